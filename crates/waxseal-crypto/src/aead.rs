@@ -1,0 +1,32 @@
+//! The cipher, behind two functions: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 over RFC 8439).
+//!
+//! Nothing else in the crate names the library that works it, so another can be slipped in here.
+
+use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305};
+
+use crate::envelope::{Nonce, Tag};
+
+/// The tag did not agree; what the buffer holds now means nothing.
+#[derive(Debug)]
+pub(crate) struct Mismatch;
+
+/// Encrypts `buffer` where it lies and returns the tag over it and `associated_data`.
+pub(crate) fn encrypt(key: &[u8; 32], nonce: &Nonce, associated_data: &[u8], buffer: &mut [u8]) -> Tag {
+    XChaCha20Poly1305::new(key.into())
+        .encrypt_inout_detached(nonce.into(), associated_data, buffer.into())
+        .expect("a message is far below the cipher's 256 GiB")
+        .into()
+}
+
+/// Checks the tag and decrypts `buffer` where it lies.
+pub(crate) fn decrypt(
+    key: &[u8; 32],
+    nonce: &Nonce,
+    associated_data: &[u8],
+    buffer: &mut [u8],
+    tag: &Tag,
+) -> Result<(), Mismatch> {
+    XChaCha20Poly1305::new(key.into())
+        .decrypt_inout_detached(nonce.into(), associated_data, buffer.into(), tag.into())
+        .map_err(|_| Mismatch)
+}

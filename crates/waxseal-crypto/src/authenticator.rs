@@ -1,0 +1,51 @@
+use std::fmt;
+
+use hkdf::hmac::{Hmac, Mac};
+use sha2::Sha256;
+use subtle::{Choice, ConstantTimeEq};
+
+/// Signs messages of one [`Context`](crate::Context) that need not be hidden: HMAC-SHA256 under the MAC key.
+///
+/// ```
+/// use waxseal_crypto::{Context, Keyring, SecretKey};
+///
+/// let authenticator = Keyring::new(SecretKey::generate()?).authenticator(&Context::new("csrf")?);
+/// let tag = authenticator.mac(b"transfer 10 galleons");
+/// assert!(authenticator.verify(b"transfer 10 galleons", &tag));
+/// assert!(!authenticator.verify(b"transfer 99 galleons", &tag));
+/// # Ok::<(), waxseal_crypto::Error>(())
+/// ```
+///
+/// Defined in `docs/format.md`, section "Keys", MAC key.
+#[derive(Clone)]
+pub struct Authenticator {
+    keys: Vec<Hmac<Sha256>>,
+}
+
+impl Authenticator {
+    pub(crate) fn new(keys: impl Iterator<Item = Hmac<Sha256>>) -> Self {
+        Self { keys: keys.collect() }
+    }
+
+    /// The tag of `message` under the ring's first key.
+    pub fn mac(&self, message: &[u8]) -> [u8; 32] {
+        tag(self.keys.first().expect("a ring has at least one key"), message)
+    }
+
+    /// Whether `mac` is the tag of `message` under any key of the ring, in a time that does not tell which.
+    ///
+    /// A tag of any other length than 32 bytes is not.
+    pub fn verify(&self, message: &[u8], mac: &[u8]) -> bool {
+        self.keys.iter().fold(Choice::from(0), |found, key| found | tag(key, message).ct_eq(mac)).into()
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator").field("keys", &self.keys.len()).finish_non_exhaustive()
+    }
+}
+
+fn tag(key: &Hmac<Sha256>, message: &[u8]) -> [u8; 32] {
+    key.clone().chain_update(message).finalize().into_bytes().into()
+}

@@ -1,0 +1,115 @@
+use crate::Error;
+
+/// The most a purpose, name, audience or app name may be, in bytes of UTF-8.
+pub const MAX_LABEL_BYTES: usize = 255;
+
+/// What a value is for, what it travels in, and whom it belongs to.
+///
+/// All three go into the context key, so a value sealed in one context does not open in another: a link is
+/// not taken for a session, staging's value not for production's. They are compared byte for byte.
+///
+/// A purpose either seals ([`Keyring::sealer`](crate::Keyring::sealer)) or authenticates
+/// ([`Keyring::authenticator`](crate::Keyring::authenticator)), never both.
+///
+/// ```
+/// use waxseal_crypto::Context;
+///
+/// let context = Context::new("session")?.with_name("__Host-session")?.with_audience("wizard")?;
+/// # Ok::<(), waxseal_crypto::Error>(())
+/// ```
+///
+/// Defined in `docs/format.md`, section "Keys".
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Context {
+    purpose: Box<str>,
+    name: Box<str>,
+    audience: Box<str>,
+}
+
+impl Context {
+    /// A context with this purpose, and neither name nor audience.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LabelTooLong`] if it is over [`MAX_LABEL_BYTES`].
+    pub fn new(purpose: &str) -> Result<Self, Error> {
+        Ok(Self { purpose: label("purpose", purpose)?, name: "".into(), audience: "".into() })
+    }
+
+    /// The complete name of the place the value travels in, such as `__Host-session`.
+    ///
+    /// Its length counts against [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LabelTooLong`] if it is over [`MAX_LABEL_BYTES`].
+    pub fn with_name(self, name: &str) -> Result<Self, Error> {
+        Ok(Self { name: label("name", name)?, ..self })
+    }
+
+    /// The app or tenant the value belongs to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LabelTooLong`] if it is over [`MAX_LABEL_BYTES`].
+    pub fn with_audience(self, audience: &str) -> Result<Self, Error> {
+        Ok(Self { audience: label("audience", audience)?, ..self })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `kind | len16(purpose) | len16(name) | len16(audience)`, the info of a context key or MAC key.
+    pub(crate) fn info(&self, kind: &str) -> Vec<u8> {
+        let mut info = kind.as_bytes().to_vec();
+        for label in [&self.purpose, &self.name, &self.audience] {
+            info.extend_from_slice(&len16(label));
+            info.extend_from_slice(label.as_bytes());
+        }
+        info
+    }
+}
+
+/// The length of a checked label as two bytes, big-endian.
+pub(crate) fn len16(label: &str) -> [u8; 2] {
+    u16::try_from(label.len()).expect("a label is at most 255 bytes").to_be_bytes()
+}
+
+/// Checks that `text`, which is the `what`, is short enough.
+pub(crate) fn label(what: &'static str, text: &str) -> Result<Box<str>, Error> {
+    match text.len() {
+        0..=MAX_LABEL_BYTES => Ok(text.into()),
+        found => Err(Error::LabelTooLong { what, found }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_info_gives_every_part_its_length() {
+        let context = Context::new("ab").unwrap().with_audience("ü").unwrap();
+        assert_eq!(context.info("context"), b"context\x00\x02ab\x00\x00\x00\x02\xc3\xbc");
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        let one = Context::new("ab").unwrap().with_name("c").unwrap();
+        let two = Context::new("a").unwrap().with_name("bc").unwrap();
+        assert_ne!(one.info("context"), two.info("context"));
+    }
+
+    #[test]
+    fn each_part_is_at_most_255_bytes() {
+        let (longest, longer) = ("x".repeat(255), "x".repeat(256));
+        let context = || Context::new(&longest).unwrap();
+        assert!(context().with_name(&longest).unwrap().with_audience(&longest).is_ok());
+        assert!(Context::new(&longer).is_err());
+        assert!(context().with_name(&longer).is_err());
+        assert!(context().with_audience(&longer).is_err());
+        let error = Context::new(&"ü".repeat(128)).unwrap_err();
+        assert_eq!(error.to_string(), "purpose of 256 bytes; the most is 255");
+    }
+}

@@ -1,0 +1,135 @@
+//! Where each byte of a sealed value stands: `docs/format.md`, section "Sealed bytes".
+//!
+//! ```text
+//! 0 version │ 1 kid │ 5 nonce │ 29 commitment │ 61 ciphertext, 64·k │ tag
+//! ```
+
+use std::ops::Range;
+
+use crate::inner::STEP_BYTES;
+use crate::{KeyId, Reason};
+
+/// The most a name and the text form of a value may be together, in bytes: what browsers keep of a cookie
+/// (RFC 6265bis, section 5.6).
+pub const MAX_TEXT_BYTES: usize = 4096;
+
+/// The most the binary form of a value may be, in bytes: 1 MiB.
+pub const MAX_BINARY_BYTES: usize = 1 << 20;
+
+pub(crate) type Nonce = [u8; 24];
+pub(crate) type Commitment = [u8; 32];
+pub(crate) type Tag = [u8; 16];
+
+const VERSION: u8 = 1;
+const KID: Range<usize> = 1..5;
+const NONCE: Range<usize> = 5..29;
+const COMMITMENT: Range<usize> = 29..61;
+const HEAD_BYTES: usize = 61;
+const TAG_BYTES: usize = 16;
+
+/// The associated data: version and kid.
+const ASSOCIATED: Range<usize> = 0..5;
+
+/// How long a sealed value is whose inner part has `inner` bytes.
+pub(crate) const fn sealed_bytes(inner: usize) -> usize {
+    HEAD_BYTES + inner + TAG_BYTES
+}
+
+/// The longest inner part of a value of at most `sealed` bytes; `None` if not even the shortest fits.
+pub(crate) fn max_inner_bytes(sealed: usize) -> Option<usize> {
+    let inner = sealed.checked_sub(HEAD_BYTES + TAG_BYTES)?;
+    (inner >= STEP_BYTES).then_some(inner - inner % STEP_BYTES)
+}
+
+/// Everything before the ciphertext, in the clear.
+pub(crate) struct Head {
+    pub(crate) kid: KeyId,
+    pub(crate) nonce: Nonce,
+    pub(crate) commitment: Commitment,
+}
+
+impl Head {
+    /// Steps 2 and 3 of "Open": the length, then the version.
+    pub(crate) fn parse(sealed: &[u8]) -> Result<Self, Reason> {
+        let inner = sealed.len().checked_sub(HEAD_BYTES + TAG_BYTES).ok_or(Reason::Length)?;
+        if inner == 0 || inner % STEP_BYTES != 0 {
+            return Err(Reason::Length);
+        }
+        if sealed[0] != VERSION {
+            return Err(Reason::Version(sealed[0]));
+        }
+        Ok(Self {
+            kid: KeyId::new(array(&sealed[KID])),
+            nonce: array(&sealed[NONCE]),
+            commitment: array(&sealed[COMMITMENT]),
+        })
+    }
+
+    /// Appends the head to `sealed`, which is empty.
+    pub(crate) fn write(&self, sealed: &mut Vec<u8>) {
+        sealed.push(VERSION);
+        sealed.extend_from_slice(self.kid.as_bytes());
+        sealed.extend_from_slice(&self.nonce);
+        sealed.extend_from_slice(&self.commitment);
+    }
+}
+
+/// A sealed value taken apart for the cipher.
+pub(crate) struct Parts<'a> {
+    pub(crate) associated: &'a [u8],
+    pub(crate) inner: &'a mut [u8],
+    pub(crate) tag: Tag,
+}
+
+/// Takes apart a sealed value whose head was parsed.
+pub(crate) fn parts(sealed: &mut [u8]) -> Parts<'_> {
+    let (head, rest) = sealed.split_at_mut(HEAD_BYTES);
+    let (inner, tag) = rest.split_last_chunk_mut().expect("the head's parsing checked the length");
+    Parts { associated: &head[ASSOCIATED], inner, tag: *tag }
+}
+
+/// Takes apart a head and the inner part after it, before there is a tag.
+pub(crate) fn parts_to_seal(unsealed: &mut [u8]) -> (&[u8], &mut [u8]) {
+    let (head, inner) = unsealed.split_at_mut(HEAD_BYTES);
+    (&head[ASSOCIATED], inner)
+}
+
+/// Where a place in the inner part stands in the whole value.
+pub(crate) fn from_inner(range: Range<usize>) -> Range<usize> {
+    HEAD_BYTES + range.start..HEAD_BYTES + range.end
+}
+
+fn array<const N: usize>(slice: &[u8]) -> [u8; N] {
+    slice.try_into().expect("the range is as long as its part")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lengths_of_the_format_are_parsed() {
+        for length in 0..700 {
+            let mut sealed = vec![0; length];
+            if let Some(version) = sealed.first_mut() {
+                *version = VERSION;
+            }
+            let expected = length >= 141 && (length - 77) % 64 == 0;
+            assert_eq!(Head::parse(&sealed).is_ok(), expected, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn the_length_is_judged_before_the_version() {
+        assert_eq!(Head::parse(&[9; 140]).err(), Some(Reason::Length));
+        assert_eq!(Head::parse(&[9; 141]).err(), Some(Reason::Version(9)));
+    }
+
+    #[test]
+    fn the_longest_inner_part_is_a_whole_number_of_steps() {
+        for (sealed, expected) in [(0, None), (140, None), (141, Some(64)), (204, Some(64)), (205, Some(128))]
+        {
+            assert_eq!(max_inner_bytes(sealed), expected, "{sealed} bytes");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+use std::fmt;
+
+/// The public name of a secret key: four bytes derived from it, shown as eight hex digits.
+///
+/// It stands in every sealed value, so that opening tries the right key at once. Two keys may share one, by
+/// chance about once in four billion pairs. Log it, but never serve the id of a passphrase's key: it lets
+/// anyone check guesses offline.
+///
+/// Defined in `docs/format.md`, section "Keys".
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyId([u8; 4]);
+
+impl KeyId {
+    pub(crate) fn new(bytes: [u8; 4]) -> Self {
+        Self(bytes)
+    }
+
+    /// The four bytes as they stand in a sealed value.
+    pub fn as_bytes(&self) -> &[u8; 4] {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", u32::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_as_eight_hex_digits() {
+        let id = KeyId::new([0x00, 0x0b, 0x77, 0xff]);
+        assert_eq!(id.to_string(), "000b77ff");
+        assert_eq!(format!("{id:?}"), "000b77ff");
+    }
+}

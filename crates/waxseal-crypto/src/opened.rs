@@ -1,0 +1,67 @@
+use std::fmt;
+use std::ops::Range;
+
+use crate::derive::MessageKey;
+use crate::envelope::{self, Head};
+use crate::{KeyId, Limits, Reason, Times, aead, inner};
+
+/// What was inside a sealed value, once every check has passed.
+///
+/// Owns the buffer that was decrypted in place, so the payload is never copied. `Debug` does not show it.
+pub struct Opened {
+    buffer: Vec<u8>,
+    payload: Range<usize>,
+    times: Times,
+    key: KeyId,
+    needs_reseal: bool,
+}
+
+impl Opened {
+    /// What was sealed.
+    pub fn payload(&self) -> &[u8] {
+        &self.buffer[self.payload.clone()]
+    }
+
+    /// When it was created and sealed, and how long it lives.
+    pub fn times(&self) -> Times {
+        self.times
+    }
+
+    /// The key that opened it.
+    pub fn key(&self) -> KeyId {
+        self.key
+    }
+
+    /// Whether that key is not the ring's first, so that the value should be sealed again.
+    pub fn needs_reseal(&self) -> bool {
+        self.needs_reseal
+    }
+
+    /// Steps 6 to 8 of "Open", once a key is settled: the tag, the padding, the times.
+    pub(crate) fn decrypt(
+        mut buffer: Vec<u8>,
+        head: &Head,
+        key: &MessageKey,
+        needs_reseal: bool,
+        now: u64,
+        limits: Limits,
+    ) -> Result<Self, Reason> {
+        let parts = envelope::parts(&mut buffer);
+        aead::decrypt(key.cipher_key(), &head.nonce, parts.associated, parts.inner, &parts.tag)
+            .map_err(|aead::Mismatch| Reason::Tag)?;
+        let (times, payload) = inner::parse(parts.inner)?;
+        times.check(now, limits)?;
+        Ok(Self { buffer, payload: envelope::from_inner(payload), times, key: head.kid, needs_reseal })
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("payload_bytes", &self.payload.len())
+            .field("times", &self.times)
+            .field("key", &self.key)
+            .field("needs_reseal", &self.needs_reseal)
+            .finish_non_exhaustive()
+    }
+}

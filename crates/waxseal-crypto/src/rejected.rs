@@ -1,0 +1,115 @@
+use std::fmt;
+
+use crate::{KeyId, MAX_BINARY_BYTES, MAX_BOUND_BYTES, MAX_CLOCK_SKEW_SECONDS, MAX_TEXT_BYTES};
+
+/// A sealed value that did not open: one answer, whatever the reason.
+///
+/// What it displays never depends on the reason, so it may reach the other side. The reason, through
+/// [`reason`](Self::reason) or `Debug`, is for the log.
+///
+/// Rule: `docs/format.md`, section "Open".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejected {
+    reason: Reason,
+}
+
+impl Rejected {
+    /// Why, for the log and nowhere else.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+}
+
+impl From<Reason> for Rejected {
+    fn from(reason: Reason) -> Self {
+        Self { reason }
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sealed value was not accepted")
+    }
+}
+
+// No source: a printed chain of causes would tell the reason.
+impl std::error::Error for Rejected {}
+
+/// Why a sealed value did not open, in the order of the checks.
+///
+/// Rule: `docs/format.md`, section "Open".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The caller's `bound` is over its limit; its bytes.
+    #[error("bound value of {0} bytes; the most is {MAX_BOUND_BYTES}")]
+    BoundTooLong(usize),
+
+    /// Longer than anything this crate seals.
+    #[error("longer than the {MAX_TEXT_BYTES} bytes of a text or the {MAX_BINARY_BYTES} of a binary value")]
+    TooLong,
+
+    /// Not the one strict spelling of base64url: a foreign character, padding, white space, or stray bits.
+    #[error("text is not strict base64url")]
+    Alphabet,
+
+    /// A length no sealed value has.
+    #[error("length is not that of a sealed value")]
+    Length,
+
+    /// A format version this crate does not know.
+    #[error("unknown format version {0}")]
+    Version(u8),
+
+    /// Sealed by a key that is not in the ring.
+    #[error("key {0} is not in the key ring")]
+    UnknownKey(KeyId),
+
+    /// Sealed for another purpose, name, audience or bound value, or damaged.
+    #[error("commitment differs: sealed for another purpose, name, audience or place, or damaged")]
+    Commitment,
+
+    /// Damaged or forged.
+    #[error("tag differs: damaged or forged")]
+    Tag,
+
+    /// Sealed by the right key, yet not padded as the format says.
+    #[error("padding is not as the format says")]
+    Padding,
+
+    /// Sealed by a clock too far ahead of this one.
+    #[error("sealed more than {MAX_CLOCK_SKEW_SECONDS} seconds in the future")]
+    Future,
+
+    /// Not sealed again for too long.
+    #[error("idle time has run out")]
+    Idle,
+
+    /// Created too long ago.
+    #[error("absolute time has run out")]
+    Absolute,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outward_error_is_the_same_for_every_reason() {
+        let id = KeyId::new([1, 2, 3, 4]);
+        for reason in [Reason::Alphabet, Reason::Version(7), Reason::UnknownKey(id), Reason::Idle] {
+            let rejected = Rejected::from(reason);
+            assert_eq!(rejected.to_string(), "sealed value was not accepted", "{reason:?}");
+            assert!(std::error::Error::source(&rejected).is_none(), "{reason:?}");
+            assert_eq!(rejected.reason(), reason);
+        }
+    }
+
+    #[test]
+    fn a_reason_says_what_was_found() {
+        let id = KeyId::new([0xab, 0, 0, 1]);
+        assert_eq!(Reason::UnknownKey(id).to_string(), "key ab000001 is not in the key ring");
+        assert_eq!(Reason::Version(2).to_string(), "unknown format version 2");
+        assert_eq!(Reason::Future.to_string(), "sealed more than 60 seconds in the future");
+    }
+}

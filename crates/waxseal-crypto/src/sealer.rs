@@ -1,0 +1,224 @@
+use std::fmt;
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq;
+
+use crate::derive::{ContextKey, MessageKey};
+use crate::envelope::{self, Head, Nonce};
+use crate::{
+    Context, Error, KeyId, Limits, MAX_BINARY_BYTES, MAX_BOUND_BYTES, MAX_TEXT_BYTES, Opened, Reason,
+    Rejected, Times, aead, inner, text,
+};
+
+/// Seals and opens values of one [`Context`], with the keys of one [`Keyring`](crate::Keyring).
+///
+/// Cheap to clone and to share between threads. Every seal draws a fresh 192-bit nonce and works a key for
+/// that message alone. Sealing adds 97 bytes and 1 to 64 of padding; the text form a third more.
+///
+/// ```
+/// use waxseal_crypto::{Context, Keyring, Limits, SecretKey, Times};
+///
+/// let sealer = Keyring::new(SecretKey::generate()?).sealer(&Context::new("record")?.with_audience("wizard")?);
+/// let sealed = sealer.seal(b"wand=holly", b"row 7", Times::new(1_000, 1_000, Times::NO_IDLE, 3_600))?;
+///
+/// assert_eq!(sealer.open(&sealed, b"row 7", 1_500, Limits::NONE)?.payload(), b"wand=holly");
+/// assert!(sealer.open(&sealed, b"row 8", 1_500, Limits::NONE).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Layout: `docs/format.md`, section "Sealed bytes". Order of checks: section "Open".
+#[derive(Clone)]
+pub struct Sealer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    keys: Vec<(KeyId, ContextKey)>,
+    name_bytes: usize,
+}
+
+impl Sealer {
+    pub(crate) fn new(keys: impl Iterator<Item = (KeyId, ContextKey)>, context: &Context) -> Self {
+        Self { shared: Arc::new(Shared { keys: keys.collect(), name_bytes: context.name().len() }) }
+    }
+
+    /// Seals into the binary form. Only a caller who knows `bound`, at most 64 bytes, can open it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BinaryTooLong`] beyond [`MAX_BINARY_BYTES`], [`Error::BoundTooLong`], [`Error::TooOld`],
+    /// [`Error::Random`].
+    pub fn seal(&self, payload: &[u8], bound: &[u8], times: Times) -> Result<Vec<u8>, Error> {
+        self.seal_binary(payload, bound, times, random_nonce)
+    }
+
+    /// Seals into the text form, for the place the context names. Nothing is bound.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TextTooLong`] if name and text would exceed [`MAX_TEXT_BYTES`], by how much, and what fits;
+    /// [`Error::TooOld`], [`Error::Random`].
+    pub fn seal_text(&self, payload: &[u8], times: Times) -> Result<String, Error> {
+        self.seal_as_text(payload, times, random_nonce)
+    }
+
+    /// [`seal`](Self::seal) under a given nonce, to reproduce test vectors.
+    ///
+    /// Two messages under one nonce, key and bound value give both away: never call this for real values.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`seal`](Self::seal).
+    #[cfg(feature = "hazmat")]
+    pub fn seal_with_nonce(
+        &self,
+        payload: &[u8],
+        bound: &[u8],
+        times: Times,
+        nonce: [u8; 24],
+    ) -> Result<Vec<u8>, Error> {
+        self.seal_binary(payload, bound, times, || Ok(nonce))
+    }
+
+    /// [`seal_text`](Self::seal_text) under a given nonce, to reproduce test vectors.
+    ///
+    /// Two messages under one nonce and key give both away: never call this for real values.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`seal_text`](Self::seal_text).
+    #[cfg(feature = "hazmat")]
+    pub fn seal_text_with_nonce(
+        &self,
+        payload: &[u8],
+        times: Times,
+        nonce: [u8; 24],
+    ) -> Result<String, Error> {
+        self.seal_as_text(payload, times, || Ok(nonce))
+    }
+
+    /// Opens the binary form at the moment `now`, for the same `bound` it was sealed with.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], whose reason is for the log.
+    pub fn open(&self, sealed: &[u8], bound: &[u8], now: u64, limits: Limits) -> Result<Opened, Rejected> {
+        if sealed.len() > MAX_BINARY_BYTES {
+            return Err(Reason::TooLong.into());
+        }
+        let found = self.find_key(sealed, bound)?;
+        Ok(found.decrypt(sealed.to_vec(), now, limits)?)
+    }
+
+    /// Opens the text form at the moment `now`. The text comes from outside and may be any bytes at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], whose reason is for the log.
+    pub fn open_text(&self, text: &[u8], now: u64, limits: Limits) -> Result<Opened, Rejected> {
+        let sealed = text::decode(text, self.shared.name_bytes)?;
+        let found = self.find_key(&sealed, b"")?;
+        Ok(found.decrypt(sealed, now, limits)?)
+    }
+
+    /// The largest payload, in bytes, whose text form fits beside the context's name: 2923 for 14 letters.
+    pub fn max_text_payload(&self) -> usize {
+        let sealed = text::decoded_bytes(MAX_TEXT_BYTES - self.shared.name_bytes);
+        let inner = envelope::max_inner_bytes(sealed).expect("a name is at most 255 of the 4096 bytes");
+        inner::max_payload(inner)
+    }
+
+    fn seal_binary(
+        &self,
+        payload: &[u8],
+        bound: &[u8],
+        times: Times,
+        nonce: impl FnOnce() -> Result<Nonce, Error>,
+    ) -> Result<Vec<u8>, Error> {
+        let bytes = sealed_bytes(payload);
+        if bytes > MAX_BINARY_BYTES {
+            return Err(Error::BinaryTooLong(bytes));
+        }
+        if bound.len() > MAX_BOUND_BYTES {
+            return Err(Error::BoundTooLong(bound.len()));
+        }
+        self.seal_bytes(payload, bound, times, nonce()?)
+    }
+
+    fn seal_as_text(
+        &self,
+        payload: &[u8],
+        times: Times,
+        nonce: impl FnOnce() -> Result<Nonce, Error>,
+    ) -> Result<String, Error> {
+        let bytes = self.shared.name_bytes + text::encoded_bytes(sealed_bytes(payload));
+        if bytes > MAX_TEXT_BYTES {
+            let max_payload = self.max_text_payload();
+            return Err(Error::TextTooLong { bytes, payload: payload.len(), max_payload });
+        }
+        Ok(text::encode(&self.seal_bytes(payload, b"", times, nonce()?)?))
+    }
+
+    /// `docs/format.md`, section "Sealed bytes", from the first byte to the last.
+    fn seal_bytes(&self, payload: &[u8], bound: &[u8], times: Times, nonce: Nonce) -> Result<Vec<u8>, Error> {
+        let (kid, context_key) = self.shared.keys.first().expect("a ring has at least one key");
+        let key = context_key.message_key(&nonce, bound);
+        let mut sealed = Vec::with_capacity(sealed_bytes(payload));
+        Head { kid: *kid, nonce, commitment: *key.commitment() }.write(&mut sealed);
+        inner::write(&mut sealed, times, payload)?;
+        let (associated, inner) = envelope::parts_to_seal(&mut sealed);
+        let tag = aead::encrypt(key.cipher_key(), &nonce, associated, inner);
+        sealed.extend_from_slice(&tag);
+        Ok(sealed)
+    }
+
+    /// Steps 2 to 5 of "Open": length, version, key id, commitment. What agrees is final.
+    fn find_key(&self, sealed: &[u8], bound: &[u8]) -> Result<Found, Reason> {
+        if bound.len() > MAX_BOUND_BYTES {
+            return Err(Reason::BoundTooLong(bound.len()));
+        }
+        let head = Head::parse(sealed)?;
+        let mut reason = Reason::UnknownKey(head.kid);
+        for (position, (kid, context_key)) in self.shared.keys.iter().enumerate() {
+            if *kid != head.kid {
+                continue;
+            }
+            let key = context_key.message_key(&head.nonce, bound);
+            if key.commitment().ct_eq(&head.commitment).into() {
+                return Ok(Found { head, key, needs_reseal: position > 0 });
+            }
+            reason = Reason::Commitment;
+        }
+        Err(reason)
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<KeyId> = self.shared.keys.iter().map(|(kid, _)| *kid).collect();
+        f.debug_struct("Sealer").field("keys", &ids).finish_non_exhaustive()
+    }
+}
+
+/// The key that a value commits to.
+struct Found {
+    head: Head,
+    key: MessageKey,
+    needs_reseal: bool,
+}
+
+impl Found {
+    fn decrypt(&self, sealed: Vec<u8>, now: u64, limits: Limits) -> Result<Opened, Reason> {
+        Opened::decrypt(sealed, &self.head, &self.key, self.needs_reseal, now, limits)
+    }
+}
+
+fn sealed_bytes(payload: &[u8]) -> usize {
+    envelope::sealed_bytes(inner::inner_bytes(payload.len()))
+}
+
+fn random_nonce() -> Result<Nonce, Error> {
+    let mut nonce = Nonce::default();
+    getrandom::fill(&mut nonce).map_err(Error::Random)?;
+    Ok(nonce)
+}

@@ -1,0 +1,99 @@
+//! Base64url without padding, one spelling per value: `docs/format.md`, section "Sealed bytes", text form.
+
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine, alphabet};
+
+use crate::{MAX_TEXT_BYTES, Reason};
+
+const STRICT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(false),
+);
+
+/// How long `bytes` bytes are as text.
+pub(crate) const fn encoded_bytes(bytes: usize) -> usize {
+    (bytes * 4).div_ceil(3)
+}
+
+/// How many bytes a text of `text` bytes may stand for.
+pub(crate) const fn decoded_bytes(text: usize) -> usize {
+    text * 3 / 4
+}
+
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    STRICT.encode(bytes)
+}
+
+/// Appends to `out`, which has room, so that a secret leaves no copies behind.
+pub(crate) fn encode_into(bytes: &[u8], out: &mut String) {
+    debug_assert!(out.capacity() - out.len() >= encoded_bytes(bytes.len()));
+    STRICT.encode_string(bytes, out);
+}
+
+/// Step 1 of "Open": the text beside a name of `name` bytes.
+pub(crate) fn decode(text: &[u8], name: usize) -> Result<Vec<u8>, Reason> {
+    if text.len() + name > MAX_TEXT_BYTES {
+        return Err(Reason::TooLong);
+    }
+    let mut bytes = vec![0; decoded_bytes(text.len())];
+    decode_exact(text, &mut bytes).ok_or(Reason::Alphabet)?;
+    Ok(bytes)
+}
+
+/// Decodes `text` into exactly as many bytes as it stands for; `None` if it is not the strict form of them.
+pub(crate) fn decode_exact(text: &[u8], out: &mut [u8]) -> Option<()> {
+    // The library's error would carry a byte of the text, which may be a secret.
+    let written = STRICT.decode_slice(text, out).ok()?;
+    (written == out.len()).then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_agree_with_the_encoding() {
+        for length in 0..200 {
+            let bytes = vec![0xa5; length];
+            let text = encode(&bytes);
+            assert_eq!(text.len(), encoded_bytes(length));
+            assert_eq!(decoded_bytes(text.len()), length);
+            assert_eq!(decode(text.as_bytes(), 0), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn only_the_strict_form_is_decoded() {
+        for (case, text) in [
+            ("two stray bits", &b"AB"[..]),
+            ("four stray bits", b"AP"),
+            ("stray bits in three", b"AAB"),
+            ("one character", b"A"),
+            ("one more than a group", b"AAAAA"),
+            ("padding", b"AA=="),
+            ("padding of three", b"AAA="),
+            ("padding alone", b"="),
+            ("the other alphabet", b"ab+/"),
+            ("white space", b"AAAA AAA"),
+            ("a line end", b"AAAA\n"),
+            ("leading space", b" AAA"),
+            ("a NUL", b"AAA\0"),
+            ("not UTF-8", b"AAA\xff"),
+            ("a full stop", b"AAA."),
+        ] {
+            assert_eq!(decode(text, 0), Err(Reason::Alphabet), "{case}");
+        }
+        assert_eq!(decode(b"AA", 0), Ok(vec![0]));
+        assert_eq!(decode(b"-_8", 0), Ok(vec![0xfb, 0xff]));
+    }
+
+    #[test]
+    fn the_length_is_judged_with_the_name_and_before_the_alphabet() {
+        assert!(decode(&[b'A'; 4092], 4).is_ok());
+        assert_eq!(decode(&[b' '; 4096], 0), Err(Reason::Alphabet));
+        assert_eq!(decode(&[b' '; 4093], 4), Err(Reason::TooLong));
+    }
+}

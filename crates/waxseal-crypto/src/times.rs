@@ -1,0 +1,139 @@
+use crate::Reason;
+
+/// How far ahead of ours the clock that sealed a value may be.
+pub const MAX_CLOCK_SKEW_SECONDS: u64 = 60;
+
+/// When a value was created and sealed, and how long it lives. It travels inside the seal.
+///
+/// Moments are whole seconds since 1970 UTC, spans are seconds; no value means "for ever". Sums saturate, so
+/// no time is too large. `created` is kept when a value is sealed again; `sealed` moves on.
+///
+/// ```
+/// use waxseal_crypto::{Limits, Times};
+///
+/// let times = Times::new(1_000, 5_000, 1_800, 43_200);
+/// assert_eq!(times.idle_end(Limits::NONE), 6_800);
+/// assert_eq!(times.absolute_end(Limits { absolute: 3_600, ..Limits::NONE }), 4_600);
+/// ```
+///
+/// Rule: `docs/format.md`, sections "Sealed bytes" and "Open".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    created: u64,
+    sealed: u64,
+    idle: u32,
+    absolute: u32,
+}
+
+impl Times {
+    /// The idle span of a value that something else judges for idleness: 136 years.
+    pub const NO_IDLE: u32 = u32::MAX;
+
+    /// Times of a value created at `created` and sealed `now`, or at `created` if the clock has gone back.
+    pub fn new(created: u64, now: u64, idle: u32, absolute: u32) -> Self {
+        Self { created, sealed: now.max(created), idle, absolute }
+    }
+
+    /// When the value was first sealed.
+    pub fn created(&self) -> u64 {
+        self.created
+    }
+
+    /// When the value was last sealed; never before `created`.
+    pub fn sealed(&self) -> u64 {
+        self.sealed
+    }
+
+    /// For how many seconds after `sealed` the value lives.
+    pub fn idle(&self) -> u32 {
+        self.idle
+    }
+
+    /// For how many seconds after `created` the value lives, however often it is sealed again.
+    pub fn absolute(&self) -> u32 {
+        self.absolute
+    }
+
+    /// The first second at which the value has been idle too long.
+    pub fn idle_end(&self, limits: Limits) -> u64 {
+        self.sealed.saturating_add(self.idle.min(limits.idle).into())
+    }
+
+    /// The first second at which the value is too old.
+    pub fn absolute_end(&self, limits: Limits) -> u64 {
+        self.created.saturating_add(self.absolute.min(limits.absolute).into())
+    }
+
+    /// Whether the value lives at `now`: step 8 of "Open".
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Future`], [`Reason::Idle`] or [`Reason::Absolute`], whichever comes first.
+    pub fn check(&self, now: u64, limits: Limits) -> Result<(), Reason> {
+        if self.sealed > now.saturating_add(MAX_CLOCK_SKEW_SECONDS) {
+            Err(Reason::Future)
+        } else if now >= self.idle_end(limits) {
+            Err(Reason::Idle)
+        } else if now >= self.absolute_end(limits) {
+            Err(Reason::Absolute)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What the server allows today, in seconds. It may shorten a life that a value was given, never lengthen it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most a value may go without being sealed again.
+    pub idle: u32,
+    /// The most a value may live from its creation.
+    pub absolute: u32,
+}
+
+impl Limits {
+    /// Each value lives as long as it was sealed for.
+    pub const NONE: Self = Self { idle: u32::MAX, absolute: u32::MAX };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sealed_is_never_before_created() {
+        assert_eq!(Times::new(100, 40, 1, 1).sealed(), 100);
+        assert_eq!(Times::new(100, 140, 1, 1).sealed(), 140);
+    }
+
+    #[test]
+    fn a_life_ends_at_its_exact_second() {
+        use Reason::{Absolute, Future, Idle};
+        let times = Times::new(1_000, 2_000, 300, 1_200); // ends at 2_300 and 2_200
+        let limits = |idle, absolute| Limits { idle, absolute };
+        for (case, now, limits, expected) in [
+            ("61 s ahead", 1_939, Limits::NONE, Err(Future)),
+            ("60 s ahead", 1_940, Limits::NONE, Ok(())),
+            ("last second", 2_199, Limits::NONE, Ok(())),
+            ("absolute end", 2_200, Limits::NONE, Err(Absolute)),
+            ("both ends passed", 2_300, Limits::NONE, Err(Idle)),
+            ("shorter idle, last second", 2_099, limits(100, u32::MAX), Ok(())),
+            ("shorter idle", 2_100, limits(100, u32::MAX), Err(Idle)),
+            ("shorter absolute", 2_150, limits(u32::MAX, 1_150), Err(Absolute)),
+            ("longer limits do not lengthen", 2_200, limits(9_999, 9_999), Err(Absolute)),
+            ("no idle allowed", 2_000, limits(0, u32::MAX), Err(Idle)),
+            ("ahead, nothing allowed", 1_990, limits(0, 0), Err(Absolute)),
+        ] {
+            assert_eq!(times.check(now, limits), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn sums_saturate() {
+        let times = Times::new(u64::MAX - 1, u64::MAX, u32::MAX, u32::MAX);
+        assert_eq!(times.idle_end(Limits::NONE), u64::MAX);
+        assert_eq!(times.absolute_end(Limits::NONE), u64::MAX);
+        assert_eq!(times.check(u64::MAX - 1, Limits::NONE), Ok(()));
+        assert_eq!(times.check(u64::MAX, Limits::NONE), Err(Reason::Idle));
+    }
+}
