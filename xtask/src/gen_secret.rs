@@ -1,0 +1,25 @@
+//! `cargo xtask gen-secret`: one new secret key.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::cargo::{become_command, cargo};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Put it into the project's secret file instead; an existing one is never overwritten
+    #[arg(long)]
+    write: bool,
+}
+
+/// Hands over to the `waxseal` program. Cargo is quiet and writes to standard error,
+/// so `SECRET_KEY=$(cargo xtask gen-secret)` gets the secret and nothing else.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--package", "waxseal", "--bin", "waxseal", "--", "gen-secret"]);
+    if options.write {
+        command.arg("--write");
+    }
+    become_command(&mut command)
+}

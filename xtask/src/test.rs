@@ -1,0 +1,199 @@
+//! `cargo xtask test`: everything, each step in order, and a summary.
+
+use std::env;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::cargo::cargo;
+use crate::system::{self, Browser};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The everyday part: no documentation, no browser
+    #[arg(long)]
+    fast: bool,
+}
+
+/// One command and the name it has in the summary.
+struct Step {
+    name: &'static str,
+    command: Command,
+    /// What to do if the command cannot even start.
+    needs: Option<Tool>,
+}
+
+/// A part of the toolchain that rustup installs on request.
+struct Tool {
+    subcommand: &'static str,
+    component: &'static str,
+}
+
+enum Outcome {
+    Passed,
+    Failed,
+    /// Did not run; says why.
+    Skipped(String),
+}
+
+/// Runs all steps, also after one failed, so that one run shows everything there is to mend.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let start = Instant::now();
+    let mut steps = everyday_steps();
+    let mut browser = Ok(None);
+    if !options.fast {
+        steps.push(documentation());
+        browser = system::browser().map(Some);
+    }
+    if let Ok(Some(browser)) = &browser {
+        steps.push(browser_test(browser));
+    }
+
+    let mut results = Vec::new();
+    for step in steps {
+        let name = step.name;
+        let (outcome, time) = step.run()?;
+        results.push((name, outcome, time));
+    }
+    if let Err(missing) = browser {
+        results.push(("browser test", Outcome::Skipped(missing), Duration::ZERO));
+    }
+    Ok(summarise(&results, start.elapsed()))
+}
+
+fn everyday_steps() -> Vec<Step> {
+    let mut steps = vec![
+        step("format", &["fmt", "--all", "--check"]).needs("fmt", "rustfmt"),
+        step("lints", &["clippy", "--locked", "--workspace", "--all-targets", "--all-features"]).strict(),
+    ];
+    // Whoever takes only the session service must not find a feature missing.
+    for (name, features) in [
+        ("lints, no features", ""),
+        ("lints, feature server", "server"),
+        ("lints, feature router", "router"),
+        ("lints, feature forms", "forms"),
+    ] {
+        let arguments = [
+            "clippy",
+            "--locked",
+            "--package",
+            "waxseal-http",
+            "--no-default-features",
+            "--features",
+            features,
+        ];
+        steps.push(step(name, &arguments).strict());
+    }
+    // Unit, property, documentation and end-to-end tests.
+    steps.push(step("tests", &["test", "--locked", "--workspace", "--no-fail-fast"]));
+    steps
+}
+
+fn documentation() -> Step {
+    let mut step = step("documentation", &["doc", "--locked", "--workspace", "--no-deps"]);
+    step.command.env("RUSTDOCFLAGS", "-D warnings");
+    step
+}
+
+/// For the whole workspace, although one crate has it: the same features, so nothing is built anew.
+fn browser_test(browser: &Browser) -> Step {
+    let arguments = ["test", "--locked", "--workspace", "--features", "wizard/browser", "--test", "browser"];
+    let mut step = step("browser test", &arguments);
+    step.command.env("CHROMEDRIVER", &browser.driver).env("CHROME", &browser.program);
+    step
+}
+
+fn step(name: &'static str, arguments: &[&str]) -> Step {
+    let mut command = cargo();
+    command.args(arguments);
+    // The tests choose their own configuration; the developer's must not leak in.
+    for (variable, _) in env::vars_os() {
+        let text = variable.to_string_lossy();
+        if text.starts_with("WAXSEAL_") || text.starts_with("SECRET_KEY") {
+            command.env_remove(&variable);
+        }
+    }
+    Step { name, command, needs: None }
+}
+
+impl Step {
+    fn needs(mut self, subcommand: &'static str, component: &'static str) -> Step {
+        self.needs = Some(Tool { subcommand, component });
+        self
+    }
+
+    /// For clippy: warnings are errors.
+    fn strict(mut self) -> Step {
+        self.command.args(["--", "-D", "warnings"]);
+        self.needs("clippy", "clippy")
+    }
+
+    fn run(mut self) -> Result<(Outcome, Duration)> {
+        eprintln!("\n==> {}: {}", self.name, command_line(&self.command));
+        if let Some(tool) = self.needs.filter(|tool| !tool.is_installed()) {
+            eprintln!(
+                "cargo {} is not installed; run `rustup component add {}`",
+                tool.subcommand, tool.component
+            );
+            return Ok((Outcome::Failed, Duration::ZERO));
+        }
+        let start = Instant::now();
+        let status = self.command.status().context("could not start cargo")?;
+        let time = start.elapsed();
+        let outcome = if status.success() { Outcome::Passed } else { Outcome::Failed };
+        eprintln!("<== {}: {} in {:.1} s", self.name, outcome.word(), time.as_secs_f64());
+        Ok((outcome, time))
+    }
+}
+
+impl Tool {
+    fn is_installed(&self) -> bool {
+        cargo().args([self.subcommand, "--version"]).output().is_ok_and(|output| output.status.success())
+    }
+}
+
+impl Outcome {
+    fn word(&self) -> &'static str {
+        match self {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "FAILED",
+            Outcome::Skipped(_) => "NOT RUN",
+        }
+    }
+}
+
+/// A line for each step, then the verdict. A step that could not run fails only in continuous integration,
+/// where nobody would read the note.
+fn summarise(results: &[(&str, Outcome, Duration)], total: Duration) -> ExitCode {
+    eprintln!("\n==> summary");
+    for (name, outcome, time) in results {
+        eprintln!("{:>8}  {name:<24}{:>7.1} s", outcome.word(), time.as_secs_f64());
+    }
+    let mut good = true;
+    for (name, outcome, _) in results {
+        match outcome {
+            Outcome::Passed => {}
+            Outcome::Failed => good = false,
+            Outcome::Skipped(reason) => {
+                eprintln!("\n!!! The {name} did NOT run: {reason}");
+                good &= !in_continuous_integration();
+            }
+        }
+    }
+    let verdict = if good { "all that ran passed" } else { "not all is well" };
+    eprintln!("\n==> {verdict}, in {:.1} s", total.as_secs_f64());
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn in_continuous_integration() -> bool {
+    env::var("CI").is_ok_and(|value| value == "true" || value == "1")
+}
+
+fn command_line(command: &Command) -> String {
+    let arguments = command.get_args().map(|argument| {
+        let argument = argument.to_string_lossy();
+        if argument.is_empty() { "''".into() } else { argument }
+    });
+    std::iter::once("cargo".into()).chain(arguments).collect::<Vec<_>>().join(" ")
+}
