@@ -1,1 +1,43 @@
-//! Placeholder.
+//! The session dictionary of Waxseal, and where its state lives.
+//!
+//! [`Sessions`] turns *tokens*, text that a browser carries, into [`Session`]s and back. A [`Session`] is a
+//! dictionary of typed values that stay encoded until asked for; what a request changes goes into a log, and a
+//! request that changed nothing sends nothing.
+//!
+//! ```
+//! use std::time::SystemTime;
+//! use waxseal_crypto::{Keyring, SecretKey};
+//! use waxseal_store::{Outcome, Sessions};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let keyring = Keyring::new(SecretKey::generate()?);
+//! let sessions = Sessions::cookie(&keyring, "__Host-session", "wizard")?;
+//! let session = sessions.create();
+//! session.insert("name", "Gandalf")?;
+//! match sessions.commit(&session, SystemTime::now()).await? {
+//!     Outcome::Set { token, .. } => assert!(sessions.open(token.as_bytes(), SystemTime::now()).is_ok()),
+//!     _ => unreachable!("the session was changed"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Time is an argument everywhere, so expiry is a table test and not a sleep. How a token travels (cookies,
+//! headers) is left to `waxseal-http`; how bytes are sealed, to `waxseal-crypto`.
+
+mod change;
+mod content;
+mod entries;
+mod error;
+mod lifetimes;
+mod session;
+mod sessions;
+mod value;
+mod varint;
+
+pub use entries::Value;
+pub use error::{Error, Largest, Reason, Rejected};
+pub use lifetimes::Lifetimes;
+pub use session::Session;
+pub use sessions::{Outcome, Sessions};
+pub use value::{MAX_DEPTH, ValueError};

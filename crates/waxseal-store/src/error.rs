@@ -1,0 +1,116 @@
+//! Why a session could not be read, written or sealed.
+
+use std::fmt;
+
+use crate::ValueError;
+
+/// Why a session could not be read, written or sealed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// One value could not be written or read; the source says why.
+    #[error("session[{key:?}]")]
+    Value {
+        /// The key asked for.
+        key: String,
+        /// What is wrong with its value.
+        source: ValueError,
+    },
+    /// The session no longer fits a cookie. It was left as it was before the call.
+    #[error(
+        "the session would be {size} bytes and its cookie holds {limit}; {largest}; \
+         keep large data in a database and its id in the session"
+    )]
+    TooLarge {
+        /// Bytes that the session would take, room for metadata included.
+        size: usize,
+        /// Bytes that fit.
+        limit: usize,
+        /// The keys that take the most.
+        largest: Largest,
+    },
+    /// The answer's head has left with the session in it; nothing written now could reach the browser.
+    #[error("the session was already sent; write to it before the response's head leaves")]
+    Sent,
+    /// [`Session::destroy`](crate::Session::destroy) ended it.
+    #[error("the session was ended by destroy(); call renew_empty() instead to go on with an empty one")]
+    Ended,
+    /// A lifetime is zero, or longer than 136 years.
+    #[error("a session's {0} lifetime must be between 1 and 4294967294 seconds")]
+    Lifetime(&'static str),
+    /// The sealed form could not be made.
+    #[error("the session could not be sealed")]
+    Seal(#[from] waxseal_crypto::Error),
+    /// The operating system had no randomness for a session id.
+    #[error("no randomness for a session id")]
+    Random(#[source] getrandom::Error),
+}
+
+/// The largest entries of a session, each with its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Largest(Vec<(String, usize)>);
+
+impl Largest {
+    const SHOWN: usize = 3;
+
+    pub(crate) fn of<'a>(sizes: impl Iterator<Item = (&'a str, usize)>) -> Self {
+        let mut sizes: Vec<_> = sizes.collect();
+        sizes.sort_by_key(|&(_, size)| std::cmp::Reverse(size));
+        Self(sizes.into_iter().take(Self::SHOWN).map(|(key, size)| (key.to_owned(), size)).collect())
+    }
+
+    /// Keys with the bytes that each entry takes, the largest first, at most three.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.0.iter().map(|(key, size)| (key.as_str(), *size))
+    }
+}
+
+impl fmt::Display for Largest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("largest: ")?;
+        for (at, (key, size)) in self.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}{:?} ({size} bytes)", shown(key))?;
+        }
+        Ok(())
+    }
+}
+
+/// A key may be user text: no more of it than a log line bears.
+fn shown(key: &str) -> &str {
+    let end = key.char_indices().nth(40).map_or(key.len(), |(at, _)| at);
+    &key[..end]
+}
+
+/// A token that is nobody's session: damaged, forged, expired, or sealed by a key that is gone.
+///
+/// Its text is the same whatever the reason; [`reason`](Self::reason) is for logs and never for an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the session token was refused")]
+pub struct Rejected(Reason);
+
+impl Rejected {
+    /// Why, for a log line or a counter.
+    #[must_use]
+    pub fn reason(&self) -> &Reason {
+        &self.0
+    }
+}
+
+impl From<Reason> for Rejected {
+    fn from(reason: Reason) -> Self {
+        Self(reason)
+    }
+}
+
+/// Why a token was refused, for logs; holds no secret and nothing of the session.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The seal: see [`waxseal_crypto::Reason`].
+    #[error("{0}")]
+    Seal(waxseal_crypto::Reason),
+    /// The seal is good and what is inside is not a session of this version.
+    #[error("the sealed session cannot be read: {0}")]
+    Content(&'static str),
+}
