@@ -1,1 +1,62 @@
-//! Placeholder.
+//! HTTP for Waxseal on raw hyper: what a request may be, how long it may take, and where it goes.
+//!
+//! Each part stands alone and knows nothing of the others' users; `waxseal` composes them.
+//!
+//! | part | for |
+//! |---|---|
+//! | [`Body`] | the body of requests and of responses, read within a size and a time |
+//! | [`cookies`] | the values of one cookie in a request, byte by byte |
+//! | [`host`](mod@host) | whom a request is for: exactly one valid `Host`; the guard of development mode |
+//! | [`origin`] | the rule that refuses unsafe requests from other sites |
+//! | [`guard`](fn@guard) | a time limit and a net for panics around one request |
+//! | [`Limits`] | every size and time in one place, with defaults fit for the open internet |
+//! | [`Clock`] | the time of day, or a test's |
+#![cfg_attr(feature = "router", doc = "| [`Router`] | routes by method and path; 404, 405, HEAD and OPTIONS |")]
+#![cfg_attr(feature = "forms", doc = "| [`forms`] | URL-encoded forms and query strings into serde types |")]
+#![cfg_attr(feature = "server", doc = "| [`Server`] | a listener whose connections keep to the limits |")]
+//!
+//! # Example
+//!
+#![cfg_attr(feature = "server", doc = "```no_run")]
+#![cfg_attr(not(feature = "server"), doc = "```ignore")]
+//! use std::convert::Infallible;
+//! use hyper::service::service_fn;
+//! use waxseal_http::{Body, Limits, Server};
+//!
+//! # async fn run() -> Result<(), waxseal_http::ServerError> {
+//! let hello = service_fn(|_request| async { Ok::<_, Infallible>(http::Response::new(Body::from("hello"))) });
+//! let server = Server::bind(([127, 0, 0, 1], 5000)).await?.limits(Limits::default().body(64 * 1024));
+//! server.serve(hello, std::future::pending()).await
+//! # }
+//! ```
+//!
+//! Every error of a request has a `status()`: what to answer with. Messages are plain text; a page must escape them.
+//!
+//! Left to others: TLS, HTTP/2, compression, and files. Configuration and templates are `waxseal`'s.
+
+mod body;
+mod clock;
+pub mod cookies;
+#[cfg(feature = "forms")]
+pub mod forms;
+mod guard;
+pub mod host;
+mod limits;
+pub mod origin;
+#[cfg(feature = "router")]
+mod router;
+#[cfg(feature = "server")]
+mod server;
+
+pub use body::{Body, BodyError};
+pub use clock::Clock;
+#[cfg(feature = "forms")]
+pub use forms::FormError;
+pub use guard::{GuardError, guard};
+pub use host::{Host, HostError};
+pub use limits::Limits;
+pub use origin::{CrossSite, Scheme};
+#[cfg(feature = "router")]
+pub use router::{BadPath, Found, Params, Router, RouterError};
+#[cfg(feature = "server")]
+pub use server::{Server, ServerError};

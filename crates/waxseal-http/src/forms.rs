@@ -1,0 +1,346 @@
+//! URL-encoded forms and query strings into serde types.
+
+use http::{HeaderValue, StatusCode};
+use percent_encoding::percent_decode;
+use serde::de::DeserializeOwned;
+
+use crate::host::excerpt;
+
+/// Fields a form or a query may have: what a person fills in, far from what makes a parser sweat.
+pub const MAX_FIELDS: usize = 1000;
+
+/// Reads a form's body, `application/x-www-form-urlencoded`, into a struct, a map, or a list of pairs.
+///
+/// A field that comes more than once needs a list to go into. Fields the type does not name are ignored. An empty
+/// value is an empty text: to read it as `None`, use `serde_html_form::de::empty_as_none`.
+///
+/// Stricter than the URL standard, which passes malformed escapes on as they are and replaces what is not UTF-8:
+/// both are refused here, so that what arrives is what was meant.
+///
+/// # Errors
+///
+/// Another content type or charset is answered 415, all else 400; see [`FormError`].
+///
+/// # Example
+///
+/// ```
+/// use http::HeaderValue;
+/// use waxseal_http::forms;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Wizard {
+///     name: String,
+///     age: u16,
+/// }
+///
+/// let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+/// let wizard: Wizard = forms::parse(Some(&content_type), b"name=Tom+Riddle&age=17")?;
+/// assert_eq!((wizard.name.as_str(), wizard.age), ("Tom Riddle", 17));
+/// # Ok::<(), waxseal_http::FormError>(())
+/// ```
+pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8]) -> Result<T, FormError> {
+    check_content_type(content_type)?;
+    parse_fields(body)
+}
+
+/// Reads a URL's query, without the question mark, as strictly as [`parse`] reads a form.
+///
+/// # Errors
+///
+/// As for [`parse`], all answered 400.
+///
+/// # Example
+///
+/// ```
+/// let uri = http::Uri::from_static("/search?q=felix&q=felicis");
+/// let words: Vec<(String, String)> = waxseal_http::forms::parse_query(uri.query().unwrap_or_default())?;
+/// assert_eq!(words[1].1, "felicis");
+/// # Ok::<(), waxseal_http::FormError>(())
+/// ```
+pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, FormError> {
+    parse_fields(query.as_bytes())
+}
+
+fn parse_fields<T: DeserializeOwned>(text: &[u8]) -> Result<T, FormError> {
+    check_fields(text)?;
+    serde_html_form::from_bytes(text)
+        .map_err(|error| FormError::Fields(excerpt(error.to_string().as_bytes())))
+}
+
+fn check_content_type(content_type: Option<&HeaderValue>) -> Result<(), FormError> {
+    let Some(content_type) = content_type else {
+        return Err(FormError::ContentType("nothing".to_owned()));
+    };
+    let mut parts = content_type.as_bytes().split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+    if !parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")) {
+        return Err(FormError::ContentType(excerpt(content_type.as_bytes())));
+    }
+    for parameter in parts {
+        let Some((name, value)) = parameter.split_at_checked(b"charset=".len()) else { continue };
+        let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+        if name.eq_ignore_ascii_case(b"charset=") && !unquoted.eq_ignore_ascii_case(b"utf-8") {
+            return Err(FormError::Charset(excerpt(value)));
+        }
+    }
+    Ok(())
+}
+
+/// All that the parser would mend or swallow. Linear in the text's length.
+fn check_fields(text: &[u8]) -> Result<(), FormError> {
+    if let Some(offset) = malformed_escape(text) {
+        return Err(FormError::Escape { offset });
+    }
+    let mut count = 0;
+    let mut offset = 0;
+    for field in text.split(|&byte| byte == b'&') {
+        count += usize::from(!field.is_empty());
+        if count > MAX_FIELDS {
+            return Err(FormError::TooManyFields);
+        }
+        // Name and value are decoded apart, so a character cannot be in both.
+        let mut halves = field.splitn(2, |&byte| byte == b'=');
+        if !halves.all(|half| percent_decode(half).decode_utf8().is_ok()) {
+            return Err(FormError::NotUtf8 { offset });
+        }
+        offset += field.len() + 1;
+    }
+    Ok(())
+}
+
+/// Where a `%` stands without two hexadecimal digits behind it.
+fn malformed_escape(text: &[u8]) -> Option<usize> {
+    let is_escape = |offset: usize| {
+        text.get(offset + 1..offset + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let percents = text.iter().enumerate().filter(|(_, byte)| **byte == b'%');
+    percents.map(|(offset, _)| offset).find(|&offset| !is_escape(offset))
+}
+
+/// Why a form or a query cannot be read.
+///
+/// The texts hold at most 60 printable ASCII characters of the request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FormError {
+    /// Another kind of body.
+    #[error("the body is `{0}`; send a form as `application/x-www-form-urlencoded`")]
+    ContentType(String),
+    /// A charset other than UTF-8.
+    #[error("the form's charset is `{0}`; send it as UTF-8")]
+    Charset(String),
+    /// A `%` without two hexadecimal digits behind it.
+    #[error(
+        "the form has a `%` without two hexadecimal digits at byte {offset}; write a percent sign as `%25`"
+    )]
+    Escape {
+        /// Bytes before the percent sign.
+        offset: usize,
+    },
+    /// A name or value that is no text once decoded.
+    #[error("the form's field at byte {offset} is not UTF-8 once decoded; send it as UTF-8")]
+    NotUtf8 {
+        /// Bytes before the field.
+        offset: usize,
+    },
+    /// More than [`MAX_FIELDS`].
+    #[error("the form has more than {MAX_FIELDS} fields; send fewer")]
+    TooManyFields,
+    /// A field is missing, comes twice, or is not of its type.
+    #[error("the form does not fit: {0}")]
+    Fields(String),
+}
+
+impl FormError {
+    /// 415 for another content type or charset, 400 otherwise.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::ContentType(_) | Self::Charset(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    type Pairs = Vec<(String, String)>;
+
+    fn pairs(text: &[u8]) -> Result<Pairs, FormError> {
+        parse_fields(text)
+    }
+
+    #[test]
+    fn well_formed_text_is_read_as_the_url_standard_says() {
+        for (text, expected) in [
+            ("", &[][..]),
+            ("a", &[("a", "")]),
+            ("a=b", &[("a", "b")]),
+            ("=b", &[("", "b")]),
+            ("=", &[("", "")]),
+            ("&&&a=b&&c=d&", &[("a", "b"), ("c", "d")]),
+            ("a=1&a=2", &[("a", "1"), ("a", "2")]),
+            ("a==b=", &[("a", "=b=")]),
+            ("a=b+c%2Bd", &[("a", "b c+d")]),
+            ("%61%3d=%26%4d%4D", &[("a=", "&MM")]),
+            ("†=%E2%80%a0", &[("†", "†")]),
+            ("\u{feff}a=%EF%BB%BF", &[("\u{feff}a", "\u{feff}")]),
+            ("a=%00", &[("a", "\0")]),
+            ("a;b=c;d", &[("a;b", "c;d")]),
+            ("%2525=a", &[("%25", "a")]),
+        ] {
+            let expected: Pairs =
+                expected.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            assert_eq!(pairs(text.as_bytes()), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn malformed_escapes_are_refused_with_their_place() {
+        for (text, offset) in [
+            ("%", 0),
+            ("a=%", 2),
+            ("a=%2", 2),
+            ("a=%2s", 2),
+            ("a=1&%zz=2", 4),
+            ("a=%%41", 2),
+            ("a=%25%+1", 5),
+            ("a=%é", 2),
+        ] {
+            let error = pairs(text.as_bytes()).unwrap_err();
+            assert_eq!(error, FormError::Escape { offset }, "{text}");
+            assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+        }
+        assert_eq!(
+            pairs(b"a=100%").unwrap_err().to_string(),
+            "the form has a `%` without two hexadecimal digits at byte 5; write a percent sign as `%25`"
+        );
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_refused_with_its_place() {
+        for (case, text, offset) in [
+            ("escaped", &b"a=%ff"[..], 0),
+            ("raw", b"a=\xff", 0),
+            ("in a name", b"a=1&%fe=2", 4),
+            ("cut off", b"a=%C3", 0),
+            ("a character over name and value", b"%C3=%A9", 0),
+            ("a character over two fields", b"a=%C3&%A9=b", 0),
+            ("overlong", b"ok=1&a=%C0%AF", 5),
+            ("surrogate", b"a=%ED%A0%80", 0),
+        ] {
+            assert_eq!(pairs(text), Err(FormError::NotUtf8 { offset }), "{case}");
+        }
+        assert_eq!(pairs(b"a=\xc3%A9").unwrap()[0].1, "é", "half raw, half escaped, is whole");
+    }
+
+    #[test]
+    fn a_thousand_fields_and_no_more() {
+        let many = |count: usize| "a=&&".repeat(count).into_bytes();
+        assert_eq!(pairs(&many(MAX_FIELDS)).unwrap().len(), MAX_FIELDS);
+        let error = pairs(&many(MAX_FIELDS + 1)).unwrap_err();
+        assert_eq!((error.status(), error), (StatusCode::BAD_REQUEST, FormError::TooManyFields));
+        assert_eq!(pairs(&b"&".repeat(100_000)), Ok(vec![]), "empty fields are none");
+    }
+
+    #[test]
+    fn only_url_encoded_utf8_is_a_form() {
+        for (content_type, status) in [
+            ("application/x-www-form-urlencoded", 200),
+            ("Application/X-WWW-Form-URLEncoded", 200),
+            ("application/x-www-form-urlencoded;charset=utf-8", 200),
+            ("application/x-www-form-urlencoded ; Charset=\"UTF-8\" ;", 200),
+            ("application/x-www-form-urlencoded; x=y", 200),
+            ("application/x-www-form-urlencoded; charset=iso-8859-1", 415),
+            ("application/x-www-form-urlencoded; charset=utf-8; charset=utf-7", 415),
+            ("application/x-www-form-urlencoded; charset=", 415),
+            ("application/x-www-form-urlencoded; charset=\"", 415),
+            ("application/x-www-form-urlencoded2", 415),
+            ("application/x-www-form-urlencoded, text/plain", 415),
+            ("multipart/form-data; boundary=x", 415),
+            ("application/json", 415),
+            ("text/plain", 415),
+            ("", 415),
+        ] {
+            let found = parse::<Pairs>(Some(&HeaderValue::from_static(content_type)), b"a=b");
+            assert_eq!(found.map_or_else(|error| error.status().as_u16(), |_| 200), status, "{content_type}");
+        }
+        let error = parse::<Pairs>(None, b"a=b").unwrap_err();
+        assert_eq!(error.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        assert_eq!(
+            error.to_string(),
+            "the body is `nothing`; send a form as `application/x-www-form-urlencoded`"
+        );
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Wizard {
+        name: String,
+        #[serde(default)]
+        age: Option<u8>,
+        #[serde(default)]
+        spells: Vec<String>,
+    }
+
+    #[test]
+    fn fields_go_into_their_types() {
+        let wizard = |name: &str, age, spells: &[&str]| Wizard {
+            name: name.into(),
+            age,
+            spells: spells.iter().map(|&spell| spell.into()).collect(),
+        };
+        for (text, expected) in [
+            ("name=Tom", wizard("Tom", None, &[])),
+            ("name=", wizard("", None, &[])),
+            ("name=Tom&age=17&spells=a", wizard("Tom", Some(17), &["a"])),
+            ("spells=a&name=Tom&spells=b&is_admin=true", wizard("Tom", None, &["a", "b"])),
+        ] {
+            assert_eq!(parse_query(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said_briefly() {
+        for (text, message) in [
+            ("age=1", "the form does not fit: missing field `name`"),
+            ("name=a&age=x", "the form does not fit: invalid digit found in string"),
+            ("name=a&age=300", "the form does not fit: number too large to fit in target type"),
+            ("name=a&name=b", "the form does not fit: unsupported value"),
+        ] {
+            let error = parse_query::<Wizard>(text).unwrap_err();
+            assert_eq!(
+                (error.status(), error.to_string().as_str()),
+                (StatusCode::BAD_REQUEST, message),
+                "{text}"
+            );
+        }
+
+        #[derive(Debug, Deserialize)]
+        enum School {
+            Hogwarts,
+        }
+        let long = format!("school=%0A%1B{}", "x".repeat(5000));
+        let error = parse_query::<Vec<(String, School)>>(&long).unwrap_err().to_string();
+        assert!(error.starts_with("the form does not fit: unknown variant `??xxx"), "{error}");
+        assert!(error.len() < 100, "{error}");
+        assert!(
+            parse_query::<Vec<(String, School)>>("s=Hogwarts")
+                .is_ok_and(|all| matches!(all[0].1, School::Hogwarts))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_pairs_come_back_from_their_encoding(expected in proptest::collection::vec((".{0,9}", ".{0,9}"), 0..9)) {
+            let text = serde_html_form::to_string(&expected).unwrap();
+            prop_assert_eq!(pairs(text.as_bytes()), Ok(expected));
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
+            let _ = pairs(&bytes);
+        }
+    }
+}

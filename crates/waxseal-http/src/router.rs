@@ -1,0 +1,424 @@
+//! Routes by method and path.
+
+use std::collections::HashMap;
+
+use http::{HeaderValue, Method, StatusCode};
+use matchit::InsertError;
+use percent_encoding::percent_decode_str;
+
+/// Finds the value, usually a handler, for a method and a path.
+///
+/// Paths are text with `{name}` for a part of one segment and `{*name}` for the rest, which is never empty. Literal
+/// parts win over parameters. The path decides first, then the method: a `POST` to a path that has a `GET` is
+/// [`Found::MethodNotAllowed`] even if a broader path would take it.
+///
+/// Paths match as they were sent: nothing is decoded beforehand, no dots or slashes are tidied away, and a slash at the
+/// end makes another path. Parameters are decoded after matching, so `{name}` may hold `/` (from `%2F`) or be `..`:
+/// never make a file name of one unchecked.
+///
+/// HEAD is answered by GET's route, and OPTIONS by [`Found::Options`], unless they have their own.
+///
+/// # Example
+///
+/// ```
+/// use http::Method;
+/// use waxseal_http::{Found, Router};
+///
+/// let mut router = Router::new();
+/// router.route(Method::GET, "/wizard/{name}", "show")?;
+/// let Found::Route { value, params } = router.find(&Method::GET, "/wizard/Tom%20Riddle") else { panic!() };
+/// assert_eq!((*value, params.get("name")), ("show", Some("Tom Riddle")));
+/// # Ok::<(), waxseal_http::RouterError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Router<T> {
+    paths: matchit::Router<usize>,
+    /// Where each path stands in `endpoints`, to add methods to it.
+    indices: HashMap<String, usize>,
+    endpoints: Vec<Endpoint<T>>,
+}
+
+#[derive(Clone, Debug)]
+struct Endpoint<T> {
+    methods: Vec<(Method, T)>,
+    allow: HeaderValue,
+}
+
+impl<T> Default for Router<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Router<T> {
+    /// A router without routes.
+    pub fn new() -> Self {
+        Self { paths: matchit::Router::new(), indices: HashMap::new(), endpoints: Vec::new() }
+    }
+
+    /// Adds a route. The order of routes does not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`RouterError::Path`] if `path` can never match, [`RouterError::Duplicate`] if this method and path have a route,
+    /// [`RouterError::Conflict`] if the path matches exactly what another does under other names.
+    pub fn route(&mut self, method: Method, path: &str, value: T) -> Result<(), RouterError> {
+        let index = match self.indices.get(path) {
+            Some(&index) => index,
+            None => self.add_path(&method, path)?,
+        };
+        let endpoint = &mut self.endpoints[index];
+        if endpoint.value(&method).is_some() {
+            return Err(RouterError::Duplicate { method, path: path.to_owned() });
+        }
+        endpoint.methods.push((method, value));
+        endpoint.allow = allow(endpoint.methods.iter().map(|(method, _)| method));
+        Ok(())
+    }
+
+    fn add_path(&mut self, method: &Method, path: &str) -> Result<usize, RouterError> {
+        let unfit = |problem| RouterError::Path { path: path.to_owned(), problem };
+        if !path.starts_with('/') {
+            return Err(unfit("start it with `/`"));
+        }
+        if !path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#')) {
+            return Err(unfit("percent-encode what a URL's path cannot hold as it is"));
+        }
+        let index = self.endpoints.len();
+        self.paths.insert(path, index).map_err(|error| match error {
+            InsertError::Conflict { with } => {
+                RouterError::Conflict { method: method.clone(), path: path.to_owned(), with }
+            }
+            InsertError::InvalidParamSegment => unfit("use one parameter in a segment"),
+            InsertError::InvalidCatchAll => unfit("put `{*name}` at the end, behind a `/`"),
+            _ => unfit("name each parameter in braces, as in `/wizard/{name}`; a literal brace is doubled"),
+        })?;
+        self.indices.insert(path.to_owned(), index);
+        self.endpoints.push(Endpoint { methods: Vec::new(), allow: HeaderValue::from_static("") });
+        Ok(index)
+    }
+
+    /// What to answer to `method` at `path`, a URL's path as it was sent, without the query.
+    pub fn find(&self, method: &Method, path: &str) -> Found<'_, T> {
+        let Ok(found) = self.paths.at(path) else { return Found::NotFound };
+        let endpoint = &self.endpoints[*found.value];
+        let value = match *method {
+            Method::HEAD => endpoint.value(method).or_else(|| endpoint.value(&Method::GET)),
+            _ => endpoint.value(method),
+        };
+        match value {
+            Some(value) => match Params::decode(&found.params) {
+                Ok(params) => Found::Route { value, params },
+                Err(bad) => Found::BadPath(bad),
+            },
+            None if method == Method::OPTIONS => Found::Options { allow: &endpoint.allow },
+            None => Found::MethodNotAllowed { allow: &endpoint.allow },
+        }
+    }
+}
+
+impl<T> Endpoint<T> {
+    fn value(&self, method: &Method) -> Option<&T> {
+        self.methods.iter().find(|(routed, _)| routed == method).map(|(_, value)| value)
+    }
+}
+
+/// `GET, HEAD, OPTIONS`: the methods routed and those answered without a route, sorted.
+fn allow<'a>(routed: impl Iterator<Item = &'a Method>) -> HeaderValue {
+    let mut names: Vec<&str> = routed.map(Method::as_str).chain(["OPTIONS"]).collect();
+    if names.contains(&"GET") {
+        names.push("HEAD");
+    }
+    names.sort_unstable();
+    names.dedup();
+    HeaderValue::from_str(&names.join(", ")).expect("a method is a token, and tokens fit into a header field")
+}
+
+/// What a [`Router`] found.
+#[derive(Debug)]
+pub enum Found<'r, T> {
+    /// A route.
+    Route {
+        /// What was given to [`Router::route`].
+        value: &'r T,
+        /// The path's parameters, decoded.
+        params: Params,
+    },
+    /// The path has routes, but not for this method: answer 405 with this `Allow`.
+    MethodNotAllowed {
+        /// Such as `GET, HEAD, OPTIONS`.
+        allow: &'r HeaderValue,
+    },
+    /// OPTIONS, and no route of its own: answer 204 with this `Allow`.
+    Options {
+        /// Such as `GET, HEAD, OPTIONS`.
+        allow: &'r HeaderValue,
+    },
+    /// No route has this path: answer 404.
+    NotFound,
+    /// A parameter that cannot be decoded: answer 400.
+    BadPath(BadPath),
+}
+
+/// The parameters of a path, decoded, in the path's order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Params(Vec<(String, String)>);
+
+impl Params {
+    fn decode(params: &matchit::Params<'_, '_>) -> Result<Self, BadPath> {
+        params
+            .iter()
+            .map(|(name, value)| Ok((name.to_owned(), decode(name, value)?)))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The parameter written `{name}` or `{*name}` in the route.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+fn decode(name: &str, value: &str) -> Result<String, BadPath> {
+    let mut escapes = value.split('%').skip(1);
+    if !escapes
+        .all(|rest| matches!(rest.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
+    {
+        return Err(BadPath::Escape { name: name.to_owned() });
+    }
+    match percent_decode_str(value).decode_utf8() {
+        Ok(text) => Ok(text.into_owned()),
+        Err(_) => Err(BadPath::NotUtf8 { name: name.to_owned() }),
+    }
+}
+
+/// Why a parameter of a path cannot be decoded. Names the parameter, never what was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadPath {
+    /// A `%` without two hexadecimal digits behind it.
+    #[error("`{name}` in the path has a `%` without two hexadecimal digits; write a percent sign as `%25`")]
+    Escape {
+        /// The parameter's name.
+        name: String,
+    },
+    /// Decoded, it is no text.
+    #[error("`{name}` in the path is not UTF-8 once decoded; encode its text as UTF-8")]
+    NotUtf8 {
+        /// The parameter's name.
+        name: String,
+    },
+}
+
+impl BadPath {
+    /// Always 400.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::BAD_REQUEST
+    }
+}
+
+/// Why a route could not be added. A mistake in the program, found when it starts.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RouterError {
+    /// The method and path have a route.
+    #[error("{method} {path} has a route already; remove one of the two")]
+    Duplicate {
+        /// The method given.
+        method: Method,
+        /// The path given.
+        path: String,
+    },
+    /// Another path matches the same requests.
+    #[error("{method} {path} matches what {with} does; give their parameters the same names")]
+    Conflict {
+        /// The method given.
+        method: Method,
+        /// The path given.
+        path: String,
+        /// The path that is there.
+        with: String,
+    },
+    /// No request can ever match.
+    #[error("`{path}` is no path for a route: {problem}")]
+    Path {
+        /// The path given.
+        path: String,
+        /// What to do about it.
+        problem: &'static str,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn router(routes: &[(&str, &'static str)]) -> Router<&'static str> {
+        let mut router = Router::new();
+        for (method, path) in routes {
+            router.route(Method::from_bytes(method.as_bytes()).unwrap(), path, *path).unwrap();
+        }
+        router
+    }
+
+    /// The answer in one line.
+    fn ask(router: &Router<&'static str>, method: &str, path: &str) -> String {
+        match router.find(&Method::from_bytes(method.as_bytes()).unwrap(), path) {
+            Found::Route { value, params } => {
+                let params: Vec<String> =
+                    params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                [&[(*value).to_owned()], &params[..]].concat().join(" ")
+            }
+            Found::MethodNotAllowed { allow } => format!("405 {}", allow.to_str().unwrap()),
+            Found::Options { allow } => format!("204 {}", allow.to_str().unwrap()),
+            Found::NotFound => "404".to_owned(),
+            Found::BadPath(bad) => format!("{} {bad}", bad.status().as_str()),
+        }
+    }
+
+    #[test]
+    fn the_path_decides_first_and_then_the_method() {
+        let router = router(&[
+            ("GET", "/"),
+            ("POST", "/wizard/create"),
+            ("GET", "/wizard/{name}"),
+            ("GET", "/files/{*rest}"),
+            ("PATCH", "/files/{*rest}"),
+            ("PURGE", "/cache"),
+        ]);
+        for (method, path, expected) in [
+            ("GET", "/", "/"),
+            ("HEAD", "/", "/"),
+            ("POST", "/wizard/create", "/wizard/create"),
+            ("GET", "/wizard/create", "405 OPTIONS, POST"),
+            ("HEAD", "/wizard/create", "405 OPTIONS, POST"),
+            ("GET", "/wizard/merlin", "/wizard/{name} name=merlin"),
+            ("GET", "/files/a/b.css", "/files/{*rest} rest=a/b.css"),
+            ("DELETE", "/files/a", "405 GET, HEAD, OPTIONS, PATCH"),
+            ("OPTIONS", "/files/a", "204 GET, HEAD, OPTIONS, PATCH"),
+            ("OPTIONS", "/cache", "204 OPTIONS, PURGE"),
+            ("PURGE", "/cache", "/cache"),
+            ("GET", "/wizard", "404"),
+            ("GET", "/wizard/", "404"),
+            ("GET", "/wizard/merlin/", "404"),
+            ("GET", "/files/", "404"),
+            ("GET", "//", "404"),
+            ("GET", "", "404"),
+            ("OPTIONS", "*", "404"),
+            ("OPTIONS", "/nowhere", "404"),
+        ] {
+            assert_eq!(ask(&router, method, path), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn head_and_options_may_have_their_own_routes() {
+        let mut router = Router::new();
+        router.route(Method::OPTIONS, "/a", "options").unwrap();
+        router.route(Method::HEAD, "/a", "head").unwrap();
+        router.route(Method::GET, "/a", "get").unwrap();
+        assert_eq!(ask(&router, "OPTIONS", "/a"), "options");
+        assert_eq!(ask(&router, "HEAD", "/a"), "head");
+        assert_eq!(ask(&router, "PUT", "/a"), "405 GET, HEAD, OPTIONS");
+    }
+
+    #[test]
+    fn parameters_are_decoded_strictly_and_literals_not_at_all() {
+        let router = router(&[("GET", "/w/{name}"), ("GET", "/100%25"), ("GET", "/f/{*rest}")]);
+        let escape =
+            "400 `name` in the path has a `%` without two hexadecimal digits; write a percent sign as `%25`";
+        let not_utf8 = "400 `name` in the path is not UTF-8 once decoded; encode its text as UTF-8";
+        for (path, expected) in [
+            ("/w/Tom%20Riddle", "/w/{name} name=Tom Riddle"),
+            ("/w/a+b", "/w/{name} name=a+b"),
+            ("/w/%C3%A9%e2%82%ac", "/w/{name} name=é€"),
+            ("/w/é", "/w/{name} name=é"),
+            ("/w/a%2Fb", "/w/{name} name=a/b"),
+            ("/w/%252F", "/w/{name} name=%2F"),
+            ("/f/a%2Fb/%2E%2E", "/f/{*rest} rest=a/b/.."),
+            ("/w/%", escape),
+            ("/w/a%2", escape),
+            ("/w/%zz", escape),
+            ("/w/%+1", escape),
+            ("/w/%%41", escape),
+            ("/w/%ff", not_utf8),
+            ("/w/%C3", not_utf8),
+            ("/w/%C0%AF", not_utf8),
+            ("/w/%ED%A0%80", not_utf8),
+            ("/100%25", "/100%25"),
+            ("/%77/x", "404"),
+        ] {
+            assert_eq!(ask(&router, "GET", path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_route_without_parameters_decodes_nothing() {
+        let router = router(&[("GET", "/plain")]);
+        let Found::Route { params, .. } = router.find(&Method::GET, "/plain") else { panic!("no route") };
+        assert_eq!((params.get("name"), params.iter().count()), (None, 0));
+    }
+
+    #[test]
+    fn mistakes_in_routes_are_named() {
+        let mut router = router(&[("GET", "/wizard/{name}")]);
+        for (method, path, message) in [
+            (Method::GET, "/wizard/{name}", "GET /wizard/{name} has a route already; remove one of the two"),
+            (
+                Method::POST,
+                "/wizard/{other}",
+                "POST /wizard/{other} matches what /wizard/{name} does; give their parameters the same names",
+            ),
+            (Method::GET, "wizard", "`wizard` is no path for a route: start it with `/`"),
+            (Method::GET, "", "`` is no path for a route: start it with `/`"),
+            (
+                Method::GET,
+                "/é",
+                "`/é` is no path for a route: percent-encode what a URL's path cannot hold as it is",
+            ),
+            (Method::GET, "/{a}{b}", "`/{a}{b}` is no path for a route: use one parameter in a segment"),
+            (
+                Method::GET,
+                "/{*rest}/end",
+                "`/{*rest}/end` is no path for a route: put `{*name}` at the end, behind a `/`",
+            ),
+            (
+                Method::GET,
+                "/{}",
+                "`/{}` is no path for a route: name each parameter in braces, as in `/wizard/{name}`; \
+                 a literal brace is doubled",
+            ),
+        ] {
+            assert_eq!(router.route(method, path, "").unwrap_err().to_string(), message);
+        }
+        assert_eq!(
+            ask(&router, "GET", "/wizard/x"),
+            "/wizard/{name} name=x",
+            "refused routes leave no trace"
+        );
+        assert_eq!(ask(&router, "POST", "/wizard/x"), "405 GET, HEAD, OPTIONS");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back_from_its_encoding(text in ".{1,20}") {
+            let encoded = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
+            let router = router(&[("GET", "/{text}")]);
+            let path = format!("/{encoded}");
+            let Found::Route { params, .. } = router.find(&Method::GET, &path) else { panic!("no route") };
+            prop_assert_eq!(params.get("text"), Some(text.as_str()));
+        }
+
+        #[test]
+        fn any_path_is_looked_up_without_a_panic(path in ".{0,40}") {
+            let router = router(&[("GET", "/{a}/x-{b}"), ("GET", "/a/{*rest}"), ("GET", "/{a}/y/{c}")]);
+            let _ = router.find(&Method::GET, &path);
+        }
+    }
+}
