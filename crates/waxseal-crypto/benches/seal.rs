@@ -44,13 +44,14 @@ fn open_text<const KEYS: u8>(bencher: Bencher, bytes: usize) {
 /// The bare cipher over a ciphertext as long as that of `open_text`, keyed per call as the format needs.
 #[divan::bench(args = PAYLOADS)]
 fn open_aead_alone(bencher: Bencher, bytes: usize) {
-    let mut sealed = vec![7; (20 + bytes + 1).next_multiple_of(64)];
+    let mut sealed = vec![7_u8; (20 + bytes + 1).next_multiple_of(64)];
     let (key, nonce, associated) = ([1; 32], [2; 24], [3; 5]);
     let cipher = XChaCha20Poly1305::new(&key.into());
-    let tag = cipher.encrypt_inout_detached(&nonce.into(), &associated, sealed[..].into()).unwrap();
+    let tag =
+        cipher.encrypt_inout_detached(&nonce.into(), &associated, sealed.as_mut_slice().into()).unwrap();
     bencher.with_inputs(|| sealed.clone()).bench_local_refs(|buffer| {
         XChaCha20Poly1305::new(black_box(&key).into())
-            .decrypt_inout_detached(&nonce.into(), &associated, buffer[..].into(), &tag)
+            .decrypt_inout_detached(&nonce.into(), &associated, buffer.as_mut_slice().into(), &tag)
             .unwrap();
     });
 }

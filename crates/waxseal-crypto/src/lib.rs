@@ -35,6 +35,8 @@ mod error;
 mod inner;
 mod key_id;
 mod keyring;
+#[cfg(test)]
+mod known_answers;
 mod opened;
 mod passphrase;
 mod rejected;

@@ -69,7 +69,7 @@ impl Sealer {
     /// # Errors
     ///
     /// Those of [`seal`](Self::seal).
-    #[cfg(feature = "hazmat")]
+    #[cfg(any(feature = "hazmat", test))]
     pub fn seal_with_nonce(
         &self,
         payload: &[u8],
@@ -87,7 +87,7 @@ impl Sealer {
     /// # Errors
     ///
     /// Those of [`seal_text`](Self::seal_text).
-    #[cfg(feature = "hazmat")]
+    #[cfg(any(feature = "hazmat", test))]
     pub fn seal_text_with_nonce(
         &self,
         payload: &[u8],
