@@ -1,1 +1,33 @@
-//! Placeholder.
+//! A minijinja environment with the session in every template.
+//!
+//! ```
+//! use waxseal_crypto::{Keyring, SecretKey};
+//! use waxseal_store::Sessions;
+//! use waxseal_templates::{Templates, context};
+//!
+//! let templates = Templates::from_sources([("hello.html", "Hello, {{ session['name'] }}!")])?;
+//!
+//! # let sessions = Sessions::cookie(&Keyring::new(SecretKey::generate()?), "session", "demo")?;
+//! let session = sessions.create();
+//! session.insert("name", "Rincewind & Twoflower")?;
+//! let page = templates.render("hello.html", context! {}, move || session.clone())?;
+//! assert_eq!(page, "Hello, Rincewind &amp; Twoflower!");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A template that never names `session` never asks for it; one that does decodes the entries it reads and no
+//! others. Where the session comes from, and what becomes of the page, is left to the caller.
+
+mod error;
+mod folder;
+mod page;
+mod session;
+mod templates;
+
+pub use error::Error;
+pub use folder::Folder;
+pub use minijinja::context;
+pub use templates::Templates;
+
+#[doc(hidden)]
+pub use include_dir;

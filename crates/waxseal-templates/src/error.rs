@@ -1,0 +1,110 @@
+//! Why a page could not be rendered.
+
+use std::fmt;
+
+/// Why a page could not be rendered: which template, which line, what is wrong.
+///
+/// minijinja's own error keeps every value that the template could see and prints them in its debug form. This
+/// one prints name, line and detail only, in every form, so that it can be logged. (A template includes another by
+/// a name that it took from the session: that name is printed.)
+pub struct Error {
+    detail: String,
+    name: Option<String>,
+    line: Option<usize>,
+    source: Option<String>,
+    missing: bool,
+}
+
+impl Error {
+    pub(crate) fn not_utf8(name: &str) -> Self {
+        let detail = "the template is not UTF-8".to_owned();
+        Self { detail, name: Some(name.to_owned()), line: None, source: None, missing: false }
+    }
+
+    /// What is wrong, without the place.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The template's name, if the error lies in one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The line, from 1.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        self.line
+    }
+
+    /// Whether there is no template of the name asked for.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.missing
+    }
+
+    /// The template's own lines around the error, at most `around` on either side, with their numbers.
+    pub fn excerpt(&self, around: usize) -> impl Iterator<Item = (usize, &str)> {
+        let line = self.line.unwrap_or(1);
+        let lines = self.source.as_deref().unwrap_or("").lines();
+        let numbered = lines.enumerate().map(|(at, text)| (at + 1, text));
+        numbered
+            .skip_while(move |(number, _)| number + around < line)
+            .take_while(move |(number, _)| *number <= line + around)
+    }
+}
+
+impl From<minijinja::Error> for Error {
+    fn from(error: minijinja::Error) -> Self {
+        // An error inside an include or a macro is the source of the one outside: the innermost place is
+        // where a person has to look.
+        let mut innermost = &error;
+        let mut detail = describe(&error);
+        while let Some(source) = std::error::Error::source(innermost) {
+            match source.downcast_ref::<minijinja::Error>() {
+                Some(inner) => {
+                    innermost = inner;
+                    detail = describe(inner);
+                }
+                None => {
+                    detail = format!("{detail}: {source}");
+                    break;
+                }
+            }
+        }
+        Self {
+            detail,
+            name: innermost.name().map(str::to_owned),
+            line: innermost.line(),
+            source: innermost.template_source().map(str::to_owned),
+            missing: error.kind() == minijinja::ErrorKind::TemplateNotFound,
+        }
+    }
+}
+
+fn describe(error: &minijinja::Error) -> String {
+    match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.kind()),
+        None => error.kind().to_string(),
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.name, self.line) {
+            (Some(name), Some(line)) => write!(f, "template {name}, line {line}: {}", self.detail),
+            (Some(name), None) => write!(f, "template {name}: {}", self.detail),
+            _ => f.write_str(&self.detail),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({self})")
+    }
+}
+
+impl std::error::Error for Error {}

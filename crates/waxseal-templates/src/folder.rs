@@ -1,0 +1,68 @@
+//! A folder of templates that is built into the program.
+
+use std::path::PathBuf;
+
+use include_dir::{Dir, DirEntry};
+
+/// A folder of templates: built into the program, and where it lies while developing; made by [`folder!`](crate::folder).
+#[derive(Debug, Clone)]
+pub struct Folder {
+    embedded: &'static Dir<'static>,
+    path: Option<PathBuf>,
+}
+
+/// Builds a folder of templates into the program.
+///
+/// The path starts with `$CARGO_MANIFEST_DIR`, the folder of the crate that says this. A debug build remembers
+/// the path as well, so that changes show without a rebuild; a release build does not.
+///
+/// # Example
+///
+/// ```
+/// let folder = waxseal_templates::folder!("$CARGO_MANIFEST_DIR/tests/templates");
+/// assert!(folder.files().any(|(name, _)| name == "page.html"));
+/// ```
+#[macro_export]
+macro_rules! folder {
+    ($path:tt) => {{
+        static EMBEDDED: $crate::include_dir::Dir<'static> = $crate::include_dir::include_dir!($path);
+        $crate::Folder::new(
+            &EMBEDDED,
+            if cfg!(debug_assertions) { Some((env!("CARGO_MANIFEST_DIR"), $path)) } else { None },
+        )
+    }};
+}
+
+impl Folder {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn new(embedded: &'static Dir<'static>, place: Option<(&str, &str)>) -> Self {
+        let path = place.map(|(manifest, path)| path.replace("$CARGO_MANIFEST_DIR", manifest).into());
+        Self { embedded, path }
+    }
+
+    /// Where the folder lay when the program was built, if that is remembered and still there.
+    #[must_use]
+    pub fn path(&self) -> Option<PathBuf> {
+        self.path.clone().filter(|path| path.is_dir())
+    }
+
+    /// The names (with `/`, relative to the folder) and bytes that were built in.
+    pub fn files(&self) -> impl Iterator<Item = (String, &'static [u8])> {
+        let mut files = Vec::new();
+        collect(self.embedded, &mut files);
+        files.into_iter()
+    }
+}
+
+fn collect(folder: &'static Dir<'static>, files: &mut Vec<(String, &'static [u8])>) {
+    for entry in folder.entries() {
+        match entry {
+            DirEntry::Dir(inner) => collect(inner, files),
+            DirEntry::File(file) => {
+                let name: Vec<_> = file.path().iter().map(|part| part.to_string_lossy()).collect();
+                files.push((name.join("/"), file.contents()));
+            }
+        }
+    }
+}

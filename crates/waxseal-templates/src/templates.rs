@@ -1,0 +1,95 @@
+//! The templates of an app, ready to render.
+
+use std::borrow::Cow;
+
+use minijinja::{Environment, Value, path_loader};
+use waxseal_store::Session;
+
+use crate::page::Page;
+use crate::{Error, Folder};
+
+/// The templates of an app: Jinja's language, escaped in `.html`, with `session` in every one of them.
+///
+/// Undefined variables print as nothing, as in Flask; Python's methods (`session.get('name')`, `.items()`,
+/// `.upper()`) work on the values that have them.
+#[derive(Debug)]
+pub struct Templates {
+    environment: Environment<'static>,
+}
+
+impl Templates {
+    /// Templates that were built into the program. All are compiled now, none is looked at again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] for the first template that is no Jinja, or not UTF-8.
+    pub fn embedded(folder: &Folder) -> Result<Self, Error> {
+        let mut sources = Vec::new();
+        for (name, bytes) in folder.files() {
+            let source = std::str::from_utf8(bytes).map_err(|_| Error::not_utf8(&name))?;
+            sources.push((name, source));
+        }
+        Self::from_sources(sources)
+    }
+
+    /// Templates given as names and sources. All are compiled now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] for the first template that is no Jinja.
+    pub fn from_sources<N, S>(sources: impl IntoIterator<Item = (N, S)>) -> Result<Self, Error>
+    where
+        N: Into<Cow<'static, str>>,
+        S: Into<Cow<'static, str>>,
+    {
+        let mut environment = environment();
+        environment.set_auto_reload(false);
+        for (name, source) in sources {
+            environment.add_template_owned(name, source)?;
+        }
+        Ok(Self { environment })
+    }
+
+    /// Templates that are read from `path` when first used, and again when they change: for development.
+    #[must_use]
+    pub fn reloading(path: &std::path::Path) -> Self {
+        let mut environment = environment();
+        environment.set_loader(path_loader(path));
+        environment.set_auto_reload(true);
+        Self { environment }
+    }
+
+    /// minijinja's environment, to add filters, tests, functions and globals.
+    pub fn environment_mut(&mut self) -> &mut Environment<'static> {
+        &mut self.environment
+    }
+
+    /// Whether a template of this name is there and compiles.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.environment.get_template(name).is_ok()
+    }
+
+    /// Renders the template called `name` with `context`.
+    ///
+    /// `session` is called when the template first asks for it, and only then. A `session` in the context wins.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if there is no such template, or it is no Jinja, or fails.
+    pub fn render<S>(&self, name: &str, context: Value, session: S) -> Result<String, Error>
+    where
+        S: Fn() -> Session + Send + Sync + 'static,
+    {
+        let template = self.environment.get_template(name)?;
+        Ok(template.render(Value::from_object(Page::new(context, session)))?)
+    }
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    // So that an error knows the source around it. The values it also keeps are never shown: see `Error`.
+    environment.set_debug(true);
+    environment
+}

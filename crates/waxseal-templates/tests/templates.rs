@@ -1,0 +1,238 @@
+//! Templates with a session in them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_store::{Session, Sessions};
+use waxseal_templates::{Error, Templates, context, folder};
+
+fn session() -> Session {
+    let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
+    Sessions::cookie(&keyring, "session", "demo").unwrap().create()
+}
+
+fn filled() -> Session {
+    let session = session();
+    session.insert("name", "<b>Merlin & Co</b>").unwrap();
+    session.insert("age", 1_500).unwrap();
+    session.insert("pets", ["owl", "cat"]).unwrap();
+    session.insert("tower", BTreeMap::from([("floors", 7), ("doors", 1)])).unwrap();
+    session
+}
+
+fn render(source: &str, session: &Session) -> Result<String, Error> {
+    let templates = Templates::from_sources([("page.html", source.to_owned())])?;
+    let session = session.clone();
+    templates.render("page.html", context! {}, move || session.clone())
+}
+
+#[test]
+fn the_session_is_there_without_being_passed() {
+    let session = filled();
+    for (source, expected) in [
+        ("{{ session['name'] }}", "&lt;b&gt;Merlin &amp; Co&lt;&#x2f;b&gt;"),
+        ("{{ session.age + 1 }}", "1501"),
+        ("{{ session['pets'][1] }} {{ session.pets | length }}", "cat 2"),
+        ("{{ session.tower.floors }} {{ session['tower']['doors'] }}", "7 1"),
+        ("{{ 'age' in session }} {{ 'hat' in session }}", "True False"),
+        ("{{ 'hat' not in session }}", "True"),
+        ("{{ session | length }}", "4"),
+        ("{% for key in session %}{{ key }} {% endfor %}", "name age pets tower "),
+        (
+            "{% for key, value in session.items() %}{{ key }}{% if value is number %}={{ value }}{% endif %} {% endfor %}",
+            "name age=1500 pets tower ",
+        ),
+        ("{% for key, value in session | items %}{{ key }},{% endfor %}", "name,age,pets,tower,"),
+        (
+            "{{ session.get('age') }} {{ session.get('hat') }} {{ session.get('hat', 'none') }}",
+            "1500 None none",
+        ),
+        ("{{ session.keys() | join(' ') }}", "name age pets tower"),
+        ("{{ session['hat'] }}{{ session.hat }}|", "|"),
+        ("{% if session %}yes{% endif %}", "yes"),
+        ("{{ session is mapping }}", "True"),
+        ("{% set s = session %}{{ s.age }}", "1500"),
+        ("{% macro age() %}{{ session.age }}{% endmacro %}{{ age() }}", "1500"),
+    ] {
+        assert_eq!(render(source, &session).unwrap(), expected, "{source}");
+    }
+}
+
+#[test]
+fn an_empty_session_is_false() {
+    assert_eq!(render("{% if session %}yes{% else %}no{% endif %}", &session()).unwrap(), "no");
+}
+
+#[test]
+fn included_imported_and_extended_templates_see_it_too() {
+    let templates = Templates::from_sources([
+        ("base.html", "<{% block body %}{% endblock %}{{ session.age }}>"),
+        ("part.html", "{{ session.age }}"),
+        ("macros.html", "{% macro age() %}{{ session.age }}{% endmacro %}"),
+        (
+            "page.html",
+            "{% extends 'base.html' %}{% from 'macros.html' import age %}\
+             {% block body %}{% include 'part.html' %},{{ age() }},{% endblock %}",
+        ),
+    ]);
+    let page = templates.unwrap().render("page.html", context! {}, filled).unwrap();
+    assert_eq!(page, "<1500,1500,1500>");
+}
+
+#[test]
+fn what_the_handler_passes_wins() {
+    let templates = Templates::from_sources([("page.html", "{{ session }} {{ name }}")]).unwrap();
+    let page =
+        templates.render("page.html", context! { session => "mine", name => "Merlin" }, || unreachable!());
+    assert_eq!(page.unwrap(), "mine Merlin");
+}
+
+#[test]
+fn a_template_that_names_no_session_never_asks_for_it() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let templates = Templates::from_sources([
+        ("plain.html", "{{ name }}{{ undefined }}"),
+        ("page.html", "{{ session.age }}"),
+    ]);
+    let templates = templates.unwrap();
+    let ask = |template| {
+        let counter = asked.clone();
+        let session = move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            filled()
+        };
+        templates.render(template, context! { name => "Merlin" }, session).unwrap();
+        asked.load(Ordering::Relaxed)
+    };
+    assert_eq!((ask("plain.html"), ask("page.html")), (0, 1));
+}
+
+#[test]
+fn every_way_to_read_counts_as_access() {
+    for source in [
+        "{{ session.name }}",
+        "{{ 'a' in session }}",
+        "{{ session | length }}",
+        "{% for k in session %}{% endfor %}",
+        "{% if session %}{% endif %}",
+    ] {
+        let session = session();
+        render(source, &session).unwrap();
+        assert!(session.is_accessed() && !session.is_modified(), "{source}");
+    }
+}
+
+/// What opens as a session but holds no MessagePack under one key: a read of another key must not decode it.
+#[test]
+fn only_what_is_read_is_decoded() {
+    let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
+    let context = waxseal_crypto::Context::new("session").unwrap().with_name("session").unwrap();
+    let sealer = keyring.sealer(&context.with_audience("demo").unwrap());
+    let payload = [&[0; 16][..], b"\x01\x00\x01\x80\x06broken\x01\xc1\x03age\x01\x07"].concat();
+    let token = sealer.seal_text(&payload, waxseal_crypto::Times::new(0, 0, 60, 60)).unwrap();
+    let sessions = Sessions::cookie(&keyring, "session", "demo").unwrap();
+    let session = sessions.open(token.as_bytes(), std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(render("{{ session.age }} {{ session | length }}", &session).unwrap(), "7 2");
+    assert_eq!(render("{{ session.broken }}|", &session).unwrap(), "|");
+}
+
+#[test]
+fn an_error_names_its_place_and_shows_the_lines_around() {
+    let source = "<p>\n{% if true %}\n{{ session.name | nope }}\n{% endif %}\n</p>";
+    let error = render(source, &filled()).unwrap_err();
+    insta::assert_snapshot!(error, @"template page.html, line 3: unknown filter: filter nope is unknown");
+    assert_eq!((error.name(), error.line(), error.is_missing()), (Some("page.html"), Some(3), false));
+    let lines: Vec<_> = error.excerpt(1).collect();
+    assert_eq!(lines, [(2, "{% if true %}"), (3, "{{ session.name | nope }}"), (4, "{% endif %}")]);
+}
+
+#[test]
+fn a_syntax_error_is_found_when_the_templates_are_made() {
+    let error = render("line one\n{{ 1 +", &session()).unwrap_err();
+    insta::assert_snapshot!(error, @"template page.html, line 2: syntax error: unexpected end of input, expected expression");
+    assert_eq!(error.line(), Some(2));
+}
+
+#[test]
+fn an_error_in_an_include_points_at_the_include() {
+    let templates = Templates::from_sources([
+        ("page.html", "{% include 'part.html' %}"),
+        ("part.html", "\n{{ 1 / 'a' }}"),
+    ]);
+    let error = templates.unwrap().render("page.html", context! {}, session).unwrap_err();
+    assert_eq!((error.name(), error.line()), (Some("part.html"), Some(2)));
+}
+
+#[test]
+fn a_missing_template_is_named() {
+    let error = Templates::from_sources::<String, String>([])
+        .unwrap()
+        .render("page.html", context! {}, session)
+        .unwrap_err();
+    assert!(error.is_missing() && error.to_string().contains("page.html"), "{error}");
+}
+
+/// minijinja's own debug form prints every value that the template could see.
+#[test]
+fn no_form_of_an_error_shows_a_value_of_the_session() {
+    let canary = "canary-4111";
+    let session = session();
+    session.insert("card", canary).unwrap();
+    for source in [
+        "{{ session.card | nope }}",
+        "{{ session.card + 1 }}",
+        "{{ session.card.nope() }}",
+        "{{ session.card() }}",
+        "{{ session.card | int }}",
+        "{{ session.card / 2 }}",
+        "{{ -session.card }}",
+        "{{ session.card[0:'x'] }}",
+        "{% for a, b in session.card %}{% endfor %}",
+        "{% macro m(x) %}{{ x | nope }}{% endmacro %}{{ m(session.card) }}",
+        "{{ range(session.card) }}",
+        "{{ session.card is nope }}",
+        "{{ session.nope.nope }}",
+    ] {
+        let Err(error) = render(source, &session) else { panic!("{source} did not fail") };
+        let shown = format!("{error} {error:?} {error:#?} {:?}", anyhow_like(&error));
+        assert!(!shown.contains(canary), "{source}: {shown}");
+    }
+}
+
+/// All that a reporter that walks the chain of causes would print.
+fn anyhow_like(error: &dyn std::error::Error) -> Vec<String> {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(|error| format!("{error} {error:?}")).collect()
+}
+
+#[test]
+fn a_folder_is_built_in() {
+    let templates = Templates::embedded(&folder!("$CARGO_MANIFEST_DIR/tests/templates")).unwrap();
+    assert_eq!(
+        templates.render("page.html", context! {}, filled).unwrap(),
+        "<p>&lt;b&gt;Merlin &amp; Co&lt;&#x2f;b&gt;</p>"
+    );
+}
+
+#[test]
+fn a_folder_reloads_while_developing() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    let templates = Templates::reloading(folder.path());
+    let rendered = || templates.render("page.html", context! {}, filled).map_err(|error| error.is_missing());
+    assert_eq!(rendered(), Err(true));
+    std::fs::write(&page, "{{ session.age }}").unwrap();
+    assert_eq!(rendered().unwrap(), "1500");
+    // Of another length: two writes may come within one tick of the file system's clock.
+    std::fs::write(&page, "changed: {{ session.age }}").unwrap();
+    assert_eq!(rendered().unwrap(), "changed: 1500");
+}
+
+#[test]
+fn own_filters_can_be_added() {
+    let mut templates = Templates::from_sources([("page.html", "{{ session.name | shout }}")]).unwrap();
+    templates.environment_mut().add_filter("shout", |text: String| format!("{text}!").to_uppercase());
+    assert!(templates.render("page.html", context! {}, filled).unwrap().ends_with("CO&lt;&#x2f;B&gt;!"));
+}
