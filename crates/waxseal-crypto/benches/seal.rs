@@ -25,14 +25,14 @@ fn times() -> Times {
     Times::new(NOW, NOW, 1_800, 43_200)
 }
 
-#[divan::bench(args = PAYLOADS, consts = RINGS)]
+#[divan::bench(args = PAYLOADS, consts = RINGS, sample_size = 100)]
 fn seal_text<const KEYS: u8>(bencher: Bencher, bytes: usize) {
     let (sealer, payload) = (sealer(KEYS), vec![7; bytes]);
     bencher.bench(|| sealer.seal_text(black_box(&payload), times()).unwrap());
 }
 
 /// Sealed by the ring's last key, so that every key is looked at.
-#[divan::bench(args = PAYLOADS, consts = RINGS)]
+#[divan::bench(args = PAYLOADS, consts = RINGS, sample_size = 100)]
 fn open_text<const KEYS: u8>(bencher: Bencher, bytes: usize) {
     let oldest = Keyring::new(SecretKey::from_bytes([KEYS - 1; 32]));
     let context = Context::new("session").unwrap().with_name("__Host-session").unwrap();
@@ -42,7 +42,7 @@ fn open_text<const KEYS: u8>(bencher: Bencher, bytes: usize) {
 }
 
 /// The bare cipher over a ciphertext as long as that of `open_text`, keyed per call as the format needs.
-#[divan::bench(args = PAYLOADS)]
+#[divan::bench(args = PAYLOADS, sample_size = 100)]
 fn open_aead_alone(bencher: Bencher, bytes: usize) {
     let mut sealed = vec![7_u8; (20 + bytes + 1).next_multiple_of(64)];
     let (key, nonce, associated) = ([1; 32], [2; 24], [3; 5]);

@@ -8,6 +8,7 @@ use crate::{KeyId, Limits, Reason, Times, aead, inner};
 /// What was inside a sealed value, once every check has passed.
 ///
 /// Owns the buffer that was decrypted in place, so the payload is never copied. `Debug` does not show it.
+/// Unlike keys, payloads are not wiped: their owner copies them anyway.
 pub struct Opened {
     buffer: Vec<u8>,
     payload: Range<usize>,

@@ -115,7 +115,7 @@ impl SecretKey {
         bytes[ROOT_BYTES..].copy_from_slice(&checksum(&self.root));
         let mut text = Zeroizing::new(String::with_capacity(TEXT_BYTES));
         text.push_str(PREFIX);
-        text::encode_into(&*bytes, &mut text);
+        text.push_str(text::encode_exact(&*bytes, &mut *Zeroizing::new([0; TEXT_BYTES - PREFIX.len()])));
         text
     }
 

@@ -15,7 +15,8 @@ const STRICT: GeneralPurpose = GeneralPurpose::new(
 
 /// How long `bytes` bytes are as text.
 pub(crate) const fn encoded_bytes(bytes: usize) -> usize {
-    (bytes * 4).div_ceil(3)
+    // A third more, rounded up; in this form no payload can make it overflow.
+    bytes + bytes.div_ceil(3)
 }
 
 /// How many bytes a text of `text` bytes may stand for.
@@ -27,10 +28,11 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     STRICT.encode(bytes)
 }
 
-/// Appends to `out`, which has room, so that a secret leaves no copies behind.
-pub(crate) fn encode_into(bytes: &[u8], out: &mut String) {
-    debug_assert!(out.capacity() - out.len() >= encoded_bytes(bytes.len()));
-    STRICT.encode_string(bytes, out);
+/// Encodes into a buffer of exactly the right length, so that a secret leaves no copies behind.
+pub(crate) fn encode_exact<'a>(bytes: &[u8], out: &'a mut [u8]) -> &'a str {
+    let written = STRICT.encode_slice(bytes, out).expect("the buffer is long enough");
+    debug_assert_eq!(written, out.len());
+    str::from_utf8(out).expect("base64url is ASCII")
 }
 
 /// Step 1 of "Open": the text beside a name of `name` bytes.
