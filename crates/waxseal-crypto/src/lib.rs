@@ -24,6 +24,8 @@
 //! The cipher is XChaCha20-Poly1305 under a key of its own for every message, with a commitment to that key;
 //! the bytes are specified in `docs/format.md`, and comments here cite its sections.
 //!
+//! The feature `hazmat` adds sealing under a given nonce, to reproduce test vectors and for nothing else.
+//!
 //! Left to others: where a value travels, what the payload means, which clock is asked, where keys are kept.
 
 mod aead;

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes known_answers.json: format v1 worked a second time, from docs/format.md, without any of the Rust code.
 
-    python3 -m venv venv
-    venv/bin/pip install pynacl argon2-cffi
-    venv/bin/python crates/waxseal-crypto/tests/known_answers.py
+    python3 -m venv target/venv
+    target/venv/bin/pip install pynacl==1.6.2 argon2-cffi==25.1.0
+    target/venv/bin/python crates/waxseal-crypto/tests/known_answers.py
 
 HKDF is written out below from RFC 5869; XChaCha20-Poly1305 is libsodium's, through PyNaCl; Argon2id is the
 reference implementation, through argon2-cffi. The output is the same on every run.
