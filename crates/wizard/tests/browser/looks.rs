@@ -1,0 +1,82 @@
+//! How a page looks and handles: what can be measured is asserted, the rest is left in pictures.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::base64;
+use crate::driver::{Browser, SHIFT_TAB, TAB};
+
+/// Widths of a desk, a phone, and the narrowest screen that must do (WCAG 2.2, 1.4.10).
+const WIDTHS: [u32; 3] = [1200, 390, 320];
+const HEIGHT: u32 = 800;
+
+/// Checks the open page in both colour schemes and all widths, and leaves a picture of each.
+pub(crate) fn check(browser: &Browser, page: &str) {
+    assert_eq!(browser.script(include_str!("structure.js")), json!([]), "{page}");
+    for scheme in ["light", "dark"] {
+        browser.devtools(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": [
+                { "name": "prefers-color-scheme", "value": scheme },
+                { "name": "prefers-reduced-motion", "value": "reduce" },
+            ]}),
+        );
+        for width in WIDTHS {
+            let view = format!("{page}-{scheme}-{width}");
+            resize(browser, width);
+            // The picture first: it helps to understand what fails after it.
+            picture(browser, &view, width);
+            assert_eq!(overflow(browser), 0, "{view} scrolls sideways");
+            let problems = browser.script_with(include_str!("contrast.js"), json!([scheme]));
+            assert_eq!(problems, json!([]), "{view}");
+        }
+    }
+    browser.devtools("Emulation.setEmulatedMedia", json!({ "features": [] }));
+    browser.devtools("Emulation.clearDeviceMetricsOverride", json!({}));
+}
+
+/// Walks through the open page with Tab, there and back: each control in the order of the page, visibly focused.
+pub(crate) fn check_keyboard(browser: &Browser, page: &str) {
+    const CONTROLS: &str = "[...document.querySelectorAll('a[href], button, input, select, textarea')]";
+    let count = browser.script(&format!("return {CONTROLS}.length")).as_u64().expect("a length is a number");
+    assert!(count > 0, "{page} has controls");
+    // Where the walk begins, whatever had the focus before.
+    browser.script("document.activeElement.blur(); getSelection().collapse(document.body, 0)");
+    let forwards = (0..count).map(|index| (TAB, index));
+    let backwards = (0..count - 1).rev().map(|index| (SHIFT_TAB, index));
+    for (key, expected) in forwards.chain(backwards) {
+        browser.press(key);
+        let focus = browser.script(&format!(
+            "const style = getComputedStyle(document.activeElement);
+             return [{CONTROLS}.indexOf(document.activeElement),
+                     style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2]"
+        ));
+        assert_eq!(focus, json!([expected, true]), "{page}: place in the page, and whether the focus shows");
+    }
+}
+
+fn resize(browser: &Browser, width: u32) {
+    let size = json!({ "width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": false });
+    browser.devtools("Emulation.setDeviceMetricsOverride", size);
+}
+
+/// By how many pixels the page is wider than the screen.
+fn overflow(browser: &Browser) -> i64 {
+    let overflow = browser.script("return document.documentElement.scrollWidth - innerWidth");
+    overflow.as_i64().expect("a width is a number")
+}
+
+/// Saves the whole page, also what lies below the screen.
+fn picture(browser: &Browser, view: &str, width: u32) {
+    let height = browser.script("return document.documentElement.scrollHeight");
+    let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
+    let taken =
+        browser.devtools("Page.captureScreenshot", json!({ "clip": clip, "captureBeyondViewport": true }));
+    let data = taken["data"].as_str().expect("a picture comes as text");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is a folder in target");
+    let folder = target.join("screenshots");
+    fs::create_dir_all(&folder).expect("the target folder can be written to");
+    fs::write(folder.join(format!("{view}.png")), base64::decoded(data)).expect("a picture can be written");
+}
