@@ -1,7 +1,6 @@
 //! A listener whose connections keep to the limits.
 
 use std::error::Error;
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +25,10 @@ use crate::{Body, Limits};
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// hyper's own lower bound for a connection's buffer.
 const MIN_BUFFER_BYTES: usize = 8192;
+/// hyper adds its time limit to the time now, and sets aside room for as many fields as allowed: without these bounds
+/// a limit such as `Duration::MAX` or `usize::MAX`, meant as none, would panic there.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const MOST_FIELDS: usize = 4096;
 
 /// HTTP/1 over TCP, one connection per task, within [`Limits`].
 ///
@@ -170,8 +173,8 @@ impl Server {
 fn http(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time)
-        .max_headers(limits.head_fields)
+        .header_read_timeout(limits.head_time.min(LONGEST))
+        .max_headers(limits.head_fields.min(MOST_FIELDS))
         .max_header_size(limits.head)
         .max_buf_size(limits.head.max(MIN_BUFFER_BYTES))
         .keep_alive(true)
@@ -332,12 +335,6 @@ impl AsyncWrite for Socket {
     }
 }
 
-impl fmt::Debug for Socket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.stream.fmt(f)
-    }
-}
-
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -369,4 +366,385 @@ pub enum ServerError {
     /// A listener from elsewhere cannot be used.
     #[error("the listener cannot be used")]
     Listener(#[source] io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+    use hyper::service::service_fn;
+    use std::convert::Infallible;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
+    use tokio::task::JoinHandle;
+
+    /// Long for this machine, short for a person.
+    const SHORT: Duration = Duration::from_millis(150);
+    /// When a test gives up.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    struct Running {
+        address: SocketAddr,
+        stop: oneshot::Sender<()>,
+        serving: JoinHandle<Result<(), ServerError>>,
+    }
+
+    async fn start(limits: Limits) -> Running {
+        let server = Server::bind(([127, 0, 0, 1], 0)).await.unwrap().limits(limits);
+        let address = server.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(server.serve(service_fn(answer), async { drop(stopped.await) }));
+        Running { address, stop, serving }
+    }
+
+    async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        let body = match request.uri().path() {
+            "/echo" => match Body::from(request.into_body()).collect(1024, PATIENCE).await {
+                Ok(bytes) => Body::from(bytes),
+                Err(error) => return Ok(plain(error.status(), Body::empty())),
+            },
+            "/slow" => {
+                tokio::time::sleep(4 * SHORT).await;
+                Body::from("slow")
+            }
+            "/stuck" => std::future::pending().await,
+            "/refuse" => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, Body::from("too large"))),
+            "/huge" => Body::from(vec![b'x'; 64 * 1024 * 1024]),
+            "/panic" => panic!("deliberate, in a test"),
+            path => Body::from(path.to_owned()),
+        };
+        Ok(plain(StatusCode::OK, body))
+    }
+
+    fn plain(status: StatusCode, body: Body) -> Response<Body> {
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        response
+    }
+
+    impl Running {
+        async fn connect(&self) -> TcpStream {
+            TcpStream::connect(self.address).await.unwrap()
+        }
+
+        /// Sends `bytes` and returns all that comes until the server closes the connection.
+        async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
+            let mut client = self.connect().await;
+            client.write_all(bytes.as_ref()).await.unwrap();
+            rest(&mut client).await
+        }
+    }
+
+    async fn rest(client: &mut TcpStream) -> String {
+        let mut all = Vec::new();
+        tokio::time::timeout(PATIENCE, client.read_to_end(&mut all)).await.expect("closed in time").unwrap();
+        String::from_utf8(all).unwrap()
+    }
+
+    /// Reads until an answer has come whose body is `body`.
+    async fn until(client: &mut TcpStream, body: &str) -> String {
+        let mut all = String::new();
+        while !all.ends_with(&format!("\r\n\r\n{body}")) {
+            let mut bytes = [0; 1024];
+            let read =
+                tokio::time::timeout(PATIENCE, client.read(&mut bytes)).await.expect("in time").unwrap();
+            assert_ne!(read, 0, "closed after {all:?}");
+            all.push_str(str::from_utf8(&bytes[..read]).unwrap());
+        }
+        all
+    }
+
+    fn head_of(bytes: usize) -> String {
+        let start = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx: ";
+        format!("{start}{}\r\n\r\n", "x".repeat(bytes - start.len() - 4))
+    }
+
+    fn status(answer: &str) -> &str {
+        answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).unwrap_or(answer)
+    }
+
+    #[tokio::test]
+    async fn a_head_over_the_limit_is_answered_431() {
+        let server = start(Limits::default()).await;
+        for (bytes, expected) in [(16_384, "200"), (16_385, "431"), (20_000, "431"), (1_000_000, "431")] {
+            assert_eq!(status(&server.exchange(head_of(bytes)).await), expected, "{bytes} bytes");
+        }
+        let long = format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "x".repeat(20_000));
+        assert_eq!(status(&server.exchange(long).await), "431", "a long target");
+
+        let small = start(Limits::default().head(1000)).await;
+        for (bytes, expected) in [(1000, "200"), (1001, "431")] {
+            assert_eq!(status(&small.exchange(head_of(bytes)).await), expected, "{bytes} of 1000 bytes");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_of_too_many_fields_is_answered_431() {
+        let server = start(Limits::default()).await;
+        for (fields, expected) in [(64, "200"), (65, "431")] {
+            let others = "x: y\r\n".repeat(fields - 2);
+            let head = format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{others}\r\n");
+            assert_eq!(status(&server.exchange(head).await), expected, "{fields} fields");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_http_is_answered_400() {
+        let server = start(Limits::default()).await;
+        for (case, bytes) in [
+            ("noise", &b"\x00\x01\x02\r\n\r\n"[..]),
+            ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+            ("no version", b"GET /\r\n\r\n"),
+            ("another version", b"GET / HTTP/3.0\r\n\r\n"),
+            ("a space before the colon", b"GET / HTTP/1.1\r\nhost : a\r\n\r\n"),
+            ("a folded field", b"GET / HTTP/1.1\r\nhost: a\r\n b\r\n\r\n"),
+            ("a control character", b"GET / HTTP/1.1\r\nhost: a\r\nx: \x01\r\n\r\n"),
+        ] {
+            assert_eq!(status(&server.exchange(bytes).await), "400", "{case}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_has_one_length() {
+        let server = start(Limits::default()).await;
+        let post = |fields: &str, body: &str| {
+            server.exchange(format!("POST /echo HTTP/1.1\r\nhost: a\r\n{fields}\r\n{body}"))
+        };
+        for (case, fields) in [
+            ("two lengths", "content-length: 5\r\ncontent-length: 6\r\n"),
+            ("a list of lengths", "content-length: 5, 6\r\n"),
+            ("a sign", "content-length: +5\r\n"),
+            ("negative", "content-length: -5\r\n"),
+            ("no number", "content-length: five\r\n"),
+            ("larger than any", "content-length: 99999999999999999999\r\n"),
+            ("another encoding", "transfer-encoding: gzip\r\n"),
+            ("chunked, but not last", "transfer-encoding: chunked, gzip\r\n"),
+        ] {
+            assert_eq!(status(&post(fields, "hello").await), "400", "{case}");
+        }
+        let old = "POST /echo HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+        assert_eq!(status(&server.exchange(old).await), "400", "chunked in HTTP/1.0");
+    }
+
+    /// RFC 9112 §6.3: the chunks count, and the connection ends, so that no proxy which counted otherwise can have what
+    /// follows taken for another client's request.
+    #[tokio::test]
+    async fn chunks_override_a_length_and_nothing_after_them_is_a_request() {
+        let server = start(Limits::default()).await;
+        for fields in [
+            "content-length: 3\r\ntransfer-encoding: chunked\r\n",
+            "transfer-encoding: chunked\r\ncontent-length: 3\r\n",
+        ] {
+            let request = format!("POST /echo HTTP/1.1\r\nhost: a\r\n{fields}\r\n5\r\nhello\r\n0\r\n\r\n");
+            let answer = server.exchange(request + "GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n").await;
+            assert!(status(&answer) == "200" && answer.ends_with("\r\n\r\nhello"), "{fields:?}: {answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_limit_is_fine() {
+        let request = "GET /a HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        let (all, ever) = (usize::MAX, Duration::MAX);
+        let none = Limits::default().head(all).head_fields(all).connections(u32::MAX);
+        let none = none.head_time(ever).body_idle(ever).shutdown_grace(ever);
+        let server = start(none).await;
+        assert!(server.exchange(request).await.ends_with("/a"));
+        server.stop.send(()).unwrap();
+        tokio::time::timeout(PATIENCE, server.serving).await.expect("in time").unwrap().unwrap();
+
+        let nothing = Limits::default().head(0).head_fields(0).connections(0).shutdown_grace(Duration::ZERO);
+        let server = start(nothing).await;
+        assert_eq!(status(&server.exchange(request).await), "431");
+    }
+
+    #[tokio::test]
+    async fn a_silent_or_slow_client_is_closed_after_the_head_time() {
+        let server = start(Limits::default().head_time(SHORT)).await;
+        for (case, start) in [("silent", &b""[..]), ("amid the head", b"GET / HTTP/1.1\r\nhost: ")] {
+            let started = Instant::now();
+            assert_eq!(server.exchange(start).await, "", "{case}");
+            assert!(started.elapsed() >= SHORT, "{case}: after {:?}", started.elapsed());
+        }
+
+        // A byte now and then does not buy more time.
+        let mut client = server.connect().await;
+        let started = Instant::now();
+        while client.write_all(b"x").await.is_ok() {
+            assert!(started.elapsed() < PATIENCE);
+            tokio::time::sleep(SHORT / 5).await;
+        }
+        assert!(started.elapsed() >= SHORT);
+    }
+
+    #[tokio::test]
+    async fn a_connection_kept_alive_is_closed_when_idle_for_the_head_time() {
+        let server = start(Limits::default().head_time(4 * SHORT)).await;
+        let mut client = server.connect().await;
+        for _ in 0..3 {
+            tokio::time::sleep(2 * SHORT).await;
+            client.write_all(b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+            until(&mut client, "/a").await;
+        }
+        let idle = Instant::now();
+        assert_eq!(rest(&mut client).await, "");
+        assert!(idle.elapsed() >= 3 * SHORT, "{:?}", idle.elapsed());
+    }
+
+    #[tokio::test]
+    async fn the_head_time_does_not_run_while_a_request_is_handled() {
+        let server = start(Limits::default().head_time(SHORT)).await;
+        let answer = server.exchange("GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+        assert!(answer.ends_with("slow"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn pipelined_requests_are_answered_in_order() {
+        let server = start(Limits::default()).await;
+        let answers = server
+            .exchange(
+                "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n\
+                 POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello\
+                 GET /last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+            )
+            .await;
+        let bodies: Vec<&str> = answers.split("HTTP/1.1 200 OK\r\n").skip(1).collect();
+        assert_eq!(bodies.len(), 3, "{answers}");
+        for (answer, body) in bodies.iter().zip(["slow", "hello", "/last"]) {
+            assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn over_the_limit_connections_wait_for_a_place() {
+        let server = start(Limits::default().connections(1)).await;
+        let mut first = server.connect().await;
+        first.write_all(b"GET /first HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        until(&mut first, "/first").await;
+
+        let mut second = server.connect().await;
+        second.write_all(b"GET /second HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let early = tokio::time::timeout(SHORT, second.read_u8()).await;
+        assert!(early.is_err(), "answered while the first was open");
+        drop(first);
+        until(&mut second, "/second").await;
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_gives_up_its_place() {
+        let server = start(Limits::default().connections(1).body_idle(SHORT)).await;
+        let mut idle = server.connect().await;
+        idle.write_all(b"GET /huge HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let answer = server.exchange("GET /next HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+        assert!(answer.ends_with("/next"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_still_sends_sees_why_it_was_refused() {
+        let server = start(Limits::default()).await;
+        let bytes = 8 * 1024 * 1024;
+        let head = format!("POST /refuse HTTP/1.1\r\nhost: a\r\ncontent-length: {bytes}\r\n\r\n");
+        let answer = server.exchange([head.into_bytes(), vec![b'x'; bytes]].concat()).await;
+        assert!(status(&answer) == "413" && answer.ends_with("too large"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_is_answered_413_announced_or_not() {
+        let server = start(Limits::default()).await;
+        let post = |fields: &str, body: &str| {
+            server.exchange(format!(
+                "POST /echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{fields}\r\n{body}"
+            ))
+        };
+        assert_eq!(status(&post("content-length: 1025\r\n", "").await), "413");
+        let chunk = format!("401\r\n{}\r\n", "x".repeat(1025));
+        assert_eq!(status(&post("transfer-encoding: chunked\r\n", &chunk).await), "413");
+        let fits = format!("400\r\n{}\r\n0\r\n\r\n", "x".repeat(1024));
+        assert_eq!(status(&post("transfer-encoding: chunked\r\n", &fits).await), "200");
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_connection_and_no_other() {
+        let server = start(Limits::default().connections(1)).await;
+        assert_eq!(server.exchange("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await, "");
+        let answer = server.exchange("GET /next HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+        assert!(answer.ends_with("/next"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn shutdown_finishes_requests_in_flight_and_closes_all_else() {
+        let server = start(Limits::default()).await;
+        let mut idle = server.connect().await;
+        idle.write_all(b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        until(&mut idle, "/a").await;
+        let mut silent = server.connect().await;
+        let mut busy = server.connect().await;
+        busy.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        tokio::time::sleep(SHORT).await;
+
+        server.stop.send(()).unwrap();
+        assert_eq!(rest(&mut idle).await, "");
+        assert_eq!(rest(&mut silent).await, "");
+        assert!(TcpStream::connect(server.address).await.is_err(), "the port is closed");
+        let answer = rest(&mut busy).await;
+        assert!(answer.contains("connection: close") && answer.ends_with("slow"), "{answer}");
+        drop((idle, silent, busy));
+        tokio::time::timeout(PATIENCE, server.serving).await.expect("in time").unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn shutdown_drops_what_does_not_finish_within_the_grace() {
+        let server = start(Limits::default().shutdown_grace(SHORT)).await;
+        let mut stuck = server.connect().await;
+        stuck.write_all(b"GET /stuck HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        tokio::time::sleep(SHORT).await;
+
+        let stopping = Instant::now();
+        server.stop.send(()).unwrap();
+        tokio::time::timeout(PATIENCE, server.serving).await.expect("in time").unwrap().unwrap();
+        assert!(stopping.elapsed() >= SHORT);
+        assert_eq!(rest(&mut stuck).await, "");
+    }
+
+    #[tokio::test]
+    async fn dropping_the_server_closes_everything() {
+        let server = start(Limits::default()).await;
+        let mut stuck = server.connect().await;
+        stuck.write_all(b"GET /stuck HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        tokio::time::sleep(SHORT).await;
+        server.serving.abort();
+        assert_eq!(rest(&mut stuck).await, "");
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named() {
+        let server = start(Limits::default()).await;
+        let error = Server::bind(server.address).await.unwrap_err();
+        let expected =
+            format!("{} is in use; stop what listens there or choose another port", server.address);
+        assert_eq!(error.to_string(), expected);
+        assert!(error.source().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_listener_of_the_standard_library_is_served() {
+        let server = Server::from_std(std::net::TcpListener::bind("127.0.0.1:0").unwrap()).unwrap();
+        let address = server.local_addr().unwrap();
+        tokio::spawn(server.serve(service_fn(answer), std::future::pending()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET /a HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        assert!(rest(&mut client).await.ends_with("/a"));
+    }
+
+    #[test]
+    fn a_client_that_left_is_no_failure_to_accept() {
+        for (kind, of_the_client) in [
+            (io::ErrorKind::ConnectionAborted, true),
+            (io::ErrorKind::ConnectionReset, true),
+            (io::ErrorKind::Interrupted, true),
+            (io::ErrorKind::OutOfMemory, false),
+            (io::ErrorKind::Other, false),
+        ] {
+            assert_eq!(is_of_the_client(&kind.into()), of_the_client, "{kind}");
+        }
+    }
 }
