@@ -11,19 +11,19 @@
 //! | [`guard`](fn@guard) | a time limit and a net for panics around one request |
 //! | [`Limits`] | every size and time in one place, with defaults fit for the open internet |
 //! | [`Clock`] | the time of day, or a test's |
-#![cfg_attr(feature = "router", doc = "| [`Router`] | routes by method and path; 404, 405, HEAD and OPTIONS |")]
+#![cfg_attr(feature = "router", doc = "| [`Router`] | routes by method and path; HEAD and OPTIONS |")]
 #![cfg_attr(feature = "forms", doc = "| [`forms`] | URL-encoded forms and query strings into serde types |")]
 #![cfg_attr(feature = "server", doc = "| [`Server`] | a listener whose connections keep to the limits |")]
 //!
 //! # Example
 //!
-#![cfg_attr(feature = "server", doc = "```no_run")]
-#![cfg_attr(not(feature = "server"), doc = "```ignore")]
+//! ```no_run
+//! # #[cfg(feature = "server")]
+//! # async fn run() -> Result<(), waxseal_http::ServerError> {
 //! use std::convert::Infallible;
 //! use hyper::service::service_fn;
 //! use waxseal_http::{Body, Limits, Server};
 //!
-//! # async fn run() -> Result<(), waxseal_http::ServerError> {
 //! let hello = service_fn(|_request| async { Ok::<_, Infallible>(http::Response::new(Body::from("hello"))) });
 //! let server = Server::bind(([127, 0, 0, 1], 5000)).await?.limits(Limits::default().body(64 * 1024));
 //! server.serve(hello, std::future::pending()).await
