@@ -42,7 +42,7 @@ pub async fn guard<F: Future>(limit: Duration, future: F) -> Result<F::Output, G
     let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Ok),
         Err(payload) => {
-            tracing::error!(message = text(&*payload), "panic while handling a request");
+            tracing::error!(panic = text(&*payload), "panic while handling a request");
             Poll::Ready(Err(GuardError::Panicked))
         }
     });
