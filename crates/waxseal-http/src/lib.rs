@@ -4,6 +4,8 @@
 //!
 //! | part | for |
 //! |---|---|
+//! | [`SessionLayer`] | sessions for any hyper or tower service, loaded when asked for, committed before the head leaves |
+//! | [`SessionCookie`] | the cookie that carries them: attributes that browsers accept together |
 //! | [`Body`] | the body of requests and of responses, read within a size and a time |
 //! | [`cookies`] | the values of one cookie in a request, byte by byte |
 //! | [`host`](mod@host) | whom a request is for: exactly one valid `Host`; the guard of development mode |
@@ -47,9 +49,13 @@ pub mod origin;
 mod router;
 #[cfg(feature = "server")]
 mod server;
+mod service;
+mod session;
+mod session_cookie;
 
 pub use body::{Body, BodyError};
 pub use clock::Clock;
+pub use cookie::SameSite;
 #[cfg(feature = "forms")]
 pub use forms::FormError;
 pub use guard::{GuardError, guard};
@@ -60,3 +66,6 @@ pub use origin::{CrossSite, Scheme};
 pub use router::{BadPath, Found, Params, Router, RouterError};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerError};
+pub use service::SessionService;
+pub use session::{SessionHandle, SessionLayer};
+pub use session_cookie::{Builder, CookieError, SessionCookie};

@@ -60,7 +60,7 @@ impl Scheme {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn check(method: &Method, headers: &HeaderMap, scheme: Scheme, host: &Host) -> Result<(), CrossSite> {
-    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+    if is_safe(method) {
         return Ok(());
     }
     if let Some(site) = only(headers, &SEC_FETCH_SITE)? {
@@ -75,6 +75,11 @@ pub fn check(method: &Method, headers: &HeaderMap, scheme: Scheme, host: &Host) 
         }
         _ => Ok(()),
     }
+}
+
+/// Whether requests of this method change nothing: GET, HEAD and OPTIONS.
+pub(crate) fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// The value of a field that may come once.

@@ -25,7 +25,9 @@ pub struct Folder {
 #[macro_export]
 macro_rules! folder {
     ($path:tt) => {{
-        static EMBEDDED: $crate::include_dir::Dir<'static> = $crate::include_dir::include_dir!($path);
+        // The macro's code names its crate, which the caller need not depend on.
+        use $crate::include_dir;
+        static EMBEDDED: include_dir::Dir<'static> = include_dir::include_dir!($path);
         $crate::Folder::new(
             &EMBEDDED,
             if cfg!(debug_assertions) { Some((env!("CARGO_MANIFEST_DIR"), $path)) } else { None },

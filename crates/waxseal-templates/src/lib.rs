@@ -18,15 +18,16 @@
 //! A template that never names `session` never asks for it; one that does decodes the entries it reads and no
 //! others. Where the session comes from, and what becomes of the page, is left to the caller.
 
+mod context;
 mod error;
 mod folder;
 mod page;
 mod session;
 mod templates;
 
+pub use context::Context;
 pub use error::Error;
 pub use folder::Folder;
-pub use minijinja::context;
 pub use templates::Templates;
 
 #[doc(hidden)]

@@ -7,16 +7,17 @@ use minijinja::Value;
 use minijinja::value::Object;
 use waxseal_store::Session;
 
+use crate::Context;
 use crate::session::SessionMap;
 
 /// The names a template can look up: what the handler passed, and `session`.
 pub(crate) struct Page<S> {
-    context: Value,
+    context: Context,
     session: S,
 }
 
 impl<S> Page<S> {
-    pub(crate) fn new(context: Value, session: S) -> Self {
+    pub(crate) fn new(context: Context, session: S) -> Self {
         Self { context, session }
     }
 }
@@ -27,11 +28,8 @@ impl<S: Fn() -> Session + Send + Sync + 'static> Object for Page<S> {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        match self.context.get_attr(key) {
-            Ok(value) if !value.is_undefined() => Some(value),
-            _ if key == "session" => Some(Value::from_object(SessionMap((self.session)()))),
-            _ => None,
-        }
+        let session = || (key == "session").then(|| Value::from_object(SessionMap((self.session)())));
+        self.context.get(key).or_else(session)
     }
 }
 

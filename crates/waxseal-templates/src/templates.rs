@@ -6,7 +6,7 @@ use minijinja::{Environment, Value, path_loader};
 use waxseal_store::Session;
 
 use crate::page::Page;
-use crate::{Error, Folder};
+use crate::{Context, Error, Folder};
 
 /// The templates of an app: Jinja's language, escaped in `.html`, with `session` in every one of them.
 ///
@@ -77,7 +77,7 @@ impl Templates {
     /// # Errors
     ///
     /// [`Error`] if there is no such template, or it is no Jinja, or fails.
-    pub fn render<S>(&self, name: &str, context: Value, session: S) -> Result<String, Error>
+    pub fn render<S>(&self, name: &str, context: Context, session: S) -> Result<String, Error>
     where
         S: Fn() -> Session + Send + Sync + 'static,
     {

@@ -1,1 +1,68 @@
-//! Placeholder.
+//! Flask's sessions for Rust, on raw hyper: a `session` dictionary that follows each visitor, sealed so that nobody
+//! without the secret key can read or change it, and already there in every template.
+//!
+//! ```no_run
+//! use serde::Deserialize;
+//! use waxseal::{App, Request, Response, Result, StartError, context, folder, redirect};
+//!
+//! #[derive(Deserialize)]
+//! struct Wizard {
+//!     name: String,
+//!     magic_school: String,
+//! }
+//!
+//! async fn create_wizard(request: Request) -> Result<Response> {
+//!     let wizard: Wizard = request.form().await?;
+//!     let session = request.session().await?;
+//!     session.insert("name", wizard.name)?;
+//!     session.insert("magic_school", wizard.magic_school)?;
+//!     Ok(redirect("/wizard/success"))
+//! }
+//!
+//! async fn success(request: Request) -> Result<Response> {
+//!     request.render("success.html", context! {}).await // which reads {{ session['name'] }}
+//! }
+//!
+//! fn main() -> Result<(), StartError> {
+//!     App::new("wizard")
+//!         .templates(folder!("$CARGO_MANIFEST_DIR/tests/templates"))
+//!         .post("/wizard/create", create_wizard)
+//!         .get("/wizard/success", success)
+//!         .run()
+//! }
+//! ```
+//!
+//! This crate composes four, each of use alone: `waxseal-crypto` seals, `waxseal-store` is the session,
+//! `waxseal-templates` renders, `waxseal-http` serves.
+
+mod app;
+mod error;
+mod error_page;
+mod handler;
+mod request;
+mod response;
+mod secret_error;
+mod secret_file;
+mod secrets;
+mod server;
+mod settings;
+mod start_error;
+mod strength;
+pub mod testing;
+
+pub use app::{App, AppService, Route};
+pub use error::{Error, Result};
+pub use handler::{BoxFuture, Handler};
+pub use request::Request;
+pub use response::{Response, html, redirect, typed};
+pub use secret_error::SecretError;
+pub use secret_file::make_development_secret;
+pub use secrets::Secrets;
+pub use server::Server;
+pub use settings::{LogLevel, SameSiteSetting, SessionState, Settings};
+pub use start_error::StartError;
+pub use waxseal_http::{Body, Limits};
+pub use waxseal_store::Session;
+pub use waxseal_templates::{Context, context, folder};
+
+pub use http::{Method, StatusCode};

@@ -1,2 +1,5 @@
-//! Placeholder.
-fn main() {}
+//! Serves the wizard: `cargo xtask run`, or `wizard --help`.
+
+fn main() -> anyhow::Result<()> {
+    Ok(wizard::app().run()?)
+}

@@ -1,0 +1,140 @@
+//! Sessions for any hyper or tower service.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{Request, Response, StatusCode};
+use tower_layer::Layer;
+
+use crate::{Host, Scheme, SessionHandle, SessionLayer, host, origin};
+
+/// A service with sessions; made by [`SessionLayer::layer`].
+///
+/// Puts a [`SessionHandle`] into each request's extensions, and commits the session before the response's head
+/// leaves. Cross-site requests of unsafe methods are refused with 403 before the session is opened
+/// (see [`origin`]).
+///
+/// # Example
+///
+/// On axum; for raw hyper, wrap the `service_fn` in the same way:
+///
+/// ```
+/// use axum::{Extension, Router, routing::get};
+/// use waxseal_crypto::{Keyring, SecretKey};
+/// use waxseal_http::{SessionCookie, SessionHandle, SessionLayer};
+/// use waxseal_store::Sessions;
+///
+/// async fn visits(Extension(session): Extension<SessionHandle>) -> Result<String, String> {
+///     let session = session.load().await.map_err(|error| error.to_string())?;
+///     session.add("visits", 1).map_err(|error| error.to_string())?;
+///     Ok(format!("{:?}", session.get::<u32>("visits")))
+/// }
+///
+/// let cookie = SessionCookie::builder().build()?;
+/// let keyring = Keyring::new(SecretKey::generate()?);
+/// let sessions = Sessions::cookie(&keyring, cookie.name(), "demo")?;
+/// let app: Router = Router::new().route("/", get(visits)).layer(SessionLayer::new(sessions, cookie));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SessionService<S> {
+    inner: S,
+    sessions: SessionLayer,
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> SessionService<S> {
+        SessionService { inner, sessions: self.clone() }
+    }
+}
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+impl<S, A, B> tower_service::Service<Request<A>> for SessionService<S>
+where
+    S: tower_service::Service<Request<A>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+    B: Default + Send + 'static,
+{
+    type Response = Response<B>;
+    type Error = S::Error;
+    type Future = BoxFuture<Result<Response<B>, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<A>) -> Self::Future {
+        match self.sessions.enter(&mut request) {
+            Ok(handle) => Box::pin(leave(self.sessions.clone(), handle, self.inner.call(request))),
+            Err(status) => Box::pin(async move { Ok(bare(status)) }),
+        }
+    }
+}
+
+impl<S, A, B> hyper::service::Service<Request<A>> for SessionService<S>
+where
+    S: hyper::service::Service<Request<A>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+    B: Default + Send + 'static,
+{
+    type Response = Response<B>;
+    type Error = S::Error;
+    type Future = BoxFuture<Result<Response<B>, S::Error>>;
+
+    fn call(&self, mut request: Request<A>) -> Self::Future {
+        match self.sessions.enter(&mut request) {
+            Ok(handle) => Box::pin(leave(self.sessions.clone(), handle, self.inner.call(request))),
+            Err(status) => Box::pin(async move { Ok(bare(status)) }),
+        }
+    }
+}
+
+impl SessionLayer {
+    /// The scheme that browsers see: behind a TLS proxy the connection is plain, and the cookie Secure.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        if self.cookie().is_secure() { Scheme::Https } else { Scheme::Http }
+    }
+
+    fn enter<A>(&self, request: &mut Request<A>) -> Result<SessionHandle, StatusCode> {
+        let (method, headers) = (request.method(), request.headers());
+        if !origin::is_safe(method) {
+            let host: Host = host::host(request.version(), request.uri(), headers).map_err(|wrong| {
+                tracing::info!(reason = %wrong, "request refused");
+                wrong.status()
+            })?;
+            origin::check(method, headers, self.scheme(), &host).map_err(|refused| {
+                tracing::info!(reason = %refused, "cross-site request refused");
+                refused.status()
+            })?;
+        }
+        let handle = self.handle(headers);
+        request.extensions_mut().insert(handle.clone());
+        Ok(handle)
+    }
+}
+
+async fn leave<F, B, E>(sessions: SessionLayer, handle: SessionHandle, answer: F) -> Result<Response<B>, E>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Default,
+{
+    let mut response = answer.await?;
+    if let Err(error) = sessions.finish(&handle, &mut response).await {
+        tracing::error!(error = &error as &(dyn std::error::Error + 'static), "session not committed");
+        return Ok(bare(StatusCode::INTERNAL_SERVER_ERROR));
+    }
+    Ok(response)
+}
+
+fn bare<B: Default>(status: StatusCode) -> Response<B> {
+    let mut response = Response::new(B::default());
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,289 @@
+//! The cookie that carries a session: its attributes, and the `Set-Cookie` that says them.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use cookie::{Cookie, SameSite, time};
+use http::HeaderValue;
+
+/// A cookie that carries a session.
+///
+/// | | default | in development |
+/// |---|---|---|
+/// | name | `__Host-session` | `waxseal-dev-session` |
+/// | Secure | yes | no: over plain HTTP |
+/// | HttpOnly | yes | yes |
+/// | SameSite | Lax | Lax |
+/// | Path | `/` | `/` |
+/// | Domain, Partitioned | none | none |
+///
+/// # Example
+///
+/// ```
+/// use waxseal_http::{SameSite, SessionCookie};
+///
+/// let cookie = SessionCookie::builder().name("shop").same_site(SameSite::Strict).build()?;
+/// assert_eq!(cookie.name(), "shop");
+/// assert!(SessionCookie::builder().domain("example.org").build().is_err()); // `__Host-` means this host alone
+/// # Ok::<(), waxseal_http::CookieError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SessionCookie(Builder);
+
+/// The attributes of a [`SessionCookie`], to be checked together by [`build`](Self::build).
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Builder {
+    name: String,
+    domain: Option<String>,
+    path: String,
+    secure: bool,
+    http_only: bool,
+    same_site: SameSite,
+    partitioned: bool,
+}
+
+/// Attributes that no browser would keep a cookie with.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CookieError {
+    /// A name with characters that a cookie's name cannot have, or longer than 255 bytes.
+    #[error("{0:?} is no cookie name; use 1 to 255 letters, digits and any of !#$%&'*+-.^_`|~")]
+    Name(String),
+    /// A path or domain that would break the header.
+    #[error("{0:?} is no {1} of a cookie")]
+    Attribute(String, &'static str),
+    /// A name with a prefix that demands an attribute.
+    #[error("a cookie called {name:?} must {demand}; change that, or its name")]
+    Prefix {
+        /// The cookie's name.
+        name: String,
+        /// What its prefix demands.
+        demand: &'static str,
+    },
+    /// SameSite=None or Partitioned without Secure.
+    #[error("a cookie with {0} must be Secure")]
+    NotSecure(&'static str),
+}
+
+impl SessionCookie {
+    /// Starts from the defaults of the table above.
+    pub fn builder() -> Builder {
+        Builder {
+            name: "__Host-session".to_owned(),
+            domain: None,
+            path: "/".to_owned(),
+            secure: true,
+            http_only: true,
+            same_site: SameSite::Lax,
+            partitioned: false,
+        }
+    }
+
+    /// Starts from the defaults for development: a name of its own (cookies ignore ports, and other apps on this
+    /// host may call theirs `session`), without Secure.
+    pub fn development() -> Builder {
+        Self::builder().name("waxseal-dev-session").secure(false)
+    }
+
+    /// The complete name, prefix included.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Whether browsers send the cookie over TLS only.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.0.secure
+    }
+
+    /// `Set-Cookie` for a token that lives until `expires`, or until the browser is closed.
+    pub(crate) fn set(&self, token: &str, expires: Option<SystemTime>, now: SystemTime) -> HeaderValue {
+        let mut cookie = self.cookie(token);
+        if let Some(expires) = expires {
+            let left = expires.duration_since(now).unwrap_or(Duration::ZERO);
+            let left = i64::try_from(left.as_secs()).unwrap_or(i64::MAX);
+            cookie.set_max_age(time::Duration::seconds(left));
+        }
+        header(&cookie)
+    }
+
+    /// `Set-Cookie` that makes the browser forget the cookie: with all attributes, or it would keep it.
+    pub(crate) fn remove(&self) -> HeaderValue {
+        let mut cookie = self.cookie("");
+        cookie.set_max_age(time::Duration::ZERO);
+        cookie.set_expires(time::OffsetDateTime::UNIX_EPOCH);
+        header(&cookie)
+    }
+
+    fn cookie<'a>(&'a self, value: &'a str) -> Cookie<'a> {
+        let mut cookie = Cookie::new(self.name(), value);
+        if let Some(domain) = &self.0.domain {
+            cookie.set_domain(domain);
+        }
+        cookie.set_path(&self.0.path);
+        cookie.set_http_only(self.0.http_only);
+        cookie.set_secure(self.0.secure);
+        cookie.set_same_site(self.0.same_site);
+        cookie.set_partitioned(self.0.partitioned);
+        cookie
+    }
+}
+
+impl Builder {
+    /// The complete name. `__Host-` and `__Secure-` make demands that browsers check; so does [`build`](Self::build).
+    pub fn name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// Sends the cookie to this domain and all below it, instead of this host alone.
+    pub fn domain(mut self, domain: &str) -> Self {
+        self.domain = Some(domain.to_owned());
+        self
+    }
+
+    /// Sends the cookie to this path and below only. No protection: pages of one host can read each other's.
+    pub fn path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
+    /// Sends the cookie over TLS only.
+    pub fn secure(mut self, secure: bool) -> Self {
+        self.secure = secure;
+        self
+    }
+
+    /// Hides the cookie from scripts.
+    pub fn http_only(mut self, http_only: bool) -> Self {
+        self.http_only = http_only;
+        self
+    }
+
+    /// Whether other sites' requests carry the cookie.
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// Keeps one cookie per embedding site (CHIPS).
+    pub fn partitioned(mut self, partitioned: bool) -> Self {
+        self.partitioned = partitioned;
+        self
+    }
+
+    /// Checks the attributes together.
+    ///
+    /// # Errors
+    ///
+    /// [`CookieError`] for a combination that browsers refuse (RFC 6265bis §4.1.3), or that would break the header.
+    pub fn build(self) -> Result<SessionCookie, CookieError> {
+        if self.name.is_empty() || self.name.len() > 255 || !self.name.bytes().all(is_token) {
+            return Err(CookieError::Name(self.name));
+        }
+        if !self.path.starts_with('/') || !self.path.bytes().all(is_attribute) {
+            return Err(CookieError::Attribute(self.path, "path"));
+        }
+        if let Some(domain) = &self.domain {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+            if domain.is_empty() || !domain.bytes().all(allowed) {
+                return Err(CookieError::Attribute(domain.clone(), "domain"));
+            }
+        }
+        for (wrong, demand) in self.broken_promises() {
+            if wrong {
+                return Err(CookieError::Prefix { name: self.name, demand });
+            }
+        }
+        match self.secure {
+            false if self.same_site == SameSite::None => Err(CookieError::NotSecure("SameSite=None")),
+            false if self.partitioned => Err(CookieError::NotSecure("Partitioned")),
+            _ => Ok(SessionCookie(self)),
+        }
+    }
+
+    /// What the name's prefix promises and the attributes do not keep. Browsers compare prefixes without case.
+    fn broken_promises(&self) -> [(bool, &'static str); 4] {
+        let name = self.name.to_ascii_lowercase();
+        let host = name.starts_with("__host-");
+        let http = name.starts_with("__http-") || name.starts_with("__host-http-");
+        let secure = host || http || name.starts_with("__secure-");
+        [
+            (secure && !self.secure, "be Secure"),
+            (http && !self.http_only, "be HttpOnly"),
+            (host && self.domain.is_some(), "have no Domain"),
+            (host && self.path != "/", "have the Path /"),
+        ]
+    }
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_attribute(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7e) && byte != b';'
+}
+
+fn header(cookie: &impl fmt::Display) -> HeaderValue {
+    HeaderValue::try_from(cookie.to_string())
+        .expect("name and attributes were checked by build, tokens are base64url")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    #[test]
+    fn a_session_cookie_says_all_its_attributes() {
+        let cookie = SessionCookie::builder().build().unwrap();
+        assert_eq!(
+            cookie.set("AU57", None, UNIX_EPOCH),
+            "__Host-session=AU57; HttpOnly; SameSite=Lax; Secure; Path=/"
+        );
+        let cookie =
+            SessionCookie::builder().name("id").domain("example.org").path("/shop").partitioned(true);
+        assert_eq!(
+            cookie.build().unwrap().set("AU57", Some(UNIX_EPOCH + Duration::from_secs(60)), UNIX_EPOCH),
+            "id=AU57; HttpOnly; SameSite=Lax; Partitioned; Secure; Path=/shop; Domain=example.org; Max-Age=60"
+        );
+    }
+
+    #[test]
+    fn removing_repeats_the_attributes() {
+        assert_eq!(
+            SessionCookie::builder().build().unwrap().remove(),
+            "__Host-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+        );
+    }
+
+    #[test]
+    fn combinations_that_browsers_refuse_are_refused() {
+        let new = SessionCookie::builder;
+        for (case, builder) in [
+            ("__Host- with a domain", new().domain("example.org")),
+            ("__Host- below a path", new().path("/shop")),
+            ("__Host- without Secure", new().secure(false)),
+            ("__host- in small letters", new().name("__host-id").secure(false)),
+            ("__Secure- without Secure", new().name("__Secure-id").secure(false)),
+            ("__Http- for scripts", new().name("__Http-id").http_only(false)),
+            ("SameSite=None without Secure", new().name("id").secure(false).same_site(SameSite::None)),
+            ("Partitioned without Secure", new().name("id").secure(false).partitioned(true)),
+            ("no name", new().name("")),
+            ("a name with a semicolon", new().name("a;b")),
+            ("a name with a space", new().name("a b")),
+            ("a name that is too long", new().name(&"a".repeat(256))),
+            ("a path that ends the attribute", new().name("id").path("/;Domain=evil.example")),
+            ("a path that ends the line", new().name("id").path("/\r\nX: y")),
+            ("a relative path", new().name("id").path("shop")),
+            ("a domain that ends the attribute", new().name("id").domain("a;b")),
+        ] {
+            assert!(builder.build().is_err(), "{case}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What a handler passes to a template.
+
+use minijinja::Value;
+use minijinja::value::Serde;
+use serde::Serialize;
+
+/// What a handler passes to a template: names and values, anything serde can write; made by [`context!`](crate::context).
+#[derive(Clone, Default)]
+pub struct Context(Vec<(&'static str, Value)>);
+
+/// Makes a [`Context`] of names and values; `name` alone stands for `name => name`.
+///
+/// # Example
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use waxseal_templates::{Templates, context};
+///
+/// let templates = Templates::from_sources([("page.html", "{{ wizard.name }}, {{ age }}")])?;
+/// let wizard = BTreeMap::from([("name", "Merlin")]);
+/// let age = 1_500;
+/// # let no_session = || unreachable!();
+/// assert_eq!(templates.render("page.html", context! { wizard, age => age + 1 }, no_session)?, "Merlin, 1501");
+/// # Ok::<(), waxseal_templates::Error>(())
+/// ```
+#[macro_export]
+macro_rules! context {
+    ($($name:ident $(=> $value:expr)?),* $(,)?) => {
+        $crate::Context::default()$(.with(stringify!($name), $crate::context!(@value $name $(=> $value)?)))*
+    };
+    (@value $name:ident => $value:expr) => { $value };
+    (@value $name:ident) => { $name };
+}
+
+impl Context {
+    /// Adds a value; the first of a name wins.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
+        self.0.push((name, Value::from(Serde(value))));
+        self
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Value> {
+        self.0.iter().find(|(found, _)| *found == name).map(|(_, value)| value.clone())
+    }
+}
+
+/// Names alone.
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}

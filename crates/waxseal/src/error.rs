@@ -1,0 +1,138 @@
+//! What a handler answers instead of a page.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+use waxseal_http::{BadPath, BodyError, CrossSite, FormError, GuardError, HostError};
+
+/// What a handler returns with `?` or `Err`: a status, and what caused it.
+///
+/// Any error becomes one: with the status it deserves if it is one of ours (a malformed form is a 400, a body
+/// over the limit a 413), with 500 otherwise. [`Error::status`] answers early, as Flask's `abort` does.
+///
+/// A visitor sees the status, and for 4xx the message; the cause goes to the log.
+///
+/// # Example
+///
+/// ```
+/// use waxseal::{Error, Request, Response, Result, context};
+///
+/// async fn wizard(request: Request) -> Result<Response> {
+///     let number: u32 = request.param("number")?.parse()?;          // 500 if the text is no number …
+///     if number > 9 {
+///         return Err(Error::status(404).message("there are only ten wizards")); // … and 404 here
+///     }
+///     request.render("wizard.html", context! { number }).await
+/// }
+/// ```
+pub struct Error {
+    status: StatusCode,
+    message: Option<Cow<'static, str>>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What a handler returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Answers with this status, 400 to 599; any other number becomes 500.
+    #[must_use]
+    pub fn status(status: u16) -> Self {
+        let status = StatusCode::from_u16(status).ok().filter(|s| s.is_client_error() || s.is_server_error());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, message: None, headers: Vec::new(), source: None }
+    }
+
+    /// Says something to the visitor. Shown for 4xx; for 5xx it goes to the log.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+
+    /// Adds a header to the answer, such as `Retry-After`.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The status of the answer.
+    #[must_use]
+    pub fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What a visitor may read of it.
+    pub(crate) fn public_message(&self) -> Option<&str> {
+        self.message.as_deref().filter(|_| self.status.is_client_error())
+    }
+
+    /// The cause, if it is an `E`.
+    #[must_use]
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        self.source.as_deref()?.downcast_ref()
+    }
+
+    pub(crate) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.headers
+    }
+}
+
+impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+    fn from(source: E) -> Self {
+        let source: Box<dyn StdError + Send + Sync> = Box::new(source);
+        let known = known_status(&*source);
+        Self {
+            status: known.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            // Their texts are written for the person who sent the request.
+            message: known.map(|_| source.to_string().into()),
+            headers: Vec::new(),
+            source: Some(source),
+        }
+    }
+}
+
+/// The status that an error of our own deserves.
+fn known_status(error: &(dyn StdError + Send + Sync + 'static)) -> Option<StatusCode> {
+    fn of<E: StdError + 'static>(
+        error: &(dyn StdError + Send + Sync + 'static),
+        status: fn(&E) -> StatusCode,
+    ) -> Option<StatusCode> {
+        error.downcast_ref().map(status)
+    }
+    of(error, FormError::status)
+        .or_else(|| of(error, BodyError::status))
+        .or_else(|| of(error, HostError::status))
+        .or_else(|| of(error, CrossSite::status))
+        .or_else(|| of(error, BadPath::status))
+        .or_else(|| of(error, GuardError::status))
+}
+
+/// Status, message and the chain of causes, for the log.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status)?;
+        if let Some(message) = &self.message {
+            write!(f, ": {message}")?;
+        }
+        let mut cause = self.source.as_deref().map(|source| source as &dyn StdError);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if self.message.as_deref() != Some(&text) {
+                write!(f, ": {text}")?;
+            }
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({self})")
+    }
+}

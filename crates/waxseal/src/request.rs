@@ -1,0 +1,129 @@
+//! One request, as a handler sees it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, Method, Uri};
+use serde::de::DeserializeOwned;
+use waxseal_http::{Body, Params, SessionHandle, forms};
+use waxseal_store::Session;
+use waxseal_templates::Context;
+
+use crate::app::Shared;
+use crate::{Error, Response, Result, html};
+
+/// One request, as a handler sees it. All methods take `&self`, so the form, the session and the page can be
+/// asked for in any order.
+pub struct Request {
+    parts: Parts,
+    params: Params,
+    body: Mutex<Option<Body>>,
+    session: SessionHandle,
+    app: Arc<Shared>,
+}
+
+impl Request {
+    pub(crate) fn new(
+        parts: Parts,
+        params: Params,
+        body: Body,
+        session: SessionHandle,
+        app: Arc<Shared>,
+    ) -> Self {
+        Self { parts, params, body: Mutex::new(Some(body)), session, app }
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    /// The target, as it came.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.parts.uri
+    }
+
+    /// The path, as it came: percent-encoded.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.parts.uri.path()
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// The part of the path that the route calls `{name}`, decoded.
+    ///
+    /// # Errors
+    ///
+    /// 500 if the route has no such part.
+    pub fn param(&self, name: &str) -> Result<&str> {
+        let unknown = || Error::status(500).message(format!("this route has no parameter {{{name}}}"));
+        self.params.get(name).ok_or_else(unknown)
+    }
+
+    /// The query string, decoded into a `T`.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is malformed or no `T`.
+    pub fn query<T: DeserializeOwned>(&self) -> Result<T> {
+        Ok(forms::parse_query(self.parts.uri.query().unwrap_or_default())?)
+    }
+
+    /// The whole body, up to the app's limit (2 MiB unless set otherwise).
+    ///
+    /// # Errors
+    ///
+    /// 413 if it is larger, 408 if it stops coming. 500 if it was asked for before: a body comes once.
+    pub async fn body(&self) -> Result<Bytes> {
+        let body = self.body.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let body =
+            body.ok_or_else(|| Error::status(500).message("the body was read before; keep what it gave"))?;
+        let limits = &self.app.limits;
+        Ok(body.collect(limits.body, limits.body_idle).await?)
+    }
+
+    /// The body as a form (`application/x-www-form-urlencoded`), decoded into a `T`.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is malformed or no `T`, 415 if it is no such form, and those of [`body`](Self::body).
+    pub async fn form<T: DeserializeOwned>(&self) -> Result<T> {
+        let body = self.body().await?;
+        Ok(forms::parse(self.parts.headers.get(CONTENT_TYPE), &body)?)
+    }
+
+    /// The visitor's session, opened when first asked for.
+    ///
+    /// # Errors
+    ///
+    /// None while sessions live in the cookie.
+    pub async fn session(&self) -> Result<Session> {
+        Ok(self.session.load().await?)
+    }
+
+    /// Renders a template into a page. It sees what `context` passes, and `session`.
+    ///
+    /// # Errors
+    ///
+    /// 500 if there is no such template, or it fails.
+    #[expect(clippy::unused_async, reason = "a session on the server is waited for here")]
+    pub async fn render(&self, template: &str, context: Context) -> Result<Response> {
+        Ok(html(self.app.render(template, context, &self.session)?))
+    }
+}
+
+/// Method and path; never a header, which may be a cookie.
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Request({} {})", self.parts.method, self.parts.uri.path())
+    }
+}

@@ -1,0 +1,73 @@
+//! Why there is no secret key to start with.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why there is no secret key to start with. Never holds a key or a part of one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// Nothing is set.
+    #[error(
+        "no secret key; make one with `cargo xtask gen-secret` and set SECRET_KEY to it, or SECRET_KEY_FILE to a file of it"
+    )]
+    Missing,
+    /// A variable is set to nothing.
+    #[error("{0} is set but empty; make a secret key with `cargo xtask gen-secret`")]
+    Empty(&'static str),
+    /// A variable is not UTF-8.
+    #[error("{0} is not UTF-8")]
+    VariableNotUtf8(&'static str),
+    /// The prefixed and the plain variable hold two things.
+    #[error("{0} and {1} are both set, and differ; unset one")]
+    Differ(&'static str, &'static str),
+    /// A key and a file of keys.
+    #[error("both {0} and a secret key file are set; unset one")]
+    Both(&'static str),
+    /// Fallbacks without a key that seals.
+    #[error(
+        "SECRET_KEY_FALLBACKS is set without SECRET_KEY; with a secret key file, fallbacks are its further lines"
+    )]
+    FallbacksAlone,
+    /// Fallbacks of another shape.
+    #[error("{0} must be a JSON list of strings, such as [\"last month's key\"]")]
+    NotAList(&'static str),
+    /// More keys than a ring holds.
+    #[error("{0} secret keys are more than a ring's 16; retire the oldest")]
+    TooMany(usize),
+    /// A passphrase that is easily guessed.
+    #[error(
+        "the secret key {0}; make one with `cargo xtask gen-secret`, or allow this one with --allow-weak-secret"
+    )]
+    Weak(&'static str),
+    /// Text that is no key, or a ring that cannot be.
+    #[error("a secret key cannot be used")]
+    Key(#[from] waxseal_crypto::Error),
+    /// A file that cannot be read.
+    #[error("{} cannot be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file that is no list of keys.
+    #[error("{} {found}; it should hold secret keys in UTF-8, one a line", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        found: &'static str,
+    },
+    /// A file that others can read.
+    #[error("{} can be read or changed by others; make it yours alone with `chmod 600`, or remove it to have a new one", .0.display())]
+    Exposed(PathBuf),
+    /// A file that cannot be written.
+    #[error("{} cannot be written", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}

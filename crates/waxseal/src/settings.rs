@@ -1,0 +1,225 @@
+//! What can be set from outside: by flag, by environment variable, or in code.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{Parser, ValueEnum};
+use waxseal_http::{CookieError, Limits, SameSite, SessionCookie};
+use waxseal_store::Lifetimes;
+
+/// What can be set from outside, under the names Flask users know: each setting is a flag
+/// (`--session-cookie-name`), an environment variable with the prefix `WAXSEAL_`
+/// (`WAXSEAL_SESSION_COOKIE_NAME`), and a field.
+///
+/// Secrets are not among them: a command line can be read by every user of the machine. They come from
+/// `SECRET_KEY` or a file, see [`Secrets`](crate::Secrets).
+///
+/// # Example
+///
+/// ```
+/// let settings = waxseal::Settings { port: 8080, ..Default::default() };
+/// ```
+#[derive(Debug, Clone, Parser)]
+#[command(about = None, long_about = None, disable_version_flag = true)]
+pub struct Settings {
+    /// The address to listen on.
+    #[arg(long, env = "WAXSEAL_HOST", value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// The port to listen on; 0 for any that is free.
+    #[arg(long, env = "WAXSEAL_PORT", default_value_t = 5000)]
+    pub port: u16,
+    /// Runs for the developer alone: plain HTTP, templates reloaded, errors explained, a secret made and kept.
+    /// Needs a loopback address.
+    #[arg(long, env = "WAXSEAL_DEVELOPMENT", value_parser = BoolishValueParser::new())]
+    pub development: bool,
+    /// A file of secret keys, one a line; the first seals. Instead of SECRET_KEY.
+    #[arg(long, env = "WAXSEAL_SECRET_KEY_FILE", value_name = "FILE")]
+    pub secret_key_file: Option<PathBuf>,
+    /// Starts with a secret key that is too weak, and says so.
+    #[arg(long, env = "WAXSEAL_ALLOW_WEAK_SECRET", value_parser = BoolishValueParser::new())]
+    pub allow_weak_secret: bool,
+    /// Where sessions live.
+    #[arg(long, env = "WAXSEAL_SESSION_STATE", value_enum, default_value_t)]
+    pub session_state: SessionState,
+    /// The complete name of the session cookie [default: __Host-session, in development waxseal-dev-session].
+    #[arg(long, env = "WAXSEAL_SESSION_COOKIE_NAME", value_name = "NAME")]
+    pub session_cookie_name: Option<String>,
+    /// Sends the cookie to this domain and all below it [default: to this host alone].
+    #[arg(long, env = "WAXSEAL_SESSION_COOKIE_DOMAIN", value_name = "DOMAIN")]
+    pub session_cookie_domain: Option<String>,
+    /// Sends the cookie to this path and below.
+    #[arg(long, env = "WAXSEAL_SESSION_COOKIE_PATH", value_name = "PATH", default_value = "/")]
+    pub session_cookie_path: String,
+    /// Hides the cookie from scripts.
+    #[arg(long, env = "WAXSEAL_SESSION_COOKIE_HTTPONLY", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "true")]
+    pub session_cookie_httponly: bool,
+    /// Sends the cookie over TLS only [default: true, in development false].
+    #[arg(long, env = "WAXSEAL_SESSION_COOKIE_SECURE", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set)]
+    pub session_cookie_secure: Option<bool>,
+    /// Which requests of other sites carry the cookie.
+    #[arg(long, env = "WAXSEAL_SESSION_COOKIE_SAMESITE", value_enum, ignore_case = true, default_value_t)]
+    pub session_cookie_samesite: SameSiteSetting,
+    /// Keeps one cookie per embedding site.
+    #[arg(long, env = "WAXSEAL_SESSION_COOKIE_PARTITIONED", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
+    pub session_cookie_partitioned: bool,
+    /// How long a session lives without activity.
+    #[arg(long, env = "WAXSEAL_SESSION_LIFETIME", value_name = "SECONDS", default_value_t = 30 * 60)]
+    pub session_lifetime: u64,
+    /// How long a session lives at most.
+    #[arg(long, env = "WAXSEAL_SESSION_ABSOLUTE_LIFETIME", value_name = "SECONDS", default_value_t = 12 * 60 * 60)]
+    pub session_absolute_lifetime: u64,
+    /// How long a permanent session lives without activity.
+    #[arg(long, env = "WAXSEAL_PERMANENT_SESSION_LIFETIME", value_name = "SECONDS", default_value_t = 31 * 24 * 60 * 60)]
+    pub permanent_session_lifetime: u64,
+    /// How long a permanent session lives at most.
+    #[arg(long, env = "WAXSEAL_PERMANENT_SESSION_ABSOLUTE_LIFETIME", value_name = "SECONDS", default_value_t = 180 * 24 * 60 * 60)]
+    pub permanent_session_absolute_lifetime: u64,
+    /// The largest request body [default: 2097152].
+    #[arg(long, env = "WAXSEAL_MAX_CONTENT_LENGTH", value_name = "BYTES")]
+    pub max_content_length: Option<usize>,
+    /// How much the log says.
+    #[arg(long, env = "WAXSEAL_LOG", value_enum, default_value_t)]
+    pub log: LogLevel,
+}
+
+/// Where sessions live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[non_exhaustive]
+pub enum SessionState {
+    /// Whole and sealed in the visitor's browser; nothing on the server.
+    #[default]
+    Cookie,
+}
+
+/// The cookie's SameSite attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum SameSiteSetting {
+    /// Links from other sites carry the cookie, their forms and scripts do not.
+    #[default]
+    Lax,
+    /// Nothing from other sites carries it.
+    Strict,
+    /// Everything does; needs Secure.
+    None,
+}
+
+/// How much the log says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogLevel {
+    /// Errors alone.
+    Error,
+    /// And what should be looked at.
+    Warn,
+    /// And what happens: start, stop, refused cookies.
+    #[default]
+    Info,
+    /// And answers of 4xx.
+    Debug,
+    /// And everything else.
+    Trace,
+}
+
+impl Default for Settings {
+    /// The defaults of every flag, whatever the environment says.
+    fn default() -> Self {
+        Self {
+            host: Ipv4Addr::LOCALHOST.into(),
+            port: 5000,
+            development: false,
+            secret_key_file: None,
+            allow_weak_secret: false,
+            session_state: SessionState::default(),
+            session_cookie_name: None,
+            session_cookie_domain: None,
+            session_cookie_path: "/".to_owned(),
+            session_cookie_httponly: true,
+            session_cookie_secure: None,
+            session_cookie_samesite: SameSiteSetting::default(),
+            session_cookie_partitioned: false,
+            session_lifetime: 30 * 60,
+            session_absolute_lifetime: 12 * 60 * 60,
+            permanent_session_lifetime: 31 * 24 * 60 * 60,
+            permanent_session_absolute_lifetime: 180 * 24 * 60 * 60,
+            max_content_length: None,
+            log: LogLevel::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads this program's flags and environment. `--help` and mistakes end the program with a text that says
+    /// what can be set.
+    #[must_use]
+    pub fn from_args() -> Self {
+        Self::parse()
+    }
+
+    pub(crate) fn session_cookie(&self) -> Result<SessionCookie, CookieError> {
+        let mut cookie = match self.development {
+            true => SessionCookie::development(),
+            false => SessionCookie::builder(),
+        };
+        if let Some(name) = &self.session_cookie_name {
+            cookie = cookie.name(name);
+        }
+        if let Some(domain) = &self.session_cookie_domain {
+            cookie = cookie.domain(domain);
+        }
+        if let Some(secure) = self.session_cookie_secure {
+            cookie = cookie.secure(secure);
+        }
+        cookie
+            .path(&self.session_cookie_path)
+            .http_only(self.session_cookie_httponly)
+            .same_site(match self.session_cookie_samesite {
+                SameSiteSetting::Lax => SameSite::Lax,
+                SameSiteSetting::Strict => SameSite::Strict,
+                SameSiteSetting::None => SameSite::None,
+            })
+            .partitioned(self.session_cookie_partitioned)
+            .build()
+    }
+
+    pub(crate) fn lifetimes(&self) -> Result<Lifetimes, waxseal_store::Error> {
+        Lifetimes::new()
+            .idle(Duration::from_secs(self.session_lifetime))?
+            .absolute(Duration::from_secs(self.session_absolute_lifetime))?
+            .permanent_idle(Duration::from_secs(self.permanent_session_lifetime))?
+            .permanent_absolute(Duration::from_secs(self.permanent_session_absolute_lifetime))
+    }
+
+    pub(crate) fn limits(&self, limits: Limits) -> Limits {
+        match self.max_content_length {
+            Some(bytes) => limits.body(bytes),
+            None => limits,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_in_code_are_those_of_the_flags() {
+        let flags = Settings::try_parse_from(["app"]).expect("no variable of ours is set while testing");
+        assert_eq!(format!("{flags:?}"), format!("{:?}", Settings::default()));
+    }
+
+    #[test]
+    fn flask_users_find_their_names() {
+        let settings = Settings::try_parse_from([
+            "app",
+            "--session-cookie-samesite=Strict",
+            "--session-cookie-secure=no",
+            "--session-cookie-name=session",
+            "--permanent-session-lifetime=3600",
+        ])
+        .unwrap();
+        let cookie = settings.session_cookie().unwrap();
+        assert_eq!((cookie.name(), cookie.is_secure()), ("session", false));
+        assert_eq!(settings.permanent_session_lifetime, 3600);
+    }
+}

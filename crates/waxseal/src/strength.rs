@@ -1,0 +1,116 @@
+//! Whether a secret key can be guessed.
+
+use waxseal_crypto::SecretKey;
+
+/// What is wrong with a secret key, in phrases that follow "the secret key".
+pub(crate) struct Verdict {
+    /// Reason enough not to start outside development.
+    pub(crate) refusal: Option<&'static str>,
+    pub(crate) warnings: Vec<&'static str>,
+}
+
+const MIN_BYTES: usize = 8;
+const SHORT_BYTES: usize = 16;
+const FEW_DISTINCT_BYTES: usize = 5;
+const MANY_DIGITS: usize = 20;
+
+/// Printed in documentation, tutorials and sample code: the first that anyone tries. Compared without case.
+const SAMPLES: &[&str] = &[
+    // Flask's documentation, its tutorial and its quickstart over the years.
+    "dev",
+    "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
+    "_5#y2L\"F4Q8z\\n\\xec]/",
+    "5f352379324c22463451387a0aec5d2f",
+    "5f352379324c22463451387a0aec5d2f\\",
+    "A0Zr98j/3yX R~XHH!jmN]LWX/,?RT",
+    "\\xfd{H\\xe5<\\x95\\xf9\\xe3\\x96.5\\xd1\\x01O<!\\xd5\\xa2\\xa0\\x9fR\"\\xa1\\xa8",
+    "you-will-never-guess",
+    "hard to guess string",
+    "super secret key",
+    "super-secret-key",
+    "supersecretkey",
+    "my_secret_key",
+    "my-secret-key",
+    "mysecretkey",
+    "secret_key_here",
+    "your_secret_key",
+    "your-secret-key",
+    "your_secret_key_here",
+    "your-secret-key-here",
+    "change-me",
+    "changeme!",
+    "changeme123",
+    "change_this_secret",
+    "please-change-me",
+    "replace-this-with-a-secret-key",
+    "development key",
+    "development-key",
+    "development",
+    "secret-key",
+    "secret_key",
+    "secretkey",
+    "topsecret",
+    "top-secret",
+    "password",
+    "password1",
+    "password123",
+    "passw0rd",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "qwertyui",
+    "qwertyuiop",
+    // Famous for having been left in place: Superset's, and this project's own test vectors.
+    "thisISaSECRET_1234",
+    "\\2\\1thisismyscretkey\\1\\2\\e\\y\\y\\h",
+    "CHANGE_ME_TO_A_COMPLEX_RANDOM_SECRET",
+    "waxseal1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh-w7nHj",
+];
+
+/// Judges a secret key's text.
+pub(crate) fn judge(text: &str) -> Verdict {
+    let sample = SAMPLES.iter().any(|sample| sample.eq_ignore_ascii_case(text));
+    let refusal = match text.len() {
+        _ if sample => Some("is printed in public documentation"),
+        0..MIN_BYTES => Some("is shorter than 8 bytes"),
+        _ => None,
+    };
+    if SecretKey::is_generated_text(text) {
+        return Verdict { refusal, warnings: Vec::new() };
+    }
+    let distinct = text.bytes().collect::<std::collections::HashSet<_>>().len();
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let warnings = [
+        (text.len() < SHORT_BYTES, "is shorter than 16 bytes"),
+        (distinct < FEW_DISTINCT_BYTES, "has fewer than 5 distinct bytes"),
+        (digits && text.len() < MANY_DIGITS, "is all digits, and fewer than 20"),
+    ];
+    let warnings = warnings.into_iter().filter_map(|(wrong, why)| wrong.then_some(why)).collect();
+    Verdict { refusal, warnings }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_judged_by_length_sample_and_variety() {
+        for (text, refused, warnings) in [
+            ("", true, 3),
+            ("hunter2", true, 1),
+            ("dev", true, 2),
+            ("DEV", true, 2),
+            ("192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf", true, 0),
+            ("waxseal1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh-w7nHj", true, 0),
+            ("hunter22", false, 1),
+            ("aaaaaaaaaaaaaaaa", false, 1),
+            ("1111111111", false, 3),
+            ("31415926535897932", false, 1),
+            ("31415926535897932384", false, 0),
+            ("correct horse battery staple", false, 0),
+        ] {
+            let verdict = judge(text);
+            assert_eq!((verdict.refusal.is_some(), verdict.warnings.len()), (refused, warnings), "{text}");
+        }
+    }
+}

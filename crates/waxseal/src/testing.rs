@@ -1,0 +1,201 @@
+//! A test client that needs no socket.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_http::{Body, Clock};
+
+use crate::{App, AppService, Settings, StartError};
+
+/// A browser for tests: it keeps cookies between requests, and needs no socket.
+///
+/// The app runs as in production, under a key made for this client and with a clock that stands still until
+/// [`advance`](Self::advance) moves it.
+///
+/// # Example
+///
+/// ```
+/// use waxseal::testing::Client;
+/// use waxseal::{App, Request, Response, Result, redirect, typed};
+///
+/// async fn greet(request: Request) -> Result<Response> {
+///     let name: Option<String> = request.session().await?.get("name")?;
+///     Ok(typed("text/plain", format!("hello, {}", name.unwrap_or("stranger".into()))))
+/// }
+///
+/// async fn enter(request: Request) -> Result<Response> {
+///     request.session().await?.insert("name", "Merlin")?;
+///     Ok(redirect("/"))
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let client = Client::new(App::new("demo").get("/", greet).post("/enter", enter))?;
+/// assert_eq!(client.get("/").await.text(), "hello, stranger");
+/// let page = client.post_form("/enter", &[]).await;
+/// assert_eq!(page.location(), Some("/"));
+/// assert_eq!(client.get("/").await.text(), "hello, Merlin");
+/// # Ok::<(), waxseal::StartError>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Client {
+    service: AppService,
+    now: Arc<Mutex<SystemTime>>,
+    cookies: Mutex<BTreeMap<String, String>>,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Client {
+    /// A client of `app` with the default settings.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] if the app would not start.
+    pub fn new(app: App) -> Result<Self, StartError> {
+        Self::with_settings(app, &Settings::default())
+    }
+
+    /// A client of `app` with other settings.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] if the app would not start.
+    pub fn with_settings(app: App, settings: &Settings) -> Result<Self, StartError> {
+        let key = SecretKey::generate().map_err(crate::SecretError::from)?;
+        let now = Arc::new(Mutex::new(SystemTime::now()));
+        let time = now.clone();
+        let clock = Clock::from_fn(move || *time.lock().unwrap_or_else(PoisonError::into_inner));
+        let service = app.service_at(settings, &Keyring::new(key), clock)?;
+        Ok(Self { service, now, cookies: Mutex::default() })
+    }
+
+    /// Fetches a page.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path, Body::empty())).await
+    }
+
+    /// Sends a form.
+    pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = serde_html_form::to_string(fields).expect("pairs of texts can be written as a form");
+        let mut request = self.request(Method::POST, path, body.into());
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, form);
+        self.send(request).await
+    }
+
+    /// A request to this app, with the cookies kept, to be changed and [sent](Self::send).
+    ///
+    /// # Panics
+    ///
+    /// If `path` is no path.
+    pub fn request(&self, method: Method, path: &str, body: Body) -> http::Request<Body> {
+        let mut request = http::Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().expect("a request's path starts with / and is ASCII");
+        request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
+        let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
+        let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !pairs.is_empty() {
+            let header =
+                HeaderValue::try_from(pairs.join("; ")).expect("cookies came out of a header or a test");
+            request.headers_mut().insert(COOKIE, header);
+        }
+        request
+    }
+
+    /// Sends a request, and keeps the cookies of the answer.
+    ///
+    /// # Panics
+    ///
+    /// If the answer's body fails.
+    pub async fn send(&self, request: http::Request<Body>) -> Answer {
+        let (parts, body) = self.service.answer(request).await.into_parts();
+        for header in parts.headers.get_all(SET_COOKIE) {
+            self.keep(header.to_str().expect("an app's cookies are ASCII"));
+        }
+        let body = body.collect(usize::MAX, Duration::from_secs(60)).await;
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.expect("the answer's body is whole"),
+        }
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&self, time: Duration) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) += time;
+    }
+
+    /// The value of a cookie, if one is kept.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Plants a cookie.
+    pub fn set_cookie(&self, name: &str, value: &str) {
+        self.cookies.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), value.to_owned());
+    }
+
+    /// As much of a browser as a test needs: every cookie is for this app, and one with Max-Age=0 is forgotten.
+    fn keep(&self, set_cookie: &str) {
+        let (pair, attributes) = set_cookie.split_once(';').unwrap_or((set_cookie, ""));
+        let (name, value) = pair.split_once('=').expect("Set-Cookie names its cookie");
+        let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
+        if attributes.split(';').any(|attribute| attribute.trim() == "Max-Age=0") {
+            cookies.remove(name);
+        } else {
+            cookies.insert(name.to_owned(), value.to_owned());
+        }
+    }
+}
+
+impl Answer {
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// A header's value, if it is there and text.
+    #[must_use]
+    pub fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Where a redirect leads.
+    #[must_use]
+    pub fn location(&self) -> Option<&str> {
+        self.header(&LOCATION)
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The body as text; what is not UTF-8 is replaced.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}

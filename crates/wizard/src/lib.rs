@@ -1,0 +1,5 @@
+//! The tutorial's app: a form whose two fields go into the session, and a page that reads them from there.
+
+mod routes;
+
+pub use routes::app;
