@@ -85,7 +85,12 @@ fn install(packages: [&str; 2]) -> bool {
     };
     eprintln!("\n==> set-up: installing {} for the browser test", packages.join(" and "));
     let apt = |arguments: &[&str]| {
-        let line = [prefix, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"], arguments].concat();
+        let line = [
+            prefix,
+            &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"],
+            arguments,
+        ]
+        .concat();
         // Its standard output joins standard error: what it says is about the set-up, not a result.
         let status =
             Command::new(line[0]).args(&line[1..]).stdin(Stdio::null()).stdout(std::io::stderr()).status();
