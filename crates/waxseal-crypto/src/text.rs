@@ -1,17 +1,23 @@
 //! Base64url without padding, one spelling per value: `docs/format.md`, section "Sealed bytes", text form.
 
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use base64::{Engine, alphabet};
+use std::sync::LazyLock;
+
+use base64::Engine;
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
 use crate::{MAX_TEXT_BYTES, Reason};
 
-const STRICT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new()
-        .with_encode_padding(false)
-        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
-        .with_decode_allow_trailing_bits(false),
-);
+/// The library's engine that uses what the processor has, where it has one.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+static STRICT: LazyLock<base64::engine::Simd> = LazyLock::new(|| base64::engine::Simd::url_safe(CONFIG));
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+static STRICT: LazyLock<base64::engine::GeneralPurpose> =
+    LazyLock::new(|| base64::engine::GeneralPurpose::new(&base64::alphabet::URL_SAFE, CONFIG));
+
+const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_encode_padding(false)
+    .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+    .with_decode_allow_trailing_bits(false);
 
 /// How long `bytes` bytes are as text.
 pub(crate) const fn encoded_bytes(bytes: usize) -> usize {
