@@ -3,7 +3,9 @@
 use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode;
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
 
+use crate::escapes;
 use crate::host::excerpt;
 
 /// Fields a form or a query may have: what a person fills in, far from what makes a parser sweat.
@@ -63,8 +65,22 @@ pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, FormError> {
 
 fn parse_fields<T: DeserializeOwned>(text: &[u8]) -> Result<T, FormError> {
     check_fields(text)?;
-    serde_html_form::from_bytes(text)
-        .map_err(|error| FormError::Fields(excerpt(error.to_string().as_bytes())))
+    serde_path_to_error::deserialize(serde_html_form::Deserializer::from_bytes(text)).map_err(|error| {
+        let problem = excerpt(error.inner().to_string().as_bytes());
+        match error.path().iter().next() {
+            Some(Segment::Map { key }) if is_repeated(text, key) => {
+                FormError::Repeated(excerpt(key.as_bytes()))
+            }
+            Some(Segment::Map { key }) => FormError::Field { name: excerpt(key.as_bytes()), problem },
+            _ => FormError::Fields(problem),
+        }
+    })
+}
+
+/// Whether a field comes more than once, where the type has room for one.
+fn is_repeated(text: &[u8], name: &str) -> bool {
+    let fields: Vec<(String, String)> = serde_html_form::from_bytes(text).unwrap_or_default();
+    fields.iter().filter(|(found, _)| found == name).count() > 1
 }
 
 fn check_content_type(content_type: Option<&HeaderValue>) -> Result<(), FormError> {
@@ -87,7 +103,7 @@ fn check_content_type(content_type: Option<&HeaderValue>) -> Result<(), FormErro
 
 /// All that the parser would mend or swallow. Linear in the text's length.
 fn check_fields(text: &[u8]) -> Result<(), FormError> {
-    if let Some(offset) = malformed_escape(text) {
+    if let Some(offset) = escapes::first_malformed(text) {
         return Err(FormError::Escape { offset });
     }
     let mut count = 0;
@@ -107,18 +123,9 @@ fn check_fields(text: &[u8]) -> Result<(), FormError> {
     Ok(())
 }
 
-/// Where a `%` stands without two hexadecimal digits behind it.
-fn malformed_escape(text: &[u8]) -> Option<usize> {
-    let is_escape = |offset: usize| {
-        text.get(offset + 1..offset + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    let percents = text.iter().enumerate().filter(|(_, byte)| **byte == b'%');
-    percents.map(|(offset, _)| offset).find(|&offset| !is_escape(offset))
-}
-
 /// Why a form or a query cannot be read.
 ///
-/// The texts hold at most 60 printable ASCII characters of the request.
+/// Each text quotes at most 60 printable ASCII characters of the request at a time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormError {
@@ -129,24 +136,33 @@ pub enum FormError {
     #[error("the form's charset is `{0}`; send it as UTF-8")]
     Charset(String),
     /// A `%` without two hexadecimal digits behind it.
-    #[error(
-        "the form has a `%` without two hexadecimal digits at byte {offset}; write a percent sign as `%25`"
-    )]
+    #[error("a `%` at byte {offset} has no two hexadecimal digits behind it; write a percent sign as `%25`")]
     Escape {
         /// Bytes before the percent sign.
         offset: usize,
     },
     /// A name or value that is no text once decoded.
-    #[error("the form's field at byte {offset} is not UTF-8 once decoded; send it as UTF-8")]
+    #[error("the field at byte {offset} is not UTF-8 once decoded; send it as UTF-8")]
     NotUtf8 {
         /// Bytes before the field.
         offset: usize,
     },
     /// More than [`MAX_FIELDS`].
-    #[error("the form has more than {MAX_FIELDS} fields; send fewer")]
+    #[error("there are more than {MAX_FIELDS} fields; send fewer")]
     TooManyFields,
-    /// A field is missing, comes twice, or is not of its type.
-    #[error("the form does not fit: {0}")]
+    /// A field that the type has once comes more than once.
+    #[error("the field `{0}` comes more than once; send it once")]
+    Repeated(String),
+    /// A field is not of its type.
+    #[error("the field `{name}` does not fit: {problem}")]
+    Field {
+        /// The field.
+        name: String,
+        /// What serde says of it.
+        problem: String,
+    },
+    /// A field is missing, or all of them together are not of the type.
+    #[error("the fields do not fit: {0}")]
     Fields(String),
 }
 
@@ -215,7 +231,7 @@ mod tests {
         }
         assert_eq!(
             pairs(b"a=100%").unwrap_err().to_string(),
-            "the form has a `%` without two hexadecimal digits at byte 5; write a percent sign as `%25`"
+            "a `%` at byte 5 has no two hexadecimal digits behind it; write a percent sign as `%25`"
         );
     }
 
@@ -304,10 +320,11 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_said_briefly() {
         for (text, message) in [
-            ("age=1", "the form does not fit: missing field `name`"),
-            ("name=a&age=x", "the form does not fit: invalid digit found in string"),
-            ("name=a&age=300", "the form does not fit: number too large to fit in target type"),
-            ("name=a&name=b", "the form does not fit: unsupported value"),
+            ("age=1", "the fields do not fit: missing field `name`"),
+            ("name=a&age=x", "the field `age` does not fit: invalid digit found in string"),
+            ("name=a&age=300", "the field `age` does not fit: number too large to fit in target type"),
+            ("name=a&name=b", "the field `name` comes more than once; send it once"),
+            ("name=a&n%61me=b&name=c", "the field `name` comes more than once; send it once"),
         ] {
             let error = parse_query::<Wizard>(text).unwrap_err();
             assert_eq!(
@@ -323,7 +340,7 @@ mod tests {
         }
         let long = format!("school=%0A%1B{}", "x".repeat(5000));
         let error = parse_query::<Vec<(String, School)>>(&long).unwrap_err().to_string();
-        assert!(error.starts_with("the form does not fit: unknown variant `??xxx"), "{error}");
+        assert!(error.starts_with("the fields do not fit: unknown variant `??xxx"), "{error}");
         assert!(error.len() < 100, "{error}");
         assert!(
             parse_query::<Vec<(String, School)>>("s=Hogwarts")

@@ -39,6 +39,8 @@
 mod body;
 mod clock;
 pub mod cookies;
+#[cfg(any(feature = "forms", feature = "router"))]
+mod escapes;
 #[cfg(feature = "forms")]
 pub mod forms;
 mod guard;
@@ -52,6 +54,8 @@ mod server;
 mod service;
 mod session;
 mod session_cookie;
+#[cfg(feature = "server")]
+mod socket;
 
 pub use body::{Body, BodyError};
 pub use clock::Clock;

@@ -6,6 +6,8 @@ use http::{HeaderValue, Method, StatusCode};
 use matchit::InsertError;
 use percent_encoding::percent_decode_str;
 
+use crate::escapes;
+
 /// Finds the value, usually a handler, for a method and a path.
 ///
 /// Paths are text with `{name}` for a part of one segment and `{*name}` for the rest, which is never empty. Literal
@@ -99,7 +101,12 @@ impl<T> Router<T> {
     }
 
     /// What to answer to `method` at `path`, a URL's path as it was sent, without the query.
+    ///
+    /// A malformed percent-escape is [`Found::BadPath`] wherever it stands: no route means it.
     pub fn find(&self, method: &Method, path: &str) -> Found<'_, T> {
+        if let Some(offset) = escapes::first_malformed(path.as_bytes()) {
+            return Found::BadPath(BadPath::Escape { offset });
+        }
         let Ok(found) = self.paths.at(path) else { return Found::NotFound };
         let endpoint = &self.endpoints[*found.value];
         let value = match *method {
@@ -156,7 +163,7 @@ pub enum Found<'r, T> {
     },
     /// No route has this path: answer 404.
     NotFound,
-    /// A parameter that cannot be decoded: answer 400.
+    /// A malformed escape, or a parameter that cannot be decoded: answer 400.
     BadPath(BadPath),
 }
 
@@ -184,30 +191,27 @@ impl Params {
     }
 }
 
+/// Its escapes were checked with the whole path.
 fn decode(name: &str, value: &str) -> Result<String, BadPath> {
-    let mut escapes = value.split('%').skip(1);
-    if !escapes
-        .all(|rest| matches!(rest.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
-    {
-        return Err(BadPath::Escape { name: name.to_owned() });
-    }
     match percent_decode_str(value).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),
         Err(_) => Err(BadPath::NotUtf8 { name: name.to_owned() }),
     }
 }
 
-/// Why a parameter of a path cannot be decoded. Names the parameter, never what was sent.
+/// Why a path cannot be decoded. Says where, never what was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadPath {
     /// A `%` without two hexadecimal digits behind it.
-    #[error("`{name}` in the path has a `%` without two hexadecimal digits; write a percent sign as `%25`")]
+    #[error(
+        "the path has a `%` without two hexadecimal digits at byte {offset}; write a percent sign as `%25`"
+    )]
     Escape {
-        /// The parameter's name.
-        name: String,
+        /// Bytes before the percent sign.
+        offset: usize,
     },
-    /// Decoded, it is no text.
+    /// A parameter that is no text once decoded.
     #[error("`{name}` in the path is not UTF-8 once decoded; encode its text as UTF-8")]
     NotUtf8 {
         /// The parameter's name.
@@ -331,8 +335,12 @@ mod tests {
     #[test]
     fn parameters_are_decoded_strictly_and_literals_not_at_all() {
         let router = router(&[("GET", "/w/{name}"), ("GET", "/100%25"), ("GET", "/f/{*rest}")]);
-        let escape =
-            "400 `name` in the path has a `%` without two hexadecimal digits; write a percent sign as `%25`";
+        let escape = |offset: usize| {
+            format!(
+                "400 the path has a `%` without two hexadecimal digits at byte {offset}; \
+                 write a percent sign as `%25`"
+            )
+        };
         let not_utf8 = "400 `name` in the path is not UTF-8 once decoded; encode its text as UTF-8";
         for (path, expected) in [
             ("/w/Tom%20Riddle", "/w/{name} name=Tom Riddle"),
@@ -342,17 +350,20 @@ mod tests {
             ("/w/a%2Fb", "/w/{name} name=a/b"),
             ("/w/%252F", "/w/{name} name=%2F"),
             ("/f/a%2Fb/%2E%2E", "/f/{*rest} rest=a/b/.."),
-            ("/w/%", escape),
-            ("/w/a%2", escape),
-            ("/w/%zz", escape),
-            ("/w/%+1", escape),
-            ("/w/%%41", escape),
+            ("/w/%", &escape(3)),
+            ("/w/a%2", &escape(4)),
+            ("/w/%zz", &escape(3)),
+            ("/w/%+1", &escape(3)),
+            ("/w/%%41", &escape(3)),
             ("/w/%ff", not_utf8),
             ("/w/%C3", not_utf8),
             ("/w/%C0%AF", not_utf8),
             ("/w/%ED%A0%80", not_utf8),
             ("/100%25", "/100%25"),
             ("/%77/x", "404"),
+            ("/nowhere/%ff", "404"),
+            ("/nowhere/%", &escape(9)),
+            ("/100%", &escape(4)),
         ] {
             assert_eq!(ask(&router, "GET", path), expected, "{path}");
         }

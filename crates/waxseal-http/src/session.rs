@@ -21,13 +21,15 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
 /// A request that never asks for its session pays nothing for it: nothing is opened, and its answer carries
 /// neither `Set-Cookie` nor `Vary`.
 #[derive(Debug, Clone)]
-pub struct SessionLayer(Arc<Shared>);
+pub struct SessionLayer {
+    shared: Arc<Shared>,
+    clock: Clock,
+}
 
 #[derive(Debug)]
 struct Shared {
     sessions: Sessions,
     cookie: SessionCookie,
-    clock: Clock,
 }
 
 /// One request's way to its session; loads it at most once.
@@ -38,7 +40,7 @@ pub struct SessionHandle(Arc<Slot>);
 
 #[derive(Debug)]
 struct Slot {
-    shared: Arc<Shared>,
+    layer: SessionLayer,
     cookies: Vec<HeaderValue>,
     session: OnceLock<Session>,
 }
@@ -52,54 +54,57 @@ impl SessionLayer {
     #[must_use]
     pub fn new(sessions: Sessions, cookie: SessionCookie) -> Self {
         assert_eq!(sessions.name(), cookie.name(), "sessions and cookie must have one name");
-        Self(Arc::new(Shared { sessions, cookie, clock: Clock::system() }))
+        Self { shared: Arc::new(Shared { sessions, cookie }), clock: Clock::system() }
     }
 
     /// Reads the time from `clock` instead of the system's.
     #[must_use]
-    pub fn with_clock(self, clock: Clock) -> Self {
-        let Shared { sessions, cookie, .. } =
-            Arc::into_inner(self.0).expect("the clock is set before it is shared");
-        Self(Arc::new(Shared { sessions, cookie, clock }))
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// The cookie that carries the sessions.
     #[must_use]
     pub fn cookie(&self) -> &SessionCookie {
-        &self.0.cookie
+        &self.shared.cookie
     }
 
     /// A handle to the session of the request with these headers. Nothing is opened yet.
     #[must_use]
     pub fn handle(&self, headers: &HeaderMap) -> SessionHandle {
         let cookies = headers.get_all(COOKIE).iter().cloned().collect();
-        SessionHandle(Arc::new(Slot { shared: self.0.clone(), cookies, session: OnceLock::new() }))
+        SessionHandle(Arc::new(Slot { layer: self.clone(), cookies, session: OnceLock::new() }))
     }
 
     /// Commits the session of `handle` and says in `response` what is due: `Set-Cookie`, `Vary`, `Cache-Control`.
     ///
-    /// An answer of 500 or more drops what the request changed, except that it destroyed the session.
+    /// An answer of 500 or more drops what the request changed, except that it destroyed the session. From here on
+    /// the session can be read and no longer written.
     ///
     /// # Errors
     ///
-    /// [`waxseal_store::Error`] if the session could not be sealed: answer 500 then, nothing was sent.
+    /// [`waxseal_store::Error`] if the session could not be sealed. `response` is as it was then and must not be sent:
+    /// finish a response of 500 instead, which changes nothing more.
     pub async fn finish<B>(
         &self,
         handle: &SessionHandle,
         response: &mut Response<B>,
     ) -> Result<(), waxseal_store::Error> {
-        let Some(session) = handle.0.session.get().filter(|session| session.is_accessed()) else {
-            return Ok(());
-        };
+        let Some(session) = handle.0.session.get() else { return Ok(()) };
+        let accessed = session.is_accessed();
         if response.status().is_server_error() {
             session.rollback();
         }
-        let now = self.0.clock.now();
-        let set_cookie = match self.0.sessions.commit(session, now).await? {
-            Outcome::Set { token, expires } => Some(self.0.cookie.set(&token, expires, now)),
-            Outcome::Remove => Some(self.0.cookie.remove()),
+        let now = self.clock.now();
+        let set_cookie = match self.shared.sessions.commit(session, now).await? {
+            Outcome::Set { token, expires } => Some(self.cookie().set(&token, expires, now)),
+            Outcome::Remove => Some(self.cookie().remove()),
             _ => None,
         };
+        if !accessed {
+            return Ok(());
+        }
         let headers = response.headers_mut();
         add_vary_cookie(headers);
         let personal = !session.is_new() || session.is_modified();
@@ -132,25 +137,33 @@ impl SessionHandle {
 impl Slot {
     /// Opens the one token that is good. Two different good ones mean that one was planted: neither counts.
     fn open(&self) -> Session {
-        let Shared { sessions, cookie, clock } = &*self.shared;
-        let now = clock.now();
-        let mut found: Option<(&[u8], Session)> = None;
-        let values =
-            self.cookies.iter().flat_map(|header| cookies::values_in(header.as_bytes(), cookie.name()));
-        for token in values.take(MAX_CANDIDATES) {
-            if found.as_ref().is_some_and(|(other, _)| *other == token) {
-                continue;
-            }
+        let sessions = &self.layer.shared.sessions;
+        let now = self.layer.clock.now();
+        let mut good = None;
+        for token in self.candidates() {
             match sessions.open(token, now) {
-                Ok(_) if found.is_some() => {
+                Ok(_) if good.is_some() => {
                     tracing::warn!("two different session cookies are good; neither counts");
                     return sessions.create();
                 }
-                Ok(session) => found = Some((token, session)),
+                Ok(session) => good = Some(session),
                 Err(rejected) => tracing::info!(reason = %rejected.reason(), "session cookie refused"),
             }
         }
-        found.map_or_else(|| sessions.create(), |(_, session)| session)
+        good.unwrap_or_else(|| sessions.create())
+    }
+
+    /// The different values of our cookie among the first few. A browser that sends one twice means the same.
+    fn candidates(&self) -> Vec<&[u8]> {
+        let name = self.layer.cookie().name();
+        let mut candidates = Vec::new();
+        let values = self.cookies.iter().flat_map(|header| cookies::values_in(header.as_bytes(), name));
+        for value in values.take(MAX_CANDIDATES) {
+            if !candidates.contains(&value) {
+                candidates.push(value);
+            }
+        }
+        candidates
     }
 }
 

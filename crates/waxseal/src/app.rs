@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use waxseal_crypto::Keyring;
 use waxseal_http::{Body, Clock, Found, Limits, Router, SessionHandle, SessionLayer, guard, host, origin};
 use waxseal_store::Sessions;
@@ -139,6 +140,7 @@ impl App {
         Ok(AppService { router: Arc::new(router), shared: Arc::new(shared) })
     }
 
+    /// What keeps its sessions apart from other apps'.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -166,43 +168,62 @@ impl AppService {
         self.shared.limits
     }
 
+    pub(crate) fn sessions(&self) -> &SessionLayer {
+        &self.shared.sessions
+    }
+
     /// Answers one request, whatever it is.
     pub async fn answer(&self, request: http::Request<Body>) -> Response {
         let (parts, body) = request.into_parts();
-        let session = self.shared.sessions.handle(&parts.headers);
         let place = format!("{} {}", parts.method, parts.uri.path());
-        let answered = guard(self.shared.limits.request_time, self.route(parts, body, session.clone())).await;
-        let answer = answered.unwrap_or_else(|failure| Err(failure.into()));
+        let (session, answer) = match self.admit(&parts) {
+            Ok(found) => {
+                let session = self.shared.sessions.handle(&parts.headers);
+                let answer = self.route(found, parts, body, session.clone());
+                let answer = guard(self.shared.limits.request_time, answer).await;
+                (session, answer.unwrap_or_else(|failure| Err(failure.into())))
+            }
+            // A refused request opens nobody's session, not even for the page that says so.
+            Err(refused) => (self.shared.sessions.handle(&HeaderMap::new()), Err(refused)),
+        };
         let mut response = answer.unwrap_or_else(|error| self.shared.error_page(&error, &place, &session));
         if let Err(error) = self.shared.sessions.finish(&session, &mut response).await {
             response = self.shared.error_page(&error.into(), &place, &session);
+            // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
+            let _ = self.shared.sessions.finish(&session, &mut response).await;
         }
         response
     }
 
-    async fn route(
-        &self,
-        parts: http::request::Parts,
-        body: Body,
-        session: SessionHandle,
-    ) -> Result<Response> {
+    /// Finds what answers a request that this server should answer at all.
+    fn admit(&self, parts: &Parts) -> Result<Found<'_, Answer>> {
         let host = host::host(parts.version, &parts.uri, &parts.headers)?;
         if self.shared.development {
             host::development_guard(&parts.headers, &host)?;
         }
-        let (answer, params) = match self.router.find(&parts.method, parts.uri.path()) {
-            Found::Route { value, params } => (value, params),
-            Found::Options { allow } => return Ok(allowing(StatusCode::NO_CONTENT, allow)),
-            Found::MethodNotAllowed { allow } => {
-                return Err(Error::status(405).header(header::ALLOW, allow.clone()));
-            }
-            Found::NotFound => return Err(Error::status(404)),
-            Found::BadPath(error) => return Err(error.into()),
-        };
-        if !answer.cross_site {
+        let found = self.router.find(&parts.method, parts.uri.path());
+        if !matches!(&found, Found::Route { value, .. } if value.cross_site) {
             origin::check(&parts.method, &parts.headers, self.shared.sessions.scheme(), &host)?;
         }
-        answer.handler.call(Request::new(parts, params, body, session, self.shared.clone())).await
+        Ok(found)
+    }
+
+    async fn route(
+        &self,
+        found: Found<'_, Answer>,
+        parts: Parts,
+        body: Body,
+        session: SessionHandle,
+    ) -> Result<Response> {
+        match found {
+            Found::Route { value, params } => {
+                value.handler.call(Request::new(parts, params, body, session, self.shared.clone())).await
+            }
+            Found::Options { allow } => Ok(allowing(StatusCode::NO_CONTENT, allow)),
+            Found::MethodNotAllowed { allow } => Err(Error::status(405).header(header::ALLOW, allow.clone())),
+            Found::NotFound => Err(Error::status(404)),
+            Found::BadPath(error) => Err(error.into()),
+        }
     }
 }
 
@@ -245,7 +266,7 @@ impl Shared {
         let status = error.status_code();
         let context = context! {
             status => status.as_u16(),
-            reason => status.canonical_reason(),
+            reason => error_page::reason(status),
             message => error.public_message(),
         };
         let page = self.render("error.html", context, session);

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
-use std::fmt;
+use std::{fmt, iter};
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use waxseal_http::{BadPath, BodyError, CrossSite, FormError, GuardError, HostError};
+
+use crate::causes;
 
 /// What a handler returns with `?` or `Err`: a status, and what caused it.
 ///
@@ -112,22 +114,13 @@ fn known_status(error: &(dyn StdError + Send + Sync + 'static)) -> Option<Status
         .or_else(|| of(error, GuardError::status))
 }
 
-/// Status, message and the chain of causes, for the log.
+/// Status, message and the chain of causes, for the log: one line whatever they hold.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.status)?;
-        if let Some(message) = &self.message {
-            write!(f, ": {message}")?;
-        }
-        let mut cause = self.source.as_deref().map(|source| source as &dyn StdError);
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if self.message.as_deref() != Some(&text) {
-                write!(f, ": {text}")?;
-            }
-            cause = error.source();
-        }
-        Ok(())
+        let message = self.message.as_deref().map(str::to_owned);
+        let causes = self.source.as_deref().map(|source| causes::texts(source));
+        let texts = iter::once(self.status.to_string()).chain(message).chain(causes.into_iter().flatten());
+        f.write_str(&causes::one_line(texts))
     }
 }
 

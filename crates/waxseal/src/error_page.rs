@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use http::StatusCode;
 use minijinja::{Environment, context};
 use waxseal_templates::Error as TemplateError;
 
@@ -26,10 +27,15 @@ pub(crate) fn plain(error: &Error) -> String {
     let status = error.status_code();
     let context = context! {
         status => status.as_u16(),
-        reason => status.canonical_reason(),
+        reason => reason(status),
         message => error.public_message(),
     };
     render("plain.html", context)
+}
+
+/// The status in words, also if it is one that nobody has named.
+pub(crate) fn reason(status: StatusCode) -> &'static str {
+    status.canonical_reason().unwrap_or("Error")
 }
 
 /// What went wrong and where, for the person who writes the app. Never a value of the session.
@@ -68,6 +74,12 @@ mod tests {
             page.contains("404 Not Found") && page.contains("no &lt;b&gt;wizard&lt;&#x2f;b&gt;"),
             "{page}"
         );
+    }
+
+    #[test]
+    fn a_status_without_a_name_has_a_page_too() {
+        let page = plain(&Error::status(499));
+        assert!(page.contains("<h1>499 Error</h1>"), "{page}");
     }
 
     #[test]

@@ -36,6 +36,7 @@
 //! `waxseal-templates` renders, `waxseal-http` serves.
 
 mod app;
+mod causes;
 mod error;
 mod error_page;
 mod handler;

@@ -1,6 +1,7 @@
 //! From an app to a listening server.
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 
 use waxseal_http::Clock;
@@ -30,13 +31,15 @@ impl App {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         runtime.map_err(StartError::Runtime)?.block_on(async {
             let mode = if settings.development { "development" } else { "production" };
+            // Before anyone is told the address: whoever knows it may already want to stop us.
+            let interruption = interruption().map_err(StartError::Runtime)?;
             let server = self.bind(&settings, &secrets).await?;
             for warning in secrets.warnings() {
                 tracing::warn!("{warning}");
             }
             tracing::info!("secret key {secrets}");
             tracing::info!("{mode} server on http://{}, stop it with Ctrl-C", server.address());
-            server.serve(interrupted()).await
+            server.serve(interruption).await
         })
     }
 
@@ -89,17 +92,25 @@ fn log_to_stderr(level: LogLevel) {
     let _ = tracing::subscriber::set_global_default(log.with_target(false).finish());
 }
 
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
+/// Ready at Ctrl-C or SIGTERM, both of which from now on do nothing else.
+#[cfg(unix)]
+fn interruption() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
-    let _ = tokio::signal::ctrl_c().await;
+        tracing::info!("stopping; requests in flight may finish");
+    })
+}
+
+#[cfg(not(unix))]
+fn interruption() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+        tracing::info!("stopping; requests in flight may finish");
+    })
 }

@@ -1,9 +1,16 @@
 //! Why an app did not start.
 
 use std::net::SocketAddr;
+use std::{fmt, io};
+
+use waxseal_http::ServerError;
+
+use crate::causes;
 
 /// Why an app did not start: what was found, and what to do.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its debug form is the same text with all causes, on one line: what a `main` that returns it prints.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// No secret key, or one that should not be used.
@@ -26,10 +33,34 @@ pub enum StartError {
     /// A template that is no Jinja.
     #[error("a template does not compile")]
     Template(#[from] waxseal_templates::Error),
-    /// The address could not be listened on, or accepting stopped.
+    /// Another program, or this one, listens there.
+    #[error("{address} is in use; stop what listens there, or choose another port with --port")]
+    PortTaken {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The address could not be listened on for another reason.
     #[error("the server could not start")]
-    Server(#[from] waxseal_http::ServerError),
+    Server(#[source] ServerError),
     /// The runtime could not be built.
-    #[error("no threads for the server")]
-    Runtime(#[source] std::io::Error),
+    #[error("the system has no threads or signals for the server")]
+    Runtime(#[source] io::Error),
+}
+
+impl From<ServerError> for StartError {
+    fn from(error: ServerError) -> Self {
+        match error {
+            // That crate does not know that there is a flag.
+            ServerError::AddressInUse { address, source } => Self::PortTaken { address, source },
+            other => Self::Server(other),
+        }
+    }
+}
+
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&causes::one_line(causes::texts(self)))
+    }
 }

@@ -9,6 +9,7 @@ use http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Body, Clock};
+use waxseal_store::Session;
 
 use crate::{App, AppService, Settings, StartError};
 
@@ -121,16 +122,26 @@ impl Client {
     ///
     /// If the answer's body fails.
     pub async fn send(&self, request: http::Request<Body>) -> Answer {
+        let head_only = *request.method() == Method::HEAD;
         let (parts, body) = self.service.answer(request).await.into_parts();
         for header in parts.headers.get_all(SET_COOKIE) {
             self.keep(header.to_str().expect("an app's cookies are ASCII"));
         }
+        // No server sends one after HEAD.
+        let body = if head_only { Body::empty() } else { body };
         let body = body.collect(usize::MAX, Duration::from_secs(60)).await;
         Answer {
             status: parts.status,
             headers: parts.headers,
             body: body.expect("the answer's body is whole"),
         }
+    }
+
+    /// The session that the app would find with the cookies kept: to be looked at, since nothing commits it.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        let request = self.request(Method::GET, "/", Body::empty());
+        self.service.sessions().handle(request.headers()).ready()
     }
 
     /// Moves the clock on.

@@ -1,5 +1,5 @@
 //! Serves the wizard: `cargo xtask run`, or `wizard --help`.
 
-fn main() -> anyhow::Result<()> {
-    Ok(wizard::app().run()?)
+fn main() -> Result<(), waxseal::StartError> {
+    wizard::app().run()
 }
