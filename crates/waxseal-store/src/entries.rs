@@ -43,7 +43,8 @@ impl Entries {
         let payload = source.payload();
         let mut rest = payload.get(start..).ok_or("it ends before its entries")?;
         let size = rest.len();
-        let mut list = Vec::new();
+        // A guess of 32 bytes an entry saves most of the growing.
+        let mut list = Vec::with_capacity((size / 32).clamp(4, 256));
         while !rest.is_empty() {
             let key = piece(payload, &mut rest)?;
             if std::str::from_utf8(key.bytes(payload)).is_err() {
@@ -220,17 +221,22 @@ fn piece(payload: &[u8], rest: &mut &[u8]) -> Result<Piece, &'static str> {
     Ok(Piece::Sealed(offset(start)?..offset(start + length)?))
 }
 
+/// Whether a key comes twice; n log n, however many there are.
 fn has_duplicates(list: &[Entry], payload: &[u8]) -> bool {
-    let key = |entry: &Entry| match &entry.key {
-        Piece::Sealed(range) => range.clone(),
-        Piece::Own(_) => unreachable!("only parsed entries are checked"),
-    };
-    if list.len() <= 16 {
-        let same = |a: &Entry, b: &Entry| slice(payload, &key(a)) == slice(payload, &key(b));
-        return list.iter().enumerate().any(|(at, entry)| list[..at].iter().any(|other| same(entry, other)));
-    }
-    // Sorted, so that a large record costs n log n and not n².
-    let mut keys: Vec<_> = list.iter().map(key).collect();
-    keys.sort_unstable_by(|a, b| slice(payload, a).cmp(slice(payload, b)));
-    keys.windows(2).any(|pair| slice(payload, &pair[0]) == slice(payload, &pair[1]))
+    let keys = || list.iter().map(|entry| entry.key.bytes(payload));
+    // Keys differ nearly always in their last bytes or their length, and sorting numbers is cheap.
+    !all_differ(keys().map(fingerprint).collect()) && !all_differ(keys().collect::<Vec<_>>())
+}
+
+fn fingerprint(key: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let end = &key[key.len().saturating_sub(7)..];
+    bytes[..end.len()].copy_from_slice(end);
+    bytes[7] = key.len().to_le_bytes()[0];
+    u64::from_ne_bytes(bytes)
+}
+
+fn all_differ<T: Ord>(mut items: Vec<T>) -> bool {
+    items.sort_unstable();
+    items.windows(2).all(|pair| pair[0] != pair[1])
 }
