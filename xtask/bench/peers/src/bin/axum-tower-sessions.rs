@@ -1,0 +1,40 @@
+//! axum with tower-sessions in memory.
+
+use std::sync::Arc;
+
+use axum::extract::{Form, State};
+use axum::response::{Html, Redirect};
+use axum::routing::{get, post};
+use peers::{Error, Page, address, run};
+use tower_sessions::session::Error as SessionError;
+use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
+
+fn main() -> Result<(), Error> {
+    run(async {
+        let app = axum::Router::new()
+            .route("/plain", get(async || "hello"))
+            .route("/wizard/create", post(create))
+            .route("/wizard/success", get(success))
+            .layer(SessionManagerLayer::new(MemoryStore::default()))
+            .with_state(Arc::<Page>::default());
+        Ok(axum::serve(tokio::net::TcpListener::bind(address()?).await?, app).await?)
+    })
+}
+
+async fn create(session: Session, Form(form): Form<Vec<(String, String)>>) -> Result<Redirect, String> {
+    for (name, value) in form {
+        session.insert(&name, value).await.map_err(text)?;
+    }
+    Ok(Redirect::to("/wizard/success"))
+}
+
+async fn success(State(page): State<Arc<Page>>, session: Session) -> Result<Html<String>, String> {
+    let name: Option<String> = session.get("name").await.map_err(text)?;
+    let magic_school: Option<String> = session.get("magic_school").await.map_err(text)?;
+    Ok(Html(page.render(name.as_deref(), magic_school.as_deref())))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
+fn text(error: SessionError) -> String {
+    error.to_string()
+}

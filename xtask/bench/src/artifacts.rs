@@ -1,0 +1,45 @@
+//! Programs built by cargo, as the project builds them.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+/// The folder of the project's own workspace.
+pub(crate) fn project_root() -> &'static Path {
+    let benchmark = Path::new(env!("CARGO_MANIFEST_DIR"));
+    benchmark.ancestors().nth(2).expect("the benchmark is two folders below the project")
+}
+
+/// Builds an example of the crate `waxseal`.
+pub(crate) fn example(name: &str) -> Result<PathBuf> {
+    build(&["--package", "waxseal", "--example", name], name)
+}
+
+/// Builds the operators' program, which makes secret keys.
+pub(crate) fn operators_program() -> Result<PathBuf> {
+    build(&["--package", "waxseal", "--bin", "waxseal"], "waxseal")
+}
+
+/// Builds a peer.
+pub(crate) fn peer(name: &str) -> Result<PathBuf> {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    build(&["--manifest-path", manifest, "--package", "peers", "--bin", name], name)
+}
+
+fn build(arguments: &[&str], name: &str) -> Result<PathBuf> {
+    eprintln!("building {name}");
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(project_root()).args(["build", "--quiet", "--release", "--locked"]).args(arguments);
+    let output = cargo.args(["--message-format", "json"]).stderr(Stdio::inherit()).output()?;
+    ensure!(output.status.success(), "cargo could not build {name}");
+    let messages = String::from_utf8(output.stdout)?;
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .with_context(|| format!("cargo did not say where {name} is"))
+}

@@ -1,0 +1,128 @@
+//! The load: many kept-alive connections from one thread, each with one request on its way.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::client;
+
+/// Longer than any answer measured.
+const BUFFER_BYTES: usize = 8 * 1024;
+/// No server is waited for longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Open connections to a server.
+pub(crate) struct Load {
+    poll: Poll,
+    connections: Vec<Connection>,
+}
+
+struct Connection {
+    stream: TcpStream,
+    answer: Vec<u8>,
+    sent: Instant,
+}
+
+/// How a run went.
+pub(crate) struct Timing {
+    pub(crate) requests: u64,
+    pub(crate) seconds: f64,
+    /// Nanoseconds each answer took, sorted.
+    latencies: Vec<u64>,
+}
+
+impl Load {
+    /// Opens this many connections.
+    pub(crate) fn connect(address: SocketAddr, connections: usize) -> Result<Self> {
+        let poll = Poll::new()?;
+        let connect = |token| -> Result<Connection> {
+            let stream = std::net::TcpStream::connect(address)?;
+            stream.set_nonblocking(true)?;
+            stream.set_nodelay(true)?;
+            let mut stream = TcpStream::from_std(stream);
+            poll.registry().register(&mut stream, Token(token), Interest::READABLE)?;
+            Ok(Connection { stream, answer: Vec::new(), sent: Instant::now() })
+        };
+        let connections = (0..connections).map(connect).collect::<Result<_>>()?;
+        Ok(Self { poll, connections })
+    }
+
+    /// Sends `request` until as many are answered, or until the time is over, and expects this status of each.
+    pub(crate) fn run(
+        &mut self,
+        request: &[u8],
+        status: u16,
+        requests: u64,
+        limit: Duration,
+    ) -> Result<Timing> {
+        let start = Instant::now();
+        let mut latencies = Vec::with_capacity(usize::try_from(requests)?);
+        let mut sent = 0;
+        for connection in self.connections.iter_mut().take(usize::try_from(requests)?) {
+            connection.send(request)?;
+            sent += 1;
+        }
+        let mut events = Events::with_capacity(1024);
+        while (latencies.len() as u64) < sent {
+            self.poll.poll(&mut events, Some(PATIENCE))?;
+            ensure!(!events.is_empty(), "the server fell silent");
+            for event in &events {
+                let connection = &mut self.connections[event.token().0];
+                let Some(found) = connection.receive()? else { continue };
+                ensure!(found == status, "an answer of {found} where {status} was expected");
+                latencies.push(u64::try_from(connection.sent.elapsed().as_nanos())?);
+                if sent < requests && start.elapsed() < limit {
+                    connection.send(request)?;
+                    sent += 1;
+                }
+            }
+        }
+        latencies.sort_unstable();
+        Ok(Timing { requests: sent, seconds: start.elapsed().as_secs_f64(), latencies })
+    }
+}
+
+impl Connection {
+    fn send(&mut self, request: &[u8]) -> Result<()> {
+        self.sent = Instant::now();
+        let written = self.stream.write(request)?;
+        // An empty socket takes far more than a request.
+        ensure!(written == request.len(), "the system took only a part of a request");
+        Ok(())
+    }
+
+    /// The status, once the whole answer has come.
+    fn receive(&mut self) -> Result<Option<u16>> {
+        let mut chunk = [0; BUFFER_BYTES];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => bail!("the server closed a connection"),
+            Ok(read) => self.answer.extend_from_slice(&chunk[..read]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error).context("a connection failed"),
+        }
+        let Some(length) = client::whole(&self.answer)? else {
+            // The poll tells of new bytes only; the part read here may not have been all there was.
+            return self.receive();
+        };
+        ensure!(length == self.answer.len(), "more than one answer to a request");
+        let status = client::status(&self.answer)?;
+        self.answer.clear();
+        Ok(Some(status))
+    }
+}
+
+impl Timing {
+    pub(crate) fn rate(&self) -> f64 {
+        self.requests as f64 / self.seconds
+    }
+
+    /// Microseconds within which this share of the answers came.
+    pub(crate) fn percentile(&self, share: f64) -> f64 {
+        let last = self.latencies.len() - 1;
+        self.latencies[(last as f64 * share) as usize] as f64 / 1000.0
+    }
+}

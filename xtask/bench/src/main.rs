@@ -1,0 +1,75 @@
+//! `cargo xtask bench`: Waxseal beside what people would use instead, on this machine, over loopback.
+
+mod artifacts;
+mod chart;
+mod check;
+mod client;
+mod document;
+mod growth;
+mod instructions;
+mod load;
+mod measure;
+mod peer;
+mod process;
+mod report;
+mod work;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// Measures Waxseal beside other servers and writes docs/benchmarks.md and docs/benchmarks.svg
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+struct Options {
+    /// A short run that shows whether all works, and writes nothing
+    #[arg(long)]
+    quick: bool,
+    /// How often each peer has its turn; the results are medians
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Requests of one measurement, which ends after ten seconds whatever the count
+    #[arg(long, default_value_t = 100_000)]
+    requests: u64,
+    /// Measures Flask too, on gunicorn and granian, installed with pip into this benchmark's target folder
+    #[arg(long)]
+    flask: bool,
+    /// Only peers whose name contains one of these; the constant page always takes part. Writes nothing
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Instead: counts instructions and compares them with docs/instructions.json
+    #[arg(long, group = "instead")]
+    check: bool,
+    /// Instead: counts instructions and keeps them in docs/instructions.json
+    #[arg(long, group = "instead")]
+    bless: bool,
+    /// Instead: how costs grow with keys, bytes, secret keys and connections; written to docs/benchmarks.md
+    #[arg(long, group = "instead")]
+    growth: bool,
+}
+
+fn main() -> Result<ExitCode> {
+    let mut options = Options::parse();
+    if options.check {
+        return check::check();
+    }
+    if options.bless {
+        return check::bless();
+    }
+    if options.growth {
+        return growth::run();
+    }
+    if options.quick {
+        (options.rounds, options.requests) = (1, 10_000);
+    }
+    let peers = peer::all(options.flask, &options.only)?;
+    let results = measure::run(&peers, options.rounds.max(1), options.requests.max(1000))?;
+    let report = report::report(&results, options.rounds);
+    println!("{report}");
+    if !options.quick && options.only.is_empty() {
+        document::replace("measured", &report)?;
+        document::write_chart(&chart::chart(&results))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,105 @@
+//! Rounds in which every peer has its turn.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::load::Load;
+use crate::peer::{CONSTANT, Peer};
+use crate::process::{Cores, CpuTime};
+use crate::work::{Work, check_sessions};
+
+const CONNECTIONS: usize = 32;
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// What was measured of one peer.
+pub(crate) struct Measured {
+    pub(crate) peer: &'static str,
+    pub(crate) made_of: &'static [&'static str],
+    pub(crate) works: [Figures; 4],
+}
+
+/// Medians over the rounds; times in microseconds.
+#[derive(Clone, Copy)]
+pub(crate) struct Figures {
+    /// Processor time per request, as a multiple of what the constant page took in the same round.
+    pub(crate) ratio: f64,
+    pub(crate) cpu: f64,
+    pub(crate) user: f64,
+    /// Requests a second.
+    pub(crate) rate: f64,
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+}
+
+/// Measures all peers and all works in each round.
+pub(crate) fn run(peers: &[Peer], rounds: usize, requests: u64) -> Result<Vec<Measured>> {
+    let cores = Cores::choose()?;
+    let mut samples: Vec<[Vec<Figures>; 4]> = peers.iter().map(|_| Default::default()).collect();
+    let constant =
+        peers.iter().position(|peer| peer.name == CONSTANT).context("the constant page is missing")?;
+    for round in 0..rounds {
+        for turn in 0..peers.len() {
+            // Nobody always goes first, or always after the same other.
+            let at = (turn + round) % peers.len();
+            let peer = &peers[at];
+            let figures = measure(peer, &cores, requests).with_context(|| peer.name)?;
+            let line = figures.map(|figures| format!("{:7.2}", figures.cpu)).join(" ");
+            eprintln!("round {} of {rounds}: {:<27}{line} µs", round + 1, peer.name);
+            for (samples, figures) in samples[at].iter_mut().zip(figures) {
+                samples.push(figures);
+            }
+        }
+        let base = samples[constant][Work::Read as usize][round].cpu;
+        for figures in samples.iter_mut().flatten() {
+            figures[round].ratio = figures[round].cpu / base;
+        }
+    }
+    let result = |(peer, works): (&Peer, [Vec<Figures>; 4])| Measured {
+        peer: peer.name,
+        made_of: peer.made_of,
+        works: works.map(|samples| medians(&samples)),
+    };
+    Ok(peers.iter().zip(samples).map(result).collect())
+}
+
+fn measure(peer: &Peer, cores: &Cores, requests: u64) -> Result<[Figures; 4]> {
+    let server = peer.start(cores)?;
+    let mut load = Load::connect(server.address, CONNECTIONS)?;
+    let mut figures = Vec::new();
+    for work in Work::ALL {
+        if peer.has_sessions {
+            check_sessions(server.address)?;
+        }
+        let request = work.prepare(server.address)?;
+        load.run(&request.bytes, request.status, requests / 20, LONGEST)?;
+        let before = CpuTime::of(server.process())?;
+        let timing = load.run(&request.bytes, request.status, requests, LONGEST)?;
+        let cpu = CpuTime::of(server.process())?.per_request(before, timing.requests);
+        figures.push(Figures {
+            ratio: f64::NAN,
+            cpu: cpu.total(),
+            user: cpu.user,
+            rate: timing.rate(),
+            p50: timing.percentile(0.5),
+            p99: timing.percentile(0.99),
+        });
+    }
+    Ok(figures.try_into().unwrap_or_else(|_| unreachable!("one for each of the four works")))
+}
+
+fn medians(samples: &[Figures]) -> Figures {
+    let median = |figure: fn(&Figures) -> f64| {
+        let mut values: Vec<f64> = samples.iter().map(figure).collect();
+        values.sort_by(f64::total_cmp);
+        f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2])
+    };
+    Figures {
+        ratio: median(|figures| figures.ratio),
+        cpu: median(|figures| figures.cpu),
+        user: median(|figures| figures.user),
+        rate: median(|figures| figures.rate),
+        p50: median(|figures| figures.p50),
+        p99: median(|figures| figures.p99),
+    }
+}

@@ -1,0 +1,73 @@
+//! The results as text.
+
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+
+use crate::artifacts::project_root;
+use crate::measure::Measured;
+use crate::work::Work;
+
+/// Tables for `docs/benchmarks.md`.
+pub(crate) fn report(results: &[Measured], rounds: usize) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{}. Medians over rounds: {rounds}.\n", setting());
+    text += "Processor time per request, as a multiple of hyper's constant page (W1 of the first line):\n\n";
+    text += "| server | W0 | W1 | W2 | W3 |\n|---|---|---|---|---|\n";
+    for result in results {
+        let ratios = result.works.map(|figures| format!("{:.2}", figures.ratio));
+        let _ = writeln!(text, "| {} | {} |", result.peer, ratios.join(" | "));
+    }
+    let goals = Work::ALL.map(|work| format!("{:.2}", work.goal()));
+    let _ = writeln!(
+        text,
+        "| *Waxseal is to reach, at most* | {} |\n",
+        goals.map(|goal| format!("*{goal}*")).join(" | ")
+    );
+    for (at, work) in Work::ALL.into_iter().enumerate() {
+        let _ = writeln!(text, "**{}**: {}\n", work.name(), work.description());
+        text +=
+            "| server | CPU µs | of that user | requests/s | p50 µs | p99 µs |\n|---|---|---|---|---|---|\n";
+        for result in results {
+            let figures = result.works[at];
+            let _ = writeln!(
+                text,
+                "| {} | {:.2} | {:.2} | {:.0} | {:.0} | {:.0} |",
+                result.peer, figures.cpu, figures.user, figures.rate, figures.p50, figures.p99
+            );
+        }
+        text.push('\n');
+    }
+    let versions: Vec<_> =
+        results.iter().flat_map(|result| result.made_of).filter_map(|name| version(name)).collect();
+    let _ = writeln!(text, "Versions: {}, {}.", versions.join(", "), output("rustc", &["--version"]));
+    text
+}
+
+/// When and on what kind of machine, in words that name nobody.
+pub(crate) fn setting() -> String {
+    // All there are: the cores this process may use are fewer by now.
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cores = info.lines().filter(|line| line.starts_with("processor")).count();
+    let kind = if info.contains(" hypervisor") { "shared virtual cores" } else { "cores" };
+    format!("{}, on {cores} {kind} ({})", output("date", &["-u", "+%F"]), std::env::consts::ARCH)
+}
+
+/// Of a crate, as the benchmark's lock file has it, or of a Python package.
+fn version(name: &str) -> Option<String> {
+    let folder = project_root().join("xtask/bench");
+    let lock = fs::read_to_string(folder.join("Cargo.lock")).ok()?;
+    let rust = lock.split_once(&format!("name = \"{name}\"\nversion = \"")).map(|(_, rest)| rest);
+    let requirements = fs::read_to_string(folder.join("flask/requirements.txt")).ok()?;
+    let python = requirements.split_once(&format!("{name}==")).map(|(_, rest)| rest);
+    let version = rust.or(python)?.split(['"', '\n']).next()?;
+    Some(format!("{name} {version}"))
+}
+
+pub(crate) fn output(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    output.map_or_else(
+        |_| program.to_owned(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
+}
