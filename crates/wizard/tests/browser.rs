@@ -3,8 +3,6 @@
 //! `cargo xtask test` runs this with both programs in place. Alone:
 //! `cargo test -p wizard --features browser --test browser`. Screenshots are left in `target/screenshots`.
 
-#[path = "browser/base64.rs"]
-mod base64;
 #[path = "browser/cookie.rs"]
 mod cookie;
 #[path = "browser/driver.rs"]
@@ -14,7 +12,8 @@ mod looks;
 #[path = "browser/server.rs"]
 mod server;
 
-use driver::{Browser, ENTER, SHIFT_TAB, TAB};
+use driver::Browser;
+use fantoccini::key::Key;
 use server::Server;
 
 const SECRET: &str = "eleven owls read the evening post by candlelight";
@@ -38,10 +37,10 @@ fn a_wizard_is_known_by_the_sealed_cookie_alone() {
     assert!(!browser.source().contains("<b>Merlin"), "what was written is text, never markup");
 
     let sealed = browser.cookie(COOKIE).expect("the session is in a cookie");
-    assert_eq!(sealed["httpOnly"], true, "{sealed}");
-    assert_eq!(sealed["sameSite"], "Lax", "{sealed}");
-    assert_eq!(sealed["path"], "/", "{sealed}");
-    let value = cookie::value(&sealed);
+    assert_eq!(sealed.http_only(), Some(true), "{sealed}");
+    assert!(sealed.same_site().is_some_and(|policy| policy.is_lax()), "{sealed}");
+    assert_eq!(sealed.path(), Some("/"), "{sealed}");
+    let value = sealed.value();
     for word in ["Merlin", "Co</b>", "Myrddin", "Élan", "magic_school"] {
         assert!(!cookie::can_be_read(value, word), "{word:?} shows in {value}");
     }
@@ -72,8 +71,8 @@ fn starting_over_makes_a_stranger() {
     introduce(&browser, &server);
 
     // The last control of the page, reached backwards.
-    browser.press(SHIFT_TAB);
-    browser.press(ENTER);
+    browser.press(&(Key::Shift + &Key::Tab));
+    browser.press(&Key::Enter);
     browser.wait_for_path("/");
     assert!(browser.cookie(COOKIE).is_none(), "the cookie is gone");
     browser.open(&server.url("/wizard/success"));
@@ -171,15 +170,15 @@ fn fill_in(browser: &Browser, name: &str, school: &str) {
     let at_name = || browser.script("return document.activeElement.id") == "name";
     for _ in 0..3 {
         if !at_name() {
-            browser.press(TAB);
+            browser.press(&Key::Tab);
         }
     }
     assert!(at_name(), "the name's field is near the top");
     browser.press(name);
-    browser.press(TAB);
+    browser.press(&Key::Tab);
     browser.press(school);
-    browser.press(TAB);
-    browser.press(ENTER);
+    browser.press(&Key::Tab);
+    browser.press(&Key::Enter);
 }
 
 fn assert_known(browser: &Browser, who: &str) {

@@ -1,42 +1,40 @@
-//! A browser that follows orders: the few WebDriver commands this test needs, over chromedriver's own HTTP.
+//! A browser that follows orders: `fantoccini`, one command at a time.
 //!
-//! Synchronous, and one connection per command: the driver is on this machine and there is nothing to overlap.
-//! Specification: W3C WebDriver 2.
+//! A person does one thing after the other and so do these tests, so each command is waited for here.
 
 use std::env;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use fantoccini::actions::{InputSource, KeyAction, KeyActions};
+use fantoccini::cookies::Cookie;
+use fantoccini::error::CmdError;
+use fantoccini::key::Key;
+use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::{Client, ClientBuilder, Locator};
+use http::Method;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
+use tokio::runtime::{self, Runtime};
+use tokio::time::timeout;
+use url::{ParseError, Url};
 
 use crate::server::forward;
-
-// Keys that are no characters have code points of their own (WebDriver, "Keyboard actions").
-pub(crate) const TAB: &str = "\u{e004}";
-pub(crate) const ENTER: &str = "\u{e007}";
-pub(crate) const SHIFT_TAB: &str = "\u{e008}\u{e004}";
-const SHIFT: char = '\u{e008}';
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 const PAGE_LIMIT: Duration = Duration::from_secs(15);
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// A headless browser with a profile of its own. Its driver closes it when dropped, and then the profile goes.
+/// A headless browser with a profile of its own. When dropped it closes, and then driver and profile go.
 pub(crate) struct Browser {
+    runtime: Runtime,
+    client: Client,
     driver: Driver,
-    session: String,
     _profile: TempDir,
-}
-
-/// A running chromedriver. Stopped when dropped.
-struct Driver {
-    process: Child,
-    port: u16,
 }
 
 impl Browser {
@@ -60,23 +58,27 @@ impl Browser {
         if let Ok(program) = env::var("CHROME") {
             options["binary"] = program.into();
         }
-        let wishes = json!({ "capabilities": { "alwaysMatch": {
-            "goog:chromeOptions": options,
-            "goog:loggingPrefs": { "browser": "ALL" },
-        }}});
-        let answer = driver.call("POST", "/session", &wishes).expect("the browser starts");
-        let session = answer["sessionId"].as_str().expect("a new session has an id").to_owned();
-        Browser { driver, session, _profile: profile }
+        let wishes = Map::from_iter([
+            ("goog:chromeOptions".to_owned(), options),
+            ("goog:loggingPrefs".to_owned(), json!({ "browser": "ALL" })),
+        ]);
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+        let client = runtime.block_on(async {
+            let mut builder = ClientBuilder::new(HttpConnector::new());
+            timeout(COMMAND_LIMIT, builder.capabilities(wishes).connect(&driver.url())).await
+        });
+        let client = client.expect("the driver answers in time").expect("the browser starts");
+        Browser { runtime, client, driver, _profile: profile }
     }
 
     /// Opens a page and waits until it has loaded.
     pub(crate) fn open(&self, url: &str) {
-        self.post("/url", json!({ "url": url }));
+        self.wait_for(self.client.goto(url)).expect("a page opens");
     }
 
     /// The path of the page's address.
     pub(crate) fn path(&self) -> String {
-        self.script("return location.pathname").as_str().expect("a path is text").to_owned()
+        self.wait_for(self.client.current_url()).expect("a page has an address").path().to_owned()
     }
 
     /// Waits for a page that a key or a click has asked for.
@@ -84,8 +86,9 @@ impl Browser {
         let start = Instant::now();
         // While one page replaces another there is none to ask.
         let arrived = || {
-            let script = json!({ "script": "return [location.pathname, document.readyState]", "args": [] });
-            self.try_post("/execute/sync", script).is_ok_and(|found| found == json!([path, "complete"]))
+            let script = "return [location.pathname, document.readyState]";
+            let found = self.wait_for(self.client.execute(script, vec![]));
+            found.is_ok_and(|found| found == json!([path, "complete"]))
         };
         while !arrived() {
             assert!(start.elapsed() < PAGE_LIMIT, "{path} was not reached, the page is {}", self.path());
@@ -101,88 +104,129 @@ impl Browser {
 
     /// The page's source after parsing.
     pub(crate) fn source(&self) -> String {
-        self.script("return document.documentElement.outerHTML")
-            .as_str()
-            .expect("a source is text")
-            .to_owned()
+        self.wait_for(self.client.source()).expect("a page has a source")
     }
 
     /// Types `text`, one key after the other, into whatever has the focus.
     pub(crate) fn press(&self, text: &str) {
-        let mut actions = Vec::new();
-        for key in text.chars() {
-            actions.push(json!({ "type": "keyDown", "value": key }));
-            if key != SHIFT {
-                actions.push(json!({ "type": "keyUp", "value": key }));
+        let mut keys = KeyActions::new("keyboard".to_owned());
+        for value in text.chars() {
+            keys = keys.then(KeyAction::Down { value });
+            // Held for the keys that follow.
+            if value != char::from(Key::Shift) {
+                keys = keys.then(KeyAction::Up { value });
             }
         }
-        self.post("/actions", json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": actions }]}));
-        self.call("DELETE", "/actions", &Value::Null).expect("keys that are down can be released");
+        self.wait_for(self.client.perform_actions(keys)).expect("keys can be pressed");
+        self.wait_for(self.client.release_actions()).expect("keys that are down can be released");
     }
 
     /// The visible text of each element that `selector` finds.
     pub(crate) fn texts(&self, selector: &str) -> Vec<String> {
         let script = "return [...document.querySelectorAll(arguments[0])].map(element => element.innerText)";
-        let texts = self.script_with(script, json!([selector]));
+        let texts = self.script_with(script, vec![json!(selector)]);
         serde_json::from_value(texts).expect("texts are text")
     }
 
     /// How many elements `selector` finds.
     pub(crate) fn count(&self, selector: &str) -> usize {
-        self.texts(selector).len()
+        self.wait_for(self.client.find_all(Locator::Css(selector))).expect("the selector is right").len()
     }
 
     /// A property of the one element that `selector` finds, as text.
     pub(crate) fn property(&self, selector: &str, name: &str) -> String {
-        let script = "return String(document.querySelector(arguments[0])[arguments[1]])";
-        self.script_with(script, json!([selector, name])).as_str().expect("it was made text").to_owned()
+        let property =
+            self.wait_for(async { self.client.find(Locator::Css(selector)).await?.prop(name).await });
+        property.expect("the element is there").expect("it has the property")
     }
 
     /// Runs a script as a person at the console would: the page's own rules do not apply to it.
     pub(crate) fn script(&self, script: &str) -> Value {
-        self.script_with(script, json!([]))
+        self.script_with(script, vec![])
     }
 
-    pub(crate) fn script_with(&self, script: &str, arguments: Value) -> Value {
-        self.post("/execute/sync", json!({ "script": script, "args": arguments }))
+    pub(crate) fn script_with(&self, script: &str, arguments: Vec<Value>) -> Value {
+        self.wait_for(self.client.execute(script, arguments)).expect("the script is right")
     }
 
     /// The cookie called `name` as the browser keeps it, with its attributes.
-    pub(crate) fn cookie(&self, name: &str) -> Option<Value> {
-        let all = self.call("GET", "/cookie", &Value::Null).expect("a page has cookies");
-        all.as_array().expect("cookies are a list").iter().find(|cookie| cookie["name"] == name).cloned()
+    pub(crate) fn cookie(&self, name: &str) -> Option<Cookie<'static>> {
+        match self.wait_for(self.client.get_named_cookie(name)) {
+            Err(error) if error.is_no_such_cookie() => None,
+            cookie => Some(cookie.expect("a page has cookies")),
+        }
     }
 
     /// Replaces `cookie` with one that differs in its value alone.
-    pub(crate) fn set_cookie(&self, cookie: &Value, value: &str) {
+    pub(crate) fn set_cookie(&self, cookie: &Cookie<'static>, value: &str) {
         let mut cookie = cookie.clone();
-        cookie["value"] = value.into();
-        self.post("/cookie", json!({ "cookie": cookie }));
+        cookie.set_value(value.to_owned());
+        self.wait_for(self.client.add_cookie(cookie)).expect("a cookie can be set");
     }
 
     /// What the console holds since the last call: errors, broken policies, resources that did not load.
     pub(crate) fn complaints(&self) -> Vec<String> {
-        let log = self.post("/se/log", json!({ "type": "browser" }));
+        let log = self.chromium("se/log", json!({ "type": "browser" }));
         let entries = log.as_array().expect("a log is a list").iter();
         entries.map(|entry| entry["message"].to_string()).collect()
     }
 
     /// A command of the browser's own protocol, for what WebDriver does not know.
     pub(crate) fn devtools(&self, command: &str, parameters: Value) -> Value {
-        self.post("/goog/cdp/execute", json!({ "cmd": command, "params": parameters }))
+        self.chromium("goog/cdp/execute", json!({ "cmd": command, "params": parameters }))
     }
 
-    fn post(&self, path: &str, body: Value) -> Value {
-        self.try_post(path, body).unwrap_or_else(|problem| panic!("{path}: {problem}"))
+    fn chromium(&self, path: &'static str, body: Value) -> Value {
+        let command = ChromiumCommand::Session { path, body };
+        self.wait_for(self.client.issue_cmd(command)).expect("Chromium knows the command")
     }
 
-    fn try_post(&self, path: &str, body: Value) -> Result<Value, String> {
-        self.call("POST", path, &body)
+    fn wait_for<T>(&self, command: impl Future<Output = Result<T, CmdError>>) -> Result<T, CmdError> {
+        let answer = self.runtime.block_on(async { timeout(COMMAND_LIMIT, command).await });
+        answer.expect("the driver answers in time")
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Asked to shut down, the driver closes the browser and tidies up; killed, it would do neither.
+        let shutdown = self.client.issue_cmd(ChromiumCommand::Shutdown);
+        if self.runtime.block_on(async { timeout(CLOSE_LIMIT, shutdown).await }).is_ok() {
+            self.driver.wait();
+        }
+    }
+}
+
+/// A command that Chromium's driver has beyond WebDriver.
+#[derive(Debug)]
+enum ChromiumCommand {
+    Session { path: &'static str, body: Value },
+    Shutdown,
+}
+
+impl WebDriverCompatibleCommand for ChromiumCommand {
+    fn endpoint(&self, driver: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        match self {
+            ChromiumCommand::Session { path, .. } => {
+                let session = session.expect("a client has a session from the start");
+                driver.join(&format!("session/{session}/{path}"))
+            }
+            ChromiumCommand::Shutdown => driver.join("shutdown"),
+        }
     }
 
-    fn call(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
-        self.driver.call(method, &format!("/session/{}{path}", self.session), body)
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        match self {
+            ChromiumCommand::Session { body, .. } => (Method::POST, Some(body.to_string())),
+            ChromiumCommand::Shutdown => (Method::GET, None),
+        }
     }
+}
+
+/// A running chromedriver. Stopped when dropped.
+struct Driver {
+    process: Child,
+    port: u16,
 }
 
 impl Driver {
@@ -209,56 +253,21 @@ impl Driver {
         panic!("{program} did not say where it listens");
     }
 
-    /// One command. An error is what the driver says about it.
-    fn call(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
-        let answer = self.exchange(method, path, body).map_err(|error| error.to_string())?;
-        let mut answer: Value = serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
-        match answer["value"]["error"].as_str() {
-            Some(error) => {
-                Err(format!("{error}: {}", answer["value"]["message"].as_str().unwrap_or_default()))
-            }
-            None => Ok(answer["value"].take()),
-        }
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Sends a request and reads the body of the answer, whose length the driver always gives.
-    fn exchange(&self, method: &str, path: &str, body: &Value) -> io::Result<Vec<u8>> {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(COMMAND_LIMIT))?;
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n",
-            self.port,
-            body.len(),
-        );
-        stream.write_all((head + &body).as_bytes())?;
-
-        let mut stream = BufReader::new(stream);
-        let mut length = 0;
-        let mut line = String::new();
-        while stream.read_line(&mut line)? > 0 && line != "\r\n" {
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().map_err(io::Error::other)?;
-            }
-            line.clear();
+    /// Waits a while for the driver to end by itself.
+    fn wait(&mut self) {
+        let start = Instant::now();
+        while matches!(self.process.try_wait(), Ok(None)) && start.elapsed() < CLOSE_LIMIT {
+            thread::sleep(Duration::from_millis(20));
         }
-        let mut body = vec![0; length];
-        stream.read_exact(&mut body)?;
-        Ok(body)
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // Asked to shut down it closes every browser it has started; killed, it would leave them behind.
-        let _ = self.call("GET", "/shutdown", &Value::Null);
-        let start = Instant::now();
-        while matches!(self.process.try_wait(), Ok(None)) && start.elapsed() < Duration::from_secs(5) {
-            thread::sleep(Duration::from_millis(20));
-        }
         // Both fail only if it has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use fantoccini::key::Key;
 use serde_json::json;
 
-use crate::base64;
-use crate::driver::{Browser, SHIFT_TAB, TAB};
+use crate::driver::Browser;
 
 /// Widths of a desk, a phone, and the narrowest screen that must do (WCAG 2.2, 1.4.10).
 const WIDTHS: [u32; 3] = [1200, 390, 320];
@@ -29,7 +31,7 @@ pub(crate) fn check(browser: &Browser, page: &str) {
             // The picture first: it helps to understand what fails after it.
             picture(browser, &view, width);
             assert_eq!(overflow(browser), 0, "{view} scrolls sideways");
-            let problems = browser.script_with(include_str!("contrast.js"), json!([scheme]));
+            let problems = browser.script_with(include_str!("contrast.js"), vec![json!(scheme)]);
             assert_eq!(problems, json!([]), "{view}");
         }
     }
@@ -44,10 +46,10 @@ pub(crate) fn check_keyboard(browser: &Browser, page: &str) {
     assert!(count > 0, "{page} has controls");
     // Where the walk begins, whatever had the focus before.
     browser.script("document.activeElement.blur(); getSelection().collapse(document.body, 0)");
-    let forwards = (0..count).map(|index| (TAB, index));
-    let backwards = (0..count - 1).rev().map(|index| (SHIFT_TAB, index));
-    for (key, expected) in forwards.chain(backwards) {
-        browser.press(key);
+    let forwards = (0..count).map(|index| (Key::Tab.to_string(), index));
+    let backwards = (0..count - 1).rev().map(|index| (Key::Shift + &Key::Tab, index));
+    for (keys, expected) in forwards.chain(backwards) {
+        browser.press(&keys);
         let focus = browser.script(&format!(
             "const style = getComputedStyle(document.activeElement);
              return [{CONTROLS}.indexOf(document.activeElement),
@@ -75,8 +77,9 @@ fn picture(browser: &Browser, view: &str, width: u32) {
     let taken =
         browser.devtools("Page.captureScreenshot", json!({ "clip": clip, "captureBeyondViewport": true }));
     let data = taken["data"].as_str().expect("a picture comes as text");
+    let bytes = STANDARD.decode(data).expect("the text is Base64");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is a folder in target");
     let folder = target.join("screenshots");
     fs::create_dir_all(&folder).expect("the target folder can be written to");
-    fs::write(folder.join(format!("{view}.png")), base64::decoded(data)).expect("a picture can be written");
+    fs::write(folder.join(format!("{view}.png")), bytes).expect("a picture can be written");
 }
