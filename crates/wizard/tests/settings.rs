@@ -1,0 +1,255 @@
+//! What can be set from outside, what is refused at the start, and how the program ends.
+
+mod program;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use program::{Program, folder, refused, secret};
+
+/// Sends a request and returns all that comes until the server closes the connection.
+fn exchange(program: &Program, head: &str, fields: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(program.address()).unwrap();
+    let (host, length) = (program.address(), body.len());
+    let request = format!(
+        "{head} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n{fields}\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
+
+/// The cookie's name and attributes, without the token.
+fn cookie(program: &Program) -> String {
+    let answer = exchange(program, "POST /wizard/create", FORM, "name=Merlin&magic_school=Camelot");
+    let header = answer.lines().find_map(|line| line.strip_prefix("set-cookie: "));
+    let (name, rest) = header.unwrap_or_else(|| panic!("no cookie in {answer}")).split_once('=').unwrap();
+    format!("{name}; {}", rest.split_once("; ").unwrap().1)
+}
+
+/// `WAXSEAL_PORT` and `0`, or `--port` and `0`.
+const SETTINGS: [(&str, &str); 13] = [
+    ("host", "0.0.0.0"),
+    ("port", "0"),
+    ("session-state", "cookie"),
+    ("session-cookie-name", "__Secure-id"),
+    ("session-cookie-domain", "example.org"),
+    ("session-cookie-path", "/wizard"),
+    ("session-cookie-httponly", "no"),
+    ("session-cookie-secure", "yes"),
+    ("session-cookie-samesite", "Strict"),
+    ("session-cookie-partitioned", "true"),
+    ("session-lifetime", "600"),
+    ("max-content-length", "40"),
+    ("log", "debug"),
+];
+
+fn variable(name: &str) -> String {
+    format!("WAXSEAL_{}", name.to_uppercase().replace('-', "_"))
+}
+
+#[test]
+fn every_setting_is_a_variable_and_a_flag() {
+    let secret = secret();
+    let mut variables: Vec<(String, &str)> = SETTINGS.map(|(name, value)| (variable(name), value)).into();
+    variables.push(("WAXSEAL_SECRET_KEY".to_owned(), &secret));
+    let variables: Vec<(&str, &str)> =
+        variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let arguments: Vec<String> = SETTINGS.iter().map(|(name, value)| format!("--{name}={value}")).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    for program in [Program::start(&variables, &[]), Program::start(&[("SECRET_KEY", &secret)], &arguments)] {
+        assert!(program.address().to_string().starts_with("0.0.0.0:"), "{}", program.heard());
+        assert!(program.heard().contains("production server"), "{}", program.heard());
+        assert_eq!(
+            cookie(&program),
+            "__Secure-id; SameSite=Strict; Partitioned; Secure; Path=/wizard; Domain=example.org"
+        );
+        let large = exchange(&program, "POST /wizard/create", FORM, &"x".repeat(41));
+        assert!(large.starts_with("HTTP/1.1 413 "), "{large}");
+        program.signal("TERM");
+        let said = program.wait().said;
+        assert!(said.contains("DEBUG") && said.contains("413 Payload Too Large"), "{said}");
+    }
+}
+
+#[test]
+fn a_flag_wins_over_a_variable() {
+    let variables = [("SECRET_KEY", &*secret()), ("WAXSEAL_PORT", "1"), ("WAXSEAL_SESSION_COOKIE_NAME", "a")];
+    let program = Program::start(&variables, &["--port=0", "--session-cookie-name=b"]);
+    assert!(cookie(&program).starts_with("b; "));
+}
+
+#[test]
+fn a_value_that_is_none_is_refused_by_name() {
+    for (name, value) in [
+        ("host", "example.org"),
+        ("port", "65536"),
+        ("port", "http"),
+        ("development", "perhaps"),
+        ("allow-weak-secret", "2"),
+        ("session-state", "nowhere"),
+        ("session-cookie-httponly", "maybe"),
+        ("session-cookie-secure", "tls"),
+        ("session-cookie-samesite", "relaxed"),
+        ("session-cookie-partitioned", "-"),
+        ("session-lifetime", "-1"),
+        ("session-absolute-lifetime", "1.5"),
+        ("permanent-session-lifetime", "31 days"),
+        ("permanent-session-absolute-lifetime", "forever"),
+        ("max-content-length", "2 MiB"),
+        ("log", "loud"),
+    ] {
+        let ended = refused(&[("SECRET_KEY", &secret()), (&variable(name), value)], &[]);
+        assert_eq!(ended.status.code(), Some(2), "{name}: {ended:?}");
+        let told = ended.said.contains(&format!("invalid value '{value}' for '--{name}"));
+        assert!(told, "{name}: {}", ended.said);
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused_with_a_sentence() {
+    for (name, value, sentence) in [
+        ("session-lifetime", "0", "a session's idle lifetime must be between 1 and 4294967294 seconds"),
+        ("session-absolute-lifetime", "0", "a session's absolute lifetime must be"),
+        ("permanent-session-lifetime", "0", "a session's permanent idle lifetime must be"),
+        (
+            "permanent-session-absolute-lifetime",
+            "99999999999",
+            "a session's permanent absolute lifetime must be",
+        ),
+        ("session-cookie-name", "a;b", "\"a;b\" is no cookie name; use 1 to 255 letters"),
+        ("session-cookie-path", "wizard", "\"wizard\" is no path of a cookie"),
+        ("session-cookie-secure", "no", "a cookie called \"__Host-session\" must be Secure"),
+        ("host", "192.0.2.1", "cannot listen on 192.0.2.1:5000; choose an address of this machine"),
+    ] {
+        let ended = refused(&[("SECRET_KEY", &secret()), (&variable(name), value)], &[]);
+        assert_eq!(ended.status.code(), Some(1), "{name}: {ended:?}");
+        let line = ended.said.lines().find(|line| line.starts_with("Error: ")).unwrap_or_default();
+        assert!(line.contains(sentence), "{name}: {}", ended.said);
+    }
+}
+
+#[test]
+fn without_a_good_secret_it_starts_for_nobody_but_a_developer() {
+    const WEAK: &str = "hunter2-hunter2";
+    for (case, variables) in [
+        ("none", &[][..]),
+        ("empty", &[("SECRET_KEY", "")]),
+        ("too short", &[("SECRET_KEY", "hunter2")]),
+        ("a sample", &[("SECRET_KEY", "super-secret-key")]),
+        ("a sample under the prefix", &[("WAXSEAL_SECRET_KEY", "you-will-never-guess")]),
+        ("a weak fallback", &[("SECRET_KEY", WEAK), ("SECRET_KEY_FALLBACKS", "[\"hunter2\"]")]),
+    ] {
+        let ended = refused(variables, &["--port=0"]);
+        assert_eq!(ended.status.code(), Some(1), "{case}: {ended:?}");
+        assert!(ended.said.contains("cargo xtask gen-secret"), "{case}: {}", ended.said);
+        for (_, value) in variables.iter().filter(|(_, value)| !value.is_empty()) {
+            let value = value.trim_matches(['[', ']', '"']);
+            assert!(!ended.said.contains(value), "{case}: {}", ended.said);
+        }
+    }
+    let allowed = Program::start(&[("SECRET_KEY", "hunter2")], &["--port=0", "--allow-weak-secret"]);
+    assert!(allowed.heard().contains("WARN") && !allowed.heard().contains("hunter2"), "{}", allowed.heard());
+}
+
+#[test]
+fn a_damaged_secret_is_refused_and_not_shown() {
+    let damaged = secret().replace("BwcHBw", "BwcHBx");
+    let ended = refused(&[("SECRET_KEY", &damaged)], &["--port=0"]);
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(ended.said.contains("secret key") && !ended.said.contains("BwcH"), "{}", ended.said);
+}
+
+#[test]
+fn a_secret_comes_from_a_file_too_and_the_log_says_so() {
+    let folder = folder();
+    fs::write(folder.path().join("keys"), secret() + "\n").unwrap();
+    for (variables, arguments) in [
+        (&[][..], &["--port=0", "--secret-key-file=keys"][..]),
+        (&[("WAXSEAL_SECRET_KEY_FILE", "keys")], &["--port=0"]),
+        (&[("SECRET_KEY_FILE", "keys")], &["--port=0"]),
+    ] {
+        let mut program = Program::spawn(folder.clone(), variables, arguments);
+        program.hear_address();
+        assert!(program.heard().contains("secret key from keys"), "{}", program.heard());
+        assert!(!program.heard().contains("waxseal1_"), "{}", program.heard());
+    }
+}
+
+#[test]
+fn development_is_for_this_machine_alone() {
+    for host in ["0.0.0.0", "::", "192.0.2.1"] {
+        let ended = refused(&[], &["--development", "--port=0", "--host", host]);
+        assert_eq!(ended.status.code(), Some(1), "{host}: {ended:?}");
+        assert!(ended.said.contains("development needs a loopback address"), "{}", ended.said);
+        assert!(
+            ended.said.contains("use --host 127.0.0.1, or start without --development"),
+            "{}",
+            ended.said
+        );
+    }
+    let program = Program::start(&[("WAXSEAL_DEVELOPMENT", "1")], &["--port=0"]);
+    assert_eq!(cookie(&program), "waxseal-dev-session; HttpOnly; SameSite=Lax; Path=/");
+    assert!(program.heard().contains("development server on http://127.0.0.1:"), "{}", program.heard());
+}
+
+#[test]
+fn a_taken_port_is_said_with_the_way_out() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let ended = refused(&[("SECRET_KEY", &secret())], &["--port", &address.port().to_string()]);
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let sentence =
+        format!("Error: {address} is in use; stop what listens there, or choose another port with --port");
+    assert!(ended.said.contains(&sentence), "{}", ended.said);
+}
+
+#[test]
+fn of_fifty_first_starts_one_makes_the_secret_and_all_share_it() {
+    let folder = folder();
+    let arguments = ["--development", "--port=0"];
+    let mut programs: Vec<Program> =
+        (0..50).map(|_| Program::spawn(folder.clone(), &[], &arguments)).collect();
+    programs.iter_mut().for_each(Program::hear_address);
+    let made = "secret key made just now and kept in .waxseal/secret";
+    let found = "secret key from .waxseal/secret";
+    assert_eq!(programs.iter().filter(|program| program.heard().contains(made)).count(), 1);
+    assert_eq!(programs.iter().filter(|program| program.heard().contains(found)).count(), 49);
+
+    // A cookie of the first opens at the last.
+    let answer = exchange(&programs[0], "POST /wizard/create", FORM, "name=Merlin&magic_school=Camelot");
+    let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    let field = format!("cookie: {}\r\n", cookie.split(';').next().unwrap());
+    assert!(exchange(&programs[49], "GET /wizard/success", &field, "").contains("Merlin"));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_and_sigterm_end_it_well_with_requests_in_flight_finished() {
+    for signal in ["INT", "TERM"] {
+        let mut program = Program::start(&[("SECRET_KEY", &secret())], &["--port=0"]);
+        let (address, body) = (program.address(), "name=Merlin&magic_school=Camelot");
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = "POST /wizard/create HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n";
+        write!(stream, "{head}{FORM}content-length: {}\r\n\r\n", body.len()).unwrap();
+        // The handler waits for the body once it has asked for it.
+        let mut invited = [0; 25];
+        stream.read_exact(&mut invited).unwrap();
+        assert_eq!(&invited, b"HTTP/1.1 100 Continue\r\n\r\n");
+
+        program.signal(signal);
+        program.hear("stopping; requests in flight may finish");
+        stream.write_all(body.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 303 "), "{signal}: {answer}");
+        drop(stream);
+        let ended = program.wait();
+        assert_eq!(ended.status.code(), Some(0), "{signal}: {ended:?}");
+        assert!(TcpStream::connect(address).is_err(), "{signal}: the port is closed");
+    }
+}
