@@ -1,5 +1,8 @@
 use std::fmt;
 
+use crate::envelope::Head;
+use crate::{Rejected, text};
+
 /// The public name of a secret key: four bytes derived from it, shown as eight hex digits.
 ///
 /// It stands in every sealed value, so that opening tries the right key at once. Two keys may share one, by
@@ -13,6 +16,15 @@ pub struct KeyId([u8; 4]);
 impl KeyId {
     pub(crate) fn new(bytes: [u8; 4]) -> Self {
         Self(bytes)
+    }
+
+    /// The key that a sealed value in text form names, as whoever sealed it says: nothing is opened or checked.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] at steps 1 to 3 of "Open": the text is none that this version seals.
+    pub fn of_text(text: &[u8]) -> Result<Self, Rejected> {
+        Ok(Head::parse(&text::decode(text, 0)?)?.kid)
     }
 
     /// The four bytes as they stand in a sealed value.
@@ -36,11 +48,22 @@ impl fmt::Debug for KeyId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Context, Keyring, SecretKey, Times};
 
     #[test]
     fn an_id_reads_as_eight_hex_digits() {
         let id = KeyId::new([0x00, 0x0b, 0x77, 0xff]);
         assert_eq!(id.to_string(), "000b77ff");
         assert_eq!(format!("{id:?}"), "000b77ff");
+    }
+
+    #[test]
+    fn a_sealed_text_names_its_key() {
+        let key = SecretKey::from_bytes([1; 32]);
+        let id = key.id();
+        let sealer = Keyring::new(key).sealer(&Context::new("session").unwrap());
+        let text = sealer.seal_text(b"", Times::new(0, 0, 1, 1)).unwrap();
+        assert_eq!(KeyId::of_text(text.as_bytes()), Ok(id));
+        assert!(KeyId::of_text(&text.as_bytes()[1..]).is_err());
     }
 }

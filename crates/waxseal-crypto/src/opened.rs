@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use crate::derive::MessageKey;
 use crate::envelope::{self, Head};
-use crate::{KeyId, Limits, Reason, Times, aead, inner};
+use crate::{KeyId, Reason, Times, aead, inner};
 
 /// What was inside a sealed value, once every check has passed.
 ///
@@ -14,7 +14,7 @@ pub struct Opened {
     payload: Range<usize>,
     times: Times,
     key: KeyId,
-    needs_reseal: bool,
+    position: usize,
 }
 
 impl Opened {
@@ -33,26 +33,28 @@ impl Opened {
         self.key
     }
 
-    /// Whether that key is not the ring's first, so that the value should be sealed again.
-    pub fn needs_reseal(&self) -> bool {
-        self.needs_reseal
+    /// That key's place in the ring, the first being 0: two keys may share an id.
+    pub fn key_position(&self) -> usize {
+        self.position
     }
 
-    /// Steps 6 to 8 of "Open", once a key is settled: the tag, the padding, the times.
+    /// Whether that key is not the ring's first, so that the value should be sealed again.
+    pub fn needs_reseal(&self) -> bool {
+        self.position > 0
+    }
+
+    /// Steps 6 and 7 of "Open", once a key is settled: the tag, the padding. The times are left to the caller.
     pub(crate) fn decrypt(
         mut buffer: Vec<u8>,
         head: &Head,
         key: &MessageKey,
-        needs_reseal: bool,
-        now: u64,
-        limits: Limits,
+        position: usize,
     ) -> Result<Self, Reason> {
         let parts = envelope::parts(&mut buffer);
         aead::decrypt(key.cipher_key(), &head.nonce, parts.associated, parts.inner, &parts.tag)
             .map_err(|aead::Mismatch| Reason::Tag)?;
         let (times, payload) = inner::parse(parts.inner)?;
-        times.check(now, limits)?;
-        Ok(Self { buffer, payload: envelope::from_inner(payload), times, key: head.kid, needs_reseal })
+        Ok(Self { buffer, payload: envelope::from_inner(payload), times, key: head.kid, position })
     }
 }
 
@@ -62,7 +64,7 @@ impl fmt::Debug for Opened {
             .field("payload_bytes", &self.payload.len())
             .field("times", &self.times)
             .field("key", &self.key)
-            .field("needs_reseal", &self.needs_reseal)
+            .field("needs_reseal", &self.needs_reseal())
             .finish_non_exhaustive()
     }
 }

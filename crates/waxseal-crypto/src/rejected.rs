@@ -90,6 +90,40 @@ pub enum Reason {
     Absolute,
 }
 
+impl Reason {
+    /// The step of "Open" that refused, 1 to 8; a caller's `bound` is looked at before the second.
+    pub fn step(&self) -> u8 {
+        match self {
+            Self::TooLong | Self::Alphabet => 1,
+            Self::BoundTooLong(_) | Self::Length => 2,
+            Self::Version(_) => 3,
+            Self::UnknownKey(_) => 4,
+            Self::Commitment => 5,
+            Self::Tag => 6,
+            Self::Padding => 7,
+            Self::Future | Self::Idle | Self::Absolute => 8,
+        }
+    }
+
+    /// The reason as one word, always the same: for counters and programs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::BoundTooLong(_) => "bound_too_long",
+            Self::TooLong => "too_long",
+            Self::Alphabet => "alphabet",
+            Self::Length => "length",
+            Self::Version(_) => "version",
+            Self::UnknownKey(_) => "unknown_key",
+            Self::Commitment => "commitment",
+            Self::Tag => "tag",
+            Self::Padding => "padding",
+            Self::Future => "future",
+            Self::Idle => "idle",
+            Self::Absolute => "absolute",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +136,23 @@ mod tests {
             assert_eq!(rejected.to_string(), "sealed value was not accepted", "{reason:?}");
             assert!(std::error::Error::source(&rejected).is_none(), "{reason:?}");
             assert_eq!(rejected.reason(), reason);
+        }
+    }
+
+    #[test]
+    fn a_reason_names_its_step() {
+        let id = KeyId::new([1, 2, 3, 4]);
+        for (step, reason) in [
+            (1, Reason::Alphabet),
+            (2, Reason::Length),
+            (3, Reason::Version(2)),
+            (4, Reason::UnknownKey(id)),
+            (5, Reason::Commitment),
+            (6, Reason::Tag),
+            (7, Reason::Padding),
+            (8, Reason::Idle),
+        ] {
+            assert_eq!(reason.step(), step, "{}", reason.word());
         }
     }
 

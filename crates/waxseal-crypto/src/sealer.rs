@@ -107,7 +107,7 @@ impl Sealer {
             return Err(Reason::TooLong.into());
         }
         let found = self.find_key(sealed, bound)?;
-        Ok(found.decrypt(sealed.to_vec(), now, limits)?)
+        Ok(found.open(sealed.to_vec(), now, limits)?)
     }
 
     /// Opens the text form at the moment `now`. The text comes from outside and may be any bytes at all.
@@ -118,7 +118,20 @@ impl Sealer {
     pub fn open_text(&self, text: &[u8], now: u64, limits: Limits) -> Result<Opened, Rejected> {
         let sealed = text::decode(text, self.shared.name_bytes)?;
         let found = self.find_key(&sealed, b"")?;
-        Ok(found.decrypt(sealed, now, limits)?)
+        Ok(found.open(sealed, now, limits)?)
+    }
+
+    /// Opens the text form whatever its times say, to show it to an operator: steps 1 to 7.
+    ///
+    /// Whoever acts on what is inside [checks the times](Times::check) first, or calls [`open_text`](Self::open_text).
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], whose reason is for the log.
+    pub fn open_text_at_any_time(&self, text: &[u8]) -> Result<Opened, Rejected> {
+        let sealed = text::decode(text, self.shared.name_bytes)?;
+        let found = self.find_key(&sealed, b"")?;
+        Ok(found.decrypt(sealed)?)
     }
 
     /// The largest payload, in bytes, whose text form fits beside the context's name: 2923 for 14 letters.
@@ -185,7 +198,7 @@ impl Sealer {
             }
             let key = context_key.message_key(&head.nonce, bound);
             if key.commitment().ct_eq(&head.commitment).into() {
-                return Ok(Found { head, key, needs_reseal: position > 0 });
+                return Ok(Found { head, key, position });
             }
             reason = Reason::Commitment;
         }
@@ -204,12 +217,18 @@ impl fmt::Debug for Sealer {
 struct Found {
     head: Head,
     key: MessageKey,
-    needs_reseal: bool,
+    position: usize,
 }
 
 impl Found {
-    fn decrypt(&self, sealed: Vec<u8>, now: u64, limits: Limits) -> Result<Opened, Reason> {
-        Opened::decrypt(sealed, &self.head, &self.key, self.needs_reseal, now, limits)
+    fn open(&self, sealed: Vec<u8>, now: u64, limits: Limits) -> Result<Opened, Reason> {
+        let opened = self.decrypt(sealed)?;
+        opened.times().check(now, limits)?;
+        Ok(opened)
+    }
+
+    fn decrypt(&self, sealed: Vec<u8>) -> Result<Opened, Reason> {
+        Opened::decrypt(sealed, &self.head, &self.key, self.position)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderValue, Response};
-use waxseal_store::{Outcome, Session, Sessions};
+use waxseal_store::{Keyring, Outcome, Session, Sessions};
 
 use crate::{Clock, SessionCookie, cookies};
 
@@ -62,6 +62,12 @@ impl SessionLayer {
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
+    }
+
+    /// Changes the keys, for every request whose session is loaded from now on; one that has loaded its session is
+    /// finished with the keys it was loaded with.
+    pub fn set_keyring(&self, keyring: &Keyring) {
+        self.shared.sessions.set_keyring(keyring);
     }
 
     /// The cookie that carries the sessions.
@@ -137,7 +143,7 @@ impl SessionHandle {
 impl Slot {
     /// Opens the one token that is good. Two different good ones mean that one was planted: neither counts.
     fn open(&self) -> Session {
-        let sessions = &self.layer.shared.sessions;
+        let sessions = self.layer.shared.sessions.snapshot();
         let now = self.layer.clock.now();
         let mut good = None;
         for token in self.candidates() {

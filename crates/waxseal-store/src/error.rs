@@ -114,3 +114,39 @@ pub enum Reason {
     #[error("the sealed session cannot be read: {0}")]
     Content(&'static str),
 }
+
+impl Reason {
+    /// All that [`word`](Self::word) may say of a token, in the order of the checks.
+    pub(crate) const WORDS: [&'static str; 12] = [
+        "too_long",
+        "alphabet",
+        "length",
+        "version",
+        "unknown_key",
+        "commitment",
+        "tag",
+        "padding",
+        "future",
+        "idle",
+        "absolute",
+        "content",
+    ];
+
+    /// The reason as one word, always the same: for counters and programs.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Seal(reason) => reason.word(),
+            Self::Content(_) => "content",
+        }
+    }
+
+    /// The step of "Open" in `docs/format.md` that refused; `None` if the seal is good, and what is inside is not.
+    #[must_use]
+    pub fn step(&self) -> Option<u8> {
+        match self {
+            Self::Seal(reason) => Some(reason.step()),
+            Self::Content(_) => None,
+        }
+    }
+}

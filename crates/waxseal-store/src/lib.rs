@@ -29,7 +29,9 @@ mod change;
 mod content;
 mod entries;
 mod error;
+mod inspect;
 mod lifetimes;
+mod ring;
 mod session;
 mod sessions;
 mod value;
@@ -37,7 +39,10 @@ mod varint;
 
 pub use entries::Value;
 pub use error::{Error, Largest, Reason, Rejected};
+pub use inspect::Inspection;
 pub use lifetimes::Lifetimes;
 pub use session::Session;
-pub use sessions::{Outcome, Sessions};
+pub use sessions::{Outcome, Sessions, Snapshot};
 pub use value::{MAX_DEPTH, ValueError};
+/// What [`Sessions`] are made of and [change](Sessions::set_keyring).
+pub use waxseal_crypto::Keyring;

@@ -10,6 +10,7 @@ use crate::change::{Change, Operation};
 use crate::content::Content;
 use crate::entries::Value;
 use crate::error::Largest;
+use crate::ring::Ring;
 use crate::value::{self, ValueError};
 use crate::{Error, sessions::Origin};
 
@@ -51,6 +52,8 @@ pub(crate) struct State {
     pub(crate) content: Content,
     /// Where it came from; `None` if no token was good, so that the session is new.
     pub(crate) origin: Option<Origin>,
+    /// The keys that opened it and will seal it: one request, one ring.
+    pub(crate) ring: Arc<Ring>,
     /// Bytes that the encoded session may take.
     pub(crate) capacity: usize,
     pub(crate) log: Vec<Change>,
@@ -73,10 +76,12 @@ pub(crate) enum Phase {
 }
 
 impl Session {
-    pub(crate) fn new(content: Content, origin: Option<Origin>, capacity: usize) -> Self {
+    pub(crate) fn new(content: Content, origin: Option<Origin>, ring: Arc<Ring>) -> Self {
+        let capacity = ring.capacity();
         Self(Arc::new(Mutex::new(State {
             content,
             origin,
+            ring,
             capacity,
             log: Vec::new(),
             accessed: false,
@@ -355,6 +360,11 @@ impl Session {
         if state.phase == Phase::Open {
             state.phase = Phase::RolledBack;
         }
+    }
+
+    /// From here on it can be read and no longer written.
+    pub(crate) fn close(&self) {
+        self.lock().phase = Phase::Sent;
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

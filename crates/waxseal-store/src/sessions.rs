@@ -1,16 +1,17 @@
 //! Opens, makes and seals sessions.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use waxseal_crypto::{Context, Keyring, Sealer, Times};
+use waxseal_crypto::{Context, Keyring, Times};
 
 use crate::content::Content;
 use crate::error::{Reason, Rejected};
+use crate::ring::{Refusals, Ring};
 use crate::session::{Phase, Session, State};
 use crate::{Error, Lifetimes};
 
-const SESSION_ID_BYTES: usize = 16;
+pub(crate) const SESSION_ID_BYTES: usize = 16;
 /// A key that was just promoted elsewhere must not make two servers re-seal each other's copies.
 const RESEAL_AFTER_SECONDS: u64 = 60;
 /// Activity is noted when a twentieth of the idle time has passed since the last seal, and a minute at least.
@@ -22,6 +23,10 @@ const REFRESH_AFTER_SECONDS: u64 = 60;
 /// Made once and shared. State `cookie`: the token is the whole session, sealed, and nothing is kept on the
 /// server. It cannot be read or changed by whoever holds it; what it cannot do, without anything on the server,
 /// is to refuse an older copy of itself before that copy's time is over.
+///
+/// Its keys can be [changed](Self::set_keyring) while it works. It counts, through the `metrics` facade, the tokens
+/// that each key opened and those that were refused: `waxseal_cookies_opened_total{kid}`, by which an operator sees
+/// when an old key may go, and `waxseal_cookies_refused_total{reason}`.
 ///
 /// # Example
 ///
@@ -45,8 +50,18 @@ const REFRESH_AFTER_SECONDS: u64 = 60;
 /// ```
 pub struct Sessions {
     name: String,
-    sealer: Sealer,
+    context: Context,
+    ring: RwLock<Arc<Ring>>,
+    refusals: Refusals,
     lifetimes: Lifetimes,
+}
+
+/// The keys of one moment: what one request opens its tokens with; from [`Sessions::snapshot`].
+///
+/// A session that it opened or created keeps these keys until it is committed, whatever ring is set meanwhile.
+pub struct Snapshot<'a> {
+    sessions: &'a Sessions,
+    ring: Arc<Ring>,
 }
 
 /// What the browser should do with its token; from [`Sessions::commit`].
@@ -82,8 +97,24 @@ impl Sessions {
     /// [`Error::Seal`] if either is longer than 255 bytes.
     pub fn cookie(keyring: &Keyring, cookie: &str, audience: &str) -> Result<Self, Error> {
         let context = Context::new("session")?.with_name(cookie)?.with_audience(audience)?;
-        let name = cookie.to_owned();
-        Ok(Self { name, sealer: keyring.sealer(&context), lifetimes: Lifetimes::default() })
+        let ring = RwLock::new(Arc::new(Ring::new(keyring, &context)));
+        let (name, refusals) = (cookie.to_owned(), Refusals::new());
+        Ok(Self { name, context, ring, refusals, lifetimes: Lifetimes::default() })
+    }
+
+    /// Changes the keys, at once and for every session opened or created from now on. Those at work are committed
+    /// with the keys they were opened with.
+    ///
+    /// The handles of the counters are asked for here, so whoever records metrics sets that up before.
+    pub fn set_keyring(&self, keyring: &Keyring) {
+        let ring = Arc::new(Ring::new(keyring, &self.context));
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
+    }
+
+    /// The keys as they are now, for all the tokens that one request brings.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot { sessions: self, ring: self.ring() }
     }
 
     /// The complete name of the cookie that tokens are made for.
@@ -102,7 +133,7 @@ impl Sessions {
     /// A session for a visitor without one. Nothing is drawn, kept or sent unless something is put into it.
     #[must_use]
     pub fn create(&self) -> Session {
-        Session::new(Content::default(), None, self.capacity())
+        self.snapshot().create()
     }
 
     /// Opens a token, any bytes at all, as it is at the time `now`.
@@ -111,15 +142,7 @@ impl Sessions {
     ///
     /// [`Rejected`] if it is nobody's session: the visitor is a stranger then, and gets [`create`](Self::create).
     pub fn open(&self, token: &[u8], now: SystemTime) -> Result<Session, Rejected> {
-        let now = unix_seconds(now);
-        let opened = self.sealer.open_text(token, now, self.lifetimes.widest());
-        let opened = opened.map_err(|rejected| Reason::Seal(rejected.reason()))?;
-        let (times, needs_reseal) = (opened.times(), opened.needs_reseal());
-        let id = opened.payload().first_chunk::<SESSION_ID_BYTES>();
-        let id = *id.ok_or(Reason::Content("it ends before its id"))?;
-        let content = Content::parse(Arc::new(opened), SESSION_ID_BYTES).map_err(Reason::Content)?;
-        times.check(now, self.lifetimes.of(content.permanent)).map_err(Reason::Seal)?;
-        Ok(Session::new(content, Some(Origin { id, times, needs_reseal }), self.capacity()))
+        self.snapshot().open(token, now)
     }
 
     /// Seals the session if there is reason to, and closes it: it can still be read, and no longer written.
@@ -157,7 +180,7 @@ impl Sessions {
         let mut payload = Vec::with_capacity(SESSION_ID_BYTES + state.content.planned_size());
         payload.extend_from_slice(&id);
         state.content.write(&mut payload);
-        let token = self.sealer.seal_text(&payload, times)?;
+        let token = state.ring.sealer().seal_text(&payload, times)?;
         let end = times.idle_end(limits).min(times.absolute_end(limits));
         let expires = state.content.permanent.then(|| system_time(end));
         Ok(Outcome::Set { token, expires })
@@ -171,8 +194,54 @@ impl Sessions {
         refresh || reseal
     }
 
-    fn capacity(&self) -> usize {
-        self.sealer.max_text_payload() - SESSION_ID_BYTES
+    pub(crate) fn ring(&self) -> Arc<Ring> {
+        // Nothing can panic while the lock is held.
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn limits(&self) -> Lifetimes {
+        self.lifetimes
+    }
+}
+
+impl Snapshot<'_> {
+    /// [`Sessions::create`], with the keys of this snapshot.
+    #[must_use]
+    pub fn create(&self) -> Session {
+        Session::new(Content::default(), None, self.ring.clone())
+    }
+
+    /// [`Sessions::open`], with the keys of this snapshot.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn open(&self, token: &[u8], now: SystemTime) -> Result<Session, Rejected> {
+        let opened = self.try_open(token, unix_seconds(now));
+        opened.map_err(|reason| {
+            self.sessions.refusals.count(&reason);
+            reason.into()
+        })
+    }
+
+    fn try_open(&self, token: &[u8], now: u64) -> Result<Session, Reason> {
+        let lifetimes = self.sessions.lifetimes;
+        let opened = self.ring.sealer().open_text(token, now, lifetimes.widest());
+        let opened = opened.map_err(|rejected| Reason::Seal(rejected.reason()))?;
+        let (times, position) = (opened.times(), opened.key_position());
+        let needs_reseal = opened.needs_reseal();
+        let id = opened.payload().first_chunk::<SESSION_ID_BYTES>();
+        let id = *id.ok_or(Reason::Content("it ends before its id"))?;
+        let content = Content::parse(Arc::new(opened), SESSION_ID_BYTES).map_err(Reason::Content)?;
+        times.check(now, lifetimes.of(content.permanent)).map_err(Reason::Seal)?;
+        self.ring.count(position);
+        Ok(Session::new(content, Some(Origin { id, times, needs_reseal }), self.ring.clone()))
+    }
+}
+
+impl std::fmt::Debug for Snapshot<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Snapshot").field(self.ring.sealer()).finish()
     }
 }
 
@@ -201,7 +270,7 @@ fn random_id() -> Result<[u8; SESSION_ID_BYTES], Error> {
     Ok(id)
 }
 
-fn unix_seconds(time: SystemTime) -> u64 {
+pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

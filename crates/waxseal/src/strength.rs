@@ -16,10 +16,23 @@ const MANY_DIGITS: usize = 20;
 
 /// Printed in documentation, tutorials and sample code: the first that anyone tries. Compared without case.
 const SAMPLES: &[&str] = &[
-    // Flask's documentation, its tutorial and its quickstart over the years.
+    // Flask's documentation and examples over the years: as printed, and as Python reads the escapes in them.
     "dev",
     "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
+    "devkey",
+    "dev key",
+    "testkey",
+    "testing",
+    "secret",
+    "some_secret",
+    "the secret key",
+    "my development key",
+    "?\\xbf,\\xb4\\x8d\\xa3\"<\\x9c\\xb0@\\x0f5\\xab,w\\xee\\x8d$0\\x13\\x8b83",
+    "?\u{bf},\u{b4}\u{8d}\u{a3}\"<\u{9c}\u{b0}@\u{f}5\u{ab},w\u{ee}\u{8d}$0\u{13}\u{8b}83",
+    "\\xfa\\xdd\\xb8z\\xae\\xe0}4\\x8b\\xea",
+    "ba92ffd4d9582827cb8f93c4b48f60e3",
     "_5#y2L\"F4Q8z\\n\\xec]/",
+    "_5#y2L\"F4Q8z\n\u{ec}]/",
     "5f352379324c22463451387a0aec5d2f",
     "5f352379324c22463451387a0aec5d2f\\",
     "A0Zr98j/3yX R~XHH!jmN]LWX/,?RT",
@@ -102,6 +115,8 @@ mod tests {
             ("DEV", true, 2),
             ("192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf", true, 0),
             ("waxseal1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh-w7nHj", true, 0),
+            ("?\\xbf,\\xb4\\x8d\\xa3\"<\\x9c\\xb0@\\x0f5\\xab,w\\xee\\x8d$0\\x13\\x8b83", true, 0),
+            ("_5#y2L\"F4Q8z\n\u{ec}]/", true, 1),
             ("hunter22", false, 1),
             ("aaaaaaaaaaaaaaaa", false, 1),
             ("1111111111", false, 3),
