@@ -8,21 +8,24 @@ use crate::cargo::{become_command, cargo};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Port to listen on; 0 takes any free one
-    #[arg(long, default_value_t = 5000)]
-    port: u16,
-    /// Address to listen on; development allows loopback addresses only
-    #[arg(long, default_value = "127.0.0.1")]
-    host: String,
-    /// Where a session's state lives
-    #[arg(long, default_value = "cookie")]
-    state: String,
+    /// Port to listen on, 5000 unless set; 0 takes any free one
+    #[arg(long)]
+    port: Option<u16>,
+    /// Address to listen on, 127.0.0.1 unless set; development allows loopback addresses only
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<String>,
+    /// Where a session's state lives: cookie
+    #[arg(long)]
+    state: Option<String>,
     /// Build with optimisations and the templates built in
     #[arg(long, conflicts_with = "debug")]
     release: bool,
     /// Build without optimisations (the default)
     #[arg(long)]
     debug: bool,
+    /// Flags of the wizard's own, after `--`; `cargo xtask run -- --help` lists them
+    #[arg(last = true)]
+    wizard: Vec<String>,
 }
 
 /// Builds the wizard and becomes it: `cargo run` replaces itself with the program it built,
@@ -33,7 +36,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.release {
         command.arg("--release");
     }
-    command.args(["--", "--development", "--host", &options.host]);
-    command.args(["--port", &options.port.to_string(), "--session-state", &options.state]);
+    // What is not said here is left to the wizard's own defaults and environment.
+    command.args(["--", "--development"]);
+    let port = options.port.map(|port| port.to_string());
+    for (flag, value) in [("--host", &options.host), ("--port", &port), ("--session-state", &options.state)] {
+        if let Some(value) = value {
+            command.args([flag, value]);
+        }
+    }
+    command.args(&options.wizard);
     become_command(&mut command)
 }

@@ -1,5 +1,6 @@
 //! The tutorial's app: a form whose two fields go into the session, and a page that reads them from there.
 
 mod routes;
+mod wizard;
 
 pub use routes::app;
