@@ -49,11 +49,13 @@ enum Kind {
 
 impl Body {
     /// No body.
+    #[must_use]
     pub fn empty() -> Self {
         Self::default()
     }
 
     /// Any other body: a stream, a file, a body of another crate.
+    #[must_use]
     pub fn boxed<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -216,6 +218,7 @@ pub enum BodyError {
 
 impl BodyError {
     /// 413 for too large, 408 for one that stood still, 400 otherwise.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

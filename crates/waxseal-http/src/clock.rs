@@ -20,16 +20,19 @@ pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
 impl Clock {
     /// The system's clock.
+    #[must_use]
     pub fn system() -> Self {
         Self::from_fn(SystemTime::now)
     }
 
     /// A clock that asks `now` each time.
+    #[must_use]
     pub fn from_fn(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
     /// The time now.
+    #[must_use]
     pub fn now(&self) -> SystemTime {
         (self.0)()
     }

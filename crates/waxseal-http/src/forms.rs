@@ -168,6 +168,7 @@ pub enum FormError {
 
 impl FormError {
     /// 415 for another content type or charset, 400 otherwise.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Self::ContentType(_) | Self::Charset(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,

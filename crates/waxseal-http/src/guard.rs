@@ -74,6 +74,7 @@ pub enum GuardError {
 
 impl GuardError {
     /// 503 when the time was up, 500 after a panic.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Self::TimedOut { .. } => StatusCode::SERVICE_UNAVAILABLE,

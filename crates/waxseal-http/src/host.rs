@@ -34,11 +34,13 @@ pub struct Host {
 
 impl Host {
     /// The name in lower case, or the address; IPv6 in brackets.
+    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The port, if one was given.
+    #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.port
     }
@@ -151,6 +153,7 @@ pub fn host(version: Version, target: &Uri, headers: &HeaderMap) -> Result<Host,
 
 /// Whether `host` is this machine under one of its own names: `localhost`, `*.localhost`, `127.0.0.1` or `[::1]`,
 /// with any port.
+#[must_use]
 pub fn is_local(host: &Host) -> bool {
     matches!(host.name(), "localhost" | "127.0.0.1" | "[::1]") || host.name().ends_with(".localhost")
 }
@@ -213,6 +216,7 @@ pub enum HostError {
 
 impl HostError {
     /// 400; 421 for a foreign name and 403 for a proxy, both in development mode only.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Missing | Self::Repeated | Self::Malformed(_) | Self::Contradicted { .. } => {

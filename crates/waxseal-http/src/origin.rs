@@ -19,6 +19,7 @@ pub enum Scheme {
 
 impl Scheme {
     /// `http` or `https`.
+    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -125,6 +126,7 @@ pub enum CrossSite {
 
 impl CrossSite {
     /// Always 403.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         StatusCode::FORBIDDEN
     }

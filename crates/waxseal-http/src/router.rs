@@ -54,6 +54,7 @@ impl<T> Default for Router<T> {
 
 impl<T> Router<T> {
     /// A router without routes.
+    #[must_use]
     pub fn new() -> Self {
         Self { paths: matchit::Router::new(), indices: HashMap::new(), endpoints: Vec::new() }
     }
@@ -103,6 +104,7 @@ impl<T> Router<T> {
     /// What to answer to `method` at `path`, a URL's path as it was sent, without the query.
     ///
     /// A malformed percent-escape is [`Found::BadPath`] wherever it stands: no route means it.
+    #[must_use]
     pub fn find(&self, method: &Method, path: &str) -> Found<'_, T> {
         if let Some(offset) = escapes::first_malformed(path.as_bytes()) {
             return Found::BadPath(BadPath::Escape { offset });
@@ -181,6 +183,7 @@ impl Params {
     }
 
     /// The parameter written `{name}` or `{*name}` in the route.
+    #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
@@ -221,6 +224,7 @@ pub enum BadPath {
 
 impl BadPath {
     /// Always 400.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         StatusCode::BAD_REQUEST
     }

@@ -82,6 +82,7 @@ impl Server {
     }
 
     /// Serves a listener that is there already.
+    #[must_use]
     pub fn from_listener(listener: TcpListener) -> Self {
         Self { listener, limits: Limits::default() }
     }

@@ -13,7 +13,8 @@ use crate::{Host, Scheme, SessionHandle, SessionLayer, host, origin};
 ///
 /// Puts a [`SessionHandle`] into each request's extensions, and commits the session before the response's head
 /// leaves. Cross-site requests of unsafe methods are refused with 403 before the session is opened
-/// (see [`origin`]).
+/// (see [`origin`]), and those without exactly one valid `Host` with 400. An error of the inner service passes
+/// through; what the request changed is then not committed.
 ///
 /// # Example
 ///

@@ -14,7 +14,7 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
 
 /// Loads sessions from requests and commits them to responses; made once, cheap to clone.
 ///
-/// As a [tower layer](SessionLayer::layer) it wraps any hyper or tower service. A server of its own calls
+/// As a [tower layer](tower_layer::Layer) it wraps any hyper or tower service. A server of its own calls
 /// [`handle`](Self::handle) when a request's head has arrived and [`finish`](Self::finish) before the response's
 /// head leaves.
 ///

@@ -83,11 +83,19 @@ impl Client {
     }
 
     /// Fetches a page.
+    ///
+    /// # Panics
+    ///
+    /// As [`request`](Self::request) and [`send`](Self::send) do.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path, Body::empty())).await
     }
 
     /// Sends a form.
+    ///
+    /// # Panics
+    ///
+    /// As [`request`](Self::request) and [`send`](Self::send) do.
     pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let body = serde_html_form::to_string(fields).expect("pairs of texts can be written as a form");
         let mut request = self.request(Method::POST, path, body.into());
@@ -116,7 +124,7 @@ impl Client {
         request
     }
 
-    /// Sends a request, and keeps the cookies of the answer.
+    /// Sends a request, and keeps the cookies of the answer. After HEAD the body is left out, as a server does.
     ///
     /// # Panics
     ///

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -66,7 +66,9 @@ impl Program {
         let (send, said) = channel();
         let stderr = child.stderr.take().expect("it is piped");
         // To the end, also when nobody listens any more: a full pipe would stop the program.
-        thread::spawn(move || stderr.bytes().map_while(Result::ok).for_each(|byte| _ = send.send(byte)));
+        thread::spawn(move || {
+            BufReader::new(stderr).bytes().map_while(Result::ok).for_each(|byte| _ = send.send(byte))
+        });
         Self { child, said, heard: String::new(), folder }
     }
 
