@@ -116,7 +116,7 @@ mod tests {
             ("192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf", true, 0),
             ("waxseal1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh-w7nHj", true, 0),
             ("?\\xbf,\\xb4\\x8d\\xa3\"<\\x9c\\xb0@\\x0f5\\xab,w\\xee\\x8d$0\\x13\\x8b83", true, 0),
-            ("_5#y2L\"F4Q8z\n\u{ec}]/", true, 1),
+            ("_5#y2L\"F4Q8z\n\u{ec}]/", true, 0),
             ("hunter22", false, 1),
             ("aaaaaaaaaaaaaaaa", false, 1),
             ("1111111111", false, 3),
