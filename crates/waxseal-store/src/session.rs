@@ -122,25 +122,22 @@ impl Session {
         &self,
         pairs: impl IntoIterator<Item = (K, T)>,
     ) -> Result<(), Error> {
-        let mut changes = Vec::new();
+        let mut values = Vec::new();
         for (key, value) in pairs {
-            let key = key.as_ref();
-            let value = value::encode(&value).map_err(in_key(key))?;
-            changes.push(Change::Key(key.into(), Operation::Set(value)));
+            let value = value::encode(&value).map_err(in_key(key.as_ref()))?;
+            values.push((key, value));
         }
         let mut state = self.write()?;
         let mut entries = state.content.entries.clone();
-        for change in &changes {
-            change.apply(&mut entries).expect("a plain set cannot fail");
+        let mut changes = Vec::new();
+        for (key, value) in values {
+            let key = key.as_ref();
+            if entries.get(key).is_none_or(|there| there.bytes() != &*value) {
+                entries.set(key, value.clone());
+                changes.push(Change::Key(key.into(), Operation::Set(value)));
+            }
         }
-        let size = state.content.planned_size() - state.content.entries.size() + entries.size();
-        if size > state.capacity {
-            return Err(Error::TooLarge {
-                size,
-                limit: state.capacity,
-                largest: Largest::of(entries.sizes()),
-            });
-        }
+        state.check_size(entries.size(), || Largest::of(entries.sizes()))?;
         state.content.entries = entries;
         state.log.append(&mut changes);
         Ok(())
@@ -427,16 +424,22 @@ impl State {
     }
 
     fn check_room(&self, key: &str, value_bytes: usize) -> Result<(), Error> {
-        let now = self.content.planned_size();
         let entries = &self.content.entries;
-        let size = now - entries.size() + entries.size_with(key, value_bytes);
-        // A session that was over the limit already may always shrink.
+        self.check_size(entries.size_with(key, value_bytes), || {
+            let others = entries.sizes().filter(|(other, _)| *other != key);
+            Largest::of(others.chain([(key, crate::entries::entry_size(key.len(), value_bytes))]))
+        })
+    }
+
+    /// Whether the session still fits with entries of so many bytes; one that was over the limit already may
+    /// always shrink.
+    fn check_size(&self, entries: usize, largest: impl FnOnce() -> Largest) -> Result<(), Error> {
+        let now = self.content.planned_size();
+        let size = now - self.content.entries.size() + entries;
         if size <= self.capacity.max(now) {
             return Ok(());
         }
-        let others = entries.sizes().filter(|(other, _)| *other != key);
-        let largest = Largest::of(others.chain([(key, crate::entries::entry_size(key.len(), value_bytes))]));
-        Err(Error::TooLarge { size, limit: self.capacity, largest })
+        Err(Error::TooLarge { size, limit: self.capacity, largest: largest() })
     }
 }
 

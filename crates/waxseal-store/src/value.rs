@@ -1,5 +1,6 @@
 //! One value of a session, in MessagePack.
 
+use std::any::type_name;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,16 +11,21 @@ pub const MAX_DEPTH: usize = 64;
 
 /// Why a value could not be written or read.
 ///
-/// The text names shapes and types, never the value itself.
+/// The text names shapes and types, never the value itself. There is no source: serde's own text quotes the value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
     /// The type's `Serialize` refused, or asked for something MessagePack lacks.
-    #[error("the value cannot be written as MessagePack")]
-    Encode(#[source] rmp_serde::encode::Error),
+    #[error("a {0} could not be written as MessagePack")]
+    Encode(&'static str),
     /// The bytes are MessagePack of another shape than the type asked for.
-    #[error("the stored value is not what was asked for")]
-    Decode(#[source] rmp_serde::decode::Error),
+    #[error("what is stored is {stored}, and no {asked}")]
+    Decode {
+        /// The shape of what is there: "text", "an integer".
+        stored: &'static str,
+        /// The name of the type that was asked for.
+        asked: &'static str,
+    },
     /// More lists and maps in each other than [`MAX_DEPTH`].
     #[error("the value is nested deeper than {MAX_DEPTH} levels; store it flatter")]
     TooDeep,
@@ -38,7 +44,7 @@ pub enum ValueError {
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Arc<[u8]>, ValueError> {
     let mut bytes = Vec::with_capacity(32);
     let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable();
-    value.serialize(&mut serializer).map_err(ValueError::Encode)?;
+    value.serialize(&mut serializer).map_err(|_| ValueError::Encode(type_name::<T>()))?;
     check_depth(&bytes)?;
     Ok(bytes.into())
 }
@@ -95,15 +101,32 @@ fn check_depth(bytes: &[u8]) -> Result<(), ValueError> {
 }
 
 fn read<T: DeserializeOwned>(mut bytes: &[u8], max_depth: usize) -> Result<T, ValueError> {
+    let stored = shape(bytes);
     let mut deserializer = rmp_serde::Deserializer::new(&mut bytes).with_human_readable();
     deserializer.set_max_depth(max_depth);
     let value = T::deserialize(&mut deserializer).map_err(|error| match error {
         rmp_serde::decode::Error::DepthLimitExceeded => ValueError::TooDeep,
-        other => ValueError::Decode(other),
+        _ => ValueError::Decode { stored, asked: type_name::<T>() },
     })?;
     match bytes.len() {
         0 => Ok(value),
         left => Err(ValueError::LeftOver(left)),
+    }
+}
+
+/// What the first byte says of the rest: the MessagePack specification, "Formats".
+fn shape(bytes: &[u8]) -> &'static str {
+    match bytes.first() {
+        None => "nothing",
+        Some(0x00..=0x7f | 0xcc..=0xd3 | 0xe0..=0xff) => "an integer",
+        Some(0x80..=0x8f | 0xde | 0xdf) => "a map",
+        Some(0x90..=0x9f | 0xdc | 0xdd) => "a list",
+        Some(0xa0..=0xbf | 0xd9..=0xdb) => "text",
+        Some(0xc0) => "nil",
+        Some(0xc2 | 0xc3) => "a boolean",
+        Some(0xc4..=0xc6) => "bytes",
+        Some(0xca | 0xcb) => "a float",
+        Some(0xc1 | 0xc7..=0xc9 | 0xd4..=0xd8) => "no value of a session",
     }
 }
 

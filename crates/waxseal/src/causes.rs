@@ -3,13 +3,9 @@
 use std::error::Error as StdError;
 use std::iter;
 
-use waxseal_store::ValueError;
-
 /// The texts of an error and of its causes, the outermost first.
 pub(crate) fn texts<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = String> + 'a {
-    // What is below a value's error is serde's text, and serde quotes the value: the session's.
-    let next = |&error: &&'a (dyn StdError + 'static)| error.source().filter(|_| !error.is::<ValueError>());
-    iter::successors(Some(error), next).map(ToString::to_string)
+    iter::successors(Some(error), |error| error.source()).map(ToString::to_string)
 }
 
 /// The texts joined with colons, each said once. Control characters are escaped: a text may hold what a visitor sent,
