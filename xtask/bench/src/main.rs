@@ -27,10 +27,10 @@ struct Options {
     #[arg(long)]
     quick: bool,
     /// How often each peer has its turn; the results are medians
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// Requests of one measurement, which ends after ten seconds whatever the count
-    #[arg(long, default_value_t = 100_000)]
+    /// Requests of one measurement, which ends after three seconds whatever the count
+    #[arg(long, default_value_t = 40_000)]
     requests: u64,
     /// Measures Flask too, on gunicorn and granian, installed with pip into this benchmark's target folder
     #[arg(long)]

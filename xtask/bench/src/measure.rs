@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 
 use crate::load::Load;
 use crate::peer::{CONSTANT, Peer};
-use crate::process::{Cores, CpuTime};
+use crate::process::{Cores, CpuClock};
 use crate::work::{Work, check_sessions};
 
 const CONNECTIONS: usize = 32;
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(3);
 
 /// What was measured of one peer.
 pub(crate) struct Measured {
@@ -65,20 +65,20 @@ pub(crate) fn run(peers: &[Peer], rounds: usize, requests: u64) -> Result<Vec<Me
 
 fn measure(peer: &Peer, cores: &Cores, requests: u64) -> Result<[Figures; 4]> {
     let server = peer.start(cores)?;
-    let mut load = Load::connect(server.address, CONNECTIONS)?;
     let mut figures = Vec::new();
     for work in Work::ALL {
         if peer.has_sessions {
             check_sessions(server.address)?;
         }
         let request = work.prepare(server.address)?;
+        let mut load = Load::connect(server.address, CONNECTIONS)?;
         load.run(&request.bytes, request.status, requests / 20, LONGEST)?;
-        let before = CpuTime::of(server.process())?;
+        let before = CpuClock::of(server.process())?;
         let timing = load.run(&request.bytes, request.status, requests, LONGEST)?;
-        let cpu = CpuTime::of(server.process())?.per_request(before, timing.requests);
+        let cpu = CpuClock::of(server.process())?.since(before, timing.requests);
         figures.push(Figures {
             ratio: f64::NAN,
-            cpu: cpu.total(),
+            cpu: cpu.total,
             user: cpu.user,
             rate: timing.rate(),
             p50: timing.percentile(0.5),

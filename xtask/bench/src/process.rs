@@ -48,38 +48,48 @@ pub(crate) fn raise_file_limit(needed: u64) -> Result<()> {
 }
 
 /// Microseconds of processor time.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct CpuTime {
+    pub(crate) total: f64,
     pub(crate) user: f64,
-    pub(crate) system: f64,
 }
 
-impl CpuTime {
-    /// Of a process and all it started, until now.
+/// What the system has counted of a process and all it started, until now.
+#[derive(Clone, Copy)]
+pub(crate) struct CpuClock {
+    user_ticks: u64,
+    system_ticks: u64,
+    /// The same sum to the nanosecond, if the scheduler tells: a tick is a hundredth of a second.
+    nanoseconds: Option<u64>,
+}
+
+impl CpuClock {
     pub(crate) fn of(process: Pid) -> Result<Self> {
         let pid = process.as_raw_nonzero();
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the server is gone")?;
         // The name, in brackets, may hold anything; utime and stime are the 14th and 15th field.
         let fields = stat.rsplit_once(") ").context("/proc/PID/stat has no name in brackets")?.1;
-        let mut ticks = fields.split(' ').skip(11).map(|field| field.parse::<u32>().unwrap_or(0));
-        let per_tick = 1e6 / rustix::param::clock_ticks_per_second() as f64;
-        let mut next = || f64::from(ticks.next().unwrap_or(0)) * per_tick;
-        let mut time = Self { user: next(), system: next() };
-        for child in children(process) {
+        let mut ticks = fields.split(' ').skip(11).map(|field| field.parse().unwrap_or(0));
+        let mut next = || ticks.next().unwrap_or(0);
+        let own = Self { user_ticks: next(), system_ticks: next(), nanoseconds: scheduled(process) };
+        children(process).into_iter().try_fold(own, |sum, child| {
             let child = Self::of(child)?;
-            time = Self { user: time.user + child.user, system: time.system + child.system };
-        }
-        Ok(time)
+            Ok(Self {
+                user_ticks: sum.user_ticks + child.user_ticks,
+                system_ticks: sum.system_ticks + child.system_ticks,
+                nanoseconds: sum.nanoseconds.zip(child.nanoseconds).map(|(sum, child)| sum + child),
+            })
+        })
     }
 
     /// What was spent since `earlier`, for each of `requests`.
-    pub(crate) fn per_request(self, earlier: Self, requests: u64) -> Self {
-        let each = |now: f64, then: f64| (now - then) / requests as f64;
-        Self { user: each(self.user, earlier.user), system: each(self.system, earlier.system) }
-    }
-
-    pub(crate) fn total(self) -> f64 {
-        self.user + self.system
+    pub(crate) fn since(self, earlier: Self, requests: u64) -> CpuTime {
+        let user = (self.user_ticks - earlier.user_ticks) as f64;
+        let ticks = user + (self.system_ticks - earlier.system_ticks) as f64;
+        let precise = self.nanoseconds.zip(earlier.nanoseconds).map(|(now, then)| (now - then) as f64 / 1e3);
+        let total = precise.unwrap_or(ticks * 1e6 / rustix::param::clock_ticks_per_second() as f64);
+        let total = total / requests as f64;
+        CpuTime { total, user: total * user / ticks.max(1.0) }
     }
 }
 
@@ -89,6 +99,16 @@ pub(crate) fn resident_bytes(process: Pid) -> Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kibibytes * 1024)
+}
+
+/// Nanoseconds that all threads of a process have run.
+fn scheduled(process: Pid) -> Option<u64> {
+    let threads = fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero())).ok()?;
+    let nanoseconds = |thread: fs::DirEntry| {
+        let schedule = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        schedule.split(' ').next()?.parse::<u64>().ok()
+    };
+    threads.map(|thread| nanoseconds(thread.ok()?)).sum()
 }
 
 fn children(process: Pid) -> Vec<Pid> {
