@@ -103,8 +103,9 @@ impl SessionCookie {
         let mut cookie = self.cookie(token);
         if let Some(expires) = expires {
             let left = expires.duration_since(now).unwrap_or(Duration::ZERO);
-            let left = i64::try_from(left.as_secs()).unwrap_or(i64::MAX);
-            cookie.set_max_age(time::Duration::seconds(left));
+            // Up to a whole second: the seal's times are cut to one, and 31 days should read as 31 days.
+            let left = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+            cookie.set_max_age(time::Duration::seconds(i64::try_from(left).unwrap_or(i64::MAX)));
         }
         header(&cookie)
     }
@@ -249,7 +250,7 @@ mod tests {
         let cookie =
             SessionCookie::builder().name("id").domain("example.org").path("/shop").partitioned(true);
         assert_eq!(
-            cookie.build().unwrap().set("AU57", Some(UNIX_EPOCH + Duration::from_secs(60)), UNIX_EPOCH),
+            cookie.build().unwrap().set("AU57", Some(UNIX_EPOCH + Duration::from_millis(59_100)), UNIX_EPOCH),
             "id=AU57; HttpOnly; SameSite=Lax; Partitioned; Secure; Path=/shop; Domain=example.org; Max-Age=60"
         );
     }

@@ -5,7 +5,7 @@ use std::iter;
 
 /// The texts of an error and of its causes, the outermost first.
 pub(crate) fn texts<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = String> + 'a {
-    iter::successors(Some(error), |error| error.source()).map(ToString::to_string)
+    iter::successors(Some(error), |&error| error.source()).map(ToString::to_string)
 }
 
 /// The texts joined with colons, each said once. Control characters are escaped: a text may hold what a visitor sent,
