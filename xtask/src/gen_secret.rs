@@ -9,8 +9,11 @@ use crate::cargo::{become_command, cargo};
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Put it into the project's secret file instead; an existing one is never overwritten
-    #[arg(long)]
+    #[arg(long, conflicts_with = "rotate")]
     write: bool,
+    /// Put it before the key in the project's secret file, which then only opens what it sealed
+    #[arg(long)]
+    rotate: bool,
 }
 
 /// Hands over to the `waxseal` program. Cargo is quiet and writes to standard error,
@@ -20,6 +23,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     command.args(["run", "--quiet", "--package", "waxseal", "--bin", "waxseal", "--", "gen-secret"]);
     if options.write {
         command.arg("--write");
+    }
+    if options.rotate {
+        command.args(["--rotate", "--app", "wizard"]);
     }
     become_command(&mut command)
 }

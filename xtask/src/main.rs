@@ -1,5 +1,5 @@
-//! The project's own commands: `cargo xtask run`, `cargo xtask test`, `cargo xtask bench` and
-//! `cargo xtask gen-secret`.
+//! The project's own commands: `cargo xtask run`, `cargo xtask test`, `cargo xtask bench`, `cargo xtask gen-secret`,
+//! `cargo xtask keys` and `cargo xtask inspect`.
 //!
 //! Nothing here knows the other crates. It starts cargo in the project's root and leaves the work to it.
 
@@ -8,6 +8,7 @@
 mod bench;
 mod cargo;
 mod gen_secret;
+mod operate;
 mod run;
 mod system;
 mod test;
@@ -32,8 +33,12 @@ enum Verb {
     Test(test::Options),
     /// Measure Waxseal beside other servers; `--help` says what else it does
     Bench(bench::Options),
-    /// Print one new secret key, alone on standard output
+    /// Print one new secret key, alone on standard output; `--rotate` changes the local secret file's
     GenSecret(gen_secret::Options),
+    /// List, add, promote and retire the keys of a secret file
+    Keys(operate::Options),
+    /// Show what is in a session cookie, from standard input or as an argument
+    Inspect(operate::Options),
 }
 
 fn main() -> Result<ExitCode> {
@@ -42,5 +47,7 @@ fn main() -> Result<ExitCode> {
         Verb::Test(options) => test::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::GenSecret(options) => gen_secret::run(&options),
+        Verb::Keys(options) => operate::run("keys", &options),
+        Verb::Inspect(options) => operate::run("inspect", &options),
     }
 }

@@ -42,6 +42,14 @@ pub(crate) struct Refusals([Counter; Reason::WORDS.len()]);
 
 impl Refusals {
     pub(crate) fn new() -> Self {
+        metrics::describe_counter!(
+            "waxseal_cookies_opened_total",
+            "Session cookies opened, by the key that sealed them."
+        );
+        metrics::describe_counter!(
+            "waxseal_cookies_refused_total",
+            "Session cookies refused, by the reason."
+        );
         Self(
             Reason::WORDS
                 .map(|reason| metrics::counter!("waxseal_cookies_refused_total", "reason" => reason)),

@@ -168,6 +168,12 @@ impl AppService {
         self.shared.limits
     }
 
+    /// Changes the keys, for every request whose session is loaded from now on; one that has loaded its session is
+    /// finished with the keys it was loaded with.
+    pub fn set_keyring(&self, keyring: &Keyring) {
+        self.shared.sessions.set_keyring(keyring);
+    }
+
     pub(crate) fn sessions(&self) -> &SessionLayer {
         &self.shared.sessions
     }
@@ -242,10 +248,13 @@ impl Shared {
     /// a server's error shows what went wrong and where.
     fn error_page(&self, error: &Error, place: &str, session: &SessionHandle) -> Response {
         let status = error.status_code();
-        if status.is_server_error() {
-            tracing::error!(request = place, "{error}");
-        } else {
-            tracing::debug!(request = place, "{error}");
+        match status {
+            status if status.is_server_error() => tracing::error!(request = place, "{error}"),
+            // An operator wants to see these: another site's form, or a proxy that changes the Host.
+            StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => {
+                tracing::info!(request = place, "{error}");
+            }
+            _ => tracing::debug!(request = place, "{error}"),
         }
         let page = match self.development && status.is_server_error() {
             true => error_page::development(error, place),

@@ -35,13 +35,18 @@
 //! This crate composes four, each of use alone: `waxseal-crypto` seals, `waxseal-store` is the session,
 //! `waxseal-templates` renders, `waxseal-http` serves.
 
+mod admin;
 mod app;
 mod causes;
+mod counters;
 mod error;
 mod error_page;
 mod handler;
+mod key_file;
+mod reload;
 mod request;
 mod response;
+mod rotation;
 mod secret_error;
 mod secret_file;
 mod secrets;
@@ -50,10 +55,13 @@ mod settings;
 mod start_error;
 mod strength;
 pub mod testing;
+#[doc(hidden)]
+pub mod words;
 
 pub use app::{App, AppService, Route};
 pub use error::{Error, Result};
 pub use handler::{BoxFuture, Handler};
+pub use key_file::{KeyFile, KeyFileError, ListedKey, Retirement};
 pub use request::Request;
 pub use response::{Response, html, redirect, typed};
 pub use secret_error::SecretError;

@@ -62,6 +62,12 @@ pub enum SecretError {
     /// A file that others can read.
     #[error("{} can be read or changed by others; make it yours alone with `chmod 600`, or remove it to have a new one", .0.display())]
     Exposed(PathBuf),
+    /// The record beside a file of keys is something else.
+    #[error("{} is no record of a rotation that this release knows; move it away to start a new one", .0.display())]
+    Record(PathBuf),
+    /// Another command changes the keys, or one was interrupted.
+    #[error("{} is there: another command is changing the keys, or one was interrupted; if none is running, remove it", .0.display())]
+    Busy(PathBuf),
     /// A file that cannot be written.
     #[error("{} cannot be written", path.display())]
     Unwritable {

@@ -11,27 +11,34 @@ use crate::SecretError;
 
 /// Where development keeps the secret that it made, below the folder it runs in.
 const DEVELOPMENT_FILE: &str = ".waxseal/secret";
-const MAX_FILE_BYTES: u64 = 64 * 1024;
+const MAX_FILE_BYTES: usize = 64 * 1024;
 
-/// Reads a file of keys: UTF-8, one a line. A final newline is dropped, and nothing else.
+/// Reads a file of keys, and no more of it than shows that it is too large.
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    let unreadable = |source| SecretError::Unreadable { path: path.to_owned(), source };
+    // Room for all of it at once, so that growing leaves no copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES + 2));
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// The keys in a file's bytes: UTF-8, one a line. A final newline is dropped, and nothing else.
 ///
 /// # Errors
 ///
 /// An empty line, a byte-order mark or more than 64 KiB is refused: a key read differently than it was written
 /// signs everybody out.
-pub(crate) fn read_keys(path: &Path) -> Result<Vec<Zeroizing<String>>, SecretError> {
-    let unreadable = |source| SecretError::Unreadable { path: path.to_owned(), source };
+pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Zeroizing<String>>, SecretError> {
     let malformed = |found| SecretError::Malformed { path: path.to_owned(), found };
-    let mut text = Zeroizing::new(String::new());
-    let file = File::open(path).map_err(unreadable)?;
-    match file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text) {
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(malformed("is not UTF-8")),
-        Err(error) => return Err(unreadable(error)),
-        Ok(bytes) if bytes as u64 > MAX_FILE_BYTES => return Err(malformed("is larger than 64 KiB")),
-        Ok(_) if text.starts_with('\u{feff}') => return Err(malformed("starts with a byte-order mark")),
-        Ok(_) => {}
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(malformed("is larger than 64 KiB"));
     }
-    let lines = text.strip_suffix('\n').unwrap_or(&text).split('\n');
+    let text = str::from_utf8(bytes).map_err(|_| malformed("is not UTF-8"))?;
+    if text.starts_with('\u{feff}') {
+        return Err(malformed("starts with a byte-order mark"));
+    }
+    let lines = text.strip_suffix('\n').unwrap_or(text).split('\n');
     lines
         .map(|line| match line {
             "" => Err(malformed("has an empty line")),
@@ -40,22 +47,18 @@ pub(crate) fn read_keys(path: &Path) -> Result<Vec<Zeroizing<String>>, SecretErr
         .collect()
 }
 
-/// The secret of a development server below `folder`: as it is, or made now. Says whether it was made.
+/// The secret file of a development server below `folder`: as it is, or made now. Says whether it was made.
 ///
 /// # Errors
 ///
 /// [`SecretError::Exposed`] if others can read the file, and those of the file system.
-pub(crate) fn read_or_make(folder: &Path) -> Result<(Zeroizing<String>, PathBuf, bool), SecretError> {
+pub(crate) fn find_or_make(folder: &Path) -> Result<(PathBuf, bool), SecretError> {
     let (path, made) = match folder.join(DEVELOPMENT_FILE) {
         path if path.symlink_metadata().is_ok() => (path, false),
         _ => make_development_secret(folder)?,
     };
     check_mode(&path)?;
-    let mut keys = read_keys(&path)?;
-    match keys.len() {
-        1 => Ok((keys.remove(0), path, made)),
-        _ => Err(SecretError::Malformed { path, found: "has more than one line" }),
-    }
+    Ok((path, made))
 }
 
 /// Makes the secret of a development server below `folder`, if there is none. Says where it lies, and whether it
@@ -93,7 +96,9 @@ fn make(path: &Path) -> Result<bool, SecretError> {
     getrandom::fill(&mut suffix).map_err(|error| unwritable(io::Error::other(error)))?;
     let name = format!(".secret-{:016x}", u64::from_ne_bytes(suffix));
     let temporary = folder.unwrap_or(Path::new("")).join(name);
-    let written = write_new(&temporary, &secret).and_then(|()| fs::hard_link(&temporary, path));
+    let written = create_private(&temporary)
+        .and_then(|file| write_whole(file, &[secret.as_bytes(), b"\n"]))
+        .and_then(|()| fs::hard_link(&temporary, path));
     let _ = fs::remove_file(&temporary);
     match written {
         Ok(()) => Ok(true),
@@ -102,15 +107,93 @@ fn make(path: &Path) -> Result<bool, SecretError> {
     }
 }
 
-fn write_new(path: &Path, secret: &str) -> io::Result<()> {
+fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(secret.as_bytes())?;
-    file.write_all(b"\n")?;
+    options.open(path)
+}
+
+fn write_whole(mut file: File, parts: &[&[u8]]) -> io::Result<()> {
+    for part in parts {
+        file.write_all(part)?;
+    }
     file.sync_all()
+}
+
+/// The sole right to change a file, and the place where its next content is written.
+///
+/// While it lives, `<file>.new` stands beside the file; whoever else wants to change it is refused. The content is
+/// written there and renamed over the file, so that no reader ever finds half of it.
+#[derive(Debug)]
+pub(crate) struct Replacement {
+    path: PathBuf,
+    temporary: PathBuf,
+    file: Option<File>,
+}
+
+impl Replacement {
+    /// # Errors
+    ///
+    /// [`SecretError::Busy`], and those of the file system.
+    pub(crate) fn begin(path: &Path) -> Result<Self, SecretError> {
+        // What a link names is replaced, not the link.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let temporary = with_suffix(&path, ".new");
+        match create_private(&temporary) {
+            Ok(file) => Ok(Self { path, temporary, file: Some(file) }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(SecretError::Busy(temporary)),
+            Err(source) => Err(SecretError::Unwritable { path, source }),
+        }
+    }
+
+    /// Puts the content in the file's place.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError::Unwritable`]; the file is as it was then.
+    pub(crate) fn finish(mut self, parts: &[&[u8]]) -> Result<(), SecretError> {
+        let file = self.file.take().expect("taken here alone, and this consumes it");
+        let written = keep_owner(&self.path, &self.temporary)
+            .and_then(|()| write_whole(file, parts))
+            .and_then(|()| fs::rename(&self.temporary, &self.path));
+        written.map_err(|source| SecretError::Unwritable { path: self.path.clone(), source })?;
+        // So that the new name survives a loss of power; some file systems refuse, and lose nothing by it.
+        let _ = self.path.parent().map(|folder| File::open(folder).and_then(|folder| folder.sync_all()));
+        Ok(())
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        // Gone already if it was renamed.
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Gives the new file the old one's owner and mode, where they differ: the server may run as someone else than the
+/// operator, and must still be able to read it.
+#[cfg(unix)]
+fn keep_owner(old: &Path, new: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let Ok(before) = fs::metadata(old) else { return Ok(()) };
+    let now = fs::metadata(new)?;
+    if (before.uid(), before.gid()) != (now.uid(), now.gid()) {
+        chown(new, Some(before.uid()), Some(before.gid()))?;
+    }
+    fs::set_permissions(new, before.permissions())
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &Path, _: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -137,7 +220,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys");
         fs::write(&path, bytes).unwrap();
-        read_keys(&path).map(|keys| keys.iter().map(|key| key.to_string()).collect())
+        parse(&path, &read(&path)?).map(|keys| keys.iter().map(|key| key.to_string()).collect())
     }
 
     #[test]
@@ -164,16 +247,20 @@ mod tests {
         assert_eq!(keys(&long[1..]).unwrap()[0].len(), 64 * 1024);
     }
 
+    fn find_and_read(folder: &Path) -> (Zeroizing<Vec<u8>>, bool) {
+        let (path, made) = find_or_make(folder).unwrap();
+        (read(&path).unwrap(), made)
+    }
+
     #[test]
     fn of_many_processes_one_wins() {
         let folder = tempfile::tempdir().unwrap();
         let found: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..50).map(|_| scope.spawn(|| read_or_make(folder.path()).unwrap())).collect();
+            let threads: Vec<_> = (0..50).map(|_| scope.spawn(|| find_and_read(folder.path()))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        assert_eq!(found.iter().filter(|(_, _, made)| *made).count(), 1);
-        assert!(found.iter().all(|(text, _, _)| *text == found[0].0 && SecretKey::is_generated_text(text)));
+        assert_eq!(found.iter().filter(|(_, made)| *made).count(), 1);
+        assert!(found.iter().all(|(text, _)| *text == found[0].0 && text.starts_with(b"waxseal1_")));
         let names: Vec<_> =
             fs::read_dir(folder.path().join(".waxseal")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names.len(), 2, "the secret and .gitignore, nothing left over: {names:?}");
@@ -184,12 +271,47 @@ mod tests {
     fn the_file_is_for_its_owner_alone() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let (_, path, _) = read_or_make(folder.path()).unwrap();
+        let (path, _) = find_or_make(folder.path()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         for mode in [0o640, 0o604, 0o602, 0o610] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            assert!(matches!(read_or_make(folder.path()), Err(SecretError::Exposed(_))), "{mode:o}");
+            assert!(matches!(find_or_make(folder.path()), Err(SecretError::Exposed(_))), "{mode:o}");
         }
+    }
+
+    #[test]
+    fn one_command_at_a_time_replaces_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "old").unwrap();
+        let first = Replacement::begin(&path).unwrap();
+        let error = Replacement::begin(&path).unwrap_err();
+        assert!(matches!(&error, SecretError::Busy(_)), "{error}");
+        drop(first);
+        assert_eq!(fs::read(&path).unwrap(), b"old", "given up");
+        Replacement::begin(&path).unwrap().finish(&[b"new", b"\n"]).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing left over");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_replaced_file_keeps_its_mode_and_a_link_stays_a_link() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let [path, link] = ["secret", "link"].map(|name| folder.path().join(name));
+        fs::write(&path, "old").unwrap();
+        std::os::unix::fs::symlink("secret", &link).unwrap();
+        for mode in [0o600, 0o640, 0o400] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            Replacement::begin(&link).unwrap().finish(&[b"new"]).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+        }
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        let new = folder.path().join("another");
+        Replacement::begin(&new).unwrap().finish(&[b"new"]).unwrap();
+        assert_eq!(fs::metadata(&new).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_crypto::{KeyId, Keyring, SecretKey};
 use zeroize::Zeroizing;
 
 use crate::{SecretError, Settings, secret_file, strength};
@@ -22,8 +22,18 @@ use crate::{SecretError, Settings, secret_file, strength};
 /// kept in `.waxseal/secret`.
 pub struct Secrets {
     keyring: Keyring,
+    kinds: Vec<Kind>,
     source: Source,
+    /// The bytes of the file they came from: what a running server compares it with.
+    file: Option<Zeroizing<Vec<u8>>>,
     warnings: Vec<String>,
+}
+
+/// What a key is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Generated,
+    Passphrase,
 }
 
 /// Where the secret keys were found.
@@ -34,6 +44,14 @@ enum Source {
     Made(PathBuf),
 }
 
+/// Who may use which keys.
+#[derive(Debug, Clone)]
+pub(crate) struct Policy {
+    pub(crate) app: String,
+    /// Weak keys are warned about and used.
+    pub(crate) weak: bool,
+}
+
 type Text = Zeroizing<String>;
 
 /// A variable's value by its name, as [`std::env::var_os`] gives it.
@@ -42,11 +60,38 @@ type Lookup<'a> = &'a dyn Fn(&str) -> Option<std::ffi::OsString>;
 impl Secrets {
     /// Reads the keys of the app called `app` from the environment or a file, as `settings` say.
     ///
+    /// A passphrase keeps the thread busy for about a quarter of a second; inside a runtime, [`load`](Self::load)
+    /// does that elsewhere.
+    ///
     /// # Errors
     ///
     /// [`SecretError`] says what was found, never a key, and what to do.
     pub fn from_env(settings: &Settings, app: &str) -> Result<Self, SecretError> {
         Self::find(settings, app, Path::new(""), &|name| std::env::var_os(name))
+    }
+
+    /// The same on a thread that may block.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_env`](Self::from_env).
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn load(settings: &Settings, app: &str) -> Result<Self, SecretError> {
+        let (settings, app) = (settings.clone(), app.to_owned());
+        let found = tokio::task::spawn_blocking(move || Self::from_env(&settings, &app)).await;
+        found.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
+    }
+
+    /// Reads the keys of the app called `app` from this file, whatever the environment says.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_env`](Self::from_env).
+    pub fn from_file(path: &Path, settings: &Settings, app: &str) -> Result<Self, SecretError> {
+        Self::read(path.to_owned(), &Policy::new(settings, app))
     }
 
     /// The ring: its first key seals, all of them open.
@@ -61,49 +106,115 @@ impl Secrets {
         &self.warnings
     }
 
+    /// The file they were read from, if there is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match &self.source {
+            Source::Variable(_) => None,
+            Source::File(path) | Source::Made(path) => Some(path),
+        }
+    }
+
+    /// The bytes of that file.
+    pub(crate) fn file_bytes(&self) -> Option<&[u8]> {
+        self.file.as_ref().map(|bytes| bytes.as_slice())
+    }
+
+    /// The keys' names and what each is made of, in ring order.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = (KeyId, Kind)> {
+        self.keyring.ids().zip(self.kinds.iter().copied())
+    }
+
+    /// For a log: which key seals, and which others open. Never for a visitor.
+    pub(crate) fn roles(&self) -> String {
+        let ids: Vec<String> = self.keyring.ids().map(|id| id.to_string()).collect();
+        match ids.split_first() {
+            Some((first, [])) => format!("{first} seals"),
+            Some((first, others)) => format!("{first} seals, {} open too", others.join(", ")),
+            None => String::new(),
+        }
+    }
+
     fn find(settings: &Settings, app: &str, folder: &Path, lookup: Lookup<'_>) -> Result<Self, SecretError> {
+        let policy = Policy::new(settings, app);
         let variable = Variable::find("SECRET_KEY", lookup, settings.development)?;
         let fallbacks = Variable::find("SECRET_KEY_FALLBACKS", lookup, settings.development)?;
         let named = Variable::find("SECRET_KEY_FILE", lookup, settings.development)?;
         let file = settings.secret_key_file.clone().or_else(|| named.map(|file| PathBuf::from(&*file.value)));
-        let (texts, source) = match (variable, file) {
-            (Some(variable), Some(_)) => return Err(SecretError::Both(variable.name)),
+        match (variable, file) {
+            (Some(variable), Some(_)) => Err(SecretError::Both(variable.name)),
             (Some(variable), None) => {
                 let fallbacks = fallbacks.map_or(Ok(Vec::new()), |fallbacks| fallbacks.list())?;
-                let source = Source::Variable(variable.name);
-                ([vec![variable.value], fallbacks].concat(), source)
+                let texts = [vec![variable.value], fallbacks].concat();
+                Self::new(&texts, Source::Variable(variable.name), &policy)
             }
-            (None, _) if fallbacks.is_some() => return Err(SecretError::FallbacksAlone),
-            (None, Some(file)) => (secret_file::read_keys(&file)?, Source::File(file)),
+            (None, _) if fallbacks.is_some() => Err(SecretError::FallbacksAlone),
+            (None, Some(file)) => Self::read(file, &policy),
             (None, None) if settings.development => {
-                let (text, path, made) = secret_file::read_or_make(folder)?;
-                (vec![text], if made { Source::Made(path) } else { Source::File(path) })
+                let (path, made) = secret_file::find_or_make(folder)?;
+                let mut secrets = Self::read(path.clone(), &policy)?;
+                secrets.source = if made { Source::Made(path) } else { Source::File(path) };
+                Ok(secrets)
             }
-            (None, None) => return Err(SecretError::Missing),
-        };
-        let mut warnings = Vec::new();
-        for text in &texts {
-            let verdict = strength::judge(text);
-            match verdict.refusal {
-                Some(why) if !settings.development && !settings.allow_weak_secret => {
-                    return Err(SecretError::Weak(why));
-                }
-                why => warnings.extend(why.into_iter().chain(verdict.warnings).map(weak_warning)),
-            }
+            (None, None) => Err(SecretError::Missing),
         }
-        Ok(Self { keyring: ring(&texts, app)?, source, warnings })
+    }
+
+    fn read(path: PathBuf, policy: &Policy) -> Result<Self, SecretError> {
+        let bytes = secret_file::read(&path)?;
+        Self::from_bytes(path, bytes, policy)
+    }
+
+    /// The keys in the bytes that a file held.
+    pub(crate) fn from_bytes(
+        path: PathBuf,
+        bytes: Zeroizing<Vec<u8>>,
+        policy: &Policy,
+    ) -> Result<Self, SecretError> {
+        let texts = secret_file::parse(&path, &bytes)?;
+        let secrets = Self::new(&texts, Source::File(path), policy)?;
+        Ok(Self { file: Some(bytes), ..secrets })
+    }
+
+    /// Judges the texts, and only then works them: Argon2id takes 64 MiB and a quarter of a second for each passphrase.
+    fn new(texts: &[Text], source: Source, policy: &Policy) -> Result<Self, SecretError> {
+        if texts.len() > Keyring::MAX_KEYS {
+            return Err(SecretError::TooMany(texts.len()));
+        }
+        let verdicts: Vec<_> = texts.iter().map(|text| strength::judge(text)).collect();
+        if let Some(why) = verdicts.iter().find_map(|verdict| verdict.refusal).filter(|_| !policy.weak) {
+            return Err(SecretError::Weak(why));
+        }
+        let keyring = ring(texts, &policy.app)?;
+        let warnings = keyring.ids().zip(verdicts).flat_map(|(id, verdict)| {
+            let whys = verdict.refusal.into_iter().chain(verdict.warnings);
+            whys.map(move |why| format!("the secret key {id} {why}; make one with `cargo xtask gen-secret`"))
+        });
+        let kind = |text: &Text| match SecretKey::is_generated_text(text) {
+            true => Kind::Generated,
+            false => Kind::Passphrase,
+        };
+        let (warnings, kinds) = (warnings.collect(), texts.iter().map(kind).collect());
+        Ok(Self { keyring, kinds, source, file: None, warnings })
     }
 }
 
-fn weak_warning(why: &str) -> String {
-    format!("the secret key {why}; make one with `cargo xtask gen-secret`")
+impl Policy {
+    pub(crate) fn new(settings: &Settings, app: &str) -> Self {
+        Self { app: app.to_owned(), weak: settings.development || settings.allow_weak_secret }
+    }
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Generated => "generated",
+            Self::Passphrase => "passphrase",
+        }
+    }
 }
 
 fn ring(texts: &[Text], app: &str) -> Result<Keyring, SecretError> {
-    // Argon2id takes 64 MiB and a quarter of a second for each passphrase: count before working.
-    if texts.len() > Keyring::MAX_KEYS {
-        return Err(SecretError::TooMany(texts.len()));
-    }
     let mut keys = texts.iter().map(|text| SecretKey::parse(text, app));
     let mut keyring = Keyring::new(keys.next().ok_or(SecretError::Missing)??);
     for key in keys {

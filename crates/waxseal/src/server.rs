@@ -4,10 +4,13 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 
+use tokio::task::JoinSet;
 use waxseal_http::Clock;
 
+use crate::admin::Admin;
+use crate::reload::Reload;
 use crate::settings::LogLevel;
-use crate::{App, AppService, Secrets, Settings, StartError};
+use crate::{App, AppService, Secrets, Settings, StartError, counters};
 
 /// An app that listens: its address is known, and nothing is answered yet; from [`App::bind`].
 #[derive(Debug)]
@@ -15,11 +18,15 @@ pub struct Server {
     http: waxseal_http::Server,
     service: AppService,
     address: SocketAddr,
+    reload: Reload,
+    admin: Option<(waxseal_http::Server, Admin)>,
 }
 
 impl App {
     /// Serves the app until Ctrl-C, or SIGTERM: with the settings of this program's flags and environment, the
     /// secret key they name, and a log on standard error. What a `main` needs and no more.
+    ///
+    /// A changed secret file is taken while it runs, see [`Server::serve`]; SIGHUP has it looked at now.
     ///
     /// # Errors
     ///
@@ -33,13 +40,17 @@ impl App {
             let mode = if settings.development { "development" } else { "production" };
             // Before anyone is told the address: whoever knows it may already want to stop us.
             let interruption = interruption().map_err(StartError::Runtime)?;
+            let hangups = hangups().map_err(StartError::Runtime)?;
             let server = self.bind(&settings, &secrets).await?;
             for warning in secrets.warnings() {
                 tracing::warn!("{warning}");
             }
-            tracing::info!("secret key {secrets}");
+            tracing::info!("secret key {secrets}: {}", secrets.roles());
+            if let Some(address) = server.admin_address() {
+                tracing::info!("/metrics and /health for the operator on http://{address}");
+            }
             tracing::info!("{mode} server on http://{}, stop it with Ctrl-C", server.address());
-            server.serve(interruption).await
+            server.serve_until(interruption, hangups).await
         })
     }
 
@@ -54,10 +65,21 @@ impl App {
         if settings.development && !settings.host.is_loopback() {
             return Err(StartError::NotLoopback(address));
         }
+        // Before the service asks for its counters.
+        let counters = settings.admin_address.and_then(|_| counters::install());
+        let reload = Reload::new(settings, self.name(), secrets);
         let service = self.service_at(settings, secrets.keyring(), Clock::system())?;
         let http = waxseal_http::Server::bind(address).await?.limits(service.limits());
         let address = http.local_addr()?;
-        Ok(Server { http, service, address })
+        let admin = match settings.admin_address {
+            None => None,
+            Some(address) => {
+                let failed = |source| StartError::Admin { address, source };
+                let http = waxseal_http::Server::bind(address).await.map_err(failed)?;
+                Some((http, Admin::new(address, reload.status(), counters)))
+            }
+        };
+        Ok(Server { http, service, address, reload, admin })
     }
 }
 
@@ -68,14 +90,85 @@ impl Server {
         self.address
     }
 
+    /// Where it serves `/metrics` and `/health`, if it does.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().and_then(|(http, _)| http.local_addr().ok())
+    }
+
+    /// The service that answers, to be called or to have its keys [changed](AppService::set_keyring).
+    #[must_use]
+    pub fn service(&self) -> &AppService {
+        &self.service
+    }
+
     /// Answers until `shutdown` is ready; then requests in flight may finish.
+    ///
+    /// Keys from a file are looked at every [`secret_reload_interval`](Settings::secret_reload_interval) and changed
+    /// with it, once it has been the same for a second. One that cannot be used, or lacks the key that seals, is
+    /// refused; the log says why, and the old keys work on.
     ///
     /// # Errors
     ///
     /// [`StartError::Server`] if accepting fails for good.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+        self.serve_until(shutdown, Hangups::none()).await
+    }
+
+    async fn serve_until(
+        self,
+        shutdown: impl Future<Output = ()>,
+        hangups: Hangups,
+    ) -> Result<(), StartError> {
+        // Dropped, and so ended, with this future.
+        let mut beside = JoinSet::new();
+        beside.spawn(self.reload.run(self.service.clone(), hangups));
+        if let Some((http, admin)) = self.admin {
+            beside.spawn(async move {
+                if let Err(error) = http.serve(admin, std::future::pending()).await {
+                    tracing::error!(%error, "/metrics and /health are no longer served");
+                }
+            });
+        }
         Ok(self.http.serve(self.service, shutdown).await?)
     }
+}
+
+/// Requests from outside, by SIGHUP, to read the secret file now.
+pub(crate) struct Hangups {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangups {
+    fn none() -> Self {
+        Self {
+            #[cfg(unix)]
+            signal: None,
+        }
+    }
+
+    /// Ready at the next one.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
+#[cfg(unix)]
+fn hangups() -> io::Result<Hangups> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok(Hangups { signal: Some(signal(SignalKind::hangup())?) })
+}
+
+#[cfg(not(unix))]
+fn hangups() -> io::Result<Hangups> {
+    Ok(Hangups::none())
 }
 
 fn log_to_stderr(level: LogLevel) {

@@ -1,11 +1,11 @@
 //! What can be set from outside: by flag, by environment variable, or in code.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
-use clap::{Parser, ValueEnum};
+use clap::builder::{BoolishValueParser, Resettable};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use waxseal_http::{CookieError, Limits, SameSite, SessionCookie};
 use waxseal_store::Lifetimes;
 
@@ -25,7 +25,7 @@ use waxseal_store::Lifetimes;
 #[command(about = None, long_about = None, disable_version_flag = true)]
 pub struct Settings {
     /// The address to listen on.
-    #[arg(long, env = "WAXSEAL_HOST", value_name = "ADDRESS", default_value = "127.0.0.1")]
+    #[arg(long, env = "WAXSEAL_HOST", value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = address)]
     pub host: IpAddr,
     /// The port to listen on; 0 for any that is free.
     #[arg(long, env = "WAXSEAL_PORT", default_value_t = 5000)]
@@ -34,9 +34,18 @@ pub struct Settings {
     /// Needs a loopback address.
     #[arg(long, env = "WAXSEAL_DEVELOPMENT", value_parser = BoolishValueParser::new())]
     pub development: bool,
-    /// A file of secret keys, one a line; the first seals. Instead of SECRET_KEY.
-    #[arg(long, env = "WAXSEAL_SECRET_KEY_FILE", value_name = "FILE")]
+    /// A file of secret keys, one a line; the first seals. Instead of SECRET_KEY [env: SECRET_KEY_FILE, or
+    /// WAXSEAL_SECRET_KEY_FILE].
+    // Read where the other secrets' variables are, so that the same rules hold for all of them.
+    #[arg(long, value_name = "FILE")]
     pub secret_key_file: Option<PathBuf>,
+    /// How often the secret file is looked at for new keys; 0 for SIGHUP alone.
+    #[arg(long, env = "WAXSEAL_SECRET_RELOAD_INTERVAL", value_name = "SECONDS", default_value_t = 1)]
+    pub secret_reload_interval: u64,
+    /// Where to serve /metrics and /health, which are for the operator alone: an address and a port, or a port of this
+    /// machine [default: nowhere].
+    #[arg(long, env = "WAXSEAL_ADMIN_ADDRESS", value_name = "ADDRESS:PORT", value_parser = admin_address)]
+    pub admin_address: Option<SocketAddr>,
     /// Starts with a secret key that is too weak, and says so.
     #[arg(long, env = "WAXSEAL_ALLOW_WEAK_SECRET", value_parser = BoolishValueParser::new())]
     pub allow_weak_secret: bool,
@@ -129,6 +138,8 @@ impl Default for Settings {
             port: 5000,
             development: false,
             secret_key_file: None,
+            secret_reload_interval: 1,
+            admin_address: None,
             allow_weak_secret: false,
             session_state: SessionState::default(),
             session_cookie_name: None,
@@ -150,10 +161,11 @@ impl Default for Settings {
 
 impl Settings {
     /// Reads this program's flags and environment. `--help` and mistakes end the program with a text that says
-    /// what can be set.
+    /// what can be set. An empty variable is an unset one: compose files pass along what nobody set.
     #[must_use]
     pub fn from_args() -> Self {
-        Self::parse()
+        let matches = Self::command().mut_args(without_empty_variable).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 
     pub(crate) fn session_cookie(&self) -> Result<SessionCookie, CookieError> {
@@ -198,9 +210,45 @@ impl Settings {
     }
 }
 
+/// A port alone is one of this machine: key ids are not for everybody.
+fn admin_address(text: &str) -> Result<SocketAddr, AddrParseError> {
+    match text.parse::<u16>() {
+        Ok(port) => Ok((Ipv4Addr::LOCALHOST, port).into()),
+        Err(_) => text.parse(),
+    }
+}
+
+fn without_empty_variable(argument: Arg) -> Arg {
+    let value = argument.get_env().and_then(std::env::var_os);
+    if value.is_some_and(|value| value.is_empty()) { argument.env(Resettable::Reset) } else { argument }
+}
+
+/// An address, or `localhost`, which need not be looked up.
+fn address(text: &str) -> Result<IpAddr, std::net::AddrParseError> {
+    if text == "localhost" { Ok(Ipv4Addr::LOCALHOST.into()) } else { text.parse() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_operators_port_is_of_this_machine_unless_told() {
+        for (text, expected) in [
+            ("9000", Some("127.0.0.1:9000")),
+            ("127.0.0.2:9000", Some("127.0.0.2:9000")),
+            ("[::1]:9000", Some("[::1]:9000")),
+            ("0.0.0.0:9000", Some("0.0.0.0:9000")),
+            ("localhost:9000", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                admin_address(text).ok().map(|found| found.to_string()).as_deref(),
+                expected,
+                "{text}"
+            );
+        }
+    }
 
     #[test]
     fn the_defaults_in_code_are_those_of_the_flags() {

@@ -44,6 +44,14 @@ pub enum StartError {
     /// The address could not be listened on for another reason.
     #[error("the server could not start")]
     Server(#[source] ServerError),
+    /// The operator's own pages cannot be served there.
+    #[error("/metrics and /health cannot be served on {address}; choose another place with --admin-address")]
+    Admin {
+        /// The address asked for.
+        address: SocketAddr,
+        /// Why.
+        source: ServerError,
+    },
     /// The runtime could not be built.
     #[error("the system has no threads or signals for the server")]
     Runtime(#[source] io::Error),

@@ -1,0 +1,110 @@
+//! The operator's own pages, on an address of their own: `/metrics` and `/health`.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::{Method, Request, StatusCode, header};
+use hyper::body::Incoming;
+use waxseal_http::host;
+
+use crate::counters::Counters;
+use crate::reload::Status;
+use crate::secrets::Kind;
+use crate::{BoxFuture, Response, typed};
+
+/// Answers an operator and their monitoring. Key ids are shown here, also those of passphrases, which nobody else may
+/// see: whoever has one can check guesses.
+#[derive(Debug, Clone)]
+pub(crate) struct Admin {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    status: Arc<Status>,
+    counters: Option<&'static Counters>,
+    /// Only this machine reaches it, so a request for another name is a web page's trick.
+    local: bool,
+}
+
+impl Admin {
+    pub(crate) fn new(address: SocketAddr, status: Arc<Status>, counters: Option<&'static Counters>) -> Self {
+        Self { shared: Arc::new(Shared { status, counters, local: address.ip().is_loopback() }) }
+    }
+
+    fn answer<B>(&self, request: &Request<B>) -> Response {
+        let host = match host::host(request.version(), request.uri(), request.headers()) {
+            Ok(host) => host,
+            Err(error) => return plain(error.status(), error.to_string()),
+        };
+        let guarded =
+            if self.shared.local { host::development_guard(request.headers(), &host) } else { Ok(()) };
+        if let Err(error) = guarded {
+            return plain(error.status(), error.to_string());
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here".to_owned());
+        }
+        match (request.uri().path(), self.shared.counters) {
+            ("/metrics", Some(counters)) => {
+                typed("text/plain; version=0.0.4; charset=utf-8", counters.text())
+            }
+            ("/metrics", None) => plain(
+                StatusCode::NOT_IMPLEMENTED,
+                "this program records its metrics elsewhere; look there".to_owned(),
+            ),
+            ("/health", _) => typed("application/json", self.health(SystemTime::now())),
+            _ => plain(StatusCode::NOT_FOUND, "there are /health and /metrics".to_owned()),
+        }
+    }
+
+    /// What is to be known about the keys at work. Always 200: they work; `warnings` says what to look at.
+    fn health(&self, now: SystemTime) -> String {
+        let report = self.shared.status.report();
+        let keys: Vec<_> = report
+            .keys
+            .iter()
+            .enumerate()
+            .map(|(at, (kid, kind)): (usize, &(_, Kind))| {
+                let role = if at == 0 { "seals" } else { "opens" };
+                serde_json::json!({ "kid": kid.to_string(), "role": role, "kind": kind.name() })
+            })
+            .collect();
+        let refused = report.refused.map(|why| format!("the secret file as it is now was refused: {why}"));
+        let warnings: Vec<_> = refused.into_iter().chain(report.warnings).collect();
+        let age = now.duration_since(report.since).unwrap_or_default().as_secs();
+        let health = serde_json::json!({
+            "status": if warnings.is_empty() { "ok" } else { "warning" },
+            "keys": keys,
+            "source": report.source,
+            "ring_age_seconds": age,
+            "warnings": warnings,
+        });
+        format!("{health:#}\n")
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Admin {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<Result<Response, Infallible>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let mut response = self.answer(&request);
+        response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+        Box::pin(async move { Ok(response) })
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admin").field("local", &self.local).finish_non_exhaustive()
+    }
+}
+
+fn plain(status: StatusCode, text: String) -> Response {
+    let mut response = typed("text/plain; charset=utf-8", text + "\n");
+    *response.status_mut() = status;
+    response
+}

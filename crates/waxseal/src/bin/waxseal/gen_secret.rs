@@ -1,0 +1,105 @@
+//! `waxseal gen-secret`: one new secret key.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use clap::Args;
+use serde_json::json;
+use waxseal::KeyFile;
+use waxseal_crypto::SecretKey;
+
+use crate::{Failure, keys, place, print_json};
+
+const EXAMPLES: &str = "\
+Examples:
+  SECRET_KEY=$(waxseal gen-secret) my-app        for this one start
+  waxseal gen-secret > secret; chmod 600 secret  a file for SECRET_KEY_FILE
+  waxseal gen-secret --write                     for development, into .waxseal/secret
+  waxseal gen-secret --rotate                    a new key for a server that has its file to itself";
+
+/// Prints one new secret key, alone on standard output.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Options {
+    /// Puts it into the development secret file of this folder instead, unless there is one.
+    #[arg(long, conflicts_with_all = ["rotate", "file"])]
+    write: bool,
+    /// The folder for --write.
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    folder: PathBuf,
+    /// Adds it to a secret file and promotes it at once: `keys add` and `keys promote` for one server.
+    #[arg(long)]
+    rotate: bool,
+    /// The secret file for --rotate [default: SECRET_KEY_FILE, else .waxseal/secret].
+    #[arg(long, value_name = "FILE", requires = "rotate")]
+    file: Option<PathBuf>,
+    /// The app's name, if the file holds a passphrase.
+    #[arg(long, value_name = "NAME")]
+    app: Option<String>,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
+    match (options.write, options.rotate) {
+        (true, _) => write(options),
+        (_, true) => rotate(options),
+        _ => {
+            let key = SecretKey::generate()?;
+            if options.json {
+                return print_json(&json!({ "kid": key.id().to_string(), "secret_key": *key.to_text() }));
+            }
+            println!("{}", *key.to_text());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn write(options: &Options) -> Result<ExitCode, Failure> {
+    match waxseal::make_development_secret(&options.folder)? {
+        (path, true) if options.json => print_json(&json!({ "file": path })),
+        (path, true) => {
+            eprintln!("a new secret key is in {}", path.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        (path, false) => Err(Failure::Refused(format!(
+            "{} is there already and was left as it is; --rotate puts a new key before the old one",
+            path.display()
+        ))),
+    }
+}
+
+fn rotate(options: &Options) -> Result<ExitCode, Failure> {
+    let path = place::secret_file(options.file.as_deref())?;
+    let file = match &options.app {
+        Some(app) => KeyFile::new(&path).with_app(app),
+        None => KeyFile::new(&path),
+    };
+    if !path.exists() {
+        let hint = match path == Path::new(place::DEVELOPMENT_FILE) {
+            true => "make one with `waxseal gen-secret --write`",
+            false => "make one with `waxseal gen-secret`",
+        };
+        return Err(Failure::Failed(anyhow::anyhow!("there is no {}; {hint}", path.display())));
+    }
+    let (old, new) = file.rotate(SystemTime::now()).map_err(keys::failure)?;
+    let (old, new) = (old.to_string(), new.to_string());
+    if options.json {
+        return print_json(&json!({ "file": path, "seals": new, "replaced": old }));
+    }
+    println!("key {new} seals now, {old} still opens, in {}", path.display());
+    println!("a running server takes it within a few seconds; one that is not running needs nothing");
+    println!();
+    println!(
+        "If other machines use this key, too, this was one step too many at once: those that have not the new"
+    );
+    println!(
+        "key yet take visitors from here for strangers. Bring the file to them now; next time, in three steps:"
+    );
+    println!("  waxseal keys add             a fallback; bring the file to every machine");
+    println!("  waxseal keys promote KID     it seals; bring the file to every machine again");
+    println!("  waxseal keys retire {old} once nothing of the old key lives; and the file once more");
+    Ok(ExitCode::SUCCESS)
+}

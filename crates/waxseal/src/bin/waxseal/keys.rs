@@ -1,0 +1,196 @@
+//! `waxseal keys`: the steps of a rotation.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use waxseal::{KeyFile, KeyFileError, ListedKey, Retirement, Settings, words};
+
+use crate::{Failure, place, print_json};
+
+const EXAMPLES: &str = "\
+Examples, for a file that lies on several machines:
+  waxseal keys add                  1. a new key, as a fallback; copy the file to every machine
+  waxseal keys promote 1f2e3d4c     2. it seals from now on; copy the file to every machine
+  waxseal keys retire 5ae566ad      3. the old one goes, half a year later; copy the file to every machine
+  waxseal keys list --json          for scripts
+
+Copy FILE.rotation along with FILE: it says when keys were promoted, and which were revoked. It holds no key.";
+
+/// Looks after a file of secret keys: list, add, promote, retire. Keys are named by their ids, and never shown.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    verb: Verb,
+    /// The file of keys [default: SECRET_KEY_FILE, else .waxseal/secret].
+    #[arg(long, global = true, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The app's name, if the file holds a passphrase.
+    #[arg(long, global = true, value_name = "NAME")]
+    app: Option<String>,
+    /// Prints JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Shows the keys, which one seals, and from when on each may be retired.
+    List(Lifetime),
+    /// Makes a new key and adds it as a fallback: it opens, and seals nothing.
+    Add,
+    /// Lets a key seal that every machine has already.
+    Promote {
+        /// The key's id: eight hex digits.
+        kid: String,
+    },
+    /// Takes a key out, once nothing that it sealed lives.
+    Retire {
+        /// The key's id: eight hex digits.
+        kid: String,
+        /// Takes it out at once, and signs out whoever it sealed for.
+        #[arg(long)]
+        revoke: bool,
+        #[command(flatten)]
+        lifetime: Lifetime,
+    },
+}
+
+#[derive(Args)]
+struct Lifetime {
+    /// The longest absolute lifetime of a session [default: of WAXSEAL_PERMANENT_SESSION_ABSOLUTE_LIFETIME and
+    /// WAXSEAL_SESSION_ABSOLUTE_LIFETIME the longer, else 15552000, which is 180 days].
+    #[arg(long, value_name = "SECONDS")]
+    absolute_lifetime: Option<u64>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
+    let path = place::secret_file(options.file.as_deref())?;
+    let file = match &options.app {
+        Some(app) => KeyFile::new(path).with_app(app),
+        None => KeyFile::new(path),
+    };
+    let now = SystemTime::now();
+    match &options.verb {
+        Verb::List(lifetime) => list(&file, now, lifetime.longest()?, options.json),
+        Verb::Add => {
+            let id = file.add(now).map_err(failure)?.to_string();
+            if options.json {
+                return print_json(&json!({ "file": file.path(), "added": id }));
+            }
+            println!("key {id} opens, in {}; it seals nothing yet", file.path().display());
+            println!("next: once every machine has it, `waxseal keys promote {id}`");
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Promote { kid } => {
+            let (old, new) = file.promote(kid, now).map_err(failure)?;
+            let changed = old != new;
+            let (old, new) = (old.to_string(), new.to_string());
+            if options.json {
+                return print_json(
+                    &json!({ "file": file.path(), "seals": new, "replaced": changed.then_some(old) }),
+                );
+            }
+            if changed {
+                println!("key {new} seals now, {old} still opens, in {}", file.path().display());
+                println!("next: once nothing that it sealed lives, `waxseal keys retire {old}`");
+            } else {
+                println!("key {new} seals already; nothing was changed");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Retire { kid, revoke, lifetime } => {
+            let id = file.retire(kid, now, lifetime.longest()?, *revoke).map_err(failure)?.to_string();
+            if options.json {
+                return print_json(&json!({ "file": file.path(), "retired": id, "revoked": revoke }));
+            }
+            println!("key {id} is gone from {}; what it sealed opens no more", file.path().display());
+            if *revoke {
+                println!(
+                    "it is revoked: bring the file and {}.rotation to every machine",
+                    file.path().display()
+                );
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn list(file: &KeyFile, now: SystemTime, lifetime: Duration, json: bool) -> Result<ExitCode, Failure> {
+    let keys = file.list().map_err(failure)?;
+    if json {
+        let keys: Vec<Value> = keys.iter().map(|key| described(key, now, lifetime)).collect();
+        return print_json(&json!({ "file": file.path(), "keys": keys }));
+    }
+    println!("{}, {} of at most 16 keys", file.path().display(), keys.len());
+    for key in &keys {
+        let role = if key.seals() { "seals" } else { "opens" };
+        let kind = if key.is_passphrase() { "passphrase" } else { "generated" };
+        println!("  {}  {role}  {kind:<10}  {}", key.id(), story(key, now, lifetime));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is on record about a key, and what may become of it.
+fn story(key: &ListedKey, now: SystemTime, lifetime: Duration) -> String {
+    let moment = |time: SystemTime| words::moment(unix_seconds(time), unix_seconds(now));
+    let past = match (key.promoted(), key.added()) {
+        (Some(time), _) => format!("promoted {}", moment(time)),
+        (None, Some(time)) => format!("added {}, never promoted", moment(time)),
+        (None, None) => "from before the record".to_owned(),
+    };
+    match key.retirement(now, lifetime) {
+        Retirement::Seals => past,
+        Retirement::Now => format!("{past}; may be retired"),
+        Retirement::From(time) => format!("{past}; may be retired {}", moment(time)),
+        _ => format!("{past}; nobody knows when it ceased to seal"),
+    }
+}
+
+fn described(key: &ListedKey, now: SystemTime, lifetime: Duration) -> Value {
+    let may_be_retired = match key.retirement(now, lifetime) {
+        Retirement::Now => Some(unix_seconds(now)),
+        Retirement::From(time) => Some(unix_seconds(time)),
+        _ => None,
+    };
+    json!({
+        "kid": key.id().to_string(),
+        "role": if key.seals() { "seals" } else { "opens" },
+        "kind": if key.is_passphrase() { "passphrase" } else { "generated" },
+        "added": key.added().map(unix_seconds),
+        "promoted": key.promoted().map(unix_seconds),
+        "replaced": key.replaced().map(unix_seconds),
+        "may_be_retired_from": may_be_retired,
+    })
+}
+
+pub(crate) fn failure(error: KeyFileError) -> Failure {
+    match error.is_refusal() {
+        true => Failure::Refused(error.one_line()),
+        false => Failure::Failed(anyhow::anyhow!(error.one_line())),
+    }
+}
+
+impl Lifetime {
+    fn longest(&self) -> Result<Duration, Failure> {
+        if let Some(seconds) = self.absolute_lifetime {
+            return Ok(Duration::from_secs(seconds));
+        }
+        let defaults = Settings::default();
+        let set = |name: &str, default: u64| match std::env::var(name) {
+            Err(_) => Ok(default),
+            Ok(text) => text.parse().map_err(|_| Failure::Usage(format!("{name} is no number of seconds"))),
+        };
+        let ordinary = set("WAXSEAL_SESSION_ABSOLUTE_LIFETIME", defaults.session_absolute_lifetime)?;
+        let permanent =
+            set("WAXSEAL_PERMANENT_SESSION_ABSOLUTE_LIFETIME", defaults.permanent_session_absolute_lifetime)?;
+        Ok(Duration::from_secs(ordinary.max(permanent)))
+    }
+}
+
+fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,561 @@
+//! A file of secret keys, as an operator changes it.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use waxseal_crypto::{KeyId, Keyring, SecretKey};
+use zeroize::Zeroizing;
+
+use crate::rotation::{Dates, Rotation};
+use crate::secret_file::{self, Replacement};
+use crate::{SecretError, causes};
+
+/// A file of secret keys, as an operator changes it: the steps of a rotation.
+///
+/// What is not in the file itself, when keys were promoted and which were revoked, is kept beside it in
+/// `<file>.rotation`. Both are written under another name and renamed, so that a running server never reads half of one.
+/// Keys are named by their ids, and never shown.
+///
+/// # Example
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use waxseal::KeyFile;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("secret");
+/// # std::fs::write(&path, &*waxseal_crypto::SecretKey::generate()?.to_text())?;
+/// let file = KeyFile::new(&path);
+/// let now = SystemTime::now();
+/// let old = file.list()?[0].id();
+/// let new = file.add(now)?;                  // 1. everywhere a fallback …
+/// file.promote(&new.to_string(), now)?;      // 2. … before it seals anywhere …
+/// let half_a_year = Duration::from_secs(180 * 24 * 60 * 60);
+/// assert!(file.retire(&old.to_string(), now, half_a_year, false).is_err());
+/// file.retire(&old.to_string(), now + half_a_year, half_a_year, false)?; // 3. … until nothing of the old key lives
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct KeyFile {
+    path: PathBuf,
+    app: Option<String>,
+}
+
+/// One key of a [`KeyFile`].
+#[derive(Debug, Clone)]
+pub struct ListedKey {
+    id: KeyId,
+    passphrase: bool,
+    seals: bool,
+    dates: Dates,
+}
+
+/// From when on a key may be taken out without signing anybody out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Retirement {
+    /// It seals.
+    Seals,
+    /// Now: nothing that it sealed lives, or it never sealed anything.
+    Now,
+    /// At that time; until then sessions live that it may have sealed.
+    From(SystemTime),
+    /// Nobody knows when it ceased to seal.
+    Unknown,
+}
+
+/// Why a file of keys was not changed. Never holds a key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyFileError {
+    /// The file, or its record, cannot be read or written.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A passphrase, whose id depends on the app's name.
+    #[error("line {0} is a passphrase, whose key id depends on the app's name; give it with --app")]
+    AppMissing(usize),
+    /// No key of that id.
+    #[error("there is no key {id} in the file; it holds {held}")]
+    Unknown {
+        /// The id asked for.
+        id: String,
+        /// The ids of those that are there.
+        held: String,
+    },
+    /// Several keys of that id.
+    #[error("two keys of the file are called {0}; change the lines by hand")]
+    Ambiguous(KeyId),
+    /// Sixteen keys are there.
+    #[error("the file holds {} keys, which is the most; retire the oldest first", Keyring::MAX_KEYS)]
+    Full,
+    /// The key seals.
+    #[error("key {0} seals; promote another one first")]
+    Seals(KeyId),
+    /// The key would take living sessions with it.
+    #[error(
+        "key {id} was replaced {} and sessions that it sealed may live for {} more; \
+         retire it then, or sign their visitors out now with --revoke",
+        date(*replaced), span(*left)
+    )]
+    TooEarly {
+        /// The key.
+        id: KeyId,
+        /// When another one took its place.
+        replaced: SystemTime,
+        /// How long sessions may live that it sealed.
+        left: Duration,
+    },
+    /// Nobody knows how long the key has not sealed.
+    #[error(
+        "it is not on record when key {id} ceased to seal, so it counts from now: \
+         retire it in {}, or sign its visitors out now with --revoke",
+        span(*left)
+    )]
+    NotOnRecord {
+        /// The key.
+        id: KeyId,
+        /// How long sessions may live that it sealed.
+        left: Duration,
+    },
+}
+
+impl KeyFile {
+    /// The file at `path`, which need not be read yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), app: None }
+    }
+
+    /// The app's name, without which a passphrase has no id.
+    #[must_use]
+    pub fn with_app(mut self, app: &str) -> Self {
+        self.app = Some(app.to_owned());
+        self
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The keys in the order of the file: the first seals.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`] if the file or its record cannot be read.
+    pub fn list(&self) -> Result<Vec<ListedKey>, KeyFileError> {
+        let lines = self.lines()?;
+        let mut record = Rotation::read(&self.path)?;
+        if record.seals.as_ref() != lines.first().map(|line| &line.name) {
+            // Changed by hand: what the record says of the two keys at the top is no longer so.
+            for name in record.seals.iter().chain(lines.first().map(|line| &line.name)) {
+                record.keys.remove(name);
+            }
+        }
+        Ok(lines.iter().enumerate().map(|(at, line)| line.listed(at == 0, &record)).collect())
+    }
+
+    /// Makes a new key and adds it as a fallback: it opens, and seals nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`]; the file is as it was then. So for the others.
+    pub fn add(&self, now: SystemTime) -> Result<KeyId, KeyFileError> {
+        let mut change = self.begin(now)?;
+        let id = change.add()?;
+        change.finish()?;
+        Ok(id)
+    }
+
+    /// Lets the key called `id` seal, and notes when. Says which one sealed before; both are the same if it did already.
+    ///
+    /// # Errors
+    ///
+    /// As for [`add`](Self::add); and if there is no such key.
+    pub fn promote(&self, id: &str, now: SystemTime) -> Result<(KeyId, KeyId), KeyFileError> {
+        let mut change = self.begin(now)?;
+        let at = find(&change.lines, id)?;
+        let ids = (change.lines[0].id, change.lines[at].id);
+        if at > 0 {
+            change.promote(at);
+            change.finish()?;
+        }
+        Ok(ids)
+    }
+
+    /// [Adds](Self::add) and [promotes](Self::promote) at once: for a file that one server alone reads. Says which key
+    /// sealed before, and which does now.
+    ///
+    /// # Errors
+    ///
+    /// As for [`add`](Self::add).
+    pub fn rotate(&self, now: SystemTime) -> Result<(KeyId, KeyId), KeyFileError> {
+        let mut change = self.begin(now)?;
+        let (old, new) = (change.lines[0].id, change.add()?);
+        change.promote(change.lines.len() - 1);
+        change.finish()?;
+        Ok((old, new))
+    }
+
+    /// Takes the key called `id` out: what it sealed opens no more.
+    ///
+    /// `lifetime` is the longest absolute lifetime of a session; before it has passed since another key was promoted in
+    /// its place, only `revoke` takes the key out. A revocation is noted, so that a server that still seals with the key
+    /// drops it, too.
+    ///
+    /// # Errors
+    ///
+    /// As for [`add`](Self::add); [`KeyFileError::Seals`], [`KeyFileError::TooEarly`], and
+    /// [`KeyFileError::NotOnRecord`], which is counted from then on.
+    pub fn retire(
+        &self,
+        id: &str,
+        now: SystemTime,
+        lifetime: Duration,
+        revoke: bool,
+    ) -> Result<KeyId, KeyFileError> {
+        let mut change = self.begin(now)?;
+        let at = find(&change.lines, id)?;
+        let id = change.lines[at].id;
+        let before = change.before.keys.get(&change.lines[at].name).copied().unwrap_or_default();
+        let listed = ListedKey { dates: before, ..change.lines[at].listed(at == 0, &change.record) };
+        match listed.retirement(now, lifetime) {
+            Retirement::Seals => return Err(KeyFileError::Seals(id)),
+            Retirement::From(end) if !revoke => {
+                let left = end.duration_since(now).unwrap_or_default();
+                let replaced = end.checked_sub(lifetime).unwrap_or(UNIX_EPOCH);
+                return Err(KeyFileError::TooEarly { id, replaced, left });
+            }
+            Retirement::Unknown if !revoke => {
+                change.record.write(&self.path)?;
+                return Err(KeyFileError::NotOnRecord { id, left: lifetime });
+            }
+            _ => {}
+        }
+        let line = change.lines.remove(at);
+        change.record.keys.remove(&line.name);
+        if revoke {
+            change.record.revoked.insert(line.name, unix_seconds(now));
+        }
+        change.finish()?;
+        Ok(id)
+    }
+
+    fn lines(&self) -> Result<Vec<Line>, KeyFileError> {
+        let bytes = secret_file::read(&self.path)?;
+        let texts = secret_file::parse(&self.path, &bytes)?;
+        if texts.len() > Keyring::MAX_KEYS {
+            return Err(SecretError::TooMany(texts.len()).into());
+        }
+        texts.into_iter().enumerate().map(|(at, text)| self.line(at + 1, text)).collect()
+    }
+
+    fn line(&self, number: usize, text: Zeroizing<String>) -> Result<Line, KeyFileError> {
+        let passphrase = !SecretKey::is_generated_text(&text);
+        let key = match (&self.app, passphrase) {
+            (_, false) => SecretKey::from_text(&text),
+            (Some(app), true) => SecretKey::parse(&text, app),
+            (None, true) => return Err(KeyFileError::AppMissing(number)),
+        };
+        Ok(Line::new(key.map_err(SecretError::from)?.id(), text, passphrase))
+    }
+
+    fn begin(&self, now: SystemTime) -> Result<Change<'_>, KeyFileError> {
+        // The lock comes first: what is read from here on, nobody else changes.
+        let replacement = Replacement::begin(&self.path)?;
+        let lines = self.lines()?;
+        let before = Rotation::read(&self.path)?;
+        let mut record = before.clone();
+        let (names, now): (Vec<_>, _) =
+            (lines.iter().map(|line| line.name.clone()).collect(), unix_seconds(now));
+        record.follow(&names, now);
+        // A key that was put in first place by hand, or lost it so, has no dates that count.
+        let mut before = before;
+        if before.seals.as_ref() != names.first() {
+            for name in before.seals.iter().chain(names.first()) {
+                before.keys.remove(name);
+            }
+        }
+        Ok(Change { file: self, replacement, lines, before, record, now })
+    }
+}
+
+/// A change of the file that has begun and locks others out.
+struct Change<'a> {
+    file: &'a KeyFile,
+    replacement: Replacement,
+    lines: Vec<Line>,
+    /// The record as it was, without what can no longer be so.
+    before: Rotation,
+    /// The record as it will be.
+    record: Rotation,
+    now: u64,
+}
+
+struct Line {
+    id: KeyId,
+    name: String,
+    text: Zeroizing<String>,
+    passphrase: bool,
+}
+
+impl Change<'_> {
+    fn add(&mut self) -> Result<KeyId, KeyFileError> {
+        if self.lines.len() == Keyring::MAX_KEYS {
+            return Err(KeyFileError::Full);
+        }
+        let key = SecretKey::generate().map_err(SecretError::from)?;
+        let line = Line::new(key.id(), key.to_text(), false);
+        let dates = Dates { added: Some(self.now), ..Dates::default() };
+        self.record.keys.insert(line.name.clone(), dates);
+        self.lines.push(line);
+        Ok(key.id())
+    }
+
+    fn promote(&mut self, at: usize) {
+        let before = self.lines[0].name.clone();
+        self.record.keys.entry(before).or_default().replaced = Some(self.now);
+        let line = self.lines.remove(at);
+        let dates = self.record.keys.entry(line.name.clone()).or_default();
+        (dates.promoted, dates.replaced) = (Some(self.now), None);
+        self.record.seals = Some(line.name.clone());
+        self.lines.insert(0, line);
+    }
+
+    fn finish(self) -> Result<(), KeyFileError> {
+        // The record first: a server that finds the new file finds what was said about it, too.
+        self.record.write(&self.file.path)?;
+        let parts: Vec<&[u8]> =
+            self.lines.iter().flat_map(|line| [line.text.as_bytes(), b"\n".as_slice()]).collect();
+        Ok(self.replacement.finish(&parts)?)
+    }
+}
+
+impl Line {
+    fn new(id: KeyId, text: Zeroizing<String>, passphrase: bool) -> Self {
+        Self { id, name: id.to_string(), text, passphrase }
+    }
+
+    fn listed(&self, seals: bool, record: &Rotation) -> ListedKey {
+        let dates = record.keys.get(&self.name).copied().unwrap_or_default();
+        ListedKey { id: self.id, passphrase: self.passphrase, seals, dates }
+    }
+}
+
+impl ListedKey {
+    /// Its public name.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// Whether it is a passphrase and not a generated key.
+    #[must_use]
+    pub fn is_passphrase(&self) -> bool {
+        self.passphrase
+    }
+
+    /// Whether it is the one that seals.
+    #[must_use]
+    pub fn seals(&self) -> bool {
+        self.seals
+    }
+
+    /// When it was added, if that is on record.
+    #[must_use]
+    pub fn added(&self) -> Option<SystemTime> {
+        self.dates.added.map(system_time)
+    }
+
+    /// When it was promoted, if that is on record.
+    #[must_use]
+    pub fn promoted(&self) -> Option<SystemTime> {
+        self.dates.promoted.map(system_time)
+    }
+
+    /// When another key was promoted in its place, if that is on record.
+    #[must_use]
+    pub fn replaced(&self) -> Option<SystemTime> {
+        self.dates.replaced.map(system_time)
+    }
+
+    /// From when on it may be taken out, if a session lives for `lifetime` at most.
+    #[must_use]
+    pub fn retirement(&self, now: SystemTime, lifetime: Duration) -> Retirement {
+        match self.dates {
+            _ if self.seals => Retirement::Seals,
+            Dates { replaced: Some(replaced), .. } => match system_time(replaced).checked_add(lifetime) {
+                Some(end) if end <= now => Retirement::Now,
+                Some(end) => Retirement::From(end),
+                None => Retirement::Unknown,
+            },
+            Dates { added: Some(_), promoted: None, .. } => Retirement::Now,
+            _ => Retirement::Unknown,
+        }
+    }
+}
+
+fn find(lines: &[Line], id: &str) -> Result<usize, KeyFileError> {
+    let mut found = lines.iter().enumerate().filter(|(_, line)| line.name.eq_ignore_ascii_case(id));
+    match (found.next(), found.next()) {
+        (Some((at, _)), None) => Ok(at),
+        (Some((_, line)), Some(_)) => Err(KeyFileError::Ambiguous(line.id)),
+        (None, _) => {
+            let held: Vec<_> = lines.iter().map(|line| line.name.as_str()).collect();
+            // Whoever pastes a key here must not find it in the answer.
+            let known = id.len() <= 8 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let id = if known { id.to_owned() } else { "of that id (eight hex digits)".to_owned() };
+            Err(KeyFileError::Unknown { id, held: held.join(", ") })
+        }
+    }
+}
+
+impl KeyFileError {
+    /// Whether the file is as it should be and the rules refused: nothing is wrong, but the visitors would be.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Seals(_) | Self::TooEarly { .. } | Self::NotOnRecord { .. })
+    }
+
+    /// The error with its causes on one line.
+    #[must_use]
+    pub fn one_line(&self) -> String {
+        causes::one_line(causes::texts(self))
+    }
+}
+
+fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn system_time(unix_seconds: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_secs(unix_seconds)).unwrap_or(UNIX_EPOCH)
+}
+
+fn date(time: SystemTime) -> String {
+    crate::words::date(unix_seconds(time))
+}
+
+fn span(span: Duration) -> String {
+    crate::words::span(span.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const LIFETIME: Duration = Duration::from_secs(1_000);
+
+    fn at(seconds: u64) -> SystemTime {
+        system_time(1_790_000_000 + seconds)
+    }
+
+    fn file(keys: usize) -> (tempfile::TempDir, KeyFile, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let keys: Vec<_> = (0..keys).map(|_| SecretKey::generate().unwrap()).collect();
+        let text: String = keys.iter().map(|key| format!("{}\n", *key.to_text())).collect();
+        fs::write(&path, text).unwrap();
+        (folder, KeyFile::new(path), keys.iter().map(|key| key.id().to_string()).collect())
+    }
+
+    fn ids(file: &KeyFile) -> Vec<String> {
+        file.list().unwrap().iter().map(|key| key.id().to_string()).collect()
+    }
+
+    #[test]
+    fn a_key_is_added_promoted_and_retired() {
+        let (_folder, file, old) = file(1);
+        let new = file.add(at(0)).unwrap().to_string();
+        assert_eq!(ids(&file), [old[0].clone(), new.clone()]);
+        let (from, to) = file.promote(&new, at(10)).unwrap();
+        assert_eq!((from.to_string(), to.to_string()), (old[0].clone(), new.clone()));
+        assert_eq!(ids(&file), [new.clone(), old[0].clone()]);
+
+        let error = file.retire(&new, at(20), LIFETIME, true).unwrap_err();
+        assert_eq!(error.to_string(), format!("key {new} seals; promote another one first"));
+        let error = file.retire(&old[0], at(1_009), LIFETIME, false).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "key {} was replaced 2026-09-21 14:13:30 UTC and sessions that it sealed may live for 1 second more; \
+                 retire it then, or sign their visitors out now with --revoke",
+                old[0]
+            )
+        );
+        assert_eq!(ids(&file).len(), 2);
+        file.retire(&old[0], at(1_010), LIFETIME, false).unwrap();
+        assert_eq!(ids(&file), [&*new]);
+        assert!(Rotation::read(file.path()).unwrap().revoked.is_empty());
+    }
+
+    #[test]
+    fn revoking_takes_a_key_out_at_once_and_is_noted() {
+        let (_folder, file, old) = file(1);
+        let (_, new) = file.rotate(at(0)).unwrap();
+        file.retire(&old[0], at(1), LIFETIME, true).unwrap();
+        assert_eq!(ids(&file), [new.to_string()]);
+        let record = Rotation::read(file.path()).unwrap();
+        assert_eq!(record.revoked.keys().collect::<Vec<_>>(), [&old[0]]);
+    }
+
+    #[test]
+    fn what_is_not_on_record_counts_from_the_first_question() {
+        let (_folder, file, old) = file(2);
+        let error = file.retire(&old[1], at(0), LIFETIME, false).unwrap_err();
+        assert!(matches!(error, KeyFileError::NotOnRecord { .. }), "{error}");
+        let error = file.retire(&old[1], at(999), LIFETIME, false).unwrap_err();
+        assert!(matches!(error, KeyFileError::TooEarly { .. }), "{error}");
+        file.retire(&old[1], at(1_000), LIFETIME, false).unwrap();
+    }
+
+    #[test]
+    fn a_fallback_that_never_sealed_goes_at_once() {
+        let (_folder, file, _) = file(1);
+        let new = file.add(at(0)).unwrap();
+        file.retire(&new.to_string(), at(1), LIFETIME, false).unwrap();
+        assert_eq!(ids(&file).len(), 1);
+    }
+
+    #[test]
+    fn lines_moved_by_hand_lose_their_dates() {
+        let (_folder, file, old) = file(1);
+        let new = file.add(at(0)).unwrap().to_string();
+        let lines = fs::read_to_string(file.path()).unwrap();
+        let swapped: String = lines.lines().rev().map(|line| format!("{line}\n")).collect();
+        fs::write(file.path(), swapped).unwrap();
+        let listed = file.list().unwrap();
+        assert_eq!(listed[1].retirement(at(9_999), LIFETIME), Retirement::Unknown);
+        let error = file.retire(&old[0], at(5), LIFETIME, false).unwrap_err();
+        assert!(matches!(error, KeyFileError::NotOnRecord { .. }), "{error}");
+        fs::write(file.path(), lines).unwrap();
+        let error = file.retire(&new, at(6), LIFETIME, false).unwrap_err();
+        assert!(matches!(error, KeyFileError::NotOnRecord { .. }), "it sealed meanwhile: {error}");
+    }
+
+    #[test]
+    fn a_passphrase_needs_the_apps_name() {
+        let (_folder, file, _) = file(1);
+        let mut text = fs::read_to_string(file.path()).unwrap();
+        text.push_str("a passphrase of a decent length");
+        fs::write(file.path(), &text).unwrap();
+        assert!(matches!(file.list(), Err(KeyFileError::AppMissing(2))));
+        let file = file.with_app("demo");
+        assert!(file.list().unwrap()[1].is_passphrase());
+        file.add(at(0)).unwrap();
+        assert!(fs::read_to_string(file.path()).unwrap().starts_with(&text), "lines are kept as they are");
+    }
+
+    #[test]
+    fn errors_name_ids_and_no_key() {
+        let (_folder, file, _) = file(16);
+        let error = file.add(at(0)).unwrap_err().to_string();
+        assert!(error.contains("16 keys"), "{error}");
+        let error = file.promote("0badcafe", at(0)).unwrap_err().to_string();
+        assert!(error.starts_with("there is no key 0badcafe in the file; it holds "), "{error}");
+        let pasted = fs::read_to_string(file.path()).unwrap().lines().next().unwrap().to_owned();
+        let error = file.promote(&pasted, at(0)).unwrap_err().to_string();
+        assert!(!error.contains("waxseal1_"), "{error}");
+    }
+}

@@ -1,0 +1,137 @@
+//! What is on record about the keys of a secret file: beside it, in `<file>.rotation`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use serde::{Deserialize, Serialize};
+
+use crate::SecretError;
+use crate::secret_file::{Replacement, with_suffix};
+
+const VERSION: u32 = 1;
+
+/// When keys were added and promoted and ceased to seal, by key id, and which were revoked; moments are unix seconds.
+/// Holds no key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rotation {
+    version: u32,
+    /// The key that sealed when this was written: another one in its place was put there by hand.
+    pub(crate) seals: Option<String>,
+    #[serde(default)]
+    pub(crate) keys: BTreeMap<String, Dates>,
+    /// Keys taken out although cookies of theirs may live: a server may drop them even while it seals with them.
+    #[serde(default)]
+    pub(crate) revoked: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Dates {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) added: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) promoted: Option<u64>,
+    /// When another key was promoted in its place, or the latest time at which that can have been.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replaced: Option<u64>,
+}
+
+impl Default for Rotation {
+    fn default() -> Self {
+        Self { version: VERSION, seals: None, keys: BTreeMap::new(), revoked: BTreeMap::new() }
+    }
+}
+
+impl Rotation {
+    /// Where the record of a secret file lies.
+    pub(crate) fn path(secret_file: &Path) -> PathBuf {
+        let real = fs::canonicalize(secret_file);
+        with_suffix(real.as_deref().unwrap_or(secret_file), ".rotation")
+    }
+
+    /// The record of a secret file; an empty one if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError::Unreadable`], or [`SecretError::Record`] if it is something else.
+    pub(crate) fn read(secret_file: &Path) -> Result<Self, SecretError> {
+        let path = Self::path(secret_file);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(SecretError::Unreadable { path, source }),
+        };
+        match serde_json::from_slice::<Self>(&text) {
+            Ok(record) if record.version == VERSION => Ok(record),
+            _ => Err(SecretError::Record(path)),
+        }
+    }
+
+    pub(crate) fn write(&self, secret_file: &Path) -> Result<(), SecretError> {
+        let text = serde_json::to_vec_pretty(self).expect("numbers under texts are JSON");
+        Replacement::begin(&Self::path(secret_file))?.finish(&[&text, b"\n"])
+    }
+
+    /// Brings the record up to what the file holds: `ids`, the first of which seals.
+    ///
+    /// A key that does not seal, and of which nothing is known, may have sealed until now.
+    pub(crate) fn follow(&mut self, ids: &[String], now: u64) {
+        let seals = ids.first();
+        if self.seals.as_ref() != seals {
+            if let Some(before) = self.seals.take() {
+                self.keys.entry(before).or_default().replaced = Some(now);
+            }
+            self.seals = seals.cloned();
+        }
+        for id in ids {
+            let dates = self.keys.entry(id.clone()).or_default();
+            if Some(id) == seals {
+                dates.replaced = None;
+            } else if *dates == Dates::default() {
+                dates.replaced = Some(now);
+            }
+        }
+        self.keys.retain(|id, _| ids.contains(id));
+        self.revoked.retain(|id, _| !ids.contains(id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_file_changed_by_hand_is_followed_on_the_safe_side() {
+        let mut record = Rotation::default();
+        record.follow(&ids("a b"), 100);
+        assert_eq!(record.keys["a"], Dates::default());
+        assert_eq!(record.keys["b"].replaced, Some(100), "may have sealed until now");
+        record.follow(&ids("c b a"), 200);
+        assert_eq!(record.keys["a"].replaced, Some(200), "replaced by hand, at the latest now");
+        assert_eq!((record.seals.as_deref(), record.keys["b"].replaced), (Some("c"), Some(100)));
+        record.follow(&ids("b"), 300);
+        assert_eq!(record.keys.keys().collect::<Vec<_>>(), ["b"]);
+        assert_eq!(record.keys["b"].replaced, None, "it seals again");
+    }
+
+    #[test]
+    fn a_record_is_written_and_read_and_another_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        fs::write(&file, "key").unwrap();
+        assert_eq!(Rotation::read(&file).unwrap(), Rotation::default());
+        let mut record = Rotation::default();
+        record.follow(&ids("a b"), 100);
+        record.revoked.insert("c".to_owned(), 50);
+        record.write(&file).unwrap();
+        assert_eq!(Rotation::read(&file).unwrap(), record);
+        for wrong in ["", "{}", "[]", r#"{"version": 2, "seals": null}"#] {
+            fs::write(Rotation::path(&file), wrong).unwrap();
+            assert!(matches!(Rotation::read(&file), Err(SecretError::Record(_))), "{wrong}");
+        }
+    }
+}
