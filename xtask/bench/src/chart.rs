@@ -14,7 +14,7 @@ const LONGEST_RATIO: f64 = 7.0;
 
 /// Bars of every server for each work, in plain SVG that follows the reader's light or dark scheme.
 pub(crate) fn chart(results: &[Measured]) -> String {
-    let unit = (WIDTH - LABEL_WIDTH - 60.0) / LONGEST_RATIO;
+    let unit = (WIDTH - LABEL_WIDTH - 90.0) / LONGEST_RATIO;
     let mut body = String::new();
     let mut y = 40.0;
     for (at, work) in Work::ALL.into_iter().enumerate() {
@@ -23,32 +23,28 @@ pub(crate) fn chart(results: &[Measured]) -> String {
         y += 12.0;
         for result in results {
             let ratio = result.works[at].ratio;
-            let width = ratio.min(LONGEST_RATIO) * unit;
+            let (middle, top, bottom) = (y + BAR / 2.0 + 4.0, y + 2.0, y + BAR - 2.0);
+            let mut end = LABEL_WIDTH + ratio.min(LONGEST_RATIO) * unit;
+            let (width, height, before) = (end - LABEL_WIDTH, bottom - top, LABEL_WIDTH - 8.0);
             let class = if result.peer == OURS { "ours" } else { "other" };
-            let middle = y + BAR / 2.0 + 4.0;
             let _ = writeln!(
                 body,
-                "<text x=\"{}\" y=\"{middle}\" text-anchor=\"end\">{}</text>",
-                LABEL_WIDTH - 8.0,
+                "<text x=\"{before}\" y=\"{middle}\" text-anchor=\"end\">{}</text>",
                 result.peer
             );
             let _ = writeln!(
                 body,
-                "<rect class=\"{class}\" x=\"{LABEL_WIDTH}\" y=\"{}\" width=\"{width:.1}\" height=\"{}\" rx=\"2\"/>",
-                y + 2.0,
-                BAR - 4.0
+                "<rect class=\"{class}\" x=\"{LABEL_WIDTH}\" y=\"{top}\" width=\"{width:.1}\" height=\"{height}\" rx=\"2\"/>"
             );
+            if result.peer == OURS {
+                let goal = LABEL_WIDTH + work.goal() * unit;
+                let _ = writeln!(body, "<path class=\"goal\" d=\"M{goal:.1} {y}v{BAR}\"/>");
+                end = end.max(goal);
+            }
             let cut = if ratio > LONGEST_RATIO { " (cut)" } else { "" };
-            let _ = writeln!(
-                body,
-                "<text x=\"{:.1}\" y=\"{middle}\">{ratio:.2}{cut}</text>",
-                LABEL_WIDTH + width + 6.0
-            );
+            let _ = writeln!(body, "<text x=\"{:.1}\" y=\"{middle}\">{ratio:.2}{cut}</text>", end + 6.0);
             y += BAR;
         }
-        let goal = LABEL_WIDTH + work.goal() * unit;
-        let top = y - BAR * results.len() as f64;
-        let _ = writeln!(body, "<path class=\"goal\" d=\"M{goal:.1} {top}V{y}\"/>");
         y += 34.0;
     }
     format!(
@@ -59,7 +55,7 @@ pub(crate) fn chart(results: &[Measured]) -> String {
          .title {{ font-weight: 600 }}\n\
          .other {{ fill: #b9b2a3 }}\n\
          .ours {{ fill: #9e1b22 }}\n\
-         .goal {{ stroke: #333; stroke-dasharray: 3 3 }}\n\
+         .goal {{ stroke: #333; stroke-width: 2 }}\n\
          @media (prefers-color-scheme: dark) {{\n\
          text {{ fill: #ddd }}\n\
          .other {{ fill: #5d6478 }}\n\
@@ -67,7 +63,7 @@ pub(crate) fn chart(results: &[Measured]) -> String {
          .goal {{ stroke: #ddd }}\n\
          }}\n\
          </style>\n\
-         <text x=\"0\" y=\"14\">Processor time per request, hyper's constant page = 1. Dashed: what Waxseal is to reach.</text>\n\
+         <text x=\"0\" y=\"14\">Processor time per request, hyper's constant page = 1. The upright line: what Waxseal is to reach.</text>\n\
          {body}</svg>\n"
     )
 }
