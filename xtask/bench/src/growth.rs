@@ -78,13 +78,12 @@ fn table(text: &mut String, title: &str, sizes: &[u32], all: &[Series]) -> bool 
                 before => write!(text, " {:.0} (×{:.2}) |", pair[1], pair[1] / before),
             };
         }
-        // The first connection may fit into memory that was there already.
-        let first = values.iter().copied().find(|value| *value > 0.0).unwrap_or(1.0);
-        let growth = values[values.len() - 1] / first;
+        let last = values[values.len() - 1];
+        let most_before = values[..values.len() - 1].iter().copied().fold(0.0, f64::max);
         let size_growth = f64::from(sizes[sizes.len() - 1]) / f64::from(sizes[0]);
         let (name, within) = match order {
-            Order::Constant => ("constant", growth < 1.5),
-            Order::Linear => ("linear", growth <= size_growth),
+            Order::Constant => ("constant", last < 1.5 * most_before),
+            Order::Linear => ("linear", last <= size_growth * values[0]),
         };
         let _ = writeln!(text, " {name} | {} |", if within { "yes" } else { "**no**" });
         good &= within;
