@@ -345,6 +345,107 @@ mod tests {
         }
     }
 
+    const NAMES: [&str; 3] = ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "SECRET_KEY_FILE"];
+
+    #[test]
+    fn set_to_nothing_is_unset_in_development_and_refused_elsewhere() {
+        for name in NAMES {
+            for name in [name.to_owned(), format!("WAXSEAL_{name}")] {
+                let variables = [(&*name, ""), ("SECRET_KEY", GENERATED), ("WAXSEAL_SECRET_KEY", GENERATED)];
+                let error = production(&variables).expect_err(&name);
+                assert_eq!(
+                    error.to_string(),
+                    format!("{name} is set but empty; make a secret key with `cargo xtask gen-secret`")
+                );
+                let secrets = find(true, Path::new("unused"), &variables).unwrap();
+                assert_eq!(secrets.keyring().ids().count(), 1, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_setting_under_two_names_must_be_the_same() {
+        for name in NAMES {
+            let prefixed = format!("WAXSEAL_{name}");
+            let error = production(&[(name, "one"), (&prefixed, "another")]).expect_err(name);
+            assert_eq!(
+                error.to_string(),
+                format!("{prefixed} and {name} are both set, and differ; unset one")
+            );
+        }
+    }
+
+    #[test]
+    fn a_ring_is_refused_with_a_sentence() {
+        let seventeen: Vec<_> = (0..16).map(|number| format!("a long enough passphrase {number}")).collect();
+        let seventeen = serde_json::to_string(&seventeen).unwrap();
+        for (fallbacks, expected) in [
+            (&*seventeen, "17 secret keys are more than a ring's 16; retire the oldest"),
+            (
+                &*format!("[{GENERATED:?}]"),
+                "a secret key cannot be used: key 5ae566ad is in the key ring already; list each key once",
+            ),
+            (
+                "[\"\"]",
+                "the secret key is shorter than 8 bytes; make one with `cargo xtask gen-secret`, or allow this one with --allow-weak-secret",
+            ),
+        ] {
+            let error =
+                production(&[("SECRET_KEY", GENERATED), ("SECRET_KEY_FALLBACKS", fallbacks)]).unwrap_err();
+            assert_eq!(crate::causes::one_line(crate::causes::texts(&error)), expected);
+        }
+    }
+
+    #[test]
+    fn a_development_file_may_hold_old_keys_too() {
+        let folder = tempfile::tempdir().unwrap();
+        find(true, folder.path(), &[]).unwrap();
+        let file = crate::KeyFile::new(folder.path().join(".waxseal/secret"));
+        let (old, new) = file.rotate(std::time::SystemTime::now()).unwrap();
+        let secrets = find(true, folder.path(), &[]).unwrap();
+        assert_eq!(secrets.keyring().ids().collect::<Vec<_>>(), [new, old]);
+    }
+
+    #[test]
+    fn a_warning_names_the_key_and_a_passphrase_says_what_it_is() {
+        let secrets =
+            production(&[("SECRET_KEY", GENERATED), ("SECRET_KEY_FALLBACKS", "[\"1111111111\"]")]).unwrap();
+        let ids: Vec<_> = secrets.keyring().ids().map(|id| id.to_string()).collect();
+        assert_eq!(secrets.roles(), format!("{} seals, {} open too", ids[0], ids[1]));
+        assert_eq!(
+            secrets.warnings().first(),
+            Some(&format!(
+                "the secret key {} is shorter than 16 bytes; make one with `cargo xtask gen-secret`",
+                ids[1]
+            ))
+        );
+        assert_eq!(secrets.warnings().len(), 3);
+        assert_eq!(
+            secrets.kinds().map(|(_, kind)| kind.name()).collect::<Vec<_>>(),
+            ["generated", "passphrase"]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_runtime_goes_on_while_a_passphrase_is_worked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, GOOD).unwrap();
+        let settings = Settings { secret_key_file: Some(path), ..Settings::default() };
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(1));
+        let mut loading = std::pin::pin!(Secrets::load(&settings, "demo"));
+        let mut ticked = 0;
+        let secrets = loop {
+            tokio::select! {
+                biased;
+                secrets = &mut loading => break secrets.unwrap(),
+                _ = ticks.tick() => ticked += 1,
+            }
+        };
+        assert!(ticked > 5, "{ticked} ticks");
+        assert_eq!(secrets.keyring().ids().count(), 1);
+    }
+
     #[test]
     fn missing_and_weak_keys_name_the_command() {
         for variables in [&[][..], &[("SECRET_KEY", "hunter2")], &[("SECRET_KEY", "")]] {

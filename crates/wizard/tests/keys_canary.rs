@@ -1,0 +1,99 @@
+//! No secret in what the program says: at any level of its log, and when it does not start.
+
+mod program;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use program::{Program, refused};
+
+const PASSPHRASE: &str = "canary bird in a passphrase";
+/// What only `program::secret` has.
+const BODY: &str = "BwcHBw";
+
+fn search(said: &str, case: &str) {
+    for needle in ["canary", "bird", BODY, "63616e617279", "99, 97, 110"] {
+        assert!(!said.contains(needle), "{case}: {said}");
+    }
+}
+
+#[test]
+fn no_level_of_the_log_shows_a_secret() {
+    let fallbacks = format!("[{PASSPHRASE:?}]");
+    for mode in [&[][..], &["--development"]] {
+        for level in ["error", "warn", "info", "debug", "trace"] {
+            let variables = [("SECRET_KEY", &*program::secret()), ("SECRET_KEY_FALLBACKS", &fallbacks)];
+            let folder = program::folder();
+            // Below info it does not say where it listens, so the port is asked for and found free.
+            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let (port_flag, level_flag) = (format!("--port={port}"), format!("--log={level}"));
+            let arguments = [&[&*port_flag, &*level_flag], mode].concat();
+            let program = Program::spawn(folder, &variables, &arguments);
+            let mut stream = connect(port);
+            write!(stream, "GET /nowhere HTTP/1.1\r\nHost: localhost\r\nCookie: __Host-session=AU57\r\nConnection: close\r\n\r\n").unwrap();
+            let mut page = String::new();
+            stream.read_to_string(&mut page).unwrap();
+            assert!(page.contains("404"), "{page}");
+            program.signal("HUP");
+            program.signal("TERM");
+            let ended = program.wait();
+            search(&(page + &ended.said), level);
+        }
+    }
+}
+
+fn connect(port: u16) -> TcpStream {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(stream) => return stream,
+            Err(error) => assert!(std::time::Instant::now() < deadline, "{error}"),
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn no_refusal_to_start_shows_a_secret() {
+    let secret = program::secret();
+    let damaged = secret.replace("kv1", "kw1");
+    let two = format!("[{secret:?}, {secret:?}]");
+    let unclosed = format!("[{PASSPHRASE:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let files = [
+        file("empty-line", format!("{PASSPHRASE}\n\n")),
+        file("mark", format!("\u{feff}{PASSPHRASE}")),
+        file("twice", format!("{secret}\n{secret}\n")),
+        file("damaged", damaged.clone()),
+        file("weak", format!("{secret}\ncanary")),
+    ];
+    let mut cases = vec![
+        vec![("SECRET_KEY", &*damaged)],
+        vec![("SECRET_KEY", "canary")],
+        vec![("SECRET_KEY", &*secret), ("SECRET_KEY_FALLBACKS", &*two)],
+        vec![("SECRET_KEY", &*secret), ("SECRET_KEY_FALLBACKS", &*unclosed)],
+        vec![("SECRET_KEY", &*secret), ("SECRET_KEY_FALLBACKS", PASSPHRASE)],
+        vec![("SECRET_KEY", &*secret), ("WAXSEAL_SECRET_KEY", PASSPHRASE)],
+        vec![("SECRET_KEY", &*secret), ("SECRET_KEY_FILE", &*files[0])],
+        vec![("SECRET_KEY_FALLBACKS", &*two)],
+    ];
+    cases.extend(files.iter().map(|file| vec![("SECRET_KEY_FILE", &**file)]));
+    for case in cases {
+        let ended = refused(&case, &["--port=0", "--log=trace"]);
+        assert_eq!(ended.status.code(), Some(1), "{case:?}: {}", ended.said);
+        assert!(!ended.said.is_empty(), "{case:?}");
+        search(&ended.said, &format!("{case:?}"));
+    }
+}
+
+#[test]
+fn the_search_finds_a_secret() {
+    assert!(program::secret().contains(BODY) && program::secret().contains("kv1"));
+    assert!(std::panic::catch_unwind(|| search(PASSPHRASE, "")).is_err());
+}
