@@ -160,16 +160,11 @@ impl Slot {
     }
 
     /// The different values of our cookie among the first few. A browser that sends one twice means the same.
-    fn candidates(&self) -> Vec<&[u8]> {
+    fn candidates(&self) -> impl Iterator<Item = &[u8]> {
         let name = self.layer.cookie().name();
-        let mut candidates = Vec::new();
-        let values = self.cookies.iter().flat_map(|header| cookies::values_in(header.as_bytes(), name));
-        for value in values.take(MAX_CANDIDATES) {
-            if !candidates.contains(&value) {
-                candidates.push(value);
-            }
-        }
-        candidates
+        let values = || self.cookies.iter().flat_map(|header| cookies::values_in(header.as_bytes(), name));
+        let is_new = move |&(at, value): &(usize, &[u8])| !values().take(at).any(|earlier| earlier == value);
+        values().take(MAX_CANDIDATES).enumerate().filter(is_new).map(|(_, value)| value)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is sealed of a session: its class, its metadata, its entries (`docs/format.md`, "What is sealed").
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use waxseal_crypto::Opened;
@@ -20,13 +21,13 @@ pub(crate) struct Content {
     pub(crate) permanent: bool,
     /// One MessagePack map, outside the user's keys. Nothing here reads it yet; what a later release
     /// put there is carried along.
-    metadata: Arc<[u8]>,
+    metadata: Cow<'static, [u8]>,
     pub(crate) entries: Entries,
 }
 
 impl Default for Content {
     fn default() -> Self {
-        Self { permanent: false, metadata: EMPTY_MAP.into(), entries: Entries::default() }
+        Self { permanent: false, metadata: Cow::Borrowed(EMPTY_MAP), entries: Entries::default() }
     }
 }
 
@@ -46,10 +47,11 @@ impl Content {
         };
         let length = varint::read(&mut rest).ok_or("a length is not in its shortest form")?;
         let metadata = rest.get(..length).ok_or("its metadata is longer than what is there")?;
-        if metadata != EMPTY_MAP && !value::is_map(metadata) {
-            return Err("its metadata is not one MessagePack map");
-        }
-        let metadata = metadata.into();
+        let metadata = match metadata {
+            EMPTY_MAP => Cow::Borrowed(EMPTY_MAP),
+            map if value::is_map(map) => Cow::Owned(map.to_vec()),
+            _ => return Err("its metadata is not one MessagePack map"),
+        };
         let entries = payload.len() - rest.len() + length;
         Ok(Self { permanent, metadata, entries: Entries::parse(opened, entries)? })
     }

@@ -457,6 +457,5 @@ impl fmt::Debug for Session {
 }
 
 fn in_key(key: &str) -> impl FnOnce(ValueError) -> Error {
-    let key = key.to_owned();
-    move |source| Error::Value { key, source }
+    move |source| Error::Value { key: key.to_owned(), source }
 }

@@ -3,8 +3,8 @@
 use std::any::type_name;
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 
 /// How deep lists and maps may lie in each other (`docs/format.md`, "What is sealed").
 pub const MAX_DEPTH: usize = 64;
@@ -45,19 +45,21 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Arc<[u8]>, Valu
     let mut bytes = Vec::with_capacity(32);
     let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable();
     value.serialize(&mut serializer).map_err(|_| ValueError::Encode(type_name::<T>()))?;
-    check_depth(&bytes)?;
+    check(&bytes)?;
     Ok(bytes.into())
 }
 
 /// Reads one value that must fill `bytes` exactly.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError> {
-    check_depth(bytes)?;
-    read(bytes, usize::from(u16::MAX))
+    check(bytes)?;
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
+    let mismatch = |_| ValueError::Decode { stored: shape(bytes), asked: type_name::<T>() };
+    T::deserialize(&mut deserializer).map_err(mismatch)
 }
 
 /// Whether `bytes` are exactly one MessagePack map.
 pub(crate) fn is_map(bytes: &[u8]) -> bool {
-    matches!(bytes.first(), Some(0x80..=0x8f | 0xde | 0xdf)) && check_depth(bytes).is_ok()
+    matches!(bytes.first(), Some(0x80..=0x8f | 0xde | 0xdf)) && check(bytes).is_ok()
 }
 
 /// The list `bytes` with one more element, `item`, which is MessagePack already.
@@ -81,7 +83,7 @@ pub(crate) fn append(list: Option<&[u8]>, item: &[u8]) -> Result<Arc<[u8]>, Valu
     }
     bytes.extend(elements);
     bytes.extend(item);
-    check_depth(&bytes)?;
+    check(&bytes)?;
     Ok(bytes.into())
 }
 
@@ -91,27 +93,38 @@ pub(crate) fn add(number: Option<&[u8]>, amount: i64) -> Result<Arc<[u8]>, Value
     encode(&i64::checked_add(number, amount).ok_or(ValueError::NotAnInteger)?)
 }
 
-fn check_depth(bytes: &[u8]) -> Result<(), ValueError> {
-    let nests = matches!(bytes.first(), Some(0x80..=0x9f | 0xdc..=0xdf));
-    if nests {
-        // rmp-serde counts the value itself as a level.
-        read::<IgnoredAny>(bytes, MAX_DEPTH + 1)?;
+/// Whether `bytes` are exactly one value, nested no deeper than [`MAX_DEPTH`].
+fn check(bytes: &[u8]) -> Result<(), ValueError> {
+    if scalar_bytes(bytes) == Some(bytes.len()) {
+        return Ok(());
     }
-    Ok(())
-}
-
-fn read<T: DeserializeOwned>(mut bytes: &[u8], max_depth: usize) -> Result<T, ValueError> {
-    let stored = shape(bytes);
-    let mut deserializer = rmp_serde::Deserializer::new(&mut bytes).with_human_readable();
-    deserializer.set_max_depth(max_depth);
-    let value = T::deserialize(&mut deserializer).map_err(|error| match error {
+    let mut rest = bytes;
+    let mut deserializer = rmp_serde::Deserializer::new(&mut rest).with_human_readable();
+    // rmp-serde counts the value itself as a level.
+    deserializer.set_max_depth(MAX_DEPTH + 1);
+    IgnoredAny::deserialize(&mut deserializer).map_err(|error| match error {
         rmp_serde::decode::Error::DepthLimitExceeded => ValueError::TooDeep,
-        _ => ValueError::Decode { stored, asked: type_name::<T>() },
+        _ => ValueError::Decode { stored: shape(bytes), asked: "MessagePack" },
     })?;
-    match bytes.len() {
-        0 => Ok(value),
+    match rest.len() {
+        0 => Ok(()),
         left => Err(ValueError::LeftOver(left)),
     }
+}
+
+/// How long the value at the front of `bytes` is, if it is neither a list nor a map.
+fn scalar_bytes(bytes: &[u8]) -> Option<usize> {
+    Some(match *bytes {
+        [0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff, ..] => 1,
+        [length @ 0xa0..=0xbf, ..] => 1 + usize::from(length & 0x1f),
+        [0xcc | 0xd0, ..] => 2,
+        [0xcd | 0xd1, ..] => 3,
+        [0xca | 0xce | 0xd2, ..] => 5,
+        [0xcb | 0xcf | 0xd3, ..] => 9,
+        [0xc4 | 0xd9, length, ..] => 2 + usize::from(length),
+        [0xc5 | 0xda, a, b, ..] => 3 + usize::from(u16::from_be_bytes([a, b])),
+        _ => return None,
+    })
 }
 
 /// What the first byte says of the rest: the MessagePack specification, "Formats".
@@ -142,9 +155,9 @@ mod tests {
 
     #[test]
     fn sixty_four_levels_are_read_and_one_more_is_refused() {
-        assert!(check_depth(&nested(MAX_DEPTH)).is_ok());
-        assert!(matches!(check_depth(&nested(MAX_DEPTH + 1)), Err(ValueError::TooDeep)));
-        assert!(matches!(check_depth(&nested(1_000_000)), Err(ValueError::TooDeep)));
+        assert!(check(&nested(MAX_DEPTH)).is_ok());
+        assert!(matches!(check(&nested(MAX_DEPTH + 1)), Err(ValueError::TooDeep)));
+        assert!(matches!(check(&nested(1_000_000)), Err(ValueError::TooDeep)));
     }
 
     #[test]

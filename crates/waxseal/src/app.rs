@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use waxseal_crypto::Keyring;
 use waxseal_http::{Body, Clock, Found, Limits, Router, SessionHandle, SessionLayer, guard, host, origin};
 use waxseal_store::Sessions;
@@ -153,6 +153,15 @@ pub struct AppService {
     shared: Arc<Shared>,
 }
 
+/// Which request an error belongs to; written out only if there is one.
+struct Place(Method, Uri);
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.0, self.1.path())
+    }
+}
+
 /// What all requests share.
 pub(crate) struct Shared {
     templates: Templates,
@@ -181,7 +190,7 @@ impl AppService {
     /// Answers one request, whatever it is.
     pub async fn answer(&self, request: http::Request<Body>) -> Response {
         let (parts, body) = request.into_parts();
-        let place = format!("{} {}", parts.method, parts.uri.path());
+        let place = Place(parts.method.clone(), parts.uri.clone());
         let (session, answer) = match self.admit(&parts) {
             Ok(found) => {
                 let session = self.shared.sessions.handle(&parts.headers);
@@ -246,18 +255,18 @@ impl Shared {
 
     /// The page for an error: the app's own `error.html` if there is one, else a plain one. While developing,
     /// a server's error shows what went wrong and where.
-    fn error_page(&self, error: &Error, place: &str, session: &SessionHandle) -> Response {
+    fn error_page(&self, error: &Error, place: &Place, session: &SessionHandle) -> Response {
         let status = error.status_code();
         match status {
-            status if status.is_server_error() => tracing::error!(request = place, "{error}"),
+            status if status.is_server_error() => tracing::error!(request = %place, "{error}"),
             // An operator wants to see these: another site's form, or a proxy that changes the Host.
             StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => {
-                tracing::info!(request = place, "{error}");
+                tracing::info!(request = %place, "{error}");
             }
-            _ => tracing::debug!(request = place, "{error}"),
+            _ => tracing::debug!(request = %place, "{error}"),
         }
         let page = match self.development && status.is_server_error() {
-            true => error_page::development(error, place),
+            true => error_page::development(error, &place.to_string()),
             false => self.public_page(error, session).unwrap_or_else(|| error_page::plain(error)),
         };
         let mut response = crate::html(page);
