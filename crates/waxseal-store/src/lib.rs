@@ -31,9 +31,19 @@ mod entries;
 mod error;
 mod inspect;
 mod lifetimes;
+mod memory;
+mod moment;
+mod record;
+mod revision;
 mod ring;
 mod session;
+mod session_id;
 mod sessions;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod value;
 mod varint;
 
@@ -41,8 +51,16 @@ pub use entries::Value;
 pub use error::{Error, Largest, Reason, Rejected};
 pub use inspect::Inspection;
 pub use lifetimes::Lifetimes;
+pub use memory::{MemoryError, MemoryStore};
+pub use moment::Moment;
+pub use record::{Confirmed, Creation, Cursor, Found, Life, Listed, Page, Pointer, Record, Swap, Trace};
+pub use revision::Revision;
 pub use session::Session;
+pub use session_id::{Handle, NotAHandle, RecordKey, SessionId};
 pub use sessions::{Outcome, Sessions, Snapshot};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Durability, SqliteError, SqliteOptions, SqliteStore};
+pub use store::{Fault, SessionStore};
 pub use value::{MAX_DEPTH, ValueError};
 /// What [`Sessions`] are made of and [change](Sessions::set_keyring).
 pub use waxseal_crypto::Keyring;

@@ -1,0 +1,3 @@
+//! What a store costs.
+
+fn main() {}

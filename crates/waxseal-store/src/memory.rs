@@ -1,0 +1,411 @@
+//! A store in this process's memory.
+
+mod budget;
+mod owners;
+mod shard;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use self::budget::{Budget, NoRoom};
+use self::owners::Owners;
+use self::shard::Shard;
+use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
+use crate::{Fault, Handle, Moment, RecordKey, Revision, SessionStore};
+
+/// A power of two, so that a handle's first byte spreads sessions evenly.
+const SHARDS: usize = 64;
+
+/// Keeps records in this process's memory: for tests, for development, and for one process whose sessions may
+/// end with it.
+///
+/// Bounded by [`MAX_RECORDS`](Self::MAX_RECORDS) and [`MAX_BYTES`](Self::MAX_BYTES) unless told otherwise. At
+/// its bound it forgets what has expired, then sessions without an owner, the nearest to their end first, and
+/// then refuses new ones: visitors who never signed in cannot push out those who did.
+///
+/// Clones share one memory.
+///
+/// # Example
+///
+/// ```
+/// let store = waxseal_store::MemoryStore::new().max_records(10_000).max_bytes(64 << 20);
+/// ```
+#[derive(Clone)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    shards: Box<[Mutex<Shard>]>,
+    owners: Owners,
+    budget: Budget,
+}
+
+/// Why the memory store refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemoryError {
+    /// At its bound, and all that is left belongs to somebody.
+    #[error(
+        "the memory store is full at {records} records and {bytes} bytes, none of which may be forgotten"
+    )]
+    Full {
+        /// Records and traces there are.
+        records: usize,
+        /// Bytes that they take.
+        bytes: usize,
+    },
+}
+
+impl MemoryStore {
+    /// Records and traces that a store holds at most unless told otherwise.
+    pub const MAX_RECORDS: usize = 1_000_000;
+    /// Bytes that a store holds at most unless told otherwise: 1 GiB.
+    pub const MAX_BYTES: usize = 1 << 30;
+
+    /// An empty store with the usual bounds.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::bounded(Self::MAX_RECORDS, Self::MAX_BYTES)
+    }
+
+    /// An empty store that holds at most `records` records and traces.
+    #[must_use]
+    pub fn max_records(self, records: usize) -> Self {
+        Self::bounded(records, self.shared.budget.max_bytes())
+    }
+
+    /// An empty store that holds at most `bytes` bytes: sealed bytes, texts, and an estimate of what keeping a
+    /// record costs.
+    #[must_use]
+    pub fn max_bytes(self, bytes: usize) -> Self {
+        Self::bounded(self.shared.budget.max_records(), bytes)
+    }
+
+    fn bounded(records: usize, bytes: usize) -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        let shared = Shared { shards, owners: Owners::default(), budget: Budget::new(records, bytes) };
+        Self { shared: Arc::new(shared) }
+    }
+}
+
+impl Shared {
+    /// All rows of a session, its traces included, are in one shard: they share its handle.
+    fn shard(&self, handle: Handle) -> MutexGuard<'_, Shard> {
+        let [first, ..] = *handle.as_bytes();
+        self.shard_at(usize::from(first) % SHARDS)
+    }
+
+    fn shard_at(&self, at: usize) -> MutexGuard<'_, Shard> {
+        // Nothing panics half-way through a change, so what a panicking thread leaves is whole.
+        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `work` on the shard of `handle`, and makes room for as long as it lacks some.
+    fn with_room<T>(
+        &self,
+        handle: Handle,
+        now: Moment,
+        mut work: impl FnMut(&mut Shard) -> Result<T, NoRoom>,
+    ) -> Result<T, MemoryError> {
+        loop {
+            // A statement of its own: making room locks shards one by one, this one too.
+            let outcome = work(&mut self.shard(handle));
+            match outcome {
+                Ok(done) => return Ok(done),
+                Err(NoRoom { ever: true }) if self.make_room(now) => {}
+                Err(NoRoom { .. }) => {
+                    let (records, bytes) = self.budget.used();
+                    return Err(MemoryError::Full { records, bytes });
+                }
+            }
+        }
+    }
+
+    /// Forgets one thing that has expired, or else the ownerless session nearest to its end.
+    fn make_room(&self, now: Moment) -> bool {
+        let mut nearest = None;
+        for at in 0..SHARDS {
+            let mut shard = self.shard_at(at);
+            if shard.purge(now, 1, &self.owners, &self.budget) > 0 {
+                return true;
+            }
+            if let Some(end) = shard.first_ownerless() {
+                nearest = nearest.min(Some((end, at))).or(Some((end, at)));
+            }
+        }
+        // Another thread may have been there first; then it made the room.
+        nearest.is_some_and(|(_, at)| {
+            self.shard_at(at).forget_ownerless(&self.owners, &self.budget);
+            true
+        })
+    }
+}
+
+impl SessionStore for MemoryStore {
+    type Error = MemoryError;
+
+    fn fault(_: &MemoryError) -> Fault {
+        Fault::Outage
+    }
+
+    async fn load(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Record>>, MemoryError> {
+        Ok(self.shared.shard(key.handle()).find(key, now, Record::clone))
+    }
+
+    async fn confirm(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Confirmed>>, MemoryError> {
+        let confirmed = |record: &Record| Confirmed { revision: record.revision, life: record.life };
+        Ok(self.shared.shard(key.handle()).find(key, now, confirmed))
+    }
+
+    async fn create(&self, key: &RecordKey, record: &Record, now: Moment) -> Result<Creation, MemoryError> {
+        let Shared { owners, budget, .. } = &*self.shared;
+        self.shared.with_room(key.handle(), now, |shard| shard.create(key, record, now, owners, budget))
+    }
+
+    async fn update(
+        &self,
+        key: &RecordKey,
+        expected: &Revision,
+        record: &Record,
+        now: Moment,
+    ) -> Result<Swap, MemoryError> {
+        let Shared { owners, budget, .. } = &*self.shared;
+        self.shared.with_room(key.handle(), now, |shard| {
+            shard.swap(key, expected, None, record, now, owners, budget)
+        })
+    }
+
+    async fn touch(&self, key: &RecordKey, idle_end: Moment, now: Moment) -> Result<bool, MemoryError> {
+        Ok(self.shared.shard(key.handle()).touch(key, idle_end, now))
+    }
+
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: &Revision,
+        new: &RecordKey,
+        record: &Record,
+        trace: &Trace,
+        now: Moment,
+    ) -> Result<Swap, MemoryError> {
+        let Shared { owners, budget, .. } = &*self.shared;
+        let renewal = Some((new, trace));
+        self.shared.with_room(old.handle(), now, |shard| {
+            shard.swap(old, expected, renewal, record, now, owners, budget)
+        })
+    }
+
+    async fn delete(&self, key: &RecordKey, now: Moment) -> Result<bool, MemoryError> {
+        let Shared { owners, budget, .. } = &*self.shared;
+        Ok(self.shared.shard(key.handle()).delete(key, now, owners, budget))
+    }
+
+    async fn rewrap(
+        &self,
+        key: &RecordKey,
+        revision: &Revision,
+        kid: [u8; 4],
+        sealed: &[u8],
+        now: Moment,
+    ) -> Result<bool, MemoryError> {
+        let budget = &self.shared.budget;
+        self.shared
+            .with_room(key.handle(), now, |shard| shard.rewrap(key, revision, kid, sealed, now, budget))
+    }
+
+    async fn sealed_otherwise(
+        &self,
+        kid: [u8; 4],
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Moment,
+    ) -> Result<Page<(RecordKey, Record)>, MemoryError> {
+        let (at, handle) = after.map_or((0, None), place);
+        let items = if at < SHARDS {
+            self.shared.shard_at(at).sealed_otherwise(kid, handle, limit, now)
+        } else {
+            Vec::new()
+        };
+        // One shard a call.
+        let next = match items.last() {
+            Some((key, _)) if items.len() == limit => Some(cursor(at, Some(key.handle()))),
+            _ if at + 1 < SHARDS => Some(cursor(at + 1, None)),
+            _ => None,
+        };
+        Ok(Page { items, next })
+    }
+
+    async fn list(
+        &self,
+        owner: &str,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Moment,
+    ) -> Result<Page<Listed>, MemoryError> {
+        let after = after.and_then(|cursor| place(cursor).1);
+        let handles = self.shared.owners.handles(owner, after, limit);
+        let next = handles.last().filter(|_| handles.len() == limit).map(|last| cursor(0, Some(*last)));
+        let listed = |handle| self.shared.shard(handle).listed(owner, handle, now);
+        Ok(Page { items: handles.into_iter().filter_map(listed).collect(), next })
+    }
+
+    async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, MemoryError> {
+        let Shared { owners, budget, .. } = &*self.shared;
+        Ok(self.shared.shard(handle).end(owner, handle, now, owners, budget))
+    }
+
+    async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Moment) -> Result<(), MemoryError> {
+        let Shared { owners, budget, .. } = &*self.shared;
+        match keep {
+            Some(keep) => self.shared.shard(keep.handle()).end_others(owner, keep, now, owners),
+            None => _ = owners.raise(owner),
+        }
+        // All is said; what follows only frees space.
+        for handle in owners.handles(owner, None, usize::MAX) {
+            self.shared.shard(handle).forget_ended(handle, owners, budget);
+        }
+        Ok(())
+    }
+
+    async fn purge(&self, now: Moment, limit: usize) -> Result<usize, MemoryError> {
+        let Shared { owners, budget, .. } = &*self.shared;
+        let mut purged = 0;
+        for at in 0..SHARDS {
+            purged += self.shared.shard_at(at).purge(now, limit - purged, owners, budget);
+        }
+        Ok(purged)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (records, bytes) = self.shared.budget.used();
+        f.debug_struct("MemoryStore").field("records", &records).field("bytes", &bytes).finish()
+    }
+}
+
+/// A shard and the handle to go on after.
+fn cursor(shard: usize, after: Option<Handle>) -> Cursor {
+    let mut bytes = vec![u8::try_from(shard).expect("there are fewer shards than a byte counts")];
+    bytes.extend(after.iter().flat_map(Handle::as_bytes));
+    Cursor::new(bytes)
+}
+
+/// What [`cursor`] wrote; the beginning, for bytes that it did not write.
+fn place(cursor: &Cursor) -> (usize, Option<Handle>) {
+    match cursor.as_bytes() {
+        [shard, handle @ ..] => {
+            (usize::from(*shard), handle.first_chunk().map(|bytes| Handle::from_bytes(*bytes)))
+        }
+        [] => (0, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Life, SessionId};
+
+    const NOW: Moment = Moment::from_millis(1_000);
+
+    /// The answer of a store that waits for nothing.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        let mut future = std::pin::pin!(future);
+        match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+            std::task::Poll::Ready(answer) => answer,
+            std::task::Poll::Pending => unreachable!("memory is there at once"),
+        }
+    }
+
+    fn record(owner: Option<&str>, expires: u64) -> Record {
+        let end = Moment::from_millis(expires);
+        Record {
+            revision: Revision::first().unwrap(),
+            kid: [1; 4],
+            life: Life::new(NOW, NOW, end, end),
+            owner: owner.map(str::to_owned),
+            device: String::new(),
+            sealed: vec![0; 100],
+        }
+    }
+
+    fn create(store: &MemoryStore, owner: Option<&str>, expires: u64) -> Result<RecordKey, MemoryError> {
+        let key = SessionId::generate().unwrap().key();
+        let creation = now(store.create(&key, &record(owner, expires), NOW))?;
+        assert_eq!(creation, Creation::Created);
+        Ok(key)
+    }
+
+    fn lives(store: &MemoryStore, key: &RecordKey) -> bool {
+        now(store.load(key, NOW)).unwrap().is_some()
+    }
+
+    #[test]
+    fn at_its_bound_the_expired_go_first_and_then_the_ownerless_nearest_to_their_end() {
+        let store = MemoryStore::new().max_records(4);
+        let expired = create(&store, Some("user"), 1_000).unwrap();
+        let late = create(&store, None, 3_000).unwrap();
+        let soon = create(&store, None, 2_000).unwrap();
+        let owned = create(&store, Some("user"), 1_500).unwrap();
+
+        create(&store, Some("user"), 9_000).unwrap();
+        assert!(!lives(&store, &expired) && lives(&store, &soon));
+        create(&store, Some("user"), 9_000).unwrap();
+        assert!(!lives(&store, &soon) && lives(&store, &late));
+        create(&store, Some("user"), 9_000).unwrap();
+        assert!(!lives(&store, &late) && lives(&store, &owned));
+
+        let full = create(&store, None, 9_000).unwrap_err();
+        assert!(matches!(full, MemoryError::Full { records: 4, .. }), "{full}");
+        assert_eq!(MemoryStore::fault(&full), Fault::Outage);
+        assert!(now(store.delete(&owned, NOW)).unwrap());
+        create(&store, None, 9_000).unwrap();
+    }
+
+    #[test]
+    fn bytes_are_bounded_and_come_back() {
+        let store = MemoryStore::new().max_bytes(10_000);
+        let mut keys = Vec::new();
+        while let Ok(key) = create(&store, Some("user"), 9_000) {
+            keys.push(key);
+        }
+        assert!(keys.len() > 5, "{} records", keys.len());
+        let mut larger = record(Some("user"), 9_000);
+        larger.sealed = vec![0; 9_000];
+        let Some(Found::Living(there)) = now(store.load(&keys[0], NOW)).unwrap() else { panic!() };
+        assert!(now(store.update(&keys[0], &there.revision, &larger, NOW)).is_err());
+        assert!(lives(&store, &keys[0]), "a refused write leaves the record");
+
+        now(store.end_all("user", None, NOW)).unwrap();
+        assert_eq!(store.shared.budget.used(), (0, 0));
+        larger.sealed = vec![0; 20_000];
+        let ownerless = create(&store, None, 9_000).unwrap();
+        assert!(now(store.create(&SessionId::generate().unwrap().key(), &larger, NOW)).is_err());
+        assert!(lives(&store, &ownerless), "nothing is forgotten for what would never fit");
+    }
+
+    #[test]
+    fn what_is_purged_leaves_nothing_behind() {
+        let store = MemoryStore::new();
+        for n in 0..100 {
+            let key = create(&store, (n % 2 == 0).then_some("user"), 2_000).unwrap();
+            let Some(Found::Living(record)) = now(store.load(&key, NOW)).unwrap() else { panic!() };
+            let new = RecordKey::new(key.handle(), [n; 32]);
+            let trace = Trace { renewed: NOW, expires: Moment::from_millis(2_000), pointer: None };
+            let swap = now(store.renew(&key, &record.revision, &new, &record, &trace, NOW)).unwrap();
+            assert_eq!(swap, Swap::Done);
+        }
+        assert_eq!(now(store.purge(Moment::from_millis(1_999), 1_000)), Ok(0));
+        assert_eq!(now(store.purge(Moment::from_millis(2_000), 150)), Ok(150));
+        assert_eq!(now(store.purge(Moment::from_millis(2_000), 1_000)), Ok(50));
+        assert_eq!(store.shared.budget.used(), (0, 0));
+        assert!(store.shared.owners.is_empty());
+    }
+}

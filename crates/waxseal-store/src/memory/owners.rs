@@ -1,0 +1,86 @@
+//! Who owns which sessions.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::Handle;
+
+/// Every owner with at least one record. Locked after a shard, never before one.
+#[derive(Default)]
+pub(super) struct Owners(Mutex<HashMap<String, Owner>>);
+
+#[derive(Default)]
+struct Owner {
+    generation: Arc<AtomicU64>,
+    handles: BTreeSet<Handle>,
+}
+
+/// That a record is an owner's, since some generation.
+///
+/// Judging that takes no lock: the owner's generation is shared with all its records.
+pub(super) struct Bond {
+    since: u64,
+    generation: Arc<AtomicU64>,
+}
+
+impl Bond {
+    pub(super) fn holds(&self) -> bool {
+        self.since >= self.generation.load(Ordering::Acquire)
+    }
+}
+
+impl Owners {
+    /// Makes the session the owner's, as of now.
+    pub(super) fn bind(&self, owner: &str, handle: Handle) -> Bond {
+        let mut owners = self.lock();
+        let owner = owners.entry(owner.to_owned()).or_default();
+        owner.handles.insert(handle);
+        let since = owner.generation.load(Ordering::Acquire);
+        Bond { since, generation: Arc::clone(&owner.generation) }
+    }
+
+    /// An owner without records is forgotten, and its generation with it: no bond is left to compare.
+    pub(super) fn unbind(&self, owner: &str, handle: Handle) {
+        let mut owners = self.lock();
+        if let Some(bound) = owners.get_mut(owner) {
+            bound.handles.remove(&handle);
+            if bound.handles.is_empty() {
+                owners.remove(owner);
+            }
+        }
+    }
+
+    /// Breaks every bond of the owner; what it is now bound with.
+    pub(super) fn raise(&self, owner: &str) -> u64 {
+        let owners = self.lock();
+        owners.get(owner).map_or(0, |owner| owner.generation.fetch_add(1, Ordering::AcqRel) + 1)
+    }
+
+    /// Breaks every bond of the owner but this one, which is the owner's.
+    pub(super) fn raise_except(&self, owner: &str, kept: &mut Bond) {
+        kept.since = self.raise(owner);
+    }
+
+    /// At most `limit` of the owner's handles, in order, from `after` on.
+    pub(super) fn handles(&self, owner: &str, after: Option<Handle>, limit: usize) -> Vec<Handle> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let owners = self.lock();
+        let handles = owners.get(owner).into_iter();
+        handles
+            .flat_map(|owner| owner.handles.range((start, Bound::Unbounded)))
+            .take(limit)
+            .copied()
+            .collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Owner>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,304 @@
+//! A part of the sessions, under one lock.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+
+use super::budget::{Budget, NoRoom};
+use super::owners::{Bond, Owners};
+use crate::record::{Creation, Found, Listed, Pointer, Record, Swap, Trace};
+use crate::{Handle, Moment, RecordKey, Revision};
+
+type Hash = [u8; RecordKey::HASH_BYTES];
+
+/// About what a record takes beside its texts and its sealed bytes: the row, and its place in two trees.
+const ROW_BYTES: usize = 400;
+/// About what a trace takes beside its sealed bytes.
+const TRACE_BYTES: usize = 250;
+
+#[derive(Default)]
+pub(super) struct Shard {
+    rows: BTreeMap<Handle, Row>,
+    /// When rows end: those of owners, and those of nobody.
+    owned: BTreeSet<(Moment, Handle)>,
+    ownerless: BTreeSet<(Moment, Handle)>,
+    traces: HashMap<Hash, Trace>,
+    trace_ends: BTreeSet<(Moment, Hash)>,
+}
+
+struct Row {
+    hash: Hash,
+    record: Record,
+    /// There exactly if the record has an owner.
+    bond: Option<Bond>,
+}
+
+impl Row {
+    fn is_living(&self, now: Moment) -> bool {
+        self.record.life.expires > now && self.bond.as_ref().is_none_or(Bond::holds)
+    }
+
+    fn is_owned_by(&self, owner: &str) -> bool {
+        self.record.owner.as_deref() == Some(owner)
+    }
+}
+
+impl Shard {
+    pub(super) fn find<T>(
+        &self,
+        key: &RecordKey,
+        now: Moment,
+        read: impl FnOnce(&Record) -> T,
+    ) -> Option<Found<T>> {
+        match self.living(key, now) {
+            Some(row) => Some(Found::Living(read(&row.record))),
+            None => self.trace(key.hash(), now).cloned().map(Found::Renewed),
+        }
+    }
+
+    pub(super) fn create(
+        &mut self,
+        key: &RecordKey,
+        record: &Record,
+        now: Moment,
+        owners: &Owners,
+        budget: &Budget,
+    ) -> Result<Creation, NoRoom> {
+        let handle = key.handle();
+        let dead = match self.rows.get(&handle) {
+            Some(row) if row.is_living(now) => return Ok(Creation::Taken),
+            row => row.is_some(),
+        };
+        if self.trace(key.hash(), now).is_some() {
+            return Ok(Creation::Taken);
+        }
+        if dead {
+            self.remove(handle, owners, budget);
+        }
+        budget.take(1, row_bytes(record))?;
+        let bond = record.owner.as_deref().map(|owner| owners.bind(owner, handle));
+        self.ends(bond.is_some()).insert((record.life.expires, handle));
+        self.rows.insert(handle, Row { hash: *key.hash(), record: record.clone(), bond });
+        Ok(Creation::Created)
+    }
+
+    /// An update, or with `renewal` a renewal.
+    #[expect(clippy::too_many_arguments, reason = "the trait's own, and where owners and bytes are counted")]
+    pub(super) fn swap(
+        &mut self,
+        key: &RecordKey,
+        expected: &Revision,
+        renewal: Option<(&RecordKey, &Trace)>,
+        record: &Record,
+        now: Moment,
+        owners: &Owners,
+        budget: &Budget,
+    ) -> Result<Swap, NoRoom> {
+        let handle = key.handle();
+        let Some(row) = self.living(key, now) else {
+            let pointer = self.trace(key.hash(), now).is_some_and(|trace| trace.pointer.is_some());
+            return Ok(if pointer { Swap::Conflict } else { Swap::Gone });
+        };
+        if row.record.revision != *expected {
+            return Ok(Swap::Conflict);
+        }
+        let before = (row_bytes(&row.record), row.record.life.expires, row.bond.is_some());
+        if let Some((_, trace)) = renewal {
+            budget.take(1, trace_bytes(trace))?;
+        }
+        if let Err(full) = budget.resize(before.0, row_bytes(record)) {
+            if let Some((_, trace)) = renewal {
+                budget.give(1, trace_bytes(trace));
+            }
+            return Err(full);
+        }
+        self.ends(before.2).remove(&(before.1, handle));
+        let row = self.rows.get_mut(&handle).expect("the row was found above");
+        if row.record.owner != record.owner {
+            if let Some(owner) = &row.record.owner {
+                owners.unbind(owner, handle);
+            }
+            row.bond = record.owner.as_deref().map(|owner| owners.bind(owner, handle));
+        }
+        row.record = record.clone();
+        if let Some((new, _)) = renewal {
+            row.hash = *new.hash();
+        }
+        self.ends(record.owner.is_some()).insert((record.life.expires, handle));
+        if let Some((_, trace)) = renewal {
+            self.trace_ends.insert((trace.expires, *key.hash()));
+            self.traces.insert(*key.hash(), trace.clone());
+        }
+        Ok(Swap::Done)
+    }
+
+    pub(super) fn touch(&mut self, key: &RecordKey, idle_end: Moment, now: Moment) -> bool {
+        let handle = key.handle();
+        let Some(row) = self.living(key, now) else { return false };
+        let (before, owned) = (row.record.life, row.bond.is_some());
+        let after = before.touched(now, idle_end);
+        self.ends(owned).remove(&(before.expires, handle));
+        self.ends(owned).insert((after.expires, handle));
+        self.rows.get_mut(&handle).expect("the row was found above").record.life = after;
+        true
+    }
+
+    pub(super) fn rewrap(
+        &mut self,
+        key: &RecordKey,
+        revision: &Revision,
+        kid: [u8; 4],
+        sealed: &[u8],
+        now: Moment,
+        budget: &Budget,
+    ) -> Result<bool, NoRoom> {
+        let Some(row) = self.living_mut(key, now).filter(|row| row.record.revision == *revision) else {
+            return Ok(false);
+        };
+        budget.resize(row.record.sealed.len(), sealed.len())?;
+        row.record.kid = kid;
+        row.record.sealed = sealed.to_vec();
+        Ok(true)
+    }
+
+    pub(super) fn delete(&mut self, key: &RecordKey, now: Moment, owners: &Owners, budget: &Budget) -> bool {
+        let found = self.follow(key, now).is_some();
+        if found {
+            self.remove(key.handle(), owners, budget);
+        }
+        found
+    }
+
+    pub(super) fn end(
+        &mut self,
+        owner: &str,
+        handle: Handle,
+        now: Moment,
+        owners: &Owners,
+        budget: &Budget,
+    ) -> bool {
+        let found = self.rows.get(&handle).is_some_and(|row| row.is_living(now) && row.is_owned_by(owner));
+        if found {
+            self.remove(handle, owners, budget);
+        }
+        found
+    }
+
+    pub(super) fn end_others(&mut self, owner: &str, keep: &RecordKey, now: Moment, owners: &Owners) {
+        let row = match self.follow(keep, now) {
+            Some(key) => self.living_mut(&key, now).filter(|row| row.is_owned_by(owner)),
+            None => None,
+        };
+        match row.and_then(|row| row.bond.as_mut()) {
+            Some(kept) => owners.raise_except(owner, kept),
+            None => _ = owners.raise(owner),
+        }
+    }
+
+    /// Frees the row if its owner ended it.
+    pub(super) fn forget_ended(&mut self, handle: Handle, owners: &Owners, budget: &Budget) {
+        let ended = |row: &Row| row.bond.as_ref().is_some_and(|bond| !bond.holds());
+        if self.rows.get(&handle).is_some_and(ended) {
+            self.remove(handle, owners, budget);
+        }
+    }
+
+    pub(super) fn listed(&self, owner: &str, handle: Handle, now: Moment) -> Option<Listed> {
+        let row = self.rows.get(&handle).filter(|row| row.is_living(now) && row.is_owned_by(owner))?;
+        Some(Listed { handle, device: row.record.device.clone(), life: row.record.life })
+    }
+
+    pub(super) fn sealed_otherwise(
+        &self,
+        kid: [u8; 4],
+        after: Option<Handle>,
+        limit: usize,
+        now: Moment,
+    ) -> Vec<(RecordKey, Record)> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.rows.range((start, Bound::Unbounded));
+        rows.filter(|(_, row)| row.record.kid != kid && row.is_living(now))
+            .map(|(handle, row)| (RecordKey::new(*handle, row.hash), row.record.clone()))
+            .take(limit)
+            .collect()
+    }
+
+    /// How many records and traces were freed.
+    pub(super) fn purge(&mut self, now: Moment, limit: usize, owners: &Owners, budget: &Budget) -> usize {
+        let mut purged = 0;
+        while purged < limit {
+            let row = [self.owned.first(), self.ownerless.first()].into_iter().flatten().min();
+            if let Some((_, handle)) = row.copied().filter(|(end, _)| *end <= now) {
+                self.remove(handle, owners, budget);
+            } else if let Some((end, hash)) = self.trace_ends.first().copied().filter(|(end, _)| *end <= now)
+            {
+                self.trace_ends.remove(&(end, hash));
+                if let Some(trace) = self.traces.remove(&hash) {
+                    budget.give(1, trace_bytes(&trace));
+                }
+            } else {
+                break;
+            }
+            purged += 1;
+        }
+        purged
+    }
+
+    /// When the ownerless session nearest to its end ends.
+    pub(super) fn first_ownerless(&self) -> Option<Moment> {
+        self.ownerless.first().map(|(end, _)| *end)
+    }
+
+    pub(super) fn forget_ownerless(&mut self, owners: &Owners, budget: &Budget) {
+        if let Some((_, handle)) = self.ownerless.first().copied() {
+            self.remove(handle, owners, budget);
+        }
+    }
+
+    fn remove(&mut self, handle: Handle, owners: &Owners, budget: &Budget) {
+        let Some(row) = self.rows.remove(&handle) else { return };
+        self.ends(row.bond.is_some()).remove(&(row.record.life.expires, handle));
+        if let Some(owner) = &row.record.owner {
+            owners.unbind(owner, handle);
+        }
+        budget.give(1, row_bytes(&row.record));
+    }
+
+    fn living(&self, key: &RecordKey, now: Moment) -> Option<&Row> {
+        self.rows.get(&key.handle()).filter(|row| row.hash == *key.hash() && row.is_living(now))
+    }
+
+    fn living_mut(&mut self, key: &RecordKey, now: Moment) -> Option<&mut Row> {
+        self.rows.get_mut(&key.handle()).filter(|row| row.hash == *key.hash() && row.is_living(now))
+    }
+
+    fn trace(&self, hash: &Hash, now: Moment) -> Option<&Trace> {
+        self.traces.get(hash).filter(|trace| trace.expires > now)
+    }
+
+    /// Where pointers lead from `key`, if a record lives there.
+    fn follow(&self, key: &RecordKey, now: Moment) -> Option<RecordKey> {
+        let mut at = *key;
+        // No id is drawn twice, so pointers make no circle; a store that was filled otherwise must not hang.
+        for _ in 0..=self.traces.len() {
+            if self.living(&at, now).is_some() {
+                return Some(at);
+            }
+            let Pointer { to, .. } = self.trace(at.hash(), now)?.pointer.as_ref()?;
+            at = *to;
+        }
+        None
+    }
+
+    fn ends(&mut self, owned: bool) -> &mut BTreeSet<(Moment, Handle)> {
+        if owned { &mut self.owned } else { &mut self.ownerless }
+    }
+}
+
+fn row_bytes(record: &Record) -> usize {
+    let owner = record.owner.as_ref().map_or(0, String::len);
+    ROW_BYTES + owner + record.device.len() + record.sealed.len()
+}
+
+fn trace_bytes(trace: &Trace) -> usize {
+    TRACE_BYTES + trace.pointer.as_ref().map_or(0, |pointer| pointer.sealed.len())
+}

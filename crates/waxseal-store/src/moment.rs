@@ -1,0 +1,84 @@
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A moment, in whole milliseconds since 1970 UTC: what a store keeps and compares.
+///
+/// Milliseconds, because copies are fresh for a few seconds and clocks may differ by one: whole seconds would
+/// take a fifth of that away. No finer, because databases keep no finer time, and a moment that comes back from
+/// one must equal the one that went in. At most 2⁵³ − 1, a quarter of a million years, which is exact in a
+/// signed 64-bit column and in the floating-point numbers of a Lua script.
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use waxseal_store::Moment;
+///
+/// let moment = Moment::from(UNIX_EPOCH + Duration::from_millis(1_500));
+/// assert_eq!(moment.after(Duration::from_secs(2)), Moment::from_millis(3_500));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// The last moment there is: "never ends".
+    pub const MAX: Self = Self((1 << 53) - 1);
+
+    /// `millis` milliseconds after 1970, or [`MAX`](Self::MAX) if that is earlier.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        if millis < Self::MAX.0 { Self(millis) } else { Self::MAX }
+    }
+
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// `span` later, in whole milliseconds, or [`MAX`](Self::MAX).
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Self::from_millis(self.0.saturating_add(span))
+    }
+}
+
+/// A time before 1970 becomes 1970.
+impl From<SystemTime> for Moment {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(0).after(since)
+    }
+}
+
+impl From<Moment> for SystemTime {
+    fn from(moment: Moment) -> Self {
+        UNIX_EPOCH.checked_add(Duration::from_millis(moment.0)).unwrap_or(UNIX_EPOCH)
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_comes_back_from_the_systems_time() {
+        for millis in [0, 1, 1_790_000_000_123, Moment::MAX.as_millis()] {
+            let moment = Moment::from_millis(millis);
+            assert_eq!(moment.as_millis(), millis);
+            assert_eq!(Moment::from(SystemTime::from(moment)), moment);
+        }
+    }
+
+    #[test]
+    fn sums_saturate_and_the_past_is_1970() {
+        assert_eq!(Moment::from_millis(u64::MAX), Moment::MAX);
+        assert_eq!(Moment::from_millis(5).after(Duration::MAX), Moment::MAX);
+        assert_eq!(Moment::from(UNIX_EPOCH - Duration::from_secs(1)), Moment::from_millis(0));
+    }
+}

@@ -1,0 +1,92 @@
+use std::fmt;
+
+use crate::Error;
+
+/// Which state of a record this is: a counter, and 8 random bytes drawn with every commit.
+///
+/// The counter alone would not do: after a failover or a restored backup two different states may have the
+/// same number. Copies are equal, and a compare-and-swap succeeds, only if all 16 bytes agree.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Revision([u8; Self::BYTES]);
+
+impl Revision {
+    /// How long a revision is: the counter, big-endian, then its random tag.
+    pub const BYTES: usize = 16;
+    const COUNTER_BYTES: usize = 8;
+
+    /// The revision of a record that is about to be made.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Random`] if the system has no randomness.
+    pub fn first() -> Result<Self, Error> {
+        Self::draw(1)
+    }
+
+    /// The revision after this one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Random`] if the system has no randomness.
+    pub fn next(&self) -> Result<Self, Error> {
+        Self::draw(self.counter().saturating_add(1))
+    }
+
+    /// A revision as it was kept somewhere.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 16 bytes to keep and to compare.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+
+    /// How many commits the record has seen, the first one included.
+    #[must_use]
+    pub fn counter(&self) -> u64 {
+        let counter = self.0.first_chunk().expect("a revision is longer than its counter");
+        u64::from_be_bytes(*counter)
+    }
+
+    fn draw(counter: u64) -> Result<Self, Error> {
+        let mut bytes = [0; Self::BYTES];
+        let (number, tag) = bytes.split_at_mut(Self::COUNTER_BYTES);
+        number.copy_from_slice(&counter.to_be_bytes());
+        getrandom::fill(tag).map_err(Error::Random)?;
+        Ok(Self(bytes))
+    }
+}
+
+/// Counter and tag: `7:00112233445566ff`.
+impl fmt::Debug for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.counter())?;
+        self.0[Self::COUNTER_BYTES..].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counter_counts_and_the_tag_is_drawn_anew() {
+        let first = Revision::first().unwrap();
+        let (left, right) = (first.next().unwrap(), first.next().unwrap());
+        assert_eq!((first.counter(), left.counter(), right.counter()), (1, 2, 2));
+        assert_ne!(left, right);
+        assert_eq!(Revision::from_bytes(*left.as_bytes()), left);
+    }
+
+    #[test]
+    fn the_counter_stands_first_and_does_not_wrap() {
+        let bytes = [0, 0, 0, 0, 0, 0, 0, 7, 0, 1, 2, 3, 4, 5, 6, 255];
+        let revision = Revision::from_bytes(bytes);
+        assert_eq!(revision.counter(), 7);
+        assert_eq!(format!("{revision:?}"), "7:00010203040506ff");
+        assert_eq!(Revision::from_bytes([255; 16]).next().unwrap().counter(), u64::MAX);
+    }
+}

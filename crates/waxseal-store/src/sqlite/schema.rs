@@ -1,0 +1,122 @@
+//! The tables, and how older ones become today's.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::SqliteError;
+use super::file::File;
+
+/// "WaxS": marks the file as ours, for `file` and for [`check`].
+const APPLICATION_ID: i32 = 0x5761_7853;
+
+/// Each step leads from the schema of its number to the next. Steps that a release had are never changed.
+const STEPS: &[&str] = &[
+    // One row per session. Its key is the family of its ids, a random number that renewing keeps: so a record is
+    // found in one tree, renewing changes the row in place, and no key of 40 bytes is repeated in an index.
+    "CREATE TABLE sessions (
+        family       INTEGER PRIMARY KEY,
+        hash         BLOB    NOT NULL,
+        revision     BLOB    NOT NULL,
+        expires      INTEGER NOT NULL,
+        absolute_end INTEGER NOT NULL,
+        created      INTEGER NOT NULL,
+        last_seen    INTEGER NOT NULL,
+        kid          BLOB    NOT NULL,
+        owner        TEXT,
+        generation   INTEGER NOT NULL,
+        device       TEXT    NOT NULL,
+        sealed       BLOB    NOT NULL
+    ) STRICT;
+    CREATE INDEX sessions_by_end ON sessions (expires);
+    CREATE INDEX sessions_by_owner ON sessions (owner, generation) WHERE owner IS NOT NULL;
+
+    -- What renewing left under old ids, for a minute.
+    CREATE TABLE traces (
+        hash      BLOB    PRIMARY KEY,
+        renewed   INTEGER NOT NULL,
+        expires   INTEGER NOT NULL,
+        to_family INTEGER,
+        to_hash   BLOB,
+        sealed    BLOB
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX traces_by_end ON traces (expires);
+
+    -- Owners who ended all their sessions at least once.
+    CREATE TABLE owners (
+        owner      TEXT    PRIMARY KEY,
+        generation INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;",
+];
+
+/// Refuses a file that is not ours to change, before anything is changed.
+pub(super) fn check(connection: &Connection, file: &File) -> Result<(), SqliteError> {
+    let path = || file.path().to_owned();
+    let (application, tables, found) = file.patiently(|| {
+        // One look: another process may be making the tables.
+        let look = connection.unchecked_transaction()?;
+        let tables: i64 = look.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+        Ok((pragma::<i32>(&look, "application_id")?, tables, pragma::<i64>(&look, "user_version")?))
+    })?;
+    let known = version(STEPS);
+    match application {
+        APPLICATION_ID if found > known => Err(SqliteError::Newer { path: path(), found, known }),
+        APPLICATION_ID => Ok(()),
+        0 if tables == 0 => Ok(()),
+        _ => Err(SqliteError::Foreign { path: path() }),
+    }
+}
+
+/// Makes the tables, or brings them up to date, in one transaction; of several processes one does it.
+pub(super) fn migrate(connection: &mut Connection, file: &File) -> Result<(), SqliteError> {
+    file.patiently(|| run(connection, STEPS))
+}
+
+fn run(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
+    if pragma::<i64>(connection, "user_version")? >= version(steps) {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Read again: another process may have been first.
+    let found: i64 = pragma(&transaction, "user_version")?;
+    for step in steps.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        transaction.execute_batch(step)?;
+    }
+    if found < version(steps) {
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version(steps))?;
+    }
+    transaction.commit()
+}
+
+fn version(steps: &[&str]) -> i64 {
+    i64::try_from(steps.len()).expect("a handful of steps")
+}
+
+fn pragma<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> rusqlite::Result<T> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_schema_is_migrated_by_the_steps_it_lacks() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        run(&mut connection, &["CREATE TABLE a (x)"]).unwrap();
+        connection.execute("INSERT INTO a VALUES (7)", ()).unwrap();
+        let steps = ["CREATE TABLE a (x)", "ALTER TABLE a ADD COLUMN y", "UPDATE a SET y = x + 1"];
+        run(&mut connection, &steps).unwrap();
+        run(&mut connection, &steps).unwrap();
+        let row = connection.query_row("SELECT x, y FROM a", (), |row| Ok((row.get(0)?, row.get(1)?)));
+        assert_eq!(row.unwrap(), (7, 8));
+        assert_eq!(pragma::<i64>(&connection, "user_version").unwrap(), 3);
+    }
+
+    #[test]
+    fn a_step_that_fails_changes_nothing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        assert!(run(&mut connection, &["CREATE TABLE a (x)", "no statement"]).is_err());
+        let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0));
+        assert_eq!((tables, pragma(&connection, "user_version")), (Ok(0), Ok(0)));
+    }
+}

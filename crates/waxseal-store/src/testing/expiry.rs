@@ -1,0 +1,101 @@
+//! What time does.
+
+use super::arena::Arena;
+use super::sample::{
+    ABSOLUTE, IDLE, NOW, assert_gone, at, before, changed, confirmed, create, load, marker, record,
+    record_of, renewed,
+};
+use crate::record::{Creation, Life, Record, Swap};
+use crate::{Moment, SessionStore};
+
+pub(super) async fn a_record_is_there_up_to_its_last_millisecond<S: SessionStore>(arena: Arena<S>) {
+    let [store, other] = arena.both();
+    let record = record_of("albus");
+    let end = record.life.expires;
+    let id = create(store, &record).await;
+    for store in [store, other] {
+        assert_eq!(load(store, &id.key(), before(end)).await.as_ref(), Some(&record));
+        assert_eq!(store.confirm(&id.key(), before(end)).await.expect("confirm"), confirmed(&record));
+        assert_eq!(store.list("albus", None, 10, before(end)).await.expect("list").items.len(), 1);
+
+        assert_gone(store, &id.key(), &record, end).await;
+        assert_eq!(store.list("albus", None, 10, end).await.expect("list").items, []);
+        let others = store.sealed_otherwise([1; 4], None, 10, end).await.expect("sealed otherwise");
+        assert_eq!(others.items, []);
+    }
+    // Judged by the time given, not by a time that the store remembers.
+    assert!(store.touch(&id.key(), end, before(end)).await.expect("touch"));
+}
+
+pub(super) async fn a_touch_keeps_a_record_alive<S: SessionStore>(arena: Arena<S>) {
+    let [store, _] = arena.both();
+    let record = record();
+    let id = create(store, &record).await;
+    let mut now = NOW;
+    for _ in 0..3 {
+        now = before(now.after(IDLE));
+        assert!(store.touch(&id.key(), now.after(IDLE), now).await.expect("touch"));
+    }
+    assert!(load(store, &id.key(), before(now.after(IDLE))).await.is_some());
+    assert!(!store.touch(&id.key(), Moment::MAX, now.after(IDLE)).await.expect("touch"));
+    assert_eq!(load(store, &id.key(), now.after(IDLE)).await, None);
+}
+
+pub(super) async fn an_update_may_shorten_a_life<S: SessionStore>(arena: Arena<S>) {
+    let [store, _] = arena.both();
+    let record = record();
+    let id = create(store, &record).await;
+    let short = Record { life: Life::new(NOW, at(1), at(10), at(20)), ..changed(&record) };
+    assert_eq!(store.update(&id.key(), &record.revision, &short, at(1)).await.expect("update"), Swap::Done);
+    assert!(load(store, &id.key(), before(at(10))).await.is_some());
+    assert_eq!(load(store, &id.key(), at(10)).await, None);
+}
+
+pub(super) async fn an_expired_record_makes_way_for_a_new_one<S: SessionStore>(arena: Arena<S>) {
+    let [store, _] = arena.both();
+    let old = record_of("albus");
+    let id = create(store, &old).await;
+    let end = old.life.expires;
+    let life = Life::new(end, end, end.after(IDLE), end.after(ABSOLUTE));
+    let new = Record { life, owner: None, ..changed(&old) };
+    assert_eq!(store.create(&id.key(), &new, end).await.expect("create"), Creation::Created);
+    assert_eq!(load(store, &id.key(), end).await, Some(new));
+    assert_eq!(store.list("albus", None, 10, end).await.expect("list").items, []);
+}
+
+pub(super) async fn purging_frees_what_expired_and_nothing_else<S: SessionStore>(arena: Arena<S>) {
+    let [store, other] = arena.both();
+    let mut living = Vec::new();
+    for n in 0..20 {
+        let owner = (n % 3 == 0).then(|| "albus".to_owned());
+        let record = Record { owner, ..record() };
+        let dying = Record { life: Life::new(NOW, NOW, at(10), at(10)), ..record.clone() };
+        create(store, &dying).await;
+        living.push((create(store, &record).await, record));
+    }
+    let (id, record) = (create(store, &super::sample::record()).await, super::sample::record());
+    let there = load(store, &id.key(), NOW).await.expect("it was just made");
+    let new = renewed(&id);
+    let swap =
+        store.renew(&id.key(), &there.revision, &new.key(), &record, &marker(), NOW).await.expect("renew");
+    assert_eq!(swap, Swap::Done);
+    living.push((new, record));
+
+    let mut purged = 0;
+    let now = marker().expires;
+    loop {
+        let batch = other.purge(now, 4).await.expect("purge");
+        assert!(batch <= 4, "{batch} of 4");
+        purged += batch;
+        if batch < 4 {
+            break;
+        }
+    }
+    // A store that expires by itself has nothing left to say.
+    assert!(purged == 21 || purged == 0, "{purged} of 20 records and 1 trace");
+    assert_eq!(store.purge(now, 4).await.expect("purge"), 0);
+    for (id, record) in &living {
+        assert_eq!(load(store, &id.key(), now).await.as_ref(), Some(record));
+    }
+    assert_eq!(store.list("albus", None, 100, now).await.expect("list").items.len(), 7);
+}

@@ -1,0 +1,225 @@
+//! A user's sessions.
+
+use std::collections::BTreeSet;
+
+use super::arena::Arena;
+use super::sample::{NOW, assert_gone, at, changed, create, load, pointer, record, record_of, renewed};
+use crate::record::{Listed, Record, Swap};
+use crate::{Handle, SessionId, SessionStore};
+
+/// All pages of a list.
+async fn list<S: SessionStore>(store: &S, owner: &str, limit: usize) -> Vec<Listed> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list(owner, after.as_ref(), limit, NOW).await.expect("list");
+        assert!(page.items.len() <= 2 * limit.max(50), "a page has about as many as asked for");
+        all.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return all,
+        }
+    }
+}
+
+async fn handles<S: SessionStore>(store: &S, owner: &str) -> BTreeSet<Handle> {
+    list(store, owner, 100).await.into_iter().map(|listed| listed.handle).collect()
+}
+
+fn set<'a>(ids: impl IntoIterator<Item = &'a SessionId>) -> BTreeSet<Handle> {
+    ids.into_iter().map(SessionId::handle).collect()
+}
+
+pub(super) async fn a_list_has_the_owners_living_sessions<S: SessionStore>(arena: Arena<S>) {
+    let [store, other] = arena.both();
+    let (mine, theirs) = (record_of("albus"), record_of("minerva"));
+    let first = create(store, &mine).await;
+    let second = create(store, &Record { device: "an owl".to_owned(), ..mine.clone() }).await;
+    let ended = create(store, &mine).await;
+    create(store, &theirs).await;
+    create(store, &record()).await;
+    assert!(store.delete(&ended.key(), NOW).await.expect("delete"));
+    assert!(store.touch(&first.key(), at(5_000), at(70)).await.expect("touch"));
+
+    let list = list(other, "albus", 10).await;
+    assert_eq!(list.len(), 2);
+    let find = |id: &SessionId| list.iter().find(|listed| listed.handle == id.handle()).expect("listed");
+    assert_eq!(find(&first).life, mine.life.touched(at(70), at(5_000)));
+    assert_eq!((find(&second).life, find(&second).device.as_str()), (mine.life, "an owl"));
+    assert_eq!(handles(store, "nobody").await, BTreeSet::new());
+}
+
+pub(super) async fn ten_thousand_sessions_of_one_owner_are_listed_and_ended<S: SessionStore>(
+    arena: Arena<S>,
+) {
+    const TASKS: usize = 40;
+    const EACH: usize = 250;
+    let ids = arena
+        .race(TASKS, |store, _| async move {
+            let mut ids = Vec::new();
+            for _ in 0..EACH {
+                ids.push(create(&*store, &record_of("a load balancer")).await);
+            }
+            ids
+        })
+        .await
+        .concat();
+    let [store, other] = arena.both();
+    assert_eq!(ids.len(), 10_000);
+    let all = list(other, "a load balancer", 512).await;
+    assert_eq!(all.len(), ids.len(), "each once");
+    assert_eq!(all.iter().map(|listed| listed.handle).collect::<BTreeSet<_>>(), set(&ids));
+
+    store.end_all("a load balancer", Some(&ids[7].key()), NOW).await.expect("end all");
+    assert_eq!(handles(other, "a load balancer").await, set([&ids[7]]));
+    for id in ids.iter().filter(|id| id.handle() != ids[7].handle()).step_by(97) {
+        assert_eq!(load(other, &id.key(), NOW).await, None);
+    }
+}
+
+pub(super) async fn a_handle_ends_a_session_only_with_its_owner<S: SessionStore>(arena: Arena<S>) {
+    let [store, other] = arena.both();
+    let record = record_of("albus");
+    let (ended, stays) = (create(store, &record).await, create(store, &record).await);
+    let ownerless = create(store, &super::sample::record()).await;
+    assert!(!store.end("minerva", ended.handle(), NOW).await.expect("end"));
+    assert!(!store.end("albus", ownerless.handle(), NOW).await.expect("end"));
+    assert!(
+        load(store, &ended.key(), NOW).await.is_some() && load(store, &ownerless.key(), NOW).await.is_some()
+    );
+    assert!(other.end("albus", ended.handle(), NOW).await.expect("end"));
+    assert_gone(store, &ended.key(), &record, NOW).await;
+    assert_eq!(handles(store, "albus").await, set([&stays]));
+}
+
+pub(super) async fn ending_all_ends_what_has_begun_and_nothing_later<S: SessionStore>(arena: Arena<S>) {
+    let [store, other] = arena.both();
+    for round in 0..3 {
+        let record = record_of("albus");
+        let ids = [create(store, &record).await, create(other, &record).await];
+        let bystanders =
+            [create(store, &record_of("minerva")).await, create(store, &super::sample::record()).await];
+        store.end_all("albus", None, NOW).await.expect("end all");
+        for id in &ids {
+            assert_gone(other, &id.key(), &record, NOW).await;
+        }
+        for id in &bystanders {
+            assert!(load(other, &id.key(), NOW).await.is_some(), "round {round}");
+        }
+        assert_eq!(handles(other, "albus").await, BTreeSet::new(), "round {round}");
+        let later = create(other, &record).await;
+        assert_eq!(handles(store, "albus").await, set([&later]), "round {round}");
+    }
+    store.end_all("nobody yet", None, NOW).await.expect("end all");
+    let first = create(store, &record_of("nobody yet")).await;
+    assert!(load(store, &first.key(), NOW).await.is_some(), "raised before the first session");
+}
+
+pub(super) async fn ending_all_others_keeps_one<S: SessionStore>(arena: Arena<S>) {
+    let [store, other] = arena.both();
+    let record = record_of("albus");
+    let (kept, ended) = (create(store, &record).await, create(store, &record).await);
+    for round in 0..3 {
+        other.end_all("albus", Some(&kept.key()), NOW).await.expect("end all");
+        assert_eq!(load(store, &kept.key(), NOW).await.as_ref(), Some(&record), "round {round}");
+    }
+    assert_gone(store, &ended.key(), &record, NOW).await;
+    // A request that had loaded the session before it was kept.
+    let after = changed(&record);
+    assert_eq!(store.update(&kept.key(), &record.revision, &after, NOW).await.expect("update"), Swap::Done);
+    assert_eq!(load(other, &kept.key(), NOW).await.as_ref(), Some(&after));
+    assert_eq!(handles(other, "albus").await, set([&kept]));
+    store.end_all("albus", None, NOW).await.expect("end all");
+    assert_gone(other, &kept.key(), &after, NOW).await;
+}
+
+pub(super) async fn the_kept_session_may_have_been_renewed<S: SessionStore>(arena: Arena<S>) {
+    let [store, other] = arena.both();
+    let record = record_of("albus");
+    let (old, ended) = (create(store, &record).await, create(store, &record).await);
+    let (new, after) = (renewed(&old), changed(&record));
+    let swap = store.renew(&old.key(), &record.revision, &new.key(), &after, &pointer(&new), NOW).await;
+    assert_eq!(swap.expect("renew"), Swap::Done);
+    other.end_all("albus", Some(&old.key()), NOW).await.expect("end all");
+    assert_eq!(load(store, &new.key(), NOW).await, Some(after));
+    assert_gone(store, &ended.key(), &record, NOW).await;
+}
+
+pub(super) async fn a_kept_session_of_another_owner_is_left_alone<S: SessionStore>(arena: Arena<S>) {
+    let [store, _] = arena.both();
+    let (mine, theirs) = (record_of("albus"), record_of("minerva"));
+    let (ended, other) = (create(store, &mine).await, create(store, &theirs).await);
+    store.end_all("albus", Some(&other.key()), NOW).await.expect("end all");
+    assert_gone(store, &ended.key(), &mine, NOW).await;
+    assert_eq!(load(store, &other.key(), NOW).await.as_ref(), Some(&theirs));
+    store.end_all("minerva", Some(&ended.key()), NOW).await.expect("end all");
+    assert_gone(store, &other.key(), &theirs, NOW).await;
+}
+
+pub(super) async fn an_owner_may_come_and_go<S: SessionStore>(arena: Arena<S>) {
+    let [store, _] = arena.both();
+    let mut record = record();
+    let id = create(store, &record).await;
+    for owner in [Some("albus"), Some("minerva"), None, Some("albus")] {
+        let after = Record { owner: owner.map(str::to_owned), ..changed(&record) };
+        assert_eq!(store.update(&id.key(), &record.revision, &after, NOW).await.expect("update"), Swap::Done);
+        record = after;
+        for name in ["albus", "minerva"] {
+            assert_eq!(
+                handles(store, name).await.len(),
+                usize::from(owner == Some(name)),
+                "{name} of {owner:?}"
+            );
+        }
+    }
+    store.end_all("minerva", None, NOW).await.expect("end all");
+    assert_eq!(load(store, &id.key(), NOW).await, Some(record), "no longer minerva's");
+}
+
+pub(super) async fn a_generation_is_the_owners_own<S: SessionStore>(arena: Arena<S>) {
+    let [store, _] = arena.both();
+    for _ in 0..3 {
+        store.end_all("albus", None, NOW).await.expect("end all");
+    }
+    // From an owner who never ended anything to one who did, and back.
+    let first = record_of("minerva");
+    let id = create(store, &first).await;
+    let second = Record { owner: Some("albus".to_owned()), ..changed(&first) };
+    assert_eq!(store.update(&id.key(), &first.revision, &second, NOW).await.expect("update"), Swap::Done);
+    assert_eq!(load(store, &id.key(), NOW).await.as_ref(), Some(&second));
+    let third = Record { owner: Some("minerva".to_owned()), ..changed(&second) };
+    assert_eq!(store.update(&id.key(), &second.revision, &third, NOW).await.expect("update"), Swap::Done);
+    store.end_all("minerva", None, NOW).await.expect("end all");
+    assert_gone(store, &id.key(), &third, NOW).await;
+}
+
+pub(super) async fn names_that_look_alike_are_different_owners<S: SessionStore>(arena: Arena<S>) {
+    let [store, _] = arena.both();
+    let names = [
+        "albus",
+        "Albus",
+        "albus ",
+        "al%us",
+        "al_us",
+        "a:b",
+        "{a}:b",
+        "*",
+        "'",
+        "äu",
+        "a\u{308}u",
+        "7",
+        "07",
+    ];
+    let mut ids = Vec::new();
+    for name in names {
+        ids.push(create(store, &record_of(name)).await);
+    }
+    for (name, id) in names.iter().zip(&ids) {
+        assert_eq!(handles(store, name).await, set([id]), "{name:?}");
+    }
+    for (number, name) in names.iter().enumerate() {
+        store.end_all(name, None, NOW).await.expect("end all");
+        for (other, id) in ids.iter().enumerate() {
+            assert_eq!(load(store, &id.key(), NOW).await.is_some(), other > number, "{name:?}, {other}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Several at once.
+
+use super::arena::Arena;
+use super::sample::{
+    IDLE, NOW, assert_gone, at, changed, create, load, marker, new_id, next, pointer, record, record_of,
+    renewed,
+};
+use crate::record::{Creation, Found, Life, Record, Swap};
+use crate::{Moment, RecordKey, SessionStore};
+
+pub(super) async fn of_parallel_creations_one_succeeds<S: SessionStore>(arena: Arena<S>) {
+    for round in 0..arena.rounds() {
+        let id = new_id();
+        let made = arena
+            .race(8, |store, _| {
+                let id = id.clone();
+                async move {
+                    let record = record();
+                    let creation = store.create(&id.key(), &record, NOW).await.expect("create");
+                    (creation == Creation::Created).then_some(record)
+                }
+            })
+            .await;
+        let made: Vec<_> = made.into_iter().flatten().collect();
+        assert_eq!(made.len(), 1, "round {round}");
+        let [store, _] = arena.both();
+        assert_eq!(load(store, &id.key(), NOW).await.as_ref(), made.first(), "round {round}");
+    }
+}
+
+/// Adds one to the number that the sealed bytes are, by compare-and-swap.
+async fn increment<S: SessionStore>(store: &S, key: &RecordKey) {
+    loop {
+        let before = load(store, key, NOW).await.expect("nobody ended it");
+        let number = u64::from_be_bytes(before.sealed[..].try_into().expect("eight bytes"));
+        let sealed = (number + 1).to_be_bytes().to_vec();
+        let after = Record { revision: next(&before.revision), sealed, ..before.clone() };
+        match store.update(key, &before.revision, &after, NOW).await.expect("update") {
+            Swap::Done => return,
+            Swap::Conflict => {}
+            Swap::Gone => panic!("the record is gone although nobody ended it"),
+        }
+    }
+}
+
+async fn number<S: SessionStore>(store: &S, key: &RecordKey) -> u64 {
+    let record = load(store, key, NOW).await.expect("nobody ended it");
+    u64::from_be_bytes(record.sealed[..].try_into().expect("eight bytes"))
+}
+
+pub(super) async fn increments_from_many_tasks_sum_exactly<S: SessionStore>(arena: Arena<S>) {
+    let [store, _] = arena.both();
+    let id = create(store, &Record { sealed: vec![0; 8], ..record() }).await;
+    let each = arena.rounds();
+    arena
+        .race(8, |store, _| {
+            let key = id.key();
+            async move {
+                for _ in 0..each {
+                    increment(&*store, &key).await;
+                }
+            }
+        })
+        .await;
+    assert_eq!(number(store, &id.key()).await, 8 * u64::try_from(each).expect("not many"));
+}
+
+pub(super) async fn touches_and_rewraps_lose_no_update<S: SessionStore>(arena: Arena<S>) {
+    let [store, _] = arena.both();
+    let id = create(store, &Record { sealed: vec![0; 8], ..record() }).await;
+    let each = arena.rounds();
+    arena
+        .race(6, |store, task| {
+            let key = id.key();
+            async move {
+                for round in 0..u64::try_from(each).expect("not many") {
+                    match task {
+                        0..=1 => increment(&*store, &key).await,
+                        2..=3 => {
+                            let now = at(round);
+                            assert!(store.touch(&key, now.after(IDLE), now).await.expect("touch"));
+                        }
+                        _ => {
+                            let seen = load(&*store, &key, NOW).await.expect("nobody ended it");
+                            store
+                                .rewrap(&key, &seen.revision, [7; 4], &seen.sealed, NOW)
+                                .await
+                                .expect("rewrap");
+                        }
+                    }
+                }
+            }
+        })
+        .await;
+    let last = u64::try_from(each).expect("not many");
+    assert_eq!(number(store, &id.key()).await, 2 * last, "no update was lost");
+}
+
+pub(super) async fn a_sign_out_wins_over_saves_and_touches<S: SessionStore>(arena: Arena<S>) {
+    for _ in 0..arena.rounds() {
+        let [store, other] = arena.both();
+        let record = record_of("albus");
+        let id = create(store, &record).await;
+        arena
+            .race(6, |store, task| {
+                let (id, mut record) = (id.clone(), record.clone());
+                async move {
+                    if task == 5 {
+                        assert!(store.delete(&id.key(), NOW).await.expect("delete"));
+                        return;
+                    }
+                    for _ in 0..10 {
+                        if task == 0 {
+                            store.touch(&id.key(), at(9_000), NOW).await.expect("touch");
+                        } else {
+                            // Whatever it says: the save of a request that has loaded the session.
+                            let after = changed(&record);
+                            match store
+                                .update(&id.key(), &record.revision, &after, NOW)
+                                .await
+                                .expect("update")
+                            {
+                                Swap::Done => record = after,
+                                Swap::Conflict => match load(&*store, &id.key(), NOW).await {
+                                    Some(found) => record = found,
+                                    None => return,
+                                },
+                                Swap::Gone => return,
+                            }
+                        }
+                    }
+                }
+            })
+            .await;
+        assert_gone(other, &id.key(), &record, NOW).await;
+    }
+}
+
+pub(super) async fn a_sign_out_wins_over_a_periodic_renewal<S: SessionStore>(arena: Arena<S>) {
+    for round in 0..arena.rounds() {
+        let [store, _] = arena.both();
+        let record = record();
+        let old = create(store, &record).await;
+        let new = renewed(&old);
+        arena
+            .race(2, |store, task| {
+                let (old, new, record) = (old.clone(), new.clone(), record.clone());
+                async move {
+                    if (task + round) % 2 == 0 {
+                        let (after, trace) = (changed(&record), pointer(&new));
+                        let (old, new) = (old.key(), new.key());
+                        let swap = store.renew(&old, &record.revision, &new, &after, &trace, NOW).await;
+                        assert_ne!(swap.expect("renew"), Swap::Conflict);
+                    } else {
+                        assert!(store.delete(&old.key(), NOW).await.expect("delete"), "round {round}");
+                    }
+                }
+            })
+            .await;
+        for id in [&old, &new] {
+            assert_eq!(load(store, &id.key(), NOW).await, None, "round {round}");
+        }
+    }
+}
+
+pub(super) async fn ending_all_wins_over_saves_and_renewals<S: SessionStore>(arena: Arena<S>) {
+    for round in 0..arena.rounds() {
+        let owner = format!("albus {round}");
+        let [store, _] = arena.both();
+        let record = record_of(&owner);
+        let old = create(store, &record).await;
+        let ids = arena
+            .race(4, |store, task| {
+                let (old, mut record, owner) = (old.clone(), record.clone(), owner.clone());
+                async move {
+                    if (task + round) % 4 == 0 {
+                        store.end_all(&owner, None, NOW).await.expect("end all");
+                        return vec![];
+                    }
+                    let mut ids = vec![old];
+                    for step in 0..6 {
+                        let at = ids.last().expect("there is a first").clone();
+                        let (new, after) = (renewed(&at), changed(&record));
+                        let swap = if task % 2 == 0 {
+                            store.update(&at.key(), &record.revision, &after, NOW).await.expect("update")
+                        } else {
+                            let trace = if step % 2 == 0 { pointer(&new) } else { marker() };
+                            let (from, to) = (at.key(), new.key());
+                            let swap = store.renew(&from, &record.revision, &to, &after, &trace, NOW).await;
+                            let swap = swap.expect("renew");
+                            if swap == Swap::Done {
+                                ids.push(new);
+                            }
+                            swap
+                        };
+                        match swap {
+                            Swap::Done => record = after,
+                            Swap::Conflict => match store.load(&at.key(), NOW).await.expect("load") {
+                                Some(Found::Living(found)) => record = found,
+                                _ => break,
+                            },
+                            Swap::Gone => break,
+                        }
+                    }
+                    ids
+                }
+            })
+            .await
+            .concat();
+        for id in &ids {
+            assert_eq!(load(store, &id.key(), NOW).await, None, "round {round}");
+        }
+        let page = store.list(&owner, None, 10, NOW).await.expect("list");
+        assert_eq!(page.items, [], "round {round}");
+    }
+}
+
+pub(super) async fn ending_all_others_never_ends_the_kept_one<S: SessionStore>(arena: Arena<S>) {
+    for round in 0..arena.rounds() {
+        let owner = format!("albus {round}");
+        let [store, _] = arena.both();
+        let first = Record { sealed: vec![0; 8], ..record_of(&owner) };
+        let (kept, ended) = (create(store, &first).await, create(store, &first).await);
+        arena
+            .race(4, |store, task| {
+                let (key, owner) = (kept.key(), owner.clone());
+                async move {
+                    match task {
+                        0 => store.end_all(&owner, Some(&key), NOW).await.expect("end all"),
+                        _ => increment(&*store, &key).await,
+                    }
+                }
+            })
+            .await;
+        assert_eq!(number(store, &kept.key()).await, 3, "round {round}");
+        assert_eq!(load(store, &ended.key(), NOW).await, None, "round {round}");
+    }
+}
+
+pub(super) async fn a_purge_takes_nothing_that_a_touch_saved<S: SessionStore>(arena: Arena<S>) {
+    for round in 0..arena.rounds() {
+        let [store, _] = arena.both();
+        let end = at(10);
+        let dying = Record { life: Life::new(NOW, NOW, end, Moment::MAX), ..record() };
+        let id = create(store, &dying).await;
+        let touched = arena
+            .race(2, |store, task| {
+                let key = id.key();
+                async move {
+                    if (task + round) % 2 == 0 {
+                        store.purge(end, 100).await.expect("purge");
+                        return None;
+                    }
+                    // By the touching server's clock it lives for another moment.
+                    Some(store.touch(&key, at(20), super::sample::before(end)).await.expect("touch"))
+                }
+            })
+            .await;
+        let saved = touched.contains(&Some(true));
+        assert_eq!(load(store, &id.key(), end).await.is_some(), saved, "round {round}");
+    }
+}

@@ -1,0 +1,105 @@
+//! Sessions to try things with.
+
+use std::time::Duration;
+
+use crate::record::{Confirmed, Creation, Found, Life, Pointer, Record, Swap, Trace};
+use crate::{Moment, RecordKey, Revision, SessionId, SessionStore};
+
+/// When every case begins: in 2026, with milliseconds.
+pub(super) const NOW: Moment = Moment::from_millis(1_790_000_000_123);
+pub(super) const IDLE: Duration = Duration::from_secs(30 * 60);
+pub(super) const ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// `seconds` after [`NOW`].
+pub(super) fn at(seconds: u64) -> Moment {
+    NOW.after(Duration::from_secs(seconds))
+}
+
+/// A millisecond before.
+pub(super) fn before(moment: Moment) -> Moment {
+    Moment::from_millis(moment.as_millis() - 1)
+}
+
+pub(super) fn new_id() -> SessionId {
+    SessionId::generate().expect("the system has randomness")
+}
+
+pub(super) fn renewed(id: &SessionId) -> SessionId {
+    id.renewed().expect("the system has randomness")
+}
+
+pub(super) fn next(revision: &Revision) -> Revision {
+    revision.next().expect("the system has randomness")
+}
+
+/// A record of nobody's.
+pub(super) fn record() -> Record {
+    Record {
+        revision: Revision::first().expect("the system has randomness"),
+        kid: [0xff, 0, 0x80, 1],
+        life: Life::new(NOW, NOW, NOW.after(IDLE), NOW.after(ABSOLUTE)),
+        owner: None,
+        device: "Firefox on Linux".to_owned(),
+        sealed: (0..=255).collect(),
+    }
+}
+
+pub(super) fn record_of(owner: &str) -> Record {
+    Record { owner: Some(owner.to_owned()), ..record() }
+}
+
+/// The state after `record`, which differs from it in its revision and its sealed bytes.
+pub(super) fn changed(record: &Record) -> Record {
+    let revision = next(&record.revision);
+    Record { revision, sealed: revision.as_bytes().to_vec(), ..record.clone() }
+}
+
+pub(super) fn marker() -> Trace {
+    Trace { renewed: NOW, expires: at(60), pointer: None }
+}
+
+pub(super) fn pointer(to: &SessionId) -> Trace {
+    let pointer = Pointer { to: to.key(), sealed: b"the new id, sealed".to_vec() };
+    Trace { pointer: Some(pointer), ..marker() }
+}
+
+/// Creates `record` under a new id.
+pub(super) async fn create<S: SessionStore>(store: &S, record: &Record) -> SessionId {
+    let id = new_id();
+    let creation = store.create(&id.key(), record, NOW).await.expect("create");
+    assert_eq!(creation, Creation::Created, "a new session");
+    id
+}
+
+/// The living record under a key.
+pub(super) async fn load<S: SessionStore>(store: &S, key: &RecordKey, now: Moment) -> Option<Record> {
+    match store.load(key, now).await.expect("load") {
+        Some(Found::Living(record)) => Some(record),
+        Some(Found::Renewed(_)) | None => None,
+    }
+}
+
+/// Asserts that nothing lives under a key, whoever asks, and that nothing gets it to live.
+pub(super) async fn assert_gone<S: SessionStore>(store: &S, key: &RecordKey, last: &Record, now: Moment) {
+    assert_eq!(store.load(key, now).await.expect("load"), None, "load");
+    assert_eq!(store.confirm(key, now).await.expect("confirm"), None, "confirm");
+    assert!(!store.touch(key, Moment::MAX, now).await.expect("touch"), "touch");
+    let swap = store.update(key, &last.revision, &changed(last), now).await.expect("update");
+    assert_eq!(swap, Swap::Gone, "update");
+    let new = RecordKey::new(key.handle(), *new_id().key().hash());
+    let swap = store.renew(key, &last.revision, &new, &changed(last), &marker(), now).await.expect("renew");
+    assert_eq!(swap, Swap::Gone, "renew");
+    assert_eq!(store.load(&new, now).await.expect("load"), None, "load at a new id that was refused");
+    let rewrapped = store.rewrap(key, &last.revision, [9; 4], b"x", now).await.expect("rewrap");
+    assert!(!rewrapped, "rewrap");
+    assert!(!store.delete(key, now).await.expect("delete"), "delete");
+    if let Some(owner) = &last.owner {
+        assert!(!store.end(owner, key.handle(), now).await.expect("end"), "end");
+    }
+    assert_eq!(store.load(key, now).await.expect("load"), None, "load afterwards");
+}
+
+/// What a confirm should say of a record.
+pub(super) fn confirmed(record: &Record) -> Option<Found<Confirmed>> {
+    Some(Found::Living(Confirmed { revision: record.revision, life: record.life }))
+}

@@ -1,0 +1,21 @@
+//! The conformance suite on the memory store.
+
+use waxseal_store::MemoryStore;
+use waxseal_store::testing::{Conformance, conformance};
+
+fn two_clones() -> [MemoryStore; 2] {
+    let store = MemoryStore::new();
+    [store.clone(), store]
+}
+
+#[test]
+fn the_memory_store_conforms() {
+    conformance(two_clones);
+}
+
+#[test]
+fn the_suite_runs_on_a_runtime() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let suite = Conformance::new().spawn_with(|task| drop(tokio::spawn(task))).rounds(3);
+    runtime.block_on(suite.run(async || two_clones()));
+}

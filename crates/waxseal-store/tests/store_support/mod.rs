@@ -1,0 +1,63 @@
+//! What tests of the stores share.
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use waxseal_store::{Found, Life, Moment, Record, RecordKey, Revision, SessionId, SessionStore, Swap};
+
+pub(crate) const NOW: Moment = Moment::from_millis(1_790_000_000_123);
+
+/// The answer, on this thread.
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+pub(crate) fn new_key() -> RecordKey {
+    SessionId::generate().unwrap().key()
+}
+
+pub(crate) fn record(sealed: &[u8]) -> Record {
+    Record {
+        revision: Revision::first().unwrap(),
+        kid: [1; 4],
+        life: Life::new(NOW, NOW, Moment::MAX, Moment::MAX),
+        owner: None,
+        device: "Firefox on Linux".to_owned(),
+        sealed: sealed.to_vec(),
+    }
+}
+
+pub(crate) async fn load<S: SessionStore>(store: &S, key: &RecordKey) -> Option<Record> {
+    match store.load(key, NOW).await.unwrap() {
+        Some(Found::Living(record)) => Some(record),
+        Some(Found::Renewed(_)) | None => None,
+    }
+}
+
+/// Adds one to the number that the sealed bytes are, `times` times, by compare-and-swap.
+pub(crate) async fn increment<S: SessionStore>(store: &S, key: &RecordKey, times: u64) {
+    for _ in 0..times {
+        loop {
+            let before = load(store, key).await.unwrap();
+            let number = u64::from_be_bytes(before.sealed[..].try_into().unwrap());
+            let sealed = (number + 1).to_be_bytes().to_vec();
+            let after = Record { revision: before.revision.next().unwrap(), sealed, ..before.clone() };
+            match store.update(key, &before.revision, &after, NOW).await.unwrap() {
+                Swap::Done => break,
+                Swap::Conflict => {}
+                Swap::Gone => panic!("nobody ended it"),
+            }
+        }
+    }
+}
+
+/// [`increment`] on `tasks` threads.
+pub(crate) fn increment_on_threads<S: SessionStore>(store: &S, key: &RecordKey, tasks: usize, times: u64) {
+    std::thread::scope(|scope| {
+        for _ in 0..tasks {
+            scope.spawn(|| wait(increment(store, key, times)));
+        }
+    });
+}
+
+pub(crate) async fn number<S: SessionStore>(store: &S, key: &RecordKey) -> u64 {
+    u64::from_be_bytes(load(store, key).await.unwrap().sealed[..].try_into().unwrap())
+}
