@@ -1,0 +1,275 @@
+//! What the `waxseal` program shows, and how it ends.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_store::{Lifetimes, Outcome, Sessions};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+struct Folder {
+    folder: tempfile::TempDir,
+    variables: Vec<(&'static str, String)>,
+}
+
+/// How a command ended: its exit code, standard output, standard error.
+struct Done {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Folder {
+    /// With a secret file of these keys, the first of which seals.
+    fn with_keys(keys: &[u8]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text: String = keys.iter().map(|&key| format!("{}\n", *secret(key).to_text())).collect();
+        fs::write(folder.path().join("secret"), text).unwrap();
+        Self { folder, variables: vec![("SECRET_KEY_FILE", "secret".to_owned())] }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Done {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_waxseal"))
+            .args(arguments)
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        Done { code: output.status.code().unwrap(), out, err }
+    }
+
+    fn json(&self, arguments: &[&str], input: &str, code: i32) -> Value {
+        let done = self.run(&[arguments, &["--json"]].concat(), input);
+        assert_eq!(done.code, code, "{arguments:?}: {} {}", done.out, done.err);
+        serde_json::from_str(&done.out).unwrap()
+    }
+}
+
+fn secret(byte: u8) -> SecretKey {
+    SecretKey::from_bytes([byte; 32])
+}
+
+fn id(byte: u8) -> String {
+    secret(byte).id().to_string()
+}
+
+/// A cookie of the app `demo`, sealed by that key so long ago.
+fn cookie(key: u8, name: &str, age: Duration, permanent: bool) -> String {
+    let sessions =
+        Sessions::cookie(&Keyring::new(secret(key)), name, "demo").unwrap().lifetimes(Lifetimes::new());
+    let session = sessions.create();
+    session.insert("name", "Merlin").unwrap();
+    session.insert("odd", f64::NAN).unwrap();
+    session.set_permanent(permanent).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    match runtime.block_on(sessions.commit(&session, SystemTime::now() - age)).unwrap() {
+        Outcome::Set { token, .. } => token,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_cookie_is_shown_with_its_key_times_and_contents() {
+    let folder = Folder::with_keys(&[1, 2]);
+    let value = cookie(2, "__Host-session", Duration::from_secs(330), false);
+    let header = format!("Set-Cookie: __Host-session={value}; HttpOnly; SameSite=Lax; Secure; Path=/\n");
+    let done = folder.run(&["inspect", "--app", "demo"], &header);
+    assert_eq!((done.code, &*done.err), (0, ""));
+    for part in [
+        "cookie        __Host-session\n",
+        &format!("size          {} of 4096 bytes, name and value\n", value.len() + 14),
+        "version       1\n",
+        &format!(
+            "key           {}, number 2 of 2: it opens, and the next answer seals with number 1\n",
+            id(2)
+        ),
+        "class         ordinary\n",
+        " UTC, 5 minutes ago\n",
+        "idle end      ",
+        " UTC, in 24 minutes\n",
+        " UTC, in 11 hours\n",
+        "opens         yes\n",
+        "contents      {\n  \"name\": \"Merlin\",\n  \"odd\": {\n    \"$number\": \"NaN\"\n  }\n}\n",
+    ] {
+        assert!(done.out.contains(part), "{part}: {}", done.out);
+    }
+    for input in
+        [&*value, &format!("__Host-session={value}"), &format!("Cookie: a=b; __Host-session={value}; c=d")]
+    {
+        assert_eq!(folder.run(&["inspect", "--app=demo", input], "").code, 0);
+        assert_eq!(folder.run(&["inspect", "--app=demo", "-"], input).code, 0);
+    }
+    let development = cookie(1, "waxseal-dev-session", Duration::ZERO, true);
+    let seen = folder.json(&["inspect", "--app=demo"], &development, 0);
+    assert_eq!(
+        (seen["cookie"].as_str(), seen["class"].as_str(), seen["position"].as_u64()),
+        (Some("waxseal-dev-session"), Some("permanent"), Some(0))
+    );
+    assert_eq!(seen["idle_end"].as_u64().unwrap() - seen["last_sealed"].as_u64().unwrap(), 31 * 24 * 3_600);
+}
+
+#[test]
+fn a_cookie_that_does_not_open_says_at_which_step_and_why() {
+    let folder = Folder::with_keys(&[1]);
+    let good = cookie(1, "__Host-session", Duration::ZERO, false);
+    let flipped = |at: usize| {
+        let mut bytes = good.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        String::from_utf8(bytes).unwrap()
+    };
+    for (case, input, step, word) in [
+        ("too long", "A".repeat(5_000), Some(1), "too_long"),
+        ("white space amid", good.replacen(&good[20..21], " ", 1), Some(1), "alphabet"),
+        ("cut", good[..200].to_owned(), Some(2), "length"),
+        ("version", format!("B{}", &good[1..]), Some(3), "version"),
+        ("another key", cookie(3, "__Host-session", Duration::ZERO, false), Some(4), "unknown_key"),
+        ("another name", cookie(1, "shop", Duration::ZERO, false), Some(5), "commitment"),
+        ("damaged", flipped(100), Some(6), "tag"),
+        ("idle", cookie(1, "__Host-session", HOUR, false), Some(8), "idle"),
+        ("old", cookie(1, "__Host-session", 24 * HOUR, false), Some(8), "idle"),
+    ] {
+        let seen = folder.json(&["inspect", "--app", "demo"], &input, 4);
+        assert_eq!(seen["refused"]["step"].as_u64(), step, "{case}: {seen}");
+        assert_eq!(seen["refused"]["reason"], word, "{case}");
+        let done = folder.run(&["inspect", "--app", "demo"], &input);
+        assert_eq!(done.code, 4, "{case}");
+        let said = format!("refused at    step {} of 8, ", step.unwrap());
+        assert!(done.out.contains(&said), "{case}: {}", done.out);
+        // The times are shown even when they are over, and then so are the contents.
+        assert_eq!(done.out.contains("idle end"), step == Some(8), "{case}: {}", done.out);
+        assert_eq!(done.out.contains("Merlin"), step == Some(8), "{case}: {}", done.out);
+    }
+    let done = folder.run(&["inspect", "--app", "another"], &good);
+    assert!(done.out.contains("check --app and --cookie-name"), "{}", done.out);
+    let done = folder.run(&["inspect", "--app", "demo"], &cookie(3, "__Host-session", Duration::ZERO, false));
+    assert!(
+        done.out.contains(&format!("key           {}, which is not configured here", id(3))),
+        "{}",
+        done.out
+    );
+    assert!(done.out.contains(&format!("configured    {}", id(1))), "{}", done.out);
+}
+
+#[test]
+fn the_servers_own_settings_count() {
+    let mut folder = Folder::with_keys(&[1]);
+    folder.variables.push(("WAXSEAL_SESSION_LIFETIME", "60".to_owned()));
+    folder.variables.push(("WAXSEAL_SESSION_COOKIE_NAME", "shop".to_owned()));
+    let value = cookie(1, "shop", Duration::from_secs(90), false);
+    let seen = folder.json(&["inspect", "--app", "demo"], &value, 4);
+    assert_eq!((seen["cookie"].as_str(), seen["refused"]["reason"].as_str()), (Some("shop"), Some("idle")));
+}
+
+#[test]
+fn keys_are_where_a_server_would_find_them() {
+    let mut folder = Folder::with_keys(&[1]);
+    let value = cookie(2, "__Host-session", Duration::ZERO, false);
+    assert_eq!(folder.run(&["inspect", "--app=demo"], &value).code, 4);
+    folder.variables = vec![("SECRET_KEY", secret(2).to_text().to_string())];
+    assert_eq!(folder.run(&["inspect", "--app=demo"], &value).code, 0);
+    assert_eq!(
+        folder.run(&["inspect", "--app=demo", "--file=secret"], &value).code,
+        4,
+        "the file was asked for"
+    );
+    folder.variables.clear();
+    assert_eq!(folder.run(&["inspect", "--app=demo"], &value).code, 1, "no key anywhere");
+    assert_eq!(folder.run(&["gen-secret", "--write"], "").code, 0);
+    assert_eq!(folder.run(&["inspect", "--app=demo"], &value).code, 4, "development's");
+}
+
+#[test]
+fn exit_codes_mean_something() {
+    let mut folder = Folder::with_keys(&[1, 2]);
+    let (one, two) = (id(1), id(2));
+    for (arguments, code, said) in [
+        (&["keys", "list"][..], 0, ""),
+        (&["keys", "promote", "0badcafe"], 1, "there is no key 0badcafe in the file"),
+        (&["keys", "list", "--file", "nowhere"], 1, "nowhere cannot be read"),
+        (&["keys", "add", "--file", "nowhere"], 1, "nowhere cannot be read"),
+        (&["gen-secret", "--rotate", "--file", "nowhere"], 1, "there is no nowhere"),
+        (&["keys"], 2, "Usage"),
+        (&["keys", "retire"], 2, "Usage"),
+        (&["inspect", "AU57"], 2, "--app"),
+        (&["inspect", "--app=demo", "a=1; b=2"], 2, "give --cookie-name. It has: a, b"),
+        (&["gen-secret", "--write", "--rotate"], 2, "cannot be used with"),
+        (&["keys", "retire", &one], 3, "seals; promote another one first"),
+        (&["keys", "retire", &two], 3, "not on record when key"),
+        (&["keys", "retire", &two], 3, "may live for 179 days more"),
+        (&["keys", "retire", &two, "--absolute-lifetime=0"], 0, ""),
+        (&["gen-secret", "--write"], 0, "a new secret key is in"),
+        (&["gen-secret", "--write"], 3, "is there already"),
+        (&["inspect", "--app=demo", "AU57"], 4, ""),
+    ] {
+        let done = folder.run(arguments, "");
+        assert_eq!(done.code, code, "{arguments:?}: {} {}", done.out, done.err);
+        assert!(done.err.contains(said), "{arguments:?}: {}", done.err);
+        assert!(matches!(code, 0 | 2 | 4) || done.err.starts_with("error: "), "{arguments:?}: {}", done.err);
+    }
+    assert_eq!(
+        fs::read_dir(&folder.folder).unwrap().count(),
+        3,
+        "secret, its record, .waxseal: nothing left over"
+    );
+    folder.variables = vec![("SECRET_KEY", "a passphrase of a decent length".to_owned())];
+    let done = folder.run(&["keys", "add"], "");
+    assert!(done.code == 2 && done.err.contains("the keys are in SECRET_KEY"), "{}", done.err);
+}
+
+#[test]
+fn a_rotation_is_told_in_json() {
+    let folder = Folder::with_keys(&[1]);
+    let one = id(1);
+    let added = folder.json(&["keys", "add"], "", 0)["added"].as_str().unwrap().to_owned();
+    let promoted = folder.json(&["keys", "promote", &added], "", 0);
+    assert_eq!((&promoted["seals"], &promoted["replaced"]), (&Value::from(&*added), &Value::from(&*one)));
+    let listed = folder.json(&["keys", "list", "--absolute-lifetime=100"], "", 0);
+    let keys = listed["keys"].as_array().unwrap();
+    assert_eq!((keys[0]["role"].as_str(), keys[1]["role"].as_str()), (Some("seals"), Some("opens")));
+    let replaced = keys[1]["replaced"].as_u64().unwrap();
+    assert_eq!(keys[1]["may_be_retired_from"].as_u64(), Some(replaced + 100));
+    let rotated = folder.json(&["gen-secret", "--rotate"], "", 0);
+    assert_eq!(rotated["replaced"], Value::from(&*added));
+    let revoked = folder.json(&["keys", "retire", &one, "--revoke"], "", 0);
+    assert_eq!((&revoked["retired"], &revoked["revoked"]), (&Value::from(&*one), &Value::from(true)));
+    assert!(private(&folder.path("secret")) && private(&folder.path("secret.rotation")));
+}
+
+#[test]
+fn every_command_shows_examples() {
+    let folder = Folder::with_keys(&[1]);
+    for command in ["gen-secret", "keys", "inspect"] {
+        let done = folder.run(&[command, "--help"], "");
+        assert!(done.code == 0 && done.out.contains("Examples"), "{}", done.out);
+    }
+    assert!(folder.run(&["--help"], "").out.contains("Exit codes:"));
+}
+
+#[cfg(unix)]
+fn private(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    // The secret was made by this test with the usual mode, which is kept.
+    let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    mode == 0o600 || path.ends_with("secret")
+}
+
+#[cfg(not(unix))]
+fn private(_: &Path) -> bool {
+    true
+}
