@@ -108,3 +108,57 @@ fn plain(status: StatusCode, text: String) -> Response {
     *response.status_mut() = status;
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Secrets, Settings};
+
+    fn admin(address: &str) -> Admin {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "a passphrase 15\n").unwrap();
+        let secrets = Secrets::from_file(&path, &Settings::default(), "demo").unwrap();
+        let status = Arc::new(Status::new(&secrets, SystemTime::now()));
+        Admin::new(address.parse().unwrap(), status, None)
+    }
+
+    fn ask(admin: &Admin, method: &str, path: &str, host: &str) -> Response {
+        let request = Request::builder().method(method).uri(path).header(header::HOST, host);
+        admin.answer(&request.body(()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn health_names_keys_and_what_to_look_at() {
+        let response = ask(&admin("127.0.0.1:9000"), "GET", "/health", "localhost:9000");
+        assert_eq!(response.status(), 200);
+        let body = response.into_body().collect(10_000, std::time::Duration::from_secs(60)).await.unwrap();
+        let health: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let kid = health["keys"][0]["kid"].as_str().unwrap();
+        assert_eq!(
+            health["keys"][0],
+            serde_json::json!({ "kid": kid, "role": "seals", "kind": "passphrase" })
+        );
+        assert_eq!(health["status"], "warning");
+        let warning = health["warnings"][0].as_str().unwrap();
+        assert!(warning.starts_with(&format!("the secret key {kid} is shorter than 16 bytes")), "{warning}");
+        assert!(health["ring_age_seconds"].is_u64());
+    }
+
+    #[test]
+    fn other_requests_are_told_so() {
+        let local = admin("127.0.0.1:9000");
+        let remote = admin("10.0.0.7:9000");
+        for (admin, method, path, host, status) in [
+            (&local, "HEAD", "/health", "127.0.0.1:9000", 200),
+            (&local, "GET", "/health", "rebound.example", 421),
+            (&remote, "GET", "/health", "prometheus.example", 200),
+            (&remote, "GET", "/health", "", 400),
+            (&local, "POST", "/health", "localhost", 405),
+            (&local, "GET", "/", "localhost", 404),
+            (&local, "GET", "/metrics", "localhost", 501),
+        ] {
+            assert_eq!(ask(admin, method, path, host).status(), status, "{method} {path} for {host}");
+        }
+    }
+}

@@ -201,7 +201,7 @@ impl KeyFile {
     ///
     /// `lifetime` is the longest absolute lifetime of a session; before it has passed since another key was promoted in
     /// its place, only `revoke` takes the key out. A revocation is noted, so that a server that still seals with the key
-    /// drops it, too.
+    /// drops it, too; also one of a key that is in the file no more. Says whether it was.
     ///
     /// # Errors
     ///
@@ -213,9 +213,17 @@ impl KeyFile {
         now: SystemTime,
         lifetime: Duration,
         revoke: bool,
-    ) -> Result<KeyId, KeyFileError> {
+    ) -> Result<bool, KeyFileError> {
         let mut change = self.begin(now)?;
-        let at = find(&change.lines, id)?;
+        let at = match find(&change.lines, id) {
+            Ok(at) => at,
+            Err(KeyFileError::Unknown { .. }) if revoke && is_id(id) => {
+                change.record.revoked.insert(id.to_ascii_lowercase(), unix_seconds(now));
+                change.finish()?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
         let id = change.lines[at].id;
         let before = change.before.keys.get(&change.lines[at].name).copied().unwrap_or_default();
         let listed = ListedKey { dates: before, ..change.lines[at].listed(at == 0, &change.record) };
@@ -238,7 +246,7 @@ impl KeyFile {
             change.record.revoked.insert(line.name, unix_seconds(now));
         }
         change.finish()?;
-        Ok(id)
+        Ok(true)
     }
 
     fn lines(&self) -> Result<Vec<Line>, KeyFileError> {
@@ -403,11 +411,14 @@ fn find(lines: &[Line], id: &str) -> Result<usize, KeyFileError> {
         (None, _) => {
             let held: Vec<_> = lines.iter().map(|line| line.name.as_str()).collect();
             // Whoever pastes a key here must not find it in the answer.
-            let known = id.len() <= 8 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-            let id = if known { id.to_owned() } else { "of that id (eight hex digits)".to_owned() };
+            let id = if is_id(id) { id.to_owned() } else { "of that id (eight hex digits)".to_owned() };
             Err(KeyFileError::Unknown { id, held: held.join(", ") })
         }
     }
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 impl KeyFileError {
@@ -494,10 +505,14 @@ mod tests {
     fn revoking_takes_a_key_out_at_once_and_is_noted() {
         let (_folder, file, old) = file(1);
         let (_, new) = file.rotate(at(0)).unwrap();
-        file.retire(&old[0], at(1), LIFETIME, true).unwrap();
+        assert!(file.retire(&old[0], at(1), LIFETIME, true).unwrap());
         assert_eq!(ids(&file), [new.to_string()]);
         let record = Rotation::read(file.path()).unwrap();
         assert_eq!(record.revoked.keys().collect::<Vec<_>>(), [&old[0]]);
+        // Also if someone took it out by hand before.
+        assert!(!file.retire("0BADCAFE", at(2), LIFETIME, true).unwrap());
+        assert!(file.retire("0badcafe", at(2), LIFETIME, false).is_err());
+        assert!(Rotation::read(file.path()).unwrap().revoked.contains_key("0badcafe"));
     }
 
     #[test]

@@ -246,7 +246,7 @@ impl Status {
                 Some(secrets)
             }
             Change::Refused(why) => {
-                tracing::error!("secret keys not changed, {} was refused: {why}", report.source);
+                tracing::error!("secret keys not changed, {}: {why}", report.source);
                 report.refused = Some(why);
                 None
             }

@@ -129,8 +129,8 @@ impl Secrets {
     pub(crate) fn roles(&self) -> String {
         let ids: Vec<String> = self.keyring.ids().map(|id| id.to_string()).collect();
         match ids.split_first() {
-            Some((first, [])) => format!("{first} seals"),
-            Some((first, others)) => format!("{first} seals, {} open too", others.join(", ")),
+            Some((first, [])) => format!("seals with {first}"),
+            Some((first, others)) => format!("seals with {first}, opens with {} too", others.join(", ")),
             None => String::new(),
         }
     }
@@ -411,7 +411,7 @@ mod tests {
         let secrets =
             production(&[("SECRET_KEY", GENERATED), ("SECRET_KEY_FALLBACKS", "[\"1111111111\"]")]).unwrap();
         let ids: Vec<_> = secrets.keyring().ids().map(|id| id.to_string()).collect();
-        assert_eq!(secrets.roles(), format!("{} seals, {} open too", ids[0], ids[1]));
+        assert_eq!(secrets.roles(), format!("seals with {}, opens with {} too", ids[0], ids[1]));
         assert_eq!(
             secrets.warnings().first(),
             Some(&format!(

@@ -103,16 +103,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Retire { kid, revoke, lifetime } => {
-            let id = file.retire(kid, now, lifetime.longest()?, *revoke).map_err(failure)?.to_string();
+            let was_there = file.retire(kid, now, lifetime.longest()?, *revoke).map_err(failure)?;
+            let (id, path) = (kid.to_ascii_lowercase(), file.path().display());
             if options.json {
                 return print_json(&json!({ "file": file.path(), "retired": id, "revoked": revoke }));
             }
-            println!("key {id} is gone from {}; what it sealed opens no more", file.path().display());
+            let how = if was_there { "is gone from" } else { "was not in" };
+            println!("key {id} {how} {path}; what it sealed opens no more");
             if *revoke {
-                println!(
-                    "it is revoked: bring the file and {}.rotation to every machine",
-                    file.path().display()
-                );
+                println!("it is revoked: bring {path} and {path}.rotation to every machine");
             }
             Ok(ExitCode::SUCCESS)
         }
