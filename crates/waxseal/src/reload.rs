@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// How a running server follows its secret file.
 #[derive(Debug)]
 pub(crate) struct Reload {
-    /// `None` if the keys come from the environment, which cannot change in a running process.
+    /// `None` if the keys come from the environment or a pipe, which cannot change for a running process.
     watch: Option<Watch>,
     /// `None` to look at SIGHUP alone.
     interval: Option<Duration>,
@@ -49,7 +49,7 @@ impl Reload {
                 hangups.next().await;
                 let source = self.status.report().source;
                 tracing::warn!(
-                    "SIGHUP: the secret keys are {source}, and a running process keeps its environment; \
+                    "SIGHUP: the secret keys are {source}, which cannot change for a running process; \
                      restart it, or keep the keys in a file and set SECRET_KEY_FILE"
                 );
             }
@@ -124,9 +124,9 @@ struct Content {
 }
 
 impl Watch {
-    /// Watches the file that `secrets` were read from; `None` if they were not.
+    /// Watches the file that `secrets` were read from; `None` if they were not, or from a pipe, which holds them once.
     pub(crate) fn new(secrets: &Secrets, policy: Policy) -> Option<Self> {
-        let path = secrets.file()?.to_owned();
+        let path = secrets.file().filter(|path| path.is_file())?.to_owned();
         let file = Ok(Zeroizing::new(secrets.file_bytes()?.to_vec()));
         let taken = Content { file, revoked: Ok(Vec::new()) };
         let seals = secrets.keyring().ids().next();
@@ -136,7 +136,11 @@ impl Watch {
     /// Reads the file, and says what changed. Blocks: a passphrase takes a quarter of a second.
     pub(crate) fn look(&mut self, now: Instant) -> Option<Change> {
         // The file before its record: our own commands write them in the other order.
-        let file = secret_file::read(&self.path).map_err(|error| causes::one_line(causes::texts(&error)));
+        let file = match std::fs::metadata(&self.path) {
+            // Opening a pipe might wait for ever.
+            Ok(metadata) if !metadata.is_file() => Err(format!("{} is no file", self.path.display())),
+            _ => secret_file::read(&self.path).map_err(|error| causes::one_line(causes::texts(&error))),
+        };
         if file == self.taken.file {
             self.candidate = None;
             return self.refused.take().map(|_| Change::Restored);
@@ -379,6 +383,9 @@ mod tests {
             assert!(case.settled().is_none() && case.settled().is_none(), "{case_}: said once");
         }
         fs::remove_file(&case.path).unwrap();
+        fs::create_dir(&case.path).unwrap();
+        assert!(case.refused().ends_with("is no file"));
+        fs::remove_dir(&case.path).unwrap();
         assert!(case.refused().contains("cannot be read: No such file"));
         case.write(&good);
         assert!(matches!(case.later(1_000), Some(Change::Restored)));

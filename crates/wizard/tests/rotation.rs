@@ -301,7 +301,7 @@ fn a_running_server_keeps_its_keys_when_the_new_file_cannot_be_used() {
 fn keys_of_the_environment_do_not_change_and_sighup_says_so() {
     let mut program = Program::start(&[("SECRET_KEY", &program::secret())], &["--port=0"]);
     program.signal("HUP");
-    program.hear("the secret keys are from SECRET_KEY, and a running process keeps its environment");
+    program.hear("the secret keys are from SECRET_KEY, which cannot change for a running process");
     let mut visitor = Visitor::sign_in(program.address(), "Merlin");
     assert!(visitor.page().contains("Merlin"));
 }
