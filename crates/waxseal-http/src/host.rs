@@ -52,7 +52,7 @@ impl Host {
         // The colon of a port comes after the bracket of an address.
         let end_of_name = match text.strip_prefix('[') {
             Some(rest) => 1 + rest.find(']').ok_or_else(malformed)? + 1,
-            None => text.find(':').unwrap_or(text.len()),
+            None => bytes.iter().position(|&byte| byte == b':').unwrap_or(text.len()),
         };
         let (name, port) = text.split_at(end_of_name);
         Ok(Self {
@@ -67,13 +67,13 @@ fn parse_name(name: &str) -> Option<String> {
         let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
         return Some(format!("[{address}]"));
     }
-    let label = |label: &str| {
+    let label = |label: &[u8]| {
         (1..=MAX_LABEL_BYTES).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     // One dot at the end is the root, as in DNS.
-    let labels = name.strip_suffix('.').unwrap_or(name);
-    (name.len() <= MAX_NAME_BYTES && labels.split('.').all(label)).then(|| name.to_ascii_lowercase())
+    let mut labels = name.strip_suffix('.').unwrap_or(name).as_bytes().split(|&byte| byte == b'.');
+    (name.len() <= MAX_NAME_BYTES && labels.all(label)).then(|| name.to_ascii_lowercase())
 }
 
 /// What stands behind the name: nothing, a colon, or a colon and a port.

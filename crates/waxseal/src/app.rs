@@ -194,9 +194,22 @@ impl AppService {
         let (session, answer) = match self.admit(&parts) {
             Ok(found) => {
                 let session = self.shared.sessions.handle(&parts.headers);
-                let answer = self.route(found, parts, body, session.clone());
-                let answer = guard(self.shared.limits.request_time, answer).await;
-                (session, answer.unwrap_or_else(|failure| Err(failure.into())))
+                let answer = match found {
+                    Found::Route { value, params } => {
+                        let request = Request::new(parts, params, body, session.clone(), self.shared.clone());
+                        // The call stands inside, so that a panic before its first await is caught too.
+                        let answer = async { value.handler.call(request).await };
+                        let answer = guard(self.shared.limits.request_time, answer).await;
+                        answer.unwrap_or_else(|failure| Err(failure.into()))
+                    }
+                    Found::Options { allow } => Ok(allowing(StatusCode::NO_CONTENT, allow)),
+                    Found::MethodNotAllowed { allow } => {
+                        Err(Error::status(405).header(header::ALLOW, allow.clone()))
+                    }
+                    Found::NotFound => Err(Error::status(404)),
+                    Found::BadPath(error) => Err(error.into()),
+                };
+                (session, answer)
             }
             // A refused request opens nobody's session, not even for the page that says so.
             Err(refused) => (self.shared.sessions.handle(&HeaderMap::new()), Err(refused)),
@@ -222,24 +235,6 @@ impl AppService {
         }
         Ok(found)
     }
-
-    async fn route(
-        &self,
-        found: Found<'_, Answer>,
-        parts: Parts,
-        body: Body,
-        session: SessionHandle,
-    ) -> Result<Response> {
-        match found {
-            Found::Route { value, params } => {
-                value.handler.call(Request::new(parts, params, body, session, self.shared.clone())).await
-            }
-            Found::Options { allow } => Ok(allowing(StatusCode::NO_CONTENT, allow)),
-            Found::MethodNotAllowed { allow } => Err(Error::status(405).header(header::ALLOW, allow.clone())),
-            Found::NotFound => Err(Error::status(404)),
-            Found::BadPath(error) => Err(error.into()),
-        }
-    }
 }
 
 impl Shared {
@@ -258,12 +253,12 @@ impl Shared {
     fn error_page(&self, error: &Error, place: &Place, session: &SessionHandle) -> Response {
         let status = error.status_code();
         match status {
-            status if status.is_server_error() => tracing::error!(request = %place, "{error}"),
+            status if status.is_server_error() => tracing::error!(request = place.to_string(), "{error}"),
             // An operator wants to see these: another site's form, or a proxy that changes the Host.
             StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => {
-                tracing::info!(request = %place, "{error}");
+                tracing::info!(request = place.to_string(), "{error}");
             }
-            _ => tracing::debug!(request = %place, "{error}"),
+            _ => tracing::debug!(request = place.to_string(), "{error}"),
         }
         let page = match self.development && status.is_server_error() {
             true => error_page::development(error, &place.to_string()),

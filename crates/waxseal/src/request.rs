@@ -16,7 +16,10 @@ use crate::{Error, Response, Result, html};
 
 /// One request, as a handler sees it. All methods take `&self`, so the form, the session and the page can be
 /// asked for in any order.
-pub struct Request {
+// Boxed, because it is moved from future to future on its way to the handler.
+pub struct Request(Box<Inner>);
+
+struct Inner {
     parts: Parts,
     params: Params,
     body: Mutex<Option<Body>>,
@@ -32,31 +35,31 @@ impl Request {
         session: SessionHandle,
         app: Arc<Shared>,
     ) -> Self {
-        Self { parts, params, body: Mutex::new(Some(body)), session, app }
+        Self(Box::new(Inner { parts, params, body: Mutex::new(Some(body)), session, app }))
     }
 
     /// The method.
     #[must_use]
     pub fn method(&self) -> &Method {
-        &self.parts.method
+        &self.0.parts.method
     }
 
     /// The target, as it came.
     #[must_use]
     pub fn uri(&self) -> &Uri {
-        &self.parts.uri
+        &self.0.parts.uri
     }
 
     /// The path, as it came: percent-encoded.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.parts.uri.path()
+        self.0.parts.uri.path()
     }
 
     /// The headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        &self.parts.headers
+        &self.0.parts.headers
     }
 
     /// The part of the path that the route calls `{name}`, decoded.
@@ -66,7 +69,7 @@ impl Request {
     /// 500 if the route has no such part.
     pub fn param(&self, name: &str) -> Result<&str> {
         let unknown = || Error::status(500).message(format!("this route has no parameter {{{name}}}"));
-        self.params.get(name).ok_or_else(unknown)
+        self.0.params.get(name).ok_or_else(unknown)
     }
 
     /// The query string, decoded into a `T`.
@@ -75,7 +78,7 @@ impl Request {
     ///
     /// 400 if it is malformed or no `T`.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T> {
-        Ok(forms::parse_query(self.parts.uri.query().unwrap_or_default())?)
+        Ok(forms::parse_query(self.0.parts.uri.query().unwrap_or_default())?)
     }
 
     /// The whole body, up to the app's limit (2 MiB unless set otherwise).
@@ -84,10 +87,10 @@ impl Request {
     ///
     /// 413 if it is larger, 408 if it stops coming. 500 if it was asked for before: a body comes once.
     pub async fn body(&self) -> Result<Bytes> {
-        let body = self.body.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let body = self.0.body.lock().unwrap_or_else(PoisonError::into_inner).take();
         let body =
             body.ok_or_else(|| Error::status(500).message("the body was read before; keep what it gave"))?;
-        let limits = &self.app.limits;
+        let limits = &self.0.app.limits;
         Ok(body.collect(limits.body, limits.body_idle).await?)
     }
 
@@ -98,7 +101,7 @@ impl Request {
     /// 400 if it is malformed or no `T`, 415 if it is no such form, and those of [`body`](Self::body).
     pub async fn form<T: DeserializeOwned>(&self) -> Result<T> {
         let body = self.body().await?;
-        Ok(forms::parse(self.parts.headers.get(CONTENT_TYPE), &body)?)
+        Ok(forms::parse(self.0.parts.headers.get(CONTENT_TYPE), &body)?)
     }
 
     /// The visitor's session, opened when first asked for.
@@ -107,7 +110,7 @@ impl Request {
     ///
     /// None while sessions live in the cookie.
     pub async fn session(&self) -> Result<Session> {
-        Ok(self.session.load().await?)
+        Ok(self.0.session.load().await?)
     }
 
     /// Renders a template into a page. It sees what `context` passes, and `session`.
@@ -117,13 +120,13 @@ impl Request {
     /// 500 if there is no such template, or it fails.
     #[expect(clippy::unused_async, reason = "a session on the server is waited for here")]
     pub async fn render(&self, template: &str, context: Context) -> Result<Response> {
-        Ok(html(self.app.render(template, context, &self.session)?))
+        Ok(html(self.0.app.render(template, context, &self.0.session)?))
     }
 }
 
 /// Method and path; never a header, which may be a cookie.
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Request({} {})", self.parts.method, self.parts.uri.path())
+        write!(f, "Request({} {})", self.0.parts.method, self.0.parts.uri.path())
     }
 }

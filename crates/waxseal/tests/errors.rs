@@ -90,9 +90,9 @@ async fn a_visitor_in_production_sees_nothing_of_a_template() {
 async fn a_value_of_another_type_and_one_too_large_say_no_value() {
     for client in [known(client()).await, known(developer()).await] {
         for (path, said) in [
-            ("/mistyped?number", "session[\"name\"]: the stored value is not what was asked for"),
-            ("/mistyped?letter", "session[\"name\"]: the stored value is not what was asked for"),
-            ("/mistyped?choice", "session[\"name\"]: the stored value is not what was asked for"),
+            ("/mistyped?number", "session[\"name\"]: what is stored is text, and no "),
+            ("/mistyped?letter", "session[\"name\"]: what is stored is text, and no "),
+            ("/mistyped?choice", "session[\"name\"]: what is stored is text, and no "),
             ("/too-large", "largest: \"essay\" (21012 bytes)"),
         ] {
             log::clear();

@@ -18,6 +18,12 @@ pub(crate) fn example(name: &str) -> Result<PathBuf> {
     build(&["--package", "waxseal", "--example", name], name)
 }
 
+/// The same with the cipher from `ring`, in a folder of its own: the two are wanted side by side.
+pub(crate) fn example_with_ring(name: &str) -> Result<PathBuf> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/ring");
+    build(&["--package", "waxseal", "--features", "ring", "--target-dir", folder, "--example", name], name)
+}
+
 /// Builds the operators' program, which makes secret keys.
 pub(crate) fn operators_program() -> Result<PathBuf> {
     build(&["--package", "waxseal", "--bin", "waxseal"], "waxseal")

@@ -66,6 +66,11 @@ pub(crate) fn all(flask: bool, only: &[String]) -> Result<Vec<Peer>> {
     }
     if wanted(OURS) {
         peers.push(ours()?);
+        peers.push(Peer {
+            name: "Waxseal, feature ring",
+            program: artifacts::example_with_ring("bench")?,
+            ..ours()?
+        });
     }
     if flask {
         peers.extend(flask_peers()?.into_iter().filter(|peer| wanted(peer.name)));
