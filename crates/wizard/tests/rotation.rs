@@ -25,11 +25,15 @@ struct Machine {
 
 impl Machine {
     fn start(secret: &str) -> Self {
+        Self::start_with(secret, &["--port=0", "--admin-address=0"])
+    }
+
+    fn start_with(secret: &str, arguments: &[&str]) -> Self {
         let folder = program::folder();
         let file = folder.path().join("secret");
         fs::write(&file, secret).unwrap();
         let variables = [("SECRET_KEY_FILE", file.to_str().unwrap())];
-        let mut program = Program::spawn(folder, &variables, &["--port=0", "--admin-address=0"]);
+        let mut program = Program::spawn(folder, &variables, arguments);
         program.hear_address();
         Self { program, file }
     }
@@ -295,6 +299,18 @@ fn a_running_server_keeps_its_keys_when_the_new_file_cannot_be_used() {
     assert!(visitor.page().contains("Merlin"));
     let said = machine.program.heard();
     assert!(said.contains("the key that seals here") && !said.contains("another passphrase"), "{said}");
+}
+
+#[test]
+fn a_server_that_does_not_look_by_itself_looks_at_sighup() {
+    let secret = program::secret() + "\n";
+    let mut machine = Machine::start_with(&secret, &["--port=0", "--secret-reload-interval=0"]);
+    fs::write(&machine.file, secret + "a passphrase of a decent length\n").unwrap();
+    thread::sleep(Duration::from_millis(2_500));
+    machine.program.signal("HUP");
+    machine.program.hear("SIGHUP: looking at the secret keys");
+    assert!(!machine.program.heard().contains("secret keys changed"));
+    machine.hear_change();
 }
 
 #[test]
