@@ -11,7 +11,7 @@ use crate::system::{self, Browser};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The everyday part: no documentation, no browser
+    /// The everyday part: no documentation, no browser, no features that are off by default
     #[arg(long)]
     fast: bool,
 }
@@ -43,6 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut steps = everyday_steps();
     let mut browser = Ok(None);
     if !options.fast {
+        steps.push(all_features());
         steps.push(documentation());
         browser = system::browser().map(Some);
     }
@@ -88,6 +89,15 @@ fn everyday_steps() -> Vec<Step> {
     // Unit, property, documentation and end-to-end tests.
     steps.push(step("tests", &["test", "--locked", "--workspace", "--no-fail-fast"]));
     steps
+}
+
+/// What is off by default has tests of its own: the stores' engines, the other cipher library, foreign vectors.
+fn all_features() -> Step {
+    let packages = ["--package", "waxseal-crypto", "--package", "waxseal-store"];
+    step(
+        "tests, all features",
+        &[&["test", "--locked", "--all-features", "--no-fail-fast"], &packages[..]].concat(),
+    )
 }
 
 fn documentation() -> Step {

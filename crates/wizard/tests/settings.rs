@@ -84,6 +84,19 @@ fn a_flag_wins_over_a_variable() {
 }
 
 #[test]
+fn a_variable_set_to_nothing_is_one_that_is_unset() {
+    let mut variables: Vec<(String, &str)> = SETTINGS.map(|(name, _)| (variable(name), "")).into();
+    variables.extend([("WAXSEAL_DEVELOPMENT".to_owned(), ""), ("WAXSEAL_ADMIN_ADDRESS".to_owned(), "")]);
+    let secret = secret();
+    variables.push(("SECRET_KEY".to_owned(), &secret));
+    let variables: Vec<(&str, &str)> =
+        variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let program = Program::start(&variables, &["--port=0", "--host=localhost"]);
+    assert!(program.address().ip().is_loopback(), "{}", program.heard());
+    assert_eq!(cookie(&program), "__Host-session; HttpOnly; SameSite=Lax; Secure; Path=/");
+}
+
+#[test]
 fn a_value_that_is_none_is_refused_by_name() {
     for (name, value) in [
         ("host", "example.org"),
