@@ -1,3 +1,220 @@
-//! What a store costs.
+//! What a store costs: `cargo bench -p waxseal-store --features sqlite --bench store`.
+//!
+//! Records carry 512 sealed bytes, a session of some dozen values. Ten million of them are measured too if
+//! `WAXSEAL_BENCH_LARGE` is set, which takes some 15 GB of disk and half an hour.
+//!
+//! Writes are counted when they are acknowledged, that is after their commit. `write_together` is what many
+//! visitors at once get: 256 tasks whose updates share commits; `write_alone` what one gets when nobody else writes.
 
-fn main() {}
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use waxseal_store::{
+    Durability, Found, Life, MemoryStore, Moment, Record, RecordKey, Revision, SessionId, SessionStore,
+    SqliteStore, Swap,
+};
+
+fn main() {
+    divan::main();
+}
+
+const NOW: Moment = Moment::from_millis(1_790_000_000_123);
+const SEALED_BYTES: usize = 512;
+const TASKS: usize = 256;
+const EACH: usize = 16;
+
+/// How many records there are.
+fn sizes() -> Vec<usize> {
+    let mut sizes = vec![10_000, 1_000_000];
+    if std::env::var_os("WAXSEAL_BENCH_LARGE").is_some() {
+        sizes.push(10_000_000);
+    }
+    sizes
+}
+
+fn record() -> Record {
+    let life = Life::new(NOW, NOW, Moment::from_millis(1_790_001_800_123), Moment::MAX);
+    let (revision, device) = (Revision::first().unwrap(), "Firefox on Linux".to_owned());
+    Record { revision, kid: [1; 4], life, owner: None, device, sealed: vec![0xa5; SEALED_BYTES] }
+}
+
+/// A store with records, and their keys.
+struct Filled<S> {
+    store: S,
+    keys: Vec<RecordKey>,
+    runtime: Runtime,
+    _folder: Option<TempDir>,
+}
+
+impl<S: SessionStore + Clone> Filled<S> {
+    fn new(store: S, folder: Option<TempDir>, size: usize) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|task| {
+                let store = store.clone();
+                runtime.spawn(async move {
+                    let mut keys = Vec::new();
+                    for _ in (task..size).step_by(TASKS) {
+                        let key = SessionId::generate().unwrap().key();
+                        _ = store.create(&key, &record(), NOW).await.unwrap();
+                        keys.push(key);
+                    }
+                    keys
+                })
+            })
+            .collect();
+        let keys = tasks.into_iter().flat_map(|task| runtime.block_on(task).unwrap()).collect();
+        Self { store, keys, runtime, _folder: folder }
+    }
+
+    /// Some key or other: the `n`th of a walk that jumps about.
+    fn key(&self, n: usize) -> &RecordKey {
+        &self.keys[n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % self.keys.len()]
+    }
+}
+
+async fn load<S: SessionStore>(store: &S, key: &RecordKey) -> Record {
+    match store.load(key, NOW).await.unwrap() {
+        Some(Found::Living(record)) => record,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Loads, changes, writes; one that others were faster with stays as they left it.
+async fn write<S: SessionStore>(store: &S, key: &RecordKey) -> Swap {
+    let before = load(store, key).await;
+    let after = Record { revision: before.revision.next().unwrap(), ..before.clone() };
+    store.update(key, &before.revision, &after, NOW).await.unwrap()
+}
+
+/// By size, and whether every commit is forced to the disk.
+type Stores = HashMap<(usize, bool), Arc<Filled<SqliteStore>>>;
+
+fn sqlite(size: usize, durability: Durability) -> Arc<Filled<SqliteStore>> {
+    static STORES: Mutex<Option<Stores>> = Mutex::new(None);
+    let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
+    let full = durability == Durability::Full;
+    let make = || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions.db");
+        let store = SqliteStore::options(&path).durability(durability).open().unwrap();
+        let filled = Filled::new(store, Some(folder), size);
+        report(size, &path);
+        Arc::new(filled)
+    };
+    Arc::clone(stores.get_or_insert_default().entry((size, full)).or_insert_with(make))
+}
+
+/// By SQLite's own count: part of the file may still be in its log.
+#[expect(clippy::print_stderr, reason = "a figure that divan has no place for")]
+fn report(records: usize, path: &Path) {
+    let count = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+    let bytes: i64 = Connection::open(path).unwrap().query_row(count, (), |row| row.get(0)).unwrap();
+    eprintln!("{records} records of {SEALED_BYTES} sealed bytes: {} bytes each", bytes / records as i64);
+}
+
+fn memory(size: usize) -> Filled<MemoryStore> {
+    Filled::new(MemoryStore::new().max_records(size).max_bytes(usize::MAX), None, size)
+}
+
+fn loads<S: SessionStore + Clone>(bencher: Bencher, filled: &Filled<S>) {
+    let mut n = 0;
+    bencher.bench_local(|| {
+        n += 1;
+        filled.runtime.block_on(load(&filled.store, black_box(filled.key(n))))
+    });
+}
+
+fn confirms<S: SessionStore + Clone>(bencher: Bencher, filled: &Filled<S>) {
+    let mut n = 0;
+    bencher.bench_local(|| {
+        n += 1;
+        filled.runtime.block_on(filled.store.confirm(black_box(filled.key(n)), NOW)).unwrap()
+    });
+}
+
+fn writes_alone<S: SessionStore + Clone>(bencher: Bencher, filled: &Filled<S>) {
+    let mut n = 0;
+    bencher.bench_local(|| {
+        n += 1;
+        filled.runtime.block_on(write(&filled.store, filled.key(n)))
+    });
+}
+
+fn writes_together<S: SessionStore + Clone>(bencher: Bencher, filled: &Arc<Filled<S>>) {
+    let mut n = 0;
+    bencher.counter(ItemsCount::new(TASKS * EACH)).bench_local(|| {
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|_| {
+                let (filled, first) = (Arc::clone(filled), n);
+                n += EACH;
+                filled.clone().runtime.spawn(async move {
+                    for number in first..first + EACH {
+                        _ = write(&filled.store, filled.key(number)).await;
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            filled.runtime.block_on(task).unwrap();
+        }
+    });
+}
+
+mod sqlite_normal {
+    use super::*;
+
+    #[divan::bench(args = sizes(), sample_size = 500)]
+    fn load(bencher: Bencher, size: usize) {
+        loads(bencher, &sqlite(size, Durability::Normal));
+    }
+
+    #[divan::bench(args = sizes(), sample_size = 500)]
+    fn confirm(bencher: Bencher, size: usize) {
+        confirms(bencher, &sqlite(size, Durability::Normal));
+    }
+
+    #[divan::bench(args = sizes(), sample_size = 100)]
+    fn write_alone(bencher: Bencher, size: usize) {
+        writes_alone(bencher, &sqlite(size, Durability::Normal));
+    }
+
+    #[divan::bench(args = sizes())]
+    fn write_together(bencher: Bencher, size: usize) {
+        writes_together(bencher, &sqlite(size, Durability::Normal));
+    }
+}
+
+mod sqlite_full {
+    use super::*;
+
+    #[divan::bench]
+    fn write_alone(bencher: Bencher) {
+        writes_alone(bencher, &sqlite(10_000, Durability::Full));
+    }
+
+    #[divan::bench]
+    fn write_together(bencher: Bencher) {
+        writes_together(bencher, &sqlite(10_000, Durability::Full));
+    }
+}
+
+mod in_memory {
+    use super::*;
+
+    #[divan::bench(args = [10_000, 1_000_000], sample_size = 500)]
+    fn load(bencher: Bencher, size: usize) {
+        loads(bencher, &memory(size));
+    }
+
+    #[divan::bench]
+    fn write_together(bencher: Bencher) {
+        writes_together(bencher, &Arc::new(memory(10_000)));
+    }
+}

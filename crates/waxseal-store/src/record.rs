@@ -96,7 +96,8 @@ pub struct Confirmed {
 pub struct Trace {
     /// When the session was renewed.
     pub renewed: Moment,
-    /// The first moment at which the old key is plainly absent.
+    /// The first moment at which the old key is plainly absent. Whoever reads may stop following a pointer
+    /// earlier; a sign-out follows it up to here, so let it outlive the longest request.
     pub expires: Moment,
     /// Where the session went. `None` is a *marker*: whoever still holds the old id is a stranger, as after a
     /// sign-in.

@@ -176,7 +176,8 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Frees the space of at most `limit` records and traces that have expired, and says of how many. To be
-    /// called again while that is `limit`. A store that expires by itself answers 0.
+    /// called again while that is `limit`. What expired within the last hour may be left for later, and a store
+    /// that expires by itself answers 0.
     fn purge(&self, now: Moment, limit: usize) -> impl Future<Output = Result<usize, Self::Error>> + Send;
 
     /// The time at the primary, to compare this process's clock with. `None`, as here unless overridden: the

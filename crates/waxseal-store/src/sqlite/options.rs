@@ -58,7 +58,7 @@ impl SqliteOptions {
     }
 
     /// How large the database may become, in whole pages of 4 KiB; as large as the disk unless told otherwise.
-    /// Beyond it, writes fail as on a full disk. The log of recent writes, usually some 8 MiB, is not counted.
+    /// Beyond it, writes fail as on a full disk. The log of recent writes, usually some 32 MiB, is not counted.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self

@@ -23,6 +23,13 @@ macro_rules! found {
     };
 }
 
+/// The first quarter of an hour, counted from 1970, at whose beginning a record that ends then is over.
+macro_rules! quarter {
+    ($end:literal) => {
+        concat!("((", $end, ") / 900000 + 1)")
+    };
+}
+
 /// The owner's present generation.
 macro_rules! generation_of {
     ($owner:literal) => {
@@ -65,9 +72,11 @@ pub(super) fn create(
 ) -> rusqlite::Result<Creation> {
     const SQL: &str = concat!(
         "INSERT INTO sessions (family, hash, revision, kid, created, last_seen, expires, absolute_end, \
-         device, sealed, owner, generation) \
+         device, sealed, owner, generation, quarter) \
          SELECT ?1, ?2, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ",
         generation_of!("?12"),
+        ", ",
+        quarter!("?8"),
         " WHERE NOT EXISTS (SELECT 1 FROM traces WHERE hash = ?2 AND expires > ?3) \
          ON CONFLICT (family) DO NOTHING"
     );
@@ -107,13 +116,27 @@ pub(super) fn touch(
     idle_end: Moment,
     now: Moment,
 ) -> rusqlite::Result<bool> {
-    const SQL: &str = concat!(
+    const SAME_QUARTER: &str = concat!(
         "UPDATE sessions SET last_seen = max(last_seen, ?3), \
          expires = max(expires, min(?4, absolute_end)) WHERE ",
+        found!(),
+        " AND quarter = ",
+        quarter!("max(expires, min(?4, absolute_end))")
+    );
+    const OTHER_QUARTER: &str = concat!(
+        "UPDATE sessions SET last_seen = max(last_seen, ?3), \
+         expires = max(expires, min(?4, absolute_end)), quarter = ",
+        quarter!("max(expires, min(?4, absolute_end))"),
+        " WHERE ",
         found!()
     );
-    let (family, hash, at) = place(key, now);
-    Ok(connection.prepare_cached(SQL)?.execute((family, hash, at, millis(idle_end)))? == 1)
+    for sql in [SAME_QUARTER, OTHER_QUARTER] {
+        let (family, hash, at) = place(key, now);
+        if connection.prepare_cached(sql)?.execute((family, hash, at, millis(idle_end)))? == 1 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 pub(super) fn renew(
@@ -261,7 +284,7 @@ pub(super) fn end_all(
 
 pub(super) fn purge(connection: &Connection, now: Moment, limit: usize) -> rusqlite::Result<usize> {
     const SESSIONS: &str = "DELETE FROM sessions WHERE family IN \
-         (SELECT family FROM sessions WHERE expires <= ?1 ORDER BY expires LIMIT ?2)";
+         (SELECT family FROM sessions WHERE quarter <= ?1 / 900000 ORDER BY quarter LIMIT ?2)";
     const TRACES: &str = "DELETE FROM traces WHERE hash IN \
          (SELECT hash FROM traces WHERE expires <= ?1 ORDER BY expires LIMIT ?2)";
     let delete = |sql: &str, limit: usize| {
@@ -281,22 +304,26 @@ fn swap(
     record: &Record,
     now: Moment,
 ) -> rusqlite::Result<Swap> {
-    // The same owner again: the index of owners is left alone, and so is the generation.
-    const SAME_OWNER: &str = concat!(
+    // As long as owner and quarter are the same, no index has to be written.
+    const SAME: &str = concat!(
         "UPDATE sessions SET hash = ?5, revision = ?6, kid = ?7, created = ?8, last_seen = ?9, expires = ?10, \
          absolute_end = ?11, device = ?12, sealed = ?13 WHERE ",
         found!(),
-        " AND revision = ?4 AND owner IS ?14"
+        " AND revision = ?4 AND owner IS ?14 AND quarter = ",
+        quarter!("?10")
     );
-    const OTHER_OWNER: &str = concat!(
+    const OTHER: &str = concat!(
         "UPDATE sessions SET hash = ?5, revision = ?6, kid = ?7, created = ?8, last_seen = ?9, expires = ?10, \
-         absolute_end = ?11, device = ?12, sealed = ?13, owner = ?14, generation = ",
+         absolute_end = ?11, device = ?12, sealed = ?13, owner = ?14, generation = \
+         CASE WHEN owner IS ?14 THEN generation ELSE ",
         generation_of!("?14"),
+        " END, quarter = ",
+        quarter!("?10"),
         " WHERE ",
         found!(),
-        " AND revision = ?4 AND owner IS NOT ?14"
+        " AND revision = ?4"
     );
-    for sql in [SAME_OWNER, OTHER_OWNER] {
+    for sql in [SAME, OTHER] {
         let changed = connection.prepare_cached(sql)?.execute(params![
             family(key.handle()),
             key.hash(),

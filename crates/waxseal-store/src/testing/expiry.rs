@@ -1,5 +1,7 @@
 //! What time does.
 
+use std::time::Duration;
+
 use super::arena::Arena;
 use super::sample::{
     ABSOLUTE, IDLE, NOW, assert_gone, at, before, changed, confirmed, create, load, marker, record,
@@ -66,14 +68,17 @@ pub(super) async fn an_expired_record_makes_way_for_a_new_one<S: SessionStore>(a
 pub(super) async fn purging_frees_what_expired_and_nothing_else<S: SessionStore>(arena: Arena<S>) {
     let [store, other] = arena.both();
     let mut living = Vec::new();
+    let long = Life::new(NOW, NOW, NOW.after(ABSOLUTE), NOW.after(ABSOLUTE));
     for n in 0..20 {
         let owner = (n % 3 == 0).then(|| "albus".to_owned());
-        let record = Record { owner, ..record() };
+        let record = Record { owner, life: long, ..record() };
         let dying = Record { life: Life::new(NOW, NOW, at(10), at(10)), ..record.clone() };
         create(store, &dying).await;
         living.push((create(store, &record).await, record));
     }
-    let (id, record) = (create(store, &super::sample::record()).await, super::sample::record());
+    let record = Record { life: long, ..record() };
+    let id = create(store, &record).await;
+    let record = changed(&record);
     let there = load(store, &id.key(), NOW).await.expect("it was just made");
     let new = renewed(&id);
     let swap =
@@ -82,7 +87,8 @@ pub(super) async fn purging_frees_what_expired_and_nothing_else<S: SessionStore>
     living.push((new, record));
 
     let mut purged = 0;
-    let now = marker().expires;
+    // What expired within the last hour may be left.
+    let now = marker().expires.after(Duration::from_secs(60 * 60));
     loop {
         let batch = other.purge(now, 4).await.expect("purge");
         assert!(batch <= 4, "{batch} of 4");

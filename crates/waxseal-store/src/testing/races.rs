@@ -240,7 +240,7 @@ pub(super) async fn ending_all_others_never_ends_the_kept_one<S: SessionStore>(a
 pub(super) async fn a_purge_takes_nothing_that_a_touch_saved<S: SessionStore>(arena: Arena<S>) {
     for round in 0..arena.rounds() {
         let [store, _] = arena.both();
-        let end = at(10);
+        let (end, purged) = (at(10), at(10 + 60 * 60));
         let dying = Record { life: Life::new(NOW, NOW, end, Moment::MAX), ..record() };
         let id = create(store, &dying).await;
         let touched = arena
@@ -248,15 +248,15 @@ pub(super) async fn a_purge_takes_nothing_that_a_touch_saved<S: SessionStore>(ar
                 let key = id.key();
                 async move {
                     if (task + round) % 2 == 0 {
-                        store.purge(end, 100).await.expect("purge");
+                        store.purge(purged, 100).await.expect("purge");
                         return None;
                     }
-                    // By the touching server's clock it lives for another moment.
-                    Some(store.touch(&key, at(20), super::sample::before(end)).await.expect("touch"))
+                    // By the touching server's clock it still lives.
+                    Some(store.touch(&key, at(9_000), super::sample::before(end)).await.expect("touch"))
                 }
             })
             .await;
         let saved = touched.contains(&Some(true));
-        assert_eq!(load(store, &id.key(), end).await.is_some(), saved, "round {round}");
+        assert_eq!(load(store, &id.key(), purged).await.is_some(), saved, "round {round}");
     }
 }

@@ -1,0 +1,298 @@
+//! Stores that break one promise each: the conformance suite must find every one of them.
+
+use std::panic::catch_unwind;
+
+use waxseal_store::testing::Conformance;
+use waxseal_store::{
+    Confirmed, Creation, Cursor, Fault, Found, Handle, Life, Listed, MemoryError, MemoryStore, Moment, Page,
+    Record, RecordKey, Revision, SessionStore, Swap, Trace,
+};
+
+/// What a store may get wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slip {
+    LateExpiry,
+    CreateReplaces,
+    UpdateCreates,
+    UpdateIgnoresRevision,
+    UpdateComparesCounterOnly,
+    TouchCreatesTime,
+    TouchGoesBack,
+    TouchChangesRevision,
+    RenewInTwoSteps,
+    RenewLeavesNoTrace,
+    RenewForgetsPointer,
+    DeleteIgnoresPointers,
+    DeleteFollowsMarkers,
+    EndIgnoresOwner,
+    EndAllByListing,
+    EndAllEndsKept,
+    RewrapIgnoresRevision,
+    RewrapChangesRevision,
+    ListShowsFirstPageOnly,
+    WalkStopsEarly,
+    PurgeTakesTheLiving,
+}
+
+const SLIPS: [Slip; 21] = [
+    Slip::LateExpiry,
+    Slip::CreateReplaces,
+    Slip::UpdateCreates,
+    Slip::UpdateIgnoresRevision,
+    Slip::UpdateComparesCounterOnly,
+    Slip::TouchCreatesTime,
+    Slip::TouchGoesBack,
+    Slip::TouchChangesRevision,
+    Slip::RenewInTwoSteps,
+    Slip::RenewLeavesNoTrace,
+    Slip::RenewForgetsPointer,
+    Slip::DeleteIgnoresPointers,
+    Slip::DeleteFollowsMarkers,
+    Slip::EndIgnoresOwner,
+    Slip::EndAllByListing,
+    Slip::EndAllEndsKept,
+    Slip::RewrapIgnoresRevision,
+    Slip::RewrapChangesRevision,
+    Slip::ListShowsFirstPageOnly,
+    Slip::WalkStopsEarly,
+    Slip::PurgeTakesTheLiving,
+];
+
+#[derive(Clone)]
+struct Broken {
+    inner: MemoryStore,
+    slip: Slip,
+}
+
+impl Broken {
+    fn slips(&self, slip: Slip) -> bool {
+        self.slip == slip
+    }
+
+    async fn living(&self, key: &RecordKey, now: Moment) -> Option<Record> {
+        match self.inner.load(key, now).await {
+            Ok(Some(Found::Living(record))) => Some(record),
+            _ => None,
+        }
+    }
+}
+
+/// Gives others the time to see what lies between two steps, as a round trip would.
+async fn round_trip() {
+    std::thread::sleep(std::time::Duration::from_micros(300));
+}
+
+impl SessionStore for Broken {
+    type Error = MemoryError;
+
+    fn fault(error: &MemoryError) -> Fault {
+        MemoryStore::fault(error)
+    }
+
+    async fn load(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Record>>, MemoryError> {
+        let late = u64::from(self.slips(Slip::LateExpiry));
+        self.inner.load(key, Moment::from_millis(now.as_millis() - late)).await
+    }
+
+    async fn confirm(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Confirmed>>, MemoryError> {
+        self.inner.confirm(key, now).await
+    }
+
+    async fn create(&self, key: &RecordKey, record: &Record, now: Moment) -> Result<Creation, MemoryError> {
+        if self.slips(Slip::CreateReplaces) {
+            self.inner.delete(key, now).await?;
+        }
+        self.inner.create(key, record, now).await
+    }
+
+    async fn update(
+        &self,
+        key: &RecordKey,
+        expected: &Revision,
+        record: &Record,
+        now: Moment,
+    ) -> Result<Swap, MemoryError> {
+        let there = self.living(key, now).await;
+        let mut expected = *expected;
+        if self.slips(Slip::UpdateIgnoresRevision) {
+            expected = there.as_ref().map_or(expected, |there| there.revision);
+        }
+        if self.slips(Slip::UpdateComparesCounterOnly) {
+            let same = there.filter(|there| there.revision.counter() == expected.counter());
+            expected = same.map_or(expected, |there| there.revision);
+        }
+        let swap = self.inner.update(key, &expected, record, now).await?;
+        if swap == Swap::Gone && self.slips(Slip::UpdateCreates) {
+            let _ = self.inner.create(key, record, now).await?;
+        }
+        Ok(swap)
+    }
+
+    async fn touch(&self, key: &RecordKey, idle_end: Moment, now: Moment) -> Result<bool, MemoryError> {
+        let there = self.living(key, now).await;
+        match there {
+            Some(there) if self.slips(Slip::TouchGoesBack) => {
+                let life =
+                    Life { last_seen: now, expires: idle_end.min(there.life.absolute_end), ..there.life };
+                let after = Record { life, ..there.clone() };
+                return Ok(self.inner.update(key, &there.revision, &after, now).await? == Swap::Done);
+            }
+            Some(there) if self.slips(Slip::TouchCreatesTime) => {
+                let life = Life { last_seen: now, expires: idle_end, ..there.life };
+                let after = Record { life, ..there.clone() };
+                return Ok(self.inner.update(key, &there.revision, &after, now).await? == Swap::Done);
+            }
+            Some(there) if self.slips(Slip::TouchChangesRevision) => {
+                let revision = there.revision.next().unwrap();
+                let after = Record { revision, life: there.life.touched(now, idle_end), ..there.clone() };
+                return Ok(self.inner.update(key, &there.revision, &after, now).await? == Swap::Done);
+            }
+            _ => {}
+        }
+        self.inner.touch(key, idle_end, now).await
+    }
+
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: &Revision,
+        new: &RecordKey,
+        record: &Record,
+        trace: &Trace,
+        now: Moment,
+    ) -> Result<Swap, MemoryError> {
+        if self.slips(Slip::RenewInTwoSteps) {
+            match self.living(old, now).await {
+                Some(there) if there.revision == *expected => {
+                    self.inner.delete(old, now).await?;
+                    round_trip().await;
+                    let _ = self.inner.create(new, record, now).await?;
+                    return Ok(Swap::Done);
+                }
+                _ => {}
+            }
+        }
+        let trace = match self.slip {
+            Slip::RenewLeavesNoTrace => Trace { expires: now, ..trace.clone() },
+            Slip::RenewForgetsPointer => Trace { pointer: None, ..trace.clone() },
+            _ => trace.clone(),
+        };
+        self.inner.renew(old, expected, new, record, &trace, now).await
+    }
+
+    async fn delete(&self, key: &RecordKey, now: Moment) -> Result<bool, MemoryError> {
+        if self.slips(Slip::DeleteIgnoresPointers) && self.living(key, now).await.is_none() {
+            return Ok(false);
+        }
+        if self.slips(Slip::DeleteFollowsMarkers) && self.living(key, now).await.is_none() {
+            let mut after = None;
+            loop {
+                let page = self.inner.sealed_otherwise([9; 4], after.as_ref(), 10_000, now).await?;
+                for (there, _) in page.items {
+                    if there.handle() == key.handle() && self.inner.load(key, now).await?.is_some() {
+                        return self.inner.delete(&there, now).await;
+                    }
+                }
+                match page.next {
+                    Some(next) => after = Some(next),
+                    None => return Ok(false),
+                }
+            }
+        }
+        self.inner.delete(key, now).await
+    }
+
+    async fn rewrap(
+        &self,
+        key: &RecordKey,
+        revision: &Revision,
+        kid: [u8; 4],
+        sealed: &[u8],
+        now: Moment,
+    ) -> Result<bool, MemoryError> {
+        let there = self.living(key, now).await;
+        let revision = match there {
+            Some(there) if self.slips(Slip::RewrapIgnoresRevision) => there.revision,
+            Some(there) if self.slips(Slip::RewrapChangesRevision) => {
+                let next = there.revision.next().unwrap();
+                let after = Record { revision: next, kid, sealed: sealed.to_vec(), ..there };
+                return Ok(self.inner.update(key, revision, &after, now).await? == Swap::Done);
+            }
+            _ => *revision,
+        };
+        self.inner.rewrap(key, &revision, kid, sealed, now).await
+    }
+
+    async fn sealed_otherwise(
+        &self,
+        kid: [u8; 4],
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Moment,
+    ) -> Result<Page<(RecordKey, Record)>, MemoryError> {
+        let page = self.inner.sealed_otherwise(kid, after, limit, now).await?;
+        let next = page.next.filter(|_| !(self.slips(Slip::WalkStopsEarly) && after.is_some()));
+        Ok(Page { next, ..page })
+    }
+
+    async fn list(
+        &self,
+        owner: &str,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Moment,
+    ) -> Result<Page<Listed>, MemoryError> {
+        let page = self.inner.list(owner, after, limit, now).await?;
+        let next = page.next.filter(|_| !self.slips(Slip::ListShowsFirstPageOnly));
+        Ok(Page { next, ..page })
+    }
+
+    async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, MemoryError> {
+        if self.slips(Slip::EndIgnoresOwner) {
+            return Ok(
+                self.inner.end("albus", handle, now).await? || self.inner.end(owner, handle, now).await?
+            );
+        }
+        self.inner.end(owner, handle, now).await
+    }
+
+    async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Moment) -> Result<(), MemoryError> {
+        if self.slips(Slip::EndAllByListing) {
+            // One by one: whatever is renewed or begun meanwhile slips through, or whatever comes later does not.
+            let page = self.inner.list(owner, None, usize::MAX, now).await?;
+            for listed in page.items.iter().skip(1) {
+                if keep.is_none_or(|keep| keep.handle() != listed.handle) {
+                    self.inner.end(owner, listed.handle, now).await?;
+                }
+            }
+            return Ok(());
+        }
+        let keep = keep.filter(|_| !self.slips(Slip::EndAllEndsKept));
+        self.inner.end_all(owner, keep, now).await
+    }
+
+    async fn purge(&self, now: Moment, limit: usize) -> Result<usize, MemoryError> {
+        let early = if self.slips(Slip::PurgeTakesTheLiving) { 12 * 60 * 60 * 1_000 } else { 0 };
+        self.inner.purge(Moment::from_millis(now.as_millis() + early), limit).await
+    }
+}
+
+#[test]
+fn every_slip_is_found() {
+    std::panic::set_hook(Box::new(|_| {}));
+    let missed: Vec<_> = SLIPS
+        .into_iter()
+        .filter(|&slip| {
+            let found = catch_unwind(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                runtime.block_on(Conformance::new().rounds(5).run(async || {
+                    let store = Broken { inner: MemoryStore::new(), slip };
+                    [store.clone(), store]
+                }));
+            });
+            found.is_ok()
+        })
+        .collect();
+    drop(std::panic::take_hook());
+    assert_eq!(missed, [], "these went unnoticed");
+}
