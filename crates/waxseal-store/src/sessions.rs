@@ -14,7 +14,8 @@ use crate::{Error, Lifetimes};
 pub(crate) const SESSION_ID_BYTES: usize = 16;
 /// A key that was just promoted elsewhere must not make two servers re-seal each other's copies.
 const RESEAL_AFTER_SECONDS: u64 = 60;
-/// Activity is noted when a twentieth of the idle time has passed since the last seal, and a minute at least.
+/// Activity is noted when a twentieth of the idle time has passed since the last seal, and a minute or half of it at
+/// least.
 const REFRESH_SHARE: u64 = 20;
 const REFRESH_AFTER_SECONDS: u64 = 60;
 
@@ -189,7 +190,8 @@ impl Sessions {
     fn is_due(&self, state: &State, origin: &Origin, now: u64) -> bool {
         let age = now.saturating_sub(origin.times.sealed());
         let idle = u64::from(self.lifetimes.of(state.content.permanent).idle);
-        let refresh = age >= (idle / REFRESH_SHARE).max(REFRESH_AFTER_SECONDS);
+        // Half of a very short idle time, or an active visitor's would run out before it is noted.
+        let refresh = age >= (idle / REFRESH_SHARE).max(REFRESH_AFTER_SECONDS.min(idle / 2));
         let reseal = origin.needs_reseal && age >= RESEAL_AFTER_SECONDS;
         refresh || reseal
     }

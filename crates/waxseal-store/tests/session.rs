@@ -178,6 +178,27 @@ fn activity_is_noted_after_a_twentieth_of_the_idle_time() {
 }
 
 #[test]
+fn an_active_visitor_stays_however_short_the_idle_time_is() {
+    for idle in [1, 2, 10, 60, 61, 119, 1_200, 1_800] {
+        let sessions = sessions().lifetimes(Lifetimes::new().idle(Duration::from_secs(idle)).unwrap());
+        let session = sessions.create();
+        session.insert("a", 1).unwrap();
+        let mut token = token(&sessions, &session, NOON);
+        for step in 1..200 {
+            let now = NOON + step * (idle / 2);
+            let session = open(&sessions, &token, now).unwrap_or_else(|| panic!("{idle} s, step {step}"));
+            assert!(!session.is_empty());
+            if let Outcome::Set { token: next, .. } = commit(&sessions, &session, now) {
+                token = next;
+            }
+            if now - NOON > 11 * HOUR {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
 fn a_visitor_who_only_reads_stays_until_the_absolute_end() {
     let sessions = sessions();
     let session = sessions.create();
