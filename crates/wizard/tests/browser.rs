@@ -9,6 +9,7 @@ mod cookie;
 mod driver;
 #[path = "browser/looks.rs"]
 mod looks;
+mod program;
 #[path = "browser/server.rs"]
 mod server;
 

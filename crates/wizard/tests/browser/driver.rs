@@ -3,8 +3,9 @@
 //! A person does one thing after the other and so do these tests, so each command is waited for here.
 
 use std::env;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,6 @@ use tempfile::TempDir;
 use tokio::runtime::{self, Runtime};
 use tokio::time::timeout;
 use url::{ParseError, Url};
-
-use crate::server::forward;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
@@ -272,4 +271,13 @@ impl Drop for Driver {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Reads to the end, also when nobody listens any more: a full pipe would stop the driver.
+fn forward(output: impl Read + Send + 'static, lines: Sender<String>) {
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let _ = lines.send(line);
+        }
+    });
 }
