@@ -180,6 +180,12 @@ pub trait SessionStore: Send + Sync + 'static {
     /// that expires by itself answers 0.
     fn purge(&self, now: Moment, limit: usize) -> impl Future<Output = Result<usize, Self::Error>> + Send;
 
+    /// Whether the store can be reached and would take writes now, asked without touching a session: for a
+    /// readiness page. Always, as here unless overridden, where a call that fails says so itself.
+    fn ready(&self) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        async { Ok(()) }
+    }
+
     /// The time at the primary, to compare this process's clock with. `None`, as here unless overridden: the
     /// store lives on this machine, and has no other clock.
     fn clock(&self) -> impl Future<Output = Result<Option<Moment>, Self::Error>> + Send {
