@@ -21,7 +21,7 @@ impl RootPrk {
 
     /// `kid = HKDF-Expand(PRK, "kid", 4)`
     pub(crate) fn kid(&self) -> KeyId {
-        KeyId::new(*expand::<4>(&self.0, &[b"kid"]))
+        KeyId::from_bytes(*expand::<4>(&self.0, &[b"kid"]))
     }
 
     /// `context key = HKDF-Expand(PRK, "context" | …, 32)`

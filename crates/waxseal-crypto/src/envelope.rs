@@ -59,7 +59,7 @@ impl Head {
             return Err(Reason::Version(sealed[0]));
         }
         Ok(Self {
-            kid: KeyId::new(array(&sealed[KID])),
+            kid: KeyId::from_bytes(array(&sealed[KID])),
             nonce: array(&sealed[NONCE]),
             commitment: array(&sealed[COMMITMENT]),
         })

@@ -14,7 +14,8 @@ use crate::{Rejected, text};
 pub struct KeyId([u8; 4]);
 
 impl KeyId {
-    pub(crate) fn new(bytes: [u8; 4]) -> Self {
+    /// The id that a value or a record names, wherever that kept it.
+    pub const fn from_bytes(bytes: [u8; 4]) -> Self {
         Self(bytes)
     }
 
@@ -52,7 +53,7 @@ mod tests {
 
     #[test]
     fn an_id_reads_as_eight_hex_digits() {
-        let id = KeyId::new([0x00, 0x0b, 0x77, 0xff]);
+        let id = KeyId::from_bytes([0x00, 0x0b, 0x77, 0xff]);
         assert_eq!(id.to_string(), "000b77ff");
         assert_eq!(format!("{id:?}"), "000b77ff");
     }

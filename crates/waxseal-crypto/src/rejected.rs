@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_outward_error_is_the_same_for_every_reason() {
-        let id = KeyId::new([1, 2, 3, 4]);
+        let id = KeyId::from_bytes([1, 2, 3, 4]);
         for reason in [Reason::Alphabet, Reason::Version(7), Reason::UnknownKey(id), Reason::Idle] {
             let rejected = Rejected::from(reason);
             assert_eq!(rejected.to_string(), "sealed value was not accepted", "{reason:?}");
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_reason_names_its_step() {
-        let id = KeyId::new([1, 2, 3, 4]);
+        let id = KeyId::from_bytes([1, 2, 3, 4]);
         for (step, reason) in [
             (1, Reason::Alphabet),
             (2, Reason::Length),
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_reason_says_what_was_found() {
-        let id = KeyId::new([0xab, 0, 0, 1]);
+        let id = KeyId::from_bytes([0xab, 0, 0, 1]);
         assert_eq!(Reason::UnknownKey(id).to_string(), "key ab000001 is not in the key ring");
         assert_eq!(Reason::Version(2).to_string(), "unknown format version 2");
         assert_eq!(Reason::Future.to_string(), "sealed more than 60 seconds in the future");

@@ -141,6 +141,12 @@ impl Sealer {
         inner::max_payload(inner)
     }
 
+    /// The largest payload, in bytes, whose binary form is within [`MAX_BINARY_BYTES`].
+    pub fn max_binary_payload(&self) -> usize {
+        let inner = envelope::max_inner_bytes(MAX_BINARY_BYTES).expect("a mebibyte holds one step");
+        inner::max_payload(inner)
+    }
+
     fn seal_binary(
         &self,
         payload: &[u8],

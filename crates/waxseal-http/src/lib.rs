@@ -71,5 +71,5 @@ pub use router::{BadPath, Found, Params, Router, RouterError};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerError};
 pub use service::SessionService;
-pub use session::{SessionHandle, SessionLayer};
+pub use session::{SessionHandle, SessionLayer, status_of};
 pub use session_cookie::{Builder, CookieError, SessionCookie};

@@ -4,9 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, StatusCode};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Request, Response, StatusCode};
 use tower_layer::Layer;
 
+use crate::session::status_of;
 use crate::{Host, Scheme, SessionHandle, SessionLayer, host, origin};
 
 /// A service with sessions; made by [`SessionLayer::layer`].
@@ -115,7 +117,7 @@ impl SessionLayer {
                 refused.status()
             })?;
         }
-        let handle = self.handle(headers);
+        let handle = self.handle(method, headers);
         request.extensions_mut().insert(handle.clone());
         Ok(handle)
     }
@@ -129,7 +131,7 @@ where
     let mut response = answer.await?;
     if let Err(error) = sessions.finish(&handle, &mut response).await {
         tracing::error!(error = &error as &(dyn std::error::Error + 'static), "session not committed");
-        return Ok(bare(StatusCode::INTERNAL_SERVER_ERROR));
+        return Ok(bare(status_of(&error)));
     }
     Ok(response)
 }
@@ -137,5 +139,8 @@ where
 fn bare<B: Default>(status: StatusCode) -> Response<B> {
     let mut response = Response::new(B::default());
     *response.status_mut() = status;
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    }
     response
 }

@@ -1,12 +1,15 @@
 //! When a session is loaded and committed, and what its answer says about it.
 
-use std::sync::{Arc, OnceLock};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
-use http::{HeaderMap, HeaderValue, Response};
-use waxseal_store::{Keyring, Outcome, Session, Sessions};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use tokio::sync::OnceCell;
+use waxseal_store::{Access, Error, Keyring, Opened, Outcome, Session, Sessions};
 
-use crate::{Clock, SessionCookie, cookies};
+use crate::{Clock, SessionCookie, cookies, origin};
 
 /// More cookies of our name than this are not looked at: a page of a sibling host may plant any number.
 const MAX_CANDIDATES: usize = 4;
@@ -42,7 +45,8 @@ pub struct SessionHandle(Arc<Slot>);
 struct Slot {
     layer: SessionLayer,
     cookies: Vec<HeaderValue>,
-    session: OnceLock<Session>,
+    access: Access,
+    session: OnceCell<Session>,
 }
 
 impl SessionLayer {
@@ -54,6 +58,7 @@ impl SessionLayer {
     #[must_use]
     pub fn new(sessions: Sessions, cookie: SessionCookie) -> Self {
         assert_eq!(sessions.name(), cookie.name(), "sessions and cookie must have one name");
+        let sessions = sessions.with_pause(tokio::time::sleep);
         Self { shared: Arc::new(Shared { sessions, cookie }), clock: Clock::system() }
     }
 
@@ -76,11 +81,50 @@ impl SessionLayer {
         &self.shared.cookie
     }
 
-    /// A handle to the session of the request with these headers. Nothing is opened yet.
+    /// Who opens, saves, lists and ends the sessions.
     #[must_use]
-    pub fn handle(&self, headers: &HeaderMap) -> SessionHandle {
+    pub fn sessions(&self) -> &Sessions {
+        &self.shared.sessions
+    }
+
+    /// The time by this layer's clock.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    /// A handle to the session of the request with this method and these headers. Nothing is opened yet.
+    #[must_use]
+    pub fn handle(&self, method: &Method, headers: &HeaderMap) -> SessionHandle {
         let cookies = headers.get_all(COOKIE).iter().cloned().collect();
-        SessionHandle(Arc::new(Slot { layer: self.clone(), cookies, session: OnceLock::new() }))
+        let access = if origin::is_safe(method) { Access::Read } else { Access::Change };
+        SessionHandle(Arc::new(Slot { layer: self.clone(), cookies, access, session: OnceCell::new() }))
+    }
+
+    /// Looks after the store for as long as it is polled: frees what has expired, makes up for sign-outs that the store
+    /// missed, compares clocks. For one task of each process; in state `cookie` there is nothing to do.
+    pub async fn keep_up(&self) {
+        const ROUND: Duration = Duration::from_secs(60);
+        let sessions = &self.shared.sessions;
+        if !sessions.has_store() {
+            return std::future::pending().await;
+        }
+        let mut rounds = tokio::time::interval(ROUND);
+        let mut ends = tokio::time::interval(Duration::from_secs(1));
+        rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        ends.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let done = tokio::select! {
+                _ = rounds.tick() => sessions.upkeep(|| self.now()).await.map(drop),
+                _ = ends.tick() => sessions.finish_ends(self.now()).await.map(drop),
+            };
+            if let Err(error) = done {
+                tracing::warn!(
+                    error = &error as &(dyn std::error::Error + 'static),
+                    "the session store was not looked after"
+                );
+            }
+        }
     }
 
     /// Commits the session of `handle` and says in `response` what is due: `Set-Cookie`, `Vary`, `Cache-Control`.
@@ -88,22 +132,21 @@ impl SessionLayer {
     /// An answer of 500 or more drops what the request changed, except that it destroyed the session. From here on
     /// the session can be read and no longer written.
     ///
+    /// What asks a store is a task of its own: a client that hangs up meanwhile does not stop it half-way.
+    ///
     /// # Errors
     ///
-    /// [`waxseal_store::Error`] if the session could not be sealed. `response` is as it was then and must not be sent:
-    /// finish a response of 500 instead, which changes nothing more.
-    pub async fn finish<B>(
-        &self,
-        handle: &SessionHandle,
-        response: &mut Response<B>,
-    ) -> Result<(), waxseal_store::Error> {
+    /// [`waxseal_store::Error`] if the session could not be saved; [`status_of`] says what to answer. `response` is as it
+    /// was then and must not be sent: finish a response of an error instead, which changes nothing more.
+    pub async fn finish<B>(&self, handle: &SessionHandle, response: &mut Response<B>) -> Result<(), Error> {
         let Some(session) = handle.0.session.get() else { return Ok(()) };
         let accessed = session.is_accessed();
         if response.status().is_server_error() {
             session.rollback();
         }
+        let personal = accessed && (!session.is_new() || session.is_modified());
         let now = self.clock.now();
-        let set_cookie = match self.shared.sessions.commit(session, now).await? {
+        let set_cookie = match self.commit(session, now).await? {
             Outcome::Set { token, expires } => Some(self.cookie().set(&token, expires, now)),
             Outcome::Remove => Some(self.cookie().remove()),
             _ => None,
@@ -113,7 +156,6 @@ impl SessionLayer {
         }
         let headers = response.headers_mut();
         add_vary_cookie(headers);
-        let personal = !session.is_new() || session.is_modified();
         keep_private(headers, personal, set_cookie.is_some());
         if let Some(set_cookie) = set_cookie {
             headers.append(SET_COOKIE, set_cookie);
@@ -127,36 +169,116 @@ impl SessionHandle {
     ///
     /// # Errors
     ///
-    /// None in state `cookie`, which asks nobody.
-    #[expect(clippy::unused_async, reason = "states that keep sessions on the server wait here")]
-    pub async fn load(&self) -> Result<Session, waxseal_store::Error> {
-        Ok(self.ready())
+    /// In states `store` and `mirrored` [`Error::Unavailable`] if the store has to be asked and does not answer:
+    /// [`status_of`] makes it a 503. None in state `cookie`.
+    pub async fn load(&self) -> Result<Session, Error> {
+        self.0.session.get_or_try_init(|| self.0.load()).await.cloned()
     }
 
-    /// The same without waiting, for a template.
+    /// The same without waiting; `None` if the store has to be asked.
     #[must_use]
-    pub fn ready(&self) -> Session {
-        self.0.session.get_or_init(|| self.0.open()).clone()
+    pub fn ready(&self) -> Option<Session> {
+        let cell = &self.0.session;
+        if cell.get().is_none() {
+            let Opened::Ready(session) = self.0.open() else { return None };
+            // Another task of the request may have been faster.
+            let _ = cell.set(session);
+        }
+        cell.get().cloned()
+    }
+
+    /// The session if somebody has asked for it already.
+    #[must_use]
+    pub fn loaded(&self) -> Option<&Session> {
+        self.0.session.get()
+    }
+
+    /// Asks the store whether the session is still what this request takes it for, before something is done that cannot
+    /// be undone. Requests of unsafe methods have been asked for already.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Sessions::confirm`], and of [`load`](Self::load).
+    pub async fn confirm(&self) -> Result<(), Error> {
+        let session = self.load().await?;
+        let layer = &self.0.layer;
+        layer.shared.sessions.confirm(&session, layer.now()).await
+    }
+
+    /// Signs the visitor out, also while the store is away: the browser forgets the session, this process refuses it,
+    /// and the store is told as soon as it answers. (Until then, other servers may show the copies of state `mirrored`
+    /// for as long as the grace.)
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Session::destroy`].
+    pub async fn destroy(&self) -> Result<(), Error> {
+        match self.load().await {
+            Ok(session) => session.destroy(),
+            Err(Error::Unavailable(_)) => {
+                self.0.session.get_or_init(|| async { self.0.to_end() }).await.destroy()
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl SessionLayer {
+    async fn commit(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
+        if !self.shared.sessions.commit_waits(session) {
+            return self.shared.sessions.commit(session, now).await;
+        }
+        let (shared, session) = (self.shared.clone(), session.clone());
+        match tokio::spawn(async move { shared.sessions.commit(&session, now).await }).await {
+            Ok(outcome) => outcome,
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime is shutting down, and this task with it.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+}
+
+/// The status of an answer that could not be given because of its session: 503 if the store does not answer, 409 if
+/// another request was there first and this one may be repeated, 500 otherwise.
+#[must_use]
+pub fn status_of(error: &Error) -> StatusCode {
+    match error {
+        Error::Unavailable(_) | Error::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Conflict { .. } | Error::Contended | Error::Gone | Error::Renewed => StatusCode::CONFLICT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
 impl Slot {
+    async fn load(&self) -> Result<Session, Error> {
+        self.open().load(self.layer.now()).await
+    }
+
+    fn to_end(&self) -> Session {
+        match self.open() {
+            Opened::Ready(session) => session,
+            Opened::Pending(pending) => pending.to_end(),
+        }
+    }
+
     /// Opens the one token that is good. Two different good ones mean that one was planted: neither counts.
-    fn open(&self) -> Session {
+    fn open(&self) -> Opened<'_> {
         let sessions = self.layer.shared.sessions.snapshot();
         let now = self.layer.clock.now();
         let mut good = None;
         for token in self.candidates() {
-            match sessions.open(token, now) {
+            match sessions.open(token, self.access, now) {
                 Ok(_) if good.is_some() => {
                     tracing::warn!("two different session cookies are good; neither counts");
-                    return sessions.create();
+                    return Opened::Ready(sessions.create());
                 }
-                Ok(session) => good = Some(session),
+                Ok(opened) => good = Some(opened),
                 Err(rejected) => tracing::info!(reason = %rejected.reason(), "session cookie refused"),
             }
         }
-        good.unwrap_or_else(|| sessions.create())
+        good.unwrap_or_else(|| Opened::Ready(sessions.create()))
     }
 
     /// The different values of our cookie among the first few. A browser that sends one twice means the same.

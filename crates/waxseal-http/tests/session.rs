@@ -250,7 +250,7 @@ async fn any_bad_cookie_is_a_stranger_and_one_line_in_the_log() {
         log::clear();
         let cookie = [b"__Host-session=", value].concat();
         let request = site.request("GET").header(COOKIE, HeaderValue::from_bytes(&cookie).unwrap());
-        let answer = site.send(request, |session| ok(name_of(&session.ready()))).await;
+        let answer = site.send(request, |session| ok(name_of(&session.ready().unwrap()))).await;
         assert_eq!(answer.status(), StatusCode::OK, "{case}");
         assert_eq!(traces(&answer), ["Cookie"], "{case}");
         assert_eq!(text(answer).await, "stranger", "{case}");
@@ -305,7 +305,7 @@ async fn of_several_cookies_the_one_that_is_good_counts_and_of_two_good_ones_nei
             let pairs: Vec<String> = values.iter().map(|value| site.cookie(value)).collect();
             let request =
                 pairs.join(fields).split('\n').fold(site.request("GET"), |r, f| r.header(COOKIE, f));
-            let answer = site.send(request, |session| ok(name_of(&session.ready()))).await;
+            let answer = site.send(request, |session| ok(name_of(&session.ready().unwrap()))).await;
             assert_eq!(all(&answer, SET_COOKIE), [""; 0], "{case}");
             assert_eq!(text(answer).await, name, "{case}");
             assert_eq!(log::lines().len(), lines, "{case}: {:?}", log::lines());
@@ -390,7 +390,7 @@ async fn a_cross_site_request_neither_opens_nor_sets_a_session() {
                 request = request.header(*name, *value);
             }
             let answer = site.send(request, |session| {
-                session.ready().insert("visited", true).unwrap();
+                session.ready().unwrap().insert("visited", true).unwrap();
                 ok("")
             });
             let answer = answer.await;
@@ -448,7 +448,7 @@ async fn a_session_is_closed_once_the_head_has_left() {
 #[tokio::test]
 async fn finishing_twice_seals_once_and_still_says_vary() {
     let site = Site::new();
-    let handle = site.layer.handle(&http::HeaderMap::new());
+    let handle = site.layer.handle(&http::Method::GET, &http::HeaderMap::new());
     handle.load().await.unwrap().insert("name", "Merlin").unwrap();
     let (mut first, mut second) = (ok(""), ok(""));
     site.layer.finish(&handle, &mut first).await.unwrap();

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305};
 use divan::{Bencher, black_box};
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Outcome, Session, Sessions};
+use waxseal_store::{Access, Outcome, Session, Sessions};
 
 fn main() {
     divan::main();
@@ -54,7 +54,7 @@ const SHAPES: [(usize, usize); 3] = [(4, 14), (42, 50), (1, 2_500)];
 fn open(bencher: Bencher, (keys, bytes): (usize, usize)) {
     let sessions = sessions();
     let token = token(&sessions, keys, bytes);
-    bencher.bench(|| sessions.open(black_box(token.as_bytes()), NOW + LATER).unwrap());
+    bencher.bench(|| sessions.open(black_box(token.as_bytes()), Access::Read, NOW + LATER).unwrap());
 }
 
 /// What [`open`] would cost if it were nothing but the cipher.
@@ -78,7 +78,7 @@ fn cipher_alone(bencher: Bencher, (keys, bytes): (usize, usize)) {
 fn change_and_commit(bencher: Bencher, (keys, bytes): (usize, usize)) {
     let sessions = sessions();
     let token = token(&sessions, keys, bytes);
-    let opened = || sessions.open(token.as_bytes(), NOW).unwrap();
+    let opened = || sessions.open(token.as_bytes(), Access::Read, NOW).unwrap().ready().unwrap();
     bencher.with_inputs(opened).bench_values(|session| {
         session.insert("key0000", black_box(7)).unwrap();
         commit(&sessions, &session)

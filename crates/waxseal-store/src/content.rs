@@ -1,34 +1,25 @@
 //! What is sealed of a session: its class, its metadata, its entries (`docs/format.md`, "What is sealed").
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use waxseal_crypto::Opened;
 
 use crate::entries::Entries;
-use crate::{value, varint};
+use crate::metadata::Metadata;
+use crate::varint;
 
 const ENCODING_VERSION: u8 = 0x01;
 const ORDINARY: u8 = 0;
 const PERMANENT: u8 = 1;
-const EMPTY_MAP: &[u8] = &[0x80];
 
 /// Kept free of entries, so that what the framework itself remembers about a visitor always finds a place.
 const METADATA_ROOM_BYTES: usize = 256;
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Content {
     pub(crate) permanent: bool,
-    /// One MessagePack map, outside the user's keys. Nothing here reads it yet; what a later release
-    /// put there is carried along.
-    metadata: Cow<'static, [u8]>,
+    pub(crate) metadata: Metadata,
     pub(crate) entries: Entries,
-}
-
-impl Default for Content {
-    fn default() -> Self {
-        Self { permanent: false, metadata: Cow::Borrowed(EMPTY_MAP), entries: Entries::default() }
-    }
 }
 
 impl Content {
@@ -47,11 +38,7 @@ impl Content {
         };
         let length = varint::read(&mut rest).ok_or("a length is not in its shortest form")?;
         let metadata = rest.get(..length).ok_or("its metadata is longer than what is there")?;
-        let metadata = match metadata {
-            EMPTY_MAP => Cow::Borrowed(EMPTY_MAP),
-            map if value::is_map(map) => Cow::Owned(map.to_vec()),
-            _ => return Err("its metadata is not one MessagePack map"),
-        };
+        let metadata = Metadata::parse(metadata)?;
         let entries = payload.len() - rest.len() + length;
         Ok(Self { permanent, metadata, entries: Entries::parse(opened, entries)? })
     }
@@ -59,20 +46,20 @@ impl Content {
     pub(crate) fn write(&self, buffer: &mut Vec<u8>) {
         buffer.push(ENCODING_VERSION);
         buffer.push(if self.permanent { PERMANENT } else { ORDINARY });
-        varint::write(buffer, self.metadata.len());
-        buffer.extend_from_slice(&self.metadata);
+        varint::write(buffer, self.metadata.bytes().len());
+        buffer.extend_from_slice(self.metadata.bytes());
         self.entries.write(buffer);
     }
 
     /// Bytes to plan with: what [`Self::write`] adds, and the room kept for metadata.
     pub(crate) fn planned_size(&self) -> usize {
-        let metadata = self.metadata.len().max(METADATA_ROOM_BYTES);
+        let metadata = self.metadata.bytes().len().max(METADATA_ROOM_BYTES);
         2 + varint::size(metadata) + metadata + self.entries.size()
     }
 
     /// Whether losing this would lose nothing.
     pub(crate) fn is_blank(&self) -> bool {
-        !self.permanent && *self.metadata == *EMPTY_MAP && self.entries.len() == 0
+        !self.permanent && self.metadata.is_empty() && self.entries.len() == 0
     }
 }
 

@@ -1,8 +1,9 @@
 //! Why a session could not be read, written or sealed.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::ValueError;
+use crate::{Fault, ValueError};
 
 /// Why a session could not be read, written or sealed.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +17,9 @@ pub enum Error {
         /// What is wrong with its value.
         source: ValueError,
     },
-    /// The session no longer fits a cookie. It was left as it was before the call.
+    /// The session no longer fits its cookie, or its record on the server. It was left as it was before the call.
     #[error(
-        "the session would be {size} bytes and its cookie holds {limit}; {largest}; \
+        "the session would be {size} bytes and there is room for {limit}; {largest}; \
          keep large data in a database and its id in the session"
     )]
     TooLarge {
@@ -35,6 +36,36 @@ pub enum Error {
     /// [`Session::destroy`](crate::Session::destroy) ended it.
     #[error("the session was ended by destroy(); call renew_empty() instead to go on with an empty one")]
     Ended,
+    /// The store cannot be reached or used now, or nobody can tell whether it did what was asked.
+    #[error("the session store does not answer; try again in some seconds")]
+    Unavailable(#[source] StoreError),
+    /// The store refused what was asked, and would again.
+    #[error("the session store failed")]
+    Store(#[source] StoreError),
+    /// The store does not answer, and what is shown of this session is a copy: nothing can be written to it.
+    #[error("the session store does not answer, so this session can only be read; try again in some seconds")]
+    Unconfirmed,
+    /// Another request changed this key meanwhile, after the handler had seen what was there.
+    #[error("another request changed session[{key:?}] at the same time; repeat this one")]
+    Conflict {
+        /// The key.
+        key: String,
+    },
+    /// Other requests changed the session each time that this one tried to save it.
+    #[error("too many requests change this session at once; repeat this one")]
+    Contended,
+    /// The session was ended by another request, or its time ran out, before this one could save it.
+    #[error("the session was ended meanwhile, and nothing was saved; sign in again")]
+    Gone,
+    /// Another request gave the session a new id, as a sign-in does; this one came with the old.
+    #[error("another request renewed this session; repeat this one")]
+    Renewed,
+    /// An owner's name is empty, too long, or has control characters.
+    #[error("an owner's name has 1 to 255 bytes and no control characters")]
+    Owner,
+    /// These sessions live in cookies alone, and nobody could list or end them.
+    #[error("sessions in state `cookie` are kept nowhere; use state `store` or `mirrored`")]
+    NoStore,
     /// A lifetime is zero, or longer than 136 years.
     #[error("a session's {0} lifetime must be between 1 and 4294967294 seconds")]
     Lifetime(&'static str),
@@ -44,6 +75,53 @@ pub enum Error {
     /// The operating system had no randomness for a session id.
     #[error("no randomness for a session id")]
     Random(#[source] getrandom::Error),
+}
+
+/// What a store said, whichever store it is.
+#[derive(Clone)]
+pub struct StoreError {
+    fault: Fault,
+    error: Arc<dyn std::error::Error + Send + Sync>,
+}
+
+impl StoreError {
+    pub(crate) fn new(fault: Fault, error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { fault, error: Arc::new(error) }
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        self.fault
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreError({:?}, {})", self.fault, self.error)
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// By what it means for the request: waiting helps, or it does not.
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error.fault {
+            Fault::Outage => Self::Unavailable(error),
+            Fault::Defect => Self::Store(error),
+        }
+    }
 }
 
 /// The largest entries of a session, each with its bytes.

@@ -7,8 +7,10 @@ use waxseal_crypto::{KeyId, Limits, Times};
 
 use crate::content::Content;
 use crate::error::{Reason, Rejected};
+use crate::moment::unix_seconds;
+use crate::origin::COOKIE_ID_BYTES;
 use crate::session::Session;
-use crate::sessions::{SESSION_ID_BYTES, Sessions, unix_seconds};
+use crate::sessions::Sessions;
 
 /// What a token holds, also one whose time is over; from [`Sessions::inspect`].
 #[derive(Debug)]
@@ -34,13 +36,13 @@ impl Sessions {
         let opened = opened.map_err(|rejected| Reason::Seal(rejected.reason()))?;
         let (key, position, times) = (opened.key(), opened.key_position(), opened.times());
         let content = match opened.payload().len() {
-            0..SESSION_ID_BYTES => Err("it ends before its id"),
-            _ => Content::parse(Arc::new(opened), SESSION_ID_BYTES),
+            0..COOKIE_ID_BYTES => Err("it ends before its id"),
+            _ => Content::parse(Arc::new(opened), COOKIE_ID_BYTES),
         };
         let lifetimes = self.limits();
         let (limits, session, unread) = match content {
             Ok(content) => {
-                let session = Session::new(content, None, ring);
+                let session = Session::new(content, None, ring, false);
                 (lifetimes.of(session.is_permanent()), Some(session), None)
             }
             Err(why) => (lifetimes.widest(), None, Some(Reason::Content(why))),

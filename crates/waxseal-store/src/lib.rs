@@ -7,7 +7,7 @@
 //! ```
 //! use std::time::SystemTime;
 //! use waxseal_crypto::{Keyring, SecretKey};
-//! use waxseal_store::{Outcome, Sessions};
+//! use waxseal_store::{Access, Outcome, Sessions};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let keyring = Keyring::new(SecretKey::generate()?);
@@ -15,7 +15,7 @@
 //! let session = sessions.create();
 //! session.insert("name", "Gandalf")?;
 //! match sessions.commit(&session, SystemTime::now()).await? {
-//!     Outcome::Set { token, .. } => assert!(sessions.open(token.as_bytes(), SystemTime::now()).is_ok()),
+//!     Outcome::Set { token, .. } => assert!(sessions.open(token.as_bytes(), Access::Read, SystemTime::now()).is_ok()),
 //!     _ => unreachable!("the session was changed"),
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
@@ -25,6 +25,7 @@
 //! Time is an argument everywhere, so expiry is a table test and not a sleep. How a token travels (cookies,
 //! headers) is left to `waxseal-http`; how bytes are sealed, to `waxseal-crypto`.
 
+mod any_store;
 mod change;
 mod content;
 mod entries;
@@ -32,10 +33,13 @@ mod error;
 mod inspect;
 mod lifetimes;
 mod memory;
+mod metadata;
 mod moment;
+mod origin;
 mod record;
 mod revision;
 mod ring;
+mod server;
 mod session;
 mod session_id;
 mod sessions;
@@ -48,16 +52,17 @@ mod value;
 mod varint;
 
 pub use entries::Value;
-pub use error::{Error, Largest, Reason, Rejected};
+pub use error::{Error, Largest, Reason, Rejected, StoreError};
 pub use inspect::Inspection;
 pub use lifetimes::Lifetimes;
 pub use memory::{MemoryError, MemoryStore};
 pub use moment::Moment;
 pub use record::{Confirmed, Creation, Cursor, Found, Life, Listed, Page, Pointer, Record, Swap, Trace};
 pub use revision::Revision;
+pub use server::{Access, Upkeep, WhenAway};
 pub use session::Session;
 pub use session_id::{Handle, NotAHandle, RecordKey, SessionId};
-pub use sessions::{Outcome, Sessions, Snapshot};
+pub use sessions::{Opened, Outcome, Pending, Sessions, Snapshot};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteError, SqliteOptions, SqliteStore};
 pub use store::{Fault, SessionStore};

@@ -34,6 +34,16 @@ impl Moment {
         self.0
     }
 
+    /// Whole seconds since 1970.
+    pub(crate) const fn as_secs(self) -> u64 {
+        self.0 / 1_000
+    }
+
+    /// Whether this is less than `span` after `since`, and not before it.
+    pub(crate) fn is_within(self, span: Duration, since: Self) -> bool {
+        self.0.checked_sub(since.0).is_some_and(|age| u128::from(age) < span.as_millis())
+    }
+
     /// `span` later, in whole milliseconds, or [`MAX`](Self::MAX).
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
@@ -54,6 +64,15 @@ impl From<Moment> for SystemTime {
     fn from(moment: Moment) -> Self {
         UNIX_EPOCH.checked_add(Duration::from_millis(moment.0)).unwrap_or(UNIX_EPOCH)
     }
+}
+
+/// Whole seconds since 1970, as the sealed format counts; a time before that becomes 1970.
+pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+pub(crate) fn system_time(unix_seconds: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_secs(unix_seconds)).unwrap_or(UNIX_EPOCH)
 }
 
 impl fmt::Display for Moment {

@@ -4,36 +4,83 @@ use metrics::Counter;
 use waxseal_crypto::{Context, Keyring, Sealer};
 
 use crate::error::Reason;
-use crate::sessions::SESSION_ID_BYTES;
+use crate::origin::COOKIE_ID_BYTES;
+
+/// What the keys are worked for.
+pub(crate) struct Contexts {
+    pub(crate) token: Context,
+    pub(crate) kept: Option<KeptContexts>,
+}
+
+/// Of sessions that are kept on the server.
+pub(crate) struct KeptContexts {
+    pub(crate) record: Context,
+    pub(crate) pointer: Context,
+}
 
 /// A ring at work. A session keeps the one that opened it, so that a change of keys never meets a request half-way.
 pub(crate) struct Ring {
     sealer: Sealer,
+    kept: Option<Kept>,
+    kid: [u8; 4],
     /// One for each key, in ring order: asked for once, so that a request pays an atomic increment.
     opened: Vec<Counter>,
 }
 
+struct Kept {
+    record: Sealer,
+    pointer: Sealer,
+}
+
 impl Ring {
-    pub(crate) fn new(keyring: &Keyring, context: &Context) -> Self {
+    pub(crate) fn new(keyring: &Keyring, contexts: &Contexts) -> Self {
         let opened = keyring
             .ids()
             .map(|kid| metrics::counter!("waxseal_cookies_opened_total", "kid" => kid.to_string()))
             .collect();
-        Self { sealer: keyring.sealer(context), opened }
+        let kept = contexts.kept.as_ref().map(|kept| Kept {
+            record: keyring.sealer(&kept.record),
+            pointer: keyring.sealer(&kept.pointer),
+        });
+        let first = keyring.ids().next().expect("a ring has at least one key");
+        Self { sealer: keyring.sealer(&contexts.token), kept, kid: *first.as_bytes(), opened }
     }
 
+    /// Of tokens.
     pub(crate) fn sealer(&self) -> &Sealer {
         &self.sealer
     }
 
-    /// Bytes that an encoded session may take in its token.
+    /// Of records.
+    pub(crate) fn record(&self) -> &Sealer {
+        &self.kept().record
+    }
+
+    /// Of the new id that a renewal leaves behind.
+    pub(crate) fn pointer(&self) -> &Sealer {
+        &self.kept().pointer
+    }
+
+    /// The id of the key that seals.
+    pub(crate) fn kid(&self) -> [u8; 4] {
+        self.kid
+    }
+
+    /// Bytes that an encoded session may take in its token, or in its record.
     pub(crate) fn capacity(&self) -> usize {
-        self.sealer.max_text_payload() - SESSION_ID_BYTES
+        match &self.kept {
+            None => self.sealer.max_text_payload() - COOKIE_ID_BYTES,
+            Some(kept) => kept.record.max_binary_payload(),
+        }
     }
 
     /// Counts a token that the key at `position` opened.
     pub(crate) fn count(&self, position: usize) {
         self.opened[position].increment(1);
+    }
+
+    fn kept(&self) -> &Kept {
+        self.kept.as_ref().expect("only sessions that are kept on the server ask for their keys")
     }
 }
 

@@ -2,17 +2,21 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::change::{Change, Operation};
+use crate::change::{Change, Operation, in_key};
 use crate::content::Content;
 use crate::entries::Value;
 use crate::error::Largest;
+use crate::metadata::{self, DEVICE, OWNER, SIGNED_IN};
+use crate::moment::{system_time, unix_seconds};
+use crate::origin::Origin;
 use crate::ring::Ring;
-use crate::value::{self, ValueError};
-use crate::{Error, sessions::Origin};
+use crate::value;
+use crate::{Error, Handle, Record};
 
 /// The dictionary that follows a visitor: Flask's `session`, under Rust's map names.
 ///
@@ -28,7 +32,9 @@ use crate::{Error, sessions::Origin};
 ///
 /// Every method that writes fails with [`Error::Sent`] once the answer's head has left, and with
 /// [`Error::Ended`] after [`destroy`](Self::destroy). One that adds data fails with [`Error::TooLarge`] when
-/// the session would outgrow its cookie, and leaves it as it was.
+/// the session would outgrow its cookie (in states `store` and `mirrored`: a mebibyte), and leaves it as it was.
+/// In those two states also with [`Error::Renewed`] for a visitor who came with an id that a sign-in has
+/// replaced, and with [`Error::Unconfirmed`] for one who is served from a copy while the store is away.
 ///
 /// # Example
 ///
@@ -54,12 +60,10 @@ pub(crate) struct State {
     pub(crate) origin: Option<Origin>,
     /// The keys that opened it and will seal it: one request, one ring.
     pub(crate) ring: Arc<Ring>,
-    /// Bytes that the encoded session may take.
-    pub(crate) capacity: usize,
+    /// Whether an `insert` answers for the value that it replaces.
+    pub(crate) strict: bool,
     pub(crate) log: Vec<Change>,
     pub(crate) accessed: bool,
-    /// Something beside the entries changed, which the log does not hold.
-    pub(crate) touched: bool,
     pub(crate) renewed: bool,
     pub(crate) phase: Phase,
 }
@@ -73,22 +77,36 @@ pub(crate) enum Phase {
     RolledBack,
     /// Committed; the head has left.
     Sent,
+    /// It can be read, and whatever becomes of this request, the browser keeps what it has.
+    ReadOnly(ReadOnly),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadOnly {
+    /// It came with an id that a renewal has replaced: a slow answer must not displace the new cookie.
+    Renewed,
+    /// The store is away.
+    Outage,
 }
 
 impl Session {
-    pub(crate) fn new(content: Content, origin: Option<Origin>, ring: Arc<Ring>) -> Self {
-        let capacity = ring.capacity();
+    pub(crate) fn new(content: Content, origin: Option<Origin>, ring: Arc<Ring>, strict: bool) -> Self {
+        let (log, phase) = (Vec::new(), Phase::Open);
         Self(Arc::new(Mutex::new(State {
             content,
             origin,
             ring,
-            capacity,
-            log: Vec::new(),
+            strict,
+            log,
             accessed: false,
-            touched: false,
             renewed: false,
-            phase: Phase::Open,
+            phase,
         })))
+    }
+
+    pub(crate) fn read_only(self, why: ReadOnly) -> Self {
+        self.lock().phase = Phase::ReadOnly(why);
+        self
     }
 
     /// The value under `key`, decoded as a `T`; `None` if there is none.
@@ -110,7 +128,7 @@ impl Session {
     /// write may have.
     pub fn insert<T: Serialize>(&self, key: &str, value: T) -> Result<(), Error> {
         let value = value::encode(&value).map_err(in_key(key))?;
-        self.write_key(key, &Operation::Set(value))
+        self.change(key, &Operation::Set(value), |_| Ok(()))
     }
 
     /// Puts every pair in, or on an error none.
@@ -149,9 +167,7 @@ impl Session {
     ///
     /// Those that every write may have.
     pub fn remove(&self, key: &str) -> Result<bool, Error> {
-        let there = self.read().content.entries.contains(key);
-        self.write_key(key, &Operation::Remove)?;
-        Ok(there)
+        self.change(key, &Operation::Remove, |there| Ok(there.is_some()))
     }
 
     /// Takes the entry out and decodes it: Flask's `pop`. If it is no `T`, it stays.
@@ -160,9 +176,7 @@ impl Session {
     ///
     /// [`Error::Value`] if something else is stored there, and those that every write may have.
     pub fn take<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
-        let value = self.get(key)?;
-        self.write_key(key, &Operation::Remove)?;
-        Ok(value)
+        self.change(key, &Operation::Take, |there| there.map(Value::decode).transpose().map_err(in_key(key)))
     }
 
     /// Changes the value under `key` in place; a missing one starts as `T::default()`.
@@ -183,7 +197,7 @@ impl Session {
             change(&mut value);
             value::encode(&value)
         };
-        self.write_key(key, &Operation::Update(Arc::new(update)))
+        self.change(key, &Operation::Update(Arc::new(update)), |_| Ok(()))
     }
 
     /// Adds to an integer; a missing one counts as 0. Additions of parallel requests add up.
@@ -192,7 +206,7 @@ impl Session {
     ///
     /// [`Error::Value`] if no integer is stored there or the sum leaves 64 bits, and those that every write may have.
     pub fn add(&self, key: &str, amount: i64) -> Result<(), Error> {
-        self.write_key(key, &Operation::Add(amount))
+        self.change(key, &Operation::Add(amount), |_| Ok(()))
     }
 
     /// Appends to a list; a missing one starts empty. Items of parallel requests are all kept.
@@ -202,7 +216,7 @@ impl Session {
     /// [`Error::Value`] if no list is stored there, and those that every write may have.
     pub fn append<T: Serialize>(&self, key: &str, item: T) -> Result<(), Error> {
         let item = value::encode(&item).map_err(in_key(key))?;
-        self.write_key(key, &Operation::Append(item))
+        self.change(key, &Operation::Append(item), |_| Ok(()))
     }
 
     /// The value under `key`; if there is none, `default()` is put there first: Flask's `setdefault`.
@@ -219,7 +233,8 @@ impl Session {
             return Ok(value);
         }
         let value = default();
-        self.insert(key, &value)?;
+        let encoded = value::encode(&value).map_err(in_key(key))?;
+        self.change(key, &Operation::SetDefault(encoded), |_| Ok(()))?;
         Ok(value)
     }
 
@@ -264,7 +279,7 @@ impl Session {
     pub fn clear(&self) -> Result<(), Error> {
         let mut state = self.write()?;
         if state.content.entries.len() > 0 {
-            state.record(Change::Clear);
+            state.make(Change::Clear)?;
         }
         Ok(())
     }
@@ -300,9 +315,85 @@ impl Session {
     /// Those that every write may have.
     pub fn set_permanent(&self, permanent: bool) -> Result<(), Error> {
         let mut state = self.write()?;
-        state.touched |= state.content.permanent != permanent;
-        state.content.permanent = permanent;
+        if state.content.permanent != permanent {
+            state.make(Change::Permanent(permanent))?;
+        }
         Ok(())
+    }
+
+    /// Whose session it is, once somebody [signed in](Self::sign_in).
+    #[must_use]
+    pub fn owner(&self) -> Option<String> {
+        self.read().content.metadata.get(OWNER)
+    }
+
+    /// Says whose session it is: the app's own name for a user, such as a number. The owner's sessions can then be
+    /// listed and ended. `None` makes it nobody's.
+    ///
+    /// At a sign-in, call [`sign_in`](Self::sign_in), which does this and more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Owner`] if the name is empty, longer than 255 bytes, or has control characters, and those that every
+    /// write may have.
+    pub fn set_owner(&self, owner: Option<&str>) -> Result<(), Error> {
+        let operation = match owner {
+            None => Operation::Remove,
+            Some(owner) if is_name(owner) => Operation::Set(metadata::encode(owner)),
+            Some(_) => return Err(Error::Owner),
+        };
+        self.set_metadata(OWNER, operation)
+    }
+
+    /// Signs `owner` in at the moment `now`: a [new id](Self::renew), so that one planted before is worth nothing, the
+    /// [owner](Self::set_owner), and the [time](Self::signed_in_at). The entries stay; to keep none, call
+    /// [`renew_empty`](Self::renew_empty) before.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`set_owner`](Self::set_owner).
+    pub fn sign_in(&self, owner: &str, now: SystemTime) -> Result<(), Error> {
+        self.set_owner(Some(owner))?;
+        self.set_metadata(SIGNED_IN, Operation::Set(metadata::encode(&unix_seconds(now))))?;
+        self.renew()
+    }
+
+    /// When the owner last proved who they are.
+    #[must_use]
+    pub fn signed_in_at(&self) -> Option<SystemTime> {
+        self.read().content.metadata.get(SIGNED_IN).map(system_time)
+    }
+
+    /// Whether somebody signed in at most `span` before `now`: to be asked before a password is changed or money
+    /// sent. A time in the future does not count.
+    #[must_use]
+    pub fn signed_in_within(&self, span: Duration, now: SystemTime) -> bool {
+        let age = self.signed_in_at().and_then(|at| now.duration_since(at).ok());
+        self.owner().is_some() && age.is_some_and(|age| age <= span)
+    }
+
+    /// What to call the visitor's device in lists, such as "Firefox on Linux"; cut to 128 bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those that every write may have.
+    pub fn set_device(&self, device: &str) -> Result<(), Error> {
+        let fits = |end: &usize| device.is_char_boundary(*end);
+        let end = (0..=Record::MAX_DEVICE_BYTES.min(device.len())).rev().find(fits).unwrap_or(0);
+        self.set_metadata(DEVICE, Operation::Set(metadata::encode(&device[..end])))
+    }
+
+    /// The public name of this session in its owner's list; `None` if it is new, or lives in a cookie alone.
+    #[must_use]
+    pub fn handle(&self) -> Option<Handle> {
+        self.read().origin.as_ref().and_then(Origin::handle)
+    }
+
+    /// Whether what is shown is the truth, or was within the last seconds. False only while the store is away and a
+    /// recently confirmed copy is shown in its place; nothing can be written then.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        self.lock().phase != Phase::ReadOnly(ReadOnly::Outage)
     }
 
     /// Gives the session a new id and a new absolute lifetime, and keeps its entries. Call it at every sign-in
@@ -324,12 +415,9 @@ impl Session {
     pub fn renew_empty(&self) -> Result<(), Error> {
         let mut state = self.lock();
         state.accessed = true;
-        if state.phase == Phase::Sent {
-            return Err(Error::Sent);
-        }
+        state.phase.allows_ending()?;
         state.phase = Phase::Open;
-        state.content = Content::default();
-        state.log.push(Change::Clear);
+        state.make(Change::Reset)?;
         state.renewed = true;
         Ok(())
     }
@@ -343,9 +431,7 @@ impl Session {
     pub fn destroy(&self) -> Result<(), Error> {
         let mut state = self.lock();
         state.accessed = true;
-        if state.phase == Phase::Sent {
-            return Err(Error::Sent);
-        }
+        state.phase.allows_ending()?;
         state.content = Content::default();
         state.phase = Phase::Ended;
         Ok(())
@@ -381,20 +467,46 @@ impl Session {
             Phase::Open | Phase::RolledBack => Ok(state),
             Phase::Ended => Err(Error::Ended),
             Phase::Sent => Err(Error::Sent),
+            Phase::ReadOnly(why) => Err(why.into()),
         }
     }
 
-    fn write_key(&self, key: &str, operation: &Operation) -> Result<(), Error> {
+    fn set_metadata(&self, name: &'static str, operation: Operation) -> Result<(), Error> {
+        let mut state = self.write()?;
+        if let Operation::Set(value) = &operation
+            && state.content.metadata.encoded(name) == Some(value)
+        {
+            return Ok(());
+        }
+        let mut after = state.content.clone();
+        after.metadata.apply(name, &operation).map_err(in_key(name))?;
+        let (now, size, limit) = (state.content.planned_size(), after.planned_size(), state.ring.capacity());
+        if size > limit.max(now) {
+            return Err(Error::TooLarge { size, limit, largest: Largest::of(after.entries.sizes()) });
+        }
+        state.content = after;
+        state.log.push(Change::Metadata(name, operation));
+        Ok(())
+    }
+
+    /// Does `operation` to the value under `key`, and answers what `look` says of the value that was there.
+    fn change<T>(
+        &self,
+        key: &str,
+        operation: &Operation,
+        look: impl Fn(Option<&Value>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         loop {
             let (current, changes) = {
                 let state = self.write()?;
                 (state.content.entries.get(key), state.log.len())
             };
+            // Outside the lock: an update and a decoder run their caller's code.
+            let answer = look(current.as_ref())?;
             let current = current.as_ref().map(Value::bytes);
-            // Outside the lock: an update runs its caller's code.
             let next = operation.next(current).map_err(in_key(key))?;
             if next.as_deref() == current {
-                return Ok(());
+                return Ok(answer);
             }
             let mut state = self.write()?;
             if state.log.len() != changes {
@@ -403,24 +515,54 @@ impl Session {
             if let Some(value) = &next {
                 state.check_room(key, value.len())?;
             }
+            let key: Arc<str> = key.into();
+            let seen = operation.shows(current, state.strict);
+            state.log.extend(seen.map(|sight| Change::Seen(key.clone(), sight)));
             match next {
-                Some(value) => state.content.entries.set(key, value),
-                None => _ = state.content.entries.remove(key),
+                Some(value) => state.content.entries.set(&key, value),
+                None => _ = state.content.entries.remove(&key),
             }
-            state.log.push(Change::Key(key.into(), operation.clone()));
-            return Ok(());
+            state.log.push(Change::Key(key, operation.clone()));
+            return Ok(answer);
         }
     }
 }
 
+impl Phase {
+    /// Ending a session, or starting it anew, is allowed when writing to it is, and after a `destroy()`.
+    fn allows_ending(self) -> Result<(), Error> {
+        match self {
+            Self::Open | Self::Ended | Self::RolledBack => Ok(()),
+            Self::Sent => Err(Error::Sent),
+            // The browser may forget its cookie, also while nobody can be told. Another's newer one stays.
+            Self::ReadOnly(ReadOnly::Outage) => Ok(()),
+            Self::ReadOnly(ReadOnly::Renewed) => Err(Error::Renewed),
+        }
+    }
+}
+
+impl From<ReadOnly> for Error {
+    fn from(why: ReadOnly) -> Self {
+        match why {
+            ReadOnly::Renewed => Self::Renewed,
+            ReadOnly::Outage => Self::Unconfirmed,
+        }
+    }
+}
+
+fn is_name(owner: &str) -> bool {
+    (1..=Record::MAX_OWNER_BYTES).contains(&owner.len()) && !owner.contains(char::is_control)
+}
+
 impl State {
     pub(crate) fn is_modified(&self) -> bool {
-        !self.log.is_empty() || self.touched || self.renewed || self.phase == Phase::Ended
+        !self.log.is_empty() || self.renewed || self.phase == Phase::Ended
     }
 
-    fn record(&mut self, change: Change) {
-        change.apply(&mut self.content.entries).expect("clearing cannot fail");
+    fn make(&mut self, change: Change) -> Result<(), Error> {
+        change.apply(&mut self.content)?;
         self.log.push(change);
+        Ok(())
     }
 
     fn check_room(&self, key: &str, value_bytes: usize) -> Result<(), Error> {
@@ -434,12 +576,12 @@ impl State {
     /// Whether the session still fits with entries of so many bytes; one that was over the limit already may
     /// always shrink.
     fn check_size(&self, entries: usize, largest: impl FnOnce() -> Largest) -> Result<(), Error> {
-        let now = self.content.planned_size();
+        let (now, limit) = (self.content.planned_size(), self.ring.capacity());
         let size = now - self.content.entries.size() + entries;
-        if size <= self.capacity.max(now) {
+        if size <= limit.max(now) {
             return Ok(());
         }
-        Err(Error::TooLarge { size, limit: self.capacity, largest: largest() })
+        Err(Error::TooLarge { size, limit, largest: largest() })
     }
 }
 
@@ -454,8 +596,4 @@ impl fmt::Debug for Session {
             .field("modified", &state.is_modified())
             .finish_non_exhaustive()
     }
-}
-
-fn in_key(key: &str) -> impl FnOnce(ValueError) -> Error {
-    move |source| Error::Value { key: key.to_owned(), source }
 }

@@ -1,19 +1,23 @@
-//! Opens, makes and seals sessions.
+//! Opens, makes and commits sessions.
 
+use std::future::ready;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use waxseal_crypto::{Context, Keyring, Times};
+use waxseal_crypto::{Context, Keyring, Limits, Times};
 
 use crate::content::Content;
 use crate::error::{Reason, Rejected};
-use crate::ring::{Refusals, Ring};
+use crate::moment::{system_time, unix_seconds};
+use crate::origin::{COOKIE_ID_BYTES, Carried, Origin};
+use crate::record::{Cursor, Listed, Page};
+use crate::ring::{Contexts, KeptContexts, Refusals, Ring};
+use crate::server::{Access, Draft, Server, Token, Upkeep, WhenAway};
 use crate::session::{Phase, Session, State};
-use crate::{Error, Lifetimes};
+use crate::{Error, Handle, Lifetimes, SessionStore};
 
-pub(crate) const SESSION_ID_BYTES: usize = 16;
 /// A key that was just promoted elsewhere must not make two servers re-seal each other's copies.
-const RESEAL_AFTER_SECONDS: u64 = 60;
+pub(crate) const RESEAL_AFTER_SECONDS: u64 = 60;
 /// Activity is noted when a twentieth of the idle time has passed since the last seal, and a minute or half of it at
 /// least.
 const REFRESH_SHARE: u64 = 20;
@@ -21,9 +25,17 @@ const REFRESH_AFTER_SECONDS: u64 = 60;
 
 /// Opens tokens into sessions and seals sessions into tokens: a token is text that a browser carries.
 ///
-/// Made once and shared. State `cookie`: the token is the whole session, sealed, and nothing is kept on the
-/// server. It cannot be read or changed by whoever holds it; what it cannot do, without anything on the server,
-/// is to refuse an older copy of itself before that copy's time is over.
+/// Made once and shared, in one of three states:
+///
+/// | state | in the token | in the store |
+/// |---|---|---|
+/// | [`cookie`](Self::cookie) | the whole session | nothing |
+/// | [`store`](Self::store) | an id | the session |
+/// | [`mirrored`](Self::mirrored) | the whole session, and which revision of it | the session: the truth |
+///
+/// A token cannot be read or changed by whoever holds it. What state `cookie` cannot do is to refuse an older copy of
+/// a token before that copy's time is over, or to keep what two requests write at once; the others do both, by the rules
+/// of `docs/states.md`.
 ///
 /// Its keys can be [changed](Self::set_keyring) while it works. It counts, through the `metrics` facade, the tokens
 /// that each key opened and those that were refused: `waxseal_cookies_opened_total{kid}`, by which an operator sees
@@ -34,7 +46,7 @@ const REFRESH_AFTER_SECONDS: u64 = 60;
 /// ```
 /// # use std::time::SystemTime;
 /// use waxseal_crypto::{Keyring, SecretKey};
-/// use waxseal_store::{Outcome, Sessions};
+/// use waxseal_store::{Access, Outcome, Sessions};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let keyring = Keyring::new(SecretKey::generate()?);
@@ -44,17 +56,19 @@ const REFRESH_AFTER_SECONDS: u64 = 60;
 /// session.insert("name", "Gandalf")?;
 /// let Outcome::Set { token, .. } = sessions.commit(&session, SystemTime::now()).await? else { panic!() };
 ///
-/// let session = sessions.open(token.as_bytes(), SystemTime::now())?;
+/// let session = sessions.open(token.as_bytes(), Access::Read, SystemTime::now())?.load(SystemTime::now()).await?;
 /// assert_eq!(session.get::<String>("name")?.as_deref(), Some("Gandalf"));
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Sessions {
     name: String,
-    context: Context,
+    contexts: Contexts,
     ring: RwLock<Arc<Ring>>,
     refusals: Refusals,
     lifetimes: Lifetimes,
+    /// In states `store` and `mirrored`.
+    server: Option<Server>,
 }
 
 /// The keys of one moment: what one request opens its tokens with; from [`Sessions::snapshot`].
@@ -63,6 +77,23 @@ pub struct Sessions {
 pub struct Snapshot<'a> {
     sessions: &'a Sessions,
     ring: Arc<Ring>,
+}
+
+/// A good token.
+#[derive(Debug)]
+pub enum Opened<'a> {
+    /// The session was in it, and nobody has to be asked.
+    Ready(Session),
+    /// The store has to be asked.
+    Pending(Pending<'a>),
+}
+
+/// A good token whose session the store has, or has to confirm.
+pub struct Pending<'a> {
+    sessions: &'a Sessions,
+    ring: Arc<Ring>,
+    token: Box<Token>,
+    access: Access,
 }
 
 /// What the browser should do with its token; from [`Sessions::commit`].
@@ -82,13 +113,6 @@ pub enum Outcome {
     Remove,
 }
 
-/// Where an opened session came from.
-pub(crate) struct Origin {
-    id: [u8; SESSION_ID_BYTES],
-    times: Times,
-    needs_reseal: bool,
-}
-
 impl Sessions {
     /// State `cookie`, for the cookie called `cookie` (its complete name) of the app called `audience`: a
     /// token made for one pair is a stranger to every other.
@@ -97,10 +121,81 @@ impl Sessions {
     ///
     /// [`Error::Seal`] if either is longer than 255 bytes.
     pub fn cookie(keyring: &Keyring, cookie: &str, audience: &str) -> Result<Self, Error> {
-        let context = Context::new("session")?.with_name(cookie)?.with_audience(audience)?;
-        let ring = RwLock::new(Arc::new(Ring::new(keyring, &context)));
+        Self::new(keyring, "session", cookie, audience, None)
+    }
+
+    /// State `store`: the token is a sealed id, and every request asks `store`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`cookie`](Self::cookie).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::time::SystemTime;
+    /// # use waxseal_crypto::{Keyring, SecretKey};
+    /// use waxseal_store::{Access, MemoryStore, Outcome, Sessions};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let keyring = Keyring::new(SecretKey::generate()?);
+    /// # let now = SystemTime::now();
+    /// let sessions = Sessions::store(&keyring, "__Host-session", "wizard", MemoryStore::new())?;
+    /// let session = sessions.create();
+    /// session.sign_in("user-7", now)?;
+    /// let Outcome::Set { token, .. } = sessions.commit(&session, now).await? else { panic!() };
+    ///
+    /// sessions.end_all("user-7", now).await?;
+    /// let session = sessions.open(token.as_bytes(), Access::Read, now)?.load(now).await?;
+    /// assert!(session.is_new(), "the visitor is a stranger");
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn store(
+        keyring: &Keyring,
+        cookie: &str,
+        audience: &str,
+        store: impl SessionStore,
+    ) -> Result<Self, Error> {
+        let server = Server::new(Arc::new(store), false);
+        Self::new(keyring, "session/store", cookie, audience, Some(server))
+    }
+
+    /// State `mirrored`: the token is the whole session, and `store` has the truth. What only reads is served from the
+    /// token while that was confirmed within the [window](Self::window); what acts asks first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`cookie`](Self::cookie).
+    pub fn mirrored(
+        keyring: &Keyring,
+        cookie: &str,
+        audience: &str,
+        store: impl SessionStore,
+    ) -> Result<Self, Error> {
+        let server = Server::new(Arc::new(store), true);
+        Self::new(keyring, "session/mirrored", cookie, audience, Some(server))
+    }
+
+    fn new(
+        keyring: &Keyring,
+        purpose: &str,
+        cookie: &str,
+        audience: &str,
+        server: Option<Server>,
+    ) -> Result<Self, Error> {
+        let kept = match &server {
+            None => None,
+            Some(_) => Some(KeptContexts {
+                record: Context::new("record")?.with_audience(audience)?,
+                pointer: Context::new("pointer")?.with_audience(audience)?,
+            }),
+        };
+        let token = Context::new(purpose)?.with_name(cookie)?.with_audience(audience)?;
+        let contexts = Contexts { token, kept };
+        let ring = RwLock::new(Arc::new(Ring::new(keyring, &contexts)));
         let (name, refusals) = (cookie.to_owned(), Refusals::new());
-        Ok(Self { name, context, ring, refusals, lifetimes: Lifetimes::default() })
+        Ok(Self { name, contexts, ring, refusals, lifetimes: Lifetimes::default(), server })
     }
 
     /// Changes the keys, at once and for every session opened or created from now on. Those at work are committed
@@ -108,7 +203,7 @@ impl Sessions {
     ///
     /// The handles of the counters are asked for here, so whoever records metrics sets that up before.
     pub fn set_keyring(&self, keyring: &Keyring) {
-        let ring = Arc::new(Ring::new(keyring, &self.context));
+        let ring = Arc::new(Ring::new(keyring, &self.contexts));
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
     }
 
@@ -128,7 +223,79 @@ impl Sessions {
     #[must_use]
     pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
         self.lifetimes = lifetimes;
+        if let Some(server) = &mut self.server {
+            server.lifetimes = lifetimes;
+        }
         self
+    }
+
+    /// State `mirrored`: for how long after a confirm a copy is shown without asking; 5 seconds unless told otherwise.
+    /// Zero asks every time.
+    #[must_use]
+    pub fn window(mut self, window: Duration) -> Self {
+        if let Some(server) = &mut self.server {
+            server.set_freshness(|freshness| freshness.window = window);
+        }
+        self
+    }
+
+    /// State `mirrored`: for how long after its last confirm a copy can be read while the store is away; 5 minutes
+    /// unless told otherwise, a quarter of an hour at most, and never longer than the idle time. Zero fails at once.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        const MOST: Duration = Duration::from_secs(15 * 60);
+        if let Some(server) = &mut self.server {
+            server.set_freshness(|freshness| freshness.grace = grace.min(MOST));
+        }
+        self
+    }
+
+    /// On the server: an `insert` that would replace what another request wrote meanwhile is an
+    /// [`Error::Conflict`], instead of the last word.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        if let Some(server) = &mut self.server {
+            server.strict = strict;
+        }
+        self
+    }
+
+    /// On the server: gives each session a new id so often, beside every sign-in. Off unless set. The old id leads to the
+    /// new one for 20 seconds.
+    #[must_use]
+    pub fn renew_every(mut self, every: Option<Duration>) -> Self {
+        if let Some(server) = &mut self.server {
+            server.renew_every = every;
+        }
+        self
+    }
+
+    /// State `store`: what a visitor sees while the store is away.
+    #[must_use]
+    pub fn when_away(mut self, policy: WhenAway) -> Self {
+        if let Some(server) = &mut self.server {
+            server.when_away = policy;
+        }
+        self
+    }
+
+    /// Waits between tries with `pause`, the timer of whatever runtime there is. Without it tries follow each other at
+    /// once.
+    #[must_use]
+    pub fn with_pause<F>(mut self, pause: impl Fn(Duration) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if let Some(server) = &mut self.server {
+            server.pause = Some(Arc::new(move |span| Box::pin(pause(span))));
+        }
+        self
+    }
+
+    /// Whether a store has a part in the sessions.
+    #[must_use]
+    pub fn has_store(&self) -> bool {
+        self.server.is_some()
     }
 
     /// A session for a visitor without one. Nothing is drawn, kept or sent unless something is put into it.
@@ -137,48 +304,207 @@ impl Sessions {
         self.snapshot().create()
     }
 
-    /// Opens a token, any bytes at all, as it is at the time `now`.
+    /// Opens a token, any bytes at all, as it is at the time `now`. Asks nobody; what comes out may have to.
     ///
     /// # Errors
     ///
     /// [`Rejected`] if it is nobody's session: the visitor is a stranger then, and gets [`create`](Self::create).
-    pub fn open(&self, token: &[u8], now: SystemTime) -> Result<Session, Rejected> {
-        self.snapshot().open(token, now)
+    pub fn open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'_>, Rejected> {
+        self.snapshot().open(token, access, now)
     }
 
-    /// Seals the session if there is reason to, and closes it: it can still be read, and no longer written.
+    /// Saves the session and closes it: it can still be read, and no longer written.
     ///
-    /// There is reason to if it was changed, and, for one that was at least accessed, if activity is to be noted
-    /// (a twentieth of its idle time has passed since it was sealed, and a minute at least) or its key is no
-    /// longer the ring's first.
+    /// `now` is read just before. A token is sealed if the session was changed, and, for one that was at least accessed,
+    /// if activity is to be noted (a twentieth of its idle time has passed since it was sealed, and a minute at least),
+    /// its key is no longer the ring's first, or the browser's copy is not what the store has.
+    ///
+    /// Do not drop the future half-way: what was asked of the store may happen all the same.
     ///
     /// # Errors
     ///
-    /// [`Error::Seal`] or [`Error::Random`] if the system has no randomness.
+    /// [`Error::Seal`] or [`Error::Random`] if the system has no randomness. On the server also
+    /// [`Error::Unavailable`] if it cannot be told that the session was saved; [`Error::Gone`], [`Error::Renewed`],
+    /// [`Error::Conflict`] and [`Error::Contended`], by which nothing was saved; and [`Error::Value`] or
+    /// [`Error::TooLarge`] if a change cannot be made to what another request wrote meanwhile.
     pub async fn commit(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
+        let Some(server) = &self.server else { return self.commit_carried(session, now) };
+        let (phase, draft) = {
+            let mut state = session.lock();
+            let phase = std::mem::replace(&mut state.phase, Phase::Sent);
+            (phase, (phase == Phase::Ended || state.accessed).then(|| Draft::of(&state)))
+        };
+        match (phase, draft) {
+            (Phase::Ended, Some(draft)) => Ok(server.end(draft.held.as_ref(), now.into()).await),
+            (Phase::Open, Some(draft)) => server.commit(draft, now.into()).await,
+            _ => Ok(Outcome::Keep),
+        }
+    }
+
+    /// Whether [`commit`](Self::commit) would ask a store, and so wait.
+    #[must_use]
+    pub fn commit_waits(&self, session: &Session) -> bool {
+        let state = session.lock();
+        self.server.is_some() && (state.accessed || state.phase == Phase::Ended)
+    }
+
+    /// Asks the store whether what this request knows of the session is still so, before something is done that cannot
+    /// be undone. A request of [`Access::Change`] has been asked for already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] or [`Error::Renewed`] if the session is no more, [`Error::Contended`] if it was changed by
+    /// another request, [`Error::Unavailable`] if the store does not answer.
+    pub async fn confirm(&self, session: &Session, now: SystemTime) -> Result<(), Error> {
+        let Some(server) = &self.server else { return Ok(()) };
+        let (held, permanent) = {
+            let state = session.lock();
+            match &state.origin {
+                Some(Origin::Record(held)) => (held.clone(), state.content.permanent),
+                _ => return Ok(()),
+            }
+        };
+        let known = server.confirm_held(&held, permanent, now.into()).await?;
+        if let Some(Origin::Record(held)) = &mut session.lock().origin {
+            held.known = Some(known);
+        }
+        Ok(())
+    }
+
+    /// A part of the owner's sessions, about `limit` of them; go on with the page's `next`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoStore`] in state `cookie`, [`Error::Unavailable`] if the store does not answer; so for the next
+    /// three.
+    pub async fn list(
+        &self,
+        owner: &str,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: SystemTime,
+    ) -> Result<Page<Listed>, Error> {
+        Ok(self.server()?.list(owner, after, limit, now.into()).await?)
+    }
+
+    /// Ends the owner's session of this handle; false if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn end(&self, owner: &str, handle: Handle, now: SystemTime) -> Result<bool, Error> {
+        Ok(self.server()?.end_one(owner, handle, now.into()).await?)
+    }
+
+    /// Ends all sessions of the owner.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn end_all(&self, owner: &str, now: SystemTime) -> Result<(), Error> {
+        Ok(self.server()?.end_all(owner, None, now.into()).await?)
+    }
+
+    /// Ends all sessions of this session's owner but this one: for a changed password.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list), and [`Error::Owner`] if it has none.
+    pub async fn end_others(&self, session: &Session, now: SystemTime) -> Result<(), Error> {
+        let server = self.server()?;
+        let owner = session.owner().ok_or(Error::Owner)?;
+        let keep = match &session.lock().origin {
+            Some(Origin::Record(held)) => Some(held.id.key()),
+            _ => None,
+        };
+        Ok(server.end_all(&owner, keep.as_ref(), now.into()).await?)
+    }
+
+    /// A round of upkeep, for about once a minute: frees what has expired, makes up for sign-outs that the store
+    /// missed, and compares this process's clock with the store's. Nothing to do in state `cookie`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the store does not answer.
+    pub async fn upkeep(&self, clock: impl Fn() -> SystemTime) -> Result<Option<Upkeep>, Error> {
+        match &self.server {
+            None => Ok(None),
+            Some(server) => Ok(Some(server.upkeep(|| clock().into()).await?)),
+        }
+    }
+
+    /// Deletes in the store the sessions that were ended while it was away; how many are left. For about once a second.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] if it refuses.
+    pub async fn finish_ends(&self, now: SystemTime) -> Result<usize, Error> {
+        match &self.server {
+            None => Ok(0),
+            Some(server) => Ok(server.finish_ends(now.into()).await?),
+        }
+    }
+
+    /// Whether the store can be reached, for a readiness page.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if not.
+    pub async fn store_ready(&self) -> Result<(), Error> {
+        match &self.server {
+            None => Ok(()),
+            Some(server) => Ok(server.store_ready().await?),
+        }
+    }
+
+    /// Whether this process's clock and the store's agree to a second, as far as [`upkeep`](Self::upkeep) has found.
+    #[must_use]
+    pub fn clocks_agree(&self) -> bool {
+        self.server.as_ref().is_none_or(Server::clocks_agree)
+    }
+
+    /// Seals a part of the records that another key sealed with the ring's first, about `limit` of them. How many were,
+    /// and where to go on.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn rewrap(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: SystemTime,
+    ) -> Result<(usize, Option<Cursor>), Error> {
+        self.server()?.rewrap_some(&self.ring(), after, limit, now.into()).await
+    }
+
+    fn server(&self) -> Result<&Server, Error> {
+        self.server.as_ref().ok_or(Error::NoStore)
+    }
+
+    fn commit_carried(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
         let mut state = session.lock();
-        let phase = std::mem::replace(&mut state.phase, Phase::Sent);
-        match phase {
+        match std::mem::replace(&mut state.phase, Phase::Sent) {
             Phase::Ended => return Ok(Outcome::Remove),
-            Phase::RolledBack | Phase::Sent => return Ok(Outcome::Keep),
+            Phase::RolledBack | Phase::Sent | Phase::ReadOnly(_) => return Ok(Outcome::Keep),
             Phase::Open => {}
         }
         let now = unix_seconds(now);
-        let due = match &state.origin {
+        let due = match state.carried() {
             None => state.is_modified() && !state.content.is_blank(),
-            Some(origin) => state.is_modified() || (state.accessed && self.is_due(&state, origin, now)),
+            Some(carried) => state.is_modified() || (state.accessed && self.is_due(&state, carried, now)),
         };
         if due { self.seal(&state, now) } else { Ok(Outcome::Keep) }
     }
 
     fn seal(&self, state: &State, now: u64) -> Result<Outcome, Error> {
         let limits = self.lifetimes.of(state.content.permanent);
-        let (id, created) = match &state.origin {
-            Some(origin) if !state.renewed => (origin.id, origin.times.created()),
+        let (id, created) = match state.carried() {
+            Some(carried) if !state.renewed => (carried.id, carried.times.created()),
             _ => (random_id()?, now),
         };
         let times = Times::new(created, now, limits.idle, limits.absolute);
-        let mut payload = Vec::with_capacity(SESSION_ID_BYTES + state.content.planned_size());
+        let mut payload = Vec::with_capacity(COOKIE_ID_BYTES + state.content.planned_size());
         payload.extend_from_slice(&id);
         state.content.write(&mut payload);
         let token = state.ring.sealer().seal_text(&payload, times)?;
@@ -187,12 +513,10 @@ impl Sessions {
         Ok(Outcome::Set { token, expires })
     }
 
-    fn is_due(&self, state: &State, origin: &Origin, now: u64) -> bool {
-        let age = now.saturating_sub(origin.times.sealed());
-        let idle = u64::from(self.lifetimes.of(state.content.permanent).idle);
-        // Half of a very short idle time, or an active visitor's would run out before it is noted.
-        let refresh = age >= (idle / REFRESH_SHARE).max(REFRESH_AFTER_SECONDS.min(idle / 2));
-        let reseal = origin.needs_reseal && age >= RESEAL_AFTER_SECONDS;
+    fn is_due(&self, state: &State, carried: &Carried, now: u64) -> bool {
+        let age = now.saturating_sub(carried.times.sealed());
+        let refresh = age >= refresh_after(self.lifetimes.of(state.content.permanent).idle);
+        let reseal = carried.needs_reseal && age >= RESEAL_AFTER_SECONDS;
         refresh || reseal
     }
 
@@ -204,13 +528,19 @@ impl Sessions {
     pub(crate) fn limits(&self) -> Lifetimes {
         self.lifetimes
     }
+
+    /// What a token may have. On the server idleness is judged by the record.
+    fn token_limits(&self) -> Limits {
+        let widest = self.lifetimes.widest();
+        Limits { idle: if self.server.is_some() { u32::MAX } else { widest.idle }, ..widest }
+    }
 }
 
-impl Snapshot<'_> {
+impl<'a> Snapshot<'a> {
     /// [`Sessions::create`], with the keys of this snapshot.
     #[must_use]
     pub fn create(&self) -> Session {
-        Session::new(Content::default(), None, self.ring.clone())
+        self.session(Content::default(), None)
     }
 
     /// [`Sessions::open`], with the keys of this snapshot.
@@ -218,26 +548,115 @@ impl Snapshot<'_> {
     /// # Errors
     ///
     /// As there.
-    pub fn open(&self, token: &[u8], now: SystemTime) -> Result<Session, Rejected> {
-        let opened = self.try_open(token, unix_seconds(now));
+    pub fn open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'a>, Rejected> {
+        let opened = self.try_open(token, access, now);
         opened.map_err(|reason| {
             self.sessions.refusals.count(&reason);
             reason.into()
         })
     }
 
-    fn try_open(&self, token: &[u8], now: u64) -> Result<Session, Reason> {
-        let lifetimes = self.sessions.lifetimes;
-        let opened = self.ring.sealer().open_text(token, now, lifetimes.widest());
+    fn try_open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'a>, Reason> {
+        let (sessions, lifetimes) = (self.sessions, self.sessions.lifetimes);
+        let opened = self.ring.sealer().open_text(token, unix_seconds(now), sessions.token_limits());
         let opened = opened.map_err(|rejected| Reason::Seal(rejected.reason()))?;
-        let (times, position) = (opened.times(), opened.key_position());
-        let needs_reseal = opened.needs_reseal();
-        let id = opened.payload().first_chunk::<SESSION_ID_BYTES>();
-        let id = *id.ok_or(Reason::Content("it ends before its id"))?;
-        let content = Content::parse(Arc::new(opened), SESSION_ID_BYTES).map_err(Reason::Content)?;
-        times.check(now, lifetimes.of(content.permanent)).map_err(Reason::Seal)?;
+        let position = opened.key_position();
+        let Some(server) = &sessions.server else {
+            let (times, needs_reseal) = (opened.times(), opened.needs_reseal());
+            let id = opened.payload().first_chunk::<COOKIE_ID_BYTES>();
+            let id = *id.ok_or(Reason::Content("it ends before its id"))?;
+            let content = Content::parse(Arc::new(opened), COOKIE_ID_BYTES).map_err(Reason::Content)?;
+            times.check(unix_seconds(now), lifetimes.of(content.permanent)).map_err(Reason::Seal)?;
+            self.ring.count(position);
+            let carried = Carried { id, times, needs_reseal };
+            return Ok(Opened::Ready(self.session(content, Some(Origin::Cookie(carried)))));
+        };
+        let token = Token::parse(opened, server.is_mirrored()).map_err(Reason::Content)?;
         self.ring.count(position);
-        Ok(Session::new(content, Some(Origin { id, times, needs_reseal }), self.ring.clone()))
+        Ok(match server.ready(&self.ring, token, access, now.into()) {
+            Ok(session) => Opened::Ready(session),
+            Err(token) => Opened::Pending(Pending { sessions, ring: self.ring.clone(), token, access }),
+        })
+    }
+
+    fn session(&self, content: Content, origin: Option<Origin>) -> Session {
+        let strict = self.sessions.server.as_ref().is_some_and(|server| server.strict);
+        Session::new(content, origin, self.ring.clone(), strict)
+    }
+}
+
+impl Opened<'_> {
+    /// The session if it was in the token; always, in state `cookie`.
+    #[must_use]
+    pub fn ready(self) -> Option<Session> {
+        match self {
+            Self::Ready(session) => Some(session),
+            Self::Pending(_) => None,
+        }
+    }
+
+    /// The session, by what the store says if it has to be asked. `now` is read just before.
+    ///
+    /// A session that is no more makes a new one: the visitor is a stranger.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the store has to be asked and does not answer, [`Error::Store`] if it refuses.
+    pub async fn load(self, now: SystemTime) -> Result<Session, Error> {
+        match self {
+            Self::Ready(session) => ready(Ok(session)).await,
+            Self::Pending(pending) => pending.load(now).await,
+        }
+    }
+}
+
+impl Pending<'_> {
+    /// As [`Opened::load`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn load(self, now: SystemTime) -> Result<Session, Error> {
+        let server = self.sessions.server()?;
+        server.load(&self.ring, *self.token, self.access, now.into()).await
+    }
+
+    /// The session without asking anybody, for one thing alone: to be [destroyed](Session::destroy), so that signing out
+    /// works while the store is away. It is empty, and can be neither read nor written.
+    #[must_use]
+    pub fn to_end(self) -> Session {
+        Server::to_end(&self.ring, *self.token)
+    }
+}
+
+impl std::fmt::Debug for Pending<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pending").field("access", &self.access).finish_non_exhaustive()
+    }
+}
+
+impl Draft {
+    fn of(state: &State) -> Self {
+        let held = match &state.origin {
+            Some(Origin::Record(held)) => Some(held.clone()),
+            _ => None,
+        };
+        Self {
+            content: state.content.clone(),
+            held,
+            log: state.log.clone(),
+            renewed: state.renewed,
+            ring: state.ring.clone(),
+        }
+    }
+}
+
+impl State {
+    fn carried(&self) -> Option<&Carried> {
+        match &self.origin {
+            Some(Origin::Cookie(carried)) => Some(carried),
+            _ => None,
+        }
     }
 }
 
@@ -266,16 +685,15 @@ impl std::fmt::Debug for Outcome {
     }
 }
 
-fn random_id() -> Result<[u8; SESSION_ID_BYTES], Error> {
-    let mut id = [0; SESSION_ID_BYTES];
+fn random_id() -> Result<[u8; COOKIE_ID_BYTES], Error> {
+    let mut id = [0; COOKIE_ID_BYTES];
     getrandom::fill(&mut id).map_err(Error::Random)?;
     Ok(id)
 }
 
-pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-fn system_time(unix_seconds: u64) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_secs(unix_seconds)).unwrap_or(UNIX_EPOCH)
+/// Seconds after which activity is noted anew. Half of a very short idle time, or an active visitor's would run out
+/// before.
+pub(crate) fn refresh_after(idle: u32) -> u64 {
+    let idle = u64::from(idle);
+    (idle / REFRESH_SHARE).max(REFRESH_AFTER_SECONDS.min(idle / 2))
 }

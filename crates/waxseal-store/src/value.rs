@@ -62,6 +62,33 @@ pub(crate) fn is_map(bytes: &[u8]) -> bool {
     matches!(bytes.first(), Some(0x80..=0x8f | 0xde | 0xdf)) && check(bytes).is_ok()
 }
 
+/// The head of a map of so many pairs.
+pub(crate) fn map_head(pairs: usize) -> Vec<u8> {
+    let [.., a, b, c, d] = pairs.to_be_bytes();
+    match pairs {
+        0..=15 => vec![0x80 | d],
+        16..=0xffff => vec![0xde, c, d],
+        _ => vec![0xdf, a, b, c, d],
+    }
+}
+
+/// What follows the head of a map: keys and values by turns.
+pub(crate) fn map_items(map: &[u8]) -> &[u8] {
+    match map {
+        [0x80..=0x8f, items @ ..] | [0xde, _, _, items @ ..] | [0xdf, _, _, _, _, items @ ..] => items,
+        _ => &[],
+    }
+}
+
+/// Takes one encoded value off the front of `rest`.
+pub(crate) fn split<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let mut after = *rest;
+    IgnoredAny::deserialize(&mut rmp_serde::Deserializer::new(&mut after)).ok()?;
+    let (value, after) = rest.split_at(rest.len() - after.len());
+    *rest = after;
+    (!value.is_empty()).then_some(value)
+}
+
 /// The list `bytes` with one more element, `item`, which is MessagePack already.
 pub(crate) fn append(list: Option<&[u8]>, item: &[u8]) -> Result<Arc<[u8]>, ValueError> {
     let list = list.unwrap_or(&[0x90]);

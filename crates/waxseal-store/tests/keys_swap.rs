@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal_crypto::{KeyId, Keyring, SecretKey};
-use waxseal_store::{Outcome, Sessions};
+use waxseal_store::{Access, Outcome, Sessions};
 
 const NOON: u64 = 1_790_000_000;
 const SWAPS: usize = 1_000;
@@ -33,7 +33,11 @@ fn ring(number: usize) -> Keyring {
 
 /// Opens, changes and commits once, and says which key sealed the new token.
 fn visit(sessions: &Sessions, token: &mut String) -> KeyId {
-    let session = sessions.open(token.as_bytes(), at(NOON)).expect("no good cookie is refused");
+    let session = sessions
+        .open(token.as_bytes(), Access::Read, at(NOON))
+        .expect("no good cookie is refused")
+        .ready()
+        .unwrap();
     session.add("visits", 1).unwrap();
     thread::yield_now();
     *token = commit(sessions, &session);
@@ -72,7 +76,8 @@ fn a_thousand_swaps_refuse_no_good_cookie_and_seal_none_with_a_foreign_key() {
                     assert!(allowed.contains(&sealed_by), "{sealed_by} after {before} and before {after}");
                     visited.fetch_add(1, Ordering::SeqCst);
                 }
-                let session = sessions.open(token.as_bytes(), at(NOON)).unwrap();
+                let session =
+                    sessions.open(token.as_bytes(), Access::Read, at(NOON)).unwrap().ready().unwrap();
                 assert_eq!(session.get::<usize>("visits").unwrap(), Some(expected));
             });
         }
@@ -100,8 +105,8 @@ fn a_request_is_finished_with_the_keys_it_began_with() {
     sessions.set_keyring(&Keyring::new(key(9)));
     let token = commit(&sessions, &opened_before);
     assert_eq!(KeyId::of_text(token.as_bytes()), Ok(key(0).id()));
-    assert!(sessions.open(token.as_bytes(), at(NOON)).is_err());
-    assert!(snapshot.open(token.as_bytes(), at(NOON)).is_ok());
+    assert!(sessions.open(token.as_bytes(), Access::Read, at(NOON)).is_err());
+    assert!(snapshot.open(token.as_bytes(), Access::Read, at(NOON)).is_ok());
 }
 
 #[test]
@@ -116,7 +121,7 @@ fn a_promotion_re_seals_what_is_a_minute_old_and_created_survives() {
 
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for (age, expected) in [(59, None), (60, Some(ids[1]))] {
-        let session = sessions.open(token.as_bytes(), at(NOON + age)).unwrap();
+        let session = sessions.open(token.as_bytes(), Access::Read, at(NOON + age)).unwrap().ready().unwrap();
         assert!(session.contains_key("name"));
         let outcome = runtime.block_on(sessions.commit(&session, at(NOON + age))).unwrap();
         let sealed_by = match &outcome {

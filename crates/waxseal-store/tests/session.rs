@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Error, Lifetimes, Outcome, Session, Sessions, ValueError};
+use waxseal_store::{Access, Error, Lifetimes, Outcome, Session, Sessions, ValueError};
 
 const NOON: u64 = 1_790_000_000;
 const MINUTE: u64 = 60;
@@ -40,7 +40,7 @@ fn token(sessions: &Sessions, session: &Session, now: u64) -> String {
 }
 
 fn open(sessions: &Sessions, token: &str, now: u64) -> Option<Session> {
-    sessions.open(token.as_bytes(), at(now)).ok()
+    sessions.open(token.as_bytes(), Access::Read, at(now)).ok()?.ready()
 }
 
 fn reopened(session: &Session) -> Session {
@@ -360,7 +360,7 @@ fn a_session_too_large_is_refused_at_insert_and_left_as_it_was() {
     session.insert("small", "x".repeat(100)).unwrap();
     session.insert("large", "x".repeat(2_000)).unwrap();
     let error = session.insert("larger", "x".repeat(600)).unwrap_err();
-    insta::assert_snapshot!(error, @r#"the session would be 2992 bytes and its cookie holds 2907; largest: "large" (2011 bytes), "larger" (612 bytes), "small" (109 bytes); keep large data in a database and its id in the session"#);
+    insta::assert_snapshot!(error, @r#"the session would be 2992 bytes and there is room for 2907; largest: "large" (2011 bytes), "larger" (612 bytes), "small" (109 bytes); keep large data in a database and its id in the session"#);
     assert!(session.extend([("b", "x".repeat(300)), ("c", "x".repeat(300))]).is_err());
     assert!(session.append("small", 1).is_err());
     assert_eq!(session.keys(), ["small", "large"]);

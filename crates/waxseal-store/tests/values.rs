@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Outcome, Session, Sessions};
+use waxseal_store::{Access, Outcome, Session, Sessions};
 
 fn sessions() -> Sessions {
     Sessions::cookie(&Keyring::new(SecretKey::from_bytes([1; 32])), "session", "demo").unwrap()
@@ -19,7 +19,9 @@ fn round_trip<T: Serialize + DeserializeOwned>(value: &T) -> T {
     let now = std::time::SystemTime::now();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let through = |session: &Session| match runtime.block_on(sessions.commit(session, now)).unwrap() {
-        Outcome::Set { token, .. } => sessions.open(token.as_bytes(), now).unwrap(),
+        Outcome::Set { token, .. } => {
+            sessions.open(token.as_bytes(), Access::Read, now).unwrap().ready().unwrap()
+        }
         other => panic!("{other:?}"),
     };
     let session = sessions.create();

@@ -13,12 +13,21 @@ pub struct Error {
     line: Option<usize>,
     source: Option<String>,
     missing: bool,
+    wants_session: bool,
 }
 
 impl Error {
     pub(crate) fn not_utf8(name: &str) -> Self {
-        let detail = "the template is not UTF-8".to_owned();
-        Self { detail, name: Some(name.to_owned()), line: None, source: None, missing: false }
+        Self::plain("the template is not UTF-8", name, false)
+    }
+
+    pub(crate) fn session_wanted(name: &str) -> Self {
+        Self::plain("the template reads the session, which is not loaded", name, true)
+    }
+
+    fn plain(detail: &str, name: &str, wants_session: bool) -> Self {
+        let (detail, name) = (detail.to_owned(), Some(name.to_owned()));
+        Self { detail, name, line: None, source: None, missing: false, wants_session }
     }
 
     /// What is wrong, without the place.
@@ -43,6 +52,12 @@ impl Error {
     #[must_use]
     pub fn is_missing(&self) -> bool {
         self.missing
+    }
+
+    /// Whether the template asked for a session that was not there: load it, and render again.
+    #[must_use]
+    pub fn wants_session(&self) -> bool {
+        self.wants_session
     }
 
     /// The template's own lines around the error, at most `around` on either side, with their numbers.
@@ -80,6 +95,7 @@ impl From<minijinja::Error> for Error {
             line: innermost.line(),
             source: innermost.template_source().map(str::to_owned),
             missing: error.kind() == minijinja::ErrorKind::TemplateNotFound,
+            wants_session: false,
         }
     }
 }

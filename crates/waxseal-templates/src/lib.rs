@@ -10,7 +10,7 @@
 //! # let sessions = Sessions::cookie(&Keyring::new(SecretKey::generate()?), "session", "demo")?;
 //! let session = sessions.create();
 //! session.insert("name", "Rincewind & Twoflower")?;
-//! let page = templates.render("hello.html", context! {}, move || session.clone())?;
+//! let page = templates.render("hello.html", context! {}, move || Some(session.clone()))?;
 //! assert_eq!(page, "Hello, Rincewind &amp; Twoflower!");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use minijinja::Value;
 use minijinja::value::Object;
+use minijinja::{Error, ErrorKind, Value};
 use waxseal_store::Session;
 
 use crate::Context;
@@ -14,22 +15,36 @@ use crate::session::SessionMap;
 pub(crate) struct Page<S> {
     context: Context,
     session: S,
+    /// The template asked for the session, and it was not there.
+    wanted: Arc<AtomicBool>,
 }
 
 impl<S> Page<S> {
-    pub(crate) fn new(context: Context, session: S) -> Self {
-        Self { context, session }
+    pub(crate) fn new(context: Context, session: S, wanted: Arc<AtomicBool>) -> Self {
+        Self { context, session, wanted }
     }
 }
 
-impl<S: Fn() -> Session + Send + Sync + 'static> Object for Page<S> {
+impl<S: Fn() -> Option<Session> + Send + Sync + 'static> Page<S> {
+    fn session(&self) -> Value {
+        match (self.session)() {
+            Some(session) => Value::from_object(SessionMap(session)),
+            None => {
+                self.wanted.store(true, Ordering::Relaxed);
+                // Whatever is done with it fails, so that rendering stops here.
+                Value::from(Error::new(ErrorKind::InvalidOperation, "the session is not loaded"))
+            }
+        }
+    }
+}
+
+impl<S: Fn() -> Option<Session> + Send + Sync + 'static> Object for Page<S> {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.get_value_by_str(key.as_str()?)
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        let session = || (key == "session").then(|| Value::from_object(SessionMap((self.session)())));
-        self.context.get(key).or_else(session)
+        self.context.get(key).or_else(|| (key == "session").then(|| self.session()))
     }
 }
 

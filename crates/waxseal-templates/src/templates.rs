@@ -1,6 +1,8 @@
 //! The templates of an app, ready to render.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use minijinja::{Environment, Value, path_loader};
 use waxseal_store::Session;
@@ -72,17 +74,23 @@ impl Templates {
 
     /// Renders the template called `name` with `context`.
     ///
-    /// `session` is called when the template first asks for it, and only then. A `session` in the context wins.
+    /// `session` is called when the template asks for it, and only then. A `session` in the context wins. If it has none
+    /// to give because somebody has to be waited for, rendering ends with an error that says so
+    /// ([`Error::wants_session`]): load the session and render again.
     ///
     /// # Errors
     ///
     /// [`Error`] if there is no such template, or it is no Jinja, or fails.
     pub fn render<S>(&self, name: &str, context: Context, session: S) -> Result<String, Error>
     where
-        S: Fn() -> Session + Send + Sync + 'static,
+        S: Fn() -> Option<Session> + Send + Sync + 'static,
     {
         let template = self.environment.get_template(name)?;
-        Ok(template.render(Value::from_object(Page::new(context, session)))?)
+        let wanted = Arc::new(AtomicBool::new(false));
+        let page = Value::from_object(Page::new(context, session, wanted.clone()));
+        let rendered = template.render(page);
+        // A template may go on without: whatever it made then is no page of this visitor's.
+        if wanted.load(Ordering::Relaxed) { Err(Error::session_wanted(name)) } else { Ok(rendered?) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Session, Sessions};
+use waxseal_store::{Access, Session, Sessions};
 use waxseal_templates::{Error, Templates, context, folder};
 
 fn session() -> Session {
@@ -25,7 +25,7 @@ fn filled() -> Session {
 fn render(source: &str, session: &Session) -> Result<String, Error> {
     let templates = Templates::from_sources([("page.html", source.to_owned())])?;
     let session = session.clone();
-    templates.render("page.html", context! {}, move || session.clone())
+    templates.render("page.html", context! {}, move || Some(session.clone()))
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn included_imported_and_extended_templates_see_it_too() {
              {% block body %}{% include 'part.html' %},{{ age() }},{% endblock %}",
         ),
     ]);
-    let page = templates.unwrap().render("page.html", context! {}, filled).unwrap();
+    let page = templates.unwrap().render("page.html", context! {}, || Some(filled())).unwrap();
     assert_eq!(page, "<1500,1500,1500>");
 }
 
@@ -101,7 +101,7 @@ fn a_template_that_names_no_session_never_asks_for_it() {
         let counter = asked.clone();
         let session = move || {
             counter.fetch_add(1, Ordering::Relaxed);
-            filled()
+            Some(filled())
         };
         templates.render(template, context! { name => "Merlin" }, session).unwrap();
         asked.load(Ordering::Relaxed)
@@ -133,7 +133,8 @@ fn only_what_is_read_is_decoded() {
     let payload = [&[0; 16][..], b"\x01\x00\x01\x80\x06broken\x01\xc1\x03age\x01\x07"].concat();
     let token = sealer.seal_text(&payload, waxseal_crypto::Times::new(0, 0, 60, 60)).unwrap();
     let sessions = Sessions::cookie(&keyring, "session", "demo").unwrap();
-    let session = sessions.open(token.as_bytes(), std::time::UNIX_EPOCH).unwrap();
+    let session =
+        sessions.open(token.as_bytes(), Access::Read, std::time::UNIX_EPOCH).unwrap().ready().unwrap();
     assert_eq!(render("{{ session.age }} {{ session | length }}", &session).unwrap(), "7 2");
     assert_eq!(render("{{ session.broken }}|", &session).unwrap(), "|");
 }
@@ -161,7 +162,7 @@ fn an_error_in_an_include_points_at_the_include() {
         ("page.html", "{% include 'part.html' %}"),
         ("part.html", "\n{{ 1 / 'a' }}"),
     ]);
-    let error = templates.unwrap().render("page.html", context! {}, session).unwrap_err();
+    let error = templates.unwrap().render("page.html", context! {}, || Some(session())).unwrap_err();
     assert_eq!((error.name(), error.line()), (Some("part.html"), Some(2)));
 }
 
@@ -169,7 +170,7 @@ fn an_error_in_an_include_points_at_the_include() {
 fn a_missing_template_is_named() {
     let error = Templates::from_sources::<String, String>([])
         .unwrap()
-        .render("page.html", context! {}, session)
+        .render("page.html", context! {}, || Some(session()))
         .unwrap_err();
     assert!(error.is_missing() && error.to_string().contains("page.html"), "{error}");
 }
@@ -211,7 +212,7 @@ fn anyhow_like(error: &dyn std::error::Error) -> Vec<String> {
 fn a_folder_is_built_in() {
     let templates = Templates::embedded(&folder!("$CARGO_MANIFEST_DIR/tests/templates")).unwrap();
     assert_eq!(
-        templates.render("page.html", context! {}, filled).unwrap(),
+        templates.render("page.html", context! {}, || Some(filled())).unwrap(),
         "<p>&lt;b&gt;Merlin &amp; Co&lt;&#x2f;b&gt;</p>"
     );
 }
@@ -221,7 +222,8 @@ fn a_folder_reloads_while_developing() {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("page.html");
     let templates = Templates::reloading(folder.path());
-    let rendered = || templates.render("page.html", context! {}, filled).map_err(|error| error.is_missing());
+    let rendered =
+        || templates.render("page.html", context! {}, || Some(filled())).map_err(|error| error.is_missing());
     assert_eq!(rendered(), Err(true));
     std::fs::write(&page, "{{ session.age }}").unwrap();
     assert_eq!(rendered().unwrap(), "1500");
@@ -234,5 +236,27 @@ fn a_folder_reloads_while_developing() {
 fn own_filters_can_be_added() {
     let mut templates = Templates::from_sources([("page.html", "{{ session.name | shout }}")]).unwrap();
     templates.environment_mut().add_filter("shout", |text: String| format!("{text}!").to_uppercase());
-    assert!(templates.render("page.html", context! {}, filled).unwrap().ends_with("CO&lt;&#x2f;B&gt;!"));
+    assert!(
+        templates
+            .render("page.html", context! {}, || Some(filled()))
+            .unwrap()
+            .ends_with("CO&lt;&#x2f;B&gt;!")
+    );
+}
+
+#[test]
+fn a_template_that_reads_a_session_which_is_not_there_says_so_whatever_it_does_with_it() {
+    for source in [
+        "{{ session.name }}",
+        "{% if session %}yes{% endif %}",
+        "{{ session.name | default('nobody') }}",
+        "{{ session is defined }}",
+        "{% for key in session %}{{ key }}{% endfor %}",
+    ] {
+        let templates = Templates::from_sources([("page.html", source)]).unwrap();
+        let error = templates.render("page.html", context! {}, || None).unwrap_err();
+        assert!(error.wants_session(), "{source}: {error}");
+    }
+    let templates = Templates::from_sources([("page.html", "{{ name }}")]).unwrap();
+    assert_eq!(templates.render("page.html", context! { name => 1 }, || None).unwrap(), "1");
 }

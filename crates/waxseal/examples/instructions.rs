@@ -15,7 +15,7 @@ use clap::{Parser, ValueEnum};
 use http::{HeaderValue, Method, header};
 use waxseal::{App, Body, Request, Response, Settings, context, folder, redirect};
 use waxseal_crypto::{Context, Keyring, Limits, SecretKey, Times};
-use waxseal_store::{Outcome, Sessions};
+use waxseal_store::{Access, Outcome, Sessions};
 use waxseal_templates::Templates;
 
 #[derive(Parser)]
@@ -81,7 +81,7 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         return Err("a new session was not sealed".into());
     };
     let sessions = Sessions::cookie(&ring, COOKIE, AUDIENCE)?;
-    let session = sessions.open(token.as_bytes(), now)?;
+    let session = sessions.open(token.as_bytes(), Access::Read, now)?.load(now).await?;
 
     let iterations = 0..options.iterations;
     match options.operation {
@@ -116,12 +116,13 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             let templates = Templates::embedded(&folder!("$CARGO_MANIFEST_DIR/examples/templates"))?;
             for _ in iterations {
                 let session = session.clone();
-                black_box(templates.render(TEMPLATE, context! {}, move || session.clone())?);
+                black_box(templates.render(TEMPLATE, context! {}, move || Some(session.clone()))?);
             }
         }
         Operation::Commit => {
             for _ in iterations {
-                let session = sessions.open(black_box(token.as_bytes()), now)?;
+                let session =
+                    sessions.open(black_box(token.as_bytes()), Access::Read, now)?.load(now).await?;
                 session.insert(last, "Mimir")?;
                 black_box(sessions.commit(&session, now).await?);
             }
@@ -131,7 +132,7 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                 .templates(folder!("$CARGO_MANIFEST_DIR/examples/templates"))
                 .post("/wizard/create", create_wizard)
                 .get("/wizard/success", success);
-            let service = app.service(&Settings::default(), &ring)?;
+            let service = app.service(&Settings::default(), &ring).await?;
             let cookie = HeaderValue::try_from(format!("{COOKIE}={token}"))?;
             for _ in iterations {
                 let request = match options.operation {

@@ -7,9 +7,10 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use waxseal_crypto::Keyring;
 use waxseal_http::{Body, Clock, Found, Limits, Router, SessionHandle, SessionLayer, guard, host, origin};
-use waxseal_store::Sessions;
+use waxseal_store::{SessionStore, Sessions};
 use waxseal_templates::{Context, Folder, Templates, context};
 
+use crate::places::{MakeSessions, Place as StorePlace, make_with};
 use crate::{BoxFuture, Error, Handler, Request, Response, Result, Settings, StartError, error_page};
 
 /// An app: its routes, its templates, its sessions.
@@ -32,6 +33,8 @@ pub struct App {
     folder: Option<Folder>,
     routes: Vec<Route>,
     limits: Limits,
+    /// Makes the sessions over the app's own store.
+    store: Option<MakeSessions>,
 }
 
 /// A method and a path, and what answers them.
@@ -67,7 +70,13 @@ impl App {
     /// passphrase is salted with it: changing the name signs everybody out.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), folder: None, routes: Vec::new(), limits: Limits::default() }
+        Self {
+            name: name.to_owned(),
+            folder: None,
+            routes: Vec::new(),
+            limits: Limits::default(),
+            store: None,
+        }
     }
 
     /// The app's templates, built in; read from the folder and reloaded in development.
@@ -81,6 +90,21 @@ impl App {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Keeps sessions in this store, in place of the one that the settings name, in the states that have one.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::{App, MemoryStore};
+    ///
+    /// let app = App::new("wizard").session_store(MemoryStore::new().max_records(10_000));
+    /// ```
+    #[must_use]
+    pub fn session_store(mut self, store: impl SessionStore) -> Self {
+        self.store = Some(make_with(store));
         self
     }
 
@@ -103,13 +127,16 @@ impl App {
         self
     }
 
-    /// The app as a service, ready to answer, with these settings and keys.
+    /// The app as a service, ready to answer, with these settings and keys. It looks after its store for as long as
+    /// [`keep_up`](AppService::keep_up) is polled; [`bind`](Self::bind) sees to that.
     ///
     /// # Errors
     ///
-    /// [`StartError`] if two routes are the same, a template is no Jinja, or the settings contradict each other.
-    pub fn service(self, settings: &Settings, keyring: &Keyring) -> Result<AppService, StartError> {
-        self.service_at(settings, keyring, Clock::system())
+    /// [`StartError`] if two routes are the same, a template is no Jinja, the settings contradict each other, or the
+    /// store cannot be opened.
+    pub async fn service(self, settings: &Settings, keyring: &Keyring) -> Result<AppService, StartError> {
+        let place = StorePlace::open(settings).await?;
+        self.service_at(settings, keyring, Clock::system(), place)
     }
 
     pub(crate) fn service_at(
@@ -117,6 +144,7 @@ impl App {
         settings: &Settings,
         keyring: &Keyring,
         clock: Clock,
+        place: StorePlace,
     ) -> Result<AppService, StartError> {
         let mut router = Router::new();
         for Route { method, path, answer } in self.routes {
@@ -130,7 +158,13 @@ impl App {
             },
         };
         let cookie = settings.session_cookie()?;
-        let sessions = Sessions::cookie(keyring, cookie.name(), &self.name)?.lifetimes(settings.lifetimes()?);
+        let sessions = match (place, self.store) {
+            (StorePlace::Cookie, _) => Sessions::cookie(keyring, cookie.name(), &self.name)?,
+            (StorePlace::Server(state, _), Some(make)) | (StorePlace::Server(state, make), None) => {
+                make(state, keyring, cookie.name(), &self.name)?
+            }
+        };
+        let sessions = settings.sessions(sessions)?;
         let shared = Shared {
             templates,
             sessions: SessionLayer::new(sessions, cookie).with_clock(clock),
@@ -183,8 +217,15 @@ impl AppService {
         self.shared.sessions.set_keyring(keyring);
     }
 
-    pub(crate) fn sessions(&self) -> &SessionLayer {
+    /// Who loads, saves, lists and ends the sessions.
+    #[must_use]
+    pub fn sessions(&self) -> &SessionLayer {
         &self.shared.sessions
+    }
+
+    /// Looks after the session store for as long as it is polled; see [`SessionLayer::keep_up`].
+    pub async fn keep_up(&self) {
+        self.shared.sessions.keep_up().await;
     }
 
     /// Answers one request, whatever it is.
@@ -193,7 +234,7 @@ impl AppService {
         let place = Place(parts.method.clone(), parts.uri.clone());
         let (session, answer) = match self.admit(&parts) {
             Ok(found) => {
-                let session = self.shared.sessions.handle(&parts.headers);
+                let session = self.shared.sessions.handle(&parts.method, &parts.headers);
                 let answer = match found {
                     Found::Route { value, params } => {
                         let request = Request::new(parts, params, body, session.clone(), self.shared.clone());
@@ -212,11 +253,14 @@ impl AppService {
                 (session, answer)
             }
             // A refused request opens nobody's session, not even for the page that says so.
-            Err(refused) => (self.shared.sessions.handle(&HeaderMap::new()), Err(refused)),
+            Err(refused) => (self.shared.sessions.handle(&Method::GET, &HeaderMap::new()), Err(refused)),
         };
-        let mut response = answer.unwrap_or_else(|error| self.shared.error_page(&error, &place, &session));
+        let mut response = match answer {
+            Ok(response) => response,
+            Err(error) => self.shared.error_page(&error, &place, &session).await,
+        };
         if let Err(error) = self.shared.sessions.finish(&session, &mut response).await {
-            response = self.shared.error_page(&error.into(), &place, &session);
+            response = self.shared.error_page(&error.into(), &place, &session).await;
             // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
             let _ = self.shared.sessions.finish(&session, &mut response).await;
         }
@@ -238,19 +282,33 @@ impl AppService {
 }
 
 impl Shared {
-    pub(crate) fn render(
+    /// Renders a page, and once more if it turns out that the store has to be asked for the session first.
+    pub(crate) async fn render(
         &self,
         template: &str,
         context: Context,
         session: &SessionHandle,
-    ) -> Result<String, waxseal_templates::Error> {
-        let session = session.clone();
-        self.templates.render(template, context, move || session.ready())
+    ) -> Result<String, Error> {
+        let render = |context| {
+            let session = session.clone();
+            self.templates.render(template, context, move || session.ready())
+        };
+        match render(context.clone()) {
+            Err(error) if error.wants_session() => {
+                session.load().await?;
+                Ok(render(context)?)
+            }
+            rendered => Ok(rendered?),
+        }
+    }
+
+    pub(crate) fn sessions(&self) -> &SessionLayer {
+        &self.sessions
     }
 
     /// The page for an error: the app's own `error.html` if there is one, else a plain one. While developing,
     /// a server's error shows what went wrong and where.
-    fn error_page(&self, error: &Error, place: &Place, session: &SessionHandle) -> Response {
+    async fn error_page(&self, error: &Error, place: &Place, session: &SessionHandle) -> Response {
         let status = error.status_code();
         match status {
             status if status.is_server_error() => tracing::error!(request = place.to_string(), "{error}"),
@@ -262,7 +320,7 @@ impl Shared {
         }
         let page = match self.development && status.is_server_error() {
             true => error_page::development(error, &place.to_string()),
-            false => self.public_page(error, session).unwrap_or_else(|| error_page::plain(error)),
+            false => self.public_page(error, session).await.unwrap_or_else(|| error_page::plain(error)),
         };
         let mut response = crate::html(page);
         *response.status_mut() = status;
@@ -272,7 +330,7 @@ impl Shared {
         response
     }
 
-    fn public_page(&self, error: &Error, session: &SessionHandle) -> Option<String> {
+    async fn public_page(&self, error: &Error, session: &SessionHandle) -> Option<String> {
         if !self.templates.contains("error.html") {
             return None;
         }
@@ -282,7 +340,7 @@ impl Shared {
             reason => error_page::reason(status),
             message => error.public_message(),
         };
-        let page = self.render("error.html", context, session);
+        let page = self.render("error.html", context, session).await;
         page.inspect_err(|error| tracing::error!("the error page itself failed: {error}")).ok()
     }
 }

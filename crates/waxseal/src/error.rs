@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::{fmt, iter};
 
+use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, StatusCode};
-use waxseal_http::{BadPath, BodyError, CrossSite, FormError, GuardError, HostError};
+use waxseal_http::{BadPath, BodyError, CrossSite, FormError, GuardError, HostError, status_of};
 
 use crate::causes;
 
@@ -35,6 +36,9 @@ pub struct Error {
     headers: Vec<(HeaderName, HeaderValue)>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
+
+/// When to come back after the session store was away: breakers look every second.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 /// What a handler returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -92,7 +96,10 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
             status: known.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             // Their texts are written for the person who sent the request.
             message: known.map(|_| source.to_string().into()),
-            headers: Vec::new(),
+            headers: match known {
+                Some(StatusCode::SERVICE_UNAVAILABLE) => vec![(RETRY_AFTER, RETRY_AFTER_SECONDS)],
+                _ => Vec::new(),
+            },
             source: Some(source),
         }
     }
@@ -112,6 +119,7 @@ fn known_status(error: &(dyn StdError + Send + Sync + 'static)) -> Option<Status
         .or_else(|| of(error, CrossSite::status))
         .or_else(|| of(error, BadPath::status))
         .or_else(|| of(error, GuardError::status))
+        .or_else(|| of(error, status_of).filter(|status| *status != StatusCode::INTERNAL_SERVER_ERROR))
 }
 
 /// Status, message and the chain of causes, for the log: one line whatever they hold.

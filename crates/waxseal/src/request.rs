@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 use serde::de::DeserializeOwned;
-use waxseal_http::{Body, Params, SessionHandle, forms};
+use waxseal_http::{Body, Params, SessionHandle, SessionLayer, forms};
 use waxseal_store::Session;
 use waxseal_templates::Context;
 
@@ -108,19 +108,27 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// None while sessions live in the cookie.
+    /// 503 if the session store has to be asked and does not answer; none in state `cookie`.
     pub async fn session(&self) -> Result<Session> {
         Ok(self.0.session.load().await?)
+    }
+
+    pub(crate) fn session_handle(&self) -> &SessionHandle {
+        &self.0.session
+    }
+
+    pub(crate) fn session_layer(&self) -> &SessionLayer {
+        self.0.app.sessions()
     }
 
     /// Renders a template into a page. It sees what `context` passes, and `session`.
     ///
     /// # Errors
     ///
-    /// 500 if there is no such template, or it fails.
-    #[expect(clippy::unused_async, reason = "a session on the server is waited for here")]
+    /// 500 if there is no such template, or it fails; 503 if it reads the session, the store has to be asked and does not
+    /// answer.
     pub async fn render(&self, template: &str, context: Context) -> Result<Response> {
-        Ok(html(self.0.app.render(template, context, &self.0.session)?))
+        Ok(html(self.0.app.render(template, context, &self.0.session).await?))
     }
 }
 

@@ -5,7 +5,6 @@ use std::io;
 use std::net::SocketAddr;
 
 use tokio::task::JoinSet;
-use waxseal_http::Clock;
 
 use crate::admin::Admin;
 use crate::reload::Reload;
@@ -68,7 +67,7 @@ impl App {
         // Before the service asks for its counters.
         let counters = settings.admin_address.and_then(|_| counters::install());
         let reload = Reload::new(settings, self.name(), secrets);
-        let service = self.service_at(settings, secrets.keyring(), Clock::system())?;
+        let service = self.service(settings, secrets.keyring()).await?;
         let http = waxseal_http::Server::bind(address).await?.limits(service.limits());
         let address = http.local_addr()?;
         let admin = match settings.admin_address {
@@ -123,6 +122,8 @@ impl Server {
         // Dropped, and so ended, with this future.
         let mut beside = JoinSet::new();
         beside.spawn(self.reload.run(self.service.clone(), hangups));
+        let service = self.service.clone();
+        beside.spawn(async move { service.keep_up().await });
         if let Some((http, admin)) = self.admin {
             beside.spawn(async move {
                 if let Err(error) = http.serve(admin, std::future::pending()).await {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use waxseal_http::{CookieError, Limits, SameSite, SessionCookie};
-use waxseal_store::Lifetimes;
+use waxseal_store::{Lifetimes, Sessions};
+
+use crate::StorePlace;
 
 /// What can be set from outside, under the names Flask users know: each setting is a flag
 /// (`--session-cookie-name`), an environment variable with the prefix `WAXSEAL_`
@@ -50,8 +52,24 @@ pub struct Settings {
     #[arg(long, env = "WAXSEAL_ALLOW_WEAK_SECRET", value_parser = BoolishValueParser::new())]
     pub allow_weak_secret: bool,
     /// Where sessions live.
-    #[arg(long, env = "WAXSEAL_SESSION_STATE", value_enum, default_value_t)]
+    #[arg(long, alias = "state", env = "WAXSEAL_SESSION_STATE", value_enum, default_value_t)]
     pub session_state: SessionState,
+    /// Where states store and mirrored keep sessions: memory: or sqlite:PATH [default: memory:].
+    #[arg(long, alias = "store", env = "WAXSEAL_SESSION_STORE", value_name = "PLACE")]
+    pub session_store: Option<StorePlace>,
+    /// State mirrored: for how long after a confirm the browser's copy is shown without asking the store; 0 asks
+    /// every time.
+    #[arg(long, env = "WAXSEAL_SESSION_FRESHNESS", value_name = "SECONDS", default_value_t = 5)]
+    pub session_freshness: u64,
+    /// State mirrored: for how long after its last confirm a copy can be read while the store is away; at most 900.
+    #[arg(long, env = "WAXSEAL_SESSION_GRACE", value_name = "SECONDS", default_value_t = 300)]
+    pub session_grace: u64,
+    /// Answers 409 if two requests insert under the same key at once, in place of the last word.
+    #[arg(long, env = "WAXSEAL_SESSION_STRICT", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
+    pub session_strict: bool,
+    /// Gives each session on the server a new id so often [default: at sign-in alone].
+    #[arg(long, env = "WAXSEAL_SESSION_RENEW_INTERVAL", value_name = "SECONDS")]
+    pub session_renew_interval: Option<u64>,
     /// The complete name of the session cookie [default: __Host-session, in development waxseal-dev-session].
     #[arg(long, env = "WAXSEAL_SESSION_COOKIE_NAME", value_name = "NAME")]
     pub session_cookie_name: Option<String>,
@@ -100,6 +118,10 @@ pub enum SessionState {
     /// Whole and sealed in the visitor's browser; nothing on the server.
     #[default]
     Cookie,
+    /// On the server; the browser has a sealed id.
+    Store,
+    /// On the server, with a sealed copy in the browser.
+    Mirrored,
 }
 
 /// The cookie's SameSite attribute.
@@ -142,6 +164,11 @@ impl Default for Settings {
             admin_address: None,
             allow_weak_secret: false,
             session_state: SessionState::default(),
+            session_store: None,
+            session_freshness: 5,
+            session_grace: 300,
+            session_strict: false,
+            session_renew_interval: None,
             session_cookie_name: None,
             session_cookie_domain: None,
             session_cookie_path: "/".to_owned(),
@@ -200,6 +227,16 @@ impl Settings {
             .absolute(Duration::from_secs(self.session_absolute_lifetime))?
             .permanent_idle(Duration::from_secs(self.permanent_session_lifetime))?
             .permanent_absolute(Duration::from_secs(self.permanent_session_absolute_lifetime))
+    }
+
+    /// Sets what is to be set of sessions, whatever state they are in.
+    pub(crate) fn sessions(&self, sessions: Sessions) -> Result<Sessions, waxseal_store::Error> {
+        Ok(sessions
+            .lifetimes(self.lifetimes()?)
+            .window(Duration::from_secs(self.session_freshness))
+            .grace(Duration::from_secs(self.session_grace))
+            .strict(self.session_strict)
+            .renew_every(self.session_renew_interval.map(Duration::from_secs)))
     }
 
     pub(crate) fn limits(&self, limits: Limits) -> Limits {

@@ -27,6 +27,14 @@ pub enum StartError {
     /// Lifetimes that are none.
     #[error("the session settings cannot be used")]
     Session(#[from] waxseal_store::Error),
+    /// The session store could not be opened.
+    #[error("the session store cannot be used; see --session-store")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The program was built without this store.
+    #[error(
+        "this program was built without {0}; build it with the feature `{0}`, or choose another --session-store"
+    )]
+    StoreNotBuilt(&'static str),
     /// Two routes that are the same, or a path that is none.
     #[error("the routes contradict each other")]
     Route(#[from] waxseal_http::RouterError),

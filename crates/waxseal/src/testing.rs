@@ -11,6 +11,7 @@ use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Body, Clock};
 use waxseal_store::Session;
 
+use crate::places::Place;
 use crate::{App, AppService, Settings, StartError};
 
 /// A browser for tests: it keeps cookies between requests, and needs no socket.
@@ -78,7 +79,7 @@ impl Client {
         let now = Arc::new(Mutex::new(SystemTime::now()));
         let time = now.clone();
         let clock = Clock::from_fn(move || *time.lock().unwrap_or_else(PoisonError::into_inner));
-        let service = app.service_at(settings, &Keyring::new(key), clock)?;
+        let service = app.service_at(settings, &Keyring::new(key), clock, Place::open_here(settings)?)?;
         Ok(Self { service, now, cookies: Mutex::default() })
     }
 
@@ -146,10 +147,14 @@ impl Client {
     }
 
     /// The session that the app would find with the cookies kept: to be looked at, since nothing commits it.
-    #[must_use]
-    pub fn session(&self) -> Session {
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be loaded.
+    pub async fn session(&self) -> Session {
         let request = self.request(Method::GET, "/", Body::empty());
-        self.service.sessions().handle(request.headers()).ready()
+        let handle = self.service.sessions().handle(request.method(), request.headers());
+        handle.load().await.expect("the session can be loaded")
     }
 
     /// Moves the clock on.

@@ -235,6 +235,6 @@ async fn a_cross_site_form_is_403_and_sets_nothing() {
                 }
             }
         }
-        assert_ne!(client.session().get::<String>("name").unwrap().as_deref(), Some("Mallory"));
+        assert_ne!(client.session().await.get::<String>("name").unwrap().as_deref(), Some("Mallory"));
     }
 }

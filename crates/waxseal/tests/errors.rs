@@ -20,7 +20,7 @@ async fn a_failing_handler_is_one_line_in_the_log_and_nothing_on_the_page() {
           no such book\\r\\n2026-01-01T00:00:00Z  INFO all is well request=\"GET /fail\""]
     );
     assert_eq!(traces(&answer), ["Cookie", "private, no-store"], "no change is kept");
-    assert_eq!(client.session().get::<String>("name").unwrap().as_deref(), Some(CANARY));
+    assert_eq!(client.session().await.get::<String>("name").unwrap().as_deref(), Some(CANARY));
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn a_sign_out_counts_even_if_the_request_fails() {
     let answer = client.post_form("/sign-out", &[]).await;
     assert_eq!(answer.status(), 500);
     assert!(header(&answer, "set-cookie").unwrap().starts_with("__Host-session=; "));
-    assert!(client.session().is_new());
+    assert!(client.session().await.is_new());
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn a_value_of_another_type_and_one_too_large_say_no_value() {
             assert!(lines[0].contains(said), "{path}: {lines:?}");
             assert!(!answer.text().contains(CANARY) && !lines[0].contains(CANARY), "{path}: {lines:?}");
         }
-        assert_eq!(client.session().get::<String>("name").unwrap().as_deref(), Some(CANARY));
+        assert_eq!(client.session().await.get::<String>("name").unwrap().as_deref(), Some(CANARY));
     }
 }
 

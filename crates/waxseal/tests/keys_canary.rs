@@ -96,7 +96,7 @@ fn request(method: &Method, path: &str, cookie: &str) -> http::Request<Body> {
 
 /// Every page of the app, also those that say what went wrong, and a cookie of it.
 async fn pages(said: &mut Said, settings: &Settings, secrets: &Secrets) -> String {
-    let app = support::app().service(settings, secrets.keyring()).unwrap();
+    let app = support::app().service(settings, secrets.keyring()).await.unwrap();
     let mode = if settings.development { "development" } else { "production" };
     said.debug("service", &app);
     let answer = app.answer(request(&Method::POST, "/name", "")).await;

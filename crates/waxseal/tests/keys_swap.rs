@@ -50,7 +50,7 @@ async fn visit(app: &AppService, token: &str) -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_thousand_swaps_under_load_refuse_no_good_cookie_and_seal_none_with_a_foreign_key() {
-    let app = App::new("demo").get("/", count).service(&Settings::default(), &ring(0)).unwrap();
+    let app = App::new("demo").get("/", count).service(&Settings::default(), &ring(0)).await.unwrap();
     let ids: Arc<Vec<KeyId>> = Arc::new((0..SWAPS + 2).map(|number| key(number).id()).collect());
     let (now, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let visits: Arc<[AtomicUsize; CLIENTS]> = Arc::new(std::array::from_fn(|_| AtomicUsize::new(0)));

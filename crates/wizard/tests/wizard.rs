@@ -77,7 +77,7 @@ async fn only_the_two_fields_reach_the_session() {
     let more =
         [("is_admin", "true"), ("_permanent", "1"), ("__proto__", "x"), ("name[]", "y"), ("session", "z")];
     client.post_form("/wizard/create", &[&MERLIN[..], &more].concat()).await;
-    let session = client.session();
+    let session = client.session().await;
     assert_eq!(session.keys(), ["name", "magic_school"]);
     assert_eq!(session.get::<String>("name").unwrap().as_deref(), Some("Merlin the Wise"));
     assert_eq!(session.get::<String>("magic_school").unwrap().as_deref(), Some("Camelot Academy"));
@@ -88,7 +88,7 @@ async fn only_the_two_fields_reach_the_session() {
 async fn names_are_kept_without_the_space_around_them() {
     let client = client();
     client.post_form("/wizard/create", &[("name", " \t Merlin\u{a0}"), ("magic_school", "Åbo\n")]).await;
-    let session = client.session();
+    let session = client.session().await;
     assert_eq!(session.get::<String>("name").unwrap().as_deref(), Some("Merlin"));
     assert_eq!(session.get::<String>("magic_school").unwrap().as_deref(), Some("Åbo"));
 }

@@ -113,7 +113,7 @@ impl Site {
         if !token.is_empty() {
             request = request.header(COOKIE, self.cookie(token));
         }
-        self.send(request, move |session| handler(session.ready())).await
+        self.send(request, move |session| handler(session.ready().expect("it is in the token"))).await
     }
 
     pub(crate) async fn send(
@@ -154,7 +154,7 @@ impl Site {
     ) -> io::Result<Response<Body>> {
         let request = self.request("GET").body(Body::empty()).unwrap();
         let answer = move |request: Request<Body>| {
-            touch(&handle(&request).ready());
+            touch(&handle(&request).ready().expect("it is in the token"));
             Err(io::Error::other("out of ink"))
         };
         match stack {

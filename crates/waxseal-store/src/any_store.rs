@@ -1,0 +1,51 @@
+//! One type for every store, so that [`Sessions`](crate::Sessions) has no parameter for it.
+
+use std::pin::Pin;
+
+use crate::error::StoreError;
+use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
+use crate::{Handle, Moment, RecordKey, Revision, SessionStore};
+
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+macro_rules! any_store {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)+) => {
+        /// [`SessionStore`] with boxed futures and one error.
+        pub(crate) trait AnyStore: Send + Sync {
+            $(fn $name<'a>(&'a self, $($argument: $type),*) -> Answer<'a, $answer>;)+
+        }
+
+        impl<S: SessionStore> AnyStore for S {
+            $(fn $name<'a>(&'a self, $($argument: $type),*) -> Answer<'a, $answer> {
+                let answer = SessionStore::$name(self, $($argument),*);
+                Box::pin(async move { answer.await.map_err(|error| StoreError::new(S::fault(&error), error)) })
+            })+
+        }
+    };
+}
+
+any_store! {
+    fn load(key: &'a RecordKey, now: Moment) -> Option<Found<Record>>;
+    fn confirm(key: &'a RecordKey, now: Moment) -> Option<Found<Confirmed>>;
+    fn create(key: &'a RecordKey, record: &'a Record, now: Moment) -> Creation;
+    fn update(key: &'a RecordKey, expected: &'a Revision, record: &'a Record, now: Moment) -> Swap;
+    fn touch(key: &'a RecordKey, idle_end: Moment, now: Moment) -> bool;
+    fn renew(
+        old: &'a RecordKey,
+        expected: &'a Revision,
+        new: &'a RecordKey,
+        record: &'a Record,
+        trace: &'a Trace,
+        now: Moment
+    ) -> Swap;
+    fn delete(key: &'a RecordKey, now: Moment) -> bool;
+    fn rewrap(key: &'a RecordKey, revision: &'a Revision, kid: [u8; 4], sealed: &'a [u8], now: Moment) -> bool;
+    fn sealed_otherwise(kid: [u8; 4], after: Option<&'a Cursor>, limit: usize, now: Moment)
+        -> Page<(RecordKey, Record)>;
+    fn list(owner: &'a str, after: Option<&'a Cursor>, limit: usize, now: Moment) -> Page<Listed>;
+    fn end(owner: &'a str, handle: Handle, now: Moment) -> bool;
+    fn end_all(owner: &'a str, keep: Option<&'a RecordKey>, now: Moment) -> ();
+    fn purge(now: Moment, limit: usize) -> usize;
+    fn ready() -> ();
+    fn clock() -> Option<Moment>;
+}

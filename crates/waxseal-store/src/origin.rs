@@ -1,0 +1,59 @@
+//! Where an opened session came from.
+
+use waxseal_crypto::Times;
+
+use crate::record::Life;
+use crate::server::Confirm;
+use crate::{Handle, Revision, SessionId};
+
+/// Bytes of the id that a session in state `cookie` has, so that a deny list can name it.
+pub(crate) const COOKIE_ID_BYTES: usize = 16;
+
+#[derive(Clone)]
+pub(crate) enum Origin {
+    /// Out of a token that is the whole session.
+    Cookie(Carried),
+    /// Out of a record, or a copy of one.
+    Record(Held),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Carried {
+    pub(crate) id: [u8; COOKIE_ID_BYTES],
+    pub(crate) times: Times,
+    pub(crate) needs_reseal: bool,
+}
+
+/// What a request knows of the record that its session is kept in.
+#[derive(Clone)]
+pub(crate) struct Held {
+    pub(crate) id: SessionId,
+    /// The revision that the content is of.
+    pub(crate) revision: Revision,
+    /// Those of the token that came.
+    pub(crate) times: Times,
+    /// The token was sealed by a key that is no longer the first.
+    pub(crate) needs_reseal: bool,
+    /// The browser has another revision than this, or another id.
+    pub(crate) is_outdated: bool,
+    /// What the store said in this request; `None`: it was not asked.
+    pub(crate) known: Option<Known>,
+}
+
+/// What the store said of a record in this request.
+#[derive(Clone, Copy)]
+pub(crate) struct Known {
+    pub(crate) confirm: Confirm,
+    pub(crate) life: Life,
+    /// The key that the record is sealed with, if the record was read.
+    pub(crate) kid: Option<[u8; 4]>,
+}
+
+impl Origin {
+    pub(crate) fn handle(&self) -> Option<Handle> {
+        match self {
+            Self::Cookie(_) => None,
+            Self::Record(held) => Some(held.id.handle()),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Sessions that are kept on the server: states `store` and `mirrored`, by the rules of `docs/states.md`.
+
+mod counts;
+mod end;
+mod find;
+mod flights;
+pub(crate) mod freshness;
+mod load;
+mod mint;
+mod near;
+mod owners;
+mod save;
+mod token;
+mod upkeep;
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub(crate) use self::find::Confirm;
+pub(crate) use self::save::Draft;
+pub(crate) use self::token::Token;
+pub use self::upkeep::Upkeep;
+
+use self::counts::Counts;
+use self::flights::Flights;
+use self::freshness::Freshness;
+use self::load::Answer;
+use self::near::NearCache;
+use crate::any_store::AnyStore;
+use crate::{Lifetimes, Moment, RecordKey};
+
+/// Waits for so long; a timer of whatever runtime there is.
+pub(crate) type Pause = Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// What a request means to do with its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To read it, as GET, HEAD and OPTIONS do: state `mirrored` may show a fresh copy.
+    Read,
+    /// To act on it: the store is asked first.
+    Change,
+}
+
+/// What a visitor sees of a session in state `store` while the store is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum WhenAway {
+    /// An error that says so: [`Error::Unavailable`](crate::Error::Unavailable).
+    #[default]
+    Refuse,
+    /// For [`Access::Read`] a session that is empty and cannot be written: the page of a visitor who is not signed in.
+    Anonymous,
+}
+
+/// The state of sessions on the server.
+pub(crate) struct Server {
+    store: Arc<dyn AnyStore>,
+    /// State `mirrored`: the browser has a copy.
+    mirror: Option<Mirror>,
+    pub(crate) lifetimes: Lifetimes,
+    pub(crate) strict: bool,
+    pub(crate) renew_every: Option<Duration>,
+    pub(crate) when_away: WhenAway,
+    pub(crate) pause: Option<Pause>,
+    /// Sessions that were ended while the store was away, still to be deleted there.
+    unfinished: Mutex<Vec<RecordKey>>,
+    counts: Counts,
+}
+
+/// What state `mirrored` has beside the store.
+struct Mirror {
+    freshness: Freshness,
+    near: NearCache,
+    flights: Flights<(Answer, Moment)>,
+    /// This process's clock and the store's agree.
+    clocks_agree: AtomicBool,
+    /// When an outage began, for a rule that the model test breaks on purpose.
+    #[cfg(test)]
+    away_since: Mutex<Option<Moment>>,
+    #[cfg(test)]
+    clock: Mutex<Option<Arc<dyn Fn() -> Moment + Send + Sync>>>,
+}
+
+impl Server {
+    pub(crate) fn new(store: Arc<dyn AnyStore>, mirrored: bool) -> Self {
+        Self {
+            store,
+            mirror: mirrored.then(|| Mirror::new(Freshness::default())),
+            lifetimes: Lifetimes::default(),
+            strict: false,
+            renew_every: None,
+            when_away: WhenAway::default(),
+            pause: None,
+            unfinished: Mutex::default(),
+            counts: Counts::new(),
+        }
+    }
+
+    pub(crate) fn set_freshness(&mut self, change: impl FnOnce(&mut Freshness)) {
+        if let Some(mirror) = &mut self.mirror {
+            let mut freshness = mirror.freshness;
+            change(&mut freshness);
+            *mirror = Mirror::new(freshness);
+        }
+    }
+
+    pub(crate) fn is_mirrored(&self) -> bool {
+        self.mirror.is_some()
+    }
+
+    fn near(&self) -> Option<&NearCache> {
+        self.mirror.as_ref().map(|mirror| &mirror.near)
+    }
+}
+
+impl Mirror {
+    fn new(freshness: Freshness) -> Self {
+        Self {
+            freshness,
+            near: NearCache::new(NearCache::ENTRIES, freshness),
+            flights: Flights::default(),
+            clocks_agree: AtomicBool::new(true),
+            #[cfg(test)]
+            away_since: Mutex::default(),
+            #[cfg(test)]
+            clock: Mutex::default(),
+        }
+    }
+
+    fn trusts_copies(&self) -> bool {
+        self.clocks_agree.load(Ordering::Acquire)
+    }
+}

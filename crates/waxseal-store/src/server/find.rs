@@ -1,0 +1,217 @@
+//! Records, found, opened and sealed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use waxseal_crypto::{Limits, Times};
+
+use super::Server;
+use super::freshness::Flaw;
+use crate::content::Content;
+use crate::error::StoreError;
+use crate::origin::Known;
+use crate::record::{Found, Life, Pointer, Record, Trace};
+use crate::ring::Ring;
+use crate::{Error, Fault, Moment, RecordKey, Revision, SessionId};
+
+/// For how long reads and writes follow a pointer. A sign-out follows it as long as the store has it.
+const FOLLOW: Duration = Duration::from_secs(20);
+/// For how long a renewal is remembered under the old id.
+const TRACE: Duration = Duration::from_secs(60);
+/// Renewals within [`FOLLOW`] that one old id is led through. Nobody renews so often.
+const MAX_HOPS: usize = 8;
+
+/// That the store was asked in this request, and when: the time read *before* the asking. Only what asked it makes
+/// one, and no token is minted without.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Confirm(Moment);
+
+/// What a search for a session ended in.
+pub(super) enum Find {
+    Living(Box<Living>),
+    /// There is another id since, and this one is a stranger's.
+    Renewed,
+    Absent,
+    /// No key opens the record: it stays, for the day on which the key is put back.
+    Unreadable,
+}
+
+/// A record, opened.
+pub(super) struct Living {
+    pub(super) id: SessionId,
+    pub(super) revision: Revision,
+    pub(super) known: Known,
+    pub(super) content: Content,
+}
+
+impl Confirm {
+    pub(super) fn at(self) -> Moment {
+        self.0
+    }
+}
+
+impl Server {
+    /// A confirm that began at `now` and has been answered.
+    pub(super) fn confirm(&self, now: Moment) -> Confirm {
+        #[cfg(test)]
+        if let Some(mirror) = &self.mirror
+            && mirror.freshness.has(Flaw::StampsAfterReply)
+            && let Some(clock) = &*mirror.clock.lock().expect("no test panics with it")
+        {
+            return Confirm(clock());
+        }
+        Confirm(now)
+    }
+
+    /// Not a confirm at all: for a rule that the model test breaks on purpose.
+    pub(super) fn unconfirmed(&self, now: Moment) -> Option<Confirm> {
+        self.mirror
+            .as_ref()
+            .filter(|mirror| mirror.freshness.has(Flaw::MintsUnconfirmed))
+            .map(|_| Confirm(now))
+    }
+
+    /// Looks for the session of `id` in its record, and under its next ids after a periodic renewal.
+    pub(super) async fn find(&self, ring: &Ring, id: &SessionId, now: Moment) -> Result<Find, StoreError> {
+        let mut id = id.clone();
+        for _ in 0..MAX_HOPS {
+            let key = id.key();
+            let found = self.store.load(&key, now).await?;
+            let confirm = self.confirm(now);
+            match found {
+                None => {
+                    self.note_gone(&key, confirm);
+                    return Ok(Find::Absent);
+                }
+                Some(Found::Living(record)) => {
+                    let Some(content) = self.open(ring, &key, &record, now) else {
+                        return Ok(Find::Unreadable);
+                    };
+                    let Record { revision, life, kid, .. } = record;
+                    if !self.is_alive(&life, content.permanent, now) {
+                        return Ok(Find::Absent);
+                    }
+                    if let Some(near) = self.near() {
+                        near.confirmed(&key, &revision, confirm.at());
+                    }
+                    let known = Known { confirm, life, kid: Some(kid) };
+                    return Ok(Find::Living(Box::new(Living { id, revision, known, content })));
+                }
+                Some(Found::Renewed(trace)) => match follow(ring, &key, &trace, now) {
+                    Some(next) => id = next,
+                    None => return Ok(Find::Renewed),
+                },
+            }
+        }
+        Ok(Find::Renewed)
+    }
+
+    /// What is sealed in a record; `None` if no key opens it, as the log says.
+    pub(super) fn open(&self, ring: &Ring, key: &RecordKey, record: &Record, now: Moment) -> Option<Content> {
+        let limits = Limits { idle: u32::MAX, absolute: self.lifetimes.widest().absolute };
+        let bound = key.bound(&record.revision);
+        let opened = ring.record().open(&record.sealed, &bound, now.as_secs(), limits);
+        let kid = waxseal_crypto::KeyId::from_bytes(record.kid);
+        let refused = |reason: &dyn std::fmt::Display| {
+            tracing::warn!(%kid, %reason, "a session's record does not open; put its key back, or let it expire");
+        };
+        let opened = opened.map_err(|rejected| refused(&rejected.reason())).ok()?;
+        Content::parse(Arc::new(opened), 0).map_err(|reason| refused(&reason)).ok()
+    }
+
+    /// Whether a record that the store has is one by this server's limits too: they may be shorter today.
+    pub(super) fn is_alive(&self, life: &Life, permanent: bool, now: Moment) -> bool {
+        let limits = self.lifetimes.of(permanent);
+        now < life.last_seen.after(span(limits.idle)) && now < life.created.after(span(limits.absolute))
+    }
+
+    pub(super) fn note_gone(&self, key: &RecordKey, confirm: Confirm) {
+        if let Some(near) = self.near() {
+            near.gone(key, confirm.at());
+        }
+    }
+
+    /// The record of `content`, as of `now`.
+    pub(super) fn record(
+        &self,
+        ring: &Ring,
+        key: &RecordKey,
+        revision: Revision,
+        content: &Content,
+        life: Life,
+        now: Moment,
+    ) -> Result<Record, Error> {
+        use crate::metadata::{DEVICE, OWNER};
+        let metadata = &content.metadata;
+        Ok(Record {
+            revision,
+            kid: ring.kid(),
+            life,
+            owner: metadata.get(OWNER),
+            device: metadata.get(DEVICE).unwrap_or_default(),
+            sealed: self.seal(ring, key, &revision, content, &life, now)?,
+        })
+    }
+
+    pub(super) fn seal(
+        &self,
+        ring: &Ring,
+        key: &RecordKey,
+        revision: &Revision,
+        content: &Content,
+        life: &Life,
+        now: Moment,
+    ) -> Result<Vec<u8>, Error> {
+        let absolute = self.lifetimes.of(content.permanent).absolute;
+        let times = Times::new(life.created.as_secs(), now.as_secs(), Times::NO_IDLE, absolute);
+        let mut payload = Vec::with_capacity(content.planned_size());
+        content.write(&mut payload);
+        Ok(ring.record().seal(&payload, &key.bound(revision), times)?)
+    }
+
+    /// A life that was active at `now`; it begins then, if it has not begun.
+    pub(super) fn life(&self, created: Option<Moment>, permanent: bool, now: Moment) -> Life {
+        let limits = self.lifetimes.of(permanent);
+        let created = created.unwrap_or(now);
+        let absolute_end = created.after(span(limits.absolute));
+        Life::new(created, now.max(created), now.after(span(limits.idle)), absolute_end)
+    }
+}
+
+/// What a renewal from `old` to `new` leaves behind: for a periodic one the way to the new id.
+pub(super) fn trace(
+    ring: &Ring,
+    old: &RecordKey,
+    new: &SessionId,
+    with_pointer: bool,
+    now: Moment,
+) -> Result<Trace, Error> {
+    let pointer = if with_pointer {
+        let times = Times::new(now.as_secs(), now.as_secs(), Times::NO_IDLE, seconds(TRACE));
+        let sealed = ring.pointer().seal(new.as_bytes(), old.hash(), times)?;
+        Some(Pointer { to: new.key(), sealed })
+    } else {
+        None
+    };
+    Ok(Trace { renewed: now, expires: now.after(TRACE), pointer })
+}
+
+fn follow(ring: &Ring, old: &RecordKey, trace: &Trace, now: Moment) -> Option<SessionId> {
+    let pointer = trace.pointer.as_ref().filter(|_| now < trace.renewed.after(FOLLOW))?;
+    let opened = ring.pointer().open(&pointer.sealed, old.hash(), now.as_secs(), Limits::NONE).ok()?;
+    let id: &[u8; SessionId::BYTES] = opened.payload().try_into().ok()?;
+    Some(SessionId::from_bytes(*id))
+}
+
+pub(super) fn span(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
+
+fn seconds(span: Duration) -> u32 {
+    u32::try_from(span.as_secs()).expect("a minute")
+}
+
+/// Whether nobody can tell what became of a call that failed like this.
+pub(super) fn is_outage(error: &StoreError) -> bool {
+    error.fault() == Fault::Outage
+}

@@ -1,0 +1,115 @@
+//! Requests that want to know the same at the same time ask once.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures_channel::oneshot;
+
+use crate::RecordKey;
+
+/// Reads under way, each with those who wait for its answer.
+pub(crate) struct Flights<T>(Mutex<HashMap<RecordKey, Vec<oneshot::Sender<T>>>>);
+
+impl<T> Default for Flights<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Flights<T> {
+    /// The answer of `ask`, or of another's that is under way for `key`.
+    ///
+    /// Who joins gets what was asked before it came: good enough for a copy's freshness, which counts from the
+    /// asking, and for nothing that has to see all that is already done.
+    pub(crate) async fn share<F: Future<Output = T>>(&self, key: &RecordKey, ask: impl FnOnce() -> F) -> T {
+        loop {
+            let waiting = {
+                let mut flights = self.lock();
+                match flights.get_mut(key) {
+                    None => {
+                        flights.insert(*key, Vec::new());
+                        break;
+                    }
+                    Some(waiters) => {
+                        let (sender, waiting) = oneshot::channel();
+                        waiters.push(sender);
+                        waiting
+                    }
+                }
+            };
+            // If the one who asked went away, the next one asks.
+            if let Ok(answer) = waiting.await {
+                return answer;
+            }
+        }
+        let landing = Landing { flights: self, key };
+        let answer = ask().await;
+        for waiter in landing.take() {
+            let _ = waiter.send(answer.clone());
+        }
+        answer
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RecordKey, Vec<oneshot::Sender<T>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the flight off the list, also if its future is dropped half-way.
+struct Landing<'a, T: Clone> {
+    flights: &'a Flights<T>,
+    key: &'a RecordKey,
+}
+
+impl<T: Clone> Landing<'_, T> {
+    fn take(&self) -> Vec<oneshot::Sender<T>> {
+        self.flights.lock().remove(self.key).unwrap_or_default()
+    }
+}
+
+impl<T: Clone> Drop for Landing<'_, T> {
+    fn drop(&mut self) {
+        // After a landing this finds nothing, or what somebody began since, who then asks again.
+        drop(self.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::SessionId;
+
+    fn poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn those_who_come_meanwhile_share_one_answer_and_a_lost_asker_is_replaced() {
+        let (flights, key) = (Flights::default(), SessionId::generate().unwrap().key());
+        let asked = AtomicUsize::new(0);
+        let (open, gate) = oneshot::channel::<()>();
+        let ask = |gate: oneshot::Receiver<()>| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            async move { gate.await.map_or(0, |()| 7) }
+        };
+        let (_held, never) = oneshot::channel();
+        let mut lost = Box::pin(flights.share(&key, || ask(never)));
+        let mut second = pin!(flights.share(&key, || ask(gate)));
+        assert!(poll(lost.as_mut()).is_pending());
+        assert!(poll(second.as_mut()).is_pending());
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        drop(lost);
+        assert!(poll(second.as_mut()).is_pending());
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        let mut third = pin!(flights.share(&key, || async { unreachable!("it is on its way") }));
+        assert!(poll(third.as_mut()).is_pending());
+        open.send(()).unwrap();
+        assert_eq!(poll(second.as_mut()), Poll::Ready(7));
+        assert_eq!(poll(third.as_mut()), Poll::Ready(7));
+        assert!(flights.lock().is_empty());
+    }
+}

@@ -1,0 +1,270 @@
+//! From a token to a session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::find::{Find, Living, is_outage, span};
+use super::freshness::Flaw;
+use super::near::Seen;
+use super::token::Token;
+use super::{Access, Mirror, Server, WhenAway};
+use crate::content::Content;
+use crate::error::StoreError;
+use crate::metadata::OWNER;
+use crate::moment::Moment;
+use crate::origin::{Held, Known, Origin};
+use crate::record::{Confirmed, Found};
+use crate::ring::Ring;
+use crate::session::{ReadOnly, Session};
+use crate::sessions::refresh_after;
+use crate::{Error, Revision};
+
+/// What a confirm was answered; shared by those who ask at the same time.
+pub(super) type Answer = Result<Option<Found<Confirmed>>, StoreError>;
+
+impl Server {
+    /// The session of a token if it can be shown without asking the store; else the token, to be [loaded](Self::load).
+    pub(crate) fn ready(
+        &self,
+        ring: &Arc<Ring>,
+        token: Token,
+        access: Access,
+        now: Moment,
+    ) -> Result<Session, Box<Token>> {
+        let Some(mirror) = self.mirror.as_ref().filter(|_| access == Access::Read) else {
+            return Err(Box::new(token));
+        };
+        let Some((revision, Some(content))) = &token.copy else { return Err(Box::new(token)) };
+        match mirror.look(&token, revision, content, now) {
+            Seen::Gone => {
+                self.counts.gone.increment(1);
+                Ok(self.stranger(ring))
+            }
+            Seen::Good { near, copy } if mirror.trusts_copies() || near.is_some() => {
+                let sealed = copy.then(|| sealed_at(&token)).filter(|_| mirror.trusts_copies());
+                let fresh = |at: &Moment| mirror.freshness.is_fresh(*at, now);
+                if !sealed.iter().chain(&near).any(fresh) {
+                    return Err(Box::new(token));
+                }
+                self.counts.copies.increment(1);
+                let held = token.held(*revision);
+                let content = token.copy.and_then(|(_, content)| content).expect("it was just looked at");
+                Ok(self.session(content, held, ring))
+            }
+            Seen::Good { .. } | Seen::Doubtful => Err(Box::new(token)),
+        }
+    }
+
+    /// The session of a token, by what the store says.
+    pub(crate) async fn load(
+        &self,
+        ring: &Arc<Ring>,
+        mut token: Token,
+        access: Access,
+        now: Moment,
+    ) -> Result<Session, Error> {
+        let copy = token.copy.take();
+        let brought = copy.as_ref().map(|(revision, _)| *revision);
+        if let (Some(mirror), Some((revision, Some(content)))) = (&self.mirror, copy) {
+            let key = token.id.key();
+            let ask = || async { (self.store.confirm(&key, now).await, now) };
+            let (answer, asked) = match access {
+                Access::Read => mirror.flights.share(&key, ask).await,
+                Access::Change => ask().await,
+            };
+            match answer {
+                Ok(Some(Found::Living(Confirmed { revision: found, life }))) if found == revision => {
+                    let confirm = self.confirm(asked);
+                    mirror.near.confirmed(&key, &revision, confirm.at());
+                    #[cfg(test)]
+                    mirror.note_answer();
+                    if !self.is_alive(&life, content.permanent, now) {
+                        return Ok(self.gone(ring));
+                    }
+                    self.counts.confirmed.increment(1);
+                    let mut held = token.held(revision);
+                    let known = Known { confirm, life, kid: None };
+                    held.known = Some(self.touched(&held, known, content.permanent, now).await);
+                    return Ok(self.session(content, held, ring));
+                }
+                Ok(Some(Found::Living(Confirmed { revision: found, .. }))) => {
+                    if found.counter() <= revision.counter() {
+                        self.counts.gone_back.increment(1);
+                        tracing::warn!(
+                            handle = %token.id.handle(),
+                            "a session's copy is newer than its record: the store has gone back; the record counts"
+                        );
+                    }
+                }
+                Ok(Some(Found::Renewed(_))) => {}
+                Ok(None) => {
+                    self.note_gone(&key, self.confirm(asked));
+                    return Ok(self.gone(ring));
+                }
+                Err(error) if is_outage(&error) && access == Access::Read => {
+                    return self.in_outage(mirror, ring, &token, revision, content, error, now);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match self.find(ring, &token.id, now).await {
+            Ok(Find::Living(living)) => Ok(self.from_record(ring, &token, brought, *living, now).await),
+            Ok(Find::Absent) => Ok(self.gone(ring)),
+            Ok(Find::Renewed) => {
+                self.counts.renewed.increment(1);
+                Ok(self.stranger(ring).read_only(ReadOnly::Renewed))
+            }
+            Ok(Find::Unreadable) => {
+                self.counts.unreadable.increment(1);
+                Ok(self.stranger(ring))
+            }
+            Err(error)
+                if is_outage(&error)
+                    && self.mirror.is_none()
+                    && access == Access::Read
+                    && self.when_away == WhenAway::Anonymous =>
+            {
+                tracing::warn!(%error, "the session store does not answer; the visitor is shown as a stranger");
+                Ok(self.stranger(ring).read_only(ReadOnly::Outage))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Asks the store whether what `held` says is still so.
+    pub(crate) async fn confirm_held(
+        &self,
+        held: &Held,
+        permanent: bool,
+        now: Moment,
+    ) -> Result<Known, Error> {
+        let found = self.store.confirm(&held.id.key(), now).await?;
+        let confirm = self.confirm(now);
+        match found {
+            Some(Found::Living(Confirmed { revision, life }))
+                if revision == held.revision && self.is_alive(&life, permanent, now) =>
+            {
+                if let Some(near) = self.near() {
+                    near.confirmed(&held.id.key(), &revision, confirm.at());
+                }
+                Ok(Known { confirm, life, kid: None })
+            }
+            Some(Found::Living(_)) => Err(Error::Contended),
+            Some(Found::Renewed(_)) => Err(Error::Renewed),
+            None => {
+                self.note_gone(&held.id.key(), confirm);
+                Err(Error::Gone)
+            }
+        }
+    }
+
+    async fn from_record(
+        &self,
+        ring: &Arc<Ring>,
+        token: &Token,
+        brought: Option<Revision>,
+        living: Living,
+        now: Moment,
+    ) -> Session {
+        let Living { id, revision, known, content } = living;
+        self.counts.records.increment(1);
+        let mut held = token.held(revision);
+        held.is_outdated = id.key() != token.id.key() || brought.is_some_and(|brought| brought != revision);
+        held.id = id;
+        held.known = Some(self.touched(&held, known, content.permanent, now).await);
+        self.session(content, held, ring)
+    }
+
+    /// A copy that was confirmed not long ago, while the store is away.
+    #[expect(clippy::too_many_arguments, reason = "all that is known of the copy, taken apart by the caller")]
+    fn in_outage(
+        &self,
+        mirror: &Mirror,
+        ring: &Arc<Ring>,
+        token: &Token,
+        revision: Revision,
+        content: Content,
+        error: StoreError,
+        now: Moment,
+    ) -> Result<Session, Error> {
+        let Seen::Good { near, copy } = mirror.look(token, &revision, &content, now) else {
+            return Err(error.into());
+        };
+        let grace = mirror.freshness.grace.min(span(self.lifetimes.of(content.permanent).idle));
+        let sealed = copy.then(|| sealed_at(token));
+        let readable = |at: &Moment| mirror.freshness.is_in_grace(*at, now) && now.is_within(grace, *at);
+        if !sealed.iter().chain(&near).any(readable) && !mirror.has_grace_from_the_outage(now) {
+            return Err(error.into());
+        }
+        self.counts.grace.increment(1);
+        tracing::debug!(%error, "the session store does not answer; a copy confirmed not long ago is shown");
+        Ok(self.session(content, token.held(revision), ring).read_only(ReadOnly::Outage))
+    }
+
+    /// Notes activity, if that is due: at most once in a twentieth of the idle time. A touch that fails is made up for
+    /// by the next one.
+    async fn touched(&self, held: &Held, known: Known, permanent: bool, now: Moment) -> Known {
+        let idle = self.lifetimes.of(permanent).idle;
+        if now < known.life.last_seen.after(Duration::from_secs(refresh_after(idle))) {
+            return known;
+        }
+        let idle_end = now.after(span(idle));
+        match self.store.touch(&held.id.key(), idle_end, now).await {
+            Ok(true) => Known { life: known.life.touched(now, idle_end), ..known },
+            Ok(false) => known,
+            Err(error) => {
+                tracing::debug!(%error, "a session's activity was not noted");
+                known
+            }
+        }
+    }
+
+    /// A session of which nothing is known, to be ended.
+    pub(crate) fn to_end(ring: &Arc<Ring>, token: Token) -> Session {
+        let revision = token.copy.as_ref().map_or(Revision::from_bytes([0; Revision::BYTES]), |copy| copy.0);
+        let held = token.held(revision);
+        Session::new(Content::default(), Some(Origin::Record(held)), ring.clone(), false)
+            .read_only(ReadOnly::Outage)
+    }
+
+    fn session(&self, content: Content, held: Held, ring: &Arc<Ring>) -> Session {
+        Session::new(content, Some(Origin::Record(held)), ring.clone(), self.strict)
+    }
+
+    fn gone(&self, ring: &Arc<Ring>) -> Session {
+        self.counts.gone.increment(1);
+        self.stranger(ring)
+    }
+
+    fn stranger(&self, ring: &Arc<Ring>) -> Session {
+        Session::new(Content::default(), None, ring.clone(), self.strict)
+    }
+}
+
+impl Mirror {
+    fn look(&self, token: &Token, revision: &Revision, content: &Content, now: Moment) -> Seen {
+        self.near.look(token.id.handle(), || token.id.key(), revision, || content.metadata.get(OWNER), now)
+    }
+
+    #[cfg(test)]
+    fn note_answer(&self) {
+        *self.away_since.lock().expect("no test panics with it") = None;
+    }
+
+    #[cfg(test)]
+    fn has_grace_from_the_outage(&self, now: Moment) -> bool {
+        let mut since = self.away_since.lock().expect("no test panics with it");
+        let since = *since.get_or_insert(now);
+        self.freshness.has(Flaw::GraceFromTheOutage) && self.freshness.is_in_grace(since, now)
+    }
+
+    #[cfg(not(test))]
+    fn has_grace_from_the_outage(&self, _: Moment) -> bool {
+        self.freshness.has(Flaw::GraceFromTheOutage)
+    }
+}
+
+/// When the token says that it was confirmed: whole seconds, so up to one too early and never too late.
+fn sealed_at(token: &Token) -> Moment {
+    Moment::from_millis(token.times.sealed().saturating_mul(1_000))
+}

@@ -1,0 +1,47 @@
+//! Tokens, sealed.
+
+use waxseal_crypto::Times;
+
+use super::Server;
+use super::find::{Confirm, span};
+use super::token::{RECORD_ONLY, WITH_COPY};
+use crate::content::Content;
+use crate::ring::Ring;
+use crate::sessions::Outcome;
+use crate::{Error, Moment, Revision, SessionId};
+
+/// What a token is made of, beside its keys.
+pub(super) struct Minting<'a> {
+    pub(super) id: &'a SessionId,
+    pub(super) revision: &'a Revision,
+    pub(super) content: &'a Content,
+    pub(super) created: Moment,
+    pub(super) absolute_end: Moment,
+    pub(super) confirm: Confirm,
+}
+
+impl Server {
+    /// The token of a session whose state the store has confirmed in this request. Its sealed time is the confirm's.
+    pub(super) fn mint(&self, ring: &Ring, minting: &Minting<'_>) -> Result<Outcome, Error> {
+        let Minting { id, revision, content, created, absolute_end, confirm } = *minting;
+        let limits = self.lifetimes.of(content.permanent);
+        let sealed = confirm.at().as_secs();
+        // A session begun by a clock ahead of ours must not be sealed later than it was confirmed.
+        let times = Times::new(created.as_secs().min(sealed), sealed, Times::NO_IDLE, limits.absolute);
+        let mut payload = Vec::with_capacity(SessionId::BYTES + Revision::BYTES + 1 + content.planned_size());
+        payload.extend_from_slice(id.as_bytes());
+        if self.is_mirrored() {
+            payload.extend_from_slice(revision.as_bytes());
+            let head = payload.len();
+            payload.push(WITH_COPY);
+            content.write(&mut payload);
+            if payload.len() > ring.sealer().max_text_payload() {
+                payload.truncate(head);
+                payload.push(RECORD_ONLY);
+            }
+        }
+        let token = ring.sealer().seal_text(&payload, times)?;
+        let end = confirm.at().after(span(limits.idle)).min(absolute_end);
+        Ok(Outcome::Set { token, expires: content.permanent.then(|| end.into()) })
+    }
+}

@@ -1,0 +1,330 @@
+//! What this process knows of records, so that it need not ask again for a moment.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::freshness::{Flaw, Freshness};
+use crate::{Handle, Moment, RecordKey, Revision};
+
+/// A power of two, so that a handle's first byte spreads sessions evenly.
+const SHARDS: usize = 64;
+/// Copies are sealed by clocks up to this far ahead of ours (`docs/format.md`, "Open", step 8).
+const CLOCKS_APART: Duration = Duration::from_secs(60);
+/// Owners whose sessions were ended of late, at most.
+const MAX_OWNERS: usize = 10_000;
+
+/// For each session the last confirm of this process. Moves forward only; what it forgets costs a confirm.
+pub(crate) struct NearCache {
+    shards: Box<[Mutex<HashMap<Handle, Entry>>]>,
+    shard_entries: usize,
+    /// How long an entry can be of any use, and an ended session's copy might still pass for fresh.
+    keep: Duration,
+    /// Owners all of whose sessions were ended here, and when.
+    owners: Mutex<HashMap<String, Moment>>,
+    owners_ended: AtomicUsize,
+    /// Until then no copy is trusted for its own sake: something was forgotten that said which are ended.
+    distrust_until: AtomicU64,
+    freshness: Freshness,
+}
+
+/// One session by its handle, under the id it had last.
+#[derive(Clone, Copy)]
+struct Entry {
+    key: RecordKey,
+    revision: Revision,
+    /// When the revision was confirmed, or the end noticed.
+    at: Moment,
+    status: Status,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Living,
+    /// The id is no session's; the session may live on under another.
+    IdGone,
+    /// The session was ended, whatever its id: final, since no handle is used twice.
+    Ended,
+}
+
+/// What the cache says of a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Nothing that speaks against it. This process confirmed exactly this revision at `near`, if it did; `copy` is
+    /// whether the time that the copy itself was confirmed at counts too.
+    Good { near: Option<Moment>, copy: bool },
+    /// Something newer is known, or its owner's sessions were ended: only the store can tell.
+    Doubtful,
+    /// The session is no more, or not under this id.
+    Gone,
+}
+
+impl NearCache {
+    pub(crate) const ENTRIES: usize = 65_536;
+
+    pub(crate) fn new(entries: usize, freshness: Freshness) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            shard_entries: entries.div_ceil(SHARDS),
+            keep: freshness.window.max(freshness.grace) + CLOCKS_APART,
+            owners: Mutex::default(),
+            owners_ended: AtomicUsize::new(0),
+            distrust_until: AtomicU64::new(0),
+            freshness,
+        }
+    }
+
+    /// What is known of the copy of this revision; `key` is asked for only if the session is known at all, and
+    /// `owner` only if some owner's sessions were ended here.
+    pub(crate) fn look(
+        &self,
+        handle: Handle,
+        key: impl FnOnce() -> RecordKey,
+        revision: &Revision,
+        owner: impl FnOnce() -> Option<String>,
+        now: Moment,
+    ) -> Seen {
+        let entry = self.shard(handle).get(&handle).copied();
+        let near = match entry.map(|entry| entry.judge(&key(), revision)) {
+            None => None,
+            Some(Seen::Good { near, .. }) => near,
+            Some(against) => return against,
+        };
+        let copy = !self.is_distrusting(now);
+        match (near, self.owner_ended(owner)) {
+            (Some(at), Some(ended)) if at <= ended => Seen::Doubtful,
+            (None, Some(_)) => Seen::Doubtful,
+            (None, None) if !copy => Seen::Doubtful,
+            _ => Seen::Good { near, copy },
+        }
+    }
+
+    /// Notes a confirm: `revision` lived under `key` at `at`.
+    pub(crate) fn confirmed(&self, key: &RecordKey, revision: &Revision, at: Moment) {
+        let entry = Entry { key: *key, revision: *revision, at, status: Status::Living };
+        let mut shard = self.shard(key.handle());
+        match shard.get_mut(&key.handle()) {
+            None => {
+                self.make_room(&mut shard, at);
+                shard.insert(key.handle(), entry);
+            }
+            Some(known) if self.freshness.has(Flaw::CacheGoesBack) => *known = entry,
+            Some(known) => known.advance(entry, self.keep),
+        }
+    }
+
+    /// Notes that nothing lives under `key`.
+    pub(crate) fn gone(&self, key: &RecordKey, at: Moment) {
+        let mut shard = self.shard(key.handle());
+        let revision = Revision::from_bytes([0; Revision::BYTES]);
+        let entry = Entry { key: *key, revision, at, status: Status::IdGone };
+        match shard.get_mut(&key.handle()) {
+            None => {
+                self.make_room(&mut shard, at);
+                shard.insert(key.handle(), entry);
+            }
+            Some(known) if known.key == *key && known.status == Status::Living => {
+                known.status = Status::IdGone
+            }
+            // Another id of the session, which this says nothing of; or known already.
+            Some(_) => {}
+        }
+    }
+
+    /// Notes that the session was ended, under whatever id it is.
+    pub(crate) fn ended(&self, handle: Handle, at: Moment) {
+        let mut shard = self.shard(handle);
+        if !shard.contains_key(&handle) {
+            self.make_room(&mut shard, at);
+        }
+        let (key, revision) =
+            (RecordKey::new(handle, [0; RecordKey::HASH_BYTES]), Revision::from_bytes([0; Revision::BYTES]));
+        shard.insert(handle, Entry { key, revision, at, status: Status::Ended });
+    }
+
+    /// Notes that all sessions of `owner` were ended at `at`: what was confirmed before counts no more.
+    pub(crate) fn owner_ended_at(&self, owner: &str, at: Moment) {
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        owners.retain(|_, ended| at.is_within(self.keep, *ended));
+        if owners.len() >= MAX_OWNERS {
+            owners.clear();
+            self.distrust(at);
+            for shard in &self.shards {
+                let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+                shard.retain(|_, entry| entry.status != Status::Living);
+            }
+        }
+        owners.insert(owner.to_owned(), at);
+        self.owners_ended.store(owners.len(), Ordering::Release);
+    }
+
+    fn owner_ended(&self, owner: impl FnOnce() -> Option<String>) -> Option<Moment> {
+        if self.owners_ended.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(&owner()?).copied()
+    }
+
+    fn is_distrusting(&self, now: Moment) -> bool {
+        now.as_millis() < self.distrust_until.load(Ordering::Acquire)
+    }
+
+    fn distrust(&self, at: Moment) {
+        self.distrust_until.fetch_max(at.after(self.keep).as_millis(), Ordering::AcqRel);
+    }
+
+    /// Forgets what is of no use any more, or else something.
+    fn make_room(&self, shard: &mut HashMap<Handle, Entry>, now: Moment) {
+        if shard.len() < self.shard_entries {
+            return;
+        }
+        shard.retain(|_, entry| now.is_within(self.keep, entry.at));
+        while shard.len() >= self.shard_entries {
+            let victim =
+                shard.iter().find(|(_, entry)| entry.status == Status::Living).or(shard.iter().next());
+            let Some((&handle, &Entry { status, .. })) = victim else { return };
+            shard.remove(&handle);
+            if status != Status::Living {
+                self.distrust(now);
+            }
+        }
+    }
+
+    fn shard(&self, handle: Handle) -> MutexGuard<'_, HashMap<Handle, Entry>> {
+        let [first, ..] = *handle.as_bytes();
+        self.shards[usize::from(first) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn judge(&self, key: &RecordKey, revision: &Revision) -> Seen {
+        match self.status {
+            Status::Ended => Seen::Gone,
+            Status::IdGone if self.key == *key => Seen::Gone,
+            Status::IdGone => Seen::Doubtful,
+            Status::Living if self.key != *key => Seen::Doubtful,
+            Status::Living if self.revision == *revision => Seen::Good { near: Some(self.at), copy: true },
+            // An older copy, or another state of the same number.
+            Status::Living if self.revision.counter() >= revision.counter() => Seen::Doubtful,
+            // A newer copy than this process has met.
+            Status::Living => Seen::Good { near: None, copy: true },
+        }
+    }
+
+    fn advance(&mut self, next: Self, keep: Duration) {
+        let forward = match self.status {
+            Status::Ended => false,
+            Status::IdGone => self.key != next.key,
+            // What is too old to be of use makes way: a store may have gone back to a backup.
+            Status::Living => {
+                next.revision.counter() > self.revision.counter()
+                    || !next.at.is_within(keep, self.at.min(next.at))
+            }
+        };
+        if forward {
+            *self = next;
+        } else if self.status == Status::Living && self.key == next.key && self.revision == next.revision {
+            self.at = self.at.max(next.at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SessionId;
+
+    const NOW: Moment = Moment::from_millis(1_790_000_000_000);
+
+    const NOTHING: Seen = Seen::Good { near: None, copy: true };
+
+    fn confirmed(seconds: u64) -> Seen {
+        Seen::Good { near: Some(at(seconds)), copy: true }
+    }
+
+    fn at(seconds: u64) -> Moment {
+        NOW.after(Duration::from_secs(seconds))
+    }
+
+    fn revision(counter: u64) -> Revision {
+        let mut bytes = [0; Revision::BYTES];
+        bytes[..8].copy_from_slice(&counter.to_be_bytes());
+        Revision::from_bytes(bytes)
+    }
+
+    fn look(cache: &NearCache, key: &RecordKey, counter: u64, owner: &str, now: Moment) -> Seen {
+        cache.look(key.handle(), || *key, &revision(counter), || Some(owner.to_owned()), now)
+    }
+
+    fn cache(entries: usize) -> NearCache {
+        NearCache::new(entries, Freshness::default())
+    }
+
+    #[test]
+    fn it_moves_forward_only() {
+        let (cache, key) = (cache(1_000), SessionId::generate().unwrap().key());
+        assert_eq!(look(&cache, &key, 3, "", NOW), NOTHING);
+        cache.confirmed(&key, &revision(3), at(1));
+        cache.confirmed(&key, &revision(2), at(2));
+        cache.confirmed(&key, &revision(3), at(0));
+        assert_eq!(look(&cache, &key, 3, "", at(2)), confirmed(1));
+        assert_eq!(look(&cache, &key, 2, "", at(2)), Seen::Doubtful);
+        assert_eq!(look(&cache, &key, 4, "", at(2)), NOTHING);
+        cache.gone(&key, at(3));
+        cache.confirmed(&key, &revision(9), at(4));
+        assert_eq!(look(&cache, &key, 9, "", at(4)), Seen::Gone);
+    }
+
+    #[test]
+    fn an_id_that_is_gone_says_nothing_of_the_sessions_next_one() {
+        let cache = cache(1_000);
+        let old = SessionId::generate().unwrap();
+        let (old, new) = (old.key(), old.renewed().unwrap().key());
+        cache.gone(&old, NOW);
+        assert_eq!(look(&cache, &new, 2, "", NOW), Seen::Doubtful);
+        cache.confirmed(&new, &revision(2), at(1));
+        cache.gone(&old, at(2));
+        assert_eq!(look(&cache, &new, 2, "", at(2)), confirmed(1));
+        assert_eq!(look(&cache, &old, 1, "", at(2)), Seen::Doubtful);
+        cache.ended(new.handle(), at(3));
+        cache.confirmed(&new, &revision(5), at(4));
+        for key in [old, new] {
+            assert_eq!(look(&cache, &key, 5, "", at(4)), Seen::Gone);
+        }
+    }
+
+    #[test]
+    fn an_owners_end_puts_earlier_confirms_in_doubt_and_later_ones_not() {
+        let (cache, key) = (cache(1_000), SessionId::generate().unwrap().key());
+        cache.confirmed(&key, &revision(1), at(1));
+        cache.owner_ended_at("albus", at(2));
+        assert_eq!(look(&cache, &key, 1, "albus", at(2)), Seen::Doubtful);
+        assert_eq!(look(&cache, &key, 7, "albus", at(2)), Seen::Doubtful);
+        assert_eq!(look(&cache, &key, 1, "minerva", at(2)), confirmed(1));
+        cache.confirmed(&key, &revision(1), at(3));
+        assert_eq!(look(&cache, &key, 1, "albus", at(3)), confirmed(3));
+    }
+
+    #[test]
+    fn forgetting_an_end_costs_confirms_and_nothing_else() {
+        let cache = cache(SHARDS);
+        let key = SessionId::generate().unwrap().key();
+        cache.ended(key.handle(), NOW);
+        let other = loop {
+            let other = SessionId::generate().unwrap().key();
+            if other.handle().as_bytes()[0] % 64 == key.handle().as_bytes()[0] % 64 {
+                break other;
+            }
+        };
+        cache.confirmed(&other, &revision(1), at(1));
+        let confirmed_here = Seen::Good { near: Some(at(1)), copy: false };
+        assert_eq!(
+            look(&cache, &key, 1, "", at(1)),
+            Seen::Doubtful,
+            "it was forgotten, and no copy is trusted"
+        );
+        assert_eq!(look(&cache, &other, 1, "", at(1)), confirmed_here, "what was confirmed here is");
+        assert_eq!(look(&cache, &key, 1, "", at(1).after(cache.keep)), NOTHING);
+    }
+}

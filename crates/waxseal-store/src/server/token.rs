@@ -1,0 +1,58 @@
+//! What a browser brings: `docs/format.md`, "What is sealed", purposes `session/store` and `session/mirrored`.
+
+use std::sync::Arc;
+
+use waxseal_crypto::{Opened, Times};
+
+use crate::content::Content;
+use crate::origin::Held;
+use crate::{Revision, SessionId};
+
+pub(super) const RECORD_ONLY: u8 = 0;
+pub(super) const WITH_COPY: u8 = 1;
+
+pub(crate) struct Token {
+    pub(super) id: SessionId,
+    pub(super) times: Times,
+    pub(super) needs_reseal: bool,
+    /// In state `mirrored`: which revision, and the session itself unless only the record holds it.
+    pub(super) copy: Option<(Revision, Option<Content>)>,
+}
+
+impl Token {
+    /// # Errors
+    ///
+    /// A phrase for the log that says what is malformed.
+    pub(crate) fn parse(opened: Opened, mirrored: bool) -> Result<Self, &'static str> {
+        const REVISION_ENDS: usize = SessionId::BYTES + Revision::BYTES;
+        let payload = opened.payload();
+        let id = payload.first_chunk().ok_or("it ends before its id")?;
+        let (id, times, needs_reseal) = (SessionId::from_bytes(*id), opened.times(), opened.needs_reseal());
+        if !mirrored {
+            let whole = payload.len() == SessionId::BYTES;
+            return whole
+                .then_some(Self { id, times, needs_reseal, copy: None })
+                .ok_or("there is more than an id in it");
+        }
+        let revision = payload.get(SessionId::BYTES..REVISION_ENDS).and_then(<[u8]>::first_chunk);
+        let revision = Revision::from_bytes(*revision.ok_or("it ends before its revision")?);
+        let content = match payload[REVISION_ENDS..] {
+            [RECORD_ONLY] => None,
+            [WITH_COPY, ..] => Some(Content::parse(Arc::new(opened), REVISION_ENDS + 1)?),
+            _ => return Err("it neither has a copy nor says that it has none"),
+        };
+        Ok(Self { id, times, needs_reseal, copy: Some((revision, content)) })
+    }
+
+    /// What is known of the session before the store is asked.
+    pub(super) fn held(&self, revision: Revision) -> Held {
+        Held {
+            id: self.id.clone(),
+            revision,
+            times: self.times,
+            needs_reseal: self.needs_reseal,
+            is_outdated: false,
+            known: None,
+        }
+    }
+}

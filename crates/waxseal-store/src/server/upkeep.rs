@@ -1,0 +1,94 @@
+//! What has to be done now and then, whoever visits.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Server;
+use crate::error::StoreError;
+use crate::record::{Cursor, Record};
+use crate::ring::Ring;
+use crate::{Error, Moment};
+
+/// Records that one purge asks for at once: few, so that nobody waits behind it.
+const PURGE_BATCH: usize = 500;
+/// Batches of one round. What is left waits for the next.
+const PURGE_BATCHES: usize = 200;
+/// How far this process's clock may be from the store's before copies are no longer trusted by their time.
+const MAX_OFFSET: Duration = Duration::from_secs(1);
+
+/// What a round of upkeep found; from [`Sessions::keep_up`](crate::Sessions::keep_up).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Upkeep {
+    /// Expired records and traces whose space was freed.
+    pub purged: usize,
+    /// How far this process's clock and the store's are apart, if the store has one of its own.
+    pub clock_offset: Option<Duration>,
+}
+
+impl Server {
+    pub(crate) async fn upkeep(&self, clock: impl Fn() -> Moment) -> Result<Upkeep, StoreError> {
+        self.finish_ends(clock()).await?;
+        let clock_offset = self.compare_clocks(&clock).await?;
+        let mut purged = 0;
+        for _ in 0..PURGE_BATCHES {
+            let batch = self.store.purge(clock(), PURGE_BATCH).await?;
+            purged += batch;
+            if batch < PURGE_BATCH {
+                break;
+            }
+        }
+        Ok(Upkeep { purged, clock_offset })
+    }
+
+    /// The time that the answer took counts in our favour: how far apart the clocks are at least.
+    async fn compare_clocks(&self, clock: &impl Fn() -> Moment) -> Result<Option<Duration>, StoreError> {
+        let asked = clock();
+        let Some(theirs) = self.store.clock().await? else { return Ok(None) };
+        let answered = clock();
+        let apart = |from: Moment, to: Moment| to.as_millis().saturating_sub(from.as_millis());
+        let offset = Duration::from_millis(apart(theirs, asked).max(apart(answered, theirs)));
+        if let Some(mirror) = &self.mirror {
+            let agree = offset <= MAX_OFFSET;
+            if mirror.clocks_agree.swap(agree, Ordering::AcqRel) != agree {
+                match agree {
+                    true => tracing::info!("this server's clock and the session store's agree again"),
+                    false => tracing::warn!(
+                        ?offset,
+                        "this server's clock and the session store's differ; copies are confirmed until they agree: \
+                         see to time synchronisation"
+                    ),
+                }
+            }
+        }
+        Ok(Some(offset))
+    }
+
+    pub(crate) async fn store_ready(&self) -> Result<(), StoreError> {
+        self.store.ready().await
+    }
+
+    /// Whether copies are trusted by their time.
+    pub(crate) fn clocks_agree(&self) -> bool {
+        self.mirror.as_ref().is_none_or(super::Mirror::trusts_copies)
+    }
+
+    /// Seals a part of the records that another key sealed with the ring's first. How many, and where to go on.
+    pub(crate) async fn rewrap_some(
+        &self,
+        ring: &Ring,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Moment,
+    ) -> Result<(usize, Option<Cursor>), Error> {
+        let page = self.store.sealed_otherwise(ring.kid(), after, limit, now).await?;
+        let mut done = 0;
+        for (key, record) in &page.items {
+            let Some(content) = self.open(ring, key, record, now) else { continue };
+            let Record { revision, life, .. } = record;
+            let sealed = self.seal(ring, key, revision, &content, life, now)?;
+            done += usize::from(self.store.rewrap(key, revision, ring.kid(), &sealed, now).await?);
+        }
+        Ok((done, page.next))
+    }
+}

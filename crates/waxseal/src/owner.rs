@@ -1,0 +1,157 @@
+//! Signing in and out, and the sessions of one owner.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use waxseal_store::{Handle, Listed};
+
+use crate::device::device;
+use crate::{Error, Request, Result, words};
+
+/// One session of a visitor's own, as a list shows it; a template can read all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct OwnSession {
+    /// Names it to [`Request::end_session`]; public, and signs nobody in.
+    pub handle: String,
+    /// Such as "Firefox on Linux".
+    pub device: String,
+    /// When it began: `2026-11-24 08:15:00 UTC`.
+    pub created: String,
+    /// When it was last used, to a twentieth of its idle time.
+    pub last_seen: String,
+    /// How long ago that was, in words.
+    pub seen_ago: String,
+    /// Whether it is this very one.
+    pub current: bool,
+}
+
+/// Signing in. In state `cookie` nobody keeps a list: there, what asks for one or ends others is an error.
+impl Request {
+    /// Signs `owner` in, by the app's own name for a user: a new session id, so that one planted before is worth
+    /// nothing, the time, and the browser's name for lists. What was in the session stays; call
+    /// [`Session::renew_empty`](crate::Session::renew_empty) before, to keep none of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`session`](Self::session) and of [`Session::sign_in`](crate::Session::sign_in).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::{Request, Response, Result, redirect};
+    ///
+    /// async fn sign_in(request: Request) -> Result<Response> {
+    ///     // … the password is right …
+    ///     request.sign_in("user-7").await?;
+    ///     Ok(redirect("/"))
+    /// }
+    /// ```
+    pub async fn sign_in(&self, owner: &str) -> Result<()> {
+        let session = self.session().await?;
+        session.sign_in(owner, self.now())?;
+        if self.session_layer().sessions().has_store() {
+            session.set_device(&device(self.headers()))?;
+        }
+        Ok(())
+    }
+
+    /// Signs the visitor out: the session is ended, also while the store is away.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Session::destroy`](crate::Session::destroy).
+    pub async fn sign_out(&self) -> Result<()> {
+        Ok(self.session_handle().destroy().await?)
+    }
+
+    /// Whether the visitor signed in at most so long ago: ask it before a password is changed or money is sent, and
+    /// let them sign in anew if not.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`session`](Self::session).
+    pub async fn signed_in_within(&self, span: Duration) -> Result<bool> {
+        Ok(self.session().await?.signed_in_within(span, self.now()))
+    }
+
+    /// Asks the store whether the session is still what this request takes it for. Requests of unsafe methods have been
+    /// asked for already.
+    ///
+    /// # Errors
+    ///
+    /// 409 if it was ended or changed by another request, 503 if the store does not answer.
+    pub async fn confirm_session(&self) -> Result<()> {
+        Ok(self.session_handle().confirm().await?)
+    }
+
+    /// The sessions of the visitor who is signed in, at most 1,000, the last used first; none if nobody is.
+    ///
+    /// # Errors
+    ///
+    /// 503 if the store does not answer; 500 in state `cookie`.
+    pub async fn own_sessions(&self) -> Result<Vec<OwnSession>> {
+        const MOST: usize = 1_000;
+        let session = self.session().await?;
+        let Some(owner) = session.owner() else { return Ok(Vec::new()) };
+        let sessions = self.session_layer().sessions();
+        let (now, mut listed, mut after) = (self.now(), Vec::new(), None);
+        while listed.len() < MOST {
+            let page = sessions.list(&owner, after.as_ref(), MOST - listed.len(), now).await?;
+            listed.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        listed.sort_by_key(|listed| std::cmp::Reverse(listed.life.last_seen));
+        Ok(listed.iter().map(|listed| OwnSession::new(listed, session.handle(), now)).collect())
+    }
+
+    /// Ends one of the visitor's own sessions, by the handle that a list showed; false if there is none of that handle.
+    ///
+    /// # Errors
+    ///
+    /// 400 if `handle` is none; and those of [`own_sessions`](Self::own_sessions).
+    pub async fn end_session(&self, handle: &str) -> Result<bool> {
+        let handle: Handle =
+            handle.parse().map_err(|error| Error::status(400).message(format!("{error}")))?;
+        let session = self.session().await?;
+        let Some(owner) = session.owner() else { return Ok(false) };
+        Ok(self.session_layer().sessions().end(&owner, handle, self.now()).await?)
+    }
+
+    /// Ends all of the visitor's sessions but this one, such as when the password was changed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`own_sessions`](Self::own_sessions); 500 if nobody is signed in.
+    pub async fn end_other_sessions(&self) -> Result<()> {
+        let session = self.session().await?;
+        Ok(self.session_layer().sessions().end_others(&session, self.now()).await?)
+    }
+
+    /// The time, by the clock that the app runs on.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.session_layer().now()
+    }
+}
+
+impl OwnSession {
+    fn new(listed: &Listed, current: Option<Handle>, now: SystemTime) -> Self {
+        let (now, seen) = (unix_seconds(now), unix_seconds(listed.life.last_seen.into()));
+        Self {
+            handle: listed.handle.to_string(),
+            device: listed.device.clone(),
+            created: words::date(unix_seconds(listed.life.created.into())),
+            last_seen: words::date(seen),
+            seen_ago: words::span(now.saturating_sub(seen)),
+            current: Some(listed.handle) == current,
+        }
+    }
+}
+
+fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
