@@ -85,7 +85,8 @@ impl Limits {
     }
 }
 
-/// A form with files, read whole: fields in memory, files in temporary files that are gone when dropped.
+/// A form with files, read whole: fields and small files in memory, other files in temporary ones that are gone when
+/// dropped.
 ///
 /// # Example
 ///

@@ -8,18 +8,25 @@ use bytes::Bytes;
 
 use super::safe_file_name;
 
-/// Bytes that are gathered before the disk is asked.
-const GATHER_BYTES: usize = 256 * 1024;
+/// Bytes up to which a file stays in memory, and that are gathered before the disk is asked. A file on disk costs a
+/// descriptor, and a thousand tiny ones would take all that a process has.
+const GATHER_BYTES: usize = 64 * 1024;
 
-/// One uploaded file: in a temporary file without a name, which is gone when this is dropped, and after a crash too.
+/// One uploaded file: a small one (up to 64 KiB) in memory, any other in a temporary file without a name, which is gone
+/// when this is dropped, and after a crash too.
 ///
 /// What the browser says of it, its name and its type, is what someone wrote down: neither a path nor a proof.
 #[derive(Debug)]
 pub struct Upload {
-    file: File,
+    content: Content,
     bytes: u64,
     file_name: String,
     content_type: Option<String>,
+}
+
+enum Content {
+    Memory(Bytes),
+    Disk(File),
 }
 
 impl Upload {
@@ -59,12 +66,15 @@ impl Upload {
     ///
     /// If the temporary file cannot be read.
     pub async fn bytes(&mut self) -> io::Result<Bytes> {
-        let mut file = self.file.try_clone()?;
-        blocking(move || {
-            file.rewind()?;
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            Ok(bytes.into())
+        let content = self.content.again()?;
+        blocking(move || match content {
+            Content::Memory(bytes) => Ok(bytes),
+            Content::Disk(mut file) => {
+                file.rewind()?;
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes)?;
+                Ok(bytes.into())
+            }
         })
         .await
     }
@@ -76,24 +86,65 @@ impl Upload {
     /// [`io::ErrorKind::AlreadyExists`] if there is something at `path`, and what the system says otherwise; half a
     /// copy is removed.
     pub async fn save(&mut self, path: impl Into<PathBuf>) -> io::Result<()> {
-        let (mut file, path) = (self.file.try_clone()?, path.into());
+        let (content, path) = (self.content.again()?, path.into());
         blocking(move || {
-            file.rewind()?;
             let mut copy = OpenOptions::new().write(true).create_new(true).open(&path)?;
-            let copied = io::copy(&mut file, &mut copy).and_then(|_| copy.sync_all());
+            let copied = content.copy_to(&mut copy).and_then(|()| copy.sync_all());
             copied.inspect_err(|_| drop(std::fs::remove_file(&path)))
         })
         .await
     }
 
-    /// The temporary file itself, at its beginning.
+    /// It as an open file, at its beginning; a temporary one, without a name.
     ///
     /// # Errors
     ///
-    /// If the system cannot go there.
-    pub fn into_file(mut self) -> io::Result<File> {
-        self.file.rewind()?;
-        Ok(self.file)
+    /// What the system says.
+    pub async fn into_file(self) -> io::Result<File> {
+        let content = self.content;
+        blocking(move || {
+            let mut file = match content {
+                Content::Disk(file) => file,
+                memory => {
+                    let mut file = tempfile::tempfile()?;
+                    memory.copy_to(&mut file)?;
+                    file
+                }
+            };
+            file.rewind()?;
+            Ok(file)
+        })
+        .await
+    }
+}
+
+impl Content {
+    /// The same once more; a file shares its place, so whoever reads goes to the beginning first.
+    fn again(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Memory(bytes) => Self::Memory(bytes.clone()),
+            Self::Disk(file) => Self::Disk(file.try_clone()?),
+        })
+    }
+
+    fn copy_to(self, target: &mut File) -> io::Result<()> {
+        match self {
+            Self::Memory(bytes) => target.write_all(&bytes),
+            Self::Disk(mut file) => {
+                file.rewind()?;
+                io::copy(&mut file, target).map(drop)
+            }
+        }
+    }
+}
+
+/// Where it is, never what.
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Memory(_) => "in memory",
+            Self::Disk(_) => "on disk",
+        })
     }
 }
 
@@ -109,7 +160,10 @@ impl Writer {
     pub(super) async fn write(&mut self, piece: &[u8]) -> io::Result<()> {
         self.bytes += piece.len() as u64;
         self.gathered.extend_from_slice(piece);
-        if self.gathered.len() >= GATHER_BYTES { self.flush().await } else { Ok(()) }
+        if self.gathered.len() <= GATHER_BYTES {
+            return Ok(());
+        }
+        self.flush().await
     }
 
     pub(super) async fn finish(
@@ -117,9 +171,11 @@ impl Writer {
         file_name: String,
         content_type: Option<String>,
     ) -> io::Result<Upload> {
-        self.flush().await?;
-        let file = self.file.expect("flush has made it");
-        Ok(Upload { file, bytes: self.bytes, file_name, content_type })
+        if self.file.is_some() {
+            self.flush().await?;
+        }
+        let content = self.file.map_or_else(|| Content::Memory(self.gathered.into()), Content::Disk);
+        Ok(Upload { content, bytes: self.bytes, file_name, content_type })
     }
 
     async fn flush(&mut self) -> io::Result<()> {
