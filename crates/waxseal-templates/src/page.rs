@@ -10,31 +10,36 @@ use waxseal_store::Session;
 use crate::Context;
 use crate::session::SessionMap;
 
-/// The names a template can look up: what the handler passed, and `session`.
-pub(crate) struct Page<S> {
+/// The names a template can look up: what the handler passed, `session`, and what else the caller knows.
+pub(crate) struct Page<S, N> {
     context: Context,
     session: S,
+    names: N,
 }
 
-impl<S> Page<S> {
-    pub(crate) fn new(context: Context, session: S) -> Self {
-        Self { context, session }
+impl<S, N> Page<S, N> {
+    pub(crate) fn new(context: Context, session: S, names: N) -> Self {
+        Self { context, session, names }
     }
 }
 
-impl<S: Fn() -> Session + Send + Sync + 'static> Object for Page<S> {
+impl<S, N> Object for Page<S, N>
+where
+    S: Fn() -> Session + Send + Sync + 'static,
+    N: Fn(&str) -> Option<Value> + Send + Sync + 'static,
+{
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.get_value_by_str(key.as_str()?)
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         let session = || (key == "session").then(|| Value::from_object(SessionMap((self.session)())));
-        self.context.get(key).or_else(session)
+        self.context.get(key).or_else(session).or_else(|| (self.names)(key))
     }
 }
 
 /// minijinja may print its context into an error's debug form; nothing of it is shown.
-impl<S> fmt::Debug for Page<S> {
+impl<S, N> fmt::Debug for Page<S, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Page(..)")
     }
