@@ -166,7 +166,9 @@ pub(crate) fn add_to(environment: &mut Environment<'_>, urls: std::sync::Arc<Url
             url.push('#');
             url.extend(utf8_percent_encode(&anchor, ESCAPED));
         }
-        Ok(url)
+        // minijinja escapes slashes, which no address needs: one without any sign of HTML's is left as it is.
+        let plain = !url.contains(['&', '<', '>', '"', '\'']);
+        Ok(if plain { Value::from_safe_string(url) } else { Value::from(url) })
     });
 }
 
