@@ -27,7 +27,23 @@ pub fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item =
     headers.get_all(COOKIE).into_iter().flat_map(move |field| values_in(field.as_bytes(), name))
 }
 
-/// The same for one `Cookie` field.
+/// Name and value of every cookie, in the order they were sent, read as [`values`] reads them.
+///
+/// # Example
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue, header::COOKIE};
+/// use waxseal_http::cookies;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert(COOKIE, HeaderValue::from_static("theme=dark; session=abc"));
+/// assert_eq!(cookies::pairs(&headers).next(), Some((&b"theme"[..], &b"dark"[..])));
+/// ```
+pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+    headers.get_all(COOKIE).into_iter().flat_map(|field| pieces(field.as_bytes()).filter_map(pair))
+}
+
+/// [`values`] of one `Cookie` field.
 pub(crate) fn values_in<'a>(field: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     pieces(field).filter_map(pair).filter(move |(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
 }

@@ -63,6 +63,13 @@ pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, FormError> {
     parse_fields(query.as_bytes())
 }
 
+/// Names and values that came by another way, as a form with files does, into what [`parse`] reads a form into.
+#[cfg(feature = "multipart")]
+pub(crate) fn from_pairs<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, FormError> {
+    let text = serde_html_form::to_string(pairs).expect("pairs of texts can be written as a form");
+    parse_fields(text.as_bytes())
+}
+
 fn parse_fields<T: DeserializeOwned>(text: &[u8]) -> Result<T, FormError> {
     check_fields(text)?;
     serde_path_to_error::deserialize(serde_html_form::Deserializer::from_bytes(text)).map_err(|error| {

@@ -7,6 +7,7 @@
 //! | [`SessionLayer`] | sessions for any hyper or tower service, loaded when asked for, committed before the head leaves |
 //! | [`SessionCookie`] | the cookie that carries them: attributes that browsers accept together |
 //! | [`Body`] | the body of requests and of responses, read within a size and a time |
+//! | [`sse`](fn@sse) | server-sent events, kept alive |
 //! | [`cookies`] | the values of one cookie in a request, byte by byte |
 //! | [`host`](mod@host) | whom a request is for: exactly one valid `Host`; the guard of development mode |
 //! | [`origin`] | the rule that refuses unsafe requests from other sites |
@@ -15,6 +16,15 @@
 //! | [`Clock`] | the time of day, or a test's |
 #![cfg_attr(feature = "router", doc = "| [`Router`] | routes by method and path; HEAD and OPTIONS |")]
 #![cfg_attr(feature = "forms", doc = "| [`forms`] | URL-encoded forms and query strings into serde types |")]
+#![cfg_attr(feature = "json", doc = "| [`json`] | JSON bodies into serde types |")]
+#![cfg_attr(
+    feature = "multipart",
+    doc = "| [`multipart`] | uploads: fields to memory, files to disk, within limits |"
+)]
+#![cfg_attr(
+    feature = "files",
+    doc = "| [`StaticFiles`] | files built in or in a folder, with tags and ranges |"
+)]
 #![cfg_attr(feature = "server", doc = "| [`Server`] | a listener whose connections keep to the limits |")]
 //!
 //! # Example
@@ -34,19 +44,27 @@
 //!
 //! Every error of a request has a `status()`: what to answer with. Messages are plain text; a page must escape them.
 //!
-//! Left to others: TLS, HTTP/2, compression, and files. Configuration and templates are `waxseal`'s.
+//! Left to others: TLS, HTTP/2 and compression. Configuration and templates are `waxseal`'s.
 
 mod body;
 mod clock;
 pub mod cookies;
 #[cfg(any(feature = "forms", feature = "router"))]
 mod escapes;
+#[cfg(feature = "files")]
+mod files;
 #[cfg(feature = "forms")]
 pub mod forms;
 mod guard;
 pub mod host;
+#[cfg(feature = "json")]
+pub mod json;
 mod limits;
+#[cfg(feature = "multipart")]
+pub mod multipart;
 pub mod origin;
+#[cfg(feature = "files")]
+mod range;
 #[cfg(feature = "router")]
 mod router;
 #[cfg(feature = "server")]
@@ -56,15 +74,23 @@ mod session;
 mod session_cookie;
 #[cfg(feature = "server")]
 mod socket;
+mod sse;
+mod stream;
 
 pub use body::{Body, BodyError};
 pub use clock::Clock;
 pub use cookie::SameSite;
+#[cfg(feature = "files")]
+pub use files::StaticFiles;
 #[cfg(feature = "forms")]
 pub use forms::FormError;
 pub use guard::{GuardError, guard};
 pub use host::{Host, HostError};
+#[cfg(feature = "json")]
+pub use json::JsonError;
 pub use limits::Limits;
+#[cfg(feature = "multipart")]
+pub use multipart::{Multipart, MultipartError, Upload};
 pub use origin::{CrossSite, Scheme};
 #[cfg(feature = "router")]
 pub use router::{BadPath, Found, Params, Router, RouterError};
@@ -73,3 +99,4 @@ pub use server::{Server, ServerError};
 pub use service::SessionService;
 pub use session::{SessionHandle, SessionLayer, status_of};
 pub use session_cookie::{Builder, CookieError, SessionCookie};
+pub use sse::{Event, sse};

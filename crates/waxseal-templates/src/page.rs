@@ -11,21 +11,22 @@ use waxseal_store::Session;
 use crate::Context;
 use crate::session::SessionMap;
 
-/// The names a template can look up: what the handler passed, and `session`.
-pub(crate) struct Page<S> {
+/// The names a template can look up: what the handler passed, `session`, and what else the caller knows.
+pub(crate) struct Page<S, N> {
     context: Context,
     session: S,
+    names: N,
     /// The template asked for the session, and it was not there.
     wanted: Arc<AtomicBool>,
 }
 
-impl<S> Page<S> {
-    pub(crate) fn new(context: Context, session: S, wanted: Arc<AtomicBool>) -> Self {
-        Self { context, session, wanted }
+impl<S, N> Page<S, N> {
+    pub(crate) fn new(context: Context, session: S, names: N, wanted: Arc<AtomicBool>) -> Self {
+        Self { context, session, names, wanted }
     }
 }
 
-impl<S: Fn() -> Option<Session> + Send + Sync + 'static> Page<S> {
+impl<S: Fn() -> Option<Session>, N> Page<S, N> {
     fn session(&self) -> Value {
         match (self.session)() {
             Some(session) => Value::from_object(SessionMap(session)),
@@ -38,18 +39,23 @@ impl<S: Fn() -> Option<Session> + Send + Sync + 'static> Page<S> {
     }
 }
 
-impl<S: Fn() -> Option<Session> + Send + Sync + 'static> Object for Page<S> {
+impl<S, N> Object for Page<S, N>
+where
+    S: Fn() -> Option<Session> + Send + Sync + 'static,
+    N: Fn(&str) -> Option<Value> + Send + Sync + 'static,
+{
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.get_value_by_str(key.as_str()?)
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.context.get(key).or_else(|| (key == "session").then(|| self.session()))
+        let session = || (key == "session").then(|| self.session());
+        self.context.get(key).or_else(session).or_else(|| (self.names)(key))
     }
 }
 
 /// minijinja may print its context into an error's debug form; nothing of it is shown.
-impl<S> fmt::Debug for Page<S> {
+impl<S, N> fmt::Debug for Page<S, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Page(..)")
     }

@@ -85,9 +85,42 @@ impl Templates {
     where
         S: Fn() -> Option<Session> + Send + Sync + 'static,
     {
+        self.render_with(name, context, session, |_: &str| None)
+    }
+
+    /// The same, where `names` is asked for what neither the context nor `session` is; a global of the environment comes
+    /// last. It is asked at each look, so what it gives should cost little, or be kept by the caller.
+    ///
+    /// # Errors
+    ///
+    /// As for [`render`](Self::render).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use minijinja::Value;
+    /// use waxseal_templates::{Templates, context};
+    ///
+    /// let templates = Templates::from_sources([("page.txt", "{{ path }} {{ nothing }}")])?;
+    /// let names = |name: &str| (name == "path").then(|| Value::from("/wizard"));
+    /// # let no_session = || unreachable!();
+    /// assert_eq!(templates.render_with("page.txt", context! {}, no_session, names)?, "/wizard ");
+    /// # Ok::<(), waxseal_templates::Error>(())
+    /// ```
+    pub fn render_with<S, N>(
+        &self,
+        name: &str,
+        context: Context,
+        session: S,
+        names: N,
+    ) -> Result<String, Error>
+    where
+        S: Fn() -> Option<Session> + Send + Sync + 'static,
+        N: Fn(&str) -> Option<Value> + Send + Sync + 'static,
+    {
         let template = self.environment.get_template(name)?;
         let wanted = Arc::new(AtomicBool::new(false));
-        let page = Value::from_object(Page::new(context, session, wanted.clone()));
+        let page = Value::from_object(Page::new(context, session, names, wanted.clone()));
         let rendered = template.render(page);
         // A template may go on without: whatever it made then is no page of this visitor's.
         if wanted.load(Ordering::Relaxed) { Err(Error::session_wanted(name)) } else { Ok(rendered?) }

@@ -4,14 +4,21 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use waxseal_crypto::Keyring;
-use waxseal_http::{Body, Clock, Found, Limits, Router, SessionHandle, SessionLayer, guard, host, origin};
+use waxseal_http::{Body, Clock, Found, Limits, Params, Router, SessionLayer, guard, host, origin};
 use waxseal_store::{SessionStore, Sessions};
 use waxseal_templates::{Context, Folder, Templates, context};
 
-use crate::places::{MakeSessions, Place as StorePlace, make_with};
-use crate::{BoxFuture, Error, Handler, Request, Response, Result, Settings, StartError, error_page};
+use crate::hooks::Hooks;
+use crate::places::{MakeSessions, Place, make_with};
+use crate::static_folder::StaticSource;
+use crate::template_setup::{TemplateSetup, TemplateValues};
+use crate::urls::{Name, Urls};
+use crate::{
+    BoxFuture, Error, Handler, Request, Response, Result, SecurityHeaders, Settings, StartError, error_page,
+    security_headers,
+};
 
 /// An app: its routes, its templates, its sessions.
 ///
@@ -35,6 +42,10 @@ pub struct App {
     limits: Limits,
     /// Makes the sessions over the app's own store.
     store: Option<MakeSessions>,
+    pub(crate) hooks: Hooks,
+    pub(crate) templates: TemplateSetup,
+    pub(crate) statics: Vec<(String, StaticSource)>,
+    pub(crate) security: SecurityHeaders,
 }
 
 /// A method and a path, and what answers them.
@@ -42,19 +53,40 @@ pub struct App {
 pub struct Route {
     method: Method,
     path: String,
+    name: Name,
     answer: Answer,
 }
 
 struct Answer {
     handler: Box<dyn Handler>,
     cross_site: bool,
+    /// Its place among the app's routes.
+    index: usize,
 }
 
 impl Route {
     /// Answers `method` on `path`, where `{name}` stands for one part and `{*rest}` for all that follows.
-    pub fn new(method: Method, path: &str, handler: impl Handler) -> Self {
-        let answer = Answer { handler: Box::new(handler), cross_site: false };
-        Self { method, path: path.to_owned(), answer }
+    ///
+    /// It is called after its handler, as Flask's endpoints are: `url_for('create_wizard')`. A closure has no name.
+    pub fn new<H: Handler>(method: Method, path: &str, handler: H) -> Self {
+        let answer = Answer { handler: Box::new(handler), cross_site: false, index: 0 };
+        Self { method, path: path.to_owned(), name: Name::of_handler::<H>(), answer }
+    }
+
+    /// GET and HEAD on `path`.
+    pub fn get<H: Handler>(path: &str, handler: H) -> Self {
+        Self::new(Method::GET, path, handler)
+    }
+
+    /// POST on `path`.
+    pub fn post<H: Handler>(path: &str, handler: H) -> Self {
+        Self::new(Method::POST, path, handler)
+    }
+
+    /// Calls the route `name`, for `url_for`: for a closure, or where two handlers have one name.
+    pub fn name(mut self, name: &str) -> Self {
+        self.name = Name::Given(name.to_owned());
+        self
     }
 
     /// Lets pages of other sites send unsafe requests here, as a webhook needs: the visitor's session then is
@@ -76,6 +108,10 @@ impl App {
             routes: Vec::new(),
             limits: Limits::default(),
             store: None,
+            hooks: Hooks::default(),
+            templates: TemplateSetup::default(),
+            statics: Vec::new(),
+            security: SecurityHeaders::default(),
         }
     }
 
@@ -135,32 +171,42 @@ impl App {
     /// [`StartError`] if two routes are the same, a template is no Jinja, the settings contradict each other, or the
     /// store cannot be opened.
     pub async fn service(self, settings: &Settings, keyring: &Keyring) -> Result<AppService, StartError> {
-        let place = StorePlace::open(settings).await?;
+        let place = Place::open(settings).await?;
         self.service_at(settings, keyring, Clock::system(), place)
     }
 
     pub(crate) fn service_at(
-        self,
+        mut self,
         settings: &Settings,
         keyring: &Keyring,
         clock: Clock,
-        place: StorePlace,
+        place: Place,
     ) -> Result<AppService, StartError> {
-        let mut router = Router::new();
-        for Route { method, path, answer } in self.routes {
-            router.route(method, &path, answer)?;
+        for (at, (path, files)) in std::mem::take(&mut self.statics).into_iter().enumerate() {
+            let path = format!("{}/{{*filename}}", path.trim_end_matches('/'));
+            let route = Route::get(&path, files.handler(settings.development)?);
+            self.routes.push(if at == 0 { route.name("static") } else { route });
         }
-        let templates = match &self.folder {
+        let (mut router, mut urls, mut endpoints) = (Router::new(), Urls::default(), Vec::new());
+        for (index, Route { method, path, name, answer }) in self.routes.into_iter().enumerate() {
+            router.route(method, &path, Answer { index, ..answer })?;
+            urls.add(&name, &path)?;
+            endpoints.push((name, path));
+        }
+        let urls = Arc::new(urls);
+        let mut templates = match &self.folder {
             None => Templates::from_sources::<String, String>([])?,
             Some(folder) => match folder.path().filter(|_| settings.development) {
                 Some(path) => Templates::reloading(&path),
                 None => Templates::embedded(folder)?,
             },
         };
+        let values = self.templates.apply(&mut templates, &urls);
         let cookie = settings.session_cookie()?;
+        let security = self.security.build(cookie.is_secure())?;
         let sessions = match (place, self.store) {
-            (StorePlace::Cookie, _) => Sessions::cookie(keyring, cookie.name(), &self.name)?,
-            (StorePlace::Server(state, _), Some(make)) | (StorePlace::Server(state, make), None) => {
+            (Place::Cookie, _) => Sessions::cookie(keyring, cookie.name(), &self.name)?,
+            (Place::Server(state, _), Some(make)) | (Place::Server(state, make), None) => {
                 make(state, keyring, cookie.name(), &self.name)?
             }
         };
@@ -170,6 +216,11 @@ impl App {
             sessions: SessionLayer::new(sessions, cookie).with_clock(clock),
             limits: settings.limits(self.limits),
             development: settings.development,
+            hooks: self.hooks,
+            values,
+            urls,
+            endpoints,
+            security,
         };
         Ok(AppService { router: Arc::new(router), shared: Arc::new(shared) })
     }
@@ -187,21 +238,26 @@ pub struct AppService {
     shared: Arc<Shared>,
 }
 
-/// Which request an error belongs to; written out only if there is one.
-struct Place(Method, Uri);
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.0, self.1.path())
-    }
-}
-
 /// What all requests share.
 pub(crate) struct Shared {
     templates: Templates,
-    sessions: SessionLayer,
+    pub(crate) sessions: SessionLayer,
     pub(crate) limits: Limits,
     development: bool,
+    hooks: Hooks,
+    pub(crate) values: TemplateValues,
+    pub(crate) urls: Arc<Urls>,
+    /// Name and path of each route.
+    pub(crate) endpoints: Vec<(Name, String)>,
+    security: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Where a request leads.
+enum Target<'r> {
+    Route(&'r Answer),
+    Answered(Result<Response>),
+    /// Refused before any cookie is looked at.
+    Refused(Error),
 }
 
 impl AppService {
@@ -231,39 +287,59 @@ impl AppService {
     /// Answers one request, whatever it is.
     pub async fn answer(&self, request: http::Request<Body>) -> Response {
         let (parts, body) = request.into_parts();
-        let place = Place(parts.method.clone(), parts.uri.clone());
-        let (session, answer) = match self.admit(&parts) {
-            Ok(found) => {
-                let session = self.shared.sessions.handle(&parts.method, &parts.headers);
-                let answer = match found {
-                    Found::Route { value, params } => {
-                        let request = Request::new(parts, params, body, session.clone(), self.shared.clone());
-                        // The call stands inside, so that a panic before its first await is caught too.
-                        let answer = async { value.handler.call(request).await };
-                        let answer = guard(self.shared.limits.request_time, answer).await;
-                        answer.unwrap_or_else(|failure| Err(failure.into()))
-                    }
-                    Found::Options { allow } => Ok(allowing(StatusCode::NO_CONTENT, allow)),
-                    Found::MethodNotAllowed { allow } => {
-                        Err(Error::status(405).header(header::ALLOW, allow.clone()))
-                    }
-                    Found::NotFound => Err(Error::status(404)),
-                    Found::BadPath(error) => Err(error.into()),
-                };
-                (session, answer)
-            }
+        let shared = &self.shared;
+        let (target, params) = match self.admit(&parts) {
+            Ok(Found::Route { value, params }) => (Target::Route(value), params),
+            Ok(other) => (Target::Answered(without_route(other)), Params::default()),
+            Err(refused) => (Target::Refused(refused), Params::default()),
+        };
+        let session = match target {
             // A refused request opens nobody's session, not even for the page that says so.
-            Err(refused) => (self.shared.sessions.handle(&Method::GET, &HeaderMap::new()), Err(refused)),
+            Target::Refused(_) => shared.sessions.handle(&Method::GET, &HeaderMap::new()),
+            _ => shared.sessions.handle(&parts.method, &parts.headers),
+        };
+        let route = if let Target::Route(answer) = target { Some(answer.index) } else { None };
+        let request = Request::new(parts, params, body, session, shared.clone(), route);
+        let answer = match target {
+            Target::Refused(refused) => Err(refused),
+            target => {
+                // The call stands inside, so that a panic before its first await is caught too.
+                let answer = async {
+                    if let Some(early) = shared.hooks.before(&request).await? {
+                        return Ok(early);
+                    }
+                    match target {
+                        Target::Route(answer) => answer.handler.call(request.clone()).await,
+                        Target::Answered(answer) => answer,
+                        Target::Refused(refused) => Err(refused),
+                    }
+                };
+                let answer = guard(shared.limits.request_time, answer).await;
+                answer.unwrap_or_else(|failure| Err(failure.into()))
+            }
         };
         let mut response = match answer {
             Ok(response) => response,
-            Err(error) => self.shared.error_page(&error, &place, &session).await,
+            Err(error) => shared.answer_to(error, &request).await,
         };
-        if let Err(error) = self.shared.sessions.finish(&session, &mut response).await {
-            response = self.shared.error_page(&error.into(), &place, &session).await;
-            // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
-            let _ = self.shared.sessions.finish(&session, &mut response).await;
+        if !shared.hooks.after.is_empty() {
+            let answer = guard(shared.limits.request_time, shared.hooks.after(&request, response)).await;
+            response = match answer.unwrap_or_else(|failure| Err(failure.into())) {
+                Ok(response) => response,
+                Err(error) => {
+                    log(&error, &request);
+                    shared.error_page(&error, &request).await
+                }
+            };
         }
+        if let Err(error) = shared.sessions.finish(request.session_handle(), &mut response).await {
+            let error = error.into();
+            log(&error, &request);
+            response = shared.error_page(&error, &request).await;
+            // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
+            let _ = shared.sessions.finish(request.session_handle(), &mut response).await;
+        }
+        security_headers::apply(&shared.security, response.headers_mut());
         response
     }
 
@@ -287,15 +363,17 @@ impl Shared {
         &self,
         template: &str,
         context: Context,
-        session: &SessionHandle,
+        request: &Request,
     ) -> Result<String, Error> {
         let render = |context| {
-            let session = session.clone();
-            self.templates.render(template, context, move || session.ready())
+            let session = request.session_handle().clone();
+            let request = request.clone();
+            let names = move |name: &str| request.app().values.look_up(name, &request);
+            self.templates.render_with(template, context, move || session.ready(), names)
         };
         match render(context.clone()) {
             Err(error) if error.wants_session() => {
-                session.load().await?;
+                request.session_handle().load().await?;
                 Ok(render(context)?)
             }
             rendered => Ok(rendered?),
@@ -306,23 +384,39 @@ impl Shared {
         &self.sessions
     }
 
+    /// What answers instead of a handler that failed: the app's handler for this status, or a page.
+    async fn answer_to(&self, error: Error, request: &Request) -> Response {
+        log(&error, request);
+        let status = error.status_code();
+        if !self.hooks.handles(status) || self.shows_source(status) {
+            return self.error_page(&error, request).await;
+        }
+        let answer = guard(self.limits.request_time, self.hooks.on_error(request, error)).await;
+        match answer.unwrap_or_else(|failure| Err(failure.into())) {
+            Ok(response) => response,
+            Err(error) => {
+                log(&error, request);
+                self.error_page(&error, request).await
+            }
+        }
+    }
+
+    /// Whether an error's page is for the developer.
+    fn shows_source(&self, status: StatusCode) -> bool {
+        self.development && status.is_server_error()
+    }
+
     /// The page for an error: the app's own `error.html` if there is one, else a plain one. While developing,
     /// a server's error shows what went wrong and where.
-    async fn error_page(&self, error: &Error, place: &Place, session: &SessionHandle) -> Response {
+    async fn error_page(&self, error: &Error, request: &Request) -> Response {
         let status = error.status_code();
-        match status {
-            status if status.is_server_error() => tracing::error!(request = place.to_string(), "{error}"),
-            // An operator wants to see these: another site's form, or a proxy that changes the Host.
-            StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => {
-                tracing::info!(request = place.to_string(), "{error}");
+        let mut response = match self.shows_source(status) {
+            true => error_page::development(error, request),
+            false => {
+                let page = self.public_page(error, request).await;
+                crate::html(page.unwrap_or_else(|| error_page::plain(error)))
             }
-            _ => tracing::debug!(request = place.to_string(), "{error}"),
-        }
-        let page = match self.development && status.is_server_error() {
-            true => error_page::development(error, &place.to_string()),
-            false => self.public_page(error, session).await.unwrap_or_else(|| error_page::plain(error)),
         };
-        let mut response = crate::html(page);
         *response.status_mut() = status;
         for (name, value) in error.headers() {
             response.headers_mut().append(name, value.clone());
@@ -330,7 +424,7 @@ impl Shared {
         response
     }
 
-    async fn public_page(&self, error: &Error, session: &SessionHandle) -> Option<String> {
+    async fn public_page(&self, error: &Error, request: &Request) -> Option<String> {
         if !self.templates.contains("error.html") {
             return None;
         }
@@ -340,8 +434,28 @@ impl Shared {
             reason => error_page::reason(status),
             message => error.public_message(),
         };
-        let page = self.render("error.html", context, session).await;
+        let page = self.render("error.html", context, request).await;
         page.inspect_err(|error| tracing::error!("the error page itself failed: {error}")).ok()
+    }
+}
+
+fn log(error: &Error, request: &Request) {
+    let place = format_args!("{} {}", request.method(), request.path()).to_string();
+    match error.status_code() {
+        status if status.is_server_error() => tracing::error!(request = place, "{error}"),
+        // An operator wants to see these: another site's form, or a proxy that changes the Host.
+        StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => tracing::info!(request = place, "{error}"),
+        _ => tracing::debug!(request = place, "{error}"),
+    }
+}
+
+/// What answers where there is no route.
+fn without_route(found: Found<'_, Answer>) -> Result<Response> {
+    match found {
+        Found::Options { allow } => Ok(allowing(StatusCode::NO_CONTENT, allow)),
+        Found::MethodNotAllowed { allow } => Err(Error::status(405).header(header::ALLOW, allow.clone())),
+        Found::BadPath(error) => Err(error.into()),
+        Found::NotFound | Found::Route { .. } => Err(Error::status(404)),
     }
 }
 

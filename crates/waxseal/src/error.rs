@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::panic::Location;
 use std::{fmt, iter};
 
 use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, StatusCode};
-use waxseal_http::{BadPath, BodyError, CrossSite, FormError, GuardError, HostError, status_of};
+use waxseal_http::{
+    BadPath, BodyError, CrossSite, FormError, GuardError, HostError, JsonError, MultipartError, status_of,
+};
 
 use crate::causes;
 
@@ -35,6 +38,8 @@ pub struct Error {
     message: Option<Cow<'static, str>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// The `?`, or the call, that made it: for the developer's page.
+    place: &'static Location<'static>,
 }
 
 /// When to come back after the session store was away: breakers look every second.
@@ -46,10 +51,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// Answers with this status, 400 to 599; any other number becomes 500.
     #[must_use]
+    #[track_caller]
     pub fn status(status: u16) -> Self {
         let status = StatusCode::from_u16(status).ok().filter(|s| s.is_client_error() || s.is_server_error());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, message: None, headers: Vec::new(), source: None }
+        Self { status, message: None, headers: Vec::new(), source: None, place: Location::caller() }
     }
 
     /// Says something to the visitor. Shown for 4xx; for 5xx it goes to the log.
@@ -83,12 +89,43 @@ impl Error {
         self.source.as_deref()?.downcast_ref()
     }
 
+    pub(crate) fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+
     pub(crate) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.headers
     }
 }
 
+/// Answers early with this status: `return abort(404)`, or `abort(404)?` in the middle of an expression. As Flask's
+/// `abort`; to say something to the visitor, return an [`Error`] with a [message](Error::message).
+///
+/// # Errors
+///
+/// Always: that is what it is for.
+///
+/// # Example
+///
+/// ```
+/// use waxseal::{Request, Response, Result, abort, context};
+///
+/// async fn wizard(request: Request) -> Result<Response> {
+///     let number: u32 = request.param_as("number")?;
+///     let name = match number {
+///         1 => "Merlin",
+///         _ => return abort(404),
+///     };
+///     request.render("wizard.html", context! { name }).await
+/// }
+/// ```
+#[track_caller]
+pub fn abort<T>(status: u16) -> Result<T> {
+    Err(Error::status(status))
+}
+
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+    #[track_caller]
     fn from(source: E) -> Self {
         let source: Box<dyn StdError + Send + Sync> = Box::new(source);
         let known = known_status(&*source);
@@ -101,6 +138,7 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
                 _ => Vec::new(),
             },
             source: Some(source),
+            place: Location::caller(),
         }
     }
 }
@@ -114,6 +152,8 @@ fn known_status(error: &(dyn StdError + Send + Sync + 'static)) -> Option<Status
         error.downcast_ref().map(status)
     }
     of(error, FormError::status)
+        .or_else(|| of(error, JsonError::status))
+        .or_else(|| of(error, MultipartError::status))
         .or_else(|| of(error, BodyError::status))
         .or_else(|| of(error, HostError::status))
         .or_else(|| of(error, CrossSite::status))

@@ -1,15 +1,24 @@
 //! The pages that an app without an `error.html` answers with, and the one that a developer sees.
 
+use std::fs;
+use std::panic::Location;
 use std::sync::LazyLock;
 
-use http::StatusCode;
+use http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, COOKIE, PROXY_AUTHORIZATION};
+use http::{HeaderName, HeaderValue, StatusCode};
 use minijinja::{Environment, context};
 use waxseal_templates::Error as TemplateError;
 
-use crate::Error;
+use crate::{Error, Request, Response, html};
 
-/// Lines of the template shown on either side of the one that failed.
+/// Lines of the source shown on either side of the one that failed.
 const LINES_AROUND: usize = 4;
+/// Headers that someone could act with for another: shown to nobody.
+const SECRET_HEADERS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
+/// Allows the style in `development.html`, of which it names the hash, and nothing else.
+const DEVELOPMENT_POLICY: &str = "default-src 'none'; style-src 'sha256-/YkQZMuPh7rSds8UhZg9F6q4S0FutopFA0fr2oLFFtY='; base-uri 'none'; frame-ancestors 'none'";
+/// Where errors are made that have no place in the app's code.
+const OWN_CODE: &str = "waxseal/src/app.rs";
 
 static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut pages = Environment::new();
@@ -39,23 +48,72 @@ pub(crate) fn reason(status: StatusCode) -> &'static str {
 }
 
 /// What went wrong and where, for the person who writes the app. Never a value of the session.
-pub(crate) fn development(error: &Error, place: &str) -> String {
+pub(crate) fn development(error: &Error, request: &Request) -> Response {
     let template = error.downcast_ref::<TemplateError>();
-    let excerpt: Vec<_> = template
+    let (file, line, lines) = match template {
+        Some(template) => {
+            (template.name().unwrap_or_default(), template.line(), source_of_template(template))
+        }
+        None => {
+            let line = usize::try_from(error.place().line()).ok();
+            (error.place().file(), line, source_of_code(error.place()))
+        }
+    };
+    // A place in our own code helps nobody.
+    let ours = template.is_none() && is_ours(file);
+    let excerpt: Vec<_> = lines
         .into_iter()
-        .flat_map(|template| {
-            template.excerpt(LINES_AROUND).map(move |(number, text)| (template, number, text))
+        .map(|(number, text)| context! { number, text, here => line == Some(number) })
+        .collect();
+    let headers: Vec<_> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            let value = if SECRET_HEADERS.contains(name) { "(not shown)".into() } else { text_of(value) };
+            context! { name => name.as_str(), value }
         })
-        .map(|(template, number, text)| context! { number, text, here => template.line() == Some(number) })
         .collect();
     let context = context! {
         status => error.status_code().as_u16(),
         error => error.to_string(),
-        place,
-        template => template.and_then(TemplateError::name),
+        place => format!("{} {}", request.method(), request.path()),
+        file => if ours { "" } else { file },
+        line,
         excerpt,
+        query => request.uri().query(),
+        route => request.route(),
+        endpoint => request.endpoint(),
+        headers,
     };
-    render("development.html", context)
+    let mut response = html(render("development.html", context));
+    // Of all pages, this one shows what others sent: nothing in it may run, and its own style is known by its hash.
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(DEVELOPMENT_POLICY));
+    response
+}
+
+fn source_of_template(template: &TemplateError) -> Vec<(usize, String)> {
+    template.excerpt(LINES_AROUND).map(|(number, text)| (number, text.to_owned())).collect()
+}
+
+/// The code around a place, if the program was built where it runs.
+fn source_of_code(place: &Location<'_>) -> Vec<(usize, String)> {
+    let source = if is_ours(place.file()) {
+        String::new()
+    } else {
+        fs::read_to_string(place.file()).unwrap_or_default()
+    };
+    let here = usize::try_from(place.line()).unwrap_or(usize::MAX);
+    let numbered = source.lines().enumerate().map(|(at, text)| (at + 1, text.to_owned()));
+    numbered.filter(|(number, _)| number.abs_diff(here) <= LINES_AROUND).collect()
+}
+
+/// Whether a file is this crate's own, where errors of the framework are made.
+fn is_ours(file: &str) -> bool {
+    file.replace('\\', "/").ends_with(OWN_CODE)
+}
+
+fn text_of(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
 fn render(name: &str, context: minijinja::Value) -> String {
@@ -65,6 +123,9 @@ fn render(name: &str, context: minijinja::Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use sha2::Digest;
+
     use super::*;
 
     #[test]
@@ -88,15 +149,14 @@ mod tests {
         assert!(page.contains("500 Internal Server Error") && !page.contains("password"), "{page}");
     }
 
+    /// A style that is changed needs its new hash in the policy, or the page has none.
     #[test]
-    fn a_developer_sees_the_template_around_the_error() {
-        let source = "{% if true %}\n  <p>\n{{ 1 + 'a' }}\n{% endif %}";
-        let templates = waxseal_templates::Templates::from_sources([("page.html", source)]).unwrap();
-        let error = templates
-            .render("page.html", waxseal_templates::context! {}, || unreachable!("no session is read"))
-            .unwrap_err();
-        let page = development(&error.into(), "GET /");
-        assert!(page.contains("page.html") && page.contains("GET &#x2f;"), "{page}");
-        assert!(page.contains("<mark>{{ 1 + &#x27;a&#x27; }}</mark>"), "{page}");
+    fn the_policy_of_the_developers_page_names_its_style() {
+        let page = include_str!("error_page/development.html");
+        let (_, style) = page.split_once("<style>").unwrap();
+        let (style, rest) = style.split_once("</style>").unwrap();
+        let hash = base64::prelude::BASE64_STANDARD.encode(sha2::Sha256::digest(style));
+        assert!(DEVELOPMENT_POLICY.contains(&format!("'sha256-{hash}'")), "{hash}");
+        assert!(!rest.contains("<style") && !page.contains("<script") && !page.contains("style="));
     }
 }

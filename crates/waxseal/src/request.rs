@@ -1,5 +1,6 @@
 //! One request, as a handler sees it.
 
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -7,17 +8,19 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 use serde::de::DeserializeOwned;
-use waxseal_http::{Body, Params, SessionHandle, SessionLayer, forms};
+use waxseal_http::{
+    Body, Multipart, Params, Scheme, SessionHandle, SessionLayer, cookies, forms, host, json, multipart,
+};
 use waxseal_store::Session;
 use waxseal_templates::Context;
 
 use crate::app::Shared;
-use crate::{Error, Response, Result, html};
+use crate::{Error, G, Response, Result, UrlError, html, local_path};
 
 /// One request, as a handler sees it. All methods take `&self`, so the form, the session and the page can be
-/// asked for in any order.
-// Boxed, because it is moved from future to future on its way to the handler.
-pub struct Request(Box<Inner>);
+/// asked for in any order. A cheap handle: clones are the same request.
+#[derive(Clone)]
+pub struct Request(Arc<Inner>);
 
 struct Inner {
     parts: Parts,
@@ -25,6 +28,9 @@ struct Inner {
     body: Mutex<Option<Body>>,
     session: SessionHandle,
     app: Arc<Shared>,
+    /// The place of its route among the app's.
+    route: Option<usize>,
+    g: G,
 }
 
 impl Request {
@@ -34,8 +40,18 @@ impl Request {
         body: Body,
         session: SessionHandle,
         app: Arc<Shared>,
+        route: Option<usize>,
     ) -> Self {
-        Self(Box::new(Inner { parts, params, body: Mutex::new(Some(body)), session, app }))
+        let (body, g) = (Mutex::new(Some(body)), G::default());
+        Self(Arc::new(Inner { parts, params, body, session, app, route, g }))
+    }
+
+    pub(crate) fn app(&self) -> &Shared {
+        &self.0.app
+    }
+
+    pub(crate) fn session_handle(&self) -> &SessionHandle {
+        &self.0.session
     }
 
     /// The method.
@@ -72,6 +88,132 @@ impl Request {
         self.0.params.get(name).ok_or_else(unknown)
     }
 
+    /// The same, read as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// 404 if it is no `T`, as with Flask's `<int:number>`: there is no page at that address.
+    pub fn param_as<T: FromStr>(&self, name: &str) -> Result<T> {
+        self.param(name)?.parse().map_err(|_| Error::status(404))
+    }
+
+    /// The parts of the path that the route has names for, decoded.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.0.params
+    }
+
+    /// What the route is called, if it has a name.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&str> {
+        self.0.app.endpoints[self.0.route?].0.as_str()
+    }
+
+    /// The route's path as it was added, such as `/wizard/{name}`.
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        Some(&self.0.app.endpoints[self.0.route?].1)
+    }
+
+    /// The host that the request is for, with its port if one was sent; empty if the request was refused for it.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let Parts { version, uri, headers, .. } = &self.0.parts;
+        host::host(*version, uri, headers).map(|host| host.to_string()).unwrap_or_default()
+    }
+
+    /// How the visitor reached the app: over TLS if the session cookie is Secure.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.0.app.sessions.scheme()
+    }
+
+    /// The first cookie of this name, if it is text. The session's own cookie is none.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies().find(|(found, _)| found == name).map(|(_, value)| value)
+    }
+
+    /// All cookies that are text, but the session's.
+    pub(crate) fn cookies(&self) -> impl Iterator<Item = (String, String)> {
+        let ours = self.0.app.sessions.cookie().name();
+        let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
+        cookies::pairs(&self.0.parts.headers)
+            .filter(|(name, _)| *name != ours.as_bytes())
+            .filter_map(move |(name, value)| Some((text(name)?, text(value)?)))
+    }
+
+    /// The first value of this name in the query, decoded; `None` also if the query is malformed.
+    #[must_use]
+    pub fn arg(&self, name: &str) -> Option<String> {
+        let pairs: Vec<(String, String)> = self.query().ok()?;
+        pairs.into_iter().find(|(found, _)| found == name).map(|(_, value)| value)
+    }
+
+    /// Where `?next=…` wants to go, if that is a page of this app: for a redirect after a sign-in.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::{Request, Response, Result, redirect};
+    ///
+    /// async fn sign_in(request: Request) -> Result<Response> {
+    ///     // …
+    ///     Ok(redirect(&request.next_path("next").unwrap_or("/".to_owned())))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn next_path(&self, name: &str) -> Option<String> {
+        local_path(&self.arg(name)?)
+    }
+
+    /// Values that belong to this request, for hooks, handlers and templates.
+    #[must_use]
+    pub fn g(&self) -> &G {
+        &self.0.g
+    }
+
+    /// A value that [`App::config`](crate::App::config) set, read as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// 500 if there is none of this name, or it is no `T`.
+    pub fn config<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let unset = || Error::status(500).message(format!("the app's configuration has no `{name}`"));
+        let value = self.0.app.values.config.get(name).ok_or_else(unset)?;
+        // minijinja's error may quote the value.
+        let unfit =
+            |_| Error::status(500).message(format!("`{name}` in the app's configuration is another type"));
+        T::deserialize(value).map_err(unfit)
+    }
+
+    /// The address of the route called `name`: `arguments` fill the parts of its path, and the rest become the query.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError`] if there is no such route, or a part is missing; as an answer, 500.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::{Request, Response, Result, redirect};
+    ///
+    /// async fn rename(request: Request) -> Result<Response> {
+    ///     Ok(redirect(&request.url_for("wizard", &[("name", "Tom Riddle"), ("tab", "pets")])?))
+    /// }
+    /// # async fn wizard(_: Request) -> Result<Response> { unreachable!() }
+    /// # let app = waxseal::App::new("demo").get("/wizard/{name}", wizard).post("/rename", rename);
+    /// # let client = waxseal::testing::Client::new(app)?;
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// # let answer = client.post_form("/rename", &[]).await;
+    /// # assert_eq!(answer.location(), Some("/wizard/Tom%20Riddle?tab=pets"));
+    /// # });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn url_for(&self, name: &str, arguments: &[(&str, &str)]) -> Result<String, UrlError> {
+        self.0.app.urls.url_for(name, arguments)
+    }
+
     /// The query string, decoded into a `T`.
     ///
     /// # Errors
@@ -87,9 +229,7 @@ impl Request {
     ///
     /// 413 if it is larger, 408 if it stops coming. 500 if it was asked for before: a body comes once.
     pub async fn body(&self) -> Result<Bytes> {
-        let body = self.0.body.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let body =
-            body.ok_or_else(|| Error::status(500).message("the body was read before; keep what it gave"))?;
+        let body = self.take_body()?;
         let limits = &self.0.app.limits;
         Ok(body.collect(limits.body, limits.body_idle).await?)
     }
@@ -104,6 +244,52 @@ impl Request {
         Ok(forms::parse(self.0.parts.headers.get(CONTENT_TYPE), &body)?)
     }
 
+    /// The body as JSON, decoded into a `T`.
+    ///
+    /// # Errors
+    ///
+    /// 415 if it is not sent as JSON, 400 if it is none, 422 if it is no `T`, and those of [`body`](Self::body).
+    pub async fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        let body = self.body().await?;
+        Ok(json::parse(self.0.parts.headers.get(CONTENT_TYPE), &body)?)
+    }
+
+    /// The body as a form with files (`multipart/form-data`), within the app's limit for bodies.
+    ///
+    /// # Errors
+    ///
+    /// 415 if it is no such form, 413 if it is too large, 400 if it is malformed, 408 if it stops coming, 500 if it was
+    /// asked for before.
+    pub async fn multipart(&self) -> Result<Multipart> {
+        let total = u64::try_from(self.0.app.limits.body).unwrap_or(u64::MAX);
+        self.multipart_within(multipart::Limits::default().total(total)).await
+    }
+
+    /// The same within limits of its own. The whole still has to come within [`Limits::request_time`](crate::Limits).
+    ///
+    /// # Errors
+    ///
+    /// As for [`multipart`](Self::multipart).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::{Error, Request, Response, Result, UploadLimits, redirect};
+    ///
+    /// async fn upload(request: Request) -> Result<Response> {
+    ///     let mut form = request.multipart_within(UploadLimits::default().total(20 << 20)).await?;
+    ///     let mut picture = form.take_file("picture").ok_or(Error::status(422).message("choose a picture"))?;
+    ///     let name = picture.safe_name().unwrap_or("picture".to_owned());
+    ///     picture.save(std::env::temp_dir().join(name)).await?;
+    ///     Ok(redirect("/"))
+    /// }
+    /// ```
+    pub async fn multipart_within(&self, limits: multipart::Limits) -> Result<Multipart> {
+        let body = self.take_body()?;
+        let content_type = self.0.parts.headers.get(CONTENT_TYPE);
+        Ok(Multipart::read(content_type, body, limits, self.0.app.limits.body_idle).await?)
+    }
+
     /// The visitor's session, opened when first asked for.
     ///
     /// # Errors
@@ -113,22 +299,24 @@ impl Request {
         Ok(self.0.session.load().await?)
     }
 
-    pub(crate) fn session_handle(&self) -> &SessionHandle {
-        &self.0.session
-    }
-
     pub(crate) fn session_layer(&self) -> &SessionLayer {
         self.0.app.sessions()
     }
 
-    /// Renders a template into a page. It sees what `context` passes, and `session`.
+    /// Renders a template into a page. It sees what `context` passes, `session`, `request`, [`g`](Self::g), `config`,
+    /// `url_for`, and what the app adds.
     ///
     /// # Errors
     ///
     /// 500 if there is no such template, or it fails; 503 if it reads the session, the store has to be asked and does not
     /// answer.
     pub async fn render(&self, template: &str, context: Context) -> Result<Response> {
-        Ok(html(self.0.app.render(template, context, &self.0.session).await?))
+        Ok(html(self.0.app.render(template, context, self).await?))
+    }
+
+    fn take_body(&self) -> Result<Body> {
+        let body = self.0.body.lock().unwrap_or_else(PoisonError::into_inner).take();
+        body.ok_or_else(|| Error::status(500).message("the body was read before; keep what it gave"))
     }
 }
 

@@ -38,6 +38,32 @@ pub enum StartError {
     /// Two routes that are the same, or a path that is none.
     #[error("the routes contradict each other")]
     Route(#[from] waxseal_http::RouterError),
+    /// Two routes of one name.
+    #[error("two routes are called `{name}`: {first} and {second}; give each its own name")]
+    RouteName {
+        /// The name.
+        name: String,
+        /// One path.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A folder of static files that cannot be read.
+    #[error("the static files in {path:?} cannot be read")]
+    Static {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A security header that is none.
+    #[error("`{name}: {value}` is no header")]
+    Header {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
     /// A template that is no Jinja.
     #[error("a template does not compile")]
     Template(#[from] waxseal_templates::Error),

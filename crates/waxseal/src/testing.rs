@@ -1,5 +1,7 @@
 //! A test client that needs no socket.
 
+mod part;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -7,12 +9,19 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Body, Clock};
 use waxseal_store::Session;
 
 use crate::places::Place;
 use crate::{App, AppService, Settings, StartError};
+
+pub use part::Part;
+
+/// Redirects that are followed before it is a circle.
+const MAX_REDIRECTS: usize = 20;
 
 /// A browser for tests: it keeps cookies between requests, and needs no socket.
 ///
@@ -49,6 +58,7 @@ pub struct Client {
     service: AppService,
     now: Arc<Mutex<SystemTime>>,
     cookies: Mutex<BTreeMap<String, String>>,
+    follows: bool,
 }
 
 /// An answer, read whole.
@@ -57,6 +67,7 @@ pub struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    path: String,
 }
 
 impl Client {
@@ -80,7 +91,38 @@ impl Client {
         let time = now.clone();
         let clock = Clock::from_fn(move || *time.lock().unwrap_or_else(PoisonError::into_inner));
         let service = app.service_at(settings, &Keyring::new(key), clock, Place::open_here(settings)?)?;
-        Ok(Self { service, now, cookies: Mutex::default() })
+        Ok(Self { service, now, cookies: Mutex::default(), follows: false })
+    }
+
+    /// From now on redirects within the app are followed: an answer is that of the last page, whose path
+    /// [`Answer::path`] gives.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::testing::Client;
+    /// use waxseal::{App, Request, Response, Result, redirect, typed};
+    ///
+    /// async fn enter(request: Request) -> Result<Response> {
+    ///     request.session().await?.insert("name", "Merlin")?;
+    ///     Ok(redirect("/hall"))
+    /// }
+    ///
+    /// async fn hall(request: Request) -> Result<Response> {
+    ///     Ok(typed("text/plain", request.session().await?.get::<String>("name")?.unwrap_or_default()))
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let client = Client::new(App::new("demo").post("/enter", enter).get("/hall", hall))?.follow_redirects();
+    /// let page = client.post_form("/enter", &[]).await;
+    /// assert_eq!((page.path(), page.text().as_str()), ("/hall", "Merlin"));
+    /// # Ok::<(), waxseal::StartError>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn follow_redirects(mut self) -> Self {
+        self.follows = true;
+        self
     }
 
     /// Fetches a page.
@@ -102,6 +144,50 @@ impl Client {
         let mut request = self.request(Method::POST, path, body.into());
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(CONTENT_TYPE, form);
+        self.send(request).await
+    }
+
+    /// Sends JSON.
+    ///
+    /// # Panics
+    ///
+    /// As [`request`](Self::request) and [`send`](Self::send) do, and if `value` cannot be written as JSON.
+    pub async fn post_json(&self, path: &str, value: &impl Serialize) -> Answer {
+        let body = serde_json::to_vec(value).expect("a test's value can be written as JSON");
+        let mut request = self.request(Method::POST, path, body.into());
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.send(request).await
+    }
+
+    /// Sends a form with files, as `multipart/form-data`.
+    ///
+    /// # Panics
+    ///
+    /// As [`request`](Self::request) and [`send`](Self::send) do.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::testing::{Client, Part};
+    /// use waxseal::{App, Request, Response, Result, typed};
+    ///
+    /// async fn weigh(request: Request) -> Result<Response> {
+    ///     let mut form = request.multipart().await?;
+    ///     let bytes = form.take_file("letter").map_or(0, |letter| letter.len());
+    ///     Ok(typed("text/plain", format!("{}: {bytes}", form.field("to").unwrap_or("nobody"))))
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let client = Client::new(App::new("demo").post("/weigh", weigh))?;
+    /// let parts = [Part::field("to", "Merlin"), Part::file("letter", "letter.txt", "text/plain", "Dear Merlin")];
+    /// assert_eq!(client.post_multipart("/weigh", &parts).await.text(), "Merlin: 11");
+    /// # Ok::<(), waxseal::StartError>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn post_multipart(&self, path: &str, parts: &[Part]) -> Answer {
+        let (content_type, body) = part::encode(parts);
+        let mut request = self.request(Method::POST, path, body.into());
+        request.headers_mut().insert(CONTENT_TYPE, content_type);
         self.send(request).await
     }
 
@@ -129,13 +215,36 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// If the answer's body fails.
+    /// If the answer's body fails, or redirects that are followed go in a circle.
     pub async fn send(&self, request: http::Request<Body>) -> Answer {
-        let head_only = *request.method() == Method::HEAD;
-        let (parts, body) = self.service.answer(request).await.into_parts();
-        for header in parts.headers.get_all(SET_COOKIE) {
-            self.keep(header.to_str().expect("an app's cookies are ASCII"));
+        if !self.follows {
+            return self.send_once(request).await;
         }
+        let (mut parts, body) = request.into_parts();
+        let mut body =
+            body.collect(usize::MAX, Duration::from_secs(60)).await.expect("a test's body is whole");
+        for _ in 0..MAX_REDIRECTS {
+            let answer = self.send_once(http::Request::from_parts(parts.clone(), body.clone().into())).await;
+            let here = answer.location().filter(|path| path.starts_with('/') && !path.starts_with("//"));
+            let Some(path) = here.filter(|_| answer.status.is_redirection()) else { return answer };
+            // As browsers do: all but 307 and 308 become a GET without a body.
+            let repeats = matches!(answer.status.as_u16(), 307 | 308) || parts.method == Method::HEAD;
+            let method = if repeats { parts.method.clone() } else { Method::GET };
+            body = if repeats { body } else { Bytes::new() };
+            let (mut next, ()) = self.request(method, path, Body::empty()).map(drop).into_parts();
+            if let Some(kind) = parts.headers.get(CONTENT_TYPE).filter(|_| repeats) {
+                next.headers.insert(CONTENT_TYPE, kind.clone());
+            }
+            parts = next;
+        }
+        panic!("more than {MAX_REDIRECTS} redirects, the last to {}", parts.uri)
+    }
+
+    async fn send_once(&self, request: http::Request<Body>) -> Answer {
+        let head_only = *request.method() == Method::HEAD;
+        let path = request.uri().to_string();
+        let (parts, body) = self.service.answer(request).await.into_parts();
+        self.keep_all(&parts.headers);
         // No server sends one after HEAD.
         let body = if head_only { Body::empty() } else { body };
         let body = body.collect(usize::MAX, Duration::from_secs(60)).await;
@@ -143,7 +252,43 @@ impl Client {
             status: parts.status,
             headers: parts.headers,
             body: body.expect("the answer's body is whole"),
+            path,
         }
+    }
+
+    /// Arranges the session, or looks into it: what `change` does is committed, as if a page of the app had done it, and
+    /// the cookie kept. Flask's `session_transaction`.
+    ///
+    /// # Panics
+    ///
+    /// If the session cannot be loaded or sealed.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::testing::Client;
+    /// use waxseal::{App, Request, Response, Result, typed};
+    ///
+    /// async fn greet(request: Request) -> Result<Response> {
+    ///     Ok(typed("text/plain", request.session().await?.get::<String>("name")?.unwrap_or_default()))
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let client = Client::new(App::new("demo").get("/", greet))?;
+    /// client.with_session(|session| session.insert("name", "Merlin")).await?;
+    /// assert_eq!(client.get("/").await.text(), "Merlin");
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn with_session<T>(&self, change: impl FnOnce(&Session) -> T) -> T {
+        let request = self.request(Method::POST, "/", Body::empty());
+        let sessions = self.service.sessions();
+        let handle = sessions.handle(request.method(), request.headers());
+        let changed = change(&handle.load().await.expect("the session can be loaded"));
+        let mut response = http::Response::new(());
+        sessions.finish(&handle, &mut response).await.expect("the session can be sealed");
+        self.keep_all(response.headers());
+        changed
     }
 
     /// The session that the app would find with the cookies kept: to be looked at, since nothing commits it.
@@ -171,6 +316,12 @@ impl Client {
     /// Plants a cookie.
     pub fn set_cookie(&self, name: &str, value: &str) {
         self.cookies.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), value.to_owned());
+    }
+
+    fn keep_all(&self, headers: &HeaderMap) {
+        for header in headers.get_all(SET_COOKIE) {
+            self.keep(header.to_str().expect("an app's cookies are ASCII"));
+        }
     }
 
     /// As much of a browser as a test needs: every cookie is for this app, and one with Max-Age=0 is forgotten.
@@ -209,6 +360,23 @@ impl Answer {
     #[must_use]
     pub fn location(&self) -> Option<&str> {
         self.header(&LOCATION)
+    }
+
+    /// The path and query that this answers: after redirects that were followed, the last one.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    ///
+    /// If it is none, or no `T`.
+    #[must_use]
+    pub fn json<T: DeserializeOwned>(&self) -> T {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("the body is not the JSON expected, {error}: {}", self.text()))
     }
 
     /// The body.

@@ -67,7 +67,10 @@ async fn a_developer_sees_where_a_template_failed_and_no_value_of_the_session() 
         let page = answer.text();
         assert_eq!(answer.status(), 500, "{kind}");
         let source = format!("<mark>{{% if kind == &#x27;{kind}&#x27; %}}");
-        assert!(page.contains(&source) && page.contains("<h2>broken.html</h2>"), "{kind}: {page}");
+        assert!(
+            page.contains(&source) && page.contains(&format!("<h2>broken.html, line {line}</h2>")),
+            "{kind}: {page}"
+        );
         assert!(page.contains(&format!("template broken.html, line {line}: ")), "{kind}: {page}");
         let lines = log::lines();
         assert_eq!(lines.len(), 1, "{kind}: {lines:?}");

@@ -1,6 +1,6 @@
 //! The wizard's routes. `docs/tutorial.md` reads them beside Flask's.
 
-use waxseal::{App, Request, Response, Result, StatusCode, context, folder, redirect, typed};
+use waxseal::{App, Request, Response, Result, StatusCode, context, folder, redirect};
 
 use crate::wizard::Wizard;
 
@@ -13,7 +13,7 @@ pub fn app() -> App {
         .post("/wizard/create", create_wizard)
         .get("/wizard/success", success)
         .post("/wizard/start-over", start_over)
-        .get("/static/wizard.css", stylesheet)
+        .static_folder("/static", folder!("$CARGO_MANIFEST_DIR/static"))
 }
 
 async fn index(request: Request) -> Result<Response> {
@@ -41,8 +41,4 @@ async fn success(request: Request) -> Result<Response> {
 async fn start_over(request: Request) -> Result<Response> {
     request.session().await?.destroy()?;
     Ok(redirect("/"))
-}
-
-async fn stylesheet(_: Request) -> Result<Response> {
-    Ok(typed("text/css; charset=utf-8", include_str!("../static/wizard.css")))
 }

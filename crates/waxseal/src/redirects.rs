@@ -1,0 +1,209 @@
+//! Answers that send the browser elsewhere.
+
+use http::header::LOCATION;
+use http::{HeaderValue, StatusCode, Uri};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use waxseal_http::Body;
+
+use crate::Response;
+
+/// What a browser strips from an address, or reads as a slash.
+const UNSEEN: &AsciiSet = &CONTROLS.add(b' ').add(b'\\');
+
+/// Sends the browser to another page of this app, with 303: after a POST it fetches it with GET.
+///
+/// `path` starts with `/`. Anything that a browser would take for another site (`//evil.example`, `/\evil.example`)
+/// or that would break the header answers 500 instead and says so in the log: a redirect is where user text
+/// likes to end up. For text from a visitor there is [`local_path`].
+///
+/// # Example
+///
+/// ```
+/// let response = waxseal::redirect("/wizard/success");
+/// assert_eq!(response.status(), 303);
+/// assert_eq!(response.headers()["location"], "/wizard/success");
+/// ```
+#[must_use]
+pub fn redirect(path: &str) -> Response {
+    redirect_as(StatusCode::SEE_OTHER, path)
+}
+
+/// The same with another status: 301 and 308 are remembered by browsers, 307 and 308 repeat the method and the body.
+///
+/// # Example
+///
+/// ```
+/// use waxseal::{StatusCode, redirect_as};
+///
+/// assert_eq!(redirect_as(StatusCode::PERMANENT_REDIRECT, "/new").status(), 308);
+/// ```
+#[must_use]
+pub fn redirect_as(status: StatusCode, path: &str) -> Response {
+    let local = is_local(path) && path.bytes().all(is_visible);
+    let known = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
+    match HeaderValue::from_str(path).ok().filter(|_| local && known) {
+        Some(location) => to(status, location),
+        None if known => {
+            tracing::error!(?path, "redirect takes a path of this app, in ASCII: percent-encode the rest");
+            refused()
+        }
+        None => {
+            tracing::error!(%status, "a redirect is 301, 302, 303, 307 or 308");
+            refused()
+        }
+    }
+}
+
+/// Sends the browser to another site, with 303. Never pass what a visitor sent.
+///
+/// `url` is a whole one, `https://…` or `http://…`, in ASCII; anything else answers 500 and says so in the log.
+///
+/// The default `Content-Security-Policy` lets forms lead to this app alone, and Chromium applies that to redirects after
+/// a form: an app that signs in elsewhere names that site in `form-action`.
+///
+/// # Example
+///
+/// ```
+/// let response = waxseal::redirect_to("https://www.rust-lang.org/");
+/// assert_eq!(response.headers()["location"], "https://www.rust-lang.org/");
+/// ```
+#[must_use]
+pub fn redirect_to(url: &str) -> Response {
+    let whole = url.parse::<Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    });
+    match HeaderValue::from_str(url).ok().filter(|_| whole && url.bytes().all(is_visible)) {
+        Some(location) => to(StatusCode::SEE_OTHER, location),
+        None => {
+            tracing::error!(?url, "redirect_to takes a whole http or https address, in ASCII");
+            refused()
+        }
+    }
+}
+
+/// A path of this app out of text from anywhere, fit for [`redirect`]; `None` if it would lead to another site.
+///
+/// What is not ASCII is percent-encoded, and so is what browsers strip or read as a slash.
+///
+/// # Example
+///
+/// ```
+/// use waxseal::local_path;
+///
+/// assert_eq!(local_path("/wizards?name=Ü").as_deref(), Some("/wizards?name=%C3%9C"));
+/// assert_eq!(local_path("//evil.example"), None);
+/// assert_eq!(local_path("https://evil.example"), None);
+/// ```
+#[must_use]
+pub fn local_path(text: &str) -> Option<String> {
+    is_local(text).then(|| utf8_percent_encode(text, UNSEEN).to_string())
+}
+
+fn is_local(path: &str) -> bool {
+    path.starts_with('/') && !path[1..].starts_with(['/', '\\'])
+}
+
+fn is_visible(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x7e)
+}
+
+fn to(status: StatusCode, location: HeaderValue) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(LOCATION, location);
+    response
+}
+
+fn refused() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a browser takes for another site, or what would break the header.
+    const HOSTILE: [&str; 14] = [
+        "",
+        "a",
+        "//evil.example",
+        "/\\evil.example",
+        "///evil.example",
+        "https://evil.example",
+        "javascript:alert(1)",
+        "\\\\evil.example",
+        " //evil.example",
+        "\t//evil.example",
+        "/\r\nSet-Cookie: a=b",
+        "/é",
+        "/\t/evil.example",
+        "/ ",
+    ];
+
+    #[test]
+    fn redirects_stay_on_this_site() {
+        for path in ["/", "/a?b=c#d", "/a//b", "/a%0D%0A"] {
+            assert_eq!(redirect(path).status(), 303, "{path}");
+        }
+        for path in HOSTILE {
+            assert_eq!(redirect(path).status(), 500, "{path:?}");
+            assert!(!redirect(path).headers().contains_key(LOCATION), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_has_a_status_of_one() {
+        for status in [301, 302, 303, 307, 308] {
+            assert_eq!(redirect_as(StatusCode::from_u16(status).unwrap(), "/").status(), status);
+        }
+        for status in [200, 300, 304, 404] {
+            assert_eq!(redirect_as(StatusCode::from_u16(status).unwrap(), "/").status(), 500, "{status}");
+        }
+    }
+
+    #[test]
+    fn another_site_is_named_whole() {
+        for url in ["https://a.example", "http://a.example:8080/b?c=d", "https://[::1]/"] {
+            assert_eq!(redirect_to(url).status(), 303, "{url}");
+        }
+        for url in [
+            "/",
+            "//a.example",
+            "https:",
+            "https://",
+            "https:///a",
+            "https:a.example",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "ftp://a.example",
+            "https://a.example/\r\nSet-Cookie: a=b",
+            "https://é.example",
+            "",
+        ] {
+            assert_eq!(redirect_to(url).status(), 500, "{url:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_from_outside_is_made_fit_or_refused() {
+        for (text, expected) in [
+            ("/", Some("/")),
+            ("/a?b=c&d=%C3%A9#e", Some("/a?b=c&d=%C3%A9#e")),
+            ("/é ü", Some("/%C3%A9%20%C3%BC")),
+            ("/\t/evil.example", Some("/%09/evil.example")),
+            ("/\r\nSet-Cookie: a=b", Some("/%0D%0ASet-Cookie:%20a=b")),
+            ("/a\\b", Some("/a%5Cb")),
+            ("//evil.example", None),
+            ("/\\evil.example", None),
+            ("\t//evil.example", None),
+            ("https://evil.example", None),
+            ("", None),
+        ] {
+            let path = local_path(text);
+            assert_eq!(path.as_deref(), expected, "{text:?}");
+            assert!(path.is_none_or(|path| redirect(&path).status() == 303), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A request, as a template sees it.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::value::{Enumerator, Object};
+use minijinja::{Error, ErrorKind, State, Value};
+use percent_encoding::percent_decode_str;
+
+use crate::Request;
+
+/// `request` in a template: nothing is worked out before it is asked for. Names as in Flask.
+pub(crate) struct RequestView(pub(crate) Request);
+
+/// `g` in a template.
+pub(crate) struct GView(pub(crate) Request);
+
+/// Names with values, of which the first of a name counts: `request.args`, `request.cookies`.
+struct Pairs(Vec<(String, String)>);
+
+const NAMES: [&str; 11] = [
+    "method",
+    "path",
+    "full_path",
+    "url",
+    "base_url",
+    "host",
+    "query_string",
+    "endpoint",
+    "view_args",
+    "args",
+    "cookies",
+];
+
+impl Object for RequestView {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        let request = &self.0;
+        let query = || request.uri().query().unwrap_or_default();
+        let site = || format!("{}://{}", request.scheme().as_str(), request.host());
+        Some(match key {
+            "method" => request.method().as_str().into(),
+            "path" => percent_decode_str(request.path()).decode_utf8_lossy().into_owned().into(),
+            "full_path" => format!("{}?{}", request.path(), query()).into(),
+            "url" if query().is_empty() => format!("{}{}", site(), request.path()).into(),
+            "url" => format!("{}{}?{}", site(), request.path(), query()).into(),
+            "base_url" => format!("{}{}", site(), request.path()).into(),
+            "host" => request.host().into(),
+            "query_string" => query().into(),
+            "endpoint" => request.endpoint().map_or(().into(), Value::from),
+            "view_args" => pairs(request.params().iter()),
+            "args" => Value::from_object(Pairs(request.query().unwrap_or_default())),
+            "cookies" => Value::from_object(Pairs(request.cookies().collect())),
+            _ => return None,
+        })
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&NAMES)
+    }
+}
+
+impl Object for GView {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.0.g().shown(key)
+    }
+}
+
+fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
+    Value::from_object(Pairs(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
+}
+
+impl Object for Pairs {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str().into())
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let mut seen = HashSet::new();
+        let names = self.0.iter().filter(|(name, _)| seen.insert(name));
+        Enumerator::Values(names.map(|(name, _)| name.as_str().into()).collect())
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        match (method, args) {
+            ("getlist", [name]) => {
+                let of_name = self.0.iter().filter(|(found, _)| Some(found.as_str()) == name.as_str());
+                Ok(of_name.map(|(_, value)| value.as_str()).collect())
+            }
+            // `.get()` and `.items()` are Python's, which the environment knows.
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+/// minijinja may print its context into an error's debug form; nothing of these is shown.
+impl fmt::Debug for RequestView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("request")
+    }
+}
+
+impl fmt::Debug for GView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("g")
+    }
+}
+
+impl fmt::Debug for Pairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pairs(..)")
+    }
+}

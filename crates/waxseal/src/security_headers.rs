@@ -1,0 +1,101 @@
+//! Headers that tell browsers what a page may do.
+
+use http::header::{
+    CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::{App, StartError};
+
+/// Scripts, styles, pictures and whatever else from this app alone, none of them written into a page; pictures also as
+/// `data:`; forms to this app alone; in nobody's frame.
+const POLICY: &str = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; \
+    frame-ancestors 'none'; object-src 'none'";
+/// A year, for this host alone.
+const TRANSPORT: &str = "max-age=31536000";
+
+/// Headers that every answer gets unless it has them already: they tell browsers what a page may do.
+///
+/// | header | default | |
+/// |---|---|---|
+/// | `Content-Security-Policy` | `default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'` | no script or style that is written into a page, nothing from elsewhere, no frame around it |
+/// | `X-Content-Type-Options` | `nosniff` | a file is what it says it is |
+/// | `Referrer-Policy` | `strict-origin-when-cross-origin` | other sites learn the host, not the path |
+/// | `Strict-Transport-Security` | `max-age=31536000` | only if the session cookie is Secure: TLS alone for a year |
+///
+/// A handler that sets one of them itself is not overruled.
+///
+/// # Example
+///
+/// ```
+/// use waxseal::{App, SecurityHeaders};
+///
+/// let headers = SecurityHeaders::default()
+///     .set("content-security-policy", "default-src 'self'; script-src 'self' https://cdn.example")
+///     .set("permissions-policy", "camera=(), microphone=()")
+///     .without("strict-transport-security");
+/// let app = App::new("demo").security_headers(headers);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct SecurityHeaders(Vec<(String, String)>);
+
+impl Default for SecurityHeaders {
+    fn default() -> Self {
+        Self::none()
+            .set(CONTENT_SECURITY_POLICY.as_str(), POLICY)
+            .set(X_CONTENT_TYPE_OPTIONS.as_str(), "nosniff")
+            .set(REFERRER_POLICY.as_str(), "strict-origin-when-cross-origin")
+            .set(STRICT_TRANSPORT_SECURITY.as_str(), TRANSPORT)
+    }
+}
+
+impl SecurityHeaders {
+    /// No header at all.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Sets a header, one of the table's or any other; checked when the app is built.
+    pub fn set(self, name: &str, value: &str) -> Self {
+        let mut headers = self.without(name);
+        headers.0.push((name.to_ascii_lowercase(), value.to_owned()));
+        headers
+    }
+
+    /// Leaves a header out.
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(found, _)| !found.eq_ignore_ascii_case(name));
+        self
+    }
+
+    /// The headers of an app whose cookie is Secure, or not: a promise of TLS alone is for one that has it.
+    pub(crate) fn build(&self, secure: bool) -> Result<Vec<(HeaderName, HeaderValue)>, StartError> {
+        let mut headers = Vec::with_capacity(self.0.len());
+        for (name, value) in &self.0 {
+            let unfit = || StartError::Header { name: name.clone(), value: value.clone() };
+            let parsed = name.parse::<HeaderName>().map_err(|_| unfit())?;
+            let value = value.parse::<HeaderValue>().map_err(|_| unfit())?;
+            if secure || parsed != STRICT_TRANSPORT_SECURITY {
+                headers.push((parsed, value));
+            }
+        }
+        Ok(headers)
+    }
+}
+
+/// Adds what an answer does not have.
+pub(crate) fn apply(security: &[(HeaderName, HeaderValue)], headers: &mut HeaderMap) {
+    for (name, value) in security {
+        headers.entry(name).or_insert_with(|| value.clone());
+    }
+}
+
+impl App {
+    /// Sets the headers that tell browsers what a page may do.
+    #[must_use]
+    pub fn security_headers(mut self, headers: SecurityHeaders) -> Self {
+        self.security = headers;
+        self
+    }
+}

@@ -1,0 +1,323 @@
+//! Addresses made from the names of routes.
+
+use std::any::type_name;
+use std::collections::BTreeMap;
+
+use minijinja::value::{Kwargs, ValueKind};
+use minijinja::{Environment, ErrorKind, Value};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::StartError;
+
+/// All but what RFC 3986 §2.3 calls unreserved.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The same for a part of several segments.
+const ESCAPED_IN_REST: &AsciiSet = &ESCAPED.remove(b'/');
+
+/// Every route that can be asked for by name.
+#[derive(Debug, Default)]
+pub(crate) struct Urls(BTreeMap<String, Named>);
+
+#[derive(Debug)]
+struct Named {
+    /// More than one only if the names came from the handlers.
+    paths: Vec<String>,
+    by_hand: bool,
+}
+
+/// What a route is called.
+#[derive(Debug, Clone)]
+pub(crate) enum Name {
+    /// By the app.
+    Given(String),
+    /// After its handler, as Flask's endpoints are after their functions.
+    OfHandler(&'static str),
+    /// A closure has none.
+    None,
+}
+
+impl Name {
+    /// The name of a handler's function. `type_name` is meant for people, and could in principle change: then
+    /// `url_for` would say that it knows no such route.
+    pub(crate) fn of_handler<H>() -> Self {
+        let name = type_name::<H>().rsplit("::").next().unwrap_or_default();
+        let is_name =
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if is_name { Self::OfHandler(name) } else { Self::None }
+    }
+
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Given(name) => Some(name),
+            Self::OfHandler(name) => Some(name),
+            Self::None => None,
+        }
+    }
+}
+
+impl Urls {
+    /// Notes a route. A name given by hand wins over handlers of that name.
+    pub(crate) fn add(&mut self, name: &Name, path: &str) -> Result<(), StartError> {
+        let Some(text) = name.as_str() else { return Ok(()) };
+        let by_hand = matches!(name, Name::Given(_));
+        let named = self.0.entry(text.to_owned()).or_insert_with(|| Named { paths: Vec::new(), by_hand });
+        if by_hand && !named.by_hand {
+            *named = Named { paths: Vec::new(), by_hand };
+        }
+        if by_hand != named.by_hand || named.paths.iter().any(|found| found == path) {
+            return Ok(());
+        }
+        if by_hand && !named.paths.is_empty() {
+            let (name, first, second) = (text.to_owned(), named.paths[0].clone(), path.to_owned());
+            return Err(StartError::RouteName { name, first, second });
+        }
+        named.paths.push(path.to_owned());
+        Ok(())
+    }
+
+    /// The address of the route called `name`. `arguments` fill its parts, and the rest become the query.
+    pub(crate) fn url_for(&self, name: &str, arguments: &[(&str, &str)]) -> Result<String, UrlError> {
+        let known = || self.0.keys().cloned().collect::<Vec<_>>().join(", ");
+        let path = match self.0.get(name).map(|named| &*named.paths) {
+            Some([path]) => path,
+            Some(paths) => {
+                return Err(UrlError::Ambiguous { name: name.to_owned(), paths: paths.join(", ") });
+            }
+            None => return Err(UrlError::Unknown { name: name.to_owned(), known: known() }),
+        };
+        let mut url = String::with_capacity(path.len() + 16);
+        let mut used = Vec::new();
+        let mut rest = path.as_str();
+        while let Some(at) = rest.find(['{', '}']) {
+            url.push_str(&rest[..at]);
+            let brace = &rest[at..];
+            if let Some(behind) = brace.strip_prefix("{{").or_else(|| brace.strip_prefix("}}")) {
+                url.push_str(&utf8_percent_encode(&brace[..1], ESCAPED).to_string());
+                rest = behind;
+                continue;
+            }
+            let (part, behind) = brace[1..].split_once('}').expect("the router has taken this path");
+            let (part, escaped) = match part.strip_prefix('*') {
+                Some(part) => (part, ESCAPED_IN_REST),
+                None => (part, ESCAPED),
+            };
+            let value = arguments.iter().find(|(name, _)| *name == part).map(|(_, value)| *value);
+            let missing =
+                || UrlError::Missing { name: name.to_owned(), part: part.to_owned(), path: path.clone() };
+            let value = value.ok_or_else(missing)?;
+            // A slash at the start would make `//`, behind which a browser looks for a host.
+            let slash = if value.starts_with('/') { "%2F" } else { "" };
+            url.push_str(slash);
+            url.extend(utf8_percent_encode(value.strip_prefix('/').unwrap_or(value), escaped));
+            if value.is_empty() {
+                return Err(UrlError::Unfit { name: name.to_owned(), part: part.to_owned() });
+            }
+            used.push(part);
+            rest = behind;
+        }
+        url.push_str(rest);
+        if let Some(part) = used.last().filter(|_| has_dots(&url)) {
+            return Err(UrlError::Unfit { name: name.to_owned(), part: (*part).to_owned() });
+        }
+        let mut sign = '?';
+        for (name, value) in arguments.iter().filter(|(name, _)| !used.contains(name)) {
+            url.push(sign);
+            url.extend(utf8_percent_encode(name, ESCAPED));
+            url.push('=');
+            url.extend(utf8_percent_encode(value, ESCAPED));
+            sign = '&';
+        }
+        Ok(url)
+    }
+}
+
+/// Whether a segment is `.` or `..`, which a browser takes out of any address, escaped or not.
+fn has_dots(path: &str) -> bool {
+    path.split('/').any(|segment| matches!(segment, "." | ".."))
+}
+
+/// Gives templates `url_for('name', part=…)`.
+pub(crate) fn add_to(environment: &mut Environment<'_>, urls: std::sync::Arc<Urls>) {
+    environment.add_function("url_for", move |name: &str, arguments: Kwargs| {
+        let failed = |text: String| minijinja::Error::new(ErrorKind::InvalidOperation, text);
+        let names: Vec<String> = arguments.args().map(str::to_owned).collect();
+        let mut pairs: Vec<(&str, String)> = Vec::new();
+        let mut anchor = None;
+        for name in &names {
+            let value: Value = arguments.get(name)?;
+            match name.as_str() {
+                "_anchor" => anchor = Some(value.to_string()),
+                name if name.starts_with('_') => {
+                    return Err(failed(format!(
+                        "url_for has no `{name}`: it makes addresses of this app alone"
+                    )));
+                }
+                name if value.kind() == ValueKind::Seq => {
+                    pairs.extend(value.try_iter()?.map(|value| (name, value.to_string())));
+                }
+                // As in Flask: what has no value is left out.
+                _ if value.is_none() || value.is_undefined() => {}
+                name => pairs.push((name, value.to_string())),
+            }
+        }
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut url = urls.url_for(name, &pairs).map_err(|error| failed(error.to_string()))?;
+        if let Some(anchor) = anchor {
+            url.push('#');
+            url.extend(utf8_percent_encode(&anchor, ESCAPED));
+        }
+        // minijinja escapes slashes, which no address needs: one without any sign of HTML's is left as it is.
+        let plain = !url.contains(['&', '<', '>', '"', '\'']);
+        Ok(if plain { Value::from_safe_string(url) } else { Value::from(url) })
+    });
+}
+
+/// Why there is no such address. No text holds a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// No route of this name.
+    #[error("no route is called `{name}`; there are: {known}")]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// All names, with commas.
+        known: String,
+    },
+    /// Handlers of one name answer several paths.
+    #[error("several routes are called `{name}` after their handlers: {paths}; name them with Route::name")]
+    Ambiguous {
+        /// The name asked for.
+        name: String,
+        /// Their paths, with commas.
+        paths: String,
+    },
+    /// A part of the path was not given.
+    #[error("url_for(`{name}`) needs `{part}`, for {path}")]
+    Missing {
+        /// The route.
+        name: String,
+        /// The part.
+        part: String,
+        /// The route's path.
+        path: String,
+    },
+    /// An empty part, or one that would be `.` or `..`: no address leads there.
+    #[error("url_for(`{name}`) cannot put an empty text or dots alone into `{part}`")]
+    Unfit {
+        /// The route.
+        name: String,
+        /// The part.
+        part: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn urls() -> Urls {
+        let mut urls = Urls::default();
+        for (name, path) in [
+            ("index", "/"),
+            ("wizard", "/wizard/{name}"),
+            ("pet", "/wizard/{name}/pets/{pet}.html"),
+            ("static", "/static/{*filename}"),
+            ("root", "/{*rest}"),
+            ("braces", "/a{{b}}c"),
+        ] {
+            urls.add(&Name::Given(name.to_owned()), path).unwrap();
+        }
+        urls
+    }
+
+    #[test]
+    fn parts_are_filled_and_the_rest_is_the_query() {
+        for (name, arguments, expected) in [
+            ("index", &[][..], "/"),
+            ("index", &[("q", "a b&c=d"), ("é", "ü/")], "/?q=a%20b%26c%3Dd&%C3%A9=%C3%BC%2F"),
+            ("wizard", &[("name", "Tom Riddle")], "/wizard/Tom%20Riddle"),
+            ("wizard", &[("name", "a/b?c#d%")], "/wizard/a%2Fb%3Fc%23d%25"),
+            ("wizard", &[("page", "2"), ("name", "x")], "/wizard/x?page=2"),
+            ("pet", &[("name", "a"), ("pet", "..")], "/wizard/a/pets/...html"),
+            ("static", &[("filename", "css/site one.css")], "/static/css/site%20one.css"),
+            ("root", &[("rest", "/evil.example")], "/%2Fevil.example"),
+            ("root", &[("rest", "\\evil.example")], "/%5Cevil.example"),
+            ("braces", &[], "/a%7Bb%7Dc"),
+        ] {
+            assert_eq!(urls().url_for(name, arguments).as_deref(), Ok(expected), "{name} {arguments:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_an_address_says_why() {
+        for (name, arguments, said) in [
+            (
+                "wizzard",
+                &[][..],
+                "no route is called `wizzard`; there are: braces, index, pet, root, static, wizard",
+            ),
+            ("pet", &[("name", "a")], "url_for(`pet`) needs `pet`, for /wizard/{name}/pets/{pet}.html"),
+            (
+                "wizard",
+                &[("name", "..")],
+                "url_for(`wizard`) cannot put an empty text or dots alone into `name`",
+            ),
+            (
+                "wizard",
+                &[("name", "")],
+                "url_for(`wizard`) cannot put an empty text or dots alone into `name`",
+            ),
+            (
+                "static",
+                &[("filename", "a/../b")],
+                "url_for(`static`) cannot put an empty text or dots alone into `filename`",
+            ),
+        ] {
+            let error = urls().url_for(name, arguments).unwrap_err();
+            assert_eq!(error.to_string(), said, "{name} {arguments:?}");
+        }
+    }
+
+    /// What the router takes apart is what was put together.
+    #[test]
+    fn the_router_finds_what_was_made() {
+        let mut router = waxseal_http::Router::new();
+        router.route(http::Method::GET, "/wizard/{name}", ()).unwrap();
+        for name in ["Tom Riddle", "a/b", "%2F", "é", "?x=y#z", "...", "a\\b", "{x}"] {
+            let url = urls().url_for("wizard", &[("name", name)]).unwrap();
+            let waxseal_http::Found::Route { params, .. } = router.find(&http::Method::GET, &url) else {
+                panic!("{url}")
+            };
+            assert_eq!(params.get("name"), Some(name), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_handler_gives_its_name_unless_it_is_a_closure() {
+        async fn create_wizard(_: crate::Request) -> crate::Result<crate::Response> {
+            unreachable!()
+        }
+        fn name_of<H: crate::Handler>(_: H) -> Name {
+            Name::of_handler::<H>()
+        }
+        assert_eq!(name_of(create_wizard).as_str(), Some("create_wizard"));
+        assert_eq!(name_of(async |_: crate::Request| unreachable!()).as_str(), None);
+    }
+
+    #[test]
+    fn names_of_handlers_may_clash_and_given_ones_may_not() {
+        let mut urls = Urls::default();
+        urls.add(&Name::OfHandler("index"), "/a").unwrap();
+        urls.add(&Name::OfHandler("index"), "/a").unwrap();
+        assert_eq!(urls.url_for("index", &[]).as_deref(), Ok("/a"), "one path, two methods");
+        urls.add(&Name::OfHandler("index"), "/b").unwrap();
+        let error = urls.url_for("index", &[]).unwrap_err();
+        assert!(error.to_string().contains("/a, /b; name them with Route::name"), "{error}");
+        urls.add(&Name::Given("index".to_owned()), "/c").unwrap();
+        urls.add(&Name::OfHandler("index"), "/d").unwrap();
+        assert_eq!(urls.url_for("index", &[]).as_deref(), Ok("/c"));
+        let error = urls.add(&Name::Given("index".to_owned()), "/e").unwrap_err();
+        assert_eq!(error.to_string(), "two routes are called `index`: /c and /e; give each its own name");
+    }
+}
