@@ -44,6 +44,8 @@ mod escapes;
 #[cfg(feature = "forms")]
 pub mod forms;
 mod guard;
+#[cfg(feature = "server")]
+mod head_timer;
 pub mod host;
 mod limits;
 pub mod origin;
