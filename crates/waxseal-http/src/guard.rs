@@ -49,13 +49,18 @@ pub async fn guard<F: Future>(limit: Duration, future: F) -> Result<F::Output, G
     within(limit, caught).await.unwrap_or(Err(GuardError::TimedOut { limit }))
 }
 
-/// What `future` gives within `limit` of its first wait. One that need not wait costs no timer.
+/// What `future` gives within `limit` of its first wait; `None` after that. One that need not wait costs no timer.
 pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    match poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => tokio::time::timeout(limit, future).await.ok(),
-    }
+    let mut timer = None;
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => {
+            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+            timer.as_mut().poll(cx).map(|()| None)
+        }
+    })
+    .await
 }
 
 fn text(payload: &(dyn Any + Send)) -> &str {

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use waxseal_crypto::Keyring;
 use waxseal_http::{Body, Clock, Found, Limits, Router, SessionHandle, SessionLayer, guard, host, origin};
 use waxseal_store::Sessions;
@@ -132,12 +132,13 @@ impl App {
         let cookie = settings.session_cookie()?;
         let sessions = Sessions::cookie(keyring, cookie.name(), &self.name)?.lifetimes(settings.lifetimes()?);
         let shared = Shared {
+            router,
             templates,
             sessions: SessionLayer::new(sessions, cookie).with_clock(clock),
             limits: settings.limits(self.limits),
             development: settings.development,
         };
-        Ok(AppService { router: Arc::new(router), shared: Arc::new(shared) })
+        Ok(AppService { shared: Arc::new(shared) })
     }
 
     /// What keeps its sessions apart from other apps'.
@@ -149,21 +150,21 @@ impl App {
 /// An app that is ready to answer: a hyper service, and for tests a function of a request.
 #[derive(Clone)]
 pub struct AppService {
-    router: Arc<Router<Answer>>,
     shared: Arc<Shared>,
 }
 
-/// Which request an error belongs to; written out only if there is one.
-struct Place(Method, Uri);
+/// Which request an error belongs to.
+struct Place<'a>(&'a Parts);
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.0, self.1.path())
+        write!(f, "{} {}", self.0.method, self.0.uri.path())
     }
 }
 
 /// What all requests share.
 pub(crate) struct Shared {
+    router: Router<Answer>,
     templates: Templates,
     sessions: SessionLayer,
     pub(crate) limits: Limits,
@@ -189,36 +190,43 @@ impl AppService {
 
     /// Answers one request, whatever it is.
     pub async fn answer(&self, request: http::Request<Body>) -> Response {
-        let (parts, body) = request.into_parts();
-        let place = Place(parts.method.clone(), parts.uri.clone());
-        let (session, answer) = match self.admit(&parts) {
-            Ok(found) => {
-                let session = self.shared.sessions.handle(&parts.headers);
-                let answer = match found {
-                    Found::Route { value, params } => {
-                        let request = Request::new(parts, params, body, session.clone(), self.shared.clone());
-                        // The call stands inside, so that a panic before its first await is caught too.
-                        let answer = async { value.handler.call(request).await };
-                        let answer = guard(self.shared.limits.request_time, answer).await;
-                        answer.unwrap_or_else(|failure| Err(failure.into()))
-                    }
-                    Found::Options { allow } => Ok(allowing(StatusCode::NO_CONTENT, allow)),
-                    Found::MethodNotAllowed { allow } => {
-                        Err(Error::status(405).header(header::ALLOW, allow.clone()))
-                    }
-                    Found::NotFound => Err(Error::status(404)),
-                    Found::BadPath(error) => Err(error.into()),
-                };
-                (session, answer)
+        self.shared.answer(Request::new(request, Arc::clone(&self.shared))).await
+    }
+}
+
+impl Shared {
+    pub(crate) fn sessions(&self) -> &SessionLayer {
+        &self.sessions
+    }
+
+    async fn answer(&self, mut request: Request) -> Response {
+        let answer = match self.admit(request.parts()) {
+            Ok(Found::Route { value, params }) => {
+                request.set_params(params);
+                let shared = request.share();
+                // The call stands inside, so that a panic before its first await is caught too.
+                let answer = guard(self.limits.request_time, async { value.handler.call(shared).await }).await;
+                answer.unwrap_or_else(|failure| Err(failure.into()))
             }
-            // A refused request opens nobody's session, not even for the page that says so.
-            Err(refused) => (self.shared.sessions.handle(&HeaderMap::new()), Err(refused)),
+            Ok(Found::Options { allow }) => Ok(allowing(StatusCode::NO_CONTENT, allow)),
+            Ok(Found::MethodNotAllowed { allow }) => {
+                Err(Error::status(405).header(header::ALLOW, allow.clone()))
+            }
+            Ok(Found::NotFound) => Err(Error::status(404)),
+            Ok(Found::BadPath(error)) => Err(error.into()),
+            Err(refused) => {
+                // A refused request opens nobody's session, not even for the page that says so.
+                request.forget_session();
+                Err(refused)
+            }
         };
-        let mut response = answer.unwrap_or_else(|error| self.shared.error_page(&error, &place, &session));
-        if let Err(error) = self.shared.sessions.finish(&session, &mut response).await {
-            response = self.shared.error_page(&error.into(), &place, &session);
+        let mut response = answer.unwrap_or_else(|error| self.error_page(&error, &request));
+        if let Some(session) = request.asked_session()
+            && let Err(error) = self.sessions.finish(session, &mut response).await
+        {
+            response = self.error_page(&error.into(), &request);
             // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
-            let _ = self.shared.sessions.finish(&session, &mut response).await;
+            let _ = self.sessions.finish(session, &mut response).await;
         }
         response
     }
@@ -226,18 +234,16 @@ impl AppService {
     /// Finds what answers a request that this server should answer at all.
     fn admit(&self, parts: &Parts) -> Result<Found<'_, Answer>> {
         let host = host::host(parts.version, &parts.uri, &parts.headers)?;
-        if self.shared.development {
+        if self.development {
             host::development_guard(&parts.headers, &host)?;
         }
         let found = self.router.find(&parts.method, parts.uri.path());
         if !matches!(&found, Found::Route { value, .. } if value.cross_site) {
-            origin::check(&parts.method, &parts.headers, self.shared.sessions.scheme(), &host)?;
+            origin::check(&parts.method, &parts.headers, self.sessions.scheme(), &host)?;
         }
         Ok(found)
     }
-}
 
-impl Shared {
     pub(crate) fn render(
         &self,
         template: &str,
@@ -250,8 +256,8 @@ impl Shared {
 
     /// The page for an error: the app's own `error.html` if there is one, else a plain one. While developing,
     /// a server's error shows what went wrong and where.
-    fn error_page(&self, error: &Error, place: &Place, session: &SessionHandle) -> Response {
-        let status = error.status_code();
+    fn error_page(&self, error: &Error, request: &Request) -> Response {
+        let (status, place) = (error.status_code(), Place(request.parts()));
         match status {
             status if status.is_server_error() => tracing::error!(request = place.to_string(), "{error}"),
             // An operator wants to see these: another site's form, or a proxy that changes the Host.
@@ -262,7 +268,7 @@ impl Shared {
         }
         let page = match self.development && status.is_server_error() {
             true => error_page::development(error, &place.to_string()),
-            false => self.public_page(error, session).unwrap_or_else(|| error_page::plain(error)),
+            false => self.public_page(error, request.session_handle()).unwrap_or_else(|| error_page::plain(error)),
         };
         let mut response = crate::html(page);
         *response.status_mut() = status;
@@ -300,8 +306,10 @@ impl hyper::service::Service<http::Request<hyper::body::Incoming>> for AppServic
     type Future = BoxFuture<Result<Response, Infallible>>;
 
     fn call(&self, request: http::Request<hyper::body::Incoming>) -> Self::Future {
-        let service = self.clone();
-        Box::pin(async move { Ok(service.answer(request.map(Body::from)).await) })
+        let shared = Arc::clone(&self.shared);
+        // Made here, so that the future holds a pointer to the request and not the request.
+        let request = Request::new(request.map(Body::from), Arc::clone(&shared));
+        Box::pin(async move { Ok(shared.answer(request).await) })
     }
 }
 

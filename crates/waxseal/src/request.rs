@@ -1,6 +1,6 @@
 //! One request, as a handler sees it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -16,26 +16,54 @@ use crate::{Error, Response, Result, html};
 
 /// One request, as a handler sees it. All methods take `&self`, so the form, the session and the page can be
 /// asked for in any order.
-// Boxed, because it is moved from future to future on its way to the handler.
-pub struct Request(Box<Inner>);
+// Shared with whoever sees to the answer once the handler has given its own away: nothing is copied for an error that
+// hardly ever comes.
+pub struct Request(Arc<Inner>);
 
 struct Inner {
     parts: Parts,
     params: Params,
     body: Mutex<Option<Body>>,
-    session: SessionHandle,
+    /// Made when first asked for.
+    session: OnceLock<SessionHandle>,
     app: Arc<Shared>,
 }
 
 impl Request {
-    pub(crate) fn new(
-        parts: Parts,
-        params: Params,
-        body: Body,
-        session: SessionHandle,
-        app: Arc<Shared>,
-    ) -> Self {
-        Self(Box::new(Inner { parts, params, body: Mutex::new(Some(body)), session, app }))
+    pub(crate) fn new(request: http::Request<Body>, app: Arc<Shared>) -> Self {
+        let (parts, body) = request.into_parts();
+        let (body, session) = (Mutex::new(Some(body)), OnceLock::new());
+        Self(Arc::new(Inner { parts, params: Params::default(), body, session, app }))
+    }
+
+    /// The same request once more.
+    pub(crate) fn share(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+
+    /// Takes over the path's parameters; before the request is shared.
+    pub(crate) fn set_params(&mut self, params: Params) {
+        if params.iter().next().is_some() {
+            Arc::get_mut(&mut self.0).expect("it is not shared yet").params = params;
+        }
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0.parts
+    }
+
+    /// Whoever asks for the session from now on gets a stranger's.
+    pub(crate) fn forget_session(&self) {
+        self.0.session.get_or_init(|| self.0.app.sessions().handle(&HeaderMap::new()));
+    }
+
+    /// The session's handle, if anybody asked for it.
+    pub(crate) fn asked_session(&self) -> Option<&SessionHandle> {
+        self.0.session.get()
+    }
+
+    pub(crate) fn session_handle(&self) -> &SessionHandle {
+        self.0.session.get_or_init(|| self.0.app.sessions().handle(&self.0.parts.headers))
     }
 
     /// The method.
@@ -110,7 +138,7 @@ impl Request {
     ///
     /// None while sessions live in the cookie.
     pub async fn session(&self) -> Result<Session> {
-        Ok(self.0.session.load().await?)
+        Ok(self.session_handle().load().await?)
     }
 
     /// Renders a template into a page. It sees what `context` passes, and `session`.
@@ -120,7 +148,7 @@ impl Request {
     /// 500 if there is no such template, or it fails.
     #[expect(clippy::unused_async, reason = "a session on the server is waited for here")]
     pub async fn render(&self, template: &str, context: Context) -> Result<Response> {
-        Ok(html(self.0.app.render(template, context, &self.0.session)?))
+        Ok(html(self.0.app.render(template, context, self.session_handle())?))
     }
 }
 
