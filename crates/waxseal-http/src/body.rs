@@ -14,6 +14,8 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, LengthLimitError};
 use hyper::body::Incoming;
 
+use crate::guard::within;
+
 /// The body of a request or of a response.
 ///
 /// Made `from` text, bytes, nothing, or what hyper received; only [`Body::boxed`] allocates. `Send` and `Sync`
@@ -79,9 +81,7 @@ impl Body {
         }
         let mut first = Bytes::new();
         let mut all = BytesMut::new();
-        while let Some(frame) =
-            tokio::time::timeout(idle, self.frame()).await.map_err(|_| BodyError::Idle { idle })?
-        {
+        while let Some(frame) = within(idle, self.frame()).await.ok_or(BodyError::Idle { idle })? {
             let Ok(data) = frame?.into_data() else { continue };
             // At most one of the two holds anything: a body of a single frame is not copied.
             let so_far = first.len() + all.len();

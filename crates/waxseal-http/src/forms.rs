@@ -113,6 +113,8 @@ fn check_fields(text: &[u8]) -> Result<(), FormError> {
     if let Some(offset) = escapes::first_malformed(text) {
         return Err(FormError::Escape { offset });
     }
+    // Text without escapes is as good as all its parts, which end at ASCII characters.
+    let plain = !text.contains(&b'%') && str::from_utf8(text).is_ok();
     let mut count = 0;
     let mut offset = 0;
     for field in text.split(|&byte| byte == b'&') {
@@ -122,7 +124,7 @@ fn check_fields(text: &[u8]) -> Result<(), FormError> {
         }
         // Name and value are decoded apart, so a character cannot be in both.
         let mut halves = field.splitn(2, |&byte| byte == b'=');
-        if !halves.all(|half| percent_decode(half).decode_utf8().is_ok()) {
+        if !plain && !halves.all(|half| percent_decode(half).decode_utf8().is_ok()) {
             return Err(FormError::NotUtf8 { offset });
         }
         offset += field.len() + 1;

@@ -14,8 +14,8 @@ use http::StatusCode;
 /// A panic's message goes to the log at error level, if it is text; nothing else of it is kept. What the future had
 /// borrowed or locked is dropped as in any panic: a `std::sync::Mutex` held at that moment is poisoned.
 ///
-/// The limit acts where the future waits. Code that never awaits is not interrupted: give long computations to
-/// `tokio::task::spawn_blocking`.
+/// The limit acts where the future waits, and is counted from its first wait. Code that never awaits is not interrupted:
+/// give long computations to `tokio::task::spawn_blocking`.
 ///
 /// # Errors
 ///
@@ -46,7 +46,21 @@ pub async fn guard<F: Future>(limit: Duration, future: F) -> Result<F::Output, G
             Poll::Ready(Err(GuardError::Panicked))
         }
     });
-    tokio::time::timeout(limit, caught).await.unwrap_or(Err(GuardError::TimedOut { limit }))
+    within(limit, caught).await.unwrap_or(Err(GuardError::TimedOut { limit }))
+}
+
+/// What `future` gives within `limit` of its first wait; `None` after that. One that need not wait costs no timer.
+pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut timer = None;
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => {
+            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+            timer.as_mut().poll(cx).map(|()| None)
+        }
+    })
+    .await
 }
 
 fn text(payload: &(dyn Any + Send)) -> &str {

@@ -1,5 +1,6 @@
 //! Whom a request is for, and the guard of development mode.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
@@ -27,12 +28,13 @@ const MAX_LABEL_BYTES: usize = 63;
 /// # Ok::<(), waxseal_http::HostError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Host {
-    name: String,
+pub struct Host<'a> {
+    /// Borrowed if it was sent in the form it has here, as browsers send it.
+    name: Cow<'a, str>,
     port: Option<u16>,
 }
 
-impl Host {
+impl<'a> Host<'a> {
     /// The name in lower case, or the address; IPv6 in brackets.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -46,34 +48,44 @@ impl Host {
     }
 
     /// Reads `name`, `name:` or `name:port`.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, HostError> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, HostError> {
         let malformed = || HostError::Malformed(excerpt(bytes));
         let text = str::from_utf8(bytes).map_err(|_| malformed())?;
-        // The colon of a port comes after the bracket of an address.
-        let end_of_name = match text.strip_prefix('[') {
-            Some(rest) => 1 + rest.find(']').ok_or_else(malformed)? + 1,
-            None => bytes.iter().position(|&byte| byte == b':').unwrap_or(text.len()),
-        };
-        let (name, port) = text.split_at(end_of_name);
-        Ok(Self {
-            name: parse_name(name).ok_or_else(malformed)?,
-            port: parse_port(port).ok_or_else(malformed)?,
-        })
+        let (name, port) = split_name(text).ok_or_else(malformed)?;
+        Ok(Self { name, port: parse_port(port).ok_or_else(malformed)? })
+    }
+
+    /// The same with a name of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Host<'static> {
+        Host { name: self.name.into_owned().into(), port: self.port }
     }
 }
 
-fn parse_name(name: &str) -> Option<String> {
-    if let Some(address) = name.strip_prefix('[') {
-        let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
-        return Some(format!("[{address}]"));
+/// The name at the front of `text`, and what stands behind it. Every request passes here, so it is read once.
+fn split_name(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (address, rest) = rest.split_once(']')?;
+        let address: Ipv6Addr = address.parse().ok()?;
+        return Some((format!("[{address}]").into(), rest));
     }
-    let label = |label: &[u8]| {
-        (1..=MAX_LABEL_BYTES).contains(&label.len())
-            && label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
+    let (mut end, mut label, mut capitals) = (0, 0, false);
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => label += 1,
+            b'A'..=b'Z' => (label, capitals) = (label + 1, true),
+            b'.' if (1..=MAX_LABEL_BYTES).contains(&label) => label = 0,
+            b':' => break,
+            _ => return None,
+        }
+        end += 1;
+    }
     // One dot at the end is the root, as in DNS.
-    let mut labels = name.strip_suffix('.').unwrap_or(name).as_bytes().split(|&byte| byte == b'.');
-    (name.len() <= MAX_NAME_BYTES && labels.all(label)).then(|| name.to_ascii_lowercase())
+    if !(1..=MAX_NAME_BYTES).contains(&end) || label > MAX_LABEL_BYTES {
+        return None;
+    }
+    let (name, rest) = text.split_at(end);
+    Some((if capitals { name.to_ascii_lowercase().into() } else { name.into() }, rest))
 }
 
 /// What stands behind the name: nothing, a colon, or a colon and a port.
@@ -89,15 +101,15 @@ fn parse_port(text: &str) -> Option<Option<u16>> {
     }
 }
 
-impl FromStr for Host {
+impl FromStr for Host<'static> {
     type Err = HostError;
 
     fn from_str(text: &str) -> Result<Self, HostError> {
-        Self::parse(text.as_bytes())
+        Host::parse(text.as_bytes()).map(Host::into_owned)
     }
 }
 
-impl fmt::Display for Host {
+impl fmt::Display for Host<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.port {
             Some(port) => write!(f, "{}:{port}", self.name),
@@ -126,7 +138,7 @@ impl fmt::Display for Host {
 /// assert_eq!(host.name(), "hogwarts.example");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn host(version: Version, target: &Uri, headers: &HeaderMap) -> Result<Host, HostError> {
+pub fn host<'a>(version: Version, target: &'a Uri, headers: &'a HeaderMap) -> Result<Host<'a>, HostError> {
     let named = target.authority().map(|authority| Host::parse(authority.as_str().as_bytes())).transpose()?;
     let mut fields = headers.get_all(HOST).into_iter();
     let sent = fields.next().map(|field| Host::parse(field.as_bytes())).transpose()?;
@@ -145,7 +157,9 @@ pub fn host(version: Version, target: &Uri, headers: &HeaderMap) -> Result<Host,
         {
             Ok(sent)
         }
-        (Some(sent), Some(named)) => Err(HostError::Contradicted { sent, named }),
+        (Some(sent), Some(named)) => {
+            Err(HostError::Contradicted { sent: sent.into_owned(), named: named.into_owned() })
+        }
         (None, Some(named)) if version > Version::HTTP_11 => Ok(named),
         (None, _) => Err(HostError::Missing),
     }
@@ -154,7 +168,7 @@ pub fn host(version: Version, target: &Uri, headers: &HeaderMap) -> Result<Host,
 /// Whether `host` is this machine under one of its own names: `localhost`, `*.localhost`, `127.0.0.1` or `[::1]`,
 /// with any port.
 #[must_use]
-pub fn is_local(host: &Host) -> bool {
+pub fn is_local(host: &Host<'_>) -> bool {
     matches!(host.name(), "localhost" | "127.0.0.1" | "[::1]") || host.name().ends_with(".localhost")
 }
 
@@ -166,7 +180,7 @@ pub fn is_local(host: &Host) -> bool {
 /// # Errors
 ///
 /// [`HostError::Foreign`] (421: this server does not speak for that name) and [`HostError::Proxied`] (403).
-pub fn development_guard(headers: &HeaderMap, host: &Host) -> Result<(), HostError> {
+pub fn development_guard(headers: &HeaderMap, host: &Host<'_>) -> Result<(), HostError> {
     if !is_local(host) {
         return Err(HostError::Foreign(excerpt(host.name().as_bytes())));
     }
@@ -196,9 +210,9 @@ pub enum HostError {
     #[error("the request is for {named} but its Host says {sent}; send the same in both")]
     Contradicted {
         /// In the `Host` field.
-        sent: Host,
+        sent: Host<'static>,
         /// In the request's target.
-        named: Host,
+        named: Host<'static>,
     },
     /// In development mode: not a name of this machine.
     #[error(
@@ -333,7 +347,8 @@ mod tests {
                 ("the usual port spelt out", "http://a.example/", &["a.example:80"], Ok("a.example:80")),
                 ("the target alone", "http://a.example/", &[], Err(HostError::Missing)),
             ] {
-                let found = host(version, &target.parse().unwrap(), &hosts(fields));
+                let (target, fields) = (target.parse().unwrap(), hosts(fields));
+                let found = host(version, &target, &fields);
                 assert_eq!(found.map(|host| host.to_string()), expected.map(str::to_owned), "{case}");
             }
         }

@@ -56,6 +56,8 @@ mod files;
 #[cfg(feature = "forms")]
 pub mod forms;
 mod guard;
+#[cfg(feature = "server")]
+mod head_timer;
 pub mod host;
 #[cfg(feature = "json")]
 pub mod json;

@@ -23,7 +23,8 @@ pub struct Limits {
     pub body: usize,
     /// Bytes of a request's head, request line included; more is answered 431. Default 16 KiB.
     pub head: usize,
-    /// Header fields in a head; more is answered 431. At most 4096. Default 64.
+    /// Header fields in a head; more is answered 431. At most 4096. Repeated `Content-Length`s count once up to 100
+    /// fields. Default 64.
     pub head_fields: usize,
     /// How long a head may take from the moment the server waits for it: the first byte of a connection, the rest of
     /// the head, and the next request on a connection kept alive. Then the connection is closed. Default 10 s.

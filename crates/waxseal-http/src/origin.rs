@@ -60,7 +60,7 @@ impl Scheme {
 /// assert_eq!(refused.status(), 403);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn check(method: &Method, headers: &HeaderMap, scheme: Scheme, host: &Host) -> Result<(), CrossSite> {
+pub fn check(method: &Method, headers: &HeaderMap, scheme: Scheme, host: &Host<'_>) -> Result<(), CrossSite> {
     if is_safe(method) {
         return Ok(());
     }
@@ -93,10 +93,10 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]
     }
 }
 
-fn is_own(origin: &[u8], scheme: Scheme, host: &Host) -> bool {
+fn is_own(origin: &[u8], scheme: Scheme, host: &Host<'_>) -> bool {
     let Some((found_scheme, rest)) = origin.split_at_checked(scheme.as_str().len()) else { return false };
     let Some(Ok(found)) = rest.strip_prefix(b"://").map(Host::parse) else { return false };
-    let port = |host: &Host| host.port().unwrap_or(scheme.default_port());
+    let port = |host: &Host<'_>| host.port().unwrap_or(scheme.default_port());
     found_scheme.eq_ignore_ascii_case(scheme.as_str().as_bytes())
         && found.name() == host.name()
         && port(&found) == port(host)

@@ -1,21 +1,24 @@
 //! A listener whose connections keep to the limits.
 
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::Service;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
+use crate::head_timer::HeadTimer;
 use crate::socket::Socket;
 use crate::{Body, Limits};
 
@@ -27,6 +30,8 @@ const MIN_BUFFER_BYTES: usize = 8192;
 /// a limit such as `Duration::MAX` or `usize::MAX`, meant as none, would panic there.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const MOST_FIELDS: usize = 4096;
+/// Fields that hyper has room for without allocating; told of any limit, it allocates for each head.
+const HYPERS_FIELDS: usize = 100;
 
 /// HTTP/1 over TCP, one connection per task, within [`Limits`].
 ///
@@ -147,7 +152,10 @@ impl Server {
             // Answers are small and whole: waiting for more to send with them only delays them.
             let _ = stream.set_nodelay(true);
             let socket = TokioIo::new(Socket::new(stream, self.limits.body_idle));
-            let connection = http.serve_connection(socket, service.clone());
+            let connection = http
+                .clone()
+                .timer(HeadTimer::default())
+                .serve_connection(socket, counting_fields(service.clone(), self.limits.head_fields));
             let phase = phase.subscribe();
             tokio::spawn(async move {
                 if let Err(error) = run(connection, phase).await {
@@ -171,14 +179,43 @@ impl Server {
 
 fn http(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time.min(LONGEST))
-        .max_headers(limits.head_fields.min(MOST_FIELDS))
+    if limits.head_fields > HYPERS_FIELDS {
+        http.max_headers(limits.head_fields.min(MOST_FIELDS));
+    }
+    http.header_read_timeout(limits.head_time.min(LONGEST))
         .max_header_size(limits.head)
         .max_buf_size(limits.head.max(MIN_BUFFER_BYTES))
         .keep_alive(true)
         .half_close(false);
     http
+}
+
+/// `service`, but for heads of more fields than `most`: those are answered as hyper answers one over its own limit.
+///
+/// hyper has dropped what repeats a `Content-Length` by then, so that counts once.
+fn counting_fields<S>(
+    service: S,
+    most: usize,
+) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = S::Error, Future: Send> + Send
+where
+    S: Service<Request<Incoming>, Response = Response<Body>> + Send,
+    S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    service_fn(move |request: Request<Incoming>| {
+        let answer = (request.headers().len() <= most).then(|| service.call(request));
+        async move {
+            match answer {
+                Some(answer) => answer.await,
+                None => {
+                    let mut response = Response::new(Body::empty());
+                    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    Ok(response)
+                }
+            }
+        }
+    })
 }
 
 /// How far the server is on its way down.
@@ -201,10 +238,27 @@ where
     S::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let mut connection = pin!(connection);
-    tokio::select! {
-        result = connection.as_mut() => return result,
-        _ = phase.wait_for(|phase| *phase >= Phase::Finishing) => connection.as_mut().graceful_shutdown(),
+    let news = phase.clone();
+    {
+        let mut finishing = pin!(phase.wait_for(|phase| *phase >= Phase::Finishing));
+        let mut waits = false;
+        let ended = poll_fn(|cx| {
+            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                return Poll::Ready(Some(result));
+            }
+            // Polled once, it wakes this task when there is news; until then, to poll it again with each request
+            // would only cost time.
+            if waits && !news.has_changed().unwrap_or(true) {
+                return Poll::Pending;
+            }
+            waits = true;
+            finishing.as_mut().poll(cx).map(|_| None)
+        });
+        if let Some(result) = ended.await {
+            return result;
+        }
     }
+    connection.as_mut().graceful_shutdown();
     tokio::select! {
         result = connection.as_mut() => result,
         _ = phase.wait_for(|phase| *phase == Phase::Abandoned) => Ok(()),

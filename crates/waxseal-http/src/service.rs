@@ -9,7 +9,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use tower_layer::Layer;
 
 use crate::session::status_of;
-use crate::{Host, Scheme, SessionHandle, SessionLayer, host, origin};
+use crate::{Scheme, SessionHandle, SessionLayer, host, origin};
 
 /// A service with sessions; made by [`SessionLayer::layer`].
 ///
@@ -108,7 +108,7 @@ impl SessionLayer {
     fn enter<A>(&self, request: &mut Request<A>) -> Result<SessionHandle, StatusCode> {
         let (method, headers) = (request.method(), request.headers());
         if !origin::is_safe(method) {
-            let host: Host = host::host(request.version(), request.uri(), headers).map_err(|wrong| {
+            let host = host::host(request.version(), request.uri(), headers).map_err(|wrong| {
                 tracing::info!(reason = %wrong, "request refused");
                 wrong.status()
             })?;

@@ -44,7 +44,8 @@ pub struct SessionHandle(Arc<Slot>);
 #[derive(Debug)]
 struct Slot {
     layer: SessionLayer,
-    cookies: Vec<HeaderValue>,
+    /// The `Cookie` field, and those beyond the one that browsers send.
+    cookies: (Option<HeaderValue>, Vec<HeaderValue>),
     access: Access,
     session: OnceCell<Session>,
 }
@@ -96,7 +97,8 @@ impl SessionLayer {
     /// A handle to the session of the request with this method and these headers. Nothing is opened yet.
     #[must_use]
     pub fn handle(&self, method: &Method, headers: &HeaderMap) -> SessionHandle {
-        let cookies = headers.get_all(COOKIE).iter().cloned().collect();
+        let mut cookies = headers.get_all(COOKIE).iter().cloned();
+        let cookies = (cookies.next(), cookies.collect());
         let access = if origin::is_safe(method) { Access::Read } else { Access::Change };
         SessionHandle(Arc::new(Slot { layer: self.clone(), cookies, access, session: OnceCell::new() }))
     }
@@ -284,7 +286,9 @@ impl Slot {
     /// The different values of our cookie among the first few. A browser that sends one twice means the same.
     fn candidates(&self) -> impl Iterator<Item = &[u8]> {
         let name = self.layer.cookie().name();
-        let values = || self.cookies.iter().flat_map(|header| cookies::values_in(header.as_bytes(), name));
+        let (first, others) = &self.cookies;
+        let fields = move || first.iter().chain(others);
+        let values = move || fields().flat_map(|field| cookies::values_in(field.as_bytes(), name));
         let is_new = move |&(at, value): &(usize, &[u8])| !values().take(at).any(|earlier| earlier == value);
         values().take(MAX_CANDIDATES).enumerate().filter(is_new).map(|(_, value)| value)
     }

@@ -1,6 +1,5 @@
 //! The cookie that carries a session: its attributes, and the `Set-Cookie` that says them.
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use cookie::{Cookie, SameSite, time};
@@ -28,7 +27,11 @@ use http::HeaderValue;
 /// # Ok::<(), waxseal_http::CookieError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct SessionCookie(Builder);
+pub struct SessionCookie {
+    is: Builder,
+    /// All that follows the value in `Set-Cookie`, the same each time.
+    attributes: String,
+}
 
 /// The attributes of a [`SessionCookie`], to be checked together by [`build`](Self::build).
 #[derive(Debug, Clone)]
@@ -89,46 +92,33 @@ impl SessionCookie {
     /// The complete name, prefix included.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.is.name
     }
 
     /// Whether browsers send the cookie over TLS only.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.0.secure
+        self.is.secure
     }
 
     /// `Set-Cookie` for a token that lives until `expires`, or until the browser is closed.
     pub(crate) fn set(&self, token: &str, expires: Option<SystemTime>, now: SystemTime) -> HeaderValue {
-        let mut cookie = self.cookie(token);
+        let mut header = [self.name(), "=", token, &self.attributes].concat();
         if let Some(expires) = expires {
             let left = expires.duration_since(now).unwrap_or(Duration::ZERO);
             // Up to a whole second: the seal's times are cut to one, and 31 days should read as 31 days.
             let left = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-            cookie.set_max_age(time::Duration::seconds(i64::try_from(left).unwrap_or(i64::MAX)));
+            header.push_str(&format!("; Max-Age={left}"));
         }
-        header(&cookie)
+        field(header)
     }
 
     /// `Set-Cookie` that makes the browser forget the cookie: with all attributes, or it would keep it.
     pub(crate) fn remove(&self) -> HeaderValue {
-        let mut cookie = self.cookie("");
+        let mut cookie = self.is.cookie();
         cookie.set_max_age(time::Duration::ZERO);
         cookie.set_expires(time::OffsetDateTime::UNIX_EPOCH);
-        header(&cookie)
-    }
-
-    fn cookie<'a>(&'a self, value: &'a str) -> Cookie<'a> {
-        let mut cookie = Cookie::new(self.name(), value);
-        if let Some(domain) = &self.0.domain {
-            cookie.set_domain(domain);
-        }
-        cookie.set_path(&self.0.path);
-        cookie.set_http_only(self.0.http_only);
-        cookie.set_secure(self.0.secure);
-        cookie.set_same_site(self.0.same_site);
-        cookie.set_partitioned(self.0.partitioned);
-        cookie
+        field(cookie.to_string())
     }
 }
 
@@ -201,8 +191,26 @@ impl Builder {
         match self.secure {
             false if self.same_site == SameSite::None => Err(CookieError::NotSecure("SameSite=None")),
             false if self.partitioned => Err(CookieError::NotSecure("Partitioned")),
-            _ => Ok(SessionCookie(self)),
+            _ => {
+                let whole = self.cookie().to_string();
+                let attributes = whole[self.name.len() + 1..].to_owned();
+                Ok(SessionCookie { is: self, attributes })
+            }
         }
+    }
+
+    /// The cookie, without a value.
+    fn cookie(&self) -> Cookie<'_> {
+        let mut cookie = Cookie::new(&self.name, "");
+        if let Some(domain) = &self.domain {
+            cookie.set_domain(domain);
+        }
+        cookie.set_path(&self.path);
+        cookie.set_http_only(self.http_only);
+        cookie.set_secure(self.secure);
+        cookie.set_same_site(self.same_site);
+        cookie.set_partitioned(self.partitioned);
+        cookie
     }
 
     /// What the name's prefix promises and the attributes do not keep. Browsers compare prefixes without case.
@@ -229,9 +237,8 @@ fn is_attribute(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7e) && byte != b';'
 }
 
-fn header(cookie: &impl fmt::Display) -> HeaderValue {
-    HeaderValue::try_from(cookie.to_string())
-        .expect("name and attributes were checked by build, tokens are base64url")
+fn field(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("name and attributes were checked by build, tokens are base64url")
 }
 
 #[cfg(test)]

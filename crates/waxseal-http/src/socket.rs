@@ -1,5 +1,6 @@
 //! A connection's bytes, and the patience with whoever is at its other end.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -13,6 +14,14 @@ use tokio::time::{Instant, Sleep};
 /// How long a client may be silent, and how long it may go on sending, after our side is shut.
 const LINGER_SILENCE: Duration = Duration::from_millis(500);
 const LINGER: Duration = Duration::from_secs(5);
+/// A head and its page up to this size are copied together: to send one piece costs the system a quarter of a
+/// microsecond less than to gather two, and to copy 4 KB a tenth.
+const COPIED_BYTES: usize = 4096;
+
+thread_local! {
+    /// Where they are copied together.
+    static WHOLE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A TCP stream that gives up on a client who reads nothing, and at the end hears one out who still sends.
 ///
@@ -69,7 +78,17 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let progress = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
+        let stream = Pin::new(&mut self.stream);
+        let progress = match slices {
+            [one] => stream.poll_write(cx, one),
+            _ if bytes <= COPIED_BYTES => WHOLE.with_borrow_mut(|whole| {
+                whole.clear();
+                slices.iter().for_each(|slice| whole.extend_from_slice(slice));
+                stream.poll_write(cx, whole)
+            }),
+            _ => stream.poll_write_vectored(cx, slices),
+        };
         self.or_give_up(cx, progress)
     }
 

@@ -47,7 +47,9 @@ impl Entries {
         let mut list = Vec::with_capacity((size / 32).clamp(4, 256));
         while !rest.is_empty() {
             let key = piece(payload, &mut rest)?;
-            if std::str::from_utf8(key.bytes(payload)).is_err() {
+            let bytes = key.bytes(payload);
+            // Most keys are ASCII, which is seen sooner.
+            if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
                 return Err("a key is not UTF-8");
             }
             let value = piece(payload, &mut rest)?;

@@ -17,7 +17,13 @@ pub(crate) fn size(length: usize) -> usize {
 }
 
 /// Takes a length off the front of `bytes`; `None` if it is cut short, too long, or not the shortest form.
+#[inline]
 pub(crate) fn read(bytes: &mut &[u8]) -> Option<usize> {
+    // Nearly every length is one byte.
+    if let Some((&byte @ 0..0x80, rest)) = bytes.split_first() {
+        *bytes = rest;
+        return Some(usize::from(byte));
+    }
     let mut length = 0_u64;
     for shift in (0..35).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

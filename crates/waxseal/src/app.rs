@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use waxseal_crypto::Keyring;
-use waxseal_http::{Body, Clock, Found, Limits, Params, Router, SessionLayer, guard, host, origin};
+use waxseal_http::{Body, Clock, Found, Limits, Router, SessionLayer, guard, host, origin};
 use waxseal_store::{SessionStore, Sessions};
 use waxseal_templates::{Context, Folder, Templates, context};
 
@@ -212,6 +212,7 @@ impl App {
         };
         let sessions = settings.sessions(sessions)?;
         let shared = Shared {
+            router,
             templates,
             sessions: SessionLayer::new(sessions, cookie).with_clock(clock),
             limits: settings.limits(self.limits),
@@ -222,7 +223,7 @@ impl App {
             endpoints,
             security,
         };
-        Ok(AppService { router: Arc::new(router), shared: Arc::new(shared) })
+        Ok(AppService { shared: Arc::new(shared) })
     }
 
     /// What keeps its sessions apart from other apps'.
@@ -234,12 +235,12 @@ impl App {
 /// An app that is ready to answer: a hyper service, and for tests a function of a request.
 #[derive(Clone)]
 pub struct AppService {
-    router: Arc<Router<Answer>>,
     shared: Arc<Shared>,
 }
 
 /// What all requests share.
 pub(crate) struct Shared {
+    router: Router<Answer>,
     templates: Templates,
     pub(crate) sessions: SessionLayer,
     pub(crate) limits: Limits,
@@ -286,26 +287,34 @@ impl AppService {
 
     /// Answers one request, whatever it is.
     pub async fn answer(&self, request: http::Request<Body>) -> Response {
-        let (parts, body) = request.into_parts();
-        let shared = &self.shared;
-        let (target, params) = match self.admit(&parts) {
-            Ok(Found::Route { value, params }) => (Target::Route(value), params),
-            Ok(other) => (Target::Answered(without_route(other)), Params::default()),
-            Err(refused) => (Target::Refused(refused), Params::default()),
+        self.shared.answer(Request::new(request, Arc::clone(&self.shared))).await
+    }
+}
+
+impl Shared {
+    pub(crate) fn sessions(&self) -> &SessionLayer {
+        &self.sessions
+    }
+
+    async fn answer(&self, mut request: Request) -> Response {
+        let target = match self.admit(request.parts()) {
+            Ok(Found::Route { value, params }) => {
+                request.set_route(value.index, params);
+                Target::Route(value)
+            }
+            Ok(other) => Target::Answered(without_route(other)),
+            Err(refused) => {
+                // A refused request opens nobody's session, not even for the page that says so.
+                request.forget_session();
+                Target::Refused(refused)
+            }
         };
-        let session = match target {
-            // A refused request opens nobody's session, not even for the page that says so.
-            Target::Refused(_) => shared.sessions.handle(&Method::GET, &HeaderMap::new()),
-            _ => shared.sessions.handle(&parts.method, &parts.headers),
-        };
-        let route = if let Target::Route(answer) = target { Some(answer.index) } else { None };
-        let request = Request::new(parts, params, body, session, shared.clone(), route);
         let answer = match target {
             Target::Refused(refused) => Err(refused),
             target => {
                 // The call stands inside, so that a panic before its first await is caught too.
                 let answer = async {
-                    if let Some(early) = shared.hooks.before(&request).await? {
+                    if let Some(early) = self.hooks.before(&request).await? {
                         return Ok(early);
                     }
                     match target {
@@ -314,50 +323,50 @@ impl AppService {
                         Target::Refused(refused) => Err(refused),
                     }
                 };
-                let answer = guard(shared.limits.request_time, answer).await;
+                let answer = guard(self.limits.request_time, answer).await;
                 answer.unwrap_or_else(|failure| Err(failure.into()))
             }
         };
         let mut response = match answer {
             Ok(response) => response,
-            Err(error) => shared.answer_to(error, &request).await,
+            Err(error) => self.answer_to(error, &request).await,
         };
-        if !shared.hooks.after.is_empty() {
-            let answer = guard(shared.limits.request_time, shared.hooks.after(&request, response)).await;
+        if !self.hooks.after.is_empty() {
+            let answer = guard(self.limits.request_time, self.hooks.after(&request, response)).await;
             response = match answer.unwrap_or_else(|failure| Err(failure.into())) {
                 Ok(response) => response,
                 Err(error) => {
                     log(&error, &request);
-                    shared.error_page(&error, &request).await
+                    self.error_page(&error, &request).await
                 }
             };
         }
-        if let Err(error) = shared.sessions.finish(request.session_handle(), &mut response).await {
+        if let Some(session) = request.asked_session()
+            && let Err(error) = self.sessions.finish(session, &mut response).await
+        {
             let error = error.into();
             log(&error, &request);
-            response = shared.error_page(&error, &request).await;
+            response = self.error_page(&error, &request).await;
             // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
-            let _ = shared.sessions.finish(request.session_handle(), &mut response).await;
+            let _ = self.sessions.finish(session, &mut response).await;
         }
-        security_headers::apply(&shared.security, response.headers_mut());
+        security_headers::apply(&self.security, response.headers_mut());
         response
     }
 
     /// Finds what answers a request that this server should answer at all.
     fn admit(&self, parts: &Parts) -> Result<Found<'_, Answer>> {
         let host = host::host(parts.version, &parts.uri, &parts.headers)?;
-        if self.shared.development {
+        if self.development {
             host::development_guard(&parts.headers, &host)?;
         }
         let found = self.router.find(&parts.method, parts.uri.path());
         if !matches!(&found, Found::Route { value, .. } if value.cross_site) {
-            origin::check(&parts.method, &parts.headers, self.shared.sessions.scheme(), &host)?;
+            origin::check(&parts.method, &parts.headers, self.sessions.scheme(), &host)?;
         }
         Ok(found)
     }
-}
 
-impl Shared {
     /// Renders a page, and once more if it turns out that the store has to be asked for the session first.
     pub(crate) async fn render(
         &self,
@@ -378,10 +387,6 @@ impl Shared {
             }
             rendered => Ok(rendered?),
         }
-    }
-
-    pub(crate) fn sessions(&self) -> &SessionLayer {
-        &self.sessions
     }
 
     /// What answers instead of a handler that failed: the app's handler for this status, or a page.
@@ -472,8 +477,10 @@ impl hyper::service::Service<http::Request<hyper::body::Incoming>> for AppServic
     type Future = BoxFuture<Result<Response, Infallible>>;
 
     fn call(&self, request: http::Request<hyper::body::Incoming>) -> Self::Future {
-        let service = self.clone();
-        Box::pin(async move { Ok(service.answer(request.map(Body::from)).await) })
+        let shared = Arc::clone(&self.shared);
+        // Made here, so that the future holds a pointer to the request and not the request.
+        let request = Request::new(request.map(Body::from), Arc::clone(&shared));
+        Box::pin(async move { Ok(shared.answer(request).await) })
     }
 }
 

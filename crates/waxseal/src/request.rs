@@ -1,7 +1,7 @@
 //! One request, as a handler sees it.
 
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -19,6 +19,8 @@ use crate::{Error, G, Response, Result, UrlError, html, local_path};
 
 /// One request, as a handler sees it. All methods take `&self`, so the form, the session and the page can be
 /// asked for in any order. A cheap handle: clones are the same request.
+// Shared with whoever sees to the answer once the handler has given its own away: nothing is copied for an error that
+// hardly ever comes.
 #[derive(Clone)]
 pub struct Request(Arc<Inner>);
 
@@ -26,7 +28,8 @@ struct Inner {
     parts: Parts,
     params: Params,
     body: Mutex<Option<Body>>,
-    session: SessionHandle,
+    /// Made when first asked for.
+    session: OnceLock<SessionHandle>,
     app: Arc<Shared>,
     /// The place of its route among the app's.
     route: Option<usize>,
@@ -34,24 +37,44 @@ struct Inner {
 }
 
 impl Request {
-    pub(crate) fn new(
-        parts: Parts,
-        params: Params,
-        body: Body,
-        session: SessionHandle,
-        app: Arc<Shared>,
-        route: Option<usize>,
-    ) -> Self {
-        let (body, g) = (Mutex::new(Some(body)), G::default());
+    pub(crate) fn new(request: http::Request<Body>, app: Arc<Shared>) -> Self {
+        let (parts, body) = request.into_parts();
+        let (body, session) = (Mutex::new(Some(body)), OnceLock::new());
+        let (params, route, g) = (Params::default(), None, G::default());
         Self(Arc::new(Inner { parts, params, body, session, app, route, g }))
+    }
+
+    /// Takes over the route's place and the path's parameters; before the request is shared.
+    pub(crate) fn set_route(&mut self, route: usize, params: Params) {
+        let inner = Arc::get_mut(&mut self.0).expect("it is not shared yet");
+        inner.route = Some(route);
+        if params.iter().next().is_some() {
+            inner.params = params;
+        }
     }
 
     pub(crate) fn app(&self) -> &Shared {
         &self.0.app
     }
 
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0.parts
+    }
+
+    /// Whoever asks for the session from now on gets a stranger's.
+    pub(crate) fn forget_session(&self) {
+        let stranger = || self.0.app.sessions().handle(&Method::GET, &HeaderMap::new());
+        self.0.session.get_or_init(stranger);
+    }
+
+    /// The session's handle, if anybody asked for it.
+    pub(crate) fn asked_session(&self) -> Option<&SessionHandle> {
+        self.0.session.get()
+    }
+
     pub(crate) fn session_handle(&self) -> &SessionHandle {
-        &self.0.session
+        let Inner { parts, app, .. } = &*self.0;
+        self.0.session.get_or_init(|| app.sessions().handle(&parts.method, &parts.headers))
     }
 
     /// The method.
@@ -296,7 +319,7 @@ impl Request {
     ///
     /// 503 if the session store has to be asked and does not answer; none in state `cookie`.
     pub async fn session(&self) -> Result<Session> {
-        Ok(self.0.session.load().await?)
+        Ok(self.session_handle().load().await?)
     }
 
     pub(crate) fn session_layer(&self) -> &SessionLayer {
