@@ -14,9 +14,12 @@ pub(crate) struct Options {
     /// Address to listen on, 127.0.0.1 unless set; development allows loopback addresses only
     #[arg(long, value_name = "ADDRESS")]
     host: Option<String>,
-    /// Where a session's state lives: cookie
-    #[arg(long)]
-    state: Option<String>,
+    /// Where a session's state lives: cookie, store or mirrored
+    #[arg(long, default_value = "mirrored")]
+    state: String,
+    /// The store of states store and mirrored: sqlite:PATH or memory:
+    #[arg(long, value_name = "PLACE", default_value = "sqlite:.waxseal/sessions.db")]
+    store: String,
     /// Build with optimisations and the templates built in
     #[arg(long, conflicts_with = "debug")]
     release: bool,
@@ -39,11 +42,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     // What is not said here is left to the wizard's own defaults and environment.
     command.args(["--", "--development"]);
     let port = options.port.map(|port| port.to_string());
-    for (flag, value) in [("--host", &options.host), ("--port", &port), ("--session-state", &options.state)] {
+    for (flag, value) in [("--host", &options.host), ("--port", &port)] {
         if let Some(value) = value {
             command.args([flag, value]);
         }
     }
+    command.args(["--session-state", &options.state, "--session-store", &options.store]);
     command.args(&options.wizard);
     become_command(&mut command)
 }

@@ -85,6 +85,12 @@ impl Request {
         Ok(self.session_handle().confirm().await?)
     }
 
+    /// Whether sessions are kept on the server, so that they can be listed and ended: in states `store` and `mirrored`.
+    #[must_use]
+    pub fn keeps_sessions(&self) -> bool {
+        self.session_layer().sessions().has_store()
+    }
+
     /// The sessions of the visitor who is signed in, at most 1,000, the last used first; none if nobody is.
     ///
     /// # Errors

@@ -94,6 +94,13 @@ impl Client {
         Ok(Self { service, now, cookies: Mutex::default(), follows: false })
     }
 
+    /// Another browser: of the same running app and the same clock, without cookies.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let (service, now) = (self.service.clone(), self.now.clone());
+        Self { service, now, cookies: Mutex::default(), follows: self.follows }
+    }
+
     /// From now on redirects within the app are followed: an answer is that of the last page, whose path
     /// [`Answer::path`] gives.
     ///

@@ -2,6 +2,7 @@
 
 use waxseal::{App, Request, Response, Result, StatusCode, context, folder, redirect};
 
+use crate::sessions;
 use crate::wizard::Wizard;
 
 /// The app, ready to run.
@@ -13,6 +14,9 @@ pub fn app() -> App {
         .post("/wizard/create", create_wizard)
         .get("/wizard/success", success)
         .post("/wizard/start-over", start_over)
+        .get("/wizard/sessions", sessions::list)
+        .post("/wizard/sessions/end", sessions::end)
+        .post("/wizard/sessions/end-others", sessions::end_others)
         .static_folder("/static", folder!("$CARGO_MANIFEST_DIR/static"))
 }
 
@@ -28,6 +32,7 @@ async fn create_wizard(request: Request) -> Result<Response> {
         *page.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(page);
     }
+    request.sign_in(&wizard.owner()).await?;
     let session = request.session().await?;
     session.insert("name", wizard.name.trim())?;
     session.insert("magic_school", wizard.magic_school.trim())?;
@@ -39,6 +44,6 @@ async fn success(request: Request) -> Result<Response> {
 }
 
 async fn start_over(request: Request) -> Result<Response> {
-    request.session().await?.destroy()?;
+    request.sign_out().await?;
     Ok(redirect("/"))
 }

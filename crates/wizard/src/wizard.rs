@@ -15,6 +15,20 @@ pub(crate) struct Wizard {
 }
 
 impl Wizard {
+    /// What tells this wizard from others. There is no password: whoever writes down the same is the same.
+    pub(crate) fn owner(&self) -> String {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        let owner: String = format!("{} of {}", words(&self.name), words(&self.magic_school));
+        // 80 letters of each may be more bytes than an owner's name has.
+        let plain = owner.chars().filter(|letter| !letter.is_control());
+        plain
+            .scan(0, |bytes, letter| {
+                *bytes += letter.len_utf8();
+                (*bytes <= 255).then_some(letter)
+            })
+            .collect()
+    }
+
     /// What to tell the visitor, by field.
     pub(crate) fn errors(&self) -> BTreeMap<&'static str, String> {
         let fields = [("name", "name", &self.name), ("magic_school", "school", &self.magic_school)];

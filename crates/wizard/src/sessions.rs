@@ -1,0 +1,26 @@
+//! The visitor's own sessions: in which browsers this wizard is known, and how to end them.
+
+use serde::Deserialize;
+use waxseal::{Request, Response, Result, context, redirect};
+
+#[derive(Deserialize)]
+struct Which {
+    handle: String,
+}
+
+pub(crate) async fn list(request: Request) -> Result<Response> {
+    let kept = request.keeps_sessions();
+    let sessions = if kept { request.own_sessions().await? } else { Vec::new() };
+    request.render("sessions.html", context! { kept, sessions }).await
+}
+
+pub(crate) async fn end(request: Request) -> Result<Response> {
+    let which: Which = request.form().await?;
+    request.end_session(&which.handle).await?;
+    Ok(redirect("/wizard/sessions"))
+}
+
+pub(crate) async fn end_others(request: Request) -> Result<Response> {
+    request.end_other_sessions().await?;
+    Ok(redirect("/wizard/sessions"))
+}
