@@ -1,14 +1,15 @@
-//! The operator's own pages, on an address of their own: `/metrics` and `/health`.
+//! The operator's own pages, on an address of their own: `/metrics`, `/health` and `/ready`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::{Method, Request, StatusCode, header};
 use hyper::body::Incoming;
-use waxseal_http::host;
+use waxseal_http::{SessionLayer, host};
 
+use crate::causes;
 use crate::counters::Counters;
 use crate::reload::Status;
 use crate::secrets::Kind;
@@ -24,16 +25,22 @@ pub(crate) struct Admin {
 struct Shared {
     status: Arc<Status>,
     counters: Option<&'static Counters>,
+    sessions: SessionLayer,
     /// Only this machine reaches it, so a request for another name is a web page's trick.
     local: bool,
 }
 
 impl Admin {
-    pub(crate) fn new(address: SocketAddr, status: Arc<Status>, counters: Option<&'static Counters>) -> Self {
-        Self { shared: Arc::new(Shared { status, counters, local: address.ip().is_loopback() }) }
+    pub(crate) fn new(
+        address: SocketAddr,
+        status: Arc<Status>,
+        counters: Option<&'static Counters>,
+        sessions: SessionLayer,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { status, counters, sessions, local: address.ip().is_loopback() }) }
     }
 
-    fn answer<B>(&self, request: &Request<B>) -> Response {
+    async fn answer(&self, request: Request<()>) -> Response {
         let host = match host::host(request.version(), request.uri(), request.headers()) {
             Ok(host) => host,
             Err(error) => return plain(error.status(), error.to_string()),
@@ -55,7 +62,23 @@ impl Admin {
                 "this program records its metrics elsewhere; look there".to_owned(),
             ),
             ("/health", _) => typed("application/json", self.health(SystemTime::now())),
-            _ => plain(StatusCode::NOT_FOUND, "there are /health and /metrics".to_owned()),
+            ("/ready", _) => self.ready().await,
+            _ => plain(StatusCode::NOT_FOUND, "there are /health, /ready and /metrics".to_owned()),
+        }
+    }
+
+    /// Whether visitors should be sent here: 503 while the session store does not answer.
+    async fn ready(&self) -> Response {
+        // Less than a load balancer waits.
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let answer = tokio::time::timeout(PATIENCE, self.shared.sessions.sessions().store_ready()).await;
+        match answer {
+            Ok(Ok(())) => plain(StatusCode::OK, "ready".to_owned()),
+            Ok(Err(error)) => plain(StatusCode::SERVICE_UNAVAILABLE, causes::one_line(causes::texts(&error))),
+            Err(_) => plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("the session store has not answered for {} seconds", PATIENCE.as_secs()),
+            ),
         }
     }
 
@@ -72,7 +95,10 @@ impl Admin {
             })
             .collect();
         let refused = report.refused.map(|why| format!("the secret file as it is now was refused: {why}"));
-        let warnings: Vec<_> = refused.into_iter().chain(report.warnings).collect();
+        let clocks = (!self.shared.sessions.sessions().clocks_agree()).then(|| {
+            "this server's clock and the session store's differ by over a second; see to time synchronisation".to_owned()
+        });
+        let warnings: Vec<_> = refused.into_iter().chain(report.warnings).chain(clocks).collect();
         let age = now.duration_since(report.since).unwrap_or_default().as_secs();
         let health = serde_json::json!({
             "status": if warnings.is_empty() { "ok" } else { "warning" },
@@ -91,9 +117,14 @@ impl hyper::service::Service<Request<Incoming>> for Admin {
     type Future = BoxFuture<Result<Response, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let mut response = self.answer(&request);
-        response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-        Box::pin(async move { Ok(response) })
+        let (admin, request) = (self.clone(), request.map(drop));
+        Box::pin(async move {
+            let mut response = admin.answer(request).await;
+            response
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+            Ok(response)
+        })
     }
 }
 
@@ -120,17 +151,19 @@ mod tests {
         std::fs::write(&path, "a passphrase 15\n").unwrap();
         let secrets = Secrets::from_file(&path, &Settings::default(), "demo").unwrap();
         let status = Arc::new(Status::new(&secrets, SystemTime::now()));
-        Admin::new(address.parse().unwrap(), status, None)
+        let cookie = waxseal_http::SessionCookie::builder().build().unwrap();
+        let sessions = waxseal_store::Sessions::cookie(secrets.keyring(), cookie.name(), "demo").unwrap();
+        Admin::new(address.parse().unwrap(), status, None, SessionLayer::new(sessions, cookie))
     }
 
-    fn ask(admin: &Admin, method: &str, path: &str, host: &str) -> Response {
+    async fn ask(admin: &Admin, method: &str, path: &str, host: &str) -> Response {
         let request = Request::builder().method(method).uri(path).header(header::HOST, host);
-        admin.answer(&request.body(()).unwrap())
+        admin.answer(request.body(()).unwrap()).await
     }
 
     #[tokio::test]
     async fn health_names_keys_and_what_to_look_at() {
-        let response = ask(&admin("127.0.0.1:9000"), "GET", "/health", "localhost:9000");
+        let response = ask(&admin("127.0.0.1:9000"), "GET", "/health", "localhost:9000").await;
         assert_eq!(response.status(), 200);
         let body = response.into_body().collect(10_000, std::time::Duration::from_secs(60)).await.unwrap();
         let health: serde_json::Value = serde_json::from_slice(&body).unwrap();
@@ -145,8 +178,8 @@ mod tests {
         assert!(health["ring_age_seconds"].is_u64());
     }
 
-    #[test]
-    fn other_requests_are_told_so() {
+    #[tokio::test]
+    async fn other_requests_are_told_so() {
         let local = admin("127.0.0.1:9000");
         let remote = admin("10.0.0.7:9000");
         for (admin, method, path, host, status) in [
@@ -154,11 +187,12 @@ mod tests {
             (&local, "GET", "/health", "rebound.example", 421),
             (&remote, "GET", "/health", "prometheus.example", 200),
             (&remote, "GET", "/health", "", 400),
+            (&local, "GET", "/ready", "localhost", 200),
             (&local, "POST", "/health", "localhost", 405),
             (&local, "GET", "/", "localhost", 404),
             (&local, "GET", "/metrics", "localhost", 501),
         ] {
-            assert_eq!(ask(admin, method, path, host).status(), status, "{method} {path} for {host}");
+            assert_eq!(ask(admin, method, path, host).await.status(), status, "{method} {path} for {host}");
         }
     }
 }

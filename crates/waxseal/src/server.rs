@@ -75,7 +75,8 @@ impl App {
             Some(address) => {
                 let failed = |source| StartError::Admin { address, source };
                 let http = waxseal_http::Server::bind(address).await.map_err(failed)?;
-                Some((http, Admin::new(address, reload.status(), counters)))
+                let sessions = service.sessions().clone();
+                Some((http, Admin::new(address, reload.status(), counters, sessions)))
             }
         };
         Ok(Server { http, service, address, reload, admin })
