@@ -17,9 +17,9 @@ pub(crate) struct Options {
     /// Where a session's state lives: cookie, store or mirrored
     #[arg(long, default_value = "mirrored")]
     state: String,
-    /// The store of states store and mirrored: sqlite:PATH or memory:
-    #[arg(long, value_name = "PLACE", default_value = "sqlite:.waxseal/sessions.db")]
-    store: String,
+    /// The session store: sqlite:PATH or memory: [default: sqlite:.waxseal/sessions.db, in state cookie none]
+    #[arg(long, value_name = "PLACE")]
+    store: Option<String>,
     /// Build with optimisations and the templates built in
     #[arg(long, conflicts_with = "debug")]
     release: bool,
@@ -47,7 +47,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             command.args([flag, value]);
         }
     }
-    command.args(["--session-state", &options.state, "--session-store", &options.store]);
+    command.args(["--session-state", &options.state]);
+    let usual = (options.state != "cookie").then_some("sqlite:.waxseal/sessions.db");
+    if let Some(store) = options.store.as_deref().or(usual) {
+        command.args(["--session-store", store]);
+    }
     command.args(&options.wizard);
     become_command(&mut command)
 }

@@ -108,7 +108,7 @@ impl SessionLayer {
     pub async fn keep_up(&self) {
         const ROUND: Duration = Duration::from_secs(60);
         let sessions = &self.shared.sessions;
-        if !sessions.has_store() {
+        if !sessions.needs_upkeep() {
             return std::future::pending().await;
         }
         let mut rounds = tokio::time::interval(ROUND);

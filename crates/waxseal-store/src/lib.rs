@@ -38,6 +38,7 @@ mod moment;
 mod origin;
 mod record;
 mod revision;
+mod revocations;
 mod ring;
 mod server;
 mod session;

@@ -22,6 +22,7 @@ pub(crate) use self::find::Confirm;
 pub(crate) use self::save::Draft;
 pub(crate) use self::token::Token;
 pub use self::upkeep::Upkeep;
+pub(crate) use self::upkeep::purge;
 
 use self::counts::Counts;
 use self::flights::Flights;

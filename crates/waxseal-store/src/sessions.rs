@@ -8,12 +8,14 @@ use waxseal_crypto::{Context, Keyring, Limits, Times};
 
 use crate::content::Content;
 use crate::error::{Reason, Rejected};
-use crate::moment::{system_time, unix_seconds};
+use crate::metadata::OWNER;
+use crate::moment::{Moment, system_time, unix_seconds};
 use crate::origin::{COOKIE_ID_BYTES, Carried, Origin};
 use crate::record::{Cursor, Listed, Page};
+use crate::revocations::{Question, Revocations};
 use crate::ring::{Contexts, KeptContexts, Refusals, Ring};
-use crate::server::{Access, Draft, Server, Token, Upkeep, WhenAway};
-use crate::session::{Phase, Session, State};
+use crate::server::{Access, Draft, Server, Token, Upkeep, WhenAway, purge};
+use crate::session::{Phase, ReadOnly, Session, State};
 use crate::{Error, Handle, Lifetimes, SessionStore};
 
 /// A key that was just promoted elsewhere must not make two servers re-seal each other's copies.
@@ -69,6 +71,8 @@ pub struct Sessions {
     lifetimes: Lifetimes,
     /// In states `store` and `mirrored`.
     server: Option<Server>,
+    /// In state `cookie`, if what was handed out can be taken back.
+    revocations: Option<Revocations>,
 }
 
 /// The keys of one moment: what one request opens its tokens with; from [`Sessions::snapshot`].
@@ -92,8 +96,16 @@ pub enum Opened<'a> {
 pub struct Pending<'a> {
     sessions: &'a Sessions,
     ring: Arc<Ring>,
-    token: Box<Token>,
+    what: What,
     access: Access,
+}
+
+/// What the store is to be asked.
+enum What {
+    /// For the session of a token.
+    Token(Box<Token>),
+    /// Whether a session that was carried along was taken back.
+    Revoked(Session, Question),
 }
 
 /// What the browser should do with its token; from [`Sessions::commit`].
@@ -122,6 +134,21 @@ impl Sessions {
     /// [`Error::Seal`] if either is longer than 255 bytes.
     pub fn cookie(keyring: &Keyring, cookie: &str, audience: &str) -> Result<Self, Error> {
         Self::new(keyring, "session", cookie, audience, None)
+    }
+
+    /// State `cookie`: lets sessions be taken back, by a list in `store` of those that were ended before their time, and by a
+    /// moment for each owner of whom all were. `destroy()`, `renew()`, [`end_all`](Self::end_all) and
+    /// [`end_others`](Self::end_others) then hold for copies too, within 5 seconds for requests that read, and at once for those
+    /// that act. What it costs is one or two small reads for each visitor, process and 5 seconds, and on every request that
+    /// acts.
+    ///
+    /// A list of an owner's sessions, and an end by handle, need another state.
+    #[must_use]
+    pub fn revocable(mut self, store: impl SessionStore) -> Self {
+        if self.server.is_none() {
+            self.revocations = Some(Revocations::new(Arc::new(store)));
+        }
+        self
     }
 
     /// State `store`: the token is a sealed id, and every request asks `store`.
@@ -195,7 +222,15 @@ impl Sessions {
         let contexts = Contexts { token, kept };
         let ring = RwLock::new(Arc::new(Ring::new(keyring, &contexts)));
         let (name, refusals) = (cookie.to_owned(), Refusals::new());
-        Ok(Self { name, contexts, ring, refusals, lifetimes: Lifetimes::default(), server })
+        Ok(Self {
+            name,
+            contexts,
+            ring,
+            refusals,
+            lifetimes: Lifetimes::default(),
+            server,
+            revocations: None,
+        })
     }
 
     /// Changes the keys, at once and for every session opened or created from now on. Those at work are committed
@@ -292,10 +327,17 @@ impl Sessions {
         self
     }
 
-    /// Whether a store has a part in the sessions.
+    /// Whether sessions are kept in a store, so that they can be listed: in states `store` and `mirrored`.
     #[must_use]
     pub fn has_store(&self) -> bool {
         self.server.is_some()
+    }
+
+    /// Whether a store has to be looked after: in states `store` and `mirrored`, and for
+    /// [`revocable`](Self::revocable) sessions.
+    #[must_use]
+    pub fn needs_upkeep(&self) -> bool {
+        self.server.is_some() || self.revocations.is_some()
     }
 
     /// A session for a visitor without one. Nothing is drawn, kept or sent unless something is put into it.
@@ -328,7 +370,7 @@ impl Sessions {
     /// [`Error::Conflict`] and [`Error::Contended`], by which nothing was saved; and [`Error::Value`] or
     /// [`Error::TooLarge`] if a change cannot be made to what another request wrote meanwhile.
     pub async fn commit(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
-        let Some(server) = &self.server else { return self.commit_carried(session, now) };
+        let Some(server) = &self.server else { return self.commit_carried(session, now).await };
         let (phase, draft) = {
             let mut state = session.lock();
             let phase = std::mem::replace(&mut state.phase, Phase::Sent);
@@ -345,7 +387,8 @@ impl Sessions {
     #[must_use]
     pub fn commit_waits(&self, session: &Session) -> bool {
         let state = session.lock();
-        self.server.is_some() && (state.accessed || state.phase == Phase::Ended)
+        (self.server.is_some() || self.revocations.is_some())
+            && (state.accessed || state.phase == Phase::Ended)
     }
 
     /// Asks the store whether what this request knows of the session is still so, before something is done that cannot
@@ -356,6 +399,15 @@ impl Sessions {
     /// [`Error::Gone`] or [`Error::Renewed`] if the session is no more, [`Error::Contended`] if it was changed by
     /// another request, [`Error::Unavailable`] if the store does not answer.
     pub async fn confirm(&self, session: &Session, now: SystemTime) -> Result<(), Error> {
+        if let Some(revocations) = &self.revocations {
+            let question = {
+                let state = session.lock();
+                state.carried().map(|carried| self.question(carried, &state.content))
+            };
+            let Some(question) = question else { return Ok(()) };
+            let revoked = revocations.is_revoked(&question, Access::Change, now.into()).await?;
+            return if revoked { Err(Error::Gone) } else { Ok(()) };
+        }
         let Some(server) = &self.server else { return Ok(()) };
         let (held, permanent) = {
             let state = session.lock();
@@ -375,7 +427,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`Error::NoStore`] in state `cookie`, [`Error::Unavailable`] if the store does not answer; so for the next
+    /// [`Error::NoStore`] in state `cookie` (for the last two: unless it is [revocable](Self::revocable)),
+    /// [`Error::Unavailable`] if the store does not answer; so for the next
     /// three.
     pub async fn list(
         &self,
@@ -402,6 +455,9 @@ impl Sessions {
     ///
     /// As for [`list`](Self::list).
     pub async fn end_all(&self, owner: &str, now: SystemTime) -> Result<(), Error> {
+        if let Some(revocations) = &self.revocations {
+            return revocations.revoke_all(owner, self.last_end(now), now.into()).await;
+        }
         Ok(self.server()?.end_all(owner, None, now.into()).await?)
     }
 
@@ -411,8 +467,12 @@ impl Sessions {
     ///
     /// As for [`list`](Self::list), and [`Error::Owner`] if it has none.
     pub async fn end_others(&self, session: &Session, now: SystemTime) -> Result<(), Error> {
-        let server = self.server()?;
         let owner = session.owner().ok_or(Error::Owner)?;
+        if self.revocations.is_some() {
+            self.end_all(&owner, now).await?;
+            return session.renew();
+        }
+        let server = self.server()?;
         let keep = match &session.lock().origin {
             Some(Origin::Record(held)) => Some(held.id.key()),
             _ => None,
@@ -427,9 +487,14 @@ impl Sessions {
     ///
     /// [`Error::Unavailable`] if the store does not answer.
     pub async fn upkeep(&self, clock: impl Fn() -> SystemTime) -> Result<Option<Upkeep>, Error> {
-        match &self.server {
-            None => Ok(None),
-            Some(server) => Ok(Some(server.upkeep(|| clock().into()).await?)),
+        match (&self.server, &self.revocations) {
+            (Some(server), _) => Ok(Some(server.upkeep(|| clock().into()).await?)),
+            (None, Some(revocations)) => {
+                revocations.finish(clock().into()).await?;
+                let purged = purge(revocations.store(), || clock().into()).await?;
+                Ok(Some(Upkeep { purged, clock_offset: None }))
+            }
+            (None, None) => Ok(None),
         }
     }
 
@@ -439,9 +504,10 @@ impl Sessions {
     ///
     /// [`Error::Store`] if it refuses.
     pub async fn finish_ends(&self, now: SystemTime) -> Result<usize, Error> {
-        match &self.server {
-            None => Ok(0),
-            Some(server) => Ok(server.finish_ends(now.into()).await?),
+        match (&self.server, &self.revocations) {
+            (Some(server), _) => Ok(server.finish_ends(now.into()).await?),
+            (None, Some(revocations)) => Ok(revocations.finish(now.into()).await?),
+            (None, None) => Ok(0),
         }
     }
 
@@ -451,9 +517,10 @@ impl Sessions {
     ///
     /// [`Error::Unavailable`] if not.
     pub async fn store_ready(&self) -> Result<(), Error> {
-        match &self.server {
-            None => Ok(()),
-            Some(server) => Ok(server.store_ready().await?),
+        match (&self.server, &self.revocations) {
+            (Some(server), _) => Ok(server.store_ready().await?),
+            (None, Some(revocations)) => Ok(revocations.store().ready().await?),
+            (None, None) => Ok(()),
         }
     }
 
@@ -478,11 +545,39 @@ impl Sessions {
         self.server()?.rewrap_some(&self.ring(), after, limit, now.into()).await
     }
 
+    /// When the last of today's sessions will be over.
+    fn last_end(&self, now: SystemTime) -> Moment {
+        let longest = u64::from(self.lifetimes.widest().absolute);
+        Moment::from_millis(unix_seconds(now).saturating_add(longest).saturating_mul(1_000))
+    }
+
     fn server(&self) -> Result<&Server, Error> {
         self.server.as_ref().ok_or(Error::NoStore)
     }
 
-    fn commit_carried(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
+    async fn commit_carried(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
+        let Some(revocations) = &self.revocations else { return self.commit_at(session, now, 0) };
+        let (owner, taken_back) = {
+            let state = session.lock();
+            let ends = state.phase == Phase::Ended || (state.phase == Phase::Open && state.renewed);
+            let question = |carried| self.question(carried, &state.content);
+            let owner = (state.phase == Phase::Open && (state.renewed || state.origin.is_none()))
+                .then(|| state.content.metadata.get::<String>(OWNER));
+            (owner.flatten(), state.carried().filter(|_| ends).map(question))
+        };
+        // A session must not begin within a second of which its owner's were ended.
+        let earliest = match owner {
+            Some(owner) => revocations.earliest(&owner, now.into()).await?,
+            None => 0,
+        };
+        let outcome = self.commit_at(session, now, earliest)?;
+        if let Some(question) = taken_back {
+            revocations.revoke(&question, now.into()).await;
+        }
+        Ok(outcome)
+    }
+
+    fn commit_at(&self, session: &Session, now: SystemTime, earliest: u64) -> Result<Outcome, Error> {
         let mut state = session.lock();
         match std::mem::replace(&mut state.phase, Phase::Sent) {
             Phase::Ended => return Ok(Outcome::Remove),
@@ -494,14 +589,14 @@ impl Sessions {
             None => state.is_modified() && !state.content.is_blank(),
             Some(carried) => state.is_modified() || (state.accessed && self.is_due(&state, carried, now)),
         };
-        if due { self.seal(&state, now) } else { Ok(Outcome::Keep) }
+        if due { self.seal(&state, now, earliest) } else { Ok(Outcome::Keep) }
     }
 
-    fn seal(&self, state: &State, now: u64) -> Result<Outcome, Error> {
+    fn seal(&self, state: &State, now: u64, earliest: u64) -> Result<Outcome, Error> {
         let limits = self.lifetimes.of(state.content.permanent);
         let (id, created) = match state.carried() {
             Some(carried) if !state.renewed => (carried.id, carried.times.created()),
-            _ => (random_id()?, now),
+            _ => (random_id()?, now.max(earliest)),
         };
         let times = Times::new(created, now, limits.idle, limits.absolute);
         let mut payload = Vec::with_capacity(COOKIE_ID_BYTES + state.content.planned_size());
@@ -511,6 +606,12 @@ impl Sessions {
         let end = times.idle_end(limits).min(times.absolute_end(limits));
         let expires = state.content.permanent.then(|| system_time(end));
         Ok(Outcome::Set { token, expires })
+    }
+
+    fn question(&self, carried: &Carried, content: &Content) -> Question {
+        let end = carried.times.absolute_end(self.lifetimes.widest());
+        let end = Moment::from_millis(end.saturating_mul(1_000));
+        Question::new(carried.id, content.metadata.get(OWNER), carried.times.created(), end)
     }
 
     fn is_due(&self, state: &State, carried: &Carried, now: u64) -> bool {
@@ -569,13 +670,30 @@ impl<'a> Snapshot<'a> {
             times.check(unix_seconds(now), lifetimes.of(content.permanent)).map_err(Reason::Seal)?;
             self.ring.count(position);
             let carried = Carried { id, times, needs_reseal };
-            return Ok(Opened::Ready(self.session(content, Some(Origin::Cookie(carried)))));
+            let question = sessions.revocations.as_ref().map(|_| sessions.question(&carried, &content));
+            let session = self.session(content, Some(Origin::Cookie(carried)));
+            let (Some(revocations), Some(question)) = (&sessions.revocations, question) else {
+                return Ok(Opened::Ready(session));
+            };
+            return Ok(match revocations.remembered(&question, access, now.into()) {
+                Some(false) => Opened::Ready(session),
+                Some(true) => Opened::Ready(self.create()),
+                None => Opened::Pending(Pending {
+                    sessions,
+                    ring: self.ring.clone(),
+                    what: What::Revoked(session, question),
+                    access,
+                }),
+            });
         };
         let token = Token::parse(opened, server.is_mirrored()).map_err(Reason::Content)?;
         self.ring.count(position);
         Ok(match server.ready(&self.ring, token, access, now.into()) {
             Ok(session) => Opened::Ready(session),
-            Err(token) => Opened::Pending(Pending { sessions, ring: self.ring.clone(), token, access }),
+            Err(token) => {
+                let (ring, what) = (self.ring.clone(), What::Token(token));
+                Opened::Pending(Pending { sessions, ring, what, access })
+            }
         })
     }
 
@@ -617,15 +735,25 @@ impl Pending<'_> {
     ///
     /// As there.
     pub async fn load(self, now: SystemTime) -> Result<Session, Error> {
-        let server = self.sessions.server()?;
-        server.load(&self.ring, *self.token, self.access, now.into()).await
+        let Self { sessions, ring, what, access } = self;
+        match what {
+            What::Token(token) => sessions.server()?.load(&ring, *token, access, now.into()).await,
+            What::Revoked(session, question) => {
+                let revocations = sessions.revocations.as_ref().ok_or(Error::NoStore)?;
+                let revoked = revocations.is_revoked(&question, access, now.into()).await?;
+                Ok(if revoked { Snapshot { sessions, ring }.create() } else { session })
+            }
+        }
     }
 
     /// The session without asking anybody, for one thing alone: to be [destroyed](Session::destroy), so that signing out
-    /// works while the store is away. It is empty, and can be neither read nor written.
+    /// works while the store is away. It cannot be written.
     #[must_use]
     pub fn to_end(self) -> Session {
-        Server::to_end(&self.ring, *self.token)
+        match self.what {
+            What::Token(token) => Server::to_end(&self.ring, *token),
+            What::Revoked(session, _) => session.read_only(ReadOnly::Outage),
+        }
     }
 }
 

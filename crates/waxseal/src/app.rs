@@ -16,8 +16,8 @@ use crate::static_folder::StaticSource;
 use crate::template_setup::{TemplateSetup, TemplateValues};
 use crate::urls::{Name, Urls};
 use crate::{
-    BoxFuture, Error, Handler, Request, Response, Result, SecurityHeaders, Settings, StartError, error_page,
-    security_headers,
+    BoxFuture, Error, Handler, Request, Response, Result, SecurityHeaders, SessionState, Settings,
+    StartError, error_page, security_headers,
 };
 
 /// An app: its routes, its templates, its sessions.
@@ -129,7 +129,8 @@ impl App {
         self
     }
 
-    /// Keeps sessions in this store, in place of the one that the settings name, in the states that have one.
+    /// Keeps sessions in this store, in place of the one that the settings name. In state `cookie`, which keeps none, it has
+    /// the list of those that were taken back ([`Sessions::revocable`]).
     ///
     /// # Example
     ///
@@ -205,8 +206,9 @@ impl App {
         let cookie = settings.session_cookie()?;
         let security = self.security.build(cookie.is_secure())?;
         let sessions = match (place, self.store) {
-            (Place::Cookie, _) => Sessions::cookie(keyring, cookie.name(), &self.name)?,
-            (Place::Server(state, _), Some(make)) | (Place::Server(state, make), None) => {
+            (Place::Cookie, None) => Sessions::cookie(keyring, cookie.name(), &self.name)?,
+            (Place::Cookie, Some(make)) => make(SessionState::Cookie, keyring, cookie.name(), &self.name)?,
+            (Place::Store(state, _), Some(make)) | (Place::Store(state, make), None) => {
                 make(state, keyring, cookie.name(), &self.name)?
             }
         };

@@ -88,8 +88,10 @@ pub(crate) type MakeSessions = Box<
 
 /// What the settings ask for, opened.
 pub(crate) enum Place {
+    /// In cookies, and no store has a part in it.
     Cookie,
-    Server(SessionState, MakeSessions),
+    /// In a store; or in cookies that can be taken back by a list in that store.
+    Store(SessionState, MakeSessions),
 }
 
 impl Place {
@@ -102,20 +104,20 @@ impl Place {
     /// Opens what needs no waiting.
     pub(crate) fn open_here(settings: &Settings) -> Result<Self, StartError> {
         let state = settings.session_state;
-        if state == SessionState::Cookie {
+        if state == SessionState::Cookie && settings.session_store.is_none() {
             return Ok(Self::Cookie);
         }
         let make = match settings.session_store.as_ref().map(|place| &place.0) {
             None | Some(Kind::Memory) => make_with(MemoryStore::new()),
             Some(Kind::Sqlite { path, durability }) => sqlite(path, *durability)?,
         };
-        Ok(Self::Server(state, make))
+        Ok(Self::Store(state, make))
     }
 }
 
 pub(crate) fn make_with(store: impl SessionStore) -> MakeSessions {
     Box::new(|state, keyring, cookie, app| match state {
-        SessionState::Cookie => Sessions::cookie(keyring, cookie, app),
+        SessionState::Cookie => Ok(Sessions::cookie(keyring, cookie, app)?.revocable(store)),
         SessionState::Store => Sessions::store(keyring, cookie, app, store),
         SessionState::Mirrored => Sessions::mirrored(keyring, cookie, app, store),
     })

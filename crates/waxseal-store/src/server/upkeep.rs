@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Server;
+use crate::any_store::AnyStore;
 use crate::error::StoreError;
 use crate::record::{Cursor, Record};
 use crate::ring::Ring;
@@ -26,18 +27,24 @@ pub struct Upkeep {
     pub clock_offset: Option<Duration>,
 }
 
+/// Frees what has expired, in small batches.
+pub(crate) async fn purge(store: &dyn AnyStore, clock: impl Fn() -> Moment) -> Result<usize, StoreError> {
+    let mut purged = 0;
+    for _ in 0..PURGE_BATCHES {
+        let batch = store.purge(clock(), PURGE_BATCH).await?;
+        purged += batch;
+        if batch < PURGE_BATCH {
+            break;
+        }
+    }
+    Ok(purged)
+}
+
 impl Server {
     pub(crate) async fn upkeep(&self, clock: impl Fn() -> Moment) -> Result<Upkeep, StoreError> {
         self.finish_ends(clock()).await?;
         let clock_offset = self.compare_clocks(&clock).await?;
-        let mut purged = 0;
-        for _ in 0..PURGE_BATCHES {
-            let batch = self.store.purge(clock(), PURGE_BATCH).await?;
-            purged += batch;
-            if batch < PURGE_BATCH {
-                break;
-            }
-        }
+        let purged = purge(&*self.store, clock).await?;
         Ok(Upkeep { purged, clock_offset })
     }
 
