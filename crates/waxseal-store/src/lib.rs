@@ -33,6 +33,9 @@ mod inspect;
 mod lifetimes;
 mod memory;
 mod moment;
+#[cfg(feature = "network")]
+#[allow(dead_code, unused_imports, reason = "for the engines, none of which has to be there")]
+mod network;
 mod record;
 mod revision;
 mod ring;
@@ -53,6 +56,8 @@ pub use inspect::Inspection;
 pub use lifetimes::Lifetimes;
 pub use memory::{MemoryError, MemoryStore};
 pub use moment::Moment;
+#[cfg(feature = "network")]
+pub use network::{NetworkOptions, Unavailable};
 pub use record::{Confirmed, Creation, Cursor, Found, Life, Listed, Page, Pointer, Record, Swap, Trace};
 pub use revision::Revision;
 pub use session::Session;
