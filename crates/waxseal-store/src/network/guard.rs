@@ -26,6 +26,12 @@ pub(crate) trait Failure: From<Unavailable> {
     /// Whether the store was out of reach or could serve nobody: what the breaker counts, and what repeating may
     /// mend. Not a store that is full, and not a question that was wrong.
     fn is_out_of_reach(&self) -> bool;
+
+    /// Whether what was asked for was surely not done, so that even a creation may be sent again: no connection
+    /// was made, say, or the server said that another has to be asked.
+    fn is_surely_undone(&self) -> bool {
+        false
+    }
 }
 
 /// Ends every call in time, bounds how many there are, repeats those that may be, and stops asking a store that
@@ -44,7 +50,7 @@ impl Guard {
         Self { options, places, waiting: AtomicUsize::new(0), breaker }
     }
 
-    /// Calls `attempt`, and again where that is harmless and may help.
+    /// Calls `attempt`, and again where that may help and does no harm.
     pub(crate) async fn call<T, E: Failure, F>(&self, repeat: Repeat, attempt: impl Fn() -> F) -> Result<T, E>
     where
         F: Future<Output = Result<T, E>>,
@@ -54,12 +60,15 @@ impl Guard {
         self.breaker.would_pass()?;
         let _place = self.place(deadline).await?;
         let passage = self.breaker.pass()?;
-        let mut left = if repeat == Repeat::Harmless { repeats } else { 0 };
+        let mut left = repeats;
         let mut longest = FIRST_PAUSE;
         let outcome = loop {
             let outcome = timeout_at(deadline, attempt()).await;
             let outcome = outcome.unwrap_or_else(|_| Err(Unavailable::Timeout(command_timeout).into()));
-            let again = left > 0 && outcome.as_ref().is_err_and(E::is_out_of_reach);
+            let may = |error: &E| {
+                error.is_out_of_reach() && (repeat == Repeat::Harmless || error.is_surely_undone())
+            };
+            let again = left > 0 && outcome.as_ref().is_err_and(may);
             let pause = jitter(longest);
             if !again || Instant::now() + pause >= deadline {
                 break outcome;
@@ -121,6 +130,7 @@ mod tests {
     #[derive(Debug, PartialEq)]
     enum Error {
         Reset,
+        Refused,
         Full,
         Unavailable(Unavailable),
     }
@@ -134,6 +144,10 @@ mod tests {
     impl Failure for Error {
         fn is_out_of_reach(&self) -> bool {
             !matches!(self, Self::Full)
+        }
+
+        fn is_surely_undone(&self) -> bool {
+            matches!(self, Self::Refused)
         }
     }
 
@@ -163,10 +177,12 @@ mod tests {
         let third: fn(u32) -> _ = |tries| if tries < 3 { Err(Error::Reset) } else { Ok(()) };
         let never: fn(u32) -> _ = |_| Err(Error::Reset);
         let full: fn(u32) -> _ = |_| Err(Error::Full);
+        let refused: fn(u32) -> _ = |tries| if tries < 2 { Err(Error::Refused) } else { Ok(()) };
         assert_eq!(tried(&guard, Repeat::Harmless, third).await, (Ok(()), 3));
         assert_eq!(tried(&guard, Repeat::Harmless, never).await, (Err(Error::Reset), 3));
         assert_eq!(tried(&guard, Repeat::Never, third).await, (Err(Error::Reset), 1));
         assert_eq!(tried(&guard, Repeat::Harmless, full).await, (Err(Error::Full), 1));
+        assert_eq!(tried(&guard, Repeat::Never, refused).await, (Ok(()), 2), "it was surely not done");
     }
 
     #[tokio::test(start_paused = true)]
