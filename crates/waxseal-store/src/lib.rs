@@ -34,9 +34,14 @@ mod lifetimes;
 mod memory;
 mod moment;
 #[cfg(feature = "network")]
-#[allow(dead_code, unused_imports, reason = "for the engines, none of which has to be there")]
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, unused_imports, reason = "for the engines, none of which has to be there")
+)]
 mod network;
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
 mod revision;
 mod ring;
 mod session;
@@ -59,6 +64,8 @@ pub use moment::Moment;
 #[cfg(feature = "network")]
 pub use network::{NetworkOptions, Unavailable};
 pub use record::{Confirmed, Creation, Cursor, Found, Life, Listed, Page, Pointer, Record, Swap, Trace};
+#[cfg(feature = "redis")]
+pub use redis::{RedisDurability, RedisError, RedisOptions, RedisStore};
 pub use revision::Revision;
 pub use session::Session;
 pub use session_id::{Handle, NotAHandle, RecordKey, SessionId};

@@ -1,0 +1,10 @@
+-- KEYS: row. ARGV[5]: hash; ARGV[6]: the idle end.
+local row = head(KEYS[1])
+if not lives(row) or hash(row) ~= ARGV[5] then return {0, false} end
+local held = holds(row)
+if held == false then return {0, false} end
+local ends = math.max(expires(row), math.min(tonumber(ARGV[6]), absolute_end(row)))
+local seen = math.max(number(row, 58), NOW)
+redis.call('SETRANGE', KEYS[1], 49, packed(ends) .. packed(seen))
+redis.call('PEXPIRE', KEYS[1], ttl(ends))
+return {1, doubt(row, held)}
