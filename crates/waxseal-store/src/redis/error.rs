@@ -45,11 +45,11 @@ pub enum RedisError {
         #[source]
         source: Arc<redis::RedisError>,
     },
-    /// A connection was made and broke off before the first answer, as when one side speaks TLS.
+    /// The server was reached and gave no first answer, or one that is none, as when one side speaks TLS.
     #[error(
-        "the server at {address} ended the connection before its first answer; {}",
+        "the server at {address} gave no first answer that we understand; {}",
         if *tls { "if it speaks no TLS, use `redis://`; otherwise check that its certificate is for this host and from an authority that this system trusts" }
-        else { "if it speaks TLS, use `rediss://`" }
+        else { "check that it is Redis and not overloaded; if it speaks TLS, use `rediss://`" }
     )]
     Greeting {
         /// Host and port.
@@ -153,10 +153,12 @@ impl RedisError {
             (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
                 Self::Password { address: host, given: password }
             }
-            (ErrorKind::Io, _) if error.is_connection_refusal() || error.is_timeout() => {
+            (ErrorKind::Io, _) if error.is_connection_refusal() => {
                 Self::Unreachable { address: host, source: Arc::new(error) }
             }
-            (ErrorKind::Io | ErrorKind::Parse, _) if tls || error.is_connection_dropped() => {
+            (ErrorKind::Io | ErrorKind::Parse, _)
+                if tls || error.is_connection_dropped() || error.is_timeout() =>
+            {
                 Self::Greeting { address: host, tls, source: Arc::new(error) }
             }
             (ErrorKind::Server(_) | ErrorKind::Extension, _) => Self::said(error),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, ServerErrorKind, Value};
 use tokio::sync::Mutex as AsyncMutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::RedisError;
 use super::address::{Address, Host};
@@ -18,6 +18,8 @@ use crate::network::Failure;
 
 /// How often a command follows a redirection before it fails: twice is usual while a slot moves.
 const REDIRECTIONS: usize = 5;
+/// While a slot moves, a script that finds some of its keys at either end is refused.
+const MOVE_PAUSE: Duration = Duration::from_millis(25);
 /// The map of slots is not asked for more often.
 const MAP_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -54,7 +56,8 @@ impl Router {
         let slot = slot(key);
         let mut node = self.node_of(slot).await?;
         let mut asking = false;
-        for _ in 0..REDIRECTIONS {
+        let mut redirections = 0;
+        while redirections < REDIRECTIONS {
             let mut pipeline = Pipeline::with_capacity(commands.len() + 1);
             if asking {
                 pipeline.cmd("ASKING");
@@ -72,8 +75,14 @@ impl Router {
             if asking {
                 answers.remove(0);
             }
-            let redirection = answers.iter().find_map(redirection);
-            match redirection {
+            if self.is_cluster() && answers.iter().any(|answer| says(answer, ServerErrorKind::TryAgain)) {
+                // For as long as the caller waits.
+                sleep(MOVE_PAUSE).await;
+                (node, asking) = (self.node_of(slot).await?, false);
+                continue;
+            }
+            redirections += 1;
+            match answers.iter().find_map(redirection) {
                 Some((kind, host)) if self.is_cluster() => {
                     asking = kind == ServerErrorKind::Ask;
                     if !asking {
@@ -92,7 +101,7 @@ impl Router {
         Err(RedisError::Uncovered(slot))
     }
 
-    /// The answers of every primary; of the one server, if it is no cluster.
+    /// The answers of this server, whatever keys it has.
     pub(super) async fn send_to(&self, host: &Host, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
         self.node(host)?.send(commands).await
     }
@@ -116,8 +125,7 @@ impl Router {
 
     /// A server that was demoted while we were connected takes no writes any more, and its reads may lag.
     async fn look_at(&self, node: &Node, answers: Vec<Value>) -> Result<Vec<Value>, RedisError> {
-        let demoted = |answer: &Value| matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::ReadOnly));
-        if answers.iter().any(demoted) {
+        if answers.iter().any(|answer| says(answer, ServerErrorKind::ReadOnly)) {
             self.stale.store(self.is_cluster(), Ordering::Relaxed);
             node.forget_connections().await;
         }
@@ -182,7 +190,12 @@ impl Router {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("CLUSTER").arg("SLOTS");
         let answer = self.node(host)?.send(&pipeline).await?.pop().unwrap_or_default();
-        let answer = answer.extract_error().map_err(RedisError::said)?;
+        let answer = answer.extract_error().map_err(|error| match error.detail() {
+            Some(detail) if detail.contains("cluster support disabled") => {
+                RedisError::NoCluster(host.to_string())
+            }
+            _ => RedisError::said(error),
+        })?;
         SlotMap::parse(answer, host).ok_or(RedisError::Shape("an answer to `CLUSTER SLOTS` that is none"))
     }
 
@@ -199,6 +212,10 @@ impl Router {
         let map: MutexGuard<'_, Arc<SlotMap>> = self.map.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&map)
     }
+}
+
+fn says(answer: &Value, kind: ServerErrorKind) -> bool {
+    matches!(answer, Value::ServerError(error) if error.kind() == Some(kind))
 }
 
 /// Where an answer sends us.

@@ -1,6 +1,8 @@
 //! Real Redis servers, on free loopback ports, in temporary folders, gone with the test.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub(crate) mod proxy;
+
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;

@@ -9,9 +9,9 @@ if lives(row) then
 end
 if trace(KEYS[2], hash(new)) then return {0, false} end
 if is_owned(new) then
-  local generation = ARGV[7]
-  if KEYS[3] then generation = bind(KEYS[3], KEYS[4], ARGV[5], absolute_end(new)) end
-  new = string.sub(new, 1, 85) .. generation .. ZERO .. string.sub(new, 102)
+  local since = KEYS[3] and generation(KEYS[3]) or ARGV[7]
+  new = string.sub(new, 1, 85) .. since .. ZERO .. string.sub(new, 102)
 end
 redis.call('SET', KEYS[1], new, 'PX', ttl(expires(new)))
+if KEYS[3] then enlist(KEYS[4], ARGV[5], absolute_end(new)) end
 return {1, false}

@@ -72,12 +72,18 @@ local function follow(row_key, traces_key, at)
   end
 end
 
--- Notes a session in its owner's list, and gives the owner's generation.
-local function bind(generation_key, index_key, handle, ends)
-  redis.call('ZREMRANGEBYSCORE', index_key, '-inf', NOW - SLACK)
-  local score = redis.call('ZSCORE', index_key, handle)
-  if not score or tonumber(score) < ends then redis.call('ZADD', index_key, ends, handle) end
-  if redis.call('PTTL', index_key) < ttl(ends) then redis.call('PEXPIRE', index_key, ttl(ends)) end
-  local state = redis.call('GET', generation_key)
+-- The owner's generation.
+local function generation(key)
+  local state = redis.call('GET', key)
   return state and string.sub(state, 1, 8) or ZERO
+end
+
+-- Notes a session in its owner's list, and forgets those that are over for sure.
+-- A server whose memory is full refuses the first write of a script, if that may need more; not a later one. So a
+-- write that may need more comes first where it is to be refused, and another one where it is not.
+local function enlist(key, handle, ends)
+  local score = tonumber(redis.call('ZSCORE', key, handle) or 0)
+  redis.call('ZADD', key, math.max(score, ends), handle)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', NOW - SLACK)
+  if redis.call('PTTL', key) < ttl(ends) then redis.call('PEXPIRE', key, ttl(ends)) end
 end

@@ -15,23 +15,24 @@ if not lives(row) or held == false or hash(row) ~= old_hash then
 end
 if revision(row) ~= expected then return {2, doubt(row, held)} end
 local kept = bond(row)
+local lists = KEYS[3] and absolute_end(new) > absolute_end(row)
 if owner(row) ~= owner(new) then
   -- Another owner takes the session: whether the last one had ended it has to be known before.
   if held == nil then return {3, doubt(row, held)} end
   kept = ZERO .. ZERO
   if is_owned(new) then
     if KEYS[3] then
-      kept = bind(KEYS[3], KEYS[4], ARGV[8], absolute_end(new)) .. ZERO
+      kept = generation(KEYS[3]) .. ZERO
+      lists = true
     elseif ARGV[9] ~= '' then
       kept = ARGV[9] .. ZERO
     else
       return {4, false}
     end
   end
-elseif KEYS[3] and absolute_end(new) > absolute_end(row) then
-  bind(KEYS[3], KEYS[4], ARGV[8], absolute_end(new))
 end
 redis.call('SET', KEYS[1], string.sub(new, 1, 85) .. kept .. string.sub(new, 102), 'PX', ttl(expires(new)))
+if lists then enlist(KEYS[4], ARGV[8], absolute_end(new)) end
 if left ~= '' then
   local last = number(left, 9)
   local others = redis.call('HGETALL', KEYS[2])
