@@ -5,6 +5,7 @@ mod guard;
 mod options;
 mod unavailable;
 
+pub(crate) use self::breaker::{Breaker, Passage};
 pub(crate) use self::guard::{Failure, Guard, Repeat};
 pub use self::options::NetworkOptions;
 pub use self::unavailable::Unavailable;

@@ -92,7 +92,12 @@ impl RedisStore {
             _ = rustls::crypto::ring::default_provider().install_default();
         }
         let limit = network.connect_timeout + network.command_timeout;
-        let guard = Guard::new(network.clone(), network.connections * CALLS_PER_CONNECTION);
+        let places = network.connections * CALLS_PER_CONNECTION;
+        let guard = if address.cluster {
+            Guard::without_breaker(network.clone(), places)
+        } else {
+            Guard::new(network.clone(), places)
+        };
         let commands = Commands { router: Router::new(address, network), keys, durability };
         let looked = timeout(limit, commands.look_around(allow_eviction)).await;
         looked.unwrap_or(Err(Unavailable::Timeout(limit).into()))?;

@@ -9,7 +9,9 @@ use super::{NetworkOptions, Unavailable};
 
 /// Closed, it lets every call through. After several outages in a row it opens: calls fail at once, but for one
 /// probe in an interval. An answer to a probe closes it.
-pub(super) struct Breaker {
+pub(crate) struct Breaker {
+    /// What it stands before, for the log.
+    of: String,
     outages: u32,
     interval: Duration,
     state: Mutex<State>,
@@ -22,19 +24,19 @@ enum State {
 
 /// That a call was let through. Dropped without a report, it tells nothing: nobody waited for the answer.
 #[must_use = "the breaker learns from the call's outcome"]
-pub(super) struct Passage<'a> {
+pub(crate) struct Passage<'a> {
     breaker: &'a Breaker,
     probe: bool,
 }
 
 impl Breaker {
-    pub(super) fn new(options: &NetworkOptions) -> Self {
+    pub(crate) fn new(options: &NetworkOptions, of: String) -> Self {
         let state = Mutex::new(State::Closed { outages: 0 });
-        Self { outages: options.outages, interval: options.probe, state }
+        Self { of, outages: options.outages, interval: options.probe, state }
     }
 
     /// Whether a call would be let through now, without being one.
-    pub(super) fn would_pass(&self) -> Result<(), Unavailable> {
+    pub(crate) fn would_pass(&self) -> Result<(), Unavailable> {
         match *self.lock() {
             State::Open { next_probe } if Instant::now() < next_probe => {
                 Err(Unavailable::Open(self.interval))
@@ -43,7 +45,7 @@ impl Breaker {
         }
     }
 
-    pub(super) fn pass(&self) -> Result<Passage<'_>, Unavailable> {
+    pub(crate) fn pass(&self) -> Result<Passage<'_>, Unavailable> {
         let now = Instant::now();
         match &mut *self.lock() {
             State::Closed { .. } => Ok(Passage { breaker: self, probe: false }),
@@ -63,14 +65,14 @@ impl Breaker {
 
 impl Passage<'_> {
     /// What became of the call: whether the store was out of reach.
-    pub(super) fn report(self, outage: bool) {
-        let Breaker { outages: limit, interval, .. } = *self.breaker;
+    pub(crate) fn report(self, outage: bool) {
+        let (limit, interval) = (self.breaker.outages, self.breaker.interval);
         let mut state = self.breaker.lock();
         match &mut *state {
             State::Closed { outages } if outage => {
                 *outages += 1;
                 if *outages >= limit {
-                    tracing::warn!("the session store is out of reach; calls fail at once until it answers");
+                    tracing::warn!(of = self.breaker.of, "out of reach; calls fail at once until it answers");
                     metrics::counter!("waxseal_store_breaker_opened_total").increment(1);
                     *state = State::Open { next_probe: Instant::now() + interval };
                 }
@@ -78,7 +80,7 @@ impl Passage<'_> {
             State::Closed { outages } => *outages = 0,
             // A call from before it opened says nothing about now.
             State::Open { .. } if self.probe && !outage => {
-                tracing::info!("the session store answers again");
+                tracing::info!(of = self.breaker.of, "answers again");
                 *state = State::Closed { outages: 0 };
             }
             State::Open { .. } => {}
@@ -95,7 +97,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn breaker() -> Breaker {
-        Breaker::new(&NetworkOptions::new().breaker_after(3).probe_every(SECOND))
+        Breaker::new(&NetworkOptions::new().breaker_after(3).probe_every(SECOND), String::new())
     }
 
     fn call(breaker: &Breaker, outage: bool) -> bool {

@@ -40,14 +40,19 @@ pub(crate) struct Guard {
     options: NetworkOptions,
     places: Semaphore,
     waiting: AtomicUsize,
-    breaker: Breaker,
+    breaker: Option<Breaker>,
 }
 
 impl Guard {
     /// At most `places` calls are under way at once.
     pub(crate) fn new(options: NetworkOptions, places: usize) -> Self {
-        let (places, breaker) = (Semaphore::new(places), Breaker::new(&options));
-        Self { options, places, waiting: AtomicUsize::new(0), breaker }
+        let breaker = Breaker::new(&options, "the session store".to_owned());
+        Self { breaker: Some(breaker), ..Self::without_breaker(options, places) }
+    }
+
+    /// For an engine of several servers, each with a breaker of its own: one that is gone must not close the others.
+    pub(crate) fn without_breaker(options: NetworkOptions, places: usize) -> Self {
+        Self { options, places: Semaphore::new(places), waiting: AtomicUsize::new(0), breaker: None }
     }
 
     /// Calls `attempt`, and again where that may help and does no harm.
@@ -57,9 +62,9 @@ impl Guard {
     {
         let NetworkOptions { command_timeout, repeats, .. } = self.options;
         let deadline = Instant::now() + command_timeout;
-        self.breaker.would_pass()?;
+        self.breaker.as_ref().map_or(Ok(()), Breaker::would_pass)?;
         let _place = self.place(deadline).await?;
-        let passage = self.breaker.pass()?;
+        let passage = self.breaker.as_ref().map(Breaker::pass).transpose()?;
         let mut left = repeats;
         let mut longest = FIRST_PAUSE;
         let outcome = loop {
@@ -76,7 +81,9 @@ impl Guard {
             sleep(pause).await;
             (left, longest) = (left - 1, 2 * longest);
         };
-        passage.report(outcome.as_ref().is_err_and(E::is_out_of_reach));
+        if let Some(passage) = passage {
+            passage.report(outcome.as_ref().is_err_and(E::is_out_of_reach));
+        }
         outcome
     }
 

@@ -195,11 +195,12 @@ impl Failure for RedisError {
     fn is_out_of_reach(&self) -> bool {
         matches!(
             self,
+            // Open is what a server's own breaker says: known already, and not to be tried again now.
             Self::Unreachable { .. }
                 | Self::Greeting { .. }
                 | Self::Password { .. }
                 | Self::Replica(_)
-                | Self::Unavailable(_)
+                | Self::Unavailable(Unavailable::Timeout(_))
                 | Self::Lost(_)
                 | Self::Unserved(_)
                 | Self::Uncovered(_)

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 use super::RedisError;
 use super::address::{Address, Host};
 use crate::NetworkOptions;
+use crate::network::{Breaker, Failure, Passage};
 
 /// A server. Each of its connections carries many calls at once, in order.
 pub(super) struct Node {
@@ -27,6 +28,8 @@ pub(super) struct Node {
     patience: Duration,
     places: Box<[AsyncMutex<Option<Arc<Link>>>]>,
     next: AtomicUsize,
+    /// In a cluster. One server alone needs none beside the guard's.
+    breaker: Option<Breaker>,
 }
 
 /// A connection.
@@ -54,7 +57,9 @@ impl Node {
         let info = place.into_connection_info().map_err(RedisError::said)?;
         let info =
             info.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let breaker = address.cluster.then(|| Breaker::new(network, format!("the Redis server at {host}")));
         Ok(Self {
+            breaker,
             host,
             tls: address.tls,
             password: address.password.is_some(),
@@ -73,6 +78,14 @@ impl Node {
 
     /// Sends commands together and gets as many answers, errors of the server among them.
     pub(super) async fn send(&self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
+        let passage = self.breaker.as_ref().map(Breaker::pass).transpose()?;
+        let attempt = Attempt { passage, since: Instant::now(), patience: self.patience };
+        let outcome = self.send_now(commands).await;
+        attempt.ended(outcome.as_ref().is_err_and(RedisError::is_out_of_reach));
+        outcome
+    }
+
+    async fn send_now(&self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
         let link = self.link().await?;
         let watch = Watch { link: &link, since: Instant::now(), patience: self.patience, answered: false };
         let mut connection = link.connection.clone();
@@ -129,6 +142,29 @@ impl Node {
             .map_err(|error| RedisError::connecting(&self.host, self.tls, self.password, error))?
             .ok_or_else(|| RedisError::Replica(self.host.to_string()))?;
         Ok(Link { connection, heard: Mutex::new(Instant::now()), broken: AtomicBool::new(false) })
+    }
+}
+
+/// Tells the breaker how it went, also if the caller has given up waiting.
+struct Attempt<'a> {
+    passage: Option<Passage<'a>>,
+    since: Instant,
+    patience: Duration,
+}
+
+impl Attempt<'_> {
+    fn ended(mut self, outage: bool) {
+        if let Some(passage) = self.passage.take() {
+            passage.report(outage);
+        }
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(passage) = self.passage.take_if(|_| self.since.elapsed() >= self.patience) {
+            passage.report(true);
+        }
     }
 }
 

@@ -13,8 +13,8 @@ use super::RedisError;
 use super::address::{Address, Host};
 use super::node::Node;
 use super::slots::{Range, SlotMap, slot};
-use crate::NetworkOptions;
 use crate::network::Failure;
+use crate::{NetworkOptions, Unavailable};
 
 /// How often a command follows a redirection before it fails: twice is usual while a slot moves.
 const REDIRECTIONS: usize = 5;
@@ -66,7 +66,8 @@ impl Router {
             let mut answers = match node.send(&pipeline).await {
                 Ok(answers) => answers,
                 Err(error) => {
-                    if self.is_cluster() && error.is_out_of_reach() {
+                    let open = matches!(error, RedisError::Unavailable(Unavailable::Open(_)));
+                    if self.is_cluster() && (open || error.is_out_of_reach()) {
                         self.stale.store(true, Ordering::Relaxed);
                     }
                     return Err(error);
