@@ -94,6 +94,7 @@ async fn counters(store: &RedisStore, count: usize) -> Vec<Arc<Counter>> {
     counters
 }
 
+#[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
 fn lose_a_primary(idle_sessions: usize, busy_sessions: usize) {
     const BACK_WITHIN: Duration = Duration::from_secs(15);
     let mut cluster = Cluster::start(&["--appendonly", "yes"]);
@@ -105,7 +106,7 @@ fn lose_a_primary(idle_sessions: usize, busy_sessions: usize) {
         let busy = counters(&store, busy_sessions).await;
         let go_on = Arc::new(AtomicBool::new(true));
         let load = load_with(&store, &busy, &go_on);
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
 
         let killed = Instant::now();
         cluster.servers[0].kill();
