@@ -1,4 +1,4 @@
-//! What the browser test needs from the system: Chromium and its driver.
+//! What tests need from the system: Chromium and its driver for the browser test, servers for the stores.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ pub(crate) fn browser() -> Result<Browser, String> {
         return Ok(browser);
     }
     let packages = packages();
-    if install(packages)
+    if install(&packages, "the browser test")
         && let Some(browser) = find()
     {
         return Ok(browser);
@@ -40,6 +40,42 @@ pub(crate) fn browser() -> Result<Browser, String> {
         advice += &format!(" Install them with `sudo apt-get install {}`.", packages.join(" "));
     }
     Err(advice)
+}
+
+/// A server that a store's tests start, each on a free port and in a temporary folder.
+pub(crate) struct Server {
+    /// What people call it.
+    pub(crate) name: &'static str,
+    /// What its program is called, the likeliest first.
+    pub(crate) programs: &'static [&'static str],
+    /// The Debian package that has it.
+    pub(crate) package: &'static str,
+    /// Where the tests look for the program's path.
+    pub(crate) variable: &'static str,
+}
+
+impl Server {
+    /// Finds the program, installing it where that is allowed; not started, as a service of the system would be.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what to install, if it is missing and stays so.
+    pub(crate) fn find(&self) -> Result<PathBuf, String> {
+        let find = || self.programs.iter().find_map(working);
+        if let Some(program) = find() {
+            return Ok(program);
+        }
+        if install(&[self.package], &format!("the tests of {}", self.name))
+            && let Some(program) = find()
+        {
+            return Ok(program);
+        }
+        let mut advice = format!("it needs {} on the PATH.", self.programs.join(" or "));
+        if on_path("apt-get").is_some() {
+            advice += &format!(" Install it with `sudo apt-get install {}`.", self.package);
+        }
+        Err(advice)
+    }
 }
 
 fn find() -> Option<Browser> {
@@ -72,7 +108,7 @@ fn packages() -> [&'static str; 2] {
 }
 
 /// Installs Debian packages as root or through sudo without a password; false where neither is possible.
-fn install(packages: [&str; 2]) -> bool {
+fn install(packages: &[&str], purpose: &str) -> bool {
     if on_path("apt-get").is_none() {
         return false;
     }
@@ -83,23 +119,39 @@ fn install(packages: [&str; 2]) -> bool {
     } else {
         return false;
     };
-    eprintln!("\n==> set-up: installing {} for the browser test", packages.join(" and "));
-    let apt = |arguments: &[&str]| {
-        let line = [
-            prefix,
-            &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"],
-            arguments,
-        ]
-        .concat();
+    eprintln!("\n==> set-up: installing {} for {purpose}", packages.join(" and "));
+    let run = |arguments: &[&str]| {
+        let line = [prefix, arguments].concat();
         // Its standard output joins standard error: what it says is about the set-up, not a result.
         let status =
             Command::new(line[0]).args(&line[1..]).stdin(Stdio::null()).stdout(std::io::stderr()).status();
         status.is_ok_and(|status| status.success())
     };
+    let apt = |arguments: &[&str]| {
+        let quiet =
+            ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"];
+        run(&[&quiet, arguments].concat())
+    };
     // A mirror that is out of reach may still leave yesterday's lists, so the update's result does not matter.
     apt(&["update"]);
-    apt(&[&["install", "--yes", "--no-install-recommends"][..], &packages].concat())
+    // Debian starts a server that it installs, unless this file says no.
+    let quiet = !Path::new(NO_SERVICES).exists() && run(&["sh", "-c", FORBID_SERVICES]);
+    let installed = apt(&[&["install", "--yes", "--no-install-recommends"][..], packages].concat());
+    if quiet {
+        run(&["rm", "-f", NO_SERVICES]);
+        // Nor at the machine's next start: whoever wants the service enables it.
+        for package in packages.iter().filter(|package| package.ends_with("-server")) {
+            succeeds(Command::new("sh").args(["-c", "command -v systemctl"]))
+                .then(|| run(&["systemctl", "--quiet", "disable", package]));
+        }
+    }
+    installed
 }
+
+/// What Debian asks before it starts a service.
+const NO_SERVICES: &str = "/usr/sbin/policy-rc.d";
+const FORBID_SERVICES: &str =
+    "printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d";
 
 fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")

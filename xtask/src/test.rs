@@ -1,24 +1,40 @@
 //! `cargo xtask test`: everything, each step in order, and a summary.
 
 use std::env;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use crate::cargo::cargo;
-use crate::system::{self, Browser};
+use crate::system::{self, Browser, Server};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// The everyday part: no documentation, no browser, no features that are off by default
     #[arg(long)]
     fast: bool,
+    /// Also the long tests: kills by the dozen, races by the thousand, a cluster under load; some ten minutes
+    #[arg(long, conflicts_with = "fast")]
+    faults: bool,
 }
+
+/// Servers that stores are tested on, with the feature and the tests' names.
+const SERVERS: [(&str, &str, Server); 1] = [(
+    "redis",
+    "*redis*",
+    Server {
+        name: "Redis",
+        programs: &["redis-server", "valkey-server"],
+        package: "redis-server",
+        variable: "REDIS_SERVER",
+    },
+)];
 
 /// One command and the name it has in the summary.
 struct Step {
-    name: &'static str,
+    name: String,
     command: Command,
     /// What to do if the command cannot even start.
     needs: Option<Tool>,
@@ -41,25 +57,33 @@ enum Outcome {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let start = Instant::now();
     let mut steps = everyday_steps();
-    let mut browser = Ok(None);
+    let mut missing = Vec::new();
     if !options.fast {
         steps.push(all_features());
         steps.push(documentation());
-        browser = system::browser().map(Some);
+        for (feature, tests, server) in &SERVERS {
+            match server.find() {
+                Ok(program) => steps.push(server_tests(feature, tests, server, &program, options.faults)),
+                Err(advice) => missing.push((format!("tests on {}", server.name), advice)),
+            }
+        }
+        match system::browser() {
+            Ok(browser) => steps.push(browser_test(&browser)),
+            Err(advice) => missing.push(("browser test".to_owned(), advice)),
+        }
     }
-    if let Ok(Some(browser)) = &browser {
-        steps.push(browser_test(browser));
+    if options.faults {
+        steps.push(sqlite_faults());
     }
 
     let mut results = Vec::new();
     for step in steps {
-        let name = step.name;
+        let name = step.name.clone();
         let (outcome, time) = step.run()?;
         results.push((name, outcome, time));
     }
-    if let Err(missing) = browser {
-        results.push(("browser test", Outcome::Skipped(missing), Duration::ZERO));
-    }
+    let skipped = |(name, advice)| (name, Outcome::Skipped(advice), Duration::ZERO);
+    results.extend(missing.into_iter().map(skipped));
     Ok(summarise(&results, start.elapsed()))
 }
 
@@ -91,13 +115,36 @@ fn everyday_steps() -> Vec<Step> {
     steps
 }
 
-/// What is off by default has tests of its own: the stores' engines, the other cipher library, foreign vectors.
+/// What is off by default has tests of its own: the stores' engines, the other cipher library, foreign vectors. Not
+/// those that need a server of the system.
 fn all_features() -> Step {
+    let features = "waxseal-crypto/hazmat,waxseal-crypto/ring,waxseal-store/redis,waxseal-store/sqlite,\
+                    waxseal-store/testing";
     let packages = ["--package", "waxseal-crypto", "--package", "waxseal-store"];
     step(
         "tests, all features",
-        &[&["test", "--locked", "--all-features", "--no-fail-fast"], &packages[..]].concat(),
+        &[&["test", "--locked", "--no-fail-fast", "--features", features], &packages[..]].concat(),
     )
+}
+
+/// A store's tests on a server; with `faults` the long ones too.
+fn server_tests(feature: &str, tests: &str, server: &Server, program: &Path, faults: bool) -> Step {
+    let features = format!("{feature},servers,testing");
+    let arguments = ["test", "--locked", "--package", "waxseal-store", "--no-fail-fast"];
+    let arguments = [&arguments[..], &["--features", &features, "--test", tests]].concat();
+    let mut step = step(&format!("tests on {}", server.name), &arguments);
+    step.command.env(server.variable, program);
+    if faults {
+        // Optimised, or the clients would be what is measured. One after another: a cluster alone fills two cores.
+        step.command.args(["--release", "--", "--include-ignored", "--test-threads", "1"]);
+    }
+    step
+}
+
+fn sqlite_faults() -> Step {
+    let arguments = ["test", "--locked", "--package", "waxseal-store", "--features", "sqlite", "--release"];
+    let tests = ["--test", "sqlite_*", "--", "--ignored"];
+    step("tests on SQLite, long", &[&arguments[..], &tests].concat())
 }
 
 fn documentation() -> Step {
@@ -114,7 +161,7 @@ fn browser_test(browser: &Browser) -> Step {
     step
 }
 
-fn step(name: &'static str, arguments: &[&str]) -> Step {
+fn step(name: &str, arguments: &[&str]) -> Step {
     let mut command = cargo();
     command.args(arguments);
     // The tests choose their own configuration; the developer's must not leak in.
@@ -124,7 +171,7 @@ fn step(name: &'static str, arguments: &[&str]) -> Step {
             command.env_remove(&variable);
         }
     }
-    Step { name, command, needs: None }
+    Step { name: name.to_owned(), command, needs: None }
 }
 
 impl Step {
@@ -175,7 +222,7 @@ impl Outcome {
 
 /// A line for each step, then the verdict. A step that could not run fails only in continuous integration,
 /// where nobody would read the note.
-fn summarise(results: &[(&str, Outcome, Duration)], total: Duration) -> ExitCode {
+fn summarise(results: &[(String, Outcome, Duration)], total: Duration) -> ExitCode {
     eprintln!("\n==> summary");
     for (name, outcome, time) in results {
         eprintln!("{:>8}  {name:<24}{:>7.1} s", outcome.word(), time.as_secs_f64());

@@ -35,8 +35,16 @@ mod lifetimes;
 mod memory;
 mod metadata;
 mod moment;
+#[cfg(feature = "network")]
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, unused_imports, reason = "for the engines, none of which has to be there")
+)]
+mod network;
 mod origin;
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
 mod revision;
 mod revocations;
 mod ring;
@@ -58,7 +66,11 @@ pub use inspect::Inspection;
 pub use lifetimes::Lifetimes;
 pub use memory::{MemoryError, MemoryStore};
 pub use moment::Moment;
+#[cfg(feature = "network")]
+pub use network::{NetworkOptions, Unavailable};
 pub use record::{Confirmed, Creation, Cursor, Found, Life, Listed, Page, Pointer, Record, Swap, Trace};
+#[cfg(feature = "redis")]
+pub use redis::{RedisDurability, RedisError, RedisOptions, RedisStore};
 pub use revision::Revision;
 pub use server::{Access, Upkeep, WhenAway};
 pub use session::Session;

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use rusqlite::Connection;
-use store_support::{NOW, increment_on_threads, load, new_key, number, record, wait};
-use waxseal_store::{Handle, MemoryStore, Record, RecordKey, SessionStore, SqliteStore, Swap};
+use store_support::{NOW, increment_on_threads, load, new_key, number, read_key, record, wait, write_key};
+use waxseal_store::{MemoryStore, Record, SessionStore, SqliteStore, Swap};
 
 const PATH: &str = "WAXSEAL_TEST_CHILD_PATH";
 const WORK: &str = "WAXSEAL_TEST_CHILD_WORK";
@@ -40,17 +40,6 @@ fn spawn(path: &Path, work: &str) -> (Child, BufReader<ChildStdout>) {
         .unwrap();
     let output = BufReader::new(child.stdout.take().unwrap());
     (child, output)
-}
-
-fn write_key(key: &RecordKey) -> String {
-    let hash: String = key.hash().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}:{hash}", key.handle())
-}
-
-fn read_key(text: &str) -> RecordKey {
-    let (handle, hash) = text.split_once(':').unwrap();
-    let byte = |at| u8::from_str_radix(&hash[2 * at..2 * at + 2], 16).unwrap();
-    RecordKey::new(handle.parse::<Handle>().unwrap(), std::array::from_fn(byte))
 }
 
 /// Creates, updates and deletes, and says what was acknowledged: `+ key` for a session that was made and then

@@ -1,7 +1,9 @@
 //! What tests of the stores share.
 #![allow(dead_code, reason = "each test program uses a part")]
 
-use waxseal_store::{Found, Life, Moment, Record, RecordKey, Revision, SessionId, SessionStore, Swap};
+use waxseal_store::{
+    Found, Handle, Life, Moment, Record, RecordKey, Revision, SessionId, SessionStore, Swap,
+};
 
 pub(crate) const NOW: Moment = Moment::from_millis(1_790_000_000_123);
 
@@ -60,4 +62,16 @@ pub(crate) fn increment_on_threads<S: SessionStore>(store: &S, key: &RecordKey, 
 
 pub(crate) async fn number<S: SessionStore>(store: &S, key: &RecordKey) -> u64 {
     u64::from_be_bytes(load(store, key).await.unwrap().sealed[..].try_into().unwrap())
+}
+
+/// A key as text, for another process.
+pub(crate) fn write_key(key: &RecordKey) -> String {
+    let hash: String = key.hash().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}:{hash}", key.handle())
+}
+
+pub(crate) fn read_key(text: &str) -> RecordKey {
+    let (handle, hash) = text.split_once(':').unwrap();
+    let byte = |at| u8::from_str_radix(&hash[2 * at..2 * at + 2], 16).unwrap();
+    RecordKey::new(handle.parse::<Handle>().unwrap(), std::array::from_fn(byte))
 }

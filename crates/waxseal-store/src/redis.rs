@@ -1,0 +1,243 @@
+//! A store in Redis or Valkey, in one server or in a cluster.
+
+mod address;
+mod bond;
+mod commands;
+mod error;
+mod keys;
+mod node;
+mod options;
+mod router;
+mod row;
+mod rows;
+mod script;
+mod slots;
+mod startup;
+mod walk;
+
+use std::fmt;
+use std::sync::Arc;
+
+use redis::Value;
+use tokio::time::timeout;
+
+use self::address::Address;
+use self::commands::Commands;
+pub use self::error::RedisError;
+use self::keys::Keys;
+pub use self::options::{RedisDurability, RedisOptions};
+use self::router::Router;
+use crate::network::{Guard, Repeat};
+use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
+use crate::{Fault, Handle, Moment, RecordKey, Revision, SessionStore, Unavailable};
+
+/// Calls that may be under way on one connection.
+const CALLS_PER_CONNECTION: usize = 64;
+
+/// Keeps records in Redis (6.0 or newer) or Valkey, in one primary or in a cluster.
+///
+/// Every method is one round trip on one server. In a cluster, where an owner's generation lies elsewhere than the
+/// owner's sessions, it is two for a session that has an owner. Reads go to primaries alone. The server expires
+/// records by itself, and late rather than early; `purge` has nothing to do.
+///
+/// What fails, fails within [`NetworkOptions::command_timeout`](crate::NetworkOptions::command_timeout), and at
+/// once while a breaker is open; nothing has to be restarted. What each [`RedisDurability`] promises, and what the
+/// server's own settings add to it, stands in `docs/stores.md`.
+///
+/// Clones share the connections, which belong to the tokio runtime that the store was opened on.
+///
+/// # Example
+///
+/// ```no_run
+/// use waxseal_store::{RedisError, RedisStore};
+///
+/// # async fn open() -> Result<(), RedisError> {
+/// let store = RedisStore::options("rediss://app:password@sessions.example:6379").prefix("wizard:").open().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct RedisStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    guard: Guard,
+    commands: Commands,
+}
+
+impl RedisStore {
+    /// Opens the store at `url` with the usual [options](Self::options).
+    ///
+    /// # Errors
+    ///
+    /// As for [`RedisOptions::open`].
+    pub async fn open(url: &str) -> Result<Self, RedisError> {
+        Self::options(url).open().await
+    }
+
+    /// What to set before opening the store at `url`: `redis://user:password@host:port/database`, `rediss://…` for
+    /// TLS, `redis-cluster://host:port,host:port` or `rediss-cluster://…` for a cluster, of which one host that
+    /// answers is enough.
+    pub fn options(url: &str) -> RedisOptions {
+        RedisOptions::new(url)
+    }
+
+    async fn with(options: RedisOptions) -> Result<Self, RedisError> {
+        let RedisOptions { url, prefix, durability, allow_eviction, network } = options;
+        let address = Address::parse(&url)?;
+        let keys = Keys::new(&prefix)?;
+        durability.check(&network)?;
+        if address.tls {
+            // An app may have chosen already.
+            _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        let limit = network.connect_timeout + network.command_timeout;
+        let places = network.connections * CALLS_PER_CONNECTION;
+        let guard = if address.cluster {
+            Guard::without_breaker(network.clone(), places)
+        } else {
+            Guard::new(network.clone(), places)
+        };
+        let commands = Commands { router: Router::new(address, network), keys, durability };
+        let looked = timeout(limit, commands.look_around(allow_eviction)).await;
+        looked.unwrap_or(Err(Unavailable::Timeout(limit).into()))?;
+        Ok(Self { shared: Arc::new(Shared { guard, commands }) })
+    }
+
+    async fn call<'a, T, F>(
+        &'a self,
+        repeat: Repeat,
+        attempt: impl Fn(&'a Commands) -> F,
+    ) -> Result<T, RedisError>
+    where
+        F: Future<Output = Result<T, RedisError>>,
+    {
+        self.shared.guard.call(repeat, || attempt(&self.shared.commands)).await
+    }
+}
+
+impl SessionStore for RedisStore {
+    type Error = RedisError;
+
+    fn fault(error: &RedisError) -> Fault {
+        error.fault()
+    }
+
+    async fn load(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Record>>, RedisError> {
+        self.call(Repeat::Harmless, |commands| commands.load(key, now)).await
+    }
+
+    async fn confirm(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Confirmed>>, RedisError> {
+        self.call(Repeat::Harmless, |commands| commands.confirm(key, now)).await
+    }
+
+    async fn create(&self, key: &RecordKey, record: &Record, now: Moment) -> Result<Creation, RedisError> {
+        self.call(Repeat::Never, |commands| commands.create(key, record, now)).await
+    }
+
+    async fn update(
+        &self,
+        key: &RecordKey,
+        expected: &Revision,
+        record: &Record,
+        now: Moment,
+    ) -> Result<Swap, RedisError> {
+        self.call(Repeat::Never, |commands| commands.swap(key, expected, None, record, now)).await
+    }
+
+    async fn touch(&self, key: &RecordKey, idle_end: Moment, now: Moment) -> Result<bool, RedisError> {
+        self.call(Repeat::Harmless, |commands| commands.touch(key, idle_end, now)).await
+    }
+
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: &Revision,
+        new: &RecordKey,
+        record: &Record,
+        trace: &Trace,
+        now: Moment,
+    ) -> Result<Swap, RedisError> {
+        let renewal = Some((new, trace));
+        self.call(Repeat::Never, |commands| commands.swap(old, expected, renewal, record, now)).await
+    }
+
+    async fn delete(&self, key: &RecordKey, now: Moment) -> Result<bool, RedisError> {
+        self.call(Repeat::Harmless, |commands| commands.delete(key, now)).await
+    }
+
+    async fn rewrap(
+        &self,
+        key: &RecordKey,
+        revision: &Revision,
+        kid: [u8; 4],
+        sealed: &[u8],
+        now: Moment,
+    ) -> Result<bool, RedisError> {
+        self.call(Repeat::Harmless, |commands| commands.rewrap(key, revision, kid, sealed, now)).await
+    }
+
+    async fn sealed_otherwise(
+        &self,
+        kid: [u8; 4],
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Moment,
+    ) -> Result<Page<(RecordKey, Record)>, RedisError> {
+        self.call(Repeat::Harmless, |commands| commands.sealed_otherwise(kid, after, limit, now)).await
+    }
+
+    async fn list(
+        &self,
+        owner: &str,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Moment,
+    ) -> Result<Page<Listed>, RedisError> {
+        self.call(Repeat::Harmless, |commands| commands.list(owner, after, limit, now)).await
+    }
+
+    async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, RedisError> {
+        self.call(Repeat::Harmless, |commands| commands.end(owner, handle, now)).await
+    }
+
+    /// Three round trips with a session to keep, one without. What is ended takes up space until it expires.
+    async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Moment) -> Result<(), RedisError> {
+        self.call(Repeat::Harmless, |commands| commands.end_all(owner, keep, now)).await
+    }
+
+    /// The server expires records by itself.
+    async fn purge(&self, _: Moment, _: usize) -> Result<usize, RedisError> {
+        Ok(0)
+    }
+
+    /// Asks every primary whether it is there, and one to write.
+    async fn ready(&self) -> Result<(), RedisError> {
+        self.call(Repeat::Harmless, Commands::probe).await
+    }
+
+    async fn clock(&self) -> Result<Option<Moment>, RedisError> {
+        self.call(Repeat::Harmless, Commands::clock).await
+    }
+}
+
+impl Commands {
+    async fn clock(&self) -> Result<Option<Moment>, RedisError> {
+        let answer = self.send(&self.keys.probe(), &[redis::cmd("TIME")]).await?.pop().unwrap_or(Value::Nil);
+        let (seconds, micros): (u64, u64) = redis::from_redis_value(answer)
+            .map_err(|_| RedisError::Shape("an answer to `TIME` that is none"))?;
+        Ok(Some(Moment::from_millis(seconds.saturating_mul(1_000).saturating_add(micros / 1_000))))
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.shared.commands.router.address();
+        f.debug_struct("RedisStore").field("address", &format_args!("{address}")).finish_non_exhaustive()
+    }
+}
+
+/// For scripts, which count in decimal.
+fn decimal(moment: Moment) -> String {
+    moment.as_millis().to_string()
+}

@@ -1,0 +1,198 @@
+//! One server, and the connections to it.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, Pipeline, Value};
+use redis::{RedisConnectionInfo, io::tcp::TcpSettings};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::{Instant, timeout};
+
+use super::RedisError;
+use super::address::{Address, Host};
+use crate::NetworkOptions;
+use crate::network::{Breaker, Failure, Passage};
+
+/// A server. Each of its connections carries many calls at once, in order.
+pub(super) struct Node {
+    host: Host,
+    tls: bool,
+    password: bool,
+    /// Whether to see that it is a primary; servers of a cluster say so themselves, with every command.
+    check_role: bool,
+    client: Client,
+    connect_timeout: Duration,
+    /// A call that got no answer for so long casts doubt on its connection.
+    patience: Duration,
+    places: Box<[AsyncMutex<Option<Arc<Link>>>]>,
+    next: AtomicUsize,
+    /// In a cluster. One server alone needs none beside the guard's.
+    breaker: Option<Breaker>,
+}
+
+/// A connection.
+struct Link {
+    connection: MultiplexedConnection,
+    heard: Mutex<Instant>,
+    broken: AtomicBool,
+}
+
+impl Node {
+    pub(super) fn new(host: Host, address: &Address, network: &NetworkOptions) -> Result<Self, RedisError> {
+        let Host { name, port } = host.clone();
+        let place = if address.tls {
+            ConnectionAddr::TcpTls { host: name, port, insecure: false, tls_params: None }
+        } else {
+            ConnectionAddr::Tcp(name, port)
+        };
+        let mut settings = RedisConnectionInfo::default().set_db(address.database);
+        if let Some(user) = &address.user {
+            settings = settings.set_username(user);
+        }
+        if let Some(password) = &address.password {
+            settings = settings.set_password(password.as_str());
+        }
+        let info = place.into_connection_info().map_err(RedisError::said)?;
+        let info =
+            info.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let breaker = address.cluster.then(|| Breaker::new(network, format!("the Redis server at {host}")));
+        Ok(Self {
+            breaker,
+            host,
+            tls: address.tls,
+            password: address.password.is_some(),
+            check_role: !address.cluster,
+            client: Client::open(info).map_err(RedisError::said)?,
+            connect_timeout: network.connect_timeout,
+            patience: network.command_timeout / 2,
+            places: (0..network.connections).map(|_| AsyncMutex::default()).collect(),
+            next: AtomicUsize::new(0),
+        })
+    }
+
+    pub(super) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Sends commands together and gets as many answers, errors of the server among them.
+    pub(super) async fn send(&self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
+        let passage = self.breaker.as_ref().map(Breaker::pass).transpose()?;
+        let attempt = Attempt { passage, since: Instant::now(), patience: self.patience };
+        let outcome = self.send_now(commands).await;
+        attempt.ended(outcome.as_ref().is_err_and(RedisError::is_out_of_reach));
+        outcome
+    }
+
+    async fn send_now(&self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
+        let link = self.link().await?;
+        let watch = Watch { link: &link, since: Instant::now(), patience: self.patience, answered: false };
+        let mut connection = link.connection.clone();
+        let outcome = connection.send_packed_commands(commands, 0, commands.len()).await;
+        watch.answered(outcome.is_ok());
+        outcome.map_err(RedisError::said)
+    }
+
+    /// Gives up all connections: the next calls look anew where the name leads, and whether it is a primary.
+    pub(super) async fn forget_connections(&self) {
+        for place in &self.places {
+            *place.lock().await = None;
+        }
+    }
+
+    /// A connection, of all of them in turn; made if it is not there. Who comes meanwhile waits for the same.
+    async fn link(&self) -> Result<Arc<Link>, RedisError> {
+        let at = self.next.fetch_add(1, Ordering::Relaxed) % self.places.len();
+        let mut place = self.places[at].lock().await;
+        match &*place {
+            Some(link) if !link.broken.load(Ordering::Relaxed) => Ok(Arc::clone(link)),
+            _ => {
+                *place = None;
+                let link = Arc::new(self.connect().await?);
+                *place = Some(Arc::clone(&link));
+                Ok(link)
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Link, RedisError> {
+        // Without timeouts of its own: the guard ends calls, and `Watch` judges connections.
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let connecting = async {
+            let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+            if self.check_role {
+                let role: redis::RedisResult<Vec<Value>> =
+                    redis::cmd("ROLE").query_async(&mut connection).await;
+                match role {
+                    Ok(role) if role.first() != Some(&Value::BulkString(b"master".to_vec())) => {
+                        return Ok(None);
+                    }
+                    // Whoever may not ask finds out with the first write.
+                    Err(error) if error.code() != Some("NOPERM") => return Err(error),
+                    _ => {}
+                }
+            }
+            Ok(Some(connection))
+        };
+        let connected = timeout(self.connect_timeout, connecting).await.unwrap_or_else(|_| {
+            Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "no connection in time").into())
+        });
+        let connection = connected
+            .map_err(|error| RedisError::connecting(&self.host, self.tls, self.password, error))?
+            .ok_or_else(|| RedisError::Replica(self.host.to_string()))?;
+        Ok(Link { connection, heard: Mutex::new(Instant::now()), broken: AtomicBool::new(false) })
+    }
+}
+
+/// Tells the breaker how it went, also if the caller has given up waiting.
+struct Attempt<'a> {
+    passage: Option<Passage<'a>>,
+    since: Instant,
+    patience: Duration,
+}
+
+impl Attempt<'_> {
+    fn ended(mut self, outage: bool) {
+        if let Some(passage) = self.passage.take() {
+            passage.report(outage);
+        }
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(passage) = self.passage.take_if(|_| self.since.elapsed() >= self.patience) {
+            passage.report(true);
+        }
+    }
+}
+
+/// Sees whether a call is answered. A connection that leaves one unanswered for long, and others too, may lead to
+/// nobody, which TCP notices after many minutes.
+struct Watch<'a> {
+    link: &'a Link,
+    since: Instant,
+    patience: Duration,
+    answered: bool,
+}
+
+impl Watch<'_> {
+    fn answered(mut self, sound: bool) {
+        self.answered = true;
+        if sound {
+            *self.link.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        } else {
+            self.link.broken.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        let heard = *self.link.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.answered && heard <= self.since && self.since.elapsed() >= self.patience {
+            self.link.broken.store(true, Ordering::Relaxed);
+        }
+    }
+}

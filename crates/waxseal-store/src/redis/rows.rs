@@ -1,0 +1,290 @@
+//! What each method of the store asks for.
+
+use futures_util::future::try_join_all;
+use redis::Value;
+
+use super::bond::OwnerState;
+use super::commands::{Commands, Listing, Question, UNKNOWN};
+use super::keys::OwnerTag;
+use super::row::{self, Row};
+use super::{RedisError, decimal, script};
+use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
+use crate::{Handle, Moment, RecordKey, Revision};
+
+/// More entries of an owner's list are not looked at in one call.
+const MAX_PAGE: usize = 1_000;
+
+const NOT_A_ROW: RedisError = RedisError::Shape("a row that is none");
+
+impl Commands {
+    pub(super) async fn load(
+        &self,
+        key: &RecordKey,
+        now: Moment,
+    ) -> Result<Option<Found<Record>>, RedisError> {
+        self.find(key, now, b"-1", |row| row.record()).await
+    }
+
+    pub(super) async fn confirm(
+        &self,
+        key: &RecordKey,
+        now: Moment,
+    ) -> Result<Option<Found<Confirmed>>, RedisError> {
+        let last = row::LAST_OF_HEAD.to_string();
+        self.find(key, now, last.as_bytes(), |row| Some(row.confirmed())).await
+    }
+
+    async fn find<T>(
+        &self,
+        key: &RecordKey,
+        now: Moment,
+        last: &[u8],
+        read: fn(Row<'_>) -> Option<T>,
+    ) -> Result<Option<Found<T>>, RedisError> {
+        let question = self.question(&script::FIND, key.handle(), now, vec![key.hash(), last]);
+        let reply = self.settle(&question).await?;
+        let rest = reply.rest.unwrap_or_default();
+        match reply.status {
+            1 => Row::new(&rest).and_then(read).map(|found| Some(Found::Living(found))).ok_or(NOT_A_ROW),
+            2 => {
+                let trace = row::decode_trace(key.handle(), &rest);
+                trace
+                    .map(|trace| Some(Found::Renewed(trace)))
+                    .ok_or(RedisError::Shape("a trace that is none"))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) async fn create(
+        &self,
+        key: &RecordKey,
+        record: &Record,
+        now: Moment,
+    ) -> Result<Creation, RedisError> {
+        let (row, handle) = (row::encode(key, record)?, key.handle());
+        let generation = match &record.owner {
+            Some(owner) if self.router.is_cluster() => {
+                self.bind(&OwnerTag::of(owner), handle, record.life.absolute_end, now).await?.generation()
+            }
+            _ => [0; 8],
+        };
+        let arguments = vec![&handle.as_bytes()[..], &row, &generation];
+        let mut question = self.question(&script::CREATE, handle, now, arguments);
+        question.keys.extend(self.owner_keys(record));
+        question.durable = true;
+        Ok(if self.settle(&question).await?.status == 1 { Creation::Created } else { Creation::Taken })
+    }
+
+    pub(super) async fn swap(
+        &self,
+        key: &RecordKey,
+        expected: &Revision,
+        renewal: Option<(&RecordKey, &Trace)>,
+        record: &Record,
+        now: Moment,
+    ) -> Result<Swap, RedisError> {
+        /// The new owner's generation is needed.
+        const BIND: i64 = 4;
+        let handle = key.handle();
+        let (new_key, trace) = match renewal {
+            Some((new_key, trace)) => (new_key, row::encode_trace(trace)),
+            None => (key, Vec::new()),
+        };
+        let row = row::encode(new_key, record)?;
+        let ends = record.life.absolute_end;
+        let listing = if record.owner.is_some() { Listing::Add(handle, ends) } else { Listing::Leave };
+        let arguments = vec![&key.hash()[..], expected.as_bytes(), &row, handle.as_bytes(), b"", &trace];
+        let mut question = self.question(&script::SWAP, handle, now, arguments);
+        question.keys.extend(self.owner_keys(record));
+        question.durable = true;
+        question.listing = listing;
+        let mut reply = self.settle(&question).await?;
+        if let (BIND, Some(owner)) = (reply.status, &record.owner) {
+            let generation = self.bind(&OwnerTag::of(owner), handle, ends, now).await?.generation();
+            let mut question = question;
+            question.arguments[4] = &generation;
+            reply = self.settle(&question).await?;
+        }
+        match reply.status {
+            0 => Ok(Swap::Gone),
+            1 => Ok(Swap::Done),
+            2 => Ok(Swap::Conflict),
+            _ => Err(RedisError::Restless),
+        }
+    }
+
+    pub(super) async fn touch(
+        &self,
+        key: &RecordKey,
+        idle_end: Moment,
+        now: Moment,
+    ) -> Result<bool, RedisError> {
+        let idle_end = decimal(idle_end);
+        let question =
+            self.question(&script::TOUCH, key.handle(), now, vec![&key.hash()[..], idle_end.as_bytes()]);
+        Ok(self.settle(&question).await?.status == 1)
+    }
+
+    pub(super) async fn delete(&self, key: &RecordKey, now: Moment) -> Result<bool, RedisError> {
+        let handle = key.handle();
+        let arguments = vec![&key.hash()[..], handle.as_bytes()];
+        let question = self.question(&script::DELETE, handle, now, arguments);
+        let question = Question { durable: true, listing: Listing::Remove(handle), ..question };
+        Ok(self.settle(&question).await?.status == 1)
+    }
+
+    pub(super) async fn rewrap(
+        &self,
+        key: &RecordKey,
+        revision: &Revision,
+        kid: [u8; 4],
+        sealed: &[u8],
+        now: Moment,
+    ) -> Result<bool, RedisError> {
+        let arguments = vec![&key.hash()[..], revision.as_bytes(), &kid, sealed];
+        let question = self.question(&script::REWRAP, key.handle(), now, arguments);
+        Ok(self.settle(&Question { durable: true, ..question }).await?.status == 1)
+    }
+
+    pub(super) async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, RedisError> {
+        let arguments = vec![owner.as_bytes(), handle.as_bytes()];
+        let question = self.question(&script::END, handle, now, arguments);
+        let question = Question { durable: true, listing: Listing::Remove(handle), ..question };
+        Ok(self.settle(&question).await?.status == 1)
+    }
+
+    /// Three steps, of which one ends: the owner's state, the pass for the kept session, the raise.
+    pub(super) async fn end_all(
+        &self,
+        owner: &str,
+        keep: Option<&RecordKey>,
+        now: Moment,
+    ) -> Result<(), RedisError> {
+        let tag = OwnerTag::of(owner);
+        let mut pass = [0; 8];
+        getrandom::fill(&mut pass).map_err(|_| RedisError::Shape("no randomness in the system"))?;
+        let (mut kept, mut kept_until) = (Vec::new(), String::new());
+        if let Some(keep) = keep {
+            let state = self.state(&tag, now).await?;
+            let (bytes, generation) = (state.to_bytes(), state.generation());
+            let keys = [self.keys.row(keep.handle()), self.keys.traces(keep.handle())];
+            let arguments: [&[u8]; 4] = [keep.hash(), owner.as_bytes(), &generation, &pass];
+            let known = (tag.as_bytes(), &bytes[..]);
+            let answer = self.script(&script::KEEP, &keys, now, known, &arguments, true).await?;
+            if let Value::Array(parts) = answer
+                && let Some(Value::BulkString(ends)) = parts.get(2)
+                && let Ok(ends) = ends[..].try_into()
+            {
+                kept = keep.handle().as_bytes().to_vec();
+                kept_until = decimal(Moment::from_millis(u64::from_be_bytes(ends)));
+            }
+        }
+        let keys = [self.keys.generation(&tag), self.keys.index(&tag)];
+        let arguments: [&[u8]; 3] = [&pass, &kept, kept_until.as_bytes()];
+        self.script(&script::RAISE, &keys, now, UNKNOWN, &arguments, true).await.map(drop)
+    }
+
+    pub(super) async fn list(
+        &self,
+        owner: &str,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Moment,
+    ) -> Result<Page<Listed>, RedisError> {
+        let (tag, limit) = (OwnerTag::of(owner), limit.clamp(1, MAX_PAGE));
+        let (last, score) = after.map_or((&b""[..], &b""[..]), |cursor| {
+            cursor.as_bytes().split_at_checked(Handle::BYTES).unwrap_or((b"", b""))
+        });
+        let count = limit.to_string();
+        let arguments = [count.as_bytes(), last, score];
+        let index = [self.keys.index(&tag)];
+        let answer = self.script(&script::PAGE, &index, now, UNKNOWN, &arguments, false).await?;
+        let entries = entries(answer).ok_or(RedisError::Shape("an owner's list that is none"))?;
+        let next = entries.last().filter(|_| entries.len() == limit);
+        let next = next.map(|(handle, score)| Cursor::new([&handle.as_bytes()[..], score].concat()));
+        let handles: Vec<_> = entries.iter().map(|(handle, _)| *handle).collect();
+
+        let heads = self.heads(&handles).await?;
+        let state = self.state(&tag, now).await?;
+        let mut items = Vec::new();
+        let mut ended = Vec::new();
+        for (handle, head) in handles.into_iter().zip(&heads) {
+            match judge(head, owner, state, now) {
+                Judged::Lists(row) => items.push(row.listed(handle).ok_or(NOT_A_ROW)?),
+                Judged::Ended => ended.push(handle),
+                Judged::Other => {}
+            }
+        }
+        // Read before the state: one of them may have been kept in between.
+        let heads = self.heads(&ended).await?;
+        for (handle, head) in ended.into_iter().zip(&heads) {
+            if let Judged::Lists(row) = judge(head, owner, state, now) {
+                items.push(row.listed(handle).ok_or(NOT_A_ROW)?);
+            }
+        }
+        Ok(Page { items, next })
+    }
+
+    /// The heads of rows; empty where there is none.
+    pub(super) async fn heads(&self, handles: &[Handle]) -> Result<Vec<Vec<u8>>, RedisError> {
+        try_join_all(handles.iter().map(|handle| async {
+            let key = self.keys.row(*handle);
+            let mut command = redis::cmd("GETRANGE");
+            command.arg(&key).arg(0).arg(row::LAST_OF_HEAD);
+            match self.send(&key, &[command]).await?.pop() {
+                Some(Value::BulkString(head)) => Ok(head),
+                _ => Ok(Vec::new()),
+            }
+        }))
+        .await
+    }
+
+    fn question<'a>(
+        &self,
+        script: &'a script::Script,
+        handle: Handle,
+        now: Moment,
+        arguments: Vec<&'a [u8]>,
+    ) -> Question<'a> {
+        let keys = vec![self.keys.row(handle), self.keys.traces(handle)];
+        Question { script, keys, arguments, now, durable: false, listing: Listing::Leave }
+    }
+
+    /// For a script that may look at them: on a server that has all keys.
+    fn owner_keys(&self, record: &Record) -> Vec<String> {
+        match &record.owner {
+            Some(owner) if !self.router.is_cluster() => {
+                let tag = OwnerTag::of(owner);
+                vec![self.keys.generation(&tag), self.keys.index(&tag)]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+enum Judged<'a> {
+    Lists(Row<'a>),
+    Ended,
+    Other,
+}
+
+fn judge<'a>(head: &'a [u8], owner: &str, state: OwnerState, now: Moment) -> Judged<'a> {
+    match Row::new(head).filter(|row| row.is_owned_by(owner) && row.life().expires > now) {
+        Some(row) if row.bond().holds(state) => Judged::Lists(row),
+        Some(_) => Judged::Ended,
+        None => Judged::Other,
+    }
+}
+
+/// Handles and their scores, as the server writes them.
+fn entries(answer: Value) -> Option<Vec<(Handle, Vec<u8>)>> {
+    let Value::Array(parts) = answer else { return None };
+    let pair = |pair: &[Value]| match pair {
+        [Value::BulkString(handle), Value::BulkString(score)] => {
+            Some((Handle::from_bytes(handle[..].try_into().ok()?), score.clone()))
+        }
+        _ => None,
+    };
+    parts.chunks(2).map(pair).collect()
+}

@@ -1,0 +1,57 @@
+//! The scripts, which the server knows by their hash once they were run.
+
+use std::sync::LazyLock;
+
+use redis::Cmd;
+
+/// A script, with its prelude.
+pub(super) struct Script {
+    code: &'static str,
+    hash: String,
+}
+
+macro_rules! scripts {
+    ($($name:ident $file:literal)+) => {
+        $(pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new(concat!(include_str!("scripts/prelude.lua"), include_str!(concat!("scripts/", $file))))
+        });)+
+    };
+}
+
+scripts! {
+    FIND "find.lua"
+    CREATE "create.lua"
+    SWAP "swap.lua"
+    TOUCH "touch.lua"
+    DELETE "delete.lua"
+    END "end.lua"
+    REWRAP "rewrap.lua"
+    KEEP "keep.lua"
+    BIND "bind.lua"
+    RAISE "raise.lua"
+    PAGE "page.lua"
+    PROBE "probe.lua"
+}
+
+impl Script {
+    fn new(code: &'static str) -> Self {
+        Self { code, hash: redis::Script::new(code).get_hash().to_owned() }
+    }
+
+    /// By its hash, for a server that knows it.
+    pub(super) fn by_hash(&self, keys: &[String], arguments: &[&[u8]]) -> Cmd {
+        call("EVALSHA", &self.hash, keys, arguments)
+    }
+
+    /// In full, for one that does not.
+    pub(super) fn in_full(&self, keys: &[String], arguments: &[&[u8]]) -> Cmd {
+        call("EVAL", self.code, keys, arguments)
+    }
+}
+
+fn call(name: &str, script: &str, keys: &[String], arguments: &[&[u8]]) -> Cmd {
+    let mut command = redis::cmd(name);
+    command.arg(script).arg(keys.len()).arg(keys);
+    arguments.iter().for_each(|argument| _ = command.arg(argument));
+    command
+}
