@@ -39,6 +39,8 @@ mod moment;
     allow(dead_code, unused_imports, reason = "for the engines, none of which has to be there")
 )]
 mod network;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
@@ -63,6 +65,10 @@ pub use memory::{MemoryError, MemoryStore};
 pub use moment::Moment;
 #[cfg(feature = "network")]
 pub use network::{NetworkOptions, Unavailable};
+#[cfg(feature = "postgres")]
+pub use postgres::{
+    Address, Pooler, PostgresError, PostgresOptions, PostgresPromise, PostgresStore, SynchronousCommit,
+};
 pub use record::{Confirmed, Creation, Cursor, Found, Life, Listed, Page, Pointer, Record, Swap, Trace};
 #[cfg(feature = "redis")]
 pub use redis::{RedisDurability, RedisError, RedisOptions, RedisStore};
