@@ -331,8 +331,11 @@ fn as_user(program: &Path, user: Option<(u32, u32)>, folder: &Path) -> Command {
     command
 }
 
-/// The folder with the server's programs: the newest version's.
+/// The folder with the server's programs: that of `POSTGRES_INITDB`, or else the newest version's.
 fn programs() -> Option<PathBuf> {
+    if let Some(initdb) = std::env::var_os("POSTGRES_INITDB") {
+        return Path::new(&initdb).parent().map(Path::to_owned);
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
