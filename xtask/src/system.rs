@@ -48,8 +48,10 @@ pub(crate) struct Server {
     pub(crate) name: &'static str,
     /// What its program is called, the likeliest first.
     pub(crate) programs: &'static [&'static str],
-    /// The Debian package that has it.
-    pub(crate) package: &'static str,
+    /// A folder with one for each version, which has the program in `bin`: where Debian keeps what is not on the PATH.
+    pub(crate) versions: Option<&'static str>,
+    /// The Debian packages that have it, and what its tests can do with besides.
+    pub(crate) packages: &'static [&'static str],
     /// Where the tests look for the program's path.
     pub(crate) variable: &'static str,
 }
@@ -61,20 +63,28 @@ impl Server {
     ///
     /// A sentence that says what to install, if it is missing and stays so.
     pub(crate) fn find(&self) -> Result<PathBuf, String> {
-        let find = || self.programs.iter().find_map(working);
+        let find = || self.programs.iter().find_map(working).or_else(|| self.newest());
         if let Some(program) = find() {
             return Ok(program);
         }
-        if install(&[self.package], &format!("the tests of {}", self.name))
+        if install(self.packages, &format!("the tests of {}", self.name))
             && let Some(program) = find()
         {
             return Ok(program);
         }
         let mut advice = format!("it needs {} on the PATH.", self.programs.join(" or "));
         if on_path("apt-get").is_some() {
-            advice += &format!(" Install it with `sudo apt-get install {}`.", self.package);
+            advice += &format!(" Install it with `sudo apt-get install {}`.", self.packages.join(" "));
         }
         Err(advice)
+    }
+
+    /// The newest version's, of those that are not on the PATH.
+    fn newest(&self) -> Option<PathBuf> {
+        let version = |folder: &PathBuf| folder.file_name()?.to_str()?.parse::<u32>().ok();
+        let folders = fs::read_dir(self.versions?).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+        let newest = folders.filter(|folder| version(folder).is_some()).max_by_key(version)?.join("bin");
+        self.programs.iter().find_map(|program| working(newest.join(program)))
     }
 }
 
@@ -140,7 +150,7 @@ fn install(packages: &[&str], purpose: &str) -> bool {
     if quiet {
         run(&["rm", "-f", NO_SERVICES]);
         // Nor at the machine's next start: whoever wants the service enables it.
-        for package in packages.iter().filter(|package| package.ends_with("-server")) {
+        for package in packages.iter().filter(|package| SERVICES.contains(package)) {
             succeeds(Command::new("sh").args(["-c", "command -v systemctl"]))
                 .then(|| run(&["systemctl", "--quiet", "disable", package]));
         }
@@ -148,6 +158,8 @@ fn install(packages: &[&str], purpose: &str) -> bool {
     installed
 }
 
+/// Packages whose service is called as they are.
+const SERVICES: [&str; 3] = ["redis-server", "postgresql", "pgbouncer"];
 /// What Debian asks before it starts a service.
 const NO_SERVICES: &str = "/usr/sbin/policy-rc.d";
 const FORBID_SERVICES: &str =

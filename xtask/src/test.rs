@@ -21,16 +21,30 @@ pub(crate) struct Options {
 }
 
 /// Servers that stores are tested on, with the feature and the tests' names.
-const SERVERS: [(&str, &str, Server); 1] = [(
-    "redis",
-    "*redis*",
-    Server {
-        name: "Redis",
-        programs: &["redis-server", "valkey-server"],
-        package: "redis-server",
-        variable: "REDIS_SERVER",
-    },
-)];
+const SERVERS: [(&str, &str, Server); 2] = [
+    (
+        "redis",
+        "*redis*",
+        Server {
+            name: "Redis",
+            programs: &["redis-server", "valkey-server"],
+            versions: None,
+            packages: &["redis-server"],
+            variable: "REDIS_SERVER",
+        },
+    ),
+    (
+        "postgres",
+        "*postgres*",
+        Server {
+            name: "PostgreSQL",
+            programs: &["initdb"],
+            versions: Some("/usr/lib/postgresql"),
+            packages: &["postgresql", "pgbouncer"],
+            variable: "POSTGRES_INITDB",
+        },
+    ),
+];
 
 /// One command and the name it has in the summary.
 struct Step {
@@ -118,8 +132,8 @@ fn everyday_steps() -> Vec<Step> {
 /// What is off by default has tests of its own: the stores' engines, the other cipher library, foreign vectors. Not
 /// those that need a server of the system.
 fn all_features() -> Step {
-    let features = "waxseal-crypto/hazmat,waxseal-crypto/ring,waxseal-store/redis,waxseal-store/sqlite,\
-                    waxseal-store/testing";
+    let features = "waxseal-crypto/hazmat,waxseal-crypto/ring,waxseal-store/postgres,waxseal-store/redis,\
+                    waxseal-store/sqlite,waxseal-store/testing";
     let packages = ["--package", "waxseal-crypto", "--package", "waxseal-store"];
     step(
         "tests, all features",

@@ -3,6 +3,8 @@
 //! Records carry 512 sealed bytes, a session of some dozen values. Ten million of them are measured too if
 //! `WAXSEAL_BENCH_LARGE` is set, which takes some 15 GB of disk and half an hour.
 //!
+//! With the feature `postgres` too, a PostgreSQL of our own is started and measured with them.
+//!
 //! Writes are counted when they are acknowledged, that is after their commit. `write_together` is what many
 //! visitors at once get: 256 tasks whose updates share commits; `write_alone` what one gets when nobody else writes.
 
@@ -22,6 +24,8 @@ use waxseal_store::{
 
 fn main() {
     divan::main();
+    #[cfg(all(feature = "postgres", unix))]
+    postgres::stop();
 }
 
 const NOW: Moment = Moment::from_millis(1_790_000_000_123);
@@ -147,6 +151,27 @@ fn writes_alone<S: SessionStore + Clone>(bencher: Bencher, filled: &Filled<S>) {
     });
 }
 
+#[cfg(feature = "postgres")]
+fn confirms_together<S: SessionStore + Clone>(bencher: Bencher, filled: &Arc<Filled<S>>) {
+    let mut n = 0;
+    bencher.counter(ItemsCount::new(TASKS * EACH)).bench_local(|| {
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|_| {
+                let (filled, first) = (Arc::clone(filled), n);
+                n += EACH;
+                filled.clone().runtime.spawn(async move {
+                    for number in first..first + EACH {
+                        black_box(filled.store.confirm(filled.key(number), NOW).await.unwrap());
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            filled.runtime.block_on(task).unwrap();
+        }
+    });
+}
+
 fn writes_together<S: SessionStore + Clone>(bencher: Bencher, filled: &Arc<Filled<S>>) {
     let mut n = 0;
     bencher.counter(ItemsCount::new(TASKS * EACH)).bench_local(|| {
@@ -202,6 +227,146 @@ mod sqlite_full {
     #[divan::bench]
     fn write_together(bencher: Bencher) {
         writes_together(bencher, &sqlite(10_000, Durability::Full));
+    }
+}
+
+#[cfg(all(feature = "postgres", unix))]
+#[path = "../tests/postgres_support/mod.rs"]
+mod postgres_support;
+
+#[cfg(all(feature = "postgres", unix))]
+mod postgres {
+    use waxseal_store::{NetworkOptions, PostgresStore, SynchronousCommit};
+
+    use super::postgres_support::Cluster;
+    use super::*;
+
+    /// A server, and stores that acknowledge before and after the disk has it.
+    struct Server {
+        cluster: Cluster,
+        off: Arc<Filled<PostgresStore>>,
+        on: Arc<Filled<PostgresStore>>,
+    }
+
+    static SERVERS: Mutex<Vec<(usize, Arc<Server>)>> = Mutex::new(Vec::new());
+
+    fn server(size: usize) -> Arc<Server> {
+        let mut servers = SERVERS.lock().unwrap_or_else(PoisonError::into_inner);
+        match servers.iter().find(|(there, _)| *there == size) {
+            Some((_, server)) => Arc::clone(server),
+            None => {
+                let server = Arc::new(start(size));
+                servers.push((size, Arc::clone(&server)));
+                server
+            }
+        }
+    }
+
+    /// What is static is never dropped by itself, and a server ends with its drop. Before, it says what all the
+    /// updates have left.
+    #[expect(clippy::print_stderr, reason = "figures that divan has no place for")]
+    pub(super) fn stop() {
+        let servers = std::mem::take(&mut *SERVERS.lock().unwrap_or_else(PoisonError::into_inner));
+        for (size, server) in servers {
+            let hot = "SELECT n_tup_upd || ' updates, of which ' || n_tup_hot_upd * 100 / greatest(n_tup_upd, 1) \
+                 || ' % touched no index' FROM pg_stat_all_tables WHERE relid = 'waxseal.sessions'::regclass";
+            let updates = server.off.runtime.block_on(async {
+                report(&server.cluster, size).await;
+                server.cluster.sql(hot).await
+            });
+            eprintln!("after {}", updates.concat());
+        }
+    }
+
+    fn start(size: usize) -> Server {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let cluster = runtime.block_on(Cluster::start(&["shared_buffers=1GB", "max_wal_size=3GB"]));
+        let open = |commit| {
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let network = NetworkOptions::new().command_timeout(std::time::Duration::from_secs(60));
+            let options = PostgresStore::options(&cluster.url("postgres")).synchronous_commit(commit);
+            let store = runtime.block_on(options.network(network).open()).unwrap();
+            (store, runtime)
+        };
+        let stores = [SynchronousCommit::Off, SynchronousCommit::On].map(open);
+        let keys = runtime.block_on(fill(&cluster, size));
+        let filled =
+            |(store, runtime)| Arc::new(Filled { store, keys: keys.clone(), runtime, _folder: None });
+        let [off, on] = stores.map(filled);
+        Server { cluster, off, on }
+    }
+
+    /// Fills the table by one statement, and returns keys from all over it, up to half a million.
+    async fn fill(cluster: &Cluster, size: usize) -> Vec<RecordKey> {
+        let (start, end) = (NOW.as_millis(), NOW.as_millis() + 1_800_000);
+        cluster
+            .sql(&format!(
+                "INSERT INTO waxseal.sessions (family, hash, revision, kid, created, last_seen, expires, \
+                 absolute_end, device, generation, sealed) \
+                 SELECT ('x' || substr(md5(n::text), 1, 16))::bit(64)::bigint, sha256(n::text::bytea), \
+                 '\\x0000000000000001a5a5a5a5a5a5a5a5', 1, {start}, {start}, {end}, {}, 'Firefox on Linux', 0, \
+                 decode(repeat('a5', {SEALED_BYTES}), 'hex') FROM generate_series(1, {size}) n",
+                Moment::MAX.as_millis()
+            ))
+            .await;
+        report(cluster, size).await;
+        cluster.sql("VACUUM ANALYZE waxseal.sessions").await;
+        cluster.sql("CHECKPOINT").await;
+        let percent = 100.0_f64.min(50_000_000.0 / size as f64);
+        let keys = format!(
+            "SELECT encode(int8send(family) || hash, 'hex') FROM waxseal.sessions \
+             TABLESAMPLE BERNOULLI ({percent})"
+        );
+        cluster.sql(&keys).await.iter().map(|key| read_key(key)).collect()
+    }
+
+    fn read_key(hex: &str) -> RecordKey {
+        let byte = |at: usize| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap();
+        let handle = waxseal_store::Handle::from_bytes(std::array::from_fn(byte));
+        RecordKey::new(handle, std::array::from_fn(|at| byte(8 + at)))
+    }
+
+    #[expect(clippy::print_stderr, reason = "a figure that divan has no place for")]
+    async fn report(cluster: &Cluster, size: usize) {
+        let bytes = cluster.sql("SELECT pg_total_relation_size('waxseal.sessions')").await;
+        let bytes: usize = bytes[0].parse().unwrap();
+        eprintln!("{size} records of {SEALED_BYTES} sealed bytes in PostgreSQL: {} bytes each", bytes / size);
+    }
+
+    #[divan::bench(args = sizes(), sample_size = 100)]
+    fn load(bencher: Bencher, size: usize) {
+        loads(bencher, &server(size).off);
+    }
+
+    #[divan::bench(args = sizes(), sample_size = 100)]
+    fn confirm(bencher: Bencher, size: usize) {
+        confirms(bencher, &server(size).off);
+    }
+
+    #[divan::bench(args = sizes())]
+    fn confirm_together(bencher: Bencher, size: usize) {
+        confirms_together(bencher, &server(size).off);
+    }
+
+    #[divan::bench(args = sizes(), sample_size = 20)]
+    fn write_alone_off(bencher: Bencher, size: usize) {
+        writes_alone(bencher, &server(size).off);
+    }
+
+    #[divan::bench(args = sizes(), sample_size = 5)]
+    fn write_alone_on(bencher: Bencher, size: usize) {
+        writes_alone(bencher, &server(size).on);
+    }
+
+    #[divan::bench(args = sizes())]
+    fn write_together_off(bencher: Bencher, size: usize) {
+        writes_together(bencher, &server(size).off);
+    }
+
+    #[divan::bench(args = sizes(), sample_count = 20)]
+    fn write_together_on(bencher: Bencher, size: usize) {
+        writes_together(bencher, &server(size).on);
     }
 }
 

@@ -42,6 +42,8 @@ mod moment;
 )]
 mod network;
 mod origin;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
@@ -68,6 +70,10 @@ pub use memory::{MemoryError, MemoryStore};
 pub use moment::Moment;
 #[cfg(feature = "network")]
 pub use network::{NetworkOptions, Unavailable};
+#[cfg(feature = "postgres")]
+pub use postgres::{
+    Address, Pooler, PostgresError, PostgresOptions, PostgresPromise, PostgresStore, SynchronousCommit,
+};
 pub use record::{Confirmed, Creation, Cursor, Found, Life, Listed, Page, Pointer, Record, Swap, Trace};
 #[cfg(feature = "redis")]
 pub use redis::{RedisDurability, RedisError, RedisOptions, RedisStore};

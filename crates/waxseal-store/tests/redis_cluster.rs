@@ -191,6 +191,10 @@ fn a_part_without_a_primary_leaves_the_others_alone() {
             assert!(load(&store, &counter.key).await.is_some(), "the other parts go on");
         }
         assert!(store.ready().await.is_err());
+        // Also whoever starts now.
+        let late = RedisStore::open(&cluster.url()).await.expect("a part is gone, not all");
+        let ownerless = kept.iter().find(|counter| !counter.owned).unwrap();
+        assert!(load(&late, &ownerless.key).await.is_some());
     });
 }
 

@@ -6,8 +6,8 @@
 //!
 //! "End all others" gives the session to be kept a *pass*, 8 random bytes, before it raises the generation and
 //! leaves the same pass beside it. The pass is good for exactly that step of the generation: if somebody else
-//! raises it in between, the kept session ends with the others. Giving the kept session the next generation instead
-//! would let it outlive another's "end all".
+//! raises it in between, the kept session ends with the others. Two who keep the same session at once share a pass,
+//! and so a step. Giving the kept session the next generation instead would let it outlive another's "end all".
 
 /// Since when a row is its owner's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

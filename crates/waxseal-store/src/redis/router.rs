@@ -117,11 +117,11 @@ impl Router {
         Ok(self.lock_map().primaries().into_iter().cloned().collect())
     }
 
-    /// Whether every slot has a primary.
-    pub(super) async fn is_whole(&self) -> Result<bool, RedisError> {
+    /// A slot that no primary has, asked anew.
+    pub(super) async fn gap(&self) -> Result<Option<u16>, RedisError> {
         self.stale.store(self.is_cluster(), Ordering::Relaxed);
         self.refresh_if_stale().await?;
-        Ok(!self.is_cluster() || self.lock_map().is_whole())
+        Ok(self.lock_map().gap().filter(|_| self.is_cluster()))
     }
 
     /// A server that was demoted while we were connected takes no writes any more, and its reads may lag.

@@ -173,9 +173,10 @@ impl Commands {
             let known = (tag.as_bytes(), &bytes[..]);
             let answer = self.script(&script::KEEP, &keys, now, known, &arguments, true).await?;
             if let Value::Array(parts) = answer
-                && let Some(Value::BulkString(ends)) = parts.get(2)
-                && let Ok(ends) = ends[..].try_into()
+                && let [_, Value::BulkString(ends), Value::BulkString(given)] = &parts[..]
+                && let (Ok(ends), Ok(given)) = (ends[..].try_into(), given[..].try_into())
             {
+                pass = given;
                 kept = keep.handle().as_bytes().to_vec();
                 kept_until = decimal(Moment::from_millis(u64::from_be_bytes(ends)));
             }

@@ -62,9 +62,10 @@ impl SlotMap {
         primaries
     }
 
-    pub(super) fn is_whole(&self) -> bool {
-        let next = self.0.iter().try_fold(0, |next, range| (range.first == next).then_some(range.last + 1));
-        next == Some(SLOTS)
+    /// The first slot that no primary has.
+    pub(super) fn gap(&self) -> Option<u16> {
+        let next = |next, range: &Range| if range.first == next { range.last + 1 } else { next };
+        Some(self.0.iter().fold(0, next)).filter(|next| *next < SLOTS)
     }
 }
 
@@ -133,10 +134,10 @@ mod tests {
         ] {
             assert_eq!(map.primary(slot), expected.as_ref(), "{slot}");
         }
-        assert!(!map.is_whole() && map.primaries().len() == 3);
-        assert!(
-            SlotMap::parse(Value::Array(vec![range(0, 16_383, "x", 1)]), &host("x", 1)).unwrap().is_whole()
-        );
+        assert_eq!((map.gap(), map.primaries().len()), (Some(100), 3));
+        let whole = SlotMap::parse(Value::Array(vec![range(0, 16_383, "x", 1)]), &host("x", 1)).unwrap();
+        assert_eq!(whole.gap(), None);
+        assert_eq!(SlotMap::default().gap(), Some(0));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::commands::Commands;
 use super::options::RedisDurability;
 use super::slots::Range;
 use super::{RedisError, script};
+use crate::network::Failure;
 
 /// Layout of keys and rows.
 const LAYOUT: u32 = 1;
@@ -17,25 +18,41 @@ const OLDEST: (u32, u32) = (6, 0);
 impl Commands {
     /// Refuses what cannot keep sessions, and warns of what may lose some.
     pub(super) async fn look_around(&self, allow_eviction: bool) -> Result<(), RedisError> {
+        let cluster = self.router.is_cluster();
+        // A part of a cluster that is gone is no reason not to start.
+        let (mut seen, mut gone) = (false, None);
+        let spare = |error: &RedisError| cluster && error.is_out_of_reach();
         for range in &self.router.primaries().await? {
-            let server = self.inspect(range).await?;
-            server.check(range, self.router.is_cluster(), self.durability)?;
-            server.check_eviction(allow_eviction)?;
-            server.warn_of_losses(self.durability);
+            match self.inspect(range).await {
+                Err(error) if spare(&error) => gone = Some(error),
+                server => {
+                    let server = server?;
+                    server.check(range, cluster, self.durability)?;
+                    server.check_eviction(allow_eviction)?;
+                    server.warn_of_losses(self.durability);
+                    seen = true;
+                }
+            }
         }
-        if !self.router.is_whole().await? {
-            tracing::warn!(
-                "some slots of the Redis cluster have no primary; sessions in them cannot be reached"
-            );
+        match self.claim_prefix().await {
+            Err(error) if spare(&error) => gone = Some(error),
+            claimed => claimed?,
         }
-        self.claim_prefix().await
+        match gone.or(self.router.gap().await?.map(RedisError::Uncovered)) {
+            Some(error) if !seen => Err(error),
+            Some(error) => {
+                tracing::warn!(%error, "a part of the Redis cluster cannot be reached, nor the sessions in it");
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether every primary answers, and takes writes.
     pub(super) async fn probe(&self) -> Result<(), RedisError> {
         let (key, now) = (self.keys.probe(), crate::Moment::from_millis(0));
-        if !self.router.is_whole().await? {
-            return Err(RedisError::Uncovered(0));
+        if let Some(slot) = self.router.gap().await? {
+            return Err(RedisError::Uncovered(slot));
         }
         for range in &self.router.primaries().await? {
             let mut ping = Pipeline::new();
