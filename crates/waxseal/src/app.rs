@@ -172,7 +172,7 @@ impl App {
     /// [`StartError`] if two routes are the same, a template is no Jinja, the settings contradict each other, or the
     /// store cannot be opened.
     pub async fn service(self, settings: &Settings, keyring: &Keyring) -> Result<AppService, StartError> {
-        let place = Place::open(settings).await?;
+        let place = Place::open(settings, &self.name).await?;
         self.service_at(settings, keyring, Clock::system(), place)
     }
 

@@ -15,8 +15,13 @@ use crate::{SessionState, Settings, StartError};
 /// |---|---|---|---|
 /// | `memory:` | [`MemoryStore`] | everything | |
 /// | `sqlite:data/sessions.db` | a file of SQLite | nothing that was acknowledged | `sqlite` |
+/// | `redis://host:6379`, `rediss://…` for TLS | Redis or Valkey | nothing; what the server loses is its own | `redis` |
+/// | `redis-cluster://host,host`, `rediss-cluster://…` | a cluster of it | as above | `redis` |
+/// | `postgres://user@host/database` | PostgreSQL | as above | `postgres` |
 ///
-/// `?durability=full` behind the path of SQLite makes a power cut harmless too; `off` is for tests.
+/// `?durability=full` behind the path of SQLite makes a power cut harmless too; `off` is for tests. In Redis and Valkey all
+/// keys begin with `waxseal:` and the app's name. What else a store can be told: open it in code, and give it to
+/// [`App::session_store`](crate::App::session_store).
 ///
 /// Its debug form leaves out what may be a password.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,7 +30,13 @@ pub struct StorePlace(Kind);
 #[derive(Clone, PartialEq, Eq)]
 enum Kind {
     Memory,
-    Sqlite { path: PathBuf, durability: Durability },
+    Sqlite {
+        path: PathBuf,
+        durability: Durability,
+    },
+    /// The URL may hold a password.
+    Redis(String),
+    Postgres(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +48,9 @@ enum Durability {
 
 /// The text names no place for sessions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}; use memory: or sqlite:PATH")]
+#[error(
+    "{0}; use memory:, sqlite:PATH, redis://HOST, redis-cluster://HOST,HOST or postgres://USER@HOST/DATABASE"
+)]
 pub struct NoStorePlace(&'static str);
 
 impl FromStr for StorePlace {
@@ -61,6 +74,8 @@ impl FromStr for StorePlace {
                 }
                 Ok(Self(Kind::Sqlite { path: path.into(), durability }))
             }
+            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => Ok(Self(Kind::Redis(text.to_owned()))),
+            "postgres" | "postgresql" => Ok(Self(Kind::Postgres(text.to_owned()))),
             _ => Err(NoStorePlace("the session store's scheme is unknown")),
         }
     }
@@ -71,6 +86,7 @@ impl fmt::Display for StorePlace {
         match &self.0 {
             Kind::Memory => f.write_str("memory:"),
             Kind::Sqlite { path, .. } => write!(f, "sqlite:{}", path.display()),
+            Kind::Redis(url) | Kind::Postgres(url) => f.write_str(&without_credentials(url)),
         }
     }
 }
@@ -95,10 +111,14 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// Opens what the settings name, waiting for a server if that is one.
-    #[expect(clippy::unused_async, reason = "a store across the network is waited for here")]
-    pub(crate) async fn open(settings: &Settings) -> Result<Self, StartError> {
-        Self::open_here(settings)
+    /// Opens what the settings name for the app of this name, waiting for a server if that is one.
+    pub(crate) async fn open(settings: &Settings, app: &str) -> Result<Self, StartError> {
+        let make = match settings.session_store.as_ref().map(|place| &place.0) {
+            Some(Kind::Redis(url)) => redis(url, app).await?,
+            Some(Kind::Postgres(url)) => postgres(url).await?,
+            _ => return Self::open_here(settings),
+        };
+        Ok(Self::Store(settings.session_state, make))
     }
 
     /// Opens what needs no waiting.
@@ -110,9 +130,19 @@ impl Place {
         let make = match settings.session_store.as_ref().map(|place| &place.0) {
             None | Some(Kind::Memory) => make_with(MemoryStore::new()),
             Some(Kind::Sqlite { path, durability }) => sqlite(path, *durability)?,
+            Some(Kind::Redis(_) | Kind::Postgres(_)) => return Err(StartError::StoreElsewhere),
         };
         Ok(Self::Store(state, make))
     }
+}
+
+fn without_credentials(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
+    // The last @ before the path: one in a password may not have been escaped. A query may hold a password too.
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
 pub(crate) fn make_with(store: impl SessionStore) -> MakeSessions {
@@ -135,6 +165,32 @@ fn sqlite(path: &std::path::Path, durability: Durability) -> Result<MakeSessions
     Ok(make_with(store.map_err(|error| StartError::Store(error.into()))?))
 }
 
+#[cfg(feature = "redis")]
+async fn redis(url: &str, app: &str) -> Result<MakeSessions, StartError> {
+    // Two apps on one server must not meet.
+    let plain =
+        |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '_' };
+    let prefix = format!("waxseal:{}:", app.chars().take(50).map(plain).collect::<String>());
+    let store = waxseal_store::RedisStore::options(url).prefix(&prefix).open().await;
+    Ok(make_with(store.map_err(|error| StartError::Store(error.into()))?))
+}
+
+#[cfg(not(feature = "redis"))]
+async fn redis(_: &str, _: &str) -> Result<MakeSessions, StartError> {
+    Err(StartError::StoreNotBuilt("redis"))
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres(url: &str) -> Result<MakeSessions, StartError> {
+    let store = waxseal_store::PostgresStore::open(url).await;
+    Ok(make_with(store.map_err(|error| StartError::Store(error.into()))?))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn postgres(_: &str) -> Result<MakeSessions, StartError> {
+    Err(StartError::StoreNotBuilt("postgres"))
+}
+
 #[cfg(not(feature = "sqlite"))]
 fn sqlite(_: &std::path::Path, _: Durability) -> Result<MakeSessions, StartError> {
     Err(StartError::StoreNotBuilt("sqlite"))
@@ -150,14 +206,15 @@ mod tests {
             ("memory:", "memory:"),
             ("sqlite:data/sessions.db", "sqlite:data/sessions.db"),
             ("sqlite:/var/lib/a b/s.db?durability=full", "sqlite:/var/lib/a b/s.db"),
+            ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
+            ("rediss://app:p@ss@sessions.example", "rediss://sessions.example"),
+            ("redis-cluster://:secret@a:1,b:2", "redis-cluster://a:1,b:2"),
+            ("postgres://app:secret@db.example/app?password=secret", "postgres://db.example/app"),
         ] {
             assert_eq!(text.parse::<StorePlace>().unwrap().to_string(), shown);
         }
-        for text in
-            ["", "memory", "memory:x", "sqlite:", "sqlite:a?durability=most", "sqlite:a?", "mysql://a"]
-        {
-            let parsed = text.parse::<StorePlace>();
-            assert!(parsed.is_err() || text == "sqlite:a?", "{text}");
+        for text in ["", "memory", "memory:x", "sqlite:", "sqlite:a?durability=most", "mysql://a"] {
+            assert!(text.parse::<StorePlace>().is_err(), "{text}");
         }
     }
 }

@@ -35,6 +35,9 @@ pub enum StartError {
         "this program was built without {0}; build it with the feature `{0}`, or choose another --session-store"
     )]
     StoreNotBuilt(&'static str),
+    /// A store on a server has to be waited for, and this call does not wait.
+    #[error("this session store is on a server; start the app with bind, run or service, which wait for it")]
+    StoreElsewhere,
     /// Two routes that are the same, or a path that is none.
     #[error("the routes contradict each other")]
     Route(#[from] waxseal_http::RouterError),
