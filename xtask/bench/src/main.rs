@@ -35,6 +35,9 @@ struct Options {
     /// Measures Flask too, on gunicorn and granian, installed with pip into this benchmark's target folder
     #[arg(long)]
     flask: bool,
+    /// Measures sessions in databases too: SQLite, and Redis if `redis-server` is there
+    #[arg(long)]
+    stores: bool,
     /// Only peers whose name contains one of these; the constant page always takes part. Writes nothing
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
@@ -63,7 +66,7 @@ fn main() -> Result<ExitCode> {
     if options.quick {
         (options.rounds, options.requests) = (1, 10_000);
     }
-    let peers = peer::all(options.flask, &options.only)?;
+    let peers = peer::all(options.flask, options.stores, &options.only)?;
     let results = measure::run(&peers, options.rounds.max(1), options.requests.max(1000))?;
     let report = report::report(&results, options.rounds);
     println!("{report}");
