@@ -370,17 +370,10 @@ impl Sessions {
     /// [`Error::Conflict`] and [`Error::Contended`], by which nothing was saved; and [`Error::Value`] or
     /// [`Error::TooLarge`] if a change cannot be made to what another request wrote meanwhile.
     pub async fn commit(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
-        let Some(server) = &self.server else { return self.commit_carried(session, now).await };
-        let (phase, draft) = {
-            let mut state = session.lock();
-            let phase = std::mem::replace(&mut state.phase, Phase::Sent);
-            (phase, (phase == Phase::Ended || state.accessed).then(|| Draft::of(&state)))
-        };
-        // Boxed, so that a request whose session is in its cookie carries no room for waiting on a store.
-        match (phase, draft) {
-            (Phase::Ended, Some(draft)) => Ok(Box::pin(server.end(draft.held.as_ref(), now.into())).await),
-            (Phase::Open, Some(draft)) => Box::pin(server.commit(draft, now.into())).await,
-            _ => Ok(Outcome::Keep),
+        match &self.server {
+            None => self.commit_carried(session, now).await,
+            // Boxed, so that a request whose session is in its cookie carries no room for waiting on a store.
+            Some(server) => Box::pin(commit_to(server, session, now)).await,
         }
     }
 
@@ -789,6 +782,20 @@ impl State {
             Some(Origin::Cookie(carried)) => Some(carried),
             _ => None,
         }
+    }
+}
+
+/// [`Sessions::commit`] where a store keeps the sessions.
+async fn commit_to(server: &Server, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
+    let (phase, draft) = {
+        let mut state = session.lock();
+        let phase = std::mem::replace(&mut state.phase, Phase::Sent);
+        (phase, (phase == Phase::Ended || state.accessed).then(|| Draft::of(&state)))
+    };
+    match (phase, draft) {
+        (Phase::Ended, Some(draft)) => Ok(server.end(draft.held.as_ref(), now.into()).await),
+        (Phase::Open, Some(draft)) => server.commit(draft, now.into()).await,
+        _ => Ok(Outcome::Keep),
     }
 }
 
