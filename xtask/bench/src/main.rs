@@ -12,6 +12,7 @@ mod measure;
 mod peer;
 mod process;
 mod report;
+mod whole;
 mod work;
 
 use std::process::ExitCode;
@@ -50,6 +51,9 @@ struct Options {
     /// Instead: how costs grow with keys, bytes, secret keys and connections; written to docs/benchmarks.md
     #[arg(long, group = "instead")]
     growth: bool,
+    /// Instead: counts a server's instructions for a whole request over a connection; needs valgrind
+    #[arg(long, group = "instead")]
+    whole: bool,
 }
 
 fn main() -> Result<ExitCode> {
@@ -62,6 +66,9 @@ fn main() -> Result<ExitCode> {
     }
     if options.growth {
         return growth::run();
+    }
+    if options.whole {
+        return whole::run();
     }
     if options.quick {
         (options.rounds, options.requests) = (1, 10_000);

@@ -183,6 +183,15 @@ fn succeed(command: &mut Command) -> Result<()> {
 }
 
 impl Peer {
+    /// The same under callgrind, which writes its count into `log`.
+    pub(crate) fn under_callgrind(&self, log: &Path) -> Self {
+        let mut arguments = vec!["--tool=callgrind".to_owned(), "--callgrind-out-file=/dev/null".to_owned()];
+        arguments.push(format!("--log-file={}", log.display()));
+        arguments.push(self.program.display().to_string());
+        arguments.extend(self.arguments.iter().cloned());
+        Self { program: "valgrind".into(), arguments, variables: self.variables.clone(), ..*self }
+    }
+
     /// Starts it on the server's core and waits until it listens.
     pub(crate) fn start(&self, cores: &Cores) -> Result<Running> {
         let (address, redis_address) = (free_address()?, free_address()?);
