@@ -56,6 +56,6 @@ pub use key_id::KeyId;
 pub use keyring::Keyring;
 pub use opened::Opened;
 pub use rejected::{Reason, Rejected};
-pub use sealer::Sealer;
+pub use sealer::{FreshNonce, Sealer};
 pub use secret_key::SecretKey;
 pub use times::{Limits, MAX_CLOCK_SKEW_SECONDS, Times};

@@ -62,6 +62,20 @@ impl Sealer {
         self.seal_as_text(payload, times, random_nonce)
     }
 
+    /// [`seal_text`](Self::seal_text) under a nonce that was drawn before, with what the caller drew beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TextTooLong`], [`Error::TooOld`].
+    pub fn seal_text_under(
+        &self,
+        nonce: FreshNonce,
+        payload: &[u8],
+        times: Times,
+    ) -> Result<String, Error> {
+        self.seal_as_text(payload, times, || Ok(nonce.0))
+    }
+
     /// [`seal`](Self::seal) under a given nonce, to reproduce test vectors.
     ///
     /// Two messages under one nonce, key and bound value give both away: never call this for real values.
@@ -219,6 +233,43 @@ impl fmt::Debug for Sealer {
     }
 }
 
+const NONCE_BYTES: usize = size_of::<Nonce>();
+
+/// A nonce from the operating system, for one message: whoever seals with it gives it away.
+pub struct FreshNonce(Nonce);
+
+impl FreshNonce {
+    /// Draws one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Random`].
+    pub fn draw() -> Result<Self, Error> {
+        Self::draw_beside::<0>().map(|(nonce, _)| nonce)
+    }
+
+    /// Draws one and, with the same system call, `N` bytes for the caller, such as an id: at most 40.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Random`].
+    pub fn draw_beside<const N: usize>() -> Result<(Self, [u8; N]), Error> {
+        const { assert!(NONCE_BYTES + N <= 64, "at most 40 bytes are drawn beside a nonce") };
+        let mut drawn = [0; 64];
+        let drawn = &mut drawn[..NONCE_BYTES + N];
+        getrandom::fill(drawn).map_err(Error::Random)?;
+        let (nonce, beside) = drawn.split_at(NONCE_BYTES);
+        let length = "both are as long as was drawn for them";
+        Ok((Self(nonce.try_into().expect(length)), beside.try_into().expect(length)))
+    }
+}
+
+impl fmt::Debug for FreshNonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FreshNonce(..)")
+    }
+}
+
 /// The key that a value commits to.
 struct Found {
     head: Head,
@@ -243,7 +294,5 @@ fn sealed_bytes(payload: &[u8]) -> usize {
 }
 
 fn random_nonce() -> Result<Nonce, Error> {
-    let mut nonce = Nonce::default();
-    getrandom::fill(&mut nonce).map_err(Error::Random)?;
-    Ok(nonce)
+    FreshNonce::draw().map(|fresh| fresh.0)
 }

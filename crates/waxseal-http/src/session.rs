@@ -174,7 +174,13 @@ impl SessionHandle {
     /// In states `store` and `mirrored` [`Error::Unavailable`] if the store has to be asked and does not answer:
     /// [`status_of`] makes it a 503. None in state `cookie`.
     pub async fn load(&self) -> Result<Session, Error> {
-        self.0.session.get_or_try_init(|| self.0.load()).await.cloned()
+        if !self.0.layer.shared.sessions.has_store()
+            && let Some(session) = self.ready()
+        {
+            return Ok(session);
+        }
+        // Boxed, because what a store needs to wait with would make the future of every handler larger.
+        Box::pin(self.0.session.get_or_try_init(|| self.0.load())).await.cloned()
     }
 
     /// The same without waiting; `None` if the store has to be asked.

@@ -4,7 +4,7 @@ use std::future::ready;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use waxseal_crypto::{Context, Keyring, Limits, Times};
+use waxseal_crypto::{Context, FreshNonce, Keyring, Limits, Times};
 
 use crate::content::Content;
 use crate::error::{Reason, Rejected};
@@ -370,16 +370,10 @@ impl Sessions {
     /// [`Error::Conflict`] and [`Error::Contended`], by which nothing was saved; and [`Error::Value`] or
     /// [`Error::TooLarge`] if a change cannot be made to what another request wrote meanwhile.
     pub async fn commit(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
-        let Some(server) = &self.server else { return self.commit_carried(session, now).await };
-        let (phase, draft) = {
-            let mut state = session.lock();
-            let phase = std::mem::replace(&mut state.phase, Phase::Sent);
-            (phase, (phase == Phase::Ended || state.accessed).then(|| Draft::of(&state)))
-        };
-        match (phase, draft) {
-            (Phase::Ended, Some(draft)) => Ok(server.end(draft.held.as_ref(), now.into()).await),
-            (Phase::Open, Some(draft)) => server.commit(draft, now.into()).await,
-            _ => Ok(Outcome::Keep),
+        match &self.server {
+            None => self.commit_carried(session, now).await,
+            // Boxed, so that a request whose session is in its cookie carries no room for waiting on a store.
+            Some(server) => Box::pin(commit_to(server, session, now)).await,
         }
     }
 
@@ -594,15 +588,18 @@ impl Sessions {
 
     fn seal(&self, state: &State, now: u64, earliest: u64) -> Result<Outcome, Error> {
         let limits = self.lifetimes.of(state.content.permanent);
-        let (id, created) = match state.carried() {
-            Some(carried) if !state.renewed => (carried.id, carried.times.created()),
-            _ => (random_id()?, now.max(earliest)),
+        let (id, created, nonce) = match state.carried() {
+            Some(carried) if !state.renewed => (carried.id, carried.times.created(), FreshNonce::draw()?),
+            _ => {
+                let (nonce, id) = FreshNonce::draw_beside()?;
+                (id, now.max(earliest), nonce)
+            }
         };
         let times = Times::new(created, now, limits.idle, limits.absolute);
         let mut payload = Vec::with_capacity(COOKIE_ID_BYTES + state.content.planned_size());
         payload.extend_from_slice(&id);
         state.content.write(&mut payload);
-        let token = state.ring.sealer().seal_text(&payload, times)?;
+        let token = state.ring.sealer().seal_text_under(nonce, &payload, times)?;
         let end = times.idle_end(limits).min(times.absolute_end(limits));
         let expires = state.content.permanent.then(|| system_time(end));
         Ok(Outcome::Set { token, expires })
@@ -788,6 +785,20 @@ impl State {
     }
 }
 
+/// [`Sessions::commit`] where a store keeps the sessions.
+async fn commit_to(server: &Server, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
+    let (phase, draft) = {
+        let mut state = session.lock();
+        let phase = std::mem::replace(&mut state.phase, Phase::Sent);
+        (phase, (phase == Phase::Ended || state.accessed).then(|| Draft::of(&state)))
+    };
+    match (phase, draft) {
+        (Phase::Ended, Some(draft)) => Ok(server.end(draft.held.as_ref(), now.into()).await),
+        (Phase::Open, Some(draft)) => server.commit(draft, now.into()).await,
+        _ => Ok(Outcome::Keep),
+    }
+}
+
 impl std::fmt::Debug for Snapshot<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Snapshot").field(self.ring.sealer()).finish()
@@ -811,12 +822,6 @@ impl std::fmt::Debug for Outcome {
             Self::Remove => f.write_str("Remove"),
         }
     }
-}
-
-fn random_id() -> Result<[u8; COOKIE_ID_BYTES], Error> {
-    let mut id = [0; COOKIE_ID_BYTES];
-    getrandom::fill(&mut id).map_err(Error::Random)?;
-    Ok(id)
 }
 
 /// Seconds after which activity is noted anew. Half of a very short idle time, or an active visitor's would run out

@@ -7,7 +7,8 @@
 use clap::Parser;
 use tokio::runtime::Builder;
 use waxseal::{
-    App, Request, Response, Result, Secrets, SessionState, Settings, context, folder, redirect, typed,
+    App, Request, Response, Result, Secrets, SessionState, Settings, StorePlace, context, folder, redirect,
+    typed,
 };
 
 /// Serves the benchmark's pages over plain HTTP on this machine, set up as for production.
@@ -19,14 +20,17 @@ struct Options {
     /// Where sessions live
     #[arg(long, value_enum, default_value_t)]
     state: SessionState,
+    /// Where states store and mirrored keep them: memory: or sqlite:PATH
+    #[arg(long)]
+    store: Option<StorePlace>,
     /// Threads that answer; one needs no thread beside the main one
     #[arg(long, default_value_t = 1)]
     workers: usize,
 }
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let Options { port, state, workers } = Options::parse();
-    let settings = Settings { port, session_state: state, ..Settings::default() };
+    let Options { port, state, store, workers } = Options::parse();
+    let settings = Settings { port, session_state: state, session_store: store, ..Settings::default() };
     let secrets = Secrets::from_env(&settings, "bench")?;
     let runtime = match workers {
         0 | 1 => Builder::new_current_thread().enable_all().build()?,

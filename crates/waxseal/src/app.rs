@@ -331,28 +331,39 @@ impl Shared {
         };
         let mut response = match answer {
             Ok(response) => response,
-            Err(error) => self.answer_to(error, &request).await,
+            // Boxed, because it hardly ever is there and would make every request's future larger.
+            Err(error) => Box::pin(self.answer_to(error, &request)).await,
         };
         if !self.hooks.after.is_empty() {
-            let answer = guard(self.limits.request_time, self.hooks.after(&request, response)).await;
-            response = match answer.unwrap_or_else(|failure| Err(failure.into())) {
-                Ok(response) => response,
-                Err(error) => {
-                    log(&error, &request);
-                    self.error_page(&error, &request).await
-                }
-            };
+            response = Box::pin(self.after(response, &request)).await;
         }
         if let Some(session) = request.asked_session()
             && let Err(error) = self.sessions.finish(session, &mut response).await
         {
-            let error = error.into();
-            log(&error, &request);
-            response = self.error_page(&error, &request).await;
-            // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
-            let _ = self.sessions.finish(session, &mut response).await;
+            response = Box::pin(self.unfinished(error.into(), &request, session)).await;
         }
         security_headers::apply(&self.security, response.headers_mut());
+        response
+    }
+
+    /// The answer as the hooks that run after a handler leave it.
+    async fn after(&self, response: Response, request: &Request) -> Response {
+        let answer = guard(self.limits.request_time, self.hooks.after(request, response)).await;
+        match answer.unwrap_or_else(|failure| Err(failure.into())) {
+            Ok(response) => response,
+            Err(error) => {
+                log(&error, request);
+                self.error_page(&error, request).await
+            }
+        }
+    }
+
+    /// The page that says that the session could not be committed.
+    async fn unfinished(&self, error: Error, request: &Request, session: &SessionHandle) -> Response {
+        log(&error, request);
+        let mut response = self.error_page(&error, request).await;
+        // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
+        let _ = self.sessions.finish(session, &mut response).await;
         response
     }
 

@@ -18,10 +18,10 @@ pub(crate) fn example(name: &str) -> Result<PathBuf> {
     build(&["--package", "waxseal", "--example", name], name)
 }
 
-/// The same with the cipher from `ring`, in a folder of its own: the two are wanted side by side.
-pub(crate) fn example_with_ring(name: &str) -> Result<PathBuf> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/ring");
-    build(&["--package", "waxseal", "--features", "ring", "--target-dir", folder, "--example", name], name)
+/// The same with a feature, in a folder of its own: it is wanted side by side with the one without.
+pub(crate) fn example_with(feature: &str, name: &str) -> Result<PathBuf> {
+    let folder = format!("{}/target/{feature}", env!("CARGO_MANIFEST_DIR"));
+    build(&["--package", "waxseal", "--features", feature, "--target-dir", &folder, "--example", name], name)
 }
 
 /// Builds the operators' program, which makes secret keys.
@@ -29,10 +29,10 @@ pub(crate) fn operators_program() -> Result<PathBuf> {
     build(&["--package", "waxseal", "--bin", "waxseal"], "waxseal")
 }
 
-/// Builds a peer.
-pub(crate) fn peer(name: &str) -> Result<PathBuf> {
+/// Builds a peer, which is in `peers` or `store-peers`.
+pub(crate) fn peer(package: &str, name: &str) -> Result<PathBuf> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    build(&["--manifest-path", manifest, "--package", "peers", "--bin", name], name)
+    build(&["--manifest-path", manifest, "--package", package, "--bin", name], name)
 }
 
 fn build(arguments: &[&str], name: &str) -> Result<PathBuf> {

@@ -12,6 +12,7 @@ mod measure;
 mod peer;
 mod process;
 mod report;
+mod whole;
 mod work;
 
 use std::process::ExitCode;
@@ -35,6 +36,9 @@ struct Options {
     /// Measures Flask too, on gunicorn and granian, installed with pip into this benchmark's target folder
     #[arg(long)]
     flask: bool,
+    /// Measures sessions in databases too: SQLite, and Redis if `redis-server` is there
+    #[arg(long)]
+    stores: bool,
     /// Only peers whose name contains one of these; the constant page always takes part. Writes nothing
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
@@ -47,6 +51,9 @@ struct Options {
     /// Instead: how costs grow with keys, bytes, secret keys and connections; written to docs/benchmarks.md
     #[arg(long, group = "instead")]
     growth: bool,
+    /// Instead: counts a server's instructions for a whole request over a connection; needs valgrind
+    #[arg(long, group = "instead")]
+    whole: bool,
 }
 
 fn main() -> Result<ExitCode> {
@@ -60,10 +67,13 @@ fn main() -> Result<ExitCode> {
     if options.growth {
         return growth::run();
     }
+    if options.whole {
+        return whole::run();
+    }
     if options.quick {
         (options.rounds, options.requests) = (1, 10_000);
     }
-    let peers = peer::all(options.flask, &options.only)?;
+    let peers = peer::all(options.flask, options.stores, &options.only)?;
     let results = measure::run(&peers, options.rounds.max(1), options.requests.max(1000))?;
     let report = report::report(&results, options.rounds);
     println!("{report}");

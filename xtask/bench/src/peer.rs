@@ -1,5 +1,6 @@
 //! The servers that are compared.
 
+use std::env;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -33,6 +34,10 @@ pub(crate) struct Peer {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     child: Child,
+    /// The Redis it uses. Its time is not the server's and is not counted.
+    redis: Option<Child>,
+    /// For its files, gone with it.
+    folder: PathBuf,
 }
 
 /// The peer whose page all others are compared with.
@@ -40,7 +45,7 @@ pub(crate) const CONSTANT: &str = "hyper, constant page";
 pub(crate) const OURS: &str = "Waxseal";
 
 /// Builds all peers, or those whose names contain one of `only`.
-pub(crate) fn all(flask: bool, only: &[String]) -> Result<Vec<Peer>> {
+pub(crate) fn all(flask: bool, stores: bool, only: &[String]) -> Result<Vec<Peer>> {
     let wanted = |name: &str| {
         let name = name.to_lowercase();
         only.is_empty() || name == CONSTANT || only.iter().any(|part| name.contains(&part.to_lowercase()))
@@ -58,7 +63,7 @@ pub(crate) fn all(flask: bool, only: &[String]) -> Result<Vec<Peer>> {
                 name,
                 made_of,
                 has_sessions: !name.starts_with("hyper"),
-                program: artifacts::peer(program)?,
+                program: artifacts::peer("peers", program)?,
                 arguments: vec!["PORT".to_owned()],
                 variables: Vec::new(),
             });
@@ -68,9 +73,13 @@ pub(crate) fn all(flask: bool, only: &[String]) -> Result<Vec<Peer>> {
         peers.push(ours()?);
         peers.push(Peer {
             name: "Waxseal, feature ring",
-            program: artifacts::example_with_ring("bench")?,
+            program: artifacts::example_with("ring", "bench")?,
             ..ours()?
         });
+    }
+    if stores {
+        let there = store_peers()?;
+        peers.extend(there.into_iter().filter(|peer| wanted(peer.name)));
     }
     if flask {
         peers.extend(flask_peers()?.into_iter().filter(|peer| wanted(peer.name)));
@@ -90,6 +99,49 @@ pub(crate) fn ours() -> Result<Peer> {
         arguments: ["--port", "PORT", "--state", "cookie", "--workers", "1"].map(str::to_owned).into(),
         variables: vec![("SECRET_KEY", String::from_utf8(key.stdout)?.trim().to_owned())],
     })
+}
+
+/// Servers that keep sessions in a database, which is empty at each start.
+fn store_peers() -> Result<Vec<Peer>> {
+    let theirs = |name, program, made_of, place: &str| -> Result<Peer> {
+        Ok(Peer {
+            name,
+            made_of,
+            has_sessions: true,
+            program: artifacts::peer("store-peers", program)?,
+            arguments: vec!["PORT".to_owned(), place.to_owned()],
+            variables: Vec::new(),
+        })
+    };
+    let program = artifacts::example_with("sqlite", "bench")?;
+    let ours = |name, state: &str, place: &str| -> Result<Peer> {
+        let mut peer = Peer { name, program: program.clone(), ..ours()? };
+        peer.arguments =
+            ["--port", "PORT", "--state", state, "--store", place, "--workers", "1"].map(str::to_owned).into();
+        Ok(peer)
+    };
+    // A line for Redis and PostgreSQL belongs here once `--store` knows them: `redis://127.0.0.1:REDIS`.
+    let mut peers = vec![
+        theirs(
+            "tower-sessions, SQLite",
+            "axum-tower-sqlite",
+            &["tower-sessions-sqlx-store", "sqlx"],
+            "FOLDER/sessions.db",
+        )?,
+        ours("Waxseal, store, SQLite", "store", "sqlite:FOLDER/sessions.db")?,
+        ours("Waxseal, mirrored, SQLite", "mirrored", "sqlite:FOLDER/sessions.db")?,
+    ];
+    if Command::new("redis-server").arg("--version").output().is_ok() {
+        peers.push(theirs(
+            "tower-sessions, Redis",
+            "axum-tower-redis",
+            &["tower-sessions-redis-store", "fred"],
+            "redis://127.0.0.1:REDIS",
+        )?);
+    } else {
+        eprintln!("left out: tower-sessions over Redis, which needs the package `redis-server`");
+    }
+    Ok(peers)
 }
 
 /// Flask under two servers, in a Python environment of its own.
@@ -131,29 +183,67 @@ fn succeed(command: &mut Command) -> Result<()> {
 }
 
 impl Peer {
+    /// The same under callgrind, which writes its count into `log`.
+    pub(crate) fn under_callgrind(&self, log: &Path) -> Self {
+        let mut arguments = vec!["--tool=callgrind".to_owned(), "--callgrind-out-file=/dev/null".to_owned()];
+        arguments.push(format!("--log-file={}", log.display()));
+        arguments.push(self.program.display().to_string());
+        arguments.extend(self.arguments.iter().cloned());
+        Self { program: "valgrind".into(), arguments, variables: self.variables.clone(), ..*self }
+    }
+
     /// Starts it on the server's core and waits until it listens.
     pub(crate) fn start(&self, cores: &Cores) -> Result<Running> {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = free.local_addr()?;
-        drop(free);
-        let port = address.port().to_string();
+        let (address, redis_address) = (free_address()?, free_address()?);
+        let folder = env::temp_dir().join(format!("waxseal-bench-{}", address.port()));
+        fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let redis = match self.arguments.iter().any(|argument| argument.contains("REDIS")) {
+            true => Some(start_redis(redis_address, &folder)?),
+            false => None,
+        };
         let mut command = Command::new(&self.program);
-        command.args(self.arguments.iter().map(|argument| argument.replace("PORT", &port)));
+        command.args(self.arguments.iter().map(|argument| {
+            argument
+                .replace("PORT", &address.port().to_string())
+                .replace("REDIS", &redis_address.port().to_string())
+                .replace("FOLDER", &folder.display().to_string())
+        }));
         command.envs(self.variables.iter().map(|(name, value)| (*name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let child =
             cores.on_servers(|| command.spawn())?.with_context(|| format!("starting {}", self.name))?;
-        let mut running = Running { address, child };
-        let start = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if let Some(status) = running.child.try_wait()? {
-                bail!("{} ended early, {status}", self.name);
-            }
-            ensure!(start.elapsed() < PATIENCE, "{} does not listen", self.name);
-            sleep(Duration::from_millis(20));
-        }
+        let mut running = Running { address, child, redis, folder };
+        listens(&mut running.child, address).context(self.name)?;
         Ok(running)
     }
+}
+
+/// A port of this machine that nobody uses now.
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// A Redis of our own, in memory alone, on the core of the load.
+fn start_redis(address: SocketAddr, folder: &Path) -> Result<Child> {
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
+    command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(folder);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("redis-server")?;
+    listens(&mut child, address).context("redis-server")?;
+    Ok(child)
+}
+
+/// Waits until somebody listens at `address`, for as long as `child` runs.
+fn listens(child: &mut Child, address: SocketAddr) -> Result<()> {
+    let start = Instant::now();
+    while TcpStream::connect(address).is_err() {
+        if let Some(status) = child.try_wait()? {
+            bail!("ended early, {status}");
+        }
+        ensure!(start.elapsed() < PATIENCE, "does not listen");
+        sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 impl Running {
@@ -163,17 +253,25 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// Asks it to end, so that it ends what it started itself; if it does not, makes it.
     fn drop(&mut self) {
-        let asked = Instant::now();
-        let _ = kill_process(self.process(), Signal::TERM);
-        while asked.elapsed() < PATIENCE {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            sleep(Duration::from_millis(10));
+        end(&mut self.child);
+        if let Some(redis) = &mut self.redis {
+            end(redis);
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Asks it to end, so that it ends what it started itself; if it does not, makes it.
+fn end(child: &mut Child) {
+    let asked = Instant::now();
+    let _ = kill_process(Pid::from_child(child), Signal::TERM);
+    while asked.elapsed() < PATIENCE {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }
