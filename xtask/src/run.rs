@@ -1,8 +1,8 @@
 //! `cargo xtask run`: the wizard, served for development.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::cargo::{become_command, cargo};
 
@@ -17,9 +17,13 @@ pub(crate) struct Options {
     /// Where a session's state lives: cookie, store or mirrored
     #[arg(long, default_value = "mirrored")]
     state: String,
-    /// The session store: sqlite:PATH or memory: [default: sqlite:.waxseal/sessions.db, in state cookie none]
+    /// The session store: sqlite:PATH, memory:, redis://HOST, redis-cluster://HOST,HOST or postgres://USER@HOST/DATABASE
+    /// [default: sqlite:.waxseal/sessions.db, in state cookie none]
     #[arg(long, value_name = "PLACE")]
     store: Option<String>,
+    /// So many servers, each a process of its own, on one port over one store
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    servers: u8,
     /// Build with optimisations and the templates built in
     #[arg(long, conflicts_with = "debug")]
     release: bool,
@@ -34,24 +38,68 @@ pub(crate) struct Options {
 /// Builds the wizard and becomes it: `cargo run` replaces itself with the program it built,
 /// so Ctrl-C and a SIGTERM reach the server directly.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let mut command = cargo();
-    command.args(["run", "--package", "wizard"]);
-    if options.release {
-        command.arg("--release");
+    if options.servers == 1 {
+        return become_command(&mut options.command("run"));
     }
-    // What is not said here is left to the wizard's own defaults and environment.
-    command.args(["--", "--development"]);
-    let port = options.port.map(|port| port.to_string());
-    for (flag, value) in [("--host", &options.host), ("--port", &port)] {
-        if let Some(value) = value {
-            command.args([flag, value]);
+    let apart = options.store.as_deref().is_some_and(|store| store.starts_with("memory:"));
+    ensure!(!apart, "memory is not shared by processes; choose another --store for --servers");
+    ensure!(options.port != Some(0), "several servers need one port; name it with --port");
+    let built = options.command("build").status().context("could not start cargo")?;
+    ensure!(built.success(), "the wizard does not build");
+    let mut servers = Vec::new();
+    for _ in 0..options.servers {
+        // Ctrl-C reaches all of them: they are of one group.
+        servers.push(options.command("run").arg("--share-port").spawn().context("could not start cargo")?);
+    }
+    let mut code = ExitCode::SUCCESS;
+    for server in &mut servers {
+        if !server.wait()?.success() {
+            code = ExitCode::FAILURE;
         }
     }
-    command.args(["--session-state", &options.state]);
-    let usual = (options.state != "cookie").then_some("sqlite:.waxseal/sessions.db");
-    if let Some(store) = options.store.as_deref().or(usual) {
-        command.args(["--session-store", store]);
+    Ok(code)
+}
+
+impl Options {
+    /// `cargo run` with all that the wizard is to know, or `cargo build` of the same program.
+    fn command(&self, verb: &str) -> Command {
+        let mut command = cargo();
+        command.args([verb, "--package", "wizard"]);
+        if self.release {
+            command.arg("--release");
+        }
+        // Nobody waits for the client of a server that is not used.
+        if let Some(feature) = self.store.as_deref().and_then(feature) {
+            command.args(["--features", feature]);
+        }
+        if verb == "run" {
+            self.pass_on(&mut command);
+        }
+        command
     }
-    command.args(&options.wizard);
-    become_command(&mut command)
+
+    /// What is not said here is left to the wizard's own defaults and environment.
+    fn pass_on(&self, command: &mut Command) {
+        command.args(["--", "--development", "--session-state", &self.state]);
+        let port = self.port.map(|port| port.to_string());
+        let usual = (self.state != "cookie").then_some("sqlite:.waxseal/sessions.db");
+        let store = self.store.as_deref().or(usual);
+        for (flag, value) in
+            [("--host", self.host.as_deref()), ("--port", port.as_deref()), ("--session-store", store)]
+        {
+            if let Some(value) = value {
+                command.args([flag, value]);
+            }
+        }
+        command.args(&self.wizard);
+    }
+}
+
+/// The wizard's feature for a store of this URL.
+fn feature(store: &str) -> Option<&'static str> {
+    match store.split(':').next() {
+        Some("redis" | "rediss" | "redis-cluster" | "rediss-cluster") => Some("wizard/redis"),
+        Some("postgres" | "postgresql") => Some("wizard/postgres"),
+        _ => None,
+    }
 }

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::head_timer::HeadTimer;
@@ -78,12 +78,32 @@ impl Server {
     /// [`ServerError::AddressInUse`], [`ServerError::PermissionDenied`], or [`ServerError::Bind`] for all else.
     pub async fn bind(address: impl Into<SocketAddr>) -> Result<Self, ServerError> {
         let address = address.into();
-        let listener = TcpListener::bind(address).await.map_err(|source| match source.kind() {
-            io::ErrorKind::AddrInUse => ServerError::AddressInUse { address, source },
-            io::ErrorKind::PermissionDenied => ServerError::PermissionDenied { address, source },
-            _ => ServerError::Bind { address, source },
-        })?;
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| ServerError::bind(address, source))?;
         Ok(Self::from_listener(listener))
+    }
+
+    /// Listens on `address` beside other processes that do so by this same call, of the same user (`SO_REUSEPORT`): the
+    /// system spreads new connections over them. One that ends takes its share of connections that are just being
+    /// made with it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`bind`](Self::bind); [`ServerError::Bind`] where the system has no such thing.
+    pub fn bind_shared(address: impl Into<SocketAddr>) -> Result<Self, ServerError> {
+        const WAITING: u32 = 1_024;
+        let address = address.into();
+        let listen = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            socket.set_reuseaddr(true)?;
+            #[cfg(unix)]
+            socket.set_reuseport(true)?;
+            #[cfg(not(unix))]
+            return Err(io::Error::from(io::ErrorKind::Unsupported));
+            socket.bind(address)?;
+            socket.listen(WAITING)
+        };
+        listen().map(Self::from_listener).map_err(|source| ServerError::bind(address, source))
     }
 
     /// Serves a listener that is there already.
@@ -323,6 +343,16 @@ pub enum ServerError {
     /// A listener from elsewhere cannot be used.
     #[error("the listener cannot be used")]
     Listener(#[source] io::Error),
+}
+
+impl ServerError {
+    fn bind(address: SocketAddr, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::AddressInUse { address, source },
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied { address, source },
+            _ => Self::Bind { address, source },
+        }
+    }
 }
 
 #[cfg(test)]

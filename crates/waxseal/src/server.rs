@@ -68,7 +68,11 @@ impl App {
         let counters = settings.admin_address.and_then(|_| counters::install());
         let reload = Reload::new(settings, self.name(), secrets);
         let service = self.service(settings, secrets.keyring()).await?;
-        let http = waxseal_http::Server::bind(address).await?.limits(service.limits());
+        let http = match settings.share_port {
+            true => waxseal_http::Server::bind_shared(address)?,
+            false => waxseal_http::Server::bind(address).await?,
+        };
+        let http = http.limits(service.limits());
         let address = http.local_addr()?;
         let admin = match settings.admin_address {
             None => None,

@@ -32,6 +32,9 @@ pub struct Settings {
     /// The port to listen on; 0 for any that is free.
     #[arg(long, env = "WAXSEAL_PORT", default_value_t = 5000)]
     pub port: u16,
+    /// Listens beside other processes of this program on the same port; the system spreads connections over them.
+    #[arg(long, env = "WAXSEAL_SHARE_PORT", value_parser = BoolishValueParser::new())]
+    pub share_port: bool,
     /// Runs for the developer alone: plain HTTP, templates reloaded, errors explained, a secret made and kept.
     /// Needs a loopback address.
     #[arg(long, env = "WAXSEAL_DEVELOPMENT", value_parser = BoolishValueParser::new())]
@@ -159,6 +162,7 @@ impl Default for Settings {
         Self {
             host: Ipv4Addr::LOCALHOST.into(),
             port: 5000,
+            share_port: false,
             development: false,
             secret_key_file: None,
             secret_reload_interval: 1,
