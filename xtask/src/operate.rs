@@ -21,7 +21,12 @@ pub(crate) struct Options {
 /// Hands over to the `waxseal` program, in the project's root.
 pub(crate) fn run(verb: &str, options: &Options) -> Result<ExitCode> {
     let mut command = cargo();
-    command.args(["run", "--quiet", "--package", "waxseal", "--bin", "waxseal", "--", verb]);
+    command.args(["run", "--quiet", "--package", "waxseal", "--bin", "waxseal"]);
+    let about_a_store = |argument: &OsString| argument.to_string_lossy().starts_with("--session-store");
+    if options.arguments.iter().any(about_a_store) {
+        command.args(["--features", "sqlite,redis,postgres"]);
+    }
+    command.args(["--", verb]);
     let given = |name: &str| {
         options.arguments.iter().any(|argument| {
             let argument = argument.to_string_lossy();

@@ -4,7 +4,7 @@ use std::future::ready;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use waxseal_crypto::{Context, FreshNonce, Keyring, Limits, Times};
+use waxseal_crypto::{Context, FreshNonce, KeyId, Keyring, Limits, Times};
 
 use crate::content::Content;
 use crate::error::{Reason, Rejected};
@@ -537,6 +537,23 @@ impl Sessions {
         now: SystemTime,
     ) -> Result<(usize, Option<Cursor>), Error> {
         self.server()?.rewrap_some(&self.ring(), after, limit, now.into()).await
+    }
+
+    /// How many of a part of the records, about `limit` of them, are sealed with this key, which is not the ring's first;
+    /// and where to go on. While there are any, the key must not go.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn count_sealed_by(
+        &self,
+        key: KeyId,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: SystemTime,
+    ) -> Result<(usize, Option<Cursor>), Error> {
+        let (server, ring) = (self.server()?, self.ring());
+        Ok(server.count_sealed_by(&ring, *key.as_bytes(), after, limit, now.into()).await?)
     }
 
     /// When the last of today's sessions will be over.

@@ -97,6 +97,24 @@ impl fmt::Debug for StorePlace {
     }
 }
 
+impl StorePlace {
+    /// The sessions of the app called `app` that are kept here, for tools that look after records: tokens are none of their
+    /// business.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Store`] if the store cannot be opened.
+    pub async fn records(&self, keyring: &Keyring, app: &str) -> Result<Sessions, StartError> {
+        let state = SessionState::Store;
+        let settings =
+            Settings { session_state: state, session_store: Some(self.clone()), ..Settings::default() };
+        match Place::open(&settings, app).await? {
+            Place::Store(state, make) => Ok(make(state, keyring, "", app)?),
+            Place::Cookie => unreachable!("the settings name a store"),
+        }
+    }
+}
+
 /// Makes sessions of a state over a store that is open.
 pub(crate) type MakeSessions = Box<
     dyn FnOnce(SessionState, &Keyring, &str, &str) -> Result<Sessions, waxseal_store::Error> + Send + Sync,

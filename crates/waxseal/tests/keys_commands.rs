@@ -273,3 +273,50 @@ fn private(path: &Path) -> bool {
 fn private(_: &Path) -> bool {
     true
 }
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn records_are_sealed_anew_before_their_key_may_go() {
+    const STORE: &str = "sqlite:sessions.db";
+    let folder = Folder::with_keys(&[2, 1]);
+    let path = folder.path("sessions.db");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let sessions = |keys: Keyring| {
+        let store = waxseal_store::SqliteStore::options(&path).open().unwrap();
+        Sessions::store(&keys, "__Host-session", "demo", store).unwrap()
+    };
+    let tokens: Vec<String> = runtime.block_on(async {
+        let (sessions, mut tokens, now) = (sessions(Keyring::new(secret(1))), Vec::new(), SystemTime::now());
+        for number in 0..1_200 {
+            let session = sessions.create();
+            session.insert("number", number).unwrap();
+            let Outcome::Set { token, .. } = sessions.commit(&session, now).await.unwrap() else { panic!() };
+            tokens.push(token);
+        }
+        tokens
+    });
+
+    let retire =
+        ["keys", "retire", &id(1), "--app", "demo", "--session-store", STORE, "--absolute-lifetime", "0"];
+    let refused = folder.run(&retire, "");
+    assert_eq!(refused.code, 3, "{}", refused.err);
+    assert!(refused.err.contains("1200 records in sqlite:sessions.db are sealed with"), "{}", refused.err);
+    let rewrapped = folder.json(&["keys", "rewrap", "--app", "demo", "--session-store", STORE], "", 0);
+    assert_eq!(rewrapped["rewrapped"], 1_200);
+    let again = folder.json(&["keys", "rewrap", "--app", "demo", "--session-store", STORE], "", 0);
+    assert_eq!(again["rewrapped"], 0);
+    // Nobody knows since when the key seals nothing: the first try notes it, and the wait here is none.
+    assert!(folder.run(&retire, "").err.contains("retire it in 0 seconds"));
+    let gone = folder.run(&retire, "");
+    assert_eq!((gone.code, &*gone.err), (0, ""), "{}", gone.out);
+
+    // Records are under the new key alone; tokens are sealed anew when their visitors come.
+    runtime.block_on(async {
+        let sessions = sessions(Keyring::new(secret(2)).with_fallback(secret(1)).unwrap());
+        let now = SystemTime::now();
+        for (number, token) in tokens.iter().enumerate().step_by(100) {
+            let opened = sessions.open(token.as_bytes(), waxseal_store::Access::Read, now).unwrap();
+            assert_eq!(opened.load(now).await.unwrap().get("number").unwrap(), Some(number));
+        }
+    });
+}

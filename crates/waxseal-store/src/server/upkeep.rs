@@ -98,4 +98,18 @@ impl Server {
         }
         Ok((done, page.next))
     }
+
+    /// How many of a part of the records that are not sealed with the ring's first key are sealed with this one, and
+    /// where to go on.
+    pub(crate) async fn count_sealed_by(
+        &self,
+        ring: &Ring,
+        kid: [u8; 4],
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Moment,
+    ) -> Result<(usize, Option<Cursor>), StoreError> {
+        let page = self.store.sealed_otherwise(ring.kid(), after, limit, now).await?;
+        Ok((page.items.iter().filter(|(_, record)| record.kid == kid).count(), page.next))
+    }
 }

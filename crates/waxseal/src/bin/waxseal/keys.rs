@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use waxseal::{KeyFile, KeyFileError, ListedKey, Retirement, Settings, words};
+use waxseal::{KeyFile, KeyFileError, ListedKey, Retirement, Settings, StorePlace, words};
 
-use crate::{Failure, place, print_json};
+use crate::{Failure, place, print_json, records};
 
 const EXAMPLES: &str = "\
 Examples, for a file that lies on several machines:
@@ -16,6 +16,8 @@ Examples, for a file that lies on several machines:
   waxseal keys promote 1f2e3d4c     2. it seals from now on; copy the file to every machine
   waxseal keys retire 5ae566ad      3. the old one goes, half a year later; copy the file to every machine
   waxseal keys list --json          for scripts
+Sessions on the server, before the third step:
+  waxseal keys rewrap --app NAME --session-store sqlite:data/sessions.db
 
 Copy FILE.rotation along with FILE: it says when keys were promoted, and which were revoked. It holds no key.";
 
@@ -56,6 +58,16 @@ enum Verb {
         revoke: bool,
         #[command(flatten)]
         lifetime: Lifetime,
+        /// Refuses while a record in this store is sealed with the key: sqlite:PATH, redis://HOST or
+        /// postgres://USER@HOST/DATABASE. Needs --app.
+        #[arg(long, value_name = "PLACE", requires = "app")]
+        session_store: Option<StorePlace>,
+    },
+    /// Seals the records in a session store with the key that seals now, a batch at a time. Needs --app.
+    Rewrap {
+        /// Where the records are: sqlite:PATH, redis://HOST or postgres://USER@HOST/DATABASE.
+        #[arg(long, env = "WAXSEAL_SESSION_STORE", value_name = "PLACE")]
+        session_store: StorePlace,
     },
 }
 
@@ -102,7 +114,25 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Verb::Retire { kid, revoke, lifetime } => {
+        Verb::Rewrap { session_store } => {
+            let app =
+                options.app.as_deref().ok_or_else(|| Failure::Usage("rewrap needs --app".to_owned()))?;
+            let done = records::rewrap(file.path(), session_store, app, now)?;
+            if options.json {
+                return print_json(&json!({ "store": session_store.to_string(), "rewrapped": done }));
+            }
+            println!("{done} records were sealed with another key, in {session_store}; none is now");
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Retire { kid, revoke, lifetime, session_store } => {
+            if let (Some(place), Some(app), false) = (session_store, &options.app, *revoke) {
+                let left = records::count(file.path(), place, app, kid, now)?;
+                if left > 0 {
+                    return Err(Failure::Refused(format!(
+                        "{left} records in {place} are sealed with {kid}; run `waxseal keys rewrap` first"
+                    )));
+                }
+            }
             let was_there = file.retire(kid, now, lifetime.longest()?, *revoke).map_err(failure)?;
             let (id, path) = (kid.to_ascii_lowercase(), file.path().display());
             if options.json {

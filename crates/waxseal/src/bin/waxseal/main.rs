@@ -7,6 +7,7 @@ mod inspect;
 mod keys;
 mod place;
 mod readable;
+mod records;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,62 @@
+//! The records of a session store, and the keys that they are sealed with.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use waxseal::{Secrets, Settings, StorePlace};
+use waxseal_crypto::KeyId;
+use waxseal_store::Sessions;
+
+use crate::Failure;
+
+/// Records that are looked at together.
+const BATCH: usize = 500;
+
+/// Seals all records with the first key of the file. How many were sealed with another.
+pub(crate) fn rewrap(file: &Path, place: &StorePlace, app: &str, now: SystemTime) -> Result<usize, Failure> {
+    waiting(async {
+        let (sessions, mut total, mut after) = (open(file, place, app).await?, 0, None);
+        loop {
+            let (done, next) = sessions.rewrap(after.as_ref(), BATCH, now).await?;
+            total += done;
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(total),
+            }
+        }
+    })
+}
+
+/// How many records are sealed with the key called `kid`, if that is not the first.
+pub(crate) fn count(
+    file: &Path,
+    place: &StorePlace,
+    app: &str,
+    kid: &str,
+    now: SystemTime,
+) -> Result<usize, Failure> {
+    let kid = u32::from_str_radix(kid, 16)
+        .map_err(|_| Failure::Usage("a key's id is eight hex digits".to_owned()))?;
+    let kid = KeyId::from_bytes(kid.to_be_bytes());
+    waiting(async {
+        let (sessions, mut total, mut after) = (open(file, place, app).await?, 0, None);
+        loop {
+            let (found, next) = sessions.count_sealed_by(kid, after.as_ref(), BATCH, now).await?;
+            total += found;
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(total),
+            }
+        }
+    })
+}
+
+async fn open(file: &Path, place: &StorePlace, app: &str) -> Result<Sessions, Failure> {
+    let secrets =
+        Secrets::from_file(file, &Settings { allow_weak_secret: true, ..Settings::default() }, app)?;
+    Ok(place.records(secrets.keyring(), app).await?)
+}
+
+fn waiting<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
