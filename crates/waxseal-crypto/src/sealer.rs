@@ -67,12 +67,7 @@ impl Sealer {
     /// # Errors
     ///
     /// [`Error::TextTooLong`], [`Error::TooOld`].
-    pub fn seal_text_under(
-        &self,
-        nonce: FreshNonce,
-        payload: &[u8],
-        times: Times,
-    ) -> Result<String, Error> {
+    pub fn seal_text_under(&self, nonce: FreshNonce, payload: &[u8], times: Times) -> Result<String, Error> {
         self.seal_as_text(payload, times, || Ok(nonce.0))
     }
 

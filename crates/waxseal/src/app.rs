@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use waxseal_crypto::Keyring;
-use waxseal_http::{Body, Clock, Found, Limits, Router, SessionLayer, guard, host, origin};
+use waxseal_http::{Body, Clock, Found, Limits, Router, SessionHandle, SessionLayer, guard, host, origin};
 use waxseal_store::{SessionStore, Sessions};
 use waxseal_templates::{Context, Folder, Templates, context};
 
