@@ -7,8 +7,8 @@
 use clap::Parser;
 use tokio::runtime::Builder;
 use waxseal::{
-    App, Request, Response, Result, Secrets, SessionState, Settings, StorePlace, context, folder, redirect,
-    typed,
+    App, Request, Response, Result, Secrets, SecurityHeaders, SessionState, Settings, StorePlace, context,
+    folder, redirect, typed,
 };
 
 /// Serves the benchmark's pages over plain HTTP on this machine, set up as for production.
@@ -23,13 +23,17 @@ struct Options {
     /// Where states store and mirrored keep them: memory: or sqlite:PATH
     #[arg(long)]
     store: Option<StorePlace>,
+    /// Sends the headers that a browser's protection wants, as an app does unless told otherwise; the servers that this
+    /// one is compared with send none
+    #[arg(long)]
+    security_headers: bool,
     /// Threads that answer; one needs no thread beside the main one
     #[arg(long, default_value_t = 1)]
     workers: usize,
 }
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let Options { port, state, store, workers } = Options::parse();
+    let Options { port, state, store, security_headers, workers } = Options::parse();
     let settings = Settings { port, session_state: state, session_store: store, ..Settings::default() };
     let secrets = Secrets::from_env(&settings, "bench")?;
     let runtime = match workers {
@@ -37,7 +41,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         _ => Builder::new_multi_thread().worker_threads(workers).enable_all().build()?,
     };
     runtime.block_on(async {
-        let server = app().bind(&settings, &secrets).await?;
+        let app = if security_headers { app() } else { app().security_headers(SecurityHeaders::none()) };
+        let server = app.bind(&settings, &secrets).await?;
         Ok(server.serve(std::future::pending()).await?)
     })
 }
