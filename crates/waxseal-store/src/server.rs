@@ -7,6 +7,8 @@ mod flights;
 pub(crate) mod freshness;
 mod load;
 mod mint;
+#[cfg(test)]
+mod model;
 mod near;
 mod owners;
 mod save;
@@ -25,6 +27,8 @@ pub use self::upkeep::Upkeep;
 
 use self::counts::Counts;
 use self::flights::Flights;
+#[cfg(test)]
+use self::freshness::Flaw;
 use self::freshness::Freshness;
 use self::load::Answer;
 use self::near::NearCache;
@@ -103,6 +107,19 @@ impl Server {
             let mut freshness = mirror.freshness;
             change(&mut freshness);
             *mirror = Mirror::new(freshness);
+        }
+    }
+
+    /// Breaks a rule on purpose.
+    #[cfg(test)]
+    pub(crate) fn break_rule(
+        &mut self,
+        flaw: Option<Flaw>,
+        clock: impl Fn() -> Moment + Send + Sync + 'static,
+    ) {
+        self.set_freshness(|freshness| freshness.flaw = flaw);
+        if let Some(mirror) = &self.mirror {
+            *mirror.clock.lock().expect("no test panics with it") = Some(Arc::new(clock));
         }
     }
 

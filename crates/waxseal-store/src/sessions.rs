@@ -478,6 +478,16 @@ impl Sessions {
         self.server()?.rewrap_some(&self.ring(), after, limit, now.into()).await
     }
 
+    /// Breaks a rule on purpose, or none; `clock` is this process's.
+    #[cfg(test)]
+    pub(crate) fn break_rule(
+        &mut self,
+        flaw: Option<crate::server::freshness::Flaw>,
+        clock: impl Fn() -> crate::Moment + Send + Sync + 'static,
+    ) {
+        self.server.as_mut().expect("only states on the server have such rules").break_rule(flaw, clock);
+    }
+
     fn server(&self) -> Result<&Server, Error> {
         self.server.as_ref().ok_or(Error::NoStore)
     }
