@@ -132,7 +132,7 @@ impl Server {
                     return Ok(Outcome::Keep);
                 }
                 Swap::Conflict => {}
-                Swap::Gone => return Err(self.missing(&write.old, now)),
+                Swap::Gone => return Err(self.missing()),
             }
         }
         Err(Error::Contended)
@@ -232,12 +232,13 @@ impl Server {
         match self.find(&draft.ring, &held.id, now).await? {
             Find::Living(living) => Ok(*living),
             Find::Renewed => Err(Error::Renewed),
-            Find::Absent | Find::Unreadable => Err(self.missing(&held.id.key(), now)),
+            Find::Absent | Find::Unreadable => Err(self.missing()),
         }
     }
 
-    fn missing(&self, key: &RecordKey, now: Moment) -> Error {
-        self.note_gone(key, self.confirm(now));
+    /// Not noted as gone: that is final, and this may be a record that a key still to come opens, or the marker of a
+    /// sign-in, whose old id must be met as one.
+    fn missing(&self) -> Error {
         self.counts.gone.increment(1);
         Error::Gone
     }
