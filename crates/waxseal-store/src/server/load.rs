@@ -75,12 +75,12 @@ impl Server {
             match answer {
                 Ok(Some(Found::Living(Confirmed { revision: found, life }))) if found == revision => {
                     let confirm = self.confirm(asked);
-                    mirror.near.confirmed(&key, &revision, confirm.at());
                     #[cfg(test)]
                     mirror.note_answer();
                     if !self.is_alive(&life, content.permanent, now) {
                         return Ok(self.gone(ring));
                     }
+                    mirror.near.confirmed(&key, &revision, confirm.at());
                     self.counts.confirmed.increment(1);
                     let mut held = token.held(revision);
                     let known = Known { confirm, life, kid: None };
@@ -88,6 +88,7 @@ impl Server {
                     return Ok(self.session(content, held, ring));
                 }
                 Ok(Some(Found::Living(Confirmed { revision: found, .. }))) => {
+                    mirror.near.confirmed(&key, &found, self.confirm(asked).at());
                     if found.counter() <= revision.counter() {
                         self.counts.gone_back.increment(1);
                         tracing::warn!(

@@ -40,7 +40,7 @@ fn run(setup: Setup, steps: &[Step], flaw: Option<Flaw>) -> Result<(), Broken> {
 fn take(world: &mut World, step: Step) -> Result<(), Broken> {
     let processes = world.processes.len();
     match step {
-        Step::Pass(millis) => world.clock.pass(millis),
+        Step::Pass(millis) => world.pass(millis)?,
         Step::Browse { browser, process, access, act } => {
             world.browse(browser, process % processes, access, act)?;
         }

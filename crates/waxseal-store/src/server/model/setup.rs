@@ -59,7 +59,7 @@ impl Setup {
         let ahead = prop_oneof![
             3 => Just(0_i64),
             1 => Just(700_i64),
-            1 => -30_000..=30_000_i64,
+            1 => -25_000..=25_000_i64,
         ];
         let in_time = proptest::collection::vec(Just(0_i64), 2..=3);
         let clocks = prop_oneof![in_time, proptest::collection::vec(ahead, 2..=3)];

@@ -28,6 +28,8 @@ pub(super) struct Call {
     pub(super) key: Option<RecordKey>,
     /// The caller's time before it was sent.
     pub(super) asked: Moment,
+    /// The true time of that.
+    sent: u64,
     work: Box<dyn FnMut(&MemoryStore) -> Told + Send>,
     fate: Arc<Mutex<Fate>>,
     /// What it told, once it was done.
@@ -88,6 +90,13 @@ impl Wire {
     pub(super) fn open(&self) -> Vec<usize> {
         let waits = |at: &usize| self.calls[*at].is_open();
         (0..self.calls.len()).filter(waits).collect()
+    }
+
+    /// Calls whose callers will have waited too long when it is `until`.
+    pub(super) fn overdue(&self, until: u64) -> Vec<usize> {
+        const PATIENCE_MILLIS: u64 = 10_000;
+        let is_overdue = |at: &usize| until > self.calls[*at].sent + PATIENCE_MILLIS;
+        self.open().into_iter().filter(is_overdue).collect()
     }
 
     /// Calls that were given up and not done, and may arrive yet.
@@ -174,8 +183,8 @@ impl Line {
         };
         let mut wire = self.wire();
         let (process, request, asked) = (self.process, wire.request, self.clock.now());
-        let (key, work) = (key.copied(), Box::new(work));
-        wire.calls.push(Call { process, request, kind, key, asked, work, fate, told: None, heard: None });
+        let (sent, key, work) = (self.clock.true_millis(), key.copied(), Box::new(work));
+        wire.calls.push(Call { process, request, kind, key, asked, sent, work, fate, told: None, heard: None });
         waiting
     }
 }

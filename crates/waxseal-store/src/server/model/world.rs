@@ -305,6 +305,19 @@ impl World {
         wire.answer(call, &self.clock);
     }
 
+    /// Time passes. A caller gives up after some seconds, as clients of stores do.
+    pub(super) fn pass(&mut self, millis: u64) -> Result<(), Broken> {
+        loop {
+            let overdue = self.wire().overdue(self.clock.true_millis() + millis);
+            if overdue.is_empty() {
+                self.clock.pass(millis);
+                return Ok(());
+            }
+            overdue.into_iter().for_each(|call| self.wire().lose(call, &self.clock));
+            self.poll_all()?;
+        }
+    }
+
     /// Everything under way comes to its end.
     pub(super) fn settle(&mut self) -> Result<(), Broken> {
         self.wire().is_away = false;
