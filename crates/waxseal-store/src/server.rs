@@ -16,8 +16,10 @@ mod token;
 mod upkeep;
 
 use std::pin::Pin;
+use std::sync::Arc;
+#[cfg(test)]
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub(crate) use self::find::Confirm;
@@ -26,6 +28,7 @@ pub(crate) use self::token::Token;
 pub use self::upkeep::Upkeep;
 
 use self::counts::Counts;
+use self::end::Unfinished;
 use self::flights::Flights;
 #[cfg(test)]
 use self::freshness::Flaw;
@@ -33,7 +36,7 @@ use self::freshness::Freshness;
 use self::load::Answer;
 use self::near::NearCache;
 use crate::any_store::AnyStore;
-use crate::{Lifetimes, Moment, RecordKey};
+use crate::{Lifetimes, Moment};
 
 /// Waits for so long; a timer of whatever runtime there is.
 pub(crate) type Pause = Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
@@ -68,8 +71,7 @@ pub(crate) struct Server {
     pub(crate) renew_every: Option<Duration>,
     pub(crate) when_away: WhenAway,
     pub(crate) pause: Option<Pause>,
-    /// Sessions that were ended while the store was away, still to be deleted there.
-    unfinished: Mutex<Vec<RecordKey>>,
+    unfinished: Unfinished,
     counts: Counts,
 }
 
@@ -97,7 +99,7 @@ impl Server {
             renew_every: None,
             when_away: WhenAway::default(),
             pause: None,
-            unfinished: Mutex::default(),
+            unfinished: Unfinished::default(),
             counts: Counts::new(),
         }
     }

@@ -76,6 +76,9 @@ impl Server {
         let mut id = id.clone();
         for _ in 0..MAX_HOPS {
             let key = id.key();
+            if self.unfinished.has(|| key) {
+                return Ok(Find::Absent);
+            }
             let found = self.store.load(&key, now).await?;
             let confirm = self.confirm(now);
             match found {

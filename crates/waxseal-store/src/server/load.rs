@@ -31,6 +31,9 @@ impl Server {
         access: Access,
         now: Moment,
     ) -> Result<Session, Box<Token>> {
+        if self.unfinished.has(|| token.id.key()) {
+            return Ok(self.gone(ring));
+        }
         let Some(mirror) = self.mirror.as_ref().filter(|_| access == Access::Read) else {
             return Err(Box::new(token));
         };
