@@ -51,6 +51,13 @@ impl Confirm {
 }
 
 impl Server {
+    /// Notes that the store is about to be asked.
+    pub(super) fn asking(&self, now: Moment) {
+        if let Some(near) = self.near() {
+            near.asking(now);
+        }
+    }
+
     /// A confirm that began at `now` and has been answered.
     pub(super) fn confirm(&self, now: Moment) -> Confirm {
         #[cfg(test)]

@@ -32,7 +32,8 @@ impl Server {
         now: Moment,
     ) -> Result<Session, Box<Token>> {
         if self.unfinished.has(|| token.id.key()) {
-            return Ok(self.gone(ring));
+            // It may be a sign-in's old id, whose new cookie must stay.
+            return Ok(self.gone(ring).read_only(ReadOnly::Ended));
         }
         let Some(mirror) = self.mirror.as_ref().filter(|_| access == Access::Read) else {
             return Err(Box::new(token));
@@ -66,14 +67,21 @@ impl Server {
         access: Access,
         now: Moment,
     ) -> Result<Session, Error> {
+        self.asking(now);
         let copy = token.copy.take();
         let brought = copy.as_ref().map(|(revision, _)| *revision);
         if let (Some(mirror), Some((revision, Some(content)))) = (&self.mirror, copy) {
             let key = token.id.key();
             let ask = || async { (self.store.confirm(&key, now).await, now) };
-            let (answer, asked) = match access {
-                Access::Read => mirror.flights.share(&key, ask).await,
-                Access::Change => ask().await,
+            // An answer that was asked before an end, or a change, that this process knows of comes too late for whoever
+            // came after; so does one that takes longer than the window.
+            let shares = access == Access::Read
+                && mirror.freshness.window > Duration::ZERO
+                && matches!(mirror.look(&token, &revision, &content, now), Seen::Good { .. });
+            let shared = if shares { Some(mirror.flights.share(&key, ask).await) } else { None };
+            let (answer, asked) = match shared.filter(|(_, asked)| mirror.freshness.is_fresh(*asked, now)) {
+                Some(shared) => shared,
+                None => ask().await,
             };
             match answer {
                 Ok(Some(Found::Living(Confirmed { revision: found, life }))) if found == revision => {
@@ -142,6 +150,7 @@ impl Server {
         permanent: bool,
         now: Moment,
     ) -> Result<Known, Error> {
+        self.asking(now);
         let found = self.store.confirm(&held.id.key(), now).await?;
         let confirm = self.confirm(now);
         match found {

@@ -50,6 +50,7 @@ struct Write {
 impl Server {
     /// Saves what was changed, and says what the browser should do with its token.
     pub(crate) async fn commit(&self, draft: Draft, now: Moment) -> Result<Outcome, Error> {
+        self.asking(now);
         match &draft.held {
             None if draft.content.is_blank() => Ok(Outcome::Keep),
             None if draft.log.is_empty() && !draft.renewed => Ok(Outcome::Keep),
