@@ -45,7 +45,9 @@ impl Server {
             }
             Ok(false) => {
                 // Ended before, or renewed by a sign-in whose new cookie must stay.
-                self.note_gone(&key, self.confirm(now));
+                if let Some(near) = self.near() {
+                    near.doubted(&key, now);
+                }
                 if held.known.is_some() { Outcome::Remove } else { Outcome::Keep }
             }
             Err(error) => {
@@ -54,7 +56,9 @@ impl Server {
                     "a session was ended and the store does not answer; it will be deleted, and until then other \
                      servers may show its copies for as long as the grace"
                 );
-                self.note_gone(&key, self.confirm(now));
+                if let Some(near) = self.near() {
+                    near.doubted(&key, now);
+                }
                 let mut unfinished = self.unfinished.lock();
                 if unfinished.len() < MAX_UNFINISHED {
                     unfinished.insert(key);

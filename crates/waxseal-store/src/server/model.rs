@@ -21,7 +21,9 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 
 use self::rules::Broken;
 use self::setup::{Setup, Step};
+use self::visit::Act;
 use self::world::World;
+use super::Access;
 use super::freshness::Flaw;
 
 const STEPS: usize = 60;
@@ -54,6 +56,18 @@ fn take(world: &mut World, step: Step) -> Result<(), Broken> {
                 if matches!(step, Step::ReplayAtOnce { .. }) {
                     world.go(at)?;
                 }
+            }
+        }
+        Step::Overtake { token, process, access, act } => {
+            if let Some(token) = pick(token, &world.tokens).cloned() {
+                let process = process % processes;
+                let slow = world.begin(None, Some(token.clone()), process, Access::Read, Act::Look)?;
+                world.arrive(slow);
+                let quick = world.begin(None, Some(token.clone()), process, access, act)?;
+                world.go(quick)?;
+                world.go(slow)?;
+                let last = world.begin(None, Some(token), process, Access::Read, Act::Look)?;
+                world.go(last)?;
             }
         }
         Step::Perform(number) => {

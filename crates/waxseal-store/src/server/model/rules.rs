@@ -2,6 +2,7 @@
 
 use super::setup::Setup;
 use super::visit::{Act, How, Shown};
+use super::wire::Kind;
 use super::world::{Sent, Sum, World};
 use crate::{Access, Error, Moment, Outcome};
 
@@ -90,8 +91,9 @@ fn judge_shown(world: &World, at: usize, shown: &Shown) -> Result<(), Broken> {
             );
             hold!("an unsafe method asks first", request.access == Access::Read, "{shown:?}");
             let newer = wire.calls.iter().find(|call| {
-                let told = call.told.filter(|_| call.was_answered() && call.process == request.process);
-                told.is_some_and(|told| {
+                // What became of a lost write is asked about that write alone.
+                let is_noted = call.kind != Kind::Confirm && call.process == request.process;
+                call.told.filter(|_| is_noted && call.was_answered()).is_some_and(|told| {
                     told.key.is_some_and(|key| key.handle() == shown.key.handle())
                         && told.revision.is_some_and(|revision| revision.counter() > shown.revision.counter())
                 })
@@ -131,11 +133,10 @@ fn judge_shown(world: &World, at: usize, shown: &Shown) -> Result<(), Broken> {
 fn judge_stranger(world: &World, at: usize, is_renewed: bool) -> Result<(), Broken> {
     let request = &world.requests[at];
     let Some(token) = &request.token else { return Ok(()) };
-    let now = world.clock.true_millis();
     let wire = world.wire();
-    let apart = world.setup.apart_millis();
-    // For so long an old id leads to the new one, by whatever clock; not at all if a clock is that wrong.
-    let is_followed = wire.truth.moved(&token.key).is_none_or(|moved| now + apart < moved + 20_000);
+    // For so long an old id leads to the new one, since the renewal was sent.
+    let followed = |moved| is_within(request.at, 20_000, moved);
+    let is_followed = wire.truth.moved(&token.key).is_none_or(followed);
     let signed_out = world.signed_out.iter().any(|key| key.handle() == token.key.handle());
     hold!(
         "a living session's visitor is no stranger",
@@ -173,12 +174,11 @@ pub(super) fn judge_answer(
             sent.sealed
         );
         if let Some(token) = request.token.as_ref().filter(|_| notes.loaded == Some(None)) {
-            // For a minute there is a marker that says so, by the clock of whoever left it.
+            // There is a marker that says so, for a minute since it was sent, by the clock of whoever left it.
             let since = wire.truth.left_behind(&token.key);
-            let apart = world.setup.apart_millis();
-            let is_marked = since.is_some_and(|since| {
-                request.begun > since && world.clock.true_millis() + apart < since + 60_000
-            });
+            let most = 45_000_u64.saturating_sub(world.setup.apart_millis());
+            let is_marked = since
+                .is_some_and(|since| (since + 1..since + most).contains(&request.begun));
             hold!("a stranger by an old id gets no cookie", !is_marked, "{:?} after {since:?}", request.act);
         }
     }

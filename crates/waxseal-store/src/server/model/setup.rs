@@ -31,6 +31,8 @@ pub(super) enum Step {
     Replay { token: usize, process: usize, access: Access, act: Act },
     /// The same, and it goes all its way.
     ReplayAtOnce { token: usize, process: usize, access: Access, act: Act },
+    /// Somebody reads, and while the answer is on its way, an act overtakes it.
+    Overtake { token: usize, process: usize, access: Access, act: Act },
     /// A call arrives at the store.
     Perform(usize),
     /// A call is done and answered.
@@ -88,6 +90,7 @@ impl Step {
             5 => (browser(), visit()).prop_map(|(browser, (process, access, act))| Self::Visit { browser, process, access, act }),
             2 => (number(), visit()).prop_map(|(token, (process, access, act))| Self::Replay { token, process, access, act }),
             4 => (number(), visit()).prop_map(|(token, (process, access, act))| Self::ReplayAtOnce { token, process, access, act }),
+            2 => (number(), visit()).prop_map(|(token, (process, access, act))| Self::Overtake { token, process, access, act }),
             3 => number().prop_map(Self::Perform),
             6 => number().prop_map(Self::Deliver),
             1 => number().prop_map(Self::Lose),

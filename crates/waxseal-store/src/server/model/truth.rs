@@ -3,7 +3,7 @@
 use super::clock::Clock;
 use super::wire::ByKey;
 use crate::record::{Found, Record};
-use crate::{Handle, RecordKey};
+use crate::{Handle, Moment, RecordKey};
 
 #[derive(Default)]
 pub(super) struct Truth {
@@ -16,7 +16,7 @@ pub(super) struct Truth {
 struct State {
     /// When, and by which call.
     ended: Option<(u64, usize)>,
-    moved: Option<(RecordKey, u64)>,
+    moved: Option<(RecordKey, Moment)>,
 }
 
 impl Truth {
@@ -39,7 +39,7 @@ impl Truth {
                 }
                 Some(Found::Renewed(trace)) if trace.pointer.is_some() => {
                     let to = trace.pointer.expect("it was just looked at").to;
-                    state.moved.get_or_insert((to, clock.true_millis()));
+                    state.moved.get_or_insert((to, trace.renewed));
                 }
                 // Where it moved to, it may have ended.
                 None if state.moved.is_some() => {}
@@ -61,9 +61,10 @@ impl Truth {
         }
     }
 
-    /// When the session moved on from this id, first.
-    pub(super) fn moved(&self, key: &RecordKey) -> Option<u64> {
-        self.keys.get(key)?.moved.map(|(_, at)| at)
+    /// When the session moved on from this id, or from one that it moved to: the first time, as it was sent.
+    pub(super) fn moved(&self, key: &RecordKey) -> Option<Moment> {
+        let (to, at) = self.keys.get(key)?.moved?;
+        Some(self.moved(&to).map_or(at, |next| next.min(at)))
     }
 
     /// The ids that ended by this call.

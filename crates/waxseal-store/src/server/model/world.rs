@@ -69,6 +69,8 @@ pub(super) struct Request {
     pub(super) access: Access,
     pub(super) act: Act,
     pub(super) begun: u64,
+    /// The same, by its process's clock.
+    pub(super) at: Moment,
     /// What its process had been told is ended.
     pub(super) refused_before: HashSet<RecordKey>,
     pub(super) acknowledged_before: i64,
@@ -162,7 +164,7 @@ impl World {
         let sum = token.as_ref().and_then(|token| self.sums.get(&token.key.handle()));
         let acknowledged_before = sum.map_or(0, |sum| sum.acknowledged);
         let future = Some(Box::pin(visit(serving, text, access, act, notes.clone())) as Pin<Box<_>>);
-        let begun = self.clock.true_millis();
+        let (begun, local) = (self.clock.true_millis(), self.processes[process].clock.now());
         let refused = self.refused.iter().filter(|(at, _)| *at == process);
         let refused_before = refused.map(|(_, key)| *key).collect();
         self.requests.push(Request {
@@ -172,6 +174,7 @@ impl World {
             access,
             act,
             begun,
+            at: local,
             refused_before,
             acknowledged_before,
             is_serial,
@@ -361,14 +364,25 @@ impl World {
         Ok(())
     }
 
+    /// What a request asks arrives, and is not answered yet.
+    pub(super) fn arrive(&mut self, at: usize) {
+        let mut wire = self.wire();
+        let mine: Vec<_> = wire.open().into_iter().filter(|call| wire.calls[*call].request == at).collect();
+        mine.into_iter().for_each(|call| wire.perform(call, &self.clock));
+    }
+
     /// A request goes all its way, with whatever it waits for.
     pub(super) fn go(&mut self, at: usize) -> Result<(), Broken> {
         while self.is_under_way(at) {
-            let process = self.requests[at].process;
-            let wire = self.wire();
-            let open: Vec<_> =
-                wire.open().into_iter().filter(|call| wire.calls[*call].process == process).collect();
+            let (wire, shared) = (self.wire(), self.shared(at));
+            let (mine, others): (Vec<_>, Vec<_>) = wire
+                .open()
+                .into_iter()
+                .filter(|call| shared(&wire.calls[*call]))
+                .partition(|call| wire.calls[*call].request == at);
             drop(wire);
+            // Another's only if it waits for that.
+            let open = if mine.is_empty() { others } else { mine };
             if open.is_empty() {
                 break;
             }
