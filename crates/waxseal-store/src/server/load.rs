@@ -137,7 +137,7 @@ impl Server {
                     && self.when_away == WhenAway::Anonymous =>
             {
                 tracing::warn!(%error, "the session store does not answer; the visitor is shown as a stranger");
-                Ok(self.stranger(ring).read_only(ReadOnly::Outage))
+                Ok(Self::to_end(ring, token))
             }
             Err(error) => Err(error.into()),
         }
