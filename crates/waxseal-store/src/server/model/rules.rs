@@ -49,7 +49,8 @@ fn judge_shown(world: &World, at: usize, shown: &Shown) -> Result<(), Broken> {
     );
     if let Some(ended) = wire.truth.ended(&token.key) {
         // Copies are stamped by their process's clock. Where they are not trusted, what this process asked counts.
-        let apart = if request.trusts_copies || shown.how == How::Outage { world.setup.apart_millis() } else { 0 };
+        let apart =
+            if request.trusts_copies || shown.how == How::Outage { world.setup.apart_millis() } else { 0 };
         let (begun, grace) = (request.begun, millis(Setup::GRACE));
         match shown.how {
             How::Outage => hold!(
@@ -77,7 +78,8 @@ fn judge_shown(world: &World, at: usize, shown: &Shown) -> Result<(), Broken> {
     let knows = |span: u64| {
         wire.calls.iter().any(|call| {
             let told = call.told.filter(|_| call.was_answered() && call.process == request.process);
-            let same = told.is_some_and(|told| told.key == Some(token.key) && told.revision == Some(token.revision));
+            let same =
+                told.is_some_and(|told| told.key == Some(token.key) && told.revision == Some(token.revision));
             same && is_within(shown.at, span, call.asked)
         })
     };
@@ -166,7 +168,13 @@ pub(super) fn judge_answer(
                 || call.request == at && call.kind.writes() && call.told.is_some()
         });
         let last = confirms.map(|call| call.asked).max();
-        hold!("no token is minted by a request that did not confirm", last.is_some(), "{:?} {:?}", request.act, sent.key);
+        hold!(
+            "no token is minted by a request that did not confirm",
+            last.is_some(),
+            "{:?} {:?}",
+            request.act,
+            sent.key
+        );
         hold!(
             "a token's sealed time is a confirm's, never later",
             last.is_some_and(|last| sent.sealed <= last),
@@ -177,8 +185,7 @@ pub(super) fn judge_answer(
             // There is a marker that says so, for a minute since it was sent, by the clock of whoever left it.
             let since = wire.truth.left_behind(&token.key);
             let most = 45_000_u64.saturating_sub(world.setup.apart_millis());
-            let is_marked = since
-                .is_some_and(|since| (since + 1..since + most).contains(&request.begun));
+            let is_marked = since.is_some_and(|since| (since + 1..since + most).contains(&request.begun));
             hold!("a stranger by an old id gets no cookie", !is_marked, "{:?} after {since:?}", request.act);
         }
     }
@@ -191,7 +198,8 @@ pub(super) fn judge_answer(
     }
     hold!(
         "a failed request saves nothing",
-        request.act != Act::AddAndFail || wire.calls.iter().all(|call| call.request != at || !call.kind.writes()),
+        request.act != Act::AddAndFail
+            || wire.calls.iter().all(|call| call.request != at || !call.kind.writes()),
         "{result:?}"
     );
     Ok(())

@@ -24,15 +24,40 @@ pub(super) enum Step {
     /// Time passes, in milliseconds.
     Pass(u64),
     /// A browser sends a request.
-    Browse { browser: usize, process: usize, access: Access, act: Act },
+    Browse {
+        browser: usize,
+        process: usize,
+        access: Access,
+        act: Act,
+    },
     /// A browser sends a request, and it goes all its way.
-    Visit { browser: usize, process: usize, access: Access, act: Act },
+    Visit {
+        browser: usize,
+        process: usize,
+        access: Access,
+        act: Act,
+    },
     /// Somebody uses a copy of a token.
-    Replay { token: usize, process: usize, access: Access, act: Act },
+    Replay {
+        token: usize,
+        process: usize,
+        access: Access,
+        act: Act,
+    },
     /// The same, and it goes all its way.
-    ReplayAtOnce { token: usize, process: usize, access: Access, act: Act },
+    ReplayAtOnce {
+        token: usize,
+        process: usize,
+        access: Access,
+        act: Act,
+    },
     /// Somebody reads, and while the answer is on its way, an act overtakes it.
-    Overtake { token: usize, process: usize, access: Access, act: Act },
+    Overtake {
+        token: usize,
+        process: usize,
+        access: Access,
+        act: Act,
+    },
     /// A call arrives at the store.
     Perform(usize),
     /// A call is done and answered.
@@ -44,7 +69,10 @@ pub(super) enum Step {
     HangUp(usize),
     Away(bool),
     Upkeep(usize),
-    Promote { process: usize, ring: usize },
+    Promote {
+        process: usize,
+        ring: usize,
+    },
 }
 
 impl Setup {

@@ -184,7 +184,18 @@ impl Line {
         let mut wire = self.wire();
         let (process, request, asked) = (self.process, wire.request, self.clock.now());
         let (sent, key, work) = (self.clock.true_millis(), key.copied(), Box::new(work));
-        wire.calls.push(Call { process, request, kind, key, asked, sent, work, fate, told: None, heard: None });
+        wire.calls.push(Call {
+            process,
+            request,
+            kind,
+            key,
+            asked,
+            sent,
+            work,
+            fate,
+            told: None,
+            heard: None,
+        });
         waiting
     }
 }
@@ -322,8 +333,7 @@ impl SessionStore for Line {
         at: Moment,
     ) -> Result<bool, Cut> {
         let (key, revision, sealed) = (*key, *revision, sealed.to_vec());
-        let work =
-            move |store: &MemoryStore| now(store.rewrap(&key, &revision, kid, &sealed, at)).unwrap();
+        let work = move |store: &MemoryStore| now(store.rewrap(&key, &revision, kid, &sealed, at)).unwrap();
         self.call(Kind::Rewrap, Some(&key), work, nothing).await
     }
 

@@ -248,7 +248,8 @@ impl World {
         browser.under_way -= 1;
         if request.act == Act::Add && result.is_ok() {
             let sum = shown.map_or(1, |shown| shown.sum + 1);
-            let handle = sent.as_ref().map(|sent| sent.key.handle()).or(shown.map(|shown| shown.key.handle()));
+            let handle =
+                sent.as_ref().map(|sent| sent.key.handle()).or(shown.map(|shown| shown.key.handle()));
             browser.wrote = handle.filter(|_| was_serial).map(|handle| (handle, sum));
         }
         match (sent, result) {
@@ -348,7 +349,9 @@ impl World {
         rules::judge_ends(self)?;
         for (handle, sum) in self.sums.clone() {
             let Some(key) = self.wire().truth.lives_at(handle) else { continue };
-            let Some(token) = self.tokens.iter().rev().find(|sent| sent.key == key).cloned() else { continue };
+            let Some(token) = self.tokens.iter().rev().find(|sent| sent.key == key).cloned() else {
+                continue;
+            };
             let at = self.begin(None, Some(token), 0, Access::Change, Act::Look)?;
             self.settle()?;
             rules::judge_sum(self, at, sum)?;
