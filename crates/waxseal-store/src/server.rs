@@ -7,6 +7,8 @@ mod flights;
 pub(crate) mod freshness;
 mod load;
 mod mint;
+#[cfg(test)]
+mod model;
 mod near;
 mod owners;
 mod save;
@@ -14,8 +16,10 @@ mod token;
 mod upkeep;
 
 use std::pin::Pin;
+use std::sync::Arc;
+#[cfg(test)]
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub(crate) use self::find::Confirm;
@@ -25,12 +29,15 @@ pub use self::upkeep::Upkeep;
 pub(crate) use self::upkeep::purge;
 
 use self::counts::Counts;
+use self::end::Unfinished;
 use self::flights::Flights;
+#[cfg(test)]
+use self::freshness::Flaw;
 use self::freshness::Freshness;
 use self::load::Answer;
 use self::near::NearCache;
 use crate::any_store::AnyStore;
-use crate::{Lifetimes, Moment, RecordKey};
+use crate::{Lifetimes, Moment};
 
 /// Waits for so long; a timer of whatever runtime there is.
 pub(crate) type Pause = Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
@@ -65,8 +72,7 @@ pub(crate) struct Server {
     pub(crate) renew_every: Option<Duration>,
     pub(crate) when_away: WhenAway,
     pub(crate) pause: Option<Pause>,
-    /// Sessions that were ended while the store was away, still to be deleted there.
-    unfinished: Mutex<Vec<RecordKey>>,
+    unfinished: Unfinished,
     counts: Counts,
 }
 
@@ -94,7 +100,7 @@ impl Server {
             renew_every: None,
             when_away: WhenAway::default(),
             pause: None,
-            unfinished: Mutex::default(),
+            unfinished: Unfinished::default(),
             counts: Counts::new(),
         }
     }
@@ -104,6 +110,19 @@ impl Server {
             let mut freshness = mirror.freshness;
             change(&mut freshness);
             *mirror = Mirror::new(freshness);
+        }
+    }
+
+    /// Breaks a rule on purpose.
+    #[cfg(test)]
+    pub(crate) fn break_rule(
+        &mut self,
+        flaw: Option<Flaw>,
+        clock: impl Fn() -> Moment + Send + Sync + 'static,
+    ) {
+        self.set_freshness(|freshness| freshness.flaw = flaw);
+        if let Some(mirror) = &self.mirror {
+            *mirror.clock.lock().expect("no test panics with it") = Some(Arc::new(clock));
         }
     }
 

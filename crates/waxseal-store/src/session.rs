@@ -85,6 +85,8 @@ pub(crate) enum Phase {
 pub(crate) enum ReadOnly {
     /// It came with an id that a renewal has replaced: a slow answer must not displace the new cookie.
     Renewed,
+    /// Somebody signed out with this id, and the store is still to be told.
+    Ended,
     /// The store is away.
     Outage,
 }
@@ -535,7 +537,7 @@ impl Phase {
             Self::Open | Self::Ended | Self::RolledBack => Ok(()),
             Self::Sent => Err(Error::Sent),
             // The browser may forget its cookie, also while nobody can be told. Another's newer one stays.
-            Self::ReadOnly(ReadOnly::Outage) => Ok(()),
+            Self::ReadOnly(ReadOnly::Outage | ReadOnly::Ended) => Ok(()),
             Self::ReadOnly(ReadOnly::Renewed) => Err(Error::Renewed),
         }
     }
@@ -545,6 +547,7 @@ impl From<ReadOnly> for Error {
     fn from(why: ReadOnly) -> Self {
         match why {
             ReadOnly::Renewed => Self::Renewed,
+            ReadOnly::Ended => Self::Gone,
             ReadOnly::Outage => Self::Unconfirmed,
         }
     }

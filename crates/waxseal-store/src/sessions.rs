@@ -562,6 +562,16 @@ impl Sessions {
         Moment::from_millis(unix_seconds(now).saturating_add(longest).saturating_mul(1_000))
     }
 
+    /// Breaks a rule on purpose, or none; `clock` is this process's.
+    #[cfg(test)]
+    pub(crate) fn break_rule(
+        &mut self,
+        flaw: Option<crate::server::freshness::Flaw>,
+        clock: impl Fn() -> crate::Moment + Send + Sync + 'static,
+    ) {
+        self.server.as_mut().expect("only states on the server have such rules").break_rule(flaw, clock);
+    }
+
     fn server(&self) -> Result<&Server, Error> {
         self.server.as_ref().ok_or(Error::NoStore)
     }

@@ -27,10 +27,13 @@
 //! # });
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! For whoever tests an app that uses a store there is [`FaultyStore`], which fails when it is told to.
 
 mod arena;
 mod contract;
 mod expiry;
+mod faulty;
 mod keys;
 mod owners;
 mod races;
@@ -41,6 +44,8 @@ mod sample;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+
+pub use self::faulty::{FaultyError, FaultyStore, Operation, Turn};
 
 use self::arena::Arena;
 use self::run::{block_on, caught};

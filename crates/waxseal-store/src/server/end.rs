@@ -1,16 +1,34 @@
 //! Ending a session.
 
-use std::sync::PoisonError;
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Server;
 use super::find::is_outage;
-use crate::Moment;
 use crate::error::StoreError;
 use crate::origin::Held;
 use crate::sessions::Outcome;
+use crate::{Moment, RecordKey};
 
 /// Endings that wait for a store that is away. More are only logged: the record lives until it expires.
 const MAX_UNFINISHED: usize = 10_000;
+
+/// Sessions that were ended while the store was away, still to be deleted there. Refused here meanwhile, also once the
+/// store is back.
+#[derive(Default)]
+pub(super) struct Unfinished(Mutex<HashSet<RecordKey>>);
+
+impl Unfinished {
+    /// `key` is asked for only if there is any.
+    pub(super) fn has(&self, key: impl FnOnce() -> RecordKey) -> bool {
+        let keys = self.lock();
+        !keys.is_empty() && keys.contains(&key())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<RecordKey>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Server {
     /// Ends the session, whatever writes are under way. If the store is away, the browser forgets its token, this
@@ -27,7 +45,9 @@ impl Server {
             }
             Ok(false) => {
                 // Ended before, or renewed by a sign-in whose new cookie must stay.
-                self.note_gone(&key, self.confirm(now));
+                if let Some(near) = self.near() {
+                    near.doubted(&key, now);
+                }
                 if held.known.is_some() { Outcome::Remove } else { Outcome::Keep }
             }
             Err(error) => {
@@ -36,10 +56,12 @@ impl Server {
                     "a session was ended and the store does not answer; it will be deleted, and until then other \
                      servers may show its copies for as long as the grace"
                 );
-                self.note_gone(&key, self.confirm(now));
-                let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(near) = self.near() {
+                    near.doubted(&key, now);
+                }
+                let mut unfinished = self.unfinished.lock();
                 if unfinished.len() < MAX_UNFINISHED {
-                    unfinished.push(key);
+                    unfinished.insert(key);
                 } else {
                     tracing::error!(
                         "too many sessions were ended while the store is away; some live until they expire"
@@ -52,14 +74,22 @@ impl Server {
 
     /// Deletes the sessions that were ended while the store was away. How many are still to be deleted.
     pub(crate) async fn finish_ends(&self, now: Moment) -> Result<usize, StoreError> {
-        loop {
-            let next = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let Some(key) = next else { return Ok(0) };
-            if let Err(error) = self.store.delete(&key, now).await {
-                let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
-                unfinished.push(key);
-                return if is_outage(&error) { Ok(unfinished.len()) } else { Err(error) };
+        let mut failed = None;
+        let keys: Vec<_> = self.unfinished.lock().iter().copied().collect();
+        for key in keys {
+            match self.store.delete(&key, now).await {
+                Ok(ended) => {
+                    if let Some(near) = self.near().filter(|_| ended) {
+                        near.ended(key.handle(), now);
+                    }
+                    self.unfinished.lock().remove(&key);
+                }
+                Err(error) if is_outage(&error) => break,
+                // The others must not wait for one that the store refuses.
+                Err(error) => failed = Some(error),
             }
         }
+        let left = self.unfinished.lock().len();
+        failed.map_or(Ok(left), Err)
     }
 }

@@ -51,6 +51,13 @@ impl Confirm {
 }
 
 impl Server {
+    /// Notes that the store is about to be asked.
+    pub(super) fn asking(&self, now: Moment) {
+        if let Some(near) = self.near() {
+            near.asking(now);
+        }
+    }
+
     /// A confirm that began at `now` and has been answered.
     pub(super) fn confirm(&self, now: Moment) -> Confirm {
         #[cfg(test)]
@@ -76,6 +83,9 @@ impl Server {
         let mut id = id.clone();
         for _ in 0..MAX_HOPS {
             let key = id.key();
+            if self.unfinished.has(|| key) {
+                return Ok(Find::Absent);
+            }
             let found = self.store.load(&key, now).await?;
             let confirm = self.confirm(now);
             match found {

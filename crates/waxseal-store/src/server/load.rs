@@ -31,6 +31,10 @@ impl Server {
         access: Access,
         now: Moment,
     ) -> Result<Session, Box<Token>> {
+        if self.unfinished.has(|| token.id.key()) {
+            // It may be a sign-in's old id, whose new cookie must stay.
+            return Ok(self.gone(ring).read_only(ReadOnly::Ended));
+        }
         let Some(mirror) = self.mirror.as_ref().filter(|_| access == Access::Read) else {
             return Err(Box::new(token));
         };
@@ -63,24 +67,31 @@ impl Server {
         access: Access,
         now: Moment,
     ) -> Result<Session, Error> {
+        self.asking(now);
         let copy = token.copy.take();
         let brought = copy.as_ref().map(|(revision, _)| *revision);
         if let (Some(mirror), Some((revision, Some(content)))) = (&self.mirror, copy) {
             let key = token.id.key();
             let ask = || async { (self.store.confirm(&key, now).await, now) };
-            let (answer, asked) = match access {
-                Access::Read => mirror.flights.share(&key, ask).await,
-                Access::Change => ask().await,
+            // An answer that was asked before an end, or a change, that this process knows of comes too late for whoever
+            // came after; so does one that takes longer than the window.
+            let shares = access == Access::Read
+                && mirror.freshness.window > Duration::ZERO
+                && matches!(mirror.look(&token, &revision, &content, now), Seen::Good { .. });
+            let shared = if shares { Some(mirror.flights.share(&key, ask).await) } else { None };
+            let (answer, asked) = match shared.filter(|(_, asked)| mirror.freshness.is_fresh(*asked, now)) {
+                Some(shared) => shared,
+                None => ask().await,
             };
             match answer {
                 Ok(Some(Found::Living(Confirmed { revision: found, life }))) if found == revision => {
                     let confirm = self.confirm(asked);
-                    mirror.near.confirmed(&key, &revision, confirm.at());
                     #[cfg(test)]
                     mirror.note_answer();
                     if !self.is_alive(&life, content.permanent, now) {
                         return Ok(self.gone(ring));
                     }
+                    mirror.near.confirmed(&key, &revision, confirm.at());
                     self.counts.confirmed.increment(1);
                     let mut held = token.held(revision);
                     let known = Known { confirm, life, kid: None };
@@ -88,6 +99,7 @@ impl Server {
                     return Ok(self.session(content, held, ring));
                 }
                 Ok(Some(Found::Living(Confirmed { revision: found, .. }))) => {
+                    mirror.near.confirmed(&key, &found, self.confirm(asked).at());
                     if found.counter() <= revision.counter() {
                         self.counts.gone_back.increment(1);
                         tracing::warn!(
@@ -125,7 +137,7 @@ impl Server {
                     && self.when_away == WhenAway::Anonymous =>
             {
                 tracing::warn!(%error, "the session store does not answer; the visitor is shown as a stranger");
-                Ok(self.stranger(ring).read_only(ReadOnly::Outage))
+                Ok(Self::to_end(ring, token))
             }
             Err(error) => Err(error.into()),
         }
@@ -138,6 +150,7 @@ impl Server {
         permanent: bool,
         now: Moment,
     ) -> Result<Known, Error> {
+        self.asking(now);
         let found = self.store.confirm(&held.id.key(), now).await?;
         let confirm = self.confirm(now);
         match found {

@@ -15,6 +15,9 @@ const CLOCKS_APART: Duration = Duration::from_secs(60);
 /// Owners whose sessions were ended of late, at most.
 const MAX_OWNERS: usize = 10_000;
 
+/// Newer than every copy.
+const NEWEST: Revision = Revision::from_bytes([u8::MAX; Revision::BYTES]);
+
 /// For each session the last confirm of this process. Moves forward only; what it forgets costs a confirm.
 pub(crate) struct NearCache {
     shards: Box<[Mutex<HashMap<Handle, Entry>>]>,
@@ -24,6 +27,8 @@ pub(crate) struct NearCache {
     /// Owners all of whose sessions were ended here, and when.
     owners: Mutex<HashMap<String, Moment>>,
     owners_ended: AtomicUsize,
+    /// The latest time at which this process asked the store.
+    latest: AtomicU64,
     /// Until then no copy is trusted for its own sake: something was forgotten that said which are ended.
     distrust_until: AtomicU64,
     freshness: Freshness,
@@ -70,6 +75,7 @@ impl NearCache {
             keep: freshness.window.max(freshness.grace) + CLOCKS_APART,
             owners: Mutex::default(),
             owners_ended: AtomicUsize::new(0),
+            latest: AtomicU64::new(0),
             distrust_until: AtomicU64::new(0),
             freshness,
         }
@@ -98,6 +104,11 @@ impl NearCache {
             (None, None) if !copy => Seen::Doubtful,
             _ => Seen::Good { near, copy },
         }
+    }
+
+    /// Notes that the store is about to be asked.
+    pub(crate) fn asking(&self, at: Moment) {
+        self.latest.fetch_max(at.as_millis(), Ordering::AcqRel);
     }
 
     /// Notes a confirm: `revision` lived under `key` at `at`.
@@ -132,6 +143,22 @@ impl NearCache {
         }
     }
 
+    /// Notes that somebody signed out with the id of `key`, and that there was nothing to end, or nobody can tell: its
+    /// copies are worth nothing, and only the store knows what it is.
+    pub(crate) fn doubted(&self, key: &RecordKey, at: Moment) {
+        let mut shard = self.shard(key.handle());
+        match shard.get_mut(&key.handle()) {
+            None => {
+                self.make_room(&mut shard, at);
+                let entry = Entry { key: *key, revision: NEWEST, at, status: Status::Living };
+                shard.insert(key.handle(), entry);
+            }
+            Some(known) if known.key == *key => known.revision = NEWEST,
+            // It is in doubt already, as the session's last id is another.
+            Some(_) => {}
+        }
+    }
+
     /// Notes that the session was ended, under whatever id it is.
     pub(crate) fn ended(&self, handle: Handle, at: Moment) {
         let mut shard = self.shard(handle);
@@ -143,8 +170,10 @@ impl NearCache {
         shard.insert(handle, Entry { key, revision, at, status: Status::Ended });
     }
 
-    /// Notes that all sessions of `owner` were ended at `at`: what was confirmed before counts no more.
+    /// Notes that all sessions of `owner` were ended by a call of `at`, which has just been answered: what was asked
+    /// before that counts no more, also if it was later than the call.
     pub(crate) fn owner_ended_at(&self, owner: &str, at: Moment) {
+        let at = at.max(Moment::from_millis(self.latest.load(Ordering::Acquire)));
         let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         owners.retain(|_, ended| at.is_within(self.keep, *ended));
         if owners.len() >= MAX_OWNERS {

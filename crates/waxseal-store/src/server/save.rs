@@ -50,13 +50,18 @@ struct Write {
 impl Server {
     /// Saves what was changed, and says what the browser should do with its token.
     pub(crate) async fn commit(&self, draft: Draft, now: Moment) -> Result<Outcome, Error> {
+        self.asking(now);
         match &draft.held {
             None if draft.content.is_blank() => Ok(Outcome::Keep),
             None if draft.log.is_empty() && !draft.renewed => Ok(Outcome::Keep),
             None => self.create(&draft, now).await,
             Some(held) if draft.renewed || !draft.log.is_empty() => self.save(&draft, held, now).await,
             Some(held) if self.is_renewal_due(held.known.as_ref(), &draft.content, now) => {
-                self.save(&draft, held, now).await
+                // Nobody asked for it, so the request does not fail by it; it is due the next time, too.
+                self.save(&draft, held, now).await.or_else(|error| {
+                    tracing::debug!(%error, "a session was not renewed");
+                    Ok(Outcome::Keep)
+                })
             }
             Some(held) => self.refresh(&draft, held, now).await,
         }
@@ -132,7 +137,7 @@ impl Server {
                     return Ok(Outcome::Keep);
                 }
                 Swap::Conflict => {}
-                Swap::Gone => return Err(self.missing(&write.old, now)),
+                Swap::Gone => return Err(self.missing()),
             }
         }
         Err(Error::Contended)
@@ -232,12 +237,13 @@ impl Server {
         match self.find(&draft.ring, &held.id, now).await? {
             Find::Living(living) => Ok(*living),
             Find::Renewed => Err(Error::Renewed),
-            Find::Absent | Find::Unreadable => Err(self.missing(&held.id.key(), now)),
+            Find::Absent | Find::Unreadable => Err(self.missing()),
         }
     }
 
-    fn missing(&self, key: &RecordKey, now: Moment) -> Error {
-        self.note_gone(key, self.confirm(now));
+    /// Not noted as gone: that is final, and this may be a record that a key still to come opens, or the marker of a
+    /// sign-in, whose old id must be met as one.
+    fn missing(&self) -> Error {
         self.counts.gone.increment(1);
         Error::Gone
     }

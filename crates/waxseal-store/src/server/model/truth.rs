@@ -1,0 +1,87 @@
+//! What is really in the store, looked at after every call that arrived there.
+
+use super::clock::Clock;
+use super::wire::ByKey;
+use crate::record::{Found, Record};
+use crate::{Handle, Moment, RecordKey};
+
+#[derive(Default)]
+pub(super) struct Truth {
+    keys: ByKey<State>,
+    /// Keys that lived again after their end.
+    pub(super) revived: Vec<RecordKey>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct State {
+    /// When, and by which call.
+    ended: Option<(u64, usize)>,
+    moved: Option<(RecordKey, Moment)>,
+}
+
+impl Truth {
+    pub(super) fn made(&mut self, key: RecordKey) {
+        self.keys.entry(key).or_default();
+    }
+
+    pub(super) fn look(
+        &mut self,
+        call: usize,
+        clock: &Clock,
+        load: impl Fn(&RecordKey) -> Option<Found<Record>>,
+    ) {
+        for (key, state) in &mut self.keys {
+            match load(key) {
+                Some(Found::Living(_)) => {
+                    if state.ended.is_some() || state.moved.is_some() {
+                        self.revived.push(*key);
+                    }
+                }
+                Some(Found::Renewed(trace)) if trace.pointer.is_some() => {
+                    let to = trace.pointer.expect("it was just looked at").to;
+                    state.moved.get_or_insert((to, trace.renewed));
+                }
+                // Where it moved to, it may have ended.
+                None if state.moved.is_some() => {}
+                Some(Found::Renewed(_)) | None => _ = state.ended.get_or_insert((clock.true_millis(), call)),
+            }
+        }
+    }
+
+    /// When the session that had this id ended, wherever it moved, or left the id behind for good.
+    pub(super) fn ended(&self, key: &RecordKey) -> Option<u64> {
+        self.ending(key).map(|(at, _)| at)
+    }
+
+    fn ending(&self, key: &RecordKey) -> Option<(u64, usize)> {
+        let state = self.keys.get(key)?;
+        match state.moved {
+            Some((to, _)) => self.ending(&to),
+            None => state.ended,
+        }
+    }
+
+    /// When the session moved on from this id, or from one that it moved to: the first time, as it was sent.
+    pub(super) fn moved(&self, key: &RecordKey) -> Option<Moment> {
+        let (to, at) = self.keys.get(key)?.moved?;
+        Some(self.moved(&to).map_or(at, |next| next.min(at)))
+    }
+
+    /// The ids that ended by this call.
+    pub(super) fn ended_by(&self, call: usize) -> Vec<RecordKey> {
+        let by_it = |key: &&RecordKey| self.ending(key).is_some_and(|(_, by)| by == call);
+        self.keys.keys().filter(by_it).copied().collect()
+    }
+
+    /// Since when this id is an old one of a session that lives under another, by a sign-in.
+    pub(super) fn left_behind(&self, key: &RecordKey) -> Option<u64> {
+        let (at, _) = self.keys.get(key)?.ended?;
+        self.lives_at(key.handle()).map(|_| at)
+    }
+
+    /// Where the session of this handle lives, if it does.
+    pub(super) fn lives_at(&self, handle: Handle) -> Option<RecordKey> {
+        let lives = |state: &State| state.ended.is_none() && state.moved.is_none();
+        self.keys.iter().find(|(key, state)| key.handle() == handle && lives(state)).map(|(key, _)| *key)
+    }
+}

@@ -1,0 +1,387 @@
+//! The way to the store: every call is done, answered, lost, delayed or doubled when the case says so.
+
+use std::collections::HashMap;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use super::clock::Clock;
+use super::truth::Truth;
+use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
+use crate::{Fault, Handle, MemoryStore, Moment, RecordKey, Revision, SessionStore};
+
+/// What all processes' lines lead to.
+pub(super) struct Wire {
+    store: MemoryStore,
+    pub(super) calls: Vec<Call>,
+    pub(super) truth: Truth,
+    pub(super) is_away: bool,
+    /// The request whose future is being polled.
+    pub(super) request: usize,
+}
+
+/// A call under way, or one that was.
+pub(super) struct Call {
+    pub(super) process: usize,
+    pub(super) request: usize,
+    pub(super) kind: Kind,
+    pub(super) key: Option<RecordKey>,
+    /// The caller's time before it was sent.
+    pub(super) asked: Moment,
+    /// The true time of that.
+    sent: u64,
+    work: Box<dyn FnMut(&MemoryStore) -> Told + Send>,
+    fate: Arc<Mutex<Fate>>,
+    /// What it told, once it was done.
+    pub(super) told: Option<Told>,
+    /// When the caller heard of it, and whether it heard the answer.
+    pub(super) heard: Option<(u64, bool)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Load,
+    Confirm,
+    Create,
+    Update,
+    Touch,
+    Renew,
+    Delete,
+    Rewrap,
+    End,
+    EndAll,
+}
+
+impl Kind {
+    /// Whether it makes or changes a session.
+    pub(super) fn writes(self) -> bool {
+        matches!(self, Self::Create | Self::Update | Self::Renew)
+    }
+}
+
+/// What the store has said of a record, or written at its caller's wish.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Told {
+    pub(super) key: Option<RecordKey>,
+    pub(super) revision: Option<Revision>,
+    /// Under `key` there is something from now on that was not there before.
+    pub(super) made: bool,
+}
+
+/// What becomes of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Open,
+    Answered,
+    Lost,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the wire is cut")]
+pub(super) struct Cut;
+
+impl Wire {
+    pub(super) fn new() -> Self {
+        let (store, truth) = (MemoryStore::new(), Truth::default());
+        Self { store, calls: Vec::new(), truth, is_away: false, request: 0 }
+    }
+
+    /// Calls whose callers still wait.
+    pub(super) fn open(&self) -> Vec<usize> {
+        let waits = |at: &usize| self.calls[*at].is_open();
+        (0..self.calls.len()).filter(waits).collect()
+    }
+
+    /// Calls whose callers will have waited too long when it is `until`.
+    pub(super) fn overdue(&self, until: u64) -> Vec<usize> {
+        const PATIENCE_MILLIS: u64 = 10_000;
+        let is_overdue = |at: &usize| until > self.calls[*at].sent + PATIENCE_MILLIS;
+        self.open().into_iter().filter(is_overdue).collect()
+    }
+
+    /// Calls that were given up and not done, and may arrive yet.
+    pub(super) fn late(&self) -> Vec<usize> {
+        let late = |at: &usize| !self.calls[*at].is_open() && self.calls[*at].told.is_none();
+        (0..self.calls.len()).filter(late).collect()
+    }
+
+    /// The call arrives at the store, for the first time or once more.
+    pub(super) fn perform(&mut self, at: usize, clock: &Clock) {
+        let call = &mut self.calls[at];
+        let again = call.told.is_some();
+        if self.is_away || (again && call.kind == Kind::Create) {
+            return;
+        }
+        let told = (call.work)(&self.store);
+        call.told.get_or_insert(told);
+        if told.made {
+            self.truth.made(told.key.expect("it was made under one"));
+        }
+        self.truth.look(at, clock, |key| now(self.store.load(key, clock.now())).expect("memory answers"));
+    }
+
+    /// The caller hears the answer; or, if the call never arrived or the store is away, that it failed.
+    pub(super) fn answer(&mut self, at: usize, clock: &Clock) {
+        let call = &mut self.calls[at];
+        let done = call.told.is_some() && !self.is_away;
+        call.settle(if done { Fate::Answered } else { Fate::Lost }, clock);
+    }
+
+    /// The caller hears that it failed, whether it was done, will be done, or not.
+    pub(super) fn lose(&mut self, at: usize, clock: &Clock) {
+        self.calls[at].settle(Fate::Lost, clock);
+    }
+}
+
+impl Call {
+    fn is_open(&self) -> bool {
+        *self.fate.lock().unwrap() == Fate::Open
+    }
+
+    fn settle(&mut self, fate: Fate, clock: &Clock) {
+        let mut now = self.fate.lock().unwrap();
+        if *now == Fate::Open {
+            *now = fate;
+            self.heard = Some((clock.true_millis(), fate == Fate::Answered));
+        }
+    }
+
+    pub(super) fn was_answered(&self) -> bool {
+        self.heard.is_some_and(|(_, answered)| answered)
+    }
+}
+
+/// One process's way to the store.
+pub(super) struct Line {
+    pub(super) process: usize,
+    pub(super) wire: Arc<Mutex<Wire>>,
+    pub(super) clock: Clock,
+    /// Whether the store has a clock, which is right.
+    pub(super) tells_time: bool,
+}
+
+impl Line {
+    fn wire(&self) -> MutexGuard<'_, Wire> {
+        self.wire.lock().unwrap()
+    }
+
+    fn call<T: Clone + Send + 'static>(
+        &self,
+        kind: Kind,
+        key: Option<&RecordKey>,
+        work: impl Fn(&MemoryStore) -> T + Send + 'static,
+        tell: impl Fn(&T) -> Told + Send + 'static,
+    ) -> Waiting<T> {
+        let answer = Arc::new(Mutex::new(None));
+        let fate = Arc::new(Mutex::new(Fate::Open));
+        let waiting = Waiting { answer: answer.clone(), fate: fate.clone() };
+        let work = move |store: &MemoryStore| {
+            let done = work(store);
+            let told = tell(&done);
+            answer.lock().unwrap().get_or_insert(done);
+            told
+        };
+        let mut wire = self.wire();
+        let (process, request, asked) = (self.process, wire.request, self.clock.now());
+        let (sent, key, work) = (self.clock.true_millis(), key.copied(), Box::new(work));
+        wire.calls.push(Call {
+            process,
+            request,
+            kind,
+            key,
+            asked,
+            sent,
+            work,
+            fate,
+            told: None,
+            heard: None,
+        });
+        waiting
+    }
+}
+
+struct Waiting<T> {
+    answer: Arc<Mutex<Option<T>>>,
+    fate: Arc<Mutex<Fate>>,
+}
+
+impl<T: Clone> Future for Waiting<T> {
+    type Output = Result<T, Cut>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        match *self.fate.lock().unwrap() {
+            Fate::Open => Poll::Pending,
+            Fate::Answered => {
+                Poll::Ready(Ok(self.answer.lock().unwrap().clone().expect("only what was done is answered")))
+            }
+            Fate::Lost => Poll::Ready(Err(Cut)),
+        }
+    }
+}
+
+/// Whoever waited has gone: nobody will hear the answer.
+impl<T> Drop for Waiting<T> {
+    fn drop(&mut self) {
+        let mut fate = self.fate.lock().unwrap();
+        if *fate == Fate::Open {
+            *fate = Fate::Lost;
+        }
+    }
+}
+
+fn nothing<T>(_: &T) -> Told {
+    Told::default()
+}
+
+fn living(key: RecordKey, revision: Revision) -> Told {
+    Told { key: Some(key), revision: Some(revision), made: false }
+}
+
+impl SessionStore for Line {
+    type Error = Cut;
+
+    fn fault(_: &Cut) -> Fault {
+        Fault::Outage
+    }
+
+    async fn load(&self, key: &RecordKey, at: Moment) -> Result<Option<Found<Record>>, Cut> {
+        let key = *key;
+        let work = move |store: &MemoryStore| now(store.load(&key, at)).unwrap();
+        let tell = move |found: &Option<Found<Record>>| match found {
+            Some(Found::Living(record)) => living(key, record.revision),
+            _ => Told::default(),
+        };
+        self.call(Kind::Load, Some(&key), work, tell).await
+    }
+
+    async fn confirm(&self, key: &RecordKey, at: Moment) -> Result<Option<Found<Confirmed>>, Cut> {
+        let key = *key;
+        let work = move |store: &MemoryStore| now(store.confirm(&key, at)).unwrap();
+        let tell = move |found: &Option<Found<Confirmed>>| match found {
+            Some(Found::Living(confirmed)) => living(key, confirmed.revision),
+            _ => Told::default(),
+        };
+        self.call(Kind::Confirm, Some(&key), work, tell).await
+    }
+
+    async fn create(&self, key: &RecordKey, record: &Record, at: Moment) -> Result<Creation, Cut> {
+        let (key, record) = (*key, record.clone());
+        let revision = record.revision;
+        let work = move |store: &MemoryStore| now(store.create(&key, &record, at)).unwrap();
+        let tell = move |creation: &Creation| match creation {
+            Creation::Created => Told { made: true, ..living(key, revision) },
+            Creation::Taken => Told::default(),
+        };
+        self.call(Kind::Create, Some(&key), work, tell).await
+    }
+
+    async fn update(
+        &self,
+        key: &RecordKey,
+        expected: &Revision,
+        record: &Record,
+        at: Moment,
+    ) -> Result<Swap, Cut> {
+        let (key, expected, record) = (*key, *expected, record.clone());
+        let revision = record.revision;
+        let work = move |store: &MemoryStore| now(store.update(&key, &expected, &record, at)).unwrap();
+        let tell = move |swap: &Swap| match swap {
+            Swap::Done => living(key, revision),
+            _ => Told::default(),
+        };
+        self.call(Kind::Update, Some(&key), work, tell).await
+    }
+
+    async fn touch(&self, key: &RecordKey, idle_end: Moment, at: Moment) -> Result<bool, Cut> {
+        let key = *key;
+        let work = move |store: &MemoryStore| now(store.touch(&key, idle_end, at)).unwrap();
+        self.call(Kind::Touch, Some(&key), work, nothing).await
+    }
+
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: &Revision,
+        new: &RecordKey,
+        record: &Record,
+        trace: &Trace,
+        at: Moment,
+    ) -> Result<Swap, Cut> {
+        let (old, expected, new, record, trace) = (*old, *expected, *new, record.clone(), trace.clone());
+        let revision = record.revision;
+        let work =
+            move |store: &MemoryStore| now(store.renew(&old, &expected, &new, &record, &trace, at)).unwrap();
+        let tell = move |swap: &Swap| match swap {
+            Swap::Done => Told { made: true, ..living(new, revision) },
+            _ => Told::default(),
+        };
+        self.call(Kind::Renew, Some(&old), work, tell).await
+    }
+
+    async fn delete(&self, key: &RecordKey, at: Moment) -> Result<bool, Cut> {
+        let key = *key;
+        let work = move |store: &MemoryStore| now(store.delete(&key, at)).unwrap();
+        self.call(Kind::Delete, Some(&key), work, nothing).await
+    }
+
+    async fn rewrap(
+        &self,
+        key: &RecordKey,
+        revision: &Revision,
+        kid: [u8; 4],
+        sealed: &[u8],
+        at: Moment,
+    ) -> Result<bool, Cut> {
+        let (key, revision, sealed) = (*key, *revision, sealed.to_vec());
+        let work = move |store: &MemoryStore| now(store.rewrap(&key, &revision, kid, &sealed, at)).unwrap();
+        self.call(Kind::Rewrap, Some(&key), work, nothing).await
+    }
+
+    async fn sealed_otherwise(
+        &self,
+        _: [u8; 4],
+        _: Option<&Cursor>,
+        _: usize,
+        _: Moment,
+    ) -> Result<Page<(RecordKey, Record)>, Cut> {
+        Ok(Page { items: Vec::new(), next: None })
+    }
+
+    async fn list(&self, _: &str, _: Option<&Cursor>, _: usize, _: Moment) -> Result<Page<Listed>, Cut> {
+        Ok(Page { items: Vec::new(), next: None })
+    }
+
+    async fn end(&self, owner: &str, handle: Handle, at: Moment) -> Result<bool, Cut> {
+        let owner = owner.to_owned();
+        let work = move |store: &MemoryStore| now(store.end(&owner, handle, at)).unwrap();
+        self.call(Kind::End, None, work, nothing).await
+    }
+
+    async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, at: Moment) -> Result<(), Cut> {
+        let (owner, keep) = (owner.to_owned(), keep.copied());
+        let work = move |store: &MemoryStore| now(store.end_all(&owner, keep.as_ref(), at)).unwrap();
+        self.call(Kind::EndAll, None, work, nothing).await
+    }
+
+    async fn purge(&self, _: Moment, _: usize) -> Result<usize, Cut> {
+        Ok(0)
+    }
+
+    async fn clock(&self) -> Result<Option<Moment>, Cut> {
+        if self.wire().is_away {
+            return Err(Cut);
+        }
+        Ok(self.tells_time.then(|| self.clock.ahead(0).now()))
+    }
+}
+
+/// The answer of a store that waits for nothing.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => unreachable!("memory does not wait"),
+    }
+}
+
+/// By session, by key.
+pub(super) type ByKey<T> = HashMap<RecordKey, T>;

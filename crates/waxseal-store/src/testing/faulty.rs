@@ -1,0 +1,293 @@
+//! A store that fails when it is told to.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
+use crate::{Fault, Handle, Moment, RecordKey, Revision, SessionStore};
+
+/// Stands before another store and fails when it is told to: for tests of what an app does then.
+///
+/// It also counts what is asked of it, can hold everything up, and lets other tasks run at every call, so that a race
+/// is one even on a store that never waits. Clones share all that.
+///
+/// # Example
+///
+/// ```
+/// # use std::time::SystemTime;
+/// use waxseal_crypto::{Keyring, SecretKey};
+/// use waxseal_store::testing::FaultyStore;
+/// use waxseal_store::{Access, Error, MemoryStore, Outcome, Sessions};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let (keyring, now) = (Keyring::new(SecretKey::generate()?), SystemTime::now());
+/// let store = FaultyStore::new(MemoryStore::new());
+/// let sessions = Sessions::store(&keyring, "__Host-session", "wizard", store.clone())?;
+/// let session = sessions.create();
+/// session.insert("name", "Merlin")?;
+/// let Outcome::Set { token, .. } = sessions.commit(&session, now).await? else { panic!() };
+///
+/// store.fail_next(1);
+/// let answer = sessions.open(token.as_bytes(), Access::Read, now)?.load(now).await;
+/// assert!(matches!(answer, Err(Error::Unavailable(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct FaultyStore<S> {
+    store: Arc<S>,
+    plan: Arc<Mutex<Plan>>,
+}
+
+/// What is asked of a store: a method of [`SessionStore`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each is the method of its name")]
+pub enum Operation {
+    Load,
+    Confirm,
+    Create,
+    Update,
+    Touch,
+    Renew,
+    Delete,
+    Rewrap,
+    SealedOtherwise,
+    List,
+    End,
+    EndAll,
+    Purge,
+    Ready,
+    Clock,
+}
+
+/// What becomes of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It is done and answered.
+    Work,
+    /// It does not arrive, and is answered by an outage.
+    Fail,
+    /// It is done, and answered by an outage.
+    LoseReply,
+}
+
+/// Why a [`FaultyStore`] failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FaultyError<E: std::error::Error + 'static> {
+    /// It was told to: an outage.
+    #[error("the store fails as it was told to")]
+    Told,
+    /// The store behind it did.
+    #[error(transparent)]
+    Store(E),
+}
+
+struct Plan {
+    decide: Box<dyn FnMut(Operation) -> Turn + Send>,
+    fail: usize,
+    lose: usize,
+    is_away: bool,
+    is_held: bool,
+    held: Vec<Waker>,
+    asked: Vec<Operation>,
+    clock: Option<Moment>,
+}
+
+impl<S: SessionStore> FaultyStore<S> {
+    /// Passes everything on to `store` until told otherwise.
+    pub fn new(store: S) -> Self {
+        let plan = Plan {
+            decide: Box::new(|_| Turn::Work),
+            fail: 0,
+            lose: 0,
+            is_away: false,
+            is_held: false,
+            held: Vec::new(),
+            asked: Vec::new(),
+            clock: None,
+        };
+        Self { store: Arc::new(store), plan: Arc::new(Mutex::new(plan)) }
+    }
+
+    /// Whether every call fails, as in an outage.
+    pub fn set_away(&self, is_away: bool) {
+        self.plan().is_away = is_away;
+    }
+
+    /// The next `count` calls do not arrive.
+    pub fn fail_next(&self, count: usize) {
+        self.plan().fail = count;
+    }
+
+    /// The next `count` calls are done, and nobody hears of it.
+    pub fn lose_next_replies(&self, count: usize) {
+        self.plan().lose = count;
+    }
+
+    /// Asks `decide` about every call that nothing else has decided.
+    pub fn decide_with(&self, decide: impl FnMut(Operation) -> Turn + Send + 'static) {
+        self.plan().decide = Box::new(decide);
+    }
+
+    /// Lets calls wait before they arrive, until it is told not to.
+    pub fn set_held(&self, is_held: bool) {
+        let mut plan = self.plan();
+        plan.is_held = is_held;
+        plan.held.drain(..).for_each(Waker::wake);
+    }
+
+    /// Gives the store a clock that says `now`, or none but its own.
+    pub fn set_clock(&self, now: Option<Moment>) {
+        self.plan().clock = now;
+    }
+
+    /// How often `operation` was asked since the last [`forget`](Self::forget), whatever became of it.
+    #[must_use]
+    pub fn count(&self, operation: Operation) -> usize {
+        self.plan().asked.iter().filter(|asked| **asked == operation).count()
+    }
+
+    /// All that was asked since the last [`forget`](Self::forget), in order.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Operation> {
+        self.plan().asked.clone()
+    }
+
+    /// Counts from nothing again.
+    pub fn forget(&self) {
+        self.plan().asked.clear();
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn pass<T>(
+        &self,
+        operation: Operation,
+        call: impl Future<Output = Result<T, S::Error>>,
+    ) -> Result<T, FaultyError<S::Error>> {
+        yield_once().await;
+        std::future::poll_fn(|context| {
+            let mut plan = self.plan();
+            if !plan.is_held {
+                return Poll::Ready(());
+            }
+            plan.held.push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        let turn = self.plan().turn(operation);
+        if turn == Turn::Fail {
+            return Err(FaultyError::Told);
+        }
+        let answer = call.await.map_err(FaultyError::Store);
+        yield_once().await;
+        if turn == Turn::LoseReply { Err(FaultyError::Told) } else { answer }
+    }
+}
+
+impl Plan {
+    fn turn(&mut self, operation: Operation) -> Turn {
+        self.asked.push(operation);
+        let takes = |count: &mut usize| count.checked_sub(1).map(|left| *count = left).is_some();
+        if self.is_away || takes(&mut self.fail) {
+            Turn::Fail
+        } else if takes(&mut self.lose) {
+            Turn::LoseReply
+        } else {
+            (self.decide)(operation)
+        }
+    }
+}
+
+async fn yield_once() {
+    let mut has_yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut has_yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+impl<S> Clone for FaultyStore<S> {
+    fn clone(&self) -> Self {
+        Self { store: self.store.clone(), plan: self.plan.clone() }
+    }
+}
+
+impl<S> fmt::Debug for FaultyStore<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        f.debug_struct("FaultyStore").field("away", &plan.is_away).finish_non_exhaustive()
+    }
+}
+
+macro_rules! passed_on {
+    ($($operation:ident: fn $name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)+) => {
+        $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, Self::Error> {
+            self.pass(Operation::$operation, self.store.$name($($argument),*)).await
+        })+
+    };
+}
+
+impl<S: SessionStore> SessionStore for FaultyStore<S> {
+    type Error = FaultyError<S::Error>;
+
+    fn fault(error: &Self::Error) -> Fault {
+        match error {
+            FaultyError::Told => Fault::Outage,
+            FaultyError::Store(error) => S::fault(error),
+        }
+    }
+
+    passed_on! {
+        Load: fn load(key: &RecordKey, now: Moment) -> Option<Found<Record>>;
+        Confirm: fn confirm(key: &RecordKey, now: Moment) -> Option<Found<Confirmed>>;
+        Create: fn create(key: &RecordKey, record: &Record, now: Moment) -> Creation;
+        Update: fn update(key: &RecordKey, expected: &Revision, record: &Record, now: Moment) -> Swap;
+        Touch: fn touch(key: &RecordKey, idle_end: Moment, now: Moment) -> bool;
+        Renew: fn renew(
+            old: &RecordKey,
+            expected: &Revision,
+            new: &RecordKey,
+            record: &Record,
+            trace: &Trace,
+            now: Moment
+        ) -> Swap;
+        Delete: fn delete(key: &RecordKey, now: Moment) -> bool;
+        Rewrap: fn rewrap(
+            key: &RecordKey,
+            revision: &Revision,
+            kid: [u8; 4],
+            sealed: &[u8],
+            now: Moment
+        ) -> bool;
+        SealedOtherwise: fn sealed_otherwise(
+            kid: [u8; 4],
+            after: Option<&Cursor>,
+            limit: usize,
+            now: Moment
+        ) -> Page<(RecordKey, Record)>;
+        List: fn list(
+            owner: &str,
+            after: Option<&Cursor>,
+            limit: usize,
+            now: Moment
+        ) -> Page<Listed>;
+        End: fn end(owner: &str, handle: Handle, now: Moment) -> bool;
+        EndAll: fn end_all(owner: &str, keep: Option<&RecordKey>, now: Moment) -> ();
+        Purge: fn purge(now: Moment, limit: usize) -> usize;
+        Ready: fn ready() -> ();
+    }
+
+    async fn clock(&self) -> Result<Option<Moment>, Self::Error> {
+        let theirs = self.pass(Operation::Clock, self.store.clock()).await?;
+        Ok(self.plan().clock.or(theirs))
+    }
+}

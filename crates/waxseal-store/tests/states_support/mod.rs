@@ -1,0 +1,91 @@
+//! What tests of the states on the server share.
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_store::testing::FaultyStore;
+use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, SessionStore, Sessions};
+
+/// The two states on the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Store,
+    Mirrored,
+}
+
+pub(crate) const BOTH: [Place; 2] = [Place::Store, Place::Mirrored];
+
+pub(crate) type Store = FaultyStore<MemoryStore>;
+
+/// A moment so many seconds after the tests' beginning.
+pub(crate) fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_790_000_000 + seconds)
+}
+
+pub(crate) fn key(byte: u8) -> SecretKey {
+    SecretKey::from_bytes([byte; 32])
+}
+
+pub(crate) fn new_store() -> Store {
+    FaultyStore::new(MemoryStore::new())
+}
+
+/// A process's sessions over `store`.
+pub(crate) fn sessions(place: Place, store: impl SessionStore) -> Sessions {
+    sessions_with(place, store, &Keyring::new(key(1)))
+}
+
+pub(crate) fn sessions_with(place: Place, store: impl SessionStore, keyring: &Keyring) -> Sessions {
+    match place {
+        Place::Store => Sessions::store(keyring, "session", "tests", store).unwrap(),
+        Place::Mirrored => Sessions::mirrored(keyring, "session", "tests", store).unwrap(),
+    }
+}
+
+pub(crate) async fn open(
+    sessions: &Sessions,
+    token: &str,
+    access: Access,
+    now: SystemTime,
+) -> Result<Session, Error> {
+    sessions.open(token.as_bytes(), access, now).unwrap().load(now).await
+}
+
+pub(crate) async fn read(sessions: &Sessions, token: &str, now: SystemTime) -> Session {
+    open(sessions, token, Access::Read, now).await.unwrap()
+}
+
+pub(crate) async fn change(sessions: &Sessions, token: &str, now: SystemTime) -> Session {
+    open(sessions, token, Access::Change, now).await.unwrap()
+}
+
+/// The token that the browser has after the answer.
+pub(crate) async fn commit(
+    sessions: &Sessions,
+    session: &Session,
+    before: &str,
+    now: SystemTime,
+) -> Result<String, Error> {
+    Ok(match sessions.commit(session, now).await? {
+        Outcome::Set { token, .. } => token,
+        Outcome::Keep => before.to_owned(),
+        _ => String::new(),
+    })
+}
+
+/// The token of a new visitor whose session `fill` filled.
+pub(crate) async fn visitor(sessions: &Sessions, now: SystemTime, fill: impl FnOnce(&Session)) -> String {
+    let session = sessions.create();
+    fill(&session);
+    commit(sessions, &session, "", now).await.unwrap()
+}
+
+/// Runs both at the same time, on threads of the runtime.
+pub(crate) async fn race<A: Send + 'static, B: Send + 'static>(
+    one: impl Future<Output = A> + Send + 'static,
+    other: impl Future<Output = B> + Send + 'static,
+) -> (A, B) {
+    let (one, other) = (tokio::spawn(one), tokio::spawn(other));
+    (one.await.unwrap(), other.await.unwrap())
+}
