@@ -281,20 +281,22 @@ mod postgres {
     fn start(size: usize) -> Server {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let cluster = runtime.block_on(Cluster::start(&["shared_buffers=1GB", "max_wal_size=3GB"]));
-        let open = |commit| {
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            let network = NetworkOptions::new().command_timeout(std::time::Duration::from_secs(60));
-            let options = PostgresStore::options(&cluster.url("postgres")).synchronous_commit(commit);
-            let store = runtime.block_on(options.network(network).open()).unwrap();
-            (store, runtime)
-        };
-        let stores = [SynchronousCommit::Off, SynchronousCommit::On].map(open);
+        let stores = [SynchronousCommit::Off, SynchronousCommit::On].map(|commit| open(&cluster, commit, 8));
         let keys = runtime.block_on(fill(&cluster, size));
         let filled =
             |(store, runtime)| Arc::new(Filled { store, keys: keys.clone(), runtime, _folder: None });
         let [off, on] = stores.map(filled);
         Server { cluster, off, on }
+    }
+
+    fn open(cluster: &Cluster, commit: SynchronousCommit, connections: usize) -> (PostgresStore, Runtime) {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let patience = std::time::Duration::from_secs(60);
+        let network = NetworkOptions::new().command_timeout(patience).connections(connections);
+        let options = PostgresStore::options(&cluster.url("postgres")).synchronous_commit(commit);
+        let store = runtime.block_on(options.network(network).open()).unwrap();
+        (store, runtime)
     }
 
     /// Fills the table by one statement, and returns keys from all over it, up to half a million.
@@ -362,6 +364,15 @@ mod postgres {
     #[divan::bench(args = sizes())]
     fn write_together_off(bencher: Bencher, size: usize) {
         writes_together(bencher, &server(size).off);
+    }
+
+    /// By the number of connections.
+    #[divan::bench(args = [2, 8, 32, 64], sample_count = 20)]
+    fn write_together_on_connections(bencher: Bencher, connections: usize) {
+        let server = server(10_000);
+        let (store, runtime) = open(&server.cluster, SynchronousCommit::On, connections);
+        let keys = server.on.keys.clone();
+        writes_together(bencher, &Arc::new(Filled { store, keys, runtime, _folder: None }));
     }
 
     #[divan::bench(args = sizes(), sample_count = 20)]
