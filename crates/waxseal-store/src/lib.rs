@@ -37,7 +37,7 @@ mod metadata;
 mod moment;
 #[cfg(feature = "network")]
 #[cfg_attr(
-    not(feature = "redis"),
+    not(any(feature = "postgres", feature = "redis")),
     allow(dead_code, unused_imports, reason = "for the engines, none of which has to be there")
 )]
 mod network;
