@@ -151,37 +151,27 @@ fn writes_alone<S: SessionStore + Clone>(bencher: Bencher, filled: &Filled<S>) {
     });
 }
 
-#[cfg(feature = "postgres")]
-fn confirms_together<S: SessionStore + Clone>(bencher: Bencher, filled: &Arc<Filled<S>>) {
-    let mut n = 0;
-    bencher.counter(ItemsCount::new(TASKS * EACH)).bench_local(|| {
-        let tasks: Vec<_> = (0..TASKS)
-            .map(|_| {
-                let (filled, first) = (Arc::clone(filled), n);
-                n += EACH;
-                filled.clone().runtime.spawn(async move {
-                    for number in first..first + EACH {
-                        black_box(filled.store.confirm(filled.key(number), NOW).await.unwrap());
-                    }
-                })
-            })
-            .collect();
-        for task in tasks {
-            filled.runtime.block_on(task).unwrap();
-        }
+fn writes_together<S: SessionStore + Clone>(bencher: Bencher, filled: &Arc<Filled<S>>) {
+    together(bencher, filled, |filled, n| async move {
+        _ = write(&filled.store, filled.key(n)).await;
     });
 }
 
-fn writes_together<S: SessionStore + Clone>(bencher: Bencher, filled: &Arc<Filled<S>>) {
+/// 256 tasks, of which each calls 16 times, one call after the other.
+fn together<S, F>(bencher: Bencher, filled: &Arc<Filled<S>>, call: fn(Arc<Filled<S>>, usize) -> F)
+where
+    S: SessionStore + Clone,
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut n = 0;
     bencher.counter(ItemsCount::new(TASKS * EACH)).bench_local(|| {
         let tasks: Vec<_> = (0..TASKS)
             .map(|_| {
-                let (filled, first) = (Arc::clone(filled), n);
+                let (task, first) = (Arc::clone(filled), n);
                 n += EACH;
-                filled.clone().runtime.spawn(async move {
+                filled.runtime.spawn(async move {
                     for number in first..first + EACH {
-                        _ = write(&filled.store, filled.key(number)).await;
+                        call(Arc::clone(&task), number).await;
                     }
                 })
             })
@@ -348,7 +338,16 @@ mod postgres {
 
     #[divan::bench(args = sizes())]
     fn confirm_together(bencher: Bencher, size: usize) {
-        confirms_together(bencher, &server(size).off);
+        together(bencher, &server(size).off, |filled, n| async move {
+            black_box(filled.store.confirm(filled.key(n), NOW).await.unwrap());
+        });
+    }
+
+    #[divan::bench(args = sizes())]
+    fn touch_together_on(bencher: Bencher, size: usize) {
+        together(bencher, &server(size).on, |filled, n| async move {
+            black_box(filled.store.touch(filled.key(n), NOW, NOW).await.unwrap());
+        });
     }
 
     #[divan::bench(args = sizes(), sample_size = 20)]
