@@ -151,37 +151,27 @@ fn writes_alone<S: SessionStore + Clone>(bencher: Bencher, filled: &Filled<S>) {
     });
 }
 
-#[cfg(feature = "postgres")]
-fn confirms_together<S: SessionStore + Clone>(bencher: Bencher, filled: &Arc<Filled<S>>) {
-    let mut n = 0;
-    bencher.counter(ItemsCount::new(TASKS * EACH)).bench_local(|| {
-        let tasks: Vec<_> = (0..TASKS)
-            .map(|_| {
-                let (filled, first) = (Arc::clone(filled), n);
-                n += EACH;
-                filled.clone().runtime.spawn(async move {
-                    for number in first..first + EACH {
-                        black_box(filled.store.confirm(filled.key(number), NOW).await.unwrap());
-                    }
-                })
-            })
-            .collect();
-        for task in tasks {
-            filled.runtime.block_on(task).unwrap();
-        }
+fn writes_together<S: SessionStore + Clone>(bencher: Bencher, filled: &Arc<Filled<S>>) {
+    together(bencher, filled, |filled, n| async move {
+        _ = write(&filled.store, filled.key(n)).await;
     });
 }
 
-fn writes_together<S: SessionStore + Clone>(bencher: Bencher, filled: &Arc<Filled<S>>) {
+/// 256 tasks, of which each calls 16 times, one call after the other.
+fn together<S, F>(bencher: Bencher, filled: &Arc<Filled<S>>, call: fn(Arc<Filled<S>>, usize) -> F)
+where
+    S: SessionStore + Clone,
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut n = 0;
     bencher.counter(ItemsCount::new(TASKS * EACH)).bench_local(|| {
         let tasks: Vec<_> = (0..TASKS)
             .map(|_| {
-                let (filled, first) = (Arc::clone(filled), n);
+                let (task, first) = (Arc::clone(filled), n);
                 n += EACH;
-                filled.clone().runtime.spawn(async move {
+                filled.runtime.spawn(async move {
                     for number in first..first + EACH {
-                        _ = write(&filled.store, filled.key(number)).await;
+                        call(Arc::clone(&task), number).await;
                     }
                 })
             })
@@ -281,20 +271,22 @@ mod postgres {
     fn start(size: usize) -> Server {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let cluster = runtime.block_on(Cluster::start(&["shared_buffers=1GB", "max_wal_size=3GB"]));
-        let open = |commit| {
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            let network = NetworkOptions::new().command_timeout(std::time::Duration::from_secs(60));
-            let options = PostgresStore::options(&cluster.url("postgres")).synchronous_commit(commit);
-            let store = runtime.block_on(options.network(network).open()).unwrap();
-            (store, runtime)
-        };
-        let stores = [SynchronousCommit::Off, SynchronousCommit::On].map(open);
+        let stores = [SynchronousCommit::Off, SynchronousCommit::On].map(|commit| open(&cluster, commit, 8));
         let keys = runtime.block_on(fill(&cluster, size));
         let filled =
             |(store, runtime)| Arc::new(Filled { store, keys: keys.clone(), runtime, _folder: None });
         let [off, on] = stores.map(filled);
         Server { cluster, off, on }
+    }
+
+    fn open(cluster: &Cluster, commit: SynchronousCommit, connections: usize) -> (PostgresStore, Runtime) {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let patience = std::time::Duration::from_secs(60);
+        let network = NetworkOptions::new().command_timeout(patience).connections(connections);
+        let options = PostgresStore::options(&cluster.url("postgres")).synchronous_commit(commit);
+        let store = runtime.block_on(options.network(network).open()).unwrap();
+        (store, runtime)
     }
 
     /// Fills the table by one statement, and returns keys from all over it, up to half a million.
@@ -346,7 +338,16 @@ mod postgres {
 
     #[divan::bench(args = sizes())]
     fn confirm_together(bencher: Bencher, size: usize) {
-        confirms_together(bencher, &server(size).off);
+        together(bencher, &server(size).off, |filled, n| async move {
+            black_box(filled.store.confirm(filled.key(n), NOW).await.unwrap());
+        });
+    }
+
+    #[divan::bench(args = sizes())]
+    fn touch_together_on(bencher: Bencher, size: usize) {
+        together(bencher, &server(size).on, |filled, n| async move {
+            black_box(filled.store.touch(filled.key(n), NOW, NOW).await.unwrap());
+        });
     }
 
     #[divan::bench(args = sizes(), sample_size = 20)]
@@ -362,6 +363,15 @@ mod postgres {
     #[divan::bench(args = sizes())]
     fn write_together_off(bencher: Bencher, size: usize) {
         writes_together(bencher, &server(size).off);
+    }
+
+    /// By the number of connections.
+    #[divan::bench(args = [2, 8, 32, 64], sample_count = 20)]
+    fn write_together_on_connections(bencher: Bencher, connections: usize) {
+        let server = server(10_000);
+        let (store, runtime) = open(&server.cluster, SynchronousCommit::On, connections);
+        let keys = server.on.keys.clone();
+        writes_together(bencher, &Arc::new(Filled { store, keys, runtime, _folder: None }));
     }
 
     #[divan::bench(args = sizes(), sample_count = 20)]

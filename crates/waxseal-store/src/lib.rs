@@ -38,7 +38,7 @@ mod moment;
 #[cfg(feature = "network")]
 #[cfg_attr(
     not(feature = "redis"),
-    allow(dead_code, unused_imports, reason = "for the engines, none of which has to be there")
+    allow(dead_code, unused_imports, reason = "not every engine needs all of it, and none has to be there")
 )]
 mod network;
 mod origin;

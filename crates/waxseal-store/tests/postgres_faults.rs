@@ -155,6 +155,43 @@ async fn a_server_that_hangs_or_is_gone_is_an_outage_and_over_when_it_is_back() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_its_synchronous_standby_writes_wait_and_reads_and_notes_of_activity_do_not() {
+    let cluster = Cluster::start(&["synchronous_commit=on"]).await;
+    let store = open(&cluster.url("postgres")).await;
+    let keys = keys(&store).await;
+    cluster.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
+    cluster.sql("SELECT pg_reload_conf()").await;
+    while cluster.sql("SHOW synchronous_standby_names").await != ["nobody"] {}
+
+    let start = Instant::now();
+    let error = in_time("no standby", start, store.create(&new_key(), &record(b"x"), NOW).await).unwrap_err();
+    assert!(matches!(error, PostgresError::Unavailable(Unavailable::Timeout(_))), "{error}");
+    assert!(load(&store, &keys[0]).await.is_some());
+    assert!(store.touch(&keys[0], NOW, NOW).await.unwrap());
+
+    cluster.sql("ALTER SYSTEM RESET synchronous_standby_names").await;
+    cluster.sql("SELECT pg_reload_conf()").await;
+    is_back("no standby", &store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_a_connection_left_serves_those_who_have_one() {
+    let cluster = Cluster::start(&["fsync=off", "max_connections=10"]).await;
+    let store = open(&cluster.url("postgres")).await;
+    let keys = keys(&store).await;
+    let mut others = Vec::new();
+    while let Ok((client, connection)) =
+        tokio_postgres::connect(&cluster.url("postgres"), tokio_postgres::NoTls).await
+    {
+        tokio::spawn(connection);
+        others.push(client);
+    }
+    assert!(many_calls("crowded", &store, &keys).await < 60);
+    others.clear();
+    is_back("crowded", &store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_another_program_locks_makes_nobody_else_wait() {
     let cluster = Cluster::fast().await;
     let schema = new_schema();

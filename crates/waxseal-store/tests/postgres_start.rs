@@ -135,6 +135,29 @@ async fn a_schema_is_made_used_again_and_refused_if_it_is_newer_or_anothers() {
 }
 
 #[tokio::test]
+async fn an_older_schema_is_migrated_by_the_steps_it_lacks_and_keeps_its_rows() {
+    let cluster = Cluster::fast().await;
+    let schema = new_schema();
+    let options = cluster.options().schema(&schema);
+    let (key, store) = (new_key(), options.clone().open().await.unwrap());
+    _ = store.create(&key, &record(b"x"), NOW).await.unwrap();
+    // A later release's script, which differs in one more step.
+    let step = format!(
+        "IF coalesce((SELECT max(version) FROM {schema}.version), 0) < 2 THEN \
+         ALTER TABLE {schema}.sessions ADD COLUMN later bigint NOT NULL DEFAULT 7; \
+         INSERT INTO {schema}.version VALUES (2); END IF; END $$;\nCOMMIT;"
+    );
+    let script = options.migration(None).unwrap().replace("END $$;\nCOMMIT;", &step);
+    for _ in 0..2 {
+        cluster.sql(&script).await;
+    }
+    assert_eq!(cluster.sql(&format!("SELECT version FROM {schema}.version ORDER BY 1")).await, ["1", "2"]);
+    assert_eq!(cluster.sql(&format!("SELECT later FROM {schema}.sessions")).await, ["7"]);
+    // Servers of the older release that are still running work on while the newer one's are started.
+    assert!(load(&store, &key).await.is_some() && store.touch(&key, NOW, NOW).await.unwrap());
+}
+
+#[tokio::test]
 async fn an_administrators_script_and_grants_are_enough_for_a_user_who_may_nothing_else() {
     let cluster = Cluster::fast().await;
     let (schema, port) = (new_schema(), cluster.port);

@@ -1,6 +1,7 @@
 use std::fmt;
 
-/// When PostgreSQL acknowledges a write: its setting `synchronous_commit`.
+/// When PostgreSQL acknowledges a write: its setting `synchronous_commit`. A note of activity
+/// ([`touch`](crate::SessionStore::touch)) waits for nothing, at every level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SynchronousCommit {

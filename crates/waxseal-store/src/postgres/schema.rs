@@ -156,3 +156,29 @@ async fn check_rights(on: &mut Connection<'_>) -> Result<(), PostgresError> {
 fn version(steps: &[&str]) -> i32 {
     i32::try_from(steps.len()).expect("a handful of steps")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_is_done_once_and_in_its_turn_and_in_one_transaction() {
+        let script = script_of(&[" A waxseal.a; ", " B waxseal.b; "], "shop");
+        let lines = [
+            "BEGIN;",
+            "pg_advisory_xact_lock",
+            "CREATE SCHEMA shop",
+            "CREATE TABLE shop.version",
+            "max(version) FROM shop.version), 0) < 1 THEN A shop.a;",
+            "INSERT INTO shop.version VALUES (1);",
+            "max(version) FROM shop.version), 0) < 2 THEN B shop.b;",
+            "INSERT INTO shop.version VALUES (2);",
+            "COMMIT;",
+        ];
+        let mut rest = script.as_str();
+        for line in lines {
+            let (_, after) = rest.split_once(line).unwrap_or_else(|| panic!("no {line} in {rest}"));
+            rest = after;
+        }
+    }
+}
