@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use support::{client_of, header, traces};
 use waxseal::testing::Client;
-use waxseal::{App, Request, Response, Result, Route, Settings, UrlError, context, html, minijinja, typed};
+use waxseal::{App, Request, Response, Result, Route, UrlError, context, html, typed};
 
 /// Renders the template that the test brings, for the address that it asks for.
 fn client(source: &'static str) -> Client {
@@ -225,17 +225,14 @@ async fn two_routes_of_one_given_name_are_refused_at_the_start() {
 #[tokio::test]
 async fn a_changed_template_shows_without_a_restart_while_developing() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().to_owned();
     let app = App::new("demo")
-        .environment(move |environment| environment.set_loader(minijinja::path_loader(&path)))
+        .templates(support::folder_at(folder.path()))
         .get("/", async |request: Request| request.render("page.txt", context! {}).await);
-    let settings = Settings { development: true, ..Settings::default() };
-    // The app's own folder is watched in the same way, by waxseal-templates; here the environment is another.
-    let client = Client::with_settings(app.environment(|it| it.set_auto_reload(true)), &settings).unwrap();
-    std::fs::write(folder.path().join("page.txt"), "one").unwrap();
-    assert_eq!(client.get("/").await.text(), "one");
-    std::fs::write(folder.path().join("page.txt"), "another").unwrap();
-    assert_eq!(client.get("/").await.text(), "another");
+    let client = Client::with_settings(app, &support::development()).unwrap();
+    for text in ["one", "another"] {
+        std::fs::write(folder.path().join("page.txt"), text).unwrap();
+        assert_eq!(client.get("/").await.text(), text);
+    }
 }
 
 #[tokio::test]
