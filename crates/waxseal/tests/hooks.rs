@@ -102,7 +102,7 @@ async fn a_hook_may_read_and_change_the_session() {
     assert_eq!((answer.status().as_u16(), answer.location()), (303, Some("/sign-in")));
     client.with_session(|session| session.insert("user", "Merlin")).await.unwrap();
     assert_eq!(client.get("/").await.text(), "index");
-    assert_eq!(client.session().get::<u32>("pages").unwrap(), Some(2));
+    assert_eq!(client.session().await.get::<u32>("pages").unwrap(), Some(2));
 }
 
 #[tokio::test]

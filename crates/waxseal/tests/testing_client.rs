@@ -61,7 +61,7 @@ async fn a_session_can_be_arranged_and_looked_at() {
     let visits = client.with_session(|session| session.get::<u32>("visits")).await;
     assert_eq!(visits.unwrap(), Some(42));
     client.advance(Duration::from_secs(30 * 60));
-    assert!(client.session().is_new(), "the clock moves for it too");
+    assert!(client.session().await.is_new(), "the clock moves for it too");
     client.with_session(waxseal::Session::destroy).await.unwrap();
     assert_eq!(client.get("/").await.text(), "1");
 }
