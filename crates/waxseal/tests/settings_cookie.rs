@@ -103,3 +103,16 @@ fn combinations_that_browsers_refuse_are_refused_when_the_app_is_built() {
         assert!(format!("{error:?}").contains(said), "{said}: {error:?}");
     }
 }
+
+#[tokio::test]
+async fn activity_is_noted_now_and_then_or_with_each_request() {
+    for (session_refresh_each_request, every_time) in [(false, false), (true, true)] {
+        let settings = Settings { session_refresh_each_request, ..Settings::default() };
+        let client = support::known(Client::with_settings(app(), &settings).unwrap()).await;
+        for _ in 0..3 {
+            client.advance(std::time::Duration::from_secs(1));
+            assert_eq!(header(&client.get("/name").await, "set-cookie").is_some(), every_time);
+            assert_eq!(header(&client.get("/").await, "set-cookie"), None, "no session is looked at");
+        }
+    }
+}
