@@ -53,7 +53,26 @@ async fn a_session_write_after_the_head_is_an_error_and_a_line_in_the_log() {
     let cause = std::error::Error::source(&error).unwrap();
     assert!(matches!(cause.downcast_ref(), Some(waxseal_store::Error::Sent)), "{cause}");
     let lines = log::lines();
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].starts_with("ERROR a streamed body failed; its answer ends here"), "{lines:?}");
-    assert!(lines[0].contains("the session was already sent") && !lines[0].contains("lost"), "{lines:?}");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(lines[0], "WARN a session was written to after its answer's head had left; the write is lost");
+    assert!(lines[1].starts_with("ERROR a streamed body failed; its answer ends here"), "{lines:?}");
+    assert!(lines[1].contains("the session was already sent"), "{lines:?}");
+}
+
+/// Whoever drops the error finds it in the log.
+#[tokio::test]
+async fn a_late_write_whose_error_is_dropped_is_in_the_log() {
+    async fn page(request: Request) -> Result<Response> {
+        let session = request.session().await?;
+        Ok(html(Body::stream(stream::iter(["one", "two"]).map(move |word| {
+            let _ = session.insert("word", word);
+            let _ = session.destroy();
+            Ok::<_, std::io::Error>(word)
+        }))))
+    }
+    let client = client_of(App::new("demo").get("/", page));
+    log::clear();
+    assert_eq!(client.get("/").await.text(), "onetwo");
+    assert_eq!(log::lines().len(), 4, "{:?}", log::lines());
+    assert!(client.session().await.is_empty());
 }
