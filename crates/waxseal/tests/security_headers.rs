@@ -23,7 +23,7 @@ async fn every_answer_has_them() {
              frame-ancestors 'none'; object-src 'none'",
         ),
         Some("nosniff"),
-        Some("strict-origin-when-cross-origin"),
+        Some("same-origin"),
         Some("max-age=31536000"),
     ];
     for path in ["/", "/name", "/nowhere", "/fail", "/panic", "/abort/403", "/%zz"] {
