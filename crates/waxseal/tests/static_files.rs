@@ -36,6 +36,8 @@ async fn a_folder_is_served_with_tags_and_ranges() {
     assert_eq!((none.status().as_u16(), header(&none, "content-range")), (416, Some("bytes */21")));
     let head = with(&client, Method::HEAD, "/static/site.css", &[]).await;
     assert_eq!((head.status().as_u16(), head.text().as_str(), header(&head, "etag")), (200, "", Some(etag)));
+    let head = with(&client, Method::HEAD, "/static/site.css", &[("range", "bytes=0-3")]).await;
+    assert_eq!(head.status(), 200, "a range is GET's alone");
 }
 
 #[tokio::test]
