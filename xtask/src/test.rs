@@ -112,6 +112,9 @@ fn everyday_steps() -> Vec<Step> {
         ("lints, feature server", "server"),
         ("lints, feature router", "router"),
         ("lints, feature forms", "forms"),
+        ("lints, feature json", "json"),
+        ("lints, feature multipart", "multipart"),
+        ("lints, feature files", "files"),
     ] {
         let arguments = [
             "clippy",

@@ -11,7 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use sha2::{Digest, Sha256};
 use tokio::fs::File;
@@ -35,14 +35,14 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// # Example
 ///
 /// ```
-/// use http::HeaderMap;
+/// use http::{HeaderMap, Method};
 /// use waxseal_http::StaticFiles;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let files = StaticFiles::built_in([("css/site.css".to_owned(), &b"body { color: teal }"[..])]);
-/// let answer = files.answer("css/site.css", &HeaderMap::new()).await.unwrap();
+/// let answer = files.answer(&Method::GET, "css/site.css", &HeaderMap::new()).await.unwrap();
 /// assert_eq!(answer.headers()["content-type"], "text/css; charset=utf-8");
-/// assert!(files.answer("../secret", &HeaderMap::new()).await.is_none());
+/// assert!(files.answer(&Method::GET, "../secret", &HeaderMap::new()).await.is_none());
 /// # });
 /// ```
 #[derive(Debug, Clone)]
@@ -103,7 +103,7 @@ impl StaticFiles {
     /// The answer to a GET or HEAD with these headers for the file called `name`; `None` if there is none.
     ///
     /// For HEAD the server leaves the body out.
-    pub async fn answer(&self, name: &str, headers: &HeaderMap) -> Option<Response<Body>> {
+    pub async fn answer(&self, method: &Method, name: &str, headers: &HeaderMap) -> Option<Response<Body>> {
         if !is_plain(name) {
             return None;
         }
@@ -114,7 +114,7 @@ impl StaticFiles {
             }
             Source::Folder(folder) => open(folder, name).await?,
         };
-        let wanted = wanted(headers, &etag, length);
+        let wanted = wanted(method, headers, &etag, length);
         let (status, part) = match wanted {
             Wanted::Whole => (StatusCode::OK, Some(0..length)),
             Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, Some(part)),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use http::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 
 /// What to send of a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,18 +18,20 @@ pub(crate) enum Wanted {
     Unsatisfiable,
 }
 
-/// What the headers of a GET ask for of a file of `length` bytes with this strong `etag` (RFC 9110 §13, §14).
+/// What a GET or HEAD with these headers asks for of a file of `length` bytes with this strong `etag` (RFC 9110 §13, §14).
 ///
 /// A single range is served. Several, or what is no range of bytes, get the whole file, as the RFC allows: many small
 /// ranges cost a server more than they save anyone.
-pub(crate) fn wanted(headers: &HeaderMap, etag: &HeaderValue, length: u64) -> Wanted {
+pub(crate) fn wanted(method: &Method, headers: &HeaderMap, etag: &HeaderValue, length: u64) -> Wanted {
     let known = headers.get_all(IF_NONE_MATCH).iter().any(|value| names(value, etag));
     if known {
         return Wanted::NotModified;
     }
     // Only if what the browser has the first part of is still the same file. A date is no such proof.
     let same = headers.get(IF_RANGE).is_none_or(|value| value == etag);
-    match headers.get(RANGE).filter(|_| same).and_then(|range| range.to_str().ok()) {
+    // Of no other method is it said what a range would mean.
+    let range = headers.get(RANGE).filter(|_| same && method == Method::GET);
+    match range.and_then(|range| range.to_str().ok()) {
         Some(range) => part(range, length),
         None => Wanted::Whole,
     }
@@ -74,7 +76,9 @@ mod tests {
         for (name, value) in fields {
             headers.append(name, HeaderValue::from_str(value).unwrap());
         }
-        wanted(&headers, &ETAG, length)
+        let head = wanted(&Method::HEAD, &headers, &ETAG, length);
+        assert!(matches!(head, Wanted::Whole | Wanted::NotModified), "HEAD knows no ranges");
+        wanted(&Method::GET, &headers, &ETAG, length)
     }
 
     #[test]

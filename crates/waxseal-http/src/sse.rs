@@ -20,7 +20,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 ///
 /// When nothing happens for 15 s, a comment is sent that no page sees: it keeps proxies from closing the connection,
 /// and finds out that the visitor has left. Then the stream is dropped. The browser comes back by itself when the
-/// stream ends; to make it stay away, answer its next request with 204.
+/// stream ends; to make it stay away, answer its next request with 204. When the server stops, streams are cut after
+/// [`Limits::shutdown_grace`](crate::Limits).
 ///
 /// # Example
 ///

@@ -37,7 +37,7 @@ async fn ask(files: &StaticFiles, name: &str, fields: &[(&str, &str)]) -> Option
     for (name, value) in fields {
         headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
     }
-    let answer: Response<Body> = files.answer(name, &headers).await?;
+    let answer: Response<Body> = files.answer(&http::Method::GET, name, &headers).await?;
     let (parts, body) = answer.into_parts();
     let body = body.collect(usize::MAX, Duration::from_secs(15)).await.unwrap();
     Some((parts.status.as_u16(), parts.headers, String::from_utf8(body.to_vec()).unwrap()))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use http::HeaderValue;
+use proptest::prelude::*;
 use waxseal_http::multipart::Limits;
 use waxseal_http::{Body, Multipart, MultipartError};
 
@@ -238,4 +239,58 @@ async fn a_file_of_many_megabytes_goes_through_the_disk() {
     let body = [head.as_bytes(), &content, b"\r\n--owl--\r\n"].concat();
     let mut form = read_body(KIND, Body::from(body), Limits::default().total(16 << 20)).await.unwrap();
     assert!(form.take_file("f").unwrap().bytes().await.unwrap() == content);
+}
+
+/// Pieces that a parser might take for something else.
+fn fragment() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        Just(b"--owl\r\n".to_vec()),
+        Just(b"\r\n--owl\r\n".to_vec()),
+        Just(b"\r\n--owl--\r\n".to_vec()),
+        Just(b"--owl--".to_vec()),
+        Just(b"\r\n--ow".to_vec()),
+        Just(b"\r\n".to_vec()),
+        Just(b"\r".to_vec()),
+        Just(b"\r\n\r\n".to_vec()),
+        Just(b"--owl \t\r\n".to_vec()),
+        Just(b"Content-Disposition: form-data; name=\"a\"".to_vec()),
+        Just(b"Content-Disposition: form-data; name=\"b\"; filename=\"c\"\r\n\r\n".to_vec()),
+        Just(b"Content-Disposition: form-data; name=a\r\n\r\n".to_vec()),
+        Just(b"Content-Type: text/plain\r\n\r\n".to_vec()),
+        proptest::collection::vec(any::<u8>(), 0..20),
+    ]
+}
+
+proptest! {
+    /// However a body is cut on its way, it means the same; and no body at all makes the parser panic.
+    #[test]
+    fn any_body_means_the_same_in_any_pieces(
+        fragments in proptest::collection::vec(fragment(), 0..12),
+        cuts in proptest::collection::vec(1usize..40, 0..40),
+        in_a_form in any::<bool>(),
+    ) {
+        let body = match in_a_form {
+            true => form(&[part("name=\"f\"; filename=\"f\"", "\0")]).splitn(2, |&byte| byte == 0).collect::<Vec<_>>().join(&fragments.concat()[..]),
+            false => fragments.concat(),
+        };
+        let mut pieces = Vec::new();
+        let mut rest = &body[..];
+        for cut in cuts.iter().cycle().take(if cuts.is_empty() { 0 } else { 1000 }) {
+            let (piece, behind) = rest.split_at((*cut).min(rest.len()));
+            pieces.push(Bytes::copy_from_slice(piece));
+            rest = behind;
+        }
+        pieces.push(Bytes::copy_from_slice(rest));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let outcomes = runtime.block_on(async {
+            let cut = stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
+            let whole = read_body(KIND, Body::from(body), Limits::default()).await;
+            let cut = read_body(KIND, Body::stream(cut), Limits::default()).await;
+            [whole, cut].map(|outcome| match outcome {
+                Ok(form) => show(&form),
+                Err(error) => error.status().to_string(),
+            })
+        });
+        prop_assert_eq!(&outcomes[0], &outcomes[1]);
+    }
 }

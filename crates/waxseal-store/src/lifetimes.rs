@@ -27,6 +27,7 @@ use crate::Error;
 pub struct Lifetimes {
     ordinary: Limits,
     permanent: Limits,
+    refresh_each_request: bool,
 }
 
 impl Default for Lifetimes {
@@ -35,6 +36,7 @@ impl Default for Lifetimes {
         Self {
             ordinary: Limits { idle: 30 * 60, absolute: 12 * 60 * 60 },
             permanent: Limits { idle: 31 * DAY, absolute: 180 * DAY },
+            refresh_each_request: false,
         }
     }
 }
@@ -84,6 +86,19 @@ impl Lifetimes {
     pub fn permanent_absolute(mut self, lifetime: Duration) -> Result<Self, Error> {
         self.permanent.absolute = seconds("permanent absolute", lifetime)?;
         Ok(self)
+    }
+
+    /// Whether activity is noted with every request that looks at its session, in place of now and then: Flask's
+    /// `SESSION_REFRESH_EACH_REQUEST`. In state `cookie` alone, where each note is a new cookie, and may overtake what a
+    /// request beside it wrote; on a server it would be a write for every read.
+    #[must_use]
+    pub fn refresh_each_request(mut self, refresh: bool) -> Self {
+        self.refresh_each_request = refresh;
+        self
+    }
+
+    pub(crate) fn refreshes_each_request(&self) -> bool {
+        self.refresh_each_request
     }
 
     pub(crate) fn of(&self, permanent: bool) -> Limits {

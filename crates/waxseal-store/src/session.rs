@@ -417,6 +417,9 @@ impl Session {
     pub fn renew_empty(&self) -> Result<(), Error> {
         let mut state = self.lock();
         state.accessed = true;
+        if state.phase == Phase::Sent {
+            return Err(late(state));
+        }
         state.phase.allows_ending()?;
         state.phase = Phase::Open;
         state.make(Change::Reset)?;
@@ -433,6 +436,9 @@ impl Session {
     pub fn destroy(&self) -> Result<(), Error> {
         let mut state = self.lock();
         state.accessed = true;
+        if state.phase == Phase::Sent {
+            return Err(late(state));
+        }
         state.phase.allows_ending()?;
         state.content = Content::default();
         state.phase = Phase::Ended;
@@ -468,7 +474,7 @@ impl Session {
         match state.phase {
             Phase::Open | Phase::RolledBack => Ok(state),
             Phase::Ended => Err(Error::Ended),
-            Phase::Sent => Err(Error::Sent),
+            Phase::Sent => Err(late(state)),
             Phase::ReadOnly(why) => Err(why.into()),
         }
     }
@@ -528,6 +534,14 @@ impl Session {
             return Ok(answer);
         }
     }
+}
+
+/// The error of a write that comes too late, and a line in the log: where a body is streamed, the error is often dropped.
+fn late(state: MutexGuard<'_, State>) -> Error {
+    // The log's writer is code of others.
+    drop(state);
+    tracing::warn!("a session was written to after its answer's head had left; the write is lost");
+    Error::Sent
 }
 
 impl Phase {

@@ -642,7 +642,7 @@ impl Sessions {
         let age = now.saturating_sub(carried.times.sealed());
         let refresh = age >= refresh_after(self.lifetimes.of(state.content.permanent).idle);
         let reseal = carried.needs_reseal && age >= RESEAL_AFTER_SECONDS;
-        refresh || reseal
+        refresh || reseal || self.lifetimes.refreshes_each_request()
     }
 
     pub(crate) fn ring(&self) -> Arc<Ring> {

@@ -1,8 +1,8 @@
 //! The pages that an app without an `error.html` answers with, and the one that a developer sees.
 
-use std::fs;
 use std::panic::Location;
 use std::sync::LazyLock;
+use std::{env, fs};
 
 use http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, COOKIE, PROXY_AUTHORIZATION};
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -17,8 +17,6 @@ const LINES_AROUND: usize = 4;
 const SECRET_HEADERS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
 /// Allows the style in `development.html`, of which it names the hash, and nothing else.
 const DEVELOPMENT_POLICY: &str = "default-src 'none'; style-src 'sha256-/YkQZMuPh7rSds8UhZg9F6q4S0FutopFA0fr2oLFFtY='; base-uri 'none'; frame-ancestors 'none'";
-/// Where errors are made that have no place in the app's code.
-const OWN_CODE: &str = "waxseal/src/app.rs";
 
 static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut pages = Environment::new();
@@ -54,13 +52,13 @@ pub(crate) fn development(error: &Error, request: &Request) -> Response {
         Some(template) => {
             (template.name().unwrap_or_default(), template.line(), source_of_template(template))
         }
+        // A place in our own code helps nobody.
+        None if is_ours(error.place().file()) => ("", None, Vec::new()),
         None => {
             let line = usize::try_from(error.place().line()).ok();
             (error.place().file(), line, source_of_code(error.place()))
         }
     };
-    // A place in our own code helps nobody.
-    let ours = template.is_none() && is_ours(file);
     let excerpt: Vec<_> = lines
         .into_iter()
         .map(|(number, text)| context! { number, text, here => line == Some(number) })
@@ -77,7 +75,7 @@ pub(crate) fn development(error: &Error, request: &Request) -> Response {
         status => error.status_code().as_u16(),
         error => error.to_string(),
         place => format!("{} {}", request.method(), request.path()),
-        file => if ours { "" } else { file },
+        file,
         line,
         excerpt,
         query => request.uri().query(),
@@ -95,13 +93,12 @@ fn source_of_template(template: &TemplateError) -> Vec<(usize, String)> {
     template.excerpt(LINES_AROUND).map(|(number, text)| (number, text.to_owned())).collect()
 }
 
-/// The code around a place, if the program was built where it runs.
+/// The code around a place, if the program runs where it was built. The compiler notes paths from the workspace's folder,
+/// and the program is often started in one below.
 fn source_of_code(place: &Location<'_>) -> Vec<(usize, String)> {
-    let source = if is_ours(place.file()) {
-        String::new()
-    } else {
-        fs::read_to_string(place.file()).unwrap_or_default()
-    };
+    let folder = env::current_dir().unwrap_or_default();
+    let mut places = folder.ancestors().map(|folder| folder.join(place.file()));
+    let source = places.find_map(|path| fs::read_to_string(path).ok()).unwrap_or_default();
     let here = usize::try_from(place.line()).unwrap_or(usize::MAX);
     let numbered = source.lines().enumerate().map(|(at, text)| (at + 1, text.to_owned()));
     numbered.filter(|(number, _)| number.abs_diff(here) <= LINES_AROUND).collect()
@@ -109,7 +106,8 @@ fn source_of_code(place: &Location<'_>) -> Vec<(usize, String)> {
 
 /// Whether a file is this crate's own, where errors of the framework are made.
 fn is_ours(file: &str) -> bool {
-    file.replace('\\', "/").ends_with(OWN_CODE)
+    let folder = file!().strip_suffix("error_page.rs").expect("it is this file");
+    file.starts_with(folder)
 }
 
 fn text_of(value: &HeaderValue) -> String {

@@ -106,6 +106,7 @@ impl Request {
     /// # Errors
     ///
     /// 500 if the route has no such part.
+    #[track_caller]
     pub fn param(&self, name: &str) -> Result<&str> {
         let unknown = || Error::status(500).message(format!("this route has no parameter {{{name}}}"));
         self.0.params.get(name).ok_or_else(unknown)
@@ -116,6 +117,7 @@ impl Request {
     /// # Errors
     ///
     /// 404 if it is no `T`, as with Flask's `<int:number>`: there is no page at that address.
+    #[track_caller]
     pub fn param_as<T: FromStr>(&self, name: &str) -> Result<T> {
         self.param(name)?.parse().map_err(|_| Error::status(404))
     }
@@ -201,6 +203,7 @@ impl Request {
     /// # Errors
     ///
     /// 500 if there is none of this name, or it is no `T`.
+    #[track_caller]
     pub fn config<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let unset = || Error::status(500).message(format!("the app's configuration has no `{name}`"));
         let value = self.0.app.values.config.get(name).ok_or_else(unset)?;

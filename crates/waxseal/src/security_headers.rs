@@ -20,7 +20,7 @@ const TRANSPORT: &str = "max-age=31536000";
 /// |---|---|---|
 /// | `Content-Security-Policy` | `default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'` | no script or style that is written into a page, nothing from elsewhere, no frame around it |
 /// | `X-Content-Type-Options` | `nosniff` | a file is what it says it is |
-/// | `Referrer-Policy` | `strict-origin-when-cross-origin` | other sites learn the host, not the path |
+/// | `Referrer-Policy` | `same-origin` | other sites do not learn where a visitor came from |
 /// | `Strict-Transport-Security` | `max-age=31536000` | only if the session cookie is Secure: TLS alone for a year |
 ///
 /// A handler that sets one of them itself is not overruled.
@@ -45,7 +45,7 @@ impl Default for SecurityHeaders {
         Self::none()
             .set(CONTENT_SECURITY_POLICY.as_str(), POLICY)
             .set(X_CONTENT_TYPE_OPTIONS.as_str(), "nosniff")
-            .set(REFERRER_POLICY.as_str(), "strict-origin-when-cross-origin")
+            .set(REFERRER_POLICY.as_str(), "same-origin")
             .set(STRICT_TRANSPORT_SECURITY.as_str(), TRANSPORT)
     }
 }

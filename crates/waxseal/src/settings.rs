@@ -107,6 +107,9 @@ pub struct Settings {
     /// How long a permanent session lives at most.
     #[arg(long, env = "WAXSEAL_PERMANENT_SESSION_ABSOLUTE_LIFETIME", value_name = "SECONDS", default_value_t = 180 * 24 * 60 * 60)]
     pub permanent_session_absolute_lifetime: u64,
+    /// State cookie: notes activity with every request that looks at its session, in place of now and then.
+    #[arg(long, env = "WAXSEAL_SESSION_REFRESH_EACH_REQUEST", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
+    pub session_refresh_each_request: bool,
     /// The largest request body [default: 2097152].
     #[arg(long, env = "WAXSEAL_MAX_CONTENT_LENGTH", value_name = "BYTES")]
     pub max_content_length: Option<usize>,
@@ -185,6 +188,7 @@ impl Default for Settings {
             session_absolute_lifetime: 12 * 60 * 60,
             permanent_session_lifetime: 31 * 24 * 60 * 60,
             permanent_session_absolute_lifetime: 180 * 24 * 60 * 60,
+            session_refresh_each_request: false,
             max_content_length: None,
             log: LogLevel::default(),
         }
@@ -232,6 +236,7 @@ impl Settings {
             .absolute(Duration::from_secs(self.session_absolute_lifetime))?
             .permanent_idle(Duration::from_secs(self.permanent_session_lifetime))?
             .permanent_absolute(Duration::from_secs(self.permanent_session_absolute_lifetime))
+            .map(|lifetimes| lifetimes.refresh_each_request(self.session_refresh_each_request))
     }
 
     /// Sets what is to be set of sessions, whatever state they are in.

@@ -54,7 +54,8 @@ impl StaticSource {
         Ok(move |request: Request| {
             let files = files.clone();
             async move {
-                let answer = files.answer(request.param("filename")?, request.headers()).await;
+                let answer =
+                    files.answer(request.method(), request.param("filename")?, request.headers()).await;
                 answer.ok_or_else(|| Error::status(404))
             }
         })

@@ -126,7 +126,7 @@ impl TemplateSetup {
         let environment = templates.environment_mut();
         urls::add_to(environment, urls.clone());
         let config = self.values.config.iter().map(|(name, value)| (*name, value.clone()));
-        environment.add_global("config", config.collect::<Value>());
+        environment.add_global("config", Value::from_pairs(config));
         for change in self.changes {
             change(environment);
         }

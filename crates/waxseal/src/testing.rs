@@ -309,6 +309,12 @@ impl Client {
         handle.load().await.expect("the session can be loaded")
     }
 
+    /// The app itself, for a request whose answer is not to be read whole.
+    #[must_use]
+    pub fn service(&self) -> &AppService {
+        &self.service
+    }
+
     /// Moves the clock on.
     pub fn advance(&self, time: Duration) {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner) += time;

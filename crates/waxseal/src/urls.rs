@@ -215,6 +215,7 @@ pub enum UrlError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn urls() -> Urls {
         let mut urls = Urls::default();
@@ -279,17 +280,29 @@ mod tests {
         }
     }
 
-    /// What the router takes apart is what was put together.
-    #[test]
-    fn the_router_finds_what_was_made() {
-        let mut router = waxseal_http::Router::new();
-        router.route(http::Method::GET, "/wizard/{name}", ()).unwrap();
-        for name in ["Tom Riddle", "a/b", "%2F", "é", "?x=y#z", "...", "a\\b", "{x}"] {
-            let url = urls().url_for("wizard", &[("name", name)]).unwrap();
-            let waxseal_http::Found::Route { params, .. } = router.find(&http::Method::GET, &url) else {
-                panic!("{url}")
-            };
-            assert_eq!(params.get("name"), Some(name), "{url}");
+    proptest! {
+        /// What the router takes apart is what was put together.
+        #[test]
+        fn the_router_finds_what_was_made(name in ".{1,20}", rest in "[^/].{0,20}", page in ".{0,9}") {
+            let mut router = waxseal_http::Router::new();
+            router.route(http::Method::GET, "/wizard/{name}", ()).unwrap();
+            router.route(http::Method::GET, "/static/{*filename}", ()).unwrap();
+            for (route, part, value) in [("wizard", "name", &name), ("static", "filename", &rest)] {
+                let made = urls().url_for(route, &[(part, value), ("page", &page)]);
+                if value.split('/').any(|segment| matches!(segment, "." | "..")) && route == "static"
+                    || matches!(value.as_str(), "." | "..")
+                {
+                    prop_assert!(made.is_err(), "{:?}", made);
+                    continue;
+                }
+                let made = made.unwrap();
+                let uri: http::Uri = made.parse().unwrap();
+                let found = router.find(&http::Method::GET, uri.path());
+                let waxseal_http::Found::Route { params, .. } = found else { panic!("{made}") };
+                prop_assert_eq!(params.get(part), Some(value.as_str()));
+                let query: Vec<(String, String)> = waxseal_http::forms::parse_query(uri.query().unwrap()).unwrap();
+                prop_assert_eq!(query, [("page".to_owned(), page.clone())]);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ mod support;
 use waxseal::testing::Client;
 use waxseal::{SameSiteSetting, Settings};
 
-use support::{app, development, header};
+use support::{app, development, header, known};
 
 async fn set_cookie(settings: &Settings) -> String {
     let client = Client::with_settings(app(), settings).unwrap();
@@ -55,6 +55,7 @@ async fn every_setting_reaches_the_cookie() {
 
 #[test]
 fn settings_that_browsers_refuse_together_do_not_start() {
+    let named = |name: &str| Settings { session_cookie_name: Some(name.to_owned()), ..Settings::default() };
     for (case, settings, said) in [
         (
             "__Host- without Secure",
@@ -71,10 +72,64 @@ fn settings_that_browsers_refuse_together_do_not_start() {
             Settings { session_cookie_samesite: SameSiteSetting::None, ..development() },
             "a cookie with SameSite=None must be Secure",
         ),
+        (
+            "__Host- below a path",
+            Settings { session_cookie_path: "/shop".to_owned(), ..Settings::default() },
+            "must have the Path /",
+        ),
+        (
+            "__Host- in development",
+            Settings { development: true, ..named("__Host-session") },
+            "must be Secure",
+        ),
+        (
+            "__Secure- without Secure",
+            Settings { session_cookie_secure: Some(false), ..named("__Secure-id") },
+            "must be Secure",
+        ),
+        (
+            "__Http- for scripts",
+            Settings { session_cookie_httponly: false, ..named("__Http-id") },
+            "must be HttpOnly",
+        ),
+        (
+            "Partitioned without Secure",
+            Settings { session_cookie_secure: Some(false), session_cookie_partitioned: true, ..named("id") },
+            "a cookie with Partitioned must be Secure",
+        ),
+        ("no name", named("a b"), "\"a b\" is no cookie name"),
+        (
+            "no path",
+            Settings { session_cookie_path: "shop".to_owned(), ..named("id") },
+            "is no path of a cookie",
+        ),
+        (
+            "no domain",
+            Settings { session_cookie_domain: Some("a;b".to_owned()), ..named("id") },
+            "is no domain of a cookie",
+        ),
+        (
+            "a lifetime beyond the format's",
+            Settings { permanent_session_lifetime: u64::MAX, ..Settings::default() },
+            "a session's permanent idle lifetime",
+        ),
         ("no lifetime", Settings { session_lifetime: 0, ..Settings::default() }, "a session's idle lifetime"),
     ] {
         let error = Client::with_settings(app(), &settings).unwrap_err();
         // What a `main` prints that returns it.
         assert!(format!("{error:?}").contains(said), "{case}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn activity_is_noted_now_and_then_or_with_each_request() {
+    for (session_refresh_each_request, every_time) in [(false, false), (true, true)] {
+        let settings = Settings { session_refresh_each_request, ..Settings::default() };
+        let client = known(Client::with_settings(app(), &settings).unwrap()).await;
+        for _ in 0..3 {
+            client.advance(std::time::Duration::from_secs(1));
+            assert_eq!(header(&client.get("/name").await, "set-cookie").is_some(), every_time);
+            assert_eq!(header(&client.get("/").await, "set-cookie"), None, "no session is looked at");
+        }
     }
 }

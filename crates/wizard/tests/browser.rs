@@ -7,6 +7,8 @@
 mod cookie;
 #[path = "browser/driver.rs"]
 mod driver;
+#[path = "browser/features.rs"]
+mod features;
 #[path = "browser/looks.rs"]
 mod looks;
 mod program;

@@ -171,3 +171,12 @@ async fn twice(request: Request) -> Result<Response> {
     request.body().await?;
     Ok(text("twice"))
 }
+
+/// A folder as `folder!` makes it, but lying elsewhere: what is read from there was read at run time.
+pub(crate) fn folder_at(path: &std::path::Path) -> waxseal_templates::Folder {
+    use waxseal_templates::include_dir;
+    static EMBEDDED: include_dir::Dir<'static> =
+        include_dir::include_dir!("$CARGO_MANIFEST_DIR/tests/static");
+    let path = path.to_str().expect("a temporary folder's path is text");
+    waxseal_templates::Folder::new(&EMBEDDED, Some((path, "$CARGO_MANIFEST_DIR")))
+}

@@ -4,6 +4,7 @@
 
 use std::env;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
@@ -118,6 +119,20 @@ impl Browser {
         }
         self.wait_for(self.client.perform_actions(keys)).expect("keys can be pressed");
         self.wait_for(self.client.release_actions()).expect("keys that are down can be released");
+    }
+
+    /// Clicks the one element that `selector` finds.
+    pub(crate) fn click(&self, selector: &str) {
+        let clicked = self.wait_for(async { self.client.find(Locator::Css(selector)).await?.click().await });
+        clicked.expect("the element is there and can be clicked");
+    }
+
+    /// Chooses a file in the one file input that `selector` finds.
+    pub(crate) fn choose_file(&self, selector: &str, file: &Path) {
+        let path = file.to_str().expect("the test's path is text");
+        let chosen =
+            self.wait_for(async { self.client.find(Locator::Css(selector)).await?.send_keys(path).await });
+        chosen.expect("the element is there and takes files");
     }
 
     /// The visible text of each element that `selector` finds.

@@ -1,0 +1,162 @@
+//! What a request brings along: JSON and files; and JSON as an answer.
+
+mod support;
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use serde::{Deserialize, Serialize};
+use support::{client_of, header};
+use waxseal::testing::{Client, Part};
+use waxseal::{
+    App, Body, Error, Limits, Method, Request, Response, Result, Settings, UploadLimits, json, typed,
+};
+
+#[derive(Debug, Serialize, Deserialize, PartialEq)]
+struct Wizard {
+    name: String,
+    age: u16,
+}
+
+async fn grow_older(request: Request) -> Result<Response> {
+    let Wizard { name, age } = request.json().await?;
+    json(&Wizard { name, age: age + 1 })
+}
+
+#[tokio::test]
+async fn json_comes_and_goes() {
+    let client = client_of(App::new("demo").post("/", grow_older));
+    let answer = client.post_json("/", &Wizard { name: "Merlin".to_owned(), age: 1500 }).await;
+    assert_eq!(header(&answer, "content-type"), Some("application/json"));
+    assert_eq!(answer.json::<Wizard>(), Wizard { name: "Merlin".to_owned(), age: 1501 });
+}
+
+#[tokio::test]
+async fn json_that_will_not_do_says_why() {
+    let client = client_of(App::new("demo").post("/", grow_older).limits(Limits::default().body(1000)));
+    let long = format!("\"{}\"", "x".repeat(1000));
+    for (kind, body, status, said) in [
+        ("text/plain", "{}", 415, "the body is `text&#x2f;plain`; send JSON as `application&#x2f;json`"),
+        ("application/json", "{", 400, "the body is no JSON at line 1, column 1"),
+        ("application/json", "{\"name\": \"x\"}", 422, "missing field `age`"),
+        ("application/json", "{\"name\": \"x\", \"age\": \"old\"}", 422, "does not fit at `age`"),
+        ("application/json", &long, 413, "the body is larger than 1000 bytes"),
+    ] {
+        let mut request = client.request(Method::POST, "/", Body::from(body.to_owned()));
+        request.headers_mut().insert("content-type", HeaderValue::from_str(kind).unwrap());
+        let answer = client.send(request).await;
+        assert_eq!(answer.status(), status, "{body}");
+        assert!(answer.text().contains(said), "{body}: {}", answer.text());
+    }
+}
+
+/// JSON is no way round the check that a form from another site meets.
+#[tokio::test]
+async fn json_and_uploads_from_another_site_are_refused() {
+    let client = client_of(App::new("demo").post("/", grow_older));
+    for kind in ["application/json", "text/plain", "multipart/form-data; boundary=x"] {
+        for (name, value) in
+            [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("origin", "null")]
+        {
+            let mut request = client.request(Method::POST, "/", "{}".into());
+            request.headers_mut().insert("content-type", HeaderValue::from_static(kind));
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+            assert_eq!(client.send(request).await.status(), 403, "{kind} {name}: {value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_json_is_the_servers_fault() {
+    async fn odd(_: Request) -> Result<Response> {
+        json(&std::collections::BTreeMap::from([(vec![1], 1)]))
+    }
+    let client = client_of(App::new("demo").get("/", odd));
+    support::log::clear();
+    assert_eq!(client.get("/").await.status(), 500);
+    assert!(support::log::lines()[0].contains("key must be a string"), "{:?}", support::log::lines());
+}
+
+#[derive(Deserialize)]
+struct Letter {
+    to: String,
+    stamps: u8,
+}
+
+async fn post_office(request: Request) -> Result<Response> {
+    let mut form = request.multipart().await?;
+    let Letter { to, stamps } = form.fields()?;
+    let mut letter = form.take_file("letter").ok_or(Error::status(422).message("enclose a letter"))?;
+    let text = String::from_utf8_lossy(&letter.bytes().await?).into_owned();
+    let name = letter.safe_name().unwrap_or_default();
+    Ok(typed("text/plain; charset=utf-8", format!("{to} {stamps} {name} {text}")))
+}
+
+#[tokio::test]
+async fn a_form_with_a_file_is_read() {
+    let client = client_of(App::new("demo").post("/", post_office));
+    let fields = [Part::field("to", "Mérlin"), Part::field("stamps", "3")];
+    let letter = Part::file("letter", "../../Dear \"M\".txt", "text/plain", "Dear\r\nMerlin");
+    let answer = client.post_multipart("/", &[&fields[..], &[letter]].concat()).await;
+    assert_eq!(answer.text(), "Mérlin 3 Dear__22M_22.txt Dear\r\nMerlin");
+
+    let answer = client.post_multipart("/", &fields).await;
+    assert!(answer.status() == 422 && answer.text().contains("enclose a letter"), "{}", answer.text());
+    let answer = client.post_multipart("/", &fields[..1]).await;
+    assert!(answer.status() == 400 && answer.text().contains("missing field `stamps`"), "{}", answer.text());
+    let answer = client.post_form("/", &[("to", "Merlin")]).await;
+    assert!(answer.status() == 415 && answer.text().contains("multipart"), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn an_upload_keeps_to_the_apps_limit_or_to_its_own() {
+    async fn large(request: Request) -> Result<Response> {
+        let limits = UploadLimits::default().total(300_000).file(200_000).parts(2);
+        let form = request.multipart_within(limits).await?;
+        Ok(typed("text/plain", form.into_files().len().to_string()))
+    }
+    let app = || App::new("demo").post("/", post_office).post("/large", large);
+    let settings = Settings { max_content_length: Some(1000), ..Settings::default() };
+    let client = Client::with_settings(app(), &settings).unwrap();
+    let file = |bytes: usize| Part::file("letter", "letter.txt", "text/plain", "x".repeat(bytes));
+    for (path, parts, status, said) in [
+        ("/", vec![file(1000)], 413, "the body is larger than 1000 bytes"),
+        ("/large", vec![file(200_000)], 200, "1"),
+        ("/large", vec![file(200_001)], 413, "the file `letter` is larger than 200000 bytes"),
+        ("/large", vec![file(150_000), file(150_000)], 413, "the body is larger than 300000 bytes"),
+        ("/large", vec![file(1), file(2), file(3)], 400, "there are more than 2 parts"),
+    ] {
+        let answer = client.post_multipart(path, &parts).await;
+        assert_eq!(answer.status(), status, "{said}");
+        assert!(answer.text().contains(said), "{said}: {}", answer.text());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_stands_still_is_given_up() {
+    let client = client_of(
+        App::new("demo").post("/", post_office).limits(Limits::default().body_idle(Duration::from_secs(5))),
+    );
+    let start = "--x\r\nContent-Disposition: form-data; name=\"letter\"; filename=\"a\"\r\n\r\nDear";
+    let pieces = futures_util::StreamExt::chain(
+        futures_util::stream::iter([Ok::<_, std::io::Error>(start)]),
+        futures_util::stream::pending(),
+    );
+    let mut request = client.request(Method::POST, "/", Body::stream(pieces));
+    request.headers_mut().insert("content-type", HeaderValue::from_static("multipart/form-data; boundary=x"));
+    let answer = client.send(request).await;
+    assert!(answer.status() == 408 && answer.text().contains("stood still for 5s"), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn parts_of_the_path_become_values() {
+    async fn page(request: Request) -> Result<Response> {
+        let (year, name): (u16, String) = (request.param_as("year")?, request.param_as("name")?);
+        Ok(typed("text/plain; charset=utf-8", format!("{} {name} {:?}", year + 1, request.arg("q"))))
+    }
+    let client = client_of(App::new("demo").get("/{year}/{name}", page));
+    assert_eq!(client.get("/1997/Tom%20R?q=a%20b&q=c").await.text(), "1998 Tom R Some(\"a b\")");
+    assert_eq!(client.get("/1997/x?q=%zz").await.text(), "1998 x None");
+    assert_eq!(client.get("/a/b").await.status(), 404);
+    assert_eq!(client.get("/99999/b").await.status(), 404);
+}

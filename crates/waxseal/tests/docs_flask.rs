@@ -1,0 +1,34 @@
+//! Every row of `docs/flask.md` is a test.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn every_row_names_a_test_that_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = fs::read_to_string(root.join("docs/flask.md")).unwrap();
+    let mut sources: HashMap<String, String> = HashMap::new();
+    let rows = page
+        .lines()
+        .filter(|line| line.starts_with('|') && !line.starts_with("|---") && !line.starts_with("| Flask |"));
+    let mut count = 0;
+    for row in rows {
+        // A sign that belongs to a cell is escaped.
+        let row = row.replace("\\|", "¦");
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 4, "a row has four cells: {row}");
+        let named = cells[3].strip_prefix('`').and_then(|cell| cell.strip_suffix('`'));
+        let (file, test) = named.and_then(|named| named.split_once(": ")).expect(cells[3]);
+        let source = sources.entry(file.to_owned()).or_insert_with(|| {
+            fs::read_to_string(root.join("crates").join(file))
+                .unwrap_or_else(|error| panic!("{file}: {error}"))
+        });
+        let (before, _) =
+            source.split_once(&format!("fn {test}(")).unwrap_or_else(|| panic!("no {test} in {file}"));
+        let attribute = before.trim_end().trim_end_matches("async").trim_end();
+        assert!(attribute.ends_with(']'), "{test} in {file} is no test");
+        count += 1;
+    }
+    assert!(count > 60, "the table is read: {count} rows");
+}
