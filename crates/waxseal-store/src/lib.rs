@@ -28,8 +28,10 @@
 mod any_store;
 mod change;
 mod content;
+mod csrf;
 mod entries;
 mod error;
+mod flash;
 mod inspect;
 mod lifetimes;
 mod memory;
@@ -64,6 +66,7 @@ mod varint;
 
 pub use entries::Value;
 pub use error::{Error, Largest, Reason, Rejected, StoreError};
+pub use flash::Flash;
 pub use inspect::Inspection;
 pub use lifetimes::Lifetimes;
 pub use memory::{MemoryError, MemoryStore};
