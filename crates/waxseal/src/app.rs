@@ -17,7 +17,7 @@ use crate::template_setup::{TemplateSetup, TemplateValues};
 use crate::urls::{Name, Urls};
 use crate::{
     BoxFuture, Error, Handler, Request, Response, Result, SecurityHeaders, SessionState, Settings,
-    StartError, error_page, security_headers,
+    StartError, csrf, error_page, security_headers,
 };
 
 /// An app: its routes, its templates, its sessions.
@@ -46,6 +46,7 @@ pub struct App {
     pub(crate) templates: TemplateSetup,
     pub(crate) statics: Vec<(String, StaticSource)>,
     pub(crate) security: SecurityHeaders,
+    pub(crate) csrf_tokens: bool,
 }
 
 /// A method and a path, and what answers them.
@@ -54,12 +55,13 @@ pub struct Route {
     method: Method,
     path: String,
     name: Name,
-    answer: Answer,
+    pub(crate) answer: Answer,
 }
 
-struct Answer {
+pub(crate) struct Answer {
     handler: Box<dyn Handler>,
     cross_site: bool,
+    pub(crate) csrf_exempt: bool,
     /// Its place among the app's routes.
     index: usize,
 }
@@ -69,7 +71,7 @@ impl Route {
     ///
     /// It is called after its handler, as Flask's endpoints are: `url_for('create_wizard')`. A closure has no name.
     pub fn new<H: Handler>(method: Method, path: &str, handler: H) -> Self {
-        let answer = Answer { handler: Box::new(handler), cross_site: false, index: 0 };
+        let answer = Answer { handler: Box::new(handler), cross_site: false, csrf_exempt: false, index: 0 };
         Self { method, path: path.to_owned(), name: Name::of_handler::<H>(), answer }
     }
 
@@ -90,9 +92,10 @@ impl Route {
     }
 
     /// Lets pages of other sites send unsafe requests here, as a webhook needs: the visitor's session then is
-    /// no proof that the visitor meant it.
+    /// no proof that the visitor meant it, and no [token](App::csrf_tokens) is asked for.
     pub fn allow_cross_site(mut self) -> Self {
         self.answer.cross_site = true;
+        self.answer.csrf_exempt = true;
         self
     }
 }
@@ -112,6 +115,7 @@ impl App {
             templates: TemplateSetup::default(),
             statics: Vec::new(),
             security: SecurityHeaders::default(),
+            csrf_tokens: false,
         }
     }
 
@@ -202,7 +206,7 @@ impl App {
                 None => Templates::embedded(folder)?,
             },
         };
-        let values = self.templates.apply(&mut templates, &urls);
+        let values = self.templates.apply(&mut templates, &urls, self.csrf_tokens);
         let cookie = settings.session_cookie()?;
         let security = self.security.build(cookie.is_secure())?;
         let sessions = match (place, self.store) {
@@ -224,6 +228,7 @@ impl App {
             urls,
             endpoints,
             security,
+            csrf_tokens: self.csrf_tokens,
         };
         Ok(AppService { shared: Arc::new(shared) })
     }
@@ -253,6 +258,7 @@ pub(crate) struct Shared {
     /// Name and path of each route.
     pub(crate) endpoints: Vec<(Name, String)>,
     security: Vec<(HeaderName, HeaderValue)>,
+    csrf_tokens: bool,
 }
 
 /// Where a request leads.
@@ -316,6 +322,9 @@ impl Shared {
             target => {
                 // The call stands inside, so that a panic before its first await is caught too.
                 let answer = async {
+                    if self.asks_for_token(&target, request.method()) {
+                        csrf::check(&request).await?;
+                    }
                     if let Some(early) = self.hooks.before(&request).await? {
                         return Ok(early);
                     }
@@ -365,6 +374,11 @@ impl Shared {
         // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
         let _ = self.sessions.finish(session, &mut response).await;
         response
+    }
+
+    fn asks_for_token(&self, target: &Target<'_>, method: &Method) -> bool {
+        let exempt = |answer: &Answer| answer.csrf_exempt || origin::is_safe(method);
+        self.csrf_tokens && matches!(target, Target::Route(answer) if !exempt(answer))
     }
 
     /// Finds what answers a request that this server should answer at all.
