@@ -34,6 +34,7 @@ mod error;
 mod flash;
 mod inspect;
 mod lifetimes;
+mod look;
 mod memory;
 mod metadata;
 mod moment;
@@ -67,8 +68,9 @@ mod varint;
 pub use entries::Value;
 pub use error::{Error, Largest, Reason, Rejected, StoreError};
 pub use flash::Flash;
-pub use inspect::Inspection;
+pub use inspect::{Inspection, Parts};
 pub use lifetimes::Lifetimes;
+pub use look::Look;
 pub use memory::{MemoryError, MemoryStore};
 pub use moment::Moment;
 #[cfg(feature = "network")]

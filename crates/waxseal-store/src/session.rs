@@ -67,6 +67,8 @@ pub(crate) struct State {
     pub(crate) log: Vec<Change>,
     pub(crate) accessed: bool,
     pub(crate) renewed: bool,
+    /// `destroy()` was called, and nothing began anew.
+    pub(crate) ended: bool,
     /// Messages that were shown.
     pub(crate) flashes: flash::Seen,
     /// The token for forms of this request's answer, once one was asked for.
@@ -108,6 +110,7 @@ impl Session {
             log,
             accessed: false,
             renewed: false,
+            ended: false,
             flashes: flash::Seen::default(),
             csrf_token: None,
             phase,
@@ -431,6 +434,7 @@ impl Session {
         state.accessed = true;
         state.phase.allows_ending()?;
         state.phase = Phase::Open;
+        state.ended = false;
         state.make(Change::Reset)?;
         state.csrf_token = None;
         state.renewed = true;
@@ -450,6 +454,7 @@ impl Session {
         state.content = Content::default();
         state.csrf_token = None;
         state.phase = Phase::Ended;
+        state.ended = true;
         Ok(())
     }
 

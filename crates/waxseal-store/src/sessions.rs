@@ -657,12 +657,17 @@ impl Sessions {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether the browser has a copy of what is kept on the server; `None` if nothing is kept there.
+    pub(crate) fn is_mirrored(&self) -> Option<bool> {
+        self.server.as_ref().map(Server::is_mirrored)
+    }
+
     pub(crate) fn limits(&self) -> Lifetimes {
         self.lifetimes
     }
 
     /// What a token may have. On the server idleness is judged by the record.
-    fn token_limits(&self) -> Limits {
+    pub(crate) fn token_limits(&self) -> Limits {
         let widest = self.lifetimes.widest();
         Limits { idle: if self.server.is_some() { u32::MAX } else { widest.idle }, ..widest }
     }

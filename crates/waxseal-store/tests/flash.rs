@@ -307,3 +307,44 @@ fn tokens_follow_a_change_of_keys() {
         assert!(session.is_csrf_token(newer.as_bytes()), "the new key signs");
     });
 }
+
+#[test]
+fn a_token_of_any_state_is_taken_apart_without_a_store() {
+    use waxseal_store::Parts;
+    for (state, sessions) in all_states() {
+        block_on(async {
+            let mut visitor = Visitor::new(&sessions);
+            visitor.post(|session| session.insert("name", "Merlin").unwrap()).await;
+            visitor.post(|session| session.insert("age", 1_500).unwrap()).await;
+            let token = visitor.token.clone().unwrap();
+            let seen = sessions.inspect(token.as_bytes(), at(NOON + 60)).unwrap();
+            assert!(seen.refused().is_none(), "{state}");
+            let name = seen.session().map(|session| session.get::<String>("name").unwrap().unwrap());
+            let session = visitor.load(Access::Read).await;
+            match (state, seen.parts().unwrap()) {
+                ("cookie", Parts::Session { .. }) => assert_eq!(name.as_deref(), Some("Merlin")),
+                ("store", Parts::Id { handle }) => {
+                    assert_eq!((name, Some(handle)), (None, session.handle()));
+                }
+                ("mirrored", Parts::Mirror { handle, revision, has_copy: true, .. }) => {
+                    assert_eq!(name.as_deref(), Some("Merlin"));
+                    assert_eq!((Some(handle), revision.counter()), (session.handle(), 2));
+                }
+                (state, parts) => panic!("{state}: {parts:?}"),
+            }
+            let [own, other] =
+                [&sessions, &cookie()].map(|sessions| sessions.inspect(token.as_bytes(), at(NOON)).is_ok());
+            assert_eq!((own, other), (true, state == "cookie"), "{state}");
+            // The record judges what is idle, the token what is too old.
+            let half_a_day = NOON + 12 * 3_600;
+            for (now, refused) in [(NOON + 3_600, state == "cookie"), (half_a_day, true)] {
+                let seen = sessions.inspect(token.as_bytes(), at(now)).unwrap();
+                assert_eq!(
+                    seen.refused().is_some() || (state == "store" && now == half_a_day),
+                    refused,
+                    "{state}, {now}"
+                );
+            }
+        });
+    }
+}

@@ -11,6 +11,7 @@ use waxseal_store::{SessionStore, Sessions};
 use waxseal_templates::{Context, Folder, Templates, context};
 
 use crate::hooks::Hooks;
+use crate::panel::{self, Panel};
 use crate::places::{MakeSessions, Place, make_with};
 use crate::static_folder::StaticSource;
 use crate::template_setup::{TemplateSetup, TemplateValues};
@@ -187,6 +188,12 @@ impl App {
         clock: Clock,
         place: Place,
     ) -> Result<AppService, StartError> {
+        let panel = settings.development.then(Panel::default);
+        if panel.is_some() {
+            let taken: Vec<_> = self.routes.iter().map(|route| route.path.clone()).collect();
+            let free = panel::routes().into_iter().filter(|route| !taken.contains(&route.path));
+            self.routes.extend(free);
+        }
         for (at, (path, files)) in std::mem::take(&mut self.statics).into_iter().enumerate() {
             let path = format!("{}/{{*filename}}", path.trim_end_matches('/'));
             let route = Route::get(&path, files.handler(settings.development)?);
@@ -209,6 +216,12 @@ impl App {
         let values = self.templates.apply(&mut templates, &urls, self.csrf_tokens);
         let cookie = settings.session_cookie()?;
         let security = self.security.build(cookie.is_secure())?;
+        let store = match (&place, &self.store, &settings.session_store) {
+            (Place::Cookie, None, _) => "none".to_owned(),
+            (_, Some(_), _) => "the app's own".to_owned(),
+            (_, None, Some(place)) => place.to_string(),
+            (_, None, None) => "memory:".to_owned(),
+        };
         let sessions = match (place, self.store) {
             (Place::Cookie, None) => Sessions::cookie(keyring, cookie.name(), &self.name)?,
             (Place::Cookie, Some(make)) => make(SessionState::Cookie, keyring, cookie.name(), &self.name)?,
@@ -229,6 +242,10 @@ impl App {
             endpoints,
             security,
             csrf_tokens: self.csrf_tokens,
+            name: self.name,
+            state: settings.session_state.name(),
+            store,
+            panel,
         };
         Ok(AppService { shared: Arc::new(shared) })
     }
@@ -259,6 +276,11 @@ pub(crate) struct Shared {
     pub(crate) endpoints: Vec<(Name, String)>,
     security: Vec<(HeaderName, HeaderValue)>,
     csrf_tokens: bool,
+    /// For the panel, which there is in development alone.
+    pub(crate) name: String,
+    pub(crate) state: &'static str,
+    pub(crate) store: String,
+    pub(crate) panel: Option<Panel>,
 }
 
 /// Where a request leads.
@@ -350,6 +372,9 @@ impl Shared {
             && let Err(error) = self.sessions.finish(session, &mut response).await
         {
             response = Box::pin(self.unfinished(error.into(), &request, session)).await;
+        }
+        if let Some(panel) = &self.panel {
+            panel.note(&request, &response);
         }
         security_headers::apply(&self.security, response.headers_mut());
         response

@@ -48,7 +48,10 @@ mod handler;
 mod hooks;
 mod key_file;
 mod owner;
+mod panel;
 mod places;
+#[doc(hidden)]
+pub mod readable;
 mod redirects;
 mod reload;
 mod request;

@@ -8,6 +8,7 @@ use minijinja::{Environment, Value, functions};
 use serde::Serialize;
 use waxseal_templates::Templates;
 
+use crate::panel;
 use crate::request_view::{GView, RequestView};
 use crate::urls::{self, Urls};
 use crate::{App, Request};
@@ -151,6 +152,7 @@ impl TemplateValues {
         match name {
             "request" => Some(Value::from_object(RequestView(request.clone()))),
             "g" => Some(Value::from_object(GView(request.clone()))),
+            "session_panel" => request.app().panel.is_some().then(|| panel::PATH.into()),
             // A token that nobody asks for protects nobody.
             "csrf_token" | "csrf_field" if !self.csrf_tokens => Some(Value::from_function(switched_off)),
             name => self.processors.iter().find(|(found, _)| *found == name).map(|(_, value)| value(request)),
