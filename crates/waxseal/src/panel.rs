@@ -190,10 +190,7 @@ fn shown_token(request: &Request, value: &str, token: Option<&Inspection>) -> Va
                 "It opens. An id is in it; the session is on the server.".to_owned()
             }
             (None, Some(Parts::Mirror { revision, has_copy: true, .. })) => {
-                format!(
-                    "It opens. A copy of the session is in it, of revision {}.",
-                    revision.counter()
-                )
+                format!("It opens. A copy of the session is in it, of revision {}.", revision.counter())
             }
             (None, _) => "It opens. The session is too large for it and on the server alone.".to_owned(),
         },
