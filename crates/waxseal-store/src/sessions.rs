@@ -843,7 +843,9 @@ async fn commit_to(server: &Server, session: &Session, now: SystemTime) -> Resul
             let owed_to_page = draft.is_owed_to_the_page_alone();
             match server.commit(draft, now.into()).await {
                 // What was asked for was shown, and nobody acted: that some of it comes again is better than an error.
-                Err(Error::Unavailable(_) | Error::Contended | Error::Gone | Error::Renewed) if owed_to_page => {
+                Err(Error::Unavailable(_) | Error::Contended | Error::Gone | Error::Renewed)
+                    if owed_to_page =>
+                {
                     tracing::debug!("what a page showed of its session could not be noted");
                     Ok(Outcome::Keep)
                 }

@@ -345,7 +345,7 @@ impl Shared {
                 // The call stands inside, so that a panic before its first await is caught too.
                 let answer = async {
                     if self.asks_for_token(&target, request.method()) {
-                        csrf::check(&request).await?;
+                        Box::pin(csrf::check(&request)).await?;
                     }
                     if let Some(early) = self.hooks.before(&request).await? {
                         return Ok(early);
