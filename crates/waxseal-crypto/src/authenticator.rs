@@ -4,6 +4,10 @@ use hkdf::hmac::{Hmac, Mac};
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::{Error, text};
+
+const MAC_BYTES: usize = 32;
+
 /// Signs messages of one [`Context`](crate::Context) that need not be hidden: HMAC-SHA256 under the MAC key.
 ///
 /// ```
@@ -37,6 +41,42 @@ impl Authenticator {
     /// A tag of any other length than 32 bytes is not.
     pub fn verify(&self, message: &[u8], mac: &[u8]) -> bool {
         self.keys.iter().fold(Choice::from(0), |found, key| found | tag(key, message).ct_eq(mac)).into()
+    }
+
+    /// The tag of `message` as text that looks different every time: 86 characters of base64url. For what stands in
+    /// compressed pages beside text of others, where equal bytes could be guessed by the length of the whole (BREACH).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Random`] if the system has no randomness.
+    ///
+    /// Defined in `docs/format.md`, section "Keys", masked MAC.
+    pub fn masked_mac(&self, message: &[u8]) -> Result<String, Error> {
+        let mut bytes = [0; 2 * MAC_BYTES];
+        let (mask, masked) = bytes.split_at_mut(MAC_BYTES);
+        getrandom::fill(mask).map_err(Error::Random)?;
+        masked.copy_from_slice(&self.mac(message));
+        xor(masked, mask);
+        Ok(text::encode(&bytes))
+    }
+
+    /// Whether `masked`, any bytes at all, is a [masked tag](Self::masked_mac) of `message` under any key of the ring.
+    pub fn verify_masked(&self, message: &[u8], masked: &[u8]) -> bool {
+        let mut bytes = [0; 2 * MAC_BYTES];
+        if masked.len() != text::encoded_bytes(bytes.len())
+            || text::decode_exact(masked, &mut bytes).is_none()
+        {
+            return false;
+        }
+        let (mask, mac) = bytes.split_at_mut(MAC_BYTES);
+        xor(mac, mask);
+        self.verify(message, mac)
+    }
+}
+
+fn xor(bytes: &mut [u8], mask: &[u8]) {
+    for (byte, mask) in bytes.iter_mut().zip(mask) {
+        *byte ^= mask;
     }
 }
 
@@ -88,5 +128,33 @@ mod tests {
         assert!(!one.verify(b"message", &two.mac(b"message")));
         assert!(!one.verify(b"massage", &one.mac(b"message")));
         assert!(!one.verify(b"message", b""));
+    }
+
+    #[test]
+    fn a_masked_tag_looks_different_every_time_and_is_known_again() {
+        let [one, two, both] = [&[1][..], &[2], &[2, 1]]
+            .map(|keys| Authenticator::new(keys.iter().map(|&key| hmac_state(&[key; 32]))));
+        let masked = one.masked_mac(b"message").unwrap();
+        assert_eq!(masked.len(), 86);
+        assert_ne!(masked, one.masked_mac(b"message").unwrap());
+        assert!(both.verify_masked(b"message", masked.as_bytes()));
+        assert!(!two.verify_masked(b"message", masked.as_bytes()));
+        assert!(!one.verify_masked(b"massage", masked.as_bytes()));
+        for at in 0..masked.len() {
+            let mut altered = masked.clone().into_bytes();
+            altered[at] = if altered[at] == b'A' { b'E' } else { b'A' };
+            assert!(!one.verify_masked(b"message", &altered), "character {at}");
+        }
+        for (case, text) in
+            [("nothing", ""), ("cut", &masked[1..]), ("the tag itself", &text::encode(&one.mac(b"message")))]
+        {
+            assert!(!one.verify_masked(b"message", text.as_bytes()), "{case}");
+        }
+        // Whoever sees the mask sees the tag: the masked form is the tag's, and no second secret.
+        let mut bytes = [0; 64];
+        text::decode_exact(masked.as_bytes(), &mut bytes).unwrap();
+        let (mask, mac) = bytes.split_at_mut(32);
+        xor(mac, mask);
+        assert_eq!(mac, one.mac(b"message"));
     }
 }

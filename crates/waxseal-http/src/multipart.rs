@@ -1,6 +1,7 @@
 //! Uploads: `multipart/form-data`, fields to memory and files to disk.
 
 mod file_name;
+mod first;
 mod intake;
 mod upload;
 
@@ -16,6 +17,7 @@ use crate::{Body, BodyError, FormError, forms};
 use intake::{Allowance, Intake};
 
 pub use file_name::safe_file_name;
+pub use first::first_field;
 pub use upload::Upload;
 
 /// Bytes of one part's head: a name, a file's name, a type. Each end that a parser looks for costs a look at all that

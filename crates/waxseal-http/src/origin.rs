@@ -79,7 +79,8 @@ pub fn check(method: &Method, headers: &HeaderMap, scheme: Scheme, host: &Host<'
 }
 
 /// Whether requests of this method change nothing: GET, HEAD and OPTIONS.
-pub(crate) fn is_safe(method: &Method) -> bool {
+#[must_use]
+pub fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 

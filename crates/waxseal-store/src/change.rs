@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::Error;
 use crate::content::Content;
+use crate::csrf::{self, Seed};
 use crate::entries::{Entries, Value};
+use crate::flash;
 use crate::value::{self, ValueError};
 
 /// One entry of the change log.
@@ -20,6 +22,14 @@ pub(crate) enum Change {
     Key(Arc<str>, Operation),
     /// To a value of the framework's own.
     Metadata(&'static str, Operation),
+    /// A message for the next page.
+    Flash(flash::Kept),
+    /// Messages were on a page.
+    FlashesShown(flash::Ids),
+    /// The first token for forms was given out.
+    CsrfSeed(Seed),
+    /// Tokens from before are worth nothing.
+    NewCsrfSeed(Seed),
     Permanent(bool),
     /// The handler was told this of a key, and acted on it.
     Seen(Arc<str>, Sight),
@@ -70,6 +80,10 @@ impl Change {
             Self::Metadata(name, operation) => {
                 content.metadata.apply(name, operation).map_err(in_key(name))?;
             }
+            Self::Flash(kept) => flash::add(&mut content.metadata, kept),
+            Self::FlashesShown(ids) => _ = flash::remove(&mut content.metadata, ids),
+            Self::CsrfSeed(seed) => csrf::add(&mut content.metadata, seed),
+            Self::NewCsrfSeed(seed) => csrf::replace(&mut content.metadata, seed),
             Self::Permanent(permanent) => content.permanent = *permanent,
             Self::Seen(key, sight) => {
                 let current = content.entries.get(key);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use waxseal_crypto::Opened;
 
 use crate::entries::Entries;
+use crate::flash::{self, FLASHES};
 use crate::metadata::Metadata;
 use crate::varint;
 
@@ -51,9 +52,19 @@ impl Content {
         self.entries.write(buffer);
     }
 
-    /// Bytes to plan with: what [`Self::write`] adds, and the room kept for metadata.
+    /// Bytes to plan with: what [`Self::write`] adds, and the room kept for metadata. Messages are not in it: they make
+    /// room when it is needed.
     pub(crate) fn planned_size(&self) -> usize {
-        let metadata = self.metadata.bytes().len().max(METADATA_ROOM_BYTES);
+        let flashes = self.metadata.encoded(FLASHES).map_or(0, |list| list.len() + 1 + FLASHES.len());
+        self.size_with((self.metadata.bytes().len() - flashes).max(METADATA_ROOM_BYTES))
+    }
+
+    /// Drops messages, the oldest first, until the whole fits into `limit` bytes.
+    pub(crate) fn fit(&mut self, limit: usize) {
+        while self.size_with(self.metadata.bytes().len()) > limit && flash::drop_oldest(&mut self.metadata) {}
+    }
+
+    fn size_with(&self, metadata: usize) -> usize {
         2 + varint::size(metadata) + metadata + self.entries.size()
     }
 

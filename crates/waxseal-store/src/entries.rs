@@ -179,6 +179,12 @@ impl Value {
         value::decode(self.bytes())
     }
 
+    /// What kind of value it is, in words: `text`, `an integer`, `a map`.
+    #[must_use]
+    pub fn shape(&self) -> &'static str {
+        value::shape(self.bytes())
+    }
+
     /// The value in MessagePack, as it is sealed.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

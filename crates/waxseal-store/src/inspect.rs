@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use waxseal_crypto::{KeyId, Limits, Times};
+use waxseal_crypto::{KeyId, Limits, Opened, Times};
 
 use crate::content::Content;
 use crate::error::{Reason, Rejected};
 use crate::moment::unix_seconds;
 use crate::origin::COOKIE_ID_BYTES;
+use crate::server::Token;
 use crate::session::Session;
 use crate::sessions::Sessions;
+use crate::{Handle, Revision};
 
 /// What a token holds, also one whose time is over; from [`Sessions::inspect`].
 #[derive(Debug)]
@@ -20,12 +22,38 @@ pub struct Inspection {
     times: Times,
     limits: Limits,
     refused: Option<Reason>,
+    parts: Option<Parts>,
     session: Option<Session>,
 }
 
+/// What a token is made of, beside what the session holds: `docs/format.md`, "What is sealed".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Parts {
+    /// State `cookie`: the whole session, under an id by which it can be taken back.
+    Session {
+        /// The id.
+        id: [u8; 16],
+    },
+    /// State `store`: an id, of which this is the public half. The record has the session.
+    Id {
+        /// Its public half.
+        handle: Handle,
+    },
+    /// State `mirrored`: an id and a revision, and a copy of what the record has in that revision, if it fits.
+    Mirror {
+        /// The public half of the id.
+        handle: Handle,
+        /// The revision.
+        revision: Revision,
+        /// Whether the copy is in the token.
+        has_copy: bool,
+    },
+}
+
 impl Sessions {
-    /// Opens a token to show it to an operator: whatever its times say, and without counting it. Nothing that it
-    /// returns can be committed for a visitor.
+    /// Opens a token to show it to an operator: whatever its times say, without counting it, and without asking a store.
+    /// Nothing that it returns can be committed for a visitor.
     ///
     /// # Errors
     ///
@@ -35,24 +63,40 @@ impl Sessions {
         let opened = ring.sealer().open_text_at_any_time(token);
         let opened = opened.map_err(|rejected| Reason::Seal(rejected.reason()))?;
         let (key, position, times) = (opened.key(), opened.key_position(), opened.times());
-        let content = match opened.payload().len() {
-            0..COOKIE_ID_BYTES => Err("it ends before its id"),
-            _ => Content::parse(Arc::new(opened), COOKIE_ID_BYTES),
+        let (parts, content, unread) = match self.take_apart(opened) {
+            Ok((parts, content)) => (Some(parts), content, None),
+            Err(why) => (None, None, Some(Reason::Content(why))),
         };
-        let lifetimes = self.limits();
-        let (limits, session, unread) = match content {
-            Ok(content) => {
-                let session = Session::new(content, None, ring, false);
-                (lifetimes.of(session.is_permanent()), Some(session), None)
+        let limits = match (&content, self.is_mirrored()) {
+            (Some(content), None) => self.limits().of(content.permanent),
+            (Some(content), Some(_)) => {
+                Limits { idle: Times::NO_IDLE, ..self.limits().of(content.permanent) }
             }
-            Err(why) => (lifetimes.widest(), None, Some(Reason::Content(why))),
+            (None, _) => self.token_limits(),
         };
         // As for a visitor: the times come before the contents.
         let refused = times.check(unix_seconds(now), limits).map_err(Reason::Seal).err().or(unread);
+        let session = content.map(|content| Session::new(content, None, ring, false));
         if let Some(session) = &session {
             session.close();
         }
-        Ok(Inspection { key, position, times, limits, refused, session })
+        Ok(Inspection { key, position, times, limits, refused, parts, session })
+    }
+
+    fn take_apart(&self, opened: Opened) -> Result<(Parts, Option<Content>), &'static str> {
+        let Some(mirrored) = self.is_mirrored() else {
+            let id = *opened.payload().first_chunk::<COOKIE_ID_BYTES>().ok_or("it ends before its id")?;
+            let content = Content::parse(Arc::new(opened), COOKIE_ID_BYTES)?;
+            return Ok((Parts::Session { id }, Some(content)));
+        };
+        let Token { id, copy, .. } = Token::parse(opened, mirrored)?;
+        let handle = id.handle();
+        Ok(match copy {
+            None => (Parts::Id { handle }, None),
+            Some((revision, content)) => {
+                (Parts::Mirror { handle, revision, has_copy: content.is_some() }, content)
+            }
+        })
     }
 }
 
@@ -69,7 +113,8 @@ impl Inspection {
         self.position
     }
 
-    /// When it was created and sealed, and for how long.
+    /// When it was created and sealed, and for how long. In states `store` and `mirrored` the record says how long it may
+    /// be idle.
     #[must_use]
     pub fn times(&self) -> Times {
         self.times
@@ -81,15 +126,33 @@ impl Inspection {
         self.limits
     }
 
-    /// Why a visitor who brings it is a stranger; `None` if it is good.
+    /// Why a visitor who brings it is a stranger; `None` if it is good, as far as it can be told without a store.
     #[must_use]
     pub fn refused(&self) -> Option<&Reason> {
         self.refused.as_ref()
     }
 
-    /// Its entries, to be read; `None` if they are of no form that is known here.
+    /// What it is made of; `None` if it is of no form that is known here.
+    #[must_use]
+    pub fn parts(&self) -> Option<Parts> {
+        self.parts
+    }
+
+    /// The entries in it, to be read; `None` if it has none of its own, or they are of no form that is known here.
     #[must_use]
     pub fn session(&self) -> Option<&Session> {
         self.session.as_ref()
+    }
+}
+
+impl Parts {
+    /// Names the session, and opens nothing: the id in state `cookie`, the [handle](Session::handle) in the others, in
+    /// hexadecimal digits.
+    #[must_use]
+    pub fn public_id(&self) -> String {
+        match self {
+            Self::Session { id } => format!("{:032x}", u128::from_be_bytes(*id)),
+            Self::Id { handle } | Self::Mirror { handle, .. } => handle.to_string(),
+        }
     }
 }

@@ -28,10 +28,13 @@
 mod any_store;
 mod change;
 mod content;
+mod csrf;
 mod entries;
 mod error;
+mod flash;
 mod inspect;
 mod lifetimes;
+mod look;
 mod memory;
 mod metadata;
 mod moment;
@@ -64,8 +67,10 @@ mod varint;
 
 pub use entries::Value;
 pub use error::{Error, Largest, Reason, Rejected, StoreError};
-pub use inspect::Inspection;
+pub use flash::Flash;
+pub use inspect::{Inspection, Parts};
 pub use lifetimes::Lifetimes;
+pub use look::Look;
 pub use memory::{MemoryError, MemoryStore};
 pub use moment::Moment;
 #[cfg(feature = "network")]

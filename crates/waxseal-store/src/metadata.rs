@@ -89,9 +89,9 @@ impl Metadata {
     }
 }
 
-/// A text or a number, encoded.
+/// A text, a number, or a list of such, encoded.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Arc<[u8]> {
-    value::encode(value).expect("MessagePack has texts and numbers")
+    value::encode(value).expect("MessagePack has texts, numbers and lists")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The keys of one moment, ready to seal and open, and what is counted about them.
 
 use metrics::Counter;
-use waxseal_crypto::{Context, Keyring, Sealer};
+use waxseal_crypto::{Authenticator, Context, Keyring, Sealer};
 
 use crate::error::Reason;
 use crate::origin::COOKIE_ID_BYTES;
@@ -9,6 +9,7 @@ use crate::origin::COOKIE_ID_BYTES;
 /// What the keys are worked for.
 pub(crate) struct Contexts {
     pub(crate) token: Context,
+    pub(crate) csrf: Context,
     pub(crate) kept: Option<KeptContexts>,
 }
 
@@ -21,6 +22,7 @@ pub(crate) struct KeptContexts {
 /// A ring at work. A session keeps the one that opened it, so that a change of keys never meets a request half-way.
 pub(crate) struct Ring {
     sealer: Sealer,
+    csrf: Authenticator,
     kept: Option<Kept>,
     kid: [u8; 4],
     /// One for each key, in ring order: asked for once, so that a request pays an atomic increment.
@@ -43,12 +45,18 @@ impl Ring {
             pointer: keyring.sealer(&kept.pointer),
         });
         let first = keyring.ids().next().expect("a ring has at least one key");
-        Self { sealer: keyring.sealer(&contexts.token), kept, kid: *first.as_bytes(), opened }
+        let csrf = keyring.authenticator(&contexts.csrf);
+        Self { sealer: keyring.sealer(&contexts.token), csrf, kept, kid: *first.as_bytes(), opened }
     }
 
     /// Of tokens.
     pub(crate) fn sealer(&self) -> &Sealer {
         &self.sealer
+    }
+
+    /// Of tokens for forms.
+    pub(crate) fn csrf(&self) -> &Authenticator {
+        &self.csrf
     }
 
     /// Of records.

@@ -9,8 +9,10 @@ use serde::de::DeserializeOwned;
 
 use crate::change::{Change, Operation, in_key};
 use crate::content::Content;
+use crate::csrf;
 use crate::entries::Value;
 use crate::error::Largest;
+use crate::flash;
 use crate::metadata::{self, DEVICE, OWNER, SIGNED_IN};
 use crate::moment::{system_time, unix_seconds};
 use crate::origin::Origin;
@@ -65,6 +67,12 @@ pub(crate) struct State {
     pub(crate) log: Vec<Change>,
     pub(crate) accessed: bool,
     pub(crate) renewed: bool,
+    /// `destroy()` was called, and nothing began anew.
+    pub(crate) ended: bool,
+    /// Messages that were shown.
+    pub(crate) flashes: flash::Seen,
+    /// The token for forms of this request's answer, once one was asked for.
+    pub(crate) csrf_token: Option<String>,
     pub(crate) phase: Phase,
 }
 
@@ -102,6 +110,9 @@ impl Session {
             log,
             accessed: false,
             renewed: false,
+            ended: false,
+            flashes: flash::Seen::default(),
+            csrf_token: None,
             phase,
         })))
     }
@@ -399,13 +410,17 @@ impl Session {
     }
 
     /// Gives the session a new id and a new absolute lifetime, and keeps its entries. Call it at every sign-in
-    /// and change of privilege, so that an id planted before is worth nothing after.
+    /// and change of privilege, so that an id planted before is worth nothing after. Nor is a
+    /// [token for forms](Self::csrf_token).
     ///
     /// # Errors
     ///
     /// Those that every write may have.
     pub fn renew(&self) -> Result<(), Error> {
-        self.write()?.renewed = true;
+        let mut state = self.write()?;
+        state.make(Change::NewCsrfSeed(csrf::draw()?))?;
+        state.csrf_token = None;
+        state.renewed = true;
         Ok(())
     }
 
@@ -422,7 +437,9 @@ impl Session {
         }
         state.phase.allows_ending()?;
         state.phase = Phase::Open;
+        state.ended = false;
         state.make(Change::Reset)?;
+        state.csrf_token = None;
         state.renewed = true;
         Ok(())
     }
@@ -441,7 +458,9 @@ impl Session {
         }
         state.phase.allows_ending()?;
         state.content = Content::default();
+        state.csrf_token = None;
         state.phase = Phase::Ended;
+        state.ended = true;
         Ok(())
     }
 
@@ -463,13 +482,13 @@ impl Session {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn read(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         state.accessed = true;
         state
     }
 
-    fn write(&self) -> Result<MutexGuard<'_, State>, Error> {
+    pub(crate) fn write(&self) -> Result<MutexGuard<'_, State>, Error> {
         let state = self.read();
         match state.phase {
             Phase::Open | Phase::RolledBack => Ok(state),
@@ -486,15 +505,7 @@ impl Session {
         {
             return Ok(());
         }
-        let mut after = state.content.clone();
-        after.metadata.apply(name, &operation).map_err(in_key(name))?;
-        let (now, size, limit) = (state.content.planned_size(), after.planned_size(), state.ring.capacity());
-        if size > limit.max(now) {
-            return Err(Error::TooLarge { size, limit, largest: Largest::of(after.entries.sizes()) });
-        }
-        state.content = after;
-        state.log.push(Change::Metadata(name, operation));
-        Ok(())
+        state.make_fitting(Change::Metadata(name, operation))
     }
 
     /// Does `operation` to the value under `key`, and answers what `look` says of the value that was there.
@@ -572,11 +583,33 @@ fn is_name(owner: &str) -> bool {
 }
 
 impl State {
-    pub(crate) fn is_modified(&self) -> bool {
-        !self.log.is_empty() || self.renewed || self.phase == Phase::Ended
+    /// Ends what a request may write; which phase it was in. What was shown of messages goes now.
+    pub(crate) fn close(&mut self) -> Phase {
+        let phase = std::mem::replace(&mut self.phase, Phase::Sent);
+        if phase == Phase::Open {
+            self.forget_shown_flashes();
+        }
+        phase
     }
 
-    fn make(&mut self, change: Change) -> Result<(), Error> {
+    pub(crate) fn is_modified(&self) -> bool {
+        !self.log.is_empty() || self.renewed || self.flashes.is_some() || self.phase == Phase::Ended
+    }
+
+    /// Makes a change of which the session may grow, if it still fits.
+    pub(crate) fn make_fitting(&mut self, change: Change) -> Result<(), Error> {
+        let mut after = self.content.clone();
+        change.apply(&mut after)?;
+        let (now, size, limit) = (self.content.planned_size(), after.planned_size(), self.ring.capacity());
+        if size > limit.max(now) {
+            return Err(Error::TooLarge { size, limit, largest: Largest::of(after.entries.sizes()) });
+        }
+        self.content = after;
+        self.log.push(change);
+        Ok(())
+    }
+
+    pub(crate) fn make(&mut self, change: Change) -> Result<(), Error> {
         change.apply(&mut self.content)?;
         self.log.push(change);
         Ok(())

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use waxseal_crypto::{Context, FreshNonce, KeyId, Keyring, Limits, Times};
 
+use crate::change::Change;
 use crate::content::Content;
 use crate::error::{Reason, Rejected};
 use crate::metadata::OWNER;
@@ -219,7 +220,8 @@ impl Sessions {
             }),
         };
         let token = Context::new(purpose)?.with_name(cookie)?.with_audience(audience)?;
-        let contexts = Contexts { token, kept };
+        let csrf = Context::new("csrf")?.with_audience(audience)?;
+        let contexts = Contexts { token, csrf, kept };
         let ring = RwLock::new(Arc::new(Ring::new(keyring, &contexts)));
         let (name, refusals) = (cookie.to_owned(), Refusals::new());
         Ok(Self {
@@ -600,7 +602,7 @@ impl Sessions {
 
     fn commit_at(&self, session: &Session, now: SystemTime, earliest: u64) -> Result<Outcome, Error> {
         let mut state = session.lock();
-        match std::mem::replace(&mut state.phase, Phase::Sent) {
+        match state.close() {
             Phase::Ended => return Ok(Outcome::Remove),
             Phase::RolledBack | Phase::Sent | Phase::ReadOnly(_) => return Ok(Outcome::Keep),
             Phase::Open => {}
@@ -610,7 +612,12 @@ impl Sessions {
             None => state.is_modified() && !state.content.is_blank(),
             Some(carried) => state.is_modified() || (state.accessed && self.is_due(&state, carried, now)),
         };
-        if due { self.seal(&state, now, earliest) } else { Ok(Outcome::Keep) }
+        if !due {
+            return Ok(Outcome::Keep);
+        }
+        let capacity = state.ring.capacity();
+        state.content.fit(capacity);
+        self.seal(&state, now, earliest)
     }
 
     fn seal(&self, state: &State, now: u64, earliest: u64) -> Result<Outcome, Error> {
@@ -650,12 +657,17 @@ impl Sessions {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether the browser has a copy of what is kept on the server; `None` if nothing is kept there.
+    pub(crate) fn is_mirrored(&self) -> Option<bool> {
+        self.server.as_ref().map(Server::is_mirrored)
+    }
+
     pub(crate) fn limits(&self) -> Lifetimes {
         self.lifetimes
     }
 
     /// What a token may have. On the server idleness is judged by the record.
-    fn token_limits(&self) -> Limits {
+    pub(crate) fn token_limits(&self) -> Limits {
         let widest = self.lifetimes.widest();
         Limits { idle: if self.server.is_some() { u32::MAX } else { widest.idle }, ..widest }
     }
@@ -801,6 +813,12 @@ impl Draft {
             ring: state.ring.clone(),
         }
     }
+
+    /// Whether all that happened is that a page was shown: with messages, or with its first form.
+    fn is_owed_to_the_page_alone(&self) -> bool {
+        let shown = |change: &Change| matches!(change, Change::FlashesShown(_) | Change::CsrfSeed(_));
+        !self.renewed && !self.log.is_empty() && self.log.iter().all(shown)
+    }
 }
 
 impl State {
@@ -816,12 +834,24 @@ impl State {
 async fn commit_to(server: &Server, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
     let (phase, draft) = {
         let mut state = session.lock();
-        let phase = std::mem::replace(&mut state.phase, Phase::Sent);
+        let phase = state.close();
         (phase, (phase == Phase::Ended || state.accessed).then(|| Draft::of(&state)))
     };
     match (phase, draft) {
         (Phase::Ended, Some(draft)) => Ok(server.end(draft.held.as_ref(), now.into()).await),
-        (Phase::Open, Some(draft)) => server.commit(draft, now.into()).await,
+        (Phase::Open, Some(draft)) => {
+            let owed_to_page = draft.is_owed_to_the_page_alone();
+            match server.commit(draft, now.into()).await {
+                // What was asked for was shown, and nobody acted: that some of it comes again is better than an error.
+                Err(Error::Unavailable(_) | Error::Contended | Error::Gone | Error::Renewed)
+                    if owed_to_page =>
+                {
+                    tracing::debug!("what a page showed of its session could not be noted");
+                    Ok(Outcome::Keep)
+                }
+                outcome => outcome,
+            }
+        }
         _ => Ok(Outcome::Keep),
     }
 }

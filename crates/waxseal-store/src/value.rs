@@ -155,7 +155,7 @@ fn scalar_bytes(bytes: &[u8]) -> Option<usize> {
 }
 
 /// What the first byte says of the rest: the MessagePack specification, "Formats".
-fn shape(bytes: &[u8]) -> &'static str {
+pub(crate) fn shape(bytes: &[u8]) -> &'static str {
     match bytes.first() {
         None => "nothing",
         Some(0x00..=0x7f | 0xcc..=0xd3 | 0xe0..=0xff) => "an integer",

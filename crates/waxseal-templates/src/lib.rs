@@ -15,12 +15,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! | name | in a template |
+//! |---|---|
+//! | `session` | the session's entries, as a dictionary |
+//! | `get_flashed_messages(with_categories=False, category_filter=[])` | [messages](waxseal_store::Session::flashed_messages), each text or, with categories, a pair of category and text |
+//! | `csrf_token()`, `csrf_field()` | a [token](waxseal_store::Session::csrf_token) for forms; the same in a hidden field |
+//!
 //! A template that never names `session` never asks for it; one that does decodes the entries it reads and no
 //! others. Where the session comes from, and what becomes of the page, is left to the caller.
 
 mod context;
 mod error;
 mod folder;
+mod functions;
 mod page;
 mod session;
 mod templates;

@@ -8,10 +8,11 @@ use minijinja::value::Object;
 use minijinja::{Error, ErrorKind, Value};
 use waxseal_store::Session;
 
-use crate::Context;
 use crate::session::SessionMap;
+use crate::{Context, functions};
 
-/// The names a template can look up: what the handler passed, `session`, and what else the caller knows.
+/// The names a template can look up: what the handler passed, `session`, what else the caller knows, and functions of
+/// the session.
 pub(crate) struct Page<S, N> {
     context: Context,
     session: S,
@@ -27,15 +28,16 @@ impl<S, N> Page<S, N> {
 }
 
 impl<S: Fn() -> Option<Session>, N> Page<S, N> {
-    fn session(&self) -> Value {
-        match (self.session)() {
-            Some(session) => Value::from_object(SessionMap(session)),
-            None => {
-                self.wanted.store(true, Ordering::Relaxed);
-                // Whatever is done with it fails, so that rendering stops here.
-                Value::from(Error::new(ErrorKind::InvalidOperation, "the session is not loaded"))
-            }
-        }
+    fn session(&self) -> Result<Session, Error> {
+        (self.session)().ok_or_else(|| {
+            self.wanted.store(true, Ordering::Relaxed);
+            Error::new(ErrorKind::InvalidOperation, "the session is not loaded")
+        })
+    }
+
+    fn session_map(&self) -> Value {
+        // Whatever is done with an error fails, so that rendering stops there.
+        self.session().map_or_else(Value::from, |session| Value::from_object(SessionMap(session)))
     }
 }
 
@@ -49,8 +51,12 @@ where
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        let session = || (key == "session").then(|| self.session());
-        self.context.get(key).or_else(session).or_else(|| (self.names)(key))
+        let session = || (key == "session").then(|| self.session_map());
+        let function = || {
+            let page = self.clone();
+            functions::look_up(key, move || page.session())
+        };
+        self.context.get(key).or_else(session).or_else(|| (self.names)(key)).or_else(function)
     }
 }
 

@@ -260,3 +260,61 @@ fn a_template_that_reads_a_session_which_is_not_there_says_so_whatever_it_does_w
     let templates = Templates::from_sources([("page.html", "{{ name }}")]).unwrap();
     assert_eq!(templates.render("page.html", context! { name => 1 }, || None).unwrap(), "1");
 }
+
+/// As Flask's documentation shows it, and its other ways to be called.
+#[test]
+fn messages_are_given_as_flask_gives_them() {
+    for (source, expected) in [
+        (
+            "{% for text in get_flashed_messages() %}{{ text }};{% endfor %}",
+            "&lt;b&gt;lost&lt;&#x2f;b&gt;;found;",
+        ),
+        (
+            "{% with messages = get_flashed_messages(with_categories=true) %}{% if messages %}\
+             {% for category, message in messages %}{{ category }}={{ message | upper }};{% endfor %}{% endif %}{% endwith %}",
+            "error=&lt;B&gt;LOST&lt;&#x2f;B&gt;;info=FOUND;",
+        ),
+        ("{{ get_flashed_messages(category_filter=['info', 'other']) | join }}", "found"),
+        ("{{ get_flashed_messages(True, ['info'])[0][0] }}", "info"),
+        ("{{ get_flashed_messages(category_filter=('nothing',)) | length }}", "0"),
+        ("{{ get_flashed_messages() | length }}{{ get_flashed_messages() | length }}", "22"),
+        ("{% macro all() %}{{ get_flashed_messages() | length }}{% endmacro %}{{ all() }}", "2"),
+    ] {
+        let session = session();
+        session.flash("error", "<b>lost</b>").unwrap();
+        session.flash("info", "found").unwrap();
+        assert_eq!(render(source, &session).unwrap(), expected, "{source}");
+    }
+    for source in
+        ["{{ get_flashed_messages(category='info') }}", "{{ get_flashed_messages(category_filter=7) }}"]
+    {
+        assert!(render(source, &session()).is_err(), "{source}");
+    }
+}
+
+#[test]
+fn a_form_has_a_token_of_its_session() {
+    let session = session();
+    let token = render("{{ csrf_token() }}", &session).unwrap();
+    assert!(session.is_csrf_token(token.as_bytes()));
+    let field = render("{{ csrf_field() }}", &session).unwrap();
+    assert_eq!(field, format!(r#"<input type="hidden" name="csrf_token" value="{token}">"#));
+    let imported = Templates::from_sources([
+        ("fields.html", "{% macro form() %}<form>{{ csrf_field() }}</form>{% endmacro %}"),
+        ("page.html", "{% from 'fields.html' import form %}{{ form() }}"),
+    ]);
+    let page = imported.unwrap().render("page.html", context! {}, move || Some(session.clone())).unwrap();
+    assert_eq!(page, format!("<form>{field}</form>"));
+}
+
+#[test]
+fn functions_of_the_session_want_it_only_when_called() {
+    let templates = |source: &str| Templates::from_sources([("page.html", source.to_owned())]).unwrap();
+    for call in ["get_flashed_messages()", "csrf_token()", "csrf_field()"] {
+        let error =
+            templates(&format!("{{{{ {call} }}}}")).render("page.html", context! {}, || None).unwrap_err();
+        assert!(error.wants_session(), "{call}");
+        let source = format!("{{% if false %}}{{{{ {call} }}}}{{% endif %}}");
+        assert_eq!(templates(&source).render("page.html", context! {}, || None).unwrap(), "", "{call}");
+    }
+}

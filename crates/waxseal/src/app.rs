@@ -11,13 +11,14 @@ use waxseal_store::{SessionStore, Sessions};
 use waxseal_templates::{Context, Folder, Templates, context};
 
 use crate::hooks::Hooks;
+use crate::panel::{self, Panel};
 use crate::places::{MakeSessions, Place, make_with};
 use crate::static_folder::StaticSource;
 use crate::template_setup::{TemplateSetup, TemplateValues};
 use crate::urls::{Name, Urls};
 use crate::{
     BoxFuture, Error, Handler, Request, Response, Result, SecurityHeaders, SessionState, Settings,
-    StartError, error_page, security_headers,
+    StartError, csrf, error_page, security_headers,
 };
 
 /// An app: its routes, its templates, its sessions.
@@ -46,6 +47,7 @@ pub struct App {
     pub(crate) templates: TemplateSetup,
     pub(crate) statics: Vec<(String, StaticSource)>,
     pub(crate) security: SecurityHeaders,
+    pub(crate) csrf_tokens: bool,
 }
 
 /// A method and a path, and what answers them.
@@ -54,12 +56,13 @@ pub struct Route {
     method: Method,
     path: String,
     name: Name,
-    answer: Answer,
+    pub(crate) answer: Answer,
 }
 
-struct Answer {
+pub(crate) struct Answer {
     handler: Box<dyn Handler>,
     cross_site: bool,
+    pub(crate) csrf_exempt: bool,
     /// Its place among the app's routes.
     index: usize,
 }
@@ -69,7 +72,7 @@ impl Route {
     ///
     /// It is called after its handler, as Flask's endpoints are: `url_for('create_wizard')`. A closure has no name.
     pub fn new<H: Handler>(method: Method, path: &str, handler: H) -> Self {
-        let answer = Answer { handler: Box::new(handler), cross_site: false, index: 0 };
+        let answer = Answer { handler: Box::new(handler), cross_site: false, csrf_exempt: false, index: 0 };
         Self { method, path: path.to_owned(), name: Name::of_handler::<H>(), answer }
     }
 
@@ -90,9 +93,10 @@ impl Route {
     }
 
     /// Lets pages of other sites send unsafe requests here, as a webhook needs: the visitor's session then is
-    /// no proof that the visitor meant it.
+    /// no proof that the visitor meant it, and no [token](App::csrf_tokens) is asked for.
     pub fn allow_cross_site(mut self) -> Self {
         self.answer.cross_site = true;
+        self.answer.csrf_exempt = true;
         self
     }
 }
@@ -112,6 +116,7 @@ impl App {
             templates: TemplateSetup::default(),
             statics: Vec::new(),
             security: SecurityHeaders::default(),
+            csrf_tokens: false,
         }
     }
 
@@ -183,6 +188,12 @@ impl App {
         clock: Clock,
         place: Place,
     ) -> Result<AppService, StartError> {
+        let panel = settings.development.then(Panel::default);
+        if panel.is_some() {
+            let taken: Vec<_> = self.routes.iter().map(|route| route.path.clone()).collect();
+            let free = panel::routes().into_iter().filter(|route| !taken.contains(&route.path));
+            self.routes.extend(free);
+        }
         for (at, (path, files)) in std::mem::take(&mut self.statics).into_iter().enumerate() {
             let path = format!("{}/{{*filename}}", path.trim_end_matches('/'));
             let route = Route::get(&path, files.handler(settings.development)?);
@@ -202,9 +213,15 @@ impl App {
                 None => Templates::embedded(folder)?,
             },
         };
-        let values = self.templates.apply(&mut templates, &urls);
+        let values = self.templates.apply(&mut templates, &urls, self.csrf_tokens);
         let cookie = settings.session_cookie()?;
         let security = self.security.build(cookie.is_secure())?;
+        let store = match (&place, &self.store, &settings.session_store) {
+            (Place::Cookie, None, _) => "none".to_owned(),
+            (_, Some(_), _) => "the app's own".to_owned(),
+            (_, None, Some(place)) => place.to_string(),
+            (_, None, None) => "memory:".to_owned(),
+        };
         let sessions = match (place, self.store) {
             (Place::Cookie, None) => Sessions::cookie(keyring, cookie.name(), &self.name)?,
             (Place::Cookie, Some(make)) => make(SessionState::Cookie, keyring, cookie.name(), &self.name)?,
@@ -224,6 +241,11 @@ impl App {
             urls,
             endpoints,
             security,
+            csrf_tokens: self.csrf_tokens,
+            name: self.name,
+            state: settings.session_state.name(),
+            store,
+            panel,
         };
         Ok(AppService { shared: Arc::new(shared) })
     }
@@ -253,6 +275,12 @@ pub(crate) struct Shared {
     /// Name and path of each route.
     pub(crate) endpoints: Vec<(Name, String)>,
     security: Vec<(HeaderName, HeaderValue)>,
+    csrf_tokens: bool,
+    /// For the panel, which there is in development alone.
+    pub(crate) name: String,
+    pub(crate) state: &'static str,
+    pub(crate) store: String,
+    pub(crate) panel: Option<Panel>,
 }
 
 /// Where a request leads.
@@ -316,6 +344,9 @@ impl Shared {
             target => {
                 // The call stands inside, so that a panic before its first await is caught too.
                 let answer = async {
+                    if self.asks_for_token(&target, request.method()) {
+                        Box::pin(csrf::check(&request)).await?;
+                    }
                     if let Some(early) = self.hooks.before(&request).await? {
                         return Ok(early);
                     }
@@ -342,6 +373,9 @@ impl Shared {
         {
             response = Box::pin(self.unfinished(error.into(), &request, session)).await;
         }
+        if let Some(panel) = &self.panel {
+            panel.note(&request, &response);
+        }
         security_headers::apply(&self.security, response.headers_mut());
         response
     }
@@ -365,6 +399,11 @@ impl Shared {
         // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
         let _ = self.sessions.finish(session, &mut response).await;
         response
+    }
+
+    fn asks_for_token(&self, target: &Target<'_>, method: &Method) -> bool {
+        let exempt = |answer: &Answer| answer.csrf_exempt || origin::is_safe(method);
+        self.csrf_tokens && matches!(target, Target::Route(answer) if !exempt(answer))
     }
 
     /// Finds what answers a request that this server should answer at all.

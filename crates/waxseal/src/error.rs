@@ -11,7 +11,7 @@ use waxseal_http::{
     BadPath, BodyError, CrossSite, FormError, GuardError, HostError, JsonError, MultipartError, status_of,
 };
 
-use crate::causes;
+use crate::{CsrfError, causes};
 
 /// What a handler returns with `?` or `Err`: a status, and what caused it.
 ///
@@ -157,6 +157,7 @@ fn known_status(error: &(dyn StdError + Send + Sync + 'static)) -> Option<Status
         .or_else(|| of(error, BodyError::status))
         .or_else(|| of(error, HostError::status))
         .or_else(|| of(error, CrossSite::status))
+        .or_else(|| of(error, CsrfError::status))
         .or_else(|| of(error, BadPath::status))
         .or_else(|| of(error, GuardError::status))
         .or_else(|| of(error, status_of).filter(|status| *status != StatusCode::INTERNAL_SERVER_ERROR))

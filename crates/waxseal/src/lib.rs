@@ -39,6 +39,7 @@ mod admin;
 mod app;
 mod causes;
 mod counters;
+mod csrf;
 mod device;
 mod error;
 mod error_page;
@@ -47,7 +48,10 @@ mod handler;
 mod hooks;
 mod key_file;
 mod owner;
+mod panel;
 mod places;
+#[doc(hidden)]
+pub mod readable;
 mod redirects;
 mod reload;
 mod request;
@@ -70,6 +74,7 @@ mod urls;
 pub mod words;
 
 pub use app::{App, AppService, Route};
+pub use csrf::CsrfError;
 pub use error::{Error, Result, abort};
 pub use g::G;
 pub use handler::{BoxFuture, Handler};
@@ -89,7 +94,7 @@ pub use start_error::StartError;
 pub use urls::UrlError;
 pub use waxseal_http::multipart::Limits as UploadLimits;
 pub use waxseal_http::{Body, Event, Limits, Multipart, StaticFiles, Upload, sse};
-pub use waxseal_store::{MemoryStore, Session, SessionStore};
+pub use waxseal_store::{Flash, MemoryStore, Session, SessionStore};
 pub use waxseal_templates::{Context, context, folder};
 
 pub use http::{Method, StatusCode};

@@ -340,9 +340,35 @@ impl Request {
         Ok(html(self.0.app.render(template, context, self).await?))
     }
 
-    fn take_body(&self) -> Result<Body> {
+    /// Leaves a message for the page that the visitor sees next: see [`Session::flash`]. Templates show it with
+    /// `get_flashed_messages()`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`session`](Self::session) and of [`Session::flash`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::{Request, Response, Result, redirect};
+    ///
+    /// async fn send(request: Request) -> Result<Response> {
+    ///     request.flash("success", "The letter is on its way.").await?;
+    ///     Ok(redirect("/letters"))
+    /// }
+    /// ```
+    pub async fn flash(&self, category: &str, message: impl AsRef<str>) -> Result<()> {
+        Ok(self.session().await?.flash(category, message)?)
+    }
+
+    pub(crate) fn take_body(&self) -> Result<Body> {
         let body = self.0.body.lock().unwrap_or_else(PoisonError::into_inner).take();
         body.ok_or_else(|| Error::status(500).message("the body was read before; keep what it gave"))
+    }
+
+    /// A body that was taken to be looked at.
+    pub(crate) fn put_back(&self, body: Body) {
+        *self.0.body.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
     }
 }
 

@@ -131,6 +131,17 @@ pub enum SessionState {
     Mirrored,
 }
 
+impl SessionState {
+    /// As it is set.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cookie => "cookie",
+            Self::Store => "store",
+            Self::Mirrored => "mirrored",
+        }
+    }
+}
+
 /// The cookie's SameSite attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum SameSiteSetting {

@@ -8,6 +8,7 @@ use minijinja::{Environment, Value, functions};
 use serde::Serialize;
 use waxseal_templates::Templates;
 
+use crate::panel;
 use crate::request_view::{GView, RequestView};
 use crate::urls::{self, Urls};
 use crate::{App, Request};
@@ -27,6 +28,7 @@ pub(crate) struct TemplateSetup {
 pub(crate) struct TemplateValues {
     processors: Vec<(&'static str, Processor)>,
     pub(crate) config: BTreeMap<&'static str, Value>,
+    csrf_tokens: bool,
 }
 
 impl App {
@@ -122,7 +124,12 @@ impl App {
 
 impl TemplateSetup {
     /// Gives an environment what it has whatever the request; the app's own wins.
-    pub(crate) fn apply(self, templates: &mut Templates, urls: &Arc<Urls>) -> TemplateValues {
+    pub(crate) fn apply(
+        self,
+        templates: &mut Templates,
+        urls: &Arc<Urls>,
+        csrf_tokens: bool,
+    ) -> TemplateValues {
         let environment = templates.environment_mut();
         urls::add_to(environment, urls.clone());
         let config = self.values.config.iter().map(|(name, value)| (*name, value.clone()));
@@ -130,8 +137,13 @@ impl TemplateSetup {
         for change in self.changes {
             change(environment);
         }
-        self.values
+        TemplateValues { csrf_tokens, ..self.values }
     }
+}
+
+fn switched_off() -> Result<Value, minijinja::Error> {
+    let advice = "this app asks for no CSRF tokens; switch them on with App::csrf_tokens()";
+    Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, advice))
 }
 
 impl TemplateValues {
@@ -140,6 +152,9 @@ impl TemplateValues {
         match name {
             "request" => Some(Value::from_object(RequestView(request.clone()))),
             "g" => Some(Value::from_object(GView(request.clone()))),
+            "session_panel" => request.app().panel.is_some().then(|| panel::PATH.into()),
+            // A token that nobody asks for protects nobody.
+            "csrf_token" | "csrf_field" if !self.csrf_tokens => Some(Value::from_function(switched_off)),
             name => self.processors.iter().find(|(found, _)| *found == name).map(|(_, value)| value(request)),
         }
     }

@@ -315,6 +315,16 @@ impl Client {
         &self.service
     }
 
+    /// A token for forms of the session kept, for apps that [ask for one](App::csrf_tokens): as if a page with a form had
+    /// been fetched.
+    ///
+    /// # Panics
+    ///
+    /// As [`with_session`](Self::with_session) does.
+    pub async fn csrf_token(&self) -> String {
+        self.with_session(Session::csrf_token).await.expect("a token can be drawn")
+    }
+
     /// Moves the clock on.
     pub fn advance(&self, time: Duration) {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner) += time;

@@ -167,6 +167,50 @@ fn a_cookie_that_does_not_open_says_at_which_step_and_why() {
 }
 
 #[test]
+fn cookies_of_every_state_are_known_by_themselves() {
+    use waxseal_store::MemoryStore;
+    let folder = Folder::with_keys(&[1]);
+    let (ring, name) = (Keyring::new(secret(1)), "__Host-session");
+    for (state, sessions, shown) in [
+        (
+            "store",
+            Sessions::store(&ring, name, "demo", MemoryStore::new()),
+            "the session is in the store alone",
+        ),
+        (
+            "mirrored",
+            Sessions::mirrored(&ring, name, "demo", MemoryStore::new()),
+            "revision      1, with a copy of it",
+        ),
+    ] {
+        let sessions = sessions.unwrap();
+        let session = sessions.create();
+        session.insert("name", "Merlin").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let value = match runtime.block_on(sessions.commit(&session, SystemTime::now())).unwrap() {
+            Outcome::Set { token, .. } => token,
+            other => panic!("{other:?}"),
+        };
+        let done = folder.run(&["inspect", "--app", "demo"], &value);
+        assert_eq!(done.code, 0, "{state}: {}", done.out);
+        assert!(
+            done.out.contains(&format!("state         {state}\n")) && done.out.contains(shown),
+            "{}",
+            done.out
+        );
+        assert!(!done.out.contains("idle end") && done.out.contains("absolute end"), "{}", done.out);
+        assert_eq!(done.out.contains("Merlin"), state == "mirrored", "{}", done.out);
+        let seen = folder.json(&["inspect", "--app=demo", "--session-state", state], &value, 0);
+        assert_eq!(
+            (seen["state"].as_str(), seen["public_id"].as_str().map(str::len)),
+            (Some(state), Some(16))
+        );
+        let other = folder.json(&["inspect", "--app=demo", "--session-state=cookie"], &value, 4);
+        assert_eq!(other["refused"]["reason"], "commitment", "{state}");
+    }
+}
+
+#[test]
 fn the_servers_own_settings_count() {
     let mut folder = Folder::with_keys(&[1]);
     folder.variables.push(("WAXSEAL_SESSION_LIFETIME", "60".to_owned()));

@@ -11,13 +11,17 @@ mod driver;
 mod features;
 #[path = "browser/looks.rs"]
 mod looks;
+#[path = "browser/post_office.rs"]
+mod post_office;
 mod program;
 #[path = "browser/server.rs"]
 mod server;
 
 use driver::Browser;
 use fantoccini::key::Key;
+use post_office::PostOffice;
 use server::Server;
+use waxseal::SessionState;
 
 const SECRET: &str = "eleven owls read the evening post by candlelight";
 const OTHER_SECRET: &str = "twelve toads keep the morning watch at the ferry";
@@ -73,7 +77,8 @@ fn starting_over_makes_a_stranger() {
     let browser = Browser::start();
     introduce(&browser, &server);
 
-    // The last control of the page, reached backwards.
+    // Reached backwards, behind the link to the session panel.
+    browser.press(&(Key::Shift + &Key::Tab));
     browser.press(&(Key::Shift + &Key::Tab));
     browser.press(&Key::Enter);
     browser.wait_for_path("/");
@@ -159,6 +164,109 @@ fn every_page_is_pleasant_in_light_and_dark_wide_and_narrow() {
     fill_in(&browser, &"W".repeat(80), &"Unreasonably Long ".repeat(4));
     browser.wait_for_path("/wizard/success");
     looks::check(&browser, "success-long");
+}
+
+#[test]
+fn messages_sign_in_upload_and_forged_forms_in_every_state() {
+    for state in [SessionState::Cookie, SessionState::Store, SessionState::Mirrored] {
+        let office = PostOffice::open(state);
+        let browser = Browser::start();
+        browser.open(&office.url("/"));
+        let stranger = browser.cookie(COOKIE).expect("a form has a token, and so its visitor a session");
+
+        sign_in(&browser, "Nimue");
+        assert_eq!(browser.texts("h1"), ["Nimue’s counter"], "{state:?}");
+        assert_eq!(browser.texts("[role=status]"), ["Hello, Nimue."], "{state:?}");
+        browser.open(&office.url("/"));
+        assert_eq!(browser.texts("[role=status]"), [""; 0], "{state:?}: it is said once");
+
+        let known = browser.cookie(COOKIE).expect("a session");
+        browser.set_cookie(&known, stranger.value());
+        browser.open(&office.url("/"));
+        assert_eq!(
+            browser.texts("h1"),
+            ["Post office"],
+            "{state:?}: an id from before the sign-in is worth nothing"
+        );
+        browser.set_cookie(&known, known.value());
+
+        browser.open(&office.url("/"));
+        let letter = tempfile::NamedTempFile::with_suffix(".txt").unwrap();
+        std::fs::write(letter.path(), "Dear Merlin").unwrap();
+        browser.choose_file("#send [type=file]", letter.path());
+        browser.script("document.querySelector('#send button').click()");
+        browser.wait_for_text("[role=status]", "bytes sent.");
+        let name = letter.path().file_name().unwrap().to_string_lossy().into_owned();
+        assert_eq!(browser.texts("[role=status]"), [format!("{name}: 11 bytes sent.")], "{state:?}");
+
+        for (form, forgery) in [
+            ("#send", "document.querySelectorAll('[name=csrf_token]').forEach(field => field.value += 'A')"),
+            ("#sign-in", "document.querySelectorAll('[name=csrf_token]').forEach(field => field.remove())"),
+        ] {
+            browser.open(&office.url("/"));
+            browser.script(forgery);
+            browser.script(&format!("document.querySelector('{form} button').click()"));
+            browser.wait_for_text("h1", "403");
+            assert_eq!(browser.status(), 403, "{state:?}, {form}");
+        }
+        browser.open(&office.url("/"));
+        assert_eq!(browser.texts("h1"), ["Nimue’s counter"], "{state:?}: nothing of it was done");
+        browser.script("document.querySelector('#sign-out button').click()");
+        browser.wait_for_text("h1", "Post office");
+    }
+}
+
+#[test]
+fn a_form_in_a_tab_from_before_the_sign_in_says_to_reload() {
+    let office = PostOffice::open(SessionState::Mirrored);
+    let browser = Browser::start();
+    browser.open(&office.url("/"));
+    let old = browser.property("#sign-in [name=csrf_token]", "value");
+    sign_in(&browser, "Nimue");
+    browser.script_with(
+        "document.querySelector('#sign-in [name=csrf_token]').value = arguments[0]",
+        vec![old.into()],
+    );
+    browser.script("document.querySelector('#sign-in button').click()");
+    browser.wait_for_text("h1", "403");
+    assert!(browser.source().contains("reload the page"));
+}
+
+#[test]
+fn the_session_panel_shows_both_sides_to_the_developer() {
+    let server = Server::start(SECRET);
+    let browser = Browser::start();
+    browser.open(&server.url("/_session"));
+    assert!(browser.source().contains("No entries."));
+    looks::check(&browser, "panel-stranger");
+
+    introduce(&browser, &server);
+    // The page's last link.
+    browser.press(&(Key::Shift + &Key::Tab));
+    browser.press(&Key::Enter);
+    browser.wait_for_path("/_session");
+    let table = browser.texts("table th[scope=row]");
+    assert_eq!(table[..2], ["name", "magic_school"], "{table:?}");
+    assert_eq!(table[2..], ["version", "key id", "nonce", "commitment", "ciphertext", "tag"], "{table:?}");
+    assert!(browser.source().contains("&lt;b&gt;Merlin"), "what was written is text, never markup");
+    let token = browser.cookie(COOKIE).expect("a session");
+    let size = format!("{} of 4096 bytes", COOKIE.len() + token.value().len());
+    assert_eq!(browser.texts("#size"), [size]);
+    let trails = browser.texts("#trails li");
+    assert!(
+        trails.iter().any(|trail| trail.contains("POST /wizard/create") && trail.contains("set \"name\"")),
+        "{trails:?}"
+    );
+    assert!(browser.texts("#facts dd").contains(&"cookie".to_owned()));
+    looks::check(&browser, "panel");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+fn sign_in(browser: &Browser, name: &str) {
+    browser.script("document.querySelector('#sign-in [name=name]').focus()");
+    browser.press(name);
+    browser.press(&Key::Enter);
+    browser.wait_for_text("h1", name);
 }
 
 /// Fills the form by keyboard alone and follows the redirect.

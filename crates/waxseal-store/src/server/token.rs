@@ -12,11 +12,11 @@ pub(super) const RECORD_ONLY: u8 = 0;
 pub(super) const WITH_COPY: u8 = 1;
 
 pub(crate) struct Token {
-    pub(super) id: SessionId,
+    pub(crate) id: SessionId,
     pub(super) times: Times,
     pub(super) needs_reseal: bool,
     /// In state `mirrored`: which revision, and the session itself unless only the record holds it.
-    pub(super) copy: Option<(Revision, Option<Content>)>,
+    pub(crate) copy: Option<(Revision, Option<Content>)>,
 }
 
 impl Token {

@@ -96,6 +96,28 @@ impl Browser {
         }
     }
 
+    /// Waits for a page in which what `selector` finds says `text`.
+    pub(crate) fn wait_for_text(&self, selector: &str, text: &str) {
+        let start = Instant::now();
+        let script = "return document.readyState === 'complete' \
+             && [...document.querySelectorAll(arguments[0])].some(found => found.innerText.includes(arguments[1]))";
+        let arrived = || {
+            let found = self.wait_for(self.client.execute(script, vec![json!(selector), json!(text)]));
+            found.is_ok_and(|found| found == json!(true))
+        };
+        while !arrived() {
+            assert!(start.elapsed() < PAGE_LIMIT, "{text:?} did not come; the page is {}", self.source());
+            thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    /// Chooses a file in the one field that `selector` finds.
+    pub(crate) fn choose_file(&self, selector: &str, path: &Path) {
+        let path = path.to_str().expect("the path is text");
+        let chosen = async { self.client.find(Locator::Css(selector)).await?.send_keys(path).await };
+        self.wait_for(chosen).expect("a file can be chosen");
+    }
+
     /// The HTTP status that this page came with.
     pub(crate) fn status(&self) -> u64 {
         let status = self.script("return performance.getEntriesByType('navigation')[0].responseStatus");

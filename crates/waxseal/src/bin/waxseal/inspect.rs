@@ -8,11 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::{Args, Parser};
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
-use waxseal::{SecretError, Secrets, Settings, words};
+use waxseal::readable::Readable;
+use waxseal::{SecretError, Secrets, SessionState, Settings, words};
+use waxseal_crypto::Times;
 use waxseal_crypto::{KeyId, Keyring};
-use waxseal_store::{Inspection, Lifetimes, Reason, Sessions};
+use waxseal_store::{Inspection, Lifetimes, MemoryStore, Parts, Reason, Sessions};
 
-use crate::readable::Readable;
 use crate::{Failure, place, print_json};
 
 const EXAMPLES: &str = "\
@@ -42,6 +43,9 @@ pub(crate) struct Options {
     /// The cookie's complete name [default: the one in the input, else __Host-session and waxseal-dev-session].
     #[arg(long, value_name = "NAME")]
     cookie_name: Option<String>,
+    /// Where its session lives [default: what it says itself].
+    #[arg(long, value_enum)]
+    session_state: Option<SessionState>,
     /// A file of keys, whatever the environment says.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -60,8 +64,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let candidates = candidates(&input, named).map_err(Failure::Usage)?;
     let secrets = secrets(options, &settings)?;
     let (now, keyring) = (SystemTime::now(), secrets.keyring());
-    let seen = candidates.into_iter().map(|candidate| look(candidate, keyring, options, &settings, now));
-    // The name that comes furthest is the right one: a foreign one is refused at the commitment.
+    let states = [SessionState::Cookie, SessionState::Store, SessionState::Mirrored].into_iter();
+    let states = states.filter(|state| options.session_state.is_none_or(|named| named == *state));
+    // The first wins among equals, which is looked at last.
+    let seen = candidates
+        .into_iter()
+        .flat_map(|candidate| states.clone().map(move |state| (candidate.clone(), state)));
+    let seen = seen.map(|(candidate, state)| look(candidate, state, keyring, options, &settings, now));
+    // The name and state that come furthest are the right ones: foreign ones are refused at the commitment.
     let best = seen.collect::<Result<Vec<_>, _>>()?.into_iter().rev().max_by_key(Seen::furthest);
     let seen = best.ok_or_else(|| Failure::Usage("there is no cookie in the input".to_owned()))?;
     let code = if seen.refusal().is_none() { ExitCode::SUCCESS } else { ExitCode::from(4) };
@@ -102,7 +112,7 @@ fn secrets(options: &Options, settings: &Settings) -> Result<Secrets, Failure> {
 }
 
 /// A value, and a name that it may have been sealed for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Candidate {
     name: String,
     value: String,
@@ -162,11 +172,13 @@ fn header(text: &str) -> (Header, &str) {
 /// A candidate, and what came of opening it.
 struct Seen {
     candidate: Candidate,
+    state: SessionState,
     result: Result<Inspection, waxseal_store::Rejected>,
 }
 
 fn look(
     candidate: Candidate,
+    state: SessionState,
     keyring: &Keyring,
     options: &Options,
     settings: &Settings,
@@ -177,9 +189,16 @@ fn look(
         .absolute(Duration::from_secs(settings.session_absolute_lifetime))?
         .permanent_idle(Duration::from_secs(settings.permanent_session_lifetime))?
         .permanent_absolute(Duration::from_secs(settings.permanent_session_absolute_lifetime))?;
-    let sessions = Sessions::cookie(keyring, &candidate.name, &options.app)?.lifetimes(lifetimes);
+    // No store is asked; one has to be there to say what a token may be.
+    let (name, app, store) = (&candidate.name, &options.app, MemoryStore::new());
+    let sessions = match state {
+        SessionState::Store => Sessions::store(keyring, name, app, store)?,
+        SessionState::Mirrored => Sessions::mirrored(keyring, name, app, store)?,
+        _ => Sessions::cookie(keyring, name, app)?,
+    };
+    let sessions = sessions.lifetimes(lifetimes);
     let result = sessions.inspect(candidate.value.as_bytes(), now);
-    Ok(Seen { candidate, result })
+    Ok(Seen { candidate, state, result })
 }
 
 impl Seen {
@@ -219,6 +238,9 @@ impl Seen {
             line("key", format!("{key}, {place}"));
         }
         if let Ok(seen) = &self.result {
+            for (name, value) in self.parts() {
+                line(name, value);
+            }
             if let Some(session) = seen.session() {
                 line("class", if session.is_permanent() { "permanent" } else { "ordinary" }.to_owned());
             }
@@ -274,6 +296,14 @@ impl Seen {
         }
         if let Ok(seen) = &self.result {
             object.push(("position", json!(seen.key_position())));
+            object.push(("state", json!(state_name(self.state))));
+            if let Some(parts) = seen.parts() {
+                object.push(("public_id", json!(parts.public_id())));
+                if let Parts::Mirror { revision, has_copy, .. } = parts {
+                    object.push(("revision", json!(revision.counter())));
+                    object.push(("has_copy", json!(has_copy)));
+                }
+            }
             object.push((
                 "class",
                 match seen.session() {
@@ -286,6 +316,22 @@ impl Seen {
             object.extend(times(seen).map(|(name, time)| (name, json!(time))));
         }
         Object(object, self.contents())
+    }
+
+    /// What the token is made of, for people.
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        let mut lines = vec![("state", state_name(self.state).to_owned())];
+        let Some(parts) = self.result.as_ref().ok().and_then(Inspection::parts) else { return lines };
+        lines.push(("public id", parts.public_id()));
+        match parts {
+            Parts::Mirror { revision, has_copy, .. } => {
+                let copy = if has_copy { "with a copy of it" } else { "without a copy: it is too large" };
+                lines.push(("revision", format!("{}, {copy}", revision.counter())));
+            }
+            Parts::Id { .. } => lines.push(("", "the session is in the store alone".to_owned())),
+            _ => {}
+        }
+        lines
     }
 
     /// Entries in their order, readable. What cannot be read says so in its place.
@@ -320,7 +366,8 @@ impl serde::Serialize for Object {
     }
 }
 
-fn times(seen: &Inspection) -> [(&'static str, u64); 4] {
+/// In states `store` and `mirrored` the record says when it was idle for too long.
+fn times(seen: &Inspection) -> impl Iterator<Item = (&'static str, u64)> {
     let (times, limits) = (seen.times(), seen.limits());
     [
         ("created", times.created()),
@@ -328,6 +375,16 @@ fn times(seen: &Inspection) -> [(&'static str, u64); 4] {
         ("idle_end", times.idle_end(limits)),
         ("absolute_end", times.absolute_end(limits)),
     ]
+    .into_iter()
+    .filter(move |(name, _)| *name != "idle_end" || times.idle().min(limits.idle) != Times::NO_IDLE)
+}
+
+fn state_name(state: SessionState) -> &'static str {
+    match state {
+        SessionState::Store => "store",
+        SessionState::Mirrored => "mirrored",
+        _ => "cookie",
+    }
 }
 
 fn place_in(keyring: &Keyring, position: usize) -> String {

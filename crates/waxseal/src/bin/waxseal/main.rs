@@ -6,7 +6,6 @@ mod gen_secret;
 mod inspect;
 mod keys;
 mod place;
-mod readable;
 mod records;
 
 use std::process::ExitCode;

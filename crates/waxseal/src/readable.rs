@@ -8,7 +8,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 /// A MessagePack value. What JSON lacks is said in an object with one key that begins with `$`:
 /// `{"$bytes": "c0ffee"}`, `{"$number": "NaN"}`, `{"$map": [[1, "one"]]}`.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Readable {
+#[expect(missing_docs, reason = "a value is what its name says")]
+pub enum Readable {
     Null,
     Bool(bool),
     Unsigned(u64),

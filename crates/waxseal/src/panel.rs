@@ -1,0 +1,261 @@
+//! The session panel: in development, a page that shows what server and browser know of a visitor.
+
+use std::collections::VecDeque;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use http::header::{CACHE_CONTROL, SET_COOKIE};
+use http::{HeaderValue, StatusCode};
+use minijinja::{Environment, Value, context};
+use waxseal_crypto::{Limits, MAX_TEXT_BYTES, SealedParts, Times};
+use waxseal_http::{Body, cookies};
+use waxseal_store::{Inspection, Life, Look, Parts};
+
+use crate::readable::Readable;
+use crate::{Request, Response, Result, Route, html, typed, words};
+
+/// Where it is, in development.
+pub(crate) const PATH: &str = "/_session";
+const STYLE_PATH: &str = "/_session/style.css";
+/// Requests that are remembered, of all sessions together, and shown of one.
+const REMEMBERED: usize = 200;
+const SHOWN: usize = 5;
+
+static PAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut page = Environment::new();
+    page.add_template("page.html", include_str!("panel/page.html")).expect("page.html is tested to compile");
+    page
+});
+
+/// What the panel remembers: in memory, keys and no values.
+#[derive(Default)]
+pub(crate) struct Panel(Mutex<VecDeque<Trail>>);
+
+/// What one request did with its session.
+#[derive(Clone)]
+struct Trail {
+    /// The public id of the session after it; none if it left no session.
+    session: Option<String>,
+    request: String,
+    status: StatusCode,
+    at: u64,
+    changes: Vec<String>,
+    sent: String,
+}
+
+/// The panel's own routes.
+pub(crate) fn routes() -> [Route; 2] {
+    let style = async |_| Ok(typed("text/css; charset=utf-8", Body::from(include_str!("panel/style.css"))));
+    [Route::get(PATH, show).name("session_panel"), Route::get(STYLE_PATH, style)]
+}
+
+impl Panel {
+    /// Remembers what an answered request did, unless it never looked at its session.
+    pub(crate) fn note(&self, request: &Request, response: &Response) {
+        let session = request.asked_session().and_then(|handle| handle.loaded());
+        let Some(session) = session.filter(|session| session.is_accessed()) else { return };
+        if request.path() == PATH {
+            return;
+        }
+        let name = request.session_layer().cookie().name();
+        let set = response.headers().get_all(SET_COOKIE).iter().find_map(|header| {
+            let value = header.to_str().ok()?.split(';').next()?;
+            value.strip_prefix(name)?.strip_prefix('=').map(str::to_owned)
+        });
+        let (token, sent) = match set {
+            None => (brought(request).map(|(value, _)| value), "The browser keeps its cookie.".to_owned()),
+            Some(value) if value.is_empty() => {
+                (None, "The browser was told to forget its cookie.".to_owned())
+            }
+            Some(value) => {
+                let sent = format!("The browser got a new cookie of {} bytes.", name.len() + value.len());
+                (Some(value), sent)
+            }
+        };
+        let trail = Trail {
+            session: token.and_then(|token| public_id(request, &token)),
+            request: format!("{} {}", request.method(), request.path()),
+            status: response.status(),
+            at: unix_seconds(request.now()),
+            changes: session.look().changes,
+            sent,
+        };
+        let mut trails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        trails.push_front(trail);
+        trails.truncate(REMEMBERED);
+    }
+
+    /// The last requests of this session, the newest first.
+    fn trails(&self, session: Option<&str>) -> Vec<Trail> {
+        let trails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        trails.iter().filter(|trail| trail.session.as_deref() == session).take(SHOWN).cloned().collect()
+    }
+}
+
+async fn show(request: Request) -> Result<Response> {
+    let now = unix_seconds(request.now());
+    let layer = request.session_layer();
+    // Asked at the store, for the times that it keeps; a page that looks into things should work without, too.
+    let away = request.session_handle().confirm().await.err();
+    let look = request.session().await.map(|session| session.look());
+    let error = look.as_ref().err().map(ToString::to_string).or(away.map(|error| error.to_string()));
+    let look = look.ok();
+    let token = brought(&request);
+    let inspection = token.as_ref().and_then(|(_, inspection)| inspection.as_ref());
+    let id = inspection.and_then(Inspection::parts).map(|parts| parts.public_id());
+    let trails = request.app().panel.as_ref().map(|panel| panel.trails(id.as_deref())).unwrap_or_default();
+    let page = context! {
+        app => request.app().name.as_str(),
+        style => STYLE_PATH,
+        cookie => layer.cookie().name(),
+        error,
+        entries => look.as_ref().map(entries),
+        facts => facts(&request, look.as_ref(), inspection, now),
+        token => token.as_ref().map(|(value, inspection)| shown_token(&request, value, inspection.as_ref())),
+        trails => trails.into_iter().map(|trail| shown_trail(trail, now)).collect::<Vec<_>>(),
+    };
+    let rendered = PAGE.get_template("page.html").and_then(|template| template.render(page));
+    let mut response = html(rendered.expect("the page uses only what it is given, which the tests show"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn entries(look: &Look) -> Vec<Value> {
+    let entries = look.entries.iter().map(|(key, value)| {
+        let decoded = value.decode::<Readable>().ok();
+        let text = decoded.and_then(|value| serde_json::to_string_pretty(&value).ok());
+        context! {
+            key,
+            shape => value.shape(),
+            bytes => value.bytes().len(),
+            value => text.unwrap_or_else(|| "(cannot be read)".to_owned()),
+        }
+    });
+    entries.collect()
+}
+
+/// Names and values, in the order in which they are shown.
+fn facts(
+    request: &Request,
+    look: Option<&Look>,
+    token: Option<&Inspection>,
+    now: u64,
+) -> Vec<(&'static str, String)> {
+    let app = request.app();
+    let mut facts = vec![("State", app.state.to_owned()), ("Store", app.store.clone())];
+    if let Some(parts) = token.and_then(Inspection::parts) {
+        facts.push(("Public id", parts.public_id()));
+    }
+    if let Some(look) = look {
+        facts.push(("Class", if look.permanent { "permanent" } else { "ordinary" }.to_owned()));
+        facts.push(("Owner", look.owner.clone().unwrap_or_else(|| "nobody".to_owned())));
+        if let Some(time) = look.signed_in {
+            facts.push(("Signed in", words::moment(unix_seconds(time), now)));
+        }
+        facts.push(("Messages waiting", look.flashes.to_string()));
+        facts.push(("Form tokens", if look.has_csrf_seed { "given out" } else { "none yet" }.to_owned()));
+    }
+    let times = match look.and_then(|look| look.life) {
+        Some(Life { created, last_seen, expires, absolute_end }) => vec![
+            ("Created", unix_seconds(created.into())),
+            ("Last seen", unix_seconds(last_seen.into())),
+            ("Ends if idle", unix_seconds(expires.into())),
+            ("Ends at the latest", unix_seconds(absolute_end.into())),
+        ],
+        None => token.map(|token| token_times(token.times(), token.limits())).unwrap_or_default(),
+    };
+    facts.extend(times.into_iter().map(|(name, time)| (name, words::moment(time, now))));
+    facts
+}
+
+fn token_times(times: Times, limits: Limits) -> Vec<(&'static str, u64)> {
+    let mut shown = vec![("Created", times.created()), ("Sealed", times.sealed())];
+    if times.idle().min(limits.idle) != Times::NO_IDLE {
+        shown.push(("Ends if idle", times.idle_end(limits)));
+    }
+    shown.push(("Ends at the latest", times.absolute_end(limits)));
+    shown
+}
+
+fn shown_token(request: &Request, value: &str, token: Option<&Inspection>) -> Value {
+    let name = request.session_layer().cookie().name();
+    let opens = match token {
+        None => "It does not open: you are a stranger here. The log says why.".to_owned(),
+        Some(token) => match (token.refused(), token.parts()) {
+            (Some(reason), _) => format!("It opens no more: {reason}."),
+            (None, Some(Parts::Session { .. })) => {
+                "It opens. The whole session is in it, and nothing of it on the server.".to_owned()
+            }
+            (None, Some(Parts::Id { .. })) => {
+                "It opens. An id is in it; the session is on the server.".to_owned()
+            }
+            (None, Some(Parts::Mirror { revision, has_copy: true, .. })) => {
+                format!("It opens. A copy of the session is in it, of revision {}.", revision.counter())
+            }
+            (None, _) => "It opens. The session is too large for it and on the server alone.".to_owned(),
+        },
+    };
+    context! {
+        value,
+        bytes => name.len() + value.len(),
+        limit => MAX_TEXT_BYTES,
+        opens,
+        parts => SealedParts::of_text(value.as_bytes()).ok().map(|parts| shown_parts(&parts)),
+    }
+}
+
+/// By `docs/format.md`, "Sealed bytes".
+fn shown_parts(parts: &SealedParts) -> Vec<Value> {
+    let ciphertext = format!("{} blocks of 64 bytes", parts.ciphertext_bytes / 64);
+    let mut offset = 0;
+    let mut part = |name: &str, bytes: usize, text: String, about: &str| {
+        let at = offset;
+        offset += bytes;
+        context! { name, offset => at, bytes, text, about }
+    };
+    vec![
+        part("version", 1, hex(&[parts.version]), "which format this is"),
+        part("key id", 4, parts.key.to_string(), "which secret key sealed it; public"),
+        part("nonce", 24, hex(&parts.nonce), "random, so that equal sessions look different"),
+        part("commitment", 32, hex(&parts.commitment), "that it was this key and no other"),
+        part(
+            "ciphertext",
+            parts.ciphertext_bytes,
+            ciphertext,
+            "times and session, encrypted, the length rounded up",
+        ),
+        part("tag", 16, hex(&parts.tag), "that not one bit was changed"),
+    ]
+}
+
+fn shown_trail(trail: Trail, now: u64) -> Value {
+    let Trail { request, status, at, changes, sent, .. } = trail;
+    let ago = format!("{} ago", words::span(now.saturating_sub(at)));
+    context! { request, status => status.as_u16(), ago, changes, sent }
+}
+
+/// The session cookie of a request: the first that opens, else the first.
+fn brought(request: &Request) -> Option<(String, Option<Inspection>)> {
+    let layer = request.session_layer();
+    let name = layer.cookie().name();
+    let values = cookies::pairs(request.headers()).filter(|(found, _)| *found == name.as_bytes());
+    let mut found = values.map(|(_, value)| {
+        let inspection = layer.sessions().inspect(value, request.now()).ok();
+        (String::from_utf8_lossy(value).into_owned(), inspection)
+    });
+    let first = found.next()?;
+    if first.1.is_some() { Some(first) } else { found.find(|(_, opened)| opened.is_some()).or(Some(first)) }
+}
+
+fn public_id(request: &Request, token: &str) -> Option<String> {
+    let inspection = request.session_layer().sessions().inspect(token.as_bytes(), request.now()).ok()?;
+    inspection.parts().map(|parts| parts.public_id())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

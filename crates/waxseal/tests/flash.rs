@@ -1,0 +1,109 @@
+//! Messages for the next page, through an app.
+
+mod support;
+
+use http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
+use waxseal::testing::Client;
+use waxseal::{App, Request, Response, Result, SessionState, Settings, abort, context, redirect, typed};
+
+const PAGE: &str = "{% for category, message in get_flashed_messages(with_categories=true) %}\
+    <p class=\"{{ category }}\">{{ message }}</p>{% endfor %}";
+
+async fn send(request: Request) -> Result<Response> {
+    let to: Vec<(String, String)> = request.form().await?;
+    request.flash("success", format!("Sent to {}.", to[0].1)).await?;
+    Ok(redirect("/"))
+}
+
+async fn page(request: Request) -> Result<Response> {
+    request.render("page.html", context! {}).await
+}
+
+async fn in_handler(request: Request) -> Result<Response> {
+    let flashes = request.session().await?.flashed_messages(&["success"]);
+    Ok(typed("text/plain", flashes.into_iter().map(|flash| flash.message).collect::<String>()))
+}
+
+/// Renders the messages, and fails then.
+async fn failing(request: Request) -> Result<Response> {
+    request.render("page.html", context! {}).await?;
+    abort(500)
+}
+
+async fn lost(request: Request) -> Result<Response> {
+    request.flash("error", "This page is lost.").await?;
+    abort(404)
+}
+
+fn app() -> App {
+    App::new("demo")
+        .environment(|environment| environment.add_template("page.html", PAGE).unwrap())
+        .get("/", page)
+        .get("/handler", in_handler)
+        .get("/failing", failing)
+        .get("/lost", lost)
+        .get("/quiet", async |_| Ok(typed("text/plain", "quiet")))
+        .post("/send", send)
+}
+
+fn in_every_state() -> impl Iterator<Item = (SessionState, Client)> {
+    [SessionState::Cookie, SessionState::Store, SessionState::Mirrored].into_iter().map(|session_state| {
+        let settings = Settings { session_state, ..Settings::default() };
+        (session_state, Client::with_settings(app(), &settings).unwrap())
+    })
+}
+
+#[tokio::test]
+async fn a_message_is_on_the_page_after_the_redirect_and_on_no_other() {
+    for (state, client) in in_every_state() {
+        assert_eq!(client.post_form("/send", &[("to", "<b>Merlin")]).await.location(), Some("/"));
+        assert_eq!(client.get("/quiet").await.text(), "quiet");
+        let page = client.get("/").await;
+        assert_eq!(page.text(), "<p class=\"success\">Sent to &lt;b&gt;Merlin.</p>", "{state:?}");
+        assert_eq!(page.header(&CACHE_CONTROL), Some("private, no-store"), "{state:?}");
+        assert_eq!(page.header(&VARY), Some("Cookie"), "{state:?}");
+        assert_eq!(client.get("/").await.text(), "", "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_handler_reads_them_too() {
+    for (state, client) in in_every_state() {
+        client.post_form("/send", &[("to", "Merlin")]).await;
+        assert_eq!(client.get("/handler").await.text(), "Sent to Merlin.", "{state:?}");
+        assert_eq!(client.get("/handler").await.text(), "", "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_failed_has_shown_none() {
+    for (state, client) in in_every_state() {
+        client.post_form("/send", &[("to", "Merlin")]).await;
+        assert_eq!(client.get("/failing").await.status(), 500, "{state:?}");
+        assert_eq!(client.get("/").await.text(), "<p class=\"success\">Sent to Merlin.</p>", "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_below_500_keeps_its_message() {
+    for (state, client) in in_every_state() {
+        assert_eq!(client.get("/lost").await.status(), 404, "{state:?}");
+        assert_eq!(client.get("/").await.text(), "<p class=\"error\">This page is lost.</p>", "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_visitor_without_messages_gets_no_session() {
+    for (state, client) in in_every_state() {
+        let page = client.get("/").await;
+        assert_eq!((page.text().as_str(), page.header(&SET_COOKIE)), ("", None), "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_test_arranges_them() {
+    let client = Client::new(app()).unwrap();
+    client.with_session(|session| session.flash("info", "arranged")).await.unwrap();
+    assert_eq!(client.session().await.flashed_messages(&[])[0].message, "arranged");
+    assert_eq!(client.get("/").await.text(), "<p class=\"info\">arranged</p>");
+}

@@ -1,0 +1,103 @@
+//! The example `todo`: that it does what it should, and that it is about as long as the same app in Flask.
+
+#[path = "../examples/todo.rs"]
+#[allow(dead_code, reason = "its `main` is the example's")]
+mod todo;
+
+use waxseal::testing::Client;
+use waxseal::{SessionState, Settings};
+
+const PASSWORD: &str = "eleven owls";
+
+struct Visitor(Client);
+
+impl Visitor {
+    fn new(session_state: SessionState) -> Self {
+        let settings = Settings { session_state, ..Settings::default() };
+        Self(Client::with_settings(todo::app(), &settings).unwrap().follow_redirects())
+    }
+
+    /// Sends a form with the token that a page would have, and gives the page that comes of it.
+    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> String {
+        let token = self.0.csrf_token().await;
+        let fields = [&[("csrf_token", token.as_str())], fields].concat();
+        self.0.post_form(path, &fields).await.text()
+    }
+
+    async fn page(&self) -> String {
+        self.0.get("/").await.text()
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_kept_for_each_person() {
+    for state in [SessionState::Cookie, SessionState::Store, SessionState::Mirrored] {
+        let visitor = Visitor::new(state);
+        let name = format!("merlin in {state:?}");
+        let who = [("name", name.as_str()), ("password", PASSWORD)];
+        assert!(visitor.page().await.contains("<h1>Sign in</h1>"), "a stranger is led to the form");
+        assert!(visitor.post("/sign-in", &who).await.contains("Name and password do not fit together."));
+        assert!(
+            visitor.post("/register", &[who[0], ("password", "short")]).await.contains("Choose another name")
+        );
+        assert!(visitor.post("/register", &who).await.contains("Welcome! Now sign in."));
+        assert!(visitor.post("/register", &who).await.contains("Choose another name"));
+        assert!(
+            visitor.post("/sign-in", &[who[0], ("password", "eleven toads")]).await.contains("do not fit")
+        );
+
+        let before = visitor.0.session().await.handle();
+        let page = visitor.post("/sign-in", &who).await;
+        assert!(page.contains(&format!("Hello, {name}.")) && page.contains("Nothing."), "{page}");
+        assert!(!visitor.page().await.contains("Hello,"), "it is said once");
+        assert_eq!(visitor.0.session().await.owner().as_deref(), Some(name.as_str()));
+        assert_eq!(before.is_some(), state != SessionState::Cookie);
+
+        assert!(visitor.post("/add", &[("text", "  ")]).await.contains("Write down what to do."));
+        assert!(visitor.post("/add", &[("text", "feed <the> owl")]).await.contains("feed &lt;the&gt; owl"));
+        visitor.post("/add", &[("text", "sleep")]).await;
+        assert!(visitor.post("/toggle/2", &[]).await.contains("<s>sleep</s>"));
+        assert!(!visitor.post("/toggle/2", &[]).await.contains("<s>"));
+        assert!(visitor.post("/delete/1", &[]).await.contains("Deleted “feed &lt;the&gt; owl”."));
+        assert!(visitor.post("/delete/1", &[]).await.contains("404"), "it is gone");
+
+        let page = visitor.post("/sign-out", &[]).await;
+        assert!(page.contains("See you.") && page.contains("<h1>Sign in</h1>"), "{page}");
+        assert!(visitor.page().await.contains("<h1>Sign in</h1>"));
+        assert!(visitor.post("/sign-in", &who).await.contains("sleep"), "the list is still there");
+    }
+}
+
+#[tokio::test]
+async fn a_form_without_the_pages_token_does_nothing() {
+    let visitor = Visitor::new(SessionState::Cookie);
+    let who = [("name", "morgana"), ("password", PASSWORD)];
+    assert_eq!(visitor.0.post_form("/register", &who).await.status(), 403);
+    assert!(visitor.post("/sign-in", &who).await.contains("do not fit"), "nobody was registered");
+}
+
+#[tokio::test]
+async fn a_page_open_since_before_the_sign_in_is_refused_once() {
+    let visitor = Visitor::new(SessionState::Mirrored);
+    let who = [("name", "nimue"), ("password", PASSWORD)];
+    visitor.post("/register", &who).await;
+    let before = visitor.0.csrf_token().await;
+    visitor.post("/sign-in", &who).await;
+    let answer = visitor.0.post_form("/add", &[("csrf_token", &before), ("text", "swim")]).await;
+    assert_eq!(answer.status(), 403);
+    assert!(answer.text().contains("reload the page"));
+}
+
+/// Lines that are neither blank nor comment: here `//`, in Python `#` and the text at the top.
+#[test]
+fn it_is_at_most_half_as_long_again_as_flasks() {
+    let lines = |text: &str, comment: &str| {
+        let code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with(comment);
+        text.lines().filter(code).count()
+    };
+    let here = lines(include_str!("../examples/todo.rs"), "//");
+    let (_, flask) = include_str!("../examples/todo/flask_todo.py").split_once("\n\"\"\"\n").unwrap();
+    let flask = lines(flask, "#");
+    println!("{here} lines here, {flask} in Flask");
+    assert!(2 * here <= 3 * flask, "{here} lines here, {flask} in Flask");
+}
