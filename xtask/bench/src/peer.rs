@@ -116,8 +116,9 @@ fn store_peers() -> Result<Vec<Peer>> {
     let program = artifacts::example_with("sqlite", "bench")?;
     let ours = |name, state: &str, place: &str| -> Result<Peer> {
         let mut peer = Peer { name, program: program.clone(), ..ours()? };
-        peer.arguments =
-            ["--port", "PORT", "--state", state, "--store", place, "--workers", "1"].map(str::to_owned).into();
+        peer.arguments = ["--port", "PORT", "--state", state, "--store", place, "--workers", "1"]
+            .map(str::to_owned)
+            .into();
         Ok(peer)
     };
     // A line for Redis and PostgreSQL belongs here once `--store` knows them: `redis://127.0.0.1:REDIS`.
