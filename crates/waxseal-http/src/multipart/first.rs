@@ -51,7 +51,7 @@ pub async fn first_field(
     idle: Duration,
 ) -> Result<(Option<(String, String)>, Body), MultipartError> {
     let boundary = boundary(content_type)?;
-    let source = Source(Arc::new(Mutex::new(Kept { body, read: VecDeque::new(), bytes: 0 })));
+    let source = Source(Arc::new(Mutex::new(Kept { body, read: VecDeque::new(), bytes: 0, ended: false })));
     let parts = multer::Multipart::new(Helpings { source: source.clone(), fed: false }, boundary);
     let first = match read(parts, idle).await {
         Ok(first) => first,
@@ -86,6 +86,19 @@ struct Kept {
     body: Body,
     read: VecDeque<Bytes>,
     bytes: usize,
+    ended: bool,
+}
+
+impl Kept {
+    /// The next frame of the body. One that has ended is not asked again: not every body bears that.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.ended = frame.is_none();
+        Poll::Ready(frame)
+    }
 }
 
 impl Source {
@@ -113,7 +126,7 @@ impl Stream for Helpings {
             if kept.bytes >= MOST_BYTES {
                 return Poll::Ready(None);
             }
-            match ready!(Pin::new(&mut kept.body).poll_frame(cx)) {
+            match ready!(kept.poll_body(cx)) {
                 None => return Poll::Ready(None),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
                 Some(Ok(frame)) => {
@@ -146,13 +159,13 @@ impl http_body::Body for Source {
         let mut kept = self.lock();
         match kept.read.pop_front() {
             Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
-            None => Pin::new(&mut kept.body).poll_frame(cx),
+            None => kept.poll_body(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         let kept = self.lock();
-        kept.read.is_empty() && kept.body.is_end_stream()
+        kept.read.is_empty() && (kept.ended || kept.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
