@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use clap::{Parser, ValueEnum};
 use http::{HeaderValue, Method, header};
-use waxseal::{App, Body, Request, Response, Settings, context, folder, redirect};
+use waxseal::{App, Body, Request, Response, Session, SessionState, Settings, context, folder, redirect};
 use waxseal_crypto::{Context, Keyring, Limits, SecretKey, Times};
 use waxseal_store::{Access, Outcome, Sessions};
 use waxseal_templates::Templates;
@@ -51,6 +51,8 @@ enum Operation {
     Commit,
     /// Answers GET /wizard/success
     Read,
+    /// The same in state mirrored, from a fresh copy
+    ReadMirrored,
     /// Answers POST /wizard/create without a cookie
     Write,
 }
@@ -127,17 +129,31 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                 black_box(sessions.commit(&session, now).await?);
             }
         }
-        Operation::Read | Operation::Write => {
+        Operation::Read | Operation::ReadMirrored | Operation::Write => {
             let app = App::new(AUDIENCE)
                 .templates(folder!("$CARGO_MANIFEST_DIR/examples/templates"))
                 .post("/wizard/create", create_wizard)
                 .get("/wizard/success", success);
-            let service = app.service(&Settings::default(), &ring).await?;
+            // A copy that stays fresh however slowly valgrind goes.
+            let mirrored = Settings {
+                session_state: SessionState::Mirrored,
+                session_freshness: 86_400,
+                ..Settings::default()
+            };
+            let (settings, token) = match options.operation {
+                Operation::ReadMirrored => (mirrored, None),
+                _ => (Settings::default(), Some(token)),
+            };
+            let service = app.service(&settings, &ring).await?;
+            let token = match token {
+                Some(token) => token,
+                None => token_of(service.sessions().sessions(), &session, now).await?,
+            };
             let cookie = HeaderValue::try_from(format!("{COOKIE}={token}"))?;
             for _ in iterations {
                 let request = match options.operation {
-                    Operation::Read => read(cookie.clone()),
-                    _ => write(),
+                    Operation::Write => write(),
+                    _ => read(cookie.clone()),
                 };
                 let response = service.answer(black_box(request)).await;
                 assert!(!response.status().is_client_error() && !response.status().is_server_error());
@@ -146,6 +162,18 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// A token of the same entries.
+async fn token_of(sessions: &Sessions, session: &Session, now: SystemTime) -> Result<String, Box<dyn Error>> {
+    let copy = sessions.create();
+    for (key, value) in session.iter() {
+        copy.insert(&key, value.decode::<String>()?)?;
+    }
+    match sessions.commit(&copy, now).await? {
+        Outcome::Set { token, .. } => Ok(token),
+        _ => Err("a new session was not sealed".into()),
+    }
 }
 
 async fn create_wizard(request: Request) -> waxseal::Result<Response> {

@@ -12,7 +12,8 @@ use crate::artifacts::project_root;
 use crate::instructions::Counter;
 use crate::report::output;
 
-const OPERATIONS: [&str; 8] = ["seal", "open", "get", "insert", "render", "commit", "read", "write"];
+const OPERATIONS: [&str; 9] =
+    ["seal", "open", "get", "insert", "render", "commit", "read", "read-mirrored", "write"];
 const TOLERANCE: f64 = 0.03;
 
 /// Counts, and compares with what is kept.
