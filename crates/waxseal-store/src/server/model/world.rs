@@ -61,6 +61,8 @@ pub(super) struct Sum {
     pub(super) unknown: i64,
 }
 
+type Visit = Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Send>>;
+
 /// A request under way, or one that was.
 pub(super) struct Request {
     pub(super) process: usize,
@@ -79,7 +81,7 @@ pub(super) struct Request {
     pub(super) trusts_copies: bool,
     pub(super) notes: Arc<Mutex<Notes>>,
     is_judged: bool,
-    future: Option<Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Send>>>,
+    future: Option<Visit>,
 }
 
 impl World {
@@ -163,7 +165,7 @@ impl World {
         let trusts_copies = serving.sessions.clocks_agree();
         let sum = token.as_ref().and_then(|token| self.sums.get(&token.key.handle()));
         let acknowledged_before = sum.map_or(0, |sum| sum.acknowledged);
-        let future = Some(Box::pin(visit(serving, text, access, act, notes.clone())) as Pin<Box<_>>);
+        let future = Some(Box::pin(visit(serving, text, access, act, notes.clone())) as Visit);
         let (begun, local) = (self.clock.true_millis(), self.processes[process].clock.now());
         let refused = self.refused.iter().filter(|(at, _)| *at == process);
         let refused_before = refused.map(|(_, key)| *key).collect();

@@ -1,0 +1,390 @@
+//! Sessions that are kept on the server, behind HTTP: who asks first, what failures become, and who hangs up.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use http::header::{CACHE_CONTROL, COOKIE, HeaderName, RETRY_AFTER, SET_COOKIE, VARY};
+use http::{Request, Response, StatusCode};
+use tower_layer::Layer;
+use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_http::{Body, Clock, SessionCookie, SessionHandle, SessionLayer, status_of};
+use waxseal_store::testing::{FaultyStore, Operation};
+use waxseal_store::{Access, Error, MemoryStore, Outcome, Sessions};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Store,
+    Mirrored,
+}
+
+const BOTH: [Place; 2] = [Place::Store, Place::Mirrored];
+const UNSAFE: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
+
+#[derive(Debug, Clone, Copy)]
+enum Stack {
+    Hyper,
+    Axum,
+}
+
+const ALL_STACKS: [Stack; 2] = [Stack::Hyper, Stack::Axum];
+
+type Answer = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+type Handler = Arc<dyn Fn(SessionHandle) -> Answer + Send + Sync>;
+
+/// A process with a store that fails on order, at some moment of some day.
+#[derive(Clone)]
+struct Site {
+    layer: SessionLayer,
+    store: FaultyStore<MemoryStore>,
+    stack: Stack,
+}
+
+impl Site {
+    fn new(place: Place) -> Self {
+        Self::over(place, FaultyStore::new(MemoryStore::new()))
+    }
+
+    fn over(place: Place, store: FaultyStore<MemoryStore>) -> Self {
+        let cookie = SessionCookie::builder().build().unwrap();
+        let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
+        let sessions = match place {
+            Place::Store => Sessions::store(&keyring, cookie.name(), "demo", store.clone()),
+            Place::Mirrored => Sessions::mirrored(&keyring, cookie.name(), "demo", store.clone()),
+        };
+        let layer = SessionLayer::new(sessions.unwrap(), cookie).with_clock(Clock::from_fn(noon));
+        Self { layer, store, stack: Stack::Hyper }
+    }
+
+    fn on(mut self, stack: Stack) -> Self {
+        self.stack = stack;
+        self
+    }
+
+    fn after(mut self, span: Duration) -> Self {
+        self.layer = self.layer.with_clock(Clock::from_fn(move || noon() + span));
+        self
+    }
+
+    /// The token of a visitor.
+    async fn token(&self) -> String {
+        let sessions = self.layer.sessions();
+        let session = sessions.create();
+        session.extend([("name", 1), ("coupon", 7)]).unwrap();
+        let Outcome::Set { token, .. } = sessions.commit(&session, noon()).await.unwrap() else { panic!() };
+        token
+    }
+
+    async fn is_there(&self, token: &str) -> bool {
+        let opened = self.layer.sessions().open(token.as_bytes(), Access::Change, noon()).unwrap();
+        !opened.load(noon()).await.unwrap().is_new()
+    }
+
+    /// A request whose handler's errors become what [`status_of`] says.
+    async fn send<F>(
+        &self,
+        method: &str,
+        token: &str,
+        handler: impl Fn(SessionHandle) -> F + Send + Sync + 'static,
+    ) -> Response<Body>
+    where
+        F: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let handler: Handler = Arc::new(move |handle| Box::pin(handler(handle)));
+        let request = Request::builder()
+            .method(method)
+            .uri("/")
+            .header("host", "a.example")
+            .header(COOKIE, format!("{}={token}", self.layer.cookie().name()))
+            .body(Body::empty())
+            .unwrap();
+        match self.stack {
+            Stack::Hyper => {
+                let inner = hyper::service::service_fn(move |request: Request<Body>| {
+                    let answer = handler(handle(&request));
+                    async { Ok::<_, Infallible>(response(answer.await)) }
+                });
+                hyper::service::Service::call(&self.layer.layer(inner), request).await.unwrap()
+            }
+            Stack::Axum => {
+                let answer = move |request: axum::extract::Request| {
+                    let answer = handler(handle(&request));
+                    async { response(answer.await).map(axum::body::Body::new) }
+                };
+                let mut router =
+                    axum::Router::new().route("/", axum::routing::any(answer)).layer(self.layer.clone());
+                let request = request.map(axum::body::Body::new);
+                tower_service::Service::call(&mut router, request).await.unwrap().map(Body::boxed)
+            }
+        }
+    }
+}
+
+fn noon() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+fn handle<B>(request: &Request<B>) -> SessionHandle {
+    request.extensions().get::<SessionHandle>().expect("the layer put it there").clone()
+}
+
+fn response(answer: Result<(), Error>) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    if let Err(error) = answer {
+        *response.status_mut() = status_of(&error);
+    }
+    response
+}
+
+fn all(response: &Response<Body>, name: HeaderName) -> Vec<&str> {
+    response.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+}
+
+async fn look(handle: SessionHandle) -> Result<(), Error> {
+    let session = handle.load().await?;
+    assert_eq!(session.get::<u8>("name")?, Some(1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_acts_asks_the_store_before_the_handler_acts() {
+    for (place, stack) in BOTH.into_iter().flat_map(|place| ALL_STACKS.map(|stack| (place, stack))) {
+        let site = Site::new(place).on(stack);
+        let token = site.token().await;
+        for method in UNSAFE {
+            site.store.forget();
+            let answer = site.send(method, &token, look).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{place:?}, {stack:?}");
+            assert_eq!(site.store.asked().len(), 1, "{place:?}, {stack:?}, {method}: asked once");
+        }
+        site.store.set_away(true);
+        for method in UNSAFE {
+            let acted = Arc::new(AtomicUsize::new(0));
+            let counter = acted.clone();
+            let answer = site
+                .send(method, &token, move |handle| {
+                    let counter = counter.clone();
+                    async move {
+                        handle.load().await?;
+                        counter.fetch_add(1, Ordering::Relaxed);
+                        Ok(())
+                    }
+                })
+                .await;
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{place:?}, {stack:?}, {method}");
+            assert_eq!(acted.load(Ordering::Relaxed), 0, "{place:?}, {stack:?}, {method}");
+            assert_eq!(all(&answer, SET_COOKIE), [""; 0]);
+        }
+        // A fresh copy needs no store, and a page that does not touch its session none either.
+        let read = site.send("GET", &token, look).await;
+        let expected = if place == Place::Mirrored { 200 } else { 503 };
+        assert_eq!(read.status(), expected, "{place:?}, {stack:?}");
+        let untouched = site.send("POST", &token, async |_| Ok(())).await;
+        assert_eq!(untouched.status(), StatusCode::OK, "{place:?}, {stack:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_from_a_copy_is_the_visitors_own_and_sets_no_cookie() {
+    for (case, seconds, away) in [("fresh", 0, false), ("confirmed", 60, false), ("in an outage", 60, true)] {
+        let site = Site::new(Place::Mirrored);
+        let token = site.token().await;
+        let site = site.after(Duration::from_secs(seconds));
+        site.store.set_away(away);
+        site.store.forget();
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            let answer = site.send(method, &token, look).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{case}, {method}");
+            assert_eq!(all(&answer, VARY), ["Cookie"], "{case}, {method}");
+            assert_eq!(all(&answer, CACHE_CONTROL), ["private, no-store"], "{case}, {method}");
+            assert_eq!(all(&answer, SET_COOKIE), [""; 0], "{case}, {method}");
+        }
+        let confirms = site.store.count(Operation::Confirm);
+        assert_eq!(confirms == 0, seconds == 0, "{case}: {confirms}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_saved_is_a_503_that_says_when_to_try_again() {
+    for (place, stack) in BOTH.into_iter().flat_map(|place| ALL_STACKS.map(|stack| (place, stack))) {
+        let site = Site::new(place).on(stack);
+        let token = site.token().await;
+        let store = site.store.clone();
+        let answer = site
+            .send("POST", &token, move |handle| {
+                let store = store.clone();
+                async move {
+                    handle.load().await?.insert("name", 2)?;
+                    store.set_away(true);
+                    Ok(())
+                }
+            })
+            .await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{place:?}, {stack:?}");
+        assert_eq!(all(&answer, RETRY_AFTER), ["5"], "{place:?}, {stack:?}");
+        assert_eq!(all(&answer, SET_COOKIE), [""; 0], "{place:?}, {stack:?}");
+        site.store.set_away(false);
+        assert_eq!(
+            site.send("POST", &token, look).await.status(),
+            StatusCode::OK,
+            "{place:?}: nothing changed"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_another_overtook_is_a_409() {
+    #[derive(Debug, Clone, Copy)]
+    enum Other {
+        Takes,
+        Destroys,
+        SignsIn,
+    }
+    for (place, other) in BOTH
+        .into_iter()
+        .flat_map(|place| [Other::Takes, Other::Destroys, Other::SignsIn].map(|other| (place, other)))
+    {
+        let site = Site::new(place);
+        let token = site.token().await;
+        let (layer, theirs) = (site.layer.clone(), token.clone());
+        let answer = site
+            .send("POST", &token, move |handle| {
+                let (layer, theirs) = (layer.clone(), theirs.clone());
+                async move {
+                    assert_eq!(handle.load().await?.take::<u8>("coupon")?, Some(7));
+                    let sessions = layer.sessions();
+                    let session = sessions.open(theirs.as_bytes(), Access::Change, noon()).unwrap();
+                    let session = session.load(noon()).await?;
+                    match other {
+                        Other::Takes => _ = session.take::<u8>("coupon")?,
+                        Other::Destroys => session.destroy()?,
+                        Other::SignsIn => session.sign_in("albus", noon())?,
+                    }
+                    sessions.commit(&session, noon()).await.map(drop)
+                }
+            })
+            .await;
+        assert_eq!(answer.status(), StatusCode::CONFLICT, "{place:?}, {other:?}");
+        assert_eq!(all(&answer, SET_COOKIE), [""; 0], "{place:?}, {other:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_does_not_stop_a_sign_out() {
+    for place in BOTH {
+        let site = Site::new(place);
+        let token = site.token().await;
+        let (signing_out, store, theirs) = (site.clone(), site.store.clone(), token.clone());
+        let request = tokio::spawn(async move {
+            signing_out
+                .send("POST", &theirs, move |handle| {
+                    let store = store.clone();
+                    async move {
+                        handle.load().await?.destroy()?;
+                        store.set_held(true);
+                        store.forget();
+                        Ok(())
+                    }
+                })
+                .await
+        });
+        // Until the commit has begun, and waits for the store.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!request.is_finished(), "{place:?}");
+        request.abort();
+        assert!(request.await.unwrap_err().is_cancelled(), "{place:?}");
+        assert_eq!(site.store.asked(), [], "{place:?}: nothing had arrived");
+        site.store.set_held(false);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(site.store.asked(), [Operation::Delete], "{place:?}");
+        assert!(!site.is_there(&token).await, "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_visitor_signs_out_while_the_store_is_away() {
+    for (place, stack) in BOTH.into_iter().flat_map(|place| ALL_STACKS.map(|stack| (place, stack))) {
+        for method in ["POST", "GET"] {
+            let site = Site::new(place).on(stack);
+            let token = site.token().await;
+            site.store.set_away(true);
+            let answer =
+                site.send(method, &token, async |handle: SessionHandle| handle.destroy().await).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{place:?}, {stack:?}, {method}");
+            let set = all(&answer, SET_COOKIE);
+            assert!(
+                set.len() == 1 && set[0].contains("Max-Age=0"),
+                "{place:?}, {stack:?}, {method}: {set:?}"
+            );
+            site.store.set_away(false);
+            assert!(!site.is_there(&token).await, "{place:?}, {stack:?}, {method}: refused here at once");
+            assert_eq!(site.layer.sessions().finish_ends(noon()).await.unwrap(), 0);
+            let elsewhere = Site::over(place, site.store.clone());
+            assert!(!elsewhere.is_there(&token).await, "{place:?}, {stack:?}, {method}: and everywhere then");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_handler_may_confirm_before_it_does_what_cannot_be_undone() {
+    for (case, away, ended, expected) in [
+        ("all is well", false, false, 200),
+        ("the store is away", true, false, 503),
+        ("it has ended", false, true, 409),
+    ] {
+        let site = Site::new(Place::Mirrored);
+        let token = site.token().await;
+        if ended {
+            let elsewhere = Site::over(Place::Mirrored, site.store.clone());
+            let out =
+                elsewhere.send("POST", &token, async |handle: SessionHandle| handle.destroy().await).await;
+            assert_eq!(out.status(), StatusCode::OK);
+        }
+        site.store.set_away(away);
+        // A safe method, and a fresh copy: without the confirm it would not be noticed.
+        let answer = site
+            .send("GET", &token, async |handle: SessionHandle| {
+                look(handle.clone()).await?;
+                handle.confirm().await
+            })
+            .await;
+        assert_eq!(answer.status(), expected, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_request_saves_nothing_and_ends_what_it_ended() {
+    for (case, destroys) in [("changed", false), ("destroyed", true)] {
+        for place in BOTH {
+            let site = Site::new(place);
+            let token = site.token().await;
+            let answer = site
+                .send("POST", &token, move |handle| async move {
+                    let session = handle.load().await?;
+                    session.insert("name", 2)?;
+                    if destroys {
+                        session.destroy()?;
+                    }
+                    // Any error that becomes a 500.
+                    Err(Error::NoStore)
+                })
+                .await;
+            assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR, "{case}, {place:?}");
+            assert_eq!(site.is_there(&token).await, !destroys, "{case}, {place:?}");
+            if !destroys {
+                assert_eq!(
+                    site.send("POST", &token, look).await.status(),
+                    StatusCode::OK,
+                    "{case}, {place:?}"
+                );
+            }
+        }
+    }
+}
