@@ -62,6 +62,8 @@ pub struct RedisStore {
 
 struct Shared {
     guard: Guard,
+    /// For writes that wait for replicas or disks, so that a replica that is gone takes no reads along.
+    patient: Option<Guard>,
     commands: Commands,
 }
 
@@ -93,15 +95,29 @@ impl RedisStore {
         }
         let limit = network.connect_timeout + network.command_timeout;
         let places = network.connections * CALLS_PER_CONNECTION;
-        let guard = if address.cluster {
-            Guard::without_breaker(network.clone(), places)
-        } else {
-            Guard::new(network.clone(), places)
+        let cluster = address.cluster;
+        let guard = |network| {
+            if cluster { Guard::without_breaker(network, places) } else { Guard::new(network, places) }
         };
+        let patient = (durability != RedisDurability::Primary).then(|| guard(network.clone()));
+        let guard = guard(network.clone());
         let commands = Commands { router: Router::new(address, network), keys, durability };
         let looked = timeout(limit, commands.look_around(allow_eviction)).await;
         looked.unwrap_or(Err(Unavailable::Timeout(limit).into()))?;
-        Ok(Self { shared: Arc::new(Shared { guard, commands }) })
+        Ok(Self { shared: Arc::new(Shared { guard, patient, commands }) })
+    }
+
+    /// For a write that is as durable as was asked for.
+    async fn keep<'a, T, F>(
+        &'a self,
+        repeat: Repeat,
+        attempt: impl Fn(&'a Commands) -> F,
+    ) -> Result<T, RedisError>
+    where
+        F: Future<Output = Result<T, RedisError>>,
+    {
+        let Shared { guard, patient, commands } = &*self.shared;
+        patient.as_ref().unwrap_or(guard).call(repeat, || attempt(commands)).await
     }
 
     async fn call<'a, T, F>(
@@ -132,7 +148,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn create(&self, key: &RecordKey, record: &Record, now: Moment) -> Result<Creation, RedisError> {
-        self.call(Repeat::Never, |commands| commands.create(key, record, now)).await
+        self.keep(Repeat::Never, |commands| commands.create(key, record, now)).await
     }
 
     async fn update(
@@ -142,7 +158,7 @@ impl SessionStore for RedisStore {
         record: &Record,
         now: Moment,
     ) -> Result<Swap, RedisError> {
-        self.call(Repeat::Never, |commands| commands.swap(key, expected, None, record, now)).await
+        self.keep(Repeat::Never, |commands| commands.swap(key, expected, None, record, now)).await
     }
 
     async fn touch(&self, key: &RecordKey, idle_end: Moment, now: Moment) -> Result<bool, RedisError> {
@@ -159,11 +175,11 @@ impl SessionStore for RedisStore {
         now: Moment,
     ) -> Result<Swap, RedisError> {
         let renewal = Some((new, trace));
-        self.call(Repeat::Never, |commands| commands.swap(old, expected, renewal, record, now)).await
+        self.keep(Repeat::Never, |commands| commands.swap(old, expected, renewal, record, now)).await
     }
 
     async fn delete(&self, key: &RecordKey, now: Moment) -> Result<bool, RedisError> {
-        self.call(Repeat::Harmless, |commands| commands.delete(key, now)).await
+        self.keep(Repeat::Harmless, |commands| commands.delete(key, now)).await
     }
 
     async fn rewrap(
@@ -174,7 +190,7 @@ impl SessionStore for RedisStore {
         sealed: &[u8],
         now: Moment,
     ) -> Result<bool, RedisError> {
-        self.call(Repeat::Harmless, |commands| commands.rewrap(key, revision, kid, sealed, now)).await
+        self.keep(Repeat::Harmless, |commands| commands.rewrap(key, revision, kid, sealed, now)).await
     }
 
     async fn sealed_otherwise(
@@ -198,12 +214,12 @@ impl SessionStore for RedisStore {
     }
 
     async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, RedisError> {
-        self.call(Repeat::Harmless, |commands| commands.end(owner, handle, now)).await
+        self.keep(Repeat::Harmless, |commands| commands.end(owner, handle, now)).await
     }
 
     /// Three round trips with a session to keep, one without. What is ended takes up space until it expires.
     async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Moment) -> Result<(), RedisError> {
-        self.call(Repeat::Harmless, |commands| commands.end_all(owner, keep, now)).await
+        self.keep(Repeat::Harmless, |commands| commands.end_all(owner, keep, now)).await
     }
 
     /// The server expires records by itself.

@@ -53,7 +53,9 @@ impl Counter {
                 self.acknowledged.fetch_max(number, Ordering::SeqCst);
                 true
             }
-            Ok(other) => panic!("nobody else counts: {other:?}"),
+            // An earlier attempt that was given up may be done only now.
+            Ok(Swap::Conflict) => false,
+            Ok(Swap::Gone) => panic!("nobody ended it"),
             Err(error) => failed(error),
         }
     }
@@ -94,6 +96,24 @@ async fn counters(store: &RedisStore, count: usize) -> Vec<Arc<Counter>> {
     counters
 }
 
+async fn read_until_found(store: RedisStore, counters: Vec<Arc<Counter>>, deadline: Instant) {
+    for counter in counters {
+        loop {
+            match store.load(&counter.key, NOW).await {
+                Ok(found) => {
+                    assert!(found.is_some(), "nobody is signed out");
+                    break;
+                }
+                Err(error) => {
+                    assert_eq!(RedisStore::fault(&error), Fault::Outage, "{error:?}");
+                    assert!(Instant::now() < deadline, "not back in time: {error:?}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+}
+
 #[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
 fn lose_a_primary(idle_sessions: usize, busy_sessions: usize) {
     const BACK_WITHIN: Duration = Duration::from_secs(15);
@@ -110,25 +130,23 @@ fn lose_a_primary(idle_sessions: usize, busy_sessions: usize) {
 
         let killed = Instant::now();
         cluster.servers[0].kill();
+        let promoted = tokio::task::block_in_place(|| {
+            let dead = cluster.servers[0].port;
+            redis_support::wait_for("a replica to take over", || {
+                cluster.servers[1..3].iter().all(|server| server.works_without(dead))
+            });
+            killed.elapsed()
+        });
         // Back: every session can be read, in all parts of the cluster.
-        let back = loop {
-            let mut all = true;
-            for counter in idle.iter().chain(&busy) {
-                match store.load(&counter.key, NOW).await {
-                    Ok(found) => assert!(found.is_some(), "nobody is signed out"),
-                    Err(error) => {
-                        assert_eq!(RedisStore::fault(&error), Fault::Outage, "{error:?}");
-                        all = false;
-                        break;
-                    }
-                }
-            }
-            if all {
-                break killed.elapsed();
-            }
-            assert!(killed.elapsed() < BACK_WITHIN, "not back after {:?}", killed.elapsed());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        };
+        let all: Vec<_> = idle.iter().chain(&busy).cloned().collect();
+        let readers: Vec<_> = all
+            .chunks(all.len().div_ceil(16))
+            .map(|part| tokio::spawn(read_until_found(store.clone(), part.to_vec(), killed + BACK_WITHIN)))
+            .collect();
+        for reader in readers {
+            reader.await.unwrap();
+        }
+        let back = killed.elapsed();
 
         // The promoted replica has none of its own until the old primary comes back as one.
         cluster.servers[0].restart();
@@ -149,7 +167,9 @@ fn lose_a_primary(idle_sessions: usize, busy_sessions: usize) {
         }
         store.ready().await.unwrap();
         let writes: u64 = busy.iter().map(|counter| counter.acknowledged.load(Ordering::SeqCst)).sum();
-        eprintln!("reads back after {back:?}; {writes} writes acknowledged, {failures} calls failed, 0 lost");
+        eprintln!(
+            "a replica took over after {promoted:?}, all is read after {back:?}; {writes} writes acknowledged, {failures} calls failed, 0 lost"
+        );
     });
 }
 
@@ -161,7 +181,7 @@ fn a_cluster_that_loses_a_primary_is_back_soon_and_loses_nothing_confirmed() {
 #[test]
 #[ignore = "more load"]
 fn a_cluster_under_load_that_loses_a_primary_is_back_soon_and_loses_nothing_confirmed() {
-    lose_a_primary(2_000, 128);
+    lose_a_primary(500, 128);
 }
 
 #[test]

@@ -303,14 +303,50 @@ fn a_write_waits_for_its_replica_if_asked_to() {
         let error = outage(create(&store, &record(b"x")).await);
         insta::assert_snapshot!(error, @"written, but confirmed by 0 of 1 replicas");
         assert!(load(&store, &key).await.is_some(), "reads wait for nobody");
-        replica.go_on();
-        create(&store, &record(b"x")).await.unwrap();
-
-        let disks = RedisDurability::Disks { replicas: 0, timeout: COMMAND / 3 };
-        let version: String = primary.ask(redis::cmd("INFO").arg("server"));
-        if version.contains("redis_version:7.0") || version.contains("redis_version:6") {
-            let error = outage(options.durability(disks).open().await);
-            insta::assert_snapshot!(error, @"the Redis server cannot do that: waiting for disks needs Redis 7.2 or newer, or Valkey; replicas can be waited for");
+        // Also while many writes wait.
+        let writers: Vec<_> = (0..200)
+            .map(|_| {
+                let store = store.clone();
+                tokio::spawn(async move { outage(create(&store, &record(b"x")).await) })
+            })
+            .collect();
+        for _ in 0..50 {
+            assert!(load(&store, &key).await.is_some());
         }
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        replica.go_on();
+        until_it_answers(&store, &key).await;
+        while create(&store, &record(b"x")).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    });
+}
+
+#[test]
+fn a_write_waits_for_the_disk_where_the_server_can_and_is_refused_where_not() {
+    let (plain, durable) = (Server::start(&[]), Server::start_durable());
+    run(async {
+        let disks = RedisDurability::Disks { replicas: 0, timeout: COMMAND / 3 };
+        let open =
+            |server: &Server| RedisStore::options(&server.url()).network(network()).durability(disks).open();
+        let info: String = plain.ask(redis::cmd("INFO").arg("server"));
+        // Valkey calls itself Redis 7.2.
+        if info.contains("redis_version:7.0") || info.contains("redis_version:6") {
+            let error = outage(open(&durable).await);
+            insta::assert_snapshot!(error, @"the Redis server cannot do that: waiting for disks needs Redis 7.2 or newer, or Valkey; replicas can be waited for");
+            return;
+        }
+        let error = outage(open(&plain).await);
+        insta::assert_snapshot!(error, @"the Redis server cannot do that: waiting for disks needs `appendonly yes`");
+        let store = open(&durable).await.unwrap();
+        let key = create(&store, &record(b"x")).await.unwrap();
+        assert!(load(&store, &key).await.is_some());
+        let more = RedisDurability::Disks { replicas: 1, timeout: COMMAND / 3 };
+        let store =
+            RedisStore::options(&durable.url()).network(network()).durability(more).open().await.unwrap();
+        let error = outage(create(&store, &record(b"x")).await);
+        insta::assert_snapshot!(error, @"written, but confirmed by 1 of 2 disks");
     });
 }

@@ -72,6 +72,56 @@ fn tls_on_one_side() {
     insta::assert_snapshot!(refused_at(&format!("rediss://127.0.0.1:{}", server.port)), @"the server at HOST gave no first answer that we understand; if it speaks no TLS, use `redis://`; otherwise check that its certificate is for this host and from an authority that this system trusts");
 }
 
+/// What this program does as a child, which trusts another authority; as a test it does nothing.
+#[test]
+fn tls_child() {
+    let Ok(url) = std::env::var("TEST_CHILD_URL") else { return };
+    run(async { RedisStore::open(&url).await.unwrap().ready().await.unwrap() });
+}
+
+#[test]
+fn tls_with_a_certificate_that_is_trusted_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    if !make_certificates(folder.path()) {
+        return; // Without openssl.
+    }
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (port, certificate, key, root) =
+        (free_port().to_string(), file("own.pem"), file("own.key"), file("root.pem"));
+    let files = ["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &root];
+    let server = Server::start(&[&["--tls-port", &port, "--tls-auth-clients", "no"], &files[..]].concat());
+    insta::assert_snapshot!(refused_at(&format!("redis://127.0.0.1:{port}")), @"the server at HOST gave no first answer that we understand; check that it is Redis and not overloaded; if it speaks TLS, use `rediss://`");
+    insta::assert_snapshot!(refused_at(&format!("rediss://localhost:{port}")).replace(&port, "PORT"), @"the server at localhost:PORT gave no first answer that we understand; if it speaks no TLS, use `redis://`; otherwise check that its certificate is for this host and from an authority that this system trusts");
+    let opens = |host: &str| {
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "tls_child"])
+            .env("TEST_CHILD_URL", format!("rediss://{host}:{port}"))
+            .env("SSL_CERT_FILE", &root)
+            .output();
+        child.unwrap().status.success()
+    };
+    assert!(opens("localhost"));
+    assert!(!opens("127.0.0.1"), "the certificate is for another name");
+    drop(server);
+}
+
+/// An authority, and a certificate of its for `localhost`; false without openssl.
+fn make_certificates(folder: &std::path::Path) -> bool {
+    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost").unwrap();
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    let commands = [
+        format!("req -x509 {key} -keyout root.key -out root.pem -subj /CN=root"),
+        format!("req {key} -keyout own.key -out own.csr -subj /CN=localhost"),
+        "x509 -req -in own.csr -CA root.pem -CAkey root.key -CAcreateserial -extfile names -out own.pem"
+            .to_owned(),
+    ];
+    commands.iter().all(|command| {
+        let openssl =
+            std::process::Command::new("openssl").args(command.split(' ')).current_dir(folder).output();
+        openssl.is_ok_and(|output| output.status.success())
+    })
+}
+
 #[test]
 fn a_replica() {
     let primary = Server::start(&[]);

@@ -144,9 +144,11 @@ impl Commands {
         let wait = self.durability.command().filter(|_| durable);
         let with_wait = |command: Cmd| std::iter::once(command).chain(wait.clone()).collect::<Vec<_>>();
         let unknown = |answer: &Value| matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript));
-        let mut answers = self.router.send(&keys[0], &with_wait(script.by_hash(keys, &arguments))).await?;
+        let by_hash = with_wait(script.by_hash(keys, &arguments));
+        let mut answers = self.router.send(&keys[0], &by_hash, wait.is_some()).await?;
         if answers.first().is_some_and(unknown) {
-            answers = self.router.send(&keys[0], &with_wait(script.in_full(keys, &arguments))).await?;
+            let in_full = with_wait(script.in_full(keys, &arguments));
+            answers = self.router.send(&keys[0], &in_full, wait.is_some()).await?;
         }
         let mut answers = answers.into_iter();
         let answer = answers.next().unwrap_or_default().extract_error().map_err(RedisError::said)?;
@@ -160,7 +162,7 @@ impl Commands {
 
     /// Plain commands about one key; the first error among their answers is this one's.
     pub(super) async fn send(&self, key: &str, commands: &[Cmd]) -> Result<Vec<Value>, RedisError> {
-        let answers = self.router.send(key, commands).await?;
+        let answers = self.router.send(key, commands, false).await?;
         answers.into_iter().map(|answer| answer.extract_error().map_err(RedisError::said)).collect()
     }
 }

@@ -26,10 +26,17 @@ pub(super) struct Node {
     connect_timeout: Duration,
     /// A call that got no answer for so long casts doubt on its connection.
     patience: Duration,
-    places: Box<[AsyncMutex<Option<Arc<Link>>>]>,
-    next: AtomicUsize,
+    ordinary: Pool,
+    /// For writes that wait for replicas or disks: a waiting connection answers nobody else.
+    waiting: Pool,
     /// In a cluster. One server alone needs none beside the guard's.
     breaker: Option<Breaker>,
+}
+
+/// Connections, taken in turn.
+struct Pool {
+    places: Box<[AsyncMutex<Option<Arc<Link>>>]>,
+    next: AtomicUsize,
 }
 
 /// A connection.
@@ -67,8 +74,8 @@ impl Node {
             client: Client::open(info).map_err(RedisError::said)?,
             connect_timeout: network.connect_timeout,
             patience: network.command_timeout / 2,
-            places: (0..network.connections).map(|_| AsyncMutex::default()).collect(),
-            next: AtomicUsize::new(0),
+            ordinary: Pool::new(network.connections),
+            waiting: Pool::new(network.connections),
         })
     }
 
@@ -76,17 +83,19 @@ impl Node {
         &self.host
     }
 
-    /// Sends commands together and gets as many answers, errors of the server among them.
-    pub(super) async fn send(&self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
+    /// Sends commands together and gets as many answers, errors of the server among them. `waits`: one of them waits
+    /// for replicas or disks, and says little about this server if it takes long.
+    pub(super) async fn send(&self, commands: &Pipeline, waits: bool) -> Result<Vec<Value>, RedisError> {
         let passage = self.breaker.as_ref().map(Breaker::pass).transpose()?;
-        let attempt = Attempt { passage, since: Instant::now(), patience: self.patience };
-        let outcome = self.send_now(commands).await;
+        let patience = if waits { Duration::MAX } else { self.patience };
+        let attempt = Attempt { passage, since: Instant::now(), patience };
+        let outcome = self.send_now(commands, if waits { &self.waiting } else { &self.ordinary }).await;
         attempt.ended(outcome.as_ref().is_err_and(RedisError::is_out_of_reach));
         outcome
     }
 
-    async fn send_now(&self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
-        let link = self.link().await?;
+    async fn send_now(&self, commands: &Pipeline, pool: &Pool) -> Result<Vec<Value>, RedisError> {
+        let link = self.link(pool).await?;
         let watch = Watch { link: &link, since: Instant::now(), patience: self.patience, answered: false };
         let mut connection = link.connection.clone();
         let outcome = connection.send_packed_commands(commands, 0, commands.len()).await;
@@ -96,15 +105,15 @@ impl Node {
 
     /// Gives up all connections: the next calls look anew where the name leads, and whether it is a primary.
     pub(super) async fn forget_connections(&self) {
-        for place in &self.places {
+        for place in self.ordinary.places.iter().chain(&self.waiting.places) {
             *place.lock().await = None;
         }
     }
 
     /// A connection, of all of them in turn; made if it is not there. Who comes meanwhile waits for the same.
-    async fn link(&self) -> Result<Arc<Link>, RedisError> {
-        let at = self.next.fetch_add(1, Ordering::Relaxed) % self.places.len();
-        let mut place = self.places[at].lock().await;
+    async fn link(&self, pool: &Pool) -> Result<Arc<Link>, RedisError> {
+        let at = pool.next.fetch_add(1, Ordering::Relaxed) % pool.places.len();
+        let mut place = pool.places[at].lock().await;
         match &*place {
             Some(link) if !link.broken.load(Ordering::Relaxed) => Ok(Arc::clone(link)),
             _ => {
@@ -142,6 +151,13 @@ impl Node {
             .map_err(|error| RedisError::connecting(&self.host, self.tls, self.password, error))?
             .ok_or_else(|| RedisError::Replica(self.host.to_string()))?;
         Ok(Link { connection, heard: Mutex::new(Instant::now()), broken: AtomicBool::new(false) })
+    }
+}
+
+impl Pool {
+    fn new(connections: usize) -> Self {
+        let places = (0..connections).map(|_| AsyncMutex::default()).collect();
+        Self { places, next: AtomicUsize::new(0) }
     }
 }
 

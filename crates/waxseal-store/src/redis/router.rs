@@ -51,8 +51,14 @@ impl Router {
         self.address.cluster
     }
 
-    /// The answers to commands that all concern `key`, in order, on one connection.
-    pub(super) async fn send(&self, key: &str, commands: &[Cmd]) -> Result<Vec<Value>, RedisError> {
+    /// The answers to commands that all concern `key`, in order, on one connection. `waits`: one of them waits for
+    /// replicas or disks.
+    pub(super) async fn send(
+        &self,
+        key: &str,
+        commands: &[Cmd],
+        waits: bool,
+    ) -> Result<Vec<Value>, RedisError> {
         let slot = slot(key);
         let mut node = self.node_of(slot).await?;
         let mut asking = false;
@@ -63,7 +69,7 @@ impl Router {
                 pipeline.cmd("ASKING");
             }
             commands.iter().for_each(|command| _ = pipeline.add_command(command.clone()));
-            let mut answers = match node.send(&pipeline).await {
+            let mut answers = match node.send(&pipeline, waits).await {
                 Ok(answers) => answers,
                 Err(error) => {
                     let open = matches!(error, RedisError::Unavailable(Unavailable::Open(_)));
@@ -104,7 +110,7 @@ impl Router {
 
     /// The answers of this server, whatever keys it has.
     pub(super) async fn send_to(&self, host: &Host, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
-        self.node(host)?.send(commands).await
+        self.node(host)?.send(commands, false).await
     }
 
     /// The primaries in the order of their slots, and the one server if it is no cluster.
@@ -190,7 +196,7 @@ impl Router {
     async fn ask_for_map(&self, host: &Host) -> Result<SlotMap, RedisError> {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("CLUSTER").arg("SLOTS");
-        let answer = self.node(host)?.send(&pipeline).await?.pop().unwrap_or_default();
+        let answer = self.node(host)?.send(&pipeline, false).await?.pop().unwrap_or_default();
         let answer = answer.extract_error().map_err(|error| match error.detail() {
             Some(detail) if detail.contains("cluster support disabled") => {
                 RedisError::NoCluster(host.to_string())

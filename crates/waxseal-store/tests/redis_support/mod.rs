@@ -217,6 +217,16 @@ impl Cluster {
 }
 
 impl Server {
+    /// Whether the cluster serves all slots, none of them by the server at that port.
+    pub(crate) fn works_without(&self, port: u16) -> bool {
+        let info: String = self.ask(redis::cmd("CLUSTER").arg("INFO"));
+        let nodes: String = self.ask(redis::cmd("CLUSTER").arg("NODES"));
+        let place = format!(":{port}@");
+        // Its slots would follow behind eight other words.
+        let has_slots = |line: &str| line.contains(&place) && line.split(' ').count() > 8;
+        info.contains("cluster_state:ok") && !nodes.lines().any(has_slots)
+    }
+
     fn nodes(&self) -> usize {
         let nodes: String = self.ask(redis::cmd("CLUSTER").arg("NODES"));
         nodes.lines().filter(|line| !line.contains("handshake")).count()
