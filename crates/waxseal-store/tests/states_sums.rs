@@ -132,7 +132,7 @@ async fn a_thousand_additions_whose_answers_are_lost_at_random_sum_exactly() {
         let token = visitor(&sessions, at(0), |session| session.insert("sum", 0).unwrap()).await;
         let mut roll = dice(11);
         store.decide_with(move |operation| match operation {
-            Operation::Update if roll() % 2 == 0 => Turn::LoseReply,
+            Operation::Update if roll().is_multiple_of(2) => Turn::LoseReply,
             _ => Turn::Work,
         });
         for _ in 0..1_000 {
