@@ -101,7 +101,7 @@ fn take(world: &mut World, step: Step) -> Result<(), Broken> {
 
 /// The latest are the likeliest to matter.
 fn pick<T>(number: usize, among: &[T]) -> Option<&T> {
-    let recent = if number % 3 == 0 { among.len() } else { among.len().min(6) };
+    let recent = if number.is_multiple_of(3) { among.len() } else { among.len().min(6) };
     (recent > 0).then(|| &among[among.len() - 1 - (number / 3) % recent])
 }
 

@@ -79,8 +79,11 @@ pub(super) struct Request {
     pub(super) trusts_copies: bool,
     pub(super) notes: Arc<Mutex<Notes>>,
     is_judged: bool,
-    future: Option<Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Send>>>,
+    future: Option<Commit>,
 }
+
+/// A commit under way.
+type Commit = Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Send>>;
 
 impl World {
     pub(super) fn new(setup: Setup, flaw: Option<Flaw>) -> Self {
