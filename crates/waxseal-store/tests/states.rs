@@ -276,7 +276,8 @@ async fn what_two_requests_write_is_merged_key_by_key_or_is_a_conflict() {
     let append: Act = |session| session.append("list", 1).unwrap();
     let clear: Act = |session| session.clear().unwrap();
     // (case, strict, first, second, whether it is a conflict, the sum after)
-    let cases: [(&str, bool, Act, Act, bool, Option<i64>); 13] = [
+    type Case = (&'static str, bool, Act, Act, bool, Option<i64>);
+    let cases: [Case; 13] = [
         ("two additions", false, add, add, false, Some(3)),
         ("addition and update", false, add, update, false, Some(12)),
         ("update and insert: the last one wins", false, update, insert, false, Some(50)),
