@@ -98,6 +98,5 @@ fn it_is_at_most_half_as_long_again_as_flasks() {
     let here = lines(include_str!("../examples/todo.rs"), "//");
     let (_, flask) = include_str!("../examples/todo/flask_todo.py").split_once("\n\"\"\"\n").unwrap();
     let flask = lines(flask, "#");
-    println!("{here} lines here, {flask} in Flask");
     assert!(2 * here <= 3 * flask, "{here} lines here, {flask} in Flask");
 }

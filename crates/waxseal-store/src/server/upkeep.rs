@@ -17,7 +17,7 @@ const PURGE_BATCHES: usize = 200;
 /// How far this process's clock may be from the store's before copies are no longer trusted by their time.
 const MAX_OFFSET: Duration = Duration::from_secs(1);
 
-/// What a round of upkeep found; from [`Sessions::keep_up`](crate::Sessions::keep_up).
+/// What a round of upkeep found; from [`Sessions::upkeep`](crate::Sessions::upkeep).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Upkeep {

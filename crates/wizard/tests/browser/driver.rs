@@ -149,14 +149,6 @@ impl Browser {
         clicked.expect("the element is there and can be clicked");
     }
 
-    /// Chooses a file in the one file input that `selector` finds.
-    pub(crate) fn choose_file(&self, selector: &str, file: &Path) {
-        let path = file.to_str().expect("the test's path is text");
-        let chosen =
-            self.wait_for(async { self.client.find(Locator::Css(selector)).await?.send_keys(path).await });
-        chosen.expect("the element is there and takes files");
-    }
-
     /// The visible text of each element that `selector` finds.
     pub(crate) fn texts(&self, selector: &str) -> Vec<String> {
         let script = "return [...document.querySelectorAll(arguments[0])].map(element => element.innerText)";
