@@ -120,7 +120,7 @@ impl Server {
             }
         }
         match self.find(ring, &token.id, now).await {
-            Ok(Find::Living(living)) => Ok(self.from_record(ring, &token, brought, *living, now).await),
+            Ok(Find::Living(living)) => Ok(self.read_record(ring, &token, brought, *living, now).await),
             Ok(Find::Absent) => Ok(self.gone(ring)),
             Ok(Find::Renewed) => {
                 self.counts.renewed.increment(1);
@@ -171,7 +171,7 @@ impl Server {
         }
     }
 
-    async fn from_record(
+    async fn read_record(
         &self,
         ring: &Arc<Ring>,
         token: &Token,
