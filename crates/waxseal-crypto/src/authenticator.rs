@@ -157,4 +157,15 @@ mod tests {
         xor(mac, mask);
         assert_eq!(mac, one.mac(b"message"));
     }
+
+    /// From `docs/format.md`, "Known answers", worked in Python.
+    #[test]
+    fn a_masked_tag_of_another_implementation_is_known() {
+        use crate::{Context, Keyring, SecretKey};
+        let root: [u8; 32] = std::array::from_fn(|at| at as u8);
+        let context = Context::new("csrf").unwrap().with_audience("demo").unwrap();
+        let authenticator = Keyring::new(SecretKey::from_bytes(root)).authenticator(&context);
+        let masked = "ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1-f4CBgoOXmhYo1BhFfgHjVEItXll3ECni1NtLpLLjXKTfjJ9WhQ";
+        assert!(authenticator.verify_masked(b"message", masked.as_bytes()));
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use crate::change::{Change, Operation};
-use crate::metadata::{OWNER, SIGNED_IN};
+use crate::metadata::{DEVICE, OWNER, SIGNED_IN};
 use crate::moment::system_time;
 use crate::origin::Origin;
 use crate::session::{Phase, ReadOnly, Session};
@@ -86,6 +86,10 @@ impl Change {
             Self::Reset => "removed all there was".to_owned(),
             Self::Clear => "removed all entries".to_owned(),
             Self::Key(key, operation) => format!("{} {key:?}", operation.verb()),
+            Self::Metadata(OWNER, Operation::Remove) => "made it nobody's".to_owned(),
+            Self::Metadata(OWNER, _) => "noted whose it is".to_owned(),
+            Self::Metadata(SIGNED_IN, _) => "noted the sign-in".to_owned(),
+            Self::Metadata(DEVICE, _) => "noted the browser's name".to_owned(),
             Self::Metadata(name, operation) => format!("{} the session's own {name}", operation.verb()),
             Self::Flash(_) => "flashed a message".to_owned(),
             Self::FlashesShown(ids) if ids.len() == 1 => "showed a message".to_owned(),

@@ -1,4 +1,32 @@
 //! A test client that needs no socket.
+//!
+//! What an app does while its session store is away is seen with a store that fails when it is told to,
+//! `waxseal_store::testing::FaultyStore`: name `waxseal-store` with the feature `testing` among the dev-dependencies.
+//!
+//! ```
+//! use waxseal::testing::Client;
+//! use waxseal::{App, MemoryStore, Request, Response, Result, SessionState, Settings, typed};
+//! use waxseal_store::testing::FaultyStore;
+//!
+//! async fn greet(request: Request) -> Result<Response> {
+//!     let name: Option<String> = request.session().await?.get("name")?;
+//!     Ok(typed("text/plain", name.unwrap_or("stranger".into())))
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! let store = FaultyStore::new(MemoryStore::new());
+//! let settings = Settings { session_state: SessionState::Store, ..Settings::default() };
+//! let app = App::new("demo").session_store(store.clone()).get("/", greet);
+//! let client = Client::with_settings(app, &settings)?;
+//! client.with_session(|session| session.insert("name", "Merlin")).await?;
+//!
+//! store.set_away(true);
+//! assert_eq!(client.get("/").await.status(), 503);
+//! store.set_away(false);
+//! assert_eq!(client.get("/").await.text(), "Merlin");
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod part;
 

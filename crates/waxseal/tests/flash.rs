@@ -2,9 +2,14 @@
 
 mod support;
 
+use std::time::Duration;
+
 use http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
 use waxseal::testing::Client;
-use waxseal::{App, Request, Response, Result, SessionState, Settings, abort, context, redirect, typed};
+use waxseal::{
+    App, MemoryStore, Request, Response, Result, SessionState, Settings, abort, context, redirect, typed,
+};
+use waxseal_store::testing::FaultyStore;
 
 const PAGE: &str = "{% for category, message in get_flashed_messages(with_categories=true) %}\
     <p class=\"{{ category }}\">{{ message }}</p>{% endfor %}";
@@ -106,4 +111,66 @@ async fn a_test_arranges_them() {
     client.with_session(|session| session.flash("info", "arranged")).await.unwrap();
     assert_eq!(client.session().await.flashed_messages(&[])[0].message, "arranged");
     assert_eq!(client.get("/").await.text(), "<p class=\"info\">arranged</p>");
+}
+
+/// State `mirrored` over a store that can be sent away.
+fn mirrored() -> (Client, FaultyStore<MemoryStore>) {
+    let store = FaultyStore::new(MemoryStore::new());
+    let app = app()
+        .csrf_tokens()
+        .environment(|environment| environment.add_template("form.html", "{{ csrf_field() }}").unwrap())
+        .get("/form", async |request: Request| request.render("form.html", context! {}).await)
+        .session_store(store.clone());
+    let settings = Settings { session_state: SessionState::Mirrored, ..Settings::default() };
+    (Client::with_settings(app, &settings).unwrap(), store)
+}
+
+/// The copy is older than the window and younger than the grace, or still fresh.
+const AGES: [(&str, Duration); 2] = [("old", Duration::from_secs(10)), ("fresh", Duration::ZERO)];
+
+#[tokio::test]
+async fn while_the_store_is_away_messages_are_shown_and_stay() {
+    for (copy, age) in AGES {
+        let (client, store) = mirrored();
+        client.with_session(|session| session.flash("info", "arranged")).await.unwrap();
+        client.advance(age);
+        store.set_away(true);
+        for _ in 0..2 {
+            let page = client.get("/").await;
+            assert_eq!(
+                (page.status().as_u16(), page.text().as_str()),
+                (200, "<p class=\"info\">arranged</p>"),
+                "{copy}"
+            );
+            assert_eq!(page.header(&SET_COOKIE), None, "{copy}");
+        }
+        store.set_away(false);
+        assert_eq!(client.get("/").await.text(), "<p class=\"info\">arranged</p>", "{copy}");
+        assert_eq!(client.get("/").await.text(), "", "{copy}");
+    }
+}
+
+#[tokio::test]
+async fn while_the_store_is_away_forms_are_shown_and_cannot_be_sent() {
+    for (copy, age) in AGES {
+        let (client, store) = mirrored();
+        client.with_session(|session| session.insert("name", "Merlin")).await.unwrap();
+        client.advance(age);
+        store.set_away(true);
+        let page = client.get("/form").await;
+        assert_eq!((page.status().as_u16(), page.header(&SET_COOKIE)), (200, None), "{copy}");
+        let token = page.text().split('"').nth(5).unwrap().to_owned();
+        let fields = [("csrf_token", token.as_str()), ("to", "Merlin")];
+        assert_eq!(client.post_form("/send", &fields).await.status(), 503, "{copy}");
+        store.set_away(false);
+        assert_eq!(
+            client.post_form("/send", &fields).await.status(),
+            403,
+            "{copy}: nobody could note its seed"
+        );
+    }
+    let (client, store) = mirrored();
+    store.set_away(true);
+    let page = client.get("/form").await;
+    assert_eq!((page.status().as_u16(), page.header(&SET_COOKIE)), (200, None), "a stranger's");
 }

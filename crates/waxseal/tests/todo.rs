@@ -88,6 +88,49 @@ async fn a_page_open_since_before_the_sign_in_is_refused_once() {
     assert!(answer.text().contains("reload the page"));
 }
 
+#[tokio::test]
+async fn a_client_brings_a_token_along() -> Result<(), waxseal::StartError> {
+    let client = Client::new(todo::app())?.follow_redirects();
+    let token = client.csrf_token().await;
+    let fields = [("csrf_token", token.as_str()), ("name", "viviane"), ("password", "eleven owls")];
+    let page = client.post_form("/sign-in", &fields).await;
+    assert!(page.text().contains("Name and password do not fit together."));
+    Ok(())
+}
+
+/// Of the tutorial's part about this app, each block is found in the files as it stands, but commands and the test.
+#[test]
+fn the_tutorial_quotes_it_word_for_word() {
+    let tutorial = include_str!("../../../docs/tutorial.md");
+    let (_, part) = tutorial.split_once("\n## A complete app\n").expect("the tutorial has that part");
+    let (part, tests) = part.split_once("\n### Test it\n").expect("it ends with its tests");
+    let test = tests.split("\n```").nth(1).expect("there is one").lines().skip(1);
+    for line in test {
+        assert!(include_str!("todo.rs").contains(line), "{line}");
+    }
+    let templates = [
+        include_str!("../examples/todo/templates/base.html"),
+        include_str!("../examples/todo/templates/credentials.html"),
+    ];
+    let mut quoted = 0;
+    for block in part.split("\n```").skip(1).step_by(2) {
+        let (language, text) = block.split_once('\n').unwrap();
+        let text = format!("{text}\n");
+        let found = match language {
+            "rust" => include_str!("../examples/todo.rs").contains(&text),
+            "python" => include_str!("../examples/todo/flask_todo.py").contains(&text),
+            "html" => templates.iter().any(|template| template.contains(&text)),
+            _ => continue,
+        };
+        assert!(found, "{text}");
+        quoted += 1;
+    }
+    assert!(quoted >= 10, "{quoted} blocks");
+    for words in ["| Flask, with Flask-WTF | 76 |", "| here | 110 |"] {
+        assert!(part.contains(words), "{words}");
+    }
+}
+
 /// Lines that are neither blank nor comment: here `//`, in Python `#` and the text at the top.
 #[test]
 fn it_is_at_most_half_as_long_again_as_flasks() {

@@ -111,13 +111,6 @@ impl Browser {
         }
     }
 
-    /// Chooses a file in the one field that `selector` finds.
-    pub(crate) fn choose_file(&self, selector: &str, path: &Path) {
-        let path = path.to_str().expect("the path is text");
-        let chosen = async { self.client.find(Locator::Css(selector)).await?.send_keys(path).await };
-        self.wait_for(chosen).expect("a file can be chosen");
-    }
-
     /// The HTTP status that this page came with.
     pub(crate) fn status(&self) -> u64 {
         let status = self.script("return performance.getEntriesByType('navigation')[0].responseStatus");
