@@ -5,6 +5,7 @@ mod durability;
 mod error;
 mod hosts;
 mod options;
+mod parameters;
 mod pool;
 mod rows;
 mod schema;
@@ -87,6 +88,7 @@ impl PostgresStore {
     }
 
     async fn with(options: PostgresOptions) -> Result<Self, PostgresError> {
+        let options = parameters::taken(&options)?;
         options.check_schema_name()?;
         let configs = options.configs()?;
         let address = Address::of(&configs);

@@ -18,6 +18,9 @@ pub enum SynchronousCommit {
 }
 
 impl SynchronousCommit {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Off, Self::Local, Self::RemoteWrite, Self::On, Self::RemoteApply];
+
     /// As PostgreSQL writes it.
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -6,15 +6,18 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
-use super::{PostgresError, PostgresStore, SynchronousCommit, schema};
+use super::{PostgresError, PostgresStore, SynchronousCommit, parameters, schema};
 use crate::network::NetworkOptions;
 
 /// What to set before opening a PostgreSQL store; from [`PostgresStore::options`].
+///
+/// The URL may set most of it, as `?schema=…&sslrootcert=…&migrate=false&pooler=transaction&synchronous_commit=off`, and
+/// wins, so that one setting is enough for an operator.
 #[derive(Clone)]
 #[must_use = "nothing is opened until `open` is called"]
 pub struct PostgresOptions {
     /// May hold the password.
-    url: String,
+    pub(super) url: String,
     pub(super) network: NetworkOptions,
     pub(super) schema: String,
     pub(super) migrate: bool,
@@ -111,7 +114,7 @@ impl PostgresOptions {
     ///
     /// # Errors
     ///
-    /// [`PostgresError::SchemaName`].
+    /// [`PostgresError::SchemaName`], or [`PostgresError::Url`] if the URL's parameters are wrong.
     ///
     /// ```
     /// use waxseal_store::PostgresStore;
@@ -122,10 +125,11 @@ impl PostgresOptions {
     /// # Ok::<(), waxseal_store::PostgresError>(())
     /// ```
     pub fn migration(&self, role: Option<&str>) -> Result<String, PostgresError> {
-        self.check_schema_name()?;
+        let options = parameters::taken(self)?;
+        options.check_schema_name()?;
         let quoted = role.map(|role| format!("\"{}\"", role.replace('"', "\"\"")));
-        let grants = quoted.map(|role| schema::grants(&self.schema, &role)).unwrap_or_default();
-        Ok(schema::script(&self.schema) + &grants)
+        let grants = quoted.map(|role| schema::grants(&options.schema, &role)).unwrap_or_default();
+        Ok(schema::script(&options.schema) + &grants)
     }
 
     /// Opens the store: connects once, checks the server, and makes or checks the tables. Needs a runtime of tokio,
