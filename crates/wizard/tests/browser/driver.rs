@@ -142,6 +142,13 @@ impl Browser {
         clicked.expect("the element is there and can be clicked");
     }
 
+    /// Chooses a file in the one field that `selector` finds.
+    pub(crate) fn choose_file(&self, selector: &str, path: &Path) {
+        let path = path.to_str().expect("the path is text");
+        let chosen = async { self.client.find(Locator::Css(selector)).await?.send_keys(path).await };
+        self.wait_for(chosen).expect("a file can be chosen");
+    }
+
     /// The visible text of each element that `selector` finds.
     pub(crate) fn texts(&self, selector: &str) -> Vec<String> {
         let script = "return [...document.querySelectorAll(arguments[0])].map(element => element.innerText)";
