@@ -113,7 +113,7 @@ fn store_peers() -> Result<Vec<Peer>> {
             variables: Vec::new(),
         })
     };
-    let program = artifacts::example_with("sqlite", "bench")?;
+    let program = artifacts::example_with("sqlite,redis", "bench")?;
     let ours = |name, state: &str, place: &str| -> Result<Peer> {
         let mut peer = Peer { name, program: program.clone(), ..ours()? };
         peer.arguments = ["--port", "PORT", "--state", state, "--store", place, "--workers", "1"]
@@ -121,7 +121,6 @@ fn store_peers() -> Result<Vec<Peer>> {
             .into();
         Ok(peer)
     };
-    // A line for Redis and PostgreSQL belongs here once `--store` knows them: `redis://127.0.0.1:REDIS`.
     let mut peers = vec![
         theirs(
             "tower-sessions, SQLite",
@@ -139,6 +138,8 @@ fn store_peers() -> Result<Vec<Peer>> {
             &["tower-sessions-redis-store", "fred"],
             "redis://127.0.0.1:REDIS",
         )?);
+        peers.push(ours("Waxseal, store, Redis", "store", "redis://127.0.0.1:REDIS")?);
+        peers.push(ours("Waxseal, mirrored, Redis", "mirrored", "redis://127.0.0.1:REDIS")?);
     } else {
         eprintln!("left out: tower-sessions over Redis, which needs the package `redis-server`");
     }
