@@ -117,7 +117,9 @@ impl Server {
 
     fn check(&self, range: &Range, cluster: bool, durability: RedisDurability) -> Result<(), RedisError> {
         let version = self.version();
-        if self.get("redis_mode") == "cluster" && !cluster {
+        // Valkey's name for it comes second.
+        let modes = [self.get("redis_mode"), self.get("server_mode")];
+        if modes.contains(&"cluster") && !cluster {
             return Err(RedisError::Cluster(range.primary.to_string()));
         }
         if version.is_some_and(|version| version < OLDEST) {
@@ -206,6 +208,7 @@ mod tests {
             ("plain", &[("redis_version", "7.0.15")][..], RedisDurability::Primary, true),
             ("old", &[("redis_version", "5.0.7")], RedisDurability::Primary, false),
             ("a cluster's", &[("redis_mode", "cluster")], RedisDurability::Primary, false),
+            ("a cluster's, of Valkey", &[("server_mode", "cluster")], RedisDurability::Primary, false),
             ("too old for disks", &[("redis_version", "7.0.15"), ("aof_enabled", "1")], disks, false),
             ("no file", &[("redis_version", "7.4.1"), ("aof_enabled", "0")], disks, false),
             ("disks", &[("redis_version", "7.4.1"), ("aof_enabled", "1")], disks, true),
