@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use clap::{Parser, ValueEnum};
 use http::{HeaderValue, Method, header};
-use waxseal::{App, Body, Request, Response, Session, SessionState, Settings, context, folder, redirect};
+use waxseal::{App, Body, Request, Response, SessionState, Settings, context, folder, redirect};
 use waxseal_crypto::{Context, Keyring, Limits, SecretKey, Times};
 use waxseal_store::{Access, Outcome, Sessions};
 use waxseal_templates::Templates;
@@ -53,6 +53,8 @@ enum Operation {
     Read,
     /// The same in state mirrored, from a fresh copy
     ReadMirrored,
+    /// The same in state store, from a record in memory
+    ReadStored,
     /// Answers POST /wizard/create without a cookie
     Write,
 }
@@ -73,15 +75,13 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let last = keys.last().ok_or("a session without keys")?.as_str();
     let (sealing, ring) = (keyring(options.ring..=options.ring)?, keyring(1..=options.ring)?);
 
-    let sessions = Sessions::cookie(&sealing, COOKIE, AUDIENCE)?;
-    let session = sessions.create();
-    session.extend(keys.iter().zip(["Merlin", "Hogwarts"].into_iter().chain(std::iter::repeat(""))))?;
-    if options.bytes > 0 {
-        session.insert("value", "v".repeat(options.bytes))?;
-    }
-    let Outcome::Set { token, .. } = sessions.commit(&session, now).await? else {
-        return Err("a new session was not sealed".into());
+    let sealing_sessions = Sessions::cookie(&sealing, COOKIE, AUDIENCE)?;
+    let token = match options.operation {
+        // These may be larger than a cookie.
+        Operation::ReadStored => token_of(&sealing_sessions, &Options { keys: 2, bytes: 0, ..*options }, now),
+        _ => token_of(&sealing_sessions, options, now),
     };
+    let token = token.await?;
     let sessions = Sessions::cookie(&ring, COOKIE, AUDIENCE)?;
     let session = sessions.open(token.as_bytes(), Access::Read, now)?.load(now).await?;
 
@@ -129,25 +129,22 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                 black_box(sessions.commit(&session, now).await?);
             }
         }
-        Operation::Read | Operation::ReadMirrored | Operation::Write => {
+        Operation::Read | Operation::ReadMirrored | Operation::ReadStored | Operation::Write => {
             let app = App::new(AUDIENCE)
                 .templates(folder!("$CARGO_MANIFEST_DIR/examples/templates"))
                 .post("/wizard/create", create_wizard)
                 .get("/wizard/success", success);
+            let session_state = match options.operation {
+                Operation::ReadMirrored => SessionState::Mirrored,
+                Operation::ReadStored => SessionState::Store,
+                _ => SessionState::Cookie,
+            };
             // A copy that stays fresh however slowly valgrind goes.
-            let mirrored = Settings {
-                session_state: SessionState::Mirrored,
-                session_freshness: 86_400,
-                ..Settings::default()
-            };
-            let (settings, token) = match options.operation {
-                Operation::ReadMirrored => (mirrored, None),
-                _ => (Settings::default(), Some(token)),
-            };
+            let settings = Settings { session_state, session_freshness: 86_400, ..Settings::default() };
             let service = app.service(&settings, &ring).await?;
-            let token = match token {
-                Some(token) => token,
-                None => token_of(service.sessions().sessions(), &session, now).await?,
+            let token = match session_state {
+                SessionState::Cookie => token,
+                _ => token_of(service.sessions().sessions(), options, now).await?,
             };
             let cookie = HeaderValue::try_from(format!("{COOKIE}={token}"))?;
             for _ in iterations {
@@ -164,13 +161,14 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A token of the same entries.
-async fn token_of(sessions: &Sessions, session: &Session, now: SystemTime) -> Result<String, Box<dyn Error>> {
-    let copy = sessions.create();
-    for (key, value) in session.iter() {
-        copy.insert(&key, value.decode::<String>()?)?;
+/// A token of a session of so many keys and bytes, in whatever state.
+async fn token_of(sessions: &Sessions, options: &Options, now: SystemTime) -> Result<String, Box<dyn Error>> {
+    let (session, keys) = (sessions.create(), key_names(options.keys));
+    session.extend(keys.iter().zip(["Merlin", "Hogwarts"].into_iter().chain(std::iter::repeat(""))))?;
+    if options.bytes > 0 {
+        session.insert("value", "v".repeat(options.bytes))?;
     }
-    match sessions.commit(&copy, now).await? {
+    match sessions.commit(&session, now).await? {
         Outcome::Set { token, .. } => Ok(token),
         _ => Err("a new session was not sealed".into()),
     }
@@ -211,7 +209,12 @@ fn request(method: Method, path: &'static str, body: Body) -> http::Request<Body
 /// The two keys that the page shows, then as many short ones as asked for.
 fn key_names(count: usize) -> Vec<String> {
     let letters = || (b'a'..=b'z').map(char::from);
-    let short = letters().flat_map(|first| letters().map(move |second| format!("{first}{second}")));
+    let pairs = letters().flat_map(|first| letters().map(move |second| format!("{first}{second}")));
+    // As many as are asked for, the two letters at their end.
+    let short = (0..).flat_map(move |round: usize| {
+        let before = if round == 0 { String::new() } else { round.to_string() };
+        pairs.clone().map(move |pair| format!("{before}{pair}"))
+    });
     let shown = ["name", "magic_school"].map(str::to_owned);
     shown.into_iter().chain(short).take(count).collect()
 }

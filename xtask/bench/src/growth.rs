@@ -58,6 +58,15 @@ pub(crate) fn run() -> Result<ExitCode> {
         }
         good &= table(&mut text, &format!("Instructions, by {title}"), sizes, &all);
     }
+    for (title, flag, sizes) in [
+        ("keys in a record, their values empty", "--keys", &[1, 10, 100, 1_000][..]),
+        ("bytes of one value in a record", "--bytes", &[100, 1_000, 10_000, 100_000]),
+    ] {
+        let count = |size: &u32| Ok(counter.count("read-stored", &[flag, &size.to_string()])? as f64);
+        let values = sizes.iter().map(count).collect::<Result<_>>()?;
+        let series = Series { cost: "whole request, W1, state store", order: Order::Linear, values };
+        good &= table(&mut text, &format!("Instructions, by {title}"), sizes, &[series]);
+    }
     good &= connections(&mut text)?;
     println!("{text}");
     document::replace("growth", &text)?;
