@@ -180,6 +180,8 @@ fn what_was_found_once_stays_mended() {
             "a sign-out by an old id does not make its visitor a plain stranger",
             &[
                 visit(0, Act::Add),
+                Step::Pass(5_000),
+                copy(0, 1, Read, Act::Look),
                 signs_out,
                 copy(0, 0, Read, Act::SignIn),
                 Step::Pass(1),
