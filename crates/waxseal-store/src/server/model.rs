@@ -135,6 +135,68 @@ fn no_rule_is_broken() {
     }
 }
 
+/// What many cases found once, in a few steps each, so that an everyday run finds it too.
+#[test]
+fn what_was_found_once_stays_mended() {
+    use Access::{Change, Read};
+    let visit = |browser, act| Step::Visit { browser, process: 0, access: Read, act };
+    let copy = |token, process, access, act| Step::ReplayAtOnce { token, process, access, act };
+    let slow = Step::Replay { token: 0, process: 0, access: Read, act: Act::Look };
+    let look = copy(0, 0, Read, Act::Look);
+    let ends = Step::Browse { browser: 1, process: 0, access: Read, act: Act::EndAll };
+    let signs_out = Step::Browse { browser: 0, process: 1, access: Read, act: Act::Destroy };
+    // Steps choose the latest call, and the latest token but for number 3, the one before.
+    let cases: [(&str, &[Step]); 4] = [
+        (
+            "an end counts from its answer",
+            &[
+                visit(0, Act::SignIn),
+                Step::Pass(5_000),
+                ends,
+                Step::Pass(1),
+                slow,
+                Step::Deliver(0),
+                Step::Deliver(0),
+                look,
+            ],
+        ),
+        (
+            "who comes after an end shares no read that was asked before",
+            &[visit(0, Act::SignIn), Step::Pass(5_000), slow, Step::Perform(0), visit(1, Act::EndAll), look],
+        ),
+        (
+            "who comes after the window shares no read that was asked before it",
+            &[
+                visit(0, Act::Add),
+                Step::Pass(5_000),
+                slow,
+                Step::Perform(0),
+                copy(0, 1, Change, Act::Destroy),
+                Step::Pass(5_000),
+                look,
+            ],
+        ),
+        (
+            "a sign-out by an old id does not make its visitor a plain stranger",
+            &[
+                visit(0, Act::Add),
+                Step::Pass(5_000),
+                copy(0, 1, Read, Act::Look),
+                signs_out,
+                copy(0, 0, Read, Act::SignIn),
+                Step::Pass(1),
+                Step::Deliver(0),
+                copy(3, 1, Read, Act::Add),
+            ],
+        ),
+    ];
+    for (case, steps) in cases {
+        let window = std::time::Duration::from_secs(5);
+        let setup = Setup { ahead_millis: vec![0, 0], window, renew_every: None, tells_time: false };
+        run(setup, steps, None).unwrap_or_else(|Broken { rule, found }| panic!("{case}: {rule}: {found}"));
+    }
+}
+
 macro_rules! flaws {
     ($($name:ident: $flaw:ident,)+) => {
         $(#[test]
