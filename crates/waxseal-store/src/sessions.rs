@@ -1,23 +1,26 @@
 //! Opens, makes and commits sessions.
 
-use std::future::ready;
+mod carried;
+mod opened;
+mod outcome;
+mod owners;
+mod upkeep;
+
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use waxseal_crypto::{Context, FreshNonce, KeyId, Keyring, Limits, Times};
+use waxseal_crypto::{Context, Keyring, Limits};
 
+pub use self::opened::{Opened, Pending, Snapshot};
+pub use self::outcome::Outcome;
 use crate::change::Change;
-use crate::content::Content;
-use crate::error::{Reason, Rejected};
-use crate::metadata::OWNER;
-use crate::moment::{Moment, system_time, unix_seconds};
-use crate::origin::{COOKIE_ID_BYTES, Carried, Origin};
-use crate::record::{Cursor, Listed, Page};
-use crate::revocations::{Question, Revocations};
+use crate::error::Rejected;
+use crate::origin::Origin;
+use crate::revocations::Revocations;
 use crate::ring::{Contexts, KeptContexts, Refusals, Ring};
-use crate::server::{Access, Draft, Server, Token, Upkeep, WhenAway, purge};
-use crate::session::{Phase, ReadOnly, Session, State};
-use crate::{Error, Handle, Lifetimes, SessionStore};
+use crate::server::{Access, Draft, Server, WhenAway};
+use crate::session::{Phase, Session, State};
+use crate::{Error, Lifetimes, SessionStore};
 
 /// A key that was just promoted elsewhere must not make two servers re-seal each other's copies.
 pub(crate) const RESEAL_AFTER_SECONDS: u64 = 60;
@@ -74,56 +77,6 @@ pub struct Sessions {
     server: Option<Server>,
     /// In state `cookie`, if what was handed out can be taken back.
     revocations: Option<Revocations>,
-}
-
-/// The keys of one moment: what one request opens its tokens with; from [`Sessions::snapshot`].
-///
-/// A session that it opened or created keeps these keys until it is committed, whatever ring is set meanwhile.
-pub struct Snapshot<'a> {
-    sessions: &'a Sessions,
-    ring: Arc<Ring>,
-}
-
-/// A good token.
-#[derive(Debug)]
-pub enum Opened<'a> {
-    /// The session was in it, and nobody has to be asked.
-    Ready(Session),
-    /// The store has to be asked.
-    Pending(Pending<'a>),
-}
-
-/// A good token whose session the store has, or has to confirm.
-pub struct Pending<'a> {
-    sessions: &'a Sessions,
-    ring: Arc<Ring>,
-    what: What,
-    access: Access,
-}
-
-/// What the store is to be asked.
-enum What {
-    /// For the session of a token.
-    Token(Box<Token>),
-    /// Whether a session that was carried along was taken back.
-    Revoked(Session, Question),
-}
-
-/// What the browser should do with its token; from [`Sessions::commit`].
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// Nothing: it has what it needs.
-    Keep,
-    /// Carry this one from now on.
-    Set {
-        /// The sealed session, base64url text.
-        token: String,
-        /// Until when; `None`: until the browser is closed.
-        expires: Option<SystemTime>,
-    },
-    /// Forget it: the session was destroyed.
-    Remove,
 }
 
 impl Sessions {
@@ -247,7 +200,7 @@ impl Sessions {
     /// The keys as they are now, for all the tokens that one request brings.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot { sessions: self, ring: self.ring() }
+        Snapshot::new(self, self.ring())
     }
 
     /// The complete name of the cookie that tokens are made for.
@@ -419,151 +372,6 @@ impl Sessions {
         Ok(())
     }
 
-    /// A part of the owner's sessions, about `limit` of them; go on with the page's `next`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoStore`] in state `cookie` (for the last two: unless it is [revocable](Self::revocable)),
-    /// [`Error::Unavailable`] if the store does not answer; so for the next
-    /// three.
-    pub async fn list(
-        &self,
-        owner: &str,
-        after: Option<&Cursor>,
-        limit: usize,
-        now: SystemTime,
-    ) -> Result<Page<Listed>, Error> {
-        Ok(self.server()?.list(owner, after, limit, now.into()).await?)
-    }
-
-    /// Ends the owner's session of this handle; false if there is none.
-    ///
-    /// # Errors
-    ///
-    /// As for [`list`](Self::list).
-    pub async fn end(&self, owner: &str, handle: Handle, now: SystemTime) -> Result<bool, Error> {
-        Ok(self.server()?.end_one(owner, handle, now.into()).await?)
-    }
-
-    /// Ends all sessions of the owner.
-    ///
-    /// # Errors
-    ///
-    /// As for [`list`](Self::list).
-    pub async fn end_all(&self, owner: &str, now: SystemTime) -> Result<(), Error> {
-        if let Some(revocations) = &self.revocations {
-            return revocations.revoke_all(owner, self.last_end(now), now.into()).await;
-        }
-        Ok(self.server()?.end_all(owner, None, now.into()).await?)
-    }
-
-    /// Ends all sessions of this session's owner but this one: for a changed password.
-    ///
-    /// # Errors
-    ///
-    /// As for [`list`](Self::list), and [`Error::Owner`] if it has none.
-    pub async fn end_others(&self, session: &Session, now: SystemTime) -> Result<(), Error> {
-        let owner = session.owner().ok_or(Error::Owner)?;
-        if self.revocations.is_some() {
-            self.end_all(&owner, now).await?;
-            return session.renew();
-        }
-        let server = self.server()?;
-        let keep = match &session.lock().origin {
-            Some(Origin::Record(held)) => Some(held.id.key()),
-            _ => None,
-        };
-        Ok(server.end_all(&owner, keep.as_ref(), now.into()).await?)
-    }
-
-    /// A round of upkeep, for about once a minute: frees what has expired, makes up for sign-outs that the store
-    /// missed, and compares this process's clock with the store's. Nothing to do in state `cookie`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unavailable`] if the store does not answer.
-    pub async fn upkeep(&self, clock: impl Fn() -> SystemTime) -> Result<Option<Upkeep>, Error> {
-        match (&self.server, &self.revocations) {
-            (Some(server), _) => Ok(Some(server.upkeep(|| clock().into()).await?)),
-            (None, Some(revocations)) => {
-                revocations.finish(clock().into()).await?;
-                let purged = purge(revocations.store(), || clock().into()).await?;
-                Ok(Some(Upkeep { purged, clock_offset: None }))
-            }
-            (None, None) => Ok(None),
-        }
-    }
-
-    /// Deletes in the store the sessions that were ended while it was away; how many are left. For about once a second.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Store`] if it refuses.
-    pub async fn finish_ends(&self, now: SystemTime) -> Result<usize, Error> {
-        match (&self.server, &self.revocations) {
-            (Some(server), _) => Ok(server.finish_ends(now.into()).await?),
-            (None, Some(revocations)) => Ok(revocations.finish(now.into()).await?),
-            (None, None) => Ok(0),
-        }
-    }
-
-    /// Whether the store can be reached, for a readiness page.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unavailable`] if not.
-    pub async fn store_ready(&self) -> Result<(), Error> {
-        match (&self.server, &self.revocations) {
-            (Some(server), _) => Ok(server.store_ready().await?),
-            (None, Some(revocations)) => Ok(revocations.store().ready().await?),
-            (None, None) => Ok(()),
-        }
-    }
-
-    /// Whether this process's clock and the store's agree to a second, as far as [`upkeep`](Self::upkeep) has found.
-    #[must_use]
-    pub fn clocks_agree(&self) -> bool {
-        self.server.as_ref().is_none_or(Server::clocks_agree)
-    }
-
-    /// Seals a part of the records that another key sealed with the ring's first, about `limit` of them. How many were,
-    /// and where to go on.
-    ///
-    /// # Errors
-    ///
-    /// As for [`list`](Self::list).
-    pub async fn rewrap(
-        &self,
-        after: Option<&Cursor>,
-        limit: usize,
-        now: SystemTime,
-    ) -> Result<(usize, Option<Cursor>), Error> {
-        self.server()?.rewrap_some(&self.ring(), after, limit, now.into()).await
-    }
-
-    /// How many of a part of the records, about `limit` of them, are sealed with this key, which is not the ring's first;
-    /// and where to go on. While there are any, the key must not go.
-    ///
-    /// # Errors
-    ///
-    /// As for [`list`](Self::list).
-    pub async fn count_sealed_by(
-        &self,
-        key: KeyId,
-        after: Option<&Cursor>,
-        limit: usize,
-        now: SystemTime,
-    ) -> Result<(usize, Option<Cursor>), Error> {
-        let (server, ring) = (self.server()?, self.ring());
-        Ok(server.count_sealed_by(&ring, *key.as_bytes(), after, limit, now.into()).await?)
-    }
-
-    /// When the last of today's sessions will be over.
-    fn last_end(&self, now: SystemTime) -> Moment {
-        let longest = u64::from(self.lifetimes.widest().absolute);
-        Moment::from_millis(unix_seconds(now).saturating_add(longest).saturating_mul(1_000))
-    }
-
     /// Breaks a rule on purpose, or none; `clock` is this process's.
     #[cfg(test)]
     pub(crate) fn break_rule(
@@ -576,80 +384,6 @@ impl Sessions {
 
     fn server(&self) -> Result<&Server, Error> {
         self.server.as_ref().ok_or(Error::NoStore)
-    }
-
-    async fn commit_carried(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
-        let Some(revocations) = &self.revocations else { return self.commit_at(session, now, 0) };
-        let (owner, taken_back) = {
-            let state = session.lock();
-            let ends = state.phase == Phase::Ended || (state.phase == Phase::Open && state.renewed);
-            let question = |carried| self.question(carried, &state.content);
-            let owner = (state.phase == Phase::Open && (state.renewed || state.origin.is_none()))
-                .then(|| state.content.metadata.get::<String>(OWNER));
-            (owner.flatten(), state.carried().filter(|_| ends).map(question))
-        };
-        // A session must not begin within a second of which its owner's were ended.
-        let earliest = match owner {
-            Some(owner) => revocations.earliest(&owner, now.into()).await?,
-            None => 0,
-        };
-        let outcome = self.commit_at(session, now, earliest)?;
-        if let Some(question) = taken_back {
-            revocations.revoke(&question, now.into()).await;
-        }
-        Ok(outcome)
-    }
-
-    fn commit_at(&self, session: &Session, now: SystemTime, earliest: u64) -> Result<Outcome, Error> {
-        let mut state = session.lock();
-        match state.close() {
-            Phase::Ended => return Ok(Outcome::Remove),
-            Phase::RolledBack | Phase::Sent | Phase::ReadOnly(_) => return Ok(Outcome::Keep),
-            Phase::Open => {}
-        }
-        let now = unix_seconds(now);
-        let due = match state.carried() {
-            None => state.is_modified() && !state.content.is_blank(),
-            Some(carried) => state.is_modified() || (state.accessed && self.is_due(&state, carried, now)),
-        };
-        if !due {
-            return Ok(Outcome::Keep);
-        }
-        let capacity = state.ring.capacity();
-        state.content.fit(capacity);
-        self.seal(&state, now, earliest)
-    }
-
-    fn seal(&self, state: &State, now: u64, earliest: u64) -> Result<Outcome, Error> {
-        let limits = self.lifetimes.of(state.content.permanent);
-        let (id, created, nonce) = match state.carried() {
-            Some(carried) if !state.renewed => (carried.id, carried.times.created(), FreshNonce::draw()?),
-            _ => {
-                let (nonce, id) = FreshNonce::draw_beside()?;
-                (id, now.max(earliest), nonce)
-            }
-        };
-        let times = Times::new(created, now, limits.idle, limits.absolute);
-        let mut payload = Vec::with_capacity(COOKIE_ID_BYTES + state.content.planned_size());
-        payload.extend_from_slice(&id);
-        state.content.write(&mut payload);
-        let token = state.ring.sealer().seal_text_under(nonce, &payload, times)?;
-        let end = times.idle_end(limits).min(times.absolute_end(limits));
-        let expires = state.content.permanent.then(|| system_time(end));
-        Ok(Outcome::Set { token, expires })
-    }
-
-    fn question(&self, carried: &Carried, content: &Content) -> Question {
-        let end = carried.times.absolute_end(self.lifetimes.widest());
-        let end = Moment::from_millis(end.saturating_mul(1_000));
-        Question::new(carried.id, content.metadata.get(OWNER), carried.times.created(), end)
-    }
-
-    fn is_due(&self, state: &State, carried: &Carried, now: u64) -> bool {
-        let age = now.saturating_sub(carried.times.sealed());
-        let refresh = age >= refresh_after(self.lifetimes.of(state.content.permanent).idle);
-        let reseal = carried.needs_reseal && age >= RESEAL_AFTER_SECONDS;
-        refresh || reseal || self.lifetimes.refreshes_each_request()
     }
 
     pub(crate) fn ring(&self) -> Arc<Ring> {
@@ -670,163 +404,6 @@ impl Sessions {
     pub(crate) fn token_limits(&self) -> Limits {
         let widest = self.lifetimes.widest();
         Limits { idle: if self.server.is_some() { u32::MAX } else { widest.idle }, ..widest }
-    }
-}
-
-impl<'a> Snapshot<'a> {
-    /// [`Sessions::create`], with the keys of this snapshot.
-    #[must_use]
-    pub fn create(&self) -> Session {
-        self.session(Content::default(), None)
-    }
-
-    /// [`Sessions::open`], with the keys of this snapshot.
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'a>, Rejected> {
-        let opened = self.try_open(token, access, now);
-        opened.map_err(|reason| {
-            self.sessions.refusals.count(&reason);
-            reason.into()
-        })
-    }
-
-    fn try_open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'a>, Reason> {
-        let (sessions, lifetimes) = (self.sessions, self.sessions.lifetimes);
-        let opened = self.ring.sealer().open_text(token, unix_seconds(now), sessions.token_limits());
-        let opened = opened.map_err(|rejected| Reason::Seal(rejected.reason()))?;
-        let position = opened.key_position();
-        let Some(server) = &sessions.server else {
-            let (times, needs_reseal) = (opened.times(), opened.needs_reseal());
-            let id = opened.payload().first_chunk::<COOKIE_ID_BYTES>();
-            let id = *id.ok_or(Reason::Content("it ends before its id"))?;
-            let content = Content::parse(Arc::new(opened), COOKIE_ID_BYTES).map_err(Reason::Content)?;
-            times.check(unix_seconds(now), lifetimes.of(content.permanent)).map_err(Reason::Seal)?;
-            self.ring.count(position);
-            let carried = Carried { id, times, needs_reseal };
-            let question = sessions.revocations.as_ref().map(|_| sessions.question(&carried, &content));
-            let session = self.session(content, Some(Origin::Cookie(carried)));
-            let (Some(revocations), Some(question)) = (&sessions.revocations, question) else {
-                return Ok(Opened::Ready(session));
-            };
-            return Ok(match revocations.remembered(&question, access, now.into()) {
-                Some(false) => Opened::Ready(session),
-                Some(true) => Opened::Ready(self.create()),
-                None => Opened::Pending(Pending {
-                    sessions,
-                    ring: self.ring.clone(),
-                    what: What::Revoked(session, question),
-                    access,
-                }),
-            });
-        };
-        let token = Token::parse(opened, server.is_mirrored()).map_err(Reason::Content)?;
-        self.ring.count(position);
-        Ok(match server.ready(&self.ring, token, access, now.into()) {
-            Ok(session) => Opened::Ready(session),
-            Err(token) => {
-                let (ring, what) = (self.ring.clone(), What::Token(token));
-                Opened::Pending(Pending { sessions, ring, what, access })
-            }
-        })
-    }
-
-    fn session(&self, content: Content, origin: Option<Origin>) -> Session {
-        let strict = self.sessions.server.as_ref().is_some_and(|server| server.strict);
-        Session::new(content, origin, self.ring.clone(), strict)
-    }
-}
-
-impl Opened<'_> {
-    /// The session if it was in the token; always, in state `cookie`.
-    #[must_use]
-    pub fn ready(self) -> Option<Session> {
-        match self {
-            Self::Ready(session) => Some(session),
-            Self::Pending(_) => None,
-        }
-    }
-
-    /// The session, by what the store says if it has to be asked. `now` is read just before.
-    ///
-    /// A session that is no more makes a new one: the visitor is a stranger.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unavailable`] if the store has to be asked and does not answer, [`Error::Store`] if it refuses.
-    pub async fn load(self, now: SystemTime) -> Result<Session, Error> {
-        match self {
-            Self::Ready(session) => ready(Ok(session)).await,
-            Self::Pending(pending) => pending.load(now).await,
-        }
-    }
-}
-
-impl Pending<'_> {
-    /// As [`Opened::load`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub async fn load(self, now: SystemTime) -> Result<Session, Error> {
-        let Self { sessions, ring, what, access } = self;
-        match what {
-            What::Token(token) => sessions.server()?.load(&ring, *token, access, now.into()).await,
-            What::Revoked(session, question) => {
-                let revocations = sessions.revocations.as_ref().ok_or(Error::NoStore)?;
-                let revoked = revocations.is_revoked(&question, access, now.into()).await?;
-                Ok(if revoked { Snapshot { sessions, ring }.create() } else { session })
-            }
-        }
-    }
-
-    /// The session without asking anybody, for one thing alone: to be [destroyed](Session::destroy), so that signing out
-    /// works while the store is away. It cannot be written.
-    #[must_use]
-    pub fn to_end(self) -> Session {
-        match self.what {
-            What::Token(token) => Server::to_end(&self.ring, *token),
-            What::Revoked(session, _) => session.read_only(ReadOnly::Outage),
-        }
-    }
-}
-
-impl std::fmt::Debug for Pending<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pending").field("access", &self.access).finish_non_exhaustive()
-    }
-}
-
-impl Draft {
-    fn of(state: &State) -> Self {
-        let held = match &state.origin {
-            Some(Origin::Record(held)) => Some(held.clone()),
-            _ => None,
-        };
-        Self {
-            content: state.content.clone(),
-            held,
-            log: state.log.clone(),
-            renewed: state.renewed,
-            ring: state.ring.clone(),
-        }
-    }
-
-    /// Whether all that happened is that a page was shown: with messages, or with its first form.
-    fn is_owed_to_the_page_alone(&self) -> bool {
-        let shown = |change: &Change| matches!(change, Change::FlashesShown(_) | Change::CsrfSeed(_));
-        !self.renewed && !self.log.is_empty() && self.log.iter().all(shown)
-    }
-}
-
-impl State {
-    fn carried(&self) -> Option<&Carried> {
-        match &self.origin {
-            Some(Origin::Cookie(carried)) => Some(carried),
-            _ => None,
-        }
     }
 }
 
@@ -856,28 +433,31 @@ async fn commit_to(server: &Server, session: &Session, now: SystemTime) -> Resul
     }
 }
 
-impl std::fmt::Debug for Snapshot<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Snapshot").field(self.ring.sealer()).finish()
+impl Draft {
+    fn of(state: &State) -> Self {
+        let held = match &state.origin {
+            Some(Origin::Record(held)) => Some(held.clone()),
+            _ => None,
+        };
+        Self {
+            content: state.content.clone(),
+            held,
+            log: state.log.clone(),
+            renewed: state.renewed,
+            ring: state.ring.clone(),
+        }
+    }
+
+    /// Whether all that happened is that a page was shown: with messages, or with its first form.
+    fn is_owed_to_the_page_alone(&self) -> bool {
+        let shown = |change: &Change| matches!(change, Change::FlashesShown(_) | Change::CsrfSeed(_));
+        !self.renewed && !self.log.is_empty() && self.log.iter().all(shown)
     }
 }
 
 impl std::fmt::Debug for Sessions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sessions").field("lifetimes", &self.lifetimes).finish_non_exhaustive()
-    }
-}
-
-/// Whoever holds a token is the visitor, so it is not printed.
-impl std::fmt::Debug for Outcome {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Keep => f.write_str("Keep"),
-            Self::Set { token, expires } => {
-                write!(f, "Set({} bytes, expires: {expires:?})", token.len())
-            }
-            Self::Remove => f.write_str("Remove"),
-        }
     }
 }
 

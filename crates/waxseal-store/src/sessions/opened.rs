@@ -1,0 +1,185 @@
+//! Tokens, opened: by the keys of one moment, and by what the store says.
+
+use std::future::ready;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::Sessions;
+use crate::Error;
+use crate::content::Content;
+use crate::error::{Reason, Rejected};
+use crate::moment::unix_seconds;
+use crate::origin::{COOKIE_ID_BYTES, Carried, Origin};
+use crate::revocations::Question;
+use crate::ring::Ring;
+use crate::server::{Access, Server, Token};
+use crate::session::{ReadOnly, Session};
+
+/// The keys of one moment: what one request opens its tokens with; from [`Sessions::snapshot`].
+///
+/// A session that it opened or created keeps these keys until it is committed, whatever ring is set meanwhile.
+pub struct Snapshot<'a> {
+    sessions: &'a Sessions,
+    ring: Arc<Ring>,
+}
+
+/// A good token.
+#[derive(Debug)]
+pub enum Opened<'a> {
+    /// The session was in it, and nobody has to be asked.
+    Ready(Session),
+    /// The store has to be asked.
+    Pending(Pending<'a>),
+}
+
+/// A good token whose session the store has, or has to confirm.
+pub struct Pending<'a> {
+    sessions: &'a Sessions,
+    ring: Arc<Ring>,
+    what: What,
+    access: Access,
+}
+
+/// What the store is to be asked.
+enum What {
+    /// For the session of a token.
+    Token(Box<Token>),
+    /// Whether a session that was carried along was taken back.
+    Revoked(Session, Question),
+}
+
+impl<'a> Snapshot<'a> {
+    pub(super) fn new(sessions: &'a Sessions, ring: Arc<Ring>) -> Self {
+        Self { sessions, ring }
+    }
+
+    /// [`Sessions::create`], with the keys of this snapshot.
+    #[must_use]
+    pub fn create(&self) -> Session {
+        self.session(Content::default(), None)
+    }
+
+    /// [`Sessions::open`], with the keys of this snapshot.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'a>, Rejected> {
+        let opened = self.try_open(token, access, now);
+        opened.map_err(|reason| {
+            self.sessions.refusals.count(&reason);
+            reason.into()
+        })
+    }
+
+    fn try_open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'a>, Reason> {
+        let (sessions, lifetimes) = (self.sessions, self.sessions.lifetimes);
+        let opened = self.ring.sealer().open_text(token, unix_seconds(now), sessions.token_limits());
+        let opened = opened.map_err(|rejected| Reason::Seal(rejected.reason()))?;
+        let position = opened.key_position();
+        let Some(server) = &sessions.server else {
+            let (times, needs_reseal) = (opened.times(), opened.needs_reseal());
+            let id = opened.payload().first_chunk::<COOKIE_ID_BYTES>();
+            let id = *id.ok_or(Reason::Content("it ends before its id"))?;
+            let content = Content::parse(Arc::new(opened), COOKIE_ID_BYTES).map_err(Reason::Content)?;
+            times.check(unix_seconds(now), lifetimes.of(content.permanent)).map_err(Reason::Seal)?;
+            self.ring.count(position);
+            let carried = Carried { id, times, needs_reseal };
+            let question = sessions.revocations.as_ref().map(|_| sessions.question(&carried, &content));
+            let session = self.session(content, Some(Origin::Cookie(carried)));
+            let (Some(revocations), Some(question)) = (&sessions.revocations, question) else {
+                return Ok(Opened::Ready(session));
+            };
+            return Ok(match revocations.remembered(&question, access, now.into()) {
+                Some(false) => Opened::Ready(session),
+                Some(true) => Opened::Ready(self.create()),
+                None => Opened::Pending(Pending {
+                    sessions,
+                    ring: self.ring.clone(),
+                    what: What::Revoked(session, question),
+                    access,
+                }),
+            });
+        };
+        let token = Token::parse(opened, server.is_mirrored()).map_err(Reason::Content)?;
+        self.ring.count(position);
+        Ok(match server.ready(&self.ring, token, access, now.into()) {
+            Ok(session) => Opened::Ready(session),
+            Err(token) => {
+                let (ring, what) = (self.ring.clone(), What::Token(token));
+                Opened::Pending(Pending { sessions, ring, what, access })
+            }
+        })
+    }
+
+    fn session(&self, content: Content, origin: Option<Origin>) -> Session {
+        let strict = self.sessions.server.as_ref().is_some_and(|server| server.strict);
+        Session::new(content, origin, self.ring.clone(), strict)
+    }
+}
+
+impl Opened<'_> {
+    /// The session if it was in the token; always, in state `cookie`.
+    #[must_use]
+    pub fn ready(self) -> Option<Session> {
+        match self {
+            Self::Ready(session) => Some(session),
+            Self::Pending(_) => None,
+        }
+    }
+
+    /// The session, by what the store says if it has to be asked. `now` is read just before.
+    ///
+    /// A session that is no more makes a new one: the visitor is a stranger.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the store has to be asked and does not answer, [`Error::Store`] if it refuses.
+    pub async fn load(self, now: SystemTime) -> Result<Session, Error> {
+        match self {
+            Self::Ready(session) => ready(Ok(session)).await,
+            Self::Pending(pending) => pending.load(now).await,
+        }
+    }
+}
+
+impl Pending<'_> {
+    /// As [`Opened::load`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn load(self, now: SystemTime) -> Result<Session, Error> {
+        let Self { sessions, ring, what, access } = self;
+        match what {
+            What::Token(token) => sessions.server()?.load(&ring, *token, access, now.into()).await,
+            What::Revoked(session, question) => {
+                let revocations = sessions.revocations.as_ref().ok_or(Error::NoStore)?;
+                let revoked = revocations.is_revoked(&question, access, now.into()).await?;
+                Ok(if revoked { Snapshot { sessions, ring }.create() } else { session })
+            }
+        }
+    }
+
+    /// The session without asking anybody, for one thing alone: to be [destroyed](Session::destroy), so that signing out
+    /// works while the store is away. It cannot be written.
+    #[must_use]
+    pub fn to_end(self) -> Session {
+        match self.what {
+            What::Token(token) => Server::to_end(&self.ring, *token),
+            What::Revoked(session, _) => session.read_only(ReadOnly::Outage),
+        }
+    }
+}
+
+impl std::fmt::Debug for Pending<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pending").field("access", &self.access).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Snapshot<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Snapshot").field(self.ring.sealer()).finish()
+    }
+}

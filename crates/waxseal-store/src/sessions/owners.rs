@@ -1,0 +1,75 @@
+//! The sessions of one owner, listed and ended.
+
+use std::time::SystemTime;
+
+use super::Sessions;
+use crate::moment::{Moment, unix_seconds};
+use crate::origin::Origin;
+use crate::record::{Cursor, Listed, Page};
+use crate::session::Session;
+use crate::{Error, Handle};
+
+impl Sessions {
+    /// A part of the owner's sessions, about `limit` of them; go on with the page's `next`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoStore`] in state `cookie` (for the last two: unless it is [revocable](Self::revocable)),
+    /// [`Error::Unavailable`] if the store does not answer; so for the next
+    /// three.
+    pub async fn list(
+        &self,
+        owner: &str,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: SystemTime,
+    ) -> Result<Page<Listed>, Error> {
+        Ok(self.server()?.list(owner, after, limit, now.into()).await?)
+    }
+
+    /// Ends the owner's session of this handle; false if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn end(&self, owner: &str, handle: Handle, now: SystemTime) -> Result<bool, Error> {
+        Ok(self.server()?.end_one(owner, handle, now.into()).await?)
+    }
+
+    /// Ends all sessions of the owner.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn end_all(&self, owner: &str, now: SystemTime) -> Result<(), Error> {
+        if let Some(revocations) = &self.revocations {
+            return revocations.revoke_all(owner, self.last_end(now), now.into()).await;
+        }
+        Ok(self.server()?.end_all(owner, None, now.into()).await?)
+    }
+
+    /// Ends all sessions of this session's owner but this one: for a changed password.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list), and [`Error::Owner`] if it has none.
+    pub async fn end_others(&self, session: &Session, now: SystemTime) -> Result<(), Error> {
+        let owner = session.owner().ok_or(Error::Owner)?;
+        if self.revocations.is_some() {
+            self.end_all(&owner, now).await?;
+            return session.renew();
+        }
+        let server = self.server()?;
+        let keep = match &session.lock().origin {
+            Some(Origin::Record(held)) => Some(held.id.key()),
+            _ => None,
+        };
+        Ok(server.end_all(&owner, keep.as_ref(), now.into()).await?)
+    }
+
+    /// When the last of today's sessions will be over.
+    fn last_end(&self, now: SystemTime) -> Moment {
+        let longest = u64::from(self.lifetimes.widest().absolute);
+        Moment::from_millis(unix_seconds(now).saturating_add(longest).saturating_mul(1_000))
+    }
+}
