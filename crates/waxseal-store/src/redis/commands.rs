@@ -62,7 +62,33 @@ impl Commands {
     /// is run once more knowing it: the session may have been kept in between. Whatever the first run wrote into a
     /// session that had ended stays unseen, since no write but another owner's changes a row's bond.
     pub(super) async fn settle(&self, question: &Question<'_>) -> Result<Reply, RedisError> {
-        let mut known: Option<(Vec<u8>, OwnerState)> = None;
+        self.settle_knowing(question, None).await
+    }
+
+    /// The same for a change that must not be judged after it was made: run once more, it could not tell whether
+    /// another's change came on top of its own. So the owner's state is looked up first. If the owner ends the session
+    /// between the two, the change stays unseen, as above, and counts as made before.
+    pub(super) async fn settle_once(
+        &self,
+        question: &Question<'_>,
+        owner: Option<&str>,
+    ) -> Result<Reply, RedisError> {
+        let known = match owner.filter(|_| self.router.is_cluster()) {
+            None => None,
+            Some(owner) => {
+                let owner = OwnerTag::of(owner);
+                let state = self.look_up(&owner, question.listing, question.now).await?;
+                Some((owner.as_bytes().to_vec(), state))
+            }
+        };
+        self.settle_knowing(question, known).await
+    }
+
+    async fn settle_knowing(
+        &self,
+        question: &Question<'_>,
+        mut known: Option<(Vec<u8>, OwnerState)>,
+    ) -> Result<Reply, RedisError> {
         for _ in 0..LOOKS {
             let reply = self.ask(question, known.as_ref()).await?;
             let Some(Doubt { bond, tag }) = &reply.doubt else { return Ok(reply) };

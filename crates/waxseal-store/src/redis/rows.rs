@@ -99,12 +99,13 @@ impl Commands {
         question.keys.extend(self.owner_keys(record));
         question.durable = true;
         question.listing = listing;
-        let mut reply = self.settle(&question).await?;
+        let owner = record.owner.as_deref();
+        let mut reply = self.settle_once(&question, owner).await?;
         if let (BIND, Some(owner)) = (reply.status, &record.owner) {
             let generation = self.bind(&OwnerTag::of(owner), handle, ends, now).await?.generation();
             let mut question = question;
             question.arguments[4] = &generation;
-            reply = self.settle(&question).await?;
+            reply = self.settle_once(&question, Some(owner)).await?;
         }
         match reply.status {
             0 => Ok(Swap::Gone),
