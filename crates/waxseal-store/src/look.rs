@@ -95,7 +95,7 @@ impl Change {
             Self::FlashesShown(ids) if ids.len() == 1 => "showed a message".to_owned(),
             Self::FlashesShown(ids) => format!("showed {} messages", ids.len()),
             Self::CsrfSeed(_) => "drew a seed for form tokens".to_owned(),
-            Self::NewCsrfSeed(_) => "made older form tokens worthless".to_owned(),
+            Self::NewCsrfSeed(_) => "made form tokens from before worthless".to_owned(),
             Self::Permanent(true) => "made it permanent".to_owned(),
             Self::Permanent(false) => "made it ordinary".to_owned(),
             Self::Seen(..) => return None,

@@ -76,12 +76,10 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let (sealing, ring) = (keyring(options.ring..=options.ring)?, keyring(1..=options.ring)?);
 
     let sealing_sessions = Sessions::cookie(&sealing, COOKIE, AUDIENCE)?;
-    let token = match options.operation {
-        // These may be larger than a cookie.
-        Operation::ReadStored => token_of(&sealing_sessions, &Options { keys: 2, bytes: 0, ..*options }, now),
-        _ => token_of(&sealing_sessions, options, now),
-    };
-    let token = token.await?;
+    // What is read from a store may be larger than a cookie.
+    let small = Options { keys: 2, bytes: 0, ..*options };
+    let sealed = if matches!(options.operation, Operation::ReadStored) { &small } else { options };
+    let token = token_of(&sealing_sessions, sealed, now).await?;
     let sessions = Sessions::cookie(&ring, COOKIE, AUDIENCE)?;
     let session = sessions.open(token.as_bytes(), Access::Read, now)?.load(now).await?;
 

@@ -63,6 +63,8 @@ pub(crate) struct Answer {
     handler: Box<dyn Handler>,
     cross_site: bool,
     pub(crate) csrf_exempt: bool,
+    /// The session panel's: what the app runs around its handlers is not for it.
+    pub(crate) bare: bool,
     /// Its place among the app's routes.
     index: usize,
 }
@@ -72,7 +74,13 @@ impl Route {
     ///
     /// It is called after its handler, as Flask's endpoints are: `url_for('create_wizard')`. A closure has no name.
     pub fn new<H: Handler>(method: Method, path: &str, handler: H) -> Self {
-        let answer = Answer { handler: Box::new(handler), cross_site: false, csrf_exempt: false, index: 0 };
+        let answer = Answer {
+            handler: Box::new(handler),
+            cross_site: false,
+            csrf_exempt: false,
+            bare: false,
+            index: 0,
+        };
         Self { method, path: path.to_owned(), name: Name::of_handler::<H>(), answer }
     }
 
@@ -84,6 +92,12 @@ impl Route {
     /// POST on `path`.
     pub fn post<H: Handler>(path: &str, handler: H) -> Self {
         Self::new(Method::POST, path, handler)
+    }
+
+    /// Runs none of the app's hooks around it.
+    pub(crate) fn bare(mut self) -> Self {
+        self.answer.bare = true;
+        self
     }
 
     /// Calls the route `name`, for `url_for`: for a closure, or where two handlers have one name.
@@ -339,6 +353,7 @@ impl Shared {
                 Target::Refused(refused)
             }
         };
+        let bare = matches!(&target, Target::Route(answer) if answer.bare);
         let answer = match target {
             Target::Refused(refused) => Err(refused),
             target => {
@@ -347,7 +362,7 @@ impl Shared {
                     if self.asks_for_token(&target, request.method()) {
                         Box::pin(csrf::check(&request)).await?;
                     }
-                    if let Some(early) = self.hooks.before(&request).await? {
+                    if !bare && let Some(early) = self.hooks.before(&request).await? {
                         return Ok(early);
                     }
                     match target {
@@ -365,7 +380,7 @@ impl Shared {
             // Boxed, because it hardly ever is there and would make every request's future larger.
             Err(error) => Box::pin(self.answer_to(error, &request)).await,
         };
-        if !self.hooks.after.is_empty() {
+        if !bare && !self.hooks.after.is_empty() {
             response = Box::pin(self.after(response, &request)).await;
         }
         if let Some(session) = request.asked_session()

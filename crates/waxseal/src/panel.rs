@@ -46,7 +46,7 @@ struct Trail {
 /// The panel's own routes.
 pub(crate) fn routes() -> [Route; 2] {
     let style = async |_| Ok(typed("text/css; charset=utf-8", Body::from(include_str!("panel/style.css"))));
-    [Route::get(PATH, show).name("session_panel"), Route::get(STYLE_PATH, style)]
+    [Route::get(PATH, show).name("session_panel").bare(), Route::get(STYLE_PATH, style).bare()]
 }
 
 impl Panel {

@@ -330,7 +330,8 @@ impl Request {
     }
 
     /// Renders a template into a page. It sees what `context` passes, `session`, `request`, [`g`](Self::g), `config`,
-    /// `url_for`, and what the app adds.
+    /// `url_for`, `get_flashed_messages`, `csrf_field` and `csrf_token` if the app [asks for them](crate::App::csrf_tokens), in
+    /// development `session_panel`, the panel's address, and what the app adds.
     ///
     /// # Errors
     ///

@@ -164,3 +164,14 @@ async fn an_app_may_have_that_path_itself() {
     let client = Client::with_settings(app, &support::development()).unwrap();
     assert_eq!(client.get("/_session").await.text(), "mine");
 }
+
+#[tokio::test]
+async fn what_the_app_runs_around_its_handlers_is_not_for_the_panel() {
+    let app = app()
+        .before_request(async |_| Ok(Some(redirect("/sign-in"))))
+        .after_request(async |_, _| Ok(typed("text/plain", "hooked")));
+    let client = Client::with_settings(app, &support::development()).unwrap();
+    assert_eq!(client.get("/").await.text(), "hooked");
+    assert!(client.get("/_session").await.text().contains("What the server sees"));
+    assert_eq!(client.get("/_session/style.css").await.status(), 200);
+}
