@@ -53,15 +53,17 @@ pub(crate) fn setting() -> String {
     format!("{}, on {cores} {kind} ({})", output("date", &["-u", "+%F"]), std::env::consts::ARCH)
 }
 
-/// Of a crate, as the benchmark's lock file has it, or of a Python package.
+/// Of a crate, as the benchmark's lock file has it, or of a Python package. Stores may use another version of a crate than
+/// who has none: then both are named.
 fn version(name: &str) -> Option<String> {
     let folder = project_root().join("xtask/bench");
     let lock = fs::read_to_string(folder.join("Cargo.lock")).ok()?;
-    let rust = lock.split_once(&format!("name = \"{name}\"\nversion = \"")).map(|(_, rest)| rest);
     let requirements = fs::read_to_string(folder.join("flask/requirements.txt")).ok()?;
-    let python = requirements.split_once(&format!("{name}==")).map(|(_, rest)| rest);
-    let version = rust.or(python)?.split(['"', '\n']).next()?;
-    Some(format!("{name} {version}"))
+    let (crates, package) = (format!("name = \"{name}\"\nversion = \""), format!("{name}=="));
+    let found = lock.split(&crates).skip(1).chain(requirements.split(&package).skip(1));
+    let first = |rest: &str| rest.split(['"', '\n']).next().map(str::to_owned);
+    let versions: Vec<_> = found.filter_map(first).collect();
+    (!versions.is_empty()).then(|| format!("{name} {}", versions.join(" and ")))
 }
 
 pub(crate) fn output(program: &str, arguments: &[&str]) -> String {
