@@ -337,7 +337,7 @@ impl Sessions {
     pub fn commit_waits(&self, session: &Session) -> bool {
         let state = session.lock();
         (self.server.is_some() || self.revocations.is_some())
-            && (state.accessed || state.phase == Phase::Ended)
+            && (state.is_modified() || state.was_confirmed())
     }
 
     /// Asks the store whether what this request knows of the session is still so, before something is done that cannot
@@ -411,8 +411,11 @@ impl Sessions {
 async fn commit_to(server: &Server, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
     let (phase, draft) = {
         let mut state = session.lock();
+        let modified = state.is_modified();
         let phase = state.close();
-        (phase, (phase == Phase::Ended || state.accessed).then(|| Draft::of(&state)))
+        // A page that was shown from a fresh copy owes nothing.
+        let owes = modified || state.was_confirmed() || server.mints_unconfirmed();
+        (phase, (phase == Phase::Ended || (state.accessed && owes)).then(|| Draft::of(&state)))
     };
     match (phase, draft) {
         (Phase::Ended, Some(draft)) => Ok(server.end(draft.held.as_ref(), now.into()).await),

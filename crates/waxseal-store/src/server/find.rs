@@ -70,12 +70,14 @@ impl Server {
         Confirm(now)
     }
 
+    /// For a rule that the model test breaks on purpose.
+    pub(crate) fn mints_unconfirmed(&self) -> bool {
+        self.mirror.as_ref().is_some_and(|mirror| mirror.freshness.has(Flaw::MintsUnconfirmed))
+    }
+
     /// Not a confirm at all: for a rule that the model test breaks on purpose.
     pub(super) fn unconfirmed(&self, now: Moment) -> Option<Confirm> {
-        self.mirror
-            .as_ref()
-            .filter(|mirror| mirror.freshness.has(Flaw::MintsUnconfirmed))
-            .map(|_| Confirm(now))
+        self.mints_unconfirmed().then_some(Confirm(now))
     }
 
     /// Looks for the session of `id` in its record, and under its next ids after a periodic renewal.

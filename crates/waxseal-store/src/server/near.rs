@@ -86,13 +86,13 @@ impl NearCache {
     pub(crate) fn look(
         &self,
         handle: Handle,
-        key: impl FnOnce() -> RecordKey,
+        key: impl Fn() -> RecordKey,
         revision: &Revision,
         owner: impl FnOnce() -> Option<String>,
         now: Moment,
     ) -> Seen {
         let entry = self.shard(handle).get(&handle).copied();
-        let near = match entry.map(|entry| entry.judge(&key(), revision)) {
+        let near = match entry.map(|entry| entry.judge(key, revision)) {
             None => None,
             Some(Seen::Good { near, .. }) => near,
             Some(against) => return against,
@@ -227,13 +227,14 @@ impl NearCache {
 }
 
 impl Entry {
-    fn judge(&self, key: &RecordKey, revision: &Revision) -> Seen {
+    fn judge(&self, key: impl Fn() -> RecordKey, revision: &Revision) -> Seen {
         match self.status {
             Status::Ended => Seen::Gone,
-            Status::IdGone if self.key == *key => Seen::Gone,
-            Status::IdGone => Seen::Doubtful,
-            Status::Living if self.key != *key => Seen::Doubtful,
+            // A revision is drawn for one id, so the usual case works no hash.
             Status::Living if self.revision == *revision => Seen::Good { near: Some(self.at), copy: true },
+            Status::IdGone if self.key == key() => Seen::Gone,
+            Status::IdGone => Seen::Doubtful,
+            Status::Living if self.key != key() => Seen::Doubtful,
             // An older copy, or another state of the same number.
             Status::Living if self.revision.counter() >= revision.counter() => Seen::Doubtful,
             // A newer copy than this process has met.
