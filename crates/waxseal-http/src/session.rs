@@ -188,6 +188,10 @@ impl SessionHandle {
     pub fn ready(&self) -> Option<Session> {
         let cell = &self.0.session;
         if cell.get().is_none() {
+            // What has to be asked for in any case is opened once, then.
+            if self.0.layer.shared.sessions.always_asks() && self.0.candidates().next().is_some() {
+                return None;
+            }
             let Opened::Ready(session) = self.0.open() else { return None };
             // Another task of the request may have been faster.
             let _ = cell.set(session);

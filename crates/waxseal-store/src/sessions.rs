@@ -332,7 +332,14 @@ impl Sessions {
         }
     }
 
-    /// Whether [`commit`](Self::commit) would ask a store, and so wait.
+    /// Whether each token has to be asked for at the store: in state `store`.
+    #[must_use]
+    pub fn always_asks(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| !server.is_mirrored())
+    }
+
+    /// Whether [`commit`](Self::commit) would wait for a store to do what must not be left half-way. (What it asks
+    /// otherwise, the next request makes up for.)
     #[must_use]
     pub fn commit_waits(&self, session: &Session) -> bool {
         let state = session.lock();
