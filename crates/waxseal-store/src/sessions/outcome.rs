@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-/// What the browser should do with its token; from [`Sessions::commit`].
+/// What the browser should do with its token; from [`Sessions::commit`](crate::Sessions::commit).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
