@@ -87,7 +87,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         }
     }
     if options.faults {
-        steps.push(sqlite_faults());
+        steps.push(long_tests());
     }
 
     let mut results = Vec::new();
@@ -158,9 +158,10 @@ fn server_tests(feature: &str, tests: &str, server: &Server, program: &Path, fau
     step
 }
 
-fn sqlite_faults() -> Step {
-    let arguments = ["test", "--locked", "--package", "waxseal-store", "--features", "sqlite", "--release"];
-    let tests = ["--test", "sqlite_*", "--", "--ignored"];
+fn long_tests() -> Step {
+    let features = "sqlite,testing";
+    let arguments = ["test", "--locked", "--package", "waxseal-store", "--features", features, "--release"];
+    let tests = ["--test", "sqlite_*", "--test", "states_*", "--", "--ignored"];
     step("tests on SQLite, long", &[&arguments[..], &tests].concat())
 }
 
