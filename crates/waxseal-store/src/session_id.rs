@@ -69,6 +69,11 @@ impl SessionId {
         Handle(*self.0.first_chunk().expect("an id is longer than its family"))
     }
 
+    /// Whether this is the same id. For ids that came out of seals: it takes as long as they agree.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
     /// What its record is kept under.
     #[must_use]
     pub fn key(&self) -> RecordKey {

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::rotation::{Dates, Rotation};
 use crate::secret_file::{self, Replacement};
+use crate::words::unix_seconds;
 use crate::{SecretError, causes};
 
 /// A file of secret keys, as an operator changes it: the steps of a rotation.
@@ -433,10 +434,6 @@ impl KeyFileError {
     pub fn one_line(&self) -> String {
         causes::one_line(causes::texts(self))
     }
-}
-
-fn unix_seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn system_time(unix_seconds: u64) -> SystemTime {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use waxseal_store::{Handle, Listed};
 
 use crate::device::device;
+use crate::words::unix_seconds;
 use crate::{Error, Request, Result, words};
 
 /// One session of a visitor's own, as a list shows it; a template can read all of it.
@@ -156,8 +157,4 @@ impl OwnSession {
             current: Some(listed.handle) == current,
         }
     }
-}
-
-fn unix_seconds(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
@@ -12,6 +11,7 @@ use waxseal_http::{Body, cookies};
 use waxseal_store::{Inspection, Life, Look, Parts};
 
 use crate::readable::Readable;
+use crate::words::unix_seconds;
 use crate::{Request, Response, Result, Route, html, typed, words};
 
 /// Where it is, in development.
@@ -254,8 +254,4 @@ fn public_id(request: &Request, token: &str) -> Option<String> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unix_seconds(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

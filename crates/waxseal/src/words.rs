@@ -1,5 +1,13 @@
 //! Dates and spans as a person reads them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What the functions here take: whole seconds since 1970; a time before that becomes 1970.
+#[must_use]
+pub fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// A moment in unix seconds, as `2026-09-21 14:13:20 UTC`; `never` beyond the year 9999.
 #[must_use]
 pub fn date(unix_seconds: u64) -> String {

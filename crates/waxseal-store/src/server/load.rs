@@ -182,7 +182,7 @@ impl Server {
         let Living { id, revision, known, content } = living;
         self.counts.records.increment(1);
         let mut held = token.held(revision);
-        held.is_outdated = id.key() != token.id.key() || brought.is_some_and(|brought| brought != revision);
+        held.is_outdated = !id.is(&token.id) || brought.is_some_and(|brought| brought != revision);
         held.id = id;
         held.known = Some(self.touched(&held, known, content.permanent, now).await);
         self.session(content, held, ring)

@@ -293,7 +293,7 @@ impl Server {
         let ages = |mirror: &super::Mirror| age >= (mirror.freshness.grace.as_secs() / 2).max(1);
         held.is_outdated
             || (permanent && age >= refresh_after(self.lifetimes.of(permanent).idle))
-            || held.id.key() != base.id.key()
+            || !held.id.is(&base.id)
             || held.is_reseal_due(now)
             || self.mirror.as_ref().is_some_and(ages)
             || self.unconfirmed(now).is_some()

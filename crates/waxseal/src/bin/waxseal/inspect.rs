@@ -3,12 +3,13 @@
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser};
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
 use waxseal::readable::Readable;
+use waxseal::words::unix_seconds;
 use waxseal::{SecretError, Secrets, SessionState, Settings, words};
 use waxseal_crypto::Times;
 use waxseal_crypto::{KeyId, Keyring};
@@ -421,10 +422,6 @@ fn advice(reason: &Reason) -> Option<&'static str> {
         Reason::Seal(Seal::Future) => "this clock is behind, or the one that sealed it ahead",
         _ => return None,
     })
-}
-
-fn unix_seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use waxseal::words::unix_seconds;
 use waxseal::{KeyFile, KeyFileError, ListedKey, Retirement, Settings, StorePlace, words};
 
 use crate::{Failure, place, print_json, records};
@@ -218,8 +219,4 @@ impl Lifetime {
             set("WAXSEAL_PERMANENT_SESSION_ABSOLUTE_LIFETIME", defaults.permanent_session_absolute_lifetime)?;
         Ok(Duration::from_secs(ordinary.max(permanent)))
     }
-}
-
-fn unix_seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
