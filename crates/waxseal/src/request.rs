@@ -14,7 +14,7 @@ use waxseal_http::{
 use waxseal_store::Session;
 use waxseal_templates::Context;
 
-use crate::app::Shared;
+use crate::service::Shared;
 use crate::{Error, G, Response, Result, UrlError, html, local_path};
 
 /// One request, as a handler sees it. All methods take `&self`, so the form, the session and the page can be
@@ -206,7 +206,7 @@ impl Request {
     #[track_caller]
     pub fn config<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let unset = || Error::status(500).message(format!("the app's configuration has no `{name}`"));
-        let value = self.0.app.values.config.get(name).ok_or_else(unset)?;
+        let value = self.0.app.pages.values.config.get(name).ok_or_else(unset)?;
         // minijinja's error may quote the value.
         let unfit =
             |_| Error::status(500).message(format!("`{name}` in the app's configuration is another type"));
@@ -338,7 +338,7 @@ impl Request {
     /// 500 if there is no such template, or it fails; 503 if it reads the session, the store has to be asked and does not
     /// answer.
     pub async fn render(&self, template: &str, context: Context) -> Result<Response> {
-        Ok(html(self.0.app.render(template, context, self).await?))
+        Ok(html(self.0.app.pages.render(template, context, self).await?))
     }
 
     /// Leaves a message for the page that the visitor sees next: see [`Session::flash`]. Templates show it with
