@@ -17,8 +17,11 @@ macro_rules! any_store {
 
         impl<S: SessionStore> AnyStore for S {
             $(fn $name<'a>(&'a self, $($argument: $type),*) -> Answer<'a, $answer> {
-                let answer = SessionStore::$name(self, $($argument),*);
-                Box::pin(async move { answer.await.map_err(|error| StoreError::new(S::fault(&error), error)) })
+                // Called inside, so that the box has room for one future and not for its copy as well.
+                Box::pin(async move {
+                    let answer = SessionStore::$name(self, $($argument),*).await;
+                    answer.map_err(|error| StoreError::new(S::fault(&error), error))
+                })
             })+
         }
     };

@@ -239,7 +239,7 @@ impl SessionStore for RedisStore {
 
 impl Commands {
     async fn clock(&self) -> Result<Option<Moment>, RedisError> {
-        let answer = self.send(&self.keys.probe(), &[redis::cmd("TIME")]).await?.pop().unwrap_or(Value::Nil);
+        let answer = self.send(&self.keys.probe(), [redis::cmd("TIME")]).await?.pop().unwrap_or(Value::Nil);
         let (seconds, micros): (u64, u64) = redis::from_redis_value(answer)
             .map_err(|_| RedisError::Shape("an answer to `TIME` that is none"))?;
         Ok(Some(Moment::from_millis(seconds.saturating_mul(1_000).saturating_add(micros / 1_000))))

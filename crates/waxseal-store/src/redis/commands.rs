@@ -1,6 +1,6 @@
 //! Sends scripts and looks up owners.
 
-use redis::{Cmd, ServerErrorKind, Value};
+use redis::{Cmd, Pipeline, ServerErrorKind, Value};
 
 use super::bond::{Bond, OwnerState};
 use super::keys::{Keys, OwnerTag};
@@ -126,11 +126,11 @@ impl Commands {
         get.arg(&generation);
         match listing {
             Listing::Add(handle, ends) => self.bind(owner, handle, ends, now).await,
-            Listing::Leave => state(self.send(&generation, &[get]).await?.pop()),
+            Listing::Leave => state(self.send(&generation, [get]).await?.pop()),
             Listing::Remove(handle) => {
                 let mut remove = redis::cmd("ZREM");
                 remove.arg(&index).arg(handle.as_bytes());
-                state(self.send(&generation, &[remove, get]).await?.pop())
+                state(self.send(&generation, [remove, get]).await?.pop())
             }
         }
     }
@@ -164,17 +164,18 @@ impl Commands {
         arguments: &[&[u8]],
         durable: bool,
     ) -> Result<Value, RedisError> {
-        let owners = if self.router.is_cluster() { String::new() } else { self.keys.owners() };
+        let owners = if self.router.is_cluster() { "" } else { self.keys.owners() };
         let now = decimal(now);
-        let arguments = [&[owners.as_bytes(), now.as_bytes(), tag, state], arguments].concat();
+        let first = [owners.as_bytes(), now.as_bytes(), tag, state];
         let wait = self.durability.command().filter(|_| durable);
-        let with_wait = |command: Cmd| std::iter::once(command).chain(wait.clone()).collect::<Vec<_>>();
+        let waits = wait.is_some();
+        let with_wait = |command| pipeline(std::iter::once(command).chain(wait.clone()));
         let unknown = |answer: &Value| matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript));
-        let by_hash = with_wait(script.by_hash(keys, &arguments));
-        let mut answers = self.router.send(&keys[0], &by_hash, wait.is_some()).await?;
+        let by_hash = with_wait(script.by_hash(keys, &first, arguments));
+        let mut answers = self.router.send(&keys[0], &by_hash, waits).await?;
         if answers.first().is_some_and(unknown) {
-            let in_full = with_wait(script.in_full(keys, &arguments));
-            answers = self.router.send(&keys[0], &in_full, wait.is_some()).await?;
+            let in_full = with_wait(script.in_full(keys, &first, arguments));
+            answers = Box::pin(self.router.send(&keys[0], &in_full, waits)).await?;
         }
         let mut answers = answers.into_iter();
         let answer = answers.next().unwrap_or_default().extract_error().map_err(RedisError::said)?;
@@ -187,10 +188,20 @@ impl Commands {
     }
 
     /// Plain commands about one key; the first error among their answers is this one's.
-    pub(super) async fn send(&self, key: &str, commands: &[Cmd]) -> Result<Vec<Value>, RedisError> {
-        let answers = self.router.send(key, commands, false).await?;
+    pub(super) async fn send(
+        &self,
+        key: &str,
+        commands: impl IntoIterator<Item = Cmd>,
+    ) -> Result<Vec<Value>, RedisError> {
+        let answers = self.router.send(key, &pipeline(commands), false).await?;
         answers.into_iter().map(|answer| answer.extract_error().map_err(RedisError::said)).collect()
     }
+}
+
+fn pipeline(commands: impl IntoIterator<Item = Cmd>) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(1);
+    commands.into_iter().for_each(|command| _ = pipeline.add_command(command));
+    pipeline
 }
 
 /// For scripts that ask for no owner's state.

@@ -21,6 +21,7 @@ use crate::Handle;
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     prefix: String,
+    owners: String,
 }
 
 impl Keys {
@@ -29,28 +30,29 @@ impl Keys {
         if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(allowed) {
             return Err(RedisError::Prefix);
         }
-        Ok(Self { prefix: prefix.to_owned() })
+        Ok(Self { prefix: prefix.to_owned(), owners: format!("{prefix}o:") })
     }
 
     pub(super) fn row(&self, handle: Handle) -> String {
         format!("{}{{{handle}}}", self.prefix)
     }
 
-    pub(super) fn traces(&self, handle: Handle) -> String {
-        format!("{}{{{handle}}}:t", self.prefix)
+    /// Of the session with this row.
+    pub(super) fn traces(row: &str) -> String {
+        format!("{row}:t")
     }
 
     /// What owners' keys begin with: scripts add `{owner}:g` and `{owner}:s`.
-    pub(super) fn owners(&self) -> String {
-        format!("{}o:", self.prefix)
+    pub(super) fn owners(&self) -> &str {
+        &self.owners
     }
 
     pub(super) fn generation(&self, owner: &OwnerTag) -> String {
-        format!("{}o:{{{}}}:g", self.prefix, owner.0)
+        format!("{}{{{}}}:g", self.owners, owner.0)
     }
 
     pub(super) fn index(&self, owner: &OwnerTag) -> String {
-        format!("{}o:{{{}}}:s", self.prefix, owner.0)
+        format!("{}{{{}}}:s", self.owners, owner.0)
     }
 
     pub(super) fn layout(&self) -> String {
@@ -107,7 +109,7 @@ mod tests {
         let keys = Keys::new("waxseal:").unwrap();
         let handle = Handle::from_bytes([0, 1, 2, 3, 4, 5, 6, 255]);
         assert_eq!(keys.row(handle), "waxseal:{00010203040506ff}");
-        assert_eq!(slot(&keys.row(handle)), slot(&keys.traces(handle)));
+        assert_eq!(slot(&keys.row(handle)), slot(&Keys::traces(&keys.row(handle))));
         let owner = OwnerTag::of("{a}:b");
         assert_eq!(keys.index(&owner), "waxseal:o:{a4af966f97a650d2d0542f8d9c4151e8}:s");
         assert_eq!(slot(&keys.index(&owner)), slot(&keys.generation(&owner)));
@@ -118,9 +120,12 @@ mod tests {
         let keys = Keys::new("waxseal:").unwrap();
         let handle = Handle::from_bytes([7; 8]);
         assert_eq!(keys.handle(keys.row(handle).as_bytes()), Some(handle));
-        for other in
-            [keys.traces(handle), keys.layout(), "other:{0707070707070707}".to_owned(), String::new()]
-        {
+        for other in [
+            Keys::traces(&keys.row(handle)),
+            keys.layout(),
+            "other:{0707070707070707}".to_owned(),
+            String::new(),
+        ] {
             assert_eq!(keys.handle(other.as_bytes()), None, "{other}");
         }
     }

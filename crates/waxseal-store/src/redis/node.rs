@@ -15,6 +15,10 @@ use super::address::{Address, Host};
 use crate::NetworkOptions;
 use crate::network::{Breaker, Failure, Passage};
 
+/// Calls on one connection before another takes part. More save little; fewer cost system calls and, on a server of one
+/// thread, its time.
+const TOGETHER: usize = 64;
+
 /// A server. Each of its connections carries many calls at once, in order.
 pub(super) struct Node {
     host: Host,
@@ -33,10 +37,19 @@ pub(super) struct Node {
     breaker: Option<Breaker>,
 }
 
-/// Connections, taken in turn.
+/// Connections, of which the first take all calls while these are few: calls on one connection share what it costs
+/// to send, to wake up and to receive.
 struct Pool {
-    places: Box<[AsyncMutex<Option<Arc<Link>>>]>,
-    next: AtomicUsize,
+    places: Box<[Place]>,
+    /// So many calls under way on one connection before another takes part.
+    together: usize,
+}
+
+/// Where a connection is, or will be.
+#[derive(Default)]
+struct Place {
+    link: AsyncMutex<Option<Arc<Link>>>,
+    calls: AtomicUsize,
 }
 
 /// A connection.
@@ -74,8 +87,8 @@ impl Node {
             client: Client::open(info).map_err(RedisError::said)?,
             connect_timeout: network.connect_timeout,
             patience: network.command_timeout / 2,
-            ordinary: Pool::new(network.connections),
-            waiting: Pool::new(network.connections),
+            ordinary: Pool::new(network.connections, TOGETHER),
+            waiting: Pool::new(network.connections, 1),
         })
     }
 
@@ -95,7 +108,9 @@ impl Node {
     }
 
     async fn send_now(&self, commands: &Pipeline, pool: &Pool) -> Result<Vec<Value>, RedisError> {
-        let link = self.link(pool).await?;
+        let place = pool.place();
+        let _call = Call::begin(&place.calls);
+        let link = self.link(place).await?;
         let watch = Watch { link: &link, since: Instant::now(), patience: self.patience, answered: false };
         let mut connection = link.connection.clone();
         let outcome = connection.send_packed_commands(commands, 0, commands.len()).await;
@@ -106,19 +121,19 @@ impl Node {
     /// Gives up all connections: the next calls look anew where the name leads, and whether it is a primary.
     pub(super) async fn forget_connections(&self) {
         for place in self.ordinary.places.iter().chain(&self.waiting.places) {
-            *place.lock().await = None;
+            *place.link.lock().await = None;
         }
     }
 
-    /// A connection, of all of them in turn; made if it is not there. Who comes meanwhile waits for the same.
-    async fn link(&self, pool: &Pool) -> Result<Arc<Link>, RedisError> {
-        let at = pool.next.fetch_add(1, Ordering::Relaxed) % pool.places.len();
-        let mut place = pool.places[at].lock().await;
+    /// The connection of a place; made if it is not there. Who comes meanwhile waits for the same.
+    async fn link(&self, place: &Place) -> Result<Arc<Link>, RedisError> {
+        let mut place = place.link.lock().await;
         match &*place {
             Some(link) if !link.broken.load(Ordering::Relaxed) => Ok(Arc::clone(link)),
             _ => {
                 *place = None;
-                let link = Arc::new(self.connect().await?);
+                // Boxed: it happens seldom and needs much room.
+                let link = Arc::new(Box::pin(self.connect()).await?);
                 *place = Some(Arc::clone(&link));
                 Ok(link)
             }
@@ -155,9 +170,31 @@ impl Node {
 }
 
 impl Pool {
-    fn new(connections: usize) -> Self {
-        let places = (0..connections).map(|_| AsyncMutex::default()).collect();
-        Self { places, next: AtomicUsize::new(0) }
+    fn new(connections: usize, together: usize) -> Self {
+        Self { places: (0..connections).map(|_| Place::default()).collect(), together }
+    }
+
+    /// The first that has room, or else the one with the fewest calls.
+    fn place(&self) -> &Place {
+        let calls = |place: &&Place| place.calls.load(Ordering::Relaxed);
+        let roomy = self.places.iter().find(|place| calls(place) < self.together);
+        roomy.or_else(|| self.places.iter().min_by_key(calls)).expect("at least one connection is allowed")
+    }
+}
+
+/// A call under way, also if its caller gives up waiting.
+struct Call<'a>(&'a AtomicUsize);
+
+impl<'a> Call<'a> {
+    fn begin(calls: &'a AtomicUsize) -> Self {
+        calls.fetch_add(1, Ordering::Relaxed);
+        Self(calls)
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

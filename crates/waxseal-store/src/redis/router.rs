@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, ServerErrorKind, Value};
+use redis::{Pipeline, ServerErrorKind, Value};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, sleep};
 
@@ -56,7 +56,7 @@ impl Router {
     pub(super) async fn send(
         &self,
         key: &str,
-        commands: &[Cmd],
+        commands: &Pipeline,
         waits: bool,
     ) -> Result<Vec<Value>, RedisError> {
         let slot = slot(key);
@@ -64,12 +64,8 @@ impl Router {
         let mut asking = false;
         let mut redirections = 0;
         while redirections < REDIRECTIONS {
-            let mut pipeline = Pipeline::with_capacity(commands.len() + 1);
-            if asking {
-                pipeline.cmd("ASKING");
-            }
-            commands.iter().for_each(|command| _ = pipeline.add_command(command.clone()));
-            let mut answers = match node.send(&pipeline, waits).await {
+            let asked = if asking { &after_asking(commands) } else { commands };
+            let mut answers = match node.send(asked, waits).await {
                 Ok(answers) => answers,
                 Err(error) => {
                     let open = matches!(error, RedisError::Unavailable(Unavailable::Open(_)));
@@ -166,9 +162,14 @@ impl Router {
 
     /// Asks for the map of slots: first the servers of the map so far, then those of the URL.
     async fn refresh_if_stale(&self) -> Result<(), RedisError> {
-        if !self.stale.load(Ordering::Relaxed) {
-            return Ok(());
+        match self.stale.load(Ordering::Relaxed) {
+            // Boxed: it happens seldom and needs much room.
+            true => Box::pin(self.refresh()).await,
+            false => Ok(()),
         }
+    }
+
+    async fn refresh(&self) -> Result<(), RedisError> {
         let mut asked = self.asked.lock().await;
         let recently = asked.is_some_and(|asked| asked.elapsed() < MAP_INTERVAL);
         if !self.stale.load(Ordering::Relaxed) || recently {
@@ -219,6 +220,14 @@ impl Router {
         let map: MutexGuard<'_, Arc<SlotMap>> = self.map.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&map)
     }
+}
+
+/// The same for a server that is about to get the slot.
+fn after_asking(commands: &Pipeline) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(commands.len() + 1);
+    pipeline.cmd("ASKING");
+    commands.cmd_iter().for_each(|command| _ = pipeline.add_command(command.clone()));
+    pipeline
 }
 
 fn says(answer: &Value, kind: ServerErrorKind) -> bool {

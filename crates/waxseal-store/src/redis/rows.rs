@@ -5,7 +5,7 @@ use redis::Value;
 
 use super::bond::OwnerState;
 use super::commands::{Commands, Listing, Question, UNKNOWN};
-use super::keys::OwnerTag;
+use super::keys::{Keys, OwnerTag};
 use super::row::{self, Row};
 use super::{RedisError, decimal, script};
 use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
@@ -169,7 +169,7 @@ impl Commands {
         if let Some(keep) = keep {
             let state = self.state(&tag, now).await?;
             let (bytes, generation) = (state.to_bytes(), state.generation());
-            let keys = [self.keys.row(keep.handle()), self.keys.traces(keep.handle())];
+            let keys = self.session_keys(keep.handle());
             let arguments: [&[u8]; 4] = [keep.hash(), owner.as_bytes(), &generation, &pass];
             let known = (tag.as_bytes(), &bytes[..]);
             let answer = self.script(&script::KEEP, &keys, now, known, &arguments, true).await?;
@@ -234,7 +234,7 @@ impl Commands {
             let key = self.keys.row(*handle);
             let mut command = redis::cmd("GETRANGE");
             command.arg(&key).arg(0).arg(row::LAST_OF_HEAD);
-            match self.send(&key, &[command]).await?.pop() {
+            match self.send(&key, [command]).await?.pop() {
                 Some(Value::BulkString(head)) => Ok(head),
                 _ => Ok(Vec::new()),
             }
@@ -249,8 +249,14 @@ impl Commands {
         now: Moment,
         arguments: Vec<&'a [u8]>,
     ) -> Question<'a> {
-        let keys = vec![self.keys.row(handle), self.keys.traces(handle)];
+        let keys = self.session_keys(handle).into();
         Question { script, keys, arguments, now, durable: false, listing: Listing::Leave }
+    }
+
+    fn session_keys(&self, handle: Handle) -> [String; 2] {
+        let row = self.keys.row(handle);
+        let traces = Keys::traces(&row);
+        [row, traces]
     }
 
     /// For a script that may look at them: on a server that has all keys.

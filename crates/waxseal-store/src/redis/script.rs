@@ -39,19 +39,23 @@ impl Script {
     }
 
     /// By its hash, for a server that knows it.
-    pub(super) fn by_hash(&self, keys: &[String], arguments: &[&[u8]]) -> Cmd {
-        call("EVALSHA", &self.hash, keys, arguments)
+    pub(super) fn by_hash(&self, keys: &[String], first: &[&[u8]], others: &[&[u8]]) -> Cmd {
+        call("EVALSHA", &self.hash, keys, [first, others])
     }
 
     /// In full, for one that does not.
-    pub(super) fn in_full(&self, keys: &[String], arguments: &[&[u8]]) -> Cmd {
-        call("EVAL", self.code, keys, arguments)
+    pub(super) fn in_full(&self, keys: &[String], first: &[&[u8]], others: &[&[u8]]) -> Cmd {
+        call("EVAL", self.code, keys, [first, others])
     }
 }
 
-fn call(name: &str, script: &str, keys: &[String], arguments: &[&[u8]]) -> Cmd {
-    let mut command = redis::cmd(name);
-    command.arg(script).arg(keys.len()).arg(keys);
-    arguments.iter().for_each(|argument| _ = command.arg(argument));
+fn call(name: &str, script: &str, keys: &[String], arguments: [&[&[u8]]; 2]) -> Cmd {
+    let arguments = arguments.into_iter().flatten();
+    let parts = keys.iter().map(String::len).chain(arguments.clone().map(|argument| argument.len()));
+    let (count, bytes) =
+        parts.fold((3, name.len() + script.len() + 1), |(count, bytes), part| (count + 1, bytes + part));
+    let mut command = Cmd::with_capacity(count, bytes);
+    command.arg(name).arg(script).arg(keys.len()).arg(keys);
+    arguments.for_each(|argument| _ = command.arg(argument));
     command
 }

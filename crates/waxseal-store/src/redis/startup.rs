@@ -88,7 +88,7 @@ impl Commands {
         set.arg(&key).arg(LAYOUT).arg("NX");
         get.arg(&key);
         let foreign = || RedisError::Foreign(key.clone());
-        let answers = match self.send(&key, &[set, get]).await {
+        let answers = match self.send(&key, [set, get]).await {
             // Not a string.
             Err(RedisError::Command(error)) if error.code() == Some("WRONGTYPE") => return Err(foreign()),
             answers => answers?,
