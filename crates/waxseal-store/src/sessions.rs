@@ -343,8 +343,9 @@ impl Sessions {
     #[must_use]
     pub fn commit_waits(&self, session: &Session) -> bool {
         let state = session.lock();
-        (self.server.is_some() || self.revocations.is_some())
-            && (state.is_modified() || state.was_confirmed())
+        let renews = self.server.as_ref().is_some_and(|server| server.renew_every.is_some());
+        (self.server.is_some() || self.revocations.is_some()) && state.is_modified()
+            || renews && state.was_confirmed()
     }
 
     /// Asks the store whether what this request knows of the session is still so, before something is done that cannot
@@ -420,9 +421,12 @@ async fn commit_to(server: &Server, session: &Session, now: SystemTime) -> Resul
         let mut state = session.lock();
         let modified = state.is_modified();
         let phase = state.close();
-        // A page that was shown from a fresh copy owes nothing.
-        let owes = modified || state.was_confirmed() || server.mints_unconfirmed();
-        (phase, (phase == Phase::Ended || (state.accessed && owes)).then(|| Draft::of(&state)))
+        let is_due = || match &state.origin {
+            Some(Origin::Record(held)) => server.is_due(held, &state.content, &state.ring, now.into()),
+            _ => false,
+        };
+        let owes = phase == Phase::Ended || (state.accessed && (modified || is_due()));
+        (phase, owes.then(|| Draft::of(&state)))
     };
     match (phase, draft) {
         (Phase::Ended, Some(draft)) => Ok(server.end(draft.held.as_ref(), now.into()).await),

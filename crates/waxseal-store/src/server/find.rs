@@ -71,7 +71,7 @@ impl Server {
     }
 
     /// For a rule that the model test breaks on purpose.
-    pub(crate) fn mints_unconfirmed(&self) -> bool {
+    fn mints_unconfirmed(&self) -> bool {
         self.mirror.as_ref().is_some_and(|mirror| mirror.freshness.has(Flaw::MintsUnconfirmed))
     }
 

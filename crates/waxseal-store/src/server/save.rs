@@ -129,7 +129,7 @@ impl Server {
                         |change: &Change| matches!(change, Change::Permanent(_) | Change::Reset);
                     if self.is_mirrored()
                         || draft.log.iter().any(changes_class)
-                        || self.owes_token(held, &base, content.permanent, now)
+                        || self.owes_token(held, &base.id, content.permanent, now)
                     {
                         return self.written(&draft.ring, &base, &content);
                     }
@@ -280,20 +280,30 @@ impl Server {
             self.rewrap(ring, held, content, &known, now).await;
         }
         let base = Base { id: held.id.clone(), revision: held.revision, known };
-        if !self.owes_token(held, &base, content.permanent, now) {
+        if !self.owes_token(held, &base.id, content.permanent, now) {
             return Ok(Outcome::Keep);
         }
         self.written(ring, &base, content)
     }
 
+    /// Whether [`commit`](Self::commit) would do anything for a session that was not changed.
+    pub(crate) fn is_due(&self, held: &Held, content: &Content, ring: &Ring, now: Moment) -> bool {
+        let kid = held.known.and_then(|known| known.kid);
+        self.unconfirmed(now).is_some()
+            || held.known.is_some()
+                && (self.is_renewal_due(held.known.as_ref(), content, now)
+                    || kid.is_some_and(|kid| kid != ring.kid())
+                    || self.owes_token(held, &held.id, content.permanent, now))
+    }
+
     /// Whether the browser's token should be replaced: it is not of this id and revision, its key is an old one, its
     /// copy has seen half of the grace, or the browser would forget it while its session goes on.
-    fn owes_token(&self, held: &Held, base: &Base, permanent: bool, now: Moment) -> bool {
+    fn owes_token(&self, held: &Held, id: &SessionId, permanent: bool, now: Moment) -> bool {
         let age = now.as_secs().saturating_sub(held.times.sealed());
         let ages = |mirror: &super::Mirror| age >= (mirror.freshness.grace.as_secs() / 2).max(1);
         held.is_outdated
             || (permanent && age >= refresh_after(self.lifetimes.of(permanent).idle))
-            || !held.id.is(&base.id)
+            || !held.id.is(id)
             || held.is_reseal_due(now)
             || self.mirror.as_ref().is_some_and(ages)
             || self.unconfirmed(now).is_some()
