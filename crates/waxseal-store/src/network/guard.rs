@@ -74,8 +74,11 @@ impl Guard {
                 error.is_out_of_reach() && (repeat == Repeat::Harmless || error.is_surely_undone())
             };
             let again = left > 0 && outcome.as_ref().is_err_and(may);
+            if !again {
+                break outcome;
+            }
             let pause = jitter(longest);
-            if !again || Instant::now() + pause >= deadline {
+            if Instant::now() + pause >= deadline {
                 break outcome;
             }
             sleep(pause).await;
