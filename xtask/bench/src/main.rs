@@ -12,6 +12,7 @@ mod measure;
 mod peer;
 mod process;
 mod report;
+mod turns;
 mod whole;
 mod work;
 
@@ -54,6 +55,9 @@ struct Options {
     /// Instead: counts a server's instructions for a whole request over a connection; needs valgrind
     #[arg(long, group = "instead")]
     whole: bool,
+    /// Instead: sessions in databases without HTTP around them; needs `redis-server`
+    #[arg(long, group = "instead")]
+    turns: bool,
 }
 
 fn main() -> Result<ExitCode> {
@@ -69,6 +73,9 @@ fn main() -> Result<ExitCode> {
     }
     if options.whole {
         return whole::run();
+    }
+    if options.turns {
+        return turns::run(options.quick.then_some(1));
     }
     if options.quick {
         (options.rounds, options.requests) = (1, 10_000);

@@ -89,11 +89,7 @@ fn measure(peer: &Peer, cores: &Cores, requests: u64) -> Result<[Figures; 4]> {
 }
 
 fn medians(samples: &[Figures]) -> Figures {
-    let median = |figure: fn(&Figures) -> f64| {
-        let mut values: Vec<f64> = samples.iter().map(figure).collect();
-        values.sort_by(f64::total_cmp);
-        f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2])
-    };
+    let median = |figure: fn(&Figures) -> f64| median(samples.iter().map(figure).collect());
     Figures {
         ratio: median(|figures| figures.ratio),
         cpu: median(|figures| figures.cpu),
@@ -102,4 +98,10 @@ fn medians(samples: &[Figures]) -> Figures {
         p50: median(|figures| figures.p50),
         p99: median(|figures| figures.p99),
     }
+}
+
+/// The one in the middle, or between the two there.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2])
 }

@@ -34,9 +34,13 @@ pub(crate) struct Peer {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     child: Child,
-    /// The Redis it uses. Its time is not the server's and is not counted.
-    redis: Option<Child>,
-    /// For its files, gone with it.
+    _place: Place,
+}
+
+/// Where sessions are kept, until dropped: a folder, and a Redis if one is wanted. Its time is not the server's and is
+/// not counted.
+pub(crate) struct Place {
+    redis: Option<(Child, SocketAddr)>,
     folder: PathBuf,
 }
 
@@ -196,25 +200,16 @@ impl Peer {
 
     /// Starts it on the server's core and waits until it listens.
     pub(crate) fn start(&self, cores: &Cores) -> Result<Running> {
-        let (address, redis_address) = (free_address()?, free_address()?);
-        let folder = env::temp_dir().join(format!("waxseal-bench-{}", address.port()));
-        fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let redis = match self.arguments.iter().any(|argument| argument.contains("REDIS")) {
-            true => Some(start_redis(redis_address, &folder)?),
-            false => None,
-        };
+        let address = free_address()?;
+        let place = Place::make(&self.arguments.concat())?;
         let mut command = Command::new(&self.program);
-        command.args(self.arguments.iter().map(|argument| {
-            argument
-                .replace("PORT", &address.port().to_string())
-                .replace("REDIS", &redis_address.port().to_string())
-                .replace("FOLDER", &folder.display().to_string())
-        }));
+        let port = address.port().to_string();
+        command.args(self.arguments.iter().map(|argument| place.name(argument).replace("PORT", &port)));
         command.envs(self.variables.iter().map(|(name, value)| (*name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let child =
             cores.on_servers(|| command.spawn())?.with_context(|| format!("starting {}", self.name))?;
-        let mut running = Running { address, child, redis, folder };
+        let mut running = Running { address, child, _place: place };
         listens(&mut running.child, address).context(self.name)?;
         Ok(running)
     }
@@ -257,7 +252,35 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         end(&mut self.child);
-        if let Some(redis) = &mut self.redis {
+    }
+}
+
+impl Place {
+    /// What `arguments` name: `FOLDER`, `REDIS`.
+    pub(crate) fn make(arguments: &str) -> Result<Self> {
+        let address = free_address()?;
+        let folder = env::temp_dir().join(format!("waxseal-bench-{}", address.port()));
+        fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let mut place = Self { redis: None, folder };
+        if arguments.contains("REDIS") {
+            place.redis = Some((start_redis(address, &place.folder)?, address));
+        }
+        Ok(place)
+    }
+
+    /// With the names replaced by where they lead.
+    pub(crate) fn name(&self, argument: &str) -> String {
+        let named = argument.replace("FOLDER", &self.folder.display().to_string());
+        match &self.redis {
+            Some((_, address)) => named.replace("REDIS", &address.port().to_string()),
+            None => named,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some((redis, _)) = &mut self.redis {
             end(redis);
         }
         let _ = fs::remove_dir_all(&self.folder);

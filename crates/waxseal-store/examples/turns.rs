@@ -1,0 +1,121 @@
+//! What `cargo xtask bench --turns` measures: sessions in a store, read and written without any HTTP around them.
+//!
+//! ```text
+//! cargo run --release --package waxseal-store --features sqlite,redis --example turns -- store sqlite:/tmp/turns.db
+//! ```
+//!
+//! Tells when it is ready, then takes turns as they come, a line each: `read 1000`, or `write 1000`.
+
+#![expect(clippy::print_stdout, reason = "a program answers on standard output")]
+
+use std::error::Error;
+use std::io::BufRead;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::task::JoinSet;
+use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_store::{Access, Outcome, RedisStore, SessionStore, Sessions, SqliteStore};
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+const VISITORS: usize = 1_000;
+/// Requests under way at once.
+const TOGETHER: usize = 64;
+
+/// Sessions, and the tokens that their visitors' browsers have.
+struct Turns {
+    sessions: Sessions,
+    tokens: Vec<Mutex<Arc<str>>>,
+}
+
+fn main() -> Result<(), Failure> {
+    let [state, place] = std::env::args()
+        .skip(1)
+        .collect::<Vec<_>>()
+        .try_into()
+        .map_err(|_| "a state and a store are wanted")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let turns = match place.strip_prefix("sqlite:") {
+            Some(path) => Turns::new(&state, SqliteStore::options(path).open()?).await?,
+            None => Turns::new(&state, RedisStore::options(&place).open().await?).await?,
+        };
+        let turns = Arc::new(turns);
+        println!("ready");
+        for line in std::io::stdin().lock().lines() {
+            let line = line?;
+            let (what, count) = line.split_once(' ').ok_or("a turn is a word and a number")?;
+            let (writes, count) = (what == "write", count.parse()?);
+            println!("done {}", turns.clone().take(writes, count).await?.as_nanos());
+        }
+        Ok(())
+    })
+}
+
+impl Turns {
+    async fn new(state: &str, store: impl SessionStore) -> Result<Self, Failure> {
+        let ring = Keyring::new(SecretKey::generate()?);
+        // A copy stays fresh for as long as the benchmark takes.
+        let sessions = match state {
+            "mirrored" => {
+                Sessions::mirrored(&ring, "session", "turns", store)?.window(Duration::from_secs(3_600))
+            }
+            _ => Sessions::store(&ring, "session", "turns", store)?,
+        };
+        let mut tokens = Vec::new();
+        for _ in 0..VISITORS {
+            let session = sessions.create();
+            session.insert("name", "Merlin")?;
+            session.insert("magic_school", "Avalon")?;
+            match sessions.commit(&session, SystemTime::now()).await? {
+                Outcome::Set { token, .. } => tokens.push(Mutex::new(token.into())),
+                other => return Err(format!("{other:?}").into()),
+            }
+        }
+        Ok(Self { sessions, tokens })
+    }
+
+    /// Takes `count` turns, many at once; how long the middle one took.
+    async fn take(self: Arc<Self>, writes: bool, count: usize) -> Result<Duration, Failure> {
+        let mut tasks = JoinSet::new();
+        for first in 0..TOGETHER {
+            let turns = self.clone();
+            tasks.spawn(async move {
+                let mut spans = Vec::new();
+                for at in (first..count).step_by(TOGETHER) {
+                    let start = Instant::now();
+                    turns.turn(at, writes).await?;
+                    spans.push(start.elapsed());
+                }
+                Ok::<_, Failure>(spans)
+            });
+        }
+        let mut spans = Vec::new();
+        while let Some(task) = tasks.join_next().await {
+            spans.extend(task??);
+        }
+        spans.sort_unstable();
+        Ok(spans[spans.len() / 2])
+    }
+
+    /// From the token to the values, and for a write back.
+    async fn turn(&self, at: usize, writes: bool) -> Result<(), Failure> {
+        let access = if writes { Access::Change } else { Access::Read };
+        let browser = || self.tokens[at % VISITORS].lock().unwrap_or_else(PoisonError::into_inner);
+        let (token, now) = (browser().clone(), SystemTime::now());
+        let session = self.sessions.open(token.as_bytes(), access, now)?.load(now).await?;
+        let (name, school): (Option<String>, Option<String>) =
+            (session.get("name")?, session.get("magic_school")?);
+        if name.is_none() || school.is_none() {
+            return Err("a session is not there".into());
+        }
+        if writes {
+            session.insert("turn", at)?;
+        }
+        if let Outcome::Set { token, .. } = self.sessions.commit(&session, now).await? {
+            *browser() = token.into();
+        }
+        Ok(())
+    }
+}
