@@ -325,10 +325,11 @@ impl Sessions {
     /// [`Error::Conflict`] and [`Error::Contended`], by which nothing was saved; and [`Error::Value`] or
     /// [`Error::TooLarge`] if a change cannot be made to what another request wrote meanwhile.
     pub async fn commit(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
-        match &self.server {
-            None => self.commit_carried(session, now).await,
-            // Boxed, so that a request whose session is in its cookie carries no room for waiting on a store.
-            Some(server) => Box::pin(commit_to(server, session, now)).await,
+        // Boxed, so that a request whose session is in its cookie carries no room for waiting on a store.
+        match (&self.server, &self.revocations) {
+            (Some(server), _) => Box::pin(commit_to(server, session, now)).await,
+            (None, Some(revocations)) => Box::pin(self.commit_revocable(revocations, session, now)).await,
+            (None, None) => self.commit_at(session, now, 0),
         }
     }
 

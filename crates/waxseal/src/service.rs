@@ -42,12 +42,12 @@ pub(crate) struct Shared {
     pub(crate) panel: Option<Panel>,
 }
 
-/// Where a request leads.
+/// Where a request leads. What is rare is boxed: each request's future has room for one.
 enum Target<'r> {
     Route(&'r Answer),
-    Answered(Result<Response>),
+    Answered(Box<Result<Response>>),
     /// Refused before any cookie is looked at.
-    Refused(Error),
+    Refused(Box<Error>),
 }
 
 impl AppService {
@@ -90,48 +90,7 @@ impl Shared {
     }
 
     async fn answer(&self, mut request: Request) -> Response {
-        let target = match self.admit(request.parts()) {
-            Ok(Found::Route { value, params }) => {
-                request.set_route(value.index, params);
-                Target::Route(value)
-            }
-            Ok(other) => Target::Answered(without_route(other)),
-            Err(refused) => {
-                // A refused request opens nobody's session, not even for the page that says so.
-                request.forget_session();
-                Target::Refused(refused)
-            }
-        };
-        let bare = matches!(&target, Target::Route(answer) if answer.bare);
-        let answer = match target {
-            Target::Refused(refused) => Err(refused),
-            target => {
-                // The call stands inside, so that a panic before its first await is caught too.
-                let answer = async {
-                    if self.asks_for_token(&target, request.method()) {
-                        Box::pin(csrf::check(&request)).await?;
-                    }
-                    if !bare && let Some(early) = self.hooks.before(&request).await? {
-                        return Ok(early);
-                    }
-                    match target {
-                        Target::Route(answer) => answer.handler.call(request.clone()).await,
-                        Target::Answered(answer) => answer,
-                        Target::Refused(refused) => Err(refused),
-                    }
-                };
-                let answer = guard(self.limits.request_time, answer).await;
-                answer.unwrap_or_else(|failure| Err(failure.into()))
-            }
-        };
-        let mut response = match answer {
-            Ok(response) => response,
-            // Boxed, because it hardly ever is there and would make every request's future larger.
-            Err(error) => Box::pin(self.answer_to(error, &request)).await,
-        };
-        if !bare && !self.hooks.after.is_empty() {
-            response = Box::pin(self.after(response, &request)).await;
-        }
+        let mut response = self.respond(&mut request).await;
         if let Some(session) = request.asked_session()
             && let Err(error) = self.sessions.finish(session, &mut response).await
         {
@@ -142,6 +101,54 @@ impl Shared {
         }
         security_headers::apply(&self.security, response.headers_mut());
         response
+    }
+
+    /// The answer of a handler, or what takes its place; the session is not committed yet.
+    async fn respond(&self, request: &mut Request) -> Response {
+        let target = match self.admit(request.parts()) {
+            Ok(Found::Route { value, params }) => {
+                request.set_route(value.index, params);
+                Target::Route(value)
+            }
+            Ok(other) => Target::Answered(Box::new(without_route(other))),
+            Err(refused) => {
+                // A refused request opens nobody's session, not even for the page that says so.
+                request.forget_session();
+                Target::Refused(Box::new(refused))
+            }
+        };
+        let request = &*request;
+        let bare = matches!(&target, Target::Route(answer) if answer.bare);
+        let answer = match target {
+            Target::Refused(refused) => Err(*refused),
+            target => {
+                // The call stands inside, so that a panic before its first await is caught too.
+                let answer = async {
+                    if self.asks_for_token(&target, request.method()) {
+                        Box::pin(csrf::check(request)).await?;
+                    }
+                    if !bare && let Some(early) = self.hooks.before(request).await? {
+                        return Ok(early);
+                    }
+                    match target {
+                        Target::Route(answer) => answer.handler.call(request.clone()).await,
+                        Target::Answered(answer) => *answer,
+                        Target::Refused(refused) => Err(*refused),
+                    }
+                };
+                let answer = guard(self.limits.request_time, answer).await;
+                answer.unwrap_or_else(|failure| Err(failure.into()))
+            }
+        };
+        let response = match answer {
+            Ok(response) => response,
+            // Boxed, because it hardly ever is there and would make every request's future larger.
+            Err(error) => Box::pin(self.answer_to(error, request)).await,
+        };
+        match bare || self.hooks.after.is_empty() {
+            true => response,
+            false => Box::pin(self.after(response, request)).await,
+        }
     }
 
     /// The answer as the hooks that run after a handler leave it.

@@ -10,12 +10,16 @@ use crate::content::Content;
 use crate::metadata::OWNER;
 use crate::moment::{Moment, system_time, unix_seconds};
 use crate::origin::{COOKIE_ID_BYTES, Carried, Origin};
-use crate::revocations::Question;
+use crate::revocations::{Question, Revocations};
 use crate::session::{Phase, Session, State};
 
 impl Sessions {
-    pub(super) async fn commit_carried(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
-        let Some(revocations) = &self.revocations else { return self.commit_at(session, now, 0) };
+    pub(super) async fn commit_revocable(
+        &self,
+        revocations: &Revocations,
+        session: &Session,
+        now: SystemTime,
+    ) -> Result<Outcome, Error> {
         let (owner, taken_back) = {
             let state = session.lock();
             let ends = state.phase == Phase::Ended || (state.phase == Phase::Open && state.renewed);
@@ -36,7 +40,12 @@ impl Sessions {
         Ok(outcome)
     }
 
-    fn commit_at(&self, session: &Session, now: SystemTime, earliest: u64) -> Result<Outcome, Error> {
+    pub(super) fn commit_at(
+        &self,
+        session: &Session,
+        now: SystemTime,
+        earliest: u64,
+    ) -> Result<Outcome, Error> {
         let mut state = session.lock();
         match state.close() {
             Phase::Ended => return Ok(Outcome::Remove),
