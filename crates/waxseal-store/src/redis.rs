@@ -25,14 +25,12 @@ use self::address::Address;
 use self::commands::Commands;
 pub use self::error::RedisError;
 use self::keys::Keys;
+use self::node::CALLS_PER_CONNECTION;
 pub use self::options::{RedisDurability, RedisOptions};
 use self::router::Router;
 use crate::network::{Guard, Repeat};
 use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
 use crate::{Fault, Handle, Moment, RecordKey, Revision, SessionStore, Unavailable};
-
-/// Calls that may be under way on one connection.
-const CALLS_PER_CONNECTION: usize = 64;
 
 /// Keeps records in Redis (6.0 or newer) or Valkey, in one primary or in a cluster.
 ///

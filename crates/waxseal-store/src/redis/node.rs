@@ -15,9 +15,8 @@ use super::address::{Address, Host};
 use crate::NetworkOptions;
 use crate::network::{Breaker, Failure, Passage};
 
-/// Calls on one connection before another takes part. More save little; fewer cost system calls and, on a server of one
-/// thread, its time.
-const TOGETHER: usize = 64;
+/// Calls on one connection before another takes part. More save little; fewer cost system calls, here and at the server.
+pub(super) const CALLS_PER_CONNECTION: usize = 64;
 
 /// A server. Each of its connections carries many calls at once, in order.
 pub(super) struct Node {
@@ -87,7 +86,7 @@ impl Node {
             client: Client::open(info).map_err(RedisError::said)?,
             connect_timeout: network.connect_timeout,
             patience: network.command_timeout / 2,
-            ordinary: Pool::new(network.connections, TOGETHER),
+            ordinary: Pool::new(network.connections, CALLS_PER_CONNECTION),
             waiting: Pool::new(network.connections, 1),
         })
     }
@@ -247,5 +246,24 @@ impl Drop for Watch<'_> {
         if !self.answered && heard <= self.since && self.since.elapsed() >= self.patience {
             self.link.broken.store(true, Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_calls_share_a_connection_and_many_are_spread() {
+        let pool = Pool::new(3, 2);
+        let begin = || {
+            let place = pool.place();
+            let at = pool.places.iter().position(|other| std::ptr::eq(place, other)).unwrap();
+            (at, Call::begin(&place.calls))
+        };
+        let mut calls: Vec<_> = (0..8).map(|_| begin()).collect();
+        assert_eq!(calls.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 0, 1, 1, 2, 2, 0, 1]);
+        calls.retain(|(at, _)| *at != 1);
+        assert_eq!(begin().0, 1, "where room is again");
     }
 }
