@@ -50,6 +50,7 @@ mod key_file;
 mod owner;
 mod pages;
 mod panel;
+mod place_argument;
 mod places;
 #[doc(hidden)]
 pub mod readable;

@@ -59,7 +59,13 @@ pub struct Settings {
     pub session_state: SessionState,
     /// Where states store and mirrored keep sessions: memory:, sqlite:PATH, redis://HOST,
     /// redis-cluster://HOST,HOST or postgres://USER@HOST/DATABASE [default: memory:]. In state cookie it has the list of sessions that were ended before their time.
-    #[arg(long, alias = "store", env = "WAXSEAL_SESSION_STORE", value_name = "PLACE")]
+    #[arg(
+        long,
+        alias = "store",
+        env = "WAXSEAL_SESSION_STORE",
+        hide_env_values = true,
+        value_name = "PLACE"
+    )]
     pub session_store: Option<StorePlace>,
     /// State mirrored: for how long after a confirm the browser's copy is shown without asking the store; 0 asks
     /// every time.
