@@ -95,7 +95,7 @@ pub use secrets::Secrets;
 pub use security_headers::SecurityHeaders;
 pub use server::Server;
 pub use service::AppService;
-pub use settings::{LogLevel, SameSiteSetting, SessionState, Settings};
+pub use settings::{LogLevel, SameSiteSetting, SessionState, Settings, WhenAway};
 pub use start_error::StartError;
 pub use urls::UrlError;
 pub use waxseal_http::multipart::Limits as UploadLimits;
