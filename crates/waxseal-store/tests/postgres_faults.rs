@@ -89,7 +89,7 @@ async fn keys(store: &PostgresStore) -> Vec<RecordKey> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_network_does_calls_end_in_time_and_the_pool_recovers() {
-    let cluster = Cluster::fast().await;
+    let cluster = Cluster::fast();
     let proxy = Proxy::start(cluster.port).await;
     let store = open(&cluster.url_at(proxy.port, "postgres")).await;
     let keys = keys(&store).await;
@@ -120,7 +120,7 @@ async fn whatever_a_network_does_calls_end_in_time_and_the_pool_recovers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_hangs_or_is_gone_is_an_outage_and_over_when_it_is_back() {
-    let mut cluster = Cluster::start(&["synchronous_commit=on"]).await;
+    let mut cluster = Cluster::start(&["synchronous_commit=on"]);
     let store = open(&cluster.url("postgres")).await;
     let keys = keys(&store).await;
 
@@ -142,12 +142,12 @@ async fn a_server_that_hangs_or_is_gone_is_an_outage_and_over_when_it_is_back() 
     cluster.stop();
     assert_eq!(many_calls("stopped", &store, &keys).await, 60);
     assert!(store.ready().await.is_err());
-    cluster.run().await;
+    cluster.run();
     is_back("stopped", &store).await;
 
     cluster.kill();
     assert_eq!(many_calls("killed", &store, &keys).await, 60);
-    cluster.run().await;
+    cluster.run();
     is_back("killed", &store).await;
     for key in &keys {
         assert_eq!(load(&store, key).await.unwrap().sealed, b"x");
@@ -156,7 +156,7 @@ async fn a_server_that_hangs_or_is_gone_is_an_outage_and_over_when_it_is_back() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_synchronous_standby_writes_wait_and_reads_and_notes_of_activity_do_not() {
-    let cluster = Cluster::start(&["synchronous_commit=on"]).await;
+    let cluster = Cluster::start(&["synchronous_commit=on"]);
     let store = open(&cluster.url("postgres")).await;
     let keys = keys(&store).await;
     cluster.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
@@ -176,7 +176,7 @@ async fn without_its_synchronous_standby_writes_wait_and_reads_and_notes_of_acti
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_a_connection_left_serves_those_who_have_one() {
-    let cluster = Cluster::start(&["fsync=off", "max_connections=10"]).await;
+    let cluster = Cluster::start(&["fsync=off", "max_connections=10"]);
     let store = open(&cluster.url("postgres")).await;
     let keys = keys(&store).await;
     let mut others = Vec::new();
@@ -193,7 +193,7 @@ async fn a_server_without_a_connection_left_serves_those_who_have_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_another_program_locks_makes_nobody_else_wait() {
-    let cluster = Cluster::fast().await;
+    let cluster = Cluster::fast();
     let schema = new_schema();
     let options = PostgresStore::options(&cluster.url("postgres")).schema(&schema);
     let store = options.network(network().connections(2)).open().await.unwrap();
@@ -224,7 +224,7 @@ async fn a_row_that_another_program_locks_makes_nobody_else_wait() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_became_a_standby_is_left_for_the_new_primary() {
-    let (old, new) = (Cluster::fast().await, Cluster::fast().await);
+    let (old, new) = (Cluster::fast(), Cluster::fast());
     let hosts = format!("127.0.0.1:{},127.0.0.1:{}", old.port, new.port);
     let url = old.url("postgres").replace(&format!("127.0.0.1:{}", old.port), &hosts);
     let schema = new_schema();
@@ -253,7 +253,7 @@ async fn a_server_that_became_a_standby_is_left_for_the_new_primary() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_hangs_does_not_hide_the_one_that_took_its_place() {
-    let (old, new) = (Cluster::fast().await, Cluster::fast().await);
+    let (old, new) = (Cluster::fast(), Cluster::fast());
     let hosts = format!("127.0.0.1:{},127.0.0.1:{}", old.port, new.port);
     let url = old.url("postgres").replace(&format!("127.0.0.1:{}", old.port), &hosts);
     let schema = new_schema();
