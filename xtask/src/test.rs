@@ -144,10 +144,13 @@ fn all_features() -> Step {
     )
 }
 
-/// A store's tests on a server; with `faults` the long ones too.
+/// The tests on a server, of a store and of a whole app; with `faults` the long ones too.
 fn server_tests(feature: &str, tests: &str, server: &Server, program: &Path, faults: bool) -> Step {
-    let features = format!("{feature},servers,testing");
-    let arguments = ["test", "--locked", "--package", "waxseal-store", "--no-fail-fast"];
+    let features = format!(
+        "waxseal-store/{feature},waxseal-store/servers,waxseal-store/testing,wizard/{feature},wizard/servers"
+    );
+    let packages = ["--package", "waxseal-store", "--package", "wizard"];
+    let arguments = [&["test", "--locked"][..], &packages, &["--no-fail-fast"]].concat();
     let arguments = [&arguments[..], &["--features", &features, "--test", tests]].concat();
     let mut step = step(&format!("tests on {}", server.name), &arguments);
     step.command.env(server.variable, program);

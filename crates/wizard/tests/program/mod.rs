@@ -105,6 +105,12 @@ impl Program {
         rest.split(',').next().unwrap().parse().unwrap()
     }
 
+    /// Where it says that it answers the operator.
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        let rest = self.heard.split("for the operator on http://").nth(1).expect("it said so");
+        rest.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     /// Sends it a signal: `INT`, `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let process = self.child.id().to_string();

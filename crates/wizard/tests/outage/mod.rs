@@ -1,0 +1,238 @@
+//! What visitors of a running wizard see while its session store is away, and afterwards.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::program::{Ended, Program, secret};
+
+/// What a page that asks no store may take, on a machine that has much else to do.
+const PROMPT: Duration = Duration::from_secs(1);
+/// A command's two seconds, and what comes on top on such a machine.
+const PATIENT: Duration = Duration::from_secs(5);
+/// When everything works again, counted from the store's return.
+const BACK: Duration = Duration::from_secs(5);
+
+pub(crate) const FORM: &str = "name=Merlin&magic_school=Camelot";
+
+/// A visitor who is signed in at a wizard of their own.
+pub(crate) struct Visitor {
+    program: Program,
+    cookie: String,
+    policy: Policy,
+}
+
+/// What is declared for pages with a session, of those that the settings know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// `store`: 503.
+    Refuse,
+    /// `store`, `--session-when-away anonymous`: who reads is a stranger.
+    Anonymous,
+    /// `mirrored`: who reads sees the copy.
+    Copies,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    text: String,
+    took: Duration,
+}
+
+impl Policy {
+    const ALL: [Self; 3] = [Self::Refuse, Self::Anonymous, Self::Copies];
+
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Refuse => &["--session-state=store"],
+            Self::Anonymous => &["--session-state=store", "--session-when-away=anonymous"],
+            Self::Copies => &["--session-state=mirrored"],
+        }
+    }
+}
+
+impl Answer {
+    pub(crate) fn shows(&self, words: &str) -> bool {
+        self.text.contains(words)
+    }
+
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let head = self.text.split("\r\n\r\n").next().unwrap_or_default();
+        head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    pub(crate) fn knows_merlin(&self) -> bool {
+        self.status == 200 && self.shows("<dd id=\"name\">Merlin</dd>")
+    }
+
+    pub(crate) fn is_a_strangers(&self) -> bool {
+        self.status == 200 && self.shows("We have not met yet")
+    }
+
+    /// The store is away, come again; and no cookie is touched.
+    #[track_caller]
+    pub(crate) fn assert_refused(&self) {
+        assert_eq!((self.status, self.field("retry-after")), (503, Some("5")), "{self:?}");
+        assert_eq!(self.field("set-cookie"), None, "{self:?}");
+    }
+
+    #[track_caller]
+    fn assert_prompt(&self) {
+        assert!(self.status == 200 && self.took < PROMPT, "{self:?}");
+        assert_eq!(self.field("set-cookie"), None, "{self:?}");
+    }
+}
+
+impl Visitor {
+    /// Starts a wizard over the store at `place`, and signs in there.
+    pub(crate) fn new(place: &str, policy: Policy) -> Self {
+        let variables = [("SECRET_KEY", &*secret()), ("WAXSEAL_SESSION_STORE", place)];
+        let arguments = [policy.arguments(), &["--port=0", "--admin-address=0"]].concat();
+        Self::at(Program::start(&variables, &arguments), policy)
+    }
+
+    /// Signs in at this wizard.
+    pub(crate) fn at(program: Program, policy: Policy) -> Self {
+        let mut visitor = Self { program, cookie: String::new(), policy };
+        let answer = visitor.post(FORM);
+        assert_eq!(answer.status, 303, "{answer:?}");
+        let cookie = answer.field("set-cookie").unwrap().split(';').next().unwrap();
+        cookie.clone_into(&mut visitor.cookie);
+        let answer = visitor.session_page();
+        assert!(answer.knows_merlin(), "{policy:?}: {answer:?}");
+        visitor
+    }
+
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    pub(crate) fn session_page(&self) -> Answer {
+        self.get("/wizard/success")
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        exchange(self.program.address(), &format!("GET {path}"), &self.cookie, "")
+    }
+
+    /// Sends the wizard's form, which signs in: the cookie of the answer is not kept.
+    pub(crate) fn post(&self, form: &str) -> Answer {
+        exchange(self.program.address(), "POST /wizard/create", &self.cookie, form)
+    }
+
+    pub(crate) fn ready(&self) -> Answer {
+        exchange(self.program.admin_address(), "GET /ready", "", "")
+    }
+
+    /// What needs no store is there at once, whoever asks.
+    pub(crate) fn assert_plain_pages(&self) {
+        for path in ["/", "/static/wizard.css"] {
+            self.get(path).assert_prompt();
+        }
+        let stranger = exchange(self.program.address(), "GET /wizard/success", "", "");
+        stranger.assert_prompt();
+        assert!(stranger.is_a_strangers(), "{stranger:?}");
+    }
+
+    /// One look at everything while the store is away.
+    fn see_outage(&self) {
+        self.assert_plain_pages();
+        let page = self.session_page();
+        match self.policy {
+            Policy::Refuse => page.assert_refused(),
+            Policy::Anonymous => assert!(page.is_a_strangers(), "{page:?}"),
+            Policy::Copies => assert!(page.knows_merlin(), "{page:?}"),
+        }
+        assert_eq!(page.field("set-cookie"), None, "{:?}: {page:?}", self.policy);
+        let form = self.post(FORM);
+        form.assert_refused();
+        let ready = self.ready();
+        assert_eq!(ready.status, 503, "{ready:?}");
+        for answer in [page, form, ready] {
+            assert!(answer.took < PATIENT, "{:?}: {answer:?}", self.policy);
+        }
+        self.assert_plain_pages();
+    }
+
+    /// Whether everything is as before the outage, for the session from then.
+    fn sees_all_well(&self) -> Result<(), Answer> {
+        let (page, ready) = (self.session_page(), self.ready());
+        if !page.knows_merlin() {
+            return Err(page);
+        }
+        if ready.status != 200 {
+            return Err(ready);
+        }
+        let form = self.post(FORM);
+        if form.status == 303 { Ok(()) } else { Err(form) }
+    }
+
+    /// Ends the wizard and returns all that it said.
+    pub(crate) fn end(self) -> Ended {
+        self.program.signal("TERM");
+        self.program.wait()
+    }
+}
+
+/// Takes the store away from visitors of every policy, for so long, and brings it back; what their wizards said.
+pub(crate) fn outage(place: &str, length: Duration, away: impl FnOnce(), back: impl FnOnce()) -> [String; 3] {
+    let mut visitors = Policy::ALL.map(|policy| Visitor::new(place, policy));
+    for visitor in &visitors {
+        visitor.assert_plain_pages();
+        assert_eq!(visitor.ready().status, 200, "{:?}", visitor.policy);
+    }
+    away();
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for visitor in &mut visitors {
+            scope.spawn(move || {
+                while start.elapsed() < length {
+                    visitor.see_outage();
+                    thread::sleep(Duration::from_millis(250));
+                }
+            });
+        }
+    });
+    back();
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for visitor in &mut visitors {
+            scope.spawn(move || {
+                while let Err(answer) = visitor.sees_all_well() {
+                    assert!(start.elapsed() < BACK, "{:?}: {answer:?}", visitor.policy);
+                    thread::sleep(Duration::from_millis(50));
+                }
+                assert!(start.elapsed() < BACK, "{:?}: {:?}", visitor.policy, start.elapsed());
+            });
+        }
+    });
+    visitors.map(|visitor| {
+        let policy = visitor.policy;
+        let said = visitor.end().said;
+        let line = "503 Service Unavailable: the session store does not answer; try again in some seconds: ";
+        assert!(said.contains(line), "{policy:?}: {said}");
+        said
+    })
+}
+
+fn exchange(address: SocketAddr, line: &str, cookie: &str, form: &str) -> Answer {
+    let start = Instant::now();
+    let mut stream = TcpStream::connect(address).unwrap();
+    // Far beyond what is asserted, so that it is the assertion that tells.
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let head = format!(
+        "{line} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nsec-fetch-site: same-origin\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\ncookie: {cookie}\r\n\r\n",
+        form.len()
+    );
+    stream.write_all((head + form).as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+    Answer { status, text, took: start.elapsed() }
+}
