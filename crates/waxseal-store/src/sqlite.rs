@@ -2,6 +2,7 @@
 
 mod error;
 mod file;
+mod log;
 mod options;
 mod readers;
 mod rows;
