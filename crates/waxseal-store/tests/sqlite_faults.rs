@@ -188,12 +188,16 @@ fn a_full_database_keeps_what_it_has_and_takes_more_when_there_is_room() {
     };
     insta::assert_snapshot!(error, @"no room for the session database; free disk space or allow it to be larger");
     assert!(keys.len() > 10 && keys.iter().all(|key| lives(&store, key)), "{} records", keys.len());
+    assert!(matches!(outage(wait(store.ready())), SqliteError::Full));
     assert_sound(&path);
 
     for key in &keys[..3] {
         assert!(wait(store.delete(key, NOW)).unwrap(), "what is full can be emptied");
     }
     create(&store, &large).unwrap();
+    for _ in 0..100 {
+        wait(store.ready()).unwrap();
+    }
     assert_sound(&path);
 }
 
