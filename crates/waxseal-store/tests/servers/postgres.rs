@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -156,6 +156,19 @@ impl Cluster {
         }
         self.settings.push("ssl=on".to_owned());
         Some(certificate)
+    }
+
+    /// Runs statements, a line each, as the superuser, while the server is stopped.
+    pub(crate) fn run_alone(&self, sql: &str) {
+        assert!(self.server.is_none(), "it is running");
+        let mut command = self.command("postgres");
+        command.arg("--single").arg("-D").arg(self.data()).arg("postgres");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+        let said = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&said.stderr);
+        assert!(!said.contains("ERROR"), "{said}");
     }
 
     /// SIGKILL to the server and each of its processes.

@@ -1,6 +1,6 @@
 //! A Redis of our own: on a free port of the loopback address, in a temporary folder, and ended with the test.
 
-use std::io::{Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -92,12 +92,18 @@ impl Server {
     }
 
     fn answers(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
-        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-        let mut answer = [0; 5];
-        let answered = stream.write_all(b"PING\r\n").and_then(|()| stream.read_exact(&mut answer));
         // Whoever wants a password is there as well; one that loads its file says so.
-        answered.is_ok() && matches!(&answer, b"+PONG" | b"-NOAU")
+        self.say("PING").is_ok_and(|answer| answer.starts_with("+PONG") || answer.starts_with("-NOAUTH"))
+    }
+
+    /// Says a command to the server, in one line, and returns its answer's first.
+    pub(crate) fn say(&self, command: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        writeln!(stream, "{command}\r")?;
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer)?;
+        Ok(answer)
     }
 
     fn log(&self) -> String {

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::program::{Ended, Program, secret};
+use crate::program::{Ended, Program, folder, secret};
 
 /// What a page that asks no store may take, on a machine that has much else to do.
 const PROMPT: Duration = Duration::from_secs(1);
@@ -16,7 +16,7 @@ const PATIENT: Duration = Duration::from_secs(5);
 /// When everything works again, counted from the store's return.
 const BACK: Duration = Duration::from_secs(5);
 
-pub(crate) const FORM: &str = "name=Merlin&magic_school=Camelot";
+const FORM: &str = "name=Merlin&magic_school=Camelot";
 
 /// A visitor who is signed in at a wizard of their own.
 pub(crate) struct Visitor {
@@ -91,21 +91,27 @@ impl Answer {
 impl Visitor {
     /// Starts a wizard over the store at `place`, and signs in there.
     pub(crate) fn new(place: &str, policy: Policy) -> Self {
-        let variables = [("SECRET_KEY", &*secret()), ("WAXSEAL_SESSION_STORE", place)];
-        let arguments = [policy.arguments(), &["--port=0", "--admin-address=0"]].concat();
-        Self::at(Program::start(&variables, &arguments), policy)
+        Self::under(&[], place, policy)
     }
 
-    /// Signs in at this wizard.
-    pub(crate) fn at(program: Program, policy: Policy) -> Self {
+    /// The same for a wizard that is started by a command.
+    pub(crate) fn under(under: &[&str], place: &str, policy: Policy) -> Self {
+        let variables = [("SECRET_KEY", &*secret()), ("WAXSEAL_SESSION_STORE", place)];
+        let arguments = [policy.arguments(), &["--port=0", "--admin-address=0"]].concat();
+        let mut program = Program::spawn_under(under, folder(), &variables, &arguments);
+        program.hear_address();
         let mut visitor = Self { program, cookie: String::new(), policy };
-        let answer = visitor.post(FORM);
-        assert_eq!(answer.status, 303, "{answer:?}");
-        let cookie = answer.field("set-cookie").unwrap().split(';').next().unwrap();
-        cookie.clone_into(&mut visitor.cookie);
+        visitor.cookie = visitor.sign_in();
         let answer = visitor.session_page();
         assert!(answer.knows_merlin(), "{policy:?}: {answer:?}");
         visitor
+    }
+
+    /// The cookie of a new session.
+    pub(crate) fn sign_in(&self) -> String {
+        let answer = exchange(self.program.address(), "POST /wizard/create", "", FORM);
+        assert_eq!(answer.status, 303, "{answer:?}");
+        answer.field("set-cookie").unwrap().split(';').next().unwrap().to_owned()
     }
 
     pub(crate) fn program(&self) -> &Program {
@@ -113,16 +119,17 @@ impl Visitor {
     }
 
     pub(crate) fn session_page(&self) -> Answer {
-        self.get("/wizard/success")
+        self.session_page_of(&self.cookie)
     }
 
-    pub(crate) fn get(&self, path: &str) -> Answer {
-        exchange(self.program.address(), &format!("GET {path}"), &self.cookie, "")
+    /// For whoever brings this cookie, or none.
+    pub(crate) fn session_page_of(&self, cookie: &str) -> Answer {
+        exchange(self.program.address(), "GET /wizard/success", cookie, "")
     }
 
-    /// Sends the wizard's form, which signs in: the cookie of the answer is not kept.
-    pub(crate) fn post(&self, form: &str) -> Answer {
-        exchange(self.program.address(), "POST /wizard/create", &self.cookie, form)
+    /// Sends the wizard's form, which signs in anew: the cookie of the answer is not kept.
+    pub(crate) fn post_form(&self) -> Answer {
+        exchange(self.program.address(), "POST /wizard/create", &self.cookie, FORM)
     }
 
     pub(crate) fn ready(&self) -> Answer {
@@ -132,9 +139,9 @@ impl Visitor {
     /// What needs no store is there at once, whoever asks.
     pub(crate) fn assert_plain_pages(&self) {
         for path in ["/", "/static/wizard.css"] {
-            self.get(path).assert_prompt();
+            exchange(self.program.address(), &format!("GET {path}"), &self.cookie, "").assert_prompt();
         }
-        let stranger = exchange(self.program.address(), "GET /wizard/success", "", "");
+        let stranger = self.session_page_of("");
         stranger.assert_prompt();
         assert!(stranger.is_a_strangers(), "{stranger:?}");
     }
@@ -149,7 +156,7 @@ impl Visitor {
             Policy::Copies => assert!(page.knows_merlin(), "{page:?}"),
         }
         assert_eq!(page.field("set-cookie"), None, "{:?}: {page:?}", self.policy);
-        let form = self.post(FORM);
+        let form = self.post_form();
         form.assert_refused();
         let ready = self.ready();
         assert_eq!(ready.status, 503, "{ready:?}");
@@ -168,7 +175,7 @@ impl Visitor {
         if ready.status != 200 {
             return Err(ready);
         }
-        let form = self.post(FORM);
+        let form = self.post_form();
         if form.status == 303 { Ok(()) } else { Err(form) }
     }
 
@@ -181,7 +188,7 @@ impl Visitor {
 
 /// Takes the store away from visitors of every policy, for so long, and brings it back; what their wizards said.
 pub(crate) fn outage(place: &str, length: Duration, away: impl FnOnce(), back: impl FnOnce()) -> [String; 3] {
-    let mut visitors = Policy::ALL.map(|policy| Visitor::new(place, policy));
+    let visitors = Policy::ALL.map(|policy| Visitor::new(place, policy));
     for visitor in &visitors {
         visitor.assert_plain_pages();
         assert_eq!(visitor.ready().status, 200, "{:?}", visitor.policy);
@@ -189,7 +196,7 @@ pub(crate) fn outage(place: &str, length: Duration, away: impl FnOnce(), back: i
     away();
     let start = Instant::now();
     thread::scope(|scope| {
-        for visitor in &mut visitors {
+        for visitor in &visitors {
             scope.spawn(move || {
                 while start.elapsed() < length {
                     visitor.see_outage();
@@ -201,7 +208,7 @@ pub(crate) fn outage(place: &str, length: Duration, away: impl FnOnce(), back: i
     back();
     let start = Instant::now();
     thread::scope(|scope| {
-        for visitor in &mut visitors {
+        for visitor in &visitors {
             scope.spawn(move || {
                 while let Err(answer) = visitor.sees_all_well() {
                     assert!(start.elapsed() < BACK, "{:?}: {answer:?}", visitor.policy);
