@@ -27,7 +27,7 @@ async fn the_postgres_store_conforms() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_postgres_store_conforms_behind_pgbouncer_in_transaction_mode() {
     let cluster = Cluster::fast();
-    match Bouncer::start(&cluster).await {
+    match Bouncer::start(&cluster) {
         Some(bouncer) => conforms(&cluster.url_at(bouncer.port, "postgres"), Pooler::Transaction).await,
         // The same statements without names, without what stands between.
         None => conforms(&cluster.url("postgres"), Pooler::Transaction).await,

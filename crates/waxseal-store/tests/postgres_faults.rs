@@ -265,3 +265,81 @@ async fn a_primary_that_hangs_does_not_hide_the_one_that_took_its_place() {
     let created = new.sql(&format!("SELECT count(*) FROM {schema}.sessions")).await;
     assert_eq!(created, ["30"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_fails_writes_that_need_room_and_nothing_else() {
+    let Some(cluster) = Cluster::with_a_small_disk(12 << 20, &["fsync=off"]) else { return };
+    cluster.sql(&format!("CREATE TABLESPACE small LOCATION '{}'", cluster.disk().display())).await;
+    cluster.sql("ALTER SYSTEM SET default_tablespace = small").await;
+    cluster.sql("SELECT pg_reload_conf()").await;
+    while cluster.sql("SHOW default_tablespace").await != ["small"] {}
+    let store = open(&cluster.url("postgres")).await;
+    let keys = keys(&store).await;
+    cluster.sql("CREATE TABLE filler AS SELECT generate_series(1, 100000)").await;
+    let large = record(&[7; 20_000]);
+    let mut count = 0;
+    let error = loop {
+        match store.create(&new_key(), &large, NOW).await {
+            Ok(_) => count += 1,
+            Err(error) => break error,
+        }
+        assert!(count < 2_000, "the disk never was full");
+    };
+    assert_eq!(PostgresStore::fault(&error), Fault::Outage, "{error}");
+    assert!(error.to_string().contains("No space left on device"), "{error}");
+    // Full, not out of reach: no breaker opens.
+    for _ in 0..20 {
+        let error = store.create(&new_key(), &large, NOW).await.unwrap_err();
+        assert!(!matches!(error, PostgresError::Unavailable(_)), "{error}");
+        assert_eq!(load(&store, &keys[0]).await.unwrap().sealed, b"x");
+    }
+    for key in &keys[1..] {
+        assert!(store.touch(key, Moment::MAX, NOW.after(TIMEOUT)).await.unwrap());
+    }
+    assert!(store.delete(&keys[9], NOW).await.unwrap(), "signing out needs no room");
+    cluster.sql("DROP TABLE filler").await;
+    is_back("full", &store).await;
+    assert_eq!(store.create(&new_key(), &large, NOW).await.unwrap(), Creation::Created);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_is_promoted_takes_over_with_all_that_was_acknowledged() {
+    let settings = ["synchronous_commit=on", "fsync=off"];
+    let mut primary = Cluster::start(&settings);
+    let Some(standby) = primary.standby(&settings) else { return };
+    primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'").await;
+    primary.sql("SELECT pg_reload_conf()").await;
+    while primary.sql("SELECT sync_state FROM pg_stat_replication").await != ["sync"] {}
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{}", primary.port, standby.port);
+    let url = primary.url("postgres").replace(&format!("127.0.0.1:{}", primary.port), &hosts);
+    let store = open(&url).await;
+    // The kill comes in the middle of writes.
+    let writers: Vec<_> = (0..4)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut acknowledged = Vec::new();
+                loop {
+                    let key = new_key();
+                    match store.create(&key, &record(b"x"), NOW).await {
+                        Ok(_) => acknowledged.push(key),
+                        Err(_) => return acknowledged,
+                    }
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    primary.kill();
+    let mut acknowledged = Vec::new();
+    for writer in writers {
+        acknowledged.extend(writer.await.unwrap());
+    }
+    assert!(acknowledged.len() > 20, "{} writes", acknowledged.len());
+    assert!(store.ready().await.is_err(), "a standby takes no writes");
+    standby.promote();
+    is_back("promoted", &store).await;
+    for key in &acknowledged {
+        assert_eq!(load(&store, key).await.unwrap().sealed, b"x", "acknowledged, and lost");
+    }
+}

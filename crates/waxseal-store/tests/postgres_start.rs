@@ -217,7 +217,7 @@ async fn what_synchronous_commit_promises_is_said_and_can_be_chosen() {
 #[tokio::test]
 async fn prepared_statements_behind_an_old_pooler_are_told_what_to_set() {
     let cluster = Cluster::fast();
-    let Some(bouncer) = Bouncer::start(&cluster).await else { return };
+    let Some(bouncer) = Bouncer::start(&cluster) else { return };
     let options = options(&cluster.url_at(bouncer.port, "postgres"));
     let once = patient().repeats(0).connections(1);
     let store = options.network(once).pooler(Pooler::PreparingTransaction).open().await.unwrap();

@@ -1,24 +1,19 @@
-//! PostgreSQL, and what stands before it, for the store's tests.
-#![allow(dead_code, reason = "each test program uses a part")]
+//! PostgreSQL for the store's tests.
+#![allow(dead_code, unused_imports, reason = "each test program uses a part")]
 
 #[path = "../servers/process.rs"]
 mod process;
 #[path = "../servers/postgres.rs"]
 mod server;
 
-use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use process::{Process, shell};
-use server::{START, somebody_else};
-use tempfile::TempDir;
 use tokio_postgres::NoTls;
 use waxseal_store::{NetworkOptions, PostgresOptions, PostgresStore};
 
 pub(crate) use process::free_port;
-pub(crate) use server::{Cluster, PASSWORD};
+pub(crate) use server::{Bouncer, Cluster, PASSWORD};
 
 impl Cluster {
     /// Options for a schema that no other store has, and for a machine that has much else to do.
@@ -39,47 +34,6 @@ impl Cluster {
             }
         }
         values
-    }
-}
-
-/// PgBouncer in transaction mode in front of a cluster.
-pub(crate) struct Bouncer {
-    _process: Process,
-    _folder: TempDir,
-    pub(crate) port: u16,
-}
-
-impl Bouncer {
-    /// None where it is not installed.
-    pub(crate) async fn start(cluster: &Cluster) -> Option<Self> {
-        let program =
-            ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].iter().find(|path| Path::new(path).exists())?;
-        let (folder, user, port) = (tempfile::tempdir().unwrap(), somebody_else(), free_port());
-        let users = folder.path().join("users");
-        fs::write(&users, format!("\"waxseal\" \"{PASSWORD}\"\n")).unwrap();
-        let config = folder.path().join("pgbouncer.ini");
-        let text = format!(
-            "[databases]\npostgres = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-             listen_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\n\
-             pool_mode = transaction\ndefault_pool_size = 4\nmax_client_conn = 500\n",
-            cluster.port,
-            users.display()
-        );
-        fs::write(&config, text).unwrap();
-        if let Some((user, group)) = user {
-            for path in [folder.path(), &users, &config] {
-                std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
-            }
-        }
-        let mut command = shell(Path::new(program), "KILL", user, folder.path());
-        command.arg(&config);
-        let bouncer = Self { _process: Process::start(command), _folder: folder, port };
-        let start = Instant::now();
-        while tokio_postgres::connect(&cluster.url_at(port, "postgres"), NoTls).await.is_err() {
-            assert!(start.elapsed() < START, "pgbouncer does not start");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Some(bouncer)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use super::process::{Process, User, as_user, free_port, shell, signal};
 
 pub(crate) const PASSWORD: &str = "fawkes@/:?#%";
 const ENCODED_PASSWORD: &str = "fawkes%40%2F%3A%3F%23%25";
-pub(crate) const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(60);
 
 pub(crate) struct Cluster {
     // Before the folder: it is dropped first.
@@ -22,6 +23,8 @@ pub(crate) struct Cluster {
     programs: PathBuf,
     user: User,
     settings: Vec<String>,
+    /// The server has a file system of this many bytes to itself, in the folder `disk`.
+    disk: Option<u32>,
     pub(crate) port: u16,
 }
 
@@ -39,20 +42,8 @@ impl Cluster {
     }
 
     fn new(settings: &[&str]) -> Self {
-        let programs = programs().expect(
-            "these tests need PostgreSQL's server: initdb and postgres on the PATH or in \
-             /usr/lib/postgresql; on Debian and Ubuntu, `apt-get install postgresql`",
-        );
-        let (folder, user) = (tempfile::tempdir().unwrap(), somebody_else());
-        let password = folder.path().join("password");
-        fs::File::create(&password).unwrap().write_all(PASSWORD.as_bytes()).unwrap();
-        if let Some((user, group)) = user {
-            for path in [folder.path(), &password] {
-                std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
-            }
-        }
-        let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
-        let cluster = Self { server: None, folder, programs, user, settings, port: 0 };
+        let cluster = Self::empty(settings);
+        let password = cluster.password_file();
         let output = cluster
             .command("initdb")
             .args([
@@ -70,6 +61,54 @@ impl Cluster {
             .unwrap();
         assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
         cluster
+    }
+
+    fn empty(settings: &[&str]) -> Self {
+        let programs = programs().expect(
+            "these tests need PostgreSQL's server: initdb and postgres on the PATH or in \
+             /usr/lib/postgresql; on Debian and Ubuntu, `apt-get install postgresql`",
+        );
+        let (folder, user) = (tempfile::tempdir().unwrap(), somebody_else());
+        if let Some((user, group)) = user {
+            std::os::unix::fs::chown(folder.path(), Some(user), Some(group)).unwrap();
+        }
+        let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
+        Self { server: None, folder, programs, user, settings, disk: None, port: 0 }
+    }
+
+    fn password_file(&self) -> PathBuf {
+        let password = self.folder.path().join("password");
+        fs::write(&password, PASSWORD).unwrap();
+        if let Some((user, group)) = self.user {
+            std::os::unix::fs::chown(&password, Some(user), Some(group)).unwrap();
+        }
+        password
+    }
+
+    /// A running standby of this server, which is to run with its `settings` too; `None` without `pg_basebackup`.
+    pub(crate) fn standby(&self, settings: &[&str]) -> Option<Self> {
+        let mut standby = Self::empty(settings);
+        let output = standby
+            .command("pg_basebackup")
+            .env("PGPASSWORD", PASSWORD)
+            .args(["-h", "127.0.0.1", "-U", "waxseal", "-p", &self.port.to_string()])
+            .args(["--checkpoint=fast", "--no-sync", "--write-recovery-conf", "-D"])
+            .arg(standby.data())
+            .output()
+            .ok()?;
+        assert!(output.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&output.stderr));
+        standby.run();
+        Some(standby)
+    }
+
+    /// Makes a standby a primary, as `pg_ctl promote` does.
+    pub(crate) fn promote(&self) {
+        let request = self.data().join("promote");
+        fs::write(&request, "").unwrap();
+        if let Some((user, group)) = self.user {
+            std::os::unix::fs::chown(&request, Some(user), Some(group)).unwrap();
+        }
+        signal("USR1", &[self.process().server]);
     }
 
     /// Starts the server, again after [`kill`](Self::kill) or [`stop`](Self::stop), on the same port.
@@ -202,7 +241,34 @@ impl Cluster {
     }
 
     fn shell(&self, program: &Path) -> Command {
-        shell(program, "QUIT", self.user, self.folder.path())
+        let Some(bytes) = self.disk else { return shell(program, "QUIT", self.user, self.folder.path()) };
+        // In a part of the system's tree that nobody else sees, and that goes with the server.
+        let mut command = shell(Path::new("unshare"), "QUIT", None, self.folder.path());
+        let (user, group) = self.user.expect("only the superuser may mount");
+        let script = format!(
+            "mkdir -p disk && mount -t tmpfs -o size={bytes},uid={user},gid={group},mode=700 tmpfs disk && \
+             exec setpriv --reuid={user} --regid={group} --clear-groups \"$0\" \"$@\""
+        );
+        command.args(["--mount", "sh", "-c", &script]).arg(program);
+        command
+    }
+
+    /// A running server with a disk of its own of so many bytes beside the one that it has its files on; what is made in
+    /// tablespace `small` lies there. `None` where this may not be.
+    pub(crate) fn with_a_small_disk(bytes: u32, settings: &[&str]) -> Option<Self> {
+        let may = Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
+        if somebody_else().is_none() || !may.is_ok_and(|output| output.status.success()) {
+            return None;
+        }
+        let mut cluster = Self::new(settings);
+        cluster.disk = Some(bytes);
+        cluster.run();
+        Some(cluster)
+    }
+
+    /// Where the server has its small disk.
+    pub(crate) fn disk(&self) -> PathBuf {
+        self.folder.path().join("disk")
     }
 
     fn data(&self) -> PathBuf {
@@ -223,10 +289,52 @@ impl Drop for Cluster {
     }
 }
 
+/// PgBouncer in transaction mode in front of a cluster.
+pub(crate) struct Bouncer {
+    _process: Process,
+    _folder: TempDir,
+    pub(crate) port: u16,
+}
+
+impl Bouncer {
+    /// None where it is not installed.
+    pub(crate) fn start(cluster: &Cluster) -> Option<Self> {
+        let program =
+            ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].iter().find(|path| Path::new(path).exists())?;
+        let (folder, user, port) = (tempfile::tempdir().unwrap(), somebody_else(), free_port());
+        let users = folder.path().join("users");
+        fs::write(&users, format!("\"waxseal\" \"{PASSWORD}\"\n")).unwrap();
+        let config = folder.path().join("pgbouncer.ini");
+        let text = format!(
+            "[databases]\npostgres = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\n\
+             pool_mode = transaction\ndefault_pool_size = 4\nmax_client_conn = 500\nserver_login_retry = 1\n",
+            cluster.port,
+            users.display()
+        );
+        fs::write(&config, text).unwrap();
+        if let Some((user, group)) = user {
+            for path in [folder.path(), &users, &config] {
+                std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
+            }
+        }
+        let mut command = shell(Path::new(program), "KILL", user, folder.path());
+        command.arg(&config);
+        let bouncer = Self { _process: Process::start(command), _folder: folder, port };
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(start.elapsed() < START, "pgbouncer does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(bouncer)
+    }
+}
+
 /// The folder with the server's programs: that of `POSTGRES_INITDB`, or else the newest version's.
 fn programs() -> Option<PathBuf> {
     if let Some(initdb) = std::env::var_os("POSTGRES_INITDB") {
-        return Path::new(&initdb).parent().map(Path::to_owned);
+        // Where the others are, if this is a link.
+        return fs::canonicalize(initdb).ok()?.parent().map(Path::to_owned);
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
@@ -243,7 +351,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// Whom to run the server as, if we are root: it refuses to run as root.
-pub(crate) fn somebody_else() -> User {
+fn somebody_else() -> User {
     let id = |arguments: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(arguments).output().ok()?;
         String::from_utf8(output.stdout).ok()?.trim().parse().ok()
