@@ -10,13 +10,12 @@ mod program;
 #[allow(dead_code, reason = "the store's tests use the rest")]
 mod server;
 
-use std::cell::RefCell;
-use std::time::Duration;
-
-use outage::outage;
+use outage::{LONG, SHORT, outage};
 use process::free_port;
 use program::refused_store;
-use server::Cluster;
+use server::{Bouncer, Cluster};
+use std::cell::RefCell;
+use std::time::Duration;
 
 fn hangs(length: Duration) {
     let cluster = Cluster::start(&[]);
@@ -34,24 +33,33 @@ fn is_killed(length: Duration) {
 
 #[test]
 fn a_server_that_hangs_is_an_outage_as_declared() {
-    hangs(Duration::from_secs(3));
+    hangs(SHORT);
 }
 
 #[test]
 fn a_server_that_is_killed_is_an_outage_as_declared() {
-    is_killed(Duration::from_secs(3));
+    is_killed(SHORT);
+}
+
+/// The pooler's connections stay while those behind it are gone. It asks for new ones every `server_login_retry`.
+#[test]
+fn a_server_that_is_killed_behind_pgbouncer_is_an_outage_as_declared() {
+    let cluster = RefCell::new(Cluster::start(&[]));
+    let Some(bouncer) = Bouncer::start(&cluster.borrow()) else { return };
+    let url = cluster.borrow().url_at(bouncer.port, "postgres") + "&pooler=transaction";
+    outage(&url, SHORT, || cluster.borrow_mut().kill(), || cluster.borrow_mut().run());
 }
 
 #[test]
 #[ignore = "takes half a minute"]
 fn a_server_that_hangs_for_half_a_minute_is_an_outage_as_declared() {
-    hangs(Duration::from_secs(30));
+    hangs(LONG);
 }
 
 #[test]
 #[ignore = "takes half a minute"]
 fn a_server_that_is_gone_for_half_a_minute_is_an_outage_as_declared() {
-    is_killed(Duration::from_secs(30));
+    is_killed(LONG);
 }
 
 #[test]

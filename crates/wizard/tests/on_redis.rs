@@ -12,7 +12,7 @@ mod server;
 
 use std::time::Duration;
 
-use outage::outage;
+use outage::{LONG, Policy, SHORT, Visitor, outage};
 use process::free_port;
 use program::refused_store;
 use server::Server;
@@ -30,24 +30,53 @@ fn is_killed(length: Duration) {
 
 #[test]
 fn a_server_that_stands_still_is_an_outage_as_declared() {
-    stands_still(Duration::from_secs(3));
+    stands_still(SHORT);
 }
 
 #[test]
 fn a_server_that_is_killed_is_an_outage_as_declared() {
-    is_killed(Duration::from_secs(3));
+    is_killed(SHORT);
 }
 
 #[test]
 #[ignore = "takes half a minute"]
 fn a_server_that_stands_still_for_half_a_minute_is_an_outage_as_declared() {
-    stands_still(Duration::from_secs(30));
+    stands_still(LONG);
 }
 
 #[test]
 #[ignore = "takes half a minute"]
 fn a_server_that_is_gone_for_half_a_minute_is_an_outage_as_declared() {
-    is_killed(Duration::from_secs(30));
+    is_killed(LONG);
+}
+
+#[test]
+fn a_server_without_memory_left_stops_forms_and_still_signs_out() {
+    let server = Server::start(&[]);
+    let visitors = [Policy::Refuse, Policy::Copies].map(|policy| Visitor::new(&server.url(), policy));
+    let limit = |limit| assert_eq!(server.say(&format!("CONFIG SET maxmemory {limit}")).unwrap(), "+OK\r\n");
+    limit("1mb");
+    for visitor in &visitors {
+        visitor.post_form().assert_refused();
+        let page = visitor.session_page();
+        assert!(page.knows_merlin(), "{page:?}");
+        visitor.assert_plain_pages();
+        let ready = visitor.ready();
+        assert!(ready.status == 503 && ready.shows("has no memory left; raise `maxmemory`"), "{ready:?}");
+    }
+    limit("0");
+    for visitor in &visitors {
+        assert_eq!(visitor.ready().status, 200);
+        let leaver = visitor.sign_in();
+        limit("1mb");
+        visitor.sign_out(&leaver);
+        assert!(visitor.session_page_of(&leaver).is_a_strangers());
+        limit("0");
+        assert!(visitor.session_page().knows_merlin() && visitor.post_form().status == 303);
+    }
+    for said in visitors.map(|visitor| visitor.end().said) {
+        assert!(said.contains("the Redis server has no memory left; raise `maxmemory`"), "{said}");
+    }
 }
 
 #[test]

@@ -18,6 +18,10 @@ const BACK: Duration = Duration::from_secs(5);
 
 const FORM: &str = "name=Merlin&magic_school=Camelot";
 
+/// How long stores are away, everyday and in full.
+pub(crate) const SHORT: Duration = Duration::from_secs(3);
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+
 /// A visitor who is signed in at a wizard of their own.
 pub(crate) struct Visitor {
     program: Program,
@@ -130,6 +134,12 @@ impl Visitor {
     /// Sends the wizard's form, which signs in anew: the cookie of the answer is not kept.
     pub(crate) fn post_form(&self) -> Answer {
         exchange(self.program.address(), "POST /wizard/create", &self.cookie, FORM)
+    }
+
+    /// Ends the session of this cookie.
+    pub(crate) fn sign_out(&self, cookie: &str) {
+        let answer = exchange(self.program.address(), "POST /wizard/start-over", cookie, "");
+        assert_eq!(answer.status, 303, "{answer:?}");
     }
 
     pub(crate) fn ready(&self) -> Answer {
