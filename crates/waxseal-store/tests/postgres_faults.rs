@@ -292,6 +292,7 @@ async fn a_full_disk_fails_writes_that_need_room_and_nothing_else() {
         let error = store.create(&new_key(), &large, NOW).await.unwrap_err();
         assert!(!matches!(error, PostgresError::Unavailable(_)), "{error}");
         assert_eq!(load(&store, &keys[0]).await.unwrap().sealed, b"x");
+        store.ready().await.unwrap();
     }
     for key in &keys[1..] {
         assert!(store.touch(key, Moment::MAX, NOW.after(TIMEOUT)).await.unwrap());

@@ -39,6 +39,8 @@ pub(crate) enum Policy {
     Anonymous,
     /// `mirrored`: who reads sees the copy.
     Copies,
+    /// `mirrored` without a grace: 503.
+    NoCopies,
 }
 
 /// An answer, read whole.
@@ -50,13 +52,14 @@ pub(crate) struct Answer {
 }
 
 impl Policy {
-    const ALL: [Self; 3] = [Self::Refuse, Self::Anonymous, Self::Copies];
+    const ALL: [Self; 4] = [Self::Refuse, Self::Anonymous, Self::Copies, Self::NoCopies];
 
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Refuse => &["--session-state=store"],
             Self::Anonymous => &["--session-state=store", "--session-when-away=anonymous"],
             Self::Copies => &["--session-state=mirrored"],
+            Self::NoCopies => &["--session-state=mirrored", "--session-freshness=0", "--session-grace=0"],
         }
     }
 }
@@ -162,7 +165,7 @@ impl Visitor {
         self.assert_plain_pages();
         let page = self.session_page();
         match self.policy {
-            Policy::Refuse => page.assert_refused(),
+            Policy::Refuse | Policy::NoCopies => page.assert_refused(),
             Policy::Anonymous => assert!(page.is_a_strangers(), "{page:?}"),
             Policy::Copies => assert!(page.knows_merlin(), "{page:?}"),
         }
@@ -199,7 +202,7 @@ impl Visitor {
 
 /// Takes the store away from visitors of every policy, for so long, and brings it back; what their wizards said.
 #[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
-pub(crate) fn outage(place: &str, length: Duration, away: impl FnOnce(), back: impl FnOnce()) -> [String; 3] {
+pub(crate) fn outage(place: &str, length: Duration, away: impl FnOnce(), back: impl FnOnce()) -> [String; 4] {
     let visitors = Policy::ALL.map(|policy| Visitor::new(place, policy));
     for visitor in &visitors {
         visitor.assert_plain_pages();
