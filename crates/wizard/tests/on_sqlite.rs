@@ -173,21 +173,26 @@ fn a_file_that_may_only_be_read_stops_forms_alone_and_is_refused_at_start() {
     assert!(said.contains(read_only), "{said}");
 }
 
-/// A disk of the app's own, which goes with it: in a part of the system's tree that nobody else sees.
+/// Runs the wizard with a disk of its own, in the folder `disk`, of so many bytes: in a part of the system's tree that
+/// nobody else sees, and that goes with it. `None` where not everybody may have such a part.
+#[cfg(target_os = "linux")]
+fn with_a_disk(bytes: u32) -> Option<[String; 6]> {
+    let under = |then: &str| {
+        let script = format!("mkdir disk && mount -t tmpfs -o size={bytes} tmpfs disk && {then}");
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", &script].map(str::to_owned)
+    };
+    let [unshare, arguments @ ..] = under("true");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let may = Command::new(unshare).args(arguments).current_dir(&elsewhere).output();
+    may.is_ok_and(|output| output.status.success()).then(|| under(r#"exec "$0" "$@""#))
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_stops_forms_alone_until_there_is_room() {
-    const UNDER: [&str; 6] = ["unshare", "--map-root-user", "--mount", "sh", "-c", ""];
-    let script = |then: &str| format!("mkdir -p disk && mount -t tmpfs -o size=2m tmpfs disk && {then}");
-    let under = |script| [&UNDER[..5], &[script]].concat();
-    let (try_out, run) = (script("true"), script(r#"exec "$0" "$@""#));
-    let command = under(&*try_out);
-    let elsewhere = tempfile::tempdir().unwrap();
-    let may = Command::new(command[0]).args(&command[1..]).current_dir(&elsewhere).output();
-    if !may.is_ok_and(|output| output.status.success()) {
-        return; // Where not everybody may have such a part.
-    }
-    let visitor = Visitor::under(&under(&*run), "sqlite:disk/sessions.db", Policy::Refuse);
+    let Some(under) = with_a_disk(2 << 20) else { return };
+    let under = under.each_ref().map(String::as_str);
+    let visitor = Visitor::under(&under, "sqlite:disk/sessions.db", Policy::Refuse);
     let program = visitor.program();
     // As the app sees it.
     let folder = program.folder().strip_prefix("/").unwrap();
@@ -203,12 +208,24 @@ fn a_full_disk_stops_forms_alone_until_there_is_room() {
     assert_eq!(visitor.ready().status, 503);
     fs::remove_file(&ballast).unwrap();
     assert_back(&visitor);
+    let elsewhere = tempfile::tempdir().unwrap();
     for name in ["sessions.db", "sessions.db-wal"] {
         fs::copy(disk.join(name), elsewhere.path().join(name)).unwrap();
     }
     assert_sound(&elsewhere.path().join("sessions.db"));
     let said = visitor.end().said;
     assert!(said.contains("no room for the session database; free disk space"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_too_small_is_refused_at_start() {
+    let Some(under) = with_a_disk(8 << 10) else { return };
+    let under = under.each_ref().map(String::as_str);
+    let variables = [("SECRET_KEY", &*secret()), ("WAXSEAL_SESSION_STORE", "sqlite:disk/sessions.db")];
+    let arguments = ["--port=0", "--session-state=store"];
+    let said = Program::spawn_under(&under, folder(), &variables, &arguments).wait().said;
+    assert!(why_not(&said).starts_with("no room for the session database; free disk space"), "{said}");
 }
 
 #[test]
