@@ -232,8 +232,8 @@ fn a_file_that_is_replaced_is_noticed_and_so_is_its_return() {
 #[test]
 fn a_backup_that_is_moved_to_the_files_place_is_taken_as_it_is() {
     let (_folder, path) = folder();
-    let stores = [SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap()];
-    let [store, other] = &stores;
+    let stores = [(); 3].map(|()| SqliteStore::open(&path).unwrap());
+    let [store, other, idle] = &stores;
     let fill = |count, byte| -> Vec<_> {
         (0..count).map(|_| create(store, &record(&[byte; 900])).unwrap()).collect()
     };
@@ -250,6 +250,8 @@ fn a_backup_that_is_moved_to_the_files_place_is_taken_as_it_is() {
     }
     assert!(lives(other, &late[0]));
     fs::rename(&backup, &path).unwrap();
+    // One that has not read so far opens what is there now.
+    assert!(lives(idle, &early[0]) && !lives(idle, &late[0]));
 
     let newest = create(store, &record(b"x")).unwrap();
     // The other one has the former file open, and knows better with its next write.
