@@ -15,7 +15,8 @@ pub(crate) struct Options {
     /// The everyday part: no documentation, no browser, no features that are off by default
     #[arg(long)]
     fast: bool,
-    /// Also the long tests: kills by the dozen, races by the thousand, a cluster under load; some ten minutes
+    /// Also the long tests: kills by the dozen, races by the thousand, a cluster under load, an app without its store; a
+    /// quarter of an hour beside building
     #[arg(long, conflicts_with = "fast")]
     faults: bool,
 }
