@@ -50,7 +50,9 @@ pub(crate) struct Server {
     pub(crate) programs: &'static [&'static str],
     /// A folder with one for each version, which has the program in `bin`: where Debian keeps what is not on the PATH.
     pub(crate) versions: Option<&'static str>,
-    /// The Debian packages that have it, and what its tests can do with besides.
+    /// Programs without which some of its tests do nothing.
+    pub(crate) besides: &'static [&'static str],
+    /// The Debian packages that have all of them.
     pub(crate) packages: &'static [&'static str],
     /// Where the tests look for the program's path.
     pub(crate) variable: &'static str,
@@ -64,12 +66,14 @@ impl Server {
     /// A sentence that says what to install, if it is missing and stays so.
     pub(crate) fn find(&self) -> Result<PathBuf, String> {
         let find = || self.programs.iter().find_map(working).or_else(|| self.newest());
-        if let Some(program) = find() {
-            return Ok(program);
+        let missing = || -> Vec<_> { self.besides.iter().copied().filter(|name| !is_there(name)).collect() };
+        if find().is_none() || !missing().is_empty() {
+            install(self.packages, &format!("the tests of {}", self.name));
         }
-        if install(self.packages, &format!("the tests of {}", self.name))
-            && let Some(program) = find()
-        {
+        if let Some(program) = find() {
+            for name in missing() {
+                eprintln!("\n!!! Some tests of {} do nothing: there is no {name}", self.name);
+            }
             return Ok(program);
         }
         let mut advice = format!("it needs {} on the PATH.", self.programs.join(" or "));
@@ -105,6 +109,11 @@ fn on_path(name: impl AsRef<OsStr>) -> Option<PathBuf> {
     let name = Path::new(name.as_ref());
     // Joining an absolute path replaces what stood before it.
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+/// On the PATH, or where Debian has what only the superuser starts.
+fn is_there(name: &str) -> bool {
+    on_path(name).is_some() || Path::new("/usr/sbin").join(name).is_file()
 }
 
 /// Debian's names, or Ubuntu's, where they bring the snap.

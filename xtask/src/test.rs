@@ -15,7 +15,8 @@ pub(crate) struct Options {
     /// The everyday part: no documentation, no browser, no features that are off by default
     #[arg(long)]
     fast: bool,
-    /// Also the long tests: kills by the dozen, races by the thousand, a cluster under load; some ten minutes
+    /// Also the long tests: kills by the dozen, races by the thousand, a cluster under load, an app without its store; a
+    /// quarter of an hour beside building
     #[arg(long, conflicts_with = "fast")]
     faults: bool,
 }
@@ -29,7 +30,8 @@ const SERVERS: [(&str, &str, Server); 2] = [
             name: "Redis",
             programs: &["redis-server", "valkey-server"],
             versions: None,
-            packages: &["redis-server"],
+            besides: &["openssl"],
+            packages: &["redis-server", "openssl"],
             variable: "REDIS_SERVER",
         },
     ),
@@ -40,7 +42,8 @@ const SERVERS: [(&str, &str, Server); 2] = [
             name: "PostgreSQL",
             programs: &["initdb"],
             versions: Some("/usr/lib/postgresql"),
-            packages: &["postgresql", "pgbouncer"],
+            besides: &["pgbouncer", "openssl"],
+            packages: &["postgresql", "pgbouncer", "openssl"],
             variable: "POSTGRES_INITDB",
         },
     ),
@@ -144,10 +147,13 @@ fn all_features() -> Step {
     )
 }
 
-/// A store's tests on a server; with `faults` the long ones too.
+/// The tests on a server, of a store and of a whole app; with `faults` the long ones too.
 fn server_tests(feature: &str, tests: &str, server: &Server, program: &Path, faults: bool) -> Step {
-    let features = format!("{feature},servers,testing");
-    let arguments = ["test", "--locked", "--package", "waxseal-store", "--no-fail-fast"];
+    let features = format!(
+        "waxseal-store/{feature},waxseal-store/servers,waxseal-store/testing,wizard/{feature},wizard/servers"
+    );
+    let packages = ["--package", "waxseal-store", "--package", "wizard"];
+    let arguments = [&["test", "--locked"][..], &packages, &["--no-fail-fast"]].concat();
     let arguments = [&arguments[..], &["--features", &features, "--test", tests]].concat();
     let mut step = step(&format!("tests on {}", server.name), &arguments);
     step.command.env(server.variable, program);
@@ -159,9 +165,12 @@ fn server_tests(feature: &str, tests: &str, server: &Server, program: &Path, fau
 }
 
 fn long_tests() -> Step {
-    let features = "sqlite,testing";
-    let arguments = ["test", "--locked", "--package", "waxseal-store", "--features", features, "--release"];
-    let tests = ["--test", "sqlite_*", "--test", "states_*", "--", "--ignored"];
+    let features = "waxseal-store/sqlite,waxseal-store/testing";
+    let packages = ["--package", "waxseal-store", "--package", "wizard"];
+    let arguments =
+        [&["test", "--locked"][..], &packages, &["--no-fail-fast", "--features", features]].concat();
+    let tests =
+        ["--test", "sqlite_*", "--test", "states_*", "--test", "on_sqlite", "--release", "--", "--ignored"];
     step("tests on SQLite, long", &[&arguments[..], &tests].concat())
 }
 

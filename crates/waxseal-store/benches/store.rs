@@ -270,7 +270,7 @@ mod postgres {
 
     fn start(size: usize) -> Server {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let cluster = runtime.block_on(Cluster::start(&["shared_buffers=1GB", "max_wal_size=3GB"]));
+        let cluster = Cluster::start(&["shared_buffers=1GB", "max_wal_size=3GB"]);
         let stores = [SynchronousCommit::Off, SynchronousCommit::On].map(|commit| open(&cluster, commit, 8));
         let keys = runtime.block_on(fill(&cluster, size));
         let filled =

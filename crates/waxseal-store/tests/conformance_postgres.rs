@@ -20,14 +20,14 @@ async fn conforms(url: &str, pooler: Pooler) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_postgres_store_conforms() {
-    let cluster = Cluster::fast().await;
+    let cluster = Cluster::fast();
     conforms(&cluster.url("postgres"), Pooler::None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_postgres_store_conforms_behind_pgbouncer_in_transaction_mode() {
-    let cluster = Cluster::fast().await;
-    match Bouncer::start(&cluster).await {
+    let cluster = Cluster::fast();
+    match Bouncer::start(&cluster) {
         Some(bouncer) => conforms(&cluster.url_at(bouncer.port, "postgres"), Pooler::Transaction).await,
         // The same statements without names, without what stands between.
         None => conforms(&cluster.url("postgres"), Pooler::Transaction).await,

@@ -89,7 +89,7 @@ async fn keys(store: &PostgresStore) -> Vec<RecordKey> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_network_does_calls_end_in_time_and_the_pool_recovers() {
-    let cluster = Cluster::fast().await;
+    let cluster = Cluster::fast();
     let proxy = Proxy::start(cluster.port).await;
     let store = open(&cluster.url_at(proxy.port, "postgres")).await;
     let keys = keys(&store).await;
@@ -120,7 +120,7 @@ async fn whatever_a_network_does_calls_end_in_time_and_the_pool_recovers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_hangs_or_is_gone_is_an_outage_and_over_when_it_is_back() {
-    let mut cluster = Cluster::start(&["synchronous_commit=on"]).await;
+    let mut cluster = Cluster::start(&["synchronous_commit=on"]);
     let store = open(&cluster.url("postgres")).await;
     let keys = keys(&store).await;
 
@@ -142,12 +142,12 @@ async fn a_server_that_hangs_or_is_gone_is_an_outage_and_over_when_it_is_back() 
     cluster.stop();
     assert_eq!(many_calls("stopped", &store, &keys).await, 60);
     assert!(store.ready().await.is_err());
-    cluster.run().await;
+    cluster.run();
     is_back("stopped", &store).await;
 
     cluster.kill();
     assert_eq!(many_calls("killed", &store, &keys).await, 60);
-    cluster.run().await;
+    cluster.run();
     is_back("killed", &store).await;
     for key in &keys {
         assert_eq!(load(&store, key).await.unwrap().sealed, b"x");
@@ -156,7 +156,7 @@ async fn a_server_that_hangs_or_is_gone_is_an_outage_and_over_when_it_is_back() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_synchronous_standby_writes_wait_and_reads_and_notes_of_activity_do_not() {
-    let cluster = Cluster::start(&["synchronous_commit=on"]).await;
+    let cluster = Cluster::start(&["synchronous_commit=on"]);
     let store = open(&cluster.url("postgres")).await;
     let keys = keys(&store).await;
     cluster.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
@@ -176,7 +176,7 @@ async fn without_its_synchronous_standby_writes_wait_and_reads_and_notes_of_acti
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_a_connection_left_serves_those_who_have_one() {
-    let cluster = Cluster::start(&["fsync=off", "max_connections=10"]).await;
+    let cluster = Cluster::start(&["fsync=off", "max_connections=10"]);
     let store = open(&cluster.url("postgres")).await;
     let keys = keys(&store).await;
     let mut others = Vec::new();
@@ -193,7 +193,7 @@ async fn a_server_without_a_connection_left_serves_those_who_have_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_another_program_locks_makes_nobody_else_wait() {
-    let cluster = Cluster::fast().await;
+    let cluster = Cluster::fast();
     let schema = new_schema();
     let options = PostgresStore::options(&cluster.url("postgres")).schema(&schema);
     let store = options.network(network().connections(2)).open().await.unwrap();
@@ -224,7 +224,7 @@ async fn a_row_that_another_program_locks_makes_nobody_else_wait() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_became_a_standby_is_left_for_the_new_primary() {
-    let (old, new) = (Cluster::fast().await, Cluster::fast().await);
+    let (old, new) = (Cluster::fast(), Cluster::fast());
     let hosts = format!("127.0.0.1:{},127.0.0.1:{}", old.port, new.port);
     let url = old.url("postgres").replace(&format!("127.0.0.1:{}", old.port), &hosts);
     let schema = new_schema();
@@ -253,7 +253,7 @@ async fn a_server_that_became_a_standby_is_left_for_the_new_primary() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_hangs_does_not_hide_the_one_that_took_its_place() {
-    let (old, new) = (Cluster::fast().await, Cluster::fast().await);
+    let (old, new) = (Cluster::fast(), Cluster::fast());
     let hosts = format!("127.0.0.1:{},127.0.0.1:{}", old.port, new.port);
     let url = old.url("postgres").replace(&format!("127.0.0.1:{}", old.port), &hosts);
     let schema = new_schema();
@@ -264,4 +264,83 @@ async fn a_primary_that_hangs_does_not_hide_the_one_that_took_its_place() {
     is_back("the new one", &store).await;
     let created = new.sql(&format!("SELECT count(*) FROM {schema}.sessions")).await;
     assert_eq!(created, ["30"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_fails_writes_that_need_room_and_nothing_else() {
+    let Some(cluster) = Cluster::with_a_small_disk(12 << 20, &["fsync=off"]) else { return };
+    cluster.sql(&format!("CREATE TABLESPACE small LOCATION '{}'", cluster.disk().display())).await;
+    cluster.sql("ALTER SYSTEM SET default_tablespace = small").await;
+    cluster.sql("SELECT pg_reload_conf()").await;
+    while cluster.sql("SHOW default_tablespace").await != ["small"] {}
+    let store = open(&cluster.url("postgres")).await;
+    let keys = keys(&store).await;
+    cluster.sql("CREATE TABLE filler AS SELECT generate_series(1, 100000)").await;
+    let large = record(&[7; 20_000]);
+    let mut count = 0;
+    let error = loop {
+        match store.create(&new_key(), &large, NOW).await {
+            Ok(_) => count += 1,
+            Err(error) => break error,
+        }
+        assert!(count < 2_000, "the disk never was full");
+    };
+    assert_eq!(PostgresStore::fault(&error), Fault::Outage, "{error}");
+    assert!(error.to_string().contains("No space left on device"), "{error}");
+    // Full, not out of reach: no breaker opens.
+    for _ in 0..20 {
+        let error = store.create(&new_key(), &large, NOW).await.unwrap_err();
+        assert!(!matches!(error, PostgresError::Unavailable(_)), "{error}");
+        assert_eq!(load(&store, &keys[0]).await.unwrap().sealed, b"x");
+        store.ready().await.unwrap();
+    }
+    for key in &keys[1..] {
+        assert!(store.touch(key, Moment::MAX, NOW.after(TIMEOUT)).await.unwrap());
+    }
+    assert!(store.delete(&keys[9], NOW).await.unwrap(), "signing out needs no room");
+    cluster.sql("DROP TABLE filler").await;
+    is_back("full", &store).await;
+    assert_eq!(store.create(&new_key(), &large, NOW).await.unwrap(), Creation::Created);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_is_promoted_takes_over_with_all_that_was_acknowledged() {
+    let settings = ["synchronous_commit=on", "fsync=off"];
+    let mut primary = Cluster::start(&settings);
+    let Some(standby) = primary.standby(&settings) else { return };
+    primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'").await;
+    primary.sql("SELECT pg_reload_conf()").await;
+    while primary.sql("SELECT sync_state FROM pg_stat_replication").await != ["sync"] {}
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{}", primary.port, standby.port);
+    let url = primary.url("postgres").replace(&format!("127.0.0.1:{}", primary.port), &hosts);
+    let store = open(&url).await;
+    // The kill comes in the middle of writes.
+    let writers: Vec<_> = (0..4)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut acknowledged = Vec::new();
+                loop {
+                    let key = new_key();
+                    match store.create(&key, &record(b"x"), NOW).await {
+                        Ok(_) => acknowledged.push(key),
+                        Err(_) => return acknowledged,
+                    }
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    primary.kill();
+    let mut acknowledged = Vec::new();
+    for writer in writers {
+        acknowledged.extend(writer.await.unwrap());
+    }
+    assert!(acknowledged.len() > 20, "{} writes", acknowledged.len());
+    assert!(store.ready().await.is_err(), "a standby takes no writes");
+    standby.promote();
+    is_back("promoted", &store).await;
+    for key in &acknowledged {
+        assert_eq!(load(&store, key).await.unwrap().sealed, b"x", "acknowledged, and lost");
+    }
 }

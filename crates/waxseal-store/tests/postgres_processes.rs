@@ -58,7 +58,7 @@ async fn increment(store: &PostgresStore, key: &RecordKey, client: u64, times: u
 
 async fn three_processes(clients: u64, times: u64) {
     const PROCESSES: u64 = 3;
-    let cluster = Cluster::fast().await;
+    let cluster = Cluster::fast();
     let schema = new_schema();
     let options = cluster.options().schema(&schema);
     let (store, key) = (options.open().await.unwrap(), new_key());
@@ -115,7 +115,7 @@ async fn write(store: PostgresStore, acknowledged: Arc<Mutex<Acknowledged>>) {
 
 async fn kill_the_server(rounds: usize) {
     const EACH: usize = 500;
-    let mut cluster = Cluster::start(&["synchronous_commit=on"]).await;
+    let mut cluster = Cluster::start(&["synchronous_commit=on"]);
     let options = cluster.options();
     let acknowledged = Arc::new(Mutex::new(Acknowledged::default()));
     let count = || {
@@ -134,7 +134,7 @@ async fn kill_the_server(rounds: usize) {
         for writer in writers {
             writer.await.unwrap();
         }
-        cluster.run().await;
+        cluster.run();
         let store = options.clone().open().await.unwrap();
         let (updated, ended) = {
             let acknowledged = acknowledged.lock().unwrap();

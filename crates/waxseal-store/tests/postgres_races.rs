@@ -23,7 +23,7 @@ struct Table {
 
 impl Table {
     async fn new() -> Self {
-        let (cluster, schema) = (Cluster::fast().await, new_schema());
+        let (cluster, schema) = (Cluster::fast(), new_schema());
         let store = cluster.options().schema(&schema).open().await.unwrap();
         Self { cluster, schema, store }
     }

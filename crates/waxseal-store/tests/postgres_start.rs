@@ -37,7 +37,7 @@ fn options(url: &str) -> PostgresOptions {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_url_is_told() {
-    let cluster = Cluster::fast().await;
+    let cluster = Cluster::fast();
     let port = cluster.port;
     let nobody = free_port();
     let error = refused(options(&cluster.url_at(nobody, "postgres")), nobody).await;
@@ -65,10 +65,10 @@ async fn what_is_wrong_with_a_url_is_told() {
 
 #[tokio::test]
 async fn a_server_that_takes_no_writes_is_refused_and_the_one_that_does_is_found() {
-    let read_only = Cluster::start(&["default_transaction_read_only=on"]).await;
+    let read_only = Cluster::start(&["default_transaction_read_only=on"]);
     let error = refused(read_only.options(), read_only.port).await;
     insta::assert_snapshot!(error, @"PostgreSQL at 127.0.0.1:PORT takes no writes: it is a standby, in recovery, or set read-only; name the primary in the URL, or all servers as host1:5432,host2:5432");
-    let primary = Cluster::fast().await;
+    let primary = Cluster::fast();
     let hosts = format!("127.0.0.1:{},127.0.0.1:{}", read_only.port, primary.port);
     let url = primary.url("postgres").replace(&format!("127.0.0.1:{}", primary.port), &hosts);
     let store = options(&url).open().await.unwrap();
@@ -77,20 +77,20 @@ async fn a_server_that_takes_no_writes_is_refused_and_the_one_that_does_is_found
 
 #[tokio::test]
 async fn a_standby_is_refused() {
-    let mut cluster = Cluster::fast().await;
+    let mut cluster = Cluster::fast();
     cluster.stop();
     cluster.make_a_standby();
-    cluster.run().await;
+    cluster.run();
     let error = refused(cluster.options(), cluster.port).await;
     assert!(error.contains("takes no writes: it is a standby"), "{error}");
 }
 
 #[tokio::test]
 async fn tls_is_used_and_certificates_are_checked() {
-    let mut cluster = Cluster::fast().await;
+    let mut cluster = Cluster::fast();
     cluster.stop();
     let Some(root) = cluster.turn_tls_on("localhost") else { return };
-    cluster.run().await;
+    cluster.run();
     let port = cluster.port;
     let url = cluster.url("postgres").replace("sslmode=disable", "sslmode=verify-full");
     let named = url.replace("127.0.0.1", "localhost");
@@ -112,7 +112,7 @@ async fn tls_is_used_and_certificates_are_checked() {
 
 #[tokio::test]
 async fn a_schema_is_made_used_again_and_refused_if_it_is_newer_or_anothers() {
-    let cluster = Cluster::fast().await;
+    let cluster = Cluster::fast();
     let schema = new_schema();
     let options = cluster.options().schema(&schema);
     let error = refused(options.clone().migrate(false), cluster.port).await;
@@ -136,7 +136,7 @@ async fn a_schema_is_made_used_again_and_refused_if_it_is_newer_or_anothers() {
 
 #[tokio::test]
 async fn an_older_schema_is_migrated_by_the_steps_it_lacks_and_keeps_its_rows() {
-    let cluster = Cluster::fast().await;
+    let cluster = Cluster::fast();
     let schema = new_schema();
     let options = cluster.options().schema(&schema);
     let (key, store) = (new_key(), options.clone().open().await.unwrap());
@@ -159,7 +159,7 @@ async fn an_older_schema_is_migrated_by_the_steps_it_lacks_and_keeps_its_rows() 
 
 #[tokio::test]
 async fn an_administrators_script_and_grants_are_enough_for_a_user_who_may_nothing_else() {
-    let cluster = Cluster::fast().await;
+    let cluster = Cluster::fast();
     let (schema, port) = (new_schema(), cluster.port);
     cluster.sql("CREATE ROLE shop LOGIN PASSWORD 'wrong-horse'").await;
     let shop = format!("postgres://shop:wrong-horse@127.0.0.1:{port}/postgres?sslmode=disable");
@@ -192,7 +192,7 @@ async fn an_administrators_script_and_grants_are_enough_for_a_user_who_may_nothi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_stores_may_make_one_schema_at_once() {
-    let cluster = Cluster::fast().await;
+    let cluster = Cluster::fast();
     let options = cluster.options();
     let opened: Vec<_> = (0..20).map(|_| tokio::spawn(options.clone().open())).collect();
     for store in opened {
@@ -203,7 +203,7 @@ async fn twenty_stores_may_make_one_schema_at_once() {
 
 #[tokio::test]
 async fn what_synchronous_commit_promises_is_said_and_can_be_chosen() {
-    let cluster = Cluster::start(&["synchronous_commit=on"]).await;
+    let cluster = Cluster::start(&["synchronous_commit=on"]);
     let promise =
         async |options: PostgresOptions| options.open().await.map(|store| store.promise().to_string());
     let options = cluster.options();
@@ -216,8 +216,8 @@ async fn what_synchronous_commit_promises_is_said_and_can_be_chosen() {
 
 #[tokio::test]
 async fn prepared_statements_behind_an_old_pooler_are_told_what_to_set() {
-    let cluster = Cluster::fast().await;
-    let Some(bouncer) = Bouncer::start(&cluster).await else { return };
+    let cluster = Cluster::fast();
+    let Some(bouncer) = Bouncer::start(&cluster) else { return };
     let options = options(&cluster.url_at(bouncer.port, "postgres"));
     let once = patient().repeats(0).connections(1);
     let store = options.network(once).pooler(Pooler::PreparingTransaction).open().await.unwrap();
@@ -234,7 +234,7 @@ async fn prepared_statements_behind_an_old_pooler_are_told_what_to_set() {
 
 #[tokio::test]
 async fn most_updates_and_touches_touch_no_index() {
-    let cluster = Cluster::fast().await;
+    let cluster = Cluster::fast();
     let schema = new_schema();
     let store = cluster.options().schema(&schema).open().await.unwrap();
     let mut records = Vec::new();

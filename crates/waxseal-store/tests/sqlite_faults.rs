@@ -188,12 +188,16 @@ fn a_full_database_keeps_what_it_has_and_takes_more_when_there_is_room() {
     };
     insta::assert_snapshot!(error, @"no room for the session database; free disk space or allow it to be larger");
     assert!(keys.len() > 10 && keys.iter().all(|key| lives(&store, key)), "{} records", keys.len());
+    assert!(matches!(outage(wait(store.ready())), SqliteError::Full));
     assert_sound(&path);
 
     for key in &keys[..3] {
         assert!(wait(store.delete(key, NOW)).unwrap(), "what is full can be emptied");
     }
     create(&store, &large).unwrap();
+    for _ in 0..100 {
+        wait(store.ready()).unwrap();
+    }
     assert_sound(&path);
 }
 
@@ -221,6 +225,47 @@ fn a_file_that_is_replaced_is_noticed_and_so_is_its_return() {
     assert!(lives(&store, &key));
     drop(store);
     assert_sound(&path);
+}
+
+/// SQLite would read the log of the former file into it.
+#[cfg(unix)]
+#[test]
+fn a_backup_that_is_moved_to_the_files_place_is_taken_as_it_is() {
+    let (_folder, path) = folder();
+    let stores = [(); 3].map(|()| SqliteStore::open(&path).unwrap());
+    let [store, other, idle] = &stores;
+    let fill = |count, byte| -> Vec<_> {
+        (0..count).map(|_| create(store, &record(&[byte; 900])).unwrap()).collect()
+    };
+    let early = fill(300, 1);
+    let backup = path.with_file_name("backup.db");
+    let connection = Connection::open(&path).unwrap();
+    connection.execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
+    // From here on the log has some of the pages, and not all.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())).unwrap();
+    drop(connection);
+    let late = fill(20, 2);
+    for key in &early[..200] {
+        assert!(wait(store.delete(key, NOW)).unwrap());
+    }
+    assert!(lives(other, &late[0]));
+    fs::rename(&backup, &path).unwrap();
+    // One that has not read so far opens what is there now.
+    assert!(lives(idle, &early[0]) && !lives(idle, &late[0]));
+
+    let newest = create(store, &record(b"x")).unwrap();
+    // The other one has the former file open, and knows better with its next write.
+    assert!(!lives(other, &newest) && lives(other, &late[0]));
+    let last = create(other, &record(b"y")).unwrap();
+    for store in &stores {
+        let alive = |keys: &[RecordKey]| keys.iter().filter(|key| lives(store, key)).count();
+        assert_eq!((alive(&early), alive(&late), alive(&[newest, last])), (300, 0, 2));
+    }
+    assert_sound(&path);
+    drop(stores);
+    assert_sound(&path);
+    assert!(lives(&SqliteStore::open(&path).unwrap(), &last));
+    assert!(path.with_file_name("sessions.db.replaced-wal").exists());
 }
 
 #[cfg(unix)]

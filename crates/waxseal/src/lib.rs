@@ -50,6 +50,7 @@ mod key_file;
 mod owner;
 mod pages;
 mod panel;
+mod place_argument;
 mod places;
 #[doc(hidden)]
 pub mod readable;
@@ -94,7 +95,7 @@ pub use secrets::Secrets;
 pub use security_headers::SecurityHeaders;
 pub use server::Server;
 pub use service::AppService;
-pub use settings::{LogLevel, SameSiteSetting, SessionState, Settings};
+pub use settings::{LogLevel, SameSiteSetting, SessionState, Settings, WhenAway};
 pub use start_error::StartError;
 pub use urls::UrlError;
 pub use waxseal_http::multipart::Limits as UploadLimits;

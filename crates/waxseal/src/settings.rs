@@ -59,7 +59,13 @@ pub struct Settings {
     pub session_state: SessionState,
     /// Where states store and mirrored keep sessions: memory:, sqlite:PATH, redis://HOST,
     /// redis-cluster://HOST,HOST or postgres://USER@HOST/DATABASE [default: memory:]. In state cookie it has the list of sessions that were ended before their time.
-    #[arg(long, alias = "store", env = "WAXSEAL_SESSION_STORE", value_name = "PLACE")]
+    #[arg(
+        long,
+        alias = "store",
+        env = "WAXSEAL_SESSION_STORE",
+        hide_env_values = true,
+        value_name = "PLACE"
+    )]
     pub session_store: Option<StorePlace>,
     /// State mirrored: for how long after a confirm the browser's copy is shown without asking the store; 0 asks
     /// every time.
@@ -68,6 +74,9 @@ pub struct Settings {
     /// State mirrored: for how long after its last confirm a copy can be read while the store is away; at most 900.
     #[arg(long, env = "WAXSEAL_SESSION_GRACE", value_name = "SECONDS", default_value_t = 300)]
     pub session_grace: u64,
+    /// State store: what a page that reads the session answers while the store is away.
+    #[arg(long, env = "WAXSEAL_SESSION_WHEN_AWAY", value_enum, default_value_t)]
+    pub session_when_away: WhenAway,
     /// Answers 409 if two requests insert under the same key at once, in place of the last word.
     #[arg(long, env = "WAXSEAL_SESSION_STRICT", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
     pub session_strict: bool,
@@ -142,6 +151,17 @@ impl SessionState {
     }
 }
 
+/// What state `store` shows of a session while its store is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[non_exhaustive]
+pub enum WhenAway {
+    /// 503.
+    #[default]
+    Refuse,
+    /// For GET, HEAD and OPTIONS the page of a visitor who is not signed in; else 503.
+    Anonymous,
+}
+
 /// The cookie's SameSite attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum SameSiteSetting {
@@ -186,6 +206,7 @@ impl Default for Settings {
             session_store: None,
             session_freshness: 5,
             session_grace: 300,
+            session_when_away: WhenAway::default(),
             session_strict: false,
             session_renew_interval: None,
             session_cookie_name: None,
@@ -256,6 +277,10 @@ impl Settings {
             .lifetimes(self.lifetimes()?)
             .window(Duration::from_secs(self.session_freshness))
             .grace(Duration::from_secs(self.session_grace))
+            .when_away(match self.session_when_away {
+                WhenAway::Refuse => waxseal_store::WhenAway::Refuse,
+                WhenAway::Anonymous => waxseal_store::WhenAway::Anonymous,
+            })
             .strict(self.session_strict)
             .renew_every(self.session_renew_interval.map(Duration::from_secs)))
     }

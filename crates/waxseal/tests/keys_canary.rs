@@ -137,21 +137,35 @@ async fn reload(said: &mut Said, path: &Path) {
     said.debug("server", &server);
     let before = fs::read_to_string(path).unwrap();
     let changes = async {
-        for text in [
+        let texts = [
             format!("{PASSPHRASE} of another\n"),
             format!("{before}{}", &before[..40]),
             format!("{before}\n"),
-        ] {
+        ];
+        for (text, refused) in texts.into_iter().zip(1..) {
             fs::write(path, text).unwrap();
-            tokio::time::sleep(Duration::from_millis(2_500)).await;
+            until_logged("secret keys not changed", refused).await;
         }
         KeyFile::new(path).with_app("demo").add(SystemTime::now()).unwrap_err();
         fs::write(path, &before).unwrap();
         KeyFile::new(path).with_app("demo").add(SystemTime::now()).unwrap();
-        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        until_logged("secret keys changed from", 1).await;
         fs::write(path, &before).unwrap();
     };
     server.serve(changes).await.unwrap();
+}
+
+/// Waits until the log has these words so often. What is asked for takes a second or two, and as long as it likes on a
+/// machine that has much else to do.
+async fn until_logged(words: &str, times: usize) {
+    for _ in 0..6_000 {
+        let said = String::from_utf8_lossy(&LOG.lock().unwrap()).matches(words).count();
+        if said >= times {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the log never had {words:?} {times} times");
 }
 
 /// Runs the `waxseal` program and keeps what it prints.

@@ -93,6 +93,33 @@ fn no_refusal_to_start_shows_a_secret() {
 }
 
 #[test]
+fn a_password_of_the_store_is_shown_neither_when_it_is_refused_nor_in_the_help() {
+    for (place, shown) in [
+        (
+            "redsi://app:canary@127.0.0.1",
+            "invalid value 'redsi:...' for '--session-store <PLACE>': the session store's scheme",
+        ),
+        ("app@canary", "invalid value '...' for '--session-store <PLACE>': a session store has a scheme"),
+        (
+            "sqlite:x?durability=canary",
+            "invalid value 'sqlite:...' for '--session-store <PLACE>': sqlite: knows",
+        ),
+        ("redis://app:canary@bird@127.0.0.1:99999", "cannot be used; see --session-store"),
+        ("postgres://app:canary@bird@127.0.0.1/db", "cannot be used; see --session-store"),
+    ] {
+        let said = refused(&[("SECRET_KEY", &program::secret()), ("WAXSEAL_SESSION_STORE", place)], &[]).said;
+        let built = !said.contains("was built without");
+        assert!(said.contains(shown) || !built, "{place}: {said}");
+        search(&said, place);
+    }
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_wizard"));
+    let help = program.arg("--help").env("WAXSEAL_SESSION_STORE", "redis://:canary@host").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(help.contains("WAXSEAL_SESSION_STORE"), "{help}");
+    search(&help, "help");
+}
+
+#[test]
 fn the_search_finds_a_secret() {
     assert!(program::secret().contains(BODY) && program::secret().contains("kv1"));
     assert!(std::panic::catch_unwind(|| search(PASSPHRASE, "")).is_err());

@@ -105,6 +105,7 @@ fn a_value_that_is_none_is_refused_by_name() {
         ("development", "perhaps"),
         ("allow-weak-secret", "2"),
         ("session-state", "nowhere"),
+        ("session-when-away", "perhaps"),
         ("session-cookie-httponly", "maybe"),
         ("session-cookie-secure", "tls"),
         ("session-cookie-samesite", "relaxed"),

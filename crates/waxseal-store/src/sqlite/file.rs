@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::log::Log;
 use super::{Durability, SqliteError, SqliteOptions, schema};
 
 /// Between two tries to get the lock that another process holds: as long as a commit or two.
@@ -18,6 +19,7 @@ const PAGE_BYTES: u64 = 4096;
 
 pub(super) struct File {
     options: SqliteOptions,
+    log: Log,
 }
 
 /// Tells one file from another that took its place.
@@ -26,7 +28,7 @@ pub(super) struct Identity([u64; 2]);
 
 impl File {
     pub(super) fn new(options: SqliteOptions) -> Self {
-        Self { options }
+        Self { options, log: Log::default() }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -70,6 +72,7 @@ impl File {
         };
         self.patiently(tune)?;
         schema::migrate(&mut connection, self)?;
+        self.log.note(self.path());
         Ok(connection)
     }
 
@@ -88,6 +91,7 @@ impl File {
     }
 
     fn connect(&self) -> Result<Connection, SqliteError> {
+        self.log.part(self.path()).map_err(|error| SqliteError::open(self.path(), error))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.path(), flags);
         let connection = connection.map_err(|error| self.error(error))?;
@@ -121,8 +125,7 @@ impl File {
 
     /// Which file lies at the path now.
     pub(super) fn identity(&self) -> Result<Identity, SqliteError> {
-        let metadata = fs::metadata(self.path()).map_err(|error| SqliteError::open(self.path(), error))?;
-        Ok(Identity::of(&metadata))
+        Identity::at(self.path()).map_err(|error| SqliteError::open(self.path(), error))
     }
 
     pub(super) fn error(&self, error: rusqlite::Error) -> SqliteError {
@@ -152,6 +155,10 @@ impl File {
 }
 
 impl Identity {
+    pub(super) fn at(path: &Path) -> io::Result<Self> {
+        fs::metadata(path).map(|metadata| Self::of(&metadata))
+    }
+
     #[cfg(unix)]
     fn of(metadata: &fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;

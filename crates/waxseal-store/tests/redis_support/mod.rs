@@ -1,159 +1,19 @@
 //! Real Redis servers, on free loopback ports, in temporary folders, gone with the test.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+#[path = "../servers/process.rs"]
+mod process;
 pub(crate) mod proxy;
+#[path = "../servers/redis.rs"]
+mod server;
 
-use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, FromRedisValue};
-use tempfile::TempDir;
 
-/// How long a server may take to do what it was told.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A server that stops when this is dropped, and also if the test ends in any other way.
-pub(crate) struct Server {
-    pub(crate) port: u16,
-    arguments: Vec<String>,
-    folder: TempDir,
-    process: Option<Process>,
-}
-
-/// A shell with the server as its child. The shell waits for the end of its input, which comes with the end of this
-/// process at the latest, and then kills the server.
-struct Process {
-    shell: Child,
-    server: String,
-}
-
-impl Server {
-    /// A server with these settings beside the usual ones.
-    pub(crate) fn start(arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let mut server = Self { port: 0, arguments, folder, process: None };
-        // Another program may take the free port first.
-        for _ in 0..5 {
-            server.port = free_port();
-            if server.launch() {
-                return server;
-            }
-        }
-        panic!("redis-server does not start; its log: {}", server.log());
-    }
-
-    /// With every write on the disk before it is acknowledged.
-    pub(crate) fn start_durable() -> Self {
-        Self::start(&["--appendonly", "yes", "--appendfsync", "always"])
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    /// SIGKILL.
-    pub(crate) fn kill(&mut self) {
-        drop(self.process.take());
-    }
-
-    /// In the same folder, on the same port.
-    pub(crate) fn restart(&mut self) {
-        self.kill();
-        // The port may be in the hands of the system for a moment.
-        for _ in 0..50 {
-            if self.launch() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!("redis-server does not start again; its log: {}", self.log());
-    }
-
-    /// The server stands still, with its connections open, until it is told to go on.
-    pub(crate) fn stand_still(&self) {
-        self.signal("-STOP");
-    }
-
-    pub(crate) fn go_on(&self) {
-        self.signal("-CONT");
-    }
-
-    /// Asks the server directly, past the store.
-    pub(crate) fn ask<T: FromRedisValue>(&self, command: &mut Cmd) -> T {
-        self.try_ask(command).unwrap()
-    }
-
-    fn try_ask<T: FromRedisValue>(&self, command: &mut Cmd) -> redis::RedisResult<T> {
-        let client = redis::Client::open(self.url())?;
-        let mut connection = client.get_connection_with_timeout(Duration::from_secs(2))?;
-        command.query(&mut connection)
-    }
-
-    fn signal(&self, signal: &str) {
-        self.process.as_ref().unwrap().signal(signal);
-    }
-
-    /// False if the server ended at once.
-    fn launch(&mut self) -> bool {
-        let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| OsString::from("redis-server"));
-        let mut shell = Command::new("sh")
-            // The server's own words go to a file, since nobody may read them.
-            .args(["-c", r#""$@" > log 2>&1 & echo $!; read -r line; kill -9 $!; wait"#, "sh"])
-            .arg(program)
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
-            .arg(self.folder.path())
-            .args(&self.arguments)
-            .current_dir(self.folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("sh starts");
-        let mut server = String::new();
-        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut server).unwrap();
-        let process = Process { shell, server: server.trim().to_owned() };
-        let start = Instant::now();
-        while start.elapsed() < PATIENCE {
-            match self.try_ask::<String>(&mut redis::cmd("PING")) {
-                // Whoever wants a password is there as well.
-                Ok(_) => break,
-                Err(error) if error.kind() == redis::ErrorKind::AuthenticationFailed => break,
-                Err(error) if error.code() == Some("NOAUTH") => break,
-                Err(_) if !process.is_running() => return false,
-                Err(_) => std::thread::sleep(Duration::from_millis(10)),
-            }
-        }
-        // Another server's answer on this port is not this one's.
-        let running = process.is_running();
-        self.process = Some(process);
-        running
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-}
-
-impl Process {
-    fn signal(&self, signal: &str) -> bool {
-        let kill = Command::new("kill").args([signal, &self.server]).stderr(Stdio::null()).status();
-        kill.is_ok_and(|status| status.success())
-    }
-
-    fn is_running(&self) -> bool {
-        self.signal("-0")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        _ = self.shell.wait();
-    }
-}
+pub(crate) use process::free_port;
+use server::PATIENCE;
+pub(crate) use server::Server;
 
 /// Three primaries, 0 to 2, and a replica of each, 3 to 5.
 pub(crate) struct Cluster {
@@ -217,6 +77,13 @@ impl Cluster {
 }
 
 impl Server {
+    /// Asks the server directly, past the store.
+    pub(crate) fn ask<T: FromRedisValue>(&self, command: &mut Cmd) -> T {
+        let client = redis::Client::open(self.url()).unwrap();
+        let mut connection = client.get_connection_with_timeout(Duration::from_secs(2)).unwrap();
+        command.query(&mut connection).unwrap()
+    }
+
     /// Whether the cluster serves all slots, none of them by the server at that port.
     pub(crate) fn works_without(&self, port: u16) -> bool {
         let info: String = self.ask(redis::cmd("CLUSTER").arg("INFO"));
@@ -239,11 +106,6 @@ pub(crate) fn wait_for(what: &str, good: impl Fn() -> bool) {
         assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// Runs a test on several threads.

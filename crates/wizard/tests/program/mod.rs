@@ -6,8 +6,8 @@ use std::io::{BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A running wizard; killed when dropped.
 pub(crate) struct Program {
     child: Child,
-    said: Receiver<u8>,
+    said: Mutex<Receiver<u8>>,
     heard: String,
     folder: Arc<TempDir>,
 }
@@ -36,9 +36,11 @@ pub(crate) fn secret() -> String {
     "waxseal1_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwdkv1U6".to_owned()
 }
 
-fn command(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wizard"));
-    command.env_clear().envs(variables.iter().copied()).args(arguments).current_dir(folder);
+/// `under` is a command that runs the wizard, or nothing.
+fn command(folder: &Path, under: &[&str], variables: &[(&str, &str)], arguments: &[&str]) -> Command {
+    let words = [under, &[env!("CARGO_BIN_EXE_wizard")], arguments].concat();
+    let mut command = Command::new(words[0]);
+    command.env_clear().envs(variables.iter().copied()).args(&words[1..]).current_dir(folder);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
@@ -53,6 +55,23 @@ pub(crate) fn refused(variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
     Program::spawn(folder(), variables, arguments).wait()
 }
 
+/// Why the wizard does not start over the store at `place`, whose password it says nowhere.
+pub(crate) fn refused_store(place: &str, password: &str) -> String {
+    let variables = [("SECRET_KEY", &*secret()), ("WAXSEAL_SESSION_STORE", place)];
+    let ended = refused(&variables, &["--port=0", "--session-state=store", "--log=trace"]);
+    assert_eq!(ended.status.code(), Some(1), "{place}: {ended:?}");
+    assert!(!ended.said.contains(password), "{place}: {}", ended.said);
+    why_not(&ended.said).to_owned()
+}
+
+/// The reason, of a wizard that refused its store.
+pub(crate) fn why_not(said: &str) -> &str {
+    let line = said.lines().find_map(|line| line.strip_prefix("Error: "));
+    let reason =
+        line.and_then(|line| line.strip_prefix("the session store cannot be used; see --session-store: "));
+    reason.unwrap_or_else(|| panic!("it gave no reason: {said}"))
+}
+
 impl Program {
     /// Starts it with these variables and no others, and waits until it says where it listens.
     pub(crate) fn start(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
@@ -62,14 +81,25 @@ impl Program {
     }
 
     pub(crate) fn spawn(folder: Arc<TempDir>, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let mut child = command(folder.path(), variables, arguments).spawn().expect("it was built");
+        Self::spawn_under(&[], folder, variables, arguments)
+    }
+
+    /// Starts it by a command that becomes it, such as `nice`.
+    pub(crate) fn spawn_under(
+        under: &[&str],
+        folder: Arc<TempDir>,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Self {
+        let command = command(folder.path(), under, variables, arguments).spawn();
+        let mut child = command.expect("it was built");
         let (send, said) = channel();
         let stderr = child.stderr.take().expect("it is piped");
         // To the end, also when nobody listens any more: a full pipe would stop the program.
         thread::spawn(move || {
             BufReader::new(stderr).bytes().map_while(Result::ok).for_each(|byte| _ = send.send(byte))
         });
-        Self { child, said, heard: String::new(), folder }
+        Self { child, said: Mutex::new(said), heard: String::new(), folder }
     }
 
     /// Waits until it says where it listens.
@@ -83,7 +113,12 @@ impl Program {
         let from = self.heard.len();
         let deadline = Instant::now() + PATIENCE;
         while !self.heard[from..].ends_with(words) {
-            match self.said.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self
+                .said
+                .get_mut()
+                .unwrap()
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(byte) => self.heard.push(char::from(byte)),
                 Err(problem) => panic!("{problem} before {words:?}; it said {:?}", self.heard),
             }
@@ -105,6 +140,16 @@ impl Program {
         rest.split(',').next().unwrap().parse().unwrap()
     }
 
+    /// Where it says that it answers the operator.
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        let rest = self.heard.split("for the operator on http://").nth(1).expect("it said so");
+        rest.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal: `INT`, `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let process = self.child.id().to_string();
@@ -116,7 +161,12 @@ impl Program {
     pub(crate) fn wait(mut self) -> Ended {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.said.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self
+                .said
+                .get_mut()
+                .unwrap()
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(byte) => self.heard.push(char::from(byte)),
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => panic!("still running; it said {:?}", self.heard),

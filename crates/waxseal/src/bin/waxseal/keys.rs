@@ -67,7 +67,7 @@ enum Verb {
     /// Seals the records in a session store with the key that seals now, a batch at a time. Needs --app.
     Rewrap {
         /// Where the records are: sqlite:PATH, redis://HOST or postgres://USER@HOST/DATABASE.
-        #[arg(long, env = "WAXSEAL_SESSION_STORE", value_name = "PLACE")]
+        #[arg(long, env = "WAXSEAL_SESSION_STORE", hide_env_values = true, value_name = "PLACE")]
         session_store: StorePlace,
     },
 }

@@ -1,0 +1,120 @@
+//! The wizard over a PostgreSQL: what its visitors see while that is away, and what is refused at start.
+#![cfg(unix)]
+
+mod outage;
+#[path = "../../waxseal-store/tests/servers/process.rs"]
+#[allow(dead_code, reason = "the store's tests use the rest")]
+mod process;
+mod program;
+#[path = "../../waxseal-store/tests/servers/postgres.rs"]
+#[allow(dead_code, reason = "the store's tests use the rest")]
+mod server;
+
+use outage::{LONG, SHORT, outage};
+use process::free_port;
+use program::refused_store;
+use server::{Bouncer, Cluster};
+use std::cell::RefCell;
+use std::time::Duration;
+
+fn hangs(length: Duration) {
+    let cluster = Cluster::start(&[]);
+    let url = cluster.url("postgres");
+    let said = outage(&url, length, || cluster.signal("STOP"), || cluster.signal("CONT"));
+    assert!(said.iter().all(|said| !said.contains("fawkes")), "the password: {said:?}");
+}
+
+fn is_killed(length: Duration) {
+    let cluster = RefCell::new(Cluster::start(&[]));
+    let url = cluster.borrow().url("postgres");
+    let said = outage(&url, length, || cluster.borrow_mut().kill(), || cluster.borrow_mut().run());
+    assert!(said.iter().all(|said| !said.contains("fawkes")), "the password: {said:?}");
+}
+
+#[test]
+fn a_server_that_hangs_is_an_outage_as_declared() {
+    hangs(SHORT);
+}
+
+#[test]
+fn a_server_that_is_killed_is_an_outage_as_declared() {
+    is_killed(SHORT);
+}
+
+/// The pooler's connections stay while those behind it are gone. It asks for new ones every `server_login_retry`.
+#[test]
+fn a_server_that_is_killed_behind_pgbouncer_is_an_outage_as_declared() {
+    let cluster = RefCell::new(Cluster::start(&[]));
+    let Some(bouncer) = Bouncer::start(&cluster.borrow()) else { return };
+    let url = cluster.borrow().url_at(bouncer.port, "postgres") + "&pooler=transaction";
+    outage(&url, SHORT, || cluster.borrow_mut().kill(), || cluster.borrow_mut().run());
+}
+
+#[test]
+#[ignore = "takes half a minute"]
+fn a_server_that_hangs_for_half_a_minute_is_an_outage_as_declared() {
+    hangs(LONG);
+}
+
+#[test]
+#[ignore = "takes half a minute"]
+fn a_server_that_is_gone_for_half_a_minute_is_an_outage_as_declared() {
+    is_killed(LONG);
+}
+
+#[test]
+fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
+    let mut cluster = Cluster::start(&["fsync=off"]);
+    let (url, port) = (cluster.url("postgres"), cluster.port);
+    for (case, place, reason) in [
+        (
+            "no URL",
+            "postgres://app:fawkes@a@host:1/db".to_owned(),
+            "the PostgreSQL URL cannot be read: it has more than one @",
+        ),
+        (
+            "nobody",
+            cluster.url_at(free_port(), "postgres"),
+            "check host and port in the URL, and that it runs and listens there",
+        ),
+        (
+            "no such host",
+            "postgres://app:fawkes@no-such-host.invalid/db".to_owned(),
+            "no connection to PostgreSQL at no-such-host.invalid:5432; check host and port in the URL",
+        ),
+        (
+            "a wrong password",
+            format!("postgres://waxseal:fawkes@127.0.0.1:{port}/postgres"),
+            "refused the user: password authentication failed for user \"waxseal\"; check user and password in the URL",
+        ),
+        (
+            "no password",
+            format!("postgres://waxseal@127.0.0.1:{port}/postgres"),
+            "password missing; check user and password",
+        ),
+        (
+            "no such database",
+            cluster.url("nothing"),
+            "database \"nothing\" does not exist; create it or correct the URL",
+        ),
+        ("no TLS there", url.replace("sslmode=disable", "sslmode=require"), "check sslmode in the URL"),
+        (
+            "an older schema",
+            format!("{url}&migrate=false"),
+            "the schema waxseal is at version 0, and this release needs 1; set migrate to true, or run the script",
+        ),
+    ] {
+        let told = refused_store(&place, "fawkes");
+        assert!(told.contains(reason), "{case}: {told}");
+    }
+    cluster.stop();
+    cluster.run_alone("CREATE SCHEMA waxseal\nCREATE TABLE waxseal.version (version int)\nINSERT INTO waxseal.version VALUES (7)\n");
+    cluster.run();
+    let told = refused_store(&url, "fawkes");
+    assert!(
+        told.contains(
+            "the schema waxseal is at version 7, and this release knows up to 1; run the newer release"
+        ),
+        "{told}"
+    );
+}

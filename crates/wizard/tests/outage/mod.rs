@@ -1,0 +1,267 @@
+//! What visitors of a running wizard see while its session store is away, and afterwards.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::program::{Ended, Program, folder, secret};
+
+/// What a page that asks no store may take: less than the two seconds that a command to the store is given, so that it
+/// did not wait for one. A busy machine is no reason to fail.
+const PROMPT: Duration = Duration::from_secs(2);
+/// A command's two seconds, and what comes on top on a machine that has much else to do.
+const PATIENT: Duration = Duration::from_secs(5);
+/// When everything works again, counted from the store's return.
+const BACK: Duration = Duration::from_secs(5);
+
+const FORM: &str = "name=Merlin&magic_school=Camelot";
+
+/// How long stores are away, everyday and in full.
+pub(crate) const SHORT: Duration = Duration::from_secs(3);
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+/// A visitor who is signed in at a wizard of their own.
+pub(crate) struct Visitor {
+    program: Program,
+    cookie: String,
+    policy: Policy,
+}
+
+/// What is declared for pages with a session, of those that the settings know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// `store`: 503.
+    Refuse,
+    /// `store`, `--session-when-away anonymous`: who reads is a stranger.
+    Anonymous,
+    /// `mirrored`: who reads sees the copy.
+    Copies,
+    /// `mirrored` without a grace: 503.
+    NoCopies,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    took: Duration,
+    text: String,
+}
+
+impl Policy {
+    const ALL: [Self; 4] = [Self::Refuse, Self::Anonymous, Self::Copies, Self::NoCopies];
+
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Refuse => &["--session-state=store"],
+            Self::Anonymous => &["--session-state=store", "--session-when-away=anonymous"],
+            Self::Copies => &["--session-state=mirrored"],
+            Self::NoCopies => &["--session-state=mirrored", "--session-freshness=0", "--session-grace=0"],
+        }
+    }
+}
+
+impl Answer {
+    pub(crate) fn shows(&self, words: &str) -> bool {
+        self.text.contains(words)
+    }
+
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let head = self.text.split("\r\n\r\n").next().unwrap_or_default();
+        head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    pub(crate) fn knows_merlin(&self) -> bool {
+        self.status == 200 && self.shows("<dd id=\"name\">Merlin</dd>")
+    }
+
+    pub(crate) fn is_a_strangers(&self) -> bool {
+        self.status == 200 && self.shows("We have not met yet")
+    }
+
+    /// The store is away, come again; and no cookie is touched.
+    #[track_caller]
+    pub(crate) fn assert_refused(&self) {
+        assert_eq!((self.status, self.field("retry-after")), (503, Some("5")), "{self:?}");
+        assert_eq!(self.field("set-cookie"), None, "{self:?}");
+    }
+
+    #[track_caller]
+    fn assert_prompt(&self) {
+        assert!(self.status == 200 && self.took < PROMPT, "{self:?}");
+        assert_eq!(self.field("set-cookie"), None, "{self:?}");
+    }
+}
+
+impl Visitor {
+    /// Starts a wizard over the store at `place`, and signs in there.
+    pub(crate) fn new(place: &str, policy: Policy) -> Self {
+        Self::under(&[], place, policy)
+    }
+
+    /// The same for a wizard that is started by a command.
+    pub(crate) fn under(under: &[&str], place: &str, policy: Policy) -> Self {
+        let variables = [("SECRET_KEY", &*secret()), ("WAXSEAL_SESSION_STORE", place)];
+        let arguments = [policy.arguments(), &["--port=0", "--admin-address=0"]].concat();
+        let mut program = Program::spawn_under(under, folder(), &variables, &arguments);
+        program.hear_address();
+        let mut visitor = Self { program, cookie: String::new(), policy };
+        visitor.cookie = visitor.sign_in();
+        let answer = visitor.session_page();
+        assert!(answer.knows_merlin(), "{policy:?}: {answer:?}");
+        visitor
+    }
+
+    /// The cookie of a new session.
+    pub(crate) fn sign_in(&self) -> String {
+        let answer = exchange(self.program.address(), "POST /wizard/create", "", FORM);
+        assert_eq!(answer.status, 303, "{answer:?}");
+        answer.field("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+    }
+
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    pub(crate) fn session_page(&self) -> Answer {
+        self.session_page_of(&self.cookie)
+    }
+
+    /// For whoever brings this cookie, or none.
+    pub(crate) fn session_page_of(&self, cookie: &str) -> Answer {
+        exchange(self.program.address(), "GET /wizard/success", cookie, "")
+    }
+
+    /// Sends the wizard's form, which signs in anew: the cookie of the answer is not kept.
+    pub(crate) fn post_form(&self) -> Answer {
+        exchange(self.program.address(), "POST /wizard/create", &self.cookie, FORM)
+    }
+
+    /// Ends the session of this cookie.
+    pub(crate) fn sign_out(&self, cookie: &str) {
+        let answer = exchange(self.program.address(), "POST /wizard/start-over", cookie, "");
+        assert_eq!(answer.status, 303, "{answer:?}");
+    }
+
+    pub(crate) fn ready(&self) -> Answer {
+        exchange(self.program.admin_address(), "GET /ready", "", "")
+    }
+
+    /// What needs no store is there at once, whoever asks.
+    pub(crate) fn assert_plain_pages(&self) {
+        for path in ["/", "/static/wizard.css"] {
+            exchange(self.program.address(), &format!("GET {path}"), &self.cookie, "").assert_prompt();
+        }
+        let stranger = self.session_page_of("");
+        stranger.assert_prompt();
+        assert!(stranger.is_a_strangers(), "{stranger:?}");
+    }
+
+    /// One look at everything while the store is away.
+    fn see_outage(&self) {
+        self.assert_plain_pages();
+        let page = self.session_page();
+        match self.policy {
+            Policy::Refuse | Policy::NoCopies => page.assert_refused(),
+            Policy::Anonymous => assert!(page.is_a_strangers(), "{page:?}"),
+            Policy::Copies => assert!(page.knows_merlin(), "{page:?}"),
+        }
+        assert_eq!(page.field("set-cookie"), None, "{:?}: {page:?}", self.policy);
+        let form = self.post_form();
+        form.assert_refused();
+        let ready = self.ready();
+        assert_eq!(ready.status, 503, "{ready:?}");
+        for answer in [page, form, ready] {
+            assert!(answer.took < PATIENT, "{:?}: {answer:?}", self.policy);
+        }
+        self.assert_plain_pages();
+    }
+
+    /// Whether everything is as before the outage, for the session from then.
+    fn sees_all_well(&self) -> Result<(), Answer> {
+        let (page, ready) = (self.session_page(), self.ready());
+        if !page.knows_merlin() {
+            return Err(page);
+        }
+        if ready.status != 200 {
+            return Err(ready);
+        }
+        let form = self.post_form();
+        if form.status == 303 { Ok(()) } else { Err(form) }
+    }
+
+    /// Ends the wizard and returns all that it said.
+    pub(crate) fn end(self) -> Ended {
+        self.program.signal("TERM");
+        self.program.wait()
+    }
+}
+
+/// Takes the store away from visitors of every policy, for so long, and brings it back; what their wizards said.
+#[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
+pub(crate) fn outage(place: &str, length: Duration, away: impl FnOnce(), back: impl FnOnce()) -> [String; 4] {
+    let visitors = Policy::ALL.map(|policy| Visitor::new(place, policy));
+    for visitor in &visitors {
+        visitor.assert_plain_pages();
+        assert_eq!(visitor.ready().status, 200, "{:?}", visitor.policy);
+    }
+    away();
+    let looks = at_once(&visitors, |visitor, start| {
+        let mut looks = 0;
+        while start.elapsed() < length {
+            visitor.see_outage();
+            looks += 1;
+            thread::sleep(Duration::from_millis(250));
+        }
+        looks
+    });
+    back();
+    let times = at_once(&visitors, |visitor, start| {
+        while let Err(answer) = visitor.sees_all_well() {
+            assert!(start.elapsed() < BACK, "{:?}: {answer:?}", visitor.policy);
+            thread::sleep(Duration::from_millis(50));
+        }
+        start.elapsed()
+    });
+    for ((visitor, looks), took) in visitors.iter().zip(looks).zip(times) {
+        assert!(took < BACK, "{:?}: {took:?}", visitor.policy);
+        eprintln!("{:?}: {looks} looks in {length:?}, all well again after {took:?}", visitor.policy);
+    }
+    visitors.map(|visitor| {
+        let policy = visitor.policy;
+        let said = visitor.end().said;
+        let line = "503 Service Unavailable: the session store does not answer; try again in some seconds: ";
+        assert!(said.contains(line), "{policy:?}: {said}");
+        said
+    })
+}
+
+/// Does the same for each, from now on.
+fn at_once<T: Send>(visitors: &[Visitor], work: impl Fn(&Visitor, Instant) -> T + Sync) -> Vec<T> {
+    let (start, work) = (Instant::now(), &work);
+    thread::scope(|scope| {
+        let threads: Vec<_> =
+            visitors.iter().map(|visitor| scope.spawn(move || work(visitor, start))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn exchange(address: SocketAddr, line: &str, cookie: &str, form: &str) -> Answer {
+    let start = Instant::now();
+    let mut stream = TcpStream::connect(address).unwrap();
+    // Far beyond what is asserted, so that it is the assertion that tells.
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let head = format!(
+        "{line} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nsec-fetch-site: same-origin\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\ncookie: {cookie}\r\n\r\n",
+        form.len()
+    );
+    stream.write_all((head + form).as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+    Answer { status, took: start.elapsed(), text }
+}
