@@ -431,6 +431,7 @@ async fn while_the_store_is_away_each_state_keeps_to_its_policy() {
                 assert_eq!(name(&shown).is_some(), place == Place::Mirrored, "{case}");
                 assert!(!shown.is_confirmed(), "{case}");
                 assert!(matches!(shown.insert("name", "Morgana"), Err(Error::Unconfirmed)), "{case}");
+                assert!(matches!(shown.renew_empty(), Err(Error::Unconfirmed)), "{case}");
                 assert_eq!(sessions.commit(&shown, at(10)).await.unwrap(), Outcome::Keep, "{case}");
             }
         }
@@ -464,10 +465,12 @@ async fn a_sign_out_while_the_store_is_away_is_made_up_for() {
         assert_eq!(here.finish_ends(at(11)).await.unwrap(), 1, "{case}, {place:?}: still away");
         store.set_away(false);
         for access in [Access::Read, Access::Change] {
-            assert!(
-                open(&here, &token, access, at(12)).await.unwrap().is_new(),
-                "{case}, {place:?}: not deleted yet"
-            );
+            let session = open(&here, &token, access, at(12)).await.unwrap();
+            assert!(session.is_new(), "{case}, {place:?}: not deleted yet");
+            // It may be the old id of a sign-in, whose new cookie must stay.
+            for write in [session.insert("name", "Morgana"), session.renew_empty()] {
+                assert!(matches!(write, Err(Error::Gone)), "{case}, {place:?}: {write:?}");
+            }
         }
         assert_eq!(here.finish_ends(at(12)).await.unwrap(), 0, "{case}, {place:?}");
         assert!(change(&elsewhere, &token, at(13)).await.is_new(), "{case}, {place:?}");
