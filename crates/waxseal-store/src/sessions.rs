@@ -385,7 +385,7 @@ impl Sessions {
     #[cfg(test)]
     pub(crate) fn break_rule(
         &mut self,
-        flaw: Option<crate::server::freshness::Flaw>,
+        flaw: Option<crate::server::flaw::Flaw>,
         clock: impl Fn() -> crate::Moment + Send + Sync + 'static,
     ) {
         self.server.as_mut().expect("only states on the server have such rules").break_rule(flaw, clock);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::find::{Find, Living, is_outage, span};
-use super::freshness::Flaw;
+use super::flaw::Flaw;
 use super::near::Seen;
 use super::token::Token;
 use super::{Access, Mirror, Server, WhenAway};
@@ -32,8 +32,7 @@ impl Server {
         now: Moment,
     ) -> Result<Session, Box<Token>> {
         if self.unfinished.has(|| token.id.key()) {
-            // It may be a sign-in's old id, whose new cookie must stay.
-            return Ok(self.gone(ring).read_only(ReadOnly::Ended));
+            return Ok(self.signed_out(ring));
         }
         let Some(mirror) = self.mirror.as_ref().filter(|_| access == Access::Read) else {
             return Err(Box::new(token));
@@ -122,6 +121,8 @@ impl Server {
         match self.find(ring, &token.id, now).await {
             Ok(Find::Living(living)) => Ok(self.session_of_record(ring, &token, brought, *living, now).await),
             Ok(Find::Absent) => Ok(self.gone(ring)),
+            Ok(Find::SignedOut) => Ok(self.signed_out(ring)),
+            Ok(Find::Renewed) if self.flaws.has(Flaw::ForgetsOldIds) => Ok(self.stranger(ring)),
             Ok(Find::Renewed) => {
                 self.counts.renewed.increment(1);
                 Ok(self.stranger(ring).read_only(ReadOnly::Renewed))
@@ -249,6 +250,11 @@ impl Server {
         self.stranger(ring)
     }
 
+    /// It may be a sign-in's old id, whose new cookie must stay.
+    fn signed_out(&self, ring: &Arc<Ring>) -> Session {
+        self.gone(ring).read_only(ReadOnly::Ended)
+    }
+
     fn stranger(&self, ring: &Arc<Ring>) -> Session {
         Session::new(Content::default(), None, ring.clone(), self.strict)
     }
@@ -268,12 +274,12 @@ impl Mirror {
     fn has_grace_from_the_outage(&self, now: Moment) -> bool {
         let mut since = self.away_since.lock().expect("no test panics with it");
         let since = *since.get_or_insert(now);
-        self.freshness.has(Flaw::GraceFromTheOutage) && self.freshness.is_in_grace(since, now)
+        self.freshness.flaws.has(Flaw::GraceFromTheOutage) && self.freshness.is_in_grace(since, now)
     }
 
     #[cfg(not(test))]
     fn has_grace_from_the_outage(&self, _: Moment) -> bool {
-        self.freshness.has(Flaw::GraceFromTheOutage)
+        self.freshness.flaws.has(Flaw::GraceFromTheOutage)
     }
 }
 

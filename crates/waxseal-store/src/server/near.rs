@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::freshness::{Flaw, Freshness};
+use super::flaw::Flaw;
+use super::freshness::Freshness;
 use crate::{Handle, Moment, RecordKey, Revision};
 
 /// A power of two, so that a handle's first byte spreads sessions evenly.
@@ -120,7 +121,7 @@ impl NearCache {
                 self.make_room(&mut shard, at);
                 shard.insert(key.handle(), entry);
             }
-            Some(known) if self.freshness.has(Flaw::CacheGoesBack) => *known = entry,
+            Some(known) if self.freshness.flaws.has(Flaw::CacheGoesBack) => *known = entry,
             Some(known) => known.advance(entry, self.keep),
         }
     }
