@@ -37,6 +37,7 @@ enum End {
 
 async fn rival(sessions: Arc<Sessions>, token: String, rival: Rival, number: u64) -> String {
     let session = read(&sessions, &token, at(100)).await;
+    take_time(number).await;
     match rival {
         Rival::Saves => drop(session.add("sum", 1)),
         Rival::RenewalsAndFailures if number.is_multiple_of(2) => {
@@ -51,11 +52,19 @@ async fn rival(sessions: Arc<Sessions>, token: String, rival: Rival, number: u64
     if session.is_new() { token } else { commit(&sessions, &session, &token, at(100)).await.unwrap_or(token) }
 }
 
+/// What a handler does between its session's loading and saving: some turns of others.
+async fn take_time(number: u64) {
+    for _ in 0..number % 5 {
+        tokio::task::yield_now().await;
+    }
+}
+
 async fn end(sessions: Arc<Sessions>, token: String, end: End) {
     if end == End::All {
         return sessions.end_all("albus", at(100)).await.unwrap();
     }
     let session = change(&sessions, &token, at(100)).await;
+    take_time(3).await;
     session.destroy().unwrap();
     if end == End::DestroyAndFail {
         session.rollback();
