@@ -78,9 +78,10 @@ impl Server {
                 && mirror.freshness.window > Duration::ZERO
                 && matches!(mirror.look(&token, &revision, &content, now), Seen::Good { .. });
             let shared = if shares { Some(mirror.flights.share(&key, ask).await) } else { None };
-            let (answer, asked) = match shared.filter(|(_, asked)| mirror.freshness.is_fresh(*asked, now)) {
+            let shared = shared.filter(|((_, asked), _)| mirror.freshness.is_fresh(*asked, now));
+            let ((answer, asked), is_own) = match shared {
                 Some(shared) => shared,
-                None => ask().await,
+                None => (ask().await, true),
             };
             match answer {
                 Ok(Some(Found::Living(Confirmed { revision: found, life }))) if found == revision => {
@@ -94,7 +95,11 @@ impl Server {
                     self.counts.confirmed.increment(1);
                     let mut held = token.held(revision);
                     let known = Known { confirm, life, kid: None };
-                    held.known = Some(self.touched(&held, known, content.permanent, now).await);
+                    // Of those who share an answer, one notes their activity.
+                    held.known = Some(match is_own {
+                        true => self.touched(&held, known, content.permanent, now).await,
+                        false => known,
+                    });
                     return Ok(self.session(content, held, ring));
                 }
                 Ok(Some(Found::Living(Confirmed { revision: found, .. }))) => {

@@ -15,7 +15,7 @@
 //! | one window for another process's copy; own writes at once | "a page lacks nothing older than a copy may be", "one browser's serial requests ..." |
 //! | ended is ended, at once here, within the window elsewhere | "a process refuses at once what it ended", "an ended session's copy ...", "who asks is not shown ..." |
 //! | clocks more than a second from the store's | "copies are trusted by their time only where the clocks agree" |
-//! | a touch: once in a twentieth of idle, on a confirm, no new revision, nothing made | "a touch follows a confirm ...", "a revision changes by saving alone ...", "nothing is ever made again" |
+//! | a touch: once in a twentieth of idle, on a confirm, no new revision, nothing made | "a touch follows a request's own confirm ...", "a revision changes by saving alone ...", "nothing is ever made again" |
 //! | two writes at once, and lost answers | "additions sum exactly", "nobody takes what was taken", "a message waits ..." |
 //! | gone is gone; a stranger who reads leaves nothing | "nothing is ever made again", "only who writes without a session begins one" |
 //! | a 5xx saves nothing, and a `destroy()` holds | "a failed request saves nothing", "a sign-out ends the session" |

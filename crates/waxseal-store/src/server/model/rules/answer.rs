@@ -97,7 +97,7 @@ fn judge_calls(
     shown: Option<Shown>,
     result: &Result<Outcome, Error>,
 ) -> Result<(), Broken> {
-    let (wire, shared, request) = (world.wire(), world.shared(at), &world.requests[at]);
+    let (wire, request) = (world.wire(), &world.requests[at]);
     let mine = |call: &&Call| call.request == at;
     let saves = wire.calls.iter().filter(mine).filter(|call| call.kind.writes()).count();
     hold!("a failed request saves nothing", request.act != Act::AddAndFail || saves == 0, "{result:?}");
@@ -108,11 +108,16 @@ fn judge_calls(
     let may_create = shown.is_none() && (!request.act.only_shows() || request.act == Act::Form);
     hold!("only who writes without a session begins one", may_create || !creates, "{:?}", request.act);
     for touch in wire.calls.iter().filter(mine).filter(|call| call.kind == Kind::Touch) {
-        let is_due = wire.calls.iter().filter(|call| shared(call) && call.was_answered()).any(|call| {
+        let is_due = wire.calls.iter().filter(mine).filter(|call| call.was_answered()).any(|call| {
             let last_seen = call.told.and_then(|told| told.last_seen);
             last_seen.is_some_and(|last_seen| touch.asked >= last_seen.after(Setup::TOUCH))
         });
-        hold!("a touch follows a confirm, once in a twentieth of the idle time", is_due, "{:?}", touch.asked);
+        hold!(
+            "a touch follows a request's own confirm, once in a twentieth of the idle time",
+            is_due,
+            "{:?}",
+            touch.asked
+        );
     }
     Ok(())
 }
