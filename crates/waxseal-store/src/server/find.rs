@@ -74,14 +74,9 @@ impl Server {
         Confirm(now)
     }
 
-    /// For a rule that the model test breaks on purpose.
-    fn mints_unconfirmed(&self) -> bool {
-        self.flaws.has(Flaw::MintsUnconfirmed)
-    }
-
     /// Not a confirm at all: for a rule that the model test breaks on purpose.
     pub(super) fn unconfirmed(&self, now: Moment) -> Option<Confirm> {
-        self.mints_unconfirmed().then_some(Confirm(now))
+        self.flaws.has(Flaw::MintsUnconfirmed).then_some(Confirm(now))
     }
 
     /// Looks for the session of `id` in its record, and under its next ids after a periodic renewal.
