@@ -22,6 +22,15 @@ use crate::{Error, Revision};
 /// What a confirm was answered; shared by those who ask at the same time.
 pub(super) type Answer = Result<Option<Found<Confirmed>>, StoreError>;
 
+/// What the store said of a copy.
+struct Asked {
+    answer: Answer,
+    /// When it was asked.
+    asked: Moment,
+    /// By this request, and not by one whose answer it shares.
+    is_own: bool,
+}
+
 impl Server {
     /// The session of a token if it can be shown without asking the store; else the token, to be [loaded](Self::load).
     pub(crate) fn ready(
@@ -71,18 +80,8 @@ impl Server {
         let brought = copy.as_ref().map(|(revision, _)| *revision);
         if let (Some(mirror), Some((revision, Some(content)))) = (&self.mirror, copy) {
             let key = token.id.key();
-            let ask = || async { (self.store.confirm(&key, now).await, now) };
-            // An answer that was asked before an end, or a change, that this process knows of comes too late for whoever
-            // came after; so does one that takes longer than the window.
-            let shares = access == Access::Read
-                && mirror.freshness.window > Duration::ZERO
-                && matches!(mirror.look(&token, &revision, &content, now), Seen::Good { .. });
-            let shared = if shares { Some(mirror.flights.share(&key, ask).await) } else { None };
-            let shared = shared.filter(|((_, asked), _)| mirror.freshness.is_fresh(*asked, now));
-            let ((answer, asked), is_own) = match shared {
-                Some(shared) => shared,
-                None => (ask().await, true),
-            };
+            let Asked { answer, asked, is_own } =
+                self.ask(mirror, &token, &revision, &content, access, now).await;
             match answer {
                 Ok(Some(Found::Living(Confirmed { revision: found, life }))) if found == revision => {
                     let confirm = self.confirm(asked);
@@ -104,7 +103,8 @@ impl Server {
                 }
                 Ok(Some(Found::Living(Confirmed { revision: found, .. }))) => {
                     mirror.near.confirmed(&key, &found, self.confirm(asked).at());
-                    if found.counter() <= revision.counter() {
+                    // Another's question may be older than this copy.
+                    if is_own && found.counter() <= revision.counter() {
                         self.counts.gone_back.increment(1);
                         tracing::warn!(
                             handle = %token.id.handle(),
@@ -147,6 +147,32 @@ impl Server {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What the store says of a copy. Who only reads shares the answer that another request is waiting for: unless it was
+    /// asked before an end or a change that this process knows of, or takes longer than the window.
+    async fn ask(
+        &self,
+        mirror: &Mirror,
+        token: &Token,
+        revision: &Revision,
+        content: &Content,
+        access: Access,
+        now: Moment,
+    ) -> Asked {
+        let key = token.id.key();
+        let ask = || async { (self.store.confirm(&key, now).await, now) };
+        let shares = access == Access::Read
+            && mirror.freshness.window > Duration::ZERO
+            && matches!(mirror.look(token, revision, content, now), Seen::Good { .. });
+        if shares {
+            let ((answer, asked), is_own) = mirror.flights.share(&key, ask).await;
+            if mirror.freshness.is_fresh(asked, now) {
+                return Asked { answer, asked, is_own };
+            }
+        }
+        let (answer, asked) = ask().await;
+        Asked { answer, asked, is_own: true }
     }
 
     /// Asks the store whether what `held` says is still so.
