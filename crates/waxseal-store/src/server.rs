@@ -120,6 +120,14 @@ impl Server {
         }
     }
 
+    /// Gives the near cache room for no more than this.
+    #[cfg(test)]
+    pub(crate) fn forget_all_but(&mut self, entries: usize) {
+        if let Some(mirror) = &mut self.mirror {
+            mirror.near = NearCache::with_shards(1, entries, mirror.freshness);
+        }
+    }
+
     /// Breaks a rule on purpose.
     #[cfg(test)]
     pub(crate) fn break_rule(

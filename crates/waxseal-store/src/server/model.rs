@@ -14,6 +14,7 @@
 //! | one who acts asks first; state `store` always asks | "an unsafe method asks first ...", "an unsafe method sees what was acknowledged before" |
 //! | one window for another process's copy; own writes at once | "a page lacks nothing older than a copy may be", "one browser's serial requests ..." |
 //! | ended is ended, at once here, within the window elsewhere | "a process refuses at once what it ended", "an ended session's copy ...", "who asks is not shown ..." |
+//! | what a process forgets costs a confirm and nothing else | the same, with room for one session |
 //! | clocks more than a second from the store's | "copies are trusted by their time only where the clocks agree" |
 //! | a touch: once in a twentieth of idle, on a confirm, no new revision, nothing made | "a touch follows a request's own confirm ...", "a revision changes by saving alone ...", "nothing is ever made again" |
 //! | two writes at once, and lost answers | "additions sum exactly", "nobody takes what was taken", "a message waits ..." |
@@ -263,6 +264,7 @@ fn what_was_found_once_stays_mended() {
             let setup = Setup {
                 place,
                 ahead_millis: vec![0, 0],
+                entries: None,
                 window: Duration::from_secs(5),
                 renew_every: case.contains("periodic").then_some(Duration::from_secs(30)),
                 when_away: WhenAway::Refuse,

@@ -40,6 +40,8 @@ struct Entry {
     /// When the revision was confirmed, or the end noticed.
     at: Moment,
     status: Status,
+    /// The session had another id here, of which only this entry says that it is an old one.
+    renewed: bool,
 }
 
 /// In the order in which each outweighs those before it.
@@ -70,9 +72,14 @@ impl NearCache {
     pub(crate) const ENTRIES: usize = 65_536;
 
     pub(crate) fn new(entries: usize, freshness: Freshness) -> Self {
+        Self::with_shards(SHARDS, entries.div_ceil(SHARDS), freshness)
+    }
+
+    pub(crate) fn with_shards(shards: usize, shard_entries: usize, freshness: Freshness) -> Self {
+        debug_assert!(shards.is_power_of_two(), "a handle's bits choose among them");
         Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            shard_entries: entries.div_ceil(SHARDS),
+            shards: (0..shards).map(|_| Mutex::default()).collect(),
+            shard_entries,
             keep: freshness.window.max(freshness.grace) + CLOCKS_APART,
             owners: Mutex::default(),
             owners_ended: AtomicUsize::new(0),
@@ -114,7 +121,7 @@ impl NearCache {
 
     /// Notes a confirm: `revision` lived under `key` at `at`.
     pub(crate) fn confirmed(&self, key: &RecordKey, revision: &Revision, at: Moment) {
-        let entry = Entry { key: *key, revision: *revision, at, status: Status::Living };
+        let entry = Entry { key: *key, revision: *revision, at, status: Status::Living, renewed: false };
         let mut shard = self.shard(key.handle());
         match shard.get_mut(&key.handle()) {
             None => {
@@ -143,7 +150,7 @@ impl NearCache {
             None => {
                 self.make_room(&mut shard, at);
                 let revision = Revision::from_bytes([0; Revision::BYTES]);
-                shard.insert(key.handle(), Entry { key: *key, revision, at, status });
+                shard.insert(key.handle(), Entry { key: *key, revision, at, status, renewed: false });
             }
             Some(known) if known.key == *key && known.status < status => {
                 (known.status, known.at) = (status, known.at.max(at));
@@ -161,7 +168,7 @@ impl NearCache {
         }
         let (key, revision) =
             (RecordKey::new(handle, [0; RecordKey::HASH_BYTES]), Revision::from_bytes([0; Revision::BYTES]));
-        shard.insert(handle, Entry { key, revision, at, status: Status::Ended });
+        shard.insert(handle, Entry { key, revision, at, status: Status::Ended, renewed: false });
     }
 
     /// Notes that all sessions of `owner` were ended by a call of `at`, which has just been answered: what was asked
@@ -205,23 +212,30 @@ impl NearCache {
         // What was noted after a slow request began is no older for that.
         shard.retain(|_, entry| now.is_within(self.keep, entry.at.min(now)));
         while shard.len() >= self.shard_entries {
-            let victim =
-                shard.iter().find(|(_, entry)| entry.status == Status::Living).or(shard.iter().next());
-            let Some((&handle, &Entry { status, at, .. })) = victim else { return };
+            let victim = shard.iter().find(|(_, entry)| !entry.speaks_against()).or(shard.iter().next());
+            let Some((&handle, &entry)) = victim else { return };
             shard.remove(&handle);
-            if status != Status::Living {
-                self.distrust(at.max(now));
+            if entry.speaks_against() {
+                self.distrust(entry.at.max(now));
             }
         }
     }
 
     fn shard(&self, handle: Handle) -> MutexGuard<'_, HashMap<Handle, Entry>> {
         let [first, ..] = *handle.as_bytes();
-        self.shards[usize::from(first) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[usize::from(first) & (self.shards.len() - 1)]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Entry {
+    /// Whether a copy that is worth nothing would pass for fresh without it. (One that is merely older than another would
+    /// too, for as long as in any other process.)
+    fn speaks_against(&self) -> bool {
+        self.status != Status::Living || self.renewed
+    }
+
     fn judge(&self, key: impl Fn() -> RecordKey, revision: &Revision) -> Seen {
         match self.status {
             Status::Ended => Seen::Gone,
@@ -249,7 +263,7 @@ impl Entry {
             Status::Ended => false,
         };
         if forward {
-            *self = next;
+            *self = Self { renewed: self.renewed || self.key != next.key, ..next };
         } else if self.status == Status::Living && self.key == next.key && self.revision == next.revision {
             self.at = self.at.max(next.at);
         }
@@ -324,6 +338,23 @@ mod tests {
         cache.confirmed(&new, &revision(5), at(4));
         for key in [old, new] {
             assert_eq!(look(&cache, &key, 5, "", at(4)), Seen::Gone);
+        }
+    }
+
+    #[test]
+    fn forgetting_that_an_id_is_an_old_one_costs_confirms_and_nothing_else() {
+        for is_known in [true, false] {
+            let cache = cache(SHARDS);
+            let old = SessionId::generate().unwrap();
+            let (old, new) = (old.key(), old.renewed().unwrap().key());
+            if is_known {
+                cache.confirmed(&old, &revision(1), NOW);
+            }
+            cache.gone(&old, at(1));
+            cache.confirmed(&new, &revision(2), at(1));
+            assert_eq!(look(&cache, &new, 2, "", at(1)), confirmed(1));
+            cache.confirmed(&neighbour(&old), &revision(1), at(2));
+            assert_eq!(look(&cache, &old, 1, "", at(2)), Seen::Doubtful);
         }
     }
 

@@ -123,8 +123,11 @@ impl Server {
                 self.write(draft, &mut content, &Base { id: id.clone(), revision, known }, periodic, now)?;
             match self.send(&write, now).await? {
                 Swap::Done => {
-                    let id = write.renewal.map_or(id, |(new, _)| new);
                     let known = self.just_written(write.record.life, now);
+                    if draft.renewed {
+                        self.note_gone(&write.old, known.confirm);
+                    }
+                    let id = write.renewal.map_or(id, |(new, _)| new);
                     let base = Base { id, revision: write.record.revision, known };
                     let changes_class =
                         |change: &Change| matches!(change, Change::Permanent(_) | Change::Reset);

@@ -13,6 +13,8 @@ pub(super) struct Setup {
     pub(super) place: Place,
     /// How far each process's clock is ahead of the true time, in milliseconds.
     pub(super) ahead_millis: Vec<i64>,
+    /// How many sessions a process remembers, if it is few.
+    pub(super) entries: Option<usize>,
     pub(super) window: Duration,
     pub(super) renew_every: Option<Duration>,
     /// What a visitor sees in state `store` while the store is away.
@@ -121,11 +123,13 @@ impl Setup {
         let seconds = |seconds| Just(Duration::from_secs(seconds));
         let window = prop_oneof![5 => seconds(5), 1 => seconds(0)];
         let renew_every = prop_oneof![2 => Just(None), 1 => seconds(30).prop_map(Some)];
+        let entries = prop_oneof![2 => Just(None), 1 => Just(Some(1))];
         let when_away = prop_oneof![Just(WhenAway::Refuse), Just(WhenAway::Anonymous)];
-        (clocks, window, renew_every, any::<bool>(), when_away).prop_map(
-            move |(ahead_millis, window, renew_every, tells_time, when_away)| Self {
+        (clocks, entries, window, renew_every, any::<bool>(), when_away).prop_map(
+            move |(ahead_millis, entries, window, renew_every, tells_time, when_away)| Self {
                 place,
                 ahead_millis,
+                entries,
                 window,
                 renew_every,
                 when_away,

@@ -110,7 +110,7 @@ impl World {
                 .window(setup.window)
                 .grace(Setup::GRACE)
                 .renew_every(setup.renew_every);
-            sessions.break_rule(flaw, {
+            sessions.break_rule(setup.entries, flaw, {
                 let clock = clock.clone();
                 move || clock.now()
             });
