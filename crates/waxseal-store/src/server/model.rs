@@ -35,6 +35,7 @@
 //! More cases: `PROPTEST_CASES=20000 cargo test -p waxseal-store --release --lib model`.
 
 mod clock;
+mod course;
 mod promises;
 mod rules;
 mod setup;
