@@ -3,8 +3,9 @@
 mod counts;
 mod end;
 mod find;
+pub(crate) mod flaw;
 mod flights;
-pub(crate) mod freshness;
+mod freshness;
 mod load;
 mod mint;
 #[cfg(test)]
@@ -30,9 +31,10 @@ pub(crate) use self::upkeep::purge;
 
 use self::counts::Counts;
 use self::end::Unfinished;
-use self::flights::Flights;
 #[cfg(test)]
-use self::freshness::Flaw;
+use self::flaw::Flaw;
+use self::flaw::Flaws;
+use self::flights::Flights;
 use self::freshness::Freshness;
 use self::load::Answer;
 use self::near::NearCache;
@@ -74,6 +76,10 @@ pub(crate) struct Server {
     pub(crate) pause: Option<Pause>,
     unfinished: Unfinished,
     counts: Counts,
+    flaws: Flaws,
+    /// This process's, for a rule that the model test breaks on purpose.
+    #[cfg(test)]
+    clock: Option<Arc<dyn Fn() -> Moment + Send + Sync>>,
 }
 
 /// What state `mirrored` has beside the store.
@@ -86,8 +92,6 @@ struct Mirror {
     /// When an outage began, for a rule that the model test breaks on purpose.
     #[cfg(test)]
     away_since: Mutex<Option<Moment>>,
-    #[cfg(test)]
-    clock: Mutex<Option<Arc<dyn Fn() -> Moment + Send + Sync>>>,
 }
 
 impl Server {
@@ -102,6 +106,9 @@ impl Server {
             pause: None,
             unfinished: Unfinished::default(),
             counts: Counts::new(),
+            flaws: Flaws::default(),
+            #[cfg(test)]
+            clock: None,
         }
     }
 
@@ -113,6 +120,14 @@ impl Server {
         }
     }
 
+    /// Gives the near cache room for no more than this.
+    #[cfg(test)]
+    pub(crate) fn forget_all_but(&mut self, entries: usize) {
+        if let Some(mirror) = &mut self.mirror {
+            mirror.near = NearCache::with_shards(1, entries, mirror.freshness);
+        }
+    }
+
     /// Breaks a rule on purpose.
     #[cfg(test)]
     pub(crate) fn break_rule(
@@ -120,10 +135,9 @@ impl Server {
         flaw: Option<Flaw>,
         clock: impl Fn() -> Moment + Send + Sync + 'static,
     ) {
-        self.set_freshness(|freshness| freshness.flaw = flaw);
-        if let Some(mirror) = &self.mirror {
-            *mirror.clock.lock().expect("no test panics with it") = Some(Arc::new(clock));
-        }
+        self.flaws = Flaws::new(flaw);
+        self.set_freshness(|freshness| freshness.flaws = Flaws::new(flaw));
+        self.clock = Some(Arc::new(clock));
     }
 
     pub(crate) fn is_mirrored(&self) -> bool {
@@ -144,8 +158,6 @@ impl Mirror {
             clocks_agree: AtomicBool::new(true),
             #[cfg(test)]
             away_since: Mutex::default(),
-            #[cfg(test)]
-            clock: Mutex::default(),
         }
     }
 

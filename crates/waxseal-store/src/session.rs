@@ -428,14 +428,15 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::Sent`].
+    /// Those that every write may have, but [`Error::Ended`].
     pub fn renew_empty(&self) -> Result<(), Error> {
         let mut state = self.lock();
         state.accessed = true;
-        if state.phase == Phase::Sent {
-            return Err(late(state));
+        match state.phase {
+            Phase::Open | Phase::Ended | Phase::RolledBack => {}
+            Phase::Sent => return Err(late(state)),
+            Phase::ReadOnly(why) => return Err(why.into()),
         }
-        state.phase.allows_ending()?;
         state.phase = Phase::Open;
         state.ended = false;
         state.make(Change::Reset)?;
@@ -556,7 +557,7 @@ fn late(state: MutexGuard<'_, State>) -> Error {
 }
 
 impl Phase {
-    /// Ending a session, or starting it anew, is allowed when writing to it is, and after a `destroy()`.
+    /// Ending a session is allowed when writing to it is, and after a `destroy()`.
     fn allows_ending(self) -> Result<(), Error> {
         match self {
             Self::Open | Self::Ended | Self::RolledBack => Ok(()),

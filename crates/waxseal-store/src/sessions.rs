@@ -381,14 +381,20 @@ impl Sessions {
         Ok(())
     }
 
-    /// Breaks a rule on purpose, or none; `clock` is this process's.
+    /// Breaks a rule on purpose, or none; `clock` is this process's, which remembers `entries` sessions at most, if that
+    /// is said.
     #[cfg(test)]
     pub(crate) fn break_rule(
         &mut self,
-        flaw: Option<crate::server::freshness::Flaw>,
+        entries: Option<usize>,
+        flaw: Option<crate::server::flaw::Flaw>,
         clock: impl Fn() -> crate::Moment + Send + Sync + 'static,
     ) {
-        self.server.as_mut().expect("only states on the server have such rules").break_rule(flaw, clock);
+        let server = self.server.as_mut().expect("only states on the server have such rules");
+        server.break_rule(flaw, clock);
+        if let Some(entries) = entries {
+            server.forget_all_but(entries);
+        }
     }
 
     fn server(&self) -> Result<&Server, Error> {

@@ -431,6 +431,7 @@ async fn while_the_store_is_away_each_state_keeps_to_its_policy() {
                 assert_eq!(name(&shown).is_some(), place == Place::Mirrored, "{case}");
                 assert!(!shown.is_confirmed(), "{case}");
                 assert!(matches!(shown.insert("name", "Morgana"), Err(Error::Unconfirmed)), "{case}");
+                assert!(matches!(shown.renew_empty(), Err(Error::Unconfirmed)), "{case}");
                 assert_eq!(sessions.commit(&shown, at(10)).await.unwrap(), Outcome::Keep, "{case}");
             }
         }
@@ -464,10 +465,12 @@ async fn a_sign_out_while_the_store_is_away_is_made_up_for() {
         assert_eq!(here.finish_ends(at(11)).await.unwrap(), 1, "{case}, {place:?}: still away");
         store.set_away(false);
         for access in [Access::Read, Access::Change] {
-            assert!(
-                open(&here, &token, access, at(12)).await.unwrap().is_new(),
-                "{case}, {place:?}: not deleted yet"
-            );
+            let session = open(&here, &token, access, at(12)).await.unwrap();
+            assert!(session.is_new(), "{case}, {place:?}: not deleted yet");
+            // It may be the old id of a sign-in, whose new cookie must stay.
+            for write in [session.insert("name", "Morgana"), session.renew_empty()] {
+                assert!(matches!(write, Err(Error::Gone)), "{case}, {place:?}: {write:?}");
+            }
         }
         assert_eq!(here.finish_ends(at(12)).await.unwrap(), 0, "{case}, {place:?}");
         assert!(change(&elsewhere, &token, at(13)).await.is_new(), "{case}, {place:?}");
@@ -492,6 +495,50 @@ async fn a_periodic_renewal_changes_the_id_and_the_old_one_is_followed_for_twent
         assert_eq!(session.len(), 1);
         store.set_away(true);
         assert_eq!(sessions.commit(&session, at(1_300)).await.unwrap(), Outcome::Keep, "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_by_an_old_copy_in_a_long_outage_ends_the_renewed_session() {
+    for place in BOTH {
+        let store = new_store();
+        let [here, there] =
+            [(); 2].map(|()| sessions(place, store.clone()).renew_every(Some(Duration::from_secs(600))));
+        let old = visitor(&here, at(0), |session| session.insert("name", "Merlin").unwrap()).await;
+        let session = read(&there, &old, at(601)).await;
+        assert_eq!(session.len(), 1);
+        // The answer never reaches the browser.
+        let new = commit(&there, &session, "", at(601)).await.unwrap();
+        store.set_away(true);
+        let waxseal_store::Opened::Pending(pending) =
+            here.open(old.as_bytes(), Access::Change, at(610)).unwrap()
+        else {
+            panic!("{place:?}: who acts asks")
+        };
+        let session = pending.to_end();
+        session.destroy().unwrap();
+        assert_eq!(here.commit(&session, at(610)).await.unwrap(), Outcome::Remove, "{place:?}");
+        store.set_away(false);
+        // Another process's upkeep comes first.
+        there.upkeep(|| at(1_500)).await.unwrap();
+        assert_eq!(here.finish_ends(at(1_500)).await.unwrap(), 0, "{place:?}");
+        assert!(change(&there, &new, at(1_501)).await.is_new(), "{place:?}: it lives on under its next id");
+    }
+}
+
+#[tokio::test]
+async fn who_comes_with_an_old_id_gets_no_cookie_for_a_minute_and_is_a_stranger_then() {
+    for place in BOTH {
+        let sessions = sessions(place, new_store()).renew_every(Some(Duration::from_secs(600)));
+        let old = visitor(&sessions, at(0), |session| session.insert("name", "Merlin").unwrap()).await;
+        let session = read(&sessions, &old, at(601)).await;
+        assert_eq!(session.len(), 1);
+        commit(&sessions, &session, "", at(601)).await.unwrap();
+        for (now, may_write) in [(621, false), (660, false), (661, true), (3_000, true)] {
+            let session = change(&sessions, &old, at(now)).await;
+            assert!(session.is_new(), "{place:?} at {now}");
+            assert_eq!(session.insert("name", "Morgana").is_ok(), may_write, "{place:?} at {now}");
+        }
     }
 }
 

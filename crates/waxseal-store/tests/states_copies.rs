@@ -41,20 +41,23 @@ async fn many_who_read_at_once_ask_once() {
     let store = new_store();
     let sessions = std::sync::Arc::new(sessions(Place::Mirrored, store.clone()));
     let token = visitor(&sessions, at(0), |session| session.insert("name", "Merlin").unwrap()).await;
-    store.forget();
-    store.set_held(true);
-    let readers: Vec<_> = (0..20)
-        .map(|_| {
-            let (sessions, token) = (sessions.clone(), token.clone());
-            tokio::spawn(async move { read(&sessions, &token, at(10)).await.len() })
-        })
-        .collect();
-    tokio::task::yield_now().await;
-    store.set_held(false);
-    for reader in readers {
-        assert_eq!(reader.await.unwrap(), 1);
+    // The second time, activity is to be noted.
+    for (now, asked) in [(10, &[Operation::Confirm][..]), (100, &[Operation::Confirm, Operation::Touch])] {
+        store.forget();
+        store.set_held(true);
+        let readers: Vec<_> = (0..20)
+            .map(|_| {
+                let (sessions, token) = (sessions.clone(), token.clone());
+                tokio::spawn(async move { read(&sessions, &token, at(now)).await.len() })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        store.set_held(false);
+        for reader in readers {
+            assert_eq!(reader.await.unwrap(), 1);
+        }
+        assert_eq!(store.asked(), asked);
     }
-    assert_eq!(store.asked(), [Operation::Confirm]);
 }
 
 /// Whoever keeps a copy uses it, and every token it is given for it, every window − 1 s, at the process that did not end

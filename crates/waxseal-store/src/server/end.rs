@@ -1,10 +1,11 @@
 //! Ending a session.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Server;
-use super::find::is_outage;
+use super::find::{POINTED, is_outage};
+use super::flaw::Flaw;
 use crate::error::StoreError;
 use crate::origin::Held;
 use crate::sessions::Outcome;
@@ -14,18 +15,18 @@ use crate::{Moment, RecordKey};
 const MAX_UNFINISHED: usize = 10_000;
 
 /// Sessions that were ended while the store was away, still to be deleted there. Refused here meanwhile, also once the
-/// store is back.
+/// store is back. Each with the time of its sign-out.
 #[derive(Default)]
-pub(super) struct Unfinished(Mutex<HashSet<RecordKey>>);
+pub(super) struct Unfinished(Mutex<HashMap<RecordKey, Moment>>);
 
 impl Unfinished {
     /// `key` is asked for only if there is any.
     pub(super) fn has(&self, key: impl FnOnce() -> RecordKey) -> bool {
         let keys = self.lock();
-        !keys.is_empty() && keys.contains(&key())
+        !keys.is_empty() && keys.contains_key(&key())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<RecordKey>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RecordKey, Moment>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,8 +61,8 @@ impl Server {
                     near.doubted(&key, now);
                 }
                 let mut unfinished = self.unfinished.lock();
-                if unfinished.len() < MAX_UNFINISHED {
-                    unfinished.insert(key);
+                if unfinished.len() < MAX_UNFINISHED && !self.flaws.has(Flaw::ForgetsSignOuts) {
+                    unfinished.entry(key).or_insert(now);
                 } else {
                     tracing::error!(
                         "too many sessions were ended while the store is away; some live until they expire"
@@ -75,10 +76,17 @@ impl Server {
     /// Deletes the sessions that were ended while the store was away. How many are still to be deleted.
     pub(crate) async fn finish_ends(&self, now: Moment) -> Result<usize, StoreError> {
         let mut failed = None;
-        let keys: Vec<_> = self.unfinished.lock().iter().copied().collect();
-        for key in keys {
+        let ends: Vec<_> = self.unfinished.lock().iter().map(|(key, since)| (*key, *since)).collect();
+        for (key, since) in ends {
             match self.store.delete(&key, now).await {
                 Ok(ended) => {
+                    if !ended && self.renew_every.is_some() && now >= since.after(POINTED / 2) {
+                        tracing::error!(
+                            handle = %key.handle(),
+                            "a sign-out had to wait for the store for so long that its session, if a periodic renewal \
+                             had given it another id, lives until it expires"
+                        );
+                    }
                     if let Some(near) = self.near().filter(|_| ended) {
                         near.ended(key.handle(), now);
                     }

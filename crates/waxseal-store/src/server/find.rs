@@ -6,7 +6,7 @@ use std::time::Duration;
 use waxseal_crypto::{Limits, Times};
 
 use super::Server;
-use super::freshness::Flaw;
+use super::flaw::Flaw;
 use crate::content::Content;
 use crate::error::StoreError;
 use crate::origin::Known;
@@ -14,10 +14,13 @@ use crate::record::{Found, Life, Pointer, Record, Trace};
 use crate::ring::Ring;
 use crate::{Error, Fault, Moment, RecordKey, Revision, SessionId};
 
-/// For how long reads and writes follow a pointer. A sign-out follows it as long as the store has it.
+/// For how long reads and writes follow a pointer.
 const FOLLOW: Duration = Duration::from_secs(20);
-/// For how long a renewal is remembered under the old id.
-const TRACE: Duration = Duration::from_secs(60);
+/// For how long a renewal is remembered under the old id: who comes with it gets no cookie.
+const MARKED: Duration = Duration::from_secs(60);
+/// For how long a sign-out follows a pointer. It may be by a copy that is read in an outage, up to a quarter of an hour
+/// after it was confirmed, and may then have to wait for the store.
+pub(super) const POINTED: Duration = Duration::from_secs(60 * 60);
 /// Renewals within [`FOLLOW`] that one old id is led through. Nobody renews so often.
 const MAX_HOPS: usize = 8;
 
@@ -32,6 +35,8 @@ pub(super) enum Find {
     /// There is another id since, and this one is a stranger's.
     Renewed,
     Absent,
+    /// Somebody signed out with this id, and the store is still to be told.
+    SignedOut,
     /// No key opens the record: it stays, for the day on which the key is put back.
     Unreadable,
 }
@@ -61,23 +66,17 @@ impl Server {
     /// A confirm that began at `now` and has been answered.
     pub(super) fn confirm(&self, now: Moment) -> Confirm {
         #[cfg(test)]
-        if let Some(mirror) = &self.mirror
-            && mirror.freshness.has(Flaw::StampsAfterReply)
-            && let Some(clock) = &*mirror.clock.lock().expect("no test panics with it")
+        if self.flaws.has(Flaw::StampsAfterReply)
+            && let Some(clock) = &self.clock
         {
             return Confirm(clock());
         }
         Confirm(now)
     }
 
-    /// For a rule that the model test breaks on purpose.
-    fn mints_unconfirmed(&self) -> bool {
-        self.mirror.as_ref().is_some_and(|mirror| mirror.freshness.has(Flaw::MintsUnconfirmed))
-    }
-
     /// Not a confirm at all: for a rule that the model test breaks on purpose.
     pub(super) fn unconfirmed(&self, now: Moment) -> Option<Confirm> {
-        self.mints_unconfirmed().then_some(Confirm(now))
+        self.flaws.has(Flaw::MintsUnconfirmed).then_some(Confirm(now))
     }
 
     /// Looks for the session of `id` in its record, and under its next ids after a periodic renewal.
@@ -86,7 +85,7 @@ impl Server {
         for _ in 0..MAX_HOPS {
             let key = id.key();
             if self.unfinished.has(|| key) {
-                return Ok(Find::Absent);
+                return Ok(Find::SignedOut);
             }
             let found = self.store.load(&key, now).await?;
             let confirm = self.confirm(now);
@@ -111,7 +110,11 @@ impl Server {
                 }
                 Some(Found::Renewed(trace)) => match follow(ring, &key, &trace, now) {
                     Some(next) => id = next,
-                    None => return Ok(Find::Renewed),
+                    None if now < trace.renewed.after(MARKED) => return Ok(Find::Renewed),
+                    None => {
+                        self.note_gone(&key, confirm);
+                        return Ok(Find::Absent);
+                    }
                 },
             }
         }
@@ -199,13 +202,14 @@ pub(super) fn trace(
     now: Moment,
 ) -> Result<Trace, Error> {
     let pointer = if with_pointer {
-        let times = Times::new(now.as_secs(), now.as_secs(), Times::NO_IDLE, seconds(TRACE));
+        let times = Times::new(now.as_secs(), now.as_secs(), Times::NO_IDLE, seconds(MARKED));
         let sealed = ring.pointer().seal(new.as_bytes(), old.hash(), times)?;
         Some(Pointer { to: new.key(), sealed })
     } else {
         None
     };
-    Ok(Trace { renewed: now, expires: now.after(TRACE), pointer })
+    let expires = now.after(if with_pointer { POINTED } else { MARKED });
+    Ok(Trace { renewed: now, expires, pointer })
 }
 
 fn follow(ring: &Ring, old: &RecordKey, trace: &Trace, now: Moment) -> Option<SessionId> {

@@ -17,11 +17,15 @@ impl<T> Default for Flights<T> {
 }
 
 impl<T: Clone> Flights<T> {
-    /// The answer of `ask`, or of another's that is under way for `key`.
+    /// The answer of `ask`, or of another's that is under way for `key`; and whether this one asked.
     ///
     /// Who joins gets what was asked before it came: good enough for a copy's freshness, which counts from the
     /// asking, and for nothing that has to see all that is already done.
-    pub(crate) async fn share<F: Future<Output = T>>(&self, key: &RecordKey, ask: impl FnOnce() -> F) -> T {
+    pub(crate) async fn share<F: Future<Output = T>>(
+        &self,
+        key: &RecordKey,
+        ask: impl FnOnce() -> F,
+    ) -> (T, bool) {
         loop {
             let waiting = {
                 let mut flights = self.lock();
@@ -39,7 +43,7 @@ impl<T: Clone> Flights<T> {
             };
             // If the one who asked went away, the next one asks.
             if let Ok(answer) = waiting.await {
-                return answer;
+                return (answer, false);
             }
         }
         let landing = Landing { flights: self, key };
@@ -47,7 +51,7 @@ impl<T: Clone> Flights<T> {
         for waiter in landing.take() {
             let _ = waiter.send(answer.clone());
         }
-        answer
+        (answer, true)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<RecordKey, Vec<oneshot::Sender<T>>>> {
@@ -108,8 +112,8 @@ mod tests {
         let mut third = pin!(flights.share(&key, || async { unreachable!("it is on its way") }));
         assert!(poll(third.as_mut()).is_pending());
         open.send(()).unwrap();
-        assert_eq!(poll(second.as_mut()), Poll::Ready(7));
-        assert_eq!(poll(third.as_mut()), Poll::Ready(7));
+        assert_eq!(poll(second.as_mut()), Poll::Ready((7, true)));
+        assert_eq!(poll(third.as_mut()), Poll::Ready((7, false)));
         assert!(flights.lock().is_empty());
     }
 }

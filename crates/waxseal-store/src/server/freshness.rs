@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::flaw::{Flaw, Flaws};
 use crate::Moment;
 
 /// The window and the grace of state `mirrored`.
@@ -9,36 +10,12 @@ use crate::Moment;
 pub(crate) struct Freshness {
     pub(crate) window: Duration,
     pub(crate) grace: Duration,
-    #[cfg(test)]
-    pub(crate) flaw: Option<Flaw>,
-}
-
-/// A rule broken on purpose, for the model test, which has to find it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "no rule is broken outside the test"))]
-pub(crate) enum Flaw {
-    /// A token is minted although this request did not ask the store.
-    MintsUnconfirmed,
-    /// A confirm's time is read after the answer.
-    StampsAfterReply,
-    /// A copy from the future counts as fresh.
-    TrustsTheFuture,
-    /// The near cache forgets what it knew for something older.
-    CacheGoesBack,
-    /// The grace counts from the start of the outage.
-    GraceFromTheOutage,
-    /// `<=` in place of `<`.
-    WindowIsInclusive,
+    pub(crate) flaws: Flaws,
 }
 
 impl Default for Freshness {
     fn default() -> Self {
-        Self {
-            window: Duration::from_secs(5),
-            grace: Duration::from_secs(5 * 60),
-            #[cfg(test)]
-            flaw: None,
-        }
+        Self { window: Duration::from_secs(5), grace: Duration::from_secs(5 * 60), flaws: Flaws::default() }
     }
 }
 
@@ -55,19 +32,8 @@ impl Freshness {
 
     fn is_within(&self, now: Moment, span: Duration, since: Moment) -> bool {
         now.is_within(span, since)
-            || (self.has(Flaw::TrustsTheFuture) && now < since)
-            || (self.has(Flaw::WindowIsInclusive) && now == since.after(span))
-    }
-
-    #[cfg(test)]
-    pub(crate) fn has(&self, flaw: Flaw) -> bool {
-        self.flaw == Some(flaw)
-    }
-
-    #[cfg(not(test))]
-    #[expect(clippy::unused_self, reason = "so that it reads the same in the test")]
-    pub(crate) const fn has(&self, _: Flaw) -> bool {
-        false
+            || (self.flaws.has(Flaw::TrustsTheFuture) && now < since)
+            || (self.flaws.has(Flaw::WindowIsInclusive) && now == since.after(span))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::find::{Find, Living, is_outage, span};
-use super::freshness::Flaw;
+use super::flaw::Flaw;
 use super::near::Seen;
 use super::token::Token;
 use super::{Access, Mirror, Server, WhenAway};
@@ -22,6 +22,15 @@ use crate::{Error, Revision};
 /// What a confirm was answered; shared by those who ask at the same time.
 pub(super) type Answer = Result<Option<Found<Confirmed>>, StoreError>;
 
+/// What the store said of a copy.
+struct Asked {
+    answer: Answer,
+    /// When it was asked.
+    asked: Moment,
+    /// By this request, and not by one whose answer it shares.
+    is_own: bool,
+}
+
 impl Server {
     /// The session of a token if it can be shown without asking the store; else the token, to be [loaded](Self::load).
     pub(crate) fn ready(
@@ -32,8 +41,7 @@ impl Server {
         now: Moment,
     ) -> Result<Session, Box<Token>> {
         if self.unfinished.has(|| token.id.key()) {
-            // It may be a sign-in's old id, whose new cookie must stay.
-            return Ok(self.gone(ring).read_only(ReadOnly::Ended));
+            return Ok(self.signed_out(ring));
         }
         let Some(mirror) = self.mirror.as_ref().filter(|_| access == Access::Read) else {
             return Err(Box::new(token));
@@ -72,17 +80,8 @@ impl Server {
         let brought = copy.as_ref().map(|(revision, _)| *revision);
         if let (Some(mirror), Some((revision, Some(content)))) = (&self.mirror, copy) {
             let key = token.id.key();
-            let ask = || async { (self.store.confirm(&key, now).await, now) };
-            // An answer that was asked before an end, or a change, that this process knows of comes too late for whoever
-            // came after; so does one that takes longer than the window.
-            let shares = access == Access::Read
-                && mirror.freshness.window > Duration::ZERO
-                && matches!(mirror.look(&token, &revision, &content, now), Seen::Good { .. });
-            let shared = if shares { Some(mirror.flights.share(&key, ask).await) } else { None };
-            let (answer, asked) = match shared.filter(|(_, asked)| mirror.freshness.is_fresh(*asked, now)) {
-                Some(shared) => shared,
-                None => ask().await,
-            };
+            let Asked { answer, asked, is_own } =
+                self.ask(mirror, &token, &revision, &content, access, now).await;
             match answer {
                 Ok(Some(Found::Living(Confirmed { revision: found, life }))) if found == revision => {
                     let confirm = self.confirm(asked);
@@ -95,12 +94,17 @@ impl Server {
                     self.counts.confirmed.increment(1);
                     let mut held = token.held(revision);
                     let known = Known { confirm, life, kid: None };
-                    held.known = Some(self.touched(&held, known, content.permanent, now).await);
+                    // Of those who share an answer, one notes their activity.
+                    held.known = Some(match is_own {
+                        true => self.touched(&held, known, content.permanent, now).await,
+                        false => known,
+                    });
                     return Ok(self.session(content, held, ring));
                 }
                 Ok(Some(Found::Living(Confirmed { revision: found, .. }))) => {
                     mirror.near.confirmed(&key, &found, self.confirm(asked).at());
-                    if found.counter() <= revision.counter() {
+                    // Another's question may be older than this copy.
+                    if is_own && found.counter() <= revision.counter() {
                         self.counts.gone_back.increment(1);
                         tracing::warn!(
                             handle = %token.id.handle(),
@@ -122,6 +126,8 @@ impl Server {
         match self.find(ring, &token.id, now).await {
             Ok(Find::Living(living)) => Ok(self.session_of_record(ring, &token, brought, *living, now).await),
             Ok(Find::Absent) => Ok(self.gone(ring)),
+            Ok(Find::SignedOut) => Ok(self.signed_out(ring)),
+            Ok(Find::Renewed) if self.flaws.has(Flaw::ForgetsOldIds) => Ok(self.stranger(ring)),
             Ok(Find::Renewed) => {
                 self.counts.renewed.increment(1);
                 Ok(self.stranger(ring).read_only(ReadOnly::Renewed))
@@ -141,6 +147,32 @@ impl Server {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What the store says of a copy. Who only reads shares the answer that another request is waiting for: unless it was
+    /// asked before an end or a change that this process knows of, or takes longer than the window.
+    async fn ask(
+        &self,
+        mirror: &Mirror,
+        token: &Token,
+        revision: &Revision,
+        content: &Content,
+        access: Access,
+        now: Moment,
+    ) -> Asked {
+        let key = token.id.key();
+        let ask = || async { (self.store.confirm(&key, now).await, now) };
+        let shares = access == Access::Read
+            && mirror.freshness.window > Duration::ZERO
+            && matches!(mirror.look(token, revision, content, now), Seen::Good { .. });
+        if shares {
+            let ((answer, asked), is_own) = mirror.flights.share(&key, ask).await;
+            if mirror.freshness.is_fresh(asked, now) {
+                return Asked { answer, asked, is_own };
+            }
+        }
+        let (answer, asked) = ask().await;
+        Asked { answer, asked, is_own: true }
     }
 
     /// Asks the store whether what `held` says is still so.
@@ -249,6 +281,11 @@ impl Server {
         self.stranger(ring)
     }
 
+    /// It may be a sign-in's old id, whose new cookie must stay.
+    fn signed_out(&self, ring: &Arc<Ring>) -> Session {
+        self.gone(ring).read_only(ReadOnly::Ended)
+    }
+
     fn stranger(&self, ring: &Arc<Ring>) -> Session {
         Session::new(Content::default(), None, ring.clone(), self.strict)
     }
@@ -268,12 +305,12 @@ impl Mirror {
     fn has_grace_from_the_outage(&self, now: Moment) -> bool {
         let mut since = self.away_since.lock().expect("no test panics with it");
         let since = *since.get_or_insert(now);
-        self.freshness.has(Flaw::GraceFromTheOutage) && self.freshness.is_in_grace(since, now)
+        self.freshness.flaws.has(Flaw::GraceFromTheOutage) && self.freshness.is_in_grace(since, now)
     }
 
     #[cfg(not(test))]
     fn has_grace_from_the_outage(&self, _: Moment) -> bool {
-        self.freshness.has(Flaw::GraceFromTheOutage)
+        self.freshness.flaws.has(Flaw::GraceFromTheOutage)
     }
 }
 

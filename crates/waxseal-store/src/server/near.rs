@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::freshness::{Flaw, Freshness};
+use super::flaw::Flaw;
+use super::freshness::Freshness;
 use crate::{Handle, Moment, RecordKey, Revision};
 
 /// A power of two, so that a handle's first byte spreads sessions evenly.
@@ -14,9 +15,6 @@ const SHARDS: usize = 64;
 const CLOCKS_APART: Duration = Duration::from_secs(60);
 /// Owners whose sessions were ended of late, at most.
 const MAX_OWNERS: usize = 10_000;
-
-/// Newer than every copy.
-const NEWEST: Revision = Revision::from_bytes([u8::MAX; Revision::BYTES]);
 
 /// For each session the last confirm of this process. Moves forward only; what it forgets costs a confirm.
 pub(crate) struct NearCache {
@@ -42,11 +40,16 @@ struct Entry {
     /// When the revision was confirmed, or the end noticed.
     at: Moment,
     status: Status,
+    /// The session had another id here, of which only this entry says that it is an old one.
+    renewed: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// In the order in which each outweighs those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Status {
     Living,
+    /// Somebody signed out with the id, and nobody can tell what became of it.
+    Doubted,
     /// The id is no session's; the session may live on under another.
     IdGone,
     /// The session was ended, whatever its id: final, since no handle is used twice.
@@ -69,9 +72,14 @@ impl NearCache {
     pub(crate) const ENTRIES: usize = 65_536;
 
     pub(crate) fn new(entries: usize, freshness: Freshness) -> Self {
+        Self::with_shards(SHARDS, entries.div_ceil(SHARDS), freshness)
+    }
+
+    pub(crate) fn with_shards(shards: usize, shard_entries: usize, freshness: Freshness) -> Self {
+        debug_assert!(shards.is_power_of_two(), "a handle's bits choose among them");
         Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            shard_entries: entries.div_ceil(SHARDS),
+            shards: (0..shards).map(|_| Mutex::default()).collect(),
+            shard_entries,
             keep: freshness.window.max(freshness.grace) + CLOCKS_APART,
             owners: Mutex::default(),
             owners_ended: AtomicUsize::new(0),
@@ -113,48 +121,41 @@ impl NearCache {
 
     /// Notes a confirm: `revision` lived under `key` at `at`.
     pub(crate) fn confirmed(&self, key: &RecordKey, revision: &Revision, at: Moment) {
-        let entry = Entry { key: *key, revision: *revision, at, status: Status::Living };
+        let entry = Entry { key: *key, revision: *revision, at, status: Status::Living, renewed: false };
         let mut shard = self.shard(key.handle());
         match shard.get_mut(&key.handle()) {
             None => {
                 self.make_room(&mut shard, at);
                 shard.insert(key.handle(), entry);
             }
-            Some(known) if self.freshness.has(Flaw::CacheGoesBack) => *known = entry,
+            Some(known) if self.freshness.flaws.has(Flaw::CacheGoesBack) => *known = entry,
             Some(known) => known.advance(entry, self.keep),
         }
     }
 
     /// Notes that nothing lives under `key`.
     pub(crate) fn gone(&self, key: &RecordKey, at: Moment) {
-        let mut shard = self.shard(key.handle());
-        let revision = Revision::from_bytes([0; Revision::BYTES]);
-        let entry = Entry { key: *key, revision, at, status: Status::IdGone };
-        match shard.get_mut(&key.handle()) {
-            None => {
-                self.make_room(&mut shard, at);
-                shard.insert(key.handle(), entry);
-            }
-            Some(known) if known.key == *key && known.status == Status::Living => {
-                known.status = Status::IdGone
-            }
-            // Another id of the session, which this says nothing of; or known already.
-            Some(_) => {}
-        }
+        self.note(key, at, Status::IdGone);
     }
 
     /// Notes that somebody signed out with the id of `key`, and that there was nothing to end, or nobody can tell: its
     /// copies are worth nothing, and only the store knows what it is.
     pub(crate) fn doubted(&self, key: &RecordKey, at: Moment) {
+        self.note(key, at, Status::Doubted);
+    }
+
+    fn note(&self, key: &RecordKey, at: Moment, status: Status) {
         let mut shard = self.shard(key.handle());
         match shard.get_mut(&key.handle()) {
             None => {
                 self.make_room(&mut shard, at);
-                let entry = Entry { key: *key, revision: NEWEST, at, status: Status::Living };
-                shard.insert(key.handle(), entry);
+                let revision = Revision::from_bytes([0; Revision::BYTES]);
+                shard.insert(key.handle(), Entry { key: *key, revision, at, status, renewed: false });
             }
-            Some(known) if known.key == *key => known.revision = NEWEST,
-            // It is in doubt already, as the session's last id is another.
+            Some(known) if known.key == *key && known.status < status => {
+                (known.status, known.at) = (status, known.at.max(at));
+            }
+            // Another id of the session, which this says nothing of; or known already.
             Some(_) => {}
         }
     }
@@ -167,7 +168,7 @@ impl NearCache {
         }
         let (key, revision) =
             (RecordKey::new(handle, [0; RecordKey::HASH_BYTES]), Revision::from_bytes([0; Revision::BYTES]));
-        shard.insert(handle, Entry { key, revision, at, status: Status::Ended });
+        shard.insert(handle, Entry { key, revision, at, status: Status::Ended, renewed: false });
     }
 
     /// Notes that all sessions of `owner` were ended by a call of `at`, which has just been answered: what was asked
@@ -208,32 +209,40 @@ impl NearCache {
         if shard.len() < self.shard_entries {
             return;
         }
-        shard.retain(|_, entry| now.is_within(self.keep, entry.at));
+        // What was noted after a slow request began is no older for that.
+        shard.retain(|_, entry| now.is_within(self.keep, entry.at.min(now)));
         while shard.len() >= self.shard_entries {
-            let victim =
-                shard.iter().find(|(_, entry)| entry.status == Status::Living).or(shard.iter().next());
-            let Some((&handle, &Entry { status, .. })) = victim else { return };
+            let victim = shard.iter().find(|(_, entry)| !entry.speaks_against()).or(shard.iter().next());
+            let Some((&handle, &entry)) = victim else { return };
             shard.remove(&handle);
-            if status != Status::Living {
-                self.distrust(now);
+            if entry.speaks_against() {
+                self.distrust(entry.at.max(now));
             }
         }
     }
 
     fn shard(&self, handle: Handle) -> MutexGuard<'_, HashMap<Handle, Entry>> {
         let [first, ..] = *handle.as_bytes();
-        self.shards[usize::from(first) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[usize::from(first) & (self.shards.len() - 1)]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Entry {
+    /// Whether a copy that is worth nothing would pass for fresh without it. (One that is merely older than another would
+    /// too, for as long as in any other process.)
+    fn speaks_against(&self) -> bool {
+        self.status != Status::Living || self.renewed
+    }
+
     fn judge(&self, key: impl Fn() -> RecordKey, revision: &Revision) -> Seen {
         match self.status {
             Status::Ended => Seen::Gone,
             // A revision is drawn for one id, so the usual case works no hash.
             Status::Living if self.revision == *revision => Seen::Good { near: Some(self.at), copy: true },
             Status::IdGone if self.key == key() => Seen::Gone,
-            Status::IdGone => Seen::Doubtful,
+            Status::IdGone | Status::Doubted => Seen::Doubtful,
             Status::Living if self.key != key() => Seen::Doubtful,
             // An older copy, or another state of the same number.
             Status::Living if self.revision.counter() >= revision.counter() => Seen::Doubtful,
@@ -243,17 +252,18 @@ impl Entry {
     }
 
     fn advance(&mut self, next: Self, keep: Duration) {
+        let is_newer = next.revision.counter() > self.revision.counter();
+        let is_newer_id = is_newer && self.key != next.key;
+        // What is too old to be of use makes way: a store may have gone back to a backup.
+        let is_outdated = !next.at.is_within(keep, self.at.min(next.at));
         let forward = match self.status {
+            Status::Living => is_newer || is_outdated,
+            Status::Doubted => is_newer_id || is_outdated,
+            Status::IdGone => is_newer_id,
             Status::Ended => false,
-            Status::IdGone => self.key != next.key,
-            // What is too old to be of use makes way: a store may have gone back to a backup.
-            Status::Living => {
-                next.revision.counter() > self.revision.counter()
-                    || !next.at.is_within(keep, self.at.min(next.at))
-            }
         };
         if forward {
-            *self = next;
+            *self = Self { renewed: self.renewed || self.key != next.key, ..next };
         } else if self.status == Status::Living && self.key == next.key && self.revision == next.revision {
             self.at = self.at.max(next.at);
         }
@@ -285,6 +295,13 @@ mod tests {
 
     fn look(cache: &NearCache, key: &RecordKey, counter: u64, owner: &str, now: Moment) -> Seen {
         cache.look(key.handle(), || *key, &revision(counter), || Some(owner.to_owned()), now)
+    }
+
+    /// Another session of the same shard.
+    fn neighbour(key: &RecordKey) -> RecordKey {
+        let shard = |key: &RecordKey| usize::from(key.handle().as_bytes()[0]) % SHARDS;
+        let mut others = std::iter::repeat_with(|| SessionId::generate().unwrap().key());
+        others.find(|other| shard(other) == shard(key)).expect("it goes on for ever")
     }
 
     fn cache(entries: usize) -> NearCache {
@@ -325,6 +342,71 @@ mod tests {
     }
 
     #[test]
+    fn forgetting_that_an_id_is_an_old_one_costs_confirms_and_nothing_else() {
+        for is_known in [true, false] {
+            let cache = cache(SHARDS);
+            let old = SessionId::generate().unwrap();
+            let (old, new) = (old.key(), old.renewed().unwrap().key());
+            if is_known {
+                cache.confirmed(&old, &revision(1), NOW);
+            }
+            cache.gone(&old, at(1));
+            cache.confirmed(&new, &revision(2), at(1));
+            assert_eq!(look(&cache, &new, 2, "", at(1)), confirmed(1));
+            cache.confirmed(&neighbour(&old), &revision(1), at(2));
+            assert_eq!(look(&cache, &old, 1, "", at(2)), Seen::Doubtful);
+        }
+    }
+
+    #[test]
+    fn an_id_in_doubt_stays_so_until_another_is_confirmed_or_its_copies_are_too_old() {
+        let cache = cache(1_000);
+        let old = SessionId::generate().unwrap();
+        let (old, new) = (old.key(), old.renewed().unwrap().key());
+        cache.confirmed(&old, &revision(3), NOW);
+        cache.doubted(&old, at(1));
+        cache.confirmed(&old, &revision(4), at(2));
+        assert_eq!(look(&cache, &old, 4, "", at(2)), Seen::Doubtful);
+        cache.confirmed(&new, &revision(5), at(3));
+        assert_eq!(look(&cache, &new, 5, "", at(3)), confirmed(3));
+        cache.doubted(&new, at(4));
+        cache.confirmed(&old, &revision(3), at(5));
+        assert_eq!(look(&cache, &old, 3, "", at(5)), Seen::Doubtful, "a late answer of an older id");
+        let later = at(4).after(cache.keep);
+        cache.confirmed(&new, &revision(5), later);
+        assert_eq!(look(&cache, &new, 5, "", later), Seen::Good { near: Some(later), copy: true });
+    }
+
+    #[test]
+    fn an_answer_that_was_long_under_way_makes_it_forget_nothing_newer() {
+        let cache = cache(SHARDS);
+        let ended = SessionId::generate().unwrap().key();
+        let late = neighbour(&ended);
+        cache.ended(ended.handle(), at(2));
+        cache.confirmed(&late, &revision(1), at(1));
+        assert_eq!(
+            look(&cache, &ended, 1, "", at(3)),
+            Seen::Doubtful,
+            "there was no room, and no copy is trusted"
+        );
+    }
+
+    #[test]
+    fn what_is_known_of_an_end_lasts_from_when_it_was_noticed() {
+        let cache = cache(SHARDS);
+        let gone = SessionId::generate().unwrap().key();
+        cache.confirmed(&gone, &revision(1), NOW);
+        cache.gone(&gone, at(300));
+        let other = neighbour(&gone);
+        cache.confirmed(&other, &revision(1), at(400));
+        assert_eq!(
+            look(&cache, &gone, 1, "", at(400)),
+            Seen::Doubtful,
+            "it was forgotten, and no copy is trusted"
+        );
+    }
+
+    #[test]
     fn an_owners_end_puts_earlier_confirms_in_doubt_and_later_ones_not() {
         let (cache, key) = (cache(1_000), SessionId::generate().unwrap().key());
         cache.confirmed(&key, &revision(1), at(1));
@@ -341,12 +423,7 @@ mod tests {
         let cache = cache(SHARDS);
         let key = SessionId::generate().unwrap().key();
         cache.ended(key.handle(), NOW);
-        let other = loop {
-            let other = SessionId::generate().unwrap().key();
-            if other.handle().as_bytes()[0] % 64 == key.handle().as_bytes()[0] % 64 {
-                break other;
-            }
-        };
+        let other = neighbour(&key);
         cache.confirmed(&other, &revision(1), at(1));
         let confirmed_here = Seen::Good { near: Some(at(1)), copy: false };
         assert_eq!(

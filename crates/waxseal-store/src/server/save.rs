@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Server;
 use super::find::{Find, Living, is_outage, trace};
+use super::flaw::Flaw;
 use super::mint::Minting;
 use crate::change::{Change, Operation};
 use crate::content::Content;
@@ -107,7 +108,7 @@ impl Server {
                 None => {
                     let Living { id, revision, known, content: newer, .. } =
                         self.find_again(draft, held, now).await?;
-                    if revision != held.revision || attempt > 0 {
+                    if (revision != held.revision || attempt > 0) && !self.flaws.has(Flaw::Overwrites) {
                         content = replay(newer, &draft.log, draft.ring.capacity())?;
                     }
                     Base { id, revision, known }
@@ -122,8 +123,11 @@ impl Server {
                 self.write(draft, &mut content, &Base { id: id.clone(), revision, known }, periodic, now)?;
             match self.send(&write, now).await? {
                 Swap::Done => {
-                    let id = write.renewal.map_or(id, |(new, _)| new);
                     let known = self.just_written(write.record.life, now);
+                    if draft.renewed {
+                        self.note_gone(&write.old, known.confirm);
+                    }
+                    let id = write.renewal.map_or(id, |(new, _)| new);
                     let base = Base { id, revision: write.record.revision, known };
                     let changes_class =
                         |change: &Change| matches!(change, Change::Permanent(_) | Change::Reset);
@@ -137,6 +141,9 @@ impl Server {
                     return Ok(Outcome::Keep);
                 }
                 Swap::Conflict => {}
+                Swap::Gone if self.flaws.has(Flaw::MakesAgain) => {
+                    let _ = self.store.create(&write.old, &write.record, now).await?;
+                }
                 Swap::Gone => return Err(self.missing()),
             }
         }
@@ -194,6 +201,9 @@ impl Server {
                 Err(error) if is_outage(&error) => error,
                 Err(error) => return Err(error.into()),
             };
+            if self.flaws.has(Flaw::RepeatsBlindly) {
+                return Ok(Swap::Conflict);
+            }
             inquiries += 1;
             if inquiries > INQUIRIES {
                 return Err(error.into());
@@ -237,7 +247,7 @@ impl Server {
         match self.find(&draft.ring, &held.id, now).await? {
             Find::Living(living) => Ok(*living),
             Find::Renewed => Err(Error::Renewed),
-            Find::Absent | Find::Unreadable => Err(self.missing()),
+            Find::Absent | Find::SignedOut | Find::Unreadable => Err(self.missing()),
         }
     }
 

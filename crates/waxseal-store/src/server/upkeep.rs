@@ -42,9 +42,11 @@ pub(crate) async fn purge(store: &dyn AnyStore, clock: impl Fn() -> Moment) -> R
 
 impl Server {
     pub(crate) async fn upkeep(&self, clock: impl Fn() -> Moment) -> Result<Upkeep, StoreError> {
-        self.finish_ends(clock()).await?;
+        // A sign-out that the store refuses must stop neither of the others.
+        let ends = self.finish_ends(clock()).await;
         let clock_offset = self.compare_clocks(&clock).await?;
         let purged = purge(&*self.store, clock).await?;
+        ends?;
         Ok(Upkeep { purged, clock_offset })
     }
 

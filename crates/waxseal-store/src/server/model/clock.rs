@@ -14,10 +14,17 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// Some day, at a whole second: then seconds that are cut off show.
+    const START_MILLIS: u64 = 1_790_000_000_000;
+
     /// The true time, at the beginning.
     pub(super) fn new() -> Self {
-        // Some day, at a whole second: then seconds that are cut off show.
-        Self { truth: Arc::new(AtomicU64::new(1_790_000_000_000)), ahead_millis: 0 }
+        Self { truth: Arc::new(AtomicU64::new(Self::START_MILLIS)), ahead_millis: 0 }
+    }
+
+    /// Since the beginning.
+    pub(super) fn passed_millis(&self) -> u64 {
+        self.true_millis() - Self::START_MILLIS
     }
 
     pub(super) fn ahead(&self, millis: i64) -> Self {

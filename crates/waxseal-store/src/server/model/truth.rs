@@ -3,13 +3,13 @@
 use super::clock::Clock;
 use super::wire::ByKey;
 use crate::record::{Found, Record};
-use crate::{Handle, Moment, RecordKey};
+use crate::{Handle, Moment, RecordKey, Revision};
 
 #[derive(Default)]
 pub(super) struct Truth {
     keys: ByKey<State>,
-    /// Keys that lived again after their end.
-    pub(super) revived: Vec<RecordKey>,
+    /// What no call may do, and one did.
+    pub(super) broken: Option<(&'static str, RecordKey)>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,6 +17,8 @@ struct State {
     /// When, and by which call.
     ended: Option<(u64, usize)>,
     moved: Option<(RecordKey, Moment)>,
+    /// The last that was seen there.
+    revision: Option<Revision>,
 }
 
 impl Truth {
@@ -27,14 +29,21 @@ impl Truth {
     pub(super) fn look(
         &mut self,
         call: usize,
+        writes: bool,
         clock: &Clock,
         load: impl Fn(&RecordKey) -> Option<Found<Record>>,
     ) {
         for (key, state) in &mut self.keys {
             match load(key) {
-                Some(Found::Living(_)) => {
+                Some(Found::Living(record)) => {
                     if state.ended.is_some() || state.moved.is_some() {
-                        self.revived.push(*key);
+                        self.broken = Some(("nothing is ever made again", *key));
+                    }
+                    let now = record.revision;
+                    let before = state.revision.replace(now).unwrap_or(now);
+                    let counts_on = writes && before.counter() + 1 == now.counter();
+                    if before != now && !counts_on {
+                        self.broken = Some(("a revision changes by saving alone, and counts on", *key));
                     }
                 }
                 Some(Found::Renewed(trace)) if trace.pointer.is_some() => {
@@ -67,16 +76,21 @@ impl Truth {
         Some(self.moved(&to).map_or(at, |next| next.min(at)))
     }
 
+    /// Whether periodic renewals lead from one id to the other, or both are the same.
+    pub(super) fn leads(&self, from: &RecordKey, to: &RecordKey) -> bool {
+        let next = || self.keys.get(from)?.moved.map(|(next, _)| next);
+        from == to || next().is_some_and(|next| self.leads(&next, to))
+    }
+
     /// The ids that ended by this call.
     pub(super) fn ended_by(&self, call: usize) -> Vec<RecordKey> {
         let by_it = |key: &&RecordKey| self.ending(key).is_some_and(|(_, by)| by == call);
         self.keys.keys().filter(by_it).copied().collect()
     }
 
-    /// Since when this id is an old one of a session that lives under another, by a sign-in.
-    pub(super) fn left_behind(&self, key: &RecordKey) -> Option<u64> {
-        let (at, _) = self.keys.get(key)?.ended?;
-        self.lives_at(key.handle()).map(|_| at)
+    /// Since when this id is an old one of a session that lives under another, by a sign-in, and by which call.
+    pub(super) fn left_behind(&self, key: &RecordKey) -> Option<(u64, usize)> {
+        self.lives_at(key.handle()).and(self.keys.get(key)?.ended)
     }
 
     /// Where the session of this handle lives, if it does.

@@ -12,13 +12,28 @@ use crate::{Access, Error, Moment, Opened, Outcome, RecordKey, Revision, Session
 pub(super) enum Act {
     Look,
     Add,
-    /// Adds, and then answers 500.
+    /// Adds, shows the messages, and then answers 500.
     AddAndFail,
     /// Makes the session too large for a cookie, or small again.
     Fill(bool),
+    /// Puts a coupon there, of which there is no second.
+    Issue,
+    /// Takes the coupon out.
+    Take,
+    /// Leaves a message.
+    Flash,
+    /// Shows all messages.
+    Page,
+    /// Shows a form, with a token in it.
+    Form,
+    /// Receives forms, each with the token of some page before.
+    Submit,
     SignIn,
     Renew,
+    RenewEmpty,
     Destroy,
+    /// Destroys, and then answers 500.
+    DestroyAndFail,
     EndAll,
     EndOthers,
 }
@@ -32,6 +47,17 @@ pub(super) struct Process {
     pub(super) clock: Clock,
 }
 
+/// A request, as it comes.
+pub(super) struct Visit {
+    /// Its number, of which there is no second.
+    pub(super) number: usize,
+    pub(super) token: Option<String>,
+    pub(super) access: Access,
+    pub(super) act: Act,
+    /// Tokens of forms, to be submitted.
+    pub(super) forms: Vec<String>,
+}
+
 /// What happened, as far as it has.
 #[derive(Default)]
 pub(super) struct Notes {
@@ -41,6 +67,14 @@ pub(super) struct Notes {
     pub(super) is_renewed: bool,
     /// The store acknowledged an end that the handler asked for.
     pub(super) has_ended: bool,
+    /// The coupon that was taken out.
+    pub(super) took: Option<usize>,
+    /// The messages that were shown, by the requests that left them.
+    pub(super) messages: Vec<usize>,
+    /// A form's token, and whether the session had its seed before.
+    pub(super) form: Option<(String, bool)>,
+    /// Which of the forms that were submitted the session knows.
+    pub(super) knows: Vec<bool>,
 }
 
 /// What a visitor was shown of a session.
@@ -49,6 +83,7 @@ pub(super) struct Shown {
     pub(super) key: RecordKey,
     pub(super) revision: Revision,
     pub(super) sum: i64,
+    pub(super) is_empty: bool,
     pub(super) how: How,
     /// The process's time at which that was decided.
     pub(super) at: Moment,
@@ -62,35 +97,81 @@ pub(super) enum How {
     Asked,
     /// From the copy, because the store is away.
     Outage,
+    /// Nothing of it, because the store is away: to be ended, or as to a stranger.
+    Blind,
+}
+
+impl Act {
+    pub(super) fn destroys(self) -> bool {
+        matches!(self, Self::Destroy | Self::DestroyAndFail)
+    }
+
+    /// Whether it changes nothing that a page alone does not owe.
+    pub(super) fn only_shows(self) -> bool {
+        matches!(self, Self::Look | Self::Page | Self::Form | Self::Submit)
+    }
 }
 
 pub(super) async fn visit(
     process: Arc<Process>,
-    token: Option<String>,
-    access: Access,
-    act: Act,
+    visit: Visit,
     notes: Arc<Mutex<Notes>>,
 ) -> Result<Outcome, Error> {
     let Process { sessions, clock } = &*process;
+    let Visit { number, token, access, act, forms } = visit;
     let at = clock.now();
-    let opened = token.map(|token| sessions.open(token.as_bytes(), access, at.into()));
-    let (session, asked) = match opened {
-        None | Some(Err(_)) => (sessions.create(), false),
-        Some(Ok(Opened::Ready(session))) => (session, false),
-        Some(Ok(pending)) => (pending.load(at.into()).await?, true),
+    let open = || {
+        let opened = token.as_ref().and_then(|token| sessions.open(token.as_bytes(), access, at.into()).ok());
+        opened.unwrap_or_else(|| Opened::Ready(sessions.create()))
     };
-    note(&session, asked, at, &mut notes.lock().unwrap());
+    let mut how = How::Copy;
+    let session = match open() {
+        Opened::Ready(session) => session,
+        Opened::Pending(pending) => {
+            how = How::Asked;
+            match pending.load(at.into()).await {
+                // Signing out works all the same, as behind HTTP.
+                Err(Error::Unavailable(_)) if act.destroys() => match open() {
+                    Opened::Ready(session) => session,
+                    Opened::Pending(pending) => {
+                        how = How::Blind;
+                        pending.to_end()
+                    }
+                },
+                loaded => loaded?,
+            }
+        }
+    };
+    note(sessions, &session, how, at, &mut notes.lock().unwrap());
     match act {
         Act::Look => _ = session.len(),
         Act::Add => session.add("sum", 1)?,
         Act::AddAndFail => {
+            show(&session, &notes);
             session.add("sum", 1)?;
             session.rollback();
         }
         Act::Fill(full) => session.insert("fill", "x".repeat(if full { 5_000 } else { 1 }))?,
+        Act::Issue => session.insert("coupon", number)?,
+        Act::Take => notes.lock().unwrap().took = session.take("coupon")?,
+        Act::Flash => session.flash("", number.to_string())?,
+        Act::Page => show(&session, &notes),
+        Act::Form => {
+            let had_seed = session.has_csrf_seed();
+            notes.lock().unwrap().form = Some((session.csrf_token()?, had_seed));
+        }
+        Act::Submit => {
+            let knows = forms.iter().map(|form| session.is_csrf_token(form.as_bytes()));
+            notes.lock().unwrap().knows = knows.collect();
+        }
         Act::SignIn => session.sign_in(OWNER, at.into())?,
         Act::Renew => session.renew()?,
+        Act::RenewEmpty => session.renew_empty()?,
         Act::Destroy => session.destroy()?,
+        Act::DestroyAndFail => {
+            session.destroy()?;
+            session.rollback();
+        }
         Act::EndAll => {
             sessions.end_all(OWNER, clock.time()).await?;
             notes.lock().unwrap().has_ended = true;
@@ -103,18 +184,25 @@ pub(super) async fn visit(
     sessions.commit(&session, clock.time()).await
 }
 
-fn note(session: &Session, asked: bool, at: Moment, notes: &mut Notes) {
+fn show(session: &Session, notes: &Mutex<Notes>) {
+    let messages = session.flashed_messages(&[]);
+    let numbers = messages.iter().map(|flash| flash.message.parse().expect("a request's number"));
+    notes.lock().unwrap().messages = numbers.collect();
+}
+
+fn note(sessions: &Sessions, session: &Session, how: How, at: Moment, notes: &mut Notes) {
     let sum = session.get("sum").expect("it is a number").unwrap_or(0);
+    let is_empty = session.is_empty();
     let state = session.lock();
     notes.is_renewed = state.phase == Phase::ReadOnly(ReadOnly::Renewed);
     let how = match state.phase {
+        Phase::ReadOnly(ReadOnly::Outage) if how == How::Blind || sessions.always_asks() => How::Blind,
         Phase::ReadOnly(ReadOnly::Outage) => How::Outage,
-        _ if asked => How::Asked,
-        _ => How::Copy,
+        _ => how,
     };
     notes.loaded = Some(match &state.origin {
         Some(Origin::Record(held)) => {
-            Some(Shown { key: held.id.key(), revision: held.revision, sum, how, at })
+            Some(Shown { key: held.id.key(), revision: held.revision, sum, is_empty, how, at })
         }
         _ => None,
     });

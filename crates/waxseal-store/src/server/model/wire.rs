@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::clock::Clock;
 use super::truth::Truth;
-use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
+use crate::record::{Confirmed, Creation, Cursor, Found, Life, Listed, Page, Record, Swap, Trace};
 use crate::{Fault, Handle, MemoryStore, Moment, RecordKey, Revision, SessionStore};
 
 /// What all processes' lines lead to.
@@ -16,8 +16,9 @@ pub(super) struct Wire {
     pub(super) calls: Vec<Call>,
     pub(super) truth: Truth,
     pub(super) is_away: bool,
-    /// The request whose future is being polled.
+    /// The request whose future is being polled, and whether it still waits for its session.
     pub(super) request: usize,
+    pub(super) is_loading: bool,
 }
 
 /// A call under way, or one that was.
@@ -26,14 +27,19 @@ pub(super) struct Call {
     pub(super) request: usize,
     pub(super) kind: Kind,
     pub(super) key: Option<RecordKey>,
+    /// It was made to load a session.
+    pub(super) is_loading: bool,
     /// The caller's time before it was sent.
     pub(super) asked: Moment,
     /// The true time of that.
-    sent: u64,
+    pub(super) sent: u64,
     work: Box<dyn FnMut(&MemoryStore) -> Told + Send>,
     fate: Arc<Mutex<Fate>>,
-    /// What it told, once it was done.
+    /// What it told, once it was done, and the true time of that.
     pub(super) told: Option<Told>,
+    pub(super) done: Option<u64>,
+    /// It met a store that was away, and will never be done.
+    is_dropped: bool,
     /// When the caller heard of it, and whether it heard the answer.
     pub(super) heard: Option<(u64, bool)>,
 }
@@ -64,6 +70,9 @@ impl Kind {
 pub(super) struct Told {
     pub(super) key: Option<RecordKey>,
     pub(super) revision: Option<Revision>,
+    pub(super) last_seen: Option<Moment>,
+    /// There is nothing under `key`.
+    pub(super) is_absent: bool,
     /// Under `key` there is something from now on that was not there before.
     pub(super) made: bool,
 }
@@ -83,7 +92,7 @@ pub(super) struct Cut;
 impl Wire {
     pub(super) fn new() -> Self {
         let (store, truth) = (MemoryStore::new(), Truth::default());
-        Self { store, calls: Vec::new(), truth, is_away: false, request: 0 }
+        Self { store, calls: Vec::new(), truth, is_away: false, request: 0, is_loading: false }
     }
 
     /// Calls whose callers still wait.
@@ -101,23 +110,33 @@ impl Wire {
 
     /// Calls that were given up and not done, and may arrive yet.
     pub(super) fn late(&self) -> Vec<usize> {
-        let late = |at: &usize| !self.calls[*at].is_open() && self.calls[*at].told.is_none();
-        (0..self.calls.len()).filter(late).collect()
+        let is_late = |call: &Call| !call.is_open() && call.told.is_none() && !call.is_dropped;
+        (0..self.calls.len()).filter(|at| is_late(&self.calls[*at])).collect()
+    }
+
+    /// When a request's save was first done, if it was.
+    pub(super) fn wrote(&self, request: usize) -> Option<u64> {
+        let saves = self.calls.iter().filter(|call| call.request == request && call.kind.writes());
+        saves.filter(|call| call.told.is_some_and(|told| told.revision.is_some())).find_map(|call| call.done)
     }
 
     /// The call arrives at the store, for the first time or once more.
     pub(super) fn perform(&mut self, at: usize, clock: &Clock) {
         let call = &mut self.calls[at];
         let again = call.told.is_some();
-        if self.is_away || (again && call.kind == Kind::Create) {
+        call.is_dropped |= self.is_away && !again;
+        if self.is_away || call.is_dropped || (again && call.kind == Kind::Create) {
             return;
         }
         let told = (call.work)(&self.store);
         call.told.get_or_insert(told);
+        call.done.get_or_insert(clock.true_millis());
         if told.made {
             self.truth.made(told.key.expect("it was made under one"));
         }
-        self.truth.look(at, clock, |key| now(self.store.load(key, clock.now())).expect("memory answers"));
+        let writes = call.kind.writes();
+        self.truth
+            .look(at, writes, clock, |key| now(self.store.load(key, clock.now())).expect("memory answers"));
     }
 
     /// The caller hears the answer; or, if the call never arrived or the store is away, that it failed.
@@ -182,18 +201,22 @@ impl Line {
             told
         };
         let mut wire = self.wire();
-        let (process, request, asked) = (self.process, wire.request, self.clock.now());
+        let (process, request, is_loading) = (self.process, wire.request, wire.is_loading);
+        let asked = self.clock.now();
         let (sent, key, work) = (self.clock.true_millis(), key.copied(), Box::new(work));
         wire.calls.push(Call {
             process,
             request,
             kind,
             key,
+            is_loading,
             asked,
             sent,
             work,
             fate,
             told: None,
+            done: None,
+            is_dropped: false,
             heard: None,
         });
         waiting
@@ -234,7 +257,12 @@ fn nothing<T>(_: &T) -> Told {
 }
 
 fn living(key: RecordKey, revision: Revision) -> Told {
-    Told { key: Some(key), revision: Some(revision), made: false }
+    Told { key: Some(key), revision: Some(revision), ..Told::default() }
+}
+
+fn found(key: RecordKey, found: Option<(Revision, Life)>, is_absent: bool) -> Told {
+    let last_seen = found.map(|(_, life)| life.last_seen);
+    Told { key: Some(key), revision: found.map(|(revision, _)| revision), last_seen, is_absent, made: false }
 }
 
 impl SessionStore for Line {
@@ -247,9 +275,9 @@ impl SessionStore for Line {
     async fn load(&self, key: &RecordKey, at: Moment) -> Result<Option<Found<Record>>, Cut> {
         let key = *key;
         let work = move |store: &MemoryStore| now(store.load(&key, at)).unwrap();
-        let tell = move |found: &Option<Found<Record>>| match found {
-            Some(Found::Living(record)) => living(key, record.revision),
-            _ => Told::default(),
+        let tell = move |answer: &Option<Found<Record>>| match answer {
+            Some(Found::Living(record)) => found(key, Some((record.revision, record.life)), false),
+            other => found(key, None, other.is_none()),
         };
         self.call(Kind::Load, Some(&key), work, tell).await
     }
@@ -257,9 +285,9 @@ impl SessionStore for Line {
     async fn confirm(&self, key: &RecordKey, at: Moment) -> Result<Option<Found<Confirmed>>, Cut> {
         let key = *key;
         let work = move |store: &MemoryStore| now(store.confirm(&key, at)).unwrap();
-        let tell = move |found: &Option<Found<Confirmed>>| match found {
-            Some(Found::Living(confirmed)) => living(key, confirmed.revision),
-            _ => Told::default(),
+        let tell = move |answer: &Option<Found<Confirmed>>| match answer {
+            Some(Found::Living(Confirmed { revision, life })) => found(key, Some((*revision, *life)), false),
+            other => found(key, None, other.is_none()),
         };
         self.call(Kind::Confirm, Some(&key), work, tell).await
     }

@@ -9,11 +9,12 @@ use std::time::Duration;
 use waxseal_crypto::{Keyring, SecretKey};
 
 use super::clock::Clock;
+use super::promises::{Form, Promises};
 use super::rules::{self, Broken};
-use super::setup::Setup;
-use super::visit::{Act, Notes, Process, visit};
-use super::wire::{Kind, Line, Wire};
-use crate::server::freshness::Flaw;
+use super::setup::{Place, Setup};
+use super::visit::{Act, Notes, Process, Visit, visit};
+use super::wire::{Line, Wire};
+use crate::server::flaw::Flaw;
 use crate::server::token::Token;
 use crate::{Access, Error, Handle, Lifetimes, Moment, Outcome, RecordKey, Revision, Sessions};
 
@@ -27,11 +28,15 @@ pub(super) struct World {
     /// Every token that was ever sent: somebody has kept them all.
     pub(super) tokens: Vec<Sent>,
     pub(super) requests: Vec<Request>,
-    pub(super) sums: HashMap<Handle, Sum>,
+    pub(super) promises: HashMap<Handle, Promises>,
+    /// Coupons that somebody took out, and was told so.
+    pub(super) coupons: HashSet<usize>,
     /// Ids that a process has been told are ended: it must refuse them at once.
     pub(super) refused: HashSet<(usize, RecordKey)>,
     /// Ids of sessions that somebody signed out of, and was told so.
     pub(super) signed_out: Vec<RecordKey>,
+    /// How often a process got another key.
+    pub(super) promotions: usize,
     rings: [Keyring; 2],
 }
 
@@ -41,6 +46,8 @@ pub(super) struct Browser {
     pub(super) token: Option<Sent>,
     /// What it wrote last, and was told is done, if nothing of it was under way at the same time.
     pub(super) wrote: Option<(Handle, i64)>,
+    /// Messages that were on its pages and taken out, as long as it was so.
+    pub(super) read: Vec<usize>,
     pub(super) under_way: usize,
 }
 
@@ -49,19 +56,13 @@ pub(super) struct Browser {
 pub(super) struct Sent {
     pub(super) text: String,
     pub(super) key: RecordKey,
-    pub(super) revision: Revision,
+    pub(super) revision: Option<Revision>,
     pub(super) sealed: Moment,
+    /// How many entries its copy has, if it has one.
+    pub(super) entries: Option<usize>,
 }
 
-/// What additions must sum to.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sum {
-    pub(super) acknowledged: i64,
-    /// Those of which nobody can tell.
-    pub(super) unknown: i64,
-}
-
-type Visit = Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Send>>;
+type Visiting = Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Send>>;
 
 /// A request under way, or one that was.
 pub(super) struct Request {
@@ -75,13 +76,16 @@ pub(super) struct Request {
     pub(super) at: Moment,
     /// What its process had been told is ended.
     pub(super) refused_before: HashSet<RecordKey>,
-    pub(super) acknowledged_before: i64,
+    /// How many additions were acknowledged by then.
+    pub(super) acknowledged_before: usize,
+    /// The forms that it submits.
+    pub(super) forms: Vec<Form>,
     pub(super) is_serial: bool,
     /// Its process trusted copies by their time.
     pub(super) trusts_copies: bool,
     pub(super) notes: Arc<Mutex<Notes>>,
     is_judged: bool,
-    future: Option<Visit>,
+    future: Option<Visiting>,
 }
 
 impl World {
@@ -94,14 +98,19 @@ impl World {
             let (wire, clock, tells_time) = (wire.clone(), clock.ahead(*ahead), setup.tells_time);
             let line = Line { process, wire, clock: clock.clone(), tells_time };
             let hours = |hours: u64| Duration::from_secs(hours * 3_600);
-            let lifetimes = Lifetimes::new().idle(hours(24)).and_then(|all| all.absolute(hours(9_000)));
-            let mut sessions = Sessions::mirrored(&rings[0], "session", "model", line)
+            let lifetimes = Lifetimes::new().idle(Setup::IDLE).and_then(|all| all.absolute(hours(9_000)));
+            let sessions = match setup.place {
+                Place::Store => Sessions::store(&rings[0], "session", "model", line),
+                Place::Mirrored => Sessions::mirrored(&rings[0], "session", "model", line),
+            };
+            let mut sessions = sessions
                 .expect("short names")
+                .when_away(setup.when_away)
                 .lifetimes(lifetimes.expect("not none"))
                 .window(setup.window)
                 .grace(Setup::GRACE)
                 .renew_every(setup.renew_every);
-            sessions.break_rule(flaw, {
+            sessions.break_rule(setup.entries, flaw, {
                 let clock = clock.clone();
                 move || clock.now()
             });
@@ -115,7 +124,9 @@ impl World {
             browsers: (0..Setup::BROWSERS).map(|_| Browser::default()).collect(),
             tokens: Vec::new(),
             requests: Vec::new(),
-            sums: HashMap::new(),
+            promises: HashMap::new(),
+            coupons: HashSet::new(),
+            promotions: 0,
             refused: HashSet::new(),
             signed_out: Vec::new(),
             rings,
@@ -127,6 +138,7 @@ impl World {
     }
 
     pub(super) fn promote(&mut self, process: usize, ring: usize) {
+        self.promotions += 1;
         self.processes[process].sessions.set_keyring(&self.rings[ring]);
     }
 
@@ -157,15 +169,19 @@ impl World {
             is_serial = browser.under_way == 1;
             if !is_serial {
                 browser.wrote = None;
+                browser.read.clear();
             }
         }
         let notes = Arc::new(Mutex::new(Notes::default()));
         let text = token.as_ref().map(|token| token.text.clone());
         let serving = self.processes[process].clone();
         let trusts_copies = serving.sessions.clocks_agree();
-        let sum = token.as_ref().and_then(|token| self.sums.get(&token.key.handle()));
-        let acknowledged_before = sum.map_or(0, |sum| sum.acknowledged);
-        let future = Some(Box::pin(visit(serving, text, access, act, notes.clone())) as Visit);
+        let promises = token.as_ref().and_then(|token| self.promises.get(&token.key.handle()));
+        let acknowledged_before = promises.map_or(0, |promises| promises.additions.len());
+        let forms = promises.filter(|_| act == Act::Submit).map_or(Vec::new(), |all| all.forms.clone());
+        let submitted = forms.iter().map(|form| form.token.clone()).collect();
+        let coming = Visit { number: self.requests.len(), token: text, access, act, forms: submitted };
+        let future = Some(Box::pin(visit(serving, coming, notes.clone())) as Visiting);
         let (begun, local) = (self.clock.true_millis(), self.processes[process].clock.now());
         let refused = self.refused.iter().filter(|(at, _)| *at == process);
         let refused_before = refused.map(|(_, key)| *key).collect();
@@ -179,6 +195,7 @@ impl World {
             at: local,
             refused_before,
             acknowledged_before,
+            forms,
             is_serial,
             trusts_copies,
             notes,
@@ -198,15 +215,20 @@ impl World {
                 self.poll(at)?;
             }
         }
-        let revived = self.wire().truth.revived.first().copied();
-        revived.map_or(Ok(()), |key| Err(Broken::new("nothing is ever made again", format!("{key:?}"))))
+        let broken = self.wire().truth.broken;
+        broken.map_or(Ok(()), |(rule, key)| Err(Broken::new(rule, format!("{key:?}"))))
     }
 
     fn poll(&mut self, at: usize) -> Result<(), Broken> {
         let Some(mut future) = self.requests[at].future.take() else { return Ok(()) };
-        self.wire().request = at;
+        let is_loaded = |request: &Request| request.notes.lock().unwrap().loaded.is_some();
+        let is_loading = !is_loaded(&self.requests[at]);
+        {
+            let mut wire = self.wire();
+            (wire.request, wire.is_loading) = (at, is_loading);
+        }
         let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        let is_loaded = self.requests[at].notes.lock().unwrap().loaded.is_some();
+        let is_loaded = is_loaded(&self.requests[at]);
         if is_loaded && !self.requests[at].is_judged {
             self.requests[at].is_judged = true;
             rules::judge_load(self, at)?;
@@ -245,9 +267,17 @@ impl World {
         self.tokens.extend(sent.clone());
         let Some(at_browser) = request.browser else { return Ok(()) };
         let was_serial = request.is_serial && self.browsers[at_browser].under_way == 1;
-        let shown = request.notes.lock().unwrap().loaded.flatten();
+        let (shown, read) = {
+            let notes = request.notes.lock().unwrap();
+            (notes.loaded.flatten(), notes.messages.clone())
+        };
+        let has_new = sent.is_some() || self.setup.place == Place::Store;
+        let is_taken = request.act == Act::Page && has_new && self.wire().wrote(at).is_some();
         let browser = &mut self.browsers[at_browser];
         browser.under_way -= 1;
+        if was_serial && is_taken {
+            browser.read.extend(read);
+        }
         if request.act == Act::Add && result.is_ok() {
             let sum = shown.map_or(1, |shown| shown.sum + 1);
             let handle =
@@ -262,25 +292,20 @@ impl World {
         Ok(())
     }
 
-    /// What the store has been told of sums and ends.
+    /// What has been promised of sums, messages and forms, and of ends.
     fn count(&mut self, at: usize, result: &Result<Outcome, Error>, sent: Option<&Sent>) {
-        let Request { process, act, .. } = self.requests[at];
+        let (process, act) = (self.requests[at].process, self.requests[at].act);
         let notes = self.requests[at].notes.lock().unwrap();
-        let shown = notes.loaded.flatten();
-        let has_ended = notes.has_ended;
-        drop(notes);
-        let handle = sent.map(|sent| sent.key.handle()).or(shown.map(|shown| shown.key.handle()));
-        if let Some(handle) = handle.filter(|_| act == Act::Add) {
-            let sum = self.sums.entry(handle).or_default();
-            match result {
-                Ok(_) => sum.acknowledged += 1,
-                Err(Error::Unavailable(_)) => sum.unknown += 1,
-                // Nothing was saved.
-                Err(_) => {}
-            }
+        let (shown, has_ended) = (notes.loaded.flatten(), notes.has_ended);
+        self.coupons.extend(notes.took.filter(|_| result.is_ok()));
+        if let Some(key) = sent.map(|sent| sent.key).or(shown.map(|shown| shown.key)) {
+            let promises = self.promises.entry(key.handle()).or_default();
+            let wrote = self.wire.lock().unwrap().wrote(at).is_some();
+            promises.note(at, act, result, key, &notes, wrote, self.clock.true_millis());
         }
-        let is_destroyed = act == Act::Destroy && matches!(result, Ok(Outcome::Remove | Outcome::Keep));
-        let is_left = result.is_ok() && matches!(act, Act::SignIn | Act::Renew);
+        drop(notes);
+        let is_destroyed = act.destroys() && matches!(result, Ok(Outcome::Remove | Outcome::Keep));
+        let is_left = result.is_ok() && matches!(act, Act::SignIn | Act::Renew | Act::RenewEmpty);
         if is_destroyed || is_left || has_ended {
             let wire = self.wire.lock().unwrap();
             let mine = |call: &usize| wire.calls[*call].request == at;
@@ -297,134 +322,20 @@ impl World {
         let ring = self.processes[0].sessions.ring();
         let opened = ring.sealer().open_text_at_any_time(text.as_bytes()).expect("it was just sealed");
         let sealed = Moment::from_millis(opened.times().sealed() * 1_000);
-        let token = Token::parse(opened, true).expect("it is one of ours");
-        let (revision, _) = token.copy.as_ref().expect("state mirrored");
-        Sent { text: text.to_owned(), key: token.id.key(), revision: *revision, sealed }
+        let is_mirrored = self.setup.place == Place::Mirrored;
+        let token = Token::parse(opened, is_mirrored).expect("it is one of ours");
+        let (text, key) = (text.to_owned(), token.id.key());
+        let (revision, content) = token.copy.unzip();
+        let entries = content.flatten().map(|content| content.entries.len());
+        Sent { text, key, revision, sealed, entries }
     }
 
-    /// One call goes all its way.
-    pub(super) fn deliver(&mut self, call: usize) {
-        let mut wire = self.wire.lock().unwrap();
-        if wire.calls[call].told.is_none() {
-            wire.perform(call, &self.clock);
-        }
-        wire.answer(call, &self.clock);
-    }
-
-    /// Time passes. A caller gives up after some seconds, as clients of stores do.
-    pub(super) fn pass(&mut self, millis: u64) -> Result<(), Broken> {
-        loop {
-            let overdue = self.wire().overdue(self.clock.true_millis() + millis);
-            if overdue.is_empty() {
-                self.clock.pass(millis);
-                return Ok(());
-            }
-            overdue.into_iter().for_each(|call| self.wire().lose(call, &self.clock));
-            self.poll_all()?;
-        }
-    }
-
-    /// Everything under way comes to its end.
-    pub(super) fn settle(&mut self) -> Result<(), Broken> {
-        self.wire().is_away = false;
-        loop {
-            let open = self.wire().open();
-            if open.is_empty() && !(0..self.requests.len()).any(|at| self.is_under_way(at)) {
-                break;
-            }
-            for call in open {
-                self.deliver(call);
-            }
-            self.poll_all()?;
-        }
-        let late = self.wire().late();
-        late.into_iter().for_each(|call| self.wire().perform(call, &self.clock));
-        self.poll_all()
-    }
-
-    /// The last word on everything that was promised.
-    pub(super) fn end(&mut self) -> Result<(), Broken> {
-        self.settle()?;
-        for process in 0..self.processes.len() {
-            self.keep_up(process);
-        }
-        rules::judge_ends(self)?;
-        for (handle, sum) in self.sums.clone() {
-            let Some(key) = self.wire().truth.lives_at(handle) else { continue };
-            let Some(token) = self.tokens.iter().rev().find(|sent| sent.key == key).cloned() else {
-                continue;
-            };
-            let at = self.begin(None, Some(token), 0, Access::Change, Act::Look)?;
-            self.settle()?;
-            rules::judge_sum(self, at, sum)?;
-        }
-        // What was ended stays away, whoever asks with whatever token.
-        self.clock.pass(self.setup.window.as_secs() * 1_000 + self.setup.apart_millis());
-        for token in self.tokens.clone() {
-            for process in 0..self.processes.len() {
-                self.begin(None, Some(token.clone()), process, Access::Read, Act::Look)?;
-            }
-            self.settle()?;
-        }
-        Ok(())
-    }
-
-    /// What a request asks arrives, and is not answered yet.
-    pub(super) fn arrive(&mut self, at: usize) {
-        let mut wire = self.wire();
-        let mine: Vec<_> = wire.open().into_iter().filter(|call| wire.calls[*call].request == at).collect();
-        mine.into_iter().for_each(|call| wire.perform(call, &self.clock));
-    }
-
-    /// A request goes all its way, with whatever it waits for.
-    pub(super) fn go(&mut self, at: usize) -> Result<(), Broken> {
-        while self.is_under_way(at) {
-            let (wire, shared) = (self.wire(), self.shared(at));
-            let (mine, others): (Vec<_>, Vec<_>) = wire
-                .open()
-                .into_iter()
-                .filter(|call| shared(&wire.calls[*call]))
-                .partition(|call| wire.calls[*call].request == at);
-            drop(wire);
-            // Another's only if it waits for that.
-            let open = if mine.is_empty() { others } else { mine };
-            if open.is_empty() {
-                break;
-            }
-            open.into_iter().for_each(|call| self.deliver(call));
-            self.poll_all()?;
-        }
-        Ok(())
-    }
-
-    /// A round of upkeep.
-    pub(super) fn keep_up(&mut self, process: usize) {
-        let serving = self.processes[process].clone();
-        let mut round = Box::pin(serving.sessions.upkeep(|| serving.clock.time()));
-        loop {
-            self.wire().request = usize::MAX;
-            if round.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
-                return;
-            }
-            let wire = self.wire();
-            let open: Vec<_> =
-                wire.open().into_iter().filter(|call| wire.calls[*call].request == usize::MAX).collect();
-            drop(wire);
-            open.into_iter().for_each(|call| self.deliver(call));
-        }
-    }
-
-    /// Calls that `request` made, or may have shared with another request of its process.
-    pub(super) fn shared(&self, at: usize) -> impl Fn(&super::wire::Call) -> bool + use<> {
-        let request = &self.requests[at];
-        let (process, begun) = (request.process, request.begun);
-        let key = request.token.as_ref().map(|token| token.key);
-        move |call| {
-            call.request == at
-                || (call.process == process
-                    && call.kind == Kind::Confirm
-                    && call.key == key
-                    && call.heard.is_none_or(|(heard, _)| heard >= begun))
-        }
+    /// When a message was taken out by a page that had shown it, but for the page of one request.
+    pub(super) fn taken(&self, message: usize, but: usize) -> Option<u64> {
+        let has_shown =
+            |at: &usize| *at != but && self.requests[*at].notes.lock().unwrap().messages.contains(&message);
+        let shown: Vec<_> = (0..self.requests.len()).filter(has_shown).collect();
+        let wire = self.wire();
+        shown.into_iter().filter_map(|at| wire.wrote(at)).min()
     }
 }
