@@ -165,13 +165,9 @@ fn server_tests(feature: &str, tests: &str, server: &Server, program: &Path, fau
 }
 
 fn long_tests() -> Step {
-    let features = "waxseal-store/sqlite,waxseal-store/testing";
-    let packages = ["--package", "waxseal-store", "--package", "wizard"];
-    let arguments =
-        [&["test", "--locked"][..], &packages, &["--no-fail-fast", "--features", features]].concat();
-    let tests =
-        ["--test", "sqlite_*", "--test", "states_*", "--test", "on_sqlite", "--release", "--", "--ignored"];
-    step("tests on SQLite, long", &[&arguments[..], &tests].concat())
+    let arguments = ["test", "--locked", "--package", "waxseal-store", "--no-fail-fast"];
+    let tests = ["--features", "sqlite,testing", "--test", "sqlite_*", "--test", "states_*"];
+    step("tests on SQLite, long", &[&arguments[..], &tests, &["--release", "--", "--ignored"]].concat())
 }
 
 fn documentation() -> Step {

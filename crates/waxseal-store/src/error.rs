@@ -118,7 +118,7 @@ impl std::error::Error for StoreError {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error.fault {
-            Fault::Outage => Self::Unavailable(error),
+            Fault::Outage | Fault::Refused => Self::Unavailable(error),
             Fault::Defect => Self::Store(error),
         }
     }

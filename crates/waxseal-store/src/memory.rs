@@ -146,7 +146,7 @@ impl SessionStore for MemoryStore {
     type Error = MemoryError;
 
     fn fault(_: &MemoryError) -> Fault {
-        Fault::Outage
+        Fault::Refused
     }
 
     async fn load(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Record>>, MemoryError> {
@@ -364,7 +364,7 @@ mod tests {
 
         let full = create(&store, None, 9_000).unwrap_err();
         assert!(matches!(full, MemoryError::Full { records: 4, .. }), "{full}");
-        assert_eq!(MemoryStore::fault(&full), Fault::Outage);
+        assert_eq!(MemoryStore::fault(&full), Fault::Refused);
         assert!(now(store.delete(&owned, NOW)).unwrap());
         create(&store, None, 9_000).unwrap();
     }

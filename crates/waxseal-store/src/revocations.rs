@@ -11,7 +11,7 @@ use crate::any_store::AnyStore;
 use crate::error::StoreError;
 use crate::origin::COOKIE_ID_BYTES;
 use crate::record::{Creation, Found, Life, Record, Swap};
-use crate::{Access, Error, Fault, Handle, Moment, RecordKey, Revision};
+use crate::{Access, Error, Handle, Moment, RecordKey, Revision};
 
 /// For how long an answer of the store's is good enough for a request that reads.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -76,7 +76,7 @@ impl Revocations {
                 Ok(entry) if question.is_ended_by(entry, &key) => return Ok(true),
                 Ok(_) => {}
                 Err(error) => {
-                    let readable = access == Access::Read && error.fault() == Fault::Outage;
+                    let readable = access == Access::Read && error.fault().passes();
                     return self.within(question, now, GRACE).filter(|_| readable).ok_or(error);
                 }
             }
@@ -145,7 +145,7 @@ impl Revocations {
             if let Err(error) = self.store.create(&key, &record, now).await {
                 let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
                 unfinished.push((key, record));
-                return if error.fault() == Fault::Outage { Ok(unfinished.len()) } else { Err(error) };
+                return if error.fault().passes() { Ok(unfinished.len()) } else { Err(error) };
             }
         }
     }

@@ -75,7 +75,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Keeps a new record. [`Creation::Taken`], and nothing changes, if a record lives under `key` or a trace
     /// does; also, where a store knows one record by its handle, if another session has that.
     ///
-    /// A store that is full refuses with [`Fault::Outage`]. It may first forget records without an owner, the
+    /// A store that is full refuses with [`Fault::Refused`]. It may first forget records without an owner, the
     /// nearest to their end first, and never one with an owner.
     fn create(
         &self,
@@ -197,9 +197,19 @@ pub trait SessionStore: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The store cannot be reached, did not answer in time, or cannot do it now: stopped, locked, full,
-    /// read-only, damaged. Waiting or an operator heals it; until then the declared policy holds.
+    /// The store cannot be reached, did not answer in time, or is damaged, and perhaps it was done all the same.
+    /// Waiting or an operator heals it; until then the declared policy holds.
     Outage,
+    /// The store cannot do it now and has not done it: locked, full, read-only. The policy is that of an outage, and
+    /// nothing is sent again: the store has waited for as long as it may.
+    Refused,
     /// The request itself went wrong, and would again.
     Defect,
+}
+
+impl Fault {
+    /// Whether the policy for outages holds.
+    pub(crate) fn passes(self) -> bool {
+        self != Self::Defect
+    }
 }

@@ -87,7 +87,6 @@ fn a_lock_that_another_process_holds_for_a_moment_makes_forms_wait_and_refuses_n
 }
 
 #[test]
-#[ignore = "takes 20 seconds"]
 fn a_lock_that_another_process_holds_for_long_stops_forms_alone() {
     let (visitor, form) = send_into_a_lock(Duration::from_secs(60));
     form.assert_refused();

@@ -142,6 +142,7 @@ impl RedisError {
     pub(super) fn fault(&self) -> Fault {
         match self {
             Self::Command(_) | Self::Shape(_) => Fault::Defect,
+            Self::Full => Fault::Refused,
             _ => Fault::Outage,
         }
     }
@@ -226,7 +227,7 @@ mod tests {
     #[test]
     fn what_waiting_or_an_operator_heals_is_an_outage() {
         for (code, fault, out_of_reach) in [
-            ("OOM", Fault::Outage, false),
+            ("OOM", Fault::Refused, false),
             ("MISCONF", Fault::Outage, true),
             ("NOREPLICAS", Fault::Outage, true),
             ("WRONGTYPE", Fault::Defect, false),

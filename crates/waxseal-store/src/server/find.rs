@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::origin::Known;
 use crate::record::{Found, Life, Pointer, Record, Trace};
 use crate::ring::Ring;
-use crate::{Error, Fault, Moment, RecordKey, Revision, SessionId};
+use crate::{Error, Moment, RecordKey, Revision, SessionId};
 
 /// For how long reads and writes follow a pointer.
 const FOLLOW: Duration = Duration::from_secs(20);
@@ -227,7 +227,7 @@ fn seconds(span: Duration) -> u32 {
     u32::try_from(span.as_secs()).expect("a minute")
 }
 
-/// Whether nobody can tell what became of a call that failed like this.
+/// Whether the policy for outages holds.
 pub(super) fn is_outage(error: &StoreError) -> bool {
-    error.fault() == Fault::Outage
+    error.fault().passes()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Server;
-use super::find::{Find, Living, is_outage, trace};
+use super::find::{Find, Living, trace};
 use super::flaw::Flaw;
 use super::mint::Minting;
 use crate::change::{Change, Operation};
@@ -15,7 +15,7 @@ use crate::origin::{Held, Known};
 use crate::record::{Creation, Life, Record, Swap, Trace};
 use crate::ring::Ring;
 use crate::sessions::{Outcome, RESEAL_AFTER_SECONDS, refresh_after};
-use crate::{Error, Moment, RecordKey, Revision, SessionId};
+use crate::{Error, Fault, Moment, RecordKey, Revision, SessionId};
 
 /// How often a save begins anew when other requests changed the record.
 const ATTEMPTS: u32 = 5;
@@ -79,7 +79,7 @@ impl Server {
                 Ok(Creation::Created) => true,
                 Ok(Creation::Taken) => false,
                 // Never sent again: nobody else can know this id, so what was made of it expires unused.
-                Err(error) if is_outage(&error) => {
+                Err(error) if error.fault() == Fault::Outage => {
                     let there = self.has_revision(&key, &revision, now).await;
                     lost = Some(error);
                     there
@@ -198,7 +198,9 @@ impl Server {
                 }
                 Ok(Swap::Conflict) if inquiries > 0 => return Err(unknown()),
                 Ok(swap) => return Ok(swap),
-                Err(error) if is_outage(&error) => error,
+                Err(error) if error.fault() == Fault::Outage => error,
+                // This try was not done; an earlier one may have been.
+                Err(error) if inquiries > 0 && error.fault() == Fault::Refused => error,
                 Err(error) => return Err(error.into()),
             };
             if self.flaws.has(Flaw::RepeatsBlindly) {
@@ -384,5 +386,5 @@ fn unknown() -> Error {
     #[derive(Debug, thiserror::Error)]
     #[error("a write's answer was lost, and another request has written since")]
     struct Lost;
-    StoreError::new(crate::Fault::Outage, Lost).into()
+    StoreError::new(Fault::Outage, Lost).into()
 }

@@ -75,6 +75,7 @@ impl SqliteError {
     pub(super) fn fault(&self) -> Fault {
         match self {
             Self::Statement(_) => Fault::Defect,
+            Self::Locked(_) | Self::Full | Self::ReadOnly | Self::Queue(_) => Fault::Refused,
             _ => Fault::Outage,
         }
     }
@@ -129,11 +130,11 @@ mod tests {
     #[test]
     fn what_waiting_or_an_operator_heals_is_an_outage() {
         for (code, fault) in [
-            (ffi::SQLITE_BUSY, Fault::Outage),
-            (ffi::SQLITE_BUSY_SNAPSHOT, Fault::Outage),
-            (ffi::SQLITE_FULL, Fault::Outage),
-            (ffi::SQLITE_READONLY, Fault::Outage),
-            (ffi::SQLITE_READONLY_DIRECTORY, Fault::Outage),
+            (ffi::SQLITE_BUSY, Fault::Refused),
+            (ffi::SQLITE_BUSY_SNAPSHOT, Fault::Refused),
+            (ffi::SQLITE_FULL, Fault::Refused),
+            (ffi::SQLITE_READONLY, Fault::Refused),
+            (ffi::SQLITE_READONLY_DIRECTORY, Fault::Refused),
             (ffi::SQLITE_CANTOPEN, Fault::Outage),
             (ffi::SQLITE_IOERR_FSYNC, Fault::Outage),
             (ffi::SQLITE_CORRUPT, Fault::Outage),
