@@ -174,29 +174,33 @@ impl SessionHandle {
     /// In states `store` and `mirrored` [`Error::Unavailable`] if the store has to be asked and does not answer:
     /// [`status_of`] makes it a 503. None in state `cookie`.
     pub async fn load(&self) -> Result<Session, Error> {
-        if !self.0.layer.shared.sessions.has_store()
-            && let Some(session) = self.ready()
+        if let Some(session) = self.loaded() {
+            return Ok(session.clone());
+        }
+        let opened = self.0.open();
+        if let Opened::Ready(session) = &opened
+            && let Some(session) = self.0.keep(session.clone())
         {
             return Ok(session);
         }
         // Boxed, because what a store needs to wait with would make the future of every handler larger.
-        Box::pin(self.0.session.get_or_try_init(|| self.0.load())).await.cloned()
+        Box::pin(self.0.session.get_or_try_init(|| opened.load(self.0.layer.now()))).await.cloned()
     }
 
     /// The same without waiting; `None` if the store has to be asked.
     #[must_use]
     pub fn ready(&self) -> Option<Session> {
-        let cell = &self.0.session;
-        if cell.get().is_none() {
-            // What has to be asked for in any case is opened once, then.
-            if self.0.layer.shared.sessions.always_asks() && self.0.candidates().next().is_some() {
-                return None;
-            }
-            let Opened::Ready(session) = self.0.open() else { return None };
-            // Another task of the request may have been faster.
-            let _ = cell.set(session);
+        if let Some(session) = self.loaded() {
+            return Some(session.clone());
         }
-        cell.get().cloned()
+        // What has to be asked for in any case is opened once, then.
+        if self.0.layer.shared.sessions.always_asks() && self.0.candidates().next().is_some() {
+            return None;
+        }
+        match self.0.open() {
+            Opened::Ready(session) => self.0.keep(session),
+            Opened::Pending(_) => None,
+        }
     }
 
     /// The session if somebody has asked for it already.
@@ -264,8 +268,10 @@ pub fn status_of(error: &Error) -> StatusCode {
 }
 
 impl Slot {
-    async fn load(&self) -> Result<Session, Error> {
-        self.open().load(self.layer.now()).await
+    /// The request's session from now on, or another task's that was faster; `None` while that one asks the store.
+    fn keep(&self, session: Session) -> Option<Session> {
+        let _ = self.session.set(session);
+        self.session.get().cloned()
     }
 
     fn to_end(&self) -> Session {
