@@ -251,7 +251,7 @@ impl Sessions {
     }
 
     /// On the server: gives each session a new id so often, beside every sign-in. Off unless set. The old id leads to the
-    /// new one for 20 seconds.
+    /// new one for 20 seconds, and a sign-out's for an hour: so long each renewal takes up a row of the store.
     #[must_use]
     pub fn renew_every(mut self, every: Option<Duration>) -> Self {
         if let Some(server) = &mut self.server {

@@ -80,8 +80,8 @@ pub struct Settings {
     /// Answers 409 if two requests insert under the same key at once, in place of the last word.
     #[arg(long, env = "WAXSEAL_SESSION_STRICT", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
     pub session_strict: bool,
-    /// Gives each session on the server a new id so often [default: at sign-in alone].
-    #[arg(long, env = "WAXSEAL_SESSION_RENEW_INTERVAL", value_name = "SECONDS")]
+    /// Gives each session on the server a new id so often, once a minute at most [default: at sign-in alone].
+    #[arg(long, env = "WAXSEAL_SESSION_RENEW_INTERVAL", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(60..))]
     pub session_renew_interval: Option<u64>,
     /// The complete name of the session cookie [default: __Host-session, in development waxseal-dev-session].
     #[arg(long, env = "WAXSEAL_SESSION_COOKIE_NAME", value_name = "NAME")]
