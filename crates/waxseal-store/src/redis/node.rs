@@ -1,7 +1,7 @@
 //! One server, and the connections to it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -45,10 +45,11 @@ struct Pool {
 }
 
 /// Where a connection is, or will be.
-#[derive(Default)]
 struct Place {
     link: AsyncMutex<Option<Arc<Link>>>,
     calls: AtomicUsize,
+    /// When a call was last answered, or the first of those under way began.
+    heard: Mutex<Instant>,
 }
 
 /// A connection.
@@ -107,13 +108,16 @@ impl Node {
     }
 
     async fn send_now(&self, commands: &Pipeline, pool: &Pool) -> Result<Vec<Value>, RedisError> {
-        let place = pool.place();
-        let _call = Call::begin(&place.calls);
+        let place = pool.place(self.patience);
+        let call = Call::begin(place);
         let link = self.link(place).await?;
         let watch = Watch { link: &link, since: Instant::now(), patience: self.patience, answered: false };
         let mut connection = link.connection.clone();
         let outcome = connection.send_packed_commands(commands, 0, commands.len()).await;
         watch.answered(outcome.is_ok());
+        if outcome.is_ok() {
+            call.answered();
+        }
         outcome.map_err(RedisError::said)
     }
 
@@ -170,30 +174,56 @@ impl Node {
 
 impl Pool {
     fn new(connections: usize, together: usize) -> Self {
-        Self { places: (0..connections).map(|_| Place::default()).collect(), together }
+        let place = || Place {
+            link: AsyncMutex::default(),
+            calls: AtomicUsize::new(0),
+            heard: Mutex::new(Instant::now()),
+        };
+        Self { places: (0..connections).map(|_| place()).collect(), together }
     }
 
-    /// The first that has room, or else the one with the fewest calls.
-    fn place(&self) -> &Place {
-        let calls = |place: &&Place| place.calls.load(Ordering::Relaxed);
-        let roomy = self.places.iter().find(|place| calls(place) < self.together);
-        roomy.or_else(|| self.places.iter().min_by_key(calls)).expect("at least one connection is allowed")
+    /// The first that has room and answers, or else the one with the fewest calls.
+    fn place(&self, patience: Duration) -> &Place {
+        let good = |place: &&Place| place.calls() < self.together && !place.is_silent(patience);
+        let fewest = || self.places.iter().min_by_key(|place| place.calls());
+        self.places.iter().find(good).or_else(fewest).expect("at least one connection is allowed")
+    }
+}
+
+impl Place {
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Whether its calls have waited for so long that others should not join them.
+    fn is_silent(&self, patience: Duration) -> bool {
+        self.calls() > 0 && self.lock().elapsed() >= patience
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Instant> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A call under way, also if its caller gives up waiting.
-struct Call<'a>(&'a AtomicUsize);
+struct Call<'a>(&'a Place);
 
 impl<'a> Call<'a> {
-    fn begin(calls: &'a AtomicUsize) -> Self {
-        calls.fetch_add(1, Ordering::Relaxed);
-        Self(calls)
+    fn begin(place: &'a Place) -> Self {
+        if place.calls.fetch_add(1, Ordering::Relaxed) == 0 {
+            *place.lock() = Instant::now();
+        }
+        Self(place)
+    }
+
+    fn answered(self) {
+        *self.0.lock() = Instant::now();
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -251,19 +281,42 @@ impl Drop for Watch<'_> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    fn begin(pool: &Pool) -> (usize, Call<'_>) {
+        let place = pool.place(PATIENCE);
+        let at = pool.places.iter().position(|other| std::ptr::eq(place, other)).unwrap();
+        (at, Call::begin(place))
+    }
 
     #[test]
     fn few_calls_share_a_connection_and_many_are_spread() {
         let pool = Pool::new(3, 2);
-        let begin = || {
-            let place = pool.place();
-            let at = pool.places.iter().position(|other| std::ptr::eq(place, other)).unwrap();
-            (at, Call::begin(&place.calls))
-        };
-        let mut calls: Vec<_> = (0..8).map(|_| begin()).collect();
+        let mut calls: Vec<_> = (0..8).map(|_| begin(&pool)).collect();
         assert_eq!(calls.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 0, 1, 1, 2, 2, 0, 1]);
         calls.retain(|(at, _)| *at != 1);
-        assert_eq!(begin().0, 1, "where room is again");
+        assert_eq!(begin(&pool).0, 1, "where room is again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_has_fallen_silent_gets_no_more_calls() {
+        let pool = Pool::new(2, 64);
+        advance(PATIENCE).await;
+        let (at, silent) = begin(&pool);
+        assert_eq!(at, 0, "it was idle, not silent");
+        advance(PATIENCE / 2).await;
+        let (at, answered) = begin(&pool);
+        assert_eq!(at, 0);
+        answered.answered();
+        advance(PATIENCE / 2).await;
+        assert_eq!(begin(&pool).0, 0, "it answers others");
+        advance(PATIENCE / 2).await;
+        assert_eq!(begin(&pool).0, 1);
+        drop(silent);
+        assert_eq!(begin(&pool).0, 0, "it may try again once nobody waits");
     }
 }
