@@ -153,7 +153,12 @@ impl Shared {
 
     /// The answer as the hooks that run after a handler leave it.
     async fn after(&self, response: Response, request: &Request) -> Response {
-        let answer = guard(self.limits.request_time, self.hooks.after(request, response)).await;
+        self.by_hook(self.hooks.after(request, response), request).await
+    }
+
+    /// What a hook answers, or the page for the error that it ended in.
+    async fn by_hook(&self, hook: impl Future<Output = Result<Response>>, request: &Request) -> Response {
+        let answer = guard(self.limits.request_time, hook).await;
         match answer.unwrap_or_else(|failure| Err(failure.into())) {
             Ok(response) => response,
             Err(error) => {
@@ -194,16 +199,9 @@ impl Shared {
     async fn answer_to(&self, error: Error, request: &Request) -> Response {
         log(&error, request);
         let status = error.status_code();
-        if !self.hooks.handles(status) || self.shows_source(status) {
-            return self.error_page(&error, request).await;
-        }
-        let answer = guard(self.limits.request_time, self.hooks.on_error(request, error)).await;
-        match answer.unwrap_or_else(|failure| Err(failure.into())) {
-            Ok(response) => response,
-            Err(error) => {
-                log(&error, request);
-                self.error_page(&error, request).await
-            }
+        match self.hooks.handles(status) && !self.shows_source(status) {
+            true => self.by_hook(self.hooks.on_error(request, error), request).await,
+            false => self.error_page(&error, request).await,
         }
     }
 

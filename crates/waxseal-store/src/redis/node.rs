@@ -1,7 +1,7 @@
 //! One server, and the connections to it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -55,7 +55,6 @@ struct Place {
 /// A connection.
 struct Link {
     connection: MultiplexedConnection,
-    heard: Mutex<Instant>,
     broken: AtomicBool,
 }
 
@@ -109,15 +108,13 @@ impl Node {
 
     async fn send_now(&self, commands: &Pipeline, pool: &Pool) -> Result<Vec<Value>, RedisError> {
         let place = pool.place(self.patience);
-        let call = Call::begin(place);
+        let _call = Call::begin(place);
         let link = self.link(place).await?;
-        let watch = Watch { link: &link, since: Instant::now(), patience: self.patience, answered: false };
+        let since = Instant::now();
+        let watch = Watch { place, link: &link, since, patience: self.patience, answered: false };
         let mut connection = link.connection.clone();
         let outcome = connection.send_packed_commands(commands, 0, commands.len()).await;
         watch.answered(outcome.is_ok());
-        if outcome.is_ok() {
-            call.answered();
-        }
         outcome.map_err(RedisError::said)
     }
 
@@ -168,7 +165,7 @@ impl Node {
         let connection = connected
             .map_err(|error| RedisError::connecting(&self.host, self.tls, self.password, error))?
             .ok_or_else(|| RedisError::Replica(self.host.to_string()))?;
-        Ok(Link { connection, heard: Mutex::new(Instant::now()), broken: AtomicBool::new(false) })
+        Ok(Link { connection, broken: AtomicBool::new(false) })
     }
 }
 
@@ -197,11 +194,15 @@ impl Place {
 
     /// Whether its calls have waited for so long that others should not join them.
     fn is_silent(&self, patience: Duration) -> bool {
-        self.calls() > 0 && self.lock().elapsed() >= patience
+        self.calls() > 0 && self.heard().elapsed() >= patience
     }
 
-    fn lock(&self) -> MutexGuard<'_, Instant> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    fn heard(&self) -> Instant {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 }
 
@@ -211,13 +212,9 @@ struct Call<'a>(&'a Place);
 impl<'a> Call<'a> {
     fn begin(place: &'a Place) -> Self {
         if place.calls.fetch_add(1, Ordering::Relaxed) == 0 {
-            *place.lock() = Instant::now();
+            place.hear();
         }
         Self(place)
-    }
-
-    fn answered(self) {
-        *self.0.lock() = Instant::now();
     }
 }
 
@@ -253,6 +250,7 @@ impl Drop for Attempt<'_> {
 /// Sees whether a call is answered. A connection that leaves one unanswered for long, and others too, may lead to
 /// nobody, which TCP notices after many minutes.
 struct Watch<'a> {
+    place: &'a Place,
     link: &'a Link,
     since: Instant,
     patience: Duration,
@@ -263,7 +261,7 @@ impl Watch<'_> {
     fn answered(mut self, sound: bool) {
         self.answered = true;
         if sound {
-            *self.link.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            self.place.hear();
         } else {
             self.link.broken.store(true, Ordering::Relaxed);
         }
@@ -272,8 +270,7 @@ impl Watch<'_> {
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        let heard = *self.link.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.answered && heard <= self.since && self.since.elapsed() >= self.patience {
+        if !self.answered && self.place.heard() <= self.since && self.since.elapsed() >= self.patience {
             self.link.broken.store(true, Ordering::Relaxed);
         }
     }
@@ -311,7 +308,8 @@ mod tests {
         advance(PATIENCE / 2).await;
         let (at, answered) = begin(&pool);
         assert_eq!(at, 0);
-        answered.answered();
+        answered.0.hear();
+        drop(answered);
         advance(PATIENCE / 2).await;
         assert_eq!(begin(&pool).0, 0, "it answers others");
         advance(PATIENCE / 2).await;

@@ -300,12 +300,12 @@ impl Server {
 
     /// Whether [`commit`](Self::commit) would do anything for a session that was not changed.
     pub(crate) fn is_due(&self, held: &Held, content: &Content, ring: &Ring, now: Moment) -> bool {
-        let kid = held.known.and_then(|known| known.kid);
-        self.unconfirmed(now).is_some()
-            || held.known.is_some()
-                && (self.is_renewal_due(held.known.as_ref(), content, now)
-                    || kid.is_some_and(|kid| kid != ring.kid())
-                    || self.owes_token(held, &held.id, content.permanent, now))
+        let is_due = |known: &Known| {
+            self.is_renewal_due(Some(known), content, now)
+                || known.kid.is_some_and(|kid| kid != ring.kid())
+                || self.owes_token(held, &held.id, content.permanent, now)
+        };
+        self.unconfirmed(now).is_some() || held.known.as_ref().is_some_and(is_due)
     }
 
     /// Whether the browser's token should be replaced: it is not of this id and revision, its key is an old one, its
