@@ -36,10 +36,20 @@ struct Cost {
 const PLAYERS: [Player; 6] = [
     Player { name: "tower-sessions, SQLite", state: "store", place: "sqlite:FOLDER/theirs.db", theirs: true },
     Player { name: "Waxseal, store, SQLite", state: "store", place: "sqlite:FOLDER/store.db", theirs: false },
-    Player { name: "Waxseal, mirrored, SQLite", state: "mirrored", place: "sqlite:FOLDER/mirrored.db", theirs: false },
+    Player {
+        name: "Waxseal, mirrored, SQLite",
+        state: "mirrored",
+        place: "sqlite:FOLDER/mirrored.db",
+        theirs: false,
+    },
     Player { name: "tower-sessions, Redis", state: "store", place: "redis://127.0.0.1:REDIS", theirs: true },
     Player { name: "Waxseal, store, Redis", state: "store", place: "redis://127.0.0.1:REDIS", theirs: false },
-    Player { name: "Waxseal, mirrored, Redis", state: "mirrored", place: "redis://127.0.0.1:REDIS", theirs: false },
+    Player {
+        name: "Waxseal, mirrored, Redis",
+        state: "mirrored",
+        place: "redis://127.0.0.1:REDIS",
+        theirs: false,
+    },
 ];
 
 /// Measures all in turns and writes the table.
@@ -56,7 +66,13 @@ pub(crate) fn run(rounds: Option<usize>) -> Result<ExitCode> {
             game.play("read", READS / 10)?;
             let read = game.play("read", READS)?;
             let write = game.play("write", WRITES)?;
-            eprintln!("round {}: {:<27} read {:.2} µs, write {:.2} µs", round + 1, player.name, read.cpu, write.cpu);
+            eprintln!(
+                "round {}: {:<27} read {:.2} µs, write {:.2} µs",
+                round + 1,
+                player.name,
+                read.cpu,
+                write.cpu
+            );
             costs[at][0].push(read);
             costs[at][1].push(write);
         }
@@ -70,9 +86,10 @@ pub(crate) fn run(rounds: Option<usize>) -> Result<ExitCode> {
 }
 
 fn report(costs: &[[Vec<Cost>; 2]; PLAYERS.len()]) -> String {
-    let mut text = "| sessions of | read, CPU µs | times less | median µs | written, CPU µs | times less | a second |\n\
+    let mut text =
+        "| sessions of | read, CPU µs | times less | median µs | written, CPU µs | times less | a second |\n\
                     |---|---|---|---|---|---|---|\n"
-        .to_owned();
+            .to_owned();
     let figure = |costs: &[Cost], figure: fn(&Cost) -> f64| median(costs.iter().map(figure).collect());
     let mut rivals = &costs[0];
     for (player, own) in PLAYERS.iter().zip(costs) {

@@ -8,20 +8,14 @@
 
 #![expect(clippy::print_stdout, reason = "a program answers on standard output")]
 
-use std::error::Error;
-use std::io::BufRead;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+mod game;
 
-use tokio::task::JoinSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use game::{Failure, Player, VISITORS, play};
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_store::{Access, Outcome, RedisStore, SessionStore, Sessions, SqliteStore};
-
-type Failure = Box<dyn Error + Send + Sync>;
-
-const VISITORS: usize = 1_000;
-/// Requests under way at once.
-const TOGETHER: usize = 64;
 
 /// Sessions, and the tokens that their visitors' browsers have.
 struct Turns {
@@ -41,15 +35,7 @@ fn main() -> Result<(), Failure> {
             Some(path) => Turns::new(&state, SqliteStore::options(path).open()?).await?,
             None => Turns::new(&state, RedisStore::options(&place).open().await?).await?,
         };
-        let turns = Arc::new(turns);
-        println!("ready");
-        for line in std::io::stdin().lock().lines() {
-            let line = line?;
-            let (what, count) = line.split_once(' ').ok_or("a turn is a word and a number")?;
-            let (writes, count) = (what == "write", count.parse()?);
-            println!("done {}", turns.clone().take(writes, count).await?.as_nanos());
-        }
-        Ok(())
+        play(turns).await
     })
 }
 
@@ -75,30 +61,9 @@ impl Turns {
         }
         Ok(Self { sessions, tokens })
     }
+}
 
-    /// Takes `count` turns, many at once; how long the middle one took.
-    async fn take(self: Arc<Self>, writes: bool, count: usize) -> Result<Duration, Failure> {
-        let mut tasks = JoinSet::new();
-        for first in 0..TOGETHER {
-            let turns = self.clone();
-            tasks.spawn(async move {
-                let mut spans = Vec::new();
-                for at in (first..count).step_by(TOGETHER) {
-                    let start = Instant::now();
-                    turns.turn(at, writes).await?;
-                    spans.push(start.elapsed());
-                }
-                Ok::<_, Failure>(spans)
-            });
-        }
-        let mut spans = Vec::new();
-        while let Some(task) = tasks.join_next().await {
-            spans.extend(task??);
-        }
-        spans.sort_unstable();
-        Ok(spans[spans.len() / 2])
-    }
-
+impl Player for Turns {
     /// From the token to the values, and for a write back.
     async fn turn(&self, at: usize, writes: bool) -> Result<(), Failure> {
         let access = if writes { Access::Change } else { Access::Read };

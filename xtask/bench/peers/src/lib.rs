@@ -15,7 +15,7 @@ use minijinja::{Environment, context};
 use tokio::net::TcpListener;
 
 /// What every server here can fail with.
-pub type Error = Box<dyn std::error::Error>;
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Where to listen: this machine, on the port that the command line names.
 ///

@@ -1,4 +1,4 @@
-//! axum with tower-sessions over whichever store.
+//! tower-sessions over whichever store, and axum with it.
 
 use std::sync::Arc;
 
@@ -6,8 +6,41 @@ use axum::extract::{Form, State};
 use axum::response::{Html, Redirect};
 use axum::routing::{get, post};
 use peers::{Error, Page, address};
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tower_sessions::session::Error as SessionError;
 use tower_sessions::{Session, SessionManagerLayer, SessionStore};
+use tower_sessions_redis_store::RedisStore;
+use tower_sessions_redis_store::fred::prelude::{ClientLike, Config, Pool};
+use tower_sessions_sqlx_store::SqliteStore;
+
+/// The store in a file of SQLite: write-ahead log, and synchronous as Waxseal has it.
+///
+/// # Errors
+///
+/// If the file cannot be opened.
+pub async fn sqlite(path: &str) -> Result<SqliteStore, Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal);
+    let store = SqliteStore::new(SqlitePool::connect_with(options).await?);
+    store.migrate().await?;
+    Ok(store)
+}
+
+/// The store in the Redis at a URL.
+///
+/// # Errors
+///
+/// If it does not answer.
+pub async fn redis(url: &str) -> Result<RedisStore<Pool>, Error> {
+    let pool = Pool::new(Config::from_url(url)?, None, None, None, 6)?;
+    pool.connect();
+    pool.wait_for_connect().await?;
+    Ok(RedisStore::new(pool))
+}
 
 /// Serves the benchmark's app with sessions in `store`.
 ///
