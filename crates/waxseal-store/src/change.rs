@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::Error;
 use crate::content::Content;
 use crate::csrf::{self, Seed};
-use crate::entries::{Entries, Value};
+use crate::entries::Value;
 use crate::flash;
 use crate::value::{self, ValueError};
 
@@ -17,8 +17,6 @@ use crate::value::{self, ValueError};
 pub(crate) enum Change {
     /// Nothing stays, not even what the framework itself remembers.
     Reset,
-    /// No entry stays.
-    Clear,
     Key(Arc<str>, Operation),
     /// To a value of the framework's own.
     Metadata(&'static str, Operation),
@@ -69,7 +67,6 @@ impl Change {
     pub(crate) fn apply(&self, content: &mut Content) -> Result<(), Error> {
         match self {
             Self::Reset => *content = Content::default(),
-            Self::Clear => content.entries = Entries::default(),
             Self::Key(key, operation) => {
                 let current = content.entries.get(key);
                 match operation.next(current.as_ref().map(Value::bytes)).map_err(in_key(key))? {
@@ -179,7 +176,7 @@ mod tests {
             ("mine", encoded("new")),
         ];
         assert_eq!(after, expected.map(|(key, value)| (key, value.to_vec())));
-        Change::Clear.apply(&mut newer).unwrap();
+        Change::Reset.apply(&mut newer).unwrap();
         assert_eq!((newer.entries.len(), newer.entries.size()), (0, 0));
     }
     #[test]

@@ -55,8 +55,10 @@ impl Session {
             None => {
                 let seed = draw()?;
                 match state.phase {
-                    Phase::Open | Phase::RolledBack => state.make_fitting(Change::CsrfSeed(seed))?,
-                    Phase::Ended => return Err(Error::Ended),
+                    Phase::Open | Phase::RolledBack => {
+                        state.begin_change();
+                        state.make_fitting(Change::CsrfSeed(seed))?;
+                    }
                     Phase::Sent => return Err(Error::Sent),
                     Phase::ReadOnly(_) => {}
                 }

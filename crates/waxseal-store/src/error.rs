@@ -33,9 +33,6 @@ pub enum Error {
     /// The answer's head has left with the session in it; nothing written now could reach the browser.
     #[error("the session was already sent; write to it before the response's head leaves")]
     Sent,
-    /// [`Session::destroy`](crate::Session::destroy) ended it.
-    #[error("the session was ended by destroy(); call renew_empty() instead to go on with an empty one")]
-    Ended,
     /// The store cannot be reached or used now, or nobody can tell whether it did what was asked.
     #[error("the session store does not answer; try again in some seconds")]
     Unavailable(#[source] StoreError),

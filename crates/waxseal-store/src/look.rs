@@ -64,7 +64,7 @@ impl Session {
             _ => None,
         };
         let renewed = state.renewed.then(|| "drew a new id".to_owned());
-        let ended = state.ended.then(|| "ended the session".to_owned());
+        let ended = state.removes.then(|| "ended the session".to_owned());
         let changes = state.log.iter().filter_map(Change::in_words);
         Look {
             entries: content.entries.iter().map(|(key, value)| (key.to_owned(), value)).collect(),
@@ -84,7 +84,6 @@ impl Change {
     fn in_words(&self) -> Option<String> {
         Some(match self {
             Self::Reset => "removed all there was".to_owned(),
-            Self::Clear => "removed all entries".to_owned(),
             Self::Key(key, operation) => format!("{} {key:?}", operation.verb()),
             Self::Metadata(OWNER, Operation::Remove) => "made it nobody's".to_owned(),
             Self::Metadata(OWNER, _) => "noted whose it is".to_owned(),

@@ -32,9 +32,9 @@ use crate::{Error, Handle, Record};
 ///
 /// # Errors
 ///
-/// Every method that writes fails with [`Error::Sent`] once the answer's head has left, and with
-/// [`Error::Ended`] after [`destroy`](Self::destroy). One that adds data fails with [`Error::TooLarge`] when
-/// the session would outgrow its cookie (in states `store` and `mirrored`: a mebibyte), and leaves it as it was.
+/// Every method that writes fails with [`Error::Sent`] once the answer's head has left. One that adds data fails with
+/// [`Error::TooLarge`] when the session would outgrow its cookie (in states `store` and `mirrored`: a mebibyte), and
+/// leaves it as it was.
 /// In those two states also with [`Error::Renewed`] for a visitor who came with an id that a sign-in has
 /// replaced, and with [`Error::Unconfirmed`] for one who is served from a copy while the store is away.
 ///
@@ -64,11 +64,17 @@ pub(crate) struct State {
     pub(crate) ring: Arc<Ring>,
     /// Whether an `insert` answers for the value that it replaces.
     pub(crate) strict: bool,
+    /// The content before the first change, for [`Session::rollback`]; `None` while there is none.
+    before: Option<Box<Content>>,
     pub(crate) log: Vec<Change>,
     pub(crate) accessed: bool,
     pub(crate) renewed: bool,
-    /// `destroy()` was called, and nothing began anew.
-    pub(crate) ended: bool,
+    /// `sign_in()` was called: whoever it is has just proved it.
+    pub(crate) signed_in: bool,
+    /// Sessions to end at commit, whatever becomes of the request: `destroy()` was called.
+    pub(crate) ending: Vec<Origin>,
+    /// The browser is to forget its token unless another follows: `destroy()` was called.
+    pub(crate) removes: bool,
     /// Messages that were shown.
     pub(crate) flashes: flash::Seen,
     /// The token for forms of this request's answer, once one was asked for.
@@ -79,9 +85,7 @@ pub(crate) struct State {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Open,
-    /// `destroy()` was called.
-    Ended,
-    /// `rollback()` was called: the request failed.
+    /// `rollback()` was called, and nothing was written since: the request failed.
     RolledBack,
     /// Committed; the head has left.
     Sent,
@@ -107,10 +111,13 @@ impl Session {
             origin,
             ring,
             strict,
+            before: None,
             log,
             accessed: false,
             renewed: false,
-            ended: false,
+            signed_in: false,
+            ending: Vec::new(),
+            removes: false,
             flashes: flash::Seen::default(),
             csrf_token: None,
             phase,
@@ -284,15 +291,22 @@ impl Session {
         self.len() == 0
     }
 
-    /// Takes all entries out. The session itself goes on: to end it, [`destroy`](Self::destroy) it.
+    /// Takes everything out, as in Flask the usual way to sign out.
+    ///
+    /// For a visitor who is signed in, this is [`destroy`](Self::destroy). For anybody else entries, messages and tokens
+    /// for forms go, and the browser is told to forget the session if nothing is put into it after.
     ///
     /// # Errors
     ///
-    /// Those that every write may have.
+    /// Those that every write may have; for a visitor who is signed in, those of [`destroy`](Self::destroy).
     pub fn clear(&self) -> Result<(), Error> {
+        if self.owner().is_some() {
+            return self.destroy();
+        }
         let mut state = self.write()?;
-        if state.content.entries.len() > 0 {
-            state.make(Change::Clear)?;
+        if !state.content.is_blank() {
+            state.make(Change::Reset)?;
+            state.csrf_token = None;
         }
         Ok(())
     }
@@ -368,7 +382,9 @@ impl Session {
     pub fn sign_in(&self, owner: &str, now: SystemTime) -> Result<(), Error> {
         self.set_owner(Some(owner))?;
         self.set_metadata(SIGNED_IN, Operation::Set(metadata::encode(&unix_seconds(now))))?;
-        self.renew()
+        self.renew()?;
+        self.lock().signed_in = true;
+        Ok(())
     }
 
     /// When the owner last proved who they are.
@@ -428,17 +444,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Those that every write may have, but [`Error::Ended`].
+    /// Those that every write may have.
     pub fn renew_empty(&self) -> Result<(), Error> {
-        let mut state = self.lock();
-        state.accessed = true;
-        match state.phase {
-            Phase::Open | Phase::Ended | Phase::RolledBack => {}
-            Phase::Sent => return Err(late(state)),
-            Phase::ReadOnly(why) => return Err(why.into()),
-        }
-        state.phase = Phase::Open;
-        state.ended = false;
+        let mut state = self.write()?;
         state.make(Change::Reset)?;
         state.csrf_token = None;
         state.renewed = true;
@@ -446,31 +454,40 @@ impl Session {
     }
 
     /// Ends the session: its entries are gone, and the browser is told to forget it, whatever becomes of
-    /// this request.
+    /// this request. What is written after begins another, with an id of its own.
     ///
     /// # Errors
     ///
     /// [`Error::Sent`].
     pub fn destroy(&self) -> Result<(), Error> {
-        let mut state = self.lock();
-        state.accessed = true;
-        if state.phase == Phase::Sent {
-            return Err(late(state));
+        let mut state = self.read();
+        match state.phase {
+            Phase::Open | Phase::RolledBack => {}
+            Phase::Sent => return Err(late(state)),
+            // The browser may forget its token, also while nobody can be told.
+            Phase::ReadOnly(ReadOnly::Outage | ReadOnly::Ended) => {}
+            // Another's newer one stays.
+            Phase::ReadOnly(ReadOnly::Renewed) => return Err(Error::Renewed),
         }
-        state.phase.allows_ending()?;
-        state.content = Content::default();
-        state.csrf_token = None;
-        state.phase = Phase::Ended;
-        state.ended = true;
+        state.begin_anew();
         Ok(())
     }
 
-    /// Forgets what this request changed, except that it destroyed the session: for a request that failed.
+    /// Forgets what this request changed, except that it destroyed the session: for a request that failed. It can be
+    /// written again, as for the page that says so.
     pub fn rollback(&self) {
         let mut state = self.lock();
-        if state.phase == Phase::Open {
-            state.phase = Phase::RolledBack;
+        if state.phase != Phase::Open {
+            return;
         }
+        state.phase = Phase::RolledBack;
+        if let Some(before) = state.before.take() {
+            state.content = *before;
+        }
+        state.log.clear();
+        (state.renewed, state.signed_in) = (false, false);
+        state.flashes = flash::Seen::default();
+        state.csrf_token = None;
     }
 
     /// From here on it can be read and no longer written.
@@ -490,13 +507,14 @@ impl Session {
     }
 
     pub(crate) fn write(&self) -> Result<MutexGuard<'_, State>, Error> {
-        let state = self.read();
+        let mut state = self.read();
         match state.phase {
-            Phase::Open | Phase::RolledBack => Ok(state),
-            Phase::Ended => Err(Error::Ended),
-            Phase::Sent => Err(late(state)),
-            Phase::ReadOnly(why) => Err(why.into()),
+            Phase::Open | Phase::RolledBack => {}
+            Phase::Sent => return Err(late(state)),
+            Phase::ReadOnly(why) => return Err(why.into()),
         }
+        state.begin_change();
+        Ok(state)
     }
 
     fn set_metadata(&self, name: &'static str, operation: Operation) -> Result<(), Error> {
@@ -556,19 +574,6 @@ fn late(state: MutexGuard<'_, State>) -> Error {
     Error::Sent
 }
 
-impl Phase {
-    /// Ending a session is allowed when writing to it is, and after a `destroy()`.
-    fn allows_ending(self) -> Result<(), Error> {
-        match self {
-            Self::Open | Self::Ended | Self::RolledBack => Ok(()),
-            Self::Sent => Err(Error::Sent),
-            // The browser may forget its cookie, also while nobody can be told. Another's newer one stays.
-            Self::ReadOnly(ReadOnly::Outage | ReadOnly::Ended) => Ok(()),
-            Self::ReadOnly(ReadOnly::Renewed) => Err(Error::Renewed),
-        }
-    }
-}
-
 impl From<ReadOnly> for Error {
     fn from(why: ReadOnly) -> Self {
         match why {
@@ -584,17 +589,44 @@ fn is_name(owner: &str) -> bool {
 }
 
 impl State {
-    /// Ends what a request may write; which phase it was in. What was shown of messages goes now.
+    /// Ends what a request may write; which phase it was in. What was shown of messages goes now, and so does a session
+    /// that was cleared and is still empty.
     pub(crate) fn close(&mut self) -> Phase {
         let phase = std::mem::replace(&mut self.phase, Phase::Sent);
         if phase == Phase::Open {
             self.forget_shown_flashes();
+            let cleared = !self.renewed && self.log.iter().any(|change| matches!(change, Change::Reset));
+            if cleared && self.origin.is_some() && self.content.is_blank() {
+                self.begin_anew();
+                self.phase = Phase::Sent;
+            }
         }
         phase
     }
 
+    /// Lets go of the session that the token is of, to be ended at commit, and begins an empty one without an id.
+    fn begin_anew(&mut self) {
+        self.ending.extend(self.origin.take());
+        self.removes = true;
+        self.content = Content::default();
+        self.before = None;
+        self.log.clear();
+        (self.renewed, self.signed_in) = (false, false);
+        self.flashes = flash::Seen::default();
+        self.csrf_token = None;
+        self.phase = Phase::Open;
+    }
+
+    /// Before the content is changed.
+    pub(crate) fn begin_change(&mut self) {
+        self.phase = Phase::Open;
+        if self.before.is_none() {
+            self.before = Some(Box::new(self.content.clone()));
+        }
+    }
+
     pub(crate) fn is_modified(&self) -> bool {
-        !self.log.is_empty() || self.renewed || self.flashes.is_some() || self.phase == Phase::Ended
+        !self.log.is_empty() || self.renewed || self.removes || self.flashes.is_some()
     }
 
     /// Whether the store was asked for the session in this request.

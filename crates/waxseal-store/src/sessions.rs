@@ -325,12 +325,47 @@ impl Sessions {
     /// [`Error::Conflict`] and [`Error::Contended`], by which nothing was saved; and [`Error::Value`] or
     /// [`Error::TooLarge`] if a change cannot be made to what another request wrote meanwhile.
     pub async fn commit(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
+        let (phase, ending, removes) = {
+            let mut state = session.lock();
+            (state.close(), std::mem::take(&mut state.ending), state.removes)
+        };
         // Boxed, so that a request whose session is in its cookie carries no room for waiting on a store.
-        match (&self.server, &self.revocations) {
-            (Some(server), _) => Box::pin(commit_to(server, session, now)).await,
-            (None, Some(revocations)) => Box::pin(self.commit_revocable(revocations, session, now)).await,
-            (None, None) => self.commit_at(session, now, 0),
+        if !ending.is_empty() {
+            Box::pin(self.end_at_commit(&ending, session, now)).await?;
         }
+        let saved = match (phase, &self.server, &self.revocations) {
+            (Phase::RolledBack | Phase::Sent | Phase::ReadOnly(_), ..) => Ok(Outcome::Keep),
+            (Phase::Open, Some(server), _) => Box::pin(save_to(server, session, now)).await,
+            (Phase::Open, None, Some(list)) => Box::pin(self.save_revocable(list, session, now)).await,
+            (Phase::Open, None, None) => self.save_carried(session, now, 0),
+        };
+        if removes { after_an_end(session, saved) } else { saved }
+    }
+
+    /// Ends what was destroyed, whatever becomes of the rest.
+    async fn end_at_commit(
+        &self,
+        ending: &[Origin],
+        session: &Session,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        let mut stays = false;
+        for origin in ending {
+            stays |= match (origin, &self.server, &self.revocations) {
+                (Origin::Record(held), Some(server), _) => {
+                    server.end(held, now.into()).await == Outcome::Keep
+                }
+                (Origin::Cookie(carried), None, Some(list)) => {
+                    list.revoke(&self.question_of(carried, None), now.into()).await;
+                    false
+                }
+                _ => false,
+            };
+        }
+        if stays {
+            session.lock().removes = false;
+        }
+        Ok(())
     }
 
     /// Whether each token has to be asked for at the store: in state `store`.
@@ -422,36 +457,50 @@ impl Sessions {
     }
 }
 
+/// What the browser is told when a session was ended: to forget its token, unless another follows.
+fn after_an_end(session: &Session, saved: Result<Outcome, Error>) -> Result<Outcome, Error> {
+    let mut state = session.lock();
+    let removed = if state.removes { Outcome::Remove } else { Outcome::Keep };
+    match saved {
+        // The end holds all the same. What is answered in place of this answer removes the token.
+        Err(error) if !is_owed_to_the_page_alone(&state.log) => return Err(error),
+        Err(error) => tracing::warn!(%error, "a message for after a sign-out could not be kept"),
+        Ok(Outcome::Set { token, expires }) => {
+            state.removes = false;
+            return Ok(Outcome::Set { token, expires });
+        }
+        Ok(_) => {}
+    }
+    state.removes = false;
+    Ok(removed)
+}
+
 /// [`Sessions::commit`] where a store keeps the sessions.
-async fn commit_to(server: &Server, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
-    let (phase, draft) = {
-        let mut state = session.lock();
-        let modified = state.is_modified();
-        let phase = state.close();
+async fn save_to(server: &Server, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
+    let draft = {
+        let state = session.lock();
         let is_due = || match &state.origin {
             Some(Origin::Record(held)) => server.is_due(held, &state.content, &state.ring, now.into()),
             _ => false,
         };
-        let owes = phase == Phase::Ended || (state.accessed && (modified || is_due()));
-        (phase, owes.then(|| Draft::of(&state)))
+        let owes = state.accessed && (state.is_modified() || is_due());
+        owes.then(|| Draft::of(&state))
     };
-    match (phase, draft) {
-        (Phase::Ended, Some(draft)) => Ok(server.end(draft.held.as_ref(), now.into()).await),
-        (Phase::Open, Some(draft)) => {
-            let owed_to_page = draft.is_owed_to_the_page_alone();
-            match server.commit(draft, now.into()).await {
-                // What was asked for was shown, and nobody acted: that some of it comes again is better than an error.
-                Err(Error::Unavailable(_) | Error::Contended | Error::Gone | Error::Renewed)
-                    if owed_to_page =>
-                {
-                    tracing::debug!("what a page showed of its session could not be noted");
-                    Ok(Outcome::Keep)
-                }
-                outcome => outcome,
-            }
+    let Some(draft) = draft else { return Ok(Outcome::Keep) };
+    let owed_to_page = !draft.renewed && !draft.log.is_empty() && is_owed_to_the_page_alone(&draft.log);
+    match server.commit(draft, now.into()).await {
+        // What was asked for was shown, and nobody acted: that some of it comes again is better than an error.
+        Err(Error::Unavailable(_) | Error::Contended | Error::Gone | Error::Renewed) if owed_to_page => {
+            tracing::debug!("what a page showed of its session could not be noted");
+            Ok(Outcome::Keep)
         }
-        _ => Ok(Outcome::Keep),
+        outcome => outcome,
     }
+}
+
+/// Whether all that happened is that a page was shown: with messages, or with its first form.
+fn is_owed_to_the_page_alone(log: &[Change]) -> bool {
+    log.iter().all(|change| matches!(change, Change::FlashesShown(_) | Change::CsrfSeed(_)))
 }
 
 impl Draft {
@@ -467,12 +516,6 @@ impl Draft {
             renewed: state.renewed,
             ring: state.ring.clone(),
         }
-    }
-
-    /// Whether all that happened is that a page was shown: with messages, or with its first form.
-    fn is_owed_to_the_page_alone(&self) -> bool {
-        let shown = |change: &Change| matches!(change, Change::FlashesShown(_) | Change::CsrfSeed(_));
-        !self.renewed && !self.log.is_empty() && self.log.iter().all(shown)
     }
 }
 

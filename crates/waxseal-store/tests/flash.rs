@@ -201,14 +201,23 @@ fn messages_take_no_room_from_entries() {
 }
 
 #[test]
-fn an_ended_session_takes_no_message_and_a_new_one_does() {
-    let session = cookie().create();
-    session.insert("name", "Merlin").unwrap();
-    session.destroy().unwrap();
-    assert!(matches!(session.flash("message", "bye"), Err(Error::Ended)));
-    session.renew_empty().unwrap();
-    session.flash("message", "bye").unwrap();
-    assert_eq!(texts(&session, &[]), ["bye"]);
+fn who_signs_out_finds_a_message_on_the_next_page_and_nothing_else() {
+    for (state, sessions) in all_states() {
+        block_on(async {
+            let mut visitor = Visitor::new(&sessions);
+            visitor.post(|session| session.sign_in("merlin", at(NOON)).unwrap()).await;
+            visitor.post(|session| session.insert("name", "Merlin").unwrap()).await;
+            visitor
+                .post(|session| {
+                    session.destroy().unwrap();
+                    session.flash("message", "bye").unwrap();
+                })
+                .await;
+            let session = visitor.load(Access::Read).await;
+            assert_eq!(texts(&session, &[]), ["bye"], "{state}");
+            assert_eq!((session.owner(), session.len()), (None, 0), "{state}");
+        });
+    }
 }
 
 #[test]

@@ -77,7 +77,8 @@ fn it_is_a_dictionary() {
     assert_eq!(session.iter().map(|(_, value)| value.bytes().len()).sum::<usize>(), 11 + 16 + 1 + 1);
     session.clear().unwrap();
     assert_eq!(session.len(), 0);
-    assert!(reopened(&session).is_empty());
+    session.insert("name", "Saruman").unwrap();
+    assert_eq!(reopened(&session).keys(), ["name"]);
 }
 
 #[test]
@@ -111,7 +112,7 @@ fn every_write_counts_as_change() {
         ("add", |s| s.add("a", 1).unwrap()),
         ("append", |s| s.append("b", 1).unwrap()),
         ("get_or_insert_with", |s| _ = s.get_or_insert_with("b", || 1).unwrap()),
-        ("clear", |s| s.clear().unwrap()),
+        ("clear and insert", |s| s.clear().and_then(|()| s.insert("b", 1)).unwrap()),
         ("set_permanent", |s| s.set_permanent(true).unwrap()),
         ("renew", |s| s.renew().unwrap()),
         ("renew_empty", |s| s.renew_empty().unwrap()),
@@ -312,16 +313,77 @@ fn destroy_ends_it_whatever_comes_after() {
     let session = reopened(&session);
     session.destroy().unwrap();
     assert!(session.is_empty());
-    assert!(matches!(session.insert("a", 2), Err(Error::Ended)));
-    assert!(matches!(session.renew(), Err(Error::Ended)));
+    session.insert("a", 2).unwrap();
     session.rollback();
     assert_eq!(commit(&sessions(), &session, NOON), Outcome::Remove);
 
+    for renews in [false, true] {
+        let session = sessions().create();
+        session.insert("a", 1).unwrap();
+        let session = reopened(&session);
+        session.destroy().unwrap();
+        if renews {
+            session.renew_empty().unwrap();
+        }
+        session.insert("goodbye", true).unwrap();
+        assert_eq!(reopened(&session).keys(), ["goodbye"]);
+    }
+}
+
+#[test]
+fn clearing_signs_out_who_is_signed_in_and_empties_the_session_of_anybody_else() {
+    let filled = |owner: Option<&str>| {
+        let session = sessions().create();
+        session.insert("a", 1).unwrap();
+        session.flash("message", "hello").unwrap();
+        if let Some(owner) = owner {
+            session.sign_in(owner, at(NOON)).unwrap();
+        }
+        let form = session.csrf_token().unwrap();
+        (reopened(&session), form)
+    };
+    for owner in [None, Some("merlin")] {
+        let (session, form) = filled(owner);
+        session.clear().unwrap();
+        assert_eq!((session.len(), session.owner()), (0, None), "{owner:?}");
+        assert!(session.flashed_messages(&[]).is_empty(), "{owner:?}");
+        assert!(!session.is_csrf_token(form.as_bytes()), "{owner:?}");
+        assert_eq!(commit(&sessions(), &session, NOON), Outcome::Remove, "{owner:?}");
+
+        let (session, _) = filled(owner);
+        session.clear().unwrap();
+        session.flash("message", "bye").unwrap();
+        let session = reopened(&session);
+        assert_eq!(session.flashed_messages(&[])[0].message, "bye", "{owner:?}");
+
+        // A sign-out holds although the request failed; an anonymous visitor's cart does not go by it.
+        let (session, _) = filled(owner);
+        session.clear().unwrap();
+        session.rollback();
+        assert_eq!(session.len(), if owner.is_some() { 0 } else { 1 });
+        let outcome = if owner.is_some() { Outcome::Remove } else { Outcome::Keep };
+        assert_eq!(commit(&sessions(), &session, NOON), outcome, "{owner:?}");
+    }
     let session = sessions().create();
-    session.destroy().unwrap();
-    session.renew_empty().unwrap();
-    session.insert("goodbye", true).unwrap();
-    assert_eq!(reopened(&session).keys(), ["goodbye"]);
+    session.clear().unwrap();
+    assert_eq!(commit(&sessions(), &session, NOON), Outcome::Keep, "there was nothing to clear");
+}
+
+#[test]
+fn what_is_written_after_a_failure_is_kept_and_nothing_from_before() {
+    let session = sessions().create();
+    session.insert("a", 1).unwrap();
+    session.flash("message", "hello").unwrap();
+    let session = reopened(&session);
+    session.insert("a", 2).unwrap();
+    session.sign_in("merlin", at(NOON)).unwrap();
+    assert_eq!(session.flashed_messages(&[]).len(), 1);
+    session.rollback();
+    assert_eq!((session.get::<i32>("a").unwrap(), session.owner()), (Some(1), None));
+    session.flash("error", "that went wrong").unwrap();
+    let session = reopened(&session);
+    assert_eq!(session.flashed_messages(&[]).len(), 2);
+    assert_eq!((session.get::<i32>("a").unwrap(), session.owner()), (Some(1), None));
 }
 
 #[test]

@@ -274,7 +274,7 @@ async fn what_two_requests_write_is_merged_key_by_key_or_is_a_conflict() {
     let insert: Act = |session| session.insert("sum", 50).unwrap();
     let new_key: Act = |session| session.insert("new", 1).unwrap();
     let append: Act = |session| session.append("list", 1).unwrap();
-    let clear: Act = |session| session.clear().unwrap();
+    let clear: Act = |session| session.clear().and_then(|()| session.insert("cleared", true)).unwrap();
     // (case, strict, first, second, whether it is a conflict, the sum after)
     type Case = (&'static str, bool, Act, Act, bool, Option<i64>);
     let cases: [Case; 13] = [
@@ -302,6 +302,38 @@ async fn what_two_requests_write_is_merged_key_by_key_or_is_a_conflict() {
             );
             assert_eq!(answer.is_ok(), !conflicts, "{case}, {place:?}: {answer:?}");
             assert_eq!(after.get::<i64>("sum").unwrap(), sum, "{case}, {place:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_cleared_and_left_empty_is_ended() {
+    for place in BOTH {
+        for owner in [None, Some("albus")] {
+            let sessions = sessions(place, new_store());
+            let token = visitor(&sessions, at(0), |session| {
+                session.insert("name", "Merlin").unwrap();
+                owner.map_or(Ok(()), |owner| session.sign_in(owner, at(0).into())).unwrap();
+            });
+            let token = token.await;
+            let slow = change(&sessions, &token, at(1)).await;
+            let session = change(&sessions, &token, at(1)).await;
+            session.clear().unwrap();
+            session.rollback();
+            let outcome = sessions.commit(&session, at(1)).await.unwrap();
+            assert_eq!(
+                outcome == Outcome::Remove,
+                owner.is_some(),
+                "{place:?}: a sign-out holds after a failure"
+            );
+
+            let session = change(&sessions, &token, at(1)).await;
+            session.clear().unwrap();
+            let outcome = sessions.commit(&session, at(1)).await.unwrap();
+            assert_eq!(outcome == Outcome::Remove, owner.is_none(), "{place:?}: the other is over by now");
+            assert!(change(&sessions, &token, at(2)).await.is_new(), "{place:?}, {owner:?}");
+            slow.insert("name", "ghost").unwrap();
+            assert!(matches!(sessions.commit(&slow, at(2)).await, Err(Error::Gone)), "{place:?}, {owner:?}");
         }
     }
 }

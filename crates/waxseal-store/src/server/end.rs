@@ -34,8 +34,7 @@ impl Unfinished {
 impl Server {
     /// Ends the session, whatever writes are under way. If the store is away, the browser forgets its token, this
     /// process refuses it, and the deletion is made up for.
-    pub(crate) async fn end(&self, held: Option<&Held>, now: Moment) -> Outcome {
-        let Some(held) = held else { return Outcome::Remove };
+    pub(crate) async fn end(&self, held: &Held, now: Moment) -> Outcome {
         let key = held.id.key();
         match self.store.delete(&key, now).await {
             Ok(true) => {

@@ -11,10 +11,10 @@ use crate::metadata::OWNER;
 use crate::moment::{Moment, system_time, unix_seconds};
 use crate::origin::{COOKIE_ID_BYTES, Carried, Origin};
 use crate::revocations::{Question, Revocations};
-use crate::session::{Phase, Session, State};
+use crate::session::{Session, State};
 
 impl Sessions {
-    pub(super) async fn commit_revocable(
+    pub(super) async fn save_revocable(
         &self,
         revocations: &Revocations,
         session: &Session,
@@ -22,36 +22,30 @@ impl Sessions {
     ) -> Result<Outcome, Error> {
         let (owner, taken_back) = {
             let state = session.lock();
-            let ends = state.phase == Phase::Ended || (state.phase == Phase::Open && state.renewed);
             let question = |carried| self.question(carried, &state.content);
-            let owner = (state.phase == Phase::Open && (state.renewed || state.origin.is_none()))
+            let owner = (state.renewed || state.origin.is_none())
                 .then(|| state.content.metadata.get::<String>(OWNER));
-            (owner.flatten(), state.carried().filter(|_| ends).map(question))
+            (owner.flatten(), state.carried().filter(|_| state.renewed).map(question))
         };
         // A session must not begin within a second of which its owner's were ended.
         let earliest = match owner {
             Some(owner) => revocations.earliest(&owner, now.into()).await?,
             None => 0,
         };
-        let outcome = self.commit_at(session, now, earliest)?;
+        let outcome = self.save_carried(session, now, earliest)?;
         if let Some(question) = taken_back {
             revocations.revoke(&question, now.into()).await;
         }
         Ok(outcome)
     }
 
-    pub(super) fn commit_at(
+    pub(super) fn save_carried(
         &self,
         session: &Session,
         now: SystemTime,
         earliest: u64,
     ) -> Result<Outcome, Error> {
         let mut state = session.lock();
-        match state.close() {
-            Phase::Ended => return Ok(Outcome::Remove),
-            Phase::RolledBack | Phase::Sent | Phase::ReadOnly(_) => return Ok(Outcome::Keep),
-            Phase::Open => {}
-        }
         let now = unix_seconds(now);
         let due = match state.carried() {
             None => state.is_modified() && !state.content.is_blank(),
@@ -85,9 +79,13 @@ impl Sessions {
     }
 
     pub(super) fn question(&self, carried: &Carried, content: &Content) -> Question {
+        self.question_of(carried, content.metadata.get(OWNER))
+    }
+
+    pub(super) fn question_of(&self, carried: &Carried, owner: Option<String>) -> Question {
         let end = carried.times.absolute_end(self.lifetimes.widest());
         let end = Moment::from_millis(end.saturating_mul(1_000));
-        Question::new(carried.id, content.metadata.get(OWNER), carried.times.created(), end)
+        Question::new(carried.id, owner, carried.times.created(), end)
     }
 
     fn is_due(&self, state: &State, carried: &Carried, now: u64) -> bool {
