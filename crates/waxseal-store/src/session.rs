@@ -71,6 +71,8 @@ pub(crate) struct State {
     pub(crate) renewed: bool,
     /// `sign_in()` was called: whoever it is has just proved it.
     pub(crate) signed_in: bool,
+    /// At commit, its owner's other sessions end.
+    pub(crate) ends_others: bool,
     /// Sessions to end at commit, whatever becomes of the request: `destroy()` was called.
     pub(crate) ending: Vec<Origin>,
     /// The browser is to forget its token unless another follows: `destroy()` was called.
@@ -116,6 +118,7 @@ impl Session {
             accessed: false,
             renewed: false,
             signed_in: false,
+            ends_others: false,
             ending: Vec::new(),
             removes: false,
             flashes: flash::Seen::default(),
@@ -485,7 +488,7 @@ impl Session {
             state.content = *before;
         }
         state.log.clear();
-        (state.renewed, state.signed_in) = (false, false);
+        (state.renewed, state.signed_in, state.ends_others) = (false, false, false);
         state.flashes = flash::Seen::default();
         state.csrf_token = None;
     }
@@ -611,7 +614,7 @@ impl State {
         self.content = Content::default();
         self.before = None;
         self.log.clear();
-        (self.renewed, self.signed_in) = (false, false);
+        (self.renewed, self.signed_in, self.ends_others) = (false, false, false);
         self.flashes = flash::Seen::default();
         self.csrf_token = None;
         self.phase = Phase::Open;

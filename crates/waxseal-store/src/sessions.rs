@@ -514,6 +514,7 @@ impl Draft {
             held,
             log: state.log.clone(),
             renewed: state.renewed,
+            ends_others: state.ends_others,
             ring: state.ring.clone(),
         }
     }

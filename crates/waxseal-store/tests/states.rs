@@ -429,12 +429,14 @@ async fn an_owner_lists_sessions_and_ends_one_the_others_or_all() {
         assert!(sessions.end("albus", first, at(1)).await.unwrap(), "{place:?}");
         assert_eq!(alive(1).await, [false, true, true, true], "{place:?}: at once, in this process");
         let second = change(&sessions, &tokens[1], at(2)).await;
-        sessions.end_others(&second, at(2)).await.unwrap();
-        assert_eq!(alive(2).await, [false, true, false, true], "{place:?}");
+        sessions.end_others(&second).unwrap();
+        let renewed = commit(&sessions, &second, &tokens[1], at(2)).await.unwrap();
+        assert_eq!(alive(2).await, [false, false, false, true], "{place:?}: nor a copy of its own old id");
+        assert!(!read(&sessions, &renewed, at(2)).await.is_new(), "{place:?}");
         sessions.end_all("albus", at(3)).await.unwrap();
         assert_eq!(alive(3).await, [false, false, false, true], "{place:?}");
         let nobody = sessions.create();
-        assert!(matches!(sessions.end_others(&nobody, at(4)).await, Err(Error::Owner)), "{place:?}");
+        assert!(matches!(sessions.end_others(&nobody), Err(Error::Owner)), "{place:?}");
     }
 }
 

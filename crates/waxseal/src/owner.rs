@@ -135,7 +135,7 @@ impl Request {
     /// Those of [`own_sessions`](Self::own_sessions); 500 if nobody is signed in.
     pub async fn end_other_sessions(&self) -> Result<()> {
         let session = self.session().await?;
-        Ok(self.session_layer().sessions().end_others(&session, self.now()).await?)
+        Ok(self.session_layer().sessions().end_others(&session)?)
     }
 
     /// The time, by the clock that the app runs on.

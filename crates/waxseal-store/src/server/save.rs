@@ -10,7 +10,7 @@ use super::mint::Minting;
 use crate::change::{Change, Operation};
 use crate::content::Content;
 use crate::error::{Largest, StoreError};
-use crate::metadata::{self, RENEWED};
+use crate::metadata::{self, OWNER, RENEWED};
 use crate::origin::{Held, Known};
 use crate::record::{Creation, Life, Record, Swap, Trace};
 use crate::ring::Ring;
@@ -29,6 +29,8 @@ pub(crate) struct Draft {
     pub(crate) log: Vec<Change>,
     /// `renew()` was called.
     pub(crate) renewed: bool,
+    /// The owner's other sessions are to end.
+    pub(crate) ends_others: bool,
     pub(crate) ring: Arc<Ring>,
 }
 
@@ -52,19 +54,40 @@ impl Server {
     /// Saves what was changed, and says what the browser should do with its token.
     pub(crate) async fn commit(&self, draft: Draft, now: Moment) -> Result<Outcome, Error> {
         self.asking(now);
+        if draft.ends_others {
+            return self.save_alone(&draft, now).await;
+        }
+        self.save_any(&draft, now).await
+    }
+
+    /// Ends the owner's other sessions, and gives this one a new id: a copy of the old one ends with the others.
+    async fn save_alone(&self, draft: &Draft, now: Moment) -> Result<Outcome, Error> {
+        let owner: String = draft.content.metadata.get(OWNER).ok_or(Error::Owner)?;
+        // First, while the browser's id is still good: if the rest fails, the visitor stays signed in.
+        let keep = draft.held.as_ref().map(|held| held.id.key());
+        self.end_all(&owner, keep.as_ref(), now).await?;
+        let saved = self.save_any(draft, now).await;
+        if let (Err(Error::Gone | Error::Renewed), Some(held)) = (&saved, &draft.held) {
+            // Whoever renewed it in between may be a thief.
+            self.end_one(&owner, held.id.handle(), now).await?;
+        }
+        saved
+    }
+
+    async fn save_any(&self, draft: &Draft, now: Moment) -> Result<Outcome, Error> {
         match &draft.held {
             None if draft.content.is_blank() => Ok(Outcome::Keep),
             None if draft.log.is_empty() && !draft.renewed => Ok(Outcome::Keep),
-            None => self.create(&draft, now).await,
-            Some(held) if draft.renewed || !draft.log.is_empty() => self.save(&draft, held, now).await,
+            None => self.create(draft, now).await,
+            Some(held) if draft.renewed || !draft.log.is_empty() => self.save(draft, held, now).await,
             Some(held) if self.is_renewal_due(held.known.as_ref(), &draft.content, now) => {
                 // Nobody asked for it, so the request does not fail by it; it is due the next time, too.
-                self.save(&draft, held, now).await.or_else(|error| {
+                self.save(draft, held, now).await.or_else(|error| {
                     tracing::debug!(%error, "a session was not renewed");
                     Ok(Outcome::Keep)
                 })
             }
-            Some(held) => self.refresh(&draft, held, now).await,
+            Some(held) => self.refresh(draft, held, now).await,
         }
     }
 

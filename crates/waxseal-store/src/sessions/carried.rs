@@ -20,13 +20,17 @@ impl Sessions {
         session: &Session,
         now: SystemTime,
     ) -> Result<Outcome, Error> {
-        let (owner, taken_back) = {
+        let (owner, taken_back, ends_others) = {
             let state = session.lock();
             let question = |carried| self.question(carried, &state.content);
             let owner = (state.renewed || state.origin.is_none())
                 .then(|| state.content.metadata.get::<String>(OWNER));
-            (owner.flatten(), state.carried().filter(|_| state.renewed).map(question))
+            let taken_back = state.carried().filter(|_| state.renewed).map(question);
+            (owner.flatten(), taken_back, state.ends_others)
         };
+        if let Some(owner) = owner.as_deref().filter(|_| ends_others) {
+            self.end_all(owner, now).await?;
+        }
         // A session must not begin within a second of which its owner's were ended.
         let earliest = match owner {
             Some(owner) => revocations.earliest(&owner, now.into()).await?,

@@ -4,7 +4,6 @@ use std::time::SystemTime;
 
 use super::Sessions;
 use crate::moment::{Moment, unix_seconds};
-use crate::origin::Origin;
 use crate::record::{Cursor, Listed, Page};
 use crate::session::Session;
 use crate::{Error, Handle};
@@ -48,23 +47,21 @@ impl Sessions {
         Ok(self.server()?.end_all(owner, None, now.into()).await?)
     }
 
-    /// Ends all sessions of this session's owner but this one: for a changed password.
+    /// Ends all sessions of this session's owner but this one, for a changed password; when this one is committed, which
+    /// gives it a [new id](Session::renew), so that copies of it end, too. A request that fails ends none.
     ///
     /// # Errors
     ///
-    /// As for [`list`](Self::list), and [`Error::Owner`] if it has none.
-    pub async fn end_others(&self, session: &Session, now: SystemTime) -> Result<(), Error> {
-        let owner = session.owner().ok_or(Error::Owner)?;
-        if self.revocations.is_some() {
-            self.end_all(&owner, now).await?;
-            return session.renew();
+    /// [`Error::NoStore`] as for [`end_all`](Self::end_all), [`Error::Owner`] if it has no owner, and those that every write
+    /// may have.
+    pub fn end_others(&self, session: &Session) -> Result<(), Error> {
+        if self.server.is_none() && self.revocations.is_none() {
+            return Err(Error::NoStore);
         }
-        let server = self.server()?;
-        let keep = match &session.lock().origin {
-            Some(Origin::Record(held)) => Some(held.id.key()),
-            _ => None,
-        };
-        Ok(server.end_all(&owner, keep.as_ref(), now.into()).await?)
+        session.owner().ok_or(Error::Owner)?;
+        session.renew()?;
+        session.lock().ends_others = true;
+        Ok(())
     }
 
     /// When the last of today's sessions will be over.

@@ -177,7 +177,7 @@ pub(super) async fn visit(
             notes.lock().unwrap().has_ended = true;
         }
         Act::EndOthers => {
-            sessions.end_others(&session, clock.time()).await?;
+            sessions.end_others(&session)?;
             notes.lock().unwrap().has_ended = true;
         }
     }
