@@ -5,7 +5,7 @@ pub const MAX_LABEL_BYTES: usize = 255;
 
 /// What a value is for, what it travels in, and whom it belongs to.
 ///
-/// All three go into the context key, so a value sealed in one context does not open in another: a link is
+/// All three go into the key, so a value sealed in one context does not open in another: a link is
 /// not taken for a session, staging's value not for production's. They are compared byte for byte.
 ///
 /// A purpose either seals ([`Keyring::sealer`](crate::Keyring::sealer)) or authenticates
@@ -60,7 +60,7 @@ impl Context {
         &self.name
     }
 
-    /// `kind | len16(purpose) | len16(name) | len16(audience)`, the info of a context key or MAC key.
+    /// `kind | len16(purpose) | len16(name) | len16(audience)`, the info of a seal key, commitment or MAC key.
     pub(crate) fn info(&self, kind: &str) -> Vec<u8> {
         let mut info = kind.as_bytes().to_vec();
         for label in [&self.purpose, &self.name, &self.audience] {
@@ -91,14 +91,14 @@ mod tests {
     #[test]
     fn the_info_gives_every_part_its_length() {
         let context = Context::new("ab").unwrap().with_audience("ü").unwrap();
-        assert_eq!(context.info("context"), b"context\x00\x02ab\x00\x00\x00\x02\xc3\xbc");
+        assert_eq!(context.info("seal"), b"seal\x00\x02ab\x00\x00\x00\x02\xc3\xbc");
     }
 
     #[test]
     fn parts_do_not_run_into_each_other() {
         let one = Context::new("ab").unwrap().with_name("c").unwrap();
         let two = Context::new("a").unwrap().with_name("bc").unwrap();
-        assert_ne!(one.info("context"), two.info("context"));
+        assert_ne!(one.info("seal"), two.info("seal"));
     }
 
     #[test]

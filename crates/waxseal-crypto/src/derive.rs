@@ -1,15 +1,12 @@
-//! Every key of `docs/format.md`, section "Keys", from the root down to one message.
+//! Every key of `docs/format.md`, section "Keys", from the root down to one context.
 
 use hkdf::Hkdf;
 use hkdf::hmac::{Hmac, KeyInit};
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::envelope::Nonce;
+use crate::envelope::Commitment;
 use crate::{Context, KeyId};
-
-/// The most the `bound` value of a message may be, in bytes.
-pub const MAX_BOUND_BYTES: usize = 64;
 
 /// `PRK = HKDF-Extract("waxseal/v1", root)`, ready to expand from.
 pub(crate) struct RootPrk(Hkdf<Sha256>);
@@ -24,9 +21,12 @@ impl RootPrk {
         KeyId::from_bytes(*expand::<4>(&self.0, &[b"kid"]))
     }
 
-    /// `context key = HKDF-Expand(PRK, "context" | …, 32)`
+    /// `seal key = HKDF-Expand(PRK, "seal" | …, 32)` and `commitment = HKDF-Expand(PRK, "commit" | …, 32)`
     pub(crate) fn context_key(&self, context: &Context) -> ContextKey {
-        ContextKey::new(&expand(&self.0, &[&context.info("context")]))
+        ContextKey {
+            seal: expand(&self.0, &[&context.info("seal")]),
+            commitment: *expand(&self.0, &[&context.info("commit")]),
+        }
     }
 
     /// `MAC key = HKDF-Expand(PRK, "mac" | …, 32)`, set up for HMAC-SHA256.
@@ -35,33 +35,12 @@ impl RootPrk {
     }
 }
 
-/// A context key, kept as the hash state that the `okm` line starts from.
-pub(crate) struct ContextKey(Hkdf<Sha256>);
-
-impl ContextKey {
-    fn new(key: &[u8; 32]) -> Self {
-        Self(Hkdf::from_prk(key).expect("a context key is as long as HKDF wants a PRK"))
-    }
-
-    /// `okm = HKDF-Expand(context key, nonce | bound, 64)`, split in two.
-    pub(crate) fn message_key(&self, nonce: &Nonce, bound: &[u8]) -> MessageKey {
-        MessageKey(expand(&self.0, &[nonce, bound]))
-    }
-}
-
-/// What one message is sealed under. Wiped on drop.
-pub(crate) struct MessageKey(Zeroizing<[u8; 64]>);
-
-impl MessageKey {
-    /// `okm[..32]`, the key of the cipher.
-    pub(crate) fn cipher_key(&self) -> &[u8; 32] {
-        self.0.first_chunk().expect("32 of 64 bytes")
-    }
-
-    /// `okm[32..]`, which stands in the sealed value and names this key and no other.
-    pub(crate) fn commitment(&self) -> &[u8; 32] {
-        self.0.last_chunk().expect("32 of 64 bytes")
-    }
+/// What all values of one key and context are sealed with, worked once and kept.
+pub(crate) struct ContextKey {
+    /// The key of the cipher. Wiped on drop.
+    pub(crate) seal: Zeroizing<[u8; 32]>,
+    /// Stands in each sealed value and names this key and context, and no other. Public.
+    pub(crate) commitment: Commitment,
 }
 
 /// HMAC-SHA256 keyed with `key`, before any message.
@@ -99,13 +78,10 @@ mod tests {
             let context = context(&case["context"]);
             assert_eq!(root.kid(), prk.kid());
 
-            let key = expand::<32>(&prk.0, &[&context.info("context")]);
-            assert_eq!(*key, array(&case["context_key"]));
-
-            for context_key in [root.context_key(&context), ContextKey::new(&key)] {
-                let message = context_key.message_key(&array(&case["nonce"]), &hex(&case["bound"]));
-                assert_eq!(*message.cipher_key(), array(&case["message_key"]));
-                assert_eq!(*message.commitment(), array(&case["commitment"]));
+            for prk in [&root, &prk] {
+                let key = prk.context_key(&context);
+                assert_eq!(*key.seal, array(&case["seal_key"]));
+                assert_eq!(key.commitment, array(&case["commitment"]));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Where each byte of a sealed value stands: `docs/format.md`, section "Sealed bytes".
 //!
 //! ```text
-//! 0 version │ 1 kid │ 5 nonce │ 29 commitment │ 61 ciphertext, 64·k │ tag
+//! 0 version │ 1 kid │ 5 commitment │ 37 nonce │ 61 ciphertext, 64·k │ tag
 //! ```
 
 use std::ops::Range;
@@ -22,13 +22,16 @@ pub(crate) type Tag = [u8; 16];
 
 const VERSION: u8 = 1;
 const KID: Range<usize> = 1..5;
-const NONCE: Range<usize> = 5..29;
-const COMMITMENT: Range<usize> = 29..61;
+const COMMITMENT: Range<usize> = 5..37;
+const NONCE: Range<usize> = 37..61;
 const HEAD_BYTES: usize = 61;
 const TAG_BYTES: usize = 16;
 
-/// The associated data: version and kid.
-const ASSOCIATED: Range<usize> = 0..5;
+/// What the associated data begins with: version, kid and commitment.
+const ASSOCIATED: Range<usize> = 0..37;
+
+/// The most the `bound` value of a message may be, in bytes.
+pub const MAX_BOUND_BYTES: usize = 64;
 
 /// How long a sealed value is whose inner part has `inner` bytes.
 pub(crate) const fn sealed_bytes(inner: usize) -> usize {
@@ -44,8 +47,8 @@ pub(crate) fn max_inner_bytes(sealed: usize) -> Option<usize> {
 /// Everything before the ciphertext, in the clear.
 pub(crate) struct Head {
     pub(crate) kid: KeyId,
-    pub(crate) nonce: Nonce,
     pub(crate) commitment: Commitment,
+    pub(crate) nonce: Nonce,
 }
 
 impl Head {
@@ -60,8 +63,8 @@ impl Head {
         }
         Ok(Self {
             kid: KeyId::from_bytes(array(&sealed[KID])),
-            nonce: array(&sealed[NONCE]),
             commitment: array(&sealed[COMMITMENT]),
+            nonce: array(&sealed[NONCE]),
         })
     }
 
@@ -69,14 +72,14 @@ impl Head {
     pub(crate) fn write(&self, sealed: &mut Vec<u8>) {
         sealed.push(VERSION);
         sealed.extend_from_slice(self.kid.as_bytes());
-        sealed.extend_from_slice(&self.nonce);
         sealed.extend_from_slice(&self.commitment);
+        sealed.extend_from_slice(&self.nonce);
     }
 }
 
 /// A sealed value taken apart for the cipher.
 pub(crate) struct Parts<'a> {
-    pub(crate) associated: &'a [u8],
+    pub(crate) associated: AssociatedData<'a>,
     pub(crate) inner: &'a mut [u8],
     pub(crate) tag: Tag,
 }
@@ -85,13 +88,30 @@ pub(crate) struct Parts<'a> {
 pub(crate) fn parts(sealed: &mut [u8]) -> Parts<'_> {
     let (head, rest) = sealed.split_at_mut(HEAD_BYTES);
     let (inner, tag) = rest.split_last_chunk_mut().expect("the head's parsing checked the length");
-    Parts { associated: &head[ASSOCIATED], inner, tag: *tag }
+    Parts { associated: AssociatedData(&head[ASSOCIATED]), inner, tag: *tag }
 }
 
 /// Takes apart a head and the inner part after it, before there is a tag.
-pub(crate) fn parts_to_seal(unsealed: &mut [u8]) -> (&[u8], &mut [u8]) {
+pub(crate) fn parts_to_seal(unsealed: &mut [u8]) -> (AssociatedData<'_>, &mut [u8]) {
     let (head, inner) = unsealed.split_at_mut(HEAD_BYTES);
-    (&head[ASSOCIATED], inner)
+    (AssociatedData(&head[ASSOCIATED]), inner)
+}
+
+/// What the tag covers beside the inner part, before anything is bound to it.
+pub(crate) struct AssociatedData<'a>(&'a [u8]);
+
+impl AssociatedData<'_> {
+    /// Calls `work` with `bytes[0..37] | bound`. The first part has one length, so no two pairs look alike.
+    pub(crate) fn with<T>(&self, bound: &[u8], work: impl FnOnce(&[u8]) -> T) -> T {
+        if bound.is_empty() {
+            return work(self.0);
+        }
+        let mut room = [0; ASSOCIATED.end + MAX_BOUND_BYTES];
+        let (head, rest) = room.split_at_mut(ASSOCIATED.end);
+        head.copy_from_slice(self.0);
+        rest[..bound.len()].copy_from_slice(bound);
+        work(&room[..ASSOCIATED.end + bound.len()])
+    }
 }
 
 /// Where a place in the inner part stands in the whole value.

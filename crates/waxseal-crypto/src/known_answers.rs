@@ -163,7 +163,7 @@ fn values_of_any_key_and_at_any_lawful_moment_are_opened() {
 
 #[test]
 fn values_are_refused_for_the_first_reason_there_is() {
-    for case in cases("refused", 70) {
+    for case in cases("refused", 73) {
         let name = str(&case["case"]);
         let rejected = open(&case).err().unwrap_or_else(|| panic!("{name}: was opened"));
         assert_eq!(format!("{:?}", rejected.reason()), str(&case["reason"]), "{name}");

@@ -50,8 +50,7 @@ mod times;
 
 pub use authenticator::Authenticator;
 pub use context::{Context, MAX_LABEL_BYTES};
-pub use derive::MAX_BOUND_BYTES;
-pub use envelope::{MAX_BINARY_BYTES, MAX_TEXT_BYTES};
+pub use envelope::{MAX_BINARY_BYTES, MAX_BOUND_BYTES, MAX_TEXT_BYTES};
 pub use error::Error;
 pub use key_id::KeyId;
 pub use keyring::Keyring;

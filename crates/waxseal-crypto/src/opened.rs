@@ -1,7 +1,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::derive::MessageKey;
+use crate::derive::ContextKey;
 use crate::envelope::{self, Head};
 use crate::{KeyId, Reason, Times, aead, inner};
 
@@ -46,13 +46,16 @@ impl Opened {
     /// Steps 6 and 7 of "Open", once a key is settled: the tag, the padding. The times are left to the caller.
     pub(crate) fn decrypt(
         mut buffer: Vec<u8>,
+        bound: &[u8],
         head: &Head,
-        key: &MessageKey,
+        key: &ContextKey,
         position: usize,
     ) -> Result<Self, Reason> {
         let parts = envelope::parts(&mut buffer);
-        aead::decrypt(key.cipher_key(), &head.nonce, parts.associated, parts.inner, &parts.tag)
-            .map_err(|aead::Mismatch| Reason::Tag)?;
+        let opened = parts.associated.with(bound, |associated| {
+            aead::decrypt(&key.seal, &head.nonce, associated, parts.inner, &parts.tag)
+        });
+        opened.map_err(|aead::Mismatch| Reason::Tag)?;
         let (times, payload) = inner::parse(parts.inner)?;
         Ok(Self { buffer, payload: envelope::from_inner(payload), times, key: head.kid, position })
     }

@@ -65,12 +65,12 @@ pub enum Reason {
     #[error("key {0} is not in the key ring")]
     UnknownKey(KeyId),
 
-    /// Sealed for another purpose, name, audience or bound value, or damaged.
-    #[error("commitment differs: sealed for another purpose, name, audience or place, or damaged")]
+    /// Sealed for another purpose, name or audience, by another key of the same id, or damaged.
+    #[error("commitment differs: sealed for another purpose, name or audience, or damaged")]
     Commitment,
 
-    /// Damaged or forged.
-    #[error("tag differs: damaged or forged")]
+    /// Damaged, forged, or sealed for another bound value.
+    #[error("tag differs: damaged, forged, or of another place")]
     Tag,
 
     /// Sealed by the right key, yet not padded as the format says.

@@ -23,10 +23,10 @@ pub struct SealedParts {
     pub version: u8,
     /// The key that it names.
     pub key: KeyId,
+    /// Says which key and context it is, in a way that no other can: the same in all values of both.
+    pub commitment: [u8; 32],
     /// Random for every seal.
     pub nonce: [u8; 24],
-    /// Says which key it is, in a way that no other key can.
-    pub commitment: [u8; 32],
     /// How long the encrypted part is: a multiple of 64.
     pub ciphertext_bytes: usize,
     /// Says that nothing was changed.
@@ -41,10 +41,10 @@ impl SealedParts {
     /// [`Rejected`] at steps 1 to 3 of "Open": the text is none that this version seals.
     pub fn of_text(text: &[u8]) -> Result<Self, Rejected> {
         let mut bytes = text::decode(text, 0)?;
-        let Head { kid, nonce, commitment } = Head::parse(&bytes)?;
+        let Head { kid, commitment, nonce } = Head::parse(&bytes)?;
         let version = bytes[0];
         let parts = crate::envelope::parts(&mut bytes);
         let (ciphertext_bytes, tag) = (parts.inner.len(), parts.tag);
-        Ok(Self { version, key: kid, nonce, commitment, ciphertext_bytes, tag })
+        Ok(Self { version, key: kid, commitment, nonce, ciphertext_bytes, tag })
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
-use crate::derive::{ContextKey, MessageKey};
+use crate::derive::ContextKey;
 use crate::envelope::{self, Head, Nonce};
 use crate::{
     Context, Error, KeyId, Limits, MAX_BINARY_BYTES, MAX_BOUND_BYTES, MAX_TEXT_BYTES, Opened, Reason,
@@ -12,8 +12,8 @@ use crate::{
 
 /// Seals and opens values of one [`Context`], with the keys of one [`Keyring`](crate::Keyring).
 ///
-/// Cheap to clone and to share between threads. Every seal draws a fresh 192-bit nonce and works a key for
-/// that message alone. Sealing adds 97 bytes and 1 to 64 of padding; the text form a third more.
+/// Cheap to clone and to share between threads. Every seal draws a fresh 192-bit nonce. Sealing adds 97 bytes and 1 to
+/// 64 of padding; the text form a third more.
 ///
 /// ```
 /// use waxseal_crypto::{Context, Keyring, Limits, SecretKey, Times};
@@ -115,8 +115,12 @@ impl Sealer {
         if sealed.len() > MAX_BINARY_BYTES {
             return Err(Reason::TooLong.into());
         }
-        let found = self.find_key(sealed, bound)?;
-        Ok(found.open(sealed.to_vec(), now, limits)?)
+        if bound.len() > MAX_BOUND_BYTES {
+            return Err(Reason::BoundTooLong(bound.len()).into());
+        }
+        let opened = self.find_key(sealed)?.decrypt(sealed.to_vec(), bound)?;
+        opened.times().check(now, limits)?;
+        Ok(opened)
     }
 
     /// Opens the text form at the moment `now`. The text comes from outside and may be any bytes at all.
@@ -125,9 +129,9 @@ impl Sealer {
     ///
     /// [`Rejected`], whose reason is for the log.
     pub fn open_text(&self, text: &[u8], now: u64, limits: Limits) -> Result<Opened, Rejected> {
-        let sealed = text::decode(text, self.shared.name_bytes)?;
-        let found = self.find_key(&sealed, b"")?;
-        Ok(found.open(sealed, now, limits)?)
+        let opened = self.open_text_at_any_time(text)?;
+        opened.times().check(now, limits)?;
+        Ok(opened)
     }
 
     /// Opens the text form whatever its times say, to show it to an operator: steps 1 to 7.
@@ -139,8 +143,7 @@ impl Sealer {
     /// [`Rejected`], whose reason is for the log.
     pub fn open_text_at_any_time(&self, text: &[u8]) -> Result<Opened, Rejected> {
         let sealed = text::decode(text, self.shared.name_bytes)?;
-        let found = self.find_key(&sealed, b"")?;
-        Ok(found.decrypt(sealed)?)
+        Ok(self.find_key(&sealed)?.decrypt(sealed, b"")?)
     }
 
     /// The largest payload, in bytes, whose text form fits beside the context's name: 2923 for 14 letters.
@@ -189,30 +192,25 @@ impl Sealer {
 
     /// `docs/format.md`, section "Sealed bytes", from the first byte to the last.
     fn seal_bytes(&self, payload: &[u8], bound: &[u8], times: Times, nonce: Nonce) -> Result<Vec<u8>, Error> {
-        let (kid, context_key) = self.shared.keys.first().expect("a ring has at least one key");
-        let key = context_key.message_key(&nonce, bound);
+        let (kid, key) = self.shared.keys.first().expect("a ring has at least one key");
         let mut sealed = Vec::with_capacity(sealed_bytes(payload));
-        Head { kid: *kid, nonce, commitment: *key.commitment() }.write(&mut sealed);
+        Head { kid: *kid, commitment: key.commitment, nonce }.write(&mut sealed);
         inner::write(&mut sealed, times, payload)?;
         let (associated, inner) = envelope::parts_to_seal(&mut sealed);
-        let tag = aead::encrypt(key.cipher_key(), &nonce, associated, inner);
+        let tag = associated.with(bound, |associated| aead::encrypt(&key.seal, &nonce, associated, inner));
         sealed.extend_from_slice(&tag);
         Ok(sealed)
     }
 
     /// Steps 2 to 5 of "Open": length, version, key id, commitment. What agrees is final.
-    fn find_key(&self, sealed: &[u8], bound: &[u8]) -> Result<Found, Reason> {
-        if bound.len() > MAX_BOUND_BYTES {
-            return Err(Reason::BoundTooLong(bound.len()));
-        }
+    fn find_key(&self, sealed: &[u8]) -> Result<Found<'_>, Reason> {
         let head = Head::parse(sealed)?;
         let mut reason = Reason::UnknownKey(head.kid);
-        for (position, (kid, context_key)) in self.shared.keys.iter().enumerate() {
+        for (position, (kid, key)) in self.shared.keys.iter().enumerate() {
             if *kid != head.kid {
                 continue;
             }
-            let key = context_key.message_key(&head.nonce, bound);
-            if key.commitment().ct_eq(&head.commitment).into() {
+            if key.commitment.ct_eq(&head.commitment).into() {
                 return Ok(Found { head, key, position });
             }
             reason = Reason::Commitment;
@@ -266,21 +264,15 @@ impl fmt::Debug for FreshNonce {
 }
 
 /// The key that a value commits to.
-struct Found {
+struct Found<'a> {
     head: Head,
-    key: MessageKey,
+    key: &'a ContextKey,
     position: usize,
 }
 
-impl Found {
-    fn open(&self, sealed: Vec<u8>, now: u64, limits: Limits) -> Result<Opened, Reason> {
-        let opened = self.decrypt(sealed)?;
-        opened.times().check(now, limits)?;
-        Ok(opened)
-    }
-
-    fn decrypt(&self, sealed: Vec<u8>) -> Result<Opened, Reason> {
-        Opened::decrypt(sealed, &self.head, &self.key, self.position)
+impl Found<'_> {
+    fn decrypt(&self, sealed: Vec<u8>, bound: &[u8]) -> Result<Opened, Reason> {
+        Opened::decrypt(sealed, bound, &self.head, self.key, self.position)
     }
 }
 

@@ -61,11 +61,6 @@ def labelled_key(kind, root, context):
     return hkdf_expand(prk(root), info, 32)
 
 
-def message_key(context_key, nonce, bound):
-    okm = hkdf_expand(context_key, nonce + bound, 64)
-    return okm[:32], okm[32:]
-
-
 def b64(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
@@ -91,10 +86,11 @@ def inner_part(times, payload):
 
 def seal(root, context, bound, nonce, inner, version=1, key_id=None, commitment=None, cipher_key=None):
     """Seals an inner part as the format says, unless told to get one part wrong."""
-    right_key, right_commitment = message_key(labelled_key(b"context", root, context), nonce, bound)
-    associated = bytes([version]) + (kid(root) if key_id is None else key_id)
-    commitment = right_commitment if commitment is None else commitment
-    return associated + nonce + commitment + xchacha_seal(inner, associated, nonce, cipher_key or right_key)
+    key = cipher_key or labelled_key(b"seal", root, context)
+    if commitment is None:
+        commitment = labelled_key(b"commit", root, context)
+    head = bytes([version]) + (kid(root) if key_id is None else key_id) + commitment
+    return head + nonce + xchacha_seal(inner, head + bound, nonce, key)
 
 
 # --- the cases ---
@@ -266,24 +262,29 @@ def refused_cases():
     # 4. key
     yield case("unknown key", f"UnknownKey({kid(OTHER).hex()})", value("unknown key", root=OTHER))
     yield case("key id altered", f"UnknownKey({flip(kid(ROOT), 0).hex()})", flip(good, 1))
-    yield case("key before commitment", f"UnknownKey({kid(OTHER).hex()})", flip(value("first key", root=OTHER), 40))
+    yield case("key before commitment", f"UnknownKey({kid(OTHER).hex()})", flip(value("first key", root=OTHER), 20))
     # 5. commitment
-    yield case("commitment altered, tag valid", "Commitment", flip(good, 29))
-    yield case("last bit of the commitment", "Commitment", flip(good, 60, 0x80))
+    yield case("commitment altered", "Commitment", flip(good, 5))
+    yield case("last bit of the commitment", "Commitment", flip(good, 36, 0x80))
     yield case("commitment of zeros, tag valid", "Commitment", value("zeros", commitment=bytes(32)))
-    yield case("nonce altered", "Commitment", flip(good, 5))
-    yield case("commitment before tag", "Commitment", flip(flip(good, 29), 140))
+    yield case("commitment before tag", "Commitment", flip(flip(good, 5), 140))
+    yield case("another context's, ciphertext damaged", "Commitment",
+               flip(value("context", context=dict(RECORD, purpose="session")), 61))
+    yield case("another key's of this id, ciphertext damaged", "Commitment",
+               flip(value("twin's", root=TWINS[1]), 61), ring=TWINS[:1])
     yield case("id of another key in the ring", "Commitment", value("id", key_id=kid(OTHER)), ring=(ROOT, OTHER))
     yield case("a shared id, neither key", "Commitment", value("twin", key_id=kid(TWINS[0])), ring=TWINS)
     for name, context in (("another purpose", dict(RECORD, purpose="Record")), ("a name", dict(RECORD, name="x")),
                           ("another audience", dict(RECORD, audience="Demo")),
                           ("the same letters elsewhere", dict(purpose="recor", name="d", audience="demo"))):
         yield case(name, "Commitment", good, context=context)
-    yield case("bound where none was", "Commitment", good, bound=b"\0")
-    yield case("another bound", "Commitment", value("bound", bound=b"row 7"), bound=b"row 8")
-    yield case("no bound where one was", "Commitment", value("no bound", bound=b"row 7"))
     yield case("bound of 65 bytes", "BoundTooLong(65)", good, bound=bytes(65))
     # 6. tag
+    yield case("bound where none was", "Tag", good, bound=b"\0")
+    yield case("another bound", "Tag", value("bound", bound=b"row 7"), bound=b"row 8")
+    yield case("no bound where one was", "Tag", value("no bound", bound=b"row 7"))
+    yield case("nonce altered", "Tag", flip(good, 37))
+    yield case("last bit of the nonce", "Tag", flip(good, 60, 0x80))
     yield case("tag altered", "Tag", flip(good, 140))
     yield case("first bit of the tag", "Tag", flip(good, 125, 0x80))
     yield case("ciphertext altered", "Tag", flip(good, 61))
@@ -291,10 +292,8 @@ def refused_cases():
     yield case("tag of another key", "Tag", value("other tag", cipher_key=OTHER))
     yield case("tag of another version", "Tag", b"\x01" + value("tag of version 2", version=2)[1:])
     # The commitment is the second twin's, the cipher key the first's: what agrees is final.
-    mixed = nonce_of("mixed")
-    first = message_key(labelled_key(b"context", TWINS[0], RECORD), mixed, b"")[0]
     yield case("commitment of one twin, tag of the other", "Tag",
-               seal(TWINS[1], RECORD, b"", mixed, inner_part(TIMES, b"payload"), cipher_key=first), ring=TWINS)
+               value("mixed", root=TWINS[1], cipher_key=labelled_key(b"seal", TWINS[0], RECORD)), ring=TWINS)
     # 7. padding, sealed by the right key
     head = inner_part(TIMES, b"")[:20]
     yield inner("64 zeros", "Padding", head + bytes(43) + b"\x80" + bytes(64))
@@ -364,12 +363,10 @@ def mac_cases():
 
 
 def derived_cases():
-    for context, nonce, bound in ((COOKIE, bytes.fromhex("e3a67b5bc1254cd5b203a2e12561e088a6d4b4219afadaa6"), b""),
-                                  (RECORD, nonce_of("derived"), counted(64))):
-        context_key = labelled_key(b"context", ROOT, context)
-        key, commitment = message_key(context_key, nonce, bound)
-        yield dict(root=ROOT.hex(), prk=prk(ROOT).hex(), context=context, context_key=context_key.hex(),
-                   nonce=nonce.hex(), bound=bound.hex(), message_key=key.hex(), commitment=commitment.hex())
+    for context in (COOKIE, RECORD):
+        yield dict(root=ROOT.hex(), prk=prk(ROOT).hex(), context=context,
+                   seal_key=labelled_key(b"seal", ROOT, context).hex(),
+                   commitment=labelled_key(b"commit", ROOT, context).hex())
 
 
 def main():

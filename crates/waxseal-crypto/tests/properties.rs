@@ -77,9 +77,11 @@ proptest! {
         let reason = |context: &[String; 3], bound: &[u8]| {
             sealer(context).open(&sealed, bound, NOW, Limits::NONE).err().map(|rejected| rejected.reason())
         };
-        let unless = |same| if same { None } else { Some(Reason::Commitment) };
-        prop_assert_eq!(reason(&opened_in, &sealed_for), unless(sealed_in == opened_in));
-        prop_assert_eq!(reason(&sealed_in, &opened_for), unless(sealed_for == opened_for));
+        let elsewhere = (sealed_in != opened_in).then_some(Reason::Commitment);
+        prop_assert_eq!(reason(&opened_in, &sealed_for), elsewhere);
+        let in_another_row = (sealed_for != opened_for).then_some(Reason::Tag);
+        prop_assert_eq!(reason(&sealed_in, &opened_for), in_another_row);
+        prop_assert_eq!(reason(&opened_in, &opened_for), elsewhere.or(in_another_row));
         for part in 0..3 {
             let mut context = sealed_in.clone();
             context[part].push('x');

@@ -216,8 +216,13 @@ fn shown_parts(parts: &SealedParts) -> Vec<Value> {
     vec![
         part("version", 1, hex(&[parts.version]), "which format this is"),
         part("key id", 4, parts.key.to_string(), "which secret key sealed it; public"),
+        part(
+            "commitment",
+            32,
+            hex(&parts.commitment),
+            "that it was this key, for this app and cookie, and no other",
+        ),
         part("nonce", 24, hex(&parts.nonce), "random, so that equal sessions look different"),
-        part("commitment", 32, hex(&parts.commitment), "that it was this key and no other"),
         part(
             "ciphertext",
             parts.ciphertext_bytes,

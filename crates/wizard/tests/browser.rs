@@ -247,7 +247,7 @@ fn the_session_panel_shows_both_sides_to_the_developer() {
     browser.wait_for_path("/_session");
     let table = browser.texts("table th[scope=row]");
     assert_eq!(table[..2], ["name", "magic_school"], "{table:?}");
-    assert_eq!(table[2..], ["version", "key id", "nonce", "commitment", "ciphertext", "tag"], "{table:?}");
+    assert_eq!(table[2..], ["version", "key id", "commitment", "nonce", "ciphertext", "tag"], "{table:?}");
     assert!(browser.source().contains("&lt;b&gt;Merlin"), "what was written is text, never markup");
     let token = browser.cookie(COOKIE).expect("a session");
     let size = format!("{} of 4096 bytes", COOKIE.len() + token.value().len());
