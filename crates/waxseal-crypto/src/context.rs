@@ -9,7 +9,7 @@ pub const MAX_LABEL_BYTES: usize = 255;
 /// not taken for a session, staging's value not for production's. They are compared byte for byte.
 ///
 /// A purpose either seals ([`Keyring::sealer`](crate::Keyring::sealer)) or authenticates
-/// ([`Keyring::authenticator`](crate::Keyring::authenticator)), never both.
+/// ([`Keyring::authenticator`](crate::Keyring::authenticator), [`Keyring::signer`](crate::Keyring::signer)), never both.
 ///
 /// ```
 /// use waxseal_crypto::Context;

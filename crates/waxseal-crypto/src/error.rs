@@ -94,4 +94,8 @@ pub enum Error {
     /// The sealed time lies further after the created time than the format can say; the seconds between.
     #[error("value was created {0} seconds before it is sealed; the most is {max}", max = u32::MAX)]
     TooOld(u64),
+
+    /// A signed token's time is beyond what the format can say; in seconds since 1970.
+    #[error("a token cannot be signed at second {0}; the last is {max}, in the year 2106", max = u32::MAX)]
+    TooLate(u64),
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use crate::envelope::Head;
-use crate::{Rejected, text};
+use crate::{Rejected, signed, text};
 
 /// The public name of a secret key: four bytes derived from it, shown as eight hex digits.
 ///
@@ -19,13 +19,17 @@ impl KeyId {
         Self(bytes)
     }
 
-    /// The key that a sealed value in text form names, as whoever sealed it says: nothing is opened or checked.
+    /// The key that a sealed value in text form or a signed token names, as whoever made it says: nothing is opened or
+    /// checked.
     ///
     /// # Errors
     ///
-    /// [`Rejected`] at steps 1 to 3 of "Open": the text is none that this version seals.
+    /// [`Rejected`] at steps 1 to 3 of "Open": the text is neither.
     pub fn of_text(text: &[u8]) -> Result<Self, Rejected> {
-        Ok(Head::parse(&text::decode(text, 0)?)?.kid)
+        match signed::kid_of_text(text) {
+            Some(kid) => Ok(kid),
+            None => Ok(Head::parse(&text::decode(text, 0)?)?.kid),
+        }
     }
 
     /// The four bytes as they stand in a sealed value.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
-use crate::{Authenticator, Context, Error, KeyId, Sealer, SecretKey};
+use crate::{Authenticator, Context, Error, KeyId, Sealer, SecretKey, SignedTokens};
 
 /// The keys of an app: seals with the first, opens with all of them.
 ///
@@ -57,6 +57,11 @@ impl Keyring {
     /// Seals and opens in one context. Derives a key per ring key, so make it once and keep it.
     pub fn sealer(&self, context: &Context) -> Sealer {
         Sealer::new(self.keys.iter().map(|key| (key.id(), key.prk().context_key(context))), context)
+    }
+
+    /// Signs and opens tokens of `N` bytes in one context. Derives a key per ring key, so make it once and keep it.
+    pub fn signer<const N: usize>(&self, context: &Context) -> SignedTokens<N> {
+        SignedTokens::new(self.keys.iter().map(|key| (key.id(), key.prk().mac_key(context))))
     }
 
     /// Signs and checks in one context. Derives a key per ring key, so make it once and keep it.

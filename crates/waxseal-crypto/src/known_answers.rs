@@ -47,10 +47,14 @@ fn key(value: &Value) -> SecretKey {
     SecretKey::from_bytes(array(value))
 }
 
-fn sealer(case: &Value) -> Sealer {
+pub(crate) fn ring(case: &Value) -> Keyring {
     let mut keys = case["ring"].as_array().unwrap().iter().map(key);
     let ring = Keyring::new(keys.next().unwrap());
-    keys.try_fold(ring, Keyring::with_fallback).unwrap().sealer(&context(&case["context"]))
+    keys.try_fold(ring, Keyring::with_fallback).unwrap()
+}
+
+fn sealer(case: &Value) -> Sealer {
+    ring(case).sealer(&context(&case["context"]))
 }
 
 fn limits(case: &Value) -> Limits {

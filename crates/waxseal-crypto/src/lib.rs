@@ -45,6 +45,7 @@ mod rejected;
 mod sealed_parts;
 mod sealer;
 mod secret_key;
+mod signed;
 mod text;
 mod times;
 
@@ -59,4 +60,5 @@ pub use rejected::{Reason, Rejected};
 pub use sealed_parts::SealedParts;
 pub use sealer::{FreshNonce, Sealer};
 pub use secret_key::SecretKey;
+pub use signed::{SignedToken, SignedTokens};
 pub use times::{Limits, MAX_CLOCK_SKEW_SECONDS, Times};

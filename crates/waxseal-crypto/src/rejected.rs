@@ -69,6 +69,10 @@ pub enum Reason {
     #[error("commitment differs: sealed for another purpose, name or audience, or damaged")]
     Commitment,
 
+    /// A signed token of another purpose, name or audience, damaged, or forged.
+    #[error("MAC differs: signed for another purpose, name or audience, damaged, or forged")]
+    Mac,
+
     /// Damaged, forged, or sealed for another bound value.
     #[error("tag differs: damaged, forged, or of another place")]
     Tag,
@@ -98,7 +102,7 @@ impl Reason {
             Self::BoundTooLong(_) | Self::Length => 2,
             Self::Version(_) => 3,
             Self::UnknownKey(_) => 4,
-            Self::Commitment => 5,
+            Self::Commitment | Self::Mac => 5,
             Self::Tag => 6,
             Self::Padding => 7,
             Self::Future | Self::Idle | Self::Absolute => 8,
@@ -115,6 +119,7 @@ impl Reason {
             Self::Version(_) => "version",
             Self::UnknownKey(_) => "unknown_key",
             Self::Commitment => "commitment",
+            Self::Mac => "mac",
             Self::Tag => "tag",
             Self::Padding => "padding",
             Self::Future => "future",

@@ -93,6 +93,15 @@ def seal(root, context, bound, nonce, inner, version=1, key_id=None, commitment=
     return head + nonce + xchacha_seal(inner, head + bound, nonce, key)
 
 
+# --- docs/format.md, section "Signed tokens" ---
+
+def token(root, context, payload, minted, version=2, key_id=None, key=None):
+    """Signs a token as the format says, unless told to get one part wrong."""
+    head = bytes([version]) + (kid(root) if key_id is None else key_id) + minted.to_bytes(4, "big")
+    key = key or labelled_key(b"mac", root, context)
+    return head + payload + hmac.digest(key, head + payload, "sha256")[:16]
+
+
 # --- the cases ---
 
 ROOT = bytes(range(32))
@@ -369,6 +378,77 @@ def derived_cases():
                    commitment=labelled_key(b"commit", ROOT, context).hex())
 
 
+STORE = dict(purpose="session/store", name="__Host-session", audience="demo")
+
+
+def signed_cases():
+    """A payload that the ring's first key signs to exactly this, and that opens again."""
+    def case(name, payload, context=STORE, minted=SEALED, ring=(ROOT,)):
+        return dict(case=name, ring=ring_json(ring), context=context, payload=payload.hex(), minted=minted,
+                    token=b64(token(ring[0], context, payload, minted)))
+
+    yield case("printed", bytes(range(32)))
+    yield case("no payload", b"")
+    yield case("16 bytes", counted(16))
+    yield case("20 bytes, which leave bits over", counted(20))
+    yield case("64 bytes", counted(64))
+    yield case("the beginning", bytes(32), minted=0)
+    yield case("the last second", b"\xff" * 32, minted=U32)
+    yield case("Unicode, two keys", bytes(32), dict(purpose="Zauber✨", name="_Käse", audience="魔法使い🧙"),
+               ring=(OTHER, ROOT))
+
+
+def signed_opened_cases():
+    """Tokens of 32 bytes that open, and tokens that are refused for the first reason there is."""
+    def case(name, text, reason=None, ring=(ROOT,), context=STORE, at=SEALED, lifetime=U32, root=ROOT):
+        result = dict(reason=reason) if reason else dict(payload=bytes(range(32)).hex(), needs_reseal=root != ring[0])
+        return dict(case=name, ring=ring_json(ring), context=context, at=at, lifetime=lifetime, token=text, **result)
+
+    def value(root=ROOT, context=STORE, minted=SEALED, payload=bytes(range(32)), **wrong):
+        return b64(token(root, context, payload, minted, **wrong))
+
+    def bits(at, bit=1):
+        return b64(flip(token(ROOT, STORE, bytes(range(32)), SEALED), at, bit))
+
+    good = value()
+    assert len(good) == 76
+    yield case("second of two keys", good, ring=(OTHER, ROOT))
+    for order, ring in (("first", TWINS), ("second", TWINS[::-1])):
+        yield case(f"key whose id is shared, {order}", value(TWINS[0]), ring=ring, root=TWINS[0])
+    yield case("60 seconds in the future", good, at=SEALED - 60)
+    yield case("last second", good, at=SEALED + 99, lifetime=100)
+    # 1. length
+    for name, text in (("nothing", ""), ("a character less", good[:-1]), ("a character more", good + "A"),
+                       ("padding", good + "="), ("a space before", " " + good), ("31 bytes", value(payload=bytes(31))),
+                       ("a sealed value", b64(seal(ROOT, STORE, b"", nonce_of("sealed"), inner_part(TIMES, bytes(32)))))):
+        yield case(name, text, "Length")
+    # 2. the one spelling
+    yield case("the other alphabet", "+/" + good[2:], "Alphabet")
+    yield case("a line end", good[:-1] + "\n", "Alphabet")
+    # 3. version
+    for version in (0, 1, 3):
+        yield case(f"version {version}", value(version=version), f"Version({version})")
+    yield case("version before key", value(OTHER, version=1), "Version(1)")
+    # 4. key
+    yield case("unknown key", value(OTHER), f"UnknownKey({kid(OTHER).hex()})")
+    yield case("key id altered", bits(1), f"UnknownKey({flip(kid(ROOT), 0).hex()})")
+    yield case("key before MAC", b64(flip(token(OTHER, STORE, bytes(32), SEALED), 56)), f"UnknownKey({kid(OTHER).hex()})")
+    # 5. MAC
+    yield case("minted altered", bits(8), "Mac")
+    yield case("payload altered", bits(9), "Mac")
+    yield case("first bit of the MAC", bits(41, 0x80), "Mac")
+    yield case("last bit of the MAC", bits(56), "Mac")
+    yield case("id of another key in the ring", value(key_id=kid(OTHER)), "Mac", ring=(ROOT, OTHER))
+    for name, context in (("another purpose", dict(STORE, purpose="session")), ("another name", dict(STORE, name="session")),
+                          ("another app", dict(STORE, audience="wizard"))):
+        yield case(name, good, "Mac", context=context)
+    yield case("MAC before times", bits(56), "Mac", at=SEALED - 61)
+    # 6. times
+    yield case("61 seconds in the future", good, "Future", at=SEALED - 61)
+    yield case("the end", good, "Absolute", at=SEALED + 100, lifetime=100)
+    yield case("future before the end", good, "Future", at=SEALED - 61, lifetime=0)
+
+
 def main():
     answers = dict(
         about="Made by known_answers.py from docs/format.md, independently of the Rust code. Do not edit.",
@@ -377,6 +457,8 @@ def main():
         passphrases=list(passphrase_cases()),
         derived=list(derived_cases()),
         macs=list(mac_cases()),
+        signed=list(signed_cases()),
+        signed_opened=list(signed_opened_cases()),
         sealed=list(sealed_cases()),
         opened=list(opened_cases()),
         refused=list(refused_cases()),
