@@ -22,6 +22,10 @@ impl Commands {
         // A part of a cluster that is gone is no reason not to start.
         let (mut seen, mut gone) = (false, None);
         let spare = |error: &RedisError| cluster && error.is_out_of_reach();
+        match self.check_permissions().await {
+            Err(error) if spare(&error) => gone = Some(error),
+            checked => checked?,
+        }
         for range in &self.router.primaries().await? {
             match self.inspect(range).await {
                 Err(error) if spare(&error) => gone = Some(error),
