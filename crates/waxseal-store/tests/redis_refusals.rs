@@ -143,7 +143,7 @@ fn one_server_called_a_cluster_and_a_cluster_called_one_server() {
 #[test]
 fn a_server_that_evicts() {
     let server = Server::start(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
-    insta::assert_snapshot!(refused_at(&server.url()), @"the Redis server may evict any key when its memory is full (maxmemory-policy allkeys-lru), which signs visitors out; set `maxmemory-policy noeviction`, or allow it (`allow_eviction`)");
+    insta::assert_snapshot!(refused_at(&server.url()), @"the Redis server may evict any key when its memory is full (maxmemory-policy allkeys-lru), which signs visitors out; set `maxmemory-policy noeviction`, or allow it in code (`RedisOptions::allow_eviction`)");
     opens(RedisStore::options(&server.url()).allow_eviction(true)).unwrap();
     let server = Server::start(&["--maxmemory-policy", "volatile-lru"]);
     opens(RedisStore::options(&server.url())).unwrap();

@@ -90,7 +90,7 @@ pub enum RedisError {
     /// The server may evict sessions.
     #[error(
         "the Redis server may evict any key when its memory is full (maxmemory-policy {0}), which signs visitors \
-         out; set `maxmemory-policy noeviction`, or allow it (`allow_eviction`)"
+         out; set `maxmemory-policy noeviction`, or allow it in code (`RedisOptions::allow_eviction`)"
     )]
     Evicts(String),
     /// The server is too old for the durability that was asked for, or has no append-only file.

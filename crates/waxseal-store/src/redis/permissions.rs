@@ -3,6 +3,7 @@
 use redis::{Cmd, Pipeline};
 
 use super::RedisError;
+use super::address::Host;
 use super::commands::Commands;
 use super::options::RedisDurability;
 
@@ -40,7 +41,7 @@ const OF_A_CLUSTER: [&str; 2] = ["CLUSTER SLOTS", "ASKING"];
 impl Commands {
     /// Refuses a user who may not send all that will have to be sent, and names all that is missing: the server would
     /// find it out one command after the other, some of them long after the start.
-    pub(super) async fn check_permissions(&self) -> Result<(), RedisError> {
+    pub(super) async fn check_permissions(&self, host: &Host) -> Result<(), RedisError> {
         let key = self.keys.probe();
         let others = if self.router.is_cluster() { &OF_A_CLUSTER[..] } else { &[] };
         let wait = match self.durability {
@@ -51,17 +52,11 @@ impl Commands {
         let texts: Vec<_> = COMMANDS.into_iter().chain(others.iter().copied()).chain(wait).collect();
         let mut pipeline = Pipeline::new();
         texts.iter().for_each(|text| _ = pipeline.add_command(command(text, &key)));
-        // Any server knows what the user may do, before it looks whether it has the key.
-        let mut answers = Err(RedisError::Uncovered(0));
-        for host in &self.router.address().hosts {
-            answers = self.router.send_to(host, &pipeline).await;
-            if answers.is_ok() {
-                break;
-            }
-        }
+        // Of a cluster any server says it, before it looks whether it has the key.
+        let answers = self.router.send_to(host, &pipeline).await?;
         let mut missing = Vec::new();
         let mut keys = None;
-        for (text, answer) in texts.iter().zip(answers?) {
+        for (text, answer) in texts.iter().zip(answers) {
             let Err(error) = answer.extract_error() else { continue };
             match error.detail() {
                 _ if error.code() != Some("NOPERM") => {}
