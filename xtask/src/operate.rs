@@ -22,7 +22,10 @@ pub(crate) struct Options {
 pub(crate) fn run(verb: &str, options: &Options) -> Result<ExitCode> {
     let mut command = cargo();
     command.args(["run", "--quiet", "--package", "waxseal", "--bin", "waxseal"]);
-    let about_a_store = |argument: &OsString| argument.to_string_lossy().starts_with("--session-store");
+    // `rewrap` finds its store in the environment, too.
+    let about_a_store = |argument: &OsString| {
+        argument == "rewrap" || argument.to_string_lossy().starts_with("--session-store")
+    };
     if options.arguments.iter().any(about_a_store) {
         command.args(["--features", "sqlite,redis,postgres"]);
     }

@@ -11,32 +11,32 @@ pub enum Error {
     Random(#[source] getrandom::Error),
 
     /// Text that should be a generated key does not begin as one.
-    #[error("secret key text does not begin with `waxseal1_`; make one with `cargo xtask gen-secret`")]
+    #[error("secret key text does not begin with `waxseal1_`; make one with `waxseal gen-secret`")]
     KeyPrefix,
 
     /// Text that begins as a generated key has another length, in bytes.
     #[error(
         "secret key text has {0} bytes where a generated one has 57; \
-         copy it whole, or make a new one with `cargo xtask gen-secret`"
+         copy it whole, or make a new one with `waxseal gen-secret`"
     )]
     KeyLength(usize),
 
     /// Text that begins as a generated key has a character no generated key has.
     #[error(
         "secret key text has a character that is not base64url; \
-         copy it whole, or make a new one with `cargo xtask gen-secret`"
+         copy it whole, or make a new one with `waxseal gen-secret`"
     )]
     KeyAlphabet,
 
     /// Text that begins as a generated key has a checksum that disagrees.
     #[error(
         "secret key text does not match its own checksum, so a character is wrong; \
-         copy it again, or make a new one with `cargo xtask gen-secret`"
+         copy it again, or make a new one with `waxseal gen-secret`"
     )]
     KeyChecksum,
 
     /// There is nothing in the passphrase.
-    #[error("passphrase is empty; make a secret key with `cargo xtask gen-secret`")]
+    #[error("passphrase is empty; make a secret key with `waxseal gen-secret`")]
     PassphraseEmpty,
 
     /// Text with the prefix of a generated key was given as a passphrase.

@@ -179,7 +179,7 @@ mod tests {
         ] {
             for error in [SecretKey::from_text(&text), SecretKey::parse(&text, "demo")] {
                 let message = error.unwrap_err().to_string();
-                assert!(message.contains("cargo xtask gen-secret"), "{case}: {message}");
+                assert!(message.contains("waxseal gen-secret"), "{case}: {message}");
             }
             assert!(
                 matches!(SecretKey::from_passphrase(&text, "demo"), Err(Error::PassphrasePrefix)),

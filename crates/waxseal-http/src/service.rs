@@ -23,15 +23,17 @@ use crate::{Scheme, SessionHandle, SessionLayer, host, origin};
 /// On axum; for raw hyper, wrap the `service_fn` in the same way:
 ///
 /// ```
-/// use axum::{Extension, Router, routing::get};
+/// use axum::{Extension, Router, http::StatusCode, routing::get};
 /// use waxseal_crypto::{Keyring, SecretKey};
-/// use waxseal_http::{SessionCookie, SessionHandle, SessionLayer};
-/// use waxseal_store::Sessions;
+/// use waxseal_http::{SessionCookie, SessionHandle, SessionLayer, status_of};
+/// use waxseal_store::{Error, Sessions};
 ///
-/// async fn visits(Extension(session): Extension<SessionHandle>) -> Result<String, String> {
-///     let session = session.load().await.map_err(|error| error.to_string())?;
-///     session.add("visits", 1).map_err(|error| error.to_string())?;
-///     Ok(format!("{:?}", session.get::<u32>("visits")))
+/// async fn visits(Extension(session): Extension<SessionHandle>) -> Result<String, (StatusCode, String)> {
+///     // A `Result<_, String>` would be a 200: axum sends any text as one, also that of an `Err`.
+///     let failed = |error: Error| (status_of(&error), error.to_string());
+///     let session = session.load().await.map_err(failed)?;
+///     session.add("visits", 1).map_err(failed)?;
+///     Ok(format!("{:?}", session.get::<u32>("visits").map_err(failed)?))
 /// }
 ///
 /// let cookie = SessionCookie::builder().build()?;

@@ -7,6 +7,7 @@ mod error;
 mod keys;
 mod node;
 mod options;
+mod permissions;
 mod router;
 mod row;
 mod rows;

@@ -116,7 +116,7 @@ async fn a_schema_is_made_used_again_and_refused_if_it_is_newer_or_anothers() {
     let schema = new_schema();
     let options = cluster.options().schema(&schema);
     let error = refused(options.clone().migrate(false), cluster.port).await;
-    insta::assert_snapshot!(error.replace(&schema, "SCHEMA"), @"the schema SCHEMA is at version 0, and this release needs 1; set migrate to true, or run the script of PostgresOptions::migration");
+    insta::assert_snapshot!(error.replace(&schema, "SCHEMA"), @"the schema SCHEMA is at version 0, and this release needs 1; set migrate to true, or run the script that `waxseal schema` prints");
 
     let record = Record { owner: Some("albus".to_owned()), ..record(b"x") };
     let (key, store) = (new_key(), options.clone().open().await.unwrap());
@@ -165,11 +165,11 @@ async fn an_administrators_script_and_grants_are_enough_for_a_user_who_may_nothi
     let shop = format!("postgres://shop:wrong-horse@127.0.0.1:{port}/postgres?sslmode=disable");
     let options = options(&shop).schema(&schema);
     let error = refused(options.clone(), port).await;
-    insta::assert_snapshot!(error, @"permission denied for database postgres; grant it, or have an administrator run the script of PostgresOptions::migration, and set migrate to false");
+    insta::assert_snapshot!(error, @"permission denied for database postgres; grant it, or have an administrator run the script that `waxseal schema` prints, and set migrate to false");
 
     cluster.sql(&options.migration(None).unwrap()).await;
     let error = refused(options.clone().migrate(false), port).await;
-    insta::assert_snapshot!(error.replace(&schema, "SCHEMA"), @"permission denied for schema SCHEMA; grant it, or have an administrator run the script of PostgresOptions::migration, and set migrate to false");
+    insta::assert_snapshot!(error.replace(&schema, "SCHEMA"), @"permission denied for schema SCHEMA; grant it, or have an administrator run the script that `waxseal schema` prints, and set migrate to false");
 
     // Twice: it does no harm.
     for _ in 0..2 {
@@ -177,7 +177,7 @@ async fn an_administrators_script_and_grants_are_enough_for_a_user_who_may_nothi
     }
     cluster.sql(&format!("REVOKE DELETE ON {schema}.traces FROM shop")).await;
     let error = refused(options.clone().migrate(false), port).await;
-    insta::assert_snapshot!(error.replace(&schema, "SCHEMA"), @"this user lacks DELETE on SCHEMA.traces; grant it, or have an administrator run the script of PostgresOptions::migration, and set migrate to false");
+    insta::assert_snapshot!(error.replace(&schema, "SCHEMA"), @"this user lacks DELETE on SCHEMA.traces; grant it, or have an administrator run the script that `waxseal schema` prints, and set migrate to false");
 
     cluster.sql(&options.migration(Some("shop")).unwrap()).await;
     // Also with leave to migrate: there is nothing to do.

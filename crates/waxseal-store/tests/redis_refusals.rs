@@ -2,9 +2,11 @@
 
 mod redis_support;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis_support::{Cluster, Server, free_port, run};
+use waxseal_store::testing::Conformance;
 use waxseal_store::{
     Fault, NetworkOptions, RedisDurability, RedisError, RedisOptions, RedisStore, SessionStore,
 };
@@ -141,7 +143,7 @@ fn one_server_called_a_cluster_and_a_cluster_called_one_server() {
 #[test]
 fn a_server_that_evicts() {
     let server = Server::start(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
-    insta::assert_snapshot!(refused_at(&server.url()), @"the Redis server may evict any key when its memory is full (maxmemory-policy allkeys-lru), which signs visitors out; set `maxmemory-policy noeviction`, or allow it (`allow_eviction`)");
+    insta::assert_snapshot!(refused_at(&server.url()), @"the Redis server may evict any key when its memory is full (maxmemory-policy allkeys-lru), which signs visitors out; set `maxmemory-policy noeviction`, or allow it in code (`RedisOptions::allow_eviction`)");
     opens(RedisStore::options(&server.url()).allow_eviction(true)).unwrap();
     let server = Server::start(&["--maxmemory-policy", "volatile-lru"]);
     opens(RedisStore::options(&server.url())).unwrap();
@@ -160,6 +162,77 @@ fn another_programs_keys_and_a_newer_releases() {
     insta::assert_snapshot!(refused_at(&server.url()), @"the key waxseal:layout is another program's; give the sessions a prefix or a database of their own");
     opens(RedisStore::options(&server.url()).prefix("other:")).unwrap();
     opens(RedisStore::options(&format!("{}/1", server.url()))).unwrap();
+}
+
+/// The rule of docs/stores.md for a user, with these keys in place of the wizard's and another password.
+fn documented_rule(keys: &str) -> Vec<String> {
+    let page = include_str!("../../../docs/stores.md");
+    let rule = page.lines().find(|line| line.starts_with("ACL SETUSER wizard ")).expect("the page has it");
+    let rule = rule.replace("~waxseal:wizard:*", keys).replace(">PASSWORD", ">s3cret");
+    rule.split(' ').map(str::to_owned).collect()
+}
+
+fn with_rule(server: &Server, rule: &[impl AsRef<str>]) -> RedisOptions {
+    let mut command = redis::cmd("ACL");
+    rule.iter().skip(1).for_each(|word| _ = command.arg(word.as_ref()));
+    () = server.ask(redis::cmd("ACL").arg("DELUSER").arg("wizard"));
+    () = server.ask(&mut command);
+    RedisStore::options(&server.url().replace("redis://", "redis://wizard:s3cret@"))
+}
+
+#[test]
+fn a_user_with_the_documented_rights_is_enough() {
+    let server = Server::start(&[]);
+    let rule = documented_rule("~case*");
+    drop(with_rule(&server, &rule));
+    let url = server.url().replace("redis://", "redis://wizard:s3cret@");
+    let case = AtomicUsize::new(0);
+    run(Conformance::new().spawn_with(|task| drop(tokio::spawn(task))).run(async || {
+        let prefix = format!("case{}:", case.fetch_add(1, Ordering::Relaxed));
+        let open = || RedisStore::options(&url).prefix(&prefix).open();
+        let [first, second] = [open().await.unwrap(), open().await.unwrap()];
+        first.ready().await.unwrap();
+        assert!(second.clock().await.unwrap().is_some());
+        [first, second]
+    }));
+}
+
+#[test]
+fn a_user_who_lacks_some_of_them() {
+    let server = Server::start(&[]);
+    let rule = documented_rule("~waxseal:*");
+    for (at, word) in rule.iter().enumerate().filter(|(_, word)| word.starts_with('+')) {
+        let mut rule = rule.clone();
+        rule.remove(at);
+        let options = with_rule(&server, &rule);
+        if matches!(word.as_str(), "+role" | "+config|get") {
+            opens(options).unwrap_or_else(|error| panic!("{word}: {error}"));
+            continue;
+        }
+        let name = word[1..].to_uppercase();
+        let error = refused(options);
+        assert!(error.contains(&format!("keeps from this user: {name};")), "{word}: {error}");
+    }
+    let few =
+        ["ACL", "SETUSER", "wizard", "on", ">s3cret", "~waxseal:*", "+@all", "-time", "-info", "-zcount"];
+    insta::assert_snapshot!(refused(with_rule(&server, &few)), @r#"the Redis server's ACL keeps from this user: ZCOUNT, INFO, TIME; docs/stores.md, "The user", has a rule that allows all that is needed"#);
+    let others = documented_rule("~shop:*");
+    insta::assert_snapshot!(refused(with_rule(&server, &others)), @r#"the Redis server's ACL keeps from this user: keys that begin with waxseal:; docs/stores.md, "The user", has a rule that allows all that is needed"#);
+    let replicas = RedisDurability::Replicas { count: 1, timeout: Duration::from_secs(1) };
+    insta::assert_snapshot!(refused(with_rule(&server, &rule).durability(replicas)), @r#"the Redis server's ACL keeps from this user: WAIT; docs/stores.md, "The user", has a rule that allows all that is needed"#);
+}
+
+#[test]
+fn a_user_of_a_cluster() {
+    let cluster = Cluster::start(&[]);
+    let mut rule = documented_rule("~waxseal:*");
+    let open = |rule: &[String]| {
+        cluster.servers.iter().for_each(|server| drop(with_rule(server, rule)));
+        RedisStore::options(&cluster.url().replace("redis-cluster://", "redis-cluster://wizard:s3cret@"))
+    };
+    insta::assert_snapshot!(refused(open(&rule)), @r#"the Redis server's ACL keeps from this user: CLUSTER SLOTS, ASKING; docs/stores.md, "The user", has a rule that allows all that is needed"#);
+    rule.extend(["+cluster|slots", "+asking"].map(str::to_owned));
+    opens(open(&rule)).unwrap();
 }
 
 #[test]

@@ -47,6 +47,28 @@ fn told(error: &SqliteError, folder: &TempDir) -> String {
     error.to_string().replace(folder.path().to_str().unwrap(), "data")
 }
 
+/// By the command of docs/stores.md, where everybody may read what a program makes unless it says otherwise.
+#[cfg(unix)]
+#[test]
+fn a_backup_taken_as_documented_is_this_users_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+    if Command::new("sqlite3").arg("-version").output().is_err() {
+        return; // Without sqlite3.
+    }
+    let (folder, path) = folder();
+    let store = SqliteStore::open(&path).unwrap();
+    let key = create(&store, &record(b"x")).unwrap();
+    let page = include_str!("../../../docs/stores.md");
+    let backup = page.lines().find(|line| line.contains(".backup copy.db")).expect("the page says how");
+    let shell =
+        Command::new("sh").args(["-c", &format!("umask 022; {backup}")]).current_dir(&folder).status();
+    assert!(shell.unwrap().success());
+    let copy = folder.path().join("copy.db");
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(lives(&SqliteStore::open(&copy).unwrap(), &key));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_new_file_and_its_folders_are_this_users_alone() {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{Method, Request, StatusCode, header};
 use hyper::body::Incoming;
-use waxseal_http::{SessionLayer, host};
+use waxseal_http::{HostError, SessionLayer, host};
 
 use crate::causes;
 use crate::counters::Counters;
@@ -30,6 +30,9 @@ struct Shared {
     local: bool,
 }
 
+const LOCAL: &str = "the operator's pages on this address answer this machine alone: ask for localhost or 127.0.0.1, \
+                     or serve them on another address with --admin-address";
+
 impl Admin {
     pub(crate) fn new(
         address: SocketAddr,
@@ -45,10 +48,16 @@ impl Admin {
             Ok(host) => host,
             Err(error) => return plain(error.status(), error.to_string()),
         };
-        let guarded =
-            if self.shared.local { host::development_guard(request.headers(), &host) } else { Ok(()) };
-        if let Err(error) = guarded {
-            return plain(error.status(), error.to_string());
+        // The guard of development, whose texts speak of development.
+        if self.shared.local
+            && let Err(error) = host::development_guard(request.headers(), &host)
+        {
+            let found = match &error {
+                HostError::Foreign(name) => format!("this request is for `{name}`"),
+                HostError::Proxied(field) => format!("this request came through a proxy (it has `{field}`)"),
+                other => other.to_string(),
+            };
+            return plain(error.status(), format!("{found}; {LOCAL}"));
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here".to_owned());
@@ -193,6 +202,31 @@ mod tests {
             (&local, "GET", "/metrics", "localhost", 501),
         ] {
             assert_eq!(ask(admin, method, path, host).await.status(), status, "{method} {path} for {host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_says_nothing_of_development() {
+        let admin = admin("127.0.0.1:9000");
+        for (host, proxy, status, found) in [
+            ("rebound.example", None, 421, "this request is for `rebound.example`; the operator's pages"),
+            (
+                "localhost",
+                Some("via"),
+                403,
+                "this request came through a proxy (it has `via`); the operator's pages",
+            ),
+        ] {
+            let mut request = Request::get("/health").header(header::HOST, host).body(()).unwrap();
+            request
+                .headers_mut()
+                .extend(proxy.map(|name| (http::HeaderName::from_static(name), "x".parse().unwrap())));
+            let response = admin.answer(request).await;
+            assert_eq!(response.status(), status);
+            let body = response.into_body().collect(10_000, Duration::from_secs(60)).await.unwrap();
+            let text = String::from_utf8(body.to_vec()).unwrap();
+            assert!(text.starts_with(found) && text.contains("--admin-address"), "{text}");
+            assert!(!text.contains("development"), "{text}");
         }
     }
 }

@@ -3,9 +3,16 @@
 use std::error::Error as StdError;
 use std::iter;
 
-/// The texts of an error and of its causes, the outermost first.
+/// An error and its causes, the outermost first.
+pub(crate) fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    iter::successors(Some(error), |&error| error.source())
+}
+
+/// The texts of an error and of its causes.
 pub(crate) fn texts<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = String> + 'a {
-    iter::successors(Some(error), |&error| error.source()).map(ToString::to_string)
+    chain(error).map(ToString::to_string)
 }
 
 /// The texts joined with colons, each said once. Control characters are escaped: a text may hold what a visitor sent,

@@ -1,5 +1,6 @@
 //! What a handler answers instead of a page.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::panic::Location;
@@ -15,10 +16,12 @@ use crate::{CsrfError, causes};
 
 /// What a handler returns with `?` or `Err`: a status, and what caused it.
 ///
-/// Any error becomes one: with the status it deserves if it is one of ours (a malformed form is a 400, a body
-/// over the limit a 413), with 500 otherwise. [`Error::status`] answers early, as Flask's `abort` does.
+/// Any error becomes one, an `anyhow::Error` and a `Box<dyn Error + Send + Sync>` too. (A box without `Send + Sync` is the
+/// one that does not: handlers run on several threads.) If it is one of ours, or was caused by one of ours, it has the
+/// status that this one deserves: a malformed form is a 400, a body over the limit a 413. Any other is a 500.
+/// [`Error::status`] answers early, as Flask's `abort` does.
 ///
-/// A visitor sees the status, and for 4xx the message; the cause goes to the log.
+/// A visitor sees the status, and for 4xx the message; the causes go to the log.
 ///
 /// # Example
 ///
@@ -31,6 +34,23 @@ use crate::{CsrfError, causes};
 ///         return Err(Error::status(404).message("there are only ten wizards")); // … and 404 here
 ///     }
 ///     request.render("wizard.html", context! { number }).await
+/// }
+/// ```
+///
+/// Errors of any kind, and what caused them:
+///
+/// ```
+/// use anyhow::Context;
+/// use waxseal::{Request, Response, Result, html};
+///
+/// async fn count(request: Request) -> Result<Response> {
+///     let session = request.session().await?;
+///     session.add("visits", 1).context("counting the visit")?; // 503 if the session store is away, else 500
+///     Ok(html(greeting()?))                                    // 500
+/// }
+///
+/// fn greeting() -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+///     Ok(std::fs::read_to_string("greeting.html")?)
 /// }
 /// ```
 pub struct Error {
@@ -83,10 +103,10 @@ impl Error {
         self.message.as_deref().filter(|_| self.status.is_client_error())
     }
 
-    /// The cause, if it is an `E`.
+    /// The first of its causes that is an `E`.
     #[must_use]
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
-        self.source.as_deref()?.downcast_ref()
+        causes::chain(self.source.as_deref()?).find_map(|cause| cause.downcast_ref())
     }
 
     pub(crate) fn place(&self) -> &'static Location<'static> {
@@ -124,15 +144,18 @@ pub fn abort<T>(status: u16) -> Result<T> {
     Err(Error::status(status))
 }
 
-impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+/// Not of `E: std::error::Error`, which neither `anyhow::Error` nor a boxed error is: both are `Into` a boxed error, as
+/// every error is.
+impl<E: Into<Box<dyn StdError + Send + Sync>> + 'static> From<E> for Error {
     #[track_caller]
-    fn from(source: E) -> Self {
-        let source: Box<dyn StdError + Send + Sync> = Box::new(source);
-        let known = known_status(&*source);
+    fn from(error: E) -> Self {
+        let source = boxed(error);
+        let known = causes::chain(&*source).find_map(|cause| Some((known_status(cause)?, cause.to_string())));
+        let (known, message) = known.unzip();
         Self {
             status: known.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             // Their texts are written for the person who sent the request.
-            message: known.map(|_| source.to_string().into()),
+            message: message.map(Cow::from),
             headers: match known {
                 Some(StatusCode::SERVICE_UNAVAILABLE) => vec![(RETRY_AFTER, RETRY_AFTER_SECONDS)],
                 _ => Vec::new(),
@@ -143,10 +166,19 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     }
 }
 
+/// The error in a box, as what it is: by its own `Into`, an `anyhow::Error` would hide the type of what it holds.
+fn boxed<E: Into<Box<dyn StdError + Send + Sync>> + 'static>(error: E) -> Box<dyn StdError + Send + Sync> {
+    let mut error = Some(error);
+    match (&mut error as &mut dyn Any).downcast_mut::<Option<anyhow::Error>>().and_then(Option::take) {
+        Some(error) => error.reallocate_into_boxed_dyn_error_without_backtrace(),
+        None => error.expect("only an `anyhow::Error` was taken out").into(),
+    }
+}
+
 /// The status that an error of our own deserves.
-fn known_status(error: &(dyn StdError + Send + Sync + 'static)) -> Option<StatusCode> {
+fn known_status(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
     fn of<E: StdError + 'static>(
-        error: &(dyn StdError + Send + Sync + 'static),
+        error: &(dyn StdError + 'static),
         status: fn(&E) -> StatusCode,
     ) -> Option<StatusCode> {
         error.downcast_ref().map(status)
@@ -166,9 +198,11 @@ fn known_status(error: &(dyn StdError + Send + Sync + 'static)) -> Option<Status
 /// Status, message and the chain of causes, for the log: one line whatever they hold.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let message = self.message.as_deref().map(str::to_owned);
-        let causes = self.source.as_deref().map(|source| causes::texts(source));
-        let texts = iter::once(self.status.to_string()).chain(message).chain(causes.into_iter().flatten());
+        let causes: Vec<_> =
+            self.source.as_deref().map(|source| causes::texts(source)).into_iter().flatten().collect();
+        // A message that is a cause's text is said there.
+        let message = self.message.as_deref().map(str::to_owned).filter(|message| !causes.contains(message));
+        let texts = iter::once(self.status.to_string()).chain(message).chain(causes);
         f.write_str(&causes::one_line(texts))
     }
 }

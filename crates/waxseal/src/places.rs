@@ -113,6 +113,19 @@ impl StorePlace {
             Place::Cookie => unreachable!("the settings name a store"),
         }
     }
+
+    /// The script that makes a PostgreSQL store's tables or brings them up to date, for an administrator, and after it the
+    /// rights that another `role` needs to use them. `None` for the other stores, which need none.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Store`] if the URL or the schema that it names is none; [`StartError::StoreNotBuilt`].
+    pub fn migration(&self, role: Option<&str>) -> Result<Option<String>, StartError> {
+        match &self.0 {
+            Kind::Postgres(url) => migration(url, role).map(Some),
+            _ => Ok(None),
+        }
+    }
 }
 
 /// Makes sessions of a state over a store that is open.
@@ -202,6 +215,17 @@ async fn redis(_: &str, _: &str) -> Result<MakeSessions, StartError> {
 async fn postgres(url: &str) -> Result<MakeSessions, StartError> {
     let store = waxseal_store::PostgresStore::open(url).await;
     Ok(make_with(store.map_err(|error| StartError::Store(error.into()))?))
+}
+
+#[cfg(feature = "postgres")]
+fn migration(url: &str, role: Option<&str>) -> Result<String, StartError> {
+    let script = waxseal_store::PostgresStore::options(url).migration(role);
+    script.map_err(|error| StartError::Store(error.into()))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn migration(_: &str, _: Option<&str>) -> Result<String, StartError> {
+    Err(StartError::StoreNotBuilt("postgres"))
 }
 
 #[cfg(not(feature = "postgres"))]

@@ -9,11 +9,11 @@ use std::path::PathBuf;
 pub enum SecretError {
     /// Nothing is set.
     #[error(
-        "no secret key; make one with `cargo xtask gen-secret` and set SECRET_KEY to it, or SECRET_KEY_FILE to a file of it"
+        "no secret key; make one with `waxseal gen-secret` and set SECRET_KEY to it, or SECRET_KEY_FILE to a file of it"
     )]
     Missing,
     /// A variable is set to nothing.
-    #[error("{0} is set but empty; make a secret key with `cargo xtask gen-secret`")]
+    #[error("{0} is set but empty; make a secret key with `waxseal gen-secret`")]
     Empty(&'static str),
     /// A variable is not UTF-8.
     #[error("{0} is not UTF-8")]
@@ -37,7 +37,7 @@ pub enum SecretError {
     TooMany(usize),
     /// A passphrase that is easily guessed.
     #[error(
-        "the secret key {0}; make one with `cargo xtask gen-secret`, or allow this one with --allow-weak-secret"
+        "the secret key {0}; make one with `waxseal gen-secret`, or allow this one with --allow-weak-secret"
     )]
     Weak(&'static str),
     /// Text that is no key, or a ring that cannot be.

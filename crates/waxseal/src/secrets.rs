@@ -16,7 +16,7 @@ use crate::{SecretError, Settings, secret_file, strength};
 /// | `SECRET_KEY_FALLBACKS` | a JSON list of keys that open what they once sealed and seal nothing |
 /// | `SECRET_KEY_FILE` | instead of both: UTF-8, one key a line, the first seals |
 ///
-/// Each also with the prefix `WAXSEAL_`. A key is what `cargo xtask gen-secret` prints, or any other text, a
+/// Each also with the prefix `WAXSEAL_`. A key is what `waxseal gen-secret` prints, or any other text, a
 /// passphrase: that goes through Argon2id, once, which takes about a quarter of a second and 64 MiB. Outside
 /// development a passphrase that is too weak is refused, and so is a missing key; in development one is made and
 /// kept in `.waxseal/secret`.
@@ -188,7 +188,7 @@ impl Secrets {
         let keyring = ring(texts, &policy.app)?;
         let warnings = keyring.ids().zip(verdicts).flat_map(|(id, verdict)| {
             let whys = verdict.refusal.into_iter().chain(verdict.warnings);
-            whys.map(move |why| format!("the secret key {id} {why}; make one with `cargo xtask gen-secret`"))
+            whys.map(move |why| format!("the secret key {id} {why}; make one with `waxseal gen-secret`"))
         });
         let kind = |text: &Text| match SecretKey::is_generated_text(text) {
             true => Kind::Generated,
@@ -355,7 +355,7 @@ mod tests {
                 let error = production(&variables).expect_err(&name);
                 assert_eq!(
                     error.to_string(),
-                    format!("{name} is set but empty; make a secret key with `cargo xtask gen-secret`")
+                    format!("{name} is set but empty; make a secret key with `waxseal gen-secret`")
                 );
                 let secrets = find(true, Path::new("unused"), &variables).unwrap();
                 assert_eq!(secrets.keyring().ids().count(), 1, "{name}");
@@ -387,7 +387,7 @@ mod tests {
             ),
             (
                 "[\"\"]",
-                "the secret key is shorter than 8 bytes; make one with `cargo xtask gen-secret`, or allow this one with --allow-weak-secret",
+                "the secret key is shorter than 8 bytes; make one with `waxseal gen-secret`, or allow this one with --allow-weak-secret",
             ),
         ] {
             let error =
@@ -415,7 +415,7 @@ mod tests {
         assert_eq!(
             secrets.warnings().first(),
             Some(&format!(
-                "the secret key {} is shorter than 16 bytes; make one with `cargo xtask gen-secret`",
+                "the secret key {} is shorter than 16 bytes; make one with `waxseal gen-secret`",
                 ids[1]
             ))
         );
@@ -450,7 +450,7 @@ mod tests {
     fn missing_and_weak_keys_name_the_command() {
         for variables in [&[][..], &[("SECRET_KEY", "hunter2")], &[("SECRET_KEY", "")]] {
             let error = production(variables).unwrap_err().to_string();
-            assert!(error.contains("cargo xtask gen-secret"), "{error}");
+            assert!(error.contains("waxseal gen-secret"), "{error}");
         }
     }
 

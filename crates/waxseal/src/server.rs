@@ -27,10 +27,16 @@ impl App {
     ///
     /// A changed secret file is taken while it runs, see [`Server::serve`]; SIGHUP has it looked at now.
     ///
+    /// It makes a tokio runtime for the server. A program that has one already, by `#[tokio::main]`, uses
+    /// [`bind`](Self::bind).
+    ///
     /// # Errors
     ///
     /// [`StartError`] says what was found and what to do.
     pub fn run(self) -> Result<(), StartError> {
+        if tokio::runtime::Handle::try_current().is_ok() {
+            return Err(StartError::InsideRuntime);
+        }
         let settings = Settings::from_args();
         log_to_stderr(settings.log);
         let secrets = Secrets::from_env(&settings, self.name())?;
@@ -53,12 +59,29 @@ impl App {
         })
     }
 
-    /// Listens on the address that `settings` name.
+    /// Listens on the address that `settings` name. For a program that has a runtime of its own, and chooses itself when
+    /// to stop and what to do with the log.
     ///
     /// # Errors
     ///
     /// [`StartError`]: the address is taken, or none of this machine's in development; and those of
     /// [`service`](Self::service).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use waxseal::{App, Secrets, Settings, StartError, html};
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), StartError> {
+    ///     let app = App::new("wizard").get("/", async |_| Ok(html("Hello.")));
+    ///     let settings = Settings::from_args();
+    ///     let secrets = Secrets::from_env(&settings, "wizard")?;
+    ///     let server = app.bind(&settings, &secrets).await?;
+    ///     println!("on http://{}", server.address());
+    ///     server.serve(async { _ = tokio::signal::ctrl_c().await }).await
+    /// }
+    /// ```
     pub async fn bind(self, settings: &Settings, secrets: &Secrets) -> Result<Server, StartError> {
         let address = SocketAddr::new(settings.host, settings.port);
         if settings.development && !settings.host.is_loopback() {
@@ -212,4 +235,15 @@ fn interruption() -> io::Result<impl Future<Output = ()>> {
         let _ = tokio::signal::ctrl_c().await;
         tracing::info!("stopping; requests in flight may finish");
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn run_inside_a_runtime_is_an_error_that_says_what_to_write() {
+        let error = App::new("demo").run().unwrap_err();
+        insta::assert_snapshot!(error, @"`App::run` starts a tokio runtime of its own and was called inside one; call it from a `main` that is no `async fn` and has no `#[tokio::main]`, or use `App::bind` and `Server::serve`, which run on yours");
+    }
 }

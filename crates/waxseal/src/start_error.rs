@@ -32,7 +32,8 @@ pub enum StartError {
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The program was built without this store.
     #[error(
-        "this program was built without {0}; build it with the feature `{0}`, or choose another --session-store"
+        "this program was built without {0}; build it with the feature `{0}` of the crate `waxseal`, or choose another \
+         --session-store"
     )]
     StoreNotBuilt(&'static str),
     /// A store on a server has to be waited for, and this call does not wait.
@@ -89,6 +90,12 @@ pub enum StartError {
         /// Why.
         source: ServerError,
     },
+    /// [`App::run`](crate::App::run) was called where a runtime of tokio is at work already.
+    #[error(
+        "`App::run` starts a tokio runtime of its own and was called inside one; call it from a `main` that is no \
+         `async fn` and has no `#[tokio::main]`, or use `App::bind` and `Server::serve`, which run on yours"
+    )]
+    InsideRuntime,
     /// The runtime could not be built.
     #[error("the system has no threads or signals for the server")]
     Runtime(#[source] io::Error),

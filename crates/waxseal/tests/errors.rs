@@ -2,6 +2,12 @@
 
 mod support;
 
+use std::error::Error as StdError;
+
+use anyhow::Context;
+use waxseal::{App, Error, Request, Response, Result, html};
+use waxseal_store::ValueError;
+
 use support::{CANARY, app_with_error_page, client, client_of, developer, header, known, log, traces};
 
 #[tokio::test]
@@ -178,4 +184,98 @@ async fn mistakes_of_the_app_say_what_to_do_in_the_log() {
         assert!(lines.len() == 1 && lines[0].contains(said), "{path}: {lines:?}");
     }
     assert_eq!(client.get("/abort/200").await.status(), 500, "no status of an error");
+}
+
+type Boxed = Box<dyn StdError + Send + Sync>;
+
+/// What a handler of an app without one error type of its own meets.
+async fn any_kind(request: Request) -> Result<Response> {
+    let session = request.session().await?;
+    let missing = || session.get::<u32>("name").map(drop);
+    match request.param("kind")? {
+        "anyhow" => Err(anyhow::anyhow!("out of ink"))?,
+        "anyhow-of-an-error" => Err(anyhow::Error::from(std::io::Error::other("out of ink")))?,
+        "boxed" => Err(Boxed::from("out of ink"))?,
+        "boxed-error" => Err(Boxed::from(std::io::Error::other("out of ink")))?,
+        "text" => Err("out of ink")?,
+        "context" => missing().context("looking up the name")?,
+        "of-ours" => missing().map_err(anyhow::Error::from)?,
+        _ => session.insert("name", "Merlin").map_err(Boxed::from)?,
+    }
+    Ok(html("well"))
+}
+
+#[tokio::test]
+async fn a_question_mark_takes_any_error() {
+    let client = known(client_of(support::app().get("/any/{kind}", any_kind))).await;
+    for (kind, said) in [
+        ("anyhow", "out of ink"),
+        ("anyhow-of-an-error", "out of ink"),
+        ("boxed", "out of ink"),
+        ("boxed-error", "out of ink"),
+        ("text", "out of ink"),
+        ("context", "looking up the name: session[\"name\"]: what is stored is text, and no u32"),
+        ("of-ours", "session[\"name\"]: what is stored is text, and no u32"),
+    ] {
+        log::clear();
+        let answer = client.get(&format!("/any/{kind}")).await;
+        assert_eq!(answer.status(), 500, "{kind}");
+        assert!(
+            !["out of ink", "looking up", "stored is"].iter().any(|text| answer.text().contains(text)),
+            "{kind}"
+        );
+        let line = format!("ERROR 500 Internal Server Error: {said} request=\"GET /any/{kind}\"");
+        assert_eq!(log::lines(), [line], "{kind}");
+    }
+    assert_eq!(client.get("/any/thing").await.status(), 200);
+}
+
+/// However an error of ours was packed, its status is found, and its text is the visitor's.
+#[test]
+fn an_error_of_ours_keeps_its_status_inside_another() {
+    let malformed = || waxseal_http::forms::parse_query::<Vec<(String, String)>>("a=%zz").unwrap_err();
+    let plain = Error::from(malformed());
+    assert_eq!(plain.status_code(), 400);
+    for (case, error, line) in [
+        ("anyhow", Error::from(anyhow::Error::from(malformed())), plain.to_string()),
+        ("a box", Error::from(Boxed::from(malformed())), plain.to_string()),
+        (
+            "anyhow with a context",
+            Error::from(anyhow::Error::from(malformed()).context("reading the form")),
+            plain.to_string().replacen("Request: ", "Request: reading the form: ", 1),
+        ),
+    ] {
+        assert_eq!(error.status_code(), 400, "{case}");
+        assert!(error.downcast_ref::<waxseal_http::FormError>().is_some(), "{case}");
+        assert_eq!(error.to_string(), line, "{case}");
+    }
+    let error = Error::from(anyhow::Error::from(ValueError::TooDeep).context("storing it"));
+    assert_eq!(error.status_code(), 500);
+    assert!(error.downcast_ref::<ValueError>().is_some());
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_503_also_behind_a_context() {
+    let away = async |_: Request| {
+        Err(waxseal_store::Error::Unconfirmed).context("greeting the visitor")?;
+        Ok(html("well"))
+    };
+    let answer = client_of(App::new("demo").get("/", away)).get("/").await;
+    assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (503, Some("5")));
+}
+
+/// What an operator looks for when visitors report it, and what anybody may send, is told apart by its level.
+#[tokio::test]
+async fn a_refused_cross_site_request_is_a_line_at_info_and_a_missing_page_is_none() {
+    let client = client();
+    log::clear();
+    assert_eq!(client.get("/nowhere").await.status(), 404);
+    assert_eq!(log::lines(), [""; 0]);
+    let mut request = client.request(waxseal::Method::POST, "/name", waxseal::Body::empty());
+    request.headers_mut().insert("origin", "https://evil.example".parse().unwrap());
+    assert_eq!(client.send(request).await.status(), 403);
+    let lines = log::lines();
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert!(line.starts_with("INFO 403 Forbidden: the request comes from `https://evil.example`"), "{line}");
+    assert!(line.ends_with("request=\"POST /name\""), "{line}");
 }

@@ -277,6 +277,51 @@ fn exit_codes_mean_something() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "postgres"), ignore = "needs the feature postgres")]
+fn the_schema_is_a_script_with_the_roles_rights() {
+    let folder = Folder::with_keys(&[1]);
+    let place = "--session-store=postgres://admin:s3cret@db.example/shop?schema=sessions_of_shop";
+    let done = folder.run(&["schema", place, "--role=shop"], "");
+    assert_eq!((done.code, done.err.as_str()), (0, ""));
+    for part in
+        ["CREATE TABLE sessions_of_shop.sessions", "GRANT USAGE ON SCHEMA sessions_of_shop TO \"shop\""]
+    {
+        assert!(done.out.contains(part), "{}", done.out);
+    }
+    assert!(!folder.run(&["schema", place], "").out.contains("GRANT"));
+    for (place, code, said) in [
+        ("postgres://db.example/shop?schema=Shop", 1, "Shop"),
+        ("sqlite:sessions.db", 2, "sqlite:sessions.db makes what it needs by itself"),
+        ("nowhere:", 2, "the session store's scheme is unknown"),
+    ] {
+        let done = folder.run(&["schema", "--session-store", place], "");
+        assert!(done.code == code && done.err.contains(said), "{place}: {} {}", done.code, done.err);
+    }
+}
+
+/// What `cargo install` without features gives.
+#[test]
+#[cfg(not(any(feature = "redis", feature = "postgres")))]
+fn an_engine_that_was_not_built_is_named_with_its_feature() {
+    let folder = Folder::with_keys(&[1]);
+    for (engine, place) in [("redis", "redis://127.0.0.1"), ("postgres", "postgres://shop@127.0.0.1/shop")] {
+        let place = format!("--session-store={place}");
+        for command in [
+            &["keys", "rewrap", "--app=demo", &place][..],
+            &["keys", "retire", "0badcafe", "--app=demo", &place],
+        ] {
+            let done = folder.run(command, "");
+            let said = format!(
+                "error: this program was built without {engine}; build it with the feature `{engine}`"
+            );
+            assert!(done.code == 1 && done.err.starts_with(&said), "{command:?}: {}", done.err);
+        }
+    }
+    let done = folder.run(&["schema", "--session-store=postgres://shop@127.0.0.1/shop"], "");
+    assert!(done.code == 1 && done.err.contains("feature `postgres`"), "{}", done.err);
+}
+
+#[test]
 fn a_rotation_is_told_in_json() {
     let folder = Folder::with_keys(&[1]);
     let one = id(1);
@@ -298,7 +343,7 @@ fn a_rotation_is_told_in_json() {
 #[test]
 fn every_command_shows_examples() {
     let folder = Folder::with_keys(&[1]);
-    for command in ["gen-secret", "keys", "inspect"] {
+    for command in ["gen-secret", "keys", "inspect", "schema"] {
         let done = folder.run(&[command, "--help"], "");
         assert!(done.code == 0 && done.out.contains("Examples"), "{}", done.out);
     }

@@ -161,7 +161,7 @@ fn without_a_good_secret_it_starts_for_nobody_but_a_developer() {
     ] {
         let ended = refused(variables, &["--port=0"]);
         assert_eq!(ended.status.code(), Some(1), "{case}: {ended:?}");
-        assert!(ended.said.contains("cargo xtask gen-secret"), "{case}: {}", ended.said);
+        assert!(ended.said.contains("waxseal gen-secret"), "{case}: {}", ended.said);
         for (_, value) in variables.iter().filter(|(_, value)| !value.is_empty()) {
             let value = value.trim_matches(['[', ']', '"']);
             assert!(!ended.said.contains(value), "{case}: {}", ended.said);

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use metrics::Counter;
 use tokio::time::Instant;
 
 use super::{NetworkOptions, Unavailable};
@@ -15,6 +16,7 @@ pub(crate) struct Breaker {
     outages: u32,
     interval: Duration,
     state: Mutex<State>,
+    opened: Counter,
 }
 
 enum State {
@@ -31,8 +33,13 @@ pub(crate) struct Passage<'a> {
 
 impl Breaker {
     pub(crate) fn new(options: &NetworkOptions, of: String) -> Self {
+        metrics::describe_counter!(
+            "waxseal_store_breaker_opened_total",
+            "Times that calls to the session store began to fail at once."
+        );
+        let opened = metrics::counter!("waxseal_store_breaker_opened_total");
         let state = Mutex::new(State::Closed { outages: 0 });
-        Self { of, outages: options.outages, interval: options.probe, state }
+        Self { of, outages: options.outages, interval: options.probe, state, opened }
     }
 
     /// Whether a call would be let through now, without being one.
@@ -73,7 +80,7 @@ impl Passage<'_> {
                 *outages += 1;
                 if *outages >= limit {
                     tracing::warn!(of = self.breaker.of, "out of reach; calls fail at once until it answers");
-                    metrics::counter!("waxseal_store_breaker_opened_total").increment(1);
+                    self.breaker.opened.increment(1);
                     *state = State::Open { next_probe: Instant::now() + interval };
                 }
             }

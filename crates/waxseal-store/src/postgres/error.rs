@@ -54,7 +54,7 @@ pub enum PostgresError {
     TooOld(Address, i32),
     /// The user lacks a right.
     #[error(
-        "{0}; grant it, or have an administrator run the script of PostgresOptions::migration, and set migrate \
+        "{0}; grant it, or have an administrator run the script that `waxseal schema` prints, and set migrate \
          to false"
     )]
     Rights(String),
@@ -64,7 +64,7 @@ pub enum PostgresError {
     /// The tables are missing or an older release's, and may not be changed.
     #[error(
         "the schema {schema} is at version {found}, and this release needs {known}; set migrate to true, or run \
-         the script of PostgresOptions::migration"
+         the script that `waxseal schema` prints"
     )]
     Older {
         /// The schema.

@@ -72,6 +72,12 @@ pub enum RedisError {
         /// Whether a password was given.
         given: bool,
     },
+    /// The user may not send all commands that are needed, or not use the sessions' keys.
+    #[error(
+        "the Redis server's ACL keeps from this user: {0}; docs/stores.md, \"The user\", has a rule that allows all \
+         that is needed"
+    )]
+    Denied(String),
     /// The server is a replica.
     #[error("the Redis server at {0} is a replica, which may lag and takes no writes; name the primary")]
     Replica(String),
@@ -84,7 +90,7 @@ pub enum RedisError {
     /// The server may evict sessions.
     #[error(
         "the Redis server may evict any key when its memory is full (maxmemory-policy {0}), which signs visitors \
-         out; set `maxmemory-policy noeviction`, or allow it (`allow_eviction`)"
+         out; set `maxmemory-policy noeviction`, or allow it in code (`RedisOptions::allow_eviction`)"
     )]
     Evicts(String),
     /// The server is too old for the durability that was asked for, or has no append-only file.

@@ -33,6 +33,10 @@ impl Keys {
         Ok(Self { prefix: prefix.to_owned(), owners: format!("{prefix}o:") })
     }
 
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     pub(super) fn row(&self, handle: Handle) -> String {
         format!("{}{{{handle}}}", self.prefix)
     }

@@ -15,6 +15,12 @@ macro_rules! scripts {
         $(pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
             Script::new(concat!(include_str!("scripts/prelude.lua"), include_str!(concat!("scripts/", $file))))
         });)+
+
+        /// The code of each.
+        #[cfg(test)]
+        pub(super) fn all() -> Vec<&'static str> {
+            vec![$($name.code),+]
+        }
     };
 }
 

@@ -22,7 +22,7 @@ impl Commands {
         // A part of a cluster that is gone is no reason not to start.
         let (mut seen, mut gone) = (false, None);
         let spare = |error: &RedisError| cluster && error.is_out_of_reach();
-        for range in &self.router.primaries().await? {
+        for range in &self.primaries().await? {
             match self.inspect(range).await {
                 Err(error) if spare(&error) => gone = Some(error),
                 server => {
@@ -64,7 +64,21 @@ impl Commands {
         self.script(&script::PROBE, &[key], now, unknown, &[], false).await.map(drop)
     }
 
+    /// The primaries, or all that keeps the user from asking for them.
+    async fn primaries(&self) -> Result<Vec<Range>, RedisError> {
+        let primaries = self.router.primaries().await;
+        if let Err(RedisError::Command(_)) = primaries {
+            for host in &self.router.address().hosts {
+                if let Err(denied @ RedisError::Denied(_)) = self.check_permissions(host).await {
+                    return Err(denied);
+                }
+            }
+        }
+        primaries
+    }
+
     async fn inspect(&self, range: &Range) -> Result<Server, RedisError> {
+        self.check_permissions(&range.primary).await?;
         let mut pipeline = Pipeline::new();
         pipeline.cmd("INFO").cmd("CONFIG").arg("GET").arg("appendfsync");
         let mut answers = self.router.send_to(&range.primary, &pipeline).await?.into_iter();

@@ -1,4 +1,4 @@
-//! How long a copy may be shown without asking the store: `docs/states.md`, "Copies".
+//! How long a copy may be shown without asking the store: `docs/states.md`, "Reading and acting".
 
 use std::time::Duration;
 

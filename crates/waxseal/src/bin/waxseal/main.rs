@@ -1,4 +1,5 @@
-//! The command line for operators: secret keys, as the crates understand them, and what is in a cookie.
+//! The command line for operators: secret keys, as the crates understand them, what is in a cookie, and the tables of a
+//! session store.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
@@ -7,6 +8,7 @@ mod inspect;
 mod keys;
 mod place;
 mod records;
+mod schema;
 
 use std::process::ExitCode;
 
@@ -22,7 +24,7 @@ Exit codes:
 
 The whole life of a key: docs/keys.md";
 
-/// Makes and looks after Waxseal's secret keys, and shows what is in a cookie.
+/// Makes and looks after Waxseal's secret keys, shows what is in a cookie, and prints the tables of a session store.
 #[derive(Parser)]
 #[command(name = "waxseal", version, after_help = EXIT_CODES)]
 struct Arguments {
@@ -35,6 +37,7 @@ enum Command {
     GenSecret(gen_secret::Options),
     Keys(keys::Options),
     Inspect(inspect::Options),
+    Schema(schema::Options),
 }
 
 /// Why a command ended otherwise than well, as its exit code says.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::GenSecret(options) => gen_secret::run(&options),
         Command::Keys(options) => keys::run(&options),
         Command::Inspect(options) => inspect::run(&options),
+        Command::Schema(options) => schema::run(&options),
     };
     let (message, code) = match done {
         Ok(code) => return code,

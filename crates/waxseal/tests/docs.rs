@@ -1,0 +1,191 @@
+//! That the documents lead where they say, quote what is there, and leave out nothing that is counted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every document, by its path from the root.
+fn documents() -> BTreeMap<PathBuf, String> {
+    let folders = ["", "docs"].map(|folder| fs::read_dir(root().join(folder)).unwrap());
+    let paths = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let pages = paths.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages
+        .map(|path| path.strip_prefix(root()).unwrap().to_owned())
+        .map(|path| (path.clone(), read(path)))
+        .collect()
+}
+
+/// Every source file below `folder`, tests of their own excepted.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => sources(&path, found),
+            false if path.extension().is_some_and(|extension| extension == "rs") => found.push(path),
+            false => {}
+        }
+    }
+}
+
+/// The lines that are neither code nor its fences.
+fn prose(page: &str) -> impl Iterator<Item = &str> {
+    let mut code = false;
+    page.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        code ^= fence;
+        !code && !fence
+    })
+}
+
+/// What GitHub calls a page's headings: lower case, without punctuation, with a number if there was one of that name.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let mut seen = BTreeMap::<String, usize>::new();
+    let headings =
+        prose(page).filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    headings
+        .map(|heading| {
+            let kept = heading.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+            let name = kept.collect::<String>().to_lowercase().replace(' ', "-");
+            let times = seen.entry(name.clone()).or_default();
+            *times += 1;
+            if *times == 1 { name } else { format!("{name}-{}", *times - 1) }
+        })
+        .collect()
+}
+
+/// The targets of a page's links.
+fn links(page: &str) -> Vec<String> {
+    let text =
+        prose(page).map(|line| line.split('`').step_by(2).collect::<Vec<_>>().join("``")).collect::<Vec<_>>();
+    let text = text.join("\n");
+    text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.to_owned())).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let documents = documents();
+    let mut followed = 0;
+    for (page, text) in &documents {
+        for link in links(text).iter().filter(|link| !link.contains("://")) {
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => page.clone(),
+                path => page.parent().unwrap().join(path),
+            };
+            assert!(root().join(&target).exists(), "{}: {link}", page.display());
+            let anchors = || anchors(&read(&target));
+            assert!(
+                anchor.is_empty() || anchors().contains(anchor),
+                "{}: {link} of {:?}",
+                page.display(),
+                anchors()
+            );
+            followed += 1;
+        }
+    }
+    assert!(followed > 60, "{followed} links were found");
+}
+
+/// As in `docs/format.md`, section "Open": errors and comments send people there.
+#[test]
+fn every_section_that_the_code_names_is_there() {
+    let mut files = Vec::new();
+    for member in fs::read_dir(root().join("crates")).unwrap() {
+        sources(&member.unwrap().path().join("src"), &mut files);
+    }
+    let mut named = 0;
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap().replace("\\\"", "\"");
+        for rest in text.split("docs/").skip(1) {
+            let Some((page, rest)) = rest.split_once(".md").filter(|(page, _)| !page.contains(['\n', ' ']))
+            else {
+                continue;
+            };
+            let page = read(format!("docs/{page}.md"));
+            let rest = rest.trim_start_matches('`').trim_start_matches(", section ").trim_start_matches(", ");
+            let Some((section, _)) = rest.strip_prefix('"').and_then(|rest| rest.split_once('"')) else {
+                continue;
+            };
+            let headings = prose(&page).filter(|line| line.starts_with('#'));
+            let found = headings
+                .map(|line| line.trim_start_matches(['#', ' ']))
+                .any(|line| line.starts_with(section));
+            // A string that ends behind the page's name is followed by other code.
+            assert!(found || section.contains('\n'), "{}: {section}", file.display());
+            named += usize::from(found);
+        }
+    }
+    assert!(named > 20, "{named} sections were found");
+}
+
+#[test]
+fn what_is_counted_is_what_settings_lists() {
+    let mut files = Vec::new();
+    for member in fs::read_dir(root().join("crates")).unwrap() {
+        sources(&member.unwrap().path().join("src"), &mut files);
+    }
+    let mut counted = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(file).unwrap();
+        let names = text.split("\"waxseal_").skip(1).filter_map(|rest| rest.split_once('"'));
+        counted.extend(names.map(|(name, _)| format!("waxseal_{name}")));
+    }
+    let settings = read("docs/settings.md");
+    let (_, section) = settings.split_once("\n## What is counted\n").unwrap();
+    let rows = section.split("\n## ").next().unwrap().lines().filter_map(|line| line.strip_prefix("| `"));
+    let listed: BTreeSet<_> = rows.map(|row| row.split('`').next().unwrap().to_owned()).collect();
+    assert_eq!(counted, listed);
+}
+
+#[test]
+fn readme_begins_with_the_example_of_the_crates_documentation() {
+    let example = |text: &str| text.split("```").nth(1).unwrap().split_once('\n').unwrap().1.to_owned();
+    let source = read("crates/waxseal/src/lib.rs");
+    let doc = source
+        .lines()
+        .map_while(|line| line.strip_prefix("//!"))
+        .map(|line| line.strip_prefix(' ').unwrap_or(line));
+    let doc = doc.map(|line| line.split(" // which reads").next().unwrap()).collect::<Vec<_>>().join("\n");
+    let doc = example(&doc).replace("$CARGO_MANIFEST_DIR/tests/templates", "$CARGO_MANIFEST_DIR/templates");
+    assert_eq!(example(&read("README.md")), doc);
+}
+
+/// Words that led people astray, and what to say.
+#[test]
+fn a_proxy_keeps_the_port_and_nobody_is_sent_to_the_projects_own_commands() {
+    assert!(read("docs/settings.md").contains("proxy_set_header Host $http_host;"));
+    for (page, text) in documents() {
+        assert!(!text.contains("Host $host"), "{}", page.display());
+    }
+    let mut files = Vec::new();
+    for member in ["waxseal", "waxseal-crypto", "waxseal-http", "waxseal-store", "waxseal-templates"] {
+        sources(&root().join("crates").join(member).join("src"), &mut files);
+    }
+    for file in files {
+        assert!(!fs::read_to_string(&file).unwrap().contains("cargo xtask"), "{}", file.display());
+    }
+}
+
+/// The command that installs the program has features that exist, and all the engines'.
+#[test]
+fn the_documented_install_has_every_engine() {
+    let keys = read("docs/keys.md");
+    let command = keys.lines().find(|line| line.starts_with("cargo install ")).unwrap();
+    assert!(command.contains("--locked") && command.contains("--path crates/waxseal "), "{command}");
+    let (_, features) = command.split_once("--features ").unwrap();
+    let manifest = read("crates/waxseal/Cargo.toml");
+    let engines = ["sqlite", "redis", "postgres"];
+    assert_eq!(features.split(',').collect::<Vec<_>>(), engines);
+    for engine in engines {
+        assert!(manifest.contains(&format!("\n{engine} = [\"waxseal-store/{engine}\"]")), "{engine}");
+    }
+}
