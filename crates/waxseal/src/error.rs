@@ -160,7 +160,15 @@ fn known_status(error: &(dyn StdError + Send + Sync + 'static)) -> Option<Status
         .or_else(|| of(error, CsrfError::status))
         .or_else(|| of(error, BadPath::status))
         .or_else(|| of(error, GuardError::status))
-        .or_else(|| of(error, status_of).filter(|status| *status != StatusCode::INTERNAL_SERVER_ERROR))
+        .or_else(|| of(error, session_status).filter(|status| *status != StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+/// As [`status_of`]; what the chosen state lacks is nobody's failure.
+fn session_status(error: &waxseal_store::Error) -> StatusCode {
+    match error {
+        waxseal_store::Error::NoStore => StatusCode::NOT_IMPLEMENTED,
+        error => status_of(error),
+    }
 }
 
 /// Status, message and the chain of causes, for the log: one line whatever they hold.
