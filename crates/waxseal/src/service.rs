@@ -153,25 +153,21 @@ impl Shared {
 
     /// The answer as the hooks that run after a handler leave it.
     async fn after(&self, response: Response, request: &Request) -> Response {
-        self.by_hook(self.hooks.after(request, response), request).await
-    }
-
-    /// What a hook answers, or the page for the error that it ended in.
-    async fn by_hook(&self, hook: impl Future<Output = Result<Response>>, request: &Request) -> Response {
-        let answer = guard(self.limits.request_time, hook).await;
-        match answer.unwrap_or_else(|failure| Err(failure.into())) {
+        match self.guarded(self.hooks.after(request, response)).await {
             Ok(response) => response,
-            Err(error) => {
-                log(&error, request);
-                self.error_page(&error, request).await
-            }
+            Err(error) => Box::pin(self.answer_to(error, request)).await,
         }
     }
 
-    /// The page that says that the session could not be committed.
+    /// What a hook answers, within the time for a request.
+    async fn guarded(&self, hook: impl Future<Output = Result<Response>>) -> Result<Response> {
+        let answer = guard(self.limits.request_time, hook).await;
+        answer.unwrap_or_else(|failure| Err(failure.into()))
+    }
+
+    /// The answer that says that the session could not be committed.
     async fn unfinished(&self, error: Error, request: &Request, session: &SessionHandle) -> Response {
-        log(&error, request);
-        let mut response = self.error_page(&error, request).await;
+        let mut response = self.answer_to(error, request).await;
         // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
         let _ = self.sessions.finish(session, &mut response).await;
         response
@@ -195,14 +191,19 @@ impl Shared {
         Ok(found)
     }
 
-    /// What answers instead of a handler that failed: the app's handler for this status, or a page.
-    async fn answer_to(&self, error: Error, request: &Request) -> Response {
+    /// The answer to any error, wherever it was born: of the app's handler for this status, or a page. What that handler
+    /// itself fails with has a page in any case, so no error is handled twice.
+    async fn answer_to(&self, mut error: Error, request: &Request) -> Response {
         log(&error, request);
         let status = error.status_code();
-        match self.hooks.handles(status) && !self.shows_source(status) {
-            true => self.by_hook(self.hooks.on_error(request, error), request).await,
-            false => self.error_page(&error, request).await,
+        if self.hooks.handles(status) && !self.shows_source(status) {
+            match self.guarded(self.hooks.on_error(request, error)).await {
+                Ok(response) => return response,
+                Err(failed) => error = failed,
+            }
+            log(&error, request);
         }
+        self.error_page(&error, request).await
     }
 
     /// Whether an error's page is for the developer.
