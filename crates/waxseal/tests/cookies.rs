@@ -131,5 +131,13 @@ async fn activity_is_noted_now_and_then_or_with_each_request() {
             assert_eq!(header(&client.get("/name").await, "set-cookie").is_some(), every_time);
             assert_eq!(header(&client.get("/").await, "set-cookie"), None, "no session is looked at");
         }
+        client.with_session(|session| session.set_permanent(true)).await.unwrap();
+        client.advance(std::time::Duration::from_secs(1));
+        assert_eq!(
+            header(&client.get("/name").await, "set-cookie").is_some(),
+            every_time,
+            "a permanent one, too"
+        );
+        assert_eq!(header(&client.get("/").await, "set-cookie"), None, "no session is looked at");
     }
 }
