@@ -104,6 +104,12 @@ impl SessionCookie {
         &self.is.name
     }
 
+    /// The path that browsers send it to, and to all below.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.is.path
+    }
+
     /// Whether browsers send the cookie over TLS only.
     #[must_use]
     pub fn is_secure(&self) -> bool {

@@ -8,7 +8,8 @@ use waxseal::{SameSiteSetting, Settings};
 use support::{app, development, header, known};
 
 async fn set_cookie(settings: &Settings) -> String {
-    let client = Client::with_settings(app(), settings).unwrap();
+    let host = settings.session_cookie_domain.as_deref().unwrap_or("localhost");
+    let client = Client::with_settings(app(), settings).unwrap().at_host(host);
     let answer = client.post_form("/name", &[("name", "Merlin")]).await;
     let cookie = header(&answer, "set-cookie").unwrap().to_owned();
     let (name, rest) = cookie.split_once('=').unwrap();
