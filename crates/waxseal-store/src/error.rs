@@ -206,6 +206,9 @@ pub enum Reason {
     /// The seal: see [`waxseal_crypto::Reason`].
     #[error("{0}")]
     Seal(waxseal_crypto::Reason),
+    /// The commitment: the token is one of ours, of another state.
+    #[error("sealed in state `{0}`, and this server keeps sessions in another state")]
+    State(&'static str),
     /// The seal is good and what is inside is not a session of this version.
     #[error("the sealed session cannot be read: {0}")]
     Content(&'static str),
@@ -233,6 +236,7 @@ impl Reason {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Seal(reason) => reason.word(),
+            Self::State(_) => waxseal_crypto::Reason::Commitment.word(),
             Self::Content(_) => "content",
         }
     }
@@ -242,6 +246,7 @@ impl Reason {
     pub fn step(&self) -> Option<u8> {
         match self {
             Self::Seal(reason) => Some(reason.step()),
+            Self::State(_) => Some(waxseal_crypto::Reason::Commitment.step()),
             Self::Content(_) => None,
         }
     }

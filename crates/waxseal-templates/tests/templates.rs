@@ -88,6 +88,10 @@ fn a_malformed_value_is_an_error_that_names_its_key() {
             format!("{{{{ session['{key}'] }}}}"),
             format!("{{{{ session.{key} | tojson }}}}"),
             format!("{{{{ session.get('{key}') }}}}"),
+            format!("{{% if session.get('{key}') %}}yes{{% endif %}}"),
+            format!(
+                "{{% for name, value in session.items() %}}{{% if name == '{key}' %}}{{{{ value }}}}{{% endif %}}{{% endfor %}}"
+            ),
             format!("{{% for letter in session.{key} %}}{{{{ letter }}}}{{% endfor %}}"),
             format!("{{% if session.{key} %}}yes{{% endif %}}"),
         ] {
