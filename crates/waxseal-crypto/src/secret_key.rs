@@ -9,6 +9,9 @@ use crate::{Error, KeyId, passphrase, text};
 
 /// What the text of a generated key begins with.
 const PREFIX: &str = "waxseal1_";
+/// That beginning as it is found in text that was changed on its way: as it is, in base64 (of a key encoded twice, as
+/// Kubernetes' secrets are by mistake), in hexadecimal digits.
+const NAMES: [&str; 3] = ["waxseal1", "d2F4c2VhbDFf", "7761787365616c31"];
 const TEXT_BYTES: usize = PREFIX.len() + ENCODED_BYTES;
 const ENCODED_BYTES: usize = text::encoded_bytes(ROOT_BYTES + CHECKSUM_BYTES);
 const ROOT_BYTES: usize = 32;
@@ -103,13 +106,15 @@ impl SecretKey {
     }
 
     /// Whether `text` is, holds or resembles a generated key, and so is never taken for a passphrase: it has `waxseal1`
-    /// anywhere, in any case, or the 48 characters that follow it in a generated key.
+    /// anywhere, in any case, plain, in base64 or in hexadecimal digits, or the 48 characters that follow it in a generated key.
     // A key in quotes, with a newline or beside a second one would else start as a passphrase, under another id, and
     // sign everybody out.
     pub fn is_generated_text(text: &str) -> bool {
-        let name = PREFIX.trim_end_matches('_').as_bytes();
-        let is_named = |window: &[u8]| window.eq_ignore_ascii_case(name);
-        text.as_bytes().windows(name.len()).any(is_named) || holds_key(text)
+        let holds = |name: &str| {
+            let mut windows = text.as_bytes().windows(name.len());
+            windows.any(|window| window.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        NAMES.into_iter().any(holds) || holds_key(text)
     }
 
     /// The key as text, 57 characters that check themselves. Keep it as you would the key.
@@ -239,6 +244,8 @@ mod tests {
             ("quoted and cut short", format!("\"{}\"", &TEXT[..40])),
             ("quoted, with a wrong checksum", format!("'{}'", TEXT.replace("7nHj", "7nHk"))),
             ("a prefix alone", " waxseal1_".to_owned()),
+            ("base64", text::encode(TEXT.as_bytes())),
+            ("hexadecimal digits", TEXT.bytes().map(|byte| format!("{byte:02x}")).collect()),
         ] {
             assert!(SecretKey::is_generated_text(&text), "{case}");
             let [error, parsed] = [SecretKey::from_text(&text), SecretKey::parse(&text, "demo")];

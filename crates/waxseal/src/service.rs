@@ -167,7 +167,12 @@ impl Shared {
 
     /// The answer that says that the session could not be committed.
     async fn unfinished(&self, error: Error, request: &Request, session: &SessionHandle) -> Response {
-        let mut response = self.answer_to(error, request).await;
+        // The app's handler may fail because the session is closed: the visitor is told what failed first.
+        let first = self.has_handler(error.status_code()).then(|| error.without_source());
+        let mut response = match self.handled(error, request).await {
+            Ok(response) => response,
+            Err(error) => self.error_page(first.as_ref().unwrap_or(&error), request).await,
+        };
         // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
         let _ = self.sessions.finish(session, &mut response).await;
         response
@@ -193,17 +198,25 @@ impl Shared {
 
     /// The answer to any error, wherever it was born: of the app's handler for this status, or a page. What that handler
     /// itself fails with has a page in any case, so no error is handled twice.
-    async fn answer_to(&self, mut error: Error, request: &Request) -> Response {
-        log(&error, request);
-        let status = error.status_code();
-        if self.hooks.handles(status) && !self.shows_source(status) {
-            match self.guarded(self.hooks.on_error(request, error)).await {
-                Ok(response) => return response,
-                Err(failed) => error = failed,
-            }
-            log(&error, request);
+    async fn answer_to(&self, error: Error, request: &Request) -> Response {
+        match self.handled(error, request).await {
+            Ok(response) => response,
+            Err(error) => self.error_page(&error, request).await,
         }
-        self.error_page(&error, request).await
+    }
+
+    /// What the app's handler for this error answers; the error itself if there is none, or what the handler fails with.
+    async fn handled(&self, error: Error, request: &Request) -> Result<Response> {
+        log(&error, request);
+        if !self.has_handler(error.status_code()) {
+            return Err(error);
+        }
+        let answer = self.guarded(self.hooks.on_error(request, error)).await;
+        answer.inspect_err(|failed| log(failed, request))
+    }
+
+    fn has_handler(&self, status: StatusCode) -> bool {
+        self.hooks.handles(status) && !self.shows_source(status)
     }
 
     /// Whether an error's page is for the developer.

@@ -289,6 +289,33 @@ async fn an_error_is_the_apps_wherever_it_was_born() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_saved_is_said_also_if_the_handler_wants_to_write() {
+    for state in [SessionState::Store, SessionState::Mirrored] {
+        log::start();
+        let store = FaultyStore::new(MemoryStore::new());
+        let away = store.clone();
+        let app = App::new("demo")
+            .session_store(store)
+            .error_handler(503, async |request: Request, _| {
+                request.flash("error", "Try again.").await?;
+                Ok(redirect("/"))
+            })
+            .get("/lost", move |request: Request| {
+                let away = away.clone();
+                async move {
+                    request.session().await?.insert("name", "Merlin")?;
+                    away.set_away(true);
+                    Ok(text("written"))
+                }
+            });
+        let settings = Settings { session_state: state, ..Settings::default() };
+        let answer = Client::with_settings(app, &settings).unwrap().get("/lost").await;
+        assert_eq!(answer.status(), 503, "{state:?}: {}", answer.text());
+        assert!(header(&answer, "retry-after").is_some(), "{state:?}");
+    }
+}
+
+#[tokio::test]
 async fn errors_of_error_handlers_and_hooks_go_in_no_circle() {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let (noted, hooked) = (calls.clone(), calls.clone());
