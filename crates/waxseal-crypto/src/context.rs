@@ -36,6 +36,15 @@ impl Context {
         Ok(Self { purpose: label("purpose", purpose)?, name: "".into(), audience: "".into() })
     }
 
+    /// The same place and owner for another purpose.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LabelTooLong`] if it is over [`MAX_LABEL_BYTES`].
+    pub fn with_purpose(self, purpose: &str) -> Result<Self, Error> {
+        Ok(Self { purpose: label("purpose", purpose)?, ..self })
+    }
+
     /// The complete name of the place the value travels in, such as `__Host-session`.
     ///
     /// Its length counts against [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES).

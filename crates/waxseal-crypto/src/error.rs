@@ -14,6 +14,13 @@ pub enum Error {
     #[error("secret key text does not begin with `waxseal1_`; make one with `waxseal gen-secret`")]
     KeyPrefix,
 
+    /// Text holds or resembles a generated key and is none.
+    #[error(
+        "secret key text holds or resembles a generated key, and is none; set the key alone, \
+         without quotes, spaces, a line end or a second key, or make a new one with `waxseal gen-secret`"
+    )]
+    KeyAmidText,
+
     /// Text that begins as a generated key has another length, in bytes.
     #[error(
         "secret key text has {0} bytes where a generated one has 57; \
@@ -39,8 +46,8 @@ pub enum Error {
     #[error("passphrase is empty; make a secret key with `waxseal gen-secret`")]
     PassphraseEmpty,
 
-    /// Text with the prefix of a generated key was given as a passphrase.
-    #[error("passphrase begins with `waxseal1_`, which only generated keys do; parse it as one")]
+    /// Text that is, holds or resembles a generated key was given as a passphrase.
+    #[error("passphrase holds or resembles a generated key (`waxseal1_…`); parse it as one")]
     PassphrasePrefix,
 
     /// Argon2id could not run, most likely for want of 64 MiB.

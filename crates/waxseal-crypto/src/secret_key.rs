@@ -9,7 +9,11 @@ use crate::{Error, KeyId, passphrase, text};
 
 /// What the text of a generated key begins with.
 const PREFIX: &str = "waxseal1_";
-const TEXT_BYTES: usize = PREFIX.len() + text::encoded_bytes(ROOT_BYTES + CHECKSUM_BYTES);
+/// That beginning as it is found in text that was changed on its way: as it is, in base64 (of a key encoded twice, as
+/// Kubernetes' secrets are by mistake), in hexadecimal digits.
+const NAMES: [&str; 3] = ["waxseal1", "d2F4c2VhbDFf", "7761787365616c31"];
+const TEXT_BYTES: usize = PREFIX.len() + ENCODED_BYTES;
+const ENCODED_BYTES: usize = text::encoded_bytes(ROOT_BYTES + CHECKSUM_BYTES);
 const ROOT_BYTES: usize = 32;
 const CHECKSUM_BYTES: usize = 4;
 
@@ -50,14 +54,14 @@ impl SecretKey {
         Self::from_root(Zeroizing::new(root))
     }
 
-    /// A key as people write it down: generated text if it begins with `waxseal1_`, else a passphrase.
+    /// A key as people write it down: generated text, or else a passphrase.
     ///
     /// A passphrase costs 64 MiB and some tenths of a second; `app` keeps it apart from other apps'.
     ///
     /// # Errors
     ///
-    /// Those of [`from_text`](Self::from_text) if it begins so, else of
-    /// [`from_passphrase`](Self::from_passphrase).
+    /// Those of [`from_text`](Self::from_text) if it [is, holds or resembles](Self::is_generated_text) generated text,
+    /// else of [`from_passphrase`](Self::from_passphrase).
     pub fn parse(text: &str, app: &str) -> Result<Self, Error> {
         if Self::is_generated_text(text) { Self::from_text(text) } else { Self::from_passphrase(text, app) }
     }
@@ -66,21 +70,19 @@ impl SecretKey {
     ///
     /// # Errors
     ///
-    /// [`Error::KeyPrefix`], [`Error::KeyLength`], [`Error::KeyAlphabet`] or [`Error::KeyChecksum`].
+    /// [`Error::KeyAmidText`], [`Error::KeyPrefix`], [`Error::KeyLength`], [`Error::KeyAlphabet`] or
+    /// [`Error::KeyChecksum`].
     pub fn from_text(text: &str) -> Result<Self, Error> {
-        let encoded = text.strip_prefix(PREFIX).ok_or(Error::KeyPrefix)?;
+        let encoded = match text.strip_prefix(PREFIX) {
+            Some(encoded) if encoded.len() == ENCODED_BYTES || !holds_key(encoded) => encoded,
+            None if !Self::is_generated_text(text) => return Err(Error::KeyPrefix),
+            _ => return Err(Error::KeyAmidText),
+        };
         if text.len() != TEXT_BYTES {
             return Err(Error::KeyLength(text.len()));
         }
-        let mut bytes = Zeroizing::new([0; ROOT_BYTES + CHECKSUM_BYTES]);
-        text::decode_exact(encoded.as_bytes(), &mut *bytes).ok_or(Error::KeyAlphabet)?;
-        let mut root = Zeroizing::new([0; ROOT_BYTES]);
-        root.copy_from_slice(&bytes[..ROOT_BYTES]);
-        if bool::from(bytes[ROOT_BYTES..].ct_eq(&checksum(&root))) {
-            Ok(Self::from_root(root))
-        } else {
-            Err(Error::KeyChecksum)
-        }
+        let root = decode(encoded.as_bytes()).ok_or(Error::KeyAlphabet)?;
+        root.map(Self::from_root).ok_or(Error::KeyChecksum)
     }
 
     /// A key worked from a passphrase with Argon2id: 64 MiB, three passes.
@@ -89,8 +91,8 @@ impl SecretKey {
     ///
     /// # Errors
     ///
-    /// [`Error::PassphraseEmpty`], [`Error::PassphrasePrefix`] if it begins as a generated key does,
-    /// [`Error::LabelTooLong`] for the app name, [`Error::Passphrase`] if there is no memory.
+    /// [`Error::PassphraseEmpty`], [`Error::PassphrasePrefix`] if it [is, holds or
+    /// resembles](Self::is_generated_text) a generated key, [`Error::LabelTooLong`] for the app name, [`Error::Passphrase`] if there is no memory.
     ///
     /// Parameters: RFC 9106, section 4, the second recommended choice.
     pub fn from_passphrase(text: &str, app: &str) -> Result<Self, Error> {
@@ -103,9 +105,16 @@ impl SecretKey {
         passphrase::root(text, app).map(Self::from_root)
     }
 
-    /// Whether `text` begins as a generated key does, and so is never taken for a passphrase.
+    /// Whether `text` is, holds or resembles a generated key, and so is never taken for a passphrase: it has `waxseal1`
+    /// anywhere, in any case, plain, in base64 or in hexadecimal digits, or the 48 characters that follow it in a generated key.
+    // A key in quotes, with a newline or beside a second one would else start as a passphrase, under another id, and
+    // sign everybody out.
     pub fn is_generated_text(text: &str) -> bool {
-        text.starts_with(PREFIX)
+        let holds = |name: &str| {
+            let mut windows = text.as_bytes().windows(name.len());
+            windows.any(|window| window.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        NAMES.into_iter().any(holds) || holds_key(text)
     }
 
     /// The key as text, 57 characters that check themselves. Keep it as you would the key.
@@ -144,6 +153,21 @@ impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SecretKey({}, ..)", self.id)
     }
+}
+
+/// Whether the characters of a generated key, without its prefix, lie anywhere in `text`.
+fn holds_key(text: &str) -> bool {
+    text.as_bytes().windows(ENCODED_BYTES).any(|window| matches!(decode(window), Some(Some(_))))
+}
+
+/// The root in the characters after the prefix; `None` if they are not base64url, and inside it if the checksum
+/// disagrees.
+fn decode(encoded: &[u8]) -> Option<Option<Zeroizing<[u8; ROOT_BYTES]>>> {
+    let mut bytes = Zeroizing::new([0; ROOT_BYTES + CHECKSUM_BYTES]);
+    text::decode_exact(encoded, &mut *bytes)?;
+    let mut root = Zeroizing::new([0; ROOT_BYTES]);
+    root.copy_from_slice(&bytes[..ROOT_BYTES]);
+    Some(bool::from(bytes[ROOT_BYTES..].ct_eq(&checksum(&root))).then_some(root))
 }
 
 /// The first bytes of SHA-256("waxseal/secret/v1" | root), which catch a slip of the pen.
@@ -190,9 +214,47 @@ mod tests {
 
     #[test]
     fn text_without_the_prefix_is_not_a_generated_key() {
-        for text in ["", "dev", " waxseal1_", "Waxseal1_", "waxseal1"] {
+        for text in ["", "dev", "waxseal_1", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh-w7nHk"] {
             assert!(matches!(SecretKey::from_text(text), Err(Error::KeyPrefix)), "{text:?}");
             assert!(!SecretKey::is_generated_text(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn text_that_holds_or_resembles_a_generated_key_is_no_passphrase() {
+        let other = SecretKey::from_bytes([7; 32]).to_text();
+        for (case, text) in [
+            ("double quotes", format!("\"{TEXT}\"")),
+            ("single quotes", format!("'{TEXT}'")),
+            ("backticks", format!("`{TEXT}`")),
+            ("a space before", format!(" {TEXT}")),
+            ("a space behind", format!("{TEXT} ")),
+            ("a newline", format!("{TEXT}\n")),
+            ("a carriage return", format!("{TEXT}\r")),
+            ("the variable's name", format!("SECRET_KEY={TEXT}")),
+            ("a byte-order mark", format!("\u{feff}{TEXT}")),
+            ("two keys", format!("{TEXT},{}", *other)),
+            ("two keys without a comma", format!("{TEXT}{}", *other)),
+            ("a JSON list", format!("[\"{TEXT}\"]")),
+            ("upper case", TEXT.to_uppercase()),
+            ("a prefix in upper case", TEXT.replace("waxseal1_", "WAXSEAL1_")),
+            ("a prefix that was escaped", TEXT.replace("waxseal1_", "waxseal1\\_")),
+            ("no prefix", TEXT["waxseal1_".len()..].to_owned()),
+            ("half a prefix, in quotes", format!("'{}'", &TEXT[4..])),
+            ("quoted and cut short", format!("\"{}\"", &TEXT[..40])),
+            ("quoted, with a wrong checksum", format!("'{}'", TEXT.replace("7nHj", "7nHk"))),
+            ("a prefix alone", " waxseal1_".to_owned()),
+            ("base64", text::encode(TEXT.as_bytes())),
+            ("hexadecimal digits", TEXT.bytes().map(|byte| format!("{byte:02x}")).collect()),
+        ] {
+            assert!(SecretKey::is_generated_text(&text), "{case}");
+            let [error, parsed] = [SecretKey::from_text(&text), SecretKey::parse(&text, "demo")];
+            assert!(matches!(error, Err(Error::KeyAmidText)), "{case}: {error:?}");
+            assert!(matches!(parsed, Err(Error::KeyAmidText)), "{case}: {parsed:?}");
+            assert!(
+                matches!(SecretKey::from_passphrase(&text, "demo"), Err(Error::PassphrasePrefix)),
+                "{case}"
+            );
         }
     }
 

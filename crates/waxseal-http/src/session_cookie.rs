@@ -1,5 +1,6 @@
 //! The cookie that carries a session: its attributes, and the `Set-Cookie` that says them.
 
+use std::mem;
 use std::time::{Duration, SystemTime};
 
 use cookie::{Cookie, SameSite, time};
@@ -53,9 +54,17 @@ pub enum CookieError {
     /// A name with characters that a cookie's name cannot have, or longer than 255 bytes.
     #[error("{0:?} is no cookie name; use 1 to 255 letters, digits and any of !#$%&'*+-.^_`|~")]
     Name(String),
-    /// A path or domain that would break the header.
-    #[error("{0:?} is no {1} of a cookie")]
-    Attribute(String, &'static str),
+    /// A path that would break the header, or that no request has.
+    #[error(
+        "{0:?} is no path of a cookie; use one that begins with / and is written as in an address, without . and .."
+    )]
+    Path(String),
+    /// A domain that browsers would refuse.
+    #[error(
+        "{0:?} is no domain of a cookie; use a name of two parts or more, such as example.org, in ASCII (punycode) and \
+         without a dot at its end, or none, for this host alone"
+    )]
+    Domain(String),
     /// A name with a prefix that demands an attribute.
     #[error("a cookie called {name:?} must {demand}; change that, or its name")]
     Prefix {
@@ -95,6 +104,12 @@ impl SessionCookie {
         &self.is.name
     }
 
+    /// The path that browsers send it to, and to all below.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.is.path
+    }
+
     /// Whether browsers send the cookie over TLS only.
     #[must_use]
     pub fn is_secure(&self) -> bool {
@@ -129,7 +144,8 @@ impl Builder {
         self
     }
 
-    /// Sends the cookie to this domain and all below it, instead of this host alone.
+    /// Sends the cookie to this domain and all below it, instead of this host alone. A dot before it means nothing, and
+    /// is left out, as browsers do.
     pub fn domain(mut self, domain: &str) -> Self {
         self.domain = Some(domain.to_owned());
         self
@@ -170,18 +186,19 @@ impl Builder {
     /// # Errors
     ///
     /// [`CookieError`] for a combination that browsers refuse (RFC 6265bis §4.1.3), or that would break the header.
-    pub fn build(self) -> Result<SessionCookie, CookieError> {
+    pub fn build(mut self) -> Result<SessionCookie, CookieError> {
         if self.name.is_empty() || self.name.len() > 255 || !self.name.bytes().all(is_token) {
             return Err(CookieError::Name(self.name));
         }
-        if !self.path.starts_with('/') || !self.path.bytes().all(is_attribute) {
-            return Err(CookieError::Attribute(self.path, "path"));
+        if !is_path(&self.path) {
+            return Err(CookieError::Path(self.path));
         }
-        if let Some(domain) = &self.domain {
-            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-            if domain.is_empty() || !domain.bytes().all(allowed) {
-                return Err(CookieError::Attribute(domain.clone(), "domain"));
+        if let Some(domain) = &mut self.domain {
+            let name = domain.strip_prefix('.').unwrap_or(domain);
+            if !is_domain(name) {
+                return Err(CookieError::Domain(mem::take(domain)));
             }
+            *domain = name.to_ascii_lowercase();
         }
         for (wrong, demand) in self.broken_promises() {
             if wrong {
@@ -233,8 +250,34 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-fn is_attribute(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x7e) && byte != b';'
+/// A path as browsers have it in a request: RFC 6265bis §5.1.4 compares the two byte by byte. Longer ones than 1024 bytes
+/// are ignored, §5.6.
+fn is_path(path: &str) -> bool {
+    let written = |byte: u8| byte.is_ascii_graphic() && !b"\"#;<>?\\^`{}".contains(&byte);
+    path.starts_with('/')
+        && path.len() <= 1024
+        && path.bytes().all(written)
+        && !path.split('/').any(|part| matches!(part, "." | ".."))
+}
+
+/// The name of a host with others below it, RFC 1123 §2.1: no address (its last part is no number), and more than one
+/// part, since browsers take a single one for a public suffix, RFC 6265bis §5.7.
+fn is_domain(name: &str) -> bool {
+    let is_part = |part: &str| {
+        matches!(part.len(), 1..=63)
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !part.starts_with('-')
+            && !part.ends_with('-')
+    };
+    // As in the URL standard: `1`, and `0x1f`, make what is before them an IPv4 address.
+    let is_number = |part: &str| {
+        let hex = part.strip_prefix("0x").or_else(|| part.strip_prefix("0X"));
+        hex.map_or(part.bytes().all(|byte| byte.is_ascii_digit()), |hex| {
+            hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    };
+    let last = name.rsplit_once('.').map(|(_, last)| last);
+    name.len() <= 253 && name.split('.').all(is_part) && last.is_some_and(|last| !is_number(last))
 }
 
 fn field(text: String) -> HeaderValue {
@@ -292,6 +335,107 @@ mod tests {
             ("a domain that ends the attribute", new().name("id").domain("a;b")),
         ] {
             assert!(builder.build().is_err(), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_domain_is_one_that_browsers_take() {
+        let build = |domain: &str| SessionCookie::builder().name("id").domain(domain).build();
+        let long = ["a"; 127].join(".");
+        for (domain, kept) in [
+            ("example.org", "example.org"),
+            (".example.org", "example.org"),
+            ("Shop.EXAMPLE.org", "shop.example.org"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("1.example.org", "1.example.org"),
+            ("a-b.c", "a-b.c"),
+            (&*format!("{}.org", "a".repeat(63)), &*format!("{}.org", "a".repeat(63))),
+            (&*long, &*long),
+        ] {
+            let cookie = build(domain).unwrap();
+            assert!(
+                cookie.set("", None, UNIX_EPOCH).to_str().unwrap().ends_with(&format!("Domain={kept}")),
+                "{domain}"
+            );
+        }
+        for domain in [
+            "",
+            ".",
+            "..",
+            "a..b",
+            "..example.org",
+            "example.org.",
+            "example.org..",
+            "localhost",
+            ".localhost",
+            "org",
+            "127.0.0.1",
+            "10.1",
+            "0x7f.1",
+            "1.2.3.0x1f",
+            "example.0x",
+            "[::1]",
+            "::1",
+            "2001:db8::1",
+            "example.org:443",
+            "https://example.org",
+            "example.org/",
+            " example.org",
+            "example.org ",
+            "exa mple.org",
+            "example.org\n",
+            "-a.b",
+            "a-.b",
+            "a.-b",
+            "a.b-",
+            "under_score.org",
+            "bücher.example",
+            "*.example.org",
+            "a,b.org",
+            "a\0.org",
+            &format!("{}.org", "a".repeat(64)),
+            &format!("{long}.a"),
+        ] {
+            assert_eq!(build(domain).err(), Some(CookieError::Domain(domain.to_owned())), "{domain:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_that_requests_have() {
+        let build = |path: &str| SessionCookie::builder().name("id").path(path).build();
+        for path in [
+            "/",
+            "/shop",
+            "/shop/",
+            "/a//b",
+            "/b%C3%BCcher",
+            "/~me/a.b/..c",
+            "/a=b&c,d:e@f!$'()*+|",
+            &format!("/{}", "a".repeat(1023)),
+        ] {
+            assert!(build(path).is_ok(), "{path}");
+        }
+        for path in [
+            "",
+            "shop",
+            " /",
+            "/a b",
+            "/a;b",
+            "/a?b",
+            "/a#b",
+            "/a\\b",
+            "/bücher",
+            "/a\tb",
+            "/a\0",
+            "/\"a\"",
+            "/.",
+            "/..",
+            "/shop/../",
+            "/./shop",
+            "https://example.org/",
+            &format!("/{}", "a".repeat(1024)),
+        ] {
+            assert_eq!(build(path).err(), Some(CookieError::Path(path.to_owned())), "{path:?}");
         }
     }
 }

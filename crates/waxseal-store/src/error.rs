@@ -61,11 +61,29 @@ pub enum Error {
     #[error("an owner's name has 1 to 255 bytes and no control characters")]
     Owner,
     /// These sessions live in cookies alone, and nobody could list or end them.
-    #[error("sessions in state `cookie` are kept nowhere; use state `store` or `mirrored`")]
+    #[error(
+        "sessions in state `cookie` are kept nowhere; use state `store` or `mirrored`, \
+         or, to end all of an owner's, a list of ended sessions"
+    )]
     NoStore,
     /// A lifetime is zero, or longer than 136 years.
     #[error("a session's {0} lifetime must be between 1 and 4294967294 seconds")]
     Lifetime(&'static str),
+    /// An idle lifetime that is longer than the absolute one, which would cut an active visitor off.
+    #[error(
+        "the {idle_name} lifetime of {idle} seconds is longer than the {absolute_name} one of {absolute} seconds; \
+         raise the latter, or lower the former"
+    )]
+    IdleBeyondAbsolute {
+        /// "idle" or "permanent idle".
+        idle_name: &'static str,
+        /// Its seconds.
+        idle: u32,
+        /// "absolute" or "permanent absolute".
+        absolute_name: &'static str,
+        /// Its seconds.
+        absolute: u32,
+    },
     /// The sealed form could not be made.
     #[error("the session could not be sealed")]
     Seal(#[from] waxseal_crypto::Error),
@@ -185,6 +203,9 @@ pub enum Reason {
     /// The seal: see [`waxseal_crypto::Reason`].
     #[error("{0}")]
     Seal(waxseal_crypto::Reason),
+    /// The commitment: the token is one of ours, of another state.
+    #[error("sealed in state `{0}`, and this server keeps sessions in another state")]
+    State(&'static str),
     /// The seal is good and what is inside is not a session of this version.
     #[error("the sealed session cannot be read: {0}")]
     Content(&'static str),
@@ -212,6 +233,7 @@ impl Reason {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Seal(reason) => reason.word(),
+            Self::State(_) => waxseal_crypto::Reason::Commitment.word(),
             Self::Content(_) => "content",
         }
     }
@@ -221,6 +243,7 @@ impl Reason {
     pub fn step(&self) -> Option<u8> {
         match self {
             Self::Seal(reason) => Some(reason.step()),
+            Self::State(_) => Some(waxseal_crypto::Reason::Commitment.step()),
             Self::Content(_) => None,
         }
     }

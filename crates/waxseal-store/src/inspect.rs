@@ -61,7 +61,7 @@ impl Sessions {
     pub fn inspect(&self, token: &[u8], now: SystemTime) -> Result<Inspection, Rejected> {
         let ring = self.ring();
         let opened = ring.sealer().open_text_at_any_time(token);
-        let opened = opened.map_err(|rejected| Reason::Seal(rejected.reason()))?;
+        let opened = opened.map_err(|rejected| ring.refusal(token, rejected.reason()))?;
         let (key, position, times) = (opened.key(), opened.key_position(), opened.times());
         let (parts, content, unread) = match self.take_apart(opened) {
             Ok((parts, content)) => (Some(parts), content, None),

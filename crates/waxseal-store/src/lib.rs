@@ -64,6 +64,7 @@ mod store;
 pub mod testing;
 mod value;
 mod varint;
+mod wide;
 
 pub use entries::Value;
 pub use error::{Error, Largest, Reason, Rejected, StoreError};

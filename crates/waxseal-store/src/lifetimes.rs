@@ -15,6 +15,10 @@ use crate::Error;
 /// | ordinary: ends with the browser, or | 30 minutes | 12 hours |
 /// | permanent: [`Session::set_permanent`](crate::Session::set_permanent) | 31 days | 180 days |
 ///
+/// An idle lifetime is never beyond the absolute one, which would cut an active visitor off. Where one of the two is
+/// set, the other follows if it must: an idle lifetime of a day raises the absolute one from 12 hours to a day. Where
+/// both are set, they have to fit.
+///
 /// # Example
 ///
 /// ```
@@ -23,23 +27,23 @@ use crate::Error;
 /// let lifetimes = waxseal_store::Lifetimes::new().idle(Duration::from_secs(60 * 60))?;
 /// # Ok::<(), waxseal_store::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lifetimes {
-    ordinary: Limits,
-    permanent: Limits,
+    ordinary: Chosen,
+    permanent: Chosen,
     refresh_each_request: bool,
 }
 
-impl Default for Lifetimes {
-    fn default() -> Self {
-        const DAY: u32 = 24 * 60 * 60;
-        Self {
-            ordinary: Limits { idle: 30 * 60, absolute: 12 * 60 * 60 },
-            permanent: Limits { idle: 31 * DAY, absolute: 180 * DAY },
-            refresh_each_request: false,
-        }
-    }
+/// The lifetimes of one class, as far as they were set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Chosen {
+    idle: Option<u32>,
+    absolute: Option<u32>,
 }
+
+const DAY: u32 = 24 * 60 * 60;
+const ORDINARY: Limits = Limits { idle: 30 * 60, absolute: 12 * 60 * 60 };
+const PERMANENT: Limits = Limits { idle: 31 * DAY, absolute: 180 * DAY };
 
 impl Lifetimes {
     /// The defaults of the table above.
@@ -52,10 +56,11 @@ impl Lifetimes {
     ///
     /// # Errors
     ///
-    /// [`Error::Lifetime`] if that is none, or beyond 136 years; so for the other three.
+    /// [`Error::Lifetime`] if it is zero, or longer than 136 years, and [`Error::IdleBeyondAbsolute`] if it does not fit
+    /// the absolute one that was set; so for the other three.
     pub fn idle(mut self, lifetime: Duration) -> Result<Self, Error> {
-        self.ordinary.idle = seconds("idle", lifetime)?;
-        Ok(self)
+        self.ordinary.idle = Some(seconds("idle", lifetime)?);
+        self.ordinary.checked("idle", "absolute").map(|()| self)
     }
 
     /// How long an ordinary session lives at most.
@@ -64,8 +69,8 @@ impl Lifetimes {
     ///
     /// As for [`idle`](Self::idle).
     pub fn absolute(mut self, lifetime: Duration) -> Result<Self, Error> {
-        self.ordinary.absolute = seconds("absolute", lifetime)?;
-        Ok(self)
+        self.ordinary.absolute = Some(seconds("absolute", lifetime)?);
+        self.ordinary.checked("idle", "absolute").map(|()| self)
     }
 
     /// How long a permanent session lives without activity: Flask's `PERMANENT_SESSION_LIFETIME`.
@@ -74,8 +79,8 @@ impl Lifetimes {
     ///
     /// As for [`idle`](Self::idle).
     pub fn permanent_idle(mut self, lifetime: Duration) -> Result<Self, Error> {
-        self.permanent.idle = seconds("permanent idle", lifetime)?;
-        Ok(self)
+        self.permanent.idle = Some(seconds("permanent idle", lifetime)?);
+        self.permanent.checked("permanent idle", "permanent absolute").map(|()| self)
     }
 
     /// How long a permanent session lives at most.
@@ -84,13 +89,16 @@ impl Lifetimes {
     ///
     /// As for [`idle`](Self::idle).
     pub fn permanent_absolute(mut self, lifetime: Duration) -> Result<Self, Error> {
-        self.permanent.absolute = seconds("permanent absolute", lifetime)?;
-        Ok(self)
+        self.permanent.absolute = Some(seconds("permanent absolute", lifetime)?);
+        self.permanent.checked("permanent idle", "permanent absolute").map(|()| self)
     }
 
     /// Whether activity is noted with every request that looks at its session, in place of now and then: Flask's
-    /// `SESSION_REFRESH_EACH_REQUEST`. In state `cookie` alone, where each note is a new cookie, and may overtake what a
-    /// request beside it wrote; on a server it would be a write for every read.
+    /// `SESSION_REFRESH_EACH_REQUEST`. Not only of permanent ones, as in Flask: here the others have an idle end, too.
+    /// And not with requests that leave the session alone, such as those for static files: they never open it.
+    ///
+    /// In state `cookie` alone, where each note is a new cookie, and may overtake what a request beside it wrote; on a
+    /// server it would be a write for every read.
     #[must_use]
     pub fn refresh_each_request(mut self, refresh: bool) -> Self {
         self.refresh_each_request = refresh;
@@ -102,14 +110,33 @@ impl Lifetimes {
     }
 
     pub(crate) fn of(&self, permanent: bool) -> Limits {
-        if permanent { self.permanent } else { self.ordinary }
+        if permanent { self.permanent.limits(PERMANENT) } else { self.ordinary.limits(ORDINARY) }
     }
 
     /// What any session may have: the class is known only once the seal is open.
     pub(crate) fn widest(&self) -> Limits {
+        let (ordinary, permanent) = (self.of(false), self.of(true));
         Limits {
-            idle: self.ordinary.idle.max(self.permanent.idle),
-            absolute: self.ordinary.absolute.max(self.permanent.absolute),
+            idle: ordinary.idle.max(permanent.idle),
+            absolute: ordinary.absolute.max(permanent.absolute),
+        }
+    }
+}
+
+impl Chosen {
+    /// What was set, and beside it what was not.
+    fn limits(self, default: Limits) -> Limits {
+        let absolute = self.absolute.unwrap_or(default.absolute);
+        let idle = self.idle.unwrap_or(default.idle.min(absolute));
+        Limits { idle, absolute: absolute.max(idle) }
+    }
+
+    fn checked(self, idle_name: &'static str, absolute_name: &'static str) -> Result<(), Error> {
+        match (self.idle, self.absolute) {
+            (Some(idle), Some(absolute)) if idle > absolute => {
+                Err(Error::IdleBeyondAbsolute { idle_name, idle, absolute_name, absolute })
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -125,6 +152,59 @@ fn seconds(which: &'static str, lifetime: Duration) -> Result<u32, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn span(seconds: u32) -> Duration {
+        Duration::from_secs(seconds.into())
+    }
+
+    #[test]
+    fn the_lifetime_that_was_not_set_follows_the_one_that_was() {
+        let new = Lifetimes::new;
+        for (case, lifetimes, permanent, idle, absolute) in [
+            ("none is set", Ok(new()), false, 1_800, 43_200),
+            ("a longer idle one", new().idle(span(DAY)), false, DAY, DAY),
+            ("a shorter idle one", new().idle(span(60)), false, 60, 43_200),
+            (
+                "a longer one, then a shorter",
+                new().idle(span(DAY)).and_then(|all| all.idle(span(60))),
+                false,
+                60,
+                43_200,
+            ),
+            ("a shorter absolute one", new().absolute(span(60)), false, 60, 60),
+            ("a longer absolute one", new().absolute(span(DAY)), false, 1_800, DAY),
+            ("both", new().absolute(span(DAY)).and_then(|all| all.idle(span(DAY))), false, DAY, DAY),
+            ("the other class", new().idle(span(DAY)), true, 31 * DAY, 180 * DAY),
+            (
+                "a year of permanent idleness",
+                new().permanent_idle(span(365 * DAY)),
+                true,
+                365 * DAY,
+                365 * DAY,
+            ),
+            ("a permanent day in all", new().permanent_absolute(span(DAY)), true, DAY, DAY),
+        ] {
+            let limits = lifetimes.expect(case).of(permanent);
+            assert_eq!((limits.idle, limits.absolute), (idle, absolute), "{case}");
+        }
+    }
+
+    #[test]
+    fn an_idle_lifetime_beyond_the_absolute_one_is_refused_in_either_order() {
+        let new = Lifetimes::new;
+        for refused in [
+            new().idle(span(DAY)).and_then(|all| all.absolute(span(60))),
+            new().absolute(span(60)).and_then(|all| all.idle(span(DAY))),
+            new().permanent_idle(span(DAY)).and_then(|all| all.permanent_absolute(span(60))),
+            new().permanent_absolute(span(60)).and_then(|all| all.permanent_idle(span(DAY))),
+        ] {
+            let error = refused.unwrap_err().to_string();
+            assert!(
+                error.contains("idle lifetime of 86400 seconds") && error.contains("60 seconds"),
+                "{error}"
+            );
+        }
+    }
 
     #[test]
     fn lifetimes_that_are_none_or_too_long_are_refused() {

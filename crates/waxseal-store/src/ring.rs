@@ -19,9 +19,15 @@ pub(crate) struct KeptContexts {
     pub(crate) pointer: Context,
 }
 
+/// Each state's purpose of a token, and its name.
+const STATES: [(&str, &str); 3] =
+    [("session", "cookie"), ("session/store", "store"), ("session/mirrored", "mirrored")];
+
 /// A ring at work. A session keeps the one that opened it, so that a change of keys never meets a request half-way.
 pub(crate) struct Ring {
     sealer: Sealer,
+    /// Of each state's tokens, with its name: to tell whose a refused one is.
+    states: [(Sealer, &'static str); 3],
     csrf: Authenticator,
     kept: Option<Kept>,
     kid: [u8; 4],
@@ -46,12 +52,29 @@ impl Ring {
         });
         let first = keyring.ids().next().expect("a ring has at least one key");
         let csrf = keyring.authenticator(&contexts.csrf);
-        Self { sealer: keyring.sealer(&contexts.token), csrf, kept, kid: *first.as_bytes(), opened }
+        let states = STATES.map(|(purpose, name)| {
+            let context = contexts.token.clone().with_purpose(purpose).expect("these purposes are short");
+            (keyring.sealer(&context), name)
+        });
+        Self { sealer: keyring.sealer(&contexts.token), states, csrf, kept, kid: *first.as_bytes(), opened }
     }
 
     /// Of tokens.
     pub(crate) fn sealer(&self) -> &Sealer {
         &self.sealer
+    }
+
+    /// Why a token was refused: one of another state says so, since whoever changes the state asks. Two keys more are
+    /// worked for it, and only for a token that names a key of ours.
+    pub(crate) fn refusal(&self, token: &[u8], reason: waxseal_crypto::Reason) -> Reason {
+        let opens = |(sealer, _): &&(Sealer, &str)| sealer.open_text_at_any_time(token).is_ok();
+        match reason {
+            waxseal_crypto::Reason::Commitment => match self.states.iter().find(opens) {
+                Some((_, state)) => Reason::State(state),
+                None => Reason::Seal(reason),
+            },
+            reason => Reason::Seal(reason),
+        }
     }
 
     /// Of tokens for forms.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
+use crate::wide::{self, Wide};
+
 /// How deep lists and maps may lie in each other (`docs/format.md`, "What is sealed").
 pub const MAX_DEPTH: usize = 64;
 
@@ -26,6 +28,9 @@ pub enum ValueError {
         /// The name of the type that was asked for.
         asked: &'static str,
     },
+    /// The bytes are no MessagePack: no `insert` wrote them, but another program with the same secret key.
+    #[error("what is stored is no MessagePack: it is cut short, or has a marker that there is none of")]
+    Malformed,
     /// More lists and maps in each other than [`MAX_DEPTH`].
     #[error("the value is nested deeper than {MAX_DEPTH} levels; store it flatter")]
     TooDeep,
@@ -44,7 +49,7 @@ pub enum ValueError {
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Arc<[u8]>, ValueError> {
     let mut bytes = Vec::with_capacity(32);
     let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable();
-    value.serialize(&mut serializer).map_err(|_| ValueError::Encode(type_name::<T>()))?;
+    Wide(value).serialize(&mut serializer).map_err(|_| ValueError::Encode(type_name::<T>()))?;
     check(&bytes)?;
     Ok(bytes.into())
 }
@@ -54,7 +59,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError>
     check(bytes)?;
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
     let mismatch = |_| ValueError::Decode { stored: shape(bytes), asked: type_name::<T>() };
-    T::deserialize(&mut deserializer).map_err(mismatch)
+    T::deserialize(Wide(&mut deserializer)).map_err(mismatch)
 }
 
 /// Whether `bytes` are exactly one MessagePack map.
@@ -131,7 +136,7 @@ fn check(bytes: &[u8]) -> Result<(), ValueError> {
     deserializer.set_max_depth(MAX_DEPTH + 1);
     IgnoredAny::deserialize(&mut deserializer).map_err(|error| match error {
         rmp_serde::decode::Error::DepthLimitExceeded => ValueError::TooDeep,
-        _ => ValueError::Decode { stored: shape(bytes), asked: "MessagePack" },
+        _ => ValueError::Malformed,
     })?;
     match rest.len() {
         0 => Ok(()),
@@ -148,6 +153,7 @@ fn scalar_bytes(bytes: &[u8]) -> Option<usize> {
         [0xcd | 0xd1, ..] => 3,
         [0xca | 0xce | 0xd2, ..] => 5,
         [0xcb | 0xcf | 0xd3, ..] => 9,
+        [wide::MARKER, ..] => 18,
         [0xc4 | 0xd9, length, ..] => 2 + usize::from(length),
         [0xc5 | 0xda, a, b, ..] => 3 + usize::from(u16::from_be_bytes([a, b])),
         _ => return None,
@@ -156,17 +162,18 @@ fn scalar_bytes(bytes: &[u8]) -> Option<usize> {
 
 /// What the first byte says of the rest: the MessagePack specification, "Formats".
 pub(crate) fn shape(bytes: &[u8]) -> &'static str {
-    match bytes.first() {
-        None => "nothing",
-        Some(0x00..=0x7f | 0xcc..=0xd3 | 0xe0..=0xff) => "an integer",
-        Some(0x80..=0x8f | 0xde | 0xdf) => "a map",
-        Some(0x90..=0x9f | 0xdc | 0xdd) => "a list",
-        Some(0xa0..=0xbf | 0xd9..=0xdb) => "text",
-        Some(0xc0) => "nil",
-        Some(0xc2 | 0xc3) => "a boolean",
-        Some(0xc4..=0xc6) => "bytes",
-        Some(0xca | 0xcb) => "a float",
-        Some(0xc1 | 0xc7..=0xc9 | 0xd4..=0xd8) => "no value of a session",
+    match *bytes {
+        [] => "nothing",
+        [0x00..=0x7f | 0xcc..=0xd3 | 0xe0..=0xff, ..]
+        | [wide::MARKER, wide::POSITIVE | wide::NEGATIVE, ..] => "an integer",
+        [0x80..=0x8f | 0xde | 0xdf, ..] => "a map",
+        [0x90..=0x9f | 0xdc | 0xdd, ..] => "a list",
+        [0xa0..=0xbf | 0xd9..=0xdb, ..] => "text",
+        [0xc0, ..] => "nil",
+        [0xc2 | 0xc3, ..] => "a boolean",
+        [0xc4..=0xc6, ..] => "bytes",
+        [0xca | 0xcb, ..] => "a float",
+        [0xc1 | 0xc7..=0xc9 | 0xd4..=0xd8, ..] => "no value of a session",
     }
 }
 
@@ -193,6 +200,56 @@ mod tests {
         {
             assert!(matches!(decode::<IgnoredAny>(bytes), Err(ValueError::LeftOver(1))), "{case}");
         }
+    }
+
+    #[test]
+    fn malformed_values_are_refused_and_never_panic() {
+        for (case, bytes) in [
+            ("nothing", &b""[..]),
+            ("the marker that there is none of", b"\xc1"),
+            ("that marker in a list", b"\x92\x01\xc1"),
+            ("text cut short", b"\xa5abc"),
+            ("text of 4 GiB", b"\xdb\xff\xff\xff\xffabc"),
+            ("bytes of 4 GiB", b"\xc6\xff\xff\xff\xff"),
+            ("a list of 4 billion", b"\xdd\xff\xff\xff\xff\x01"),
+            ("a map of 4 billion", b"\xdf\xff\xff\xff\xff\x01\x02"),
+            ("a map without its last value", b"\x81\xa1a"),
+            ("an integer cut short", b"\xcf\x01"),
+            ("a float cut short", b"\xcb\x01"),
+            ("a length cut short", b"\xda\x01"),
+            ("an extension cut short", b"\xd8\x01\x00"),
+            ("an extension of 4 GiB", b"\xc9\xff\xff\xff\xff\x01"),
+        ] {
+            for error in [
+                decode::<IgnoredAny>(bytes).unwrap_err(),
+                decode::<String>(bytes).unwrap_err(),
+                decode::<Vec<u128>>(bytes).unwrap_err(),
+                decode::<std::collections::BTreeMap<String, u8>>(bytes).unwrap_err(),
+            ] {
+                assert!(matches!(error, ValueError::Malformed), "{case}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_integer_is_written_in_the_same_way_whatever_its_type() {
+        let one = |bytes: Result<Arc<[u8]>, ValueError>| bytes.unwrap().to_vec();
+        assert_eq!(one(encode(&7_u128)), [7]);
+        assert_eq!(one(encode(&7_i128)), [7]);
+        assert_eq!(one(encode(&-1_i128)), [0xff]);
+        assert_eq!(one(encode(&u128::from(u64::MAX))), one(encode(&u64::MAX)));
+        assert_eq!(one(encode(&i128::from(u64::MAX))), one(encode(&u64::MAX)));
+        assert_eq!(one(encode(&i128::from(i64::MIN))), one(encode(&i64::MIN)));
+        let above = u128::from(u64::MAX) + 1;
+        let expected = [&[0xd8, 1][..], &above.to_be_bytes()].concat();
+        assert_eq!(one(encode(&above)), expected);
+        assert_eq!(one(encode(&(u64::MAX as i128 + 1))), expected);
+        let below = i128::from(i64::MIN) - 1;
+        assert_eq!(one(encode(&below)), [&[0xd8, 2][..], &below.to_be_bytes()].concat());
+        assert_eq!(shape(&expected), "an integer");
+        // An extension of another type is nobody's value.
+        assert!(decode::<u128>(&[&[0xd8, 3][..], &[0; 16]].concat()).is_err());
+        assert!(decode::<u128>(b"\xd7\x01\0\0\0\0\0\0\0\0").is_err());
     }
 
     #[test]

@@ -177,6 +177,71 @@ fn extremes() {
 }
 
 #[test]
+fn integers_of_128_bits_come_back_from_everywhere() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Wide {
+        one: u128,
+        maybe: Option<i128>,
+        list: Vec<u128>,
+        keys: BTreeMap<i128, u128>,
+        wrapped: Inside,
+        choice: Choice,
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    }
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Inside(u128);
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    enum Choice {
+        Newtype(i128),
+        Tuple(u128, i128),
+        Struct { wide: u128 },
+    }
+    for choice in [Choice::Newtype(i128::MIN), Choice::Tuple(u128::MAX, -1), Choice::Struct { wide: 1 << 64 }]
+    {
+        let value = Wide {
+            one: u128::MAX,
+            maybe: Some(i128::MIN),
+            list: vec![0, u128::from(u64::MAX), u128::from(u64::MAX) + 1],
+            keys: BTreeMap::from([(i128::MIN, 1), (-1, 2), (i128::MAX, u128::MAX)]),
+            wrapped: Inside(1 << 127),
+            choice,
+            bytes: u128::MAX.to_be_bytes().to_vec(),
+        };
+        assert_eq!(round_trip(&value), value);
+    }
+}
+
+#[test]
+fn an_integer_is_read_as_any_type_that_it_fits_and_no_other() {
+    let session = sessions().create();
+    let fits = |key: &str| {
+        (
+            session.get::<i8>(key).is_ok(),
+            session.get::<u64>(key).is_ok(),
+            session.get::<i128>(key).is_ok(),
+            session.get::<u128>(key).is_ok(),
+        )
+    };
+    session.insert("small", 7_u128).unwrap();
+    assert_eq!(fits("small"), (true, true, true, true));
+    session.insert("small", 7_u8).unwrap();
+    assert_eq!(session.get::<u128>("small").unwrap(), Some(7));
+    session.insert("negative", -1).unwrap();
+    assert_eq!(fits("negative"), (true, false, true, false));
+    session.insert("wide", u128::from(u64::MAX) + 1).unwrap();
+    assert_eq!(fits("wide"), (false, false, true, true));
+    session.insert("wider", u128::MAX).unwrap();
+    assert_eq!(fits("wider"), (false, false, false, true));
+    session.insert("lowest", i128::MIN).unwrap();
+    assert_eq!(fits("lowest"), (false, false, true, false));
+    session.insert("bytes", serde_bytes::ByteBuf::from(vec![7; 16])).unwrap();
+    assert_eq!(fits("bytes"), (false, false, false, false));
+    assert_eq!(session.get::<serde_bytes::ByteBuf>("bytes").unwrap().unwrap(), vec![7; 16]);
+    assert!(session.add("wide", 1).is_err() && session.add("small", 1).is_ok());
+}
+
+#[test]
 fn a_uuid_and_a_date_are_text_for_others() {
     let sessions = sessions();
     let session = sessions.create();

@@ -1,9 +1,10 @@
 //! A session as a map that templates can read.
 
+use std::error::Error as _;
 use std::sync::Arc;
 
-use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
+use minijinja::{Error, ErrorKind, Value};
 use waxseal_store::Session;
 
 /// Looks into the session when asked, entry by entry; nothing is copied out of it beforehand.
@@ -17,7 +18,7 @@ impl Object for SessionMap {
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         // MessagePack of any shape is a template's value; bytes that are none came from no `insert`.
-        self.0.get::<Value>(key).ok().flatten()
+        self.0.get::<Value>(key).unwrap_or_else(|error| Some(unreadable(&error)))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -27,4 +28,10 @@ impl Object for SessionMap {
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
         Some(self.0.len())
     }
+}
+
+/// Whatever is done with it fails, and names the key.
+fn unreadable(error: &waxseal_store::Error) -> Value {
+    let why = error.source().map(|why| format!(": {why}")).unwrap_or_default();
+    Error::new(ErrorKind::CannotDeserialize, format!("{error}{why}")).into()
 }

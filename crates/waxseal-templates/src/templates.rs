@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use minijinja::{Environment, Value, path_loader};
+use minijinja::value::ValueKind;
+use minijinja::{Environment, ErrorKind, Value, path_loader};
+use minijinja_contrib::pycompat;
 use waxseal_store::Session;
 
 use crate::page::Page;
@@ -127,9 +129,24 @@ impl Templates {
     }
 }
 
+fn check(value: &Value) -> Result<(), minijinja::Error> {
+    match value.kind() {
+        ValueKind::Invalid => Err(minijinja::Error::new(ErrorKind::InvalidOperation, value.to_string())),
+        _ => Ok(()),
+    }
+}
+
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    // An entry that cannot be read is a value that fails when something is done with it; minijinja lets two ways pass.
+    environment.set_unknown_method_callback(|state, value, method, arguments| {
+        let found = pycompat::unknown_method_callback(state, value, method, arguments)?;
+        check(&found).map(|()| found)
+    });
+    environment.set_formatter(|out, state, value| {
+        check(value)?;
+        minijinja::escape_formatter(out, state, value)
+    });
     // So that an error knows the source around it. The values it also keeps are never shown: see `Error`.
     environment.set_debug(true);
     environment

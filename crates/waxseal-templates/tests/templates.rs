@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_crypto::{Context, Keyring, SecretKey, Times};
 use waxseal_store::{Access, Session, Sessions};
 use waxseal_templates::{Error, Templates, context, folder};
 
@@ -26,6 +26,87 @@ fn render(source: &str, session: &Session) -> Result<String, Error> {
     let templates = Templates::from_sources([("page.html", source.to_owned())])?;
     let session = session.clone();
     templates.render("page.html", context! {}, move || Some(session.clone()))
+}
+
+#[test]
+fn integers_of_128_bits_are_numbers() {
+    let session = session();
+    session.insert("n", u128::MAX).unwrap();
+    session.insert("low", i128::MIN).unwrap();
+    session.insert("small", 7_u128).unwrap();
+    session.insert("list", [1_u128 << 64, 1]).unwrap();
+    session.insert("map", BTreeMap::from([("n", u128::MAX)])).unwrap();
+    session.insert("keys", BTreeMap::from([(u128::MAX, "most")])).unwrap();
+    session.insert("tuple", (i128::MAX, 'x', None::<u8>)).unwrap();
+    const MOST: &str = "340282366920938463463374607431768211455";
+    for (source, expected) in [
+        ("{{ session['n'] }}", MOST),
+        ("{{ session['n'] | tojson }}", MOST),
+        ("{{ session.low }} {{ session.low | tojson }}", &*format!("{0} {0}", i128::MIN)),
+        ("{{ session.small + 1 }} {{ session.small | tojson }}", "8 7"),
+        ("{{ session.n is number }} {{ session.n is integer }}", "True True"),
+        (
+            "{{ session.list[0] }} {{ session.list | tojson }}",
+            "18446744073709551616 [18446744073709551616, 1]",
+        ),
+        ("{{ session.map.n }} {{ session.map | tojson }}", &*format!("{MOST} {{\"n\": {MOST}}}")),
+        ("{{ session.keys | tojson }}", &*format!("{{\"{MOST}\": \"most\"}}")),
+        ("{{ session.tuple | tojson }}", &*format!("[{}, \"x\", null]", i128::MAX)),
+        (
+            "{% for key, value in session.items() %}{% if key == 'n' %}{{ value }}{% endif %}{% endfor %}",
+            MOST,
+        ),
+    ] {
+        assert_eq!(render(source, &session).unwrap(), expected, "{source}");
+    }
+}
+
+/// A session that our key sealed, and another program wrote: one value with a byte left over, one of a marker that there
+/// is none of, and a good one.
+fn malformed() -> Session {
+    let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
+    let context = Context::new("session")
+        .and_then(|all| all.with_name("session"))
+        .and_then(|all| all.with_audience("demo"));
+    let mut payload = [&[9; 16][..], &[1, 0, 1, 0x80]].concat();
+    for (key, value) in [("more", &[1, 2][..]), ("none", &[0xc1]), ("deep", &[0x91; 70]), ("good", &[7])] {
+        let lengths = [key.len(), value.len()].map(|length| u8::try_from(length).unwrap());
+        payload.extend([&[lengths[0]], key.as_bytes(), &[lengths[1]], value].concat());
+    }
+    let token =
+        keyring.sealer(&context.unwrap()).seal_text(&payload, Times::new(1_000, 1_000, 60, 60)).unwrap();
+    let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000);
+    let sessions = Sessions::cookie(&keyring, "session", "demo").unwrap();
+    sessions.open(token.as_bytes(), Access::Read, now).unwrap().ready().unwrap()
+}
+
+#[test]
+fn a_malformed_value_is_an_error_that_names_its_key() {
+    let session = malformed();
+    for (key, why) in [("more", "left over"), ("none", "no MessagePack"), ("deep", "nested deeper")] {
+        for source in [
+            format!("{{{{ session['{key}'] }}}}"),
+            format!("{{{{ session.{key} | tojson }}}}"),
+            format!("{{{{ session.get('{key}') }}}}"),
+            format!("{{% if session.get('{key}') %}}yes{{% endif %}}"),
+        ] {
+            let error = render(&source, &session).expect_err(&source).to_string();
+            assert!(
+                error.contains(&format!("session[\"{key}\"]")) && error.contains(why),
+                "{source}: {error}"
+            );
+        }
+    }
+    // What asks for all of them meets the first.
+    for source in ["{% for key, value in session.items() %}{% endfor %}", "{{ session.values() | list }}"] {
+        let error = render(source, &session).expect_err(source).to_string();
+        assert!(error.contains("session[\"more\"]"), "{source}: {error}");
+    }
+    assert_eq!(
+        render("{{ session.good }} {{ session | length }} {{ session.keys() | join(' ') }}", &session)
+            .unwrap(),
+        "7 4 more none deep good"
+    );
 }
 
 #[test]
@@ -136,7 +217,8 @@ fn only_what_is_read_is_decoded() {
     let session =
         sessions.open(token.as_bytes(), Access::Read, std::time::UNIX_EPOCH).unwrap().ready().unwrap();
     assert_eq!(render("{{ session.age }} {{ session | length }}", &session).unwrap(), "7 2");
-    assert_eq!(render("{{ session.broken }}|", &session).unwrap(), "|");
+    let error = render("{{ session.broken }}|", &session).unwrap_err().to_string();
+    assert!(error.contains("session[\"broken\"]: what is stored is no MessagePack"), "{error}");
 }
 
 #[test]

@@ -98,6 +98,12 @@ impl Error {
         self.status
     }
 
+    /// The same to a visitor.
+    pub(crate) fn without_source(&self) -> Self {
+        let Self { status, message, headers, place, .. } = self;
+        Self { status: *status, message: message.clone(), headers: headers.clone(), source: None, place }
+    }
+
     /// What a visitor may read of it.
     pub(crate) fn public_message(&self) -> Option<&str> {
         self.message.as_deref().filter(|_| self.status.is_client_error())
@@ -192,7 +198,15 @@ fn known_status(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
         .or_else(|| of(error, CsrfError::status))
         .or_else(|| of(error, BadPath::status))
         .or_else(|| of(error, GuardError::status))
-        .or_else(|| of(error, status_of).filter(|status| *status != StatusCode::INTERNAL_SERVER_ERROR))
+        .or_else(|| of(error, session_status).filter(|status| *status != StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+/// As [`status_of`]; what the chosen state lacks is nobody's failure.
+fn session_status(error: &waxseal_store::Error) -> StatusCode {
+    match error {
+        waxseal_store::Error::NoStore => StatusCode::NOT_IMPLEMENTED,
+        error => status_of(error),
+    }
 }
 
 /// Status, message and the chain of causes, for the log: one line whatever they hold.

@@ -49,7 +49,8 @@ impl App {
     }
 
     /// Runs `hook` with every answer, error pages among them, before the session is committed; in the reverse of the
-    /// order they are added, as in Flask. What it returns is sent.
+    /// order they are added, as in Flask. What it returns is sent; an error that it ends in is answered as a handler's
+    /// is, and no hook runs after that answer.
     ///
     /// # Example
     ///
@@ -77,8 +78,13 @@ impl App {
 
     /// Answers errors of this status, 400 to 599, instead of a page for them; the last one added for a status counts.
     ///
-    /// An answer of 200 gets the error's status, and the error's headers (`Allow`, `Retry-After`) are added. In
-    /// development an error of 500 or more still shows what went wrong.
+    /// An answer of 200 gets the error's status, and the error's headers (`Allow`, `Retry-After`) are added.
+    ///
+    /// Every error of a request goes through here, wherever it was born: in a hook, handler or template, in a panic or
+    /// at the time limit, for want of a route or a form token, from another site, for a bad `Host`, or when the session
+    /// could not be saved (it can then be read, and no longer written). Three do not: what the error handler itself
+    /// fails with, which has a page, so that nothing goes in a circle; in development 500 and more, which show what
+    /// went wrong; and requests that are no HTTP, or whose head is too large, which no app sees.
     ///
     /// # Example
     ///

@@ -27,7 +27,8 @@ pub struct OwnSession {
     pub current: bool,
 }
 
-/// Signing in. In state `cookie` nobody keeps a list: there, what asks for one or ends others is an error.
+/// Signing in. In state `cookie` nobody keeps a list: there, what asks for one or ends others is an error, 501, for a
+/// visitor who is signed in.
 impl Request {
     /// Signs `owner` in, by the app's own name for a user: a new session id, so that one planted before is worth
     /// nothing, the time, and the browser's name for lists. What was in the session stays; call
@@ -96,7 +97,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 503 if the store does not answer; 500 in state `cookie`.
+    /// 503 if the store does not answer; 501 in state `cookie`.
     pub async fn own_sessions(&self) -> Result<Vec<OwnSession>> {
         const MOST: usize = 1_000;
         let session = self.session().await?;
@@ -119,7 +120,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 400 if `handle` is none; and those of [`own_sessions`](Self::own_sessions).
+    /// 400 if `handle` is no handle; and those of [`own_sessions`](Self::own_sessions).
     pub async fn end_session(&self, handle: &str) -> Result<bool> {
         let handle: Handle =
             handle.parse().map_err(|error| Error::status(400).message(format!("{error}")))?;
@@ -132,9 +133,13 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// Those of [`own_sessions`](Self::own_sessions); 500 if nobody is signed in.
+    /// 401 if nobody is signed in; and those of [`own_sessions`](Self::own_sessions), but not in state `cookie` with a
+    /// list of ended sessions.
     pub async fn end_other_sessions(&self) -> Result<()> {
         let session = self.session().await?;
+        if session.owner().is_none() {
+            return Err(Error::status(401).message("nobody is signed in, so there are no sessions to end"));
+        }
         Ok(self.session_layer().sessions().end_others(&session)?)
     }
 

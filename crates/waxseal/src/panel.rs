@@ -122,8 +122,10 @@ async fn show(request: Request) -> Result<Response> {
 
 fn entries(look: &Look) -> Vec<Value> {
     let entries = look.entries.iter().map(|(key, value)| {
-        let decoded = value.decode::<Readable>().ok();
-        let text = decoded.and_then(|value| serde_json::to_string_pretty(&value).ok());
+        let text = match value.decode::<Readable>() {
+            Ok(value) => serde_json::to_string_pretty(&value).ok(),
+            Err(error) => Some(format!("(cannot be read: {error})")),
+        };
         context! {
             key,
             shape => value.shape(),

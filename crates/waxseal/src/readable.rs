@@ -12,8 +12,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 pub enum Readable {
     Null,
     Bool(bool),
-    Unsigned(u64),
-    Signed(i64),
+    Unsigned(u128),
+    Signed(i128),
     Float(f64),
     Text(String),
     Bytes(Vec<u8>),
@@ -41,10 +41,18 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Readable, E> {
+        Ok(Readable::Signed(value.into()))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Readable, E> {
         Ok(Readable::Signed(value))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Readable, E> {
+        Ok(Readable::Unsigned(value.into()))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Readable, E> {
         Ok(Readable::Unsigned(value))
     }
 
@@ -103,8 +111,8 @@ impl Serialize for Readable {
         match self {
             Self::Null => serializer.serialize_unit(),
             Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::Unsigned(value) => serializer.serialize_u64(*value),
-            Self::Signed(value) => serializer.serialize_i64(*value),
+            Self::Unsigned(value) => serializer.serialize_u128(*value),
+            Self::Signed(value) => serializer.serialize_i128(*value),
             Self::Float(value) if value.is_finite() => serializer.serialize_f64(*value),
             Self::Float(value) => special(serializer, "$number", &value.to_string()),
             Self::Text(text) => serializer.serialize_str(text),
@@ -140,6 +148,14 @@ mod tests {
 
     use super::*;
 
+    struct Sixteen;
+
+    impl Serialize for Sixteen {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(&[0xff; 16])
+        }
+    }
+
     #[test]
     fn every_value_has_a_readable_form() {
         let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
@@ -152,8 +168,10 @@ mod tests {
         put("numbers", "[18446744073709551615,-9223372036854775808,0.1,1.5]");
         session.insert("no numbers", [f64::NAN, f64::INFINITY]).unwrap();
         put("no numbers", r#"[{"$number":"NaN"},{"$number":"inf"}]"#);
-        session.insert("huge", u128::MAX).unwrap();
-        put("huge", r#"{"$bytes":"ffffffffffffffffffffffffffffffff"}"#);
+        session.insert("huge", (u128::MAX, i128::MIN)).unwrap();
+        put("huge", "[340282366920938463463374607431768211455,-170141183460469231731687303715884105728]");
+        session.insert("bytes", Sixteen).unwrap();
+        put("bytes", r#"{"$bytes":"ffffffffffffffffffffffffffffffff"}"#);
         session.insert("integer keys", BTreeMap::from([(7, "seven")])).unwrap();
         put("integer keys", r#"{"$map":[[7,"seven"]]}"#);
         session.insert("nothing", None::<u8>).unwrap();

@@ -1,5 +1,6 @@
 //! One request, as a handler sees it.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -153,7 +154,8 @@ impl Request {
         self.0.app.sessions.scheme()
     }
 
-    /// The first cookie of this name, if it is text. The session's own cookie is none.
+    /// The first cookie of this name, if it is text. One in double quotes is read as Flask does what it wrote: without
+    /// them, `\\054` as the byte of that octal number, and `\\"` as the quote. The session's own cookie is none.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.cookies().find(|(found, _)| found == name).map(|(_, value)| value)
@@ -165,7 +167,7 @@ impl Request {
         let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
         cookies::pairs(&self.0.parts.headers)
             .filter(|(name, _)| *name != ours.as_bytes())
-            .filter_map(move |(name, value)| Some((text(name)?, text(value)?)))
+            .filter_map(move |(name, value)| Some((text(name)?, text(&unquoted(value))?)))
     }
 
     /// The first value of this name in the query, decoded; `None` also if the query is malformed.
@@ -373,9 +375,60 @@ impl Request {
     }
 }
 
+/// A cookie's value without the quotes that a framework wrote around it: werkzeug's `_cookie_unslash_replace`.
+fn unquoted(value: &[u8]) -> Cow<'_, [u8]> {
+    let value = value.trim_ascii();
+    let [b'"', inner @ .., b'"'] = value else { return Cow::Borrowed(value) };
+    let (mut rest, mut bytes) = (inner, Vec::with_capacity(inner.len()));
+    loop {
+        let (byte, after) = match rest {
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..] => {
+                (((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0'), after)
+            }
+            [b'\\', byte, after @ ..] | [byte, after @ ..] => (*byte, after),
+            [] => return Cow::Owned(bytes),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+}
+
 /// Method and path; never a header, which may be a cookie.
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Request({} {})", self.0.parts.method, self.0.parts.uri.path())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `werkzeug.http.dump_cookie` wrote, and what browsers may have made of it.
+    #[test]
+    fn a_quoted_cookie_is_read_as_flask_reads_it() {
+        for (sent, read) in [
+            (&b"plain"[..], &b"plain"[..]),
+            (b"", b""),
+            (b"\"a b\"", b"a b"),
+            (b"\"a\\054b\\073c\"", b"a,b;c"),
+            (b"\"\\303\\274\"", "ü".as_bytes()),
+            ("\"ü\"".as_bytes(), "ü".as_bytes()),
+            (b"\"say \\\"hi\\\" \\\\ there\"", b"say \"hi\" \\ there"),
+            (b"\"\"", b""),
+            (b"\"", b"\""),
+            (b"\"open", b"\"open"),
+            (b"open\"", b"open\""),
+            (b"'a b'", b"'a b'"),
+            (b"a \"b\" c", b"a \"b\" c"),
+            (b" \"a\" ", b"a"),
+            (b"\"\\400\\18\\x41\"", b"40018x41"),
+            (b"\"\\05\"", b"05"),
+            (b"\"end\\\"", b"end\\"),
+            (b"\"\\377\"", b"\xff"),
+            (b"plain\\054", b"plain\\054"),
+        ] {
+            assert_eq!(unquoted(sent), read, "{}", String::from_utf8_lossy(sent));
+        }
     }
 }

@@ -1,13 +1,14 @@
 //! What is on record about the keys of a secret file: beside it, in `<file>.rotation`.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
 use crate::SecretError;
-use crate::secret_file::{Replacement, with_suffix};
+use crate::secret_file::{self, Replacement, with_suffix};
 
 const VERSION: u32 = 1;
 
@@ -56,11 +57,15 @@ impl Rotation {
     /// [`SecretError::Unreadable`], or [`SecretError::Record`] if it is something else.
     pub(crate) fn read(secret_file: &Path) -> Result<Self, SecretError> {
         let path = Self::path(secret_file);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(source) => return Err(SecretError::Unreadable { path, source }),
-        };
+        let mut text = Vec::new();
+        match secret_file::open(&path).map(|mut file| file.read_to_end(&mut text)) {
+            Ok(Ok(_)) => {}
+            Err(SecretError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Ok(Err(source)) => return Err(SecretError::Unreadable { path, source }),
+            Err(error) => return Err(error),
+        }
         match serde_json::from_slice::<Self>(&text) {
             Ok(record) if record.version == VERSION => Ok(record),
             _ => Err(SecretError::Record(path)),

@@ -62,6 +62,20 @@ pub enum SecretError {
     /// A file that others can read.
     #[error("{} can be read or changed by others; make it yours alone with `chmod 600`, or remove it to have a new one", .0.display())]
     Exposed(PathBuf),
+    /// A file or folder that every user of the machine can change.
+    #[error("{} can be changed by every user of this machine, who could choose the key; take that away with `chmod o-w`", .0.display())]
+    Writable(PathBuf),
+    /// A file or folder of another user.
+    #[error(
+        "{} belongs to another user ({owner}), who may know the key; make it yours with `chown`, or remove it to have a new one",
+        path.display()
+    )]
+    Foreign {
+        /// The file or folder.
+        path: PathBuf,
+        /// Whose it is: the user's number.
+        owner: u32,
+    },
     /// The record beside a file of keys is something else.
     #[error("{} is no record of a rotation that this release knows; move it away to start a new one", .0.display())]
     Record(PathBuf),

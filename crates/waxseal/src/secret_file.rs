@@ -14,13 +14,34 @@ const DEVELOPMENT_FILE: &str = ".waxseal/secret";
 const MAX_FILE_BYTES: usize = 64 * 1024;
 
 /// Reads a file of keys, and no more of it than shows that it is too large.
+///
+/// # Errors
+///
+/// Those of [`open`], and of the file system.
 pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let unreadable = |source| SecretError::Unreadable { path: path.to_owned(), source };
     // Room for all of it at once, so that growing leaves no copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES + 2));
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    open(path)?.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
+}
+
+/// Opens a file of keys, or the record beside it, unless it is plain that others had a hand in it.
+///
+/// # Errors
+///
+/// [`SecretError::Writable`] for a file that every user can change; of the file that development made, and its folder,
+/// also [`SecretError::Exposed`] and [`SecretError::Foreign`]. And those of the file system.
+pub(crate) fn open(path: &Path) -> Result<File, SecretError> {
+    let unreadable = |source| SecretError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    // Of what was opened, and not of what has that name by then.
+    let metadata = file.metadata().map_err(unreadable)?;
+    match path.ends_with(DEVELOPMENT_FILE) {
+        true => check_own(path, &metadata)?,
+        false => check_writable(path, &metadata)?,
+    }
+    Ok(file)
 }
 
 /// The keys in a file's bytes: UTF-8, one a line. A final newline is dropped, and nothing else.
@@ -51,13 +72,13 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Zeroizing<String>>,
 ///
 /// # Errors
 ///
-/// [`SecretError::Exposed`] if others can read the file, and those of the file system.
+/// Those of [`open`].
 pub(crate) fn find_or_make(folder: &Path) -> Result<(PathBuf, bool), SecretError> {
     let (path, made) = match folder.join(DEVELOPMENT_FILE) {
         path if path.symlink_metadata().is_ok() => (path, false),
         _ => make_development_secret(folder)?,
     };
-    check_mode(&path)?;
+    open(&path)?;
     Ok((path, made))
 }
 
@@ -85,7 +106,7 @@ fn make(path: &Path) -> Result<bool, SecretError> {
     let unwritable = |source| SecretError::Unwritable { path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
-        fs::create_dir_all(folder).map_err(unwritable)?;
+        create_private_folder(folder).map_err(unwritable)?;
         if folder.ends_with(".waxseal") {
             // So that no `git add .` takes the secret along, wherever the app lives.
             let _ = File::create_new(folder.join(".gitignore")).and_then(|mut file| file.write_all(b"*\n"));
@@ -105,6 +126,14 @@ fn make(path: &Path) -> Result<bool, SecretError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(unwritable(error)),
     }
+}
+
+fn create_private_folder(path: &Path) -> io::Result<()> {
+    let mut folder = fs::DirBuilder::new();
+    folder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    folder.create(path)
 }
 
 fn create_private(path: &Path) -> io::Result<File> {
@@ -196,19 +225,48 @@ fn keep_owner(_: &Path, _: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A file that an operator named may belong to anyone: containers get theirs from another user, readable for all.
 #[cfg(unix)]
-fn check_mode(path: &Path) -> Result<(), SecretError> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata =
-        fs::metadata(path).map_err(|source| SecretError::Unreadable { path: path.to_owned(), source })?;
-    match metadata.permissions().mode() & 0o077 {
+fn check_writable(path: &Path, metadata: &fs::Metadata) -> Result<(), SecretError> {
+    use std::os::unix::fs::MetadataExt;
+    // In a folder such as `/tmp`, the sticky bit keeps others from replacing what is there.
+    let sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
+    let others = (metadata.is_file() || metadata.is_dir()) && metadata.mode() & 0o002 != 0;
+    if others && !sticky { Err(SecretError::Writable(path.to_owned())) } else { Ok(()) }
+}
+
+/// A file that we made ourselves is ours, and so is the way to it: whoever put another one there knows the key.
+#[cfg(unix)]
+fn check_own(path: &Path, metadata: &fs::Metadata) -> Result<(), SecretError> {
+    use std::os::unix::fs::MetadataExt;
+    let us = rustix::process::geteuid().as_raw();
+    let check = |path: &Path, metadata: &fs::Metadata| match metadata.uid() {
         0 => Ok(()),
-        _ => Err(SecretError::Exposed(path.to_owned())),
+        owner if owner == us => Ok(()),
+        owner => Err(SecretError::Foreign { path: path.to_owned(), owner }),
+    };
+    if metadata.mode() & 0o077 != 0 {
+        return Err(SecretError::Exposed(path.to_owned()));
     }
+    check(path, metadata)?;
+    let folder = path.parent().expect("it ends with a folder and a file");
+    for step in [path, folder] {
+        let unreadable = |source| SecretError::Unreadable { path: step.to_owned(), source };
+        check(step, &step.symlink_metadata().map_err(unreadable)?)?;
+    }
+    let unreadable = |source| SecretError::Unreadable { path: folder.to_owned(), source };
+    let metadata = folder.metadata().map_err(unreadable)?;
+    check(folder, &metadata)?;
+    check_writable(folder, &metadata)
 }
 
 #[cfg(not(unix))]
-fn check_mode(_: &Path) -> Result<(), SecretError> {
+fn check_writable(_: &Path, _: &fs::Metadata) -> Result<(), SecretError> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_own(_: &Path, _: &fs::Metadata) -> Result<(), SecretError> {
     Ok(())
 }
 
@@ -276,6 +334,80 @@ mod tests {
         for mode in [0o640, 0o604, 0o602, 0o610] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             assert!(matches!(find_or_make(folder.path()), Err(SecretError::Exposed(_))), "{mode:o}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_another_user_is_refused_however_it_got_there() {
+        use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
+        if !rustix::process::geteuid().is_root() {
+            return; // Nobody else can give files away.
+        }
+        let other = Some(12_345);
+        type Change = fn(&Path, Option<u32>);
+        let changes: [(&str, Change); 5] = [
+            ("the file", |folder, other| chown(folder.join("secret"), other, None).unwrap()),
+            ("its folder", |folder, other| chown(folder, other, None).unwrap()),
+            ("a link to a file of ours", |folder, other| {
+                fs::rename(folder.join("secret"), folder.join("real")).unwrap();
+                symlink("real", folder.join("secret")).unwrap();
+                lchown(folder.join("secret"), other, None).unwrap();
+            }),
+            ("what a link of ours leads to", |folder, other| {
+                fs::rename(folder.join("secret"), folder.join("real")).unwrap();
+                symlink("real", folder.join("secret")).unwrap();
+                chown(folder.join("real"), other, None).unwrap();
+            }),
+            ("a link to a folder", |folder, other| {
+                let real = folder.with_file_name("real");
+                fs::rename(folder, &real).unwrap();
+                symlink(&real, folder).unwrap();
+                lchown(folder, other, None).unwrap();
+            }),
+        ];
+        for (case, change) in changes {
+            let folder = tempfile::tempdir().unwrap();
+            let (path, _) = find_or_make(folder.path()).unwrap();
+            change(&folder.path().join(".waxseal"), other);
+            for error in [find_or_make(folder.path()).map(drop), read(&path).map(drop)] {
+                let error = error.expect_err(case);
+                assert!(matches!(error, SecretError::Foreign { owner: 12_345, .. }), "{case}: {error}");
+            }
+        }
+        // A file that an operator names may come from another user.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "key").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+        chown(&path, other, None).unwrap();
+        assert!(read(&path).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_everybody_can_change_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (path, _) = find_or_make(folder.path()).unwrap();
+        let own = path.parent().unwrap();
+        assert_eq!(fs::metadata(own).unwrap().permissions().mode() & 0o777, 0o700);
+        for (folder_mode, refused) in
+            [(0o755, false), (0o775, false), (0o1777, false), (0o777, true), (0o757, true)]
+        {
+            mode(own, folder_mode);
+            let found = find_or_make(folder.path());
+            assert_eq!(matches!(found, Err(SecretError::Writable(_))), refused, "{folder_mode:o}");
+            assert_eq!(found.is_err(), refused, "{folder_mode:o}");
+        }
+        let path = folder.path().join("secret");
+        fs::write(&path, "key").unwrap();
+        for (file_mode, refused) in
+            [(0o400, false), (0o440, false), (0o444, false), (0o660, false), (0o666, true)]
+        {
+            mode(&path, file_mode);
+            assert_eq!(matches!(read(&path), Err(SecretError::Writable(_))), refused, "{file_mode:o}");
         }
     }
 

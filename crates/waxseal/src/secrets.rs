@@ -345,6 +345,48 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_generated_key_with_anything_around_it_is_refused_wherever_it_stands() {
+        let other = SecretKey::from_bytes([8; 32]).to_text();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        for (case, text) in [
+            ("double quotes", format!("\"{GENERATED}\"")),
+            ("single quotes", format!("'{GENERATED}'")),
+            ("backticks", format!("`{GENERATED}`")),
+            ("a space before", format!(" {GENERATED}")),
+            ("a space behind", format!("{GENERATED} ")),
+            ("a carriage return", format!("{GENERATED}\r")),
+            ("the variable's name", format!("SECRET_KEY={GENERATED}")),
+            ("two keys", format!("{GENERATED},{}", *other)),
+            ("a JSON list", format!("[\"{GENERATED}\"]")),
+            ("upper case", GENERATED.to_uppercase()),
+            ("no prefix", GENERATED["waxseal1_".len()..].to_owned()),
+            ("cut short", GENERATED[..40].to_owned()),
+            ("a wrong checksum", GENERATED.replace("kv1U6", "kv1U7")),
+            ("quoted and cut short", format!("\"{}", &GENERATED[..40])),
+        ] {
+            let fallbacks = serde_json::to_string(&[&text]).unwrap();
+            std::fs::write(&path, format!("{}\n{text}\n", *other)).unwrap();
+            let file = path.to_str().unwrap();
+            for (place, variables) in [
+                ("SECRET_KEY", &[("SECRET_KEY", &*text)][..]),
+                ("SECRET_KEY_FALLBACKS", &[("SECRET_KEY", &*other), ("SECRET_KEY_FALLBACKS", &*fallbacks)]),
+                ("SECRET_KEY_FILE", &[("SECRET_KEY_FILE", file)]),
+            ] {
+                for development in [false, true] {
+                    let error = find(development, folder.path(), variables).expect_err(case);
+                    let line = crate::causes::one_line(crate::causes::texts(&error));
+                    assert!(line.contains("secret key text"), "{case}, {place}: {line}");
+                    assert!(!line.contains("BwcHBwcH"), "{case}, {place}: {line}");
+                }
+            }
+            assert!(crate::KeyFile::new(&path).list().is_err(), "{case}");
+            let error = crate::KeyFile::new(&path).with_app("demo").list().expect_err(case);
+            assert!(error.one_line().contains("secret key text"), "{case}: {error}");
+        }
+    }
+
     const NAMES: [&str; 3] = ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "SECRET_KEY_FILE"];
 
     #[test]

@@ -153,25 +153,26 @@ impl Shared {
 
     /// The answer as the hooks that run after a handler leave it.
     async fn after(&self, response: Response, request: &Request) -> Response {
-        self.by_hook(self.hooks.after(request, response), request).await
-    }
-
-    /// What a hook answers, or the page for the error that it ended in.
-    async fn by_hook(&self, hook: impl Future<Output = Result<Response>>, request: &Request) -> Response {
-        let answer = guard(self.limits.request_time, hook).await;
-        match answer.unwrap_or_else(|failure| Err(failure.into())) {
+        match self.guarded(self.hooks.after(request, response)).await {
             Ok(response) => response,
-            Err(error) => {
-                log(&error, request);
-                self.error_page(&error, request).await
-            }
+            Err(error) => Box::pin(self.answer_to(error, request)).await,
         }
     }
 
-    /// The page that says that the session could not be committed.
+    /// What a hook answers, within the time for a request.
+    async fn guarded(&self, hook: impl Future<Output = Result<Response>>) -> Result<Response> {
+        let answer = guard(self.limits.request_time, hook).await;
+        answer.unwrap_or_else(|failure| Err(failure.into()))
+    }
+
+    /// The answer that says that the session could not be committed.
     async fn unfinished(&self, error: Error, request: &Request, session: &SessionHandle) -> Response {
-        log(&error, request);
-        let mut response = self.error_page(&error, request).await;
+        // The app's handler may fail because the session is closed: the visitor is told what failed first.
+        let first = self.has_handler(error.status_code()).then(|| error.without_source());
+        let mut response = match self.handled(error, request).await {
+            Ok(response) => response,
+            Err(error) => self.error_page(first.as_ref().unwrap_or(&error), request).await,
+        };
         // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
         let _ = self.sessions.finish(session, &mut response).await;
         response
@@ -195,14 +196,27 @@ impl Shared {
         Ok(found)
     }
 
-    /// What answers instead of a handler that failed: the app's handler for this status, or a page.
+    /// The answer to any error, wherever it was born: of the app's handler for this status, or a page. What that handler
+    /// itself fails with has a page in any case, so no error is handled twice.
     async fn answer_to(&self, error: Error, request: &Request) -> Response {
-        log(&error, request);
-        let status = error.status_code();
-        match self.hooks.handles(status) && !self.shows_source(status) {
-            true => self.by_hook(self.hooks.on_error(request, error), request).await,
-            false => self.error_page(&error, request).await,
+        match self.handled(error, request).await {
+            Ok(response) => response,
+            Err(error) => self.error_page(&error, request).await,
         }
+    }
+
+    /// What the app's handler for this error answers; the error itself if there is none, or what the handler fails with.
+    async fn handled(&self, error: Error, request: &Request) -> Result<Response> {
+        log(&error, request);
+        if !self.has_handler(error.status_code()) {
+            return Err(error);
+        }
+        let answer = self.guarded(self.hooks.on_error(request, error)).await;
+        answer.inspect_err(|failed| log(failed, request))
+    }
+
+    fn has_handler(&self, status: StatusCode) -> bool {
+        self.hooks.handles(status) && !self.shows_source(status)
     }
 
     /// Whether an error's page is for the developer.

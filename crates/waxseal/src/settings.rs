@@ -262,13 +262,25 @@ impl Settings {
             .build()
     }
 
-    pub(crate) fn lifetimes(&self) -> Result<Lifetimes, waxseal_store::Error> {
-        Lifetimes::new()
-            .idle(Duration::from_secs(self.session_lifetime))?
+    /// How long sessions live.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Lifetimes`].
+    pub fn lifetimes(&self) -> Result<Lifetimes, waxseal_store::Error> {
+        let mut lifetimes = Lifetimes::new()
             .absolute(Duration::from_secs(self.session_absolute_lifetime))?
-            .permanent_idle(Duration::from_secs(self.permanent_session_lifetime))?
-            .permanent_absolute(Duration::from_secs(self.permanent_session_absolute_lifetime))
-            .map(|lifetimes| lifetimes.refresh_each_request(self.session_refresh_each_request))
+            .permanent_absolute(Duration::from_secs(self.permanent_session_absolute_lifetime))?
+            .refresh_each_request(self.session_refresh_each_request);
+        // An idle lifetime that nobody chose gives way to a shorter absolute one.
+        let default = Self::default();
+        if self.session_lifetime != default.session_lifetime {
+            lifetimes = lifetimes.idle(Duration::from_secs(self.session_lifetime))?;
+        }
+        if self.permanent_session_lifetime != default.permanent_session_lifetime {
+            lifetimes = lifetimes.permanent_idle(Duration::from_secs(self.permanent_session_lifetime))?;
+        }
+        Ok(lifetimes)
     }
 
     /// Sets what is to be set of sessions, whatever state they are in.
@@ -337,6 +349,24 @@ mod tests {
     fn the_defaults_in_code_are_those_of_the_flags() {
         let flags = Settings::try_parse_from(["app"]).expect("no variable of ours is set while testing");
         assert_eq!(format!("{flags:?}"), format!("{:?}", Settings::default()));
+    }
+
+    #[test]
+    fn an_idle_lifetime_beyond_the_absolute_one_does_not_start() {
+        for (flags, starts) in [
+            (&["--session-lifetime=86400"][..], false),
+            (&["--session-lifetime=86400", "--session-absolute-lifetime=86400"], true),
+            (&["--session-absolute-lifetime=600"], true),
+            (&["--session-absolute-lifetime=600", "--session-lifetime=601"], false),
+            (&["--permanent-session-lifetime=31536000"], false),
+            (&["--permanent-session-absolute-lifetime=600"], true),
+            (&["--session-lifetime=0"], false),
+            (&["--session-lifetime=4294967295"], false),
+            (&["--session-lifetime=18446744073709551615"], false),
+        ] {
+            let settings = Settings::try_parse_from([&["app"], flags].concat()).unwrap();
+            assert_eq!(settings.lifetimes().is_ok(), starts, "{flags:?}");
+        }
     }
 
     #[test]

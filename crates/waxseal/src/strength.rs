@@ -97,6 +97,12 @@ pub(crate) fn judge(text: &str) -> Verdict {
         (text.len() < SHORT_BYTES, "is shorter than 16 bytes"),
         (distinct < FEW_DISTINCT_BYTES, "has fewer than 5 distinct bytes"),
         (digits && text.len() < MANY_DIGITS, "is all digits, and fewer than 20"),
+        (text.trim() != text, "begins or ends with white space, which counts"),
+        (
+            text.len() > 1
+                && ['"', '\'', '`'].into_iter().any(|mark| text.starts_with(mark) && text.ends_with(mark)),
+            "is in quotes, which count",
+        ),
     ];
     let warnings = warnings.into_iter().filter_map(|(wrong, why)| wrong.then_some(why)).collect();
     Verdict { refusal, warnings }
@@ -123,6 +129,10 @@ mod tests {
             ("31415926535897932", false, 1),
             ("31415926535897932384", false, 0),
             ("correct horse battery staple", false, 0),
+            ("correct horse battery staple\n", false, 1),
+            ("\"correct horse battery staple\"", false, 1),
+            ("'correct horse battery staple'", false, 1),
+            ("battery staple's correct horse", false, 0),
         ] {
             let verdict = judge(text);
             assert_eq!((verdict.refusal.is_some(), verdict.warnings.len()), (refused, warnings), "{text}");

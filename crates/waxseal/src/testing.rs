@@ -28,10 +28,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod jar;
 mod part;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -40,9 +40,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_http::{Body, Clock};
+use waxseal_http::{Body, Clock, Scheme};
 use waxseal_store::Session;
 
+use self::jar::{Jar, Target};
 use crate::places::Place;
 use crate::{App, AppService, Settings, StartError};
 
@@ -51,7 +52,10 @@ pub use part::Part;
 /// Redirects that are followed before it is a circle.
 const MAX_REDIRECTS: usize = 20;
 
-/// A browser for tests: it keeps cookies between requests, and needs no socket.
+/// A browser for tests: it keeps cookies between requests as browsers do (RFC 6265bis: domain, path, Secure, end, name
+/// prefixes), and needs no socket.
+///
+/// Its requests go to `localhost`, or the host [given](Self::at_host), over TLS if the session cookie is Secure.
 ///
 /// The app runs as in production, under a key made for this client and with a clock that stands still until
 /// [`advance`](Self::advance) moves it.
@@ -85,7 +89,8 @@ const MAX_REDIRECTS: usize = 20;
 pub struct Client {
     service: AppService,
     now: Arc<Mutex<SystemTime>>,
-    cookies: Mutex<BTreeMap<String, String>>,
+    cookies: Mutex<Jar>,
+    host: String,
     follows: bool,
 }
 
@@ -119,14 +124,46 @@ impl Client {
         let time = now.clone();
         let clock = Clock::from_fn(move || *time.lock().unwrap_or_else(PoisonError::into_inner));
         let service = app.service_at(settings, &Keyring::new(key), clock, Place::open_here(settings)?)?;
-        Ok(Self { service, now, cookies: Mutex::default(), follows: false })
+        let host = "localhost".to_owned();
+        Ok(Self { service, now, cookies: Mutex::default(), host, follows: false })
     }
 
     /// Another browser: of the same running app and the same clock, without cookies.
     #[must_use]
     pub fn another(&self) -> Self {
-        let (service, now) = (self.service.clone(), self.now.clone());
-        Self { service, now, cookies: Mutex::default(), follows: self.follows }
+        let (service, now, host) = (self.service.clone(), self.now.clone(), self.host.clone());
+        Self { service, now, cookies: Mutex::default(), host, follows: self.follows }
+    }
+
+    /// From now on requests go to this host, with a port or without: for cookies with a Domain.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::testing::Client;
+    /// use waxseal::{App, Request, Response, Result, Settings, redirect};
+    ///
+    /// async fn enter(request: Request) -> Result<Response> {
+    ///     request.session().await?.insert("name", "Merlin")?;
+    ///     Ok(redirect("/"))
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let settings = Settings {
+    ///     session_cookie_name: Some("shop".to_owned()),
+    ///     session_cookie_domain: Some("example.org".to_owned()),
+    ///     ..Settings::default()
+    /// };
+    /// let client = Client::with_settings(App::new("demo").post("/enter", enter), &settings)?.at_host("www.example.org");
+    /// client.post_form("/enter", &[]).await;
+    /// assert!(client.at_host("example.org").cookie("shop").is_some());
+    /// # Ok::<(), waxseal::StartError>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn at_host(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
+        self
     }
 
     /// From now on redirects within the app are followed: an answer is that of the last page, whose path
@@ -230,17 +267,16 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// If `path` is no path.
+    /// If `path` is no path, or the host none.
     pub fn request(&self, method: Method, path: &str, body: Body) -> http::Request<Body> {
         let mut request = http::Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = path.parse().expect("a request's path starts with / and is ASCII");
-        request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
-        let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
-        let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        if !pairs.is_empty() {
-            let header =
-                HeaderValue::try_from(pairs.join("; ")).expect("cookies came out of a header or a test");
+        let host = HeaderValue::try_from(&self.host).expect("a host is ASCII");
+        let cookies = self.jar().header(self.target(&host, request.uri().path()));
+        request.headers_mut().insert(HOST, host);
+        if let Some(cookies) = cookies {
+            let header = HeaderValue::try_from(cookies).expect("cookies came out of a header or a test");
             request.headers_mut().insert(COOKIE, header);
         }
         request
@@ -277,9 +313,10 @@ impl Client {
 
     async fn send_once(&self, request: http::Request<Body>) -> Answer {
         let head_only = *request.method() == Method::HEAD;
-        let path = request.uri().to_string();
+        let uri = request.uri().clone();
+        let host = request.headers().get(HOST).cloned().unwrap_or(HeaderValue::from_static(""));
         let (parts, body) = self.service.answer(request).await.into_parts();
-        self.keep_all(&parts.headers);
+        self.keep_all(&parts.headers, self.target(&host, uri.path()));
         // No server sends one after HEAD.
         let body = if head_only { Body::empty() } else { body };
         let body = body.collect(usize::MAX, Duration::from_secs(60)).await;
@@ -287,7 +324,7 @@ impl Client {
             status: parts.status,
             headers: parts.headers,
             body: body.expect("the answer's body is whole"),
-            path,
+            path: uri.to_string(),
         }
     }
 
@@ -316,13 +353,13 @@ impl Client {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn with_session<T>(&self, change: impl FnOnce(&Session) -> T) -> T {
-        let request = self.request(Method::POST, "/", Body::empty());
         let sessions = self.service.sessions();
+        let request = self.request(Method::POST, sessions.cookie().path(), Body::empty());
         let handle = sessions.handle(request.method(), request.headers());
         let changed = change(&handle.load().await.expect("the session can be loaded"));
         let mut response = http::Response::new(());
         sessions.finish(&handle, &mut response).await.expect("the session can be sealed");
-        self.keep_all(response.headers());
+        self.keep_all(response.headers(), self.target(&request.headers()[HOST], request.uri().path()));
         changed
     }
 
@@ -332,8 +369,9 @@ impl Client {
     ///
     /// If it cannot be loaded.
     pub async fn session(&self) -> Session {
-        let request = self.request(Method::GET, "/", Body::empty());
-        let handle = self.service.sessions().handle(request.method(), request.headers());
+        let sessions = self.service.sessions();
+        let request = self.request(Method::GET, sessions.cookie().path(), Body::empty());
+        let handle = sessions.handle(request.method(), request.headers());
         handle.load().await.expect("the session can be loaded")
     }
 
@@ -358,33 +396,44 @@ impl Client {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner) += time;
     }
 
-    /// The value of a cookie, if one is kept.
+    /// The value of a cookie, if one is kept, whatever host and path it is for.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<String> {
-        self.cookies.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.jar().value(name, self.now())
     }
 
-    /// Plants a cookie.
+    /// Plants a cookie, for this host and every path, in place of all of its name.
     pub fn set_cookie(&self, name: &str, value: &str) {
-        self.cookies.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), value.to_owned());
+        let host = HeaderValue::try_from(&self.host).expect("a host is ASCII");
+        self.jar().plant(name, value, self.target(&host, "/"));
     }
 
-    fn keep_all(&self, headers: &HeaderMap) {
+    fn keep_all(&self, headers: &HeaderMap, target: Target<'_>) {
         for header in headers.get_all(SET_COOKIE) {
-            self.keep(header.to_str().expect("an app's cookies are ASCII"));
+            self.jar().keep(header.as_bytes(), target);
         }
     }
 
-    /// As much of a browser as a test needs: every cookie is for this app, and one with Max-Age=0 is forgotten.
-    fn keep(&self, set_cookie: &str) {
-        let (pair, attributes) = set_cookie.split_once(';').unwrap_or((set_cookie, ""));
-        let (name, value) = pair.split_once('=').expect("Set-Cookie names its cookie");
-        let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
-        if attributes.split(';').any(|attribute| attribute.trim() == "Max-Age=0") {
-            cookies.remove(name);
-        } else {
-            cookies.insert(name.to_owned(), value.to_owned());
-        }
+    fn jar(&self) -> MutexGuard<'_, Jar> {
+        self.cookies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> SystemTime {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a request to this host and path goes, now.
+    fn target<'a>(&self, host: &'a HeaderValue, path: &'a str) -> Target<'a> {
+        let host = host.to_str().unwrap_or_default();
+        // A port is no part of it, and the colons of an IPv6 address are.
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => {
+                name
+            }
+            _ => host,
+        };
+        let secure = self.service.sessions().scheme() == Scheme::Https;
+        Target { host: name, path, secure, now: self.now() }
     }
 }
 

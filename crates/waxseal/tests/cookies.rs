@@ -8,7 +8,8 @@ use waxseal::{SameSiteSetting, Settings};
 use support::{app, development, header, known};
 
 async fn set_cookie(settings: &Settings) -> String {
-    let client = Client::with_settings(app(), settings).unwrap();
+    let host = settings.session_cookie_domain.as_deref().unwrap_or("localhost");
+    let client = Client::with_settings(app(), settings).unwrap().at_host(host);
     let answer = client.post_form("/name", &[("name", "Merlin")]).await;
     let cookie = header(&answer, "set-cookie").unwrap().to_owned();
     let (name, rest) = cookie.split_once('=').unwrap();
@@ -131,5 +132,13 @@ async fn activity_is_noted_now_and_then_or_with_each_request() {
             assert_eq!(header(&client.get("/name").await, "set-cookie").is_some(), every_time);
             assert_eq!(header(&client.get("/").await, "set-cookie"), None, "no session is looked at");
         }
+        client.with_session(|session| session.set_permanent(true)).await.unwrap();
+        client.advance(std::time::Duration::from_secs(1));
+        assert_eq!(
+            header(&client.get("/name").await, "set-cookie").is_some(),
+            every_time,
+            "a permanent one, too"
+        );
+        assert_eq!(header(&client.get("/").await, "set-cookie"), None, "no session is looked at");
     }
 }

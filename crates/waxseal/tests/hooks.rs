@@ -7,7 +7,11 @@ use std::sync::{Arc, Mutex};
 use http::HeaderValue;
 use support::{client_of, header, log, traces};
 use waxseal::testing::Client;
-use waxseal::{App, Error, Method, Request, Response, Result, Settings, StatusCode, abort, redirect, typed};
+use waxseal::{
+    App, Error, MemoryStore, Method, Request, Response, Result, SessionState, Settings, StatusCode, abort,
+    redirect, typed,
+};
+use waxseal_store::testing::FaultyStore;
 
 fn text(text: impl Into<waxseal::Body>) -> Response {
     typed("text/plain", text)
@@ -183,6 +187,151 @@ async fn a_handler_answers_errors_of_its_status() {
     assert!(client.get("/abort/410").await.text().contains("501 Not Implemented"), "one that fails itself");
     let answer = client.send(client.request(Method::PUT, "/", waxseal::Body::empty())).await;
     assert_eq!((answer.status().as_u16(), header(&answer, "allow")), (405, Some("GET, HEAD, OPTIONS")));
+}
+
+/// An app that answers each error by itself, with a route or a hook for each place where one can be born.
+fn with_errors_from_everywhere(store: &FaultyStore<MemoryStore>) -> App {
+    async fn before(request: Request) -> Result<Option<Response>> {
+        if request.path() == "/before" { abort(403) } else { Ok(None) }
+    }
+    async fn after(request: Request, response: Response) -> Result<Response> {
+        match request.path() {
+            "/after" | "/after-all" => abort(403),
+            "/after-panic" => panic!("out of ink"),
+            "/after-stuck" => std::future::pending().await,
+            _ => Ok(response),
+        }
+    }
+    async fn write(request: Request) -> Result<Response> {
+        request.session().await?.insert("name", "Merlin")?;
+        Ok(text("written"))
+    }
+    let away = store.clone();
+    let app = App::new("demo")
+        .templates(waxseal::folder!("$CARGO_MANIFEST_DIR/tests/templates"))
+        .static_folder("/static", waxseal::folder!("$CARGO_MANIFEST_DIR/tests/static"))
+        .session_store(store.clone())
+        .limits(waxseal::Limits::default().body(10))
+        .csrf_tokens()
+        .before_request(before)
+        .after_request(after)
+        .get("/panic", async |_| panic!("out of ink"))
+        .get("/stuck", async |_| std::future::pending().await)
+        .get("/template", async |request: Request| request.render("none.html", waxseal::context! {}).await)
+        .get("/lost", move |request: Request| {
+            let away = away.clone();
+            async move {
+                let answer = write(request).await;
+                away.set_away(true);
+                answer
+            }
+        })
+        .post("/form", index)
+        .post("/open", write)
+        .route(
+            waxseal::Route::new(Method::POST, "/body", async |request: Request| {
+                request.body().await?;
+                Ok(text("small"))
+            })
+            .allow_cross_site(),
+        )
+        .get("/{name}", index);
+    [400, 403, 404, 405, 413, 500, 503].into_iter().fold(app, |app, status| {
+        app.error_handler(status, async |_, error: Error| {
+            Ok(text(format!("the app's own {}", error.status_code().as_u16())))
+        })
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_is_the_apps_wherever_it_was_born() {
+    log::start();
+    for session_state in [SessionState::Store, SessionState::Mirrored, SessionState::Cookie] {
+        let store = FaultyStore::new(MemoryStore::new());
+        let settings = Settings { session_state, ..Settings::default() };
+        let client = Client::with_settings(with_errors_from_everywhere(&store), &settings).unwrap();
+        let request = |method: Method, path: &str| client.request(method, path, waxseal::Body::empty());
+        let mut cross_site = request(Method::POST, "/open");
+        cross_site.headers_mut().insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
+        let mut bad_host = request(Method::GET, "/a");
+        bad_host.headers_mut().append("host", HeaderValue::from_static("other.example"));
+        for (case, request, status) in [
+            ("before a handler", request(Method::GET, "/before"), 403),
+            ("after a handler", request(Method::GET, "/after"), 403),
+            ("a panic after a handler", request(Method::GET, "/after-panic"), 500),
+            ("no time after a handler", request(Method::GET, "/after-stuck"), 503),
+            ("after an error", request(Method::DELETE, "/after-all"), 403),
+            ("a panic", request(Method::GET, "/panic"), 500),
+            ("no time", request(Method::GET, "/stuck"), 503),
+            ("a template", request(Method::GET, "/template"), 500),
+            ("no form token", request(Method::POST, "/form"), 403),
+            ("another site", cross_site, 403),
+            ("a bad host", bad_host, 400),
+            ("a bad path", request(Method::GET, "/%zz"), 400),
+            ("no route", request(Method::GET, "/no/where"), 404),
+            ("no method", request(Method::DELETE, "/panic"), 405),
+            ("no file", request(Method::GET, "/static/none.css"), 404),
+            ("a large body", client.request(Method::POST, "/body", "more than ten bytes".into()), 413),
+            ("a session that cannot be saved", request(Method::GET, "/lost"), 503),
+        ] {
+            if case.contains("saved") && session_state == SessionState::Cookie {
+                continue; // It is saved in the answer itself.
+            }
+            let answer = client.send(request).await;
+            let said = format!("the app's own {status}");
+            assert_eq!(
+                (answer.status().as_u16(), answer.text()),
+                (status, said),
+                "{case}, {session_state:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_saved_is_said_also_if_the_handler_wants_to_write() {
+    for state in [SessionState::Store, SessionState::Mirrored] {
+        log::start();
+        let store = FaultyStore::new(MemoryStore::new());
+        let away = store.clone();
+        let app = App::new("demo")
+            .session_store(store)
+            .error_handler(503, async |request: Request, _| {
+                request.flash("error", "Try again.").await?;
+                Ok(redirect("/"))
+            })
+            .get("/lost", move |request: Request| {
+                let away = away.clone();
+                async move {
+                    request.session().await?.insert("name", "Merlin")?;
+                    away.set_away(true);
+                    Ok(text("written"))
+                }
+            });
+        let settings = Settings { session_state: state, ..Settings::default() };
+        let answer = Client::with_settings(app, &settings).unwrap().get("/lost").await;
+        assert_eq!(answer.status(), 503, "{state:?}: {}", answer.text());
+        assert!(header(&answer, "retry-after").is_some(), "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn errors_of_error_handlers_and_hooks_go_in_no_circle() {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let (noted, hooked) = (calls.clone(), calls.clone());
+    let app = App::new("demo")
+        .after_request(move |_, _| {
+            hooked.lock().unwrap().push("hook");
+            async { abort(403) }
+        })
+        .error_handler(403, move |_, _| {
+            noted.lock().unwrap().push("handler");
+            async { abort(403) }
+        })
+        .get("/", index);
+    let answer = client_of(app).get("/").await;
+    assert!(answer.status() == 403 && answer.text().contains("403 Forbidden"), "{}", answer.text());
+    assert_eq!(*calls.lock().unwrap(), ["hook", "handler"]);
 }
 
 #[tokio::test]

@@ -125,6 +125,28 @@ fn a_cookie_is_shown_with_its_key_times_and_contents() {
 }
 
 #[test]
+fn integers_of_128_bits_are_shown_as_numbers() {
+    let folder = Folder::with_keys(&[1]);
+    let sessions = Sessions::cookie(&Keyring::new(secret(1)), "__Host-session", "demo").unwrap();
+    let session = sessions.create();
+    session.insert("most", u128::MAX).unwrap();
+    session.insert("least", vec![i128::MIN, 7]).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let outcome = runtime.block_on(sessions.commit(&session, SystemTime::now())).unwrap();
+    let Outcome::Set { token, .. } = outcome else { panic!("{outcome:?}") };
+    for arguments in [&["inspect", "--app=demo"][..], &["inspect", "--app=demo", "--json"]] {
+        let done = folder.run(arguments, &token);
+        let shown: String = done.out.split_whitespace().collect();
+        assert!(
+            shown.contains(&format!("\"most\":{},\"least\":[{},7]", u128::MAX, i128::MIN)),
+            "{} {}",
+            done.out,
+            done.err
+        );
+    }
+}
+
+#[test]
 fn a_cookie_that_does_not_open_says_at_which_step_and_why() {
     let folder = Folder::with_keys(&[1]);
     let good = cookie(1, "__Host-session", Duration::ZERO, false);

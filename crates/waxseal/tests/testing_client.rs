@@ -65,3 +65,110 @@ async fn a_session_can_be_arranged_and_looked_at() {
     client.with_session(waxseal::Session::destroy).await.unwrap();
     assert_eq!(client.get("/").await.text(), "1");
 }
+
+/// What a page says of its cookies, and what its request brought.
+fn cookie_app() -> App {
+    async fn said(request: Request) -> Result<Response> {
+        let mut response = typed(
+            "text/plain",
+            request.headers().get(http::header::COOKIE).map_or(Vec::new(), |it| it.as_bytes().to_vec()),
+        );
+        for set_cookie in request.query::<Vec<(String, String)>>()?.into_iter().map(|(_, text)| text) {
+            let set_cookie = http::HeaderValue::from_bytes(set_cookie.as_bytes()).unwrap();
+            response.headers_mut().append(http::header::SET_COOKIE, set_cookie);
+        }
+        Ok(response)
+    }
+    App::new("demo").get("/", said).get("/admin", said).get("/admin/{page}", said)
+}
+
+async fn say(client: &Client, path: &str, set_cookie: &str) {
+    let escaped: String = set_cookie.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    assert_eq!(client.get(&format!("{path}?say={escaped}")).await.status(), 200, "{set_cookie}");
+}
+
+#[tokio::test]
+async fn cookies_go_where_a_browser_sends_them() {
+    let client = client_of(cookie_app());
+    say(&client, "/", "admin=1; Path=/admin").await;
+    say(&client, "/", "evil=1; Domain=evil.example").await;
+    say(&client, "/", "soon=1; Max-Age=10").await;
+    say(&client, "/", "date=1; Expires=Thu, 01 Jan 2099 00:00:00 GMT").await;
+    say(&client, "/", "theme").await;
+    say(&client, "/", "name=ü").await;
+    say(&client, "/admin/x", "here=1").await;
+    assert_eq!(client.get("/").await.text(), "soon=1; date=1; theme; name=ü");
+    assert_eq!(client.get("/admin/y").await.text(), "admin=1; here=1; soon=1; date=1; theme; name=ü");
+    assert_eq!((client.cookie("admin").as_deref(), client.cookie("evil")), (Some("1"), None));
+    client.advance(Duration::from_secs(10));
+    assert_eq!(client.get("/").await.text(), "date=1; theme; name=ü");
+    say(&client, "/", "date=; max-age=0").await;
+    say(&client, "/", "name=; Expires=Thu, 01 Jan 1970 00:00:00 GMT").await;
+    assert_eq!(client.get("/").await.text(), "theme");
+    client.set_cookie("planted", "1");
+    assert_eq!(client.get("/admin").await.text(), "admin=1; here=1; theme; planted=1");
+    assert_eq!(client.another().get("/").await.text(), "");
+}
+
+#[tokio::test]
+async fn secure_and_its_prefixes_are_for_clients_over_tls() {
+    let secure = ["__Host-a=1; Secure; Path=/", "__Secure-a=1; Secure; Path=/", "a=1; Secure; Path=/"];
+    let over_tls = client_of(cookie_app());
+    let plain = Client::with_settings(cookie_app(), &support::development()).unwrap();
+    for set_cookie in secure {
+        say(&over_tls, "/", set_cookie).await;
+        say(&plain, "/", set_cookie).await;
+        say(&over_tls, "/", &set_cookie.replacen("a=", "b=", 1).replace("; Secure", "")).await;
+    }
+    assert_eq!(over_tls.get("/").await.text(), "__Host-a=1; __Secure-a=1; a=1; b=1");
+    assert_eq!(plain.get("/").await.text(), "");
+}
+
+#[tokio::test]
+async fn a_domain_is_shared_by_the_hosts_below_it() {
+    let client = client_of(cookie_app()).at_host("www.example.org:8080");
+    say(&client, "/", "all=1; Domain=example.org").await;
+    say(&client, "/", "one=1").await;
+    let client = client.at_host("shop.example.org");
+    assert_eq!(client.get("/").await.text(), "all=1");
+    let client = client.at_host("example.org");
+    assert_eq!(client.get("/").await.text(), "all=1");
+    let client = client.at_host("[::1]:80");
+    assert_eq!(client.get("/").await.text(), "");
+}
+
+#[tokio::test]
+async fn a_session_below_a_path_can_be_arranged() {
+    let settings = waxseal::Settings {
+        session_cookie_name: Some("id".to_owned()),
+        session_cookie_path: "/admin".to_owned(),
+        ..waxseal::Settings::default()
+    };
+    async fn visits(request: Request) -> Result<Response> {
+        Ok(typed("text/plain", format!("{:?}", request.session().await?.get::<u32>("visits")?)))
+    }
+    let app = App::new("demo").get("/", visits).get("/admin", visits);
+    let client = Client::with_settings(app, &settings).unwrap();
+    client.with_session(|session| session.insert("visits", 1)).await.unwrap();
+    assert_eq!(client.session().await.get::<u32>("visits").unwrap(), Some(1));
+    assert_eq!(client.get("/admin").await.text(), "Some(1)");
+    assert_eq!(client.get("/").await.text(), "None");
+}
+
+#[tokio::test]
+async fn a_cookie_that_flask_wrote_is_read_as_flask_reads_it() {
+    async fn read(request: Request) -> Result<Response> {
+        request.render("x.html", waxseal::context! { x => request.cookie("x") }).await
+    }
+    let app = App::new("demo")
+        .environment(|environment| {
+            environment.add_template("x.html", "{{ x }} {{ request.cookies.x }}").unwrap()
+        })
+        .get("/", read);
+    let client = client_of(app);
+    for (sent, read) in [("\"a b\"", "a b"), ("\"a\\054b\"", "a,b"), ("\"\\303\\274\"", "ü"), ("a b", "a b")]
+    {
+        client.set_cookie("x", sent);
+        assert_eq!(client.get("/").await.text(), format!("{read} {read}"), "{sent}");
+    }
+}

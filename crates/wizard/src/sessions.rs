@@ -16,11 +16,15 @@ pub(crate) async fn list(request: Request) -> Result<Response> {
 
 pub(crate) async fn end(request: Request) -> Result<Response> {
     let which: Which = request.form().await?;
-    request.end_session(&which.handle).await?;
+    if request.keeps_sessions() {
+        request.end_session(&which.handle).await?;
+    }
     Ok(redirect("/wizard/sessions"))
 }
 
 pub(crate) async fn end_others(request: Request) -> Result<Response> {
-    request.end_other_sessions().await?;
+    if request.keeps_sessions() && request.session().await?.owner().is_some() {
+        request.end_other_sessions().await?;
+    }
     Ok(redirect("/wizard/sessions"))
 }

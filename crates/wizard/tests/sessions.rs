@@ -59,6 +59,32 @@ async fn ending_all_others_keeps_this_one() {
 }
 
 #[tokio::test]
+async fn what_ends_sessions_has_a_plain_answer_for_everybody() {
+    const NONE: [(&str, &str); 1] = [("handle", "0123456789abcdef")];
+    for (state, list) in [
+        (SessionState::Cookie, false),
+        (SessionState::Cookie, true),
+        (SessionState::Store, true),
+        (SessionState::Mirrored, true),
+    ] {
+        let app = if list { wizard::app().session_store(MemoryStore::new()) } else { wizard::app() };
+        let stranger = Client::with_settings(app, &settings(state)).unwrap();
+        let known = stranger.another();
+        assert_eq!(known.post_form("/wizard/create", &MERLIN).await.status(), 303);
+        for browser in [stranger, known] {
+            for (path, fields) in
+                [("end", &NONE[..]), ("end", &[("handle", "none")]), ("end", &[]), ("end-others", &[])]
+            {
+                let answer = browser.post_form(&format!("/wizard/sessions/{path}"), fields).await;
+                let plain = answer.status() == 303 || answer.status().is_client_error();
+                assert!(plain, "{path} {fields:?}, {state:?}: {}", answer.status());
+            }
+            assert_eq!(browser.get("/wizard/sessions").await.status(), 200, "{state:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_copied_cookie_is_worth_nothing_after_signing_out() {
     for state in [SessionState::Store, SessionState::Mirrored] {
         let [first, second] = browsers(state).await;

@@ -75,7 +75,7 @@ impl<'a> Snapshot<'a> {
     fn try_open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'a>, Reason> {
         let (sessions, lifetimes) = (self.sessions, self.sessions.lifetimes);
         let opened = self.ring.sealer().open_text(token, unix_seconds(now), sessions.token_limits());
-        let opened = opened.map_err(|rejected| Reason::Seal(rejected.reason()))?;
+        let opened = opened.map_err(|rejected| self.ring.refusal(token, rejected.reason()))?;
         let position = opened.key_position();
         let Some(server) = &sessions.server else {
             let (times, needs_reseal) = (opened.times(), opened.needs_reseal());

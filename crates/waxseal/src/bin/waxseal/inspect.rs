@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use clap::{Args, Parser};
 use serde::ser::{SerializeMap, Serializer};
@@ -13,7 +13,7 @@ use waxseal::words::unix_seconds;
 use waxseal::{SecretError, Secrets, SessionState, Settings, words};
 use waxseal_crypto::Times;
 use waxseal_crypto::{KeyId, Keyring};
-use waxseal_store::{Inspection, Lifetimes, MemoryStore, Parts, Reason, Sessions};
+use waxseal_store::{Inspection, MemoryStore, Parts, Reason, Sessions};
 
 use crate::{Failure, place, print_json};
 
@@ -185,11 +185,6 @@ fn look(
     settings: &Settings,
     now: SystemTime,
 ) -> Result<Seen, Failure> {
-    let lifetimes = Lifetimes::new()
-        .idle(Duration::from_secs(settings.session_lifetime))?
-        .absolute(Duration::from_secs(settings.session_absolute_lifetime))?
-        .permanent_idle(Duration::from_secs(settings.permanent_session_lifetime))?
-        .permanent_absolute(Duration::from_secs(settings.permanent_session_absolute_lifetime))?;
     // No store is asked; one has to be there to say what a token may be.
     let (name, app, store) = (&candidate.name, &options.app, MemoryStore::new());
     let sessions = match state {
@@ -197,7 +192,7 @@ fn look(
         SessionState::Mirrored => Sessions::mirrored(keyring, name, app, store)?,
         _ => Sessions::cookie(keyring, name, app)?,
     };
-    let sessions = sessions.lifetimes(lifetimes);
+    let sessions = sessions.lifetimes(settings.lifetimes()?);
     let result = sessions.inspect(candidate.value.as_bytes(), now);
     Ok(Seen { candidate, state, result })
 }
