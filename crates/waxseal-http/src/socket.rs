@@ -11,6 +11,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+/// Bytes that the system takes of us and has not sent yet. Without such a bound it takes megabytes, and then takes nothing
+/// for as long as a slow reader needs for a third of them; with it, it takes more whenever the client has taken some.
+const UNSENT_BYTES: u32 = 16 * 1024;
+/// A client's system does not tell of every byte that is read, but makes room when much of its buffer is empty: 128 KB and
+/// more, half a minute at 5 KB/s. A proxy that buffers nothing itself waits for its own client's system. So it takes several
+/// times the limit without a sign of either to call one dead.
+const SPANS: u32 = 4;
 /// How long a client may be silent, and how long it may go on sending, after our side is shut.
 const LINGER_SILENCE: Duration = Duration::from_millis(500);
 const LINGER: Duration = Duration::from_secs(5);
@@ -38,8 +45,13 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, timer: None, end: None }
+    /// Gives up on a client that takes nothing for four times as long as `idle`.
+    pub(crate) fn new(stream: TcpStream, idle: Duration) -> Self {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = socket2::SockRef::from(&stream).set_send_buffer_size(4 * UNSENT_BYTES as usize);
+        Self { stream, patience: idle.saturating_mul(SPANS), timer: None, end: None }
     }
 
     /// Passes `progress` on, unless there has been none for too long.
