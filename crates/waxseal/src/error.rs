@@ -5,10 +5,11 @@ use std::error::Error as StdError;
 use std::panic::Location;
 use std::{fmt, iter};
 
-use http::header::RETRY_AFTER;
+use http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use waxseal_http::{
-    BadPath, BodyError, CrossSite, FormError, GuardError, HostError, JsonError, MultipartError, status_of,
+    BadPath, BodyError, CrossSite, EncodingError, FormError, GuardError, HostError, JsonError,
+    MultipartError, status_of,
 };
 
 use crate::{CsrfError, causes};
@@ -135,6 +136,9 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
             message: known.map(|_| source.to_string().into()),
             headers: match known {
                 Some(StatusCode::SERVICE_UNAVAILABLE) => vec![(RETRY_AFTER, RETRY_AFTER_SECONDS)],
+                _ if source.is::<EncodingError>() => {
+                    vec![(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]
+                }
                 _ => Vec::new(),
             },
             source: Some(source),
@@ -152,6 +156,7 @@ fn known_status(error: &(dyn StdError + Send + Sync + 'static)) -> Option<Status
         error.downcast_ref().map(status)
     }
     of(error, FormError::status)
+        .or_else(|| of(error, EncodingError::status))
         .or_else(|| of(error, JsonError::status))
         .or_else(|| of(error, MultipartError::status))
         .or_else(|| of(error, BodyError::status))
