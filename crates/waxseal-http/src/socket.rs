@@ -14,10 +14,12 @@ use tokio::time::{Instant, Sleep};
 /// Bytes that the system takes of us and has not sent yet. Without such a bound it takes megabytes, and then takes nothing
 /// for as long as a slow reader needs for a third of them; with it, it takes more whenever the client has taken some.
 const UNSENT_BYTES: u32 = 16 * 1024;
-/// A client's system does not tell of every byte that is read, but makes room when much of its buffer is empty: 128 KB and
-/// more, half a minute at 5 KB/s. A proxy that buffers nothing itself waits for its own client's system. So it takes several
-/// times the limit without a sign of either to call one dead.
-const SPANS: u32 = 4;
+/// Bytes that a client has the limit for, 4 KB/s with the default of 15 s. Its system does not tell of each byte that is
+/// read: it fills a buffer of 128 KB, or of megabytes, and takes more when that is nearly empty. A proxy that buffers
+/// nothing itself waits for its own client's. So a client has time to read all that it took since it last paused.
+const BYTES_A_LIMIT: u64 = 64 * 1024;
+/// Limits that a client has at most, whatever it took.
+const MOST_LIMITS: u64 = 16;
 /// How long a client may be silent, and how long it may go on sending, after our side is shut.
 const LINGER_SILENCE: Duration = Duration::from_millis(500);
 const LINGER: Duration = Duration::from_secs(5);
@@ -30,14 +32,18 @@ thread_local! {
     static WHOLE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A TCP stream that gives up on a client who reads nothing, and at the end hears one out who still sends.
+/// A TCP stream that gives up on a client who takes nothing, and at the end hears one out who still sends.
 ///
 /// Closing a socket with unread bytes in it resets the connection, and the reset may overtake the answer: the visitor
 /// with a large upload would see a broken connection instead of the 413.
 pub(crate) struct Socket {
     stream: TcpStream,
-    /// How long a write may make no progress.
-    patience: Duration,
+    /// How long a write may make no progress, at least.
+    limit: Duration,
+    /// Bytes taken since the last pause.
+    taken: u64,
+    /// Since when a write waits.
+    waits: Option<Instant>,
     /// Runs while a write, or at the end a read, waits.
     timer: Option<Pin<Box<Sleep>>>,
     /// When to stop listening; set once our side is shut.
@@ -45,23 +51,37 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Gives up on a client that takes nothing for four times as long as `idle`.
-    pub(crate) fn new(stream: TcpStream, idle: Duration) -> Self {
+    pub(crate) fn new(stream: TcpStream, limit: Duration) -> Self {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = socket2::SockRef::from(&stream).set_send_buffer_size(4 * UNSENT_BYTES as usize);
-        Self { stream, patience: idle.saturating_mul(SPANS), timer: None, end: None }
+        Self { stream, limit, taken: 0, waits: None, timer: None, end: None }
     }
 
     /// Passes `progress` on, unless there has been none for too long.
-    fn or_give_up<T>(&mut self, cx: &mut Context<'_>, progress: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if progress.is_ready() {
+    fn or_give_up(
+        &mut self,
+        cx: &mut Context<'_>,
+        progress: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = progress {
             self.timer = None;
-            return progress;
+            let waited = self.waits.take().map_or(Duration::ZERO, |since| since.elapsed());
+            if waited > self.limit / 16 {
+                self.taken = 0;
+            }
+            self.taken = self.taken.saturating_add(*written.as_ref().unwrap_or(&0) as u64);
+            return Poll::Ready(written);
         }
-        ready!(self.poll_waited(cx, self.patience));
+        self.waits.get_or_insert_with(Instant::now);
+        ready!(self.poll_waited(cx, self.patience()));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
+    }
+
+    fn patience(&self) -> Duration {
+        let limits = (self.taken / BYTES_A_LIMIT).clamp(1, MOST_LIMITS);
+        self.limit.saturating_mul(limits as u32)
     }
 
     fn poll_waited(&mut self, cx: &mut Context<'_>, wait: Duration) -> Poll<()> {
