@@ -14,12 +14,12 @@ use tokio::time::{Instant, Sleep};
 /// Bytes that the system takes of us and has not sent yet. Without such a bound it takes megabytes, and then takes nothing
 /// for as long as a slow reader needs for a third of them; with it, it takes more whenever the client has taken some.
 const UNSENT_BYTES: u32 = 16 * 1024;
-/// Bytes that a client has the limit for, 4 KB/s with the default of 15 s. Its system does not tell of each byte that is
+/// Bytes that a client has the limit for, 4.4 KB/s with the default of 15 s. Its system does not tell of each byte that is
 /// read: it fills a buffer of 128 KB, or of megabytes, and takes more when that is nearly empty. A proxy that buffers
-/// nothing itself waits for its own client's. So a client has time to read all that it took since it last paused.
+/// nothing itself waits for its own client's. So a client has time to read all that it took.
 const BYTES_A_LIMIT: u64 = 64 * 1024;
-/// Limits that a client has at most, whatever it took.
-const MOST_LIMITS: u64 = 16;
+/// Limits that a client has ahead at most, whatever it took.
+const MOST_LIMITS: u32 = 16;
 /// How long a client may be silent, and how long it may go on sending, after our side is shut.
 const LINGER_SILENCE: Duration = Duration::from_millis(500);
 const LINGER: Duration = Duration::from_secs(5);
@@ -40,10 +40,10 @@ pub(crate) struct Socket {
     stream: TcpStream,
     /// How long a write may make no progress, at least.
     limit: Duration,
-    /// Bytes taken since the last pause.
+    /// Bytes taken that no time was given for.
     taken: u64,
-    /// Since when a write waits.
-    waits: Option<Instant>,
+    /// When the client may have read what it took before those.
+    read_by: Option<Instant>,
     /// Runs while a write, or at the end a read, waits.
     timer: Option<Pin<Box<Sleep>>>,
     /// When to stop listening; set once our side is shut.
@@ -56,7 +56,7 @@ impl Socket {
         let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = socket2::SockRef::from(&stream).set_send_buffer_size(4 * UNSENT_BYTES as usize);
-        Self { stream, limit, taken: 0, waits: None, timer: None, end: None }
+        Self { stream, limit, taken: 0, read_by: None, timer: None, end: None }
     }
 
     /// Passes `progress` on, unless there has been none for too long.
@@ -67,21 +67,24 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(written) = progress {
             self.timer = None;
-            let waited = self.waits.take().map_or(Duration::ZERO, |since| since.elapsed());
-            if waited > self.limit / 16 {
-                self.taken = 0;
-            }
             self.taken = self.taken.saturating_add(*written.as_ref().unwrap_or(&0) as u64);
             return Poll::Ready(written);
         }
-        self.waits.get_or_insert_with(Instant::now);
-        ready!(self.poll_waited(cx, self.patience()));
+        let patience = if self.timer.is_none() { self.patience() } else { Duration::ZERO };
+        ready!(self.poll_waited(cx, patience));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
     }
 
-    fn patience(&self) -> Duration {
-        let limits = (self.taken / BYTES_A_LIMIT).clamp(1, MOST_LIMITS);
-        self.limit.saturating_mul(limits as u32)
+    /// How long to wait for the client from now on. Asked when it has to be waited for, so that others pay no clock.
+    fn patience(&mut self) -> Duration {
+        let now = Instant::now();
+        let left = self.read_by.map_or(Duration::ZERO, |end| end.saturating_duration_since(now));
+        let limits = (self.taken / BYTES_A_LIMIT).min(MOST_LIMITS.into()) as u32;
+        self.taken %= BYTES_A_LIMIT;
+        let time = left.saturating_add(self.limit.saturating_mul(limits));
+        let time = time.min(self.limit.saturating_mul(MOST_LIMITS));
+        self.read_by = now.checked_add(time);
+        time.max(self.limit)
     }
 
     fn poll_waited(&mut self, cx: &mut Context<'_>, wait: Duration) -> Poll<()> {
