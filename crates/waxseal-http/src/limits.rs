@@ -32,9 +32,9 @@ pub struct Limits {
     /// How long a request's body may stand still between two frames (408). Default 15 s.
     ///
     /// The connection is closed if the other side takes nothing of a response for so long, and has had so long for each
-    /// 64 KB that it took before: a slow reader's system takes nothing until its buffer is nearly empty. It is 16 times as
-    /// long at most. Whoever reads 4.4 KB/s or more from a buffer of up to 1 MB thus gets all, and a client that reads
-    /// nothing at all is closed after some 45 s.
+    /// 48 KB that it took before: a slow reader's system takes nothing until its buffer is nearly empty. It is 16 times as
+    /// long at most. Whoever reads 3.3 KB/s or more from a buffer of up to 750 KB thus gets all, and a client that reads
+    /// nothing at all is closed after a minute or less.
     pub body_idle: Duration,
     /// How long a request may take from its head to the head of its answer; then 503. Default 60 s.
     pub request_time: Duration,

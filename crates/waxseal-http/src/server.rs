@@ -261,9 +261,10 @@ where
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    let serving = Arc::new(serving);
     service_fn(move |request: Request<Incoming>| {
         let answer = (request.headers().len() <= most).then(|| service.call(request));
-        let serving = serving.clone();
+        let serving = Arc::clone(&serving);
         async move {
             let refused = answer.is_none();
             let mut response = match answer {

@@ -14,10 +14,10 @@ use tokio::time::{Instant, Sleep};
 /// Bytes that the system takes of us and has not sent yet. Without such a bound it takes megabytes, and then takes nothing
 /// for as long as a slow reader needs for a third of them; with it, it takes more whenever the client has taken some.
 const UNSENT_BYTES: u32 = 16 * 1024;
-/// Bytes that a client has the limit for, 4.4 KB/s with the default of 15 s. Its system does not tell of each byte that is
+/// Bytes that a client has the limit for, 3.3 KB/s with the default of 15 s. Its system does not tell of each byte that is
 /// read: it fills a buffer of 128 KB, or of megabytes, and takes more when that is nearly empty. A proxy that buffers
 /// nothing itself waits for its own client's. So a client has time to read all that it took.
-const BYTES_A_LIMIT: u64 = 64 * 1024;
+const BYTES_A_LIMIT: u64 = 48 * 1024;
 /// Limits that a client has ahead at most, whatever it took.
 const MOST_LIMITS: u32 = 16;
 /// How long a client may be silent, and how long it may go on sending, after our side is shut.
