@@ -3,8 +3,6 @@
 mod fields;
 mod misfit;
 
-use std::borrow::Cow;
-
 use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode;
 use serde::de::DeserializeOwned;
@@ -75,7 +73,7 @@ pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, FormError> {
 /// Names and values that came by another way, as a form with files does, into what [`parse`] reads a form into.
 #[cfg(feature = "multipart")]
 pub(crate) fn from_pairs<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, FormError> {
-    fit(&Fields::new(pairs.iter().map(|(name, value)| (Cow::from(name), Cow::from(value)))))
+    fit(&Fields::new(pairs.iter().map(|(name, value)| (name.into(), value.into()))))
 }
 
 fn parse_fields<T: DeserializeOwned>(text: &[u8]) -> Result<T, FormError> {

@@ -861,7 +861,9 @@ mod tests {
 
     /// Whoever does not get into the queue tries again after a second; these do not wait so long.
     #[tokio::test]
-    async fn a_thousand_connections_at_once_have_room_in_the_queue() {
+    async fn hundreds_of_connections_at_once_have_room_in_the_queue() {
+        // Four times the usual queue, and within the usual limit of open files.
+        const COUNT: usize = 600;
         let server = Server::bind(([127, 0, 0, 1], 0)).await.unwrap();
         let shared = Server::bind_shared(([127, 0, 0, 1], 0)).unwrap();
         for server in [server, shared] {
@@ -871,9 +873,9 @@ mod tests {
                 let socket = TcpSocket::new_v4().unwrap();
                 tokio::time::timeout(PATIENCE / 20, socket.connect(address))
             };
-            let made = futures_util::future::join_all((0..1000).map(connect)).await;
+            let made = futures_util::future::join_all((0..COUNT).map(connect)).await;
             let made: Vec<_> = made.into_iter().filter_map(Result::ok).filter_map(Result::ok).collect();
-            assert_eq!(made.len(), 1000);
+            assert_eq!(made.len(), COUNT);
         }
     }
 
