@@ -1,12 +1,15 @@
 //! URL-encoded forms and query strings into serde types.
 
+mod fields;
+mod misfit;
+
 use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode;
 use serde::de::DeserializeOwned;
-use serde_path_to_error::Segment;
 
 use crate::escapes;
 use crate::host::excerpt;
+use fields::Fields;
 
 /// Fields a form or a query may have: what a person fills in, far from what makes a parser sweat.
 pub const MAX_FIELDS: usize = 1000;
@@ -14,7 +17,11 @@ pub const MAX_FIELDS: usize = 1000;
 /// Reads a form's body, `application/x-www-form-urlencoded`, into a struct, a map, or a list of pairs.
 ///
 /// A field that comes more than once needs a list to go into. Fields the type does not name are ignored. An empty
-/// value is an empty text: to read it as `None`, use `serde_html_form::de::empty_as_none`.
+/// value is an empty text, or `None` of a number or a truth: to read an empty text as `None`, use
+/// `serde_html_form::de::empty_as_none`.
+///
+/// Structs may be flattened (`#[serde(flatten)]`) and enums tagged or untagged; of the latter, the first variant that
+/// fits counts. serde has no room there for numbers of 128 bits.
 ///
 /// Stricter than the URL standard, which passes malformed escapes on as they are and replaces what is not UTF-8:
 /// both are refused here, so that what arrives is what was meant.
@@ -66,28 +73,23 @@ pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, FormError> {
 /// Names and values that came by another way, as a form with files does, into what [`parse`] reads a form into.
 #[cfg(feature = "multipart")]
 pub(crate) fn from_pairs<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, FormError> {
-    let text = serde_html_form::to_string(pairs).expect("pairs of texts can be written as a form");
-    parse_fields(text.as_bytes())
+    fit(&Fields::new(pairs.iter().map(|(name, value)| (name.into(), value.into()))))
 }
 
 fn parse_fields<T: DeserializeOwned>(text: &[u8]) -> Result<T, FormError> {
     check_fields(text)?;
-    serde_path_to_error::deserialize(serde_html_form::Deserializer::from_bytes(text)).map_err(|error| {
-        let problem = excerpt(error.inner().to_string().as_bytes());
-        match error.path().iter().next() {
-            Some(Segment::Map { key }) if is_repeated(text, key) => {
-                FormError::Repeated(excerpt(key.as_bytes()))
-            }
-            Some(Segment::Map { key }) => FormError::Field { name: excerpt(key.as_bytes()), problem },
-            _ => FormError::Fields(problem),
-        }
-    })
+    fit(&Fields::new(form_urlencoded::parse(text)))
 }
 
-/// Whether a field comes more than once, where the type has room for one.
-fn is_repeated(text: &[u8], name: &str) -> bool {
-    let fields: Vec<(String, String)> = serde_html_form::from_bytes(text).unwrap_or_default();
-    fields.iter().filter(|(found, _)| found == name).count() > 1
+fn fit<T: DeserializeOwned>(fields: &Fields) -> Result<T, FormError> {
+    misfit::fit(fields).map_err(|misfit| {
+        let problem = excerpt(misfit.problem().as_bytes());
+        match misfit.field(fields) {
+            Some(name) if misfit.list => FormError::Repeated(excerpt(name.as_bytes())),
+            Some(name) => FormError::Field { name: excerpt(name.as_bytes()), problem },
+            None => FormError::Fields(problem),
+        }
+    })
 }
 
 fn check_content_type(content_type: Option<&HeaderValue>) -> Result<(), FormError> {
@@ -356,6 +358,260 @@ mod tests {
             parse_query::<Vec<(String, School)>>("s=Hogwarts")
                 .is_ok_and(|all| matches!(all[0].1, School::Hogwarts))
         );
+    }
+
+    /// What a form may ask for, in a struct of its own that is flattened into another.
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default)]
+    struct Paging {
+        limit: u32,
+        offset: Option<i64>,
+        scale: f32,
+        exact: bool,
+        name: String,
+        tag: Option<String>,
+        letter: char,
+        ids: Vec<u16>,
+        order: Option<Order>,
+        #[serde(flatten)]
+        inner: Inner,
+    }
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default)]
+    struct Inner {
+        depth: u8,
+        code: String,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Order {
+        Up,
+        Down,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Search {
+        q: String,
+        #[serde(flatten)]
+        paging: Paging,
+    }
+
+    #[test]
+    fn flattened_fields_are_read_as_their_types() {
+        let search = |paging| Search { q: "1".into(), paging };
+        for (text, expected) in [
+            ("q=1", Paging::default()),
+            ("q=1&limit=10", Paging { limit: 10, ..Default::default() }),
+            ("limit=10&q=1&offset=-5", Paging { limit: 10, offset: Some(-5), ..Default::default() }),
+            ("q=1&offset=", Paging::default()),
+            ("q=1&scale=1.5&exact=on", Paging { scale: 1.5, exact: true, ..Default::default() }),
+            ("q=1&scale=2&exact=false", Paging { scale: 2.0, ..Default::default() }),
+            ("q=1&name=123&tag=", Paging { name: "123".into(), tag: Some("".into()), ..Default::default() }),
+            ("q=1&tag=1e3&limit=1", Paging { tag: Some("1e3".into()), limit: 1, ..Default::default() }),
+            ("q=1&name=true&exact=true", Paging { name: "true".into(), exact: true, ..Default::default() }),
+            ("q=1&letter=7", Paging { letter: '7', ..Default::default() }),
+            ("q=1&ids=7", Paging { ids: vec![7], ..Default::default() }),
+            ("q=1&ids=7&ids=8&limit=9", Paging { ids: vec![7, 8], limit: 9, ..Default::default() }),
+            ("q=1&order=down", Paging { order: Some(Order::Down), ..Default::default() }),
+            (
+                "q=1&depth=3&code=007",
+                Paging { inner: Inner { depth: 3, code: "007".into() }, ..Default::default() },
+            ),
+        ] {
+            assert_eq!(parse_query(text), Ok(search(expected)), "{text}");
+        }
+        let all = "q=1&limit=+1";
+        assert!(parse_query::<Search>(all).is_err(), "a plus sign is a space");
+    }
+
+    #[test]
+    fn errors_in_flattened_fields_name_the_field() {
+        for (text, message) in [
+            ("q=1&limit=ten", "the field `limit` does not fit: invalid type: string \"ten\", expected u32"),
+            ("q=1&limit=", "the field `limit` does not fit: invalid type: string \"\", expected u32"),
+            ("q=1&limit=1.5", "the field `limit` does not fit: invalid type: string \"1.5\", expected u32"),
+            (
+                "q=1&depth=300&limit=300",
+                "the field `depth` does not fit: invalid type: string \"300\", expected u8",
+            ),
+            (
+                "q=1&limit=10&offset=x",
+                "the field `offset` does not fit: invalid type: string \"x\", expected i64",
+            ),
+            ("q=1&ids=7&ids=x", "the field `ids` does not fit: invalid type: string \"x\", expected u16"),
+            (
+                "q=1&exact=maybe",
+                "the field `exact` does not fit: invalid type: string \"maybe\", expected a?",
+            ),
+            (
+                "q=1&order=left",
+                "the field `order` does not fit: unknown variant `left`, expected `up` or `down`",
+            ),
+            ("q=1&limit=1&limit=2", "the field `limit` comes more than once; send it once"),
+            ("limit=10", "the fields do not fit: missing field `q`"),
+        ] {
+            let error = parse_query::<Search>(text).unwrap_err();
+            let said = error.to_string();
+            let said = said.replace("expected a boolean", "expected a?");
+            assert_eq!(said, message, "{text}");
+            assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+        }
+    }
+
+    #[test]
+    fn an_enum_is_the_first_variant_that_fits() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        #[serde(untagged)]
+        enum Find {
+            Page { id: u32, page: u32 },
+            Id { id: u32 },
+            Name { name: String, exact: Option<bool> },
+            Code { id: String },
+        }
+        for (text, expected) in [
+            ("id=5", Find::Id { id: 5 }),
+            ("id=5&page=2", Find::Page { id: 5, page: 2 }),
+            ("page=2&id=5", Find::Page { id: 5, page: 2 }),
+            ("id=x&page=2", Find::Code { id: "x".into() }),
+            ("page=x&id=5", Find::Id { id: 5 }),
+            ("name=123&exact=true", Find::Name { name: "123".into(), exact: Some(true) }),
+            ("name=123", Find::Name { name: "123".into(), exact: None }),
+        ] {
+            assert_eq!(parse_query(text), Ok(expected), "{text}");
+        }
+        assert!(parse_query::<Find>("page=1").is_err());
+
+        #[derive(Debug, PartialEq, Deserialize)]
+        #[serde(tag = "shape", rename_all = "lowercase")]
+        enum Shape {
+            Circle { radius: f64, name: String },
+            Square { side: i32 },
+        }
+        let circle = |radius| Shape::Circle { radius, name: "7".into() };
+        assert_eq!(parse_query("shape=circle&radius=2&name=7"), Ok(circle(2.0)));
+        assert_eq!(parse_query("name=7&radius=-2.5&shape=circle"), Ok(circle(-2.5)));
+        assert_eq!(parse_query("shape=square&side=-3"), Ok(Shape::Square { side: -3 }));
+        let error = parse_query::<Shape>("shape=square&side=x").unwrap_err();
+        assert!(matches!(error, FormError::Field { ref name, .. } if name == "side"), "{error}");
+
+        #[derive(Debug, PartialEq, Deserialize)]
+        #[serde(untagged)]
+        enum Value {
+            Number(i64),
+            Truth(bool),
+            Text(String),
+        }
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Options {
+            #[serde(flatten)]
+            shape: Option<Shape>,
+            #[serde(flatten)]
+            paging: Option<Inner>,
+            value: Value,
+        }
+        let options = |shape, value| Options { shape, paging: Some(Inner::default()), value };
+        assert_eq!(parse_query("value=10"), Ok(options(None, Value::Number(10))));
+        assert_eq!(parse_query("value=true"), Ok(options(None, Value::Truth(true))));
+        let all = parse_query("shape=square&side=4&value=x&depth=9");
+        let inner = Some(Inner { depth: 9, code: String::new() });
+        assert_eq!(
+            all,
+            Ok(Options {
+                paging: inner,
+                ..options(Some(Shape::Square { side: 4 }), Value::Text("x".into()))
+            })
+        );
+
+        #[derive(Debug, PartialEq, Deserialize)]
+        enum Key {
+            Id(u32),
+            Name(String),
+        }
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Keyed {
+            #[serde(flatten)]
+            key: Key,
+        }
+        assert_eq!(parse_query("Id=7"), Ok(Keyed { key: Key::Id(7) }));
+        assert_eq!(parse_query("Name=7"), Ok(Keyed { key: Key::Name("7".into()) }));
+
+        #[derive(Debug, PartialEq, Deserialize)]
+        #[serde(tag = "kind", content = "value")]
+        enum Adjacent {
+            Id(u32),
+            Name(String),
+        }
+        for text in ["kind=Id&value=7", "value=7&kind=Id"] {
+            assert_eq!(parse_query(text), Ok(Adjacent::Id(7)), "{text}");
+        }
+        assert_eq!(parse_query("value=7&kind=Name"), Ok(Adjacent::Name("7".into())));
+    }
+
+    #[test]
+    fn what_is_left_over_goes_into_a_map_as_it_is() {
+        use std::collections::BTreeMap;
+
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Rest<T> {
+            limit: u32,
+            #[serde(flatten)]
+            rest: BTreeMap<String, T>,
+        }
+        let texts = parse_query::<Rest<String>>("limit=1&a=1&b=true").unwrap();
+        assert_eq!(texts.rest["a"].clone() + &texts.rest["b"], "1true");
+        let many: String = (0..200).map(|number| format!("&n{number}={number}")).collect();
+        let numbers = parse_query::<Rest<u64>>(&format!("limit=1{many}")).unwrap();
+        assert_eq!(numbers.rest.values().sum::<u64>(), 19_900);
+
+        // Work is bounded, whatever the type asks for.
+        let many: String = (0..MAX_FIELDS - 1).map(|number| format!("&n{number}={number}")).collect();
+        assert!(parse_query::<Rest<u64>>(&format!("limit=1{many}")).is_err());
+    }
+
+    #[test]
+    fn wide_numbers_and_a_type_of_its_own_are_read_outside_of_flattened_structs() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Wide {
+            wide: i128,
+            port: Option<std::num::NonZeroU16>,
+            address: Option<std::net::IpAddr>,
+        }
+        let wide = Wide { wide: i128::MIN, port: None, address: Some([127, 0, 0, 1].into()) };
+        assert_eq!(parse_query(&format!("wide={}&port=&address=127.0.0.1", i128::MIN)), Ok(wide));
+        let error = parse_query::<Wide>("wide=1&port=0").unwrap_err();
+        assert!(matches!(error, FormError::Field { ref name, .. } if name == "port"), "{error}");
+    }
+
+    /// Of a plain struct, the same is read as serde_html_form reads.
+    #[test]
+    fn a_plain_struct_is_read_as_ever() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Plain {
+            #[serde(default)]
+            number: Option<u8>,
+            #[serde(default)]
+            truth: Option<bool>,
+            #[serde(default)]
+            text: Option<String>,
+            #[serde(default, deserialize_with = "serde_html_form::de::empty_as_none")]
+            word: Option<String>,
+            #[serde(default)]
+            list: Vec<f32>,
+            #[serde(default)]
+            order: Option<Order>,
+        }
+        let values = ["", "0", "1", "-1", "1.5", "256", "on", "true", "false", "up", "x y", "é", "NaN?"];
+        for name in ["number", "truth", "text", "word", "list", "order", "other"] {
+            for value in values {
+                for other in ["", "&list=2", "&number=1", "&number=1&number=2"] {
+                    let text = serde_html_form::to_string([(name, value)]).unwrap() + other;
+                    let expected = serde_html_form::from_str::<Plain>(&text).ok();
+                    assert_eq!(parse_query::<Plain>(&text).ok(), expected, "{text}");
+                }
+            }
+        }
     }
 
     proptest! {

@@ -11,6 +11,7 @@
 //! | [`cookies`] | the values of one cookie in a request, byte by byte |
 //! | [`host`](mod@host) | whom a request is for: exactly one valid `Host`; the guard of development mode |
 //! | [`origin`] | the rule that refuses unsafe requests from other sites |
+//! | [`encoding`] | the rule that refuses compressed bodies |
 //! | [`guard`](fn@guard) | a time limit and a net for panics around one request |
 //! | [`Limits`] | every size and time in one place, with defaults fit for the open internet |
 //! | [`Clock`] | the time of day, or a test's |
@@ -49,6 +50,9 @@
 mod body;
 mod clock;
 pub mod cookies;
+#[cfg(feature = "server")]
+mod descriptors;
+pub mod encoding;
 #[cfg(any(feature = "forms", feature = "router"))]
 mod escapes;
 #[cfg(feature = "files")]
@@ -82,6 +86,7 @@ mod stream;
 pub use body::{Body, BodyError};
 pub use clock::Clock;
 pub use cookie::SameSite;
+pub use encoding::EncodingError;
 #[cfg(feature = "files")]
 pub use files::StaticFiles;
 #[cfg(feature = "forms")]

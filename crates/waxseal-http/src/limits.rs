@@ -29,14 +29,19 @@ pub struct Limits {
     /// How long a head may take from the moment the server waits for it: the first byte of a connection, the rest of
     /// the head, and the next request on a connection kept alive. Then the connection is closed. Default 10 s.
     pub head_time: Duration,
-    /// How long a body may stand still: a request's between two frames (408), a response's while the other side takes
-    /// nothing (the connection is closed). Default 15 s.
+    /// How long a request's body may stand still between two frames (408). Default 15 s.
+    ///
+    /// The connection is closed if the other side takes nothing of a response for so long, and has had so long for each
+    /// 48 KB that it took before: a slow reader's system takes nothing until its buffer is nearly empty. It is 16 times as
+    /// long at most. Whoever reads 3.3 KB/s or more from a buffer of up to 750 KB thus gets all, and a client that reads
+    /// nothing at all is closed after a minute or less.
     pub body_idle: Duration,
     /// How long a request may take from its head to the head of its answer; then 503. Default 60 s.
     pub request_time: Duration,
     /// Connections open at the same time; others wait to be accepted. At least one. Default 10,000.
     ///
-    /// Each needs a file descriptor: raise the system's limit (`ulimit -n`) along with this one.
+    /// Each needs a file descriptor. At most three quarters of the system's limit of open files (`ulimit -n`) are taken,
+    /// less if that would leave fewer than 64 for all else; the log says so at start.
     pub connections: u32,
     /// How long requests in flight may go on once the server is told to stop. Default 10 s.
     pub shutdown_grace: Duration,

@@ -155,9 +155,9 @@ impl Multipart {
     }
 
     async fn take(&mut self, part: Field<'_>, limits: Limits, idle: Duration) -> Result<(), MultipartError> {
-        let name = part.name().ok_or(MultipartError::NoName)?.to_owned();
+        let name = part.name().map(unescaped).ok_or(MultipartError::NoName)?;
         let mut pieces = Pieces { part, limit: 0, read: 0, idle };
-        match pieces.part.file_name().map(str::to_owned) {
+        match pieces.part.file_name().map(unescaped) {
             None => {
                 pieces.limit = limits.field;
                 let mut value = Vec::new();
@@ -233,6 +233,26 @@ impl Pieces<'_> {
         }
         Ok(piece)
     }
+}
+
+/// A name as it was before the browser escaped it for the part's head: line ends and quotes, and nothing else.
+///
+/// <https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data>
+fn unescaped(name: &str) -> String {
+    // One pass: what an escape leaves behind is no part of the next.
+    let mut pieces = name.split('%');
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let escape = piece.get(..2).and_then(|digits| match digits {
+            "0A" => Some('\n'),
+            "0D" => Some('\r'),
+            "22" => Some('"'),
+            _ => None,
+        });
+        text.push(escape.unwrap_or('%'));
+        text.push_str(if escape.is_some() { &piece[2..] } else { piece });
+    }
+    text
 }
 
 fn boundary(content_type: Option<&HeaderValue>) -> Result<String, MultipartError> {

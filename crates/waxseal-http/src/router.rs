@@ -18,7 +18,8 @@ use crate::escapes;
 /// end makes another path. Parameters are decoded after matching, so `{name}` may hold `/` (from `%2F`) or be `..`:
 /// never make a file name of one unchecked.
 ///
-/// HEAD is answered by GET's route, and OPTIONS by [`Found::Options`], unless they have their own.
+/// HEAD is answered by GET's route, and OPTIONS by [`Found::Options`], unless they have their own. `OPTIONS *` asks about
+/// the server as a whole: it is answered with the methods of all routes.
 ///
 /// # Example
 ///
@@ -38,6 +39,8 @@ pub struct Router<T> {
     /// Where each path stands in `endpoints`, to add methods to it.
     indices: HashMap<String, usize>,
     endpoints: Vec<Endpoint<T>>,
+    /// The methods of all.
+    allow: HeaderValue,
 }
 
 #[derive(Clone, Debug)]
@@ -56,7 +59,8 @@ impl<T> Router<T> {
     /// A router without routes.
     #[must_use]
     pub fn new() -> Self {
-        Self { paths: matchit::Router::new(), indices: HashMap::new(), endpoints: Vec::new() }
+        let (paths, indices, endpoints) = (matchit::Router::new(), HashMap::new(), Vec::new());
+        Self { paths, indices, endpoints, allow: allow([].into_iter()) }
     }
 
     /// Adds a route. The order of routes does not matter.
@@ -76,6 +80,8 @@ impl<T> Router<T> {
         }
         endpoint.methods.push((method, value));
         endpoint.allow = allow(endpoint.methods.iter().map(|(method, _)| method));
+        let all = self.endpoints.iter().flat_map(|endpoint| &endpoint.methods);
+        self.allow = allow(all.map(|(method, _)| method));
         Ok(())
     }
 
@@ -103,9 +109,16 @@ impl<T> Router<T> {
 
     /// What to answer to `method` at `path`, a URL's path as it was sent, without the query.
     ///
-    /// A malformed percent-escape is [`Found::BadPath`] wherever it stands: no route means it.
+    /// A malformed percent-escape is [`Found::BadPath`] wherever it stands: no route means it. So is the target `*`, unless
+    /// the method is OPTIONS. CONNECT, which has no path, is [`Found::MethodNotAllowed`].
     #[must_use]
     pub fn find(&self, method: &Method, path: &str) -> Found<'_, T> {
+        match (method, path) {
+            (&Method::OPTIONS, "*") => return Found::Options { allow: &self.allow },
+            (_, "*") => return Found::BadPath(BadPath::Asterisk),
+            (&Method::CONNECT, "") => return Found::MethodNotAllowed { allow: &self.allow },
+            _ => {}
+        }
         if let Some(offset) = escapes::first_malformed(path.as_bytes()) {
             return Found::BadPath(BadPath::Escape { offset });
         }
@@ -214,6 +227,9 @@ pub enum BadPath {
         /// Bytes before the percent sign.
         offset: usize,
     },
+    /// The target `*` with another method than OPTIONS (RFC 9112 §3.2.4).
+    #[error("the target `*` is for OPTIONS alone; ask for a path")]
+    Asterisk,
     /// A parameter that is no text once decoded.
     #[error("`{name}` in the path is not UTF-8 once decoded; encode its text as UTF-8")]
     NotUtf8 {
@@ -318,7 +334,11 @@ mod tests {
             ("GET", "/files/", "404"),
             ("GET", "//", "404"),
             ("GET", "", "404"),
-            ("OPTIONS", "*", "404"),
+            ("OPTIONS", "*", "204 GET, HEAD, OPTIONS, PATCH, POST, PURGE"),
+            ("GET", "*", "400 the target `*` is for OPTIONS alone; ask for a path"),
+            ("BREW", "*", "400 the target `*` is for OPTIONS alone; ask for a path"),
+            ("OPTIONS", "/*", "404"),
+            ("CONNECT", "", "405 GET, HEAD, OPTIONS, PATCH, POST, PURGE"),
             ("OPTIONS", "/nowhere", "404"),
         ] {
             assert_eq!(ask(&router, method, path), expected, "{method} {path}");

@@ -20,8 +20,13 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::head_timer::HeadTimer;
 use crate::socket::Socket;
-use crate::{Body, Limits};
+use crate::{Body, Limits, descriptors};
 
+/// Connections that wait to be accepted, if the system allows as many (`net.core.somaxconn` on Linux).
+const QUEUE: u32 = 4096;
+/// How long a connection without a request may stay once the server is told to stop: a request that is on its way by then
+/// is answered.
+const LULL: Duration = Duration::from_millis(250);
 /// How long to wait before accepting again when the system has nothing left to accept with.
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// hyper's own lower bound for a connection's buffer.
@@ -40,8 +45,10 @@ const HYPERS_FIELDS: usize = 100;
 /// - a head over [`Limits::head`] or [`Limits::head_fields`] is answered 431, and one that is no HTTP 400;
 /// - a head that takes longer than [`Limits::head_time`] closes the connection without an answer, as does a connection
 ///   kept alive that stays silent for so long;
-/// - an answer nobody reads for [`Limits::body_idle`] closes the connection;
-/// - over [`Limits::connections`], clients wait in the system's queue.
+/// - an answer of which the client takes nothing for [`Limits::body_idle`] closes the connection, or for as much longer as
+///   it needs to read what it took before;
+/// - over [`Limits::connections`], or three quarters of the limit of open files if that is less, clients wait in the
+///   system's queue, which has room for 4,096 if the system allows it.
 ///
 /// Left to the service, which knows what to answer: a `Host` check, the body's size and time
 /// ([`Body::collect`]), the request's time and its panics ([`guard`](fn@crate::guard)). A panic that gets past the
@@ -78,9 +85,7 @@ impl Server {
     /// [`ServerError::AddressInUse`], [`ServerError::PermissionDenied`], or [`ServerError::Bind`] for all else.
     pub async fn bind(address: impl Into<SocketAddr>) -> Result<Self, ServerError> {
         let address = address.into();
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| ServerError::bind(address, source))?;
-        Ok(Self::from_listener(listener))
+        listen(address, false).map(Self::from_listener).map_err(|source| ServerError::bind(address, source))
     }
 
     /// Listens on `address` beside other processes that do so by this same call, of the same user (`SO_REUSEPORT`): the
@@ -91,22 +96,12 @@ impl Server {
     ///
     /// As for [`bind`](Self::bind); [`ServerError::Bind`] where the system has no such thing.
     pub fn bind_shared(address: impl Into<SocketAddr>) -> Result<Self, ServerError> {
-        const WAITING: u32 = 1_024;
         let address = address.into();
-        let listen = || {
-            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-            socket.set_reuseaddr(true)?;
-            #[cfg(unix)]
-            socket.set_reuseport(true)?;
-            #[cfg(not(unix))]
-            return Err(io::Error::from(io::ErrorKind::Unsupported));
-            socket.bind(address)?;
-            socket.listen(WAITING)
-        };
-        listen().map(Self::from_listener).map_err(|source| ServerError::bind(address, source))
+        listen(address, true).map(Self::from_listener).map_err(|source| ServerError::bind(address, source))
     }
 
-    /// Serves a listener that is there already.
+    /// Serves a listener that is there already. How many connections may wait in it is up to whoever made it: 128 with
+    /// the standard library's `bind`.
     #[must_use]
     pub fn from_listener(listener: TcpListener) -> Self {
         Self { listener, limits: Limits::default() }
@@ -140,13 +135,17 @@ impl Server {
 
     /// Serves until `shutdown` is ready, then lets requests in flight finish.
     ///
-    /// From then on the port is closed, idle connections are closed, and each other one ends with its answer. What is
-    /// not done after [`Limits::shutdown_grace`] is dropped, and the log says how many connections that were. Dropping
-    /// the future instead closes everything at once.
+    /// From then on each connection ends with the next answer. What waits to be accepted is accepted, and then the port is
+    /// closed. Connections without a request are closed after a quarter of a second, so that a request which was on its
+    /// way is answered, too. Only a connection that is made in the very moment in which the port is closed, or a request
+    /// that comes in the moment in which its silent connection is closed, is lost.
+    ///
+    /// What is not done after [`Limits::shutdown_grace`] is dropped, and the log says how many connections that were.
+    /// Dropping the future instead closes everything at once.
     ///
     /// # Errors
     ///
-    /// None today: failures to accept are logged and survived.
+    /// [`ServerError::Listener`] if the listener cannot be emptied at the end. Failures to accept are logged and survived.
     pub async fn serve<S>(self, service: S, shutdown: impl Future<Output = ()>) -> Result<(), ServerError>
     where
         S: Service<Request<Incoming>, Response = Response<Body>> + Clone + Send + 'static,
@@ -155,28 +154,18 @@ impl Server {
     {
         let mut shutdown = pin!(shutdown);
         let http = http(&self.limits);
-        let connections =
-            self.limits.connections.clamp(1, u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
+        let connections = connections(&self.limits);
         let slots = Arc::new(Semaphore::new(connections as usize));
-        let phase = watch::Sender::new(Phase::Serving);
-        loop {
-            let next = async {
-                let slot = Arc::clone(&slots).acquire_owned().await.expect("the semaphore is never closed");
-                (slot, accept(&self.listener).await)
-            };
-            let (slot, (stream, peer)) = tokio::select! {
-                biased;
-                () = &mut shutdown => break,
-                next = next => next,
-            };
+        let slot =
+            || async { Arc::clone(&slots).acquire_owned().await.expect("the semaphore is never closed") };
+        let (phase, serving) = watch::channel(Phase::Serving);
+        let start = |slot, (stream, peer): (TcpStream, SocketAddr)| {
             // Answers are small and whole: waiting for more to send with them only delays them.
             let _ = stream.set_nodelay(true);
             let socket = TokioIo::new(Socket::new(stream, self.limits.body_idle));
-            let connection = http
-                .clone()
-                .timer(HeadTimer::default())
-                .serve_connection(socket, counting_fields(service.clone(), self.limits.head_fields));
-            let phase = phase.subscribe();
+            let service = one_by_one(service.clone(), self.limits.head_fields, serving.clone());
+            let connection = http.clone().timer(HeadTimer::default()).serve_connection(socket, service);
+            let phase = serving.clone();
             tokio::spawn(async move {
                 if let Err(error) = run(connection, phase).await {
                     // The client's doing, so not worth more than this.
@@ -184,16 +173,64 @@ impl Server {
                 }
                 drop(slot);
             });
+        };
+        loop {
+            let next = async { (slot().await, accept(&self.listener).await) };
+            let (slot, accepted) = tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                next = next => next,
+            };
+            start(slot, accepted);
         }
-        drop(self.listener);
         phase.send_replace(Phase::Finishing);
+        let listener = self.listener.into_std().map_err(ServerError::Listener)?;
+        let finished = async {
+            // As many as may have waited: clients that come all the time must not keep the port open.
+            for _ in 0..QUEUE {
+                let slot = slot().await;
+                let Some(accepted) = accept_waiting(&listener).await else { break };
+                start(slot, accepted);
+            }
+            drop(listener);
+            slots.acquire_many(connections).await
+        };
         let grace = self.limits.shutdown_grace;
-        if tokio::time::timeout(grace, slots.acquire_many(connections)).await.is_err() {
+        if tokio::time::timeout(grace, finished).await.is_err() {
             let unfinished = connections as usize - slots.available_permits();
             tracing::warn!(unfinished, ?grace, "connections dropped that did not finish in time");
         }
         phase.send_replace(Phase::Abandoned);
         Ok(())
+    }
+}
+
+fn listen(address: SocketAddr, share: bool) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Elsewhere it would let another program take the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    if share {
+        #[cfg(unix)]
+        socket.set_reuseport(true)?;
+        #[cfg(not(unix))]
+        return Err(io::Error::from(io::ErrorKind::Unsupported));
+    }
+    socket.bind(address)?;
+    socket.listen(QUEUE)
+}
+
+/// Connections to be open at once.
+fn connections(limits: &Limits) -> u32 {
+    let most = limits.connections.clamp(1, u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
+    match descriptors::room() {
+        Some((room, open_files)) if room < most => {
+            tracing::info!(
+                "at most {room} connections at once and not {most}: the limit of open files is {open_files}, see `ulimit -n`"
+            );
+            room
+        }
+        _ => most,
     }
 }
 
@@ -210,30 +247,38 @@ fn http(limits: &Limits) -> http1::Builder {
     http
 }
 
-/// `service`, but for heads of more fields than `most`: those are answered as hyper answers one over its own limit.
+/// `service` for one connection: heads of more fields than `most` are answered as hyper answers one over its own limit,
+/// and an answer is the last one when the server is no longer `serving`.
 ///
 /// hyper has dropped what repeats a `Content-Length` by then, so that counts once.
-fn counting_fields<S>(
+fn one_by_one<S>(
     service: S,
     most: usize,
+    serving: watch::Receiver<Phase>,
 ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = S::Error, Future: Send> + Send
 where
     S: Service<Request<Incoming>, Response = Response<Body>> + Send,
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    let serving = Arc::new(serving);
     service_fn(move |request: Request<Incoming>| {
         let answer = (request.headers().len() <= most).then(|| service.call(request));
+        let serving = Arc::clone(&serving);
         async move {
-            match answer {
-                Some(answer) => answer.await,
+            let refused = answer.is_none();
+            let mut response = match answer {
+                Some(answer) => answer.await?,
                 None => {
                     let mut response = Response::new(Body::empty());
                     *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                    Ok(response)
+                    response
                 }
+            };
+            if refused || serving.has_changed().unwrap_or(true) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
+            Ok(response)
         }
     })
 }
@@ -278,10 +323,17 @@ where
             return result;
         }
     }
+    let mut abandoned = pin!(phase.wait_for(|phase| *phase == Phase::Abandoned));
+    tokio::select! {
+        biased;
+        result = connection.as_mut() => return result,
+        _ = &mut abandoned => return Ok(()),
+        () = tokio::time::sleep(LULL) => {}
+    }
     connection.as_mut().graceful_shutdown();
     tokio::select! {
         result = connection.as_mut() => result,
-        _ = phase.wait_for(|phase| *phase == Phase::Abandoned) => Ok(()),
+        _ = abandoned => Ok(()),
     }
 }
 
@@ -302,6 +354,22 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
                 failing = true;
                 tokio::time::sleep(BACK_OFF).await;
             }
+        }
+    }
+}
+
+/// The next of the connections that wait, if any does. Asks the system itself: tokio may not have heard of it yet.
+async fn accept_waiting(listener: &std::net::TcpListener) -> Option<(TcpStream, SocketAddr)> {
+    loop {
+        let accepted = listener.accept().and_then(|(stream, peer)| {
+            stream.set_nonblocking(true)?;
+            Ok((TcpStream::from_std(stream)?, peer))
+        });
+        match accepted {
+            Ok(accepted) => return Some(accepted),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+            Err(error) if is_of_the_client(&error) => {}
+            Err(_) => tokio::time::sleep(BACK_OFF).await,
         }
     }
 }
@@ -626,6 +694,48 @@ mod tests {
         assert!(answer.ends_with("/next"), "{answer}");
     }
 
+    /// A client whose system takes 64 KB at most before it is read.
+    async fn narrow(server: &Running) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(32 * 1024).unwrap();
+        let mut client = socket.connect(server.address).await.unwrap();
+        client.write_all(b"GET /huge HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        client
+    }
+
+    /// Reads 16 KB now and then, a megabyte a second: too slow for the megabytes that the system would hold back.
+    async fn read_slowly(client: &mut TcpStream, times: usize) -> usize {
+        let (mut bytes, mut read) = ([0; 16 * 1024], 0);
+        for _ in 0..times {
+            read += client.read(&mut bytes).await.unwrap();
+            tokio::time::sleep(SHORT / 10).await;
+        }
+        read
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_slowly_gets_all() {
+        let server = start(Limits::default().body_idle(2 * SHORT)).await;
+        let mut client = narrow(&server).await;
+        let slowly = read_slowly(&mut client, 100).await;
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).await.unwrap();
+        let head = "HTTP/1.1 200 OK\r\ncontent-length: 67108864\r\n";
+        assert!(slowly + rest.len() > 64 * 1024 * 1024 + head.len(), "{}", slowly + rest.len());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_stops_reading_half_way_gives_up_its_place() {
+        let server = start(Limits::default().connections(1).body_idle(SHORT / 3)).await;
+        let mut client = narrow(&server).await;
+        read_slowly(&mut client, 20).await;
+        let answer = server.exchange("GET /next HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+        assert!(answer.ends_with("/next"), "{answer}");
+        let mut rest = Vec::new();
+        let ended = client.read_to_end(&mut rest).await;
+        assert!(ended.is_err() || rest.len() < 32 * 1024 * 1024, "{} more bytes came", rest.len());
+    }
+
     #[tokio::test]
     async fn a_client_that_still_sends_sees_why_it_was_refused() {
         let server = start(Limits::default()).await;
@@ -677,6 +787,96 @@ mod tests {
         assert!(answer.contains("connection: close") && answer.ends_with("slow"), "{answer}");
         drop((idle, silent, busy));
         tokio::time::timeout(PATIENCE, server.serving).await.expect("in time").unwrap().unwrap();
+    }
+
+    /// Clients on a thread of their own: what they sent lies in the system when the server is told to stop.
+    async fn clients(address: SocketAddr, count: usize, request: &'static str) -> Vec<std::net::TcpStream> {
+        let connect = move |_| {
+            let mut client = std::net::TcpStream::connect(address).unwrap();
+            std::io::Write::write_all(&mut client, request.as_bytes()).unwrap();
+            client
+        };
+        (0..count).map(connect).collect()
+    }
+
+    async fn answers(clients: Vec<std::net::TcpStream>) -> Vec<String> {
+        let mut all = Vec::new();
+        for client in clients {
+            client.set_nonblocking(true).unwrap();
+            all.push(rest(&mut TcpStream::from_std(client).unwrap()).await);
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn shutdown_answers_what_waits_to_be_accepted() {
+        for connections in [10_000, 3] {
+            let server = start(Limits::default().connections(connections)).await;
+            // Nothing is accepted before the first await of this test, and nothing after the order to stop.
+            let waiting = clients(server.address, 50, "GET /a HTTP/1.1\r\nhost: a\r\n\r\n").await;
+            server.stop.send(()).unwrap();
+            for answer in answers(waiting).await {
+                assert!(answer.contains("connection: close") && answer.ends_with("/a"), "{answer}");
+            }
+            tokio::time::timeout(PATIENCE, server.serving).await.expect("in time").unwrap().unwrap();
+            assert!(TcpStream::connect(server.address).await.is_err(), "the port is closed");
+        }
+    }
+
+    #[tokio::test]
+    async fn shutdown_answers_requests_that_connections_have_received() {
+        let server = start(Limits::default()).await;
+        let request = "GET /a HTTP/1.1\r\nhost: a\r\n\r\n";
+        // New connections, and one that had an answer before.
+        let mut fresh = clients(server.address, 50, "").await;
+        let mut kept = server.connect().await;
+        kept.write_all(request.as_bytes()).await.unwrap();
+        until(&mut kept, "/a").await;
+        tokio::time::sleep(SHORT).await;
+        for client in &mut fresh {
+            std::io::Write::write_all(client, request.as_bytes()).unwrap();
+        }
+        let _ = kept.try_write(request.as_bytes()).unwrap();
+        server.stop.send(()).unwrap();
+        for answer in answers(fresh).await.into_iter().chain([rest(&mut kept).await]) {
+            assert!(answer.contains("connection: close") && answer.ends_with("/a"), "{answer}");
+        }
+        tokio::time::timeout(PATIENCE, server.serving).await.expect("in time").unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn shutdown_ends_though_clients_come_all_the_time() {
+        let server = start(Limits::default()).await;
+        let coming = tokio::spawn(async move {
+            while let Ok(mut client) = TcpStream::connect(server.address).await {
+                let _ = client.write_all(b"GET /a HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+                let _ = client.read_u8().await;
+            }
+        });
+        tokio::time::sleep(SHORT).await;
+        server.stop.send(()).unwrap();
+        tokio::time::timeout(PATIENCE, server.serving).await.expect("in time").unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, coming).await.expect("the port is closed").unwrap();
+    }
+
+    /// Whoever does not get into the queue tries again after a second; these do not wait so long.
+    #[tokio::test]
+    async fn hundreds_of_connections_at_once_have_room_in_the_queue() {
+        // Four times the usual queue, and within the usual limit of open files.
+        const COUNT: usize = 600;
+        let server = Server::bind(([127, 0, 0, 1], 0)).await.unwrap();
+        let shared = Server::bind_shared(([127, 0, 0, 1], 0)).unwrap();
+        for server in [server, shared] {
+            let address = server.local_addr().unwrap();
+            // Nobody accepts. A connection that the queue has no room for is not made.
+            let connect = |_| {
+                let socket = TcpSocket::new_v4().unwrap();
+                tokio::time::timeout(PATIENCE / 20, socket.connect(address))
+            };
+            let made = futures_util::future::join_all((0..COUNT).map(connect)).await;
+            let made: Vec<_> = made.into_iter().filter_map(Result::ok).filter_map(Result::ok).collect();
+            assert_eq!(made.len(), COUNT);
+        }
     }
 
     #[tokio::test]

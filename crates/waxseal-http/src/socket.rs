@@ -11,6 +11,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+/// Bytes that the system takes of us and has not sent yet. Without such a bound it takes megabytes, and then takes nothing
+/// for as long as a slow reader needs for a third of them; with it, it takes more whenever the client has taken some.
+const UNSENT_BYTES: u32 = 16 * 1024;
+/// Bytes that a client has the limit for, 3.3 KB/s with the default of 15 s. Its system does not tell of each byte that is
+/// read: it fills a buffer of 128 KB, or of megabytes, and takes more when that is nearly empty. A proxy that buffers
+/// nothing itself waits for its own client's. So a client has time to read all that it took.
+const BYTES_A_LIMIT: u64 = 48 * 1024;
+/// Limits that a client has ahead at most, whatever it took.
+const MOST_LIMITS: u32 = 16;
 /// How long a client may be silent, and how long it may go on sending, after our side is shut.
 const LINGER_SILENCE: Duration = Duration::from_millis(500);
 const LINGER: Duration = Duration::from_secs(5);
@@ -23,14 +32,18 @@ thread_local! {
     static WHOLE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A TCP stream that gives up on a client who reads nothing, and at the end hears one out who still sends.
+/// A TCP stream that gives up on a client who takes nothing, and at the end hears one out who still sends.
 ///
 /// Closing a socket with unread bytes in it resets the connection, and the reset may overtake the answer: the visitor
 /// with a large upload would see a broken connection instead of the 413.
 pub(crate) struct Socket {
     stream: TcpStream,
-    /// How long a write may make no progress.
-    patience: Duration,
+    /// How long a write may make no progress, at least.
+    limit: Duration,
+    /// Bytes taken that no time was given for.
+    taken: u64,
+    /// When the client may have read what it took before those.
+    read_by: Option<Instant>,
     /// Runs while a write, or at the end a read, waits.
     timer: Option<Pin<Box<Sleep>>>,
     /// When to stop listening; set once our side is shut.
@@ -38,18 +51,40 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, timer: None, end: None }
+    pub(crate) fn new(stream: TcpStream, limit: Duration) -> Self {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = socket2::SockRef::from(&stream).set_send_buffer_size(4 * UNSENT_BYTES as usize);
+        Self { stream, limit, taken: 0, read_by: None, timer: None, end: None }
     }
 
     /// Passes `progress` on, unless there has been none for too long.
-    fn or_give_up<T>(&mut self, cx: &mut Context<'_>, progress: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if progress.is_ready() {
+    fn or_give_up(
+        &mut self,
+        cx: &mut Context<'_>,
+        progress: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = progress {
             self.timer = None;
-            return progress;
+            self.taken = self.taken.saturating_add(*written.as_ref().unwrap_or(&0) as u64);
+            return Poll::Ready(written);
         }
-        ready!(self.poll_waited(cx, self.patience));
+        let patience = if self.timer.is_none() { self.patience() } else { Duration::ZERO };
+        ready!(self.poll_waited(cx, patience));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
+    }
+
+    /// How long to wait for the client from now on. Asked when it has to be waited for, so that others pay no clock.
+    fn patience(&mut self) -> Duration {
+        let now = Instant::now();
+        let left = self.read_by.map_or(Duration::ZERO, |end| end.saturating_duration_since(now));
+        let limits = (self.taken / BYTES_A_LIMIT).min(MOST_LIMITS.into()) as u32;
+        self.taken %= BYTES_A_LIMIT;
+        let time = left.saturating_add(self.limit.saturating_mul(limits));
+        let time = time.min(self.limit.saturating_mul(MOST_LIMITS));
+        self.read_by = now.checked_add(time);
+        time.max(self.limit)
     }
 
     fn poll_waited(&mut self, cx: &mut Context<'_>, wait: Duration) -> Poll<()> {

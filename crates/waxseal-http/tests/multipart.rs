@@ -77,6 +77,31 @@ async fn fields_and_files_come_apart() {
 }
 
 #[tokio::test]
+async fn names_are_what_they_were_before_a_browser_escaped_them() {
+    for (sent, expected) in [
+        ("a %22quoted%22 b.txt", "a \"quoted\" b.txt"),
+        ("line%0D%0Aend%0A", "line\r\nend\n"),
+        ("%22", "\""),
+        ("100%.txt", "100%.txt"),
+        ("%41%2541%2522%%22%0d%0a%2", "%41%2541%2522%\"%0d%0a%2"),
+        ("%é%22", "%é\""),
+        ("a \\\"b\\\" %22c%22", "a \"b\" \"c\""),
+        ("魔法%22.pdf", "魔法\".pdf"),
+    ] {
+        let body = form(&[
+            part(&format!("name=\"{sent}\""), "value %22"),
+            part(&format!("name=\"{sent}\"; filename=\"{sent}\""), "content"),
+        ]);
+        let mut read = read(KIND, &body, Limits::default()).await.unwrap();
+        assert_eq!(read.field(expected), Some("value %22"), "{sent}");
+        assert_eq!(read.take_file(expected).unwrap().file_name(), expected, "{sent}");
+        let kind = HeaderValue::from_static(KIND);
+        let (first, _) = waxseal_http::multipart::first_field(Some(&kind), body.into(), IDLE).await.unwrap();
+        assert_eq!(first.unwrap().0, expected, "{sent}");
+    }
+}
+
+#[tokio::test]
 async fn an_upload_is_saved_once_and_never_over_another() {
     let folder = tempfile::tempdir().unwrap();
     for (place, length) in [("in memory", 1 << 16), ("on disk", (1 << 16) + 1)] {

@@ -60,7 +60,10 @@ impl Admin {
             return plain(error.status(), format!("{found}; {LOCAL}"));
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here".to_owned());
+            let text = "only GET and HEAD are answered here".to_owned();
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+            response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
+            return response;
         }
         match (request.uri().path(), self.shared.counters) {
             ("/metrics", Some(counters)) => {
@@ -168,6 +171,17 @@ mod tests {
     async fn ask(admin: &Admin, method: &str, path: &str, host: &str) -> Response {
         let request = Request::builder().method(method).uri(path).header(header::HOST, host);
         admin.answer(request.body(()).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn another_method_is_told_which_there_are() {
+        for (method, path) in [("POST", "/health"), ("OPTIONS", "/health"), ("OPTIONS", "*")] {
+            let response = ask(&admin("127.0.0.1:9000"), method, path, "localhost:9000").await;
+            assert_eq!(
+                (response.status().as_u16(), response.headers()["allow"].to_str().unwrap()),
+                (405, "GET, HEAD")
+            );
+        }
     }
 
     #[tokio::test]

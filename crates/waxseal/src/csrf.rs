@@ -2,7 +2,7 @@
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, StatusCode};
-use waxseal_http::{forms, multipart};
+use waxseal_http::{encoding, forms, multipart};
 
 use crate::{App, Request, Result, Route};
 
@@ -91,6 +91,7 @@ async fn given(request: &Request) -> Result<Vec<u8>> {
     let kind = content_type.map_or(&b""[..], |value| value.as_bytes());
     let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if kind.eq_ignore_ascii_case(b"multipart/form-data") {
+        encoding::check(request.headers())?;
         let (first, body) = multipart::first_field(content_type, request.take_body()?, idle).await?;
         request.put_back(body);
         return match first {
@@ -101,6 +102,7 @@ async fn given(request: &Request) -> Result<Vec<u8>> {
     if !kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
         return Err(CsrfError::Missing.into());
     }
+    encoding::check(request.headers())?;
     let body = request.take_body()?.collect(limit, idle).await?;
     let fields: Vec<(String, String)> = forms::parse(content_type, &body)?;
     request.put_back(body.into());

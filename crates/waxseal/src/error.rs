@@ -6,10 +6,11 @@ use std::error::Error as StdError;
 use std::panic::Location;
 use std::{fmt, iter};
 
-use http::header::RETRY_AFTER;
+use http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use waxseal_http::{
-    BadPath, BodyError, CrossSite, FormError, GuardError, HostError, JsonError, MultipartError, status_of,
+    BadPath, BodyError, CrossSite, EncodingError, FormError, GuardError, HostError, JsonError,
+    MultipartError, status_of,
 };
 
 use crate::{CsrfError, causes};
@@ -164,6 +165,9 @@ impl<E: Into<Box<dyn StdError + Send + Sync>> + 'static> From<E> for Error {
             message: message.map(Cow::from),
             headers: match known {
                 Some(StatusCode::SERVICE_UNAVAILABLE) => vec![(RETRY_AFTER, RETRY_AFTER_SECONDS)],
+                _ if source.is::<EncodingError>() => {
+                    vec![(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]
+                }
                 _ => Vec::new(),
             },
             source: Some(source),
@@ -190,6 +194,7 @@ fn known_status(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
         error.downcast_ref().map(status)
     }
     of(error, FormError::status)
+        .or_else(|| of(error, EncodingError::status))
         .or_else(|| of(error, JsonError::status))
         .or_else(|| of(error, MultipartError::status))
         .or_else(|| of(error, BodyError::status))

@@ -10,7 +10,8 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 use serde::de::DeserializeOwned;
 use waxseal_http::{
-    Body, Multipart, Params, Scheme, SessionHandle, SessionLayer, cookies, forms, host, json, multipart,
+    Body, Multipart, Params, Scheme, SessionHandle, SessionLayer, cookies, encoding, forms, host, json,
+    multipart,
 };
 use waxseal_store::Session;
 use waxseal_templates::Context;
@@ -251,7 +252,8 @@ impl Request {
         Ok(forms::parse_query(self.0.parts.uri.query().unwrap_or_default())?)
     }
 
-    /// The whole body, up to the app's limit (2 MiB unless set otherwise).
+    /// The whole body, up to the app's limit (2 MiB unless set otherwise), as it came: one with `Content-Encoding: gzip` is
+    /// still compressed.
     ///
     /// # Errors
     ///
@@ -266,8 +268,9 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 400 if it is malformed or no `T`, 415 if it is no such form, and those of [`body`](Self::body).
+    /// 400 if it is malformed or no `T`, 415 if it is no such form or compressed, and those of [`body`](Self::body).
     pub async fn form<T: DeserializeOwned>(&self) -> Result<T> {
+        encoding::check(self.headers())?;
         let body = self.body().await?;
         Ok(forms::parse(self.0.parts.headers.get(CONTENT_TYPE), &body)?)
     }
@@ -276,8 +279,9 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 415 if it is not sent as JSON, 400 if it is none, 422 if it is no `T`, and those of [`body`](Self::body).
+    /// 415 if it is not sent as JSON or compressed, 400 if it is none, 422 if it is no `T`, and those of [`body`](Self::body).
     pub async fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        encoding::check(self.headers())?;
         let body = self.body().await?;
         Ok(json::parse(self.0.parts.headers.get(CONTENT_TYPE), &body)?)
     }
@@ -286,7 +290,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 415 if it is no such form, 413 if it is too large, 400 if it is malformed, 408 if it stops coming, 500 if it was
+    /// 415 if it is no such form or compressed, 413 if it is too large, 400 if it is malformed, 408 if it stops coming, 500 if it was
     /// asked for before.
     pub async fn multipart(&self) -> Result<Multipart> {
         let total = u64::try_from(self.0.app.limits.body).unwrap_or(u64::MAX);
@@ -313,6 +317,7 @@ impl Request {
     /// }
     /// ```
     pub async fn multipart_within(&self, limits: multipart::Limits) -> Result<Multipart> {
+        encoding::check(self.headers())?;
         let body = self.take_body()?;
         let content_type = self.0.parts.headers.get(CONTENT_TYPE);
         Ok(Multipart::read(content_type, body, limits, self.0.app.limits.body_idle).await?)

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::admin::Admin;
 use crate::reload::Reload;
 use crate::settings::LogLevel;
-use crate::{App, AppService, Secrets, Settings, StartError, counters};
+use crate::{App, AppService, Limits, Secrets, Settings, StartError, counters};
 
 /// An app that listens: its address is known, and nothing is answered yet; from [`App::bind`].
 #[derive(Debug)]
@@ -102,6 +102,8 @@ impl App {
             Some(address) => {
                 let failed = |source| StartError::Admin { address, source };
                 let http = waxseal_http::Server::bind(address).await.map_err(failed)?;
+                // An operator and their monitoring: what visitors have no room for is not for them either.
+                let http = http.limits(Limits::default().connections(64));
                 let sessions = service.sessions().clone();
                 Some((http, Admin::new(address, reload.status(), counters, sessions)))
             }
@@ -129,7 +131,8 @@ impl Server {
         &self.service
     }
 
-    /// Answers until `shutdown` is ready; then requests in flight may finish.
+    /// Answers until `shutdown` is ready; then requests that were sent by then are answered and may finish: see
+    /// [`waxseal_http::Server::serve`].
     ///
     /// Keys from a file are looked at every [`secret_reload_interval`](Settings::secret_reload_interval) and changed
     /// with it, once it has been the same for a second. One that cannot be used, or lacks the key that seals, is

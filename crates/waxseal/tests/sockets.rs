@@ -111,6 +111,32 @@ async fn a_body_may_not_drip_longer_than_the_whole_time() {
 }
 
 #[tokio::test]
+async fn each_form_of_a_target_has_its_answer() {
+    let app = App::new("demo")
+        .get("/a", async |_| Ok(waxseal::html("a")))
+        .post("/b", async |_| waxseal::abort(404));
+    let address = start(app, Limits::default()).await;
+    for (line, status, allow) in [
+        ("OPTIONS *", "204", Some("GET, HEAD, OPTIONS, POST")),
+        ("OPTIONS /a", "204", Some("GET, HEAD, OPTIONS")),
+        ("OPTIONS http://a/a", "204", Some("GET, HEAD, OPTIONS")),
+        ("OPTIONS /nowhere", "404", None),
+        ("OPTIONS http://a/*", "404", None),
+        ("GET http://a/a", "200", None),
+        ("GET http://b/a", "400", None),
+        ("GET *", "400", None),
+        ("HEAD *", "400", None),
+        ("CONNECT a:80", "405", Some("GET, HEAD, OPTIONS, POST")),
+    ] {
+        let host = if line.ends_with(":80") { "a:80" } else { "a" };
+        let request = format!("{line} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let answer = exchange(address, &request).await;
+        assert_eq!(statuses(&answer), [status], "{line}: {answer}");
+        assert_eq!(answer.lines().find_map(|line| line.strip_prefix("allow: ")), allow, "{line}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_panic_is_for_its_request_only() {
     let address = start(app(), Limits::default()).await;
     let requests = "GET /panic HTTP/1.1\r\nhost: a\r\n\r\n".repeat(2) + &get("/");

@@ -268,3 +268,29 @@ fn ctrl_c_and_sigterm_end_it_well_with_requests_in_flight_finished() {
         assert!(TcpStream::connect(address).is_err(), "{signal}: the port is closed");
     }
 }
+
+/// Each connection has a descriptor, and not all descriptors are for connections.
+#[cfg(unix)]
+#[test]
+fn connections_keep_to_the_limit_of_open_files() {
+    let under = ["/bin/sh", "-c", "ulimit -n 80; exec \"$0\" \"$@\""];
+    let variables = [("SECRET_KEY", &*secret())];
+    let mut program = Program::spawn_under(&under, folder(), &variables, &["--port=0"]);
+    program.hear_address();
+    program.hear("at most 20 connections at once and not 10000: the limit of open files is 80");
+    let connect = |_| {
+        let mut client = TcpStream::connect(program.address()).unwrap();
+        write!(client, "GET / HTTP/1.1\r\nhost: {}\r\n\r\n", program.address()).unwrap();
+        client
+    };
+    // More than there are descriptors for. Those over the limit are answered when others have left.
+    let clients: Vec<_> = (0..100).map(connect).collect();
+    for mut client in clients {
+        let mut start = [0; 13];
+        client.read_exact(&mut start).unwrap();
+        assert_eq!(&start, b"HTTP/1.1 200 ");
+    }
+    program.signal("TERM");
+    let said = program.wait().said;
+    assert!(!said.contains("ERROR"), "{said}");
+}

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use http::HeaderValue;
 use http_body::{Body as _, Frame, SizeHint};
 
-use super::{MultipartError, boundary, timeout};
+use super::{MultipartError, boundary, timeout, unescaped};
 use crate::{Body, BodyError};
 
 /// Bytes of the body in which the field has to end, and all that is kept of it in memory.
@@ -67,7 +67,7 @@ async fn read(
 ) -> Result<Option<(String, String)>, MultipartError> {
     let next = timeout(idle, parts.next_field()).await.map_err(|_| BodyError::Idle { idle })?;
     let Some(mut part) = next.map_err(MultipartError::from_multer)? else { return Ok(None) };
-    let (Some(name), None) = (part.name().map(str::to_owned), part.file_name()) else { return Ok(None) };
+    let (Some(name), None) = (part.name().map(unescaped), part.file_name()) else { return Ok(None) };
     let mut value = Vec::new();
     loop {
         let piece = timeout(idle, part.chunk()).await.map_err(|_| BodyError::Idle { idle })?;

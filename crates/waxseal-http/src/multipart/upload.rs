@@ -30,7 +30,8 @@ enum Content {
 }
 
 impl Upload {
-    /// The name that the browser sent, whatever it holds. To make a file of it, take [`safe_name`](Self::safe_name).
+    /// The name that the file had at the browser, whatever it holds: `%22`, `%0D` and `%0A`, as which a browser sends a
+    /// quote and a line end, are those again. To make a file of it, take [`safe_name`](Self::safe_name).
     #[must_use]
     pub fn file_name(&self) -> &str {
         &self.file_name
