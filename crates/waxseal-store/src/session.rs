@@ -587,7 +587,8 @@ impl From<ReadOnly> for Error {
     }
 }
 
-fn is_name(owner: &str) -> bool {
+/// Whether an app can name an owner so.
+pub(crate) fn is_name(owner: &str) -> bool {
     (1..=Record::MAX_OWNER_BYTES).contains(&owner.len()) && !owner.contains(char::is_control)
 }
 
