@@ -214,6 +214,13 @@ impl Revocations {
         Ok(kept)
     }
 
+    /// Lets no more than this many ends wait for the store, and remembers this many sessions of late.
+    #[cfg(all(test, feature = "testing"))]
+    pub(crate) fn bound(&mut self, ends: usize, entries: usize) {
+        self.unfinished = Unfinished::at_most(ends);
+        self.near = NearCache::with_shards(1, entries, self.freshness);
+    }
+
     pub(crate) fn store(&self) -> &dyn AnyStore {
         &*self.store
     }

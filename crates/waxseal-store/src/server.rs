@@ -129,6 +129,12 @@ impl Server {
         }
     }
 
+    /// Lets no more than this many ends wait for the store.
+    #[cfg(all(test, feature = "testing"))]
+    pub(crate) fn let_wait(&mut self, ends: usize) {
+        self.unfinished = Unfinished::at_most(ends);
+    }
+
     /// Breaks a rule on purpose.
     #[cfg(test)]
     pub(crate) fn break_rule(

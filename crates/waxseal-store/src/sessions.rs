@@ -4,6 +4,8 @@ mod carried;
 mod opened;
 mod outcome;
 mod owners;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 mod upkeep;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -434,6 +436,18 @@ impl Sessions {
         server.break_rule(flaw, clock);
         if let Some(entries) = entries {
             server.forget_all_but(entries);
+        }
+    }
+
+    /// Lets no more than this many ends wait for the store, and remembers this many sessions of late.
+    #[cfg(all(test, feature = "testing"))]
+    pub(crate) fn bound(&mut self, ends: usize, entries: usize) {
+        if let Some(server) = &mut self.server {
+            server.let_wait(ends);
+            server.forget_all_but(entries);
+        }
+        if let Some(list) = &mut self.revocations {
+            list.bound(ends, entries);
         }
     }
 
