@@ -189,6 +189,18 @@ async fn entries_are_purged_when_what_they_name_is_over() {
     assert!(matches!(sessions.list("albus", None, 10, at(1)).await, Err(Error::NoStore)));
 }
 
+#[tokio::test]
+async fn a_list_holds_in_memory_and_in_a_file() {
+    let store = MemoryStore::new();
+    list_support::holds([store.clone(), store]).await;
+    #[cfg(feature = "sqlite")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || waxseal_store::SqliteStore::options(folder.path().join("list.db")).open().unwrap();
+        list_support::holds([open(), open()]).await;
+    }
+}
+
 // Row: a request that is under way when its session is ended.
 
 /// What a request does with the session that it has loaded.
@@ -362,6 +374,36 @@ async fn a_renewal_and_a_sign_out_that_race_have_one_winner() {
             other => panic!("{other:?}"),
         }
         assert!(!is_good(&here, &old, Access::Change, 2).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn first_sign_ins_that_race_are_all_ended_together() {
+    for round in 0..8 {
+        let store = FaultyStore::new(MemoryStore::new());
+        let processes: Vec<_> = (0..4).map(|_| Arc::new(sessions(&store))).collect();
+        let sign_ins: Vec<_> = (0..16)
+            .map(|n| {
+                let sessions = Arc::clone(&processes[n % 4]);
+                tokio::spawn(async move { sign_in(&sessions, "albus", 0).await })
+            })
+            .collect();
+        let mut tokens = Vec::new();
+        for sign_in in sign_ins {
+            tokens.push(sign_in.await.unwrap());
+        }
+        for token in &tokens {
+            assert!(is_good(&processes[0], token, Access::Change, 1).await, "round {round}");
+        }
+        let session = open(&processes[1], &tokens[round], Access::Change, 1).await;
+        processes[1].end_others(&session).unwrap();
+        let mine = token(&processes[1], &session, 1).await;
+        for token in &tokens {
+            assert!(!is_good(&processes[2], token, Access::Change, 2).await, "round {round}");
+        }
+        assert!(is_good(&processes[2], &mine, Access::Change, 2).await, "round {round}");
+        processes[3].end_all("albus", at(3)).await.unwrap();
+        assert!(!is_good(&processes[2], &mine, Access::Change, 3).await, "round {round}");
     }
 }
 

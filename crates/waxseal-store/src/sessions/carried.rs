@@ -17,7 +17,7 @@ use crate::session::{Session, State};
 use crate::{Access, Error};
 
 /// What a request makes of a session that can be taken back.
-struct Change {
+struct Plan {
     /// What the session was when its token was sealed; `None` if it is new.
     question: Option<Question>,
     owner: Option<String>,
@@ -41,33 +41,33 @@ impl Sessions {
         session: &Session,
         now: SystemTime,
     ) -> Result<Outcome, Error> {
-        let (change, modified) = {
+        let (plan, modified) = {
             let state = session.lock();
             if !self.is_token_due(&state, unix_seconds(now)) {
                 return Ok(Outcome::Keep);
             }
-            let (change, modified) = (Change::of(&state), state.is_modified());
+            let (plan, modified) = (Plan::of(&state), state.is_modified());
             if modified {
-                change.check_room(&state)?;
+                plan.check_room(&state)?;
             }
-            (change, modified)
+            (plan, modified)
         };
         if !modified {
             // It keeps its id and its epoch, so it escapes no end. One that is known must not displace a newer token.
-            let known = change.question.as_ref().map(|it| list.remembered(it, Access::Change, now.into()));
+            let known = plan.question.as_ref().map(|it| list.remembered(it, Access::Change, now.into()));
             if known == Some(Some(true)) {
                 return Ok(Outcome::Keep);
             }
             return self.seal(&mut session.lock(), unix_seconds(now), false);
         }
         let saved = async {
-            let epoch = change.settle(list, now.into()).await?;
+            let epoch = plan.settle(list, now.into()).await?;
             let mut state = session.lock();
             put_epoch(epoch.as_ref(), &mut state.content)?;
-            self.seal(&mut state, unix_seconds(now), change.new_id)
+            self.seal(&mut state, unix_seconds(now), plan.new_id)
         };
         let saved = saved.await;
-        if change.is_owed_to_the_page { not_failing_the_page(saved) } else { saved }
+        if plan.is_owed_to_the_page { not_failing_the_page(saved) } else { saved }
     }
 
     pub(super) fn save_carried(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
@@ -116,7 +116,7 @@ impl Sessions {
     }
 }
 
-impl Change {
+impl Plan {
     fn of(state: &State) -> Self {
         let question = state.carried().and_then(|carried| carried.question.clone());
         let owner: Option<String> = state.content.metadata.get(OWNER);
