@@ -684,7 +684,7 @@ async fn a_handle_that_is_taken_blocks_neither_sign_in_nor_sign_out_nor_end_all(
         let squatted = Arc::clone(&squatted);
         move |_, _| {
             // Of every two, so that drawing again helps.
-            if squatted.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+            if squatted.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
                 Meddling::Squat
             } else {
                 Meddling::Nothing
