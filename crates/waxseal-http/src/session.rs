@@ -177,8 +177,8 @@ impl SessionHandle {
     ///
     /// # Errors
     ///
-    /// In states `store` and `mirrored` [`Error::Unavailable`] if the store has to be asked and does not answer:
-    /// [`status_of`] makes it a 503. None in state `cookie`.
+    /// [`Error::Unavailable`] if a store has to be asked and does not answer: [`status_of`] makes it a 503. None in state
+    /// `cookie` without a list.
     pub async fn load(&self) -> Result<Session, Error> {
         if let Some(session) = self.loaded() {
             return Ok(session.clone());

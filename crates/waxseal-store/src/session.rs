@@ -36,7 +36,7 @@ use crate::{Error, Handle, Record};
 /// [`Error::TooLarge`] when the session would outgrow its cookie (in states `store` and `mirrored`: a mebibyte), and
 /// leaves it as it was.
 /// In those two states also with [`Error::Renewed`] for a visitor who came with an id that a sign-in has
-/// replaced, and with [`Error::Unconfirmed`] for one who is served from a copy while the store is away.
+/// replaced. With [`Error::Unconfirmed`], wherever a store is asked, for one who is served from a copy while it is away.
 ///
 /// # Example
 ///

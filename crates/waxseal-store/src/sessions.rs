@@ -329,8 +329,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`Error::Seal`] or [`Error::Random`] if the system has no randomness. On the server also
-    /// [`Error::Unavailable`] if it cannot be told that the session was saved; [`Error::Gone`], [`Error::Renewed`],
+    /// [`Error::Seal`] or [`Error::Random`] if the system has no randomness. On the server, and in state `cookie` with a
+    /// list, also [`Error::Unavailable`] if it cannot be told that the session was saved; [`Error::Gone`], [`Error::Renewed`],
     /// [`Error::Conflict`] and [`Error::Contended`], by which nothing was saved; and [`Error::Value`] or
     /// [`Error::TooLarge`] if a change cannot be made to what another request wrote meanwhile.
     pub async fn commit(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {

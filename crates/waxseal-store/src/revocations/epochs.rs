@@ -221,8 +221,9 @@ impl Revocations {
                 Err(error) if error.fault() == Fault::Outage => error,
                 Err(error) => return Err(error.into()),
             };
-            return match self.find(&key, now).await {
-                Ok(Some(found)) if found.revision == revision => Ok(epoch),
+            // Not only whether it is there: a store may write its index second, and who ends all looks there.
+            return match self.entries(owner, now).await {
+                Ok(entries) if entries.contains(&epoch.handle) => Ok(epoch),
                 Ok(_) | Err(_) => Err(lost.into()),
             };
         }

@@ -10,7 +10,7 @@ use crate::{Fault, Moment, RecordKey};
 /// Ends that are told in one go, so that nobody waits behind a million of them.
 const ROUND: usize = 10_000;
 /// Ends in one go that the store may refuse before the rest waits for the next.
-const MAX_REFUSED: usize = 8;
+const MAX_REFUSED: usize = 4;
 
 /// Sessions that were ended while their store was away: refused here until it is told, in every state. Each with a moment
 /// that its state has a use for.
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(told.take(), (0..2 * MAX_REFUSED as u8).map(key).collect::<Vec<_>>());
         // One place of the store that is out of reach costs a round, and the next goes on after it.
         let away = |told| if told == key(20) { Err(Fault::Outage) } else { Ok(true) };
-        assert_eq!(finish(&unfinished, away), Ok(96));
+        assert_eq!(finish(&unfinished, away), Ok(80 + 2 * MAX_REFUSED));
         assert_eq!(finish(&unfinished, away), Ok(1));
         assert!(unfinished.has(|| key(20)));
     }

@@ -116,7 +116,7 @@ impl<'a> Snapshot<'a> {
 }
 
 impl Opened<'_> {
-    /// The session if it was in the token; always, in state `cookie`.
+    /// The session if it was in the token and nobody has to be asked; always, in state `cookie` without a list.
     #[must_use]
     pub fn ready(self) -> Option<Session> {
         match self {
