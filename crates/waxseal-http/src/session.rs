@@ -115,12 +115,18 @@ impl SessionLayer {
         let mut ends = tokio::time::interval(Duration::from_secs(1));
         rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         ends.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // What the store refuses each second is said once a minute.
+        let mut refused = false;
         loop {
-            let done = tokio::select! {
-                _ = rounds.tick() => sessions.upkeep(|| self.now()).await.map(drop),
-                _ = ends.tick() => sessions.finish_ends(self.now()).await.map(drop),
+            let (done, said) = tokio::select! {
+                _ = rounds.tick() => (sessions.upkeep(|| self.now()).await.map(drop), false),
+                _ = ends.tick() => {
+                    let done = sessions.finish_ends(self.now()).await.map(drop);
+                    let said = std::mem::replace(&mut refused, done.is_err());
+                    (done, said)
+                }
             };
-            if let Err(error) = done {
+            if let (Err(error), false) = (done, said) {
                 tracing::warn!(
                     error = &error as &(dyn std::error::Error + 'static),
                     "the session store was not looked after"
@@ -171,8 +177,8 @@ impl SessionHandle {
     ///
     /// # Errors
     ///
-    /// In states `store` and `mirrored` [`Error::Unavailable`] if the store has to be asked and does not answer:
-    /// [`status_of`] makes it a 503. None in state `cookie`.
+    /// [`Error::Unavailable`] if a store has to be asked and does not answer: [`status_of`] makes it a 503. None in state
+    /// `cookie` without a list.
     pub async fn load(&self) -> Result<Session, Error> {
         if let Some(session) = self.loaded() {
             return Ok(session.clone());

@@ -17,10 +17,13 @@ use waxseal_store::{Access, Error, MemoryStore, Outcome, Sessions};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
+    /// In the cookie, with a list in the store.
+    Listed,
     Store,
     Mirrored,
 }
 
+const ALL: [Place; 3] = [Place::Listed, Place::Store, Place::Mirrored];
 const BOTH: [Place; 2] = [Place::Store, Place::Mirrored];
 const UNSAFE: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
 
@@ -52,6 +55,9 @@ impl Site {
         let cookie = SessionCookie::builder().build().unwrap();
         let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
         let sessions = match place {
+            Place::Listed => {
+                Sessions::cookie(&keyring, cookie.name(), "demo").map(|all| all.revocable(store.clone()))
+            }
             Place::Store => Sessions::store(&keyring, cookie.name(), "demo", store.clone()),
             Place::Mirrored => Sessions::mirrored(&keyring, cookie.name(), "demo", store.clone()),
         };
@@ -74,6 +80,14 @@ impl Site {
         let sessions = self.layer.sessions();
         let session = sessions.create();
         session.extend([("name", 1), ("coupon", 7)]).unwrap();
+        let Outcome::Set { token, .. } = sessions.commit(&session, noon()).await.unwrap() else { panic!() };
+        token
+    }
+
+    async fn signed_in(&self) -> String {
+        let sessions = self.layer.sessions();
+        let session = sessions.create();
+        session.sign_in("albus", noon()).unwrap();
         let Outcome::Set { token, .. } = sessions.commit(&session, noon()).await.unwrap() else { panic!() };
         token
     }
@@ -274,7 +288,7 @@ async fn a_request_that_another_overtook_is_a_409() {
 
 #[tokio::test]
 async fn a_client_that_hangs_up_does_not_stop_a_sign_out() {
-    for place in BOTH {
+    for place in ALL {
         let site = Site::new(place);
         let token = site.token().await;
         let (signing_out, store, theirs) = (site.clone(), site.store.clone(), token.clone());
@@ -303,14 +317,15 @@ async fn a_client_that_hangs_up_does_not_stop_a_sign_out() {
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(site.store.asked(), [Operation::Delete], "{place:?}");
+        let end = if place == Place::Listed { Operation::Create } else { Operation::Delete };
+        assert_eq!(site.store.asked(), [end], "{place:?}");
         assert!(!site.is_there(&token).await, "{place:?}");
     }
 }
 
 #[tokio::test]
 async fn a_visitor_signs_out_while_the_store_is_away() {
-    for (place, stack) in BOTH.into_iter().flat_map(|place| ALL_STACKS.map(|stack| (place, stack))) {
+    for (place, stack) in ALL.into_iter().flat_map(|place| ALL_STACKS.map(|stack| (place, stack))) {
         for method in ["POST", "GET"] {
             let site = Site::new(place).on(stack);
             let token = site.token().await;
@@ -334,35 +349,37 @@ async fn a_visitor_signs_out_while_the_store_is_away() {
 
 #[tokio::test]
 async fn a_handler_may_confirm_before_it_does_what_cannot_be_undone() {
-    for (case, away, ended, expected) in [
-        ("all is well", false, false, 200),
-        ("the store is away", true, false, 503),
-        ("it has ended", false, true, 409),
-    ] {
-        let site = Site::new(Place::Mirrored);
-        let token = site.token().await;
-        if ended {
-            let elsewhere = Site::over(Place::Mirrored, site.store.clone());
-            let out =
-                elsewhere.send("POST", &token, async |handle: SessionHandle| handle.destroy().await).await;
-            assert_eq!(out.status(), StatusCode::OK);
+    for place in [Place::Listed, Place::Mirrored] {
+        for (case, away, ended, expected) in [
+            ("all is well", false, false, 200),
+            ("the store is away", true, false, 503),
+            ("it has ended", false, true, 409),
+        ] {
+            let site = Site::new(place);
+            let token = site.token().await;
+            // A safe method, and a fresh copy: without the confirm it would not be noticed.
+            assert_eq!(site.send("GET", &token, look).await.status(), StatusCode::OK, "{case}, {place:?}");
+            if ended {
+                let elsewhere = Site::over(place, site.store.clone());
+                let out = elsewhere.send("POST", &token, destroy).await;
+                assert_eq!(out.status(), StatusCode::OK);
+            }
+            site.store.set_away(away);
+            let answer = site
+                .send("GET", &token, async |handle: SessionHandle| {
+                    look(handle.clone()).await?;
+                    handle.confirm().await
+                })
+                .await;
+            assert_eq!(answer.status(), expected, "{case}, {place:?}");
         }
-        site.store.set_away(away);
-        // A safe method, and a fresh copy: without the confirm it would not be noticed.
-        let answer = site
-            .send("GET", &token, async |handle: SessionHandle| {
-                look(handle.clone()).await?;
-                handle.confirm().await
-            })
-            .await;
-        assert_eq!(answer.status(), expected, "{case}");
     }
 }
 
 #[tokio::test]
 async fn a_failed_request_saves_nothing_and_ends_what_it_ended() {
     for (case, destroys) in [("changed", false), ("destroyed", true)] {
-        for place in BOTH {
+        for place in ALL {
             let site = Site::new(place);
             let token = site.token().await;
             let answer = site
@@ -387,4 +404,74 @@ async fn a_failed_request_saves_nothing_and_ends_what_it_ended() {
             }
         }
     }
+}
+
+/// What somebody does elsewhere while a request's body is held back.
+#[derive(Debug, Clone, Copy)]
+enum Meanwhile {
+    SignsOut,
+    EndsAll,
+    EndsOthers,
+}
+
+#[tokio::test]
+async fn a_request_whose_body_was_held_back_does_not_escape_an_end() {
+    for place in ALL {
+        for stack in ALL_STACKS {
+            for method in ["POST", "GET"] {
+                for meanwhile in [Meanwhile::SignsOut, Meanwhile::EndsAll, Meanwhile::EndsOthers] {
+                    let case = format!("{place:?}, {stack:?}, {method}, {meanwhile:?}");
+                    let site = Site::new(place).on(stack);
+                    let (token, other) = (site.signed_in().await, site.signed_in().await);
+                    // Asked for within the last seconds, so that a page needs no answer.
+                    let asks = async |handle: SessionHandle| handle.load().await.map(drop);
+                    assert_eq!(site.send("GET", &token, asks).await.status(), StatusCode::OK, "{case}");
+                    let elsewhere = Site::over(place, site.store.clone());
+                    let mine = token.clone();
+                    let (open, body) = tokio::sync::oneshot::channel::<()>();
+                    let body = Arc::new(tokio::sync::Mutex::new(Some(body)));
+                    let (loaded, has_loaded) = tokio::sync::oneshot::channel::<()>();
+                    let loaded = Arc::new(std::sync::Mutex::new(Some(loaded)));
+                    let held_back = site.send(method, &token, move |handle: SessionHandle| {
+                        let (body, loaded) = (Arc::clone(&body), Arc::clone(&loaded));
+                        async move {
+                            let session = handle.load().await?;
+                            loaded.lock().unwrap().take().unwrap().send(()).unwrap();
+                            body.lock().await.take().unwrap().await.unwrap();
+                            session.renew()
+                        }
+                    });
+                    let meanwhile = async {
+                        has_loaded.await.unwrap();
+                        let status = match meanwhile {
+                            Meanwhile::SignsOut => elsewhere.send("POST", &mine, destroy).await.status(),
+                            Meanwhile::EndsAll => {
+                                let sessions = elsewhere.layer.sessions();
+                                sessions.end_all("albus", noon()).await.unwrap();
+                                StatusCode::OK
+                            }
+                            Meanwhile::EndsOthers => {
+                                let layer = elsewhere.layer.clone();
+                                let end = move |handle: SessionHandle| {
+                                    let layer = layer.clone();
+                                    async move { layer.sessions().end_others(&handle.load().await?) }
+                                };
+                                elsewhere.send("POST", &other, end).await.status()
+                            }
+                        };
+                        assert_eq!(status, StatusCode::OK, "{case}");
+                        open.send(()).unwrap();
+                    };
+                    let (answer, ()) = tokio::join!(held_back, meanwhile);
+                    assert_eq!(answer.status(), StatusCode::CONFLICT, "{case}");
+                    assert!(all(&answer, SET_COOKIE).is_empty(), "{case}");
+                    assert!(!elsewhere.is_there(&token).await, "{case}");
+                }
+            }
+        }
+    }
+}
+
+async fn destroy(handle: SessionHandle) -> Result<(), Error> {
+    handle.destroy().await
 }

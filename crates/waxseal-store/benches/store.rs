@@ -124,7 +124,7 @@ fn report(records: usize, path: &Path) {
 }
 
 fn memory(size: usize) -> Filled<MemoryStore> {
-    Filled::new(MemoryStore::new().max_records(size).max_bytes(usize::MAX), None, size)
+    Filled::new(MemoryStore::new().max_records(2 * size).max_bytes(usize::MAX), None, size)
 }
 
 fn loads<S: SessionStore + Clone>(bencher: Bencher, filled: &Filled<S>) {

@@ -61,7 +61,12 @@ impl Content {
 
     /// Drops messages, the oldest first, until the whole fits into `limit` bytes.
     pub(crate) fn fit(&mut self, limit: usize) {
-        while self.size_with(self.metadata.bytes().len()) > limit && flash::drop_oldest(&mut self.metadata) {}
+        while !self.fits(limit) && flash::drop_oldest(&mut self.metadata) {}
+    }
+
+    /// Whether all of it, as it is, takes at most `limit` bytes.
+    pub(crate) fn fits(&self, limit: usize) -> bool {
+        self.size_with(self.metadata.bytes().len()) <= limit
     }
 
     fn size_with(&self, metadata: usize) -> usize {

@@ -5,6 +5,7 @@ mod owners;
 mod shard;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::budget::{Budget, NoRoom};
@@ -21,7 +22,8 @@ const SHARDS: usize = 64;
 ///
 /// Bounded by [`MAX_RECORDS`](Self::MAX_RECORDS) and [`MAX_BYTES`](Self::MAX_BYTES) unless told otherwise. At
 /// its bound it forgets what has expired, then sessions without an owner, the nearest to their end first, and
-/// then refuses new ones: visitors who never signed in cannot push out those who did.
+/// then refuses new ones: visitors who never signed in cannot push out those who did. A sixteenth of it is for
+/// [records of ends](Record::is_end) alone. While it is full it is not [ready](SessionStore::ready).
 ///
 /// Clones share one memory.
 ///
@@ -39,6 +41,8 @@ struct Shared {
     shards: Box<[Mutex<Shard>]>,
     owners: Owners,
     budget: Budget,
+    /// It refused, and has hardly had room since.
+    is_full: AtomicBool,
 }
 
 /// Why the memory store refused.
@@ -47,7 +51,8 @@ struct Shared {
 pub enum MemoryError {
     /// At its bound, and all that is left belongs to somebody.
     #[error(
-        "the memory store is full at {records} records and {bytes} bytes, none of which may be forgotten"
+        "the memory store is full at {records} records and {bytes} bytes, none of which may be forgotten; give it more \
+         room, or use a store on a disk"
     )]
     Full {
         /// Records and traces there are.
@@ -84,7 +89,8 @@ impl MemoryStore {
 
     fn bounded(records: usize, bytes: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        let shared = Shared { shards, owners: Owners::default(), budget: Budget::new(records, bytes) };
+        let (owners, budget) = (Owners::default(), Budget::new(records, bytes));
+        let shared = Shared { shards, owners, budget, is_full: AtomicBool::new(false) };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -112,13 +118,39 @@ impl Shared {
             // A statement of its own: making room locks shards one by one, this one too.
             let outcome = work(&mut self.shard(handle));
             match outcome {
-                Ok(done) => return Ok(done),
+                Ok(done) => {
+                    self.note_room();
+                    return Ok(done);
+                }
                 Err(NoRoom { ever: true }) if self.make_room(now) => {}
-                Err(NoRoom { .. }) => {
-                    let (records, bytes) = self.budget.used();
-                    return Err(MemoryError::Full { records, bytes });
+                Err(NoRoom { ever }) => {
+                    let full = self.full();
+                    if ever && !self.is_full.swap(true, Ordering::AcqRel) {
+                        tracing::error!("{full}");
+                    }
+                    return Err(full);
                 }
             }
+        }
+    }
+
+    fn full(&self) -> MemoryError {
+        let (records, bytes) = self.budget.used();
+        MemoryError::Full { records, bytes }
+    }
+
+    /// Whether one more session would find room, by forgetting another's if need be.
+    fn has_room(&self) -> bool {
+        self.budget.has(1, shard::ROW_BYTES)
+            || (0..SHARDS).any(|at| self.shard_at(at).first_ownerless().is_some())
+    }
+
+    /// Lets the next refusal be logged again, once there is more room than one sign-out leaves.
+    fn note_room(&self) {
+        let (records, bytes) = self.budget.ample();
+        if self.is_full.load(Ordering::Acquire) && self.budget.has(records, bytes) {
+            self.is_full.store(false, Ordering::Release);
+            tracing::info!("the memory store has room again");
         }
     }
 
@@ -274,7 +306,12 @@ impl SessionStore for MemoryStore {
         for at in 0..SHARDS {
             purged += self.shared.shard_at(at).purge(now, limit - purged, owners, budget);
         }
+        self.shared.note_room();
         Ok(purged)
+    }
+
+    async fn ready(&self) -> Result<(), MemoryError> {
+        if self.shared.has_room() { Ok(()) } else { Err(self.shared.full()) }
     }
 }
 
@@ -367,6 +404,36 @@ mod tests {
         assert_eq!(MemoryStore::fault(&full), Fault::Refused);
         assert!(now(store.delete(&owned, NOW)).unwrap());
         create(&store, None, 9_000).unwrap();
+    }
+
+    #[test]
+    fn a_part_of_the_room_is_for_ends_alone_and_a_full_store_says_so() {
+        let store = MemoryStore::new().max_records(32);
+        let sessions: Vec<_> = std::iter::from_fn(|| create(&store, Some("user"), 9_000).ok()).collect();
+        assert_eq!(sessions.len(), 30);
+        assert!(matches!(now(store.ready()), Err(MemoryError::Full { records: 30, .. })));
+        let end = || {
+            let revision = Revision::first().unwrap().next().unwrap();
+            let key = SessionId::generate().unwrap().key();
+            now(store.create(
+                &key,
+                &Record { revision, sealed: Vec::new(), ..record(Some("list"), 9_000) },
+                NOW,
+            ))
+        };
+        assert_eq!([end(), end()], [Ok(Creation::Created); 2]);
+        assert!(end().is_err());
+        assert!(create(&store, None, 9_000).is_err());
+        // What may be forgotten is room: three make way for the next.
+        for session in &sessions[..3] {
+            assert!(now(store.delete(session, NOW)).unwrap());
+        }
+        create(&store, None, 9_000).unwrap();
+        assert_eq!(now(store.ready()), Ok(()));
+        create(&store, Some("user"), 9_000).unwrap();
+        assert!(now(store.ready()).is_err());
+        assert_eq!(now(store.purge(Moment::from_millis(9_000), 100)), Ok(32 - 2));
+        assert_eq!(now(store.ready()), Ok(()));
     }
 
     #[test]

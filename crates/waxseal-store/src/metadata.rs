@@ -15,6 +15,8 @@ const EMPTY_MAP: &[u8] = &[0x80];
 pub(crate) const OWNER: &str = "owner";
 /// When the owner signed in, in unix seconds.
 pub(crate) const SIGNED_IN: &str = "auth";
+/// In which of the owner's epochs the session began, in state `cookie` with a list.
+pub(crate) const EPOCH: &str = "epoch";
 /// What to call the visitor's device.
 pub(crate) const DEVICE: &str = "device";
 /// When the session got its present id, in unix seconds, if that was after it began.

@@ -3,6 +3,7 @@
 use waxseal_crypto::Times;
 
 use crate::record::Life;
+use crate::revocations::Question;
 use crate::server::Confirm;
 use crate::{Handle, Revision, SessionId};
 
@@ -17,11 +18,13 @@ pub(crate) enum Origin {
     Record(Held),
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Carried {
     pub(crate) id: [u8; COOKIE_ID_BYTES],
     pub(crate) times: Times,
     pub(crate) needs_reseal: bool,
+    /// What a list is asked of it, if there is one.
+    pub(crate) question: Option<Question>,
 }
 
 /// What a request knows of the record that its session is kept in.

@@ -20,7 +20,8 @@ pub struct Record {
     pub owner: Option<String>,
     /// What to call the visitor's device in lists; short, and it may be empty.
     pub device: String,
-    /// The session, sealed and bound to [`RecordKey::bound`]. At most 1 MiB; opaque to the store.
+    /// The session, sealed and bound to [`RecordKey::bound`]. At most 1 MiB; opaque to the store. Empty in the list of
+    /// state `cookie`.
     pub sealed: Vec<u8>,
 }
 
@@ -29,6 +30,15 @@ impl Record {
     pub const MAX_OWNER_BYTES: usize = 255;
     /// The longest text of a device, in bytes.
     pub const MAX_DEVICE_BYTES: usize = 128;
+
+    /// Whether this says of sessions in state `cookie` that they were ended
+    /// ([`Sessions::revocable`](crate::Sessions::revocable)): nothing is sealed in it, and its counter is beyond the first,
+    /// which such a record has while its sessions go on. Whoever throws it away brings them back, so a store may keep some
+    /// room for these alone.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        self.sealed.is_empty() && self.revision.counter() > 1
+    }
 }
 
 /// Who signed in from where is not for logs, and neither is what was sealed.

@@ -1,245 +1,292 @@
-//! Taking back what state `cookie` has handed out: a list of ended sessions, and for each owner a moment before which
-//! all are ended.
+//! Taking back what state `cookie` has handed out: a list in a store of the ids that are no longer good, and of the epochs of
+//! owners.
+//!
+//! Its entries are records in which nothing is sealed, of owners that no app can name; so any store can keep them, and
+//! purges them when they matter no more. Nothing in it goes by clocks but that.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod epochs;
+mod question;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
+pub(crate) use self::epochs::Epoch;
+pub(crate) use self::question::Question;
 
 use crate::any_store::AnyStore;
 use crate::error::StoreError;
-use crate::origin::COOKIE_ID_BYTES;
-use crate::record::{Creation, Found, Life, Record, Swap};
-use crate::{Access, Error, Handle, Moment, RecordKey, Revision};
+use crate::record::{Confirmed, Creation, Found, Life, Record};
+use crate::server::{Flights, Freshness, NearCache, Seen, Unfinished};
+use crate::{Access, Error, Fault, Lifetimes, Moment, RecordKey, Revision};
 
-/// For how long an answer of the store's is good enough for a request that reads.
-const WINDOW: Duration = Duration::from_secs(5);
-/// And while the store is away.
-const GRACE: Duration = Duration::from_secs(5 * 60);
-/// Answers that are remembered.
-const MAX_KNOWN: usize = 65_536;
-/// Ended sessions that wait for a store that is away. More are only logged: their copies live until they expire.
-const MAX_UNFINISHED: usize = 10_000;
-/// How often a moment is moved on when others move it too.
+/// How often something is tried again when others do the same at the same time.
 const ATTEMPTS: usize = 5;
+/// Clocks may differ by a minute, and the one that seals by as much from the one that ends: an entry lives for so much
+/// longer than what it speaks of.
+const CLOCKS_APART: Duration = Duration::from_secs(120);
+/// The revision of an id's entry that somebody signed out of. All of them say the same.
+const SIGNED_OUT: Revision = Revision::from_bytes([0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
 
-/// What a store says of sessions that it does not keep. Its entries are records without data, under keys that no session
-/// has, and of an owner that no app can name; so any store can keep them, and purges them when they matter no more.
+/// What a store says of sessions that it does not keep.
 pub(crate) struct Revocations {
     store: Arc<dyn AnyStore>,
-    known: Mutex<HashMap<RecordKey, Known>>,
-    unfinished: Mutex<Vec<(RecordKey, Record)>>,
+    /// The app's, so that two in one store do not end each other's sessions.
+    audience: String,
+    pub(crate) lifetimes: Lifetimes,
+    /// The last answers: a session is good in its epoch, or it is not. Only what this process asked itself counts.
+    near: NearCache,
+    flights: Flights<(Answer, Moment)>,
+    freshness: Freshness,
+    /// Ids that were signed out of, each with the end of its entry.
+    unfinished: Unfinished,
 }
 
-#[derive(Clone, Copy)]
-struct Known {
-    asked: Moment,
-    /// The moment that the entry names, if there is one.
-    entry: Option<Moment>,
-}
+/// Whether the session was ended.
+type Answer = Result<bool, StoreError>;
 
-/// What is to be asked of one session.
-#[derive(Debug, Clone)]
-pub(crate) struct Question {
-    id: [u8; COOKIE_ID_BYTES],
-    owner: Option<String>,
-    /// When the session began, in unix seconds.
-    created: u64,
-    /// When nobody has to remember any more that it was ended.
-    end: Moment,
+/// What is known of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Good,
+    /// It was ended, or has another id.
+    Ended,
+    /// It was good some minutes ago, and the store is away: good enough to be read.
+    Unconfirmed,
 }
 
 impl Revocations {
-    pub(crate) fn new(store: Arc<dyn AnyStore>) -> Self {
-        Self { store, known: Mutex::default(), unfinished: Mutex::default() }
-    }
-
-    /// Whether the session was taken back, if that was asked within the last seconds; `None` if it was not.
-    pub(crate) fn remembered(&self, question: &Question, access: Access, now: Moment) -> Option<bool> {
-        match access {
-            Access::Read => self.within(question, now, WINDOW),
-            Access::Change => None,
+    pub(crate) fn new(store: Arc<dyn AnyStore>, audience: &str, lifetimes: Lifetimes) -> Self {
+        let freshness = Freshness::default();
+        Self {
+            store,
+            audience: audience.to_owned(),
+            lifetimes,
+            near: NearCache::new(NearCache::ENTRIES, freshness),
+            flights: Flights::default(),
+            freshness,
+            unfinished: Unfinished::default(),
         }
     }
 
-    /// Asks whether the session was taken back. While the store is away, what is known of the last minutes counts for a
+    /// Whether the session was ended, if that need not be asked; `None` if it has to be.
+    pub(crate) fn remembered(&self, question: &Question, access: Access, now: Moment) -> Option<bool> {
+        if self.unfinished.has(|| question.key()) {
+            return Some(true);
+        }
+        match self.look(question, now) {
+            Seen::Gone => Some(true),
+            Seen::Good { near: Some(at), .. } if access == Access::Read => {
+                self.freshness.is_fresh(at, now).then_some(false)
+            }
+            Seen::Good { .. } | Seen::Doubtful => None,
+        }
+    }
+
+    /// Asks whether the session was ended. While the store is away, what is known of the last minutes counts for a
     /// request that reads.
-    pub(crate) async fn is_revoked(
+    pub(crate) async fn ask(
         &self,
         question: &Question,
         access: Access,
         now: Moment,
-    ) -> Result<bool, StoreError> {
-        for key in question.keys() {
-            match self.ask(&key, now).await {
-                Ok(entry) if question.is_ended_by(entry, &key) => return Ok(true),
-                Ok(_) => {}
-                Err(error) => {
-                    let readable = access == Access::Read && error.fault().passes();
-                    return self.within(question, now, GRACE).filter(|_| readable).ok_or(error);
-                }
-            }
+    ) -> Result<Verdict, StoreError> {
+        let key = question.key();
+        self.near.asking(now);
+        let (answer, asked) = self.answer(question, access, now).await;
+        match answer {
+            Ok(true) => self.near.ended(key.handle(), asked),
+            Ok(false) => self.near.confirmed(&key, question.revision(), asked),
+            Err(_) => {}
         }
-        Ok(false)
-    }
-
-    /// Takes one session back. While the store is away, this process refuses it, and the entry is made up for.
-    pub(crate) async fn revoke(&self, question: &Question, now: Moment) {
-        let key = id_key(&question.id);
-        self.note(key, Known { asked: now, entry: Some(now) }, now);
-        let record = match entry(&key, now, question.end) {
-            Ok(record) => record,
-            Err(error) => {
-                return tracing::error!(%error, "a session was ended and its copies were not taken back");
-            }
-        };
-        if let Err(error) = self.store.create(&key, &record, now).await {
-            tracing::warn!(%error, "a session was ended and the store does not answer; its copies open until it does");
-            let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
-            if unfinished.len() < MAX_UNFINISHED {
-                unfinished.push((key, record));
-            } else {
-                tracing::error!(
-                    "too many sessions were ended while the store is away; some live until they expire"
-                );
-            }
+        // Also what this process was told while the question was on its way.
+        if self.remembered(question, Access::Change, now) == Some(true) {
+            return Ok(Verdict::Ended);
         }
-    }
-
-    /// Takes back all of the owner's sessions that began up to now, in whole seconds.
-    pub(crate) async fn revoke_all(&self, owner: &str, end: Moment, now: Moment) -> Result<(), Error> {
-        let key = owner_key(owner);
-        let mut record = entry(&key, now, end)?;
-        for _ in 0..ATTEMPTS {
-            match self.store.load(&key, now).await? {
-                Some(Found::Living(there)) => {
-                    record.revision = there.revision.next()?;
-                    record.life.created = now.max(there.life.created);
-                    match self.store.update(&key, &there.revision, &record, now).await? {
-                        Swap::Done => {}
-                        Swap::Conflict | Swap::Gone => continue,
+        match answer {
+            Ok(true) => Ok(Verdict::Ended),
+            Ok(false) => Ok(Verdict::Good),
+            Err(error) if access == Access::Read && error.fault().passes() => {
+                match self.look(question, now) {
+                    Seen::Good { near: Some(at), .. } if self.freshness.is_in_grace(at, now) => {
+                        Ok(Verdict::Unconfirmed)
                     }
+                    _ => Err(error),
                 }
-                _ => match self.store.create(&key, &record, now).await? {
-                    Creation::Created => {}
-                    Creation::Taken => continue,
-                },
             }
-            self.note(key, Known { asked: now, entry: Some(record.life.created) }, now);
-            return Ok(());
+            Err(error) => Err(error),
         }
-        Err(Error::Contended)
     }
 
-    /// The first whole second at which a session of the owner's may begin so that it is not taken back already.
-    pub(crate) async fn earliest(&self, owner: &str, now: Moment) -> Result<u64, StoreError> {
-        Ok(self.ask(&owner_key(owner), now).await?.map_or(0, |moment| moment.as_secs() + 1))
+    /// Asks as a request that acts does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if the session was ended, and those of the store.
+    pub(crate) async fn expect_good(&self, question: &Question, now: Moment) -> Result<(), Error> {
+        match self.ask(question, Access::Change, now).await? {
+            Verdict::Good | Verdict::Unconfirmed => Ok(()),
+            Verdict::Ended => Err(Error::Gone),
+        }
+    }
+
+    /// Takes the session's id out of use, for another that takes its place. Of all who try that, and of all who end the
+    /// session, one succeeds. False if a record that is not of this list has the entry's place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Renewed`] or [`Error::Gone`] if somebody was there first, and those of the store.
+    pub(crate) async fn claim(&self, question: &Question, now: Moment) -> Result<bool, Error> {
+        let (key, revision) = (question.key(), Revision::first()?);
+        let entry = entry(revision, id_owner(&key), now, question.end);
+        let lost = match self.store.create(&key, &entry, now).await {
+            Ok(Creation::Created) => None,
+            Ok(Creation::Taken) => {
+                return self.find(&key, now).await?.map_or(Ok(false), |found| Err(claimed(&found)));
+            }
+            Err(error) if error.fault() == Fault::Outage => Some(error),
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(lost) = lost {
+            match self.find(&key, now).await {
+                Ok(Some(found)) if found.revision == revision => {}
+                Ok(Some(found)) => return Err(claimed(&found)),
+                // Not done, or not yet.
+                Ok(None) | Err(_) => return Err(lost.into()),
+            }
+        }
+        self.near.ended(key.handle(), now);
+        Ok(true)
+    }
+
+    /// Ends one session. While the store is away, this process refuses it, and the entry is made up for.
+    ///
+    /// # Errors
+    ///
+    /// The store's, if it is away and too many ends wait for it already: the session has not ended.
+    pub(crate) async fn end(&self, question: &Question, now: Moment) -> Result<(), Error> {
+        let key = question.key();
+        match self.keep_end(&key, question.end, now).await {
+            Ok(true) => Ok(()),
+            // Its place is another's: rather end too many.
+            Ok(false) => match &question.owner {
+                Some(owner) => self.end_all(owner, now).await,
+                None => {
+                    tracing::warn!(
+                        "a session that was nobody's was ended, and its copies were not taken back"
+                    );
+                    Ok(())
+                }
+            },
+            Err(error) if self.unfinished.add(key, question.end) => {
+                tracing::warn!(
+                    %error,
+                    "a session was ended and the store does not answer; it will be told, and until then other servers \
+                     may show its copies"
+                );
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "too many sessions were ended while the store is away; this one was not");
+                Err(error.into())
+            }
+        }
     }
 
     /// Makes up for what the store missed while it was away. How much is left.
     pub(crate) async fn finish(&self, now: Moment) -> Result<usize, StoreError> {
-        loop {
-            let next = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let Some((key, record)) = next else { return Ok(0) };
-            if let Err(error) = self.store.create(&key, &record, now).await {
-                let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
-                unfinished.push((key, record));
-                return if error.fault().passes() { Ok(unfinished.len()) } else { Err(error) };
-            }
+        self.unfinished.finish(|key, end| self.finish_end(key, end, now)).await
+    }
+
+    async fn finish_end(&self, key: RecordKey, end: Moment, now: Moment) -> Result<bool, StoreError> {
+        Ok(now >= end || self.keep_end(&key, end, now).await?)
+    }
+
+    /// Whether the store has an end under `key` now. To be sent again at will: all ends of one id are the same.
+    async fn keep_end(&self, key: &RecordKey, end: Moment, now: Moment) -> Result<bool, StoreError> {
+        let entry = entry(SIGNED_OUT, id_owner(key), now, end);
+        let kept = match self.store.create(key, &entry, now).await? {
+            Creation::Created => true,
+            Creation::Taken => self.find(key, now).await?.is_some(),
+        };
+        if kept {
+            self.near.ended(key.handle(), now);
         }
+        Ok(kept)
+    }
+
+    /// Lets no more than this many ends wait for the store, and remembers this many sessions of late.
+    #[cfg(all(test, feature = "testing"))]
+    pub(crate) fn bound(&mut self, ends: usize, entries: usize) {
+        self.unfinished = Unfinished::at_most(ends);
+        self.near = NearCache::with_shards(1, entries, self.freshness);
     }
 
     pub(crate) fn store(&self) -> &dyn AnyStore {
         &*self.store
     }
 
-    async fn ask(&self, key: &RecordKey, now: Moment) -> Result<Option<Moment>, StoreError> {
-        let entry = match self.store.confirm(key, now).await? {
-            Some(Found::Living(found)) => Some(found.life.created),
+    /// The store's answer and when it was asked. Who only reads shares one that another request is waiting for, unless it
+    /// may have been asked before an end that this process knows of.
+    async fn answer(&self, question: &Question, access: Access, now: Moment) -> (Answer, Moment) {
+        let ask = || async { (self.has_ended(question, now).await, now) };
+        if access == Access::Read && matches!(self.look(question, now), Seen::Good { .. }) {
+            let ((answer, asked), _) = self.flights.share(&question.key(), ask).await;
+            if self.freshness.is_fresh(asked, now) {
+                return (answer, asked);
+            }
+        }
+        ask().await
+    }
+
+    async fn has_ended(&self, question: &Question, now: Moment) -> Answer {
+        if self.find(&question.key(), now).await?.is_some() {
+            return Ok(true);
+        }
+        match &question.owner {
+            Some(owner) => self.is_over(owner, question.epoch.as_ref(), now).await,
+            None => Ok(false),
+        }
+    }
+
+    fn look(&self, question: &Question, now: Moment) -> Seen {
+        let key = question.key();
+        self.near.look(key.handle(), || key, question.revision(), || question.owner.clone(), now)
+    }
+
+    /// When the last session that begins now will be over.
+    fn last_end(&self, now: Moment) -> Moment {
+        let longest = Duration::from_secs(self.lifetimes.widest().absolute.into());
+        now.after(longest).after(CLOCKS_APART)
+    }
+
+    /// The entry under `key`. The store compares the whole hash, so it is not another's.
+    async fn find(&self, key: &RecordKey, now: Moment) -> Result<Option<Confirmed>, StoreError> {
+        Ok(match self.store.confirm(key, now).await? {
+            Some(Found::Living(found)) => Some(found),
             Some(Found::Renewed(_)) | None => None,
-        };
-        // Also what this process noted while the store was away, or while this was on its way.
-        let noted = self.known().get(key).and_then(|known| known.entry);
-        let entry = entry.max(noted);
-        self.note(*key, Known { asked: now, entry }, now);
-        Ok(entry)
-    }
-
-    /// What is remembered of all that is to be asked, nothing of it older than `span`.
-    fn within(&self, question: &Question, now: Moment, span: Duration) -> Option<bool> {
-        let known = self.known();
-        let mut revoked = false;
-        for key in question.keys() {
-            let Known { asked, entry } = *known.get(&key)?;
-            // An end is an end, however long ago it was learned of.
-            let ended = question.is_ended_by(entry, &key);
-            if !ended && !now.is_within(span, asked) {
-                return None;
-            }
-            revoked |= ended;
-        }
-        Some(revoked)
-    }
-
-    fn note(&self, key: RecordKey, known: Known, now: Moment) {
-        let mut all = self.known();
-        if all.len() >= MAX_KNOWN && !all.contains_key(&key) {
-            all.retain(|_, known| now.is_within(GRACE, known.asked));
-            if all.len() >= MAX_KNOWN {
-                // What is forgotten is asked for again.
-                all.clear();
-            }
-        }
-        all.insert(key, known);
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<RecordKey, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        })
     }
 }
 
-impl Question {
-    pub(crate) fn new(id: [u8; COOKIE_ID_BYTES], owner: Option<String>, created: u64, end: Moment) -> Self {
-        Self { id, owner, created, end }
-    }
-
-    fn keys(&self) -> impl Iterator<Item = RecordKey> {
-        [id_key(&self.id)].into_iter().chain(self.owner.as_deref().map(owner_key))
-    }
-
-    /// By an entry of its own, or by one of its owner's that names a moment not before it began.
-    fn is_ended_by(&self, entry: Option<Moment>, key: &RecordKey) -> bool {
-        entry.is_some_and(|moment| *key == id_key(&self.id) || self.created <= moment.as_secs())
-    }
+/// Why an id cannot be taken out of use once more.
+fn claimed(found: &Confirmed) -> Error {
+    if found.revision == SIGNED_OUT { Error::Gone } else { Error::Renewed }
 }
 
-fn id_key(id: &[u8; COOKIE_ID_BYTES]) -> RecordKey {
-    key(b"waxseal/revoked", id)
-}
-
-fn owner_key(owner: &str) -> RecordKey {
-    key(b"waxseal/not before", owner.as_bytes())
-}
-
-/// Under a handle of its own, which is no session's: those are random, and this is a hash.
-fn key(kind: &[u8], what: &[u8]) -> RecordKey {
-    let hash: [u8; RecordKey::HASH_BYTES] =
-        Sha256::new().chain_update(kind).chain_update([0]).chain_update(what).finalize().into();
-    let handle = Handle::from_bytes(*hash.first_chunk().expect("a hash is longer than a handle"));
-    RecordKey::new(handle, hash)
-}
-
-fn entry(key: &RecordKey, now: Moment, end: Moment) -> Result<Record, Error> {
+/// A bounded store forgets what is nobody's. Spread, as a store may keep a list for each owner; no app's owner has a control
+/// character.
+fn id_owner(key: &RecordKey) -> String {
     let [first, ..] = *key.hash();
-    Ok(Record {
-        revision: Revision::first()?,
+    format!("\u{1}revoked {first:02x}")
+}
+
+fn entry(revision: Revision, owner: String, now: Moment, end: Moment) -> Record {
+    Record {
+        revision,
         kid: [0; 4],
-        life: Life::new(now, now, end, end),
-        // No app's owner has a control character. A bounded store forgets what is nobody's; spread, as a store may keep
-        // a list for each owner.
-        owner: Some(format!("\u{1}revoked {first:02x}")),
+        life: Life::new(now, now, end, Moment::MAX),
+        owner: Some(owner),
         device: String::new(),
         sealed: Vec::new(),
-    })
+    }
 }

@@ -14,6 +14,7 @@ mod near;
 mod owners;
 mod save;
 mod token;
+mod unfinished;
 mod upkeep;
 
 use std::pin::Pin;
@@ -24,20 +25,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub(crate) use self::find::Confirm;
+pub(crate) use self::flights::Flights;
+pub(crate) use self::freshness::Freshness;
+pub(crate) use self::near::{NearCache, Seen};
 pub(crate) use self::save::Draft;
 pub(crate) use self::token::Token;
+pub(crate) use self::unfinished::Unfinished;
 pub use self::upkeep::Upkeep;
 pub(crate) use self::upkeep::purge;
 
 use self::counts::Counts;
-use self::end::Unfinished;
 #[cfg(test)]
 use self::flaw::Flaw;
 use self::flaw::Flaws;
-use self::flights::Flights;
-use self::freshness::Freshness;
 use self::load::Answer;
-use self::near::NearCache;
 use crate::any_store::AnyStore;
 use crate::{Lifetimes, Moment};
 
@@ -126,6 +127,12 @@ impl Server {
         if let Some(mirror) = &mut self.mirror {
             mirror.near = NearCache::with_shards(1, entries, mirror.freshness);
         }
+    }
+
+    /// Lets no more than this many ends wait for the store.
+    #[cfg(all(test, feature = "testing"))]
+    pub(crate) fn let_wait(&mut self, ends: usize) {
+        self.unfinished = Unfinished::at_most(ends);
     }
 
     /// Breaks a rule on purpose.

@@ -36,7 +36,7 @@ use crate::{Error, Handle, Record};
 /// [`Error::TooLarge`] when the session would outgrow its cookie (in states `store` and `mirrored`: a mebibyte), and
 /// leaves it as it was.
 /// In those two states also with [`Error::Renewed`] for a visitor who came with an id that a sign-in has
-/// replaced, and with [`Error::Unconfirmed`] for one who is served from a copy while the store is away.
+/// replaced. With [`Error::Unconfirmed`], wherever a store is asked, for one who is served from a copy while it is away.
 ///
 /// # Example
 ///
@@ -77,6 +77,8 @@ pub(crate) struct State {
     pub(crate) ending: Vec<Origin>,
     /// The browser is to forget its token unless another follows: `destroy()` was called.
     pub(crate) removes: bool,
+    /// `destroy()` was called, for whoever looks at the session after its commit.
+    pub(crate) was_ended: bool,
     /// Messages that were shown.
     pub(crate) flashes: flash::Seen,
     /// The token for forms of this request's answer, once one was asked for.
@@ -121,6 +123,7 @@ impl Session {
             ends_others: false,
             ending: Vec::new(),
             removes: false,
+            was_ended: false,
             flashes: flash::Seen::default(),
             csrf_token: None,
             phase,
@@ -587,7 +590,8 @@ impl From<ReadOnly> for Error {
     }
 }
 
-fn is_name(owner: &str) -> bool {
+/// Whether an app can name an owner so.
+pub(crate) fn is_name(owner: &str) -> bool {
     (1..=Record::MAX_OWNER_BYTES).contains(&owner.len()) && !owner.contains(char::is_control)
 }
 
@@ -610,7 +614,7 @@ impl State {
     /// Lets go of the session that the token is of, to be ended at commit, and begins an empty one without an id.
     fn begin_anew(&mut self) {
         self.ending.extend(self.origin.take());
-        self.removes = true;
+        (self.removes, self.was_ended) = (true, true);
         self.content = Content::default();
         self.before = None;
         self.log.clear();

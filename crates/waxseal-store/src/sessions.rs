@@ -4,6 +4,8 @@ mod carried;
 mod opened;
 mod outcome;
 mod owners;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 mod upkeep;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,7 +17,7 @@ pub use self::opened::{Opened, Pending, Snapshot};
 pub use self::outcome::Outcome;
 use crate::change::Change;
 use crate::error::Rejected;
-use crate::origin::Origin;
+use crate::origin::{Carried, Origin};
 use crate::revocations::Revocations;
 use crate::ring::{Contexts, KeptContexts, Refusals, Ring};
 use crate::server::{Access, Draft, Server, WhenAway};
@@ -69,6 +71,7 @@ const REFRESH_AFTER_SECONDS: u64 = 60;
 /// ```
 pub struct Sessions {
     name: String,
+    audience: String,
     contexts: Contexts,
     ring: RwLock<Arc<Ring>>,
     refusals: Refusals,
@@ -90,17 +93,19 @@ impl Sessions {
         Self::new(keyring, "session", cookie, audience, None)
     }
 
-    /// State `cookie`: lets sessions be taken back, by a list in `store` of those that were ended before their time, and by a
-    /// moment for each owner of whom all were. `destroy()`, `renew()`, [`end_all`](Self::end_all) and
-    /// [`end_others`](Self::end_others) then hold for copies too, within 5 seconds for requests that read, and at once for those
-    /// that act. What it costs is one or two small reads for each visitor, process and 5 seconds, and on every request that
-    /// acts.
+    /// State `cookie`: lets sessions be taken back, by a list in `store` of those that were ended before their time, and by an
+    /// epoch for each owner: a random number that each session carries from its sign-in on, and that changes when all are
+    /// ended. `destroy()`, `renew()`, [`end_all`](Self::end_all) and [`end_others`](Self::end_others) then hold for copies
+    /// too, within 5 seconds for requests that read, and at once for those that act; and what is saved or renewed meanwhile is
+    /// an [`Error::Gone`] or [`Error::Renewed`]. What it costs is one or two small reads for each visitor, process and 5
+    /// seconds, and for every request that acts.
     ///
-    /// A list of an owner's sessions, and an end by handle, need another state.
+    /// A session's epoch takes 32 bytes of those kept for metadata. A list of an owner's sessions, and an end by handle, need
+    /// another state.
     #[must_use]
     pub fn revocable(mut self, store: impl SessionStore) -> Self {
         if self.server.is_none() {
-            self.revocations = Some(Revocations::new(Arc::new(store)));
+            self.revocations = Some(Revocations::new(Arc::new(store), &self.audience, self.lifetimes));
         }
         self
     }
@@ -179,6 +184,7 @@ impl Sessions {
         let (name, refusals) = (cookie.to_owned(), Refusals::new());
         Ok(Self {
             name,
+            audience: audience.to_owned(),
             contexts,
             ring,
             refusals,
@@ -215,6 +221,9 @@ impl Sessions {
         self.lifetimes = lifetimes;
         if let Some(server) = &mut self.server {
             server.lifetimes = lifetimes;
+        }
+        if let Some(list) = &mut self.revocations {
+            list.lifetimes = lifetimes;
         }
         self
     }
@@ -320,8 +329,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`Error::Seal`] or [`Error::Random`] if the system has no randomness. On the server also
-    /// [`Error::Unavailable`] if it cannot be told that the session was saved; [`Error::Gone`], [`Error::Renewed`],
+    /// [`Error::Seal`] or [`Error::Random`] if the system has no randomness. On the server, and in state `cookie` with a
+    /// list, also [`Error::Unavailable`] if it cannot be told that the session was saved; [`Error::Gone`], [`Error::Renewed`],
     /// [`Error::Conflict`] and [`Error::Contended`], by which nothing was saved; and [`Error::Value`] or
     /// [`Error::TooLarge`] if a change cannot be made to what another request wrote meanwhile.
     pub async fn commit(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
@@ -337,35 +346,37 @@ impl Sessions {
             (Phase::RolledBack | Phase::Sent | Phase::ReadOnly(_), ..) => Ok(Outcome::Keep),
             (Phase::Open, Some(server), _) => Box::pin(save_to(server, session, now)).await,
             (Phase::Open, None, Some(list)) => Box::pin(self.save_revocable(list, session, now)).await,
-            (Phase::Open, None, None) => self.save_carried(session, now, 0),
+            (Phase::Open, None, None) => self.save_carried(session, now),
         };
         if removes { after_an_end(session, saved) } else { saved }
     }
 
-    /// Ends what was destroyed, whatever becomes of the rest.
+    /// Ends what was destroyed, whatever becomes of the rest. If one cannot be ended, the browser keeps its token: who is
+    /// told of an error can try again.
     async fn end_at_commit(
         &self,
         ending: &[Origin],
         session: &Session,
         now: SystemTime,
     ) -> Result<(), Error> {
-        let mut stays = false;
+        let (mut stays, mut failed) = (false, None);
         for origin in ending {
-            stays |= match (origin, &self.server, &self.revocations) {
-                (Origin::Record(held), Some(server), _) => {
-                    server.end(held, now.into()).await == Outcome::Keep
+            let ended = match (origin, &self.server, &self.revocations) {
+                (Origin::Record(held), Some(server), _) => server.end(held, now.into()).await,
+                (Origin::Cookie(Carried { question: Some(question), .. }), None, Some(list)) => {
+                    list.end(question, now.into()).await.map(|()| Outcome::Remove)
                 }
-                (Origin::Cookie(carried), None, Some(list)) => {
-                    list.revoke(&self.question_of(carried, None), now.into()).await;
-                    false
-                }
-                _ => false,
+                _ => Ok(Outcome::Remove),
             };
+            match ended {
+                Ok(outcome) => stays |= outcome == Outcome::Keep,
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        if stays {
+        if stays || failed.is_some() {
             session.lock().removes = false;
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Whether each token has to be asked for at the store: in state `store`.
@@ -392,14 +403,10 @@ impl Sessions {
     /// [`Error::Gone`] or [`Error::Renewed`] if the session is no more, [`Error::Contended`] if it was changed by
     /// another request, [`Error::Unavailable`] if the store does not answer.
     pub async fn confirm(&self, session: &Session, now: SystemTime) -> Result<(), Error> {
-        if let Some(revocations) = &self.revocations {
-            let question = {
-                let state = session.lock();
-                state.carried().map(|carried| self.question(carried, &state.content))
-            };
+        if let Some(list) = &self.revocations {
+            let question = session.lock().carried().and_then(|carried| carried.question.clone());
             let Some(question) = question else { return Ok(()) };
-            let revoked = revocations.is_revoked(&question, Access::Change, now.into()).await?;
-            return if revoked { Err(Error::Gone) } else { Ok(()) };
+            return list.expect_good(&question, now.into()).await;
         }
         let Some(server) = &self.server else { return Ok(()) };
         let (held, permanent) = {
@@ -429,6 +436,18 @@ impl Sessions {
         server.break_rule(flaw, clock);
         if let Some(entries) = entries {
             server.forget_all_but(entries);
+        }
+    }
+
+    /// Lets no more than this many ends wait for the store, and remembers this many sessions of late.
+    #[cfg(all(test, feature = "testing"))]
+    pub(crate) fn bound(&mut self, ends: usize, entries: usize) {
+        if let Some(server) = &mut self.server {
+            server.let_wait(ends);
+            server.forget_all_but(entries);
+        }
+        if let Some(list) = &mut self.revocations {
+            list.bound(ends, entries);
         }
     }
 
@@ -487,15 +506,30 @@ async fn save_to(server: &Server, session: &Session, now: SystemTime) -> Result<
         owes.then(|| Draft::of(&state))
     };
     let Some(draft) = draft else { return Ok(Outcome::Keep) };
-    let owed_to_page = !draft.renewed && !draft.log.is_empty() && is_owed_to_the_page_alone(&draft.log);
-    match server.commit(draft, now.into()).await {
-        // What was asked for was shown, and nobody acted: that some of it comes again is better than an error.
-        Err(Error::Unavailable(_) | Error::Contended | Error::Gone | Error::Renewed) if owed_to_page => {
+    let is_owed = is_owed_to_the_page(&draft.log, draft.renewed);
+    let changes = draft.renewed || !draft.log.is_empty();
+    let saved = match &draft.held {
+        Some(held) if server.awaits_end(held) && changes => Err(Error::Gone),
+        Some(held) if server.awaits_end(held) => Ok(Outcome::Keep),
+        _ => server.commit(draft, now.into()).await,
+    };
+    if is_owed { not_failing_the_page(saved) } else { saved }
+}
+
+/// What was asked for was shown, and nobody acted: that some of it comes again is better than an error.
+fn not_failing_the_page(saved: Result<Outcome, Error>) -> Result<Outcome, Error> {
+    match saved {
+        Err(Error::Unavailable(_) | Error::Contended | Error::Gone | Error::Renewed) => {
             tracing::debug!("what a page showed of its session could not be noted");
             Ok(Outcome::Keep)
         }
-        outcome => outcome,
+        saved => saved,
     }
+}
+
+/// Whether something happened, and that is that a page was shown.
+fn is_owed_to_the_page(log: &[Change], renewed: bool) -> bool {
+    !renewed && !log.is_empty() && is_owed_to_the_page_alone(log)
 }
 
 /// Whether all that happened is that a page was shown: with messages, or with its first form.

@@ -76,7 +76,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// does; also, where a store knows one record by its handle, if another session has that.
     ///
     /// A store that is full refuses with [`Fault::Refused`]. It may first forget records without an owner, the
-    /// nearest to their end first, and never one with an owner.
+    /// nearest to their end first, and never one with an owner. It may keep some room for
+    /// [records of ends](Record::is_end).
     fn create(
         &self,
         key: &RecordKey,

@@ -73,29 +73,34 @@ impl Admin {
                 StatusCode::NOT_IMPLEMENTED,
                 "this program records its metrics elsewhere; look there".to_owned(),
             ),
-            ("/health", _) => typed("application/json", self.health(SystemTime::now())),
+            ("/health", _) => typed("application/json", self.health(SystemTime::now()).await),
             ("/ready", _) => self.ready().await,
             _ => plain(StatusCode::NOT_FOUND, "there are /health, /ready and /metrics".to_owned()),
         }
     }
 
-    /// Whether visitors should be sent here: 503 while the session store does not answer.
+    /// Whether visitors should be sent here: 503 while the session store does not answer, or is full.
     async fn ready(&self) -> Response {
+        match self.store_trouble().await {
+            None => plain(StatusCode::OK, "ready".to_owned()),
+            Some(trouble) => plain(StatusCode::SERVICE_UNAVAILABLE, trouble),
+        }
+    }
+
+    /// What keeps visitors from being served out of the session store, if anything does.
+    async fn store_trouble(&self) -> Option<String> {
         // Less than a load balancer waits.
         const PATIENCE: Duration = Duration::from_secs(2);
         let answer = tokio::time::timeout(PATIENCE, self.shared.sessions.sessions().store_ready()).await;
         match answer {
-            Ok(Ok(())) => plain(StatusCode::OK, "ready".to_owned()),
-            Ok(Err(error)) => plain(StatusCode::SERVICE_UNAVAILABLE, causes::one_line(causes::texts(&error))),
-            Err(_) => plain(
-                StatusCode::SERVICE_UNAVAILABLE,
-                format!("the session store has not answered for {} seconds", PATIENCE.as_secs()),
-            ),
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(causes::one_line(causes::texts(&error))),
+            Err(_) => Some(format!("the session store has not answered for {} seconds", PATIENCE.as_secs())),
         }
     }
 
     /// What is to be known about the keys at work. Always 200: they work; `warnings` says what to look at.
-    fn health(&self, now: SystemTime) -> String {
+    async fn health(&self, now: SystemTime) -> String {
         let report = self.shared.status.report();
         let keys: Vec<_> = report
             .keys
@@ -110,7 +115,9 @@ impl Admin {
         let clocks = (!self.shared.sessions.sessions().clocks_agree()).then(|| {
             "this server's clock and the session store's differ by over a second; see to time synchronisation".to_owned()
         });
-        let warnings: Vec<_> = refused.into_iter().chain(report.warnings).chain(clocks).collect();
+        let store = self.store_trouble().await;
+        let warnings: Vec<_> =
+            refused.into_iter().chain(report.warnings).chain(clocks).chain(store).collect();
         let age = now.duration_since(report.since).unwrap_or_default().as_secs();
         let health = serde_json::json!({
             "status": if warnings.is_empty() { "ok" } else { "warning" },
@@ -199,6 +206,38 @@ mod tests {
         let warning = health["warnings"][0].as_str().unwrap();
         assert!(warning.starts_with(&format!("the secret key {kid} is shorter than 16 bytes")), "{warning}");
         assert!(health["ring_age_seconds"].is_u64());
+    }
+
+    #[tokio::test]
+    async fn a_full_store_is_seen_from_outside() {
+        let mut admin = admin("127.0.0.1:9000");
+        let cookie = waxseal_http::SessionCookie::builder().build().unwrap();
+        let store = waxseal_store::MemoryStore::new().max_records(2);
+        let keyring = waxseal_crypto::Keyring::new(waxseal_crypto::SecretKey::from_bytes([1; 32]));
+        let sessions = waxseal_store::Sessions::store(&keyring, cookie.name(), "demo", store).unwrap();
+        let layer = SessionLayer::new(sessions, cookie);
+        Arc::get_mut(&mut admin.shared).unwrap().sessions = layer.clone();
+        for n in 0..3 {
+            let status = if n < 2 { 200 } else { 503 };
+            let ready = ask(&admin, "GET", "/ready", "localhost").await;
+            assert_eq!(ready.status(), status, "{n} sessions");
+            let says = |body: &[u8]| {
+                String::from_utf8(body.to_vec()).unwrap().contains("store is full at 2 records")
+            };
+            let body = async |response: Response| {
+                response.into_body().collect(10_000, Duration::from_secs(60)).await.unwrap()
+            };
+            assert_eq!(says(&body(ready).await), n == 2);
+            let health = ask(&admin, "GET", "/health", "localhost").await;
+            assert_eq!(
+                (health.status(), says(&body(health).await)),
+                (StatusCode::OK, n == 2),
+                "{n} sessions"
+            );
+            let session = layer.sessions().create();
+            session.sign_in("albus", layer.now()).unwrap();
+            assert_eq!(layer.sessions().commit(&session, layer.now()).await.is_ok(), n < 2);
+        }
     }
 
     #[tokio::test]

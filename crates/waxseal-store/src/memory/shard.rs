@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
-use super::budget::{Budget, NoRoom};
+use super::budget::{Budget, NoRoom, Use};
 use super::owners::{Bond, Owners};
 use crate::record::{Creation, Found, Listed, Pointer, Record, Swap, Trace};
 use crate::{Handle, Moment, RecordKey, Revision};
@@ -11,7 +11,7 @@ use crate::{Handle, Moment, RecordKey, Revision};
 type Hash = [u8; RecordKey::HASH_BYTES];
 
 /// About what a record takes beside its texts and its sealed bytes: the row, and its place in two trees.
-const ROW_BYTES: usize = 400;
+pub(super) const ROW_BYTES: usize = 400;
 /// About what a trace takes beside its sealed bytes.
 const TRACE_BYTES: usize = 250;
 
@@ -74,7 +74,8 @@ impl Shard {
         if dead {
             self.remove(handle, owners, budget);
         }
-        budget.take(1, row_bytes(record))?;
+        let what_for = if record.is_end() { Use::End } else { Use::Any };
+        budget.take(1, row_bytes(record), what_for)?;
         let bond = record.owner.as_deref().map(|owner| owners.bind(owner, handle));
         self.ends(bond.is_some()).insert((record.life.expires, handle));
         self.rows.insert(handle, Row { hash: *key.hash(), record: record.clone(), bond });
@@ -103,7 +104,7 @@ impl Shard {
         }
         let before = (row_bytes(&row.record), row.record.life.expires, row.bond.is_some());
         if let Some((_, trace)) = renewal {
-            budget.take(1, trace_bytes(trace))?;
+            budget.take(1, trace_bytes(trace), Use::Any)?;
         }
         if let Err(full) = budget.resize(before.0, row_bytes(record)) {
             if let Some((_, trace)) = renewal {

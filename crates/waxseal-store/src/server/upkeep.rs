@@ -92,7 +92,8 @@ impl Server {
     ) -> Result<(usize, Option<Cursor>), Error> {
         let page = self.store.sealed_otherwise(ring.kid(), after, limit, now).await?;
         let mut done = 0;
-        for (key, record) in &page.items {
+        // In a record of the list of state `cookie` nothing is sealed.
+        for (key, record) in page.items.iter().filter(|(_, record)| !record.sealed.is_empty()) {
             let Some(content) = self.open(ring, key, record, now) else { continue };
             let Record { revision, life, .. } = record;
             let sealed = self.seal(ring, key, revision, &content, life, now)?;

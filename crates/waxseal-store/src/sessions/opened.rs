@@ -10,7 +10,7 @@ use crate::content::Content;
 use crate::error::{Reason, Rejected};
 use crate::moment::unix_seconds;
 use crate::origin::{COOKIE_ID_BYTES, Carried, Origin};
-use crate::revocations::Question;
+use crate::revocations::{Question, Verdict};
 use crate::ring::Ring;
 use crate::server::{Access, Server, Token};
 use crate::session::{ReadOnly, Session};
@@ -44,8 +44,8 @@ pub struct Pending<'a> {
 enum What {
     /// For the session of a token.
     Token(Box<Token>),
-    /// Whether a session that was carried along was taken back.
-    Revoked(Session, Question),
+    /// Whether the session, which was in the token, was ended.
+    Listed(Session, Question),
 }
 
 impl<'a> Snapshot<'a> {
@@ -84,21 +84,18 @@ impl<'a> Snapshot<'a> {
             let content = Content::parse(Arc::new(opened), COOKIE_ID_BYTES).map_err(Reason::Content)?;
             times.check(unix_seconds(now), lifetimes.of(content.permanent)).map_err(Reason::Seal)?;
             self.ring.count(position);
-            let carried = Carried { id, times, needs_reseal };
-            let question = sessions.revocations.as_ref().map(|_| sessions.question(&carried, &content));
+            let list = sessions.revocations.as_ref();
+            let question = list.map(|_| Question::new(id, times, &content));
+            let carried = Carried { id, times, needs_reseal, question: question.clone() };
             let session = self.session(content, Some(Origin::Cookie(carried)));
-            let (Some(revocations), Some(question)) = (&sessions.revocations, question) else {
-                return Ok(Opened::Ready(session));
-            };
-            return Ok(match revocations.remembered(&question, access, now.into()) {
+            let (Some(list), Some(question)) = (list, question) else { return Ok(Opened::Ready(session)) };
+            return Ok(match list.remembered(&question, access, now.into()) {
                 Some(false) => Opened::Ready(session),
                 Some(true) => Opened::Ready(self.create()),
-                None => Opened::Pending(Pending {
-                    sessions,
-                    ring: self.ring.clone(),
-                    what: What::Revoked(session, question),
-                    access,
-                }),
+                None => {
+                    let (ring, what) = (self.ring.clone(), What::Listed(session, question));
+                    Opened::Pending(Pending { sessions, ring, what, access })
+                }
             });
         };
         let token = Token::parse(opened, server.is_mirrored()).map_err(Reason::Content)?;
@@ -119,7 +116,7 @@ impl<'a> Snapshot<'a> {
 }
 
 impl Opened<'_> {
-    /// The session if it was in the token; always, in state `cookie`.
+    /// The session if it was in the token and nobody has to be asked; always, in state `cookie` without a list.
     #[must_use]
     pub fn ready(self) -> Option<Session> {
         match self {
@@ -153,10 +150,13 @@ impl Pending<'_> {
         let Self { sessions, ring, what, access } = self;
         match what {
             What::Token(token) => sessions.server()?.load(&ring, *token, access, now.into()).await,
-            What::Revoked(session, question) => {
-                let revocations = sessions.revocations.as_ref().ok_or(Error::NoStore)?;
-                let revoked = revocations.is_revoked(&question, access, now.into()).await?;
-                Ok(if revoked { Snapshot { sessions, ring }.create() } else { session })
+            What::Listed(session, question) => {
+                let list = sessions.revocations.as_ref().ok_or(Error::NoStore)?;
+                Ok(match list.ask(&question, access, now.into()).await? {
+                    Verdict::Good => session,
+                    Verdict::Unconfirmed => session.read_only(ReadOnly::Outage),
+                    Verdict::Ended => Snapshot { sessions, ring }.create(),
+                })
             }
         }
     }
@@ -167,7 +167,7 @@ impl Pending<'_> {
     pub fn to_end(self) -> Session {
         match self.what {
             What::Token(token) => Server::to_end(&self.ring, *token),
-            What::Revoked(session, _) => session.read_only(ReadOnly::Outage),
+            What::Listed(session, _) => session.read_only(ReadOnly::Outage),
         }
     }
 }

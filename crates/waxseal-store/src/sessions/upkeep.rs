@@ -19,29 +19,31 @@ impl Sessions {
     pub async fn upkeep(&self, clock: impl Fn() -> SystemTime) -> Result<Option<Upkeep>, Error> {
         match (&self.server, &self.revocations) {
             (Some(server), _) => Ok(Some(server.upkeep(|| clock().into()).await?)),
-            (None, Some(revocations)) => {
-                revocations.finish(clock().into()).await?;
-                let purged = purge(revocations.store(), || clock().into()).await?;
+            (None, Some(list)) => {
+                // A sign-out that the store refuses must not stop the purge.
+                let ends = list.finish(clock().into()).await;
+                let purged = purge(list.store(), || clock().into()).await?;
+                ends?;
                 Ok(Some(Upkeep { purged, clock_offset: None }))
             }
             (None, None) => Ok(None),
         }
     }
 
-    /// Deletes in the store the sessions that were ended while it was away; how many are left. For about once a second.
+    /// Tells the store of the sessions that were ended while it was away; how many are left. For about once a second.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] if it refuses.
+    /// [`Error::Store`] or [`Error::Unavailable`] if it refuses some; those wait for the next time.
     pub async fn finish_ends(&self, now: SystemTime) -> Result<usize, Error> {
         match (&self.server, &self.revocations) {
             (Some(server), _) => Ok(server.finish_ends(now.into()).await?),
-            (None, Some(revocations)) => Ok(revocations.finish(now.into()).await?),
+            (None, Some(list)) => Ok(list.finish(now.into()).await?),
             (None, None) => Ok(0),
         }
     }
 
-    /// Whether the store can be reached, for a readiness page.
+    /// Whether the store can be reached and has room, for a readiness page.
     ///
     /// # Errors
     ///
@@ -49,7 +51,7 @@ impl Sessions {
     pub async fn store_ready(&self) -> Result<(), Error> {
         match (&self.server, &self.revocations) {
             (Some(server), _) => Ok(server.store_ready().await?),
-            (None, Some(revocations)) => Ok(revocations.store().ready().await?),
+            (None, Some(list)) => Ok(list.store().ready().await?),
             (None, None) => Ok(()),
         }
     }

@@ -1,0 +1,180 @@
+//! Ends that a store is still to be told of.
+
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::StoreError;
+use crate::{Fault, Moment, RecordKey};
+
+/// Ends that are told in one go, so that nobody waits behind a million of them.
+const ROUND: usize = 10_000;
+/// Ends in one go that the store may refuse before the rest waits for the next.
+const MAX_REFUSED: usize = 4;
+
+/// Sessions that were ended while their store was away: refused here until it is told, in every state. Each with a moment
+/// that its state has a use for.
+///
+/// None is forgotten. So there is a bound, and beyond it a sign-out is refused: better an error than a copy that opens
+/// again.
+pub(crate) struct Unfinished {
+    queue: Mutex<Queue>,
+    most: usize,
+}
+
+#[derive(Default)]
+struct Queue {
+    ends: BTreeMap<RecordKey, Moment>,
+    /// Where the last round stopped.
+    after: Option<RecordKey>,
+}
+
+impl Default for Unfinished {
+    fn default() -> Self {
+        Self { queue: Mutex::default(), most: Self::MOST }
+    }
+}
+
+impl Unfinished {
+    /// Some 60 MB.
+    pub(crate) const MOST: usize = 1_000_000;
+
+    /// `key` is asked for only if there is any.
+    pub(crate) fn has(&self, key: impl FnOnce() -> RecordKey) -> bool {
+        let queue = self.lock();
+        !queue.ends.is_empty() && queue.ends.contains_key(&key())
+    }
+
+    /// Whether there was room for it.
+    #[must_use]
+    pub(crate) fn add(&self, key: RecordKey, moment: Moment) -> bool {
+        let mut queue = self.lock();
+        let has_room = queue.ends.len() < self.most || queue.ends.contains_key(&key);
+        if has_room {
+            queue.ends.entry(key).or_insert(moment);
+        }
+        has_room
+    }
+
+    /// Tells the store of each, by `tell`, which says whether that settled it. How many are left.
+    ///
+    /// Goes on where it stopped the last time: what the store refuses holds up no other.
+    pub(crate) async fn finish<F>(&self, tell: impl Fn(RecordKey, Moment) -> F) -> Result<usize, StoreError>
+    where
+        F: Future<Output = Result<bool, StoreError>>,
+    {
+        let (mut refused, mut failed) = (0, None);
+        for (key, moment) in self.round() {
+            self.lock().after = Some(key);
+            match tell(key, moment).await {
+                Ok(true) => _ = self.lock().ends.remove(&key),
+                Ok(false) => {}
+                Err(error) if error.fault() == Fault::Outage => break,
+                Err(error) => {
+                    failed = Some(error);
+                    refused += 1;
+                    if refused == MAX_REFUSED {
+                        break;
+                    }
+                }
+            }
+        }
+        let left = self.lock().ends.len();
+        failed.map_or(Ok(left), Err)
+    }
+
+    fn round(&self) -> Vec<(RecordKey, Moment)> {
+        let queue = self.lock();
+        let later = queue.ends.range((queue.after.map_or(Unbounded, Excluded), Unbounded));
+        let earlier = queue.after.map(|after| queue.ends.range((Unbounded, Included(after))));
+        let all = later.chain(earlier.into_iter().flatten());
+        all.take(ROUND).map(|(key, moment)| (*key, *moment)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// With room for no more than this.
+    #[cfg(test)]
+    pub(crate) fn at_most(most: usize) -> Self {
+        Self { most, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::Handle;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("told to")]
+    struct Told;
+
+    fn key(number: u8) -> RecordKey {
+        RecordKey::new(Handle::from_bytes([number; 8]), [number; 32])
+    }
+
+    fn queue(numbers: std::ops::Range<u8>) -> Unfinished {
+        let unfinished = Unfinished::default();
+        assert!(numbers.into_iter().all(|number| unfinished.add(key(number), Moment::MAX)));
+        unfinished
+    }
+
+    fn finish(
+        unfinished: &Unfinished,
+        tell: impl Fn(RecordKey) -> Result<bool, Fault>,
+    ) -> Result<usize, Fault> {
+        let tell = |key, _| {
+            let told = tell(key).map_err(|fault| StoreError::new(fault, Told));
+            async { told }
+        };
+        match pin!(unfinished.finish(tell)).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(left) => left.map_err(|error| error.fault()),
+            Poll::Pending => unreachable!("nothing waits"),
+        }
+    }
+
+    #[test]
+    fn a_full_queue_refuses_and_forgets_nothing() {
+        let unfinished = Unfinished::at_most(2);
+        assert!(unfinished.add(key(1), Moment::MAX) && unfinished.add(key(2), Moment::MAX));
+        assert!(!unfinished.add(key(3), Moment::MAX));
+        assert!(unfinished.add(key(1), Moment::MAX), "it is there already");
+        assert!(unfinished.has(|| key(1)) && unfinished.has(|| key(2)) && !unfinished.has(|| key(3)));
+    }
+
+    #[test]
+    fn what_the_store_refuses_holds_up_no_other() {
+        for fault in [Fault::Refused, Fault::Defect] {
+            let unfinished = queue(0..100);
+            let left = finish(&unfinished, |told| if told == key(0) { Err(fault) } else { Ok(true) });
+            assert_eq!(left, Err(fault));
+            assert_eq!(unfinished.round(), [(key(0), Moment::MAX)], "{fault:?}");
+            assert_eq!(finish(&unfinished, |_| Ok(true)), Ok(0));
+        }
+    }
+
+    #[test]
+    fn rounds_go_on_where_the_last_one_stopped() {
+        let unfinished = queue(0..100);
+        // All that is refused at once ends a round: a full store is not asked a million times a second.
+        let told = RefCell::new(Vec::new());
+        let refuse = |key| {
+            told.borrow_mut().push(key);
+            Err(Fault::Refused)
+        };
+        assert_eq!(finish(&unfinished, refuse), Err(Fault::Refused));
+        assert_eq!(finish(&unfinished, refuse), Err(Fault::Refused));
+        assert_eq!(told.take(), (0..2 * MAX_REFUSED as u8).map(key).collect::<Vec<_>>());
+        // One place of the store that is out of reach costs a round, and the next goes on after it.
+        let away = |told| if told == key(20) { Err(Fault::Outage) } else { Ok(true) };
+        assert_eq!(finish(&unfinished, away), Ok(80 + 2 * MAX_REFUSED));
+        assert_eq!(finish(&unfinished, away), Ok(1));
+        assert!(unfinished.has(|| key(20)));
+    }
+}
