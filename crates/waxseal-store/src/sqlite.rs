@@ -79,7 +79,7 @@ impl SqliteStore {
         // Says to readers, with each step, that their connections lead to a file that is no longer there.
         let epoch = Arc::new(AtomicU64::new(0));
         let writer = Writer::start(connection, Arc::clone(&file), Arc::clone(&epoch), queue)?;
-        let readers = Readers::new(Arc::clone(&file), epoch);
+        let readers = Readers::new(Arc::clone(&file), epoch)?;
         Ok(Self { shared: Arc::new(Shared { readers, writer, file }) })
     }
 
