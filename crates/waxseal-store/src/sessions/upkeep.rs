@@ -13,6 +13,8 @@ impl Sessions {
     /// A round of upkeep, for about once a minute: frees what has expired, makes up for sign-outs that the store
     /// missed, and compares this process's clock with the store's. Nothing to do in state `cookie`.
     ///
+    /// Where much has expired, a round goes on for up to a minute by `clock`, and the next is due at once.
+    ///
     /// # Errors
     ///
     /// [`Error::Unavailable`] if the store does not answer.
@@ -21,7 +23,8 @@ impl Sessions {
             (Some(server), _) => Ok(Some(server.upkeep(|| clock().into()).await?)),
             (None, Some(revocations)) => {
                 revocations.finish(clock().into()).await?;
-                let purged = purge(revocations.store(), || clock().into()).await?;
+                let finish = |now| revocations.finish(now);
+                let purged = purge(revocations.store(), || clock().into(), finish).await?;
                 Ok(Some(Upkeep { purged, clock_offset: None }))
             }
             (None, None) => Ok(None),
