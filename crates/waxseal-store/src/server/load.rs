@@ -293,7 +293,8 @@ impl Server {
 
 impl Mirror {
     fn look(&self, token: &Token, revision: &Revision, content: &Content, now: Moment) -> Seen {
-        self.near.look(token.id.handle(), || token.id.key(), revision, || content.metadata.get(OWNER), now)
+        let owner = || content.metadata.get(OWNER);
+        self.near.look(token.id.handle(), || token.id.key(), revision, owner, sealed_at(token), now)
     }
 
     #[cfg(test)]
