@@ -628,6 +628,11 @@ impl State {
         }
     }
 
+    /// Whose session it was when it was opened.
+    pub(crate) fn owner_before(&self) -> Option<String> {
+        self.before.as_deref().unwrap_or(&self.content).metadata.get(OWNER)
+    }
+
     pub(crate) fn is_modified(&self) -> bool {
         !self.log.is_empty() || self.renewed || self.removes || self.flashes.is_some()
     }

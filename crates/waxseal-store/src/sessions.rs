@@ -402,14 +402,14 @@ impl Sessions {
             return if revoked { Err(Error::Gone) } else { Ok(()) };
         }
         let Some(server) = &self.server else { return Ok(()) };
-        let (held, permanent) = {
+        let (held, owner, permanent) = {
             let state = session.lock();
             match &state.origin {
-                Some(Origin::Record(held)) => (held.clone(), state.content.permanent),
+                Some(Origin::Record(held)) => (held.clone(), state.owner_before(), state.content.permanent),
                 _ => return Ok(()),
             }
         };
-        let known = server.confirm_held(&held, permanent, now.into()).await?;
+        let known = server.confirm_held(&held, owner.as_deref(), permanent, now.into()).await?;
         if let Some(Origin::Record(held)) = &mut session.lock().origin {
             held.known = Some(known);
         }

@@ -183,6 +183,15 @@ impl SessionStore for SqliteStore {
         self.read(|connection| rows::list(connection, owner, after, limit, now))
     }
 
+    async fn owned(
+        &self,
+        owner: &str,
+        handle: Handle,
+        now: Moment,
+    ) -> Result<Option<(RecordKey, Record)>, SqliteError> {
+        self.read(|connection| rows::owned(connection, owner, handle, now))
+    }
+
     async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, SqliteError> {
         let owner = owner.to_owned();
         self.write(move |connection| rows::end(connection, &owner, handle, now)).await

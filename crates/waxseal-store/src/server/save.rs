@@ -272,7 +272,7 @@ impl Server {
         match self.find(&draft.ring, &held.id, now).await? {
             Find::Living(living) => Ok(*living),
             Find::Renewed => Err(Error::Renewed),
-            Find::Absent | Find::SignedOut | Find::Unreadable => Err(self.missing()),
+            Find::Absent | Find::SignedOut | Find::Closed(_) => Err(self.missing()),
         }
     }
 

@@ -124,7 +124,7 @@ impl Server {
         let page = self.store.sealed_otherwise(ring.kid(), after, limit, now).await?;
         let mut done = 0;
         for (key, record) in &page.items {
-            let Some(content) = self.open(ring, key, record, now) else { continue };
+            let Ok(content) = self.open(ring, key, record, now) else { continue };
             let Record { revision, life, .. } = record;
             let sealed = self.seal(ring, key, revision, &content, life, now)?;
             done += usize::from(self.store.rewrap(key, revision, ring.kid(), &sealed, now).await?);
