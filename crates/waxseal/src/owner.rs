@@ -92,7 +92,8 @@ impl Request {
         self.session_layer().sessions().has_store()
     }
 
-    /// The sessions of the visitor who is signed in, at most 1,000, the last used first; none if nobody is.
+    /// The sessions of the visitor who is signed in: those that were used last, at most 1,000, the last one first, and this
+    /// one in any case; none if nobody is.
     ///
     /// # Errors
     ///
@@ -100,18 +101,8 @@ impl Request {
     pub async fn own_sessions(&self) -> Result<Vec<OwnSession>> {
         const MOST: usize = 1_000;
         let session = self.session().await?;
-        let Some(owner) = session.owner() else { return Ok(Vec::new()) };
-        let sessions = self.session_layer().sessions();
-        let (now, mut listed, mut after) = (self.now(), Vec::new(), None);
-        while listed.len() < MOST {
-            let page = sessions.list(&owner, after.as_ref(), MOST - listed.len(), now).await?;
-            listed.extend(page.items);
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        listed.sort_by_key(|listed| std::cmp::Reverse(listed.life.last_seen));
+        let now = self.now();
+        let listed = self.session_layer().sessions().last_used(&session, MOST, now).await?;
         Ok(listed.iter().map(|listed| OwnSession::new(listed, session.handle(), now)).collect())
     }
 
