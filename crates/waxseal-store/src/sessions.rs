@@ -514,7 +514,10 @@ impl Draft {
             held,
             log: state.log.clone(),
             renewed: state.renewed,
+            signed_in: state.signed_in,
             ends_others: state.ends_others,
+            replaced: state.replaced.clone(),
+            begins: state.begins.is_some(),
             ring: state.ring.clone(),
         }
     }

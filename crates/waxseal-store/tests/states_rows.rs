@@ -354,3 +354,25 @@ async fn a_record_listed_under_another_owner_is_nobodys_until_that_is_put_right(
         }
     }
 }
+
+#[tokio::test]
+async fn a_sign_in_takes_over_no_record_that_was_given_to_its_owner() {
+    for rows in Rows::both() {
+        for place in BOTH {
+            let sessions = rows.sessions(place);
+            let before: HashSet<_> = rows.all().await.into_iter().map(|(key, _)| key).collect();
+            let old = visitor_named(&sessions, "Merlin", false).await;
+            let session = change(&sessions, &old, at(1)).await;
+            session.sign_in("minerva", at(1)).unwrap();
+            let lost = commit(&sessions, &session, &old, at(1)).await.unwrap();
+            let row = rows.all().await.into_iter().find(|(key, _)| !before.contains(key)).unwrap().0;
+            rows.put_owner(&row, Some("albus")).await;
+            let session = change(&sessions, &old, at(2)).await;
+            session.sign_in("albus", at(2)).unwrap();
+            let token = commit(&sessions, &session, &old, at(2)).await.unwrap();
+            assert!(change(&sessions, &token, at(3)).await.is_empty(), "{}, {place:?}", rows.name());
+            rows.put_owner(&row, Some("minerva")).await;
+            assert_eq!(name(&change(&sessions, &lost, at(3)).await).as_deref(), Some("Merlin"));
+        }
+    }
+}

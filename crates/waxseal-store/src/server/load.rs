@@ -133,7 +133,7 @@ impl Server {
             Ok(Find::Renewed) if self.flaws.has(Flaw::ForgetsOldIds) => Ok(self.stranger(ring)),
             Ok(Find::Renewed) => {
                 self.counts.renewed.increment(1);
-                Ok(self.stranger(ring).read_only(ReadOnly::Renewed))
+                Ok(self.stranger(ring).replaced(token.id))
             }
             Ok(Find::Closed(why)) => Ok(self.closed(ring, why)),
             Err(error)
