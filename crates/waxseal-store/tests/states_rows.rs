@@ -2,8 +2,10 @@
 
 mod states_support;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -373,6 +375,57 @@ async fn a_sign_in_takes_over_no_record_that_was_given_to_its_owner() {
             assert!(change(&sessions, &token, at(3)).await.is_empty(), "{}, {place:?}", rows.name());
             rows.put_owner(&row, Some("minerva")).await;
             assert_eq!(name(&change(&sessions, &lost, at(3)).await).as_deref(), Some("Merlin"));
+        }
+    }
+}
+
+/// The counters of one test, by name and reason.
+#[derive(Default)]
+struct Counted(Mutex<HashMap<String, Arc<AtomicU64>>>);
+
+impl Counted {
+    fn refused(&self, reason: &str) -> u64 {
+        let all = self.0.lock().unwrap();
+        all[&format!("waxseal_sessions_refused_total {reason}")].load(Ordering::Relaxed)
+    }
+}
+
+impl metrics::Recorder for Counted {
+    fn describe_counter(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+    fn describe_gauge(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+    fn describe_histogram(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+
+    fn register_counter(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
+        let reason = key.labels().next().map_or("", |label| label.value());
+        let name = format!("{} {reason}", key.name());
+        metrics::Counter::from_arc(self.0.lock().unwrap().entry(name).or_default().clone())
+    }
+
+    fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
+        metrics::Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Histogram {
+        metrics::Histogram::noop()
+    }
+}
+
+#[tokio::test]
+async fn a_record_listed_under_another_owner_is_counted_by_itself() {
+    for rows in Rows::both() {
+        for place in BOTH {
+            let counted = Counted::default();
+            let sessions = metrics::with_local_recorder(&counted, || rows.sessions(place));
+            let before: HashSet<_> = rows.all().await.into_iter().map(|(key, _)| key).collect();
+            let token = visitor(&sessions, at(0), |session| session.set_owner(Some("albus")).unwrap()).await;
+            let row = rows.all().await.into_iter().find(|(key, _)| !before.contains(key)).unwrap().0;
+            rows.put_owner(&row, None).await;
+            for access in [Access::Read, Access::Change] {
+                assert!(open(&sessions, &token, access, at(6)).await.unwrap().is_new());
+            }
+            let reasons =
+                ["other owner", "unreadable", "gone", "renewed"].map(|reason| counted.refused(reason));
+            assert_eq!(reasons, [2, 0, 0, 0], "{}, {place:?}", rows.name());
         }
     }
 }

@@ -168,11 +168,15 @@ async fn emptying_begins_a_session_and_with_a_sign_in_takes_over_without_entries
 async fn signing_out_by_an_old_id_removes_the_cookie_and_nothing_else() {
     for place in BOTH {
         for access in [Access::Read, Access::Change] {
-            for (how, clears, fails) in
-                [("destroy", false, false), ("clear", true, false), ("and 500", false, true)]
-            {
-                let Lost { here, old, lost, .. } = Lost::new(place).await;
-                let session = open(&here, &old, access, at(2)).await.unwrap();
+            for (how, clears, fails, elsewhere) in [
+                ("destroy", false, false, false),
+                ("clear", true, false, false),
+                ("and 500", false, true, false),
+                ("by a copy that another server shows yet", false, false, true),
+            ] {
+                let Lost { here, there, old, lost, .. } = Lost::new(place).await;
+                let sessions = if elsewhere { &there } else { &here };
+                let session = open(sessions, &old, access, at(2)).await.unwrap();
                 if clears {
                     session.clear().unwrap()
                 } else {
@@ -181,7 +185,7 @@ async fn signing_out_by_an_old_id_removes_the_cookie_and_nothing_else() {
                 if fails {
                     session.rollback();
                 }
-                let outcome = here.commit(&session, at(2)).await.unwrap();
+                let outcome = sessions.commit(&session, at(2)).await.unwrap();
                 assert_eq!(outcome, Outcome::Remove, "{place:?}, {access:?}, {how}");
                 let session = change(&here, &lost, at(3)).await;
                 assert_eq!(

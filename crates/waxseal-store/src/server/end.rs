@@ -44,11 +44,11 @@ impl Server {
                 Outcome::Remove
             }
             Ok(false) => {
-                // Ended before, or renewed by a sign-in whose new cookie must stay.
+                // Ended before, or renewed by a sign-in: what that made stays, whoever has its cookie.
                 if let Some(near) = self.near() {
                     near.doubted(&key, now);
                 }
-                if held.known.is_some() { Outcome::Remove } else { Outcome::Keep }
+                Outcome::Remove
             }
             Err(error) => {
                 tracing::warn!(
