@@ -297,6 +297,20 @@ async fn a_new_session_and_one_by_an_old_id_end_the_others_too() {
 }
 
 #[tokio::test]
+async fn emptied_in_the_same_request_it_ends_the_others_all_the_same() {
+    for place in BOTH {
+        let scene = Scene::new(place).await;
+        let session = change(&scene.here, &scene.mine, at(2)).await;
+        scene.here.end_others(&session).unwrap();
+        session.renew_empty().unwrap();
+        let token = commit(&scene.here, &session, &scene.mine, at(2)).await.unwrap();
+        let session = change(&scene.there, &token, at(3)).await;
+        assert_eq!((session.is_new(), session.owner()), (false, None), "{place:?}");
+        assert!(!scene.is_good(&scene.mine).await && !scene.is_good(&scene.other).await, "{place:?}");
+    }
+}
+
+#[tokio::test]
 async fn somebody_who_goes_on_writing_does_not_keep_the_session_from_its_end() {
     for place in BOTH {
         let scene = Scene::new(place).await;

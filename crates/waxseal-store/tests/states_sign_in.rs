@@ -445,6 +445,18 @@ async fn two_servers_show_the_newest_copy_while_the_store_is_away() {
 }
 
 #[tokio::test]
+async fn a_sign_out_by_an_old_copy_leaves_the_newest_one_shown_while_the_store_is_away() {
+    let Lost { store, there, old, lost, .. } = Lost::new(Place::Mirrored).await;
+    assert_eq!(cart(&read(&there, &old, at(2)).await), Some(3), "it is fresh yet");
+    let stale = read(&there, &old, at(2)).await;
+    stale.destroy().unwrap();
+    assert_eq!(there.commit(&stale, at(2)).await.unwrap(), Outcome::Remove);
+    store.set_away(true);
+    assert_eq!(read(&there, &lost, at(20)).await.owner().as_deref(), Some("albus"));
+    assert!(open(&there, &old, Access::Read, at(20)).await.is_err());
+}
+
+#[tokio::test]
 async fn a_session_from_after_an_owners_end_is_shown_everywhere_while_the_store_is_away() {
     let store = new_store();
     let [a, b] = [(); 2].map(|()| sessions(Place::Mirrored, store.clone()));

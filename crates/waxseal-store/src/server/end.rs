@@ -46,7 +46,7 @@ impl Server {
             Ok(false) => {
                 // Ended before, or renewed by a sign-in: what that made stays, whoever has its cookie.
                 if let Some(near) = self.near() {
-                    near.doubted(&key, now);
+                    near.left(&key, &held.revision, now);
                 }
                 Outcome::Remove
             }

@@ -48,6 +48,8 @@ struct Entry {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Status {
     Living,
+    /// Somebody signed out with the id, and there was nothing to end: it is an old one, or no session's.
+    Left,
     /// Somebody signed out with the id, and nobody can tell what became of it.
     Doubted,
     /// The id is no session's; the session may live on under another.
@@ -138,21 +140,26 @@ impl NearCache {
 
     /// Notes that nothing lives under `key`.
     pub(crate) fn gone(&self, key: &RecordKey, at: Moment) {
-        self.note(key, at, Status::IdGone);
+        self.note(key, Revision::from_bytes([0; Revision::BYTES]), at, Status::IdGone);
     }
 
-    /// Notes that somebody signed out with the id of `key`, and that there was nothing to end, or nobody can tell: its
+    /// Notes that somebody signed out with the id of `key` and a copy of `revision`, and that there was nothing to end: its
     /// copies are worth nothing, and only the store knows what it is.
-    pub(crate) fn doubted(&self, key: &RecordKey, at: Moment) {
-        self.note(key, at, Status::Doubted);
+    pub(crate) fn left(&self, key: &RecordKey, revision: &Revision, at: Moment) {
+        self.note(key, *revision, at, Status::Left);
     }
 
-    fn note(&self, key: &RecordKey, at: Moment, status: Status) {
+    /// Notes that somebody signed out with the id of `key`, and that nobody can tell what ended.
+    pub(crate) fn doubted(&self, key: &RecordKey, at: Moment) {
+        self.note(key, Revision::from_bytes([0; Revision::BYTES]), at, Status::Doubted);
+    }
+
+    /// `revision` is for a session of which nothing else is known.
+    fn note(&self, key: &RecordKey, revision: Revision, at: Moment, status: Status) {
         let mut shard = self.shard(key.handle());
         match shard.get_mut(&key.handle()) {
             None => {
                 self.make_room(&mut shard, at);
-                let revision = Revision::from_bytes([0; Revision::BYTES]);
                 shard.insert(key.handle(), Entry { key: *key, revision, at, status, renewed: false });
             }
             Some(known) if known.key == *key && known.status < status => {
@@ -252,12 +259,13 @@ impl Entry {
             Status::IdGone if self.key == key() => Seen::Gone,
             // Somebody signed out, and this may be where a pointer led.
             Status::Doubted => Seen::Doubtful,
+            Status::Left if self.key == key() => Seen::Doubtful,
             // A newer copy than this process has met. Renewals count on, so under another id it is of a later one.
             _ if self.was_met() && revision.counter() > self.revision.counter() => {
                 Seen::Good { near: None, copy: true }
             }
             // An older copy, another state of the same number, or an id of which nobody knows when it was.
-            Status::IdGone | Status::Living => Seen::Doubtful,
+            Status::IdGone | Status::Living | Status::Left => Seen::Doubtful,
         }
     }
 
@@ -268,7 +276,7 @@ impl Entry {
         let is_outdated = !next.at.is_within(keep, self.at.min(next.at));
         let forward = match self.status {
             Status::Living => is_newer || is_outdated,
-            Status::Doubted => is_newer_id || is_outdated,
+            Status::Left | Status::Doubted => is_newer_id || is_outdated,
             Status::IdGone => is_newer_id,
             Status::Ended => false,
         };
@@ -380,6 +388,11 @@ mod tests {
             let twin =
                 cache.look(third.handle(), || third, &Revision::from_bytes(other), || None, at(2), at(2));
             assert_eq!(twin, Seen::Doubtful, "{case}: two of one number");
+            cache.left(&second, &revision(4), at(3));
+            assert_eq!(look(&cache, &third, 5, "", at(3)), NOTHING, "{case}: there was nothing to end");
+            if !is_gone {
+                assert_eq!(look(&cache, &second, 5, "", at(3)), Seen::Doubtful, "{case}: its own copies");
+            }
             cache.doubted(&second, at(3));
             if !is_gone {
                 assert_eq!(

@@ -36,6 +36,8 @@ pub(crate) struct Draft {
     pub(crate) signed_in: bool,
     /// The owner's other sessions are to end.
     pub(crate) ends_others: bool,
+    /// Whose session it was when it was opened.
+    pub(crate) owner_before: Option<String>,
     /// The id that the visitor came with, if a sign-in has replaced it.
     pub(crate) replaced: Option<SessionId>,
     /// A session begins, even an empty one, in place of one that is over.
@@ -82,7 +84,9 @@ impl Server {
     /// In this order, while the browser's id is still good: if the second step fails, the visitor stays signed in. Should
     /// somebody else have renewed the session before it, a thief perhaps, all of its family ends.
     async fn save_alone(&self, draft: &Draft, now: Moment) -> Result<Outcome, Error> {
-        let owner: String = draft.content.metadata.get(OWNER).ok_or(Error::Owner)?;
+        // It may have been emptied since that was asked for.
+        let owner = draft.content.metadata.get(OWNER).or_else(|| draft.owner_before.clone());
+        let owner: String = owner.ok_or(Error::Owner)?;
         let keep = match (&draft.held, &draft.replaced) {
             (Some(held), _) => match self.store.confirm(&held.id.key(), now).await? {
                 // Somebody else has ended it: then it ends nobody.
