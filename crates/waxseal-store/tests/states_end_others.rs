@@ -175,7 +175,11 @@ async fn whoever_acts_with_a_copy_meanwhile_does_not_go_on() {
                             assert!(!scene.is_good(&scene.mine).await && !theirs_is_good, "{case}");
                             assert!(!scene.is_good(&scene.other).await, "{case}");
                         }
-                        Err(Error::Unavailable(_)) => {}
+                        // Still signed in, or nobody is: unless it was a stranger who asked, as below.
+                        Err(Error::Unavailable(_)) => {
+                            let is_good = scene.is_good(&scene.mine).await;
+                            assert!(is_good || !theirs_is_good || at_call == 0, "{case}");
+                        }
                         Err(error) => {
                             assert!(
                                 matches!(error, Error::Gone | Error::Renewed | Error::Owner),

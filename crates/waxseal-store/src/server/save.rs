@@ -87,24 +87,29 @@ impl Server {
         // It may have been emptied since that was asked for.
         let owner = draft.content.metadata.get(OWNER).or_else(|| draft.owner_before.clone());
         let owner: String = owner.ok_or(Error::Owner)?;
-        let keep = match (&draft.held, &draft.replaced) {
-            (Some(held), _) => match self.store.confirm(&held.id.key(), now).await? {
-                // Somebody else has ended it: then it ends nobody.
-                None => return Err(self.missing()),
-                Some(found) if is_marker(&found) => self.key_owned(draft, &owner, &held.id, now).await?,
-                Some(_) => Some(held.id.key()),
-            },
-            (None, Some(old)) => self.key_owned(draft, &owner, old, now).await?,
-            (None, None) => None,
-        };
-        self.end_all(&owner, keep.as_ref(), now).await?;
-        let saved = self.save_any(draft, now).await;
-        if let (Err(error), Some(held)) = (&saved, &draft.held)
+        let saved = self.end_and_renew(draft, &owner, now).await;
+        // A sign-in takes over what there is, when it is repeated.
+        if let (Err(error), Some(held), false) = (&saved, &draft.held, draft.signed_in)
             && self.is_lost(error, held, now).await
         {
             self.end_family(&owner, held, now).await?;
         }
         saved
+    }
+
+    async fn end_and_renew(&self, draft: &Draft, owner: &str, now: Moment) -> Result<Outcome, Error> {
+        let keep = match (&draft.held, &draft.replaced) {
+            (Some(held), _) => match self.store.confirm(&held.id.key(), now).await? {
+                // Somebody else has ended it: then it ends nobody.
+                None => return Err(self.missing()),
+                Some(found) if is_marker(&found) => self.key_owned(draft, owner, &held.id, now).await?,
+                Some(_) => Some(held.id.key()),
+            },
+            (None, Some(old)) => self.key_owned(draft, owner, old, now).await?,
+            (None, None) => None,
+        };
+        self.end_all(owner, keep.as_ref(), now).await?;
+        self.save_any(draft, now).await
     }
 
     /// Where a sign-in goes on that comes with an old id.
