@@ -196,6 +196,7 @@ fn cases<S: SessionStore>() -> Vec<Case<S>> {
         }
         races {
             of_parallel_creations_one_succeeds,
+            sign_ins_that_take_over_each_other_leave_one_session,
             increments_from_many_tasks_sum_exactly,
             touches_and_rewraps_lose_no_update,
             a_sign_out_wins_over_saves_and_touches,

@@ -119,7 +119,8 @@ impl Request {
         Ok(self.session_layer().sessions().end(&owner, handle, self.now()).await?)
     }
 
-    /// Ends all of the visitor's sessions but this one, such as when the password was changed.
+    /// Ends all of the visitor's sessions but this one, such as when the password was changed, once the request has succeeded.
+    /// This one gets a new id, so that a stolen copy of its cookie ends with the others.
     ///
     /// # Errors
     ///
