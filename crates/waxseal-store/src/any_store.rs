@@ -46,6 +46,7 @@ any_store! {
     fn sealed_otherwise(kid: [u8; 4], after: Option<&'a Cursor>, limit: usize, now: Moment)
         -> Page<(RecordKey, Record)>;
     fn list(owner: &'a str, after: Option<&'a Cursor>, limit: usize, now: Moment) -> Page<Listed>;
+    fn owned(owner: &'a str, handle: Handle, now: Moment) -> Option<(RecordKey, Record)>;
     fn end(owner: &'a str, handle: Handle, now: Moment) -> bool;
     fn end_all(owner: &'a str, keep: Option<&'a RecordKey>, now: Moment) -> ();
     fn purge(now: Moment, limit: usize) -> usize;

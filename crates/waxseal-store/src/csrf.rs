@@ -1,8 +1,10 @@
 //! Tokens by which a form shows that it came from a page of this session.
 
+use sha2::{Digest, Sha256};
+
 use crate::change::{Change, Operation};
 use crate::metadata::Metadata;
-use crate::session::Phase;
+use crate::session::{Phase, ReadOnly, State};
 use crate::{Error, Session};
 
 /// Where the seeds lie in the metadata: bytes, one seed after the other, the newest last.
@@ -27,8 +29,8 @@ impl Session {
     /// # Errors
     ///
     /// With the first token those that every write may have, but [`Error::Unconfirmed`] and [`Error::Renewed`]: a page
-    /// that can only be read still shows its forms, and what they send is refused. [`Error::Random`] if the system has no
-    /// randomness.
+    /// that can only be read still shows its forms, and what they send is refused; but for a visitor who came with an id
+    /// that a sign-in has replaced, who may have to sign in again. [`Error::Random`] if the system has no randomness.
     ///
     /// # Example
     ///
@@ -53,7 +55,7 @@ impl Session {
         let seed = match newest {
             Some(seed) => seed,
             None => {
-                let seed = draw()?;
+                let seed = state.replaced_seed().map_or_else(draw, Ok)?;
                 match state.phase {
                     Phase::Open | Phase::RolledBack => {
                         state.begin_change();
@@ -77,12 +79,24 @@ impl Session {
         let csrf = state.ring.csrf();
         seeds(&state.content.metadata)
             .iter()
+            .chain(&state.replaced_seed())
             .fold(false, |found, seed| found | csrf.verify_masked(seed, token))
     }
 
     /// Whether a token was ever given out. Asking this is no access.
     pub(crate) fn has_csrf_seed(&self) -> bool {
         !seeds(&self.lock().content.metadata).is_empty()
+    }
+}
+
+impl State {
+    /// The seed of a visitor who came with an id that a sign-in has replaced. Nothing can be kept for them, so it is made
+    /// of the id: not by SHA-256 of that alone, which the store knows.
+    fn replaced_seed(&self) -> Option<Seed> {
+        let id = self.replaced.as_ref().filter(|_| self.phase == Phase::ReadOnly(ReadOnly::Renewed))?;
+        let digest: [u8; 32] =
+            Sha256::new().chain_update("form of an old id").chain_update(id.as_bytes()).finalize().into();
+        digest.first_chunk().copied()
     }
 }
 

@@ -54,8 +54,11 @@ pub enum Error {
     /// The session was ended by another request, or its time ran out, before this one could save it.
     #[error("the session was ended meanwhile, and nothing was saved; sign in again")]
     Gone,
-    /// Another request gave the session a new id, as a sign-in does; this one came with the old.
-    #[error("another request renewed this session; repeat this one")]
+    /// Another request gave the session a new id, as a sign-in does; this one came with the old. If the answer with the new
+    /// one was lost, [`sign_in`](crate::Session::sign_in) takes it over.
+    #[error(
+        "another request gave this session a new id; load the page again, and sign in again if it does not know you"
+    )]
     Renewed,
     /// An owner's name is empty, too long, or has control characters.
     #[error("an owner's name has 1 to 255 bytes and no control characters")]

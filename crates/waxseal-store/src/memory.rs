@@ -186,7 +186,11 @@ impl SessionStore for MemoryStore {
     }
 
     async fn confirm(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Confirmed>>, MemoryError> {
-        let confirmed = |record: &Record| Confirmed { revision: record.revision, life: record.life };
+        let confirmed = |record: &Record| Confirmed {
+            revision: record.revision,
+            life: record.life,
+            owner: record.owner.clone(),
+        };
         Ok(self.shared.shard(key.handle()).find(key, now, confirmed))
     }
 
@@ -280,6 +284,15 @@ impl SessionStore for MemoryStore {
         let next = handles.last().filter(|_| handles.len() == limit).map(|last| cursor(0, Some(*last)));
         let listed = |handle| self.shared.shard(handle).listed(owner, handle, now);
         Ok(Page { items: handles.into_iter().filter_map(listed).collect(), next })
+    }
+
+    async fn owned(
+        &self,
+        owner: &str,
+        handle: Handle,
+        now: Moment,
+    ) -> Result<Option<(RecordKey, Record)>, MemoryError> {
+        Ok(self.shared.shard(handle).owned(owner, handle, now))
     }
 
     async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, MemoryError> {

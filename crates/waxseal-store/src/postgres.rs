@@ -265,6 +265,16 @@ impl SessionStore for PostgresStore {
         .await
     }
 
+    async fn owned(
+        &self,
+        owner: &str,
+        handle: Handle,
+        now: Moment,
+    ) -> Result<Option<(RecordKey, Record)>, PostgresError> {
+        self.call(Repeat::Harmless, |mut on| async move { rows::owned(&mut on, owner, handle, now).await })
+            .await
+    }
+
     async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, PostgresError> {
         self.call(Repeat::Harmless, |mut on| async move { rows::end(&mut on, owner, handle, now).await })
             .await

@@ -93,12 +93,22 @@ pub enum Found<T> {
 }
 
 /// What a confirm answers: a record without its data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Confirmed {
     /// Which state the record is in.
     pub revision: Revision,
     /// Since when, and until when.
     pub life: Life,
+    /// Whose it is. Told with each confirm, so that a copy is shown only while its owner's "end all" would find it.
+    pub owner: Option<String>,
+}
+
+/// Who signed in is not for logs.
+impl fmt::Debug for Confirmed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { revision, life, .. } = self;
+        f.debug_struct("Confirmed").field("revision", revision).field("life", life).finish_non_exhaustive()
+    }
 }
 
 /// What renewing leaves under the old key, and for how long.

@@ -212,6 +212,15 @@ impl SessionStore for RedisStore {
         self.call(Repeat::Harmless, |commands| commands.list(owner, after, limit, now)).await
     }
 
+    async fn owned(
+        &self,
+        owner: &str,
+        handle: Handle,
+        now: Moment,
+    ) -> Result<Option<(RecordKey, Record)>, RedisError> {
+        self.call(Repeat::Harmless, |commands| commands.owned(owner, handle, now)).await
+    }
+
     async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, RedisError> {
         self.keep(Repeat::Harmless, |commands| commands.end(owner, handle, now)).await
     }

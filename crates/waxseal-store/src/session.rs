@@ -18,7 +18,7 @@ use crate::moment::{system_time, unix_seconds};
 use crate::origin::Origin;
 use crate::ring::Ring;
 use crate::value;
-use crate::{Error, Handle, Record};
+use crate::{Error, Handle, Record, SessionId};
 
 /// The dictionary that follows a visitor: Flask's `session`, under Rust's map names.
 ///
@@ -73,6 +73,10 @@ pub(crate) struct State {
     pub(crate) signed_in: bool,
     /// At commit, its owner's other sessions end.
     pub(crate) ends_others: bool,
+    /// The id that the visitor came with, if a sign-in has replaced it: perhaps the visitor's own, whose answer was lost.
+    pub(crate) replaced: Option<SessionId>,
+    /// A session begins in place of one that can only be read, for this reason.
+    pub(crate) begins: Option<ReadOnly>,
     /// Sessions to end at commit, whatever becomes of the request: `destroy()` was called.
     pub(crate) ending: Vec<Origin>,
     /// The browser is to forget its token unless another follows: `destroy()` was called.
@@ -121,6 +125,8 @@ impl Session {
             renewed: false,
             signed_in: false,
             ends_others: false,
+            replaced: None,
+            begins: None,
             ending: Vec::new(),
             removes: false,
             was_ended: false,
@@ -133,6 +139,12 @@ impl Session {
     pub(crate) fn read_only(self, why: ReadOnly) -> Self {
         self.lock().phase = Phase::ReadOnly(why);
         self
+    }
+
+    /// As a visitor has it who came with this id, which a sign-in has replaced.
+    pub(crate) fn replaced(self, id: SessionId) -> Self {
+        self.lock().replaced = Some(id);
+        self.read_only(ReadOnly::Renewed)
     }
 
     /// The value under `key`, decoded as a `T`; `None` if there is none.
@@ -306,7 +318,7 @@ impl Session {
     ///
     /// Those that every write may have; for a visitor who is signed in, those of [`destroy`](Self::destroy).
     pub fn clear(&self) -> Result<(), Error> {
-        if self.owner().is_some() {
+        if self.owner().is_some() || self.lock().is_over().is_some() {
             return self.destroy();
         }
         let mut state = self.write()?;
@@ -382,10 +394,18 @@ impl Session {
     /// [owner](Self::set_owner), and the [time](Self::signed_in_at). The entries stay; to keep none, call
     /// [`renew_empty`](Self::renew_empty) before.
     ///
+    /// On the server, an answer may be lost on its way, and the visitor come again with the id from before. If the same
+    /// owner signs in, what the lost answer left is renewed once more, with its entries, and its id ends. If it is another
+    /// owner, or the session has ended, an empty one begins.
+    ///
     /// # Errors
     ///
-    /// Those of [`set_owner`](Self::set_owner).
+    /// Those of [`set_owner`](Self::set_owner), but [`Error::Renewed`].
     pub fn sign_in(&self, owner: &str, now: SystemTime) -> Result<(), Error> {
+        if !is_name(owner) {
+            return Err(Error::Owner);
+        }
+        self.begin_if_over();
         self.set_owner(Some(owner))?;
         self.set_metadata(SIGNED_IN, Operation::Set(metadata::encode(&unix_seconds(now))))?;
         self.renew()?;
@@ -450,8 +470,10 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Those that every write may have.
+    /// Those that every write may have, but [`Error::Renewed`]: for a visitor who came with an id that a sign-in has
+    /// replaced, a session begins.
     pub fn renew_empty(&self) -> Result<(), Error> {
+        self.begin_if_over();
         let mut state = self.write()?;
         state.make(Change::Reset)?;
         state.csrf_token = None;
@@ -470,10 +492,9 @@ impl Session {
         match state.phase {
             Phase::Open | Phase::RolledBack => {}
             Phase::Sent => return Err(late(state)),
-            // The browser may forget its token, also while nobody can be told.
-            Phase::ReadOnly(ReadOnly::Outage | ReadOnly::Ended) => {}
-            // Another's newer one stays.
-            Phase::ReadOnly(ReadOnly::Renewed) => return Err(Error::Renewed),
+            // The browser may forget its token, also while nobody can be told. What a sign-in made of it stays, or a
+            // planted id could sign a visitor out.
+            Phase::ReadOnly(_) => {}
         }
         state.begin_anew();
         Ok(())
@@ -486,7 +507,7 @@ impl Session {
         if state.phase != Phase::Open {
             return;
         }
-        state.phase = Phase::RolledBack;
+        state.phase = state.begins.take().map_or(Phase::RolledBack, Phase::ReadOnly);
         if let Some(before) = state.before.take() {
             state.content = *before;
         }
@@ -521,6 +542,15 @@ impl Session {
         }
         state.begin_change();
         Ok(state)
+    }
+
+    /// Who proves who they are, or gives up all there was, begins a session in place of one that is over.
+    fn begin_if_over(&self) {
+        let mut state = self.read();
+        if let Some(why) = state.is_over() {
+            state.phase = Phase::Open;
+            state.begins = Some(why);
+        }
     }
 
     fn set_metadata(&self, name: &'static str, operation: Operation) -> Result<(), Error> {
@@ -615,6 +645,7 @@ impl State {
     fn begin_anew(&mut self) {
         self.ending.extend(self.origin.take());
         (self.removes, self.was_ended) = (true, true);
+        (self.replaced, self.begins) = (None, None);
         self.content = Content::default();
         self.before = None;
         self.log.clear();
@@ -630,6 +661,19 @@ impl State {
         if self.before.is_none() {
             self.before = Some(Box::new(self.content.clone()));
         }
+    }
+
+    /// Why the session is over that the visitor came with, if the store knows and no other was begun.
+    fn is_over(&self) -> Option<ReadOnly> {
+        match self.phase {
+            Phase::ReadOnly(why @ (ReadOnly::Renewed | ReadOnly::Ended)) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// Whose session it was when it was opened.
+    pub(crate) fn owner_before(&self) -> Option<String> {
+        self.before.as_deref().unwrap_or(&self.content).metadata.get(OWNER)
     }
 
     pub(crate) fn is_modified(&self) -> bool {

@@ -359,21 +359,18 @@ impl Sessions {
         session: &Session,
         now: SystemTime,
     ) -> Result<(), Error> {
-        let (mut stays, mut failed) = (false, None);
+        let mut failed = None;
         for origin in ending {
             let ended = match (origin, &self.server, &self.revocations) {
                 (Origin::Record(held), Some(server), _) => server.end(held, now.into()).await,
                 (Origin::Cookie(Carried { question: Some(question), .. }), None, Some(list)) => {
-                    list.end(question, now.into()).await.map(|()| Outcome::Remove)
+                    list.end(question, now.into()).await
                 }
-                _ => Ok(Outcome::Remove),
+                _ => Ok(()),
             };
-            match ended {
-                Ok(outcome) => stays |= outcome == Outcome::Keep,
-                Err(error) => failed = failed.or(Some(error)),
-            }
+            failed = failed.or(ended.err());
         }
-        if stays || failed.is_some() {
+        if failed.is_some() {
             session.lock().removes = false;
         }
         failed.map_or(Ok(()), Err)
@@ -409,14 +406,14 @@ impl Sessions {
             return list.expect_good(&question, now.into()).await;
         }
         let Some(server) = &self.server else { return Ok(()) };
-        let (held, permanent) = {
+        let (held, owner, permanent) = {
             let state = session.lock();
             match &state.origin {
-                Some(Origin::Record(held)) => (held.clone(), state.content.permanent),
+                Some(Origin::Record(held)) => (held.clone(), state.owner_before(), state.content.permanent),
                 _ => return Ok(()),
             }
         };
-        let known = server.confirm_held(&held, permanent, now.into()).await?;
+        let known = server.confirm_held(&held, owner.as_deref(), permanent, now.into()).await?;
         if let Some(Origin::Record(held)) = &mut session.lock().origin {
             held.known = Some(known);
         }
@@ -548,7 +545,11 @@ impl Draft {
             held,
             log: state.log.clone(),
             renewed: state.renewed,
+            signed_in: state.signed_in,
             ends_others: state.ends_others,
+            owner_before: state.ends_others.then(|| state.owner_before()).flatten(),
+            replaced: state.replaced.clone(),
+            begins: state.begins.is_some(),
             ring: state.ring.clone(),
         }
     }

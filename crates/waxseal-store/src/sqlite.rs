@@ -79,7 +79,7 @@ impl SqliteStore {
         // Says to readers, with each step, that their connections lead to a file that is no longer there.
         let epoch = Arc::new(AtomicU64::new(0));
         let writer = Writer::start(connection, Arc::clone(&file), Arc::clone(&epoch), queue)?;
-        let readers = Readers::new(Arc::clone(&file), epoch);
+        let readers = Readers::new(Arc::clone(&file), epoch)?;
         Ok(Self { shared: Arc::new(Shared { readers, writer, file }) })
     }
 
@@ -181,6 +181,15 @@ impl SessionStore for SqliteStore {
         now: Moment,
     ) -> Result<Page<Listed>, SqliteError> {
         self.read(|connection| rows::list(connection, owner, after, limit, now))
+    }
+
+    async fn owned(
+        &self,
+        owner: &str,
+        handle: Handle,
+        now: Moment,
+    ) -> Result<Option<(RecordKey, Record)>, SqliteError> {
+        self.read(|connection| rows::owned(connection, owner, handle, now))
     }
 
     async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, SqliteError> {

@@ -157,6 +157,15 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Moment,
     ) -> impl Future<Output = Result<Page<Listed>, Self::Error>> + Send;
 
+    /// The owner's living session of this handle, and the key that it is under now. `None` if there is none, or it is
+    /// another's: a handle is public.
+    fn owned(
+        &self,
+        owner: &str,
+        handle: Handle,
+        now: Moment,
+    ) -> impl Future<Output = Result<Option<(RecordKey, Record)>, Self::Error>> + Send;
+
     /// Ends the owner's session of this handle, under whatever id it is now. False, and nothing changes, if it
     /// is another's: a handle is public.
     fn end(

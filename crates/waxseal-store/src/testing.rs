@@ -180,6 +180,7 @@ fn cases<S: SessionStore>() -> Vec<Case<S>> {
             a_list_has_the_owners_living_sessions,
             ten_thousand_sessions_of_one_owner_are_listed_and_ended,
             a_handle_ends_a_session_only_with_its_owner,
+            a_handle_finds_a_session_only_with_its_owner,
             ending_all_ends_what_has_begun_and_nothing_later,
             ending_all_others_keeps_one,
             the_kept_session_may_have_been_renewed,
@@ -195,6 +196,7 @@ fn cases<S: SessionStore>() -> Vec<Case<S>> {
         }
         races {
             of_parallel_creations_one_succeeds,
+            sign_ins_that_take_over_each_other_leave_one_session,
             increments_from_many_tasks_sum_exactly,
             touches_and_rewraps_lose_no_update,
             a_sign_out_wins_over_saves_and_touches,

@@ -24,6 +24,9 @@ enum Slip {
     RenewForgetsPointer,
     DeleteIgnoresPointers,
     DeleteFollowsMarkers,
+    OwnedIgnoresOwner,
+    OwnedShowsTheEnded,
+    ConfirmForgetsOwner,
     EndIgnoresOwner,
     EndAllByListing,
     EndAllEndsKept,
@@ -34,7 +37,7 @@ enum Slip {
     PurgeTakesTheLiving,
 }
 
-const SLIPS: [Slip; 21] = [
+const SLIPS: [Slip; 24] = [
     Slip::LateExpiry,
     Slip::CreateReplaces,
     Slip::UpdateCreates,
@@ -48,6 +51,9 @@ const SLIPS: [Slip; 21] = [
     Slip::RenewForgetsPointer,
     Slip::DeleteIgnoresPointers,
     Slip::DeleteFollowsMarkers,
+    Slip::OwnedIgnoresOwner,
+    Slip::OwnedShowsTheEnded,
+    Slip::ConfirmForgetsOwner,
     Slip::EndIgnoresOwner,
     Slip::EndAllByListing,
     Slip::EndAllEndsKept,
@@ -95,7 +101,13 @@ impl SessionStore for Broken {
     }
 
     async fn confirm(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Confirmed>>, MemoryError> {
-        self.inner.confirm(key, now).await
+        let mut found = self.inner.confirm(key, now).await?;
+        if let Some(Found::Living(confirmed)) = &mut found
+            && self.slips(Slip::ConfirmForgetsOwner)
+        {
+            confirmed.owner = None;
+        }
+        Ok(found)
     }
 
     async fn create(&self, key: &RecordKey, record: &Record, now: Moment) -> Result<Creation, MemoryError> {
@@ -245,6 +257,22 @@ impl SessionStore for Broken {
         let page = self.inner.list(owner, after, limit, now).await?;
         let next = page.next.filter(|_| !self.slips(Slip::ListShowsFirstPageOnly));
         Ok(Page { next, ..page })
+    }
+
+    async fn owned(
+        &self,
+        owner: &str,
+        handle: Handle,
+        now: Moment,
+    ) -> Result<Option<(RecordKey, Record)>, MemoryError> {
+        let found = self.inner.owned(owner, handle, now).await?;
+        Ok(match found {
+            None if self.slips(Slip::OwnedIgnoresOwner) => self.inner.owned("albus", handle, now).await?,
+            None if self.slips(Slip::OwnedShowsTheEnded) => {
+                self.inner.owned(owner, handle, Moment::from_millis(0)).await?
+            }
+            found => found,
+        })
     }
 
     async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, MemoryError> {

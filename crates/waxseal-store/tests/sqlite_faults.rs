@@ -275,13 +275,13 @@ fn a_backup_that_is_moved_to_the_files_place_is_taken_as_it_is() {
     }
     assert!(lives(other, &late[0]));
     fs::rename(&backup, &path).unwrap();
-    // One that has not read so far opens what is there now.
-    assert!(lives(idle, &early[0]) && !lives(idle, &late[0]));
-
     let newest = create(store, &record(b"x")).unwrap();
-    // The other one has the former file open, and knows better with its next write.
-    assert!(!lives(other, &newest) && lives(other, &late[0]));
+    // The others have the former file open, also if they have not read so far, and know better with their next write.
+    for store in [other, idle] {
+        assert!(!lives(store, &newest) && lives(store, &late[0]));
+    }
     let last = create(other, &record(b"y")).unwrap();
+    assert!(wait(idle.touch(&last, NOW, NOW)).unwrap());
     for store in &stores {
         let alive = |keys: &[RecordKey]| keys.iter().filter(|key| lives(store, key)).count();
         assert_eq!((alive(&early), alive(&late), alive(&[newest, last])), (300, 0, 2));
@@ -349,4 +349,39 @@ fn a_write_nobody_waits_for_is_done_all_the_same() {
     }
     create(&store, &record).unwrap();
     assert!(!lives(&store, &key), "writes are done in the order of asking");
+}
+
+/// In a process of its own, of which every descriptor is taken after the store was opened.
+#[cfg(unix)]
+#[test]
+fn a_store_that_was_opened_reads_and_writes_without_a_free_descriptor() {
+    const CHILD: &str = "WAXSEAL_WITHOUT_DESCRIPTORS";
+    const NAME: &str = "a_store_that_was_opened_reads_and_writes_without_a_free_descriptor";
+    if std::env::var_os(CHILD).is_none() {
+        let command = format!("ulimit -n 64 && exec \"$0\" --exact {NAME} --nocapture");
+        let program = std::env::current_exe().unwrap();
+        let child =
+            std::process::Command::new("sh").arg("-c").arg(command).arg(program).env(CHILD, "1").output();
+        let child = child.unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+        return;
+    }
+    let (_folder, path) = folder();
+    let key = create(&SqliteStore::open(&path).unwrap(), &record(b"x")).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    let held: Vec<_> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
+    assert!(held.len() > 10 && fs::File::open("/dev/null").is_err(), "there is none left");
+    assert!(lives(&store, &key), "the first read");
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| (0..100).for_each(|_| assert!(lives(&store, &key), "many at once")));
+        }
+    });
+    let made = create(&store, &record(b"y")).unwrap();
+    assert!(lives(&store, &made));
+    assert!(wait(store.touch(&made, NOW, NOW)).unwrap());
+    wait(store.ready()).unwrap();
+    assert_eq!(wait(store.purge(NOW, 100)).unwrap(), 0);
+    drop(held);
+    assert!(lives(&store, &made));
 }

@@ -2,7 +2,10 @@
 
 mod states_support;
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,8 +15,8 @@ use tempfile::TempDir;
 use waxseal_crypto::Keyring;
 use waxseal_store::testing::FaultyStore;
 use waxseal_store::{
-    Access, MemoryStore, Moment, Outcome, Record, RecordKey, Session, SessionStore, Sessions, SqliteStore,
-    Swap,
+    Access, Error, MemoryStore, Moment, Outcome, Record, RecordKey, Session, SessionStore, Sessions,
+    SqliteStore, Swap,
 };
 
 /// A store with a back door.
@@ -74,6 +77,23 @@ impl Rows {
                     params![key.hash(), record.sealed, record.revision.as_bytes(), record.kid],
                 );
                 assert_eq!(changed.unwrap(), 1);
+            }
+        }
+    }
+
+    /// Writes the column by which "end all" finds a session.
+    async fn put_owner(&self, key: &RecordKey, owner: Option<&str>) {
+        match self {
+            Self::Memory(store) => {
+                let before = self.one(key).await;
+                let record = Record { owner: owner.map(str::to_owned), ..before.clone() };
+                let swap = store.update(key, &before.revision, &record, at(0).into()).await.unwrap();
+                assert_eq!(swap, Swap::Done);
+            }
+            Self::Sqlite(_, folder) => {
+                let connection = Connection::open(folder.path().join("sessions.db")).unwrap();
+                let sql = "UPDATE sessions SET owner = ?2 WHERE hash = ?1";
+                assert_eq!(connection.execute(sql, params![key.hash(), owner]).unwrap(), 1);
             }
         }
     }
@@ -270,6 +290,142 @@ async fn a_copied_table_signs_nobody_in_and_says_nothing_of_what_is_in_a_session
             assert_eq!(rows.one(&row).await, record, "{case}");
             let session = change(&sessions, &token, at(1)).await;
             assert_eq!(name(&session).as_deref(), Some("Merlin Ambrosius"), "{case}: its visitor is served");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_listed_under_another_owner_is_nobodys_until_that_is_put_right() {
+    for rows in Rows::both() {
+        for place in BOTH {
+            for large in [false, true] {
+                for (sealed, listed) in [
+                    (Some("albus"), None),
+                    (Some("albus"), Some("minerva")),
+                    (Some("albus"), Some("Albus")),
+                    (Some("albus"), Some("albus ")),
+                    (None, Some("albus")),
+                ] {
+                    let case =
+                        format!("{}, {place:?}, large: {large}, {sealed:?} as {listed:?}", rows.name());
+                    let (here, there) = (rows.sessions(place), rows.sessions(place));
+                    let before: HashSet<_> = rows.all().await.into_iter().map(|(key, _)| key).collect();
+                    let token = visitor(&here, at(0), |session| {
+                        session.insert("fill", "x".repeat(if large { 9_000 } else { 1 })).unwrap();
+                        session.set_owner(sealed).unwrap();
+                    })
+                    .await;
+                    let row = rows.all().await.into_iter().find(|(key, _)| !before.contains(key)).unwrap().0;
+                    let shown = read(&here, &token, at(1)).await;
+                    rows.put_owner(&row, listed).await;
+                    // Elsewhere, and here once the window is over: the copy's is no other than the record's.
+                    for sessions in [&here, &there] {
+                        for access in [Access::Read, Access::Change] {
+                            let session = open(sessions, &token, access, at(6)).await.unwrap();
+                            assert!(session.is_new() && session.is_empty(), "{case}, {access:?}");
+                            assert_eq!(session.owner(), None, "{case}, {access:?}");
+                        }
+                    }
+                    if place == Place::Mirrored && !large {
+                        let confirmed = here.confirm(&shown, at(6)).await;
+                        assert!(matches!(confirmed, Err(Error::Gone)), "{case}: {confirmed:?}");
+                        // What this request says of the owner is not what it was opened with.
+                        rows.put_owner(&row, sealed).await;
+                        shown.sign_in("minerva", at(6)).unwrap();
+                        assert!(here.confirm(&shown, at(6)).await.is_ok(), "{case}");
+                        rows.put_owner(&row, listed).await;
+                    }
+                    let newer =
+                        rows.sessions_with(place, &Keyring::new(key(2)).with_fallback(key(1)).unwrap());
+                    let mut after = None;
+                    loop {
+                        let (_, next) = newer.rewrap(after.as_ref(), 100, at(6)).await.unwrap();
+                        after = next;
+                        if after.is_none() {
+                            break;
+                        }
+                    }
+                    let kid = rows.one(&row).await.kid;
+                    rows.put_owner(&row, sealed).await;
+                    let session = change(&there, &token, at(7)).await;
+                    assert_eq!(session.owner().as_deref(), sealed, "{case}: put right, and not rewrapped");
+                    assert_eq!(rows.one(&row).await.kid, kid, "{case}");
+                    assert_eq!(&kid, key(1).id().as_bytes(), "{case}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_takes_over_no_record_that_was_given_to_its_owner() {
+    for rows in Rows::both() {
+        for place in BOTH {
+            let sessions = rows.sessions(place);
+            let before: HashSet<_> = rows.all().await.into_iter().map(|(key, _)| key).collect();
+            let old = visitor_named(&sessions, "Merlin", false).await;
+            let session = change(&sessions, &old, at(1)).await;
+            session.sign_in("minerva", at(1)).unwrap();
+            let lost = commit(&sessions, &session, &old, at(1)).await.unwrap();
+            let row = rows.all().await.into_iter().find(|(key, _)| !before.contains(key)).unwrap().0;
+            rows.put_owner(&row, Some("albus")).await;
+            let session = change(&sessions, &old, at(2)).await;
+            session.sign_in("albus", at(2)).unwrap();
+            let token = commit(&sessions, &session, &old, at(2)).await.unwrap();
+            assert!(change(&sessions, &token, at(3)).await.is_empty(), "{}, {place:?}", rows.name());
+            rows.put_owner(&row, Some("minerva")).await;
+            assert_eq!(name(&change(&sessions, &lost, at(3)).await).as_deref(), Some("Merlin"));
+        }
+    }
+}
+
+/// The counters of one test, by name and reason.
+#[derive(Default)]
+struct Counted(Mutex<HashMap<String, Arc<AtomicU64>>>);
+
+impl Counted {
+    fn refused(&self, reason: &str) -> u64 {
+        let all = self.0.lock().unwrap();
+        all[&format!("waxseal_sessions_refused_total {reason}")].load(Ordering::Relaxed)
+    }
+}
+
+impl metrics::Recorder for Counted {
+    fn describe_counter(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+    fn describe_gauge(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+    fn describe_histogram(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+
+    fn register_counter(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
+        let reason = key.labels().next().map_or("", |label| label.value());
+        let name = format!("{} {reason}", key.name());
+        metrics::Counter::from_arc(self.0.lock().unwrap().entry(name).or_default().clone())
+    }
+
+    fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
+        metrics::Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Histogram {
+        metrics::Histogram::noop()
+    }
+}
+
+#[tokio::test]
+async fn a_record_listed_under_another_owner_is_counted_by_itself() {
+    for rows in Rows::both() {
+        for place in BOTH {
+            let counted = Counted::default();
+            let sessions = metrics::with_local_recorder(&counted, || rows.sessions(place));
+            let before: HashSet<_> = rows.all().await.into_iter().map(|(key, _)| key).collect();
+            let token = visitor(&sessions, at(0), |session| session.set_owner(Some("albus")).unwrap()).await;
+            let row = rows.all().await.into_iter().find(|(key, _)| !before.contains(key)).unwrap().0;
+            rows.put_owner(&row, None).await;
+            for access in [Access::Read, Access::Change] {
+                assert!(open(&sessions, &token, access, at(6)).await.unwrap().is_new());
+            }
+            let reasons =
+                ["other owner", "unreadable", "gone", "renewed"].map(|reason| counted.refused(reason));
+            assert_eq!(reasons, [2, 0, 0, 0], "{}, {place:?}", rows.name());
         }
     }
 }

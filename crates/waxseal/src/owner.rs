@@ -93,7 +93,8 @@ impl Request {
         self.session_layer().sessions().has_store()
     }
 
-    /// The sessions of the visitor who is signed in, at most 1,000, the last used first; none if nobody is.
+    /// The sessions of the visitor who is signed in: those that were used last, at most 1,000, the last one first, and this
+    /// one in any case; none if nobody is.
     ///
     /// # Errors
     ///
@@ -101,18 +102,8 @@ impl Request {
     pub async fn own_sessions(&self) -> Result<Vec<OwnSession>> {
         const MOST: usize = 1_000;
         let session = self.session().await?;
-        let Some(owner) = session.owner() else { return Ok(Vec::new()) };
-        let sessions = self.session_layer().sessions();
-        let (now, mut listed, mut after) = (self.now(), Vec::new(), None);
-        while listed.len() < MOST {
-            let page = sessions.list(&owner, after.as_ref(), MOST - listed.len(), now).await?;
-            listed.extend(page.items);
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        listed.sort_by_key(|listed| std::cmp::Reverse(listed.life.last_seen));
+        let now = self.now();
+        let listed = self.session_layer().sessions().last_used(&session, MOST, now).await?;
         Ok(listed.iter().map(|listed| OwnSession::new(listed, session.handle(), now)).collect())
     }
 
@@ -129,7 +120,8 @@ impl Request {
         Ok(self.session_layer().sessions().end(&owner, handle, self.now()).await?)
     }
 
-    /// Ends all of the visitor's sessions but this one, such as when the password was changed.
+    /// Ends all of the visitor's sessions but this one, such as when the password was changed, once the request has succeeded.
+    /// This one gets a new id, so that a stolen copy of its cookie ends with the others.
     ///
     /// # Errors
     ///

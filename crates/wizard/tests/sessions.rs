@@ -53,8 +53,42 @@ async fn a_wizard_sees_each_browser_and_ends_one_from_another() {
 async fn ending_all_others_keeps_this_one() {
     for state in [SessionState::Store, SessionState::Mirrored] {
         let [first, second] = browsers(state).await;
-        assert_eq!(second.post_form("/wizard/sessions/end-others", &[]).await.status(), 303);
+        let (copy, cookie) = (second.another(), second.cookie("__Host-session").unwrap());
+        copy.set_cookie("__Host-session", &cookie);
+        assert!(knows(&copy).await, "{state:?}");
+        let answer = second.post_form("/wizard/sessions/end-others", &[]).await;
+        assert_eq!(answer.status(), 303);
+        assert!(answer.header(&http::header::SET_COOKIE).is_some(), "{state:?}: a new cookie");
+        assert_ne!(second.cookie("__Host-session"), Some(cookie), "{state:?}");
         assert!(!knows(&first).await && knows(&second).await, "{state:?}");
+        assert!(!knows(&copy).await, "{state:?}: nor does a copy of its own cookie go on");
+        assert_eq!(listed(&second).await, (vec![second.session().await.handle().unwrap().to_string()], 1));
+    }
+}
+
+#[tokio::test]
+async fn a_wizard_whose_answer_was_lost_signs_in_again_or_out() {
+    for state in [SessionState::Store, SessionState::Mirrored] {
+        let [first, second] = browsers(state).await;
+        let old = first.cookie("__Host-session").unwrap();
+        assert_eq!(first.post_form("/wizard/create", &MERLIN).await.status(), 303);
+        let lost = first.another();
+        lost.set_cookie("__Host-session", &first.cookie("__Host-session").unwrap());
+        assert!(knows(&lost).await, "{state:?}");
+        for seconds in [0, 20, 39] {
+            first.advance(Duration::from_secs(seconds));
+            first.set_cookie("__Host-session", &old);
+            assert!(!knows(&first).await, "{state:?}");
+            let answer = first.post_form("/wizard/start-over", &[]).await;
+            assert_eq!(answer.status(), 303, "{state:?}");
+            assert!(first.cookie("__Host-session").is_none(), "{state:?}");
+        }
+        assert!(knows(&lost).await && knows(&second).await, "{state:?}: nobody else is signed out");
+        first.set_cookie("__Host-session", &old);
+        assert_eq!(first.post_form("/wizard/create", &MERLIN).await.status(), 303, "{state:?}");
+        assert!(knows(&first).await && knows(&second).await, "{state:?}");
+        assert!(!knows(&lost).await, "{state:?}: it ended with the write that took it over");
+        assert_eq!(listed(&first).await.0.len(), 2, "{state:?}");
     }
 }
 

@@ -177,7 +177,7 @@ impl Shard {
         owners: &Owners,
         budget: &Budget,
     ) -> bool {
-        let found = self.rows.get(&handle).is_some_and(|row| row.is_living(now) && row.is_owned_by(owner));
+        let found = self.owners_row(owner, handle, now).is_some();
         if found {
             self.remove(handle, owners, budget);
         }
@@ -204,8 +204,13 @@ impl Shard {
     }
 
     pub(super) fn listed(&self, owner: &str, handle: Handle, now: Moment) -> Option<Listed> {
-        let row = self.rows.get(&handle).filter(|row| row.is_living(now) && row.is_owned_by(owner))?;
+        let row = self.owners_row(owner, handle, now)?;
         Some(Listed { handle, device: row.record.device.clone(), life: row.record.life })
+    }
+
+    pub(super) fn owned(&self, owner: &str, handle: Handle, now: Moment) -> Option<(RecordKey, Record)> {
+        let row = self.owners_row(owner, handle, now)?;
+        Some((RecordKey::new(handle, row.hash), row.record.clone()))
     }
 
     pub(super) fn sealed_otherwise(
@@ -266,6 +271,10 @@ impl Shard {
 
     fn living(&self, key: &RecordKey, now: Moment) -> Option<&Row> {
         self.rows.get(&key.handle()).filter(|row| row.hash == *key.hash() && row.is_living(now))
+    }
+
+    fn owners_row(&self, owner: &str, handle: Handle, now: Moment) -> Option<&Row> {
+        self.rows.get(&handle).filter(|row| row.is_living(now) && row.is_owned_by(owner))
     }
 
     fn living_mut(&mut self, key: &RecordKey, now: Moment) -> Option<&mut Row> {

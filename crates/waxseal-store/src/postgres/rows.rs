@@ -28,7 +28,8 @@ pub(super) async fn confirm(
     now: Moment,
 ) -> Result<Option<Found<Confirmed>>> {
     let row = on.row(&on.statements.confirm, &Place::of(key, now).parameters()).await?;
-    let confirmed = |row: &Row| Ok(Confirmed { revision: revision(row, 0)?, life: life(row, 1)? });
+    let confirmed =
+        |row: &Row| Ok(Confirmed { revision: revision(row, 0)?, life: life(row, 1)?, owner: owner(row, 8)? });
     row.map(|row| found(&row, 6, confirmed)).transpose()
 }
 
@@ -165,6 +166,17 @@ pub(super) async fn list(
     Ok(Page { items, next })
 }
 
+pub(super) async fn owned(
+    on: &mut Connection<'_>,
+    owner: &str,
+    handle: Handle,
+    now: Moment,
+) -> Result<Option<(RecordKey, Record)>> {
+    let (family, owner, now) = (family(handle), owner.as_bytes(), millis(now));
+    let row = on.row(&on.statements.owned, &[number(&family), bytes(&owner), number(&now)]).await?;
+    row.map(|row| Ok((RecordKey::new(handle, fixed(&row, 9)?), record(&row, 0)?))).transpose()
+}
+
 pub(super) async fn end(on: &mut Connection<'_>, owner: &str, handle: Handle, now: Moment) -> Result<bool> {
     let (family, owner, now) = (family(handle), owner.as_bytes(), millis(now));
     let row = on.row(&on.statements.end, &[number(&family), bytes(&owner), number(&now)]).await?;
@@ -275,13 +287,12 @@ fn found<T>(row: &Row, pointer: usize, living: impl FnOnce(&Row) -> Result<T>) -
 
 /// Nine columns: revision, four times, sealed, kid, owner, device.
 fn record(row: &Row, at: usize) -> Result<Record> {
-    let owner = column::<Option<&[u8]>>(row, at + 7)?.map(|_| text(row, at + 7)).transpose()?;
     Ok(Record {
         revision: revision(row, at)?,
         life: life(row, at + 1)?,
         sealed: column(row, at + 5)?,
         kid: column::<i32>(row, at + 6)?.to_be_bytes(),
-        owner,
+        owner: owner(row, at + 7)?,
         device: text(row, at + 8)?,
     })
 }
@@ -303,6 +314,10 @@ fn revision(row: &Row, at: usize) -> Result<Revision> {
 pub(super) fn moment(row: &Row, at: usize) -> Result<Moment> {
     let millis: i64 = column(row, at)?;
     u64::try_from(millis).map(Moment::from_millis).map_err(PostgresError::row)
+}
+
+fn owner(row: &Row, at: usize) -> Result<Option<String>> {
+    column::<Option<&[u8]>>(row, at)?.map(|_| text(row, at)).transpose()
 }
 
 fn text(row: &Row, at: usize) -> Result<String> {

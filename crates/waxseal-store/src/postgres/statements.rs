@@ -138,9 +138,9 @@ statements! {
 
     /// As `load`, without the data.
     confirm = "SELECT s.revision, s.created, s.last_seen, s.expires, s.absolute_end, NULL::bytea, NULL::bigint, \
-               NULL::bytea FROM waxseal.sessions s WHERE ", found!(),
+               NULL::bytea, s.owner FROM waxseal.sessions s WHERE ", found!(),
               " UNION ALL SELECT NULL, t.renewed, t.renewed, t.expires, t.expires, t.sealed, t.to_family, \
-               t.to_hash ", traces!(), " LIMIT 1";
+               t.to_hash, NULL ", traces!(), " LIMIT 1";
 
     /// A row that is dead makes way; the conflict is decided on the row as it is, also if it was made just now.
     create = "INSERT INTO waxseal.sessions AS s (family, hash, revision, kid, created, last_seen, expires, \
@@ -180,6 +180,9 @@ statements! {
 
     rewrap = "UPDATE waxseal.sessions s SET kid = $5, sealed = $6 WHERE ", found!(),
              " AND s.revision = $4 RETURNING 1";
+
+    owned = "SELECT s.revision, s.created, s.last_seen, s.expires, s.absolute_end, s.sealed, s.kid, s.owner, \
+             s.device, s.hash FROM waxseal.sessions s WHERE s.family = $1 AND s.owner = $2 AND ", living!();
 
     end = "DELETE FROM waxseal.sessions s WHERE s.family = $1 AND s.owner = $2 AND ", living!(),
           " RETURNING 1";

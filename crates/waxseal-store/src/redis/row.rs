@@ -92,8 +92,12 @@ impl<'a> Row<'a> {
         self.bytes[101] == 1 && self.owner_bytes() == owner.as_bytes()
     }
 
-    pub(super) fn confirmed(self) -> Confirmed {
-        Confirmed { revision: Revision::from_bytes(self.chunk(33)), life: self.life() }
+    pub(super) fn confirmed(self) -> Option<Confirmed> {
+        let owner = match self.bytes[101] {
+            0 => None,
+            _ => Some(String::from_utf8(self.owner_bytes().to_vec()).ok()?),
+        };
+        Some(Confirmed { revision: Revision::from_bytes(self.chunk(33)), life: self.life(), owner })
     }
 
     pub(super) fn listed(self, handle: Handle) -> Option<Listed> {
@@ -101,11 +105,7 @@ impl<'a> Row<'a> {
     }
 
     pub(super) fn record(self) -> Option<Record> {
-        let owner = match self.bytes[101] {
-            0 => None,
-            _ => Some(String::from_utf8(self.owner_bytes().to_vec()).ok()?),
-        };
-        let Confirmed { revision, life } = self.confirmed();
+        let Confirmed { revision, life, owner } = self.confirmed()?;
         let sealed = self.bytes[self.sealed_from()..].to_vec();
         Some(Record { revision, kid: self.kid(), life, owner, device: self.device()?, sealed })
     }

@@ -31,7 +31,7 @@ impl Commands {
         now: Moment,
     ) -> Result<Option<Found<Confirmed>>, RedisError> {
         let last = row::LAST_OF_HEAD.to_string();
-        self.find(key, now, last.as_bytes(), |row| Some(row.confirmed())).await
+        self.find(key, now, last.as_bytes(), |row| row.confirmed()).await
     }
 
     async fn find<T>(
@@ -146,6 +146,22 @@ impl Commands {
         let arguments = vec![&key.hash()[..], revision.as_bytes(), &kid, sealed];
         let question = self.question(&script::REWRAP, key.handle(), now, arguments);
         Ok(self.settle(&Question { durable: true, ..question }).await?.status == 1)
+    }
+
+    pub(super) async fn owned(
+        &self,
+        owner: &str,
+        handle: Handle,
+        now: Moment,
+    ) -> Result<Option<(RecordKey, Record)>, RedisError> {
+        let question = self.question(&script::OWNED, handle, now, vec![owner.as_bytes()]);
+        let reply = self.settle(&question).await?;
+        if reply.status != 1 {
+            return Ok(None);
+        }
+        let bytes = reply.rest.unwrap_or_default();
+        let row = Row::new(&bytes).ok_or(NOT_A_ROW)?;
+        Ok(Some((RecordKey::new(handle, row.hash()), row.record().ok_or(NOT_A_ROW)?)))
     }
 
     pub(super) async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, RedisError> {

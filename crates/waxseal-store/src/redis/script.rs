@@ -30,6 +30,7 @@ scripts! {
     SWAP "swap.lua"
     TOUCH "touch.lua"
     DELETE "delete.lua"
+    OWNED "owned.lua"
     END "end.lua"
     REWRAP "rewrap.lua"
     KEEP "keep.lua"

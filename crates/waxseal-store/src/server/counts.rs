@@ -17,6 +17,8 @@ pub(super) struct Counts {
     pub(super) renewed: Counter,
     /// Records that no key opens.
     pub(super) unreadable: Counter,
+    /// Records that are listed under another owner than the one sealed in them.
+    pub(super) other_owner: Counter,
     /// Saves that found the record changed and began anew.
     pub(super) conflicts: Counter,
     /// Copies newer than the record: the store has gone back.
@@ -48,6 +50,7 @@ impl Counts {
             gone: refused("gone"),
             renewed: refused("renewed"),
             unreadable: refused("unreadable"),
+            other_owner: refused("other owner"),
             conflicts: metrics::counter!("waxseal_session_conflicts_total"),
             gone_back: metrics::counter!("waxseal_session_copies_newer_total"),
         }

@@ -5,7 +5,6 @@ use super::find::POINTED;
 use super::flaw::Flaw;
 use crate::error::StoreError;
 use crate::origin::Held;
-use crate::sessions::Outcome;
 use crate::{Error, Moment, RecordKey};
 
 impl Server {
@@ -15,21 +14,21 @@ impl Server {
     /// # Errors
     ///
     /// The store's, if it is away and too many ends wait for it already: the session has not ended.
-    pub(crate) async fn end(&self, held: &Held, now: Moment) -> Result<Outcome, Error> {
+    pub(crate) async fn end(&self, held: &Held, now: Moment) -> Result<(), Error> {
         let key = held.id.key();
         match self.store.delete(&key, now).await {
             Ok(true) => {
                 if let Some(near) = self.near() {
                     near.ended(key.handle(), now);
                 }
-                Ok(Outcome::Remove)
+                Ok(())
             }
             Ok(false) => {
-                // Ended before, or renewed by a sign-in whose new cookie must stay.
+                // Ended before, or renewed by a sign-in: what that made stays, whoever has its cookie.
                 if let Some(near) = self.near() {
-                    near.doubted(&key, now);
+                    near.left(&key, &held.revision, now);
                 }
-                Ok(if held.known.is_some() { Outcome::Remove } else { Outcome::Keep })
+                Ok(())
             }
             Err(error) => {
                 if !self.flaws.has(Flaw::ForgetsSignOuts) && !self.unfinished.add(key, now) {
@@ -44,7 +43,7 @@ impl Server {
                 if let Some(near) = self.near() {
                     near.doubted(&key, now);
                 }
-                Ok(Outcome::Remove)
+                Ok(())
             }
         }
     }

@@ -9,6 +9,7 @@ use super::Server;
 use super::flaw::Flaw;
 use crate::content::Content;
 use crate::error::StoreError;
+use crate::metadata::{DEVICE, OWNER};
 use crate::origin::Known;
 use crate::record::{Found, Life, Pointer, Record, Trace};
 use crate::ring::Ring;
@@ -37,8 +38,17 @@ pub(super) enum Find {
     Absent,
     /// Somebody signed out with this id, and the store is still to be told.
     SignedOut,
-    /// No key opens the record: it stays, for the day on which the key is put back.
+    /// There is a record, and it is not opened.
+    Closed(Closed),
+}
+
+/// Why a record is not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// No key opens it: it stays, for the day on which the key is put back.
     Unreadable,
+    /// It is listed under another owner than the one sealed in it, whose "end all" would miss it.
+    OtherOwner,
 }
 
 /// A record, opened.
@@ -95,8 +105,9 @@ impl Server {
                     return Ok(Find::Absent);
                 }
                 Some(Found::Living(record)) => {
-                    let Some(content) = self.open(ring, &key, &record, now) else {
-                        return Ok(Find::Unreadable);
+                    let content = match self.open(ring, &key, &record, now) {
+                        Ok(content) => content,
+                        Err(why) => return Ok(Find::Closed(why)),
                     };
                     let Record { revision, life, kid, .. } = record;
                     if !self.is_alive(&life, content.permanent, now) {
@@ -121,8 +132,14 @@ impl Server {
         Ok(Find::Renewed)
     }
 
-    /// What is sealed in a record; `None` if no key opens it, as the log says.
-    pub(super) fn open(&self, ring: &Ring, key: &RecordKey, record: &Record, now: Moment) -> Option<Content> {
+    /// What is sealed in a record; if it is not opened, the log says why.
+    pub(super) fn open(
+        &self,
+        ring: &Ring,
+        key: &RecordKey,
+        record: &Record,
+        now: Moment,
+    ) -> Result<Content, Closed> {
         let limits = Limits { idle: u32::MAX, absolute: self.lifetimes.widest().absolute };
         let bound = key.bound(&record.revision);
         let opened = ring.record().open(&record.sealed, &bound, now.as_secs(), limits);
@@ -130,8 +147,19 @@ impl Server {
         let refused = |reason: &dyn std::fmt::Display| {
             tracing::warn!(%kid, %reason, "a session's record does not open; put its key back, or let it expire");
         };
-        let opened = opened.map_err(|rejected| refused(&rejected.reason())).ok()?;
-        Content::parse(Arc::new(opened), 0).map_err(|reason| refused(&reason)).ok()
+        let content = match opened {
+            Ok(opened) => Content::parse(Arc::new(opened), 0).inspect_err(|reason| refused(reason)).ok(),
+            Err(rejected) => {
+                refused(&rejected.reason());
+                None
+            }
+        };
+        let content = content.ok_or(Closed::Unreadable)?;
+        if is_owners(key, content.metadata.get::<String>(OWNER).as_deref(), record.owner.as_deref()) {
+            Ok(content)
+        } else {
+            Err(Closed::OtherOwner)
+        }
     }
 
     /// Whether a record that the store has is one by this server's limits too: they may be shorter today.
@@ -156,7 +184,6 @@ impl Server {
         life: Life,
         now: Moment,
     ) -> Result<Record, Error> {
-        use crate::metadata::{DEVICE, OWNER};
         let metadata = &content.metadata;
         Ok(Record {
             revision,
@@ -191,6 +218,20 @@ impl Server {
         let absolute_end = created.after(span(limits.absolute));
         Life::new(created, now.max(created), now.after(span(limits.idle)), absolute_end)
     }
+}
+
+/// Whether a record is listed under the owner that is sealed in the session. If somebody changed that in the store, the
+/// owner's "end all" would miss it.
+pub(super) fn is_owners(key: &RecordKey, sealed: Option<&str>, listed: Option<&str>) -> bool {
+    let is_owners = sealed == listed;
+    if !is_owners {
+        tracing::warn!(
+            handle = %key.handle(),
+            "a session's record is listed under another owner than the one sealed in it, and is not shown: somebody has \
+             changed the store"
+        );
+    }
+    is_owners
 }
 
 /// What a renewal from `old` to `new` leaves behind: for a periodic one the way to the new id.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::find::{Find, Living, is_outage, span};
+use super::find::{Closed, Find, Living, is_outage, is_owners, span};
 use super::flaw::Flaw;
 use super::near::Seen;
 use super::token::Token;
@@ -83,10 +83,13 @@ impl Server {
             let Asked { answer, asked, is_own } =
                 self.ask(mirror, &token, &revision, &content, access, now).await;
             match answer {
-                Ok(Some(Found::Living(Confirmed { revision: found, life }))) if found == revision => {
+                Ok(Some(Found::Living(Confirmed { revision: found, life, owner }))) if found == revision => {
                     let confirm = self.confirm(asked);
                     #[cfg(test)]
                     mirror.note_answer();
+                    if !is_owners(&key, content.metadata.get::<String>(OWNER).as_deref(), owner.as_deref()) {
+                        return Ok(self.closed(ring, Closed::OtherOwner));
+                    }
                     if !self.is_alive(&life, content.permanent, now) {
                         return Ok(self.gone(ring));
                     }
@@ -130,12 +133,9 @@ impl Server {
             Ok(Find::Renewed) if self.flaws.has(Flaw::ForgetsOldIds) => Ok(self.stranger(ring)),
             Ok(Find::Renewed) => {
                 self.counts.renewed.increment(1);
-                Ok(self.stranger(ring).read_only(ReadOnly::Renewed))
+                Ok(self.stranger(ring).replaced(token.id))
             }
-            Ok(Find::Unreadable) => {
-                self.counts.unreadable.increment(1);
-                Ok(self.stranger(ring))
-            }
+            Ok(Find::Closed(why)) => Ok(self.closed(ring, why)),
             Err(error)
                 if is_outage(&error)
                     && self.mirror.is_none()
@@ -175,10 +175,11 @@ impl Server {
         Asked { answer, asked, is_own: true }
     }
 
-    /// Asks the store whether what `held` says is still so.
+    /// Asks the store whether what `held` says is still so, of a session of `owner`.
     pub(crate) async fn confirm_held(
         &self,
         held: &Held,
+        owner: Option<&str>,
         permanent: bool,
         now: Moment,
     ) -> Result<Known, Error> {
@@ -186,9 +187,13 @@ impl Server {
         let found = self.store.confirm(&held.id.key(), now).await?;
         let confirm = self.confirm(now);
         match found {
-            Some(Found::Living(Confirmed { revision, life }))
+            Some(Found::Living(Confirmed { revision, life, owner: listed }))
                 if revision == held.revision && self.is_alive(&life, permanent, now) =>
             {
+                if !is_owners(&held.id.key(), owner, listed.as_deref()) {
+                    self.counts.other_owner.increment(1);
+                    return Err(Error::Gone);
+                }
                 if let Some(near) = self.near() {
                     near.confirmed(&held.id.key(), &revision, confirm.at());
                 }
@@ -276,6 +281,14 @@ impl Server {
         Session::new(content, Some(Origin::Record(held)), ring.clone(), self.strict)
     }
 
+    fn closed(&self, ring: &Arc<Ring>, why: Closed) -> Session {
+        match why {
+            Closed::Unreadable => self.counts.unreadable.increment(1),
+            Closed::OtherOwner => self.counts.other_owner.increment(1),
+        }
+        self.stranger(ring)
+    }
+
     fn gone(&self, ring: &Arc<Ring>) -> Session {
         self.counts.gone.increment(1);
         self.stranger(ring)
@@ -293,7 +306,8 @@ impl Server {
 
 impl Mirror {
     fn look(&self, token: &Token, revision: &Revision, content: &Content, now: Moment) -> Seen {
-        self.near.look(token.id.handle(), || token.id.key(), revision, || content.metadata.get(OWNER), now)
+        let owner = || content.metadata.get(OWNER);
+        self.near.look(token.id.handle(), || token.id.key(), revision, owner, sealed_at(token), now)
     }
 
     #[cfg(test)]

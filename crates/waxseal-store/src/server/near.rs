@@ -48,6 +48,8 @@ struct Entry {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Status {
     Living,
+    /// Somebody signed out with the id, and there was nothing to end: it is an old one, or no session's.
+    Left,
     /// Somebody signed out with the id, and nobody can tell what became of it.
     Doubted,
     /// The id is no session's; the session may live on under another.
@@ -89,14 +91,15 @@ impl NearCache {
         }
     }
 
-    /// What is known of the copy of this revision; `key` is asked for only if the session is known at all, and
-    /// `owner` only if some owner's sessions were ended here.
+    /// What is known of the copy of this revision, which its sealer's clock says was confirmed at `sealed`; `key` is asked
+    /// for only if the session is known at all, and `owner` only if some owner's sessions were ended here.
     pub(crate) fn look(
         &self,
         handle: Handle,
         key: impl Fn() -> RecordKey,
         revision: &Revision,
         owner: impl FnOnce() -> Option<String>,
+        sealed: Moment,
         now: Moment,
     ) -> Seen {
         let entry = self.shard(handle).get(&handle).copied();
@@ -106,12 +109,14 @@ impl NearCache {
             Some(against) => return against,
         };
         let copy = !self.is_distrusting(now);
-        match (near, self.owner_ended(owner)) {
-            (Some(at), Some(ended)) if at <= ended => Seen::Doubtful,
-            (None, Some(_)) => Seen::Doubtful,
-            (None, None) if !copy => Seen::Doubtful,
-            _ => Seen::Good { near, copy },
-        }
+        let (near, copy) = match self.owner_ended(owner) {
+            // Confirmed since, whatever clock says so.
+            Some(ended) if near.is_none_or(|at| at <= ended) => {
+                (None, copy && sealed >= ended.after(CLOCKS_APART))
+            }
+            _ => (near, copy),
+        };
+        if near.is_some() || copy { Seen::Good { near, copy } } else { Seen::Doubtful }
     }
 
     /// Notes that the store is about to be asked.
@@ -135,21 +140,26 @@ impl NearCache {
 
     /// Notes that nothing lives under `key`.
     pub(crate) fn gone(&self, key: &RecordKey, at: Moment) {
-        self.note(key, at, Status::IdGone);
+        self.note(key, Revision::from_bytes([0; Revision::BYTES]), at, Status::IdGone);
     }
 
-    /// Notes that somebody signed out with the id of `key`, and that there was nothing to end, or nobody can tell: its
+    /// Notes that somebody signed out with the id of `key` and a copy of `revision`, and that there was nothing to end: its
     /// copies are worth nothing, and only the store knows what it is.
-    pub(crate) fn doubted(&self, key: &RecordKey, at: Moment) {
-        self.note(key, at, Status::Doubted);
+    pub(crate) fn left(&self, key: &RecordKey, revision: &Revision, at: Moment) {
+        self.note(key, *revision, at, Status::Left);
     }
 
-    fn note(&self, key: &RecordKey, at: Moment, status: Status) {
+    /// Notes that somebody signed out with the id of `key`, and that nobody can tell what ended.
+    pub(crate) fn doubted(&self, key: &RecordKey, at: Moment) {
+        self.note(key, Revision::from_bytes([0; Revision::BYTES]), at, Status::Doubted);
+    }
+
+    /// `revision` is for a session of which nothing else is known.
+    fn note(&self, key: &RecordKey, revision: Revision, at: Moment, status: Status) {
         let mut shard = self.shard(key.handle());
         match shard.get_mut(&key.handle()) {
             None => {
                 self.make_room(&mut shard, at);
-                let revision = Revision::from_bytes([0; Revision::BYTES]);
                 shard.insert(key.handle(), Entry { key: *key, revision, at, status, renewed: false });
             }
             Some(known) if known.key == *key && known.status < status => {
@@ -236,18 +246,26 @@ impl Entry {
         self.status != Status::Living || self.renewed
     }
 
+    /// Whether this process was told a revision of it, and not only that an id is gone.
+    fn was_met(&self) -> bool {
+        self.revision.counter() > 0
+    }
+
     fn judge(&self, key: impl Fn() -> RecordKey, revision: &Revision) -> Seen {
         match self.status {
             Status::Ended => Seen::Gone,
             // A revision is drawn for one id, so the usual case works no hash.
             Status::Living if self.revision == *revision => Seen::Good { near: Some(self.at), copy: true },
             Status::IdGone if self.key == key() => Seen::Gone,
-            Status::IdGone | Status::Doubted => Seen::Doubtful,
-            Status::Living if self.key != key() => Seen::Doubtful,
-            // An older copy, or another state of the same number.
-            Status::Living if self.revision.counter() >= revision.counter() => Seen::Doubtful,
-            // A newer copy than this process has met.
-            Status::Living => Seen::Good { near: None, copy: true },
+            // Somebody signed out, and this may be where a pointer led.
+            Status::Doubted => Seen::Doubtful,
+            Status::Left if self.key == key() => Seen::Doubtful,
+            // A newer copy than this process has met. Renewals count on, so under another id it is of a later one.
+            _ if self.was_met() && revision.counter() > self.revision.counter() => {
+                Seen::Good { near: None, copy: true }
+            }
+            // An older copy, another state of the same number, or an id of which nobody knows when it was.
+            Status::IdGone | Status::Living | Status::Left => Seen::Doubtful,
         }
     }
 
@@ -258,7 +276,7 @@ impl Entry {
         let is_outdated = !next.at.is_within(keep, self.at.min(next.at));
         let forward = match self.status {
             Status::Living => is_newer || is_outdated,
-            Status::Doubted => is_newer_id || is_outdated,
+            Status::Left | Status::Doubted => is_newer_id || is_outdated,
             Status::IdGone => is_newer_id,
             Status::Ended => false,
         };
@@ -294,7 +312,18 @@ mod tests {
     }
 
     fn look(cache: &NearCache, key: &RecordKey, counter: u64, owner: &str, now: Moment) -> Seen {
-        cache.look(key.handle(), || *key, &revision(counter), || Some(owner.to_owned()), now)
+        look_sealed(cache, key, counter, owner, Moment::from_millis(0), now)
+    }
+
+    fn look_sealed(
+        cache: &NearCache,
+        key: &RecordKey,
+        counter: u64,
+        owner: &str,
+        sealed: Moment,
+        now: Moment,
+    ) -> Seen {
+        cache.look(key.handle(), || *key, &revision(counter), || Some(owner.to_owned()), sealed, now)
     }
 
     /// Another session of the same shard.
@@ -338,6 +367,55 @@ mod tests {
         cache.confirmed(&new, &revision(5), at(4));
         for key in [old, new] {
             assert_eq!(look(&cache, &key, 5, "", at(4)), Seen::Gone);
+        }
+    }
+
+    #[test]
+    fn a_newer_copy_is_good_under_whatever_id_and_an_older_one_is_not() {
+        let first = SessionId::generate().unwrap();
+        let (second, third) = (first.renewed().unwrap(), first.renewed().unwrap());
+        let (first, second, third) = (first.key(), second.key(), third.key());
+        for (case, is_gone) in [("a living session", false), ("one whose id is gone", true)] {
+            let cache = cache(1_000);
+            cache.confirmed(&second, &revision(4), at(1));
+            if is_gone {
+                cache.gone(&second, at(2));
+            }
+            assert_eq!(look(&cache, &third, 5, "", at(2)), NOTHING, "{case}: renewed elsewhere");
+            assert_eq!(look(&cache, &first, 3, "", at(2)), Seen::Doubtful, "{case}: an id from before");
+            let mut other = *revision(4).as_bytes();
+            other[15] = 1;
+            let twin =
+                cache.look(third.handle(), || third, &Revision::from_bytes(other), || None, at(2), at(2));
+            assert_eq!(twin, Seen::Doubtful, "{case}: two of one number");
+            cache.left(&second, &revision(4), at(3));
+            assert_eq!(look(&cache, &third, 5, "", at(3)), NOTHING, "{case}: there was nothing to end");
+            if !is_gone {
+                assert_eq!(look(&cache, &second, 5, "", at(3)), Seen::Doubtful, "{case}: its own copies");
+            }
+            cache.doubted(&second, at(3));
+            if !is_gone {
+                assert_eq!(
+                    look(&cache, &third, 5, "", at(3)),
+                    Seen::Doubtful,
+                    "{case}: signed out, perhaps there"
+                );
+            }
+            cache.ended(second.handle(), at(3));
+            assert_eq!(look(&cache, &third, 5, "", at(3)), Seen::Gone, "{case}, ended");
+        }
+    }
+
+    #[test]
+    fn a_copy_confirmed_a_minute_after_an_owners_end_is_good_whatever_the_clock() {
+        let (cache, key) = (cache(1_000), SessionId::generate().unwrap().key());
+        cache.confirmed(&key, &revision(1), at(1));
+        cache.owner_ended_at("albus", at(2));
+        for (sealed, counter, seen) in
+            [(61, 1, Seen::Doubtful), (61, 2, Seen::Doubtful), (62, 1, NOTHING), (62, 2, NOTHING)]
+        {
+            let found = look_sealed(&cache, &key, counter, "albus", at(sealed), at(70));
+            assert_eq!(found, seen, "sealed at {sealed}, revision {counter}");
         }
     }
 

@@ -1,9 +1,16 @@
 //! The sessions of one owner.
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
 use super::Server;
 use crate::error::StoreError;
 use crate::record::{Cursor, Listed, Page};
 use crate::{Handle, Moment, RecordKey};
+
+/// Sessions of a part of a list, and parts of a list that are looked through: more an owner hardly has.
+const PART: usize = 1_000;
+const PARTS: usize = 100;
 
 impl Server {
     pub(crate) async fn list(
@@ -14,6 +21,35 @@ impl Server {
         now: Moment,
     ) -> Result<Page<Listed>, StoreError> {
         self.store.list(owner, after, limit, now).await
+    }
+
+    /// Of all the owner's sessions at most so many, the last used first; `own` is among them, if it lives.
+    pub(crate) async fn last_used(
+        &self,
+        owner: &str,
+        own: Option<Handle>,
+        most: usize,
+        now: Moment,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let (mut used, mut met, mut after) = (Vec::new(), HashSet::new(), None);
+        for _ in 0..PARTS {
+            let page = self.store.list(owner, after.as_ref(), PART, now).await?;
+            used.extend(page.items.into_iter().filter(|listed| met.insert(listed.handle)));
+            used.sort_by_key(|listed| (Some(listed.handle) != own, Reverse(listed.life.last_seen)));
+            used.truncate(most);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        if let Some(own) = own.filter(|own| !met.contains(own))
+            && let Some((_, record)) = self.store.owned(owner, own, now).await?
+        {
+            used.truncate(most.saturating_sub(1));
+            used.push(Listed { handle: own, device: record.device, life: record.life });
+        }
+        used.sort_by_key(|listed| Reverse(listed.life.last_seen));
+        Ok(used)
     }
 
     pub(crate) async fn end_one(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, StoreError> {

@@ -7,18 +7,21 @@ use super::Server;
 use super::find::{Find, Living, trace};
 use super::flaw::Flaw;
 use super::mint::Minting;
-use crate::change::{Change, Operation};
+use crate::change::{Change, Operation, Sight};
 use crate::content::Content;
 use crate::error::{Largest, StoreError};
-use crate::metadata::{self, OWNER, RENEWED};
+use crate::metadata::{self, DEVICE, OWNER, RENEWED, SIGNED_IN};
 use crate::origin::{Held, Known};
-use crate::record::{Creation, Life, Record, Swap, Trace};
+use crate::record::{Creation, Found, Life, Record, Swap, Trace};
 use crate::ring::Ring;
 use crate::sessions::{Outcome, RESEAL_AFTER_SECONDS, refresh_after};
 use crate::{Error, Fault, Moment, RecordKey, Revision, SessionId};
 
 /// How often a save begins anew when other requests changed the record.
 const ATTEMPTS: u32 = 5;
+/// The same for a sign-in, and for what renews the one session that stays: of many at once each is done, one after the
+/// other, and nobody who goes on writing keeps a session from its end.
+const SURE_ATTEMPTS: u32 = 64;
 /// How often the store is asked what became of a write whose answer was lost.
 const INQUIRIES: u32 = 3;
 
@@ -29,16 +32,32 @@ pub(crate) struct Draft {
     pub(crate) log: Vec<Change>,
     /// `renew()` was called.
     pub(crate) renewed: bool,
+    /// `sign_in()` was called.
+    pub(crate) signed_in: bool,
     /// The owner's other sessions are to end.
     pub(crate) ends_others: bool,
+    /// Whose session it was when it was opened.
+    pub(crate) owner_before: Option<String>,
+    /// The id that the visitor came with, if a sign-in has replaced it.
+    pub(crate) replaced: Option<SessionId>,
+    /// A session begins, even an empty one, in place of one that is over.
+    pub(crate) begins: bool,
     pub(crate) ring: Arc<Ring>,
 }
 
 /// What a save replaces.
 struct Base {
+    /// The session's; or, if only its key is known, another of its family.
     id: SessionId,
+    key: RecordKey,
     revision: Revision,
     known: Known,
+}
+
+impl Base {
+    fn new(id: SessionId, revision: Revision, known: Known) -> Self {
+        Self { key: id.key(), id, revision, known }
+    }
 }
 
 /// A write that was sent, to be told from another's.
@@ -61,24 +80,89 @@ impl Server {
     }
 
     /// Ends the owner's other sessions, and gives this one a new id: a copy of the old one ends with the others.
+    ///
+    /// In this order, while the browser's id is still good: if the second step fails, the visitor stays signed in. Should
+    /// somebody else have renewed the session before it, a thief perhaps, all of its family ends.
     async fn save_alone(&self, draft: &Draft, now: Moment) -> Result<Outcome, Error> {
-        let owner: String = draft.content.metadata.get(OWNER).ok_or(Error::Owner)?;
-        // First, while the browser's id is still good: if the rest fails, the visitor stays signed in.
-        let keep = draft.held.as_ref().map(|held| held.id.key());
-        self.end_all(&owner, keep.as_ref(), now).await?;
-        let saved = self.save_any(draft, now).await;
-        if let (Err(Error::Gone | Error::Renewed), Some(held)) = (&saved, &draft.held) {
-            // Whoever renewed it in between may be a thief.
-            self.end_one(&owner, held.id.handle(), now).await?;
+        // It may have been emptied since that was asked for.
+        let owner = draft.content.metadata.get(OWNER).or_else(|| draft.owner_before.clone());
+        let owner: String = owner.ok_or(Error::Owner)?;
+        let saved = self.end_and_renew(draft, &owner, now).await;
+        // A sign-in takes over what there is, when it is repeated.
+        if let (Err(error), Some(held), false) = (&saved, &draft.held, draft.signed_in)
+            && self.is_lost(error, held, now).await
+        {
+            self.end_family(&owner, held, now).await?;
         }
         saved
     }
 
+    async fn end_and_renew(&self, draft: &Draft, owner: &str, now: Moment) -> Result<Outcome, Error> {
+        let keep = match (&draft.held, &draft.replaced) {
+            (Some(held), _) => match self.store.confirm(&held.id.key(), now).await? {
+                // Somebody else has ended it: then it ends nobody.
+                None => return Err(self.missing()),
+                Some(found) if is_marker(&found) => self.key_owned(draft, owner, &held.id, now).await?,
+                Some(_) => Some(held.id.key()),
+            },
+            (None, Some(old)) => self.key_owned(draft, owner, old, now).await?,
+            (None, None) => None,
+        };
+        self.end_all(owner, keep.as_ref(), now).await?;
+        self.save_any(draft, now).await
+    }
+
+    /// Where a sign-in goes on that comes with an old id.
+    async fn key_owned(
+        &self,
+        draft: &Draft,
+        owner: &str,
+        old: &SessionId,
+        now: Moment,
+    ) -> Result<Option<RecordKey>, StoreError> {
+        if !draft.signed_in {
+            return Ok(None);
+        }
+        Ok(self.store.owned(owner, old.handle(), now).await?.map(|(key, _)| key))
+    }
+
+    /// Whether a save failed because the browser's id is no longer the session's.
+    async fn is_lost(&self, error: &Error, held: &Held, now: Moment) -> bool {
+        match error {
+            Error::Gone | Error::Renewed => true,
+            // Nobody can tell whose renewal it was. If there was one, the browser's id is worth nothing.
+            Error::Unavailable(_) => {
+                let found = self.store.confirm(&held.id.key(), now).await;
+                found.is_ok_and(|found| found.as_ref().is_none_or(is_marker))
+            }
+            _ => false,
+        }
+    }
+
+    async fn end_family(&self, owner: &str, held: &Held, now: Moment) -> Result<(), Error> {
+        let mut failures = 0;
+        loop {
+            match self.end_one(owner, held.id.handle(), now).await {
+                Ok(_) => return Ok(()),
+                Err(error) => {
+                    failures += 1;
+                    if failures > INQUIRIES {
+                        return Err(error.into());
+                    }
+                    self.pause(failures).await;
+                }
+            }
+        }
+    }
+
     async fn save_any(&self, draft: &Draft, now: Moment) -> Result<Outcome, Error> {
         match &draft.held {
-            None if draft.content.is_blank() => Ok(Outcome::Keep),
+            None if draft.content.is_blank() && !draft.begins => Ok(Outcome::Keep),
             None if draft.log.is_empty() && !draft.renewed => Ok(Outcome::Keep),
-            None => self.create(draft, now).await,
+            None => match draft.replaced.as_ref().filter(|_| draft.signed_in) {
+                Some(old) => self.sign_in_again(draft, old, now).await,
+                None => self.create(&draft.ring, &draft.content, now).await,
+            },
             Some(held) if draft.renewed || !draft.log.is_empty() => self.save(draft, held, now).await,
             Some(held) if self.is_renewal_due(held.known.as_ref(), &draft.content, now) => {
                 // Nobody asked for it, so the request does not fail by it; it is due the next time, too.
@@ -91,13 +175,13 @@ impl Server {
         }
     }
 
-    async fn create(&self, draft: &Draft, now: Moment) -> Result<Outcome, Error> {
-        let life = self.life(None, draft.content.permanent, now);
+    async fn create(&self, ring: &Ring, content: &Content, now: Moment) -> Result<Outcome, Error> {
+        let life = self.life(None, content.permanent, now);
         let mut lost = None;
         for attempt in 0..INQUIRIES {
             let (id, revision) = (SessionId::generate()?, Revision::first()?);
             let key = id.key();
-            let record = self.record(&draft.ring, &key, revision, &draft.content, life, now)?;
+            let record = self.record(ring, &key, revision, content, life, now)?;
             let made = match self.store.create(&key, &record, now).await {
                 Ok(Creation::Created) => true,
                 Ok(Creation::Taken) => false,
@@ -110,8 +194,8 @@ impl Server {
                 Err(error) => return Err(error.into()),
             };
             if made {
-                let base = Base { id, revision, known: self.just_written(life, now) };
-                return self.written(&draft.ring, &base, &draft.content);
+                let base = Base::new(id, revision, self.just_written(life, now));
+                return self.written(ring, &base, content);
             }
             self.pause(attempt).await;
         }
@@ -120,38 +204,43 @@ impl Server {
 
     async fn save(&self, draft: &Draft, held: &Held, now: Moment) -> Result<Outcome, Error> {
         let mut content = draft.content.clone();
-        let mut base = held.known.map(|known| Base { id: held.id.clone(), revision: held.revision, known });
-        for attempt in 0..=ATTEMPTS {
+        let mut base = held.known.map(|known| Base::new(held.id.clone(), held.revision, known));
+        let attempts = if draft.signed_in || draft.ends_others { SURE_ATTEMPTS } else { ATTEMPTS };
+        for attempt in 0..=attempts {
             if attempt > 0 {
                 self.counts.conflicts.increment(1);
                 self.pause(attempt).await;
             }
-            let Base { id, revision, known } = match base.take() {
+            let base = match base.take() {
                 Some(base) => base,
-                None => {
-                    let Living { id, revision, known, content: newer, .. } =
-                        self.find_again(draft, held, now).await?;
-                    if (revision != held.revision || attempt > 0) && !self.flaws.has(Flaw::Overwrites) {
-                        content = replay(newer, &draft.log, draft.ring.capacity())?;
+                None => match self.find(&draft.ring, &held.id, now).await? {
+                    Find::Living(living) => {
+                        let Living { id, revision, known, content: newer } = *living;
+                        if (revision != held.revision || attempt > 0) && !self.flaws.has(Flaw::Overwrites) {
+                            content = replay(newer, &draft.log, draft.ring.capacity())?;
+                        }
+                        Base::new(id, revision, known)
                     }
-                    Base { id, revision, known }
-                }
+                    Find::Renewed if draft.signed_in => {
+                        return self.sign_in_again(draft, &held.id, now).await;
+                    }
+                    Find::Renewed => return Err(Error::Renewed),
+                    Find::Absent | Find::SignedOut | Find::Closed(_) => return Err(self.missing()),
+                },
             };
-            let periodic = !draft.renewed && self.is_renewal_due(Some(&known), &content, now);
+            // Somebody signed out, and the store is still to be told: it would not find the session under a new id.
+            if self.unfinished.has(|| base.key) {
+                return Err(self.missing());
+            }
+            let periodic = !draft.renewed && self.is_renewal_due(Some(&base.known), &content, now);
             if draft.log.is_empty() && !draft.renewed && !periodic {
                 // Another request has renewed it meanwhile.
-                return self.written(&draft.ring, &Base { id, revision, known }, &content);
+                return self.written(&draft.ring, &base, &content);
             }
-            let write =
-                self.write(draft, &mut content, &Base { id: id.clone(), revision, known }, periodic, now)?;
+            let write = self.write(draft, &mut content, &base, periodic, now)?;
             match self.send(&write, now).await? {
                 Swap::Done => {
-                    let known = self.just_written(write.record.life, now);
-                    if draft.renewed {
-                        self.note_gone(&write.old, known.confirm);
-                    }
-                    let id = write.renewal.map_or(id, |(new, _)| new);
-                    let base = Base { id, revision: write.record.revision, known };
+                    let base = self.done(write, base, now);
                     let changes_class =
                         |change: &Change| matches!(change, Change::Permanent(_) | Change::Reset);
                     if self.is_mirrored()
@@ -164,6 +253,8 @@ impl Server {
                     return Ok(Outcome::Keep);
                 }
                 Swap::Conflict => {}
+                // By another sign-in, perhaps.
+                Swap::Gone if draft.signed_in && !self.flaws.has(Flaw::MakesAgain) => {}
                 Swap::Gone if self.flaws.has(Flaw::MakesAgain) => {
                     let _ = self.store.create(&write.old, &write.record, now).await?;
                 }
@@ -171,6 +262,67 @@ impl Server {
             }
         }
         Err(Error::Contended)
+    }
+
+    /// Saves a sign-in by an id that another has replaced. If that was the same owner's, whose answer may be lost, what it
+    /// left is renewed once more, so that the id in that answer ends; if not, a session begins.
+    async fn sign_in_again(&self, draft: &Draft, old: &SessionId, now: Moment) -> Result<Outcome, Error> {
+        for attempt in 0..SURE_ATTEMPTS {
+            if attempt > 0 {
+                self.counts.conflicts.increment(1);
+                self.pause(attempt).await;
+            }
+            let Some((base, there)) = self.find_owned(draft, old, now).await? else {
+                return self.create(&draft.ring, &draft.begun()?, now).await;
+            };
+            let mut content = draft.replay_over(there)?;
+            let write = self.write(draft, &mut content, &base, false, now)?;
+            match self.send(&write, now).await? {
+                Swap::Done => {
+                    let base = self.done(write, base, now);
+                    return self.written(&draft.ring, &base, &content);
+                }
+                // By yet another sign-in, perhaps.
+                Swap::Conflict | Swap::Gone => {}
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// The session of this id's family, under whatever id it is now, if it is of the owner who signs in.
+    async fn find_owned(
+        &self,
+        draft: &Draft,
+        old: &SessionId,
+        now: Moment,
+    ) -> Result<Option<(Base, Content)>, Error> {
+        let Some(owner) = draft.content.metadata.get::<String>(OWNER) else { return Ok(None) };
+        let Some((key, record)) = self.store.owned(&owner, old.handle(), now).await? else { return Ok(None) };
+        let confirm = self.confirm(now);
+        let Ok(content) = self.open(&draft.ring, &key, &record, now) else { return Ok(None) };
+        let Record { revision, life, kid, .. } = record;
+        if !self.is_alive(&life, content.permanent, now) || self.unfinished.has(|| key) {
+            return Ok(None);
+        }
+        if let Some(near) = self.near() {
+            near.confirmed(&key, &revision, confirm.at());
+        }
+        let known = Known { confirm, life, kid: Some(kid) };
+        Ok(Some((Base { id: old.clone(), key, revision, known }, content)))
+    }
+
+    /// What `base` is after a write that was done.
+    fn done(&self, write: Write, base: Base, now: Moment) -> Base {
+        let known = self.just_written(write.record.life, now);
+        match write.renewal {
+            Some((new, trace)) => {
+                if trace.pointer.is_none() {
+                    self.note_gone(&write.old, known.confirm);
+                }
+                Base::new(new, write.record.revision, known)
+            }
+            None => Base { revision: write.record.revision, known, ..base },
+        }
     }
 
     /// The write that puts `content` in the place of `base`.
@@ -182,7 +334,7 @@ impl Server {
         periodic: bool,
         now: Moment,
     ) -> Result<Write, Error> {
-        let (old, revision) = (base.id.key(), base.revision.next()?);
+        let (old, revision) = (base.key, base.revision.next()?);
         let begun = (!draft.renewed).then_some(base.known.life.created);
         let life = self.life(begun, content.permanent, now);
         let life = Life { last_seen: life.last_seen.max(base.known.life.last_seen), ..life };
@@ -249,7 +401,7 @@ impl Server {
     }
 
     async fn look(&self, write: &Write, now: Moment) -> Result<Fate, StoreError> {
-        use crate::record::Found::{Living, Renewed};
+        use Found::{Living, Renewed};
         if let Some((new, _)) = &write.renewal
             && let Some(Living(found)) = self.store.confirm(&new.key(), now).await?
         {
@@ -265,15 +417,7 @@ impl Server {
 
     async fn has_revision(&self, key: &RecordKey, revision: &Revision, now: Moment) -> bool {
         let found = self.store.confirm(key, now).await;
-        matches!(found, Ok(Some(crate::Found::Living(found))) if found.revision == *revision)
-    }
-
-    async fn find_again(&self, draft: &Draft, held: &Held, now: Moment) -> Result<Living, Error> {
-        match self.find(&draft.ring, &held.id, now).await? {
-            Find::Living(living) => Ok(*living),
-            Find::Renewed => Err(Error::Renewed),
-            Find::Absent | Find::SignedOut | Find::Unreadable => Err(self.missing()),
-        }
+        matches!(found, Ok(Some(Found::Living(found))) if found.revision == *revision)
     }
 
     /// Not noted as gone: that is final, and this may be a record that a key still to come opens, or the marker of a
@@ -289,7 +433,7 @@ impl Server {
 
     fn note(&self, base: &Base) {
         if let Some(near) = self.near() {
-            near.confirmed(&base.id.key(), &base.revision, base.known.confirm.at());
+            near.confirmed(&base.key, &base.revision, base.known.confirm.at());
         }
     }
 
@@ -314,7 +458,7 @@ impl Server {
         if reseal || known.kid.is_some_and(|kid| kid != ring.kid()) {
             self.rewrap(ring, held, content, &known, now).await;
         }
-        let base = Base { id: held.id.clone(), revision: held.revision, known };
+        let base = Base::new(held.id.clone(), held.revision, known);
         if !self.owes_token(held, &base.id, content.permanent, now) {
             return Ok(Outcome::Keep);
         }
@@ -384,6 +528,42 @@ enum Fate {
     NotYet,
     Gone,
     Unknown,
+}
+
+impl Draft {
+    /// A session of whoever has signed in, and of nothing that was there before.
+    fn begun(&self) -> Result<Content, Error> {
+        let mut content = self.replay_over(Content::default())?;
+        content.permanent = self.content.permanent;
+        // What was so before is not in the log.
+        for name in [OWNER, SIGNED_IN, DEVICE] {
+            if let Some(value) = self.content.metadata.encoded(name) {
+                Change::Metadata(name, Operation::Set(value.into())).apply(&mut content)?;
+            }
+        }
+        Ok(content)
+    }
+
+    /// Does again over what a lost answer left what the request did. Who came with an old id was shown an empty session: so
+    /// what there was then is no conflict, and a default is not put over what is there.
+    fn replay_over(&self, content: Content) -> Result<Content, Error> {
+        let limit = self.ring.capacity();
+        if self.held.is_some() {
+            return replay(content, &self.log, limit);
+        }
+        let stays = |change: &&Change| match change {
+            Change::Seen(_, Sight::Absent) => false,
+            Change::Key(key, Operation::SetDefault(_)) => !content.entries.contains(key),
+            _ => true,
+        };
+        let log: Vec<_> = self.log.iter().filter(stays).cloned().collect();
+        replay(content, &log, limit)
+    }
+}
+
+/// Whether an id was left for good.
+fn is_marker<T>(found: &Found<T>) -> bool {
+    matches!(found, Found::Renewed(Trace { pointer: None, .. }))
 }
 
 impl Held {

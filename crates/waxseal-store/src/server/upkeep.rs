@@ -1,6 +1,7 @@
 //! What has to be done now and then, whoever visits.
 
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::Server;
@@ -12,8 +13,10 @@ use crate::{Error, Moment};
 
 /// Records that one purge asks for at once: few, so that nobody waits behind it.
 const PURGE_BATCH: usize = 500;
-/// Batches of one round. What is left waits for the next.
-const PURGE_BATCHES: usize = 200;
+/// How long a round of upkeep goes on purging: until the next one is due.
+const ROUND: Duration = Duration::from_secs(60);
+/// How long what is due each second waits for a purge.
+const SECOND: Duration = Duration::from_secs(1);
 /// How far this process's clock may be from the store's before copies are no longer trusted by their time.
 const MAX_OFFSET: Duration = Duration::from_secs(1);
 
@@ -27,17 +30,45 @@ pub struct Upkeep {
     pub clock_offset: Option<Duration>,
 }
 
-/// Frees what has expired, in small batches.
-pub(crate) async fn purge(store: &dyn AnyStore, clock: impl Fn() -> Moment) -> Result<usize, StoreError> {
-    let mut purged = 0;
-    for _ in 0..PURGE_BATCHES {
-        let batch = store.purge(clock(), PURGE_BATCH).await?;
+/// Frees what has expired, in small batches, for as long as they are full and no other round is due. Between two of them
+/// others have their turn, and once a second `finish_ends`.
+pub(crate) async fn purge<E, F>(
+    store: &dyn AnyStore,
+    clock: impl Fn() -> Moment,
+    finish_ends: impl Fn(Moment) -> F,
+) -> Result<usize, StoreError>
+where
+    F: Future<Output = Result<usize, E>>,
+{
+    let begun = clock();
+    let (mut purged, mut finished) = (0, begun);
+    loop {
+        let now = clock();
+        let batch = store.purge(now, PURGE_BATCH).await?;
         purged += batch;
-        if batch < PURGE_BATCH {
-            break;
+        if batch < PURGE_BATCH || !now.is_within(ROUND, begun) {
+            return Ok(purged);
         }
+        if !now.is_within(SECOND, finished) {
+            finished = now;
+            // What is left is tried again in a second; whoever asks then hears why.
+            let _ = finish_ends(now).await;
+        }
+        yield_now().await;
     }
-    Ok(purged)
+}
+
+/// Lets the runtime's other tasks run: a store in memory never waits.
+async fn yield_now() {
+    let mut has_yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut has_yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Server {
@@ -45,7 +76,7 @@ impl Server {
         // A sign-out that the store refuses must stop neither of the others.
         let ends = self.finish_ends(clock()).await;
         let clock_offset = self.compare_clocks(&clock).await?;
-        let purged = purge(&*self.store, clock).await?;
+        let purged = purge(&*self.store, clock, |now| self.finish_ends(now)).await?;
         ends?;
         Ok(Upkeep { purged, clock_offset })
     }
@@ -94,7 +125,7 @@ impl Server {
         let mut done = 0;
         // In a record of the list of state `cookie` nothing is sealed.
         for (key, record) in page.items.iter().filter(|(_, record)| !record.sealed.is_empty()) {
-            let Some(content) = self.open(ring, key, record, now) else { continue };
+            let Ok(content) = self.open(ring, key, record, now) else { continue };
             let Record { revision, life, .. } = record;
             let sealed = self.seal(ring, key, revision, &content, life, now)?;
             done += usize::from(self.store.rewrap(key, revision, ring.kid(), &sealed, now).await?);

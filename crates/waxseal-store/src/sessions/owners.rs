@@ -29,6 +29,23 @@ impl Sessions {
         Ok(server.list(owner, after, limit, now.into()).await?)
     }
 
+    /// The sessions of this session's owner, at most `most` of them: those that were used last, the last one first, and
+    /// this one in any case. None if it has no owner. Looks through up to 100,000.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn last_used(
+        &self,
+        session: &Session,
+        most: usize,
+        now: SystemTime,
+    ) -> Result<Vec<Listed>, Error> {
+        let server = self.server()?;
+        let Some(owner) = session.owner() else { return Ok(Vec::new()) };
+        Ok(server.last_used(&owner, session.handle(), most, now.into()).await?)
+    }
+
     /// Ends the owner's session of this handle; false if there is none.
     ///
     /// # Errors

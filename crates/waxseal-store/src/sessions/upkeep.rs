@@ -13,6 +13,8 @@ impl Sessions {
     /// A round of upkeep, for about once a minute: frees what has expired, makes up for sign-outs that the store
     /// missed, and compares this process's clock with the store's. Nothing to do in state `cookie`.
     ///
+    /// Where much has expired, a round goes on for up to a minute by `clock`, and the next is due at once.
+    ///
     /// # Errors
     ///
     /// [`Error::Unavailable`] if the store does not answer.
@@ -22,7 +24,7 @@ impl Sessions {
             (None, Some(list)) => {
                 // A sign-out that the store refuses must not stop the purge.
                 let ends = list.finish(clock().into()).await;
-                let purged = purge(list.store(), || clock().into()).await?;
+                let purged = purge(list.store(), || clock().into(), |now| list.finish(now)).await?;
                 ends?;
                 Ok(Some(Upkeep { purged, clock_offset: None }))
             }

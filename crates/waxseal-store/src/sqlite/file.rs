@@ -14,7 +14,7 @@ use super::{Durability, SqliteError, SqliteOptions, schema};
 const RETRY: Duration = Duration::from_micros(500);
 /// How long a read waits. In WAL mode no writer makes it wait, only the moments in which a file is opened first
 /// or closed last; it waits on a thread that others need.
-const READ_TIMEOUT: Duration = Duration::from_millis(250);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_millis(250);
 const PAGE_BYTES: u64 = 4096;
 
 pub(super) struct File {

@@ -56,10 +56,13 @@ pub(super) fn confirm(
     key: &RecordKey,
     now: Moment,
 ) -> rusqlite::Result<Option<Found<Confirmed>>> {
-    const SQL: &str =
-        concat!("SELECT revision, created, last_seen, expires, absolute_end FROM sessions WHERE ", found!());
+    const SQL: &str = concat!(
+        "SELECT revision, created, last_seen, expires, absolute_end, owner FROM sessions WHERE ",
+        found!()
+    );
     let living = read(connection, SQL, place(key, now), |row| {
-        Ok(Confirmed { revision: Revision::from_bytes(row.get(0)?), life: life(row, 1)? })
+        let (revision, life) = (Revision::from_bytes(row.get(0)?), life(row, 1)?);
+        Ok(Confirmed { revision, life, owner: row.get(5)? })
     })?;
     found(connection, key, now, living)
 }
@@ -249,6 +252,22 @@ pub(super) fn list(
     }
     let next = (items.len() >= limit && !last.is_empty()).then(|| Cursor::new(last));
     Ok(Page { items, next })
+}
+
+pub(super) fn owned(
+    connection: &Connection,
+    owner: &str,
+    handle: Handle,
+    now: Moment,
+) -> rusqlite::Result<Option<(RecordKey, Record)>> {
+    const SQL: &str = concat!(
+        "SELECT hash, revision, kid, created, last_seen, expires, absolute_end, owner, device, sealed \
+         FROM sessions WHERE family = ?1 AND owner = ?2 AND ",
+        living!()
+    );
+    read(connection, SQL, (family(handle), owner, millis(now)), |row| {
+        Ok((RecordKey::new(handle, row.get(0)?), record(row, 1)?))
+    })
 }
 
 pub(super) fn end(

@@ -54,6 +54,7 @@ pub enum Operation {
     Rewrap,
     SealedOtherwise,
     List,
+    Owned,
     End,
     EndAll,
     Purge,
@@ -280,6 +281,7 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
             limit: usize,
             now: Moment
         ) -> Page<Listed>;
+        Owned: fn owned(owner: &str, handle: Handle, now: Moment) -> Option<(RecordKey, Record)>;
         End: fn end(owner: &str, handle: Handle, now: Moment) -> bool;
         EndAll: fn end_all(owner: &str, keep: Option<&RecordKey>, now: Moment) -> ();
         Purge: fn purge(now: Moment, limit: usize) -> usize;

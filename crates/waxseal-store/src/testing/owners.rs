@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::arena::Arena;
-use super::sample::{NOW, assert_gone, at, changed, create, load, pointer, record, record_of, renewed};
+use super::sample::{
+    NOW, assert_gone, at, before, changed, create, load, marker, pointer, record, record_of, renewed,
+};
 use crate::record::{Listed, Record, Swap};
 use crate::{Handle, SessionId, SessionStore};
 
@@ -89,6 +91,39 @@ pub(super) async fn a_handle_ends_a_session_only_with_its_owner<S: SessionStore>
     assert!(other.end("albus", ended.handle(), NOW).await.expect("end"));
     assert_gone(store, &ended.key(), &record, NOW).await;
     assert_eq!(handles(store, "albus").await, set([&stays]));
+}
+
+pub(super) async fn a_handle_finds_a_session_only_with_its_owner<S: SessionStore>(arena: Arena<S>) {
+    let [store, other] = arena.both();
+    let (mine, nobodys) = (record_of("albus"), record());
+    let (first, second) = (create(store, &mine).await, create(store, &changed(&mine)).await);
+    let ownerless = create(store, &nobodys).await;
+    let find = async |store: &S, owner, id: &SessionId, now| {
+        store.owned(owner, id.handle(), now).await.expect("owned")
+    };
+    for store in [store, other] {
+        assert_eq!(find(store, "albus", &first, NOW).await, Some((first.key(), mine.clone())));
+        for (owner, id) in [("minerva", &first), ("Albus", &first), ("albus", &ownerless)] {
+            assert_eq!(find(store, owner, id, NOW).await, None, "{owner}");
+        }
+    }
+    // Whatever it left under its old id.
+    let (ids, mut last) = ([renewed(&first), renewed(&first)], mine);
+    for (old, (new, trace)) in
+        [&first, &ids[0]].into_iter().zip([(&ids[0], marker()), (&ids[1], pointer(&ids[1]))])
+    {
+        let after = changed(&last);
+        let swap = store.renew(&old.key(), &last.revision, &new.key(), &after, &trace, NOW).await;
+        assert_eq!(swap.expect("renew"), Swap::Done);
+        assert_eq!(find(other, "albus", &first, NOW).await, Some((new.key(), after.clone())));
+        last = after;
+    }
+    let end = last.life.expires;
+    assert!(find(store, "albus", &first, before(end)).await.is_some());
+    assert_eq!(find(store, "albus", &first, end).await, None, "expired");
+    store.end_all("albus", Some(&second.key()), NOW).await.expect("end all");
+    assert_eq!(find(other, "albus", &first, NOW).await, None, "ended with the others");
+    assert!(find(other, "albus", &second, NOW).await.is_some(), "kept");
 }
 
 pub(super) async fn ending_all_ends_what_has_begun_and_nothing_later<S: SessionStore>(arena: Arena<S>) {

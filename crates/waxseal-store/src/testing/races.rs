@@ -6,7 +6,7 @@ use super::sample::{
     renewed,
 };
 use crate::record::{Creation, Found, Life, Record, Swap};
-use crate::{Moment, RecordKey, SessionStore};
+use crate::{Moment, RecordKey, SessionId, SessionStore};
 
 pub(super) async fn of_parallel_creations_one_succeeds<S: SessionStore>(arena: Arena<S>) {
     for round in 0..arena.rounds() {
@@ -46,6 +46,40 @@ async fn increment<S: SessionStore>(store: &S, key: &RecordKey) {
 async fn number<S: SessionStore>(store: &S, key: &RecordKey) -> u64 {
     let record = load(store, key, NOW).await.expect("nobody ended it");
     u64::from_be_bytes(record.sealed[..].try_into().expect("eight bytes"))
+}
+
+pub(super) async fn sign_ins_that_take_over_each_other_leave_one_session<S: SessionStore>(arena: Arena<S>) {
+    const TASKS: u64 = 16;
+    for round in 0..arena.rounds().min(5) {
+        let [store, other] = arena.both();
+        let first = record_of("albus");
+        let id = create(store, &first).await;
+        let ids = arena
+            .race(16, |store, _| {
+                let id = id.clone();
+                async move {
+                    loop {
+                        let found = store.owned("albus", id.handle(), NOW).await.expect("owned");
+                        let (key, before) = found.expect("nobody ended it");
+                        let (new, after) = (renewed(&id), changed(&before));
+                        let swap =
+                            store.renew(&key, &before.revision, &new.key(), &after, &marker(), NOW).await;
+                        if swap.expect("renew") == Swap::Done {
+                            return new;
+                        }
+                    }
+                }
+            })
+            .await;
+        let (key, last) = other.owned("albus", id.handle(), NOW).await.expect("owned").expect("one is there");
+        assert_eq!(last.revision.counter(), first.revision.counter() + TASKS, "round {round}: each was done");
+        for old in ids.iter().map(SessionId::key).chain([id.key()]).filter(|old| *old != key) {
+            let found = store.load(&old, NOW).await.expect("load");
+            assert_eq!(found, Some(Found::Renewed(marker())), "round {round}");
+        }
+        assert_eq!(load(store, &key, NOW).await, Some(last), "round {round}");
+        assert!(other.end("albus", id.handle(), NOW).await.expect("end"), "round {round}");
+    }
 }
 
 pub(super) async fn increments_from_many_tasks_sum_exactly<S: SessionStore>(arena: Arena<S>) {

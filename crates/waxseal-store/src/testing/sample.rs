@@ -94,6 +94,7 @@ pub(super) async fn assert_gone<S: SessionStore>(store: &S, key: &RecordKey, las
     assert!(!rewrapped, "rewrap");
     assert!(!store.delete(key, now).await.expect("delete"), "delete");
     if let Some(owner) = &last.owner {
+        assert_eq!(store.owned(owner, key.handle(), now).await.expect("owned"), None, "owned");
         assert!(!store.end(owner, key.handle(), now).await.expect("end"), "end");
     }
     assert_eq!(store.load(key, now).await.expect("load"), None, "load afterwards");
@@ -101,5 +102,6 @@ pub(super) async fn assert_gone<S: SessionStore>(store: &S, key: &RecordKey, las
 
 /// What a confirm should say of a record.
 pub(super) fn confirmed(record: &Record) -> Option<Found<Confirmed>> {
-    Some(Found::Living(Confirmed { revision: record.revision, life: record.life }))
+    let Record { revision, life, ref owner, .. } = *record;
+    Some(Found::Living(Confirmed { revision, life, owner: owner.clone() }))
 }

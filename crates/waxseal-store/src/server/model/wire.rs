@@ -54,6 +54,7 @@ pub(super) enum Kind {
     Renew,
     Delete,
     Rewrap,
+    Owned,
     End,
     EndAll,
 }
@@ -286,7 +287,9 @@ impl SessionStore for Line {
         let key = *key;
         let work = move |store: &MemoryStore| now(store.confirm(&key, at)).unwrap();
         let tell = move |answer: &Option<Found<Confirmed>>| match answer {
-            Some(Found::Living(Confirmed { revision, life })) => found(key, Some((*revision, *life)), false),
+            Some(Found::Living(Confirmed { revision, life, .. })) => {
+                found(key, Some((*revision, *life)), false)
+            }
             other => found(key, None, other.is_none()),
         };
         self.call(Kind::Confirm, Some(&key), work, tell).await
@@ -377,6 +380,21 @@ impl SessionStore for Line {
 
     async fn list(&self, _: &str, _: Option<&Cursor>, _: usize, _: Moment) -> Result<Page<Listed>, Cut> {
         Ok(Page { items: Vec::new(), next: None })
+    }
+
+    async fn owned(
+        &self,
+        owner: &str,
+        handle: Handle,
+        at: Moment,
+    ) -> Result<Option<(RecordKey, Record)>, Cut> {
+        let owner = owner.to_owned();
+        let work = move |store: &MemoryStore| now(store.owned(&owner, handle, at)).unwrap();
+        let tell = |answer: &Option<(RecordKey, Record)>| match answer {
+            Some((key, record)) => found(*key, Some((record.revision, record.life)), false),
+            None => Told::default(),
+        };
+        self.call(Kind::Owned, None, work, tell).await
     }
 
     async fn end(&self, owner: &str, handle: Handle, at: Moment) -> Result<bool, Cut> {

@@ -62,9 +62,14 @@ fn judge_token(world: &World, at: usize, notes: &Notes, sent: &Sent) -> Result<(
         "sealed at {}, asked at {last:?}",
         sent.sealed
     );
+    // Who signs in by an id that was left behind, or gives up all there was, begins another session.
+    let is_left = request.token.as_ref().is_some_and(|token| wire.truth.ended(&token.key).is_some());
     match notes.loaded.flatten() {
         None => {
             let Some(token) = &request.token else { return Ok(()) };
+            if begins(request.act) {
+                return Ok(());
+            }
             // There is a marker that says so, for a minute since it was sent, by the clock of whoever left it.
             let since = wire.truth.left_behind(&token.key);
             let most = 45_000_u64.saturating_sub(world.setup.apart_millis());
@@ -76,7 +81,7 @@ fn judge_token(world: &World, at: usize, notes: &Notes, sent: &Sent) -> Result<(
         Some(shown) => {
             hold!(
                 "a session keeps its family",
-                sent.key.handle() == shown.key.handle(),
+                sent.key.handle() == shown.key.handle() || (is_left && request.act == Act::SignIn),
                 "{:?} {:?}",
                 sent.key,
                 shown.key
@@ -88,6 +93,10 @@ fn judge_token(world: &World, at: usize, notes: &Notes, sent: &Sent) -> Result<(
     let is_empty = sent.entries.is_none_or(|entries| entries == 0);
     hold!("renew_empty() keeps nothing", request.act != Act::RenewEmpty || is_empty, "{:?}", sent.entries);
     Ok(())
+}
+
+fn begins(act: Act) -> bool {
+    matches!(act, Act::SignIn | Act::RenewEmpty)
 }
 
 /// What a request asked of the store.
@@ -105,7 +114,9 @@ fn judge_calls(
     let is_kept = matches!(result, Ok(Outcome::Keep | Outcome::Remove) | Err(_));
     hold!("a copy shown in an outage changes nothing", !is_away || saves == 0 && is_kept, "{result:?}");
     let creates = wire.calls.iter().filter(mine).any(|call| call.kind == Kind::Create);
-    let may_create = shown.is_none() && (!request.act.only_shows() || request.act == Act::Form);
+    let is_left = request.token.as_ref().is_some_and(|token| wire.truth.ended(&token.key).is_some());
+    let may_create = (shown.is_none() && (!request.act.only_shows() || request.act == Act::Form))
+        || (is_left && request.act == Act::SignIn);
     hold!("only who writes without a session begins one", may_create || !creates, "{:?}", request.act);
     for touch in wire.calls.iter().filter(mine).filter(|call| call.kind == Kind::Touch) {
         let is_due = wire.calls.iter().filter(mine).filter(|call| call.was_answered()).any(|call| {
