@@ -53,7 +53,9 @@ impl Sessions {
         let now = unix_seconds(now);
         let due = match state.carried() {
             None => state.is_modified() && !state.content.is_blank(),
-            Some(carried) => state.is_modified() || (state.accessed && self.is_due(&state, carried, now)),
+            Some(carried) => {
+                state.is_modified() || (state.accessed && (state.others || self.is_due(&state, carried, now)))
+            }
         };
         if !due {
             return Ok(Outcome::Keep);
