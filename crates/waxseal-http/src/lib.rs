@@ -47,6 +47,7 @@
 //! Left to others: TLS, HTTP/2 and compression. Configuration and templates are `waxseal`'s.
 
 mod body;
+mod caches;
 mod clock;
 pub mod cookies;
 #[cfg(any(feature = "forms", feature = "router"))]
@@ -99,6 +100,6 @@ pub use router::{BadPath, Found, Params, Router, RouterError};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerError};
 pub use service::SessionService;
-pub use session::{SessionHandle, SessionLayer, status_of};
+pub use session::{SessionHandle, SessionLayer, is_failure, status_of};
 pub use session_cookie::{Builder, CookieError, SessionCookie};
 pub use sse::{Event, sse};
