@@ -6,7 +6,9 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use waxseal_crypto::Keyring;
-use waxseal_http::{Body, Found, Limits, Router, SessionHandle, SessionLayer, guard, host, origin};
+use waxseal_http::{
+    Body, Found, Limits, Router, SessionHandle, SessionLayer, guard, host, is_failure, origin,
+};
 use waxseal_templates::context;
 
 use crate::hooks::Hooks;
@@ -141,7 +143,10 @@ impl Shared {
             }
         };
         let response = match answer {
-            Ok(response) => response,
+            Ok(response) => {
+                drop_changes(response.status(), request);
+                response
+            }
             // Boxed, because it hardly ever is there and would make every request's future larger.
             Err(error) => Box::pin(self.answer_to(error, request)).await,
         };
@@ -163,17 +168,24 @@ impl Shared {
             Ok(response) => response,
             Err(error) => {
                 log(&error, request);
+                drop_changes(error.status_code(), request);
                 self.error_page(&error, request).await
             }
         }
     }
 
-    /// The page that says that the session could not be committed.
+    /// What answers instead when the session could not be committed; it is as before the request again.
     async fn unfinished(&self, error: Error, request: &Request, session: &SessionHandle) -> Response {
-        log(&error, request);
-        let mut response = self.error_page(&error, request).await;
-        // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
-        let _ = self.sessions.finish(session, &mut response).await;
+        session.rollback();
+        let mut response = self.answer_to(error, request).await;
+        if let Err(error) = self.sessions.finish(session, &mut response).await {
+            // What the app's error handler wrote could not be saved either.
+            let error = error.into();
+            log(&error, request);
+            response = self.error_page(&error, request).await;
+            // Nothing is left to be saved, but a page that read the session has to say so.
+            let _ = self.sessions.finish(session, &mut response).await;
+        }
         response
     }
 
@@ -199,6 +211,7 @@ impl Shared {
     async fn answer_to(&self, error: Error, request: &Request) -> Response {
         log(&error, request);
         let status = error.status_code();
+        drop_changes(status, request);
         match self.hooks.handles(status) && !self.shows_source(status) {
             true => self.by_hook(self.hooks.on_error(request, error), request).await,
             false => self.error_page(&error, request).await,
@@ -240,6 +253,13 @@ impl Shared {
         };
         let page = self.pages.render("error.html", context, request).await;
         page.inspect_err(|error| tracing::error!("the error page itself failed: {error}")).ok()
+    }
+}
+
+/// Drops what a request that failed did to its session, before anything is made of its failure.
+fn drop_changes(status: StatusCode, request: &Request) {
+    if is_failure(status) {
+        request.session_handle().rollback();
     }
 }
 
