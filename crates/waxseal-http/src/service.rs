@@ -25,8 +25,11 @@ use crate::{Scheme, SessionHandle, SessionLayer, host, origin};
 ///
 /// A time limit may be on either side. Inside (`Router::layer(timeout)` before `.layer(sessions)`), a handler that is ended
 /// half-way is answered with an error, 408 or 503, by which what it has done so far is dropped. Outside, the request is
-/// given up without an answer of ours, and nothing is committed either; but a save that has begun runs to its end although
-/// the answer says otherwise. So inside is right, unless the store's own time has to be within the limit.
+/// given up without an answer of ours: nothing is committed, a sign-out neither, but a save that has begun runs to its end
+/// although the answer says otherwise. So inside is right, unless the store's own time has to be within the limit.
+///
+/// It belongs around the whole router: inside one that is nested, which sees a part of the path, cookies of our name that
+/// lie on a part before that cannot be forgotten.
 ///
 /// # Example
 ///
