@@ -79,6 +79,8 @@ pub(crate) struct State {
     pub(crate) others: bool,
     /// Other sessions that good tokens came of: a sign-out ends them too.
     pub(crate) rivals: Vec<Origin>,
+    /// `destroy()` was called.
+    pub(crate) ended: bool,
     /// The browser is to forget its token unless another follows: `destroy()` was called.
     pub(crate) removes: bool,
     /// Messages that were shown.
@@ -126,6 +128,7 @@ impl Session {
             ending: Vec::new(),
             others: false,
             rivals: Vec::new(),
+            ended: false,
             removes: false,
             flashes: flash::Seen::default(),
             csrf_token: None,
@@ -645,7 +648,7 @@ impl State {
     fn begin_anew(&mut self) {
         self.ending.extend(self.origin.take());
         self.ending.append(&mut self.rivals);
-        self.removes = true;
+        (self.ended, self.removes) = (true, true);
         self.content = Content::default();
         self.before = None;
         self.log.clear();
