@@ -237,7 +237,7 @@ impl Pending<'_> {
         match self.what {
             What::Token(token) => Server::to_end(&self.ring, *token),
             What::Revoked(session, _) => session.read_only(ReadOnly::Outage),
-            What::Rivals(rivals) => rivals.to_end(),
+            What::Rivals(rivals) => rivals.into_end(),
         }
     }
 

@@ -70,7 +70,7 @@ impl<'a> Rivals<'a> {
     }
 
     /// All of them, to be ended.
-    pub(super) fn to_end(self) -> Session {
+    pub(super) fn into_end(self) -> Session {
         let all = self.all.into_iter().map(|opened| match opened {
             Opened::Ready(session) => session,
             Opened::Pending(pending) => pending.to_end(),
