@@ -281,6 +281,37 @@ async fn after_a_change_of_attributes_a_sign_in_signs_in_and_a_sign_out_signs_ou
 }
 
 #[tokio::test]
+async fn a_cookie_from_before_a_change_is_left_by_a_sign_in_and_by_a_sign_out() {
+    for place in ALL {
+        for (change, cookie, before, ours) in changes() {
+            for owner in [None, Some("7")] {
+                let case = format!("{place:?}, {change}, {owner:?}");
+                let site = Site::new(place, cookie.clone());
+                let old = site.token(|session, now| {
+                    session.insert("number", 1).unwrap();
+                    owner.map_or(Ok(()), |owner| session.sign_in(owner, now)).unwrap();
+                });
+                let jar = Jar::of([(before.clone(), old.await)]);
+                let site = site.at(10);
+
+                let mut signing_in = jar.clone();
+                site.visit(&mut signing_in, "POST", "/app/sign-in", Act::SignIn("8")).await;
+                let seen = site.look(&mut signing_in).await;
+                assert_eq!((seen.owner.as_deref(), seen.number), (Some("8"), Some(1)), "{case}");
+                assert!(signing_in.0.iter().any(|(spot, _)| *spot == ours), "{case}");
+
+                for act in [Act::SignOut, Act::Clear] {
+                    let site = Site::new(place, cookie.clone());
+                    let mut jar = Jar::of([(before.clone(), site.token(signed_in("7")).await)]);
+                    site.visit(&mut jar, "POST", "/app/sign-out", act).await;
+                    assert_eq!(site.look(&mut jar).await.owner, None, "{case}, {act:?}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn signing_out_with_several_cookies_signs_out_of_all() {
     for place in ALL {
         for (change, cookie, before, ours) in changes() {
@@ -305,7 +336,8 @@ async fn signing_out_with_several_cookies_signs_out_of_all() {
 #[tokio::test]
 async fn under_a_host_name_the_one_worth_most_counts_and_stays() {
     for place in ALL {
-        let cases: [(&str, Option<&'static str>, Option<&'static str>, Option<&str>, i32); 4] = [
+        type Owner = Option<&'static str>;
+        let cases: [(&str, Owner, Owner, Owner, i32); 4] = [
             ("strangers: the later", None, None, None, 2),
             ("one with an owner", Some("7"), None, Some("7"), 1),
             ("the same, turned", None, Some("7"), Some("7"), 2),

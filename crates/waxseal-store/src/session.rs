@@ -75,7 +75,7 @@ pub(crate) struct State {
     pub(crate) ends_others: bool,
     /// Sessions to end at commit, whatever becomes of the request: `destroy()` was called.
     pub(crate) ending: Vec<Origin>,
-    /// Other good tokens came with its own.
+    /// The browser is to forget all tokens but this session's.
     pub(crate) others: bool,
     /// Other sessions that good tokens came of: a sign-out ends them too.
     pub(crate) rivals: Vec<Origin>,
@@ -342,10 +342,11 @@ impl Session {
         self.lock().accessed
     }
 
-    /// Whether other good tokens came with its own, all but one of which the browser should forget. Asking this is no
-    /// access.
+    /// Whether the browser should forget every token but this session's, once it was committed: other good ones came with
+    /// it, or, in state `cookie`, the one that came was left behind by a sign-in or a sign-out and is good still. Asking this
+    /// is no access.
     #[must_use]
-    pub fn came_with_others(&self) -> bool {
+    pub fn forgets_others(&self) -> bool {
         self.lock().others
     }
 

@@ -329,7 +329,11 @@ impl Sessions {
     pub async fn commit(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
         let (phase, ending, removes) = {
             let mut state = session.lock();
-            (state.close(), std::mem::take(&mut state.ending), state.removes)
+            let phase = state.close();
+            if self.server.is_none() && self.revocations.is_none() {
+                state.others |= !state.ending.is_empty() || state.renewed && state.origin.is_some();
+            }
+            (phase, std::mem::take(&mut state.ending), state.removes)
         };
         // Boxed, so that a request whose session is in its cookie carries no room for waiting on a store.
         if !ending.is_empty() {

@@ -100,7 +100,8 @@ async fn who_signs_out_is_signed_out_in_every_way() {
                 let copy = copy_of(&client);
                 let answer = client.post_form(&format!("/out/{how}/{then}"), &[]).await;
                 let sets: Vec<_> = answer.headers().get_all(SET_COOKIE).iter().collect();
-                assert_eq!(sets.len(), 1, "{case}");
+                // Where nobody can end it, it is forgotten wherever it may lie.
+                assert_eq!(sets.len(), if place.has_store { 1 } else { 2 }, "{case}");
                 assert_eq!(client.cookie(COOKIE).is_some(), keeps_cookie, "{case}: {sets:?}");
                 assert_eq!(client.get("/").await.text(), after, "{case}");
                 if place.has_store {
