@@ -147,7 +147,8 @@ impl SessionLayer {
     /// here on the session can be read and no longer written.
     ///
     /// If several good cookies of our name came, the answer makes the browser forget all but ours. In state `cookie` a
-    /// sign-in and a sign-out do so, too: what they leave behind may lie in another place than ours, and is good still.
+    /// sign-out does so, too, and a sign-in under a name that can be planted: what they leave behind may lie in another place
+    /// than ours, and is good still.
     ///
     /// What asks a store is a task of its own: a client that hangs up meanwhile does not stop it half-way.
     ///
@@ -182,7 +183,8 @@ impl SessionLayer {
         let headers = response.headers_mut();
         // Before our own, so that it stays whatever a browser takes them for. Where the one that counts lies, nobody can
         // tell: if it is not sent along, it may be one of them.
-        let lone = session.forgets_others() && (set_cookie.is_some() || session.is_new());
+        let others = session.forgets_others(self.cookie().can_be_planted());
+        let lone = others && (set_cookie.is_some() || session.is_new());
         let mut sets = if lone { handle.0.forget_others() } else { Vec::new() };
         sets.extend(set_cookie);
         caches::vary_by_cookie(headers);

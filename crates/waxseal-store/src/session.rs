@@ -77,6 +77,8 @@ pub(crate) struct State {
     pub(crate) ending: Vec<Origin>,
     /// The browser is to forget all tokens but this session's.
     pub(crate) others: bool,
+    /// The token that came is good still although its session goes on under another id.
+    pub(crate) left_behind: bool,
     /// Other sessions that good tokens came of: a sign-out ends them too.
     pub(crate) rivals: Vec<Origin>,
     /// `destroy()` was called.
@@ -127,6 +129,7 @@ impl Session {
             ends_others: false,
             ending: Vec::new(),
             others: false,
+            left_behind: false,
             rivals: Vec::new(),
             ended: false,
             removes: false,
@@ -343,11 +346,12 @@ impl Session {
     }
 
     /// Whether the browser should forget every token but this session's, once it was committed: other good ones came with
-    /// it, or, in state `cookie`, the one that came was left behind by a sign-in or a sign-out and is good still. Asking this
-    /// is no access.
+    /// it, or, in state `cookie`, the one that came is good still after a sign-out; or after a sign-in, which matters under a
+    /// name that `can_be_planted`: under another the later sign-in counts. Asking this is no access.
     #[must_use]
-    pub fn forgets_others(&self) -> bool {
-        self.lock().others
+    pub fn forgets_others(&self, can_be_planted: bool) -> bool {
+        let state = self.lock();
+        state.others || state.left_behind && can_be_planted
     }
 
     /// Whether this request changed anything. Asking this is no access.

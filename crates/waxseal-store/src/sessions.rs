@@ -331,7 +331,8 @@ impl Sessions {
             let mut state = session.lock();
             let phase = state.close();
             if self.server.is_none() && self.revocations.is_none() {
-                state.others |= !state.ending.is_empty() || state.renewed && state.origin.is_some();
+                state.others |= !state.ending.is_empty();
+                state.left_behind = state.renewed && state.origin.is_some();
             }
             (phase, std::mem::take(&mut state.ending), state.removes)
         };
