@@ -313,7 +313,7 @@ async fn a_session_that_is_cleared_and_left_empty_is_ended() {
             let sessions = sessions(place, new_store());
             let token = visitor(&sessions, at(0), |session| {
                 session.insert("name", "Merlin").unwrap();
-                owner.map_or(Ok(()), |owner| session.sign_in(owner, at(0).into())).unwrap();
+                owner.map_or(Ok(()), |owner| session.sign_in(owner, at(0))).unwrap();
             });
             let token = token.await;
             let slow = change(&sessions, &token, at(1)).await;
