@@ -48,6 +48,7 @@
 //! Left to others: TLS, HTTP/2 and compression. Configuration and templates are `waxseal`'s.
 
 mod body;
+mod caches;
 mod clock;
 pub mod cookies;
 #[cfg(feature = "server")]
@@ -104,6 +105,6 @@ pub use router::{BadPath, Found, Params, Router, RouterError};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerError};
 pub use service::SessionService;
-pub use session::{SessionHandle, SessionLayer, status_of};
+pub use session::{SessionHandle, SessionLayer, is_failure, status_of};
 pub use session_cookie::{Builder, CookieError, SessionCookie};
 pub use sse::{Event, sse};

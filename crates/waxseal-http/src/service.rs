@@ -1,7 +1,8 @@
 //! Sessions for any hyper or tower service.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use http::header::RETRY_AFTER;
@@ -15,8 +16,20 @@ use crate::{Scheme, SessionHandle, SessionLayer, host, origin};
 ///
 /// Puts a [`SessionHandle`] into each request's extensions, and commits the session before the response's head
 /// leaves. Cross-site requests of unsafe methods are refused with 403 before the session is opened
-/// (see [`origin`]), and those without exactly one valid `Host` with 400. An error of the inner service passes
-/// through; what the request changed is then not committed.
+/// (see [`origin`]), and those without exactly one valid `Host` with 400.
+///
+/// What a request changed is dropped if its answer [says that it failed](crate::is_failure), if the inner service
+/// returns an error, which passes through, or panics; a session that it destroyed is ended all the same. A layer that puts
+/// another answer in the place of one that failed belongs *outside*. If it has to be inside, because it writes to the
+/// session, it calls [`SessionHandle::rollback`] first.
+///
+/// A time limit may be on either side. Inside (`Router::layer(timeout)` before `.layer(sessions)`), a handler that is ended
+/// half-way is answered with an error, 408 or 503, by which what it has done so far is dropped. Outside, the request is
+/// given up without an answer of ours: nothing is committed, a sign-out neither, but a save that has begun runs to its end
+/// although the answer says otherwise. So inside is right, unless the store's own time has to be within the limit.
+///
+/// It belongs around the whole router: inside one that is nested, which sees a part of the path, cookies of our name that
+/// lie on a part before that cannot be forgotten.
 ///
 /// # Example
 ///
@@ -62,7 +75,7 @@ impl<S, A, B> tower_service::Service<Request<A>> for SessionService<S>
 where
     S: tower_service::Service<Request<A>, Response = Response<B>>,
     S::Future: Send + 'static,
-    S::Error: 'static,
+    S::Error: Send + 'static,
     B: Default + Send + 'static,
 {
     type Response = Response<B>;
@@ -85,7 +98,7 @@ impl<S, A, B> hyper::service::Service<Request<A>> for SessionService<S>
 where
     S: hyper::service::Service<Request<A>, Response = Response<B>>,
     S::Future: Send + 'static,
-    S::Error: 'static,
+    S::Error: Send + 'static,
     B: Default + Send + 'static,
 {
     type Response = Response<B>;
@@ -119,7 +132,7 @@ impl SessionLayer {
                 refused.status()
             })?;
         }
-        let handle = self.handle(method, headers);
+        let handle = self.handle_at(method, request.uri(), headers);
         request.extensions_mut().insert(handle.clone());
         Ok(handle)
     }
@@ -130,10 +143,28 @@ where
     F: Future<Output = Result<Response<B>, E>>,
     B: Default,
 {
-    let mut response = answer.await?;
+    let mut answer = pin!(answer);
+    // Unwind safe: after a panic the future is never polled again, only dropped.
+    let answer = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    });
+    let mut response = match answer.await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => {
+            sessions.abandon(&handle).await;
+            return Err(error);
+        }
+        Err(panic) => {
+            sessions.abandon(&handle).await;
+            resume_unwind(panic)
+        }
+    };
     if let Err(error) = sessions.finish(&handle, &mut response).await {
         tracing::error!(error = &error as &(dyn std::error::Error + 'static), "session not committed");
-        return Ok(bare(status_of(&error)));
+        response = bare(status_of(&error));
+        // Nothing is left to be saved. But if the request ended its session, the browser is still to forget it.
+        let _ = sessions.finish(&handle, &mut response).await;
     }
     Ok(response)
 }

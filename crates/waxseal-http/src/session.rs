@@ -2,18 +2,18 @@
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::header::{COOKIE, HOST, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use tokio::sync::OnceCell;
-use waxseal_store::{Access, Error, Keyring, Opened, Outcome, Session, Sessions};
+use waxseal_store::{Access, Error, Keyring, Opened, Outcome, Rejected, Session, Sessions};
 
-use crate::{Clock, SessionCookie, cookies, origin};
+use crate::{Clock, Host, SessionCookie, caches, cookies, origin};
 
 /// More cookies of our name than this are not looked at: a page of a sibling host may plant any number.
 const MAX_CANDIDATES: usize = 4;
-const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
 
 /// Loads sessions from requests and commits them to responses; made once, cheap to clone.
 ///
@@ -47,7 +47,14 @@ struct Slot {
     /// The `Cookie` field, and those beyond the one that browsers send.
     cookies: (Option<HeaderValue>, Vec<HeaderValue>),
     access: Access,
+    /// The answer has no body: nobody sees the page.
+    is_head: bool,
+    /// Where the request went: what else of our name the browser could have sent there depends on it.
+    host: Option<HeaderValue>,
+    target: Uri,
     session: OnceCell<Session>,
+    /// What it did until then was dropped.
+    failed: AtomicBool,
 }
 
 impl SessionLayer {
@@ -97,62 +104,72 @@ impl SessionLayer {
     /// A handle to the session of the request with this method and these headers. Nothing is opened yet.
     #[must_use]
     pub fn handle(&self, method: &Method, headers: &HeaderMap) -> SessionHandle {
+        self.handle_at(method, &Uri::default(), headers)
+    }
+
+    /// The same for a request whose target is known: if the browser sent several cookies of our name, those that are set
+    /// for a path above it can be forgotten too.
+    #[must_use]
+    pub fn handle_at(&self, method: &Method, target: &Uri, headers: &HeaderMap) -> SessionHandle {
         let mut cookies = headers.get_all(COOKIE).iter().cloned();
-        let cookies = (cookies.next(), cookies.collect());
         let access = if origin::is_safe(method) { Access::Read } else { Access::Change };
-        SessionHandle(Arc::new(Slot { layer: self.clone(), cookies, access, session: OnceCell::new() }))
+        SessionHandle(Arc::new(Slot {
+            layer: self.clone(),
+            cookies: (cookies.next(), cookies.collect()),
+            access,
+            is_head: method == Method::HEAD,
+            host: headers.get(HOST).cloned(),
+            target: target.clone(),
+            session: OnceCell::new(),
+            failed: AtomicBool::new(false),
+        }))
     }
 
     /// Looks after the store for as long as it is polled: frees what has expired, makes up for sign-outs that the store
     /// missed, compares clocks. For one task of each process; in state `cookie` there is nothing to do.
     pub async fn keep_up(&self) {
-        const ROUND: Duration = Duration::from_secs(60);
         let sessions = &self.shared.sessions;
         if !sessions.needs_upkeep() {
             return std::future::pending().await;
         }
-        let mut rounds = tokio::time::interval(ROUND);
-        let mut ends = tokio::time::interval(Duration::from_secs(1));
-        rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        ends.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        // What the store refuses each second is said once a minute.
-        let mut refused = false;
-        loop {
-            let (done, said) = tokio::select! {
-                _ = rounds.tick() => (sessions.upkeep(|| self.now()).await.map(drop), false),
-                _ = ends.tick() => {
-                    let done = sessions.finish_ends(self.now()).await.map(drop);
-                    let said = std::mem::replace(&mut refused, done.is_err());
-                    (done, said)
-                }
-            };
-            if let (Err(error), false) = (done, said) {
-                tracing::warn!(
-                    error = &error as &(dyn std::error::Error + 'static),
-                    "the session store was not looked after"
-                );
-            }
-        }
+        // Side by side: a sign-out that the store missed does not wait for a long round.
+        let rounds = every(ROUND, || async { sessions.upkeep(|| self.now()).await.map(drop) });
+        let ends =
+            every(Duration::from_secs(1), || async { sessions.finish_ends(self.now()).await.map(drop) });
+        tokio::join!(rounds, ends);
     }
 
     /// Commits the session of `handle` and says in `response` what is due: `Set-Cookie`, `Vary`, `Cache-Control`.
     ///
-    /// An answer of 500 or more drops what the request changed, except that it destroyed the session. From here on
-    /// the session can be read and no longer written.
+    /// An answer of 500 or more, or of 408, [drops](is_failure) what the request changed, except that it destroyed the
+    /// session; unless that was [dropped](SessionHandle::rollback) before, and this is from what answers in its place. From
+    /// here on the session can be read and no longer written.
+    ///
+    /// If several good cookies of our name came, the answer makes the browser forget all but ours. In state `cookie` a
+    /// sign-out does so, too, and a sign-in under a name that can be planted: what they leave behind may lie in another place
+    /// than ours, and is good still.
     ///
     /// What asks a store is a task of its own: a client that hangs up meanwhile does not stop it half-way.
     ///
     /// # Errors
     ///
     /// [`waxseal_store::Error`] if the session could not be saved; [`status_of`] says what to answer. `response` is as it
-    /// was then and must not be sent: finish a response of an error instead, which changes nothing more.
+    /// was then and must not be sent: finish a response of an error instead. The session is then as before the request,
+    /// and can be written for that response.
     pub async fn finish<B>(&self, handle: &SessionHandle, response: &mut Response<B>) -> Result<(), Error> {
         let Some(session) = handle.0.session.get() else { return Ok(()) };
         let accessed = session.is_accessed();
-        if response.status().is_server_error() {
-            session.rollback();
+        if is_failure(response.status()) {
+            match handle.has_failed() {
+                true => session.keep_messages(),
+                false => session.rollback(),
+            }
         }
-        let personal = accessed && (!session.is_new() || session.is_modified());
+        let changed = session.is_modified();
+        let personal = accessed && (!session.is_new() || changed);
+        if handle.0.is_head {
+            session.page_unseen();
+        }
         let now = self.clock.now();
         let set_cookie = match self.commit(session, now).await? {
             Outcome::Set { token, expires } => Some(self.cookie().set(&token, expires, now)),
@@ -163,12 +180,52 @@ impl SessionLayer {
             return Ok(());
         }
         let headers = response.headers_mut();
-        add_vary_cookie(headers);
-        keep_private(headers, personal, set_cookie.is_some());
-        if let Some(set_cookie) = set_cookie {
+        // Before our own, so that it stays whatever a browser takes them for. Where the one that counts lies, nobody can
+        // tell: if it is not sent along, it may be one of them.
+        let others = session.forgets_others(self.cookie().can_be_planted());
+        let lone = others && (set_cookie.is_some() || session.is_new());
+        let mut sets = if lone { handle.0.forget_others() } else { Vec::new() };
+        sets.extend(set_cookie);
+        caches::vary_by_cookie(headers);
+        caches::keep_private(headers, personal, changed || !sets.is_empty());
+        for set_cookie in sets {
             headers.append(SET_COOKIE, set_cookie);
         }
         Ok(())
+    }
+
+    /// Ends what a request without an answer has ended; all else that it did is dropped.
+    pub(crate) async fn abandon(&self, handle: &SessionHandle) {
+        handle.rollback();
+        if let Some(session) = handle.loaded()
+            && let Err(error) = self.commit(session, self.now()).await
+        {
+            tracing::error!(error = &error as &(dyn std::error::Error + 'static), "session not ended");
+        }
+    }
+}
+
+/// Does `work` now and again after each `span`, for as long as it is polled.
+async fn every<F: Future<Output = Result<(), Error>>>(span: Duration, work: impl Fn() -> F) {
+    let mut ticks = tokio::time::interval(span);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // What fails each second is said once a minute.
+    let mut said: Option<tokio::time::Instant> = None;
+    loop {
+        ticks.tick().await;
+        let done = work().await;
+        if done.is_ok() {
+            said = None;
+        }
+        if let Err(error) = done
+            && said.is_none_or(|at| at.elapsed() >= ROUND)
+        {
+            said = Some(tokio::time::Instant::now());
+            tracing::warn!(
+                error = &error as &(dyn std::error::Error + 'static),
+                "the session store was not looked after"
+            );
+        }
     }
 }
 
@@ -213,6 +270,20 @@ impl SessionHandle {
     #[must_use]
     pub fn loaded(&self) -> Option<&Session> {
         self.0.session.get()
+    }
+
+    /// Drops what this request has changed so far, except that it destroyed the session. To be called where a request
+    /// failed, before a page that says so is made: that page sees the session as it will be, and what it writes, such as a
+    /// message, is kept whatever its status.
+    pub fn rollback(&self) {
+        self.0.failed.store(true, Ordering::Relaxed);
+        if let Some(session) = self.loaded() {
+            session.rollback();
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.0.failed.load(Ordering::Relaxed)
     }
 
     /// Asks the store whether the session is still what this request takes it for, before something is done that cannot
@@ -273,6 +344,14 @@ pub fn status_of(error: &Error) -> StatusCode {
     }
 }
 
+/// Whether an answer of this status says that its request failed, so that nothing is kept of what it changed: 500 or more,
+/// and 408, by which a time limit inside the layer ends a handler half-way. By any other status of 4xx a handler has
+/// decided, and what it changed is kept.
+#[must_use]
+pub fn is_failure(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT
+}
+
 impl Slot {
     /// The request's session from now on, or another task's that was faster; `None` while that one asks the store.
     fn keep(&self, session: Session) -> Option<Session> {
@@ -287,22 +366,25 @@ impl Slot {
         }
     }
 
-    /// Opens the one token that is good. Two different good ones mean that one was planted: neither counts.
+    /// Opens the token that counts.
     fn open(&self) -> Opened<'_> {
-        let sessions = self.layer.shared.sessions.snapshot();
-        let now = self.layer.clock.now();
-        let mut good = None;
+        let Shared { sessions, cookie } = &*self.layer.shared;
+        let (mut tokens, mut count) = ([&[][..]; MAX_CANDIDATES], 0);
         for token in self.candidates() {
-            match sessions.open(token, self.access, now) {
-                Ok(_) if good.is_some() => {
-                    tracing::warn!("two different session cookies are good; neither counts");
-                    return Opened::Ready(sessions.create());
-                }
-                Ok(opened) => good = Some(opened),
-                Err(rejected) => tracing::info!(reason = %rejected.reason(), "session cookie refused"),
-            }
+            tokens[count] = token;
+            count += 1;
         }
-        good.unwrap_or_else(|| Opened::Ready(sessions.create()))
+        let now = self.layer.clock.now();
+        let log = |rejected: Rejected| tracing::info!(reason = %rejected.reason(), "session cookie refused");
+        sessions.snapshot().open_among(&tokens[..count], cookie.can_be_planted(), self.access, now, log)
+    }
+
+    /// What makes the browser forget all else of our name that it could have sent with this request.
+    fn forget_others(&self) -> Vec<HeaderValue> {
+        let named = self.target.authority().map(|authority| authority.as_str().as_bytes());
+        let host = named.or(self.host.as_ref().map(HeaderValue::as_bytes));
+        let host = host.and_then(|host| Host::parse(host).ok());
+        self.layer.cookie().remove_others(host.as_ref().map(Host::name), self.target.path())
     }
 
     /// The different values of our cookie among the first few. A browser that sends one twice means the same.
@@ -314,33 +396,4 @@ impl Slot {
         let is_new = move |&(at, value): &(usize, &[u8])| !values().take(at).any(|earlier| earlier == value);
         values().take(MAX_CANDIDATES).enumerate().filter(is_new).map(|(_, value)| value)
     }
-}
-
-fn add_vary_cookie(headers: &mut HeaderMap) {
-    let said = headers.get_all(VARY).iter().any(|value| has_token(value, &["cookie", "*"]));
-    if !said {
-        headers.append(VARY, HeaderValue::from_static("Cookie"));
-    }
-}
-
-/// Says `private, no-store` where someone else's cache could keep what only this visitor may see.
-fn keep_private(headers: &mut HeaderMap, personal: bool, sets_cookie: bool) {
-    let handlers_own = headers.contains_key(CACHE_CONTROL);
-    if personal && !handlers_own {
-        headers.insert(CACHE_CONTROL, PRIVATE);
-    } else if sets_cookie {
-        let private =
-            headers.get_all(CACHE_CONTROL).iter().any(|value| has_token(value, &["private", "no-store"]));
-        if !private {
-            if handlers_own {
-                tracing::warn!("Cache-Control was replaced: an answer with a session cookie is never public");
-            }
-            headers.insert(CACHE_CONTROL, PRIVATE);
-        }
-    }
-}
-
-fn has_token(value: &HeaderValue, tokens: &[&str]) -> bool {
-    let value = value.to_str().unwrap_or("");
-    value.split(',').any(|part| tokens.iter().any(|token| part.trim().eq_ignore_ascii_case(token)))
 }

@@ -1,5 +1,7 @@
 //! The cookie that carries a session: its attributes, and the `Set-Cookie` that says them.
 
+mod others;
+
 use std::mem;
 use std::time::{Duration, SystemTime};
 
@@ -114,6 +116,12 @@ impl SessionCookie {
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.is.secure
+    }
+
+    /// Whether another host's page, or anybody on the wire, may have set a cookie of this name. Browsers that do not know
+    /// the prefix in other letters let them.
+    pub(crate) fn can_be_planted(&self) -> bool {
+        !self.is.name.starts_with("__Host-")
     }
 
     /// `Set-Cookie` for a token that lives until `expires`, or until the browser is closed.

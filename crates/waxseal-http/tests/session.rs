@@ -3,6 +3,7 @@
 mod support;
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
@@ -92,11 +93,14 @@ async fn every_read_varies_for_strangers_and_friends() {
 async fn vary_says_cookie_once() {
     for (handlers_own, expected) in [
         (&[][..], &["Cookie"][..]),
-        (&["Accept"], &["Accept", "Cookie"]),
+        (&["Accept"], &["Accept, Cookie"]),
+        (&["Accept-Encoding", "Origin"], &["Accept-Encoding, Origin, Cookie"]),
+        (&["", "Accept-Encoding"], &["Accept-Encoding, Cookie"]),
+        (&["Accept", "*"], &["Accept", "*"]),
         (&["Accept-Encoding, cookie"], &["Accept-Encoding, cookie"]),
         (&["Accept", "COOKIE"], &["Accept", "COOKIE"]),
         (&["*"], &["*"]),
-        (&["X-Cookie"], &["X-Cookie", "Cookie"]),
+        (&["X-Cookie"], &["X-Cookie, Cookie"]),
     ] {
         let site = Site::new();
         let answer = site.get("", move |session| {
@@ -118,6 +122,7 @@ async fn an_answer_with_a_session_cookie_is_never_public() {
         ("public, max-age=60", "public, max-age=60", "private, no-store"),
         ("max-age=60", "max-age=60", "private, no-store"),
         ("no-cache", "no-cache", "private, no-store"),
+        ("s-maxage=60, immutable", "s-maxage=60, immutable", "private, no-store"),
         ("private=\"x-name\"", "private=\"x-name\"", "private, no-store"),
         ("private", "private", "private"),
         ("max-age=60, Private", "max-age=60, Private", "max-age=60, Private"),
@@ -283,22 +288,24 @@ async fn a_cookie_altered_anywhere_is_a_stranger() {
 }
 
 #[tokio::test]
-async fn of_several_cookies_the_one_that_is_good_counts_and_of_two_good_ones_neither() {
+async fn of_several_cookies_the_one_that_is_good_counts() {
     let site = Site::new();
     let merlin = site.token(|session| session.insert("name", "Merlin").unwrap()).await;
     let morgana = site.token(|session| session.insert("name", "Morgana").unwrap()).await;
     let (good, other, junk) = (merlin.as_str(), morgana.as_str(), "AAAA");
-    for (case, values, name, lines) in [
-        ("one", &[good][..], "Merlin", 0),
-        ("one sent twice", &[good, good], "Merlin", 0),
-        ("a bad one before", &[junk, good], "Merlin", 1),
-        ("a bad one after", &[good, junk], "Merlin", 1),
-        ("a bad one, twice", &[junk, junk, good], "Merlin", 1),
-        ("two good ones", &[good, other], "stranger", 1),
-        ("two good ones and one twice", &[good, good, other], "stranger", 1),
-        ("the fourth", &["", "A", "AB", good], "Merlin", 3),
-        ("a fifth", &["", "A", "AB", "ABC", good], "stranger", 4),
-        ("a hundred", &[junk; 100], "stranger", 1),
+    // How many lines are logged, and how many Set-Cookie: that of the one that counts, and one that removes any other.
+    for (case, values, name, lines, sets) in [
+        ("one", &[good][..], "Merlin", 0, 0),
+        ("one sent twice", &[good, good], "Merlin", 0, 0),
+        ("a bad one before", &[junk, good], "Merlin", 1, 0),
+        ("a bad one after", &[good, junk], "Merlin", 1, 0),
+        ("a bad one, twice", &[junk, junk, good], "Merlin", 1, 0),
+        ("two good ones", &[good, other], "Merlin", 1, 2),
+        ("two good ones and one twice", &[good, good, other], "Merlin", 1, 2),
+        ("two good ones and a bad one", &[good, junk, other], "Merlin", 2, 2),
+        ("the fourth", &["", "A", "AB", good], "Merlin", 3, 0),
+        ("a fifth", &["", "A", "AB", "ABC", good], "stranger", 4, 0),
+        ("a hundred", &[junk; 100], "stranger", 1, 0),
     ] {
         for fields in ["; ", "\n"] {
             log::clear();
@@ -306,7 +313,7 @@ async fn of_several_cookies_the_one_that_is_good_counts_and_of_two_good_ones_nei
             let request =
                 pairs.join(fields).split('\n').fold(site.request("GET"), |r, f| r.header(COOKIE, f));
             let answer = site.send(request, |session| ok(name_of(&session.ready().unwrap()))).await;
-            assert_eq!(all(&answer, SET_COOKIE), [""; 0], "{case}");
+            assert_eq!(all(&answer, SET_COOKIE).len(), sets, "{case}");
             assert_eq!(text(answer).await, name, "{case}");
             assert_eq!(log::lines().len(), lines, "{case}: {:?}", log::lines());
         }
@@ -423,6 +430,87 @@ async fn a_handlers_error_passes_through() {
     for stack in [Stack::Hyper, Stack::Tower] {
         let failed = site.fail(stack, |session| session.insert("name", "Merlin").unwrap()).await;
         assert_eq!(failed.unwrap_err().to_string(), "out of ink", "{stack:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_handlers_own_cookies_stay_each_in_its_line_and_ours_is_the_last() {
+    for stack in ALL_STACKS {
+        let site = Site::new().on(stack);
+        let answer = site.get("", |session| {
+            session.insert("name", "Merlin").unwrap();
+            let mut response = ok("");
+            for line in ["a=1; Path=/", "b=2, 3; Path=/", "__Host-session=theirs; Secure; Path=/"] {
+                response.headers_mut().append(SET_COOKIE, HeaderValue::from_static(line));
+            }
+            response
+        });
+        let answer = answer.await;
+        let sets = all(&answer, SET_COOKIE);
+        assert_eq!(sets[..2], ["a=1; Path=/", "b=2, 3; Path=/"], "{stack:?}");
+        // A browser does what the last line for a cookie says.
+        let token = sets[3].strip_prefix("__Host-session=").unwrap().split(';').next().unwrap().to_owned();
+        assert_eq!(
+            text(site.get(&token, |session| ok(name_of(&session))).await).await,
+            "Merlin",
+            "{stack:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_a_time_limit_ends_half_way_changes_nothing() {
+    use axum::response::IntoResponse;
+
+    for status in [StatusCode::REQUEST_TIMEOUT, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT]
+    {
+        let site = Site::new();
+        let token = site.token(|session| session.insert("name", "Merlin").unwrap()).await;
+        let handler = |axum::Extension(session): axum::Extension<waxseal_http::SessionHandle>| async move {
+            session.load().await.unwrap().insert("name", "Morgana").unwrap();
+            std::future::pending::<()>().await;
+        };
+        // As tower-http's TimeoutLayer does it, at once.
+        let limit = axum::middleware::from_fn(
+            move |request: axum::extract::Request, next: axum::middleware::Next| async move {
+                let mut answer = std::pin::pin!(next.run(request));
+                match std::future::poll_fn(|cx| std::task::Poll::Ready(answer.as_mut().poll(cx))).await {
+                    std::task::Poll::Ready(answer) => answer,
+                    std::task::Poll::Pending => status.into_response(),
+                }
+            },
+        );
+        let mut router = axum::Router::new()
+            .route("/", axum::routing::any(handler))
+            .layer(limit)
+            .layer(site.layer.clone());
+        let request =
+            site.request("POST").header(COOKIE, site.cookie(&token)).body(axum::body::Body::empty());
+        let answer =
+            tower_service::Service::call(&mut router, request.unwrap()).await.unwrap().map(Body::boxed);
+        assert_eq!((answer.status(), all(&answer, SET_COOKIE).len()), (status, 0));
+        assert_eq!(all(&answer, VARY), ["Cookie"], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn what_answers_for_a_failed_handler_may_still_write() {
+    for status in [200, 303, 404, 408, 500, 503] {
+        let site = Site::new();
+        let token = site.token(|session| session.insert("name", "Merlin").unwrap()).await;
+        let request = site.request("POST").header(COOKIE, site.cookie(&token));
+        let answer = site.send(request, move |handle| {
+            let session = handle.ready().unwrap();
+            session.insert("name", "Morgana").unwrap();
+            handle.rollback();
+            assert_eq!(name_of(&session), "Merlin");
+            session.insert("sorry", true).unwrap();
+            Response::builder().status(status).body(Body::empty()).unwrap()
+        });
+        let token = Site::token_in(&answer.await);
+        let seen = site
+            .get(&token, |session| ok(format!("{} {:?}", name_of(&session), session.get::<bool>("sorry"))));
+        assert_eq!(text(seen.await).await, "Merlin Ok(Some(true))", "{status}");
     }
 }
 

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::header::{CACHE_CONTROL, COOKIE, HeaderName, RETRY_AFTER, SET_COOKIE, VARY};
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Body, Clock, SessionCookie, SessionHandle, SessionLayer, status_of};
 use waxseal_store::testing::{FaultyStore, Operation};
-use waxseal_store::{Access, Error, MemoryStore, Outcome, Sessions};
+use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, Sessions};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -246,6 +246,154 @@ async fn what_cannot_be_saved_is_a_503_that_says_when_to_try_again() {
             StatusCode::OK,
             "{place:?}: nothing changed"
         );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_changed_the_session_is_never_public_also_without_a_cookie() {
+    type Change = fn(&Session);
+    let changes: [(&str, Change); 4] = [
+        ("written", |session| session.insert("name", 2).unwrap()),
+        ("written twice, to the same", |session| {
+            session.insert("name", 2).and_then(|()| session.insert("name", 1)).unwrap();
+        }),
+        ("a message was shown", |session| assert_eq!(session.flashed_messages(&[]).len(), 1)),
+        ("a form was shown", |session| drop(session.csrf_token().unwrap())),
+    ];
+    for (place, (case, change)) in BOTH.into_iter().flat_map(|place| changes.map(|change| (place, change))) {
+        for method in [Method::GET, Method::HEAD, Method::POST] {
+            for lines in [
+                &[("cache-control", "public, max-age=60")][..],
+                &[("cache-control", "s-maxage=60"), ("cache-control", "immutable")],
+                &[("expires", "Thu, 01 Jan 2099 00:00:00 GMT")],
+                &[
+                    ("cache-control", "private"),
+                    ("surrogate-control", "max-age=60"),
+                    ("cdn-cache-control", "public, max-age=60"),
+                    ("cloudflare-cdn-cache-control", "public"),
+                    ("x-accel-expires", "60"),
+                ],
+            ] {
+                let case = format!("{place:?}, {method}, {case}, {lines:?}");
+                let site = Site::new(place);
+                let sessions = site.layer.sessions();
+                let session = sessions.create();
+                session.insert("name", 1).and_then(|()| session.flash("info", "hello")).unwrap();
+                let Outcome::Set { token, .. } = sessions.commit(&session, noon()).await.unwrap() else {
+                    panic!()
+                };
+                let answer = async |change: Change| {
+                    let mut headers = http::HeaderMap::new();
+                    headers.insert(COOKIE, format!("__Host-session={token}").parse().unwrap());
+                    let handle = site.layer.handle(&method, &headers);
+                    change(&handle.load().await.unwrap());
+                    let mut response = Response::new(());
+                    for (name, value) in lines {
+                        response.headers_mut().append(*name, HeaderValue::from_static(value));
+                    }
+                    site.layer.finish(&handle, &mut response).await.unwrap();
+                    response.into_parts().0.headers
+                };
+                // A page that only shows it is believed.
+                let headers = answer(|session| _ = session.len()).await;
+                for (name, value) in lines {
+                    assert!(headers.get_all(*name).iter().any(|said| said == value), "{case}: {name}");
+                }
+                let headers = answer(change).await;
+                let said: Vec<_> = headers.get_all(CACHE_CONTROL).iter().collect();
+                let own = lines.contains(&("cache-control", "private"));
+                assert_eq!(said, [if own { "private" } else { "private, no-store" }], "{case}");
+                for name in ["expires", "surrogate-control", "cdn-cache-control", "x-accel-expires"] {
+                    assert_eq!(headers.get(name), None, "{case}");
+                }
+                assert_eq!(headers.get("cloudflare-cdn-cache-control"), None, "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_nobody_sees_takes_no_message_and_begins_no_session() {
+    for place in BOTH {
+        let site = Site::new(place);
+        let token = site.token().await;
+        let send = async |method: &str, act: fn(&Session)| {
+            let act =
+                move |handle: SessionHandle| async move { handle.load().await.map(|session| act(&session)) };
+            site.send(method, &token, act).await
+        };
+        send("POST", |session| session.flash("info", "hello").unwrap()).await;
+        // In state `mirrored` the browser's copy is an old one by now, which a process that knows asks for.
+        let show: fn(&Session) = |session| assert_eq!(session.flashed_messages(&[]).len(), 1);
+        send("HEAD", show).await;
+        send("HEAD", |session| {
+            assert_eq!(session.flashed_messages(&[]).len(), 1);
+            session.add("visits", 1).unwrap();
+        })
+        .await;
+        send("GET", show).await;
+        let rest: fn(&Session) = |session| {
+            assert_eq!(session.flashed_messages(&[]).len(), 0);
+            assert_eq!(session.get("visits").unwrap(), Some(1), "what a HEAD does on purpose counts");
+        };
+        assert_eq!(send("GET", rest).await.status(), StatusCode::OK, "{place:?}");
+
+        for (method, sets) in [("HEAD", 0), ("GET", 1)] {
+            let form = site
+                .send(method, "", async |handle: SessionHandle| handle.load().await?.csrf_token().map(drop));
+            let form = form.await;
+            assert_eq!(all(&form, SET_COOKIE).len(), sets, "{place:?}, {method}");
+            assert_eq!(all(&form, CACHE_CONTROL), ["private, no-store"], "{place:?}, {method}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_holds_when_there_is_no_answer() {
+    for place in BOTH {
+        for panics in [false, true] {
+            let site = Site::new(place);
+            let token = site.token().await;
+            let inner = hyper::service::service_fn(move |request: Request<Body>| async move {
+                let session = handle(&request).load().await.unwrap();
+                session.destroy().unwrap();
+                session.insert("name", 2).unwrap();
+                assert!(!panics, "deliberate, in a test");
+                Err::<Response<Body>, _>(std::io::Error::other("out of ink"))
+            });
+            let service = site.layer.layer(inner);
+            let request = Request::builder().method("POST").uri("/").header("host", "a.example");
+            let request =
+                request.header(COOKIE, format!("__Host-session={token}")).body(Body::empty()).unwrap();
+            let answer =
+                tokio::spawn(async move { hyper::service::Service::call(&service, request).await }).await;
+            match panics {
+                true => assert!(answer.unwrap_err().is_panic(), "{place:?}"),
+                false => assert_eq!(answer.unwrap().unwrap_err().to_string(), "out of ink", "{place:?}"),
+            }
+            assert!(!site.is_there(&token).await, "{place:?}, panics: {panics}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_round_of_upkeep_holds_up_no_sign_out() {
+    for place in BOTH {
+        let site = Site::new(place);
+        let token = site.token().await;
+        site.store.hold(Some(Operation::Purge));
+        let layer = site.layer.clone();
+        let upkeep = tokio::spawn(async move { layer.keep_up().await });
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        site.store.set_away(true);
+        let out = site.send("POST", &token, async |handle: SessionHandle| handle.destroy().await).await;
+        assert_eq!(out.status(), StatusCode::OK, "{place:?}");
+        site.store.set_away(false);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(site.store.count(Operation::Purge), 0, "{place:?}: the round waits still");
+        let elsewhere = Site::over(place, site.store.clone());
+        assert!(!elsewhere.is_there(&token).await, "{place:?}");
+        upkeep.abort();
     }
 }
 

@@ -64,7 +64,7 @@ impl Session {
             _ => None,
         };
         let renewed = state.renewed.then(|| "drew a new id".to_owned());
-        let ended = state.was_ended.then(|| "ended the session".to_owned());
+        let ended = state.ended.then(|| "ended the session".to_owned());
         let changes = state.log.iter().filter_map(Change::in_words);
         Look {
             entries: content.entries.iter().map(|(key, value)| (key.to_owned(), value)).collect(),

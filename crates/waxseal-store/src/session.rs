@@ -79,10 +79,16 @@ pub(crate) struct State {
     pub(crate) begins: Option<ReadOnly>,
     /// Sessions to end at commit, whatever becomes of the request: `destroy()` was called.
     pub(crate) ending: Vec<Origin>,
+    /// The browser is to forget all tokens but this session's.
+    pub(crate) others: bool,
+    /// The token that came is good still although its session goes on under another id.
+    pub(crate) left_behind: bool,
+    /// Other sessions that good tokens came of: a sign-out ends them too.
+    pub(crate) rivals: Vec<Origin>,
+    /// `destroy()` was called.
+    pub(crate) ended: bool,
     /// The browser is to forget its token unless another follows: `destroy()` was called.
     pub(crate) removes: bool,
-    /// `destroy()` was called, for whoever looks at the session after its commit.
-    pub(crate) was_ended: bool,
     /// Messages that were shown.
     pub(crate) flashes: flash::Seen,
     /// The token for forms of this request's answer, once one was asked for.
@@ -128,8 +134,11 @@ impl Session {
             replaced: None,
             begins: None,
             ending: Vec::new(),
+            others: false,
+            left_behind: false,
+            rivals: Vec::new(),
+            ended: false,
             removes: false,
-            was_ended: false,
             flashes: flash::Seen::default(),
             csrf_token: None,
             phase,
@@ -311,14 +320,14 @@ impl Session {
 
     /// Takes everything out, as in Flask the usual way to sign out.
     ///
-    /// For a visitor who is signed in, this is [`destroy`](Self::destroy). For anybody else entries, messages and tokens
+    /// For a visitor who is signed in, or may be while the store is away, this is [`destroy`](Self::destroy). For anybody else entries, messages and tokens
     /// for forms go, and the browser is told to forget the session if nothing is put into it after.
     ///
     /// # Errors
     ///
     /// Those that every write may have; for a visitor who is signed in, those of [`destroy`](Self::destroy).
     pub fn clear(&self) -> Result<(), Error> {
-        if self.owner().is_some() || self.lock().is_over().is_some() {
+        if self.may_be_signed_in() {
             return self.destroy();
         }
         let mut state = self.write()?;
@@ -327,6 +336,13 @@ impl Session {
             state.csrf_token = None;
         }
         Ok(())
+    }
+
+    /// Whether somebody is signed in, by this session or by another whose token came with its own, or nobody can tell.
+    fn may_be_signed_in(&self) -> bool {
+        let state = self.read();
+        let is_known = matches!(state.phase, Phase::Open | Phase::RolledBack | Phase::Sent);
+        state.content.metadata.encoded(OWNER).is_some() || !state.rivals.is_empty() || !is_known
     }
 
     /// Whether the session started with this request: no token came with it, or none that was good.
@@ -339,6 +355,15 @@ impl Session {
     #[must_use]
     pub fn is_accessed(&self) -> bool {
         self.lock().accessed
+    }
+
+    /// Whether the browser should forget every token but this session's, once it was committed: other good ones came with
+    /// it, or, in state `cookie`, the one that came is good still after a sign-out; or after a sign-in, which matters under a
+    /// name that `can_be_planted`: under another the later sign-in counts. Asking this is no access.
+    #[must_use]
+    pub fn forgets_others(&self, can_be_planted: bool) -> bool {
+        let state = self.lock();
+        state.others || state.left_behind && can_be_planted
     }
 
     /// Whether this request changed anything. Asking this is no access.
@@ -500,21 +525,31 @@ impl Session {
         Ok(())
     }
 
+    /// Messages that were shown so far wait for the next page: for an answer that failed although it was
+    /// [written to](Self::rollback) after.
+    pub fn keep_messages(&self) {
+        self.lock().flashes = flash::Seen::default();
+    }
+
     /// Forgets what this request changed, except that it destroyed the session: for a request that failed. It can be
     /// written again, as for the page that says so.
     pub fn rollback(&self) {
         let mut state = self.lock();
-        if state.phase != Phase::Open {
-            return;
+        if state.phase == Phase::Open {
+            state.undo();
         }
-        state.phase = state.begins.take().map_or(Phase::RolledBack, Phase::ReadOnly);
-        if let Some(before) = state.before.take() {
-            state.content = *before;
-        }
-        state.log.clear();
-        (state.renewed, state.signed_in, state.ends_others) = (false, false, false);
+    }
+
+    /// For an answer whose page nobody sees, as that to a HEAD request: messages that were on it wait for the next page,
+    /// and a form on it begins no session.
+    pub fn page_unseen(&self) {
+        let mut state = self.lock();
         state.flashes = flash::Seen::default();
-        state.csrf_token = None;
+        let only_forms = state.log.iter().all(|change| matches!(change, Change::CsrfSeed(_)));
+        if only_forms && !state.log.is_empty() && !state.renewed {
+            drop(state);
+            self.rollback();
+        }
     }
 
     /// From here on it can be read and no longer written.
@@ -631,7 +666,11 @@ impl State {
     pub(crate) fn close(&mut self) -> Phase {
         let phase = std::mem::replace(&mut self.phase, Phase::Sent);
         if phase == Phase::Open {
-            self.forget_shown_flashes();
+            if self.flashes.is_some() {
+                self.begin_change();
+                self.phase = Phase::Sent;
+                self.forget_shown_flashes();
+            }
             let cleared = !self.renewed && self.log.iter().any(|change| matches!(change, Change::Reset));
             if cleared && self.origin.is_some() && self.content.is_blank() {
                 self.begin_anew();
@@ -644,7 +683,8 @@ impl State {
     /// Lets go of the session that the token is of, to be ended at commit, and begins an empty one without an id.
     fn begin_anew(&mut self) {
         self.ending.extend(self.origin.take());
-        (self.removes, self.was_ended) = (true, true);
+        self.ending.append(&mut self.rivals);
+        (self.ended, self.removes) = (true, true);
         (self.replaced, self.begins) = (None, None);
         self.content = Content::default();
         self.before = None;
@@ -653,6 +693,18 @@ impl State {
         self.flashes = flash::Seen::default();
         self.csrf_token = None;
         self.phase = Phase::Open;
+    }
+
+    /// What the session was before this request changed it.
+    pub(crate) fn undo(&mut self) {
+        self.phase = self.begins.take().map_or(Phase::RolledBack, Phase::ReadOnly);
+        if let Some(before) = self.before.take() {
+            self.content = *before;
+        }
+        self.log.clear();
+        (self.renewed, self.signed_in, self.ends_others) = (false, false, false);
+        self.flashes = flash::Seen::default();
+        self.csrf_token = None;
     }
 
     /// Before the content is changed.

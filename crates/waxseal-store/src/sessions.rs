@@ -4,6 +4,7 @@ mod carried;
 mod opened;
 mod outcome;
 mod owners;
+mod rivals;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
 mod upkeep;
@@ -319,7 +320,8 @@ impl Sessions {
         self.snapshot().open(token, access, now)
     }
 
-    /// Saves the session and closes it: it can still be read, and no longer written.
+    /// Saves the session and closes it: it can still be read, and no longer written. If it cannot be saved, it is as
+    /// before the request, and what is written then can be committed once more.
     ///
     /// `now` is read just before. A token is sealed if the session was changed, and, for one that was at least accessed,
     /// if activity is to be noted (a twentieth of its idle time has passed since it was sealed, and a minute at least),
@@ -336,7 +338,12 @@ impl Sessions {
     pub async fn commit(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
         let (phase, ending, removes) = {
             let mut state = session.lock();
-            (state.close(), std::mem::take(&mut state.ending), state.removes)
+            let phase = state.close();
+            if self.server.is_none() && self.revocations.is_none() {
+                state.others |= !state.ending.is_empty();
+                state.left_behind = state.renewed && state.origin.is_some();
+            }
+            (phase, std::mem::take(&mut state.ending), state.removes)
         };
         // Boxed, so that a request whose session is in its cookie carries no room for waiting on a store.
         if !ending.is_empty() {
@@ -348,7 +355,11 @@ impl Sessions {
             (Phase::Open, None, Some(list)) => Box::pin(self.save_revocable(list, session, now)).await,
             (Phase::Open, None, None) => self.save_carried(session, now),
         };
-        if removes { after_an_end(session, saved) } else { saved }
+        let outcome = if removes { after_an_end(session, saved) } else { saved };
+        if outcome.is_err() {
+            session.lock().undo();
+        }
+        outcome
     }
 
     /// Ends what was destroyed, whatever becomes of the rest. If one cannot be ended, the browser keeps its token: who is
@@ -479,7 +490,7 @@ fn after_an_end(session: &Session, saved: Result<Outcome, Error>) -> Result<Outc
     let removed = if state.removes { Outcome::Remove } else { Outcome::Keep };
     match saved {
         // The end holds all the same. What is answered in place of this answer removes the token.
-        Err(error) if !is_owed_to_the_page_alone(&state.log) => return Err(error),
+        Err(error) if !is_for_the_next_page_alone(&state.log) => return Err(error),
         Err(error) => tracing::warn!(%error, "a message for after a sign-out could not be kept"),
         Ok(Outcome::Set { token, expires }) => {
             state.removes = false;
@@ -532,6 +543,12 @@ fn is_owed_to_the_page(log: &[Change], renewed: bool) -> bool {
 /// Whether all that happened is that a page was shown: with messages, or with its first form.
 fn is_owed_to_the_page_alone(log: &[Change]) -> bool {
     log.iter().all(|change| matches!(change, Change::FlashesShown(_) | Change::CsrfSeed(_)))
+}
+
+/// Or to be shown, as after a sign-out.
+fn is_for_the_next_page_alone(log: &[Change]) -> bool {
+    log.iter()
+        .all(|change| matches!(change, Change::Flash(_) | Change::FlashesShown(_) | Change::CsrfSeed(_)))
 }
 
 impl Draft {

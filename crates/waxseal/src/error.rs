@@ -99,12 +99,6 @@ impl Error {
         self.status
     }
 
-    /// The same to a visitor.
-    pub(crate) fn without_source(&self) -> Self {
-        let Self { status, message, headers, place, .. } = self;
-        Self { status: *status, message: message.clone(), headers: headers.clone(), source: None, place }
-    }
-
     /// What a visitor may read of it.
     pub(crate) fn public_message(&self) -> Option<&str> {
         self.message.as_deref().filter(|_| self.status.is_client_error())

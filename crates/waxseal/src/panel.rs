@@ -58,7 +58,7 @@ impl Panel {
             return;
         }
         let name = request.session_layer().cookie().name();
-        let set = response.headers().get_all(SET_COOKIE).iter().find_map(|header| {
+        let set = response.headers().get_all(SET_COOKIE).iter().rev().find_map(|header| {
             let value = header.to_str().ok()?.split(';').next()?;
             value.strip_prefix(name)?.strip_prefix('=').map(str::to_owned)
         });

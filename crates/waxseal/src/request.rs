@@ -76,7 +76,7 @@ impl Request {
 
     pub(crate) fn session_handle(&self) -> &SessionHandle {
         let Inner { parts, app, .. } = &*self.0;
-        self.0.session.get_or_init(|| app.sessions().handle(&parts.method, &parts.headers))
+        self.0.session.get_or_init(|| app.sessions().handle_at(&parts.method, &parts.uri, &parts.headers))
     }
 
     /// The method.

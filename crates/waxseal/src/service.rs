@@ -6,7 +6,9 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use waxseal_crypto::Keyring;
-use waxseal_http::{Body, Found, Limits, Router, SessionHandle, SessionLayer, guard, host, origin};
+use waxseal_http::{
+    Body, Found, Limits, Router, SessionHandle, SessionLayer, guard, host, is_failure, origin,
+};
 use waxseal_templates::context;
 
 use crate::hooks::Hooks;
@@ -141,7 +143,10 @@ impl Shared {
             }
         };
         let response = match answer {
-            Ok(response) => response,
+            Ok(response) => {
+                drop_changes(response.status(), request);
+                response
+            }
             // Boxed, because it hardly ever is there and would make every request's future larger.
             Err(error) => Box::pin(self.answer_to(error, request)).await,
         };
@@ -165,16 +170,18 @@ impl Shared {
         answer.unwrap_or_else(|failure| Err(failure.into()))
     }
 
-    /// The answer that says that the session could not be committed.
+    /// What answers instead when the session could not be committed; it is as before the request again.
     async fn unfinished(&self, error: Error, request: &Request, session: &SessionHandle) -> Response {
-        // The app's handler may fail because the session is closed: the visitor is told what failed first.
-        let first = self.has_handler(error.status_code()).then(|| error.without_source());
-        let mut response = match self.handled(error, request).await {
-            Ok(response) => response,
-            Err(error) => self.error_page(first.as_ref().unwrap_or(&error), request).await,
-        };
-        // The session is closed by now: nothing is sealed again, but a page that read it has to say so.
-        let _ = self.sessions.finish(session, &mut response).await;
+        session.rollback();
+        let mut response = self.answer_to(error, request).await;
+        if let Err(error) = self.sessions.finish(session, &mut response).await {
+            // What the app's error handler wrote could not be saved either.
+            let error = error.into();
+            log(&error, request);
+            response = self.error_page(&error, request).await;
+            // Nothing is left to be saved, but a page that read the session has to say so.
+            let _ = self.sessions.finish(session, &mut response).await;
+        }
         response
     }
 
@@ -208,11 +215,15 @@ impl Shared {
     /// What the app's handler for this error answers; the error itself if there is none, or what the handler fails with.
     async fn handled(&self, error: Error, request: &Request) -> Result<Response> {
         log(&error, request);
+        drop_changes(error.status_code(), request);
         if !self.has_handler(error.status_code()) {
             return Err(error);
         }
         let answer = self.guarded(self.hooks.on_error(request, error)).await;
-        answer.inspect_err(|failed| log(failed, request))
+        answer.inspect_err(|failed| {
+            log(failed, request);
+            drop_changes(failed.status_code(), request);
+        })
     }
 
     fn has_handler(&self, status: StatusCode) -> bool {
@@ -254,6 +265,13 @@ impl Shared {
         };
         let page = self.pages.render("error.html", context, request).await;
         page.inspect_err(|error| tracing::error!("the error page itself failed: {error}")).ok()
+    }
+}
+
+/// Drops what a request that failed did to its session, before anything is made of its failure.
+fn drop_changes(status: StatusCode, request: &Request) {
+    if is_failure(status) {
+        request.session_handle().rollback();
     }
 }
 

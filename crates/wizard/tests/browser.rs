@@ -88,6 +88,47 @@ fn starting_over_makes_a_stranger() {
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
+/// A browser keeps the cookie from before beside the new one.
+#[test]
+fn after_a_change_of_the_cookies_attributes_a_visitor_can_sign_in_and_out() {
+    let host = ["--session-cookie-name", "__Host-session", "--session-cookie-secure", "true"];
+    let partitioned = [&host[..], &["--session-cookie-partitioned", "true"]].concat();
+    for (case, name, before, now) in [
+        ("partitioned", "__Host-session", &host[..], &partitioned[..]),
+        ("a path", COOKIE, &["--session-cookie-path", "/wizard"], &[]),
+        ("no path", COOKIE, &[], &["--session-cookie-path", "/wizard"]),
+    ] {
+        let server = Server::start_with(SECRET, before);
+        let browser = Browser::start();
+        introduce(&browser, &server);
+        let old = browser.cookie(name).expect("the session is in a cookie");
+        let server = server.restart_with(SECRET, now);
+        let page = server.url("/wizard/success");
+        browser.open(&page);
+        assert_known(&browser, &format!("{case}: by the cookie from before"));
+
+        // Two: the new one was set beside the old one. The first page that meets both leaves one.
+        introduce(&browser, &server);
+        browser.open(&page);
+        assert_known(&browser, &format!("{case}: signed in beside the old cookie"));
+        assert_eq!(browser.cookies_for(&page, name), 1, "{case}");
+
+        browser.set_cookie(&old, old.value());
+        assert_eq!(browser.cookies_for(&page, name), 2, "{case}: the browser keeps both");
+        introduce(&browser, &server);
+        assert_known(&browser, &format!("{case}: signed in with both"));
+        assert_eq!(browser.cookies_for(&page, name), 1, "{case}");
+
+        browser.set_cookie(&old, old.value());
+        assert_eq!(browser.cookies_for(&page, name), 2, "{case}: the browser keeps both");
+        browser.script("document.querySelector('form[action=\"/wizard/start-over\"] button').click()");
+        browser.wait_for_path("/");
+        assert_eq!(browser.cookies_for(&page, name), 0, "{case}");
+        browser.open(&page);
+        assert_stranger(&browser, &format!("{case}: who signed out with both"));
+    }
+}
+
 #[test]
 fn a_form_with_mistakes_comes_back_as_it_was_filled_in() {
     let server = Server::start(SECRET);

@@ -13,7 +13,7 @@ pub(super) const WITH_COPY: u8 = 1;
 
 pub(crate) struct Token {
     pub(crate) id: SessionId,
-    pub(super) times: Times,
+    pub(crate) times: Times,
     pub(super) needs_reseal: bool,
     /// In state `mirrored`: which revision, and the session itself unless only the record holds it.
     pub(crate) copy: Option<(Revision, Option<Content>)>,

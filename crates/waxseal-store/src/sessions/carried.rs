@@ -82,7 +82,9 @@ impl Sessions {
     fn is_token_due(&self, state: &State, now: u64) -> bool {
         match state.carried() {
             None => state.is_modified() && !state.content.is_blank(),
-            Some(carried) => state.is_modified() || (state.accessed && self.is_due(state, carried, now)),
+            Some(carried) => {
+                state.is_modified() || (state.accessed && (state.others || self.is_due(state, carried, now)))
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Sessions;
+use super::rivals::{Claim, Rivals};
 use crate::Error;
 use crate::content::Content;
 use crate::error::{Reason, Rejected};
@@ -36,16 +37,18 @@ pub enum Opened<'a> {
 pub struct Pending<'a> {
     sessions: &'a Sessions,
     ring: Arc<Ring>,
-    what: What,
+    what: What<'a>,
     access: Access,
 }
 
 /// What the store is to be asked.
-enum What {
+enum What<'a> {
     /// For the session of a token.
     Token(Box<Token>),
     /// Whether the session, which was in the token, was ended.
     Listed(Session, Question),
+    /// Which of several sessions there is.
+    Rivals(Box<Rivals<'a>>),
 }
 
 impl<'a> Snapshot<'a> {
@@ -70,6 +73,71 @@ impl<'a> Snapshot<'a> {
             self.sessions.refusals.count(&reason);
             reason.into()
         })
+    }
+
+    /// Opens all the tokens that one request brought, and chooses among those that are good. Each that is not is told to
+    /// `refused`.
+    ///
+    /// Two of one session are no conflict: the later counts. Of different ones those drop out that the store says have
+    /// ended. If several are left, and the name that they came under `can_be_planted` by others, none counts, and the
+    /// visitor is a stranger; under a name that cannot, whoever is signed in comes before a stranger, then the later
+    /// sign-in, then the token that was made later. [`Session::destroy`] ends them all.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::time::SystemTime;
+    /// # use waxseal_crypto::{Keyring, SecretKey};
+    /// # use waxseal_store::{Access, Opened, Outcome, Sessions};
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let sessions = Sessions::cookie(&Keyring::new(SecretKey::from_bytes([7; 32])), "__Host-session", "demo")?;
+    /// # let now = SystemTime::now();
+    /// let mut tokens = Vec::new();
+    /// for owner in ["user-7", ""] {
+    ///     let session = sessions.create();
+    ///     session.insert("visits", 1)?;
+    ///     if !owner.is_empty() {
+    ///         session.sign_in(owner, now)?;
+    ///     }
+    ///     let Outcome::Set { token, .. } = sessions.commit(&session, now).await? else { panic!() };
+    ///     tokens.push(token);
+    /// }
+    /// let tokens: Vec<&[u8]> = tokens.iter().map(String::as_bytes).collect();
+    /// let session = sessions.snapshot().open_among(&tokens, false, Access::Read, now, drop).load(now).await?;
+    /// assert_eq!(session.owner().as_deref(), Some("user-7"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open_among(
+        &self,
+        tokens: &[&[u8]],
+        can_be_planted: bool,
+        access: Access,
+        now: SystemTime,
+        mut refused: impl FnMut(Rejected),
+    ) -> Opened<'a> {
+        let mut good =
+            tokens.iter().filter_map(|token| self.open(token, access, now).map_err(&mut refused).ok());
+        let Some(first) = good.next() else { return Opened::Ready(self.create()) };
+        if good.next().is_none() {
+            return first;
+        }
+        good.for_each(drop);
+        // Each is asked for in any case: what is told to the browser of several must be so.
+        let all = tokens.iter().filter_map(|token| self.try_open(token, Access::Change, now).ok());
+        let as_it_is = |opened| match opened {
+            Opened::Pending(pending) => Opened::Pending(Pending { access, ..pending }),
+            ready => ready,
+        };
+        let rivals =
+            Rivals::new(self.sessions, self.ring.clone(), all.map(as_it_is).collect(), can_be_planted);
+        rivals.settled().map_or_else(
+            |rivals| {
+                let (ring, what) = (self.ring.clone(), What::Rivals(Box::new(rivals)));
+                Opened::Pending(Pending { sessions: self.sessions, ring, what, access })
+            },
+            Opened::Ready,
+        )
     }
 
     fn try_open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'a>, Reason> {
@@ -158,6 +226,7 @@ impl Pending<'_> {
                     Verdict::Ended => Snapshot { sessions, ring }.create(),
                 })
             }
+            What::Rivals(rivals) => Box::pin(rivals.load(now)).await,
         }
     }
 
@@ -168,6 +237,16 @@ impl Pending<'_> {
         match self.what {
             What::Token(token) => Server::to_end(&self.ring, *token),
             What::Listed(session, _) => session.read_only(ReadOnly::Outage),
+            What::Rivals(rivals) => rivals.into_end(),
+        }
+    }
+
+    /// What speaks for it, as far as its token says.
+    pub(super) fn claim(&self) -> Option<Claim> {
+        match &self.what {
+            What::Token(token) => Some(Claim::of_token(token)),
+            What::Listed(session, _) => session.claim(),
+            What::Rivals(_) => None,
         }
     }
 }

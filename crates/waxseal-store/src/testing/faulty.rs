@@ -91,6 +91,7 @@ struct Plan {
     lose: usize,
     is_away: bool,
     is_held: bool,
+    holds: Option<Operation>,
     held: Vec<Waker>,
     asked: Vec<Operation>,
     clock: Option<Moment>,
@@ -105,6 +106,7 @@ impl<S: SessionStore> FaultyStore<S> {
             lose: 0,
             is_away: false,
             is_held: false,
+            holds: None,
             held: Vec::new(),
             asked: Vec::new(),
             clock: None,
@@ -136,6 +138,13 @@ impl<S: SessionStore> FaultyStore<S> {
     pub fn set_held(&self, is_held: bool) {
         let mut plan = self.plan();
         plan.is_held = is_held;
+        plan.held.drain(..).for_each(Waker::wake);
+    }
+
+    /// Lets calls of this operation alone wait before they arrive, until it is told another, or none.
+    pub fn hold(&self, operation: Option<Operation>) {
+        let mut plan = self.plan();
+        plan.holds = operation;
         plan.held.drain(..).for_each(Waker::wake);
     }
 
@@ -173,7 +182,7 @@ impl<S: SessionStore> FaultyStore<S> {
         yield_once().await;
         std::future::poll_fn(|context| {
             let mut plan = self.plan();
-            if !plan.is_held {
+            if !plan.is_held && plan.holds != Some(operation) {
                 return Poll::Ready(());
             }
             plan.held.push(context.waker().clone());

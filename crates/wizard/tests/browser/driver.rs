@@ -185,6 +185,13 @@ impl Browser {
         }
     }
 
+    /// How many cookies called `name` the browser would send to `url`.
+    pub(crate) fn cookies_for(&self, url: &str, name: &str) -> usize {
+        let found = self.devtools("Network.getCookies", json!({ "urls": [url] }));
+        let found = found["cookies"].as_array().expect("a browser has cookies").iter();
+        found.filter(|cookie| cookie["name"] == name).count()
+    }
+
     /// Replaces `cookie` with one that differs in its value alone.
     pub(crate) fn set_cookie(&self, cookie: &Cookie<'static>, value: &str) {
         let mut cookie = cookie.clone();

@@ -8,14 +8,24 @@ pub(crate) struct Server(Program);
 impl Server {
     /// Starts the wizard for development, with `secret`, on a free port.
     pub(crate) fn start(secret: &str) -> Server {
-        Server::start_on(0, secret)
+        Server::start_on(0, secret, &[])
+    }
+
+    /// The same with settings of its own.
+    pub(crate) fn start_with(secret: &str, flags: &[&str]) -> Server {
+        Server::start_on(0, secret, flags)
     }
 
     /// Stops it and starts another on the same port.
     pub(crate) fn restart(self, secret: &str) -> Server {
+        self.restart_with(secret, &[])
+    }
+
+    /// The same with settings of its own.
+    pub(crate) fn restart_with(self, secret: &str, flags: &[&str]) -> Server {
         let port = self.0.address().port();
         drop(self);
-        Server::start_on(port, secret)
+        Server::start_on(port, secret, flags)
     }
 
     /// The address of `path` on this server.
@@ -23,8 +33,9 @@ impl Server {
         format!("http://{}{path}", self.0.address())
     }
 
-    fn start_on(port: u16, secret: &str) -> Server {
+    fn start_on(port: u16, secret: &str, flags: &[&str]) -> Server {
         let port = port.to_string();
-        Server(Program::start(&[("SECRET_KEY", secret)], &["--development", "--port", &port]))
+        let flags = [&["--development", "--port", &port], flags].concat();
+        Server(Program::start(&[("SECRET_KEY", secret)], &flags))
     }
 }

@@ -1,0 +1,53 @@
+//! What an answer with a session says to caches.
+
+use http::header::{CACHE_CONTROL, EXPIRES, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
+/// What some caches obey before `Cache-Control`, beside those whose names end in `cdn-cache-control` (RFC 9213).
+const BEFORE_IT: [HeaderName; 4] = [
+    EXPIRES,
+    HeaderName::from_static("surrogate-control"),
+    HeaderName::from_static("x-accel-expires"),
+    HeaderName::from_static("edge-control"),
+];
+
+/// Adds `Cookie` to what the answer varies by, in one line with what the handler says, since some caches read only one.
+pub(crate) fn vary_by_cookie(headers: &mut HeaderMap) {
+    if headers.get_all(VARY).iter().any(|value| has_token(value, &["cookie", "*"])) {
+        return;
+    }
+    let said = headers.get_all(VARY).iter().map(HeaderValue::as_bytes).filter(|value| !value.is_empty());
+    let line = said.chain([&b"Cookie"[..]]).collect::<Vec<_>>().join(&b", "[..]);
+    headers.insert(VARY, HeaderValue::from_bytes(&line).expect("its parts were values"));
+}
+
+/// Says `private, no-store` where someone else's cache could keep what only this visitor may see. By a page that only
+/// shows the session a handler's own word counts; by one that `changed` it, none that lets others keep it.
+pub(crate) fn keep_private(headers: &mut HeaderMap, personal: bool, changed: bool) {
+    let handlers_own = headers.contains_key(CACHE_CONTROL);
+    if personal && !handlers_own {
+        headers.insert(CACHE_CONTROL, PRIVATE);
+    }
+    if !changed {
+        return;
+    }
+    let is_private = |value: &HeaderValue| has_token(value, &["private", "no-store"]);
+    if !headers.get_all(CACHE_CONTROL).iter().any(is_private) {
+        if handlers_own {
+            tracing::warn!("Cache-Control was replaced: an answer that changes the session is never public");
+        }
+        headers.insert(CACHE_CONTROL, PRIVATE);
+    }
+    let of_a_cdn = |name: &&HeaderName| name.as_str().ends_with("cdn-cache-control");
+    let of_cdns: Vec<HeaderName> = headers.keys().filter(of_a_cdn).cloned().collect();
+    for name in BEFORE_IT.into_iter().chain(of_cdns) {
+        headers.remove(name);
+    }
+}
+
+fn has_token(value: &HeaderValue, tokens: &[&str]) -> bool {
+    let is_one =
+        |part: &[u8]| tokens.iter().any(|token| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()));
+    value.as_bytes().split(|byte| *byte == b',').any(is_one)
+}
