@@ -14,6 +14,8 @@ use crate::{Clock, Host, SessionCookie, caches, cookies, origin};
 
 /// More cookies of our name than this are not looked at: a page of a sibling host may plant any number.
 const MAX_CANDIDATES: usize = 4;
+/// How often a store is looked after.
+const ROUND: Duration = Duration::from_secs(60);
 
 /// Loads sessions from requests and commits them to responses; made once, cheap to clone.
 ///

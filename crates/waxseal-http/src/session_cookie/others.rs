@@ -5,12 +5,10 @@ use std::net::Ipv4Addr;
 use cookie::time;
 use http::HeaderValue;
 
-use super::{Builder, SessionCookie, field, is_attribute};
+use super::{Builder, SessionCookie, field, is_path};
 
 /// With ours 32.
 const MAX_LINES: usize = 31;
-/// Browsers ignore an attribute that is longer (RFC 6265bis §5.6).
-const MAX_PATH_BYTES: usize = 1_024;
 /// Heads of an answer are short, in proxies too.
 const MAX_BYTES: usize = 8_192;
 
@@ -80,9 +78,7 @@ fn paths(path: &str) -> Vec<&str> {
     let behind = slashes().map(|at| &path[..=at]);
     let mut found = vec!["/"];
     for prefix in before.chain(behind) {
-        let is_path =
-            prefix.starts_with('/') && prefix.len() <= MAX_PATH_BYTES && prefix.bytes().all(is_attribute);
-        if is_path && !found.contains(&prefix) {
+        if is_path(prefix) && !found.contains(&prefix) {
             found.push(prefix);
         }
     }

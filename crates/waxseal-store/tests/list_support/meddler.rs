@@ -126,6 +126,15 @@ impl SessionStore for Meddler {
         self.inner.list(owner, after, limit, now).await.map_err(full)
     }
 
+    async fn owned(
+        &self,
+        owner: &str,
+        handle: Handle,
+        now: Moment,
+    ) -> Result<Option<(RecordKey, Record)>, Refused> {
+        self.inner.owned(owner, handle, now).await.map_err(full)
+    }
+
     async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, Refused> {
         self.inner.end(owner, handle, now).await.map_err(full)
     }
