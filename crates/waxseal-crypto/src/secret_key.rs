@@ -9,9 +9,9 @@ use crate::{Error, KeyId, passphrase, text};
 
 /// What the text of a generated key begins with.
 const PREFIX: &str = "waxseal1_";
-/// That beginning as it is found in text that was changed on its way: as it is, in base64 (of a key encoded twice, as
-/// Kubernetes' secrets are by mistake), in hexadecimal digits.
-const NAMES: [&str; 3] = ["waxseal1", "d2F4c2VhbDFf", "7761787365616c31"];
+/// That beginning as it is found in text that was changed on its way: as it is, escaped for Markdown, in base64 (of a key
+/// encoded twice, as Kubernetes' secrets are by mistake), in hexadecimal digits.
+const NAMES: [&str; 4] = [PREFIX, "waxseal1\\_", "d2F4c2VhbDFf", "7761787365616c315f"];
 const TEXT_BYTES: usize = PREFIX.len() + ENCODED_BYTES;
 const ENCODED_BYTES: usize = text::encoded_bytes(ROOT_BYTES + CHECKSUM_BYTES);
 const ROOT_BYTES: usize = 32;
@@ -105,7 +105,7 @@ impl SecretKey {
         passphrase::root(text, app).map(Self::from_root)
     }
 
-    /// Whether `text` is, holds or resembles a generated key, and so is never taken for a passphrase: it has `waxseal1`
+    /// Whether `text` is, holds or resembles a generated key, and so is never taken for a passphrase: it has `waxseal1_`
     /// anywhere, in any case, plain, in base64 or in hexadecimal digits, or the 48 characters that follow it in a generated key.
     // A key in quotes, with a newline or beside a second one would else start as a passphrase, under another id, and
     // sign everybody out.

@@ -564,7 +564,7 @@ impl Draft {
             renewed: state.renewed,
             signed_in: state.signed_in,
             ends_others: state.ends_others,
-            owner_before: state.ends_others.then(|| state.owner_before()).flatten(),
+            owner_before: (state.ends_others || state.signed_in).then(|| state.owner_before()).flatten(),
             replaced: state.replaced.clone(),
             begins: state.begins.is_some(),
             ring: state.ring.clone(),

@@ -141,6 +141,33 @@ async fn another_owner_who_loaded_the_session_before_begins_an_empty_one_too() {
 }
 
 #[tokio::test]
+async fn a_sign_in_that_loaded_the_owners_session_before_does_not_outlive_its_end() {
+    for place in BOTH {
+        for renewed in [false, true] {
+            let sessions = sessions(place, new_store());
+            let token = visitor(&sessions, at(0), |session| session.sign_in("albus", at(0)).unwrap()).await;
+            let slow = change(&sessions, &token, at(1)).await;
+            if renewed {
+                let quick = change(&sessions, &token, at(1)).await;
+                quick.sign_in("albus", at(1)).unwrap();
+                commit(&sessions, &quick, &token, at(1)).await.unwrap();
+            }
+            sessions.end_all("albus", at(2)).await.unwrap();
+            slow.sign_in("albus", at(3)).unwrap();
+            let answer = sessions.commit(&slow, at(3)).await;
+            assert!(matches!(answer, Err(Error::Gone)), "{place:?}, renewed: {renewed}: {answer:?}");
+            let again = change(&sessions, &token, at(4)).await;
+            again.sign_in("albus", at(4)).unwrap();
+            let token = commit(&sessions, &again, &token, at(4)).await.unwrap();
+            assert!(
+                is_good(&sessions, &token, 5).await,
+                "{place:?}, renewed: {renewed}: who tries again is in"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn emptying_begins_a_session_and_with_a_sign_in_takes_over_without_entries() {
     for place in BOTH {
         let Lost { here, old, lost, .. } = Lost::new(place).await;

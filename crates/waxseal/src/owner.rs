@@ -102,6 +102,9 @@ impl Request {
     pub async fn own_sessions(&self) -> Result<Vec<OwnSession>> {
         const MOST: usize = 1_000;
         let session = self.session().await?;
+        if session.owner().is_none() {
+            return Ok(Vec::new());
+        }
         let now = self.now();
         let listed = self.session_layer().sessions().last_used(&session, MOST, now).await?;
         Ok(listed.iter().map(|listed| OwnSession::new(listed, session.handle(), now)).collect())

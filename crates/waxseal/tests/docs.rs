@@ -137,7 +137,8 @@ fn what_is_counted_is_what_settings_lists() {
     for file in files {
         let text = fs::read_to_string(file).unwrap();
         let names = text.split("\"waxseal_").skip(1).filter_map(|rest| rest.split_once('"'));
-        counted.extend(names.map(|(name, _)| format!("waxseal_{name}")));
+        let is_metric = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        counted.extend(names.filter(|(name, _)| is_metric(name)).map(|(name, _)| format!("waxseal_{name}")));
     }
     let settings = read("docs/settings.md");
     let (_, section) = settings.split_once("\n## What is counted\n").unwrap();

@@ -160,7 +160,7 @@ impl Server {
             None if draft.content.is_blank() && !draft.begins => Ok(Outcome::Keep),
             None if draft.log.is_empty() && !draft.renewed => Ok(Outcome::Keep),
             None => match draft.replaced.as_ref().filter(|_| draft.signed_in) {
-                Some(old) => self.sign_in_again(draft, old, now).await,
+                Some(old) => self.sign_in_again(draft, old, true, now).await,
                 None => self.create(&draft.ring, &draft.content, now).await,
             },
             Some(held) if draft.renewed || !draft.log.is_empty() => self.save(draft, held, now).await,
@@ -222,7 +222,9 @@ impl Server {
                         Base::new(id, revision, known)
                     }
                     Find::Renewed if draft.signed_in => {
-                        return self.sign_in_again(draft, &held.id, now).await;
+                        // Loaded while it was this owner's already, it must not outlive an end that came since.
+                        let begins = draft.owner_before != draft.content.metadata.get(OWNER);
+                        return self.sign_in_again(draft, &held.id, begins, now).await;
                     }
                     Find::Renewed => return Err(Error::Renewed),
                     Find::Absent | Find::SignedOut | Find::Closed(_) => return Err(self.missing()),
@@ -265,14 +267,23 @@ impl Server {
     }
 
     /// Saves a sign-in by an id that another has replaced. If that was the same owner's, whose answer may be lost, what it
-    /// left is renewed once more, so that the id in that answer ends; if not, a session begins.
-    async fn sign_in_again(&self, draft: &Draft, old: &SessionId, now: Moment) -> Result<Outcome, Error> {
+    /// left is renewed once more, so that the id in that answer ends; if not, a session `begins`, if it may.
+    async fn sign_in_again(
+        &self,
+        draft: &Draft,
+        old: &SessionId,
+        begins: bool,
+        now: Moment,
+    ) -> Result<Outcome, Error> {
         for attempt in 0..SURE_ATTEMPTS {
             if attempt > 0 {
                 self.counts.conflicts.increment(1);
                 self.pause(attempt).await;
             }
             let Some((base, there)) = self.find_owned(draft, old, now).await? else {
+                if !begins {
+                    return Err(self.missing());
+                }
                 return self.create(&draft.ring, &draft.begun()?, now).await;
             };
             let mut content = draft.replay_over(there)?;
