@@ -57,7 +57,7 @@ pub use key_id::KeyId;
 pub use keyring::Keyring;
 pub use opened::Opened;
 pub use rejected::{Reason, Rejected};
-pub use sealed_parts::SealedParts;
+pub use sealed_parts::{SealedParts, SignedParts};
 pub use sealer::{FreshNonce, Sealer};
 pub use secret_key::SecretKey;
 pub use signed::{SignedToken, SignedTokens};

@@ -6,8 +6,8 @@ use subtle::ConstantTimeEq;
 
 use crate::{Error, KeyId, MAX_CLOCK_SKEW_SECONDS, Reason, Rejected, text};
 
-const VERSION: u8 = 2;
-const HEAD_BYTES: usize = 9;
+pub(crate) const VERSION: u8 = 2;
+pub(crate) const HEAD_BYTES: usize = 9;
 const MAC_BYTES: usize = 16;
 const MAX_PAYLOAD_BYTES: usize = 64;
 const MAX_TOKEN_BYTES: usize = HEAD_BYTES + MAX_PAYLOAD_BYTES + MAC_BYTES;

@@ -9,6 +9,7 @@ use crate::content::Content;
 use crate::error::{Reason, Rejected};
 use crate::moment::unix_seconds;
 use crate::origin::COOKIE_ID_BYTES;
+use crate::ring::TokenKeys;
 use crate::server::Token;
 use crate::session::Session;
 use crate::sessions::Sessions;
@@ -60,10 +61,21 @@ impl Sessions {
     /// [`Rejected`] if no key opens it: steps 1 to 7 of "Open" in `docs/format.md`.
     pub fn inspect(&self, token: &[u8], now: SystemTime) -> Result<Inspection, Rejected> {
         let ring = self.ring();
-        let opened = ring.sealer().open_text_at_any_time(token);
-        let opened = opened.map_err(|rejected| ring.refusal(token, rejected.reason()))?;
-        let (key, position, times) = (opened.key(), opened.key_position(), opened.times());
-        let (parts, content, unread) = match self.take_apart(opened) {
+        let refusal = |rejected: waxseal_crypto::Rejected| ring.refusal(token, rejected.reason());
+        let (key, position, times, taken) = match ring.tokens() {
+            TokenKeys::Signed(tokens) => {
+                let signed = tokens.open_at_any_time(token).map_err(refusal)?;
+                let Token { id, times, .. } = Token::of_id(&signed);
+                let parts = Parts::Id { handle: id.handle() };
+                (signed.key(), signed.key_position(), times, Ok((parts, None)))
+            }
+            TokenKeys::Sealed(sealer) => {
+                let opened = sealer.open_text_at_any_time(token).map_err(refusal)?;
+                let (key, position, times) = (opened.key(), opened.key_position(), opened.times());
+                (key, position, times, self.take_apart(opened))
+            }
+        };
+        let (parts, content, unread) = match taken {
             Ok((parts, content)) => (Some(parts), content, None),
             Err(why) => (None, None, Some(Reason::Content(why))),
         };
@@ -84,19 +96,15 @@ impl Sessions {
     }
 
     fn take_apart(&self, opened: Opened) -> Result<(Parts, Option<Content>), &'static str> {
-        let Some(mirrored) = self.is_mirrored() else {
+        if self.is_mirrored().is_none() {
             let id = *opened.payload().first_chunk::<COOKIE_ID_BYTES>().ok_or("it ends before its id")?;
             let content = Content::parse(Arc::new(opened), COOKIE_ID_BYTES)?;
             return Ok((Parts::Session { id }, Some(content)));
-        };
-        let Token { id, copy, .. } = Token::parse(opened, mirrored)?;
+        }
+        let Token { id, copy, .. } = Token::parse(opened)?;
         let handle = id.handle();
-        Ok(match copy {
-            None => (Parts::Id { handle }, None),
-            Some((revision, content)) => {
-                (Parts::Mirror { handle, revision, has_copy: content.is_some() }, content)
-            }
-        })
+        let (revision, content) = copy.ok_or("it has no revision")?;
+        Ok((Parts::Mirror { handle, revision, has_copy: content.is_some() }, content))
     }
 }
 

@@ -1,13 +1,15 @@
 //! The keys of one moment, ready to seal and open, and what is counted about them.
 
 use metrics::Counter;
-use waxseal_crypto::{Authenticator, Context, Keyring, Sealer};
+use waxseal_crypto::{Authenticator, Context, Keyring, Sealer, SignedTokens};
 
+use crate::SessionId;
 use crate::error::Reason;
 use crate::origin::COOKIE_ID_BYTES;
 
 /// What the keys are worked for.
 pub(crate) struct Contexts {
+    pub(crate) purpose: &'static str,
     pub(crate) token: Context,
     pub(crate) csrf: Context,
     pub(crate) kept: Option<KeptContexts>,
@@ -19,20 +21,30 @@ pub(crate) struct KeptContexts {
     pub(crate) pointer: Context,
 }
 
+/// The purpose of a token that is an id alone.
+pub(crate) const ID_ALONE: &str = "session/store";
+
 /// Each state's purpose of a token, and its name.
 const STATES: [(&str, &str); 3] =
-    [("session", "cookie"), ("session/store", "store"), ("session/mirrored", "mirrored")];
+    [("session", "cookie"), (ID_ALONE, "store"), ("session/mirrored", "mirrored")];
 
 /// A ring at work. A session keeps the one that opened it, so that a change of keys never meets a request half-way.
 pub(crate) struct Ring {
-    sealer: Sealer,
+    tokens: TokenKeys,
     /// Of each state's tokens, with its name: to tell whose a refused one is.
-    states: [(Sealer, &'static str); 3],
+    states: [(TokenKeys, &'static str); 3],
     csrf: Authenticator,
     kept: Option<Kept>,
     kid: [u8; 4],
     /// One for each key, in ring order: asked for once, so that a request pays an atomic increment.
     opened: Vec<Counter>,
+}
+
+/// What tokens are made with: data is sealed, and an id alone, which says nothing, is signed.
+#[derive(Debug)]
+pub(crate) enum TokenKeys {
+    Sealed(Sealer),
+    Signed(SignedTokens<{ SessionId::BYTES }>),
 }
 
 struct Kept {
@@ -54,22 +66,32 @@ impl Ring {
         let csrf = keyring.authenticator(&contexts.csrf);
         let states = STATES.map(|(purpose, name)| {
             let context = contexts.token.clone().with_purpose(purpose).expect("these purposes are short");
-            (keyring.sealer(&context), name)
+            (TokenKeys::new(keyring, purpose, &context), name)
         });
-        Self { sealer: keyring.sealer(&contexts.token), states, csrf, kept, kid: *first.as_bytes(), opened }
+        let tokens = TokenKeys::new(keyring, contexts.purpose, &contexts.token);
+        Self { tokens, states, csrf, kept, kid: *first.as_bytes(), opened }
     }
 
-    /// Of tokens.
+    pub(crate) fn tokens(&self) -> &TokenKeys {
+        &self.tokens
+    }
+
+    /// Of tokens that hold more than an id.
     pub(crate) fn sealer(&self) -> &Sealer {
-        &self.sealer
+        match &self.tokens {
+            TokenKeys::Sealed(sealer) => sealer,
+            TokenKeys::Signed(_) => unreachable!("state `store` alone signs tokens, and it seals none"),
+        }
     }
 
-    /// Why a token was refused: one of another state says so, since whoever changes the state asks. Two keys more are
-    /// worked for it, and only for a token that names a key of ours.
+    /// Why a token was refused: one of another state says so, since whoever changes the state asks. A compare of its
+    /// commitment or a MAC more are worked for it, and only for a token that names a key of ours.
     pub(crate) fn refusal(&self, token: &[u8], reason: waxseal_crypto::Reason) -> Reason {
-        let opens = |(sealer, _): &&(Sealer, &str)| sealer.open_text_at_any_time(token).is_ok();
+        use waxseal_crypto::Reason::{Commitment, Length, Mac};
+        let opens = |(keys, _): &&(TokenKeys, &str)| keys.opens(token);
         match reason {
-            waxseal_crypto::Reason::Commitment => match self.states.iter().find(opens) {
+            // A signed token has another length than any sealed one.
+            Commitment | Mac | Length => match self.states.iter().find(opens) {
                 Some((_, state)) => Reason::State(state),
                 None => Reason::Seal(reason),
             },
@@ -100,7 +122,7 @@ impl Ring {
     /// Bytes that an encoded session may take in its token, or in its record.
     pub(crate) fn capacity(&self) -> usize {
         match &self.kept {
-            None => self.sealer.max_text_payload() - COOKIE_ID_BYTES,
+            None => self.sealer().max_text_payload() - COOKIE_ID_BYTES,
             Some(kept) => kept.record.max_binary_payload(),
         }
     }
@@ -112,6 +134,23 @@ impl Ring {
 
     fn kept(&self) -> &Kept {
         self.kept.as_ref().expect("only sessions that are kept on the server ask for their keys")
+    }
+}
+
+impl TokenKeys {
+    fn new(keyring: &Keyring, purpose: &str, context: &Context) -> Self {
+        match purpose {
+            ID_ALONE => Self::Signed(keyring.signer(context)),
+            _ => Self::Sealed(keyring.sealer(context)),
+        }
+    }
+
+    /// Whether a token is made with these keys, whatever its times say.
+    fn opens(&self, token: &[u8]) -> bool {
+        match self {
+            Self::Sealed(sealer) => sealer.open_text_at_any_time(token).is_ok(),
+            Self::Signed(tokens) => tokens.open_at_any_time(token).is_ok(),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::change::Change;
 use crate::error::Rejected;
 use crate::origin::{Carried, Origin};
 use crate::revocations::Revocations;
-use crate::ring::{Contexts, KeptContexts, Refusals, Ring};
+use crate::ring::{Contexts, ID_ALONE, KeptContexts, Refusals, Ring};
 use crate::server::{Access, Draft, Server, WhenAway};
 use crate::session::{Phase, Session, State};
 use crate::{Error, Lifetimes, SessionStore};
@@ -111,7 +111,7 @@ impl Sessions {
         self
     }
 
-    /// State `store`: the token is a sealed id, and every request asks `store`.
+    /// State `store`: the token is a signed id, and every request asks `store`.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl Sessions {
         store: impl SessionStore,
     ) -> Result<Self, Error> {
         let server = Server::new(Arc::new(store), false);
-        Self::new(keyring, "session/store", cookie, audience, Some(server))
+        Self::new(keyring, ID_ALONE, cookie, audience, Some(server))
     }
 
     /// State `mirrored`: the token is the whole session, and `store` has the truth. What only reads is served from the
@@ -166,7 +166,7 @@ impl Sessions {
 
     fn new(
         keyring: &Keyring,
-        purpose: &str,
+        purpose: &'static str,
         cookie: &str,
         audience: &str,
         server: Option<Server>,
@@ -180,7 +180,7 @@ impl Sessions {
         };
         let token = Context::new(purpose)?.with_name(cookie)?.with_audience(audience)?;
         let csrf = Context::new("csrf")?.with_audience(audience)?;
-        let contexts = Contexts { token, csrf, kept };
+        let contexts = Contexts { purpose, token, csrf, kept };
         let ring = RwLock::new(Arc::new(Ring::new(keyring, &contexts)));
         let (name, refusals) = (cookie.to_owned(), Refusals::new());
         Ok(Self {

@@ -64,7 +64,9 @@ async fn a_token_of_another_app_or_cookie_says_nothing_of_a_state() {
         for (cookie, app) in [("other", "demo"), ("session", "shop")] {
             for (_, new) in states(&[1], cookie, app) {
                 let (said, ..) = refusal(&new, &token).expect(before);
-                assert!(said.starts_with("commitment differs"), "{said}");
+                // A signed token has another length than a sealed one.
+                let reasons = ["commitment differs", "MAC differs", "length is not"];
+                assert!(reasons.iter().any(|reason| said.starts_with(reason)), "{said}");
             }
         }
         let mut damaged = token.into_bytes();

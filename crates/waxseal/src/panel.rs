@@ -6,7 +6,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 use minijinja::{Environment, Value, context};
-use waxseal_crypto::{Limits, MAX_TEXT_BYTES, SealedParts, Times};
+use waxseal_crypto::{Limits, MAX_TEXT_BYTES, SealedParts, SignedParts, Times};
 use waxseal_http::{Body, cookies};
 use waxseal_store::{Inspection, Life, Look, Parts};
 
@@ -202,20 +202,36 @@ fn shown_token(request: &Request, value: &str, token: Option<&Inspection>) -> Va
         bytes => name.len() + value.len(),
         limit => MAX_TEXT_BYTES,
         opens,
-        parts => SealedParts::of_text(value.as_bytes()).ok().map(|parts| shown_parts(&parts)),
+        parts => shown_parts(value.as_bytes()),
     }
 }
 
-/// By `docs/format.md`, "Sealed bytes".
-fn shown_parts(parts: &SealedParts) -> Vec<Value> {
-    let ciphertext = format!("{} blocks of 64 bytes", parts.ciphertext_bytes / 64);
+/// By `docs/format.md`, "Sealed bytes" and "Signed tokens"; `None` if it is neither.
+fn shown_parts(value: &[u8]) -> Option<Vec<Value>> {
     let mut offset = 0;
     let mut part = |name: &str, bytes: usize, text: String, about: &str| {
         let at = offset;
         offset += bytes;
         context! { name, offset => at, bytes, text, about }
     };
-    vec![
+    if let Ok(parts) = SignedParts::of_text(value) {
+        let minted = words::date(parts.minted.into());
+        return Some(vec![
+            part("version", 1, hex(&[parts.version]), "which format this is"),
+            part("key id", 4, parts.key.to_string(), "which secret key signed it; public"),
+            part("minted", 4, minted, "when it was made"),
+            part("id", parts.payload_bytes, "random".to_owned(), "which session it is, and nothing else"),
+            part(
+                "MAC",
+                16,
+                hex(&parts.mac),
+                "that it was this key, for this app and cookie, and that not one bit was changed",
+            ),
+        ]);
+    }
+    let parts = SealedParts::of_text(value).ok()?;
+    let ciphertext = format!("{} blocks of 64 bytes", parts.ciphertext_bytes / 64);
+    Some(vec![
         part("version", 1, hex(&[parts.version]), "which format this is"),
         part("key id", 4, parts.key.to_string(), "which secret key sealed it; public"),
         part(
@@ -232,7 +248,7 @@ fn shown_parts(parts: &SealedParts) -> Vec<Value> {
             "times and session, encrypted, the length rounded up",
         ),
         part("tag", 16, hex(&parts.tag), "that not one bit was changed"),
-    ]
+    ])
 }
 
 fn shown_trail(trail: Trail, now: u64) -> Value {

@@ -134,7 +134,7 @@ pub enum SessionState {
     /// Whole and sealed in the visitor's browser; nothing on the server.
     #[default]
     Cookie,
-    /// On the server; the browser has a sealed id.
+    /// On the server; the browser has a signed id.
     Store,
     /// On the server, with a sealed copy in the browser.
     Mirrored,

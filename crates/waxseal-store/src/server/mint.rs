@@ -1,4 +1,4 @@
-//! Tokens, sealed.
+//! Tokens, sealed or signed.
 
 use waxseal_crypto::Times;
 
@@ -6,7 +6,7 @@ use super::Server;
 use super::find::{Confirm, span};
 use super::token::{RECORD_ONLY, WITH_COPY};
 use crate::content::Content;
-use crate::ring::Ring;
+use crate::ring::{Ring, TokenKeys};
 use crate::sessions::Outcome;
 use crate::{Error, Moment, Revision, SessionId};
 
@@ -26,21 +26,26 @@ impl Server {
         let Minting { id, revision, content, created, absolute_end, confirm } = *minting;
         let limits = self.lifetimes.of(content.permanent);
         let sealed = confirm.at().as_secs();
-        // A session begun by a clock ahead of ours must not be sealed later than it was confirmed.
-        let times = Times::new(created.as_secs().min(sealed), sealed, Times::NO_IDLE, limits.absolute);
-        let mut payload = Vec::with_capacity(SessionId::BYTES + Revision::BYTES + 1 + content.planned_size());
-        payload.extend_from_slice(id.as_bytes());
-        if self.is_mirrored() {
-            payload.extend_from_slice(revision.as_bytes());
-            let head = payload.len();
-            payload.push(WITH_COPY);
-            content.write(&mut payload);
-            if payload.len() > ring.sealer().max_text_payload() {
-                payload.truncate(head);
-                payload.push(RECORD_ONLY);
+        let token = match ring.tokens() {
+            TokenKeys::Signed(tokens) => tokens.sign(id.as_bytes(), sealed)?,
+            TokenKeys::Sealed(sealer) => {
+                // A session begun by a clock ahead of ours must not be sealed later than it was confirmed.
+                let begun = created.as_secs().min(sealed);
+                let times = Times::new(begun, sealed, Times::NO_IDLE, limits.absolute);
+                let room = SessionId::BYTES + Revision::BYTES + 1 + content.planned_size();
+                let mut payload = Vec::with_capacity(room);
+                payload.extend_from_slice(id.as_bytes());
+                payload.extend_from_slice(revision.as_bytes());
+                let head = payload.len();
+                payload.push(WITH_COPY);
+                content.write(&mut payload);
+                if payload.len() > sealer.max_text_payload() {
+                    payload.truncate(head);
+                    payload.push(RECORD_ONLY);
+                }
+                sealer.seal_text(&payload, times)?
             }
-        }
-        let token = ring.sealer().seal_text(&payload, times)?;
+        };
         let end = confirm.at().after(span(limits.idle)).min(absolute_end);
         Ok(Outcome::Set { token, expires: content.permanent.then(|| end.into()) })
     }

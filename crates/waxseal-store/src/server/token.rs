@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use waxseal_crypto::{Opened, Times};
+use waxseal_crypto::{Opened, SignedToken, Times};
 
 use crate::content::Content;
 use crate::origin::Held;
@@ -20,20 +20,24 @@ pub(crate) struct Token {
 }
 
 impl Token {
+    /// State `store`: an id, and when it was minted.
+    pub(crate) fn of_id(signed: &SignedToken<{ SessionId::BYTES }>) -> Self {
+        let (id, minted) = (SessionId::from_bytes(*signed.payload()), signed.minted());
+        // How long it lives is the record's to say.
+        let times = Times::new(minted, minted, Times::NO_IDLE, u32::MAX);
+        Self { id, times, needs_reseal: signed.needs_reseal(), copy: None }
+    }
+
+    /// State `mirrored`.
+    ///
     /// # Errors
     ///
     /// A phrase for the log that says what is malformed.
-    pub(crate) fn parse(opened: Opened, mirrored: bool) -> Result<Self, &'static str> {
+    pub(crate) fn parse(opened: Opened) -> Result<Self, &'static str> {
         const REVISION_ENDS: usize = SessionId::BYTES + Revision::BYTES;
         let payload = opened.payload();
         let id = payload.first_chunk().ok_or("it ends before its id")?;
         let (id, times, needs_reseal) = (SessionId::from_bytes(*id), opened.times(), opened.needs_reseal());
-        if !mirrored {
-            let whole = payload.len() == SessionId::BYTES;
-            return whole
-                .then_some(Self { id, times, needs_reseal, copy: None })
-                .ok_or("there is more than an id in it");
-        }
         let revision = payload.get(SessionId::BYTES..REVISION_ENDS).and_then(<[u8]>::first_chunk);
         let revision = Revision::from_bytes(*revision.ok_or("it ends before its revision")?);
         let content = match payload[REVISION_ENDS..] {

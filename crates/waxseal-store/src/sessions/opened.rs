@@ -12,7 +12,7 @@ use crate::error::{Reason, Rejected};
 use crate::moment::unix_seconds;
 use crate::origin::{COOKIE_ID_BYTES, Carried, Origin};
 use crate::revocations::{Question, Verdict};
-use crate::ring::Ring;
+use crate::ring::{Ring, TokenKeys};
 use crate::server::{Access, Server, Token};
 use crate::session::{ReadOnly, Session};
 
@@ -142,8 +142,17 @@ impl<'a> Snapshot<'a> {
 
     fn try_open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'a>, Reason> {
         let (sessions, lifetimes) = (self.sessions, self.sessions.lifetimes);
-        let opened = self.ring.sealer().open_text(token, unix_seconds(now), sessions.token_limits());
-        let opened = opened.map_err(|rejected| self.ring.refusal(token, rejected.reason()))?;
+        let refusal = |rejected: waxseal_crypto::Rejected| self.ring.refusal(token, rejected.reason());
+        let sealer = match (self.ring.tokens(), &sessions.server) {
+            (TokenKeys::Signed(tokens), Some(server)) => {
+                let longest = sessions.token_limits().absolute;
+                let signed = tokens.open(token, unix_seconds(now), longest).map_err(refusal)?;
+                self.ring.count(signed.key_position());
+                return Ok(self.shown(server, Token::of_id(&signed), access, now));
+            }
+            _ => self.ring.sealer(),
+        };
+        let opened = sealer.open_text(token, unix_seconds(now), sessions.token_limits()).map_err(refusal)?;
         let position = opened.key_position();
         let Some(server) = &sessions.server else {
             let (times, needs_reseal) = (opened.times(), opened.needs_reseal());
@@ -166,15 +175,20 @@ impl<'a> Snapshot<'a> {
                 }
             });
         };
-        let token = Token::parse(opened, server.is_mirrored()).map_err(Reason::Content)?;
+        let token = Token::parse(opened).map_err(Reason::Content)?;
         self.ring.count(position);
-        Ok(match server.ready(&self.ring, token, access, now.into()) {
+        Ok(self.shown(server, token, access, now))
+    }
+
+    /// The session of a token if it can be shown now, or what the store is to be asked.
+    fn shown(&self, server: &Server, token: Token, access: Access, now: SystemTime) -> Opened<'a> {
+        match server.ready(&self.ring, token, access, now.into()) {
             Ok(session) => Opened::Ready(session),
             Err(token) => {
                 let (ring, what) = (self.ring.clone(), What::Token(token));
-                Opened::Pending(Pending { sessions, ring, what, access })
+                Opened::Pending(Pending { sessions: self.sessions, ring, what, access })
             }
-        })
+        }
     }
 
     fn session(&self, content: Content, origin: Option<Origin>) -> Session {
@@ -259,6 +273,6 @@ impl std::fmt::Debug for Pending<'_> {
 
 impl std::fmt::Debug for Snapshot<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Snapshot").field(self.ring.sealer()).finish()
+        f.debug_tuple("Snapshot").field(self.ring.tokens()).finish()
     }
 }

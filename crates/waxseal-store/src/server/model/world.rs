@@ -14,6 +14,7 @@ use super::rules::{self, Broken};
 use super::setup::{Place, Setup};
 use super::visit::{Act, Notes, Process, Visit, visit};
 use super::wire::{Line, Wire};
+use crate::ring::TokenKeys;
 use crate::server::flaw::Flaw;
 use crate::server::token::Token;
 use crate::{Access, Error, Handle, Lifetimes, Moment, Outcome, RecordKey, Revision, Sessions};
@@ -320,10 +321,13 @@ impl World {
 
     fn read(&self, text: &str) -> Sent {
         let ring = self.processes[0].sessions.ring();
-        let opened = ring.sealer().open_text_at_any_time(text.as_bytes()).expect("it was just sealed");
-        let sealed = Moment::from_millis(opened.times().sealed() * 1_000);
-        let is_mirrored = self.setup.place == Place::Mirrored;
-        let token = Token::parse(opened, is_mirrored).expect("it is one of ours");
+        let (bytes, just_made) = (text.as_bytes(), "it was just made");
+        let token = match ring.tokens() {
+            TokenKeys::Signed(tokens) => Token::of_id(&tokens.open_at_any_time(bytes).expect(just_made)),
+            TokenKeys::Sealed(sealer) => Token::parse(sealer.open_text_at_any_time(bytes).expect(just_made))
+                .expect("it is one of ours"),
+        };
+        let sealed = Moment::from_millis(token.times.sealed() * 1_000);
         let (text, key) = (text.to_owned(), token.id.key());
         let (revision, content) = token.copy.unzip();
         let entries = content.flatten().map(|content| content.entries.len());

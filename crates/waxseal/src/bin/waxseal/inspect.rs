@@ -12,7 +12,7 @@ use waxseal::readable::Readable;
 use waxseal::words::unix_seconds;
 use waxseal::{SecretError, Secrets, SessionState, Settings, words};
 use waxseal_crypto::Times;
-use waxseal_crypto::{KeyId, Keyring};
+use waxseal_crypto::{KeyId, Keyring, SealedParts, SignedParts};
 use waxseal_store::{Inspection, MemoryStore, Parts, Reason, Sessions};
 
 use crate::{Failure, place, print_json};
@@ -218,6 +218,13 @@ impl Seen {
         KeyId::of_text(self.candidate.value.as_bytes()).ok()
     }
 
+    /// Of the format: 1 is sealed, 2 is signed.
+    fn version(&self) -> Option<u8> {
+        let value = self.candidate.value.as_bytes();
+        let sealed = SealedParts::of_text(value).map(|parts| parts.version);
+        sealed.or_else(|_| SignedParts::of_text(value).map(|parts| parts.version)).ok()
+    }
+
     fn text(&self, keyring: &Keyring, now: SystemTime) -> Result<String, Failure> {
         let now = unix_seconds(now);
         let mut lines = Vec::new();
@@ -225,7 +232,7 @@ impl Seen {
         line("cookie", self.candidate.name.clone());
         line("size", format!("{} of {MAX_COOKIE_BYTES} bytes, name and value", self.bytes()));
         if let Some(key) = self.key() {
-            line("version", "1".to_owned());
+            line("version", self.version().map_or_else(String::new, |version| version.to_string()));
             let place = match &self.result {
                 Ok(seen) => place_in(keyring, seen.key_position()),
                 Err(_) if keyring.ids().any(|id| id == key) => "which is configured here".to_owned(),
@@ -251,6 +258,9 @@ impl Seen {
                 line(
                     "refused at",
                     match reason.step() {
+                        Some(step) if matches!(reason, Reason::Seal(waxseal_crypto::Reason::Mac)) => {
+                            format!("step {step}, MAC (docs/format.md, \"Signed tokens\")")
+                        }
                         Some(step) => {
                             format!("step {step} of 8, {} (docs/format.md, \"Open\")", step_name(step))
                         }
@@ -279,7 +289,7 @@ impl Seen {
             ("cookie", json!(self.candidate.name)),
             ("bytes", json!(self.bytes())),
             ("max_bytes", json!(MAX_COOKIE_BYTES)),
-            ("version", json!(self.key().map(|_| 1))),
+            ("version", json!(self.version())),
             ("kid", json!(self.key().map(|key| key.to_string()))),
             ("configured", json!(keyring.ids().map(|id| id.to_string()).collect::<Vec<_>>())),
             ("opens", json!(self.refusal().is_none())),
@@ -413,7 +423,7 @@ fn advice(reason: &Reason) -> Option<&'static str> {
         Reason::Seal(Seal::UnknownKey(_)) => {
             "was the key retired, or is it another server's? see docs/keys.md"
         }
-        Reason::Seal(Seal::Commitment) => "check --app and --cookie-name: they are sealed in",
+        Reason::Seal(Seal::Commitment | Seal::Mac) => "check --app and --cookie-name: they are sealed in",
         Reason::Seal(Seal::Future) => "this clock is behind, or the one that sealed it ahead",
         _ => return None,
     })
