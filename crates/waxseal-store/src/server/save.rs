@@ -222,8 +222,10 @@ impl Server {
                         Base::new(id, revision, known)
                     }
                     Find::Renewed if draft.signed_in => {
-                        // Loaded while it was this owner's already, it must not outlive an end that came since.
-                        let begins = draft.owner_before != draft.content.metadata.get(OWNER);
+                        // Loaded while it was this owner's already, it must not outlive an end that came since; unless
+                        // this request itself has ended all that there was.
+                        let begins =
+                            draft.ends_others || draft.owner_before != draft.content.metadata.get(OWNER);
                         return self.sign_in_again(draft, &held.id, begins, now).await;
                     }
                     Find::Renewed => return Err(Error::Renewed),
