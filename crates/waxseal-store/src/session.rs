@@ -320,7 +320,7 @@ impl Session {
 
     /// Takes everything out, as in Flask the usual way to sign out.
     ///
-    /// For a visitor who is signed in, or may be while the store is away, this is [`destroy`](Self::destroy). For anybody else entries, messages and tokens
+    /// For a visitor who is signed in, or came so, or may be while the store is away, this is [`destroy`](Self::destroy). For anybody else entries, messages and tokens
     /// for forms go, and the browser is told to forget the session if nothing is put into it after.
     ///
     /// # Errors
@@ -338,11 +338,15 @@ impl Session {
         Ok(())
     }
 
-    /// Whether somebody is signed in, by this session or by another whose token came with its own, or nobody can tell.
+    /// Whether somebody is signed in, or came so, by this session or by another whose token came with its own, or nobody can
+    /// tell.
     fn may_be_signed_in(&self) -> bool {
         let state = self.read();
         let is_known = matches!(state.phase, Phase::Open | Phase::RolledBack | Phase::Sent);
-        state.content.metadata.encoded(OWNER).is_some() || !state.rivals.is_empty() || !is_known
+        state.content.metadata.encoded(OWNER).is_some()
+            || state.owner_before().is_some()
+            || !state.rivals.is_empty()
+            || !is_known
     }
 
     /// Whether the session started with this request: no token came with it, or none that was good.
