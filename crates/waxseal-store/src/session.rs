@@ -382,7 +382,8 @@ impl Session {
         self.read().content.permanent
     }
 
-    /// Lets the session outlive the browser's, with lifetimes of its own, or not.
+    /// Lets the session outlive the browser's, with lifetimes of its own, or not. In state `cookie` with a list, a change
+    /// gives it a new id: the end of one is remembered for as long as its tokens may live.
     ///
     /// # Errors
     ///

@@ -510,6 +510,50 @@ async fn a_purge_never_brings_an_ended_session_back() {
 }
 
 #[tokio::test]
+async fn a_copy_that_lives_longer_than_the_cookie_it_ended_with_stays_ended() {
+    for how in ["destroy", "clear", "renew", "renew_empty", "sign_in", "set_owner", "end_others"] {
+        // A thief may have made a cookie permanent, and its owner have one that is so no more.
+        for thief in [true, false] {
+            let store = MemoryStore::new();
+            let here = sessions(&store);
+            let first = sign_in(&here, "albus", 0).await;
+            let session = open(&here, &first, Access::Change, 1).await;
+            session.set_permanent(true).unwrap();
+            let permanent = token(&here, &session, 1).await;
+            let mut mine = first.clone();
+            if !thief {
+                let session = open(&here, &permanent, Access::Change, 2).await;
+                session.set_permanent(false).unwrap();
+                mine = token(&here, &session, 2).await;
+            }
+            // What is left of a cookie that somebody has renewed is a stranger's.
+            assert_eq!(is_good(&here, &mine, Access::Change, 3).await, !thief, "{how}");
+            let session = open(&here, if thief { &permanent } else { &mine }, Access::Change, 3).await;
+            match how {
+                "destroy" => session.destroy().unwrap(),
+                "clear" => session.clear().unwrap(),
+                "renew" => session.renew().unwrap(),
+                "renew_empty" => session.renew_empty().unwrap(),
+                "sign_in" => session.sign_in("albus", at(3)).unwrap(),
+                "set_owner" => session.set_owner(Some("minerva")).unwrap(),
+                _ => here.end_others(&session).unwrap(),
+            }
+            here.commit(&session, at(3)).await.unwrap();
+            for later in [4, 11 * HOUR, 13 * HOUR, 20 * DAY] {
+                here.upkeep(|| at(later)).await.unwrap();
+                let fresh = sessions(&store);
+                for token in [&first, &permanent, &mine] {
+                    if let Ok(opened) = fresh.open(token.as_bytes(), Access::Change, at(later)) {
+                        let session = opened.load(at(later)).await.unwrap();
+                        assert!(session.is_new(), "{how}, {thief}: after {later} s");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_server_whose_sessions_are_shorter_does_not_shorten_what_is_remembered() {
     let store = MemoryStore::new();
     let hour = Duration::from_secs(HOUR);

@@ -27,7 +27,8 @@ struct Plan {
     own: Option<Epoch>,
     /// It is to be in the owner's present epoch.
     joins: bool,
-    /// It gets an id of its own: it was renewed, or is another's now.
+    /// It gets an id of its own: it was renewed, or is another's now, or permanent or no longer so. The end of an id is
+    /// remembered for as long as a token of it may live: so all of them live equally long.
     new_id: bool,
     signed_in: bool,
     ends_others: bool,
@@ -128,7 +129,8 @@ impl Plan {
         let begins = !stays || state.signed_in || state.ends_others;
         Self {
             joins: owner.is_some() && own.is_none() && begins,
-            new_id: state.renewed || (question.is_some() && !stays),
+            new_id: state.renewed
+                || question.as_ref().is_some_and(|it| !stays || it.permanent != state.content.permanent),
             question,
             owner,
             stays,
