@@ -71,8 +71,8 @@ pub(crate) struct State {
     pub(crate) renewed: bool,
     /// `sign_in()` was called: whoever it is has just proved it.
     pub(crate) signed_in: bool,
-    /// At commit, its owner's other sessions end.
-    pub(crate) ends_others: bool,
+    /// At commit, the other sessions of this owner end, whatever becomes of this one after that was asked for.
+    pub(crate) ends_others: Option<String>,
     /// The id that the visitor came with, if a sign-in has replaced it: perhaps the visitor's own, whose answer was lost.
     pub(crate) replaced: Option<SessionId>,
     /// A session begins in place of one that can only be read, for this reason.
@@ -130,7 +130,7 @@ impl Session {
             accessed: false,
             renewed: false,
             signed_in: false,
-            ends_others: false,
+            ends_others: None,
             replaced: None,
             begins: None,
             ending: Vec::new(),
@@ -694,7 +694,7 @@ impl State {
         self.content = Content::default();
         self.before = None;
         self.log.clear();
-        (self.renewed, self.signed_in, self.ends_others) = (false, false, false);
+        (self.renewed, self.signed_in) = (false, false);
         self.flashes = flash::Seen::default();
         self.csrf_token = None;
         self.phase = Phase::Open;
@@ -707,7 +707,7 @@ impl State {
             self.content = *before;
         }
         self.log.clear();
-        (self.renewed, self.signed_in, self.ends_others) = (false, false, false);
+        (self.renewed, self.signed_in, self.ends_others) = (false, false, None);
         self.flashes = flash::Seen::default();
         self.csrf_token = None;
     }
