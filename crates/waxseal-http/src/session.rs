@@ -147,7 +147,7 @@ impl SessionLayer {
     /// session; unless that was [dropped](SessionHandle::rollback) before, and this is from what answers in its place. From
     /// here on the session can be read and no longer written.
     ///
-    /// If several good cookies of our name came, or more than are looked at, the answer makes the browser forget all but ours. In state `cookie` a
+    /// If several good cookies of our name came, or more than are looked at under a name that can be planted, the answer makes the browser forget all but ours. In state `cookie` a
     /// sign-out does so, too, and a sign-in under a name that can be planted: what they leave behind may lie in another place
     /// than ours, and is good still.
     ///
@@ -184,7 +184,8 @@ impl SessionLayer {
         let headers = response.headers_mut();
         // Before our own, so that it stays whatever a browser takes them for. Where the one that counts lies, nobody can
         // tell: if it is not sent along, it may be one of them.
-        let others = || session.forgets_others(self.cookie().can_be_planted()) || handle.0.has_more();
+        let can_be_planted = self.cookie().can_be_planted();
+        let others = || session.forgets_others(can_be_planted) || can_be_planted && handle.0.has_more();
         let lone = (set_cookie.is_some() || session.is_new()) && others();
         let mut sets = if lone { handle.0.forget_others() } else { Vec::new() };
         sets.extend(set_cookie);
