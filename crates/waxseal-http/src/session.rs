@@ -147,7 +147,7 @@ impl SessionLayer {
     /// session; unless that was [dropped](SessionHandle::rollback) before, and this is from what answers in its place. From
     /// here on the session can be read and no longer written.
     ///
-    /// If several good cookies of our name came, the answer makes the browser forget all but ours. In state `cookie` a
+    /// If several good cookies of our name came, or more than are looked at under a name that can be planted, the answer makes the browser forget all but ours. In state `cookie` a
     /// sign-out does so, too, and a sign-in under a name that can be planted: what they leave behind may lie in another place
     /// than ours, and is good still.
     ///
@@ -184,8 +184,9 @@ impl SessionLayer {
         let headers = response.headers_mut();
         // Before our own, so that it stays whatever a browser takes them for. Where the one that counts lies, nobody can
         // tell: if it is not sent along, it may be one of them.
-        let others = session.forgets_others(self.cookie().can_be_planted());
-        let lone = others && (set_cookie.is_some() || session.is_new());
+        let can_be_planted = self.cookie().can_be_planted();
+        let others = || session.forgets_others(can_be_planted) || can_be_planted && handle.0.has_more();
+        let lone = (set_cookie.is_some() || session.is_new()) && others();
         let mut sets = if lone { handle.0.forget_others() } else { Vec::new() };
         sets.extend(set_cookie);
         caches::vary_by_cookie(headers);
@@ -391,11 +392,19 @@ impl Slot {
 
     /// The different values of our cookie among the first few. A browser that sends one twice means the same.
     fn candidates(&self) -> impl Iterator<Item = &[u8]> {
+        let is_new = |&(at, value): &(usize, &[u8])| !self.values().take(at).any(|earlier| earlier == value);
+        self.values().take(MAX_CANDIDATES).enumerate().filter(is_new).map(|(_, value)| value)
+    }
+
+    /// Whether there are values that are not looked at: the visitor's may be one of them, and a sign-in's would be.
+    fn has_more(&self) -> bool {
+        self.values().nth(MAX_CANDIDATES).is_some()
+    }
+
+    fn values(&self) -> impl Iterator<Item = &[u8]> {
         let name = self.layer.cookie().name();
         let (first, others) = &self.cookies;
-        let fields = move || first.iter().chain(others);
-        let values = move || fields().flat_map(|field| cookies::values_in(field.as_bytes(), name));
-        let is_new = move |&(at, value): &(usize, &[u8])| !values().take(at).any(|earlier| earlier == value);
-        values().take(MAX_CANDIDATES).enumerate().filter(is_new).map(|(_, value)| value)
+        let fields = first.iter().chain(others);
+        fields.flat_map(|field| cookies::values_in(field.as_bytes(), name))
     }
 }

@@ -545,6 +545,39 @@ async fn four_cookies_at_most_are_asked_for() {
 }
 
 #[tokio::test]
+async fn more_planted_cookies_than_are_looked_at_do_not_keep_anybody_from_signing_in_or_out() {
+    let spots = ["/app/a/b", "/app/a/b/", "/app/a", "/app/a/", "/app", "/app/"];
+    for place in ALL {
+        for same in [true, false] {
+            for signed_in_before in [true, false] {
+                let case = format!("{place:?}, all the same: {same}, signed in before: {signed_in_before}");
+                let site = Site::new(place, SessionCookie::builder().name("sid"));
+                let planted = spots.iter().enumerate().map(|(at, path)| {
+                    let value = if same { "planted".to_owned() } else { format!("planted{at}") };
+                    (spot("example.org", path, false), value)
+                });
+                let mut jar = Jar::of(planted);
+                let ours = site.token(signed_in("7")).await;
+                if signed_in_before {
+                    jar.0.push((own_spot(), ours.clone()));
+                }
+                let mut signing_in = jar.clone();
+                site.visit(&mut signing_in, "POST", "/app/a/b/sign-in", Act::SignIn("8")).await;
+                assert_eq!(site.look(&mut signing_in).await.owner.as_deref(), Some("8"), "{case}");
+
+                // It goes on with the next page, and a sign-out holds.
+                let mut signing_out = jar.clone();
+                site.visit(&mut signing_out, "GET", "/app/a/b/page", Act::Look).await;
+                let seen = site.look(&mut signing_out).await;
+                assert_eq!(seen.owner.as_deref(), signed_in_before.then_some("7"), "{case}");
+                site.visit(&mut jar, "POST", "/app/a/b/sign-out", Act::SignOut).await;
+                assert_eq!(site.look(&mut jar).await.owner, None, "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn while_the_store_does_not_say_of_one_nobody_is_shown_the_other() {
     for (place, policy) in [
         (Place::Store, WhenAway::Refuse),

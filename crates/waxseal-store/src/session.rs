@@ -71,8 +71,8 @@ pub(crate) struct State {
     pub(crate) renewed: bool,
     /// `sign_in()` was called: whoever it is has just proved it.
     pub(crate) signed_in: bool,
-    /// At commit, its owner's other sessions end.
-    pub(crate) ends_others: bool,
+    /// At commit, the other sessions of this owner end, whatever becomes of this one after that was asked for.
+    pub(crate) ends_others: Option<String>,
     /// The id that the visitor came with, if a sign-in has replaced it: perhaps the visitor's own, whose answer was lost.
     pub(crate) replaced: Option<SessionId>,
     /// A session begins in place of one that can only be read, for this reason.
@@ -130,7 +130,7 @@ impl Session {
             accessed: false,
             renewed: false,
             signed_in: false,
-            ends_others: false,
+            ends_others: None,
             replaced: None,
             begins: None,
             ending: Vec::new(),
@@ -320,7 +320,7 @@ impl Session {
 
     /// Takes everything out, as in Flask the usual way to sign out.
     ///
-    /// For a visitor who is signed in, or may be while the store is away, this is [`destroy`](Self::destroy). For anybody else entries, messages and tokens
+    /// For a visitor who is signed in, or came so, or may be while the store is away, this is [`destroy`](Self::destroy). For anybody else entries, messages and tokens
     /// for forms go, and the browser is told to forget the session if nothing is put into it after.
     ///
     /// # Errors
@@ -338,11 +338,15 @@ impl Session {
         Ok(())
     }
 
-    /// Whether somebody is signed in, by this session or by another whose token came with its own, or nobody can tell.
+    /// Whether somebody is signed in, or came so, by this session or by another whose token came with its own, or nobody can
+    /// tell.
     fn may_be_signed_in(&self) -> bool {
         let state = self.read();
         let is_known = matches!(state.phase, Phase::Open | Phase::RolledBack | Phase::Sent);
-        state.content.metadata.encoded(OWNER).is_some() || !state.rivals.is_empty() || !is_known
+        state.content.metadata.encoded(OWNER).is_some()
+            || state.owner_before().is_some()
+            || !state.rivals.is_empty()
+            || !is_known
     }
 
     /// Whether the session started with this request: no token came with it, or none that was good.
@@ -378,7 +382,8 @@ impl Session {
         self.read().content.permanent
     }
 
-    /// Lets the session outlive the browser's, with lifetimes of its own, or not.
+    /// Lets the session outlive the browser's, with lifetimes of its own, or not. In state `cookie` with a list, a change
+    /// gives it a new id: the end of one is remembered for as long as its tokens may live.
     ///
     /// # Errors
     ///
@@ -689,7 +694,7 @@ impl State {
         self.content = Content::default();
         self.before = None;
         self.log.clear();
-        (self.renewed, self.signed_in, self.ends_others) = (false, false, false);
+        (self.renewed, self.signed_in) = (false, false);
         self.flashes = flash::Seen::default();
         self.csrf_token = None;
         self.phase = Phase::Open;
@@ -702,7 +707,7 @@ impl State {
             self.content = *before;
         }
         self.log.clear();
-        (self.renewed, self.signed_in, self.ends_others) = (false, false, false);
+        (self.renewed, self.signed_in, self.ends_others) = (false, false, None);
         self.flashes = flash::Seen::default();
         self.csrf_token = None;
     }

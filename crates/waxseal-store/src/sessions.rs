@@ -490,7 +490,9 @@ fn after_an_end(session: &Session, saved: Result<Outcome, Error>) -> Result<Outc
     let removed = if state.removes { Outcome::Remove } else { Outcome::Keep };
     match saved {
         // The end holds all the same. What is answered in place of this answer removes the token.
-        Err(error) if !is_for_the_next_page_alone(&state.log) => return Err(error),
+        Err(error) if state.ends_others.is_some() || !is_for_the_next_page_alone(&state.log) => {
+            return Err(error);
+        }
         Err(error) => tracing::warn!(%error, "a message for after a sign-out could not be kept"),
         Ok(Outcome::Set { token, expires }) => {
             state.removes = false;
@@ -563,8 +565,8 @@ impl Draft {
             log: state.log.clone(),
             renewed: state.renewed,
             signed_in: state.signed_in,
-            ends_others: state.ends_others,
-            owner_before: (state.ends_others || state.signed_in).then(|| state.owner_before()).flatten(),
+            ends_others: state.ends_others.clone(),
+            owner_before: state.signed_in.then(|| state.owner_before()).flatten(),
             replaced: state.replaced.clone(),
             begins: state.begins.is_some(),
             ring: state.ring.clone(),

@@ -510,6 +510,89 @@ async fn a_purge_never_brings_an_ended_session_back() {
 }
 
 #[tokio::test]
+async fn a_copy_that_lives_longer_than_the_cookie_it_ended_with_stays_ended() {
+    for how in ["destroy", "clear", "renew", "renew_empty", "sign_in", "set_owner", "end_others"] {
+        // A thief may have made a cookie permanent, and its owner have one that is so no more.
+        for thief in [true, false] {
+            let store = MemoryStore::new();
+            let here = sessions(&store);
+            let first = sign_in(&here, "albus", 0).await;
+            let session = open(&here, &first, Access::Change, 1).await;
+            session.set_permanent(true).unwrap();
+            let permanent = token(&here, &session, 1).await;
+            let mut mine = first.clone();
+            if !thief {
+                let session = open(&here, &permanent, Access::Change, 2).await;
+                session.set_permanent(false).unwrap();
+                mine = token(&here, &session, 2).await;
+            }
+            // What is left of a cookie that somebody has renewed is a stranger's.
+            assert_eq!(is_good(&here, &mine, Access::Change, 3).await, !thief, "{how}");
+            let session = open(&here, if thief { &permanent } else { &mine }, Access::Change, 3).await;
+            match how {
+                "destroy" => session.destroy().unwrap(),
+                "clear" => session.clear().unwrap(),
+                "renew" => session.renew().unwrap(),
+                "renew_empty" => session.renew_empty().unwrap(),
+                "sign_in" => session.sign_in("albus", at(3)).unwrap(),
+                "set_owner" => session.set_owner(Some("minerva")).unwrap(),
+                _ => here.end_others(&session).unwrap(),
+            }
+            here.commit(&session, at(3)).await.unwrap();
+            for later in [4, 11 * HOUR, 13 * HOUR, 20 * DAY] {
+                here.upkeep(|| at(later)).await.unwrap();
+                let fresh = sessions(&store);
+                for token in [&first, &permanent, &mine] {
+                    if let Ok(opened) = fresh.open(token.as_bytes(), Access::Change, at(later)) {
+                        let session = opened.load(at(later)).await.unwrap();
+                        assert!(session.is_new(), "{how}, {thief}: after {later} s");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_its_owners_no_more_ends_the_others_all_the_same() {
+    for then in ["renew_empty", "set_owner", "destroy", "clear", "destroy and go on", "another signs in"] {
+        for fails in [false, true] {
+            let store = MemoryStore::new();
+            let here = sessions(&store);
+            let (mine, other) = (sign_in(&here, "albus", 0).await, sign_in(&here, "albus", 0).await);
+            let bystander = sign_in(&here, "minerva", 0).await;
+            let session = open(&here, &mine, Access::Change, 1).await;
+            here.end_others(&session).unwrap();
+            match then {
+                "renew_empty" => session.renew_empty().unwrap(),
+                "set_owner" => session.set_owner(None).unwrap(),
+                "destroy" => session.destroy().unwrap(),
+                "clear" => session.clear().unwrap(),
+                "destroy and go on" => {
+                    session.destroy().unwrap();
+                    session.insert("cart", 1).unwrap();
+                }
+                _ => session.sign_in("minerva", at(1)).unwrap(),
+            }
+            if fails {
+                session.rollback();
+            }
+            let ends = matches!(then, "destroy" | "clear" | "destroy and go on");
+            let done = here.commit(&session, at(1)).await.unwrap();
+            match done {
+                Outcome::Set { token, .. } => {
+                    assert!(is_good(&here, &token, Access::Change, 2).await, "{then}")
+                }
+                done => assert_eq!(done, if ends { Outcome::Remove } else { Outcome::Keep }, "{then}"),
+            }
+            assert_eq!(is_good(&here, &mine, Access::Change, 2).await, fails && !ends, "{then}, {fails}");
+            assert_eq!(is_good(&here, &other, Access::Change, 2).await, fails, "{then}, {fails}");
+            assert!(is_good(&here, &bystander, Access::Change, 2).await, "{then}, {fails}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_server_whose_sessions_are_shorter_does_not_shorten_what_is_remembered() {
     let store = MemoryStore::new();
     let hour = Duration::from_secs(HOUR);

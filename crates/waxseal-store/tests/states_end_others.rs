@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use states_support::{BOTH, Place, Store, at, change, commit, open, read, sessions, visitor};
 use waxseal_store::testing::{FaultyStore, Operation, Turn};
-use waxseal_store::{Access, Error, MemoryStore, Sessions};
+use waxseal_store::{Access, Error, MemoryStore, Outcome, Sessions};
 
 /// The owner's session, another, and what somebody does who has a copy of the first one's cookie.
 struct Scene {
@@ -311,6 +311,53 @@ async fn emptied_in_the_same_request_it_ends_the_others_all_the_same() {
         let session = change(&scene.there, &token, at(3)).await;
         assert_eq!((session.is_new(), session.owner()), (false, None), "{place:?}");
         assert!(!scene.is_good(&scene.mine).await && !scene.is_good(&scene.other).await, "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_its_owners_no_more_ends_the_others_all_the_same() {
+    for place in BOTH {
+        for then in ["set_owner", "destroy", "clear", "destroy and go on", "another signs in"] {
+            for fails in [false, true] {
+                let case = format!("{place:?}, {then}, fails: {fails}");
+                let scene = Scene::new(place).await;
+                let session = change(&scene.here, &scene.mine, at(2)).await;
+                scene.here.end_others(&session).unwrap();
+                match then {
+                    "set_owner" => session.set_owner(None).unwrap(),
+                    "destroy" => session.destroy().unwrap(),
+                    "clear" => session.clear().unwrap(),
+                    "destroy and go on" => {
+                        session.destroy().unwrap();
+                        session.insert("cart", 1).unwrap();
+                    }
+                    _ => session.sign_in("minerva", at(2)).unwrap(),
+                }
+                if fails {
+                    session.rollback();
+                }
+                let ends = matches!(then, "destroy" | "clear" | "destroy and go on");
+                let token = commit(&scene.here, &session, &scene.mine, at(2)).await.unwrap();
+                let goes_on = !(matches!(then, "destroy" | "clear") || fails && ends);
+                assert_eq!(!token.is_empty() && scene.is_good(&token).await, goes_on, "{case}");
+                assert_eq!(scene.is_good(&scene.mine).await, fails && !ends, "{case}");
+                assert_eq!(scene.is_good(&scene.other).await, fails, "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_whose_others_could_not_be_ended_says_so() {
+    for place in BOTH {
+        let scene = Scene::new(place).await;
+        let session = change(&scene.here, &scene.mine, at(2)).await;
+        scene.here.end_others(&session).unwrap();
+        session.destroy().unwrap();
+        scene.store.set_away(true);
+        let failed = scene.here.commit(&session, at(2)).await;
+        assert!(matches!(failed, Err(Error::Unavailable(_))), "{place:?}: {failed:?}");
+        assert_eq!(scene.here.commit(&session, at(2)).await.unwrap(), Outcome::Remove, "{place:?}");
     }
 }
 

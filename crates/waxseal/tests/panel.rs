@@ -68,10 +68,10 @@ async fn a_stranger_sees_that_there_is_nothing() {
 
 #[tokio::test]
 async fn both_sides_of_a_session_are_shown_and_escaped() {
-    for (state, sealed) in [
-        (SessionState::Cookie, "The whole session is in it, and nothing of it on the server."),
-        (SessionState::Store, "An id is in it; the session is on the server."),
-        (SessionState::Mirrored, "A copy of the session is in it, of revision 1."),
+    for (state, sealed, made) in [
+        (SessionState::Cookie, "The whole session is in it, and nothing of it on the server.", "commitment"),
+        (SessionState::Store, "An id is in it; the session is on the server.", "MAC"),
+        (SessionState::Mirrored, "A copy of the session is in it, of revision 1.", "commitment"),
     ] {
         let client = developer(state);
         client.post_form("/enter", &[]).await;
@@ -90,7 +90,7 @@ async fn both_sides_of_a_session_are_shown_and_escaped() {
             sealed,
             &size,
             &token,
-            "commitment",
+            made,
             "<b>POST &#x2f;enter</b> was answered 303",
             "set &quot;name&quot;",
             "flashed a message",

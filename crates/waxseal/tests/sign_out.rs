@@ -30,6 +30,14 @@ async fn out(request: Request) -> Result<Response> {
     match request.param("how")? {
         "clear" => request.session().await?.clear()?,
         "destroy" => request.session().await?.destroy()?,
+        "emptied" => {
+            request.session().await?.renew_empty()?;
+            request.session().await?.clear()?;
+        }
+        "nobodys" => {
+            request.session().await?.set_owner(None)?;
+            request.session().await?.clear()?;
+        }
         _ => request.sign_out().await?,
     }
     match request.param("then")? {
@@ -85,7 +93,7 @@ fn copy_of(client: &Client) -> Client {
 
 #[tokio::test]
 async fn who_signs_out_is_signed_out_in_every_way() {
-    for how in ["clear", "destroy", "sign-out"] {
+    for how in ["clear", "destroy", "sign-out", "emptied", "nobodys"] {
         for (then, after, keeps_cookie) in [
             ("nothing", "0 None ", false),
             ("flash", "0 None bye", true),

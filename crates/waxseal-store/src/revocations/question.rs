@@ -16,6 +16,7 @@ pub(crate) struct Question {
     pub(crate) owner: Option<String>,
     /// `None` also if the owner signed in before there was a list.
     pub(crate) epoch: Option<Epoch>,
+    pub(crate) permanent: bool,
     /// When nobody has to remember any more that it was ended.
     pub(super) end: Moment,
 }
@@ -26,7 +27,7 @@ impl Question {
         let end = Moment::from_millis(times.absolute_end(Limits::NONE).saturating_mul(1_000));
         let owner: Option<String> = content.metadata.get(OWNER);
         let epoch = owner.as_ref().and_then(|_| Epoch::of(&content.metadata));
-        Self { id, owner, epoch, end: end.after(CLOCKS_APART) }
+        Self { id, owner, epoch, permanent: content.permanent, end: end.after(CLOCKS_APART) }
     }
 
     /// Where the end of this id is noted. Nobody but the servers knows an id, so nobody can look for two with one handle.

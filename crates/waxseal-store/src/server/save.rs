@@ -34,8 +34,8 @@ pub(crate) struct Draft {
     pub(crate) renewed: bool,
     /// `sign_in()` was called.
     pub(crate) signed_in: bool,
-    /// The owner's other sessions are to end.
-    pub(crate) ends_others: bool,
+    /// The other sessions of this owner are to end, who may not be this one's any more.
+    pub(crate) ends_others: Option<String>,
     /// Whose session it was when it was opened.
     pub(crate) owner_before: Option<String>,
     /// The id that the visitor came with, if a sign-in has replaced it.
@@ -73,26 +73,23 @@ impl Server {
     /// Saves what was changed, and says what the browser should do with its token.
     pub(crate) async fn commit(&self, draft: Draft, now: Moment) -> Result<Outcome, Error> {
         self.asking(now);
-        if draft.ends_others {
-            return self.save_alone(&draft, now).await;
+        match &draft.ends_others {
+            Some(owner) => self.save_alone(&draft, owner, now).await,
+            None => self.save_any(&draft, now).await,
         }
-        self.save_any(&draft, now).await
     }
 
     /// Ends the owner's other sessions, and gives this one a new id: a copy of the old one ends with the others.
     ///
     /// In this order, while the browser's id is still good: if the second step fails, the visitor stays signed in. Should
     /// somebody else have renewed the session before it, a thief perhaps, all of its family ends.
-    async fn save_alone(&self, draft: &Draft, now: Moment) -> Result<Outcome, Error> {
-        // It may have been emptied since that was asked for.
-        let owner = draft.content.metadata.get(OWNER).or_else(|| draft.owner_before.clone());
-        let owner: String = owner.ok_or(Error::Owner)?;
-        let saved = self.end_and_renew(draft, &owner, now).await;
+    async fn save_alone(&self, draft: &Draft, owner: &str, now: Moment) -> Result<Outcome, Error> {
+        let saved = self.end_and_renew(draft, owner, now).await;
         // A sign-in takes over what there is, when it is repeated.
         if let (Err(error), Some(held), false) = (&saved, &draft.held, draft.signed_in)
             && self.is_lost(error, held, now).await
         {
-            self.end_family(&owner, held, now).await?;
+            self.end_family(owner, held, now).await?;
         }
         saved
     }
@@ -205,7 +202,7 @@ impl Server {
     async fn save(&self, draft: &Draft, held: &Held, now: Moment) -> Result<Outcome, Error> {
         let mut content = draft.content.clone();
         let mut base = held.known.map(|known| Base::new(held.id.clone(), held.revision, known));
-        let attempts = if draft.signed_in || draft.ends_others { SURE_ATTEMPTS } else { ATTEMPTS };
+        let attempts = if draft.signed_in || draft.ends_others.is_some() { SURE_ATTEMPTS } else { ATTEMPTS };
         for attempt in 0..=attempts {
             if attempt > 0 {
                 self.counts.conflicts.increment(1);
@@ -222,10 +219,10 @@ impl Server {
                         Base::new(id, revision, known)
                     }
                     Find::Renewed if draft.signed_in => {
-                        // Loaded while it was this owner's already, it must not outlive an end that came since; unless
-                        // this request itself has ended all that there was.
-                        let begins =
-                            draft.ends_others || draft.owner_before != draft.content.metadata.get(OWNER);
+                        // Loaded while it was this owner's already, it must not outlive an end that came since, unless
+                        // that was its own: of the others.
+                        let begins = draft.ends_others.is_some()
+                            || draft.owner_before != draft.content.metadata.get(OWNER);
                         return self.sign_in_again(draft, &held.id, begins, now).await;
                     }
                     Find::Renewed => return Err(Error::Renewed),

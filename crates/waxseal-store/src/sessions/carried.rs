@@ -27,10 +27,14 @@ struct Plan {
     own: Option<Epoch>,
     /// It is to be in the owner's present epoch.
     joins: bool,
-    /// It gets an id of its own: it was renewed, or is another's now.
+    /// It gets an id of its own: it was renewed, or is another's now, or permanent or no longer so. The end of an id is
+    /// remembered for as long as a token of it may live: so all of them live equally long.
     new_id: bool,
     signed_in: bool,
+    /// The owner's other sessions are to end.
     ends_others: bool,
+    /// All sessions of somebody are to end whose it was when that was asked for, and is no more.
+    ends_all: Option<String>,
     is_owed_to_the_page: bool,
 }
 
@@ -41,16 +45,27 @@ impl Sessions {
         session: &Session,
         now: SystemTime,
     ) -> Result<Outcome, Error> {
-        let (plan, modified) = {
+        let due = {
             let state = session.lock();
-            if !self.is_token_due(&state, unix_seconds(now)) {
+            if self.is_token_due(&state, unix_seconds(now)) {
+                let (plan, modified) = (Plan::of(&state), state.is_modified());
+                if modified {
+                    plan.check_room(&state)?;
+                }
+                Ok((plan, modified))
+            } else {
+                Err(state.ends_others.clone())
+            }
+        };
+        let (plan, modified) = match due {
+            Ok(due) => due,
+            Err(ends_all) => {
+                // It was destroyed after it had ended the others.
+                if let Some(owner) = ends_all {
+                    list.end_all(&owner, now.into()).await?;
+                }
                 return Ok(Outcome::Keep);
             }
-            let (plan, modified) = (Plan::of(&state), state.is_modified());
-            if modified {
-                plan.check_room(&state)?;
-            }
-            (plan, modified)
         };
         if !modified {
             // It keeps its id and its epoch, so it escapes no end. One that is known must not displace a newer token.
@@ -125,16 +140,22 @@ impl Plan {
         let stays = question.as_ref().is_some_and(|it| it.owner == owner);
         // A renewal stays in its epoch: only who proves who they are may leave one that is over.
         let own = question.as_ref().filter(|_| stays).and_then(|it| it.epoch);
-        let begins = !stays || state.signed_in || state.ends_others;
+        let (ends_others, ends_all) = match &state.ends_others {
+            Some(of) if Some(of) == owner.as_ref() => (true, None),
+            of => (false, of.clone()),
+        };
+        let begins = !stays || state.signed_in || ends_others;
         Self {
             joins: owner.is_some() && own.is_none() && begins,
-            new_id: state.renewed || (question.is_some() && !stays),
+            new_id: state.renewed
+                || question.as_ref().is_some_and(|it| !stays || it.permanent != state.content.permanent),
             question,
             owner,
             stays,
             own,
             signed_in: state.signed_in,
-            ends_others: state.ends_others,
+            ends_others,
+            ends_all,
             is_owed_to_the_page: is_owed_to_the_page(&state.log, state.renewed),
         }
     }
@@ -175,6 +196,9 @@ impl Plan {
         if let Some(question) = question {
             list.expect_good(question, now).await?;
         }
+        if let Some(of) = &self.ends_all {
+            list.end_all(of, now).await?;
+        }
         if let (true, Some(owner), Some(own)) = (*new_id, owner, own) {
             list.prolong(owner, own, now).await?;
         }
@@ -188,8 +212,7 @@ impl Plan {
             let next = list.end_others(was, question.epoch, now).await?;
             epoch = if question.owner == *owner { Some(next) } else { epoch };
         }
-        if self.ends_others {
-            let owner = owner.as_ref().ok_or(Error::Owner)?;
+        if let (true, Some(owner)) = (self.ends_others, owner) {
             let from = if self.signed_in { *own } else { epoch };
             epoch = Some(list.end_others(owner, from, now).await?);
         }

@@ -71,7 +71,8 @@ impl Sessions {
     }
 
     /// Ends all sessions of this session's owner but this one, for a changed password; when this one is committed, which
-    /// gives it a [new id](Session::renew), so that copies of it end, too. A request that fails ends none.
+    /// gives it a [new id](Session::renew), so that copies of it end, too. A request that fails ends none; one that signs out
+    /// after, or empties the session, ends all.
     ///
     /// # Errors
     ///
@@ -79,9 +80,9 @@ impl Sessions {
     /// may have.
     pub fn end_others(&self, session: &Session) -> Result<(), Error> {
         self.has_list_or_store()?;
-        session.owner().ok_or(Error::Owner)?;
+        let owner = session.owner().ok_or(Error::Owner)?;
         session.renew()?;
-        session.lock().ends_others = true;
+        session.lock().ends_others = Some(owner);
         Ok(())
     }
 

@@ -12,8 +12,8 @@ use waxseal::readable::Readable;
 use waxseal::words::unix_seconds;
 use waxseal::{SecretError, Secrets, SessionState, Settings, words};
 use waxseal_crypto::Times;
-use waxseal_crypto::{KeyId, Keyring, SealedParts, SignedParts};
-use waxseal_store::{Inspection, MemoryStore, Parts, Reason, Sessions};
+use waxseal_crypto::{KeyId, Keyring, SealedParts, SignedParts, SignedTokens};
+use waxseal_store::{Inspection, MemoryStore, Parts, Reason, SessionId, Sessions};
 
 use crate::{Failure, place, print_json};
 
@@ -70,7 +70,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     // The first wins among equals, which is looked at last.
     let seen = candidates
         .into_iter()
-        .flat_map(|candidate| states.clone().map(move |state| (candidate.clone(), state)));
+        .flat_map(|candidate| states.clone().map(move |state| (candidate.clone(), state)))
+        .filter(|(candidate, state)| options.session_state.is_some() || candidate.can_be_of(*state));
     let seen = seen.map(|(candidate, state)| look(candidate, state, keyring, options, &settings, now));
     // The name and state that come furthest are the right ones: foreign ones are refused at the commitment.
     let best = seen.collect::<Result<Vec<_>, _>>()?.into_iter().rev().max_by_key(Seen::furthest);
@@ -117,6 +118,14 @@ fn secrets(options: &Options, settings: &Settings) -> Result<Secrets, Failure> {
 struct Candidate {
     name: String,
     value: String,
+}
+
+impl Candidate {
+    /// Tokens of state `store` have one length, and what is damaged of another state would be refused for that alone.
+    fn can_be_of(&self, state: SessionState) -> bool {
+        const SIGNED: usize = SignedTokens::<{ SessionId::BYTES }>::CHARACTERS;
+        state != SessionState::Store || self.value.len() == SIGNED
+    }
 }
 
 /// What the input may mean: a bare value, `name=value`, a `Cookie` or a `Set-Cookie` header.
