@@ -32,8 +32,9 @@ pub(crate) fn keep_private(headers: &mut HeaderMap, personal: bool, changed: boo
     if !changed {
         return;
     }
-    let is_private = |value: &HeaderValue| has_token(value, &["private", "no-store"]);
-    if !headers.get_all(CACHE_CONTROL).iter().any(is_private) {
+    let says = |tokens: &[&str]| headers.get_all(CACHE_CONTROL).iter().any(|value| has_token(value, tokens));
+    // Which of two that contradict each other counts, is up to the cache.
+    if says(&["public"]) || !says(&["private", "no-store"]) {
         if handlers_own {
             tracing::warn!("Cache-Control was replaced: an answer that changes the session is never public");
         }

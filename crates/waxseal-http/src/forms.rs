@@ -550,6 +550,44 @@ mod tests {
     }
 
     #[test]
+    fn a_flattened_option_is_there_if_all_its_fields_fit() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Page {
+            limit: u32,
+            exact: bool,
+            scale: f32,
+        }
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Span {
+            from: i64,
+            to: i64,
+        }
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Find {
+            q: String,
+            #[serde(flatten)]
+            page: Option<Page>,
+            #[serde(flatten)]
+            span: Option<Span>,
+        }
+        let find = |page, span| Find { q: "1".into(), page, span };
+        let page = || Some(Page { limit: 10, exact: false, scale: 0.5 });
+        let span = || Some(Span { from: -3, to: 4 });
+        for (text, expected) in [
+            ("q=1", find(None, None)),
+            ("q=1&limit=10&exact=false&scale=0.5", find(page(), None)),
+            ("scale=0.5&exact=false&limit=10&q=1", find(page(), None)),
+            ("q=1&from=-3&to=4", find(None, span())),
+            ("q=1&from=-3&limit=10&to=4&exact=false&scale=0.5", find(page(), span())),
+            ("q=1&from=-3&limit=10&to=x&exact=false&scale=0.5", find(page(), None)),
+            ("q=1&limit=10&exact=maybe&scale=0.5&from=-3&to=4", find(None, span())),
+            ("q=1&limit=10&exact=false", find(None, None)),
+        ] {
+            assert_eq!(parse_query(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_left_over_goes_into_a_map_as_it_is() {
         use std::collections::BTreeMap;
 

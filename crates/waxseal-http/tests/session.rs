@@ -120,6 +120,8 @@ async fn an_answer_with_a_session_cookie_is_never_public() {
     for (handlers_own, read, set) in [
         ("", "private, no-store", "private, no-store"),
         ("public, max-age=60", "public, max-age=60", "private, no-store"),
+        ("public, private", "public, private", "private, no-store"),
+        ("no-store, Public", "no-store, Public", "private, no-store"),
         ("max-age=60", "max-age=60", "private, no-store"),
         ("no-cache", "no-cache", "private, no-store"),
         ("s-maxage=60, immutable", "s-maxage=60, immutable", "private, no-store"),

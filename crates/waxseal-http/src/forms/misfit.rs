@@ -126,7 +126,8 @@ struct Attempt<T> {
     texts: Vec<usize>,
     /// How much was found unfit, as which reading ever.
     unfit: usize,
-    misread: bool,
+    /// How much of that was another reading than text.
+    misread: usize,
 }
 
 impl<T: DeserializeOwned> Attempt<T> {
@@ -140,7 +141,7 @@ impl<T: DeserializeOwned> Attempt<T> {
             Note::Reading => None,
         };
         let texts: Vec<_> = notes.iter().filter_map(address).collect();
-        let misread = texts.len() < notes.len();
+        let misread = notes.len() - texts.len();
         let values = texts.iter().filter_map(|address| fields.place(*address)).filter(|place| place % 2 == 1);
         Self { result, texts: values.collect(), unfit: notes.len(), misread }
     }
@@ -170,10 +171,14 @@ pub(super) fn fit<T: DeserializeOwned>(fields: &Fields) -> Result<T, Misfit> {
                 (Err(_), Ok(_)) => true,
                 (Err(_), Err(_)) => {
                     let elsewhere = next.texts.iter().any(|place| !tried[*place]);
-                    elsewhere || !(next.misread || next.texts.contains(&place))
+                    elsewhere || !(next.misread > 0 || next.texts.contains(&place))
                 }
-                // A variant that comes first, say, or an `Option` of a flattened struct.
-                (Ok(_), Ok(_)) => next.unfit < best.unfit,
+                // A variant that comes first, say, or an `Option` of a flattened struct, of which only the first field
+                // that does not fit is ever seen.
+                (Ok(_), Ok(_)) => {
+                    let elsewhere = next.unfit == best.unfit && next.misread <= best.misread;
+                    next.unfit < best.unfit || (elsewhere && !next.texts.contains(&place))
+                }
                 (Ok(_), Err(_)) => false,
             };
             if better {
