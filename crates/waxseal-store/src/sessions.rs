@@ -22,7 +22,7 @@ use crate::origin::{Carried, Origin};
 use crate::revocations::Revocations;
 use crate::ring::{Contexts, ID_ALONE, KeptContexts, Refusals, Ring};
 use crate::server::{Access, Draft, Server, WhenAway};
-use crate::session::{Phase, Session, State};
+use crate::session::{Phase, ReadOnly, Session, State};
 use crate::{Error, Lifetimes, SessionStore};
 
 /// A key that was just promoted elsewhere must not make two servers re-seal each other's copies.
@@ -347,7 +347,12 @@ impl Sessions {
         };
         // Boxed, so that a request whose session is in its cookie carries no room for waiting on a store.
         if !ending.is_empty() {
-            Box::pin(self.end_at_commit(&ending, session, now)).await?;
+            let ended = Box::pin(self.end_at_commit(&ending, session, now)).await;
+            if let Err(error) = ended {
+                // It lives on, under the token that the browser keeps: nothing may begin in its place.
+                session.lock().phase = Phase::ReadOnly(ReadOnly::Outage);
+                return Err(error);
+            }
         }
         let saved = match (phase, &self.server, &self.revocations) {
             (Phase::RolledBack | Phase::Sent | Phase::ReadOnly(_), ..) => Ok(Outcome::Keep),
