@@ -65,6 +65,7 @@ pub mod testing;
 mod value;
 mod varint;
 mod wide;
+mod yield_once;
 
 pub use entries::Value;
 pub use error::{Error, Largest, Reason, Rejected, StoreError};

@@ -492,7 +492,6 @@ impl Sessions {
 /// What the browser is told when a session was ended: to forget its token, unless another follows.
 fn after_an_end(session: &Session, saved: Result<Outcome, Error>) -> Result<Outcome, Error> {
     let mut state = session.lock();
-    let removed = if state.removes { Outcome::Remove } else { Outcome::Keep };
     match saved {
         // The end holds all the same. What is answered in place of this answer removes the token.
         Err(error) if state.ends_others.is_some() || !is_for_the_next_page_alone(&state.log) => {
@@ -506,7 +505,7 @@ fn after_an_end(session: &Session, saved: Result<Outcome, Error>) -> Result<Outc
         Ok(_) => {}
     }
     state.removes = false;
-    Ok(removed)
+    Ok(Outcome::Remove)
 }
 
 /// [`Sessions::commit`] where a store keeps the sessions.
@@ -542,14 +541,10 @@ fn not_failing_the_page(saved: Result<Outcome, Error>) -> Result<Outcome, Error>
     }
 }
 
-/// Whether something happened, and that is that a page was shown.
+/// Whether something happened, and all of it is that a page was shown: with messages, or with its first form.
 fn is_owed_to_the_page(log: &[Change], renewed: bool) -> bool {
-    !renewed && !log.is_empty() && is_owed_to_the_page_alone(log)
-}
-
-/// Whether all that happened is that a page was shown: with messages, or with its first form.
-fn is_owed_to_the_page_alone(log: &[Change]) -> bool {
-    log.iter().all(|change| matches!(change, Change::FlashesShown(_) | Change::CsrfSeed(_)))
+    let shown = |change: &Change| matches!(change, Change::FlashesShown(_) | Change::CsrfSeed(_));
+    !renewed && !log.is_empty() && log.iter().all(shown)
 }
 
 /// Or to be shown, as after a sign-out.

@@ -1,7 +1,6 @@
 //! What has to be done now and then, whoever visits.
 
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::Duration;
 
 use super::Server;
@@ -9,6 +8,7 @@ use crate::any_store::AnyStore;
 use crate::error::StoreError;
 use crate::record::{Cursor, Record};
 use crate::ring::Ring;
+use crate::yield_once::yield_once;
 use crate::{Error, Moment};
 
 /// Records that one purge asks for at once: few, so that nobody waits behind it.
@@ -54,21 +54,9 @@ where
             // What is left is tried again in a second; whoever asks then hears why.
             let _ = finish_ends(now).await;
         }
-        yield_now().await;
+        // A store in memory never waits.
+        yield_once().await;
     }
-}
-
-/// Lets the runtime's other tasks run: a store in memory never waits.
-async fn yield_now() {
-    let mut has_yielded = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut has_yielded, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 impl Server {

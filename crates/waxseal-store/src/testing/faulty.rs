@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
+use crate::yield_once::yield_once;
 use crate::{Fault, Handle, Moment, RecordKey, Revision, SessionStore};
 
 /// Stands before another store and fails when it is told to: for tests of what an app does then.
@@ -211,18 +212,6 @@ impl Plan {
             (self.decide)(operation)
         }
     }
-}
-
-async fn yield_once() {
-    let mut has_yielded = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut has_yielded, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 impl<S> Clone for FaultyStore<S> {
