@@ -3,7 +3,7 @@
 use axum::{Extension, Router, http::StatusCode, routing::get};
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{SessionCookie, SessionHandle, SessionLayer, status_of};
-use waxseal_store::{Error, Sessions};
+use waxseal_store::{Error, SessionManager};
 
 /// Not a `Result<_, String>`: axum answers 200 to any text, also to that of an error.
 type Failure = (StatusCode, String);
@@ -24,7 +24,7 @@ fn failed(error: Error) -> Failure {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let keyring = Keyring::new(SecretKey::parse(&std::env::var("SECRET_KEY")?, "counter")?);
     let cookie = SessionCookie::builder().build()?;
-    let sessions = Sessions::cookie(&keyring, cookie.name(), "counter")?;
+    let sessions = SessionManager::cookie(&keyring, cookie.name(), "counter")?;
     let app = Router::new().route("/", get(visits)).layer(SessionLayer::new(sessions, cookie));
     axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app).await?;
     Ok(())

@@ -14,7 +14,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, LengthLimitError};
 use hyper::body::Incoming;
 
-use crate::guard::within;
+use crate::timeout::within;
 
 /// The body of a request or of a response.
 ///

@@ -7,8 +7,8 @@ use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode;
 use serde::de::DeserializeOwned;
 
-use crate::escapes;
 use crate::host::excerpt;
+use crate::percent;
 use fields::Fields;
 
 /// Fields a form or a query may have: what a person fills in, far from what makes a parser sweat.
@@ -112,7 +112,7 @@ fn check_content_type(content_type: Option<&HeaderValue>) -> Result<(), FormErro
 
 /// All that the parser would mend or swallow. Linear in the text's length.
 fn check_fields(text: &[u8]) -> Result<(), FormError> {
-    if let Some(offset) = escapes::first_malformed(text) {
+    if let Some(offset) = percent::first_malformed(text) {
         return Err(FormError::Escape { offset });
     }
     // Text without escapes is as good as all its parts, which end at ASCII characters.

@@ -54,13 +54,10 @@ pub mod cookies;
 #[cfg(feature = "server")]
 mod descriptors;
 pub mod encoding;
-#[cfg(any(feature = "forms", feature = "router"))]
-mod escapes;
 #[cfg(feature = "files")]
 mod files;
 #[cfg(feature = "forms")]
 pub mod forms;
-mod guard;
 #[cfg(feature = "server")]
 mod head_timer;
 pub mod host;
@@ -70,6 +67,8 @@ mod limits;
 #[cfg(feature = "multipart")]
 pub mod multipart;
 pub mod origin;
+#[cfg(any(feature = "forms", feature = "router"))]
+mod percent;
 #[cfg(feature = "files")]
 mod range;
 #[cfg(feature = "router")]
@@ -83,6 +82,7 @@ mod session_cookie;
 mod socket;
 mod sse;
 mod stream;
+mod timeout;
 
 pub use body::{Body, BodyError};
 pub use clock::Clock;
@@ -92,7 +92,6 @@ pub use encoding::EncodingError;
 pub use files::StaticFiles;
 #[cfg(feature = "forms")]
 pub use forms::FormError;
-pub use guard::{GuardError, guard};
 pub use host::{Host, HostError};
 #[cfg(feature = "json")]
 pub use json::JsonError;
@@ -108,3 +107,4 @@ pub use service::SessionService;
 pub use session::{SessionHandle, SessionLayer, is_failure, status_of};
 pub use session_cookie::{Builder, CookieError, SessionCookie};
 pub use sse::{Event, sse};
+pub use timeout::{GuardError, guard};

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, StatusCode};
 use matchit::InsertError;
 use percent_encoding::percent_decode_str;
 
-use crate::escapes;
+use crate::percent;
 
 /// Finds the value, usually a handler, for a method and a path.
 ///
@@ -119,7 +119,7 @@ impl<T> Router<T> {
             (&Method::CONNECT, "") => return Found::MethodNotAllowed { allow: &self.allow },
             _ => {}
         }
-        if let Some(offset) = escapes::first_malformed(path.as_bytes()) {
+        if let Some(offset) = percent::first_malformed(path.as_bytes()) {
             return Found::BadPath(BadPath::Escape { offset });
         }
         let Ok(found) = self.paths.at(path) else { return Found::NotFound };

@@ -39,7 +39,7 @@ use crate::{Scheme, SessionHandle, SessionLayer, host, origin};
 /// use axum::{Extension, Router, http::StatusCode, routing::get};
 /// use waxseal_crypto::{Keyring, SecretKey};
 /// use waxseal_http::{SessionCookie, SessionHandle, SessionLayer, status_of};
-/// use waxseal_store::{Error, Sessions};
+/// use waxseal_store::{Error, SessionManager};
 ///
 /// async fn visits(Extension(session): Extension<SessionHandle>) -> Result<String, (StatusCode, String)> {
 ///     // A `Result<_, String>` would be a 200: axum sends any text as one, also that of an `Err`.
@@ -51,7 +51,7 @@ use crate::{Scheme, SessionHandle, SessionLayer, host, origin};
 ///
 /// let cookie = SessionCookie::builder().build()?;
 /// let keyring = Keyring::new(SecretKey::generate()?);
-/// let sessions = Sessions::cookie(&keyring, cookie.name(), "demo")?;
+/// let sessions = SessionManager::cookie(&keyring, cookie.name(), "demo")?;
 /// let app: Router = Router::new().route("/", get(visits)).layer(SessionLayer::new(sessions, cookie));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

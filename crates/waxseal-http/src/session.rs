@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use http::header::{COOKIE, HOST, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use tokio::sync::OnceCell;
-use waxseal_store::{Access, Error, Keyring, Opened, Outcome, Rejected, Session, Sessions};
+use waxseal_store::{Access, Error, Keyring, Opened, Outcome, Rejected, Session, SessionManager};
 
 use crate::{Clock, Host, SessionCookie, caches, cookies, origin};
 
@@ -33,7 +33,7 @@ pub struct SessionLayer {
 
 #[derive(Debug)]
 struct Shared {
-    sessions: Sessions,
+    sessions: SessionManager,
     cookie: SessionCookie,
 }
 
@@ -66,7 +66,7 @@ impl SessionLayer {
     ///
     /// If they were made for another name: no cookie could ever open.
     #[must_use]
-    pub fn new(sessions: Sessions, cookie: SessionCookie) -> Self {
+    pub fn new(sessions: SessionManager, cookie: SessionCookie) -> Self {
         assert_eq!(sessions.name(), cookie.name(), "sessions and cookie must have one name");
         let sessions = sessions.with_pause(tokio::time::sleep);
         Self { shared: Arc::new(Shared { sessions, cookie }), clock: Clock::system() }
@@ -93,7 +93,7 @@ impl SessionLayer {
 
     /// Who opens, saves, lists and ends the sessions.
     #[must_use]
-    pub fn sessions(&self) -> &Sessions {
+    pub fn sessions(&self) -> &SessionManager {
         &self.shared.sessions
     }
 
@@ -129,7 +129,7 @@ impl SessionLayer {
 
     /// Looks after the store for as long as it is polled: frees what has expired, makes up for sign-outs that the store
     /// missed, compares clocks. For one task of each process; in state `cookie` there is nothing to do.
-    pub async fn keep_up(&self) {
+    pub async fn maintain(&self) {
         let sessions = &self.shared.sessions;
         if !sessions.needs_upkeep() {
             return std::future::pending().await;
@@ -294,7 +294,7 @@ impl SessionHandle {
     ///
     /// # Errors
     ///
-    /// Those of [`Sessions::confirm`], and of [`load`](Self::load).
+    /// Those of [`SessionManager::confirm`], and of [`load`](Self::load).
     pub async fn confirm(&self) -> Result<(), Error> {
         let session = self.load().await?;
         let layer = &self.0.layer;

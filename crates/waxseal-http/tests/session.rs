@@ -566,7 +566,7 @@ async fn a_session_sealed_with_an_old_key_is_sealed_again_with_the_new_one() {
 #[should_panic(expected = "sessions and cookie must have one name")]
 fn sessions_for_another_cookies_name_are_a_mistake_found_at_once() {
     let keyring = Keyring::new(SecretKey::generate().unwrap());
-    let sessions = waxseal_store::Sessions::cookie(&keyring, "session", "demo").unwrap();
+    let sessions = waxseal_store::SessionManager::cookie(&keyring, "session", "demo").unwrap();
     let _ = waxseal_http::SessionLayer::new(sessions, SessionCookie::builder().build().unwrap());
 }
 

@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Body, Builder, Clock, SessionCookie, SessionHandle, SessionLayer, status_of};
 use waxseal_store::testing::{FaultyStore, Operation};
-use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, Sessions, WhenAway};
+use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, SessionManager, WhenAway};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -34,7 +34,7 @@ struct Site {
 /// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Act {
-    Look,
+    SessionDebugView,
     Put(i32),
     SignIn(&'static str),
     SignOut,
@@ -111,12 +111,14 @@ impl Site {
     fn over(place: Place, cookie: Builder, store: FaultyStore<MemoryStore>, policy: WhenAway) -> Self {
         let (cookie, keyring) = (cookie.build().unwrap(), Keyring::new(SecretKey::from_bytes([1; 32])));
         let sessions = match place {
-            Place::Cookie => Sessions::cookie(&keyring, cookie.name(), "demo").unwrap(),
+            Place::Cookie => SessionManager::cookie(&keyring, cookie.name(), "demo").unwrap(),
             Place::Listed => {
-                Sessions::cookie(&keyring, cookie.name(), "demo").unwrap().revocable(store.clone())
+                SessionManager::cookie(&keyring, cookie.name(), "demo").unwrap().revocable(store.clone())
             }
-            Place::Store => Sessions::store(&keyring, cookie.name(), "demo", store.clone()).unwrap(),
-            Place::Mirrored => Sessions::mirrored(&keyring, cookie.name(), "demo", store.clone()).unwrap(),
+            Place::Store => SessionManager::store(&keyring, cookie.name(), "demo", store.clone()).unwrap(),
+            Place::Mirrored => {
+                SessionManager::mirrored(&keyring, cookie.name(), "demo", store.clone()).unwrap()
+            }
         };
         let layer = SessionLayer::new(sessions.when_away(policy), cookie);
         Self { layer, store, now: noon() }.at(0)
@@ -183,7 +185,7 @@ impl Site {
     }
 
     async fn look(&self, jar: &mut Jar) -> Seen {
-        self.visit(jar, "GET", "/", Act::Look).await
+        self.visit(jar, "GET", "/", Act::SessionDebugView).await
     }
 }
 
@@ -366,12 +368,12 @@ async fn under_a_host_name_the_one_worth_most_counts_and_stays() {
                     let (untouched, before) =
                         (site.visit(&mut jar, method, "/", Act::Nothing).await, jar.0.len());
                     assert_eq!((untouched.sets.len(), before), (0, 2), "{case}: not accessed");
-                    let seen = site.visit(&mut jar, method, "/", Act::Look).await;
+                    let seen = site.visit(&mut jar, method, "/", Act::SessionDebugView).await;
                     assert_eq!((seen.owner.as_deref(), seen.number), (owner, Some(number)), "{case}");
                     assert_eq!((seen.sets.len(), jar.0.len()), (2, 1), "{case}: {:?}", seen.sets);
                     assert_eq!(seen.cache_control, "private, no-store", "{case}");
                     // It stays, whichever place it came from, and it is no conflict any more.
-                    let again = site.visit(&mut jar, method, "/", Act::Look).await;
+                    let again = site.visit(&mut jar, method, "/", Act::SessionDebugView).await;
                     assert_eq!((again.owner.as_deref(), again.number), (owner, Some(number)), "{case}");
                     assert_eq!(again.sets.len(), 0, "{case}");
                 }
@@ -404,10 +406,10 @@ async fn two_cookies_of_one_session_are_no_conflict_under_any_name() {
                 }
                 let site = site.at(11);
                 site.store.forget();
-                let seen = site.visit(&mut jar, "POST", "/app/", Act::Look).await;
+                let seen = site.visit(&mut jar, "POST", "/app/", Act::SessionDebugView).await;
                 assert_eq!((seen.owner.as_deref(), seen.number), (Some("7"), Some(2)), "{case}");
                 let asked =
-                    [Operation::Load, Operation::Confirm].map(|operation| site.store.count(operation));
+                    [Operation::Load, Operation::ConfirmedAt].map(|operation| site.store.count(operation));
                 assert!(
                     asked.iter().sum::<usize>() <= 2,
                     "{case}: asked for once, of its session and its owner"
@@ -437,7 +439,7 @@ async fn under_any_other_name_a_planted_cookie_gains_nothing() {
                     jar = jar.turned();
                 }
                 let site = site.at(11);
-                let seen = site.visit(&mut jar, "GET", "/app/", Act::Look).await;
+                let seen = site.visit(&mut jar, "GET", "/app/", Act::SessionDebugView).await;
                 assert_eq!((seen.owner, seen.is_new), (None, true), "{case}: neither counts");
                 // And the planted one is forgotten: the next page is the visitor's own.
                 assert_eq!(jar.0, [(ours.clone(), victims)], "{case}: {:?}", seen.sets);
@@ -497,7 +499,7 @@ async fn what_is_over_beside_a_live_cookie_drops_out() {
                     if turned {
                         jar = jar.turned();
                     }
-                    let seen = site.visit(&mut jar, method, "/", Act::Look).await;
+                    let seen = site.visit(&mut jar, method, "/", Act::SessionDebugView).await;
                     assert_eq!(seen.owner.as_deref(), Some("7"), "{case}");
                     let seen = site.visit(&mut jar, "POST", "/", Act::Put(3)).await;
                     assert_eq!((seen.status, seen.owner.as_deref()), (StatusCode::OK, Some("7")), "{case}");
@@ -537,7 +539,7 @@ async fn four_cookies_at_most_are_asked_for() {
             tokens.push((own_spot(), site.token(stranger(number)).await));
         }
         site.store.forget();
-        let seen = site.at(1).visit(&mut Jar::of(tokens), "POST", "/", Act::Look).await;
+        let seen = site.at(1).visit(&mut Jar::of(tokens), "POST", "/", Act::SessionDebugView).await;
         assert!(seen.number.is_some_and(|number| number < 4), "{place:?}");
         let asked = site.store.asked();
         assert!(asked.len() <= 4, "{place:?}: {asked:?}");
@@ -567,7 +569,7 @@ async fn more_planted_cookies_than_are_looked_at_do_not_keep_anybody_from_signin
 
                 // It goes on with the next page, and a sign-out holds.
                 let mut signing_out = jar.clone();
-                site.visit(&mut signing_out, "GET", "/app/a/b/page", Act::Look).await;
+                site.visit(&mut signing_out, "GET", "/app/a/b/page", Act::SessionDebugView).await;
                 let seen = site.look(&mut signing_out).await;
                 assert_eq!(seen.owner.as_deref(), signed_in_before.then_some("7"), "{case}");
                 site.visit(&mut jar, "POST", "/app/a/b/sign-out", Act::SignOut).await;

@@ -13,7 +13,7 @@ use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Body, Clock, SessionCookie, SessionHandle, SessionLayer, status_of};
 use waxseal_store::testing::{FaultyStore, Operation};
-use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, Sessions};
+use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, SessionManager};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -55,11 +55,10 @@ impl Site {
         let cookie = SessionCookie::builder().build().unwrap();
         let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
         let sessions = match place {
-            Place::Listed => {
-                Sessions::cookie(&keyring, cookie.name(), "demo").map(|all| all.revocable(store.clone()))
-            }
-            Place::Store => Sessions::store(&keyring, cookie.name(), "demo", store.clone()),
-            Place::Mirrored => Sessions::mirrored(&keyring, cookie.name(), "demo", store.clone()),
+            Place::Listed => SessionManager::cookie(&keyring, cookie.name(), "demo")
+                .map(|all| all.revocable(store.clone())),
+            Place::Store => SessionManager::store(&keyring, cookie.name(), "demo", store.clone()),
+            Place::Mirrored => SessionManager::mirrored(&keyring, cookie.name(), "demo", store.clone()),
         };
         let layer = SessionLayer::new(sessions.unwrap(), cookie).with_clock(Clock::from_fn(noon));
         Self { layer, store, stack: Stack::Hyper }
@@ -216,7 +215,7 @@ async fn a_page_from_a_copy_is_the_visitors_own_and_sets_no_cookie() {
             assert_eq!(all(&answer, CACHE_CONTROL), ["private, no-store"], "{case}, {method}");
             assert_eq!(all(&answer, SET_COOKIE), [""; 0], "{case}, {method}");
         }
-        let confirms = site.store.count(Operation::Confirm);
+        let confirms = site.store.count(Operation::ConfirmedAt);
         assert_eq!(confirms == 0, seconds == 0, "{case}: {confirms}");
     }
 }
@@ -383,7 +382,7 @@ async fn a_long_round_of_upkeep_holds_up_no_sign_out() {
         let token = site.token().await;
         site.store.hold(Some(Operation::Purge));
         let layer = site.layer.clone();
-        let upkeep = tokio::spawn(async move { layer.keep_up().await });
+        let upkeep = tokio::spawn(async move { layer.maintain().await });
         tokio::time::sleep(Duration::from_secs(5)).await;
         site.store.set_away(true);
         let out = site.send("POST", &token, async |handle: SessionHandle| handle.destroy().await).await;

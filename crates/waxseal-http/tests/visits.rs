@@ -13,10 +13,10 @@ use tower_service::Service;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{SessionCookie, SessionLayer};
 use waxseal_store::testing::FaultyStore;
-use waxseal_store::{MemoryStore, Outcome, Sessions};
+use waxseal_store::{MemoryStore, Outcome, SessionManager};
 
 /// Status and text of a visit by a session whose `visits` are `earlier`.
-async fn visit(sessions: Sessions, earlier: Option<&str>, before: impl FnOnce()) -> (u16, String) {
+async fn visit(sessions: SessionManager, earlier: Option<&str>, before: impl FnOnce()) -> (u16, String) {
     let mut request = Request::get("/").header("host", "a.example");
     if let Some(earlier) = earlier {
         let session = sessions.create();
@@ -38,12 +38,12 @@ async fn visit(sessions: Sessions, earlier: Option<&str>, before: impl FnOnce())
 #[tokio::test]
 async fn an_error_is_no_page_of_status_200() {
     let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
-    let cookie = || Sessions::cookie(&keyring, "__Host-session", "counter").unwrap();
+    let cookie = || SessionManager::cookie(&keyring, "__Host-session", "counter").unwrap();
     assert_eq!(visit(cookie(), None, || ()).await, (200, "visit number 1\n".to_owned()));
     assert_eq!(visit(cookie(), Some("many"), || ()).await, (500, "session[\"visits\"]\n".to_owned()));
 
     let store = FaultyStore::new(MemoryStore::new());
-    let kept = Sessions::store(&keyring, "__Host-session", "counter", store.clone()).unwrap();
+    let kept = SessionManager::store(&keyring, "__Host-session", "counter", store.clone()).unwrap();
     let away = "the session store does not answer; try again in some seconds\n".to_owned();
     assert_eq!(visit(kept, Some("many"), || store.fail_next(9)).await, (503, away));
 }

@@ -17,15 +17,15 @@ use divan::counter::ItemsCount;
 use redis_support::Server;
 use tokio::runtime::Runtime;
 use waxseal_store::{
-    Found, Life, Moment, NetworkOptions, Record, RecordKey, RedisStore, Revision, SessionId, SessionStore,
-    Swap,
+    Found, Lifespan, NetworkOptions, Record, RecordKey, RedisStore, Revision, SessionId, SessionStore, Swap,
+    Timestamp,
 };
 
 fn main() {
     divan::main();
 }
 
-const NOW: Moment = Moment::from_millis(1_790_000_000_123);
+const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_123);
 const SEALED_BYTES: usize = 512;
 const TASKS: usize = 256;
 const EACH: usize = 16;
@@ -39,8 +39,12 @@ fn sizes() -> Vec<usize> {
 }
 
 fn record(owner: Option<String>) -> Record {
-    let life =
-        Life::new(NOW, NOW, Moment::from_millis(1_790_001_800_123), Moment::from_millis(1_790_043_200_123));
+    let life = Lifespan::new(
+        NOW,
+        NOW,
+        Timestamp::from_millis(1_790_001_800_123),
+        Timestamp::from_millis(1_790_043_200_123),
+    );
     let (revision, device) = (Revision::first().unwrap(), "Firefox on Linux".to_owned());
     Record { revision, kid: [1; 4], life, owner, device, sealed: vec![0xa5; SEALED_BYTES] }
 }
@@ -96,7 +100,7 @@ fn used_memory(server: &Server) -> usize {
 #[expect(clippy::print_stderr, reason = "figures that divan has no place for")]
 fn report(server: &Server, keys: &[RecordKey], bytes: usize, owned: bool) {
     let row: usize =
-        server.ask(redis::cmd("MEMORY").arg("USAGE").arg(format!("waxseal:{{{}}}", keys[0].handle())));
+        server.ask(redis::cmd("MEMORY").arg("USAGE").arg(format!("waxseal:{{{}}}", keys[0].public_id())));
     let owners = if owned { ", each of an owner of its own" } else { "" };
     eprintln!(
         "{} records of {SEALED_BYTES} sealed bytes{owners}: {} bytes each by INFO, a row {row} by MEMORY USAGE",

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305};
 use divan::{Bencher, black_box};
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Access, Outcome, Session, Sessions};
+use waxseal_store::{Access, Outcome, Session, SessionManager};
 
 fn main() {
     divan::main();
@@ -17,9 +17,9 @@ fn main() {
 const NOW: SystemTime = UNIX_EPOCH;
 const LATER: Duration = Duration::from_secs(1);
 
-fn sessions() -> Sessions {
+fn sessions() -> SessionManager {
     let keyring = Keyring::new(SecretKey::from_bytes([7; 32]));
-    Sessions::cookie(&keyring, "__Host-session", "bench").unwrap()
+    SessionManager::cookie(&keyring, "__Host-session", "bench").unwrap()
 }
 
 /// A session of `keys` entries with values of `bytes` each.
@@ -29,7 +29,7 @@ fn fill(session: &Session, keys: usize, bytes: usize) {
     }
 }
 
-fn commit(sessions: &Sessions, session: &Session) -> Outcome {
+fn commit(sessions: &SessionManager, session: &Session) -> Outcome {
     let mut commit = std::pin::pin!(sessions.commit(session, NOW));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match commit.as_mut().poll(&mut context) {
@@ -38,7 +38,7 @@ fn commit(sessions: &Sessions, session: &Session) -> Outcome {
     }
 }
 
-fn token(sessions: &Sessions, keys: usize, bytes: usize) -> String {
+fn token(sessions: &SessionManager, keys: usize, bytes: usize) -> String {
     let session = sessions.create();
     fill(&session, keys, bytes);
     match commit(sessions, &session) {

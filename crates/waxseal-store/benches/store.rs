@@ -18,8 +18,8 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use waxseal_store::{
-    Durability, Found, Life, MemoryStore, Moment, Record, RecordKey, Revision, SessionId, SessionStore,
-    SqliteStore, Swap,
+    Durability, Found, Lifespan, MemoryStore, Record, RecordKey, Revision, SessionId, SessionStore,
+    SqliteStore, Swap, Timestamp,
 };
 
 fn main() {
@@ -28,7 +28,7 @@ fn main() {
     postgres::stop();
 }
 
-const NOW: Moment = Moment::from_millis(1_790_000_000_123);
+const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_123);
 const SEALED_BYTES: usize = 512;
 const TASKS: usize = 256;
 const EACH: usize = 16;
@@ -43,7 +43,7 @@ fn sizes() -> Vec<usize> {
 }
 
 fn record() -> Record {
-    let life = Life::new(NOW, NOW, Moment::from_millis(1_790_001_800_123), Moment::MAX);
+    let life = Lifespan::new(NOW, NOW, Timestamp::from_millis(1_790_001_800_123), Timestamp::MAX);
     let (revision, device) = (Revision::first().unwrap(), "Firefox on Linux".to_owned());
     Record { revision, kid: [1; 4], life, owner: None, device, sealed: vec![0xa5; SEALED_BYTES] }
 }
@@ -299,7 +299,7 @@ mod postgres {
                  SELECT ('x' || substr(md5(n::text), 1, 16))::bit(64)::bigint, sha256(n::text::bytea), \
                  '\\x0000000000000001a5a5a5a5a5a5a5a5', 1, {start}, {start}, {end}, {}, 'Firefox on Linux', 0, \
                  decode(repeat('a5', {SEALED_BYTES}), 'hex') FROM generate_series(1, {size}) n",
-                Moment::MAX.as_millis()
+                Timestamp::MAX.as_millis()
             ))
             .await;
         report(cluster, size).await;
@@ -315,8 +315,8 @@ mod postgres {
 
     fn read_key(hex: &str) -> RecordKey {
         let byte = |at: usize| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap();
-        let handle = waxseal_store::Handle::from_bytes(std::array::from_fn(byte));
-        RecordKey::new(handle, std::array::from_fn(|at| byte(8 + at)))
+        let public_id = waxseal_store::PublicId::from_bytes(std::array::from_fn(byte));
+        RecordKey::new(public_id, std::array::from_fn(|at| byte(8 + at)))
     }
 
     #[expect(clippy::print_stderr, reason = "a figure that divan has no place for")]

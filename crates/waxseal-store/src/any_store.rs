@@ -1,10 +1,10 @@
-//! One type for every store, so that [`Sessions`](crate::Sessions) has no parameter for it.
+//! One type for every store, so that [`SessionManager`](crate::SessionManager) has no parameter for it.
 
 use std::pin::Pin;
 
 use crate::error::StoreError;
-use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
-use crate::{Handle, Moment, RecordKey, Revision, SessionStore};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::{PublicId, RecordKey, Revision, SessionStore, Timestamp};
 
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
@@ -28,28 +28,28 @@ macro_rules! any_store {
 }
 
 any_store! {
-    fn load(key: &'a RecordKey, now: Moment) -> Option<Found<Record>>;
-    fn confirm(key: &'a RecordKey, now: Moment) -> Option<Found<Confirmed>>;
-    fn create(key: &'a RecordKey, record: &'a Record, now: Moment) -> Creation;
-    fn update(key: &'a RecordKey, expected: &'a Revision, record: &'a Record, now: Moment) -> Swap;
-    fn touch(key: &'a RecordKey, idle_end: Moment, now: Moment) -> bool;
+    fn load(key: &'a RecordKey, now: Timestamp) -> Option<Found<Record>>;
+    fn confirm(key: &'a RecordKey, now: Timestamp) -> Option<Found<RecordHead>>;
+    fn create(key: &'a RecordKey, record: &'a Record, now: Timestamp) -> Creation;
+    fn update(key: &'a RecordKey, expected: &'a Revision, record: &'a Record, now: Timestamp) -> Swap;
+    fn touch(key: &'a RecordKey, idle_end: Timestamp, now: Timestamp) -> bool;
     fn renew(
         old: &'a RecordKey,
         expected: &'a Revision,
         new: &'a RecordKey,
         record: &'a Record,
-        trace: &'a Trace,
-        now: Moment
+        trace: &'a Tombstone,
+        now: Timestamp
     ) -> Swap;
-    fn delete(key: &'a RecordKey, now: Moment) -> bool;
-    fn rewrap(key: &'a RecordKey, revision: &'a Revision, kid: [u8; 4], sealed: &'a [u8], now: Moment) -> bool;
-    fn sealed_otherwise(kid: [u8; 4], after: Option<&'a Cursor>, limit: usize, now: Moment)
+    fn delete(key: &'a RecordKey, now: Timestamp) -> bool;
+    fn rewrap(key: &'a RecordKey, revision: &'a Revision, kid: [u8; 4], sealed: &'a [u8], now: Timestamp) -> bool;
+    fn sealed_otherwise(kid: [u8; 4], after: Option<&'a Cursor>, limit: usize, now: Timestamp)
         -> Page<(RecordKey, Record)>;
-    fn list(owner: &'a str, after: Option<&'a Cursor>, limit: usize, now: Moment) -> Page<Listed>;
-    fn owned(owner: &'a str, handle: Handle, now: Moment) -> Option<(RecordKey, Record)>;
-    fn end(owner: &'a str, handle: Handle, now: Moment) -> bool;
-    fn end_all(owner: &'a str, keep: Option<&'a RecordKey>, now: Moment) -> ();
-    fn purge(now: Moment, limit: usize) -> usize;
+    fn list(owner: &'a str, after: Option<&'a Cursor>, limit: usize, now: Timestamp) -> Page<Listed>;
+    fn owned(owner: &'a str, public_id: PublicId, now: Timestamp) -> Option<(RecordKey, Record)>;
+    fn end(owner: &'a str, public_id: PublicId, now: Timestamp) -> bool;
+    fn end_all(owner: &'a str, keep: Option<&'a RecordKey>, now: Timestamp) -> ();
+    fn purge(now: Timestamp, limit: usize) -> usize;
     fn ready() -> ();
-    fn clock() -> Option<Moment>;
+    fn clock() -> Option<Timestamp>;
 }

@@ -38,7 +38,7 @@ impl Session {
     /// # use std::time::SystemTime;
     /// # use waxseal_crypto::{Keyring, SecretKey};
     /// # let keyring = Keyring::new(SecretKey::from_bytes([7; 32]));
-    /// # let sessions = waxseal_store::Sessions::cookie(&keyring, "session", "demo")?;
+    /// # let sessions = waxseal_store::SessionManager::cookie(&keyring, "session", "demo")?;
     /// # let session = sessions.create();
     /// let token = session.csrf_token()?;
     /// assert!(session.is_csrf_token(token.as_bytes()));

@@ -57,7 +57,7 @@ impl Session {
     /// ```
     /// # use waxseal_crypto::{Keyring, SecretKey};
     /// # let keyring = Keyring::new(SecretKey::from_bytes([7; 32]));
-    /// # let sessions = waxseal_store::Sessions::cookie(&keyring, "session", "demo")?;
+    /// # let sessions = waxseal_store::SessionManager::cookie(&keyring, "session", "demo")?;
     /// # let session = sessions.create();
     /// session.flash("success", "The letter is on its way.")?;
     /// session.flash("error", format!("No owl is called {}.", "Errol"))?;

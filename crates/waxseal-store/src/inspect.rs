@@ -5,17 +5,17 @@ use std::time::SystemTime;
 
 use waxseal_crypto::{KeyId, Limits, Opened, Times};
 
+use crate::active_keys::TokenKeys;
 use crate::content::Content;
 use crate::error::{Reason, Rejected};
-use crate::moment::unix_seconds;
 use crate::origin::COOKIE_ID_BYTES;
-use crate::ring::TokenKeys;
 use crate::server::Token;
 use crate::session::Session;
-use crate::sessions::Sessions;
-use crate::{Handle, Revision};
+use crate::sessions::SessionManager;
+use crate::timestamp::unix_seconds;
+use crate::{PublicId, Revision};
 
-/// What a token holds, also one whose time is over; from [`Sessions::inspect`].
+/// What a token holds, also one whose time is over; from [`SessionManager::inspect`].
 #[derive(Debug)]
 pub struct Inspection {
     key: KeyId,
@@ -39,12 +39,12 @@ pub enum Parts {
     /// State `store`: an id, of which this is the public half. The record has the session.
     Id {
         /// Its public half.
-        handle: Handle,
+        public_id: PublicId,
     },
     /// State `mirrored`: an id and a revision, and a copy of what the record has in that revision, if it fits.
     Mirror {
         /// The public half of the id.
-        handle: Handle,
+        public_id: PublicId,
         /// The revision.
         revision: Revision,
         /// Whether the copy is in the token.
@@ -52,7 +52,7 @@ pub enum Parts {
     },
 }
 
-impl Sessions {
+impl SessionManager {
     /// Opens a token to show it to an operator: whatever its times say, without counting it, and without asking a store.
     /// Nothing that it returns can be committed for a visitor.
     ///
@@ -66,7 +66,7 @@ impl Sessions {
             TokenKeys::Signed(tokens) => {
                 let signed = tokens.open_at_any_time(token).map_err(refusal)?;
                 let Token { id, times, .. } = Token::of_id(&signed);
-                let parts = Parts::Id { handle: id.handle() };
+                let parts = Parts::Id { public_id: id.public_id() };
                 (signed.key(), signed.key_position(), times, Ok((parts, None)))
             }
             TokenKeys::Sealed(sealer) => {
@@ -102,9 +102,9 @@ impl Sessions {
             return Ok((Parts::Session { id }, Some(content)));
         }
         let Token { id, copy, .. } = Token::parse(opened)?;
-        let handle = id.handle();
+        let public_id = id.public_id();
         let (revision, content) = copy.ok_or("it has no revision")?;
-        Ok((Parts::Mirror { handle, revision, has_copy: content.is_some() }, content))
+        Ok((Parts::Mirror { public_id, revision, has_copy: content.is_some() }, content))
     }
 }
 
@@ -154,13 +154,13 @@ impl Inspection {
 }
 
 impl Parts {
-    /// Names the session, and opens nothing: the id in state `cookie`, the [handle](Session::handle) in the others, in
+    /// Names the session, and opens nothing: the id in state `cookie`, the [handle](Session::public_id) in the others, in
     /// hexadecimal digits.
     #[must_use]
     pub fn public_id(&self) -> String {
         match self {
             Self::Session { id } => format!("{:032x}", u128::from_be_bytes(*id)),
-            Self::Id { handle } | Self::Mirror { handle, .. } => handle.to_string(),
+            Self::Id { public_id } | Self::Mirror { public_id, .. } => public_id.to_string(),
         }
     }
 }

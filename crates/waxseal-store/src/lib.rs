@@ -1,17 +1,17 @@
 //! The session dictionary of Waxseal, and where its state lives.
 //!
-//! [`Sessions`] turns *tokens*, text that a browser carries, into [`Session`]s and back. A [`Session`] is a
+//! [`SessionManager`] turns *tokens*, text that a browser carries, into [`Session`]s and back. A [`Session`] is a
 //! dictionary of typed values that stay encoded until asked for; what a request changes goes into a log, and a
 //! request that changed nothing sends nothing.
 //!
 //! ```
 //! use std::time::SystemTime;
 //! use waxseal_crypto::{Keyring, SecretKey};
-//! use waxseal_store::{Access, Outcome, Sessions};
+//! use waxseal_store::{Access, Outcome, SessionManager};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let keyring = Keyring::new(SecretKey::generate()?);
-//! let sessions = Sessions::cookie(&keyring, "__Host-session", "wizard")?;
+//! let sessions = SessionManager::cookie(&keyring, "__Host-session", "wizard")?;
 //! let session = sessions.create();
 //! session.insert("name", "Gandalf")?;
 //! match sessions.commit(&session, SystemTime::now()).await? {
@@ -25,6 +25,7 @@
 //! Time is an argument everywhere, so expiry is a table test and not a sleep. How a token travels (cookies,
 //! headers) is left to `waxseal-http`; how bytes are sealed, to `waxseal-crypto`.
 
+mod active_keys;
 mod any_store;
 mod change;
 mod content;
@@ -34,10 +35,8 @@ mod error;
 mod flash;
 mod inspect;
 mod lifetimes;
-mod look;
 mod memory;
 mod metadata;
-mod moment;
 #[cfg(feature = "network")]
 #[cfg_attr(
     not(feature = "redis"),
@@ -52,9 +51,9 @@ mod record;
 mod redis;
 mod revision;
 mod revocations;
-mod ring;
 mod server;
 mod session;
+mod session_debug_view;
 mod session_id;
 mod sessions;
 #[cfg(feature = "sqlite")]
@@ -62,6 +61,7 @@ mod sqlite;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod timestamp;
 mod value;
 mod varint;
 mod wide;
@@ -72,26 +72,28 @@ pub use error::{Error, Largest, Reason, Rejected, StoreError};
 pub use flash::Flash;
 pub use inspect::{Inspection, Parts};
 pub use lifetimes::Lifetimes;
-pub use look::Look;
 pub use memory::{MemoryError, MemoryStore};
-pub use moment::Moment;
 #[cfg(feature = "network")]
 pub use network::{NetworkOptions, Unavailable};
 #[cfg(feature = "postgres")]
 pub use postgres::{
     Address, Pooler, PostgresError, PostgresOptions, PostgresPromise, PostgresStore, SynchronousCommit,
 };
-pub use record::{Confirmed, Creation, Cursor, Found, Life, Listed, Page, Pointer, Record, Swap, Trace};
+pub use record::{
+    Creation, Cursor, Found, Lifespan, Listed, Page, Pointer, Record, RecordHead, Swap, Tombstone,
+};
 #[cfg(feature = "redis")]
 pub use redis::{RedisDurability, RedisError, RedisOptions, RedisStore};
 pub use revision::Revision;
-pub use server::{Access, Upkeep, WhenAway};
+pub use server::{Access, Maintenance, WhenAway};
 pub use session::Session;
-pub use session_id::{Handle, NotAHandle, RecordKey, SessionId};
-pub use sessions::{Opened, Outcome, Pending, Sessions, Snapshot};
+pub use session_debug_view::SessionDebugView;
+pub use session_id::{InvalidPublicId, PublicId, RecordKey, SessionId};
+pub use sessions::{Opened, Outcome, Pending, SessionManager, Snapshot};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteError, SqliteOptions, SqliteStore};
 pub use store::{Fault, SessionStore};
+pub use timestamp::Timestamp;
 pub use value::{MAX_DEPTH, ValueError};
-/// What [`Sessions`] are made of and [change](Sessions::set_keyring).
+/// What [`SessionManager`] are made of and [change](SessionManager::set_keyring).
 pub use waxseal_crypto::Keyring;

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use self::budget::{Budget, NoRoom};
 use self::owners::Owners;
 use self::shard::Shard;
-use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
-use crate::{Fault, Handle, Moment, RecordKey, Revision, SessionStore};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp};
 
 /// A power of two, so that a handle's first byte spreads sessions evenly.
 const SHARDS: usize = 64;
@@ -97,8 +97,8 @@ impl MemoryStore {
 
 impl Shared {
     /// All rows of a session, its traces included, are in one shard: they share its handle.
-    fn shard(&self, handle: Handle) -> MutexGuard<'_, Shard> {
-        let [first, ..] = *handle.as_bytes();
+    fn shard(&self, public_id: PublicId) -> MutexGuard<'_, Shard> {
+        let [first, ..] = *public_id.as_bytes();
         self.shard_at(usize::from(first) % SHARDS)
     }
 
@@ -110,13 +110,13 @@ impl Shared {
     /// Does `work` on the shard of `handle`, and makes room for as long as it lacks some.
     fn with_room<T>(
         &self,
-        handle: Handle,
-        now: Moment,
+        public_id: PublicId,
+        now: Timestamp,
         mut work: impl FnMut(&mut Shard) -> Result<T, NoRoom>,
     ) -> Result<T, MemoryError> {
         loop {
             // A statement of its own: making room locks shards one by one, this one too.
-            let outcome = work(&mut self.shard(handle));
+            let outcome = work(&mut self.shard(public_id));
             match outcome {
                 Ok(done) => {
                     self.note_room();
@@ -155,7 +155,7 @@ impl Shared {
     }
 
     /// Forgets one thing that has expired, or else the ownerless session nearest to its end.
-    fn make_room(&self, now: Moment) -> bool {
+    fn make_room(&self, now: Timestamp) -> bool {
         let mut nearest = None;
         for at in 0..SHARDS {
             let mut shard = self.shard_at(at);
@@ -181,22 +181,31 @@ impl SessionStore for MemoryStore {
         Fault::Refused
     }
 
-    async fn load(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Record>>, MemoryError> {
-        Ok(self.shared.shard(key.handle()).find(key, now, Record::clone))
+    async fn load(&self, key: &RecordKey, now: Timestamp) -> Result<Option<Found<Record>>, MemoryError> {
+        Ok(self.shared.shard(key.public_id()).find(key, now, Record::clone))
     }
 
-    async fn confirm(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Confirmed>>, MemoryError> {
-        let confirmed = |record: &Record| Confirmed {
+    async fn confirm(
+        &self,
+        key: &RecordKey,
+        now: Timestamp,
+    ) -> Result<Option<Found<RecordHead>>, MemoryError> {
+        let confirmed = |record: &Record| RecordHead {
             revision: record.revision,
             life: record.life,
             owner: record.owner.clone(),
         };
-        Ok(self.shared.shard(key.handle()).find(key, now, confirmed))
+        Ok(self.shared.shard(key.public_id()).find(key, now, confirmed))
     }
 
-    async fn create(&self, key: &RecordKey, record: &Record, now: Moment) -> Result<Creation, MemoryError> {
+    async fn create(
+        &self,
+        key: &RecordKey,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Creation, MemoryError> {
         let Shared { owners, budget, .. } = &*self.shared;
-        self.shared.with_room(key.handle(), now, |shard| shard.create(key, record, now, owners, budget))
+        self.shared.with_room(key.public_id(), now, |shard| shard.create(key, record, now, owners, budget))
     }
 
     async fn update(
@@ -204,16 +213,16 @@ impl SessionStore for MemoryStore {
         key: &RecordKey,
         expected: &Revision,
         record: &Record,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Swap, MemoryError> {
         let Shared { owners, budget, .. } = &*self.shared;
-        self.shared.with_room(key.handle(), now, |shard| {
+        self.shared.with_room(key.public_id(), now, |shard| {
             shard.swap(key, expected, None, record, now, owners, budget)
         })
     }
 
-    async fn touch(&self, key: &RecordKey, idle_end: Moment, now: Moment) -> Result<bool, MemoryError> {
-        Ok(self.shared.shard(key.handle()).touch(key, idle_end, now))
+    async fn touch(&self, key: &RecordKey, idle_end: Timestamp, now: Timestamp) -> Result<bool, MemoryError> {
+        Ok(self.shared.shard(key.public_id()).touch(key, idle_end, now))
     }
 
     async fn renew(
@@ -222,19 +231,19 @@ impl SessionStore for MemoryStore {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Trace,
-        now: Moment,
+        trace: &Tombstone,
+        now: Timestamp,
     ) -> Result<Swap, MemoryError> {
         let Shared { owners, budget, .. } = &*self.shared;
         let renewal = Some((new, trace));
-        self.shared.with_room(old.handle(), now, |shard| {
+        self.shared.with_room(old.public_id(), now, |shard| {
             shard.swap(old, expected, renewal, record, now, owners, budget)
         })
     }
 
-    async fn delete(&self, key: &RecordKey, now: Moment) -> Result<bool, MemoryError> {
+    async fn delete(&self, key: &RecordKey, now: Timestamp) -> Result<bool, MemoryError> {
         let Shared { owners, budget, .. } = &*self.shared;
-        Ok(self.shared.shard(key.handle()).delete(key, now, owners, budget))
+        Ok(self.shared.shard(key.public_id()).delete(key, now, owners, budget))
     }
 
     async fn rewrap(
@@ -243,11 +252,11 @@ impl SessionStore for MemoryStore {
         revision: &Revision,
         kid: [u8; 4],
         sealed: &[u8],
-        now: Moment,
+        now: Timestamp,
     ) -> Result<bool, MemoryError> {
         let budget = &self.shared.budget;
         self.shared
-            .with_room(key.handle(), now, |shard| shard.rewrap(key, revision, kid, sealed, now, budget))
+            .with_room(key.public_id(), now, |shard| shard.rewrap(key, revision, kid, sealed, now, budget))
     }
 
     async fn sealed_otherwise(
@@ -255,17 +264,17 @@ impl SessionStore for MemoryStore {
         kid: [u8; 4],
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Page<(RecordKey, Record)>, MemoryError> {
-        let (at, handle) = after.map_or((0, None), place);
+        let (at, public_id) = after.map_or((0, None), place);
         let items = if at < SHARDS {
-            self.shared.shard_at(at).sealed_otherwise(kid, handle, limit, now)
+            self.shared.shard_at(at).sealed_otherwise(kid, public_id, limit, now)
         } else {
             Vec::new()
         };
         // One shard a call.
         let next = match items.last() {
-            Some((key, _)) if items.len() == limit => Some(cursor(at, Some(key.handle()))),
+            Some((key, _)) if items.len() == limit => Some(cursor(at, Some(key.public_id()))),
             _ if at + 1 < SHARDS => Some(cursor(at + 1, None)),
             _ => None,
         };
@@ -277,43 +286,48 @@ impl SessionStore for MemoryStore {
         owner: &str,
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Page<Listed>, MemoryError> {
         let after = after.and_then(|cursor| place(cursor).1);
         let handles = self.shared.owners.handles(owner, after, limit);
         let next = handles.last().filter(|_| handles.len() == limit).map(|last| cursor(0, Some(*last)));
-        let listed = |handle| self.shared.shard(handle).listed(owner, handle, now);
+        let listed = |public_id| self.shared.shard(public_id).listed(owner, public_id, now);
         Ok(Page { items: handles.into_iter().filter_map(listed).collect(), next })
     }
 
     async fn owned(
         &self,
         owner: &str,
-        handle: Handle,
-        now: Moment,
+        public_id: PublicId,
+        now: Timestamp,
     ) -> Result<Option<(RecordKey, Record)>, MemoryError> {
-        Ok(self.shared.shard(handle).owned(owner, handle, now))
+        Ok(self.shared.shard(public_id).owned(owner, public_id, now))
     }
 
-    async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, MemoryError> {
+    async fn end(&self, owner: &str, public_id: PublicId, now: Timestamp) -> Result<bool, MemoryError> {
         let Shared { owners, budget, .. } = &*self.shared;
-        Ok(self.shared.shard(handle).end(owner, handle, now, owners, budget))
+        Ok(self.shared.shard(public_id).end(owner, public_id, now, owners, budget))
     }
 
-    async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Moment) -> Result<(), MemoryError> {
+    async fn end_all(
+        &self,
+        owner: &str,
+        keep: Option<&RecordKey>,
+        now: Timestamp,
+    ) -> Result<(), MemoryError> {
         let Shared { owners, budget, .. } = &*self.shared;
         match keep {
-            Some(keep) => self.shared.shard(keep.handle()).end_others(owner, keep, now, owners),
+            Some(keep) => self.shared.shard(keep.public_id()).end_others(owner, keep, now, owners),
             None => _ = owners.raise(owner),
         }
         // All is said; what follows only frees space.
-        for handle in owners.handles(owner, None, usize::MAX) {
-            self.shared.shard(handle).forget_ended(handle, owners, budget);
+        for public_id in owners.handles(owner, None, usize::MAX) {
+            self.shared.shard(public_id).forget_ended(public_id, owners, budget);
         }
         Ok(())
     }
 
-    async fn purge(&self, now: Moment, limit: usize) -> Result<usize, MemoryError> {
+    async fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, MemoryError> {
         let Shared { owners, budget, .. } = &*self.shared;
         let mut purged = 0;
         for at in 0..SHARDS {
@@ -342,17 +356,17 @@ impl fmt::Debug for MemoryStore {
 }
 
 /// A shard and the handle to go on after.
-fn cursor(shard: usize, after: Option<Handle>) -> Cursor {
+fn cursor(shard: usize, after: Option<PublicId>) -> Cursor {
     let mut bytes = vec![u8::try_from(shard).expect("there are fewer shards than a byte counts")];
-    bytes.extend(after.iter().flat_map(Handle::as_bytes));
+    bytes.extend(after.iter().flat_map(PublicId::as_bytes));
     Cursor::new(bytes)
 }
 
 /// What [`cursor`] wrote; the beginning, for bytes that it did not write.
-fn place(cursor: &Cursor) -> (usize, Option<Handle>) {
+fn place(cursor: &Cursor) -> (usize, Option<PublicId>) {
     match cursor.as_bytes() {
-        [shard, handle @ ..] => {
-            (usize::from(*shard), handle.first_chunk().map(|bytes| Handle::from_bytes(*bytes)))
+        [shard, public_id @ ..] => {
+            (usize::from(*shard), public_id.first_chunk().map(|bytes| PublicId::from_bytes(*bytes)))
         }
         [] => (0, None),
     }
@@ -361,9 +375,9 @@ fn place(cursor: &Cursor) -> (usize, Option<Handle>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Life, SessionId};
+    use crate::{Lifespan, SessionId};
 
-    const NOW: Moment = Moment::from_millis(1_000);
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
 
     /// The answer of a store that waits for nothing.
     fn now<T>(future: impl Future<Output = T>) -> T {
@@ -375,11 +389,11 @@ mod tests {
     }
 
     fn record(owner: Option<&str>, expires: u64) -> Record {
-        let end = Moment::from_millis(expires);
+        let end = Timestamp::from_millis(expires);
         Record {
             revision: Revision::first().unwrap(),
             kid: [1; 4],
-            life: Life::new(NOW, NOW, end, end),
+            life: Lifespan::new(NOW, NOW, end, end),
             owner: owner.map(str::to_owned),
             device: String::new(),
             sealed: vec![0; 100],
@@ -445,7 +459,7 @@ mod tests {
         assert_eq!(now(store.ready()), Ok(()));
         create(&store, Some("user"), 9_000).unwrap();
         assert!(now(store.ready()).is_err());
-        assert_eq!(now(store.purge(Moment::from_millis(9_000), 100)), Ok(32 - 2));
+        assert_eq!(now(store.purge(Timestamp::from_millis(9_000), 100)), Ok(32 - 2));
         assert_eq!(now(store.ready()), Ok(()));
     }
 
@@ -477,14 +491,14 @@ mod tests {
         for n in 0..100 {
             let key = create(&store, (n % 2 == 0).then_some("user"), 2_000).unwrap();
             let Some(Found::Living(record)) = now(store.load(&key, NOW)).unwrap() else { panic!() };
-            let new = RecordKey::new(key.handle(), [n; 32]);
-            let trace = Trace { renewed: NOW, expires: Moment::from_millis(2_000), pointer: None };
+            let new = RecordKey::new(key.public_id(), [n; 32]);
+            let trace = Tombstone { renewed: NOW, expires: Timestamp::from_millis(2_000), pointer: None };
             let swap = now(store.renew(&key, &record.revision, &new, &record, &trace, NOW)).unwrap();
             assert_eq!(swap, Swap::Done);
         }
-        assert_eq!(now(store.purge(Moment::from_millis(1_999), 1_000)), Ok(0));
-        assert_eq!(now(store.purge(Moment::from_millis(2_000), 150)), Ok(150));
-        assert_eq!(now(store.purge(Moment::from_millis(2_000), 1_000)), Ok(50));
+        assert_eq!(now(store.purge(Timestamp::from_millis(1_999), 1_000)), Ok(0));
+        assert_eq!(now(store.purge(Timestamp::from_millis(2_000), 150)), Ok(150));
+        assert_eq!(now(store.purge(Timestamp::from_millis(2_000), 1_000)), Ok(50));
         assert_eq!(store.shared.budget.used(), (0, 0));
         assert!(store.shared.owners.is_empty());
     }

@@ -23,8 +23,8 @@ pub use self::options::{Address, Pooler, PostgresOptions};
 use self::rows::column;
 use self::statements::{BATCH, Statements};
 use crate::network::{Guard, Repeat};
-use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
-use crate::{Fault, Handle, Moment, RecordKey, Revision, SessionStore};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp};
 
 /// Keeps records in PostgreSQL 12 or later, in tables of their own that the store makes and migrates.
 ///
@@ -174,15 +174,24 @@ impl SessionStore for PostgresStore {
         error.fault()
     }
 
-    async fn load(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Record>>, PostgresError> {
+    async fn load(&self, key: &RecordKey, now: Timestamp) -> Result<Option<Found<Record>>, PostgresError> {
         self.call(Repeat::Harmless, |mut on| async move { rows::load(&mut on, key, now).await }).await
     }
 
-    async fn confirm(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Confirmed>>, PostgresError> {
+    async fn confirm(
+        &self,
+        key: &RecordKey,
+        now: Timestamp,
+    ) -> Result<Option<Found<RecordHead>>, PostgresError> {
         self.call(Repeat::Harmless, |mut on| async move { rows::confirm(&mut on, key, now).await }).await
     }
 
-    async fn create(&self, key: &RecordKey, record: &Record, now: Moment) -> Result<Creation, PostgresError> {
+    async fn create(
+        &self,
+        key: &RecordKey,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Creation, PostgresError> {
         self.call(Repeat::Never, |mut on| async move { rows::create(&mut on, key, record, now).await }).await
     }
 
@@ -191,7 +200,7 @@ impl SessionStore for PostgresStore {
         key: &RecordKey,
         expected: &Revision,
         record: &Record,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Swap, PostgresError> {
         self.call(
             Repeat::Never,
@@ -200,7 +209,12 @@ impl SessionStore for PostgresStore {
         .await
     }
 
-    async fn touch(&self, key: &RecordKey, idle_end: Moment, now: Moment) -> Result<bool, PostgresError> {
+    async fn touch(
+        &self,
+        key: &RecordKey,
+        idle_end: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, PostgresError> {
         self.call(Repeat::Harmless, |mut on| async move { rows::touch(&mut on, key, idle_end, now).await })
             .await
     }
@@ -211,8 +225,8 @@ impl SessionStore for PostgresStore {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Trace,
-        now: Moment,
+        trace: &Tombstone,
+        now: Timestamp,
     ) -> Result<Swap, PostgresError> {
         self.call(Repeat::Never, |mut on| async move {
             rows::renew(&mut on, old, expected, new, record, trace, now).await
@@ -220,7 +234,7 @@ impl SessionStore for PostgresStore {
         .await
     }
 
-    async fn delete(&self, key: &RecordKey, now: Moment) -> Result<bool, PostgresError> {
+    async fn delete(&self, key: &RecordKey, now: Timestamp) -> Result<bool, PostgresError> {
         self.call(Repeat::Harmless, |mut on| async move { rows::delete(&mut on, key, now).await }).await
     }
 
@@ -230,7 +244,7 @@ impl SessionStore for PostgresStore {
         revision: &Revision,
         kid: [u8; 4],
         sealed: &[u8],
-        now: Moment,
+        now: Timestamp,
     ) -> Result<bool, PostgresError> {
         self.call(Repeat::Harmless, |mut on| async move {
             rows::rewrap(&mut on, key, revision, kid, sealed, now).await
@@ -243,7 +257,7 @@ impl SessionStore for PostgresStore {
         kid: [u8; 4],
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Page<(RecordKey, Record)>, PostgresError> {
         self.call(Repeat::Harmless, |mut on| async move {
             rows::sealed_otherwise(&mut on, kid, after, limit, now).await
@@ -256,7 +270,7 @@ impl SessionStore for PostgresStore {
         owner: &str,
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Page<Listed>, PostgresError> {
         self.call(
             Repeat::Harmless,
@@ -268,25 +282,30 @@ impl SessionStore for PostgresStore {
     async fn owned(
         &self,
         owner: &str,
-        handle: Handle,
-        now: Moment,
+        public_id: PublicId,
+        now: Timestamp,
     ) -> Result<Option<(RecordKey, Record)>, PostgresError> {
-        self.call(Repeat::Harmless, |mut on| async move { rows::owned(&mut on, owner, handle, now).await })
+        self.call(Repeat::Harmless, |mut on| async move { rows::owned(&mut on, owner, public_id, now).await })
             .await
     }
 
-    async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, PostgresError> {
-        self.call(Repeat::Harmless, |mut on| async move { rows::end(&mut on, owner, handle, now).await })
+    async fn end(&self, owner: &str, public_id: PublicId, now: Timestamp) -> Result<bool, PostgresError> {
+        self.call(Repeat::Harmless, |mut on| async move { rows::end(&mut on, owner, public_id, now).await })
             .await
     }
 
-    async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Moment) -> Result<(), PostgresError> {
+    async fn end_all(
+        &self,
+        owner: &str,
+        keep: Option<&RecordKey>,
+        now: Timestamp,
+    ) -> Result<(), PostgresError> {
         self.call(Repeat::Harmless, |mut on| async move { rows::end_all(&mut on, owner, keep, now).await })
             .await
     }
 
     /// In batches, each a transaction of its own; several processes may purge at once.
-    async fn purge(&self, now: Moment, limit: usize) -> Result<usize, PostgresError> {
+    async fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, PostgresError> {
         let mut purged = 0;
         for sql in statements::PURGES {
             loop {
@@ -315,7 +334,7 @@ impl SessionStore for PostgresStore {
         if read_only { Err(PostgresError::ReadOnly(self.shared.address.clone())) } else { Ok(()) }
     }
 
-    async fn clock(&self) -> Result<Option<Moment>, PostgresError> {
+    async fn clock(&self) -> Result<Option<Timestamp>, PostgresError> {
         self.call(Repeat::Never, |mut on| async move {
             let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
             rows::moment(&on.row_once(sql).await?, 0).map(Some)

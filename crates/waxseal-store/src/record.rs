@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Handle, Moment, RecordKey, Revision};
+use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 /// A session on the server: columns that a store may look at, and the session itself, sealed.
 ///
@@ -15,7 +15,7 @@ pub struct Record {
     /// The id of the key that `sealed` was sealed with: [`KeyId::as_bytes`](waxseal_crypto::KeyId::as_bytes).
     pub kid: [u8; 4],
     /// Since when, and until when.
-    pub life: Life,
+    pub life: Lifespan,
     /// Whose session this is, once somebody signed in: the app's own name for a user, at most 255 bytes.
     pub owner: Option<String>,
     /// What to call the visitor's device in lists; short, and it may be empty.
@@ -32,7 +32,7 @@ impl Record {
     pub const MAX_DEVICE_BYTES: usize = 128;
 
     /// Whether this says of sessions in state `cookie` that they were ended
-    /// ([`Sessions::revocable`](crate::Sessions::revocable)): nothing is sealed in it, and its counter is beyond the first,
+    /// ([`SessionManager::revocable`](crate::SessionManager::revocable)): nothing is sealed in it, and its counter is beyond the first,
     /// which such a record has while its sessions go on. Whoever throws it away brings them back, so a store may keep some
     /// room for these alone.
     #[must_use]
@@ -55,28 +55,33 @@ impl fmt::Debug for Record {
 
 /// When a record was made, last used, and until when it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Life {
+pub struct Lifespan {
     /// When the session began.
-    pub created: Moment,
+    pub created: Timestamp,
     /// When activity was last noted.
-    pub last_seen: Moment,
+    pub last_seen: Timestamp,
     /// The first moment at which the record is absent: the idle end, or the absolute one if that is earlier.
-    pub expires: Moment,
+    pub expires: Timestamp,
     /// What no activity moves `expires` beyond.
-    pub absolute_end: Moment,
+    pub absolute_end: Timestamp,
 }
 
-impl Life {
+impl Lifespan {
     /// A life that ends at `idle_end` unless activity is noted, and at `absolute_end` in any case.
     #[must_use]
-    pub fn new(created: Moment, last_seen: Moment, idle_end: Moment, absolute_end: Moment) -> Self {
+    pub fn new(
+        created: Timestamp,
+        last_seen: Timestamp,
+        idle_end: Timestamp,
+        absolute_end: Timestamp,
+    ) -> Self {
         Self { created, last_seen, expires: idle_end.min(absolute_end), absolute_end }
     }
 
     /// The same life with activity noted at `now`, as [`SessionStore::touch`](crate::SessionStore::touch)
     /// notes it: nothing moves back, and nothing moves beyond the absolute end.
     #[must_use]
-    pub fn touched(self, now: Moment, idle_end: Moment) -> Self {
+    pub fn touched(self, now: Timestamp, idle_end: Timestamp) -> Self {
         let last_seen = self.last_seen.max(now);
         let expires = self.expires.max(idle_end.min(self.absolute_end));
         Self { last_seen, expires, ..self }
@@ -89,22 +94,22 @@ pub enum Found<T> {
     /// A living record.
     Living(T),
     /// The record has moved to another id of its family.
-    Renewed(Trace),
+    Renewed(Tombstone),
 }
 
 /// What a confirm answers: a record without its data.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Confirmed {
+pub struct RecordHead {
     /// Which state the record is in.
     pub revision: Revision,
     /// Since when, and until when.
-    pub life: Life,
+    pub life: Lifespan,
     /// Whose it is. Told with each confirm, so that a copy is shown only while its owner's "end all" would find it.
     pub owner: Option<String>,
 }
 
 /// Who signed in is not for logs.
-impl fmt::Debug for Confirmed {
+impl fmt::Debug for RecordHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { revision, life, .. } = self;
         f.debug_struct("Confirmed").field("revision", revision).field("life", life).finish_non_exhaustive()
@@ -113,12 +118,12 @@ impl fmt::Debug for Confirmed {
 
 /// What renewing leaves under the old key, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trace {
+pub struct Tombstone {
     /// When the session was renewed.
-    pub renewed: Moment,
+    pub renewed: Timestamp,
     /// The first moment at which the old key is plainly absent. Whoever reads may stop following a pointer
     /// earlier; a sign-out follows it up to here, so let it outlive the longest request.
-    pub expires: Moment,
+    pub expires: Timestamp,
     /// Where the session went. `None` is a *marker*: whoever still holds the old id is a stranger, as after a
     /// sign-in.
     pub pointer: Option<Pointer>,
@@ -165,11 +170,11 @@ pub enum Swap {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// Names the session to [`SessionStore::end`](crate::SessionStore::end).
-    pub handle: Handle,
+    pub public_id: PublicId,
     /// What its device was called.
     pub device: String,
     /// Since when, and until when.
-    pub life: Life,
+    pub life: Lifespan,
 }
 
 /// Part of a long answer.
@@ -205,8 +210,8 @@ mod tests {
 
     #[test]
     fn activity_never_moves_back_nor_beyond_the_absolute_end() {
-        let moment = Moment::from_millis;
-        let life = Life::new(moment(0), moment(10), moment(100), moment(150));
+        let moment = Timestamp::from_millis;
+        let life = Lifespan::new(moment(0), moment(10), moment(100), moment(150));
         for (case, now, idle_end, last_seen, expires) in [
             ("forward", 20, 120, 20, 120),
             ("to the absolute end", 80, 180, 80, 150),
@@ -215,12 +220,17 @@ mod tests {
             let touched = life.touched(moment(now), moment(idle_end));
             assert_eq!((touched.last_seen, touched.expires), (moment(last_seen), moment(expires)), "{case}");
         }
-        assert_eq!(Life::new(moment(0), moment(0), moment(9), moment(5)).expires, moment(5));
+        assert_eq!(Lifespan::new(moment(0), moment(0), moment(9), moment(5)).expires, moment(5));
     }
 
     #[test]
     fn debug_output_names_nobody() {
-        let life = Life::new(Moment::from_millis(0), Moment::from_millis(0), Moment::MAX, Moment::MAX);
+        let life = Lifespan::new(
+            Timestamp::from_millis(0),
+            Timestamp::from_millis(0),
+            Timestamp::MAX,
+            Timestamp::MAX,
+        );
         let revision = Revision::from_bytes([0; 16]);
         let (owner, device) = (Some("albus".to_owned()), "a phoenix".to_owned());
         let record = Record { revision, kid: [0; 4], life, owner, device, sealed: vec![1, 2] };

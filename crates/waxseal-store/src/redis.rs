@@ -30,8 +30,8 @@ use self::node::CALLS_PER_CONNECTION;
 pub use self::options::{RedisDurability, RedisOptions};
 use self::router::Router;
 use crate::network::{Guard, Repeat};
-use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
-use crate::{Fault, Handle, Moment, RecordKey, Revision, SessionStore, Unavailable};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp, Unavailable};
 
 /// Keeps records in Redis (6.0 or newer) or Valkey, in one primary or in a cluster.
 ///
@@ -138,15 +138,19 @@ impl SessionStore for RedisStore {
         error.fault()
     }
 
-    async fn load(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Record>>, RedisError> {
+    async fn load(&self, key: &RecordKey, now: Timestamp) -> Result<Option<Found<Record>>, RedisError> {
         self.call(Repeat::Harmless, |commands| commands.load(key, now)).await
     }
 
-    async fn confirm(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Confirmed>>, RedisError> {
+    async fn confirm(
+        &self,
+        key: &RecordKey,
+        now: Timestamp,
+    ) -> Result<Option<Found<RecordHead>>, RedisError> {
         self.call(Repeat::Harmless, |commands| commands.confirm(key, now)).await
     }
 
-    async fn create(&self, key: &RecordKey, record: &Record, now: Moment) -> Result<Creation, RedisError> {
+    async fn create(&self, key: &RecordKey, record: &Record, now: Timestamp) -> Result<Creation, RedisError> {
         self.keep(Repeat::Never, |commands| commands.create(key, record, now)).await
     }
 
@@ -155,12 +159,12 @@ impl SessionStore for RedisStore {
         key: &RecordKey,
         expected: &Revision,
         record: &Record,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Swap, RedisError> {
         self.keep(Repeat::Never, |commands| commands.swap(key, expected, None, record, now)).await
     }
 
-    async fn touch(&self, key: &RecordKey, idle_end: Moment, now: Moment) -> Result<bool, RedisError> {
+    async fn touch(&self, key: &RecordKey, idle_end: Timestamp, now: Timestamp) -> Result<bool, RedisError> {
         self.call(Repeat::Harmless, |commands| commands.touch(key, idle_end, now)).await
     }
 
@@ -170,14 +174,14 @@ impl SessionStore for RedisStore {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Trace,
-        now: Moment,
+        trace: &Tombstone,
+        now: Timestamp,
     ) -> Result<Swap, RedisError> {
         let renewal = Some((new, trace));
         self.keep(Repeat::Never, |commands| commands.swap(old, expected, renewal, record, now)).await
     }
 
-    async fn delete(&self, key: &RecordKey, now: Moment) -> Result<bool, RedisError> {
+    async fn delete(&self, key: &RecordKey, now: Timestamp) -> Result<bool, RedisError> {
         self.keep(Repeat::Harmless, |commands| commands.delete(key, now)).await
     }
 
@@ -187,7 +191,7 @@ impl SessionStore for RedisStore {
         revision: &Revision,
         kid: [u8; 4],
         sealed: &[u8],
-        now: Moment,
+        now: Timestamp,
     ) -> Result<bool, RedisError> {
         self.keep(Repeat::Harmless, |commands| commands.rewrap(key, revision, kid, sealed, now)).await
     }
@@ -197,7 +201,7 @@ impl SessionStore for RedisStore {
         kid: [u8; 4],
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Page<(RecordKey, Record)>, RedisError> {
         self.call(Repeat::Harmless, |commands| commands.sealed_otherwise(kid, after, limit, now)).await
     }
@@ -207,7 +211,7 @@ impl SessionStore for RedisStore {
         owner: &str,
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Page<Listed>, RedisError> {
         self.call(Repeat::Harmless, |commands| commands.list(owner, after, limit, now)).await
     }
@@ -215,23 +219,23 @@ impl SessionStore for RedisStore {
     async fn owned(
         &self,
         owner: &str,
-        handle: Handle,
-        now: Moment,
+        public_id: PublicId,
+        now: Timestamp,
     ) -> Result<Option<(RecordKey, Record)>, RedisError> {
-        self.call(Repeat::Harmless, |commands| commands.owned(owner, handle, now)).await
+        self.call(Repeat::Harmless, |commands| commands.owned(owner, public_id, now)).await
     }
 
-    async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, RedisError> {
-        self.keep(Repeat::Harmless, |commands| commands.end(owner, handle, now)).await
+    async fn end(&self, owner: &str, public_id: PublicId, now: Timestamp) -> Result<bool, RedisError> {
+        self.keep(Repeat::Harmless, |commands| commands.end(owner, public_id, now)).await
     }
 
     /// Three round trips with a session to keep, one without. What is ended takes up space until it expires.
-    async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Moment) -> Result<(), RedisError> {
+    async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Timestamp) -> Result<(), RedisError> {
         self.keep(Repeat::Harmless, |commands| commands.end_all(owner, keep, now)).await
     }
 
     /// The server expires records by itself.
-    async fn purge(&self, _: Moment, _: usize) -> Result<usize, RedisError> {
+    async fn purge(&self, _: Timestamp, _: usize) -> Result<usize, RedisError> {
         Ok(0)
     }
 
@@ -240,17 +244,17 @@ impl SessionStore for RedisStore {
         self.call(Repeat::Harmless, Commands::probe).await
     }
 
-    async fn clock(&self) -> Result<Option<Moment>, RedisError> {
+    async fn clock(&self) -> Result<Option<Timestamp>, RedisError> {
         self.call(Repeat::Harmless, Commands::clock).await
     }
 }
 
 impl Commands {
-    async fn clock(&self) -> Result<Option<Moment>, RedisError> {
+    async fn clock(&self) -> Result<Option<Timestamp>, RedisError> {
         let answer = self.send(&self.keys.probe(), [redis::cmd("TIME")]).await?.pop().unwrap_or(Value::Nil);
         let (seconds, micros): (u64, u64) = redis::from_redis_value(answer)
             .map_err(|_| RedisError::Shape("an answer to `TIME` that is none"))?;
-        Ok(Some(Moment::from_millis(seconds.saturating_mul(1_000).saturating_add(micros / 1_000))))
+        Ok(Some(Timestamp::from_millis(seconds.saturating_mul(1_000).saturating_add(micros / 1_000))))
     }
 }
 
@@ -262,6 +266,6 @@ impl fmt::Debug for RedisStore {
 }
 
 /// For scripts, which count in decimal.
-fn decimal(moment: Moment) -> String {
+fn decimal(moment: Timestamp) -> String {
     moment.as_millis().to_string()
 }

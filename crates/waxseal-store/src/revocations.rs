@@ -15,9 +15,9 @@ pub(crate) use self::question::Question;
 
 use crate::any_store::AnyStore;
 use crate::error::StoreError;
-use crate::record::{Confirmed, Creation, Found, Life, Record};
-use crate::server::{Flights, Freshness, NearCache, Seen, Unfinished};
-use crate::{Access, Error, Fault, Lifetimes, Moment, RecordKey, Revision};
+use crate::record::{Creation, Found, Lifespan, Record, RecordHead};
+use crate::server::{Freshness, NearCache, Seen, SingleFlight, Unfinished};
+use crate::{Access, Error, Fault, Lifetimes, RecordKey, Revision, Timestamp};
 
 /// How often something is tried again when others do the same at the same time.
 const ATTEMPTS: usize = 5;
@@ -35,7 +35,7 @@ pub(crate) struct Revocations {
     pub(crate) lifetimes: Lifetimes,
     /// The last answers: a session is good in its epoch, or it is not. Only what this process asked itself counts.
     near: NearCache,
-    flights: Flights<(Answer, Moment)>,
+    flights: SingleFlight<(Answer, Timestamp)>,
     freshness: Freshness,
     /// Ids that were signed out of, each with the end of its entry.
     unfinished: Unfinished,
@@ -62,14 +62,14 @@ impl Revocations {
             audience: audience.to_owned(),
             lifetimes,
             near: NearCache::new(NearCache::ENTRIES, freshness),
-            flights: Flights::default(),
+            flights: SingleFlight::default(),
             freshness,
             unfinished: Unfinished::default(),
         }
     }
 
     /// Whether the session was ended, if that need not be asked; `None` if it has to be.
-    pub(crate) fn remembered(&self, question: &Question, access: Access, now: Moment) -> Option<bool> {
+    pub(crate) fn remembered(&self, question: &Question, access: Access, now: Timestamp) -> Option<bool> {
         if self.unfinished.has(|| question.key()) {
             return Some(true);
         }
@@ -88,13 +88,13 @@ impl Revocations {
         &self,
         question: &Question,
         access: Access,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Verdict, StoreError> {
         let key = question.key();
         self.near.asking(now);
         let (answer, asked) = self.answer(question, access, now).await;
         match answer {
-            Ok(true) => self.near.ended(key.handle(), asked),
+            Ok(true) => self.near.ended(key.public_id(), asked),
             Ok(false) => self.near.confirmed(&key, question.revision(), asked),
             Err(_) => {}
         }
@@ -122,7 +122,7 @@ impl Revocations {
     /// # Errors
     ///
     /// [`Error::Gone`] if the session was ended, and those of the store.
-    pub(crate) async fn expect_good(&self, question: &Question, now: Moment) -> Result<(), Error> {
+    pub(crate) async fn expect_good(&self, question: &Question, now: Timestamp) -> Result<(), Error> {
         match self.ask(question, Access::Change, now).await? {
             Verdict::Good | Verdict::Unconfirmed => Ok(()),
             Verdict::Ended => Err(Error::Gone),
@@ -135,7 +135,7 @@ impl Revocations {
     /// # Errors
     ///
     /// [`Error::Renewed`] or [`Error::Gone`] if somebody was there first, and those of the store.
-    pub(crate) async fn claim(&self, question: &Question, now: Moment) -> Result<bool, Error> {
+    pub(crate) async fn claim(&self, question: &Question, now: Timestamp) -> Result<bool, Error> {
         let (key, revision) = (question.key(), Revision::first()?);
         let entry = entry(revision, id_owner(&key), now, question.end);
         let lost = match self.store.create(&key, &entry, now).await {
@@ -154,7 +154,7 @@ impl Revocations {
                 Ok(None) | Err(_) => return Err(lost.into()),
             }
         }
-        self.near.ended(key.handle(), now);
+        self.near.ended(key.public_id(), now);
         Ok(true)
     }
 
@@ -163,7 +163,7 @@ impl Revocations {
     /// # Errors
     ///
     /// The store's, if it is away and too many ends wait for it already: the session has not ended.
-    pub(crate) async fn end(&self, question: &Question, now: Moment) -> Result<(), Error> {
+    pub(crate) async fn end(&self, question: &Question, now: Timestamp) -> Result<(), Error> {
         let key = question.key();
         match self.keep_end(&key, question.end, now).await {
             Ok(true) => Ok(()),
@@ -193,23 +193,23 @@ impl Revocations {
     }
 
     /// Makes up for what the store missed while it was away. How much is left.
-    pub(crate) async fn finish(&self, now: Moment) -> Result<usize, StoreError> {
+    pub(crate) async fn finish(&self, now: Timestamp) -> Result<usize, StoreError> {
         self.unfinished.finish(|key, end| self.finish_end(key, end, now)).await
     }
 
-    async fn finish_end(&self, key: RecordKey, end: Moment, now: Moment) -> Result<bool, StoreError> {
+    async fn finish_end(&self, key: RecordKey, end: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
         Ok(now >= end || self.keep_end(&key, end, now).await?)
     }
 
     /// Whether the store has an end under `key` now. To be sent again at will: all ends of one id are the same.
-    async fn keep_end(&self, key: &RecordKey, end: Moment, now: Moment) -> Result<bool, StoreError> {
+    async fn keep_end(&self, key: &RecordKey, end: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
         let entry = entry(SIGNED_OUT, id_owner(key), now, end);
         let kept = match self.store.create(key, &entry, now).await? {
             Creation::Created => true,
             Creation::Taken => self.find(key, now).await?.is_some(),
         };
         if kept {
-            self.near.ended(key.handle(), now);
+            self.near.ended(key.public_id(), now);
         }
         Ok(kept)
     }
@@ -227,7 +227,7 @@ impl Revocations {
 
     /// The store's answer and when it was asked. Who only reads shares one that another request is waiting for, unless it
     /// may have been asked before an end that this process knows of.
-    async fn answer(&self, question: &Question, access: Access, now: Moment) -> (Answer, Moment) {
+    async fn answer(&self, question: &Question, access: Access, now: Timestamp) -> (Answer, Timestamp) {
         let ask = || async { (self.has_ended(question, now).await, now) };
         if access == Access::Read && matches!(self.look(question, now), Seen::Good { .. }) {
             let ((answer, asked), _) = self.flights.share(&question.key(), ask).await;
@@ -238,7 +238,7 @@ impl Revocations {
         ask().await
     }
 
-    async fn has_ended(&self, question: &Question, now: Moment) -> Answer {
+    async fn has_ended(&self, question: &Question, now: Timestamp) -> Answer {
         if self.find(&question.key(), now).await?.is_some() {
             return Ok(true);
         }
@@ -248,21 +248,21 @@ impl Revocations {
         }
     }
 
-    fn look(&self, question: &Question, now: Moment) -> Seen {
+    fn look(&self, question: &Question, now: Timestamp) -> Seen {
         let key = question.key();
         // What a token's sealer says is no confirm here.
-        let never = Moment::from_millis(0);
-        self.near.look(key.handle(), || key, question.revision(), || question.owner.clone(), never, now)
+        let never = Timestamp::from_millis(0);
+        self.near.look(key.public_id(), || key, question.revision(), || question.owner.clone(), never, now)
     }
 
     /// When the last session that begins now will be over.
-    fn last_end(&self, now: Moment) -> Moment {
+    fn last_end(&self, now: Timestamp) -> Timestamp {
         let longest = Duration::from_secs(self.lifetimes.widest().absolute.into());
         now.after(longest).after(CLOCKS_APART)
     }
 
     /// The entry under `key`. The store compares the whole hash, so it is not another's.
-    async fn find(&self, key: &RecordKey, now: Moment) -> Result<Option<Confirmed>, StoreError> {
+    async fn find(&self, key: &RecordKey, now: Timestamp) -> Result<Option<RecordHead>, StoreError> {
         Ok(match self.store.confirm(key, now).await? {
             Some(Found::Living(found)) => Some(found),
             Some(Found::Renewed(_)) | None => None,
@@ -271,7 +271,7 @@ impl Revocations {
 }
 
 /// Why an id cannot be taken out of use once more.
-fn claimed(found: &Confirmed) -> Error {
+fn claimed(found: &RecordHead) -> Error {
     if found.revision == SIGNED_OUT { Error::Gone } else { Error::Renewed }
 }
 
@@ -282,11 +282,11 @@ fn id_owner(key: &RecordKey) -> String {
     format!("\u{1}revoked {first:02x}")
 }
 
-fn entry(revision: Revision, owner: String, now: Moment, end: Moment) -> Record {
+fn entry(revision: Revision, owner: String, now: Timestamp, end: Timestamp) -> Record {
     Record {
         revision,
         kid: [0; 4],
-        life: Life::new(now, now, end, Moment::MAX),
+        life: Lifespan::new(now, now, end, Timestamp::MAX),
         owner: Some(owner),
         device: String::new(),
         sealed: Vec::new(),

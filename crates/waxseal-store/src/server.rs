@@ -4,18 +4,18 @@ mod counts;
 mod end;
 mod find;
 pub(crate) mod flaw;
-mod flights;
 mod freshness;
 mod load;
-mod mint;
+mod maintenance;
 #[cfg(test)]
 mod model;
-mod near;
+mod near_cache;
 mod owners;
 mod save;
+mod seal_token;
+mod single_flight;
 mod token;
 mod unfinished;
-mod upkeep;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,15 +24,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-pub(crate) use self::find::Confirm;
-pub(crate) use self::flights::Flights;
+pub(crate) use self::find::ConfirmedAt;
 pub(crate) use self::freshness::Freshness;
-pub(crate) use self::near::{NearCache, Seen};
+pub use self::maintenance::Maintenance;
+pub(crate) use self::maintenance::purge;
+pub(crate) use self::near_cache::{NearCache, Seen};
 pub(crate) use self::save::Draft;
+pub(crate) use self::single_flight::SingleFlight;
 pub(crate) use self::token::Token;
 pub(crate) use self::unfinished::Unfinished;
-pub use self::upkeep::Upkeep;
-pub(crate) use self::upkeep::purge;
 
 use self::counts::Counts;
 #[cfg(test)]
@@ -40,7 +40,7 @@ use self::flaw::Flaw;
 use self::flaw::Flaws;
 use self::load::Answer;
 use crate::any_store::AnyStore;
-use crate::{Lifetimes, Moment};
+use crate::{Lifetimes, Timestamp};
 
 /// Waits for so long; a timer of whatever runtime there is.
 pub(crate) type Pause = Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
@@ -80,19 +80,19 @@ pub(crate) struct Server {
     flaws: Flaws,
     /// This process's, for a rule that the model test breaks on purpose.
     #[cfg(test)]
-    clock: Option<Arc<dyn Fn() -> Moment + Send + Sync>>,
+    clock: Option<Arc<dyn Fn() -> Timestamp + Send + Sync>>,
 }
 
 /// What state `mirrored` has beside the store.
 struct Mirror {
     freshness: Freshness,
     near: NearCache,
-    flights: Flights<(Answer, Moment)>,
+    flights: SingleFlight<(Answer, Timestamp)>,
     /// This process's clock and the store's agree.
     clocks_agree: AtomicBool,
     /// When an outage began, for a rule that the model test breaks on purpose.
     #[cfg(test)]
-    away_since: Mutex<Option<Moment>>,
+    away_since: Mutex<Option<Timestamp>>,
 }
 
 impl Server {
@@ -140,7 +140,7 @@ impl Server {
     pub(crate) fn break_rule(
         &mut self,
         flaw: Option<Flaw>,
-        clock: impl Fn() -> Moment + Send + Sync + 'static,
+        clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) {
         self.flaws = Flaws::new(flaw);
         self.set_freshness(|freshness| freshness.flaws = Flaws::new(flaw));
@@ -161,7 +161,7 @@ impl Mirror {
         Self {
             freshness,
             near: NearCache::new(NearCache::ENTRIES, freshness),
-            flights: Flights::default(),
+            flights: SingleFlight::default(),
             clocks_agree: AtomicBool::new(true),
             #[cfg(test)]
             away_since: Mutex::default(),

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::active_keys::ActiveKeys;
 use crate::change::{Change, Operation, in_key};
 use crate::content::Content;
 use crate::csrf;
@@ -14,11 +15,10 @@ use crate::entries::Value;
 use crate::error::Largest;
 use crate::flash;
 use crate::metadata::{self, DEVICE, OWNER, SIGNED_IN};
-use crate::moment::{system_time, unix_seconds};
 use crate::origin::Origin;
-use crate::ring::Ring;
+use crate::timestamp::{system_time, unix_seconds};
 use crate::value;
-use crate::{Error, Handle, Record, SessionId};
+use crate::{Error, PublicId, Record, SessionId};
 
 /// The dictionary that follows a visitor: Flask's `session`, under Rust's map names.
 ///
@@ -44,7 +44,7 @@ use crate::{Error, Handle, Record, SessionId};
 /// # use std::time::SystemTime;
 /// # use waxseal_crypto::{Keyring, SecretKey};
 /// # let keyring = Keyring::new(SecretKey::from_bytes([7; 32]));
-/// # let sessions = waxseal_store::Sessions::cookie(&keyring, "session", "demo")?;
+/// # let sessions = waxseal_store::SessionManager::cookie(&keyring, "session", "demo")?;
 /// let session = sessions.create();
 /// session.insert("name", "Gandalf")?;
 /// session.update("visits", |visits: &mut u32| *visits += 1)?;
@@ -55,13 +55,13 @@ use crate::{Error, Handle, Record, SessionId};
 #[derive(Clone)]
 pub struct Session(Arc<Mutex<State>>);
 
-/// What a session knows; [`Sessions`](crate::Sessions) makes and seals it.
+/// What a session knows; [`SessionManager`](crate::SessionManager) makes and seals it.
 pub(crate) struct State {
     pub(crate) content: Content,
     /// Where it came from; `None` if no token was good, so that the session is new.
     pub(crate) origin: Option<Origin>,
     /// The keys that opened it and will seal it: one request, one ring.
-    pub(crate) ring: Arc<Ring>,
+    pub(crate) ring: Arc<ActiveKeys>,
     /// Whether an `insert` answers for the value that it replaces.
     pub(crate) strict: bool,
     /// The content before the first change, for [`Session::rollback`]; `None` while there is none.
@@ -118,7 +118,7 @@ pub(crate) enum ReadOnly {
 }
 
 impl Session {
-    pub(crate) fn new(content: Content, origin: Option<Origin>, ring: Arc<Ring>, strict: bool) -> Self {
+    pub(crate) fn new(content: Content, origin: Option<Origin>, ring: Arc<ActiveKeys>, strict: bool) -> Self {
         let (log, phase) = (Vec::new(), Phase::Open);
         Self(Arc::new(Mutex::new(State {
             content,
@@ -470,8 +470,8 @@ impl Session {
 
     /// The public name of this session in its owner's list; `None` if it is new, or lives in a cookie alone.
     #[must_use]
-    pub fn handle(&self) -> Option<Handle> {
-        self.read().origin.as_ref().and_then(Origin::handle)
+    pub fn public_id(&self) -> Option<PublicId> {
+        self.read().origin.as_ref().and_then(Origin::public_id)
     }
 
     /// Whether what is shown is the truth, or was within the last seconds. False only while the store is away and a

@@ -18,7 +18,7 @@ use crate::{Error, Revision};
 ///
 /// let id = SessionId::generate()?;
 /// let after_sign_in = id.renewed()?;
-/// assert_eq!(id.handle(), after_sign_in.handle());
+/// assert_eq!(id.public_id(), after_sign_in.public_id());
 /// assert_ne!(id.key(), after_sign_in.key());
 /// # Ok::<(), waxseal_store::Error>(())
 /// ```
@@ -47,7 +47,7 @@ impl SessionId {
     /// [`Error::Random`] if the system has no randomness.
     pub fn renewed(&self) -> Result<Self, Error> {
         let mut id = self.clone();
-        getrandom::fill(&mut id.0[Handle::BYTES..]).map_err(Error::Random)?;
+        getrandom::fill(&mut id.0[PublicId::BYTES..]).map_err(Error::Random)?;
         Ok(id)
     }
 
@@ -65,8 +65,8 @@ impl SessionId {
 
     /// The session's public name.
     #[must_use]
-    pub fn handle(&self) -> Handle {
-        Handle(*self.0.first_chunk().expect("an id is longer than its family"))
+    pub fn public_id(&self) -> PublicId {
+        PublicId(*self.0.first_chunk().expect("an id is longer than its family"))
     }
 
     /// Whether this is the same id. For ids that came out of seals: it takes as long as they agree.
@@ -77,7 +77,7 @@ impl SessionId {
     /// What its record is kept under.
     #[must_use]
     pub fn key(&self) -> RecordKey {
-        RecordKey { handle: self.handle(), hash: Sha256::digest(self.0).into() }
+        RecordKey { public_id: self.public_id(), hash: Sha256::digest(self.0).into() }
     }
 }
 
@@ -89,7 +89,7 @@ impl Drop for SessionId {
 
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionId({}..)", self.handle())
+        write!(f, "SessionId({}..)", self.public_id())
     }
 }
 
@@ -97,9 +97,9 @@ impl fmt::Debug for SessionId {
 ///
 /// [`SessionId::renewed`] keeps it. It signs nobody in, and ends a session only together with its owner's name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Handle([u8; Self::BYTES]);
+pub struct PublicId([u8; Self::BYTES]);
 
-impl Handle {
+impl PublicId {
     /// How long a handle is.
     pub const BYTES: usize = 8;
 
@@ -116,13 +116,13 @@ impl Handle {
     }
 }
 
-impl fmt::Display for Handle {
+impl fmt::Display for PublicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", u64::from_be_bytes(self.0))
     }
 }
 
-impl fmt::Debug for Handle {
+impl fmt::Debug for PublicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -131,28 +131,28 @@ impl fmt::Debug for Handle {
 /// The text was not 16 lower-case hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a session's handle is 16 hex digits")]
-pub struct NotAHandle;
+pub struct InvalidPublicId;
 
 /// One text form per handle: 16 lower-case hex digits.
-impl FromStr for Handle {
-    type Err = NotAHandle;
+impl FromStr for PublicId {
+    type Err = InvalidPublicId;
 
-    fn from_str(text: &str) -> Result<Self, NotAHandle> {
+    fn from_str(text: &str) -> Result<Self, InvalidPublicId> {
         let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         if text.len() != 2 * Self::BYTES || !text.bytes().all(digit) {
-            return Err(NotAHandle);
+            return Err(InvalidPublicId);
         }
-        u64::from_str_radix(text, 16).map(|number| Self(number.to_be_bytes())).map_err(|_| NotAHandle)
+        u64::from_str_radix(text, 16).map(|number| Self(number.to_be_bytes())).map_err(|_| InvalidPublicId)
     }
 }
 
 /// What a store keeps a record under: the handle, and SHA-256 of the session's id.
 ///
 /// The hash alone names the record. The handle stands beside it so that a store may keep all rows of a session
-/// in one place, such as one slot of a cluster (`{handle}:hash`), and find them by it. Nothing here is secret.
+/// in one place, such as one slot of a cluster (`{public id}:hash`), and find them by it. Nothing here is secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordKey {
-    handle: Handle,
+    public_id: PublicId,
     hash: [u8; Self::HASH_BYTES],
 }
 
@@ -164,14 +164,14 @@ impl RecordKey {
 
     /// A key as a store kept it.
     #[must_use]
-    pub const fn new(handle: Handle, hash: [u8; Self::HASH_BYTES]) -> Self {
-        Self { handle, hash }
+    pub const fn new(public_id: PublicId, hash: [u8; Self::HASH_BYTES]) -> Self {
+        Self { public_id, hash }
     }
 
     /// The public name of the session.
     #[must_use]
-    pub const fn handle(&self) -> Handle {
-        self.handle
+    pub const fn public_id(&self) -> PublicId {
+        self.public_id
     }
 
     /// SHA-256 of the session's id.
@@ -196,7 +196,7 @@ impl RecordKey {
 impl fmt::Debug for RecordKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, ..] = self.hash;
-        write!(f, "{}:{a:02x}{b:02x}{c:02x}{d:02x}..", self.handle)
+        write!(f, "{}:{a:02x}{b:02x}{c:02x}{d:02x}..", self.public_id)
     }
 }
 
@@ -213,7 +213,7 @@ mod tests {
         let key = counting().key();
         let hex: String = key.hash().iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, "630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd");
-        assert_eq!(key.handle().to_string(), "0001020304050607");
+        assert_eq!(key.public_id().to_string(), "0001020304050607");
         let bound = key.bound(&Revision::from_bytes([9; 16]));
         assert_eq!((&bound[..32], &bound[32..]), (&key.hash()[..], &[9; 16][..]));
     }
@@ -224,13 +224,13 @@ mod tests {
         let renewed = id.renewed().unwrap();
         assert_eq!(id.as_bytes()[..8], renewed.as_bytes()[..8]);
         assert_ne!(id.as_bytes()[8..], renewed.as_bytes()[8..]);
-        assert_ne!(SessionId::generate().unwrap().handle(), id.handle());
+        assert_ne!(SessionId::generate().unwrap().public_id(), id.public_id());
     }
 
     #[test]
     fn handles_have_one_text_form() {
-        let handle = counting().handle();
-        assert_eq!(handle.to_string().parse(), Ok(handle));
+        let public_id = counting().public_id();
+        assert_eq!(public_id.to_string().parse(), Ok(public_id));
         for (case, text) in [
             ("nothing", ""),
             ("short", "000102030405060"),
@@ -239,7 +239,7 @@ mod tests {
             ("capitals", "000102030405060A"),
             ("no digit", "000102030405060g"),
         ] {
-            assert_eq!(text.parse::<Handle>(), Err(NotAHandle), "{case}");
+            assert_eq!(text.parse::<PublicId>(), Err(InvalidPublicId), "{case}");
         }
     }
 

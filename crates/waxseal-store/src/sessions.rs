@@ -1,13 +1,13 @@
 //! Opens, makes and commits sessions.
 
 mod carried;
+mod maintenance;
 mod opened;
 mod outcome;
 mod owners;
 mod rivals;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
-mod upkeep;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
@@ -16,11 +16,11 @@ use waxseal_crypto::{Context, Keyring, Limits};
 
 pub use self::opened::{Opened, Pending, Snapshot};
 pub use self::outcome::Outcome;
+use crate::active_keys::{ActiveKeys, Contexts, ID_ALONE, KeptContexts, Refusals};
 use crate::change::Change;
 use crate::error::Rejected;
-use crate::origin::{Carried, Origin};
+use crate::origin::{CookieToken, Origin};
 use crate::revocations::Revocations;
-use crate::ring::{Contexts, ID_ALONE, KeptContexts, Refusals, Ring};
 use crate::server::{Access, Draft, Server, WhenAway};
 use crate::session::{Phase, ReadOnly, Session, State};
 use crate::{Error, Lifetimes, SessionStore};
@@ -55,11 +55,11 @@ const REFRESH_AFTER_SECONDS: u64 = 60;
 /// ```
 /// # use std::time::SystemTime;
 /// use waxseal_crypto::{Keyring, SecretKey};
-/// use waxseal_store::{Access, Outcome, Sessions};
+/// use waxseal_store::{Access, Outcome, SessionManager};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let keyring = Keyring::new(SecretKey::generate()?);
-/// let sessions = Sessions::cookie(&keyring, "__Host-session", "wizard")?;
+/// let sessions = SessionManager::cookie(&keyring, "__Host-session", "wizard")?;
 ///
 /// let session = sessions.create();
 /// session.insert("name", "Gandalf")?;
@@ -70,11 +70,11 @@ const REFRESH_AFTER_SECONDS: u64 = 60;
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Sessions {
+pub struct SessionManager {
     name: String,
     audience: String,
     contexts: Contexts,
-    ring: RwLock<Arc<Ring>>,
+    ring: RwLock<Arc<ActiveKeys>>,
     refusals: Refusals,
     lifetimes: Lifetimes,
     /// In states `store` and `mirrored`.
@@ -83,7 +83,7 @@ pub struct Sessions {
     revocations: Option<Revocations>,
 }
 
-impl Sessions {
+impl SessionManager {
     /// State `cookie`, for the cookie called `cookie` (its complete name) of the app called `audience`: a
     /// token made for one pair is a stranger to every other.
     ///
@@ -122,12 +122,12 @@ impl Sessions {
     /// ```
     /// # use std::time::SystemTime;
     /// # use waxseal_crypto::{Keyring, SecretKey};
-    /// use waxseal_store::{Access, MemoryStore, Outcome, Sessions};
+    /// use waxseal_store::{Access, MemoryStore, Outcome, SessionManager};
     ///
     /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
     /// # let keyring = Keyring::new(SecretKey::generate()?);
     /// # let now = SystemTime::now();
-    /// let sessions = Sessions::store(&keyring, "__Host-session", "wizard", MemoryStore::new())?;
+    /// let sessions = SessionManager::store(&keyring, "__Host-session", "wizard", MemoryStore::new())?;
     /// let session = sessions.create();
     /// session.sign_in("user-7", now)?;
     /// let Outcome::Set { token, .. } = sessions.commit(&session, now).await? else { panic!() };
@@ -181,7 +181,7 @@ impl Sessions {
         let token = Context::new(purpose)?.with_name(cookie)?.with_audience(audience)?;
         let csrf = Context::new("csrf")?.with_audience(audience)?;
         let contexts = Contexts { purpose, token, csrf, kept };
-        let ring = RwLock::new(Arc::new(Ring::new(keyring, &contexts)));
+        let ring = RwLock::new(Arc::new(ActiveKeys::new(keyring, &contexts)));
         let (name, refusals) = (cookie.to_owned(), Refusals::new());
         Ok(Self {
             name,
@@ -200,7 +200,7 @@ impl Sessions {
     ///
     /// The handles of the counters are asked for here, so whoever records metrics sets that up before.
     pub fn set_keyring(&self, keyring: &Keyring) {
-        let ring = Arc::new(Ring::new(keyring, &self.contexts));
+        let ring = Arc::new(ActiveKeys::new(keyring, &self.contexts));
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
     }
 
@@ -379,7 +379,7 @@ impl Sessions {
         for origin in ending {
             let ended = match (origin, &self.server, &self.revocations) {
                 (Origin::Record(held), Some(server), _) => server.end(held, now.into()).await,
-                (Origin::Cookie(Carried { question: Some(question), .. }), None, Some(list)) => {
+                (Origin::Cookie(CookieToken { question: Some(question), .. }), None, Some(list)) => {
                     list.end(question, now.into()).await
                 }
                 _ => Ok(()),
@@ -443,7 +443,7 @@ impl Sessions {
         &mut self,
         entries: Option<usize>,
         flaw: Option<crate::server::flaw::Flaw>,
-        clock: impl Fn() -> crate::Moment + Send + Sync + 'static,
+        clock: impl Fn() -> crate::Timestamp + Send + Sync + 'static,
     ) {
         let server = self.server.as_mut().expect("only states on the server have such rules");
         server.break_rule(flaw, clock);
@@ -468,7 +468,7 @@ impl Sessions {
         self.server.as_ref().ok_or(Error::NoStore)
     }
 
-    pub(crate) fn ring(&self) -> Arc<Ring> {
+    pub(crate) fn ring(&self) -> Arc<ActiveKeys> {
         // Nothing can panic while the lock is held.
         self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -508,7 +508,7 @@ fn after_an_end(session: &Session, saved: Result<Outcome, Error>) -> Result<Outc
     Ok(Outcome::Remove)
 }
 
-/// [`Sessions::commit`] where a store keeps the sessions.
+/// [`SessionManager::commit`] where a store keeps the sessions.
 async fn save_to(server: &Server, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
     let draft = {
         let state = session.lock();
@@ -574,7 +574,7 @@ impl Draft {
     }
 }
 
-impl std::fmt::Debug for Sessions {
+impl std::fmt::Debug for SessionManager {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sessions").field("lifetimes", &self.lifetimes).finish_non_exhaustive()
     }

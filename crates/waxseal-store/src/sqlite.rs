@@ -21,8 +21,8 @@ use self::file::File;
 pub use self::options::{Durability, SqliteOptions};
 use self::readers::Readers;
 use self::writer::Writer;
-use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
-use crate::{Fault, Handle, Moment, RecordKey, Revision, SessionStore};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp};
 
 /// Keeps records in an SQLite file, with SQLite built in: nothing to install, nothing to start.
 ///
@@ -102,15 +102,24 @@ impl SessionStore for SqliteStore {
         error.fault()
     }
 
-    async fn load(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Record>>, SqliteError> {
+    async fn load(&self, key: &RecordKey, now: Timestamp) -> Result<Option<Found<Record>>, SqliteError> {
         self.read(|connection| rows::load(connection, key, now))
     }
 
-    async fn confirm(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Confirmed>>, SqliteError> {
+    async fn confirm(
+        &self,
+        key: &RecordKey,
+        now: Timestamp,
+    ) -> Result<Option<Found<RecordHead>>, SqliteError> {
         self.read(|connection| rows::confirm(connection, key, now))
     }
 
-    async fn create(&self, key: &RecordKey, record: &Record, now: Moment) -> Result<Creation, SqliteError> {
+    async fn create(
+        &self,
+        key: &RecordKey,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Creation, SqliteError> {
         let (key, record) = (*key, record.clone());
         self.write(move |connection| rows::create(connection, &key, &record, now)).await
     }
@@ -120,13 +129,13 @@ impl SessionStore for SqliteStore {
         key: &RecordKey,
         expected: &Revision,
         record: &Record,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Swap, SqliteError> {
         let (key, expected, record) = (*key, *expected, record.clone());
         self.write(move |connection| rows::update(connection, &key, &expected, &record, now)).await
     }
 
-    async fn touch(&self, key: &RecordKey, idle_end: Moment, now: Moment) -> Result<bool, SqliteError> {
+    async fn touch(&self, key: &RecordKey, idle_end: Timestamp, now: Timestamp) -> Result<bool, SqliteError> {
         let key = *key;
         self.write(move |connection| rows::touch(connection, &key, idle_end, now)).await
     }
@@ -137,8 +146,8 @@ impl SessionStore for SqliteStore {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Trace,
-        now: Moment,
+        trace: &Tombstone,
+        now: Timestamp,
     ) -> Result<Swap, SqliteError> {
         let (old, expected, new) = (*old, *expected, *new);
         let (record, trace) = (record.clone(), trace.clone());
@@ -146,7 +155,7 @@ impl SessionStore for SqliteStore {
             .await
     }
 
-    async fn delete(&self, key: &RecordKey, now: Moment) -> Result<bool, SqliteError> {
+    async fn delete(&self, key: &RecordKey, now: Timestamp) -> Result<bool, SqliteError> {
         let key = *key;
         self.write(move |connection| rows::delete(connection, &key, now)).await
     }
@@ -157,7 +166,7 @@ impl SessionStore for SqliteStore {
         revision: &Revision,
         kid: [u8; 4],
         sealed: &[u8],
-        now: Moment,
+        now: Timestamp,
     ) -> Result<bool, SqliteError> {
         let (key, revision, sealed) = (*key, *revision, sealed.to_vec());
         self.write(move |connection| rows::rewrap(connection, &key, &revision, kid, &sealed, now)).await
@@ -168,7 +177,7 @@ impl SessionStore for SqliteStore {
         kid: [u8; 4],
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Page<(RecordKey, Record)>, SqliteError> {
         self.read(|connection| rows::sealed_otherwise(connection, kid, after, limit, now))
     }
@@ -178,7 +187,7 @@ impl SessionStore for SqliteStore {
         owner: &str,
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Page<Listed>, SqliteError> {
         self.read(|connection| rows::list(connection, owner, after, limit, now))
     }
@@ -186,23 +195,28 @@ impl SessionStore for SqliteStore {
     async fn owned(
         &self,
         owner: &str,
-        handle: Handle,
-        now: Moment,
+        public_id: PublicId,
+        now: Timestamp,
     ) -> Result<Option<(RecordKey, Record)>, SqliteError> {
-        self.read(|connection| rows::owned(connection, owner, handle, now))
+        self.read(|connection| rows::owned(connection, owner, public_id, now))
     }
 
-    async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, SqliteError> {
+    async fn end(&self, owner: &str, public_id: PublicId, now: Timestamp) -> Result<bool, SqliteError> {
         let owner = owner.to_owned();
-        self.write(move |connection| rows::end(connection, &owner, handle, now)).await
+        self.write(move |connection| rows::end(connection, &owner, public_id, now)).await
     }
 
-    async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Moment) -> Result<(), SqliteError> {
+    async fn end_all(
+        &self,
+        owner: &str,
+        keep: Option<&RecordKey>,
+        now: Timestamp,
+    ) -> Result<(), SqliteError> {
         let (owner, keep) = (owner.to_owned(), keep.copied());
         self.write(move |connection| rows::end_all(connection, &owner, keep.as_ref(), now)).await
     }
 
-    async fn purge(&self, now: Moment, limit: usize) -> Result<usize, SqliteError> {
+    async fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, SqliteError> {
         self.write(move |connection| rows::purge(connection, now, limit)).await
     }
 

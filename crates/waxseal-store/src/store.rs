@@ -1,7 +1,7 @@
 //! The trait that every store implements.
 
-use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
-use crate::{Handle, Moment, RecordKey, Revision};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 /// Keeps records: what a session leaves on the server.
 ///
@@ -27,17 +27,17 @@ use crate::{Handle, Moment, RecordKey, Revision};
 ///
 /// ```
 /// use std::time::Duration;
-/// use waxseal_store::{Creation, Found, Life, MemoryStore, Moment, Record, Revision, SessionId, SessionStore};
+/// use waxseal_store::{Creation, Found, Lifespan, MemoryStore, Timestamp, Record, Revision, SessionId, SessionStore};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let store = MemoryStore::new();
 /// let id = SessionId::generate()?;
-/// let now = Moment::from_millis(1_790_000_000_000);
+/// let now = Timestamp::from_millis(1_790_000_000_000);
 /// let half_an_hour = now.after(Duration::from_secs(1_800));
 /// let record = Record {
 ///     revision: Revision::first()?,
 ///     kid: [0; 4],
-///     life: Life::new(now, now, half_an_hour, Moment::MAX),
+///     life: Lifespan::new(now, now, half_an_hour, Timestamp::MAX),
 ///     owner: None,
 ///     device: String::new(),
 ///     sealed: b"sealed by a key that the store does not have".to_vec(),
@@ -62,15 +62,15 @@ pub trait SessionStore: Send + Sync + 'static {
     fn load(
         &self,
         key: &RecordKey,
-        now: Moment,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Option<Found<Record>>, Self::Error>> + Send;
 
     /// As [`load`](Self::load), without the data: a small read, and as true as that one.
     fn confirm(
         &self,
         key: &RecordKey,
-        now: Moment,
-    ) -> impl Future<Output = Result<Option<Found<Confirmed>>, Self::Error>> + Send;
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Found<RecordHead>>, Self::Error>> + Send;
 
     /// Keeps a new record. [`Creation::Taken`], and nothing changes, if a record lives under `key` or a trace
     /// does; also, where a store knows one record by its handle, if another session has that.
@@ -82,7 +82,7 @@ pub trait SessionStore: Send + Sync + 'static {
         &self,
         key: &RecordKey,
         record: &Record,
-        now: Moment,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Creation, Self::Error>> + Send;
 
     /// Replaces the living record under `key` if its revision, all 16 bytes, is `expected`. Never makes one.
@@ -91,16 +91,16 @@ pub trait SessionStore: Send + Sync + 'static {
         key: &RecordKey,
         expected: &Revision,
         record: &Record,
-        now: Moment,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Swap, Self::Error>> + Send;
 
-    /// Notes activity at `now` on a living record, as [`Life::touched`](crate::Life::touched) says: the revision
+    /// Notes activity at `now` on a living record, as [`Lifespan::touched`](crate::Lifespan::touched) says: the revision
     /// stays, and so does everything else. False, and nothing changes, if no record lives under `key`.
     fn touch(
         &self,
         key: &RecordKey,
-        idle_end: Moment,
-        now: Moment,
+        idle_end: Timestamp,
+        now: Timestamp,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// Moves the living record under `old` to `new`, which has the same handle, with new contents and in one
@@ -116,14 +116,18 @@ pub trait SessionStore: Send + Sync + 'static {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Trace,
-        now: Moment,
+        trace: &Tombstone,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Swap, Self::Error>> + Send;
 
     /// Ends the session: from now on it is absent, whatever writes are under way. Follows pointers, however
     /// many, to where the session is now, in one step: a sign-out must not be lost to a renewal. A marker is not
     /// followed. Whether there was anything to end.
-    fn delete(&self, key: &RecordKey, now: Moment) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+    fn delete(
+        &self,
+        key: &RecordKey,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// Replaces the sealed bytes of a living record by the same state sealed with another key, if its revision
     /// is still `revision`. That stays, and so does everything but `kid` and `sealed`. Whether it was done.
@@ -133,7 +137,7 @@ pub trait SessionStore: Send + Sync + 'static {
         revision: &Revision,
         kid: [u8; 4],
         sealed: &[u8],
-        now: Moment,
+        now: Timestamp,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// A part of the living records whose `kid` is another than this, to be rewrapped: about `limit` of them,
@@ -144,7 +148,7 @@ pub trait SessionStore: Send + Sync + 'static {
         kid: [u8; 4],
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Page<(RecordKey, Record)>, Self::Error>> + Send;
 
     /// A part of the owner's living sessions, about `limit` of them, in an order of the store's own. A walk
@@ -154,7 +158,7 @@ pub trait SessionStore: Send + Sync + 'static {
         owner: &str,
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Page<Listed>, Self::Error>> + Send;
 
     /// The owner's living session of this handle, and the key that it is under now. `None` if there is none, or it is
@@ -162,8 +166,8 @@ pub trait SessionStore: Send + Sync + 'static {
     fn owned(
         &self,
         owner: &str,
-        handle: Handle,
-        now: Moment,
+        public_id: PublicId,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Option<(RecordKey, Record)>, Self::Error>> + Send;
 
     /// Ends the owner's session of this handle, under whatever id it is now. False, and nothing changes, if it
@@ -171,8 +175,8 @@ pub trait SessionStore: Send + Sync + 'static {
     fn end(
         &self,
         owner: &str,
-        handle: Handle,
-        now: Moment,
+        public_id: PublicId,
+        now: Timestamp,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// Ends all sessions of the owner that have begun, in one step, by raising the owner's generation; except
@@ -182,13 +186,13 @@ pub trait SessionStore: Send + Sync + 'static {
         &self,
         owner: &str,
         keep: Option<&RecordKey>,
-        now: Moment,
+        now: Timestamp,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Frees the space of at most `limit` records and traces that have expired, and says of how many. To be
     /// called again while that is `limit`. What expired within the last hour may be left for later, and a store
     /// that expires by itself answers 0.
-    fn purge(&self, now: Moment, limit: usize) -> impl Future<Output = Result<usize, Self::Error>> + Send;
+    fn purge(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize, Self::Error>> + Send;
 
     /// Whether the store can be reached and would take writes now, asked without touching a session: for a
     /// readiness page. Always, as here unless overridden, where a call that fails says so itself.
@@ -198,7 +202,7 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// The time at the primary, to compare this process's clock with. `None`, as here unless overridden: the
     /// store lives on this machine, and has no other clock.
-    fn clock(&self) -> impl Future<Output = Result<Option<Moment>, Self::Error>> + Send {
+    fn clock(&self) -> impl Future<Output = Result<Option<Timestamp>, Self::Error>> + Send {
         async { Ok(None) }
     }
 }

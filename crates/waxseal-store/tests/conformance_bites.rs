@@ -4,8 +4,8 @@ use std::panic::catch_unwind;
 
 use waxseal_store::testing::Conformance;
 use waxseal_store::{
-    Confirmed, Creation, Cursor, Fault, Found, Handle, Life, Listed, MemoryError, MemoryStore, Moment, Page,
-    Record, RecordKey, Revision, SessionStore, Swap, Trace,
+    Creation, Cursor, Fault, Found, Lifespan, Listed, MemoryError, MemoryStore, Page, PublicId, Record,
+    RecordHead, RecordKey, Revision, SessionStore, Swap, Timestamp, Tombstone,
 };
 
 /// What a store may get wrong.
@@ -75,7 +75,7 @@ impl Broken {
         self.slip == slip
     }
 
-    async fn living(&self, key: &RecordKey, now: Moment) -> Option<Record> {
+    async fn living(&self, key: &RecordKey, now: Timestamp) -> Option<Record> {
         match self.inner.load(key, now).await {
             Ok(Some(Found::Living(record))) => Some(record),
             _ => None,
@@ -95,12 +95,16 @@ impl SessionStore for Broken {
         MemoryStore::fault(error)
     }
 
-    async fn load(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Record>>, MemoryError> {
+    async fn load(&self, key: &RecordKey, now: Timestamp) -> Result<Option<Found<Record>>, MemoryError> {
         let late = u64::from(self.slips(Slip::LateExpiry));
-        self.inner.load(key, Moment::from_millis(now.as_millis() - late)).await
+        self.inner.load(key, Timestamp::from_millis(now.as_millis() - late)).await
     }
 
-    async fn confirm(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Confirmed>>, MemoryError> {
+    async fn confirm(
+        &self,
+        key: &RecordKey,
+        now: Timestamp,
+    ) -> Result<Option<Found<RecordHead>>, MemoryError> {
         let mut found = self.inner.confirm(key, now).await?;
         if let Some(Found::Living(confirmed)) = &mut found
             && self.slips(Slip::ConfirmForgetsOwner)
@@ -110,7 +114,12 @@ impl SessionStore for Broken {
         Ok(found)
     }
 
-    async fn create(&self, key: &RecordKey, record: &Record, now: Moment) -> Result<Creation, MemoryError> {
+    async fn create(
+        &self,
+        key: &RecordKey,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Creation, MemoryError> {
         if self.slips(Slip::CreateReplaces) {
             self.inner.delete(key, now).await?;
         }
@@ -122,7 +131,7 @@ impl SessionStore for Broken {
         key: &RecordKey,
         expected: &Revision,
         record: &Record,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Swap, MemoryError> {
         let there = self.living(key, now).await;
         let mut expected = *expected;
@@ -140,17 +149,17 @@ impl SessionStore for Broken {
         Ok(swap)
     }
 
-    async fn touch(&self, key: &RecordKey, idle_end: Moment, now: Moment) -> Result<bool, MemoryError> {
+    async fn touch(&self, key: &RecordKey, idle_end: Timestamp, now: Timestamp) -> Result<bool, MemoryError> {
         let there = self.living(key, now).await;
         match there {
             Some(there) if self.slips(Slip::TouchGoesBack) => {
                 let life =
-                    Life { last_seen: now, expires: idle_end.min(there.life.absolute_end), ..there.life };
+                    Lifespan { last_seen: now, expires: idle_end.min(there.life.absolute_end), ..there.life };
                 let after = Record { life, ..there.clone() };
                 return Ok(self.inner.update(key, &there.revision, &after, now).await? == Swap::Done);
             }
             Some(there) if self.slips(Slip::TouchCreatesTime) => {
-                let life = Life { last_seen: now, expires: idle_end, ..there.life };
+                let life = Lifespan { last_seen: now, expires: idle_end, ..there.life };
                 let after = Record { life, ..there.clone() };
                 return Ok(self.inner.update(key, &there.revision, &after, now).await? == Swap::Done);
             }
@@ -170,8 +179,8 @@ impl SessionStore for Broken {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Trace,
-        now: Moment,
+        trace: &Tombstone,
+        now: Timestamp,
     ) -> Result<Swap, MemoryError> {
         if self.slips(Slip::RenewInTwoSteps) {
             match self.living(old, now).await {
@@ -185,14 +194,14 @@ impl SessionStore for Broken {
             }
         }
         let trace = match self.slip {
-            Slip::RenewLeavesNoTrace => Trace { expires: now, ..trace.clone() },
-            Slip::RenewForgetsPointer => Trace { pointer: None, ..trace.clone() },
+            Slip::RenewLeavesNoTrace => Tombstone { expires: now, ..trace.clone() },
+            Slip::RenewForgetsPointer => Tombstone { pointer: None, ..trace.clone() },
             _ => trace.clone(),
         };
         self.inner.renew(old, expected, new, record, &trace, now).await
     }
 
-    async fn delete(&self, key: &RecordKey, now: Moment) -> Result<bool, MemoryError> {
+    async fn delete(&self, key: &RecordKey, now: Timestamp) -> Result<bool, MemoryError> {
         if self.slips(Slip::DeleteIgnoresPointers) && self.living(key, now).await.is_none() {
             return Ok(false);
         }
@@ -201,7 +210,7 @@ impl SessionStore for Broken {
             loop {
                 let page = self.inner.sealed_otherwise([9; 4], after.as_ref(), 10_000, now).await?;
                 for (there, _) in page.items {
-                    if there.handle() == key.handle() && self.inner.load(key, now).await?.is_some() {
+                    if there.public_id() == key.public_id() && self.inner.load(key, now).await?.is_some() {
                         return self.inner.delete(&there, now).await;
                     }
                 }
@@ -220,7 +229,7 @@ impl SessionStore for Broken {
         revision: &Revision,
         kid: [u8; 4],
         sealed: &[u8],
-        now: Moment,
+        now: Timestamp,
     ) -> Result<bool, MemoryError> {
         let there = self.living(key, now).await;
         let revision = match there {
@@ -240,7 +249,7 @@ impl SessionStore for Broken {
         kid: [u8; 4],
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Page<(RecordKey, Record)>, MemoryError> {
         let page = self.inner.sealed_otherwise(kid, after, limit, now).await?;
         let next = page.next.filter(|_| !(self.slips(Slip::WalkStopsEarly) && after.is_some()));
@@ -252,7 +261,7 @@ impl SessionStore for Broken {
         owner: &str,
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Page<Listed>, MemoryError> {
         let page = self.inner.list(owner, after, limit, now).await?;
         let next = page.next.filter(|_| !self.slips(Slip::ListShowsFirstPageOnly));
@@ -262,35 +271,39 @@ impl SessionStore for Broken {
     async fn owned(
         &self,
         owner: &str,
-        handle: Handle,
-        now: Moment,
+        public_id: PublicId,
+        now: Timestamp,
     ) -> Result<Option<(RecordKey, Record)>, MemoryError> {
-        let found = self.inner.owned(owner, handle, now).await?;
+        let found = self.inner.owned(owner, public_id, now).await?;
         Ok(match found {
-            None if self.slips(Slip::OwnedIgnoresOwner) => self.inner.owned("albus", handle, now).await?,
+            None if self.slips(Slip::OwnedIgnoresOwner) => self.inner.owned("albus", public_id, now).await?,
             None if self.slips(Slip::OwnedShowsTheEnded) => {
-                self.inner.owned(owner, handle, Moment::from_millis(0)).await?
+                self.inner.owned(owner, public_id, Timestamp::from_millis(0)).await?
             }
             found => found,
         })
     }
 
-    async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, MemoryError> {
+    async fn end(&self, owner: &str, public_id: PublicId, now: Timestamp) -> Result<bool, MemoryError> {
         if self.slips(Slip::EndIgnoresOwner) {
-            return Ok(
-                self.inner.end("albus", handle, now).await? || self.inner.end(owner, handle, now).await?
-            );
+            return Ok(self.inner.end("albus", public_id, now).await?
+                || self.inner.end(owner, public_id, now).await?);
         }
-        self.inner.end(owner, handle, now).await
+        self.inner.end(owner, public_id, now).await
     }
 
-    async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Moment) -> Result<(), MemoryError> {
+    async fn end_all(
+        &self,
+        owner: &str,
+        keep: Option<&RecordKey>,
+        now: Timestamp,
+    ) -> Result<(), MemoryError> {
         if self.slips(Slip::EndAllByListing) {
             // One by one: whatever is renewed or begun meanwhile slips through, or whatever comes later does not.
             let page = self.inner.list(owner, None, usize::MAX, now).await?;
             for listed in page.items.iter().skip(1) {
-                if keep.is_none_or(|keep| keep.handle() != listed.handle) {
-                    self.inner.end(owner, listed.handle, now).await?;
+                if keep.is_none_or(|keep| keep.public_id() != listed.public_id) {
+                    self.inner.end(owner, listed.public_id, now).await?;
                 }
             }
             return Ok(());
@@ -299,9 +312,9 @@ impl SessionStore for Broken {
         self.inner.end_all(owner, keep, now).await
     }
 
-    async fn purge(&self, now: Moment, limit: usize) -> Result<usize, MemoryError> {
+    async fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, MemoryError> {
         let early = if self.slips(Slip::PurgeTakesTheLiving) { 12 * 60 * 60 * 1_000 } else { 0 };
-        self.inner.purge(Moment::from_millis(now.as_millis() + early), limit).await
+        self.inner.purge(Timestamp::from_millis(now.as_millis() + early), limit).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, Sessions};
+use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, SessionManager};
 
 const NOON: u64 = 1_790_000_000;
 
@@ -15,28 +15,28 @@ fn ring(byte: u8) -> Keyring {
     Keyring::new(SecretKey::from_bytes([byte; 32]))
 }
 
-fn cookie() -> Sessions {
-    Sessions::cookie(&ring(1), "__Host-session", "demo").unwrap()
+fn cookie() -> SessionManager {
+    SessionManager::cookie(&ring(1), "__Host-session", "demo").unwrap()
 }
 
 /// One of each state.
-fn all_states() -> [(&'static str, Sessions); 3] {
+fn all_states() -> [(&'static str, SessionManager); 3] {
     let (ring, name, app) = (ring(1), "__Host-session", "demo");
     [
         ("cookie", cookie()),
-        ("store", Sessions::store(&ring, name, app, MemoryStore::new()).unwrap()),
-        ("mirrored", Sessions::mirrored(&ring, name, app, MemoryStore::new()).unwrap()),
+        ("store", SessionManager::store(&ring, name, app, MemoryStore::new()).unwrap()),
+        ("mirrored", SessionManager::mirrored(&ring, name, app, MemoryStore::new()).unwrap()),
     ]
 }
 
 /// A browser, with the token that it was last given.
 struct Visitor<'a> {
-    sessions: &'a Sessions,
+    sessions: &'a SessionManager,
     token: Option<String>,
 }
 
 impl<'a> Visitor<'a> {
-    fn new(sessions: &'a Sessions) -> Self {
+    fn new(sessions: &'a SessionManager) -> Self {
         Self { sessions, token: None }
     }
 
@@ -332,12 +332,12 @@ fn a_token_of_any_state_is_taken_apart_without_a_store() {
             let session = visitor.load(Access::Read).await;
             match (state, seen.parts().unwrap()) {
                 ("cookie", Parts::Session { .. }) => assert_eq!(name.as_deref(), Some("Merlin")),
-                ("store", Parts::Id { handle }) => {
-                    assert_eq!((name, Some(handle)), (None, session.handle()));
+                ("store", Parts::Id { public_id }) => {
+                    assert_eq!((name, Some(public_id)), (None, session.public_id()));
                 }
-                ("mirrored", Parts::Mirror { handle, revision, has_copy: true, .. }) => {
+                ("mirrored", Parts::Mirror { public_id, revision, has_copy: true, .. }) => {
                     assert_eq!(name.as_deref(), Some("Merlin"));
-                    assert_eq!((Some(handle), revision.counter()), (session.handle(), 2));
+                    assert_eq!((Some(public_id), revision.counter()), (session.public_id(), 2));
                 }
                 (state, parts) => panic!("{state}: {parts:?}"),
             }

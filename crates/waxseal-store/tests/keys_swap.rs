@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal_crypto::{KeyId, Keyring, SecretKey};
-use waxseal_store::{Access, Outcome, Sessions};
+use waxseal_store::{Access, Outcome, SessionManager};
 
 const NOON: u64 = 1_790_000_000;
 const SWAPS: usize = 1_000;
@@ -32,7 +32,7 @@ fn ring(number: usize) -> Keyring {
 }
 
 /// Opens, changes and commits once, and says which key sealed the new token.
-fn visit(sessions: &Sessions, token: &mut String) -> KeyId {
+fn visit(sessions: &SessionManager, token: &mut String) -> KeyId {
     let session = sessions
         .open(token.as_bytes(), Access::Read, at(NOON))
         .expect("no good cookie is refused")
@@ -44,7 +44,7 @@ fn visit(sessions: &Sessions, token: &mut String) -> KeyId {
     KeyId::of_text(token.as_bytes()).unwrap()
 }
 
-fn commit(sessions: &Sessions, session: &waxseal_store::Session) -> String {
+fn commit(sessions: &SessionManager, session: &waxseal_store::Session) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     match runtime.block_on(sessions.commit(session, at(NOON))).unwrap() {
         Outcome::Set { token, .. } => token,
@@ -55,7 +55,7 @@ fn commit(sessions: &Sessions, session: &waxseal_store::Session) -> String {
 #[test]
 fn a_thousand_swaps_refuse_no_good_cookie_and_seal_none_with_a_foreign_key() {
     let ids: Vec<KeyId> = (0..SWAPS + 2).map(|number| key(number).id()).collect();
-    let sessions = Sessions::cookie(&ring(0), "__Host-session", "demo").unwrap();
+    let sessions = SessionManager::cookie(&ring(0), "__Host-session", "demo").unwrap();
     let (now, done) = (AtomicUsize::new(0), AtomicBool::new(false));
     let visits: [AtomicUsize; WORKERS] = std::array::from_fn(|_| AtomicUsize::new(0));
     thread::scope(|scope| {
@@ -98,7 +98,7 @@ fn a_thousand_swaps_refuse_no_good_cookie_and_seal_none_with_a_foreign_key() {
 
 #[test]
 fn a_request_is_finished_with_the_keys_it_began_with() {
-    let sessions = Sessions::cookie(&ring(0), "__Host-session", "demo").unwrap();
+    let sessions = SessionManager::cookie(&ring(0), "__Host-session", "demo").unwrap();
     let snapshot = sessions.snapshot();
     let opened_before = sessions.create();
     opened_before.insert("name", "Merlin").unwrap();
@@ -113,7 +113,7 @@ fn a_request_is_finished_with_the_keys_it_began_with() {
 fn a_promotion_re_seals_what_is_a_minute_old_and_created_survives() {
     let (old, new) = (key(1), key(2));
     let ids = [old.id(), new.id()];
-    let sessions = Sessions::cookie(&Keyring::new(old), "__Host-session", "demo").unwrap();
+    let sessions = SessionManager::cookie(&Keyring::new(old), "__Host-session", "demo").unwrap();
     let session = sessions.create();
     session.insert("name", "Merlin").unwrap();
     let token = commit(&sessions, &session);
@@ -138,7 +138,7 @@ fn a_promotion_re_seals_what_is_a_minute_old_and_created_survives() {
 
 #[test]
 fn an_inspection_shows_what_has_expired_and_can_send_nothing() {
-    let sessions = Sessions::cookie(&ring(0), "__Host-session", "demo").unwrap();
+    let sessions = SessionManager::cookie(&ring(0), "__Host-session", "demo").unwrap();
     let session = sessions.create();
     session.insert("name", "Merlin").unwrap();
     session.set_permanent(true).unwrap();

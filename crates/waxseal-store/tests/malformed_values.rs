@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use waxseal_crypto::{Context, Keyring, Limits, Opened, Sealer, SecretKey};
 use waxseal_store::testing::FaultyStore;
 use waxseal_store::{
-    Access, Error, MemoryStore, Moment, Outcome, Record, RecordKey, Session, SessionStore, Sessions,
+    Access, Error, MemoryStore, Outcome, Record, RecordKey, Session, SessionManager, SessionStore, Timestamp,
 };
 
 const ANY_TIME: Limits = Limits { idle: u32::MAX, absolute: u32::MAX };
@@ -52,7 +52,7 @@ fn change_token(keyring: &Keyring, purpose: &str, token: &str) -> String {
 }
 
 async fn change_record(keyring: &Keyring, store: &FaultyStore<MemoryStore>) {
-    let moment = Moment::from(now());
+    let moment = Timestamp::from(now());
     let (mut found, mut after): (Vec<(RecordKey, Record)>, _) = (Vec::new(), None);
     loop {
         let page = store.sealed_otherwise([0; 4], after.as_ref(), 10, moment).await.unwrap();
@@ -75,9 +75,9 @@ async fn sessions() -> Vec<(&'static str, Session)> {
     let store = FaultyStore::new(MemoryStore::new());
     let mut all = Vec::new();
     for (state, sessions) in [
-        ("cookie", Sessions::cookie(&keyring, "session", "demo").unwrap()),
-        ("store", Sessions::store(&keyring, "session", "demo", store.clone()).unwrap()),
-        ("mirrored", Sessions::mirrored(&keyring, "session", "demo", MemoryStore::new()).unwrap()),
+        ("cookie", SessionManager::cookie(&keyring, "session", "demo").unwrap()),
+        ("store", SessionManager::store(&keyring, "session", "demo", store.clone()).unwrap()),
+        ("mirrored", SessionManager::mirrored(&keyring, "session", "demo", MemoryStore::new()).unwrap()),
     ] {
         let session = sessions.create();
         session.insert("good", 7).unwrap();

@@ -13,8 +13,8 @@ use postgres_support::{Cluster, new_schema};
 use proxy::{Proxy, Trouble};
 use store_support::{NOW, load, new_key, record};
 use waxseal_store::{
-    Creation, Fault, Life, Moment, NetworkOptions, PostgresError, PostgresStore, Record, RecordKey,
-    SessionStore, Swap, Unavailable,
+    Creation, Fault, Lifespan, NetworkOptions, PostgresError, PostgresStore, Record, RecordKey, SessionStore,
+    Swap, Timestamp, Unavailable,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -199,7 +199,7 @@ async fn a_row_that_another_program_locks_makes_nobody_else_wait() {
     let store = options.network(network().connections(2)).open().await.unwrap();
     let mut keys = Vec::new();
     for _ in 0..10 {
-        let life = Life::new(NOW, NOW, NOW.after(TIMEOUT), Moment::MAX);
+        let life = Lifespan::new(NOW, NOW, NOW.after(TIMEOUT), Timestamp::MAX);
         let (key, record) = (new_key(), Record { life, ..record(b"x") });
         _ = store.create(&key, &record, NOW).await.unwrap();
         keys.push(key);
@@ -207,7 +207,7 @@ async fn a_row_that_another_program_locks_makes_nobody_else_wait() {
     let (client, connection) =
         tokio_postgres::connect(&cluster.url("postgres"), tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
-    let family = i64::from_be_bytes(*keys[0].handle().as_bytes());
+    let family = i64::from_be_bytes(*keys[0].public_id().as_bytes());
     let lock = format!("BEGIN; SELECT FROM {schema}.sessions WHERE family = {family} FOR UPDATE");
     client.batch_execute(&lock).await.unwrap();
 
@@ -295,7 +295,7 @@ async fn a_full_disk_fails_writes_that_need_room_and_nothing_else() {
         store.ready().await.unwrap();
     }
     for key in &keys[1..] {
-        assert!(store.touch(key, Moment::MAX, NOW.after(TIMEOUT)).await.unwrap());
+        assert!(store.touch(key, Timestamp::MAX, NOW.after(TIMEOUT)).await.unwrap());
     }
     assert!(store.delete(&keys[9], NOW).await.unwrap(), "signing out needs no room");
     cluster.sql("DROP TABLE filler").await;

@@ -11,7 +11,7 @@ use postgres_support::{Cluster, new_schema};
 use store_support::{NOW, load, new_key, record};
 use tokio_postgres::NoTls;
 use waxseal_store::{
-    Creation, Found, Moment, Pointer, PostgresStore, Record, RecordKey, SessionStore, Swap, Trace,
+    Creation, Found, Pointer, PostgresStore, Record, RecordKey, SessionStore, Swap, Timestamp, Tombstone,
 };
 
 /// A session of albus', and another that was renewed but is not committed yet, and so on: see each test.
@@ -67,11 +67,11 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn family(key: &RecordKey) -> i64 {
-    i64::from_be_bytes(*key.handle().as_bytes())
+    i64::from_be_bytes(*key.public_id().as_bytes())
 }
 
 fn renewed(key: &RecordKey) -> RecordKey {
-    RecordKey::new(key.handle(), *new_key().hash())
+    RecordKey::new(key.public_id(), *new_key().hash())
 }
 
 /// What a renewal with a pointer does.
@@ -170,7 +170,7 @@ async fn a_save_or_renewal_that_a_sign_out_was_faster_than_is_gone() {
         let swap = table.while_open(delete, async move {
             let after = Record { revision: record.revision.next().unwrap(), ..record.clone() };
             if renews {
-                let trace = Trace { renewed: NOW, expires: Moment::MAX, pointer: None };
+                let trace = Tombstone { renewed: NOW, expires: Timestamp::MAX, pointer: None };
                 store.renew(&key, &record.revision, &new, &after, &trace, NOW).await
             } else {
                 store.update(&key, &record.revision, &after, NOW).await
@@ -207,7 +207,7 @@ async fn a_renewal_that_another_was_faster_than_leaves_that_ones_trace() {
     let swap = table.while_open(renewal(&old, &won), async move {
         let after = Record { revision: record.revision.next().unwrap(), ..record.clone() };
         let pointer = Pointer { to: lost, sealed: b"lost".to_vec() };
-        let trace = Trace { renewed: NOW, expires: Moment::MAX, pointer: Some(pointer) };
+        let trace = Tombstone { renewed: NOW, expires: Timestamp::MAX, pointer: Some(pointer) };
         store.renew(&old, &record.revision, &lost, &after, &trace, NOW).await
     });
     assert_eq!(swap.await.unwrap(), Swap::Conflict);

@@ -219,7 +219,7 @@ fn a_part_without_a_primary_leaves_the_others_alone() {
 }
 
 fn slot_of(server: &Server, key: &RecordKey) -> u16 {
-    server.ask(redis::cmd("CLUSTER").arg("KEYSLOT").arg(format!("waxseal:{{{}}}", key.handle())))
+    server.ask(redis::cmd("CLUSTER").arg("KEYSLOT").arg(format!("waxseal:{{{}}}", key.public_id())))
 }
 
 #[test]

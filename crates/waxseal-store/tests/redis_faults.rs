@@ -10,8 +10,8 @@ use redis_support::{Server, run};
 use store_support::{NOW, load, new_key, record};
 use tokio::time::sleep;
 use waxseal_store::{
-    Creation, Fault, Life, Moment, NetworkOptions, Record, RecordKey, RedisDurability, RedisError,
-    RedisStore, SessionStore, Unavailable,
+    Creation, Fault, Lifespan, NetworkOptions, Record, RecordKey, RedisDurability, RedisError, RedisStore,
+    SessionStore, Timestamp, Unavailable,
 };
 
 const COMMAND: Duration = Duration::from_millis(600);
@@ -192,7 +192,7 @@ fn a_full_server_keeps_what_it_has_and_takes_more_when_there_is_room() {
         }
         assert!(matches!(outage(store.ready().await), RedisError::Full));
         // Signing out, and noting activity, need no memory.
-        assert!(store.touch(&keys[0], Moment::MAX, NOW.after(COMMAND)).await.unwrap());
+        assert!(store.touch(&keys[0], Timestamp::MAX, NOW.after(COMMAND)).await.unwrap());
         for key in &keys[..5] {
             assert!(store.delete(key, NOW).await.unwrap(), "what is full can be emptied");
         }
@@ -241,11 +241,11 @@ fn the_server_expires_records_late_rather_than_early() {
     run(async {
         let store = open(&server.url()).await;
         let minute = |minutes: u64| NOW.after(Duration::from_secs(60 * minutes));
-        let life = Life::new(NOW, NOW, minute(30), minute(60));
+        let life = Lifespan::new(NOW, NOW, minute(30), minute(60));
         let record = Record { life, owner: Some("albus".to_owned()), ..record(b"x") };
         let key = create(&store, &record).await.unwrap();
         let left = |key: &str| -> i64 { server.ask(redis::cmd("PTTL").arg(key)) };
-        let row = format!("waxseal:{{{}}}", key.handle());
+        let row = format!("waxseal:{{{}}}", key.public_id());
         let about = |minutes: i64, left: i64| (left - (minutes * 60_000 + SLACK)).abs() < 20_000;
         // However far the given time is from the server's.
         assert!(about(30, left(&row)), "{}", left(&row));
@@ -256,7 +256,8 @@ fn the_server_expires_records_late_rather_than_early() {
 
         // A second beyond its end and the slack.
         let revision = record.revision.next().unwrap();
-        let short = Record { revision, life: Life::new(NOW, NOW, minute(6), minute(6)), ..record.clone() };
+        let short =
+            Record { revision, life: Lifespan::new(NOW, NOW, minute(6), minute(6)), ..record.clone() };
         let swap = store.update(&key, &record.revision, &short, minute(11)).await.unwrap();
         assert_eq!(swap, waxseal_store::Swap::Done);
         let at_the_end: i64 = server.ask(redis::cmd("EXISTS").arg(&row));
@@ -270,8 +271,8 @@ fn lists_lose_entries_that_are_over() {
     run(async {
         let store = open(&server.url()).await;
         let at = |hours: u64| NOW.after(Duration::from_secs(3_600 * hours));
-        let of_albus = |from: Moment, to: Moment| Record {
-            life: Life::new(from, from, to, to),
+        let of_albus = |from: Timestamp, to: Timestamp| Record {
+            life: Lifespan::new(from, from, to, to),
             owner: Some("albus".to_owned()),
             ..record(b"x")
         };
@@ -297,7 +298,7 @@ fn a_write_waits_for_its_replica_if_asked_to() {
         let options = RedisStore::options(&primary.url()).network(network());
         let store = options.clone().durability(durability).open().await.unwrap();
         let key = create(&store, &record(b"x")).await.unwrap();
-        let there: i64 = replica.ask(redis::cmd("EXISTS").arg(format!("waxseal:{{{}}}", key.handle())));
+        let there: i64 = replica.ask(redis::cmd("EXISTS").arg(format!("waxseal:{{{}}}", key.public_id())));
         assert_eq!(there, 1);
         replica.stand_still();
         let error = outage(create(&store, &record(b"x")).await);

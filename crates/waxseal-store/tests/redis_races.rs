@@ -52,8 +52,8 @@ async fn a_session_that_two_keep_is_kept(stores: &[RedisStore; 2]) {
         assert_eq!(load(&stores[1], &kept).await.as_ref(), Some(&record), "round {round}");
         let listed = stores[1].list(&owner, None, 10, NOW).await.unwrap().items;
         assert_eq!(
-            listed.iter().map(|listed| listed.handle).collect::<Vec<_>>(),
-            [kept.handle()],
+            listed.iter().map(|listed| listed.public_id).collect::<Vec<_>>(),
+            [kept.public_id()],
             "round {round}"
         );
     }

@@ -11,7 +11,7 @@ use list_support::{Meddler, Meddling};
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_store::testing::{FaultyStore, Operation, Turn};
 use waxseal_store::{
-    Access, Error, Fault, Lifetimes, MemoryStore, Opened, Outcome, Session, SessionStore, Sessions,
+    Access, Error, Fault, Lifetimes, MemoryStore, Opened, Outcome, Session, SessionManager, SessionStore,
 };
 
 const NOON: u64 = 1_790_000_000;
@@ -29,47 +29,52 @@ fn keyring() -> Keyring {
 }
 
 /// Sessions of a process over `store`.
-fn sessions(store: &(impl SessionStore + Clone)) -> Sessions {
+fn sessions(store: &(impl SessionStore + Clone)) -> SessionManager {
     sessions_of("demo", store)
 }
 
-fn sessions_of(app: &str, store: &(impl SessionStore + Clone)) -> Sessions {
-    Sessions::cookie(&keyring(), "__Host-session", app).unwrap().revocable(store.clone())
+fn sessions_of(app: &str, store: &(impl SessionStore + Clone)) -> SessionManager {
+    SessionManager::cookie(&keyring(), "__Host-session", app).unwrap().revocable(store.clone())
 }
 
-async fn token(sessions: &Sessions, session: &Session, now: u64) -> String {
+async fn token(sessions: &SessionManager, session: &Session, now: u64) -> String {
     match sessions.commit(session, at(now)).await.unwrap() {
         Outcome::Set { token, .. } => token,
         other => panic!("expected a token, found {other:?}"),
     }
 }
 
-async fn sign_in(sessions: &Sessions, owner: &str, now: u64) -> String {
+async fn sign_in(sessions: &SessionManager, owner: &str, now: u64) -> String {
     let session = sessions.create();
     session.sign_in(owner, at(now)).unwrap();
     token(sessions, &session, now).await
 }
 
-async fn sign_out(sessions: &Sessions, token: &str, now: u64) -> Result<Outcome, Error> {
+async fn sign_out(sessions: &SessionManager, token: &str, now: u64) -> Result<Outcome, Error> {
     let session = open(sessions, token, Access::Change, now).await;
     session.destroy().unwrap();
     sessions.commit(&session, at(now)).await
 }
 
-async fn open(sessions: &Sessions, token: &str, access: Access, now: u64) -> Session {
+async fn open(sessions: &SessionManager, token: &str, access: Access, now: u64) -> Session {
     try_open(sessions, token, access, now).await.unwrap()
 }
 
-async fn try_open(sessions: &Sessions, token: &str, access: Access, now: u64) -> Result<Session, Error> {
+async fn try_open(
+    sessions: &SessionManager,
+    token: &str,
+    access: Access,
+    now: u64,
+) -> Result<Session, Error> {
     sessions.open(token.as_bytes(), access, at(now)).unwrap().load(at(now)).await
 }
 
-async fn is_good(sessions: &Sessions, token: &str, access: Access, now: u64) -> bool {
+async fn is_good(sessions: &SessionManager, token: &str, access: Access, now: u64) -> bool {
     !open(sessions, token, access, now).await.is_new()
 }
 
 /// Signs out while the store is away, as a handler that cannot load its session does.
-async fn sign_out_away(sessions: &Sessions, token: &str, now: u64) -> Result<Outcome, Error> {
+async fn sign_out_away(sessions: &SessionManager, token: &str, now: u64) -> Result<Outcome, Error> {
     let session = match sessions.open(token.as_bytes(), Access::Change, at(now)).unwrap() {
         Opened::Ready(session) => session,
         Opened::Pending(pending) => pending.to_end(),
@@ -173,7 +178,7 @@ async fn those_who_read_at_the_same_time_share_an_answer() {
     for reader in readers.collect::<Vec<_>>() {
         assert!(reader.await.unwrap());
     }
-    assert_eq!(store.count(Operation::Confirm), 2, "its id and its owner, once");
+    assert_eq!(store.count(Operation::ConfirmedAt), 2, "its id and its owner, once");
 }
 
 #[tokio::test]
@@ -204,7 +209,7 @@ async fn a_list_holds_in_memory_and_in_a_file() {
 // Row: a request that is under way when its session is ended.
 
 /// What a request does with the session that it has loaded.
-type Act = fn(&Sessions, &Session) -> Result<(), Error>;
+type Act = fn(&SessionManager, &Session) -> Result<(), Error>;
 
 const ACTS: [(&str, Act); 7] = [
     ("renews", |_, session| session.renew()),
@@ -814,7 +819,7 @@ async fn an_owners_name_does_not_tell_the_handle() {
             let seen = Arc::clone(&seen);
             move |key, record| {
                 assert!(!record.owner.as_ref().unwrap().contains("albus"));
-                seen.lock().unwrap().push(key.handle());
+                seen.lock().unwrap().push(key.public_id());
                 Meddling::Nothing
             }
         });
@@ -878,7 +883,7 @@ async fn two_apps_in_one_store_leave_each_other_alone() {
 #[tokio::test]
 async fn sessions_from_before_the_list_are_good_until_their_owner_ends_all() {
     let (store, without) =
-        (MemoryStore::new(), Sessions::cookie(&keyring(), "__Host-session", "demo").unwrap());
+        (MemoryStore::new(), SessionManager::cookie(&keyring(), "__Host-session", "demo").unwrap());
     let listed = sessions(&store);
     let [one, two, three, four] = [
         sign_in(&without, "albus", 0).await,
@@ -911,7 +916,7 @@ async fn sessions_from_before_the_list_are_good_until_their_owner_ends_all() {
 
 #[tokio::test]
 async fn ending_all_ends_those_from_before_the_list_when_nobody_has_signed_in_since() {
-    let without = Sessions::cookie(&keyring(), "__Host-session", "demo").unwrap();
+    let without = SessionManager::cookie(&keyring(), "__Host-session", "demo").unwrap();
     let old = sign_in(&without, "albus", 0).await;
     let listed = sessions(&MemoryStore::new());
     listed.end_all("albus", at(1)).await.unwrap();
@@ -962,7 +967,7 @@ async fn owners_names_at_their_limits_are_like_any_other() {
 async fn a_list_and_the_sessions_of_another_state_live_in_one_store() {
     let store = MemoryStore::new();
     let listed = sessions(&store);
-    let kept = Sessions::store(&keyring(), "session", "demo", store.clone()).unwrap();
+    let kept = SessionManager::store(&keyring(), "session", "demo", store.clone()).unwrap();
     let (one, other) = (sign_in(&listed, "albus", 0).await, sign_in(&listed, "minerva", 0).await);
     listed.end_all("albus", at(1)).await.unwrap();
     sign_out(&listed, &other, 1).await.unwrap();

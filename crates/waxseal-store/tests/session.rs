@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Access, Error, Lifetimes, Outcome, Session, Sessions, ValueError};
+use waxseal_store::{Access, Error, Lifetimes, Outcome, Session, SessionManager, ValueError};
 
 const NOON: u64 = 1_790_000_000;
 const MINUTE: u64 = 60;
@@ -22,24 +22,24 @@ fn ring(byte: u8) -> Keyring {
     Keyring::new(SecretKey::from_bytes([byte; 32]))
 }
 
-fn sessions() -> Sessions {
-    Sessions::cookie(&ring(1), "__Host-session", "demo").unwrap()
+fn sessions() -> SessionManager {
+    SessionManager::cookie(&ring(1), "__Host-session", "demo").unwrap()
 }
 
-fn commit(sessions: &Sessions, session: &Session, now: u64) -> Outcome {
+fn commit(sessions: &SessionManager, session: &Session, now: u64) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(sessions.commit(session, at(now))).unwrap()
 }
 
 /// Commits a session that has something to send.
-fn token(sessions: &Sessions, session: &Session, now: u64) -> String {
+fn token(sessions: &SessionManager, session: &Session, now: u64) -> String {
     match commit(sessions, session, now) {
         Outcome::Set { token, .. } => token,
         other => panic!("expected a token, found {other:?}"),
     }
 }
 
-fn open(sessions: &Sessions, token: &str, now: u64) -> Option<Session> {
+fn open(sessions: &SessionManager, token: &str, now: u64) -> Option<Session> {
     sessions.open(token.as_bytes(), Access::Read, at(now)).ok()?.ready()
 }
 
@@ -495,13 +495,13 @@ fn an_old_key_is_replaced_once_its_copy_is_a_minute_old() {
     session.insert("a", 1).unwrap();
     let token = token(&old, &session, NOON);
     let rotated = ring(2).with_fallback(SecretKey::from_bytes([1; 32])).unwrap();
-    let rotated = Sessions::cookie(&rotated, "__Host-session", "demo").unwrap();
+    let rotated = SessionManager::cookie(&rotated, "__Host-session", "demo").unwrap();
     for (age, sent) in [(0, false), (59, false), (60, true)] {
         let session = open(&rotated, &token, NOON + age).unwrap();
         assert!(!session.is_empty());
         assert_eq!(matches!(commit(&rotated, &session, NOON + age), Outcome::Set { .. }), sent, "{age}");
     }
-    let only_new = Sessions::cookie(&ring(2), "__Host-session", "demo").unwrap();
+    let only_new = SessionManager::cookie(&ring(2), "__Host-session", "demo").unwrap();
     assert!(open(&only_new, &token, NOON).is_none());
 }
 
@@ -515,7 +515,7 @@ fn another_key_name_or_audience_is_a_stranger() {
         ("name", 1, "session", "demo"),
         ("audience", 1, "__Host-session", "shop"),
     ] {
-        let stranger = Sessions::cookie(&ring(key), name, audience).unwrap();
+        let stranger = SessionManager::cookie(&ring(key), name, audience).unwrap();
         assert!(open(&stranger, &token, NOON).is_none(), "{case}");
     }
 }

@@ -3,25 +3,25 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Access, MemoryStore, Outcome, Sessions};
+use waxseal_store::{Access, MemoryStore, Outcome, SessionManager};
 
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_790_000_000)
 }
 
 /// Sessions in each state, of the same keys, cookie and app but where another is said.
-fn states(keys: &[u8], cookie: &str, app: &str) -> [(&'static str, Sessions); 3] {
+fn states(keys: &[u8], cookie: &str, app: &str) -> [(&'static str, SessionManager); 3] {
     let key = |byte: &u8| SecretKey::from_bytes([*byte; 32]);
     let ring = Keyring::new(key(&keys[0]));
     let ring = keys[1..].iter().fold(ring, |ring, byte| ring.with_fallback(key(byte)).unwrap());
     [
-        ("cookie", Sessions::cookie(&ring, cookie, app).unwrap()),
-        ("store", Sessions::store(&ring, cookie, app, MemoryStore::new()).unwrap()),
-        ("mirrored", Sessions::mirrored(&ring, cookie, app, MemoryStore::new()).unwrap()),
+        ("cookie", SessionManager::cookie(&ring, cookie, app).unwrap()),
+        ("store", SessionManager::store(&ring, cookie, app, MemoryStore::new()).unwrap()),
+        ("mirrored", SessionManager::mirrored(&ring, cookie, app, MemoryStore::new()).unwrap()),
     ]
 }
 
-async fn token(sessions: &Sessions) -> String {
+async fn token(sessions: &SessionManager) -> String {
     let session = sessions.create();
     session.insert("name", "Merlin").unwrap();
     match sessions.commit(&session, now()).await.unwrap() {
@@ -30,7 +30,7 @@ async fn token(sessions: &Sessions) -> String {
     }
 }
 
-fn refusal(sessions: &Sessions, token: &str) -> Option<(String, &'static str, Option<u8>)> {
+fn refusal(sessions: &SessionManager, token: &str) -> Option<(String, &'static str, Option<u8>)> {
     let rejected = sessions.open(token.as_bytes(), Access::Read, now()).err()?;
     let reason = rejected.reason();
     let inspected = sessions.inspect(token.as_bytes(), now()).unwrap_err();

@@ -9,7 +9,7 @@ use states_support::{
 };
 use waxseal_crypto::Keyring;
 use waxseal_store::testing::Operation;
-use waxseal_store::{Access, Error, Lifetimes, Moment, Outcome, Session, WhenAway};
+use waxseal_store::{Access, Error, Lifetimes, Outcome, Session, Timestamp, WhenAway};
 
 fn name(session: &Session) -> Option<String> {
     session.get("name").unwrap()
@@ -378,7 +378,7 @@ async fn signing_in_gives_a_new_id_an_owner_and_the_time() {
         let sessions = sessions(place, new_store());
         let planted = visitor(&sessions, at(0), |session| session.insert("cart", 3).unwrap()).await;
         let session = change(&sessions, &planted, at(10)).await;
-        let handle = session.handle().unwrap();
+        let public_id = session.public_id().unwrap();
         session.sign_in("albus", at(10)).unwrap();
         session.set_device("Firefox on Linux").unwrap();
         let token = commit(&sessions, &session, &planted, at(10)).await.unwrap();
@@ -387,7 +387,7 @@ async fn signing_in_gives_a_new_id_an_owner_and_the_time() {
             "{place:?}: what was planted is worth nothing"
         );
         let session = change(&sessions, &token, at(20)).await;
-        assert_eq!(session.handle(), Some(handle), "{place:?}");
+        assert_eq!(session.public_id(), Some(public_id), "{place:?}");
         assert_eq!(
             (session.owner().as_deref(), session.signed_in_at()),
             (Some("albus"), Some(at(10))),
@@ -423,8 +423,8 @@ async fn an_owner_lists_sessions_and_ends_one_the_others_or_all() {
         };
         let listed = sessions.list("albus", None, 100, at(1)).await.unwrap().items;
         assert_eq!(listed.len(), 3, "{place:?}");
-        let first = read(&sessions, &tokens[0], at(1)).await.handle().unwrap();
-        assert!(listed.iter().any(|listed| listed.handle == first), "{place:?}");
+        let first = read(&sessions, &tokens[0], at(1)).await.public_id().unwrap();
+        assert!(listed.iter().any(|listed| listed.public_id == first), "{place:?}");
         assert!(!sessions.end("minerva", first, at(1)).await.unwrap(), "{place:?}: it is another's");
         assert!(sessions.end("albus", first, at(1)).await.unwrap(), "{place:?}");
         assert_eq!(alive(1).await, [false, true, true, true], "{place:?}: at once, in this process");
@@ -582,13 +582,13 @@ async fn upkeep_compares_clocks_and_wrong_ones_confirm_every_copy_of_another() {
     let [here, there] = [(); 2].map(|()| sessions(Place::Mirrored, store.clone()));
     let token = visitor(&there, at(0), |session| session.insert("name", "Merlin").unwrap()).await;
     for (offset, agrees, reads) in [(0, true, 0), (1_000, true, 0), (1_001, false, 1)] {
-        store.set_clock(Some(Moment::from_millis(Moment::from(at(1)).as_millis() + offset)));
+        store.set_clock(Some(Timestamp::from_millis(Timestamp::from(at(1)).as_millis() + offset)));
         let found = here.upkeep(|| at(1)).await.unwrap().unwrap();
         assert_eq!(found.clock_offset, Some(Duration::from_millis(offset)));
         assert_eq!(here.clocks_agree(), agrees, "{offset} ms");
         store.forget();
         assert_eq!(read(&here, &token, at(2)).await.len(), 1);
-        assert_eq!(store.count(Operation::Confirm), reads, "{offset} ms");
+        assert_eq!(store.count(Operation::ConfirmedAt), reads, "{offset} ms");
     }
 }
 

@@ -8,14 +8,14 @@ use std::task::{Context, Poll, Waker};
 
 use states_support::{BOTH, Place, Store, at, change, commit, open, read, sessions, visitor};
 use waxseal_store::testing::{FaultyStore, Operation, Turn};
-use waxseal_store::{Access, Error, MemoryStore, Outcome, Sessions};
+use waxseal_store::{Access, Error, MemoryStore, Outcome, SessionManager};
 
 /// The owner's session, another, and what somebody does who has a copy of the first one's cookie.
 struct Scene {
     store: Store,
-    here: Sessions,
+    here: SessionManager,
     /// A process whose store never fails.
-    there: Arc<Sessions>,
+    there: Arc<SessionManager>,
     mine: String,
     other: String,
 }
@@ -63,7 +63,7 @@ enum Act {
 }
 
 /// The cookie that whoever acts with `token` has then, if the store has done it.
-fn act(sessions: &Sessions, token: &str, act: Act) -> Option<String> {
+fn act(sessions: &SessionManager, token: &str, act: Act) -> Option<String> {
     now(async {
         let session = change(sessions, token, at(2)).await;
         session.owner()?;

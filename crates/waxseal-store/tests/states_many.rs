@@ -3,11 +3,11 @@
 mod states_support;
 
 use states_support::{BOTH, Place, at, change, commit, new_store, read, sessions, visitor};
-use waxseal_store::{SessionStore, Sessions, SqliteStore};
+use waxseal_store::{SessionManager, SessionStore, SqliteStore};
 
 const SESSIONS: u64 = 2_000;
 
-async fn sign_in(sessions: &Sessions, seconds: u64) -> String {
+async fn sign_in(sessions: &SessionManager, seconds: u64) -> String {
     visitor(sessions, at(seconds), |session| session.sign_in("a load balancer", at(seconds)).unwrap()).await
 }
 
@@ -24,7 +24,11 @@ async fn the_last_used_come_first(store: impl SessionStore, name: &str, place: P
         let token = sign_in(&sessions, now + number).await;
         let session = read(&sessions, &token, at(now + number)).await;
         let listed = sessions.last_used(&session, 1_000, at(now + number)).await.unwrap();
-        assert_eq!((listed.len(), Some(listed[0].handle)), (1_000, session.handle()), "{case}, {number}");
+        assert_eq!(
+            (listed.len(), Some(listed[0].public_id)),
+            (1_000, session.public_id()),
+            "{case}, {number}"
+        );
         assert!(listed.is_sorted_by(|one, next| one.life.last_seen >= next.life.last_seen), "{case}");
         let oldest = listed.last().unwrap().life.last_seen;
         assert_eq!(
@@ -38,20 +42,24 @@ async fn the_last_used_come_first(store: impl SessionStore, name: &str, place: P
         let session = change(&sessions, token, at(now + 21)).await;
         let listed = sessions.last_used(&session, most, at(now + 21)).await.unwrap();
         assert_eq!(listed.len(), most.min(2_020), "{case}");
-        assert_eq!(listed.iter().filter(|one| Some(one.handle) == session.handle()).count(), 1, "{case}");
+        assert_eq!(
+            listed.iter().filter(|one| Some(one.public_id) == session.public_id()).count(),
+            1,
+            "{case}"
+        );
     }
     // And each of so many can be ended, or all others.
     let first = change(&sessions, &tokens[0], at(now + 22)).await;
     for token in [&tokens[1_999], &tokens[1]] {
-        let handle = change(&sessions, token, at(now + 22)).await.handle().unwrap();
-        assert!(sessions.end("a load balancer", handle, at(now + 22)).await.unwrap(), "{case}");
+        let public_id = change(&sessions, token, at(now + 22)).await.public_id().unwrap();
+        assert!(sessions.end("a load balancer", public_id, at(now + 22)).await.unwrap(), "{case}");
     }
     assert_eq!(sessions.last_used(&first, 5_000, at(now + 22)).await.unwrap().len(), 2_018, "{case}");
     sessions.end_others(&first).unwrap();
     let token = commit(&sessions, &first, &tokens[0], at(now + 22)).await.unwrap();
     let session = change(&sessions, &token, at(now + 23)).await;
     let listed = sessions.last_used(&session, 1_000, at(now + 23)).await.unwrap();
-    assert_eq!((listed.len(), Some(listed[0].handle)), (1, session.handle()), "{case}");
+    assert_eq!((listed.len(), Some(listed[0].public_id)), (1, session.public_id()), "{case}");
     let nobody = sessions.create();
     assert!(sessions.last_used(&nobody, 1_000, at(now + 23)).await.unwrap().is_empty(), "{case}");
 }

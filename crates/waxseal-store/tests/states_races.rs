@@ -10,7 +10,7 @@ use std::time::Duration;
 use states_support::{BOTH, Place, at, change, commit, new_store, race, read, sessions, visitor};
 use tokio::task::JoinHandle;
 use waxseal_store::testing::FaultyStore;
-use waxseal_store::{Error, SessionStore, Sessions, SqliteStore};
+use waxseal_store::{Error, SessionManager, SessionStore, SqliteStore};
 
 /// What races with an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ enum End {
     All,
 }
 
-async fn rival(sessions: Arc<Sessions>, token: String, rival: Rival, number: u64) -> String {
+async fn rival(sessions: Arc<SessionManager>, token: String, rival: Rival, number: u64) -> String {
     let session = read(&sessions, &token, at(100)).await;
     take_time(number).await;
     match rival {
@@ -61,7 +61,7 @@ async fn take_time(number: u64) {
 }
 
 /// What is still under way when the client has gone.
-async fn end(sessions: Arc<Sessions>, token: String, end: End) -> Option<JoinHandle<()>> {
+async fn end(sessions: Arc<SessionManager>, token: String, end: End) -> Option<JoinHandle<()>> {
     if end == End::All {
         sessions.end_all("albus", at(100)).await.unwrap();
         return None;
@@ -168,7 +168,7 @@ async fn takes(rounds: usize) {
             let store = new_store();
             let processes = [(); 2].map(|()| Arc::new(sessions(place, store.clone())));
             let token = visitor(&processes[0], at(0), |session| session.insert("coupon", 7).unwrap()).await;
-            let take = |sessions: Arc<Sessions>| {
+            let take = |sessions: Arc<SessionManager>| {
                 let token = token.clone();
                 async move {
                     let session = change(&sessions, &token, at(1)).await;

@@ -15,8 +15,8 @@ use tempfile::TempDir;
 use waxseal_crypto::Keyring;
 use waxseal_store::testing::FaultyStore;
 use waxseal_store::{
-    Access, Error, MemoryStore, Moment, Outcome, Record, RecordKey, Session, SessionStore, Sessions,
-    SqliteStore, Swap,
+    Access, Error, MemoryStore, Outcome, Record, RecordKey, Session, SessionManager, SessionStore,
+    SqliteStore, Swap, Timestamp,
 };
 
 /// A store with a back door.
@@ -39,11 +39,11 @@ impl Rows {
         }
     }
 
-    fn sessions(&self, place: Place) -> Sessions {
+    fn sessions(&self, place: Place) -> SessionManager {
         self.sessions_with(place, &Keyring::new(key(1)))
     }
 
-    fn sessions_with(&self, place: Place, keyring: &Keyring) -> Sessions {
+    fn sessions_with(&self, place: Place, keyring: &Keyring) -> SessionManager {
         match self {
             Self::Memory(store) => sessions_with(place, store.clone(), keyring),
             Self::Sqlite(store, _) => sessions_with(place, store.clone(), keyring),
@@ -114,7 +114,7 @@ impl Rows {
 async fn walk(store: &impl SessionStore) -> Vec<(RecordKey, Record)> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let now = Moment::from(at(0));
+        let now = Timestamp::from(at(0));
         let page = store.sealed_otherwise([0; 4], after.as_ref(), 100, now).await.unwrap();
         all.extend(page.items);
         match page.next {
@@ -129,7 +129,7 @@ fn name(session: &Session) -> Option<String> {
 }
 
 /// A session of this name; if it is `large`, no cookie has a copy of it.
-async fn visitor_named(sessions: &Sessions, name: &str, large: bool) -> String {
+async fn visitor_named(sessions: &SessionManager, name: &str, large: bool) -> String {
     let fill = if large { 9_000 } else { 1 };
     visitor(sessions, at(0), |session| {
         session.insert("name", name).unwrap();
@@ -138,7 +138,7 @@ async fn visitor_named(sessions: &Sessions, name: &str, large: bool) -> String {
     .await
 }
 
-async fn assert_stranger(sessions: &Sessions, token: &str, case: &str) {
+async fn assert_stranger(sessions: &SessionManager, token: &str, case: &str) {
     for access in [Access::Read, Access::Change] {
         let session = open(sessions, token, access, at(10)).await.unwrap();
         assert!(session.is_new() && session.is_empty(), "{case}, {access:?}");
@@ -229,7 +229,7 @@ async fn a_store_that_has_gone_back_is_the_truth_whatever_newer_copies_say() {
             let [here, there] = [(); 2].map(|()| rows.sessions(place));
             let token = visitor_named(&here, "Merlin", false).await;
             let [(key, old)] = rows.all().await.try_into().unwrap();
-            let write = async |sessions: &Sessions, token: &str, name: &str, now| {
+            let write = async |sessions: &SessionManager, token: &str, name: &str, now| {
                 let session = change(sessions, token, at(now)).await;
                 session.insert("name", name).unwrap();
                 commit(sessions, &session, token, at(now)).await.unwrap()
@@ -267,11 +267,11 @@ async fn a_copied_table_signs_nobody_in_and_says_nothing_of_what_is_in_a_session
             }
             // Whatever is in a row, sent as a cookie: as it is, or as a token's text.
             let [(row, record)] = rows.all().await.try_into().unwrap();
-            let handle = row.handle();
+            let public_id = row.public_id();
             let of_row: [&[u8]; 5] =
-                [handle.as_bytes(), row.hash(), record.revision.as_bytes(), &record.sealed, &record.kid];
+                [public_id.as_bytes(), row.hash(), record.revision.as_bytes(), &record.sealed, &record.kid];
             let made = [
-                [&handle.as_bytes()[..], &row.hash()[..24]].concat(),
+                [&public_id.as_bytes()[..], &row.hash()[..24]].concat(),
                 [&row.hash()[..], &record.sealed].concat(),
             ];
             for bytes in of_row.into_iter().chain(made.iter().map(Vec::as_slice)) {

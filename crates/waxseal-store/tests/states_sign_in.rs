@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use states_support::{BOTH, Place, Store, at, change, commit, new_store, open, read, sessions, visitor};
 use waxseal_store::testing::Turn;
-use waxseal_store::{Access, Error, Outcome, Session, SessionStore, Sessions, SqliteStore};
+use waxseal_store::{Access, Error, Outcome, Session, SessionManager, SessionStore, SqliteStore};
 
 /// A visitor with a cart has signed in, and the browser never got the answer.
 struct Lost {
     store: Store,
-    here: Sessions,
+    here: SessionManager,
     /// Another process.
-    there: Sessions,
+    there: SessionManager,
     /// What the browser still has, and what was in the answer.
     old: String,
     lost: String,
@@ -33,7 +33,7 @@ impl Lost {
     }
 }
 
-async fn listed(sessions: &Sessions, owner: &str, seconds: u64) -> usize {
+async fn listed(sessions: &SessionManager, owner: &str, seconds: u64) -> usize {
     sessions.list(owner, None, 1_000, at(seconds)).await.unwrap().items.len()
 }
 
@@ -41,7 +41,7 @@ fn cart(session: &Session) -> Option<i64> {
     session.get("cart").unwrap()
 }
 
-async fn is_good(sessions: &Sessions, token: &str, seconds: u64) -> bool {
+async fn is_good(sessions: &SessionManager, token: &str, seconds: u64) -> bool {
     !change(sessions, token, at(seconds)).await.is_new()
 }
 
@@ -116,7 +116,7 @@ async fn another_owner_begins_an_empty_session_and_leaves_that_one_alone() {
                 assert_eq!((session.len(), session.owner().as_deref()), (0, Some("minerva")), "{case}");
                 let theirs = change(sessions, &lost.lost, at(8)).await;
                 assert_eq!((cart(&theirs), theirs.owner().as_deref()), (Some(3), Some("albus")), "{case}");
-                assert_ne!(session.handle(), theirs.handle(), "{case}");
+                assert_ne!(session.public_id(), theirs.public_id(), "{case}");
             }
         }
     }
@@ -341,16 +341,20 @@ async fn what_was_ended_is_not_taken_over() {
     for place in BOTH {
         for (case, all) in [("by its handle", false), ("with all", true)] {
             let Lost { here, old, lost, .. } = Lost::new(place).await;
-            let handle = change(&here, &lost, at(2)).await.handle().unwrap();
+            let public_id = change(&here, &lost, at(2)).await.public_id().unwrap();
             match all {
                 true => here.end_all("albus", at(2)).await.unwrap(),
-                false => assert!(here.end("albus", handle, at(2)).await.unwrap()),
+                false => assert!(here.end("albus", public_id, at(2)).await.unwrap()),
             }
             let session = change(&here, &old, at(3)).await;
             session.sign_in("albus", at(3)).unwrap();
             let token = commit(&here, &session, &old, at(3)).await.unwrap();
             let session = change(&here, &token, at(4)).await;
-            assert_eq!((session.len(), session.handle() == Some(handle)), (0, false), "{place:?}, {case}");
+            assert_eq!(
+                (session.len(), session.public_id() == Some(public_id)),
+                (0, false),
+                "{place:?}, {case}"
+            );
             assert!(!is_good(&here, &lost, 4).await, "{place:?}, {case}");
         }
     }

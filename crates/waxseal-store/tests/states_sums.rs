@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use states_support::{BOTH, Place, at, change, commit, new_store, sessions, visitor};
 use waxseal_store::testing::{FaultyStore, Operation, Turn};
-use waxseal_store::{Error, MemoryStore, SessionStore, Sessions, SqliteStore};
+use waxseal_store::{Error, MemoryStore, SessionManager, SessionStore, SqliteStore};
 
 const PATH: &str = "WAXSEAL_TEST_SUMS_PATH";
 const WORK: &str = "WAXSEAL_TEST_SUMS_WORK";
 
 /// One more, by a closure; begun anew for as long as other requests are too many.
-async fn increment(sessions: &Sessions, token: &str) {
+async fn increment(sessions: &SessionManager, token: &str) {
     loop {
         let session = change(sessions, token, at(1)).await;
         session.update("sum", |sum: &mut u64| *sum += 1).unwrap();
@@ -28,7 +28,7 @@ async fn increment(sessions: &Sessions, token: &str) {
     }
 }
 
-async fn increments(sessions: &Arc<Sessions>, token: &str, tasks: u64, times: u64) {
+async fn increments(sessions: &Arc<SessionManager>, token: &str, tasks: u64, times: u64) {
     let task = |_| {
         let (sessions, token) = (sessions.clone(), token.to_owned());
         tokio::spawn(async move {
@@ -42,11 +42,11 @@ async fn increments(sessions: &Arc<Sessions>, token: &str, tasks: u64, times: u6
     }
 }
 
-async fn sum(sessions: &Sessions, token: &str) -> Option<u64> {
+async fn sum(sessions: &SessionManager, token: &str) -> Option<u64> {
     change(sessions, token, at(2)).await.get("sum").unwrap()
 }
 
-fn paused(place: Place, store: impl SessionStore) -> Arc<Sessions> {
+fn paused(place: Place, store: impl SessionStore) -> Arc<SessionManager> {
     Arc::new(sessions(place, store).with_pause(tokio::time::sleep))
 }
 
@@ -155,7 +155,7 @@ async fn additions_of_which_nobody_can_tell_count_once_or_not_at_all() {
             let token = visitor(&sessions, at(0), |session| session.insert("sum", 0).unwrap()).await;
             let mut roll = dice(7);
             store.decide_with(move |operation| match (operation, roll() % 30) {
-                (Operation::Update, 0..=5) | (Operation::Confirm, 0..=2) => Turn::LoseReply,
+                (Operation::Update, 0..=5) | (Operation::ConfirmedAt, 0..=2) => Turn::LoseReply,
                 (Operation::Update, 6..=9) => Turn::Fail,
                 _ => Turn::Work,
             });

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_store::testing::{FaultyStore, Operation, Turn};
-use waxseal_store::{Access, Durability, MemoryStore, Opened, Outcome, Sessions, SqliteStore};
+use waxseal_store::{Access, Durability, MemoryStore, Opened, Outcome, SessionManager, SqliteStore};
 
 #[tokio::test]
 async fn a_table_does_not_grow_under_a_steady_load() {
@@ -15,7 +15,8 @@ async fn a_table_does_not_grow_under_a_steady_load() {
     let path = folder.path().join("sessions.db");
     let store = SqliteStore::options(&path).durability(Durability::Off).open().unwrap();
     let sessions =
-        Sessions::store(&Keyring::new(SecretKey::from_bytes([1; 32])), "session", "demo", store).unwrap();
+        SessionManager::store(&Keyring::new(SecretKey::from_bytes([1; 32])), "session", "demo", store)
+            .unwrap();
     let count = |sql: &str| {
         let connection = rusqlite::Connection::open(&path).unwrap();
         let count = connection.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap();
@@ -60,8 +61,12 @@ async fn a_round_goes_on_while_there_is_more_and_makes_up_for_sign_outs_meanwhil
     let path = folder.path().join("sessions.db");
     let store = SqliteStore::options(&path).durability(Durability::Off).open().unwrap();
     let store = FaultyStore::new(store);
-    let sessions =
-        Sessions::store(&Keyring::new(SecretKey::from_bytes([1; 32])), "session", "demo", store.clone());
+    let sessions = SessionManager::store(
+        &Keyring::new(SecretKey::from_bytes([1; 32])),
+        "session",
+        "demo",
+        store.clone(),
+    );
     let sessions = sessions.unwrap();
     let start = UNIX_EPOCH + Duration::from_secs(1_790_000_000);
     fill(&path, ROWS, 1_000_000_000_000);
@@ -100,7 +105,8 @@ async fn a_round_ends_when_the_next_is_due() {
     let path = folder.path().join("sessions.db");
     let store = SqliteStore::options(&path).durability(Durability::Off).open().unwrap();
     let sessions =
-        Sessions::store(&Keyring::new(SecretKey::from_bytes([1; 32])), "session", "demo", store).unwrap();
+        SessionManager::store(&Keyring::new(SecretKey::from_bytes([1; 32])), "session", "demo", store)
+            .unwrap();
     fill(&path, 100_000, 1_000_000_000_000);
     let ticks = AtomicU64::new(0);
     let clock = || UNIX_EPOCH + Duration::from_secs(1_790_000_000 + ticks.fetch_add(1, Ordering::Relaxed));
@@ -117,7 +123,8 @@ async fn a_round_ends_when_the_next_is_due() {
 async fn others_have_their_turn_between_two_batches_of_a_store_that_never_waits() {
     let store = MemoryStore::new();
     let sessions =
-        Sessions::store(&Keyring::new(SecretKey::from_bytes([1; 32])), "session", "demo", store).unwrap();
+        SessionManager::store(&Keyring::new(SecretKey::from_bytes([1; 32])), "session", "demo", store)
+            .unwrap();
     let start = UNIX_EPOCH + Duration::from_secs(1_790_000_000);
     for visitor in 0..2_500 {
         let session = sessions.create();

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Access, Outcome, Session, Sessions};
+use waxseal_store::{Access, Outcome, Session, SessionManager};
 
-fn sessions() -> Sessions {
-    Sessions::cookie(&Keyring::new(SecretKey::from_bytes([1; 32])), "session", "demo").unwrap()
+fn sessions() -> SessionManager {
+    SessionManager::cookie(&Keyring::new(SecretKey::from_bytes([1; 32])), "session", "demo").unwrap()
 }
 
 /// Through the whole way: encoded, sealed, opened, decoded; and sealed again without having been read.

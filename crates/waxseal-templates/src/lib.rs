@@ -2,12 +2,12 @@
 //!
 //! ```
 //! use waxseal_crypto::{Keyring, SecretKey};
-//! use waxseal_store::Sessions;
+//! use waxseal_store::SessionManager;
 //! use waxseal_templates::{Templates, context};
 //!
 //! let templates = Templates::from_sources([("hello.html", "Hello, {{ session['name'] }}!")])?;
 //!
-//! # let sessions = Sessions::cookie(&Keyring::new(SecretKey::generate()?), "session", "demo")?;
+//! # let sessions = SessionManager::cookie(&Keyring::new(SecretKey::generate()?), "session", "demo")?;
 //! let session = sessions.create();
 //! session.insert("name", "Rincewind & Twoflower")?;
 //! let page = templates.render("hello.html", context! {}, move || Some(session.clone()))?;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use waxseal_crypto::{Context, Keyring, SecretKey, Times};
-use waxseal_store::{Access, Session, Sessions};
+use waxseal_store::{Access, Session, SessionManager};
 use waxseal_templates::{Error, Templates, context, folder};
 
 fn session() -> Session {
     let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
-    Sessions::cookie(&keyring, "session", "demo").unwrap().create()
+    SessionManager::cookie(&keyring, "session", "demo").unwrap().create()
 }
 
 fn filled() -> Session {
@@ -76,7 +76,7 @@ fn malformed() -> Session {
     let token =
         keyring.sealer(&context.unwrap()).seal_text(&payload, Times::new(1_000, 1_000, 60, 60)).unwrap();
     let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000);
-    let sessions = Sessions::cookie(&keyring, "session", "demo").unwrap();
+    let sessions = SessionManager::cookie(&keyring, "session", "demo").unwrap();
     sessions.open(token.as_bytes(), Access::Read, now).unwrap().ready().unwrap()
 }
 
@@ -213,7 +213,7 @@ fn only_what_is_read_is_decoded() {
     let sealer = keyring.sealer(&context.with_audience("demo").unwrap());
     let payload = [&[0; 16][..], b"\x01\x00\x01\x80\x06broken\x01\xc1\x03age\x01\x07"].concat();
     let token = sealer.seal_text(&payload, waxseal_crypto::Times::new(0, 0, 60, 60)).unwrap();
-    let sessions = Sessions::cookie(&keyring, "session", "demo").unwrap();
+    let sessions = SessionManager::cookie(&keyring, "session", "demo").unwrap();
     let session =
         sessions.open(token.as_bytes(), Access::Read, std::time::UNIX_EPOCH).unwrap().ready().unwrap();
     assert_eq!(render("{{ session.age }} {{ session | length }}", &session).unwrap(), "7 2");

@@ -15,7 +15,7 @@ use clap::{Parser, ValueEnum};
 use http::{HeaderValue, Method, header};
 use waxseal::{App, Body, Request, Response, SessionState, Settings, context, folder, redirect};
 use waxseal_crypto::{Context, Keyring, Limits, SecretKey, Times};
-use waxseal_store::{Access, Outcome, Sessions};
+use waxseal_store::{Access, Outcome, SessionManager};
 use waxseal_templates::Templates;
 
 #[derive(Parser)]
@@ -75,12 +75,12 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let last = keys.last().ok_or("a session without keys")?.as_str();
     let (sealing, ring) = (keyring(options.ring..=options.ring)?, keyring(1..=options.ring)?);
 
-    let sealing_sessions = Sessions::cookie(&sealing, COOKIE, AUDIENCE)?;
+    let sealing_sessions = SessionManager::cookie(&sealing, COOKIE, AUDIENCE)?;
     // What is read from a store may be larger than a cookie.
     let small = Options { keys: 2, bytes: 0, ..*options };
     let sealed = if matches!(options.operation, Operation::ReadStored) { &small } else { options };
     let token = token_of(&sealing_sessions, sealed, now).await?;
-    let sessions = Sessions::cookie(&ring, COOKIE, AUDIENCE)?;
+    let sessions = SessionManager::cookie(&ring, COOKIE, AUDIENCE)?;
     let session = sessions.open(token.as_bytes(), Access::Read, now)?.load(now).await?;
 
     let iterations = 0..options.iterations;
@@ -160,7 +160,11 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 /// A token of a session of so many keys and bytes, in whatever state.
-async fn token_of(sessions: &Sessions, options: &Options, now: SystemTime) -> Result<String, Box<dyn Error>> {
+async fn token_of(
+    sessions: &SessionManager,
+    options: &Options,
+    now: SystemTime,
+) -> Result<String, Box<dyn Error>> {
     let (session, keys) = (sessions.create(), key_names(options.keys));
     session.extend(keys.iter().zip(["Merlin", "Hogwarts"].into_iter().chain(std::iter::repeat(""))))?;
     if options.bytes > 0 {

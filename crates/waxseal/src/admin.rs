@@ -9,8 +9,8 @@ use http::{Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use waxseal_http::{HostError, SessionLayer, host};
 
-use crate::causes;
 use crate::counters::Counters;
+use crate::error_chain;
 use crate::reload::Status;
 use crate::secrets::Kind;
 use crate::{BoxFuture, Response, typed};
@@ -94,7 +94,7 @@ impl Admin {
         let answer = tokio::time::timeout(PATIENCE, self.shared.sessions.sessions().store_ready()).await;
         match answer {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(causes::one_line(causes::texts(&error))),
+            Ok(Err(error)) => Some(error_chain::one_line(error_chain::texts(&error))),
             Err(_) => Some(format!("the session store has not answered for {} seconds", PATIENCE.as_secs())),
         }
     }
@@ -171,7 +171,8 @@ mod tests {
         let secrets = Secrets::from_file(&path, &Settings::default(), "demo").unwrap();
         let status = Arc::new(Status::new(&secrets, SystemTime::now()));
         let cookie = waxseal_http::SessionCookie::builder().build().unwrap();
-        let sessions = waxseal_store::Sessions::cookie(secrets.keyring(), cookie.name(), "demo").unwrap();
+        let sessions =
+            waxseal_store::SessionManager::cookie(secrets.keyring(), cookie.name(), "demo").unwrap();
         Admin::new(address.parse().unwrap(), status, None, SessionLayer::new(sessions, cookie))
     }
 
@@ -214,7 +215,7 @@ mod tests {
         let cookie = waxseal_http::SessionCookie::builder().build().unwrap();
         let store = waxseal_store::MemoryStore::new().max_records(2);
         let keyring = waxseal_crypto::Keyring::new(waxseal_crypto::SecretKey::from_bytes([1; 32]));
-        let sessions = waxseal_store::Sessions::store(&keyring, cookie.name(), "demo", store).unwrap();
+        let sessions = waxseal_store::SessionManager::store(&keyring, cookie.name(), "demo", store).unwrap();
         let layer = SessionLayer::new(sessions, cookie);
         Arc::get_mut(&mut admin.shared).unwrap().sessions = layer.clone();
         for n in 0..3 {

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use http::Method;
 use waxseal_crypto::Keyring;
 use waxseal_http::{Clock, Limits, Router, SessionLayer};
-use waxseal_store::{SessionStore, Sessions};
+use waxseal_store::{SessionManager, SessionStore};
 use waxseal_templates::{Folder, Templates};
 
 use crate::hooks::Hooks;
 use crate::pages::Pages;
 use crate::panel::{self, Panel};
-use crate::places::{MakeSessions, Place, make_with};
 use crate::route::Answer;
 use crate::service::Shared;
 use crate::static_folder::StaticSource;
+use crate::store_url::{MakeSessions, Place, make_with};
 use crate::template_setup::TemplateSetup;
 use crate::urls::Urls;
 use crate::{AppService, Handler, Route, SecurityHeaders, SessionState, Settings, StartError};
@@ -82,7 +82,7 @@ impl App {
     }
 
     /// Keeps sessions in this store, in place of the one that the settings name. In state `cookie`, which keeps none, it has
-    /// the list of those that were taken back ([`Sessions::revocable`]).
+    /// the list of those that were taken back ([`SessionManager::revocable`]).
     ///
     /// # Example
     ///
@@ -117,7 +117,7 @@ impl App {
     }
 
     /// The app as a service, ready to answer, with these settings and keys. It looks after its store for as long as
-    /// [`keep_up`](AppService::keep_up) is polled; [`bind`](Self::bind) sees to that.
+    /// [`maintain`](AppService::maintain) is polled; [`bind`](Self::bind) sees to that.
     ///
     /// # Errors
     ///
@@ -170,7 +170,7 @@ impl App {
             (_, None, None) => "memory:".to_owned(),
         };
         let sessions = match (place, self.store) {
-            (Place::Cookie, None) => Sessions::cookie(keyring, cookie.name(), &self.name)?,
+            (Place::Cookie, None) => SessionManager::cookie(keyring, cookie.name(), &self.name)?,
             (Place::Cookie, Some(make)) => make(SessionState::Cookie, keyring, cookie.name(), &self.name)?,
             (Place::Store(state, _), Some(make)) | (Place::Store(state, make), None) => {
                 make(state, keyring, cookie.name(), &self.name)?

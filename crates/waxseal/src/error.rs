@@ -13,7 +13,7 @@ use waxseal_http::{
     MultipartError, status_of,
 };
 
-use crate::{CsrfError, causes};
+use crate::{CsrfError, error_chain};
 
 /// What a handler returns with `?` or `Err`: a status, and what caused it.
 ///
@@ -107,7 +107,7 @@ impl Error {
     /// The first of its causes that is an `E`.
     #[must_use]
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
-        causes::chain(self.source.as_deref()?).find_map(|cause| cause.downcast_ref())
+        error_chain::chain(self.source.as_deref()?).find_map(|cause| cause.downcast_ref())
     }
 
     pub(crate) fn place(&self) -> &'static Location<'static> {
@@ -151,7 +151,8 @@ impl<E: Into<Box<dyn StdError + Send + Sync>> + 'static> From<E> for Error {
     #[track_caller]
     fn from(error: E) -> Self {
         let source = boxed(error);
-        let known = causes::chain(&*source).find_map(|cause| Some((known_status(cause)?, cause.to_string())));
+        let known =
+            error_chain::chain(&*source).find_map(|cause| Some((known_status(cause)?, cause.to_string())));
         let (known, message) = known.unzip();
         Self {
             status: known.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
@@ -212,11 +213,11 @@ fn session_status(error: &waxseal_store::Error) -> StatusCode {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let causes: Vec<_> =
-            self.source.as_deref().map(|source| causes::texts(source)).into_iter().flatten().collect();
+            self.source.as_deref().map(|source| error_chain::texts(source)).into_iter().flatten().collect();
         // A message that is a cause's text is said there.
         let message = self.message.as_deref().map(str::to_owned).filter(|message| !causes.contains(message));
         let texts = iter::once(self.status.to_string()).chain(message).chain(causes);
-        f.write_str(&causes::one_line(texts))
+        f.write_str(&error_chain::one_line(texts))
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use waxseal_crypto::{KeyId, Keyring, SecretKey};
 use zeroize::Zeroizing;
 
+use crate::format_time::unix_seconds;
 use crate::rotation::{Dates, Rotation};
 use crate::secret_file::{self, Replacement};
-use crate::words::unix_seconds;
-use crate::{SecretError, causes};
+use crate::{SecretError, error_chain};
 
 /// A file of secret keys, as an operator changes it: the steps of a rotation.
 ///
@@ -432,7 +432,7 @@ impl KeyFileError {
     /// The error with its causes on one line.
     #[must_use]
     pub fn one_line(&self) -> String {
-        causes::one_line(causes::texts(self))
+        error_chain::one_line(error_chain::texts(self))
     }
 }
 
@@ -441,11 +441,11 @@ fn system_time(unix_seconds: u64) -> SystemTime {
 }
 
 fn date(time: SystemTime) -> String {
-    crate::words::date(unix_seconds(time))
+    crate::format_time::date(unix_seconds(time))
 }
 
 fn span(span: Duration) -> String {
-    crate::words::span(span.as_secs())
+    crate::format_time::span(span.as_secs())
 }
 
 #[cfg(test)]

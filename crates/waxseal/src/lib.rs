@@ -37,23 +37,24 @@
 
 mod admin;
 mod app;
-mod causes;
 mod counters;
 mod csrf;
 mod device;
 mod error;
+mod error_chain;
 mod error_page;
+#[doc(hidden)]
+pub mod format_time;
 mod g;
 mod handler;
 mod hooks;
+#[doc(hidden)]
+pub mod json_view;
 mod key_file;
 mod owner;
 mod pages;
 mod panel;
 mod place_argument;
-mod places;
-#[doc(hidden)]
-pub mod readable;
 mod redirects;
 mod reload;
 mod request;
@@ -70,12 +71,11 @@ mod service;
 mod settings;
 mod start_error;
 mod static_folder;
+mod store_url;
 mod strength;
 mod template_setup;
 pub mod testing;
 mod urls;
-#[doc(hidden)]
-pub mod words;
 
 pub use app::App;
 pub use csrf::CsrfError;
@@ -84,7 +84,6 @@ pub use g::G;
 pub use handler::{BoxFuture, Handler};
 pub use key_file::{KeyFile, KeyFileError, ListedKey, Retirement};
 pub use owner::OwnSession;
-pub use places::{NoStorePlace, StorePlace};
 pub use redirects::{local_path, redirect, redirect_as, redirect_to};
 pub use request::Request;
 pub use response::{Response, html, json, typed};
@@ -97,6 +96,7 @@ pub use server::Server;
 pub use service::AppService;
 pub use settings::{LogLevel, SameSiteSetting, SessionState, Settings, WhenAway};
 pub use start_error::StartError;
+pub use store_url::{NoStorePlace, StorePlace};
 pub use urls::UrlError;
 pub use waxseal_http::multipart::Limits as UploadLimits;
 pub use waxseal_http::{Body, Event, Limits, Multipart, StaticFiles, Upload, sse};

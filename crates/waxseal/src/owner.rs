@@ -3,11 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use waxseal_store::{Handle, Listed};
+use waxseal_store::{Listed, PublicId};
 
 use crate::device::device;
-use crate::words::unix_seconds;
-use crate::{Error, Request, Result, words};
+use crate::format_time::unix_seconds;
+use crate::{Error, Request, Result, format_time};
 
 /// One session of a visitor's own, as a list shows it; a template can read all of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -107,7 +107,7 @@ impl Request {
         }
         let now = self.now();
         let listed = self.session_layer().sessions().last_used(&session, MOST, now).await?;
-        Ok(listed.iter().map(|listed| OwnSession::new(listed, session.handle(), now)).collect())
+        Ok(listed.iter().map(|listed| OwnSession::new(listed, session.public_id(), now)).collect())
     }
 
     /// Ends one of the visitor's own sessions, by the handle that a list showed; false if there is none of that handle.
@@ -116,7 +116,7 @@ impl Request {
     ///
     /// 400 if `handle` is no handle; and those of [`own_sessions`](Self::own_sessions).
     pub async fn end_session(&self, handle: &str) -> Result<bool> {
-        let handle: Handle =
+        let handle: PublicId =
             handle.parse().map_err(|error| Error::status(400).message(format!("{error}")))?;
         let session = self.session().await?;
         let Some(owner) = session.owner() else { return Ok(false) };
@@ -146,15 +146,15 @@ impl Request {
 }
 
 impl OwnSession {
-    fn new(listed: &Listed, current: Option<Handle>, now: SystemTime) -> Self {
+    fn new(listed: &Listed, current: Option<PublicId>, now: SystemTime) -> Self {
         let (now, seen) = (unix_seconds(now), unix_seconds(listed.life.last_seen.into()));
         Self {
-            handle: listed.handle.to_string(),
+            handle: listed.public_id.to_string(),
             device: listed.device.clone(),
-            created: words::date(unix_seconds(listed.life.created.into())),
-            last_seen: words::date(seen),
-            seen_ago: words::span(now.saturating_sub(seen)),
-            current: Some(listed.handle) == current,
+            created: format_time::date(unix_seconds(listed.life.created.into())),
+            last_seen: format_time::date(seen),
+            seen_ago: format_time::span(now.saturating_sub(seen)),
+            current: Some(listed.public_id) == current,
         }
     }
 }

@@ -8,11 +8,11 @@ use http::{HeaderValue, StatusCode};
 use minijinja::{Environment, Value, context};
 use waxseal_crypto::{Limits, MAX_TEXT_BYTES, SealedParts, SignedParts, Times};
 use waxseal_http::{Body, cookies};
-use waxseal_store::{Inspection, Life, Look, Parts};
+use waxseal_store::{Inspection, Lifespan, Parts, SessionDebugView};
 
-use crate::readable::Readable;
-use crate::words::unix_seconds;
-use crate::{Request, Response, Result, Route, html, typed, words};
+use crate::format_time::unix_seconds;
+use crate::json_view::Readable;
+use crate::{Request, Response, Result, Route, format_time, html, typed};
 
 /// Where it is, in development.
 pub(crate) const PATH: &str = "/_session";
@@ -120,7 +120,7 @@ async fn show(request: Request) -> Result<Response> {
     Ok(response)
 }
 
-fn entries(look: &Look) -> Vec<Value> {
+fn entries(look: &SessionDebugView) -> Vec<Value> {
     let entries = look.entries.iter().map(|(key, value)| {
         let text = match value.decode::<Readable>() {
             Ok(value) => serde_json::to_string_pretty(&value).ok(),
@@ -139,7 +139,7 @@ fn entries(look: &Look) -> Vec<Value> {
 /// Names and values, in the order in which they are shown.
 fn facts(
     request: &Request,
-    look: Option<&Look>,
+    look: Option<&SessionDebugView>,
     token: Option<&Inspection>,
     now: u64,
 ) -> Vec<(&'static str, String)> {
@@ -152,13 +152,13 @@ fn facts(
         facts.push(("Class", if look.permanent { "permanent" } else { "ordinary" }.to_owned()));
         facts.push(("Owner", look.owner.clone().unwrap_or_else(|| "nobody".to_owned())));
         if let Some(time) = look.signed_in {
-            facts.push(("Signed in", words::moment(unix_seconds(time), now)));
+            facts.push(("Signed in", format_time::moment(unix_seconds(time), now)));
         }
         facts.push(("Messages waiting", look.flashes.to_string()));
         facts.push(("Form tokens", if look.has_csrf_seed { "given out" } else { "none yet" }.to_owned()));
     }
     let times = match look.and_then(|look| look.life) {
-        Some(Life { created, last_seen, expires, absolute_end }) => vec![
+        Some(Lifespan { created, last_seen, expires, absolute_end }) => vec![
             ("Created", unix_seconds(created.into())),
             ("Last seen", unix_seconds(last_seen.into())),
             ("Ends if idle", unix_seconds(expires.into())),
@@ -166,7 +166,7 @@ fn facts(
         ],
         None => token.map(|token| token_times(token.times(), token.limits())).unwrap_or_default(),
     };
-    facts.extend(times.into_iter().map(|(name, time)| (name, words::moment(time, now))));
+    facts.extend(times.into_iter().map(|(name, time)| (name, format_time::moment(time, now))));
     facts
 }
 
@@ -215,7 +215,7 @@ fn shown_parts(value: &[u8]) -> Option<Vec<Value>> {
         context! { name, offset => at, bytes, text, about }
     };
     if let Ok(parts) = SignedParts::of_text(value) {
-        let minted = words::date(parts.minted.into());
+        let minted = format_time::date(parts.minted.into());
         return Some(vec![
             part("version", 1, hex(&[parts.version]), "which format this is"),
             part("key id", 4, parts.key.to_string(), "which secret key signed it; public"),
@@ -253,7 +253,7 @@ fn shown_parts(value: &[u8]) -> Option<Vec<Value>> {
 
 fn shown_trail(trail: Trail, now: u64) -> Value {
     let Trail { request, status, at, changes, sent, .. } = trail;
-    let ago = format!("{} ago", words::span(now.saturating_sub(at)));
+    let ago = format!("{} ago", format_time::span(now.saturating_sub(at)));
     context! { request, status => status.as_u16(), ago, changes, sent }
 }
 

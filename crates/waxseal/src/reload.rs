@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::rotation::Rotation;
 use crate::secrets::{Kind, Policy};
 use crate::server::Hangups;
-use crate::{AppService, Secrets, Settings, causes, secret_file};
+use crate::{AppService, Secrets, Settings, error_chain, secret_file};
 
 /// How long new content must have been the same before it is taken: half of a file is a valid other passphrase.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -139,13 +139,15 @@ impl Watch {
         let file = match std::fs::metadata(&self.path) {
             // Opening a pipe might wait for ever.
             Ok(metadata) if !metadata.is_file() => Err(format!("{} is no file", self.path.display())),
-            _ => secret_file::read(&self.path).map_err(|error| causes::one_line(causes::texts(&error))),
+            _ => secret_file::read(&self.path)
+                .map_err(|error| error_chain::one_line(error_chain::texts(&error))),
         };
         if file == self.taken.file {
             self.candidate = None;
             return self.refused.take().map(|_| Change::Restored);
         }
-        let record = Rotation::read(&self.path).map_err(|error| causes::one_line(causes::texts(&error)));
+        let record =
+            Rotation::read(&self.path).map_err(|error| error_chain::one_line(error_chain::texts(&error)));
         let content = Content { file, revoked: record.map(|record| record.revoked.into_keys().collect()) };
         if self.refused.as_ref() == Some(&content) {
             self.candidate = None;
@@ -184,7 +186,7 @@ impl Watch {
     fn judge(&self, content: &Content) -> Result<Secrets, String> {
         let bytes = content.file.clone()?;
         let secrets = Secrets::from_bytes(self.path.clone(), bytes, &self.policy);
-        let secrets = secrets.map_err(|error| causes::one_line(causes::texts(&error)))?;
+        let secrets = secrets.map_err(|error| error_chain::one_line(error_chain::texts(&error)))?;
         let Some(seals) = self.seals.filter(|seals| !secrets.keyring().ids().any(|id| id == *seals)) else {
             return Ok(secrets);
         };

@@ -376,7 +376,7 @@ mod tests {
             ] {
                 for development in [false, true] {
                     let error = find(development, folder.path(), variables).expect_err(case);
-                    let line = crate::causes::one_line(crate::causes::texts(&error));
+                    let line = crate::error_chain::one_line(crate::error_chain::texts(&error));
                     assert!(line.contains("secret key text"), "{case}, {place}: {line}");
                     assert!(!line.contains("BwcHBwcH"), "{case}, {place}: {line}");
                 }
@@ -434,7 +434,7 @@ mod tests {
         ] {
             let error =
                 production(&[("SECRET_KEY", GENERATED), ("SECRET_KEY_FALLBACKS", fallbacks)]).unwrap_err();
-            assert_eq!(crate::causes::one_line(crate::causes::texts(&error)), expected);
+            assert_eq!(crate::error_chain::one_line(crate::error_chain::texts(&error)), expected);
         }
     }
 

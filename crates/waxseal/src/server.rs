@@ -154,7 +154,7 @@ impl Server {
         let mut beside = JoinSet::new();
         beside.spawn(self.reload.run(self.service.clone(), hangups));
         let service = self.service.clone();
-        beside.spawn(async move { service.keep_up().await });
+        beside.spawn(async move { service.maintain().await });
         if let Some((http, admin)) = self.admin {
             beside.spawn(async move {
                 if let Err(error) = http.serve(admin, std::future::pending()).await {
@@ -209,7 +209,7 @@ fn log_to_stderr(level: LogLevel) {
         LogLevel::Warn => tracing::Level::WARN,
         LogLevel::Info => tracing::Level::INFO,
         LogLevel::Debug => tracing::Level::DEBUG,
-        LogLevel::Trace => tracing::Level::TRACE,
+        LogLevel::Tombstone => tracing::Level::TRACE,
     };
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(colours);

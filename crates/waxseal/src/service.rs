@@ -75,9 +75,9 @@ impl AppService {
         &self.shared.sessions
     }
 
-    /// Looks after the session store for as long as it is polled; see [`SessionLayer::keep_up`].
-    pub async fn keep_up(&self) {
-        self.shared.sessions.keep_up().await;
+    /// Looks after the session store for as long as it is polled; see [`SessionLayer::maintain`].
+    pub async fn maintain(&self) {
+        self.shared.sessions.maintain().await;
     }
 
     /// Answers one request, whatever it is.

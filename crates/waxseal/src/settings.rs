@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use waxseal_http::{CookieError, Limits, SameSite, SessionCookie};
-use waxseal_store::{Lifetimes, Sessions};
+use waxseal_store::{Lifetimes, SessionManager};
 
 use crate::StorePlace;
 
@@ -187,7 +187,7 @@ pub enum LogLevel {
     /// And answers of 4xx.
     Debug,
     /// And everything else.
-    Trace,
+    Tombstone,
 }
 
 impl Default for Settings {
@@ -284,7 +284,7 @@ impl Settings {
     }
 
     /// Sets what is to be set of sessions, whatever state they are in.
-    pub(crate) fn sessions(&self, sessions: Sessions) -> Result<Sessions, waxseal_store::Error> {
+    pub(crate) fn sessions(&self, sessions: SessionManager) -> Result<SessionManager, waxseal_store::Error> {
         Ok(sessions
             .lifetimes(self.lifetimes()?)
             .window(Duration::from_secs(self.session_freshness))

@@ -5,7 +5,7 @@ use std::{fmt, io};
 
 use waxseal_http::ServerError;
 
-use crate::causes;
+use crate::error_chain;
 
 /// Why an app did not start: what was found, and what to do.
 ///
@@ -113,6 +113,6 @@ impl From<ServerError> for StartError {
 
 impl fmt::Debug for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&causes::one_line(causes::texts(self)))
+        f.write_str(&error_chain::one_line(error_chain::texts(self)))
     }
 }

@@ -44,7 +44,7 @@ use waxseal_http::{Body, Clock, Scheme};
 use waxseal_store::Session;
 
 use self::jar::{Jar, Target};
-use crate::places::Place;
+use crate::store_url::Place;
 use crate::{App, AppService, Settings, StartError};
 
 pub use part::Part;

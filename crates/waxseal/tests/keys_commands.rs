@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Lifetimes, Outcome, Sessions};
+use waxseal_store::{Lifetimes, Outcome, SessionManager};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -72,7 +72,7 @@ fn id(byte: u8) -> String {
 /// A cookie of the app `demo`, sealed by that key so long ago.
 fn cookie(key: u8, name: &str, age: Duration, permanent: bool) -> String {
     let sessions =
-        Sessions::cookie(&Keyring::new(secret(key)), name, "demo").unwrap().lifetimes(Lifetimes::new());
+        SessionManager::cookie(&Keyring::new(secret(key)), name, "demo").unwrap().lifetimes(Lifetimes::new());
     let session = sessions.create();
     session.insert("name", "Merlin").unwrap();
     session.insert("odd", f64::NAN).unwrap();
@@ -127,7 +127,7 @@ fn a_cookie_is_shown_with_its_key_times_and_contents() {
 #[test]
 fn integers_of_128_bits_are_shown_as_numbers() {
     let folder = Folder::with_keys(&[1]);
-    let sessions = Sessions::cookie(&Keyring::new(secret(1)), "__Host-session", "demo").unwrap();
+    let sessions = SessionManager::cookie(&Keyring::new(secret(1)), "__Host-session", "demo").unwrap();
     let session = sessions.create();
     session.insert("most", u128::MAX).unwrap();
     session.insert("least", vec![i128::MIN, 7]).unwrap();
@@ -196,12 +196,12 @@ fn cookies_of_every_state_are_known_by_themselves() {
     for (state, sessions, shown) in [
         (
             "store",
-            Sessions::store(&ring, name, "demo", MemoryStore::new()),
+            SessionManager::store(&ring, name, "demo", MemoryStore::new()),
             "the session is in the store alone",
         ),
         (
             "mirrored",
-            Sessions::mirrored(&ring, name, "demo", MemoryStore::new()),
+            SessionManager::mirrored(&ring, name, "demo", MemoryStore::new()),
             "revision      1, with a copy of it",
         ),
     ] {
@@ -394,7 +394,7 @@ fn records_are_sealed_anew_before_their_key_may_go() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let sessions = |keys: Keyring| {
         let store = waxseal_store::SqliteStore::options(&path).open().unwrap();
-        Sessions::store(&keys, "__Host-session", "demo", store).unwrap()
+        SessionManager::store(&keys, "__Host-session", "demo", store).unwrap()
     };
     let tokens: Vec<String> = runtime.block_on(async {
         let (sessions, mut tokens, now) = (sessions(Keyring::new(secret(1))), Vec::new(), SystemTime::now());

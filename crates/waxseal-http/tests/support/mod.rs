@@ -14,7 +14,7 @@ use http::{Request, Response, request};
 use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Body, Clock, SessionCookie, SessionHandle, SessionLayer};
-use waxseal_store::{Session, Sessions};
+use waxseal_store::{Session, SessionManager};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
@@ -54,7 +54,7 @@ impl Site {
 
     fn build(keyring: &Keyring, cookie: SessionCookie, audience: &str) -> Self {
         log::start();
-        let sessions = Sessions::cookie(keyring, cookie.name(), audience).unwrap();
+        let sessions = SessionManager::cookie(keyring, cookie.name(), audience).unwrap();
         let layer = SessionLayer::new(sessions, cookie);
         let site = Self { keyring: keyring.clone(), layer, stack: Stack::Hyper, now: SystemTime::UNIX_EPOCH };
         // Noon of some day, the same for all sites.

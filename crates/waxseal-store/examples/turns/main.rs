@@ -15,11 +15,11 @@ use std::time::{Duration, SystemTime};
 
 use game::{Failure, Player, VISITORS, play};
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Access, Outcome, RedisStore, SessionStore, Sessions, SqliteStore};
+use waxseal_store::{Access, Outcome, RedisStore, SessionManager, SessionStore, SqliteStore};
 
 /// Sessions, and the tokens that their visitors' browsers have.
 struct Turns {
-    sessions: Sessions,
+    sessions: SessionManager,
     tokens: Vec<Mutex<Arc<str>>>,
 }
 
@@ -45,9 +45,9 @@ impl Turns {
         // A copy stays fresh for as long as the benchmark takes.
         let sessions = match state {
             "mirrored" => {
-                Sessions::mirrored(&ring, "session", "turns", store)?.window(Duration::from_secs(3_600))
+                SessionManager::mirrored(&ring, "session", "turns", store)?.window(Duration::from_secs(3_600))
             }
-            _ => Sessions::store(&ring, "session", "turns", store)?,
+            _ => SessionManager::store(&ring, "session", "turns", store)?,
         };
         let mut tokens = Vec::new();
         for _ in 0..VISITORS {

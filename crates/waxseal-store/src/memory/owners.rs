@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::Handle;
+use crate::PublicId;
 
 /// Every owner with at least one record. Locked after a shard, never before one.
 #[derive(Default)]
@@ -14,7 +14,7 @@ pub(super) struct Owners(Mutex<HashMap<String, Owner>>);
 #[derive(Default)]
 struct Owner {
     generation: Arc<AtomicU64>,
-    handles: BTreeSet<Handle>,
+    handles: BTreeSet<PublicId>,
 }
 
 /// That a record is an owner's, since some generation.
@@ -33,19 +33,19 @@ impl Bond {
 
 impl Owners {
     /// Makes the session the owner's, as of now.
-    pub(super) fn bind(&self, owner: &str, handle: Handle) -> Bond {
+    pub(super) fn bind(&self, owner: &str, public_id: PublicId) -> Bond {
         let mut owners = self.lock();
         let owner = owners.entry(owner.to_owned()).or_default();
-        owner.handles.insert(handle);
+        owner.handles.insert(public_id);
         let since = owner.generation.load(Ordering::Acquire);
         Bond { since, generation: Arc::clone(&owner.generation) }
     }
 
     /// An owner without records is forgotten, and its generation with it: no bond is left to compare.
-    pub(super) fn unbind(&self, owner: &str, handle: Handle) {
+    pub(super) fn unbind(&self, owner: &str, public_id: PublicId) {
         let mut owners = self.lock();
         if let Some(bound) = owners.get_mut(owner) {
-            bound.handles.remove(&handle);
+            bound.handles.remove(&public_id);
             if bound.handles.is_empty() {
                 owners.remove(owner);
             }
@@ -64,7 +64,7 @@ impl Owners {
     }
 
     /// At most `limit` of the owner's handles, in order, from `after` on.
-    pub(super) fn handles(&self, owner: &str, after: Option<Handle>, limit: usize) -> Vec<Handle> {
+    pub(super) fn handles(&self, owner: &str, after: Option<PublicId>, limit: usize) -> Vec<PublicId> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let owners = self.lock();
         let handles = owners.get(owner).into_iter();

@@ -5,8 +5,8 @@ use std::ops::Bound;
 
 use super::budget::{Budget, NoRoom, Use};
 use super::owners::{Bond, Owners};
-use crate::record::{Creation, Found, Listed, Pointer, Record, Swap, Trace};
-use crate::{Handle, Moment, RecordKey, Revision};
+use crate::record::{Creation, Found, Listed, Pointer, Record, Swap, Tombstone};
+use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 type Hash = [u8; RecordKey::HASH_BYTES];
 
@@ -17,12 +17,12 @@ const TRACE_BYTES: usize = 250;
 
 #[derive(Default)]
 pub(super) struct Shard {
-    rows: BTreeMap<Handle, Row>,
+    rows: BTreeMap<PublicId, Row>,
     /// When rows end: those of owners, and those of nobody.
-    owned: BTreeSet<(Moment, Handle)>,
-    ownerless: BTreeSet<(Moment, Handle)>,
-    traces: HashMap<Hash, Trace>,
-    trace_ends: BTreeSet<(Moment, Hash)>,
+    owned: BTreeSet<(Timestamp, PublicId)>,
+    ownerless: BTreeSet<(Timestamp, PublicId)>,
+    traces: HashMap<Hash, Tombstone>,
+    trace_ends: BTreeSet<(Timestamp, Hash)>,
 }
 
 struct Row {
@@ -33,7 +33,7 @@ struct Row {
 }
 
 impl Row {
-    fn is_living(&self, now: Moment) -> bool {
+    fn is_living(&self, now: Timestamp) -> bool {
         self.record.life.expires > now && self.bond.as_ref().is_none_or(Bond::holds)
     }
 
@@ -46,7 +46,7 @@ impl Shard {
     pub(super) fn find<T>(
         &self,
         key: &RecordKey,
-        now: Moment,
+        now: Timestamp,
         read: impl FnOnce(&Record) -> T,
     ) -> Option<Found<T>> {
         match self.living(key, now) {
@@ -59,12 +59,12 @@ impl Shard {
         &mut self,
         key: &RecordKey,
         record: &Record,
-        now: Moment,
+        now: Timestamp,
         owners: &Owners,
         budget: &Budget,
     ) -> Result<Creation, NoRoom> {
-        let handle = key.handle();
-        let dead = match self.rows.get(&handle) {
+        let public_id = key.public_id();
+        let dead = match self.rows.get(&public_id) {
             Some(row) if row.is_living(now) => return Ok(Creation::Taken),
             row => row.is_some(),
         };
@@ -72,13 +72,13 @@ impl Shard {
             return Ok(Creation::Taken);
         }
         if dead {
-            self.remove(handle, owners, budget);
+            self.remove(public_id, owners, budget);
         }
         let what_for = if record.is_end() { Use::End } else { Use::Any };
         budget.take(1, row_bytes(record), what_for)?;
-        let bond = record.owner.as_deref().map(|owner| owners.bind(owner, handle));
-        self.ends(bond.is_some()).insert((record.life.expires, handle));
-        self.rows.insert(handle, Row { hash: *key.hash(), record: record.clone(), bond });
+        let bond = record.owner.as_deref().map(|owner| owners.bind(owner, public_id));
+        self.ends(bond.is_some()).insert((record.life.expires, public_id));
+        self.rows.insert(public_id, Row { hash: *key.hash(), record: record.clone(), bond });
         Ok(Creation::Created)
     }
 
@@ -88,13 +88,13 @@ impl Shard {
         &mut self,
         key: &RecordKey,
         expected: &Revision,
-        renewal: Option<(&RecordKey, &Trace)>,
+        renewal: Option<(&RecordKey, &Tombstone)>,
         record: &Record,
-        now: Moment,
+        now: Timestamp,
         owners: &Owners,
         budget: &Budget,
     ) -> Result<Swap, NoRoom> {
-        let handle = key.handle();
+        let public_id = key.public_id();
         let Some(row) = self.living(key, now) else {
             let pointer = self.trace(key.hash(), now).is_some_and(|trace| trace.pointer.is_some());
             return Ok(if pointer { Swap::Conflict } else { Swap::Gone });
@@ -112,19 +112,19 @@ impl Shard {
             }
             return Err(full);
         }
-        self.ends(before.2).remove(&(before.1, handle));
-        let row = self.rows.get_mut(&handle).expect("the row was found above");
+        self.ends(before.2).remove(&(before.1, public_id));
+        let row = self.rows.get_mut(&public_id).expect("the row was found above");
         if row.record.owner != record.owner {
             if let Some(owner) = &row.record.owner {
-                owners.unbind(owner, handle);
+                owners.unbind(owner, public_id);
             }
-            row.bond = record.owner.as_deref().map(|owner| owners.bind(owner, handle));
+            row.bond = record.owner.as_deref().map(|owner| owners.bind(owner, public_id));
         }
         row.record = record.clone();
         if let Some((new, _)) = renewal {
             row.hash = *new.hash();
         }
-        self.ends(record.owner.is_some()).insert((record.life.expires, handle));
+        self.ends(record.owner.is_some()).insert((record.life.expires, public_id));
         if let Some((_, trace)) = renewal {
             self.trace_ends.insert((trace.expires, *key.hash()));
             self.traces.insert(*key.hash(), trace.clone());
@@ -132,14 +132,14 @@ impl Shard {
         Ok(Swap::Done)
     }
 
-    pub(super) fn touch(&mut self, key: &RecordKey, idle_end: Moment, now: Moment) -> bool {
-        let handle = key.handle();
+    pub(super) fn touch(&mut self, key: &RecordKey, idle_end: Timestamp, now: Timestamp) -> bool {
+        let public_id = key.public_id();
         let Some(row) = self.living(key, now) else { return false };
         let (before, owned) = (row.record.life, row.bond.is_some());
         let after = before.touched(now, idle_end);
-        self.ends(owned).remove(&(before.expires, handle));
-        self.ends(owned).insert((after.expires, handle));
-        self.rows.get_mut(&handle).expect("the row was found above").record.life = after;
+        self.ends(owned).remove(&(before.expires, public_id));
+        self.ends(owned).insert((after.expires, public_id));
+        self.rows.get_mut(&public_id).expect("the row was found above").record.life = after;
         true
     }
 
@@ -149,7 +149,7 @@ impl Shard {
         revision: &Revision,
         kid: [u8; 4],
         sealed: &[u8],
-        now: Moment,
+        now: Timestamp,
         budget: &Budget,
     ) -> Result<bool, NoRoom> {
         let Some(row) = self.living_mut(key, now).filter(|row| row.record.revision == *revision) else {
@@ -161,10 +161,16 @@ impl Shard {
         Ok(true)
     }
 
-    pub(super) fn delete(&mut self, key: &RecordKey, now: Moment, owners: &Owners, budget: &Budget) -> bool {
+    pub(super) fn delete(
+        &mut self,
+        key: &RecordKey,
+        now: Timestamp,
+        owners: &Owners,
+        budget: &Budget,
+    ) -> bool {
         let found = self.follow(key, now).is_some();
         if found {
-            self.remove(key.handle(), owners, budget);
+            self.remove(key.public_id(), owners, budget);
         }
         found
     }
@@ -172,19 +178,19 @@ impl Shard {
     pub(super) fn end(
         &mut self,
         owner: &str,
-        handle: Handle,
-        now: Moment,
+        public_id: PublicId,
+        now: Timestamp,
         owners: &Owners,
         budget: &Budget,
     ) -> bool {
-        let found = self.owners_row(owner, handle, now).is_some();
+        let found = self.owners_row(owner, public_id, now).is_some();
         if found {
-            self.remove(handle, owners, budget);
+            self.remove(public_id, owners, budget);
         }
         found
     }
 
-    pub(super) fn end_others(&mut self, owner: &str, keep: &RecordKey, now: Moment, owners: &Owners) {
+    pub(super) fn end_others(&mut self, owner: &str, keep: &RecordKey, now: Timestamp, owners: &Owners) {
         let row = match self.follow(keep, now) {
             Some(key) => self.living_mut(&key, now).filter(|row| row.is_owned_by(owner)),
             None => None,
@@ -196,45 +202,50 @@ impl Shard {
     }
 
     /// Frees the row if its owner ended it.
-    pub(super) fn forget_ended(&mut self, handle: Handle, owners: &Owners, budget: &Budget) {
+    pub(super) fn forget_ended(&mut self, public_id: PublicId, owners: &Owners, budget: &Budget) {
         let ended = |row: &Row| row.bond.as_ref().is_some_and(|bond| !bond.holds());
-        if self.rows.get(&handle).is_some_and(ended) {
-            self.remove(handle, owners, budget);
+        if self.rows.get(&public_id).is_some_and(ended) {
+            self.remove(public_id, owners, budget);
         }
     }
 
-    pub(super) fn listed(&self, owner: &str, handle: Handle, now: Moment) -> Option<Listed> {
-        let row = self.owners_row(owner, handle, now)?;
-        Some(Listed { handle, device: row.record.device.clone(), life: row.record.life })
+    pub(super) fn listed(&self, owner: &str, public_id: PublicId, now: Timestamp) -> Option<Listed> {
+        let row = self.owners_row(owner, public_id, now)?;
+        Some(Listed { public_id, device: row.record.device.clone(), life: row.record.life })
     }
 
-    pub(super) fn owned(&self, owner: &str, handle: Handle, now: Moment) -> Option<(RecordKey, Record)> {
-        let row = self.owners_row(owner, handle, now)?;
-        Some((RecordKey::new(handle, row.hash), row.record.clone()))
+    pub(super) fn owned(
+        &self,
+        owner: &str,
+        public_id: PublicId,
+        now: Timestamp,
+    ) -> Option<(RecordKey, Record)> {
+        let row = self.owners_row(owner, public_id, now)?;
+        Some((RecordKey::new(public_id, row.hash), row.record.clone()))
     }
 
     pub(super) fn sealed_otherwise(
         &self,
         kid: [u8; 4],
-        after: Option<Handle>,
+        after: Option<PublicId>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Vec<(RecordKey, Record)> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let rows = self.rows.range((start, Bound::Unbounded));
         rows.filter(|(_, row)| row.record.kid != kid && row.is_living(now))
-            .map(|(handle, row)| (RecordKey::new(*handle, row.hash), row.record.clone()))
+            .map(|(public_id, row)| (RecordKey::new(*public_id, row.hash), row.record.clone()))
             .take(limit)
             .collect()
     }
 
     /// How many records and traces were freed.
-    pub(super) fn purge(&mut self, now: Moment, limit: usize, owners: &Owners, budget: &Budget) -> usize {
+    pub(super) fn purge(&mut self, now: Timestamp, limit: usize, owners: &Owners, budget: &Budget) -> usize {
         let mut purged = 0;
         while purged < limit {
             let row = [self.owned.first(), self.ownerless.first()].into_iter().flatten().min();
-            if let Some((_, handle)) = row.copied().filter(|(end, _)| *end <= now) {
-                self.remove(handle, owners, budget);
+            if let Some((_, public_id)) = row.copied().filter(|(end, _)| *end <= now) {
+                self.remove(public_id, owners, budget);
             } else if let Some((end, hash)) = self.trace_ends.first().copied().filter(|(end, _)| *end <= now)
             {
                 self.trace_ends.remove(&(end, hash));
@@ -250,43 +261,43 @@ impl Shard {
     }
 
     /// When the ownerless session nearest to its end ends.
-    pub(super) fn first_ownerless(&self) -> Option<Moment> {
+    pub(super) fn first_ownerless(&self) -> Option<Timestamp> {
         self.ownerless.first().map(|(end, _)| *end)
     }
 
     pub(super) fn forget_ownerless(&mut self, owners: &Owners, budget: &Budget) {
-        if let Some((_, handle)) = self.ownerless.first().copied() {
-            self.remove(handle, owners, budget);
+        if let Some((_, public_id)) = self.ownerless.first().copied() {
+            self.remove(public_id, owners, budget);
         }
     }
 
-    fn remove(&mut self, handle: Handle, owners: &Owners, budget: &Budget) {
-        let Some(row) = self.rows.remove(&handle) else { return };
-        self.ends(row.bond.is_some()).remove(&(row.record.life.expires, handle));
+    fn remove(&mut self, public_id: PublicId, owners: &Owners, budget: &Budget) {
+        let Some(row) = self.rows.remove(&public_id) else { return };
+        self.ends(row.bond.is_some()).remove(&(row.record.life.expires, public_id));
         if let Some(owner) = &row.record.owner {
-            owners.unbind(owner, handle);
+            owners.unbind(owner, public_id);
         }
         budget.give(1, row_bytes(&row.record));
     }
 
-    fn living(&self, key: &RecordKey, now: Moment) -> Option<&Row> {
-        self.rows.get(&key.handle()).filter(|row| row.hash == *key.hash() && row.is_living(now))
+    fn living(&self, key: &RecordKey, now: Timestamp) -> Option<&Row> {
+        self.rows.get(&key.public_id()).filter(|row| row.hash == *key.hash() && row.is_living(now))
     }
 
-    fn owners_row(&self, owner: &str, handle: Handle, now: Moment) -> Option<&Row> {
-        self.rows.get(&handle).filter(|row| row.is_living(now) && row.is_owned_by(owner))
+    fn owners_row(&self, owner: &str, public_id: PublicId, now: Timestamp) -> Option<&Row> {
+        self.rows.get(&public_id).filter(|row| row.is_living(now) && row.is_owned_by(owner))
     }
 
-    fn living_mut(&mut self, key: &RecordKey, now: Moment) -> Option<&mut Row> {
-        self.rows.get_mut(&key.handle()).filter(|row| row.hash == *key.hash() && row.is_living(now))
+    fn living_mut(&mut self, key: &RecordKey, now: Timestamp) -> Option<&mut Row> {
+        self.rows.get_mut(&key.public_id()).filter(|row| row.hash == *key.hash() && row.is_living(now))
     }
 
-    fn trace(&self, hash: &Hash, now: Moment) -> Option<&Trace> {
+    fn trace(&self, hash: &Hash, now: Timestamp) -> Option<&Tombstone> {
         self.traces.get(hash).filter(|trace| trace.expires > now)
     }
 
     /// Where pointers lead from `key`, if a record lives there.
-    fn follow(&self, key: &RecordKey, now: Moment) -> Option<RecordKey> {
+    fn follow(&self, key: &RecordKey, now: Timestamp) -> Option<RecordKey> {
         let mut at = *key;
         // No id is drawn twice, so pointers make no circle; a store that was filled otherwise must not hang.
         for _ in 0..=self.traces.len() {
@@ -299,7 +310,7 @@ impl Shard {
         None
     }
 
-    fn ends(&mut self, owned: bool) -> &mut BTreeSet<(Moment, Handle)> {
+    fn ends(&mut self, owned: bool) -> &mut BTreeSet<(Timestamp, PublicId)> {
         if owned { &mut self.owned } else { &mut self.ownerless }
     }
 }
@@ -309,6 +320,6 @@ fn row_bytes(record: &Record) -> usize {
     ROW_BYTES + owner + record.device.len() + record.sealed.len()
 }
 
-fn trace_bytes(trace: &Trace) -> usize {
+fn trace_bytes(trace: &Tombstone) -> usize {
     TRACE_BYTES + trace.pointer.as_ref().map_or(0, |pointer| pointer.sealed.len())
 }

@@ -8,15 +8,17 @@ use tokio_postgres::types::{FromSql, ToSql, Type};
 use super::PostgresError;
 use super::connection::Connection;
 use super::statements::{self, Outcome, SCAN, named};
-use crate::record::{Confirmed, Creation, Cursor, Found, Life, Listed, Page, Pointer, Record, Swap, Trace};
-use crate::{Handle, Moment, RecordKey, Revision};
+use crate::record::{
+    Creation, Cursor, Found, Lifespan, Listed, Page, Pointer, Record, RecordHead, Swap, Tombstone,
+};
+use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 type Result<T> = std::result::Result<T, PostgresError>;
 
 pub(super) async fn load(
     on: &mut Connection<'_>,
     key: &RecordKey,
-    now: Moment,
+    now: Timestamp,
 ) -> Result<Option<Found<Record>>> {
     let row = on.row(&on.statements.load, &Place::of(key, now).parameters()).await?;
     row.map(|row| found(&row, 9, |row| record(row, 0))).transpose()
@@ -25,11 +27,12 @@ pub(super) async fn load(
 pub(super) async fn confirm(
     on: &mut Connection<'_>,
     key: &RecordKey,
-    now: Moment,
-) -> Result<Option<Found<Confirmed>>> {
+    now: Timestamp,
+) -> Result<Option<Found<RecordHead>>> {
     let row = on.row(&on.statements.confirm, &Place::of(key, now).parameters()).await?;
-    let confirmed =
-        |row: &Row| Ok(Confirmed { revision: revision(row, 0)?, life: life(row, 1)?, owner: owner(row, 8)? });
+    let confirmed = |row: &Row| {
+        Ok(RecordHead { revision: revision(row, 0)?, life: life(row, 1)?, owner: owner(row, 8)? })
+    };
     row.map(|row| found(&row, 6, confirmed)).transpose()
 }
 
@@ -37,7 +40,7 @@ pub(super) async fn create(
     on: &mut Connection<'_>,
     key: &RecordKey,
     record: &Record,
-    now: Moment,
+    now: Timestamp,
 ) -> Result<Creation> {
     let (place, columns) = (Place::of(key, now), Columns::of(record));
     let parameters = [&place.parameters()[..], &columns.parameters()].concat();
@@ -50,7 +53,7 @@ pub(super) async fn update(
     key: &RecordKey,
     expected: &Revision,
     record: &Record,
-    now: Moment,
+    now: Timestamp,
 ) -> Result<Swap> {
     let (place, columns) = (Place::of(key, now), Columns::of(record));
     let expected = expected.as_bytes().as_slice();
@@ -62,8 +65,8 @@ pub(super) async fn update(
 pub(super) async fn touch(
     on: &mut Connection<'_>,
     key: &RecordKey,
-    idle_end: Moment,
-    now: Moment,
+    idle_end: Timestamp,
+    now: Timestamp,
 ) -> Result<bool> {
     let (place, idle_end) = (Place::of(key, now), millis(idle_end));
     let parameters = [&place.parameters()[..], &[number(&idle_end)]].concat();
@@ -76,14 +79,14 @@ pub(super) async fn renew(
     expected: &Revision,
     new: &RecordKey,
     record: &Record,
-    trace: &Trace,
-    now: Moment,
+    trace: &Tombstone,
+    now: Timestamp,
 ) -> Result<Swap> {
     let (place, columns) = (Place::of(old, now), Columns::of(record));
     let (expected, new) = (expected.as_bytes().as_slice(), new.hash().as_slice());
     let (renewed, expires) = (millis(trace.renewed), millis(trace.expires));
     let pointer = trace.pointer.as_ref();
-    let to_family = pointer.map(|pointer| family(pointer.to.handle()));
+    let to_family = pointer.map(|pointer| family(pointer.to.public_id()));
     let to_hash = pointer.map(|pointer| pointer.to.hash().as_slice());
     let sealed = pointer.map(|pointer| pointer.sealed.as_slice());
     let parameters = [
@@ -96,7 +99,7 @@ pub(super) async fn renew(
     on.swap(&on.statements.renew, &parameters).await
 }
 
-pub(super) async fn delete(on: &mut Connection<'_>, key: &RecordKey, now: Moment) -> Result<bool> {
+pub(super) async fn delete(on: &mut Connection<'_>, key: &RecordKey, now: Timestamp) -> Result<bool> {
     let outcome = on.change(&on.statements.delete, &Place::of(key, now).parameters()).await?;
     Ok(outcome == Outcome::Done)
 }
@@ -107,7 +110,7 @@ pub(super) async fn rewrap(
     revision: &Revision,
     kid: [u8; 4],
     sealed: &[u8],
-    now: Moment,
+    now: Timestamp,
 ) -> Result<bool> {
     let (place, revision, kid) = (Place::of(key, now), revision.as_bytes().as_slice(), kid_number(kid));
     let parameters =
@@ -120,7 +123,7 @@ pub(super) async fn sealed_otherwise(
     kid: [u8; 4],
     after: Option<&Cursor>,
     limit: usize,
-    now: Moment,
+    now: Timestamp,
 ) -> Result<Page<(RecordKey, Record)>> {
     let start = after.and_then(|cursor| cursor.as_bytes().first_chunk().copied().map(i64::from_be_bytes));
     let (start, kid, now) = (start.unwrap_or(i64::MIN), kid_number(kid), millis(now));
@@ -132,12 +135,12 @@ pub(super) async fn sealed_otherwise(
         (edge, seen) = (column(row, 0)?, column::<i64>(row, 1)?);
         if let Some(family) = column::<Option<i64>>(row, 2)? {
             let hash = fixed(row, 3)?;
-            items.push((RecordKey::new(handle(family), hash), record(row, 4)?));
+            items.push((RecordKey::new(public_id(family), hash), record(row, 4)?));
         }
     }
     let full = i64::try_from(items.len()).is_ok_and(|found| found >= limit);
     // A page that is full ends at its last item, and an empty scan where it began.
-    let last = if full { items.last().map(|(key, _)| family(key.handle())) } else { edge };
+    let last = if full { items.last().map(|(key, _)| family(key.public_id())) } else { edge };
     let next = last.filter(|_| full || seen == SCAN).and_then(|family: i64| family.checked_add(1));
     let next = next.map(|family| Cursor::new(family.to_be_bytes().to_vec()));
     Ok(Page { items, next })
@@ -148,7 +151,7 @@ pub(super) async fn list(
     owner: &str,
     after: Option<&Cursor>,
     limit: usize,
-    now: Moment,
+    now: Timestamp,
 ) -> Result<Page<Listed>> {
     let (generation, family) = after.and_then(list_place).unwrap_or((-1, 0));
     let (owner, now) = (owner.as_bytes(), millis(now));
@@ -159,7 +162,7 @@ pub(super) async fn list(
     for row in &rows {
         let (generation, family): (i64, i64) = (column(row, 0)?, column(row, 1)?);
         last = [generation.to_be_bytes(), family.to_be_bytes()].concat();
-        items.push(Listed { handle: handle(family), device: text(row, 2)?, life: life(row, 3)? });
+        items.push(Listed { public_id: public_id(family), device: text(row, 2)?, life: life(row, 3)? });
     }
     let full = i64::try_from(items.len()).is_ok_and(|found| found >= limit);
     let next = (full && !last.is_empty()).then(|| Cursor::new(last));
@@ -169,16 +172,21 @@ pub(super) async fn list(
 pub(super) async fn owned(
     on: &mut Connection<'_>,
     owner: &str,
-    handle: Handle,
-    now: Moment,
+    public_id: PublicId,
+    now: Timestamp,
 ) -> Result<Option<(RecordKey, Record)>> {
-    let (family, owner, now) = (family(handle), owner.as_bytes(), millis(now));
+    let (family, owner, now) = (family(public_id), owner.as_bytes(), millis(now));
     let row = on.row(&on.statements.owned, &[number(&family), bytes(&owner), number(&now)]).await?;
-    row.map(|row| Ok((RecordKey::new(handle, fixed(&row, 9)?), record(&row, 0)?))).transpose()
+    row.map(|row| Ok((RecordKey::new(public_id, fixed(&row, 9)?), record(&row, 0)?))).transpose()
 }
 
-pub(super) async fn end(on: &mut Connection<'_>, owner: &str, handle: Handle, now: Moment) -> Result<bool> {
-    let (family, owner, now) = (family(handle), owner.as_bytes(), millis(now));
+pub(super) async fn end(
+    on: &mut Connection<'_>,
+    owner: &str,
+    public_id: PublicId,
+    now: Timestamp,
+) -> Result<bool> {
+    let (family, owner, now) = (family(public_id), owner.as_bytes(), millis(now));
     let row = on.row(&on.statements.end, &[number(&family), bytes(&owner), number(&now)]).await?;
     Ok(row.is_some())
 }
@@ -187,10 +195,10 @@ pub(super) async fn end_all(
     on: &mut Connection<'_>,
     owner: &str,
     keep: Option<&RecordKey>,
-    now: Moment,
+    now: Timestamp,
 ) -> Result<()> {
     // Nothing is equal to NULL.
-    let family = keep.map(|keep| family(keep.handle()));
+    let family = keep.map(|keep| family(keep.public_id()));
     let hash = keep.map(|keep| keep.hash().as_slice());
     let (owner, now) = (owner.as_bytes(), millis(now));
     let parameters = [(&family as _, Type::INT8), bytes(&hash), number(&now), bytes(&owner)];
@@ -198,7 +206,7 @@ pub(super) async fn end_all(
 }
 
 /// One of the [purges](statements::PURGES); how many rows it took.
-pub(super) async fn purge(on: &mut Connection<'_>, sql: &str, now: Moment, limit: usize) -> Result<usize> {
+pub(super) async fn purge(on: &mut Connection<'_>, sql: &str, now: Timestamp, limit: usize) -> Result<usize> {
     let sql = named(sql, on.schema).replace("{limit}", &limit.to_string());
     on.execute_once(&sql, &[number(&millis(now))]).await
 }
@@ -221,8 +229,8 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn of(key: &'a RecordKey, now: Moment) -> Self {
-        Self { family: family(key.handle()), hash: key.hash(), now: millis(now) }
+    fn of(key: &'a RecordKey, now: Timestamp) -> Self {
+        Self { family: family(key.public_id()), hash: key.hash(), now: millis(now) }
     }
 
     fn parameters(&self) -> [Parameter<'_>; 3] {
@@ -242,7 +250,7 @@ struct Columns<'a> {
 
 impl<'a> Columns<'a> {
     fn of(record: &'a Record) -> Self {
-        let Life { created, last_seen, expires, absolute_end } = record.life;
+        let Lifespan { created, last_seen, expires, absolute_end } = record.life;
         Self {
             revision: record.revision.as_bytes(),
             kid: kid_number(record.kid),
@@ -277,12 +285,12 @@ fn found<T>(row: &Row, pointer: usize, living: impl FnOnce(&Row) -> Result<T>) -
     let to: Option<i64> = column(row, pointer)?;
     let pointer = match to {
         Some(family) => {
-            let to = RecordKey::new(handle(family), fixed(row, pointer + 1)?);
+            let to = RecordKey::new(public_id(family), fixed(row, pointer + 1)?);
             Some(Pointer { to, sealed: column(row, 5)? })
         }
         None => None,
     };
-    Ok(Found::Renewed(Trace { renewed: moment(row, 1)?, expires: moment(row, 3)?, pointer }))
+    Ok(Found::Renewed(Tombstone { renewed: moment(row, 1)?, expires: moment(row, 3)?, pointer }))
 }
 
 /// Nine columns: revision, four times, sealed, kid, owner, device.
@@ -298,8 +306,8 @@ fn record(row: &Row, at: usize) -> Result<Record> {
 }
 
 /// Four columns: created, last_seen, expires, absolute_end.
-fn life(row: &Row, at: usize) -> Result<Life> {
-    Ok(Life {
+fn life(row: &Row, at: usize) -> Result<Lifespan> {
+    Ok(Lifespan {
         created: moment(row, at)?,
         last_seen: moment(row, at + 1)?,
         expires: moment(row, at + 2)?,
@@ -311,9 +319,9 @@ fn revision(row: &Row, at: usize) -> Result<Revision> {
     fixed(row, at).map(Revision::from_bytes)
 }
 
-pub(super) fn moment(row: &Row, at: usize) -> Result<Moment> {
+pub(super) fn moment(row: &Row, at: usize) -> Result<Timestamp> {
     let millis: i64 = column(row, at)?;
-    u64::try_from(millis).map(Moment::from_millis).map_err(PostgresError::row)
+    u64::try_from(millis).map(Timestamp::from_millis).map_err(PostgresError::row)
 }
 
 fn owner(row: &Row, at: usize) -> Result<Option<String>> {
@@ -346,14 +354,14 @@ fn kid_number(kid: [u8; 4]) -> i32 {
     i32::from_be_bytes(kid)
 }
 
-fn family(handle: Handle) -> i64 {
-    i64::from_be_bytes(*handle.as_bytes())
+fn family(public_id: PublicId) -> i64 {
+    i64::from_be_bytes(*public_id.as_bytes())
 }
 
-fn handle(family: i64) -> Handle {
-    Handle::from_bytes(family.to_be_bytes())
+fn public_id(family: i64) -> PublicId {
+    PublicId::from_bytes(family.to_be_bytes())
 }
 
-fn millis(moment: Moment) -> i64 {
+fn millis(moment: Timestamp) -> i64 {
     i64::try_from(moment.as_millis()).expect("a moment has 53 bits")
 }

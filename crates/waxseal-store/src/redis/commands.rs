@@ -8,7 +8,7 @@ use super::options::RedisDurability;
 use super::router::Router;
 use super::script::{self, Script};
 use super::{RedisError, decimal};
-use crate::{Handle, Moment};
+use crate::{PublicId, Timestamp};
 
 /// How often an owner is looked up for one call: once, unless the session changes hands.
 const LOOKS: usize = 6;
@@ -24,7 +24,7 @@ pub(super) struct Question<'a> {
     pub(super) script: &'a Script,
     pub(super) keys: Vec<String>,
     pub(super) arguments: Vec<&'a [u8]>,
-    pub(super) now: Moment,
+    pub(super) now: Timestamp,
     /// Whether a change has to be as durable as was asked for.
     pub(super) durable: bool,
     /// What to do with the session in its owner's list, when that is looked at anyway.
@@ -34,8 +34,8 @@ pub(super) struct Question<'a> {
 #[derive(Clone, Copy)]
 pub(super) enum Listing {
     Leave,
-    Add(Handle, Moment),
-    Remove(Handle),
+    Add(PublicId, Timestamp),
+    Remove(PublicId),
 }
 
 /// What a script says. Its number means: 0 no, 1 yes, and what [`SWAP`](script::SWAP) and others add.
@@ -119,24 +119,24 @@ impl Commands {
         &self,
         owner: &OwnerTag,
         listing: Listing,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<OwnerState, RedisError> {
         let (generation, index) = (self.keys.generation(owner), self.keys.index(owner));
         let mut get = redis::cmd("GET");
         get.arg(&generation);
         match listing {
-            Listing::Add(handle, ends) => self.bind(owner, handle, ends, now).await,
+            Listing::Add(public_id, ends) => self.bind(owner, public_id, ends, now).await,
             Listing::Leave => state(self.send(&generation, [get]).await?.pop()),
-            Listing::Remove(handle) => {
+            Listing::Remove(public_id) => {
                 let mut remove = redis::cmd("ZREM");
-                remove.arg(&index).arg(handle.as_bytes());
+                remove.arg(&index).arg(public_id.as_bytes());
                 state(self.send(&generation, [remove, get]).await?.pop())
             }
         }
     }
 
     /// The owner's state, as it is now.
-    pub(super) async fn state(&self, owner: &OwnerTag, now: Moment) -> Result<OwnerState, RedisError> {
+    pub(super) async fn state(&self, owner: &OwnerTag, now: Timestamp) -> Result<OwnerState, RedisError> {
         self.look_up(owner, Listing::Leave, now).await
     }
 
@@ -145,13 +145,13 @@ impl Commands {
     pub(super) async fn bind(
         &self,
         owner: &OwnerTag,
-        handle: Handle,
-        ends: Moment,
-        now: Moment,
+        public_id: PublicId,
+        ends: Timestamp,
+        now: Timestamp,
     ) -> Result<OwnerState, RedisError> {
         let keys = [self.keys.generation(owner), self.keys.index(owner)];
         let ends = decimal(ends);
-        let arguments: [&[u8]; 2] = [handle.as_bytes(), ends.as_bytes()];
+        let arguments: [&[u8]; 2] = [public_id.as_bytes(), ends.as_bytes()];
         state(Some(self.script(&script::BIND, &keys, now, UNKNOWN, &arguments, false).await?))
     }
 
@@ -159,7 +159,7 @@ impl Commands {
         &self,
         script: &Script,
         keys: &[String],
-        now: Moment,
+        now: Timestamp,
         (tag, state): (&[u8], &[u8]),
         arguments: &[&[u8]],
         durable: bool,

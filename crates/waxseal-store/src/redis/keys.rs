@@ -3,14 +3,14 @@
 use sha2::{Digest, Sha256};
 
 use super::RedisError;
-use crate::Handle;
+use crate::PublicId;
 
 /// All of them, below one prefix.
 ///
 /// | key | type | holds |
 /// |---|---|---|
-/// | `{handle}` | string | a session's row |
-/// | `{handle}:t` | hash | what renewals left under its old ids |
+/// | `{public id}` | string | a session's row |
+/// | `{public id}:t` | hash | what renewals left under its old ids |
 /// | `o:{owner}:g` | string | an owner's generation, once raised |
 /// | `o:{owner}:s` | sorted set | an owner's sessions, by the end of their absolute lifetimes |
 /// | `layout` | string | which layout this is |
@@ -37,8 +37,8 @@ impl Keys {
         &self.prefix
     }
 
-    pub(super) fn row(&self, handle: Handle) -> String {
-        format!("{}{{{handle}}}", self.prefix)
+    pub(super) fn row(&self, public_id: PublicId) -> String {
+        format!("{}{{{public_id}}}", self.prefix)
     }
 
     /// Of the session with this row.
@@ -69,13 +69,13 @@ impl Keys {
 
     /// For `SCAN`: every session's row and nothing else.
     pub(super) fn rows(&self) -> String {
-        format!("{}{{{}}}", self.prefix, "?".repeat(2 * Handle::BYTES))
+        format!("{}{{{}}}", self.prefix, "?".repeat(2 * PublicId::BYTES))
     }
 
     /// The handle in the key of a row.
-    pub(super) fn handle(&self, key: &[u8]) -> Option<Handle> {
-        let handle = std::str::from_utf8(key).ok()?.strip_prefix(&self.prefix)?;
-        handle.strip_prefix('{')?.strip_suffix('}')?.parse().ok()
+    pub(super) fn public_id(&self, key: &[u8]) -> Option<PublicId> {
+        let public_id = std::str::from_utf8(key).ok()?.strip_prefix(&self.prefix)?;
+        public_id.strip_prefix('{')?.strip_suffix('}')?.parse().ok()
     }
 }
 
@@ -111,9 +111,9 @@ mod tests {
     #[test]
     fn what_belongs_together_lies_in_one_slot() {
         let keys = Keys::new("waxseal:").unwrap();
-        let handle = Handle::from_bytes([0, 1, 2, 3, 4, 5, 6, 255]);
-        assert_eq!(keys.row(handle), "waxseal:{00010203040506ff}");
-        assert_eq!(slot(&keys.row(handle)), slot(&Keys::traces(&keys.row(handle))));
+        let public_id = PublicId::from_bytes([0, 1, 2, 3, 4, 5, 6, 255]);
+        assert_eq!(keys.row(public_id), "waxseal:{00010203040506ff}");
+        assert_eq!(slot(&keys.row(public_id)), slot(&Keys::traces(&keys.row(public_id))));
         let owner = OwnerTag::of("{a}:b");
         assert_eq!(keys.index(&owner), "waxseal:o:{a4af966f97a650d2d0542f8d9c4151e8}:s");
         assert_eq!(slot(&keys.index(&owner)), slot(&keys.generation(&owner)));
@@ -122,15 +122,15 @@ mod tests {
     #[test]
     fn a_rows_key_gives_its_handle_back() {
         let keys = Keys::new("waxseal:").unwrap();
-        let handle = Handle::from_bytes([7; 8]);
-        assert_eq!(keys.handle(keys.row(handle).as_bytes()), Some(handle));
+        let public_id = PublicId::from_bytes([7; 8]);
+        assert_eq!(keys.public_id(keys.row(public_id).as_bytes()), Some(public_id));
         for other in [
-            Keys::traces(&keys.row(handle)),
+            Keys::traces(&keys.row(public_id)),
             keys.layout(),
             "other:{0707070707070707}".to_owned(),
             String::new(),
         ] {
-            assert_eq!(keys.handle(other.as_bytes()), None, "{other}");
+            assert_eq!(keys.public_id(other.as_bytes()), None, "{other}");
         }
     }
 

@@ -24,8 +24,8 @@
 use super::RedisError;
 use super::bond::Bond;
 use super::keys::OwnerTag;
-use crate::record::{Confirmed, Life, Listed, Pointer, Record, Trace};
-use crate::{Handle, Moment, RecordKey, Revision};
+use crate::record::{Lifespan, Listed, Pointer, Record, RecordHead, Tombstone};
+use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 const VERSION: u8 = 1;
 const FRONT_BYTES: usize = 104;
@@ -42,7 +42,7 @@ pub(super) fn encode(key: &RecordKey, record: &Record) -> Result<Vec<u8>, RedisE
     row.push(VERSION);
     row.extend(key.hash());
     row.extend(record.revision.as_bytes());
-    let Life { created, last_seen, expires, absolute_end } = record.life;
+    let Lifespan { created, last_seen, expires, absolute_end } = record.life;
     for moment in [expires, last_seen, created, absolute_end] {
         row.extend(moment.as_millis().to_be_bytes());
     }
@@ -79,9 +79,9 @@ impl<'a> Row<'a> {
         self.chunk(81)
     }
 
-    pub(super) fn life(self) -> Life {
-        let moment = |at| Moment::from_millis(u64::from_be_bytes(self.chunk(at)));
-        Life { expires: moment(49), last_seen: moment(57), created: moment(65), absolute_end: moment(73) }
+    pub(super) fn life(self) -> Lifespan {
+        let moment = |at| Timestamp::from_millis(u64::from_be_bytes(self.chunk(at)));
+        Lifespan { expires: moment(49), last_seen: moment(57), created: moment(65), absolute_end: moment(73) }
     }
 
     pub(super) fn bond(self) -> Bond {
@@ -92,20 +92,20 @@ impl<'a> Row<'a> {
         self.bytes[101] == 1 && self.owner_bytes() == owner.as_bytes()
     }
 
-    pub(super) fn confirmed(self) -> Option<Confirmed> {
+    pub(super) fn confirmed(self) -> Option<RecordHead> {
         let owner = match self.bytes[101] {
             0 => None,
             _ => Some(String::from_utf8(self.owner_bytes().to_vec()).ok()?),
         };
-        Some(Confirmed { revision: Revision::from_bytes(self.chunk(33)), life: self.life(), owner })
+        Some(RecordHead { revision: Revision::from_bytes(self.chunk(33)), life: self.life(), owner })
     }
 
-    pub(super) fn listed(self, handle: Handle) -> Option<Listed> {
-        Some(Listed { handle, device: self.device()?, life: self.life() })
+    pub(super) fn listed(self, public_id: PublicId) -> Option<Listed> {
+        Some(Listed { public_id, device: self.device()?, life: self.life() })
     }
 
     pub(super) fn record(self) -> Option<Record> {
-        let Confirmed { revision, life, owner } = self.confirmed()?;
+        let RecordHead { revision, life, owner } = self.confirmed()?;
         let sealed = self.bytes[self.sealed_from()..].to_vec();
         Some(Record { revision, kid: self.kid(), life, owner, device: self.device()?, sealed })
     }
@@ -131,7 +131,7 @@ impl<'a> Row<'a> {
 }
 
 /// When it was renewed and when it ends, 8 bytes each; 1 and the hash that a pointer leads to, or 0; what it seals.
-pub(super) fn encode_trace(trace: &Trace) -> Vec<u8> {
+pub(super) fn encode_trace(trace: &Tombstone) -> Vec<u8> {
     let mut bytes = Vec::new();
     for moment in [trace.renewed, trace.expires] {
         bytes.extend(moment.as_millis().to_be_bytes());
@@ -147,18 +147,18 @@ pub(super) fn encode_trace(trace: &Trace) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn decode_trace(handle: Handle, bytes: &[u8]) -> Option<Trace> {
+pub(super) fn decode_trace(public_id: PublicId, bytes: &[u8]) -> Option<Tombstone> {
     let moment = |at: usize| {
-        bytes.get(at..)?.first_chunk().map(|chunk| Moment::from_millis(u64::from_be_bytes(*chunk)))
+        bytes.get(at..)?.first_chunk().map(|chunk| Timestamp::from_millis(u64::from_be_bytes(*chunk)))
     };
     let pointer = match bytes.get(16..)?.split_first()? {
         (0, _) => None,
         (_, rest) => {
             let (hash, sealed) = rest.split_first_chunk()?;
-            Some(Pointer { to: RecordKey::new(handle, *hash), sealed: sealed.to_vec() })
+            Some(Pointer { to: RecordKey::new(public_id, *hash), sealed: sealed.to_vec() })
         }
     };
-    Some(Trace { renewed: moment(0)?, expires: moment(8)?, pointer })
+    Some(Tombstone { renewed: moment(0)?, expires: moment(8)?, pointer })
 }
 
 #[cfg(test)]
@@ -167,11 +167,11 @@ mod tests {
     use crate::SessionId;
 
     fn record(owner: Option<&str>, device: &str, sealed: &[u8]) -> Record {
-        let moment = Moment::from_millis;
+        let moment = Timestamp::from_millis;
         Record {
             revision: Revision::first().unwrap(),
             kid: [1, 2, 3, 255],
-            life: Life::new(moment(1), moment(2), moment(3), Moment::MAX),
+            life: Lifespan::new(moment(1), moment(2), moment(3), Timestamp::MAX),
             owner: owner.map(str::to_owned),
             device: device.to_owned(),
             sealed: sealed.to_vec(),
@@ -191,7 +191,7 @@ mod tests {
             let row = Row::new(&bytes).unwrap();
             assert_eq!((row.hash(), row.record()), (*key.hash(), Some(record.clone())));
             let head = &bytes[..bytes.len().min(LAST_OF_HEAD + 1)];
-            assert_eq!(Row::new(head).unwrap().listed(key.handle()).unwrap().device, record.device);
+            assert_eq!(Row::new(head).unwrap().listed(key.public_id()).unwrap().device, record.device);
             assert_eq!(row.is_owned_by("albus"), record.owner.as_deref() == Some("albus"));
         }
         assert!(encode(&key, &record(Some(&"x".repeat(256)), "", b"")).is_err());
@@ -210,12 +210,13 @@ mod tests {
     #[test]
     fn a_trace_gives_back_what_was_put_into_it() {
         let to = SessionId::generate().unwrap().key();
-        let marker = Trace { renewed: Moment::from_millis(1), expires: Moment::MAX, pointer: None };
-        let pointer = Trace { pointer: Some(Pointer { to, sealed: b"sealed".to_vec() }), ..marker.clone() };
+        let marker = Tombstone { renewed: Timestamp::from_millis(1), expires: Timestamp::MAX, pointer: None };
+        let pointer =
+            Tombstone { pointer: Some(Pointer { to, sealed: b"sealed".to_vec() }), ..marker.clone() };
         for trace in [marker, pointer] {
             let bytes = encode_trace(&trace);
-            assert_eq!(decode_trace(to.handle(), &bytes), Some(trace));
-            (0..17).for_each(|length| assert_eq!(decode_trace(to.handle(), &bytes[..length]), None));
+            assert_eq!(decode_trace(to.public_id(), &bytes), Some(trace));
+            (0..17).for_each(|length| assert_eq!(decode_trace(to.public_id(), &bytes[..length]), None));
         }
     }
 }

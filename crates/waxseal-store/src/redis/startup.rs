@@ -50,7 +50,7 @@ impl Commands {
 
     /// Whether every primary answers, and takes writes.
     pub(super) async fn probe(&self) -> Result<(), RedisError> {
-        let (key, now) = (self.keys.probe(), crate::Moment::from_millis(0));
+        let (key, now) = (self.keys.probe(), crate::Timestamp::from_millis(0));
         if let Some(slot) = self.router.gap().await? {
             return Err(RedisError::Uncovered(slot));
         }

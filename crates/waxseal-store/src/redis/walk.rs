@@ -8,7 +8,7 @@ use super::commands::Commands;
 use super::row::Row;
 use super::slots::Range;
 use crate::record::{Cursor, Found, Page, Record};
-use crate::{Handle, Moment, RecordKey};
+use crate::{PublicId, RecordKey, Timestamp};
 
 /// Keys that one call looks at, at most, give or take what the server adds.
 const MAX_SCAN: usize = 1_000;
@@ -19,7 +19,7 @@ impl Commands {
         kid: [u8; 4],
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Page<(RecordKey, Record)>, RedisError> {
         let primaries = self.router.primaries().await?;
         let place = after.and_then(|cursor| Place::parse(cursor.as_bytes()));
@@ -31,9 +31,9 @@ impl Commands {
         let others: Vec<_> = handles
             .iter()
             .zip(&heads)
-            .filter_map(|(handle, head)| {
+            .filter_map(|(public_id, head)| {
                 let row = Row::new(head).filter(|row| row.kid() != kid)?;
-                Some(RecordKey::new(*handle, row.hash()))
+                Some(RecordKey::new(*public_id, row.hash()))
             })
             .collect();
         let found = try_join_all(others.iter().map(|key| self.load(key, now))).await?;
@@ -49,14 +49,14 @@ impl Commands {
         Ok(Page { items, next: next.map(|place| Cursor::new(place.to_bytes())) })
     }
 
-    async fn scan(&self, range: &Range, scan: u64, count: usize) -> Result<(u64, Vec<Handle>), RedisError> {
+    async fn scan(&self, range: &Range, scan: u64, count: usize) -> Result<(u64, Vec<PublicId>), RedisError> {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("SCAN").arg(scan).arg("MATCH").arg(self.keys.rows()).arg("COUNT").arg(count);
         let answer = self.router.send_to(&range.primary, &pipeline).await?.pop().unwrap_or_default();
         let answer = answer.extract_error().map_err(RedisError::said)?;
         let (next, keys): (u64, Vec<Vec<u8>>) = redis::from_redis_value(answer)
             .map_err(|_| RedisError::Shape("an answer to `SCAN` that is none"))?;
-        let mut handles: Vec<_> = keys.iter().filter_map(|key| self.keys.handle(key)).collect();
+        let mut handles: Vec<_> = keys.iter().filter_map(|key| self.keys.public_id(key)).collect();
         handles.sort_unstable();
         handles.dedup();
         Ok((next, handles))

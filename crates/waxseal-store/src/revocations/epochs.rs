@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::metadata::{EPOCH, Metadata};
 use crate::record::{Creation, Record, Swap};
 use crate::value::ValueError;
-use crate::{Error, Fault, Handle, Moment, RecordKey, Revision, SessionId};
+use crate::{Error, Fault, PublicId, RecordKey, Revision, SessionId, Timestamp};
 
 /// Entries of one owner that are asked for at once: there is one, as a rule.
 const PAGE: usize = 100;
@@ -23,7 +23,7 @@ const PAGE: usize = 100;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Epoch {
     /// Of the entry that names the owner's present epoch.
-    handle: Handle,
+    public_id: PublicId,
     /// What it named: the entry's revision, 8 bytes of which are drawn for each epoch.
     pub(super) revision: Revision,
 }
@@ -44,25 +44,27 @@ enum Turn {
 }
 
 impl Epoch {
-    const BYTES: usize = Handle::BYTES + Revision::BYTES;
+    const BYTES: usize = PublicId::BYTES + Revision::BYTES;
     /// As large as any, to see whether there is room for one.
-    pub(crate) const PLACEHOLDER: Self =
-        Self { handle: Handle::from_bytes([0; 8]), revision: Revision::from_bytes([0; Revision::BYTES]) };
+    pub(crate) const PLACEHOLDER: Self = Self {
+        public_id: PublicId::from_bytes([0; 8]),
+        revision: Revision::from_bytes([0; Revision::BYTES]),
+    };
 
     pub(super) fn of(metadata: &Metadata) -> Option<Self> {
         // MessagePack's `bin 8`: its mark, its length, its bytes.
         let Some([0xc4, 24, bytes @ ..]) = metadata.encoded(EPOCH) else { return None };
-        let (handle, revision) = bytes.split_first_chunk()?;
+        let (public_id, revision) = bytes.split_first_chunk()?;
         let revision = revision.first_chunk()?;
-        Some(Self { handle: Handle::from_bytes(*handle), revision: Revision::from_bytes(*revision) })
+        Some(Self { public_id: PublicId::from_bytes(*public_id), revision: Revision::from_bytes(*revision) })
     }
 
     /// Notes in which epoch a session is, if it is in any.
     pub(crate) fn put(epoch: Option<&Self>, metadata: &mut Metadata) -> Result<(), ValueError> {
         let operation = match epoch {
-            Some(Self { handle, revision }) => {
+            Some(Self { public_id, revision }) => {
                 let head = [0xc4, u8::try_from(Self::BYTES).expect("it is 24")];
-                let bytes = [&head[..], handle.as_bytes(), revision.as_bytes()].concat();
+                let bytes = [&head[..], public_id.as_bytes(), revision.as_bytes()].concat();
                 Operation::Set(Arc::from(bytes))
             }
             None if metadata.encoded(EPOCH).is_none() => return Ok(()),
@@ -75,7 +77,7 @@ impl Epoch {
 impl Revocations {
     /// The owner's present epoch, for a sign-in. Its entry is made if there is none, and lives on until the last session
     /// that begins now is over: a purge must not bring back what was ended before.
-    pub(crate) async fn join(&self, owner: &str, now: Moment) -> Result<Epoch, Error> {
+    pub(crate) async fn join(&self, owner: &str, now: Timestamp) -> Result<Epoch, Error> {
         let owner = self.owner(owner);
         for _ in 0..ATTEMPTS {
             match self.first(&owner, now).await? {
@@ -89,7 +91,7 @@ impl Revocations {
 
     /// Lets the epoch's entry live until the last session that begins now is over. If the store has lost it, there is
     /// nothing to prolong.
-    pub(crate) async fn prolong(&self, owner: &str, epoch: &Epoch, now: Moment) -> Result<(), StoreError> {
+    pub(crate) async fn prolong(&self, owner: &str, epoch: &Epoch, now: Timestamp) -> Result<(), StoreError> {
         self.prolong_entry(&self.owner(owner), epoch, now).await.map(drop)
     }
 
@@ -98,7 +100,7 @@ impl Revocations {
     /// # Errors
     ///
     /// The store's: then nobody can tell whether they ended.
-    pub(crate) async fn end_all(&self, owner: &str, now: Moment) -> Result<(), Error> {
+    pub(crate) async fn end_all(&self, owner: &str, now: Timestamp) -> Result<(), Error> {
         let known = self.owner(owner);
         if !self.end_but(&known, None, now).await? {
             // Not the first revision, for the sake of those who signed in before there was a list.
@@ -118,7 +120,7 @@ impl Revocations {
         &self,
         owner: &str,
         mut own: Option<Epoch>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Epoch, Error> {
         let known = self.owner(owner);
         for _ in 0..ATTEMPTS {
@@ -127,8 +129,8 @@ impl Revocations {
                 None => self.join(owner, now).await?,
             };
             // The others first: if that fails, this one is what it was.
-            self.end_but(&known, Some(from.handle), now).await?;
-            match self.turn(&known, from.handle, Some(&from.revision), now).await? {
+            self.end_but(&known, Some(from.public_id), now).await?;
+            match self.turn(&known, from.public_id, Some(&from.revision), now).await? {
                 Turn::Begun(epoch) => {
                     self.near.owner_ended_at(owner, now);
                     return Ok(epoch);
@@ -147,17 +149,17 @@ impl Revocations {
         &self,
         owner: &str,
         epoch: Option<&Epoch>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         let owner = self.owner(owner);
         if let Some(epoch) = epoch
-            && let Some(found) = self.find(&owner.key(epoch.handle), now).await?
+            && let Some(found) = self.find(&owner.key(epoch.public_id), now).await?
         {
             return Ok(found.revision != epoch.revision);
         }
         // It began before there was a list, or the store has lost what it had: over if any were ended since.
-        for handle in self.entries(&owner, now).await? {
-            let found = self.find(&owner.key(handle), now).await?;
+        for public_id in self.entries(&owner, now).await? {
+            let found = self.find(&owner.key(public_id), now).await?;
             if found.is_some_and(|found| found.revision.counter() > 1) {
                 return Ok(true);
             }
@@ -166,12 +168,12 @@ impl Revocations {
     }
 
     /// Begins another epoch in each of the owner's entries but this one. Whether there was any.
-    async fn end_but(&self, owner: &Owner, keep: Option<Handle>, now: Moment) -> Result<bool, Error> {
+    async fn end_but(&self, owner: &Owner, keep: Option<PublicId>, now: Timestamp) -> Result<bool, Error> {
         let mut any = false;
-        for handle in self.entries(owner, now).await? {
-            if keep != Some(handle) {
+        for public_id in self.entries(owner, now).await? {
+            if keep != Some(public_id) {
                 // Another's turn is as good: it came after this one was asked for.
-                any |= !matches!(self.turn(owner, handle, None, now).await?, Turn::NoEntry);
+                any |= !matches!(self.turn(owner, public_id, None, now).await?, Turn::NoEntry);
             }
         }
         Ok(any)
@@ -181,16 +183,16 @@ impl Revocations {
     async fn turn(
         &self,
         owner: &Owner,
-        handle: Handle,
+        public_id: PublicId,
         from: Option<&Revision>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Turn, Error> {
-        let key = owner.key(handle);
+        let key = owner.key(public_id);
         let Some(there) = self.find(&key, now).await? else { return Ok(Turn::NoEntry) };
         if from.is_some_and(|from| *from != there.revision) {
             return Ok(Turn::Another);
         }
-        let epoch = Epoch { handle, revision: there.revision.next()? };
+        let epoch = Epoch { public_id, revision: there.revision.next()? };
         let mut entry = owner.entry(epoch.revision, self.last_end(now), now);
         // Another server's sessions may live longer than those of this one.
         entry.life.expires = entry.life.expires.max(there.life.expires);
@@ -210,11 +212,11 @@ impl Revocations {
     }
 
     /// Makes an entry for the owner.
-    async fn begin(&self, owner: &Owner, revision: Revision, now: Moment) -> Result<Epoch, Error> {
+    async fn begin(&self, owner: &Owner, revision: Revision, now: Timestamp) -> Result<Epoch, Error> {
         let entry = owner.entry(revision, self.last_end(now), now);
         for _ in 0..ATTEMPTS {
-            let epoch = Epoch { handle: SessionId::generate()?.handle(), revision };
-            let key = owner.key(epoch.handle);
+            let epoch = Epoch { public_id: SessionId::generate()?.public_id(), revision };
+            let key = owner.key(epoch.public_id);
             let lost = match self.store.create(&key, &entry, now).await {
                 Ok(Creation::Created) => return Ok(epoch),
                 Ok(Creation::Taken) => continue,
@@ -223,32 +225,32 @@ impl Revocations {
             };
             // Not only whether it is there: a store may write its index second, and who ends all looks there.
             return match self.entries(owner, now).await {
-                Ok(entries) if entries.contains(&epoch.handle) => Ok(epoch),
+                Ok(entries) if entries.contains(&epoch.public_id) => Ok(epoch),
                 Ok(_) | Err(_) => Err(lost.into()),
             };
         }
         Err(Error::Contended)
     }
 
-    async fn prolong_entry(&self, owner: &Owner, epoch: &Epoch, now: Moment) -> Result<bool, StoreError> {
-        self.store.touch(&owner.key(epoch.handle), self.last_end(now), now).await
+    async fn prolong_entry(&self, owner: &Owner, epoch: &Epoch, now: Timestamp) -> Result<bool, StoreError> {
+        self.store.touch(&owner.key(epoch.public_id), self.last_end(now), now).await
     }
 
-    async fn first(&self, owner: &Owner, now: Moment) -> Result<Option<Epoch>, StoreError> {
-        for handle in self.entries(owner, now).await? {
-            if let Some(found) = self.find(&owner.key(handle), now).await? {
-                return Ok(Some(Epoch { handle, revision: found.revision }));
+    async fn first(&self, owner: &Owner, now: Timestamp) -> Result<Option<Epoch>, StoreError> {
+        for public_id in self.entries(owner, now).await? {
+            if let Some(found) = self.find(&owner.key(public_id), now).await? {
+                return Ok(Some(Epoch { public_id, revision: found.revision }));
             }
         }
         Ok(None)
     }
 
     /// Where the owner's entries are: one, unless several servers saw the owner's first sign-in at once.
-    async fn entries(&self, owner: &Owner, now: Moment) -> Result<Vec<Handle>, StoreError> {
+    async fn entries(&self, owner: &Owner, now: Timestamp) -> Result<Vec<PublicId>, StoreError> {
         let (mut handles, mut after) = (Vec::new(), None);
         loop {
             let page = self.store.list(&owner.name, after.as_ref(), PAGE, now).await?;
-            handles.extend(page.items.iter().map(|listed| listed.handle));
+            handles.extend(page.items.iter().map(|listed| listed.public_id));
             after = page.next;
             if after.is_none() {
                 return Ok(handles);
@@ -274,12 +276,12 @@ impl Revocations {
 
 impl Owner {
     /// A hash of its own for each entry: by a store's rules, it alone may name a record.
-    fn key(&self, handle: Handle) -> RecordKey {
-        let hash = Sha256::new().chain_update(self.hash).chain_update(handle.as_bytes());
-        RecordKey::new(handle, hash.finalize().into())
+    fn key(&self, public_id: PublicId) -> RecordKey {
+        let hash = Sha256::new().chain_update(self.hash).chain_update(public_id.as_bytes());
+        RecordKey::new(public_id, hash.finalize().into())
     }
 
-    fn entry(&self, revision: Revision, end: Moment, now: Moment) -> Record {
+    fn entry(&self, revision: Revision, end: Timestamp, now: Timestamp) -> Record {
         entry(revision, self.name.clone(), now, end)
     }
 }

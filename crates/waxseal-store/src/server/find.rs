@@ -7,13 +7,13 @@ use waxseal_crypto::{Limits, Times};
 
 use super::Server;
 use super::flaw::Flaw;
+use crate::active_keys::ActiveKeys;
 use crate::content::Content;
 use crate::error::StoreError;
 use crate::metadata::{DEVICE, OWNER};
-use crate::origin::Known;
-use crate::record::{Found, Life, Pointer, Record, Trace};
-use crate::ring::Ring;
-use crate::{Error, Moment, RecordKey, Revision, SessionId};
+use crate::origin::Confirmed;
+use crate::record::{Found, Lifespan, Pointer, Record, Tombstone};
+use crate::{Error, RecordKey, Revision, SessionId, Timestamp};
 
 /// For how long reads and writes follow a pointer.
 const FOLLOW: Duration = Duration::from_secs(20);
@@ -28,7 +28,7 @@ const MAX_HOPS: usize = 8;
 /// That the store was asked in this request, and when: the time read *before* the asking. Only what asked it makes
 /// one, and no token is minted without.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Confirm(Moment);
+pub(crate) struct ConfirmedAt(Timestamp);
 
 /// What a search for a session ended in.
 pub(super) enum Find {
@@ -55,42 +55,47 @@ pub(super) enum Closed {
 pub(super) struct Living {
     pub(super) id: SessionId,
     pub(super) revision: Revision,
-    pub(super) known: Known,
+    pub(super) known: Confirmed,
     pub(super) content: Content,
 }
 
-impl Confirm {
-    pub(super) fn at(self) -> Moment {
+impl ConfirmedAt {
+    pub(super) fn at(self) -> Timestamp {
         self.0
     }
 }
 
 impl Server {
     /// Notes that the store is about to be asked.
-    pub(super) fn asking(&self, now: Moment) {
+    pub(super) fn asking(&self, now: Timestamp) {
         if let Some(near) = self.near() {
             near.asking(now);
         }
     }
 
     /// A confirm that began at `now` and has been answered.
-    pub(super) fn confirm(&self, now: Moment) -> Confirm {
+    pub(super) fn confirm(&self, now: Timestamp) -> ConfirmedAt {
         #[cfg(test)]
         if self.flaws.has(Flaw::StampsAfterReply)
             && let Some(clock) = &self.clock
         {
-            return Confirm(clock());
+            return ConfirmedAt(clock());
         }
-        Confirm(now)
+        ConfirmedAt(now)
     }
 
     /// Not a confirm at all: for a rule that the model test breaks on purpose.
-    pub(super) fn unconfirmed(&self, now: Moment) -> Option<Confirm> {
-        self.flaws.has(Flaw::MintsUnconfirmed).then_some(Confirm(now))
+    pub(super) fn unconfirmed(&self, now: Timestamp) -> Option<ConfirmedAt> {
+        self.flaws.has(Flaw::MintsUnconfirmed).then_some(ConfirmedAt(now))
     }
 
     /// Looks for the session of `id` in its record, and under its next ids after a periodic renewal.
-    pub(super) async fn find(&self, ring: &Ring, id: &SessionId, now: Moment) -> Result<Find, StoreError> {
+    pub(super) async fn find(
+        &self,
+        ring: &ActiveKeys,
+        id: &SessionId,
+        now: Timestamp,
+    ) -> Result<Find, StoreError> {
         let mut id = id.clone();
         for _ in 0..MAX_HOPS {
             let key = id.key();
@@ -116,7 +121,7 @@ impl Server {
                     if let Some(near) = self.near() {
                         near.confirmed(&key, &revision, confirm.at());
                     }
-                    let known = Known { confirm, life, kid: Some(kid) };
+                    let known = Confirmed { confirm, life, kid: Some(kid) };
                     return Ok(Find::Living(Box::new(Living { id, revision, known, content })));
                 }
                 Some(Found::Renewed(trace)) => match follow(ring, &key, &trace, now) {
@@ -135,10 +140,10 @@ impl Server {
     /// What is sealed in a record; if it is not opened, the log says why.
     pub(super) fn open(
         &self,
-        ring: &Ring,
+        ring: &ActiveKeys,
         key: &RecordKey,
         record: &Record,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Content, Closed> {
         let limits = Limits { idle: u32::MAX, absolute: self.lifetimes.widest().absolute };
         let bound = key.bound(&record.revision);
@@ -163,12 +168,12 @@ impl Server {
     }
 
     /// Whether a record that the store has is one by this server's limits too: they may be shorter today.
-    pub(super) fn is_alive(&self, life: &Life, permanent: bool, now: Moment) -> bool {
+    pub(super) fn is_alive(&self, life: &Lifespan, permanent: bool, now: Timestamp) -> bool {
         let limits = self.lifetimes.of(permanent);
         now < life.last_seen.after(span(limits.idle)) && now < life.created.after(span(limits.absolute))
     }
 
-    pub(super) fn note_gone(&self, key: &RecordKey, confirm: Confirm) {
+    pub(super) fn note_gone(&self, key: &RecordKey, confirm: ConfirmedAt) {
         if let Some(near) = self.near() {
             near.gone(key, confirm.at());
         }
@@ -177,12 +182,12 @@ impl Server {
     /// The record of `content`, as of `now`.
     pub(super) fn record(
         &self,
-        ring: &Ring,
+        ring: &ActiveKeys,
         key: &RecordKey,
         revision: Revision,
         content: &Content,
-        life: Life,
-        now: Moment,
+        life: Lifespan,
+        now: Timestamp,
     ) -> Result<Record, Error> {
         let metadata = &content.metadata;
         Ok(Record {
@@ -197,12 +202,12 @@ impl Server {
 
     pub(super) fn seal(
         &self,
-        ring: &Ring,
+        ring: &ActiveKeys,
         key: &RecordKey,
         revision: &Revision,
         content: &Content,
-        life: &Life,
-        now: Moment,
+        life: &Lifespan,
+        now: Timestamp,
     ) -> Result<Vec<u8>, Error> {
         let absolute = self.lifetimes.of(content.permanent).absolute;
         let times = Times::new(life.created.as_secs(), now.as_secs(), Times::NO_IDLE, absolute);
@@ -212,11 +217,11 @@ impl Server {
     }
 
     /// A life that was active at `now`; it begins then, if it has not begun.
-    pub(super) fn life(&self, created: Option<Moment>, permanent: bool, now: Moment) -> Life {
+    pub(super) fn life(&self, created: Option<Timestamp>, permanent: bool, now: Timestamp) -> Lifespan {
         let limits = self.lifetimes.of(permanent);
         let created = created.unwrap_or(now);
         let absolute_end = created.after(span(limits.absolute));
-        Life::new(created, now.max(created), now.after(span(limits.idle)), absolute_end)
+        Lifespan::new(created, now.max(created), now.after(span(limits.idle)), absolute_end)
     }
 }
 
@@ -226,7 +231,7 @@ pub(super) fn is_owners(key: &RecordKey, sealed: Option<&str>, listed: Option<&s
     let is_owners = sealed == listed;
     if !is_owners {
         tracing::warn!(
-            handle = %key.handle(),
+            public_id = %key.public_id(),
             "a session's record is listed under another owner than the one sealed in it, and is not shown: somebody has \
              changed the store"
         );
@@ -236,12 +241,12 @@ pub(super) fn is_owners(key: &RecordKey, sealed: Option<&str>, listed: Option<&s
 
 /// What a renewal from `old` to `new` leaves behind: for a periodic one the way to the new id.
 pub(super) fn trace(
-    ring: &Ring,
+    ring: &ActiveKeys,
     old: &RecordKey,
     new: &SessionId,
     with_pointer: bool,
-    now: Moment,
-) -> Result<Trace, Error> {
+    now: Timestamp,
+) -> Result<Tombstone, Error> {
     let pointer = if with_pointer {
         let times = Times::new(now.as_secs(), now.as_secs(), Times::NO_IDLE, seconds(MARKED));
         let sealed = ring.pointer().seal(new.as_bytes(), old.hash(), times)?;
@@ -250,10 +255,10 @@ pub(super) fn trace(
         None
     };
     let expires = now.after(if with_pointer { POINTED } else { MARKED });
-    Ok(Trace { renewed: now, expires, pointer })
+    Ok(Tombstone { renewed: now, expires, pointer })
 }
 
-fn follow(ring: &Ring, old: &RecordKey, trace: &Trace, now: Moment) -> Option<SessionId> {
+fn follow(ring: &ActiveKeys, old: &RecordKey, trace: &Tombstone, now: Timestamp) -> Option<SessionId> {
     let pointer = trace.pointer.as_ref().filter(|_| now < trace.renewed.after(FOLLOW))?;
     let opened = ring.pointer().open(&pointer.sealed, old.hash(), now.as_secs(), Limits::NONE).ok()?;
     let id: &[u8; SessionId::BYTES] = opened.payload().try_into().ok()?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::flaw::{Flaw, Flaws};
-use crate::Moment;
+use crate::Timestamp;
 
 /// The window and the grace of state `mirrored`.
 #[derive(Debug, Clone, Copy)]
@@ -21,16 +21,16 @@ impl Default for Freshness {
 
 impl Freshness {
     /// Whether what was confirmed at `confirmed` needs no new confirm at `now`.
-    pub(crate) fn is_fresh(&self, confirmed: Moment, now: Moment) -> bool {
+    pub(crate) fn is_fresh(&self, confirmed: Timestamp, now: Timestamp) -> bool {
         self.is_within(now, self.window, confirmed)
     }
 
     /// Whether what was last confirmed at `confirmed` may be read at `now` while the store is away.
-    pub(crate) fn is_in_grace(&self, confirmed: Moment, now: Moment) -> bool {
+    pub(crate) fn is_in_grace(&self, confirmed: Timestamp, now: Timestamp) -> bool {
         self.is_within(now, self.grace, confirmed)
     }
 
-    fn is_within(&self, now: Moment, span: Duration, since: Moment) -> bool {
+    fn is_within(&self, now: Timestamp, span: Duration, since: Timestamp) -> bool {
         now.is_within(span, since)
             || (self.flaws.has(Flaw::TrustsTheFuture) && now < since)
             || (self.flaws.has(Flaw::WindowIsInclusive) && now == since.after(span))
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn a_copy_is_fresh_from_its_confirm_up_to_the_window_and_never_before() {
-        let (freshness, confirmed) = (Freshness::default(), Moment::from_millis(100_000));
+        let (freshness, confirmed) = (Freshness::default(), Timestamp::from_millis(100_000));
         for (case, now, fresh, readable) in [
             ("a millisecond before", 99_999, false, false),
             ("at once", 100_000, true, true),
@@ -52,7 +52,7 @@ mod tests {
             ("the grace's last millisecond", 399_999, false, true),
             ("the grace's end", 400_000, false, false),
         ] {
-            let now = Moment::from_millis(now);
+            let now = Timestamp::from_millis(now);
             assert_eq!(freshness.is_fresh(confirmed, now), fresh, "{case}");
             assert_eq!(freshness.is_in_grace(confirmed, now), readable, "{case}");
         }
@@ -61,6 +61,6 @@ mod tests {
     #[test]
     fn a_window_of_nothing_always_asks() {
         let freshness = Freshness { window: Duration::ZERO, ..Freshness::default() };
-        assert!(!freshness.is_fresh(Moment::from_millis(7), Moment::from_millis(7)));
+        assert!(!freshness.is_fresh(Timestamp::from_millis(7), Timestamp::from_millis(7)));
     }
 }

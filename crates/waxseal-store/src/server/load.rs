@@ -5,28 +5,28 @@ use std::time::Duration;
 
 use super::find::{Closed, Find, Living, is_outage, is_owners, span};
 use super::flaw::Flaw;
-use super::near::Seen;
+use super::near_cache::Seen;
 use super::token::Token;
 use super::{Access, Mirror, Server, WhenAway};
+use crate::active_keys::ActiveKeys;
 use crate::content::Content;
 use crate::error::StoreError;
 use crate::metadata::OWNER;
-use crate::moment::Moment;
-use crate::origin::{Held, Known, Origin};
-use crate::record::{Confirmed, Found};
-use crate::ring::Ring;
+use crate::origin::{Confirmed, Origin, RecordRef};
+use crate::record::{Found, RecordHead};
 use crate::session::{ReadOnly, Session};
 use crate::sessions::refresh_after;
+use crate::timestamp::Timestamp;
 use crate::{Error, Revision};
 
 /// What a confirm was answered; shared by those who ask at the same time.
-pub(super) type Answer = Result<Option<Found<Confirmed>>, StoreError>;
+pub(super) type Answer = Result<Option<Found<RecordHead>>, StoreError>;
 
 /// What the store said of a copy.
 struct Asked {
     answer: Answer,
     /// When it was asked.
-    asked: Moment,
+    asked: Timestamp,
     /// By this request, and not by one whose answer it shares.
     is_own: bool,
 }
@@ -35,10 +35,10 @@ impl Server {
     /// The session of a token if it can be shown without asking the store; else the token, to be [loaded](Self::load).
     pub(crate) fn ready(
         &self,
-        ring: &Arc<Ring>,
+        ring: &Arc<ActiveKeys>,
         token: Token,
         access: Access,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Session, Box<Token>> {
         if self.unfinished.has(|| token.id.key()) {
             return Ok(self.signed_out(ring));
@@ -54,7 +54,7 @@ impl Server {
             }
             Seen::Good { near, copy } if mirror.trusts_copies() || near.is_some() => {
                 let sealed = copy.then(|| sealed_at(&token)).filter(|_| mirror.trusts_copies());
-                let fresh = |at: &Moment| mirror.freshness.is_fresh(*at, now);
+                let fresh = |at: &Timestamp| mirror.freshness.is_fresh(*at, now);
                 if !sealed.iter().chain(&near).any(fresh) {
                     return Err(Box::new(token));
                 }
@@ -70,10 +70,10 @@ impl Server {
     /// The session of a token, by what the store says.
     pub(crate) async fn load(
         &self,
-        ring: &Arc<Ring>,
+        ring: &Arc<ActiveKeys>,
         mut token: Token,
         access: Access,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Session, Error> {
         self.asking(now);
         let copy = token.copy.take();
@@ -83,7 +83,7 @@ impl Server {
             let Asked { answer, asked, is_own } =
                 self.ask(mirror, &token, &revision, &content, access, now).await;
             match answer {
-                Ok(Some(Found::Living(Confirmed { revision: found, life, owner }))) if found == revision => {
+                Ok(Some(Found::Living(RecordHead { revision: found, life, owner }))) if found == revision => {
                     let confirm = self.confirm(asked);
                     #[cfg(test)]
                     mirror.note_answer();
@@ -96,7 +96,7 @@ impl Server {
                     mirror.near.confirmed(&key, &revision, confirm.at());
                     self.counts.confirmed.increment(1);
                     let mut held = token.held(revision);
-                    let known = Known { confirm, life, kid: None };
+                    let known = Confirmed { confirm, life, kid: None };
                     // Of those who share an answer, one notes their activity.
                     held.known = Some(match is_own {
                         true => self.touched(&held, known, content.permanent, now).await,
@@ -104,13 +104,13 @@ impl Server {
                     });
                     return Ok(self.session(content, held, ring));
                 }
-                Ok(Some(Found::Living(Confirmed { revision: found, .. }))) => {
+                Ok(Some(Found::Living(RecordHead { revision: found, .. }))) => {
                     mirror.near.confirmed(&key, &found, self.confirm(asked).at());
                     // Another's question may be older than this copy.
                     if is_own && found.counter() <= revision.counter() {
                         self.counts.gone_back.increment(1);
                         tracing::warn!(
-                            handle = %token.id.handle(),
+                            public_id = %token.id.public_id(),
                             "a session's copy is newer than its record: the store has gone back; the record counts"
                         );
                     }
@@ -158,7 +158,7 @@ impl Server {
         revision: &Revision,
         content: &Content,
         access: Access,
-        now: Moment,
+        now: Timestamp,
     ) -> Asked {
         let key = token.id.key();
         let ask = || async { (self.store.confirm(&key, now).await, now) };
@@ -178,16 +178,16 @@ impl Server {
     /// Asks the store whether what `held` says is still so, of a session of `owner`.
     pub(crate) async fn confirm_held(
         &self,
-        held: &Held,
+        held: &RecordRef,
         owner: Option<&str>,
         permanent: bool,
-        now: Moment,
-    ) -> Result<Known, Error> {
+        now: Timestamp,
+    ) -> Result<Confirmed, Error> {
         self.asking(now);
         let found = self.store.confirm(&held.id.key(), now).await?;
         let confirm = self.confirm(now);
         match found {
-            Some(Found::Living(Confirmed { revision, life, owner: listed }))
+            Some(Found::Living(RecordHead { revision, life, owner: listed }))
                 if revision == held.revision && self.is_alive(&life, permanent, now) =>
             {
                 if !is_owners(&held.id.key(), owner, listed.as_deref()) {
@@ -197,7 +197,7 @@ impl Server {
                 if let Some(near) = self.near() {
                     near.confirmed(&held.id.key(), &revision, confirm.at());
                 }
-                Ok(Known { confirm, life, kid: None })
+                Ok(Confirmed { confirm, life, kid: None })
             }
             Some(Found::Living(_)) => Err(Error::Contended),
             Some(Found::Renewed(_)) => Err(Error::Renewed),
@@ -210,11 +210,11 @@ impl Server {
 
     async fn session_of_record(
         &self,
-        ring: &Arc<Ring>,
+        ring: &Arc<ActiveKeys>,
         token: &Token,
         brought: Option<Revision>,
         living: Living,
-        now: Moment,
+        now: Timestamp,
     ) -> Session {
         let Living { id, revision, known, content } = living;
         self.counts.records.increment(1);
@@ -230,19 +230,19 @@ impl Server {
     fn in_outage(
         &self,
         mirror: &Mirror,
-        ring: &Arc<Ring>,
+        ring: &Arc<ActiveKeys>,
         token: &Token,
         revision: Revision,
         content: Content,
         error: StoreError,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Session, Error> {
         let Seen::Good { near, copy } = mirror.look(token, &revision, &content, now) else {
             return Err(error.into());
         };
         let grace = mirror.freshness.grace.min(span(self.lifetimes.of(content.permanent).idle));
         let sealed = copy.then(|| sealed_at(token));
-        let readable = |at: &Moment| mirror.freshness.is_in_grace(*at, now) && now.is_within(grace, *at);
+        let readable = |at: &Timestamp| mirror.freshness.is_in_grace(*at, now) && now.is_within(grace, *at);
         if !sealed.iter().chain(&near).any(readable) && !mirror.has_grace_from_the_outage(now) {
             return Err(error.into());
         }
@@ -253,14 +253,20 @@ impl Server {
 
     /// Notes activity, if that is due: at most once in a twentieth of the idle time. A touch that fails is made up for
     /// by the next one.
-    async fn touched(&self, held: &Held, known: Known, permanent: bool, now: Moment) -> Known {
+    async fn touched(
+        &self,
+        held: &RecordRef,
+        known: Confirmed,
+        permanent: bool,
+        now: Timestamp,
+    ) -> Confirmed {
         let idle = self.lifetimes.of(permanent).idle;
         if now < known.life.last_seen.after(Duration::from_secs(refresh_after(idle))) {
             return known;
         }
         let idle_end = now.after(span(idle));
         match self.store.touch(&held.id.key(), idle_end, now).await {
-            Ok(true) => Known { life: known.life.touched(now, idle_end), ..known },
+            Ok(true) => Confirmed { life: known.life.touched(now, idle_end), ..known },
             Ok(false) => known,
             Err(error) => {
                 tracing::debug!(%error, "a session's activity was not noted");
@@ -270,18 +276,18 @@ impl Server {
     }
 
     /// A session of which nothing is known, to be ended.
-    pub(crate) fn to_end(ring: &Arc<Ring>, token: Token) -> Session {
+    pub(crate) fn to_end(ring: &Arc<ActiveKeys>, token: Token) -> Session {
         let revision = token.copy.as_ref().map_or(Revision::from_bytes([0; Revision::BYTES]), |copy| copy.0);
         let held = token.held(revision);
         Session::new(Content::default(), Some(Origin::Record(held)), ring.clone(), false)
             .read_only(ReadOnly::Outage)
     }
 
-    fn session(&self, content: Content, held: Held, ring: &Arc<Ring>) -> Session {
+    fn session(&self, content: Content, held: RecordRef, ring: &Arc<ActiveKeys>) -> Session {
         Session::new(content, Some(Origin::Record(held)), ring.clone(), self.strict)
     }
 
-    fn closed(&self, ring: &Arc<Ring>, why: Closed) -> Session {
+    fn closed(&self, ring: &Arc<ActiveKeys>, why: Closed) -> Session {
         match why {
             Closed::Unreadable => self.counts.unreadable.increment(1),
             Closed::OtherOwner => self.counts.other_owner.increment(1),
@@ -289,25 +295,25 @@ impl Server {
         self.stranger(ring)
     }
 
-    fn gone(&self, ring: &Arc<Ring>) -> Session {
+    fn gone(&self, ring: &Arc<ActiveKeys>) -> Session {
         self.counts.gone.increment(1);
         self.stranger(ring)
     }
 
     /// It may be a sign-in's old id, whose new cookie must stay.
-    fn signed_out(&self, ring: &Arc<Ring>) -> Session {
+    fn signed_out(&self, ring: &Arc<ActiveKeys>) -> Session {
         self.gone(ring).read_only(ReadOnly::Ended)
     }
 
-    fn stranger(&self, ring: &Arc<Ring>) -> Session {
+    fn stranger(&self, ring: &Arc<ActiveKeys>) -> Session {
         Session::new(Content::default(), None, ring.clone(), self.strict)
     }
 }
 
 impl Mirror {
-    fn look(&self, token: &Token, revision: &Revision, content: &Content, now: Moment) -> Seen {
+    fn look(&self, token: &Token, revision: &Revision, content: &Content, now: Timestamp) -> Seen {
         let owner = || content.metadata.get(OWNER);
-        self.near.look(token.id.handle(), || token.id.key(), revision, owner, sealed_at(token), now)
+        self.near.look(token.id.public_id(), || token.id.key(), revision, owner, sealed_at(token), now)
     }
 
     #[cfg(test)]
@@ -316,19 +322,19 @@ impl Mirror {
     }
 
     #[cfg(test)]
-    fn has_grace_from_the_outage(&self, now: Moment) -> bool {
+    fn has_grace_from_the_outage(&self, now: Timestamp) -> bool {
         let mut since = self.away_since.lock().expect("no test panics with it");
         let since = *since.get_or_insert(now);
         self.freshness.flaws.has(Flaw::GraceFromTheOutage) && self.freshness.is_in_grace(since, now)
     }
 
     #[cfg(not(test))]
-    fn has_grace_from_the_outage(&self, _: Moment) -> bool {
+    fn has_grace_from_the_outage(&self, _: Timestamp) -> bool {
         self.freshness.flaws.has(Flaw::GraceFromTheOutage)
     }
 }
 
 /// When the token says that it was confirmed: whole seconds, so up to one too early and never too late.
-fn sealed_at(token: &Token) -> Moment {
-    Moment::from_millis(token.times.sealed().saturating_mul(1_000))
+fn sealed_at(token: &Token) -> Timestamp {
+    Timestamp::from_millis(token.times.sealed().saturating_mul(1_000))
 }

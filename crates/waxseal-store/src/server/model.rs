@@ -99,12 +99,13 @@ fn take(world: &mut World, step: Step) -> Result<(), Broken> {
         Step::Overtake { token, process, access, act } => {
             if let Some(token) = pick(token, &world.tokens).cloned() {
                 let process = process % processes;
-                let slow = world.begin(None, Some(token.clone()), process, Access::Read, Act::Look)?;
+                let slow =
+                    world.begin(None, Some(token.clone()), process, Access::Read, Act::SessionDebugView)?;
                 world.arrive(slow);
                 let quick = world.begin(None, Some(token.clone()), process, access, act)?;
                 world.go(quick)?;
                 world.go(slow)?;
-                let last = world.begin(None, Some(token), process, Access::Read, Act::Look)?;
+                let last = world.begin(None, Some(token), process, Access::Read, Act::SessionDebugView)?;
                 world.go(last)?;
             }
         }
@@ -131,7 +132,7 @@ fn take(world: &mut World, step: Step) -> Result<(), Broken> {
             }
         }
         Step::Away(is_away) => world.wire().is_away = is_away,
-        Step::Upkeep(process) => world.keep_up(process % processes)?,
+        Step::Maintenance(process) => world.maintain(process % processes)?,
         Step::Promote { process, ring } => world.promote(process % processes, ring % 2),
     }
     Ok(())
@@ -188,8 +189,8 @@ fn what_was_found_once_stays_mended() {
     use Access::{Change, Read};
     let visit = |browser, act| Step::Visit { browser, process: 0, access: Read, act };
     let copy = |token, process, access, act| Step::ReplayAtOnce { token, process, access, act };
-    let slow = Step::Replay { token: 0, process: 0, access: Read, act: Act::Look };
-    let look = copy(0, 0, Read, Act::Look);
+    let slow = Step::Replay { token: 0, process: 0, access: Read, act: Act::SessionDebugView };
+    let look = copy(0, 0, Read, Act::SessionDebugView);
     let ends = Step::Browse { browser: 1, process: 0, access: Read, act: Act::EndAll };
     let signs_out = Step::Browse { browser: 0, process: 1, access: Read, act: Act::Destroy };
     // Steps choose the latest call, and the latest token but for number 3, the one before.
@@ -228,7 +229,7 @@ fn what_was_found_once_stays_mended() {
             &[
                 visit(0, Act::Add),
                 Step::Pass(5_000),
-                copy(0, 1, Read, Act::Look),
+                copy(0, 1, Read, Act::SessionDebugView),
                 signs_out,
                 copy(0, 0, Read, Act::SignIn),
                 Step::Pass(1),
@@ -252,7 +253,7 @@ fn what_was_found_once_stays_mended() {
             &[
                 visit(0, Act::Add),
                 Step::Pass(31_000),
-                copy(0, 1, Change, Act::Look),
+                copy(0, 1, Change, Act::SessionDebugView),
                 Step::Away(true),
                 visit(0, Act::Destroy),
                 Step::Pass(301_000),

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::Server;
 use crate::error::StoreError;
 use crate::record::{Cursor, Listed, Page};
-use crate::{Handle, Moment, RecordKey};
+use crate::{PublicId, RecordKey, Timestamp};
 
 /// Sessions of a part of a list, and parts of a list that are looked through: more an owner hardly has.
 const PART: usize = 1_000;
@@ -18,7 +18,7 @@ impl Server {
         owner: &str,
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Page<Listed>, StoreError> {
         self.store.list(owner, after, limit, now).await
     }
@@ -27,15 +27,15 @@ impl Server {
     pub(crate) async fn last_used(
         &self,
         owner: &str,
-        own: Option<Handle>,
+        own: Option<PublicId>,
         most: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Vec<Listed>, StoreError> {
         let (mut used, mut met, mut after) = (Vec::new(), HashSet::new(), None);
         for _ in 0..PARTS {
             let page = self.store.list(owner, after.as_ref(), PART, now).await?;
-            used.extend(page.items.into_iter().filter(|listed| met.insert(listed.handle)));
-            used.sort_by_key(|listed| (Some(listed.handle) != own, Reverse(listed.life.last_seen)));
+            used.extend(page.items.into_iter().filter(|listed| met.insert(listed.public_id)));
+            used.sort_by_key(|listed| (Some(listed.public_id) != own, Reverse(listed.life.last_seen)));
             used.truncate(most);
             after = page.next;
             if after.is_none() {
@@ -46,16 +46,21 @@ impl Server {
             && let Some((_, record)) = self.store.owned(owner, own, now).await?
         {
             used.truncate(most.saturating_sub(1));
-            used.push(Listed { handle: own, device: record.device, life: record.life });
+            used.push(Listed { public_id: own, device: record.device, life: record.life });
         }
         used.sort_by_key(|listed| Reverse(listed.life.last_seen));
         Ok(used)
     }
 
-    pub(crate) async fn end_one(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, StoreError> {
-        let ended = self.store.end(owner, handle, now).await?;
+    pub(crate) async fn end_one(
+        &self,
+        owner: &str,
+        public_id: PublicId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let ended = self.store.end(owner, public_id, now).await?;
         if let Some(near) = self.near().filter(|_| ended) {
-            near.ended(handle, now);
+            near.ended(public_id, now);
         }
         Ok(ended)
     }
@@ -64,7 +69,7 @@ impl Server {
         &self,
         owner: &str,
         keep: Option<&RecordKey>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         self.store.end_all(owner, keep, now).await?;
         if let Some(near) = self.near() {

@@ -6,16 +6,16 @@ use std::time::Duration;
 use super::Server;
 use super::find::{Find, Living, trace};
 use super::flaw::Flaw;
-use super::mint::Minting;
+use super::seal_token::Minting;
+use crate::active_keys::ActiveKeys;
 use crate::change::{Change, Operation, Sight};
 use crate::content::Content;
 use crate::error::{Largest, StoreError};
 use crate::metadata::{self, DEVICE, OWNER, RENEWED, SIGNED_IN};
-use crate::origin::{Held, Known};
-use crate::record::{Creation, Found, Life, Record, Swap, Trace};
-use crate::ring::Ring;
+use crate::origin::{Confirmed, RecordRef};
+use crate::record::{Creation, Found, Lifespan, Record, Swap, Tombstone};
 use crate::sessions::{Outcome, RESEAL_AFTER_SECONDS, refresh_after};
-use crate::{Error, Fault, Moment, RecordKey, Revision, SessionId};
+use crate::{Error, Fault, RecordKey, Revision, SessionId, Timestamp};
 
 /// How often a save begins anew when other requests changed the record.
 const ATTEMPTS: u32 = 5;
@@ -28,7 +28,7 @@ const INQUIRIES: u32 = 3;
 /// What a request leaves behind of its session.
 pub(crate) struct Draft {
     pub(crate) content: Content,
-    pub(crate) held: Option<Held>,
+    pub(crate) held: Option<RecordRef>,
     pub(crate) log: Vec<Change>,
     /// `renew()` was called.
     pub(crate) renewed: bool,
@@ -42,7 +42,7 @@ pub(crate) struct Draft {
     pub(crate) replaced: Option<SessionId>,
     /// A session begins, even an empty one, in place of one that is over.
     pub(crate) begins: bool,
-    pub(crate) ring: Arc<Ring>,
+    pub(crate) ring: Arc<ActiveKeys>,
 }
 
 /// What a save replaces.
@@ -51,11 +51,11 @@ struct Base {
     id: SessionId,
     key: RecordKey,
     revision: Revision,
-    known: Known,
+    known: Confirmed,
 }
 
 impl Base {
-    fn new(id: SessionId, revision: Revision, known: Known) -> Self {
+    fn new(id: SessionId, revision: Revision, known: Confirmed) -> Self {
         Self { key: id.key(), id, revision, known }
     }
 }
@@ -65,13 +65,13 @@ struct Write {
     old: RecordKey,
     expected: Revision,
     /// The new id and what is left under the old one, if the session is renewed.
-    renewal: Option<(SessionId, Trace)>,
+    renewal: Option<(SessionId, Tombstone)>,
     record: Record,
 }
 
 impl Server {
     /// Saves what was changed, and says what the browser should do with its token.
-    pub(crate) async fn commit(&self, draft: Draft, now: Moment) -> Result<Outcome, Error> {
+    pub(crate) async fn commit(&self, draft: Draft, now: Timestamp) -> Result<Outcome, Error> {
         self.asking(now);
         match &draft.ends_others {
             Some(owner) => self.save_alone(&draft, owner, now).await,
@@ -83,7 +83,7 @@ impl Server {
     ///
     /// In this order, while the browser's id is still good: if the second step fails, the visitor stays signed in. Should
     /// somebody else have renewed the session before it, a thief perhaps, all of its family ends.
-    async fn save_alone(&self, draft: &Draft, owner: &str, now: Moment) -> Result<Outcome, Error> {
+    async fn save_alone(&self, draft: &Draft, owner: &str, now: Timestamp) -> Result<Outcome, Error> {
         let saved = self.end_and_renew(draft, owner, now).await;
         // A sign-in takes over what there is, when it is repeated.
         if let (Err(error), Some(held), false) = (&saved, &draft.held, draft.signed_in)
@@ -94,7 +94,7 @@ impl Server {
         saved
     }
 
-    async fn end_and_renew(&self, draft: &Draft, owner: &str, now: Moment) -> Result<Outcome, Error> {
+    async fn end_and_renew(&self, draft: &Draft, owner: &str, now: Timestamp) -> Result<Outcome, Error> {
         let keep = match (&draft.held, &draft.replaced) {
             (Some(held), _) => match self.store.confirm(&held.id.key(), now).await? {
                 // Somebody else has ended it: then it ends nobody.
@@ -115,16 +115,16 @@ impl Server {
         draft: &Draft,
         owner: &str,
         old: &SessionId,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Option<RecordKey>, StoreError> {
         if !draft.signed_in {
             return Ok(None);
         }
-        Ok(self.store.owned(owner, old.handle(), now).await?.map(|(key, _)| key))
+        Ok(self.store.owned(owner, old.public_id(), now).await?.map(|(key, _)| key))
     }
 
     /// Whether a save failed because the browser's id is no longer the session's.
-    async fn is_lost(&self, error: &Error, held: &Held, now: Moment) -> bool {
+    async fn is_lost(&self, error: &Error, held: &RecordRef, now: Timestamp) -> bool {
         match error {
             Error::Gone | Error::Renewed => true,
             // Nobody can tell whose renewal it was. If there was one, the browser's id is worth nothing.
@@ -136,10 +136,10 @@ impl Server {
         }
     }
 
-    async fn end_family(&self, owner: &str, held: &Held, now: Moment) -> Result<(), Error> {
+    async fn end_family(&self, owner: &str, held: &RecordRef, now: Timestamp) -> Result<(), Error> {
         let mut failures = 0;
         loop {
-            match self.end_one(owner, held.id.handle(), now).await {
+            match self.end_one(owner, held.id.public_id(), now).await {
                 Ok(_) => return Ok(()),
                 Err(error) => {
                     failures += 1;
@@ -152,7 +152,7 @@ impl Server {
         }
     }
 
-    async fn save_any(&self, draft: &Draft, now: Moment) -> Result<Outcome, Error> {
+    async fn save_any(&self, draft: &Draft, now: Timestamp) -> Result<Outcome, Error> {
         match &draft.held {
             None if draft.content.is_blank() && !draft.begins => Ok(Outcome::Keep),
             None if draft.log.is_empty() && !draft.renewed => Ok(Outcome::Keep),
@@ -172,7 +172,7 @@ impl Server {
         }
     }
 
-    async fn create(&self, ring: &Ring, content: &Content, now: Moment) -> Result<Outcome, Error> {
+    async fn create(&self, ring: &ActiveKeys, content: &Content, now: Timestamp) -> Result<Outcome, Error> {
         let life = self.life(None, content.permanent, now);
         let mut lost = None;
         for attempt in 0..INQUIRIES {
@@ -199,7 +199,7 @@ impl Server {
         Err(lost.map_or(Error::Contended, Error::from))
     }
 
-    async fn save(&self, draft: &Draft, held: &Held, now: Moment) -> Result<Outcome, Error> {
+    async fn save(&self, draft: &Draft, held: &RecordRef, now: Timestamp) -> Result<Outcome, Error> {
         let mut content = draft.content.clone();
         let mut base = held.known.map(|known| Base::new(held.id.clone(), held.revision, known));
         let attempts = if draft.signed_in || draft.ends_others.is_some() { SURE_ATTEMPTS } else { ATTEMPTS };
@@ -272,7 +272,7 @@ impl Server {
         draft: &Draft,
         old: &SessionId,
         begins: bool,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Outcome, Error> {
         for attempt in 0..SURE_ATTEMPTS {
             if attempt > 0 {
@@ -304,10 +304,12 @@ impl Server {
         &self,
         draft: &Draft,
         old: &SessionId,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Option<(Base, Content)>, Error> {
         let Some(owner) = draft.content.metadata.get::<String>(OWNER) else { return Ok(None) };
-        let Some((key, record)) = self.store.owned(&owner, old.handle(), now).await? else { return Ok(None) };
+        let Some((key, record)) = self.store.owned(&owner, old.public_id(), now).await? else {
+            return Ok(None);
+        };
         let confirm = self.confirm(now);
         let Ok(content) = self.open(&draft.ring, &key, &record, now) else { return Ok(None) };
         let Record { revision, life, kid, .. } = record;
@@ -317,12 +319,12 @@ impl Server {
         if let Some(near) = self.near() {
             near.confirmed(&key, &revision, confirm.at());
         }
-        let known = Known { confirm, life, kid: Some(kid) };
+        let known = Confirmed { confirm, life, kid: Some(kid) };
         Ok(Some((Base { id: old.clone(), key, revision, known }, content)))
     }
 
     /// What `base` is after a write that was done.
-    fn done(&self, write: Write, base: Base, now: Moment) -> Base {
+    fn done(&self, write: Write, base: Base, now: Timestamp) -> Base {
         let known = self.just_written(write.record.life, now);
         match write.renewal {
             Some((new, trace)) => {
@@ -342,12 +344,12 @@ impl Server {
         content: &mut Content,
         base: &Base,
         periodic: bool,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Write, Error> {
         let (old, revision) = (base.key, base.revision.next()?);
         let begun = (!draft.renewed).then_some(base.known.life.created);
         let life = self.life(begun, content.permanent, now);
-        let life = Life { last_seen: life.last_seen.max(base.known.life.last_seen), ..life };
+        let life = Lifespan { last_seen: life.last_seen.max(base.known.life.last_seen), ..life };
         let renewal = if draft.renewed || periodic {
             let when = match periodic {
                 true => Operation::Set(metadata::encode(&now.as_secs())),
@@ -368,7 +370,7 @@ impl Server {
 
     /// Sends a write, and finds out what became of it if its answer is lost. It is sent again only while the record
     /// is what it was: as both compare with that, at most one of them is done.
-    async fn send(&self, write: &Write, now: Moment) -> Result<Swap, Error> {
+    async fn send(&self, write: &Write, now: Timestamp) -> Result<Swap, Error> {
         let Write { old, expected, renewal, record } = write;
         let mut inquiries = 0;
         loop {
@@ -406,11 +408,11 @@ impl Server {
         }
     }
 
-    async fn is_done(&self, write: &Write, now: Moment) -> Result<bool, Error> {
+    async fn is_done(&self, write: &Write, now: Timestamp) -> Result<bool, Error> {
         Ok(matches!(self.look(write, now).await?, Fate::Done))
     }
 
-    async fn look(&self, write: &Write, now: Moment) -> Result<Fate, StoreError> {
+    async fn look(&self, write: &Write, now: Timestamp) -> Result<Fate, StoreError> {
         use Found::{Living, Renewed};
         if let Some((new, _)) = &write.renewal
             && let Some(Living(found)) = self.store.confirm(&new.key(), now).await?
@@ -425,7 +427,7 @@ impl Server {
         })
     }
 
-    async fn has_revision(&self, key: &RecordKey, revision: &Revision, now: Moment) -> bool {
+    async fn has_revision(&self, key: &RecordKey, revision: &Revision, now: Timestamp) -> bool {
         let found = self.store.confirm(key, now).await;
         matches!(found, Ok(Some(Found::Living(found))) if found.revision == *revision)
     }
@@ -437,8 +439,8 @@ impl Server {
         Error::Gone
     }
 
-    fn just_written(&self, life: Life, now: Moment) -> Known {
-        Known { confirm: self.confirm(now), life, kid: None }
+    fn just_written(&self, life: Lifespan, now: Timestamp) -> Confirmed {
+        Confirmed { confirm: self.confirm(now), life, kid: None }
     }
 
     fn note(&self, base: &Base) {
@@ -448,18 +450,18 @@ impl Server {
     }
 
     /// The token of what the store has now.
-    fn written(&self, ring: &Ring, base: &Base, content: &Content) -> Result<Outcome, Error> {
+    fn written(&self, ring: &ActiveKeys, base: &Base, content: &Content) -> Result<Outcome, Error> {
         self.note(base);
-        let Known { confirm, life, .. } = base.known;
-        let Life { created, absolute_end, .. } = life;
+        let Confirmed { confirm, life, .. } = base.known;
+        let Lifespan { created, absolute_end, .. } = life;
         let (id, revision) = (&base.id, &base.revision);
         self.mint(ring, &Minting { id, revision, content, created, absolute_end, confirm })
     }
 
     /// What is due although nothing was changed: a new token, a record under the new key. Only if the store was asked
     /// in this request, or an ended session's copy could be kept alive for ever.
-    async fn refresh(&self, draft: &Draft, held: &Held, now: Moment) -> Result<Outcome, Error> {
-        let flawed = |confirm| Known { confirm, life: self.life(None, false, now), kid: None };
+    async fn refresh(&self, draft: &Draft, held: &RecordRef, now: Timestamp) -> Result<Outcome, Error> {
+        let flawed = |confirm| Confirmed { confirm, life: self.life(None, false, now), kid: None };
         let Some(known) = held.known.or_else(|| self.unconfirmed(now).map(flawed)) else {
             return Ok(Outcome::Keep);
         };
@@ -476,8 +478,14 @@ impl Server {
     }
 
     /// Whether [`commit`](Self::commit) would do anything for a session that was not changed.
-    pub(crate) fn is_due(&self, held: &Held, content: &Content, ring: &Ring, now: Moment) -> bool {
-        let is_due = |known: &Known| {
+    pub(crate) fn is_due(
+        &self,
+        held: &RecordRef,
+        content: &Content,
+        ring: &ActiveKeys,
+        now: Timestamp,
+    ) -> bool {
+        let is_due = |known: &Confirmed| {
             self.is_renewal_due(Some(known), content, now)
                 || known.kid.is_some_and(|kid| kid != ring.kid())
                 || self.owes_token(held, &held.id, content.permanent, now)
@@ -487,7 +495,7 @@ impl Server {
 
     /// Whether the browser's token should be replaced: it is not of this id and revision, its key is an old one, its
     /// copy has seen half of the grace, or the browser would forget it while its session goes on.
-    fn owes_token(&self, held: &Held, id: &SessionId, permanent: bool, now: Moment) -> bool {
+    fn owes_token(&self, held: &RecordRef, id: &SessionId, permanent: bool, now: Timestamp) -> bool {
         let age = now.as_secs().saturating_sub(held.times.sealed());
         let ages = |mirror: &super::Mirror| age >= (mirror.freshness.grace.as_secs() / 2).max(1);
         held.is_outdated
@@ -499,7 +507,14 @@ impl Server {
     }
 
     /// Seals the record anew with the ring's first key, if it is still the same. If not, whoever changed it has.
-    async fn rewrap(&self, ring: &Ring, held: &Held, content: &Content, known: &Known, now: Moment) {
+    async fn rewrap(
+        &self,
+        ring: &ActiveKeys,
+        held: &RecordRef,
+        content: &Content,
+        known: &Confirmed,
+        now: Timestamp,
+    ) {
         let key = held.id.key();
         let sealed = match self.seal(ring, &key, &held.revision, content, &known.life, now) {
             Ok(sealed) => sealed,
@@ -511,12 +526,12 @@ impl Server {
     }
 
     /// Whether a periodic renewal is due of a session that the store has confirmed in this request.
-    fn is_renewal_due(&self, known: Option<&Known>, content: &Content, now: Moment) -> bool {
+    fn is_renewal_due(&self, known: Option<&Confirmed>, content: &Content, now: Timestamp) -> bool {
         let (Some(every), Some(known)) = (self.renew_every, known) else { return false };
         let since = content
             .metadata
             .get::<u64>(RENEWED)
-            .map_or(known.life.created, |seconds| Moment::from_millis(seconds.saturating_mul(1_000)));
+            .map_or(known.life.created, |seconds| Timestamp::from_millis(seconds.saturating_mul(1_000)));
         now >= since.after(every)
     }
 
@@ -573,12 +588,12 @@ impl Draft {
 
 /// Whether an id was left for good.
 fn is_marker<T>(found: &Found<T>) -> bool {
-    matches!(found, Found::Renewed(Trace { pointer: None, .. }))
+    matches!(found, Found::Renewed(Tombstone { pointer: None, .. }))
 }
 
-impl Held {
+impl RecordRef {
     /// A key that was just promoted elsewhere must not make two servers re-seal each other's copies.
-    fn is_reseal_due(&self, now: Moment) -> bool {
+    fn is_reseal_due(&self, now: Timestamp) -> bool {
         self.needs_reseal && now.as_secs().saturating_sub(self.times.sealed()) >= RESEAL_AFTER_SECONDS
     }
 }

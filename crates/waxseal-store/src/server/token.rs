@@ -5,7 +5,7 @@ use std::sync::Arc;
 use waxseal_crypto::{Opened, SignedToken, Times};
 
 use crate::content::Content;
-use crate::origin::Held;
+use crate::origin::RecordRef;
 use crate::{Revision, SessionId};
 
 pub(super) const RECORD_ONLY: u8 = 0;
@@ -49,8 +49,8 @@ impl Token {
     }
 
     /// What is known of the session before the store is asked.
-    pub(super) fn held(&self, revision: Revision) -> Held {
-        Held {
+    pub(super) fn held(&self, revision: Revision) -> RecordRef {
+        RecordRef {
             id: self.id.clone(),
             revision,
             times: self.times,

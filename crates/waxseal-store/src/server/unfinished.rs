@@ -5,7 +5,7 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::StoreError;
-use crate::{Fault, Moment, RecordKey};
+use crate::{Fault, RecordKey, Timestamp};
 
 /// Ends that are told in one go, so that nobody waits behind a million of them.
 const ROUND: usize = 10_000;
@@ -24,7 +24,7 @@ pub(crate) struct Unfinished {
 
 #[derive(Default)]
 struct Queue {
-    ends: BTreeMap<RecordKey, Moment>,
+    ends: BTreeMap<RecordKey, Timestamp>,
     /// Where the last round stopped.
     after: Option<RecordKey>,
 }
@@ -47,7 +47,7 @@ impl Unfinished {
 
     /// Whether there was room for it.
     #[must_use]
-    pub(crate) fn add(&self, key: RecordKey, moment: Moment) -> bool {
+    pub(crate) fn add(&self, key: RecordKey, moment: Timestamp) -> bool {
         let mut queue = self.lock();
         let has_room = queue.ends.len() < self.most || queue.ends.contains_key(&key);
         if has_room {
@@ -59,7 +59,10 @@ impl Unfinished {
     /// Tells the store of each, by `tell`, which says whether that settled it. How many are left.
     ///
     /// Goes on where it stopped the last time: what the store refuses holds up no other.
-    pub(crate) async fn finish<F>(&self, tell: impl Fn(RecordKey, Moment) -> F) -> Result<usize, StoreError>
+    pub(crate) async fn finish<F>(
+        &self,
+        tell: impl Fn(RecordKey, Timestamp) -> F,
+    ) -> Result<usize, StoreError>
     where
         F: Future<Output = Result<bool, StoreError>>,
     {
@@ -83,7 +86,7 @@ impl Unfinished {
         failed.map_or(Ok(left), Err)
     }
 
-    fn round(&self) -> Vec<(RecordKey, Moment)> {
+    fn round(&self) -> Vec<(RecordKey, Timestamp)> {
         let queue = self.lock();
         let later = queue.ends.range((queue.after.map_or(Unbounded, Excluded), Unbounded));
         let earlier = queue.after.map(|after| queue.ends.range((Unbounded, Included(after))));
@@ -109,19 +112,19 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use super::*;
-    use crate::Handle;
+    use crate::PublicId;
 
     #[derive(Debug, thiserror::Error)]
     #[error("told to")]
     struct Told;
 
     fn key(number: u8) -> RecordKey {
-        RecordKey::new(Handle::from_bytes([number; 8]), [number; 32])
+        RecordKey::new(PublicId::from_bytes([number; 8]), [number; 32])
     }
 
     fn queue(numbers: std::ops::Range<u8>) -> Unfinished {
         let unfinished = Unfinished::default();
-        assert!(numbers.into_iter().all(|number| unfinished.add(key(number), Moment::MAX)));
+        assert!(numbers.into_iter().all(|number| unfinished.add(key(number), Timestamp::MAX)));
         unfinished
     }
 
@@ -142,9 +145,9 @@ mod tests {
     #[test]
     fn a_full_queue_refuses_and_forgets_nothing() {
         let unfinished = Unfinished::at_most(2);
-        assert!(unfinished.add(key(1), Moment::MAX) && unfinished.add(key(2), Moment::MAX));
-        assert!(!unfinished.add(key(3), Moment::MAX));
-        assert!(unfinished.add(key(1), Moment::MAX), "it is there already");
+        assert!(unfinished.add(key(1), Timestamp::MAX) && unfinished.add(key(2), Timestamp::MAX));
+        assert!(!unfinished.add(key(3), Timestamp::MAX));
+        assert!(unfinished.add(key(1), Timestamp::MAX), "it is there already");
         assert!(unfinished.has(|| key(1)) && unfinished.has(|| key(2)) && !unfinished.has(|| key(3)));
     }
 
@@ -154,7 +157,7 @@ mod tests {
             let unfinished = queue(0..100);
             let left = finish(&unfinished, |told| if told == key(0) { Err(fault) } else { Ok(true) });
             assert_eq!(left, Err(fault));
-            assert_eq!(unfinished.round(), [(key(0), Moment::MAX)], "{fault:?}");
+            assert_eq!(unfinished.round(), [(key(0), Timestamp::MAX)], "{fault:?}");
             assert_eq!(finish(&unfinished, |_| Ok(true)), Ok(0));
         }
     }

@@ -5,15 +5,15 @@ use std::time::SystemTime;
 use waxseal_crypto::{FreshNonce, Times};
 
 use super::{
-    Outcome, RESEAL_AFTER_SECONDS, Sessions, is_owed_to_the_page, not_failing_the_page, refresh_after,
+    Outcome, RESEAL_AFTER_SECONDS, SessionManager, is_owed_to_the_page, not_failing_the_page, refresh_after,
 };
 use crate::content::Content;
 use crate::error::Largest;
 use crate::metadata::{EPOCH, OWNER};
-use crate::moment::{Moment, system_time, unix_seconds};
-use crate::origin::{COOKIE_ID_BYTES, Carried, Origin};
+use crate::origin::{COOKIE_ID_BYTES, CookieToken, Origin};
 use crate::revocations::{Epoch, Question, Revocations};
 use crate::session::{Session, State};
+use crate::timestamp::{Timestamp, system_time, unix_seconds};
 use crate::{Access, Error};
 
 /// What a request makes of a session that can be taken back.
@@ -38,7 +38,7 @@ struct Plan {
     is_owed_to_the_page: bool,
 }
 
-impl Sessions {
+impl SessionManager {
     pub(super) async fn save_revocable(
         &self,
         list: &Revocations,
@@ -125,7 +125,7 @@ impl Sessions {
         Ok(Outcome::Set { token, expires })
     }
 
-    fn is_due(&self, state: &State, carried: &Carried, now: u64) -> bool {
+    fn is_due(&self, state: &State, carried: &CookieToken, now: u64) -> bool {
         let age = now.saturating_sub(carried.times.sealed());
         let refresh = age >= refresh_after(self.lifetimes.of(state.content.permanent).idle);
         let reseal = carried.needs_reseal && age >= RESEAL_AFTER_SECONDS;
@@ -176,7 +176,7 @@ impl Plan {
     ///
     /// In an order by which it escapes no end that was acknowledged before: an epoch is read before the session is asked for,
     /// so an end in between ends the session in it; and its id is claimed after, which succeeds once.
-    async fn settle(&self, list: &Revocations, now: Moment) -> Result<Option<Epoch>, Error> {
+    async fn settle(&self, list: &Revocations, now: Timestamp) -> Result<Option<Epoch>, Error> {
         let settled = self.try_to_settle(list, now).await;
         if let (true, true, Some(owner), Err(Error::Gone | Error::Renewed)) =
             (self.ends_others, self.stays, &self.owner, &settled)
@@ -187,7 +187,7 @@ impl Plan {
         settled
     }
 
-    async fn try_to_settle(&self, list: &Revocations, now: Moment) -> Result<Option<Epoch>, Error> {
+    async fn try_to_settle(&self, list: &Revocations, now: Timestamp) -> Result<Option<Epoch>, Error> {
         let Self { question, owner, own, new_id, .. } = self;
         let mut epoch = match owner {
             Some(owner) if self.joins => Some(list.join(owner, now).await?),
@@ -227,7 +227,7 @@ fn put_epoch(epoch: Option<&Epoch>, content: &mut Content) -> Result<(), Error> 
 }
 
 impl State {
-    pub(super) fn carried(&self) -> Option<&Carried> {
+    pub(super) fn carried(&self) -> Option<&CookieToken> {
         match &self.origin {
             Some(Origin::Cookie(carried)) => Some(carried),
             _ => None,

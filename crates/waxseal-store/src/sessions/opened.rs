@@ -4,24 +4,24 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::Sessions;
+use super::SessionManager;
 use super::rivals::{Claim, Rivals};
 use crate::Error;
+use crate::active_keys::{ActiveKeys, TokenKeys};
 use crate::content::Content;
 use crate::error::{Reason, Rejected};
-use crate::moment::unix_seconds;
-use crate::origin::{COOKIE_ID_BYTES, Carried, Origin};
+use crate::origin::{COOKIE_ID_BYTES, CookieToken, Origin};
 use crate::revocations::{Question, Verdict};
-use crate::ring::{Ring, TokenKeys};
 use crate::server::{Access, Server, Token};
 use crate::session::{ReadOnly, Session};
+use crate::timestamp::unix_seconds;
 
-/// The keys of one moment: what one request opens its tokens with; from [`Sessions::snapshot`].
+/// The keys of one moment: what one request opens its tokens with; from [`SessionManager::snapshot`].
 ///
 /// A session that it opened or created keeps these keys until it is committed, whatever ring is set meanwhile.
 pub struct Snapshot<'a> {
-    sessions: &'a Sessions,
-    ring: Arc<Ring>,
+    sessions: &'a SessionManager,
+    ring: Arc<ActiveKeys>,
 }
 
 /// A good token.
@@ -35,8 +35,8 @@ pub enum Opened<'a> {
 
 /// A good token whose session the store has, or has to confirm.
 pub struct Pending<'a> {
-    sessions: &'a Sessions,
-    ring: Arc<Ring>,
+    sessions: &'a SessionManager,
+    ring: Arc<ActiveKeys>,
     what: What<'a>,
     access: Access,
 }
@@ -52,17 +52,17 @@ enum What<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(sessions: &'a Sessions, ring: Arc<Ring>) -> Self {
+    pub(super) fn new(sessions: &'a SessionManager, ring: Arc<ActiveKeys>) -> Self {
         Self { sessions, ring }
     }
 
-    /// [`Sessions::create`], with the keys of this snapshot.
+    /// [`SessionManager::create`], with the keys of this snapshot.
     #[must_use]
     pub fn create(&self) -> Session {
         self.session(Content::default(), None)
     }
 
-    /// [`Sessions::open`], with the keys of this snapshot.
+    /// [`SessionManager::open`], with the keys of this snapshot.
     ///
     /// # Errors
     ///
@@ -88,9 +88,9 @@ impl<'a> Snapshot<'a> {
     /// ```
     /// # use std::time::SystemTime;
     /// # use waxseal_crypto::{Keyring, SecretKey};
-    /// # use waxseal_store::{Access, Opened, Outcome, Sessions};
+    /// # use waxseal_store::{Access, Opened, Outcome, SessionManager};
     /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-    /// # let sessions = Sessions::cookie(&Keyring::new(SecretKey::from_bytes([7; 32])), "__Host-session", "demo")?;
+    /// # let sessions = SessionManager::cookie(&Keyring::new(SecretKey::from_bytes([7; 32])), "__Host-session", "demo")?;
     /// # let now = SystemTime::now();
     /// let mut tokens = Vec::new();
     /// for owner in ["user-7", ""] {
@@ -163,7 +163,7 @@ impl<'a> Snapshot<'a> {
             self.ring.count(position);
             let list = sessions.revocations.as_ref();
             let question = list.map(|_| Question::new(id, times, &content));
-            let carried = Carried { id, times, needs_reseal, question: question.clone() };
+            let carried = CookieToken { id, times, needs_reseal, question: question.clone() };
             let session = self.session(content, Some(Origin::Cookie(carried)));
             let (Some(list), Some(question)) = (list, question) else { return Ok(Opened::Ready(session)) };
             return Ok(match list.remembered(&question, access, now.into()) {

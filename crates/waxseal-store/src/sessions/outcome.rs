@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-/// What the browser should do with its token; from [`Sessions::commit`](crate::Sessions::commit).
+/// What the browser should do with its token; from [`SessionManager::commit`](crate::SessionManager::commit).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {

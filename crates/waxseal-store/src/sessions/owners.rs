@@ -2,12 +2,12 @@
 
 use std::time::SystemTime;
 
-use super::Sessions;
+use super::SessionManager;
 use crate::record::{Cursor, Listed, Page};
 use crate::session::{Session, is_name};
-use crate::{Error, Handle};
+use crate::{Error, PublicId};
 
-impl Sessions {
+impl SessionManager {
     /// A part of the owner's sessions, about `limit` of them; go on with the page's `next`.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ impl Sessions {
     ) -> Result<Vec<Listed>, Error> {
         let server = self.server()?;
         let Some(owner) = session.owner() else { return Ok(Vec::new()) };
-        Ok(server.last_used(&owner, session.handle(), most, now.into()).await?)
+        Ok(server.last_used(&owner, session.public_id(), most, now.into()).await?)
     }
 
     /// Ends the owner's session of this handle; false if there is none.
@@ -51,9 +51,9 @@ impl Sessions {
     /// # Errors
     ///
     /// As for [`list`](Self::list).
-    pub async fn end(&self, owner: &str, handle: Handle, now: SystemTime) -> Result<bool, Error> {
+    pub async fn end(&self, owner: &str, public_id: PublicId, now: SystemTime) -> Result<bool, Error> {
         let server = self.server()?;
-        Ok(is_name(owner) && server.end_one(owner, handle, now.into()).await?)
+        Ok(is_name(owner) && server.end_one(owner, public_id, now.into()).await?)
     }
 
     /// Ends all sessions of the owner.

@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Opened, Sessions, Snapshot};
+use super::{Opened, SessionManager, Snapshot};
+use crate::active_keys::ActiveKeys;
 use crate::metadata::{OWNER, SIGNED_IN};
 use crate::origin::{COOKIE_ID_BYTES, Origin};
-use crate::ring::Ring;
 use crate::server::Token;
 use crate::session::{Phase, ReadOnly, Session};
 use crate::{Error, RecordKey};
@@ -42,8 +42,8 @@ enum Id {
 
 impl<'a> Rivals<'a> {
     pub(super) fn new(
-        sessions: &'a Sessions,
-        ring: Arc<Ring>,
+        sessions: &'a SessionManager,
+        ring: Arc<ActiveKeys>,
         all: Vec<Opened<'a>>,
         can_be_planted: bool,
     ) -> Self {

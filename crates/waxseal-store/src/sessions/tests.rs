@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use waxseal_crypto::{Keyring, SecretKey};
 
 use crate::testing::FaultyStore;
-use crate::{Access, Error, MemoryStore, Opened, Outcome, Sessions};
+use crate::{Access, Error, MemoryStore, Opened, Outcome, SessionManager};
 
 type Store = FaultyStore<MemoryStore>;
 
@@ -13,16 +13,16 @@ fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_790_000_000 + seconds)
 }
 
-fn in_each_state(store: &Store) -> [(&'static str, Sessions); 3] {
+fn in_each_state(store: &Store) -> [(&'static str, SessionManager); 3] {
     let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
     [
-        ("cookie", Sessions::cookie(&keyring, "session", "tests").unwrap().revocable(store.clone())),
-        ("store", Sessions::store(&keyring, "session", "tests", store.clone()).unwrap()),
-        ("mirrored", Sessions::mirrored(&keyring, "session", "tests", store.clone()).unwrap()),
+        ("cookie", SessionManager::cookie(&keyring, "session", "tests").unwrap().revocable(store.clone())),
+        ("store", SessionManager::store(&keyring, "session", "tests", store.clone()).unwrap()),
+        ("mirrored", SessionManager::mirrored(&keyring, "session", "tests", store.clone()).unwrap()),
     ]
 }
 
-async fn sign_in(sessions: &Sessions, now: u64) -> String {
+async fn sign_in(sessions: &SessionManager, now: u64) -> String {
     let session = sessions.create();
     session.sign_in("albus", at(now)).unwrap();
     match sessions.commit(&session, at(now)).await.unwrap() {
@@ -32,7 +32,7 @@ async fn sign_in(sessions: &Sessions, now: u64) -> String {
 }
 
 /// As a handler does whose session cannot be loaded.
-async fn sign_out(sessions: &Sessions, token: &str, now: u64) -> Result<Outcome, Error> {
+async fn sign_out(sessions: &SessionManager, token: &str, now: u64) -> Result<Outcome, Error> {
     let session = match sessions.open(token.as_bytes(), Access::Change, at(now)).unwrap() {
         Opened::Ready(session) => session,
         Opened::Pending(pending) => match pending.load(at(now)).await {
@@ -53,7 +53,7 @@ async fn sign_out(sessions: &Sessions, token: &str, now: u64) -> Result<Outcome,
     outcome
 }
 
-async fn is_good(sessions: &Sessions, token: &str, access: Access, now: u64) -> bool {
+async fn is_good(sessions: &SessionManager, token: &str, access: Access, now: u64) -> bool {
     let opened = sessions.open(token.as_bytes(), access, at(now)).unwrap();
     !opened.load(at(now)).await.unwrap().is_new()
 }

@@ -2,8 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use crate::record::{Confirmed, Creation, Cursor, Found, Life, Listed, Page, Pointer, Record, Swap, Trace};
-use crate::{Handle, Moment, RecordKey, Revision};
+use crate::record::{
+    Creation, Cursor, Found, Lifespan, Listed, Page, Pointer, Record, RecordHead, Swap, Tombstone,
+};
+use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 /// Rows that one call of [`sealed_otherwise`] looks at, at most.
 const SCAN: i64 = 1_000;
@@ -40,7 +42,7 @@ macro_rules! generation_of {
 pub(super) fn load(
     connection: &Connection,
     key: &RecordKey,
-    now: Moment,
+    now: Timestamp,
 ) -> rusqlite::Result<Option<Found<Record>>> {
     const SQL: &str = concat!(
         "SELECT revision, kid, created, last_seen, expires, absolute_end, owner, device, sealed \
@@ -54,15 +56,15 @@ pub(super) fn load(
 pub(super) fn confirm(
     connection: &Connection,
     key: &RecordKey,
-    now: Moment,
-) -> rusqlite::Result<Option<Found<Confirmed>>> {
+    now: Timestamp,
+) -> rusqlite::Result<Option<Found<RecordHead>>> {
     const SQL: &str = concat!(
         "SELECT revision, created, last_seen, expires, absolute_end, owner FROM sessions WHERE ",
         found!()
     );
     let living = read(connection, SQL, place(key, now), |row| {
         let (revision, life) = (Revision::from_bytes(row.get(0)?), life(row, 1)?);
-        Ok(Confirmed { revision, life, owner: row.get(5)? })
+        Ok(RecordHead { revision, life, owner: row.get(5)? })
     })?;
     found(connection, key, now, living)
 }
@@ -71,7 +73,7 @@ pub(super) fn create(
     connection: &Connection,
     key: &RecordKey,
     record: &Record,
-    now: Moment,
+    now: Timestamp,
 ) -> rusqlite::Result<Creation> {
     const SQL: &str = concat!(
         "INSERT INTO sessions (family, hash, revision, kid, created, last_seen, expires, absolute_end, \
@@ -85,7 +87,7 @@ pub(super) fn create(
     );
     let insert = || {
         connection.prepare_cached(SQL)?.execute(params![
-            family(key.handle()),
+            family(key.public_id()),
             key.hash(),
             millis(now),
             record.revision.as_bytes(),
@@ -99,7 +101,7 @@ pub(super) fn create(
             record.owner,
         ])
     };
-    let made = insert()? == 1 || (forget_dead(connection, key.handle(), now)? && insert()? == 1);
+    let made = insert()? == 1 || (forget_dead(connection, key.public_id(), now)? && insert()? == 1);
     Ok(if made { Creation::Created } else { Creation::Taken })
 }
 
@@ -108,7 +110,7 @@ pub(super) fn update(
     key: &RecordKey,
     expected: &Revision,
     record: &Record,
-    now: Moment,
+    now: Timestamp,
 ) -> rusqlite::Result<Swap> {
     swap(connection, key, expected, key, record, now)
 }
@@ -116,8 +118,8 @@ pub(super) fn update(
 pub(super) fn touch(
     connection: &Connection,
     key: &RecordKey,
-    idle_end: Moment,
-    now: Moment,
+    idle_end: Timestamp,
+    now: Timestamp,
 ) -> rusqlite::Result<bool> {
     const SAME_QUARTER: &str = concat!(
         "UPDATE sessions SET last_seen = max(last_seen, ?3), \
@@ -148,8 +150,8 @@ pub(super) fn renew(
     expected: &Revision,
     new: &RecordKey,
     record: &Record,
-    trace: &Trace,
-    now: Moment,
+    trace: &Tombstone,
+    now: Timestamp,
 ) -> rusqlite::Result<Swap> {
     const SQL: &str = "INSERT OR REPLACE INTO traces (hash, renewed, expires, to_family, to_hash, sealed) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -160,7 +162,7 @@ pub(super) fn renew(
             old.hash(),
             millis(trace.renewed),
             millis(trace.expires),
-            pointer.map(|pointer| family(pointer.to.handle())),
+            pointer.map(|pointer| family(pointer.to.public_id())),
             pointer.map(|pointer| pointer.to.hash()),
             pointer.map(|pointer| &pointer.sealed),
         ])?;
@@ -168,7 +170,7 @@ pub(super) fn renew(
     Ok(outcome)
 }
 
-pub(super) fn delete(connection: &Connection, key: &RecordKey, now: Moment) -> rusqlite::Result<bool> {
+pub(super) fn delete(connection: &Connection, key: &RecordKey, now: Timestamp) -> rusqlite::Result<bool> {
     const SQL: &str = concat!("DELETE FROM sessions WHERE ", found!());
     let delete = |key| Ok(connection.prepare_cached(SQL)?.execute(place(key, now))? == 1);
     if delete(key)? {
@@ -186,7 +188,7 @@ pub(super) fn rewrap(
     revision: &Revision,
     kid: [u8; 4],
     sealed: &[u8],
-    now: Moment,
+    now: Timestamp,
 ) -> rusqlite::Result<bool> {
     const SQL: &str =
         concat!("UPDATE sessions SET kid = ?5, sealed = ?6 WHERE ", found!(), " AND revision = ?4");
@@ -200,7 +202,7 @@ pub(super) fn sealed_otherwise(
     kid: [u8; 4],
     after: Option<&Cursor>,
     limit: usize,
-    now: Moment,
+    now: Timestamp,
 ) -> rusqlite::Result<Page<(RecordKey, Record)>> {
     const SQL: &str = concat!(
         "SELECT family, kid <> ?2 AND ",
@@ -218,7 +220,7 @@ pub(super) fn sealed_otherwise(
         let family: i64 = row.get(0)?;
         (last, seen) = (Some(family), seen + 1);
         if row.get(1)? {
-            items.push((RecordKey::new(handle(family), row.get(2)?), record(row, 3)?));
+            items.push((RecordKey::new(public_id(family), row.get(2)?), record(row, 3)?));
         }
     }
     let more = seen == SCAN || items.len() == limit;
@@ -232,7 +234,7 @@ pub(super) fn list(
     owner: &str,
     after: Option<&Cursor>,
     limit: usize,
-    now: Moment,
+    now: Timestamp,
 ) -> rusqlite::Result<Page<Listed>> {
     const SQL: &str = concat!(
         "SELECT generation, family, device, created, last_seen, expires, absolute_end FROM sessions \
@@ -248,7 +250,7 @@ pub(super) fn list(
     while let Some(row) = rows.next()? {
         let (generation, family): (i64, i64) = (row.get(0)?, row.get(1)?);
         last = [generation.to_be_bytes(), family.to_be_bytes()].concat();
-        items.push(Listed { handle: handle(family), device: row.get(2)?, life: life(row, 3)? });
+        items.push(Listed { public_id: public_id(family), device: row.get(2)?, life: life(row, 3)? });
     }
     let next = (items.len() >= limit && !last.is_empty()).then(|| Cursor::new(last));
     Ok(Page { items, next })
@@ -257,34 +259,34 @@ pub(super) fn list(
 pub(super) fn owned(
     connection: &Connection,
     owner: &str,
-    handle: Handle,
-    now: Moment,
+    public_id: PublicId,
+    now: Timestamp,
 ) -> rusqlite::Result<Option<(RecordKey, Record)>> {
     const SQL: &str = concat!(
         "SELECT hash, revision, kid, created, last_seen, expires, absolute_end, owner, device, sealed \
          FROM sessions WHERE family = ?1 AND owner = ?2 AND ",
         living!()
     );
-    read(connection, SQL, (family(handle), owner, millis(now)), |row| {
-        Ok((RecordKey::new(handle, row.get(0)?), record(row, 1)?))
+    read(connection, SQL, (family(public_id), owner, millis(now)), |row| {
+        Ok((RecordKey::new(public_id, row.get(0)?), record(row, 1)?))
     })
 }
 
 pub(super) fn end(
     connection: &Connection,
     owner: &str,
-    handle: Handle,
-    now: Moment,
+    public_id: PublicId,
+    now: Timestamp,
 ) -> rusqlite::Result<bool> {
     const SQL: &str = concat!("DELETE FROM sessions WHERE family = ?1 AND owner = ?2 AND ", living!());
-    Ok(connection.prepare_cached(SQL)?.execute((family(handle), owner, millis(now)))? == 1)
+    Ok(connection.prepare_cached(SQL)?.execute((family(public_id), owner, millis(now)))? == 1)
 }
 
 pub(super) fn end_all(
     connection: &Connection,
     owner: &str,
     keep: Option<&RecordKey>,
-    now: Moment,
+    now: Timestamp,
 ) -> rusqlite::Result<()> {
     const RAISE: &str = "INSERT INTO owners (owner, generation) VALUES (?1, 1) \
          ON CONFLICT (owner) DO UPDATE SET generation = generation + 1 RETURNING generation";
@@ -296,12 +298,12 @@ pub(super) fn end_all(
     };
     let raised: i64 = connection.prepare_cached(RAISE)?.query_row([owner], |row| row.get(0))?;
     if let Some(keep) = keep {
-        connection.prepare_cached(KEEP)?.execute((family(keep.handle()), owner, raised))?;
+        connection.prepare_cached(KEEP)?.execute((family(keep.public_id()), owner, raised))?;
     }
     Ok(())
 }
 
-pub(super) fn purge(connection: &Connection, now: Moment, limit: usize) -> rusqlite::Result<usize> {
+pub(super) fn purge(connection: &Connection, now: Timestamp, limit: usize) -> rusqlite::Result<usize> {
     const SESSIONS: &str = "DELETE FROM sessions WHERE family IN \
          (SELECT family FROM sessions WHERE quarter <= ?1 / 900000 ORDER BY quarter LIMIT ?2)";
     const TRACES: &str = "DELETE FROM traces WHERE hash IN \
@@ -321,7 +323,7 @@ fn swap(
     expected: &Revision,
     new: &RecordKey,
     record: &Record,
-    now: Moment,
+    now: Timestamp,
 ) -> rusqlite::Result<Swap> {
     // As long as owner and quarter are the same, no index has to be written.
     const SAME: &str = concat!(
@@ -344,7 +346,7 @@ fn swap(
     );
     for sql in [SAME, OTHER] {
         let changed = connection.prepare_cached(sql)?.execute(params![
-            family(key.handle()),
+            family(key.public_id()),
             key.hash(),
             millis(now),
             expected.as_bytes(),
@@ -364,27 +366,27 @@ fn swap(
         }
     }
     Ok(match confirm(connection, key, now)? {
-        Some(Found::Living(_) | Found::Renewed(Trace { pointer: Some(_), .. })) => Swap::Conflict,
+        Some(Found::Living(_) | Found::Renewed(Tombstone { pointer: Some(_), .. })) => Swap::Conflict,
         Some(Found::Renewed(_)) | None => Swap::Gone,
     })
 }
 
 /// Frees the handle if what has it is no longer living; nobody can tell it from free space.
-fn forget_dead(connection: &Connection, handle: Handle, now: Moment) -> rusqlite::Result<bool> {
+fn forget_dead(connection: &Connection, public_id: PublicId, now: Timestamp) -> rusqlite::Result<bool> {
     const SQL: &str = concat!("DELETE FROM sessions WHERE family = ?1 AND NOT (", living!(), ")");
     let mut statement = connection.prepare_cached(SQL)?;
-    Ok(statement.execute(params![family(handle), rusqlite::types::Null, millis(now)])? == 1)
+    Ok(statement.execute(params![family(public_id), rusqlite::types::Null, millis(now)])? == 1)
 }
 
 /// Where pointers lead from `key`, if a record lives there.
-fn follow(connection: &Connection, key: &RecordKey, now: Moment) -> rusqlite::Result<Option<RecordKey>> {
+fn follow(connection: &Connection, key: &RecordKey, now: Timestamp) -> rusqlite::Result<Option<RecordKey>> {
     // No id is drawn twice, so pointers make no circle; a table that was filled otherwise must not hang us.
     const MAX_STEPS: usize = 1_000;
     let mut at = *key;
     for _ in 0..MAX_STEPS {
         match confirm(connection, &at, now)? {
             Some(Found::Living(_)) => return Ok(Some(at)),
-            Some(Found::Renewed(Trace { pointer: Some(pointer), .. })) => at = pointer.to,
+            Some(Found::Renewed(Tombstone { pointer: Some(pointer), .. })) => at = pointer.to,
             Some(Found::Renewed(_)) | None => return Ok(None),
         }
     }
@@ -396,7 +398,7 @@ fn follow(connection: &Connection, key: &RecordKey, now: Moment) -> rusqlite::Re
 fn found<T>(
     connection: &Connection,
     key: &RecordKey,
-    now: Moment,
+    now: Timestamp,
     living: Option<T>,
 ) -> rusqlite::Result<Option<Found<T>>> {
     const SQL: &str = "SELECT renewed, expires, to_family, to_hash, sealed FROM traces \
@@ -428,8 +430,8 @@ fn record(row: &Row<'_>, at: usize) -> rusqlite::Result<Record> {
 }
 
 /// Four columns: created, last_seen, expires, absolute_end.
-fn life(row: &Row<'_>, at: usize) -> rusqlite::Result<Life> {
-    Ok(Life {
+fn life(row: &Row<'_>, at: usize) -> rusqlite::Result<Lifespan> {
+    Ok(Lifespan {
         created: moment(row, at)?,
         last_seen: moment(row, at + 1)?,
         expires: moment(row, at + 2)?,
@@ -437,25 +439,25 @@ fn life(row: &Row<'_>, at: usize) -> rusqlite::Result<Life> {
     })
 }
 
-fn trace(row: &Row<'_>) -> rusqlite::Result<Trace> {
+fn trace(row: &Row<'_>) -> rusqlite::Result<Tombstone> {
     let pointer = match row.get::<_, Option<i64>>(2)? {
         Some(family) => {
-            Some(Pointer { to: RecordKey::new(handle(family), row.get(3)?), sealed: row.get(4)? })
+            Some(Pointer { to: RecordKey::new(public_id(family), row.get(3)?), sealed: row.get(4)? })
         }
         None => None,
     };
-    Ok(Trace { renewed: moment(row, 0)?, expires: moment(row, 1)?, pointer })
+    Ok(Tombstone { renewed: moment(row, 0)?, expires: moment(row, 1)?, pointer })
 }
 
-fn moment(row: &Row<'_>, at: usize) -> rusqlite::Result<Moment> {
+fn moment(row: &Row<'_>, at: usize) -> rusqlite::Result<Timestamp> {
     let millis: i64 = row.get(at)?;
     u64::try_from(millis)
-        .map(Moment::from_millis)
+        .map(Timestamp::from_millis)
         .map_err(|_| rusqlite::Error::IntegralValueOutOfRange(at, millis))
 }
 
-fn place(key: &RecordKey, now: Moment) -> (i64, &[u8; RecordKey::HASH_BYTES], i64) {
-    (family(key.handle()), key.hash(), millis(now))
+fn place(key: &RecordKey, now: Timestamp) -> (i64, &[u8; RecordKey::HASH_BYTES], i64) {
+    (family(key.public_id()), key.hash(), millis(now))
 }
 
 fn list_place(cursor: &Cursor) -> Option<(i64, i64)> {
@@ -463,14 +465,14 @@ fn list_place(cursor: &Cursor) -> Option<(i64, i64)> {
     Some((i64::from_be_bytes(*generation), i64::from_be_bytes(*rest.first_chunk()?)))
 }
 
-fn family(handle: Handle) -> i64 {
-    i64::from_be_bytes(*handle.as_bytes())
+fn family(public_id: PublicId) -> i64 {
+    i64::from_be_bytes(*public_id.as_bytes())
 }
 
-fn handle(family: i64) -> Handle {
-    Handle::from_bytes(family.to_be_bytes())
+fn public_id(family: i64) -> PublicId {
+    PublicId::from_bytes(family.to_be_bytes())
 }
 
-fn millis(moment: Moment) -> i64 {
+fn millis(moment: Timestamp) -> i64 {
     i64::try_from(moment.as_millis()).expect("a moment has 53 bits")
 }

@@ -4,7 +4,7 @@ use super::arena::Arena;
 use super::sample::{
     ABSOLUTE, IDLE, NOW, assert_gone, at, changed, confirmed, create, load, new_id, next, record, record_of,
 };
-use crate::record::{Creation, Life, Record, Swap};
+use crate::record::{Creation, Lifespan, Record, Swap};
 use crate::{RecordKey, Revision, SessionStore};
 
 pub(super) async fn a_record_comes_back_as_it_was_kept<S: SessionStore>(arena: Arena<S>) {
@@ -73,7 +73,7 @@ pub(super) async fn a_key_with_another_hash_is_another_key<S: SessionStore>(aren
     let record = record();
     let id = create(store, &record).await;
     // The same handle, which is public, and the hash of an id that somebody made up.
-    let forged = RecordKey::new(id.handle(), *new_id().key().hash());
+    let forged = RecordKey::new(id.public_id(), *new_id().key().hash());
     assert_gone(store, &forged, &record, NOW).await;
     assert_eq!(load(store, &id.key(), NOW).await, Some(record));
 }
@@ -101,7 +101,7 @@ pub(super) async fn an_update_replaces_the_whole_record<S: SessionStore>(arena: 
     let after = Record {
         revision: next(&before.revision),
         kid: [7; 4],
-        life: Life::new(at(1), at(2), at(3).after(IDLE), at(4).after(ABSOLUTE)),
+        life: Lifespan::new(at(1), at(2), at(3).after(IDLE), at(4).after(ABSOLUTE)),
         owner: Some("albus".to_owned()),
         device: "a phoenix".to_owned(),
         sealed: b"longer or shorter".to_vec(),
@@ -149,7 +149,7 @@ pub(super) async fn a_touch_neither_goes_back_nor_beyond_the_absolute_end<S: Ses
         ("late", at(50), at(50).after(IDLE)),
         ("shorter", at(101), at(200)),
         ("too far", at(102), at(1).after(ABSOLUTE)),
-        ("no end", at(103), crate::Moment::MAX),
+        ("no end", at(103), crate::Timestamp::MAX),
     ] {
         assert!(store.touch(&id.key(), idle_end, now).await.expect("touch"), "{case}");
         record.life = record.life.touched(now, idle_end);

@@ -7,8 +7,8 @@ use super::sample::{
     ABSOLUTE, IDLE, NOW, assert_gone, at, before, changed, confirmed, create, load, marker, record,
     record_of, renewed,
 };
-use crate::record::{Creation, Life, Record, Swap};
-use crate::{Moment, SessionStore};
+use crate::record::{Creation, Lifespan, Record, Swap};
+use crate::{SessionStore, Timestamp};
 
 pub(super) async fn a_record_is_there_up_to_its_last_millisecond<S: SessionStore>(arena: Arena<S>) {
     let [store, other] = arena.both();
@@ -39,7 +39,7 @@ pub(super) async fn a_touch_keeps_a_record_alive<S: SessionStore>(arena: Arena<S
         assert!(store.touch(&id.key(), now.after(IDLE), now).await.expect("touch"));
     }
     assert!(load(store, &id.key(), before(now.after(IDLE))).await.is_some());
-    assert!(!store.touch(&id.key(), Moment::MAX, now.after(IDLE)).await.expect("touch"));
+    assert!(!store.touch(&id.key(), Timestamp::MAX, now.after(IDLE)).await.expect("touch"));
     assert_eq!(load(store, &id.key(), now.after(IDLE)).await, None);
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn an_update_may_shorten_a_life<S: SessionStore>(arena: Arena<S
     let [store, _] = arena.both();
     let record = record();
     let id = create(store, &record).await;
-    let short = Record { life: Life::new(NOW, at(1), at(10), at(20)), ..changed(&record) };
+    let short = Record { life: Lifespan::new(NOW, at(1), at(10), at(20)), ..changed(&record) };
     assert_eq!(store.update(&id.key(), &record.revision, &short, at(1)).await.expect("update"), Swap::Done);
     assert!(load(store, &id.key(), before(at(10))).await.is_some());
     assert_eq!(load(store, &id.key(), at(10)).await, None);
@@ -58,7 +58,7 @@ pub(super) async fn an_expired_record_makes_way_for_a_new_one<S: SessionStore>(a
     let old = record_of("albus");
     let id = create(store, &old).await;
     let end = old.life.expires;
-    let life = Life::new(end, end, end.after(IDLE), end.after(ABSOLUTE));
+    let life = Lifespan::new(end, end, end.after(IDLE), end.after(ABSOLUTE));
     let new = Record { life, owner: None, ..changed(&old) };
     assert_eq!(store.create(&id.key(), &new, end).await.expect("create"), Creation::Created);
     assert_eq!(load(store, &id.key(), end).await, Some(new));
@@ -68,11 +68,11 @@ pub(super) async fn an_expired_record_makes_way_for_a_new_one<S: SessionStore>(a
 pub(super) async fn purging_frees_what_expired_and_nothing_else<S: SessionStore>(arena: Arena<S>) {
     let [store, other] = arena.both();
     let mut living = Vec::new();
-    let long = Life::new(NOW, NOW, NOW.after(ABSOLUTE), NOW.after(ABSOLUTE));
+    let long = Lifespan::new(NOW, NOW, NOW.after(ABSOLUTE), NOW.after(ABSOLUTE));
     for n in 0..20 {
         let owner = (n % 3 == 0).then(|| "albus".to_owned());
         let record = Record { owner, life: long, ..record() };
-        let dying = Record { life: Life::new(NOW, NOW, at(10), at(10)), ..record.clone() };
+        let dying = Record { life: Lifespan::new(NOW, NOW, at(10), at(10)), ..record.clone() };
         create(store, &dying).await;
         living.push((create(store, &record).await, record));
     }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use crate::record::{Confirmed, Creation, Cursor, Found, Listed, Page, Record, Swap, Trace};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
 use crate::yield_once::yield_once;
-use crate::{Fault, Handle, Moment, RecordKey, Revision, SessionStore};
+use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp};
 
 /// Stands before another store and fails when it is told to: for tests of what an app does then.
 ///
@@ -19,12 +19,12 @@ use crate::{Fault, Handle, Moment, RecordKey, Revision, SessionStore};
 /// # use std::time::SystemTime;
 /// use waxseal_crypto::{Keyring, SecretKey};
 /// use waxseal_store::testing::FaultyStore;
-/// use waxseal_store::{Access, Error, MemoryStore, Outcome, Sessions};
+/// use waxseal_store::{Access, Error, MemoryStore, Outcome, SessionManager};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// # let (keyring, now) = (Keyring::new(SecretKey::generate()?), SystemTime::now());
 /// let store = FaultyStore::new(MemoryStore::new());
-/// let sessions = Sessions::store(&keyring, "__Host-session", "wizard", store.clone())?;
+/// let sessions = SessionManager::store(&keyring, "__Host-session", "wizard", store.clone())?;
 /// let session = sessions.create();
 /// session.insert("name", "Merlin")?;
 /// let Outcome::Set { token, .. } = sessions.commit(&session, now).await? else { panic!() };
@@ -46,7 +46,7 @@ pub struct FaultyStore<S> {
 #[expect(missing_docs, reason = "each is the method of its name")]
 pub enum Operation {
     Load,
-    Confirm,
+    ConfirmedAt,
     Create,
     Update,
     Touch,
@@ -95,7 +95,7 @@ struct Plan {
     holds: Option<Operation>,
     held: Vec<Waker>,
     asked: Vec<Operation>,
-    clock: Option<Moment>,
+    clock: Option<Timestamp>,
 }
 
 impl<S: SessionStore> FaultyStore<S> {
@@ -150,7 +150,7 @@ impl<S: SessionStore> FaultyStore<S> {
     }
 
     /// Gives the store a clock that says `now`, or none but its own.
-    pub fn set_clock(&self, now: Option<Moment>) {
+    pub fn set_clock(&self, now: Option<Timestamp>) {
         self.plan().clock = now;
     }
 
@@ -246,47 +246,47 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
     }
 
     passed_on! {
-        Load: fn load(key: &RecordKey, now: Moment) -> Option<Found<Record>>;
-        Confirm: fn confirm(key: &RecordKey, now: Moment) -> Option<Found<Confirmed>>;
-        Create: fn create(key: &RecordKey, record: &Record, now: Moment) -> Creation;
-        Update: fn update(key: &RecordKey, expected: &Revision, record: &Record, now: Moment) -> Swap;
-        Touch: fn touch(key: &RecordKey, idle_end: Moment, now: Moment) -> bool;
+        Load: fn load(key: &RecordKey, now: Timestamp) -> Option<Found<Record>>;
+        ConfirmedAt: fn confirm(key: &RecordKey, now: Timestamp) -> Option<Found<RecordHead>>;
+        Create: fn create(key: &RecordKey, record: &Record, now: Timestamp) -> Creation;
+        Update: fn update(key: &RecordKey, expected: &Revision, record: &Record, now: Timestamp) -> Swap;
+        Touch: fn touch(key: &RecordKey, idle_end: Timestamp, now: Timestamp) -> bool;
         Renew: fn renew(
             old: &RecordKey,
             expected: &Revision,
             new: &RecordKey,
             record: &Record,
-            trace: &Trace,
-            now: Moment
+            trace: &Tombstone,
+            now: Timestamp
         ) -> Swap;
-        Delete: fn delete(key: &RecordKey, now: Moment) -> bool;
+        Delete: fn delete(key: &RecordKey, now: Timestamp) -> bool;
         Rewrap: fn rewrap(
             key: &RecordKey,
             revision: &Revision,
             kid: [u8; 4],
             sealed: &[u8],
-            now: Moment
+            now: Timestamp
         ) -> bool;
         SealedOtherwise: fn sealed_otherwise(
             kid: [u8; 4],
             after: Option<&Cursor>,
             limit: usize,
-            now: Moment
+            now: Timestamp
         ) -> Page<(RecordKey, Record)>;
         List: fn list(
             owner: &str,
             after: Option<&Cursor>,
             limit: usize,
-            now: Moment
+            now: Timestamp
         ) -> Page<Listed>;
-        Owned: fn owned(owner: &str, handle: Handle, now: Moment) -> Option<(RecordKey, Record)>;
-        End: fn end(owner: &str, handle: Handle, now: Moment) -> bool;
-        EndAll: fn end_all(owner: &str, keep: Option<&RecordKey>, now: Moment) -> ();
-        Purge: fn purge(now: Moment, limit: usize) -> usize;
+        Owned: fn owned(owner: &str, public_id: PublicId, now: Timestamp) -> Option<(RecordKey, Record)>;
+        End: fn end(owner: &str, public_id: PublicId, now: Timestamp) -> bool;
+        EndAll: fn end_all(owner: &str, keep: Option<&RecordKey>, now: Timestamp) -> ();
+        Purge: fn purge(now: Timestamp, limit: usize) -> usize;
         Ready: fn ready() -> ();
     }
 
-    async fn clock(&self) -> Result<Option<Moment>, Self::Error> {
+    async fn clock(&self) -> Result<Option<Timestamp>, Self::Error> {
         let theirs = self.pass(Operation::Clock, self.store.clock()).await?;
         Ok(self.plan().clock.or(theirs))
     }

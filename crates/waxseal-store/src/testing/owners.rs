@@ -7,7 +7,7 @@ use super::sample::{
     NOW, assert_gone, at, before, changed, create, load, marker, pointer, record, record_of, renewed,
 };
 use crate::record::{Listed, Record, Swap};
-use crate::{Handle, SessionId, SessionStore};
+use crate::{PublicId, SessionId, SessionStore};
 
 /// All pages of a list.
 async fn list<S: SessionStore>(store: &S, owner: &str, limit: usize) -> Vec<Listed> {
@@ -23,12 +23,12 @@ async fn list<S: SessionStore>(store: &S, owner: &str, limit: usize) -> Vec<List
     }
 }
 
-async fn handles<S: SessionStore>(store: &S, owner: &str) -> BTreeSet<Handle> {
-    list(store, owner, 100).await.into_iter().map(|listed| listed.handle).collect()
+async fn handles<S: SessionStore>(store: &S, owner: &str) -> BTreeSet<PublicId> {
+    list(store, owner, 100).await.into_iter().map(|listed| listed.public_id).collect()
 }
 
-fn set<'a>(ids: impl IntoIterator<Item = &'a SessionId>) -> BTreeSet<Handle> {
-    ids.into_iter().map(SessionId::handle).collect()
+fn set<'a>(ids: impl IntoIterator<Item = &'a SessionId>) -> BTreeSet<PublicId> {
+    ids.into_iter().map(SessionId::public_id).collect()
 }
 
 pub(super) async fn a_list_has_the_owners_living_sessions<S: SessionStore>(arena: Arena<S>) {
@@ -44,7 +44,8 @@ pub(super) async fn a_list_has_the_owners_living_sessions<S: SessionStore>(arena
 
     let list = list(other, "albus", 10).await;
     assert_eq!(list.len(), 2);
-    let find = |id: &SessionId| list.iter().find(|listed| listed.handle == id.handle()).expect("listed");
+    let find =
+        |id: &SessionId| list.iter().find(|listed| listed.public_id == id.public_id()).expect("listed");
     assert_eq!(find(&first).life, mine.life.touched(at(70), at(5_000)));
     assert_eq!((find(&second).life, find(&second).device.as_str()), (mine.life, "an owl"));
     assert_eq!(handles(store, "nobody").await, BTreeSet::new());
@@ -69,11 +70,11 @@ pub(super) async fn ten_thousand_sessions_of_one_owner_are_listed_and_ended<S: S
     assert_eq!(ids.len(), 10_000);
     let all = list(other, "a load balancer", 512).await;
     assert_eq!(all.len(), ids.len(), "each once");
-    assert_eq!(all.iter().map(|listed| listed.handle).collect::<BTreeSet<_>>(), set(&ids));
+    assert_eq!(all.iter().map(|listed| listed.public_id).collect::<BTreeSet<_>>(), set(&ids));
 
     store.end_all("a load balancer", Some(&ids[7].key()), NOW).await.expect("end all");
     assert_eq!(handles(other, "a load balancer").await, set([&ids[7]]));
-    for id in ids.iter().filter(|id| id.handle() != ids[7].handle()).step_by(97) {
+    for id in ids.iter().filter(|id| id.public_id() != ids[7].public_id()).step_by(97) {
         assert_eq!(load(other, &id.key(), NOW).await, None);
     }
 }
@@ -83,12 +84,12 @@ pub(super) async fn a_handle_ends_a_session_only_with_its_owner<S: SessionStore>
     let record = record_of("albus");
     let (ended, stays) = (create(store, &record).await, create(store, &record).await);
     let ownerless = create(store, &super::sample::record()).await;
-    assert!(!store.end("minerva", ended.handle(), NOW).await.expect("end"));
-    assert!(!store.end("albus", ownerless.handle(), NOW).await.expect("end"));
+    assert!(!store.end("minerva", ended.public_id(), NOW).await.expect("end"));
+    assert!(!store.end("albus", ownerless.public_id(), NOW).await.expect("end"));
     assert!(
         load(store, &ended.key(), NOW).await.is_some() && load(store, &ownerless.key(), NOW).await.is_some()
     );
-    assert!(other.end("albus", ended.handle(), NOW).await.expect("end"));
+    assert!(other.end("albus", ended.public_id(), NOW).await.expect("end"));
     assert_gone(store, &ended.key(), &record, NOW).await;
     assert_eq!(handles(store, "albus").await, set([&stays]));
 }
@@ -99,7 +100,7 @@ pub(super) async fn a_handle_finds_a_session_only_with_its_owner<S: SessionStore
     let (first, second) = (create(store, &mine).await, create(store, &changed(&mine)).await);
     let ownerless = create(store, &nobodys).await;
     let find = async |store: &S, owner, id: &SessionId, now| {
-        store.owned(owner, id.handle(), now).await.expect("owned")
+        store.owned(owner, id.public_id(), now).await.expect("owned")
     };
     for store in [store, other] {
         assert_eq!(find(store, "albus", &first, NOW).await, Some((first.key(), mine.clone())));

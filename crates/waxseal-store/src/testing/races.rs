@@ -5,8 +5,8 @@ use super::sample::{
     IDLE, NOW, assert_gone, at, changed, create, load, marker, new_id, next, pointer, record, record_of,
     renewed,
 };
-use crate::record::{Creation, Found, Life, Record, Swap};
-use crate::{Moment, RecordKey, SessionId, SessionStore};
+use crate::record::{Creation, Found, Lifespan, Record, Swap};
+use crate::{RecordKey, SessionId, SessionStore, Timestamp};
 
 pub(super) async fn of_parallel_creations_one_succeeds<S: SessionStore>(arena: Arena<S>) {
     for round in 0..arena.rounds() {
@@ -59,7 +59,7 @@ pub(super) async fn sign_ins_that_take_over_each_other_leave_one_session<S: Sess
                 let id = id.clone();
                 async move {
                     loop {
-                        let found = store.owned("albus", id.handle(), NOW).await.expect("owned");
+                        let found = store.owned("albus", id.public_id(), NOW).await.expect("owned");
                         let (key, before) = found.expect("nobody ended it");
                         let (new, after) = (renewed(&id), changed(&before));
                         let swap =
@@ -71,14 +71,15 @@ pub(super) async fn sign_ins_that_take_over_each_other_leave_one_session<S: Sess
                 }
             })
             .await;
-        let (key, last) = other.owned("albus", id.handle(), NOW).await.expect("owned").expect("one is there");
+        let (key, last) =
+            other.owned("albus", id.public_id(), NOW).await.expect("owned").expect("one is there");
         assert_eq!(last.revision.counter(), first.revision.counter() + TASKS, "round {round}: each was done");
         for old in ids.iter().map(SessionId::key).chain([id.key()]).filter(|old| *old != key) {
             let found = store.load(&old, NOW).await.expect("load");
             assert_eq!(found, Some(Found::Renewed(marker())), "round {round}");
         }
         assert_eq!(load(store, &key, NOW).await, Some(last), "round {round}");
-        assert!(other.end("albus", id.handle(), NOW).await.expect("end"), "round {round}");
+        assert!(other.end("albus", id.public_id(), NOW).await.expect("end"), "round {round}");
     }
 }
 
@@ -275,7 +276,7 @@ pub(super) async fn a_purge_takes_nothing_that_a_touch_saved<S: SessionStore>(ar
     for round in 0..arena.rounds() {
         let [store, _] = arena.both();
         let (end, purged) = (at(10), at(10 + 60 * 60));
-        let dying = Record { life: Life::new(NOW, NOW, end, Moment::MAX), ..record() };
+        let dying = Record { life: Lifespan::new(NOW, NOW, end, Timestamp::MAX), ..record() };
         let id = create(store, &dying).await;
         let touched = arena
             .race(2, |store, task| {

@@ -122,8 +122,8 @@ pub(super) async fn a_renewed_session_keeps_its_owner_and_handle<S: SessionStore
     assert_eq!(swap.expect("renew"), Swap::Done);
 
     let list = store.list("albus", None, 10, NOW).await.expect("list").items;
-    assert_eq!(list.iter().map(|listed| listed.handle).collect::<Vec<_>>(), [first.handle()]);
-    assert!(store.end("albus", first.handle(), NOW).await.expect("end"));
+    assert_eq!(list.iter().map(|listed| listed.public_id).collect::<Vec<_>>(), [first.public_id()]);
+    assert!(store.end("albus", first.public_id(), NOW).await.expect("end"));
     assert_gone(store, &third.key(), &later, NOW).await;
 }
 

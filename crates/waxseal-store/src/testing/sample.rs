@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use crate::record::{Confirmed, Creation, Found, Life, Pointer, Record, Swap, Trace};
-use crate::{Moment, RecordKey, Revision, SessionId, SessionStore};
+use crate::record::{Creation, Found, Lifespan, Pointer, Record, RecordHead, Swap, Tombstone};
+use crate::{RecordKey, Revision, SessionId, SessionStore, Timestamp};
 
 /// When every case begins: in 2026, with milliseconds.
-pub(super) const NOW: Moment = Moment::from_millis(1_790_000_000_123);
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_123);
 pub(super) const IDLE: Duration = Duration::from_secs(30 * 60);
 pub(super) const ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// `seconds` after [`NOW`].
-pub(super) fn at(seconds: u64) -> Moment {
+pub(super) fn at(seconds: u64) -> Timestamp {
     NOW.after(Duration::from_secs(seconds))
 }
 
 /// A millisecond before.
-pub(super) fn before(moment: Moment) -> Moment {
-    Moment::from_millis(moment.as_millis() - 1)
+pub(super) fn before(moment: Timestamp) -> Timestamp {
+    Timestamp::from_millis(moment.as_millis() - 1)
 }
 
 pub(super) fn new_id() -> SessionId {
@@ -37,7 +37,7 @@ pub(super) fn record() -> Record {
     Record {
         revision: Revision::first().expect("the system has randomness"),
         kid: [0xff, 0, 0x80, 1],
-        life: Life::new(NOW, NOW, NOW.after(IDLE), NOW.after(ABSOLUTE)),
+        life: Lifespan::new(NOW, NOW, NOW.after(IDLE), NOW.after(ABSOLUTE)),
         owner: None,
         device: "Firefox on Linux".to_owned(),
         sealed: (0..=255).collect(),
@@ -54,13 +54,13 @@ pub(super) fn changed(record: &Record) -> Record {
     Record { revision, sealed: revision.as_bytes().to_vec(), ..record.clone() }
 }
 
-pub(super) fn marker() -> Trace {
-    Trace { renewed: NOW, expires: at(60), pointer: None }
+pub(super) fn marker() -> Tombstone {
+    Tombstone { renewed: NOW, expires: at(60), pointer: None }
 }
 
-pub(super) fn pointer(to: &SessionId) -> Trace {
+pub(super) fn pointer(to: &SessionId) -> Tombstone {
     let pointer = Pointer { to: to.key(), sealed: b"the new id, sealed".to_vec() };
-    Trace { pointer: Some(pointer), ..marker() }
+    Tombstone { pointer: Some(pointer), ..marker() }
 }
 
 /// Creates `record` under a new id.
@@ -72,7 +72,7 @@ pub(super) async fn create<S: SessionStore>(store: &S, record: &Record) -> Sessi
 }
 
 /// The living record under a key.
-pub(super) async fn load<S: SessionStore>(store: &S, key: &RecordKey, now: Moment) -> Option<Record> {
+pub(super) async fn load<S: SessionStore>(store: &S, key: &RecordKey, now: Timestamp) -> Option<Record> {
     match store.load(key, now).await.expect("load") {
         Some(Found::Living(record)) => Some(record),
         Some(Found::Renewed(_)) | None => None,
@@ -80,13 +80,13 @@ pub(super) async fn load<S: SessionStore>(store: &S, key: &RecordKey, now: Momen
 }
 
 /// Asserts that nothing lives under a key, whoever asks, and that nothing gets it to live.
-pub(super) async fn assert_gone<S: SessionStore>(store: &S, key: &RecordKey, last: &Record, now: Moment) {
+pub(super) async fn assert_gone<S: SessionStore>(store: &S, key: &RecordKey, last: &Record, now: Timestamp) {
     assert_eq!(store.load(key, now).await.expect("load"), None, "load");
     assert_eq!(store.confirm(key, now).await.expect("confirm"), None, "confirm");
-    assert!(!store.touch(key, Moment::MAX, now).await.expect("touch"), "touch");
+    assert!(!store.touch(key, Timestamp::MAX, now).await.expect("touch"), "touch");
     let swap = store.update(key, &last.revision, &changed(last), now).await.expect("update");
     assert_eq!(swap, Swap::Gone, "update");
-    let new = RecordKey::new(key.handle(), *new_id().key().hash());
+    let new = RecordKey::new(key.public_id(), *new_id().key().hash());
     let swap = store.renew(key, &last.revision, &new, &changed(last), &marker(), now).await.expect("renew");
     assert_eq!(swap, Swap::Gone, "renew");
     assert_eq!(store.load(&new, now).await.expect("load"), None, "load at a new id that was refused");
@@ -94,14 +94,14 @@ pub(super) async fn assert_gone<S: SessionStore>(store: &S, key: &RecordKey, las
     assert!(!rewrapped, "rewrap");
     assert!(!store.delete(key, now).await.expect("delete"), "delete");
     if let Some(owner) = &last.owner {
-        assert_eq!(store.owned(owner, key.handle(), now).await.expect("owned"), None, "owned");
-        assert!(!store.end(owner, key.handle(), now).await.expect("end"), "end");
+        assert_eq!(store.owned(owner, key.public_id(), now).await.expect("owned"), None, "owned");
+        assert!(!store.end(owner, key.public_id(), now).await.expect("end"), "end");
     }
     assert_eq!(store.load(key, now).await.expect("load"), None, "load afterwards");
 }
 
 /// What a confirm should say of a record.
-pub(super) fn confirmed(record: &Record) -> Option<Found<Confirmed>> {
+pub(super) fn confirmed(record: &Record) -> Option<Found<RecordHead>> {
     let Record { revision, life, ref owner, .. } = *record;
-    Some(Found::Living(Confirmed { revision, life, owner: owner.clone() }))
+    Some(Found::Living(RecordHead { revision, life, owner: owner.clone() }))
 }

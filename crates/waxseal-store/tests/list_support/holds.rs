@@ -3,11 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Access, Error, Outcome, Session, SessionStore, Sessions};
+use waxseal_store::{Access, Error, Outcome, Session, SessionManager, SessionStore};
 
 /// Two processes, and the time at which they began.
 struct Site {
-    processes: [Sessions; 2],
+    processes: [SessionManager; 2],
     begun: SystemTime,
 }
 
@@ -15,7 +15,7 @@ struct Site {
 pub(crate) async fn holds(stores: [impl SessionStore; 2]) {
     let sessions = |store| {
         let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
-        Sessions::cookie(&keyring, "session", "demo").unwrap().revocable(store)
+        SessionManager::cookie(&keyring, "session", "demo").unwrap().revocable(store)
     };
     // By the time of day: a server forgets what is over by its own clock.
     let site = Site { processes: stores.map(sessions), begun: SystemTime::now() };
@@ -65,13 +65,13 @@ impl Site {
         self.begun + Duration::from_secs(seconds)
     }
 
-    async fn sign_in(&self, sessions: &Sessions, owner: &str, ahead: u64) -> String {
+    async fn sign_in(&self, sessions: &SessionManager, owner: &str, ahead: u64) -> String {
         let session = sessions.create();
         session.sign_in(owner, self.at(ahead)).unwrap();
         self.token(sessions.commit(&session, self.at(ahead)).await)
     }
 
-    async fn commit(&self, sessions: &Sessions, session: &Session) -> String {
+    async fn commit(&self, sessions: &SessionManager, session: &Session) -> String {
         self.token(sessions.commit(session, self.at(1)).await)
     }
 
@@ -82,7 +82,7 @@ impl Site {
         }
     }
 
-    async fn open(&self, sessions: &Sessions, token: &str) -> Session {
+    async fn open(&self, sessions: &SessionManager, token: &str) -> Session {
         let opened = sessions.open(token.as_bytes(), Access::Change, self.at(1)).unwrap();
         opened.load(self.at(1)).await.unwrap()
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use waxseal_store::{
-    Confirmed, Creation, Cursor, Fault, Found, Handle, Listed, MemoryStore, Moment, Page, Record, RecordKey,
-    Revision, SessionStore, Swap, Trace,
+    Creation, Cursor, Fault, Found, Listed, MemoryStore, Page, PublicId, Record, RecordHead, RecordKey,
+    Revision, SessionStore, Swap, Timestamp, Tombstone,
 };
 
 /// What becomes of a record before it is created.
@@ -45,19 +45,19 @@ impl SessionStore for Meddler {
         error.0
     }
 
-    async fn load(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Record>>, Refused> {
+    async fn load(&self, key: &RecordKey, now: Timestamp) -> Result<Option<Found<Record>>, Refused> {
         self.inner.load(key, now).await.map_err(full)
     }
 
-    async fn confirm(&self, key: &RecordKey, now: Moment) -> Result<Option<Found<Confirmed>>, Refused> {
+    async fn confirm(&self, key: &RecordKey, now: Timestamp) -> Result<Option<Found<RecordHead>>, Refused> {
         self.inner.confirm(key, now).await.map_err(full)
     }
 
-    async fn create(&self, key: &RecordKey, record: &Record, now: Moment) -> Result<Creation, Refused> {
+    async fn create(&self, key: &RecordKey, record: &Record, now: Timestamp) -> Result<Creation, Refused> {
         match (self.decide)(key, record) {
             Meddling::Nothing => {}
             Meddling::Squat => {
-                let other = RecordKey::new(key.handle(), [7; 32]);
+                let other = RecordKey::new(key.public_id(), [7; 32]);
                 let _ = self.inner.create(&other, record, now).await.map_err(full)?;
             }
             Meddling::Refuse(fault) => return Err(Refused(fault)),
@@ -70,12 +70,12 @@ impl SessionStore for Meddler {
         key: &RecordKey,
         expected: &Revision,
         record: &Record,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Swap, Refused> {
         self.inner.update(key, expected, record, now).await.map_err(full)
     }
 
-    async fn touch(&self, key: &RecordKey, idle_end: Moment, now: Moment) -> Result<bool, Refused> {
+    async fn touch(&self, key: &RecordKey, idle_end: Timestamp, now: Timestamp) -> Result<bool, Refused> {
         self.inner.touch(key, idle_end, now).await.map_err(full)
     }
 
@@ -85,13 +85,13 @@ impl SessionStore for Meddler {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Trace,
-        now: Moment,
+        trace: &Tombstone,
+        now: Timestamp,
     ) -> Result<Swap, Refused> {
         self.inner.renew(old, expected, new, record, trace, now).await.map_err(full)
     }
 
-    async fn delete(&self, key: &RecordKey, now: Moment) -> Result<bool, Refused> {
+    async fn delete(&self, key: &RecordKey, now: Timestamp) -> Result<bool, Refused> {
         self.inner.delete(key, now).await.map_err(full)
     }
 
@@ -101,7 +101,7 @@ impl SessionStore for Meddler {
         revision: &Revision,
         kid: [u8; 4],
         sealed: &[u8],
-        now: Moment,
+        now: Timestamp,
     ) -> Result<bool, Refused> {
         self.inner.rewrap(key, revision, kid, sealed, now).await.map_err(full)
     }
@@ -111,7 +111,7 @@ impl SessionStore for Meddler {
         kid: [u8; 4],
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Page<(RecordKey, Record)>, Refused> {
         self.inner.sealed_otherwise(kid, after, limit, now).await.map_err(full)
     }
@@ -121,7 +121,7 @@ impl SessionStore for Meddler {
         owner: &str,
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Page<Listed>, Refused> {
         self.inner.list(owner, after, limit, now).await.map_err(full)
     }
@@ -129,21 +129,21 @@ impl SessionStore for Meddler {
     async fn owned(
         &self,
         owner: &str,
-        handle: Handle,
-        now: Moment,
+        public_id: PublicId,
+        now: Timestamp,
     ) -> Result<Option<(RecordKey, Record)>, Refused> {
-        self.inner.owned(owner, handle, now).await.map_err(full)
+        self.inner.owned(owner, public_id, now).await.map_err(full)
     }
 
-    async fn end(&self, owner: &str, handle: Handle, now: Moment) -> Result<bool, Refused> {
-        self.inner.end(owner, handle, now).await.map_err(full)
+    async fn end(&self, owner: &str, public_id: PublicId, now: Timestamp) -> Result<bool, Refused> {
+        self.inner.end(owner, public_id, now).await.map_err(full)
     }
 
-    async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Moment) -> Result<(), Refused> {
+    async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Timestamp) -> Result<(), Refused> {
         self.inner.end_all(owner, keep, now).await.map_err(full)
     }
 
-    async fn purge(&self, now: Moment, limit: usize) -> Result<usize, Refused> {
+    async fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, Refused> {
         self.inner.purge(now, limit).await.map_err(full)
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_store::testing::FaultyStore;
-use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, SessionStore, Sessions};
+use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, SessionManager, SessionStore};
 
 /// The two states on the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,19 +32,19 @@ pub(crate) fn new_store() -> Store {
 }
 
 /// A process's sessions over `store`.
-pub(crate) fn sessions(place: Place, store: impl SessionStore) -> Sessions {
+pub(crate) fn sessions(place: Place, store: impl SessionStore) -> SessionManager {
     sessions_with(place, store, &Keyring::new(key(1)))
 }
 
-pub(crate) fn sessions_with(place: Place, store: impl SessionStore, keyring: &Keyring) -> Sessions {
+pub(crate) fn sessions_with(place: Place, store: impl SessionStore, keyring: &Keyring) -> SessionManager {
     match place {
-        Place::Store => Sessions::store(keyring, "session", "tests", store).unwrap(),
-        Place::Mirrored => Sessions::mirrored(keyring, "session", "tests", store).unwrap(),
+        Place::Store => SessionManager::store(keyring, "session", "tests", store).unwrap(),
+        Place::Mirrored => SessionManager::mirrored(keyring, "session", "tests", store).unwrap(),
     }
 }
 
 pub(crate) async fn open(
-    sessions: &Sessions,
+    sessions: &SessionManager,
     token: &str,
     access: Access,
     now: SystemTime,
@@ -52,17 +52,17 @@ pub(crate) async fn open(
     sessions.open(token.as_bytes(), access, now).unwrap().load(now).await
 }
 
-pub(crate) async fn read(sessions: &Sessions, token: &str, now: SystemTime) -> Session {
+pub(crate) async fn read(sessions: &SessionManager, token: &str, now: SystemTime) -> Session {
     open(sessions, token, Access::Read, now).await.unwrap()
 }
 
-pub(crate) async fn change(sessions: &Sessions, token: &str, now: SystemTime) -> Session {
+pub(crate) async fn change(sessions: &SessionManager, token: &str, now: SystemTime) -> Session {
     open(sessions, token, Access::Change, now).await.unwrap()
 }
 
 /// The token that the browser has after the answer.
 pub(crate) async fn commit(
-    sessions: &Sessions,
+    sessions: &SessionManager,
     session: &Session,
     before: &str,
     now: SystemTime,
@@ -75,7 +75,11 @@ pub(crate) async fn commit(
 }
 
 /// The token of a new visitor whose session `fill` filled.
-pub(crate) async fn visitor(sessions: &Sessions, now: SystemTime, fill: impl FnOnce(&Session)) -> String {
+pub(crate) async fn visitor(
+    sessions: &SessionManager,
+    now: SystemTime,
+    fill: impl FnOnce(&Session),
+) -> String {
     let session = sessions.create();
     fill(&session);
     commit(sessions, &session, "", now).await.unwrap()

@@ -2,10 +2,10 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 
 use waxseal_store::{
-    Found, Handle, Life, Moment, Record, RecordKey, Revision, SessionId, SessionStore, Swap,
+    Found, Lifespan, PublicId, Record, RecordKey, Revision, SessionId, SessionStore, Swap, Timestamp,
 };
 
-pub(crate) const NOW: Moment = Moment::from_millis(1_790_000_000_123);
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_123);
 
 /// The answer, on this thread.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -20,7 +20,7 @@ pub(crate) fn record(sealed: &[u8]) -> Record {
     Record {
         revision: Revision::first().unwrap(),
         kid: [1; 4],
-        life: Life::new(NOW, NOW, Moment::MAX, Moment::MAX),
+        life: Lifespan::new(NOW, NOW, Timestamp::MAX, Timestamp::MAX),
         owner: None,
         device: "Firefox on Linux".to_owned(),
         sealed: sealed.to_vec(),
@@ -67,11 +67,11 @@ pub(crate) async fn number<S: SessionStore>(store: &S, key: &RecordKey) -> u64 {
 /// A key as text, for another process.
 pub(crate) fn write_key(key: &RecordKey) -> String {
     let hash: String = key.hash().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}:{hash}", key.handle())
+    format!("{}:{hash}", key.public_id())
 }
 
 pub(crate) fn read_key(text: &str) -> RecordKey {
-    let (handle, hash) = text.split_once(':').unwrap();
+    let (public_id, hash) = text.split_once(':').unwrap();
     let byte = |at| u8::from_str_radix(&hash[2 * at..2 * at + 2], 16).unwrap();
-    RecordKey::new(handle.parse::<Handle>().unwrap(), std::array::from_fn(byte))
+    RecordKey::new(public_id.parse::<PublicId>().unwrap(), std::array::from_fn(byte))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use crate::Moment;
+use crate::Timestamp;
 
 /// One process's clock, ahead of the true time or behind.
 #[derive(Clone)]
@@ -39,8 +39,8 @@ impl Clock {
         self.truth.load(Ordering::Relaxed)
     }
 
-    pub(super) fn now(&self) -> Moment {
-        Moment::from_millis(self.true_millis().saturating_add_signed(self.ahead_millis))
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.true_millis().saturating_add_signed(self.ahead_millis))
     }
 
     pub(super) fn time(&self) -> SystemTime {

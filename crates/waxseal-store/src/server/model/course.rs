@@ -57,23 +57,23 @@ impl World {
     pub(super) fn end(&mut self) -> Result<(), Broken> {
         self.settle()?;
         for process in 0..self.processes.len() {
-            self.keep_up(process)?;
+            self.maintain(process)?;
         }
         rules::judge_ends(self)?;
-        for handle in self.promises.keys().copied().collect::<Vec<_>>() {
-            let Some(key) = self.wire().truth.lives_at(handle) else { continue };
+        for public_id in self.promises.keys().copied().collect::<Vec<_>>() {
+            let Some(key) = self.wire().truth.lives_at(public_id) else { continue };
             let Some(token) = self.tokens.iter().rev().find(|sent| sent.key == key).cloned() else {
                 continue;
             };
             let at = self.begin(None, Some(token), 0, Access::Change, Act::Page)?;
             self.settle()?;
-            rules::judge_promises(self, at, handle)?;
+            rules::judge_promises(self, at, public_id)?;
         }
         // What was ended stays away, whoever asks with whatever token.
         self.clock.pass(self.setup.window.as_secs() * 1_000 + self.setup.apart_millis());
         for token in self.tokens.clone() {
             for process in 0..self.processes.len() {
-                self.begin(None, Some(token.clone()), process, Access::Read, Act::Look)?;
+                self.begin(None, Some(token.clone()), process, Access::Read, Act::SessionDebugView)?;
             }
             self.settle()?;
         }
@@ -130,7 +130,7 @@ impl World {
     }
 
     /// A round of upkeep.
-    pub(super) fn keep_up(&mut self, process: usize) -> Result<(), Broken> {
+    pub(super) fn maintain(&mut self, process: usize) -> Result<(), Broken> {
         let serving = self.processes[process].clone();
         let mut round = Box::pin(serving.sessions.upkeep(|| serving.clock.time()));
         loop {
@@ -154,7 +154,7 @@ impl World {
         move |call| {
             call.request == at
                 || (call.process == process
-                    && call.kind == Kind::Confirm
+                    && call.kind == Kind::ConfirmedAt
                     && call.key == key
                     && call.heard.is_none_or(|(heard, _)| heard >= begun))
         }

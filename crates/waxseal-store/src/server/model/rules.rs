@@ -19,7 +19,7 @@ pub(super) use self::shown::judge_load;
 use super::setup::{Place, Setup};
 use super::visit::How;
 use super::world::{Request, World};
-use crate::{Access, Moment};
+use crate::{Access, Timestamp};
 
 /// A rule that did not hold.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ fn may_lack(begun: u64, lag: u64, done: u64) -> bool {
     begun <= done || begun < done + lag
 }
 
-fn is_within(now: Moment, span_millis: u64, since: Moment) -> bool {
+fn is_within(now: Timestamp, span_millis: u64, since: Timestamp) -> bool {
     now.as_millis().checked_sub(since.as_millis()).is_some_and(|age| age < span_millis)
 }
 

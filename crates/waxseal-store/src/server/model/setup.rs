@@ -87,7 +87,7 @@ pub(super) enum Step {
     Repeat(usize),
     HangUp(usize),
     Away(bool),
-    Upkeep(usize),
+    Maintenance(usize),
     Promote {
         process: usize,
         ring: usize,
@@ -158,7 +158,7 @@ impl Step {
             1 => number().prop_map(Self::Repeat),
             1 => number().prop_map(Self::HangUp),
             1 => prop_oneof![2 => Just(true), 3 => Just(false)].prop_map(Self::Away),
-            1 => number().prop_map(Self::Upkeep),
+            1 => number().prop_map(Self::Maintenance),
             1 => (number(), number()).prop_map(|(process, ring)| Self::Promote { process, ring }),
         ]
     }
@@ -170,7 +170,7 @@ fn access() -> impl Strategy<Value = Access> {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        10 => Just(Act::Look),
+        10 => Just(Act::SessionDebugView),
         5 => Just(Act::Add),
         1 => Just(Act::AddAndFail),
         1 => any::<bool>().prop_map(Act::Fill),

@@ -3,7 +3,7 @@
 use super::clock::Clock;
 use super::wire::ByKey;
 use crate::record::{Found, Record};
-use crate::{Handle, Moment, RecordKey, Revision};
+use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 #[derive(Default)]
 pub(super) struct Truth {
@@ -16,7 +16,7 @@ pub(super) struct Truth {
 struct State {
     /// When, and by which call.
     ended: Option<(u64, usize)>,
-    moved: Option<(RecordKey, Moment)>,
+    moved: Option<(RecordKey, Timestamp)>,
     /// The last that was seen there.
     revision: Option<Revision>,
 }
@@ -71,7 +71,7 @@ impl Truth {
     }
 
     /// When the session moved on from this id, or from one that it moved to: the first time, as it was sent.
-    pub(super) fn moved(&self, key: &RecordKey) -> Option<Moment> {
+    pub(super) fn moved(&self, key: &RecordKey) -> Option<Timestamp> {
         let (to, at) = self.keys.get(key)?.moved?;
         Some(self.moved(&to).map_or(at, |next| next.min(at)))
     }
@@ -90,12 +90,15 @@ impl Truth {
 
     /// Since when this id is an old one of a session that lives under another, by a sign-in, and by which call.
     pub(super) fn left_behind(&self, key: &RecordKey) -> Option<(u64, usize)> {
-        self.lives_at(key.handle()).and(self.keys.get(key)?.ended)
+        self.lives_at(key.public_id()).and(self.keys.get(key)?.ended)
     }
 
     /// Where the session of this handle lives, if it does.
-    pub(super) fn lives_at(&self, handle: Handle) -> Option<RecordKey> {
+    pub(super) fn lives_at(&self, public_id: PublicId) -> Option<RecordKey> {
         let lives = |state: &State| state.ended.is_none() && state.moved.is_none();
-        self.keys.iter().find(|(key, state)| key.handle() == handle && lives(state)).map(|(key, _)| *key)
+        self.keys
+            .iter()
+            .find(|(key, state)| key.public_id() == public_id && lives(state))
+            .map(|(key, _)| *key)
     }
 }

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use super::clock::Clock;
 use crate::origin::Origin;
 use crate::session::{Phase, ReadOnly};
-use crate::{Access, Error, Moment, Opened, Outcome, RecordKey, Revision, Session, Sessions};
+use crate::{Access, Error, Opened, Outcome, RecordKey, Revision, Session, SessionManager, Timestamp};
 
 /// What a handler does with the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
-    Look,
+    SessionDebugView,
     Add,
     /// Adds, shows the messages, and then answers 500.
     AddAndFail,
@@ -43,7 +43,7 @@ pub(super) const OWNER: &str = "albus";
 
 /// A process that serves visitors.
 pub(super) struct Process {
-    pub(super) sessions: Sessions,
+    pub(super) sessions: SessionManager,
     pub(super) clock: Clock,
 }
 
@@ -86,7 +86,7 @@ pub(super) struct Shown {
     pub(super) is_empty: bool,
     pub(super) how: How,
     /// The process's time at which that was decided.
-    pub(super) at: Moment,
+    pub(super) at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Act {
 
     /// Whether it changes nothing that a page alone does not owe.
     pub(super) fn only_shows(self) -> bool {
-        matches!(self, Self::Look | Self::Page | Self::Form | Self::Submit)
+        matches!(self, Self::SessionDebugView | Self::Page | Self::Form | Self::Submit)
     }
 }
 
@@ -144,7 +144,7 @@ pub(super) async fn visit(
     };
     note(sessions, &session, how, at, &mut notes.lock().unwrap());
     match act {
-        Act::Look => _ = session.len(),
+        Act::SessionDebugView => _ = session.len(),
         Act::Add => session.add("sum", 1)?,
         Act::AddAndFail => {
             show(&session, &notes);
@@ -190,7 +190,7 @@ fn show(session: &Session, notes: &Mutex<Notes>) {
     notes.lock().unwrap().messages = numbers.collect();
 }
 
-fn note(sessions: &Sessions, session: &Session, how: How, at: Moment, notes: &mut Notes) {
+fn note(sessions: &SessionManager, session: &Session, how: How, at: Timestamp, notes: &mut Notes) {
     let sum = session.get("sum").expect("it is a number").unwrap_or(0);
     let is_empty = session.is_empty();
     let state = session.lock();

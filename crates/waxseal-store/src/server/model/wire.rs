@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use super::clock::Clock;
 use super::truth::Truth;
-use crate::record::{Confirmed, Creation, Cursor, Found, Life, Listed, Page, Record, Swap, Trace};
-use crate::{Fault, Handle, MemoryStore, Moment, RecordKey, Revision, SessionStore};
+use crate::record::{Creation, Cursor, Found, Lifespan, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::{Fault, MemoryStore, PublicId, RecordKey, Revision, SessionStore, Timestamp};
 
 /// What all processes' lines lead to.
 pub(super) struct Wire {
@@ -30,7 +30,7 @@ pub(super) struct Call {
     /// It was made to load a session.
     pub(super) is_loading: bool,
     /// The caller's time before it was sent.
-    pub(super) asked: Moment,
+    pub(super) asked: Timestamp,
     /// The true time of that.
     pub(super) sent: u64,
     work: Box<dyn FnMut(&MemoryStore) -> Told + Send>,
@@ -47,7 +47,7 @@ pub(super) struct Call {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Load,
-    Confirm,
+    ConfirmedAt,
     Create,
     Update,
     Touch,
@@ -71,7 +71,7 @@ impl Kind {
 pub(super) struct Told {
     pub(super) key: Option<RecordKey>,
     pub(super) revision: Option<Revision>,
-    pub(super) last_seen: Option<Moment>,
+    pub(super) last_seen: Option<Timestamp>,
     /// There is nothing under `key`.
     pub(super) is_absent: bool,
     /// Under `key` there is something from now on that was not there before.
@@ -261,7 +261,7 @@ fn living(key: RecordKey, revision: Revision) -> Told {
     Told { key: Some(key), revision: Some(revision), ..Told::default() }
 }
 
-fn found(key: RecordKey, found: Option<(Revision, Life)>, is_absent: bool) -> Told {
+fn found(key: RecordKey, found: Option<(Revision, Lifespan)>, is_absent: bool) -> Told {
     let last_seen = found.map(|(_, life)| life.last_seen);
     Told { key: Some(key), revision: found.map(|(revision, _)| revision), last_seen, is_absent, made: false }
 }
@@ -273,7 +273,7 @@ impl SessionStore for Line {
         Fault::Outage
     }
 
-    async fn load(&self, key: &RecordKey, at: Moment) -> Result<Option<Found<Record>>, Cut> {
+    async fn load(&self, key: &RecordKey, at: Timestamp) -> Result<Option<Found<Record>>, Cut> {
         let key = *key;
         let work = move |store: &MemoryStore| now(store.load(&key, at)).unwrap();
         let tell = move |answer: &Option<Found<Record>>| match answer {
@@ -283,19 +283,19 @@ impl SessionStore for Line {
         self.call(Kind::Load, Some(&key), work, tell).await
     }
 
-    async fn confirm(&self, key: &RecordKey, at: Moment) -> Result<Option<Found<Confirmed>>, Cut> {
+    async fn confirm(&self, key: &RecordKey, at: Timestamp) -> Result<Option<Found<RecordHead>>, Cut> {
         let key = *key;
         let work = move |store: &MemoryStore| now(store.confirm(&key, at)).unwrap();
-        let tell = move |answer: &Option<Found<Confirmed>>| match answer {
-            Some(Found::Living(Confirmed { revision, life, .. })) => {
+        let tell = move |answer: &Option<Found<RecordHead>>| match answer {
+            Some(Found::Living(RecordHead { revision, life, .. })) => {
                 found(key, Some((*revision, *life)), false)
             }
             other => found(key, None, other.is_none()),
         };
-        self.call(Kind::Confirm, Some(&key), work, tell).await
+        self.call(Kind::ConfirmedAt, Some(&key), work, tell).await
     }
 
-    async fn create(&self, key: &RecordKey, record: &Record, at: Moment) -> Result<Creation, Cut> {
+    async fn create(&self, key: &RecordKey, record: &Record, at: Timestamp) -> Result<Creation, Cut> {
         let (key, record) = (*key, record.clone());
         let revision = record.revision;
         let work = move |store: &MemoryStore| now(store.create(&key, &record, at)).unwrap();
@@ -311,7 +311,7 @@ impl SessionStore for Line {
         key: &RecordKey,
         expected: &Revision,
         record: &Record,
-        at: Moment,
+        at: Timestamp,
     ) -> Result<Swap, Cut> {
         let (key, expected, record) = (*key, *expected, record.clone());
         let revision = record.revision;
@@ -323,7 +323,7 @@ impl SessionStore for Line {
         self.call(Kind::Update, Some(&key), work, tell).await
     }
 
-    async fn touch(&self, key: &RecordKey, idle_end: Moment, at: Moment) -> Result<bool, Cut> {
+    async fn touch(&self, key: &RecordKey, idle_end: Timestamp, at: Timestamp) -> Result<bool, Cut> {
         let key = *key;
         let work = move |store: &MemoryStore| now(store.touch(&key, idle_end, at)).unwrap();
         self.call(Kind::Touch, Some(&key), work, nothing).await
@@ -335,8 +335,8 @@ impl SessionStore for Line {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Trace,
-        at: Moment,
+        trace: &Tombstone,
+        at: Timestamp,
     ) -> Result<Swap, Cut> {
         let (old, expected, new, record, trace) = (*old, *expected, *new, record.clone(), trace.clone());
         let revision = record.revision;
@@ -349,7 +349,7 @@ impl SessionStore for Line {
         self.call(Kind::Renew, Some(&old), work, tell).await
     }
 
-    async fn delete(&self, key: &RecordKey, at: Moment) -> Result<bool, Cut> {
+    async fn delete(&self, key: &RecordKey, at: Timestamp) -> Result<bool, Cut> {
         let key = *key;
         let work = move |store: &MemoryStore| now(store.delete(&key, at)).unwrap();
         self.call(Kind::Delete, Some(&key), work, nothing).await
@@ -361,7 +361,7 @@ impl SessionStore for Line {
         revision: &Revision,
         kid: [u8; 4],
         sealed: &[u8],
-        at: Moment,
+        at: Timestamp,
     ) -> Result<bool, Cut> {
         let (key, revision, sealed) = (*key, *revision, sealed.to_vec());
         let work = move |store: &MemoryStore| now(store.rewrap(&key, &revision, kid, &sealed, at)).unwrap();
@@ -373,23 +373,23 @@ impl SessionStore for Line {
         _: [u8; 4],
         _: Option<&Cursor>,
         _: usize,
-        _: Moment,
+        _: Timestamp,
     ) -> Result<Page<(RecordKey, Record)>, Cut> {
         Ok(Page { items: Vec::new(), next: None })
     }
 
-    async fn list(&self, _: &str, _: Option<&Cursor>, _: usize, _: Moment) -> Result<Page<Listed>, Cut> {
+    async fn list(&self, _: &str, _: Option<&Cursor>, _: usize, _: Timestamp) -> Result<Page<Listed>, Cut> {
         Ok(Page { items: Vec::new(), next: None })
     }
 
     async fn owned(
         &self,
         owner: &str,
-        handle: Handle,
-        at: Moment,
+        public_id: PublicId,
+        at: Timestamp,
     ) -> Result<Option<(RecordKey, Record)>, Cut> {
         let owner = owner.to_owned();
-        let work = move |store: &MemoryStore| now(store.owned(&owner, handle, at)).unwrap();
+        let work = move |store: &MemoryStore| now(store.owned(&owner, public_id, at)).unwrap();
         let tell = |answer: &Option<(RecordKey, Record)>| match answer {
             Some((key, record)) => found(*key, Some((record.revision, record.life)), false),
             None => Told::default(),
@@ -397,23 +397,23 @@ impl SessionStore for Line {
         self.call(Kind::Owned, None, work, tell).await
     }
 
-    async fn end(&self, owner: &str, handle: Handle, at: Moment) -> Result<bool, Cut> {
+    async fn end(&self, owner: &str, public_id: PublicId, at: Timestamp) -> Result<bool, Cut> {
         let owner = owner.to_owned();
-        let work = move |store: &MemoryStore| now(store.end(&owner, handle, at)).unwrap();
+        let work = move |store: &MemoryStore| now(store.end(&owner, public_id, at)).unwrap();
         self.call(Kind::End, None, work, nothing).await
     }
 
-    async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, at: Moment) -> Result<(), Cut> {
+    async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, at: Timestamp) -> Result<(), Cut> {
         let (owner, keep) = (owner.to_owned(), keep.copied());
         let work = move |store: &MemoryStore| now(store.end_all(&owner, keep.as_ref(), at)).unwrap();
         self.call(Kind::EndAll, None, work, nothing).await
     }
 
-    async fn purge(&self, _: Moment, _: usize) -> Result<usize, Cut> {
+    async fn purge(&self, _: Timestamp, _: usize) -> Result<usize, Cut> {
         Ok(0)
     }
 
-    async fn clock(&self) -> Result<Option<Moment>, Cut> {
+    async fn clock(&self) -> Result<Option<Timestamp>, Cut> {
         if self.wire().is_away {
             return Err(Cut);
         }

@@ -14,10 +14,10 @@ use super::rules::{self, Broken};
 use super::setup::{Place, Setup};
 use super::visit::{Act, Notes, Process, Visit, visit};
 use super::wire::{Line, Wire};
-use crate::ring::TokenKeys;
+use crate::active_keys::TokenKeys;
 use crate::server::flaw::Flaw;
 use crate::server::token::Token;
-use crate::{Access, Error, Handle, Lifetimes, Moment, Outcome, RecordKey, Revision, Sessions};
+use crate::{Access, Error, Lifetimes, Outcome, PublicId, RecordKey, Revision, SessionManager, Timestamp};
 
 /// All of a case.
 pub(super) struct World {
@@ -29,7 +29,7 @@ pub(super) struct World {
     /// Every token that was ever sent: somebody has kept them all.
     pub(super) tokens: Vec<Sent>,
     pub(super) requests: Vec<Request>,
-    pub(super) promises: HashMap<Handle, Promises>,
+    pub(super) promises: HashMap<PublicId, Promises>,
     /// Coupons that somebody took out, and was told so.
     pub(super) coupons: HashSet<usize>,
     /// Ids that a process has been told are ended: it must refuse them at once.
@@ -46,7 +46,7 @@ pub(super) struct World {
 pub(super) struct Browser {
     pub(super) token: Option<Sent>,
     /// What it wrote last, and was told is done, if nothing of it was under way at the same time.
-    pub(super) wrote: Option<(Handle, i64)>,
+    pub(super) wrote: Option<(PublicId, i64)>,
     /// Messages that were on its pages and taken out, as long as it was so.
     pub(super) read: Vec<usize>,
     pub(super) under_way: usize,
@@ -58,7 +58,7 @@ pub(super) struct Sent {
     pub(super) text: String,
     pub(super) key: RecordKey,
     pub(super) revision: Option<Revision>,
-    pub(super) sealed: Moment,
+    pub(super) sealed: Timestamp,
     /// How many entries its copy has, if it has one.
     pub(super) entries: Option<usize>,
 }
@@ -74,7 +74,7 @@ pub(super) struct Request {
     pub(super) act: Act,
     pub(super) begun: u64,
     /// The same, by its process's clock.
-    pub(super) at: Moment,
+    pub(super) at: Timestamp,
     /// What its process had been told is ended.
     pub(super) refused_before: HashSet<RecordKey>,
     /// How many additions were acknowledged by then.
@@ -101,8 +101,8 @@ impl World {
             let hours = |hours: u64| Duration::from_secs(hours * 3_600);
             let lifetimes = Lifetimes::new().idle(Setup::IDLE).and_then(|all| all.absolute(hours(9_000)));
             let sessions = match setup.place {
-                Place::Store => Sessions::store(&rings[0], "session", "model", line),
-                Place::Mirrored => Sessions::mirrored(&rings[0], "session", "model", line),
+                Place::Store => SessionManager::store(&rings[0], "session", "model", line),
+                Place::Mirrored => SessionManager::mirrored(&rings[0], "session", "model", line),
             };
             let mut sessions = sessions
                 .expect("short names")
@@ -177,7 +177,7 @@ impl World {
         let text = token.as_ref().map(|token| token.text.clone());
         let serving = self.processes[process].clone();
         let trusts_copies = serving.sessions.clocks_agree();
-        let promises = token.as_ref().and_then(|token| self.promises.get(&token.key.handle()));
+        let promises = token.as_ref().and_then(|token| self.promises.get(&token.key.public_id()));
         let acknowledged_before = promises.map_or(0, |promises| promises.additions.len());
         let forms = promises.filter(|_| act == Act::Submit).map_or(Vec::new(), |all| all.forms.clone());
         let submitted = forms.iter().map(|form| form.token.clone()).collect();
@@ -281,9 +281,9 @@ impl World {
         }
         if request.act == Act::Add && result.is_ok() {
             let sum = shown.map_or(1, |shown| shown.sum + 1);
-            let handle =
-                sent.as_ref().map(|sent| sent.key.handle()).or(shown.map(|shown| shown.key.handle()));
-            browser.wrote = handle.filter(|_| was_serial).map(|handle| (handle, sum));
+            let public_id =
+                sent.as_ref().map(|sent| sent.key.public_id()).or(shown.map(|shown| shown.key.public_id()));
+            browser.wrote = public_id.filter(|_| was_serial).map(|public_id| (public_id, sum));
         }
         match (sent, result) {
             (Some(sent), _) => browser.token = Some(sent),
@@ -300,7 +300,7 @@ impl World {
         let (shown, has_ended) = (notes.loaded.flatten(), notes.has_ended);
         self.coupons.extend(notes.took.filter(|_| result.is_ok()));
         if let Some(key) = sent.map(|sent| sent.key).or(shown.map(|shown| shown.key)) {
-            let promises = self.promises.entry(key.handle()).or_default();
+            let promises = self.promises.entry(key.public_id()).or_default();
             let wrote = self.wire.lock().unwrap().wrote(at).is_some();
             promises.note(at, act, result, key, &notes, wrote, self.clock.true_millis());
         }
@@ -327,7 +327,7 @@ impl World {
             TokenKeys::Sealed(sealer) => Token::parse(sealer.open_text_at_any_time(bytes).expect(just_made))
                 .expect("it is one of ours"),
         };
-        let sealed = Moment::from_millis(token.times.sealed() * 1_000);
+        let sealed = Timestamp::from_millis(token.times.sealed() * 1_000);
         let (text, key) = (text.to_owned(), token.id.key());
         let (revision, content) = token.copy.unzip();
         let entries = content.flatten().map(|content| content.entries.len());

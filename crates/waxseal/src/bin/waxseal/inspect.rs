@@ -8,12 +8,12 @@ use std::time::SystemTime;
 use clap::{Args, Parser};
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
-use waxseal::readable::Readable;
-use waxseal::words::unix_seconds;
-use waxseal::{SecretError, Secrets, SessionState, Settings, words};
+use waxseal::format_time::unix_seconds;
+use waxseal::json_view::Readable;
+use waxseal::{SecretError, Secrets, SessionState, Settings, format_time};
 use waxseal_crypto::Times;
 use waxseal_crypto::{KeyId, Keyring, SealedParts, SignedParts, SignedTokens};
-use waxseal_store::{Inspection, MemoryStore, Parts, Reason, SessionId, Sessions};
+use waxseal_store::{Inspection, MemoryStore, Parts, Reason, SessionId, SessionManager};
 
 use crate::{Failure, place, print_json};
 
@@ -197,9 +197,9 @@ fn look(
     // No store is asked; one has to be there to say what a token may be.
     let (name, app, store) = (&candidate.name, &options.app, MemoryStore::new());
     let sessions = match state {
-        SessionState::Store => Sessions::store(keyring, name, app, store)?,
-        SessionState::Mirrored => Sessions::mirrored(keyring, name, app, store)?,
-        _ => Sessions::cookie(keyring, name, app)?,
+        SessionState::Store => SessionManager::store(keyring, name, app, store)?,
+        SessionState::Mirrored => SessionManager::mirrored(keyring, name, app, store)?,
+        _ => SessionManager::cookie(keyring, name, app)?,
     };
     let sessions = sessions.lifetimes(settings.lifetimes()?);
     let result = sessions.inspect(candidate.value.as_bytes(), now);
@@ -257,7 +257,7 @@ impl Seen {
                 line("class", if session.is_permanent() { "permanent" } else { "ordinary" }.to_owned());
             }
             for (name, time) in times(seen) {
-                line(&name.replace('_', " "), words::moment(time, now));
+                line(&name.replace('_', " "), format_time::moment(time, now));
             }
         }
         match self.refusal() {

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use waxseal::words::unix_seconds;
-use waxseal::{KeyFile, KeyFileError, ListedKey, Retirement, Settings, StorePlace, words};
+use waxseal::format_time::unix_seconds;
+use waxseal::{KeyFile, KeyFileError, ListedKey, Retirement, Settings, StorePlace, format_time};
 
 use crate::{Failure, place, print_json, records};
 
@@ -17,7 +17,7 @@ Examples, for a file that lies on several machines:
   waxseal keys promote 1f2e3d4c     2. it seals from now on; copy the file to every machine
   waxseal keys retire 5ae566ad      3. the old one goes, half a year later; copy the file to every machine
   waxseal keys list --json          for scripts
-Sessions on the server, before the third step:
+SessionManager on the server, before the third step:
   waxseal keys rewrap --app NAME --session-store sqlite:data/sessions.db
 
 Copy FILE.rotation along with FILE: it says when keys were promoted, and which were revoked. It holds no key.";
@@ -166,7 +166,7 @@ fn list(file: &KeyFile, now: SystemTime, lifetime: Duration, json: bool) -> Resu
 
 /// What is on record about a key, and what may become of it.
 fn story(key: &ListedKey, now: SystemTime, lifetime: Duration) -> String {
-    let moment = |time: SystemTime| words::moment(unix_seconds(time), unix_seconds(now));
+    let moment = |time: SystemTime| format_time::moment(unix_seconds(time), unix_seconds(now));
     let past = match (key.promoted(), key.added()) {
         (Some(time), _) => format!("promoted {}", moment(time)),
         (None, Some(time)) => format!("added {}, never promoted", moment(time)),

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use waxseal::{Secrets, Settings, StorePlace};
 use waxseal_crypto::KeyId;
-use waxseal_store::Sessions;
+use waxseal_store::SessionManager;
 
 use crate::Failure;
 
@@ -51,7 +51,7 @@ pub(crate) fn count(
     })
 }
 
-async fn open(file: &Path, place: &StorePlace, app: &str) -> Result<Sessions, Failure> {
+async fn open(file: &Path, place: &StorePlace, app: &str) -> Result<SessionManager, Failure> {
     let secrets =
         Secrets::from_file(file, &Settings { allow_weak_secret: true, ..Settings::default() }, app)?;
     Ok(place.records(secrets.keyring(), app).await?)

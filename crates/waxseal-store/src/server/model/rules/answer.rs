@@ -81,7 +81,7 @@ fn judge_token(world: &World, at: usize, notes: &Notes, sent: &Sent) -> Result<(
         Some(shown) => {
             hold!(
                 "a session keeps its family",
-                sent.key.handle() == shown.key.handle() || (is_left && request.act == Act::SignIn),
+                sent.key.public_id() == shown.key.public_id() || (is_left && request.act == Act::SignIn),
                 "{:?} {:?}",
                 sent.key,
                 shown.key
@@ -172,7 +172,7 @@ fn judge_forms(world: &World, request: &Request, notes: &Notes) -> Result<(), Br
         return Ok(());
     }
     // More than four seeds are not kept.
-    let seeds = world.promises.get(&shown.key.handle()).map_or(0, |promises| promises.seeds);
+    let seeds = world.promises.get(&shown.key.public_id()).map_or(0, |promises| promises.seeds);
     for (form, is_known) in request.forms.iter().zip(&notes.knows) {
         let leads = world.wire().truth.leads(&form.key, &shown.key);
         hold!(
@@ -195,12 +195,13 @@ fn judge_upkeep_of_token(
     sent: Option<&Sent>,
 ) -> Result<(), Broken> {
     let token = request.token.as_ref().expect("a session is shown to whoever brings a token");
-    if request.act != Act::Look || Some(shown.revision).filter(|_| token.revision.is_some()) != token.revision
+    if request.act != Act::SessionDebugView
+        || Some(shown.revision).filter(|_| token.revision.is_some()) != token.revision
     {
         return Ok(());
     }
     let now = world.processes[request.process].clock.now();
-    let age = |now: crate::Moment| now.as_millis().saturating_sub(token.sealed.as_millis());
+    let age = |now: crate::Timestamp| now.as_millis().saturating_sub(token.sealed.as_millis());
     let half = millis(Setup::GRACE) / 2;
     let is_mirrored = world.setup.place == Place::Mirrored;
     if let Some(sent) = sent.filter(|sent| sent.key == token.key && sent.revision == token.revision) {

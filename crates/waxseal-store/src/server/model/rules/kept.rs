@@ -1,7 +1,7 @@
 //! What has to be so when all is done.
 
 use super::Broken;
-use crate::Handle;
+use crate::PublicId;
 use crate::server::model::setup::Place;
 use crate::server::model::world::World;
 
@@ -15,8 +15,8 @@ pub(in super::super) fn judge_ends(world: &World) -> Result<(), Broken> {
 }
 
 /// What a living session has, as its last request was shown it.
-pub(in super::super) fn judge_promises(world: &World, at: usize, handle: Handle) -> Result<(), Broken> {
-    let promises = &world.promises[&handle];
+pub(in super::super) fn judge_promises(world: &World, at: usize, public_id: PublicId) -> Result<(), Broken> {
+    let promises = &world.promises[&public_id];
     if promises.is_emptied {
         return Ok(());
     }

@@ -93,9 +93,9 @@ fn judge_copy(
     );
     let newer = wire.calls.iter().find(|call| {
         // What became of a lost write is asked about that write alone.
-        let is_noted = call.kind != Kind::Confirm && call.process == request.process;
+        let is_noted = call.kind != Kind::ConfirmedAt && call.process == request.process;
         call.told.filter(|_| is_noted && call.was_answered()).is_some_and(|told| {
-            told.key.is_some_and(|key| key.handle() == shown.key.handle())
+            told.key.is_some_and(|key| key.public_id() == shown.key.public_id())
                 && told.revision.is_some_and(|revision| revision.counter() > shown.revision.counter())
         })
     });
@@ -116,7 +116,7 @@ fn knows(wire: &Wire, request: &Request, token: &Sent, shown: &Shown, span_milli
 
 /// That what was done before is seen.
 fn judge_writes(world: &World, request: &Request, shown: &Shown, lag: u64) -> Result<(), Broken> {
-    let promises = world.promises.get(&shown.key.handle());
+    let promises = world.promises.get(&shown.key.public_id());
     if let Some(promises) = promises.filter(|promises| !promises.is_emptied) {
         let before = promises.additions.iter().take(request.acknowledged_before);
         let due = if lag == 0 {
@@ -132,11 +132,11 @@ fn judge_writes(world: &World, request: &Request, shown: &Shown, lag: u64) -> Re
             Access::Read => hold!("a page lacks nothing older than a copy may be", sees, "{due}: {shown:?}"),
         }
         if let Some(browser) = request.browser.filter(|_| request.is_serial)
-            && let Some((handle, wrote)) = world.browsers[browser].wrote
+            && let Some((public_id, wrote)) = world.browsers[browser].wrote
         {
             hold!(
                 "one browser's serial requests read their own writes",
-                handle != shown.key.handle() || shown.sum >= wrote,
+                public_id != shown.key.public_id() || shown.sum >= wrote,
                 "it wrote {wrote}: {shown:?}"
             );
         }
@@ -152,7 +152,7 @@ fn judge_stranger(world: &World, request: &Request, is_renewed: bool) -> Result<
     let is_followed = wire.truth.moved(&token.key).is_none_or(followed);
     // What is sealed more than a minute in the future does not open: by another's clock, while this request was slow.
     let is_future = world.setup.apart_millis() + world.clock.true_millis() - request.begun > 60_000;
-    let signed_out = world.signed_out.iter().any(|key| key.handle() == token.key.handle());
+    let signed_out = world.signed_out.iter().any(|key| key.public_id() == token.key.public_id());
     hold!(
         "a living session's visitor is no stranger",
         wire.truth.ended(&token.key).is_some() || signed_out || is_future || !is_followed,

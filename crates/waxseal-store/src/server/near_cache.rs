@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::flaw::Flaw;
 use super::freshness::Freshness;
-use crate::{Handle, Moment, RecordKey, Revision};
+use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 /// A power of two, so that a handle's first byte spreads sessions evenly.
 const SHARDS: usize = 64;
@@ -18,12 +18,12 @@ const MAX_OWNERS: usize = 10_000;
 
 /// For each session the last confirm of this process. Moves forward only; what it forgets costs a confirm.
 pub(crate) struct NearCache {
-    shards: Box<[Mutex<HashMap<Handle, Entry>>]>,
+    shards: Box<[Mutex<HashMap<PublicId, Entry>>]>,
     shard_entries: usize,
     /// How long an entry can be of any use, and an ended session's copy might still pass for fresh.
     keep: Duration,
     /// Owners all of whose sessions were ended here, and when.
-    owners: Mutex<HashMap<String, Moment>>,
+    owners: Mutex<HashMap<String, Timestamp>>,
     owners_ended: AtomicUsize,
     /// The latest time at which this process asked the store.
     latest: AtomicU64,
@@ -38,7 +38,7 @@ struct Entry {
     key: RecordKey,
     revision: Revision,
     /// When the revision was confirmed, or the end noticed.
-    at: Moment,
+    at: Timestamp,
     status: Status,
     /// The session had another id here, of which only this entry says that it is an old one.
     renewed: bool,
@@ -63,7 +63,7 @@ enum Status {
 pub(crate) enum Seen {
     /// Nothing that speaks against it. This process confirmed exactly this revision at `near`, if it did; `copy` is
     /// whether the time that the copy itself was confirmed at counts too.
-    Good { near: Option<Moment>, copy: bool },
+    Good { near: Option<Timestamp>, copy: bool },
     /// Something newer is known, or its owner's sessions were ended: only the store can tell.
     Doubtful,
     /// The session is no more, or not under this id.
@@ -95,14 +95,14 @@ impl NearCache {
     /// for only if the session is known at all, and `owner` only if some owner's sessions were ended here.
     pub(crate) fn look(
         &self,
-        handle: Handle,
+        public_id: PublicId,
         key: impl Fn() -> RecordKey,
         revision: &Revision,
         owner: impl FnOnce() -> Option<String>,
-        sealed: Moment,
-        now: Moment,
+        sealed: Timestamp,
+        now: Timestamp,
     ) -> Seen {
-        let entry = self.shard(handle).get(&handle).copied();
+        let entry = self.shard(public_id).get(&public_id).copied();
         let near = match entry.map(|entry| entry.judge(key, revision)) {
             None => None,
             Some(Seen::Good { near, .. }) => near,
@@ -120,18 +120,18 @@ impl NearCache {
     }
 
     /// Notes that the store is about to be asked.
-    pub(crate) fn asking(&self, at: Moment) {
+    pub(crate) fn asking(&self, at: Timestamp) {
         self.latest.fetch_max(at.as_millis(), Ordering::AcqRel);
     }
 
     /// Notes a confirm: `revision` lived under `key` at `at`.
-    pub(crate) fn confirmed(&self, key: &RecordKey, revision: &Revision, at: Moment) {
+    pub(crate) fn confirmed(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
         let entry = Entry { key: *key, revision: *revision, at, status: Status::Living, renewed: false };
-        let mut shard = self.shard(key.handle());
-        match shard.get_mut(&key.handle()) {
+        let mut shard = self.shard(key.public_id());
+        match shard.get_mut(&key.public_id()) {
             None => {
                 self.make_room(&mut shard, at);
-                shard.insert(key.handle(), entry);
+                shard.insert(key.public_id(), entry);
             }
             Some(known) if self.freshness.flaws.has(Flaw::CacheGoesBack) => *known = entry,
             Some(known) => known.advance(entry, self.keep),
@@ -139,28 +139,28 @@ impl NearCache {
     }
 
     /// Notes that nothing lives under `key`.
-    pub(crate) fn gone(&self, key: &RecordKey, at: Moment) {
+    pub(crate) fn gone(&self, key: &RecordKey, at: Timestamp) {
         self.note(key, Revision::from_bytes([0; Revision::BYTES]), at, Status::IdGone);
     }
 
     /// Notes that somebody signed out with the id of `key` and a copy of `revision`, and that there was nothing to end: its
     /// copies are worth nothing, and only the store knows what it is.
-    pub(crate) fn left(&self, key: &RecordKey, revision: &Revision, at: Moment) {
+    pub(crate) fn left(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
         self.note(key, *revision, at, Status::Left);
     }
 
     /// Notes that somebody signed out with the id of `key`, and that nobody can tell what ended.
-    pub(crate) fn doubted(&self, key: &RecordKey, at: Moment) {
+    pub(crate) fn doubted(&self, key: &RecordKey, at: Timestamp) {
         self.note(key, Revision::from_bytes([0; Revision::BYTES]), at, Status::Doubted);
     }
 
     /// `revision` is for a session of which nothing else is known.
-    fn note(&self, key: &RecordKey, revision: Revision, at: Moment, status: Status) {
-        let mut shard = self.shard(key.handle());
-        match shard.get_mut(&key.handle()) {
+    fn note(&self, key: &RecordKey, revision: Revision, at: Timestamp, status: Status) {
+        let mut shard = self.shard(key.public_id());
+        match shard.get_mut(&key.public_id()) {
             None => {
                 self.make_room(&mut shard, at);
-                shard.insert(key.handle(), Entry { key: *key, revision, at, status, renewed: false });
+                shard.insert(key.public_id(), Entry { key: *key, revision, at, status, renewed: false });
             }
             Some(known) if known.key == *key && known.status < status => {
                 (known.status, known.at) = (status, known.at.max(at));
@@ -171,20 +171,22 @@ impl NearCache {
     }
 
     /// Notes that the session was ended, under whatever id it is.
-    pub(crate) fn ended(&self, handle: Handle, at: Moment) {
-        let mut shard = self.shard(handle);
-        if !shard.contains_key(&handle) {
+    pub(crate) fn ended(&self, public_id: PublicId, at: Timestamp) {
+        let mut shard = self.shard(public_id);
+        if !shard.contains_key(&public_id) {
             self.make_room(&mut shard, at);
         }
-        let (key, revision) =
-            (RecordKey::new(handle, [0; RecordKey::HASH_BYTES]), Revision::from_bytes([0; Revision::BYTES]));
-        shard.insert(handle, Entry { key, revision, at, status: Status::Ended, renewed: false });
+        let (key, revision) = (
+            RecordKey::new(public_id, [0; RecordKey::HASH_BYTES]),
+            Revision::from_bytes([0; Revision::BYTES]),
+        );
+        shard.insert(public_id, Entry { key, revision, at, status: Status::Ended, renewed: false });
     }
 
     /// Notes that all sessions of `owner` were ended by a call of `at`, which has just been answered: what was asked
     /// before that counts no more, also if it was later than the call.
-    pub(crate) fn owner_ended_at(&self, owner: &str, at: Moment) {
-        let at = at.max(Moment::from_millis(self.latest.load(Ordering::Acquire)));
+    pub(crate) fn owner_ended_at(&self, owner: &str, at: Timestamp) {
+        let at = at.max(Timestamp::from_millis(self.latest.load(Ordering::Acquire)));
         let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         owners.retain(|_, ended| at.is_within(self.keep, *ended));
         if owners.len() >= MAX_OWNERS {
@@ -199,23 +201,23 @@ impl NearCache {
         self.owners_ended.store(owners.len(), Ordering::Release);
     }
 
-    fn owner_ended(&self, owner: impl FnOnce() -> Option<String>) -> Option<Moment> {
+    fn owner_ended(&self, owner: impl FnOnce() -> Option<String>) -> Option<Timestamp> {
         if self.owners_ended.load(Ordering::Acquire) == 0 {
             return None;
         }
         self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(&owner()?).copied()
     }
 
-    fn is_distrusting(&self, now: Moment) -> bool {
+    fn is_distrusting(&self, now: Timestamp) -> bool {
         now.as_millis() < self.distrust_until.load(Ordering::Acquire)
     }
 
-    fn distrust(&self, at: Moment) {
+    fn distrust(&self, at: Timestamp) {
         self.distrust_until.fetch_max(at.after(self.keep).as_millis(), Ordering::AcqRel);
     }
 
     /// Forgets what is of no use any more, or else something.
-    fn make_room(&self, shard: &mut HashMap<Handle, Entry>, now: Moment) {
+    fn make_room(&self, shard: &mut HashMap<PublicId, Entry>, now: Timestamp) {
         if shard.len() < self.shard_entries {
             return;
         }
@@ -223,16 +225,16 @@ impl NearCache {
         shard.retain(|_, entry| now.is_within(self.keep, entry.at.min(now)));
         while shard.len() >= self.shard_entries {
             let victim = shard.iter().find(|(_, entry)| !entry.speaks_against()).or(shard.iter().next());
-            let Some((&handle, &entry)) = victim else { return };
-            shard.remove(&handle);
+            let Some((&public_id, &entry)) = victim else { return };
+            shard.remove(&public_id);
             if entry.speaks_against() {
                 self.distrust(entry.at.max(now));
             }
         }
     }
 
-    fn shard(&self, handle: Handle) -> MutexGuard<'_, HashMap<Handle, Entry>> {
-        let [first, ..] = *handle.as_bytes();
+    fn shard(&self, public_id: PublicId) -> MutexGuard<'_, HashMap<PublicId, Entry>> {
+        let [first, ..] = *public_id.as_bytes();
         self.shards[usize::from(first) & (self.shards.len() - 1)]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -293,7 +295,7 @@ mod tests {
     use super::*;
     use crate::SessionId;
 
-    const NOW: Moment = Moment::from_millis(1_790_000_000_000);
+    const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
     const NOTHING: Seen = Seen::Good { near: None, copy: true };
 
@@ -301,7 +303,7 @@ mod tests {
         Seen::Good { near: Some(at(seconds)), copy: true }
     }
 
-    fn at(seconds: u64) -> Moment {
+    fn at(seconds: u64) -> Timestamp {
         NOW.after(Duration::from_secs(seconds))
     }
 
@@ -311,8 +313,8 @@ mod tests {
         Revision::from_bytes(bytes)
     }
 
-    fn look(cache: &NearCache, key: &RecordKey, counter: u64, owner: &str, now: Moment) -> Seen {
-        look_sealed(cache, key, counter, owner, Moment::from_millis(0), now)
+    fn look(cache: &NearCache, key: &RecordKey, counter: u64, owner: &str, now: Timestamp) -> Seen {
+        look_sealed(cache, key, counter, owner, Timestamp::from_millis(0), now)
     }
 
     fn look_sealed(
@@ -320,15 +322,15 @@ mod tests {
         key: &RecordKey,
         counter: u64,
         owner: &str,
-        sealed: Moment,
-        now: Moment,
+        sealed: Timestamp,
+        now: Timestamp,
     ) -> Seen {
-        cache.look(key.handle(), || *key, &revision(counter), || Some(owner.to_owned()), sealed, now)
+        cache.look(key.public_id(), || *key, &revision(counter), || Some(owner.to_owned()), sealed, now)
     }
 
     /// Another session of the same shard.
     fn neighbour(key: &RecordKey) -> RecordKey {
-        let shard = |key: &RecordKey| usize::from(key.handle().as_bytes()[0]) % SHARDS;
+        let shard = |key: &RecordKey| usize::from(key.public_id().as_bytes()[0]) % SHARDS;
         let mut others = std::iter::repeat_with(|| SessionId::generate().unwrap().key());
         others.find(|other| shard(other) == shard(key)).expect("it goes on for ever")
     }
@@ -363,7 +365,7 @@ mod tests {
         cache.gone(&old, at(2));
         assert_eq!(look(&cache, &new, 2, "", at(2)), confirmed(1));
         assert_eq!(look(&cache, &old, 1, "", at(2)), Seen::Doubtful);
-        cache.ended(new.handle(), at(3));
+        cache.ended(new.public_id(), at(3));
         cache.confirmed(&new, &revision(5), at(4));
         for key in [old, new] {
             assert_eq!(look(&cache, &key, 5, "", at(4)), Seen::Gone);
@@ -386,7 +388,7 @@ mod tests {
             let mut other = *revision(4).as_bytes();
             other[15] = 1;
             let twin =
-                cache.look(third.handle(), || third, &Revision::from_bytes(other), || None, at(2), at(2));
+                cache.look(third.public_id(), || third, &Revision::from_bytes(other), || None, at(2), at(2));
             assert_eq!(twin, Seen::Doubtful, "{case}: two of one number");
             cache.left(&second, &revision(4), at(3));
             assert_eq!(look(&cache, &third, 5, "", at(3)), NOTHING, "{case}: there was nothing to end");
@@ -401,7 +403,7 @@ mod tests {
                     "{case}: signed out, perhaps there"
                 );
             }
-            cache.ended(second.handle(), at(3));
+            cache.ended(second.public_id(), at(3));
             assert_eq!(look(&cache, &third, 5, "", at(3)), Seen::Gone, "{case}, ended");
         }
     }
@@ -460,7 +462,7 @@ mod tests {
         let cache = cache(SHARDS);
         let ended = SessionId::generate().unwrap().key();
         let late = neighbour(&ended);
-        cache.ended(ended.handle(), at(2));
+        cache.ended(ended.public_id(), at(2));
         cache.confirmed(&late, &revision(1), at(1));
         assert_eq!(
             look(&cache, &ended, 1, "", at(3)),
@@ -500,7 +502,7 @@ mod tests {
     fn forgetting_an_end_costs_confirms_and_nothing_else() {
         let cache = cache(SHARDS);
         let key = SessionId::generate().unwrap().key();
-        cache.ended(key.handle(), NOW);
+        cache.ended(key.public_id(), NOW);
         let other = neighbour(&key);
         cache.confirmed(&other, &revision(1), at(1));
         let confirmed_here = Seen::Good { near: Some(at(1)), copy: false };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use waxseal_crypto::Keyring;
-use waxseal_store::{MemoryStore, SessionStore, Sessions};
+use waxseal_store::{MemoryStore, SessionManager, SessionStore};
 
 use crate::{SessionState, Settings, StartError};
 
@@ -104,7 +104,7 @@ impl StorePlace {
     /// # Errors
     ///
     /// [`StartError::Store`] if the store cannot be opened.
-    pub async fn records(&self, keyring: &Keyring, app: &str) -> Result<Sessions, StartError> {
+    pub async fn records(&self, keyring: &Keyring, app: &str) -> Result<SessionManager, StartError> {
         let state = SessionState::Store;
         let settings =
             Settings { session_state: state, session_store: Some(self.clone()), ..Settings::default() };
@@ -130,7 +130,9 @@ impl StorePlace {
 
 /// Makes sessions of a state over a store that is open.
 pub(crate) type MakeSessions = Box<
-    dyn FnOnce(SessionState, &Keyring, &str, &str) -> Result<Sessions, waxseal_store::Error> + Send + Sync,
+    dyn FnOnce(SessionState, &Keyring, &str, &str) -> Result<SessionManager, waxseal_store::Error>
+        + Send
+        + Sync,
 >;
 
 /// What the settings ask for, opened.
@@ -178,9 +180,9 @@ fn without_credentials(url: &str) -> String {
 
 pub(crate) fn make_with(store: impl SessionStore) -> MakeSessions {
     Box::new(|state, keyring, cookie, app| match state {
-        SessionState::Cookie => Ok(Sessions::cookie(keyring, cookie, app)?.revocable(store)),
-        SessionState::Store => Sessions::store(keyring, cookie, app, store),
-        SessionState::Mirrored => Sessions::mirrored(keyring, cookie, app, store),
+        SessionState::Cookie => Ok(SessionManager::cookie(keyring, cookie, app)?.revocable(store)),
+        SessionState::Store => SessionManager::store(keyring, cookie, app, store),
+        SessionState::Mirrored => SessionManager::mirrored(keyring, cookie, app, store),
     })
 }
 

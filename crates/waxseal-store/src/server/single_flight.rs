@@ -8,15 +8,15 @@ use futures_channel::oneshot;
 use crate::RecordKey;
 
 /// Reads under way, each with those who wait for its answer.
-pub(crate) struct Flights<T>(Mutex<HashMap<RecordKey, Vec<oneshot::Sender<T>>>>);
+pub(crate) struct SingleFlight<T>(Mutex<HashMap<RecordKey, Vec<oneshot::Sender<T>>>>);
 
-impl<T> Default for Flights<T> {
+impl<T> Default for SingleFlight<T> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<T: Clone> Flights<T> {
+impl<T: Clone> SingleFlight<T> {
     /// The answer of `ask`, or of another's that is under way for `key`; and whether this one asked.
     ///
     /// Who joins gets what was asked before it came: good enough for a copy's freshness, which counts from the
@@ -61,7 +61,7 @@ impl<T: Clone> Flights<T> {
 
 /// Takes the flight off the list, also if its future is dropped half-way.
 struct Landing<'a, T: Clone> {
-    flights: &'a Flights<T>,
+    flights: &'a SingleFlight<T>,
     key: &'a RecordKey,
 }
 
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn those_who_come_meanwhile_share_one_answer_and_a_lost_asker_is_replaced() {
-        let (flights, key) = (Flights::default(), SessionId::generate().unwrap().key());
+        let (flights, key) = (SingleFlight::default(), SessionId::generate().unwrap().key());
         let asked = AtomicUsize::new(0);
         let (open, gate) = oneshot::channel::<()>();
         let ask = |gate: oneshot::Receiver<()>| {

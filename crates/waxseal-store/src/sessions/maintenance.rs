@@ -4,12 +4,12 @@ use std::time::SystemTime;
 
 use waxseal_crypto::KeyId;
 
-use super::Sessions;
+use super::SessionManager;
 use crate::Error;
 use crate::record::Cursor;
-use crate::server::{Server, Upkeep, purge};
+use crate::server::{Maintenance, Server, purge};
 
-impl Sessions {
+impl SessionManager {
     /// A round of upkeep, for about once a minute: frees what has expired, makes up for sign-outs that the store
     /// missed, and compares this process's clock with the store's. Nothing to do in state `cookie`.
     ///
@@ -18,7 +18,7 @@ impl Sessions {
     /// # Errors
     ///
     /// [`Error::Unavailable`] if the store does not answer.
-    pub async fn upkeep(&self, clock: impl Fn() -> SystemTime) -> Result<Option<Upkeep>, Error> {
+    pub async fn upkeep(&self, clock: impl Fn() -> SystemTime) -> Result<Option<Maintenance>, Error> {
         match (&self.server, &self.revocations) {
             (Some(server), _) => Ok(Some(server.upkeep(|| clock().into()).await?)),
             (None, Some(list)) => {
@@ -26,7 +26,7 @@ impl Sessions {
                 let ends = list.finish(clock().into()).await;
                 let purged = purge(list.store(), || clock().into(), |now| list.finish(now)).await?;
                 ends?;
-                Ok(Some(Upkeep { purged, clock_offset: None }))
+                Ok(Some(Maintenance { purged, clock_offset: None }))
             }
             (None, None) => Ok(None),
         }

@@ -3,26 +3,26 @@
 use waxseal_crypto::Times;
 
 use super::Server;
-use super::find::{Confirm, span};
+use super::find::{ConfirmedAt, span};
 use super::token::{RECORD_ONLY, WITH_COPY};
+use crate::active_keys::{ActiveKeys, TokenKeys};
 use crate::content::Content;
-use crate::ring::{Ring, TokenKeys};
 use crate::sessions::Outcome;
-use crate::{Error, Moment, Revision, SessionId};
+use crate::{Error, Revision, SessionId, Timestamp};
 
 /// What a token is made of, beside its keys.
 pub(super) struct Minting<'a> {
     pub(super) id: &'a SessionId,
     pub(super) revision: &'a Revision,
     pub(super) content: &'a Content,
-    pub(super) created: Moment,
-    pub(super) absolute_end: Moment,
-    pub(super) confirm: Confirm,
+    pub(super) created: Timestamp,
+    pub(super) absolute_end: Timestamp,
+    pub(super) confirm: ConfirmedAt,
 }
 
 impl Server {
     /// The token of a session whose state the store has confirmed in this request. Its sealed time is the confirm's.
-    pub(super) fn mint(&self, ring: &Ring, minting: &Minting<'_>) -> Result<Outcome, Error> {
+    pub(super) fn mint(&self, ring: &ActiveKeys, minting: &Minting<'_>) -> Result<Outcome, Error> {
         let Minting { id, revision, content, created, absolute_end, confirm } = *minting;
         let limits = self.lifetimes.of(content.permanent);
         let sealed = confirm.at().as_secs();

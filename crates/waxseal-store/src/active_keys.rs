@@ -29,7 +29,7 @@ const STATES: [(&str, &str); 3] =
     [("session", "cookie"), (ID_ALONE, "store"), ("session/mirrored", "mirrored")];
 
 /// A ring at work. A session keeps the one that opened it, so that a change of keys never meets a request half-way.
-pub(crate) struct Ring {
+pub(crate) struct ActiveKeys {
     tokens: TokenKeys,
     /// Of each state's tokens, with its name: to tell whose a refused one is.
     states: [(TokenKeys, &'static str); 3],
@@ -52,7 +52,7 @@ struct Kept {
     pointer: Sealer,
 }
 
-impl Ring {
+impl ActiveKeys {
     pub(crate) fn new(keyring: &Keyring, contexts: &Contexts) -> Self {
         let opened = keyring
             .ids()

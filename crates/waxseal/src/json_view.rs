@@ -144,7 +144,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use waxseal_crypto::{Keyring, SecretKey};
-    use waxseal_store::Sessions;
+    use waxseal_store::SessionManager;
 
     use super::*;
 
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn every_value_has_a_readable_form() {
         let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
-        let session = Sessions::cookie(&keyring, "session", "demo").unwrap().create();
+        let session = SessionManager::cookie(&keyring, "session", "demo").unwrap().create();
         let mut expected = Vec::new();
         let mut put = |key: &'static str, json: &'static str| expected.push((key, json));
         session.insert("text", "a \"quoted\" 🦀").unwrap();

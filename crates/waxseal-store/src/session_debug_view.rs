@@ -4,15 +4,15 @@ use std::time::SystemTime;
 
 use crate::change::{Change, Operation};
 use crate::metadata::{DEVICE, OWNER, SIGNED_IN};
-use crate::moment::system_time;
 use crate::origin::Origin;
 use crate::session::{Phase, ReadOnly, Session};
-use crate::{Life, Value};
+use crate::timestamp::system_time;
+use crate::{Lifespan, Value};
 
 /// What a developer may want to know of a session; from [`Session::look`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Look {
+pub struct SessionDebugView {
     /// Keys and values, in the order of their first insertion.
     pub entries: Vec<(String, Value)>,
     /// Whether it outlives the browser's.
@@ -26,7 +26,7 @@ pub struct Look {
     /// Whether a form was shown, so that there is a seed for its token.
     pub has_csrf_seed: bool,
     /// Since when and until when the store says it is there, if it was asked in this request.
-    pub life: Option<Life>,
+    pub life: Option<Lifespan>,
     /// What this request did, in words: keys, and never a value.
     pub changes: Vec<String>,
 }
@@ -40,7 +40,7 @@ impl Session {
     /// ```
     /// # use waxseal_crypto::{Keyring, SecretKey};
     /// # let keyring = Keyring::new(SecretKey::from_bytes([7; 32]));
-    /// # let sessions = waxseal_store::Sessions::cookie(&keyring, "session", "demo")?;
+    /// # let sessions = waxseal_store::SessionManager::cookie(&keyring, "session", "demo")?;
     /// let session = sessions.create();
     /// session.insert("name", "Gandalf")?;
     /// session.flash("success", "Welcome.")?;
@@ -48,7 +48,7 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn look(&self) -> Look {
+    pub fn look(&self) -> SessionDebugView {
         let (flashes, has_csrf_seed) = (self.flashes_waiting(), self.has_csrf_seed());
         let state = self.lock();
         let content = &state.content;
@@ -66,7 +66,7 @@ impl Session {
         let renewed = state.renewed.then(|| "drew a new id".to_owned());
         let ended = state.ended.then(|| "ended the session".to_owned());
         let changes = state.log.iter().filter_map(Change::in_words);
-        Look {
+        SessionDebugView {
             entries: content.entries.iter().map(|(key, value)| (key.to_owned(), value)).collect(),
             permanent: content.permanent,
             owner: content.metadata.get(OWNER),

@@ -10,15 +10,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
-/// use waxseal_store::Moment;
+/// use waxseal_store::Timestamp;
 ///
-/// let moment = Moment::from(UNIX_EPOCH + Duration::from_millis(1_500));
-/// assert_eq!(moment.after(Duration::from_secs(2)), Moment::from_millis(3_500));
+/// let moment = Timestamp::from(UNIX_EPOCH + Duration::from_millis(1_500));
+/// assert_eq!(moment.after(Duration::from_secs(2)), Timestamp::from_millis(3_500));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Moment(u64);
+pub struct Timestamp(u64);
 
-impl Moment {
+impl Timestamp {
     /// The last moment there is: "never ends".
     pub const MAX: Self = Self((1 << 53) - 1);
 
@@ -53,15 +53,15 @@ impl Moment {
 }
 
 /// A time before 1970 becomes 1970.
-impl From<SystemTime> for Moment {
+impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(0).after(since)
     }
 }
 
-impl From<Moment> for SystemTime {
-    fn from(moment: Moment) -> Self {
+impl From<Timestamp> for SystemTime {
+    fn from(moment: Timestamp) -> Self {
         UNIX_EPOCH.checked_add(Duration::from_millis(moment.0)).unwrap_or(UNIX_EPOCH)
     }
 }
@@ -75,7 +75,7 @@ pub(crate) fn system_time(unix_seconds: u64) -> SystemTime {
     UNIX_EPOCH.checked_add(Duration::from_secs(unix_seconds)).unwrap_or(UNIX_EPOCH)
 }
 
-impl fmt::Display for Moment {
+impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms", self.0)
     }
@@ -87,17 +87,17 @@ mod tests {
 
     #[test]
     fn a_moment_comes_back_from_the_systems_time() {
-        for millis in [0, 1, 1_790_000_000_123, Moment::MAX.as_millis()] {
-            let moment = Moment::from_millis(millis);
+        for millis in [0, 1, 1_790_000_000_123, Timestamp::MAX.as_millis()] {
+            let moment = Timestamp::from_millis(millis);
             assert_eq!(moment.as_millis(), millis);
-            assert_eq!(Moment::from(SystemTime::from(moment)), moment);
+            assert_eq!(Timestamp::from(SystemTime::from(moment)), moment);
         }
     }
 
     #[test]
     fn sums_saturate_and_the_past_is_1970() {
-        assert_eq!(Moment::from_millis(u64::MAX), Moment::MAX);
-        assert_eq!(Moment::from_millis(5).after(Duration::MAX), Moment::MAX);
-        assert_eq!(Moment::from(UNIX_EPOCH - Duration::from_secs(1)), Moment::from_millis(0));
+        assert_eq!(Timestamp::from_millis(u64::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::from_millis(5).after(Duration::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(1)), Timestamp::from_millis(0));
     }
 }

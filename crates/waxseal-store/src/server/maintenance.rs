@@ -4,12 +4,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Server;
+use crate::active_keys::ActiveKeys;
 use crate::any_store::AnyStore;
 use crate::error::StoreError;
 use crate::record::{Cursor, Record};
-use crate::ring::Ring;
 use crate::yield_once::yield_once;
-use crate::{Error, Moment};
+use crate::{Error, Timestamp};
 
 /// Records that one purge asks for at once: few, so that nobody waits behind it.
 const PURGE_BATCH: usize = 500;
@@ -20,10 +20,10 @@ const SECOND: Duration = Duration::from_secs(1);
 /// How far this process's clock may be from the store's before copies are no longer trusted by their time.
 const MAX_OFFSET: Duration = Duration::from_secs(1);
 
-/// What a round of upkeep found; from [`Sessions::upkeep`](crate::Sessions::upkeep).
+/// What a round of upkeep found; from [`SessionManager::upkeep`](crate::SessionManager::upkeep).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Upkeep {
+pub struct Maintenance {
     /// Expired records and traces whose space was freed.
     pub purged: usize,
     /// How far this process's clock and the store's are apart, if the store has one of its own.
@@ -34,8 +34,8 @@ pub struct Upkeep {
 /// others have their turn, and once a second `finish_ends`.
 pub(crate) async fn purge<E, F>(
     store: &dyn AnyStore,
-    clock: impl Fn() -> Moment,
-    finish_ends: impl Fn(Moment) -> F,
+    clock: impl Fn() -> Timestamp,
+    finish_ends: impl Fn(Timestamp) -> F,
 ) -> Result<usize, StoreError>
 where
     F: Future<Output = Result<usize, E>>,
@@ -60,21 +60,21 @@ where
 }
 
 impl Server {
-    pub(crate) async fn upkeep(&self, clock: impl Fn() -> Moment) -> Result<Upkeep, StoreError> {
+    pub(crate) async fn upkeep(&self, clock: impl Fn() -> Timestamp) -> Result<Maintenance, StoreError> {
         // A sign-out that the store refuses must stop neither of the others.
         let ends = self.finish_ends(clock()).await;
         let clock_offset = self.compare_clocks(&clock).await?;
         let purged = purge(&*self.store, clock, |now| self.finish_ends(now)).await?;
         ends?;
-        Ok(Upkeep { purged, clock_offset })
+        Ok(Maintenance { purged, clock_offset })
     }
 
     /// The time that the answer took counts in our favour: how far apart the clocks are at least.
-    async fn compare_clocks(&self, clock: &impl Fn() -> Moment) -> Result<Option<Duration>, StoreError> {
+    async fn compare_clocks(&self, clock: &impl Fn() -> Timestamp) -> Result<Option<Duration>, StoreError> {
         let asked = clock();
         let Some(theirs) = self.store.clock().await? else { return Ok(None) };
         let answered = clock();
-        let apart = |from: Moment, to: Moment| to.as_millis().saturating_sub(from.as_millis());
+        let apart = |from: Timestamp, to: Timestamp| to.as_millis().saturating_sub(from.as_millis());
         let offset = Duration::from_millis(apart(theirs, asked).max(apart(answered, theirs)));
         if let Some(mirror) = &self.mirror {
             let agree = offset <= MAX_OFFSET;
@@ -104,10 +104,10 @@ impl Server {
     /// Seals a part of the records that another key sealed with the ring's first. How many, and where to go on.
     pub(crate) async fn rewrap_some(
         &self,
-        ring: &Ring,
+        ring: &ActiveKeys,
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<(usize, Option<Cursor>), Error> {
         let page = self.store.sealed_otherwise(ring.kid(), after, limit, now).await?;
         let mut done = 0;
@@ -125,11 +125,11 @@ impl Server {
     /// where to go on.
     pub(crate) async fn count_sealed_by(
         &self,
-        ring: &Ring,
+        ring: &ActiveKeys,
         kid: [u8; 4],
         after: Option<&Cursor>,
         limit: usize,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<(usize, Option<Cursor>), StoreError> {
         let page = self.store.sealed_otherwise(ring.kid(), after, limit, now).await?;
         Ok((page.items.iter().filter(|(_, record)| record.kid == kid).count(), page.next))
