@@ -187,7 +187,7 @@ pub enum LogLevel {
     /// And answers of 4xx.
     Debug,
     /// And everything else.
-    Tombstone,
+    Trace,
 }
 
 impl Default for Settings {

@@ -17,7 +17,7 @@ Examples, for a file that lies on several machines:
   waxseal keys promote 1f2e3d4c     2. it seals from now on; copy the file to every machine
   waxseal keys retire 5ae566ad      3. the old one goes, half a year later; copy the file to every machine
   waxseal keys list --json          for scripts
-SessionManager on the server, before the third step:
+Sessions on the server, before the third step:
   waxseal keys rewrap --app NAME --session-store sqlite:data/sessions.db
 
 Copy FILE.rotation along with FILE: it says when keys were promoted, and which were revoked. It holds no key.";
