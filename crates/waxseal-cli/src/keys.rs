@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use waxseal::format_time::unix_seconds;
-use waxseal::{KeyFile, KeyFileError, ListedKey, Retirement, Settings, StorePlace, format_time};
+use waxseal::{KeyFile, KeyFileError, ListedKey, Retirement, Settings, StorePlace};
+use waxseal_keys::format_time::{self, unix_seconds};
 
 use crate::{Failure, place, print_json, records};
 
