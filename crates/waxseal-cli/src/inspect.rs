@@ -9,7 +9,7 @@ use clap::{Args, Parser};
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
 use waxseal::json_view::Readable;
-use waxseal::{SecretError, Secrets, SessionState, Settings};
+use waxseal::{KeyError, Secrets, SessionState, Settings};
 use waxseal_crypto::{KeyId, Keyring, SealedParts, SignedParts, SignedTokens, Times};
 use waxseal_keys::format_time::{self, unix_seconds};
 use waxseal_store::{Inspection, MemoryStore, Parts, Reason, SessionId, SessionManager};
@@ -104,7 +104,7 @@ fn secrets(options: &Options, settings: &Settings) -> Result<Secrets, Failure> {
     Ok(match &options.file {
         Some(file) => Secrets::from_file(file, &settings, &options.app)?,
         None => match Secrets::from_env(&settings, &options.app) {
-            Err(SecretError::Missing) if development.exists() => {
+            Err(KeyError::Missing) if development.exists() => {
                 Secrets::from_file(development, &settings, &options.app)?
             }
             found => found?,

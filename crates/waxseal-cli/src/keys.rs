@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use waxseal::{KeyFile, KeyFileError, ListedKey, Retirement, Settings, StorePlace};
+use waxseal::{KeyError, KeyFile, ListedKey, Retirement, Settings, StorePlace};
 use waxseal_keys::format_time::{self, unix_seconds};
 
 use crate::{Failure, place, print_json, records};
@@ -197,7 +197,7 @@ fn described(key: &ListedKey, now: SystemTime, lifetime: Duration) -> Value {
     })
 }
 
-pub(crate) fn failure(error: KeyFileError) -> Failure {
+pub(crate) fn failure(error: KeyError) -> Failure {
     match error.is_refusal() {
         true => Failure::Refused(error.one_line()),
         false => Failure::Failed(anyhow::anyhow!(error.one_line())),

@@ -85,9 +85,7 @@ pub use store_url::{NoStorePlace, StorePlace};
 pub use urls::UrlError;
 pub use waxseal_http::multipart::Limits as UploadLimits;
 pub use waxseal_http::{Body, Event, Limits, Multipart, StaticFiles, Upload, sse};
-pub use waxseal_keys::{
-    KeyFile, KeyFileError, ListedKey, Retirement, SecretError, Secrets, make_development_secret,
-};
+pub use waxseal_keys::{Error as KeyError, KeyFile, ListedKey, Retirement, Secrets, make_development_secret};
 pub use waxseal_store::{Flash, MemoryStore, Session, SessionStore};
 pub use waxseal_templates::{Context, context, folder};
 

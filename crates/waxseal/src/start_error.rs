@@ -14,7 +14,7 @@ use waxseal_keys::error_chain;
 pub enum StartError {
     /// No secret key, or one that should not be used.
     #[error(transparent)]
-    Secret(#[from] crate::SecretError),
+    Secret(#[from] waxseal_keys::Error),
     /// Development is for the developer's own machine.
     #[error(
         "development needs a loopback address and {0} is none; use --host 127.0.0.1, or start without --development"

@@ -119,7 +119,7 @@ impl Client {
     ///
     /// [`StartError`] if the app would not start.
     pub fn with_settings(app: App, settings: &Settings) -> Result<Self, StartError> {
-        let key = SecretKey::generate().map_err(crate::SecretError::from)?;
+        let key = SecretKey::generate().map_err(waxseal_keys::Error::from)?;
         let now = Arc::new(Mutex::new(SystemTime::now()));
         let time = now.clone();
         let clock = Clock::from_fn(move || *time.lock().unwrap_or_else(PoisonError::into_inner));
