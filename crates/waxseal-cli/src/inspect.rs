@@ -1,4 +1,4 @@
-//! `waxseal inspect`: what is in a cookie, or why nobody can say.
+//! The command `waxseal inspect`: shows what is in a cookie, or why it does not open.
 
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -11,10 +11,12 @@ use serde_json::{Value, json};
 use waxseal::json_view::Readable;
 use waxseal::{KeyError, Secrets, SessionState, Settings};
 use waxseal_crypto::{KeyId, Keyring, SealedParts, SignedParts, SignedTokens, Times};
+use waxseal_keys::DEVELOPMENT_FILE;
 use waxseal_keys::format_time::{self, unix_seconds};
 use waxseal_store::{Inspection, MemoryStore, Parts, Reason, SessionId, SessionManager};
 
-use crate::{Failure, place, print_json};
+use crate::failure::Failure;
+use crate::output::print_json;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +27,7 @@ Examples:
 A cookie given as an argument stays in the shell's history, and whoever has it is its visitor until it ends.
 The keys are those a server would find here: SECRET_KEY, SECRET_KEY_FILE, or .waxseal/secret; or --file.";
 
-/// The most that is read: a head with many cookies.
+/// The most that is read from standard input: enough for a head with many cookies.
 const MAX_INPUT_BYTES: u64 = 64 * 1024;
 const MAX_COOKIE_BYTES: usize = waxseal_crypto::MAX_TEXT_BYTES;
 const NAMES: [&str; 2] = ["__Host-session", "waxseal-dev-session"];
@@ -43,7 +45,7 @@ pub(crate) struct Options {
     /// The cookie's complete name [default: the one in the input, else __Host-session and waxseal-dev-session].
     #[arg(long, value_name = "NAME")]
     cookie_name: Option<String>,
-    /// Where its session lives [default: what it says itself].
+    /// The state of its session [default: detected].
     #[arg(long, value_enum)]
     session_state: Option<SessionState>,
     /// A file of keys, whatever the environment says.
@@ -93,14 +95,16 @@ fn read_input() -> Result<String, Failure> {
     let read = input.take(MAX_INPUT_BYTES + 1).read_to_string(&mut text);
     match read.map_err(|error| anyhow::anyhow!("standard input cannot be read: {}", error.kind()))? as u64 {
         0..=MAX_INPUT_BYTES => Ok(text),
-        _ => Err(Failure::Usage("standard input holds more than 64 KiB, and no cookie does".to_owned())),
+        _ => Err(Failure::Usage(
+            "standard input holds more than 64 KiB, which is too large for a cookie".to_owned(),
+        )),
     }
 }
 
 fn secrets(options: &Options, settings: &Settings) -> Result<Secrets, Failure> {
-    // Nothing is served with these keys, so weak ones may look, too.
+    // No server uses these keys here, so weak ones are allowed.
     let settings = Settings { allow_weak_secret: true, development: false, ..settings.clone() };
-    let development = Path::new(place::DEVELOPMENT_FILE);
+    let development = Path::new(DEVELOPMENT_FILE);
     Ok(match &options.file {
         Some(file) => Secrets::from_file(file, &settings, &options.app)?,
         None => match Secrets::from_env(&settings, &options.app) {
@@ -112,7 +116,7 @@ fn secrets(options: &Options, settings: &Settings) -> Result<Secrets, Failure> {
     })
 }
 
-/// A value, and a name that it may have been sealed for.
+/// A value and a cookie name, for which it may have been sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Candidate {
     name: String,
@@ -120,14 +124,15 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// Tokens of state `store` have one length, and what is damaged of another state would be refused for that alone.
+    /// `false` if the length rules the state out: tokens of state `store` have one length, and a damaged token of
+    /// another state would be refused for its length alone.
     fn can_be_of(&self, state: SessionState) -> bool {
         const SIGNED: usize = SignedTokens::<{ SessionId::BYTES }>::CHARACTERS;
         state != SessionState::Store || self.value.len() == SIGNED
     }
 }
 
-/// What the input may mean: a bare value, `name=value`, a `Cookie` or a `Set-Cookie` header.
+/// Parses the input: a bare value, `name=value`, a `Cookie` or a `Set-Cookie` header.
 fn candidates(input: &str, named: Option<&str>) -> Result<Vec<Candidate>, String> {
     let (header, text) = header(input.trim());
     // Sealed values have no `=`; a bare one may be for any of our names.
@@ -138,7 +143,7 @@ fn candidates(input: &str, named: Option<&str>) -> Result<Vec<Candidate>, String
             .map(|name| Candidate { name: name.to_owned(), value: text.to_owned() })
             .collect());
     }
-    // What follows the first pair of a Set-Cookie are its attributes.
+    // The pairs after the first of a Set-Cookie are its attributes.
     let attributes = header == Header::SetCookie || text.to_ascii_lowercase().contains("; path=");
     let pairs = text.split(';').take(if attributes { 1 } else { usize::MAX });
     let pairs: Vec<_> = pairs.filter_map(|pair| pair.trim().split_once('=')).collect();
@@ -178,7 +183,7 @@ fn header(text: &str) -> (Header, &str) {
     }
 }
 
-/// A candidate, and what came of opening it.
+/// A candidate and the result of opening it.
 struct Seen {
     candidate: Candidate,
     state: SessionState,
@@ -193,7 +198,7 @@ fn look(
     settings: &Settings,
     now: SystemTime,
 ) -> Result<Seen, Failure> {
-    // No store is asked; one has to be there to say what a token may be.
+    // The store is never asked: sessions of these states cannot be built without one.
     let (name, app, store) = (&candidate.name, &options.app, MemoryStore::new());
     let sessions = match state {
         SessionState::Store => SessionManager::store(keyring, name, app, store)?,
@@ -221,12 +226,12 @@ impl Seen {
         self.candidate.name.len() + self.candidate.value.len()
     }
 
-    /// The key that the value names, whether or not it opens.
+    /// The id of the key in the value, whether or not it opens.
     fn key(&self) -> Option<KeyId> {
         KeyId::of_text(self.candidate.value.as_bytes()).ok()
     }
 
-    /// Of the format: 1 is sealed, 2 is signed.
+    /// The version of the format: 1 is sealed, 2 is signed.
     fn version(&self) -> Option<u8> {
         let value = self.candidate.value.as_bytes();
         let sealed = SealedParts::of_text(value).map(|parts| parts.version);
@@ -332,7 +337,7 @@ impl Seen {
         Object(object, self.contents())
     }
 
-    /// What the token is made of, for people.
+    /// The parts of the token, for people.
     fn parts(&self) -> Vec<(&'static str, String)> {
         let mut lines = vec![("state", state_name(self.state).to_owned())];
         let Some(parts) = self.result.as_ref().ok().and_then(Inspection::parts) else { return lines };
@@ -348,7 +353,7 @@ impl Seen {
         lines
     }
 
-    /// Entries in their order, readable. What cannot be read says so in its place.
+    /// The entries in their order. A value that cannot be read is shown as `$unreadable`, with its bytes.
     fn contents(&self) -> Option<Readable> {
         let session = self.result.as_ref().ok()?.session()?;
         let entries = session.iter().map(|(key, value)| {
@@ -380,7 +385,7 @@ impl serde::Serialize for Object {
     }
 }
 
-/// In states `store` and `mirrored` the record says when it was idle for too long.
+/// The times in the token. In states `store` and `mirrored` the idle end is in the record alone.
 fn times(seen: &Inspection) -> impl Iterator<Item = (&'static str, u64)> {
     let (times, limits) = (seen.times(), seen.limits());
     [

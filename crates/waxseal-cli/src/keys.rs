@@ -1,4 +1,4 @@
-//! `waxseal keys`: the steps of a rotation.
+//! The command `waxseal keys`: the steps of a rotation.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,10 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use waxseal::{KeyError, KeyFile, ListedKey, Retirement, Settings, StorePlace};
+use waxseal::{KeyError, KeyFile, ListedKey, Retirement, Settings, StoreUrl};
 use waxseal_keys::format_time::{self, unix_seconds};
 
-use crate::{Failure, place, print_json, records};
+use crate::failure::Failure;
+use crate::key_file_path::key_file_path;
+use crate::output::print_json;
+use crate::records;
 
 const EXAMPLES: &str = "\
 Examples, for a file that lies on several machines:
@@ -22,7 +25,7 @@ Sessions on the server, before the third step:
 
 Copy FILE.rotation along with FILE: it says when keys were promoted, and which were revoked. It holds no key.";
 
-/// Looks after a file of secret keys: list, add, promote, retire. Keys are named by their ids, and never shown.
+/// Lists and changes the keys of a file: add, promote, retire. Keys are named by their ids, and never shown.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
@@ -41,34 +44,34 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Shows the keys, which one seals, and from when on each may be retired.
+    /// Lists the keys, with the one that seals, and the time from which each may be retired.
     List(Lifetime),
     /// Makes a new key and adds it as a fallback: it opens, and seals nothing.
     Add,
-    /// Lets a key seal that every machine has already.
+    /// Makes a key seal that every machine has already.
     Promote {
         /// The key's id: eight hex digits.
         kid: String,
     },
-    /// Takes a key out, once nothing that it sealed lives.
+    /// Takes a key out, once all that it sealed has expired.
     Retire {
         /// The key's id: eight hex digits.
         kid: String,
-        /// Takes it out at once, and signs out whoever it sealed for.
+        /// Takes it out at once, and signs out the visitors of sessions that it sealed.
         #[arg(long)]
         revoke: bool,
         #[command(flatten)]
         lifetime: Lifetime,
         /// Refuses while a record in this store is sealed with the key: sqlite:PATH, redis://HOST or
         /// postgres://USER@HOST/DATABASE. Needs --app.
-        #[arg(long, value_name = "PLACE", requires = "app")]
-        session_store: Option<StorePlace>,
+        #[arg(long, value_name = "URL", requires = "app")]
+        session_store: Option<StoreUrl>,
     },
     /// Seals the records in a session store with the key that seals now, a batch at a time. Needs --app.
     Rewrap {
-        /// Where the records are: sqlite:PATH, redis://HOST or postgres://USER@HOST/DATABASE.
-        #[arg(long, env = "WAXSEAL_SESSION_STORE", hide_env_values = true, value_name = "PLACE")]
-        session_store: StorePlace,
+        /// The URL of the session store: sqlite:PATH, redis://HOST or postgres://USER@HOST/DATABASE.
+        #[arg(long, env = "WAXSEAL_SESSION_STORE", hide_env_values = true, value_name = "URL")]
+        session_store: StoreUrl,
     },
 }
 
@@ -81,7 +84,7 @@ struct Lifetime {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    let path = place::secret_file(options.file.as_deref())?;
+    let path = key_file_path(options.file.as_deref())?;
     let file = match &options.app {
         Some(app) => KeyFile::new(path).with_app(app),
         None => KeyFile::new(path),
@@ -109,7 +112,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
             }
             if changed {
                 println!("key {new} seals now, {old} still opens, in {}", file.path().display());
-                println!("next: once nothing that it sealed lives, `waxseal keys retire {old}`");
+                println!("next: once all that it sealed has expired, `waxseal keys retire {old}`");
             } else {
                 println!("key {new} seals already; nothing was changed");
             }
@@ -126,11 +129,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Retire { kid, revoke, lifetime, session_store } => {
-            if let (Some(place), Some(app), false) = (session_store, &options.app, *revoke) {
-                let left = records::count(file.path(), place, app, kid, now)?;
+            if let (Some(store), Some(app), false) = (session_store, &options.app, *revoke) {
+                let left = records::count(file.path(), store, app, kid, now)?;
                 if left > 0 {
                     return Err(Failure::Refused(format!(
-                        "{left} records in {place} are sealed with {kid}; run `waxseal keys rewrap` first"
+                        "{left} records in {store} are sealed with {kid}; run `waxseal keys rewrap` first"
                     )));
                 }
             }
@@ -164,7 +167,7 @@ fn list(file: &KeyFile, now: SystemTime, lifetime: Duration, json: bool) -> Resu
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is on record about a key, and what may become of it.
+/// The dates of a key and the time of its retirement, as a phrase.
 fn story(key: &ListedKey, now: SystemTime, lifetime: Duration) -> String {
     let moment = |time: SystemTime| format_time::moment(unix_seconds(time), unix_seconds(now));
     let past = match (key.promoted(), key.added()) {
@@ -176,7 +179,7 @@ fn story(key: &ListedKey, now: SystemTime, lifetime: Duration) -> String {
         Retirement::Seals => past,
         Retirement::Now => format!("{past}; may be retired"),
         Retirement::From(time) => format!("{past}; may be retired {}", moment(time)),
-        _ => format!("{past}; nobody knows when it ceased to seal"),
+        _ => format!("{past}; not on record when it ceased to seal"),
     }
 }
 
@@ -212,7 +215,9 @@ impl Lifetime {
         let defaults = Settings::default();
         let set = |name: &str, default: u64| match std::env::var(name) {
             Err(_) => Ok(default),
-            Ok(text) => text.parse().map_err(|_| Failure::Usage(format!("{name} is no number of seconds"))),
+            Ok(text) => {
+                text.parse().map_err(|_| Failure::Usage(format!("{name} is not a number of seconds")))
+            }
         };
         let ordinary = set("WAXSEAL_SESSION_ABSOLUTE_LIFETIME", defaults.session_absolute_lifetime)?;
         let permanent =

@@ -313,8 +313,8 @@ fn the_schema_is_a_script_with_the_roles_rights() {
     assert!(!folder.run(&["schema", place], "").out.contains("GRANT"));
     for (place, code, said) in [
         ("postgres://db.example/shop?schema=Shop", 1, "Shop"),
-        ("sqlite:sessions.db", 2, "sqlite:sessions.db makes what it needs by itself"),
-        ("nowhere:", 2, "the session store's scheme is unknown"),
+        ("sqlite:sessions.db", 2, "sqlite:sessions.db needs no script"),
+        ("nowhere:", 2, "its scheme is unknown"),
     ] {
         let done = folder.run(&["schema", "--session-store", place], "");
         assert!(done.code == code && done.err.contains(said), "{place}: {} {}", done.code, done.err);

@@ -35,7 +35,7 @@ use crate::secret_file;
 /// file.promote(&new.to_string(), now)?;      // 2. … before it seals anywhere …
 /// let half_a_year = Duration::from_secs(180 * 24 * 60 * 60);
 /// assert!(file.retire(&old.to_string(), now, half_a_year, false).is_err());
-/// file.retire(&old.to_string(), now + half_a_year, half_a_year, false)?; // 3. … until nothing of the old key lives
+/// file.retire(&old.to_string(), now + half_a_year, half_a_year, false)?; // 3. … until all that the old key sealed has expired
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! Signing in and out, and the sessions of one owner.
+//! Sign-in and sign-out, and the sessions of one owner.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,21 +9,21 @@ use waxseal_store::{Listed, PublicId};
 use crate::device::device;
 use crate::{Error, Request, Result};
 
-/// One session of a visitor's own, as a list shows it; a template can read all of it.
+/// One of the visitor's own sessions, for a list. Templates can read all fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct OwnSession {
-    /// Names it to [`Request::end_session`]; public, and signs nobody in.
+    /// The public id, for [`Request::end_session`]. It signs nobody in.
     pub handle: String,
-    /// Such as "Firefox on Linux".
+    /// The browser and its system, such as "Firefox on Linux".
     pub device: String,
-    /// When it began: `2026-11-24 08:15:00 UTC`.
+    /// The date of its creation: `2026-11-24 08:15:00 UTC`.
     pub created: String,
-    /// When it was last used, to a twentieth of its idle time.
+    /// The date of its last use, with a precision of a twentieth of its idle lifetime.
     pub last_seen: String,
-    /// How long ago that was, in words.
+    /// The time since its last use: `3 minutes`.
     pub seen_ago: String,
-    /// Whether it is this very one.
+    /// `true` for the session of this request.
     pub current: bool,
 }
 
@@ -67,8 +67,9 @@ impl Request {
         Ok(self.session_handle().destroy().await?)
     }
 
-    /// Whether the visitor signed in at most so long ago: ask it before a password is changed or money is sent, and
-    /// let them sign in anew if not.
+    /// `true` if the visitor signed in within the last `span`.
+    ///
+    /// Ask it before a password is changed or money is sent, and let the visitor sign in again if not.
     ///
     /// # Errors
     ///
@@ -87,7 +88,7 @@ impl Request {
         Ok(self.session_handle().confirm().await?)
     }
 
-    /// Whether sessions are kept on the server, so that they can be listed and ended: in states `store` and `mirrored`.
+    /// `true` if sessions are on the server, where they can be listed and ended: in states `store` and `mirrored`.
     #[must_use]
     pub fn keeps_sessions(&self) -> bool {
         self.session_layer().sessions().has_store()
@@ -110,7 +111,7 @@ impl Request {
         Ok(listed.iter().map(|listed| OwnSession::new(listed, session.public_id(), now)).collect())
     }
 
-    /// Ends one of the visitor's own sessions, by the handle that a list showed; false if there is none of that handle.
+    /// Ends one of the visitor's own sessions by the handle of a list. Returns `false` if no session has that handle.
     ///
     /// # Errors
     ///
@@ -138,7 +139,7 @@ impl Request {
         Ok(self.session_layer().sessions().end_others(&session)?)
     }
 
-    /// The time, by the clock that the app runs on.
+    /// The time by the app's clock.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         self.session_layer().now()

@@ -1,37 +1,46 @@
-//! Pages, made from the app's templates.
+//! Pages rendered from the app's templates.
 
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
 
+use minijinja::Value;
+use waxseal_http::SessionHandle;
 use waxseal_templates::{Context, Templates};
 
-use crate::template_setup::TemplateValues;
-use crate::{Request, Result};
+use crate::error::Result;
 
 pub(crate) struct Pages {
     templates: Templates,
-    pub(crate) values: TemplateValues,
-    /// Templates that once were found to read a session that the store had to be asked for.
+    /// Templates that once read a session for which the store had to be asked.
     readers: RwLock<HashSet<String>>,
 }
 
 impl Pages {
-    pub(crate) fn new(templates: Templates, values: TemplateValues) -> Self {
-        Self { templates, values, readers: RwLock::default() }
+    pub(crate) fn new(templates: Templates) -> Self {
+        Self { templates, readers: RwLock::default() }
     }
 
     pub(crate) fn has(&self, template: &str) -> bool {
         self.templates.contains(template)
     }
 
-    /// Renders a page. If it turns out that the store has to be asked for the session first, once more; and from then
-    /// on the store is asked before this template begins.
-    pub(crate) async fn render(&self, template: &str, context: Context, request: &Request) -> Result<String> {
-        let handle = request.session_handle();
+    /// Renders a page; `names` gives the values of names that are not in `context`.
+    ///
+    /// If the template turns out to read a session that has to be loaded from the store, it is loaded and the page
+    /// rendered again. From then on the store is asked before this template is rendered.
+    pub(crate) async fn render<N>(
+        &self,
+        template: &str,
+        context: Context,
+        handle: &SessionHandle,
+        names: N,
+    ) -> Result<String>
+    where
+        N: Fn(&str) -> Option<Value> + Clone + Send + Sync + 'static,
+    {
         let render = |context| {
-            let (session, request) = (handle.clone(), request.clone());
-            let names = move |name: &str| request.app().pages.values.look_up(name, &request);
-            self.templates.render_with(template, context, move || session.ready(), names)
+            let session = handle.clone();
+            self.templates.render_with(template, context, move || session.ready(), names.clone())
         };
         // A page that does without the session this time does not fail with it.
         let missed = if self.reads_session(template) { handle.load().await.err() } else { None };

@@ -1,17 +1,16 @@
-//! Which file of keys a command is about.
+//! The key file that a command works on.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
-use crate::Failure;
+use waxseal_keys::DEVELOPMENT_FILE;
 
-/// Where `waxseal gen-secret --write` and development put the secret.
-pub(crate) const DEVELOPMENT_FILE: &str = ".waxseal/secret";
+use crate::failure::Failure;
 
 /// The file given, else the one that the environment names, else development's.
 ///
-/// If the environment holds the keys themselves, the development file is not what a server here would use.
-pub(crate) fn secret_file(given: Option<&Path>) -> Result<PathBuf, Failure> {
+/// If the environment holds the keys themselves, a server here would not use development's file: that is an error.
+pub(crate) fn key_file_path(given: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(path) = given {
         return Ok(path.to_owned());
     }
