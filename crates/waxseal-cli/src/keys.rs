@@ -89,67 +89,92 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         Some(app) => KeyFile::new(path).with_app(app),
         None => KeyFile::new(path),
     };
-    let now = SystemTime::now();
+    let (now, json) = (SystemTime::now(), options.json);
     match &options.verb {
-        Verb::List(lifetime) => list(&file, now, lifetime.longest()?, options.json),
-        Verb::Add => {
-            let id = file.add(now).map_err(failure)?.to_string();
-            if options.json {
-                return print_json(&json!({ "file": file.path(), "added": id }));
-            }
-            println!("key {id} opens, in {}; it seals nothing yet", file.path().display());
-            println!("next: once every machine has it, `waxseal keys promote {id}`");
-            Ok(ExitCode::SUCCESS)
-        }
-        Verb::Promote { kid } => {
-            let (old, new) = file.promote(kid, now).map_err(failure)?;
-            let changed = old != new;
-            let (old, new) = (old.to_string(), new.to_string());
-            if options.json {
-                return print_json(
-                    &json!({ "file": file.path(), "seals": new, "replaced": changed.then_some(old) }),
-                );
-            }
-            if changed {
-                println!("key {new} seals now, {old} still opens, in {}", file.path().display());
-                println!("next: once all that it sealed has expired, `waxseal keys retire {old}`");
-            } else {
-                println!("key {new} seals already; nothing was changed");
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        Verb::Rewrap { session_store } => {
-            let app =
-                options.app.as_deref().ok_or_else(|| Failure::Usage("rewrap needs --app".to_owned()))?;
-            let done = records::rewrap(file.path(), session_store, app, now)?;
-            if options.json {
-                return print_json(&json!({ "store": session_store.to_string(), "rewrapped": done }));
-            }
-            println!("{done} records were sealed with another key, in {session_store}; none is now");
-            Ok(ExitCode::SUCCESS)
-        }
+        Verb::List(lifetime) => list(&file, now, lifetime.longest()?, json),
+        Verb::Add => add(&file, now, json),
+        Verb::Promote { kid } => promote(&file, kid, now, json),
+        Verb::Rewrap { session_store } => rewrap(&file, session_store, options, now),
         Verb::Retire { kid, revoke, lifetime, session_store } => {
             if let (Some(store), Some(app), false) = (session_store, &options.app, *revoke) {
-                let left = records::count(file.path(), store, app, kid, now)?;
-                if left > 0 {
-                    return Err(Failure::Refused(format!(
-                        "{left} records in {store} are sealed with {kid}; run `waxseal keys rewrap` first"
-                    )));
-                }
+                refuse_while_used(&file, store, app, kid, now)?;
             }
-            let was_there = file.retire(kid, now, lifetime.longest()?, *revoke).map_err(failure)?;
-            let (id, path) = (kid.to_ascii_lowercase(), file.path().display());
-            if options.json {
-                return print_json(&json!({ "file": file.path(), "retired": id, "revoked": revoke }));
-            }
-            let how = if was_there { "is gone from" } else { "was not in" };
-            println!("key {id} {how} {path}; what it sealed opens no more");
-            if *revoke {
-                println!("it is revoked: bring {path} and {path}.rotation to every machine");
-            }
-            Ok(ExitCode::SUCCESS)
+            retire(&file, kid, *revoke, lifetime.longest()?, now, json)
         }
     }
+}
+
+fn add(file: &KeyFile, now: SystemTime, json: bool) -> Result<ExitCode, Failure> {
+    let id = file.add(now).map_err(failure)?.to_string();
+    if json {
+        return print_json(&json!({ "file": file.path(), "added": id }));
+    }
+    println!("key {id} opens, in {}; it seals nothing yet", file.path().display());
+    println!("next: once every machine has it, `waxseal keys promote {id}`");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn promote(file: &KeyFile, kid: &str, now: SystemTime, json: bool) -> Result<ExitCode, Failure> {
+    let (old, new) = file.promote(kid, now).map_err(failure)?;
+    let changed = old != new;
+    let (old, new) = (old.to_string(), new.to_string());
+    if json {
+        let replaced = changed.then_some(old);
+        return print_json(&json!({ "file": file.path(), "seals": new, "replaced": replaced }));
+    }
+    if changed {
+        println!("key {new} seals now, {old} still opens, in {}", file.path().display());
+        println!("next: once all that it sealed has expired, `waxseal keys retire {old}`");
+    } else {
+        println!("key {new} seals already; nothing was changed");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rewrap(file: &KeyFile, store: &StoreUrl, options: &Options, now: SystemTime) -> Result<ExitCode, Failure> {
+    let app = options.app.as_deref().ok_or_else(|| Failure::Usage("rewrap needs --app".to_owned()))?;
+    let done = records::rewrap(file.path(), store, app, now)?;
+    if options.json {
+        return print_json(&json!({ "store": store.to_string(), "rewrapped": done }));
+    }
+    println!("{done} records were sealed with another key, in {store}; none is now");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn refuse_while_used(
+    file: &KeyFile,
+    store: &StoreUrl,
+    app: &str,
+    kid: &str,
+    now: SystemTime,
+) -> Result<(), Failure> {
+    match records::count(file.path(), store, app, kid, now)? {
+        0 => Ok(()),
+        left => Err(Failure::Refused(format!(
+            "{left} records in {store} are sealed with {kid}; run `waxseal keys rewrap` first"
+        ))),
+    }
+}
+
+fn retire(
+    file: &KeyFile,
+    kid: &str,
+    revoke: bool,
+    lifetime: Duration,
+    now: SystemTime,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let was_there = file.retire(kid, now, lifetime, revoke).map_err(failure)?;
+    let (id, path) = (kid.to_ascii_lowercase(), file.path().display());
+    if json {
+        return print_json(&json!({ "file": file.path(), "retired": id, "revoked": revoke }));
+    }
+    let how = if was_there { "is gone from" } else { "was not in" };
+    println!("key {id} {how} {path}; what it sealed opens no more");
+    if revoke {
+        println!("it is revoked: bring {path} and {path}.rotation to every machine");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn list(file: &KeyFile, now: SystemTime, lifetime: Duration, json: bool) -> Result<ExitCode, Failure> {

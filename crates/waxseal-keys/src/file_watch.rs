@@ -62,13 +62,7 @@ impl FileWatch {
     /// Reads the file and judges new content. Blocks: a passphrase takes a quarter of a second.
     pub(crate) fn look(&mut self, now: Instant) -> Option<FileChange> {
         // The file before its record: our own commands write them in the other order.
-        let file = match std::fs::metadata(&self.path) {
-            // Opening a pipe might wait for ever.
-            Ok(metadata) if !metadata.is_file() => {
-                Err(format!("{} is not a regular file", self.path.display()))
-            }
-            _ => secret_file::read(&self.path).map_err(|error| error.one_line()),
-        };
+        let file = self.read();
         if file == self.taken.file {
             self.candidate = None;
             return self.refused.take().map(|_| FileChange::Restored);
@@ -79,18 +73,9 @@ impl FileWatch {
             self.candidate = None;
             return None;
         }
-        match &self.candidate {
-            Some((same, since)) if *same == content => {
-                if now.duration_since(*since) < SETTLED {
-                    return None;
-                }
-            }
-            _ => {
-                self.candidate = Some((content, now));
-                return None;
-            }
+        if !self.has_settled(&content, now) {
+            return None;
         }
-        self.candidate = None;
         Some(match self.judge(&content) {
             Ok(secrets) => {
                 self.seals = secrets.keyring().ids().next();
@@ -102,6 +87,33 @@ impl FileWatch {
                 FileChange::Refused(why)
             }
         })
+    }
+
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, String> {
+        match std::fs::metadata(&self.path) {
+            // Opening a pipe might wait for ever.
+            Ok(metadata) if !metadata.is_file() => {
+                Err(format!("{} is not a regular file", self.path.display()))
+            }
+            _ => secret_file::read(&self.path).map_err(|error| error.one_line()),
+        }
+    }
+
+    /// `true` if the content has been the same for long enough. Else it is the candidate from now on.
+    fn has_settled(&mut self, content: &Content, now: Instant) -> bool {
+        match &self.candidate {
+            Some((same, since)) if same == content => {
+                let settled = now.duration_since(*since) >= SETTLED;
+                if settled {
+                    self.candidate = None;
+                }
+                settled
+            }
+            _ => {
+                self.candidate = Some((content.clone(), now));
+                false
+            }
+        }
     }
 
     /// The time at which new content will have settled, to look again before the next regular look.

@@ -31,6 +31,7 @@
 mod jar;
 mod part;
 mod response;
+mod session;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -41,7 +42,6 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde::Serialize;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Body, Clock, Scheme};
-use waxseal_store::Session;
 
 use self::jar::{Jar, Target};
 use crate::app::App;
@@ -324,66 +324,10 @@ impl Client {
         }
     }
 
-    /// Changes or reads the session, as Flask's `session_transaction` does. Changes are committed and the cookie kept.
-    ///
-    /// # Panics
-    ///
-    /// If the session cannot be loaded or sealed.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use waxseal::testing::Client;
-    /// use waxseal::{App, Request, Response, Result, typed};
-    ///
-    /// async fn greet(request: Request) -> Result<Response> {
-    ///     Ok(typed("text/plain", request.session().await?.get::<String>("name")?.unwrap_or_default()))
-    /// }
-    ///
-    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// let client = Client::new(App::new("demo").get("/", greet))?;
-    /// client.with_session(|session| session.insert("name", "Merlin")).await?;
-    /// assert_eq!(client.get("/").await.text(), "Merlin");
-    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub async fn with_session<T>(&self, change: impl FnOnce(&Session) -> T) -> T {
-        let sessions = self.service.sessions();
-        let request = self.request(Method::POST, sessions.cookie().path(), Body::empty());
-        let handle = sessions.handle(request.method(), request.headers());
-        let changed = change(&handle.load().await.expect("the session can be loaded"));
-        let mut response = http::Response::new(());
-        sessions.finish(&handle, &mut response).await.expect("the session can be sealed");
-        self.keep_all(response.headers(), self.target(&request.headers()[HOST], request.uri().path()));
-        changed
-    }
-
-    /// The session that the app finds with the cookies kept, to be read. Changes are not committed.
-    ///
-    /// # Panics
-    ///
-    /// If it cannot be loaded.
-    pub async fn session(&self) -> Session {
-        let sessions = self.service.sessions();
-        let request = self.request(Method::GET, sessions.cookie().path(), Body::empty());
-        let handle = sessions.handle(request.method(), request.headers());
-        handle.load().await.expect("the session can be loaded")
-    }
-
     /// The app itself, for a request whose response is not read whole.
     #[must_use]
     pub fn service(&self) -> &AppService {
         &self.service
-    }
-
-    /// A form token of the session kept, for apps that [require one](App::csrf_tokens), as if a page with a form had been
-    /// fetched.
-    ///
-    /// # Panics
-    ///
-    /// As [`with_session`](Self::with_session) does.
-    pub async fn csrf_token(&self) -> String {
-        self.with_session(Session::csrf_token).await.expect("a token can be drawn")
     }
 
     /// Moves the clock forward.

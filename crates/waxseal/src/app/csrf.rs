@@ -18,7 +18,7 @@ impl App {
     /// | any, JSON too | the header `X-CSRF-Token`, once; if it is there, fields do not count |
     ///
     /// What a handler reads of the body is the same as without. A token that is missing, repeated or wrong is answered 403
-    /// by the app's page for errors. Tokens are worth nothing after the [sign-in](Request::sign_in) or
+    /// by the app's page for errors. Tokens are worth nothing after the [sign-in](crate::Request::sign_in) or
     /// [renewal](crate::Session::renew) of their session: a form that was open in another tab is answered 403 once, and good
     /// again when its page is reloaded.
     ///
