@@ -7,7 +7,8 @@ use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 use minijinja::{Environment, Value, context};
 use waxseal_crypto::{Limits, MAX_TEXT_BYTES, SealedParts, SignedParts, Times};
-use waxseal_http::{Body, cookies};
+use waxseal_http::cookies;
+use waxseal_server::Body;
 use waxseal_store::{Inspection, Lifespan, Parts, SessionDebugView};
 
 use crate::format_time::unix_seconds;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::{fmt, io};
 
-use waxseal_http::ServerError;
+use waxseal_server::ServerError;
 
 use crate::error_chain;
 
@@ -41,7 +41,7 @@ pub enum StartError {
     StoreElsewhere,
     /// Two routes that are the same, or a path that is none.
     #[error("the routes contradict each other")]
-    Route(#[from] waxseal_http::RouterError),
+    Route(#[from] waxseal_server::RouterError),
     /// Two routes of one name.
     #[error("two routes are called `{name}`: {first} and {second}; give each its own name")]
     RouteName {

@@ -168,7 +168,9 @@ fn a_proxy_keeps_the_port_and_nobody_is_sent_to_the_projects_own_commands() {
         assert!(!text.contains("Host $host"), "{}", page.display());
     }
     let mut files = Vec::new();
-    for member in ["waxseal", "waxseal-crypto", "waxseal-http", "waxseal-store", "waxseal-templates"] {
+    for member in
+        ["waxseal", "waxseal-crypto", "waxseal-http", "waxseal-server", "waxseal-store", "waxseal-templates"]
+    {
         sources(&root().join("crates").join(member).join("src"), &mut files);
     }
     for file in files {
