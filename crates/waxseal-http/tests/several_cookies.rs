@@ -3,11 +3,12 @@
 use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
 
+use axum::body::Body;
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_http::{Body, Builder, Clock, SessionCookie, SessionHandle, SessionLayer, status_of};
+use waxseal_http::{Builder, Clock, RequestSession, SessionCookie, SessionLayer, status_of};
 use waxseal_store::testing::{FaultyStore, Operation};
 use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, SessionManager, WhenAway};
 
@@ -162,7 +163,7 @@ impl Site {
     async fn visit(&self, jar: &mut Jar, method: &str, path: &str, act: Act) -> Seen {
         let now = self.now;
         let inner = hyper::service::service_fn(move |request: Request<Body>| async move {
-            let handle = request.extensions().get::<SessionHandle>().unwrap().clone();
+            let handle = request.extensions().get::<RequestSession>().unwrap().clone();
             let mut response = Response::new(Body::empty());
             match answer(handle, act, now).await {
                 Ok(seen) => _ = response.extensions_mut().insert(seen),
@@ -191,7 +192,7 @@ impl Site {
 
 type Found = (Option<String>, Option<i32>, bool);
 
-async fn answer(handle: SessionHandle, act: Act, now: SystemTime) -> Result<Found, Error> {
+async fn answer(handle: RequestSession, act: Act, now: SystemTime) -> Result<Found, Error> {
     if act == Act::SignOut {
         return handle.destroy().await.map(|()| (None, None, false));
     }
@@ -640,7 +641,7 @@ async fn a_request_that_failed_forgets_no_cookie_that_may_be_the_visitors() {
             let cookies: Vec<_> = jar.0.iter().map(|(_, token)| format!("__Host-session={token}")).collect();
             let mut headers = http::HeaderMap::new();
             headers.insert(COOKIE, cookies.join("; ").parse().unwrap());
-            site.layer.handle(&http::Method::POST, &headers)
+            site.layer.session_of(&http::Method::POST, &http::Uri::default(), &headers)
         };
         assert_eq!(handle.load().await.unwrap().owner().as_deref(), Some("7"));
         let mut response = Response::builder().status(500).body(()).unwrap();

@@ -8,11 +8,9 @@ use std::{fmt, iter};
 
 use http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
-use waxseal_http::{
-    BadPath, BodyError, CrossSite, EncodingError, FormError, GuardError, HostError, JsonError,
-    MultipartError, status_of,
-};
+use waxseal_http::{CrossSite, HostError, status_of};
 use waxseal_keys::error_chain;
+use waxseal_server::{BadPath, BodyError, EncodingError, FormError, GuardError, JsonError, MultipartError};
 
 use crate::CsrfError;
 

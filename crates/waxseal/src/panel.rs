@@ -7,8 +7,9 @@ use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 use minijinja::{Environment, Value, context};
 use waxseal_crypto::{Limits, MAX_TEXT_BYTES, SealedParts, SignedParts, Times};
-use waxseal_http::{Body, cookies};
+use waxseal_http::cookies;
 use waxseal_keys::format_time::{self, unix_seconds};
+use waxseal_server::Body;
 use waxseal_store::{Inspection, Lifespan, Parts, SessionDebugView};
 
 use crate::json_view::Readable;

@@ -9,10 +9,8 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 use serde::de::DeserializeOwned;
-use waxseal_http::{
-    Body, Multipart, Params, Scheme, SessionHandle, SessionLayer, cookies, encoding, forms, host, json,
-    multipart,
-};
+use waxseal_http::{RequestSession, Scheme, SessionLayer, cookies, host};
+use waxseal_server::{Body, Multipart, Params, encoding, forms, json, multipart};
 use waxseal_store::Session;
 use waxseal_templates::Context;
 
@@ -31,7 +29,7 @@ struct Inner {
     params: Params,
     body: Mutex<Option<Body>>,
     /// Made when first asked for.
-    session: OnceLock<SessionHandle>,
+    session: OnceLock<RequestSession>,
     app: Arc<Shared>,
     /// The place of its route among the app's.
     route: Option<usize>,
@@ -65,18 +63,18 @@ impl Request {
 
     /// Whoever asks for the session from now on gets a stranger's.
     pub(crate) fn forget_session(&self) {
-        let stranger = || self.0.app.sessions().handle(&Method::GET, &HeaderMap::new());
+        let stranger = || self.0.app.sessions().session_of(&Method::GET, &Uri::default(), &HeaderMap::new());
         self.0.session.get_or_init(stranger);
     }
 
     /// The session's handle, if anybody asked for it.
-    pub(crate) fn asked_session(&self) -> Option<&SessionHandle> {
+    pub(crate) fn asked_session(&self) -> Option<&RequestSession> {
         self.0.session.get()
     }
 
-    pub(crate) fn session_handle(&self) -> &SessionHandle {
+    pub(crate) fn session_handle(&self) -> &RequestSession {
         let Inner { parts, app, .. } = &*self.0;
-        self.0.session.get_or_init(|| app.sessions().handle_at(&parts.method, &parts.uri, &parts.headers))
+        self.0.session.get_or_init(|| app.sessions().session_of(&parts.method, &parts.uri, &parts.headers))
     }
 
     /// The method.

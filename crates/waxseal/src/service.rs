@@ -6,9 +6,8 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use waxseal_crypto::Keyring;
-use waxseal_http::{
-    Body, Found, Limits, Router, SessionHandle, SessionLayer, guard, host, is_failure, origin,
-};
+use waxseal_http::{RequestSession, SessionLayer, host, is_failure, origin};
+use waxseal_server::{Body, Found, Limits, Router, guard};
 use waxseal_templates::context;
 
 use crate::hooks::Hooks;
@@ -171,7 +170,7 @@ impl Shared {
     }
 
     /// What answers instead when the session could not be committed; it is as before the request again.
-    async fn unfinished(&self, error: Error, request: &Request, session: &SessionHandle) -> Response {
+    async fn unfinished(&self, error: Error, request: &Request, session: &RequestSession) -> Response {
         session.rollback();
         let mut response = self.answer_to(error, request).await;
         if let Err(error) = self.sessions.finish(session, &mut response).await {

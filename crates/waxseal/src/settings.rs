@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, ValueEnum};
-use waxseal_http::{CookieError, Limits, SameSite, SessionCookie};
+use waxseal_http::{CookieError, SameSite, SessionCookie};
 use waxseal_keys::SecretOptions;
+use waxseal_server::Limits;
 use waxseal_store::{Lifetimes, SessionManager};
 
 use crate::StorePlace;

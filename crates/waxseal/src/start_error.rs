@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::{fmt, io};
 
-use waxseal_http::ServerError;
 use waxseal_keys::error_chain;
+use waxseal_server::ServerError;
 
 /// Why an app did not start: what was found, and what to do.
 ///
@@ -40,7 +40,7 @@ pub enum StartError {
     StoreElsewhere,
     /// Two routes that are the same, or a path that is none.
     #[error("the routes contradict each other")]
-    Route(#[from] waxseal_http::RouterError),
+    Route(#[from] waxseal_server::RouterError),
     /// Two routes of one name.
     #[error("two routes are called `{name}`: {first} and {second}; give each its own name")]
     RouteName {

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::HeaderValue;
 use proptest::prelude::*;
-use waxseal_http::multipart::Limits;
-use waxseal_http::{Body, Multipart, MultipartError};
+use waxseal_server::multipart::Limits;
+use waxseal_server::{Body, Multipart, MultipartError};
 
 const IDLE: Duration = Duration::from_secs(15);
 const KIND: &str = "multipart/form-data; boundary=owl";
@@ -96,7 +96,8 @@ async fn names_are_what_they_were_before_a_browser_escaped_them() {
         assert_eq!(read.field(expected), Some("value %22"), "{sent}");
         assert_eq!(read.take_file(expected).unwrap().file_name(), expected, "{sent}");
         let kind = HeaderValue::from_static(KIND);
-        let (first, _) = waxseal_http::multipart::first_field(Some(&kind), body.into(), IDLE).await.unwrap();
+        let (first, _) =
+            waxseal_server::multipart::first_field(Some(&kind), body.into(), IDLE).await.unwrap();
         assert_eq!(first.unwrap().0, expected, "{sent}");
     }
 }

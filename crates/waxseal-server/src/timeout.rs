@@ -25,7 +25,7 @@ use http::StatusCode;
 ///
 /// ```
 /// use std::time::Duration;
-/// use waxseal_http::{GuardError, guard};
+/// use waxseal_server::{GuardError, guard};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// assert_eq!(guard(Duration::from_secs(1), async { 7 }).await, Ok(7));

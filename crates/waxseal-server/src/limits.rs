@@ -10,7 +10,7 @@ use std::time::Duration;
 ///
 /// ```
 /// use std::time::Duration;
-/// use waxseal_http::Limits;
+/// use waxseal_server::Limits;
 ///
 /// let limits = Limits::default().body(64 * 1024).request_time(Duration::from_secs(20));
 /// assert_eq!(limits.body, 65_536);

@@ -25,13 +25,13 @@ use crate::percent;
 ///
 /// ```
 /// use http::Method;
-/// use waxseal_http::{Found, Router};
+/// use waxseal_server::{Found, Router};
 ///
 /// let mut router = Router::new();
 /// router.route(Method::GET, "/wizard/{name}", "show")?;
 /// let Found::Route { value, params } = router.find(&Method::GET, "/wizard/Tom%20Riddle") else { panic!() };
 /// assert_eq!((*value, params.get("name")), ("show", Some("Tom Riddle")));
-/// # Ok::<(), waxseal_http::RouterError>(())
+/// # Ok::<(), waxseal_server::RouterError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Router<T> {

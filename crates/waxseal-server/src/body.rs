@@ -25,7 +25,7 @@ use crate::timeout::within;
 ///
 /// ```
 /// use std::time::Duration;
-/// use waxseal_http::{Body, BodyError};
+/// use waxseal_server::{Body, BodyError};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let idle = Duration::from_secs(15);

@@ -13,21 +13,20 @@ use crate::Body;
 impl Body {
     /// A body whose pieces come one after the other; its length is not announced.
     ///
-    /// The head leaves before the first piece, with the session committed: a stream may read the session, and a write
-    /// fails with [`waxseal_store::Error::Sent`]. A stream that fails cuts the answer short, so that the browser knows
-    /// that it is not whole, and says why in the log.
+    /// The head leaves before the first piece. A stream that fails cuts the answer short, so that the browser knows that it
+    /// is not whole, and the reason goes to the log.
     ///
     /// # Example
     ///
     /// ```
     /// use std::{convert::Infallible, time::Duration};
     /// use futures_util::stream;
-    /// use waxseal_http::Body;
+    /// use waxseal_server::Body;
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let body = Body::stream(stream::iter(["abra", "cadabra"].map(Ok::<_, Infallible>)));
     /// assert_eq!(body.collect(1024, Duration::from_secs(15)).await?, "abracadabra");
-    /// # Ok::<(), waxseal_http::BodyError>(())
+    /// # Ok::<(), waxseal_server::BodyError>(())
     /// # }).unwrap();
     /// ```
     #[must_use]

@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode;
 use serde::de::DeserializeOwned;
 
-use crate::host::excerpt;
+use crate::excerpt::excerpt;
 use crate::percent;
 use fields::Fields;
 
@@ -34,7 +34,7 @@ pub const MAX_FIELDS: usize = 1000;
 ///
 /// ```
 /// use http::HeaderValue;
-/// use waxseal_http::forms;
+/// use waxseal_server::forms;
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Wizard {
@@ -45,7 +45,7 @@ pub const MAX_FIELDS: usize = 1000;
 /// let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
 /// let wizard: Wizard = forms::parse(Some(&content_type), b"name=Tom+Riddle&age=17")?;
 /// assert_eq!((wizard.name.as_str(), wizard.age), ("Tom Riddle", 17));
-/// # Ok::<(), waxseal_http::FormError>(())
+/// # Ok::<(), waxseal_server::FormError>(())
 /// ```
 pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8]) -> Result<T, FormError> {
     check_content_type(content_type)?;
@@ -62,9 +62,9 @@ pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8
 ///
 /// ```
 /// let uri = http::Uri::from_static("/search?q=felix&q=felicis");
-/// let words: Vec<(String, String)> = waxseal_http::forms::parse_query(uri.query().unwrap_or_default())?;
+/// let words: Vec<(String, String)> = waxseal_server::forms::parse_query(uri.query().unwrap_or_default())?;
 /// assert_eq!(words[1].1, "felicis");
-/// # Ok::<(), waxseal_http::FormError>(())
+/// # Ok::<(), waxseal_server::FormError>(())
 /// ```
 pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, FormError> {
     parse_fields(query.as_bytes())

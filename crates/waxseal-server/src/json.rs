@@ -3,7 +3,7 @@
 use http::{HeaderValue, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::host::excerpt;
+use crate::excerpt::excerpt;
 
 /// Reads a JSON body, `application/json` or any type that ends in `+json`, into any type serde can read.
 ///
@@ -18,7 +18,7 @@ use crate::host::excerpt;
 ///
 /// ```
 /// use http::HeaderValue;
-/// use waxseal_http::json;
+/// use waxseal_server::json;
 ///
 /// #[derive(Debug, serde::Deserialize)]
 /// struct Wizard {
@@ -32,7 +32,7 @@ use crate::host::excerpt;
 ///
 /// let error = json::parse::<Wizard>(Some(&kind), br#"{"name": "Merlin", "age": "old"}"#).unwrap_err();
 /// assert_eq!(error.status(), 422);
-/// # Ok::<(), waxseal_http::JsonError>(())
+/// # Ok::<(), waxseal_server::JsonError>(())
 /// ```
 pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8]) -> Result<T, JsonError> {
     let found = content_type.map_or(&b"nothing"[..], HeaderValue::as_bytes);

@@ -3,7 +3,7 @@
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
 
-use crate::host::excerpt;
+use crate::excerpt::excerpt;
 
 /// Lets a request through unless its body is encoded (`Content-Encoding`), as `gzip` would be. Nothing here decodes one:
 /// a small body may become a large one.
@@ -15,7 +15,7 @@ use crate::host::excerpt;
 /// # Example
 ///
 /// ```
-/// use waxseal_http::encoding;
+/// use waxseal_server::encoding;
 ///
 /// let request = http::Request::post("/").header("content-encoding", "gzip").body(())?;
 /// assert_eq!(encoding::check(request.headers()).unwrap_err().status(), 415);

@@ -18,7 +18,7 @@ const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "COM", "LPT"];
 /// # Example
 ///
 /// ```
-/// use waxseal_http::multipart::safe_file_name;
+/// use waxseal_server::multipart::safe_file_name;
 ///
 /// assert_eq!(safe_file_name("../../etc/passwd").as_deref(), Some("passwd"));
 /// assert_eq!(safe_file_name(r"C:\Users\Merlin\My map.png").as_deref(), Some("My_map.png"));

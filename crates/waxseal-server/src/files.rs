@@ -36,7 +36,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 ///
 /// ```
 /// use http::{HeaderMap, Method};
-/// use waxseal_http::StaticFiles;
+/// use waxseal_server::StaticFiles;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let files = StaticFiles::built_in([("css/site.css".to_owned(), &b"body { color: teal }"[..])]);

@@ -1,5 +1,4 @@
 //! Server-sent events over a socket.
-#![cfg(feature = "server")]
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,7 +11,7 @@ use hyper::service::service_fn;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use waxseal_http::{Event, Server, sse};
+use waxseal_server::{Event, Server, sse};
 
 /// When a test gives up.
 const PATIENCE: Duration = Duration::from_secs(10);

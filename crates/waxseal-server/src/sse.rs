@@ -27,7 +27,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 ///
 /// ```
 /// use futures_util::stream;
-/// use waxseal_http::{Event, sse};
+/// use waxseal_server::{Event, sse};
 ///
 /// let response = sse(stream::iter([Event::new("the kettle boils").name("kitchen"), Event::new("tea")]));
 /// assert_eq!(response.headers()["content-type"], "text/event-stream");

@@ -31,7 +31,7 @@ const MOST_BYTES: usize = 32 * 1024;
 /// ```
 /// use std::time::Duration;
 /// use http::HeaderValue;
-/// use waxseal_http::{Body, Multipart, multipart};
+/// use waxseal_server::{Body, Multipart, multipart};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let kind = HeaderValue::from_static("multipart/form-data; boundary=owl");

@@ -62,8 +62,8 @@ const HYPERS_FIELDS: usize = 100;
 /// ```no_run
 /// # use std::convert::Infallible;
 /// # use hyper::service::service_fn;
-/// # use waxseal_http::{Body, Server};
-/// # async fn run() -> Result<(), waxseal_http::ServerError> {
+/// # use waxseal_server::{Body, Server};
+/// # async fn run() -> Result<(), waxseal_server::ServerError> {
 /// let hello = service_fn(|_request| async { Ok::<_, Infallible>(http::Response::new(Body::from("hello"))) });
 /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
 /// let server = Server::bind(([127, 0, 0, 1], 0)).await?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Response};
-use waxseal_http::{Body, StaticFiles};
+use waxseal_server::{Body, StaticFiles};
 
 const LETTER: &str = "Dear Merlin, the owl has arrived.";
 

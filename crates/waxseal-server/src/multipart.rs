@@ -12,7 +12,7 @@ use multer::Field;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use crate::host::excerpt;
+use crate::excerpt::excerpt;
 use crate::{Body, BodyError, FormError, forms};
 use intake::{Allowance, Intake};
 
@@ -39,7 +39,7 @@ const MAX_BOUNDARY_BYTES: usize = 70;
 /// # Example
 ///
 /// ```
-/// use waxseal_http::multipart::Limits;
+/// use waxseal_server::multipart::Limits;
 ///
 /// let limits = Limits::default().total(50 << 20).file(10 << 20).parts(20);
 /// ```
@@ -95,7 +95,7 @@ impl Limits {
 /// ```
 /// use std::time::Duration;
 /// use http::HeaderValue;
-/// use waxseal_http::{Body, multipart::{Limits, Multipart}};
+/// use waxseal_server::{Body, multipart::{Limits, Multipart}};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let kind = HeaderValue::from_static("multipart/form-data; boundary=owl");
