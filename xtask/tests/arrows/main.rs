@@ -57,6 +57,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("waxseal-cli", &["waxseal", "waxseal-keys"]),
     ("wizard", &["waxseal"]),
+    // Servers and proxies for the tests of the stores; never published.
+    ("store-tests", &["waxseal-store"]),
 ];
 
 /// Arrows that are still there and have to go.
