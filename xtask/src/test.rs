@@ -129,7 +129,7 @@ fn everyday_steps() -> Vec<Step> {
         ];
         steps.push(step(name, &arguments).strict());
     }
-    // Unit, property, documentation and end-to-end tests.
+    // Unit, property, documentation and end-to-end tests, and the one of the workspace's shape, in `xtask/tests/arrows`.
     steps.push(step("tests", &["test", "--locked", "--workspace", "--no-fail-fast"]));
     steps
 }
