@@ -9,9 +9,10 @@ use std::{fmt, iter};
 use http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use waxseal_http::{CrossSite, HostError, status_of};
+use waxseal_keys::error_chain;
 use waxseal_server::{BadPath, BodyError, EncodingError, FormError, GuardError, JsonError, MultipartError};
 
-use crate::{CsrfError, error_chain};
+use crate::CsrfError;
 
 /// What a handler returns with `?` or `Err`: a status, and what caused it.
 ///

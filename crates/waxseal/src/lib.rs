@@ -32,8 +32,8 @@
 //! }
 //! ```
 //!
-//! This crate composes five, each of use alone: `waxseal-crypto` seals, `waxseal-store` is the session,
-//! `waxseal-templates` renders, `waxseal-http` carries sessions, `waxseal-server` serves.
+//! This crate composes six, each of use alone: `waxseal-crypto` seals, `waxseal-keys` finds the keys, `waxseal-store` is the
+//! session, `waxseal-templates` renders, `waxseal-http` carries sessions, `waxseal-server` serves.
 
 mod admin;
 mod app;
@@ -41,30 +41,20 @@ mod counters;
 mod csrf;
 mod device;
 mod error;
-mod error_chain;
 mod error_page;
-#[doc(hidden)]
-pub mod format_time;
 mod g;
 mod handler;
 mod hooks;
-#[doc(hidden)]
 pub mod json_view;
-mod key_file;
 mod owner;
 mod pages;
 mod panel;
 mod place_argument;
 mod redirects;
-mod reload;
 mod request;
 mod request_view;
 mod response;
-mod rotation;
 mod route;
-mod secret_error;
-mod secret_file;
-mod secrets;
 mod security_headers;
 mod server;
 mod service;
@@ -72,7 +62,6 @@ mod settings;
 mod start_error;
 mod static_folder;
 mod store_url;
-mod strength;
 mod template_setup;
 pub mod testing;
 mod urls;
@@ -82,15 +71,11 @@ pub use csrf::CsrfError;
 pub use error::{Error, Result, abort};
 pub use g::G;
 pub use handler::{BoxFuture, Handler};
-pub use key_file::{KeyFile, KeyFileError, ListedKey, Retirement};
 pub use owner::OwnSession;
 pub use redirects::{local_path, redirect, redirect_as, redirect_to};
 pub use request::Request;
 pub use response::{Response, html, json, typed};
 pub use route::Route;
-pub use secret_error::SecretError;
-pub use secret_file::make_development_secret;
-pub use secrets::Secrets;
 pub use security_headers::SecurityHeaders;
 pub use server::Server;
 pub use service::AppService;
@@ -98,6 +83,9 @@ pub use settings::{LogLevel, SameSiteSetting, SessionState, Settings, WhenAway};
 pub use start_error::StartError;
 pub use store_url::{NoStorePlace, StorePlace};
 pub use urls::UrlError;
+pub use waxseal_keys::{
+    KeyFile, KeyFileError, ListedKey, Retirement, SecretError, Secrets, make_development_secret,
+};
 pub use waxseal_server::multipart::Limits as UploadLimits;
 pub use waxseal_server::{Body, Event, Limits, Multipart, StaticFiles, Upload, sse};
 pub use waxseal_store::{Flash, MemoryStore, Session, SessionStore};
