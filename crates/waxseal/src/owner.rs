@@ -64,7 +64,7 @@ impl Request {
     ///
     /// Those of [`Session::destroy`](crate::Session::destroy).
     pub async fn sign_out(&self) -> Result<()> {
-        Ok(self.session_handle().destroy().await?)
+        Ok(self.request_session().destroy().await?)
     }
 
     /// Whether the visitor signed in at most so long ago: ask it before a password is changed or money is sent, and
@@ -84,7 +84,7 @@ impl Request {
     ///
     /// 409 if it was ended or changed by another request, 503 if the store does not answer.
     pub async fn confirm_session(&self) -> Result<()> {
-        Ok(self.session_handle().confirm().await?)
+        Ok(self.request_session().confirm().await?)
     }
 
     /// Whether sessions are kept on the server, so that they can be listed and ended: in states `store` and `mirrored`.
