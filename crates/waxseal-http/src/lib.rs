@@ -54,3 +54,8 @@ pub use session_cookie::SessionCookie;
 pub use session_cookie_builder::SessionCookieBuilder;
 pub use session_layer::SessionLayer;
 pub use status::{is_failure, status_of};
+
+/// The examples of the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

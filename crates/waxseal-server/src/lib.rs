@@ -98,3 +98,9 @@ pub use route_match::RouteMatch;
 pub use router::Router;
 pub use sse::{Event, sse};
 pub use timeout::timeout_catching_panics;
+
+/// The examples of the README, run as tests.
+#[cfg(doctest)]
+#[cfg(all(feature = "router", feature = "forms"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
