@@ -6,33 +6,56 @@
 //! | [`RequestSession`] | one request's session, in its extensions |
 //! | [`SessionCookie`] | the cookie that carries them: attributes that browsers accept together |
 //! | [`cookies`] | the values of one cookie in a request, byte by byte |
-//! | [`host`](mod@host) | exactly one valid `Host`; the guard of development mode |
+//! | [`host`](mod@host) | exactly one valid `Host` |
 //! | [`origin`] | the rule that refuses unsafe requests from other sites |
+//! | [`development`] | the rule that keeps a development server local |
 //! | [`Clock`] | the time of day, or a test's |
 //!
-//! Every error of a request has a `status()` for its answer. Messages are plain text; a page must escape them.
+//! # Errors
+//!
+//! A request that is refused is an [`Error`], with the status of the answer. Its texts are plain; a page must escape them.
+//! Cookie attributes that contradict each other are a [`CookieError`], and sessions have [`waxseal_store::Error`], whose
+//! status is [`status_of`] it.
 //!
 //! Left to others: connections, bodies, forms and routes. `waxseal-server` has them.
 
 mod caches;
 mod carrier;
 mod clock;
+mod cookie_attributes;
+mod cookie_error;
+mod cookie_syntax;
 pub mod cookies;
+pub mod development;
+mod error;
+mod excerpt;
 pub mod host;
+mod host_name;
 mod maintenance;
 pub mod origin;
+mod other_cookies;
 mod request_session;
+mod same_site;
 mod service;
 mod session_cookie;
+mod session_cookie_builder;
 mod session_layer;
 mod status;
 
 pub use clock::Clock;
-pub use cookie::SameSite;
-pub use host::{Host, HostError};
-pub use origin::{CrossSite, Scheme};
+pub use cookie_error::CookieError;
+pub use error::Error;
+pub use host_name::Host;
+pub use origin::Scheme;
 pub use request_session::RequestSession;
+pub use same_site::SameSite;
 pub use service::SessionService;
-pub use session_cookie::{Builder, CookieError, SessionCookie};
+pub use session_cookie::SessionCookie;
+pub use session_cookie_builder::SessionCookieBuilder;
 pub use session_layer::SessionLayer;
 pub use status::{is_failure, status_of};
+
+/// The examples of the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -10,7 +10,7 @@ use waxseal_store::{Access, Error, Opened, Rejected, Session};
 
 use crate::carrier::Carrier;
 use crate::cookies;
-use crate::host::Host;
+use crate::host_name::Host;
 use crate::origin::is_safe;
 
 /// Cookies of our name that are tried; a page of a sibling host may plant any number.

@@ -1,4 +1,4 @@
-//! Sessions for any hyper or tower service.
+//! The tower and hyper service with sessions.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -8,7 +8,7 @@ use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_http::{Builder, Clock, RequestSession, SessionCookie, SessionLayer, status_of};
+use waxseal_http::{Clock, RequestSession, SessionCookie, SessionCookieBuilder, SessionLayer, status_of};
 use waxseal_store::testing::{FaultyStore, Operation};
 use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, SessionManager, WhenAway};
 
@@ -105,11 +105,16 @@ fn own_spot() -> Spot {
 }
 
 impl Site {
-    fn new(place: Place, cookie: Builder) -> Self {
+    fn new(place: Place, cookie: SessionCookieBuilder) -> Self {
         Self::over(place, cookie, FaultyStore::new(MemoryStore::new()), WhenAway::Refuse)
     }
 
-    fn over(place: Place, cookie: Builder, store: FaultyStore<MemoryStore>, policy: WhenAway) -> Self {
+    fn over(
+        place: Place,
+        cookie: SessionCookieBuilder,
+        store: FaultyStore<MemoryStore>,
+        policy: WhenAway,
+    ) -> Self {
         let (cookie, keyring) = (cookie.build().unwrap(), Keyring::new(SecretKey::from_bytes([1; 32])));
         let sessions = match place {
             Place::Cookie => SessionManager::cookie(&keyring, cookie.name(), "demo").unwrap(),
@@ -219,7 +224,7 @@ fn signed_in(owner: &'static str) -> impl Fn(&Session, SystemTime) {
 }
 
 /// What an operator may change, and where the cookies from before lie then.
-fn changes() -> Vec<(&'static str, Builder, Spot, Spot)> {
+fn changes() -> Vec<(&'static str, SessionCookieBuilder, Spot, Spot)> {
     let host = SessionCookie::builder;
     let sid = || SessionCookie::builder().name("sid");
     vec![

@@ -1,6 +1,5 @@
 //! The body of requests and of responses.
 
-use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -8,12 +7,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
 use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, LengthLimitError};
 use hyper::body::Incoming;
 
+use crate::error::Error;
 use crate::timeout::within;
 
 /// The body of a request or of a response.
@@ -25,7 +24,7 @@ use crate::timeout::within;
 ///
 /// ```
 /// use std::time::Duration;
-/// use waxseal_server::{Body, BodyError};
+/// use waxseal_server::{Body, Error};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let idle = Duration::from_secs(15);
@@ -33,7 +32,7 @@ use crate::timeout::within;
 ///
 /// let error = Body::from("abracadabra").collect(4, idle).await.unwrap_err();
 /// assert_eq!(error.status(), 413);
-/// # Ok::<(), BodyError>(())
+/// # Ok::<(), Error>(())
 /// # }).unwrap();
 /// ```
 #[derive(Default)]
@@ -46,47 +45,48 @@ enum Kind {
     Full(Bytes),
     Incoming(Incoming),
     /// In a mutex not to be shared but to be `Sync`, so that a handler may hold its request by reference while it waits.
-    Boxed(Mutex<UnsyncBoxBody<Bytes, BodyError>>),
+    Boxed(Mutex<UnsyncBoxBody<Bytes, Error>>),
 }
 
 impl Body {
-    /// No body.
+    /// An empty body.
     #[must_use]
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// Any other body: a stream, a file, a body of another crate.
+    /// Wraps any other body: a stream, a file, a body of another crate.
     #[must_use]
     pub fn boxed<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self(Kind::Boxed(Mutex::new(body.map_err(BodyError::from_boxed).boxed_unsync())))
+        Self(Kind::Boxed(Mutex::new(body.map_err(Error::from_boxed).boxed_unsync())))
     }
 
-    /// The whole body, if it is at most `limit` bytes and never stands still for longer than `idle`.
+    /// Reads the whole body, if it is at most `limit` bytes and never stands still for longer than `idle`.
     ///
     /// A body that says beforehand that it is larger is refused unread. Memory grows with the bytes that came, not with
     /// those that were announced. Trailers are dropped.
     ///
     /// # Errors
     ///
-    /// [`BodyError::TooLarge`], [`BodyError::Idle`], or what went wrong while reading.
-    pub async fn collect(mut self, limit: usize, idle: Duration) -> Result<Bytes, BodyError> {
+    /// [`Error::TooLarge`], [`Error::Idle`], or what went wrong while reading.
+    pub async fn collect(mut self, limit: usize, idle: Duration) -> Result<Bytes, Error> {
+        let too_large = || Error::TooLarge { limit: limit as u64 };
         let announced = http_body::Body::size_hint(&self).lower();
         if usize::try_from(announced).map_or(true, |announced| announced > limit) {
-            return Err(BodyError::TooLarge { limit });
+            return Err(too_large());
         }
         let mut first = Bytes::new();
         let mut all = BytesMut::new();
-        while let Some(frame) = within(idle, self.frame()).await.ok_or(BodyError::Idle { idle })? {
+        while let Some(frame) = within(idle, self.frame()).await.ok_or(Error::Idle { idle })? {
             let Ok(data) = frame?.into_data() else { continue };
             // At most one of the two holds anything: a body of a single frame is not copied.
             let so_far = first.len() + all.len();
             if data.len() > limit - so_far {
-                return Err(BodyError::TooLarge { limit });
+                return Err(too_large());
             }
             if so_far == 0 {
                 first = data;
@@ -101,12 +101,12 @@ impl Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match &mut self.0 {
             Kind::Empty => Poll::Ready(None),
             Kind::Full(_) => match std::mem::take(&mut self.0) {
@@ -114,7 +114,7 @@ impl http_body::Body for Body {
                 _ => Poll::Ready(None),
             },
             Kind::Incoming(incoming) => {
-                Pin::new(incoming).poll_frame(cx).map(|next| next.map(|frame| frame.map_err(BodyError::Read)))
+                Pin::new(incoming).poll_frame(cx).map(|next| next.map(|frame| frame.map_err(Error::Read)))
             }
             Kind::Boxed(body) => {
                 Pin::new(body.get_mut().unwrap_or_else(PoisonError::into_inner)).poll_frame(cx)
@@ -177,7 +177,7 @@ impl From<Incoming> for Body {
     }
 }
 
-/// The kind and, if known, the length; never the contents.
+/// Shows the kind and, if known, the length; never the contents.
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -189,55 +189,10 @@ impl fmt::Debug for Body {
     }
 }
 
-/// Why a body could not be read.
-///
-/// A concrete type on purpose: with a boxed error, limiting combinators over a body stop being general enough for
-/// handlers.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BodyError {
-    /// More bytes than allowed, announced or sent.
-    #[error("the body is larger than {limit} bytes; send less")]
-    TooLarge {
-        /// The bytes allowed.
-        limit: usize,
-    },
-    /// Nothing came for too long.
-    #[error("the body stood still for {idle:?}; send it again")]
-    Idle {
-        /// The time that passed without a frame.
-        idle: Duration,
-    },
-    /// The connection broke, or what it carried was no body.
-    #[error("the body could not be read to its end")]
-    Read(#[source] hyper::Error),
-    /// A body of another crate failed.
-    #[error("the body failed")]
-    Boxed(#[source] Box<dyn Error + Send + Sync>),
-}
-
-impl BodyError {
-    /// 413 for too large, 408 for one that stood still, 400 otherwise.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Idle { .. } => StatusCode::REQUEST_TIMEOUT,
-            // Of `http_body_util::Limited`, which a layer around us may have put there.
-            Self::Boxed(error) if error.is::<LengthLimitError>() => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Read(_) | Self::Boxed(_) => StatusCode::BAD_REQUEST,
-        }
-    }
-
-    /// Our own error stays itself, however often its body was boxed.
-    fn from_boxed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        error.into().downcast().map_or_else(Self::Boxed, |error| *error)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::StatusCode;
     use http_body_util::{Full, Limited, channel::Channel};
     use proptest::prelude::*;
 
@@ -273,11 +228,11 @@ mod tests {
         struct Announced;
         impl http_body::Body for Announced {
             type Data = Bytes;
-            type Error = BodyError;
+            type Error = Error;
             fn poll_frame(
                 self: Pin<&mut Self>,
                 _: &mut Context<'_>,
-            ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
                 panic!("was read")
             }
             fn size_hint(&self) -> SizeHint {
@@ -285,14 +240,14 @@ mod tests {
             }
         }
         let error = Body::boxed(Announced).collect(usize::MAX - 1, IDLE).await.unwrap_err();
-        assert!(matches!(error, BodyError::TooLarge { .. }));
+        assert!(matches!(error, Error::TooLarge { .. }));
         assert_eq!(error.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     #[tokio::test]
     async fn bytes_are_counted_while_they_come() {
         for (limit, fits) in [(5, false), (6, true)] {
-            let (mut sender, channel) = Channel::<Bytes, BodyError>::new(3);
+            let (mut sender, channel) = Channel::<Bytes, Error>::new(3);
             for piece in ["ab", "cd", "ef"] {
                 sender.send_data(Bytes::from(piece)).await.unwrap();
             }
@@ -304,7 +259,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_frame_may_take_the_idle_time_and_none_may_take_longer() {
-        let (mut sender, channel) = Channel::<Bytes, BodyError>::new(1);
+        let (mut sender, channel) = Channel::<Bytes, Error>::new(1);
         tokio::spawn(async move {
             for seconds in [10, 10, 10, 20] {
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
@@ -324,10 +279,10 @@ mod tests {
         let error = limited.collect(1024, IDLE).await.unwrap_err();
         assert_eq!(error.status(), StatusCode::PAYLOAD_TOO_LARGE);
 
-        let (sender, channel) = Channel::<Bytes, BodyError>::new(1);
-        sender.abort(BodyError::TooLarge { limit: 7 });
+        let (sender, channel) = Channel::<Bytes, Error>::new(1);
+        sender.abort(Error::TooLarge { limit: 7 });
         let error = Body::boxed(Body::boxed(channel)).collect(1024, IDLE).await.unwrap_err();
-        assert!(matches!(error, BodyError::TooLarge { limit: 7 }));
+        assert!(matches!(error, Error::TooLarge { limit: 7 }));
 
         let (sender, channel) = Channel::<Bytes, std::io::Error>::new(1);
         sender.abort(std::io::Error::other("disk"));
@@ -349,7 +304,7 @@ mod tests {
             let whole = pieces.concat();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             let collected = runtime.block_on(async {
-                let (mut sender, channel) = Channel::<Bytes, BodyError>::new(9);
+                let (mut sender, channel) = Channel::<Bytes, Error>::new(9);
                 for piece in pieces {
                     sender.send_data(Bytes::from(piece)).await.unwrap();
                 }

@@ -1,6 +1,6 @@
-//! How many connections the limit of open files has room for.
+//! Room for connections under the limit of open files.
 
-/// Connections, and the limit that allows no more; `None` if there is no limit, or none that the system tells.
+/// Connections, and the limit that allows no more; `None` if the system tells no limit.
 pub(crate) fn room() -> Option<(u32, u64)> {
     #[cfg(unix)]
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;

@@ -1,8 +1,9 @@
-//! Bodies that came compressed, which are refused where their contents are to be read.
+//! The rule that refuses compressed bodies where their contents are to be read.
 
+use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, StatusCode};
 
+use crate::error::Error;
 use crate::excerpt::excerpt;
 
 /// Lets a request through unless its body is encoded (`Content-Encoding`), as `gzip` would be. Nothing here decodes one:
@@ -10,7 +11,7 @@ use crate::excerpt::excerpt;
 ///
 /// # Errors
 ///
-/// [`EncodingError`], answered 415; the answer says `Accept-Encoding: identity`.
+/// [`Error::Encoded`], answered 415; the answer says `Accept-Encoding: identity`.
 ///
 /// # Example
 ///
@@ -23,26 +24,13 @@ use crate::excerpt::excerpt;
 /// ```
 ///
 /// RFC 9110 §8.4 and §15.5.16.
-pub fn check(headers: &HeaderMap) -> Result<(), EncodingError> {
+pub fn check(headers: &HeaderMap) -> Result<(), Error> {
     let fields = headers.get_all(CONTENT_ENCODING).iter();
     let mut codings = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b','));
     let plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
     match codings.find(|coding| !plain(coding.trim_ascii())) {
-        Some(coding) => Err(EncodingError(excerpt(coding.trim_ascii()))),
+        Some(coding) => Err(Error::Encoded(excerpt(coding.trim_ascii()))),
         None => Ok(()),
-    }
-}
-
-/// A body is encoded. Quotes at most 60 printable ASCII characters of the request.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the body is encoded as `{0}`; send it without Content-Encoding")]
-pub struct EncodingError(String);
-
-impl EncodingError {
-    /// Always 415.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        StatusCode::UNSUPPORTED_MEDIA_TYPE
     }
 }
 
@@ -69,8 +57,12 @@ mod tests {
             for field in fields {
                 headers.append(CONTENT_ENCODING, field.parse().unwrap());
             }
-            let expected = refused.map_or(Ok(()), |coding| Err(EncodingError(coding.to_owned())));
-            assert_eq!(check(&headers), expected, "{fields:?}");
+            let found = match check(&headers) {
+                Ok(()) => None,
+                Err(Error::Encoded(coding)) => Some(coding),
+                Err(other) => panic!("{other}"),
+            };
+            assert_eq!(found.as_deref(), refused, "{fields:?}");
         }
     }
 }

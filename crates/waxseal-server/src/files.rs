@@ -11,14 +11,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body::{Frame, SizeHint};
 use sha2::{Digest, Sha256};
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncSeekExt, ReadBuf};
 
-use crate::Body;
-use crate::range::{Wanted, wanted};
+use crate::body::Body;
+use crate::range::wanted;
 
 /// Bytes read of a file at a time: what a disk gives in one go, and no connection holds much of.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -115,28 +115,15 @@ impl StaticFiles {
             Source::Folder(folder) => open(folder, name).await?,
         };
         let wanted = wanted(method, headers, &etag, length);
-        let (status, part) = match wanted {
-            Wanted::Whole => (StatusCode::OK, Some(0..length)),
-            Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, Some(part)),
-            Wanted::NotModified => (StatusCode::NOT_MODIFIED, None),
-            Wanted::Unsatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, None),
-        };
         let mut response = Response::new(Body::empty());
-        *response.status_mut() = status;
+        *response.status_mut() = wanted.status();
         let headers = response.headers_mut();
         headers.insert(ETAG, etag);
         headers.insert(CACHE_CONTROL, self.cache_control.clone());
-        let bytes = match (status, &part) {
-            (StatusCode::PARTIAL_CONTENT, Some(part)) => {
-                Some(format!("bytes {}-{}/{length}", part.start, part.end - 1))
-            }
-            (StatusCode::RANGE_NOT_SATISFIABLE, _) => Some(format!("bytes */{length}")),
-            _ => None,
-        };
-        if let Some(bytes) = bytes {
-            headers.insert(CONTENT_RANGE, HeaderValue::try_from(bytes).expect("digits fit into a header"));
+        if let Some(range) = wanted.content_range(length) {
+            headers.insert(CONTENT_RANGE, range);
         }
-        if let Some(part) = part {
+        if let Some(part) = wanted.bytes(length) {
             headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
             headers.insert(CONTENT_TYPE, content_type(name));
             *response.body_mut() = opened.body(part).await.ok()?;
@@ -145,7 +132,7 @@ impl StaticFiles {
     }
 }
 
-/// Whether a name has nothing in it that a file system could read as a way out, or as hidden.
+/// True if a name has nothing in it that a file system could read as a way out, or as hidden.
 fn is_plain(name: &str) -> bool {
     let plain = |part: &str| !part.is_empty() && !part.starts_with('.');
     name.split('/').all(plain) && !name.contains(['\\', ':', '\0'])
@@ -155,7 +142,7 @@ fn tag(text: &str) -> HeaderValue {
     HeaderValue::try_from(format!("\"{text}\"")).expect("hexadecimal digits fit into a header")
 }
 
-/// What a file is, by the end of its name. Text is UTF-8.
+/// The content type of a file, by the end of its name. Text is UTF-8.
 fn content_type(name: &str) -> HeaderValue {
     let guess = mime_guess::from_path(name).first_or_octet_stream();
     let text = guess.type_() == "text" || guess.essence_str() == "application/json";

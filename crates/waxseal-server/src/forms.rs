@@ -1,18 +1,22 @@
 //! URL-encoded forms and query strings into serde types.
 
 mod fields;
+mod fit;
+mod form;
 mod misfit;
+mod reading;
+mod syntax;
+mod value;
 
-use http::{HeaderValue, StatusCode};
-use percent_encoding::percent_decode;
+use http::HeaderValue;
 use serde::de::DeserializeOwned;
 
+use crate::error::Error;
 use crate::excerpt::excerpt;
-use crate::percent;
 use fields::Fields;
+use syntax::{check_content_type, check_fields};
 
-/// Fields a form or a query may have: what a person fills in, far from what makes a parser sweat.
-pub const MAX_FIELDS: usize = 1000;
+pub use syntax::MAX_FIELDS;
 
 /// Reads a form's body, `application/x-www-form-urlencoded`, into a struct, a map, or a list of pairs.
 ///
@@ -28,7 +32,7 @@ pub const MAX_FIELDS: usize = 1000;
 ///
 /// # Errors
 ///
-/// Another content type or charset is answered 415, all else 400; see [`FormError`].
+/// [`Error::ContentType`] or [`Error::Charset`] (415); all others are answered 400.
 ///
 /// # Example
 ///
@@ -45,9 +49,9 @@ pub const MAX_FIELDS: usize = 1000;
 /// let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
 /// let wizard: Wizard = forms::parse(Some(&content_type), b"name=Tom+Riddle&age=17")?;
 /// assert_eq!((wizard.name.as_str(), wizard.age), ("Tom Riddle", 17));
-/// # Ok::<(), waxseal_server::FormError>(())
+/// # Ok::<(), waxseal_server::Error>(())
 /// ```
-pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8]) -> Result<T, FormError> {
+pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8]) -> Result<T, Error> {
     check_content_type(content_type)?;
     parse_fields(body)
 }
@@ -64,604 +68,30 @@ pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8
 /// let uri = http::Uri::from_static("/search?q=felix&q=felicis");
 /// let words: Vec<(String, String)> = waxseal_server::forms::parse_query(uri.query().unwrap_or_default())?;
 /// assert_eq!(words[1].1, "felicis");
-/// # Ok::<(), waxseal_server::FormError>(())
+/// # Ok::<(), waxseal_server::Error>(())
 /// ```
-pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, FormError> {
+pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
     parse_fields(query.as_bytes())
 }
 
-/// Names and values that came by another way, as a form with files does, into what [`parse`] reads a form into.
+/// Reads names and values that came by another way, as a form with files does, into what [`parse`] reads a form into.
 #[cfg(feature = "multipart")]
-pub(crate) fn from_pairs<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, FormError> {
+pub(crate) fn from_pairs<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, Error> {
     fit(&Fields::new(pairs.iter().map(|(name, value)| (name.into(), value.into()))))
 }
 
-fn parse_fields<T: DeserializeOwned>(text: &[u8]) -> Result<T, FormError> {
+fn parse_fields<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
     check_fields(text)?;
     fit(&Fields::new(form_urlencoded::parse(text)))
 }
 
-fn fit<T: DeserializeOwned>(fields: &Fields) -> Result<T, FormError> {
-    misfit::fit(fields).map_err(|misfit| {
+fn fit<T: DeserializeOwned>(fields: &Fields) -> Result<T, Error> {
+    fit::fit(fields).map_err(|misfit| {
         let problem = excerpt(misfit.problem().as_bytes());
         match misfit.field(fields) {
-            Some(name) if misfit.list => FormError::Repeated(excerpt(name.as_bytes())),
-            Some(name) => FormError::Field { name: excerpt(name.as_bytes()), problem },
-            None => FormError::Fields(problem),
+            Some(name) if misfit.list => Error::RepeatedField(excerpt(name.as_bytes())),
+            Some(name) => Error::Field { name: excerpt(name.as_bytes()), problem },
+            None => Error::Fields(problem),
         }
     })
-}
-
-fn check_content_type(content_type: Option<&HeaderValue>) -> Result<(), FormError> {
-    let Some(content_type) = content_type else {
-        return Err(FormError::ContentType("nothing".to_owned()));
-    };
-    let mut parts = content_type.as_bytes().split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-    if !parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")) {
-        return Err(FormError::ContentType(excerpt(content_type.as_bytes())));
-    }
-    for parameter in parts {
-        let Some((name, value)) = parameter.split_at_checked(b"charset=".len()) else { continue };
-        let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
-        if name.eq_ignore_ascii_case(b"charset=") && !unquoted.eq_ignore_ascii_case(b"utf-8") {
-            return Err(FormError::Charset(excerpt(value)));
-        }
-    }
-    Ok(())
-}
-
-/// All that the parser would mend or swallow. Linear in the text's length.
-fn check_fields(text: &[u8]) -> Result<(), FormError> {
-    if let Some(offset) = percent::first_malformed(text) {
-        return Err(FormError::Escape { offset });
-    }
-    // Text without escapes is as good as all its parts, which end at ASCII characters.
-    let plain = !text.contains(&b'%') && str::from_utf8(text).is_ok();
-    let mut count = 0;
-    let mut offset = 0;
-    for field in text.split(|&byte| byte == b'&') {
-        count += usize::from(!field.is_empty());
-        if count > MAX_FIELDS {
-            return Err(FormError::TooManyFields);
-        }
-        // Name and value are decoded apart, so a character cannot be in both.
-        let mut halves = field.splitn(2, |&byte| byte == b'=');
-        if !plain && !halves.all(|half| percent_decode(half).decode_utf8().is_ok()) {
-            return Err(FormError::NotUtf8 { offset });
-        }
-        offset += field.len() + 1;
-    }
-    Ok(())
-}
-
-/// Why a form or a query cannot be read.
-///
-/// Each text quotes at most 60 printable ASCII characters of the request at a time.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FormError {
-    /// Another kind of body.
-    #[error("the body is `{0}`; send a form as `application/x-www-form-urlencoded`")]
-    ContentType(String),
-    /// A charset other than UTF-8.
-    #[error("the form's charset is `{0}`; send it as UTF-8")]
-    Charset(String),
-    /// A `%` without two hexadecimal digits behind it.
-    #[error("a `%` at byte {offset} has no two hexadecimal digits behind it; write a percent sign as `%25`")]
-    Escape {
-        /// Bytes before the percent sign.
-        offset: usize,
-    },
-    /// A name or value that is no text once decoded.
-    #[error("the field at byte {offset} is not UTF-8 once decoded; send it as UTF-8")]
-    NotUtf8 {
-        /// Bytes before the field.
-        offset: usize,
-    },
-    /// More than [`MAX_FIELDS`].
-    #[error("there are more than {MAX_FIELDS} fields; send fewer")]
-    TooManyFields,
-    /// A field that the type has once comes more than once.
-    #[error("the field `{0}` comes more than once; send it once")]
-    Repeated(String),
-    /// A field is not of its type.
-    #[error("the field `{name}` does not fit: {problem}")]
-    Field {
-        /// The field.
-        name: String,
-        /// What serde says of it.
-        problem: String,
-    },
-    /// A field is missing, or all of them together are not of the type.
-    #[error("the fields do not fit: {0}")]
-    Fields(String),
-}
-
-impl FormError {
-    /// 415 for another content type or charset, 400 otherwise.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Self::ContentType(_) | Self::Charset(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            _ => StatusCode::BAD_REQUEST,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use serde::Deserialize;
-
-    type Pairs = Vec<(String, String)>;
-
-    fn pairs(text: &[u8]) -> Result<Pairs, FormError> {
-        parse_fields(text)
-    }
-
-    #[test]
-    fn well_formed_text_is_read_as_the_url_standard_says() {
-        for (text, expected) in [
-            ("", &[][..]),
-            ("a", &[("a", "")]),
-            ("a=b", &[("a", "b")]),
-            ("=b", &[("", "b")]),
-            ("=", &[("", "")]),
-            ("&&&a=b&&c=d&", &[("a", "b"), ("c", "d")]),
-            ("a=1&a=2", &[("a", "1"), ("a", "2")]),
-            ("a==b=", &[("a", "=b=")]),
-            ("a=b+c%2Bd", &[("a", "b c+d")]),
-            ("%61%3d=%26%4d%4D", &[("a=", "&MM")]),
-            ("†=%E2%80%a0", &[("†", "†")]),
-            ("\u{feff}a=%EF%BB%BF", &[("\u{feff}a", "\u{feff}")]),
-            ("a=%00", &[("a", "\0")]),
-            ("a;b=c;d", &[("a;b", "c;d")]),
-            ("%2525=a", &[("%25", "a")]),
-        ] {
-            let expected: Pairs =
-                expected.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-            assert_eq!(pairs(text.as_bytes()), Ok(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn malformed_escapes_are_refused_with_their_place() {
-        for (text, offset) in [
-            ("%", 0),
-            ("a=%", 2),
-            ("a=%2", 2),
-            ("a=%2s", 2),
-            ("a=1&%zz=2", 4),
-            ("a=%%41", 2),
-            ("a=%25%+1", 5),
-            ("a=%é", 2),
-        ] {
-            let error = pairs(text.as_bytes()).unwrap_err();
-            assert_eq!(error, FormError::Escape { offset }, "{text}");
-            assert_eq!(error.status(), StatusCode::BAD_REQUEST);
-        }
-        assert_eq!(
-            pairs(b"a=100%").unwrap_err().to_string(),
-            "a `%` at byte 5 has no two hexadecimal digits behind it; write a percent sign as `%25`"
-        );
-    }
-
-    #[test]
-    fn text_that_is_not_utf8_is_refused_with_its_place() {
-        for (case, text, offset) in [
-            ("escaped", &b"a=%ff"[..], 0),
-            ("raw", b"a=\xff", 0),
-            ("in a name", b"a=1&%fe=2", 4),
-            ("cut off", b"a=%C3", 0),
-            ("a character over name and value", b"%C3=%A9", 0),
-            ("a character over two fields", b"a=%C3&%A9=b", 0),
-            ("overlong", b"ok=1&a=%C0%AF", 5),
-            ("surrogate", b"a=%ED%A0%80", 0),
-        ] {
-            assert_eq!(pairs(text), Err(FormError::NotUtf8 { offset }), "{case}");
-        }
-        assert_eq!(pairs(b"a=\xc3%A9").unwrap()[0].1, "é", "half raw, half escaped, is whole");
-    }
-
-    #[test]
-    fn a_thousand_fields_and_no_more() {
-        let many = |count: usize| "a=&&".repeat(count).into_bytes();
-        assert_eq!(pairs(&many(MAX_FIELDS)).unwrap().len(), MAX_FIELDS);
-        let error = pairs(&many(MAX_FIELDS + 1)).unwrap_err();
-        assert_eq!((error.status(), error), (StatusCode::BAD_REQUEST, FormError::TooManyFields));
-        assert_eq!(pairs(&b"&".repeat(100_000)), Ok(vec![]), "empty fields are none");
-    }
-
-    #[test]
-    fn only_url_encoded_utf8_is_a_form() {
-        for (content_type, status) in [
-            ("application/x-www-form-urlencoded", 200),
-            ("Application/X-WWW-Form-URLEncoded", 200),
-            ("application/x-www-form-urlencoded;charset=utf-8", 200),
-            ("application/x-www-form-urlencoded ; Charset=\"UTF-8\" ;", 200),
-            ("application/x-www-form-urlencoded; x=y", 200),
-            ("application/x-www-form-urlencoded; charset=iso-8859-1", 415),
-            ("application/x-www-form-urlencoded; charset=utf-8; charset=utf-7", 415),
-            ("application/x-www-form-urlencoded; charset=", 415),
-            ("application/x-www-form-urlencoded; charset=\"", 415),
-            ("application/x-www-form-urlencoded2", 415),
-            ("application/x-www-form-urlencoded, text/plain", 415),
-            ("multipart/form-data; boundary=x", 415),
-            ("application/json", 415),
-            ("text/plain", 415),
-            ("", 415),
-        ] {
-            let found = parse::<Pairs>(Some(&HeaderValue::from_static(content_type)), b"a=b");
-            assert_eq!(found.map_or_else(|error| error.status().as_u16(), |_| 200), status, "{content_type}");
-        }
-        let error = parse::<Pairs>(None, b"a=b").unwrap_err();
-        assert_eq!(error.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
-        assert_eq!(
-            error.to_string(),
-            "the body is `nothing`; send a form as `application/x-www-form-urlencoded`"
-        );
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Wizard {
-        name: String,
-        #[serde(default)]
-        age: Option<u8>,
-        #[serde(default)]
-        spells: Vec<String>,
-    }
-
-    #[test]
-    fn fields_go_into_their_types() {
-        let wizard = |name: &str, age, spells: &[&str]| Wizard {
-            name: name.into(),
-            age,
-            spells: spells.iter().map(|&spell| spell.into()).collect(),
-        };
-        for (text, expected) in [
-            ("name=Tom", wizard("Tom", None, &[])),
-            ("name=", wizard("", None, &[])),
-            ("name=Tom&age=17&spells=a", wizard("Tom", Some(17), &["a"])),
-            ("spells=a&name=Tom&spells=b&is_admin=true", wizard("Tom", None, &["a", "b"])),
-        ] {
-            assert_eq!(parse_query(text), Ok(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_said_briefly() {
-        for (text, message) in [
-            ("age=1", "the fields do not fit: missing field `name`"),
-            ("name=a&age=x", "the field `age` does not fit: invalid digit found in string"),
-            ("name=a&age=300", "the field `age` does not fit: number too large to fit in target type"),
-            ("name=a&name=b", "the field `name` comes more than once; send it once"),
-            ("name=a&n%61me=b&name=c", "the field `name` comes more than once; send it once"),
-        ] {
-            let error = parse_query::<Wizard>(text).unwrap_err();
-            assert_eq!(
-                (error.status(), error.to_string().as_str()),
-                (StatusCode::BAD_REQUEST, message),
-                "{text}"
-            );
-        }
-
-        #[derive(Debug, Deserialize)]
-        enum School {
-            Hogwarts,
-        }
-        let long = format!("school=%0A%1B{}", "x".repeat(5000));
-        let error = parse_query::<Vec<(String, School)>>(&long).unwrap_err().to_string();
-        assert!(error.starts_with("the fields do not fit: unknown variant `??xxx"), "{error}");
-        assert!(error.len() < 100, "{error}");
-        assert!(
-            parse_query::<Vec<(String, School)>>("s=Hogwarts")
-                .is_ok_and(|all| matches!(all[0].1, School::Hogwarts))
-        );
-    }
-
-    /// What a form may ask for, in a struct of its own that is flattened into another.
-    #[derive(Debug, Default, PartialEq, Deserialize)]
-    #[serde(default)]
-    struct Paging {
-        limit: u32,
-        offset: Option<i64>,
-        scale: f32,
-        exact: bool,
-        name: String,
-        tag: Option<String>,
-        letter: char,
-        ids: Vec<u16>,
-        order: Option<Order>,
-        #[serde(flatten)]
-        inner: Inner,
-    }
-
-    #[derive(Debug, Default, PartialEq, Deserialize)]
-    #[serde(default)]
-    struct Inner {
-        depth: u8,
-        code: String,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(rename_all = "lowercase")]
-    enum Order {
-        Up,
-        Down,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Search {
-        q: String,
-        #[serde(flatten)]
-        paging: Paging,
-    }
-
-    #[test]
-    fn flattened_fields_are_read_as_their_types() {
-        let search = |paging| Search { q: "1".into(), paging };
-        for (text, expected) in [
-            ("q=1", Paging::default()),
-            ("q=1&limit=10", Paging { limit: 10, ..Default::default() }),
-            ("limit=10&q=1&offset=-5", Paging { limit: 10, offset: Some(-5), ..Default::default() }),
-            ("q=1&offset=", Paging::default()),
-            ("q=1&scale=1.5&exact=on", Paging { scale: 1.5, exact: true, ..Default::default() }),
-            ("q=1&scale=2&exact=false", Paging { scale: 2.0, ..Default::default() }),
-            ("q=1&name=123&tag=", Paging { name: "123".into(), tag: Some("".into()), ..Default::default() }),
-            ("q=1&tag=1e3&limit=1", Paging { tag: Some("1e3".into()), limit: 1, ..Default::default() }),
-            ("q=1&name=true&exact=true", Paging { name: "true".into(), exact: true, ..Default::default() }),
-            ("q=1&letter=7", Paging { letter: '7', ..Default::default() }),
-            ("q=1&ids=7", Paging { ids: vec![7], ..Default::default() }),
-            ("q=1&ids=7&ids=8&limit=9", Paging { ids: vec![7, 8], limit: 9, ..Default::default() }),
-            ("q=1&order=down", Paging { order: Some(Order::Down), ..Default::default() }),
-            (
-                "q=1&depth=3&code=007",
-                Paging { inner: Inner { depth: 3, code: "007".into() }, ..Default::default() },
-            ),
-        ] {
-            assert_eq!(parse_query(text), Ok(search(expected)), "{text}");
-        }
-        let all = "q=1&limit=+1";
-        assert!(parse_query::<Search>(all).is_err(), "a plus sign is a space");
-    }
-
-    #[test]
-    fn errors_in_flattened_fields_name_the_field() {
-        for (text, message) in [
-            ("q=1&limit=ten", "the field `limit` does not fit: invalid type: string \"ten\", expected u32"),
-            ("q=1&limit=", "the field `limit` does not fit: invalid type: string \"\", expected u32"),
-            ("q=1&limit=1.5", "the field `limit` does not fit: invalid type: string \"1.5\", expected u32"),
-            (
-                "q=1&depth=300&limit=300",
-                "the field `depth` does not fit: invalid type: string \"300\", expected u8",
-            ),
-            (
-                "q=1&limit=10&offset=x",
-                "the field `offset` does not fit: invalid type: string \"x\", expected i64",
-            ),
-            ("q=1&ids=7&ids=x", "the field `ids` does not fit: invalid type: string \"x\", expected u16"),
-            (
-                "q=1&exact=maybe",
-                "the field `exact` does not fit: invalid type: string \"maybe\", expected a?",
-            ),
-            (
-                "q=1&order=left",
-                "the field `order` does not fit: unknown variant `left`, expected `up` or `down`",
-            ),
-            ("q=1&limit=1&limit=2", "the field `limit` comes more than once; send it once"),
-            ("limit=10", "the fields do not fit: missing field `q`"),
-        ] {
-            let error = parse_query::<Search>(text).unwrap_err();
-            let said = error.to_string();
-            let said = said.replace("expected a boolean", "expected a?");
-            assert_eq!(said, message, "{text}");
-            assert_eq!(error.status(), StatusCode::BAD_REQUEST);
-        }
-    }
-
-    #[test]
-    fn an_enum_is_the_first_variant_that_fits() {
-        #[derive(Debug, PartialEq, Deserialize)]
-        #[serde(untagged)]
-        enum Find {
-            Page { id: u32, page: u32 },
-            Id { id: u32 },
-            Name { name: String, exact: Option<bool> },
-            Code { id: String },
-        }
-        for (text, expected) in [
-            ("id=5", Find::Id { id: 5 }),
-            ("id=5&page=2", Find::Page { id: 5, page: 2 }),
-            ("page=2&id=5", Find::Page { id: 5, page: 2 }),
-            ("id=x&page=2", Find::Code { id: "x".into() }),
-            ("page=x&id=5", Find::Id { id: 5 }),
-            ("name=123&exact=true", Find::Name { name: "123".into(), exact: Some(true) }),
-            ("name=123", Find::Name { name: "123".into(), exact: None }),
-        ] {
-            assert_eq!(parse_query(text), Ok(expected), "{text}");
-        }
-        assert!(parse_query::<Find>("page=1").is_err());
-
-        #[derive(Debug, PartialEq, Deserialize)]
-        #[serde(tag = "shape", rename_all = "lowercase")]
-        enum Shape {
-            Circle { radius: f64, name: String },
-            Square { side: i32 },
-        }
-        let circle = |radius| Shape::Circle { radius, name: "7".into() };
-        assert_eq!(parse_query("shape=circle&radius=2&name=7"), Ok(circle(2.0)));
-        assert_eq!(parse_query("name=7&radius=-2.5&shape=circle"), Ok(circle(-2.5)));
-        assert_eq!(parse_query("shape=square&side=-3"), Ok(Shape::Square { side: -3 }));
-        let error = parse_query::<Shape>("shape=square&side=x").unwrap_err();
-        assert!(matches!(error, FormError::Field { ref name, .. } if name == "side"), "{error}");
-
-        #[derive(Debug, PartialEq, Deserialize)]
-        #[serde(untagged)]
-        enum Value {
-            Number(i64),
-            Truth(bool),
-            Text(String),
-        }
-        #[derive(Debug, PartialEq, Deserialize)]
-        struct Options {
-            #[serde(flatten)]
-            shape: Option<Shape>,
-            #[serde(flatten)]
-            paging: Option<Inner>,
-            value: Value,
-        }
-        let options = |shape, value| Options { shape, paging: Some(Inner::default()), value };
-        assert_eq!(parse_query("value=10"), Ok(options(None, Value::Number(10))));
-        assert_eq!(parse_query("value=true"), Ok(options(None, Value::Truth(true))));
-        let all = parse_query("shape=square&side=4&value=x&depth=9");
-        let inner = Some(Inner { depth: 9, code: String::new() });
-        assert_eq!(
-            all,
-            Ok(Options {
-                paging: inner,
-                ..options(Some(Shape::Square { side: 4 }), Value::Text("x".into()))
-            })
-        );
-
-        #[derive(Debug, PartialEq, Deserialize)]
-        enum Key {
-            Id(u32),
-            Name(String),
-        }
-        #[derive(Debug, PartialEq, Deserialize)]
-        struct Keyed {
-            #[serde(flatten)]
-            key: Key,
-        }
-        assert_eq!(parse_query("Id=7"), Ok(Keyed { key: Key::Id(7) }));
-        assert_eq!(parse_query("Name=7"), Ok(Keyed { key: Key::Name("7".into()) }));
-
-        #[derive(Debug, PartialEq, Deserialize)]
-        #[serde(tag = "kind", content = "value")]
-        enum Adjacent {
-            Id(u32),
-            Name(String),
-        }
-        for text in ["kind=Id&value=7", "value=7&kind=Id"] {
-            assert_eq!(parse_query(text), Ok(Adjacent::Id(7)), "{text}");
-        }
-        assert_eq!(parse_query("value=7&kind=Name"), Ok(Adjacent::Name("7".into())));
-    }
-
-    #[test]
-    fn a_flattened_option_is_there_if_all_its_fields_fit() {
-        #[derive(Debug, PartialEq, Deserialize)]
-        struct Page {
-            limit: u32,
-            exact: bool,
-            scale: f32,
-        }
-        #[derive(Debug, PartialEq, Deserialize)]
-        struct Span {
-            from: i64,
-            to: i64,
-        }
-        #[derive(Debug, PartialEq, Deserialize)]
-        struct Find {
-            q: String,
-            #[serde(flatten)]
-            page: Option<Page>,
-            #[serde(flatten)]
-            span: Option<Span>,
-        }
-        let find = |page, span| Find { q: "1".into(), page, span };
-        let page = || Some(Page { limit: 10, exact: false, scale: 0.5 });
-        let span = || Some(Span { from: -3, to: 4 });
-        for (text, expected) in [
-            ("q=1", find(None, None)),
-            ("q=1&limit=10&exact=false&scale=0.5", find(page(), None)),
-            ("scale=0.5&exact=false&limit=10&q=1", find(page(), None)),
-            ("q=1&from=-3&to=4", find(None, span())),
-            ("q=1&from=-3&limit=10&to=4&exact=false&scale=0.5", find(page(), span())),
-            ("q=1&from=-3&limit=10&to=x&exact=false&scale=0.5", find(page(), None)),
-            ("q=1&limit=10&exact=maybe&scale=0.5&from=-3&to=4", find(None, span())),
-            ("q=1&limit=10&exact=false", find(None, None)),
-        ] {
-            assert_eq!(parse_query(text), Ok(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_left_over_goes_into_a_map_as_it_is() {
-        use std::collections::BTreeMap;
-
-        #[derive(Debug, PartialEq, Deserialize)]
-        struct Rest<T> {
-            limit: u32,
-            #[serde(flatten)]
-            rest: BTreeMap<String, T>,
-        }
-        let texts = parse_query::<Rest<String>>("limit=1&a=1&b=true").unwrap();
-        assert_eq!(texts.rest["a"].clone() + &texts.rest["b"], "1true");
-        let many: String = (0..200).map(|number| format!("&n{number}={number}")).collect();
-        let numbers = parse_query::<Rest<u64>>(&format!("limit=1{many}")).unwrap();
-        assert_eq!(numbers.rest.values().sum::<u64>(), 19_900);
-
-        // Work is bounded, whatever the type asks for.
-        let many: String = (0..MAX_FIELDS - 1).map(|number| format!("&n{number}={number}")).collect();
-        assert!(parse_query::<Rest<u64>>(&format!("limit=1{many}")).is_err());
-    }
-
-    #[test]
-    fn wide_numbers_and_a_type_of_its_own_are_read_outside_of_flattened_structs() {
-        #[derive(Debug, PartialEq, Deserialize)]
-        struct Wide {
-            wide: i128,
-            port: Option<std::num::NonZeroU16>,
-            address: Option<std::net::IpAddr>,
-        }
-        let wide = Wide { wide: i128::MIN, port: None, address: Some([127, 0, 0, 1].into()) };
-        assert_eq!(parse_query(&format!("wide={}&port=&address=127.0.0.1", i128::MIN)), Ok(wide));
-        let error = parse_query::<Wide>("wide=1&port=0").unwrap_err();
-        assert!(matches!(error, FormError::Field { ref name, .. } if name == "port"), "{error}");
-    }
-
-    /// Of a plain struct, the same is read as serde_html_form reads.
-    #[test]
-    fn a_plain_struct_is_read_as_ever() {
-        #[derive(Debug, PartialEq, Deserialize)]
-        struct Plain {
-            #[serde(default)]
-            number: Option<u8>,
-            #[serde(default)]
-            truth: Option<bool>,
-            #[serde(default)]
-            text: Option<String>,
-            #[serde(default, deserialize_with = "serde_html_form::de::empty_as_none")]
-            word: Option<String>,
-            #[serde(default)]
-            list: Vec<f32>,
-            #[serde(default)]
-            order: Option<Order>,
-        }
-        let values = ["", "0", "1", "-1", "1.5", "256", "on", "true", "false", "up", "x y", "é", "NaN?"];
-        for name in ["number", "truth", "text", "word", "list", "order", "other"] {
-            for value in values {
-                for other in ["", "&list=2", "&number=1", "&number=1&number=2"] {
-                    let text = serde_html_form::to_string([(name, value)]).unwrap() + other;
-                    let expected = serde_html_form::from_str::<Plain>(&text).ok();
-                    assert_eq!(parse_query::<Plain>(&text).ok(), expected, "{text}");
-                }
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_pairs_come_back_from_their_encoding(expected in proptest::collection::vec((".{0,9}", ".{0,9}"), 0..9)) {
-            let text = serde_html_form::to_string(&expected).unwrap();
-            prop_assert_eq!(pairs(text.as_bytes()), Ok(expected));
-        }
-
-        #[test]
-        fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
-            let _ = pairs(&bytes);
-        }
-    }
 }

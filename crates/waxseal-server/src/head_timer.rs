@@ -1,4 +1,4 @@
-//! The time that a head may take, at the price of one timer for a connection and not one for a request.
+//! The timer for heads: one for a connection, and not one for a request.
 
 use std::future::Future;
 use std::pin::Pin;

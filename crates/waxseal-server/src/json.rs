@@ -1,9 +1,13 @@
 //! JSON bodies into serde types.
 
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use serde::de::DeserializeOwned;
 
+use crate::error::Error;
 use crate::excerpt::excerpt;
+
+/// The type to send, in the text of an error.
+const EXPECTED: &str = "JSON as `application/json`";
 
 /// Reads a JSON body, `application/json` or any type that ends in `+json`, into any type serde can read.
 ///
@@ -12,7 +16,7 @@ use crate::excerpt::excerpt;
 ///
 /// # Errors
 ///
-/// Another content type is answered 415, what is no JSON 400, and JSON that is no `T` 422; see [`JsonError`].
+/// [`Error::ContentType`] (415), [`Error::JsonSyntax`] (400), and [`Error::JsonValue`] (422) for JSON that is no `T`.
 ///
 /// # Example
 ///
@@ -32,12 +36,12 @@ use crate::excerpt::excerpt;
 ///
 /// let error = json::parse::<Wizard>(Some(&kind), br#"{"name": "Merlin", "age": "old"}"#).unwrap_err();
 /// assert_eq!(error.status(), 422);
-/// # Ok::<(), waxseal_server::JsonError>(())
+/// # Ok::<(), waxseal_server::Error>(())
 /// ```
-pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8]) -> Result<T, JsonError> {
+pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8]) -> Result<T, Error> {
     let found = content_type.map_or(&b"nothing"[..], HeaderValue::as_bytes);
     if !is_json(found) {
-        return Err(JsonError::ContentType(excerpt(found)));
+        return Err(Error::ContentType { found: excerpt(found), expected: EXPECTED });
     }
     let mut source = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut source).map_err(|error| {
@@ -48,12 +52,12 @@ pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8
         let problem = problem.rsplit_once(" at line ").map_or(&*problem, |(problem, _)| problem);
         match error.is_data() {
             true => {
-                JsonError::Value { place: excerpt(place.as_bytes()), problem: excerpt(problem.as_bytes()) }
+                Error::JsonValue { place: excerpt(place.as_bytes()), problem: excerpt(problem.as_bytes()) }
             }
-            false => JsonError::Syntax { line, column, problem: excerpt(problem.as_bytes()) },
+            false => Error::JsonSyntax { line, column, problem: excerpt(problem.as_bytes()) },
         }
     })?;
-    source.end().map_err(|error| JsonError::Syntax {
+    source.end().map_err(|error| Error::JsonSyntax {
         line: error.line(),
         column: error.column(),
         problem: "something stands behind the value".to_owned(),
@@ -65,45 +69,6 @@ fn is_json(content_type: &[u8]) -> bool {
     let kind = content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
     let kind = kind.to_ascii_lowercase();
     kind == b"application/json" || kind.ends_with(b"+json")
-}
-
-/// Why a JSON body cannot be read. Each text quotes at most 60 printable characters of the request at a time.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum JsonError {
-    /// Another kind of body.
-    #[error("the body is `{0}`; send JSON as `application/json`")]
-    ContentType(String),
-    /// No JSON.
-    #[error("the body is no JSON at line {line}, column {column}: {problem}")]
-    Syntax {
-        /// From 1; 0 in an empty body.
-        line: usize,
-        /// From 1, in bytes.
-        column: usize,
-        /// What is wrong there.
-        problem: String,
-    },
-    /// JSON, and not what was asked for.
-    #[error("the JSON does not fit at `{place}`: {problem}")]
-    Value {
-        /// Such as `pets[2].name`; `.` for the whole.
-        place: String,
-        /// What serde says of it.
-        problem: String,
-    },
-}
-
-impl JsonError {
-    /// 415 for another content type, 400 for what is no JSON, 422 for JSON that does not fit.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Self::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Syntax { .. } => StatusCode::BAD_REQUEST,
-            Self::Value { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -118,7 +83,7 @@ mod tests {
 
     fn read(kind: Option<&'static str>, body: &str) -> Result<Wizard, String> {
         parse(kind.map(HeaderValue::from_static).as_ref(), body.as_bytes())
-            .map_err(|error: JsonError| format!("{} {error}", error.status().as_u16()))
+            .map_err(|error: Error| format!("{} {error}", error.status().as_u16()))
     }
 
     #[test]

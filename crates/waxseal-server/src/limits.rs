@@ -1,8 +1,8 @@
-//! Every size and time a request has to keep to.
+//! Limits of size and time for requests and their connections.
 
 use std::time::Duration;
 
-/// What a request and its connection may take: sizes in bytes, times as [`Duration`]s.
+/// The sizes and times that a request and its connection may take.
 ///
 /// The defaults suit a server on the open internet. Every value is fine, including zero, which refuses everything.
 ///
@@ -26,24 +26,24 @@ pub struct Limits {
     /// Header fields in a head; more is answered 431. At most 4096. Repeated `Content-Length`s count once up to 100
     /// fields. Default 64.
     pub head_fields: usize,
-    /// How long a head may take from the moment the server waits for it: the first byte of a connection, the rest of
+    /// The time for a head from the moment the server waits for it: the first byte of a connection, the rest of
     /// the head, and the next request on a connection kept alive. Then the connection is closed. Default 10 s.
     pub head_time: Duration,
-    /// How long a request's body may stand still between two frames (408). Default 15 s.
+    /// The time that a request's body may stand still between two frames (408). Default 15 s.
     ///
     /// The connection is closed if the other side takes nothing of a response for so long, and has had so long for each
     /// 48 KB that it took before: a slow reader's system takes nothing until its buffer is nearly empty. It is 16 times as
     /// long at most. Whoever reads 3.3 KB/s or more from a buffer of up to 750 KB thus gets all, and a client that reads
     /// nothing at all is closed after a minute or less.
     pub body_idle: Duration,
-    /// How long a request may take from its head to the head of its answer; then 503. Default 60 s.
+    /// The time for a request from its head to the head of its answer; then 503. Default 60 s.
     pub request_time: Duration,
     /// Connections open at the same time; others wait to be accepted. At least one. Default 10,000.
     ///
     /// Each needs a file descriptor. At most three quarters of the system's limit of open files (`ulimit -n`) are taken,
     /// less if that would leave fewer than 64 for all else; the log says so at start.
     pub connections: u32,
-    /// How long requests in flight may go on once the server is told to stop. Default 10 s.
+    /// The time for requests in flight to end once the server is told to stop. Default 10 s.
     pub shutdown_grace: Duration,
 }
 
@@ -63,56 +63,56 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Bytes of a request's body.
+    /// Sets the bytes of a request's body.
     #[must_use]
     pub fn body(mut self, bytes: usize) -> Self {
         self.body = bytes;
         self
     }
 
-    /// Bytes of a request's head, request line included.
+    /// Sets the bytes of a request's head, request line included.
     #[must_use]
     pub fn head(mut self, bytes: usize) -> Self {
         self.head = bytes;
         self
     }
 
-    /// Header fields in a head.
+    /// Sets the header fields in a head.
     #[must_use]
     pub fn head_fields(mut self, fields: usize) -> Self {
         self.head_fields = fields;
         self
     }
 
-    /// How long a head may take, from the moment the server waits for it.
+    /// Sets the time for a head, from the moment the server waits for it.
     #[must_use]
     pub fn head_time(mut self, time: Duration) -> Self {
         self.head_time = time;
         self
     }
 
-    /// How long a body may stand still.
+    /// Sets the time that a body may stand still.
     #[must_use]
     pub fn body_idle(mut self, time: Duration) -> Self {
         self.body_idle = time;
         self
     }
 
-    /// How long a request may take until the head of its answer.
+    /// Sets the time for a request until the head of its answer.
     #[must_use]
     pub fn request_time(mut self, time: Duration) -> Self {
         self.request_time = time;
         self
     }
 
-    /// Connections open at the same time.
+    /// Sets the connections open at the same time.
     #[must_use]
     pub fn connections(mut self, connections: u32) -> Self {
         self.connections = connections;
         self
     }
 
-    /// How long requests in flight may go on once the server is told to stop.
+    /// Sets the time for requests in flight to end once the server is told to stop.
     #[must_use]
     pub fn shutdown_grace(mut self, time: Duration) -> Self {
         self.shutdown_grace = time;

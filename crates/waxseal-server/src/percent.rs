@@ -1,6 +1,6 @@
-//! Percent-escapes that are none.
+//! Malformed percent-escapes.
 
-/// Where a `%` stands without two hexadecimal digits behind it: bytes before it. Linear in the text's length.
+/// The bytes before the first `%` that has no two hexadecimal digits behind it. Linear in the text's length.
 pub(crate) fn first_malformed(text: &[u8]) -> Option<usize> {
     let is_escape = |offset: usize| {
         text.get(offset + 1..offset + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))

@@ -1,11 +1,11 @@
-//! Which part of a file a request wants.
+//! Conditional and range requests: the part of a file to send (RFC 9110 §13, §14).
 
 use std::ops::Range;
 
 use http::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-/// What to send of a file.
+/// The part of a file to send.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// Nothing: the browser's copy is still good (304).
@@ -18,7 +18,37 @@ pub(crate) enum Wanted {
     Unsatisfiable,
 }
 
-/// What a GET or HEAD with these headers asks for of a file of `length` bytes with this strong `etag` (RFC 9110 §13, §14).
+impl Wanted {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::NotModified => StatusCode::NOT_MODIFIED,
+            Self::Whole => StatusCode::OK,
+            Self::Part(_) => StatusCode::PARTIAL_CONTENT,
+            Self::Unsatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
+        }
+    }
+
+    /// `Content-Range` for a file of `length` bytes.
+    pub(crate) fn content_range(&self, length: u64) -> Option<HeaderValue> {
+        let range = match self {
+            Self::Part(part) => format!("bytes {}-{}/{length}", part.start, part.end - 1),
+            Self::Unsatisfiable => format!("bytes */{length}"),
+            Self::NotModified | Self::Whole => return None,
+        };
+        Some(HeaderValue::try_from(range).expect("digits fit into a header"))
+    }
+
+    /// The bytes to send of a file of `length` bytes, if any.
+    pub(crate) fn bytes(self, length: u64) -> Option<Range<u64>> {
+        match self {
+            Self::Whole => Some(0..length),
+            Self::Part(part) => Some(part),
+            Self::NotModified | Self::Unsatisfiable => None,
+        }
+    }
+}
+
+/// Evaluates a GET or HEAD with these headers for a file of `length` bytes with this strong `etag`.
 ///
 /// A single range is served. Several, or what is no range of bytes, get the whole file, as the RFC allows: many small
 /// ranges cost a server more than they save anyone.
@@ -37,7 +67,7 @@ pub(crate) fn wanted(method: &Method, headers: &HeaderMap, etag: &HeaderValue, l
     }
 }
 
-/// Whether a list of tags has this one; weakly compared.
+/// True if a list of tags has this one; weakly compared.
 fn names(list: &HeaderValue, etag: &HeaderValue) -> bool {
     let tags = list.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
     tags.map(|tag| tag.strip_prefix(b"W/").unwrap_or(tag)).any(|tag| tag == b"*" || tag == etag.as_bytes())

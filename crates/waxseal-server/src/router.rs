@@ -2,44 +2,47 @@
 
 use std::collections::HashMap;
 
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method};
 use matchit::InsertError;
-use percent_encoding::percent_decode_str;
 
+use crate::error::Error;
+use crate::params::Params;
 use crate::percent;
+use crate::route_error::RouteError;
+use crate::route_match::RouteMatch;
 
 /// Finds the value, usually a handler, for a method and a path.
 ///
 /// Paths are text with `{name}` for a part of one segment and `{*name}` for the rest, which is never empty. Literal
 /// parts win over parameters. The path decides first, then the method: a `POST` to a path that has a `GET` is
-/// [`Found::MethodNotAllowed`] even if a broader path would take it.
+/// [`RouteMatch::MethodNotAllowed`] even if a broader path would take it.
 ///
 /// Paths match as they were sent: nothing is decoded beforehand, no dots or slashes are tidied away, and a slash at the
 /// end makes another path. Parameters are decoded after matching, so `{name}` may hold `/` (from `%2F`) or be `..`:
 /// never make a file name of one unchecked.
 ///
-/// HEAD is answered by GET's route, and OPTIONS by [`Found::Options`], unless they have their own. `OPTIONS *` asks about
+/// HEAD is answered by GET's route, and OPTIONS by [`RouteMatch::Options`], unless they have their own. `OPTIONS *` asks about
 /// the server as a whole: it is answered with the methods of all routes.
 ///
 /// # Example
 ///
 /// ```
 /// use http::Method;
-/// use waxseal_server::{Found, Router};
+/// use waxseal_server::{RouteMatch, Router};
 ///
 /// let mut router = Router::new();
 /// router.route(Method::GET, "/wizard/{name}", "show")?;
-/// let Found::Route { value, params } = router.find(&Method::GET, "/wizard/Tom%20Riddle") else { panic!() };
+/// let RouteMatch::Route { value, params } = router.find(&Method::GET, "/wizard/Tom%20Riddle") else { panic!() };
 /// assert_eq!((*value, params.get("name")), ("show", Some("Tom Riddle")));
-/// # Ok::<(), waxseal_server::RouterError>(())
+/// # Ok::<(), waxseal_server::RouteError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Router<T> {
     paths: matchit::Router<usize>,
-    /// Where each path stands in `endpoints`, to add methods to it.
+    /// The index of each path in `endpoints`, to add methods to it.
     indices: HashMap<String, usize>,
     endpoints: Vec<Endpoint<T>>,
-    /// The methods of all.
+    /// `Allow` with the methods of all.
     allow: HeaderValue,
 }
 
@@ -67,16 +70,16 @@ impl<T> Router<T> {
     ///
     /// # Errors
     ///
-    /// [`RouterError::Path`] if `path` can never match, [`RouterError::Duplicate`] if this method and path have a route,
-    /// [`RouterError::Conflict`] if the path matches exactly what another does under other names.
-    pub fn route(&mut self, method: Method, path: &str, value: T) -> Result<(), RouterError> {
+    /// [`RouteError::Path`] if `path` can never match, [`RouteError::Duplicate`] if this method and path have a route,
+    /// [`RouteError::Conflict`] if the path matches exactly what another does under other names.
+    pub fn route(&mut self, method: Method, path: &str, value: T) -> Result<(), RouteError> {
         let index = match self.indices.get(path) {
             Some(&index) => index,
             None => self.add_path(&method, path)?,
         };
         let endpoint = &mut self.endpoints[index];
         if endpoint.value(&method).is_some() {
-            return Err(RouterError::Duplicate { method, path: path.to_owned() });
+            return Err(RouteError::Duplicate { method, path: path.to_owned() });
         }
         endpoint.methods.push((method, value));
         endpoint.allow = allow(endpoint.methods.iter().map(|(method, _)| method));
@@ -85,8 +88,8 @@ impl<T> Router<T> {
         Ok(())
     }
 
-    fn add_path(&mut self, method: &Method, path: &str) -> Result<usize, RouterError> {
-        let unfit = |problem| RouterError::Path { path: path.to_owned(), problem };
+    fn add_path(&mut self, method: &Method, path: &str) -> Result<usize, RouteError> {
+        let unfit = |problem| RouteError::Path { path: path.to_owned(), problem };
         if !path.starts_with('/') {
             return Err(unfit("start it with `/`"));
         }
@@ -96,7 +99,7 @@ impl<T> Router<T> {
         let index = self.endpoints.len();
         self.paths.insert(path, index).map_err(|error| match error {
             InsertError::Conflict { with } => {
-                RouterError::Conflict { method: method.clone(), path: path.to_owned(), with }
+                RouteError::Conflict { method: method.clone(), path: path.to_owned(), with }
             }
             InsertError::InvalidParamSegment => unfit("use one parameter in a segment"),
             InsertError::InvalidCatchAll => unfit("put `{*name}` at the end, behind a `/`"),
@@ -107,22 +110,22 @@ impl<T> Router<T> {
         Ok(index)
     }
 
-    /// What to answer to `method` at `path`, a URL's path as it was sent, without the query.
+    /// Finds the answer to `method` at `path`, a URL's path as it was sent, without the query.
     ///
-    /// A malformed percent-escape is [`Found::BadPath`] wherever it stands: no route means it. So is the target `*`, unless
-    /// the method is OPTIONS. CONNECT, which has no path, is [`Found::MethodNotAllowed`].
+    /// A malformed percent-escape is [`RouteMatch::BadPath`] wherever it stands: no route means it. So is the target `*`, unless
+    /// the method is OPTIONS. CONNECT, which has no path, is [`RouteMatch::MethodNotAllowed`].
     #[must_use]
-    pub fn find(&self, method: &Method, path: &str) -> Found<'_, T> {
+    pub fn find(&self, method: &Method, path: &str) -> RouteMatch<'_, T> {
         match (method, path) {
-            (&Method::OPTIONS, "*") => return Found::Options { allow: &self.allow },
-            (_, "*") => return Found::BadPath(BadPath::Asterisk),
-            (&Method::CONNECT, "") => return Found::MethodNotAllowed { allow: &self.allow },
+            (&Method::OPTIONS, "*") => return RouteMatch::Options { allow: &self.allow },
+            (_, "*") => return RouteMatch::BadPath(Error::Asterisk),
+            (&Method::CONNECT, "") => return RouteMatch::MethodNotAllowed { allow: &self.allow },
             _ => {}
         }
         if let Some(offset) = percent::first_malformed(path.as_bytes()) {
-            return Found::BadPath(BadPath::Escape { offset });
+            return RouteMatch::BadPath(Error::PathEscape { offset });
         }
-        let Ok(found) = self.paths.at(path) else { return Found::NotFound };
+        let Ok(found) = self.paths.at(path) else { return RouteMatch::NotFound };
         let endpoint = &self.endpoints[*found.value];
         let value = match *method {
             Method::HEAD => endpoint.value(method).or_else(|| endpoint.value(&Method::GET)),
@@ -130,11 +133,11 @@ impl<T> Router<T> {
         };
         match value {
             Some(value) => match Params::decode(&found.params) {
-                Ok(params) => Found::Route { value, params },
-                Err(bad) => Found::BadPath(bad),
+                Ok(params) => RouteMatch::Route { value, params },
+                Err(bad) => RouteMatch::BadPath(bad),
             },
-            None if method == Method::OPTIONS => Found::Options { allow: &endpoint.allow },
-            None => Found::MethodNotAllowed { allow: &endpoint.allow },
+            None if method == Method::OPTIONS => RouteMatch::Options { allow: &endpoint.allow },
+            None => RouteMatch::MethodNotAllowed { allow: &endpoint.allow },
         }
     }
 }
@@ -145,7 +148,7 @@ impl<T> Endpoint<T> {
     }
 }
 
-/// `GET, HEAD, OPTIONS`: the methods routed and those answered without a route, sorted.
+/// `Allow` such as `GET, HEAD, OPTIONS`: the methods routed and those answered without a route, sorted.
 fn allow<'a>(routed: impl Iterator<Item = &'a Method>) -> HeaderValue {
     let mut names: Vec<&str> = routed.map(Method::as_str).chain(["OPTIONS"]).collect();
     if names.contains(&"GET") {
@@ -154,128 +157,6 @@ fn allow<'a>(routed: impl Iterator<Item = &'a Method>) -> HeaderValue {
     names.sort_unstable();
     names.dedup();
     HeaderValue::from_str(&names.join(", ")).expect("a method is a token, and tokens fit into a header field")
-}
-
-/// What a [`Router`] found.
-#[derive(Debug)]
-pub enum Found<'r, T> {
-    /// A route.
-    Route {
-        /// What was given to [`Router::route`].
-        value: &'r T,
-        /// The path's parameters, decoded.
-        params: Params,
-    },
-    /// The path has routes, but not for this method: answer 405 with this `Allow`.
-    MethodNotAllowed {
-        /// Such as `GET, HEAD, OPTIONS`.
-        allow: &'r HeaderValue,
-    },
-    /// OPTIONS, and no route of its own: answer 204 with this `Allow`.
-    Options {
-        /// Such as `GET, HEAD, OPTIONS`.
-        allow: &'r HeaderValue,
-    },
-    /// No route has this path: answer 404.
-    NotFound,
-    /// A malformed escape, or a parameter that cannot be decoded: answer 400.
-    BadPath(BadPath),
-}
-
-/// The parameters of a path, decoded, in the path's order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Params(Vec<(String, String)>);
-
-impl Params {
-    fn decode(params: &matchit::Params<'_, '_>) -> Result<Self, BadPath> {
-        params
-            .iter()
-            .map(|(name, value)| Ok((name.to_owned(), decode(name, value)?)))
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-
-    /// The parameter written `{name}` or `{*name}` in the route.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
-    }
-
-    /// Names and values.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-}
-
-/// Its escapes were checked with the whole path.
-fn decode(name: &str, value: &str) -> Result<String, BadPath> {
-    match percent_decode_str(value).decode_utf8() {
-        Ok(text) => Ok(text.into_owned()),
-        Err(_) => Err(BadPath::NotUtf8 { name: name.to_owned() }),
-    }
-}
-
-/// Why a path cannot be decoded. Says where, never what was sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BadPath {
-    /// A `%` without two hexadecimal digits behind it.
-    #[error(
-        "the path has a `%` without two hexadecimal digits at byte {offset}; write a percent sign as `%25`"
-    )]
-    Escape {
-        /// Bytes before the percent sign.
-        offset: usize,
-    },
-    /// The target `*` with another method than OPTIONS (RFC 9112 §3.2.4).
-    #[error("the target `*` is for OPTIONS alone; ask for a path")]
-    Asterisk,
-    /// A parameter that is no text once decoded.
-    #[error("`{name}` in the path is not UTF-8 once decoded; encode its text as UTF-8")]
-    NotUtf8 {
-        /// The parameter's name.
-        name: String,
-    },
-}
-
-impl BadPath {
-    /// Always 400.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        StatusCode::BAD_REQUEST
-    }
-}
-
-/// Why a route could not be added. A mistake in the program, found when it starts.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RouterError {
-    /// The method and path have a route.
-    #[error("{method} {path} has a route already; remove one of the two")]
-    Duplicate {
-        /// The method given.
-        method: Method,
-        /// The path given.
-        path: String,
-    },
-    /// Another path matches the same requests.
-    #[error("{method} {path} matches what {with} does; give their parameters the same names")]
-    Conflict {
-        /// The method given.
-        method: Method,
-        /// The path given.
-        path: String,
-        /// The path that is there.
-        with: String,
-    },
-    /// No request can ever match.
-    #[error("`{path}` is no path for a route: {problem}")]
-    Path {
-        /// The path given.
-        path: String,
-        /// What to do about it.
-        problem: &'static str,
-    },
 }
 
 #[cfg(test)]
@@ -294,15 +175,15 @@ mod tests {
     /// The answer in one line.
     fn ask(router: &Router<&'static str>, method: &str, path: &str) -> String {
         match router.find(&Method::from_bytes(method.as_bytes()).unwrap(), path) {
-            Found::Route { value, params } => {
+            RouteMatch::Route { value, params } => {
                 let params: Vec<String> =
                     params.iter().map(|(name, value)| format!("{name}={value}")).collect();
                 [&[(*value).to_owned()], &params[..]].concat().join(" ")
             }
-            Found::MethodNotAllowed { allow } => format!("405 {}", allow.to_str().unwrap()),
-            Found::Options { allow } => format!("204 {}", allow.to_str().unwrap()),
-            Found::NotFound => "404".to_owned(),
-            Found::BadPath(bad) => format!("{} {bad}", bad.status().as_str()),
+            RouteMatch::MethodNotAllowed { allow } => format!("405 {}", allow.to_str().unwrap()),
+            RouteMatch::Options { allow } => format!("204 {}", allow.to_str().unwrap()),
+            RouteMatch::NotFound => "404".to_owned(),
+            RouteMatch::BadPath(bad) => format!("{} {bad}", bad.status().as_str()),
         }
     }
 
@@ -396,7 +277,9 @@ mod tests {
     #[test]
     fn a_route_without_parameters_decodes_nothing() {
         let router = router(&[("GET", "/plain")]);
-        let Found::Route { params, .. } = router.find(&Method::GET, "/plain") else { panic!("no route") };
+        let RouteMatch::Route { params, .. } = router.find(&Method::GET, "/plain") else {
+            panic!("no route")
+        };
         assert_eq!((params.get("name"), params.iter().count()), (None, 0));
     }
 
@@ -446,7 +329,7 @@ mod tests {
             let encoded = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
             let router = router(&[("GET", "/{text}")]);
             let path = format!("/{encoded}");
-            let Found::Route { params, .. } = router.find(&Method::GET, &path) else { panic!("no route") };
+            let RouteMatch::Route { params, .. } = router.find(&Method::GET, &path) else { panic!("no route") };
             prop_assert_eq!(params.get("text"), Some(text.as_str()));
         }
 

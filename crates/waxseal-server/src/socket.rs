@@ -1,4 +1,4 @@
-//! A connection's bytes, and the patience with whoever is at its other end.
+//! A TCP stream that gives up on clients who take nothing.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -20,33 +20,34 @@ const UNSENT_BYTES: u32 = 16 * 1024;
 const BYTES_A_LIMIT: u64 = 48 * 1024;
 /// Limits that a client has ahead at most, whatever it took.
 const MOST_LIMITS: u32 = 16;
-/// How long a client may be silent, and how long it may go on sending, after our side is shut.
+/// Silence of a client that ends the connection after our side is shut.
 const LINGER_SILENCE: Duration = Duration::from_millis(500);
+/// Time that a client may go on sending after our side is shut.
 const LINGER: Duration = Duration::from_secs(5);
 /// A head and its page up to this size are copied together: to send one piece costs the system a quarter of a
 /// microsecond less than to gather two, and to copy 4 KB a tenth.
 const COPIED_BYTES: usize = 4096;
 
 thread_local! {
-    /// Where they are copied together.
+    /// The buffer in which a head and its page are copied together.
     static WHOLE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A TCP stream that gives up on a client who takes nothing, and at the end hears one out who still sends.
+/// A TCP stream that gives up on a client who takes nothing, and at the end reads on from one who still sends.
 ///
 /// Closing a socket with unread bytes in it resets the connection, and the reset may overtake the answer: the visitor
 /// with a large upload would see a broken connection instead of the 413.
 pub(crate) struct Socket {
     stream: TcpStream,
-    /// How long a write may make no progress, at least.
+    /// The least time that a write may make no progress.
     limit: Duration,
     /// Bytes taken that no time was given for.
     taken: u64,
-    /// When the client may have read what it took before those.
+    /// The end of the time that the client has to read what it took before those.
     read_by: Option<Instant>,
     /// Runs while a write, or at the end a read, waits.
     timer: Option<Pin<Box<Sleep>>>,
-    /// When to stop listening; set once our side is shut.
+    /// The end of reading on; set once our side is shut.
     end: Option<Instant>,
 }
 
@@ -75,7 +76,7 @@ impl Socket {
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
     }
 
-    /// How long to wait for the client from now on. Asked when it has to be waited for, so that others pay no clock.
+    /// The time to wait for the client from now on. Computed when it has to be waited for, so that others pay no clock.
     fn patience(&mut self) -> Duration {
         let now = Instant::now();
         let left = self.read_by.map_or(Duration::ZERO, |end| end.saturating_duration_since(now));

@@ -11,9 +11,10 @@ use http::{HeaderName, HeaderValue, Response};
 use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::{Body, BodyError};
+use crate::body::Body;
+use crate::error::Error;
 
-/// How long the line may be silent before a comment keeps it open: proxies close at 30 s or more.
+/// Silence on the line before a comment keeps it open: proxies close at 30 s or more.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Answers with a stream of events, `text/event-stream`, for `EventSource` in the browser.
@@ -49,7 +50,7 @@ where
     response
 }
 
-/// One event: its text, and what the browser calls it.
+/// One event: its text, and its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Event(String);
@@ -71,17 +72,17 @@ impl Event {
         self.field("event", name)
     }
 
-    /// What the browser sends back as `Last-Event-ID` when it reconnects.
+    /// The id that the browser sends back as `Last-Event-ID` when it reconnects.
     pub fn id(self, id: &str) -> Self {
         self.field("id", id)
     }
 
-    /// How long the browser waits before it reconnects.
+    /// The time that the browser waits before it reconnects.
     pub fn retry(self, time: Duration) -> Self {
         self.field("retry", &time.as_millis().to_string())
     }
 
-    /// A line of its own. What would end the line, or the event, is left out of it.
+    /// Adds a field on a line of its own, without the characters that would end the line or the event.
     fn field(mut self, name: &str, value: &str) -> Self {
         self.0.push_str(name);
         self.0.push_str(": ");
@@ -104,12 +105,12 @@ struct Events<S> {
 
 impl<S: Stream<Item = Event>> http_body::Body for Events<S> {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
         let silence = this.silence.get_or_insert_with(|| Box::pin(sleep(KEEP_ALIVE)));
         let text = match this.events.as_mut().poll_next(cx) {

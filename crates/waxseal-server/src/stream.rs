@@ -1,4 +1,4 @@
-//! Bodies that are made while they are sent.
+//! Bodies from streams, made while they are sent.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Frame;
 
-use crate::Body;
+use crate::body::Body;
 
 impl Body {
     /// A body whose pieces come one after the other; its length is not announced.
@@ -26,7 +26,7 @@ impl Body {
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let body = Body::stream(stream::iter(["abra", "cadabra"].map(Ok::<_, Infallible>)));
     /// assert_eq!(body.collect(1024, Duration::from_secs(15)).await?, "abracadabra");
-    /// # Ok::<(), waxseal_server::BodyError>(())
+    /// # Ok::<(), waxseal_server::Error>(())
     /// # }).unwrap();
     /// ```
     #[must_use]

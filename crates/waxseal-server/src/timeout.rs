@@ -1,4 +1,4 @@
-//! A time limit and a net for panics around one request.
+//! A timeout around one request that catches its panics.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::StatusCode;
+use crate::error::Error;
 
 /// Runs `future` for at most `limit`, and turns a panic in it into an error.
 ///
@@ -19,37 +19,37 @@ use http::StatusCode;
 ///
 /// # Errors
 ///
-/// [`GuardError::TimedOut`] after `limit`, [`GuardError::Panicked`] at once.
+/// [`Error::TimedOut`] (503) after `limit`, [`Error::Panicked`] (500) at once.
 ///
 /// # Example
 ///
 /// ```
 /// use std::time::Duration;
-/// use waxseal_server::{GuardError, guard};
+/// use waxseal_server::{Error, timeout_catching_panics};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// assert_eq!(guard(Duration::from_secs(1), async { 7 }).await, Ok(7));
+/// assert_eq!(timeout_catching_panics(Duration::from_secs(1), async { 7 }).await.unwrap(), 7);
 ///
 /// // Wrap the call, not only the future it returns, and a panic before the first await is caught too.
 /// let handler = |_request: ()| -> std::future::Ready<()> { panic!("out of ink") };
-/// let caught = guard(Duration::from_secs(1), async { handler(()).await }).await;
-/// assert_eq!(caught, Err(GuardError::Panicked));
+/// let caught = timeout_catching_panics(Duration::from_secs(1), async { handler(()).await }).await;
+/// assert!(matches!(caught, Err(Error::Panicked)));
 /// # });
 /// ```
-pub async fn guard<F: Future>(limit: Duration, future: F) -> Result<F::Output, GuardError> {
+pub async fn timeout_catching_panics<F: Future>(limit: Duration, future: F) -> Result<F::Output, Error> {
     let mut future = pin!(future);
     // Unwind safe: after a panic the future is never polled again, only dropped.
     let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Ok),
         Err(payload) => {
             tracing::error!(panic = text(&*payload), "panic while handling a request");
-            Poll::Ready(Err(GuardError::Panicked))
+            Poll::Ready(Err(Error::Panicked))
         }
     });
-    within(limit, caught).await.unwrap_or(Err(GuardError::TimedOut { limit }))
+    within(limit, caught).await.unwrap_or(Err(Error::TimedOut { limit }))
 }
 
-/// What `future` gives within `limit` of its first wait; `None` after that. One that need not wait costs no timer.
+/// The output of `future` within `limit` of its first wait; `None` after that. A future that need not wait costs no timer.
 pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut timer = None;
@@ -71,35 +71,10 @@ fn text(payload: &(dyn Any + Send)) -> &str {
         .unwrap_or("not a text")
 }
 
-/// Why a request has no answer of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GuardError {
-    /// The time was up. The future has been dropped where it stood.
-    #[error("the request took longer than {limit:?}")]
-    TimedOut {
-        /// The time it had.
-        limit: Duration,
-    },
-    /// The code that handled the request panicked. What it said is in the log.
-    #[error("the request's handler panicked")]
-    Panicked,
-}
-
-impl GuardError {
-    /// 503 when the time was up, 500 after a panic.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Self::TimedOut { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::StatusCode;
     use std::sync::Arc;
 
     const LIMIT: Duration = Duration::from_secs(60);
@@ -113,8 +88,8 @@ mod tests {
             drop(held);
         };
         let started = tokio::time::Instant::now();
-        let error = guard(LIMIT, stuck).await.unwrap_err();
-        assert_eq!(error, GuardError::TimedOut { limit: LIMIT });
+        let error = timeout_catching_panics(LIMIT, stuck).await.unwrap_err();
+        assert!(matches!(error, Error::TimedOut { limit: LIMIT }));
         assert_eq!(error.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(error.to_string(), "the request took longer than 60s");
         // Timers are good to a millisecond.
@@ -128,8 +103,8 @@ mod tests {
             tokio::task::yield_now().await;
             panic!("deliberate, in a test");
         };
-        let error = guard(LIMIT, late).await.unwrap_err();
-        assert_eq!(error, GuardError::Panicked);
+        let error = timeout_catching_panics(LIMIT, late).await.unwrap_err();
+        assert!(matches!(error, Error::Panicked));
         assert_eq!(error.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 

@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use waxseal_server::{Event, Server, sse};
+use waxseal_server::{Event, HttpServer, sse};
 
 /// When a test gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ async fn an_event_leaves_at_once_and_a_visitor_who_left_ends_the_stream() {
         let stream = stream.lock().unwrap().take().expect("one request is sent");
         async { Ok::<_, Infallible>(sse(stream)) }
     });
-    let server = Server::bind(([127, 0, 0, 1], 0)).await.unwrap();
+    let server = HttpServer::bind(([127, 0, 0, 1], 0)).await.unwrap();
     let address = server.local_addr().unwrap();
     tokio::spawn(async move { server.serve(std::sync::Arc::new(answer), std::future::pending()).await });
 

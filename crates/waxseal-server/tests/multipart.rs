@@ -7,19 +7,18 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::HeaderValue;
 use proptest::prelude::*;
-use waxseal_server::multipart::Limits;
-use waxseal_server::{Body, Multipart, MultipartError};
+use waxseal_server::{Body, Error, Multipart, UploadLimits};
 
 const IDLE: Duration = Duration::from_secs(15);
 const KIND: &str = "multipart/form-data; boundary=owl";
 
-async fn read_body(kind: &str, body: Body, limits: Limits) -> Result<Multipart, MultipartError> {
+async fn read_body(kind: &str, body: Body, limits: UploadLimits) -> Result<Multipart, Error> {
     let kind = HeaderValue::from_str(kind).unwrap();
     Multipart::read(Some(&kind), body, limits, IDLE).await
 }
 
 /// Whole, and in pieces of a few sizes: the outcome has to be the same.
-async fn read(kind: &str, body: &[u8], limits: Limits) -> Result<Multipart, String> {
+async fn read(kind: &str, body: &[u8], limits: UploadLimits) -> Result<Multipart, String> {
     let mut outcomes = Vec::new();
     for size in [usize::MAX, 1, 7, 1000] {
         let pieces: Vec<_> = body.chunks(size.min(body.len().max(1))).map(Bytes::copy_from_slice).collect();
@@ -55,7 +54,7 @@ async fn fields_and_files_come_apart() {
         part("name=\"map\"; filename=\"two.txt\"", ""),
         part("name=\"nothing chosen\"; filename=\"\"\r\nContent-Type: application/octet-stream", ""),
     ]);
-    let mut read = read(KIND, &body, Limits::default()).await.unwrap();
+    let mut read = read(KIND, &body, UploadLimits::default()).await.unwrap();
     assert_eq!(read.field("title"), Some("A map\r\nof many lines"));
     assert_eq!((read.field("map"), read.field("nothing chosen")), (None, None));
 
@@ -92,7 +91,7 @@ async fn names_are_what_they_were_before_a_browser_escaped_them() {
             part(&format!("name=\"{sent}\""), "value %22"),
             part(&format!("name=\"{sent}\"; filename=\"{sent}\""), "content"),
         ]);
-        let mut read = read(KIND, &body, Limits::default()).await.unwrap();
+        let mut read = read(KIND, &body, UploadLimits::default()).await.unwrap();
         assert_eq!(read.field(expected), Some("value %22"), "{sent}");
         assert_eq!(read.take_file(expected).unwrap().file_name(), expected, "{sent}");
         let kind = HeaderValue::from_static(KIND);
@@ -108,7 +107,7 @@ async fn an_upload_is_saved_once_and_never_over_another() {
     for (place, length) in [("in memory", 1 << 16), ("on disk", (1 << 16) + 1)] {
         let ink = "i".repeat(length);
         let body = form(&[part("name=\"map\"; filename=\"map.png\"", &ink)]);
-        let form = read_body(KIND, Body::from(body), Limits::default()).await;
+        let form = read_body(KIND, Body::from(body), UploadLimits::default()).await;
         let mut upload = form.unwrap().take_file("map").unwrap();
         assert!(format!("{upload:?}").contains(place), "{upload:?}");
         let path = folder.path().join(place);
@@ -125,7 +124,7 @@ async fn an_upload_is_saved_once_and_never_over_another() {
 async fn each_limit_holds_to_the_byte() {
     let body = form(&[part("name=\"field\"", "12345"), part("name=\"file\"; filename=\"f\"", "123456")]);
     let length = body.len() as u64;
-    let all = Limits::default().total(length).file(6).field(5).parts(2);
+    let all = UploadLimits::default().total(length).file(6).field(5).parts(2);
     read(KIND, &body, all).await.unwrap();
     for (limits, said) in [
         // The line end behind the last boundary need not be read.
@@ -140,7 +139,8 @@ async fn each_limit_holds_to_the_byte() {
 
 #[tokio::test]
 async fn what_is_announced_as_too_large_is_refused_unread() {
-    let error = read_body(KIND, Body::from("x".repeat(101)), Limits::default().total(100)).await.unwrap_err();
+    let error =
+        read_body(KIND, Body::from("x".repeat(101)), UploadLimits::default().total(100)).await.unwrap_err();
     assert_eq!(error.to_string(), "the body is larger than 100 bytes; send less");
 }
 
@@ -158,11 +158,13 @@ async fn other_types_and_boundaries_are_415() {
         "application/x-www-form-urlencoded; boundary=owl",
         &long,
     ] {
-        assert!(read(kind, &body, Limits::default()).await.unwrap_err().starts_with("415 "), "{kind}");
+        assert!(read(kind, &body, UploadLimits::default()).await.unwrap_err().starts_with("415 "), "{kind}");
     }
-    let none = Multipart::read(None, Body::empty(), Limits::default(), IDLE).await.unwrap_err();
+    let none = Multipart::read(None, Body::empty(), UploadLimits::default(), IDLE).await.unwrap_err();
     assert!(none.to_string().starts_with("the body is `nothing`; send the form as"), "{none}");
-    read("Multipart/Form-Data; charset=utf-8; boundary=\"owl\"", &body, Limits::default()).await.unwrap();
+    read("Multipart/Form-Data; charset=utf-8; boundary=\"owl\"", &body, UploadLimits::default())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -170,7 +172,7 @@ async fn what_is_no_complete_form_is_400() {
     let whole = form(&[part("name=\"a\"", "b"), part("name=\"f\"; filename=\"f\"", "c")]);
     let end = whole.windows(9).rposition(|bytes| bytes == b"\r\n--owl--").unwrap();
     for cut in 0..end + 9 {
-        let error = read(KIND, &whole[..cut], Limits::default()).await.unwrap_err();
+        let error = read(KIND, &whole[..cut], UploadLimits::default()).await.unwrap_err();
         assert!(error.starts_with("400 "), "cut at {cut}: {error}");
     }
     for (case, body) in [
@@ -190,7 +192,7 @@ async fn what_is_no_complete_form_is_400() {
             form(&[part("name=\"a\"", "b")]).iter().map(|&b| if b == b'b' { 0xff } else { b }).collect(),
         ),
     ] {
-        let error = read(KIND, &body, Limits::default()).await.unwrap_err();
+        let error = read(KIND, &body, UploadLimits::default()).await.unwrap_err();
         assert!(error.starts_with("400 "), "{case}: {error}");
     }
 }
@@ -210,8 +212,8 @@ async fn a_head_without_an_end_is_refused_long_before_the_body_is_full() {
                     .chain(std::iter::repeat_n(vec![b' '; size], (64 << 20) / size)),
             );
             let body = Body::stream(futures_util::StreamExt::map(endless, Ok::<_, std::io::Error>));
-            let error = read_body(KIND, body, Limits::default().total(u64::MAX)).await.unwrap_err();
-            assert!(matches!(error, MultipartError::Head | MultipartError::Malformed(_)), "{case}: {error}");
+            let error = read_body(KIND, body, UploadLimits::default().total(u64::MAX)).await.unwrap_err();
+            assert!(matches!(error, Error::PartHead { .. } | Error::Multipart(_)), "{case}: {error}");
         }
     }
 }
@@ -219,7 +221,7 @@ async fn a_head_without_an_end_is_refused_long_before_the_body_is_full() {
 #[tokio::test]
 async fn thousands_of_parts_end_at_the_limit() {
     let body = form(&vec![part("name=\"a\"", ""); 5000]);
-    let error = read_body(KIND, Body::from(body), Limits::default()).await.unwrap_err();
+    let error = read_body(KIND, Body::from(body), UploadLimits::default()).await.unwrap_err();
     assert_eq!(error.to_string(), "there are more than 1000 parts; send fewer");
 }
 
@@ -238,7 +240,7 @@ async fn a_file_that_is_too_large_is_not_read_to_its_end() {
         counter.fetch_add(1, Ordering::Relaxed);
         Ok::<_, std::io::Error>(piece)
     })));
-    let limits = Limits::default().total(u64::MAX).file(50_000);
+    let limits = UploadLimits::default().total(u64::MAX).file(50_000);
     let error = read_body(KIND, body, limits).await.unwrap_err();
     assert_eq!(error.status(), 413);
     assert!(taken.load(Ordering::Relaxed) < 100, "{taken:?} pieces of 1000 bytes");
@@ -249,7 +251,7 @@ async fn an_upload_that_stands_still_is_408() {
     for start in ["", "--owl\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\nsome"] {
         let pieces =
             futures_util::StreamExt::chain(stream::iter([Ok::<_, std::io::Error>(start)]), stream::pending());
-        let error = read_body(KIND, Body::stream(pieces), Limits::default()).await.unwrap_err();
+        let error = read_body(KIND, Body::stream(pieces), UploadLimits::default()).await.unwrap_err();
         assert_eq!(
             (error.status().as_u16(), error.to_string().contains("stood still")),
             (408, true),
@@ -263,7 +265,7 @@ async fn a_file_of_many_megabytes_goes_through_the_disk() {
     let content: Vec<u8> = (0..3_000_000u32).flat_map(u32::to_le_bytes).collect();
     let head = "--owl\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n";
     let body = [head.as_bytes(), &content, b"\r\n--owl--\r\n"].concat();
-    let mut form = read_body(KIND, Body::from(body), Limits::default().total(16 << 20)).await.unwrap();
+    let mut form = read_body(KIND, Body::from(body), UploadLimits::default().total(16 << 20)).await.unwrap();
     assert!(form.take_file("f").unwrap().bytes().await.unwrap() == content);
 }
 
@@ -310,8 +312,8 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let outcomes = runtime.block_on(async {
             let cut = stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
-            let whole = read_body(KIND, Body::from(body), Limits::default()).await;
-            let cut = read_body(KIND, Body::stream(cut), Limits::default()).await;
+            let whole = read_body(KIND, Body::from(body), UploadLimits::default()).await;
+            let cut = read_body(KIND, Body::stream(cut), UploadLimits::default()).await;
             [whole, cut].map(|outcome| match outcome {
                 Ok(form) => show(&form),
                 Err(error) => error.status().to_string(),

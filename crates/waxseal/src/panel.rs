@@ -97,7 +97,7 @@ async fn show(request: Request) -> Result<Response> {
     let now = unix_seconds(request.now());
     let layer = request.session_layer();
     // Asked at the store, for the times that it keeps; a page that looks into things should work without, too.
-    let away = request.session_handle().confirm().await.err();
+    let away = request.request_session().confirm().await.err();
     let look = request.session().await.map(|session| session.look());
     let error = look.as_ref().err().map(ToString::to_string).or(away.map(|error| error.to_string()));
     let look = look.ok();

@@ -298,7 +298,7 @@ mod tests {
                 let made = made.unwrap();
                 let uri: http::Uri = made.parse().unwrap();
                 let found = router.find(&http::Method::GET, uri.path());
-                let waxseal_server::Found::Route { params, .. } = found else { panic!("{made}") };
+                let waxseal_server::RouteMatch::Route { params, .. } = found else { panic!("{made}") };
                 prop_assert_eq!(params.get(part), Some(value.as_str()));
                 let query: Vec<(String, String)> = waxseal_server::forms::parse_query(uri.query().unwrap()).unwrap();
                 prop_assert_eq!(query, [("page".to_owned(), page.clone())]);

@@ -246,7 +246,7 @@ fn an_error_of_ours_keeps_its_status_inside_another() {
         ),
     ] {
         assert_eq!(error.status_code(), 400, "{case}");
-        assert!(error.downcast_ref::<waxseal_server::FormError>().is_some(), "{case}");
+        assert!(error.downcast_ref::<waxseal_server::Error>().is_some(), "{case}");
         assert_eq!(error.to_string(), line, "{case}");
     }
     let error = Error::from(anyhow::Error::from(ValueError::TooDeep).context("storing it"));

@@ -1,33 +1,29 @@
-//! Why a form does not fit into a type, and the search for readings under which it does.
+//! serde's error of a form that does not fit, which knows the field.
 
 use std::cell::RefCell;
 use std::fmt::{self, Display};
 
-use serde::de::{self, DeserializeOwned, Expected, Unexpected};
+use serde::de::{self, Expected, Unexpected};
 
-use super::fields::{Fields, Form, Reading};
-
-/// Names and values looked at for one form, over all attempts: enough for a map of 250 numbers, and some milliseconds at
-/// most.
-const WORK: usize = 128 * 1024;
+use super::fields::Fields;
 
 thread_local! {
-    /// What the present attempt found unfit, also in variants of an enum that were passed over, whose errors serde drops.
+    /// All that the present attempt found unfit, also in variants of an enum that were passed over, whose errors serde drops.
     static NOTES: RefCell<Vec<Note>> = const { RefCell::new(Vec::new()) };
 }
 
-enum Note {
+pub(super) enum Note {
     /// The text at this address was given and something else wanted.
     Text(usize),
     /// A reading other than text was given, and is not what was wanted.
     Reading,
 }
 
-/// serde's error, which knows the field.
+/// An error of serde that knows the field.
 #[derive(Debug)]
 pub(super) struct Misfit {
     problem: String,
-    /// Where the text lies that does not fit.
+    /// The address of the text that does not fit.
     address: Option<usize>,
     name: Option<String>,
     /// A list came where there is room for one.
@@ -88,6 +84,14 @@ impl Misfit {
     }
 }
 
+/// Runs one attempt, and returns what it found unfit beside its result.
+pub(super) fn noted<T>(attempt: impl FnOnce() -> T) -> (T, Vec<Note>) {
+    // A type's own code may read another form amid this one.
+    let outer = NOTES.take();
+    let result = attempt();
+    (result, NOTES.replace(outer))
+}
+
 fn note(note: Note) {
     NOTES.with_borrow_mut(|notes| notes.push(note));
 }
@@ -117,79 +121,4 @@ impl de::Error for Misfit {
         let plain: de::value::Error = de::Error::unknown_variant(found, expected);
         Self { address: Some(found.as_ptr().addr()), ..Self::new(plain) }
     }
-}
-
-/// What came of one attempt.
-struct Attempt<T> {
-    result: Result<T, Misfit>,
-    /// Places of values that were texts where something else was wanted.
-    texts: Vec<usize>,
-    /// How much was found unfit, as which reading ever.
-    unfit: usize,
-    /// How much of that was another reading than text.
-    misread: usize,
-}
-
-impl<T: DeserializeOwned> Attempt<T> {
-    fn new(fields: &Fields, readings: &[Reading]) -> Self {
-        // A type's own code may read another form amid this one.
-        let outer = NOTES.take();
-        let result = T::deserialize(Form { fields, readings });
-        let notes = NOTES.replace(outer);
-        let address = |note: &Note| match note {
-            Note::Text(address) => Some(*address),
-            Note::Reading => None,
-        };
-        let texts: Vec<_> = notes.iter().filter_map(address).collect();
-        let misread = notes.len() - texts.len();
-        let values = texts.iter().filter_map(|address| fields.place(*address)).filter(|place| place % 2 == 1);
-        Self { result, texts: values.collect(), unfit: notes.len(), misread }
-    }
-}
-
-/// Reads the fields into a `T`: numbers, truths and lists also where serde copies a field before it knows what is wanted,
-/// as it does for `#[serde(flatten)]` and for tagged and untagged enums.
-///
-/// There, a field is a text at first. If that is not what was wanted, serde's error has the text itself, and by that the
-/// field, which is then taken for what else it may be. What is wanted as a text thus stays one, whatever it looks like.
-pub(super) fn fit<T: DeserializeOwned>(fields: &Fields) -> Result<T, Misfit> {
-    let mut readings = vec![Reading::TEXT; fields.len()];
-    let mut settled = vec![false; fields.len()];
-    let mut tried = settled.clone();
-    let mut attempts = WORK / fields.len().max(1);
-    let mut best = Attempt::new(fields, &readings);
-    while let Some(place) = best.texts.iter().copied().find(|place| !tried[*place]) {
-        tried[place] = true;
-        for reading in Reading::others(fields.part(place)) {
-            if attempts == 0 {
-                return best.result;
-            }
-            attempts -= 1;
-            readings[place] = reading;
-            let next = Attempt::new(fields, &readings);
-            let better = match (&best.result, &next.result) {
-                (Err(_), Ok(_)) => true,
-                (Err(_), Err(_)) => {
-                    let elsewhere = next.texts.iter().any(|place| !tried[*place]);
-                    elsewhere || !(next.misread > 0 || next.texts.contains(&place))
-                }
-                // A variant that comes first, say, or an `Option` of a flattened struct, of which only the first field
-                // that does not fit is ever seen.
-                (Ok(_), Ok(_)) => {
-                    let elsewhere = next.unfit == best.unfit && next.misread <= best.misread;
-                    next.unfit < best.unfit || (elsewhere && !next.texts.contains(&place))
-                }
-                (Ok(_), Err(_)) => false,
-            };
-            if better {
-                best = next;
-                settled[place] = true;
-                // What was no use before may be now.
-                tried.clone_from(&settled);
-                break;
-            }
-            readings[place] = Reading::TEXT;
-        }
-    }
-    best.result
 }

@@ -1,9 +1,9 @@
-//! A file's name from outside, made fit for a file system.
+//! File names from outside, made safe for a file system.
 
 /// Bytes that every file system in use has room for, with some left for what an app puts in front.
 const MAX_BYTES: usize = 200;
 
-/// What Windows takes for a device, whatever follows the dot.
+/// Names that Windows takes for devices, whatever follows the dot.
 const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "COM", "LPT"];
 
 /// Makes a file name of what a browser sent: the last part of a path, of letters, digits and a few signs; `None` if
@@ -43,7 +43,7 @@ pub fn safe_file_name(name: &str) -> Option<String> {
     }
 }
 
-/// The end of it, where the kind of a file stands.
+/// The end of a long name, where the kind of a file stands.
 fn shortened(text: &str) -> &str {
     let mut start = text.len().saturating_sub(MAX_BYTES);
     while !text.is_char_boundary(start) {

@@ -1,4 +1,4 @@
-//! The first field of a form with files, looked at before anybody reads the form.
+//! The first field of a form with files, read before the form is.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -11,27 +11,30 @@ use futures_core::Stream;
 use http::HeaderValue;
 use http_body::{Body as _, Frame, SizeHint};
 
-use super::{MultipartError, boundary, timeout, unescaped};
-use crate::{Body, BodyError};
+use tokio::time::timeout;
+
+use super::syntax::{boundary, from_multer, unescaped};
+use crate::body::Body;
+use crate::error::Error;
 
 /// Bytes of the body in which the field has to end, and all that is kept of it in memory.
 const MOST_BYTES: usize = 32 * 1024;
 
-/// Name and value of the first part, if it is a field and ends within 32 KiB; and the body, which can be read as if nobody
+/// Reads name and value of the first part, if it is a field and ends within 32 KiB; and the body, which can be read as if nobody
 /// had looked. No more of it is read than it takes.
 ///
 /// A body that is malformed has none. Whoever reads it then says what is wrong with it.
 ///
 /// # Errors
 ///
-/// [`MultipartError::ContentType`] if it is no form with files, and [`MultipartError::Body`] if it stops coming.
+/// [`Error::ContentType`] if it is no form with files; and the body's own errors, such as [`Error::Idle`].
 ///
 /// # Example
 ///
 /// ```
 /// use std::time::Duration;
 /// use http::HeaderValue;
-/// use waxseal_server::{Body, Multipart, multipart};
+/// use waxseal_server::{Body, Multipart, UploadLimits, multipart};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let kind = HeaderValue::from_static("multipart/form-data; boundary=owl");
@@ -40,7 +43,7 @@ const MOST_BYTES: usize = 32 * 1024;
 /// let idle = Duration::from_secs(15);
 /// let (first, body) = multipart::first_field(Some(&kind), body.into(), idle).await?;
 /// assert_eq!(first, Some(("title".to_owned(), "A map".to_owned())));
-/// let form = Multipart::read(Some(&kind), body, multipart::Limits::default(), idle).await?;
+/// let form = Multipart::read(Some(&kind), body, UploadLimits::default(), idle).await?;
 /// assert_eq!(form.field("title"), Some("A map"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -49,29 +52,28 @@ pub async fn first_field(
     content_type: Option<&HeaderValue>,
     body: Body,
     idle: Duration,
-) -> Result<(Option<(String, String)>, Body), MultipartError> {
+) -> Result<(Option<(String, String)>, Body), Error> {
     let boundary = boundary(content_type)?;
-    let source = Source(Arc::new(Mutex::new(Kept { body, read: VecDeque::new(), bytes: 0, ended: false })));
+    let source =
+        Source(Arc::new(Mutex::new(Buffered { body, read: VecDeque::new(), bytes: 0, ended: false })));
     let parts = multer::Multipart::new(Helpings { source: source.clone(), fed: false }, boundary);
     let first = match read(parts, idle).await {
         Ok(first) => first,
-        Err(error @ MultipartError::Body(_)) => return Err(error),
-        Err(_) => None,
+        // The parser's: the body is malformed.
+        Err(Error::Multipart(_)) => None,
+        Err(error) => return Err(error),
     };
     Ok((first, Body::boxed(source)))
 }
 
-async fn read(
-    mut parts: multer::Multipart<'_>,
-    idle: Duration,
-) -> Result<Option<(String, String)>, MultipartError> {
-    let next = timeout(idle, parts.next_field()).await.map_err(|_| BodyError::Idle { idle })?;
-    let Some(mut part) = next.map_err(MultipartError::from_multer)? else { return Ok(None) };
+async fn read(mut parts: multer::Multipart<'_>, idle: Duration) -> Result<Option<(String, String)>, Error> {
+    let next = timeout(idle, parts.next_field()).await.map_err(|_| Error::Idle { idle })?;
+    let Some(mut part) = next.map_err(from_multer)? else { return Ok(None) };
     let (Some(name), None) = (part.name().map(unescaped), part.file_name()) else { return Ok(None) };
     let mut value = Vec::new();
     loop {
-        let piece = timeout(idle, part.chunk()).await.map_err(|_| BodyError::Idle { idle })?;
-        match piece.map_err(MultipartError::from_multer)? {
+        let piece = timeout(idle, part.chunk()).await.map_err(|_| Error::Idle { idle })?;
+        match piece.map_err(from_multer)? {
             Some(piece) => value.extend_from_slice(&piece),
             None => return Ok(String::from_utf8(value).ok().map(|value| (name, value))),
         }
@@ -80,18 +82,18 @@ async fn read(
 
 /// A body, and the part of it that was read already.
 #[derive(Clone)]
-struct Source(Arc<Mutex<Kept>>);
+struct Source(Arc<Mutex<Buffered>>);
 
-struct Kept {
+struct Buffered {
     body: Body,
     read: VecDeque<Bytes>,
     bytes: usize,
     ended: bool,
 }
 
-impl Kept {
+impl Buffered {
     /// The next frame of the body. One that has ended is not asked again: not every body bears that.
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         if self.ended {
             return Poll::Ready(None);
         }
@@ -102,43 +104,43 @@ impl Kept {
 }
 
 impl Source {
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, Buffered> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the parser gets. It reads on until it has to wait, so it is made to wait after every helping.
+/// The parser's source. The parser reads on until it has to wait, so it is made to wait after every helping.
 struct Helpings {
     source: Source,
     fed: bool,
 }
 
 impl Stream for Helpings {
-    type Item = Result<Bytes, MultipartError>;
+    type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if std::mem::take(&mut self.fed) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let mut kept = self.source.lock();
+        let mut buffered = self.source.lock();
         loop {
-            if kept.bytes >= MOST_BYTES {
+            if buffered.bytes >= MOST_BYTES {
                 return Poll::Ready(None);
             }
-            match ready!(kept.poll_body(cx)) {
+            match ready!(buffered.poll_body(cx)) {
                 None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
                     if data.is_empty() {
                         continue;
                     }
                     // The rest of a long frame is not for the parser, and kept all the same.
-                    let helping = data.slice(..data.len().min(MOST_BYTES - kept.bytes));
-                    kept.bytes += data.len();
-                    kept.read.push_back(data);
-                    drop(kept);
+                    let helping = data.slice(..data.len().min(MOST_BYTES - buffered.bytes));
+                    buffered.bytes += data.len();
+                    buffered.read.push_back(data);
+                    drop(buffered);
                     self.fed = true;
                     return Poll::Ready(Some(Ok(helping)));
                 }
@@ -147,31 +149,28 @@ impl Stream for Helpings {
     }
 }
 
-/// First what was read, then the rest.
+/// Gives first what was read, then the rest.
 impl http_body::Body for Source {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let mut kept = self.lock();
-        match kept.read.pop_front() {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let mut buffered = self.lock();
+        match buffered.read.pop_front() {
             Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
-            None => kept.poll_body(cx),
+            None => buffered.poll_body(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        let kept = self.lock();
-        kept.read.is_empty() && (kept.ended || kept.body.is_end_stream())
+        let buffered = self.lock();
+        buffered.read.is_empty() && (buffered.ended || buffered.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        let kept = self.lock();
-        let read = kept.read.iter().map(|data| data.len() as u64).sum::<u64>();
-        let rest = kept.body.size_hint();
+        let buffered = self.lock();
+        let read = buffered.read.iter().map(|data| data.len() as u64).sum::<u64>();
+        let rest = buffered.body.size_hint();
         let mut hint = SizeHint::new();
         hint.set_lower(read.saturating_add(rest.lower()));
         if let Some(upper) = rest.upper() {
@@ -194,9 +193,9 @@ mod tests {
         format!("--owl\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n")
     }
 
-    /// The body in pieces of so many bytes.
+    /// A body in pieces of so many bytes.
     fn in_pieces(text: &str, bytes: usize) -> Body {
-        let (mut sender, channel) = Channel::<Bytes, BodyError>::new(1);
+        let (mut sender, channel) = Channel::<Bytes, Error>::new(1);
         let pieces: Vec<_> = text.as_bytes().chunks(bytes).map(Bytes::copy_from_slice).collect();
         tokio::spawn(async move {
             for piece in pieces {
@@ -234,7 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_is_read_than_it_takes() {
-        let (mut sender, channel) = Channel::<Bytes, BodyError>::new(1);
+        let (mut sender, channel) = Channel::<Bytes, Error>::new(1);
         let token = part("name=\"token\"", "abc") + "--owl\r\n";
         sender.send_data(Bytes::from(token)).await.unwrap();
         // The rest never comes.
@@ -245,7 +244,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stands_still_is_given_up() {
-        let (_sender, channel) = Channel::<Bytes, BodyError>::new(1);
+        let (_sender, channel) = Channel::<Bytes, Error>::new(1);
         let error = first_field(Some(&KIND), Body::boxed(channel), IDLE).await.err().unwrap();
         assert_eq!(error.status().as_u16(), 408);
     }

@@ -9,13 +9,16 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Body as _;
 
-use super::{MultipartError, Part};
-use crate::Body;
+use crate::body::Body;
+use crate::error::Error;
 
+/// Bytes of one part's head: a name, a file's name, a type. Each end that a parser looks for costs a look at all that
+/// came so far, so there is no room for a long one.
+const MAX_HEAD_BYTES: u64 = 8 * 1024;
 /// Bytes that the parser gets at a time. It looks for a part's head in all that it holds.
 const HELPING_BYTES: usize = 16 * 1024;
 
-/// How much the parser may still be given; shared with the code that drives it.
+/// The bytes that the parser may still be given; shared with the code that drives it.
 #[derive(Clone)]
 pub(super) struct Allowance(Arc<Counts>);
 
@@ -31,31 +34,33 @@ impl Allowance {
         Self(Arc::new(Counts { total, fed: AtomicU64::new(0), head_end: AtomicU64::new(u64::MAX) }))
     }
 
-    /// A head is looked for: it has to be found within this many bytes.
-    pub(super) fn head(&self, bytes: u64) {
-        self.0.head_end.store(self.0.fed.load(Ordering::Relaxed).saturating_add(bytes), Ordering::Relaxed);
+    /// Limits the bytes until the next part's head is found.
+    pub(super) fn head(&self) {
+        let end = self.0.fed.load(Ordering::Relaxed).saturating_add(MAX_HEAD_BYTES);
+        self.0.head_end.store(end, Ordering::Relaxed);
     }
 
-    /// The head is found; what follows is limited by the total alone.
+    /// Lifts the limit of [`head`](Self::head) when the head is found: the total limits what follows.
     pub(super) fn rest(&self) {
         self.0.head_end.store(u64::MAX, Ordering::Relaxed);
     }
 
-    fn feed(&self, bytes: usize) -> Result<(), MultipartError> {
+    fn feed(&self, bytes: usize) -> Result<(), Error> {
         let before = self.0.fed.fetch_add(bytes as u64, Ordering::Relaxed);
         if before.saturating_add(bytes as u64) > self.0.total {
-            return Err(MultipartError::TooLarge { what: Part::Body, limit: self.0.total });
+            return Err(Error::TooLarge { limit: self.0.total });
         }
         // The last helping may hold the end of the head and a lot behind it.
         if before >= self.0.head_end.load(Ordering::Relaxed) {
-            return Err(MultipartError::Head);
+            return Err(Error::PartHead { limit: MAX_HEAD_BYTES });
         }
         Ok(())
     }
 }
 
-/// The parser reads its stream until that has to wait, so that all of a fast upload would end in memory. This stream
-/// waits after each helping, and is ready again at once.
+/// A body as the parser's stream, which waits after each helping and is ready again at once.
+///
+/// The parser reads its stream until that has to wait, so that all of a fast upload would end in memory.
 pub(super) struct Intake {
     body: Body,
     waiting: Bytes,
@@ -70,7 +75,7 @@ impl Intake {
 }
 
 impl Stream for Intake {
-    type Item = Result<Bytes, MultipartError>;
+    type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if std::mem::take(&mut self.fed) {
@@ -80,7 +85,7 @@ impl Stream for Intake {
         while self.waiting.is_empty() {
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 Some(Ok(frame)) => self.waiting = frame.into_data().unwrap_or_default(),
             }
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use super::safe_file_name;
+use super::file_name::safe_file_name;
 
 /// Bytes up to which a file stays in memory, and that are gathered before the disk is asked. A file on disk costs a
 /// descriptor, and a thousand tiny ones would take all that a process has.
@@ -43,7 +43,7 @@ impl Upload {
         safe_file_name(&self.file_name)
     }
 
-    /// What the browser takes it for, such as `image/png`. Look into the file before you believe it.
+    /// The type that the browser takes it for, such as `image/png`. Look into the file before you believe it.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
         self.content_type.as_deref()
@@ -55,13 +55,13 @@ impl Upload {
         self.bytes
     }
 
-    /// Whether it has no bytes.
+    /// True if it has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
-    /// All of it, in memory.
+    /// Reads all of it into memory.
     ///
     /// # Errors
     ///
@@ -96,11 +96,11 @@ impl Upload {
         .await
     }
 
-    /// It as an open file, at its beginning; a temporary one, without a name.
+    /// Gives it as an open file, at its beginning; a temporary one, without a name.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Those of the system.
     pub async fn into_file(self) -> io::Result<File> {
         let content = self.content;
         blocking(move || {
@@ -120,7 +120,7 @@ impl Upload {
 }
 
 impl Content {
-    /// The same once more; a file shares its place, so whoever reads goes to the beginning first.
+    /// Shares the content; a file shares its place too, so whoever reads goes to the beginning first.
     fn again(&self) -> io::Result<Self> {
         Ok(match self {
             Self::Memory(bytes) => Self::Memory(bytes.clone()),
@@ -139,7 +139,7 @@ impl Content {
     }
 }
 
-/// Where it is, never what.
+/// Shows the place, never the content.
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -1,67 +1,73 @@
-//! The other cookies of our name that a browser may have: from before Domain, Path or Partitioned was changed, or planted.
+//! Lines that make a browser forget other cookies of our name: from before Domain, Path or Partitioned was changed, or
+//! planted.
 
 use std::net::Ipv4Addr;
 
 use cookie::time;
 use http::HeaderValue;
 
-use super::{Builder, SessionCookie, field, is_path};
+use crate::cookie_attributes::Attributes;
+use crate::cookie_syntax::is_path;
+use crate::session_cookie::{SessionCookie, field};
 
-/// With ours 32.
+/// Lines at most; with ours 32.
 const MAX_LINES: usize = 31;
-/// Heads of an answer are short, in proxies too.
+/// Bytes of the lines together: heads of an answer are short, in proxies too.
 const MAX_BYTES: usize = 8_192;
+
+/// Partition, path and domain of a cookie: a browser keeps one cookie of a name for each combination.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Scope<'a> {
+    partitioned: bool,
+    path: &'a str,
+    domain: Option<&'a str>,
+}
 
 impl SessionCookie {
     /// `Set-Cookie` lines that make the browser forget every cookie of our name, but ours, that it could have sent to this
     /// host and path: of the host or a domain above it, of the path or one above it, partitioned or not. At most 31,
     /// the likeliest first. One that a browser would not let this host set does nothing.
     pub(crate) fn remove_others(&self, host: Option<&str>, path: &str) -> Vec<HeaderValue> {
-        let own = &self.is;
+        let Attributes { secure, partitioned, .. } = self.attributes;
+        let own =
+            Scope { partitioned, path: &self.attributes.path, domain: self.attributes.domain.as_deref() };
         let (domains, paths) = match self.can_be_planted() {
             true => (domains(host.unwrap_or_default()), paths(path)),
             false => (vec![None], vec!["/"]),
         };
-        let partitions: &[bool] = if own.secure { &[false, true] } else { &[false] };
-        let own_domain =
-            own.domain.as_deref().map(|domain| domain.trim_start_matches('.').to_ascii_lowercase());
-        let own_domain = own_domain.as_deref();
-        // The same place in the other partition, and then place by place.
-        let first = own.secure.then_some((!own.partitioned, own.path.as_str(), own_domain));
-        let places = partitions.iter().flat_map(|partitioned| {
+        let partitions: &[bool] = if secure { &[false, true] } else { &[false] };
+        // Ours in the other partition, and then all.
+        let first = secure.then_some(Scope { partitioned: !partitioned, ..own });
+        let all = partitions.iter().flat_map(|&partitioned| {
             let domains = &domains;
-            paths
-                .iter()
-                .flat_map(move |path| domains.iter().map(move |domain| (*partitioned, *path, *domain)))
+            let in_path = move |&path| domains.iter().map(move |&domain| Scope { partitioned, path, domain });
+            paths.iter().flat_map(in_path)
         });
-        let is_other = |place: &(bool, &str, Option<&str>)| {
-            *place != (own.partitioned, own.path.as_str(), own_domain) && Some(*place) != first
-        };
+        let others = all.filter(|scope| *scope != own && Some(*scope) != first);
         let mut bytes = 0;
-        first
-            .into_iter()
-            .chain(places.filter(is_other))
-            .map(|(partitioned, path, domain)| {
-                let place = Builder {
-                    domain: domain.map(str::to_owned),
-                    path: path.to_owned(),
-                    partitioned,
-                    ..own.clone()
-                };
-                let mut cookie = place.cookie();
-                cookie.set_max_age(time::Duration::ZERO);
-                field(cookie.to_string())
-            })
-            .take(MAX_LINES)
+        let lines = first.into_iter().chain(others).map(|scope| self.remove_in(scope)).take(MAX_LINES);
+        lines
             .take_while(|line| {
                 bytes += line.len();
                 bytes <= MAX_BYTES
             })
             .collect()
     }
+
+    fn remove_in(&self, scope: Scope<'_>) -> HeaderValue {
+        let other = Attributes {
+            domain: scope.domain.map(str::to_owned),
+            path: scope.path.to_owned(),
+            partitioned: scope.partitioned,
+            ..self.attributes.clone()
+        };
+        let mut cookie = other.cookie();
+        cookie.set_max_age(time::Duration::ZERO);
+        field(cookie.to_string())
+    }
 }
 
-/// What `Domain` may be in a cookie that is sent to this host: none, the host itself, and each domain above it. An address
+/// The values of `Domain` in a cookie that is sent to this host: none, the host itself, and each domain above it. An address
 /// has none above, and a name of one label is taken for no `Domain` at all.
 fn domains(host: &str) -> Vec<Option<&str>> {
     let is_address = host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok();
@@ -70,7 +76,7 @@ fn domains(host: &str) -> Vec<Option<&str>> {
     [None].into_iter().chain(names.map(Some)).take(MAX_LINES).collect()
 }
 
-/// What `Path` may be in a cookie that is sent to this path: `/`, the path, and each prefix of it that ends before or
+/// The values of `Path` in a cookie that is sent to this path: `/`, the path, and each prefix of it that ends before or
 /// behind a slash. The shortest first, and those that end in a slash last: hardly anybody sets them.
 fn paths(path: &str) -> Vec<&str> {
     let slashes = || path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).take(MAX_LINES);
@@ -88,6 +94,7 @@ fn paths(path: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session_cookie_builder::SessionCookieBuilder;
 
     fn lines(cookie: &SessionCookie, host: &str, path: &str) -> Vec<String> {
         let lines = cookie.remove_others(Some(host).filter(|host| !host.is_empty()), path);
@@ -106,7 +113,7 @@ mod tests {
         lines(cookie, host, path).iter().map(place).collect()
     }
 
-    fn named(name: &str) -> Builder {
+    fn named(name: &str) -> SessionCookieBuilder {
         SessionCookie::builder().name(name)
     }
 
