@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use minijinja::Value;
-use waxseal_http::{Limits, SessionLayer};
+use waxseal_http::SessionLayer;
+use waxseal_server::Limits;
 
 use crate::pages::Pages;
 use crate::panel_log::PanelLog;

@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 use http::header::CONTENT_TYPE;
-use waxseal_http::{encoding, forms, multipart};
+use waxseal_server::{encoding, forms, multipart};
 
 use crate::csrf_error::CsrfError;
 use crate::error::Result;

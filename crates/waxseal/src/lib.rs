@@ -32,8 +32,8 @@
 //! }
 //! ```
 //!
-//! This crate composes five, each of use alone: `waxseal-crypto` seals, `waxseal-keys` reads and rotates the secret keys,
-//! `waxseal-store` is the session, `waxseal-templates` renders, `waxseal-http` serves. The program `waxseal`, for operators,
+//! This crate composes six, each of use alone: `waxseal-crypto` seals, `waxseal-keys` reads and rotates the secret keys,
+//! `waxseal-store` is the session, `waxseal-templates` renders, `waxseal-http` carries sessions, `waxseal-server` serves. The program `waxseal`, for operators,
 //! is in `waxseal-cli`.
 
 mod admin;
@@ -87,13 +87,13 @@ pub use security_headers::SecurityHeaders;
 pub use server::AppServer;
 pub use service::AppService;
 pub use session_state::SessionState;
+pub use settings::Settings;
 pub use settings::values::LogLevel;
-pub use settings::{SameSiteSetting, Settings};
 pub use start_error::StartError;
 pub use store_url::StoreUrl;
-pub use waxseal_http::multipart::Limits as UploadLimits;
-pub use waxseal_http::{Body, Event, Limits, Multipart, StaticFiles, Upload, sse};
+pub use waxseal_http::SameSite;
 pub use waxseal_keys::{Error as KeyError, KeyFile, ListedKey, Retirement, Secrets, make_development_secret};
+pub use waxseal_server::{Body, Event, Limits, Multipart, StaticFiles, Upload, UploadLimits, sse};
 pub use waxseal_store::{Flash, MemoryStore, Session, SessionStore, WhenAway};
 pub use waxseal_templates::{Context, context, folder};
 

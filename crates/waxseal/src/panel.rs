@@ -6,8 +6,9 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use minijinja::{Environment, Value, context};
 use waxseal_crypto::{Limits, MAX_TEXT_BYTES, SealedParts, SignedParts, Times};
-use waxseal_http::{Body, cookies};
+use waxseal_http::cookies;
 use waxseal_keys::format_time::{self, unix_seconds};
+use waxseal_server::Body;
 use waxseal_store::{Inspection, Lifespan, Parts, SessionDebugView};
 
 use crate::error::Result;
@@ -68,7 +69,7 @@ async fn show(request: Request) -> Result<Response> {
     let now = unix_seconds(request.now());
     let layer = request.session_layer();
     // Confirmed by the store, for the times that it keeps; the page works without the store, too.
-    let away = request.session_handle().confirm().await.err();
+    let away = request.request_session().confirm().await.err();
     let look = request.session().await.map(|session| session.look());
     let error = look.as_ref().err().map(ToString::to_string).or(away.map(|error| error.to_string()));
     let look = look.ok();

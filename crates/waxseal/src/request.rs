@@ -10,7 +10,8 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use minijinja::Value;
 use serde::de::DeserializeOwned;
-use waxseal_http::{Body, Limits, Params, Scheme, SessionHandle, SessionLayer, forms, host, is_failure};
+use waxseal_http::{RequestSession, Scheme, SessionLayer, host, is_failure};
+use waxseal_server::{Body, Limits, Params, forms};
 use waxseal_store::Session;
 use waxseal_templates::Context;
 
@@ -41,7 +42,7 @@ struct Inner {
     params: Params,
     body: Mutex<Option<Body>>,
     /// Opened when first asked for.
-    session: OnceLock<SessionHandle>,
+    session: OnceLock<RequestSession>,
     app: Arc<dyn RequestApp>,
     /// The index of its route among the app's.
     route: Option<usize>,
@@ -80,27 +81,28 @@ impl Request {
 
     /// Makes the session that of a new visitor, whatever cookie the request has.
     pub(crate) fn forget_session(&self) {
-        let new_visitor = || self.app().sessions.handle(&Method::GET, &HeaderMap::new());
+        let new_visitor = || self.app().sessions.session_of(&Method::GET, &Uri::default(), &HeaderMap::new());
         self.0.session.get_or_init(new_visitor);
     }
 
     /// Rolls the session back if the request failed with this status, before the failure is handled.
     pub(crate) fn drop_changes_of(&self, status: StatusCode) {
         if is_failure(status) {
-            self.session_handle().rollback();
+            self.request_session().rollback();
         }
     }
 
-    /// The session's handle, if the session was asked for.
-    pub(crate) fn asked_session(&self) -> Option<&SessionHandle> {
+    /// The session of this request, if it was asked for.
+    pub(crate) fn asked_session(&self) -> Option<&RequestSession> {
         self.0.session.get()
     }
 
-    pub(crate) fn session_handle(&self) -> &SessionHandle {
+    /// The session of this request, not opened yet.
+    pub(crate) fn request_session(&self) -> &RequestSession {
         let Inner { parts, app, .. } = &*self.0;
         self.0
             .session
-            .get_or_init(|| app.context().sessions.handle_at(&parts.method, &parts.uri, &parts.headers))
+            .get_or_init(|| app.context().sessions.session_of(&parts.method, &parts.uri, &parts.headers))
     }
 
     /// The method.
@@ -271,7 +273,7 @@ impl Request {
     ///
     /// 503 if the session store has to be asked and does not answer; none in state `cookie`.
     pub async fn session(&self) -> Result<Session> {
-        Ok(self.session_handle().load().await?)
+        Ok(self.request_session().load().await?)
     }
 
     pub(crate) fn session_layer(&self) -> &SessionLayer {
@@ -295,7 +297,7 @@ impl Request {
     pub(crate) async fn render_text(&self, template: &str, context: Context) -> Result<String> {
         let request = self.clone();
         let names = move |name: &str| request.0.app.template_value(name, &request);
-        self.app().pages.render(template, context, self.session_handle(), names).await
+        self.app().pages.render(template, context, self.request_session(), names).await
     }
 
     /// Adds a message for the next page that the visitor sees: see [`Session::flash`].

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use waxseal_http::Limits;
 use waxseal_keys::{KeyWatcher, Secrets};
+use waxseal_server::Limits;
 
 use crate::admin::Admin;
 use crate::app::App;
@@ -20,11 +20,11 @@ use crate::start_error::StartError;
 /// An app that is bound to its address and answers once it is served; from [`App::bind`].
 #[derive(Debug)]
 pub struct AppServer {
-    http: waxseal_http::Server,
+    http: waxseal_server::HttpServer,
     service: AppService,
     address: SocketAddr,
     watcher: KeyWatcher,
-    admin: Option<(waxseal_http::Server, Admin)>,
+    admin: Option<(waxseal_server::HttpServer, Admin)>,
 }
 
 impl App {
@@ -100,8 +100,8 @@ impl App {
         let watcher = KeyWatcher::new(secrets, (interval > 0).then(|| Duration::from_secs(interval)));
         let service = self.service(settings, secrets.keyring()).await?;
         let http = match settings.share_port {
-            true => waxseal_http::Server::bind_shared(address)?,
-            false => waxseal_http::Server::bind(address).await?,
+            true => waxseal_server::HttpServer::bind_shared(address)?,
+            false => waxseal_server::HttpServer::bind(address).await?,
         };
         let http = http.limits(service.limits());
         let address = http.local_addr()?;
@@ -109,7 +109,7 @@ impl App {
             None => None,
             Some(address) => {
                 let failed = |source| StartError::Admin { address, source };
-                let http = waxseal_http::Server::bind(address).await.map_err(failed)?;
+                let http = waxseal_server::HttpServer::bind(address).await.map_err(failed)?;
                 // A limit of their own, so that visitors cannot take the connections of monitoring.
                 let http = http.limits(Limits::default().connections(64));
                 let sessions = service.sessions().clone();
@@ -140,7 +140,7 @@ impl AppServer {
     }
 
     /// Serves requests until `shutdown` is ready. Requests that were sent by then are answered: see
-    /// [`waxseal_http::Server::serve`].
+    /// [`waxseal_server::HttpServer::serve`].
     ///
     /// A key file is read every [`secret_reload_interval`](Settings::secret_reload_interval), and taken once it has been
     /// the same for a second. A file that cannot be used, or lacks the key that seals, is refused: the log says why, and

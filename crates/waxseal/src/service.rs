@@ -9,7 +9,8 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use minijinja::Value;
 use waxseal_crypto::Keyring;
-use waxseal_http::{Body, Found, Limits, Router, SessionLayer, guard, host, origin};
+use waxseal_http::{SessionLayer, development, host, origin};
+use waxseal_server::{Body, Limits, RouteMatch, Router, timeout_catching_panics};
 
 use crate::app_context::AppContext;
 use crate::error::{Error, Result};
@@ -128,7 +129,7 @@ impl Shared {
                         Destination::Refused(refused) => Err(*refused),
                     }
                 };
-                let answer = guard(self.context.limits.request_time, answer).await;
+                let answer = timeout_catching_panics(self.context.limits.request_time, answer).await;
                 answer.unwrap_or_else(|failure| Err(failure.into()))
             }
         };
@@ -148,7 +149,7 @@ impl Shared {
 
     fn destination(&self, request: &mut Request) -> Destination<'_> {
         match self.admit(request.parts()) {
-            Ok(Found::Route { value, params }) => {
+            Ok(RouteMatch::Route { value, params }) => {
                 request.set_route(value.index, params);
                 Destination::Route(value)
             }
@@ -171,7 +172,7 @@ impl Shared {
 
     /// The response of a hook, within the time for a request.
     async fn guarded(&self, hook: impl Future<Output = Result<Response>>) -> Result<Response> {
-        let answer = guard(self.context.limits.request_time, hook).await;
+        let answer = timeout_catching_panics(self.context.limits.request_time, hook).await;
         answer.unwrap_or_else(|failure| Err(failure.into()))
     }
 
@@ -181,13 +182,13 @@ impl Shared {
     }
 
     /// Finds the route of a request, or refuses it for its `Host` or its origin.
-    fn admit(&self, parts: &Parts) -> Result<Found<'_, Target>> {
+    fn admit(&self, parts: &Parts) -> Result<RouteMatch<'_, Target>> {
         let host = host::host(parts.version, &parts.uri, &parts.headers)?;
         if self.development {
-            host::development_guard(&parts.headers, &host)?;
+            development::check(&parts.headers, &host)?;
         }
         let found = self.router.find(&parts.method, parts.uri.path());
-        if !matches!(&found, Found::Route { value, .. } if value.cross_site) {
+        if !matches!(&found, RouteMatch::Route { value, .. } if value.cross_site) {
             origin::check(&parts.method, &parts.headers, self.context.sessions.scheme(), &host)?;
         }
         Ok(found)
@@ -195,12 +196,14 @@ impl Shared {
 }
 
 /// The response where no route answers.
-fn without_route(found: Found<'_, Target>) -> Result<Response> {
+fn without_route(found: RouteMatch<'_, Target>) -> Result<Response> {
     match found {
-        Found::Options { allow } => Ok(allowing(StatusCode::NO_CONTENT, allow)),
-        Found::MethodNotAllowed { allow } => Err(Error::status(405).header(header::ALLOW, allow.clone())),
-        Found::BadPath(error) => Err(error.into()),
-        Found::NotFound | Found::Route { .. } => Err(Error::status(404)),
+        RouteMatch::Options { allow } => Ok(allowing(StatusCode::NO_CONTENT, allow)),
+        RouteMatch::MethodNotAllowed { allow } => {
+            Err(Error::status(405).header(header::ALLOW, allow.clone()))
+        }
+        RouteMatch::BadPath(error) => Err(error.into()),
+        RouteMatch::NotFound | RouteMatch::Route { .. } => Err(Error::status(404)),
     }
 }
 

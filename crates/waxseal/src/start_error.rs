@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::{fmt, io};
 
-use waxseal_http::ServerError;
 use waxseal_keys::error_chain;
+use waxseal_server::ListenError;
 
 /// A fault for which an app does not start. Its text says what was found, and what to do.
 ///
@@ -48,7 +48,7 @@ pub enum StartError {
     StoreElsewhere,
     /// Two routes are the same, or a path is malformed.
     #[error("the routes contradict each other")]
-    Route(#[from] waxseal_http::RouterError),
+    Route(#[from] waxseal_server::RouteError),
     /// Two routes have the same name.
     #[error("two routes are called `{name}`: {first} and {second}; give each its own name")]
     RouteName {
@@ -88,14 +88,14 @@ pub enum StartError {
     },
     /// The server could not listen or accept, for another reason.
     #[error("the server could not start")]
-    Server(#[source] ServerError),
+    Server(#[source] ListenError),
     /// The operator's pages cannot be served on their address.
     #[error("/metrics and /health cannot be served on {address}; choose another place with --admin-address")]
     Admin {
         /// The address asked for.
         address: SocketAddr,
         /// The server's error.
-        source: ServerError,
+        source: ListenError,
     },
     /// [`App::run`](crate::App::run) was called inside a tokio runtime.
     #[error(
@@ -108,11 +108,11 @@ pub enum StartError {
     Runtime(#[source] io::Error),
 }
 
-impl From<ServerError> for StartError {
-    fn from(error: ServerError) -> Self {
+impl From<ListenError> for StartError {
+    fn from(error: ListenError) -> Self {
         match error {
             // That crate does not know the flag that its text should name.
-            ServerError::AddressInUse { address, source } => Self::PortTaken { address, source },
+            ListenError::AddressInUse { address, source } => Self::PortTaken { address, source },
             other => Self::Server(other),
         }
     }

@@ -41,7 +41,8 @@ use http::header::{CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method};
 use serde::Serialize;
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_http::{Body, Clock, Scheme};
+use waxseal_http::{Clock, Scheme};
+use waxseal_server::Body;
 
 use self::jar::{Jar, Target};
 use crate::app::App;

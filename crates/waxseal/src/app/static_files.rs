@@ -1,6 +1,6 @@
 //! Static files of an app.
 
-use waxseal_http::StaticFiles;
+use waxseal_server::StaticFiles;
 use waxseal_templates::Folder;
 
 use super::App;

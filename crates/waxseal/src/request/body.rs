@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
-use waxseal_http::{Body, Multipart, encoding, forms, json, multipart};
+use waxseal_server::{Body, Multipart, UploadLimits, encoding, forms, json};
 
 use super::Request;
 use crate::error::{Error, Result};
@@ -54,7 +54,7 @@ impl Request {
     /// coming, 500 if it was read before.
     pub async fn multipart(&self) -> Result<Multipart> {
         let total = u64::try_from(self.limits().body).unwrap_or(u64::MAX);
-        self.multipart_within(multipart::Limits::default().total(total)).await
+        self.multipart_within(UploadLimits::default().total(total)).await
     }
 
     /// The body as a form with files, within limits of its own. The whole still has to come within [`Limits::request_time`](crate::Limits).
@@ -76,7 +76,7 @@ impl Request {
     ///     Ok(redirect("/"))
     /// }
     /// ```
-    pub async fn multipart_within(&self, limits: multipart::Limits) -> Result<Multipart> {
+    pub async fn multipart_within(&self, limits: UploadLimits) -> Result<Multipart> {
         encoding::check(self.headers())?;
         let body = self.take_body()?;
         let content_type = self.0.parts.headers.get(CONTENT_TYPE);

@@ -1,7 +1,7 @@
 //! Responses to errors: the app's error handlers, and pages.
 
 use http::StatusCode;
-use waxseal_http::SessionHandle;
+use waxseal_http::RequestSession;
 use waxseal_templates::context;
 
 use super::Shared;
@@ -16,7 +16,7 @@ impl Shared {
         &self,
         error: Error,
         request: &Request,
-        session: &SessionHandle,
+        session: &RequestSession,
     ) -> Response {
         session.rollback();
         let mut response = self.answer_to(error, request).await;

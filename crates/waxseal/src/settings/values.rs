@@ -5,6 +5,7 @@ use std::net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, Resettable, TypedValueParser};
 use clap::{Arg, ValueEnum};
+use waxseal_http::SameSite;
 use waxseal_store::WhenAway;
 
 /// The lowest level that is logged.
@@ -21,6 +22,17 @@ pub enum LogLevel {
     Debug,
     /// Everything.
     Trace,
+}
+
+/// Parses a [`SameSite`].
+pub(super) fn same_site() -> impl TypedValueParser<Value = SameSite> {
+    let values = [
+        PossibleValue::new("lax")
+            .help("Links from other sites carry the cookie, their forms and scripts do not"),
+        PossibleValue::new("strict").help("Nothing from other sites carries it"),
+        PossibleValue::new("none").help("Everything does; needs Secure"),
+    ];
+    PossibleValuesParser::new(values).try_map(|text| text.parse())
 }
 
 /// Parses a [`WhenAway`].

@@ -1,8 +1,8 @@
 //! The session of a test client, changed and read by the test.
 
-use http::Method;
 use http::header::HOST;
-use waxseal_http::Body;
+use http::{Method, Uri};
+use waxseal_server::Body;
 use waxseal_store::Session;
 
 use super::Client;
@@ -34,10 +34,10 @@ impl Client {
     pub async fn with_session<T>(&self, change: impl FnOnce(&Session) -> T) -> T {
         let sessions = self.service.sessions();
         let request = self.request(Method::POST, sessions.cookie().path(), Body::empty());
-        let handle = sessions.handle(request.method(), request.headers());
-        let changed = change(&handle.load().await.expect("the session can be loaded"));
+        let asked = sessions.session_of(request.method(), &Uri::default(), request.headers());
+        let changed = change(&asked.load().await.expect("the session can be loaded"));
         let mut response = http::Response::new(());
-        sessions.finish(&handle, &mut response).await.expect("the session can be sealed");
+        sessions.finish(&asked, &mut response).await.expect("the session can be sealed");
         self.keep_all(response.headers(), self.target(&request.headers()[HOST], request.uri().path()));
         changed
     }
@@ -50,8 +50,8 @@ impl Client {
     pub async fn session(&self) -> Session {
         let sessions = self.service.sessions();
         let request = self.request(Method::GET, sessions.cookie().path(), Body::empty());
-        let handle = sessions.handle(request.method(), request.headers());
-        handle.load().await.expect("the session can be loaded")
+        let asked = sessions.session_of(request.method(), &Uri::default(), request.headers());
+        asked.load().await.expect("the session can be loaded")
     }
 
     /// A form token of the session kept, for apps that [require one](crate::App::csrf_tokens), as if a page with a form had been
