@@ -12,13 +12,8 @@ pub(crate) struct Contexts {
     pub(crate) purpose: &'static str,
     pub(crate) token: Context,
     pub(crate) csrf: Context,
-    pub(crate) kept: Option<KeptContexts>,
-}
-
-/// Of sessions that are kept on the server.
-pub(crate) struct KeptContexts {
-    pub(crate) record: Context,
-    pub(crate) pointer: Context,
+    /// Of sessions that are kept on the server.
+    pub(crate) record: Option<Context>,
 }
 
 /// The purpose of a token that is an id alone.
@@ -34,7 +29,8 @@ pub(crate) struct ActiveKeys {
     /// Of each state's tokens, with its name: to tell whose a refused one is.
     states: [(TokenKeys, &'static str); 3],
     csrf: Authenticator,
-    kept: Option<Kept>,
+    /// Of sessions that are kept on the server.
+    record: Option<Sealer>,
     kid: [u8; 4],
     /// One for each key, in ring order: asked for once, so that a request pays an atomic increment.
     opened: Vec<Counter>,
@@ -47,21 +43,13 @@ pub(crate) enum TokenKeys {
     Signed(SignedTokens<{ SessionId::BYTES }>),
 }
 
-struct Kept {
-    record: Sealer,
-    pointer: Sealer,
-}
-
 impl ActiveKeys {
     pub(crate) fn new(keyring: &Keyring, contexts: &Contexts) -> Self {
         let opened = keyring
             .ids()
             .map(|kid| metrics::counter!("waxseal_cookies_opened_total", "kid" => kid.to_string()))
             .collect();
-        let kept = contexts.kept.as_ref().map(|kept| Kept {
-            record: keyring.sealer(&kept.record),
-            pointer: keyring.sealer(&kept.pointer),
-        });
+        let record = contexts.record.as_ref().map(|record| keyring.sealer(record));
         let first = keyring.ids().next().expect("a ring has at least one key");
         let csrf = keyring.authenticator(&contexts.csrf);
         let states = STATES.map(|(purpose, name)| {
@@ -69,7 +57,7 @@ impl ActiveKeys {
             (TokenKeys::new(keyring, purpose, &context), name)
         });
         let tokens = TokenKeys::new(keyring, contexts.purpose, &contexts.token);
-        Self { tokens, states, csrf, kept, kid: *first.as_bytes(), opened }
+        Self { tokens, states, csrf, record, kid: *first.as_bytes(), opened }
     }
 
     pub(crate) fn tokens(&self) -> &TokenKeys {
@@ -106,12 +94,7 @@ impl ActiveKeys {
 
     /// Of records.
     pub(crate) fn record(&self) -> &Sealer {
-        &self.kept().record
-    }
-
-    /// Of the new id that a renewal leaves behind.
-    pub(crate) fn pointer(&self) -> &Sealer {
-        &self.kept().pointer
+        self.record.as_ref().expect("only sessions that are kept on the server have records")
     }
 
     /// The id of the key that seals.
@@ -121,19 +104,15 @@ impl ActiveKeys {
 
     /// Bytes that an encoded session may take in its token, or in its record.
     pub(crate) fn capacity(&self) -> usize {
-        match &self.kept {
+        match &self.record {
             None => self.sealer().max_text_payload() - COOKIE_ID_BYTES,
-            Some(kept) => kept.record.max_binary_payload(),
+            Some(record) => record.max_binary_payload(),
         }
     }
 
     /// Counts a token that the key at `position` opened.
     pub(crate) fn count(&self, position: usize) {
         self.opened[position].increment(1);
-    }
-
-    fn kept(&self) -> &Kept {
-        self.kept.as_ref().expect("only sessions that are kept on the server ask for their keys")
     }
 }
 

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use crate::error::StoreError;
-use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
 use crate::{PublicId, RecordKey, Revision, SessionStore, Timestamp};
 
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -38,7 +38,7 @@ any_store! {
         expected: &'a Revision,
         new: &'a RecordKey,
         record: &'a Record,
-        trace: &'a Tombstone,
+        tombstone_expires: Timestamp,
         now: Timestamp
     ) -> Swap;
     fn delete(key: &'a RecordKey, now: Timestamp) -> bool;

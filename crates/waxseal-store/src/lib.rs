@@ -79,9 +79,7 @@ pub use network::{NetworkOptions, Unavailable};
 pub use postgres::{
     Address, Pooler, PostgresError, PostgresOptions, PostgresPromise, PostgresStore, SynchronousCommit,
 };
-pub use record::{
-    Creation, Cursor, Found, Lifespan, Listed, Page, Pointer, Record, RecordHead, Swap, Tombstone,
-};
+pub use record::{Creation, Cursor, Found, Lifespan, Listed, Page, Record, RecordHead, Swap};
 #[cfg(feature = "redis")]
 pub use redis::{RedisDurability, RedisError, RedisOptions, RedisStore};
 pub use revision::Revision;

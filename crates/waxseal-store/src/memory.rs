@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use self::budget::{Budget, NoRoom};
 use self::owners::Owners;
 use self::shard::Shard;
-use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
 use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp};
 
-/// A power of two, so that a handle's first byte spreads sessions evenly.
+/// A power of two, so that a public id's first byte spreads sessions evenly.
 const SHARDS: usize = 64;
 
 /// Keeps records in this process's memory: for tests, for development, and for one process whose sessions may
@@ -55,7 +55,7 @@ pub enum MemoryError {
          room, or use a store on a disk"
     )]
     Full {
-        /// Records and traces there are.
+        /// Records and tombstones there are.
         records: usize,
         /// Bytes that they take.
         bytes: usize,
@@ -63,7 +63,7 @@ pub enum MemoryError {
 }
 
 impl MemoryStore {
-    /// Records and traces that a store holds at most unless told otherwise.
+    /// Records and tombstones that a store holds at most unless told otherwise.
     pub const MAX_RECORDS: usize = 1_000_000;
     /// Bytes that a store holds at most unless told otherwise: 1 GiB.
     pub const MAX_BYTES: usize = 1 << 30;
@@ -74,7 +74,7 @@ impl MemoryStore {
         Self::bounded(Self::MAX_RECORDS, Self::MAX_BYTES)
     }
 
-    /// An empty store that holds at most `records` records and traces.
+    /// An empty store that holds at most `records` records and tombstones.
     #[must_use]
     pub fn max_records(self, records: usize) -> Self {
         Self::bounded(records, self.shared.budget.max_bytes())
@@ -96,7 +96,7 @@ impl MemoryStore {
 }
 
 impl Shared {
-    /// All rows of a session, its traces included, are in one shard: they share its handle.
+    /// All rows of a session, its tombstones included, are in one shard: they share its public id.
     fn shard(&self, public_id: PublicId) -> MutexGuard<'_, Shard> {
         let [first, ..] = *public_id.as_bytes();
         self.shard_at(usize::from(first) % SHARDS)
@@ -107,7 +107,7 @@ impl Shared {
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does `work` on the shard of `handle`, and makes room for as long as it lacks some.
+    /// Does `work` on the shard of `public_id`, and makes room for as long as it lacks some.
     fn with_room<T>(
         &self,
         public_id: PublicId,
@@ -231,11 +231,11 @@ impl SessionStore for MemoryStore {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Tombstone,
+        tombstone_expires: Timestamp,
         now: Timestamp,
     ) -> Result<Swap, MemoryError> {
         let Shared { owners, budget, .. } = &*self.shared;
-        let renewal = Some((new, trace));
+        let renewal = Some((new, tombstone_expires));
         self.shared.with_room(old.public_id(), now, |shard| {
             shard.swap(old, expected, renewal, record, now, owners, budget)
         })
@@ -289,10 +289,10 @@ impl SessionStore for MemoryStore {
         now: Timestamp,
     ) -> Result<Page<Listed>, MemoryError> {
         let after = after.and_then(|cursor| place(cursor).1);
-        let handles = self.shared.owners.handles(owner, after, limit);
-        let next = handles.last().filter(|_| handles.len() == limit).map(|last| cursor(0, Some(*last)));
+        let ids = self.shared.owners.public_ids(owner, after, limit);
+        let next = ids.last().filter(|_| ids.len() == limit).map(|last| cursor(0, Some(*last)));
         let listed = |public_id| self.shared.shard(public_id).listed(owner, public_id, now);
-        Ok(Page { items: handles.into_iter().filter_map(listed).collect(), next })
+        Ok(Page { items: ids.into_iter().filter_map(listed).collect(), next })
     }
 
     async fn owned(
@@ -321,7 +321,7 @@ impl SessionStore for MemoryStore {
             None => _ = owners.raise(owner),
         }
         // All is said; what follows only frees space.
-        for public_id in owners.handles(owner, None, usize::MAX) {
+        for public_id in owners.public_ids(owner, None, usize::MAX) {
             self.shared.shard(public_id).forget_ended(public_id, owners, budget);
         }
         Ok(())
@@ -355,7 +355,7 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-/// A shard and the handle to go on after.
+/// A shard and the public id to go on after.
 fn cursor(shard: usize, after: Option<PublicId>) -> Cursor {
     let mut bytes = vec![u8::try_from(shard).expect("there are fewer shards than a byte counts")];
     bytes.extend(after.iter().flat_map(PublicId::as_bytes));
@@ -492,8 +492,8 @@ mod tests {
             let key = create(&store, (n % 2 == 0).then_some("user"), 2_000).unwrap();
             let Some(Found::Living(record)) = now(store.load(&key, NOW)).unwrap() else { panic!() };
             let new = RecordKey::new(key.public_id(), [n; 32]);
-            let trace = Tombstone { renewed: NOW, expires: Timestamp::from_millis(2_000), pointer: None };
-            let swap = now(store.renew(&key, &record.revision, &new, &record, &trace, NOW)).unwrap();
+            let end = Timestamp::from_millis(2_000);
+            let swap = now(store.renew(&key, &record.revision, &new, &record, end, NOW)).unwrap();
             assert_eq!(swap, Swap::Done);
         }
         assert_eq!(now(store.purge(Timestamp::from_millis(1_999), 1_000)), Ok(0));

@@ -19,8 +19,6 @@ pub(crate) const SIGNED_IN: &str = "auth";
 pub(crate) const EPOCH: &str = "epoch";
 /// What to call the visitor's device.
 pub(crate) const DEVICE: &str = "device";
-/// When the session got its present id, in unix seconds, if that was after it began.
-pub(crate) const RENEWED: &str = "renewed";
 
 /// Kept encoded: most requests ask for nothing in it, and what a later release put there is carried along.
 #[derive(Clone)]

@@ -23,7 +23,7 @@ pub use self::options::{Address, Pooler, PostgresOptions};
 use self::rows::column;
 use self::statements::{BATCH, Statements};
 use crate::network::{Guard, Repeat};
-use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
 use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp};
 
 /// Keeps records in PostgreSQL 12 or later, in tables of their own that the store makes and migrates.
@@ -225,11 +225,11 @@ impl SessionStore for PostgresStore {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Tombstone,
+        tombstone_expires: Timestamp,
         now: Timestamp,
     ) -> Result<Swap, PostgresError> {
         self.call(Repeat::Never, |mut on| async move {
-            rows::renew(&mut on, old, expected, new, record, trace, now).await
+            rows::renew(&mut on, old, expected, new, record, tombstone_expires, now).await
         })
         .await
     }

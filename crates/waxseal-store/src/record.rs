@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{PublicId, RecordKey, Revision, Timestamp};
+use crate::{PublicId, Revision, Timestamp};
 
 /// A session on the server: columns that a store may look at, and the session itself, sealed.
 ///
@@ -20,7 +20,7 @@ pub struct Record {
     pub owner: Option<String>,
     /// What to call the visitor's device in lists; short, and it may be empty.
     pub device: String,
-    /// The session, sealed and bound to [`RecordKey::bound`]. At most 1 MiB; opaque to the store. Empty in the list of
+    /// The session, sealed and bound to [`RecordKey::bound`](crate::RecordKey::bound). At most 1 MiB; opaque to the store. Empty in the list of
     /// state `cookie`.
     pub sealed: Vec<u8>,
 }
@@ -93,8 +93,8 @@ impl Lifespan {
 pub enum Found<T> {
     /// A living record.
     Living(T),
-    /// The record has moved to another id of its family.
-    Renewed(Tombstone),
+    /// A tombstone: a renewal has moved the record to another id of its session.
+    Renewed,
 }
 
 /// What a confirm answers: a record without its data.
@@ -116,41 +116,13 @@ impl fmt::Debug for RecordHead {
     }
 }
 
-/// What renewing leaves under the old key, and for how long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tombstone {
-    /// When the session was renewed.
-    pub renewed: Timestamp,
-    /// The first moment at which the old key is plainly absent. Whoever reads may stop following a pointer
-    /// earlier; a sign-out follows it up to here, so let it outlive the longest request.
-    pub expires: Timestamp,
-    /// Where the session went. `None` is a *marker*: whoever still holds the old id is a stranger, as after a
-    /// sign-in.
-    pub pointer: Option<Pointer>,
-}
-
-/// Leads from an old id to the new one, after a periodic renewal.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Pointer {
-    /// The new key.
-    pub to: RecordKey,
-    /// The new id, sealed for whoever follows; opaque to the store.
-    pub sealed: Vec<u8>,
-}
-
-impl fmt::Debug for Pointer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pointer({:?})", self.to)
-    }
-}
-
 /// Whether a record was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "the record may not have been made"]
 pub enum Creation {
     /// It is there now.
     Created,
-    /// The key is taken, or another session has its handle; draw another id.
+    /// The key is taken, or another session has its public id; draw another id.
     Taken,
 }
 
@@ -160,9 +132,9 @@ pub enum Creation {
 pub enum Swap {
     /// The record is as asked.
     Done,
-    /// The session lives on in another revision, or under another id that a pointer leads to: load it again.
+    /// The session lives on in another revision: load it again.
     Conflict,
-    /// There is no such session: ended, expired, or renewed with a marker. Nothing was made.
+    /// There is no such session under this key: ended, expired, or renewed. Nothing was made.
     Gone,
 }
 

@@ -30,7 +30,7 @@ use self::node::CALLS_PER_CONNECTION;
 pub use self::options::{RedisDurability, RedisOptions};
 use self::router::Router;
 use crate::network::{Guard, Repeat};
-use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
 use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp, Unavailable};
 
 /// Keeps records in Redis (6.0 or newer) or Valkey, in one primary or in a cluster.
@@ -174,10 +174,10 @@ impl SessionStore for RedisStore {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Tombstone,
+        tombstone_expires: Timestamp,
         now: Timestamp,
     ) -> Result<Swap, RedisError> {
-        let renewal = Some((new, trace));
+        let renewal = Some((new, tombstone_expires));
         self.keep(Repeat::Never, |commands| commands.swap(old, expected, renewal, record, now)).await
     }
 

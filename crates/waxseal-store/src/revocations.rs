@@ -265,7 +265,7 @@ impl Revocations {
     async fn find(&self, key: &RecordKey, now: Timestamp) -> Result<Option<RecordHead>, StoreError> {
         Ok(match self.store.confirm(key, now).await? {
             Some(Found::Living(found)) => Some(found),
-            Some(Found::Renewed(_)) | None => None,
+            Some(Found::Renewed) | None => None,
         })
     }
 }

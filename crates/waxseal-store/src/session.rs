@@ -737,11 +737,6 @@ impl State {
         !self.log.is_empty() || self.renewed || self.removes || self.flashes.is_some()
     }
 
-    /// Whether the store was asked for the session in this request.
-    pub(crate) fn was_confirmed(&self) -> bool {
-        matches!(&self.origin, Some(Origin::Record(held)) if held.known.is_some())
-    }
-
     /// Makes a change of which the session may grow, if it still fits.
     pub(crate) fn make_fitting(&mut self, change: Change) -> Result<(), Error> {
         let mut after = self.content.clone();

@@ -16,7 +16,7 @@ use waxseal_crypto::{Context, Keyring, Limits};
 
 pub use self::opened::{Opened, Pending, Snapshot};
 pub use self::outcome::Outcome;
-use crate::active_keys::{ActiveKeys, Contexts, ID_ALONE, KeptContexts, Refusals};
+use crate::active_keys::{ActiveKeys, Contexts, ID_ALONE, Refusals};
 use crate::change::Change;
 use crate::error::Rejected;
 use crate::origin::{CookieToken, Origin};
@@ -171,16 +171,13 @@ impl SessionManager {
         audience: &str,
         server: Option<Server>,
     ) -> Result<Self, Error> {
-        let kept = match &server {
+        let record = match &server {
             None => None,
-            Some(_) => Some(KeptContexts {
-                record: Context::new("record")?.with_audience(audience)?,
-                pointer: Context::new("pointer")?.with_audience(audience)?,
-            }),
+            Some(_) => Some(Context::new("record")?.with_audience(audience)?),
         };
         let token = Context::new(purpose)?.with_name(cookie)?.with_audience(audience)?;
         let csrf = Context::new("csrf")?.with_audience(audience)?;
-        let contexts = Contexts { purpose, token, csrf, kept };
+        let contexts = Contexts { purpose, token, csrf, record };
         let ring = RwLock::new(Arc::new(ActiveKeys::new(keyring, &contexts)));
         let (name, refusals) = (cookie.to_owned(), Refusals::new());
         Ok(Self {
@@ -256,16 +253,6 @@ impl SessionManager {
     pub fn strict(mut self, strict: bool) -> Self {
         if let Some(server) = &mut self.server {
             server.strict = strict;
-        }
-        self
-    }
-
-    /// On the server: gives each session a new id so often, beside every sign-in. Off unless set. The old id leads to the
-    /// new one for 20 seconds, and a sign-out's for an hour: so long each renewal takes up a row of the store.
-    #[must_use]
-    pub fn renew_every(mut self, every: Option<Duration>) -> Self {
-        if let Some(server) = &mut self.server {
-            server.renew_every = every;
         }
         self
     }
@@ -403,9 +390,7 @@ impl SessionManager {
     #[must_use]
     pub fn commit_waits(&self, session: &Session) -> bool {
         let state = session.lock();
-        let renews = self.server.as_ref().is_some_and(|server| server.renew_every.is_some());
         (self.server.is_some() || self.revocations.is_some()) && state.is_modified()
-            || renews && state.was_confirmed()
     }
 
     /// Asks the store whether what this request knows of the session is still so, before something is done that cannot

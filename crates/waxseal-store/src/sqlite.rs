@@ -21,7 +21,7 @@ use self::file::File;
 pub use self::options::{Durability, SqliteOptions};
 use self::readers::Readers;
 use self::writer::Writer;
-use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
 use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp};
 
 /// Keeps records in an SQLite file, with SQLite built in: nothing to install, nothing to start.
@@ -146,13 +146,14 @@ impl SessionStore for SqliteStore {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Tombstone,
+        tombstone_expires: Timestamp,
         now: Timestamp,
     ) -> Result<Swap, SqliteError> {
-        let (old, expected, new) = (*old, *expected, *new);
-        let (record, trace) = (record.clone(), trace.clone());
-        self.write(move |connection| rows::renew(connection, &old, &expected, &new, &record, &trace, now))
-            .await
+        let (old, expected, new, record) = (*old, *expected, *new, record.clone());
+        self.write(move |connection| {
+            rows::renew(connection, &old, &expected, &new, &record, tombstone_expires, now)
+        })
+        .await
     }
 
     async fn delete(&self, key: &RecordKey, now: Timestamp) -> Result<bool, SqliteError> {
@@ -223,9 +224,9 @@ impl SessionStore for SqliteStore {
     /// Writes something that needs room, and takes it away in the same transaction.
     async fn ready(&self) -> Result<(), SqliteError> {
         self.write(|connection| {
-            let row = "INSERT OR REPLACE INTO traces (hash, renewed, expires, sealed) VALUES (x'00', 0, 0, zeroblob(5000))";
+            let row = "INSERT OR REPLACE INTO tombstones (hash, expires) VALUES (zeroblob(5000), 0)";
             connection.prepare_cached(row)?.execute(())?;
-            connection.prepare_cached("DELETE FROM traces WHERE hash = x'00'")?.execute(())?;
+            connection.prepare_cached("DELETE FROM tombstones WHERE hash = zeroblob(5000)")?.execute(())?;
             Ok(())
         })
         .await

@@ -1,6 +1,6 @@
 //! The trait that every store implements.
 
-use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
 use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 /// Keeps records: what a session leaves on the server.
@@ -58,7 +58,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// loads the record and looks for the revision that was to be written.
     fn fault(error: &Self::Error) -> Fault;
 
-    /// The living record under `key`, or the trace that a renewal left there.
+    /// The living record under `key`, or the tombstone that a renewal left there.
     fn load(
         &self,
         key: &RecordKey,
@@ -72,8 +72,8 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Found<RecordHead>>, Self::Error>> + Send;
 
-    /// Keeps a new record. [`Creation::Taken`], and nothing changes, if a record lives under `key` or a trace
-    /// does; also, where a store knows one record by its handle, if another session has that.
+    /// Keeps a new record. [`Creation::Taken`], and nothing changes, if a record lives under `key` or a tombstone
+    /// lies there; also, where a store knows one record by its public id, if another session has that.
     ///
     /// A store that is full refuses with [`Fault::Refused`]. It may first forget records without an owner, the
     /// nearest to their end first, and never one with an owner. It may keep some room for
@@ -103,26 +103,25 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
-    /// Moves the living record under `old` to `new`, which has the same handle, with new contents and in one
-    /// step, if its revision is `expected`; leaves `trace` under `old`. At no moment is the session under both
-    /// keys, or under neither. A `trace` with a pointer leads to `new`.
+    /// Moves the living record under `old` to `new`, which has the same public id, with new contents and in one
+    /// step, if its revision is `expected`; leaves a tombstone under `old`. At no moment is the session under both
+    /// keys, or under neither.
     ///
-    /// The trace answers `load` and `confirm` at `old` up to its `expires`, whatever becomes of the session;
-    /// `update` and `renew` at `old` are a [`Swap::Conflict`] if it is a pointer, and [`Swap::Gone`] if it is a
-    /// marker. Generation and owner are as in an `update`.
+    /// The tombstone answers `load` and `confirm` at `old` with [`Found::Renewed`], whatever becomes of the session,
+    /// while `tombstone_expires` is after their `now`; then `old` is absent. Generation and owner are as in an `update`.
     fn renew(
         &self,
         old: &RecordKey,
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Tombstone,
+        tombstone_expires: Timestamp,
         now: Timestamp,
     ) -> impl Future<Output = Result<Swap, Self::Error>> + Send;
 
-    /// Ends the session: from now on it is absent, whatever writes are under way. Follows pointers, however
-    /// many, to where the session is now, in one step: a sign-out must not be lost to a renewal. A marker is not
-    /// followed. Whether there was anything to end.
+    /// Ends the session whose record lives under `key`: from now on it is absent, whatever writes are under way.
+    /// False, and nothing changes, if none lives there. A tombstone is not followed: what came of an id after its
+    /// renewal does not end by the old one.
     fn delete(
         &self,
         key: &RecordKey,
@@ -161,8 +160,8 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Page<Listed>, Self::Error>> + Send;
 
-    /// The owner's living session of this handle, and the key that it is under now. `None` if there is none, or it is
-    /// another's: a handle is public.
+    /// The owner's living session of this public id, and the key that it is under now. `None` if there is none, or it is
+    /// another's: the id is no secret.
     fn owned(
         &self,
         owner: &str,
@@ -170,8 +169,8 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<(RecordKey, Record)>, Self::Error>> + Send;
 
-    /// Ends the owner's session of this handle, under whatever id it is now. False, and nothing changes, if it
-    /// is another's: a handle is public.
+    /// Ends the owner's session of this public id, under whatever key it is now. False, and nothing changes, if it
+    /// is another's: the id is no secret.
     fn end(
         &self,
         owner: &str,
@@ -180,7 +179,7 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// Ends all sessions of the owner that have begun, in one step, by raising the owner's generation; except
-    /// the one under `keep`, pointers followed, if it is there and the owner's. The kept record's revision stays.
+    /// the one that lives under `keep`, if it is the owner's. The kept record's revision stays.
     /// No write under way brings one of the others back, and none ends the kept one.
     fn end_all(
         &self,
@@ -189,7 +188,7 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Frees the space of at most `limit` records and traces that have expired, and says of how many. To be
+    /// Frees the space of at most `limit` records and tombstones that have expired, and says of how many. To be
     /// called again while that is `limit`. What expired within the last hour may be left for later, and a store
     /// that expires by itself answers 0.
     fn purge(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize, Self::Error>> + Send;

@@ -207,8 +207,8 @@ async fn a_row_that_another_program_locks_makes_nobody_else_wait() {
     let (client, connection) =
         tokio_postgres::connect(&cluster.url("postgres"), tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
-    let family = i64::from_be_bytes(*keys[0].public_id().as_bytes());
-    let lock = format!("BEGIN; SELECT FROM {schema}.sessions WHERE family = {family} FOR UPDATE");
+    let id = i64::from_be_bytes(*keys[0].public_id().as_bytes());
+    let lock = format!("BEGIN; SELECT FROM {schema}.sessions WHERE public_id = {id} FOR UPDATE");
     client.batch_execute(&lock).await.unwrap();
 
     let start = Instant::now();

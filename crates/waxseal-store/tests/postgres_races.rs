@@ -10,9 +10,7 @@ use std::fmt::Write;
 use postgres_support::{Cluster, new_schema};
 use store_support::{NOW, load, new_key, record};
 use tokio_postgres::NoTls;
-use waxseal_store::{
-    Creation, Found, Pointer, PostgresStore, Record, RecordKey, SessionStore, Swap, Timestamp, Tombstone,
-};
+use waxseal_store::{Creation, Found, PostgresStore, Record, RecordKey, SessionStore, Swap, Timestamp};
 
 /// A session of albus', and another that was renewed but is not committed yet, and so on: see each test.
 struct Table {
@@ -66,7 +64,7 @@ fn hex(bytes: &[u8]) -> String {
     }) + "'"
 }
 
-fn family(key: &RecordKey) -> i64 {
+fn id_number(key: &RecordKey) -> i64 {
     i64::from_be_bytes(*key.public_id().as_bytes())
 }
 
@@ -74,34 +72,34 @@ fn renewed(key: &RecordKey) -> RecordKey {
     RecordKey::new(key.public_id(), *new_key().hash())
 }
 
-/// What a renewal with a pointer does.
+/// What a renewal does.
 fn renewal(old: &RecordKey, new: &RecordKey) -> String {
-    let (family, old, new) = (family(old), hex(old.hash()), hex(new.hash()));
-    let (now, end) = (NOW.as_millis(), NOW.as_millis() + 20_000);
+    let (id, old, new) = (id_number(old), hex(old.hash()), hex(new.hash()));
+    let end = NOW.as_millis() + 60_000;
     format!(
-        "UPDATE SCHEMA.sessions SET hash = {new} WHERE family = {family}; \
-         INSERT INTO SCHEMA.traces VALUES ({old}, {now}, {end}, {family}, {new}, 'sealed')"
+        "UPDATE SCHEMA.sessions SET hash = {new} WHERE public_id = {id}; \
+         INSERT INTO SCHEMA.tombstones VALUES ({old}, {end})"
     )
 }
 
 /// What "end all others" does for an owner who did it before.
 fn end_all_but(key: &RecordKey) -> String {
-    let family = family(key);
+    let id = id_number(key);
     format!(
         "UPDATE SCHEMA.owners SET generation = generation + 1 WHERE owner = 'albus'; \
          UPDATE SCHEMA.sessions s SET generation = o.generation FROM SCHEMA.owners o \
-         WHERE s.family = {family} AND o.owner = 'albus'"
+         WHERE s.public_id = {id} AND o.owner = 'albus'"
     )
 }
 
 #[tokio::test]
-async fn a_sign_out_follows_a_renewal_that_was_faster() {
+async fn a_sign_out_that_a_renewal_was_faster_than_ends_nothing() {
     let table = Table::new().await;
-    let (old, _) = table.session(None).await;
+    let (old, record) = table.session(None).await;
     let (new, store) = (renewed(&old), table.store.clone());
     let ended = table.while_open(renewal(&old, &new), async move { store.delete(&old, NOW).await });
-    assert!(ended.await.unwrap());
-    assert_eq!(load(&table.store, &new).await, None);
+    assert!(!ended.await.unwrap());
+    assert_eq!(load(&table.store, &new).await, Some(record));
 }
 
 #[tokio::test]
@@ -166,18 +164,17 @@ async fn a_save_or_renewal_that_a_sign_out_was_faster_than_is_gone() {
     for renews in [false, true] {
         let (key, record) = table.session(None).await;
         let (new, store) = (renewed(&key), table.store.clone());
-        let delete = format!("DELETE FROM SCHEMA.sessions WHERE family = {}", family(&key));
+        let delete = format!("DELETE FROM SCHEMA.sessions WHERE public_id = {}", id_number(&key));
         let swap = table.while_open(delete, async move {
             let after = Record { revision: record.revision.next().unwrap(), ..record.clone() };
             if renews {
-                let trace = Tombstone { renewed: NOW, expires: Timestamp::MAX, pointer: None };
-                store.renew(&key, &record.revision, &new, &after, &trace, NOW).await
+                store.renew(&key, &record.revision, &new, &after, Timestamp::MAX, NOW).await
             } else {
                 store.update(&key, &record.revision, &after, NOW).await
             }
         });
         assert_eq!(swap.await.unwrap(), Swap::Gone, "renews: {renews}");
-        assert_eq!(table.store.load(&key, NOW).await.unwrap(), None, "no trace of what was not renewed");
+        assert_eq!(table.store.load(&key, NOW).await.unwrap(), None, "no tombstone of what was not renewed");
     }
 }
 
@@ -187,9 +184,9 @@ async fn a_save_that_another_was_faster_than_is_a_conflict() {
     let (key, record) = table.session(None).await;
     let (store, next) = (table.store.clone(), record.revision.next().unwrap());
     let other = format!(
-        "UPDATE SCHEMA.sessions SET revision = {} WHERE family = {}",
+        "UPDATE SCHEMA.sessions SET revision = {} WHERE public_id = {}",
         hex(next.as_bytes()),
-        family(&key)
+        id_number(&key)
     );
     let swap = table.while_open(other, async move {
         let after = Record { revision: record.revision.next().unwrap(), ..record.clone() };
@@ -200,18 +197,18 @@ async fn a_save_that_another_was_faster_than_is_a_conflict() {
 }
 
 #[tokio::test]
-async fn a_renewal_that_another_was_faster_than_leaves_that_ones_trace() {
+async fn a_renewal_that_another_was_faster_than_changes_nothing() {
     let table = Table::new().await;
     let (old, record) = table.session(None).await;
     let (won, lost, store) = (renewed(&old), renewed(&old), table.store.clone());
     let swap = table.while_open(renewal(&old, &won), async move {
         let after = Record { revision: record.revision.next().unwrap(), ..record.clone() };
-        let pointer = Pointer { to: lost, sealed: b"lost".to_vec() };
-        let trace = Tombstone { renewed: NOW, expires: Timestamp::MAX, pointer: Some(pointer) };
-        store.renew(&old, &record.revision, &lost, &after, &trace, NOW).await
+        store.renew(&old, &record.revision, &lost, &after, Timestamp::MAX, NOW).await
     });
-    assert_eq!(swap.await.unwrap(), Swap::Conflict);
-    let Some(Found::Renewed(trace)) = table.store.load(&old, NOW).await.unwrap() else { panic!() };
-    assert_eq!(trace.pointer.unwrap().to, won);
+    assert_eq!(swap.await.unwrap(), Swap::Gone);
+    let end = Timestamp::from_millis(NOW.as_millis() + 60_000);
+    assert_eq!(table.store.load(&old, NOW).await.unwrap(), Some(Found::Renewed));
+    assert_eq!(table.store.load(&old, end).await.unwrap(), None, "the tombstone is the faster one's");
+    assert!(load(&table.store, &won).await.is_some());
     assert_eq!(load(&table.store, &lost).await, None);
 }

@@ -9,7 +9,8 @@ use std::error::Error;
 use postgres_support::{Bouncer, Cluster, PASSWORD, free_port, new_schema, patient};
 use store_support::{NOW, load, new_key, record};
 use waxseal_store::{
-    Creation, Pooler, PostgresError, PostgresOptions, PostgresStore, Record, SessionStore, SynchronousCommit,
+    Creation, Found, Pooler, PostgresError, PostgresOptions, PostgresStore, Record, SessionStore,
+    SynchronousCommit, Timestamp,
 };
 
 /// What opening says, with the port, which differs from run to run, taken out; and that no part of it, its causes
@@ -116,7 +117,7 @@ async fn a_schema_is_made_used_again_and_refused_if_it_is_newer_or_anothers() {
     let schema = new_schema();
     let options = cluster.options().schema(&schema);
     let error = refused(options.clone().migrate(false), cluster.port).await;
-    insta::assert_snapshot!(error.replace(&schema, "SCHEMA"), @"the schema SCHEMA is at version 0, and this release needs 1; set migrate to true, or run the script that `waxseal schema` prints");
+    insta::assert_snapshot!(error.replace(&schema, "SCHEMA"), @"the schema SCHEMA is at version 0, and this release needs 2; set migrate to true, or run the script that `waxseal schema` prints");
 
     let record = Record { owner: Some("albus".to_owned()), ..record(b"x") };
     let (key, store) = (new_key(), options.clone().open().await.unwrap());
@@ -126,7 +127,7 @@ async fn a_schema_is_made_used_again_and_refused_if_it_is_newer_or_anothers() {
 
     cluster.sql(&format!("INSERT INTO {schema}.version VALUES (7)")).await;
     let error = refused(options.clone(), cluster.port).await;
-    insta::assert_snapshot!(error.replace(&schema, "SCHEMA"), @"the schema SCHEMA is at version 7, and this release knows up to 1; run the newer release");
+    insta::assert_snapshot!(error.replace(&schema, "SCHEMA"), @"the schema SCHEMA is at version 7, and this release knows up to 2; run the newer release");
 
     let other = new_schema();
     cluster.sql(&format!("CREATE SCHEMA {other}; CREATE TABLE {other}.sessions (x int)")).await;
@@ -143,18 +144,47 @@ async fn an_older_schema_is_migrated_by_the_steps_it_lacks_and_keeps_its_rows() 
     _ = store.create(&key, &record(b"x"), NOW).await.unwrap();
     // A later release's script, which differs in one more step.
     let step = format!(
-        "IF coalesce((SELECT max(version) FROM {schema}.version), 0) < 2 THEN \
+        "IF coalesce((SELECT max(version) FROM {schema}.version), 0) < 3 THEN \
          ALTER TABLE {schema}.sessions ADD COLUMN later bigint NOT NULL DEFAULT 7; \
-         INSERT INTO {schema}.version VALUES (2); END IF; END $$;\nCOMMIT;"
+         INSERT INTO {schema}.version VALUES (3); END IF; END $$;\nCOMMIT;"
     );
     let script = options.migration(None).unwrap().replace("END $$;\nCOMMIT;", &step);
     for _ in 0..2 {
         cluster.sql(&script).await;
     }
-    assert_eq!(cluster.sql(&format!("SELECT version FROM {schema}.version ORDER BY 1")).await, ["1", "2"]);
+    assert_eq!(
+        cluster.sql(&format!("SELECT version FROM {schema}.version ORDER BY 1")).await,
+        ["1", "2", "3"]
+    );
     assert_eq!(cluster.sql(&format!("SELECT later FROM {schema}.sessions")).await, ["7"]);
     // Servers of the older release that are still running work on while the newer one's are started.
     assert!(load(&store, &key).await.is_some() && store.touch(&key, NOW, NOW).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_schema_of_the_first_version_keeps_its_sessions_and_old_ids_for_a_minute() {
+    let cluster = Cluster::fast();
+    let schema = new_schema();
+    let options = cluster.options().schema(&schema);
+    let script = options.migration(None).unwrap();
+    let second = script.find(&format!("    IF coalesce((SELECT max(version) FROM {schema}.version), 0) < 2"));
+    cluster.sql(&format!("{}END $$;\nCOMMIT;", &script[..second.expect("there is a second step")])).await;
+    let traces = [(new_key(), "61000, NULL, NULL, NULL"), (new_key(), "3601000, 7, '\\x01', '\\x02'")];
+    for (key, rest) in &traces {
+        let hash: String = key.hash().iter().map(|byte| format!("{byte:02x}")).collect();
+        cluster.sql(&format!("INSERT INTO {schema}.traces VALUES ('\\x{hash}', 1000, {rest})")).await;
+    }
+    let columns = "(family, expires, absolute_end, created, last_seen, generation, kid, hash, revision, device, sealed)";
+    let row = "(7, 9, 9, 1, 1, 0, 0, '\\x01', '\\x02', '', '')";
+    cluster.sql(&format!("INSERT INTO {schema}.sessions {columns} VALUES {row}")).await;
+
+    let store = options.open().await.unwrap();
+    for (key, _) in &traces {
+        let last = Timestamp::from_millis(60_999);
+        assert_eq!(store.load(key, last).await.unwrap(), Some(Found::Renewed));
+        assert_eq!(store.load(key, Timestamp::from_millis(61_000)).await.unwrap(), None);
+    }
+    assert_eq!(cluster.sql(&format!("SELECT public_id FROM {schema}.sessions")).await, ["7"]);
 }
 
 #[tokio::test]
@@ -175,9 +205,9 @@ async fn an_administrators_script_and_grants_are_enough_for_a_user_who_may_nothi
     for _ in 0..2 {
         cluster.sql(&options.migration(Some("shop")).unwrap()).await;
     }
-    cluster.sql(&format!("REVOKE DELETE ON {schema}.traces FROM shop")).await;
+    cluster.sql(&format!("REVOKE DELETE ON {schema}.tombstones FROM shop")).await;
     let error = refused(options.clone().migrate(false), port).await;
-    insta::assert_snapshot!(error.replace(&schema, "SCHEMA"), @"this user lacks DELETE on SCHEMA.traces; grant it, or have an administrator run the script that `waxseal schema` prints, and set migrate to false");
+    insta::assert_snapshot!(error.replace(&schema, "SCHEMA"), @"this user lacks DELETE on SCHEMA.tombstones; grant it, or have an administrator run the script that `waxseal schema` prints, and set migrate to false");
 
     cluster.sql(&options.migration(Some("shop")).unwrap()).await;
     // Also with leave to migrate: there is nothing to do.

@@ -155,13 +155,19 @@ fn another_programs_keys_and_a_newer_releases() {
     let layout = |value: &str| -> () { server.ask(redis::cmd("SET").arg("waxseal:layout").arg(value)) };
     layout("something else");
     insta::assert_snapshot!(refused_at(&server.url()), @"the key waxseal:layout is another program's; give the sessions a prefix or a database of their own");
-    layout("2");
-    insta::assert_snapshot!(refused_at(&server.url()), @"the sessions have layout 2, and this release knows up to 1; run the newer release");
+    layout("3");
+    insta::assert_snapshot!(refused_at(&server.url()), @"the sessions have layout 3, and this release knows up to 2; run the newer release");
     () = server.ask(redis::cmd("DEL").arg("waxseal:layout"));
     () = server.ask(redis::cmd("LPUSH").arg("waxseal:layout").arg("x"));
     insta::assert_snapshot!(refused_at(&server.url()), @"the key waxseal:layout is another program's; give the sessions a prefix or a database of their own");
     opens(RedisStore::options(&server.url()).prefix("other:")).unwrap();
     opens(RedisStore::options(&format!("{}/1", server.url()))).unwrap();
+    // An older layout is read, and older releases are kept out from then on.
+    () = server.ask(redis::cmd("DEL").arg("waxseal:layout"));
+    layout("1");
+    opens(RedisStore::options(&server.url())).unwrap();
+    let found: String = server.ask(redis::cmd("GET").arg("waxseal:layout"));
+    assert_eq!(found, "2");
 }
 
 /// The rule of docs/stores.md for a user, with these keys in place of the wizard's and another password.

@@ -131,7 +131,7 @@ fn a_newer_schema_is_refused() {
     drop(SqliteStore::open(&path).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
     let error = outage(SqliteStore::open(&path));
-    insta::assert_snapshot!(told(&error, &folder), @"the session database data/sessions.db has schema 7, and this release knows up to 1; run the newer release");
+    insta::assert_snapshot!(told(&error, &folder), @"the session database data/sessions.db has schema 7, and this release knows up to 2; run the newer release");
 }
 
 #[test]

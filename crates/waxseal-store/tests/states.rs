@@ -512,61 +512,12 @@ async fn a_sign_out_while_the_store_is_away_is_made_up_for() {
 }
 
 #[tokio::test]
-async fn a_periodic_renewal_changes_the_id_and_the_old_one_is_followed_for_twenty_seconds() {
-    for place in BOTH {
-        let store = new_store();
-        let sessions = sessions(place, store.clone()).renew_every(Some(Duration::from_secs(600)));
-        let old = visitor(&sessions, at(0), |session| session.insert("name", "Merlin").unwrap()).await;
-        let session = read(&sessions, &old, at(601)).await;
-        assert_eq!(session.len(), 1);
-        let new = commit(&sessions, &session, "", at(601)).await.unwrap();
-        assert_eq!(store.count(Operation::Renew), 1, "{place:?}");
-        for (token, now, there) in [(&old, 620, true), (&old, 621, false), (&new, 621, true)] {
-            assert_eq!(!change(&sessions, token, at(now)).await.is_new(), there, "{place:?} at {now}");
-        }
-        // One that cannot be done fails nobody's request.
-        let session = read(&sessions, &new, at(1_300)).await;
-        assert_eq!(session.len(), 1);
-        store.set_away(true);
-        assert_eq!(sessions.commit(&session, at(1_300)).await.unwrap(), Outcome::Keep, "{place:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_sign_out_by_an_old_copy_in_a_long_outage_ends_the_renewed_session() {
-    for place in BOTH {
-        let store = new_store();
-        let [here, there] =
-            [(); 2].map(|()| sessions(place, store.clone()).renew_every(Some(Duration::from_secs(600))));
-        let old = visitor(&here, at(0), |session| session.insert("name", "Merlin").unwrap()).await;
-        let session = read(&there, &old, at(601)).await;
-        assert_eq!(session.len(), 1);
-        // The answer never reaches the browser.
-        let new = commit(&there, &session, "", at(601)).await.unwrap();
-        store.set_away(true);
-        let waxseal_store::Opened::Pending(pending) =
-            here.open(old.as_bytes(), Access::Change, at(610)).unwrap()
-        else {
-            panic!("{place:?}: who acts asks")
-        };
-        let session = pending.to_end();
-        session.destroy().unwrap();
-        assert_eq!(here.commit(&session, at(610)).await.unwrap(), Outcome::Remove, "{place:?}");
-        store.set_away(false);
-        // Another process's upkeep comes first.
-        there.upkeep(|| at(1_500)).await.unwrap();
-        assert_eq!(here.finish_ends(at(1_500)).await.unwrap(), 0, "{place:?}");
-        assert!(change(&there, &new, at(1_501)).await.is_new(), "{place:?}: it lives on under its next id");
-    }
-}
-
-#[tokio::test]
 async fn who_comes_with_an_old_id_gets_no_cookie_for_a_minute_and_is_a_stranger_then() {
     for place in BOTH {
-        let sessions = sessions(place, new_store()).renew_every(Some(Duration::from_secs(600)));
+        let sessions = sessions(place, new_store());
         let old = visitor(&sessions, at(0), |session| session.insert("name", "Merlin").unwrap()).await;
-        let session = read(&sessions, &old, at(601)).await;
-        assert_eq!(session.len(), 1);
+        let session = change(&sessions, &old, at(601)).await;
+        session.renew().unwrap();
         commit(&sessions, &session, "", at(601)).await.unwrap();
         for (now, may_write) in [(621, false), (660, false), (661, true), (3_000, true)] {
             let session = change(&sessions, &old, at(now)).await;

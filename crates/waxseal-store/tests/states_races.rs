@@ -5,7 +5,6 @@
 mod states_support;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use states_support::{BOTH, Place, at, change, commit, new_store, race, read, sessions, visitor};
 use tokio::task::JoinHandle;
@@ -17,7 +16,9 @@ use waxseal_store::{Error, SessionManager, SessionStore, SqliteStore};
 enum Rival {
     /// A hundred saves, of ten requests at a time.
     Saves,
-    /// Requests by which a periodic renewal is due.
+    /// Saves, and every other request writes and then fails with a 5xx.
+    SavesAndFailures,
+    /// Requests that give the session a new id.
     Renewals,
     /// The same, and every other request writes and then fails with a 5xx.
     RenewalsAndFailures,
@@ -40,12 +41,12 @@ async fn rival(sessions: Arc<SessionManager>, token: String, rival: Rival, numbe
     let session = read(&sessions, &token, at(100)).await;
     take_time(number).await;
     match rival {
-        Rival::Saves => drop(session.add("sum", 1)),
-        Rival::RenewalsAndFailures if number.is_multiple_of(2) => {
+        Rival::SavesAndFailures | Rival::RenewalsAndFailures if number.is_multiple_of(2) => {
             drop(session.add("sum", 1));
             session.rollback();
         }
-        Rival::Renewals | Rival::RenewalsAndFailures => _ = session.len(),
+        Rival::Saves | Rival::SavesAndFailures => drop(session.add("sum", 1)),
+        Rival::Renewals | Rival::RenewalsAndFailures => drop(session.renew()),
         Rival::SignIns if session.is_new() => {}
         Rival::SignIns => drop(session.sign_in("albus", at(100 + number))),
     }
@@ -88,11 +89,9 @@ async fn rounds(rounds: usize) {
             (End::Destroy, 100, Rival::Saves),
             (End::DestroyAndFail, 10, Rival::Saves),
             (End::DestroyAndHangUp, 10, Rival::Saves),
-            (End::Destroy, 4, Rival::Renewals),
-            (End::Destroy, 8, Rival::RenewalsAndFailures),
-            (End::DestroyAndFail, 4, Rival::Renewals),
-            (End::DestroyAndFail, 8, Rival::RenewalsAndFailures),
-            (End::DestroyAndHangUp, 8, Rival::RenewalsAndFailures),
+            (End::Destroy, 8, Rival::SavesAndFailures),
+            (End::DestroyAndFail, 8, Rival::SavesAndFailures),
+            (End::DestroyAndHangUp, 8, Rival::SavesAndFailures),
             (End::All, 10, Rival::Saves),
             (End::All, 4, Rival::Renewals),
             (End::All, 8, Rival::RenewalsAndFailures),
@@ -116,9 +115,7 @@ async fn one<S: SessionStore>(
     rivals: u64,
     with: Rival,
 ) -> Result<(), String> {
-    let is_due = matches!(with, Rival::Renewals | Rival::RenewalsAndFailures);
-    let every = is_due.then_some(Duration::from_secs(60));
-    let processes = [(); 2].map(|()| Arc::new(sessions(place, store.clone()).renew_every(every)));
+    let processes = [(); 2].map(|()| Arc::new(sessions(place, store.clone())));
     let [here, there] = &processes;
     let token = visitor(here, at(0), |session| session.set_owner(Some("albus")).unwrap()).await;
     let ending = end(here.clone(), token.clone(), ends);

@@ -313,19 +313,17 @@ async fn a_sign_in_after_a_sign_out_that_the_store_missed_begins_a_session() {
 }
 
 #[tokio::test]
-async fn an_answer_to_a_periodic_renewal_that_was_lost_is_taken_over_after_its_pointer() {
+async fn an_answer_to_a_renewal_that_was_lost_is_taken_over() {
     for place in BOTH {
-        let here = sessions(place, new_store()).renew_every(Some(Duration::from_secs(600)));
+        let here = sessions(place, new_store());
         let old = visitor(&here, at(0), |session| {
             session.insert("cart", 3).unwrap();
             session.sign_in("albus", at(0)).unwrap();
         })
         .await;
         let session = change(&here, &old, at(601)).await;
-        let lost = {
-            assert_eq!(session.len(), 1);
-            commit(&here, &session, &old, at(601)).await.unwrap()
-        };
+        session.renew().unwrap();
+        let lost = commit(&here, &session, &old, at(601)).await.unwrap();
         let session = change(&here, &old, at(630)).await;
         assert!(session.is_new() && session.insert("a", 1).is_err(), "{place:?}");
         session.sign_in("albus", at(630)).unwrap();
@@ -444,34 +442,26 @@ async fn sign_ins_at_once_leave_one_session_with_the_cart_and_none_fails() {
 
 #[tokio::test]
 async fn two_servers_show_the_newest_copy_while_the_store_is_away() {
-    for (case, renews) in [("sign-ins", false), ("periodic renewals", true)] {
-        let store = new_store();
-        let process = || {
-            let every = renews.then_some(Duration::from_secs(60));
-            sessions(Place::Mirrored, store.clone()).renew_every(every)
-        };
-        let [a, b] = [process(), process()];
-        let mut token = visitor(&a, at(0), |session| session.sign_in("albus", at(0)).unwrap()).await;
-        for (number, process) in [&b, &a, &b, &b, &a, &b].into_iter().enumerate() {
-            let now = at(100 * (number as u64 + 1));
-            let session = change(process, &token, now).await;
-            session.insert("step", number).unwrap();
-            if !renews {
-                session.sign_in("albus", now).unwrap();
-            }
-            let before = token;
-            token = commit(process, &session, &before, now).await.unwrap();
-            store.set_away(true);
-            let later = now + Duration::from_secs(20);
-            for (name, process) in [("A", &a), ("B", &b)] {
-                let shown = read(process, &token, later).await;
-                assert_eq!(shown.get("step").unwrap(), Some(number), "{case}, step {number} on {name}");
-                assert!(!shown.is_confirmed(), "{case}, step {number} on {name}");
-            }
-            let stale = open(process, &before, Access::Read, later).await;
-            assert!(stale.is_err(), "{case}, step {number}: this server knows of a newer one");
-            store.set_away(false);
+    let store = new_store();
+    let [a, b] = [(); 2].map(|()| sessions(Place::Mirrored, store.clone()));
+    let mut token = visitor(&a, at(0), |session| session.sign_in("albus", at(0)).unwrap()).await;
+    for (number, process) in [&b, &a, &b, &b, &a, &b].into_iter().enumerate() {
+        let now = at(100 * (number as u64 + 1));
+        let session = change(process, &token, now).await;
+        session.insert("step", number).unwrap();
+        session.sign_in("albus", now).unwrap();
+        let before = token;
+        token = commit(process, &session, &before, now).await.unwrap();
+        store.set_away(true);
+        let later = now + Duration::from_secs(20);
+        for (name, process) in [("A", &a), ("B", &b)] {
+            let shown = read(process, &token, later).await;
+            assert_eq!(shown.get("step").unwrap(), Some(number), "step {number} on {name}");
+            assert!(!shown.is_confirmed(), "step {number} on {name}");
         }
+        let stale = open(process, &before, Access::Read, later).await;
+        assert!(stale.is_err(), "step {number}: this server knows of a newer one");
+        store.set_away(false);
     }
 }
 

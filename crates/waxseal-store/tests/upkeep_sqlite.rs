@@ -47,7 +47,7 @@ async fn a_table_does_not_grow_under_a_steady_load() {
 /// Expired records, made past everything that makes sessions: so many take a minute otherwise.
 fn fill(path: &std::path::Path, rows: u32, expires: u64) {
     let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
-        INSERT INTO sessions (family, hash, revision, kid, created, last_seen, expires, absolute_end, device, sealed, \
+        INSERT INTO sessions (public_id, hash, revision, kid, created, last_seen, expires, absolute_end, device, sealed, \
         owner, generation, quarter) SELECT i, randomblob(32), randomblob(16), x'00000000', 0, 0, ?2, ?2, '', x'', NULL, \
         0, ?2 / 900000 + 1 FROM n";
     let connection = rusqlite::Connection::open(path).unwrap();

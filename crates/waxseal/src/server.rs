@@ -209,7 +209,7 @@ fn log_to_stderr(level: LogLevel) {
         LogLevel::Warn => tracing::Level::WARN,
         LogLevel::Info => tracing::Level::INFO,
         LogLevel::Debug => tracing::Level::DEBUG,
-        LogLevel::Tombstone => tracing::Level::TRACE,
+        LogLevel::Trace => tracing::Level::TRACE,
     };
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(colours);

@@ -80,9 +80,6 @@ pub struct Settings {
     /// Answers 409 if two requests insert under the same key at once, in place of the last word.
     #[arg(long, env = "WAXSEAL_SESSION_STRICT", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
     pub session_strict: bool,
-    /// Gives each session on the server a new id so often, once a minute at most [default: at sign-in alone].
-    #[arg(long, env = "WAXSEAL_SESSION_RENEW_INTERVAL", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(60..))]
-    pub session_renew_interval: Option<u64>,
     /// The complete name of the session cookie [default: __Host-session, in development waxseal-dev-session].
     #[arg(long, env = "WAXSEAL_SESSION_COOKIE_NAME", value_name = "NAME")]
     pub session_cookie_name: Option<String>,
@@ -187,7 +184,7 @@ pub enum LogLevel {
     /// And answers of 4xx.
     Debug,
     /// And everything else.
-    Tombstone,
+    Trace,
 }
 
 impl Default for Settings {
@@ -208,7 +205,6 @@ impl Default for Settings {
             session_grace: 300,
             session_when_away: WhenAway::default(),
             session_strict: false,
-            session_renew_interval: None,
             session_cookie_name: None,
             session_cookie_domain: None,
             session_cookie_path: "/".to_owned(),
@@ -293,8 +289,7 @@ impl Settings {
                 WhenAway::Refuse => waxseal_store::WhenAway::Refuse,
                 WhenAway::Anonymous => waxseal_store::WhenAway::Anonymous,
             })
-            .strict(self.session_strict)
-            .renew_every(self.session_renew_interval.map(Duration::from_secs)))
+            .strict(self.session_strict))
     }
 
     pub(crate) fn limits(&self, limits: Limits) -> Limits {

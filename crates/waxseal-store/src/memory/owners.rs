@@ -14,7 +14,7 @@ pub(super) struct Owners(Mutex<HashMap<String, Owner>>);
 #[derive(Default)]
 struct Owner {
     generation: Arc<AtomicU64>,
-    handles: BTreeSet<PublicId>,
+    public_ids: BTreeSet<PublicId>,
 }
 
 /// That a record is an owner's, since some generation.
@@ -36,7 +36,7 @@ impl Owners {
     pub(super) fn bind(&self, owner: &str, public_id: PublicId) -> Bond {
         let mut owners = self.lock();
         let owner = owners.entry(owner.to_owned()).or_default();
-        owner.handles.insert(public_id);
+        owner.public_ids.insert(public_id);
         let since = owner.generation.load(Ordering::Acquire);
         Bond { since, generation: Arc::clone(&owner.generation) }
     }
@@ -45,8 +45,8 @@ impl Owners {
     pub(super) fn unbind(&self, owner: &str, public_id: PublicId) {
         let mut owners = self.lock();
         if let Some(bound) = owners.get_mut(owner) {
-            bound.handles.remove(&public_id);
-            if bound.handles.is_empty() {
+            bound.public_ids.remove(&public_id);
+            if bound.public_ids.is_empty() {
                 owners.remove(owner);
             }
         }
@@ -63,13 +63,13 @@ impl Owners {
         kept.since = self.raise(owner);
     }
 
-    /// At most `limit` of the owner's handles, in order, from `after` on.
-    pub(super) fn handles(&self, owner: &str, after: Option<PublicId>, limit: usize) -> Vec<PublicId> {
+    /// At most `limit` of the owner's public ids, in order, from `after` on.
+    pub(super) fn public_ids(&self, owner: &str, after: Option<PublicId>, limit: usize) -> Vec<PublicId> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let owners = self.lock();
-        let handles = owners.get(owner).into_iter();
-        handles
-            .flat_map(|owner| owner.handles.range((start, Bound::Unbounded)))
+        let owner = owners.get(owner).into_iter();
+        owner
+            .flat_map(|owner| owner.public_ids.range((start, Bound::Unbounded)))
             .take(limit)
             .copied()
             .collect()

@@ -82,33 +82,23 @@ impl<'a> Connection<'a> {
         answer.map(|()| self.busy = false).map_err(PostgresError::new)
     }
 
-    /// Asks a statement that says how it ended, until it has not lost a race.
-    pub(super) async fn change(
-        &mut self,
-        sql: &str,
-        parameters: &[Parameter<'_>],
-    ) -> Result<Outcome, PostgresError> {
-        loop {
-            let row = self.row(sql, parameters).await?;
-            let number = row.map(|row| super::rows::column(&row, 0)).transpose()?;
-            match number.and_then(Outcome::read) {
-                Some(Outcome::Raced) => {}
-                Some(outcome) => return Ok(outcome),
-                None => return Err(PostgresError::row(NoOutcome)),
-            }
-        }
-    }
-
+    /// Asks a compare-and-swap, until it has not lost a race.
     pub(super) async fn swap(
         &mut self,
         sql: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Swap, PostgresError> {
-        Ok(match self.change(sql, parameters).await? {
-            Outcome::Done => Swap::Done,
-            Outcome::Raced | Outcome::Conflict => Swap::Conflict,
-            Outcome::Gone => Swap::Gone,
-        })
+        loop {
+            let row = self.row(sql, parameters).await?;
+            let number = row.map(|row| super::rows::column(&row, 0)).transpose()?;
+            match number.and_then(Outcome::read) {
+                Some(Outcome::Raced) => {}
+                Some(Outcome::Done) => return Ok(Swap::Done),
+                Some(Outcome::Conflict) => return Ok(Swap::Conflict),
+                Some(Outcome::Gone) => return Ok(Swap::Gone),
+                None => return Err(PostgresError::row(NoOutcome)),
+            }
+        }
     }
 
     fn client(&self) -> &ClientWrapper {

@@ -7,10 +7,8 @@ use tokio_postgres::types::{FromSql, ToSql, Type};
 
 use super::PostgresError;
 use super::connection::Connection;
-use super::statements::{self, Outcome, SCAN, named};
-use crate::record::{
-    Creation, Cursor, Found, Lifespan, Listed, Page, Pointer, Record, RecordHead, Swap, Tombstone,
-};
+use super::statements::{self, SCAN, named};
+use crate::record::{Creation, Cursor, Found, Lifespan, Listed, Page, Record, RecordHead, Swap};
 use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 type Result<T> = std::result::Result<T, PostgresError>;
@@ -21,7 +19,7 @@ pub(super) async fn load(
     now: Timestamp,
 ) -> Result<Option<Found<Record>>> {
     let row = on.row(&on.statements.load, &Place::of(key, now).parameters()).await?;
-    row.map(|row| found(&row, 9, |row| record(row, 0))).transpose()
+    row.map(|row| found(&row, |row| record(row, 0))).transpose()
 }
 
 pub(super) async fn confirm(
@@ -31,9 +29,9 @@ pub(super) async fn confirm(
 ) -> Result<Option<Found<RecordHead>>> {
     let row = on.row(&on.statements.confirm, &Place::of(key, now).parameters()).await?;
     let confirmed = |row: &Row| {
-        Ok(RecordHead { revision: revision(row, 0)?, life: life(row, 1)?, owner: owner(row, 8)? })
+        Ok(RecordHead { revision: revision(row, 0)?, life: life(row, 1)?, owner: owner(row, 5)? })
     };
-    row.map(|row| found(&row, 6, confirmed)).transpose()
+    row.map(|row| found(&row, confirmed)).transpose()
 }
 
 pub(super) async fn create(
@@ -79,29 +77,24 @@ pub(super) async fn renew(
     expected: &Revision,
     new: &RecordKey,
     record: &Record,
-    trace: &Tombstone,
+    tombstone_expires: Timestamp,
     now: Timestamp,
 ) -> Result<Swap> {
     let (place, columns) = (Place::of(old, now), Columns::of(record));
     let (expected, new) = (expected.as_bytes().as_slice(), new.hash().as_slice());
-    let (renewed, expires) = (millis(trace.renewed), millis(trace.expires));
-    let pointer = trace.pointer.as_ref();
-    let to_family = pointer.map(|pointer| family(pointer.to.public_id()));
-    let to_hash = pointer.map(|pointer| pointer.to.hash().as_slice());
-    let sealed = pointer.map(|pointer| pointer.sealed.as_slice());
+    let tombstone_expires = millis(tombstone_expires);
     let parameters = [
         &place.parameters()[..],
         &[bytes(&expected), bytes(&new)],
         &columns.parameters(),
-        &[number(&renewed), number(&expires), (&to_family, Type::INT8), bytes(&to_hash), bytes(&sealed)],
+        &[number(&tombstone_expires)],
     ]
     .concat();
     on.swap(&on.statements.renew, &parameters).await
 }
 
 pub(super) async fn delete(on: &mut Connection<'_>, key: &RecordKey, now: Timestamp) -> Result<bool> {
-    let outcome = on.change(&on.statements.delete, &Place::of(key, now).parameters()).await?;
-    Ok(outcome == Outcome::Done)
+    Ok(on.row(&on.statements.delete, &Place::of(key, now).parameters()).await?.is_some())
 }
 
 pub(super) async fn rewrap(
@@ -133,16 +126,16 @@ pub(super) async fn sealed_otherwise(
     let (mut items, mut edge, mut seen) = (Vec::new(), None, 0);
     for row in &rows {
         (edge, seen) = (column(row, 0)?, column::<i64>(row, 1)?);
-        if let Some(family) = column::<Option<i64>>(row, 2)? {
+        if let Some(id) = column::<Option<i64>>(row, 2)? {
             let hash = fixed(row, 3)?;
-            items.push((RecordKey::new(public_id(family), hash), record(row, 4)?));
+            items.push((RecordKey::new(public_id(id), hash), record(row, 4)?));
         }
     }
     let full = i64::try_from(items.len()).is_ok_and(|found| found >= limit);
     // A page that is full ends at its last item, and an empty scan where it began.
-    let last = if full { items.last().map(|(key, _)| family(key.public_id())) } else { edge };
-    let next = last.filter(|_| full || seen == SCAN).and_then(|family: i64| family.checked_add(1));
-    let next = next.map(|family| Cursor::new(family.to_be_bytes().to_vec()));
+    let last = if full { items.last().map(|(key, _)| id_number(key.public_id())) } else { edge };
+    let next = last.filter(|_| full || seen == SCAN).and_then(|id: i64| id.checked_add(1));
+    let next = next.map(|id| Cursor::new(id.to_be_bytes().to_vec()));
     Ok(Page { items, next })
 }
 
@@ -153,16 +146,16 @@ pub(super) async fn list(
     limit: usize,
     now: Timestamp,
 ) -> Result<Page<Listed>> {
-    let (generation, family) = after.and_then(list_place).unwrap_or((-1, 0));
+    let (generation, id) = after.and_then(list_place).unwrap_or((-1, 0));
     let (owner, now) = (owner.as_bytes(), millis(now));
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let parameters = [bytes(&owner), number(&generation), number(&now), number(&family)];
+    let parameters = [bytes(&owner), number(&generation), number(&now), number(&id)];
     let rows = on.rows_once(&statements::list(on.schema, limit), &parameters).await?;
     let (mut items, mut last) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in &rows {
-        let (generation, family): (i64, i64) = (column(row, 0)?, column(row, 1)?);
-        last = [generation.to_be_bytes(), family.to_be_bytes()].concat();
-        items.push(Listed { public_id: public_id(family), device: text(row, 2)?, life: life(row, 3)? });
+        let (generation, id): (i64, i64) = (column(row, 0)?, column(row, 1)?);
+        last = [generation.to_be_bytes(), id.to_be_bytes()].concat();
+        items.push(Listed { public_id: public_id(id), device: text(row, 2)?, life: life(row, 3)? });
     }
     let full = i64::try_from(items.len()).is_ok_and(|found| found >= limit);
     let next = (full && !last.is_empty()).then(|| Cursor::new(last));
@@ -175,8 +168,8 @@ pub(super) async fn owned(
     public_id: PublicId,
     now: Timestamp,
 ) -> Result<Option<(RecordKey, Record)>> {
-    let (family, owner, now) = (family(public_id), owner.as_bytes(), millis(now));
-    let row = on.row(&on.statements.owned, &[number(&family), bytes(&owner), number(&now)]).await?;
+    let (id, owner, now) = (id_number(public_id), owner.as_bytes(), millis(now));
+    let row = on.row(&on.statements.owned, &[number(&id), bytes(&owner), number(&now)]).await?;
     row.map(|row| Ok((RecordKey::new(public_id, fixed(&row, 9)?), record(&row, 0)?))).transpose()
 }
 
@@ -186,8 +179,8 @@ pub(super) async fn end(
     public_id: PublicId,
     now: Timestamp,
 ) -> Result<bool> {
-    let (family, owner, now) = (family(public_id), owner.as_bytes(), millis(now));
-    let row = on.row(&on.statements.end, &[number(&family), bytes(&owner), number(&now)]).await?;
+    let (id, owner, now) = (id_number(public_id), owner.as_bytes(), millis(now));
+    let row = on.row(&on.statements.end, &[number(&id), bytes(&owner), number(&now)]).await?;
     Ok(row.is_some())
 }
 
@@ -198,10 +191,10 @@ pub(super) async fn end_all(
     now: Timestamp,
 ) -> Result<()> {
     // Nothing is equal to NULL.
-    let family = keep.map(|keep| family(keep.public_id()));
+    let id = keep.map(|keep| id_number(keep.public_id()));
     let hash = keep.map(|keep| keep.hash().as_slice());
     let (owner, now) = (owner.as_bytes(), millis(now));
-    let parameters = [(&family as _, Type::INT8), bytes(&hash), number(&now), bytes(&owner)];
+    let parameters = [(&id as _, Type::INT8), bytes(&hash), number(&now), bytes(&owner)];
     on.row(&on.statements.end_all, &parameters).await.map(drop)
 }
 
@@ -223,18 +216,18 @@ fn bytes<T: ToSql + Sync>(value: &T) -> Parameter<'_> {
 
 /// `$1` to `$3` of most statements.
 struct Place<'a> {
-    family: i64,
+    public_id: i64,
     hash: &'a [u8],
     now: i64,
 }
 
 impl<'a> Place<'a> {
     fn of(key: &'a RecordKey, now: Timestamp) -> Self {
-        Self { family: family(key.public_id()), hash: key.hash(), now: millis(now) }
+        Self { public_id: id_number(key.public_id()), hash: key.hash(), now: millis(now) }
     }
 
     fn parameters(&self) -> [Parameter<'_>; 3] {
-        [number(&self.family), bytes(&self.hash), number(&self.now)]
+        [number(&self.public_id), bytes(&self.hash), number(&self.now)]
     }
 }
 
@@ -277,20 +270,12 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// A row of `load` or `confirm`; a trace's pointer stands at `pointer`, and the sealed bytes of either in column 5.
-fn found<T>(row: &Row, pointer: usize, living: impl FnOnce(&Row) -> Result<T>) -> Result<Found<T>> {
-    if column::<Option<&[u8]>>(row, 0)?.is_some() {
-        return living(row).map(Found::Living);
+/// A row of `load` or `confirm`: a tombstone has no revision.
+fn found<T>(row: &Row, living: impl FnOnce(&Row) -> Result<T>) -> Result<Found<T>> {
+    match column::<Option<&[u8]>>(row, 0)? {
+        Some(_) => living(row).map(Found::Living),
+        None => Ok(Found::Renewed),
     }
-    let to: Option<i64> = column(row, pointer)?;
-    let pointer = match to {
-        Some(family) => {
-            let to = RecordKey::new(public_id(family), fixed(row, pointer + 1)?);
-            Some(Pointer { to, sealed: column(row, 5)? })
-        }
-        None => None,
-    };
-    Ok(Found::Renewed(Tombstone { renewed: moment(row, 1)?, expires: moment(row, 3)?, pointer }))
 }
 
 /// Nine columns: revision, four times, sealed, kid, owner, device.
@@ -354,12 +339,12 @@ fn kid_number(kid: [u8; 4]) -> i32 {
     i32::from_be_bytes(kid)
 }
 
-fn family(public_id: PublicId) -> i64 {
+fn id_number(public_id: PublicId) -> i64 {
     i64::from_be_bytes(*public_id.as_bytes())
 }
 
-fn public_id(family: i64) -> PublicId {
-    PublicId::from_bytes(family.to_be_bytes())
+fn public_id(number: i64) -> PublicId {
+    PublicId::from_bytes(number.to_be_bytes())
 }
 
 fn millis(moment: Timestamp) -> i64 {

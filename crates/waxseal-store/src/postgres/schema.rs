@@ -49,6 +49,14 @@ const STEPS: &[&str] = &["
         owner      bytea  PRIMARY KEY,
         generation bigint NOT NULL
     ) WITH (fillfactor = 80);
+", "
+    ALTER TABLE waxseal.sessions RENAME COLUMN family TO public_id;
+    -- An old id leads nowhere: of a renewal remains until when its old id is refused, for a minute.
+    UPDATE waxseal.traces SET expires = least(expires, renewed + 60000);
+    ALTER TABLE waxseal.traces DROP COLUMN renewed, DROP COLUMN to_family, DROP COLUMN to_hash, DROP COLUMN sealed;
+    ALTER TABLE waxseal.traces RENAME TO tombstones;
+    ALTER INDEX waxseal.traces_pkey RENAME TO tombstones_pkey;
+    ALTER INDEX waxseal.traces_by_end RENAME TO tombstones_by_end;
 "];
 
 /// The version that this release works with.
@@ -93,7 +101,7 @@ pub(super) fn grants(schema: &str, role: &str) -> String {
     for (right, what) in [
         ("USAGE", "SCHEMA waxseal"),
         ("SELECT", "waxseal.version"),
-        ("SELECT, INSERT, UPDATE, DELETE", "waxseal.sessions, waxseal.traces, waxseal.owners"),
+        ("SELECT, INSERT, UPDATE, DELETE", "waxseal.sessions, waxseal.tombstones, waxseal.owners"),
     ] {
         let what = named(what, schema);
         _ = writeln!(grants, "GRANT {right} ON {what} TO {role};");
@@ -117,7 +125,7 @@ pub(super) async fn prepare(on: &mut Connection<'_>, migrate: bool) -> Result<()
 /// The version of the tables; 0 if there are none.
 async fn version_of(on: &mut Connection<'_>) -> Result<i32, PostgresError> {
     let look = "SELECT to_regclass('waxseal.version') IS NOT NULL, to_regclass('waxseal.sessions') IS NOT NULL \
-         OR to_regclass('waxseal.traces') IS NOT NULL OR to_regclass('waxseal.owners') IS NOT NULL \
+         OR to_regclass('waxseal.tombstones') IS NOT NULL OR to_regclass('waxseal.owners') IS NOT NULL \
          FROM (SELECT to_regnamespace('waxseal') AS there) s";
     let rows = on.rows_once(&named(look, on.schema), &[]).await?;
     let Some(row) = rows.first() else { return Ok(0) };
@@ -143,7 +151,7 @@ async fn version_of(on: &mut Connection<'_>) -> Result<i32, PostgresError> {
 async fn check_rights(on: &mut Connection<'_>) -> Result<(), PostgresError> {
     let lacking = "SELECT format('%s on %s', right_, table_) \
          FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) right_, \
-         unnest(ARRAY['waxseal.sessions', 'waxseal.traces', 'waxseal.owners']) table_ \
+         unnest(ARRAY['waxseal.sessions', 'waxseal.tombstones', 'waxseal.owners']) table_ \
          WHERE NOT has_table_privilege(table_, right_)";
     let rows = on.rows_once(&named(lacking, on.schema), &[]).await?;
     let lacking: Vec<String> = rows.iter().map(|row| column(row, 0)).collect::<Result<_, _>>()?;

@@ -10,7 +10,7 @@ use crate::PublicId;
 /// | key | type | holds |
 /// |---|---|---|
 /// | `{public id}` | string | a session's row |
-/// | `{public id}:t` | hash | what renewals left under its old ids |
+/// | `{public id}:t` | hash | the tombstones under its old ids |
 /// | `o:{owner}:g` | string | an owner's generation, once raised |
 /// | `o:{owner}:s` | sorted set | an owner's sessions, by the end of their absolute lifetimes |
 /// | `layout` | string | which layout this is |
@@ -42,7 +42,7 @@ impl Keys {
     }
 
     /// Of the session with this row.
-    pub(super) fn traces(row: &str) -> String {
+    pub(super) fn tombstones(row: &str) -> String {
         format!("{row}:t")
     }
 
@@ -72,7 +72,7 @@ impl Keys {
         format!("{}{{{}}}", self.prefix, "?".repeat(2 * PublicId::BYTES))
     }
 
-    /// The handle in the key of a row.
+    /// The public id in the key of a row.
     pub(super) fn public_id(&self, key: &[u8]) -> Option<PublicId> {
         let public_id = std::str::from_utf8(key).ok()?.strip_prefix(&self.prefix)?;
         public_id.strip_prefix('{')?.strip_suffix('}')?.parse().ok()
@@ -113,19 +113,19 @@ mod tests {
         let keys = Keys::new("waxseal:").unwrap();
         let public_id = PublicId::from_bytes([0, 1, 2, 3, 4, 5, 6, 255]);
         assert_eq!(keys.row(public_id), "waxseal:{00010203040506ff}");
-        assert_eq!(slot(&keys.row(public_id)), slot(&Keys::traces(&keys.row(public_id))));
+        assert_eq!(slot(&keys.row(public_id)), slot(&Keys::tombstones(&keys.row(public_id))));
         let owner = OwnerTag::of("{a}:b");
         assert_eq!(keys.index(&owner), "waxseal:o:{a4af966f97a650d2d0542f8d9c4151e8}:s");
         assert_eq!(slot(&keys.index(&owner)), slot(&keys.generation(&owner)));
     }
 
     #[test]
-    fn a_rows_key_gives_its_handle_back() {
+    fn a_rows_key_gives_its_public_id_back() {
         let keys = Keys::new("waxseal:").unwrap();
         let public_id = PublicId::from_bytes([7; 8]);
         assert_eq!(keys.public_id(keys.row(public_id).as_bytes()), Some(public_id));
         for other in [
-            Keys::traces(&keys.row(public_id)),
+            Keys::tombstones(&keys.row(public_id)),
             keys.layout(),
             "other:{0707070707070707}".to_owned(),
             String::new(),

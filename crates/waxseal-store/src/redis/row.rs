@@ -24,7 +24,7 @@
 use super::RedisError;
 use super::bond::Bond;
 use super::keys::OwnerTag;
-use crate::record::{Lifespan, Listed, Pointer, Record, RecordHead, Tombstone};
+use crate::record::{Lifespan, Listed, Record, RecordHead};
 use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 const VERSION: u8 = 1;
@@ -130,37 +130,6 @@ impl<'a> Row<'a> {
     }
 }
 
-/// When it was renewed and when it ends, 8 bytes each; 1 and the hash that a pointer leads to, or 0; what it seals.
-pub(super) fn encode_trace(trace: &Tombstone) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for moment in [trace.renewed, trace.expires] {
-        bytes.extend(moment.as_millis().to_be_bytes());
-    }
-    match &trace.pointer {
-        None => bytes.push(0),
-        Some(Pointer { to, sealed }) => {
-            bytes.push(1);
-            bytes.extend(to.hash());
-            bytes.extend(sealed);
-        }
-    }
-    bytes
-}
-
-pub(super) fn decode_trace(public_id: PublicId, bytes: &[u8]) -> Option<Tombstone> {
-    let moment = |at: usize| {
-        bytes.get(at..)?.first_chunk().map(|chunk| Timestamp::from_millis(u64::from_be_bytes(*chunk)))
-    };
-    let pointer = match bytes.get(16..)?.split_first()? {
-        (0, _) => None,
-        (_, rest) => {
-            let (hash, sealed) = rest.split_first_chunk()?;
-            Some(Pointer { to: RecordKey::new(public_id, *hash), sealed: sealed.to_vec() })
-        }
-    };
-    Some(Tombstone { renewed: moment(0)?, expires: moment(8)?, pointer })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,18 +174,5 @@ mod tests {
         let mut other = bytes;
         other[0] = 2;
         assert!(Row::new(&other).is_none());
-    }
-
-    #[test]
-    fn a_trace_gives_back_what_was_put_into_it() {
-        let to = SessionId::generate().unwrap().key();
-        let marker = Tombstone { renewed: Timestamp::from_millis(1), expires: Timestamp::MAX, pointer: None };
-        let pointer =
-            Tombstone { pointer: Some(Pointer { to, sealed: b"sealed".to_vec() }), ..marker.clone() };
-        for trace in [marker, pointer] {
-            let bytes = encode_trace(&trace);
-            assert_eq!(decode_trace(to.public_id(), &bytes), Some(trace));
-            (0..17).for_each(|length| assert_eq!(decode_trace(to.public_id(), &bytes[..length]), None));
-        }
     }
 }

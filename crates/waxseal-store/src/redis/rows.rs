@@ -8,7 +8,7 @@ use super::commands::{Commands, Listing, Question, UNKNOWN};
 use super::keys::{Keys, OwnerTag};
 use super::row::{self, Row};
 use super::{RedisError, decimal, script};
-use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
 use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 /// More entries of an owner's list are not looked at in one call.
@@ -46,12 +46,7 @@ impl Commands {
         let rest = reply.rest.unwrap_or_default();
         match reply.status {
             1 => Row::new(&rest).and_then(read).map(|found| Some(Found::Living(found))).ok_or(NOT_A_ROW),
-            2 => {
-                let trace = row::decode_trace(key.public_id(), &rest);
-                trace
-                    .map(|trace| Some(Found::Renewed(trace)))
-                    .ok_or(RedisError::Shape("a trace that is none"))
-            }
+            2 => Ok(Some(Found::Renewed)),
             _ => Ok(None),
         }
     }
@@ -80,21 +75,22 @@ impl Commands {
         &self,
         key: &RecordKey,
         expected: &Revision,
-        renewal: Option<(&RecordKey, &Tombstone)>,
+        renewal: Option<(&RecordKey, Timestamp)>,
         record: &Record,
         now: Timestamp,
     ) -> Result<Swap, RedisError> {
         /// The new owner's generation is needed.
         const BIND: i64 = 4;
         let public_id = key.public_id();
-        let (new_key, trace) = match renewal {
-            Some((new_key, trace)) => (new_key, row::encode_trace(trace)),
+        let (new_key, tombstone) = match renewal {
+            Some((new_key, expires)) => (new_key, expires.as_millis().to_be_bytes().to_vec()),
             None => (key, Vec::new()),
         };
         let row = row::encode(new_key, record)?;
         let ends = record.life.absolute_end;
         let listing = if record.owner.is_some() { Listing::Add(public_id, ends) } else { Listing::Leave };
-        let arguments = vec![&key.hash()[..], expected.as_bytes(), &row, public_id.as_bytes(), b"", &trace];
+        let arguments =
+            vec![&key.hash()[..], expected.as_bytes(), &row, public_id.as_bytes(), b"", &tombstone];
         let mut question = self.question(&script::SWAP, public_id, now, arguments);
         question.keys.extend(self.owner_keys(record));
         question.durable = true;
@@ -226,13 +222,13 @@ impl Commands {
         let entries = entries(answer).ok_or(RedisError::Shape("an owner's list that is none"))?;
         let next = entries.last().filter(|_| entries.len() == limit);
         let next = next.map(|(public_id, score)| Cursor::new([&public_id.as_bytes()[..], score].concat()));
-        let handles: Vec<_> = entries.iter().map(|(public_id, _)| *public_id).collect();
+        let ids: Vec<_> = entries.iter().map(|(public_id, _)| *public_id).collect();
 
-        let heads = self.heads(&handles).await?;
+        let heads = self.heads(&ids).await?;
         let state = self.state(&tag, now).await?;
         let mut items = Vec::new();
         let mut ended = Vec::new();
-        for (public_id, head) in handles.into_iter().zip(&heads) {
+        for (public_id, head) in ids.into_iter().zip(&heads) {
             match judge(head, owner, state, now) {
                 Judged::Lists(row) => items.push(row.listed(public_id).ok_or(NOT_A_ROW)?),
                 Judged::Ended => ended.push(public_id),
@@ -250,8 +246,8 @@ impl Commands {
     }
 
     /// The heads of rows; empty where there is none.
-    pub(super) async fn heads(&self, handles: &[PublicId]) -> Result<Vec<Vec<u8>>, RedisError> {
-        try_join_all(handles.iter().map(|public_id| async {
+    pub(super) async fn heads(&self, public_ids: &[PublicId]) -> Result<Vec<Vec<u8>>, RedisError> {
+        try_join_all(public_ids.iter().map(|public_id| async {
             let key = self.keys.row(*public_id);
             let mut command = redis::cmd("GETRANGE");
             command.arg(&key).arg(0).arg(row::LAST_OF_HEAD);
@@ -276,8 +272,8 @@ impl Commands {
 
     fn session_keys(&self, public_id: PublicId) -> [String; 2] {
         let row = self.keys.row(public_id);
-        let traces = Keys::traces(&row);
-        [row, traces]
+        let tombstones = Keys::tombstones(&row);
+        [row, tombstones]
     }
 
     /// For a script that may look at them: on a server that has all keys.
@@ -306,7 +302,7 @@ fn judge<'a>(head: &'a [u8], owner: &str, state: OwnerState, now: Timestamp) -> 
     }
 }
 
-/// Handles and their scores, as the server writes them.
+/// Public ids and their scores, as the server writes them.
 fn entries(answer: Value) -> Option<Vec<(PublicId, Vec<u8>)>> {
     let Value::Array(parts) = answer else { return None };
     let pair = |pair: &[Value]| match pair {

@@ -10,8 +10,8 @@ use super::slots::Range;
 use super::{RedisError, script};
 use crate::network::Failure;
 
-/// Layout of keys and rows.
-const LAYOUT: u32 = 1;
+/// Layout of keys, rows and tombstones. Those of layout 1 said more than their end; they are taken for expired.
+const LAYOUT: u32 = 2;
 /// `SET … KEEPTTL`.
 const OLDEST: (u32, u32) = (6, 0);
 
@@ -111,7 +111,15 @@ impl Commands {
             Some(Value::BulkString(found)) => {
                 let found = std::str::from_utf8(&found).ok().and_then(|found| found.parse().ok());
                 let found: u32 = found.ok_or_else(foreign)?;
-                if found > LAYOUT { Err(RedisError::Newer { found, known: LAYOUT }) } else { Ok(()) }
+                if found > LAYOUT {
+                    return Err(RedisError::Newer { found, known: LAYOUT });
+                }
+                if found < LAYOUT {
+                    let mut set = redis::cmd("SET");
+                    set.arg(&key).arg(LAYOUT);
+                    self.send(&key, [set]).await?;
+                }
+                Ok(())
             }
             _ => Err(foreign()),
         }

@@ -26,9 +26,9 @@ impl Commands {
         let (at, scan) = place.map_or((0, 0), |place| place.among(&primaries));
         let Some(range) = primaries.get(at) else { return Ok(Page { items: Vec::new(), next: None }) };
 
-        let (scan, handles) = self.scan(range, scan, limit.clamp(10, MAX_SCAN)).await?;
-        let heads = self.heads(&handles).await?;
-        let others: Vec<_> = handles
+        let (scan, public_ids) = self.scan(range, scan, limit.clamp(10, MAX_SCAN)).await?;
+        let heads = self.heads(&public_ids).await?;
+        let others: Vec<_> = public_ids
             .iter()
             .zip(&heads)
             .filter_map(|(public_id, head)| {
@@ -56,10 +56,10 @@ impl Commands {
         let answer = answer.extract_error().map_err(RedisError::said)?;
         let (next, keys): (u64, Vec<Vec<u8>>) = redis::from_redis_value(answer)
             .map_err(|_| RedisError::Shape("an answer to `SCAN` that is none"))?;
-        let mut handles: Vec<_> = keys.iter().filter_map(|key| self.keys.public_id(key)).collect();
-        handles.sort_unstable();
-        handles.dedup();
-        Ok((next, handles))
+        let mut public_ids: Vec<_> = keys.iter().filter_map(|key| self.keys.public_id(key)).collect();
+        public_ids.sort_unstable();
+        public_ids.dedup();
+        Ok((next, public_ids))
     }
 }
 

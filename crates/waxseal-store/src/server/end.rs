@@ -1,7 +1,6 @@
 //! Ending a session.
 
 use super::Server;
-use super::find::POINTED;
 use super::flaw::Flaw;
 use crate::error::StoreError;
 use crate::origin::RecordRef;
@@ -55,18 +54,11 @@ impl Server {
 
     /// Deletes the sessions that were ended while the store was away. How many are still to be deleted.
     pub(crate) async fn finish_ends(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.unfinished.finish(|key, since| self.finish_end(key, since, now)).await
+        self.unfinished.finish(|key, _| self.finish_end(key, now)).await
     }
 
-    async fn finish_end(&self, key: RecordKey, since: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+    async fn finish_end(&self, key: RecordKey, now: Timestamp) -> Result<bool, StoreError> {
         let ended = self.store.delete(&key, now).await?;
-        if !ended && self.renew_every.is_some() && now >= since.after(POINTED / 2) {
-            tracing::error!(
-                public_id = %key.public_id(),
-                "a sign-out had to wait for the store for so long that its session, if a periodic renewal had given it \
-                 another id, lives until it expires"
-            );
-        }
         if let Some(near) = self.near().filter(|_| ended) {
             near.ended(key.public_id(), now);
         }

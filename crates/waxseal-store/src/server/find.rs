@@ -12,18 +12,12 @@ use crate::content::Content;
 use crate::error::StoreError;
 use crate::metadata::{DEVICE, OWNER};
 use crate::origin::Confirmed;
-use crate::record::{Found, Lifespan, Pointer, Record, Tombstone};
+use crate::record::{Found, Lifespan, Record};
 use crate::{Error, RecordKey, Revision, SessionId, Timestamp};
 
-/// For how long reads and writes follow a pointer.
-const FOLLOW: Duration = Duration::from_secs(20);
-/// For how long a renewal is remembered under the old id: who comes with it gets no cookie.
-const MARKED: Duration = Duration::from_secs(60);
-/// For how long a sign-out follows a pointer. It may be by a copy that is read in an outage, up to a quarter of an hour
-/// after it was confirmed, and may then have to wait for the store.
-pub(super) const POINTED: Duration = Duration::from_secs(60 * 60);
-/// Renewals within [`FOLLOW`] that one old id is led through. Nobody renews so often.
-const MAX_HOPS: usize = 8;
+/// The lifetime of a renewal's tombstone under the old id: who comes with that gets no cookie, so that a slow answer
+/// cannot displace the new one.
+pub(super) const TOMBSTONE: Duration = Duration::from_secs(60);
 
 /// That the store was asked in this request, and when: the time read *before* the asking. Only what asked it makes
 /// one, and no token is minted without.
@@ -53,7 +47,6 @@ pub(super) enum Closed {
 
 /// A record, opened.
 pub(super) struct Living {
-    pub(super) id: SessionId,
     pub(super) revision: Revision,
     pub(super) known: Confirmed,
     pub(super) content: Content,
@@ -89,52 +82,40 @@ impl Server {
         self.flaws.has(Flaw::MintsUnconfirmed).then_some(ConfirmedAt(now))
     }
 
-    /// Looks for the session of `id` in its record, and under its next ids after a periodic renewal.
+    /// Looks for the session of `id` in its record.
     pub(super) async fn find(
         &self,
         ring: &ActiveKeys,
         id: &SessionId,
         now: Timestamp,
     ) -> Result<Find, StoreError> {
-        let mut id = id.clone();
-        for _ in 0..MAX_HOPS {
-            let key = id.key();
-            if self.unfinished.has(|| key) {
-                return Ok(Find::SignedOut);
-            }
-            let found = self.store.load(&key, now).await?;
-            let confirm = self.confirm(now);
-            match found {
-                None => {
-                    self.note_gone(&key, confirm);
-                    return Ok(Find::Absent);
-                }
-                Some(Found::Living(record)) => {
-                    let content = match self.open(ring, &key, &record, now) {
-                        Ok(content) => content,
-                        Err(why) => return Ok(Find::Closed(why)),
-                    };
-                    let Record { revision, life, kid, .. } = record;
-                    if !self.is_alive(&life, content.permanent, now) {
-                        return Ok(Find::Absent);
-                    }
-                    if let Some(near) = self.near() {
-                        near.confirmed(&key, &revision, confirm.at());
-                    }
-                    let known = Confirmed { confirm, life, kid: Some(kid) };
-                    return Ok(Find::Living(Box::new(Living { id, revision, known, content })));
-                }
-                Some(Found::Renewed(trace)) => match follow(ring, &key, &trace, now) {
-                    Some(next) => id = next,
-                    None if now < trace.renewed.after(MARKED) => return Ok(Find::Renewed),
-                    None => {
-                        self.note_gone(&key, confirm);
-                        return Ok(Find::Absent);
-                    }
-                },
-            }
+        let key = id.key();
+        if self.unfinished.has(|| key) {
+            return Ok(Find::SignedOut);
         }
-        Ok(Find::Renewed)
+        let found = self.store.load(&key, now).await?;
+        let confirm = self.confirm(now);
+        let record = match found {
+            Some(Found::Living(record)) => record,
+            Some(Found::Renewed) => return Ok(Find::Renewed),
+            None => {
+                self.note_gone(&key, confirm);
+                return Ok(Find::Absent);
+            }
+        };
+        let content = match self.open(ring, &key, &record, now) {
+            Ok(content) => content,
+            Err(why) => return Ok(Find::Closed(why)),
+        };
+        let Record { revision, life, kid, .. } = record;
+        if !self.is_alive(&life, content.permanent, now) {
+            return Ok(Find::Absent);
+        }
+        if let Some(near) = self.near() {
+            near.confirmed(&key, &revision, confirm.at());
+        }
+        let known = Confirmed { confirm, life, kid: Some(kid) };
+        Ok(Find::Living(Box::new(Living { revision, known, content })))
     }
 
     /// What is sealed in a record; if it is not opened, the log says why.
@@ -239,38 +220,8 @@ pub(super) fn is_owners(key: &RecordKey, sealed: Option<&str>, listed: Option<&s
     is_owners
 }
 
-/// What a renewal from `old` to `new` leaves behind: for a periodic one the way to the new id.
-pub(super) fn trace(
-    ring: &ActiveKeys,
-    old: &RecordKey,
-    new: &SessionId,
-    with_pointer: bool,
-    now: Timestamp,
-) -> Result<Tombstone, Error> {
-    let pointer = if with_pointer {
-        let times = Times::new(now.as_secs(), now.as_secs(), Times::NO_IDLE, seconds(MARKED));
-        let sealed = ring.pointer().seal(new.as_bytes(), old.hash(), times)?;
-        Some(Pointer { to: new.key(), sealed })
-    } else {
-        None
-    };
-    let expires = now.after(if with_pointer { POINTED } else { MARKED });
-    Ok(Tombstone { renewed: now, expires, pointer })
-}
-
-fn follow(ring: &ActiveKeys, old: &RecordKey, trace: &Tombstone, now: Timestamp) -> Option<SessionId> {
-    let pointer = trace.pointer.as_ref().filter(|_| now < trace.renewed.after(FOLLOW))?;
-    let opened = ring.pointer().open(&pointer.sealed, old.hash(), now.as_secs(), Limits::NONE).ok()?;
-    let id: &[u8; SessionId::BYTES] = opened.payload().try_into().ok()?;
-    Some(SessionId::from_bytes(*id))
-}
-
 pub(super) fn span(seconds: u32) -> Duration {
     Duration::from_secs(seconds.into())
-}
-
-fn seconds(span: Duration) -> u32 {
-    u32::try_from(span.as_secs()).expect("a minute")
 }
 
 /// Whether the policy for outages holds.

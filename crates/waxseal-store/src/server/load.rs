@@ -115,7 +115,7 @@ impl Server {
                         );
                     }
                 }
-                Ok(Some(Found::Renewed(_))) => {}
+                Ok(Some(Found::Renewed)) => {}
                 Ok(None) => {
                     self.note_gone(&key, self.confirm(asked));
                     return Ok(self.gone(ring));
@@ -200,7 +200,7 @@ impl Server {
                 Ok(Confirmed { confirm, life, kid: None })
             }
             Some(Found::Living(_)) => Err(Error::Contended),
-            Some(Found::Renewed(_)) => Err(Error::Renewed),
+            Some(Found::Renewed) => Err(Error::Renewed),
             None => {
                 self.note_gone(&held.id.key(), confirm);
                 Err(Error::Gone)
@@ -216,11 +216,10 @@ impl Server {
         living: Living,
         now: Timestamp,
     ) -> Session {
-        let Living { id, revision, known, content } = living;
+        let Living { revision, known, content } = living;
         self.counts.records.increment(1);
         let mut held = token.held(revision);
-        held.is_outdated = !id.is(&token.id) || brought.is_some_and(|brought| brought != revision);
-        held.id = id;
+        held.is_outdated = brought.is_some_and(|brought| brought != revision);
         held.known = Some(self.touched(&held, known, content.permanent, now).await);
         self.session(content, held, ring)
     }

@@ -21,7 +21,7 @@
 //! | gone is gone; a stranger who reads leaves nothing | "nothing is ever made again", "only who writes without a session begins one" |
 //! | a 5xx saves nothing, and a `destroy()` holds | "a failed request saves nothing", "a sign-out ends the session" |
 //! | `Remove` by `destroy()` alone | "only destroy() removes the cookie" |
-//! | renewing: family, new id, old id a stranger's, pointers for 20 s | "a session keeps its family", "renewing draws a new id", "a stranger by an old id gets no cookie", "a living session's visitor is no stranger" |
+//! | renewing: family, new id, old id a stranger's | "a session keeps its family", "renewing draws a new id", "a stranger by an old id gets no cookie", "a living session's visitor is no stranger" |
 //! | `renew_empty()` | "renew_empty() keeps nothing" |
 //! | messages and form tokens | "no message is shown after ...", "a message ...", "a form ..." |
 //! | a new key: the record's revision stays | "a revision changes by saving alone ..." |
@@ -194,7 +194,7 @@ fn what_was_found_once_stays_mended() {
     let ends = Step::Browse { browser: 1, process: 0, access: Read, act: Act::EndAll };
     let signs_out = Step::Browse { browser: 0, process: 1, access: Read, act: Act::Destroy };
     // Steps choose the latest call, and the latest token but for number 3, the one before.
-    let cases: [(&str, &[Step]); 6] = [
+    let cases: [(&str, &[Step]); 5] = [
         (
             "an end counts from its answer",
             &[
@@ -248,18 +248,6 @@ fn what_was_found_once_stays_mended() {
                 copy(3, 0, Change, Act::Destroy),
             ],
         ),
-        (
-            "a sign-out that the store missed for minutes follows a periodic renewal",
-            &[
-                visit(0, Act::Add),
-                Step::Pass(31_000),
-                copy(0, 1, Change, Act::SessionDebugView),
-                Step::Away(true),
-                visit(0, Act::Destroy),
-                Step::Pass(301_000),
-                Step::Pass(301_000),
-            ],
-        ),
     ];
     for (case, steps) in cases {
         for place in [Place::Store, Place::Mirrored] {
@@ -268,7 +256,6 @@ fn what_was_found_once_stays_mended() {
                 ahead_millis: vec![0, 0],
                 entries: None,
                 window: Duration::from_secs(5),
-                renew_every: case.contains("periodic").then_some(Duration::from_secs(30)),
                 when_away: WhenAway::Refuse,
                 tells_time: false,
             };

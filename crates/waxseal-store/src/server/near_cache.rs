@@ -259,7 +259,7 @@ impl Entry {
             // A revision is drawn for one id, so the usual case works no hash.
             Status::Living if self.revision == *revision => Seen::Good { near: Some(self.at), copy: true },
             Status::IdGone if self.key == key() => Seen::Gone,
-            // Somebody signed out, and this may be where a pointer led.
+            // Nobody can tell whether the session ended.
             Status::Doubted => Seen::Doubtful,
             Status::Left if self.key == key() => Seen::Doubtful,
             // A newer copy than this process has met. Renewals count on, so under another id it is of a later one.

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Server;
-use super::find::{Find, Living, trace};
+use super::find::{Find, Living, TOMBSTONE};
 use super::flaw::Flaw;
 use super::seal_token::Minting;
 use crate::active_keys::ActiveKeys;
 use crate::change::{Change, Operation, Sight};
 use crate::content::Content;
 use crate::error::{Largest, StoreError};
-use crate::metadata::{self, DEVICE, OWNER, RENEWED, SIGNED_IN};
+use crate::metadata::{DEVICE, OWNER, SIGNED_IN};
 use crate::origin::{Confirmed, RecordRef};
-use crate::record::{Creation, Found, Lifespan, Record, Swap, Tombstone};
+use crate::record::{Creation, Found, Lifespan, Record, Swap};
 use crate::sessions::{Outcome, RESEAL_AFTER_SECONDS, refresh_after};
 use crate::{Error, Fault, RecordKey, Revision, SessionId, Timestamp};
 
@@ -64,8 +64,8 @@ impl Base {
 struct Write {
     old: RecordKey,
     expected: Revision,
-    /// The new id and what is left under the old one, if the session is renewed.
-    renewal: Option<(SessionId, Tombstone)>,
+    /// The new id, if the session is renewed.
+    renewal: Option<SessionId>,
     record: Record,
 }
 
@@ -99,8 +99,8 @@ impl Server {
             (Some(held), _) => match self.store.confirm(&held.id.key(), now).await? {
                 // Somebody else has ended it: then it ends nobody.
                 None => return Err(self.missing()),
-                Some(found) if is_marker(&found) => self.key_owned(draft, owner, &held.id, now).await?,
-                Some(_) => Some(held.id.key()),
+                Some(Found::Renewed) => self.key_owned(draft, owner, &held.id, now).await?,
+                Some(Found::Living(_)) => Some(held.id.key()),
             },
             (None, Some(old)) => self.key_owned(draft, owner, old, now).await?,
             (None, None) => None,
@@ -130,7 +130,7 @@ impl Server {
             // Nobody can tell whose renewal it was. If there was one, the browser's id is worth nothing.
             Error::Unavailable(_) => {
                 let found = self.store.confirm(&held.id.key(), now).await;
-                found.is_ok_and(|found| found.as_ref().is_none_or(is_marker))
+                found.is_ok_and(|found| !matches!(found, Some(Found::Living(_))))
             }
             _ => false,
         }
@@ -161,13 +161,6 @@ impl Server {
                 None => self.create(&draft.ring, &draft.content, now).await,
             },
             Some(held) if draft.renewed || !draft.log.is_empty() => self.save(draft, held, now).await,
-            Some(held) if self.is_renewal_due(held.known.as_ref(), &draft.content, now) => {
-                // Nobody asked for it, so the request does not fail by it; it is due the next time, too.
-                self.save(draft, held, now).await.or_else(|error| {
-                    tracing::debug!(%error, "a session was not renewed");
-                    Ok(Outcome::Keep)
-                })
-            }
             Some(held) => self.refresh(draft, held, now).await,
         }
     }
@@ -212,11 +205,11 @@ impl Server {
                 Some(base) => base,
                 None => match self.find(&draft.ring, &held.id, now).await? {
                     Find::Living(living) => {
-                        let Living { id, revision, known, content: newer } = *living;
+                        let Living { revision, known, content: newer } = *living;
                         if (revision != held.revision || attempt > 0) && !self.flaws.has(Flaw::Overwrites) {
                             content = replay(newer, &draft.log, draft.ring.capacity())?;
                         }
-                        Base::new(id, revision, known)
+                        Base::new(held.id.clone(), revision, known)
                     }
                     Find::Renewed if draft.signed_in => {
                         // Loaded while it was this owner's already, it must not outlive an end that came since, unless
@@ -233,12 +226,7 @@ impl Server {
             if self.unfinished.has(|| base.key) {
                 return Err(self.missing());
             }
-            let periodic = !draft.renewed && self.is_renewal_due(Some(&base.known), &content, now);
-            if draft.log.is_empty() && !draft.renewed && !periodic {
-                // Another request has renewed it meanwhile.
-                return self.written(&draft.ring, &base, &content);
-            }
-            let write = self.write(draft, &mut content, &base, periodic, now)?;
+            let write = self.write(draft, &content, &base, now)?;
             match self.send(&write, now).await? {
                 Swap::Done => {
                     let base = self.done(write, base, now);
@@ -285,8 +273,8 @@ impl Server {
                 }
                 return self.create(&draft.ring, &draft.begun()?, now).await;
             };
-            let mut content = draft.replay_over(there)?;
-            let write = self.write(draft, &mut content, &base, false, now)?;
+            let content = draft.replay_over(there)?;
+            let write = self.write(draft, &content, &base, now)?;
             match self.send(&write, now).await? {
                 Swap::Done => {
                     let base = self.done(write, base, now);
@@ -327,10 +315,8 @@ impl Server {
     fn done(&self, write: Write, base: Base, now: Timestamp) -> Base {
         let known = self.just_written(write.record.life, now);
         match write.renewal {
-            Some((new, trace)) => {
-                if trace.pointer.is_none() {
-                    self.note_gone(&write.old, known.confirm);
-                }
+            Some(new) => {
+                self.note_gone(&write.old, known.confirm);
                 Base::new(new, write.record.revision, known)
             }
             None => Base { revision: write.record.revision, known, ..base },
@@ -338,32 +324,13 @@ impl Server {
     }
 
     /// The write that puts `content` in the place of `base`.
-    fn write(
-        &self,
-        draft: &Draft,
-        content: &mut Content,
-        base: &Base,
-        periodic: bool,
-        now: Timestamp,
-    ) -> Result<Write, Error> {
+    fn write(&self, draft: &Draft, content: &Content, base: &Base, now: Timestamp) -> Result<Write, Error> {
         let (old, revision) = (base.key, base.revision.next()?);
         let begun = (!draft.renewed).then_some(base.known.life.created);
         let life = self.life(begun, content.permanent, now);
         let life = Lifespan { last_seen: life.last_seen.max(base.known.life.last_seen), ..life };
-        let renewal = if draft.renewed || periodic {
-            let when = match periodic {
-                true => Operation::Set(metadata::encode(&now.as_secs())),
-                false => Operation::Remove,
-            };
-            let in_metadata = |source| Error::Value { key: RENEWED.to_owned(), source };
-            content.metadata.apply(RENEWED, &when).map_err(in_metadata)?;
-            let new = base.id.renewed()?;
-            let trace = trace(&draft.ring, &old, &new, periodic, now)?;
-            Some((new, trace))
-        } else {
-            None
-        };
-        let key = renewal.as_ref().map_or(old, |(new, _)| new.key());
+        let renewal = if draft.renewed { Some(base.id.renewed()?) } else { None };
+        let key = renewal.as_ref().map_or(old, SessionId::key);
         let record = self.record(&draft.ring, &key, revision, content, life, now)?;
         Ok(Write { old, expected: base.revision, renewal, record })
     }
@@ -376,7 +343,9 @@ impl Server {
         loop {
             let answer = match renewal {
                 None => self.store.update(old, expected, record, now).await,
-                Some((new, trace)) => self.store.renew(old, expected, &new.key(), record, trace, now).await,
+                Some(new) => {
+                    self.store.renew(old, expected, &new.key(), record, now.after(TOMBSTONE), now).await
+                }
             };
             let error = match answer {
                 // Our own earlier try may be what it conflicts with.
@@ -414,7 +383,7 @@ impl Server {
 
     async fn look(&self, write: &Write, now: Timestamp) -> Result<Fate, StoreError> {
         use Found::{Living, Renewed};
-        if let Some((new, _)) = &write.renewal
+        if let Some(new) = &write.renewal
             && let Some(Living(found)) = self.store.confirm(&new.key(), now).await?
         {
             return Ok(if found.revision == write.record.revision { Fate::Done } else { Fate::Unknown });
@@ -422,7 +391,7 @@ impl Server {
         Ok(match self.store.confirm(&write.old, now).await? {
             Some(Living(found)) if found.revision == write.record.revision => Fate::Done,
             Some(Living(found)) if found.revision == write.expected => Fate::NotYet,
-            Some(Living(_) | Renewed(_)) => Fate::Unknown,
+            Some(Living(_) | Renewed) => Fate::Unknown,
             None => Fate::Gone,
         })
     }
@@ -432,8 +401,8 @@ impl Server {
         matches!(found, Ok(Some(Found::Living(found))) if found.revision == *revision)
     }
 
-    /// Not noted as gone: that is final, and this may be a record that a key still to come opens, or the marker of a
-    /// sign-in, whose old id must be met as one.
+    /// Not noted as gone: that is final, and this may be a record that a key still to come opens, or the tombstone of
+    /// a sign-in, whose old id must be met as one.
     fn missing(&self) -> Error {
         self.counts.gone.increment(1);
         Error::Gone
@@ -486,8 +455,7 @@ impl Server {
         now: Timestamp,
     ) -> bool {
         let is_due = |known: &Confirmed| {
-            self.is_renewal_due(Some(known), content, now)
-                || known.kid.is_some_and(|kid| kid != ring.kid())
+            known.kid.is_some_and(|kid| kid != ring.kid())
                 || self.owes_token(held, &held.id, content.permanent, now)
         };
         self.unconfirmed(now).is_some() || held.known.as_ref().is_some_and(is_due)
@@ -523,16 +491,6 @@ impl Server {
         if let Err(error) = self.store.rewrap(&key, &held.revision, ring.kid(), &sealed, now).await {
             tracing::debug!(%error, "a session's record was not sealed anew");
         }
-    }
-
-    /// Whether a periodic renewal is due of a session that the store has confirmed in this request.
-    fn is_renewal_due(&self, known: Option<&Confirmed>, content: &Content, now: Timestamp) -> bool {
-        let (Some(every), Some(known)) = (self.renew_every, known) else { return false };
-        let since = content
-            .metadata
-            .get::<u64>(RENEWED)
-            .map_or(known.life.created, |seconds| Timestamp::from_millis(seconds.saturating_mul(1_000)));
-        now >= since.after(every)
     }
 
     /// A moment of chance, longer with every attempt, so that those who met once do not meet again.
@@ -584,11 +542,6 @@ impl Draft {
         let log: Vec<_> = self.log.iter().filter(stays).cloned().collect();
         replay(content, &log, limit)
     }
-}
-
-/// Whether an id was left for good.
-fn is_marker<T>(found: &Found<T>) -> bool {
-    matches!(found, Found::Renewed(Tombstone { pointer: None, .. }))
 }
 
 impl RecordRef {

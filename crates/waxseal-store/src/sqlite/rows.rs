@@ -2,9 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use crate::record::{
-    Creation, Cursor, Found, Lifespan, Listed, Page, Pointer, Record, RecordHead, Swap, Tombstone,
-};
+use crate::record::{Creation, Cursor, Found, Lifespan, Listed, Page, Record, RecordHead, Swap};
 use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 /// Rows that one call of [`sealed_otherwise`] looks at, at most.
@@ -18,10 +16,10 @@ macro_rules! living {
     };
 }
 
-/// The living row of family `?1` and hash `?2` at `?3`.
+/// The living row of public id `?1` and hash `?2` at `?3`.
 macro_rules! found {
     () => {
-        concat!("family = ?1 AND hash = ?2 AND ", living!())
+        concat!("public_id = ?1 AND hash = ?2 AND ", living!())
     };
 }
 
@@ -76,18 +74,18 @@ pub(super) fn create(
     now: Timestamp,
 ) -> rusqlite::Result<Creation> {
     const SQL: &str = concat!(
-        "INSERT INTO sessions (family, hash, revision, kid, created, last_seen, expires, absolute_end, \
+        "INSERT INTO sessions (public_id, hash, revision, kid, created, last_seen, expires, absolute_end, \
          device, sealed, owner, generation, quarter) \
          SELECT ?1, ?2, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ",
         generation_of!("?12"),
         ", ",
         quarter!("?8"),
-        " WHERE NOT EXISTS (SELECT 1 FROM traces WHERE hash = ?2 AND expires > ?3) \
-         ON CONFLICT (family) DO NOTHING"
+        " WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE hash = ?2 AND expires > ?3) \
+         ON CONFLICT (public_id) DO NOTHING"
     );
     let insert = || {
         connection.prepare_cached(SQL)?.execute(params![
-            family(key.public_id()),
+            id_number(key.public_id()),
             key.hash(),
             millis(now),
             record.revision.as_bytes(),
@@ -136,8 +134,8 @@ pub(super) fn touch(
         found!()
     );
     for sql in [SAME_QUARTER, OTHER_QUARTER] {
-        let (family, hash, at) = place(key, now);
-        if connection.prepare_cached(sql)?.execute((family, hash, at, millis(idle_end)))? == 1 {
+        let (id, hash, at) = place(key, now);
+        if connection.prepare_cached(sql)?.execute((id, hash, at, millis(idle_end)))? == 1 {
             return Ok(true);
         }
     }
@@ -150,36 +148,20 @@ pub(super) fn renew(
     expected: &Revision,
     new: &RecordKey,
     record: &Record,
-    trace: &Tombstone,
+    tombstone_expires: Timestamp,
     now: Timestamp,
 ) -> rusqlite::Result<Swap> {
-    const SQL: &str = "INSERT OR REPLACE INTO traces (hash, renewed, expires, to_family, to_hash, sealed) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    const SQL: &str = "INSERT OR REPLACE INTO tombstones (hash, expires) VALUES (?1, ?2)";
     let outcome = swap(connection, old, expected, new, record, now)?;
     if outcome == Swap::Done {
-        let pointer = trace.pointer.as_ref();
-        connection.prepare_cached(SQL)?.execute(params![
-            old.hash(),
-            millis(trace.renewed),
-            millis(trace.expires),
-            pointer.map(|pointer| family(pointer.to.public_id())),
-            pointer.map(|pointer| pointer.to.hash()),
-            pointer.map(|pointer| &pointer.sealed),
-        ])?;
+        connection.prepare_cached(SQL)?.execute((old.hash(), millis(tombstone_expires)))?;
     }
     Ok(outcome)
 }
 
 pub(super) fn delete(connection: &Connection, key: &RecordKey, now: Timestamp) -> rusqlite::Result<bool> {
     const SQL: &str = concat!("DELETE FROM sessions WHERE ", found!());
-    let delete = |key| Ok(connection.prepare_cached(SQL)?.execute(place(key, now))? == 1);
-    if delete(key)? {
-        return Ok(true);
-    }
-    match follow(connection, key, now)? {
-        Some(key) => delete(&key),
-        None => Ok(false),
-    }
+    Ok(connection.prepare_cached(SQL)?.execute(place(key, now))? == 1)
 }
 
 pub(super) fn rewrap(
@@ -192,8 +174,8 @@ pub(super) fn rewrap(
 ) -> rusqlite::Result<bool> {
     const SQL: &str =
         concat!("UPDATE sessions SET kid = ?5, sealed = ?6 WHERE ", found!(), " AND revision = ?4");
-    let (family, hash, at) = place(key, now);
-    let parameters = (family, hash, at, revision.as_bytes(), kid, sealed);
+    let (id, hash, at) = place(key, now);
+    let parameters = (id, hash, at, revision.as_bytes(), kid, sealed);
     Ok(connection.prepare_cached(SQL)?.execute(parameters)? == 1)
 }
 
@@ -205,10 +187,10 @@ pub(super) fn sealed_otherwise(
     now: Timestamp,
 ) -> rusqlite::Result<Page<(RecordKey, Record)>> {
     const SQL: &str = concat!(
-        "SELECT family, kid <> ?2 AND ",
+        "SELECT public_id, kid <> ?2 AND ",
         living!(),
         ", hash, revision, kid, created, last_seen, expires, absolute_end, owner, device, sealed \
-         FROM sessions WHERE family >= ?1 ORDER BY family LIMIT ?4"
+         FROM sessions WHERE public_id >= ?1 ORDER BY public_id LIMIT ?4"
     );
     let start = after.and_then(|cursor| cursor.as_bytes().first_chunk().copied().map(i64::from_be_bytes));
     let start = start.unwrap_or(i64::MIN);
@@ -217,15 +199,15 @@ pub(super) fn sealed_otherwise(
     let (mut items, mut last, mut seen) = (Vec::new(), None, 0);
     while items.len() < limit {
         let Some(row) = rows.next()? else { break };
-        let family: i64 = row.get(0)?;
-        (last, seen) = (Some(family), seen + 1);
+        let id: i64 = row.get(0)?;
+        (last, seen) = (Some(id), seen + 1);
         if row.get(1)? {
-            items.push((RecordKey::new(public_id(family), row.get(2)?), record(row, 3)?));
+            items.push((RecordKey::new(public_id(id), row.get(2)?), record(row, 3)?));
         }
     }
     let more = seen == SCAN || items.len() == limit;
-    let next = last.filter(|_| more).and_then(|family: i64| family.checked_add(1));
-    let next = next.map(|family| Cursor::new(family.to_be_bytes().to_vec()));
+    let next = last.filter(|_| more).and_then(|id: i64| id.checked_add(1));
+    let next = next.map(|id| Cursor::new(id.to_be_bytes().to_vec()));
     Ok(Page { items, next })
 }
 
@@ -237,20 +219,20 @@ pub(super) fn list(
     now: Timestamp,
 ) -> rusqlite::Result<Page<Listed>> {
     const SQL: &str = concat!(
-        "SELECT generation, family, device, created, last_seen, expires, absolute_end FROM sessions \
+        "SELECT generation, public_id, device, created, last_seen, expires, absolute_end FROM sessions \
          WHERE owner = ?1 AND generation >= ",
         generation_of!("?1"),
-        " AND (generation, family) > (?2, ?3) AND expires > ?4 ORDER BY generation, family LIMIT ?5"
+        " AND (generation, public_id) > (?2, ?3) AND expires > ?4 ORDER BY generation, public_id LIMIT ?5"
     );
-    let (generation, family) = after.and_then(list_place).unwrap_or((-1, 0));
+    let (generation, id) = after.and_then(list_place).unwrap_or((-1, 0));
     let count = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(SQL)?;
-    let mut rows = statement.query((owner, generation, family, millis(now), count))?;
+    let mut rows = statement.query((owner, generation, id, millis(now), count))?;
     let (mut items, mut last) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
-        let (generation, family): (i64, i64) = (row.get(0)?, row.get(1)?);
-        last = [generation.to_be_bytes(), family.to_be_bytes()].concat();
-        items.push(Listed { public_id: public_id(family), device: row.get(2)?, life: life(row, 3)? });
+        let (generation, id): (i64, i64) = (row.get(0)?, row.get(1)?);
+        last = [generation.to_be_bytes(), id.to_be_bytes()].concat();
+        items.push(Listed { public_id: public_id(id), device: row.get(2)?, life: life(row, 3)? });
     }
     let next = (items.len() >= limit && !last.is_empty()).then(|| Cursor::new(last));
     Ok(Page { items, next })
@@ -264,10 +246,10 @@ pub(super) fn owned(
 ) -> rusqlite::Result<Option<(RecordKey, Record)>> {
     const SQL: &str = concat!(
         "SELECT hash, revision, kid, created, last_seen, expires, absolute_end, owner, device, sealed \
-         FROM sessions WHERE family = ?1 AND owner = ?2 AND ",
+         FROM sessions WHERE public_id = ?1 AND owner = ?2 AND ",
         living!()
     );
-    read(connection, SQL, (family(public_id), owner, millis(now)), |row| {
+    read(connection, SQL, (id_number(public_id), owner, millis(now)), |row| {
         Ok((RecordKey::new(public_id, row.get(0)?), record(row, 1)?))
     })
 }
@@ -278,8 +260,8 @@ pub(super) fn end(
     public_id: PublicId,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
-    const SQL: &str = concat!("DELETE FROM sessions WHERE family = ?1 AND owner = ?2 AND ", living!());
-    Ok(connection.prepare_cached(SQL)?.execute((family(public_id), owner, millis(now)))? == 1)
+    const SQL: &str = concat!("DELETE FROM sessions WHERE public_id = ?1 AND owner = ?2 AND ", living!());
+    Ok(connection.prepare_cached(SQL)?.execute((id_number(public_id), owner, millis(now)))? == 1)
 }
 
 pub(super) fn end_all(
@@ -290,30 +272,30 @@ pub(super) fn end_all(
 ) -> rusqlite::Result<()> {
     const RAISE: &str = "INSERT INTO owners (owner, generation) VALUES (?1, 1) \
          ON CONFLICT (owner) DO UPDATE SET generation = generation + 1 RETURNING generation";
-    const KEEP: &str = "UPDATE sessions SET generation = ?3 WHERE family = ?1 AND owner = ?2";
+    const KEEP: &str = "UPDATE sessions SET generation = ?3 WHERE public_id = ?1 AND owner = ?2";
     // Before the raise, while it still lives.
     let keep = match keep {
-        Some(keep) => follow(connection, keep, now)?,
+        Some(keep) => living(connection, keep, now)?.then_some(keep),
         None => None,
     };
     let raised: i64 = connection.prepare_cached(RAISE)?.query_row([owner], |row| row.get(0))?;
     if let Some(keep) = keep {
-        connection.prepare_cached(KEEP)?.execute((family(keep.public_id()), owner, raised))?;
+        connection.prepare_cached(KEEP)?.execute((id_number(keep.public_id()), owner, raised))?;
     }
     Ok(())
 }
 
 pub(super) fn purge(connection: &Connection, now: Timestamp, limit: usize) -> rusqlite::Result<usize> {
-    const SESSIONS: &str = "DELETE FROM sessions WHERE family IN \
-         (SELECT family FROM sessions WHERE quarter <= ?1 / 900000 ORDER BY quarter LIMIT ?2)";
-    const TRACES: &str = "DELETE FROM traces WHERE hash IN \
-         (SELECT hash FROM traces WHERE expires <= ?1 ORDER BY expires LIMIT ?2)";
+    const SESSIONS: &str = "DELETE FROM sessions WHERE public_id IN \
+         (SELECT public_id FROM sessions WHERE quarter <= ?1 / 900000 ORDER BY quarter LIMIT ?2)";
+    const TOMBSTONES: &str = "DELETE FROM tombstones WHERE hash IN \
+         (SELECT hash FROM tombstones WHERE expires <= ?1 ORDER BY expires LIMIT ?2)";
     let delete = |sql: &str, limit: usize| {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         connection.prepare_cached(sql)?.execute((millis(now), limit))
     };
     let sessions = delete(SESSIONS, limit)?;
-    Ok(sessions + delete(TRACES, limit - sessions)?)
+    Ok(sessions + delete(TOMBSTONES, limit - sessions)?)
 }
 
 /// Compare and swap, to `new` if that is another key.
@@ -346,7 +328,7 @@ fn swap(
     );
     for sql in [SAME, OTHER] {
         let changed = connection.prepare_cached(sql)?.execute(params![
-            family(key.public_id()),
+            id_number(key.public_id()),
             key.hash(),
             millis(now),
             expected.as_bytes(),
@@ -365,48 +347,38 @@ fn swap(
             return Ok(Swap::Done);
         }
     }
-    Ok(match confirm(connection, key, now)? {
-        Some(Found::Living(_) | Found::Renewed(Tombstone { pointer: Some(_), .. })) => Swap::Conflict,
-        Some(Found::Renewed(_)) | None => Swap::Gone,
-    })
+    Ok(if living(connection, key, now)? { Swap::Conflict } else { Swap::Gone })
 }
 
-/// Frees the handle if what has it is no longer living; nobody can tell it from free space.
+/// Frees the public id if what has it is no longer living; nobody can tell it from free space.
 fn forget_dead(connection: &Connection, public_id: PublicId, now: Timestamp) -> rusqlite::Result<bool> {
-    const SQL: &str = concat!("DELETE FROM sessions WHERE family = ?1 AND NOT (", living!(), ")");
+    const SQL: &str = concat!("DELETE FROM sessions WHERE public_id = ?1 AND NOT (", living!(), ")");
     let mut statement = connection.prepare_cached(SQL)?;
-    Ok(statement.execute(params![family(public_id), rusqlite::types::Null, millis(now)])? == 1)
+    Ok(statement.execute(params![id_number(public_id), rusqlite::types::Null, millis(now)])? == 1)
 }
 
-/// Where pointers lead from `key`, if a record lives there.
-fn follow(connection: &Connection, key: &RecordKey, now: Timestamp) -> rusqlite::Result<Option<RecordKey>> {
-    // No id is drawn twice, so pointers make no circle; a table that was filled otherwise must not hang us.
-    const MAX_STEPS: usize = 1_000;
-    let mut at = *key;
-    for _ in 0..MAX_STEPS {
-        match confirm(connection, &at, now)? {
-            Some(Found::Living(_)) => return Ok(Some(at)),
-            Some(Found::Renewed(Tombstone { pointer: Some(pointer), .. })) => at = pointer.to,
-            Some(Found::Renewed(_)) | None => return Ok(None),
-        }
-    }
-    Ok(None)
+/// Whether a record lives under `key`.
+fn living(connection: &Connection, key: &RecordKey, now: Timestamp) -> rusqlite::Result<bool> {
+    const SQL: &str = concat!("SELECT 1 FROM sessions WHERE ", found!());
+    connection.prepare_cached(SQL)?.exists(place(key, now))
 }
 
-/// What lives, or else the trace of what did. A record moves and leaves its trace in one commit, and is looked
-/// for first, so that no moment between the two reads shows neither.
+/// The record that lives, or else the tombstone of one. A record moves and leaves its tombstone in one commit, and is
+/// looked for first, so that no moment between the two reads shows neither.
 fn found<T>(
     connection: &Connection,
     key: &RecordKey,
     now: Timestamp,
     living: Option<T>,
 ) -> rusqlite::Result<Option<Found<T>>> {
-    const SQL: &str = "SELECT renewed, expires, to_family, to_hash, sealed FROM traces \
-         WHERE hash = ?1 AND expires > ?2";
-    match living {
-        Some(living) => Ok(Some(Found::Living(living))),
-        None => Ok(read(connection, SQL, (key.hash(), millis(now)), trace)?.map(Found::Renewed)),
-    }
+    const SQL: &str = "SELECT 1 FROM tombstones WHERE hash = ?1 AND expires > ?2";
+    Ok(match living {
+        Some(living) => Some(Found::Living(living)),
+        None => {
+            let buried = connection.prepare_cached(SQL)?.exists((key.hash(), millis(now)))?;
+            buried.then_some(Found::Renewed)
+        }
+    })
 }
 
 fn read<T>(
@@ -439,16 +411,6 @@ fn life(row: &Row<'_>, at: usize) -> rusqlite::Result<Lifespan> {
     })
 }
 
-fn trace(row: &Row<'_>) -> rusqlite::Result<Tombstone> {
-    let pointer = match row.get::<_, Option<i64>>(2)? {
-        Some(family) => {
-            Some(Pointer { to: RecordKey::new(public_id(family), row.get(3)?), sealed: row.get(4)? })
-        }
-        None => None,
-    };
-    Ok(Tombstone { renewed: moment(row, 0)?, expires: moment(row, 1)?, pointer })
-}
-
 fn moment(row: &Row<'_>, at: usize) -> rusqlite::Result<Timestamp> {
     let millis: i64 = row.get(at)?;
     u64::try_from(millis)
@@ -457,7 +419,7 @@ fn moment(row: &Row<'_>, at: usize) -> rusqlite::Result<Timestamp> {
 }
 
 fn place(key: &RecordKey, now: Timestamp) -> (i64, &[u8; RecordKey::HASH_BYTES], i64) {
-    (family(key.public_id()), key.hash(), millis(now))
+    (id_number(key.public_id()), key.hash(), millis(now))
 }
 
 fn list_place(cursor: &Cursor) -> Option<(i64, i64)> {
@@ -465,12 +427,12 @@ fn list_place(cursor: &Cursor) -> Option<(i64, i64)> {
     Some((i64::from_be_bytes(*generation), i64::from_be_bytes(*rest.first_chunk()?)))
 }
 
-fn family(public_id: PublicId) -> i64 {
+fn id_number(public_id: PublicId) -> i64 {
     i64::from_be_bytes(*public_id.as_bytes())
 }
 
-fn public_id(family: i64) -> PublicId {
-    PublicId::from_bytes(family.to_be_bytes())
+fn public_id(number: i64) -> PublicId {
+    PublicId::from_bytes(number.to_be_bytes())
 }
 
 fn millis(moment: Timestamp) -> i64 {

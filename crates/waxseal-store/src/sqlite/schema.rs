@@ -48,6 +48,17 @@ const STEPS: &[&str] = &[
         owner      TEXT    PRIMARY KEY,
         generation INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;",
+    // An old id leads nowhere: of a renewal remains until when its old id is refused.
+    "ALTER TABLE sessions RENAME COLUMN family TO public_id;
+
+    -- The old ids of renewed sessions, each for a minute.
+    CREATE TABLE tombstones (
+        hash    BLOB    PRIMARY KEY,
+        expires INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX tombstones_by_end ON tombstones (expires);
+    INSERT INTO tombstones SELECT hash, min(expires, renewed + 60000) FROM traces;
+    DROP TABLE traces;",
 ];
 
 /// Refuses a file that is not ours to change, before anything is changed.
@@ -113,6 +124,24 @@ mod tests {
         let row = connection.query_row("SELECT x, y FROM a", (), |row| Ok((row.get(0)?, row.get(1)?)));
         assert_eq!(row.unwrap(), (7, 8));
         assert_eq!(pragma::<i64>(&connection, "user_version").unwrap(), 3);
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_keeps_its_sessions_and_old_ids_for_a_minute() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        run(&mut connection, &STEPS[..1]).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO sessions (family, hash, revision, expires, quarter, absolute_end, created, last_seen, \
+                 kid, generation, device, sealed) VALUES (7, x'01', x'02', 9, 1, 9, 1, 1, x'03', 0, '', x'04');
+                 INSERT INTO traces VALUES (x'05', 1000, 61000, NULL, NULL, NULL);
+                 INSERT INTO traces VALUES (x'06', 1000, 3601000, 7, x'01', x'08');",
+            )
+            .unwrap();
+        run(&mut connection, STEPS).unwrap();
+        let count = |sql| connection.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM sessions WHERE public_id = 7 AND hash = x'01'"), 1);
+        assert_eq!(count("SELECT count(*) FROM tombstones WHERE expires = 61000"), 2);
     }
 
     #[test]

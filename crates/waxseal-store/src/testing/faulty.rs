@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
 use crate::yield_once::yield_once;
 use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp};
 
@@ -256,7 +256,7 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
             expected: &Revision,
             new: &RecordKey,
             record: &Record,
-            trace: &Tombstone,
+            tombstone_expires: Timestamp,
             now: Timestamp
         ) -> Swap;
         Delete: fn delete(key: &RecordKey, now: Timestamp) -> bool;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{Creation, Found, Lifespan, Pointer, Record, RecordHead, Swap, Tombstone};
+use crate::record::{Creation, Found, Lifespan, Record, RecordHead, Swap};
 use crate::{RecordKey, Revision, SessionId, SessionStore, Timestamp};
 
 /// When every case begins: in 2026, with milliseconds.
@@ -54,13 +54,19 @@ pub(super) fn changed(record: &Record) -> Record {
     Record { revision, sealed: revision.as_bytes().to_vec(), ..record.clone() }
 }
 
-pub(super) fn marker() -> Tombstone {
-    Tombstone { renewed: NOW, expires: at(60), pointer: None }
-}
+/// When the tombstone of a renewal expires.
+pub(super) const TOMBSTONE_END: Timestamp = Timestamp::from_millis(NOW.as_millis() + 60_000);
 
-pub(super) fn pointer(to: &SessionId) -> Tombstone {
-    let pointer = Pointer { to: to.key(), sealed: b"the new id, sealed".to_vec() };
-    Tombstone { pointer: Some(pointer), ..marker() }
+/// Moves `record`, in the state after it, from `old` to `new`.
+pub(super) async fn renew<S: SessionStore>(
+    store: &S,
+    old: &SessionId,
+    new: &SessionId,
+    record: &Record,
+    after: &Record,
+) -> Swap {
+    let (old, new) = (old.key(), new.key());
+    store.renew(&old, &record.revision, &new, after, TOMBSTONE_END, NOW).await.expect("renew")
 }
 
 /// Creates `record` under a new id.
@@ -75,7 +81,7 @@ pub(super) async fn create<S: SessionStore>(store: &S, record: &Record) -> Sessi
 pub(super) async fn load<S: SessionStore>(store: &S, key: &RecordKey, now: Timestamp) -> Option<Record> {
     match store.load(key, now).await.expect("load") {
         Some(Found::Living(record)) => Some(record),
-        Some(Found::Renewed(_)) | None => None,
+        Some(Found::Renewed) | None => None,
     }
 }
 
@@ -87,7 +93,8 @@ pub(super) async fn assert_gone<S: SessionStore>(store: &S, key: &RecordKey, las
     let swap = store.update(key, &last.revision, &changed(last), now).await.expect("update");
     assert_eq!(swap, Swap::Gone, "update");
     let new = RecordKey::new(key.public_id(), *new_id().key().hash());
-    let swap = store.renew(key, &last.revision, &new, &changed(last), &marker(), now).await.expect("renew");
+    let swap =
+        store.renew(key, &last.revision, &new, &changed(last), Timestamp::MAX, now).await.expect("renew");
     assert_eq!(swap, Swap::Gone, "renew");
     assert_eq!(store.load(&new, now).await.expect("load"), None, "load at a new id that was refused");
     let rewrapped = store.rewrap(key, &last.revision, [9; 4], b"x", now).await.expect("rewrap");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use waxseal_store::{
     Creation, Cursor, Fault, Found, Listed, MemoryStore, Page, PublicId, Record, RecordHead, RecordKey,
-    Revision, SessionStore, Swap, Timestamp, Tombstone,
+    Revision, SessionStore, Swap, Timestamp,
 };
 
 /// What becomes of a record before it is created.
@@ -85,10 +85,10 @@ impl SessionStore for Meddler {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Tombstone,
+        tombstone_expires: Timestamp,
         now: Timestamp,
     ) -> Result<Swap, Refused> {
-        self.inner.renew(old, expected, new, record, trace, now).await.map_err(full)
+        self.inner.renew(old, expected, new, record, tombstone_expires, now).await.map_err(full)
     }
 
     async fn delete(&self, key: &RecordKey, now: Timestamp) -> Result<bool, Refused> {

@@ -30,7 +30,7 @@ pub(crate) fn record(sealed: &[u8]) -> Record {
 pub(crate) async fn load<S: SessionStore>(store: &S, key: &RecordKey) -> Option<Record> {
     match store.load(key, NOW).await.unwrap() {
         Some(Found::Living(record)) => Some(record),
-        Some(Found::Renewed(_)) | None => None,
+        Some(Found::Renewed) | None => None,
     }
 }
 

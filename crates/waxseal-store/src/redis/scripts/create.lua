@@ -1,5 +1,5 @@
--- KEYS: row, traces, and on a server that has all keys: the owner's generation and index, if there is an owner.
--- ARGV[5]: handle; ARGV[6]: the new row; ARGV[7]: in a cluster, the owner's generation.
+-- KEYS: row, tombstones, and on a server that has all keys: the owner's generation and index, if there is an owner.
+-- ARGV[5]: public id; ARGV[6]: the new row; ARGV[7]: in a cluster, the owner's generation.
 local new = ARGV[6]
 local row = head(KEYS[1])
 if lives(row) then
@@ -7,7 +7,7 @@ if lives(row) then
   if held == nil then return {3, doubt(row, held)} end
   if held then return {0, false} end
 end
-if trace(KEYS[2], hash(new)) then return {0, false} end
+if has_tombstone(KEYS[2], hash(new)) then return {0, false} end
 if is_owned(new) then
   local since = KEYS[3] and generation(KEYS[3]) or ARGV[7]
   new = string.sub(new, 1, 85) .. since .. ZERO .. string.sub(new, 102)

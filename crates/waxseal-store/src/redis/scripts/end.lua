@@ -1,4 +1,4 @@
--- KEYS: row. ARGV[5]: owner; ARGV[6]: handle.
+-- KEYS: row. ARGV[5]: owner; ARGV[6]: public id.
 local row = head(KEYS[1])
 if not lives(row) or owner(row) ~= ARGV[5] then return {0, false} end
 local held = holds(row)

@@ -1,5 +1,5 @@
--- A part of an owner's list, in the order of ends and handles.
--- KEYS: the owner's index. ARGV[5]: how many; ARGV[6]: the last handle before, or ''; ARGV[7]: its score.
+-- A part of an owner's list, in the order of ends and public ids.
+-- KEYS: the owner's index. ARGV[5]: how many; ARGV[6]: the last public id before, or ''; ARGV[7]: its score.
 local first = 0
 if ARGV[6] ~= '' then
   local rank = redis.call('ZRANK', KEYS[1], ARGV[6])

@@ -49,27 +49,10 @@ end
 -- What to look up elsewhere before the answer counts: the row's bond and its owner's tag. False if nothing is.
 local function doubt(row, held) return held == nil and bond(row) .. tag(row) end
 
--- A trace that still answers, of an old hash.
-local function trace(key, old)
-  local found = redis.call('HGET', key, old)
-  return found and number(found, 9) > NOW and found
-end
-
--- The living row that pointers lead to from a hash, and whether its owner has not ended it.
-local function follow(row_key, traces_key, at)
-  local row = head(row_key)
-  if not lives(row) then return nil end
-  -- No id is drawn twice, so pointers make no circle; keys that were filled otherwise must not hang the server.
-  for _ = 1, 1000 do
-    if hash(row) == at then
-      local held = holds(row)
-      if held == false then return nil end
-      return row, held
-    end
-    local found = trace(traces_key, at)
-    if not found or string.byte(found, 17) == 0 then return nil end
-    at = string.sub(found, 18, 49)
-  end
+-- Whether an old hash has a tombstone that still answers: 8 bytes, its end.
+local function has_tombstone(key, old)
+  local ends = redis.call('HGET', key, old)
+  return ends and number(ends, 1) > NOW
 end
 
 -- The owner's generation.
@@ -81,9 +64,9 @@ end
 -- Notes a session in its owner's list, and forgets those that are over for sure.
 -- A server whose memory is full refuses the first write of a script, if that may need more; not a later one. So a
 -- write that may need more comes first where it is to be refused, and another one where it is not.
-local function enlist(key, handle, ends)
-  local score = tonumber(redis.call('ZSCORE', key, handle) or 0)
-  redis.call('ZADD', key, math.max(score, ends), handle)
+local function enlist(key, public_id, ends)
+  local score = tonumber(redis.call('ZSCORE', key, public_id) or 0)
+  redis.call('ZADD', key, math.max(score, ends), public_id)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', NOW - SLACK)
   if redis.call('PTTL', key) < ttl(ends) then redis.call('PEXPIRE', key, ttl(ends)) end
 end

@@ -1,5 +1,5 @@
 -- Ends all sessions of an owner but the one with the pass, if any.
--- KEYS: the owner's generation and index. ARGV[5]: the pass; ARGV[6]: the kept handle or ''; ARGV[7]: the end of
+-- KEYS: the owner's generation and index. ARGV[5]: the pass; ARGV[6]: the kept public id or ''; ARGV[7]: the end of
 -- its absolute lifetime.
 local state = redis.call('GET', KEYS[1])
 -- Sent twice, by the network: it was done the first time.

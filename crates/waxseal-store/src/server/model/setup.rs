@@ -16,7 +16,6 @@ pub(super) struct Setup {
     /// How many sessions a process remembers, if it is few.
     pub(super) entries: Option<usize>,
     pub(super) window: Duration,
-    pub(super) renew_every: Option<Duration>,
     /// What a visitor sees in state `store` while the store is away.
     pub(super) when_away: WhenAway,
     /// The store has a clock, by which processes find out that theirs is wrong.
@@ -122,16 +121,14 @@ impl Setup {
         let clocks = prop_oneof![in_time, proptest::collection::vec(ahead, 2..=3)];
         let seconds = |seconds| Just(Duration::from_secs(seconds));
         let window = prop_oneof![5 => seconds(5), 1 => seconds(0)];
-        let renew_every = prop_oneof![2 => Just(None), 1 => seconds(30).prop_map(Some)];
         let entries = prop_oneof![2 => Just(None), 1 => Just(Some(1))];
         let when_away = prop_oneof![Just(WhenAway::Refuse), Just(WhenAway::Anonymous)];
-        (clocks, entries, window, renew_every, any::<bool>(), when_away).prop_map(
-            move |(ahead_millis, entries, window, renew_every, tells_time, when_away)| Self {
+        (clocks, entries, window, any::<bool>(), when_away).prop_map(
+            move |(ahead_millis, entries, window, tells_time, when_away)| Self {
                 place,
                 ahead_millis,
                 entries,
                 window,
-                renew_every,
                 when_away,
                 tells_time,
             },
@@ -190,7 +187,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Around what is judged: a second, the window, the pointer's time, the marker's, half of the grace, and the grace.
+/// Around what is judged: a second, the window, the tombstone's time, half of the grace, and the grace.
 fn millis() -> impl Strategy<Value = u64> {
     prop_oneof![
         4 => prop::sample::select(&[1_u64, 500, 999, 1_000, 1_001, 3_000][..]),

@@ -3,7 +3,7 @@
 use super::clock::Clock;
 use super::wire::ByKey;
 use crate::record::{Found, Record};
-use crate::{PublicId, RecordKey, Revision, Timestamp};
+use crate::{PublicId, RecordKey, Revision};
 
 #[derive(Default)]
 pub(super) struct Truth {
@@ -16,7 +16,6 @@ pub(super) struct Truth {
 struct State {
     /// When, and by which call.
     ended: Option<(u64, usize)>,
-    moved: Option<(RecordKey, Timestamp)>,
     /// The last that was seen there.
     revision: Option<Revision>,
 }
@@ -36,7 +35,7 @@ impl Truth {
         for (key, state) in &mut self.keys {
             match load(key) {
                 Some(Found::Living(record)) => {
-                    if state.ended.is_some() || state.moved.is_some() {
+                    if state.ended.is_some() {
                         self.broken = Some(("nothing is ever made again", *key));
                     }
                     let now = record.revision;
@@ -46,59 +45,32 @@ impl Truth {
                         self.broken = Some(("a revision changes by saving alone, and counts on", *key));
                     }
                 }
-                Some(Found::Renewed(trace)) if trace.pointer.is_some() => {
-                    let to = trace.pointer.expect("it was just looked at").to;
-                    state.moved.get_or_insert((to, trace.renewed));
-                }
-                // Where it moved to, it may have ended.
-                None if state.moved.is_some() => {}
-                Some(Found::Renewed(_)) | None => _ = state.ended.get_or_insert((clock.true_millis(), call)),
+                Some(Found::Renewed) | None => _ = state.ended.get_or_insert((clock.true_millis(), call)),
             }
         }
     }
 
-    /// When the session that had this id ended, wherever it moved, or left the id behind for good.
+    /// When the session that had this id ended, or left the id behind.
     pub(super) fn ended(&self, key: &RecordKey) -> Option<u64> {
-        self.ending(key).map(|(at, _)| at)
-    }
-
-    fn ending(&self, key: &RecordKey) -> Option<(u64, usize)> {
-        let state = self.keys.get(key)?;
-        match state.moved {
-            Some((to, _)) => self.ending(&to),
-            None => state.ended,
-        }
-    }
-
-    /// When the session moved on from this id, or from one that it moved to: the first time, as it was sent.
-    pub(super) fn moved(&self, key: &RecordKey) -> Option<Timestamp> {
-        let (to, at) = self.keys.get(key)?.moved?;
-        Some(self.moved(&to).map_or(at, |next| next.min(at)))
-    }
-
-    /// Whether periodic renewals lead from one id to the other, or both are the same.
-    pub(super) fn leads(&self, from: &RecordKey, to: &RecordKey) -> bool {
-        let next = || self.keys.get(from)?.moved.map(|(next, _)| next);
-        from == to || next().is_some_and(|next| self.leads(&next, to))
+        self.keys.get(key)?.ended.map(|(at, _)| at)
     }
 
     /// The ids that ended by this call.
     pub(super) fn ended_by(&self, call: usize) -> Vec<RecordKey> {
-        let by_it = |key: &&RecordKey| self.ending(key).is_some_and(|(_, by)| by == call);
-        self.keys.keys().filter(by_it).copied().collect()
+        let by_it = |state: &State| state.ended.is_some_and(|(_, by)| by == call);
+        self.keys.iter().filter(|(_, state)| by_it(state)).map(|(key, _)| *key).collect()
     }
 
-    /// Since when this id is an old one of a session that lives under another, by a sign-in, and by which call.
+    /// Since when this id is an old one of a session that lives under another, and by which call.
     pub(super) fn left_behind(&self, key: &RecordKey) -> Option<(u64, usize)> {
         self.lives_at(key.public_id()).and(self.keys.get(key)?.ended)
     }
 
-    /// Where the session of this handle lives, if it does.
+    /// Where the session of this public id lives, if it does.
     pub(super) fn lives_at(&self, public_id: PublicId) -> Option<RecordKey> {
-        let lives = |state: &State| state.ended.is_none() && state.moved.is_none();
         self.keys
             .iter()
-            .find(|(key, state)| key.public_id() == public_id && lives(state))
+            .find(|(key, state)| key.public_id() == public_id && state.ended.is_none())
             .map(|(key, _)| *key)
     }
 }

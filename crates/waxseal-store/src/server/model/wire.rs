@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::clock::Clock;
 use super::truth::Truth;
-use crate::record::{Creation, Cursor, Found, Lifespan, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::record::{Creation, Cursor, Found, Lifespan, Listed, Page, Record, RecordHead, Swap};
 use crate::{Fault, MemoryStore, PublicId, RecordKey, Revision, SessionStore, Timestamp};
 
 /// What all processes' lines lead to.
@@ -335,13 +335,14 @@ impl SessionStore for Line {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Tombstone,
+        tombstone_expires: Timestamp,
         at: Timestamp,
     ) -> Result<Swap, Cut> {
-        let (old, expected, new, record, trace) = (*old, *expected, *new, record.clone(), trace.clone());
+        let (old, expected, new, record) = (*old, *expected, *new, record.clone());
         let revision = record.revision;
-        let work =
-            move |store: &MemoryStore| now(store.renew(&old, &expected, &new, &record, &trace, at)).unwrap();
+        let work = move |store: &MemoryStore| {
+            now(store.renew(&old, &expected, &new, &record, tombstone_expires, at)).unwrap()
+        };
         let tell = move |swap: &Swap| match swap {
             Swap::Done => Told { made: true, ..living(new, revision) },
             _ => Told::default(),

@@ -109,8 +109,7 @@ impl World {
                 .when_away(setup.when_away)
                 .lifetimes(lifetimes.expect("not none"))
                 .window(setup.window)
-                .grace(Setup::GRACE)
-                .renew_every(setup.renew_every);
+                .grace(Setup::GRACE);
             sessions.break_rule(setup.entries, flaw, {
                 let clock = clock.clone();
                 move || clock.now()

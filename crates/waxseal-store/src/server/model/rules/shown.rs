@@ -147,15 +147,12 @@ fn judge_writes(world: &World, request: &Request, shown: &Shown, lag: u64) -> Re
 fn judge_stranger(world: &World, request: &Request, is_renewed: bool) -> Result<(), Broken> {
     let Some(token) = &request.token else { return Ok(()) };
     let wire = world.wire();
-    // For so long an old id leads to the new one, since the renewal was sent.
-    let followed = |moved| is_within(request.at, 20_000, moved);
-    let is_followed = wire.truth.moved(&token.key).is_none_or(followed);
     // What is sealed more than a minute in the future does not open: by another's clock, while this request was slow.
     let is_future = world.setup.apart_millis() + world.clock.true_millis() - request.begun > 60_000;
     let signed_out = world.signed_out.iter().any(|key| key.public_id() == token.key.public_id());
     hold!(
         "a living session's visitor is no stranger",
-        wire.truth.ended(&token.key).is_some() || signed_out || is_future || !is_followed,
+        wire.truth.ended(&token.key).is_some() || signed_out || is_future,
         "renewed: {is_renewed}, process {}, sealed at {}: {:?}",
         request.process,
         token.sealed,
