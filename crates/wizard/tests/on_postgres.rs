@@ -101,7 +101,7 @@ fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
         (
             "an older schema",
             format!("{url}&migrate=false"),
-            "the schema waxseal is at version 0, and this release needs 1; set migrate to true, or run the script",
+            "the schema waxseal is at version 0, and this release needs 2; set migrate to true, or run the script",
         ),
     ] {
         let told = refused_store(&place, "fawkes");
@@ -113,7 +113,7 @@ fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
     let told = refused_store(&url, "fawkes");
     assert!(
         told.contains(
-            "the schema waxseal is at version 7, and this release knows up to 1; run the newer release"
+            "the schema waxseal is at version 7, and this release knows up to 2; run the newer release"
         ),
         "{told}"
     );

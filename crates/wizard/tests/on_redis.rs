@@ -113,7 +113,7 @@ fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
         assert!(told.contains(reason), "{case}: {told}");
     }
     for (layout, reason) in [
-        ("2", "the sessions have layout 2, and this release knows up to 1; run the newer release"),
+        ("3", "the sessions have layout 3, and this release knows up to 2; run the newer release"),
         (
             "words",
             "the key waxseal:wizard:layout is another program's; give the sessions a prefix or a database",

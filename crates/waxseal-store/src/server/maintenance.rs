@@ -24,7 +24,7 @@ const MAX_OFFSET: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Maintenance {
-    /// Expired records and traces whose space was freed.
+    /// Expired records and tombstones whose space was freed.
     pub purged: usize,
     /// How far this process's clock and the store's are apart, if the store has one of its own.
     pub clock_offset: Option<Duration>,
