@@ -135,24 +135,18 @@ fn everyday_steps() -> Vec<Step> {
     steps
 }
 
-/// What is off by default has tests of its own: the stores' engines, the other cipher library, foreign vectors. Not
-/// those that need a server of the system.
+/// Features that are off by default and have tests of their own: the other cipher library, foreign vectors. Not those
+/// that need a server of the system.
 fn all_features() -> Step {
-    let features = "waxseal-crypto/hazmat,waxseal-crypto/ring,waxseal-store/postgres,waxseal-store/redis,\
-                    waxseal-store/sqlite,waxseal-store/testing";
-    let packages = ["--package", "waxseal-crypto", "--package", "waxseal-store"];
-    step(
-        "tests, all features",
-        &[&["test", "--locked", "--no-fail-fast", "--features", features], &packages[..]].concat(),
-    )
+    let arguments = ["test", "--locked", "--no-fail-fast", "--package", "waxseal-crypto", "--all-features"];
+    step("tests, all features", &arguments)
 }
 
 /// The tests on a server, of a store and of a whole app; with `faults` the long ones too.
 fn server_tests(feature: &str, tests: &str, server: &Server, program: &Path, faults: bool) -> Step {
-    let features = format!(
-        "waxseal-store/{feature},waxseal-store/servers,waxseal-store/testing,wizard/{feature},wizard/servers"
-    );
-    let packages = ["--package", "waxseal-store", "--package", "wizard"];
+    let features = format!("waxseal-{feature}/servers,waxseal-store/servers,wizard/{feature},wizard/servers");
+    let engine = format!("waxseal-{feature}");
+    let packages = ["--package", &engine, "--package", "waxseal-store", "--package", "wizard"];
     let arguments = [&["test", "--locked"][..], &packages, &["--no-fail-fast"]].concat();
     let arguments = [&arguments[..], &["--features", &features, "--test", tests]].concat();
     let mut step = step(&format!("tests on {}", server.name), &arguments);
@@ -165,8 +159,9 @@ fn server_tests(feature: &str, tests: &str, server: &Server, program: &Path, fau
 }
 
 fn long_tests() -> Step {
-    let arguments = ["test", "--locked", "--package", "waxseal-store", "--no-fail-fast"];
-    let tests = ["--features", "sqlite,testing", "--test", "sqlite_*", "--test", "states_*"];
+    let packages = ["--package", "waxseal-sqlite", "--package", "waxseal-store"];
+    let arguments = [&["test", "--locked", "--no-fail-fast"], &packages[..]].concat();
+    let tests = ["--test", "sqlite_*", "--test", "states_*"];
     step("tests on SQLite, long", &[&arguments[..], &tests, &["--release", "--", "--ignored"]].concat())
 }
 

@@ -38,17 +38,9 @@ mod lifetimes;
 mod memory;
 mod metadata;
 #[cfg(feature = "network")]
-#[cfg_attr(
-    not(feature = "redis"),
-    allow(dead_code, unused_imports, reason = "not every engine needs all of it, and none has to be there")
-)]
-mod network;
+pub mod network;
 mod origin;
-#[cfg(feature = "postgres")]
-mod postgres;
 mod record;
-#[cfg(feature = "redis")]
-mod redis;
 mod revision;
 mod revocations;
 mod server;
@@ -56,10 +48,7 @@ mod session;
 mod session_debug_view;
 mod session_id;
 mod sessions;
-#[cfg(feature = "sqlite")]
-mod sqlite;
 mod store;
-#[cfg(feature = "testing")]
 pub mod testing;
 mod timestamp;
 mod value;
@@ -75,23 +64,15 @@ pub use lifetimes::Lifetimes;
 pub use memory::{MemoryError, MemoryStore};
 #[cfg(feature = "network")]
 pub use network::{NetworkOptions, Unavailable};
-#[cfg(feature = "postgres")]
-pub use postgres::{
-    Address, Pooler, PostgresError, PostgresOptions, PostgresPromise, PostgresStore, SynchronousCommit,
-};
 pub use record::{
     Creation, Cursor, Found, Lifespan, Listed, Page, Pointer, Record, RecordHead, Swap, Tombstone,
 };
-#[cfg(feature = "redis")]
-pub use redis::{RedisDurability, RedisError, RedisOptions, RedisStore};
 pub use revision::Revision;
 pub use server::{Access, Maintenance, WhenAway};
 pub use session::Session;
 pub use session_debug_view::SessionDebugView;
 pub use session_id::{InvalidPublicId, PublicId, RecordKey, SessionId};
 pub use sessions::{Opened, Outcome, Pending, SessionManager, Snapshot};
-#[cfg(feature = "sqlite")]
-pub use sqlite::{Durability, SqliteError, SqliteOptions, SqliteStore};
 pub use store::{Fault, SessionStore};
 pub use timestamp::Timestamp;
 pub use value::{MAX_DEPTH, ValueError};

@@ -215,7 +215,7 @@ impl Revocations {
     }
 
     /// Lets no more than this many ends wait for the store, and remembers this many sessions of late.
-    #[cfg(all(test, feature = "testing"))]
+    #[cfg(test)]
     pub(crate) fn bound(&mut self, ends: usize, entries: usize) {
         self.unfinished = Unfinished::at_most(ends);
         self.near = NearCache::with_shards(1, entries, self.freshness);

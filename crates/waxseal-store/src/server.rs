@@ -130,7 +130,7 @@ impl Server {
     }
 
     /// Lets no more than this many ends wait for the store.
-    #[cfg(all(test, feature = "testing"))]
+    #[cfg(test)]
     pub(crate) fn let_wait(&mut self, ends: usize) {
         self.unfinished = Unfinished::at_most(ends);
     }

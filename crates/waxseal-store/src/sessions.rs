@@ -6,7 +6,7 @@ mod opened;
 mod outcome;
 mod owners;
 mod rivals;
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -453,7 +453,7 @@ impl SessionManager {
     }
 
     /// Lets no more than this many ends wait for the store, and remembers this many sessions of late.
-    #[cfg(all(test, feature = "testing"))]
+    #[cfg(test)]
     pub(crate) fn bound(&mut self, ends: usize, entries: usize) {
         if let Some(server) = &mut self.server {
             server.let_wait(ends);

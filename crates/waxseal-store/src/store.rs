@@ -5,8 +5,8 @@ use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 /// Keeps records: what a session leaves on the server.
 ///
-/// Implementers write plain `async fn`. What each method must guarantee is written at the method; the suite of
-/// the feature `testing` checks it. For all of them:
+/// Implementers write plain `async fn`. What each method must guarantee is written at the method; the suite in
+/// [`testing`](crate::testing) checks it. For all of them:
 ///
 /// - **One truth.** Every method reads and writes at the primary, never at a replica: what one call was told is
 ///   done, the next one sees, from any process.

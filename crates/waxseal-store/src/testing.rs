@@ -1,6 +1,6 @@
 //! The conformance suite: what every [`SessionStore`] must do, checked from outside.
 //!
-//! For whoever writes a store of their own (feature `testing`). Give [`conformance`] a closure that makes two
+//! For authors of stores. Give [`conformance`] a closure that makes two
 //! handles on one new and empty store, such as connections of two processes; clones, if the store is a process's
 //! own. Time is an argument of every call, so nothing sleeps.
 //!

@@ -198,12 +198,9 @@ async fn entries_are_purged_when_what_they_name_is_over() {
 async fn a_list_holds_in_memory_and_in_a_file() {
     let store = MemoryStore::new();
     list_support::holds([store.clone(), store]).await;
-    #[cfg(feature = "sqlite")]
-    {
-        let folder = tempfile::tempdir().unwrap();
-        let open = || waxseal_store::SqliteStore::options(folder.path().join("list.db")).open().unwrap();
-        list_support::holds([open(), open()]).await;
-    }
+    let folder = tempfile::tempdir().unwrap();
+    let open = || waxseal_sqlite::SqliteStore::open(folder.path().join("list.db")).unwrap();
+    list_support::holds([open(), open()]).await;
 }
 
 // Row: a request that is under way when its session is ended.

@@ -1,10 +1,10 @@
 //! The list of state `cookie` on Redis.
 
 mod list_support;
-mod redis_support;
 
-use redis_support::{Cluster, Server, run};
-use waxseal_store::RedisStore;
+use store_tests::redis::{Cluster, Server};
+use store_tests::run;
+use waxseal_redis::RedisStore;
 
 fn holds_at(url: &str) {
     run(async {

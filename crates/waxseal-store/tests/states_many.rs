@@ -3,7 +3,8 @@
 mod states_support;
 
 use states_support::{BOTH, Place, at, change, commit, new_store, read, sessions, visitor};
-use waxseal_store::{SessionManager, SessionStore, SqliteStore};
+use waxseal_sqlite::{SqliteDurability, SqliteStore};
+use waxseal_store::{SessionManager, SessionStore};
 
 const SESSIONS: u64 = 2_000;
 
@@ -70,7 +71,7 @@ async fn of_two_thousand_sessions_those_used_last_are_shown_and_ones_own() {
         the_last_used_come_first(new_store(), "memory", place).await;
         let folder = tempfile::tempdir().unwrap();
         let file = SqliteStore::options(folder.path().join("sessions.db"));
-        let store = file.durability(waxseal_store::Durability::Off).open().unwrap();
+        let store = file.durability(SqliteDurability::Off).open().unwrap();
         the_last_used_come_first(store, "SQLite", place).await;
     }
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use states_support::{BOTH, Place, at, change, commit, new_store, race, read, sessions, visitor};
 use tokio::task::JoinHandle;
+use waxseal_sqlite::SqliteStore;
 use waxseal_store::testing::FaultyStore;
-use waxseal_store::{Error, SessionManager, SessionStore, SqliteStore};
+use waxseal_store::{Error, SessionManager, SessionStore};
 
 /// What races with an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,10 +13,11 @@ use rusqlite::{Connection, params};
 use states_support::{BOTH, Place, at, change, commit, key, open, read, sessions_with, visitor};
 use tempfile::TempDir;
 use waxseal_crypto::Keyring;
+use waxseal_sqlite::SqliteStore;
 use waxseal_store::testing::FaultyStore;
 use waxseal_store::{
-    Access, Error, MemoryStore, Outcome, Record, RecordKey, Session, SessionManager, SessionStore,
-    SqliteStore, Swap, Timestamp,
+    Access, Error, MemoryStore, Outcome, Record, RecordKey, Session, SessionManager, SessionStore, Swap,
+    Timestamp,
 };
 
 /// A store with a back door.

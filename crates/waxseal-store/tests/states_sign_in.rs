@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use states_support::{BOTH, Place, Store, at, change, commit, new_store, open, read, sessions, visitor};
+use waxseal_sqlite::SqliteStore;
 use waxseal_store::testing::Turn;
-use waxseal_store::{Access, Error, Outcome, Session, SessionManager, SessionStore, SqliteStore};
+use waxseal_store::{Access, Error, Outcome, Session, SessionManager, SessionStore};
 
 /// A visitor with a cart has signed in, and the browser never got the answer.
 struct Lost {

@@ -8,8 +8,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use states_support::{BOTH, Place, at, change, commit, new_store, sessions, visitor};
+use waxseal_sqlite::SqliteStore;
 use waxseal_store::testing::{FaultyStore, Operation, Turn};
-use waxseal_store::{Error, MemoryStore, SessionManager, SessionStore, SqliteStore};
+use waxseal_store::{Error, MemoryStore, SessionManager, SessionStore};
 
 const PATH: &str = "WAXSEAL_TEST_SUMS_PATH";
 const WORK: &str = "WAXSEAL_TEST_SUMS_WORK";

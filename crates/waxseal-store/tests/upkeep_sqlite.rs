@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_sqlite::{SqliteDurability, SqliteStore};
 use waxseal_store::testing::{FaultyStore, Operation, Turn};
-use waxseal_store::{Access, Durability, MemoryStore, Opened, Outcome, SessionManager, SqliteStore};
+use waxseal_store::{Access, MemoryStore, Opened, Outcome, SessionManager};
 
 #[tokio::test]
 async fn a_table_does_not_grow_under_a_steady_load() {
@@ -13,7 +14,7 @@ async fn a_table_does_not_grow_under_a_steady_load() {
     const VISITORS: usize = 100;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.db");
-    let store = SqliteStore::options(&path).durability(Durability::Off).open().unwrap();
+    let store = SqliteStore::options(&path).durability(SqliteDurability::Off).open().unwrap();
     let sessions =
         SessionManager::store(&Keyring::new(SecretKey::from_bytes([1; 32])), "session", "demo", store)
             .unwrap();
@@ -59,7 +60,7 @@ async fn a_round_goes_on_while_there_is_more_and_makes_up_for_sign_outs_meanwhil
     const ROWS: u32 = 250_000;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.db");
-    let store = SqliteStore::options(&path).durability(Durability::Off).open().unwrap();
+    let store = SqliteStore::options(&path).durability(SqliteDurability::Off).open().unwrap();
     let store = FaultyStore::new(store);
     let sessions = SessionManager::store(
         &Keyring::new(SecretKey::from_bytes([1; 32])),
@@ -103,7 +104,7 @@ async fn a_round_goes_on_while_there_is_more_and_makes_up_for_sign_outs_meanwhil
 async fn a_round_ends_when_the_next_is_due() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.db");
-    let store = SqliteStore::options(&path).durability(Durability::Off).open().unwrap();
+    let store = SqliteStore::options(&path).durability(SqliteDurability::Off).open().unwrap();
     let sessions =
         SessionManager::store(&Keyring::new(SecretKey::from_bytes([1; 32])), "session", "demo", store)
             .unwrap();

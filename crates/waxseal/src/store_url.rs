@@ -32,18 +32,12 @@ enum Kind {
     Memory,
     Sqlite {
         path: PathBuf,
-        durability: Durability,
+        /// The name of a `SqliteDurability`, a type that is there only with the feature.
+        durability: &'static str,
     },
     /// The URL may hold a password.
     Redis(String),
     Postgres(String),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Durability {
-    Off,
-    Normal,
-    Full,
 }
 
 /// The text names no place for sessions.
@@ -64,9 +58,9 @@ impl FromStr for StorePlace {
             "sqlite" => {
                 let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
                 let durability = match query {
-                    "" | "durability=normal" => Durability::Normal,
-                    "durability=full" => Durability::Full,
-                    "durability=off" => Durability::Off,
+                    "" | "durability=normal" => "normal",
+                    "durability=full" => "full",
+                    "durability=off" => "off",
                     _ => return Err(NoStorePlace("sqlite: knows ?durability=full, normal and off alone")),
                 };
                 if path.is_empty() {
@@ -187,14 +181,14 @@ pub(crate) fn make_with(store: impl SessionStore) -> MakeSessions {
 }
 
 #[cfg(feature = "sqlite")]
-fn sqlite(path: &std::path::Path, durability: Durability) -> Result<MakeSessions, StartError> {
-    use waxseal_store::{Durability as Level, SqliteStore};
-    let level = match durability {
-        Durability::Off => Level::Off,
-        Durability::Normal => Level::Normal,
-        Durability::Full => Level::Full,
+fn sqlite(path: &std::path::Path, durability: &str) -> Result<MakeSessions, StartError> {
+    use waxseal_sqlite::{SqliteDurability, SqliteStore};
+    let durability = match durability {
+        "off" => SqliteDurability::Off,
+        "full" => SqliteDurability::Full,
+        _ => SqliteDurability::Normal,
     };
-    let store = SqliteStore::options(path).durability(level).open();
+    let store = SqliteStore::options(path).durability(durability).open();
     Ok(make_with(store.map_err(|error| StartError::Store(error.into()))?))
 }
 
@@ -204,7 +198,7 @@ async fn redis(url: &str, app: &str) -> Result<MakeSessions, StartError> {
     let plain =
         |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '_' };
     let prefix = format!("waxseal:{}:", app.chars().take(50).map(plain).collect::<String>());
-    let store = waxseal_store::RedisStore::options(url).prefix(&prefix).open().await;
+    let store = waxseal_redis::RedisStore::options(url).prefix(&prefix).open().await;
     Ok(make_with(store.map_err(|error| StartError::Store(error.into()))?))
 }
 
@@ -215,13 +209,13 @@ async fn redis(_: &str, _: &str) -> Result<MakeSessions, StartError> {
 
 #[cfg(feature = "postgres")]
 async fn postgres(url: &str) -> Result<MakeSessions, StartError> {
-    let store = waxseal_store::PostgresStore::open(url).await;
+    let store = waxseal_postgres::PostgresStore::open(url).await;
     Ok(make_with(store.map_err(|error| StartError::Store(error.into()))?))
 }
 
 #[cfg(feature = "postgres")]
 fn migration(url: &str, role: Option<&str>) -> Result<String, StartError> {
-    let script = waxseal_store::PostgresStore::options(url).migration(role);
+    let script = waxseal_postgres::PostgresStore::options(url).migration(role);
     script.map_err(|error| StartError::Store(error.into()))
 }
 
@@ -236,7 +230,7 @@ async fn postgres(_: &str) -> Result<MakeSessions, StartError> {
 }
 
 #[cfg(not(feature = "sqlite"))]
-fn sqlite(_: &std::path::Path, _: Durability) -> Result<MakeSessions, StartError> {
+fn sqlite(_: &std::path::Path, _: &str) -> Result<MakeSessions, StartError> {
     Err(StartError::StoreNotBuilt("sqlite"))
 }
 

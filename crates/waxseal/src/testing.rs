@@ -1,7 +1,7 @@
 //! A test client that needs no socket.
 //!
 //! What an app does while its session store is away is seen with a store that fails when it is told to,
-//! `waxseal_store::testing::FaultyStore`: name `waxseal-store` with the feature `testing` among the dev-dependencies.
+//! `waxseal_store::testing::FaultyStore`: name `waxseal-store` among the dev-dependencies.
 //!
 //! ```
 //! use waxseal::testing::Client;

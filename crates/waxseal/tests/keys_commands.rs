@@ -393,7 +393,7 @@ fn records_are_sealed_anew_before_their_key_may_go() {
     let path = folder.path("sessions.db");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let sessions = |keys: Keyring| {
-        let store = waxseal_store::SqliteStore::options(&path).open().unwrap();
+        let store = waxseal_sqlite::SqliteStore::options(&path).open().unwrap();
         SessionManager::store(&keys, "__Host-session", "demo", store).unwrap()
     };
     let tokens: Vec<String> = runtime.block_on(async {

@@ -2,20 +2,14 @@
 #![cfg(unix)]
 
 mod outage;
-#[path = "../../waxseal-store/tests/servers/process.rs"]
-#[allow(dead_code, reason = "the store's tests use the rest")]
-mod process;
 mod program;
-#[path = "../../waxseal-store/tests/servers/postgres.rs"]
-#[allow(dead_code, reason = "the store's tests use the rest")]
-mod server;
 
 use outage::{LONG, SHORT, outage};
-use process::free_port;
 use program::refused_store;
-use server::{Bouncer, Cluster};
 use std::cell::RefCell;
 use std::time::Duration;
+use store_tests::free_port;
+use store_tests::postgres::{Bouncer, Cluster};
 
 fn hangs(length: Duration) {
     let cluster = Cluster::start(&[]);

@@ -2,20 +2,14 @@
 #![cfg(unix)]
 
 mod outage;
-#[path = "../../waxseal-store/tests/servers/process.rs"]
-#[allow(dead_code, reason = "the store's tests use the rest")]
-mod process;
 mod program;
-#[path = "../../waxseal-store/tests/servers/redis.rs"]
-#[allow(dead_code, reason = "the store's tests use the rest")]
-mod server;
 
 use std::time::Duration;
 
 use outage::{LONG, Policy, SHORT, Visitor, outage};
-use process::free_port;
 use program::refused_store;
-use server::Server;
+use store_tests::free_port;
+use store_tests::redis::Server;
 
 fn stands_still(length: Duration) {
     let server = Server::start_durable();

@@ -1,7 +1,7 @@
 //! What `cargo xtask bench --turns` measures: sessions in a store, read and written without any HTTP around them.
 //!
 //! ```text
-//! cargo run --release --package waxseal-store --features sqlite,redis --example turns -- store sqlite:/tmp/turns.db
+//! cargo run --release --package waxseal-store --example turns -- store sqlite:/tmp/turns.db
 //! ```
 //!
 //! Tells when it is ready, then takes turns as they come, a line each: `read 1000`, or `write 1000`.
@@ -15,7 +15,9 @@ use std::time::{Duration, SystemTime};
 
 use game::{Failure, Player, VISITORS, play};
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Access, Outcome, RedisStore, SessionManager, SessionStore, SqliteStore};
+use waxseal_redis::RedisStore;
+use waxseal_sqlite::SqliteStore;
+use waxseal_store::{Access, Outcome, SessionManager, SessionStore};
 
 /// Sessions, and the tokens that their visitors' browsers have.
 struct Turns {
