@@ -20,7 +20,7 @@ pub(crate) struct Options {
 /// so `SECRET_KEY=$(cargo xtask gen-secret)` gets the secret and nothing else.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut command = cargo();
-    command.args(["run", "--quiet", "--package", "waxseal", "--bin", "waxseal", "--", "gen-secret"]);
+    command.args(["run", "--quiet", "--package", "waxseal-cli", "--bin", "waxseal", "--", "gen-secret"]);
     if options.write {
         command.arg("--write");
     }

@@ -21,7 +21,7 @@ pub(crate) struct Options {
 /// Hands over to the `waxseal` program, in the project's root.
 pub(crate) fn run(verb: &str, options: &Options) -> Result<ExitCode> {
     let mut command = cargo();
-    command.args(["run", "--quiet", "--package", "waxseal", "--bin", "waxseal"]);
+    command.args(["run", "--quiet", "--package", "waxseal-cli", "--bin", "waxseal"]);
     // `rewrap` finds its store in the environment, too.
     let about_a_store = |argument: &OsString| {
         argument == "rewrap" || argument.to_string_lossy().starts_with("--session-store")

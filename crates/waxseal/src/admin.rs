@@ -8,11 +8,9 @@ use std::time::{Duration, SystemTime};
 use http::{Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use waxseal_http::{HostError, SessionLayer, host};
+use waxseal_keys::{KeyKind, KeyStatus, error_chain};
 
 use crate::counters::Counters;
-use crate::error_chain;
-use crate::reload::Status;
-use crate::secrets::Kind;
 use crate::{BoxFuture, Response, typed};
 
 /// Answers an operator and their monitoring. Key ids are shown here, also those of passphrases, which nobody else may
@@ -23,7 +21,7 @@ pub(crate) struct Admin {
 }
 
 struct Shared {
-    status: Arc<Status>,
+    status: Arc<KeyStatus>,
     counters: Option<&'static Counters>,
     sessions: SessionLayer,
     /// Only this machine reaches it, so a request for another name is a web page's trick.
@@ -36,7 +34,7 @@ const LOCAL: &str = "the operator's pages on this address answer this machine al
 impl Admin {
     pub(crate) fn new(
         address: SocketAddr,
-        status: Arc<Status>,
+        status: Arc<KeyStatus>,
         counters: Option<&'static Counters>,
         sessions: SessionLayer,
     ) -> Self {
@@ -106,7 +104,7 @@ impl Admin {
             .keys
             .iter()
             .enumerate()
-            .map(|(at, (kid, kind)): (usize, &(_, Kind))| {
+            .map(|(at, (kid, kind)): (usize, &(_, KeyKind))| {
                 let role = if at == 0 { "seals" } else { "opens" };
                 serde_json::json!({ "kid": kid.to_string(), "role": role, "kind": kind.name() })
             })
@@ -169,7 +167,7 @@ mod tests {
         let path = folder.path().join("secret");
         std::fs::write(&path, "a passphrase 15\n").unwrap();
         let secrets = Secrets::from_file(&path, &Settings::default(), "demo").unwrap();
-        let status = Arc::new(Status::new(&secrets, SystemTime::now()));
+        let status = Arc::new(KeyStatus::new(&secrets, SystemTime::now()));
         let cookie = waxseal_http::SessionCookie::builder().build().unwrap();
         let sessions =
             waxseal_store::SessionManager::cookie(secrets.keyring(), cookie.name(), "demo").unwrap();

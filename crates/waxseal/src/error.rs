@@ -12,8 +12,9 @@ use waxseal_http::{
     BadPath, BodyError, CrossSite, EncodingError, FormError, GuardError, HostError, JsonError,
     MultipartError, status_of,
 };
+use waxseal_keys::error_chain;
 
-use crate::{CsrfError, error_chain};
+use crate::CsrfError;
 
 /// What a handler returns with `?` or `Err`: a status, and what caused it.
 ///

@@ -3,11 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
+use waxseal_keys::format_time::{self, unix_seconds};
 use waxseal_store::{Listed, PublicId};
 
 use crate::device::device;
-use crate::format_time::unix_seconds;
-use crate::{Error, Request, Result, format_time};
+use crate::{Error, Request, Result};
 
 /// One session of a visitor's own, as a list shows it; a template can read all of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

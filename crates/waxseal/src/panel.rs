@@ -8,11 +8,11 @@ use http::{HeaderValue, StatusCode};
 use minijinja::{Environment, Value, context};
 use waxseal_crypto::{Limits, MAX_TEXT_BYTES, SealedParts, SignedParts, Times};
 use waxseal_http::{Body, cookies};
+use waxseal_keys::format_time::{self, unix_seconds};
 use waxseal_store::{Inspection, Lifespan, Parts, SessionDebugView};
 
-use crate::format_time::unix_seconds;
 use crate::json_view::Readable;
-use crate::{Request, Response, Result, Route, format_time, html, typed};
+use crate::{Request, Response, Result, Route, html, typed};
 
 /// Where it is, in development.
 pub(crate) const PATH: &str = "/_session";

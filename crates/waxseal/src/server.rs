@@ -3,11 +3,12 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
+use waxseal_keys::KeyWatcher;
 
 use crate::admin::Admin;
-use crate::reload::Reload;
 use crate::settings::LogLevel;
 use crate::{App, AppService, Limits, Secrets, Settings, StartError, counters};
 
@@ -17,7 +18,7 @@ pub struct Server {
     http: waxseal_http::Server,
     service: AppService,
     address: SocketAddr,
-    reload: Reload,
+    watcher: KeyWatcher,
     admin: Option<(waxseal_http::Server, Admin)>,
 }
 
@@ -89,7 +90,8 @@ impl App {
         }
         // Before the service asks for its counters.
         let counters = settings.admin_address.and_then(|_| counters::install());
-        let reload = Reload::new(settings, self.name(), secrets);
+        let interval = settings.secret_reload_interval;
+        let watcher = KeyWatcher::new(secrets, (interval > 0).then(|| Duration::from_secs(interval)));
         let service = self.service(settings, secrets.keyring()).await?;
         let http = match settings.share_port {
             true => waxseal_http::Server::bind_shared(address)?,
@@ -105,10 +107,10 @@ impl App {
                 // An operator and their monitoring: what visitors have no room for is not for them either.
                 let http = http.limits(Limits::default().connections(64));
                 let sessions = service.sessions().clone();
-                Some((http, Admin::new(address, reload.status(), counters, sessions)))
+                Some((http, Admin::new(address, watcher.status(), counters, sessions)))
             }
         };
-        Ok(Server { http, service, address, reload, admin })
+        Ok(Server { http, service, address, watcher, admin })
     }
 }
 
@@ -152,7 +154,9 @@ impl Server {
     ) -> Result<(), StartError> {
         // Dropped, and so ended, with this future.
         let mut beside = JoinSet::new();
-        beside.spawn(self.reload.run(self.service.clone(), hangups));
+        beside.spawn(hangups.wake(&self.watcher));
+        let service = self.service.clone();
+        beside.spawn(self.watcher.run(move |keyring| service.set_keyring(keyring)));
         let service = self.service.clone();
         beside.spawn(async move { service.maintain().await });
         if let Some((http, admin)) = self.admin {
@@ -167,7 +171,7 @@ impl Server {
 }
 
 /// Requests from outside, by SIGHUP, to read the secret file now.
-pub(crate) struct Hangups {
+struct Hangups {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,
 }
@@ -180,8 +184,28 @@ impl Hangups {
         }
     }
 
+    /// Makes the watcher read the file at each of them; never ends.
+    fn wake(mut self, watcher: &KeyWatcher) -> impl Future<Output = ()> + use<> {
+        let (has_file, status, waker) = (watcher.has_file(), watcher.status(), watcher.waker());
+        async move {
+            loop {
+                self.next().await;
+                let source = status.report().source;
+                if has_file {
+                    tracing::info!("SIGHUP: looking at the secret keys {source}");
+                    waker.notify_one();
+                } else {
+                    tracing::warn!(
+                        "SIGHUP: the secret keys are {source}, which cannot change for a running process; \
+                         restart it, or keep the keys in a file and set SECRET_KEY_FILE"
+                    );
+                }
+            }
+        }
+    }
+
     /// Ready at the next one.
-    pub(crate) async fn next(&mut self) {
+    async fn next(&mut self) {
         #[cfg(unix)]
         if let Some(signal) = &mut self.signal
             && signal.recv().await.is_some()
@@ -209,7 +233,7 @@ fn log_to_stderr(level: LogLevel) {
         LogLevel::Warn => tracing::Level::WARN,
         LogLevel::Info => tracing::Level::INFO,
         LogLevel::Debug => tracing::Level::DEBUG,
-        LogLevel::Tombstone => tracing::Level::TRACE,
+        LogLevel::Trace => tracing::Level::TRACE,
     };
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(colours);

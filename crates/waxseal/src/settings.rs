@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use waxseal_http::{CookieError, Limits, SameSite, SessionCookie};
+use waxseal_keys::SecretOptions;
 use waxseal_store::{Lifetimes, SessionManager};
 
 use crate::StorePlace;
@@ -187,7 +188,7 @@ pub enum LogLevel {
     /// And answers of 4xx.
     Debug,
     /// And everything else.
-    Tombstone,
+    Trace,
 }
 
 impl Default for Settings {
@@ -301,6 +302,16 @@ impl Settings {
         match self.max_content_length {
             Some(bytes) => limits.body(bytes),
             None => limits,
+        }
+    }
+}
+
+impl From<&Settings> for SecretOptions {
+    fn from(settings: &Settings) -> Self {
+        let options = Self::new().development(settings.development).allow_weak(settings.allow_weak_secret);
+        match &settings.secret_key_file {
+            Some(path) => options.file(path),
+            None => options,
         }
     }
 }

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::{fmt, io};
 
 use waxseal_http::ServerError;
-
-use crate::error_chain;
+use waxseal_keys::error_chain;
 
 /// Why an app did not start: what was found, and what to do.
 ///
@@ -114,5 +113,23 @@ impl From<ServerError> for StartError {
 impl fmt::Debug for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&error_chain::one_line(error_chain::texts(self)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_debug_form_is_one_line_with_its_causes() {
+        let error = StartError::PortTaken {
+            address: ([127, 0, 0, 1], 80).into(),
+            source: io::Error::other("taken\r\n2026-01-01 INFO all is well"),
+        };
+        assert_eq!(
+            format!("{error:?}"),
+            "127.0.0.1:80 is in use; stop what listens there, or choose another port with --port: \
+             taken\\r\\n2026-01-01 INFO all is well"
+        );
     }
 }

@@ -184,12 +184,12 @@ fn a_proxy_keeps_the_port_and_nobody_is_sent_to_the_projects_own_commands() {
 fn the_documented_install_has_every_engine() {
     let keys = read("docs/keys.md");
     let command = keys.lines().find(|line| line.starts_with("cargo install ")).unwrap();
-    assert!(command.contains("--locked") && command.contains("--path crates/waxseal "), "{command}");
+    assert!(command.contains("--locked") && command.contains("--path crates/waxseal-cli "), "{command}");
     let (_, features) = command.split_once("--features ").unwrap();
-    let manifest = read("crates/waxseal/Cargo.toml");
+    let manifest = read("crates/waxseal-cli/Cargo.toml");
     let engines = ["sqlite", "redis", "postgres"];
     assert_eq!(features.split(',').collect::<Vec<_>>(), engines);
     for engine in engines {
-        assert!(manifest.contains(&format!("\n{engine} = [\"dep:waxseal-{engine}\"]")), "{engine}");
+        assert!(manifest.contains(&format!("\n{engine} = [\"waxseal/{engine}\"]")), "{engine}");
     }
 }

@@ -1,69 +1,21 @@
-//! Secrets that must be seen nowhere: not in a log, a `Debug`, a page, or what the `waxseal` program prints.
+//! Secrets that must be seen nowhere: not in a log, a `Debug` or a page. `waxseal-cli` has the same for its program.
 
 mod support;
 
-use std::fmt::{Debug, Display};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
 use http::{HeaderValue, Method};
 use waxseal::{Body, KeyFile, Secrets, Settings};
-use waxseal_crypto::{Context, KeyId, SecretKey};
+use waxseal_crypto::{Context, SecretKey};
 
-const PASSPHRASE: &str = "canary bird in a passphrase of a decent length";
-const ROOT: [u8; 32] = *b"canary root of a generated key!!";
+use support::canary::{PASSPHRASE, ROOT, Said};
 
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
-
-/// All that was said, to be searched once.
-#[derive(Default)]
-struct Said(Vec<(String, String)>);
-
-impl Said {
-    fn debug(&mut self, what: &str, value: &impl Debug) {
-        self.0.push((what.to_owned(), format!("{value:?} {value:#?}")));
-    }
-
-    fn display(&mut self, what: &str, value: &(impl Debug + Display)) {
-        self.0.push((what.to_owned(), format!("{value} {value:?}")));
-    }
-
-    fn text(&mut self, what: &str, text: impl Into<String>) {
-        self.0.push((what.to_owned(), text.into()));
-    }
-
-    fn search(&self) {
-        for (what, text) in &self.0 {
-            assert!(!text.is_empty(), "{what} said nothing");
-            for needle in needles() {
-                assert!(!text.contains(&needle), "{what} shows {needle:?}: {text}");
-            }
-        }
-    }
-}
-
-/// The secrets as they are, and in every way in which bytes get printed.
-fn needles() -> Vec<String> {
-    let generated = SecretKey::from_bytes(ROOT).to_text();
-    let body = generated.strip_prefix("waxseal1_").unwrap();
-    let mut needles = vec![body[..20].to_owned(), body[20..].to_owned(), "canary bird".to_owned()];
-    for bytes in [&ROOT[..], PASSPHRASE.as_bytes(), generated.as_bytes()] {
-        let hex = |byte: &u8| format!("{byte:02x}");
-        let decimal: Vec<_> = bytes[..8].iter().map(u8::to_string).collect();
-        needles.push(bytes[..8].iter().map(hex).collect());
-        needles.push(bytes[..8].iter().map(hex).collect::<String>().to_uppercase());
-        needles.push(decimal.join(", "));
-        needles.push(String::from_utf8(bytes[..12].to_vec()).unwrap());
-    }
-    // `waxseal1_` begins every key, and sentences name it.
-    needles.retain(|needle| !needle.starts_with("waxseal1_"));
-    needles
-}
 
 /// From the lowest level up, so from every level, of every thread.
 fn record_everything() {
@@ -94,8 +46,8 @@ fn request(method: &Method, path: &str, cookie: &str) -> http::Request<Body> {
     request
 }
 
-/// Every page of the app, also those that say what went wrong, and a cookie of it.
-async fn pages(said: &mut Said, settings: &Settings, secrets: &Secrets) -> String {
+/// Every page of the app, also those that say what went wrong.
+async fn pages(said: &mut Said, settings: &Settings, secrets: &Secrets) {
     let app = support::app().service(settings, secrets.keyring()).await.unwrap();
     let mode = if settings.development { "development" } else { "production" };
     said.debug("service", &app);
@@ -125,7 +77,6 @@ async fn pages(said: &mut Said, settings: &Settings, secrets: &Secrets) -> Strin
             said.text(&format!("{mode} {method} {path}"), format!(" {}", String::from_utf8_lossy(&page)));
         }
     }
-    cookie
 }
 
 /// Changes the file of a running server: for better, for worse, and back.
@@ -168,68 +119,6 @@ async fn until_logged(words: &str, times: usize) {
     panic!("the log never had {words:?} {times} times");
 }
 
-/// Runs the `waxseal` program and keeps what it prints.
-fn run(said: &mut Said, arguments: &[&str], input: &str, expected: i32) -> String {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_waxseal"))
-        .args(arguments)
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that asks for no input may be gone by now.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8(text).unwrap();
-    assert_eq!(output.status.code(), Some(expected), "{arguments:?}: {text}");
-    said.text(&arguments.join(" "), text.clone());
-    text
-}
-
-fn commands(said: &mut Said, path: &Path, cookie: &str) {
-    let file = path.to_str().unwrap();
-    let [generated, passphrase] = ids();
-    let (generated, passphrase) = (&*generated.to_string(), &*passphrase.to_string());
-    for json in [&[][..], &["--json"]] {
-        let mut run = |arguments: &[&str], input: &str, code: i32| {
-            run(said, &[arguments, &["--file", file, "--app", "demo"], json].concat(), input, code)
-        };
-        assert!(run(&["keys", "list"], "", 0).contains(passphrase));
-        run(&["keys", "add"], "", 0);
-        run(&["keys", "promote", passphrase], "", 0);
-        run(&["keys", "promote", generated], "", 0);
-        run(&["keys", "retire", generated], "", 3);
-        run(&["keys", "retire", passphrase], "", 3);
-        run(&["keys", "promote", "0badcafe"], "", 1);
-        run(&["keys", "promote", PASSPHRASE], "", 1);
-        assert!(run(&["inspect"], cookie, 0).contains("Merlin"));
-        run(&["inspect"], "AU57", 4);
-        run(&["inspect", "--cookie-name", "other"], cookie.split_once('=').unwrap().1, 4);
-        run(&["gen-secret", "--rotate"], "", 0);
-        run(&["keys", "promote", generated], "", 0);
-    }
-    run(said, &["keys", "list", "--file", file], "", 1);
-    let damaged = path.with_file_name("damaged");
-    for text in [
-        format!("{PASSPHRASE}\n\n"),
-        format!("\u{feff}{PASSPHRASE}"),
-        SecretKey::from_bytes(ROOT).to_text()[..50].to_owned(),
-    ] {
-        fs::write(&damaged, text).unwrap();
-        for command in [&["keys", "list"][..], &["keys", "add"], &["inspect", "AU57"]] {
-            run(said, &[command, &["--app", "demo", "--file", damaged.to_str().unwrap()]].concat(), "", 1);
-        }
-    }
-    run(said, &["keys", "retire", passphrase, "--revoke", "--app", "demo", "--file", file], "", 0);
-    said.text("the record", fs::read_to_string(path.with_file_name("secret.rotation")).unwrap());
-}
-
-fn ids() -> [KeyId; 2] {
-    [SecretKey::from_bytes(ROOT).id(), SecretKey::from_passphrase(PASSPHRASE, "demo").unwrap().id()]
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_is_seen_nowhere() {
     record_everything();
@@ -247,10 +136,9 @@ async fn a_canary_is_seen_nowhere() {
     said.debug("key", &SecretKey::from_bytes(ROOT));
     said.debug("warnings", &secrets.warnings());
     said.debug("file", &KeyFile::new(&path).with_app("demo").list().unwrap());
-    let cookie = pages(&mut said, &production, &secrets).await;
+    pages(&mut said, &production, &secrets).await;
     pages(&mut said, &development, &secrets).await;
     reload(&mut said, &path).await;
-    commands(&mut said, &path, &cookie);
     let log = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
     for line in
         ["secret keys not changed", "secret keys changed from", "500 Internal Server Error", "refused"]

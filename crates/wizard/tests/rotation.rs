@@ -69,7 +69,7 @@ fn waxseal(arguments: &[&str], file: &Path) -> Output {
             program.parent().and_then(Path::parent).expect("a profile's folder lies in the target folder");
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
-            .args(["build", "--quiet", "--package", "waxseal", "--bin", "waxseal", "--target-dir"])
+            .args(["build", "--quiet", "--package", "waxseal-cli", "--bin", "waxseal", "--target-dir"])
             .arg(target);
         if program.parent().is_some_and(|folder| folder.ends_with("release")) {
             cargo.arg("--release");

@@ -31,7 +31,7 @@ pub(crate) fn example_with(feature: &str, name: &str) -> Result<PathBuf> {
 
 /// Builds the operators' program, which makes secret keys.
 pub(crate) fn operators_program() -> Result<PathBuf> {
-    build(&["--package", "waxseal", "--bin", "waxseal"], "waxseal")
+    build(&["--package", "waxseal-cli", "--bin", "waxseal"], "waxseal")
 }
 
 /// Builds a peer, which is in `peers` or `store-peers`.

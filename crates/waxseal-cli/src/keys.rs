@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use waxseal::format_time::unix_seconds;
-use waxseal::{KeyFile, KeyFileError, ListedKey, Retirement, Settings, StorePlace, format_time};
+use waxseal::{KeyFile, KeyFileError, ListedKey, Retirement, Settings, StorePlace};
+use waxseal_keys::format_time::{self, unix_seconds};
 
 use crate::{Failure, place, print_json, records};
 
@@ -17,7 +17,7 @@ Examples, for a file that lies on several machines:
   waxseal keys promote 1f2e3d4c     2. it seals from now on; copy the file to every machine
   waxseal keys retire 5ae566ad      3. the old one goes, half a year later; copy the file to every machine
   waxseal keys list --json          for scripts
-SessionManager on the server, before the third step:
+Sessions on the server, before the third step:
   waxseal keys rewrap --app NAME --session-store sqlite:data/sessions.db
 
 Copy FILE.rotation along with FILE: it says when keys were promoted, and which were revoked. It holds no key.";

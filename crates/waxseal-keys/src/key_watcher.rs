@@ -4,61 +4,90 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
-use waxseal_crypto::KeyId;
+use waxseal_crypto::{KeyId, Keyring};
 use zeroize::Zeroizing;
 
 use crate::rotation::Rotation;
-use crate::secrets::{Kind, Policy};
-use crate::server::Hangups;
-use crate::{AppService, Secrets, Settings, error_chain, secret_file};
+use crate::secrets::Policy;
+use crate::{KeyKind, Secrets, error_chain, secret_file};
 
 /// How long new content must have been the same before it is taken: half of a file is a valid other passphrase.
 const SETTLED: Duration = Duration::from_secs(1);
 /// An interval beyond this is as good as none, and must not overflow the clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How a running server follows its secret file.
+/// Follows the file that secret keys were read from, and hands over each new keyring.
+///
+/// # Example
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use waxseal_keys::{KeyWatcher, SecretOptions, Secrets};
+///
+/// # async fn example() -> Result<(), waxseal_keys::SecretError> {
+/// let secrets = Secrets::load(SecretOptions::new(), "wizard").await?;
+/// let watcher = KeyWatcher::new(&secrets, Some(Duration::from_secs(1)));
+/// tokio::spawn(watcher.run(|keyring| println!("{} keys", keyring.ids().count())));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
-pub(crate) struct Reload {
+pub struct KeyWatcher {
     /// `None` if the keys come from the environment or a pipe, which cannot change for a running process.
     watch: Option<Watch>,
-    /// `None` to look at SIGHUP alone.
+    /// `None` to look only when [woken](Self::waker).
     interval: Option<Duration>,
-    status: Arc<Status>,
+    wake: Arc<Notify>,
+    status: Arc<KeyStatus>,
 }
 
-impl Reload {
-    pub(crate) fn new(settings: &Settings, app: &str, secrets: &Secrets) -> Self {
-        let interval = settings.secret_reload_interval;
+impl KeyWatcher {
+    /// Watches the file of `secrets`, read every `interval`; without one, only when [woken](Self::waker).
+    #[must_use]
+    pub fn new(secrets: &Secrets, interval: Option<Duration>) -> Self {
         Self {
-            watch: Watch::new(secrets, Policy::new(settings, app)),
-            interval: (interval > 0).then(|| Duration::from_secs(interval).min(LONGEST)),
-            status: Arc::new(Status::new(secrets, SystemTime::now())),
+            watch: Watch::new(secrets),
+            interval: interval.map(|interval| interval.min(LONGEST)),
+            wake: Arc::new(Notify::new()),
+            status: Arc::new(KeyStatus::new(secrets, SystemTime::now())),
         }
     }
 
-    pub(crate) fn status(&self) -> Arc<Status> {
+    /// The keys at work, kept up to date while the watcher runs.
+    #[must_use]
+    pub fn status(&self) -> Arc<KeyStatus> {
         self.status.clone()
     }
 
-    /// Changes the keys of `service` whenever the file does; never ends.
-    pub(crate) async fn run(self, service: AppService, mut hangups: Hangups) {
-        let Some(mut watch) = self.watch else {
-            loop {
-                hangups.next().await;
-                let source = self.status.report().source;
-                tracing::warn!(
-                    "SIGHUP: the secret keys are {source}, which cannot change for a running process; \
-                     restart it, or keep the keys in a file and set SECRET_KEY_FILE"
-                );
-            }
-        };
+    /// Makes the watcher read the file at once when [notified](Notify::notify_one), as a server does at SIGHUP.
+    #[must_use]
+    pub fn waker(&self) -> Arc<Notify> {
+        self.wake.clone()
+    }
+
+    /// `false` if the keys came from the environment or a pipe, which cannot change for a running process.
+    #[must_use]
+    pub fn has_file(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    /// Calls `take` with the new keyring whenever the file changes; never ends, unless there is no file to watch.
+    ///
+    /// New content is taken once it has been the same for a second. Content that cannot be used, or lacks the key that
+    /// seals, is refused: the log says why, and `take` is not called.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with a timer.
+    pub async fn run(self, mut take: impl FnMut(&Keyring)) {
+        let Some(mut watch) = self.watch else { return };
         loop {
             let regular = self.interval.map(|interval| Instant::now() + interval);
             tokio::select! {
                 () = until(earlier(regular, watch.settles())) => {}
-                () = hangups.next() => tracing::info!("SIGHUP: looking at the secret keys {}", self.status.report().source),
+                () = self.wake.notified() => {}
             }
             let looked = tokio::task::spawn_blocking(move || {
                 let change = watch.look(Instant::now());
@@ -72,7 +101,7 @@ impl Reload {
                 Err(_) => return,
             };
             if let Some(secrets) = change.and_then(|change| self.status.note(change, SystemTime::now())) {
-                service.set_keyring(secrets.keyring());
+                take(secrets.keyring());
             }
         }
     }
@@ -125,11 +154,12 @@ struct Content {
 
 impl Watch {
     /// Watches the file that `secrets` were read from; `None` if they were not, or from a pipe, which holds them once.
-    pub(crate) fn new(secrets: &Secrets, policy: Policy) -> Option<Self> {
+    pub(crate) fn new(secrets: &Secrets) -> Option<Self> {
         let path = secrets.file().filter(|path| path.is_file())?.to_owned();
         let file = Ok(Zeroizing::new(secrets.file_bytes()?.to_vec()));
         let taken = Content { file, revoked: Ok(Vec::new()) };
         let seals = secrets.keyring().ids().next();
+        let policy = secrets.policy().clone();
         Some(Self { path, policy, seals, taken, candidate: None, refused: None })
     }
 
@@ -212,35 +242,45 @@ impl std::fmt::Debug for Content {
     }
 }
 
-/// The keys at work, for whoever asks about them.
+/// The keys at work in a running server.
 #[derive(Debug)]
-pub(crate) struct Status(Mutex<Report>);
+pub struct KeyStatus(Mutex<KeyReport>);
 
+/// One moment's [`KeyStatus`].
 #[derive(Debug, Clone)]
-pub(crate) struct Report {
-    pub(crate) source: String,
-    pub(crate) keys: Vec<(KeyId, Kind)>,
-    pub(crate) since: SystemTime,
-    pub(crate) warnings: Vec<String>,
+#[non_exhaustive]
+pub struct KeyReport {
+    /// The variable or file that they came from.
+    pub source: String,
+    /// The keys in ring order: the first seals.
+    pub keys: Vec<(KeyId, KeyKind)>,
+    /// Since when they are at work.
+    pub since: SystemTime,
+    /// Weaknesses of these keys, each a sentence without a secret.
+    pub warnings: Vec<String>,
     /// Why the file as it is now was not taken.
-    pub(crate) refused: Option<String>,
+    pub refused: Option<String>,
 }
 
-impl Status {
-    pub(crate) fn new(secrets: &Secrets, now: SystemTime) -> Self {
-        Self(Mutex::new(Report::new(secrets, now)))
+impl KeyStatus {
+    /// The status of a server that has worked with `secrets` since `now`.
+    #[must_use]
+    pub fn new(secrets: &Secrets, now: SystemTime) -> Self {
+        Self(Mutex::new(KeyReport::new(secrets, now)))
     }
 
-    pub(crate) fn report(&self) -> Report {
+    /// The keys as they are now.
+    #[must_use]
+    pub fn report(&self) -> KeyReport {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Report> {
+    fn lock(&self) -> MutexGuard<'_, KeyReport> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes a change, logs it, and returns the keys if there are new ones.
-    pub(crate) fn note(&self, change: Change, now: SystemTime) -> Option<Secrets> {
+    fn note(&self, change: Change, now: SystemTime) -> Option<Secrets> {
         let mut report = self.lock();
         match change {
             Change::Taken(secrets) => {
@@ -248,7 +288,7 @@ impl Status {
                     tracing::warn!("{warning}");
                 }
                 tracing::info!("secret keys changed {secrets}: {}", secrets.roles());
-                *report = Report::new(&secrets, now);
+                *report = KeyReport::new(&secrets, now);
                 Some(secrets)
             }
             Change::Refused(why) => {
@@ -265,7 +305,7 @@ impl Status {
     }
 }
 
-impl Report {
+impl KeyReport {
     fn new(secrets: &Secrets, since: SystemTime) -> Self {
         let (source, keys) = (secrets.to_string(), secrets.kinds().collect());
         Self { source, keys, since, warnings: secrets.warnings().to_vec(), refused: None }
@@ -275,7 +315,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::KeyFile;
+    use crate::{KeyFile, SecretOptions};
     use std::fs;
     use waxseal_crypto::SecretKey;
 
@@ -295,9 +335,8 @@ mod tests {
             let path = folder.path().join("secret");
             let key = SecretKey::generate().unwrap();
             fs::write(&path, format!("{}\n", *key.to_text())).unwrap();
-            let settings = Settings::default();
-            let secrets = Secrets::from_file(&path, &settings, "demo").unwrap();
-            let watch = Watch::new(&secrets, Policy::new(&settings, "demo")).unwrap();
+            let secrets = Secrets::from_file(&path, SecretOptions::new(), "demo").unwrap();
+            let watch = Watch::new(&secrets).unwrap();
             Self { _folder: folder, path, watch, now: Instant::now(), first: key.id().to_string() }
         }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use waxseal_crypto::{KeyId, Keyring, SecretKey};
 use zeroize::Zeroizing;
 
-use crate::{SecretError, Settings, secret_file, strength};
+use crate::{SecretError, SecretOptions, secret_file, strength};
 
 /// The secret keys of an app, and where they were found.
 ///
@@ -22,17 +22,21 @@ use crate::{SecretError, Settings, secret_file, strength};
 /// kept in `.waxseal/secret`.
 pub struct Secrets {
     keyring: Keyring,
-    kinds: Vec<Kind>,
+    kinds: Vec<KeyKind>,
     source: Source,
     /// The bytes of the file they came from: what a running server compares it with.
     file: Option<Zeroizing<Vec<u8>>>,
     warnings: Vec<String>,
+    policy: Policy,
 }
 
-/// What a key is made of.
+/// The origin of a secret key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+#[non_exhaustive]
+pub enum KeyKind {
+    /// 256 bits from the operating system's randomness.
     Generated,
+    /// Any other text, worked through Argon2id.
     Passphrase,
 }
 
@@ -58,7 +62,7 @@ type Text = Zeroizing<String>;
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<std::ffi::OsString>;
 
 impl Secrets {
-    /// Reads the keys of the app called `app` from the environment or a file, as `settings` say.
+    /// Reads the keys of the app called `app` from the environment or a file, as `options` say.
     ///
     /// A passphrase keeps the thread busy for about a quarter of a second; inside a runtime, [`load`](Self::load)
     /// does that elsewhere.
@@ -66,8 +70,8 @@ impl Secrets {
     /// # Errors
     ///
     /// [`SecretError`] says what was found, never a key, and what to do.
-    pub fn from_env(settings: &Settings, app: &str) -> Result<Self, SecretError> {
-        Self::find(settings, app, Path::new(""), &|name| std::env::var_os(name))
+    pub fn from_env(options: impl Into<SecretOptions>, app: &str) -> Result<Self, SecretError> {
+        Self::find(&options.into(), app, Path::new(""), &|name| std::env::var_os(name))
     }
 
     /// The same on a thread that may block.
@@ -79,9 +83,9 @@ impl Secrets {
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub async fn load(settings: &Settings, app: &str) -> Result<Self, SecretError> {
-        let (settings, app) = (settings.clone(), app.to_owned());
-        let found = tokio::task::spawn_blocking(move || Self::from_env(&settings, &app)).await;
+    pub async fn load(options: impl Into<SecretOptions>, app: &str) -> Result<Self, SecretError> {
+        let (options, app) = (options.into(), app.to_owned());
+        let found = tokio::task::spawn_blocking(move || Self::from_env(options, &app)).await;
         found.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
     }
 
@@ -90,8 +94,8 @@ impl Secrets {
     /// # Errors
     ///
     /// As for [`from_env`](Self::from_env).
-    pub fn from_file(path: &Path, settings: &Settings, app: &str) -> Result<Self, SecretError> {
-        Self::read(path.to_owned(), &Policy::new(settings, app))
+    pub fn from_file(path: &Path, options: impl Into<SecretOptions>, app: &str) -> Result<Self, SecretError> {
+        Self::read(path.to_owned(), &Policy::new(&options.into(), app))
     }
 
     /// The ring: its first key seals, all of them open.
@@ -115,18 +119,24 @@ impl Secrets {
         }
     }
 
+    /// The app and the rules they were read for.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// The bytes of that file.
     pub(crate) fn file_bytes(&self) -> Option<&[u8]> {
         self.file.as_ref().map(|bytes| bytes.as_slice())
     }
 
     /// The keys' names and what each is made of, in ring order.
-    pub(crate) fn kinds(&self) -> impl Iterator<Item = (KeyId, Kind)> {
+    pub fn kinds(&self) -> impl Iterator<Item = (KeyId, KeyKind)> {
         self.keyring.ids().zip(self.kinds.iter().copied())
     }
 
     /// For a log: which key seals, and which others open. Never for a visitor.
-    pub(crate) fn roles(&self) -> String {
+    #[must_use]
+    pub fn roles(&self) -> String {
         let ids: Vec<String> = self.keyring.ids().map(|id| id.to_string()).collect();
         match ids.split_first() {
             Some((first, [])) => format!("seals with {first}"),
@@ -135,12 +145,17 @@ impl Secrets {
         }
     }
 
-    fn find(settings: &Settings, app: &str, folder: &Path, lookup: Lookup<'_>) -> Result<Self, SecretError> {
-        let policy = Policy::new(settings, app);
-        let variable = Variable::find("SECRET_KEY", lookup, settings.development)?;
-        let fallbacks = Variable::find("SECRET_KEY_FALLBACKS", lookup, settings.development)?;
-        let named = Variable::find("SECRET_KEY_FILE", lookup, settings.development)?;
-        let file = settings.secret_key_file.clone().or_else(|| named.map(|file| PathBuf::from(&*file.value)));
+    fn find(
+        options: &SecretOptions,
+        app: &str,
+        folder: &Path,
+        lookup: Lookup<'_>,
+    ) -> Result<Self, SecretError> {
+        let policy = Policy::new(options, app);
+        let variable = Variable::find("SECRET_KEY", lookup, options.development)?;
+        let fallbacks = Variable::find("SECRET_KEY_FALLBACKS", lookup, options.development)?;
+        let named = Variable::find("SECRET_KEY_FILE", lookup, options.development)?;
+        let file = options.file.clone().or_else(|| named.map(|file| PathBuf::from(&*file.value)));
         match (variable, file) {
             (Some(variable), Some(_)) => Err(SecretError::Both(variable.name)),
             (Some(variable), None) => {
@@ -150,7 +165,7 @@ impl Secrets {
             }
             (None, _) if fallbacks.is_some() => Err(SecretError::FallbacksAlone),
             (None, Some(file)) => Self::read(file, &policy),
-            (None, None) if settings.development => {
+            (None, None) if options.development => {
                 let (path, made) = secret_file::find_or_make(folder)?;
                 let mut secrets = Self::read(path.clone(), &policy)?;
                 secrets.source = if made { Source::Made(path) } else { Source::File(path) };
@@ -191,22 +206,24 @@ impl Secrets {
             whys.map(move |why| format!("the secret key {id} {why}; make one with `waxseal gen-secret`"))
         });
         let kind = |text: &Text| match SecretKey::is_generated_text(text) {
-            true => Kind::Generated,
-            false => Kind::Passphrase,
+            true => KeyKind::Generated,
+            false => KeyKind::Passphrase,
         };
         let (warnings, kinds) = (warnings.collect(), texts.iter().map(kind).collect());
-        Ok(Self { keyring, kinds, source, file: None, warnings })
+        Ok(Self { keyring, kinds, source, file: None, warnings, policy: policy.clone() })
     }
 }
 
 impl Policy {
-    pub(crate) fn new(settings: &Settings, app: &str) -> Self {
-        Self { app: app.to_owned(), weak: settings.development || settings.allow_weak_secret }
+    fn new(options: &SecretOptions, app: &str) -> Self {
+        Self { app: app.to_owned(), weak: options.development || options.allow_weak }
     }
 }
 
-impl Kind {
-    pub(crate) fn name(self) -> &'static str {
+impl KeyKind {
+    /// The word for logs and JSON: `generated` or `passphrase`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Generated => "generated",
             Self::Passphrase => "passphrase",
@@ -284,9 +301,9 @@ mod tests {
     const GENERATED: &str = "waxseal1_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwdkv1U6";
 
     fn find(development: bool, folder: &Path, variables: &[(&str, &str)]) -> Result<Secrets, SecretError> {
-        let settings = Settings { development, ..Settings::default() };
+        let options = SecretOptions::new().development(development);
         let lookup = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into());
-        Secrets::find(&settings, "demo", folder, &lookup)
+        Secrets::find(&options, "demo", folder, &lookup)
     }
 
     fn production(variables: &[(&str, &str)]) -> Result<Secrets, SecretError> {
@@ -473,9 +490,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         std::fs::write(&path, GOOD).unwrap();
-        let settings = Settings { secret_key_file: Some(path), ..Settings::default() };
+        let options = SecretOptions::new().file(path);
         let mut ticks = tokio::time::interval(std::time::Duration::from_millis(1));
-        let mut loading = std::pin::pin!(Secrets::load(&settings, "demo"));
+        let mut loading = std::pin::pin!(Secrets::load(&options, "demo"));
         let mut ticked = 0;
         let secrets = loop {
             tokio::select! {
@@ -498,9 +515,9 @@ mod tests {
 
     #[test]
     fn a_weak_key_can_be_allowed_and_is_warned_about() {
-        let settings = Settings { allow_weak_secret: true, ..Settings::default() };
+        let options = SecretOptions::new().allow_weak(true);
         let lookup = |name: &str| (name == "SECRET_KEY").then(|| "hunter2".into());
-        let secrets = Secrets::find(&settings, "demo", Path::new(""), &lookup).unwrap();
+        let secrets = Secrets::find(&options, "demo", Path::new(""), &lookup).unwrap();
         assert!(!secrets.warnings().is_empty() && !format!("{:?}", secrets.warnings()).contains("hunter2"));
     }
 

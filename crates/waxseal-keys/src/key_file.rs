@@ -21,7 +21,7 @@ use crate::{SecretError, error_chain};
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use waxseal::KeyFile;
+/// use waxseal_keys::KeyFile;
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("secret");

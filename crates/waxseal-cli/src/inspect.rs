@@ -8,11 +8,10 @@ use std::time::SystemTime;
 use clap::{Args, Parser};
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
-use waxseal::format_time::unix_seconds;
 use waxseal::json_view::Readable;
-use waxseal::{SecretError, Secrets, SessionState, Settings, format_time};
-use waxseal_crypto::Times;
-use waxseal_crypto::{KeyId, Keyring, SealedParts, SignedParts, SignedTokens};
+use waxseal::{SecretError, Secrets, SessionState, Settings};
+use waxseal_crypto::{KeyId, Keyring, SealedParts, SignedParts, SignedTokens, Times};
+use waxseal_keys::format_time::{self, unix_seconds};
 use waxseal_store::{Inspection, MemoryStore, Parts, Reason, SessionId, SessionManager};
 
 use crate::{Failure, place, print_json};
