@@ -78,6 +78,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if !options.fast {
         steps.push(all_features());
         steps.push(documentation());
+        match beside() {
+            Ok(step) => steps.push(step),
+            Err(advice) => missing.push(("tests beside sqlx".to_owned(), advice)),
+        }
         for (feature, tests, server) in &SERVERS {
             match server.find() {
                 Ok(program) => steps.push(server_tests(feature, tests, server, &program, options.faults)),
@@ -163,6 +167,25 @@ fn long_tests() -> Step {
     let arguments = [&["test", "--locked", "--no-fail-fast"], &packages[..]].concat();
     let tests = ["--test", "sqlite_*", "--test", "states_*"];
     step("tests on SQLite, long", &[&arguments[..], &tests, &["--release", "--", "--ignored"]].concat())
+}
+
+/// An app with an SQLite of its own, by sqlx: the oldest rusqlite that waxseal-sqlite accepts. The newest is in our own
+/// Cargo.lock. In a folder of its own, so that it is built anew only when something changed.
+///
+/// # Errors
+///
+/// A sentence that says why it cannot run.
+fn beside() -> Result<Step, String> {
+    /// What sqlx asks for.
+    const OLDEST: u32 = 94;
+    let output = Command::new("rustc").arg("--version").output();
+    let said = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let minor = said.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    if minor.is_none_or(|minor| minor < OLDEST) {
+        return Err(format!("sqlx 0.9 needs Rust 1.{OLDEST}."));
+    }
+    let manifest = ["--manifest-path", "xtask/beside/Cargo.toml", "--target-dir", "target/beside"];
+    Ok(step("beside sqlx", &[&["run", "--locked", "--quiet"], &manifest[..]].concat()))
 }
 
 fn documentation() -> Step {

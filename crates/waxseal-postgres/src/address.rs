@@ -5,7 +5,7 @@ use std::fmt;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-/// Where a server is: hosts with ports, as the URL names them.
+/// The hosts of a database with their ports, as the URL names them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(String);
 
@@ -22,6 +22,11 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
+    /// The address in messages about a pool of the app's own, which does not tell its hosts.
+    pub(crate) fn of_pool() -> Self {
+        Self("the app's pool".to_owned())
+    }
+
     pub(crate) fn of(configs: &[Config]) -> Self {
         let names: Vec<_> = configs.iter().flat_map(names).collect();
         Self(names.join(","))

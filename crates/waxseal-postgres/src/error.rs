@@ -1,3 +1,5 @@
+//! The error of the store.
+
 use std::sync::Arc;
 
 use deadpool_postgres::{HookError, PoolError};
@@ -7,13 +9,13 @@ use crate::address::Address;
 use waxseal_store::network::CallError;
 use waxseal_store::{Fault, Unavailable};
 
-/// Why a PostgreSQL store could not do what was asked. Never says the password, nor what a row holds.
+/// The error of a store in PostgreSQL. It shows neither the password nor the contents of a row.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostgresError {
-    /// The URL is not one of PostgreSQL's.
+    /// The URL is invalid.
     #[error(
-        "the PostgreSQL URL cannot be read: {0}; it looks like \
+        "invalid PostgreSQL URL: {0}; it looks like \
          postgres://user:password@host:5432/database?sslmode=require, \
          with @ : / ? # % in names and password written as %40 %3A %2F %3F %23 %25"
     )]
@@ -24,12 +26,12 @@ pub enum PostgresError {
     /// The file of root certificates, or the system's, cannot be used.
     #[error("root certificates for TLS to PostgreSQL could not be read{}", from(.0))]
     Roots(Option<std::path::PathBuf>, #[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// Nobody answers there.
+    /// No server answers there.
     #[error(
         "no connection to PostgreSQL at {0}; check host and port in the URL, and that it runs and listens there"
     )]
     Unreachable(Address, #[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// No TLS, or not with this certificate.
+    /// The server offers no TLS, or a certificate that is not trusted.
     #[error(
         "no TLS connection to PostgreSQL at {0}; check sslmode in the URL, and that its certificate is for that \
          name and signed by a root this machine, or the file given as root_certificates, knows"
@@ -43,13 +45,13 @@ pub enum PostgresError {
     /// The URL names a database that is not there.
     #[error("PostgreSQL at {0} has no such database: {1}; create it or correct the URL")]
     NoDatabase(Address, String),
-    /// It answers, and takes no writes.
+    /// The server answers, and takes no writes.
     #[error(
         "PostgreSQL at {0} takes no writes: it is a standby, in recovery, or set read-only; name the primary in \
          the URL, or all servers as host1:5432,host2:5432"
     )]
     ReadOnly(Address),
-    /// Older than PostgreSQL 12.
+    /// The server is older than PostgreSQL 12.
     #[error("PostgreSQL at {0} is of version {1}; the session tables need 12 or later")]
     TooOld(Address, i32),
     /// The user lacks a right.
@@ -58,7 +60,7 @@ pub enum PostgresError {
          to false"
     )]
     Rights(String),
-    /// The schema holds tables, and not all of them are ours.
+    /// The schema holds tables of another program.
     #[error("the schema {0} holds another program's tables; give the sessions one of their own with schema")]
     Foreign(String),
     /// The tables are missing or an older release's, and may not be changed.
@@ -86,32 +88,32 @@ pub enum PostgresError {
         /// The newest version known here.
         known: i32,
     },
-    /// A pooler is in between, so the setting has to be the role's.
+    /// The level of `synchronous_commit` is not the one asked for, and cannot be set for this store alone.
     #[error(
         "synchronous_commit is {found} and {wanted} was asked for; behind a pooler set it for the role: \
          ALTER ROLE … SET synchronous_commit = {wanted}"
     )]
     Durability {
-        /// What was asked for.
+        /// The level asked for.
         wanted: &'static str,
-        /// What holds.
+        /// The level that holds.
         found: String,
     },
-    /// Behind a pooler that hands out connections per transaction, and not set so.
+    /// A prepared statement was not there: a pooler hands out connections per transaction, and the option is not set.
     #[error("prepared statements get lost: {0}; behind a pooler in transaction mode set pooler")]
     Prepared(String),
-    /// The connection broke, or what came over it made no sense.
+    /// The connection broke, or carried nonsense.
     #[error("the connection to PostgreSQL broke")]
     Broken(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// No answer in time, too many callers, or given up for the moment.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// PostgreSQL says that it cannot do it now.
+    /// The server cannot do it now.
     #[error("PostgreSQL cannot do it now: {message} ({code})")]
     Cannot {
         /// Its SQLSTATE.
         code: String,
-        /// What it said.
+        /// Its message.
         message: String,
     },
     /// A statement went wrong: a defect of this crate, or of what another program did to the tables.
@@ -119,7 +121,7 @@ pub enum PostgresError {
     Statement {
         /// Its SQLSTATE.
         code: String,
-        /// What PostgreSQL said.
+        /// Its message.
         message: String,
     },
     /// Another program wrote into the tables.
@@ -139,7 +141,7 @@ impl PostgresError {
         Self::Row(Arc::new(source))
     }
 
-    /// Of a statement that was under way. Of what PostgreSQL said, the details are left out: they may quote rows.
+    /// The error of a statement that was under way. PostgreSQL's details are left out: they may quote rows.
     pub(crate) fn new(error: tokio_postgres::Error) -> Self {
         let Some(said) = error.as_db_error() else { return Self::Broken(Arc::new(error)) };
         let (code, message) = (said.code(), said.message().to_owned());
@@ -151,7 +153,7 @@ impl PostgresError {
         }
     }
 
-    /// Of a connection that was to be made.
+    /// The error of making a connection.
     pub(crate) fn connecting(error: tokio_postgres::Error, at: &Address) -> Self {
         let at = at.clone();
         if let Some(said) = error.as_db_error() {
@@ -185,11 +187,13 @@ impl PostgresError {
         match error {
             PoolError::Backend(error) => Self::connecting(error, at),
             PoolError::PostCreateHook(HookError::Backend(error)) => Self::new(error),
-            _ => Self::Unavailable(Unavailable::Timeout(timeout)),
+            PoolError::Timeout(_) => Self::Unavailable(Unavailable::Timeout(timeout)),
+            // Closed, for example, by the app whose pool it is.
+            error => Self::Broken(Arc::new(error)),
         }
     }
 
-    /// Whether the connection that it came from is still good.
+    /// Tells whether the connection that it came from is still good.
     pub(crate) fn spares_the_connection(&self) -> bool {
         match self {
             Self::Statement { .. } | Self::Rights(_) => true,
@@ -200,7 +204,7 @@ impl PostgresError {
     }
 }
 
-/// What waiting, a failover or an operator heals.
+/// Tells whether waiting, a failover or an operator heals it.
 fn is_a_state_of_the_server(code: &SqlState) -> bool {
     // Connection, authorisation, missing or lacking resources, rollbacks, locks, operators, disks, damage; a plan that
     // a migration made useless; and read-only; and tables, a schema or a database that somebody took away.
@@ -225,8 +229,9 @@ impl CallError for PostgresError {
         }
     }
 
-    /// A refusal ends the one statement that a call is. Not one that ends the connection: that may come between
-    /// the commit and its answer.
+    /// True for a refusal, which ends the one statement that a call is.
+    ///
+    /// False for one that ends the connection: that may come between the commit and its answer.
     fn is_surely_undone(&self) -> bool {
         match self {
             Self::Unreachable(..) | Self::Tls(..) | Self::Refused(..) | Self::NoDatabase(..) => true,

@@ -1,4 +1,4 @@
-//! Sessions in PostgreSQL: [`PostgresStore`], a [`SessionStore`](waxseal_store::SessionStore).
+#![doc = include_str!("../README.md")]
 
 mod address;
 mod columns;
@@ -19,3 +19,6 @@ pub use durability::{PostgresPromise, SynchronousCommit};
 pub use error::PostgresError;
 pub use options::{Pooler, PostgresOptions};
 pub use store::PostgresStore;
+
+/// The crate of the pool that [`PostgresStore::from_pool`] takes.
+pub use deadpool_postgres;

@@ -1,8 +1,11 @@
+//! Settings of the store.
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use deadpool_postgres::Pool;
 use tokio_postgres::Config;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
@@ -10,15 +13,17 @@ use crate::durability::SynchronousCommit;
 use crate::error::PostgresError;
 use waxseal_store::NetworkOptions;
 
-/// What to set before opening a PostgreSQL store; from [`PostgresStore::options`](crate::PostgresStore::options).
+/// Settings of a store in PostgreSQL; made by [`PostgresStore::options`](crate::PostgresStore::options).
 ///
-/// The URL may set most of it, as `?schema=…&sslrootcert=…&migrate=false&pooler=transaction&synchronous_commit=off`, and
-/// wins, so that one setting is enough for an operator.
+/// The URL may set most of them, as in `?schema=…&sslrootcert=…&migrate=false&pooler=transaction`, and wins over the
+/// code: one setting is enough for an operator.
 #[derive(Clone)]
 #[must_use = "nothing is opened until `open` is called"]
 pub struct PostgresOptions {
     /// May hold the password.
     pub(crate) url: String,
+    /// The app's own pool, in place of a URL.
+    pub(crate) pool: Option<Pool>,
     pub(crate) network: NetworkOptions,
     pub(crate) schema: String,
     pub(crate) migrate: bool,
@@ -27,12 +32,12 @@ pub struct PostgresOptions {
     pub(crate) root_certificates: Option<PathBuf>,
 }
 
-/// What stands between the store and the server.
+/// The kind of pooler between the store and the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Pooler {
-    /// Nothing, or a pooler in session mode. Statements are prepared once per connection, and the connection is set
-    /// up for this store.
+    /// None, or a pooler in session mode. Statements are prepared once per connection, and the connection is set up for
+    /// this store.
     #[default]
     None,
     /// A pooler in transaction mode, such as `PgBouncer` of any version. Nothing is prepared and nothing set: each
@@ -47,6 +52,7 @@ impl PostgresOptions {
     pub(crate) fn new(url: &str) -> Self {
         Self {
             url: url.to_owned(),
+            pool: None,
             network: NetworkOptions::new(),
             schema: "waxseal".to_owned(),
             migrate: true,
@@ -56,39 +62,41 @@ impl PostgresOptions {
         }
     }
 
-    /// Timeouts, connections, repeats and the breaker; [`NetworkOptions::new`] unless told otherwise.
+    /// Timeouts, connections, retries and the circuit breaker. Default: [`NetworkOptions::new`].
     pub fn network(mut self, network: NetworkOptions) -> Self {
         self.network = network;
         self
     }
 
-    /// The schema that holds the tables; `waxseal` unless told otherwise. Apps that share a database need one each.
+    /// The schema that holds the tables. Apps that share a database need one each. Default: `waxseal`.
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
         self.schema = schema.into();
         self
     }
 
-    /// Whether missing tables are made and an older release's brought up to date; yes unless told otherwise. If
-    /// not, such tables are refused, and an administrator runs [`migration`](Self::migration).
+    /// Allows making missing tables and bringing older ones up to date. Default: true.
+    ///
+    /// Without it such tables are refused, and an administrator runs [`migration`](Self::migration).
     pub fn migrate(mut self, migrate: bool) -> Self {
         self.migrate = migrate;
         self
     }
 
-    /// What stands between the store and the server; nothing unless told otherwise.
+    /// The kind of pooler between the store and the server. Default: [`Pooler::None`].
     pub fn pooler(mut self, pooler: Pooler) -> Self {
         self.pooler = pooler;
         self
     }
 
-    /// When a write is acknowledged; as the server, the database or the role is set unless told otherwise. Behind a
-    /// [`pooler`](Self::pooler) it is only checked.
+    /// The moment at which a write is acknowledged. Default: as the server, the database or the role is set.
+    ///
+    /// Behind a [`pooler`](Self::pooler) it is only checked.
     pub fn synchronous_commit(mut self, commit: SynchronousCommit) -> Self {
         self.synchronous_commit = Some(commit);
         self
     }
 
-    /// A PEM file of root certificates to trust in place of the system's, as a provider of databases hands it out.
+    /// A PEM file of root certificates to trust in place of the system's, as providers of databases hand it out.
     pub fn root_certificates(mut self, path: impl Into<PathBuf>) -> Self {
         self.root_certificates = Some(path.into());
         self
@@ -107,8 +115,9 @@ impl PostgresOptions {
         }
     }
 
-    /// The client's settings, for each host that the URL names. What the client's parser has to say is not passed on:
-    /// it may quote a part of the password.
+    /// The client's settings for each host of the URL.
+    ///
+    /// Errors of the client's parser are not passed on: they may quote a part of the password.
     pub(crate) fn configs(&self) -> Result<Vec<Config>, PostgresError> {
         let url = self.url.trim();
         let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
@@ -145,16 +154,17 @@ impl PostgresOptions {
         Ok(config)
     }
 
-    /// How long one of several hosts is tried.
+    /// The time for which one of several hosts is tried.
     pub(crate) fn share(&self, hosts: usize) -> Duration {
         self.network.limits().connect_timeout / u32::try_from(hosts.max(1)).unwrap_or(u32::MAX)
     }
 }
 
-/// Without the URL, which may hold a password.
+/// Shows no URL, which may hold a password.
 impl fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url: _, network, schema, migrate, pooler, synchronous_commit, root_certificates } = self;
+        let Self { url: _, pool: _, network, schema, migrate, pooler, synchronous_commit, root_certificates } =
+            self;
         f.debug_struct("PostgresOptions")
             .field("network", network)
             .field("schema", schema)
@@ -166,7 +176,7 @@ impl fmt::Debug for PostgresOptions {
     }
 }
 
-/// Whether the URL allows TLS.
+/// Tells whether the URL allows TLS.
 pub(crate) fn wants_tls(config: &Config) -> bool {
     config.get_ssl_mode() != SslMode::Disable
 }

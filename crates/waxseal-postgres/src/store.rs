@@ -1,4 +1,4 @@
-//! A store in PostgreSQL.
+//! The store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,8 +22,9 @@ use waxseal_store::{
 /// Keeps records in PostgreSQL 12 or later, in tables of their own that the store makes and migrates.
 ///
 /// Each call is one statement in one round trip, a transaction of its own under READ COMMITTED, on one of a few
-/// pooled connections to the primary. Timeouts, retries and the circuit breaker are as [`NetworkOptions`] say; what a write is
-/// safe from, as [`promise`](Self::promise) says; all of it, with what was tried, in `docs/stores.md`.
+/// pooled connections to the primary. Timeouts, retries and the circuit breaker are as [`NetworkOptions`] say.
+/// [`promise`](Self::promise) tells what an acknowledged write outlives. `docs/stores.md` lists the faults that were
+/// tried.
 ///
 /// Clones share connections.
 ///
@@ -59,7 +60,7 @@ struct Shared {
 }
 
 impl PostgresStore {
-    /// Opens the store in the database at `url` with the usual [options](Self::options).
+    /// Opens the store in the database at `url` with default [options](Self::options).
     ///
     /// # Errors
     ///
@@ -68,14 +69,39 @@ impl PostgresStore {
         Self::options(url).open().await
     }
 
-    /// What to set before opening the database at `url`: `postgres://user:password@host:port/database`, with several
-    /// hosts as `host1:port,host2:port`, of which the one that takes writes is found; with `?sslmode=require`, for
-    /// `prefer` (the default) does without TLS if the server has none.
+    /// Settings for a store in the database at `url`.
+    ///
+    /// The URL is `postgres://user:password@host:port/database`. Of several hosts, as `host1:port,host2:port`, the one
+    /// that takes writes is found. Add `?sslmode=require`: `prefer`, the default, does without TLS if the server has
+    /// none.
     pub fn options(url: &str) -> PostgresOptions {
         PostgresOptions::new(url)
     }
 
-    /// What an acknowledged write is safe from.
+    /// Settings for a store that shares the app's own pool of connections.
+    ///
+    /// The pool decides about hosts, TLS, and the number and the set-up of connections, which have to lead to the
+    /// primary and to run under READ COMMITTED, PostgreSQL's default. The store changes no setting of theirs:
+    /// [`synchronous_commit`](PostgresOptions::synchronous_commit) is only checked, as behind a pooler. Of
+    /// [`network`](PostgresOptions::network) the time for a call, the queue, the retries and the circuit breaker hold.
+    /// A call that is given up closes its connection, and the pool makes another.
+    ///
+    /// The pool is one of the [`deadpool_postgres`] that this crate exports.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use waxseal_postgres::{PostgresStore, deadpool_postgres::Pool};
+    ///
+    /// # async fn open(pool: &Pool) -> Result<(), waxseal_postgres::PostgresError> {
+    /// let store = PostgresStore::from_pool(pool.clone()).schema("shop_sessions").open().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn from_pool(pool: Pool) -> PostgresOptions {
+        PostgresOptions { pool: Some(pool), ..PostgresOptions::new("") }
+    }
+
+    /// The failures that an acknowledged write outlives.
     #[must_use]
     pub fn promise(&self) -> &PostgresPromise {
         &self.shared.promise
@@ -84,9 +110,14 @@ impl PostgresStore {
     async fn with(options: PostgresOptions) -> Result<Self, PostgresError> {
         let options = parameters::taken(&options)?;
         options.check_schema_name()?;
-        let configs = options.configs()?;
-        let address = Address::of(&configs);
-        let pool = pool::pool(&options, configs)?;
+        let (pool, address, connections) = match &options.pool {
+            Some(pool) => (pool.clone(), Address::of_pool(), pool.status().max_size),
+            None => {
+                let configs = options.configs()?;
+                let address = Address::of(&configs);
+                (pool::pool(&options, configs)?, address, options.network.limits().connections)
+            }
+        };
         let statements = Statements::new(&options.schema);
         let promise = {
             let mut on = connection(&pool, &statements, &address, &options).await?;
@@ -95,11 +126,11 @@ impl PostgresStore {
             promise
         };
         tracing::info!("sessions are kept in PostgreSQL at {address}; {promise}");
-        let policy = CallPolicy::new(&options.network, options.network.limits().connections);
+        let policy = CallPolicy::new(&options.network, connections);
         Ok(Self { shared: Arc::new(Shared { pool, policy, statements, address, promise, options }) })
     }
 
-    /// Does `work` on a connection.
+    /// Makes a call that does `work` on a connection.
     async fn call<'a, T, F>(
         &'a self,
         retry: Retry,
@@ -126,7 +157,7 @@ async fn connection<'a>(
     Ok(Connection::new(object, statements, &options.schema, prepare))
 }
 
-/// Refuses a server that cannot serve sessions, and finds out what it promises.
+/// Refuses a server that cannot serve sessions, and reads what it promises.
 async fn look_at_the_server(
     on: &mut Connection<'_>,
     address: &Address,
@@ -162,8 +193,9 @@ async fn look_at_the_server(
 }
 
 impl PostgresOptions {
-    /// The script that makes the tables or brings them up to date, for whoever runs it by hand (`psql -f`), and
-    /// after it the rights that another `role` needs to use them.
+    /// The script that makes the tables or brings them up to date, and grants `role` the rights to use them.
+    ///
+    /// For an administrator, who runs it by hand (`psql -f`).
     ///
     /// # Errors
     ///
@@ -190,7 +222,7 @@ impl PostgresOptions {
     ///
     /// # Errors
     ///
-    /// Why it cannot be opened: see [`PostgresError`].
+    /// [`PostgresError`] says why it cannot be opened.
     pub async fn open(self) -> Result<PostgresStore, PostgresError> {
         PostgresStore::with(self).await
     }
@@ -337,7 +369,7 @@ impl SessionStore for PostgresStore {
             .await
     }
 
-    /// In batches, each a transaction of its own; several processes may purge at once.
+    /// Purges in batches, each a transaction of its own. Several processes may purge at once.
     async fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, PostgresError> {
         let mut purged = 0;
         for sql in statements::PURGES {
@@ -376,7 +408,7 @@ impl SessionStore for PostgresStore {
     }
 }
 
-/// Without the URL, which may hold a password.
+/// Shows no URL, which may hold a password.
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shared { address, promise, options, .. } = &*self.shared;

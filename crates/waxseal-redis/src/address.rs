@@ -1,8 +1,10 @@
-//! Where the servers are, and who we are to them.
+//! Parses `redis://` URLs into hosts and credentials.
 
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
+use redis::io::tcp::TcpSettings;
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 use zeroize::Zeroizing;
 
 use crate::error::RedisError;
@@ -13,13 +15,15 @@ const PORT: u16 = 6379;
 /// A parsed URL: `redis://`, `rediss://`, `redis-cluster://` or `rediss-cluster://`.
 #[derive(Clone)]
 pub(crate) struct Address {
-    /// Never empty, and one unless it is a cluster's.
+    /// One host, or several of a cluster; never empty.
     pub(crate) hosts: Vec<Host>,
     pub(crate) cluster: bool,
     pub(crate) tls: bool,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<Zeroizing<String>>,
     pub(crate) database: i64,
+    /// The app's own client for the one host.
+    client: Option<Client>,
 }
 
 impl Address {
@@ -62,11 +66,55 @@ impl Address {
             Some((user, password)) => (decode(user)?, decode(password)?),
             None => (None, None),
         };
-        Ok(Self { hosts, cluster, tls, user, password: password.map(Zeroizing::new), database })
+        let password = password.map(Zeroizing::new);
+        Ok(Self { hosts, cluster, tls, user, password, database, client: None })
+    }
+
+    /// The address of the app's own client.
+    pub(crate) fn of(client: &Client) -> Self {
+        let (info, settings) = (client.get_connection_info(), client.get_connection_info().redis_settings());
+        let (name, port, tls) = match info.addr() {
+            ConnectionAddr::Tcp(name, port) => (name.clone(), *port, false),
+            ConnectionAddr::TcpTls { host, port, .. } => (host.clone(), *port, true),
+            other => (other.to_string(), 0, false),
+        };
+        Self {
+            hosts: vec![Host { name, port }],
+            cluster: false,
+            tls,
+            user: settings.username().map(str::to_owned),
+            password: settings.password().map(|password| Zeroizing::new(password.to_owned())),
+            database: settings.db(),
+            client: Some(client.clone()),
+        }
+    }
+
+    /// A client for one of the servers.
+    pub(crate) fn client(&self, host: &Host) -> Result<Client, RedisError> {
+        if let Some(client) = &self.client {
+            return Ok(client.clone());
+        }
+        let Host { name, port } = host.clone();
+        let target = if self.tls {
+            ConnectionAddr::TcpTls { host: name, port, insecure: false, tls_params: None }
+        } else {
+            ConnectionAddr::Tcp(name, port)
+        };
+        let mut settings = RedisConnectionInfo::default().set_db(self.database);
+        if let Some(user) = &self.user {
+            settings = settings.set_username(user);
+        }
+        if let Some(password) = &self.password {
+            settings = settings.set_password(password.as_str());
+        }
+        let info = target.into_connection_info().map_err(RedisError::said)?;
+        let info = info.set_redis_settings(settings);
+        Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+            .map_err(RedisError::said)
     }
 }
 
-/// Without the password, and without the user, who is half of it.
+/// Shows neither the password nor the user, who is half of it.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (tls, cluster) = (if self.tls { "s" } else { "" }, if self.cluster { "-cluster" } else { "" });

@@ -1,4 +1,4 @@
-//! Sessions in Redis or Valkey: [`RedisStore`], a [`SessionStore`](waxseal_store::SessionStore).
+#![doc = include_str!("../README.md")]
 
 mod address;
 mod bond;
@@ -21,3 +21,6 @@ mod walk;
 pub use error::RedisError;
 pub use options::{RedisDurability, RedisOptions};
 pub use store::RedisStore;
+
+/// The crate of the client that [`RedisStore::from_client`] takes.
+pub use redis;

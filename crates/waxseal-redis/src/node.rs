@@ -1,4 +1,4 @@
-//! One server, and the connections to it.
+//! One server and its connections.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, Pipeline, Value};
-use redis::{RedisConnectionInfo, io::tcp::TcpSettings};
+use redis::{AsyncConnectionConfig, Client, Pipeline, Value};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, timeout};
 
@@ -17,40 +16,43 @@ use crate::host::Host;
 use waxseal_store::NetworkOptions;
 use waxseal_store::network::{CallError, CircuitBreaker, NetworkLimits, Permit};
 
-/// Calls on one connection before another takes part. More save little; fewer cost system calls, here and at the server.
+/// The number of calls on one connection before another takes part.
+///
+/// More save little. Fewer cost system calls, here and at the server.
 pub(crate) const CALLS_PER_CONNECTION: usize = 64;
 
-/// A server. Each of its connections carries many calls at once, in order.
+/// A server, each of whose connections carries many calls at once, in order.
 pub(crate) struct Node {
     host: Host,
     tls: bool,
     password: bool,
-    /// Whether to see that it is a primary; servers of a cluster say so themselves, with every command.
+    /// True if a new connection is checked for leading to a primary. Servers of a cluster say so with every command.
     check_role: bool,
     client: Client,
     connect_timeout: Duration,
-    /// A call that got no answer for so long casts doubt on its connection.
+    /// The time without an answer after which a call casts doubt on its connection.
     patience: Duration,
     ordinary: Pool,
-    /// For writes that wait for replicas or disks: a waiting connection answers nobody else.
+    /// Connections for writes that wait for replicas or disks: a waiting connection answers nobody else.
     waiting: Pool,
     /// In a cluster. One server alone needs none beside the policy's.
     breaker: Option<CircuitBreaker>,
 }
 
-/// Connections, of which the first take all calls while these are few: calls on one connection share what it costs
-/// to send, to wake up and to receive.
+/// Connections, of which the first take all calls while these are few.
+///
+/// Calls on one connection share the cost of sending, of waking up and of receiving.
 struct Pool {
-    places: Box<[Place]>,
-    /// So many calls under way on one connection before another takes part.
+    slots: Box<[Slot]>,
+    /// The number of calls on one connection before another takes part.
     together: usize,
 }
 
-/// Where a connection is, or will be.
-struct Place {
+/// A slot for a connection, which is made when a call needs it.
+struct Slot {
     link: AsyncMutex<Option<Arc<Link>>>,
     calls: AtomicUsize,
-    /// When a call was last answered, or the first of those under way began.
+    /// The time of the last answer, or of the first call under way.
     heard: Mutex<Instant>,
 }
 
@@ -62,32 +64,16 @@ struct Link {
 
 impl Node {
     pub(crate) fn new(host: Host, address: &Address, network: &NetworkOptions) -> Result<Self, RedisError> {
-        let Host { name, port } = host.clone();
-        let place = if address.tls {
-            ConnectionAddr::TcpTls { host: name, port, insecure: false, tls_params: None }
-        } else {
-            ConnectionAddr::Tcp(name, port)
-        };
-        let mut settings = RedisConnectionInfo::default().set_db(address.database);
-        if let Some(user) = &address.user {
-            settings = settings.set_username(user);
-        }
-        if let Some(password) = &address.password {
-            settings = settings.set_password(password.as_str());
-        }
-        let info = place.into_connection_info().map_err(RedisError::said)?;
-        let info =
-            info.set_redis_settings(settings).set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let NetworkLimits { connect_timeout, command_timeout, connections, .. } = network.limits();
         let breaker =
             address.cluster.then(|| CircuitBreaker::new(network, format!("the Redis server at {host}")));
         Ok(Self {
             breaker,
-            host,
             tls: address.tls,
             password: address.password.is_some(),
             check_role: !address.cluster,
-            client: Client::open(info).map_err(RedisError::said)?,
+            client: address.client(&host)?,
+            host,
             connect_timeout,
             patience: command_timeout / 2,
             ordinary: Pool::new(connections, CALLS_PER_CONNECTION),
@@ -99,8 +85,9 @@ impl Node {
         &self.host
     }
 
-    /// Sends commands together and gets as many answers, errors of the server among them. `waits`: one of them waits
-    /// for replicas or disks, and says little about this server if it takes long.
+    /// Sends commands together and returns as many answers, errors of the server among them.
+    ///
+    /// `waits` is for a command that waits for replicas or disks: if it takes long, that says little about this server.
     pub(crate) async fn send(&self, commands: &Pipeline, waits: bool) -> Result<Vec<Value>, RedisError> {
         let permit = self.breaker.as_ref().map(CircuitBreaker::permit).transpose()?;
         let patience = if waits { Duration::MAX } else { self.patience };
@@ -111,35 +98,35 @@ impl Node {
     }
 
     async fn send_now(&self, commands: &Pipeline, pool: &Pool) -> Result<Vec<Value>, RedisError> {
-        let place = pool.place(self.patience);
-        let _call = Call::begin(place);
-        let link = self.link(place).await?;
+        let slot = pool.slot(self.patience);
+        let _call = Call::begin(slot);
+        let link = self.link(slot).await?;
         let since = Instant::now();
-        let watch = Watch { place, link: &link, since, patience: self.patience, answered: false };
+        let watch = Watch { slot, link: &link, since, patience: self.patience, answered: false };
         let mut connection = link.connection.clone();
         let outcome = connection.send_packed_commands(commands, 0, commands.len()).await;
         watch.answered(outcome.is_ok());
         outcome.map_err(RedisError::said)
     }
 
-    /// Gives up all connections: the next calls look anew where the name leads, and whether it is a primary.
+    /// Gives up all connections. The next calls resolve the name anew, and check for a primary.
     pub(crate) async fn forget_connections(&self) {
-        for place in self.ordinary.places.iter().chain(&self.waiting.places) {
-            *place.link.lock().await = None;
+        for slot in self.ordinary.slots.iter().chain(&self.waiting.slots) {
+            *slot.link.lock().await = None;
         }
     }
 
-    /// The connection of a place; made if it is not there. Who comes meanwhile waits for the same.
-    async fn link(&self, place: &Place) -> Result<Arc<Link>, RedisError> {
-        let mut place = place.link.lock().await;
-        match &*place {
+    /// The connection of a slot, made if it is not there. Calls that come meanwhile wait for the same one.
+    async fn link(&self, slot: &Slot) -> Result<Arc<Link>, RedisError> {
+        let mut slot = slot.link.lock().await;
+        match &*slot {
             Some(link) if !link.broken.load(Ordering::Relaxed) => Ok(Arc::clone(link)),
             _ => {
-                *place = None;
+                *slot = None;
                 // Boxed: it happens seldom and needs much room. Without its type, or callers' futures nest so deep that
                 // the compiler asks for a higher recursion limit.
                 let link = Arc::new(self.connect().boxed().await?);
-                *place = Some(Arc::clone(&link));
+                *slot = Some(Arc::clone(&link));
                 Ok(link)
             }
         }
@@ -176,28 +163,28 @@ impl Node {
 
 impl Pool {
     fn new(connections: usize, together: usize) -> Self {
-        let place = || Place {
+        let slot = || Slot {
             link: AsyncMutex::default(),
             calls: AtomicUsize::new(0),
             heard: Mutex::new(Instant::now()),
         };
-        Self { places: (0..connections).map(|_| place()).collect(), together }
+        Self { slots: (0..connections).map(|_| slot()).collect(), together }
     }
 
-    /// The first that has room and answers, or else the one with the fewest calls.
-    fn place(&self, patience: Duration) -> &Place {
-        let good = |place: &&Place| place.calls() < self.together && !place.is_silent(patience);
-        let fewest = || self.places.iter().min_by_key(|place| place.calls());
-        self.places.iter().find(good).or_else(fewest).expect("at least one connection is allowed")
+    /// The first slot that has room and answers, or else the one with the fewest calls.
+    fn slot(&self, patience: Duration) -> &Slot {
+        let good = |slot: &&Slot| slot.calls() < self.together && !slot.is_silent(patience);
+        let fewest = || self.slots.iter().min_by_key(|slot| slot.calls());
+        self.slots.iter().find(good).or_else(fewest).expect("at least one connection is allowed")
     }
 }
 
-impl Place {
+impl Slot {
     fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Whether its calls have waited for so long that others should not join them.
+    /// Tells whether its calls have waited for so long that others should not join them.
     fn is_silent(&self, patience: Duration) -> bool {
         self.calls() > 0 && self.heard().elapsed() >= patience
     }
@@ -211,15 +198,15 @@ impl Place {
     }
 }
 
-/// A call under way, also if its caller gives up waiting.
-struct Call<'a>(&'a Place);
+/// A call under way, counted until it is dropped, also by a caller who gave up waiting.
+struct Call<'a>(&'a Slot);
 
 impl<'a> Call<'a> {
-    fn begin(place: &'a Place) -> Self {
-        if place.calls.fetch_add(1, Ordering::Relaxed) == 0 {
-            place.hear();
+    fn begin(slot: &'a Slot) -> Self {
+        if slot.calls.fetch_add(1, Ordering::Relaxed) == 0 {
+            slot.hear();
         }
-        Self(place)
+        Self(slot)
     }
 }
 
@@ -229,7 +216,7 @@ impl Drop for Call<'_> {
     }
 }
 
-/// Tells the breaker how it went, also if the caller has given up waiting.
+/// Reports a call's outcome to the breaker, also if the caller has given up waiting.
 struct Attempt<'a> {
     permit: Option<Permit<'a>>,
     since: Instant,
@@ -252,10 +239,11 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// Sees whether a call is answered. A connection that leaves one unanswered for long, and others too, may lead to
-/// nobody, which TCP notices after many minutes.
+/// Marks a connection as broken that leaves its calls unanswered for long.
+///
+/// Such a connection may lead to nobody, which TCP notices after many minutes.
 struct Watch<'a> {
-    place: &'a Place,
+    slot: &'a Slot,
     link: &'a Link,
     since: Instant,
     patience: Duration,
@@ -266,7 +254,7 @@ impl Watch<'_> {
     fn answered(mut self, sound: bool) {
         self.answered = true;
         if sound {
-            self.place.hear();
+            self.slot.hear();
         } else {
             self.link.broken.store(true, Ordering::Relaxed);
         }
@@ -275,7 +263,7 @@ impl Watch<'_> {
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        if !self.answered && self.place.heard() <= self.since && self.since.elapsed() >= self.patience {
+        if !self.answered && self.slot.heard() <= self.since && self.since.elapsed() >= self.patience {
             self.link.broken.store(true, Ordering::Relaxed);
         }
     }
@@ -290,9 +278,9 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(1);
 
     fn begin(pool: &Pool) -> (usize, Call<'_>) {
-        let place = pool.place(PATIENCE);
-        let at = pool.places.iter().position(|other| std::ptr::eq(place, other)).unwrap();
-        (at, Call::begin(place))
+        let slot = pool.slot(PATIENCE);
+        let at = pool.slots.iter().position(|other| std::ptr::eq(slot, other)).unwrap();
+        (at, Call::begin(slot))
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Looks at the servers before any session is trusted to them.
+//! Checks the servers when the store is opened.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::slots::Range;
 use waxseal_store::Timestamp;
 use waxseal_store::network::CallError;
 
-/// Layout of keys and rows.
+/// The version of the layout of keys and rows.
 const LAYOUT: u32 = 1;
 /// `SET … KEEPTTL`.
 const OLDEST: (u32, u32) = (6, 0);
@@ -50,7 +50,7 @@ impl Commands {
         }
     }
 
-    /// Whether every primary answers, and takes writes.
+    /// Checks that every primary answers, and that one takes a write.
     pub(crate) async fn probe(&self) -> Result<(), RedisError> {
         let (key, now) = (self.keys.probe(), Timestamp::from_millis(0));
         if let Some(slot) = self.router.gap().await? {
@@ -66,7 +66,7 @@ impl Commands {
         self.script(&script::PROBE, &[key], now, unknown, &[], false).await.map(drop)
     }
 
-    /// The primaries, or all that keeps the user from asking for them.
+    /// The primaries, or every right that the user lacks for asking.
     async fn primaries(&self) -> Result<Vec<Range>, RedisError> {
         let primaries = self.router.primaries().await;
         if let Err(RedisError::Command(_)) = primaries {
@@ -90,14 +90,14 @@ impl Commands {
         let pairs = info.lines().filter_map(|line| line.split_once(':'));
         let info = pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
         // Managed servers may refuse to say.
-        let fsync = match answers.next() {
-            Some(Value::Array(mut pair)) => pair.pop().map(text),
-            _ => None,
-        };
+        let fsync = answers.next().and_then(|pair| {
+            let mut pair: HashMap<String, String> = redis::from_redis_value(pair).ok()?;
+            pair.remove("appendfsync")
+        });
         Ok(Server { info, fsync })
     }
 
-    /// Marks the prefix as ours, or finds that it is another's.
+    /// Marks the prefix as the store's, or refuses one of another program.
     async fn claim_prefix(&self) -> Result<(), RedisError> {
         let key = self.keys.layout();
         let (mut set, mut get) = (redis::cmd("SET"), redis::cmd("GET"));
@@ -120,7 +120,7 @@ impl Commands {
     }
 }
 
-/// What a server says of itself.
+/// A server's answers about itself.
 struct Server {
     info: HashMap<String, String>,
     fsync: Option<String>,
@@ -194,7 +194,7 @@ impl Server {
         }
     }
 
-    /// Of Redis; a Valkey names the Redis that it can stand in for, 7.2, beside its own.
+    /// The version of Redis. Valkey counts as 7.2, the version of Redis that it stands in for.
     fn version(&self) -> Option<(u32, u32)> {
         let version =
             if self.info.contains_key("valkey_version") { "7.2" } else { self.get("redis_version") };

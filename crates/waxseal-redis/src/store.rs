@@ -1,9 +1,9 @@
-//! A store in Redis or Valkey, in one server or in a cluster.
+//! The store.
 
 use std::fmt;
 use std::sync::Arc;
 
-use redis::Value;
+use redis::{Client, Value};
 use tokio::time::timeout;
 
 use crate::address::Address;
@@ -21,13 +21,13 @@ use waxseal_store::{
 
 /// Keeps records in Redis (6.0 or newer) or Valkey, in one primary or in a cluster.
 ///
-/// Every method is one round trip on one server. In a cluster, where an owner's generation lies elsewhere than the
-/// owner's sessions, it is two for a session that has an owner. Reads go to primaries alone. The server expires
-/// records by itself, and late rather than early; `purge` has nothing to do.
+/// Every method is one round trip on one server. In a cluster it is two for a session that has an owner, whose
+/// generation lies elsewhere. Reads go to primaries alone. The server expires records by itself, and late rather than
+/// early; `purge` has nothing to do.
 ///
-/// What fails, fails within [`NetworkOptions::command_timeout`](waxseal_store::NetworkOptions::command_timeout), and at
-/// once while a breaker is open; nothing has to be restarted. What each [`RedisDurability`] promises, and what the
-/// server's own settings add to it, stands in `docs/stores.md`.
+/// A call fails within [`NetworkOptions::command_timeout`](waxseal_store::NetworkOptions::command_timeout), and at
+/// once while a circuit breaker is open; nothing has to be restarted. The promise of each level of [`RedisDurability`],
+/// and what the server's own settings add to it, stand in `docs/stores.md`.
 ///
 /// Clones share the connections, which belong to the tokio runtime that the store was opened on.
 ///
@@ -47,13 +47,13 @@ pub struct RedisStore {
 
 struct Shared {
     policy: CallPolicy,
-    /// For writes that wait for replicas or disks, so that a replica that is gone takes no reads along.
+    /// The policy of writes that wait for replicas or disks, so that a replica that is gone stops no reads.
     patient: Option<CallPolicy>,
     commands: Commands,
 }
 
 impl RedisStore {
-    /// Opens the store at `url` with the usual [options](Self::options).
+    /// Opens the store at `url` with default [options](Self::options).
     ///
     /// # Errors
     ///
@@ -62,16 +62,36 @@ impl RedisStore {
         Self::options(url).open().await
     }
 
-    /// What to set before opening the store at `url`: `redis://user:password@host:port/database`, `rediss://…` for
-    /// TLS, `redis-cluster://host:port,host:port` or `rediss-cluster://…` for a cluster, of which one host that
-    /// answers is enough.
+    /// Settings for a store at `url`.
+    ///
+    /// The URL is `redis://user:password@host:port/database`, or `rediss://…` for TLS. A cluster's is
+    /// `redis-cluster://host:port,host:port` or `rediss-cluster://…`, of which one host that answers is enough.
     pub fn options(url: &str) -> RedisOptions {
         RedisOptions::new(url)
     }
 
+    /// Settings for a store at the server of the app's own client: its address, TLS, user, password, database and
+    /// protocol.
+    ///
+    /// The store makes connections of its own by that client, since a connection that waits for replicas answers
+    /// nobody else. The client is for one server, not for a cluster, and one of the [`redis`] that this crate exports.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use waxseal_redis::{RedisStore, redis::Client};
+    ///
+    /// # async fn open(client: &Client) -> Result<(), waxseal_redis::RedisError> {
+    /// let store = RedisStore::from_client(client.clone()).prefix("wizard:sessions:").open().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn from_client(client: Client) -> RedisOptions {
+        RedisOptions { client: Some(client), ..RedisOptions::new("") }
+    }
+
     async fn with(options: RedisOptions) -> Result<Self, RedisError> {
-        let RedisOptions { url, prefix, durability, allow_eviction, network } = options;
-        let address = Address::parse(&url)?;
+        let RedisOptions { url, client, prefix, durability, allow_eviction, network } = options;
+        let address = client.map_or_else(|| Address::parse(&url), |client| Ok(Address::of(&client)))?;
         let keys = Keys::new(&prefix)?;
         durability.check(&network)?;
         if address.tls {
@@ -92,7 +112,7 @@ impl RedisStore {
         Ok(Self { shared: Arc::new(Shared { policy, patient, commands }) })
     }
 
-    /// For a write that is as durable as was asked for.
+    /// Makes a call that is as durable as was asked for.
     async fn keep<'a, T, F>(
         &'a self,
         retry: Retry,
@@ -118,14 +138,14 @@ impl RedisStore {
 }
 
 impl RedisOptions {
-    /// Connects, and looks at the server: its role, its version, whether it may evict sessions, what it loses when
-    /// it stops. Warnings go to `tracing`.
+    /// Connects, and checks the server: its role, its version, whether it may evict sessions, what it loses when it
+    /// stops. Warnings go to `tracing`.
     ///
     /// The connections belong to the tokio runtime that this is called on.
     ///
     /// # Errors
     ///
-    /// Why the server cannot be used: see [`RedisError`].
+    /// [`RedisError`] says why the server cannot be used.
     pub async fn open(self) -> Result<RedisStore, RedisError> {
         RedisStore::with(self).await
     }
@@ -229,17 +249,17 @@ impl SessionStore for RedisStore {
         self.keep(Retry::Idempotent, |commands| commands.end(owner, public_id, now)).await
     }
 
-    /// Three round trips with a session to keep, one without. What is ended takes up space until it expires.
+    /// Takes three round trips with a session to keep, one without. An ended session takes up space until it expires.
     async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Timestamp) -> Result<(), RedisError> {
         self.keep(Retry::Idempotent, |commands| commands.end_all(owner, keep, now)).await
     }
 
-    /// The server expires records by itself.
+    /// Does nothing: the server expires records by itself.
     async fn purge(&self, _: Timestamp, _: usize) -> Result<usize, RedisError> {
         Ok(0)
     }
 
-    /// Asks every primary whether it is there, and one to write.
+    /// Asks every primary for an answer, and one for a write.
     async fn ready(&self) -> Result<(), RedisError> {
         self.call(Retry::Idempotent, Commands::probe).await
     }

@@ -193,3 +193,13 @@ fn the_documented_install_has_every_engine() {
         assert!(manifest.contains(&format!("\n{engine} = [\"waxseal/{engine}\"]")), "{engine}");
     }
 }
+
+/// What `waxseal-sqlite` accepts of rusqlite is tested at both ends.
+#[test]
+fn the_oldest_and_the_newest_rusqlite_are_tested() {
+    assert!(read("Cargo.toml").contains("\nrusqlite = { version = \">=0.38, <0.41\""));
+    for (lock, version) in [("Cargo.lock", "0.40"), ("xtask/beside/Cargo.lock", "0.38")] {
+        let lock = read(lock);
+        assert!(lock.contains(&format!("name = \"rusqlite\"\nversion = \"{version}.")), "{version}");
+    }
+}
