@@ -1,5 +1,4 @@
-//! What tests of the stores share: servers of the system, a proxy that makes trouble, records, and filled stores to
-//! measure.
+//! Servers of the system, a proxy that makes trouble, records and filled stores, for the tests of the stores.
 //!
 //! Servers are started from the system's programs, each on a free port of the loopback address and in a temporary
 //! folder, and end with the test, however that ends.

@@ -287,7 +287,7 @@ impl Cluster {
         Some(cluster)
     }
 
-    /// Where the server has its small disk.
+    /// The folder that the small disk is mounted on.
     pub fn disk(&self) -> PathBuf {
         self.folder.path().join("disk")
     }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::process::{Process, free_port, shell, signal};
 
-/// How long a server may take to do what it was told.
+/// The longest time that a server may take to do what it was told.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that stops when this is dropped, and also if the test ends in any other way.
@@ -118,7 +118,7 @@ impl Server {
         command.query(&mut connection).unwrap()
     }
 
-    /// Whether the cluster serves all slots, none of them by the server at that port.
+    /// Tells whether the cluster serves all slots, none of them by the server at that port.
     pub fn works_without(&self, port: u16) -> bool {
         let info: String = self.ask(redis::cmd("CLUSTER").arg("INFO"));
         let nodes: String = self.ask(redis::cmd("CLUSTER").arg("NODES"));

@@ -1,4 +1,4 @@
-//! A connection, for as long as one operation has it.
+//! The connection of one operation.
 
 use deadpool_postgres::{ClientWrapper, Object};
 use tokio_postgres::Row;
@@ -9,9 +9,11 @@ use crate::error::PostgresError;
 use crate::statements::{Outcome, Statements};
 use waxseal_store::Swap;
 
-/// A connection out of the pool; it goes back when this is dropped, unless something is still under way on it.
+/// A connection out of the pool.
+///
+/// It goes back when this is dropped, unless a statement is still under way on it.
 pub(crate) struct Connection<'a> {
-    /// There up to the drop.
+    /// Present until the drop.
     object: Option<Object>,
     pub(crate) statements: &'a Statements,
     pub(crate) schema: &'a str,
@@ -24,7 +26,7 @@ impl<'a> Connection<'a> {
         Self { object: Some(object), statements, schema, prepare, busy: false }
     }
 
-    /// The first row of a statement that is asked often.
+    /// Runs a frequent statement and returns its first row.
     pub(crate) async fn row(
         &mut self,
         sql: &str,
@@ -45,7 +47,7 @@ impl<'a> Connection<'a> {
         self.answered(answer)
     }
 
-    /// The rows of a statement whose text is seldom the same: in one round trip, without a name on the server.
+    /// Runs a statement whose text is seldom the same: in one round trip, without a name on the server.
     pub(crate) async fn rows_once(
         &mut self,
         sql: &str,
@@ -56,12 +58,12 @@ impl<'a> Connection<'a> {
         self.answered(answer)
     }
 
-    /// The only row of a statement without parameters.
+    /// Runs a statement without parameters and returns its only row.
     pub(crate) async fn row_once(&mut self, sql: &str) -> Result<Row, PostgresError> {
         self.rows_once(sql, &[]).await?.pop().ok_or_else(|| PostgresError::row(NoOutcome))
     }
 
-    /// How many rows a statement changed.
+    /// Runs a statement and returns the number of rows that it changed.
     pub(crate) async fn execute_once(
         &mut self,
         sql: &str,
@@ -74,7 +76,7 @@ impl<'a> Connection<'a> {
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
-    /// Several statements at once.
+    /// Runs several statements at once.
     pub(crate) async fn batch(&mut self, sql: &str) -> Result<(), PostgresError> {
         self.busy = true;
         let answer = self.client().batch_execute(sql).await;
@@ -82,7 +84,7 @@ impl<'a> Connection<'a> {
         answer.map(|()| self.busy = false).map_err(PostgresError::new)
     }
 
-    /// Asks a statement that says how it ended, until it has not lost a race.
+    /// Runs a statement that tells its [`Outcome`], again and again until it has not lost a race.
     pub(crate) async fn change(
         &mut self,
         sql: &str,
@@ -115,7 +117,7 @@ impl<'a> Connection<'a> {
         self.object.as_ref().expect("it is there up to the drop")
     }
 
-    /// After an answer, also a refusal, the connection is ready for the next statement.
+    /// Notes an answer: after one, also a refusal, the connection is ready for the next statement.
     fn answered<T>(&mut self, answer: Result<T, tokio_postgres::Error>) -> Result<T, PostgresError> {
         let answer = answer.map_err(PostgresError::new);
         self.busy = answer.as_ref().err().is_some_and(|error| !error.spares_the_connection());
@@ -123,8 +125,9 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// What was given up half-way, by a timeout or because nobody waits any more, may still be running: the next
-/// operation would wait behind it, so the connection is closed.
+/// Closes a connection on which a statement was given up half-way, by a timeout or a caller who left.
+///
+/// The statement may still be running, and the next operation would wait behind it.
 impl Drop for Connection<'_> {
     fn drop(&mut self) {
         if let Some(object) = self.object.take()

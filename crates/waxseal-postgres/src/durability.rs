@@ -1,19 +1,23 @@
+//! The safety of acknowledged writes.
+
 use std::fmt;
 
-/// When PostgreSQL acknowledges a write: its setting `synchronous_commit`. A note of activity
+/// Levels of PostgreSQL's setting `synchronous_commit`: the moment at which it acknowledges a write.
+///
+/// A note of activity
 /// ([`touch`](waxseal_store::SessionStore::touch)) waits for nothing, at every level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SynchronousCommit {
-    /// Before it lies on the disk: a crash loses the last moments.
+    /// At once, before the write lies on a disk: a crash loses the last moments.
     Off,
-    /// When it lies on the primary's disk.
+    /// Once it lies on the primary's disk.
     Local,
-    /// When a synchronous standby, if there is one, has it in memory.
+    /// Once a synchronous standby, if there is one, has it in memory.
     RemoteWrite,
-    /// When a synchronous standby, if there is one, has it on its disk.
+    /// Once a synchronous standby, if there is one, has it on its disk.
     On,
-    /// When a synchronous standby, if there is one, also shows it to readers.
+    /// Once a synchronous standby, if there is one, also shows it to readers.
     RemoteApply,
 }
 
@@ -21,7 +25,7 @@ impl SynchronousCommit {
     pub(crate) const ALL: [Self; 5] =
         [Self::Off, Self::Local, Self::RemoteWrite, Self::On, Self::RemoteApply];
 
-    /// As PostgreSQL writes it.
+    /// The name in PostgreSQL.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -33,10 +37,9 @@ impl SynchronousCommit {
     }
 }
 
-/// What an acknowledged write is safe from, as the server was set when the store was opened; a sentence, to be
-/// logged.
+/// The failures that an acknowledged write outlives, by the server's settings when the store was opened.
 ///
-/// How it is counted: `docs/stores.md`, "Durability".
+/// `Display` makes a sentence of it, for a log. The levels stand in `docs/stores.md`, "Durability".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresPromise {
     pub(crate) synchronous_commit: String,
@@ -51,13 +54,13 @@ impl PostgresPromise {
         &self.synchronous_commit
     }
 
-    /// Whether acknowledged writes outlive a crash of the server, and of its machine.
+    /// Tells whether acknowledged writes outlive a crash of the server, and of its machine.
     #[must_use]
     pub fn outlives_a_crash(&self) -> bool {
         self.fsync && self.synchronous_commit != "off"
     }
 
-    /// Whether they outlive a failover to a synchronous standby.
+    /// Tells whether they outlive a failover to a synchronous standby.
     #[must_use]
     pub fn outlives_a_failover(&self) -> bool {
         self.synchronous_standbys && !matches!(self.synchronous_commit.as_str(), "off" | "local")

@@ -1,4 +1,4 @@
-//! Several servers, of which one takes writes.
+//! Finds the server that takes writes among several hosts.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -9,13 +9,15 @@ use tokio::time::timeout;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, Config, Error, Socket};
 
-/// Tries one after the other, each for its share of the time: one that accepts connections and says nothing, as a
-/// hanging primary does, must not hide the one that took its place. The client alone would wait for it.
+/// Tries one host after the other, each for its share of the time.
+///
+/// A host that accepts connections and says nothing, as a hanging primary does, must not hide the one that took its
+/// place. The client alone would wait for it.
 pub(crate) struct Hosts<T> {
-    /// At least one, each with one host.
+    /// The client's settings, one for each host; at least one.
     pub(crate) configs: Vec<Config>,
     pub(crate) tls: T,
-    /// For each but the last, which may take what is left.
+    /// The time for each host but the last, which may take what is left.
     pub(crate) share: Duration,
 }
 

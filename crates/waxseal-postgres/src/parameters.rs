@@ -1,11 +1,10 @@
-//! What a URL may say beyond what the client knows.
+//! Parameters of the URL that set options of the store.
 
 use crate::durability::SynchronousCommit;
 use crate::error::PostgresError;
 use crate::options::{Pooler, PostgresOptions};
 
-/// The options with those that the URL names, and the URL without them: so that one setting is enough for an
-/// operator. The URL wins.
+/// Moves options from the URL's parameters, which win, into the options.
 pub(crate) fn taken(options: &PostgresOptions) -> Result<PostgresOptions, PostgresError> {
     let mut taken = options.clone();
     let Some((start, query)) = options.url.split_once('?') else { return Ok(taken) };
@@ -23,7 +22,7 @@ pub(crate) fn taken(options: &PostgresOptions) -> Result<PostgresOptions, Postgr
     Ok(taken)
 }
 
-/// Whether it was one of ours.
+/// Applies a parameter; false if it is the client's.
 fn take(options: &mut PostgresOptions, parameter: &str) -> Result<bool, PostgresError> {
     let Some((name, value)) = parameter.split_once('=') else { return Ok(false) };
     match name {

@@ -1,4 +1,4 @@
-//! Connections, and what they are set up with.
+//! The pool of connections, and their set-up.
 
 use std::fs;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::error::PostgresError;
 use crate::hosts::Hosts;
 use crate::options::{Pooler, PostgresOptions, wants_tls};
 
-/// A pool that is still empty.
+/// An empty pool.
 pub(crate) fn pool(options: &PostgresOptions, configs: Vec<Config>) -> Result<Pool, PostgresError> {
     let (network, share) = (options.network.limits(), options.share(configs.len()));
     let manager = if configs.iter().any(wants_tls) {
@@ -41,7 +41,7 @@ fn manager(hosts: impl Connect + 'static) -> Manager {
     Manager::from_connect(Config::new(), hosts, recycling)
 }
 
-/// For the whole connection, so only where nobody else gets it.
+/// Settings of a connection, if no other program gets it.
 fn settings(options: &PostgresOptions) -> Option<String> {
     if options.pooler != Pooler::None {
         return None;
@@ -57,7 +57,7 @@ fn settings(options: &PostgresOptions) -> Option<String> {
     Some(settings)
 }
 
-/// Certificates are always checked, with the name of the host.
+/// The set-up of TLS, which always checks the certificate and its host.
 fn tls(options: &PostgresOptions) -> Result<ClientConfig, PostgresError> {
     let unusable = |source: Arc<dyn std::error::Error + Send + Sync>| {
         PostgresError::Roots(options.root_certificates.clone(), source)

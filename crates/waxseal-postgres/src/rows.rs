@@ -1,4 +1,4 @@
-//! What statements are given, and what their rows mean.
+//! The calls of statements behind the store's methods.
 
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};

@@ -1,4 +1,4 @@
-//! The tables, and how older ones become today's: one script, which this crate runs, or an administrator.
+//! The tables and their migrations, in one script that this crate runs, or an administrator.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Whether an owner has ended a session.
+//! The bond between a session and its owner, which "end all" breaks.
 //!
 //! In a cluster an owner's generation lies in another slot than the owner's sessions, and no script sees two. So a
 //! row says since which generation it is its owner's, and whoever reads it compares with the owner's state, read
@@ -9,7 +9,7 @@
 //! raises it in between, the kept session ends with the others. Two who keep the same session at once share a pass,
 //! and so a step. Giving the kept session the next generation instead would let it outlive another's "end all".
 
-/// Since when a row is its owner's.
+/// The generation of the owner since which a row belongs to it, and a pass to the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bond {
     since: u64,
@@ -18,7 +18,7 @@ pub(crate) struct Bond {
 
 pub(crate) type Pass = [u8; 8];
 
-/// What an owner's sessions have to be compared with.
+/// An owner's generation and pass, with which a row's bond is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct OwnerState {
     generation: u64,
@@ -33,6 +33,7 @@ impl Bond {
         Self { since, pass }
     }
 
+    /// Tells whether the owner has not ended the session.
     pub(crate) fn holds(self, owner: OwnerState) -> bool {
         let kept = self.since.checked_add(1) == Some(owner.generation);
         self.since >= owner.generation || (kept && self.pass != [0; 8] && self.pass == owner.pass)
@@ -40,7 +41,7 @@ impl Bond {
 }
 
 impl OwnerState {
-    /// As it is kept; nothing, if all sessions of the owner were never ended.
+    /// Reads the kept form, which is empty for an owner who never ended all sessions.
     pub(crate) fn parse(kept: &[u8]) -> Option<Self> {
         if kept.is_empty() { Some(Self::default()) } else { Some(Self::from_bytes(kept.try_into().ok()?)) }
     }

@@ -1,4 +1,4 @@
-//! Sends scripts and looks up owners.
+//! Sends scripts, and looks up owners.
 
 use redis::{Cmd, Pipeline, ServerErrorKind, Value};
 
@@ -10,24 +10,25 @@ use crate::router::Router;
 use crate::script::{self, Script, decimal};
 use waxseal_store::{PublicId, Timestamp};
 
-/// How often an owner is looked up for one call: once, unless the session changes hands.
+/// The largest number of look-ups of an owner in one call. One is usual, unless the session changes hands.
 const LOOKS: usize = 6;
 
+/// The commands that the store's methods are made of.
 pub(crate) struct Commands {
     pub(crate) router: Router,
     pub(crate) keys: Keys,
     pub(crate) durability: RedisDurability,
 }
 
-/// A script about one session.
+/// A call of a script about one session.
 pub(crate) struct Question<'a> {
     pub(crate) script: &'a Script,
     pub(crate) keys: Vec<String>,
     pub(crate) arguments: Vec<&'a [u8]>,
     pub(crate) now: Timestamp,
-    /// Whether a change has to be as durable as was asked for.
+    /// True for a change that has to be as durable as was asked for.
     pub(crate) durable: bool,
-    /// What to do with the session in its owner's list, when that is looked at anyway.
+    /// The change to the owner's list, made when the owner is looked up anyway.
     pub(crate) listing: Listing,
 }
 
@@ -38,25 +39,29 @@ pub(crate) enum Listing {
     Remove(PublicId),
 }
 
-/// What a script says. Its number means: 0 no, 1 yes, and what [`SWAP`](script::SWAP) and others add.
+/// A script's answer.
+///
+/// Status 0 is no and 1 is yes; [`SWAP`](script::SWAP) and others add to these.
 pub(crate) struct Reply {
     pub(crate) status: i64,
     pub(crate) rest: Option<Vec<u8>>,
     doubt: Option<Doubt>,
 }
 
-/// The answer counts if the owner has not ended the session, which has to be looked up elsewhere.
+/// The condition of an answer: it counts if the owner, looked up elsewhere, has not ended the session.
 struct Doubt {
     bond: Bond,
     tag: Vec<u8>,
 }
 
-/// Nothing was done: it depends on whether the owner has ended the session.
+/// The status of a script that did nothing, since it needs the owner's state first.
 const DEPENDS: i64 = 3;
 
 impl Commands {
-    /// The answer, checked against the owner's state: one round trip on a server that has all keys, and in a
-    /// cluster for sessions that are nobody's; two for those of owners.
+    /// Gets the answer, checked against the owner's state.
+    ///
+    /// One round trip on a server that has all keys. In a cluster, one for a session without an owner, two for one
+    /// with.
     ///
     /// In a cluster a script answers first and the owner's state is read after. If that says "ended", the script
     /// is run once more knowing it: the session may have been kept in between. Whatever the first run wrote into a
@@ -65,9 +70,11 @@ impl Commands {
         self.settle_knowing(question, None).await
     }
 
-    /// The same for a change that must not be judged after it was made: run once more, it could not tell whether
-    /// another's change came on top of its own. So the owner's state is looked up first. If the owner ends the session
-    /// between the two, the change stays unseen, as above, and counts as made before.
+    /// As [`settle`](Self::settle), for a change that must not be judged after it was made.
+    ///
+    /// Run once more, the script could not tell whether another's change came on top of its own. So
+    /// the owner's state is looked up first. If the owner ends the session between the two, the change stays unseen, as
+    /// above, and counts as made before.
     pub(crate) async fn settle_once(
         &self,
         question: &Question<'_>,
@@ -114,7 +121,7 @@ impl Commands {
         Reply::parse(value).ok_or(RedisError::Shape("a script's answer that is none"))
     }
 
-    /// The owner's state, read at the primary.
+    /// Reads the owner's state at the primary.
     async fn look_up(
         &self,
         owner: &OwnerTag,
@@ -135,13 +142,14 @@ impl Commands {
         }
     }
 
-    /// The owner's state, as it is now.
+    /// Reads the owner's state.
     pub(crate) async fn state(&self, owner: &OwnerTag, now: Timestamp) -> Result<OwnerState, RedisError> {
         self.look_up(owner, Listing::Leave, now).await
     }
 
-    /// Notes the session in its owner's list before it is the owner's: an entry too many is harmless, one too few
-    /// is a session that its owner does not see.
+    /// Notes the session in its owner's list, before it is the owner's, and reads the owner's state.
+    ///
+    /// An entry too many is harmless. One too few is a session that its owner does not see.
     pub(crate) async fn bind(
         &self,
         owner: &OwnerTag,
@@ -155,6 +163,7 @@ impl Commands {
         state(Some(self.script(&script::BIND, &keys, now, UNKNOWN, &arguments, false).await?))
     }
 
+    /// Runs a script, and waits for replicas or disks if it is durable.
     pub(crate) async fn script(
         &self,
         script: &Script,
@@ -187,7 +196,7 @@ impl Commands {
         Ok(answer)
     }
 
-    /// Plain commands about one key; the first error among their answers is this one's.
+    /// Sends plain commands about one key. The first error among their answers is returned.
     pub(crate) async fn send(
         &self,
         key: &str,
@@ -204,7 +213,7 @@ fn pipeline(commands: impl IntoIterator<Item = Cmd>) -> Pipeline {
     pipeline
 }
 
-/// For scripts that ask for no owner's state.
+/// The owner's tag and state for scripts that need none.
 pub(crate) const UNKNOWN: (&[u8], &[u8]) = (b"", b"");
 
 fn state(answer: Option<Value>) -> Result<OwnerState, RedisError> {
@@ -243,7 +252,7 @@ impl Reply {
 }
 
 impl RedisDurability {
-    /// What to send after a write, on the same connection.
+    /// The command that waits for replicas or disks, sent after a write on the same connection.
     fn command(self) -> Option<Cmd> {
         let millis = |timeout: std::time::Duration| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         match self {
@@ -261,7 +270,7 @@ impl RedisDurability {
         }
     }
 
-    /// Whether as many have confirmed as were asked for.
+    /// Checks that as many have confirmed as were asked for.
     fn judge(self, confirmed: Value) -> Result<(), RedisError> {
         let count = |value: &Value| if let Value::Int(count) = value { *count } else { 0 };
         let (confirmed, wanted, by) = match (self, confirmed) {

@@ -1,3 +1,5 @@
+//! The error of the store.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +9,13 @@ use crate::host::Host;
 use waxseal_store::network::CallError;
 use waxseal_store::{Fault, Unavailable};
 
-/// Why a store in Redis or Valkey could not do what was asked.
+/// The error of a store in Redis or Valkey.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisError {
-    /// The URL could not be read. It is not printed, since it may hold a password.
+    /// The URL is invalid. It is not printed, since it may hold a password.
     #[error(
-        "the session store's URL is none: {0}; write `redis://user:password@host:6379`, `rediss://…` for TLS, \
+        "invalid session store URL: {0}; write `redis://user:password@host:6379`, `rediss://…` for TLS, \
          `redis-cluster://host:6379,host:6379` or `rediss-cluster://…` for a cluster"
     )]
     Url(&'static str),
@@ -26,9 +28,9 @@ pub enum RedisError {
          timeout of {command:?}"
     )]
     Wait {
-        /// How long they are waited for.
+        /// The time to wait for them.
         timeout: Duration,
-        /// How long a call may take.
+        /// The longest time of a call.
         command: Duration,
     },
     /// `WAIT 0` waits for nobody.
@@ -41,11 +43,11 @@ pub enum RedisError {
     Unreachable {
         /// Host and port.
         address: String,
-        /// What the operating system or the client said.
+        /// The error of the operating system or of the client.
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The server was reached and gave no first answer, or one that is none, as when one side speaks TLS.
+    /// The server was reached and gave no first answer, or an unintelligible one, as when one side alone speaks TLS.
     #[error(
         "the server at {address} gave no first answer that we understand; {}",
         if *tls { "if it speaks no TLS, use `redis://`; otherwise check that its certificate is for this host and from an authority that this system trusts" }
@@ -54,9 +56,9 @@ pub enum RedisError {
     Greeting {
         /// Host and port.
         address: String,
-        /// Whether TLS was spoken.
+        /// True if TLS was spoken.
         tls: bool,
-        /// What broke.
+        /// The error of the connection.
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
@@ -69,7 +71,7 @@ pub enum RedisError {
     Password {
         /// Host and port.
         address: String,
-        /// Whether a password was given.
+        /// True if a password was given.
         given: bool,
     },
     /// The user may not send all commands that are needed, or not use the sessions' keys.
@@ -96,7 +98,7 @@ pub enum RedisError {
     /// The server is too old for the durability that was asked for, or has no append-only file.
     #[error("the Redis server cannot do that: {0}")]
     Unable(&'static str),
-    /// Something else lies where our keys are to be.
+    /// Another program's key lies where the store's is to be.
     #[error("the key {0} is another program's; give the sessions a prefix or a database of their own")]
     Foreign(String),
     /// A newer release has been there.
@@ -125,9 +127,9 @@ pub enum RedisError {
     /// Fewer replicas or disks than asked for have the write. It was done at the primary.
     #[error("written, but confirmed by {confirmed} of {wanted} {by}")]
     Unconfirmed {
-        /// How many have it.
+        /// The number that have it.
         confirmed: i64,
-        /// How many were asked for.
+        /// The number asked for.
         wanted: i64,
         /// Replicas or disks.
         by: &'static str,
@@ -153,7 +155,7 @@ impl RedisError {
         }
     }
 
-    /// What came of making a connection.
+    /// The error of making a connection.
     pub(crate) fn connecting(address: &Host, tls: bool, password: bool, error: redis::RedisError) -> Self {
         let host = address.to_string();
         match (error.kind(), error.code()) {
@@ -179,7 +181,7 @@ impl RedisError {
         error.downcast_ref::<redis::RedisError>()?.code()
     }
 
-    /// What came of a command on a connection.
+    /// The error of a command on a connection.
     pub(crate) fn said(error: redis::RedisError) -> Self {
         match (error.kind(), error.code()) {
             (ErrorKind::Io | ErrorKind::Parse | ErrorKind::Client, _) => Self::Lost(Arc::new(error)),

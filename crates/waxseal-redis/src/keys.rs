@@ -1,11 +1,11 @@
-//! What our keys are called.
+//! Names of keys.
 
 use sha2::{Digest, Sha256};
 
 use crate::error::RedisError;
 use waxseal_store::PublicId;
 
-/// All of them, below one prefix.
+/// The names of all keys below one prefix.
 ///
 /// | key | type | holds |
 /// |---|---|---|
@@ -41,12 +41,12 @@ impl Keys {
         format!("{}{{{public_id}}}", self.prefix)
     }
 
-    /// Of the session with this row.
+    /// The key of a session's row.
     pub(crate) fn traces(row: &str) -> String {
         format!("{row}:t")
     }
 
-    /// What owners' keys begin with: scripts add `{owner}:g` and `{owner}:s`.
+    /// The prefix of owners' keys, to which scripts add `{owner}:g` and `{owner}:s`.
     pub(crate) fn owners(&self) -> &str {
         &self.owners
     }
@@ -67,19 +67,19 @@ impl Keys {
         format!("{}probe", self.prefix)
     }
 
-    /// For `SCAN`: every session's row and nothing else.
+    /// The pattern for `SCAN` that matches every session's row and nothing else.
     pub(crate) fn rows(&self) -> String {
         format!("{}{{{}}}", self.prefix, "?".repeat(2 * PublicId::BYTES))
     }
 
-    /// The handle in the key of a row.
+    /// The public id in the key of a row.
     pub(crate) fn public_id(&self, key: &[u8]) -> Option<PublicId> {
         let public_id = std::str::from_utf8(key).ok()?.strip_prefix(&self.prefix)?;
         public_id.strip_prefix('{')?.strip_suffix('}')?.parse().ok()
     }
 }
 
-/// What an owner is called in keys: 32 hex digits.
+/// An owner's name in keys: 32 hex digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OwnerTag(String);
 
@@ -91,7 +91,7 @@ impl OwnerTag {
         Self(digest.iter().take(Self::BYTES / 2).map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// As it stands in a row.
+    /// Reads the form that stands in a row.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let tag = std::str::from_utf8(bytes).ok()?;
         (tag.len() == Self::BYTES && tag.bytes().all(|byte| byte.is_ascii_hexdigit()))

@@ -1,4 +1,4 @@
-//! What a user of the server must be allowed to send.
+//! Checks the rights of the server's user.
 
 use redis::{Cmd, Pipeline};
 
@@ -8,7 +8,8 @@ use crate::host::Host;
 use crate::options::RedisDurability;
 
 /// Every command that is sent, those inside scripts too, in a form that does no harm. `KEY` stands for the probe's.
-/// `CONFIG GET` and `ROLE` are not among them: whoever may not ask does without the answer.
+///
+/// `CONFIG GET` and `ROLE` are not among them: without the right to send these, the store does without the answer.
 const COMMANDS: [&str; 25] = [
     "SET KEY 0 PX 60000",
     "GET KEY",
@@ -39,7 +40,7 @@ const COMMANDS: [&str; 25] = [
 const OF_A_CLUSTER: [&str; 2] = ["CLUSTER SLOTS", "ASKING"];
 
 impl Commands {
-    /// Refuses a user who may not send all that will have to be sent, and names all that is missing: the server would
+    /// Refuses a user who lacks a right that will be needed, and names all that are missing: the server would
     /// find it out one command after the other, some of them long after the start.
     pub(crate) async fn check_permissions(&self, host: &Host) -> Result<(), RedisError> {
         let key = self.keys.probe();
@@ -75,7 +76,7 @@ fn command(text: &str, key: &str) -> Cmd {
     command
 }
 
-/// As a person calls it: the first word, and the second of `CLUSTER SLOTS`.
+/// A command's name as people say it: the first word, and the second of `CLUSTER SLOTS`.
 fn name(text: &str) -> &str {
     let words = if text.starts_with("CLUSTER ") { 2 } else { 1 };
     text.match_indices(' ').nth(words - 1).map_or(text, |(at, _)| &text[..at])

@@ -1,4 +1,4 @@
-//! Finds the server that has a key.
+//! Sends commands to the server that has their key.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,17 +17,17 @@ use crate::slots::{Range, SlotMap, slot};
 use waxseal_store::network::CallError;
 use waxseal_store::{NetworkOptions, Unavailable};
 
-/// How often a command follows a redirection before it fails: twice is usual while a slot moves.
+/// The number of redirections that a command follows before it fails. Two are usual while a slot moves.
 const REDIRECTIONS: usize = 5;
-/// While a slot moves, a script that finds some of its keys at either end is refused.
+/// The pause after a refusal by a server whose slot is moving: some of a script's keys lie at either end then.
 const MOVE_PAUSE: Duration = Duration::from_millis(25);
-/// The map of slots is not asked for more often.
+/// The shortest time between two requests for the map of slots.
 const MAP_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Sends commands where their key is, and goes along when a cluster moves it.
+/// Finds the server of a key, also while a cluster moves it.
 ///
-/// Not the client library's own cluster connection: that sends a command again by itself when a connection breaks,
-/// also a creation that may have been done, and keeps a connection whose other end has vanished.
+/// The client library's own cluster connection is not used: it sends a command again by itself when a connection
+/// breaks, also a creation that may have been done, and keeps a connection whose other end has vanished.
 pub(crate) struct Router {
     address: Address,
     network: NetworkOptions,
@@ -52,8 +52,9 @@ impl Router {
         self.address.cluster
     }
 
-    /// The answers to commands that all concern `key`, in order, on one connection. `waits`: one of them waits for
-    /// replicas or disks.
+    /// Sends commands that all concern `key` on one connection, and returns their answers in order.
+    ///
+    /// `waits` is for a command that waits for replicas or disks.
     pub(crate) async fn send(
         &self,
         key: &str,
@@ -105,12 +106,12 @@ impl Router {
         Err(RedisError::Uncovered(slot))
     }
 
-    /// The answers of this server, whatever keys it has.
+    /// Sends commands to this server, whatever keys it has.
     pub(crate) async fn send_to(&self, host: &Host, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
         self.node(host)?.send(commands, false).await
     }
 
-    /// The primaries in the order of their slots, and the one server if it is no cluster.
+    /// The primaries in the order of their slots; without a cluster, the one server.
     pub(crate) async fn primaries(&self) -> Result<Vec<Range>, RedisError> {
         if !self.is_cluster() {
             let primary = self.address.hosts[0].clone();
@@ -120,14 +121,14 @@ impl Router {
         Ok(self.lock_map().primaries().into_iter().cloned().collect())
     }
 
-    /// A slot that no primary has, asked anew.
+    /// A slot that no primary has, by a map of slots that is asked for anew.
     pub(crate) async fn gap(&self) -> Result<Option<u16>, RedisError> {
         self.stale.store(self.is_cluster(), Ordering::Relaxed);
         self.refresh_if_stale().await?;
         Ok(self.lock_map().gap().filter(|_| self.is_cluster()))
     }
 
-    /// A server that was demoted while we were connected takes no writes any more, and its reads may lag.
+    /// Drops the connections to a server that was demoted: it takes no writes, and its reads may lag.
     async fn look_at(&self, node: &Node, answers: Vec<Value>) -> Result<Vec<Value>, RedisError> {
         if answers.iter().any(|answer| says(answer, ServerErrorKind::ReadOnly)) {
             self.stale.store(self.is_cluster(), Ordering::Relaxed);
@@ -208,7 +209,7 @@ impl Router {
         SlotMap::parse(answer, host).ok_or(RedisError::Shape("an answer to `CLUSTER SLOTS` that is none"))
     }
 
-    /// Forgets servers that have left. The URL's stay: they may be asked again.
+    /// Forgets servers that have left, except those of the URL, which may be asked again.
     fn keep_nodes_of(&self, map: &SlotMap) {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         let primaries = map.primaries();
@@ -223,7 +224,7 @@ impl Router {
     }
 }
 
-/// The same for a server that is about to get the slot.
+/// The same commands for a server that is about to get the slot.
 fn after_asking(commands: &Pipeline) -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(commands.len() + 1);
     pipeline.cmd("ASKING");
@@ -235,7 +236,7 @@ fn says(answer: &Value, kind: ServerErrorKind) -> bool {
     matches!(answer, Value::ServerError(error) if error.kind() == Some(kind))
 }
 
-/// Where an answer sends us.
+/// The server that an answer redirects to.
 fn redirection(answer: &Value) -> Option<(ServerErrorKind, Host)> {
     let Value::ServerError(error) = answer else { return None };
     let kind = error.kind().filter(|kind| matches!(kind, ServerErrorKind::Moved | ServerErrorKind::Ask))?;

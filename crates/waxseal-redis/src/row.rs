@@ -1,4 +1,4 @@
-//! What lies under a key, byte by byte.
+//! The layout of a row, byte by byte.
 //!
 //! A row is one string, so that a load is one read, and a session of usual size costs no more than its bytes and
 //! those of its key. Numbers are big-endian.

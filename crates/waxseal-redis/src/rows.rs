@@ -1,4 +1,4 @@
-//! What each method of the store asks for.
+//! The calls of scripts behind the store's methods.
 
 use futures_util::future::try_join_all;
 use redis::Value;

@@ -1,4 +1,4 @@
-//! The scripts, which the server knows by their hash once they were run.
+//! The scripts. The server knows a script by its hash once it has run.
 
 use std::sync::LazyLock;
 
@@ -46,12 +46,12 @@ impl Script {
         Self { code, hash: redis::Script::new(code).get_hash().to_owned() }
     }
 
-    /// By its hash, for a server that knows it.
+    /// The call by hash, for a server that knows the script.
     pub(crate) fn by_hash(&self, keys: &[String], first: &[&[u8]], others: &[&[u8]]) -> Cmd {
         call("EVALSHA", &self.hash, keys, [first, others])
     }
 
-    /// In full, for one that does not.
+    /// The call with the whole code, for a server that does not.
     pub(crate) fn in_full(&self, keys: &[String], first: &[&[u8]], others: &[&[u8]]) -> Cmd {
         call("EVAL", self.code, keys, [first, others])
     }
@@ -68,7 +68,7 @@ fn call(name: &str, script: &str, keys: &[String], arguments: [&[&[u8]]; 2]) -> 
     command
 }
 
-/// A time as scripts are given it: they count in decimal.
+/// A time in the form that scripts take: decimal milliseconds.
 pub(crate) fn decimal(moment: Timestamp) -> String {
     moment.as_millis().to_string()
 }

@@ -1,10 +1,10 @@
-//! Which server of a cluster has which keys.
+//! The map from keys to the servers of a cluster.
 
 use redis::Value;
 
 use crate::host::Host;
 
-/// Into so many slots a cluster divides its keys.
+/// The number of slots into which a cluster divides its keys.
 pub(crate) const SLOTS: u16 = 16_384;
 
 /// The slot of a key, by the part in braces.
@@ -32,12 +32,12 @@ pub(crate) struct Range {
     pub(crate) id: Vec<u8>,
 }
 
-/// In the order of slots.
+/// The ranges of a cluster, in the order of slots.
 #[derive(Debug, Default)]
 pub(crate) struct SlotMap(Vec<Range>);
 
 impl SlotMap {
-    /// From the answer to `CLUSTER SLOTS` that `asked` gave; `None` if it is another answer.
+    /// Parses the answer to `CLUSTER SLOTS` that `asked` gave; `None` if it is another answer.
     pub(crate) fn parse(answer: Value, asked: &Host) -> Option<Self> {
         let Value::Array(ranges) = answer else { return None };
         let mut ranges =

@@ -1,4 +1,4 @@
-//! Walks over all sessions, server by server.
+//! The walk over all sessions, server by server.
 
 use futures_util::future::try_join_all;
 use redis::Pipeline;
@@ -9,7 +9,7 @@ use crate::row::Row;
 use crate::slots::Range;
 use waxseal_store::{Cursor, Found, Page, PublicId, Record, RecordKey, Timestamp};
 
-/// Keys that one call looks at, at most, give or take what the server adds.
+/// The largest number of keys that one call looks at, give or take what the server adds.
 const MAX_SCAN: usize = 1_000;
 
 impl Commands {
@@ -62,7 +62,7 @@ impl Commands {
     }
 }
 
-/// Where a walk is: at which server, known by its first slot and its name, and where in its keys.
+/// The position of a walk: a server, known by its first slot and its name, and the place in its keys.
 #[derive(Debug, PartialEq, Eq)]
 struct Place {
     first: u16,
@@ -85,8 +85,10 @@ impl Place {
         [&self.first.to_be_bytes()[..], &self.scan.to_be_bytes(), &self.id].concat()
     }
 
-    /// Which of the primaries that is, and where to go on there. Another server means nothing by the same place in
-    /// its keys, so its walk begins anew; and if slots have moved, so does the whole.
+    /// Finds the position among `primaries`, as an index and the place in that one's keys.
+    ///
+    /// Another server means nothing by the same place in its keys, so its walk begins anew. If slots have moved, so
+    /// does the whole.
     fn among(&self, primaries: &[Range]) -> (usize, u64) {
         match primaries.iter().position(|range| range.first == self.first) {
             Some(at) if primaries[at].id == self.id => (at, self.scan),

@@ -1,3 +1,5 @@
+//! The error of the store.
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use rusqlite::ErrorCode;
 
 use waxseal_store::Fault;
 
-/// Why an SQLite store could not do what was asked.
+/// The error of a store in an SQLite file.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqliteError {
@@ -16,7 +18,7 @@ pub enum SqliteError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the operating system or SQLite said.
+        /// The error of the operating system or of SQLite.
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
@@ -60,7 +62,7 @@ pub enum SqliteError {
     /// Reading or writing the file failed, or found it damaged.
     #[error("the session database could not be read or written")]
     Disk(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// As many writes wait as may.
+    /// The queue of writes is full.
     #[error("{0} writes are waiting for the session database")]
     Queue(usize),
     /// The thread that writes has ended.
@@ -80,11 +82,12 @@ impl SqliteError {
         }
     }
 
-    /// Whether the connection it came from is still good.
+    /// Tells whether the connection that it came from is still good.
     pub(crate) fn spares_the_connection(&self) -> bool {
         matches!(self, Self::Locked(_) | Self::Full | Self::Queue(_) | Self::Statement(_))
     }
 
+    /// The error of making or opening the file.
     pub(crate) fn open(path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
@@ -93,6 +96,7 @@ impl SqliteError {
         }
     }
 
+    /// The error of a statement, or of a connection's set-up.
     pub(crate) fn new(path: &Path, waited: Duration, error: rusqlite::Error) -> Self {
         let extended = error.sqlite_error().map(|error| error.extended_code);
         match error.sqlite_error_code() {

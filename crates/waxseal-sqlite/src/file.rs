@@ -1,4 +1,4 @@
-//! The file, and connections to it.
+//! The database file and its connections.
 
 use std::fs;
 use std::io;
@@ -13,13 +13,16 @@ use crate::log::Log;
 use crate::options::{SqliteDurability, SqliteOptions};
 use crate::schema;
 
-/// Between two tries to get the lock that another process holds: as long as a commit or two.
+/// The pause between two tries to get the lock that another process holds: as long as a commit or two.
 const RETRY: Duration = Duration::from_micros(500);
-/// How long a read waits. In WAL mode no writer makes it wait, only the moments in which a file is opened first
-/// or closed last; it waits on a thread that others need.
+/// The longest time that a read waits for a lock.
+///
+/// In WAL mode no writer makes it wait, only a process that opens the file first or closes it last. It waits on a
+/// thread that others need.
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_millis(250);
 const PAGE_BYTES: u64 = 4096;
 
+/// A database file with its options.
 pub(crate) struct File {
     options: SqliteOptions,
     log: Log,
@@ -34,17 +37,17 @@ impl File {
         &self.options.path
     }
 
-    /// A connection to write with; the file, and folders, are made if they are missing.
+    /// Opens a connection for writing, and makes the file and its folders if they are missing.
     pub(crate) fn create(&self) -> Result<Connection, SqliteError> {
         self.make().map_err(|error| SqliteError::open(self.path(), error))?;
         self.writer()
     }
 
-    /// A connection to write with, to a file that is there, of this release's schema.
+    /// Opens a connection for writing to an existing file, and brings its schema up to date.
     pub(crate) fn writer(&self) -> Result<Connection, SqliteError> {
         let mut connection = self.connect()?;
         self.patiently(|| schema::look(&connection))?.check(self.path())?;
-        // Readers and the writer do not wait for each other. Kept in the file.
+        // In WAL mode readers and the writer do not wait for each other. The file keeps the mode.
         self.patiently(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
         let level = match self.options.durability {
             SqliteDurability::Off => "OFF",
@@ -75,7 +78,7 @@ impl File {
         Ok(connection)
     }
 
-    /// A connection to read with.
+    /// Opens a connection for reading.
     pub(crate) fn reader(&self) -> Result<Connection, SqliteError> {
         let connection = self.connect()?;
         let tune = || {
@@ -105,8 +108,9 @@ impl File {
         Ok(connection)
     }
 
-    /// Tries again while another process holds a lock, as long as writes may wait. SQLite's own waiting sleeps up
-    /// to a tenth of a second at a time, which starves one of two busy writers.
+    /// Retries `work` while another process holds a lock, for up to the busy timeout.
+    ///
+    /// SQLite's own waiting sleeps up to a tenth of a second at a time, which starves one of two busy writers.
     pub(crate) fn patiently<T>(
         &self,
         mut work: impl FnMut() -> rusqlite::Result<T>,
@@ -122,7 +126,7 @@ impl File {
         }
     }
 
-    /// Which file lies at the path now.
+    /// The identity of the file that lies at the path now.
     pub(crate) fn identity(&self) -> Result<Identity, SqliteError> {
         Identity::at(self.path()).map_err(|error| SqliteError::open(self.path(), error))
     }
@@ -131,7 +135,9 @@ impl File {
         SqliteError::new(self.path(), self.options.busy_timeout, error)
     }
 
-    /// Made here and not by SQLite, which would let others read it. Its log and index take over the mode.
+    /// Makes the file and its folders, for this user alone.
+    ///
+    /// SQLite would let others read them. Its log and index take over the file's mode.
     fn make(&self) -> io::Result<()> {
         if self.path().try_exists()? {
             return Ok(());

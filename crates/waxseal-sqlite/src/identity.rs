@@ -9,6 +9,7 @@ use std::path::Path;
 pub(crate) struct Identity([u64; 2]);
 
 impl Identity {
+    /// The identity of the file at `path`.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         fs::metadata(path).map(|metadata| Self::of(&metadata))
     }

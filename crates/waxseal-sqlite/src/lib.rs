@@ -1,4 +1,4 @@
-//! Sessions in an SQLite file: [`SqliteStore`], a [`SessionStore`](waxseal_store::SessionStore).
+#![doc = include_str!("../README.md")]
 
 mod error;
 mod file;

@@ -1,4 +1,6 @@
-//! The log beside the file: SQLite finds it by its name alone, whichever file it was written for.
+//! The write-ahead log beside the file.
+//!
+//! SQLite finds a log by its name alone, whichever file it was written for.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,8 +10,10 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::identity::Identity;
 
-/// Keeps a file's log out of another file that took its place, as when a backup is put back while the app runs:
-/// SQLite would write pages of the former file over those of the new one.
+/// Keeps a file's log out of another file that took its place.
+///
+/// That happens when a backup is put back while the app runs. SQLite would write pages of the former file over those
+/// of the new one.
 #[derive(Default)]
 pub(crate) struct Log(Mutex<Option<Pair>>);
 
@@ -20,14 +24,14 @@ struct Pair {
 }
 
 impl Log {
-    /// Notes what lies at the path, and beside it, while a connection holds both.
+    /// Notes the identities of file and log, while a connection holds both.
     pub(crate) fn note(&self, path: &Path) {
         let pair =
             Identity::at(path).and_then(|file| Ok(Pair { file, log: Identity::at(&beside(path, "-wal"))? }));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = pair.ok();
     }
 
-    /// Before a file is opened: moves the noted file's log away if the file is another.
+    /// Moves the noted file's log away if the file at `path` is another. Called before a file is opened.
     pub(crate) fn part(&self, path: &Path) -> io::Result<()> {
         let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(noted) = &*noted else { return Ok(()) };

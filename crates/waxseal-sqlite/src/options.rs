@@ -1,7 +1,9 @@
+//! Settings of the store.
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What to set before opening an SQLite store; from [`SqliteStore::options`](crate::SqliteStore::options).
+/// Settings of a store in an SQLite file; made by [`SqliteStore::options`](crate::SqliteStore::options).
 #[derive(Debug, Clone)]
 #[must_use = "nothing is opened until `open` is called"]
 pub struct SqliteOptions {
@@ -12,22 +14,22 @@ pub struct SqliteOptions {
     pub(crate) queue: usize,
 }
 
-/// When an acknowledged write is safe.
+/// Levels of safety for an acknowledged write.
 ///
-/// The end of the process, kill -9 included, loses no acknowledged write at any level: it lies with the
-/// operating system then.
+/// At every level, the end of the process loses no acknowledged write, `kill -9` included: the operating system has
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SqliteDurability {
-    /// Nothing is ever forced to the disk. A power cut may lose anything and may damage the file: for tests,
-    /// and for machines whose disk does not outlive them.
+    /// Forces nothing to the disk. A power cut may lose anything and may damage the file. For tests, and for machines
+    /// whose disk does not outlive them.
     Off,
-    /// Forced to the disk at checkpoints. A power cut may lose the last commits and never damages the file.
-    /// A lost commit may be a sign-out.
+    /// Forces checkpoints to the disk. A power cut may lose the last commits, a sign-out among them, and never damages
+    /// the file.
     #[default]
     Normal,
-    /// Forced to the disk with every commit. A power cut loses no acknowledged write, as far as the disk keeps
-    /// what it said it wrote.
+    /// Forces every commit to the disk. A power cut loses no acknowledged write, if the disk keeps what it
+    /// acknowledged.
     Full,
 }
 
@@ -42,27 +44,28 @@ impl SqliteOptions {
         }
     }
 
-    /// When an acknowledged write is safe; [`SqliteDurability::Normal`] unless told otherwise.
+    /// The level of safety for an acknowledged write. Default: [`SqliteDurability::Normal`].
     pub fn durability(mut self, durability: SqliteDurability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// How long a write waits for another process that is writing; 5 s unless told otherwise. Beyond it, the
-    /// write fails as an outage.
+    /// The longest time that a write waits for another process that is writing. Then it fails as an outage. Default:
+    /// 5 s.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// How large the database may become, in whole pages of 4 KiB; as large as the disk unless told otherwise.
+    /// The largest size of the database, in whole pages of 4 KiB. Default: none.
+    ///
     /// Beyond it, writes fail as on a full disk. The log of recent writes, usually some 32 MiB, is not counted.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self
     }
 
-    /// How many writes may wait for the writer; 16,384 unless told otherwise. More fail at once, as an outage.
+    /// The number of writes that may wait for the writing thread. More fail at once, as an outage. Default: 16,384.
     pub fn queue(mut self, writes: usize) -> Self {
         self.queue = writes;
         self

@@ -1,4 +1,4 @@
-//! Connections that read.
+//! The pool of connections for reading.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,21 +8,22 @@ use rusqlite::Connection;
 use crate::error::SqliteError;
 use crate::file::{File, READ_TIMEOUT};
 
-/// Connections that wait for work; as many as were ever busy at once, up to this.
+/// The largest number of idle connections. There are as many as were ever busy at once.
 const MAX_IDLE: usize = 64;
 
+/// A pool of connections for reading.
 pub(crate) struct Readers {
     file: Arc<File>,
     epoch: Arc<AtomicU64>,
     pool: Mutex<Pool>,
-    /// A connection was given back, or dropped.
+    /// Notified when a connection is given back or dropped.
     given_back: Condvar,
 }
 
 #[derive(Default)]
 struct Pool {
     idle: Vec<Reader>,
-    /// How many are reading.
+    /// The number of connections that are reading.
     busy: usize,
 }
 
@@ -32,7 +33,9 @@ struct Reader {
 }
 
 impl Readers {
-    /// Opens the first one, and with a read also the log and its index: a process that has no descriptor left still reads.
+    /// Opens the first connection, and by a read its log and index.
+    ///
+    /// So a process that has no descriptor left later can still read.
     pub(crate) fn new(file: Arc<File>, epoch: Arc<AtomicU64>) -> Result<Self, SqliteError> {
         const SQL: &str = "SELECT count(*) FROM (SELECT 1 FROM sessions LIMIT 1)";
         let reader = Reader { epoch: epoch.load(Ordering::Acquire), connection: file.reader()? };
@@ -41,7 +44,7 @@ impl Readers {
         Ok(Self { file, epoch, pool, given_back: Condvar::new() })
     }
 
-    /// Reads on this thread: a hop to another costs more than the read.
+    /// Reads on the calling thread: a hop to another costs more than the read.
     pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -69,7 +72,9 @@ impl Readers {
         outcome
     }
 
-    /// A new one; or if that cannot be opened, as in a process without a free descriptor, the next that is given back.
+    /// Opens a connection, or waits for the next that is given back.
+    ///
+    /// It waits if none can be opened, as in a process without a free descriptor.
     fn open(&self, epoch: u64) -> Result<Reader, SqliteError> {
         match self.file.reader() {
             Ok(connection) => {
@@ -91,7 +96,7 @@ impl Readers {
 }
 
 impl Pool {
-    /// One whose file is still at its path.
+    /// Takes an idle connection whose file is still at its path.
     fn take(&mut self, epoch: u64) -> Option<Reader> {
         loop {
             let reader = self.idle.pop()?;

@@ -1,4 +1,4 @@
-//! The statements.
+//! The statements behind the store's methods.
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 

@@ -1,4 +1,4 @@
-//! The tables, and how older ones become today's.
+//! The tables and their migrations.
 
 use std::path::Path;
 

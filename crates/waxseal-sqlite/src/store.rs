@@ -1,4 +1,4 @@
-//! A store in an SQLite file.
+//! The store.
 
 use std::fmt;
 use std::path::Path;
@@ -24,11 +24,11 @@ use waxseal_store::{
 /// which commits those that wait together; a write is answered after its commit. Several stores, in one process
 /// or in many on the same machine, may share a file. Not for network file systems, whose locks SQLite cannot trust.
 ///
-/// A file that disappears, or that another takes the place of, is noticed with the next write. What no longer
-/// works is opened again with the next call, so an outage ends by itself. What each [`SqliteDurability`](crate::SqliteDurability) promises
-/// stands in `docs/stores.md`.
+/// The next write notices a file that has disappeared, or whose place another took. A connection that no longer works
+/// is opened again with the next call, so an outage ends by itself. The promise of each level of
+/// [`SqliteDurability`](crate::SqliteDurability) stands in `docs/stores.md`.
 ///
-/// Clones share connections and thread. The last one to be dropped waits for the writes that were asked for.
+/// Clones share connections and thread. Dropping the last one waits for the queued writes.
 ///
 /// # Example
 ///
@@ -52,7 +52,7 @@ struct Shared {
 }
 
 impl SqliteStore {
-    /// Opens the store in the file at `path` with the usual [options](Self::options).
+    /// Opens the store in the file at `path` with default [options](Self::options).
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl SqliteStore {
         Self::options(path).open()
     }
 
-    /// What to set before opening the file at `path`.
+    /// Settings for a store in the file at `path`.
     pub fn options(path: impl AsRef<Path>) -> SqliteOptions {
         SqliteOptions::new(path.as_ref())
     }
@@ -70,7 +70,7 @@ impl SqliteStore {
         let queue = options.queue;
         let file = Arc::new(File::new(options));
         let connection = file.create()?;
-        // Says to readers, with each step, that their connections lead to a file that is no longer there.
+        // Raised by the writer when readers' connections lead to a file that is no longer there.
         let epoch = Arc::new(AtomicU64::new(0));
         let writer = Writer::start(connection, Arc::clone(&file), Arc::clone(&epoch), queue)?;
         let readers = Readers::new(Arc::clone(&file), epoch)?;
@@ -95,7 +95,7 @@ impl SqliteOptions {
     ///
     /// # Errors
     ///
-    /// Why it cannot be opened: see [`SqliteError`].
+    /// [`SqliteError`] says why it cannot be opened.
     pub fn open(self) -> Result<SqliteStore, SqliteError> {
         SqliteStore::with(self)
     }
@@ -226,7 +226,7 @@ impl SessionStore for SqliteStore {
         self.write(move |connection| rows::purge(connection, now, limit)).await
     }
 
-    /// Writes something that needs room, and takes it away in the same transaction.
+    /// Writes a row that needs room, and deletes it in the same transaction.
     async fn ready(&self) -> Result<(), SqliteError> {
         self.write(|connection| {
             let row = "INSERT OR REPLACE INTO traces (hash, renewed, expires, sealed) VALUES (x'00', 0, 0, zeroblob(5000))";

@@ -1,4 +1,4 @@
-//! The one thread that writes.
+//! The thread that writes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,9 +12,12 @@ use crate::error::SqliteError;
 use crate::file::File;
 use crate::identity::Identity;
 
-/// Writes in one transaction at most: enough to share a commit's cost, few enough to let other processes write.
+/// The largest number of writes in one transaction.
+///
+/// Enough to share a commit's cost, and few enough to let other processes write.
 const MAX_BATCH: usize = 256;
 
+/// A thread with a queue of writes.
 pub(crate) struct Writer {
     /// `None` only while dropping.
     queue: Option<SyncSender<Box<dyn Job>>>,
@@ -38,8 +41,9 @@ impl Writer {
         Ok(Self { queue: Some(queue), capacity, thread: Some(thread) })
     }
 
-    /// Has `work` done in a transaction, and answers when that is committed. It may be run twice, after a
-    /// transaction that was rolled back.
+    /// Runs `work` in a transaction on the writing thread, and returns after the commit.
+    ///
+    /// It may run twice: once more after a transaction that was rolled back.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -54,7 +58,7 @@ impl Writer {
     }
 }
 
-/// Waits until what was asked for is done, so that a file can be opened anew or moved afterwards.
+/// Waits for the queued writes, so that the file can be opened anew or moved afterwards.
 impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
@@ -65,7 +69,7 @@ impl Drop for Writer {
     }
 }
 
-/// A write that was asked for.
+/// A queued write.
 trait Job: Send {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
     fn answer(self: Box<Self>, committed: Result<(), SqliteError>);
@@ -90,7 +94,7 @@ impl<T: Send, W: FnMut(&Connection) -> rusqlite::Result<T> + Send> Job for Asked
     }
 }
 
-/// What the thread has before it.
+/// The state of the writing thread.
 struct Desk {
     file: Arc<File>,
     epoch: Arc<AtomicU64>,
@@ -108,7 +112,7 @@ impl Desk {
             let mut batch = vec![first];
             batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
             match self.commit(&mut batch) {
-                // One of them is at fault: each by itself, so that the others are done.
+                // One write is at fault. Each gets a transaction of its own, so that the others are done.
                 Err(SqliteError::Statement(_)) if batch.len() > 1 => {
                     for job in batch {
                         let mut alone = [job];
@@ -150,7 +154,7 @@ impl Desk {
         outcome
     }
 
-    /// Readers' connections are no better than this one.
+    /// Closes the connection, and tells readers that theirs are no better.
     fn close(&mut self) {
         self.open = None;
         self.epoch.fetch_add(1, Ordering::AcqRel);

@@ -185,7 +185,7 @@ mod tests {
         CallPolicy::new(&NetworkOptions::new().queue(1).breaker_after(3), concurrency_limit)
     }
 
-    /// What the call said, and how often it was tried.
+    /// The call's outcome, and the number of its attempts.
     async fn tried(
         policy: &CallPolicy,
         retry: Retry,
