@@ -1,7 +1,6 @@
 //! The cipher, behind two functions: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 over RFC 8439).
 //!
-//! Nothing else in the crate names a library that works it. There are two, bit for bit alike; the feature `ring`
-//! chooses.
+//! Two libraries implement it, bit for bit alike; the feature `ring` selects one. No other file names either.
 
 #[cfg(feature = "ring")]
 mod ring;
@@ -13,7 +12,7 @@ pub(crate) use self::ring::{decrypt, encrypt};
 #[cfg(not(feature = "ring"))]
 pub(crate) use self::rustcrypto::{decrypt, encrypt};
 
-/// The tag did not agree; what the buffer holds now means nothing.
+/// A wrong tag; the contents of the buffer are undefined.
 #[derive(Debug)]
 pub(crate) struct Mismatch;
 

@@ -4,11 +4,12 @@ use hkdf::hmac::{Hmac, Mac};
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::{Error, text};
+use crate::error::Error;
+use crate::text;
 
 const MAC_BYTES: usize = 32;
 
-/// Signs messages of one [`Context`](crate::Context) that need not be hidden: HMAC-SHA256 under the MAC key.
+/// Computes and verifies MACs of messages in one [`Context`](crate::Context): HMAC-SHA256 under the MAC key.
 ///
 /// ```
 /// use waxseal_crypto::{Context, Keyring, SecretKey};
@@ -20,7 +21,7 @@ const MAC_BYTES: usize = 32;
 /// # Ok::<(), waxseal_crypto::Error>(())
 /// ```
 ///
-/// Defined in `docs/format.md`, section "Keys", MAC key.
+/// Defined in `docs/format.md`, section "Keys", MAC.
 #[derive(Clone)]
 pub struct Authenticator {
     keys: Vec<Hmac<Sha256>>,
@@ -31,36 +32,39 @@ impl Authenticator {
         Self { keys: keys.collect() }
     }
 
-    /// The tag of `message` under the ring's first key.
+    /// The MAC of `message` under the ring's first key: `HMAC(MAC key, message)`.
     pub fn mac(&self, message: &[u8]) -> [u8; 32] {
         tag(self.keys.first().expect("a ring has at least one key"), message)
     }
 
-    /// Whether `mac` is the tag of `message` under any key of the ring, in a time that does not tell which.
+    /// Returns true if `mac` is the MAC of `message` under any key of the ring, in a time that does not depend on which.
     ///
-    /// A tag of any other length than 32 bytes is not.
+    /// It is false for any other length than 32 bytes.
     pub fn verify(&self, message: &[u8], mac: &[u8]) -> bool {
         self.keys.iter().fold(Choice::from(0), |found, key| found | tag(key, message).ct_eq(mac)).into()
     }
 
-    /// The tag of `message` as text that looks different every time: 86 characters of base64url. For what stands in
-    /// compressed pages beside text of others, where equal bytes could be guessed by the length of the whole (BREACH).
+    /// The masked MAC of `message`, as 86 characters of base64url that differ at every call: `mask | MAC xor mask`.
+    ///
+    /// For compressed pages that hold text of others, too: the length of such a page would give equal bytes away
+    /// (BREACH).
+    ///
+    /// Defined in `docs/format.md`, section "Keys", masked MAC.
     ///
     /// # Errors
     ///
     /// [`Error::Random`] if the system has no randomness.
-    ///
-    /// Defined in `docs/format.md`, section "Keys", masked MAC.
     pub fn masked_mac(&self, message: &[u8]) -> Result<String, Error> {
         let mut bytes = [0; 2 * MAC_BYTES];
         let (mask, masked) = bytes.split_at_mut(MAC_BYTES);
-        getrandom::fill(mask).map_err(Error::Random)?;
+        getrandom::fill(mask).map_err(Error::random)?;
         masked.copy_from_slice(&self.mac(message));
         xor(masked, mask);
         Ok(text::encode(&bytes))
     }
 
-    /// Whether `masked`, any bytes at all, is a [masked tag](Self::masked_mac) of `message` under any key of the ring.
+    /// Returns true if `masked` is a [masked MAC](Self::masked_mac) of `message` under any key of the ring. It may be any
+    /// bytes at all.
     pub fn verify_masked(&self, message: &[u8], masked: &[u8]) -> bool {
         let mut bytes = [0; 2 * MAC_BYTES];
         if masked.len() != text::encoded_bytes(bytes.len())

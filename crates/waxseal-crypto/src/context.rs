@@ -1,12 +1,10 @@
-use crate::Error;
+use crate::error::Error;
+use crate::format_limits::MAX_LABEL_BYTES;
 
-/// The most a purpose, name, audience or app name may be, in bytes of UTF-8.
-pub const MAX_LABEL_BYTES: usize = 255;
-
-/// What a value is for, what it travels in, and whom it belongs to.
+/// The purpose of a value, the name of the cookie that carries it, and the audience that it belongs to.
 ///
-/// All three go into the key, so a value sealed in one context does not open in another: a link is
-/// not taken for a session, staging's value not for production's. They are compared byte for byte.
+/// All three are part of the derived key, so a value sealed in one context does not open in another: a link does
+/// not open as a session, nor a value of staging in production. They are compared byte for byte.
 ///
 /// A purpose either seals ([`Keyring::sealer`](crate::Keyring::sealer)) or authenticates
 /// ([`Keyring::authenticator`](crate::Keyring::authenticator), [`Keyring::signer`](crate::Keyring::signer)), never both.
@@ -31,36 +29,36 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`Error::LabelTooLong`] if it is over [`MAX_LABEL_BYTES`].
+    /// [`Error::LabelTooLong`] beyond [`MAX_LABEL_BYTES`].
     pub fn new(purpose: &str) -> Result<Self, Error> {
         Ok(Self { purpose: label("purpose", purpose)?, name: "".into(), audience: "".into() })
     }
 
-    /// The same place and owner for another purpose.
+    /// The same name and audience with another purpose.
     ///
     /// # Errors
     ///
-    /// [`Error::LabelTooLong`] if it is over [`MAX_LABEL_BYTES`].
+    /// [`Error::LabelTooLong`] beyond [`MAX_LABEL_BYTES`].
     pub fn with_purpose(self, purpose: &str) -> Result<Self, Error> {
         Ok(Self { purpose: label("purpose", purpose)?, ..self })
     }
 
-    /// The complete name of the place the value travels in, such as `__Host-session`.
+    /// Sets the complete name of the cookie that carries the value, such as `__Host-session`.
     ///
     /// Its length counts against [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES).
     ///
     /// # Errors
     ///
-    /// [`Error::LabelTooLong`] if it is over [`MAX_LABEL_BYTES`].
+    /// [`Error::LabelTooLong`] beyond [`MAX_LABEL_BYTES`].
     pub fn with_name(self, name: &str) -> Result<Self, Error> {
         Ok(Self { name: label("name", name)?, ..self })
     }
 
-    /// The app or tenant the value belongs to.
+    /// Sets the app or tenant that the value belongs to.
     ///
     /// # Errors
     ///
-    /// [`Error::LabelTooLong`] if it is over [`MAX_LABEL_BYTES`].
+    /// [`Error::LabelTooLong`] beyond [`MAX_LABEL_BYTES`].
     pub fn with_audience(self, audience: &str) -> Result<Self, Error> {
         Ok(Self { audience: label("audience", audience)?, ..self })
     }
@@ -80,12 +78,12 @@ impl Context {
     }
 }
 
-/// The length of a checked label as two bytes, big-endian.
+/// `len16` of a checked label, its first part: the length as two bytes, big-endian.
 pub(crate) fn len16(label: &str) -> [u8; 2] {
     u16::try_from(label.len()).expect("a label is at most 255 bytes").to_be_bytes()
 }
 
-/// Checks that `text`, which is the `what`, is short enough.
+/// Checks the length of `text`; `what` names it in the error.
 pub(crate) fn label(what: &'static str, text: &str) -> Result<Box<str>, Error> {
     match text.len() {
         0..=MAX_LABEL_BYTES => Ok(text.into()),

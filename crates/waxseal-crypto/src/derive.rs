@@ -1,12 +1,13 @@
-//! Every key of `docs/format.md`, section "Keys", from the root down to one context.
+//! Key derivation, line by line as in `docs/format.md`, section "Keys".
 
 use hkdf::Hkdf;
 use hkdf::hmac::{Hmac, KeyInit};
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::context::Context;
 use crate::envelope::Commitment;
-use crate::{Context, KeyId};
+use crate::key_id::KeyId;
 
 /// `PRK = HKDF-Extract("waxseal/v1", root)`, ready to expand from.
 pub(crate) struct RootPrk(Hkdf<Sha256>);
@@ -35,11 +36,11 @@ impl RootPrk {
     }
 }
 
-/// What all values of one key and context are sealed with, worked once and kept.
+/// The seal key and the commitment of one secret key and context, derived once and kept.
 pub(crate) struct ContextKey {
-    /// The key of the cipher. Wiped on drop.
+    /// The key of the cipher, wiped on drop.
     pub(crate) seal: Zeroizing<[u8; 32]>,
-    /// Stands in each sealed value and names this key and context, and no other. Public.
+    /// The public commitment to this key and context, which each sealed value carries.
     pub(crate) commitment: Commitment,
 }
 

@@ -1,4 +1,4 @@
-//! Where each byte of a sealed value stands: `docs/format.md`, section "Sealed bytes".
+//! The layout of a sealed value around the inner part: `docs/format.md`, section "Sealed bytes".
 //!
 //! ```text
 //! 0 version │ 1 kid │ 5 commitment │ 37 nonce │ 61 ciphertext, 64·k │ tag
@@ -6,15 +6,10 @@
 
 use std::ops::Range;
 
+use crate::format_limits::MAX_BOUND_BYTES;
 use crate::inner::STEP_BYTES;
-use crate::{KeyId, Reason};
-
-/// The most a name and the text form of a value may be together, in bytes: what browsers keep of a cookie
-/// (RFC 6265bis, section 5.6).
-pub const MAX_TEXT_BYTES: usize = 4096;
-
-/// The most the binary form of a value may be, in bytes: 1 MiB.
-pub const MAX_BINARY_BYTES: usize = 1 << 20;
+use crate::key_id::KeyId;
+use crate::rejected::Reason;
 
 pub(crate) type Nonce = [u8; 24];
 pub(crate) type Commitment = [u8; 32];
@@ -27,18 +22,15 @@ const NONCE: Range<usize> = 37..61;
 const HEAD_BYTES: usize = 61;
 const TAG_BYTES: usize = 16;
 
-/// What the associated data begins with: version, kid and commitment.
+/// The associated data without `bound`: version, kid and commitment.
 const ASSOCIATED: Range<usize> = 0..37;
 
-/// The most the `bound` value of a message may be, in bytes.
-pub const MAX_BOUND_BYTES: usize = 64;
-
-/// How long a sealed value is whose inner part has `inner` bytes.
+/// The length of a sealed value whose inner part has `inner` bytes.
 pub(crate) const fn sealed_bytes(inner: usize) -> usize {
     HEAD_BYTES + inner + TAG_BYTES
 }
 
-/// The longest inner part of a value of at most `sealed` bytes; `None` if not even the shortest fits.
+/// The longest inner part in a value of at most `sealed` bytes; `None` if not even one step fits.
 pub(crate) fn max_inner_bytes(sealed: usize) -> Option<usize> {
     let inner = sealed.checked_sub(HEAD_BYTES + TAG_BYTES)?;
     (inner >= STEP_BYTES).then_some(inner - inner % STEP_BYTES)
@@ -77,32 +69,33 @@ impl Head {
     }
 }
 
-/// A sealed value taken apart for the cipher.
+/// A sealed value, split for the cipher.
 pub(crate) struct Parts<'a> {
     pub(crate) associated: AssociatedData<'a>,
     pub(crate) inner: &'a mut [u8],
     pub(crate) tag: Tag,
 }
 
-/// Takes apart a sealed value whose head was parsed.
+/// Splits a sealed value whose head was parsed.
 pub(crate) fn parts(sealed: &mut [u8]) -> Parts<'_> {
     let (head, rest) = sealed.split_at_mut(HEAD_BYTES);
     let (inner, tag) = rest.split_last_chunk_mut().expect("the head's parsing checked the length");
     Parts { associated: AssociatedData(&head[ASSOCIATED]), inner, tag: *tag }
 }
 
-/// Takes apart a head and the inner part after it, before there is a tag.
+/// Splits a head and the inner part after it, before there is a tag.
 pub(crate) fn parts_to_seal(unsealed: &mut [u8]) -> (AssociatedData<'_>, &mut [u8]) {
     let (head, inner) = unsealed.split_at_mut(HEAD_BYTES);
     (AssociatedData(&head[ASSOCIATED]), inner)
 }
 
-/// What the tag covers beside the inner part, before anything is bound to it.
+/// The associated data, before `bound` is added.
 pub(crate) struct AssociatedData<'a>(&'a [u8]);
 
 impl AssociatedData<'_> {
-    /// Calls `work` with `bytes[0..37] | bound`. The first part has one length, so no two pairs look alike.
+    /// Calls `work` with `bytes[0..37] | bound`.
     pub(crate) fn with<T>(&self, bound: &[u8], work: impl FnOnce(&[u8]) -> T) -> T {
+        // The first part has one length, so no two pairs of both look alike.
         if bound.is_empty() {
             return work(self.0);
         }
@@ -114,7 +107,7 @@ impl AssociatedData<'_> {
     }
 }
 
-/// Where a place in the inner part stands in the whole value.
+/// A range of the inner part as one of the whole value.
 pub(crate) fn from_inner(range: Range<usize>) -> Range<usize> {
     HEAD_BYTES + range.start..HEAD_BYTES + range.end
 }

@@ -1,81 +1,84 @@
-use crate::{KeyId, Keyring, MAX_BINARY_BYTES, MAX_BOUND_BYTES, MAX_LABEL_BYTES, MAX_TEXT_BYTES};
+use std::error::Error as StdError;
 
-/// Why a key could not be had, or a value not sealed.
+use crate::format_limits::{MAX_BINARY_BYTES, MAX_BOUND_BYTES, MAX_KEYS, MAX_LABEL_BYTES, MAX_TEXT_BYTES};
+use crate::key_id::KeyId;
+
+/// A failure to make a key or a context, or to seal.
 ///
-/// What opening refuses is a [`Rejected`](crate::Rejected) instead. No message holds any part of a secret.
+/// A value that does not open is a [`Rejected`](crate::Rejected) instead. No message holds any part of a secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system had no randomness to give.
+    /// The operating system gave no randomness.
     #[error("no randomness from the operating system")]
-    Random(#[source] getrandom::Error),
+    Random(#[source] Source),
 
-    /// Text that should be a generated key does not begin as one.
+    /// Text given as a generated key does not begin with `waxseal1_`.
     #[error("secret key text does not begin with `waxseal1_`; make one with `waxseal gen-secret`")]
     KeyPrefix,
 
-    /// Text holds or resembles a generated key and is none.
+    /// Text contains a generated key, or most of one, among other characters.
     #[error(
-        "secret key text holds or resembles a generated key, and is none; set the key alone, \
+        "secret key text contains a generated key, or most of one, among other characters; set the key alone, \
          without quotes, spaces, a line end or a second key, or make a new one with `waxseal gen-secret`"
     )]
     KeyAmidText,
 
-    /// Text that begins as a generated key has another length, in bytes.
+    /// Text with the prefix of a generated key has another length, in bytes.
     #[error(
         "secret key text has {0} bytes where a generated one has 57; \
          copy it whole, or make a new one with `waxseal gen-secret`"
     )]
     KeyLength(usize),
 
-    /// Text that begins as a generated key has a character no generated key has.
+    /// Text with the prefix of a generated key has a character outside base64url.
     #[error(
         "secret key text has a character that is not base64url; \
          copy it whole, or make a new one with `waxseal gen-secret`"
     )]
     KeyAlphabet,
 
-    /// Text that begins as a generated key has a checksum that disagrees.
+    /// Text with the prefix of a generated key has a wrong checksum.
     #[error(
         "secret key text does not match its own checksum, so a character is wrong; \
          copy it again, or make a new one with `waxseal gen-secret`"
     )]
     KeyChecksum,
 
-    /// There is nothing in the passphrase.
+    /// The passphrase is empty.
     #[error("passphrase is empty; make a secret key with `waxseal gen-secret`")]
     PassphraseEmpty,
 
-    /// Text that is, holds or resembles a generated key was given as a passphrase.
-    #[error("passphrase holds or resembles a generated key (`waxseal1_…`); parse it as one")]
+    /// Text that contains a generated key, or most of one, was given as a passphrase.
+    #[error("passphrase contains a generated key (`waxseal1_…`), or most of one; parse it as a key")]
     PassphrasePrefix,
 
-    /// Argon2id could not run, most likely for want of 64 MiB.
-    #[error("passphrase could not be worked into a key")]
-    Passphrase(#[source] argon2::Error),
+    /// Argon2id did not run, most likely for want of 64 MiB.
+    #[error("Argon2id derived no key from the passphrase; it needs 64 MiB of memory")]
+    Passphrase(#[source] Source),
 
-    /// The ring already holds this very key.
+    /// The ring already holds the same key.
     #[error("key {0} is in the key ring already; list each key once")]
     DuplicateKey(KeyId),
 
     /// The ring is full.
-    #[error("key ring holds {} keys, which is the most; retire the oldest", Keyring::MAX_KEYS)]
+    #[error("key ring holds {MAX_KEYS} keys, which is the most; retire the oldest")]
     TooManyKeys,
 
     /// A purpose, name, audience or app name is too long.
     #[error("{what} of {found} bytes; the most is {MAX_LABEL_BYTES}")]
     LabelTooLong {
-        /// Which of them.
+        /// The label: `purpose`, `name`, `audience` or `app name`.
         what: &'static str,
-        /// Its bytes.
+        /// Its length in bytes.
         found: usize,
     },
 
-    /// The `bound` value is too long; its bytes.
+    /// The `bound` value is too long; its length in bytes.
     #[error("bound value of {0} bytes; the most is {MAX_BOUND_BYTES}")]
     BoundTooLong(usize),
 
-    /// The text form would not fit.
+    /// The text form would be too long.
     #[error(
         "name and text would be {bytes} bytes together, {over} over the {MAX_TEXT_BYTES} allowed: \
          the payload has {payload} bytes and may have {max_payload}",
@@ -90,7 +93,7 @@ pub enum Error {
         max_payload: usize,
     },
 
-    /// The binary form would not fit; its bytes.
+    /// The binary form would be too long; its length in bytes.
     #[error(
         "sealed value would be {bytes} bytes, {over} over the {MAX_BINARY_BYTES} allowed",
         bytes = .0,
@@ -98,11 +101,24 @@ pub enum Error {
     )]
     BinaryTooLong(usize),
 
-    /// The sealed time lies further after the created time than the format can say; the seconds between.
+    /// The sealed time lies more than a u32 of seconds after the created time; the seconds between.
     #[error("value was created {0} seconds before it is sealed; the most is {max}", max = u32::MAX)]
     TooOld(u64),
 
-    /// A signed token's time is beyond what the format can say; in seconds since 1970.
+    /// A signed token's time exceeds a u32; in seconds since 1970.
     #[error("a token cannot be signed at second {0}; the last is {max}, in the year 2106", max = u32::MAX)]
     TooLate(u64),
+}
+
+/// The cause of an [`Error`], of whatever library: none of their types is part of this crate's interface.
+type Source = Box<dyn StdError + Send + Sync>;
+
+impl Error {
+    pub(crate) fn random(source: getrandom::Error) -> Self {
+        Self::Random(source.into())
+    }
+
+    pub(crate) fn passphrase(source: argon2::Error) -> Self {
+        Self::Passphrase(source.into())
+    }
 }

@@ -8,15 +8,17 @@
 
 use std::ops::Range;
 
-use crate::{Error, Reason, Times};
+use crate::error::Error;
+use crate::rejected::Reason;
+use crate::times::Times;
 
-/// The inner part grows in steps of so many bytes, so that its length says little about the payload's.
+/// The step in which the inner part grows, in bytes, so that its length says little about the payload's.
 pub(crate) const STEP_BYTES: usize = 64;
 
 const TIMES_BYTES: usize = 20;
 const MARK: u8 = 0x80;
 
-/// How long the inner part of a payload is.
+/// The length of the inner part of a payload of `payload` bytes.
 pub(crate) const fn inner_bytes(payload: usize) -> usize {
     (TIMES_BYTES + payload + 1).next_multiple_of(STEP_BYTES)
 }
@@ -45,9 +47,9 @@ pub(crate) fn write(out: &mut Vec<u8>, times: Times, payload: &[u8]) -> Result<(
     Ok(())
 }
 
-/// Step 7 of "Open": checks the padding, and finds the times and the payload's place.
+/// Step 7 of "Open": checks the padding; returns the times and the range of the payload.
 pub(crate) fn parse(inner: &[u8]) -> Result<(Times, Range<usize>), Reason> {
-    // The tag has vouched for these bytes, so time taken here tells a stranger nothing.
+    // The tag was verified over these bytes, so the time taken here tells an attacker nothing.
     let mut rest = inner;
     while let Some((shorter, [0, 0, 0, 0, 0, 0, 0, 0])) = rest.split_last_chunk() {
         rest = shorter;

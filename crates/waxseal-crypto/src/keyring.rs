@@ -2,9 +2,16 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
-use crate::{Authenticator, Context, Error, KeyId, Sealer, SecretKey, SignedTokens};
+use crate::authenticator::Authenticator;
+use crate::context::Context;
+use crate::error::Error;
+use crate::format_limits::MAX_KEYS;
+use crate::key_id::KeyId;
+use crate::sealer::Sealer;
+use crate::secret_key::SecretKey;
+use crate::signed::SignedTokens;
 
-/// The keys of an app: seals with the first, opens with all of them.
+/// The key ring of an app, which seals with its first key and opens with all of them.
 ///
 /// To change keys, put the new one first and keep the old one as a fallback until everything it sealed has
 /// expired. Cloning shares the keys.
@@ -17,16 +24,18 @@ use crate::{Authenticator, Context, Error, KeyId, Sealer, SecretKey, SignedToken
 /// assert_eq!(keyring.ids().count(), 2);
 /// # Ok::<(), waxseal_crypto::Error>(())
 /// ```
+///
+/// Defined in `docs/format.md`, section "Key ring".
 #[derive(Debug, Clone)]
 pub struct Keyring {
     keys: Vec<Arc<SecretKey>>,
 }
 
 impl Keyring {
-    /// The most keys a ring holds, the first included.
-    pub const MAX_KEYS: usize = 16;
+    /// The most keys in a ring, the first included.
+    pub const MAX_KEYS: usize = MAX_KEYS;
 
-    /// A ring of one key.
+    /// Makes a ring of one key.
     pub fn new(primary: SecretKey) -> Self {
         Self { keys: vec![Arc::new(primary)] }
     }
@@ -38,7 +47,7 @@ impl Keyring {
     /// [`Error::DuplicateKey`] if the ring holds it already, [`Error::TooManyKeys`] beyond
     /// [`MAX_KEYS`](Self::MAX_KEYS).
     pub fn with_fallback(mut self, key: SecretKey) -> Result<Self, Error> {
-        // By the whole key: two different ones may share an id.
+        // Compared by the whole key, since two different keys may share an id.
         if self.keys.iter().any(|held| held.ct_eq(&key).into()) {
             return Err(Error::DuplicateKey(key.id()));
         }
@@ -49,22 +58,23 @@ impl Keyring {
         Ok(self)
     }
 
-    /// The keys' public names, in ring order.
+    /// The public ids of the keys, in ring order.
     pub fn ids(&self) -> impl Iterator<Item = KeyId> {
         self.keys.iter().map(|key| key.id())
     }
 
-    /// Seals and opens in one context. Derives a key per ring key, so make it once and keep it.
+    /// Makes the sealer of one context. It derives keys for each key of the ring, so make it once and keep it.
     pub fn sealer(&self, context: &Context) -> Sealer {
         Sealer::new(self.keys.iter().map(|key| (key.id(), key.prk().context_key(context))), context)
     }
 
-    /// Signs and opens tokens of `N` bytes in one context. Derives a key per ring key, so make it once and keep it.
+    /// Makes the signer of tokens of `N` bytes in one context. It derives a key for each key of the ring, so make it
+    /// once and keep it.
     pub fn signer<const N: usize>(&self, context: &Context) -> SignedTokens<N> {
         SignedTokens::new(self.keys.iter().map(|key| (key.id(), key.prk().mac_key(context))))
     }
 
-    /// Signs and checks in one context. Derives a key per ring key, so make it once and keep it.
+    /// Makes the authenticator of one context. It derives a key for each key of the ring, so make it once and keep it.
     pub fn authenticator(&self, context: &Context) -> Authenticator {
         Authenticator::new(self.keys.iter().map(|key| key.prk().mac_key(context)))
     }

@@ -1,9 +1,9 @@
 //! Secret keys, the key ring, and sealing: bytes in, bytes or text out.
 //!
-//! A [`SecretKey`] is 32 bytes, generated once or worked from a passphrase. A [`Keyring`] seals with its first
-//! key and opens with all of them. A [`Context`] says what a value is for; a ring and a context make a
-//! [`Sealer`], which encrypts, or an [`Authenticator`], which signs. A value sealed for one context is a
-//! stranger to every other.
+//! A [`SecretKey`] is 32 bytes, generated once or derived from a passphrase. A [`Keyring`] seals with its first
+//! key and opens with all of them. A [`Context`] is the purpose, the name and the audience of a value. A ring and a
+//! context make a [`Sealer`], which encrypts, a signer of [`SignedTokens`], or an [`Authenticator`], which computes
+//! MACs. A value sealed in one context does not open in another.
 //!
 //! ```
 //! use waxseal_crypto::{Context, Keyring, Limits, SecretKey, Times};
@@ -11,7 +11,7 @@
 //! let keyring = Keyring::new(SecretKey::generate()?);
 //! let sealer = keyring.sealer(&Context::new("session")?.with_name("__Host-session")?);
 //!
-//! // Created now, good for half an hour of silence and half a day in all. Time is always an argument.
+//! // Created now; lives half an hour without use and half a day in all. Time is always an argument.
 //! let now = 1_789_999_900;
 //! let text = sealer.seal_text(b"school=Hogwarts", Times::new(now, now, 1_800, 43_200))?;
 //!
@@ -21,38 +21,50 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The cipher is XChaCha20-Poly1305 under a key of its own for every message, with a commitment to that key;
-//! the bytes are specified in `docs/format.md`, and comments here cite its sections.
+//! The cipher is XChaCha20-Poly1305, with a commitment to the key and the context in every value. `docs/format.md`
+//! specifies the bytes; the modules are listed in the order of its sections, and comments cite its lines and steps.
 //!
 //! The feature `hazmat` adds sealing under a given nonce, to reproduce test vectors and for nothing else.
 //!
-//! Left to others: where a value travels, what the payload means, which clock is asked, where keys are kept.
+//! Left to others: transport, the meaning of payloads, clocks, and where keys are kept.
 
-mod aead;
+// `docs/format.md`, section "Keys".
 mod authenticator;
 mod context;
 mod derive;
-mod envelope;
-mod error;
-mod inner;
 mod key_id;
 mod keyring;
-#[cfg(test)]
-mod known_answers;
-mod opened;
 mod passphrase;
-mod rejected;
-mod sealed_parts;
-mod sealer;
 mod secret_key;
-mod signed;
+
+// Section "Sealed bytes".
+mod aead;
+mod envelope;
+mod format_limits;
+mod inner;
 mod text;
+
+// Section "Open".
+mod opened;
+mod rejected;
+mod sealer;
 mod times;
 
+// Section "Signed tokens".
+mod signed;
+
+// Beside the format.
+mod error;
+#[cfg(test)]
+mod known_answers;
+mod sealed_parts;
+
 pub use authenticator::Authenticator;
-pub use context::{Context, MAX_LABEL_BYTES};
-pub use envelope::{MAX_BINARY_BYTES, MAX_BOUND_BYTES, MAX_TEXT_BYTES};
+pub use context::Context;
 pub use error::Error;
+pub use format_limits::{
+    MAX_BINARY_BYTES, MAX_BOUND_BYTES, MAX_CLOCK_SKEW_SECONDS, MAX_LABEL_BYTES, MAX_TEXT_BYTES,
+};
 pub use key_id::KeyId;
 pub use keyring::Keyring;
 pub use opened::Opened;
@@ -61,4 +73,9 @@ pub use sealed_parts::{SealedParts, SignedParts};
 pub use sealer::{FreshNonce, Sealer};
 pub use secret_key::SecretKey;
 pub use signed::{SignedToken, SignedTokens};
-pub use times::{Limits, MAX_CLOCK_SKEW_SECONDS, Times};
+pub use times::{Limits, Times};
+
+/// The example of the README, run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,11 +3,14 @@ use std::ops::Range;
 
 use crate::derive::ContextKey;
 use crate::envelope::{self, Head};
-use crate::{KeyId, Reason, Times, aead, inner};
+use crate::key_id::KeyId;
+use crate::rejected::Reason;
+use crate::times::Times;
+use crate::{aead, inner};
 
-/// What was inside a sealed value, once every check has passed.
+/// The payload and times of a sealed value that passed every check.
 ///
-/// Owns the buffer that was decrypted in place, so the payload is never copied. `Debug` does not show it.
+/// It owns the buffer that was decrypted in place, so the payload is never copied. `Debug` does not show it.
 /// Unlike keys, payloads are not wiped: their owner copies them anyway.
 pub struct Opened {
     buffer: Vec<u8>,
@@ -18,32 +21,32 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// What was sealed.
+    /// The sealed bytes.
     pub fn payload(&self) -> &[u8] {
         &self.buffer[self.payload.clone()]
     }
 
-    /// When it was created and sealed, and how long it lives.
+    /// The times that were sealed with the payload.
     pub fn times(&self) -> Times {
         self.times
     }
 
-    /// The key that opened it.
+    /// The id of the key that opened the value.
     pub fn key(&self) -> KeyId {
         self.key
     }
 
-    /// That key's place in the ring, the first being 0: two keys may share an id.
+    /// The position of that key in the ring, from 0: two keys may share an id.
     pub fn key_position(&self) -> usize {
         self.position
     }
 
-    /// Whether that key is not the ring's first, so that the value should be sealed again.
+    /// Returns true if another key than the ring's first opened the value, so that it should be sealed again.
     pub fn needs_reseal(&self) -> bool {
         self.position > 0
     }
 
-    /// Steps 6 and 7 of "Open", once a key is settled: the tag, the padding. The times are left to the caller.
+    /// Steps 6 and 7 of "Open" under the key that step 5 found: the tag, the padding. Step 8 is left to the caller.
     pub(crate) fn decrypt(
         mut buffer: Vec<u8>,
         bound: &[u8],

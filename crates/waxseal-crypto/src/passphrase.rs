@@ -1,11 +1,11 @@
-//! From a passphrase to a root: `docs/format.md`, section "Keys", passphrase.
+//! The root of a passphrase: `docs/format.md`, section "Passphrase".
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::Error;
 use crate::context::{label, len16};
+use crate::error::Error;
 
 // RFC 9106, section 4, the second recommended choice.
 const MEMORY_KIB: u32 = 64 * 1024;
@@ -13,17 +13,18 @@ const PASSES: u32 = 3;
 const LANES: u32 = 4;
 const ROOT_BYTES: usize = 32;
 
-/// Works the root of a passphrase that has been checked not to be something else.
+/// `root = Argon2id(…)`; the caller has checked that the text is a passphrase.
 pub(crate) fn root(passphrase: &str, app: &str) -> Result<Zeroizing<[u8; ROOT_BYTES]>, Error> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(ROOT_BYTES)).expect("the RFC's own parameters");
     let mut root = Zeroizing::new([0; ROOT_BYTES]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into(passphrase.as_bytes(), &salt(app)?, &mut *root)
-        .map_err(Error::Passphrase)?;
+        .map_err(Error::passphrase)?;
     Ok(root)
 }
 
-/// The salt is fixed for an app, since its processes share nothing but the passphrase.
+/// `salt = first 16 bytes of SHA-256("waxseal/passphrase/v1" | len16(app name))`
+// Fixed for an app, since its processes share nothing but the passphrase.
 fn salt(app: &str) -> Result<[u8; 16], Error> {
     let app = label("app name", app)?;
     let hash: [u8; 32] = Sha256::new()

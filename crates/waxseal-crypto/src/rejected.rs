@@ -1,10 +1,11 @@
 use std::fmt;
 
-use crate::{KeyId, MAX_BINARY_BYTES, MAX_BOUND_BYTES, MAX_CLOCK_SKEW_SECONDS, MAX_TEXT_BYTES};
+use crate::format_limits::{MAX_BINARY_BYTES, MAX_BOUND_BYTES, MAX_CLOCK_SKEW_SECONDS, MAX_TEXT_BYTES};
+use crate::key_id::KeyId;
 
-/// A sealed value that did not open: one answer, whatever the reason.
+/// A refusal to open a sealed value or a signed token: one error, whatever the reason.
 ///
-/// What it displays never depends on the reason, so it may reach the other side. The reason, through
+/// Its `Display` text never depends on the reason, so it may be shown to the sender. The reason, through
 /// [`reason`](Self::reason) or `Debug`, is for the log.
 ///
 /// Rule: `docs/format.md`, section "Open".
@@ -14,7 +15,7 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    /// Why, for the log and nowhere else.
+    /// The reason, for the log and nowhere else.
     pub fn reason(&self) -> Reason {
         self.reason
     }
@@ -35,67 +36,67 @@ impl fmt::Display for Rejected {
 // No source: a printed chain of causes would tell the reason.
 impl std::error::Error for Rejected {}
 
-/// Why a sealed value did not open, in the order of the checks.
+/// The check that refused a sealed value or a signed token, in the order of the checks.
 ///
 /// Rule: `docs/format.md`, section "Open".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The caller's `bound` is over its limit; its bytes.
+    /// The caller's `bound` value is too long; its length in bytes.
     #[error("bound value of {0} bytes; the most is {MAX_BOUND_BYTES}")]
     BoundTooLong(usize),
 
-    /// Longer than anything this crate seals.
+    /// A text or binary value is longer than any that this crate seals.
     #[error("longer than the {MAX_TEXT_BYTES} bytes of a text or the {MAX_BINARY_BYTES} of a binary value")]
     TooLong,
 
-    /// Not the one strict spelling of base64url: a foreign character, padding, white space, or stray bits.
+    /// The text is not strict base64url: a foreign character, padding, white space, or stray bits.
     #[error("text is not strict base64url")]
     Alphabet,
 
-    /// A length no sealed value has.
+    /// The length is not that of a sealed value.
     #[error("length is not that of a sealed value")]
     Length,
 
-    /// A format version this crate does not know.
+    /// The format version is unknown.
     #[error("unknown format version {0}")]
     Version(u8),
 
-    /// Sealed by a key that is not in the ring.
+    /// The key is not in the ring.
     #[error("key {0} is not in the key ring")]
     UnknownKey(KeyId),
 
-    /// Sealed for another purpose, name or audience, by another key of the same id, or damaged.
+    /// The commitment differs: another purpose, name or audience, another key of the same id, or damage.
     #[error("commitment differs: sealed for another purpose, name or audience, or damaged")]
     Commitment,
 
-    /// A signed token of another purpose, name or audience, damaged, or forged.
+    /// The MAC of a signed token differs: another purpose, name or audience, damage, or forgery.
     #[error("MAC differs: signed for another purpose, name or audience, damaged, or forged")]
     Mac,
 
-    /// Damaged, forged, or sealed for another bound value.
-    #[error("tag differs: damaged, forged, or of another place")]
+    /// The tag differs: damage, forgery, or another bound value.
+    #[error("tag differs: damaged, forged, or bound to another place")]
     Tag,
 
-    /// Sealed by the right key, yet not padded as the format says.
+    /// The padding differs from the format, under the right key.
     #[error("padding is not as the format says")]
     Padding,
 
-    /// Sealed by a clock too far ahead of this one.
+    /// The sealed time lies too far in the future.
     #[error("sealed more than {MAX_CLOCK_SKEW_SECONDS} seconds in the future")]
     Future,
 
-    /// Not sealed again for too long.
+    /// The idle time has run out.
     #[error("idle time has run out")]
     Idle,
 
-    /// Created too long ago.
+    /// The absolute time has run out.
     #[error("absolute time has run out")]
     Absolute,
 }
 
 impl Reason {
-    /// The step of "Open" that refused, 1 to 8; a caller's `bound` is looked at before the second.
+    /// The step of "Open" that refused, 1 to 8; a caller's `bound` value is checked before the second.
     pub fn step(&self) -> u8 {
         match self {
             Self::TooLong | Self::Alphabet => 1,
@@ -109,7 +110,7 @@ impl Reason {
         }
     }
 
-    /// The reason as one word, always the same: for counters and programs.
+    /// The reason as one stable word, for counters and programs.
     pub fn word(&self) -> &'static str {
         match self {
             Self::BoundTooLong(_) => "bound_too_long",

@@ -1,8 +1,25 @@
-use crate::envelope::Head;
-use crate::{KeyId, Reason, Rejected, signed, text};
+//! The parts of sealed values and signed tokens that are readable without a key.
 
-/// The parts of a sealed value that anyone who holds it can tell apart, as it stands; nothing is opened or checked. For
-/// pages that show a developer what a browser holds.
+use crate::envelope::{self, Head};
+use crate::key_id::KeyId;
+use crate::rejected::{Reason, Rejected};
+use crate::{signed, text};
+
+impl KeyId {
+    /// The id in the head of a sealed value in text form or of a signed token. Nothing is opened or verified.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] at steps 1 to 3 of "Open": the text is neither.
+    pub fn of_text(text: &[u8]) -> Result<Self, Rejected> {
+        match signed::kid_of_text(text) {
+            Some(kid) => Ok(kid),
+            None => Ok(Head::parse(&text::decode(text, 0)?)?.kid),
+        }
+    }
+}
+
+/// The parts of a sealed value, for pages that show a developer what a browser holds. Nothing is opened or verified.
 ///
 /// ```
 /// use waxseal_crypto::{Context, Keyring, SealedParts, SecretKey, Times};
@@ -19,38 +36,37 @@ use crate::{KeyId, Reason, Rejected, signed, text};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SealedParts {
-    /// The format's version.
+    /// The format version.
     pub version: u8,
-    /// The key that it names.
+    /// The id of the sealing key.
     pub key: KeyId,
-    /// Says which key and context it is, in a way that no other can: the same in all values of both.
+    /// The commitment to the key and the context, the same in all values of both.
     pub commitment: [u8; 32],
-    /// Random for every seal.
+    /// The nonce, random for every seal.
     pub nonce: [u8; 24],
-    /// How long the encrypted part is: a multiple of 64.
+    /// The length of the ciphertext, a multiple of 64.
     pub ciphertext_bytes: usize,
-    /// Says that nothing was changed.
+    /// The authentication tag.
     pub tag: [u8; 16],
 }
 
 impl SealedParts {
-    /// Those of a value in text form.
+    /// Parses a value in text form.
     ///
     /// # Errors
     ///
-    /// [`Rejected`] at steps 1 to 3 of "Open": the text is none that this version seals.
+    /// [`Rejected`] at steps 1 to 3 of "Open": this version seals no such text.
     pub fn of_text(text: &[u8]) -> Result<Self, Rejected> {
         let mut bytes = text::decode(text, 0)?;
         let Head { kid, commitment, nonce } = Head::parse(&bytes)?;
         let version = bytes[0];
-        let parts = crate::envelope::parts(&mut bytes);
+        let parts = envelope::parts(&mut bytes);
         let (ciphertext_bytes, tag) = (parts.inner.len(), parts.tag);
         Ok(Self { version, key: kid, commitment, nonce, ciphertext_bytes, tag })
     }
 }
 
-/// The parts of a signed token that anyone who holds it can tell apart; nothing is checked. For pages that show a developer
-/// what a browser holds.
+/// The parts of a signed token, for pages that show a developer what a browser holds. Nothing is verified.
 ///
 /// ```
 /// use waxseal_crypto::{Context, Keyring, SecretKey, SignedParts};
@@ -65,24 +81,24 @@ impl SealedParts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignedParts {
-    /// The format's version.
+    /// The format version.
     pub version: u8,
-    /// The key that it names.
+    /// The id of the signing key.
     pub key: KeyId,
-    /// When it was made, in seconds since 1970.
+    /// The time of signing, in seconds since 1970.
     pub minted: u32,
-    /// How long what it carries is.
+    /// The length of the payload.
     pub payload_bytes: usize,
-    /// Says that nothing was changed.
+    /// The truncated MAC.
     pub mac: [u8; 16],
 }
 
 impl SignedParts {
-    /// Those of a token.
+    /// Parses a token.
     ///
     /// # Errors
     ///
-    /// [`Rejected`] at steps 1 to 3 of "Open": the text is none that this version signs.
+    /// [`Rejected`] at steps 1 to 3 of "Open": this version signs no such text.
     pub fn of_text(text: &[u8]) -> Result<Self, Rejected> {
         let bytes = text::decode(text, 0)?;
         let (head, rest) = bytes.split_first_chunk::<{ signed::HEAD_BYTES }>().ok_or(Reason::Length)?;
@@ -93,5 +109,21 @@ impl SignedParts {
         }
         let (key, minted) = (KeyId::from_bytes([a, b, c, d]), u32::from_be_bytes(minted));
         Ok(Self { version, key, minted, payload_bytes: payload.len(), mac: *mac })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Context, Keyring, SecretKey, Times};
+
+    #[test]
+    fn a_sealed_text_names_its_key() {
+        let key = SecretKey::from_bytes([1; 32]);
+        let id = key.id();
+        let sealer = Keyring::new(key).sealer(&Context::new("session").unwrap());
+        let text = sealer.seal_text(b"", Times::new(0, 0, 1, 1)).unwrap();
+        assert_eq!(KeyId::of_text(text.as_bytes()), Ok(id));
+        assert!(KeyId::of_text(&text.as_bytes()[1..]).is_err());
     }
 }

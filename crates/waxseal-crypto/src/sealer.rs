@@ -3,12 +3,16 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
+use crate::context::Context;
 use crate::derive::ContextKey;
 use crate::envelope::{self, Head, Nonce};
-use crate::{
-    Context, Error, KeyId, Limits, MAX_BINARY_BYTES, MAX_BOUND_BYTES, MAX_TEXT_BYTES, Opened, Reason,
-    Rejected, Times, aead, inner, text,
-};
+use crate::error::Error;
+use crate::format_limits::{MAX_BINARY_BYTES, MAX_BOUND_BYTES, MAX_TEXT_BYTES};
+use crate::key_id::KeyId;
+use crate::opened::Opened;
+use crate::rejected::{Reason, Rejected};
+use crate::times::{Limits, Times};
+use crate::{aead, inner, text};
 
 /// Seals and opens values of one [`Context`], with the keys of one [`Keyring`](crate::Keyring).
 ///
@@ -42,7 +46,7 @@ impl Sealer {
         Self { shared: Arc::new(Shared { keys: keys.collect(), name_bytes: context.name().len() }) }
     }
 
-    /// Seals into the binary form. Only a caller who knows `bound`, at most 64 bytes, can open it.
+    /// Seals into the binary form, bound to `bound`: at most 64 bytes, without which it does not open.
     ///
     /// # Errors
     ///
@@ -52,17 +56,17 @@ impl Sealer {
         self.seal_binary(payload, bound, times, random_nonce)
     }
 
-    /// Seals into the text form, for the place the context names. Nothing is bound.
+    /// Seals into the text form, for the cookie that the context names. Nothing is bound.
     ///
     /// # Errors
     ///
-    /// [`Error::TextTooLong`] if name and text would exceed [`MAX_TEXT_BYTES`], by how much, and what fits;
-    /// [`Error::TooOld`], [`Error::Random`].
+    /// [`Error::TextTooLong`] if name and text would exceed [`MAX_TEXT_BYTES`], with the excess and the largest payload
+    /// that fits; [`Error::TooOld`], [`Error::Random`].
     pub fn seal_text(&self, payload: &[u8], times: Times) -> Result<String, Error> {
         self.seal_as_text(payload, times, random_nonce)
     }
 
-    /// [`seal_text`](Self::seal_text) under a nonce that was drawn before, with what the caller drew beside it.
+    /// Seals into the text form under a nonce that was drawn before.
     ///
     /// # Errors
     ///
@@ -71,7 +75,7 @@ impl Sealer {
         self.seal_as_text(payload, times, || Ok(nonce.0))
     }
 
-    /// [`seal`](Self::seal) under a given nonce, to reproduce test vectors.
+    /// Seals into the binary form under a given nonce, to reproduce test vectors.
     ///
     /// Two messages under one nonce, key and bound value give both away: never call this for real values.
     ///
@@ -89,7 +93,7 @@ impl Sealer {
         self.seal_binary(payload, bound, times, || Ok(nonce))
     }
 
-    /// [`seal_text`](Self::seal_text) under a given nonce, to reproduce test vectors.
+    /// Seals into the text form under a given nonce, to reproduce test vectors.
     ///
     /// Two messages under one nonce and key give both away: never call this for real values.
     ///
@@ -112,18 +116,20 @@ impl Sealer {
     ///
     /// [`Rejected`], whose reason is for the log.
     pub fn open(&self, sealed: &[u8], bound: &[u8], now: u64, limits: Limits) -> Result<Opened, Rejected> {
+        // Step 1, binary form.
         if sealed.len() > MAX_BINARY_BYTES {
             return Err(Reason::TooLong.into());
         }
         if bound.len() > MAX_BOUND_BYTES {
             return Err(Reason::BoundTooLong(bound.len()).into());
         }
+        // Steps 2 to 7, then 8.
         let opened = self.find_key(sealed)?.decrypt(sealed.to_vec(), bound)?;
         opened.times().check(now, limits)?;
         Ok(opened)
     }
 
-    /// Opens the text form at the moment `now`. The text comes from outside and may be any bytes at all.
+    /// Opens the text form at the moment `now`. The text is untrusted and may be any bytes at all.
     ///
     /// # Errors
     ///
@@ -134,14 +140,15 @@ impl Sealer {
         Ok(opened)
     }
 
-    /// Opens the text form whatever its times say, to show it to an operator: steps 1 to 7.
+    /// Opens the text form without step 8, the times, to show it to an operator.
     ///
-    /// Whoever acts on what is inside [checks the times](Times::check) first, or calls [`open_text`](Self::open_text).
+    /// Before acting on the payload, [check the times](Times::check), or call [`open_text`](Self::open_text).
     ///
     /// # Errors
     ///
     /// [`Rejected`], whose reason is for the log.
     pub fn open_text_at_any_time(&self, text: &[u8]) -> Result<Opened, Rejected> {
+        // Step 1, text form; then steps 2 to 7.
         let sealed = text::decode(text, self.shared.name_bytes)?;
         Ok(self.find_key(&sealed)?.decrypt(sealed, b"")?)
     }
@@ -153,7 +160,7 @@ impl Sealer {
         inner::max_payload(inner)
     }
 
-    /// The largest payload, in bytes, whose binary form is within [`MAX_BINARY_BYTES`].
+    /// The largest payload, in bytes, whose binary form fits in [`MAX_BINARY_BYTES`].
     pub fn max_binary_payload(&self) -> usize {
         let inner = envelope::max_inner_bytes(MAX_BINARY_BYTES).expect("a mebibyte holds one step");
         inner::max_payload(inner)
@@ -190,11 +197,13 @@ impl Sealer {
         Ok(text::encode(&self.seal_bytes(payload, b"", times, nonce()?)?))
     }
 
-    /// `docs/format.md`, section "Sealed bytes", from the first byte to the last.
+    /// Writes the bytes of `docs/format.md`, section "Sealed bytes", from the first to the last.
     fn seal_bytes(&self, payload: &[u8], bound: &[u8], times: Times, nonce: Nonce) -> Result<Vec<u8>, Error> {
         let (kid, key) = self.shared.keys.first().expect("a ring has at least one key");
         let mut sealed = Vec::with_capacity(sealed_bytes(payload));
+        // Offsets 0 to 60: version, kid, commitment, nonce.
         Head { kid: *kid, commitment: key.commitment, nonce }.write(&mut sealed);
+        // Offset 61: the inner part, encrypted in place under `bytes[0..37] | bound`. Then the tag.
         inner::write(&mut sealed, times, payload)?;
         let (associated, inner) = envelope::parts_to_seal(&mut sealed);
         let tag = associated.with(bound, |associated| aead::encrypt(&key.seal, &nonce, associated, inner));
@@ -202,14 +211,17 @@ impl Sealer {
         Ok(sealed)
     }
 
-    /// Steps 2 to 5 of "Open": length, version, key id, commitment. What agrees is final.
+    /// Steps 2 to 5 of "Open": length, version, key id, commitment. A key whose commitment agrees is final.
     fn find_key(&self, sealed: &[u8]) -> Result<Found<'_>, Reason> {
+        // Steps 2 and 3: length, version.
         let head = Head::parse(sealed)?;
         let mut reason = Reason::UnknownKey(head.kid);
         for (position, (kid, key)) in self.shared.keys.iter().enumerate() {
+            // Step 4: the kid, in ring order.
             if *kid != head.kid {
                 continue;
             }
+            // Step 5: the commitment, in constant time.
             if key.commitment.ct_eq(&head.commitment).into() {
                 return Ok(Found { head, key, position });
             }
@@ -228,11 +240,11 @@ impl fmt::Debug for Sealer {
 
 const NONCE_BYTES: usize = size_of::<Nonce>();
 
-/// A nonce from the operating system, for one message: whoever seals with it gives it away.
+/// A nonce from the operating system for one message: sealing takes it by value.
 pub struct FreshNonce(Nonce);
 
 impl FreshNonce {
-    /// Draws one.
+    /// Draws a nonce.
     ///
     /// # Errors
     ///
@@ -241,7 +253,7 @@ impl FreshNonce {
         Self::draw_beside::<0>().map(|(nonce, _)| nonce)
     }
 
-    /// Draws one and, with the same system call, `N` bytes for the caller, such as an id: at most 40.
+    /// Draws a nonce and, with the same system call, `N` random bytes for the caller, such as an id: at most 40.
     ///
     /// # Errors
     ///
@@ -250,7 +262,7 @@ impl FreshNonce {
         const { assert!(NONCE_BYTES + N <= 64, "at most 40 bytes are drawn beside a nonce") };
         let mut drawn = [0; 64];
         let drawn = &mut drawn[..NONCE_BYTES + N];
-        getrandom::fill(drawn).map_err(Error::Random)?;
+        getrandom::fill(drawn).map_err(Error::random)?;
         let (nonce, beside) = drawn.split_at(NONCE_BYTES);
         let length = "both are as long as was drawn for them";
         Ok((Self(nonce.try_into().expect(length)), beside.try_into().expect(length)))
@@ -263,7 +275,7 @@ impl fmt::Debug for FreshNonce {
     }
 }
 
-/// The key that a value commits to.
+/// The key that a value commits to, and the parsed head of the value.
 struct Found<'a> {
     head: Head,
     key: &'a ContextKey,

@@ -5,19 +5,21 @@ use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::derive::RootPrk;
-use crate::{Error, KeyId, passphrase, text};
+use crate::error::Error;
+use crate::key_id::KeyId;
+use crate::{passphrase, text};
 
-/// What the text of a generated key begins with.
+/// The prefix of a generated key in text form.
 const PREFIX: &str = "waxseal1_";
-/// That beginning as it is found in text that was changed on its way: as it is, escaped for Markdown, in base64 (of a key
-/// encoded twice, as Kubernetes' secrets are by mistake), in hexadecimal digits.
+/// The prefix in text that was changed on its way: unchanged, escaped for Markdown, in base64 (a key that was encoded
+/// twice, a common mistake with Kubernetes' secrets), in hexadecimal digits.
 const NAMES: [&str; 4] = [PREFIX, "waxseal1\\_", "d2F4c2VhbDFf", "7761787365616c315f"];
 const TEXT_BYTES: usize = PREFIX.len() + ENCODED_BYTES;
 const ENCODED_BYTES: usize = text::encoded_bytes(ROOT_BYTES + CHECKSUM_BYTES);
 const ROOT_BYTES: usize = 32;
 const CHECKSUM_BYTES: usize = 4;
 
-/// The root of every other key: 32 bytes, generated or worked from a passphrase.
+/// The root of every other key: 32 bytes, generated or derived from a passphrase.
 ///
 /// Wiped on drop and never printed: `Debug` shows its [`KeyId`] alone, and the only comparison is the
 /// constant-time one of [`subtle`].
@@ -38,35 +40,35 @@ pub struct SecretKey {
 }
 
 impl SecretKey {
-    /// A new key from the operating system's randomness.
+    /// Generates a key from the operating system's randomness.
     ///
     /// # Errors
     ///
-    /// [`Error::Random`] if it has none.
+    /// [`Error::Random`] if there is none.
     pub fn generate() -> Result<Self, Error> {
         let mut root = Zeroizing::new([0; ROOT_BYTES]);
-        getrandom::fill(&mut *root).map_err(Error::Random)?;
+        getrandom::fill(&mut *root).map_err(Error::random)?;
         Ok(Self::from_root(root))
     }
 
-    /// A key whose root is known; every bit of it should be random.
+    /// The key with this root, every bit of which should be random.
     pub fn from_bytes(root: [u8; ROOT_BYTES]) -> Self {
         Self::from_root(Zeroizing::new(root))
     }
 
-    /// A key as people write it down: generated text, or else a passphrase.
+    /// Parses the text of a key: generated text, or else a passphrase.
     ///
     /// A passphrase costs 64 MiB and some tenths of a second; `app` keeps it apart from other apps'.
     ///
     /// # Errors
     ///
-    /// Those of [`from_text`](Self::from_text) if it [is, holds or resembles](Self::is_generated_text) generated text,
-    /// else of [`from_passphrase`](Self::from_passphrase).
+    /// Those of [`from_text`](Self::from_text) if it [contains a generated key](Self::is_generated_text), else of
+    /// [`from_passphrase`](Self::from_passphrase).
     pub fn parse(text: &str, app: &str) -> Result<Self, Error> {
         if Self::is_generated_text(text) { Self::from_text(text) } else { Self::from_passphrase(text, app) }
     }
 
-    /// A key from the text that [`to_text`](Self::to_text) wrote, and from nothing else.
+    /// Parses the text that [`to_text`](Self::to_text) wrote, and nothing else.
     ///
     /// # Errors
     ///
@@ -85,14 +87,14 @@ impl SecretKey {
         root.map(Self::from_root).ok_or(Error::KeyChecksum)
     }
 
-    /// A key worked from a passphrase with Argon2id: 64 MiB, three passes.
+    /// Derives a key from a passphrase with Argon2id: 64 MiB, three passes.
     ///
     /// The text is taken as it is, white space and all. `app`, at most 255 bytes, is part of the salt.
     ///
     /// # Errors
     ///
-    /// [`Error::PassphraseEmpty`], [`Error::PassphrasePrefix`] if it [is, holds or
-    /// resembles](Self::is_generated_text) a generated key, [`Error::LabelTooLong`] for the app name, [`Error::Passphrase`] if there is no memory.
+    /// [`Error::PassphraseEmpty`], [`Error::PassphrasePrefix`] if it [contains a generated
+    /// key](Self::is_generated_text), [`Error::LabelTooLong`] for the app name, [`Error::Passphrase`] without memory.
     ///
     /// Parameters: RFC 9106, section 4, the second recommended choice.
     pub fn from_passphrase(text: &str, app: &str) -> Result<Self, Error> {
@@ -105,9 +107,11 @@ impl SecretKey {
         passphrase::root(text, app).map(Self::from_root)
     }
 
-    /// Whether `text` is, holds or resembles a generated key, and so is never taken for a passphrase: it has `waxseal1_`
-    /// anywhere, in any case, plain, in base64 or in hexadecimal digits, or the 48 characters that follow it in a generated key.
-    // A key in quotes, with a newline or beside a second one would else start as a passphrase, under another id, and
+    /// Returns true if `text` contains a generated key, or most of one, and so is never a passphrase.
+    ///
+    /// It has `waxseal1_` anywhere, in any case, plain, in base64 or in hexadecimal digits, or the 48 characters that
+    /// follow it in a generated key.
+    // Else a key in quotes, with a newline or beside a second one would become a passphrase, under another id, and
     // sign everybody out.
     pub fn is_generated_text(text: &str) -> bool {
         let holds = |name: &str| {
@@ -117,7 +121,7 @@ impl SecretKey {
         NAMES.into_iter().any(holds) || holds_key(text)
     }
 
-    /// The key as text, 57 characters that check themselves. Keep it as you would the key.
+    /// The key as text of 57 characters with a checksum. Keep it as secret as the key.
     pub fn to_text(&self) -> Zeroizing<String> {
         let mut bytes = Zeroizing::new([0; ROOT_BYTES + CHECKSUM_BYTES]);
         bytes[..ROOT_BYTES].copy_from_slice(&*self.root);
@@ -128,7 +132,7 @@ impl SecretKey {
         text
     }
 
-    /// The key's public name.
+    /// The public id of the key.
     pub fn id(&self) -> KeyId {
         self.id
     }
@@ -155,7 +159,7 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// Whether the characters of a generated key, without its prefix, lie anywhere in `text`.
+/// Returns true if the characters of a generated key, without its prefix, are anywhere in `text`.
 fn holds_key(text: &str) -> bool {
     text.as_bytes().windows(ENCODED_BYTES).any(|window| matches!(decode(window), Some(Some(_))))
 }
@@ -170,7 +174,7 @@ fn decode(encoded: &[u8]) -> Option<Option<Zeroizing<[u8; ROOT_BYTES]>>> {
     Some(bool::from(bytes[ROOT_BYTES..].ct_eq(&checksum(&root))).then_some(root))
 }
 
-/// The first bytes of SHA-256("waxseal/secret/v1" | root), which catch a slip of the pen.
+/// `first 4 bytes of SHA-256("waxseal/secret/v1" | root)`, which find a mistyped character.
 fn checksum(root: &[u8; ROOT_BYTES]) -> [u8; CHECKSUM_BYTES] {
     let hash: [u8; 32] =
         Sha256::new().chain_update(b"waxseal/secret/v1").chain_update(root).finalize().into();

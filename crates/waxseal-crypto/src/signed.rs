@@ -4,7 +4,11 @@ use hkdf::hmac::{Hmac, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::{Error, KeyId, MAX_CLOCK_SKEW_SECONDS, Reason, Rejected, text};
+use crate::error::Error;
+use crate::format_limits::MAX_CLOCK_SKEW_SECONDS;
+use crate::key_id::KeyId;
+use crate::rejected::{Reason, Rejected};
+use crate::text;
 
 pub(crate) const VERSION: u8 = 2;
 pub(crate) const HEAD_BYTES: usize = 9;
@@ -12,11 +16,11 @@ const MAC_BYTES: usize = 16;
 const MAX_PAYLOAD_BYTES: usize = 64;
 const MAX_TOKEN_BYTES: usize = HEAD_BYTES + MAX_PAYLOAD_BYTES + MAC_BYTES;
 
-/// Signs and opens tokens of one [`Context`](crate::Context) that carry `N` bytes, at most 64, which need no hiding: a
-/// random id that is looked up, for one.
+/// Signs and opens tokens of one [`Context`](crate::Context) with `N` bytes, at most 64, that need not be hidden, such as
+/// a random id that a server looks up.
 ///
-/// Whoever holds a token can read what is in it and cannot make another. Signing adds 25 bytes, and the text form a third:
-/// an id of 32 bytes is 76 characters.
+/// Every holder of a token can read it; none can make another. Signing adds 25 bytes, and the text form a third: an id of
+/// 32 bytes becomes 76 characters.
 ///
 /// ```
 /// use waxseal_crypto::{Context, Keyring, SecretKey};
@@ -37,7 +41,7 @@ pub struct SignedTokens<const N: usize> {
     keys: Vec<(KeyId, Hmac<Sha256>)>,
 }
 
-/// What was in a signed token, once every check has passed.
+/// The payload and time of a signed token that passed every check.
 #[derive(Clone, Copy)]
 pub struct SignedToken<const N: usize> {
     payload: [u8; N],
@@ -47,7 +51,7 @@ pub struct SignedToken<const N: usize> {
 }
 
 impl<const N: usize> SignedTokens<N> {
-    /// How many characters a token has.
+    /// The length of a token in characters.
     pub const CHARACTERS: usize = text::encoded_bytes(Self::BYTES);
     const BYTES: usize = HEAD_BYTES + N + MAC_BYTES;
 
@@ -56,11 +60,11 @@ impl<const N: usize> SignedTokens<N> {
         Self { keys: keys.collect() }
     }
 
-    /// A token of `payload`, minted at the moment `now`, in seconds since 1970.
+    /// Signs `payload` at the moment `now`, in seconds since 1970.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLate`] from the year 2106 on, which the format cannot say.
+    /// [`Error::TooLate`] from the year 2106 on, beyond the format's u32.
     pub fn sign(&self, payload: &[u8; N], now: u64) -> Result<String, Error> {
         let minted = u32::try_from(now).map_err(|_| Error::TooLate(now))?;
         let (kid, key) = self.keys.first().expect("a ring has at least one key");
@@ -75,14 +79,15 @@ impl<const N: usize> SignedTokens<N> {
         Ok(text::encode(token))
     }
 
-    /// Opens a token at the moment `now`, if it was minted less than `lifetime` seconds ago. The text comes from outside and
-    /// may be any bytes at all.
+    /// Opens a token at the moment `now`, if it was minted less than `lifetime` seconds ago. The text is untrusted and may
+    /// be any bytes at all.
     ///
     /// # Errors
     ///
     /// [`Rejected`], whose reason is for the log.
     pub fn open(&self, text: &[u8], now: u64, lifetime: u32) -> Result<SignedToken<N>, Rejected> {
         let token = self.open_at_any_time(text)?;
+        // Step 6: the times.
         if token.minted() > now.saturating_add(MAX_CLOCK_SKEW_SECONDS) {
             return Err(Reason::Future.into());
         }
@@ -92,22 +97,26 @@ impl<const N: usize> SignedTokens<N> {
         Ok(token)
     }
 
-    /// Opens a token whenever it was minted, to show it to an operator.
+    /// Opens a token without step 6, the times, to show it to an operator.
     ///
     /// # Errors
     ///
     /// [`Rejected`], whose reason is for the log.
     pub fn open_at_any_time(&self, text: &[u8]) -> Result<SignedToken<N>, Rejected> {
+        // Step 1: the exact length.
         if text.len() != Self::CHARACTERS {
             return Err(Reason::Length.into());
         }
+        // Step 2: the strict alphabet.
         let mut room = [0; MAX_TOKEN_BYTES];
         let token = &mut room[..Self::BYTES];
         text::decode_exact(text, token).ok_or(Reason::Alphabet)?;
         let (signed, mac) = token.split_at(HEAD_BYTES + N);
         let (head, payload) = signed.split_at(HEAD_BYTES);
+        // Step 3: the version.
         let [VERSION, a, b, c, d, ..] = *head else { return Err(Reason::Version(head[0]).into()) };
         let kid = KeyId::from_bytes([a, b, c, d]);
+        // Steps 4 and 5: the kid, in ring order, and the MAC, in constant time.
         let mut reason = Reason::UnknownKey(kid);
         for (position, (_, key)) in self.keys.iter().enumerate().filter(|(_, (held, _))| *held == kid) {
             if tag(key, signed).ct_eq(mac).into() {
@@ -122,33 +131,33 @@ impl<const N: usize> SignedTokens<N> {
 }
 
 impl<const N: usize> SignedToken<N> {
-    /// What was signed.
+    /// The signed bytes.
     pub fn payload(&self) -> &[u8; N] {
         &self.payload
     }
 
-    /// When it was signed, in seconds since 1970.
+    /// The time of signing, in seconds since 1970.
     pub fn minted(&self) -> u64 {
         self.minted.into()
     }
 
-    /// The key that signed it.
+    /// The id of the key that signed the token.
     pub fn key(&self) -> KeyId {
         self.key
     }
 
-    /// That key's place in the ring, the first being 0: two keys may share an id.
+    /// The position of that key in the ring, from 0: two keys may share an id.
     pub fn key_position(&self) -> usize {
         self.position
     }
 
-    /// Whether that key is not the ring's first, so that the token should be signed again.
+    /// Returns true if another key than the ring's first signed the token, so that it should be signed again.
     pub fn needs_reseal(&self) -> bool {
         self.position > 0
     }
 }
 
-/// Whether a text has the length and the first byte of a token that carries `bytes` bytes; which key it names.
+/// The key id of a text that begins like a signed token; `None` if it does not.
 pub(crate) fn kid_of_text(text: &[u8]) -> Option<KeyId> {
     let mut head = [0; HEAD_BYTES];
     // Nine bytes are twelve whole characters.
@@ -157,7 +166,7 @@ pub(crate) fn kid_of_text(text: &[u8]) -> Option<KeyId> {
     Some(KeyId::from_bytes([a, b, c, d]))
 }
 
-/// The first 16 bytes of HMAC-SHA256.
+/// The first 16 bytes of `HMAC(MAC key, bytes[0..9+n])`.
 fn tag(key: &Hmac<Sha256>, message: &[u8]) -> [u8; MAC_BYTES] {
     let mac: [u8; 32] = key.clone().chain_update(message).finalize().into_bytes().into();
     *mac.first_chunk().expect("16 of 32 bytes")
@@ -170,7 +179,7 @@ impl<const N: usize> fmt::Debug for SignedTokens<N> {
     }
 }
 
-/// Whoever holds an id is the visitor, so the payload is not shown.
+/// Hides the payload: every holder of a session id is its visitor.
 impl<const N: usize> fmt::Debug for SignedToken<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignedToken")

@@ -1,13 +1,14 @@
-//! Base64url without padding, one spelling per value: `docs/format.md`, section "Sealed bytes", text form.
+//! The text form, base64url without padding and one spelling per value: `docs/format.md`, section "Sealed bytes".
 
 use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
-use crate::{MAX_TEXT_BYTES, Reason};
+use crate::format_limits::MAX_TEXT_BYTES;
+use crate::rejected::Reason;
 
-/// The library's engine that uses what the processor has, where it has one.
+/// The strict engine, with the processor's vector instructions where the library uses them.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 static STRICT: LazyLock<base64::engine::Simd> = LazyLock::new(|| base64::engine::Simd::url_safe(CONFIG));
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -19,13 +20,13 @@ const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::RequireNone)
     .with_decode_allow_trailing_bits(false);
 
-/// How long `bytes` bytes are as text.
+/// The length of the text of `bytes` bytes.
 pub(crate) const fn encoded_bytes(bytes: usize) -> usize {
     // A third more, rounded up; in this form no payload can make it overflow.
     bytes + bytes.div_ceil(3)
 }
 
-/// How many bytes a text of `text` bytes may stand for.
+/// The most bytes that a text of `text` characters decodes to.
 pub(crate) const fn decoded_bytes(text: usize) -> usize {
     text * 3 / 4
 }
@@ -34,14 +35,14 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     STRICT.encode(bytes)
 }
 
-/// Encodes into a buffer of exactly the right length, so that a secret leaves no copies behind.
+/// Encodes into a buffer of exactly the right length, so that no copy of a secret is left behind.
 pub(crate) fn encode_exact<'a>(bytes: &[u8], out: &'a mut [u8]) -> &'a str {
     let written = STRICT.encode_slice(bytes, out).expect("the buffer is long enough");
     debug_assert_eq!(written, out.len());
     str::from_utf8(out).expect("base64url is ASCII")
 }
 
-/// Step 1 of "Open": the text beside a name of `name` bytes.
+/// Step 1 of "Open", text form: the length beside a name of `name` bytes, then the strict alphabet.
 pub(crate) fn decode(text: &[u8], name: usize) -> Result<Vec<u8>, Reason> {
     if text.len() + name > MAX_TEXT_BYTES {
         return Err(Reason::TooLong);
@@ -51,7 +52,7 @@ pub(crate) fn decode(text: &[u8], name: usize) -> Result<Vec<u8>, Reason> {
     Ok(bytes)
 }
 
-/// Decodes `text` into exactly as many bytes as it stands for; `None` if it is not the strict form of them.
+/// Decodes `text` into `out`; `None` unless it is the strict form of exactly that many bytes.
 pub(crate) fn decode_exact(text: &[u8], out: &mut [u8]) -> Option<()> {
     // The library's error would carry a byte of the text, which may be a secret.
     let written = STRICT.decode_slice(text, out).ok()?;

@@ -1,12 +1,10 @@
-use crate::Reason;
+use crate::format_limits::MAX_CLOCK_SKEW_SECONDS;
+use crate::rejected::Reason;
 
-/// How far ahead of ours the clock that sealed a value may be.
-pub const MAX_CLOCK_SKEW_SECONDS: u64 = 60;
-
-/// When a value was created and sealed, and how long it lives. It travels inside the seal.
+/// The times that are sealed with a value: created, sealed, and the spans that it lives.
 ///
 /// Moments are whole seconds since 1970 UTC, spans are seconds; no value means "for ever". Sums saturate, so
-/// no time is too large. `created` is kept when a value is sealed again; `sealed` moves on.
+/// no time is too large. Sealing a value again keeps `created` and sets `sealed`.
 ///
 /// ```
 /// use waxseal_crypto::{Limits, Times};
@@ -26,7 +24,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// The idle span of a value that something else judges for idleness: 136 years.
+    /// The idle span of a value whose idleness is judged elsewhere, by its record: 136 years.
     pub const NO_IDLE: u32 = u32::MAX;
 
     /// Times of a value created at `created` and sealed `now`, or at `created` if the clock has gone back.
@@ -34,22 +32,22 @@ impl Times {
         Self { created, sealed: now.max(created), idle, absolute }
     }
 
-    /// When the value was first sealed.
+    /// The second at which the value was first sealed.
     pub fn created(&self) -> u64 {
         self.created
     }
 
-    /// When the value was last sealed; never before `created`.
+    /// The second at which the value was last sealed; never before `created`.
     pub fn sealed(&self) -> u64 {
         self.sealed
     }
 
-    /// For how many seconds after `sealed` the value lives.
+    /// The seconds after `sealed` that the value lives.
     pub fn idle(&self) -> u32 {
         self.idle
     }
 
-    /// For how many seconds after `created` the value lives, however often it is sealed again.
+    /// The seconds after `created` that the value lives, however often it is sealed again.
     pub fn absolute(&self) -> u32 {
         self.absolute
     }
@@ -64,7 +62,7 @@ impl Times {
         self.created.saturating_add(self.absolute.min(limits.absolute).into())
     }
 
-    /// Whether the value lives at `now`: step 8 of "Open".
+    /// Step 8 of "Open": checks that the value lives at `now`.
     ///
     /// # Errors
     ///
@@ -82,12 +80,12 @@ impl Times {
     }
 }
 
-/// What the server allows today, in seconds. It may shorten a life that a value was given, never lengthen it.
+/// The server's own limits, in seconds. They may shorten the life that a value was sealed with, never lengthen it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most a value may go without being sealed again.
+    /// The longest time without being sealed again.
     pub idle: u32,
-    /// The most a value may live from its creation.
+    /// The longest life from creation on.
     pub absolute: u32,
 }
 

@@ -2,13 +2,13 @@
 
 use axum::{Extension, Router, http::StatusCode, routing::get};
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_http::{SessionCookie, SessionHandle, SessionLayer, status_of};
+use waxseal_http::{RequestSession, SessionCookie, SessionLayer, status_of};
 use waxseal_store::{Error, SessionManager};
 
 /// Not a `Result<_, String>`: axum answers 200 to any text, also to that of an error.
 type Failure = (StatusCode, String);
 
-pub(crate) async fn visits(Extension(session): Extension<SessionHandle>) -> Result<String, Failure> {
+pub(crate) async fn visits(Extension(session): Extension<RequestSession>) -> Result<String, Failure> {
     let session = session.load().await.map_err(failed)?;
     session.add("visits", 1).map_err(failed)?;
     let visits: Option<u32> = session.get("visits").map_err(failed)?;

@@ -1,10 +1,10 @@
-//! What an answer with a session says to caches.
+//! Headers that keep an answer with a session out of shared caches.
 
 use http::header::{CACHE_CONTROL, EXPIRES, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
-/// What some caches obey before `Cache-Control`, beside those whose names end in `cdn-cache-control` (RFC 9213).
+/// Fields that some caches obey before `Cache-Control`, beside those whose names end in `cdn-cache-control` (RFC 9213).
 const BEFORE_IT: [HeaderName; 4] = [
     EXPIRES,
     HeaderName::from_static("surrogate-control"),
@@ -12,7 +12,7 @@ const BEFORE_IT: [HeaderName; 4] = [
     HeaderName::from_static("edge-control"),
 ];
 
-/// Adds `Cookie` to what the answer varies by, in one line with what the handler says, since some caches read only one.
+/// Adds `Cookie` to `Vary`, in one line with the handler's own, since some caches read only one.
 pub(crate) fn vary_by_cookie(headers: &mut HeaderMap) {
     if headers.get_all(VARY).iter().any(|value| has_token(value, &["cookie", "*"])) {
         return;
@@ -22,8 +22,10 @@ pub(crate) fn vary_by_cookie(headers: &mut HeaderMap) {
     headers.insert(VARY, HeaderValue::from_bytes(&line).expect("its parts were values"));
 }
 
-/// Says `private, no-store` where someone else's cache could keep what only this visitor may see. By a page that only
-/// shows the session a handler's own word counts; by one that `changed` it, none that lets others keep it.
+/// Sets `private, no-store` where a shared cache could keep what only this visitor may see.
+///
+/// On a page that only shows the session, a handler's own `Cache-Control` counts. On one that `changed` it, none counts
+/// that lets others keep it.
 pub(crate) fn keep_private(headers: &mut HeaderMap, personal: bool, changed: bool) {
     let handlers_own = headers.contains_key(CACHE_CONTROL);
     if personal && !handlers_own {

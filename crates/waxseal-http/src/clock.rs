@@ -1,10 +1,10 @@
-//! The time of day, or a test's.
+//! The clock: the system's, or a test's.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Tells the time. The system's unless a test brings its own, so that nothing has to sleep to grow old.
+/// Tells the time: the system's unless a test brings its own, so that no test has to sleep.
 ///
 /// # Example
 ///

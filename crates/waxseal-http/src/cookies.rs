@@ -48,7 +48,7 @@ pub(crate) fn values_in<'a>(field: &'a [u8], name: &'a str) -> impl Iterator<Ite
     pieces(field).filter_map(pair).filter(move |(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
 }
 
-/// What stands between semicolons. A sealed session is long, so they are looked for in strides.
+/// The pieces between semicolons. A sealed session is long, so they are looked for in strides.
 fn pieces(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     let ends = memchr::memchr_iter(b';', field).chain([field.len()]);
     ends.scan(0, |start, end| {
@@ -65,7 +65,7 @@ fn pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
     (equals > 0).then(|| (&piece[..equals], &piece[equals + 1..]))
 }
 
-/// Without spaces and tabs at either end. `trim_ascii` would drop form feeds too.
+/// Drops spaces and tabs at either end. `trim_ascii` would drop form feeds too.
 fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;

@@ -1,14 +1,18 @@
 //! The rule that refuses unsafe requests from other sites.
 
 use http::header::ORIGIN;
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method};
 
-use crate::host::{Host, excerpt};
+use crate::error::Error;
+use crate::excerpt::excerpt;
+use crate::host_name::Host;
 
-/// What browsers say about where a request comes from, if the page's own address is trustworthy (https, or localhost).
+/// The field by which browsers say where a request comes from, if the page's own address is trustworthy (https, or
+/// localhost).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// How the visitor reached this server. Behind a proxy that ends TLS it is `Https`, although the connection is plain.
+/// The scheme by which the visitor reached this server. Behind a proxy that ends TLS it is `Https`, although the
+/// connection is plain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// Plain HTTP.
@@ -47,7 +51,7 @@ impl Scheme {
 ///
 /// # Errors
 ///
-/// [`CrossSite`], answered 403.
+/// [`Error::CrossSite`], [`Error::ForeignOrigin`] or [`Error::RepeatedField`], all answered 403.
 ///
 /// # Example
 ///
@@ -60,36 +64,36 @@ impl Scheme {
 /// assert_eq!(refused.status(), 403);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn check(method: &Method, headers: &HeaderMap, scheme: Scheme, host: &Host<'_>) -> Result<(), CrossSite> {
+pub fn check(method: &Method, headers: &HeaderMap, scheme: Scheme, host: &Host<'_>) -> Result<(), Error> {
     if is_safe(method) {
         return Ok(());
     }
     if let Some(site) = only(headers, &SEC_FETCH_SITE)? {
         return match site {
             b"same-origin" | b"none" => Ok(()),
-            _ => Err(CrossSite::Site(excerpt(site))),
+            _ => Err(Error::CrossSite(excerpt(site))),
         };
     }
     match only(headers, &ORIGIN)? {
         Some(origin) if !is_own(origin, scheme, host) => {
-            Err(CrossSite::Origin { found: excerpt(origin), own: format!("{}://{host}", scheme.as_str()) })
+            Err(Error::ForeignOrigin { found: excerpt(origin), own: format!("{}://{host}", scheme.as_str()) })
         }
         _ => Ok(()),
     }
 }
 
-/// Whether requests of this method change nothing: GET, HEAD and OPTIONS.
+/// True if requests of this method change nothing: GET, HEAD and OPTIONS.
 #[must_use]
 pub fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// The value of a field that may come once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, CrossSite> {
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, Error> {
     let mut fields = headers.get_all(name).into_iter();
     let first = fields.next().map(|field| field.as_bytes());
     match fields.next() {
-        Some(_) => Err(CrossSite::Repeated(name.clone())),
+        Some(_) => Err(Error::RepeatedField(name.clone())),
         None => Ok(first),
     }
 }
@@ -103,40 +107,10 @@ fn is_own(origin: &[u8], scheme: Scheme, host: &Host<'_>) -> bool {
         && port(&found) == port(host)
 }
 
-/// Why an unsafe request passes for another site's.
-///
-/// The texts hold at most 60 printable ASCII characters of each field.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CrossSite {
-    /// `Sec-Fetch-Site` is neither `same-origin` nor `none`.
-    #[error("the browser calls this request `{0}`; send it from a page of this site")]
-    Site(String),
-    /// `Origin` is not this server's.
-    #[error("the request comes from `{found}` and this is {own}; send it from a page of this site")]
-    Origin {
-        /// What the request said.
-        found: String,
-        /// This server's scheme and host.
-        own: String,
-    },
-    /// A field that browsers send once came more than once.
-    #[error("the request has more than one {0}; send at most one")]
-    Repeated(HeaderName),
-}
-
-impl CrossSite {
-    /// Always 403.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        StatusCode::FORBIDDEN
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderValue, StatusCode};
     use proptest::prelude::*;
 
     fn asked(
@@ -144,7 +118,7 @@ mod tests {
         fields: &[(&'static str, &[u8])],
         scheme: Scheme,
         host: &str,
-    ) -> Result<(), CrossSite> {
+    ) -> Result<(), Error> {
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_bytes(value).expect("a field's bytes"));
@@ -152,7 +126,7 @@ mod tests {
         check(method, &headers, scheme, &host.parse().expect("a host"))
     }
 
-    fn post(fields: &[(&'static str, &[u8])]) -> Result<(), CrossSite> {
+    fn post(fields: &[(&'static str, &[u8])]) -> Result<(), Error> {
         asked(&Method::POST, fields, Scheme::Https, "a.example")
     }
 
@@ -238,9 +212,9 @@ mod tests {
     #[test]
     fn repeated_fields_are_refused_even_if_each_would_pass() {
         let twice = post(&[("sec-fetch-site", b"same-origin"), ("sec-fetch-site", b"same-origin")]);
-        assert_eq!(twice, Err(CrossSite::Repeated(SEC_FETCH_SITE)));
+        assert_eq!(twice, Err(Error::RepeatedField(SEC_FETCH_SITE)));
         let twice = post(&[("origin", b"https://a.example"), ("origin", b"https://a.example")]);
-        assert_eq!(twice, Err(CrossSite::Repeated(ORIGIN)));
+        assert_eq!(twice, Err(Error::RepeatedField(ORIGIN)));
     }
 
     #[test]

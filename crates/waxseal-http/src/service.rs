@@ -1,4 +1,4 @@
-//! Sessions for any hyper or tower service.
+//! The tower and hyper service with sessions.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -9,19 +9,22 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, Request, Response, StatusCode};
 use tower_layer::Layer;
 
-use crate::session::status_of;
-use crate::{Scheme, SessionHandle, SessionLayer, host, origin};
+use crate::origin::Scheme;
+use crate::request_session::RequestSession;
+use crate::session_layer::SessionLayer;
+use crate::status::status_of;
+use crate::{host, origin};
 
 /// A service with sessions; made by [`SessionLayer::layer`].
 ///
-/// Puts a [`SessionHandle`] into each request's extensions, and commits the session before the response's head
+/// Puts a [`RequestSession`] into each request's extensions, and commits the session before the response's head
 /// leaves. Cross-site requests of unsafe methods are refused with 403 before the session is opened
 /// (see [`origin`]), and those without exactly one valid `Host` with 400.
 ///
 /// What a request changed is dropped if its answer [says that it failed](crate::is_failure), if the inner service
 /// returns an error, which passes through, or panics; a session that it destroyed is ended all the same. A layer that puts
 /// another answer in the place of one that failed belongs *outside*. If it has to be inside, because it writes to the
-/// session, it calls [`SessionHandle::rollback`] first.
+/// session, it calls [`RequestSession::rollback`] first.
 ///
 /// A time limit may be on either side. Inside (`Router::layer(timeout)` before `.layer(sessions)`), a handler that is ended
 /// half-way is answered with an error, 408 or 503, by which what it has done so far is dropped. Outside, the request is
@@ -38,10 +41,10 @@ use crate::{Scheme, SessionHandle, SessionLayer, host, origin};
 /// ```
 /// use axum::{Extension, Router, http::StatusCode, routing::get};
 /// use waxseal_crypto::{Keyring, SecretKey};
-/// use waxseal_http::{SessionCookie, SessionHandle, SessionLayer, status_of};
+/// use waxseal_http::{SessionCookie, RequestSession, SessionLayer, status_of};
 /// use waxseal_store::{Error, SessionManager};
 ///
-/// async fn visits(Extension(session): Extension<SessionHandle>) -> Result<String, (StatusCode, String)> {
+/// async fn visits(Extension(session): Extension<RequestSession>) -> Result<String, (StatusCode, String)> {
 ///     // A `Result<_, String>` would be a 200: axum sends any text as one, also that of an `Err`.
 ///     let failed = |error: Error| (status_of(&error), error.to_string());
 ///     let session = session.load().await.map_err(failed)?;
@@ -88,7 +91,7 @@ where
 
     fn call(&mut self, mut request: Request<A>) -> Self::Future {
         match self.sessions.enter(&mut request) {
-            Ok(handle) => Box::pin(leave(self.sessions.clone(), handle, self.inner.call(request))),
+            Ok(session) => Box::pin(leave(self.sessions.clone(), session, self.inner.call(request))),
             Err(status) => Box::pin(async move { Ok(bare(status)) }),
         }
     }
@@ -107,7 +110,7 @@ where
 
     fn call(&self, mut request: Request<A>) -> Self::Future {
         match self.sessions.enter(&mut request) {
-            Ok(handle) => Box::pin(leave(self.sessions.clone(), handle, self.inner.call(request))),
+            Ok(session) => Box::pin(leave(self.sessions.clone(), session, self.inner.call(request))),
             Err(status) => Box::pin(async move { Ok(bare(status)) }),
         }
     }
@@ -120,7 +123,7 @@ impl SessionLayer {
         if self.cookie().is_secure() { Scheme::Https } else { Scheme::Http }
     }
 
-    fn enter<A>(&self, request: &mut Request<A>) -> Result<SessionHandle, StatusCode> {
+    fn enter<A>(&self, request: &mut Request<A>) -> Result<RequestSession, StatusCode> {
         let (method, headers) = (request.method(), request.headers());
         if !origin::is_safe(method) {
             let host = host::host(request.version(), request.uri(), headers).map_err(|wrong| {
@@ -132,13 +135,13 @@ impl SessionLayer {
                 refused.status()
             })?;
         }
-        let handle = self.handle_at(method, request.uri(), headers);
-        request.extensions_mut().insert(handle.clone());
-        Ok(handle)
+        let session = self.session_of(method, request.uri(), headers);
+        request.extensions_mut().insert(session.clone());
+        Ok(session)
     }
 }
 
-async fn leave<F, B, E>(sessions: SessionLayer, handle: SessionHandle, answer: F) -> Result<Response<B>, E>
+async fn leave<F, B, E>(sessions: SessionLayer, session: RequestSession, answer: F) -> Result<Response<B>, E>
 where
     F: Future<Output = Result<Response<B>, E>>,
     B: Default,
@@ -152,19 +155,19 @@ where
     let mut response = match answer.await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
-            sessions.abandon(&handle).await;
+            sessions.abandon(&session).await;
             return Err(error);
         }
         Err(panic) => {
-            sessions.abandon(&handle).await;
+            sessions.abandon(&session).await;
             resume_unwind(panic)
         }
     };
-    if let Err(error) = sessions.finish(&handle, &mut response).await {
+    if let Err(error) = sessions.finish(&session, &mut response).await {
         tracing::error!(error = &error as &(dyn std::error::Error + 'static), "session not committed");
         response = bare(status_of(&error));
         // Nothing is left to be saved. But if the request ended its session, the browser is still to forget it.
-        let _ = sessions.finish(&handle, &mut response).await;
+        let _ = sessions.finish(&session, &mut response).await;
     }
     Ok(response)
 }

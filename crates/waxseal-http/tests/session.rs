@@ -6,10 +6,11 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 
+use axum::body::Body;
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
 use http::{HeaderValue, Response, StatusCode};
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_http::{Body, SessionCookie};
+use waxseal_http::SessionCookie;
 use waxseal_store::{Error, Session};
 
 use support::{ALL_STACKS, MINUTE, Site, Stack, log, ok};
@@ -29,7 +30,7 @@ fn all(response: &Response<Body>, name: http::HeaderName) -> Vec<&str> {
 }
 
 async fn text(response: Response<Body>) -> String {
-    let bytes = response.into_body().collect(1 << 20, MINUTE).await.unwrap();
+    let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
@@ -468,7 +469,7 @@ async fn a_handler_that_a_time_limit_ends_half_way_changes_nothing() {
     {
         let site = Site::new();
         let token = site.token(|session| session.insert("name", "Merlin").unwrap()).await;
-        let handler = |axum::Extension(session): axum::Extension<waxseal_http::SessionHandle>| async move {
+        let handler = |axum::Extension(session): axum::Extension<waxseal_http::RequestSession>| async move {
             session.load().await.unwrap().insert("name", "Morgana").unwrap();
             std::future::pending::<()>().await;
         };
@@ -489,7 +490,7 @@ async fn a_handler_that_a_time_limit_ends_half_way_changes_nothing() {
         let request =
             site.request("POST").header(COOKIE, site.cookie(&token)).body(axum::body::Body::empty());
         let answer =
-            tower_service::Service::call(&mut router, request.unwrap()).await.unwrap().map(Body::boxed);
+            tower_service::Service::call(&mut router, request.unwrap()).await.unwrap().map(Body::new);
         assert_eq!((answer.status(), all(&answer, SET_COOKIE).len()), (status, 0));
         assert_eq!(all(&answer, VARY), ["Cookie"], "{status}");
     }
@@ -538,7 +539,7 @@ async fn a_session_is_closed_once_the_head_has_left() {
 #[tokio::test]
 async fn finishing_twice_seals_once_and_still_says_vary() {
     let site = Site::new();
-    let handle = site.layer.handle(&http::Method::GET, &http::HeaderMap::new());
+    let handle = site.layer.session_of(&http::Method::GET, &http::Uri::default(), &http::HeaderMap::new());
     handle.load().await.unwrap().insert("name", "Merlin").unwrap();
     let (mut first, mut second) = (ok(""), ok(""));
     site.layer.finish(&handle, &mut first).await.unwrap();
@@ -571,23 +572,28 @@ fn sessions_for_another_cookies_name_are_a_mistake_found_at_once() {
 }
 
 /// The cookie as bytes on a wire, with hyper's own parser before it.
-#[cfg(feature = "server")]
 #[tokio::test]
 async fn raw_hyper_serves_sessions_over_a_socket() {
     use hyper::service::service_fn;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tower_layer::Layer;
-    use waxseal_http::{Server, SessionHandle};
+    use waxseal_http::RequestSession;
 
     let site = Site::new();
     let token = site.token(|session| session.insert("name", "Merlin").unwrap()).await;
     let handler = service_fn(|request: http::Request<hyper::body::Incoming>| async move {
-        let session = request.extensions().get::<SessionHandle>().expect("the layer put it there").clone();
+        let session = request.extensions().get::<RequestSession>().expect("the layer put it there").clone();
         Ok::<_, Infallible>(ok(name_of(&session.load().await.expect("nothing to fail"))))
     });
-    let server = Server::bind(([127, 0, 0, 1], 0)).await.unwrap();
-    let address = server.local_addr().unwrap();
-    tokio::spawn(server.serve(site.layer.layer(handler), std::future::pending()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, service) = (listener.local_addr().unwrap(), site.layer.layer(handler));
+    tokio::spawn(async move {
+        loop {
+            let socket = hyper_util::rt::TokioIo::new(listener.accept().await.unwrap().0);
+            let http = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(http.serve_connection(socket, service.clone()));
+        }
+    });
 
     for (case, cookie, name) in [
         ("good", token.as_bytes().to_vec(), "Merlin"),

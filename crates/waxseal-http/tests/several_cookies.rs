@@ -3,11 +3,12 @@
 use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
 
+use axum::body::Body;
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_http::{Body, Builder, Clock, SessionCookie, SessionHandle, SessionLayer, status_of};
+use waxseal_http::{Clock, RequestSession, SessionCookie, SessionCookieBuilder, SessionLayer, status_of};
 use waxseal_store::testing::{FaultyStore, Operation};
 use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, SessionManager, WhenAway};
 
@@ -104,11 +105,16 @@ fn own_spot() -> Spot {
 }
 
 impl Site {
-    fn new(place: Place, cookie: Builder) -> Self {
+    fn new(place: Place, cookie: SessionCookieBuilder) -> Self {
         Self::over(place, cookie, FaultyStore::new(MemoryStore::new()), WhenAway::Refuse)
     }
 
-    fn over(place: Place, cookie: Builder, store: FaultyStore<MemoryStore>, policy: WhenAway) -> Self {
+    fn over(
+        place: Place,
+        cookie: SessionCookieBuilder,
+        store: FaultyStore<MemoryStore>,
+        policy: WhenAway,
+    ) -> Self {
         let (cookie, keyring) = (cookie.build().unwrap(), Keyring::new(SecretKey::from_bytes([1; 32])));
         let sessions = match place {
             Place::Cookie => SessionManager::cookie(&keyring, cookie.name(), "demo").unwrap(),
@@ -162,7 +168,7 @@ impl Site {
     async fn visit(&self, jar: &mut Jar, method: &str, path: &str, act: Act) -> Seen {
         let now = self.now;
         let inner = hyper::service::service_fn(move |request: Request<Body>| async move {
-            let handle = request.extensions().get::<SessionHandle>().unwrap().clone();
+            let handle = request.extensions().get::<RequestSession>().unwrap().clone();
             let mut response = Response::new(Body::empty());
             match answer(handle, act, now).await {
                 Ok(seen) => _ = response.extensions_mut().insert(seen),
@@ -191,7 +197,7 @@ impl Site {
 
 type Found = (Option<String>, Option<i32>, bool);
 
-async fn answer(handle: SessionHandle, act: Act, now: SystemTime) -> Result<Found, Error> {
+async fn answer(handle: RequestSession, act: Act, now: SystemTime) -> Result<Found, Error> {
     if act == Act::SignOut {
         return handle.destroy().await.map(|()| (None, None, false));
     }
@@ -218,7 +224,7 @@ fn signed_in(owner: &'static str) -> impl Fn(&Session, SystemTime) {
 }
 
 /// What an operator may change, and where the cookies from before lie then.
-fn changes() -> Vec<(&'static str, Builder, Spot, Spot)> {
+fn changes() -> Vec<(&'static str, SessionCookieBuilder, Spot, Spot)> {
     let host = SessionCookie::builder;
     let sid = || SessionCookie::builder().name("sid");
     vec![
@@ -640,7 +646,7 @@ async fn a_request_that_failed_forgets_no_cookie_that_may_be_the_visitors() {
             let cookies: Vec<_> = jar.0.iter().map(|(_, token)| format!("__Host-session={token}")).collect();
             let mut headers = http::HeaderMap::new();
             headers.insert(COOKIE, cookies.join("; ").parse().unwrap());
-            site.layer.handle(&http::Method::POST, &headers)
+            site.layer.session_of(&http::Method::POST, &http::Uri::default(), &headers)
         };
         assert_eq!(handle.load().await.unwrap().owner().as_deref(), Some("7"));
         let mut response = Response::builder().status(500).body(()).unwrap();

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use axum::body::Body;
 use http::header::{CACHE_CONTROL, COOKIE, HeaderName, RETRY_AFTER, SET_COOKIE, VARY};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_http::{Body, Clock, SessionCookie, SessionHandle, SessionLayer, status_of};
+use waxseal_http::{Clock, RequestSession, SessionCookie, SessionLayer, status_of};
 use waxseal_store::testing::{FaultyStore, Operation};
 use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, SessionManager};
 
@@ -36,7 +37,7 @@ enum Stack {
 const ALL_STACKS: [Stack; 2] = [Stack::Hyper, Stack::Axum];
 
 type Answer = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
-type Handler = Arc<dyn Fn(SessionHandle) -> Answer + Send + Sync>;
+type Handler = Arc<dyn Fn(RequestSession) -> Answer + Send + Sync>;
 
 /// A process with a store that fails on order, at some moment of some day.
 #[derive(Clone)]
@@ -101,7 +102,7 @@ impl Site {
         &self,
         method: &str,
         token: &str,
-        handler: impl Fn(SessionHandle) -> F + Send + Sync + 'static,
+        handler: impl Fn(RequestSession) -> F + Send + Sync + 'static,
     ) -> Response<Body>
     where
         F: Future<Output = Result<(), Error>> + Send + 'static,
@@ -130,7 +131,7 @@ impl Site {
                 let mut router =
                     axum::Router::new().route("/", axum::routing::any(answer)).layer(self.layer.clone());
                 let request = request.map(axum::body::Body::new);
-                tower_service::Service::call(&mut router, request).await.unwrap().map(Body::boxed)
+                tower_service::Service::call(&mut router, request).await.unwrap().map(Body::new)
             }
         }
     }
@@ -140,8 +141,8 @@ fn noon() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
 
-fn handle<B>(request: &Request<B>) -> SessionHandle {
-    request.extensions().get::<SessionHandle>().expect("the layer put it there").clone()
+fn handle<B>(request: &Request<B>) -> RequestSession {
+    request.extensions().get::<RequestSession>().expect("the layer put it there").clone()
 }
 
 fn response(answer: Result<(), Error>) -> Response<Body> {
@@ -156,7 +157,7 @@ fn all(response: &Response<Body>, name: HeaderName) -> Vec<&str> {
     response.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
 }
 
-async fn look(handle: SessionHandle) -> Result<(), Error> {
+async fn look(handle: RequestSession) -> Result<(), Error> {
     let session = handle.load().await?;
     assert_eq!(session.get::<u8>("name")?, Some(1));
     Ok(())
@@ -284,7 +285,7 @@ async fn an_answer_that_changed_the_session_is_never_public_also_without_a_cooki
                 let answer = async |change: Change| {
                     let mut headers = http::HeaderMap::new();
                     headers.insert(COOKIE, format!("__Host-session={token}").parse().unwrap());
-                    let handle = site.layer.handle(&method, &headers);
+                    let handle = site.layer.session_of(&method, &http::Uri::default(), &headers);
                     change(&handle.load().await.unwrap());
                     let mut response = Response::new(());
                     for (name, value) in lines {
@@ -318,7 +319,7 @@ async fn a_page_that_nobody_sees_takes_no_message_and_begins_no_session() {
         let token = site.token().await;
         let send = async |method: &str, act: fn(&Session)| {
             let act =
-                move |handle: SessionHandle| async move { handle.load().await.map(|session| act(&session)) };
+                move |handle: RequestSession| async move { handle.load().await.map(|session| act(&session)) };
             site.send(method, &token, act).await
         };
         send("POST", |session| session.flash("info", "hello").unwrap()).await;
@@ -339,7 +340,7 @@ async fn a_page_that_nobody_sees_takes_no_message_and_begins_no_session() {
 
         for (method, sets) in [("HEAD", 0), ("GET", 1)] {
             let form = site
-                .send(method, "", async |handle: SessionHandle| handle.load().await?.csrf_token().map(drop));
+                .send(method, "", async |handle: RequestSession| handle.load().await?.csrf_token().map(drop));
             let form = form.await;
             assert_eq!(all(&form, SET_COOKIE).len(), sets, "{place:?}, {method}");
             assert_eq!(all(&form, CACHE_CONTROL), ["private, no-store"], "{place:?}, {method}");
@@ -385,7 +386,7 @@ async fn a_long_round_of_upkeep_holds_up_no_sign_out() {
         let upkeep = tokio::spawn(async move { layer.maintain().await });
         tokio::time::sleep(Duration::from_secs(5)).await;
         site.store.set_away(true);
-        let out = site.send("POST", &token, async |handle: SessionHandle| handle.destroy().await).await;
+        let out = site.send("POST", &token, async |handle: RequestSession| handle.destroy().await).await;
         assert_eq!(out.status(), StatusCode::OK, "{place:?}");
         site.store.set_away(false);
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -478,7 +479,7 @@ async fn a_visitor_signs_out_while_the_store_is_away() {
             let token = site.token().await;
             site.store.set_away(true);
             let answer =
-                site.send(method, &token, async |handle: SessionHandle| handle.destroy().await).await;
+                site.send(method, &token, async |handle: RequestSession| handle.destroy().await).await;
             assert_eq!(answer.status(), StatusCode::OK, "{place:?}, {stack:?}, {method}");
             let set = all(&answer, SET_COOKIE);
             assert!(
@@ -513,7 +514,7 @@ async fn a_handler_may_confirm_before_it_does_what_cannot_be_undone() {
             }
             site.store.set_away(away);
             let answer = site
-                .send("GET", &token, async |handle: SessionHandle| {
+                .send("GET", &token, async |handle: RequestSession| {
                     look(handle.clone()).await?;
                     handle.confirm().await
                 })
@@ -571,7 +572,7 @@ async fn a_request_whose_body_was_held_back_does_not_escape_an_end() {
                     let site = Site::new(place).on(stack);
                     let (token, other) = (site.signed_in().await, site.signed_in().await);
                     // Asked for within the last seconds, so that a page needs no answer.
-                    let asks = async |handle: SessionHandle| handle.load().await.map(drop);
+                    let asks = async |handle: RequestSession| handle.load().await.map(drop);
                     assert_eq!(site.send("GET", &token, asks).await.status(), StatusCode::OK, "{case}");
                     let elsewhere = Site::over(place, site.store.clone());
                     let mine = token.clone();
@@ -579,7 +580,7 @@ async fn a_request_whose_body_was_held_back_does_not_escape_an_end() {
                     let body = Arc::new(tokio::sync::Mutex::new(Some(body)));
                     let (loaded, has_loaded) = tokio::sync::oneshot::channel::<()>();
                     let loaded = Arc::new(std::sync::Mutex::new(Some(loaded)));
-                    let held_back = site.send(method, &token, move |handle: SessionHandle| {
+                    let held_back = site.send(method, &token, move |handle: RequestSession| {
                         let (body, loaded) = (Arc::clone(&body), Arc::clone(&loaded));
                         async move {
                             let session = handle.load().await?;
@@ -599,7 +600,7 @@ async fn a_request_whose_body_was_held_back_does_not_escape_an_end() {
                             }
                             Meanwhile::EndsOthers => {
                                 let layer = elsewhere.layer.clone();
-                                let end = move |handle: SessionHandle| {
+                                let end = move |handle: RequestSession| {
                                     let layer = layer.clone();
                                     async move { layer.sessions().end_others(&handle.load().await?) }
                                 };
@@ -619,6 +620,6 @@ async fn a_request_whose_body_was_held_back_does_not_escape_an_end() {
     }
 }
 
-async fn destroy(handle: SessionHandle) -> Result<(), Error> {
+async fn destroy(handle: RequestSession) -> Result<(), Error> {
     handle.destroy().await
 }

@@ -1,10 +1,11 @@
-//! What a handler passes to a template.
+//! Values that a handler passes to a template.
 
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-/// What a handler passes to a template: names and values, anything serde can write; made by [`context!`](crate::context).
+/// Names and values that a handler passes to a template: anything serde can write; made by
+/// [`context!`](crate::context).
 #[derive(Clone, Default)]
 pub struct Context(Vec<(&'static str, Value)>);
 
@@ -33,7 +34,7 @@ macro_rules! context {
 }
 
 impl Context {
-    /// Adds a value; the first of a name wins.
+    /// Adds a value; the first value of a name wins.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
         self.0.push((name, Value::from(Serde(value))));
@@ -45,7 +46,7 @@ impl Context {
     }
 }
 
-/// Names alone.
+/// Shows names without values.
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()

@@ -1,12 +1,12 @@
-//! Why a page could not be rendered.
+//! Errors of rendering.
 
 use std::fmt;
 
-/// Why a page could not be rendered: which template, which line, what is wrong.
+/// A failure to render a page, with the template, the line and the detail.
 ///
 /// minijinja's own error keeps every value that the template could see and prints them in its debug form. This
-/// one prints name, line and detail only, in every form, so that it can be logged. (A template includes another by
-/// a name that it took from the session: that name is printed.)
+/// one prints name, line and detail only, in every form, so that it can be logged. (If a template includes another by
+/// a name from the session, that name is printed.)
 pub struct Error {
     detail: String,
     name: Option<String>,
@@ -30,37 +30,37 @@ impl Error {
         Self { detail, name, line: None, source: None, missing: false, wants_session }
     }
 
-    /// What is wrong, without the place.
+    /// The detail of the error, without the place.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// The template's name, if the error lies in one.
+    /// The name of the template with the error.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// The line, from 1.
+    /// The line of the error, from 1.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         self.line
     }
 
-    /// Whether there is no template of the name asked for.
+    /// Returns true if no template has the requested name.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         self.missing
     }
 
-    /// Whether the template asked for a session that was not there: load it, and render again.
+    /// Returns true if the template asked for a session that was not loaded: load it and render again.
     #[must_use]
     pub fn wants_session(&self) -> bool {
         self.wants_session
     }
 
-    /// The template's own lines around the error, at most `around` on either side, with their numbers.
+    /// The lines of the template around the error, at most `around` on either side, with their numbers.
     pub fn excerpt(&self, around: usize) -> impl Iterator<Item = (usize, &str)> {
         let line = self.line.unwrap_or(1);
         let lines = self.source.as_deref().unwrap_or("").lines();
@@ -73,8 +73,8 @@ impl Error {
 
 impl From<minijinja::Error> for Error {
     fn from(error: minijinja::Error) -> Self {
-        // An error inside an include or a macro is the source of the one outside: the innermost place is
-        // where a person has to look.
+        // An error inside an include or a macro is the source of the one outside. A person has to look at the
+        // innermost place.
         let mut innermost = &error;
         let mut detail = describe(&error);
         while let Some(source) = std::error::Error::source(innermost) {

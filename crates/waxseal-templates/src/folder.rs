@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use include_dir::{Dir, DirEntry};
 
-/// A folder of templates: built into the program, and where it lies while developing; made by [`folder!`](crate::folder).
+/// A folder of templates that is built into the program, and its path while developing; made by
+/// [`folder!`](crate::folder).
 #[derive(Debug, Clone)]
 pub struct Folder {
     embedded: &'static Dir<'static>,
@@ -13,7 +14,7 @@ pub struct Folder {
 
 /// Builds a folder of templates into the program.
 ///
-/// The path starts with `$CARGO_MANIFEST_DIR`, the folder of the crate that says this. A debug build remembers
+/// The path starts with `$CARGO_MANIFEST_DIR`, the folder of the calling crate. A debug build remembers
 /// the path as well, so that changes show without a rebuild; a release build does not.
 ///
 /// # Example
@@ -43,7 +44,7 @@ impl Folder {
         Self { embedded, path }
     }
 
-    /// Where the folder lay when the program was built, if that is remembered and still there.
+    /// The path of the folder, if the build remembered it and it still exists.
     #[must_use]
     pub fn path(&self) -> Option<PathBuf> {
         self.path.clone().filter(|path| path.is_dir())

@@ -1,10 +1,13 @@
-//! What templates call of a session: its messages, and its tokens for forms. Names as in Flask and Flask-WTF.
+//! Functions of the session in templates: messages, and tokens for forms. Names as in Flask and Flask-WTF.
 
 use minijinja::value::Kwargs;
 use minijinja::{Error, ErrorKind, Value};
 use waxseal_store::Session;
 
-/// The function of this name, if it is one of ours. The session is asked for when the function is called.
+/// The names of the functions.
+pub(crate) const NAMES: [&str; 3] = ["get_flashed_messages", "csrf_token", "csrf_field"];
+
+/// The function of this name, if it is one of [`NAMES`]. The session is asked for when the function is called.
 pub(crate) fn look_up(
     name: &str,
     session: impl Fn() -> Result<Session, Error> + Send + Sync + 'static,

@@ -22,7 +22,9 @@
 //! | `csrf_token()`, `csrf_field()` | a [token](waxseal_store::Session::csrf_token) for forms; the same in a hidden field |
 //!
 //! A template that never names `session` never asks for it; one that does decodes the entries it reads and no
-//! others. Where the session comes from, and what becomes of the page, is left to the caller.
+//! others. [`Templates::reads_session`] tells them apart before rendering.
+//!
+//! Left to others: loading the session, committing it, and sending the page.
 
 mod context;
 mod error;
@@ -30,6 +32,8 @@ mod folder;
 mod functions;
 mod page;
 mod session;
+mod session_use;
+mod tags;
 mod templates;
 
 pub use context::Context;
@@ -39,3 +43,8 @@ pub use templates::Templates;
 
 #[doc(hidden)]
 pub use include_dir;
+
+/// The example of the README, run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-//! What a template sees.
+//! The names that a template can look up.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use waxseal_store::Session;
 use crate::session::SessionMap;
 use crate::{Context, functions};
 
-/// The names a template can look up: what the handler passed, `session`, what else the caller knows, and functions of
-/// the session.
+/// The names that a template can look up: values that the handler passed, `session`, further names of the caller, and
+/// functions of the session.
 pub(crate) struct Page<S, N> {
     context: Context,
     session: S,
     names: N,
-    /// The template asked for the session, and it was not there.
+    /// Set once the template asked for a session that was not loaded.
     wanted: Arc<AtomicBool>,
 }
 
@@ -36,7 +36,7 @@ impl<S: Fn() -> Option<Session>, N> Page<S, N> {
     }
 
     fn session_map(&self) -> Value {
-        // Whatever is done with an error fails, so that rendering stops there.
+        // Every use of an error value fails, so that rendering stops there.
         self.session().map_or_else(Value::from, |session| Value::from_object(SessionMap(session)))
     }
 }
@@ -60,7 +60,7 @@ where
     }
 }
 
-/// minijinja may print its context into an error's debug form; nothing of it is shown.
+/// Shows nothing, since minijinja may print its context into the debug form of an error.
 impl<S, N> fmt::Debug for Page<S, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Page(..)")

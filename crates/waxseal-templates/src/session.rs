@@ -7,7 +7,7 @@ use minijinja::value::{Enumerator, Object};
 use minijinja::{Error, ErrorKind, Value};
 use waxseal_store::Session;
 
-/// Looks into the session when asked, entry by entry; nothing is copied out of it beforehand.
+/// Reads the session entry by entry, on demand; nothing is copied out of it beforehand.
 #[derive(Debug)]
 pub(crate) struct SessionMap(pub(crate) Session);
 
@@ -17,7 +17,7 @@ impl Object for SessionMap {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        // MessagePack of any shape is a template's value; bytes that are none came from no `insert`.
+        // MessagePack of any shape is a template's value. Malformed bytes come from another program with the same key.
         self.0.get::<Value>(key).unwrap_or_else(|error| Some(unreadable(&error)))
     }
 
@@ -30,7 +30,7 @@ impl Object for SessionMap {
     }
 }
 
-/// Whatever is done with it fails, and names the key.
+/// A value whose every use fails with an error that names the key.
 fn unreadable(error: &waxseal_store::Error) -> Value {
     let why = error.source().map(|why| format!(": {why}")).unwrap_or_default();
     Error::new(ErrorKind::CannotDeserialize, format!("{error}{why}")).into()

@@ -1,8 +1,9 @@
 //! The templates of an app, ready to render.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use minijinja::value::ValueKind;
 use minijinja::{Environment, ErrorKind, Value, path_loader};
@@ -10,23 +11,25 @@ use minijinja_contrib::pycompat;
 use waxseal_store::Session;
 
 use crate::page::Page;
-use crate::{Context, Error, Folder};
+use crate::{Context, Error, Folder, session_use};
 
-/// The templates of an app: Jinja's language, escaped in `.html`, with `session` in every one of them.
+/// The templates of an app in Jinja's language, escaped in `.html`, with `session` in all of them.
 ///
 /// Undefined variables print as nothing, as in Flask; Python's methods (`session.get('name')`, `.items()`,
 /// `.upper()`) work on the values that have them.
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,
+    /// Answers of [`reads_session`](Self::reads_session); `None` if templates may change at any time.
+    session_readers: Option<RwLock<HashMap<String, bool>>>,
 }
 
 impl Templates {
-    /// Templates that were built into the program. All are compiled now, none is looked at again.
+    /// Compiles all templates of a folder that was built into the program.
     ///
     /// # Errors
     ///
-    /// [`Error`] for the first template that is no Jinja, or not UTF-8.
+    /// [`Error`] for the first template with a syntax error, or not in UTF-8.
     pub fn embedded(folder: &Folder) -> Result<Self, Error> {
         let mut sources = Vec::new();
         for (name, bytes) in folder.files() {
@@ -36,11 +39,11 @@ impl Templates {
         Self::from_sources(sources)
     }
 
-    /// Templates given as names and sources. All are compiled now.
+    /// Compiles templates from names and sources.
     ///
     /// # Errors
     ///
-    /// [`Error`] for the first template that is no Jinja.
+    /// [`Error`] for the first template with a syntax error.
     pub fn from_sources<N, S>(sources: impl IntoIterator<Item = (N, S)>) -> Result<Self, Error>
     where
         N: Into<Cow<'static, str>>,
@@ -51,38 +54,77 @@ impl Templates {
         for (name, source) in sources {
             environment.add_template_owned(name, source)?;
         }
-        Ok(Self { environment })
+        Ok(Self { environment, session_readers: Some(RwLock::default()) })
     }
 
-    /// Templates that are read from `path` when first used, and again when they change: for development.
+    /// Reads templates from `path` when they are first used, and again when they change: for development.
     #[must_use]
     pub fn reloading(path: &std::path::Path) -> Self {
         let mut environment = environment();
         environment.set_loader(path_loader(path));
         environment.set_auto_reload(true);
-        Self { environment }
+        Self { environment, session_readers: None }
     }
 
     /// minijinja's environment, to add filters, tests, functions and globals.
     pub fn environment_mut(&mut self) -> &mut Environment<'static> {
+        // The caller may replace templates.
+        self.session_readers = self.session_readers.take().map(|_| RwLock::default());
         &mut self.environment
     }
 
-    /// Whether a template of this name is there and compiles.
+    /// Returns true if a template of this name exists and compiles.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.environment.get_template(name).is_ok()
     }
 
+    /// Returns true if the template called `name` may read the session: `session`, messages or form tokens, itself or by a
+    /// template that it includes, imports or extends.
+    ///
+    /// So a caller that has to wait for the session can load it first and render once. The answer errs towards true: a
+    /// branch may not be taken, and a template that is included by a computed name may be any. It does not see a function
+    /// of the environment that looks up `session` by itself; [`Error::wants_session`] tells of that.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal_templates::Templates;
+    ///
+    /// let templates = Templates::from_sources([
+    ///     ("base.html", "{% block body %}{% endblock %}{{ session.name }}"),
+    ///     ("page.html", "{% extends 'base.html' %}"),
+    ///     ("plain.html", "{% for session in sessions %}{{ session.name }}{% endfor %}"),
+    /// ])?;
+    /// assert!(templates.reads_session("page.html"));
+    /// assert!(!templates.reads_session("plain.html"));
+    /// # Ok::<(), waxseal_templates::Error>(())
+    /// ```
+    #[must_use]
+    pub fn reads_session(&self, name: &str) -> bool {
+        let Some(known) = &self.session_readers else {
+            return session_use::reads_session(&self.environment, name);
+        };
+        if let Some(&reads) = known.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return reads;
+        }
+        let reads = session_use::reads_session(&self.environment, name);
+        // Names of templates that do not exist may come from anywhere; they are not kept.
+        if self.contains(name) {
+            known.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), reads);
+        }
+        reads
+    }
+
     /// Renders the template called `name` with `context`.
     ///
-    /// `session` is called when the template asks for it, and only then. A `session` in the context wins. If it has none
-    /// to give because somebody has to be waited for, rendering ends with an error that says so
+    /// `session` is called when the template asks for the session, and only then. A `session` in the context wins. If
+    /// `session` returns `None`, because loading has to wait for a store, rendering ends with an error
     /// ([`Error::wants_session`]): load the session and render again.
     ///
     /// # Errors
     ///
-    /// [`Error`] if there is no such template, or it is no Jinja, or fails.
+    /// [`Error`] if there is no such template, or it has a syntax error, or fails.
     pub fn render<S>(&self, name: &str, context: Context, session: S) -> Result<String, Error>
     where
         S: Fn() -> Option<Session> + Send + Sync + 'static,
@@ -90,8 +132,10 @@ impl Templates {
         self.render_with(name, context, session, |_: &str| None)
     }
 
-    /// The same, where `names` is asked for what neither the context nor `session` is; a global of the environment comes
-    /// last. It is asked at each look, so what it gives should cost little, or be kept by the caller.
+    /// Renders with further names: `names` is asked for each that neither the context nor `session` answers, before
+    /// globals of the environment.
+    ///
+    /// It is asked at each lookup, so its answers should cost little, or be kept by the caller.
     ///
     /// # Errors
     ///
@@ -124,7 +168,7 @@ impl Templates {
         let wanted = Arc::new(AtomicBool::new(false));
         let page = Value::from_object(Page::new(context, session, names, wanted.clone()));
         let rendered = template.render(page);
-        // A template may go on without: whatever it made then is no page of this visitor's.
+        // A template may continue after the error value; its output then is not this visitor's page.
         if wanted.load(Ordering::Relaxed) { Err(Error::session_wanted(name)) } else { Ok(rendered?) }
     }
 }
@@ -138,7 +182,7 @@ fn check(value: &Value) -> Result<(), minijinja::Error> {
 
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
-    // An entry that cannot be read is a value that fails when something is done with it; minijinja lets two ways pass.
+    // An unreadable entry is a value whose every use fails; minijinja lets two uses pass, which are checked here.
     environment.set_unknown_method_callback(|state, value, method, arguments| {
         let found = pycompat::unknown_method_callback(state, value, method, arguments)?;
         check(&found).map(|()| found)
@@ -147,7 +191,7 @@ fn environment() -> Environment<'static> {
         check(value)?;
         minijinja::escape_formatter(out, state, value)
     });
-    // So that an error knows the source around it. The values it also keeps are never shown: see `Error`.
+    // For the source around an error. The values that it keeps, too, are never shown: see `Error`.
     environment.set_debug(true);
     environment
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{Method, Request, StatusCode, header};
 use hyper::body::Incoming;
-use waxseal_http::{HostError, SessionLayer, host};
+use waxseal_http::{Error, SessionLayer, development, host};
 use waxseal_keys::{KeyKind, KeyStatus, error_chain};
 
 use crate::counters::Counters;
@@ -48,11 +48,11 @@ impl Admin {
         };
         // The guard of development, whose texts speak of development.
         if self.shared.local
-            && let Err(error) = host::development_guard(request.headers(), &host)
+            && let Err(error) = development::check(request.headers(), &host)
         {
             let found = match &error {
-                HostError::Foreign(name) => format!("this request is for `{name}`"),
-                HostError::Proxied(field) => format!("this request came through a proxy (it has `{field}`)"),
+                Error::ForeignHost(name) => format!("this request is for `{name}`"),
+                Error::Proxied(field) => format!("this request came through a proxy (it has `{field}`)"),
                 other => other.to_string(),
             };
             return plain(error.status(), format!("{found}; {LOCAL}"));

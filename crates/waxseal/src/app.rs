@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use http::Method;
 use waxseal_crypto::Keyring;
-use waxseal_http::{Clock, Limits, Router, SessionLayer};
+use waxseal_http::{Clock, SessionLayer};
+use waxseal_server::{Limits, Router};
 use waxseal_store::{SessionManager, SessionStore};
 use waxseal_templates::{Folder, Templates};
 

@@ -2,7 +2,7 @@
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, StatusCode};
-use waxseal_http::{encoding, forms, multipart};
+use waxseal_server::{encoding, forms, multipart};
 
 use crate::{App, Request, Result, Route};
 

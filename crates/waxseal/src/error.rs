@@ -8,10 +8,7 @@ use std::{fmt, iter};
 
 use http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
-use waxseal_http::{
-    BadPath, BodyError, CrossSite, EncodingError, FormError, GuardError, HostError, JsonError,
-    MultipartError, status_of,
-};
+use waxseal_http::status_of;
 use waxseal_keys::error_chain;
 
 use crate::CsrfError;
@@ -161,7 +158,7 @@ impl<E: Into<Box<dyn StdError + Send + Sync>> + 'static> From<E> for Error {
             message: message.map(Cow::from),
             headers: match known {
                 Some(StatusCode::SERVICE_UNAVAILABLE) => vec![(RETRY_AFTER, RETRY_AFTER_SECONDS)],
-                _ if source.is::<EncodingError>() => {
+                _ if matches!(source.downcast_ref(), Some(waxseal_server::Error::Encoded(_))) => {
                     vec![(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]
                 }
                 _ => Vec::new(),
@@ -189,16 +186,9 @@ fn known_status(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
     ) -> Option<StatusCode> {
         error.downcast_ref().map(status)
     }
-    of(error, FormError::status)
-        .or_else(|| of(error, EncodingError::status))
-        .or_else(|| of(error, JsonError::status))
-        .or_else(|| of(error, MultipartError::status))
-        .or_else(|| of(error, BodyError::status))
-        .or_else(|| of(error, HostError::status))
-        .or_else(|| of(error, CrossSite::status))
+    of(error, waxseal_server::Error::status)
+        .or_else(|| of(error, waxseal_http::Error::status))
         .or_else(|| of(error, CsrfError::status))
-        .or_else(|| of(error, BadPath::status))
-        .or_else(|| of(error, GuardError::status))
         .or_else(|| of(error, session_status).filter(|status| *status != StatusCode::INTERNAL_SERVER_ERROR))
 }
 

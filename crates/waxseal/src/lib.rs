@@ -32,8 +32,8 @@
 //! }
 //! ```
 //!
-//! This crate composes four, each of use alone: `waxseal-crypto` seals, `waxseal-store` is the session,
-//! `waxseal-templates` renders, `waxseal-http` serves.
+//! This crate composes six, each of use alone: `waxseal-crypto` seals, `waxseal-keys` finds the keys, `waxseal-store` is the
+//! session, `waxseal-templates` renders, `waxseal-http` carries sessions, `waxseal-server` serves.
 
 mod admin;
 mod app;
@@ -79,15 +79,15 @@ pub use route::Route;
 pub use security_headers::SecurityHeaders;
 pub use server::Server;
 pub use service::AppService;
-pub use settings::{LogLevel, SameSiteSetting, SessionState, Settings, WhenAway};
+pub use settings::{LogLevel, SessionState, Settings, WhenAway};
 pub use start_error::StartError;
 pub use store_url::{NoStorePlace, StorePlace};
 pub use urls::UrlError;
-pub use waxseal_http::multipart::Limits as UploadLimits;
-pub use waxseal_http::{Body, Event, Limits, Multipart, StaticFiles, Upload, sse};
+pub use waxseal_http::SameSite;
 pub use waxseal_keys::{
     KeyFile, KeyFileError, ListedKey, Retirement, SecretError, Secrets, make_development_secret,
 };
+pub use waxseal_server::{Body, Event, Limits, Multipart, StaticFiles, Upload, UploadLimits, sse};
 pub use waxseal_store::{Flash, MemoryStore, Session, SessionStore};
 pub use waxseal_templates::{Context, context, folder};
 

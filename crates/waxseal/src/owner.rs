@@ -13,8 +13,8 @@ use crate::{Error, Request, Result};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct OwnSession {
-    /// Names it to [`Request::end_session`]; public, and signs nobody in.
-    pub handle: String,
+    /// Its public id, for [`Request::end_session`]; it signs nobody in.
+    pub public_id: String,
     /// Such as "Firefox on Linux".
     pub device: String,
     /// When it began: `2026-11-24 08:15:00 UTC`.
@@ -64,7 +64,7 @@ impl Request {
     ///
     /// Those of [`Session::destroy`](crate::Session::destroy).
     pub async fn sign_out(&self) -> Result<()> {
-        Ok(self.session_handle().destroy().await?)
+        Ok(self.request_session().destroy().await?)
     }
 
     /// Whether the visitor signed in at most so long ago: ask it before a password is changed or money is sent, and
@@ -84,7 +84,7 @@ impl Request {
     ///
     /// 409 if it was ended or changed by another request, 503 if the store does not answer.
     pub async fn confirm_session(&self) -> Result<()> {
-        Ok(self.session_handle().confirm().await?)
+        Ok(self.request_session().confirm().await?)
     }
 
     /// Whether sessions are kept on the server, so that they can be listed and ended: in states `store` and `mirrored`.
@@ -110,17 +110,17 @@ impl Request {
         Ok(listed.iter().map(|listed| OwnSession::new(listed, session.public_id(), now)).collect())
     }
 
-    /// Ends one of the visitor's own sessions, by the handle that a list showed; false if there is none of that handle.
+    /// Ends one of the visitor's own sessions, by the public id that a list showed; false if there is none of that id.
     ///
     /// # Errors
     ///
-    /// 400 if `handle` is no handle; and those of [`own_sessions`](Self::own_sessions).
-    pub async fn end_session(&self, handle: &str) -> Result<bool> {
-        let handle: PublicId =
-            handle.parse().map_err(|error| Error::status(400).message(format!("{error}")))?;
+    /// 400 if `public_id` is none; and those of [`own_sessions`](Self::own_sessions).
+    pub async fn end_session(&self, public_id: &str) -> Result<bool> {
+        let public_id: PublicId =
+            public_id.parse().map_err(|error| Error::status(400).message(format!("{error}")))?;
         let session = self.session().await?;
         let Some(owner) = session.owner() else { return Ok(false) };
-        Ok(self.session_layer().sessions().end(&owner, handle, self.now()).await?)
+        Ok(self.session_layer().sessions().end(&owner, public_id, self.now()).await?)
     }
 
     /// Ends all of the visitor's sessions but this one, such as when the password was changed, once the request has succeeded.
@@ -149,7 +149,7 @@ impl OwnSession {
     fn new(listed: &Listed, current: Option<PublicId>, now: SystemTime) -> Self {
         let (now, seen) = (unix_seconds(now), unix_seconds(listed.life.last_seen.into()));
         Self {
-            handle: listed.public_id.to_string(),
+            public_id: listed.public_id.to_string(),
             device: listed.device.clone(),
             created: format_time::date(unix_seconds(listed.life.created.into())),
             last_seen: format_time::date(seen),

@@ -7,8 +7,9 @@ use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 use minijinja::{Environment, Value, context};
 use waxseal_crypto::{Limits, MAX_TEXT_BYTES, SealedParts, SignedParts, Times};
-use waxseal_http::{Body, cookies};
+use waxseal_http::cookies;
 use waxseal_keys::format_time::{self, unix_seconds};
+use waxseal_server::Body;
 use waxseal_store::{Inspection, Lifespan, Parts, SessionDebugView};
 
 use crate::json_view::Readable;
@@ -96,7 +97,7 @@ async fn show(request: Request) -> Result<Response> {
     let now = unix_seconds(request.now());
     let layer = request.session_layer();
     // Asked at the store, for the times that it keeps; a page that looks into things should work without, too.
-    let away = request.session_handle().confirm().await.err();
+    let away = request.request_session().confirm().await.err();
     let look = request.session().await.map(|session| session.look());
     let error = look.as_ref().err().map(ToString::to_string).or(away.map(|error| error.to_string()));
     let look = look.ok();

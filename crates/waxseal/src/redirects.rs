@@ -3,7 +3,7 @@
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use waxseal_http::Body;
+use waxseal_server::Body;
 
 use crate::Response;
 

@@ -9,10 +9,8 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 use serde::de::DeserializeOwned;
-use waxseal_http::{
-    Body, Multipart, Params, Scheme, SessionHandle, SessionLayer, cookies, encoding, forms, host, json,
-    multipart,
-};
+use waxseal_http::{RequestSession, Scheme, SessionLayer, cookies, host};
+use waxseal_server::{Body, Multipart, Params, UploadLimits, encoding, forms, json};
 use waxseal_store::Session;
 use waxseal_templates::Context;
 
@@ -31,7 +29,7 @@ struct Inner {
     params: Params,
     body: Mutex<Option<Body>>,
     /// Made when first asked for.
-    session: OnceLock<SessionHandle>,
+    session: OnceLock<RequestSession>,
     app: Arc<Shared>,
     /// The place of its route among the app's.
     route: Option<usize>,
@@ -63,20 +61,21 @@ impl Request {
         &self.0.parts
     }
 
-    /// Whoever asks for the session from now on gets a stranger's.
+    /// From now on the session is a new one, whatever cookie came.
     pub(crate) fn forget_session(&self) {
-        let stranger = || self.0.app.sessions().handle(&Method::GET, &HeaderMap::new());
-        self.0.session.get_or_init(stranger);
+        let new = || self.0.app.sessions().session_of(&Method::GET, &Uri::default(), &HeaderMap::new());
+        self.0.session.get_or_init(new);
     }
 
-    /// The session's handle, if anybody asked for it.
-    pub(crate) fn asked_session(&self) -> Option<&SessionHandle> {
+    /// This request's session, if anybody asked for it.
+    pub(crate) fn asked_session(&self) -> Option<&RequestSession> {
         self.0.session.get()
     }
 
-    pub(crate) fn session_handle(&self) -> &SessionHandle {
+    /// This request's session, not opened yet.
+    pub(crate) fn request_session(&self) -> &RequestSession {
         let Inner { parts, app, .. } = &*self.0;
-        self.0.session.get_or_init(|| app.sessions().handle_at(&parts.method, &parts.uri, &parts.headers))
+        self.0.session.get_or_init(|| app.sessions().session_of(&parts.method, &parts.uri, &parts.headers))
     }
 
     /// The method.
@@ -294,7 +293,7 @@ impl Request {
     /// asked for before.
     pub async fn multipart(&self) -> Result<Multipart> {
         let total = u64::try_from(self.0.app.limits.body).unwrap_or(u64::MAX);
-        self.multipart_within(multipart::Limits::default().total(total)).await
+        self.multipart_within(UploadLimits::default().total(total)).await
     }
 
     /// The same within limits of its own. The whole still has to come within [`Limits::request_time`](crate::Limits).
@@ -316,7 +315,7 @@ impl Request {
     ///     Ok(redirect("/"))
     /// }
     /// ```
-    pub async fn multipart_within(&self, limits: multipart::Limits) -> Result<Multipart> {
+    pub async fn multipart_within(&self, limits: UploadLimits) -> Result<Multipart> {
         encoding::check(self.headers())?;
         let body = self.take_body()?;
         let content_type = self.0.parts.headers.get(CONTENT_TYPE);
@@ -329,7 +328,7 @@ impl Request {
     ///
     /// 503 if the session store has to be asked and does not answer; none in state `cookie`.
     pub async fn session(&self) -> Result<Session> {
-        Ok(self.session_handle().load().await?)
+        Ok(self.request_session().load().await?)
     }
 
     pub(crate) fn session_layer(&self) -> &SessionLayer {

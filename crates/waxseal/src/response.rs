@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
-use waxseal_http::Body;
+use waxseal_server::Body;
 
 use crate::Result;
 

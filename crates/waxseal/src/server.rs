@@ -15,11 +15,11 @@ use crate::{App, AppService, Limits, Secrets, Settings, StartError, counters};
 /// An app that listens: its address is known, and nothing is answered yet; from [`App::bind`].
 #[derive(Debug)]
 pub struct Server {
-    http: waxseal_http::Server,
+    http: waxseal_server::HttpServer,
     service: AppService,
     address: SocketAddr,
     watcher: KeyWatcher,
-    admin: Option<(waxseal_http::Server, Admin)>,
+    admin: Option<(waxseal_server::HttpServer, Admin)>,
 }
 
 impl App {
@@ -94,8 +94,8 @@ impl App {
         let watcher = KeyWatcher::new(secrets, (interval > 0).then(|| Duration::from_secs(interval)));
         let service = self.service(settings, secrets.keyring()).await?;
         let http = match settings.share_port {
-            true => waxseal_http::Server::bind_shared(address)?,
-            false => waxseal_http::Server::bind(address).await?,
+            true => waxseal_server::HttpServer::bind_shared(address)?,
+            false => waxseal_server::HttpServer::bind(address).await?,
         };
         let http = http.limits(service.limits());
         let address = http.local_addr()?;
@@ -103,7 +103,7 @@ impl App {
             None => None,
             Some(address) => {
                 let failed = |source| StartError::Admin { address, source };
-                let http = waxseal_http::Server::bind(address).await.map_err(failed)?;
+                let http = waxseal_server::HttpServer::bind(address).await.map_err(failed)?;
                 // An operator and their monitoring: what visitors have no room for is not for them either.
                 let http = http.limits(Limits::default().connections(64));
                 let sessions = service.sessions().clone();
@@ -134,7 +134,7 @@ impl Server {
     }
 
     /// Answers until `shutdown` is ready; then requests that were sent by then are answered and may finish: see
-    /// [`waxseal_http::Server::serve`].
+    /// [`waxseal_server::HttpServer::serve`].
     ///
     /// Keys from a file are looked at every [`secret_reload_interval`](Settings::secret_reload_interval) and changed
     /// with it, once it has been the same for a second. One that cannot be used, or lacks the key that seals, is

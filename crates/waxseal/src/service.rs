@@ -6,9 +6,8 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use waxseal_crypto::Keyring;
-use waxseal_http::{
-    Body, Found, Limits, Router, SessionHandle, SessionLayer, guard, host, is_failure, origin,
-};
+use waxseal_http::{RequestSession, SessionLayer, development, host, is_failure, origin};
+use waxseal_server::{Body, Limits, RouteMatch, Router, timeout_catching_panics};
 use waxseal_templates::context;
 
 use crate::hooks::Hooks;
@@ -108,7 +107,7 @@ impl Shared {
     /// The answer of a handler, or what takes its place; the session is not committed yet.
     async fn respond(&self, request: &mut Request) -> Response {
         let target = match self.admit(request.parts()) {
-            Ok(Found::Route { value, params }) => {
+            Ok(RouteMatch::Route { value, params }) => {
                 request.set_route(value.index, params);
                 Target::Route(value)
             }
@@ -138,7 +137,7 @@ impl Shared {
                         Target::Refused(refused) => Err(*refused),
                     }
                 };
-                let answer = guard(self.limits.request_time, answer).await;
+                let answer = timeout_catching_panics(self.limits.request_time, answer).await;
                 answer.unwrap_or_else(|failure| Err(failure.into()))
             }
         };
@@ -166,12 +165,12 @@ impl Shared {
 
     /// What a hook answers, within the time for a request.
     async fn guarded(&self, hook: impl Future<Output = Result<Response>>) -> Result<Response> {
-        let answer = guard(self.limits.request_time, hook).await;
+        let answer = timeout_catching_panics(self.limits.request_time, hook).await;
         answer.unwrap_or_else(|failure| Err(failure.into()))
     }
 
     /// What answers instead when the session could not be committed; it is as before the request again.
-    async fn unfinished(&self, error: Error, request: &Request, session: &SessionHandle) -> Response {
+    async fn unfinished(&self, error: Error, request: &Request, session: &RequestSession) -> Response {
         session.rollback();
         let mut response = self.answer_to(error, request).await;
         if let Err(error) = self.sessions.finish(session, &mut response).await {
@@ -191,13 +190,13 @@ impl Shared {
     }
 
     /// Finds what answers a request that this server should answer at all.
-    fn admit(&self, parts: &Parts) -> Result<Found<'_, Answer>> {
+    fn admit(&self, parts: &Parts) -> Result<RouteMatch<'_, Answer>> {
         let host = host::host(parts.version, &parts.uri, &parts.headers)?;
         if self.development {
-            host::development_guard(&parts.headers, &host)?;
+            development::check(&parts.headers, &host)?;
         }
         let found = self.router.find(&parts.method, parts.uri.path());
-        if !matches!(&found, Found::Route { value, .. } if value.cross_site) {
+        if !matches!(&found, RouteMatch::Route { value, .. } if value.cross_site) {
             origin::check(&parts.method, &parts.headers, self.sessions.scheme(), &host)?;
         }
         Ok(found)
@@ -271,7 +270,7 @@ impl Shared {
 /// Drops what a request that failed did to its session, before anything is made of its failure.
 fn drop_changes(status: StatusCode, request: &Request) {
     if is_failure(status) {
-        request.session_handle().rollback();
+        request.request_session().rollback();
     }
 }
 
@@ -286,12 +285,14 @@ fn log(error: &Error, request: &Request) {
 }
 
 /// What answers where there is no route.
-fn without_route(found: Found<'_, Answer>) -> Result<Response> {
+fn without_route(found: RouteMatch<'_, Answer>) -> Result<Response> {
     match found {
-        Found::Options { allow } => Ok(allowing(StatusCode::NO_CONTENT, allow)),
-        Found::MethodNotAllowed { allow } => Err(Error::status(405).header(header::ALLOW, allow.clone())),
-        Found::BadPath(error) => Err(error.into()),
-        Found::NotFound | Found::Route { .. } => Err(Error::status(404)),
+        RouteMatch::Options { allow } => Ok(allowing(StatusCode::NO_CONTENT, allow)),
+        RouteMatch::MethodNotAllowed { allow } => {
+            Err(Error::status(405).header(header::ALLOW, allow.clone()))
+        }
+        RouteMatch::BadPath(error) => Err(error.into()),
+        RouteMatch::NotFound | RouteMatch::Route { .. } => Err(Error::status(404)),
     }
 }
 

@@ -4,10 +4,11 @@ use std::net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{BoolishValueParser, Resettable};
+use clap::builder::{BoolishValueParser, PossibleValue, PossibleValuesParser, Resettable, TypedValueParser};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, ValueEnum};
-use waxseal_http::{CookieError, Limits, SameSite, SessionCookie};
+use waxseal_http::{CookieError, SameSite, SessionCookie};
 use waxseal_keys::SecretOptions;
+use waxseal_server::Limits;
 use waxseal_store::{Lifetimes, SessionManager};
 
 use crate::StorePlace;
@@ -100,8 +101,8 @@ pub struct Settings {
     #[arg(long, env = "WAXSEAL_SESSION_COOKIE_SECURE", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set)]
     pub session_cookie_secure: Option<bool>,
     /// Which requests of other sites carry the cookie.
-    #[arg(long, env = "WAXSEAL_SESSION_COOKIE_SAMESITE", value_enum, ignore_case = true, default_value_t)]
-    pub session_cookie_samesite: SameSiteSetting,
+    #[arg(long, env = "WAXSEAL_SESSION_COOKIE_SAMESITE", value_parser = same_site(), ignore_case = true, default_value = "lax")]
+    pub session_cookie_samesite: SameSite,
     /// Keeps one cookie per embedding site.
     #[arg(long, env = "WAXSEAL_SESSION_COOKIE_PARTITIONED", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
     pub session_cookie_partitioned: bool,
@@ -163,16 +164,15 @@ pub enum WhenAway {
     Anonymous,
 }
 
-/// The cookie's SameSite attribute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum SameSiteSetting {
-    /// Links from other sites carry the cookie, their forms and scripts do not.
-    #[default]
-    Lax,
-    /// Nothing from other sites carries it.
-    Strict,
-    /// Everything does; needs Secure.
-    None,
+/// Reads [`SameSite`], which is not ours to derive clap's traits for.
+fn same_site() -> impl TypedValueParser<Value = SameSite> {
+    let values = [
+        PossibleValue::new("lax")
+            .help("Links from other sites carry the cookie, their forms and scripts do not"),
+        PossibleValue::new("strict").help("Nothing from other sites carries it"),
+        PossibleValue::new("none").help("Everything does; needs Secure"),
+    ];
+    PossibleValuesParser::new(values).try_map(|text| text.parse())
 }
 
 /// How much the log says.
@@ -215,7 +215,7 @@ impl Default for Settings {
             session_cookie_path: "/".to_owned(),
             session_cookie_httponly: true,
             session_cookie_secure: None,
-            session_cookie_samesite: SameSiteSetting::default(),
+            session_cookie_samesite: SameSite::default(),
             session_cookie_partitioned: false,
             session_lifetime: 30 * 60,
             session_absolute_lifetime: 12 * 60 * 60,
@@ -254,11 +254,7 @@ impl Settings {
         cookie
             .path(&self.session_cookie_path)
             .http_only(self.session_cookie_httponly)
-            .same_site(match self.session_cookie_samesite {
-                SameSiteSetting::Lax => SameSite::Lax,
-                SameSiteSetting::Strict => SameSite::Strict,
-                SameSiteSetting::None => SameSite::None,
-            })
+            .same_site(self.session_cookie_samesite)
             .partitioned(self.session_cookie_partitioned)
             .build()
     }

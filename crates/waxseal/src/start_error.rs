@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::{fmt, io};
 
-use waxseal_http::ServerError;
 use waxseal_keys::error_chain;
+use waxseal_server::ListenError;
 
 /// Why an app did not start: what was found, and what to do.
 ///
@@ -40,7 +40,7 @@ pub enum StartError {
     StoreElsewhere,
     /// Two routes that are the same, or a path that is none.
     #[error("the routes contradict each other")]
-    Route(#[from] waxseal_http::RouterError),
+    Route(#[from] waxseal_server::RouteError),
     /// Two routes of one name.
     #[error("two routes are called `{name}`: {first} and {second}; give each its own name")]
     RouteName {
@@ -80,14 +80,14 @@ pub enum StartError {
     },
     /// The address could not be listened on for another reason.
     #[error("the server could not start")]
-    Server(#[source] ServerError),
+    Server(#[source] ListenError),
     /// The operator's own pages cannot be served there.
     #[error("/metrics and /health cannot be served on {address}; choose another place with --admin-address")]
     Admin {
         /// The address asked for.
         address: SocketAddr,
         /// Why.
-        source: ServerError,
+        source: ListenError,
     },
     /// [`App::run`](crate::App::run) was called where a runtime of tokio is at work already.
     #[error(
@@ -100,11 +100,11 @@ pub enum StartError {
     Runtime(#[source] io::Error),
 }
 
-impl From<ServerError> for StartError {
-    fn from(error: ServerError) -> Self {
+impl From<ListenError> for StartError {
+    fn from(error: ListenError) -> Self {
         match error {
             // That crate does not know that there is a flag.
-            ServerError::AddressInUse { address, source } => Self::PortTaken { address, source },
+            ListenError::AddressInUse { address, source } => Self::PortTaken { address, source },
             other => Self::Server(other),
         }
     }

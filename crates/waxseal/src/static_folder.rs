@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use waxseal_http::StaticFiles;
+use waxseal_server::StaticFiles;
 use waxseal_templates::Folder;
 
 use crate::{App, Error, Handler, Request, StartError};

@@ -36,11 +36,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_http::{Body, Clock, Scheme};
+use waxseal_http::{Clock, Scheme};
+use waxseal_server::Body;
 use waxseal_store::Session;
 
 use self::jar::{Jar, Target};
@@ -355,10 +356,10 @@ impl Client {
     pub async fn with_session<T>(&self, change: impl FnOnce(&Session) -> T) -> T {
         let sessions = self.service.sessions();
         let request = self.request(Method::POST, sessions.cookie().path(), Body::empty());
-        let handle = sessions.handle(request.method(), request.headers());
-        let changed = change(&handle.load().await.expect("the session can be loaded"));
+        let asked = sessions.session_of(request.method(), &Uri::default(), request.headers());
+        let changed = change(&asked.load().await.expect("the session can be loaded"));
         let mut response = http::Response::new(());
-        sessions.finish(&handle, &mut response).await.expect("the session can be sealed");
+        sessions.finish(&asked, &mut response).await.expect("the session can be sealed");
         self.keep_all(response.headers(), self.target(&request.headers()[HOST], request.uri().path()));
         changed
     }
@@ -371,8 +372,8 @@ impl Client {
     pub async fn session(&self) -> Session {
         let sessions = self.service.sessions();
         let request = self.request(Method::GET, sessions.cookie().path(), Body::empty());
-        let handle = sessions.handle(request.method(), request.headers());
-        handle.load().await.expect("the session can be loaded")
+        let asked = sessions.session_of(request.method(), &Uri::default(), request.headers());
+        asked.load().await.expect("the session can be loaded")
     }
 
     /// The app itself, for a request whose answer is not to be read whole.

@@ -284,7 +284,7 @@ mod tests {
         /// What the router takes apart is what was put together.
         #[test]
         fn the_router_finds_what_was_made(name in ".{1,20}", rest in "[^/].{0,20}", page in ".{0,9}") {
-            let mut router = waxseal_http::Router::new();
+            let mut router = waxseal_server::Router::new();
             router.route(http::Method::GET, "/wizard/{name}", ()).unwrap();
             router.route(http::Method::GET, "/static/{*filename}", ()).unwrap();
             for (route, part, value) in [("wizard", "name", &name), ("static", "filename", &rest)] {
@@ -298,9 +298,9 @@ mod tests {
                 let made = made.unwrap();
                 let uri: http::Uri = made.parse().unwrap();
                 let found = router.find(&http::Method::GET, uri.path());
-                let waxseal_http::Found::Route { params, .. } = found else { panic!("{made}") };
+                let waxseal_server::RouteMatch::Route { params, .. } = found else { panic!("{made}") };
                 prop_assert_eq!(params.get(part), Some(value.as_str()));
-                let query: Vec<(String, String)> = waxseal_http::forms::parse_query(uri.query().unwrap()).unwrap();
+                let query: Vec<(String, String)> = waxseal_server::forms::parse_query(uri.query().unwrap()).unwrap();
                 prop_assert_eq!(query, [("page".to_owned(), page.clone())]);
             }
         }

@@ -3,7 +3,7 @@
 mod support;
 
 use waxseal::testing::Client;
-use waxseal::{SameSiteSetting, Settings};
+use waxseal::{SameSite, Settings};
 
 use support::{app, development, header, known};
 
@@ -37,7 +37,7 @@ async fn every_setting_reaches_the_cookie() {
         session_cookie_domain: Some("example.org".to_owned()),
         session_cookie_path: "/name".to_owned(),
         session_cookie_httponly: false,
-        session_cookie_samesite: SameSiteSetting::None,
+        session_cookie_samesite: SameSite::None,
         session_cookie_partitioned: true,
         ..Settings::default()
     };
@@ -48,7 +48,7 @@ async fn every_setting_reaches_the_cookie() {
     let settings = Settings {
         session_cookie_name: Some("id".to_owned()),
         session_cookie_secure: Some(false),
-        session_cookie_samesite: SameSiteSetting::Strict,
+        session_cookie_samesite: SameSite::Strict,
         ..Settings::default()
     };
     assert_eq!(set_cookie(&settings).await, "id; HttpOnly; SameSite=Strict; Path=/");
@@ -70,7 +70,7 @@ fn settings_that_browsers_refuse_together_do_not_start() {
         ),
         (
             "SameSite=None over plain HTTP",
-            Settings { session_cookie_samesite: SameSiteSetting::None, ..development() },
+            Settings { session_cookie_samesite: SameSite::None, ..development() },
             "a cookie with SameSite=None must be Secure",
         ),
         (

@@ -233,7 +233,7 @@ async fn a_question_mark_takes_any_error() {
 /// However an error of ours was packed, its status is found, and its text is the visitor's.
 #[test]
 fn an_error_of_ours_keeps_its_status_inside_another() {
-    let malformed = || waxseal_http::forms::parse_query::<Vec<(String, String)>>("a=%zz").unwrap_err();
+    let malformed = || waxseal_server::forms::parse_query::<Vec<(String, String)>>("a=%zz").unwrap_err();
     let plain = Error::from(malformed());
     assert_eq!(plain.status_code(), 400);
     for (case, error, line) in [
@@ -246,7 +246,7 @@ fn an_error_of_ours_keeps_its_status_inside_another() {
         ),
     ] {
         assert_eq!(error.status_code(), 400, "{case}");
-        assert!(error.downcast_ref::<waxseal_http::FormError>().is_some(), "{case}");
+        assert!(error.downcast_ref::<waxseal_server::Error>().is_some(), "{case}");
         assert_eq!(error.to_string(), line, "{case}");
     }
     let error = Error::from(anyhow::Error::from(ValueError::TooDeep).context("storing it"));

@@ -23,7 +23,8 @@ const SHORT: Duration = Duration::from_millis(300);
 async fn start(app: App, limits: Limits) -> SocketAddr {
     let keyring = Keyring::new(SecretKey::generate().unwrap());
     let service = app.limits(limits).service(&Settings::default(), &keyring).await.unwrap();
-    let server = waxseal_http::Server::bind(([127, 0, 0, 1], 0)).await.unwrap().limits(service.limits());
+    let server =
+        waxseal_server::HttpServer::bind(([127, 0, 0, 1], 0)).await.unwrap().limits(service.limits());
     let address = server.local_addr().unwrap();
     tokio::spawn(server.serve(service, std::future::pending()));
     address

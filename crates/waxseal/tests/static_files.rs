@@ -1,4 +1,4 @@
-//! Static files of an app. What the files themselves answer is tested in `waxseal-http`.
+//! Static files of an app. What the files themselves answer is tested in `waxseal-server`.
 
 mod support;
 

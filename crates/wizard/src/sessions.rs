@@ -5,7 +5,7 @@ use waxseal::{Request, Response, Result, context, redirect};
 
 #[derive(Deserialize)]
 struct Which {
-    handle: String,
+    public_id: String,
 }
 
 pub(crate) async fn list(request: Request) -> Result<Response> {
@@ -17,7 +17,7 @@ pub(crate) async fn list(request: Request) -> Result<Response> {
 pub(crate) async fn end(request: Request) -> Result<Response> {
     let which: Which = request.form().await?;
     if request.keeps_sessions() {
-        request.end_session(&which.handle).await?;
+        request.end_session(&which.public_id).await?;
     }
     Ok(redirect("/wizard/sessions"))
 }

@@ -64,7 +64,7 @@ fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
         (
             "no URL",
             "postgres://app:fawkes@a@host:1/db".to_owned(),
-            "the PostgreSQL URL cannot be read: it has more than one @",
+            "invalid PostgreSQL URL: it has more than one @",
         ),
         (
             "nobody",

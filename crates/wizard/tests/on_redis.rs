@@ -78,7 +78,7 @@ fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
     let (server, guarded) = (Server::start(&[]), Server::start(&["--requirepass", "s3cret-indeed"]));
     let at = |server: &Server, user_info: &str| format!("redis://{user_info}127.0.0.1:{}", server.port);
     for (case, place, reason) in [
-        ("no URL", "redis://app:s3cret@a@host:99999".to_owned(), "the session store's URL is none"),
+        ("no URL", "redis://app:s3cret@a@host:99999".to_owned(), "invalid session store URL"),
         (
             "nobody",
             format!("redis://:s3cret@127.0.0.1:{}", free_port()),

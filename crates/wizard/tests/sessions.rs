@@ -26,24 +26,24 @@ async fn knows(browser: &Client) -> bool {
     browser.get("/wizard/success").await.text().contains("<dd id=\"name\">Merlin</dd>")
 }
 
-/// The handles on the page, and how many of them are of this browser.
+/// The ids on the page, and how many of them are of this browser.
 async fn listed(browser: &Client) -> (Vec<String>, usize) {
     let page = browser.get("/wizard/sessions").await.text();
-    let handles = page.split("name=\"handle\" value=\"").skip(1).map(|rest| rest[..16].to_owned());
-    (handles.collect(), page.matches("id=\"this-device\"").count())
+    let ids = page.split("name=\"public_id\" value=\"").skip(1).map(|rest| rest[..16].to_owned());
+    (ids.collect(), page.matches("id=\"this-device\"").count())
 }
 
 #[tokio::test]
 async fn a_wizard_sees_each_browser_and_ends_one_from_another() {
     for state in [SessionState::Store, SessionState::Mirrored] {
         let [first, second] = browsers(state).await;
-        let (handles, here) = listed(&first).await;
-        assert_eq!((handles.len(), here), (2, 1), "{state:?}");
+        let (ids, here) = listed(&first).await;
+        assert_eq!((ids.len(), here), (2, 1), "{state:?}");
 
-        // Its own is ended by signing out; the other one by its handle.
+        // Its own is ended by signing out; the other one by its public id.
         let own = first.session().await.public_id().unwrap().to_string();
-        let other = handles.iter().find(|handle| **handle != own).unwrap();
-        assert_eq!(first.post_form("/wizard/sessions/end", &[("handle", other)]).await.status(), 303);
+        let other = ids.iter().find(|id| **id != own).unwrap();
+        assert_eq!(first.post_form("/wizard/sessions/end", &[("public_id", other)]).await.status(), 303);
         assert!(knows(&first).await && !knows(&second).await, "{state:?}");
         assert_eq!(listed(&first).await.0.len(), 1, "{state:?}");
     }
@@ -94,7 +94,7 @@ async fn a_wizard_whose_answer_was_lost_signs_in_again_or_out() {
 
 #[tokio::test]
 async fn what_ends_sessions_has_a_plain_answer_for_everybody() {
-    const NONE: [(&str, &str); 1] = [("handle", "0123456789abcdef")];
+    const NONE: [(&str, &str); 1] = [("public_id", "0123456789abcdef")];
     for (state, list) in [
         (SessionState::Cookie, false),
         (SessionState::Cookie, true),
@@ -107,7 +107,7 @@ async fn what_ends_sessions_has_a_plain_answer_for_everybody() {
         assert_eq!(known.post_form("/wizard/create", &MERLIN).await.status(), 303);
         for browser in [stranger, known] {
             for (path, fields) in
-                [("end", &NONE[..]), ("end", &[("handle", "none")]), ("end", &[]), ("end-others", &[])]
+                [("end", &NONE[..]), ("end", &[("public_id", "none")]), ("end", &[]), ("end-others", &[])]
             {
                 let answer = browser.post_form(&format!("/wizard/sessions/{path}"), fields).await;
                 let plain = answer.status() == 303 || answer.status().is_client_error();
@@ -147,11 +147,11 @@ async fn a_handle_of_another_wizards_ends_nothing() {
     let [first, second] = browsers(SessionState::Mirrored).await;
     let stranger = first.another();
     stranger.post_form("/wizard/create", &[("name", "Morgana"), ("magic_school", "Camelot")]).await;
-    for handle in listed(&first).await.0 {
-        assert_eq!(stranger.post_form("/wizard/sessions/end", &[("handle", &handle)]).await.status(), 303);
+    for id in listed(&first).await.0 {
+        assert_eq!(stranger.post_form("/wizard/sessions/end", &[("public_id", &id)]).await.status(), 303);
     }
     assert!(knows(&first).await && knows(&second).await);
-    assert_eq!(stranger.post_form("/wizard/sessions/end", &[("handle", "no handle")]).await.status(), 400);
+    assert_eq!(stranger.post_form("/wizard/sessions/end", &[("public_id", "no handle")]).await.status(), 400);
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn a_stranger_has_no_sessions_and_gets_no_cookie() {
     let page = stranger.get("/wizard/sessions").await;
     assert!(page.text().contains("Nowhere yet") && page.header(&http::header::SET_COOKIE).is_none());
     assert_eq!(
-        stranger.post_form("/wizard/sessions/end", &[("handle", "0123456789abcdef")]).await.status(),
+        stranger.post_form("/wizard/sessions/end", &[("public_id", "0123456789abcdef")]).await.status(),
         303
     );
 }

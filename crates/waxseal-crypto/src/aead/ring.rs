@@ -1,5 +1,6 @@
-//! The cipher by `ring`, whose ChaCha20-Poly1305 becomes XChaCha20-Poly1305 by one step before it: HChaCha20 makes a
-//! key of the key and the nonce's first 16 bytes, and the last 8 are the nonce (draft-irtf-cfrg-xchacha-03, section 2).
+//! The cipher by `ring`. Its ChaCha20-Poly1305 becomes XChaCha20-Poly1305 by one step before it: HChaCha20 derives a
+//! subkey from the key and the first 16 bytes of the nonce, and the last 8 become the nonce
+//! (draft-irtf-cfrg-xchacha-03, section 2).
 
 use chacha20::{R20, hchacha};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, UnboundKey};
@@ -8,7 +9,7 @@ use zeroize::Zeroize;
 use super::Mismatch;
 use crate::envelope::{Nonce, Tag};
 
-/// Encrypts `buffer` where it lies and returns the tag over it and `associated_data`.
+/// Encrypts `buffer` in place and returns the tag over it and `associated_data`.
 pub(crate) fn encrypt(key: &[u8; 32], nonce: &Nonce, associated_data: &[u8], buffer: &mut [u8]) -> Tag {
     let (key, nonce) = subkey(key, nonce);
     let tag = key
@@ -17,7 +18,7 @@ pub(crate) fn encrypt(key: &[u8; 32], nonce: &Nonce, associated_data: &[u8], buf
     tag.as_ref().try_into().expect("Poly1305's tag is 16 bytes")
 }
 
-/// Checks the tag and decrypts `buffer` where it lies.
+/// Checks the tag and decrypts `buffer` in place.
 pub(crate) fn decrypt(
     key: &[u8; 32],
     nonce: &Nonce,

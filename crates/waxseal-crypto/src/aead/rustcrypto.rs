@@ -5,7 +5,7 @@ use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305};
 use super::Mismatch;
 use crate::envelope::{Nonce, Tag};
 
-/// Encrypts `buffer` where it lies and returns the tag over it and `associated_data`.
+/// Encrypts `buffer` in place and returns the tag over it and `associated_data`.
 pub(crate) fn encrypt(key: &[u8; 32], nonce: &Nonce, associated_data: &[u8], buffer: &mut [u8]) -> Tag {
     XChaCha20Poly1305::new(key.into())
         .encrypt_inout_detached(nonce.into(), associated_data, buffer.into())
@@ -13,7 +13,7 @@ pub(crate) fn encrypt(key: &[u8; 32], nonce: &Nonce, associated_data: &[u8], buf
         .into()
 }
 
-/// Checks the tag and decrypts `buffer` where it lies.
+/// Checks the tag and decrypts `buffer` in place.
 pub(crate) fn decrypt(
     key: &[u8; 32],
     nonce: &Nonce,

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
+use axum::body::Body;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, request};
 use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_http::{Body, Clock, SessionCookie, SessionHandle, SessionLayer};
+use waxseal_http::{Clock, RequestSession, SessionCookie, SessionLayer};
 use waxseal_store::{Session, SessionManager};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -36,7 +37,7 @@ pub(crate) struct Site {
     now: SystemTime,
 }
 
-type Handler = Arc<dyn Fn(SessionHandle) -> Response<Body> + Send + Sync>;
+type Handler = Arc<dyn Fn(RequestSession) -> Response<Body> + Send + Sync>;
 
 impl Site {
     pub(crate) fn new() -> Self {
@@ -119,7 +120,7 @@ impl Site {
     pub(crate) async fn send(
         &self,
         request: request::Builder,
-        handler: impl Fn(SessionHandle) -> Response<Body> + Send + Sync + 'static,
+        handler: impl Fn(RequestSession) -> Response<Body> + Send + Sync + 'static,
     ) -> Response<Body> {
         let request = request.body(Body::empty()).unwrap();
         let handler: Handler = Arc::new(handler);
@@ -141,7 +142,7 @@ impl Site {
                 let mut router =
                     axum::Router::new().route("/", axum::routing::any(answer)).layer(self.layer.clone());
                 let request = request.map(axum::body::Body::new);
-                tower_service::Service::call(&mut router, request).await.unwrap().map(Body::boxed)
+                tower_service::Service::call(&mut router, request).await.unwrap().map(Body::new)
             }
         }
     }
@@ -169,8 +170,8 @@ impl Site {
     }
 }
 
-fn handle<B>(request: &Request<B>) -> SessionHandle {
-    request.extensions().get::<SessionHandle>().expect("the layer put it there").clone()
+fn handle<B>(request: &Request<B>) -> RequestSession {
+    request.extensions().get::<RequestSession>().expect("the layer put it there").clone()
 }
 
 pub(crate) fn ok(body: impl Into<Body>) -> Response<Body> {

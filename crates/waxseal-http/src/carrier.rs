@@ -1,0 +1,45 @@
+//! The sessions, cookie and clock that a session layer and its requests share.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use waxseal_store::SessionManager;
+
+use crate::clock::Clock;
+use crate::session_cookie::SessionCookie;
+
+/// The sessions, the cookie that carries them and the clock: cheap to clone.
+// The clock stands apart, so that a clone of a layer can have its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Carrier {
+    shared: Arc<Shared>,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+struct Shared {
+    sessions: SessionManager,
+    cookie: SessionCookie,
+}
+
+impl Carrier {
+    pub(crate) fn new(sessions: SessionManager, cookie: SessionCookie) -> Self {
+        Self { shared: Arc::new(Shared { sessions, cookie }), clock: Clock::system() }
+    }
+
+    pub(crate) fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    pub(crate) fn sessions(&self) -> &SessionManager {
+        &self.shared.sessions
+    }
+
+    pub(crate) fn cookie(&self) -> &SessionCookie {
+        &self.shared.cookie
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,82 @@
+//! The attributes of a session cookie, and the rules that browsers have for them.
+
+use std::mem;
+
+use cookie::Cookie;
+
+use crate::cookie_error::CookieError;
+use crate::cookie_syntax::{is_domain, is_path, is_token};
+use crate::same_site::SameSite;
+
+/// Name and attributes of a cookie.
+#[derive(Debug, Clone)]
+pub(crate) struct Attributes {
+    pub(crate) name: String,
+    pub(crate) domain: Option<String>,
+    pub(crate) path: String,
+    pub(crate) secure: bool,
+    pub(crate) http_only: bool,
+    pub(crate) same_site: SameSite,
+    pub(crate) partitioned: bool,
+}
+
+impl Attributes {
+    /// Checks the attributes together, and writes the domain as browsers do.
+    pub(crate) fn checked(mut self) -> Result<Self, CookieError> {
+        if self.name.is_empty() || self.name.len() > 255 || !self.name.bytes().all(is_token) {
+            return Err(CookieError::Name(self.name));
+        }
+        if !is_path(&self.path) {
+            return Err(CookieError::Path(self.path));
+        }
+        if let Some(domain) = &mut self.domain {
+            let name = domain.strip_prefix('.').unwrap_or(domain);
+            if !is_domain(name) {
+                return Err(CookieError::Domain(mem::take(domain)));
+            }
+            *domain = name.to_ascii_lowercase();
+        }
+        for (wrong, demand) in self.broken_promises() {
+            if wrong {
+                return Err(CookieError::Prefix { name: self.name, demand });
+            }
+        }
+        match self.secure {
+            false if self.same_site == SameSite::None => Err(CookieError::NotSecure("SameSite=None")),
+            false if self.partitioned => Err(CookieError::NotSecure("Partitioned")),
+            _ => Ok(self),
+        }
+    }
+
+    /// The cookie, without a value.
+    pub(crate) fn cookie(&self) -> Cookie<'_> {
+        let mut cookie = Cookie::new(&self.name, "");
+        if let Some(domain) = &self.domain {
+            cookie.set_domain(domain);
+        }
+        cookie.set_path(&self.path);
+        cookie.set_http_only(self.http_only);
+        cookie.set_secure(self.secure);
+        cookie.set_same_site(match self.same_site {
+            SameSite::Lax => cookie::SameSite::Lax,
+            SameSite::Strict => cookie::SameSite::Strict,
+            SameSite::None => cookie::SameSite::None,
+        });
+        cookie.set_partitioned(self.partitioned);
+        cookie
+    }
+
+    /// The demands of the name's prefix, and if the attributes break them. Browsers compare prefixes without case.
+    fn broken_promises(&self) -> [(bool, &'static str); 4] {
+        let name = self.name.to_ascii_lowercase();
+        let host = name.starts_with("__host-");
+        let http = name.starts_with("__http-") || name.starts_with("__host-http-");
+        let secure = host || http || name.starts_with("__secure-");
+        [
+            (secure && !self.secure, "be Secure"),
+            (http && !self.http_only, "be HttpOnly"),
+            (host && self.domain.is_some(), "have no Domain"),
+            (host && self.path != "/", "have the Path /"),
+        ]
+    }
+}

@@ -1,0 +1,12 @@
+//! Excerpts of a request, for the texts of errors.
+
+/// At most 60 characters of what a request held, fit for a line in a log: printable ASCII, anything else as `?`.
+pub(crate) fn excerpt(found: &[u8]) -> String {
+    const MAX_CHARS: usize = 60;
+    let printable = |&byte: &u8| if matches!(byte, b' '..=b'~') { char::from(byte) } else { '?' };
+    let mut text: String = found.iter().take(MAX_CHARS).map(printable).collect();
+    if found.len() > MAX_CHARS {
+        text.push_str("...");
+    }
+    text
+}

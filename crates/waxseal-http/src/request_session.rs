@@ -1,0 +1,201 @@
+//! One request's session, opened when it is first asked for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::header::{COOKIE, HOST};
+use http::{HeaderMap, HeaderValue, Method, Uri};
+use tokio::sync::OnceCell;
+use waxseal_store::{Access, Error, Opened, Rejected, Session};
+
+use crate::carrier::Carrier;
+use crate::cookies;
+use crate::host_name::Host;
+use crate::origin::is_safe;
+
+/// Cookies of our name that are tried; a page of a sibling host may plant any number.
+const MAX_CANDIDATES: usize = 4;
+
+/// One request's session, opened at most once and only when asked for.
+///
+/// Behind a [`SessionLayer`](crate::SessionLayer) it is in the request's extensions. Clones share the session.
+#[derive(Debug, Clone)]
+pub struct RequestSession(Arc<Slot>);
+
+#[derive(Debug)]
+struct Slot {
+    carrier: Carrier,
+    /// The `Cookie` field, and those beyond the one that browsers send.
+    cookies: (Option<HeaderValue>, Vec<HeaderValue>),
+    access: Access,
+    /// The answer has no body: nobody sees the page.
+    is_head: bool,
+    /// Host and target decide what else of our name the browser could have sent with this request.
+    host: Option<HeaderValue>,
+    target: Uri,
+    session: OnceCell<Session>,
+    /// Changes made until then were dropped.
+    failed: AtomicBool,
+}
+
+impl RequestSession {
+    pub(crate) fn new(carrier: Carrier, method: &Method, target: &Uri, headers: &HeaderMap) -> Self {
+        let mut cookies = headers.get_all(COOKIE).iter().cloned();
+        let access = if is_safe(method) { Access::Read } else { Access::Change };
+        Self(Arc::new(Slot {
+            carrier,
+            cookies: (cookies.next(), cookies.collect()),
+            access,
+            is_head: method == Method::HEAD,
+            host: headers.get(HOST).cloned(),
+            target: target.clone(),
+            session: OnceCell::new(),
+            failed: AtomicBool::new(false),
+        }))
+    }
+
+    /// Loads the visitor's session; a new one if no good token came.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if a store has to be asked and does not answer: [`status_of`](crate::status_of) makes it a
+    /// 503. None in state `cookie` without a list.
+    pub async fn load(&self) -> Result<Session, Error> {
+        if let Some(session) = self.loaded() {
+            return Ok(session.clone());
+        }
+        let opened = self.0.open();
+        if let Opened::Ready(session) = &opened
+            && let Some(session) = self.0.keep(session.clone())
+        {
+            return Ok(session);
+        }
+        // Boxed, because what a store needs to wait with would make the future of every handler larger.
+        Box::pin(self.0.session.get_or_try_init(|| opened.load(self.0.carrier.now()))).await.cloned()
+    }
+
+    /// Opens the session without waiting; `None` if the store has to be asked.
+    #[must_use]
+    pub fn ready(&self) -> Option<Session> {
+        if let Some(session) = self.loaded() {
+            return Some(session.clone());
+        }
+        // What has to be asked for in any case is opened once, then.
+        if self.0.carrier.sessions().always_asks() && self.0.candidates().next().is_some() {
+            return None;
+        }
+        match self.0.open() {
+            Opened::Ready(session) => self.0.keep(session),
+            Opened::Pending(_) => None,
+        }
+    }
+
+    /// The session, if it was loaded before.
+    #[must_use]
+    pub fn loaded(&self) -> Option<&Session> {
+        self.0.session.get()
+    }
+
+    /// Drops this request's changes so far, except that it destroyed the session.
+    ///
+    /// Call it where a request failed, before a page that says so is made. That page sees the session as it will be. Its
+    /// own changes, such as a message, are kept whatever its status.
+    pub fn rollback(&self) {
+        self.0.failed.store(true, Ordering::Relaxed);
+        if let Some(session) = self.loaded() {
+            session.rollback();
+        }
+    }
+
+    /// Asks the store if the session still is what this request takes it for, before something that cannot be undone.
+    /// Requests of unsafe methods have been asked for already.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SessionManager::confirm`](waxseal_store::SessionManager::confirm), and of [`load`](Self::load).
+    pub async fn confirm(&self) -> Result<(), Error> {
+        let session = self.load().await?;
+        let carrier = &self.0.carrier;
+        carrier.sessions().confirm(&session, carrier.now()).await
+    }
+
+    /// Signs the visitor out, also while the store is away.
+    ///
+    /// The browser forgets the session, this process refuses it, and the store is told as soon as it answers. (Until then,
+    /// other servers may show the copies of state `mirrored` for as long as the grace.)
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Session::destroy`].
+    pub async fn destroy(&self) -> Result<(), Error> {
+        match self.load().await {
+            Ok(session) => session.destroy(),
+            Err(Error::Unavailable(_)) => {
+                self.0.session.get_or_init(|| async { self.0.to_end() }).await.destroy()
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.0.failed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_head(&self) -> bool {
+        self.0.is_head
+    }
+
+    /// Tells if there are values that are not tried: the visitor's may be one of them, and a sign-in's would be.
+    pub(crate) fn has_more(&self) -> bool {
+        self.0.values().nth(MAX_CANDIDATES).is_some()
+    }
+
+    /// `Set-Cookie` lines that make the browser forget all else of our name that it could have sent with this request.
+    pub(crate) fn forget_others(&self) -> Vec<HeaderValue> {
+        let named = self.0.target.authority().map(|authority| authority.as_str().as_bytes());
+        let host = named.or(self.0.host.as_ref().map(HeaderValue::as_bytes));
+        let host = host.and_then(|host| Host::parse(host).ok());
+        self.0.carrier.cookie().remove_others(host.as_ref().map(Host::name), self.0.target.path())
+    }
+}
+
+impl Slot {
+    /// The request's session from now on, or another task's that was faster; `None` while that one asks the store.
+    fn keep(&self, session: Session) -> Option<Session> {
+        let _ = self.session.set(session);
+        self.session.get().cloned()
+    }
+
+    fn to_end(&self) -> Session {
+        match self.open() {
+            Opened::Ready(session) => session,
+            Opened::Pending(pending) => pending.to_end(),
+        }
+    }
+
+    /// Opens the token that counts.
+    fn open(&self) -> Opened<'_> {
+        let (sessions, cookie) = (self.carrier.sessions(), self.carrier.cookie());
+        let (mut tokens, mut count) = ([&[][..]; MAX_CANDIDATES], 0);
+        for token in self.candidates() {
+            tokens[count] = token;
+            count += 1;
+        }
+        let now = self.carrier.now();
+        let log = |rejected: Rejected| tracing::info!(reason = %rejected.reason(), "session cookie refused");
+        sessions.snapshot().open_among(&tokens[..count], cookie.can_be_planted(), self.access, now, log)
+    }
+
+    /// The different values of our cookie among the first few. A browser that sends one twice means the same.
+    fn candidates(&self) -> impl Iterator<Item = &[u8]> {
+        let is_new = |&(at, value): &(usize, &[u8])| !self.values().take(at).any(|earlier| earlier == value);
+        self.values().take(MAX_CANDIDATES).enumerate().filter(is_new).map(|(_, value)| value)
+    }
+
+    fn values(&self) -> impl Iterator<Item = &[u8]> {
+        let name = self.carrier.cookie().name();
+        let (first, others) = &self.cookies;
+        let fields = first.iter().chain(others);
+        fields.flat_map(|field| cookies::values_in(field.as_bytes(), name))
+    }
+}

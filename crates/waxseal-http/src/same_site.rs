@@ -1,0 +1,40 @@
+//! The SameSite attribute.
+
+use std::str::FromStr;
+
+use crate::cookie_error::CookieError;
+
+/// The requests from other sites that carry a cookie (RFC 6265bis §4.1.2.7).
+///
+/// # Example
+///
+/// ```
+/// use waxseal_http::SameSite;
+///
+/// assert_eq!("Strict".parse::<SameSite>()?, SameSite::Strict);
+/// # Ok::<(), waxseal_http::CookieError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SameSite {
+    /// Links from other sites carry the cookie, their forms and scripts do not.
+    #[default]
+    Lax,
+    /// Nothing from other sites carries it.
+    Strict,
+    /// Everything does; needs Secure.
+    None,
+}
+
+impl FromStr for SameSite {
+    type Err = CookieError;
+
+    /// Reads `lax`, `strict` or `none`, in letters of either case.
+    fn from_str(text: &str) -> Result<Self, CookieError> {
+        match text.to_ascii_lowercase().as_str() {
+            "lax" => Ok(Self::Lax),
+            "strict" => Ok(Self::Strict),
+            "none" => Ok(Self::None),
+            _ => Err(CookieError::SameSite(text.to_owned())),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The layer that loads sessions from requests and commits them to responses.
+
+use std::panic::resume_unwind;
+use std::time::SystemTime;
+
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, Response, Uri};
+use waxseal_store::{Error, Keyring, Outcome, Session, SessionManager};
+
+use crate::carrier::Carrier;
+use crate::clock::Clock;
+use crate::request_session::RequestSession;
+use crate::session_cookie::SessionCookie;
+use crate::status::is_failure;
+use crate::{caches, maintenance};
+
+/// Loads sessions from requests and commits them to responses; made once, cheap to clone.
+///
+/// As a [tower layer](tower_layer::Layer) it wraps any hyper or tower service. A server of its own calls
+/// [`session_of`](Self::session_of) when a request's head has arrived and [`finish`](Self::finish) before the response's
+/// head leaves.
+///
+/// A request that never asks for its session pays nothing for it: nothing is opened, and its answer carries
+/// neither `Set-Cookie` nor `Vary`.
+#[derive(Debug, Clone)]
+pub struct SessionLayer(Carrier);
+
+impl SessionLayer {
+    /// Carries `sessions` in `cookie`, whose name they must have been made for.
+    ///
+    /// # Panics
+    ///
+    /// If they were made for another name: no cookie could ever open.
+    #[must_use]
+    pub fn new(sessions: SessionManager, cookie: SessionCookie) -> Self {
+        assert_eq!(sessions.name(), cookie.name(), "sessions and cookie must have one name");
+        Self(Carrier::new(sessions.with_pause(tokio::time::sleep), cookie))
+    }
+
+    /// Reads the time from `clock` instead of the system's.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self(self.0.with_clock(clock))
+    }
+
+    /// Changes the keys, for every request whose session is loaded from now on; one that has loaded its session is
+    /// finished with the keys it was loaded with.
+    pub fn set_keyring(&self, keyring: &Keyring) {
+        self.0.sessions().set_keyring(keyring);
+    }
+
+    /// The cookie that carries the sessions.
+    #[must_use]
+    pub fn cookie(&self) -> &SessionCookie {
+        self.0.cookie()
+    }
+
+    /// The manager that opens, saves, lists and ends the sessions.
+    #[must_use]
+    pub fn sessions(&self) -> &SessionManager {
+        self.0.sessions()
+    }
+
+    /// The time by this layer's clock.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.0.now()
+    }
+
+    /// The session of the request with this method, target and headers. Nothing is opened yet.
+    ///
+    /// The target serves one purpose: if the browser sent several cookies of our name, those that are set for a path above
+    /// it can be forgotten too. `Uri::default()` will do if it is not known.
+    #[must_use]
+    pub fn session_of(&self, method: &Method, target: &Uri, headers: &HeaderMap) -> RequestSession {
+        RequestSession::new(self.0.clone(), method, target, headers)
+    }
+
+    /// Maintains the store for as long as it is polled: frees what has expired, makes up for sign-outs that the store
+    /// missed, compares clocks. For one task of each process; in state `cookie` there is nothing to do.
+    pub async fn maintain(&self) {
+        maintenance::maintain(&self.0).await;
+    }
+
+    /// Commits a request's session and adds to `response` the headers that are due: `Set-Cookie`, `Vary`, `Cache-Control`.
+    ///
+    /// An answer of 500 or more, or of 408, [drops](is_failure) what the request changed, except that it destroyed the
+    /// session; unless that was [dropped](RequestSession::rollback) before, and this is from what answers in its place. From
+    /// here on the session can be read and no longer written.
+    ///
+    /// If several good cookies of our name came, or more than are looked at under a name that can be planted, the answer
+    /// makes the browser forget all but ours. In state `cookie` a sign-out does so, too, and a sign-in under a name that can
+    /// be planted: what they leave behind may lie in another place than ours, and is good still.
+    ///
+    /// What asks a store is a task of its own: a client that hangs up meanwhile does not stop it half-way.
+    ///
+    /// # Errors
+    ///
+    /// [`waxseal_store::Error`] if the session could not be saved; [`status_of`](crate::status_of) says what to answer.
+    /// `response` is as it was then and must not be sent: finish a response of an error instead. The session is then as
+    /// before the request, and can be written for that response.
+    pub async fn finish<B>(&self, request: &RequestSession, response: &mut Response<B>) -> Result<(), Error> {
+        let Some(session) = request.loaded() else { return Ok(()) };
+        let accessed = session.is_accessed();
+        if is_failure(response.status()) {
+            match request.has_failed() {
+                true => session.keep_messages(),
+                false => session.rollback(),
+            }
+        }
+        let changed = session.is_modified();
+        let personal = accessed && (!session.is_new() || changed);
+        if request.is_head() {
+            session.page_unseen();
+        }
+        let now = self.now();
+        let set_cookie = match self.commit(session, now).await? {
+            Outcome::Set { token, expires } => Some(self.cookie().set(&token, expires, now)),
+            Outcome::Remove => Some(self.cookie().remove()),
+            _ => None,
+        };
+        if !accessed {
+            return Ok(());
+        }
+        let headers = response.headers_mut();
+        // Before our own, so that it stays whatever a browser takes them for. Where the one that counts lies, nobody can
+        // tell: if it is not sent along, it may be one of them.
+        let can_be_planted = self.cookie().can_be_planted();
+        let others = || session.forgets_others(can_be_planted) || can_be_planted && request.has_more();
+        let lone = (set_cookie.is_some() || session.is_new()) && others();
+        let mut sets = if lone { request.forget_others() } else { Vec::new() };
+        sets.extend(set_cookie);
+        caches::vary_by_cookie(headers);
+        caches::keep_private(headers, personal, changed || !sets.is_empty());
+        for set_cookie in sets {
+            headers.append(SET_COOKIE, set_cookie);
+        }
+        Ok(())
+    }
+
+    /// Ends what a request without an answer has ended; all else that it did is dropped.
+    pub(crate) async fn abandon(&self, request: &RequestSession) {
+        request.rollback();
+        if let Some(session) = request.loaded()
+            && let Err(error) = self.commit(session, self.now()).await
+        {
+            tracing::error!(error = &error as &(dyn std::error::Error + 'static), "session not ended");
+        }
+    }
+
+    async fn commit(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
+        if !self.sessions().commit_waits(session) {
+            return self.sessions().commit(session, now).await;
+        }
+        let (carrier, session) = (self.0.clone(), session.clone());
+        match tokio::spawn(async move { carrier.sessions().commit(&session, now).await }).await {
+            Ok(outcome) => outcome,
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime is shutting down, and this task with it.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Listening sockets, and connections accepted from them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+/// Connections that wait to be accepted, if the system allows as many (`net.core.somaxconn` on Linux).
+pub(crate) const QUEUE: u32 = 4096;
+/// Pause before accepting again when the system has nothing left to accept with.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Listens on an address; with `share`, beside other processes.
+pub(crate) fn listen(address: SocketAddr, share: bool) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Elsewhere it would let another program take the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    if share {
+        #[cfg(unix)]
+        socket.set_reuseport(true)?;
+        #[cfg(not(unix))]
+        return Err(io::Error::from(io::ErrorKind::Unsupported));
+    }
+    socket.bind(address)?;
+    socket.listen(QUEUE)
+}
+
+/// The next connection, however long the system needs to give one.
+pub(crate) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    let mut failing = false;
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_of_the_client(&error) => {
+                tracing::debug!(%error, "a client left before it was accepted")
+            }
+            Err(error) => {
+                // Out of file descriptors or memory: accepting goes on failing until some connection ends.
+                if !failing {
+                    tracing::error!(%error, "cannot accept connections; raise the limit of open files if it is that");
+                }
+                failing = true;
+                tokio::time::sleep(BACK_OFF).await;
+            }
+        }
+    }
+}
+
+/// The next of the connections that wait, if any does. Asks the system itself: tokio may not have heard of it yet.
+pub(crate) async fn accept_waiting(listener: &std::net::TcpListener) -> Option<(TcpStream, SocketAddr)> {
+    loop {
+        let accepted = listener.accept().and_then(|(stream, peer)| {
+            stream.set_nonblocking(true)?;
+            Ok((TcpStream::from_std(stream)?, peer))
+        });
+        match accepted {
+            Ok(accepted) => return Some(accepted),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+            Err(error) if is_of_the_client(&error) => {}
+            Err(_) => tokio::time::sleep(BACK_OFF).await,
+        }
+    }
+}
+
+/// Errors of the one connection that was about to be accepted, not of the listener.
+fn is_of_the_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_left_is_no_failure_to_accept() {
+        for (kind, of_the_client) in [
+            (io::ErrorKind::ConnectionAborted, true),
+            (io::ErrorKind::ConnectionReset, true),
+            (io::ErrorKind::Interrupted, true),
+            (io::ErrorKind::OutOfMemory, false),
+            (io::ErrorKind::Other, false),
+        ] {
+            assert_eq!(is_of_the_client(&kind.into()), of_the_client, "{kind}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! One connection: hyper's settings for it, its service, and the way to its end.
+
+use std::error::Error;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
+
+use crate::body::Body;
+use crate::limits::Limits;
+use crate::socket::Socket;
+
+/// Time that a connection without a request may stay once the server is told to stop: a request that is on its way by
+/// then is answered.
+const LULL: Duration = Duration::from_millis(250);
+/// hyper's own lower bound for a connection's buffer.
+const MIN_BUFFER_BYTES: usize = 8192;
+// hyper adds its time limit to the time now, and sets aside room for as many fields as allowed: without these bounds
+// a limit such as `Duration::MAX` or `usize::MAX`, meant as none, would panic there.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const MOST_FIELDS: usize = 4096;
+/// Fields that hyper has room for without allocating; told of any limit, it allocates for each head.
+const HYPERS_FIELDS: usize = 100;
+
+/// The server's phase on its way down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    Serving,
+    /// Each connection ends with its present answer.
+    Finishing,
+    /// Each connection ends now.
+    Abandoned,
+}
+
+/// hyper's settings for connections within `limits`.
+pub(crate) fn http(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    if limits.head_fields > HYPERS_FIELDS {
+        http.max_headers(limits.head_fields.min(MOST_FIELDS));
+    }
+    http.header_read_timeout(limits.head_time.min(LONGEST))
+        .max_header_size(limits.head)
+        .max_buf_size(limits.head.max(MIN_BUFFER_BYTES))
+        .keep_alive(true)
+        .half_close(false);
+    http
+}
+
+/// Wraps `service` for one connection.
+///
+/// Heads of more fields than `most` are answered as hyper answers one over its own limit. An answer is the last one when
+/// the server is no longer `serving`.
+///
+/// hyper has dropped what repeats a `Content-Length` by then, so that counts once.
+pub(crate) fn one_by_one<S>(
+    service: S,
+    most: usize,
+    serving: watch::Receiver<Phase>,
+) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = S::Error, Future: Send> + Send
+where
+    S: Service<Request<Incoming>, Response = Response<Body>> + Send,
+    S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let serving = Arc::new(serving);
+    service_fn(move |request: Request<Incoming>| {
+        let answer = (request.headers().len() <= most).then(|| service.call(request));
+        let serving = Arc::clone(&serving);
+        async move {
+            let refused = answer.is_none();
+            let mut response = match answer {
+                Some(answer) => answer.await?,
+                None => {
+                    let mut response = Response::new(Body::empty());
+                    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                    response
+                }
+            };
+            if refused || serving.has_changed().unwrap_or(true) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(response)
+        }
+    })
+}
+
+/// Drives a connection to its end, or to that of the server. A server that is gone counts as abandoned.
+pub(crate) async fn run<S>(
+    connection: http1::Connection<TokioIo<Socket>, S>,
+    mut phase: watch::Receiver<Phase>,
+) -> hyper::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>>,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let mut connection = pin!(connection);
+    if let Some(result) = drive(connection.as_mut(), &mut phase).await {
+        return result;
+    }
+    let mut abandoned = pin!(phase.wait_for(|phase| *phase == Phase::Abandoned));
+    tokio::select! {
+        biased;
+        result = connection.as_mut() => return result,
+        _ = &mut abandoned => return Ok(()),
+        () = tokio::time::sleep(LULL) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        result = connection.as_mut() => result,
+        _ = abandoned => Ok(()),
+    }
+}
+
+/// Drives a connection until the server finishes; its result if it ends before.
+async fn drive<S>(
+    mut connection: Pin<&mut http1::Connection<TokioIo<Socket>, S>>,
+    phase: &mut watch::Receiver<Phase>,
+) -> Option<hyper::Result<()>>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>>,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let news = phase.clone();
+    let mut finishing = pin!(phase.wait_for(|phase| *phase >= Phase::Finishing));
+    let mut waits = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(result));
+        }
+        // Polled once, it wakes this task when there is news; until then, to poll it again with each request
+        // would only cost time.
+        if waits && !news.has_changed().unwrap_or(true) {
+            return Poll::Pending;
+        }
+        waits = true;
+        finishing.as_mut().poll(cx).map(|_| None)
+    })
+    .await
+}

@@ -1,0 +1,97 @@
+//! URL-encoded forms and query strings into serde types.
+
+mod fields;
+mod fit;
+mod form;
+mod misfit;
+mod reading;
+mod syntax;
+mod value;
+
+use http::HeaderValue;
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+use crate::excerpt::excerpt;
+use fields::Fields;
+use syntax::{check_content_type, check_fields};
+
+pub use syntax::MAX_FIELDS;
+
+/// Reads a form's body, `application/x-www-form-urlencoded`, into a struct, a map, or a list of pairs.
+///
+/// A field that comes more than once needs a list to go into. Fields the type does not name are ignored. An empty
+/// value is an empty text, or `None` of a number or a truth: to read an empty text as `None`, use
+/// `serde_html_form::de::empty_as_none`.
+///
+/// Structs may be flattened (`#[serde(flatten)]`) and enums tagged or untagged; of the latter, the first variant that
+/// fits counts. serde has no room there for numbers of 128 bits.
+///
+/// Stricter than the URL standard, which passes malformed escapes on as they are and replaces what is not UTF-8:
+/// both are refused here, so that what arrives is what was meant.
+///
+/// # Errors
+///
+/// [`Error::ContentType`] or [`Error::Charset`] (415); all others are answered 400.
+///
+/// # Example
+///
+/// ```
+/// use http::HeaderValue;
+/// use waxseal_server::forms;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Wizard {
+///     name: String,
+///     age: u16,
+/// }
+///
+/// let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+/// let wizard: Wizard = forms::parse(Some(&content_type), b"name=Tom+Riddle&age=17")?;
+/// assert_eq!((wizard.name.as_str(), wizard.age), ("Tom Riddle", 17));
+/// # Ok::<(), waxseal_server::Error>(())
+/// ```
+pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8]) -> Result<T, Error> {
+    check_content_type(content_type)?;
+    parse_fields(body)
+}
+
+/// Reads a URL's query, without the question mark, as strictly as [`parse`] reads a form.
+///
+/// # Errors
+///
+/// As for [`parse`], all answered 400.
+///
+/// # Example
+///
+/// ```
+/// let uri = http::Uri::from_static("/search?q=felix&q=felicis");
+/// let words: Vec<(String, String)> = waxseal_server::forms::parse_query(uri.query().unwrap_or_default())?;
+/// assert_eq!(words[1].1, "felicis");
+/// # Ok::<(), waxseal_server::Error>(())
+/// ```
+pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
+    parse_fields(query.as_bytes())
+}
+
+/// Reads names and values that came by another way, as a form with files does, into what [`parse`] reads a form into.
+#[cfg(feature = "multipart")]
+pub(crate) fn from_pairs<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, Error> {
+    fit(&Fields::new(pairs.iter().map(|(name, value)| (name.into(), value.into()))))
+}
+
+fn parse_fields<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
+    check_fields(text)?;
+    fit(&Fields::new(form_urlencoded::parse(text)))
+}
+
+fn fit<T: DeserializeOwned>(fields: &Fields) -> Result<T, Error> {
+    fit::fit(fields).map_err(|misfit| {
+        let problem = excerpt(misfit.problem().as_bytes());
+        match misfit.field(fields) {
+            Some(name) if misfit.list => Error::RepeatedField(excerpt(name.as_bytes())),
+            Some(name) => Error::Field { name: excerpt(name.as_bytes()), problem },
+            None => Error::Fields(problem),
+        }
+    })
+}

@@ -1,0 +1,62 @@
+//! The fields of a form, decoded.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Names and values in one text: the address of a piece of it tells which of them it is.
+pub(super) struct Fields {
+    text: String,
+    /// A name, its value, the next name, its value…
+    parts: Vec<Range<usize>>,
+    /// Each name's first place among the parts, and the places of all its values.
+    pub(super) groups: Vec<(usize, Vec<usize>)>,
+}
+
+impl Fields {
+    pub(super) fn new<'a>(pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Self {
+        let (mut text, mut parts) = (String::new(), Vec::new());
+        for part in pairs.flat_map(|(name, value)| [name, value]) {
+            parts.push(text.len()..text.len() + part.len());
+            text.push_str(&part);
+            // An empty part has an address of its own, too.
+            text.push('&');
+        }
+        let mut groups: Vec<(usize, Vec<usize>)> = Vec::new();
+        let mut known = HashMap::new();
+        for name in (0..parts.len()).step_by(2) {
+            let group = *known.entry(&text[parts[name].clone()]).or_insert(groups.len());
+            match groups.get_mut(group) {
+                Some((_, values)) => values.push(name + 1),
+                None => groups.push((name, vec![name + 1])),
+            }
+        }
+        Self { text, parts, groups }
+    }
+
+    /// Names and values together.
+    pub(super) fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    pub(super) fn part(&self, place: usize) -> &str {
+        &self.text[self.parts[place].clone()]
+    }
+
+    /// The name that a name or a value belongs to.
+    pub(super) fn name(&self, place: usize) -> &str {
+        self.part(place & !1)
+    }
+
+    /// The part that holds what lies at `address`.
+    pub(super) fn place(&self, address: usize) -> Option<usize> {
+        let offset = address.checked_sub(self.text.as_ptr().addr())?;
+        let place = self.parts.partition_point(|part| part.end < offset);
+        self.parts.get(place).filter(|part| part.start <= offset).map(|_| place)
+    }
+
+    /// The names that come more than once.
+    pub(super) fn repeated(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().filter(|(_, values)| values.len() > 1).map(|(name, _)| self.part(*name))
+    }
+}

@@ -1,0 +1,157 @@
+//! The server: a listener whose connections keep to the limits.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::pin::pin;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::accept::{accept, listen};
+use crate::body::Body;
+use crate::connection::Phase;
+use crate::limits::Limits;
+use crate::listen_error::ListenError;
+use crate::open_connections::OpenConnections;
+
+/// HTTP/1 over TCP, one connection per task, within [`Limits`].
+///
+/// Kept here, by hyper's HTTP/1 connection with its timers set, which `hyper-util`'s automatic one leaves unset:
+///
+/// - a head over [`Limits::head`] or [`Limits::head_fields`] is answered 431, and one that is no HTTP 400;
+/// - a head that takes longer than [`Limits::head_time`] closes the connection without an answer, as does a connection
+///   kept alive that stays silent for so long;
+/// - an answer of which the client takes nothing for [`Limits::body_idle`] closes the connection, or for as much longer as
+///   it needs to read what it took before;
+/// - over [`Limits::connections`], or three quarters of the limit of open files if that is less, clients wait in the
+///   system's queue, which has room for 4,096 if the system allows it.
+///
+/// Left to the service, which knows what to answer: a `Host` check, the body's size and time
+/// ([`Body::collect`]), the request's time and its panics
+/// ([`timeout_catching_panics`](crate::timeout_catching_panics)). A panic that gets past the service ends its connection
+/// and no other.
+///
+/// A connection that ends while its client still sends is read on for a while, so that the client sees the answer (a
+/// 413, a 431) and not a reset.
+///
+/// # Example
+///
+/// ```no_run
+/// # use std::convert::Infallible;
+/// # use hyper::service::service_fn;
+/// # use waxseal_server::{Body, HttpServer};
+/// # async fn run() -> Result<(), waxseal_server::ListenError> {
+/// let hello = service_fn(|_request| async { Ok::<_, Infallible>(http::Response::new(Body::from("hello"))) });
+/// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+/// let server = HttpServer::bind(([127, 0, 0, 1], 0)).await?;
+/// println!("http://{}", server.local_addr()?);
+/// server.serve(hello, async { drop(stopped.await) }).await
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct HttpServer {
+    listener: TcpListener,
+    limits: Limits,
+}
+
+impl HttpServer {
+    /// Listens on `address`; port 0 lets the system choose one.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::AddressInUse`], [`ListenError::PermissionDenied`], or [`ListenError::Bind`] for all else.
+    pub async fn bind(address: impl Into<SocketAddr>) -> Result<Self, ListenError> {
+        let address = address.into();
+        listen(address, false).map(Self::from_listener).map_err(|source| ListenError::bind(address, source))
+    }
+
+    /// Listens on `address` beside other processes that do so by this same call, of the same user (`SO_REUSEPORT`): the
+    /// system spreads new connections over them. One that ends takes its share of connections that are just being
+    /// made with it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`bind`](Self::bind); [`ListenError::Bind`] where the system has no such thing.
+    pub fn bind_shared(address: impl Into<SocketAddr>) -> Result<Self, ListenError> {
+        let address = address.into();
+        listen(address, true).map(Self::from_listener).map_err(|source| ListenError::bind(address, source))
+    }
+
+    /// Serves a listener that is there already. Its queue is as long as its maker chose: 128 connections with the standard
+    /// library's `bind`.
+    #[must_use]
+    pub fn from_listener(listener: TcpListener) -> Self {
+        Self { listener, limits: Limits::default() }
+    }
+
+    /// Serves a listener handed over by the system, such as socket activation's.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::Listener`] if it cannot be made non-blocking.
+    pub fn from_std(listener: std::net::TcpListener) -> Result<Self, ListenError> {
+        listener.set_nonblocking(true).map_err(ListenError::Listener)?;
+        TcpListener::from_std(listener).map(Self::from_listener).map_err(ListenError::Listener)
+    }
+
+    /// Keeps to `limits` instead of the defaults.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The address clients reach, with the port the system chose.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::Listener`] if the system does not say.
+    pub fn local_addr(&self) -> Result<SocketAddr, ListenError> {
+        self.listener.local_addr().map_err(ListenError::Listener)
+    }
+
+    /// Serves until `shutdown` is ready, then lets requests in flight finish.
+    ///
+    /// From then on each connection ends with the next answer. What waits to be accepted is accepted, and then the port is
+    /// closed. Connections without a request are closed after a quarter of a second, so that a request which was on its
+    /// way is answered, too. Only a connection that is made in the very moment in which the port is closed, or a request
+    /// that comes in the moment in which its silent connection is closed, is lost.
+    ///
+    /// What is not done after [`Limits::shutdown_grace`] is dropped, and the log says how many connections that were.
+    /// Dropping the future instead closes everything at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::Listener`] if the listener cannot be emptied at the end. Failures to accept are logged and survived.
+    pub async fn serve<S>(self, service: S, shutdown: impl Future<Output = ()>) -> Result<(), ListenError>
+    where
+        S: Service<Request<Incoming>, Response = Response<Body>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let mut shutdown = pin!(shutdown);
+        let (phase, serving) = watch::channel(Phase::Serving);
+        let connections = OpenConnections::new(service, self.limits, serving);
+        loop {
+            let next = async { (connections.slot().await, accept(&self.listener).await) };
+            let (slot, accepted) = tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                next = next => next,
+            };
+            connections.start(slot, accepted);
+        }
+        phase.send_replace(Phase::Finishing);
+        let listener = self.listener.into_std().map_err(ListenError::Listener)?;
+        let grace = self.limits.shutdown_grace;
+        if tokio::time::timeout(grace, connections.finish(listener)).await.is_err() {
+            let unfinished = connections.count();
+            tracing::warn!(unfinished, ?grace, "connections dropped that did not finish in time");
+        }
+        phase.send_replace(Phase::Abandoned);
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! HTTP/1.1 on raw hyper, within limits: a server, a router, and readers for bodies.
+//!
+//! | part | for |
+//! |---|---|
+//! | [`HttpServer`] | a listener whose connections keep to the limits |
+//! | [`Limits`] | all sizes and times, with defaults fit for the open internet |
+//! | [`Body`] | the body of requests and of responses, read within a size and a time |
+//! | [`timeout_catching_panics`] | a timeout around one request that catches its panics |
+//! | [`encoding`] | the rule that refuses compressed bodies |
+//! | [`sse`](fn@sse) | server-sent events, kept alive |
+#![cfg_attr(feature = "router", doc = "| [`Router`] | routes by method and path; HEAD and OPTIONS |")]
+#![cfg_attr(feature = "forms", doc = "| [`forms`] | URL-encoded forms and query strings into serde types |")]
+#![cfg_attr(feature = "json", doc = "| [`json`] | JSON bodies into serde types |")]
+#![cfg_attr(
+    feature = "multipart",
+    doc = "| [`multipart`] | uploads: fields to memory, files to disk, within limits |"
+)]
+#![cfg_attr(
+    feature = "files",
+    doc = "| [`StaticFiles`] | files built in or in a folder, with tags and ranges |"
+)]
+//!
+//! # Example
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), waxseal_server::ListenError> {
+//! use std::convert::Infallible;
+//! use hyper::service::service_fn;
+//! use waxseal_server::{Body, HttpServer, Limits};
+//!
+//! let hello = service_fn(|_request| async { Ok::<_, Infallible>(http::Response::new(Body::from("hello"))) });
+//! let server = HttpServer::bind(([127, 0, 0, 1], 5000)).await?.limits(Limits::default().body(64 * 1024));
+//! server.serve(hello, std::future::pending()).await
+//! # }
+//! ```
+//!
+//! # Errors
+//!
+//! All errors of requests are an [`Error`], with the status of the answer. Its texts are plain; a page must escape them.
+//! Mistakes that are found when a program starts have types of their own, since no request is answered with them:
+//! [`ListenError`], and `RouteError` for routes.
+//!
+//! Left to others: TLS, HTTP/2 and compression.
+
+mod accept;
+mod body;
+mod connection;
+mod descriptors;
+pub mod encoding;
+mod error;
+mod excerpt;
+#[cfg(feature = "files")]
+mod files;
+#[cfg(feature = "forms")]
+pub mod forms;
+mod head_timer;
+mod http_server;
+#[cfg(feature = "json")]
+pub mod json;
+mod limits;
+mod listen_error;
+#[cfg(feature = "multipart")]
+pub mod multipart;
+mod open_connections;
+#[cfg(feature = "router")]
+mod params;
+#[cfg(any(feature = "forms", feature = "router"))]
+mod percent;
+#[cfg(feature = "files")]
+mod range;
+#[cfg(feature = "router")]
+mod route_error;
+#[cfg(feature = "router")]
+mod route_match;
+#[cfg(feature = "router")]
+mod router;
+mod socket;
+mod sse;
+mod stream;
+mod timeout;
+
+pub use body::Body;
+pub use error::Error;
+#[cfg(feature = "files")]
+pub use files::StaticFiles;
+pub use http_server::HttpServer;
+pub use limits::Limits;
+pub use listen_error::ListenError;
+#[cfg(feature = "multipart")]
+pub use multipart::{Multipart, Upload, UploadLimits};
+#[cfg(feature = "router")]
+pub use params::Params;
+#[cfg(feature = "router")]
+pub use route_error::RouteError;
+#[cfg(feature = "router")]
+pub use route_match::RouteMatch;
+#[cfg(feature = "router")]
+pub use router::Router;
+pub use sse::{Event, sse};
+pub use timeout::timeout_catching_panics;
+
+/// The examples of the README, run as tests.
+#[cfg(doctest)]
+#[cfg(all(feature = "router", feature = "forms"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,32 @@
+//! Answers of a router.
+
+use http::HeaderValue;
+
+use crate::error::Error;
+use crate::params::Params;
+
+/// The answer of a [`Router`](crate::Router) to a method and a path.
+#[derive(Debug)]
+pub enum RouteMatch<'r, T> {
+    /// A route.
+    Route {
+        /// The value given to [`Router::route`](crate::Router::route).
+        value: &'r T,
+        /// The path's parameters, decoded.
+        params: Params,
+    },
+    /// The path has routes, but not for this method: answer 405 with this `Allow`.
+    MethodNotAllowed {
+        /// Such as `GET, HEAD, OPTIONS`.
+        allow: &'r HeaderValue,
+    },
+    /// OPTIONS, and no route of its own: answer 204 with this `Allow`.
+    Options {
+        /// Such as `GET, HEAD, OPTIONS`.
+        allow: &'r HeaderValue,
+    },
+    /// No route has this path: answer 404.
+    NotFound,
+    /// A malformed escape, or a parameter that cannot be decoded: answer 400.
+    BadPath(Error),
+}

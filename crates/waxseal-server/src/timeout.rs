@@ -1,0 +1,117 @@
+//! A timeout around one request that catches its panics.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::error::Error;
+
+/// Runs `future` for at most `limit`, and turns a panic in it into an error.
+///
+/// A panic's message goes to the log at error level, if it is text; nothing else of it is kept. What the future had
+/// borrowed or locked is dropped as in any panic: a `std::sync::Mutex` held at that moment is poisoned.
+///
+/// The limit acts where the future waits, and is counted from its first wait. Code that never awaits is not interrupted:
+/// give long computations to `tokio::task::spawn_blocking`.
+///
+/// # Errors
+///
+/// [`Error::TimedOut`] (503) after `limit`, [`Error::Panicked`] (500) at once.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use waxseal_server::{Error, timeout_catching_panics};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// assert_eq!(timeout_catching_panics(Duration::from_secs(1), async { 7 }).await.unwrap(), 7);
+///
+/// // Wrap the call, not only the future it returns, and a panic before the first await is caught too.
+/// let handler = |_request: ()| -> std::future::Ready<()> { panic!("out of ink") };
+/// let caught = timeout_catching_panics(Duration::from_secs(1), async { handler(()).await }).await;
+/// assert!(matches!(caught, Err(Error::Panicked)));
+/// # });
+/// ```
+pub async fn timeout_catching_panics<F: Future>(limit: Duration, future: F) -> Result<F::Output, Error> {
+    let mut future = pin!(future);
+    // Unwind safe: after a panic the future is never polled again, only dropped.
+    let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(payload) => {
+            tracing::error!(panic = text(&*payload), "panic while handling a request");
+            Poll::Ready(Err(Error::Panicked))
+        }
+    });
+    within(limit, caught).await.unwrap_or(Err(Error::TimedOut { limit }))
+}
+
+/// The output of `future` within `limit` of its first wait; `None` after that. A future that need not wait costs no timer.
+pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut timer = None;
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => {
+            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+            timer.as_mut().poll(cx).map(|()| None)
+        }
+    })
+    .await
+}
+
+fn text(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("not a text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+    use std::sync::Arc;
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_future_that_never_ends_is_dropped_at_the_limit() {
+        let held = Arc::new(());
+        let weak = Arc::downgrade(&held);
+        let stuck = async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        };
+        let started = tokio::time::Instant::now();
+        let error = timeout_catching_panics(LIMIT, stuck).await.unwrap_err();
+        assert!(matches!(error, Error::TimedOut { limit: LIMIT }));
+        assert_eq!(error.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(error.to_string(), "the request took longer than 60s");
+        // Timers are good to a millisecond.
+        assert!(started.elapsed() - LIMIT < Duration::from_millis(10));
+        assert!(weak.upgrade().is_none(), "what the future held is gone");
+    }
+
+    #[tokio::test]
+    async fn a_panic_after_an_await_is_caught() {
+        let late = async {
+            tokio::task::yield_now().await;
+            panic!("deliberate, in a test");
+        };
+        let error = timeout_catching_panics(LIMIT, late).await.unwrap_err();
+        assert!(matches!(error, Error::Panicked));
+        assert_eq!(error.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[test]
+    fn only_a_text_of_a_payload_is_read() {
+        assert_eq!(text(&"literal"), "literal");
+        assert_eq!(text(&String::from("formatted")), "formatted");
+        assert_eq!(text(&vec![1, 2, 3]), "not a text");
+    }
+}

@@ -1,0 +1,7 @@
+//! The server over sockets: what a client may do, and how it ends.
+
+mod clients;
+mod heads;
+mod listening;
+mod shutdown;
+mod support;

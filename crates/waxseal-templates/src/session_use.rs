@@ -1,0 +1,106 @@
+//! The question whether a template reads the session, answered before it is rendered.
+
+use std::collections::HashSet;
+
+use minijinja::{Environment, Template};
+
+use crate::functions;
+use crate::tags::{Token, tags};
+
+/// Returns true if the template called `name` may read the session: itself, or by one that it includes, imports or
+/// extends. A template that is not there reads nothing.
+pub(crate) fn reads_session(environment: &Environment<'_>, name: &str) -> bool {
+    let mut seen = HashSet::new();
+    let mut next = vec![name.to_owned()];
+    while let Some(name) = next.pop() {
+        let Ok(template) = environment.get_template(&name) else { continue };
+        if !seen.insert(name) {
+            continue;
+        }
+        let tags = tags(template.source());
+        if names_session(&template, &tags) {
+            return true;
+        }
+        for tag in &tags {
+            match reference(tag) {
+                Reference::None => {}
+                Reference::To(names) => next.extend(names.iter().filter_map(|name| joined(&template, name))),
+                // A name that is only known while rendering may be that of any template.
+                Reference::Unknown => return true,
+            }
+        }
+    }
+    false
+}
+
+fn names_session(template: &Template<'_, '_>, tags: &[Vec<Token<'_>>]) -> bool {
+    let undeclared = template.undeclared_variables(false);
+    undeclared.iter().any(|name| is_session_name(name)) || tags.iter().any(|tag| is_missed(tag))
+}
+
+fn is_session_name(name: &str) -> bool {
+    name == "session" || functions::NAMES.contains(&name)
+}
+
+/// Returns true if a tag may read a name of the session although minijinja's list of undeclared variables lacks it.
+///
+/// The list takes a name for declared too early in `{% set session = session %}`, and likewise for `with` and a macro's
+/// defaults, and it leaves out the arguments of block filters.
+fn is_missed(tag: &[Token<'_>]) -> bool {
+    let [Token::Name(keyword), arguments @ ..] = tag else { return false };
+    let count = |tokens: &[Token<'_>]| {
+        tokens.iter().filter(|token| matches!(token, Token::Name(name) if is_session_name(name))).count()
+    };
+    match *keyword {
+        "set" => {
+            let target = arguments.iter().position(|token| matches!(token, Token::Mark('=' | '|')));
+            target.is_some_and(|end| count(&arguments[end..]) > 0)
+        }
+        "with" | "macro" | "call" => count(arguments) > 1,
+        "filter" | "autoescape" => count(arguments) > 0,
+        _ => false,
+    }
+}
+
+/// The templates that a tag brings in.
+enum Reference<'a> {
+    None,
+    To(Vec<&'a str>),
+    Unknown,
+}
+
+fn reference<'a>(tag: &[Token<'a>]) -> Reference<'a> {
+    let [Token::Name("include" | "import" | "from" | "extends"), target @ ..] = tag else {
+        return Reference::None;
+    };
+    let (names, rest) = match target {
+        [Token::Text(name), rest @ ..] => (vec![*name], rest),
+        [Token::Mark('[' | '('), list @ ..] => {
+            let end = list.iter().position(|token| matches!(token, Token::Mark(']' | ')'))).unwrap_or(0);
+            let names = list[..end].iter().filter(|token| **token != Token::Mark(','));
+            let names: Option<Vec<_>> = names.map(literal).collect();
+            let Some(names) = names else { return Reference::Unknown };
+            (names, &list[end + 1..])
+        }
+        _ => return Reference::Unknown,
+    };
+    let is_whole = matches!(
+        rest,
+        [] | [Token::Mark('-' | '+')] | [Token::Name("ignore" | "with" | "without" | "as" | "import"), ..]
+    );
+    let is_plain = names.iter().all(|name| !name.contains('\\'));
+    if is_whole && is_plain { Reference::To(names) } else { Reference::Unknown }
+}
+
+fn literal<'a>(token: &Token<'a>) -> Option<&'a str> {
+    match token {
+        Token::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// The name that `name` stands for within `template`: an environment may resolve names relative to it.
+fn joined(template: &Template<'_, '_>, name: &str) -> Option<String> {
+    let state = template.new_state();
+    state.get_template(name).ok().map(|found| found.name().to_owned())
+}
