@@ -16,7 +16,7 @@ pub(crate) use self::question::Question;
 use crate::any_store::AnyStore;
 use crate::error::StoreError;
 use crate::record::{Creation, Found, Lifespan, Record, RecordHead};
-use crate::server::{Freshness, NearCache, Seen, SingleFlight, Unfinished};
+use crate::server::{Capacities, Freshness, NearCache, Seen, SingleFlight, Unfinished};
 use crate::{Access, Error, Fault, Lifetimes, RecordKey, Revision, Timestamp};
 
 /// How often something is tried again when others do the same at the same time.
@@ -55,16 +55,21 @@ pub(crate) enum Verdict {
 }
 
 impl Revocations {
-    pub(crate) fn new(store: Arc<dyn AnyStore>, audience: &str, lifetimes: Lifetimes) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn AnyStore>,
+        audience: &str,
+        lifetimes: Lifetimes,
+        capacities: Capacities,
+    ) -> Self {
         let freshness = Freshness::default();
         Self {
             store,
             audience: audience.to_owned(),
             lifetimes,
-            near: NearCache::new(NearCache::ENTRIES, freshness),
+            near: NearCache::new(capacities.near_cache, freshness),
             flights: SingleFlight::default(),
             freshness,
-            unfinished: Unfinished::default(),
+            unfinished: Unfinished::new(capacities.retry_queue),
         }
     }
 
@@ -214,11 +219,9 @@ impl Revocations {
         Ok(kept)
     }
 
-    /// Lets no more than this many ends wait for the store, and remembers this many sessions of late.
-    #[cfg(all(test, feature = "testing"))]
-    pub(crate) fn bound(&mut self, ends: usize, entries: usize) {
-        self.unfinished = Unfinished::at_most(ends);
-        self.near = NearCache::with_shards(1, entries, self.freshness);
+    pub(crate) fn set_capacities(&mut self, capacities: Capacities) {
+        self.unfinished = Unfinished::new(capacities.retry_queue);
+        self.near = NearCache::new(capacities.near_cache, self.freshness);
     }
 
     pub(crate) fn store(&self) -> &dyn AnyStore {

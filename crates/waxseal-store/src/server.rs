@@ -1,5 +1,6 @@
 //! Sessions that are kept on the server: states `store` and `mirrored`, by the rules of `docs/states.md`.
 
+mod capacities;
 mod counts;
 mod end;
 mod find;
@@ -24,6 +25,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+pub(crate) use self::capacities::Capacities;
 pub(crate) use self::find::ConfirmedAt;
 pub(crate) use self::freshness::Freshness;
 pub use self::maintenance::Maintenance;
@@ -76,6 +78,7 @@ pub(crate) struct Server {
     pub(crate) when_away: WhenAway,
     pub(crate) pause: Option<Pause>,
     unfinished: Unfinished,
+    capacities: Capacities,
     counts: Counts,
     flaws: Flaws,
     /// This process's, for a rule that the model test breaks on purpose.
@@ -97,15 +100,17 @@ struct Mirror {
 
 impl Server {
     pub(crate) fn new(store: Arc<dyn AnyStore>, mirrored: bool) -> Self {
+        let capacities = Capacities::default();
         Self {
             store,
-            mirror: mirrored.then(|| Mirror::new(Freshness::default())),
+            mirror: mirrored.then(|| Mirror::new(Freshness::default(), capacities)),
             lifetimes: Lifetimes::default(),
             strict: false,
             renew_every: None,
             when_away: WhenAway::default(),
             pause: None,
-            unfinished: Unfinished::default(),
+            unfinished: Unfinished::new(capacities.retry_queue),
+            capacities,
             counts: Counts::new(),
             flaws: Flaws::default(),
             #[cfg(test)]
@@ -117,22 +122,16 @@ impl Server {
         if let Some(mirror) = &mut self.mirror {
             let mut freshness = mirror.freshness;
             change(&mut freshness);
-            *mirror = Mirror::new(freshness);
+            *mirror = Mirror::new(freshness, self.capacities);
         }
     }
 
-    /// Gives the near cache room for no more than this.
-    #[cfg(test)]
-    pub(crate) fn forget_all_but(&mut self, entries: usize) {
+    pub(crate) fn set_capacities(&mut self, capacities: Capacities) {
+        self.capacities = capacities;
+        self.unfinished = Unfinished::new(capacities.retry_queue);
         if let Some(mirror) = &mut self.mirror {
-            mirror.near = NearCache::with_shards(1, entries, mirror.freshness);
+            mirror.near = NearCache::new(capacities.near_cache, mirror.freshness);
         }
-    }
-
-    /// Lets no more than this many ends wait for the store.
-    #[cfg(all(test, feature = "testing"))]
-    pub(crate) fn let_wait(&mut self, ends: usize) {
-        self.unfinished = Unfinished::at_most(ends);
     }
 
     /// Breaks a rule on purpose.
@@ -157,10 +156,10 @@ impl Server {
 }
 
 impl Mirror {
-    fn new(freshness: Freshness) -> Self {
+    fn new(freshness: Freshness, capacities: Capacities) -> Self {
         Self {
             freshness,
-            near: NearCache::new(NearCache::ENTRIES, freshness),
+            near: NearCache::new(capacities.near_cache, freshness),
             flights: SingleFlight::default(),
             clocks_agree: AtomicBool::new(true),
             #[cfg(test)]

@@ -6,8 +6,6 @@ mod opened;
 mod outcome;
 mod owners;
 mod rivals;
-#[cfg(all(test, feature = "testing"))]
-mod tests;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
@@ -21,7 +19,7 @@ use crate::change::Change;
 use crate::error::Rejected;
 use crate::origin::{CookieToken, Origin};
 use crate::revocations::Revocations;
-use crate::server::{Access, Draft, Server, WhenAway};
+use crate::server::{Access, Capacities, Draft, Server, WhenAway};
 use crate::session::{Phase, ReadOnly, Session, State};
 use crate::{Error, Lifetimes, SessionStore};
 
@@ -77,6 +75,7 @@ pub struct SessionManager {
     ring: RwLock<Arc<ActiveKeys>>,
     refusals: Refusals,
     lifetimes: Lifetimes,
+    capacities: Capacities,
     /// In states `store` and `mirrored`.
     server: Option<Server>,
     /// In state `cookie`, if what was handed out can be taken back.
@@ -106,7 +105,8 @@ impl SessionManager {
     #[must_use]
     pub fn revocable(mut self, store: impl SessionStore) -> Self {
         if self.server.is_none() {
-            self.revocations = Some(Revocations::new(Arc::new(store), &self.audience, self.lifetimes));
+            let list = Revocations::new(Arc::new(store), &self.audience, self.lifetimes, self.capacities);
+            self.revocations = Some(list);
         }
         self
     }
@@ -190,6 +190,7 @@ impl SessionManager {
             ring,
             refusals,
             lifetimes: Lifetimes::default(),
+            capacities: Capacities::default(),
             server,
             revocations: None,
         })
@@ -248,6 +249,23 @@ impl SessionManager {
             server.set_freshness(|freshness| freshness.grace = grace.min(MOST));
         }
         self
+    }
+
+    /// Sets how many sessions this process remembers the store's last answer about: in state `mirrored`, and where sessions
+    /// are [`revocable`](Self::revocable). 65,536 unless set, one at least. A session that is forgotten costs one more
+    /// question, and none is shown for longer.
+    #[must_use]
+    pub fn near_cache(self, entries: usize) -> Self {
+        let capacities = Capacities { near_cache: entries, ..self.capacities };
+        self.set_capacities(capacities)
+    }
+
+    /// Sets how many ended sessions wait for a store that is away; 1,000,000 unless set, about 60 MB. None of them is
+    /// forgotten, so a sign-out beyond that is an [`Error::Unavailable`].
+    #[must_use]
+    pub fn retry_queue(self, ends: usize) -> Self {
+        let capacities = Capacities { retry_queue: ends, ..self.capacities };
+        self.set_capacities(capacities)
     }
 
     /// On the server: an `insert` that would replace what another request wrote meanwhile is an
@@ -447,21 +465,20 @@ impl SessionManager {
     ) {
         let server = self.server.as_mut().expect("only states on the server have such rules");
         server.break_rule(flaw, clock);
-        if let Some(entries) = entries {
-            server.forget_all_but(entries);
+        if let Some(near_cache) = entries {
+            server.set_capacities(Capacities { near_cache, ..Capacities::default() });
         }
     }
 
-    /// Lets no more than this many ends wait for the store, and remembers this many sessions of late.
-    #[cfg(all(test, feature = "testing"))]
-    pub(crate) fn bound(&mut self, ends: usize, entries: usize) {
+    fn set_capacities(mut self, capacities: Capacities) -> Self {
+        self.capacities = capacities;
         if let Some(server) = &mut self.server {
-            server.let_wait(ends);
-            server.forget_all_but(entries);
+            server.set_capacities(capacities);
         }
         if let Some(list) = &mut self.revocations {
-            list.bound(ends, entries);
+            list.set_capacities(capacities);
         }
+        self
     }
 
     fn server(&self) -> Result<&Server, Error> {

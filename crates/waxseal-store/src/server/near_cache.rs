@@ -74,14 +74,11 @@ impl NearCache {
     pub(crate) const ENTRIES: usize = 65_536;
 
     pub(crate) fn new(entries: usize, freshness: Freshness) -> Self {
-        Self::with_shards(SHARDS, entries.div_ceil(SHARDS), freshness)
-    }
-
-    pub(crate) fn with_shards(shards: usize, shard_entries: usize, freshness: Freshness) -> Self {
-        debug_assert!(shards.is_power_of_two(), "a handle's bits choose among them");
+        // Few entries over many shards would be more than was asked for.
+        let shards = if entries < SHARDS { 1 } else { SHARDS };
         Self {
             shards: (0..shards).map(|_| Mutex::default()).collect(),
-            shard_entries,
+            shard_entries: entries.div_ceil(shards),
             keep: freshness.window.max(freshness.grace) + CLOCKS_APART,
             owners: Mutex::default(),
             owners_ended: AtomicUsize::new(0),

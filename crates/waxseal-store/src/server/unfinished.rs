@@ -29,15 +29,14 @@ struct Queue {
     after: Option<RecordKey>,
 }
 
-impl Default for Unfinished {
-    fn default() -> Self {
-        Self { queue: Mutex::default(), most: Self::MOST }
-    }
-}
-
 impl Unfinished {
     /// Some 60 MB.
     pub(crate) const MOST: usize = 1_000_000;
+
+    /// Makes an empty queue with room for `most` ends.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { queue: Mutex::default(), most }
+    }
 
     /// `key` is asked for only if there is any.
     pub(crate) fn has(&self, key: impl FnOnce() -> RecordKey) -> bool {
@@ -97,12 +96,6 @@ impl Unfinished {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// With room for no more than this.
-    #[cfg(test)]
-    pub(crate) fn at_most(most: usize) -> Self {
-        Self { most, ..Self::default() }
-    }
 }
 
 #[cfg(test)]
@@ -123,7 +116,7 @@ mod tests {
     }
 
     fn queue(numbers: std::ops::Range<u8>) -> Unfinished {
-        let unfinished = Unfinished::default();
+        let unfinished = Unfinished::new(Unfinished::MOST);
         assert!(numbers.into_iter().all(|number| unfinished.add(key(number), Timestamp::MAX)));
         unfinished
     }
@@ -144,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_refuses_and_forgets_nothing() {
-        let unfinished = Unfinished::at_most(2);
+        let unfinished = Unfinished::new(2);
         assert!(unfinished.add(key(1), Timestamp::MAX) && unfinished.add(key(2), Timestamp::MAX));
         assert!(!unfinished.add(key(3), Timestamp::MAX));
         assert!(unfinished.add(key(1), Timestamp::MAX), "it is there already");

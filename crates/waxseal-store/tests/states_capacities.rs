@@ -1,11 +1,10 @@
-//! What takes bounds that are too large to be reached in a test.
+//! Sign-outs with a small retry queue and a small near cache.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal_crypto::{Keyring, SecretKey};
-
-use crate::testing::FaultyStore;
-use crate::{Access, Error, MemoryStore, Opened, Outcome, SessionManager};
+use waxseal_store::testing::FaultyStore;
+use waxseal_store::{Access, Error, MemoryStore, Opened, Outcome, SessionManager};
 
 type Store = FaultyStore<MemoryStore>;
 
@@ -61,8 +60,8 @@ async fn is_good(sessions: &SessionManager, token: &str, access: Access, now: u6
 #[tokio::test]
 async fn when_too_many_ends_wait_a_sign_out_is_refused_and_the_cookie_stays() {
     let store = FaultyStore::new(MemoryStore::new());
-    for (state, mut sessions) in in_each_state(&store) {
-        sessions.bound(2, 1_000);
+    for (state, sessions) in in_each_state(&store) {
+        let sessions = sessions.retry_queue(2);
         let tokens = [sign_in(&sessions, 0).await, sign_in(&sessions, 0).await, sign_in(&sessions, 0).await];
         let [first, second, third] = &tokens;
         store.set_away(true);
@@ -89,8 +88,8 @@ async fn when_too_many_ends_wait_a_sign_out_is_refused_and_the_cookie_stays() {
 #[tokio::test]
 async fn no_number_of_visitors_makes_an_end_that_waits_be_forgotten() {
     let store = FaultyStore::new(MemoryStore::new());
-    for (state, mut sessions) in in_each_state(&store) {
-        sessions.bound(10, 3);
+    for (state, sessions) in in_each_state(&store) {
+        let sessions = sessions.near_cache(3).retry_queue(10);
         let copy = sign_in(&sessions, 0).await;
         assert!(is_good(&sessions, &copy, Access::Read, 1).await);
         store.set_away(true);
