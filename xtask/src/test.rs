@@ -165,8 +165,9 @@ fn server_tests(feature: &str, tests: &str, server: &Server, program: &Path, fau
 
 fn long_tests() -> Step {
     let arguments = ["test", "--locked", "--package", "waxseal-store", "--no-fail-fast"];
-    let tests = ["--features", "sqlite,testing", "--test", "sqlite_*", "--test", "states_*"];
-    step("tests on SQLite, long", &[&arguments[..], &tests, &["--release", "--", "--ignored"]].concat())
+    let tests =
+        ["--features", "sqlite,testing", "--test", "model", "--test", "sqlite_*", "--test", "states_*"];
+    step("tests, long", &[&arguments[..], &tests, &["--release", "--", "--ignored"]].concat())
 }
 
 fn documentation() -> Step {

@@ -4,12 +4,9 @@ mod capacities;
 mod counts;
 mod end;
 mod find;
-pub(crate) mod flaw;
 mod freshness;
 mod load;
 mod maintenance;
-#[cfg(test)]
-mod model;
 mod near_cache;
 mod owners;
 mod save;
@@ -20,8 +17,6 @@ mod unfinished;
 
 use std::pin::Pin;
 use std::sync::Arc;
-#[cfg(test)]
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -37,9 +32,6 @@ pub(crate) use self::token::Token;
 pub(crate) use self::unfinished::Unfinished;
 
 use self::counts::Counts;
-#[cfg(test)]
-use self::flaw::Flaw;
-use self::flaw::Flaws;
 use self::load::Answer;
 use crate::any_store::AnyStore;
 use crate::{Lifetimes, Timestamp};
@@ -80,10 +72,6 @@ pub(crate) struct Server {
     unfinished: Unfinished,
     capacities: Capacities,
     counts: Counts,
-    flaws: Flaws,
-    /// This process's, for a rule that the model test breaks on purpose.
-    #[cfg(test)]
-    clock: Option<Arc<dyn Fn() -> Timestamp + Send + Sync>>,
 }
 
 /// What state `mirrored` has beside the store.
@@ -93,9 +81,6 @@ struct Mirror {
     flights: SingleFlight<(Answer, Timestamp)>,
     /// This process's clock and the store's agree.
     clocks_agree: AtomicBool,
-    /// When an outage began, for a rule that the model test breaks on purpose.
-    #[cfg(test)]
-    away_since: Mutex<Option<Timestamp>>,
 }
 
 impl Server {
@@ -112,9 +97,6 @@ impl Server {
             unfinished: Unfinished::new(capacities.retry_queue),
             capacities,
             counts: Counts::new(),
-            flaws: Flaws::default(),
-            #[cfg(test)]
-            clock: None,
         }
     }
 
@@ -134,18 +116,6 @@ impl Server {
         }
     }
 
-    /// Breaks a rule on purpose.
-    #[cfg(test)]
-    pub(crate) fn break_rule(
-        &mut self,
-        flaw: Option<Flaw>,
-        clock: impl Fn() -> Timestamp + Send + Sync + 'static,
-    ) {
-        self.flaws = Flaws::new(flaw);
-        self.set_freshness(|freshness| freshness.flaws = Flaws::new(flaw));
-        self.clock = Some(Arc::new(clock));
-    }
-
     pub(crate) fn is_mirrored(&self) -> bool {
         self.mirror.is_some()
     }
@@ -162,8 +132,6 @@ impl Mirror {
             near: NearCache::new(capacities.near_cache, freshness),
             flights: SingleFlight::default(),
             clocks_agree: AtomicBool::new(true),
-            #[cfg(test)]
-            away_since: Mutex::default(),
         }
     }
 

@@ -454,22 +454,6 @@ impl SessionManager {
         Ok(())
     }
 
-    /// Breaks a rule on purpose, or none; `clock` is this process's, which remembers `entries` sessions at most, if that
-    /// is said.
-    #[cfg(test)]
-    pub(crate) fn break_rule(
-        &mut self,
-        entries: Option<usize>,
-        flaw: Option<crate::server::flaw::Flaw>,
-        clock: impl Fn() -> crate::Timestamp + Send + Sync + 'static,
-    ) {
-        let server = self.server.as_mut().expect("only states on the server have such rules");
-        server.break_rule(flaw, clock);
-        if let Some(near_cache) = entries {
-            server.set_capacities(Capacities { near_cache, ..Capacities::default() });
-        }
-    }
-
     fn set_capacities(mut self, capacities: Capacities) -> Self {
         self.capacities = capacities;
         if let Some(server) = &mut self.server {

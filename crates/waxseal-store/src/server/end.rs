@@ -2,7 +2,6 @@
 
 use super::Server;
 use super::find::POINTED;
-use super::flaw::Flaw;
 use crate::error::StoreError;
 use crate::origin::RecordRef;
 use crate::{Error, RecordKey, Timestamp};
@@ -31,7 +30,7 @@ impl Server {
                 Ok(())
             }
             Err(error) => {
-                if !self.flaws.has(Flaw::ForgetsSignOuts) && !self.unfinished.add(key, now) {
+                if !self.unfinished.add(key, now) {
                     tracing::error!(%error, "too many sessions were ended while the store is away; this one was not");
                     return Err(error.into());
                 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use waxseal_crypto::{Limits, Times};
 
 use super::Server;
-use super::flaw::Flaw;
 use crate::active_keys::ActiveKeys;
 use crate::content::Content;
 use crate::error::StoreError;
@@ -75,18 +74,7 @@ impl Server {
 
     /// A confirm that began at `now` and has been answered.
     pub(super) fn confirm(&self, now: Timestamp) -> ConfirmedAt {
-        #[cfg(test)]
-        if self.flaws.has(Flaw::StampsAfterReply)
-            && let Some(clock) = &self.clock
-        {
-            return ConfirmedAt(clock());
-        }
         ConfirmedAt(now)
-    }
-
-    /// Not a confirm at all: for a rule that the model test breaks on purpose.
-    pub(super) fn unconfirmed(&self, now: Timestamp) -> Option<ConfirmedAt> {
-        self.flaws.has(Flaw::MintsUnconfirmed).then_some(ConfirmedAt(now))
     }
 
     /// Looks for the session of `id` in its record, and under its next ids after a periodic renewal.

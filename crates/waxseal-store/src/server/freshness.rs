@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::flaw::{Flaw, Flaws};
 use crate::Timestamp;
 
 /// The window and the grace of state `mirrored`.
@@ -10,30 +9,23 @@ use crate::Timestamp;
 pub(crate) struct Freshness {
     pub(crate) window: Duration,
     pub(crate) grace: Duration,
-    pub(crate) flaws: Flaws,
 }
 
 impl Default for Freshness {
     fn default() -> Self {
-        Self { window: Duration::from_secs(5), grace: Duration::from_secs(5 * 60), flaws: Flaws::default() }
+        Self { window: Duration::from_secs(5), grace: Duration::from_secs(5 * 60) }
     }
 }
 
 impl Freshness {
     /// Whether what was confirmed at `confirmed` needs no new confirm at `now`.
     pub(crate) fn is_fresh(&self, confirmed: Timestamp, now: Timestamp) -> bool {
-        self.is_within(now, self.window, confirmed)
+        now.is_within(self.window, confirmed)
     }
 
     /// Whether what was last confirmed at `confirmed` may be read at `now` while the store is away.
     pub(crate) fn is_in_grace(&self, confirmed: Timestamp, now: Timestamp) -> bool {
-        self.is_within(now, self.grace, confirmed)
-    }
-
-    fn is_within(&self, now: Timestamp, span: Duration, since: Timestamp) -> bool {
-        now.is_within(span, since)
-            || (self.flaws.has(Flaw::TrustsTheFuture) && now < since)
-            || (self.flaws.has(Flaw::WindowIsInclusive) && now == since.after(span))
+        now.is_within(self.grace, confirmed)
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::find::{Closed, Find, Living, is_outage, is_owners, span};
-use super::flaw::Flaw;
 use super::near_cache::Seen;
 use super::token::Token;
 use super::{Access, Mirror, Server, WhenAway};
@@ -85,8 +84,6 @@ impl Server {
             match answer {
                 Ok(Some(Found::Living(RecordHead { revision: found, life, owner }))) if found == revision => {
                     let confirm = self.confirm(asked);
-                    #[cfg(test)]
-                    mirror.note_answer();
                     if !is_owners(&key, content.metadata.get::<String>(OWNER).as_deref(), owner.as_deref()) {
                         return Ok(self.closed(ring, Closed::OtherOwner));
                     }
@@ -130,7 +127,6 @@ impl Server {
             Ok(Find::Living(living)) => Ok(self.session_of_record(ring, &token, brought, *living, now).await),
             Ok(Find::Absent) => Ok(self.gone(ring)),
             Ok(Find::SignedOut) => Ok(self.signed_out(ring)),
-            Ok(Find::Renewed) if self.flaws.has(Flaw::ForgetsOldIds) => Ok(self.stranger(ring)),
             Ok(Find::Renewed) => {
                 self.counts.renewed.increment(1);
                 Ok(self.stranger(ring).replaced(token.id))
@@ -243,7 +239,7 @@ impl Server {
         let grace = mirror.freshness.grace.min(span(self.lifetimes.of(content.permanent).idle));
         let sealed = copy.then(|| sealed_at(token));
         let readable = |at: &Timestamp| mirror.freshness.is_in_grace(*at, now) && now.is_within(grace, *at);
-        if !sealed.iter().chain(&near).any(readable) && !mirror.has_grace_from_the_outage(now) {
+        if !sealed.iter().chain(&near).any(readable) {
             return Err(error.into());
         }
         self.counts.grace.increment(1);
@@ -314,23 +310,6 @@ impl Mirror {
     fn look(&self, token: &Token, revision: &Revision, content: &Content, now: Timestamp) -> Seen {
         let owner = || content.metadata.get(OWNER);
         self.near.look(token.id.public_id(), || token.id.key(), revision, owner, sealed_at(token), now)
-    }
-
-    #[cfg(test)]
-    fn note_answer(&self) {
-        *self.away_since.lock().expect("no test panics with it") = None;
-    }
-
-    #[cfg(test)]
-    fn has_grace_from_the_outage(&self, now: Timestamp) -> bool {
-        let mut since = self.away_since.lock().expect("no test panics with it");
-        let since = *since.get_or_insert(now);
-        self.freshness.flaws.has(Flaw::GraceFromTheOutage) && self.freshness.is_in_grace(since, now)
-    }
-
-    #[cfg(not(test))]
-    fn has_grace_from_the_outage(&self, _: Timestamp) -> bool {
-        self.freshness.flaws.has(Flaw::GraceFromTheOutage)
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::flaw::Flaw;
 use super::freshness::Freshness;
 use crate::{PublicId, RecordKey, Revision, Timestamp};
 
@@ -29,7 +28,6 @@ pub(crate) struct NearCache {
     latest: AtomicU64,
     /// Until then no copy is trusted for its own sake: something was forgotten that said which are ended.
     distrust_until: AtomicU64,
-    freshness: Freshness,
 }
 
 /// One session by its handle, under the id it had last.
@@ -84,7 +82,6 @@ impl NearCache {
             owners_ended: AtomicUsize::new(0),
             latest: AtomicU64::new(0),
             distrust_until: AtomicU64::new(0),
-            freshness,
         }
     }
 
@@ -130,7 +127,6 @@ impl NearCache {
                 self.make_room(&mut shard, at);
                 shard.insert(key.public_id(), entry);
             }
-            Some(known) if self.freshness.flaws.has(Flaw::CacheGoesBack) => *known = entry,
             Some(known) => known.advance(entry, self.keep),
         }
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::Server;
 use super::find::{Find, Living, trace};
-use super::flaw::Flaw;
 use super::seal_token::Minting;
 use crate::active_keys::ActiveKeys;
 use crate::change::{Change, Operation, Sight};
@@ -213,7 +212,7 @@ impl Server {
                 None => match self.find(&draft.ring, &held.id, now).await? {
                     Find::Living(living) => {
                         let Living { id, revision, known, content: newer } = *living;
-                        if (revision != held.revision || attempt > 0) && !self.flaws.has(Flaw::Overwrites) {
+                        if revision != held.revision || attempt > 0 {
                             content = replay(newer, &draft.log, draft.ring.capacity())?;
                         }
                         Base::new(id, revision, known)
@@ -255,10 +254,7 @@ impl Server {
                 }
                 Swap::Conflict => {}
                 // By another sign-in, perhaps.
-                Swap::Gone if draft.signed_in && !self.flaws.has(Flaw::MakesAgain) => {}
-                Swap::Gone if self.flaws.has(Flaw::MakesAgain) => {
-                    let _ = self.store.create(&write.old, &write.record, now).await?;
-                }
+                Swap::Gone if draft.signed_in => {}
                 Swap::Gone => return Err(self.missing()),
             }
         }
@@ -390,9 +386,6 @@ impl Server {
                 Err(error) if inquiries > 0 && error.fault() == Fault::Refused => error,
                 Err(error) => return Err(error.into()),
             };
-            if self.flaws.has(Flaw::RepeatsBlindly) {
-                return Ok(Swap::Conflict);
-            }
             inquiries += 1;
             if inquiries > INQUIRIES {
                 return Err(error.into());
@@ -461,10 +454,7 @@ impl Server {
     /// What is due although nothing was changed: a new token, a record under the new key. Only if the store was asked
     /// in this request, or an ended session's copy could be kept alive for ever.
     async fn refresh(&self, draft: &Draft, held: &RecordRef, now: Timestamp) -> Result<Outcome, Error> {
-        let flawed = |confirm| Confirmed { confirm, life: self.life(None, false, now), kid: None };
-        let Some(known) = held.known.or_else(|| self.unconfirmed(now).map(flawed)) else {
-            return Ok(Outcome::Keep);
-        };
+        let Some(known) = held.known else { return Ok(Outcome::Keep) };
         let (ring, content) = (&draft.ring, &draft.content);
         let reseal = held.is_reseal_due(now);
         if reseal || known.kid.is_some_and(|kid| kid != ring.kid()) {
@@ -490,7 +480,7 @@ impl Server {
                 || known.kid.is_some_and(|kid| kid != ring.kid())
                 || self.owes_token(held, &held.id, content.permanent, now)
         };
-        self.unconfirmed(now).is_some() || held.known.as_ref().is_some_and(is_due)
+        held.known.as_ref().is_some_and(is_due)
     }
 
     /// Whether the browser's token should be replaced: it is not of this id and revision, its key is an old one, its
@@ -503,7 +493,6 @@ impl Server {
             || !held.id.is(id)
             || held.is_reseal_due(now)
             || self.mirror.as_ref().is_some_and(ages)
-            || self.unconfirmed(now).is_some()
     }
 
     /// Seals the record anew with the ring's first key, if it is still the same. If not, whoever changed it has.

@@ -53,7 +53,7 @@
 //! | a save that finds its session gone makes nothing | a store whose `update` makes what it does not find | "nothing is ever made again" |
 //! | a write whose answer was lost is not repeated blindly | a store that reports a lost answer as a conflict | "additions sum exactly" |
 //! | a save overwrites nothing that another request wrote | a store whose `update` takes any revision for the expected one | "a revision changes by saving alone, and counts on" |
-//! | the same | `broken/save-forgets-replay.txt` | "additions sum exactly" |
+//! | the same | `broken/save-forgets-replay.txt` | "additions sum exactly", "an unsafe method sees ...", "a message waits ..." |
 //! | a sign-out that the store missed is made up for | a store that acknowledges deletions which it never got | "a sign-out ends the session" |
 //! | a visitor by an id that a sign-in has replaced gets no cookie | a store that hides tombstones | "a visitor by an old id gets no cookie" |
 //!
