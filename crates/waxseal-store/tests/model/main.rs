@@ -10,15 +10,15 @@
 //!
 //! | rule in `docs/states.md` | assertion |
 //! |---|---|
-//! | a confirm's time is read before the asking; a token's sealed time is one | "a token's sealed time is a confirm's, never later", "a copy is shown without asking only while it is fresh" |
+//! | a revalidation's time is read before the asking; a token's sealed time is one | "a token's sealed time is a revalidation's, never later", "a copy is shown without asking only while it is fresh" |
 //! | no `Set-Cookie` unless this request asked, and none for freshness; half of the grace, and an old key, make one due | "no token is minted ...", "no cookie is sent merely for freshness", "who asks replaces ..." |
 //! | freshness lifetime, copies from the future, the near cache | "a copy is shown ... while it is fresh", "a process that knows a newer revision asks", "... refuses what it was told is gone" |
 //! | a request that acts asks first; state `store` always asks | "an unsafe method asks first ...", "an unsafe method sees what was acknowledged before" |
 //! | one freshness lifetime for another process's copy; own writes at once | "a page lacks nothing older than a copy may be", "one browser's serial requests ..." |
-//! | ended is ended, at once here, within the freshness lifetime elsewhere | "a process refuses at once what it ended", "an ended session's copy ...", "who asks is not shown ...", "a session is confirmed only while it lives" |
-//! | what a process forgets costs a confirm and nothing else | the same, with room for one session |
+//! | ended is ended, at once here, within the freshness lifetime elsewhere | "a process refuses at once what it ended", "an ended session's copy ...", "who asks is not shown ...", "a session is revalidated only while it lives" |
+//! | what a process forgets costs a revalidation and nothing else | the same, with room for one session |
 //! | clocks more than a second from the store's | "copies are trusted by their time only where the clocks agree" |
-//! | a touch: once in a twentieth of idle, on a confirm, no new revision, nothing made | "a touch follows a request's own confirm ...", "a revision changes by saving alone ...", "nothing is ever made again" |
+//! | a touch: once in a twentieth of idle, on a revalidation, no new revision, nothing made | "a touch follows a request's own revalidation ...", "a revision changes by saving alone ...", "nothing is ever made again" |
 //! | two writes at once, and lost answers | "additions sum exactly", "nobody takes what was taken", "a message waits ..." |
 //! | gone is gone; a visitor without a session who only reads leaves nothing | "nothing is ever made again", "only who writes without a session begins one" |
 //! | a 5xx saves nothing, and a `destroy()` holds | "a failed request saves nothing", "a sign-out ends the session" |
@@ -27,7 +27,7 @@
 //! | `renew_empty()` | "renew_empty() keeps nothing" |
 //! | messages and form tokens | "no message is shown after ...", "a message ...", "a page that nobody sees ...", "a form ...", "forms without a session ..." |
 //! | a new key: the record's revision stays | "a revision changes by saving alone ..." |
-//! | an outage: `store` shows nothing, `mirrored` up to the grace, nothing is changed | "nobody is shown what is not known", "the grace counts from the last confirm", "an outage shows nothing that only the record has", "a copy shown in an outage changes nothing", "a store that answers gives no 503" |
+//! | an outage: `store` shows nothing, `mirrored` up to the grace, nothing is changed | "nobody is shown what is not known", "the grace counts from the last revalidation", "an outage shows nothing that only the record has", "a copy shown in an outage changes nothing", "a store that answers gives no 503" |
 //! | signing out in an outage | "a sign-out ends the session", "a process refuses at once what it ended" |
 //!
 //! Other tests hold what one process or one request shows: what concurrent readers share and cost (`states_copies.rs`), a
@@ -44,11 +44,11 @@
 //!
 //! | rule | broken by | found by |
 //! |---|---|---|
-//! | a token is minted only by a request that asked the store | a store that answers a confirm from memory, without being asked | "no token is minted by a request that did not confirm" |
-//! | a confirm's time is read before the asking | questions that are asked before the clock is read | "a token's sealed time ...", "a copy is shown ... while it is fresh" |
+//! | a token is minted only by a request that asked the store | a store that answers a revalidation from memory, without being asked | "no token is minted by a request that did not revalidate" |
+//! | a revalidation's time is read before the asking | questions that are asked before the clock is read | "a token's sealed time ...", "a copy is shown ... while it is fresh" |
 //! | a copy from the future is not fresh | a clock that is moved forward to a token's time | "a copy is shown ... while it is fresh" |
 //! | the near cache moves forward only | `broken/near-cache-goes-back.txt` | "a process refuses at once what it ended", "a process that knows a newer revision asks" |
-//! | the grace counts from the last confirm | a clock that counts from the outage's beginning | "the grace counts from the last confirm" |
+//! | the grace counts from the last revalidation | a clock that counts from the outage's beginning | "the grace counts from the last revalidation" |
 //! | a copy is fresh for less than its freshness lifetime | a clock that is a millisecond late | "a copy is shown ... while it is fresh" |
 //! | a save that finds its session gone makes nothing | a store whose `update` makes what it does not find | "nothing is ever made again" |
 //! | a write whose answer was lost is not repeated blindly | a store that reports a lost answer as a conflict | "additions sum exactly" |

@@ -18,7 +18,7 @@ use crate::visit::Process;
 /// A rule that is broken, and the way in which it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sabotage {
-    /// The store answers a confirm with what it answered to the last one, and is not asked.
+    /// The store answers a revalidation with what it answered to the last one, and is not asked.
     AnswersFromMemory,
     /// A request's questions are asked before it reads its clock, and answered with that.
     ReadsClockLate,
@@ -26,7 +26,7 @@ pub(crate) enum Sabotage {
     FollowsTokens,
     /// The clock is a millisecond late where a copy's freshness is judged.
     LagsByOne,
-    /// The clock counts, in an outage, from the copy's last confirm as if that had been the outage's beginning.
+    /// In an outage the clock counts as if the copy had been revalidated when the outage began.
     CountsFromTheOutage,
     /// The store makes a record that an update does not find.
     MakesAgain,
@@ -44,15 +44,15 @@ impl Sabotage {
     /// The rules by which it has to be found: what else it breaks does not count.
     pub(crate) fn breaks(self) -> &'static [&'static str] {
         match self {
-            Self::AnswersFromMemory => &["no token is minted by a request that did not confirm"],
+            Self::AnswersFromMemory => &["no token is minted by a request that did not revalidate"],
             Self::ReadsClockLate => &[
-                "a token's sealed time is a confirm's, never later",
+                "a token's sealed time is a revalidation's, never later",
                 "a copy is shown without asking only while it is fresh",
             ],
             Self::FollowsTokens | Self::LagsByOne => {
                 &["a copy is shown without asking only while it is fresh"]
             }
-            Self::CountsFromTheOutage => &["the grace counts from the last confirm"],
+            Self::CountsFromTheOutage => &["the grace counts from the last revalidation"],
             Self::MakesAgain => &["nothing is ever made again"],
             Self::ReportsLossAsConflict => &["additions sum exactly"],
             Self::Overwrites => &["a revision changes by saving alone, and counts on"],

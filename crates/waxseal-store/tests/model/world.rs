@@ -244,7 +244,7 @@ impl World {
         let wire = self.wire();
         let loads = wire.calls.iter().filter(|call| call.request == at && call.kind == Kind::Load);
         let told = loads.filter(|call| call.was_answered()).filter_map(|call| call.told);
-        let loaded = told.filter_map(|told| told.revision).last();
+        let loaded = told.filter_map(|told| told.revision).next_back();
         if let Some(Some(shown)) = &mut self.requests[at].notes.lock().unwrap().loaded {
             shown.revision = loaded.or(shown.revision);
         }

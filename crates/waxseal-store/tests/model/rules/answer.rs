@@ -36,7 +36,7 @@ pub(crate) fn judge_answer(
     if let Some(shown) = shown.filter(|_| notes.is_confirmed) {
         let ended = world.wire().truth.ended(&shown.key);
         hold!(
-            "a session is confirmed only while it lives",
+            "a session is revalidated only while it lives",
             ended.is_none_or(|ended| request.begun <= ended),
             "it ended at {ended:?}: {shown:?}"
         );
@@ -60,14 +60,14 @@ fn judge_token(world: &World, at: usize, notes: &Notes, sent: &Sent) -> Result<(
     });
     let last = confirms.map(|call| call.asked).max();
     hold!(
-        "no token is minted by a request that did not confirm",
+        "no token is minted by a request that did not revalidate",
         last.is_some(),
         "{:?} {:?}",
         request.act,
         sent.key
     );
     hold!(
-        "a token's sealed time is a confirm's, never later",
+        "a token's sealed time is a revalidation's, never later",
         last.is_some_and(|last| sent.sealed <= last),
         "sealed at {}, asked at {last:?}",
         sent.sealed
@@ -139,7 +139,7 @@ fn judge_calls(
             last_seen.is_some_and(|last_seen| touch.asked >= last_seen.after(Setup::TOUCH))
         });
         hold!(
-            "a touch follows a request's own confirm, once in a twentieth of the idle time",
+            "a touch follows a request's own revalidation, once in a twentieth of the idle time",
             is_due,
             "{:?}",
             touch.asked

@@ -70,7 +70,7 @@ fn judge_shown(world: &World, request: &Request, shown: &Shown) -> Result<(), Vi
         How::Outage => {
             let grace = millis(Setup::GRACE);
             hold!(
-                "the grace counts from the last confirm",
+                "the grace counts from the last revalidation",
                 is_within(shown.at, grace, token.sealed) || knows(&wire, request, token, shown, grace),
                 "sealed at {}: {shown:?}",
                 token.sealed
@@ -98,7 +98,7 @@ fn judge_copy(
         token.sealed
     );
     let newer = wire.calls.iter().find(|call| {
-        // A confirm after a lost write is about that write alone.
+        // A revalidation after a lost write is about that write alone.
         let is_noted = call.kind != Kind::Confirm && call.process == request.process;
         call.told.filter(|_| is_noted && call.was_answered()).is_some_and(|told| {
             told.key.is_some_and(|key| key.public_id() == shown.key.public_id())
