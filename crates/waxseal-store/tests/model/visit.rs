@@ -143,6 +143,8 @@ pub(crate) async fn visit(
     let Visit { number, token, access, act, forms } = visit;
     let at = clock.now();
     let (session, how) = open(&process, token.as_ref(), access, act, at).await?;
+    // From here on the same poll may ask for something else than the session.
+    process.store.line.wire().is_loading = false;
     note(&session, token.as_ref(), how, at, &mut notes.lock().unwrap());
     match act {
         Act::Look => _ = session.len(),
