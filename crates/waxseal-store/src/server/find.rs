@@ -167,6 +167,13 @@ impl Server {
         }
     }
 
+    /// Notes that the id of a copy of `revision` is gone.
+    pub(super) fn note_copy_gone(&self, key: &RecordKey, revision: &Revision, confirm: ConfirmedAt) {
+        if let Some(near) = self.near() {
+            near.copy_gone(key, revision, confirm.at());
+        }
+    }
+
     /// The record of `content`, as of `now`.
     pub(super) fn record(
         &self,

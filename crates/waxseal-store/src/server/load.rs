@@ -114,7 +114,7 @@ impl Server {
                 }
                 Ok(Some(Found::Renewed(_))) => {}
                 Ok(None) => {
-                    self.note_gone(&key, self.confirm(asked));
+                    self.note_copy_gone(&key, &revision, self.confirm(asked));
                     return Ok(self.gone(ring));
                 }
                 Err(error) if is_outage(&error) && access == Access::Read => {
@@ -198,7 +198,7 @@ impl Server {
             Some(Found::Living(_)) => Err(Error::Contended),
             Some(Found::Renewed(_)) => Err(Error::Renewed),
             None => {
-                self.note_gone(&held.id.key(), confirm);
+                self.note_copy_gone(&held.id.key(), &held.revision, confirm);
                 Err(Error::Gone)
             }
         }

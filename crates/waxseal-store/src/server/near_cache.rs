@@ -136,6 +136,14 @@ impl NearCache {
         self.note(key, Revision::from_bytes([0; Revision::BYTES]), at, Status::IdGone);
     }
 
+    /// Notes that nothing lives under `key`, with which a copy of `revision` came.
+    pub(crate) fn copy_gone(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
+        if let Some(known) = self.shard(key.public_id()).get_mut(&key.public_id()) {
+            known.later_gone(key, revision, at);
+        }
+        self.gone(key, at);
+    }
+
     /// Notes that somebody signed out with the id of `key` and a copy of `revision`, and that there was nothing to end: its
     /// copies are worth nothing, and only the store knows what it is.
     pub(crate) fn left(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
@@ -264,6 +272,15 @@ impl Entry {
         }
     }
 
+    /// Notes that a later id of the session than the one that is known is gone. A doubt stays, whatever the id.
+    fn later_gone(&mut self, key: &RecordKey, revision: &Revision, at: Timestamp) {
+        let is_later = self.key != *key && revision.counter() > self.revision.counter();
+        if is_later && matches!(self.status, Status::Living | Status::Left | Status::IdGone) {
+            let (at, status) = (self.at.max(at), Status::IdGone);
+            *self = Self { key: *key, revision: *revision, at, status, renewed: true };
+        }
+    }
+
     fn advance(&mut self, next: Self, keep: Duration) {
         let is_newer = next.revision.counter() > self.revision.counter();
         let is_newer_id = is_newer && self.key != next.key;
@@ -363,6 +380,32 @@ mod tests {
         for key in [old, new] {
             assert_eq!(look(&cache, &key, 5, "", at(4)), Seen::Gone);
         }
+    }
+
+    #[test]
+    fn a_later_id_that_is_gone_is_refused_beside_what_is_known_of_an_older_one() {
+        let id = SessionId::generate().unwrap();
+        let (old, new) = (id.key(), id.renewed().unwrap().key());
+        for (case, status) in [("living", Status::Living), ("left", Status::Left), ("gone", Status::IdGone)] {
+            let cache = cache(1_000);
+            cache.confirmed(&old, &revision(1), NOW);
+            match status {
+                Status::Left => cache.left(&old, &revision(1), at(1)),
+                Status::IdGone => cache.gone(&old, at(1)),
+                _ => {}
+            }
+            cache.copy_gone(&new, &revision(2), at(2));
+            assert_eq!(look(&cache, &new, 2, "", at(2)), Seen::Gone, "{case}");
+            assert_eq!(look(&cache, &old, 1, "", at(2)), Seen::Doubtful, "{case}");
+        }
+        let cache = cache(1_000);
+        cache.confirmed(&new, &revision(2), NOW);
+        cache.copy_gone(&old, &revision(1), at(1));
+        assert_eq!(look(&cache, &new, 2, "", at(1)), confirmed(0), "an older id says nothing of it");
+        cache.doubted(&new, at(2));
+        let third = id.renewed().unwrap().key();
+        cache.copy_gone(&third, &revision(3), at(3));
+        assert_eq!(look(&cache, &third, 3, "", at(3)), Seen::Doubtful, "a doubt stays");
     }
 
     #[test]

@@ -263,7 +263,7 @@ fn cases_that_were_found_once_stay_mended() {
     let ends = Step::Browse { browser: 1, process: 0, access: Read, act: Act::EndAll };
     let signs_out = Step::Browse { browser: 0, process: 1, access: Read, act: Act::Destroy };
     // Steps choose the latest call, and the latest token; number 3 chooses the token before it.
-    let cases: [(&str, &[Step]); 5] = [
+    let cases: [(&str, &[Step]); 6] = [
         (
             "an end counts from its answer",
             &[
@@ -315,6 +315,19 @@ fn cases_that_were_found_once_stay_mended() {
                 Step::Browse { browser: 0, process: 0, access: Change, act: Act::Add },
                 Step::Away(true),
                 copy(3, 0, Change, Act::Destroy),
+            ],
+        ),
+        (
+            "a process that was told that an id is gone remembers it beside an older id of the session",
+            &[
+                visit(0, Act::Add),
+                copy(0, 1, Read, Act::SignIn),
+                copy(0, 1, Read, Act::Destroy),
+                Step::Pass(5_000),
+                look,
+                Step::Pass(1),
+                slow,
+                Step::Pass(19_000),
             ],
         ),
     ];
