@@ -19,7 +19,7 @@ pub(crate) struct Options {
     state: String,
     /// The session store: sqlite:PATH, memory:, redis://HOST, redis-cluster://HOST,HOST or postgres://USER@HOST/DATABASE
     /// [default: sqlite:.waxseal/sessions.db, in state cookie none]
-    #[arg(long, value_name = "PLACE")]
+    #[arg(long, value_name = "URL")]
     store: Option<String>,
     /// So many servers, each a process of its own, on one port over one store
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]

@@ -78,6 +78,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if !options.fast {
         steps.push(all_features());
         steps.push(documentation());
+        match beside() {
+            Ok(step) => steps.push(step),
+            Err(advice) => missing.push(("tests beside sqlx".to_owned(), advice)),
+        }
         for (feature, tests, server) in &SERVERS {
             match server.find() {
                 Ok(program) => steps.push(server_tests(feature, tests, server, &program, options.faults)),
@@ -134,24 +138,19 @@ fn everyday_steps() -> Vec<Step> {
     steps
 }
 
-/// What is off by default has tests of its own: the stores' engines, the other cipher library, foreign vectors. Not
-/// those that need a server of the system.
+/// Features that are off by default and have tests of their own: the other cipher library, foreign vectors. Not those
+/// that need a server of the system.
 fn all_features() -> Step {
-    let features = "waxseal-crypto/hazmat,waxseal-crypto/ring,waxseal-store/postgres,waxseal-store/redis,\
-                    waxseal-store/sqlite,waxseal-store/testing";
-    let packages = ["--package", "waxseal-crypto", "--package", "waxseal-store"];
-    step(
-        "tests, all features",
-        &[&["test", "--locked", "--no-fail-fast", "--features", features], &packages[..]].concat(),
-    )
+    let arguments = ["test", "--locked", "--no-fail-fast", "--package", "waxseal-crypto", "--all-features"];
+    step("tests, all features", &arguments)
 }
 
 /// The tests on a server, of a store and of a whole app; with `faults` the long ones too.
 fn server_tests(feature: &str, tests: &str, server: &Server, program: &Path, faults: bool) -> Step {
-    let features = format!(
-        "waxseal-store/{feature},waxseal-store/servers,waxseal-store/testing,wizard/{feature},wizard/servers"
-    );
-    let packages = ["--package", "waxseal-store", "--package", "wizard"];
+    let features =
+        format!("waxseal-{feature}/servers,waxseal-manager/servers,wizard/{feature},wizard/servers");
+    let engine = format!("waxseal-{feature}");
+    let packages = ["--package", &engine, "--package", "waxseal-manager", "--package", "wizard"];
     let arguments = [&["test", "--locked"][..], &packages, &["--no-fail-fast"]].concat();
     let arguments = [&arguments[..], &["--features", &features, "--test", tests]].concat();
     let mut step = step(&format!("tests on {}", server.name), &arguments);
@@ -164,9 +163,29 @@ fn server_tests(feature: &str, tests: &str, server: &Server, program: &Path, fau
 }
 
 fn long_tests() -> Step {
-    let arguments = ["test", "--locked", "--package", "waxseal-store", "--no-fail-fast"];
-    let tests = ["--features", "sqlite,testing", "--test", "sqlite_*", "--test", "states_*"];
-    step("tests on SQLite, long", &[&arguments[..], &tests, &["--release", "--", "--ignored"]].concat())
+    let packages = ["--package", "waxseal-sqlite", "--package", "waxseal-manager"];
+    let arguments = [&["test", "--locked", "--no-fail-fast"], &packages[..]].concat();
+    let tests = ["--test", "model", "--test", "sqlite_*", "--test", "states_*"];
+    step("tests, long", &[&arguments[..], &tests, &["--release", "--", "--ignored"]].concat())
+}
+
+/// An app with an SQLite of its own, by sqlx: the oldest rusqlite that waxseal-sqlite accepts. The newest is in our own
+/// Cargo.lock. In a folder of its own, so that it is built anew only when something changed.
+///
+/// # Errors
+///
+/// A sentence that says why it cannot run.
+fn beside() -> Result<Step, String> {
+    /// What sqlx asks for.
+    const OLDEST: u32 = 94;
+    let output = Command::new("rustc").arg("--version").output();
+    let said = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let minor = said.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    if minor.is_none_or(|minor| minor < OLDEST) {
+        return Err(format!("sqlx 0.9 needs Rust 1.{OLDEST}."));
+    }
+    let manifest = ["--manifest-path", "xtask/beside/Cargo.toml", "--target-dir", "target/beside"];
+    Ok(step("beside sqlx", &[&["run", "--locked", "--quiet"], &manifest[..]].concat()))
 }
 
 fn documentation() -> Step {

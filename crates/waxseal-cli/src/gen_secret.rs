@@ -1,4 +1,4 @@
-//! `waxseal gen-secret`: one new secret key.
+//! The command `waxseal gen-secret`: makes one new secret key.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,8 +8,12 @@ use clap::Args;
 use serde_json::json;
 use waxseal::KeyFile;
 use waxseal_crypto::SecretKey;
+use waxseal_keys::DEVELOPMENT_FILE;
 
-use crate::{Failure, keys, place, print_json};
+use crate::failure::Failure;
+use crate::key_file_path::key_file_path;
+use crate::keys;
+use crate::output::print_json;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,13 +76,13 @@ fn write(options: &Options) -> Result<ExitCode, Failure> {
 }
 
 fn rotate(options: &Options) -> Result<ExitCode, Failure> {
-    let path = place::secret_file(options.file.as_deref())?;
+    let path = key_file_path(options.file.as_deref())?;
     let file = match &options.app {
         Some(app) => KeyFile::new(&path).with_app(app),
         None => KeyFile::new(&path),
     };
     if !path.exists() {
-        let hint = match path == Path::new(place::DEVELOPMENT_FILE) {
+        let hint = match path == Path::new(DEVELOPMENT_FILE) {
             true => "make one with `waxseal gen-secret --write`",
             false => "make one with `waxseal gen-secret`",
         };
@@ -93,13 +97,11 @@ fn rotate(options: &Options) -> Result<ExitCode, Failure> {
     println!("a running server takes it within a few seconds; one that is not running needs nothing");
     println!();
     println!(
-        "If other machines use this key, too, this was one step too many at once: those that have not the new"
+        "If other machines use this file, copy it to them now: until then they do not open sessions that were"
     );
-    println!(
-        "key yet take visitors from here for strangers. Bring the file to them now; next time, in three steps:"
-    );
+    println!("sealed here. Next time, rotate in three steps:");
     println!("  waxseal keys add             a fallback; bring the file to every machine");
     println!("  waxseal keys promote KID     it seals; bring the file to every machine again");
-    println!("  waxseal keys retire {old} once nothing of the old key lives; and the file once more");
+    println!("  waxseal keys retire {old} once all of it has expired; and the file once more");
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! `waxseal keys`: the steps of a rotation.
+//! The command `waxseal keys`: the steps of a rotation.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,10 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use waxseal::{KeyFile, KeyFileError, ListedKey, Retirement, Settings, StorePlace};
+use waxseal::{KeyError, KeyFile, ListedKey, Retirement, Settings, StoreUrl};
 use waxseal_keys::format_time::{self, unix_seconds};
 
-use crate::{Failure, place, print_json, records};
+use crate::failure::Failure;
+use crate::key_file_path::key_file_path;
+use crate::output::print_json;
+use crate::records;
 
 const EXAMPLES: &str = "\
 Examples, for a file that lies on several machines:
@@ -22,7 +25,7 @@ Sessions on the server, before the third step:
 
 Copy FILE.rotation along with FILE: it says when keys were promoted, and which were revoked. It holds no key.";
 
-/// Looks after a file of secret keys: list, add, promote, retire. Keys are named by their ids, and never shown.
+/// Lists and changes the keys of a file: add, promote, retire. Keys are named by their ids, and never shown.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
@@ -41,34 +44,34 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Shows the keys, which one seals, and from when on each may be retired.
+    /// Lists the keys, with the one that seals, and the time from which each may be retired.
     List(Lifetime),
     /// Makes a new key and adds it as a fallback: it opens, and seals nothing.
     Add,
-    /// Lets a key seal that every machine has already.
+    /// Makes a key seal that every machine has already.
     Promote {
         /// The key's id: eight hex digits.
         kid: String,
     },
-    /// Takes a key out, once nothing that it sealed lives.
+    /// Takes a key out, once all that it sealed has expired.
     Retire {
         /// The key's id: eight hex digits.
         kid: String,
-        /// Takes it out at once, and signs out whoever it sealed for.
+        /// Takes it out at once, and signs out the visitors of sessions that it sealed.
         #[arg(long)]
         revoke: bool,
         #[command(flatten)]
         lifetime: Lifetime,
         /// Refuses while a record in this store is sealed with the key: sqlite:PATH, redis://HOST or
         /// postgres://USER@HOST/DATABASE. Needs --app.
-        #[arg(long, value_name = "PLACE", requires = "app")]
-        session_store: Option<StorePlace>,
+        #[arg(long, value_name = "URL", requires = "app")]
+        session_store: Option<StoreUrl>,
     },
     /// Seals the records in a session store with the key that seals now, a batch at a time. Needs --app.
     Rewrap {
-        /// Where the records are: sqlite:PATH, redis://HOST or postgres://USER@HOST/DATABASE.
-        #[arg(long, env = "WAXSEAL_SESSION_STORE", hide_env_values = true, value_name = "PLACE")]
-        session_store: StorePlace,
+        /// The URL of the session store: sqlite:PATH, redis://HOST or postgres://USER@HOST/DATABASE.
+        #[arg(long, env = "WAXSEAL_SESSION_STORE", hide_env_values = true, value_name = "URL")]
+        session_store: StoreUrl,
     },
 }
 
@@ -81,72 +84,97 @@ struct Lifetime {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    let path = place::secret_file(options.file.as_deref())?;
+    let path = key_file_path(options.file.as_deref())?;
     let file = match &options.app {
         Some(app) => KeyFile::new(path).with_app(app),
         None => KeyFile::new(path),
     };
-    let now = SystemTime::now();
+    let (now, json) = (SystemTime::now(), options.json);
     match &options.verb {
-        Verb::List(lifetime) => list(&file, now, lifetime.longest()?, options.json),
-        Verb::Add => {
-            let id = file.add(now).map_err(failure)?.to_string();
-            if options.json {
-                return print_json(&json!({ "file": file.path(), "added": id }));
-            }
-            println!("key {id} opens, in {}; it seals nothing yet", file.path().display());
-            println!("next: once every machine has it, `waxseal keys promote {id}`");
-            Ok(ExitCode::SUCCESS)
-        }
-        Verb::Promote { kid } => {
-            let (old, new) = file.promote(kid, now).map_err(failure)?;
-            let changed = old != new;
-            let (old, new) = (old.to_string(), new.to_string());
-            if options.json {
-                return print_json(
-                    &json!({ "file": file.path(), "seals": new, "replaced": changed.then_some(old) }),
-                );
-            }
-            if changed {
-                println!("key {new} seals now, {old} still opens, in {}", file.path().display());
-                println!("next: once nothing that it sealed lives, `waxseal keys retire {old}`");
-            } else {
-                println!("key {new} seals already; nothing was changed");
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        Verb::Rewrap { session_store } => {
-            let app =
-                options.app.as_deref().ok_or_else(|| Failure::Usage("rewrap needs --app".to_owned()))?;
-            let done = records::rewrap(file.path(), session_store, app, now)?;
-            if options.json {
-                return print_json(&json!({ "store": session_store.to_string(), "rewrapped": done }));
-            }
-            println!("{done} records were sealed with another key, in {session_store}; none is now");
-            Ok(ExitCode::SUCCESS)
-        }
+        Verb::List(lifetime) => list(&file, now, lifetime.longest()?, json),
+        Verb::Add => add(&file, now, json),
+        Verb::Promote { kid } => promote(&file, kid, now, json),
+        Verb::Rewrap { session_store } => rewrap(&file, session_store, options, now),
         Verb::Retire { kid, revoke, lifetime, session_store } => {
-            if let (Some(place), Some(app), false) = (session_store, &options.app, *revoke) {
-                let left = records::count(file.path(), place, app, kid, now)?;
-                if left > 0 {
-                    return Err(Failure::Refused(format!(
-                        "{left} records in {place} are sealed with {kid}; run `waxseal keys rewrap` first"
-                    )));
-                }
+            if let (Some(store), Some(app), false) = (session_store, &options.app, *revoke) {
+                refuse_while_used(&file, store, app, kid, now)?;
             }
-            let was_there = file.retire(kid, now, lifetime.longest()?, *revoke).map_err(failure)?;
-            let (id, path) = (kid.to_ascii_lowercase(), file.path().display());
-            if options.json {
-                return print_json(&json!({ "file": file.path(), "retired": id, "revoked": revoke }));
-            }
-            let how = if was_there { "is gone from" } else { "was not in" };
-            println!("key {id} {how} {path}; what it sealed opens no more");
-            if *revoke {
-                println!("it is revoked: bring {path} and {path}.rotation to every machine");
-            }
-            Ok(ExitCode::SUCCESS)
+            retire(&file, kid, *revoke, lifetime.longest()?, now, json)
         }
     }
+}
+
+fn add(file: &KeyFile, now: SystemTime, json: bool) -> Result<ExitCode, Failure> {
+    let id = file.add(now).map_err(failure)?.to_string();
+    if json {
+        return print_json(&json!({ "file": file.path(), "added": id }));
+    }
+    println!("key {id} opens, in {}; it seals nothing yet", file.path().display());
+    println!("next: once every machine has it, `waxseal keys promote {id}`");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn promote(file: &KeyFile, kid: &str, now: SystemTime, json: bool) -> Result<ExitCode, Failure> {
+    let (old, new) = file.promote(kid, now).map_err(failure)?;
+    let changed = old != new;
+    let (old, new) = (old.to_string(), new.to_string());
+    if json {
+        let replaced = changed.then_some(old);
+        return print_json(&json!({ "file": file.path(), "seals": new, "replaced": replaced }));
+    }
+    if changed {
+        println!("key {new} seals now, {old} still opens, in {}", file.path().display());
+        println!("next: once all that it sealed has expired, `waxseal keys retire {old}`");
+    } else {
+        println!("key {new} seals already; nothing was changed");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rewrap(file: &KeyFile, store: &StoreUrl, options: &Options, now: SystemTime) -> Result<ExitCode, Failure> {
+    let app = options.app.as_deref().ok_or_else(|| Failure::Usage("rewrap needs --app".to_owned()))?;
+    let done = records::rewrap(file.path(), store, app, now)?;
+    if options.json {
+        return print_json(&json!({ "store": store.to_string(), "rewrapped": done }));
+    }
+    println!("{done} records were sealed with another key, in {store}; none is now");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn refuse_while_used(
+    file: &KeyFile,
+    store: &StoreUrl,
+    app: &str,
+    kid: &str,
+    now: SystemTime,
+) -> Result<(), Failure> {
+    match records::count(file.path(), store, app, kid, now)? {
+        0 => Ok(()),
+        left => Err(Failure::Refused(format!(
+            "{left} records in {store} are sealed with {kid}; run `waxseal keys rewrap` first"
+        ))),
+    }
+}
+
+fn retire(
+    file: &KeyFile,
+    kid: &str,
+    revoke: bool,
+    lifetime: Duration,
+    now: SystemTime,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let was_there = file.retire(kid, now, lifetime, revoke).map_err(failure)?;
+    let (id, path) = (kid.to_ascii_lowercase(), file.path().display());
+    if json {
+        return print_json(&json!({ "file": file.path(), "retired": id, "revoked": revoke }));
+    }
+    let how = if was_there { "is gone from" } else { "was not in" };
+    println!("key {id} {how} {path}; what it sealed opens no more");
+    if revoke {
+        println!("it is revoked: bring {path} and {path}.rotation to every machine");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn list(file: &KeyFile, now: SystemTime, lifetime: Duration, json: bool) -> Result<ExitCode, Failure> {
@@ -164,7 +192,7 @@ fn list(file: &KeyFile, now: SystemTime, lifetime: Duration, json: bool) -> Resu
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is on record about a key, and what may become of it.
+/// The dates of a key and the time of its retirement, as a phrase.
 fn story(key: &ListedKey, now: SystemTime, lifetime: Duration) -> String {
     let moment = |time: SystemTime| format_time::moment(unix_seconds(time), unix_seconds(now));
     let past = match (key.promoted(), key.added()) {
@@ -176,7 +204,7 @@ fn story(key: &ListedKey, now: SystemTime, lifetime: Duration) -> String {
         Retirement::Seals => past,
         Retirement::Now => format!("{past}; may be retired"),
         Retirement::From(time) => format!("{past}; may be retired {}", moment(time)),
-        _ => format!("{past}; nobody knows when it ceased to seal"),
+        _ => format!("{past}; not on record when it ceased to seal"),
     }
 }
 
@@ -197,7 +225,7 @@ fn described(key: &ListedKey, now: SystemTime, lifetime: Duration) -> Value {
     })
 }
 
-pub(crate) fn failure(error: KeyFileError) -> Failure {
+pub(crate) fn failure(error: KeyError) -> Failure {
     match error.is_refusal() {
         true => Failure::Refused(error.one_line()),
         false => Failure::Failed(anyhow::anyhow!(error.one_line())),
@@ -212,7 +240,9 @@ impl Lifetime {
         let defaults = Settings::default();
         let set = |name: &str, default: u64| match std::env::var(name) {
             Err(_) => Ok(default),
-            Ok(text) => text.parse().map_err(|_| Failure::Usage(format!("{name} is no number of seconds"))),
+            Ok(text) => {
+                text.parse().map_err(|_| Failure::Usage(format!("{name} is not a number of seconds")))
+            }
         };
         let ordinary = set("WAXSEAL_SESSION_ABSOLUTE_LIFETIME", defaults.session_absolute_lifetime)?;
         let permanent =

@@ -1,12 +1,14 @@
-//! The command line for operators: secret keys, as the crates understand them, what is in a cookie, and the tables of a
-//! session store.
+//! The program `waxseal`, for operators: makes and rotates secret keys, inspects session cookies, and prints the schema of
+//! a session store.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
+mod failure;
 mod gen_secret;
 mod inspect;
+mod key_file_path;
 mod keys;
-mod place;
+mod output;
 mod records;
 mod schema;
 
@@ -14,17 +16,19 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::failure::Failure;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  something could not be read, written or used; nothing was changed
   2  the arguments could not be understood
   3  refused: it would sign visitors out, or overwrite a secret
-  4  the cookie is nobody's session
+  4  the cookie does not open
 
 The whole life of a key: docs/keys.md";
 
-/// Makes and looks after Waxseal's secret keys, shows what is in a cookie, and prints the tables of a session store.
+/// Makes and rotates Waxseal's secret keys, inspects session cookies, and prints the schema of a session store.
 #[derive(Parser)]
 #[command(name = "waxseal", version, after_help = EXIT_CODES)]
 struct Arguments {
@@ -38,19 +42,6 @@ enum Command {
     Keys(keys::Options),
     Inspect(inspect::Options),
     Schema(schema::Options),
-}
-
-/// Why a command ended otherwise than well, as its exit code says.
-enum Failure {
-    Failed(anyhow::Error),
-    Usage(String),
-    Refused(String),
-}
-
-impl<E: Into<anyhow::Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
 }
 
 fn main() -> ExitCode {
@@ -68,10 +59,4 @@ fn main() -> ExitCode {
     };
     eprintln!("error: {message}");
     ExitCode::from(code)
-}
-
-/// One JSON value, alone on standard output.
-fn print_json(value: &impl serde::Serialize) -> Result<ExitCode, Failure> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(ExitCode::SUCCESS)
 }

@@ -1,21 +1,21 @@
-//! The records of a session store, and the keys that they are sealed with.
+//! The records of a session store, counted and sealed anew by key.
 
 use std::path::Path;
 use std::time::SystemTime;
 
-use waxseal::{Secrets, Settings, StorePlace};
+use waxseal::{Secrets, Settings, StoreUrl};
 use waxseal_crypto::KeyId;
-use waxseal_store::SessionManager;
+use waxseal_manager::SessionManager;
 
-use crate::Failure;
+use crate::failure::Failure;
 
-/// Records that are looked at together.
+/// Records per batch.
 const BATCH: usize = 500;
 
-/// Seals all records with the first key of the file. How many were sealed with another.
-pub(crate) fn rewrap(file: &Path, place: &StorePlace, app: &str, now: SystemTime) -> Result<usize, Failure> {
+/// Seals all records with the first key of the file. Returns the number of those that were sealed with another.
+pub(crate) fn rewrap(file: &Path, store: &StoreUrl, app: &str, now: SystemTime) -> Result<usize, Failure> {
     waiting(async {
-        let (sessions, mut total, mut after) = (open(file, place, app).await?, 0, None);
+        let (sessions, mut total, mut after) = (open(file, store, app).await?, 0, None);
         loop {
             let (done, next) = sessions.rewrap(after.as_ref(), BATCH, now).await?;
             total += done;
@@ -27,10 +27,10 @@ pub(crate) fn rewrap(file: &Path, place: &StorePlace, app: &str, now: SystemTime
     })
 }
 
-/// How many records are sealed with the key called `kid`, if that is not the first.
+/// Counts the records that are sealed with the key called `kid`, if that is not the first.
 pub(crate) fn count(
     file: &Path,
-    place: &StorePlace,
+    store: &StoreUrl,
     app: &str,
     kid: &str,
     now: SystemTime,
@@ -39,7 +39,7 @@ pub(crate) fn count(
         .map_err(|_| Failure::Usage("a key's id is eight hex digits".to_owned()))?;
     let kid = KeyId::from_bytes(kid.to_be_bytes());
     waiting(async {
-        let (sessions, mut total, mut after) = (open(file, place, app).await?, 0, None);
+        let (sessions, mut total, mut after) = (open(file, store, app).await?, 0, None);
         loop {
             let (found, next) = sessions.count_sealed_by(kid, after.as_ref(), BATCH, now).await?;
             total += found;
@@ -51,10 +51,10 @@ pub(crate) fn count(
     })
 }
 
-async fn open(file: &Path, place: &StorePlace, app: &str) -> Result<SessionManager, Failure> {
+async fn open(file: &Path, store: &StoreUrl, app: &str) -> Result<SessionManager, Failure> {
     let secrets =
         Secrets::from_file(file, &Settings { allow_weak_secret: true, ..Settings::default() }, app)?;
-    Ok(place.records(secrets.keyring(), app).await?)
+    Ok(store.records(secrets.keyring(), app).await?)
 }
 
 fn waiting<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

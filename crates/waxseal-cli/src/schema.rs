@@ -1,11 +1,11 @@
-//! `waxseal schema`: the tables of a session store, for an administrator.
+//! The command `waxseal schema`: prints the tables of a session store, for an administrator.
 
 use std::process::ExitCode;
 
 use clap::Args;
-use waxseal::StorePlace;
+use waxseal::StoreUrl;
 
-use crate::Failure;
+use crate::failure::Failure;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,10 +18,10 @@ Then start the app with ?migrate=false in its URL: docs/stores.md, \"Tables\"";
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// Where the sessions are to be: postgres://USER@HOST/DATABASE, of which only ?schema=NAME counts here.
-    #[arg(long, env = "WAXSEAL_SESSION_STORE", hide_env_values = true, value_name = "PLACE")]
-    session_store: StorePlace,
-    /// The role that the app signs in with, if it is another than the one that runs the script: grants it what it needs.
+    /// The URL of the session store: postgres://USER@HOST/DATABASE, of which only ?schema=NAME counts here.
+    #[arg(long, env = "WAXSEAL_SESSION_STORE", hide_env_values = true, value_name = "URL")]
+    session_store: StoreUrl,
+    /// The role of the app, if another role runs the script: grants it the rights that it needs.
     #[arg(long, value_name = "ROLE")]
     role: Option<String>,
 }
@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         None => Err(Failure::Usage(format!(
-            "{} makes what it needs by itself; a script is for postgres://",
+            "{} needs no script; it makes its tables by itself, and only postgres:// has a script",
             options.session_store
         ))),
     }

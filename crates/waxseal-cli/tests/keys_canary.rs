@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Outcome, SessionManager};
+use waxseal_manager::{Outcome, SessionManager};
 
 use canary::{PASSPHRASE, ROOT, Said, ids};
 

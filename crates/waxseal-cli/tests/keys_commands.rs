@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_store::{Lifetimes, Outcome, SessionManager};
+use waxseal_manager::{Lifetimes, Outcome, SessionManager};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -313,8 +313,8 @@ fn the_schema_is_a_script_with_the_roles_rights() {
     assert!(!folder.run(&["schema", place], "").out.contains("GRANT"));
     for (place, code, said) in [
         ("postgres://db.example/shop?schema=Shop", 1, "Shop"),
-        ("sqlite:sessions.db", 2, "sqlite:sessions.db makes what it needs by itself"),
-        ("nowhere:", 2, "the session store's scheme is unknown"),
+        ("sqlite:sessions.db", 2, "sqlite:sessions.db needs no script"),
+        ("nowhere:", 2, "its scheme is unknown"),
     ] {
         let done = folder.run(&["schema", "--session-store", place], "");
         assert!(done.code == code && done.err.contains(said), "{place}: {} {}", done.code, done.err);
@@ -393,7 +393,7 @@ fn records_are_sealed_anew_before_their_key_may_go() {
     let path = folder.path("sessions.db");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let sessions = |keys: Keyring| {
-        let store = waxseal_store::SqliteStore::options(&path).open().unwrap();
+        let store = waxseal_sqlite::SqliteStore::options(&path).open().unwrap();
         SessionManager::store(&keys, "__Host-session", "demo", store).unwrap()
     };
     let tokens: Vec<String> = runtime.block_on(async {
@@ -426,7 +426,7 @@ fn records_are_sealed_anew_before_their_key_may_go() {
         let sessions = sessions(Keyring::new(secret(2)).with_fallback(secret(1)).unwrap());
         let now = SystemTime::now();
         for (number, token) in tokens.iter().enumerate().step_by(100) {
-            let opened = sessions.open(token.as_bytes(), waxseal_store::Access::Read, now).unwrap();
+            let opened = sessions.open(token.as_bytes(), waxseal_manager::Access::Read, now).unwrap();
             assert_eq!(opened.load(now).await.unwrap().get("number").unwrap(), Some(number));
         }
     });

@@ -26,6 +26,11 @@ impl Opened {
         &self.buffer[self.payload.clone()]
     }
 
+    /// Takes the buffer, and the range of it that the payload fills.
+    pub fn into_payload(self) -> (Vec<u8>, Range<usize>) {
+        (self.buffer, self.payload)
+    }
+
     /// The times that were sealed with the payload.
     pub fn times(&self) -> Times {
         self.times

@@ -3,7 +3,7 @@
 use axum::{Extension, Router, http::StatusCode, routing::get};
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{RequestSession, SessionCookie, SessionLayer, status_of};
-use waxseal_store::{Error, SessionManager};
+use waxseal_manager::{Error, SessionManager};
 
 /// Not a `Result<_, String>`: axum answers 200 to any text, also to that of an error.
 type Failure = (StatusCode, String);
@@ -16,7 +16,8 @@ pub(crate) async fn visits(Extension(session): Extension<RequestSession>) -> Res
 }
 
 /// 503 while the store does not answer, 409 if another request was first, else 500.
-fn failed(error: Error) -> Failure {
+fn failed(error: impl Into<Error>) -> Failure {
+    let error = error.into();
     (status_of(&error), format!("{error}\n"))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use waxseal_store::SessionManager;
+use waxseal_manager::SessionManager;
 
 use crate::clock::Clock;
 use crate::session_cookie::SessionCookie;

@@ -14,8 +14,8 @@
 //! # Errors
 //!
 //! A request that is refused is an [`Error`], with the status of the answer. Its texts are plain; a page must escape them.
-//! Cookie attributes that contradict each other are a [`CookieError`], and sessions have [`waxseal_store::Error`], whose
-//! status is [`status_of`] it.
+//! Cookie attributes that contradict each other are a [`CookieError`], and sessions have [`waxseal_manager::Error`], whose
+//! status is [`session_status_of, status_of`] it.
 //!
 //! Left to others: connections, bodies, forms and routes. `waxseal-server` has them.
 
@@ -53,7 +53,7 @@ pub use service::SessionService;
 pub use session_cookie::SessionCookie;
 pub use session_cookie_builder::SessionCookieBuilder;
 pub use session_layer::SessionLayer;
-pub use status::{is_failure, status_of};
+pub use status::{is_failure, session_status_of, status_of};
 
 /// The examples of the README, run as tests.
 #[cfg(doctest)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use waxseal_store::Error;
+use waxseal_manager::Error;
 
 use crate::carrier::Carrier;
 
@@ -14,11 +14,11 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Maintains the store for as long as it is polled.
 pub(crate) async fn maintain(carrier: &Carrier) {
     let sessions = carrier.sessions();
-    if !sessions.needs_upkeep() {
+    if !sessions.needs_maintenance() {
         return std::future::pending().await;
     }
     // Side by side: a sign-out that the store missed does not wait for a long round.
-    let rounds = every(ROUND, || async { sessions.upkeep(|| carrier.now()).await.map(drop) });
+    let rounds = every(ROUND, || async { sessions.maintain(|| carrier.now()).await.map(drop) });
     let ends = every(RETRY, || async { sessions.finish_ends(carrier.now()).await.map(drop) });
     tokio::join!(rounds, ends);
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::{COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Uri};
-use tokio::sync::OnceCell;
-use waxseal_store::{Access, Error, Opened, Rejected, Session};
+use tokio::sync::{OnceCell, SetError};
+use waxseal_manager::{Access, Error, Opened, Rejected, Session, Visit};
 
 use crate::carrier::Carrier;
 use crate::cookies;
@@ -33,7 +33,7 @@ struct Slot {
     /// Host and target decide what else of our name the browser could have sent with this request.
     host: Option<HeaderValue>,
     target: Uri,
-    session: OnceCell<Session>,
+    visit: OnceCell<Visit>,
     /// Changes made until then were dropped.
     failed: AtomicBool,
 }
@@ -49,7 +49,7 @@ impl RequestSession {
             is_head: method == Method::HEAD,
             host: headers.get(HOST).cloned(),
             target: target.clone(),
-            session: OnceCell::new(),
+            visit: OnceCell::new(),
             failed: AtomicBool::new(false),
         }))
     }
@@ -64,14 +64,17 @@ impl RequestSession {
         if let Some(session) = self.loaded() {
             return Ok(session.clone());
         }
-        let opened = self.0.open();
-        if let Opened::Ready(session) = &opened
-            && let Some(session) = self.0.keep(session.clone())
-        {
-            return Ok(session);
-        }
+        let opened = match self.0.open() {
+            Opened::Ready(visit) => match self.0.keep(visit) {
+                Ok(session) => return Ok(session),
+                // Another task asks the store; its answer counts.
+                Err(visit) => Opened::Ready(*visit),
+            },
+            pending => pending,
+        };
         // Boxed, because what a store needs to wait with would make the future of every handler larger.
-        Box::pin(self.0.session.get_or_try_init(|| opened.load(self.0.carrier.now()))).await.cloned()
+        let visit = Box::pin(self.0.visit.get_or_try_init(|| opened.load(self.0.carrier.now()))).await?;
+        Ok(visit.session().clone())
     }
 
     /// Opens the session without waiting; `None` if the store has to be asked.
@@ -85,7 +88,7 @@ impl RequestSession {
             return None;
         }
         match self.0.open() {
-            Opened::Ready(session) => self.0.keep(session),
+            Opened::Ready(visit) => self.0.keep(visit).ok(),
             Opened::Pending(_) => None,
         }
     }
@@ -93,7 +96,14 @@ impl RequestSession {
     /// The session, if it was loaded before.
     #[must_use]
     pub fn loaded(&self) -> Option<&Session> {
-        self.0.session.get()
+        self.visit().map(Visit::session)
+    }
+
+    /// The visit, if the session was loaded before: for what a [`SessionManager`](waxseal_manager::SessionManager) is
+    /// asked about it.
+    #[must_use]
+    pub fn visit(&self) -> Option<&Visit> {
+        self.0.visit.get()
     }
 
     /// Drops this request's changes so far, except that it destroyed the session.
@@ -112,11 +122,11 @@ impl RequestSession {
     ///
     /// # Errors
     ///
-    /// Those of [`SessionManager::confirm`](waxseal_store::SessionManager::confirm), and of [`load`](Self::load).
-    pub async fn confirm(&self) -> Result<(), Error> {
-        let session = self.load().await?;
-        let carrier = &self.0.carrier;
-        carrier.sessions().confirm(&session, carrier.now()).await
+    /// Those of [`SessionManager::revalidate`](waxseal_manager::SessionManager::revalidate), and of [`load`](Self::load).
+    pub async fn revalidate(&self) -> Result<(), Error> {
+        self.load().await?;
+        let (carrier, visit) = (&self.0.carrier, self.visit());
+        carrier.sessions().revalidate(visit.expect("it was loaded above"), carrier.now()).await
     }
 
     /// Signs the visitor out, also while the store is away.
@@ -129,9 +139,9 @@ impl RequestSession {
     /// Those of [`Session::destroy`].
     pub async fn destroy(&self) -> Result<(), Error> {
         match self.load().await {
-            Ok(session) => session.destroy(),
+            Ok(session) => Ok(session.destroy()?),
             Err(Error::Unavailable(_)) => {
-                self.0.session.get_or_init(|| async { self.0.to_end() }).await.destroy()
+                Ok(self.0.visit.get_or_init(|| async { self.0.to_end() }).await.destroy()?)
             }
             Err(error) => Err(error),
         }
@@ -160,15 +170,20 @@ impl RequestSession {
 }
 
 impl Slot {
-    /// The request's session from now on, or another task's that was faster; `None` while that one asks the store.
-    fn keep(&self, session: Session) -> Option<Session> {
-        let _ = self.session.set(session);
-        self.session.get().cloned()
+    /// Keeps the visit as the request's, or takes that of another task that was faster; gives it back while such a task
+    /// asks the store.
+    fn keep(&self, visit: Visit) -> Result<Session, Box<Visit>> {
+        match self.visit.set(visit) {
+            Err(SetError::InitializingError(visit)) => Err(Box::new(visit)),
+            Ok(()) | Err(SetError::AlreadyInitializedError(_)) => {
+                Ok(self.visit.get().expect("it was set just now, or before").session().clone())
+            }
+        }
     }
 
-    fn to_end(&self) -> Session {
+    fn to_end(&self) -> Visit {
         match self.open() {
-            Opened::Ready(session) => session,
+            Opened::Ready(visit) => visit,
             Opened::Pending(pending) => pending.to_end(),
         }
     }

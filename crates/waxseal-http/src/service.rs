@@ -42,14 +42,18 @@ use crate::{host, origin};
 /// use axum::{Extension, Router, http::StatusCode, routing::get};
 /// use waxseal_crypto::{Keyring, SecretKey};
 /// use waxseal_http::{SessionCookie, RequestSession, SessionLayer, status_of};
-/// use waxseal_store::{Error, SessionManager};
+/// use waxseal_manager::{Error, SessionManager};
+///
+/// // A `Result<_, String>` would be a 200: axum sends any text as one, also that of an `Err`.
+/// fn failed(error: impl Into<Error>) -> (StatusCode, String) {
+///     let error = error.into();
+///     (status_of(&error), error.to_string())
+/// }
 ///
 /// async fn visits(Extension(session): Extension<RequestSession>) -> Result<String, (StatusCode, String)> {
-///     // A `Result<_, String>` would be a 200: axum sends any text as one, also that of an `Err`.
-///     let failed = |error: Error| (status_of(&error), error.to_string());
 ///     let session = session.load().await.map_err(failed)?;
-///     session.add("visits", 1).map_err(failed)?;
-///     Ok(format!("{:?}", session.get::<u32>("visits").map_err(failed)?))
+///     session.add("visits", 1).map_err(|error| failed(error.into()))?;
+///     Ok(format!("{:?}", session.get::<u32>("visits").map_err(|error| failed(error.into()))?))
 /// }
 ///
 /// let cookie = SessionCookie::builder().build()?;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, Uri};
-use waxseal_store::{Error, Keyring, Outcome, Session, SessionManager};
+use waxseal_manager::{Error, Keyring, Outcome, SessionManager};
 
 use crate::carrier::Carrier;
 use crate::clock::Clock;
@@ -96,11 +96,12 @@ impl SessionLayer {
     ///
     /// # Errors
     ///
-    /// [`waxseal_store::Error`] if the session could not be saved; [`status_of`](crate::status_of) says what to answer.
+    /// [`waxseal_manager::Error`] if the session could not be saved; [`status_of`](crate::status_of) says what to answer.
     /// `response` is as it was then and must not be sent: finish a response of an error instead. The session is then as
     /// before the request, and can be written for that response.
     pub async fn finish<B>(&self, request: &RequestSession, response: &mut Response<B>) -> Result<(), Error> {
-        let Some(session) = request.loaded() else { return Ok(()) };
+        let Some(visit) = request.visit() else { return Ok(()) };
+        let session = visit.session();
         let accessed = session.is_accessed();
         if is_failure(response.status()) {
             match request.has_failed() {
@@ -114,7 +115,7 @@ impl SessionLayer {
             session.page_unseen();
         }
         let now = self.now();
-        let set_cookie = match self.commit(session, now).await? {
+        let set_cookie = match self.commit(request, now).await? {
             Outcome::Set { token, expires } => Some(self.cookie().set(&token, expires, now)),
             Outcome::Remove => Some(self.cookie().remove()),
             _ => None,
@@ -126,7 +127,7 @@ impl SessionLayer {
         // Before our own, so that it stays whatever a browser takes them for. Where the one that counts lies, nobody can
         // tell: if it is not sent along, it may be one of them.
         let can_be_planted = self.cookie().can_be_planted();
-        let others = || session.forgets_others(can_be_planted) || can_be_planted && request.has_more();
+        let others = || visit.forgets_others(can_be_planted) || can_be_planted && request.has_more();
         let lone = (set_cookie.is_some() || session.is_new()) && others();
         let mut sets = if lone { request.forget_others() } else { Vec::new() };
         sets.extend(set_cookie);
@@ -141,19 +142,22 @@ impl SessionLayer {
     /// Ends what a request without an answer has ended; all else that it did is dropped.
     pub(crate) async fn abandon(&self, request: &RequestSession) {
         request.rollback();
-        if let Some(session) = request.loaded()
-            && let Err(error) = self.commit(session, self.now()).await
-        {
+        if let Err(error) = self.commit(request, self.now()).await {
             tracing::error!(error = &error as &(dyn std::error::Error + 'static), "session not ended");
         }
     }
 
-    async fn commit(&self, session: &Session, now: SystemTime) -> Result<Outcome, Error> {
-        if !self.sessions().commit_waits(session) {
-            return self.sessions().commit(session, now).await;
+    async fn commit(&self, request: &RequestSession, now: SystemTime) -> Result<Outcome, Error> {
+        let Some(visit) = request.visit() else { return Ok(Outcome::Keep) };
+        if !self.sessions().commit_waits(visit) {
+            return self.sessions().commit(visit, now).await;
         }
-        let (carrier, session) = (self.0.clone(), session.clone());
-        match tokio::spawn(async move { carrier.sessions().commit(&session, now).await }).await {
+        let (carrier, request) = (self.0.clone(), request.clone());
+        let commit = async move {
+            let visit = request.visit().expect("it was there above, and nothing takes it");
+            carrier.sessions().commit(visit, now).await
+        };
+        match tokio::spawn(commit).await {
             Ok(outcome) => outcome,
             Err(failed) => match failed.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),

@@ -1,15 +1,27 @@
 //! Statuses: of an answer whose session failed, and of an answer that drops its session's changes.
 
 use http::StatusCode;
-use waxseal_store::Error;
+use waxseal_manager::Error;
+use waxseal_session::Error as SessionError;
 
 /// Maps a session's error to the status of the answer: 503 if the store does not answer, 409 if another request was
 /// first and this one may be repeated, 500 otherwise.
 #[must_use]
 pub fn status_of(error: &Error) -> StatusCode {
     match error {
-        Error::Unavailable(_) | Error::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Conflict { .. } | Error::Contended | Error::Gone | Error::Renewed => StatusCode::CONFLICT,
+        Error::Session(error) => session_status_of(error),
+        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Contended => StatusCode::CONFLICT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Maps an error of reading or writing a session to the status of the answer, as [`status_of`] does.
+#[must_use]
+pub fn session_status_of(error: &SessionError) -> StatusCode {
+    match error {
+        SessionError::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
+        SessionError::Conflict { .. } | SessionError::Gone | SessionError::Renewed => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -11,7 +11,7 @@ use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
 use http::{HeaderValue, Response, StatusCode};
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::SessionCookie;
-use waxseal_store::{Error, Session};
+use waxseal_session::Session;
 
 use support::{ALL_STACKS, MINUTE, Site, Stack, log, ok};
 
@@ -531,7 +531,7 @@ async fn a_session_is_closed_once_the_head_has_left() {
         });
         assert_eq!(all(&answer.await, SET_COOKIE).len(), usize::from(touch), "{case}");
         let late = kept.recv().unwrap();
-        assert!(matches!(late.insert("late", 1), Err(Error::Sent)), "{case}");
+        assert!(matches!(late.insert("late", 1), Err(waxseal_session::Error::Sent)), "{case}");
         assert_eq!(name_of(&late), if touch { "Merlin" } else { "stranger" }, "{case}");
     }
 }
@@ -567,7 +567,7 @@ async fn a_session_sealed_with_an_old_key_is_sealed_again_with_the_new_one() {
 #[should_panic(expected = "sessions and cookie must have one name")]
 fn sessions_for_another_cookies_name_are_a_mistake_found_at_once() {
     let keyring = Keyring::new(SecretKey::generate().unwrap());
-    let sessions = waxseal_store::SessionManager::cookie(&keyring, "session", "demo").unwrap();
+    let sessions = waxseal_manager::SessionManager::cookie(&keyring, "session", "demo").unwrap();
     let _ = waxseal_http::SessionLayer::new(sessions, SessionCookie::builder().build().unwrap());
 }
 

@@ -9,8 +9,12 @@ use http::{Request, Response, StatusCode};
 use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Clock, RequestSession, SessionCookie, SessionCookieBuilder, SessionLayer, status_of};
+use waxseal_manager::{
+    Access, Error, Mirrored, Outcome, Revocable, SessionManager, State, Stored, Visit, WhenAway,
+};
+use waxseal_session::Session;
+use waxseal_store::MemoryStore;
 use waxseal_store::testing::{FaultyStore, Operation};
-use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, SessionManager, WhenAway};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -116,17 +120,14 @@ impl Site {
         policy: WhenAway,
     ) -> Self {
         let (cookie, keyring) = (cookie.build().unwrap(), Keyring::new(SecretKey::from_bytes([1; 32])));
-        let sessions = match place {
-            Place::Cookie => SessionManager::cookie(&keyring, cookie.name(), "demo").unwrap(),
-            Place::Listed => {
-                SessionManager::cookie(&keyring, cookie.name(), "demo").unwrap().revocable(store.clone())
-            }
-            Place::Store => SessionManager::store(&keyring, cookie.name(), "demo", store.clone()).unwrap(),
-            Place::Mirrored => {
-                SessionManager::mirrored(&keyring, cookie.name(), "demo", store.clone()).unwrap()
-            }
+        let state: State = match place {
+            Place::Cookie => State::Cookie,
+            Place::Listed => Revocable::new(store.clone()).into(),
+            Place::Store => Stored::new(store.clone()).when_away(policy).into(),
+            Place::Mirrored => Mirrored::new(store.clone()).into(),
         };
-        let layer = SessionLayer::new(sessions.when_away(policy), cookie);
+        let sessions = SessionManager::new(&keyring, cookie.name(), "demo", state).unwrap();
+        let layer = SessionLayer::new(sessions, cookie);
         Self { layer, store, now: noon() }.at(0)
     }
 
@@ -143,14 +144,14 @@ impl Site {
         self.commit(&session).await
     }
 
-    async fn commit(&self, session: &Session) -> String {
+    async fn commit(&self, session: &Visit) -> String {
         match self.layer.sessions().commit(session, self.now).await.unwrap() {
             Outcome::Set { token, .. } => token,
             other => panic!("{other:?}"),
         }
     }
 
-    async fn open(&self, token: &str) -> Session {
+    async fn open(&self, token: &str) -> Visit {
         let opened = self.layer.sessions().open(token.as_bytes(), Access::Change, self.now).unwrap();
         opened.load(self.now).await.unwrap()
     }

@@ -13,8 +13,10 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Clock, RequestSession, SessionCookie, SessionLayer, status_of};
+use waxseal_manager::{Access, Error, Outcome, Revocable, SessionManager};
+use waxseal_session::Session;
+use waxseal_store::MemoryStore;
 use waxseal_store::testing::{FaultyStore, Operation};
-use waxseal_store::{Access, Error, MemoryStore, Outcome, Session, SessionManager};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -56,8 +58,9 @@ impl Site {
         let cookie = SessionCookie::builder().build().unwrap();
         let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
         let sessions = match place {
-            Place::Listed => SessionManager::cookie(&keyring, cookie.name(), "demo")
-                .map(|all| all.revocable(store.clone())),
+            Place::Listed => {
+                SessionManager::new(&keyring, cookie.name(), "demo", Revocable::new(store.clone()))
+            }
             Place::Store => SessionManager::store(&keyring, cookie.name(), "demo", store.clone()),
             Place::Mirrored => SessionManager::mirrored(&keyring, cookie.name(), "demo", store.clone()),
         };
@@ -339,8 +342,9 @@ async fn a_page_that_nobody_sees_takes_no_message_and_begins_no_session() {
         assert_eq!(send("GET", rest).await.status(), StatusCode::OK, "{place:?}");
 
         for (method, sets) in [("HEAD", 0), ("GET", 1)] {
-            let form = site
-                .send(method, "", async |handle: RequestSession| handle.load().await?.csrf_token().map(drop));
+            let form = site.send(method, "", async |handle: RequestSession| {
+                Ok(handle.load().await?.csrf_token().map(drop)?)
+            });
             let form = form.await;
             assert_eq!(all(&form, SET_COOKIE).len(), sets, "{place:?}, {method}");
             assert_eq!(all(&form, CACHE_CONTROL), ["private, no-store"], "{place:?}, {method}");
@@ -516,7 +520,7 @@ async fn a_handler_may_confirm_before_it_does_what_cannot_be_undone() {
             let answer = site
                 .send("GET", &token, async |handle: RequestSession| {
                     look(handle.clone()).await?;
-                    handle.confirm().await
+                    handle.revalidate().await
                 })
                 .await;
             assert_eq!(answer.status(), expected, "{case}, {place:?}");
@@ -586,7 +590,7 @@ async fn a_request_whose_body_was_held_back_does_not_escape_an_end() {
                             let session = handle.load().await?;
                             loaded.lock().unwrap().take().unwrap().send(()).unwrap();
                             body.lock().await.take().unwrap().await.unwrap();
-                            session.renew()
+                            Ok(session.renew()?)
                         }
                     });
                     let meanwhile = async {
@@ -602,7 +606,10 @@ async fn a_request_whose_body_was_held_back_does_not_escape_an_end() {
                                 let layer = elsewhere.layer.clone();
                                 let end = move |handle: RequestSession| {
                                     let layer = layer.clone();
-                                    async move { layer.sessions().end_others(&handle.load().await?) }
+                                    async move {
+                                        handle.load().await?;
+                                        layer.sessions().end_others(handle.visit().unwrap())
+                                    }
                                 };
                                 elsewhere.send("POST", &other, end).await.status()
                             }

@@ -12,8 +12,9 @@ use axum::{Router, routing::get};
 use tower_service::Service;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{SessionCookie, SessionLayer};
+use waxseal_manager::{Outcome, SessionManager};
+use waxseal_store::MemoryStore;
 use waxseal_store::testing::FaultyStore;
-use waxseal_store::{MemoryStore, Outcome, SessionManager};
 
 /// Status and text of a visit by a session whose `visits` are `earlier`.
 async fn visit(sessions: SessionManager, earlier: Option<&str>, before: impl FnOnce()) -> (u16, String) {

@@ -1,25 +1,26 @@
-//! An error and what caused it, as one line of a log.
+//! An error and its causes, as one line of a log.
 
 use std::error::Error as StdError;
 use std::iter;
 
-/// An error and its causes, the outermost first.
+/// The error and its causes, the outermost first.
 pub fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     iter::successors(Some(error), |&error| error.source())
 }
 
-/// The texts of an error and of its causes.
+/// The texts of an error and its causes, the outermost first.
 pub fn texts<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = String> + 'a {
     chain(error).map(ToString::to_string)
 }
 
-/// The texts joined with colons, each said once. Control characters are escaped: a text may hold what a visitor sent,
-/// and no visitor writes lines of our log.
+/// Joins the texts with colons. Of equal neighbours one is kept, and control characters are escaped.
+#[must_use]
 pub fn one_line(texts: impl Iterator<Item = String>) -> String {
     let mut texts: Vec<String> = texts.collect();
     texts.dedup();
     let mut line = String::new();
     for letter in texts.join(": ").chars() {
+        // A text may hold what a visitor sent, and a visitor must not write lines of the log.
         match letter.is_control() {
             true => line.extend(letter.escape_default()),
             false => line.push(letter),

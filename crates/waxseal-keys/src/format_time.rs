@@ -1,14 +1,14 @@
-//! Dates and spans as a person reads them.
+//! Dates and spans as text for people.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What the functions here take: whole seconds since 1970; a time before that becomes 1970.
+/// Whole seconds since 1970, as the functions here take them; 0 for a time before that.
 #[must_use]
 pub fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// A moment in unix seconds, as `2026-09-21 14:13:20 UTC`; `never` beyond the year 9999.
+/// The date of a unix time, as `2026-09-21 14:13:20 UTC`; `never` beyond the year 9999.
 #[must_use]
 pub fn date(unix_seconds: u64) -> String {
     const YEAR_10000: u64 = 253_402_300_800;
@@ -29,7 +29,7 @@ pub fn date(unix_seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
-/// A span by its largest unit, rounded down, and below two of those by the next: `47 hours`, `2 days`.
+/// A span in its largest unit of which it has at least two, rounded down: `47 hours`, `2 days`.
 #[must_use]
 pub fn span(seconds: u64) -> String {
     let (count, unit) = match seconds {
@@ -42,7 +42,7 @@ pub fn span(seconds: u64) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A moment seen from another: `2026-09-21 14:13:20 UTC, 3 minutes ago`.
+/// The date of a unix time and its distance from now: `2026-09-21 14:13:20 UTC, 3 minutes ago`.
 #[must_use]
 pub fn moment(unix_seconds: u64, now: u64) -> String {
     let date = date(unix_seconds);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_said_both_ways() {
+    fn dates_have_their_distance_from_now_in_either_direction() {
         let noon = 1_790_000_000;
         for (moment_, expected) in [
             (noon, "2026-09-21 14:13:20 UTC, now"),

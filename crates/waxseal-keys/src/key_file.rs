@@ -1,4 +1,4 @@
-//! A file of secret keys, as an operator changes it.
+//! Changes of a key file: the steps of a rotation.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,16 +6,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use waxseal_crypto::{KeyId, Keyring, SecretKey};
 use zeroize::Zeroizing;
 
+use crate::error::Error;
 use crate::format_time::unix_seconds;
+use crate::listed_key::{ListedKey, Retirement};
+use crate::replacement::Replacement;
 use crate::rotation::{Dates, Rotation};
-use crate::secret_file::{self, Replacement};
-use crate::{SecretError, error_chain};
+use crate::secret_file;
 
-/// A file of secret keys, as an operator changes it: the steps of a rotation.
+/// A file of secret keys, and the steps of a rotation: add, promote, retire.
 ///
-/// What is not in the file itself, when keys were promoted and which were revoked, is kept beside it in
-/// `<file>.rotation`. Both are written under another name and renamed, so that a running server never reads half of one.
-/// Keys are named by their ids, and never shown.
+/// The record `<file>.rotation` beside it says when keys were promoted and which were revoked. Both files are written
+/// under another name and renamed, so that a running server never reads half of one. Keys are named by their ids, and
+/// never shown.
 ///
 /// # Example
 ///
@@ -33,7 +35,7 @@ use crate::{SecretError, error_chain};
 /// file.promote(&new.to_string(), now)?;      // 2. … before it seals anywhere …
 /// let half_a_year = Duration::from_secs(180 * 24 * 60 * 60);
 /// assert!(file.retire(&old.to_string(), now, half_a_year, false).is_err());
-/// file.retire(&old.to_string(), now + half_a_year, half_a_year, false)?; // 3. … until nothing of the old key lives
+/// file.retire(&old.to_string(), now + half_a_year, half_a_year, false)?; // 3. … until all that the old key sealed has expired
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -42,98 +44,20 @@ pub struct KeyFile {
     app: Option<String>,
 }
 
-/// One key of a [`KeyFile`].
-#[derive(Debug, Clone)]
-pub struct ListedKey {
-    id: KeyId,
-    passphrase: bool,
-    seals: bool,
-    dates: Dates,
-}
-
-/// From when on a key may be taken out without signing anybody out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Retirement {
-    /// It seals.
-    Seals,
-    /// Now: nothing that it sealed lives, or it never sealed anything.
-    Now,
-    /// At that time; until then sessions live that it may have sealed.
-    From(SystemTime),
-    /// Nobody knows when it ceased to seal.
-    Unknown,
-}
-
-/// Why a file of keys was not changed. Never holds a key.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyFileError {
-    /// The file, or its record, cannot be read or written.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// A passphrase, whose id depends on the app's name.
-    #[error("line {0} is a passphrase, whose key id depends on the app's name; give it with --app")]
-    AppMissing(usize),
-    /// No key of that id.
-    #[error("there is no key {id} in the file; it holds {held}")]
-    Unknown {
-        /// The id asked for.
-        id: String,
-        /// The ids of those that are there.
-        held: String,
-    },
-    /// Several keys of that id.
-    #[error("two keys of the file are called {0}; change the lines by hand")]
-    Ambiguous(KeyId),
-    /// Sixteen keys are there.
-    #[error("the file holds {} keys, which is the most; retire the oldest first", Keyring::MAX_KEYS)]
-    Full,
-    /// The key seals.
-    #[error("key {0} seals; promote another one first")]
-    Seals(KeyId),
-    /// The key would take living sessions with it.
-    #[error(
-        "key {id} was replaced {} and sessions that it sealed may live for {} more; \
-         retire it then, or sign their visitors out now with --revoke",
-        date(*replaced), span(*left)
-    )]
-    TooEarly {
-        /// The key.
-        id: KeyId,
-        /// When another one took its place.
-        replaced: SystemTime,
-        /// How long sessions may live that it sealed.
-        left: Duration,
-    },
-    /// Nobody knows how long the key has not sealed.
-    #[error(
-        "it is not on record when key {id} ceased to seal, so it counts from now: \
-         retire it in {}, or sign its visitors out now with --revoke",
-        span(*left)
-    )]
-    NotOnRecord {
-        /// The key.
-        id: KeyId,
-        /// How long sessions may live that it sealed.
-        left: Duration,
-    },
-}
-
 impl KeyFile {
     /// The file at `path`, which need not be read yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), app: None }
     }
 
-    /// The app's name, without which a passphrase has no id.
+    /// Sets the app's name, on which the ids of passphrases depend.
     #[must_use]
     pub fn with_app(mut self, app: &str) -> Self {
         self.app = Some(app.to_owned());
         self
     }
 
-    /// Where it lies.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -143,12 +67,12 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// [`KeyFileError`] if the file or its record cannot be read.
-    pub fn list(&self) -> Result<Vec<ListedKey>, KeyFileError> {
+    /// [`Error`] if the file or its record cannot be read, or a line is not a key.
+    pub fn list(&self) -> Result<Vec<ListedKey>, Error> {
         let lines = self.lines()?;
         let mut record = Rotation::read(&self.path)?;
         if record.seals.as_ref() != lines.first().map(|line| &line.name) {
-            // Changed by hand: what the record says of the two keys at the top is no longer so.
+            // Changed by hand, so what the record says of these two keys is outdated.
             for name in record.seals.iter().chain(lines.first().map(|line| &line.name)) {
                 record.keys.remove(name);
             }
@@ -160,20 +84,22 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// [`KeyFileError`]; the file is as it was then. So for the others.
-    pub fn add(&self, now: SystemTime) -> Result<KeyId, KeyFileError> {
+    /// [`Error`] if the file cannot be read or written, or is full. The file is unchanged then.
+    pub fn add(&self, now: SystemTime) -> Result<KeyId, Error> {
         let mut change = self.begin(now)?;
         let id = change.add()?;
         change.finish()?;
         Ok(id)
     }
 
-    /// Lets the key called `id` seal, and notes when. Says which one sealed before; both are the same if it did already.
+    /// Puts the key called `id` in first place, where it seals, and notes the time.
+    ///
+    /// Returns the id of the key that sealed before, and of the one that seals now: the same if it did already.
     ///
     /// # Errors
     ///
-    /// As for [`add`](Self::add); and if there is no such key.
-    pub fn promote(&self, id: &str, now: SystemTime) -> Result<(KeyId, KeyId), KeyFileError> {
+    /// Those of [`add`](Self::add), and [`Error::UnknownKey`].
+    pub fn promote(&self, id: &str, now: SystemTime) -> Result<(KeyId, KeyId), Error> {
         let mut change = self.begin(now)?;
         let at = find(&change.lines, id)?;
         let ids = (change.lines[0].id, change.lines[at].id);
@@ -184,13 +110,14 @@ impl KeyFile {
         Ok(ids)
     }
 
-    /// [Adds](Self::add) and [promotes](Self::promote) at once: for a file that one server alone reads. Says which key
-    /// sealed before, and which does now.
+    /// [Adds](Self::add) and [promotes](Self::promote) a key at once, for a file that one server alone reads.
+    ///
+    /// Returns the id of the key that sealed before, and of the new one.
     ///
     /// # Errors
     ///
-    /// As for [`add`](Self::add).
-    pub fn rotate(&self, now: SystemTime) -> Result<(KeyId, KeyId), KeyFileError> {
+    /// Those of [`add`](Self::add).
+    pub fn rotate(&self, now: SystemTime) -> Result<(KeyId, KeyId), Error> {
         let mut change = self.begin(now)?;
         let (old, new) = (change.lines[0].id, change.add()?);
         change.promote(change.lines.len() - 1);
@@ -200,46 +127,31 @@ impl KeyFile {
 
     /// Takes the key called `id` out: what it sealed opens no more.
     ///
-    /// `lifetime` is the longest absolute lifetime of a session; before it has passed since another key was promoted in
-    /// its place, only `revoke` takes the key out. A revocation is noted, so that a server that still seals with the key
-    /// drops it, too; also one of a key that is in the file no more. Says whether it was.
+    /// `lifetime` is the longest absolute lifetime of a session. Until it has passed since another key was promoted in
+    /// its place, only `revoke` takes the key out. A revocation is noted, so that a server drops the key even while it
+    /// seals with it; a key that is no longer in the file can be revoked, too. Returns `true` if it was in the file.
     ///
     /// # Errors
     ///
-    /// As for [`add`](Self::add); [`KeyFileError::Seals`], [`KeyFileError::TooEarly`], and
-    /// [`KeyFileError::NotOnRecord`], which is counted from then on.
-    pub fn retire(
-        &self,
-        id: &str,
-        now: SystemTime,
-        lifetime: Duration,
-        revoke: bool,
-    ) -> Result<bool, KeyFileError> {
+    /// Those of [`add`](Self::add), [`Error::UnknownKey`], [`Error::Seals`], [`Error::TooEarly`], and
+    /// [`Error::NotOnRecord`], which starts to count the time.
+    pub fn retire(&self, id: &str, now: SystemTime, lifetime: Duration, revoke: bool) -> Result<bool, Error> {
         let mut change = self.begin(now)?;
         let at = match find(&change.lines, id) {
             Ok(at) => at,
-            Err(KeyFileError::Unknown { .. }) if revoke && is_id(id) => {
+            Err(Error::UnknownKey { .. }) if revoke && is_id(id) => {
                 change.record.revoked.insert(id.to_ascii_lowercase(), unix_seconds(now));
                 change.finish()?;
                 return Ok(false);
             }
             Err(error) => return Err(error),
         };
-        let id = change.lines[at].id;
-        let before = change.before.keys.get(&change.lines[at].name).copied().unwrap_or_default();
-        let listed = ListedKey { dates: before, ..change.lines[at].listed(at == 0, &change.record) };
-        match listed.retirement(now, lifetime) {
-            Retirement::Seals => return Err(KeyFileError::Seals(id)),
-            Retirement::From(end) if !revoke => {
-                let left = end.duration_since(now).unwrap_or_default();
-                let replaced = end.checked_sub(lifetime).unwrap_or(UNIX_EPOCH);
-                return Err(KeyFileError::TooEarly { id, replaced, left });
-            }
-            Retirement::Unknown if !revoke => {
+        if let Err(refused) = change.may_retire(at, now, lifetime, revoke) {
+            if matches!(refused, Error::NotOnRecord { .. }) {
+                // The time counts from here on.
                 change.record.write(&self.path)?;
-                return Err(KeyFileError::NotOnRecord { id, left: lifetime });
             }
-            _ => {}
+            return Err(refused);
         }
         let line = change.lines.remove(at);
         change.record.keys.remove(&line.name);
@@ -250,35 +162,35 @@ impl KeyFile {
         Ok(true)
     }
 
-    fn lines(&self) -> Result<Vec<Line>, KeyFileError> {
+    fn lines(&self) -> Result<Vec<Line>, Error> {
         let bytes = secret_file::read(&self.path)?;
         let texts = secret_file::parse(&self.path, &bytes)?;
         if texts.len() > Keyring::MAX_KEYS {
-            return Err(SecretError::TooMany(texts.len()).into());
+            return Err(Error::TooMany(texts.len()));
         }
         texts.into_iter().enumerate().map(|(at, text)| self.line(at + 1, text)).collect()
     }
 
-    fn line(&self, number: usize, text: Zeroizing<String>) -> Result<Line, KeyFileError> {
+    fn line(&self, number: usize, text: Zeroizing<String>) -> Result<Line, Error> {
         let passphrase = !SecretKey::is_generated_text(&text);
         let key = match (&self.app, passphrase) {
             (_, false) => SecretKey::from_text(&text),
             (Some(app), true) => SecretKey::parse(&text, app),
-            (None, true) => return Err(KeyFileError::AppMissing(number)),
+            (None, true) => return Err(Error::AppMissing(number)),
         };
-        Ok(Line::new(key.map_err(SecretError::from)?.id(), text, passphrase))
+        Ok(Line::new(key.map_err(Error::from)?.id(), text, passphrase))
     }
 
-    fn begin(&self, now: SystemTime) -> Result<Change<'_>, KeyFileError> {
-        // The lock comes first: what is read from here on, nobody else changes.
+    fn begin(&self, now: SystemTime) -> Result<Change<'_>, Error> {
+        // The lock comes first, so that no other command changes what is read from here on.
         let replacement = Replacement::begin(&self.path)?;
         let lines = self.lines()?;
         let before = Rotation::read(&self.path)?;
         let mut record = before.clone();
-        let (names, now): (Vec<_>, _) =
-            (lines.iter().map(|line| line.name.clone()).collect(), unix_seconds(now));
+        let names: Vec<_> = lines.iter().map(|line| line.name.clone()).collect();
+        let now = unix_seconds(now);
         record.follow(&names, now);
-        // A key that was put in first place by hand, or lost it so, has no dates that count.
+        // A key that was put in first place by hand, or lost that place by hand, has no dates that count.
         let mut before = before;
         if before.seals.as_ref() != names.first() {
             for name in before.seals.iter().chain(names.first()) {
@@ -289,14 +201,14 @@ impl KeyFile {
     }
 }
 
-/// A change of the file that has begun and locks others out.
+/// A change of the file that has begun, and locks other commands out.
 struct Change<'a> {
     file: &'a KeyFile,
     replacement: Replacement,
     lines: Vec<Line>,
-    /// The record as it was, without what can no longer be so.
+    /// The record before the change, without dates that no longer hold.
     before: Rotation,
-    /// The record as it will be.
+    /// The record after the change.
     record: Rotation,
     now: u64,
 }
@@ -309,11 +221,11 @@ struct Line {
 }
 
 impl Change<'_> {
-    fn add(&mut self) -> Result<KeyId, KeyFileError> {
+    fn add(&mut self) -> Result<KeyId, Error> {
         if self.lines.len() == Keyring::MAX_KEYS {
-            return Err(KeyFileError::Full);
+            return Err(Error::Full);
         }
-        let key = SecretKey::generate().map_err(SecretError::from)?;
+        let key = SecretKey::generate().map_err(Error::from)?;
         let line = Line::new(key.id(), key.to_text(), false);
         let dates = Dates { added: Some(self.now), ..Dates::default() };
         self.record.keys.insert(line.name.clone(), dates);
@@ -331,12 +243,27 @@ impl Change<'_> {
         self.lines.insert(0, line);
     }
 
-    fn finish(self) -> Result<(), KeyFileError> {
-        // The record first: a server that finds the new file finds what was said about it, too.
+    fn may_retire(&self, at: usize, now: SystemTime, lifetime: Duration, revoke: bool) -> Result<(), Error> {
+        let line = &self.lines[at];
+        // Judged by the record as it was: reading the file must not count as a date.
+        match line.listed(at == 0, &self.before).retirement(now, lifetime) {
+            Retirement::Seals => Err(Error::Seals(line.id)),
+            Retirement::From(end) if !revoke => {
+                let left = end.duration_since(now).unwrap_or_default();
+                let replaced = end.checked_sub(lifetime).unwrap_or(UNIX_EPOCH);
+                Err(Error::TooEarly { id: line.id, replaced, left })
+            }
+            Retirement::Unknown if !revoke => Err(Error::NotOnRecord { id: line.id, left: lifetime }),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(self) -> Result<(), Error> {
+        // The record first: a server that finds the new file finds its record, too.
         self.record.write(&self.file.path)?;
         let parts: Vec<&[u8]> =
             self.lines.iter().flat_map(|line| [line.text.as_bytes(), b"\n".as_slice()]).collect();
-        Ok(self.replacement.finish(&parts)?)
+        self.replacement.finish(&parts)
     }
 }
 
@@ -347,105 +274,26 @@ impl Line {
 
     fn listed(&self, seals: bool, record: &Rotation) -> ListedKey {
         let dates = record.keys.get(&self.name).copied().unwrap_or_default();
-        ListedKey { id: self.id, passphrase: self.passphrase, seals, dates }
+        ListedKey::new(self.id, self.passphrase, seals, dates)
     }
 }
 
-impl ListedKey {
-    /// Its public name.
-    #[must_use]
-    pub fn id(&self) -> KeyId {
-        self.id
-    }
-
-    /// Whether it is a passphrase and not a generated key.
-    #[must_use]
-    pub fn is_passphrase(&self) -> bool {
-        self.passphrase
-    }
-
-    /// Whether it is the one that seals.
-    #[must_use]
-    pub fn seals(&self) -> bool {
-        self.seals
-    }
-
-    /// When it was added, if that is on record.
-    #[must_use]
-    pub fn added(&self) -> Option<SystemTime> {
-        self.dates.added.map(system_time)
-    }
-
-    /// When it was promoted, if that is on record.
-    #[must_use]
-    pub fn promoted(&self) -> Option<SystemTime> {
-        self.dates.promoted.map(system_time)
-    }
-
-    /// When another key was promoted in its place, if that is on record.
-    #[must_use]
-    pub fn replaced(&self) -> Option<SystemTime> {
-        self.dates.replaced.map(system_time)
-    }
-
-    /// From when on it may be taken out, if a session lives for `lifetime` at most.
-    #[must_use]
-    pub fn retirement(&self, now: SystemTime, lifetime: Duration) -> Retirement {
-        match self.dates {
-            _ if self.seals => Retirement::Seals,
-            Dates { replaced: Some(replaced), .. } => match system_time(replaced).checked_add(lifetime) {
-                Some(end) if end <= now => Retirement::Now,
-                Some(end) => Retirement::From(end),
-                None => Retirement::Unknown,
-            },
-            Dates { added: Some(_), promoted: None, .. } => Retirement::Now,
-            _ => Retirement::Unknown,
-        }
-    }
-}
-
-fn find(lines: &[Line], id: &str) -> Result<usize, KeyFileError> {
+fn find(lines: &[Line], id: &str) -> Result<usize, Error> {
     let mut found = lines.iter().enumerate().filter(|(_, line)| line.name.eq_ignore_ascii_case(id));
     match (found.next(), found.next()) {
         (Some((at, _)), None) => Ok(at),
-        (Some((_, line)), Some(_)) => Err(KeyFileError::Ambiguous(line.id)),
+        (Some((_, line)), Some(_)) => Err(Error::Ambiguous(line.id)),
         (None, _) => {
             let held: Vec<_> = lines.iter().map(|line| line.name.as_str()).collect();
-            // Whoever pastes a key here must not find it in the answer.
+            // A key that was pasted in place of an id must not show in the answer.
             let id = if is_id(id) { id.to_owned() } else { "of that id (eight hex digits)".to_owned() };
-            Err(KeyFileError::Unknown { id, held: held.join(", ") })
+            Err(Error::UnknownKey { id, held: held.join(", ") })
         }
     }
 }
 
 fn is_id(text: &str) -> bool {
     text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-impl KeyFileError {
-    /// Whether the file is as it should be and the rules refused: nothing is wrong, but the visitors would be.
-    #[must_use]
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Seals(_) | Self::TooEarly { .. } | Self::NotOnRecord { .. })
-    }
-
-    /// The error with its causes on one line.
-    #[must_use]
-    pub fn one_line(&self) -> String {
-        error_chain::one_line(error_chain::texts(self))
-    }
-}
-
-fn system_time(unix_seconds: u64) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_secs(unix_seconds)).unwrap_or(UNIX_EPOCH)
-}
-
-fn date(time: SystemTime) -> String {
-    crate::format_time::date(unix_seconds(time))
-}
-
-fn span(span: Duration) -> String {
-    crate::format_time::span(span.as_secs())
 }
 
 #[cfg(test)]
@@ -456,7 +304,7 @@ mod tests {
     const LIFETIME: Duration = Duration::from_secs(1_000);
 
     fn at(seconds: u64) -> SystemTime {
-        system_time(1_790_000_000 + seconds)
+        UNIX_EPOCH + Duration::from_secs(1_790_000_000 + seconds)
     }
 
     fn file(keys: usize) -> (tempfile::TempDir, KeyFile, Vec<String>) {
@@ -516,9 +364,9 @@ mod tests {
     fn what_is_not_on_record_counts_from_the_first_question() {
         let (_folder, file, old) = file(2);
         let error = file.retire(&old[1], at(0), LIFETIME, false).unwrap_err();
-        assert!(matches!(error, KeyFileError::NotOnRecord { .. }), "{error}");
+        assert!(matches!(error, Error::NotOnRecord { .. }), "{error}");
         let error = file.retire(&old[1], at(999), LIFETIME, false).unwrap_err();
-        assert!(matches!(error, KeyFileError::TooEarly { .. }), "{error}");
+        assert!(matches!(error, Error::TooEarly { .. }), "{error}");
         file.retire(&old[1], at(1_000), LIFETIME, false).unwrap();
     }
 
@@ -540,10 +388,10 @@ mod tests {
         let listed = file.list().unwrap();
         assert_eq!(listed[1].retirement(at(9_999), LIFETIME), Retirement::Unknown);
         let error = file.retire(&old[0], at(5), LIFETIME, false).unwrap_err();
-        assert!(matches!(error, KeyFileError::NotOnRecord { .. }), "{error}");
+        assert!(matches!(error, Error::NotOnRecord { .. }), "{error}");
         fs::write(file.path(), lines).unwrap();
         let error = file.retire(&new, at(6), LIFETIME, false).unwrap_err();
-        assert!(matches!(error, KeyFileError::NotOnRecord { .. }), "it sealed meanwhile: {error}");
+        assert!(matches!(error, Error::NotOnRecord { .. }), "it sealed meanwhile: {error}");
     }
 
     #[test]
@@ -552,7 +400,7 @@ mod tests {
         let mut text = fs::read_to_string(file.path()).unwrap();
         text.push_str("a passphrase of a decent length");
         fs::write(file.path(), &text).unwrap();
-        assert!(matches!(file.list(), Err(KeyFileError::AppMissing(2))));
+        assert!(matches!(file.list(), Err(Error::AppMissing(2))));
         let file = file.with_app("demo");
         assert!(file.list().unwrap()[1].is_passphrase());
         file.add(at(0)).unwrap();

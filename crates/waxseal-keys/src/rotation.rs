@@ -1,4 +1,4 @@
-//! What is on record about the keys of a secret file: beside it, in `<file>.rotation`.
+//! The record of a key file's rotation, in `<file>.rotation` beside it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,21 +7,21 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::SecretError;
-use crate::secret_file::{self, Replacement, with_suffix};
+use crate::error::Error;
+use crate::replacement::{Replacement, with_suffix};
+use crate::secret_file;
 
 const VERSION: u32 = 1;
 
-/// When keys were added and promoted and ceased to seal, by key id, and which were revoked; moments are unix seconds.
-/// Holds no key.
+/// Dates of keys, by key id, and the keys that were revoked. Times are unix seconds. Holds no key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rotation {
     version: u32,
-    /// The key that sealed when this was written: another one in its place was put there by hand.
+    /// The key that sealed when this was written. If another stands in its place, the file was changed by hand.
     pub(crate) seals: Option<String>,
     #[serde(default)]
     pub(crate) keys: BTreeMap<String, Dates>,
-    /// Keys taken out although cookies of theirs may live: a server may drop them even while it seals with them.
+    /// Keys taken out while cookies of theirs may live. A server drops them even while it seals with them.
     #[serde(default)]
     pub(crate) revoked: BTreeMap<String, u64>,
 }
@@ -32,7 +32,7 @@ pub(crate) struct Dates {
     pub(crate) added: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) promoted: Option<u64>,
-    /// When another key was promoted in its place, or the latest time at which that can have been.
+    /// The time at which another key was promoted in its place, or the latest at which that can have been.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replaced: Option<u64>,
 }
@@ -44,42 +44,42 @@ impl Default for Rotation {
 }
 
 impl Rotation {
-    /// Where the record of a secret file lies.
+    /// The path of the record of a key file.
     pub(crate) fn path(secret_file: &Path) -> PathBuf {
         let real = fs::canonicalize(secret_file);
         with_suffix(real.as_deref().unwrap_or(secret_file), ".rotation")
     }
 
-    /// The record of a secret file; an empty one if there is none.
+    /// Reads the record of a key file; an empty one if there is none.
     ///
     /// # Errors
     ///
-    /// [`SecretError::Unreadable`], or [`SecretError::Record`] if it is something else.
-    pub(crate) fn read(secret_file: &Path) -> Result<Self, SecretError> {
+    /// [`Error::Unreadable`], or [`Error::Record`] if it cannot be parsed.
+    pub(crate) fn read(secret_file: &Path) -> Result<Self, Error> {
         let path = Self::path(secret_file);
         let mut text = Vec::new();
         match secret_file::open(&path).map(|mut file| file.read_to_end(&mut text)) {
             Ok(Ok(_)) => {}
-            Err(SecretError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(Error::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok(Self::default());
             }
-            Ok(Err(source)) => return Err(SecretError::Unreadable { path, source }),
+            Ok(Err(source)) => return Err(Error::Unreadable { path, source }),
             Err(error) => return Err(error),
         }
         match serde_json::from_slice::<Self>(&text) {
             Ok(record) if record.version == VERSION => Ok(record),
-            _ => Err(SecretError::Record(path)),
+            _ => Err(Error::Record(path)),
         }
     }
 
-    pub(crate) fn write(&self, secret_file: &Path) -> Result<(), SecretError> {
+    pub(crate) fn write(&self, secret_file: &Path) -> Result<(), Error> {
         let text = serde_json::to_vec_pretty(self).expect("numbers under texts are JSON");
         Replacement::begin(&Self::path(secret_file))?.finish(&[&text, b"\n"])
     }
 
-    /// Brings the record up to what the file holds: `ids`, the first of which seals.
+    /// Updates the record to a file that holds `ids`, the first of which seals.
     ///
-    /// A key that does not seal, and of which nothing is known, may have sealed until now.
+    /// A key that does not seal, and is not on record, may have sealed until now.
     pub(crate) fn follow(&mut self, ids: &[String], now: u64) {
         let seals = ids.first();
         if self.seals.as_ref() != seals {
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(Rotation::read(&file).unwrap(), record);
         for wrong in ["", "{}", "[]", r#"{"version": 2, "seals": null}"#] {
             fs::write(Rotation::path(&file), wrong).unwrap();
-            assert!(matches!(Rotation::read(&file), Err(SecretError::Record(_))), "{wrong}");
+            assert!(matches!(Rotation::read(&file), Err(Error::Record(_))), "{wrong}");
         }
     }
 }

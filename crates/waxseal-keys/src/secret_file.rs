@@ -1,41 +1,43 @@
-//! Secret keys in files.
+//! Files of secret keys: read, parsed, and made for development.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use waxseal_crypto::SecretKey;
 use zeroize::Zeroizing;
 
-use crate::SecretError;
+use crate::error::Error;
+use crate::permissions::{check_own, check_writable};
+use crate::private_file::{create_private, create_private_folder, write_whole};
 
-/// Where development keeps the secret that it made, below the folder it runs in.
-const DEVELOPMENT_FILE: &str = ".waxseal/secret";
+/// The file of the secret that development makes, below the folder that a server runs in.
+pub const DEVELOPMENT_FILE: &str = ".waxseal/secret";
 const MAX_FILE_BYTES: usize = 64 * 1024;
 
-/// Reads a file of keys, and no more of it than shows that it is too large.
+/// Reads a file of keys, up to one byte over the limit, at which [`parse`] refuses it.
 ///
 /// # Errors
 ///
 /// Those of [`open`], and of the file system.
-pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    let unreadable = |source| SecretError::Unreadable { path: path.to_owned(), source };
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
     // Room for all of it at once, so that growing leaves no copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES + 2));
     open(path)?.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
 }
 
-/// Opens a file of keys, or the record beside it, unless it is plain that others had a hand in it.
+/// Opens a file of keys, or the record beside it, unless other users could have changed it.
 ///
 /// # Errors
 ///
-/// [`SecretError::Writable`] for a file that every user can change; of the file that development made, and its folder,
-/// also [`SecretError::Exposed`] and [`SecretError::Foreign`]. And those of the file system.
-pub(crate) fn open(path: &Path) -> Result<File, SecretError> {
-    let unreadable = |source| SecretError::Unreadable { path: path.to_owned(), source };
+/// [`Error::Writable`] for a file that every user can change; for the file that development made, and its folder,
+/// also [`Error::Exposed`] and [`Error::Foreign`]. And those of the file system.
+pub(crate) fn open(path: &Path) -> Result<File, Error> {
+    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
-    // Of what was opened, and not of what has that name by then.
+    // Of the open file: another may have its name by now.
     let metadata = file.metadata().map_err(unreadable)?;
     match path.ends_with(DEVELOPMENT_FILE) {
         true => check_own(path, &metadata)?,
@@ -44,14 +46,14 @@ pub(crate) fn open(path: &Path) -> Result<File, SecretError> {
     Ok(file)
 }
 
-/// The keys in a file's bytes: UTF-8, one a line. A final newline is dropped, and nothing else.
+/// Parses a file's bytes into keys: UTF-8, one a line. A final newline is dropped, and nothing else.
 ///
 /// # Errors
 ///
-/// An empty line, a byte-order mark or more than 64 KiB is refused: a key read differently than it was written
-/// signs everybody out.
-pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Zeroizing<String>>, SecretError> {
-    let malformed = |found| SecretError::Malformed { path: path.to_owned(), found };
+/// [`Error::Malformed`] for an empty line, a byte-order mark, or more than 64 KiB: a key that is read differently than
+/// it was written signs all visitors out.
+pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Zeroizing<String>>, Error> {
+    let malformed = |found| Error::Malformed { path: path.to_owned(), found };
     if bytes.len() > MAX_FILE_BYTES {
         return Err(malformed("is larger than 64 KiB"));
     }
@@ -68,12 +70,12 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Zeroizing<String>>,
         .collect()
 }
 
-/// The secret file of a development server below `folder`: as it is, or made now. Says whether it was made.
+/// The secret file of a development server below `folder`, and `true` if it was made just now.
 ///
 /// # Errors
 ///
 /// Those of [`open`].
-pub(crate) fn find_or_make(folder: &Path) -> Result<(PathBuf, bool), SecretError> {
+pub(crate) fn find_or_make(folder: &Path) -> Result<(PathBuf, bool), Error> {
     let (path, made) = match folder.join(DEVELOPMENT_FILE) {
         path if path.symlink_metadata().is_ok() => (path, false),
         _ => make_development_secret(folder)?,
@@ -82,28 +84,25 @@ pub(crate) fn find_or_make(folder: &Path) -> Result<(PathBuf, bool), SecretError
     Ok((path, made))
 }
 
-/// Makes the secret of a development server below `folder`, if there is none. Says where it lies, and whether it
-/// was made.
+/// Makes the secret of a development server below `folder`, if there is none.
+///
+/// Returns the path of the file, and `true` if it was made.
 ///
 /// # Errors
 ///
-/// [`SecretError::Unwritable`], or no randomness.
-pub fn make_development_secret(folder: &Path) -> Result<(PathBuf, bool), SecretError> {
+/// [`Error::Unwritable`], and [`Error::Key`] if the system has no randomness.
+pub fn make_development_secret(folder: &Path) -> Result<(PathBuf, bool), Error> {
     let path = folder.join(DEVELOPMENT_FILE);
     let made = make(&path)?;
     Ok((path, made))
 }
 
-/// Writes a new secret to `path`, mode 0600, unless something is there already; then `false`.
+/// Writes a new secret to `path`, mode 0600. Returns `false`, and writes nothing, if the path exists.
 ///
 /// The file appears whole: it is written under another name and linked into place, so that of many processes one
 /// wins and no other reads half of it.
-///
-/// # Errors
-///
-/// [`SecretError::Unwritable`], or no randomness.
-fn make(path: &Path) -> Result<bool, SecretError> {
-    let unwritable = |source| SecretError::Unwritable { path: path.to_owned(), source };
+fn make(path: &Path) -> Result<bool, Error> {
+    let unwritable = |source| Error::Unwritable { path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
         create_private_folder(folder).map_err(unwritable)?;
@@ -128,153 +127,11 @@ fn make(path: &Path) -> Result<bool, SecretError> {
     }
 }
 
-fn create_private_folder(path: &Path) -> io::Result<()> {
-    let mut folder = fs::DirBuilder::new();
-    folder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
-    folder.create(path)
-}
-
-fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-fn write_whole(mut file: File, parts: &[&[u8]]) -> io::Result<()> {
-    for part in parts {
-        file.write_all(part)?;
-    }
-    file.sync_all()
-}
-
-/// The sole right to change a file, and the place where its next content is written.
-///
-/// While it lives, `<file>.new` stands beside the file; whoever else wants to change it is refused. The content is
-/// written there and renamed over the file, so that no reader ever finds half of it.
-#[derive(Debug)]
-pub(crate) struct Replacement {
-    path: PathBuf,
-    temporary: PathBuf,
-    file: Option<File>,
-}
-
-impl Replacement {
-    /// # Errors
-    ///
-    /// [`SecretError::Busy`], and those of the file system.
-    pub(crate) fn begin(path: &Path) -> Result<Self, SecretError> {
-        // What a link names is replaced, not the link.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let temporary = with_suffix(&path, ".new");
-        match create_private(&temporary) {
-            Ok(file) => Ok(Self { path, temporary, file: Some(file) }),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(SecretError::Busy(temporary)),
-            Err(source) => Err(SecretError::Unwritable { path, source }),
-        }
-    }
-
-    /// Puts the content in the file's place.
-    ///
-    /// # Errors
-    ///
-    /// [`SecretError::Unwritable`]; the file is as it was then.
-    pub(crate) fn finish(mut self, parts: &[&[u8]]) -> Result<(), SecretError> {
-        let file = self.file.take().expect("taken here alone, and this consumes it");
-        let written = keep_owner(&self.path, &self.temporary)
-            .and_then(|()| write_whole(file, parts))
-            .and_then(|()| fs::rename(&self.temporary, &self.path));
-        written.map_err(|source| SecretError::Unwritable { path: self.path.clone(), source })?;
-        // So that the new name survives a loss of power; some file systems refuse, and lose nothing by it.
-        let _ = self.path.parent().map(|folder| File::open(folder).and_then(|folder| folder.sync_all()));
-        Ok(())
-    }
-}
-
-impl Drop for Replacement {
-    fn drop(&mut self) {
-        // Gone already if it was renamed.
-        let _ = fs::remove_file(&self.temporary);
-    }
-}
-
-pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-/// Gives the new file the old one's owner and mode, where they differ: the server may run as someone else than the
-/// operator, and must still be able to read it.
-#[cfg(unix)]
-fn keep_owner(old: &Path, new: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, chown};
-    let Ok(before) = fs::metadata(old) else { return Ok(()) };
-    let now = fs::metadata(new)?;
-    if (before.uid(), before.gid()) != (now.uid(), now.gid()) {
-        chown(new, Some(before.uid()), Some(before.gid()))?;
-    }
-    fs::set_permissions(new, before.permissions())
-}
-
-#[cfg(not(unix))]
-fn keep_owner(_: &Path, _: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-/// A file that an operator named may belong to anyone: containers get theirs from another user, readable for all.
-#[cfg(unix)]
-fn check_writable(path: &Path, metadata: &fs::Metadata) -> Result<(), SecretError> {
-    use std::os::unix::fs::MetadataExt;
-    // In a folder such as `/tmp`, the sticky bit keeps others from replacing what is there.
-    let sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
-    let others = (metadata.is_file() || metadata.is_dir()) && metadata.mode() & 0o002 != 0;
-    if others && !sticky { Err(SecretError::Writable(path.to_owned())) } else { Ok(()) }
-}
-
-/// A file that we made ourselves is ours, and so is the way to it: whoever put another one there knows the key.
-#[cfg(unix)]
-fn check_own(path: &Path, metadata: &fs::Metadata) -> Result<(), SecretError> {
-    use std::os::unix::fs::MetadataExt;
-    let us = rustix::process::geteuid().as_raw();
-    let check = |path: &Path, metadata: &fs::Metadata| match metadata.uid() {
-        0 => Ok(()),
-        owner if owner == us => Ok(()),
-        owner => Err(SecretError::Foreign { path: path.to_owned(), owner }),
-    };
-    if metadata.mode() & 0o077 != 0 {
-        return Err(SecretError::Exposed(path.to_owned()));
-    }
-    check(path, metadata)?;
-    let folder = path.parent().expect("it ends with a folder and a file");
-    for step in [path, folder] {
-        let unreadable = |source| SecretError::Unreadable { path: step.to_owned(), source };
-        check(step, &step.symlink_metadata().map_err(unreadable)?)?;
-    }
-    let unreadable = |source| SecretError::Unreadable { path: folder.to_owned(), source };
-    let metadata = folder.metadata().map_err(unreadable)?;
-    check(folder, &metadata)?;
-    check_writable(folder, &metadata)
-}
-
-#[cfg(not(unix))]
-fn check_writable(_: &Path, _: &fs::Metadata) -> Result<(), SecretError> {
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn check_own(_: &Path, _: &fs::Metadata) -> Result<(), SecretError> {
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn keys(bytes: &[u8]) -> Result<Vec<String>, SecretError> {
+    fn keys(bytes: &[u8]) -> Result<Vec<String>, Error> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys");
         fs::write(&path, bytes).unwrap();
@@ -300,7 +157,7 @@ mod tests {
             ("not UTF-8", b"\xff\xfe"),
             ("too long", &long),
         ] {
-            assert!(matches!(keys(bytes), Err(SecretError::Malformed { .. })), "{case}");
+            assert!(matches!(keys(bytes), Err(Error::Malformed { .. })), "{case}");
         }
         assert_eq!(keys(&long[1..]).unwrap()[0].len(), 64 * 1024);
     }
@@ -333,7 +190,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         for mode in [0o640, 0o604, 0o602, 0o610] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            assert!(matches!(find_or_make(folder.path()), Err(SecretError::Exposed(_))), "{mode:o}");
+            assert!(matches!(find_or_make(folder.path()), Err(Error::Exposed(_))), "{mode:o}");
         }
     }
 
@@ -372,7 +229,7 @@ mod tests {
             change(&folder.path().join(".waxseal"), other);
             for error in [find_or_make(folder.path()).map(drop), read(&path).map(drop)] {
                 let error = error.expect_err(case);
-                assert!(matches!(error, SecretError::Foreign { owner: 12_345, .. }), "{case}: {error}");
+                assert!(matches!(error, Error::Foreign { owner: 12_345, .. }), "{case}: {error}");
             }
         }
         // A file that an operator names may come from another user.
@@ -398,7 +255,7 @@ mod tests {
         {
             mode(own, folder_mode);
             let found = find_or_make(folder.path());
-            assert_eq!(matches!(found, Err(SecretError::Writable(_))), refused, "{folder_mode:o}");
+            assert_eq!(matches!(found, Err(Error::Writable(_))), refused, "{folder_mode:o}");
             assert_eq!(found.is_err(), refused, "{folder_mode:o}");
         }
         let path = folder.path().join("secret");
@@ -407,43 +264,8 @@ mod tests {
             [(0o400, false), (0o440, false), (0o444, false), (0o660, false), (0o666, true)]
         {
             mode(&path, file_mode);
-            assert_eq!(matches!(read(&path), Err(SecretError::Writable(_))), refused, "{file_mode:o}");
+            assert_eq!(matches!(read(&path), Err(Error::Writable(_))), refused, "{file_mode:o}");
         }
-    }
-
-    #[test]
-    fn one_command_at_a_time_replaces_a_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("secret");
-        fs::write(&path, "old").unwrap();
-        let first = Replacement::begin(&path).unwrap();
-        let error = Replacement::begin(&path).unwrap_err();
-        assert!(matches!(&error, SecretError::Busy(_)), "{error}");
-        drop(first);
-        assert_eq!(fs::read(&path).unwrap(), b"old", "given up");
-        Replacement::begin(&path).unwrap().finish(&[b"new", b"\n"]).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new\n");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing left over");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_replaced_file_keeps_its_mode_and_a_link_stays_a_link() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let [path, link] = ["secret", "link"].map(|name| folder.path().join(name));
-        fs::write(&path, "old").unwrap();
-        std::os::unix::fs::symlink("secret", &link).unwrap();
-        for mode in [0o600, 0o640, 0o400] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            Replacement::begin(&link).unwrap().finish(&[b"new"]).unwrap();
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
-        }
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        let new = folder.path().join("another");
-        Replacement::begin(&new).unwrap().finish(&[b"new"]).unwrap();
-        assert_eq!(fs::metadata(&new).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! Where to look for secret keys, and which ones to accept.
+//! The sources of secret keys, and the rule for weak ones.
 
 use std::path::PathBuf;
 
-/// Where to look for secret keys, and which ones to accept.
+/// The sources of secret keys, and the rule for weak ones.
 ///
 /// # Example
 ///
@@ -19,7 +19,7 @@ pub struct SecretOptions {
 }
 
 impl SecretOptions {
-    /// Keys from the environment, and weak ones refused.
+    /// Takes keys from the environment, and refuses weak ones.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

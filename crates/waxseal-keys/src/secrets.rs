@@ -1,4 +1,4 @@
-//! Where the secret keys come from.
+//! Secret keys from the environment or a file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use waxseal_crypto::{KeyId, Keyring, SecretKey};
 use zeroize::Zeroizing;
 
-use crate::{SecretError, SecretOptions, secret_file, strength};
+use crate::error::Error;
+use crate::secret_options::SecretOptions;
+use crate::variable::{Lookup, Text, Variable};
+use crate::{secret_file, strength};
 
-/// The secret keys of an app, and where they were found.
+/// The secret keys of an app, and the variable or file that they came from.
 ///
 /// | from | holds |
 /// |---|---|
@@ -16,15 +19,24 @@ use crate::{SecretError, SecretOptions, secret_file, strength};
 /// | `SECRET_KEY_FALLBACKS` | a JSON list of keys that open what they once sealed and seal nothing |
 /// | `SECRET_KEY_FILE` | instead of both: UTF-8, one key a line, the first seals |
 ///
-/// Each also with the prefix `WAXSEAL_`. A key is what `waxseal gen-secret` prints, or any other text, a
-/// passphrase: that goes through Argon2id, once, which takes about a quarter of a second and 64 MiB. Outside
-/// development a passphrase that is too weak is refused, and so is a missing key; in development one is made and
-/// kept in `.waxseal/secret`.
+/// Each variable may have the prefix `WAXSEAL_`. A key is the output of `waxseal gen-secret`, or any other text, a
+/// passphrase, which goes through Argon2id once: about a quarter of a second and 64 MiB. Outside development a weak
+/// passphrase and a missing key are refused; in development a key is made and kept in `.waxseal/secret`.
+///
+/// # Example
+///
+/// ```no_run
+/// use waxseal_keys::{SecretOptions, Secrets};
+///
+/// let secrets = Secrets::from_env(SecretOptions::new(), "wizard")?;
+/// println!("secret keys {secrets}: {}", secrets.roles());
+/// # Ok::<(), waxseal_keys::Error>(())
+/// ```
 pub struct Secrets {
     keyring: Keyring,
     kinds: Vec<KeyKind>,
     source: Source,
-    /// The bytes of the file they came from: what a running server compares it with.
+    /// The bytes of the file they came from, with which a running server compares it.
     file: Option<Zeroizing<Vec<u8>>>,
     warnings: Vec<String>,
     policy: Policy,
@@ -40,7 +52,6 @@ pub enum KeyKind {
     Passphrase,
 }
 
-/// Where the secret keys were found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
     Variable(&'static str),
@@ -48,7 +59,7 @@ enum Source {
     Made(PathBuf),
 }
 
-/// Who may use which keys.
+/// The app that keys are derived for, and the rule for weak ones.
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
     pub(crate) app: String,
@@ -56,34 +67,28 @@ pub(crate) struct Policy {
     pub(crate) weak: bool,
 }
 
-type Text = Zeroizing<String>;
-
-/// A variable's value by its name, as [`std::env::var_os`] gives it.
-type Lookup<'a> = &'a dyn Fn(&str) -> Option<std::ffi::OsString>;
-
 impl Secrets {
     /// Reads the keys of the app called `app` from the environment or a file, as `options` say.
     ///
-    /// A passphrase keeps the thread busy for about a quarter of a second; inside a runtime, [`load`](Self::load)
-    /// does that elsewhere.
+    /// A passphrase blocks the thread for about a quarter of a second; inside a runtime, use [`load`](Self::load).
     ///
     /// # Errors
     ///
-    /// [`SecretError`] says what was found, never a key, and what to do.
-    pub fn from_env(options: impl Into<SecretOptions>, app: &str) -> Result<Self, SecretError> {
+    /// [`Error`] says what was found, never a key, and what to do.
+    pub fn from_env(options: impl Into<SecretOptions>, app: &str) -> Result<Self, Error> {
         Self::find(&options.into(), app, Path::new(""), &|name| std::env::var_os(name))
     }
 
-    /// The same on a thread that may block.
+    /// Reads the keys as [`from_env`](Self::from_env) does, on a thread that may block.
     ///
     /// # Errors
     ///
-    /// As for [`from_env`](Self::from_env).
+    /// Those of [`from_env`](Self::from_env).
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub async fn load(options: impl Into<SecretOptions>, app: &str) -> Result<Self, SecretError> {
+    pub async fn load(options: impl Into<SecretOptions>, app: &str) -> Result<Self, Error> {
         let (options, app) = (options.into(), app.to_owned());
         let found = tokio::task::spawn_blocking(move || Self::from_env(options, &app)).await;
         found.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
@@ -93,8 +98,8 @@ impl Secrets {
     ///
     /// # Errors
     ///
-    /// As for [`from_env`](Self::from_env).
-    pub fn from_file(path: &Path, options: impl Into<SecretOptions>, app: &str) -> Result<Self, SecretError> {
+    /// Those of [`from_env`](Self::from_env).
+    pub fn from_file(path: &Path, options: impl Into<SecretOptions>, app: &str) -> Result<Self, Error> {
         Self::read(path.to_owned(), &Policy::new(&options.into(), app))
     }
 
@@ -104,13 +109,13 @@ impl Secrets {
         &self.keyring
     }
 
-    /// What a person should know about these keys: each a sentence without a secret.
+    /// The weaknesses of these keys, each a sentence without a secret.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The file they were read from, if there is one.
+    /// The file that they were read from, if there is one.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         match &self.source {
@@ -129,12 +134,12 @@ impl Secrets {
         self.file.as_ref().map(|bytes| bytes.as_slice())
     }
 
-    /// The keys' names and what each is made of, in ring order.
+    /// The id and origin of each key, in ring order: the first seals.
     pub fn kinds(&self) -> impl Iterator<Item = (KeyId, KeyKind)> {
         self.keyring.ids().zip(self.kinds.iter().copied())
     }
 
-    /// For a log: which key seals, and which others open. Never for a visitor.
+    /// The ids of the key that seals and of those that only open, as a phrase for a log. Never for a visitor.
     #[must_use]
     pub fn roles(&self) -> String {
         let ids: Vec<String> = self.keyring.ids().map(|id| id.to_string()).collect();
@@ -145,25 +150,20 @@ impl Secrets {
         }
     }
 
-    fn find(
-        options: &SecretOptions,
-        app: &str,
-        folder: &Path,
-        lookup: Lookup<'_>,
-    ) -> Result<Self, SecretError> {
+    fn find(options: &SecretOptions, app: &str, folder: &Path, lookup: Lookup<'_>) -> Result<Self, Error> {
         let policy = Policy::new(options, app);
         let variable = Variable::find("SECRET_KEY", lookup, options.development)?;
         let fallbacks = Variable::find("SECRET_KEY_FALLBACKS", lookup, options.development)?;
         let named = Variable::find("SECRET_KEY_FILE", lookup, options.development)?;
         let file = options.file.clone().or_else(|| named.map(|file| PathBuf::from(&*file.value)));
         match (variable, file) {
-            (Some(variable), Some(_)) => Err(SecretError::Both(variable.name)),
+            (Some(variable), Some(_)) => Err(Error::Both(variable.name)),
             (Some(variable), None) => {
                 let fallbacks = fallbacks.map_or(Ok(Vec::new()), |fallbacks| fallbacks.list())?;
                 let texts = [vec![variable.value], fallbacks].concat();
                 Self::new(&texts, Source::Variable(variable.name), &policy)
             }
-            (None, _) if fallbacks.is_some() => Err(SecretError::FallbacksAlone),
+            (None, _) if fallbacks.is_some() => Err(Error::FallbacksAlone),
             (None, Some(file)) => Self::read(file, &policy),
             (None, None) if options.development => {
                 let (path, made) = secret_file::find_or_make(folder)?;
@@ -171,34 +171,34 @@ impl Secrets {
                 secrets.source = if made { Source::Made(path) } else { Source::File(path) };
                 Ok(secrets)
             }
-            (None, None) => Err(SecretError::Missing),
+            (None, None) => Err(Error::Missing),
         }
     }
 
-    fn read(path: PathBuf, policy: &Policy) -> Result<Self, SecretError> {
+    fn read(path: PathBuf, policy: &Policy) -> Result<Self, Error> {
         let bytes = secret_file::read(&path)?;
         Self::from_bytes(path, bytes, policy)
     }
 
-    /// The keys in the bytes that a file held.
+    /// Parses the bytes of a file.
     pub(crate) fn from_bytes(
         path: PathBuf,
         bytes: Zeroizing<Vec<u8>>,
         policy: &Policy,
-    ) -> Result<Self, SecretError> {
+    ) -> Result<Self, Error> {
         let texts = secret_file::parse(&path, &bytes)?;
         let secrets = Self::new(&texts, Source::File(path), policy)?;
         Ok(Self { file: Some(bytes), ..secrets })
     }
 
-    /// Judges the texts, and only then works them: Argon2id takes 64 MiB and a quarter of a second for each passphrase.
-    fn new(texts: &[Text], source: Source, policy: &Policy) -> Result<Self, SecretError> {
+    /// Makes a ring of the texts. They are judged first: Argon2id takes a quarter of a second for each passphrase.
+    fn new(texts: &[Text], source: Source, policy: &Policy) -> Result<Self, Error> {
         if texts.len() > Keyring::MAX_KEYS {
-            return Err(SecretError::TooMany(texts.len()));
+            return Err(Error::TooMany(texts.len()));
         }
         let verdicts: Vec<_> = texts.iter().map(|text| strength::judge(text)).collect();
         if let Some(why) = verdicts.iter().find_map(|verdict| verdict.refusal).filter(|_| !policy.weak) {
-            return Err(SecretError::Weak(why));
+            return Err(Error::Weak(why));
         }
         let keyring = ring(texts, &policy.app)?;
         let warnings = keyring.ids().zip(verdicts).flat_map(|(id, verdict)| {
@@ -231,9 +231,9 @@ impl KeyKind {
     }
 }
 
-fn ring(texts: &[Text], app: &str) -> Result<Keyring, SecretError> {
+fn ring(texts: &[Text], app: &str) -> Result<Keyring, Error> {
     let mut keys = texts.iter().map(|text| SecretKey::parse(text, app));
-    let mut keyring = Keyring::new(keys.next().ok_or(SecretError::Missing)??);
+    let mut keyring = Keyring::new(keys.next().ok_or(Error::Missing)??);
     for key in keys {
         keyring = keyring.with_fallback(key?)?;
     }
@@ -241,7 +241,7 @@ fn ring(texts: &[Text], app: &str) -> Result<Keyring, SecretError> {
 }
 
 impl fmt::Display for Secrets {
-    /// Where the keys were found.
+    /// The source of the keys, as a phrase that follows "secret keys".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
             Source::Variable(name) => write!(f, "from {name}"),
@@ -257,41 +257,6 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// An environment variable that is set, under its name with or without the prefix.
-struct Variable {
-    name: &'static str,
-    value: Text,
-}
-
-impl Variable {
-    fn find(name: &'static str, lookup: Lookup<'_>, development: bool) -> Result<Option<Self>, SecretError> {
-        let prefixed = match name {
-            "SECRET_KEY" => "WAXSEAL_SECRET_KEY",
-            "SECRET_KEY_FALLBACKS" => "WAXSEAL_SECRET_KEY_FALLBACKS",
-            _ => "WAXSEAL_SECRET_KEY_FILE",
-        };
-        let read = |name| match lookup(name).map(std::ffi::OsString::into_string) {
-            None => Ok(None),
-            Some(Err(_)) => Err(SecretError::VariableNotUtf8(name)),
-            Some(Ok(value)) if !value.is_empty() => Ok(Some(Self { name, value: Zeroizing::new(value) })),
-            Some(Ok(_)) if development => Ok(None),
-            Some(Ok(_)) => Err(SecretError::Empty(name)),
-        };
-        match (read(prefixed)?, read(name)?) {
-            (Some(one), Some(other)) if one.value != other.value => Err(SecretError::Differ(prefixed, name)),
-            (one, other) => Ok(one.or(other)),
-        }
-    }
-
-    /// A JSON list of strings and nothing else: a plain string there once became one-letter keys in Flask.
-    fn list(&self) -> Result<Vec<Text>, SecretError> {
-        let list: Result<Vec<String>, _> = serde_json::from_str(&self.value);
-        // serde_json's error may quote what it found.
-        list.map(|list| list.into_iter().map(Zeroizing::new).collect())
-            .map_err(|_| SecretError::NotAList(self.name))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,13 +265,13 @@ mod tests {
     /// A key of these tests alone: the one in `docs/format.md` is refused.
     const GENERATED: &str = "waxseal1_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwdkv1U6";
 
-    fn find(development: bool, folder: &Path, variables: &[(&str, &str)]) -> Result<Secrets, SecretError> {
+    fn find(development: bool, folder: &Path, variables: &[(&str, &str)]) -> Result<Secrets, Error> {
         let options = SecretOptions::new().development(development);
         let lookup = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into());
         Secrets::find(&options, "demo", folder, &lookup)
     }
 
-    fn production(variables: &[(&str, &str)]) -> Result<Secrets, SecretError> {
+    fn production(variables: &[(&str, &str)]) -> Result<Secrets, Error> {
         find(false, Path::new("unused"), variables)
     }
 
@@ -329,7 +294,7 @@ mod tests {
         assert_eq!(ids("[]").unwrap(), 1);
         assert_eq!(ids(&format!("[{GOOD:?}]")).unwrap(), 2);
         for wrong in [GOOD, "\"a string\"", "[1]", "{}", "[\"cut short"] {
-            assert!(matches!(ids(wrong), Err(SecretError::NotAList(_))), "{wrong}");
+            assert!(matches!(ids(wrong), Err(Error::NotAList(_))), "{wrong}");
         }
         assert!(ids(&format!("[{GENERATED:?}]")).is_err(), "a key twice");
         assert!(

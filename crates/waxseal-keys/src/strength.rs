@@ -1,11 +1,12 @@
-//! Whether a secret key can be guessed.
+//! Checks for secret keys that can be guessed.
 
 use waxseal_crypto::SecretKey;
 
-/// What is wrong with a secret key, in phrases that follow "the secret key".
+/// The faults of a secret key, in phrases that follow "the secret key".
 pub(crate) struct Verdict {
-    /// Reason enough not to start outside development.
+    /// The fault for which a server outside development does not start.
     pub(crate) refusal: Option<&'static str>,
+    /// Faults that are logged at start.
     pub(crate) warnings: Vec<&'static str>,
 }
 
@@ -14,7 +15,7 @@ const SHORT_BYTES: usize = 16;
 const FEW_DISTINCT_BYTES: usize = 5;
 const MANY_DIGITS: usize = 20;
 
-/// Printed in documentation, tutorials and sample code: the first that anyone tries. Compared without case.
+/// Secrets from documentation, tutorials and sample code, which an attacker tries first. Compared without case.
 const SAMPLES: &[&str] = &[
     // Flask's documentation and examples over the years: as printed, and as Python reads the escapes in them.
     "dev",
@@ -73,7 +74,7 @@ const SAMPLES: &[&str] = &[
     "1234567890",
     "qwertyui",
     "qwertyuiop",
-    // Famous for having been left in place: Superset's, and this project's own test vectors.
+    // Superset's default, which was left in place often, and this project's own test vectors.
     "thisISaSECRET_1234",
     "\\2\\1thisismyscretkey\\1\\2\\e\\y\\y\\h",
     "CHANGE_ME_TO_A_COMPLEX_RANDOM_SECRET",

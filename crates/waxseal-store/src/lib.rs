@@ -1,99 +1,22 @@
-//! The session dictionary of Waxseal, and where its state lives.
-//!
-//! [`SessionManager`] turns *tokens*, text that a browser carries, into [`Session`]s and back. A [`Session`] is a
-//! dictionary of typed values that stay encoded until asked for; what a request changes goes into a log, and a
-//! request that changed nothing sends nothing.
-//!
-//! ```
-//! use std::time::SystemTime;
-//! use waxseal_crypto::{Keyring, SecretKey};
-//! use waxseal_store::{Access, Outcome, SessionManager};
-//!
-//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-//! let keyring = Keyring::new(SecretKey::generate()?);
-//! let sessions = SessionManager::cookie(&keyring, "__Host-session", "wizard")?;
-//! let session = sessions.create();
-//! session.insert("name", "Gandalf")?;
-//! match sessions.commit(&session, SystemTime::now()).await? {
-//!     Outcome::Set { token, .. } => assert!(sessions.open(token.as_bytes(), Access::Read, SystemTime::now()).is_ok()),
-//!     _ => unreachable!("the session was changed"),
-//! }
-//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! Time is an argument everywhere, so expiry is a table test and not a sleep. How a token travels (cookies,
-//! headers) is left to `waxseal-http`; how bytes are sealed, to `waxseal-crypto`.
+#![doc = include_str!("../README.md")]
 
-mod active_keys;
-mod any_store;
-mod change;
-mod content;
-mod csrf;
-mod entries;
-mod error;
-mod flash;
-mod inspect;
-mod lifetimes;
+mod fault;
 mod memory;
-mod metadata;
 #[cfg(feature = "network")]
-#[cfg_attr(
-    not(feature = "redis"),
-    allow(dead_code, unused_imports, reason = "not every engine needs all of it, and none has to be there")
-)]
-mod network;
-mod origin;
-#[cfg(feature = "postgres")]
-mod postgres;
+pub mod network;
 mod record;
-#[cfg(feature = "redis")]
-mod redis;
 mod revision;
-mod revocations;
-mod server;
-mod session;
-mod session_debug_view;
 mod session_id;
-mod sessions;
-#[cfg(feature = "sqlite")]
-mod sqlite;
 mod store;
-#[cfg(feature = "testing")]
 pub mod testing;
 mod timestamp;
-mod value;
-mod varint;
-mod wide;
-mod yield_once;
 
-pub use entries::Value;
-pub use error::{Error, Largest, Reason, Rejected, StoreError};
-pub use flash::Flash;
-pub use inspect::{Inspection, Parts};
-pub use lifetimes::Lifetimes;
+pub use fault::Fault;
 pub use memory::{MemoryError, MemoryStore};
 #[cfg(feature = "network")]
 pub use network::{NetworkOptions, Unavailable};
-#[cfg(feature = "postgres")]
-pub use postgres::{
-    Address, Pooler, PostgresError, PostgresOptions, PostgresPromise, PostgresStore, SynchronousCommit,
-};
-pub use record::{
-    Creation, Cursor, Found, Lifespan, Listed, Page, Pointer, Record, RecordHead, Swap, Tombstone,
-};
-#[cfg(feature = "redis")]
-pub use redis::{RedisDurability, RedisError, RedisOptions, RedisStore};
+pub use record::{Creation, Cursor, Found, Lifespan, Listed, Page, Record, RecordHead, Swap};
 pub use revision::Revision;
-pub use server::{Access, Maintenance, WhenAway};
-pub use session::Session;
-pub use session_debug_view::SessionDebugView;
-pub use session_id::{InvalidPublicId, PublicId, RecordKey, SessionId};
-pub use sessions::{Opened, Outcome, Pending, SessionManager, Snapshot};
-#[cfg(feature = "sqlite")]
-pub use sqlite::{Durability, SqliteError, SqliteOptions, SqliteStore};
-pub use store::{Fault, SessionStore};
+pub use session_id::{PublicId, RecordKey, SessionId};
+pub use store::SessionStore;
 pub use timestamp::Timestamp;
-pub use value::{MAX_DEPTH, ValueError};
-/// What [`SessionManager`] are made of and [change](SessionManager::set_keyring).
-pub use waxseal_crypto::Keyring;

@@ -1,4 +1,4 @@
-//! A store in this process's memory.
+//! A store in the memory of this process.
 
 mod budget;
 mod owners;
@@ -11,19 +11,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use self::budget::{Budget, NoRoom};
 use self::owners::Owners;
 use self::shard::Shard;
-use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
 use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp};
 
-/// A power of two, so that a handle's first byte spreads sessions evenly.
+/// A power of two, so that a public id's first byte spreads sessions evenly.
 const SHARDS: usize = 64;
 
-/// Keeps records in this process's memory: for tests, for development, and for one process whose sessions may
+/// Keeps records in the memory of this process: for tests, for development, and for a single process whose sessions may
 /// end with it.
 ///
-/// Bounded by [`MAX_RECORDS`](Self::MAX_RECORDS) and [`MAX_BYTES`](Self::MAX_BYTES) unless told otherwise. At
-/// its bound it forgets what has expired, then sessions without an owner, the nearest to their end first, and
-/// then refuses new ones: visitors who never signed in cannot push out those who did. A sixteenth of it is for
-/// [records of ends](Record::is_end) alone. While it is full it is not [ready](SessionStore::ready).
+/// The store is bounded by [`MAX_RECORDS`](Self::MAX_RECORDS) and [`MAX_BYTES`](Self::MAX_BYTES) unless set otherwise.
+/// At a bound it first drops what has expired, then sessions without an owner, those that expire soonest first. After
+/// that it refuses new sessions, so that anonymous visitors cannot displace signed-in ones. A sixteenth of each bound
+/// is kept for [records of ends](Record::is_end). A full store is not [ready](SessionStore::ready).
 ///
 /// Clones share one memory.
 ///
@@ -41,47 +41,47 @@ struct Shared {
     shards: Box<[Mutex<Shard>]>,
     owners: Owners,
     budget: Budget,
-    /// It refused, and has hardly had room since.
+    /// The store has refused a record, and has hardly had room since.
     is_full: AtomicBool,
 }
 
-/// Why the memory store refused.
+/// A refusal of the memory store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MemoryError {
-    /// At its bound, and all that is left belongs to somebody.
+    /// The store is at its bound, and every session in it has an owner.
     #[error(
         "the memory store is full at {records} records and {bytes} bytes, none of which may be forgotten; give it more \
          room, or use a store on a disk"
     )]
     Full {
-        /// Records and traces there are.
+        /// Records and tombstones in the store.
         records: usize,
-        /// Bytes that they take.
+        /// Bytes that these take.
         bytes: usize,
     },
 }
 
 impl MemoryStore {
-    /// Records and traces that a store holds at most unless told otherwise.
+    /// Default limit of records and tombstones.
     pub const MAX_RECORDS: usize = 1_000_000;
-    /// Bytes that a store holds at most unless told otherwise: 1 GiB.
+    /// Default limit of bytes: 1 GiB.
     pub const MAX_BYTES: usize = 1 << 30;
 
-    /// An empty store with the usual bounds.
+    /// Makes an empty store with the default limits.
     #[must_use]
     pub fn new() -> Self {
         Self::bounded(Self::MAX_RECORDS, Self::MAX_BYTES)
     }
 
-    /// An empty store that holds at most `records` records and traces.
+    /// Makes an empty store that holds at most `records` records and tombstones.
     #[must_use]
     pub fn max_records(self, records: usize) -> Self {
         Self::bounded(records, self.shared.budget.max_bytes())
     }
 
-    /// An empty store that holds at most `bytes` bytes: sealed bytes, texts, and an estimate of what keeping a
-    /// record costs.
+    /// Makes an empty store that holds at most `bytes` bytes: sealed bytes, texts, and an estimate of the overhead of
+    /// each record.
     #[must_use]
     pub fn max_bytes(self, bytes: usize) -> Self {
         Self::bounded(self.shared.budget.max_records(), bytes)
@@ -96,18 +96,18 @@ impl MemoryStore {
 }
 
 impl Shared {
-    /// All rows of a session, its traces included, are in one shard: they share its handle.
+    /// The shard of all rows of a session, its tombstones included, which share its public session id.
     fn shard(&self, public_id: PublicId) -> MutexGuard<'_, Shard> {
         let [first, ..] = *public_id.as_bytes();
         self.shard_at(usize::from(first) % SHARDS)
     }
 
     fn shard_at(&self, at: usize) -> MutexGuard<'_, Shard> {
-        // Nothing panics half-way through a change, so what a panicking thread leaves is whole.
+        // No change panics half-way, so the state is whole even after a panic.
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does `work` on the shard of `handle`, and makes room for as long as it lacks some.
+    /// Does `work` on the shard of `public_id`, and makes room as long as `work` lacks it.
     fn with_room<T>(
         &self,
         public_id: PublicId,
@@ -115,7 +115,7 @@ impl Shared {
         mut work: impl FnMut(&mut Shard) -> Result<T, NoRoom>,
     ) -> Result<T, MemoryError> {
         loop {
-            // A statement of its own: making room locks shards one by one, this one too.
+            // A statement of its own, because making room locks all shards one by one, this one too.
             let outcome = work(&mut self.shard(public_id));
             match outcome {
                 Ok(done) => {
@@ -139,13 +139,13 @@ impl Shared {
         MemoryError::Full { records, bytes }
     }
 
-    /// Whether one more session would find room, by forgetting another's if need be.
+    /// Checks whether a new session would find room, also by dropping one without an owner.
     fn has_room(&self) -> bool {
         self.budget.has(1, shard::ROW_BYTES)
             || (0..SHARDS).any(|at| self.shard_at(at).first_ownerless().is_some())
     }
 
-    /// Lets the next refusal be logged again, once there is more room than one sign-out leaves.
+    /// Logs that there is room again, if there is more than one sign-out frees. The next refusal is then logged again.
     fn note_room(&self) {
         let (records, bytes) = self.budget.ample();
         if self.is_full.load(Ordering::Acquire) && self.budget.has(records, bytes) {
@@ -154,7 +154,7 @@ impl Shared {
         }
     }
 
-    /// Forgets one thing that has expired, or else the ownerless session nearest to its end.
+    /// Drops one expired row, or else the ownerless session that expires soonest.
     fn make_room(&self, now: Timestamp) -> bool {
         let mut nearest = None;
         for at in 0..SHARDS {
@@ -166,7 +166,7 @@ impl Shared {
                 nearest = nearest.min(Some((end, at))).or(Some((end, at)));
             }
         }
-        // Another thread may have been there first; then it made the room.
+        // If another thread came first, that thread has made the room.
         nearest.is_some_and(|(_, at)| {
             self.shard_at(at).forget_ownerless(&self.owners, &self.budget);
             true
@@ -231,11 +231,11 @@ impl SessionStore for MemoryStore {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Tombstone,
+        tombstone_expires: Timestamp,
         now: Timestamp,
     ) -> Result<Swap, MemoryError> {
         let Shared { owners, budget, .. } = &*self.shared;
-        let renewal = Some((new, trace));
+        let renewal = Some((new, tombstone_expires));
         self.shared.with_room(old.public_id(), now, |shard| {
             shard.swap(old, expected, renewal, record, now, owners, budget)
         })
@@ -272,7 +272,7 @@ impl SessionStore for MemoryStore {
         } else {
             Vec::new()
         };
-        // One shard a call.
+        // Each call reads one shard.
         let next = match items.last() {
             Some((key, _)) if items.len() == limit => Some(cursor(at, Some(key.public_id()))),
             _ if at + 1 < SHARDS => Some(cursor(at + 1, None)),
@@ -289,10 +289,10 @@ impl SessionStore for MemoryStore {
         now: Timestamp,
     ) -> Result<Page<Listed>, MemoryError> {
         let after = after.and_then(|cursor| place(cursor).1);
-        let handles = self.shared.owners.handles(owner, after, limit);
-        let next = handles.last().filter(|_| handles.len() == limit).map(|last| cursor(0, Some(*last)));
+        let ids = self.shared.owners.public_ids(owner, after, limit);
+        let next = ids.last().filter(|_| ids.len() == limit).map(|last| cursor(0, Some(*last)));
         let listed = |public_id| self.shared.shard(public_id).listed(owner, public_id, now);
-        Ok(Page { items: handles.into_iter().filter_map(listed).collect(), next })
+        Ok(Page { items: ids.into_iter().filter_map(listed).collect(), next })
     }
 
     async fn owned(
@@ -320,8 +320,8 @@ impl SessionStore for MemoryStore {
             Some(keep) => self.shared.shard(keep.public_id()).end_others(owner, keep, now, owners),
             None => _ = owners.raise(owner),
         }
-        // All is said; what follows only frees space.
-        for public_id in owners.handles(owner, None, usize::MAX) {
+        // The sessions have ended; the rest only frees space.
+        for public_id in owners.public_ids(owner, None, usize::MAX) {
             self.shared.shard(public_id).forget_ended(public_id, owners, budget);
         }
         Ok(())
@@ -355,14 +355,14 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-/// A shard and the handle to go on after.
+/// A position in a walk: a shard, and the public session id to continue after.
 fn cursor(shard: usize, after: Option<PublicId>) -> Cursor {
     let mut bytes = vec![u8::try_from(shard).expect("there are fewer shards than a byte counts")];
     bytes.extend(after.iter().flat_map(PublicId::as_bytes));
     Cursor::new(bytes)
 }
 
-/// What [`cursor`] wrote; the beginning, for bytes that it did not write.
+/// Reads what [`cursor`] wrote. Other bytes mean the beginning.
 fn place(cursor: &Cursor) -> (usize, Option<PublicId>) {
     match cursor.as_bytes() {
         [shard, public_id @ ..] => {
@@ -379,7 +379,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
-    /// The answer of a store that waits for nothing.
+    /// The answer of a store whose futures are ready at once.
     fn now<T>(future: impl Future<Output = T>) -> T {
         let mut future = std::pin::pin!(future);
         match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
@@ -451,7 +451,7 @@ mod tests {
         assert_eq!([end(), end()], [Ok(Creation::Created); 2]);
         assert!(end().is_err());
         assert!(create(&store, None, 9_000).is_err());
-        // What may be forgotten is room: three make way for the next.
+        // Sessions that may be dropped count as room: three of them make way for the next.
         for session in &sessions[..3] {
             assert!(now(store.delete(session, NOW)).unwrap());
         }
@@ -492,8 +492,8 @@ mod tests {
             let key = create(&store, (n % 2 == 0).then_some("user"), 2_000).unwrap();
             let Some(Found::Living(record)) = now(store.load(&key, NOW)).unwrap() else { panic!() };
             let new = RecordKey::new(key.public_id(), [n; 32]);
-            let trace = Tombstone { renewed: NOW, expires: Timestamp::from_millis(2_000), pointer: None };
-            let swap = now(store.renew(&key, &record.revision, &new, &record, &trace, NOW)).unwrap();
+            let end = Timestamp::from_millis(2_000);
+            let swap = now(store.renew(&key, &record.revision, &new, &record, end, NOW)).unwrap();
             assert_eq!(swap, Swap::Done);
         }
         assert_eq!(now(store.purge(Timestamp::from_millis(1_999), 1_000)), Ok(0));

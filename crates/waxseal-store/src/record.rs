@@ -1,47 +1,48 @@
-//! What a store keeps of a session, and what it answers.
+//! Records, and the answers of a store.
 
 use std::fmt;
 
-use crate::{PublicId, RecordKey, Revision, Timestamp};
+use crate::{PublicId, Revision, Timestamp};
 
-/// A session on the server: columns that a store may look at, and the session itself, sealed.
+/// A session on the server: columns that the store can read, and the session itself, sealed.
 ///
-/// A copied table signs nobody in: ids are hashed, and what a session holds is encrypted under a key that no
-/// store is given. The owner's name and the device's text are readable, so that lists need no key.
+/// A stolen copy of the table signs nobody in: ids are hashed, and sessions are encrypted under a key that no store
+/// has. The owner's name and the device's text are readable, so that lists need no key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Which state this is.
+    /// The version of the record.
     pub revision: Revision,
-    /// The id of the key that `sealed` was sealed with: [`KeyId::as_bytes`](waxseal_crypto::KeyId::as_bytes).
+    /// The id of the key that `sealed` was sealed with: 4 public bytes.
     pub kid: [u8; 4],
-    /// Since when, and until when.
+    /// The record's times.
     pub life: Lifespan,
-    /// Whose session this is, once somebody signed in: the app's own name for a user, at most 255 bytes.
+    /// The owner, if one is signed in: the app's own name for a user, at most 255 bytes.
     pub owner: Option<String>,
-    /// What to call the visitor's device in lists; short, and it may be empty.
+    /// The text that names the visitor's device in lists. Short, and may be empty.
     pub device: String,
-    /// The session, sealed and bound to [`RecordKey::bound`]. At most 1 MiB; opaque to the store. Empty in the list of
-    /// state `cookie`.
+    /// The session, sealed and bound to [`RecordKey::bound`](crate::RecordKey::bound). At most 1 MiB, and opaque to the
+    /// store. Empty in a list of revoked sessions.
     pub sealed: Vec<u8>,
 }
 
 impl Record {
-    /// The longest owner's name, in bytes.
+    /// Length of the longest owner's name in bytes.
     pub const MAX_OWNER_BYTES: usize = 255;
-    /// The longest text of a device, in bytes.
+    /// Length of the longest text of a device in bytes.
     pub const MAX_DEVICE_BYTES: usize = 128;
 
-    /// Whether this says of sessions in state `cookie` that they were ended
-    /// ([`SessionManager::revocable`](crate::SessionManager::revocable)): nothing is sealed in it, and its counter is beyond the first,
-    /// which such a record has while its sessions go on. Whoever throws it away brings them back, so a store may keep some
-    /// room for these alone.
+    /// Returns `true` if the record says that sessions in state `cookie` were revoked (`docs/states.md`).
+    ///
+    /// Nothing is sealed in such a record. Its counter is greater than 1; it is 1 while the sessions of the record are
+    /// still good. A store that drops such a record makes the revoked sessions good again, so a store may keep some
+    /// room for these records alone.
     #[must_use]
     pub fn is_end(&self) -> bool {
         self.sealed.is_empty() && self.revision.counter() > 1
     }
 }
 
-/// Who signed in from where is not for logs, and neither is what was sealed.
+/// Shows neither owner nor device, which are not for logs, nor the sealed bytes.
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { revision, life, sealed, .. } = self;
@@ -53,21 +54,21 @@ impl fmt::Debug for Record {
     }
 }
 
-/// When a record was made, last used, and until when it is there.
+/// Times of a record: created, last seen, expires, absolute end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifespan {
-    /// When the session began.
+    /// The time at which the session began.
     pub created: Timestamp,
-    /// When activity was last noted.
+    /// The time of the last noted activity.
     pub last_seen: Timestamp,
-    /// The first moment at which the record is absent: the idle end, or the absolute one if that is earlier.
+    /// The first moment at which the record is absent: the idle end, or the absolute end if that is earlier.
     pub expires: Timestamp,
-    /// What no activity moves `expires` beyond.
+    /// The absolute end, beyond which no activity moves `expires`.
     pub absolute_end: Timestamp,
 }
 
 impl Lifespan {
-    /// A life that ends at `idle_end` unless activity is noted, and at `absolute_end` in any case.
+    /// Makes a lifespan that ends at `idle_end` unless activity is noted, and at `absolute_end` in any case.
     #[must_use]
     pub fn new(
         created: Timestamp,
@@ -78,8 +79,8 @@ impl Lifespan {
         Self { created, last_seen, expires: idle_end.min(absolute_end), absolute_end }
     }
 
-    /// The same life with activity noted at `now`, as [`SessionStore::touch`](crate::SessionStore::touch)
-    /// notes it: nothing moves back, and nothing moves beyond the absolute end.
+    /// The same lifespan with activity noted at `now`, as [`SessionStore::touch`](crate::SessionStore::touch) does it.
+    /// No time moves back, and `expires` never moves beyond the absolute end.
     #[must_use]
     pub fn touched(self, now: Timestamp, idle_end: Timestamp) -> Self {
         let last_seen = self.last_seen.max(now);
@@ -88,27 +89,28 @@ impl Lifespan {
     }
 }
 
-/// What lies under a key.
+/// The answer for a key at which something lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found<T> {
     /// A living record.
     Living(T),
-    /// The record has moved to another id of its family.
-    Renewed(Tombstone),
+    /// A tombstone: a renewal has moved the record to another id of its session.
+    Renewed,
 }
 
-/// What a confirm answers: a record without its data.
+/// The answer to a revalidation: a record without its sealed bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RecordHead {
-    /// Which state the record is in.
+    /// The version of the record.
     pub revision: Revision,
-    /// Since when, and until when.
+    /// The record's times.
     pub life: Lifespan,
-    /// Whose it is. Told with each confirm, so that a copy is shown only while its owner's "end all" would find it.
+    /// The owner. Part of each revalidation, so that a copy is shown only while its owner's "end all" would find the
+    /// record.
     pub owner: Option<String>,
 }
 
-/// Who signed in is not for logs.
+/// Does not show the owner, which is not for logs.
 impl fmt::Debug for RecordHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { revision, life, .. } = self;
@@ -116,88 +118,60 @@ impl fmt::Debug for RecordHead {
     }
 }
 
-/// What renewing leaves under the old key, and for how long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tombstone {
-    /// When the session was renewed.
-    pub renewed: Timestamp,
-    /// The first moment at which the old key is plainly absent. Whoever reads may stop following a pointer
-    /// earlier; a sign-out follows it up to here, so let it outlive the longest request.
-    pub expires: Timestamp,
-    /// Where the session went. `None` is a *marker*: whoever still holds the old id is a stranger, as after a
-    /// sign-in.
-    pub pointer: Option<Pointer>,
-}
-
-/// Leads from an old id to the new one, after a periodic renewal.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Pointer {
-    /// The new key.
-    pub to: RecordKey,
-    /// The new id, sealed for whoever follows; opaque to the store.
-    pub sealed: Vec<u8>,
-}
-
-impl fmt::Debug for Pointer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pointer({:?})", self.to)
-    }
-}
-
-/// Whether a record was made.
+/// The outcome of a creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "the record may not have been made"]
 pub enum Creation {
-    /// It is there now.
+    /// The record was created.
     Created,
-    /// The key is taken, or another session has its handle; draw another id.
+    /// The key is taken, or another session has its public session id. Draw another id.
     Taken,
 }
 
-/// How a compare-and-swap ended.
+/// The outcome of a compare-and-swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a swap that did not happen has to be told or tried again"]
 pub enum Swap {
-    /// The record is as asked.
+    /// The write was done.
     Done,
-    /// The session lives on in another revision, or under another id that a pointer leads to: load it again.
+    /// The session lives in another revision. Load it again.
     Conflict,
-    /// There is no such session: ended, expired, or renewed with a marker. Nothing was made.
+    /// No session lives under this key, because it ended, expired, or was renewed. Nothing was written.
     Gone,
 }
 
 /// A session in its owner's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// Names the session to [`SessionStore::end`](crate::SessionStore::end).
+    /// The session's public id, which names it to [`SessionStore::end`](crate::SessionStore::end).
     pub public_id: PublicId,
-    /// What its device was called.
+    /// The text that names the session's device.
     pub device: String,
-    /// Since when, and until when.
+    /// The session's times.
     pub life: Lifespan,
 }
 
-/// Part of a long answer.
+/// A part of a long answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// What was found. May be empty although more follows.
+    /// The items of this part. May be empty although more parts follow.
     pub items: Vec<T>,
-    /// Where to go on; `None`: this was the last page.
+    /// The position to continue from. `None` on the last page.
     pub next: Option<Cursor>,
 }
 
-/// Where a walk goes on; what it says is the store's own business.
+/// A position in a walk. The bytes have a meaning to the store alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(Vec<u8>);
 
 impl Cursor {
-    /// For implementers: a place to come back to.
+    /// Makes a cursor from the bytes of a position. For authors of stores.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
 
-    /// For implementers: the bytes given to [`new`](Self::new).
+    /// The bytes given to [`new`](Self::new). For authors of stores.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

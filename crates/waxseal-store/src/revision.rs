@@ -1,38 +1,39 @@
-use std::fmt;
+use std::{fmt, io};
 
-use crate::Error;
-
-/// Which state of a record this is: a counter, and 8 random bytes drawn with every commit.
+/// The version of a record: a counter, and 8 random bytes drawn with every commit.
 ///
-/// The counter alone would not do: after a failover or a restored backup two different states may have the
-/// same number. Copies are equal, and a compare-and-swap succeeds, only if all 16 bytes agree.
+/// The counter alone would not do. After a failover or a restored backup, two different versions may have the same
+/// number. Two copies are equal, and a compare-and-swap succeeds, only if all 16 bytes agree.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Revision([u8; Self::BYTES]);
 
 impl Revision {
-    /// How long a revision is: the counter, big-endian, then its random tag.
+    /// Length of a revision in bytes: the counter, big-endian, then the random bytes.
     pub const BYTES: usize = 16;
     const COUNTER_BYTES: usize = 8;
 
-    /// The revision of a record that is about to be made.
+    /// The revision of a record of which nothing is known.
+    pub const UNKNOWN: Self = Self([0; Self::BYTES]);
+
+    /// Draws the revision of a new record.
     ///
     /// # Errors
     ///
-    /// [`Error::Random`] if the system has no randomness.
-    pub fn first() -> Result<Self, Error> {
+    /// If the system has no randomness.
+    pub fn first() -> io::Result<Self> {
         Self::draw(1)
     }
 
-    /// The revision after this one.
+    /// Draws the revision after this one.
     ///
     /// # Errors
     ///
-    /// [`Error::Random`] if the system has no randomness.
-    pub fn next(&self) -> Result<Self, Error> {
+    /// If the system has no randomness.
+    pub fn next(&self) -> io::Result<Self> {
         Self::draw(self.counter().saturating_add(1))
     }
 
-    /// A revision as it was kept somewhere.
+    /// Restores a revision from its kept bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
@@ -44,23 +45,23 @@ impl Revision {
         &self.0
     }
 
-    /// How many commits the record has seen, the first one included.
+    /// The number of commits of the record, the first one included.
     #[must_use]
     pub fn counter(&self) -> u64 {
         let counter = self.0.first_chunk().expect("a revision is longer than its counter");
         u64::from_be_bytes(*counter)
     }
 
-    fn draw(counter: u64) -> Result<Self, Error> {
+    fn draw(counter: u64) -> io::Result<Self> {
         let mut bytes = [0; Self::BYTES];
         let (number, tag) = bytes.split_at_mut(Self::COUNTER_BYTES);
         number.copy_from_slice(&counter.to_be_bytes());
-        getrandom::fill(tag).map_err(Error::Random)?;
+        getrandom::fill(tag)?;
         Ok(Self(bytes))
     }
 }
 
-/// Counter and tag: `7:00112233445566ff`.
+/// Shows the counter and the random bytes: `7:00112233445566ff`.
 impl fmt::Debug for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.counter())?;

@@ -1,17 +1,16 @@
-//! The secret that a token carries, and the two public things made of it.
+//! The secret session id, and the public session id and record key derived from it.
 
-use std::fmt;
-use std::str::FromStr;
+use std::{fmt, io};
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
-use crate::{Error, Revision};
+use crate::revision::Revision;
 
-/// The id of a session on the server: 32 random bytes, a *family* of 8 and a secret of 24.
+/// The id of a session on the server: 32 random bytes, of which 8 are the public session id and 24 a secret.
 ///
-/// Whoever knows it is the visitor, so it exists only inside sealed tokens: a store is given its
-/// [`key`](Self::key), a hash. Ids are drawn here and never adopted from a client. Wiped on drop; never printed.
+/// Its holder is the visitor, so it exists only in sealed or signed tokens. A store is given its [`key`](Self::key), a
+/// hash. Ids are drawn here and never accepted from a client. Wiped on drop; never printed.
 ///
 /// ```
 /// use waxseal_store::SessionId;
@@ -20,61 +19,62 @@ use crate::{Error, Revision};
 /// let after_sign_in = id.renewed()?;
 /// assert_eq!(id.public_id(), after_sign_in.public_id());
 /// assert_ne!(id.key(), after_sign_in.key());
-/// # Ok::<(), waxseal_store::Error>(())
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct SessionId([u8; Self::BYTES]);
 
 impl SessionId {
-    /// How long an id is.
+    /// Length of an id in bytes.
     pub const BYTES: usize = 32;
 
-    /// The id of a new session.
+    /// Draws the id of a new session.
     ///
     /// # Errors
     ///
-    /// [`Error::Random`] if the system has no randomness.
-    pub fn generate() -> Result<Self, Error> {
+    /// If the system has no randomness.
+    pub fn generate() -> io::Result<Self> {
         let mut id = Self([0; Self::BYTES]);
-        getrandom::fill(&mut id.0).map_err(Error::Random)?;
+        getrandom::fill(&mut id.0)?;
         Ok(id)
     }
 
-    /// A new id of the same family: the handle stays, the secret does not.
+    /// Draws a new id of the same session: the public session id stays, the secret part is new.
     ///
     /// # Errors
     ///
-    /// [`Error::Random`] if the system has no randomness.
-    pub fn renewed(&self) -> Result<Self, Error> {
+    /// If the system has no randomness.
+    pub fn renewed(&self) -> io::Result<Self> {
         let mut id = self.clone();
-        getrandom::fill(&mut id.0[PublicId::BYTES..]).map_err(Error::Random)?;
+        getrandom::fill(&mut id.0[PublicId::BYTES..])?;
         Ok(id)
     }
 
-    /// An id that was found in an opened token.
+    /// Restores an id from an opened token.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes to seal into a token, and for nothing else.
+    /// The bytes to put into a token, and for no other use.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
     }
 
-    /// The session's public name.
+    /// The session's public id.
     #[must_use]
     pub fn public_id(&self) -> PublicId {
         PublicId(*self.0.first_chunk().expect("an id is longer than its family"))
     }
 
-    /// Whether this is the same id. For ids that came out of seals: it takes as long as they agree.
-    pub(crate) fn is(&self, other: &Self) -> bool {
+    /// Returns `true` if both ids are the same. Only for ids from opened tokens: the comparison is not constant-time.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
         self.0 == other.0
     }
 
-    /// What its record is kept under.
+    /// The key that the session's record is kept under.
     #[must_use]
     pub fn key(&self) -> RecordKey {
         RecordKey { public_id: self.public_id(), hash: Sha256::digest(self.0).into() }
@@ -93,20 +93,31 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// The public name of a session in lists: the family of its id, 8 bytes, as text 16 hex digits.
+/// The public session id: the first 8 bytes of a session id, as text 16 hex digits.
 ///
-/// [`SessionId::renewed`] keeps it. It signs nobody in, and ends a session only together with its owner's name.
+/// [`SessionId::renewed`] keeps it. It names a session in lists and signs nobody in. It ends a session only together
+/// with the owner's name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicId([u8; Self::BYTES]);
 
 impl PublicId {
-    /// How long a handle is.
+    /// Length of a public session id in bytes.
     pub const BYTES: usize = 8;
 
-    /// A handle as a store kept it.
+    /// Restores a public session id from its kept bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
+    }
+
+    /// Parses 16 lower-case hexadecimal digits, the one text form. `None` for any other text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 2 * Self::BYTES || !text.bytes().all(digits) {
+            return None;
+        }
+        u64::from_str_radix(text, 16).ok().map(|number| Self(number.to_be_bytes()))
     }
 
     /// The 8 bytes.
@@ -128,28 +139,10 @@ impl fmt::Debug for PublicId {
     }
 }
 
-/// The text was not 16 lower-case hex digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a session's handle is 16 hex digits")]
-pub struct InvalidPublicId;
-
-/// One text form per handle: 16 lower-case hex digits.
-impl FromStr for PublicId {
-    type Err = InvalidPublicId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidPublicId> {
-        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() != 2 * Self::BYTES || !text.bytes().all(digit) {
-            return Err(InvalidPublicId);
-        }
-        u64::from_str_radix(text, 16).map(|number| Self(number.to_be_bytes())).map_err(|_| InvalidPublicId)
-    }
-}
-
-/// What a store keeps a record under: the handle, and SHA-256 of the session's id.
+/// The key of a record: the public session id, and SHA-256 of the session id.
 ///
-/// The hash alone names the record. The handle stands beside it so that a store may keep all rows of a session
-/// in one place, such as one slot of a cluster (`{public id}:hash`), and find them by it. Nothing here is secret.
+/// The hash alone names the record. The public session id lets a store keep all rows of a session in one place and find
+/// them by it, for example in one slot of a cluster (`{public id}:hash`). Neither part is secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordKey {
     public_id: PublicId,
@@ -157,31 +150,31 @@ pub struct RecordKey {
 }
 
 impl RecordKey {
-    /// How long the hash is.
+    /// Length of the hash in bytes.
     pub const HASH_BYTES: usize = 32;
-    /// How long [`bound`](Self::bound) is.
+    /// Length of [`bound`](Self::bound) in bytes.
     pub const BOUND_BYTES: usize = Self::HASH_BYTES + Revision::BYTES;
 
-    /// A key as a store kept it.
+    /// Restores a key from its kept parts.
     #[must_use]
     pub const fn new(public_id: PublicId, hash: [u8; Self::HASH_BYTES]) -> Self {
         Self { public_id, hash }
     }
 
-    /// The public name of the session.
+    /// The session's public id.
     #[must_use]
     pub const fn public_id(&self) -> PublicId {
         self.public_id
     }
 
-    /// SHA-256 of the session's id.
+    /// SHA-256 of the session id.
     #[must_use]
     pub const fn hash(&self) -> &[u8; Self::HASH_BYTES] {
         &self.hash
     }
 
-    /// What a record's sealed bytes are bound to: this hash and its revision, so that two rows swapped, or an
-    /// older state put back under a newer revision, do not open (`docs/format.md`, "What is sealed").
+    /// The bytes that a record's sealed bytes are bound to: the hash and the revision. Two swapped rows do not open,
+    /// nor does an older version under a newer revision (`docs/format.md`, "What is sealed").
     #[must_use]
     pub fn bound(&self, revision: &Revision) -> [u8; Self::BOUND_BYTES] {
         let mut bound = [0; Self::BOUND_BYTES];
@@ -192,7 +185,7 @@ impl RecordKey {
     }
 }
 
-/// The handle and the beginning of the hash.
+/// Shows the public session id and the beginning of the hash.
 impl fmt::Debug for RecordKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, ..] = self.hash;
@@ -230,7 +223,7 @@ mod tests {
     #[test]
     fn handles_have_one_text_form() {
         let public_id = counting().public_id();
-        assert_eq!(public_id.to_string().parse(), Ok(public_id));
+        assert_eq!(PublicId::parse(&public_id.to_string()), Some(public_id));
         for (case, text) in [
             ("nothing", ""),
             ("short", "000102030405060"),
@@ -239,7 +232,7 @@ mod tests {
             ("capitals", "000102030405060A"),
             ("no digit", "000102030405060g"),
         ] {
-            assert_eq!(text.parse::<PublicId>(), Err(InvalidPublicId), "{case}");
+            assert_eq!(PublicId::parse(text), None, "{case}");
         }
     }
 

@@ -1,27 +1,27 @@
-//! The trait that every store implements.
+//! The trait that every session store implements.
 
-use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
+use crate::fault::Fault;
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
 use crate::{PublicId, RecordKey, Revision, Timestamp};
 
-/// Keeps records: what a session leaves on the server.
+/// A store of records, the server-side part of sessions.
 ///
-/// Implementers write plain `async fn`. What each method must guarantee is written at the method; the suite of
-/// the feature `testing` checks it. For all of them:
+/// Implementers write plain `async fn`. Each method documents what it must guarantee, and the suite in
+/// [`testing`](crate::testing) checks it. These rules hold for all methods:
 ///
-/// - **One truth.** Every method reads and writes at the primary, never at a replica: what one call was told is
-///   done, the next one sees, from any process.
-/// - **A living record** is one whose `expires` is after `now` and whose owner's sessions were not ended since it
-///   got that owner. Any other is *absent*, judged in the same statement as the read or the write, whether
-///   or not it still takes up space. `now` is given; a store reads no clock to decide.
-/// - **Never again.** What is absent is never brought back by anything but `create`, and `create` is asked only
-///   with an id that was just drawn. So do not send a `create` twice by yourself: the second may arrive after
-///   the session's end. Nothing is made by a read.
-/// - **All or nothing.** A method happens completely or not at all, also if its future is dropped half-way: then
-///   it may still happen, as after any answer that was lost.
-/// - **Owner and generation.** A store keeps a generation beside each record's owner: the one its owner had when
-///   the record got that owner. Writing the same owner again keeps it; another owner takes that owner's present
-///   one. [`end_all`](Self::end_all) raises the owner's, and records of a lower one are absent from then on.
-///   An index of owners may be written second, if what it finds is checked against the records.
+/// - **One truth.** Every method reads and writes at the primary, never at a replica. A call that was acknowledged is
+///   seen by the next one, from any process.
+/// - **A living record** is one whose `expires` is after `now` and whose owner's sessions were not ended since the
+///   record got that owner. Any other record is *absent*, whether or not it still takes up space. This is decided in
+///   the same statement as the read or the write. `now` is an argument; a store reads no clock to decide.
+/// - **Never again.** Nothing but `create` makes an absent record, and `create` is called only with an id that was just
+///   drawn. So never send a `create` twice: the second may arrive after the session's end. No read makes anything.
+/// - **All or nothing.** A method happens completely or not at all, also if its future is dropped half-way. After a
+///   drop or a lost answer it may still happen.
+/// - **Owner and generation.** A store keeps a generation beside each record's owner: the owner's generation at the
+///   time when the record got that owner. Writing the same owner again keeps it; another owner brings that owner's
+///   present generation. [`end_all`](Self::end_all) raises the owner's generation, and records of a lower one are
+///   absent from then on. An index of owners may be written second, if what it finds is checked against the records.
 ///
 /// # Example
 ///
@@ -49,35 +49,36 @@ use crate::{PublicId, RecordKey, Revision, Timestamp};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait SessionStore: Send + Sync + 'static {
-    /// Why the store could not do what was asked. Its text names no session and no password.
+    /// The error of a call. Its text names no session and no password.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// What kind of failure `error` is.
+    /// Returns the kind of failure.
     ///
-    /// An error says nothing about what happened: a write that failed may have been done. Whoever must know
-    /// loads the record and looks for the revision that was to be written.
+    /// An error says nothing about what happened: a write that failed may have been done. A caller who must know loads
+    /// the record and compares its revision with the one to be written.
     fn fault(error: &Self::Error) -> Fault;
 
-    /// The living record under `key`, or the trace that a renewal left there.
+    /// Loads the living record under `key`, or the tombstone that a renewal left there.
     fn load(
         &self,
         key: &RecordKey,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Found<Record>>, Self::Error>> + Send;
 
-    /// As [`load`](Self::load), without the data: a small read, and as true as that one.
+    /// Revalidates: as [`load`](Self::load), but without the sealed bytes. A smaller read with the same guarantees.
     fn confirm(
         &self,
         key: &RecordKey,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Found<RecordHead>>, Self::Error>> + Send;
 
-    /// Keeps a new record. [`Creation::Taken`], and nothing changes, if a record lives under `key` or a trace
-    /// does; also, where a store knows one record by its handle, if another session has that.
+    /// Creates a record.
     ///
-    /// A store that is full refuses with [`Fault::Refused`]. It may first forget records without an owner, the
-    /// nearest to their end first, and never one with an owner. It may keep some room for
-    /// [records of ends](Record::is_end).
+    /// Returns [`Creation::Taken`] and changes nothing if a record lives under `key` or a tombstone lies there. A store
+    /// that finds records by their public session id does the same if another session has that id.
+    ///
+    /// A full store refuses with [`Fault::Refused`]. It may first drop records without an owner, those that expire
+    /// soonest first, and never one with an owner. It may keep some room for [records of ends](Record::is_end).
     fn create(
         &self,
         key: &RecordKey,
@@ -85,7 +86,7 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Creation, Self::Error>> + Send;
 
-    /// Replaces the living record under `key` if its revision, all 16 bytes, is `expected`. Never makes one.
+    /// Replaces the living record under `key` if its revision, all 16 bytes, is `expected`. Never creates one.
     fn update(
         &self,
         key: &RecordKey,
@@ -94,8 +95,8 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Swap, Self::Error>> + Send;
 
-    /// Notes activity at `now` on a living record, as [`Lifespan::touched`](crate::Lifespan::touched) says: the revision
-    /// stays, and so does everything else. False, and nothing changes, if no record lives under `key`.
+    /// Notes activity at `now` on a living record, as [`Lifespan::touched`](crate::Lifespan::touched) says. The
+    /// revision and everything else stay. Returns `false` and changes nothing if no record lives under `key`.
     fn touch(
         &self,
         key: &RecordKey,
@@ -103,34 +104,36 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
-    /// Moves the living record under `old` to `new`, which has the same handle, with new contents and in one
-    /// step, if its revision is `expected`; leaves `trace` under `old`. At no moment is the session under both
-    /// keys, or under neither. A `trace` with a pointer leads to `new`.
+    /// Moves the living record under `old` to `new` if its revision is `expected`, and leaves a tombstone under `old`.
     ///
-    /// The trace answers `load` and `confirm` at `old` up to its `expires`, whatever becomes of the session;
-    /// `update` and `renew` at `old` are a [`Swap::Conflict`] if it is a pointer, and [`Swap::Gone`] if it is a
-    /// marker. Generation and owner are as in an `update`.
+    /// `new` has the same public session id. The move and the new contents are one step: at no moment is the session
+    /// under both keys, or under neither.
+    ///
+    /// The tombstone answers `load` and `confirm` at `old` with [`Found::Renewed`], whatever becomes of the session,
+    /// while `tombstone_expires` is after their `now`. After that `old` is absent. Owner and generation follow the
+    /// rules of `update`.
     fn renew(
         &self,
         old: &RecordKey,
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Tombstone,
+        tombstone_expires: Timestamp,
         now: Timestamp,
     ) -> impl Future<Output = Result<Swap, Self::Error>> + Send;
 
-    /// Ends the session: from now on it is absent, whatever writes are under way. Follows pointers, however
-    /// many, to where the session is now, in one step: a sign-out must not be lost to a renewal. A marker is not
-    /// followed. Whether there was anything to end.
+    /// Ends the session whose record lives under `key`. From now on the record is absent, whatever writes are under
+    /// way. Returns `false` and changes nothing if no record lives there.
+    ///
+    /// A tombstone is not followed: a session cannot be ended by an id that it had before a renewal.
     fn delete(
         &self,
         key: &RecordKey,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
-    /// Replaces the sealed bytes of a living record by the same state sealed with another key, if its revision
-    /// is still `revision`. That stays, and so does everything but `kid` and `sealed`. Whether it was done.
+    /// Replaces the sealed bytes of a living record by the same version sealed with another key, if the revision is
+    /// still `revision`. Only `kid` and `sealed` change. Returns `true` if it was done.
     fn rewrap(
         &self,
         key: &RecordKey,
@@ -140,9 +143,11 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
-    /// A part of the living records whose `kid` is another than this, to be rewrapped: about `limit` of them,
-    /// from `after` on. A walk to its last page meets each record that is there all the time; it may meet one
-    /// twice. Each call does a bounded amount of work, so a page may be empty.
+    /// Returns a part of the living records whose `kid` is not this one, to be rewrapped: about `limit` of them, after
+    /// `after`.
+    ///
+    /// A walk to its last page meets each record that exists all the time, and may meet one twice. Each call does a
+    /// bounded amount of work, so a page may be empty.
     fn sealed_otherwise(
         &self,
         kid: [u8; 4],
@@ -151,8 +156,8 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Page<(RecordKey, Record)>, Self::Error>> + Send;
 
-    /// A part of the owner's living sessions, about `limit` of them, in an order of the store's own. A walk
-    /// finds each session that is there all the time.
+    /// Returns a part of the owner's living sessions, about `limit` of them, in an order of the store's own. A walk
+    /// finds each session that exists all the time.
     fn list(
         &self,
         owner: &str,
@@ -161,8 +166,8 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Page<Listed>, Self::Error>> + Send;
 
-    /// The owner's living session of this handle, and the key that it is under now. `None` if there is none, or it is
-    /// another's: a handle is public.
+    /// Returns the owner's living session with this public session id, and the key that it is under now. `None` if
+    /// there is none, or if it is another owner's, because a public session id is no secret.
     fn owned(
         &self,
         owner: &str,
@@ -170,8 +175,8 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<(RecordKey, Record)>, Self::Error>> + Send;
 
-    /// Ends the owner's session of this handle, under whatever id it is now. False, and nothing changes, if it
-    /// is another's: a handle is public.
+    /// Ends the owner's session with this public session id, under whatever key it is now. Returns `false` and changes
+    /// nothing if it is another owner's, because a public session id is no secret.
     fn end(
         &self,
         owner: &str,
@@ -179,9 +184,10 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
-    /// Ends all sessions of the owner that have begun, in one step, by raising the owner's generation; except
-    /// the one under `keep`, pointers followed, if it is there and the owner's. The kept record's revision stays.
-    /// No write under way brings one of the others back, and none ends the kept one.
+    /// Ends all sessions of the owner that have begun, in one step, by raising the owner's generation.
+    ///
+    /// The session that lives under `keep` stays if it is the owner's, and so does its revision. No write under way
+    /// brings one of the other sessions back, and none ends the kept one.
     fn end_all(
         &self,
         owner: &str,
@@ -189,41 +195,20 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Frees the space of at most `limit` records and traces that have expired, and says of how many. To be
-    /// called again while that is `limit`. What expired within the last hour may be left for later, and a store
-    /// that expires by itself answers 0.
+    /// Frees the space of at most `limit` expired records and tombstones, and returns their number. The caller calls
+    /// again while that is `limit`. What expired within the last hour may stay. A store that expires records by itself
+    /// returns 0.
     fn purge(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize, Self::Error>> + Send;
 
-    /// Whether the store can be reached and would take writes now, asked without touching a session: for a
-    /// readiness page. Always, as here unless overridden, where a call that fails says so itself.
+    /// Checks that the store can be reached and would accept writes, without touching a session: for a readiness page.
+    /// Unless overridden it succeeds always, for stores whose calls show an outage themselves.
     fn ready(&self) -> impl Future<Output = Result<(), Self::Error>> + Send {
         async { Ok(()) }
     }
 
-    /// The time at the primary, to compare this process's clock with. `None`, as here unless overridden: the
-    /// store lives on this machine, and has no other clock.
+    /// Returns the time at the primary, to compare this process's clock with. Unless overridden it is `None`, for a
+    /// store on this machine that has no other clock.
     fn clock(&self) -> impl Future<Output = Result<Option<Timestamp>, Self::Error>> + Send {
         async { Ok(None) }
-    }
-}
-
-/// What kind of failure a store's error is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// The store cannot be reached, did not answer in time, or is damaged, and perhaps it was done all the same.
-    /// Waiting or an operator heals it; until then the declared policy holds.
-    Outage,
-    /// The store cannot do it now and has not done it: locked, full, read-only. The policy is that of an outage, and
-    /// nothing is sent again: the store has waited for as long as it may.
-    Refused,
-    /// The request itself went wrong, and would again.
-    Defect,
-}
-
-impl Fault {
-    /// Whether the policy for outages holds.
-    pub(crate) fn passes(self) -> bool {
-        self != Self::Defect
     }
 }

@@ -1,8 +1,8 @@
-//! The conformance suite: what every [`SessionStore`] must do, checked from outside.
+//! The conformance suite: tests of what every [`SessionStore`] must do, from outside.
 //!
-//! For whoever writes a store of their own (feature `testing`). Give [`conformance`] a closure that makes two
-//! handles on one new and empty store, such as connections of two processes; clones, if the store is a process's
-//! own. Time is an argument of every call, so nothing sleeps.
+//! For authors of stores. Give [`conformance`] a closure that opens one new and empty store twice, for example as two
+//! processes do. For a store of a single process, return two clones. Time is an argument of every call, so nothing
+//! sleeps.
 //!
 //! ```
 //! waxseal_store::testing::conformance(|| {
@@ -28,7 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! For whoever tests an app that uses a store there is [`FaultyStore`], which fails when it is told to.
+//! For tests of an app that uses a store, see [`FaultyStore`], which fails on request.
 
 mod arena;
 mod contract;
@@ -40,30 +40,29 @@ mod races;
 mod renewal;
 mod run;
 mod sample;
+mod task;
+mod yield_once;
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 
 pub use self::faulty::{FaultyError, FaultyStore, Operation, Turn};
+pub use self::task::Task;
 
 use self::arena::Arena;
 use self::run::{block_on, caught};
 use crate::SessionStore;
 
-/// Something to do beside something else; it ends by itself and does not panic.
-pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 /// Runs every case on the calling thread and on threads of its own.
 ///
 /// # Panics
 ///
-/// After the last case, if any failed: with the name of each and what it found.
+/// After the last case, if any failed, with the name of each failed case and what it found.
 pub fn conformance<S: SessionStore>(make: impl Fn() -> [S; 2]) {
     block_on(Conformance::new().run(async || make()));
 }
 
-/// How the suite is run.
+/// Settings and runner of the suite.
 #[derive(Clone)]
 pub struct Conformance {
     spawn: Arc<dyn Fn(Task) + Send + Sync>,
@@ -71,32 +70,32 @@ pub struct Conformance {
 }
 
 impl Conformance {
-    /// Racing tasks get a thread each, and races are run 25 times.
+    /// Makes a suite that gives each racing task a thread and runs each race 25 times.
     #[must_use]
     pub fn new() -> Self {
         let spawn = |task| drop(std::thread::spawn(move || block_on(task)));
         Self { spawn: Arc::new(spawn), rounds: 25 }
     }
 
-    /// Starts racing tasks with `spawn`, such as the runtime's own.
+    /// Starts racing tasks with `spawn`, such as that of the store's runtime.
     #[must_use]
     pub fn spawn_with(mut self, spawn: impl Fn(Task) + Send + Sync + 'static) -> Self {
         self.spawn = Arc::new(spawn);
         self
     }
 
-    /// How often each race is run.
+    /// Sets the number of runs of each race.
     #[must_use]
     pub fn rounds(mut self, rounds: usize) -> Self {
         self.rounds = rounds;
         self
     }
 
-    /// Runs every case, each on a store of its own from `make`: two handles on one new, empty store.
+    /// Runs every case, each on a store of its own: `make` opens one new, empty store twice.
     ///
     /// # Panics
     ///
-    /// After the last case, if any failed: with the name of each and what it found.
+    /// After the last case, if any failed, with the name of each failed case and what it found.
     pub async fn run<S: SessionStore>(&self, make: impl AsyncFn() -> [S; 2]) {
         let cases = cases::<S>();
         let mut failures = Vec::new();
@@ -166,24 +165,23 @@ fn cases<S: SessionStore>() -> Vec<Case<S>> {
             purging_frees_what_expired_and_nothing_else,
         }
         renewal {
-            a_marker_makes_the_old_id_a_strangers,
-            a_pointer_leads_to_the_new_id,
-            a_trace_ends_when_it_should,
+            a_tombstone_is_all_that_is_left_under_the_old_id,
+            a_tombstone_ends_when_it_should,
             a_refused_renewal_changes_nothing,
-            a_sign_out_follows_pointers_and_stops_at_a_marker,
-            a_renewed_session_keeps_its_owner_and_handle,
-            a_trace_outlives_its_session_and_leads_nowhere,
+            a_sign_out_by_an_old_id_ends_nothing,
+            a_renewed_session_keeps_its_owner_and_public_id,
+            a_tombstone_outlives_its_session,
             of_parallel_renewals_one_wins,
             a_reader_finds_the_session_at_every_moment_of_a_renewal,
         }
         owners {
             a_list_has_the_owners_living_sessions,
             ten_thousand_sessions_of_one_owner_are_listed_and_ended,
-            a_handle_ends_a_session_only_with_its_owner,
-            a_handle_finds_a_session_only_with_its_owner,
+            a_public_id_ends_a_session_only_with_its_owner,
+            a_public_id_finds_a_session_only_with_its_owner,
             ending_all_ends_what_has_begun_and_nothing_later,
             ending_all_others_keeps_one,
-            the_kept_session_may_have_been_renewed,
+            an_old_id_keeps_no_session,
             a_kept_session_of_another_owner_is_left_alone,
             an_owner_may_come_and_go,
             a_generation_is_the_owners_own,
@@ -200,7 +198,7 @@ fn cases<S: SessionStore>() -> Vec<Case<S>> {
             increments_from_many_tasks_sum_exactly,
             touches_and_rewraps_lose_no_update,
             a_sign_out_wins_over_saves_and_touches,
-            a_sign_out_wins_over_a_periodic_renewal,
+            of_a_sign_out_and_a_renewal_one_wins,
             ending_all_wins_over_saves_and_renewals,
             ending_all_others_never_ends_the_kept_one,
             a_purge_takes_nothing_that_a_touch_saved,

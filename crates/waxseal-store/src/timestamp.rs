@@ -1,12 +1,14 @@
+//! Timestamps in milliseconds.
+
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A moment, in whole milliseconds since 1970 UTC: what a store keeps and compares.
+/// A moment in whole milliseconds since 1970 UTC, as a store keeps and compares it.
 ///
-/// Milliseconds, because copies are fresh for a few seconds and clocks may differ by one: whole seconds would
-/// take a fifth of that away. No finer, because databases keep no finer time, and a moment that comes back from
-/// one must equal the one that went in. At most 2⁵³ − 1, a quarter of a million years, which is exact in a
-/// signed 64-bit column and in the floating-point numbers of a Lua script.
+/// Whole seconds would be too coarse: copies are fresh for a few seconds, and clocks may differ by one. A finer time
+/// would be lost, because databases keep no finer time, and a moment read from a database must equal the one that was
+/// written. The greatest is 2⁵³ − 1, a quarter of a million years. It is exact in a signed 64-bit column and in the
+/// floating-point numbers of a Lua script.
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
@@ -19,10 +21,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The last moment there is: "never ends".
+    /// The greatest moment, which stands for "never ends".
     pub const MAX: Self = Self((1 << 53) - 1);
 
-    /// `millis` milliseconds after 1970, or [`MAX`](Self::MAX) if that is earlier.
+    /// Makes a moment of milliseconds since 1970, or [`MAX`](Self::MAX) if that is earlier.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         if millis < Self::MAX.0 { Self(millis) } else { Self::MAX }
@@ -35,16 +37,18 @@ impl Timestamp {
     }
 
     /// Whole seconds since 1970.
-    pub(crate) const fn as_secs(self) -> u64 {
+    #[must_use]
+    pub const fn as_secs(self) -> u64 {
         self.0 / 1_000
     }
 
-    /// Whether this is less than `span` after `since`, and not before it.
-    pub(crate) fn is_within(self, span: Duration, since: Self) -> bool {
+    /// Returns `true` if the moment is less than `span` after `since`, and not before `since`.
+    #[must_use]
+    pub fn is_within(self, span: Duration, since: Self) -> bool {
         self.0.checked_sub(since.0).is_some_and(|age| u128::from(age) < span.as_millis())
     }
 
-    /// `span` later, in whole milliseconds, or [`MAX`](Self::MAX).
+    /// The moment `span` later, in whole milliseconds, or [`MAX`](Self::MAX).
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
@@ -52,7 +56,7 @@ impl Timestamp {
     }
 }
 
-/// A time before 1970 becomes 1970.
+/// Converts from system time. A time before 1970 becomes 1970.
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -64,15 +68,6 @@ impl From<Timestamp> for SystemTime {
     fn from(moment: Timestamp) -> Self {
         UNIX_EPOCH.checked_add(Duration::from_millis(moment.0)).unwrap_or(UNIX_EPOCH)
     }
-}
-
-/// Whole seconds since 1970, as the sealed format counts; a time before that becomes 1970.
-pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-pub(crate) fn system_time(unix_seconds: u64) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_secs(unix_seconds)).unwrap_or(UNIX_EPOCH)
 }
 
 impl fmt::Display for Timestamp {

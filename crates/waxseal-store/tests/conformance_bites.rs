@@ -5,7 +5,7 @@ use std::panic::catch_unwind;
 use waxseal_store::testing::Conformance;
 use waxseal_store::{
     Creation, Cursor, Fault, Found, Lifespan, Listed, MemoryError, MemoryStore, Page, PublicId, Record,
-    RecordHead, RecordKey, Revision, SessionStore, Swap, Timestamp, Tombstone,
+    RecordHead, RecordKey, Revision, SessionStore, Swap, Timestamp,
 };
 
 /// What a store may get wrong.
@@ -20,16 +20,16 @@ enum Slip {
     TouchGoesBack,
     TouchChangesRevision,
     RenewInTwoSteps,
-    RenewLeavesNoTrace,
-    RenewForgetsPointer,
-    DeleteIgnoresPointers,
-    DeleteFollowsMarkers,
+    RenewLeavesNoTombstone,
+    RenewLeavesTombstoneForever,
+    DeleteFollowsTombstones,
     OwnedIgnoresOwner,
     OwnedShowsTheEnded,
     ConfirmForgetsOwner,
     EndIgnoresOwner,
     EndAllByListing,
     EndAllEndsKept,
+    EndAllKeepsByOldId,
     RewrapIgnoresRevision,
     RewrapChangesRevision,
     ListShowsFirstPageOnly,
@@ -47,16 +47,16 @@ const SLIPS: [Slip; 24] = [
     Slip::TouchGoesBack,
     Slip::TouchChangesRevision,
     Slip::RenewInTwoSteps,
-    Slip::RenewLeavesNoTrace,
-    Slip::RenewForgetsPointer,
-    Slip::DeleteIgnoresPointers,
-    Slip::DeleteFollowsMarkers,
+    Slip::RenewLeavesNoTombstone,
+    Slip::RenewLeavesTombstoneForever,
+    Slip::DeleteFollowsTombstones,
     Slip::OwnedIgnoresOwner,
     Slip::OwnedShowsTheEnded,
     Slip::ConfirmForgetsOwner,
     Slip::EndIgnoresOwner,
     Slip::EndAllByListing,
     Slip::EndAllEndsKept,
+    Slip::EndAllKeepsByOldId,
     Slip::RewrapIgnoresRevision,
     Slip::RewrapChangesRevision,
     Slip::ListShowsFirstPageOnly,
@@ -179,7 +179,7 @@ impl SessionStore for Broken {
         expected: &Revision,
         new: &RecordKey,
         record: &Record,
-        trace: &Tombstone,
+        tombstone_expires: Timestamp,
         now: Timestamp,
     ) -> Result<Swap, MemoryError> {
         if self.slips(Slip::RenewInTwoSteps) {
@@ -193,19 +193,16 @@ impl SessionStore for Broken {
                 _ => {}
             }
         }
-        let trace = match self.slip {
-            Slip::RenewLeavesNoTrace => Tombstone { expires: now, ..trace.clone() },
-            Slip::RenewForgetsPointer => Tombstone { pointer: None, ..trace.clone() },
-            _ => trace.clone(),
+        let tombstone_expires = match self.slip {
+            Slip::RenewLeavesNoTombstone => now,
+            Slip::RenewLeavesTombstoneForever => Timestamp::MAX,
+            _ => tombstone_expires,
         };
-        self.inner.renew(old, expected, new, record, &trace, now).await
+        self.inner.renew(old, expected, new, record, tombstone_expires, now).await
     }
 
     async fn delete(&self, key: &RecordKey, now: Timestamp) -> Result<bool, MemoryError> {
-        if self.slips(Slip::DeleteIgnoresPointers) && self.living(key, now).await.is_none() {
-            return Ok(false);
-        }
-        if self.slips(Slip::DeleteFollowsMarkers) && self.living(key, now).await.is_none() {
+        if self.slips(Slip::DeleteFollowsTombstones) && self.living(key, now).await.is_none() {
             let mut after = None;
             loop {
                 let page = self.inner.sealed_otherwise([9; 4], after.as_ref(), 10_000, now).await?;
@@ -308,8 +305,14 @@ impl SessionStore for Broken {
             }
             return Ok(());
         }
-        let keep = keep.filter(|_| !self.slips(Slip::EndAllEndsKept));
-        self.inner.end_all(owner, keep, now).await
+        let mut keep = keep.filter(|_| !self.slips(Slip::EndAllEndsKept)).copied();
+        if let Some(kept) = &mut keep
+            && self.slips(Slip::EndAllKeepsByOldId)
+            && let Some((there, _)) = self.inner.owned(owner, kept.public_id(), now).await?
+        {
+            *kept = there;
+        }
+        self.inner.end_all(owner, keep.as_ref(), now).await
     }
 
     async fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, MemoryError> {

@@ -2,7 +2,7 @@
 
 use minijinja::value::Kwargs;
 use minijinja::{Error, ErrorKind, Value};
-use waxseal_store::Session;
+use waxseal_session::Session;
 
 /// The names of the functions.
 pub(crate) const NAMES: [&str; 3] = ["get_flashed_messages", "csrf_token", "csrf_field"];

@@ -1,14 +1,12 @@
 //! A minijinja environment with the session in every template.
 //!
 //! ```
-//! use waxseal_crypto::{Keyring, SecretKey};
-//! use waxseal_store::SessionManager;
+//! use waxseal_session::Session;
 //! use waxseal_templates::{Templates, context};
 //!
 //! let templates = Templates::from_sources([("hello.html", "Hello, {{ session['name'] }}!")])?;
 //!
-//! # let sessions = SessionManager::cookie(&Keyring::new(SecretKey::generate()?), "session", "demo")?;
-//! let session = sessions.create();
+//! let session = Session::new();
 //! session.insert("name", "Rincewind & Twoflower")?;
 //! let page = templates.render("hello.html", context! {}, move || Some(session.clone()))?;
 //! assert_eq!(page, "Hello, Rincewind &amp; Twoflower!");
@@ -18,8 +16,8 @@
 //! | name | in a template |
 //! |---|---|
 //! | `session` | the session's entries, as a dictionary |
-//! | `get_flashed_messages(with_categories=False, category_filter=[])` | [messages](waxseal_store::Session::flashed_messages), each text or, with categories, a pair of category and text |
-//! | `csrf_token()`, `csrf_field()` | a [token](waxseal_store::Session::csrf_token) for forms; the same in a hidden field |
+//! | `get_flashed_messages(with_categories=False, category_filter=[])` | [messages](waxseal_session::Session::flashed_messages), each text or, with categories, a pair of category and text |
+//! | `csrf_token()`, `csrf_field()` | a [token](waxseal_session::Session::csrf_token) for forms; the same in a hidden field |
 //!
 //! A template that never names `session` never asks for it; one that does decodes the entries it reads and no
 //! others. [`Templates::reads_session`] tells them apart before rendering.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use minijinja::value::Object;
 use minijinja::{Error, ErrorKind, Value};
-use waxseal_store::Session;
+use waxseal_session::Session;
 
 use crate::session::SessionMap;
 use crate::{Context, functions};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use minijinja::value::{Enumerator, Object};
 use minijinja::{Error, ErrorKind, Value};
-use waxseal_store::Session;
+use waxseal_session::Session;
 
 /// Reads the session entry by entry, on demand; nothing is copied out of it beforehand.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Object for SessionMap {
 }
 
 /// A value whose every use fails with an error that names the key.
-fn unreadable(error: &waxseal_store::Error) -> Value {
+fn unreadable(error: &waxseal_session::Error) -> Value {
     let why = error.source().map(|why| format!(": {why}")).unwrap_or_default();
     Error::new(ErrorKind::CannotDeserialize, format!("{error}{why}")).into()
 }

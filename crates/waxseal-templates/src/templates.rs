@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use minijinja::value::ValueKind;
 use minijinja::{Environment, ErrorKind, Value, path_loader};
 use minijinja_contrib::pycompat;
-use waxseal_store::Session;
+use waxseal_session::Session;
 
 use crate::page::Page;
 use crate::{Context, Error, Folder, session_use};

@@ -4,13 +4,35 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use waxseal_crypto::{Context, Keyring, SecretKey, Times};
-use waxseal_store::{Access, Session, SessionManager};
+use waxseal_session::Session;
+use waxseal_session::backend::{Content, FormTokenKeys, Seed, Terms};
 use waxseal_templates::{Error, Templates, context, folder};
 
+/// Form tokens that anybody could make.
+struct OpenKeys;
+
+impl FormTokenKeys for OpenKeys {
+    fn make(&self, seed: &Seed) -> std::io::Result<String> {
+        Ok(format!("{seed:?}"))
+    }
+
+    fn is_good(&self, seed: &Seed, token: &[u8]) -> bool {
+        token == format!("{seed:?}").as_bytes()
+    }
+}
+
+fn terms() -> Terms {
+    Terms { limit: 2_907, strict: false, form_token_keys: Some(Arc::new(OpenKeys)) }
+}
+
 fn session() -> Session {
-    let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
-    SessionManager::cookie(&keyring, "session", "demo").unwrap().create()
+    Session::begin(terms())
+}
+
+/// The session of a payload as another program with our key may have written it.
+fn written(payload: Vec<u8>) -> Session {
+    let range = 0..payload.len();
+    Session::restore(Content::parse(payload, range).unwrap(), terms())
 }
 
 fn filled() -> Session {
@@ -64,20 +86,12 @@ fn integers_of_128_bits_are_numbers() {
 /// A session that our key sealed, and another program wrote: one value with a byte left over, one of a marker that there
 /// is none of, and a good one.
 fn malformed() -> Session {
-    let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
-    let context = Context::new("session")
-        .and_then(|all| all.with_name("session"))
-        .and_then(|all| all.with_audience("demo"));
-    let mut payload = [&[9; 16][..], &[1, 0, 1, 0x80]].concat();
+    let mut payload = vec![1, 0, 1, 0x80];
     for (key, value) in [("more", &[1, 2][..]), ("none", &[0xc1]), ("deep", &[0x91; 70]), ("good", &[7])] {
         let lengths = [key.len(), value.len()].map(|length| u8::try_from(length).unwrap());
         payload.extend([&[lengths[0]], key.as_bytes(), &[lengths[1]], value].concat());
     }
-    let token =
-        keyring.sealer(&context.unwrap()).seal_text(&payload, Times::new(1_000, 1_000, 60, 60)).unwrap();
-    let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000);
-    let sessions = SessionManager::cookie(&keyring, "session", "demo").unwrap();
-    sessions.open(token.as_bytes(), Access::Read, now).unwrap().ready().unwrap()
+    written(payload)
 }
 
 #[test]
@@ -208,14 +222,7 @@ fn every_way_to_read_counts_as_access() {
 /// What opens as a session but holds no MessagePack under one key: a read of another key must not decode it.
 #[test]
 fn only_what_is_read_is_decoded() {
-    let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
-    let context = waxseal_crypto::Context::new("session").unwrap().with_name("session").unwrap();
-    let sealer = keyring.sealer(&context.with_audience("demo").unwrap());
-    let payload = [&[0; 16][..], b"\x01\x00\x01\x80\x06broken\x01\xc1\x03age\x01\x07"].concat();
-    let token = sealer.seal_text(&payload, waxseal_crypto::Times::new(0, 0, 60, 60)).unwrap();
-    let sessions = SessionManager::cookie(&keyring, "session", "demo").unwrap();
-    let session =
-        sessions.open(token.as_bytes(), Access::Read, std::time::UNIX_EPOCH).unwrap().ready().unwrap();
+    let session = written(b"\x01\x00\x01\x80\x06broken\x01\xc1\x03age\x01\x07".to_vec());
     assert_eq!(render("{{ session.age }} {{ session | length }}", &session).unwrap(), "7 2");
     let error = render("{{ session.broken }}|", &session).unwrap_err().to_string();
     assert!(error.contains("session[\"broken\"]: what is stored is no MessagePack"), "{error}");

@@ -7,7 +7,7 @@
 use clap::Parser;
 use tokio::runtime::Builder;
 use waxseal::{
-    App, Request, Response, Result, Secrets, SecurityHeaders, SessionState, Settings, StorePlace, context,
+    App, Request, Response, Result, Secrets, SecurityHeaders, SessionState, Settings, StoreUrl, context,
     folder, redirect, typed,
 };
 
@@ -22,7 +22,7 @@ struct Options {
     state: SessionState,
     /// Where states store and mirrored keep them: memory: or sqlite:PATH
     #[arg(long)]
-    store: Option<StorePlace>,
+    store: Option<StoreUrl>,
     /// Sends the headers that a browser's protection wants, as an app does unless told otherwise; the servers that this
     /// one is compared with send none
     #[arg(long)]

@@ -15,7 +15,7 @@ use clap::{Parser, ValueEnum};
 use http::{HeaderValue, Method, header};
 use waxseal::{App, Body, Request, Response, SessionState, Settings, context, folder, redirect};
 use waxseal_crypto::{Context, Keyring, Limits, SecretKey, Times};
-use waxseal_store::{Access, Outcome, SessionManager};
+use waxseal_manager::{Access, Outcome, SessionManager};
 use waxseal_templates::Templates;
 
 #[derive(Parser)]

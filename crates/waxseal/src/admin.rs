@@ -13,8 +13,9 @@ use waxseal_keys::{KeyKind, KeyStatus, error_chain};
 use crate::counters::Counters;
 use crate::{BoxFuture, Response, typed};
 
-/// Answers an operator and their monitoring. Key ids are shown here, also those of passphrases, which nobody else may
-/// see: whoever has one can check guesses.
+/// The service of the operator's pages.
+///
+/// It shows key ids, also those of passphrases, against which guesses can be checked: they are for the operator alone.
 #[derive(Debug, Clone)]
 pub(crate) struct Admin {
     shared: Arc<Shared>,
@@ -24,7 +25,7 @@ struct Shared {
     status: Arc<KeyStatus>,
     counters: Option<&'static Counters>,
     sessions: SessionLayer,
-    /// Only this machine reaches it, so a request for another name is a web page's trick.
+    /// `true` if the address is a loopback one. Then a request for another host is a DNS rebinding attack.
     local: bool,
 }
 
@@ -46,7 +47,7 @@ impl Admin {
             Ok(host) => host,
             Err(error) => return plain(error.status(), error.to_string()),
         };
-        // The guard of development, whose texts speak of development.
+        // The guard of development mode, whose texts name that mode.
         if self.shared.local
             && let Err(error) = development::check(request.headers(), &host)
         {
@@ -77,7 +78,7 @@ impl Admin {
         }
     }
 
-    /// Whether visitors should be sent here: 503 while the session store does not answer, or is full.
+    /// Answers a load balancer: 503 while the session store does not answer, or is full.
     async fn ready(&self) -> Response {
         match self.store_trouble().await {
             None => plain(StatusCode::OK, "ready".to_owned()),
@@ -85,9 +86,9 @@ impl Admin {
         }
     }
 
-    /// What keeps visitors from being served out of the session store, if anything does.
+    /// The fault of the session store for which visitors cannot be served, if there is one.
     async fn store_trouble(&self) -> Option<String> {
-        // Less than a load balancer waits.
+        // Shorter than a load balancer waits.
         const PATIENCE: Duration = Duration::from_secs(2);
         let answer = tokio::time::timeout(PATIENCE, self.shared.sessions.sessions().store_ready()).await;
         match answer {
@@ -97,7 +98,7 @@ impl Admin {
         }
     }
 
-    /// What is to be known about the keys at work. Always 200: they work; `warnings` says what to look at.
+    /// The status of keys and store as JSON, sent with 200 in any case: faults are in `warnings`.
     async fn health(&self, now: SystemTime) -> String {
         let report = self.shared.status.report();
         let keys: Vec<_> = report
@@ -170,7 +171,7 @@ mod tests {
         let status = Arc::new(KeyStatus::new(&secrets, SystemTime::now()));
         let cookie = waxseal_http::SessionCookie::builder().build().unwrap();
         let sessions =
-            waxseal_store::SessionManager::cookie(secrets.keyring(), cookie.name(), "demo").unwrap();
+            waxseal_manager::SessionManager::cookie(secrets.keyring(), cookie.name(), "demo").unwrap();
         Admin::new(address.parse().unwrap(), status, None, SessionLayer::new(sessions, cookie))
     }
 
@@ -213,7 +214,8 @@ mod tests {
         let cookie = waxseal_http::SessionCookie::builder().build().unwrap();
         let store = waxseal_store::MemoryStore::new().max_records(2);
         let keyring = waxseal_crypto::Keyring::new(waxseal_crypto::SecretKey::from_bytes([1; 32]));
-        let sessions = waxseal_store::SessionManager::store(&keyring, cookie.name(), "demo", store).unwrap();
+        let sessions =
+            waxseal_manager::SessionManager::store(&keyring, cookie.name(), "demo", store).unwrap();
         let layer = SessionLayer::new(sessions, cookie);
         Arc::get_mut(&mut admin.shared).unwrap().sessions = layer.clone();
         for n in 0..3 {

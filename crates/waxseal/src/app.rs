@@ -1,24 +1,36 @@
 //! An app: its routes, its templates, its sessions.
 
+mod csrf;
+mod hooks;
+mod security_headers;
+mod static_files;
+mod templates;
+
 use std::sync::Arc;
 
 use http::Method;
 use waxseal_crypto::Keyring;
 use waxseal_http::{Clock, SessionLayer};
+use waxseal_manager::{SessionManager, State};
 use waxseal_server::{Limits, Router};
-use waxseal_store::{SessionManager, SessionStore};
+use waxseal_store::SessionStore;
 use waxseal_templates::{Folder, Templates};
 
+use crate::app_context::AppContext;
+use crate::handler::Handler;
 use crate::hooks::Hooks;
+use crate::open_store::{self, MakeState, make_with};
 use crate::pages::Pages;
-use crate::panel::{self, Panel};
-use crate::route::Answer;
-use crate::service::Shared;
-use crate::static_folder::StaticSource;
-use crate::store_url::{MakeSessions, Place, make_with};
+use crate::panel;
+use crate::panel_log::PanelLog;
+use crate::route::{Route, Target};
+use crate::security_headers::SecurityHeaders;
+use crate::service::{AppService, Shared};
+use crate::settings::Settings;
+use crate::start_error::StartError;
+use crate::static_source::StaticSource;
 use crate::template_setup::TemplateSetup;
-use crate::urls::Urls;
-use crate::{AppService, Handler, Route, SecurityHeaders, SessionState, Settings, StartError};
+use crate::urls::{Name, Urls};
 
 /// An app: its routes, its templates, its sessions.
 ///
@@ -40,18 +52,20 @@ pub struct App {
     folder: Option<Folder>,
     routes: Vec<Route>,
     limits: Limits,
-    /// Makes the sessions over the app's own store.
-    store: Option<MakeSessions>,
-    pub(crate) hooks: Hooks,
-    pub(crate) templates: TemplateSetup,
-    pub(crate) statics: Vec<(String, StaticSource)>,
-    pub(crate) security: SecurityHeaders,
-    pub(crate) csrf_tokens: bool,
+    /// Makes the state of sessions over the app's own store.
+    store: Option<MakeState>,
+    hooks: Hooks,
+    templates: TemplateSetup,
+    statics: Vec<(String, StaticSource)>,
+    security: SecurityHeaders,
+    csrf_tokens: bool,
 }
 
 impl App {
-    /// An app of this name. Two apps with one secret key are strangers to each other by their names, and a
-    /// passphrase is salted with it: changing the name signs everybody out.
+    /// An app of this name.
+    ///
+    /// Two apps with one secret key cannot read each other's sessions, because the name is sealed in. It also salts
+    /// passphrases. Changing it signs all visitors out.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
@@ -68,22 +82,23 @@ impl App {
         }
     }
 
-    /// The app's templates, built in; read from the folder and reloaded in development.
+    /// Sets the app's templates: built into the program, and in development read from the folder and reloaded.
     #[must_use]
     pub fn templates(mut self, folder: Folder) -> Self {
         self.folder = Some(folder);
         self
     }
 
-    /// Sets what a request may cost.
+    /// Sets the limits of size and time for a request.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Keeps sessions in this store, in place of the one that the settings name. In state `cookie`, which keeps none, it has
-    /// the list of those that were taken back ([`SessionManager::revocable`]).
+    /// Keeps sessions in this store, in place of the one that the settings name.
+    ///
+    /// In state `cookie` it has the list of revoked sessions ([`Revocable`](waxseal_manager::Revocable)).
     ///
     /// # Example
     ///
@@ -117,90 +132,113 @@ impl App {
         self
     }
 
-    /// The app as a service, ready to answer, with these settings and keys. It looks after its store for as long as
-    /// [`maintain`](AppService::maintain) is polled; [`bind`](Self::bind) sees to that.
+    /// Builds the app into a service with these settings and keys.
+    ///
+    /// Its store is maintained for as long as [`maintain`](AppService::maintain) is polled, which
+    /// [`bind`](Self::bind) does.
     ///
     /// # Errors
     ///
-    /// [`StartError`] if two routes are the same, a template is no Jinja, the settings contradict each other, or the
-    /// store cannot be opened.
+    /// [`StartError`] if two routes are the same, a template does not compile, the settings contradict each other, or
+    /// the store cannot be opened.
     pub async fn service(self, settings: &Settings, keyring: &Keyring) -> Result<AppService, StartError> {
-        let place = Place::open(settings, &self.name).await?;
-        self.service_at(settings, keyring, Clock::system(), place)
+        let url = settings.session_store.as_ref();
+        let store = open_store::open(url, settings.session_state, &self.name).await?;
+        self.service_with(settings, keyring, Clock::system(), store)
     }
 
-    pub(crate) fn service_at(
+    /// Builds the service over a store that is open; without one, sessions are in cookies alone.
+    pub(crate) fn service_with(
         mut self,
         settings: &Settings,
         keyring: &Keyring,
         clock: Clock,
-        place: Place,
+        store: Option<MakeState>,
     ) -> Result<AppService, StartError> {
-        let panel = settings.development.then(Panel::default);
-        if panel.is_some() {
+        self.add_routes(settings.development)?;
+        let (router, urls, endpoints) = routing(std::mem::take(&mut self.routes))?;
+        let mut templates = self.load_templates(settings.development)?;
+        let config = self.templates.config().clone();
+        let values = self.templates.apply(&mut templates, &urls, self.csrf_tokens, settings.development);
+        let cookie = settings.session_cookie()?;
+        let security = self.security.build(cookie.is_secure())?;
+        let store_name = match (&self.store, &settings.session_store) {
+            (Some(_), _) => "the app's own".to_owned(),
+            (None, Some(url)) => url.to_string(),
+            (None, None) if store.is_some() => "memory:".to_owned(),
+            (None, None) => "none".to_owned(),
+        };
+        let state = match self.store.or(store) {
+            Some(make) => make(settings),
+            None => State::Cookie,
+        };
+        let sessions =
+            SessionManager::new(keyring, cookie.name(), &self.name, state)?.lifetimes(settings.lifetimes()?);
+        let context = AppContext {
+            pages: Pages::new(templates),
+            sessions: SessionLayer::new(sessions, cookie).with_clock(clock),
+            limits: settings.limits(self.limits),
+            urls,
+            endpoints,
+            config,
+            name: self.name,
+            state: settings.session_state.name(),
+            store: store_name,
+            panel: settings.development.then(PanelLog::default),
+        };
+        Ok(AppService::new(Shared {
+            context,
+            router,
+            hooks: self.hooks,
+            values,
+            development: settings.development,
+            security,
+            csrf_tokens: self.csrf_tokens,
+        }))
+    }
+
+    /// Adds the routes of static files, and in development those of the session panel that the app does not have.
+    fn add_routes(&mut self, development: bool) -> Result<(), StartError> {
+        if development {
             let taken: Vec<_> = self.routes.iter().map(|route| route.path.clone()).collect();
             let free = panel::routes().into_iter().filter(|route| !taken.contains(&route.path));
             self.routes.extend(free);
         }
-        for (at, (path, files)) in std::mem::take(&mut self.statics).into_iter().enumerate() {
+        for (index, (path, files)) in std::mem::take(&mut self.statics).into_iter().enumerate() {
             let path = format!("{}/{{*filename}}", path.trim_end_matches('/'));
-            let route = Route::get(&path, files.handler(settings.development)?);
-            self.routes.push(if at == 0 { route.name("static") } else { route });
+            let route = Route::get(&path, files.handler(development)?);
+            self.routes.push(if index == 0 { route.name("static") } else { route });
         }
-        let (mut router, mut urls, mut endpoints) = (Router::new(), Urls::default(), Vec::new());
-        for (index, Route { method, path, name, answer }) in self.routes.into_iter().enumerate() {
-            router.route(method, &path, Answer { index, ..answer })?;
-            urls.add(&name, &path)?;
-            endpoints.push((name, path));
-        }
-        let urls = Arc::new(urls);
-        let mut templates = match &self.folder {
+        Ok(())
+    }
+
+    fn load_templates(&self, development: bool) -> Result<Templates, StartError> {
+        Ok(match &self.folder {
             None => Templates::from_sources::<String, String>([])?,
-            Some(folder) => match folder.path().filter(|_| settings.development) {
+            Some(folder) => match folder.path().filter(|_| development) {
                 Some(path) => Templates::reloading(&path),
                 None => Templates::embedded(folder)?,
             },
-        };
-        let values = self.templates.apply(&mut templates, &urls, self.csrf_tokens);
-        let cookie = settings.session_cookie()?;
-        let security = self.security.build(cookie.is_secure())?;
-        let store = match (&place, &self.store, &settings.session_store) {
-            (Place::Cookie, None, _) => "none".to_owned(),
-            (_, Some(_), _) => "the app's own".to_owned(),
-            (_, None, Some(place)) => place.to_string(),
-            (_, None, None) => "memory:".to_owned(),
-        };
-        let sessions = match (place, self.store) {
-            (Place::Cookie, None) => SessionManager::cookie(keyring, cookie.name(), &self.name)?,
-            (Place::Cookie, Some(make)) => make(SessionState::Cookie, keyring, cookie.name(), &self.name)?,
-            (Place::Store(state, _), Some(make)) | (Place::Store(state, make), None) => {
-                make(state, keyring, cookie.name(), &self.name)?
-            }
-        };
-        let sessions = settings.sessions(sessions)?;
-        let shared = Shared {
-            router,
-            pages: Pages::new(templates, values),
-            sessions: SessionLayer::new(sessions, cookie).with_clock(clock),
-            limits: settings.limits(self.limits),
-            development: settings.development,
-            hooks: self.hooks,
-            urls,
-            endpoints,
-            security,
-            csrf_tokens: self.csrf_tokens,
-            name: self.name,
-            state: settings.session_state.name(),
-            store,
-            panel,
-        };
-        Ok(AppService::new(shared))
+        })
     }
 
-    /// What keeps its sessions apart from other apps'.
+    /// The name of the app, by which its sessions differ from those of other apps.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
+}
+
+/// The router, the URLs of routes by name, and the name and path of each route.
+type Routing = (Router<Target>, Arc<Urls>, Vec<(Name, String)>);
+
+fn routing(routes: Vec<Route>) -> Result<Routing, StartError> {
+    let (mut router, mut urls, mut endpoints) = (Router::new(), Urls::default(), Vec::new());
+    for (index, Route { method, path, name, target }) in routes.into_iter().enumerate() {
+        router.route(method, &path, Target { index, ..target })?;
+        urls.add(&name, &path)?;
+        endpoints.push((name, path));
+    }
+    Ok((router, Arc::new(urls), endpoints))
 }
 
 impl std::fmt::Debug for App {

@@ -1,4 +1,4 @@
-//! What is counted, kept for a page that Prometheus reads.
+//! Counters in memory, for a page that Prometheus reads.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
-/// The recorder behind the operator's page: counters and gauges as they are, of histograms their sum and count.
+/// The recorder behind the operator's page: counters, gauges, and the sum and count of histograms.
 #[derive(Default)]
 pub(crate) struct Counters(Mutex<BTreeMap<String, Family>>);
 
@@ -29,7 +29,7 @@ struct Sum {
     sum: Mutex<f64>,
 }
 
-/// The program's recorder, from now on; `None` if it has another one, which then is the one to ask.
+/// Installs the program's recorder; `None` if the program has installed another one.
 pub(crate) fn install() -> Option<&'static Counters> {
     static OURS: OnceLock<Option<&'static Counters>> = OnceLock::new();
     *OURS.get_or_init(|| {
@@ -39,7 +39,7 @@ pub(crate) fn install() -> Option<&'static Counters> {
 }
 
 impl Counters {
-    /// All there is, in Prometheus' text format, version 0.0.4.
+    /// All metrics in Prometheus' text format, version 0.0.4.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for (name, family) in self.lock().iter() {
@@ -147,7 +147,7 @@ impl Sum {
     }
 }
 
-/// A name with what Prometheus does not allow in one replaced.
+/// The name with characters replaced that Prometheus does not allow.
 fn name(text: &str) -> String {
     let allowed = |at: usize, letter: char| {
         letter.is_ascii_alphabetic() || matches!(letter, '_' | ':') || (at > 0 && letter.is_ascii_digit())

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::USER_AGENT;
 
-/// The browser and its system, as far as `User-Agent` tells: "Firefox on Linux"; "A browser" if it does not. A guess for
+/// The browser and its system by `User-Agent`: "Firefox on Linux", or "A browser" if that is unknown. A guess for
 /// people to recognise their own devices by, and nothing to decide anything by.
 pub(crate) fn device(headers: &HeaderMap) -> String {
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a handler answers instead of a page.
+//! Errors that become responses.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -8,16 +8,16 @@ use std::{fmt, iter};
 
 use http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
-use waxseal_http::status_of;
+use waxseal_http::{session_status_of, status_of};
 use waxseal_keys::error_chain;
 
-use crate::CsrfError;
+use crate::csrf_error::CsrfError;
 
-/// What a handler returns with `?` or `Err`: a status, and what caused it.
+/// The error that a handler returns with `?` or `Err`: a status and its cause.
 ///
-/// Any error becomes one, an `anyhow::Error` and a `Box<dyn Error + Send + Sync>` too. (A box without `Send + Sync` is the
-/// one that does not: handlers run on several threads.) If it is one of ours, or was caused by one of ours, it has the
-/// status that this one deserves: a malformed form is a 400, a body over the limit a 413. Any other is a 500.
+/// Any error converts into one, also an `anyhow::Error` and a `Box<dyn Error + Send + Sync>`. (A box without
+/// `Send + Sync` does not: handlers run on several threads.) An error of this framework, and one that such an error
+/// caused, has its status: 400 for a malformed form, 413 for a body over the limit. Any other is a 500.
 /// [`Error::status`] answers early, as Flask's `abort` does.
 ///
 /// A visitor sees the status, and for 4xx the message; the causes go to the log.
@@ -57,14 +57,14 @@ pub struct Error {
     message: Option<Cow<'static, str>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     source: Option<Box<dyn StdError + Send + Sync>>,
-    /// The `?`, or the call, that made it: for the developer's page.
+    /// The place of the `?` or of the call that made it, for the developer's page.
     place: &'static Location<'static>,
 }
 
-/// When to come back after the session store was away: breakers look every second.
+/// The value of `Retry-After` while the session store is away. Breakers probe it every second.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
-/// What a handler returns.
+/// The result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -77,27 +77,27 @@ impl Error {
         Self { status, message: None, headers: Vec::new(), source: None, place: Location::caller() }
     }
 
-    /// Says something to the visitor. Shown for 4xx; for 5xx it goes to the log.
+    /// Sets the message. For 4xx the visitor sees it; for 5xx it goes to the log.
     #[must_use]
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.message = Some(message.into());
         self
     }
 
-    /// Adds a header to the answer, such as `Retry-After`.
+    /// Adds a header to the response, such as `Retry-After`.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// The status of the answer.
+    /// The status of the response.
     #[must_use]
     pub fn status_code(&self) -> StatusCode {
         self.status
     }
 
-    /// What a visitor may read of it.
+    /// The message, if a visitor may see it.
     pub(crate) fn public_message(&self) -> Option<&str> {
         self.message.as_deref().filter(|_| self.status.is_client_error())
     }
@@ -117,12 +117,13 @@ impl Error {
     }
 }
 
-/// Answers early with this status: `return abort(404)`, or `abort(404)?` in the middle of an expression. As Flask's
-/// `abort`; to say something to the visitor, return an [`Error`] with a [message](Error::message).
+/// Returns an error of this status, as Flask's `abort` does: `return abort(404)`, or `abort(404)?` in an expression.
+///
+/// For a message to the visitor, return an [`Error`] with a [message](Error::message).
 ///
 /// # Errors
 ///
-/// Always: that is what it is for.
+/// Always.
 ///
 /// # Example
 ///
@@ -143,8 +144,8 @@ pub fn abort<T>(status: u16) -> Result<T> {
     Err(Error::status(status))
 }
 
-/// Not of `E: std::error::Error`, which neither `anyhow::Error` nor a boxed error is: both are `Into` a boxed error, as
-/// every error is.
+// Not for `E: std::error::Error`: `anyhow::Error` and a boxed error are none. Both are `Into` a boxed error, as every
+// error is.
 impl<E: Into<Box<dyn StdError + Send + Sync>> + 'static> From<E> for Error {
     #[track_caller]
     fn from(error: E) -> Self {
@@ -154,7 +155,7 @@ impl<E: Into<Box<dyn StdError + Send + Sync>> + 'static> From<E> for Error {
         let (known, message) = known.unzip();
         Self {
             status: known.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            // Their texts are written for the person who sent the request.
+            // The texts of our errors are written for the sender of the request.
             message: message.map(Cow::from),
             headers: match known {
                 Some(StatusCode::SERVICE_UNAVAILABLE) => vec![(RETRY_AFTER, RETRY_AFTER_SECONDS)],
@@ -169,7 +170,7 @@ impl<E: Into<Box<dyn StdError + Send + Sync>> + 'static> From<E> for Error {
     }
 }
 
-/// The error in a box, as what it is: by its own `Into`, an `anyhow::Error` would hide the type of what it holds.
+/// Boxes the error under its own type. The `Into` of `anyhow::Error` would hide the type of the error inside.
 fn boxed<E: Into<Box<dyn StdError + Send + Sync>> + 'static>(error: E) -> Box<dyn StdError + Send + Sync> {
     let mut error = Some(error);
     match (&mut error as &mut dyn Any).downcast_mut::<Option<anyhow::Error>>().and_then(Option::take) {
@@ -178,7 +179,7 @@ fn boxed<E: Into<Box<dyn StdError + Send + Sync>> + 'static>(error: E) -> Box<dy
     }
 }
 
-/// The status that an error of our own deserves.
+/// The status of an error of this framework.
 fn known_status(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
     fn of<E: StdError + 'static>(
         error: &(dyn StdError + 'static),
@@ -186,26 +187,27 @@ fn known_status(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
     ) -> Option<StatusCode> {
         error.downcast_ref().map(status)
     }
+    let is_known = |status: &StatusCode| *status != StatusCode::INTERNAL_SERVER_ERROR;
     of(error, waxseal_server::Error::status)
         .or_else(|| of(error, waxseal_http::Error::status))
         .or_else(|| of(error, CsrfError::status))
-        .or_else(|| of(error, session_status).filter(|status| *status != StatusCode::INTERNAL_SERVER_ERROR))
+        .or_else(|| of(error, session_status).or_else(|| of(error, session_status_of)).filter(is_known))
 }
 
-/// As [`status_of`]; what the chosen state lacks is nobody's failure.
-fn session_status(error: &waxseal_store::Error) -> StatusCode {
+/// The status of a session's error: 501 for an operation that the chosen state lacks, else [`status_of`].
+fn session_status(error: &waxseal_manager::Error) -> StatusCode {
     match error {
-        waxseal_store::Error::NoStore => StatusCode::NOT_IMPLEMENTED,
+        waxseal_manager::Error::NoStore => StatusCode::NOT_IMPLEMENTED,
         error => status_of(error),
     }
 }
 
-/// Status, message and the chain of causes, for the log: one line whatever they hold.
+/// Status, message and the chain of causes on one line, for the log.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let causes: Vec<_> =
             self.source.as_deref().map(|source| error_chain::texts(source)).into_iter().flatten().collect();
-        // A message that is a cause's text is said there.
+        // A message that is a cause's text would be said twice.
         let message = self.message.as_deref().map(str::to_owned).filter(|message| !causes.contains(message));
         let texts = iter::once(self.status.to_string()).chain(message).chain(causes);
         f.write_str(&error_chain::one_line(texts))

@@ -1,4 +1,4 @@
-//! The pages that an app without an `error.html` answers with, and the one that a developer sees.
+//! Error pages: the plain ones of an app without an `error.html`, and the developer's.
 
 use std::panic::Location;
 use std::sync::LazyLock;
@@ -11,11 +11,11 @@ use waxseal_templates::Error as TemplateError;
 
 use crate::{Error, Request, Response, html};
 
-/// Lines of the source shown on either side of the one that failed.
+/// Source lines shown before and after the one that failed.
 const LINES_AROUND: usize = 4;
-/// Headers that someone could act with for another: shown to nobody.
+/// Headers with credentials, which are never shown.
 const SECRET_HEADERS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
-/// Allows the style in `development.html`, of which it names the hash, and nothing else.
+/// The policy of `development.html`: allows the style of this hash and nothing else.
 const DEVELOPMENT_POLICY: &str = "default-src 'none'; style-src 'sha256-/YkQZMuPh7rSds8UhZg9F6q4S0FutopFA0fr2oLFFtY='; base-uri 'none'; frame-ancestors 'none'";
 
 static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -29,7 +29,7 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     pages
 });
 
-/// Status, reason and what a visitor may read.
+/// The plain page: status, reason and the visitor's message.
 pub(crate) fn plain(error: &Error) -> String {
     let status = error.status_code();
     let context = context! {
@@ -40,12 +40,12 @@ pub(crate) fn plain(error: &Error) -> String {
     render("plain.html", context)
 }
 
-/// The status in words, also if it is one that nobody has named.
+/// The reason phrase of a status, also of one without a registered phrase.
 pub(crate) fn reason(status: StatusCode) -> &'static str {
     status.canonical_reason().unwrap_or("Error")
 }
 
-/// What went wrong and where, for the person who writes the app. Never a value of the session.
+/// The developer's page: causes, source code and request. It shows no value of the session.
 pub(crate) fn development(error: &Error, request: &Request) -> Response {
     let template = error.downcast_ref::<TemplateError>();
     let (file, line, lines) = match template {
@@ -104,7 +104,7 @@ fn source_of_code(place: &Location<'_>) -> Vec<(usize, String)> {
     numbered.filter(|(number, _)| number.abs_diff(here) <= LINES_AROUND).collect()
 }
 
-/// Whether a file is this crate's own, where errors of the framework are made.
+/// `true` for a file of this crate, in which errors of the framework are made.
 fn is_ours(file: &str) -> bool {
     let folder = file!().strip_suffix("error_page.rs").expect("it is this file");
     file.starts_with(folder)

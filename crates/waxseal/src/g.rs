@@ -8,8 +8,10 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-/// Values that belong to one request, by name: put there by a [`before_request`](crate::App::before_request) hook, say,
-/// and read by the handler and by templates, as `{{ g.user.name }}`. Flask's `g`; from [`Request::g`](crate::Request::g).
+/// Values that belong to one request, by name: Flask's `g`, from [`Request::g`](crate::Request::g).
+///
+/// A [`before_request`](crate::App::before_request) hook sets them, say, and the handler and templates read them, as
+/// `{{ g.user.name }}`.
 ///
 /// # Example
 ///
@@ -34,29 +36,29 @@ use serde::Serialize;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Default)]
-pub struct G(Mutex<Vec<(Cow<'static, str>, Kept)>>);
+pub struct G(Mutex<Vec<(Cow<'static, str>, Entry)>>);
 
-struct Kept {
+struct Entry {
     value: Box<dyn Any + Send + Sync>,
     shown: Option<Value>,
 }
 
 impl G {
-    /// Keeps a value for this request, for handlers and templates.
+    /// Sets a value of this request, for handlers and templates.
     pub fn set<T>(&self, name: impl Into<Cow<'static, str>>, value: T)
     where
         T: Serialize + Clone + Send + Sync + 'static,
     {
         let shown = Some(Value::from(Serde(&value)));
-        self.keep(name.into(), Kept { value: Box::new(value), shown });
+        self.keep(name.into(), Entry { value: Box::new(value), shown });
     }
 
-    /// Keeps a value for this request that templates do not see: a connection, a permission.
+    /// Sets a value of this request that templates do not see: a connection, a permission.
     pub fn set_hidden<T>(&self, name: impl Into<Cow<'static, str>>, value: T)
     where
         T: Clone + Send + Sync + 'static,
     {
-        self.keep(name.into(), Kept { value: Box::new(value), shown: None });
+        self.keep(name.into(), Entry { value: Box::new(value), shown: None });
     }
 
     /// The value of this name, if it is a `T`.
@@ -71,22 +73,22 @@ impl G {
         values.iter().find(|(found, _)| found == name)?.1.shown.clone()
     }
 
-    fn keep(&self, name: Cow<'static, str>, kept: Kept) {
+    fn keep(&self, name: Cow<'static, str>, entry: Entry) {
         let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = match values.iter_mut().find(|(found, _)| *found == name) {
-            Some((_, before)) => Some(std::mem::replace(before, kept)),
+            Some((_, before)) => Some(std::mem::replace(before, entry)),
             None => {
-                values.push((name, kept));
+                values.push((name, entry));
                 None
             }
         };
-        // Whatever dropping it does, it does without the lock.
+        // Dropping the old value runs the app's code, which must not run under the lock.
         drop(values);
         drop(before);
     }
 }
 
-/// Names alone.
+/// Shows names without values.
 impl std::fmt::Debug for G {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let values = self.0.lock().unwrap_or_else(PoisonError::into_inner);

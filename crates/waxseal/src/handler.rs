@@ -1,23 +1,23 @@
-//! What answers a route.
+//! Handlers of routes.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use crate::{Request, Response, Result};
 
-/// A future on the heap, as every handler's is: a route does not know the type of its handler.
+/// A boxed future. A route does not know the type of its handler's future.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What answers a route: any `async fn(Request) -> Result<Response>`.
+/// A function that answers requests: any `async fn(Request) -> Result<Response>`.
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request.
     fn call(&self, request: Request) -> BoxFuture<Result<Response>>;
 }
 
-impl<F, Answer> Handler for F
+impl<F, Fut> Handler for F
 where
-    F: Fn(Request) -> Answer + Send + Sync + 'static,
-    Answer: Future<Output = Result<Response>> + Send + 'static,
+    F: Fn(Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Response>> + Send + 'static,
 {
     fn call(&self, request: Request) -> BoxFuture<Result<Response>> {
         Box::pin(self(request))

@@ -1,11 +1,13 @@
-//! Any value of a session as JSON that a person can read.
+//! Values of a session as JSON for people.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// A MessagePack value. What JSON lacks is said in an object with one key that begins with `$`:
+/// A value of a session, which serializes into JSON for people.
+///
+/// A value that JSON lacks becomes an object with one key that begins with `$`:
 /// `{"$bytes": "c0ffee"}`, `{"$number": "NaN"}`, `{"$map": [[1, "one"]]}`.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "a value is what its name says")]
@@ -144,7 +146,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use waxseal_crypto::{Keyring, SecretKey};
-    use waxseal_store::SessionManager;
+    use waxseal_manager::SessionManager;
 
     use super::*;
 

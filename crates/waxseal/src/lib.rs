@@ -32,13 +32,16 @@
 //! }
 //! ```
 //!
-//! This crate composes six, each of use alone: `waxseal-crypto` seals, `waxseal-keys` finds the keys, `waxseal-store` is the
-//! session, `waxseal-templates` renders, `waxseal-http` carries sessions, `waxseal-server` serves.
+//! This crate composes five, each of use alone: `waxseal-crypto` seals, `waxseal-keys` reads and rotates the secret keys,
+//! `waxseal-store` is the session, `waxseal-templates` renders, `waxseal-http` serves. The program `waxseal`, for operators,
+//! is in `waxseal-cli`.
 
 mod admin;
 mod app;
+mod app_context;
 mod counters;
 mod csrf;
+mod csrf_error;
 mod device;
 mod error;
 mod error_page;
@@ -46,10 +49,11 @@ mod g;
 mod handler;
 mod hooks;
 pub mod json_view;
+mod open_store;
 mod owner;
 mod pages;
 mod panel;
-mod place_argument;
+mod panel_log;
 mod redirects;
 mod request;
 mod request_view;
@@ -58,16 +62,19 @@ mod route;
 mod security_headers;
 mod server;
 mod service;
+mod session_state;
 mod settings;
+mod signals;
 mod start_error;
-mod static_folder;
+mod static_source;
 mod store_url;
+mod store_url_argument;
 mod template_setup;
 pub mod testing;
 mod urls;
 
 pub use app::App;
-pub use csrf::CsrfError;
+pub use csrf_error::CsrfError;
 pub use error::{Error, Result, abort};
 pub use g::G;
 pub use handler::{BoxFuture, Handler};
@@ -77,20 +84,26 @@ pub use request::Request;
 pub use response::{Response, html, json, typed};
 pub use route::Route;
 pub use security_headers::SecurityHeaders;
-pub use server::Server;
+pub use server::AppServer;
 pub use service::AppService;
-pub use settings::{LogLevel, SessionState, Settings, WhenAway};
+pub use session_state::SessionState;
+pub use settings::Settings;
+pub use settings::values::LogLevel;
 pub use start_error::StartError;
-pub use store_url::{NoStorePlace, StorePlace};
-pub use urls::UrlError;
+pub use store_url::StoreUrl;
 pub use waxseal_http::SameSite;
-pub use waxseal_keys::{
-    KeyFile, KeyFileError, ListedKey, Retirement, SecretError, Secrets, make_development_secret,
-};
+pub use waxseal_keys::{Error as KeyError, KeyFile, ListedKey, Retirement, Secrets, make_development_secret};
+pub use waxseal_manager::WhenAway;
 pub use waxseal_server::{Body, Event, Limits, Multipart, StaticFiles, Upload, UploadLimits, sse};
-pub use waxseal_store::{Flash, MemoryStore, Session, SessionStore};
+pub use waxseal_session::{Flash, Session};
+pub use waxseal_store::{MemoryStore, SessionStore};
 pub use waxseal_templates::{Context, context, folder};
 
 pub use http::{Method, StatusCode};
 /// The template engine, for what [`App::filter`] and [`App::environment`] take.
 pub use minijinja;
+
+/// The example of the README, run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,29 +1,30 @@
-//! Signing in and out, and the sessions of one owner.
+//! Sign-in and sign-out, and the sessions of one owner.
 
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use waxseal_keys::format_time::{self, unix_seconds};
+use waxseal_manager::Visit;
 use waxseal_store::{Listed, PublicId};
 
 use crate::device::device;
 use crate::{Error, Request, Result};
 
-/// One session of a visitor's own, as a list shows it; a template can read all of it.
+/// One of the visitor's own sessions, for a list. Templates can read all fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct OwnSession {
-    /// Its public id, for [`Request::end_session`]; it signs nobody in.
+    /// The public id, for [`Request::end_session`]. It signs nobody in.
     pub public_id: String,
-    /// Such as "Firefox on Linux".
+    /// The browser and its system, such as "Firefox on Linux".
     pub device: String,
-    /// When it began: `2026-11-24 08:15:00 UTC`.
+    /// The date of its creation: `2026-11-24 08:15:00 UTC`.
     pub created: String,
-    /// When it was last used, to a twentieth of its idle time.
+    /// The date of its last use, with a precision of a twentieth of its idle lifetime.
     pub last_seen: String,
-    /// How long ago that was, in words.
+    /// The time since its last use: `3 minutes`.
     pub seen_ago: String,
-    /// Whether it is this very one.
+    /// `true` for the session of this request.
     pub current: bool,
 }
 
@@ -67,8 +68,9 @@ impl Request {
         Ok(self.request_session().destroy().await?)
     }
 
-    /// Whether the visitor signed in at most so long ago: ask it before a password is changed or money is sent, and
-    /// let them sign in anew if not.
+    /// `true` if the visitor signed in within the last `span`.
+    ///
+    /// Ask it before a password is changed or money is sent, and let the visitor sign in again if not.
     ///
     /// # Errors
     ///
@@ -84,10 +86,10 @@ impl Request {
     ///
     /// 409 if it was ended or changed by another request, 503 if the store does not answer.
     pub async fn confirm_session(&self) -> Result<()> {
-        Ok(self.request_session().confirm().await?)
+        Ok(self.request_session().revalidate().await?)
     }
 
-    /// Whether sessions are kept on the server, so that they can be listed and ended: in states `store` and `mirrored`.
+    /// `true` if sessions are on the server, where they can be listed and ended: in states `store` and `mirrored`.
     #[must_use]
     pub fn keeps_sessions(&self) -> bool {
         self.session_layer().sessions().has_store()
@@ -101,23 +103,23 @@ impl Request {
     /// 503 if the store does not answer; 501 in state `cookie`.
     pub async fn own_sessions(&self) -> Result<Vec<OwnSession>> {
         const MOST: usize = 1_000;
-        let session = self.session().await?;
-        if session.owner().is_none() {
+        let visit = self.visit().await?;
+        if visit.owner().is_none() {
             return Ok(Vec::new());
         }
         let now = self.now();
-        let listed = self.session_layer().sessions().last_used(&session, MOST, now).await?;
-        Ok(listed.iter().map(|listed| OwnSession::new(listed, session.public_id(), now)).collect())
+        let listed = self.session_layer().sessions().last_used(visit, MOST, now).await?;
+        Ok(listed.iter().map(|listed| OwnSession::new(listed, visit.public_id(), now)).collect())
     }
 
-    /// Ends one of the visitor's own sessions, by the public id that a list showed; false if there is none of that id.
+    /// Ends one of the visitor's own sessions by the public id of a list. Returns `false` if no session has it.
     ///
     /// # Errors
     ///
     /// 400 if `public_id` is none; and those of [`own_sessions`](Self::own_sessions).
     pub async fn end_session(&self, public_id: &str) -> Result<bool> {
-        let public_id: PublicId =
-            public_id.parse().map_err(|error| Error::status(400).message(format!("{error}")))?;
+        let invalid = || Error::status(400).message("a public session id is 16 hexadecimal digits");
+        let public_id = PublicId::parse(public_id).ok_or_else(invalid)?;
         let session = self.session().await?;
         let Some(owner) = session.owner() else { return Ok(false) };
         Ok(self.session_layer().sessions().end(&owner, public_id, self.now()).await?)
@@ -131,14 +133,21 @@ impl Request {
     /// 401 if nobody is signed in; and those of [`own_sessions`](Self::own_sessions), but not in state `cookie` with a
     /// list of ended sessions.
     pub async fn end_other_sessions(&self) -> Result<()> {
-        let session = self.session().await?;
-        if session.owner().is_none() {
+        let visit = self.visit().await?;
+        if visit.owner().is_none() {
             return Err(Error::status(401).message("nobody is signed in, so there are no sessions to end"));
         }
-        Ok(self.session_layer().sessions().end_others(&session)?)
+        Ok(self.session_layer().sessions().end_others(visit)?)
     }
 
-    /// The time, by the clock that the app runs on.
+    /// The visit of this request, for what the session manager is asked about it.
+    async fn visit(&self) -> Result<&Visit> {
+        let session = self.request_session();
+        session.load().await?;
+        Ok(session.visit().expect("it was loaded above"))
+    }
+
+    /// The time by the app's clock.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         self.session_layer().now()

@@ -1,31 +1,39 @@
-//! Pages, made from the app's templates.
+//! Pages rendered from the app's templates.
 
+use minijinja::Value;
+use waxseal_http::RequestSession;
 use waxseal_templates::{Context, Templates};
 
-use crate::template_setup::TemplateValues;
-use crate::{Request, Result};
+use crate::error::Result;
 
 pub(crate) struct Pages {
     templates: Templates,
-    pub(crate) values: TemplateValues,
 }
 
 impl Pages {
-    pub(crate) fn new(templates: Templates, values: TemplateValues) -> Self {
-        Self { templates, values }
+    pub(crate) fn new(templates: Templates) -> Self {
+        Self { templates }
     }
 
     pub(crate) fn has(&self, template: &str) -> bool {
         self.templates.contains(template)
     }
 
-    /// Renders a page, with the session loaded first if its template may read it.
-    pub(crate) async fn render(&self, template: &str, context: Context, request: &Request) -> Result<String> {
-        let asked = request.request_session();
+    /// Renders a page, with the session loaded first if its template may read it; `names` gives the values of names that
+    /// are not in `context`.
+    pub(crate) async fn render<N>(
+        &self,
+        template: &str,
+        context: Context,
+        asked: &RequestSession,
+        names: N,
+    ) -> Result<String>
+    where
+        N: Fn(&str) -> Option<Value> + Clone + Send + Sync + 'static,
+    {
         let render = |context| {
-            let (session, request) = (asked.clone(), request.clone());
-            let names = move |name: &str| request.app().pages.values.look_up(name, &request);
-            self.templates.render_with(template, context, move || session.ready(), names)
+            let session = asked.clone();
+            self.templates.render_with(template, context, move || session.ready(), names.clone())
         };
         // A page that does without the session this time does not fail with it.
         let missed = if self.templates.reads_session(template) { asked.load().await.err() } else { None };

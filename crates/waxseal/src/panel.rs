@@ -1,26 +1,28 @@
-//! The session panel: in development, a page that shows what server and browser know of a visitor.
+//! The session panel of development: a page that shows a visitor's session, cookie and last requests.
 
-use std::collections::VecDeque;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 
+use http::HeaderValue;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
-use http::{HeaderValue, StatusCode};
 use minijinja::{Environment, Value, context};
 use waxseal_crypto::{Limits, MAX_TEXT_BYTES, SealedParts, SignedParts, Times};
 use waxseal_http::cookies;
 use waxseal_keys::format_time::{self, unix_seconds};
+use waxseal_manager::{Inspection, Parts, Visit};
 use waxseal_server::Body;
-use waxseal_store::{Inspection, Lifespan, Parts, SessionDebugView};
+use waxseal_session::SessionDebugView;
+use waxseal_store::Lifespan;
 
+use crate::error::Result;
 use crate::json_view::Readable;
-use crate::{Request, Response, Result, Route, html, typed};
+use crate::panel_log::{PanelLog, Trail};
+use crate::request::Request;
+use crate::response::{Response, html, typed};
+use crate::route::Route;
 
-/// Where it is, in development.
+/// The path of the panel.
 pub(crate) const PATH: &str = "/_session";
 const STYLE_PATH: &str = "/_session/style.css";
-/// Requests that are remembered, of all sessions together, and shown of one.
-const REMEMBERED: usize = 200;
-const SHOWN: usize = 5;
 
 static PAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut page = Environment::new();
@@ -28,76 +30,48 @@ static PAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     page
 });
 
-/// What the panel remembers: in memory, keys and no values.
-#[derive(Default)]
-pub(crate) struct Panel(Mutex<VecDeque<Trail>>);
-
-/// What one request did with its session.
-#[derive(Clone)]
-struct Trail {
-    /// The public id of the session after it; none if it left no session.
-    session: Option<String>,
-    request: String,
-    status: StatusCode,
-    at: u64,
-    changes: Vec<String>,
-    sent: String,
-}
-
-/// The panel's own routes.
+/// The routes of the panel.
 pub(crate) fn routes() -> [Route; 2] {
     let style = async |_| Ok(typed("text/css; charset=utf-8", Body::from(include_str!("panel/style.css"))));
     [Route::get(PATH, show).name("session_panel").bare(), Route::get(STYLE_PATH, style).bare()]
 }
 
-impl Panel {
-    /// Remembers what an answered request did, unless it never looked at its session.
-    pub(crate) fn note(&self, request: &Request, response: &Response) {
-        let session = request.asked_session().and_then(|handle| handle.loaded());
-        let Some(session) = session.filter(|session| session.is_accessed()) else { return };
-        if request.path() == PATH {
-            return;
+/// Notes the changes of an answered request, unless it never read its session.
+pub(crate) fn note(log: &PanelLog, request: &Request, response: &Response) {
+    let session = request.asked_session().and_then(|handle| handle.loaded());
+    let Some(session) = session.filter(|session| session.is_accessed()) else { return };
+    if request.path() == PATH {
+        return;
+    }
+    let name = request.session_layer().cookie().name();
+    let set = response.headers().get_all(SET_COOKIE).iter().rev().find_map(|header| {
+        let value = header.to_str().ok()?.split(';').next()?;
+        value.strip_prefix(name)?.strip_prefix('=').map(str::to_owned)
+    });
+    let (token, sent) = match set {
+        None => (brought(request).map(|(value, _)| value), "The browser keeps its cookie.".to_owned()),
+        Some(value) if value.is_empty() => (None, "The browser was told to forget its cookie.".to_owned()),
+        Some(value) => {
+            let sent = format!("The browser got a new cookie of {} bytes.", name.len() + value.len());
+            (Some(value), sent)
         }
-        let name = request.session_layer().cookie().name();
-        let set = response.headers().get_all(SET_COOKIE).iter().rev().find_map(|header| {
-            let value = header.to_str().ok()?.split(';').next()?;
-            value.strip_prefix(name)?.strip_prefix('=').map(str::to_owned)
-        });
-        let (token, sent) = match set {
-            None => (brought(request).map(|(value, _)| value), "The browser keeps its cookie.".to_owned()),
-            Some(value) if value.is_empty() => {
-                (None, "The browser was told to forget its cookie.".to_owned())
-            }
-            Some(value) => {
-                let sent = format!("The browser got a new cookie of {} bytes.", name.len() + value.len());
-                (Some(value), sent)
-            }
-        };
-        let trail = Trail {
-            session: token.and_then(|token| public_id(request, &token)),
-            request: format!("{} {}", request.method(), request.path()),
-            status: response.status(),
-            at: unix_seconds(request.now()),
-            changes: session.look().changes,
-            sent,
-        };
-        let mut trails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        trails.push_front(trail);
-        trails.truncate(REMEMBERED);
-    }
-
-    /// The last requests of this session, the newest first.
-    fn trails(&self, session: Option<&str>) -> Vec<Trail> {
-        let trails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        trails.iter().filter(|trail| trail.session.as_deref() == session).take(SHOWN).cloned().collect()
-    }
+    };
+    let trail = Trail {
+        session: token.and_then(|token| public_id(request, &token)),
+        request: format!("{} {}", request.method(), request.path()),
+        status: response.status(),
+        at: unix_seconds(request.now()),
+        changes: session.look().changes,
+        sent,
+    };
+    log.push(trail);
 }
 
 async fn show(request: Request) -> Result<Response> {
     let now = unix_seconds(request.now());
     let layer = request.session_layer();
-    // Asked at the store, for the times that it keeps; a page that looks into things should work without, too.
-    let away = request.request_session().confirm().await.err();
+    // Confirmed by the store, for the times that it keeps; the page works without the store, too.
+    let away = request.request_session().revalidate().await.err();
     let look = request.session().await.map(|session| session.look());
     let error = look.as_ref().err().map(ToString::to_string).or(away.map(|error| error.to_string()));
     let look = look.ok();
@@ -158,7 +132,8 @@ fn facts(
         facts.push(("Messages waiting", look.flashes.to_string()));
         facts.push(("Form tokens", if look.has_csrf_seed { "given out" } else { "none yet" }.to_owned()));
     }
-    let times = match look.and_then(|look| look.life) {
+    let life = request.request_session().visit().and_then(Visit::lifespan);
+    let times = match life {
         Some(Lifespan { created, last_seen, expires, absolute_end }) => vec![
             ("Created", unix_seconds(created.into())),
             ("Last seen", unix_seconds(last_seen.into())),
@@ -207,7 +182,7 @@ fn shown_token(request: &Request, value: &str, token: Option<&Inspection>) -> Va
     }
 }
 
-/// By `docs/format.md`, "Sealed bytes" and "Signed tokens"; `None` if it is neither.
+/// The parts of a token by `docs/format.md`, "Sealed bytes" and "Signed tokens"; `None` if it is neither.
 fn shown_parts(value: &[u8]) -> Option<Vec<Value>> {
     let mut offset = 0;
     let mut part = |name: &str, bytes: usize, text: String, about: &str| {

@@ -1,4 +1,4 @@
-//! Answers that send the browser elsewhere.
+//! Redirects.
 
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode, Uri};
@@ -7,7 +7,7 @@ use waxseal_server::Body;
 
 use crate::Response;
 
-/// What a browser strips from an address, or reads as a slash.
+/// Characters that a browser strips from a URL, or reads as a slash.
 const UNSEEN: &AsciiSet = &CONTROLS.add(b' ').add(b'\\');
 
 /// Sends the browser to another page of this app, with 303: after a POST it fetches it with GET.
@@ -28,7 +28,9 @@ pub fn redirect(path: &str) -> Response {
     redirect_as(StatusCode::SEE_OTHER, path)
 }
 
-/// The same with another status: 301 and 308 are remembered by browsers, 307 and 308 repeat the method and the body.
+/// Sends the browser to another page of this app, with a status of your choice.
+///
+/// Browsers cache 301 and 308; 307 and 308 repeat the method and the body.
 ///
 /// # Example
 ///
@@ -81,7 +83,7 @@ pub fn redirect_to(url: &str) -> Response {
     }
 }
 
-/// A path of this app out of text from anywhere, fit for [`redirect`]; `None` if it would lead to another site.
+/// Makes untrusted text into a path of this app for [`redirect`]; `None` if it would lead to another site.
 ///
 /// What is not ASCII is percent-encoded, and so is what browsers strip or read as a slash.
 ///
@@ -124,7 +126,7 @@ fn refused() -> Response {
 mod tests {
     use super::*;
 
-    /// What a browser takes for another site, or what would break the header.
+    /// Texts that a browser takes for another site, or that would break the header.
     const HOSTILE: [&str; 14] = [
         "",
         "a",

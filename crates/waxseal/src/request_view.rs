@@ -10,13 +10,13 @@ use percent_encoding::percent_decode_str;
 
 use crate::Request;
 
-/// `request` in a template: nothing is worked out before it is asked for. Names as in Flask.
+/// `request` in a template, with Flask's names. Values are computed when they are read.
 pub(crate) struct RequestView(pub(crate) Request);
 
 /// `g` in a template.
 pub(crate) struct GView(pub(crate) Request);
 
-/// Names with values, of which the first of a name counts: `request.args`, `request.cookies`.
+/// Pairs of names and values, of which the first of a name counts: `request.args`, `request.cookies`.
 struct Pairs(Vec<(String, String)>);
 
 const NAMES: [&str; 11] = [

@@ -1,4 +1,4 @@
-//! Answers.
+//! Responses.
 
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
@@ -7,7 +7,7 @@ use waxseal_server::Body;
 
 use crate::Result;
 
-/// What a handler answers: status, headers, body; the `http` crate's type.
+/// The response of a handler: status, headers and body, in the `http` crate's type.
 pub type Response = http::Response<Body>;
 
 /// An HTML page.
@@ -16,7 +16,7 @@ pub fn html(page: impl Into<Body>) -> Response {
     typed("text/html; charset=utf-8", page)
 }
 
-/// An answer of this media type, such as `text/css; charset=utf-8`.
+/// A response of this media type, such as `text/css; charset=utf-8`.
 #[must_use]
 pub fn typed(media_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
@@ -24,11 +24,11 @@ pub fn typed(media_type: &'static str, body: impl Into<Body>) -> Response {
     response
 }
 
-/// A JSON answer, `application/json`.
+/// A response in JSON, `application/json`.
 ///
 /// # Errors
 ///
-/// If `value` cannot be written as JSON, such as a map whose keys are no texts.
+/// If `value` cannot be written as JSON, such as a map whose keys are not strings.
 ///
 /// # Example
 ///

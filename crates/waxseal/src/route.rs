@@ -2,70 +2,80 @@
 
 use http::Method;
 
-use crate::Handler;
+use crate::handler::Handler;
 use crate::urls::Name;
 
-/// A method and a path, and what answers them.
+/// A method and a path, and the handler that answers them.
 #[must_use]
 pub struct Route {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) name: Name,
-    pub(crate) answer: Answer,
+    pub(crate) target: Target,
 }
 
-pub(crate) struct Answer {
+/// The handler of a route, and the checks and hooks it goes without.
+pub(crate) struct Target {
     pub(crate) handler: Box<dyn Handler>,
     pub(crate) cross_site: bool,
     pub(crate) csrf_exempt: bool,
-    /// The session panel's: what the app runs around its handlers is not for it.
+    /// Runs no hooks, as the session panel's routes do.
     pub(crate) bare: bool,
-    /// Its place among the app's routes.
+    /// Its index among the app's routes.
     pub(crate) index: usize,
 }
 
 impl Route {
     /// Answers `method` on `path`, where `{name}` stands for one part and `{*rest}` for all that follows.
     ///
-    /// It is called after its handler, as Flask's endpoints are: `url_for('create_wizard')`. A closure has no name.
+    /// Its name is that of its handler, as with Flask's endpoints: `url_for('create_wizard')`. A closure has no name.
     pub fn new<H: Handler>(method: Method, path: &str, handler: H) -> Self {
-        let answer = Answer {
+        let target = Target {
             handler: Box::new(handler),
             cross_site: false,
             csrf_exempt: false,
             bare: false,
             index: 0,
         };
-        Self { method, path: path.to_owned(), name: Name::of_handler::<H>(), answer }
+        Self { method, path: path.to_owned(), name: Name::of_handler::<H>(), target }
     }
 
-    /// GET and HEAD on `path`.
+    /// Answers GET and HEAD on `path`.
     pub fn get<H: Handler>(path: &str, handler: H) -> Self {
         Self::new(Method::GET, path, handler)
     }
 
-    /// POST on `path`.
+    /// Answers POST on `path`.
     pub fn post<H: Handler>(path: &str, handler: H) -> Self {
         Self::new(Method::POST, path, handler)
     }
 
-    /// Runs none of the app's hooks around it.
+    /// Runs none of the app's hooks for this route.
     pub(crate) fn bare(mut self) -> Self {
-        self.answer.bare = true;
+        self.target.bare = true;
         self
     }
 
-    /// Calls the route `name`, for `url_for`: for a closure, or where two handlers have one name.
+    /// Names the route, for `url_for`: for a closure, or if two handlers have the same name.
     pub fn name(mut self, name: &str) -> Self {
         self.name = Name::Given(name.to_owned());
         self
     }
 
-    /// Lets pages of other sites send unsafe requests here, as a webhook needs: the visitor's session then is
-    /// no proof that the visitor meant it, and no [token](crate::App::csrf_tokens) is asked for.
+    /// Accepts unsafe requests of other sites, as a webhook needs. No [token](crate::App::csrf_tokens) is required either.
+    ///
+    /// A session is then no proof that its visitor meant the request.
     pub fn allow_cross_site(mut self) -> Self {
-        self.answer.cross_site = true;
-        self.answer.csrf_exempt = true;
+        self.target.cross_site = true;
+        self.target.csrf_exempt = true;
+        self
+    }
+
+    /// Requires no token in an app that [requires them](crate::App::csrf_tokens): for programs, which have none.
+    ///
+    /// Requests of other sites stay refused, unless [`allow_cross_site`](Self::allow_cross_site) accepts them.
+    pub fn without_csrf_token(mut self) -> Self {
+        self.target.csrf_exempt = true;
         self
     }
 }

@@ -1,20 +1,19 @@
-//! Headers that tell browsers what a page may do.
+//! Security headers.
 
 use http::header::{
     CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{App, StartError};
+use crate::start_error::StartError;
 
-/// Scripts, styles, pictures and whatever else from this app alone, none of them written into a page; pictures also as
-/// `data:`; forms to this app alone; in nobody's frame.
+/// Allows resources of this app alone, pictures also as `data:`, forms to this app alone, and no frame around a page.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; \
     frame-ancestors 'none'; object-src 'none'";
 /// A year, for this host alone.
 const TRANSPORT: &str = "max-age=31536000";
 
-/// Headers that every answer gets unless it has them already: they tell browsers what a page may do.
+/// Security headers, which every response gets unless it has them.
 ///
 /// | header | default | |
 /// |---|---|---|
@@ -51,12 +50,12 @@ impl Default for SecurityHeaders {
 }
 
 impl SecurityHeaders {
-    /// No header at all.
+    /// No headers.
     pub fn none() -> Self {
         Self(Vec::new())
     }
 
-    /// Sets a header, one of the table's or any other; checked when the app is built.
+    /// Sets a header, one of the table's or any other. It is parsed when the app is built.
     pub fn set(self, name: &str, value: &str) -> Self {
         let mut headers = self.without(name);
         headers.0.push((name.to_ascii_lowercase(), value.to_owned()));
@@ -69,7 +68,7 @@ impl SecurityHeaders {
         self
     }
 
-    /// The headers of an app whose cookie is Secure, or not: a promise of TLS alone is for one that has it.
+    /// Parses the headers. `Strict-Transport-Security` is left out unless the app's cookie is Secure.
     pub(crate) fn build(&self, secure: bool) -> Result<Vec<(HeaderName, HeaderValue)>, StartError> {
         let mut headers = Vec::with_capacity(self.0.len());
         for (name, value) in &self.0 {
@@ -84,18 +83,9 @@ impl SecurityHeaders {
     }
 }
 
-/// Adds what an answer does not have.
+/// Adds the headers that a response does not have.
 pub(crate) fn apply(security: &[(HeaderName, HeaderValue)], headers: &mut HeaderMap) {
     for (name, value) in security {
         headers.entry(name).or_insert_with(|| value.clone());
-    }
-}
-
-impl App {
-    /// Sets the headers that tell browsers what a page may do.
-    #[must_use]
-    pub fn security_headers(mut self, headers: SecurityHeaders) -> Self {
-        self.security = headers;
-        self
     }
 }

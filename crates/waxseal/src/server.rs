@@ -1,20 +1,25 @@
-//! From an app to a listening server.
+//! The server of an app: bound, served, and shut down.
 
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use waxseal_keys::KeyWatcher;
+use waxseal_keys::{KeyWatcher, Secrets};
+use waxseal_server::Limits;
 
 use crate::admin::Admin;
-use crate::settings::LogLevel;
-use crate::{App, AppService, Limits, Secrets, Settings, StartError, counters};
+use crate::app::App;
+use crate::counters;
+use crate::service::AppService;
+use crate::settings::Settings;
+use crate::settings::values::LogLevel;
+use crate::signals::{self, Hangups};
+use crate::start_error::StartError;
 
-/// An app that listens: its address is known, and nothing is answered yet; from [`App::bind`].
+/// An app that is bound to its address and answers once it is served; from [`App::bind`].
 #[derive(Debug)]
-pub struct Server {
+pub struct AppServer {
     http: waxseal_server::HttpServer,
     service: AppService,
     address: SocketAddr,
@@ -23,10 +28,12 @@ pub struct Server {
 }
 
 impl App {
-    /// Serves the app until Ctrl-C, or SIGTERM: with the settings of this program's flags and environment, the
-    /// secret key they name, and a log on standard error. What a `main` needs and no more.
+    /// Serves the app until Ctrl-C or SIGTERM: all that a `main` needs.
     ///
-    /// A changed secret file is taken while it runs, see [`Server::serve`]; SIGHUP has it looked at now.
+    /// Settings come from this program's flags and environment, the secret key from where they say, and the log goes to
+    /// standard error.
+    ///
+    /// A changed secret file is taken while it runs, see [`AppServer::serve`]; SIGHUP makes the server read it now.
     ///
     /// It makes a tokio runtime for the server. A program that has one already, by `#[tokio::main]`, uses
     /// [`bind`](Self::bind).
@@ -44,9 +51,9 @@ impl App {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         runtime.map_err(StartError::Runtime)?.block_on(async {
             let mode = if settings.development { "development" } else { "production" };
-            // Before anyone is told the address: whoever knows it may already want to stop us.
-            let interruption = interruption().map_err(StartError::Runtime)?;
-            let hangups = hangups().map_err(StartError::Runtime)?;
+            // Before the address is logged: a program that reads it may send a signal at once.
+            let interruption = signals::interruption().map_err(StartError::Runtime)?;
+            let hangups = Hangups::listen().map_err(StartError::Runtime)?;
             let server = self.bind(&settings, &secrets).await?;
             for warning in secrets.warnings() {
                 tracing::warn!("{warning}");
@@ -60,8 +67,7 @@ impl App {
         })
     }
 
-    /// Listens on the address that `settings` name. For a program that has a runtime of its own, and chooses itself when
-    /// to stop and what to do with the log.
+    /// Binds the app to the address of `settings`, for a program with its own runtime, shutdown and log.
     ///
     /// # Errors
     ///
@@ -83,12 +89,12 @@ impl App {
     ///     server.serve(async { _ = tokio::signal::ctrl_c().await }).await
     /// }
     /// ```
-    pub async fn bind(self, settings: &Settings, secrets: &Secrets) -> Result<Server, StartError> {
+    pub async fn bind(self, settings: &Settings, secrets: &Secrets) -> Result<AppServer, StartError> {
         let address = SocketAddr::new(settings.host, settings.port);
         if settings.development && !settings.host.is_loopback() {
             return Err(StartError::NotLoopback(address));
         }
-        // Before the service asks for its counters.
+        // Before the service creates its counters.
         let counters = settings.admin_address.and_then(|_| counters::install());
         let interval = settings.secret_reload_interval;
         let watcher = KeyWatcher::new(secrets, (interval > 0).then(|| Duration::from_secs(interval)));
@@ -104,41 +110,41 @@ impl App {
             Some(address) => {
                 let failed = |source| StartError::Admin { address, source };
                 let http = waxseal_server::HttpServer::bind(address).await.map_err(failed)?;
-                // An operator and their monitoring: what visitors have no room for is not for them either.
+                // A limit of their own, so that visitors cannot take the connections of monitoring.
                 let http = http.limits(Limits::default().connections(64));
                 let sessions = service.sessions().clone();
                 Some((http, Admin::new(address, watcher.status(), counters, sessions)))
             }
         };
-        Ok(Server { http, service, address, watcher, admin })
+        Ok(AppServer { http, service, address, watcher, admin })
     }
 }
 
-impl Server {
-    /// Where it listens, with the port that the system chose if it was asked to.
+impl AppServer {
+    /// The address that it listens on, with the port that the system chose for port 0.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it serves `/metrics` and `/health`, if it does.
+    /// The address of `/metrics` and `/health`, if it serves them.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().and_then(|(http, _)| http.local_addr().ok())
     }
 
-    /// The service that answers, to be called or to have its keys [changed](AppService::set_keyring).
+    /// The service that answers requests; its keys can be [changed](AppService::set_keyring).
     #[must_use]
     pub fn service(&self) -> &AppService {
         &self.service
     }
 
-    /// Answers until `shutdown` is ready; then requests that were sent by then are answered and may finish: see
+    /// Serves requests until `shutdown` is ready. Requests that were sent by then are answered: see
     /// [`waxseal_server::HttpServer::serve`].
     ///
-    /// Keys from a file are looked at every [`secret_reload_interval`](Settings::secret_reload_interval) and changed
-    /// with it, once it has been the same for a second. One that cannot be used, or lacks the key that seals, is
-    /// refused; the log says why, and the old keys work on.
+    /// A key file is read every [`secret_reload_interval`](Settings::secret_reload_interval), and taken once it has been
+    /// the same for a second. A file that cannot be used, or lacks the key that seals, is refused: the log says why, and
+    /// the old keys stay.
     ///
     /// # Errors
     ///
@@ -170,63 +176,6 @@ impl Server {
     }
 }
 
-/// Requests from outside, by SIGHUP, to read the secret file now.
-struct Hangups {
-    #[cfg(unix)]
-    signal: Option<tokio::signal::unix::Signal>,
-}
-
-impl Hangups {
-    fn none() -> Self {
-        Self {
-            #[cfg(unix)]
-            signal: None,
-        }
-    }
-
-    /// Makes the watcher read the file at each of them; never ends.
-    fn wake(mut self, watcher: &KeyWatcher) -> impl Future<Output = ()> + use<> {
-        let (has_file, status, waker) = (watcher.has_file(), watcher.status(), watcher.waker());
-        async move {
-            loop {
-                self.next().await;
-                let source = status.report().source;
-                if has_file {
-                    tracing::info!("SIGHUP: looking at the secret keys {source}");
-                    waker.notify_one();
-                } else {
-                    tracing::warn!(
-                        "SIGHUP: the secret keys are {source}, which cannot change for a running process; \
-                         restart it, or keep the keys in a file and set SECRET_KEY_FILE"
-                    );
-                }
-            }
-        }
-    }
-
-    /// Ready at the next one.
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        if let Some(signal) = &mut self.signal
-            && signal.recv().await.is_some()
-        {
-            return;
-        }
-        std::future::pending().await
-    }
-}
-
-#[cfg(unix)]
-fn hangups() -> io::Result<Hangups> {
-    use tokio::signal::unix::{SignalKind, signal};
-    Ok(Hangups { signal: Some(signal(SignalKind::hangup())?) })
-}
-
-#[cfg(not(unix))]
-fn hangups() -> io::Result<Hangups> {
-    Ok(Hangups::none())
-}
-
 fn log_to_stderr(level: LogLevel) {
     let level = match level {
         LogLevel::Error => tracing::Level::ERROR,
@@ -237,31 +186,8 @@ fn log_to_stderr(level: LogLevel) {
     };
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(colours);
-    // A program that set up its own log keeps it.
+    // A program that installed its own log keeps it.
     let _ = tracing::subscriber::set_global_default(log.with_target(false).finish());
-}
-
-/// Ready at Ctrl-C or SIGTERM, both of which from now on do nothing else.
-#[cfg(unix)]
-fn interruption() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        tracing::info!("stopping; requests in flight may finish");
-    })
-}
-
-#[cfg(not(unix))]
-fn interruption() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-        tracing::info!("stopping; requests in flight may finish");
-    })
 }
 
 #[cfg(test)]
@@ -271,6 +197,6 @@ mod tests {
     #[tokio::test]
     async fn run_inside_a_runtime_is_an_error_that_says_what_to_write() {
         let error = App::new("demo").run().unwrap_err();
-        insta::assert_snapshot!(error, @"`App::run` starts a tokio runtime of its own and was called inside one; call it from a `main` that is no `async fn` and has no `#[tokio::main]`, or use `App::bind` and `Server::serve`, which run on yours");
+        insta::assert_snapshot!(error, @"`App::run` starts a tokio runtime of its own and was called inside one; call it from a `main` that is not `async` and has no `#[tokio::main]`, or use `App::bind` and `AppServer::serve`, which run on yours");
     }
 }

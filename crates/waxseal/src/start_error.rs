@@ -1,4 +1,4 @@
-//! Why an app did not start.
+//! The error of an app that does not start.
 
 use std::net::SocketAddr;
 use std::{fmt, io};
@@ -6,26 +6,34 @@ use std::{fmt, io};
 use waxseal_keys::error_chain;
 use waxseal_server::ListenError;
 
-/// Why an app did not start: what was found, and what to do.
+/// A fault for which an app does not start. Its text says what was found, and what to do.
 ///
-/// Its debug form is the same text with all causes, on one line: what a `main` that returns it prints.
+/// `Debug` is the same text with all causes on one line, which a `main` that returns it prints.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// No secret key, or one that should not be used.
+    /// There is no secret key, or it cannot be used.
     #[error(transparent)]
-    Secret(#[from] crate::SecretError),
-    /// Development is for the developer's own machine.
+    Secret(#[from] waxseal_keys::Error),
+    /// The address of a development server is not a loopback address.
     #[error(
-        "development needs a loopback address and {0} is none; use --host 127.0.0.1, or start without --development"
+        "development needs a loopback address, found {0}; use --host 127.0.0.1, or start without --development"
     )]
     NotLoopback(SocketAddr),
-    /// Cookie attributes that contradict each other.
+    /// The cookie's attributes contradict each other.
     #[error("the session cookie's settings contradict each other")]
     Cookie(#[from] waxseal_http::CookieError),
-    /// Lifetimes that are none.
+    /// The lifetimes or the app's name cannot be used.
     #[error("the session settings cannot be used")]
-    Session(#[from] waxseal_store::Error),
+    Session(#[from] waxseal_manager::Error),
+    /// The text is not the URL of a session store.
+    #[error("invalid session store URL: {found}; {forms}")]
+    StoreUrl {
+        /// The fault. Nothing of the URL is shown: it may hold a password.
+        found: &'static str,
+        /// The forms that a URL may have.
+        forms: &'static str,
+    },
     /// The session store could not be opened.
     #[error("the session store cannot be used; see --session-store")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -35,13 +43,13 @@ pub enum StartError {
          --session-store"
     )]
     StoreNotBuilt(&'static str),
-    /// A store on a server has to be waited for, and this call does not wait.
+    /// The store is on a server, for which this call does not wait.
     #[error("this session store is on a server; start the app with bind, run or service, which wait for it")]
     StoreElsewhere,
-    /// Two routes that are the same, or a path that is none.
+    /// Two routes are the same, or a path is malformed.
     #[error("the routes contradict each other")]
     Route(#[from] waxseal_server::RouteError),
-    /// Two routes of one name.
+    /// Two routes have the same name.
     #[error("two routes are called `{name}`: {first} and {second}; give each its own name")]
     RouteName {
         /// The name.
@@ -51,7 +59,7 @@ pub enum StartError {
         /// The other.
         second: String,
     },
-    /// A folder of static files that cannot be read.
+    /// A folder of static files cannot be read.
     #[error("the static files in {path:?} cannot be read")]
     Static {
         /// The folder.
@@ -59,18 +67,18 @@ pub enum StartError {
         /// The system's error.
         source: io::Error,
     },
-    /// A security header that is none.
-    #[error("`{name}: {value}` is no header")]
+    /// A security header is malformed.
+    #[error("invalid header `{name}: {value}`")]
     Header {
         /// Its name.
         name: String,
         /// Its value.
         value: String,
     },
-    /// A template that is no Jinja.
+    /// A template does not compile.
     #[error("a template does not compile")]
     Template(#[from] waxseal_templates::Error),
-    /// Another program, or this one, listens there.
+    /// The address is in use.
     #[error("{address} is in use; stop what listens there, or choose another port with --port")]
     PortTaken {
         /// The address asked for.
@@ -78,21 +86,21 @@ pub enum StartError {
         /// The system's error.
         source: io::Error,
     },
-    /// The address could not be listened on for another reason.
+    /// The server could not listen or accept, for another reason.
     #[error("the server could not start")]
     Server(#[source] ListenError),
-    /// The operator's own pages cannot be served there.
+    /// The operator's pages cannot be served on their address.
     #[error("/metrics and /health cannot be served on {address}; choose another place with --admin-address")]
     Admin {
         /// The address asked for.
         address: SocketAddr,
-        /// Why.
+        /// The server's error.
         source: ListenError,
     },
-    /// [`App::run`](crate::App::run) was called where a runtime of tokio is at work already.
+    /// [`App::run`](crate::App::run) was called inside a tokio runtime.
     #[error(
-        "`App::run` starts a tokio runtime of its own and was called inside one; call it from a `main` that is no \
-         `async fn` and has no `#[tokio::main]`, or use `App::bind` and `Server::serve`, which run on yours"
+        "`App::run` starts a tokio runtime of its own and was called inside one; call it from a `main` that is not \
+         `async` and has no `#[tokio::main]`, or use `App::bind` and `AppServer::serve`, which run on yours"
     )]
     InsideRuntime,
     /// The runtime could not be built.
@@ -103,7 +111,7 @@ pub enum StartError {
 impl From<ListenError> for StartError {
     fn from(error: ListenError) -> Self {
         match error {
-            // That crate does not know that there is a flag.
+            // That crate does not know the flag that its text should name.
             ListenError::AddressInUse { address, source } => Self::PortTaken { address, source },
             other => Self::Server(other),
         }

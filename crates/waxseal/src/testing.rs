@@ -1,7 +1,7 @@
 //! A test client that needs no socket.
 //!
 //! What an app does while its session store is away is seen with a store that fails when it is told to,
-//! `waxseal_store::testing::FaultyStore`: name `waxseal-store` with the feature `testing` among the dev-dependencies.
+//! `waxseal_store::testing::FaultyStore`: name `waxseal-store` among the dev-dependencies.
 //!
 //! ```
 //! use waxseal::testing::Client;
@@ -30,27 +30,31 @@
 
 mod jar;
 mod part;
+mod response;
+mod session;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::header::{CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Method};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Clock, Scheme};
 use waxseal_server::Body;
-use waxseal_store::Session;
 
 use self::jar::{Jar, Target};
-use crate::store_url::Place;
-use crate::{App, AppService, Settings, StartError};
+use crate::app::App;
+use crate::open_store;
+use crate::service::AppService;
+use crate::settings::Settings;
+use crate::start_error::StartError;
 
 pub use part::Part;
+pub use response::TestResponse;
 
-/// Redirects that are followed before it is a circle.
+/// The most redirects that are followed.
 const MAX_REDIRECTS: usize = 20;
 
 /// A browser for tests: it keeps cookies between requests as browsers do (RFC 6265bis: domain, path, Secure, end, name
@@ -95,15 +99,6 @@ pub struct Client {
     follows: bool,
 }
 
-/// An answer, read whole.
-#[derive(Debug)]
-pub struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
-    path: String,
-}
-
 impl Client {
     /// A client of `app` with the default settings.
     ///
@@ -120,23 +115,24 @@ impl Client {
     ///
     /// [`StartError`] if the app would not start.
     pub fn with_settings(app: App, settings: &Settings) -> Result<Self, StartError> {
-        let key = SecretKey::generate().map_err(crate::SecretError::from)?;
+        let key = SecretKey::generate().map_err(waxseal_keys::Error::from)?;
         let now = Arc::new(Mutex::new(SystemTime::now()));
         let time = now.clone();
         let clock = Clock::from_fn(move || *time.lock().unwrap_or_else(PoisonError::into_inner));
-        let service = app.service_at(settings, &Keyring::new(key), clock, Place::open_here(settings)?)?;
+        let store = open_store::open_local(settings.session_store.as_ref(), settings.session_state)?;
+        let service = app.service_with(settings, &Keyring::new(key), clock, store)?;
         let host = "localhost".to_owned();
         Ok(Self { service, now, cookies: Mutex::default(), host, follows: false })
     }
 
-    /// Another browser: of the same running app and the same clock, without cookies.
+    /// Another browser without cookies, of the same running app and with the same clock.
     #[must_use]
     pub fn another(&self) -> Self {
         let (service, now, host) = (self.service.clone(), self.now.clone(), self.host.clone());
         Self { service, now, cookies: Mutex::default(), host, follows: self.follows }
     }
 
-    /// From now on requests go to this host, with a port or without: for cookies with a Domain.
+    /// Sends requests to this host from now on, with a port or without: for cookies with a Domain.
     ///
     /// # Example
     ///
@@ -167,8 +163,8 @@ impl Client {
         self
     }
 
-    /// From now on redirects within the app are followed: an answer is that of the last page, whose path
-    /// [`Answer::path`] gives.
+    /// Follows redirects within the app from now on. The response is that of the last page, whose path
+    /// [`TestResponse::path`] gives.
     ///
     /// # Example
     ///
@@ -203,7 +199,7 @@ impl Client {
     /// # Panics
     ///
     /// As [`request`](Self::request) and [`send`](Self::send) do.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> TestResponse {
         self.send(self.request(Method::GET, path, Body::empty())).await
     }
 
@@ -212,7 +208,7 @@ impl Client {
     /// # Panics
     ///
     /// As [`request`](Self::request) and [`send`](Self::send) do.
-    pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> TestResponse {
         let body = serde_html_form::to_string(fields).expect("pairs of texts can be written as a form");
         let mut request = self.request(Method::POST, path, body.into());
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -225,7 +221,7 @@ impl Client {
     /// # Panics
     ///
     /// As [`request`](Self::request) and [`send`](Self::send) do, and if `value` cannot be written as JSON.
-    pub async fn post_json(&self, path: &str, value: &impl Serialize) -> Answer {
+    pub async fn post_json(&self, path: &str, value: &impl Serialize) -> TestResponse {
         let body = serde_json::to_vec(value).expect("a test's value can be written as JSON");
         let mut request = self.request(Method::POST, path, body.into());
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -257,18 +253,18 @@ impl Client {
     /// # Ok::<(), waxseal::StartError>(()) })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub async fn post_multipart(&self, path: &str, parts: &[Part]) -> Answer {
+    pub async fn post_multipart(&self, path: &str, parts: &[Part]) -> TestResponse {
         let (content_type, body) = part::encode(parts);
         let mut request = self.request(Method::POST, path, body.into());
         request.headers_mut().insert(CONTENT_TYPE, content_type);
         self.send(request).await
     }
 
-    /// A request to this app, with the cookies kept, to be changed and [sent](Self::send).
+    /// A request with the cookies kept, to be changed and [sent](Self::send).
     ///
     /// # Panics
     ///
-    /// If `path` is no path, or the host none.
+    /// If `path` or the host is malformed.
     pub fn request(&self, method: Method, path: &str, body: Body) -> http::Request<Body> {
         let mut request = http::Request::new(body);
         *request.method_mut() = method;
@@ -283,12 +279,12 @@ impl Client {
         request
     }
 
-    /// Sends a request, and keeps the cookies of the answer. After HEAD the body is left out, as a server does.
+    /// Sends a request, and keeps the cookies of the response. After HEAD the body is left out, as a server does.
     ///
     /// # Panics
     ///
-    /// If the answer's body fails, or redirects that are followed go in a circle.
-    pub async fn send(&self, request: http::Request<Body>) -> Answer {
+    /// If the response's body fails, or there are more than 20 redirects in a row.
+    pub async fn send(&self, request: http::Request<Body>) -> TestResponse {
         if !self.follows {
             return self.send_once(request).await;
         }
@@ -312,7 +308,7 @@ impl Client {
         panic!("more than {MAX_REDIRECTS} redirects, the last to {}", parts.uri)
     }
 
-    async fn send_once(&self, request: http::Request<Body>) -> Answer {
+    async fn send_once(&self, request: http::Request<Body>) -> TestResponse {
         let head_only = *request.method() == Method::HEAD;
         let uri = request.uri().clone();
         let host = request.headers().get(HOST).cloned().unwrap_or(HeaderValue::from_static(""));
@@ -321,7 +317,7 @@ impl Client {
         // No server sends one after HEAD.
         let body = if head_only { Body::empty() } else { body };
         let body = body.collect(usize::MAX, Duration::from_secs(60)).await;
-        Answer {
+        TestResponse {
             status: parts.status,
             headers: parts.headers,
             body: body.expect("the answer's body is whole"),
@@ -329,81 +325,24 @@ impl Client {
         }
     }
 
-    /// Arranges the session, or looks into it: what `change` does is committed, as if a page of the app had done it, and
-    /// the cookie kept. Flask's `session_transaction`.
-    ///
-    /// # Panics
-    ///
-    /// If the session cannot be loaded or sealed.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use waxseal::testing::Client;
-    /// use waxseal::{App, Request, Response, Result, typed};
-    ///
-    /// async fn greet(request: Request) -> Result<Response> {
-    ///     Ok(typed("text/plain", request.session().await?.get::<String>("name")?.unwrap_or_default()))
-    /// }
-    ///
-    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// let client = Client::new(App::new("demo").get("/", greet))?;
-    /// client.with_session(|session| session.insert("name", "Merlin")).await?;
-    /// assert_eq!(client.get("/").await.text(), "Merlin");
-    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub async fn with_session<T>(&self, change: impl FnOnce(&Session) -> T) -> T {
-        let sessions = self.service.sessions();
-        let request = self.request(Method::POST, sessions.cookie().path(), Body::empty());
-        let asked = sessions.session_of(request.method(), &Uri::default(), request.headers());
-        let changed = change(&asked.load().await.expect("the session can be loaded"));
-        let mut response = http::Response::new(());
-        sessions.finish(&asked, &mut response).await.expect("the session can be sealed");
-        self.keep_all(response.headers(), self.target(&request.headers()[HOST], request.uri().path()));
-        changed
-    }
-
-    /// The session that the app would find with the cookies kept: to be looked at, since nothing commits it.
-    ///
-    /// # Panics
-    ///
-    /// If it cannot be loaded.
-    pub async fn session(&self) -> Session {
-        let sessions = self.service.sessions();
-        let request = self.request(Method::GET, sessions.cookie().path(), Body::empty());
-        let asked = sessions.session_of(request.method(), &Uri::default(), request.headers());
-        asked.load().await.expect("the session can be loaded")
-    }
-
-    /// The app itself, for a request whose answer is not to be read whole.
+    /// The app itself, for a request whose response is not read whole.
     #[must_use]
     pub fn service(&self) -> &AppService {
         &self.service
     }
 
-    /// A token for forms of the session kept, for apps that [ask for one](App::csrf_tokens): as if a page with a form had
-    /// been fetched.
-    ///
-    /// # Panics
-    ///
-    /// As [`with_session`](Self::with_session) does.
-    pub async fn csrf_token(&self) -> String {
-        self.with_session(Session::csrf_token).await.expect("a token can be drawn")
-    }
-
-    /// Moves the clock on.
+    /// Moves the clock forward.
     pub fn advance(&self, time: Duration) {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner) += time;
     }
 
-    /// The value of a cookie, if one is kept, whatever host and path it is for.
+    /// The value of a cookie of any host and path, if one is kept.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.jar().value(name, self.now())
     }
 
-    /// Plants a cookie, for this host and every path, in place of all of its name.
+    /// Sets a cookie for this host and every path, in place of all of its name.
     pub fn set_cookie(&self, name: &str, value: &str) {
         let host = HeaderValue::try_from(&self.host).expect("a host is ASCII");
         self.jar().plant(name, value, self.target(&host, "/"));
@@ -423,10 +362,10 @@ impl Client {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where a request to this host and path goes, now.
+    /// The target of a request to this host and path, now.
     fn target<'a>(&self, host: &'a HeaderValue, path: &'a str) -> Target<'a> {
         let host = host.to_str().unwrap_or_default();
-        // A port is no part of it, and the colons of an IPv6 address are.
+        // Without the port; the colons of an IPv6 address stay.
         let name = match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => {
                 name
@@ -435,60 +374,5 @@ impl Client {
         };
         let secure = self.service.sessions().scheme() == Scheme::Https;
         Target { host: name, path, secure, now: self.now() }
-    }
-}
-
-impl Answer {
-    /// The status.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// The headers.
-    #[must_use]
-    pub fn headers(&self) -> &HeaderMap {
-        &self.headers
-    }
-
-    /// A header's value, if it is there and text.
-    #[must_use]
-    pub fn header(&self, name: &HeaderName) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// Where a redirect leads.
-    #[must_use]
-    pub fn location(&self) -> Option<&str> {
-        self.header(&LOCATION)
-    }
-
-    /// The path and query that this answers: after redirects that were followed, the last one.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// The body as JSON.
-    ///
-    /// # Panics
-    ///
-    /// If it is none, or no `T`.
-    #[must_use]
-    pub fn json<T: DeserializeOwned>(&self) -> T {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("the body is not the JSON expected, {error}: {}", self.text()))
-    }
-
-    /// The body.
-    #[must_use]
-    pub fn bytes(&self) -> &Bytes {
-        &self.body
-    }
-
-    /// The body as text; what is not UTF-8 is replaced.
-    #[must_use]
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
     }
 }

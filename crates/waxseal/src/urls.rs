@@ -1,44 +1,47 @@
-//! Addresses made from the names of routes.
+//! URLs built from the names of routes.
+
+pub(crate) mod template_function;
+mod url_error;
 
 use std::any::type_name;
 use std::collections::BTreeMap;
 
-use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Environment, ErrorKind, Value};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::StartError;
+use self::url_error::UrlError;
+use crate::start_error::StartError;
 
-/// All but what RFC 3986 §2.3 calls unreserved.
+/// All characters but those that RFC 3986 §2.3 calls unreserved.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// The same for a part of several segments.
+/// The same for a parameter of several segments, whose slashes stay.
 const ESCAPED_IN_REST: &AsciiSet = &ESCAPED.remove(b'/');
 
-/// Every route that can be asked for by name.
+/// Every route that has a name.
 #[derive(Debug, Default)]
 pub(crate) struct Urls(BTreeMap<String, Named>);
 
 #[derive(Debug)]
 struct Named {
-    /// More than one only if the names came from the handlers.
+    /// Several only if the routes are named after their handlers.
     paths: Vec<String>,
     by_hand: bool,
 }
 
-/// What a route is called.
+/// The name of a route.
 #[derive(Debug, Clone)]
 pub(crate) enum Name {
-    /// By the app.
+    /// Given by the app.
     Given(String),
-    /// After its handler, as Flask's endpoints are after their functions.
+    /// Taken from the handler's function, as Flask's endpoints are.
     OfHandler(&'static str),
-    /// A closure has none.
+    /// Absent, as for a closure.
     None,
 }
 
 impl Name {
-    /// The name of a handler's function. `type_name` is meant for people, and could in principle change: then
-    /// `url_for` would say that it knows no such route.
+    /// The name of a handler's function.
+    ///
+    /// `type_name` is meant for people and may change with the compiler: then `url_for` says that the route is unknown.
     pub(crate) fn of_handler<H>() -> Self {
         let name = type_name::<H>().rsplit("::").next().unwrap_or_default();
         let is_name =
@@ -56,7 +59,7 @@ impl Name {
 }
 
 impl Urls {
-    /// Notes a route. A name given by hand wins over handlers of that name.
+    /// Adds a route. A name given by the app wins over handlers of that name.
     pub(crate) fn add(&mut self, name: &Name, path: &str) -> Result<(), StartError> {
         let Some(text) = name.as_str() else { return Ok(()) };
         let by_hand = matches!(name, Name::Given(_));
@@ -75,19 +78,12 @@ impl Urls {
         Ok(())
     }
 
-    /// The address of the route called `name`. `arguments` fill its parts, and the rest become the query.
+    /// Builds the URL of the route called `name`. `arguments` fill its parameters, and the rest become the query.
     pub(crate) fn url_for(&self, name: &str, arguments: &[(&str, &str)]) -> Result<String, UrlError> {
-        let known = || self.0.keys().cloned().collect::<Vec<_>>().join(", ");
-        let path = match self.0.get(name).map(|named| &*named.paths) {
-            Some([path]) => path,
-            Some(paths) => {
-                return Err(UrlError::Ambiguous { name: name.to_owned(), paths: paths.join(", ") });
-            }
-            None => return Err(UrlError::Unknown { name: name.to_owned(), known: known() }),
-        };
+        let path = self.path(name)?;
         let mut url = String::with_capacity(path.len() + 16);
         let mut used = Vec::new();
-        let mut rest = path.as_str();
+        let mut rest = path;
         while let Some(at) = rest.find(['{', '}']) {
             url.push_str(&rest[..at]);
             let brace = &rest[at..];
@@ -101,17 +97,14 @@ impl Urls {
                 Some(part) => (part, ESCAPED_IN_REST),
                 None => (part, ESCAPED),
             };
-            let value = arguments.iter().find(|(name, _)| *name == part).map(|(_, value)| *value);
             let missing =
-                || UrlError::Missing { name: name.to_owned(), part: part.to_owned(), path: path.clone() };
-            let value = value.ok_or_else(missing)?;
-            // A slash at the start would make `//`, behind which a browser looks for a host.
-            let slash = if value.starts_with('/') { "%2F" } else { "" };
-            url.push_str(slash);
-            url.extend(utf8_percent_encode(value.strip_prefix('/').unwrap_or(value), escaped));
+                || UrlError::Missing { name: name.to_owned(), part: part.to_owned(), path: path.to_owned() };
+            let found = arguments.iter().find(|(name, _)| *name == part);
+            let (_, value) = found.ok_or_else(missing)?;
             if value.is_empty() {
                 return Err(UrlError::Unfit { name: name.to_owned(), part: part.to_owned() });
             }
+            push_part(&mut url, value, escaped);
             used.push(part);
             rest = behind;
         }
@@ -119,97 +112,44 @@ impl Urls {
         if let Some(part) = used.last().filter(|_| has_dots(&url)) {
             return Err(UrlError::Unfit { name: name.to_owned(), part: (*part).to_owned() });
         }
-        let mut sign = '?';
-        for (name, value) in arguments.iter().filter(|(name, _)| !used.contains(name)) {
-            url.push(sign);
-            url.extend(utf8_percent_encode(name, ESCAPED));
-            url.push('=');
-            url.extend(utf8_percent_encode(value, ESCAPED));
-            sign = '&';
-        }
+        push_query(&mut url, arguments.iter().filter(|(name, _)| !used.contains(name)));
         Ok(url)
+    }
+
+    /// The path of the route called `name`.
+    fn path(&self, name: &str) -> Result<&str, UrlError> {
+        match self.0.get(name).map(|named| &*named.paths) {
+            Some([path]) => Ok(path),
+            Some(paths) => Err(UrlError::Ambiguous { name: name.to_owned(), paths: paths.join(", ") }),
+            None => {
+                let known = self.0.keys().cloned().collect::<Vec<_>>().join(", ");
+                Err(UrlError::Unknown { name: name.to_owned(), known })
+            }
+        }
     }
 }
 
-/// Whether a segment is `.` or `..`, which a browser takes out of any address, escaped or not.
+fn push_part(url: &mut String, value: &str, escaped: &'static AsciiSet) {
+    // A slash at the start would make `//`, behind which a browser looks for a host.
+    let slash = if value.starts_with('/') { "%2F" } else { "" };
+    url.push_str(slash);
+    url.extend(utf8_percent_encode(value.strip_prefix('/').unwrap_or(value), escaped));
+}
+
+fn push_query<'a>(url: &mut String, pairs: impl Iterator<Item = &'a (&'a str, &'a str)>) {
+    let mut sign = '?';
+    for (name, value) in pairs {
+        url.push(sign);
+        url.extend(utf8_percent_encode(name, ESCAPED));
+        url.push('=');
+        url.extend(utf8_percent_encode(value, ESCAPED));
+        sign = '&';
+    }
+}
+
+/// `true` if a segment is `.` or `..`, which a browser removes from any URL, escaped or not.
 fn has_dots(path: &str) -> bool {
     path.split('/').any(|segment| matches!(segment, "." | ".."))
-}
-
-/// Gives templates `url_for('name', part=…)`.
-pub(crate) fn add_to(environment: &mut Environment<'_>, urls: std::sync::Arc<Urls>) {
-    environment.add_function("url_for", move |name: &str, arguments: Kwargs| {
-        let failed = |text: String| minijinja::Error::new(ErrorKind::InvalidOperation, text);
-        let names: Vec<String> = arguments.args().map(str::to_owned).collect();
-        let mut pairs: Vec<(&str, String)> = Vec::new();
-        let mut anchor = None;
-        for name in &names {
-            let value: Value = arguments.get(name)?;
-            match name.as_str() {
-                "_anchor" => anchor = Some(value.to_string()),
-                name if name.starts_with('_') => {
-                    return Err(failed(format!(
-                        "url_for has no `{name}`: it makes addresses of this app alone"
-                    )));
-                }
-                name if value.kind() == ValueKind::Seq => {
-                    pairs.extend(value.try_iter()?.map(|value| (name, value.to_string())));
-                }
-                // As in Flask: what has no value is left out.
-                _ if value.is_none() || value.is_undefined() => {}
-                name => pairs.push((name, value.to_string())),
-            }
-        }
-        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let mut url = urls.url_for(name, &pairs).map_err(|error| failed(error.to_string()))?;
-        if let Some(anchor) = anchor {
-            url.push('#');
-            url.extend(utf8_percent_encode(&anchor, ESCAPED));
-        }
-        // minijinja escapes slashes, which no address needs: one without any sign of HTML's is left as it is.
-        let plain = !url.contains(['&', '<', '>', '"', '\'']);
-        Ok(if plain { Value::from_safe_string(url) } else { Value::from(url) })
-    });
-}
-
-/// Why there is no such address. No text holds a value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum UrlError {
-    /// No route of this name.
-    #[error("no route is called `{name}`; there are: {known}")]
-    Unknown {
-        /// The name asked for.
-        name: String,
-        /// All names, with commas.
-        known: String,
-    },
-    /// Handlers of one name answer several paths.
-    #[error("several routes are called `{name}` after their handlers: {paths}; name them with Route::name")]
-    Ambiguous {
-        /// The name asked for.
-        name: String,
-        /// Their paths, with commas.
-        paths: String,
-    },
-    /// A part of the path was not given.
-    #[error("url_for(`{name}`) needs `{part}`, for {path}")]
-    Missing {
-        /// The route.
-        name: String,
-        /// The part.
-        part: String,
-        /// The route's path.
-        path: String,
-    },
-    /// An empty part, or one that would be `.` or `..`: no address leads there.
-    #[error("url_for(`{name}`) cannot put an empty text or dots alone into `{part}`")]
-    Unfit {
-        /// The route.
-        name: String,
-        /// The part.
-        part: String,
-    },
 }
 
 #[cfg(test)]
@@ -281,7 +221,7 @@ mod tests {
     }
 
     proptest! {
-        /// What the router takes apart is what was put together.
+        /// The router parses each URL into the arguments that it was built from.
         #[test]
         fn the_router_finds_what_was_made(name in ".{1,20}", rest in "[^/].{0,20}", page in ".{0,9}") {
             let mut router = waxseal_server::Router::new();

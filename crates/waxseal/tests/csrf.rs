@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::SET_COOKIE;
 use http::{HeaderName, HeaderValue};
 use serde_json::json;
-use waxseal::testing::{Answer, Client, Part};
+use waxseal::testing::{Client, Part, TestResponse};
 use waxseal::{
     App, Body, Method, Request, Response, Result, Route, SessionState, Settings, abort, redirect, typed,
 };
@@ -70,7 +70,7 @@ async fn send(
     kind: Option<&str>,
     body: Body,
     headers: &[(&str, &str)],
-) -> Answer {
+) -> TestResponse {
     let mut request = client.request(Method::POST, path, body);
     for (name, value) in kind.map(|kind| ("content-type", kind)).iter().chain(headers) {
         let name: HeaderName = name.parse().unwrap();

@@ -169,9 +169,9 @@ fn a_proxy_keeps_the_port_and_nobody_is_sent_to_the_projects_own_commands() {
     }
     let mut files = Vec::new();
     for member in fs::read_dir(root().join("crates")).unwrap() {
-        let member = member.unwrap().path();
-        if !member.ends_with("wizard") {
-            sources(&member.join("src"), &mut files);
+        let member = member.unwrap();
+        if member.file_name().to_str().unwrap().starts_with("waxseal") {
+            sources(&member.path().join("src"), &mut files);
         }
     }
     for file in files {
@@ -191,5 +191,15 @@ fn the_documented_install_has_every_engine() {
     assert_eq!(features.split(',').collect::<Vec<_>>(), engines);
     for engine in engines {
         assert!(manifest.contains(&format!("\n{engine} = [\"waxseal/{engine}\"]")), "{engine}");
+    }
+}
+
+/// What `waxseal-sqlite` accepts of rusqlite is tested at both ends.
+#[test]
+fn the_oldest_and_the_newest_rusqlite_are_tested() {
+    assert!(read("Cargo.toml").contains("\nrusqlite = { version = \">=0.38, <0.41\""));
+    for (lock, version) in [("Cargo.lock", "0.40"), ("xtask/beside/Cargo.lock", "0.38")] {
+        let lock = read(lock);
+        assert!(lock.contains(&format!("name = \"rusqlite\"\nversion = \"{version}.")), "{version}");
     }
 }

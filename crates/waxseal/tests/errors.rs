@@ -6,7 +6,7 @@ use std::error::Error as StdError;
 
 use anyhow::Context;
 use waxseal::{App, Error, Request, Response, Result, html};
-use waxseal_store::ValueError;
+use waxseal_session::ValueError;
 
 use support::{CANARY, app_with_error_page, client, client_of, developer, header, known, log, traces};
 
@@ -257,7 +257,7 @@ fn an_error_of_ours_keeps_its_status_inside_another() {
 #[tokio::test]
 async fn a_store_that_is_away_is_503_also_behind_a_context() {
     let away = async |_: Request| {
-        Err(waxseal_store::Error::Unconfirmed).context("greeting the visitor")?;
+        Err(waxseal_session::Error::Unconfirmed).context("greeting the visitor")?;
         Ok(html("well"))
     };
     let answer = client_of(App::new("demo").get("/", away)).get("/").await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::header::SET_COOKIE;
 use tokio::sync::Notify;
-use waxseal::testing::{Answer, Client};
+use waxseal::testing::{Client, TestResponse};
 use waxseal::{
     App, Body, Error, Limits, MemoryStore, Method, Request, Response, Result, SessionState, Settings,
     StatusCode, abort, context, redirect, typed,
@@ -117,7 +117,7 @@ async fn arrange(client: &Client) {
         .await;
 }
 
-fn seen(answer: &Answer) -> &str {
+fn seen(answer: &TestResponse) -> &str {
     answer.headers()["x-seen"].to_str().unwrap()
 }
 

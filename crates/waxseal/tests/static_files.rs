@@ -6,14 +6,14 @@ use std::fs;
 
 use http::HeaderValue;
 use support::{client_of, folder_at, header};
-use waxseal::testing::{Answer, Client};
+use waxseal::testing::{Client, TestResponse};
 use waxseal::{App, Body, Method, Request, StartError, StaticFiles, context, folder};
 
 fn app() -> App {
     App::new("demo").static_folder("/static", folder!("$CARGO_MANIFEST_DIR/tests/static"))
 }
 
-async fn with(client: &Client, method: Method, path: &str, fields: &[(&'static str, &str)]) -> Answer {
+async fn with(client: &Client, method: Method, path: &str, fields: &[(&'static str, &str)]) -> TestResponse {
     let mut request = client.request(method, path, Body::empty());
     for (name, value) in fields {
         request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());

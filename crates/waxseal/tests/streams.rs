@@ -36,7 +36,7 @@ async fn a_session_write_after_the_head_is_an_error_and_a_line_in_the_log() {
         session.insert("early", "kept")?;
         Ok(html(Body::stream(stream::iter(0..3).map(move |step| late(&session, step)))))
     }
-    fn late(session: &Session, step: u8) -> Result<String, waxseal_store::Error> {
+    fn late(session: &Session, step: u8) -> Result<String, waxseal_session::Error> {
         if step == 1 {
             session.insert("late", "lost")?;
         }
@@ -51,7 +51,7 @@ async fn a_session_write_after_the_head_is_an_error_and_a_line_in_the_log() {
     assert!(response.headers().contains_key("set-cookie"), "the head has what was written before");
     let error = response.into_body().collect(usize::MAX, Duration::from_secs(1)).await.unwrap_err();
     let cause = std::error::Error::source(&error).unwrap();
-    assert!(matches!(cause.downcast_ref(), Some(waxseal_store::Error::Sent)), "{cause}");
+    assert!(matches!(cause.downcast_ref(), Some(waxseal_session::Error::Sent)), "{cause}");
     let lines = log::lines();
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(lines[0], "WARN a session was written to after its answer's head had left; the write is lost");

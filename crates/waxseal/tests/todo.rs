@@ -46,7 +46,7 @@ async fn a_list_is_kept_for_each_person() {
             visitor.post("/sign-in", &[who[0], ("password", "eleven toads")]).await.contains("do not fit")
         );
 
-        let before = visitor.0.session().await.public_id();
+        let before = visitor.0.public_id().await;
         let page = visitor.post("/sign-in", &who).await;
         assert!(page.contains(&format!("Hello, {name}.")) && page.contains("Nothing."), "{page}");
         assert!(!visitor.page().await.contains("Hello,"), "it is said once");

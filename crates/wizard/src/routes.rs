@@ -1,4 +1,4 @@
-//! The wizard's routes. `docs/tutorial.md` reads them beside Flask's.
+//! The wizard's routes. `docs/tutorial.md` compares them with Flask's.
 
 use waxseal::{App, Request, Response, Result, StatusCode, context, folder, redirect};
 

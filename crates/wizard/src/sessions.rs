@@ -1,4 +1,4 @@
-//! The visitor's own sessions: in which browsers this wizard is known, and how to end them.
+//! The visitor's own sessions: a list of the browsers that are signed in, and the ways to end them.
 
 use serde::Deserialize;
 use waxseal::{Request, Response, Result, context, redirect};

@@ -1,4 +1,4 @@
-//! The form: what a visitor writes down, and what may be wrong with it.
+//! The form: its fields, and its errors.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 const MAX_CHARACTERS: usize = 80;
 
-/// The two fields. One that was not sent is empty, and whatever else was sent is dropped.
+/// The two fields. A field that was not sent is empty, and unknown fields are ignored.
 #[derive(Serialize, Deserialize, Default)]
 #[serde(default)]
 pub(crate) struct Wizard {
@@ -15,11 +15,11 @@ pub(crate) struct Wizard {
 }
 
 impl Wizard {
-    /// What tells this wizard from others. There is no password: whoever writes down the same is the same.
+    /// The owner's name, made of both fields. There is no password: visitors who enter the same are the same owner.
     pub(crate) fn owner(&self) -> String {
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         let owner: String = format!("{} of {}", words(&self.name), words(&self.magic_school));
-        // 80 letters of each may be more bytes than an owner's name has.
+        // 80 letters of each field may be more bytes than an owner's name may have.
         let plain = owner.chars().filter(|letter| !letter.is_control());
         plain
             .scan(0, |bytes, letter| {
@@ -29,7 +29,7 @@ impl Wizard {
             .collect()
     }
 
-    /// What to tell the visitor, by field.
+    /// The messages for the visitor, by field.
     pub(crate) fn errors(&self) -> BTreeMap<&'static str, String> {
         let fields = [("name", "name", &self.name), ("magic_school", "school", &self.magic_school)];
         let problem = |what: &str, value: &str| match value.trim().chars().count() {

@@ -97,12 +97,12 @@ fn a_password_of_the_store_is_shown_neither_when_it_is_refused_nor_in_the_help()
     for (place, shown) in [
         (
             "redsi://app:canary@127.0.0.1",
-            "invalid value 'redsi:...' for '--session-store <PLACE>': the session store's scheme",
+            "invalid value 'redsi:...' for '--session-store <URL>': its scheme is unknown",
         ),
-        ("app@canary", "invalid value '...' for '--session-store <PLACE>': a session store has a scheme"),
+        ("app@canary", "invalid value '...' for '--session-store <URL>': it has no scheme"),
         (
             "sqlite:x?durability=canary",
-            "invalid value 'sqlite:...' for '--session-store <PLACE>': sqlite: knows",
+            "invalid value 'sqlite:...' for '--session-store <URL>': sqlite: knows",
         ),
         ("redis://app:canary@bird@127.0.0.1:99999", "cannot be used; see --session-store"),
         ("postgres://app:canary@bird@127.0.0.1/db", "cannot be used; see --session-store"),

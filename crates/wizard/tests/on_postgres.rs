@@ -2,20 +2,14 @@
 #![cfg(unix)]
 
 mod outage;
-#[path = "../../waxseal-store/tests/servers/process.rs"]
-#[allow(dead_code, reason = "the store's tests use the rest")]
-mod process;
 mod program;
-#[path = "../../waxseal-store/tests/servers/postgres.rs"]
-#[allow(dead_code, reason = "the store's tests use the rest")]
-mod server;
 
 use outage::{LONG, SHORT, outage};
-use process::free_port;
 use program::refused_store;
-use server::{Bouncer, Cluster};
 use std::cell::RefCell;
 use std::time::Duration;
+use store_tests::free_port;
+use store_tests::postgres::{Bouncer, Cluster};
 
 fn hangs(length: Duration) {
     let cluster = Cluster::start(&[]);
@@ -70,7 +64,7 @@ fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
         (
             "no URL",
             "postgres://app:fawkes@a@host:1/db".to_owned(),
-            "the PostgreSQL URL cannot be read: it has more than one @",
+            "invalid PostgreSQL URL: it has more than one @",
         ),
         (
             "nobody",
@@ -101,7 +95,7 @@ fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
         (
             "an older schema",
             format!("{url}&migrate=false"),
-            "the schema waxseal is at version 0, and this release needs 1; set migrate to true, or run the script",
+            "the schema waxseal is at version 0, and this release needs 2; set migrate to true, or run the script",
         ),
     ] {
         let told = refused_store(&place, "fawkes");
@@ -113,7 +107,7 @@ fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
     let told = refused_store(&url, "fawkes");
     assert!(
         told.contains(
-            "the schema waxseal is at version 7, and this release knows up to 1; run the newer release"
+            "the schema waxseal is at version 7, and this release knows up to 2; run the newer release"
         ),
         "{told}"
     );

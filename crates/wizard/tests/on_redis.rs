@@ -2,20 +2,14 @@
 #![cfg(unix)]
 
 mod outage;
-#[path = "../../waxseal-store/tests/servers/process.rs"]
-#[allow(dead_code, reason = "the store's tests use the rest")]
-mod process;
 mod program;
-#[path = "../../waxseal-store/tests/servers/redis.rs"]
-#[allow(dead_code, reason = "the store's tests use the rest")]
-mod server;
 
 use std::time::Duration;
 
 use outage::{LONG, Policy, SHORT, Visitor, outage};
-use process::free_port;
 use program::refused_store;
-use server::Server;
+use store_tests::free_port;
+use store_tests::redis::Server;
 
 fn stands_still(length: Duration) {
     let server = Server::start_durable();
@@ -84,7 +78,7 @@ fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
     let (server, guarded) = (Server::start(&[]), Server::start(&["--requirepass", "s3cret-indeed"]));
     let at = |server: &Server, user_info: &str| format!("redis://{user_info}127.0.0.1:{}", server.port);
     for (case, place, reason) in [
-        ("no URL", "redis://app:s3cret@a@host:99999".to_owned(), "the session store's URL is none"),
+        ("no URL", "redis://app:s3cret@a@host:99999".to_owned(), "invalid session store URL"),
         (
             "nobody",
             format!("redis://:s3cret@127.0.0.1:{}", free_port()),
@@ -113,7 +107,7 @@ fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
         assert!(told.contains(reason), "{case}: {told}");
     }
     for (layout, reason) in [
-        ("2", "the sessions have layout 2, and this release knows up to 1; run the newer release"),
+        ("3", "the sessions have layout 3, and this release knows up to 2; run the newer release"),
         (
             "words",
             "the key waxseal:wizard:layout is another program's; give the sessions a prefix or a database",

@@ -242,7 +242,7 @@ fn what_is_wrong_with_a_file_is_said_at_start() {
         ("diary", "is not an SQLite database, or damaged; move it away and a new one is made"),
         ("diary/below", "could not be opened; check that this user may read and write it and its folder"),
         ("other", "is another program's database; give the sessions a file of their own"),
-        ("newer", "has schema 7, and this release knows up to 1; run the newer release"),
+        ("newer", "has schema 7, and this release knows up to 2; run the newer release"),
     ] {
         let told = refused_store(&format!("sqlite:{}", path(name).display()), "Dear diary");
         assert!(told.contains(reason), "{name}: {told}");

@@ -106,7 +106,6 @@ fn a_value_that_is_none_is_refused_by_name() {
         ("allow-weak-secret", "2"),
         ("session-state", "nowhere"),
         ("session-when-away", "perhaps"),
-        ("session-renew-interval", "59"),
         ("session-cookie-httponly", "maybe"),
         ("session-cookie-secure", "tls"),
         ("session-cookie-samesite", "relaxed"),

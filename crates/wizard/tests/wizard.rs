@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE, VARY};
 use http::{HeaderValue, Method};
-use waxseal::testing::{Answer, Client};
+use waxseal::testing::{Client, TestResponse};
 
 const COOKIE: &str = "__Host-session";
 const MERLIN: [(&str, &str); 2] = [("name", "Merlin the Wise"), ("magic_school", "Camelot Academy")];
@@ -25,7 +25,7 @@ async fn merlin() -> Client {
 }
 
 /// All that a session may add to an answer's head.
-fn traces(answer: &Answer) -> Vec<&str> {
+fn traces(answer: &TestResponse) -> Vec<&str> {
     [SET_COOKIE, VARY, CACHE_CONTROL].iter().filter_map(|name| answer.header(name)).collect()
 }
 

@@ -15,18 +15,18 @@ pub(crate) fn project_root() -> &'static Path {
 
 /// Builds an example of the crate `waxseal`.
 pub(crate) fn example(name: &str) -> Result<PathBuf> {
-    build(&["--package", "waxseal", "--example", name], name)
+    example_of("waxseal", name)
+}
+
+/// Builds an example of the crate `package`.
+pub(crate) fn example_of(package: &str, name: &str) -> Result<PathBuf> {
+    build(&["--package", package, "--example", name], name)
 }
 
 /// The same with a feature, in a folder of its own: it is wanted side by side with the one without.
 pub(crate) fn example_with(feature: &str, name: &str) -> Result<PathBuf> {
-    example_of("waxseal", feature, name)
-}
-
-/// Builds an example of the crate `package` with a feature.
-pub(crate) fn example_of(package: &str, feature: &str, name: &str) -> Result<PathBuf> {
     let folder = format!("{}/target/{feature}", env!("CARGO_MANIFEST_DIR"));
-    build(&["--package", package, "--features", feature, "--target-dir", &folder, "--example", name], name)
+    build(&["--package", "waxseal", "--features", feature, "--target-dir", &folder, "--example", name], name)
 }
 
 /// Builds the operators' program, which makes secret keys.

@@ -55,7 +55,7 @@ const PLAYERS: [Player; 6] = [
 /// Measures all in turns and writes the table.
 pub(crate) fn run(rounds: Option<usize>) -> Result<ExitCode> {
     let cores = Cores::choose()?;
-    let ours = artifacts::example_of("waxseal-store", "sqlite,redis", "turns")?;
+    let ours = artifacts::example_of("waxseal-manager", "turns")?;
     let theirs = artifacts::peer("store-peers", "tower-turns")?;
     let mut costs: [[Vec<Cost>; 2]; PLAYERS.len()] = Default::default();
     for round in 0..rounds.unwrap_or(ROUNDS) {

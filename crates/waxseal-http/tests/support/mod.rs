@@ -15,7 +15,8 @@ use http::{Request, Response, request};
 use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Clock, RequestSession, SessionCookie, SessionLayer};
-use waxseal_store::{Session, SessionManager};
+use waxseal_manager::SessionManager;
+use waxseal_session::Session;
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 

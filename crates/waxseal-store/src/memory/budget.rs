@@ -1,8 +1,9 @@
-//! How much there may be.
+//! Record and byte limits.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// This part of the room is for records of ends alone: who fills the rest must not keep others from signing out.
+/// The share of each limit that is kept for records of ends, so that a visitor who fills the rest cannot keep others
+/// from signing out.
 const RESERVE: usize = 16;
 
 /// Counts records and bytes against their bounds.
@@ -11,11 +12,11 @@ pub(super) struct Budget {
     bytes: Counter,
 }
 
-/// What room is wanted for.
+/// The purpose of room in the store.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     Any,
-    /// A record that says that sessions were ended.
+    /// A record of ends: it says that sessions were revoked.
     End,
 }
 
@@ -24,9 +25,9 @@ struct Counter {
     max: usize,
 }
 
-/// A bound is reached.
+/// A limit is reached.
 pub(super) struct NoRoom {
-    /// Whether an empty store would have had room.
+    /// `true` if an empty store would have had room.
     pub(super) ever: bool,
 }
 
@@ -49,23 +50,23 @@ impl Budget {
         (self.records.used.load(Ordering::Relaxed), self.bytes.used.load(Ordering::Relaxed))
     }
 
-    /// Takes both, or neither.
+    /// Takes records and bytes, or neither.
     pub(super) fn take(&self, records: usize, bytes: usize, what_for: Use) -> Result<(), NoRoom> {
         self.records.take(records, what_for)?;
         self.bytes.take(bytes, what_for).inspect_err(|_| self.records.give(records))
     }
 
-    /// Whether both could be taken for anything.
+    /// Checks whether so many records and bytes are free for any purpose.
     pub(super) fn has(&self, records: usize, bytes: usize) -> bool {
         self.records.has(records) && self.bytes.has(bytes)
     }
 
-    /// So many records and bytes that they can hardly be used up at once.
+    /// A number of free records and bytes that one moment hardly uses up.
     pub(super) fn ample(&self) -> (usize, usize) {
         (self.records.max / 64 + 1, self.bytes.max / 64 + 1)
     }
 
-    /// Makes what took `old` bytes take `new`.
+    /// Replaces a use of `old` bytes by one of `new` bytes.
     pub(super) fn resize(&self, old: usize, new: usize) -> Result<(), NoRoom> {
         if new > old {
             self.bytes.take(new - old, Use::Any)

@@ -1,4 +1,4 @@
-//! Who owns which sessions.
+//! Owners and the public session ids of their sessions.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
@@ -7,19 +7,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::PublicId;
 
-/// Every owner with at least one record. Locked after a shard, never before one.
+/// All owners with at least one record. Locked after a shard, never before one.
 #[derive(Default)]
 pub(super) struct Owners(Mutex<HashMap<String, Owner>>);
 
 #[derive(Default)]
 struct Owner {
     generation: Arc<AtomicU64>,
-    handles: BTreeSet<PublicId>,
+    public_ids: BTreeSet<PublicId>,
 }
 
-/// That a record is an owner's, since some generation.
+/// A record's tie to its owner, with the generation in which it was made.
 ///
-/// Judging that takes no lock: the owner's generation is shared with all its records.
+/// A check takes no lock, because an owner shares the generation with all its records.
 pub(super) struct Bond {
     since: u64,
     generation: Arc<AtomicU64>,
@@ -32,44 +32,45 @@ impl Bond {
 }
 
 impl Owners {
-    /// Makes the session the owner's, as of now.
+    /// Makes the session the owner's, in the owner's present generation.
     pub(super) fn bind(&self, owner: &str, public_id: PublicId) -> Bond {
         let mut owners = self.lock();
         let owner = owners.entry(owner.to_owned()).or_default();
-        owner.handles.insert(public_id);
+        owner.public_ids.insert(public_id);
         let since = owner.generation.load(Ordering::Acquire);
         Bond { since, generation: Arc::clone(&owner.generation) }
     }
 
-    /// An owner without records is forgotten, and its generation with it: no bond is left to compare.
+    /// Removes the session from the owner. An owner without records is dropped with its generation, since no bond is
+    /// left to compare.
     pub(super) fn unbind(&self, owner: &str, public_id: PublicId) {
         let mut owners = self.lock();
         if let Some(bound) = owners.get_mut(owner) {
-            bound.handles.remove(&public_id);
-            if bound.handles.is_empty() {
+            bound.public_ids.remove(&public_id);
+            if bound.public_ids.is_empty() {
                 owners.remove(owner);
             }
         }
     }
 
-    /// Breaks every bond of the owner; what it is now bound with.
+    /// Breaks every bond of the owner, and returns the new generation.
     pub(super) fn raise(&self, owner: &str) -> u64 {
         let owners = self.lock();
         owners.get(owner).map_or(0, |owner| owner.generation.fetch_add(1, Ordering::AcqRel) + 1)
     }
 
-    /// Breaks every bond of the owner but this one, which is the owner's.
+    /// Breaks every bond of the owner except `kept`, which must be the owner's.
     pub(super) fn raise_except(&self, owner: &str, kept: &mut Bond) {
         kept.since = self.raise(owner);
     }
 
-    /// At most `limit` of the owner's handles, in order, from `after` on.
-    pub(super) fn handles(&self, owner: &str, after: Option<PublicId>, limit: usize) -> Vec<PublicId> {
+    /// At most `limit` of the owner's public session ids, in order, after `after`.
+    pub(super) fn public_ids(&self, owner: &str, after: Option<PublicId>, limit: usize) -> Vec<PublicId> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let owners = self.lock();
-        let handles = owners.get(owner).into_iter();
-        handles
-            .flat_map(|owner| owner.handles.range((start, Bound::Unbounded)))
+        let owner = owners.get(owner).into_iter();
+        owner
+            .flat_map(|owner| owner.public_ids.range((start, Bound::Unbounded)))
             .take(limit)
             .copied()
             .collect()

@@ -5,30 +5,31 @@ use std::ops::Bound;
 
 use super::budget::{Budget, NoRoom, Use};
 use super::owners::{Bond, Owners};
-use crate::record::{Creation, Found, Listed, Pointer, Record, Swap, Tombstone};
+use crate::record::{Creation, Found, Listed, Record, Swap};
 use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 type Hash = [u8; RecordKey::HASH_BYTES];
 
-/// About what a record takes beside its texts and its sealed bytes: the row, and its place in two trees.
+/// Estimated bytes of a record beside its texts and its sealed bytes: the row, and its entries in two trees.
 pub(super) const ROW_BYTES: usize = 400;
-/// About what a trace takes beside its sealed bytes.
-const TRACE_BYTES: usize = 250;
+/// Estimated bytes of a tombstone: its entries in a map and in a tree.
+const TOMBSTONE_BYTES: usize = 150;
 
 #[derive(Default)]
 pub(super) struct Shard {
     rows: BTreeMap<PublicId, Row>,
-    /// When rows end: those of owners, and those of nobody.
+    /// Expiry times of rows with an owner, and of rows without one.
     owned: BTreeSet<(Timestamp, PublicId)>,
     ownerless: BTreeSet<(Timestamp, PublicId)>,
-    traces: HashMap<Hash, Tombstone>,
-    trace_ends: BTreeSet<(Timestamp, Hash)>,
+    /// Expiry times of the tombstones of old ids.
+    tombstones: HashMap<Hash, Timestamp>,
+    tombstone_ends: BTreeSet<(Timestamp, Hash)>,
 }
 
 struct Row {
     hash: Hash,
     record: Record,
-    /// There exactly if the record has an owner.
+    /// `Some` exactly if the record has an owner.
     bond: Option<Bond>,
 }
 
@@ -51,7 +52,7 @@ impl Shard {
     ) -> Option<Found<T>> {
         match self.living(key, now) {
             Some(row) => Some(Found::Living(read(&row.record))),
-            None => self.trace(key.hash(), now).cloned().map(Found::Renewed),
+            None => self.has_tombstone(key.hash(), now).then_some(Found::Renewed),
         }
     }
 
@@ -68,7 +69,7 @@ impl Shard {
             Some(row) if row.is_living(now) => return Ok(Creation::Taken),
             row => row.is_some(),
         };
-        if self.trace(key.hash(), now).is_some() {
+        if self.has_tombstone(key.hash(), now) {
             return Ok(Creation::Taken);
         }
         if dead {
@@ -82,33 +83,30 @@ impl Shard {
         Ok(Creation::Created)
     }
 
-    /// An update, or with `renewal` a renewal.
+    /// Updates a record; with `renewal`, moves it to another key and leaves a tombstone that expires then.
     #[expect(clippy::too_many_arguments, reason = "the trait's own, and where owners and bytes are counted")]
     pub(super) fn swap(
         &mut self,
         key: &RecordKey,
         expected: &Revision,
-        renewal: Option<(&RecordKey, &Tombstone)>,
+        renewal: Option<(&RecordKey, Timestamp)>,
         record: &Record,
         now: Timestamp,
         owners: &Owners,
         budget: &Budget,
     ) -> Result<Swap, NoRoom> {
         let public_id = key.public_id();
-        let Some(row) = self.living(key, now) else {
-            let pointer = self.trace(key.hash(), now).is_some_and(|trace| trace.pointer.is_some());
-            return Ok(if pointer { Swap::Conflict } else { Swap::Gone });
-        };
+        let Some(row) = self.living(key, now) else { return Ok(Swap::Gone) };
         if row.record.revision != *expected {
             return Ok(Swap::Conflict);
         }
         let before = (row_bytes(&row.record), row.record.life.expires, row.bond.is_some());
-        if let Some((_, trace)) = renewal {
-            budget.take(1, trace_bytes(trace), Use::Any)?;
+        if renewal.is_some() {
+            budget.take(1, TOMBSTONE_BYTES, Use::Any)?;
         }
         if let Err(full) = budget.resize(before.0, row_bytes(record)) {
-            if let Some((_, trace)) = renewal {
-                budget.give(1, trace_bytes(trace));
+            if renewal.is_some() {
+                budget.give(1, TOMBSTONE_BYTES);
             }
             return Err(full);
         }
@@ -125,9 +123,9 @@ impl Shard {
             row.hash = *new.hash();
         }
         self.ends(record.owner.is_some()).insert((record.life.expires, public_id));
-        if let Some((_, trace)) = renewal {
-            self.trace_ends.insert((trace.expires, *key.hash()));
-            self.traces.insert(*key.hash(), trace.clone());
+        if let Some((_, end)) = renewal {
+            self.tombstone_ends.insert((end, *key.hash()));
+            self.tombstones.insert(*key.hash(), end);
         }
         Ok(Swap::Done)
     }
@@ -168,7 +166,7 @@ impl Shard {
         owners: &Owners,
         budget: &Budget,
     ) -> bool {
-        let found = self.follow(key, now).is_some();
+        let found = self.living(key, now).is_some();
         if found {
             self.remove(key.public_id(), owners, budget);
         }
@@ -191,17 +189,14 @@ impl Shard {
     }
 
     pub(super) fn end_others(&mut self, owner: &str, keep: &RecordKey, now: Timestamp, owners: &Owners) {
-        let row = match self.follow(keep, now) {
-            Some(key) => self.living_mut(&key, now).filter(|row| row.is_owned_by(owner)),
-            None => None,
-        };
+        let row = self.living_mut(keep, now).filter(|row| row.is_owned_by(owner));
         match row.and_then(|row| row.bond.as_mut()) {
             Some(kept) => owners.raise_except(owner, kept),
             None => _ = owners.raise(owner),
         }
     }
 
-    /// Frees the row if its owner ended it.
+    /// Frees the row if its owner's sessions were ended.
     pub(super) fn forget_ended(&mut self, public_id: PublicId, owners: &Owners, budget: &Budget) {
         let ended = |row: &Row| row.bond.as_ref().is_some_and(|bond| !bond.holds());
         if self.rows.get(&public_id).is_some_and(ended) {
@@ -239,18 +234,19 @@ impl Shard {
             .collect()
     }
 
-    /// How many records and traces were freed.
+    /// Frees expired records and tombstones, and returns their number.
     pub(super) fn purge(&mut self, now: Timestamp, limit: usize, owners: &Owners, budget: &Budget) -> usize {
         let mut purged = 0;
         while purged < limit {
             let row = [self.owned.first(), self.ownerless.first()].into_iter().flatten().min();
             if let Some((_, public_id)) = row.copied().filter(|(end, _)| *end <= now) {
                 self.remove(public_id, owners, budget);
-            } else if let Some((end, hash)) = self.trace_ends.first().copied().filter(|(end, _)| *end <= now)
+            } else if let Some((end, hash)) =
+                self.tombstone_ends.first().copied().filter(|(end, _)| *end <= now)
             {
-                self.trace_ends.remove(&(end, hash));
-                if let Some(trace) = self.traces.remove(&hash) {
-                    budget.give(1, trace_bytes(&trace));
+                self.tombstone_ends.remove(&(end, hash));
+                if self.tombstones.remove(&hash).is_some() {
+                    budget.give(1, TOMBSTONE_BYTES);
                 }
             } else {
                 break;
@@ -260,7 +256,7 @@ impl Shard {
         purged
     }
 
-    /// When the ownerless session nearest to its end ends.
+    /// The expiry time of the ownerless session that expires soonest.
     pub(super) fn first_ownerless(&self) -> Option<Timestamp> {
         self.ownerless.first().map(|(end, _)| *end)
     }
@@ -292,22 +288,8 @@ impl Shard {
         self.rows.get_mut(&key.public_id()).filter(|row| row.hash == *key.hash() && row.is_living(now))
     }
 
-    fn trace(&self, hash: &Hash, now: Timestamp) -> Option<&Tombstone> {
-        self.traces.get(hash).filter(|trace| trace.expires > now)
-    }
-
-    /// Where pointers lead from `key`, if a record lives there.
-    fn follow(&self, key: &RecordKey, now: Timestamp) -> Option<RecordKey> {
-        let mut at = *key;
-        // No id is drawn twice, so pointers make no circle; a store that was filled otherwise must not hang.
-        for _ in 0..=self.traces.len() {
-            if self.living(&at, now).is_some() {
-                return Some(at);
-            }
-            let Pointer { to, .. } = self.trace(at.hash(), now)?.pointer.as_ref()?;
-            at = *to;
-        }
-        None
+    fn has_tombstone(&self, hash: &Hash, now: Timestamp) -> bool {
+        self.tombstones.get(hash).is_some_and(|end| *end > now)
     }
 
     fn ends(&mut self, owned: bool) -> &mut BTreeSet<(Timestamp, PublicId)> {
@@ -318,8 +300,4 @@ impl Shard {
 fn row_bytes(record: &Record) -> usize {
     let owner = record.owner.as_ref().map_or(0, String::len);
     ROW_BYTES + owner + record.device.len() + record.sealed.len()
-}
-
-fn trace_bytes(trace: &Tombstone) -> usize {
-    TRACE_BYTES + trace.pointer.as_ref().map_or(0, |pointer| pointer.sealed.len())
 }

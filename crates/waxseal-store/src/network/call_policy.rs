@@ -1,4 +1,4 @@
-//! Through here goes every call.
+//! Applies timeout, concurrency limit, queue, retries and circuit breaker to a store's calls.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -6,123 +6,141 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::breaker::Breaker;
-use super::{NetworkOptions, Unavailable};
+use super::call_error::CallError;
+use super::circuit_breaker::CircuitBreaker;
+use super::options::NetworkOptions;
+use super::unavailable::Unavailable;
 
-/// Before the first repeat at most this long; before each further one twice as long.
+/// The longest pause before the first retry. Each further pause may be twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Whether a call may be sent again although it may have been done.
+/// The condition under which a call may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    /// Doing it twice is as doing it once.
-    Harmless,
-    /// The caller has to hear that the outcome is unknown.
-    Never,
+pub enum Retry {
+    /// Whenever the server was out of reach: doing the call twice is the same as doing it once.
+    Idempotent,
+    /// Only if the call was [surely not done](CallError::is_surely_undone). Otherwise the caller has to hear that the
+    /// outcome is unknown.
+    IfUndone,
 }
 
-/// An engine's error, as far as the guard has to know it.
-pub(crate) trait Failure: From<Unavailable> {
-    /// Whether the store was out of reach or could serve nobody: what the breaker counts, and what repeating may
-    /// mend. Not a store that is full, and not a question that was wrong.
-    fn is_out_of_reach(&self) -> bool;
-
-    /// Whether what was asked for was surely not done, so that even a creation may be sent again: no connection
-    /// was made, say, or the server said that another has to be asked.
-    fn is_surely_undone(&self) -> bool {
-        false
-    }
-}
-
-/// Ends every call in time, bounds how many there are, repeats those that may be, and stops asking a store that
-/// does not answer.
-pub(crate) struct Guard {
+/// The policy that every call of a store goes through.
+///
+/// It ends each call in time, limits how many are under way, retries those that may be retried, and asks a server
+/// that is out of reach only now and then.
+#[derive(Debug)]
+pub struct CallPolicy {
     options: NetworkOptions,
-    places: Semaphore,
-    waiting: AtomicUsize,
-    breaker: Option<Breaker>,
+    running: Semaphore,
+    queued: AtomicUsize,
+    breaker: Option<CircuitBreaker>,
 }
 
-impl Guard {
-    /// At most `places` calls are under way at once.
-    pub(crate) fn new(options: NetworkOptions, places: usize) -> Self {
-        let breaker = Breaker::new(&options, "the session store".to_owned());
-        Self { breaker: Some(breaker), ..Self::without_breaker(options, places) }
+impl CallPolicy {
+    /// A policy for one server, which lets at most `concurrency_limit` calls, and at least one, be under way.
+    #[must_use]
+    pub fn new(options: &NetworkOptions, concurrency_limit: usize) -> Self {
+        let breaker = CircuitBreaker::new(options, "the session store");
+        Self { breaker: Some(breaker), ..Self::without_breaker(options, concurrency_limit) }
     }
 
-    /// For an engine of several servers, each with a breaker of its own: one that is gone must not close the others.
-    pub(crate) fn without_breaker(options: NetworkOptions, places: usize) -> Self {
-        Self { options, places: Semaphore::new(places), waiting: AtomicUsize::new(0), breaker: None }
+    /// A policy for a store of several servers, each with a [`CircuitBreaker`] of its own: one server that is gone
+    /// must not cut off the others.
+    #[must_use]
+    pub fn without_breaker(options: &NetworkOptions, concurrency_limit: usize) -> Self {
+        Self {
+            options: options.clone(),
+            running: Semaphore::new(concurrency_limit.max(1)),
+            queued: AtomicUsize::new(0),
+            breaker: None,
+        }
     }
 
-    /// Calls `attempt`, and again where that may help and does no harm.
-    pub(crate) async fn call<T, E: Failure, F>(&self, repeat: Repeat, attempt: impl Fn() -> F) -> Result<T, E>
+    /// Makes a call by `attempt`, and makes it again where `retry` allows that and it may help.
+    ///
+    /// # Errors
+    ///
+    /// The last attempt's error, or [`Unavailable`] as `E` if there was no attempt or no answer.
+    pub async fn call<T, E: CallError, F>(&self, retry: Retry, attempt: impl Fn() -> F) -> Result<T, E>
     where
         F: Future<Output = Result<T, E>>,
     {
-        let NetworkOptions { command_timeout, repeats, .. } = self.options;
-        let deadline = Instant::now() + command_timeout;
-        self.breaker.as_ref().map_or(Ok(()), Breaker::would_pass)?;
-        let _place = self.place(deadline).await?;
-        let passage = self.breaker.as_ref().map(Breaker::pass).transpose()?;
-        let mut left = repeats;
-        let mut longest = FIRST_PAUSE;
-        let outcome = loop {
-            let outcome = timeout_at(deadline, attempt()).await;
-            let outcome = outcome.unwrap_or_else(|_| Err(Unavailable::Timeout(command_timeout).into()));
-            let may = |error: &E| {
-                error.is_out_of_reach() && (repeat == Repeat::Harmless || error.is_surely_undone())
-            };
-            let again = left > 0 && outcome.as_ref().is_err_and(may);
-            if !again {
-                break outcome;
-            }
-            let pause = jitter(longest);
-            if Instant::now() + pause >= deadline {
-                break outcome;
-            }
-            sleep(pause).await;
-            (left, longest) = (left - 1, 2 * longest);
-        };
-        if let Some(passage) = passage {
-            passage.report(outcome.as_ref().is_err_and(E::is_out_of_reach));
+        let deadline = Instant::now() + self.options.command_timeout;
+        // Asked before the queue, so that nobody waits for a server that is known to be gone.
+        self.breaker.as_ref().map_or(Ok(()), CircuitBreaker::check)?;
+        let _running = self.start(deadline).await?;
+        let permit = self.breaker.as_ref().map(CircuitBreaker::permit).transpose()?;
+        let outcome = self.attempts(retry, deadline, attempt).await;
+        if let Some(permit) = permit {
+            permit.report(outcome.as_ref().is_err_and(E::is_out_of_reach));
         }
         outcome
     }
 
-    async fn place(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Unavailable> {
-        if let Ok(place) = self.places.try_acquire() {
-            return Ok(place);
+    async fn attempts<T, E: CallError, F>(
+        &self,
+        retry: Retry,
+        deadline: Instant,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        let NetworkOptions { command_timeout, retries, .. } = self.options;
+        let mut left = retries;
+        let mut longest = FIRST_PAUSE;
+        loop {
+            let outcome = timeout_at(deadline, attempt()).await;
+            let outcome = outcome.unwrap_or_else(|_| Err(Unavailable::Timeout(command_timeout).into()));
+            let may = |error: &E| {
+                error.is_out_of_reach() && (retry == Retry::Idempotent || error.is_surely_undone())
+            };
+            let again = left > 0 && outcome.as_ref().is_err_and(may);
+            if !again {
+                return outcome;
+            }
+            let pause = jitter(longest);
+            if Instant::now() + pause >= deadline {
+                return outcome;
+            }
+            sleep(pause).await;
+            (left, longest) = (left - 1, 2 * longest);
         }
-        let _waiting = Waiting::enter(&self.waiting, self.options.waiting)?;
-        match timeout_at(deadline, self.places.acquire()).await {
-            Ok(place) => Ok(place.expect("the semaphore is never closed")),
+    }
+
+    async fn start(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Unavailable> {
+        if let Ok(running) = self.running.try_acquire() {
+            return Ok(running);
+        }
+        let _queued = Queued::enter(&self.queued, self.options.queue)?;
+        match timeout_at(deadline, self.running.acquire()).await {
+            Ok(running) => Ok(running.expect("the semaphore is never closed")),
             Err(_) => Err(Unavailable::Busy(self.options.command_timeout)),
         }
     }
 }
 
-/// Counted for as long as it is there, so that a caller who leaves is no longer counted.
-struct Waiting<'a>(&'a AtomicUsize);
+/// A call in the queue. It is counted until it is dropped, so that a caller who leaves makes room.
+struct Queued<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
+impl<'a> Queued<'a> {
     fn enter(count: &'a AtomicUsize, limit: usize) -> Result<Self, Unavailable> {
         let entered = Self(count);
         if count.fetch_add(1, Ordering::Relaxed) < limit {
             Ok(entered)
         } else {
-            Err(Unavailable::Crowded(limit))
+            Err(Unavailable::QueueFull(limit))
         }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Queued<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Something between half of `longest` and all of it, so that many callers do not come back together.
+/// A random time between half of `longest` and all of it, so that many callers do not come back together.
 fn jitter(longest: Duration) -> Duration {
     let part = getrandom::u32().map_or(1.0, |drawn| f64::from(drawn) / f64::from(u32::MAX));
     longest.mul_f64(0.5 + part / 2.0)
@@ -151,7 +169,7 @@ mod tests {
         }
     }
 
-    impl Failure for Error {
+    impl CallError for Error {
         fn is_out_of_reach(&self) -> bool {
             !matches!(self, Self::Full)
         }
@@ -163,14 +181,14 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(2);
 
-    fn guard(places: usize) -> Guard {
-        Guard::new(NetworkOptions::new().waiting(1).breaker_after(3), places)
+    fn policy(concurrency_limit: usize) -> CallPolicy {
+        CallPolicy::new(&NetworkOptions::new().queue(1).breaker_after(3), concurrency_limit)
     }
 
-    /// What the call said, and how often it was tried.
+    /// The call's outcome, and the number of its attempts.
     async fn tried(
-        guard: &Guard,
-        repeat: Repeat,
+        policy: &CallPolicy,
+        retry: Retry,
         outcome: fn(u32) -> Result<(), Error>,
     ) -> (Result<(), Error>, u32) {
         let tries = Cell::new(0);
@@ -178,61 +196,57 @@ mod tests {
             tries.set(tries.get() + 1);
             ready(outcome(tries.get()))
         };
-        (guard.call(repeat, attempt).await, tries.get())
+        (policy.call(retry, attempt).await, tries.get())
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_harmless_is_repeated_a_few_times_and_nothing_else_is() {
-        let guard = guard(1);
+    async fn an_idempotent_call_is_retried_a_few_times_and_no_other_is() {
+        let policy = policy(1);
         let third: fn(u32) -> _ = |tries| if tries < 3 { Err(Error::Reset) } else { Ok(()) };
         let never: fn(u32) -> _ = |_| Err(Error::Reset);
         let full: fn(u32) -> _ = |_| Err(Error::Full);
         let refused: fn(u32) -> _ = |tries| if tries < 2 { Err(Error::Refused) } else { Ok(()) };
-        assert_eq!(tried(&guard, Repeat::Harmless, third).await, (Ok(()), 3));
-        assert_eq!(tried(&guard, Repeat::Harmless, never).await, (Err(Error::Reset), 3));
-        assert_eq!(tried(&guard, Repeat::Never, third).await, (Err(Error::Reset), 1));
-        assert_eq!(tried(&guard, Repeat::Harmless, full).await, (Err(Error::Full), 1));
-        assert_eq!(tried(&guard, Repeat::Never, refused).await, (Ok(()), 2), "it was surely not done");
+        assert_eq!(tried(&policy, Retry::Idempotent, third).await, (Ok(()), 3));
+        assert_eq!(tried(&policy, Retry::Idempotent, never).await, (Err(Error::Reset), 3));
+        assert_eq!(tried(&policy, Retry::IfUndone, third).await, (Err(Error::Reset), 1));
+        assert_eq!(tried(&policy, Retry::Idempotent, full).await, (Err(Error::Full), 1));
+        assert_eq!(tried(&policy, Retry::IfUndone, refused).await, (Ok(()), 2), "it was surely not done");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_store_is_given_up_in_time_and_then_not_asked() {
-        let guard = guard(1);
-        for repeat in [Repeat::Harmless, Repeat::Never, Repeat::Never] {
+        let policy = policy(1);
+        for retry in [Retry::Idempotent, Retry::IfUndone, Retry::IfUndone] {
             let start = Instant::now();
-            let outcome: Result<(), Error> = guard.call(repeat, pending).await;
+            let outcome: Result<(), Error> = policy.call(retry, pending).await;
             assert_eq!(outcome, Err(Unavailable::Timeout(TIMEOUT).into()));
-            assert_eq!(start.elapsed(), TIMEOUT, "{repeat:?}");
+            assert_eq!(start.elapsed(), TIMEOUT, "{retry:?}");
         }
         let start = Instant::now();
         let open = Err(Unavailable::Open(Duration::from_secs(1)).into());
-        assert_eq!(tried(&guard, Repeat::Harmless, |_| Ok(())).await, (open, 0));
+        assert_eq!(tried(&policy, Retry::Idempotent, |_| Ok(())).await, (open, 0));
         assert_eq!(start.elapsed(), Duration::ZERO);
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(tried(&guard, Repeat::Harmless, |_| Ok(())).await, (Ok(()), 1), "the probe");
-        assert_eq!(tried(&guard, Repeat::Harmless, |_| Ok(())).await, (Ok(()), 1), "closed");
+        assert_eq!(tried(&policy, Retry::Idempotent, |_| Ok(())).await, (Ok(()), 1), "the probe");
+        assert_eq!(tried(&policy, Retry::Idempotent, |_| Ok(())).await, (Ok(()), 1), "closed");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_place_is_waited_for_by_a_bounded_number_for_a_bounded_time() {
-        let guard = guard(1);
+    async fn the_queue_is_bounded_in_length_and_in_time() {
+        let policy = policy(1);
         let mut context = Context::from_waker(Waker::noop());
-        let mut holder = Box::pin(guard.call::<(), Error, _>(Repeat::Never, pending));
+        let mut holder = Box::pin(policy.call::<(), Error, _>(Retry::IfUndone, pending));
         assert!(holder.as_mut().poll(&mut context).is_pending());
         {
-            let mut waiter = pin!(tried(&guard, Repeat::Never, |_| Ok(())));
+            let mut waiter = pin!(tried(&policy, Retry::IfUndone, |_| Ok(())));
             assert!(waiter.as_mut().poll(&mut context).is_pending());
-            let crowded = Err(Unavailable::Crowded(1).into());
-            assert_eq!(tried(&guard, Repeat::Never, |_| Ok(())).await, (crowded, 0));
+            let full = Err(Unavailable::QueueFull(1).into());
+            assert_eq!(tried(&policy, Retry::IfUndone, |_| Ok(())).await, (full, 0));
             assert_eq!(waiter.await, (Err(Unavailable::Busy(TIMEOUT).into()), 0));
         }
         drop(holder);
-        assert_eq!(
-            tried(&guard, Repeat::Never, |_| Ok(())).await,
-            (Ok(()), 1),
-            "who left gave the place back"
-        );
-        assert_eq!(guard.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(tried(&policy, Retry::IfUndone, |_| Ok(())).await, (Ok(()), 1), "who left made room");
+        assert_eq!(policy.queued.load(Ordering::Relaxed), 0);
     }
 
     #[test]

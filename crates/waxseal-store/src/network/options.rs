@@ -1,6 +1,8 @@
+//! Settings of the call policy.
+
 use std::time::Duration;
 
-/// How patient a store across a network is; the same for every engine.
+/// Settings for calls to a store across a network; the same for every engine.
 ///
 /// ```
 /// use std::time::Duration;
@@ -11,74 +13,93 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "these take effect with the store that is opened with them"]
 pub struct NetworkOptions {
-    pub(crate) connect_timeout: Duration,
-    pub(crate) command_timeout: Duration,
-    pub(crate) connections: usize,
-    pub(crate) waiting: usize,
-    pub(crate) repeats: u32,
-    pub(crate) outages: u32,
-    pub(crate) probe: Duration,
+    pub(super) connect_timeout: Duration,
+    pub(super) command_timeout: Duration,
+    pub(super) connections: usize,
+    pub(super) queue: usize,
+    pub(super) retries: u32,
+    pub(super) breaker_after: u32,
+    pub(super) half_open_interval: Duration,
+}
+
+/// The settings that a store applies itself; the rest is applied by [`CallPolicy`](super::CallPolicy).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NetworkLimits {
+    /// The longest time that making a connection may take.
+    pub connect_timeout: Duration,
+    /// The longest time that a call may take, everything included.
+    pub command_timeout: Duration,
+    /// The largest number of connections, at least 1.
+    pub connections: usize,
 }
 
 impl NetworkOptions {
-    /// The usual ones, each named at its method.
+    /// The defaults, each named at its method.
     pub fn new() -> Self {
         Self {
             connect_timeout: Duration::from_secs(1),
             command_timeout: Duration::from_secs(2),
             connections: 8,
-            waiting: 1_024,
-            repeats: 2,
-            outages: 5,
-            probe: Duration::from_secs(1),
+            queue: 1_024,
+            retries: 2,
+            breaker_after: 5,
+            half_open_interval: Duration::from_secs(1),
         }
     }
 
-    /// How long making a connection may take, TLS and signing in included; 1 s unless told otherwise.
+    /// The longest time that making a connection may take, TLS and signing in included. Default: 1 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// When a call has failed, everything included: waiting for a place, connecting, repeats; 2 s unless told
-    /// otherwise.
+    /// The longest time that a call may take, everything included: the queue, connecting, retries. Default: 2 s.
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.command_timeout = timeout;
         self
     }
 
-    /// How many connections there are at most, at least 1; 8 unless told otherwise.
+    /// The largest number of connections, at least 1. Default: 8.
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections.max(1);
         self
     }
 
-    /// How many calls may wait for their turn; 1,024 unless told otherwise. More fail at once.
-    pub fn waiting(mut self, calls: usize) -> Self {
-        self.waiting = calls;
+    /// The number of calls that may wait for the concurrency limit. More fail at once. Default: 1,024.
+    pub fn queue(mut self, calls: usize) -> Self {
+        self.queue = calls;
         self
     }
 
-    /// How often a call that found the store out of reach is repeated, if doing it twice does no harm: a read, a
-    /// touch, a delete, a purge; twice unless told otherwise. Never beyond
-    /// [`command_timeout`](Self::command_timeout).
-    pub fn repeats(mut self, repeats: u32) -> Self {
-        self.repeats = repeats;
+    /// The number of retries after a call that found the server out of reach. Default: 2.
+    ///
+    /// Only calls that do no harm when they are done twice are retried: a read, a touch, a delete, a purge. No retry
+    /// begins after [`command_timeout`](Self::command_timeout).
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
         self
     }
 
-    /// How many calls in a row must find the store out of reach, at least 1, for the breaker to open; 5 unless told
-    /// otherwise. While it is open, calls fail at once.
+    /// The number of calls in a row that must find the server out of reach for the circuit breaker to open, at least
+    /// 1. Calls fail at once while it is open. Default: 5.
     pub fn breaker_after(mut self, outages: u32) -> Self {
-        self.outages = outages.max(1);
+        self.breaker_after = outages.max(1);
         self
     }
 
-    /// How often one call is let through an open breaker; once a second unless told otherwise. The first that gets
-    /// an answer closes it.
-    pub fn probe_every(mut self, interval: Duration) -> Self {
-        self.probe = interval;
+    /// The interval at which an open circuit breaker lets one call through. The first that gets an answer closes it.
+    /// Default: 1 s.
+    pub fn half_open_interval(mut self, interval: Duration) -> Self {
+        self.half_open_interval = interval;
         self
+    }
+
+    /// Returns the settings that the store itself has to apply. For authors of stores.
+    #[must_use]
+    pub fn limits(&self) -> NetworkLimits {
+        let Self { connect_timeout, command_timeout, connections, .. } = *self;
+        NetworkLimits { connect_timeout, command_timeout, connections }
     }
 }
 

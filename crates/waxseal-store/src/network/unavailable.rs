@@ -1,19 +1,21 @@
+//! The refusals of the call policy.
+
 use std::time::Duration;
 
-/// Why a call to a store across a network got no answer; always a [`Fault::Outage`](crate::Fault::Outage).
+/// A call to a store across a network that got no answer; always a [`Fault::Outage`](crate::Fault::Outage).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// The call was sent, or tried to connect, and nothing came back in time. What it asked for may have been done.
+    /// No answer came in time. The call was sent or was still connecting, so it may have been done.
     #[error("no answer from the session store within {0:?}")]
     Timeout(Duration),
-    /// As many calls wait as may. Nothing was sent.
+    /// The queue for the concurrency limit is full; it has room for this many calls. Nothing was sent.
     #[error("{0} calls are waiting for the session store already")]
-    Crowded(usize),
-    /// A place among the calls under way was waited for in vain. Nothing was sent.
+    QueueFull(usize),
+    /// The call waited in the queue until its time was up. Nothing was sent.
     #[error("the session store was busy for {0:?}")]
     Busy(Duration),
-    /// Several calls in a row found the store out of reach. Nothing was sent.
+    /// The circuit breaker is open, and lets one call through per half-open interval. Nothing was sent.
     #[error("the session store is out of reach, and tried again once in {0:?}")]
     Open(Duration),
 }

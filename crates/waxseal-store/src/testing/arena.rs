@@ -1,13 +1,13 @@
-//! Where a case takes place.
+//! The surroundings of a case.
 
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::{panic, thread};
 
-use super::Task;
 use super::run::caught;
+use super::task::Task;
 
-/// Two handles on one store, and a way to do things at the same time.
+/// One store opened twice, and a way to run tasks at the same time.
 pub(super) struct Arena<S> {
     stores: [Arc<S>; 2],
     spawn: Arc<dyn Fn(Task) + Send + Sync>,
@@ -19,18 +19,18 @@ impl<S: Send + Sync + 'static> Arena<S> {
         Self { stores: stores.map(Arc::new), spawn, rounds }
     }
 
-    /// Both handles.
+    /// Both accesses to the store.
     pub(super) fn both(&self) -> [&S; 2] {
         [&self.stores[0], &self.stores[1]]
     }
 
-    /// How often a race is to be run.
+    /// The number of runs of each race.
     pub(super) fn rounds(&self) -> usize {
         self.rounds
     }
 
-    /// Runs `count` tasks at the same time, on the two handles in turn; `task` is told its number. A task's
-    /// panic is the case's.
+    /// Runs `count` tasks at the same time, on the two accesses in turn. `task` is given the task's number. A panic of
+    /// a task is a panic of the case.
     pub(super) async fn race<T, F>(&self, count: usize, task: impl Fn(Arc<S>, usize) -> F) -> Vec<T>
     where
         T: Send + 'static,

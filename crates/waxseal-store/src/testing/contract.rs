@@ -1,4 +1,4 @@
-//! Each method by itself.
+//! Cases for each method by itself.
 
 use super::arena::Arena;
 use super::sample::{
@@ -72,7 +72,7 @@ pub(super) async fn a_key_with_another_hash_is_another_key<S: SessionStore>(aren
     let [store, _] = arena.both();
     let record = record();
     let id = create(store, &record).await;
-    // The same handle, which is public, and the hash of an id that somebody made up.
+    // The same public session id, and the hash of an invented id.
     let forged = RecordKey::new(id.public_id(), *new_id().key().hash());
     assert_gone(store, &forged, &record, NOW).await;
     assert_eq!(load(store, &id.key(), NOW).await, Some(record));
@@ -166,7 +166,7 @@ pub(super) async fn what_is_deleted_stays_away<S: SessionStore>(arena: Arena<S>)
     assert!(store.delete(&id.key(), NOW).await.expect("delete"));
     assert_gone(store, &id.key(), &record, NOW).await;
     assert_gone(other, &id.key(), &record, NOW).await;
-    // A clock that lags, or a request that was slow.
+    // As from a clock that lags, or from a slow request.
     assert_gone(other, &id.key(), &record, super::sample::before(NOW)).await;
 }
 

@@ -1,11 +1,11 @@
-//! What time does.
+//! Cases for expiry.
 
 use std::time::Duration;
 
 use super::arena::Arena;
 use super::sample::{
-    ABSOLUTE, IDLE, NOW, assert_gone, at, before, changed, confirmed, create, load, marker, record,
-    record_of, renewed,
+    ABSOLUTE, IDLE, NOW, TOMBSTONE_END, assert_gone, at, before, changed, confirmed, create, load, record,
+    record_of, renew, renewed,
 };
 use crate::record::{Creation, Lifespan, Record, Swap};
 use crate::{SessionStore, Timestamp};
@@ -25,7 +25,7 @@ pub(super) async fn a_record_is_there_up_to_its_last_millisecond<S: SessionStore
         let others = store.sealed_otherwise([1; 4], None, 10, end).await.expect("sealed otherwise");
         assert_eq!(others.items, []);
     }
-    // Judged by the time given, not by a time that the store remembers.
+    // Decided by the given time, not by a time that the store remembers.
     assert!(store.touch(&id.key(), end, before(end)).await.expect("touch"));
 }
 
@@ -81,14 +81,12 @@ pub(super) async fn purging_frees_what_expired_and_nothing_else<S: SessionStore>
     let record = changed(&record);
     let there = load(store, &id.key(), NOW).await.expect("it was just made");
     let new = renewed(&id);
-    let swap =
-        store.renew(&id.key(), &there.revision, &new.key(), &record, &marker(), NOW).await.expect("renew");
-    assert_eq!(swap, Swap::Done);
+    assert_eq!(renew(store, &id, &new, &there, &record).await, Swap::Done);
     living.push((new, record));
 
     let mut purged = 0;
-    // What expired within the last hour may be left.
-    let now = marker().expires.after(Duration::from_secs(60 * 60));
+    // What expired within the last hour may stay.
+    let now = TOMBSTONE_END.after(Duration::from_secs(60 * 60));
     loop {
         let batch = other.purge(now, 4).await.expect("purge");
         assert!(batch <= 4, "{batch} of 4");
@@ -97,8 +95,8 @@ pub(super) async fn purging_frees_what_expired_and_nothing_else<S: SessionStore>
             break;
         }
     }
-    // A store that expires by itself has nothing left to say.
-    assert!(purged == 21 || purged == 0, "{purged} of 20 records and 1 trace");
+    // A store that expires records by itself has nothing left to purge.
+    assert!(purged == 21 || purged == 0, "{purged} of 20 records and 1 tombstone");
     assert_eq!(store.purge(now, 4).await.expect("purge"), 0);
     for (id, record) in &living {
         assert_eq!(load(store, &id.key(), now).await.as_ref(), Some(record));

@@ -1,37 +1,32 @@
-//! A store that fails when it is told to.
+//! A store that fails on request.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap, Tombstone};
-use crate::yield_once::yield_once;
+use super::yield_once::yield_once;
+use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
 use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp};
 
-/// Stands before another store and fails when it is told to: for tests of what an app does then.
+/// Wraps another store and fails on request: for tests of an app during an outage.
 ///
-/// It also counts what is asked of it, can hold everything up, and lets other tasks run at every call, so that a race
-/// is one even on a store that never waits. Clones share all that.
+/// It also counts calls, can hold them back, and yields to other tasks at every call, so that tasks race even on a
+/// store that never waits. Clones share these settings and the store.
 ///
 /// # Example
 ///
 /// ```
-/// # use std::time::SystemTime;
-/// use waxseal_crypto::{Keyring, SecretKey};
 /// use waxseal_store::testing::FaultyStore;
-/// use waxseal_store::{Access, Error, MemoryStore, Outcome, SessionManager};
+/// use waxseal_store::{Fault, MemoryStore, SessionId, SessionStore, Timestamp};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// # let (keyring, now) = (Keyring::new(SecretKey::generate()?), SystemTime::now());
 /// let store = FaultyStore::new(MemoryStore::new());
-/// let sessions = SessionManager::store(&keyring, "__Host-session", "wizard", store.clone())?;
-/// let session = sessions.create();
-/// session.insert("name", "Merlin")?;
-/// let Outcome::Set { token, .. } = sessions.commit(&session, now).await? else { panic!() };
+/// let (key, now) = (SessionId::generate()?.key(), Timestamp::from_millis(1_790_000_000_000));
 ///
 /// store.fail_next(1);
-/// let answer = sessions.open(token.as_bytes(), Access::Read, now)?.load(now).await;
-/// assert!(matches!(answer, Err(Error::Unavailable(_))));
+/// let error = store.load(&key, now).await.unwrap_err();
+/// assert_eq!(FaultyStore::<MemoryStore>::fault(&error), Fault::Outage);
+/// assert_eq!(store.load(&key, now).await?, None);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -40,7 +35,7 @@ pub struct FaultyStore<S> {
     plan: Arc<Mutex<Plan>>,
 }
 
-/// What is asked of a store: a method of [`SessionStore`].
+/// A call on a store: a method of [`SessionStore`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each is the method of its name")]
@@ -63,25 +58,25 @@ pub enum Operation {
     Clock,
 }
 
-/// What becomes of one call.
+/// The course of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// It is done and answered.
+    /// The call is done and answered.
     Work,
-    /// It does not arrive, and is answered by an outage.
+    /// The call is not done, and is answered by an outage.
     Fail,
-    /// It is done, and answered by an outage.
+    /// The call is done, and is answered by an outage.
     LoseReply,
 }
 
-/// Why a [`FaultyStore`] failed.
+/// The failure of a [`FaultyStore`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FaultyError<E: std::error::Error + 'static> {
-    /// It was told to: an outage.
+    /// A requested failure: an outage.
     #[error("the store fails as it was told to")]
     Told,
-    /// The store behind it did.
+    /// A failure of the wrapped store.
     #[error(transparent)]
     Store(E),
 }
@@ -99,7 +94,7 @@ struct Plan {
 }
 
 impl<S: SessionStore> FaultyStore<S> {
-    /// Passes everything on to `store` until told otherwise.
+    /// Wraps `store`, and passes every call on until told otherwise.
     pub fn new(store: S) -> Self {
         let plan = Plan {
             decide: Box::new(|_| Turn::Work),
@@ -115,58 +110,58 @@ impl<S: SessionStore> FaultyStore<S> {
         Self { store: Arc::new(store), plan: Arc::new(Mutex::new(plan)) }
     }
 
-    /// Whether every call fails, as in an outage.
+    /// Starts or ends an outage, in which every call fails.
     pub fn set_away(&self, is_away: bool) {
         self.plan().is_away = is_away;
     }
 
-    /// The next `count` calls do not arrive.
+    /// Lets the next `count` calls fail without being done.
     pub fn fail_next(&self, count: usize) {
         self.plan().fail = count;
     }
 
-    /// The next `count` calls are done, and nobody hears of it.
+    /// Lets the next `count` calls be done, and loses their answers.
     pub fn lose_next_replies(&self, count: usize) {
         self.plan().lose = count;
     }
 
-    /// Asks `decide` about every call that nothing else has decided.
+    /// Calls `decide` for every call that no other setting decides.
     pub fn decide_with(&self, decide: impl FnMut(Operation) -> Turn + Send + 'static) {
         self.plan().decide = Box::new(decide);
     }
 
-    /// Lets calls wait before they arrive, until it is told not to.
+    /// Holds all calls back before they are done, until it is called with `false`.
     pub fn set_held(&self, is_held: bool) {
         let mut plan = self.plan();
         plan.is_held = is_held;
         plan.held.drain(..).for_each(Waker::wake);
     }
 
-    /// Lets calls of this operation alone wait before they arrive, until it is told another, or none.
+    /// Holds calls of one operation back before they are done, until it is called with another, or with `None`.
     pub fn hold(&self, operation: Option<Operation>) {
         let mut plan = self.plan();
         plan.holds = operation;
         plan.held.drain(..).for_each(Waker::wake);
     }
 
-    /// Gives the store a clock that says `now`, or none but its own.
+    /// Sets the time that the store's clock shows. `None` leaves the wrapped store its own clock.
     pub fn set_clock(&self, now: Option<Timestamp>) {
         self.plan().clock = now;
     }
 
-    /// How often `operation` was asked since the last [`forget`](Self::forget), whatever became of it.
+    /// The number of calls of `operation` since the last [`forget`](Self::forget), whatever became of them.
     #[must_use]
     pub fn count(&self, operation: Operation) -> usize {
         self.plan().asked.iter().filter(|asked| **asked == operation).count()
     }
 
-    /// All that was asked since the last [`forget`](Self::forget), in order.
+    /// All calls since the last [`forget`](Self::forget), in order.
     #[must_use]
     pub fn asked(&self) -> Vec<Operation> {
         self.plan().asked.clone()
     }
 
-    /// Counts from nothing again.
+    /// Forgets all calls, and counts from zero.
     pub fn forget(&self) {
         self.plan().asked.clear();
     }
@@ -256,7 +251,7 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
             expected: &Revision,
             new: &RecordKey,
             record: &Record,
-            trace: &Tombstone,
+            tombstone_expires: Timestamp,
             now: Timestamp
         ) -> Swap;
         Delete: fn delete(key: &RecordKey, now: Timestamp) -> bool;

@@ -1,4 +1,4 @@
-//! Records under another key.
+//! Cases for rewrapping with another key.
 
 use std::collections::BTreeSet;
 
@@ -70,7 +70,7 @@ async fn walk<S: SessionStore>(store: &S, kid: [u8; 4], limit: usize) -> Vec<(Re
             None => break,
         }
     }
-    // It may meet one twice.
+    // The walk may meet a record twice.
     all.sort_by_key(|(key, _)| *key);
     all.dedup();
     all

@@ -1,15 +1,13 @@
-//! A user's sessions.
+//! Cases for owners and their sessions.
 
 use std::collections::BTreeSet;
 
 use super::arena::Arena;
-use super::sample::{
-    NOW, assert_gone, at, before, changed, create, load, marker, pointer, record, record_of, renewed,
-};
+use super::sample::{NOW, assert_gone, at, before, changed, create, load, record, record_of, renew, renewed};
 use crate::record::{Listed, Record, Swap};
 use crate::{PublicId, SessionId, SessionStore};
 
-/// All pages of a list.
+/// Collects all pages of a list.
 async fn list<S: SessionStore>(store: &S, owner: &str, limit: usize) -> Vec<Listed> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
@@ -23,7 +21,7 @@ async fn list<S: SessionStore>(store: &S, owner: &str, limit: usize) -> Vec<List
     }
 }
 
-async fn handles<S: SessionStore>(store: &S, owner: &str) -> BTreeSet<PublicId> {
+async fn public_ids<S: SessionStore>(store: &S, owner: &str) -> BTreeSet<PublicId> {
     list(store, owner, 100).await.into_iter().map(|listed| listed.public_id).collect()
 }
 
@@ -48,7 +46,7 @@ pub(super) async fn a_list_has_the_owners_living_sessions<S: SessionStore>(arena
         |id: &SessionId| list.iter().find(|listed| listed.public_id == id.public_id()).expect("listed");
     assert_eq!(find(&first).life, mine.life.touched(at(70), at(5_000)));
     assert_eq!((find(&second).life, find(&second).device.as_str()), (mine.life, "an owl"));
-    assert_eq!(handles(store, "nobody").await, BTreeSet::new());
+    assert_eq!(public_ids(store, "nobody").await, BTreeSet::new());
 }
 
 pub(super) async fn ten_thousand_sessions_of_one_owner_are_listed_and_ended<S: SessionStore>(
@@ -73,13 +71,13 @@ pub(super) async fn ten_thousand_sessions_of_one_owner_are_listed_and_ended<S: S
     assert_eq!(all.iter().map(|listed| listed.public_id).collect::<BTreeSet<_>>(), set(&ids));
 
     store.end_all("a load balancer", Some(&ids[7].key()), NOW).await.expect("end all");
-    assert_eq!(handles(other, "a load balancer").await, set([&ids[7]]));
+    assert_eq!(public_ids(other, "a load balancer").await, set([&ids[7]]));
     for id in ids.iter().filter(|id| id.public_id() != ids[7].public_id()).step_by(97) {
         assert_eq!(load(other, &id.key(), NOW).await, None);
     }
 }
 
-pub(super) async fn a_handle_ends_a_session_only_with_its_owner<S: SessionStore>(arena: Arena<S>) {
+pub(super) async fn a_public_id_ends_a_session_only_with_its_owner<S: SessionStore>(arena: Arena<S>) {
     let [store, other] = arena.both();
     let record = record_of("albus");
     let (ended, stays) = (create(store, &record).await, create(store, &record).await);
@@ -91,10 +89,10 @@ pub(super) async fn a_handle_ends_a_session_only_with_its_owner<S: SessionStore>
     );
     assert!(other.end("albus", ended.public_id(), NOW).await.expect("end"));
     assert_gone(store, &ended.key(), &record, NOW).await;
-    assert_eq!(handles(store, "albus").await, set([&stays]));
+    assert_eq!(public_ids(store, "albus").await, set([&stays]));
 }
 
-pub(super) async fn a_handle_finds_a_session_only_with_its_owner<S: SessionStore>(arena: Arena<S>) {
+pub(super) async fn a_public_id_finds_a_session_only_with_its_owner<S: SessionStore>(arena: Arena<S>) {
     let [store, other] = arena.both();
     let (mine, nobodys) = (record_of("albus"), record());
     let (first, second) = (create(store, &mine).await, create(store, &changed(&mine)).await);
@@ -108,14 +106,11 @@ pub(super) async fn a_handle_finds_a_session_only_with_its_owner<S: SessionStore
             assert_eq!(find(store, owner, id, NOW).await, None, "{owner}");
         }
     }
-    // Whatever it left under its old id.
+    // Found under its present key, whatever tombstones lie under the old ids.
     let (ids, mut last) = ([renewed(&first), renewed(&first)], mine);
-    for (old, (new, trace)) in
-        [&first, &ids[0]].into_iter().zip([(&ids[0], marker()), (&ids[1], pointer(&ids[1]))])
-    {
+    for (old, new) in [&first, &ids[0]].into_iter().zip(&ids) {
         let after = changed(&last);
-        let swap = store.renew(&old.key(), &last.revision, &new.key(), &after, &trace, NOW).await;
-        assert_eq!(swap.expect("renew"), Swap::Done);
+        assert_eq!(renew(store, old, new, &last, &after).await, Swap::Done);
         assert_eq!(find(other, "albus", &first, NOW).await, Some((new.key(), after.clone())));
         last = after;
     }
@@ -141,9 +136,9 @@ pub(super) async fn ending_all_ends_what_has_begun_and_nothing_later<S: SessionS
         for id in &bystanders {
             assert!(load(other, &id.key(), NOW).await.is_some(), "round {round}");
         }
-        assert_eq!(handles(other, "albus").await, BTreeSet::new(), "round {round}");
+        assert_eq!(public_ids(other, "albus").await, BTreeSet::new(), "round {round}");
         let later = create(other, &record).await;
-        assert_eq!(handles(store, "albus").await, set([&later]), "round {round}");
+        assert_eq!(public_ids(store, "albus").await, set([&later]), "round {round}");
     }
     store.end_all("nobody yet", None, NOW).await.expect("end all");
     let first = create(store, &record_of("nobody yet")).await;
@@ -159,25 +154,26 @@ pub(super) async fn ending_all_others_keeps_one<S: SessionStore>(arena: Arena<S>
         assert_eq!(load(store, &kept.key(), NOW).await.as_ref(), Some(&record), "round {round}");
     }
     assert_gone(store, &ended.key(), &record, NOW).await;
-    // A request that had loaded the session before it was kept.
+    // As by a request that loaded the session before it was kept.
     let after = changed(&record);
     assert_eq!(store.update(&kept.key(), &record.revision, &after, NOW).await.expect("update"), Swap::Done);
     assert_eq!(load(other, &kept.key(), NOW).await.as_ref(), Some(&after));
-    assert_eq!(handles(other, "albus").await, set([&kept]));
+    assert_eq!(public_ids(other, "albus").await, set([&kept]));
     store.end_all("albus", None, NOW).await.expect("end all");
     assert_gone(other, &kept.key(), &after, NOW).await;
 }
 
-pub(super) async fn the_kept_session_may_have_been_renewed<S: SessionStore>(arena: Arena<S>) {
+pub(super) async fn an_old_id_keeps_no_session<S: SessionStore>(arena: Arena<S>) {
     let [store, other] = arena.both();
     let record = record_of("albus");
     let (old, ended) = (create(store, &record).await, create(store, &record).await);
     let (new, after) = (renewed(&old), changed(&record));
-    let swap = store.renew(&old.key(), &record.revision, &new.key(), &after, &pointer(&new), NOW).await;
-    assert_eq!(swap.expect("renew"), Swap::Done);
-    other.end_all("albus", Some(&old.key()), NOW).await.expect("end all");
-    assert_eq!(load(store, &new.key(), NOW).await, Some(after));
+    assert_eq!(renew(store, &old, &new, &record, &after).await, Swap::Done);
+    other.end_all("albus", Some(&new.key()), NOW).await.expect("end all");
+    assert_eq!(load(store, &new.key(), NOW).await.as_ref(), Some(&after));
     assert_gone(store, &ended.key(), &record, NOW).await;
+    other.end_all("albus", Some(&old.key()), NOW).await.expect("end all");
+    assert_gone(store, &new.key(), &after, NOW).await;
 }
 
 pub(super) async fn a_kept_session_of_another_owner_is_left_alone<S: SessionStore>(arena: Arena<S>) {
@@ -201,7 +197,7 @@ pub(super) async fn an_owner_may_come_and_go<S: SessionStore>(arena: Arena<S>) {
         record = after;
         for name in ["albus", "minerva"] {
             assert_eq!(
-                handles(store, name).await.len(),
+                public_ids(store, name).await.len(),
                 usize::from(owner == Some(name)),
                 "{name} of {owner:?}"
             );
@@ -216,7 +212,7 @@ pub(super) async fn a_generation_is_the_owners_own<S: SessionStore>(arena: Arena
     for _ in 0..3 {
         store.end_all("albus", None, NOW).await.expect("end all");
     }
-    // From an owner who never ended anything to one who did, and back.
+    // Between an owner whose sessions were never ended and one whose sessions were, in both directions.
     let first = record_of("minerva");
     let id = create(store, &first).await;
     let second = Record { owner: Some("albus".to_owned()), ..changed(&first) };
@@ -250,7 +246,7 @@ pub(super) async fn names_that_look_alike_are_different_owners<S: SessionStore>(
         ids.push(create(store, &record_of(name)).await);
     }
     for (name, id) in names.iter().zip(&ids) {
-        assert_eq!(handles(store, name).await, set([id]), "{name:?}");
+        assert_eq!(public_ids(store, name).await, set([id]), "{name:?}");
     }
     for (number, name) in names.iter().enumerate() {
         store.end_all(name, None, NOW).await.expect("end all");

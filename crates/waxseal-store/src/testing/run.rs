@@ -1,4 +1,4 @@
-//! A runtime of a few lines.
+//! A minimal runtime.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +29,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
 pub(super) async fn caught<T>(future: impl Future<Output = T>) -> thread::Result<T> {
     let mut future = pin!(future);
     std::future::poll_fn(|context| {
-        // After a panic the future is dropped and nothing of it is looked at.
+        // After a panic the future is dropped and no part of it is used.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
             Ok(Poll::Pending) => Poll::Pending,
@@ -39,7 +39,7 @@ pub(super) async fn caught<T>(future: impl Future<Output = T>) -> thread::Result
     .await
 }
 
-/// What a panic said.
+/// The text of a panic.
 pub(super) fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked")

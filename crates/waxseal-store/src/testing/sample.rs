@@ -1,21 +1,21 @@
-//! Sessions to try things with.
+//! Sample sessions for the cases.
 
 use std::time::Duration;
 
-use crate::record::{Creation, Found, Lifespan, Pointer, Record, RecordHead, Swap, Tombstone};
+use crate::record::{Creation, Found, Lifespan, Record, RecordHead, Swap};
 use crate::{RecordKey, Revision, SessionId, SessionStore, Timestamp};
 
-/// When every case begins: in 2026, with milliseconds.
+/// The time at which every case begins: in 2026, with milliseconds.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_123);
 pub(super) const IDLE: Duration = Duration::from_secs(30 * 60);
 pub(super) const ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// `seconds` after [`NOW`].
+/// The time `seconds` after [`NOW`].
 pub(super) fn at(seconds: u64) -> Timestamp {
     NOW.after(Duration::from_secs(seconds))
 }
 
-/// A millisecond before.
+/// The time a millisecond before `moment`.
 pub(super) fn before(moment: Timestamp) -> Timestamp {
     Timestamp::from_millis(moment.as_millis() - 1)
 }
@@ -32,7 +32,7 @@ pub(super) fn next(revision: &Revision) -> Revision {
     revision.next().expect("the system has randomness")
 }
 
-/// A record of nobody's.
+/// A record without an owner.
 pub(super) fn record() -> Record {
     Record {
         revision: Revision::first().expect("the system has randomness"),
@@ -48,19 +48,25 @@ pub(super) fn record_of(owner: &str) -> Record {
     Record { owner: Some(owner.to_owned()), ..record() }
 }
 
-/// The state after `record`, which differs from it in its revision and its sealed bytes.
+/// The next version of `record`, with another revision and other sealed bytes.
 pub(super) fn changed(record: &Record) -> Record {
     let revision = next(&record.revision);
     Record { revision, sealed: revision.as_bytes().to_vec(), ..record.clone() }
 }
 
-pub(super) fn marker() -> Tombstone {
-    Tombstone { renewed: NOW, expires: at(60), pointer: None }
-}
+/// The time at which the tombstone of a renewal expires.
+pub(super) const TOMBSTONE_END: Timestamp = Timestamp::from_millis(NOW.as_millis() + 60_000);
 
-pub(super) fn pointer(to: &SessionId) -> Tombstone {
-    let pointer = Pointer { to: to.key(), sealed: b"the new id, sealed".to_vec() };
-    Tombstone { pointer: Some(pointer), ..marker() }
+/// Renews `record` from `old` to `new`, in its next version.
+pub(super) async fn renew<S: SessionStore>(
+    store: &S,
+    old: &SessionId,
+    new: &SessionId,
+    record: &Record,
+    after: &Record,
+) -> Swap {
+    let (old, new) = (old.key(), new.key());
+    store.renew(&old, &record.revision, &new, after, TOMBSTONE_END, NOW).await.expect("renew")
 }
 
 /// Creates `record` under a new id.
@@ -75,11 +81,11 @@ pub(super) async fn create<S: SessionStore>(store: &S, record: &Record) -> Sessi
 pub(super) async fn load<S: SessionStore>(store: &S, key: &RecordKey, now: Timestamp) -> Option<Record> {
     match store.load(key, now).await.expect("load") {
         Some(Found::Living(record)) => Some(record),
-        Some(Found::Renewed(_)) | None => None,
+        Some(Found::Renewed) | None => None,
     }
 }
 
-/// Asserts that nothing lives under a key, whoever asks, and that nothing gets it to live.
+/// Asserts that nothing lives under a key by any method, and that no method but `create` makes it live.
 pub(super) async fn assert_gone<S: SessionStore>(store: &S, key: &RecordKey, last: &Record, now: Timestamp) {
     assert_eq!(store.load(key, now).await.expect("load"), None, "load");
     assert_eq!(store.confirm(key, now).await.expect("confirm"), None, "confirm");
@@ -87,7 +93,8 @@ pub(super) async fn assert_gone<S: SessionStore>(store: &S, key: &RecordKey, las
     let swap = store.update(key, &last.revision, &changed(last), now).await.expect("update");
     assert_eq!(swap, Swap::Gone, "update");
     let new = RecordKey::new(key.public_id(), *new_id().key().hash());
-    let swap = store.renew(key, &last.revision, &new, &changed(last), &marker(), now).await.expect("renew");
+    let swap =
+        store.renew(key, &last.revision, &new, &changed(last), Timestamp::MAX, now).await.expect("renew");
     assert_eq!(swap, Swap::Gone, "renew");
     assert_eq!(store.load(&new, now).await.expect("load"), None, "load at a new id that was refused");
     let rewrapped = store.rewrap(key, &last.revision, [9; 4], b"x", now).await.expect("rewrap");
@@ -100,7 +107,7 @@ pub(super) async fn assert_gone<S: SessionStore>(store: &S, key: &RecordKey, las
     assert_eq!(store.load(key, now).await.expect("load"), None, "load afterwards");
 }
 
-/// What a confirm should say of a record.
+/// The expected answer of a revalidation of `record`.
 pub(super) fn confirmed(record: &Record) -> Option<Found<RecordHead>> {
     let Record { revision, life, ref owner, .. } = *record;
     Some(Found::Living(RecordHead { revision, life, owner: owner.clone() }))

@@ -1,4 +1,4 @@
-//! The cookies of a test's browser.
+//! The cookie jar of the test client.
 
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use cookie::time::{Duration, OffsetDateTime};
 use cookie::{Cookie, SameSite};
 
-/// Name and value together, in bytes.
+/// The most bytes of name and value together.
 const MAX_BYTES: usize = 4096;
 /// The longest path.
 const MAX_ATTRIBUTE_BYTES: usize = 1024;
@@ -31,7 +31,7 @@ struct Kept {
     expires: Option<SystemTime>,
 }
 
-/// Where a request goes, and when.
+/// The target of a request, and its time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target<'a> {
     /// Without a port.
@@ -57,7 +57,7 @@ impl Jar {
         self.0.iter().find(named).map(|kept| String::from_utf8_lossy(&kept.value).into_owned())
     }
 
-    /// Puts a cookie for the target's host in the place of all of its name.
+    /// Sets a cookie for the target's host, in place of all of its name.
     pub(super) fn plant(&mut self, name: &str, value: &str, target: Target<'_>) {
         let (name, value) = (name.as_bytes().to_vec(), value.as_bytes().to_vec());
         self.0.retain(|kept| kept.name != name);
@@ -73,7 +73,7 @@ impl Jar {
         });
     }
 
-    /// Keeps or forgets what `Set-Cookie` in the answer to a request says (§5.7).
+    /// Keeps or removes a cookie as `Set-Cookie` in a response says (§5.7).
     pub(super) fn keep(&mut self, set_cookie: &[u8], target: Target<'_>) {
         let Some(new) = Kept::parse(set_cookie, target) else { return };
         let overlaid = |kept: &Kept| kept.secure && kept.name == new.name && kept.meets(&new);
@@ -91,7 +91,7 @@ impl Jar {
 }
 
 impl Kept {
-    /// What a browser would keep of `Set-Cookie`, if anything.
+    /// Parses `Set-Cookie` as a browser does; `None` for a cookie that a browser would not keep.
     fn parse(set_cookie: &[u8], target: Target<'_>) -> Option<Self> {
         let end = set_cookie.iter().position(|&byte| byte == b';').unwrap_or(set_cookie.len());
         let (pair, attributes) = set_cookie.split_at(end);
@@ -159,7 +159,7 @@ impl Kept {
         key(self) == key(new) && self.name == new.name && self.domain == new.domain && self.path == new.path
     }
 
-    /// Whether there may be a request that carries both.
+    /// `true` if one request may carry both cookies.
     fn meets(&self, new: &Self) -> bool {
         (matches(&self.domain, &new.domain) || matches(&new.domain, &self.domain))
             && lies_below(&new.path, &self.path)
@@ -173,7 +173,7 @@ impl Kept {
     }
 }
 
-/// When a cookie ends: Max-Age counts before Expires, and neither beyond 400 days.
+/// The end of a cookie: Max-Age counts before Expires, and neither beyond 400 days.
 fn expires(attributes: &Cookie<'_>, now: SystemTime) -> Option<SystemTime> {
     let now = OffsetDateTime::from(now);
     let end = match attributes.max_age() {
@@ -183,19 +183,19 @@ fn expires(attributes: &Cookie<'_>, now: SystemTime) -> Option<SystemTime> {
     Some(end.into())
 }
 
-/// §5.1.3.
+/// Matches a host against a domain (§5.1.3).
 fn matches(host: &str, domain: &str) -> bool {
     let below = || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
     host == domain || (below() && host.parse::<IpAddr>().is_err())
 }
 
-/// §5.1.4.
+/// Matches a path against a cookie's path (§5.1.4).
 fn lies_below(path: &str, cookie_path: &str) -> bool {
     path.strip_prefix(cookie_path)
         .is_some_and(|rest| rest.is_empty() || cookie_path.ends_with('/') || rest.starts_with('/'))
 }
 
-/// §5.1.4: of a page, its folder.
+/// The default path of a cookie: the folder of the page (§5.1.4).
 fn default_path(path: &str) -> &str {
     match path.rsplit_once('/') {
         Some(("", _)) | None => "/",
@@ -226,7 +226,7 @@ mod tests {
         Target { host: &rest[..slash], path: &rest[slash..], secure: scheme == "https", now: at(seconds) }
     }
 
-    /// What a page at `to` is sent after the page at `from` said `set_cookies`.
+    /// The cookies sent to the page at `to` after the page at `from` has set `set_cookies`.
     fn sent<T: AsRef<[u8]>>(from: &str, set_cookies: &[T], to: &str, seconds: u64) -> String {
         let mut jar = Jar::default();
         for set_cookie in set_cookies {

@@ -8,7 +8,7 @@ pub(crate) mod log;
 use std::io;
 
 use serde::Deserialize;
-use waxseal::testing::{Answer, Client};
+use waxseal::testing::{Client, TestResponse};
 use waxseal::{
     App, Error, Method, Request, Response, Result, Route, Settings, context, folder, redirect, typed,
 };
@@ -71,12 +71,12 @@ pub(crate) async fn known(client: Client) -> Client {
     client
 }
 
-pub(crate) fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(answer: &'a TestResponse, name: &str) -> Option<&'a str> {
     answer.headers().get(name).map(|value| value.to_str().unwrap())
 }
 
 /// All that a session may add to an answer's head.
-pub(crate) fn traces(answer: &Answer) -> Vec<&str> {
+pub(crate) fn traces(answer: &TestResponse) -> Vec<&str> {
     ["set-cookie", "vary", "cache-control"].iter().filter_map(|name| header(answer, name)).collect()
 }
 

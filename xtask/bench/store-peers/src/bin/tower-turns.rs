@@ -1,6 +1,6 @@
-//! What `crates/waxseal-store/examples/turns` does, with the stores of tower-sessions.
+//! What `crates/waxseal-manager/examples/turns` does, with the stores of tower-sessions.
 
-#[path = "../../../../../crates/waxseal-store/examples/turns/game.rs"]
+#[path = "../../../../../crates/waxseal-manager/examples/turns/game.rs"]
 mod game;
 
 use std::collections::HashMap;

@@ -1,0 +1,27 @@
+//! Servers of the system, a proxy that makes trouble, records and filled stores, for the tests of the stores.
+//!
+//! Servers are started from the system's programs, each on a free port of the loopback address and in a temporary
+//! folder, and end with the test, however that ends.
+
+pub mod filled;
+#[cfg(unix)]
+pub mod postgres;
+#[cfg(unix)]
+mod process;
+pub mod proxy;
+pub mod records;
+#[cfg(unix)]
+pub mod redis;
+
+#[cfg(unix)]
+pub use process::free_port;
+
+/// Runs a test on several threads.
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}

@@ -1,0 +1,294 @@
+//! A key file compared with the content that was taken from it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use waxseal_crypto::KeyId;
+use zeroize::Zeroizing;
+
+use crate::rotation::Rotation;
+use crate::secret_file;
+use crate::secrets::{Policy, Secrets};
+
+/// The time for which new content must stay the same before it is taken: half of a file is a valid other passphrase.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// A key file, and the content that was taken from it or refused.
+#[derive(Debug)]
+pub(crate) struct FileWatch {
+    path: PathBuf,
+    policy: Policy,
+    /// The key that seals now. A file without it signs all visitors out.
+    seals: Option<KeyId>,
+    taken: Content,
+    /// Other content, and the time since which it has been the same.
+    candidate: Option<(Content, Instant)>,
+    /// Content that was refused, so that it is judged and logged once.
+    refused: Option<Content>,
+}
+
+/// A change of the file, as judged.
+#[derive(Debug)]
+pub(crate) enum FileChange {
+    /// New keys, to be used from now on.
+    Taken(Secrets),
+    /// Content that cannot be used, with the reason: the old keys stay.
+    Refused(String),
+    /// The content that was taken before, after other content was refused.
+    Restored,
+}
+
+/// The content of a key file and of its record, read at the same time.
+#[derive(Clone, PartialEq, Eq)]
+struct Content {
+    /// The bytes, or the reason why they cannot be read.
+    file: Result<Zeroizing<Vec<u8>>, String>,
+    /// The ids of revoked keys, or the reason why they cannot be read.
+    revoked: Result<Vec<String>, String>,
+}
+
+impl FileWatch {
+    /// Watches the file that `secrets` were read from. `None` for variables, and for a pipe, which can be read once.
+    pub(crate) fn new(secrets: &Secrets) -> Option<Self> {
+        let path = secrets.file().filter(|path| path.is_file())?.to_owned();
+        let file = Ok(Zeroizing::new(secrets.file_bytes()?.to_vec()));
+        let taken = Content { file, revoked: Ok(Vec::new()) };
+        let seals = secrets.keyring().ids().next();
+        let policy = secrets.policy().clone();
+        Some(Self { path, policy, seals, taken, candidate: None, refused: None })
+    }
+
+    /// Reads the file and judges new content. Blocks: a passphrase takes a quarter of a second.
+    pub(crate) fn look(&mut self, now: Instant) -> Option<FileChange> {
+        // The file before its record: our own commands write them in the other order.
+        let file = self.read();
+        if file == self.taken.file {
+            self.candidate = None;
+            return self.refused.take().map(|_| FileChange::Restored);
+        }
+        let record = Rotation::read(&self.path).map_err(|error| error.one_line());
+        let content = Content { file, revoked: record.map(|record| record.revoked.into_keys().collect()) };
+        if self.refused.as_ref() == Some(&content) {
+            self.candidate = None;
+            return None;
+        }
+        if !self.has_settled(&content, now) {
+            return None;
+        }
+        Some(match self.judge(&content) {
+            Ok(secrets) => {
+                self.seals = secrets.keyring().ids().next();
+                (self.taken, self.refused) = (content, None);
+                FileChange::Taken(secrets)
+            }
+            Err(why) => {
+                self.refused = Some(content);
+                FileChange::Refused(why)
+            }
+        })
+    }
+
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, String> {
+        match std::fs::metadata(&self.path) {
+            // Opening a pipe might wait for ever.
+            Ok(metadata) if !metadata.is_file() => {
+                Err(format!("{} is not a regular file", self.path.display()))
+            }
+            _ => secret_file::read(&self.path).map_err(|error| error.one_line()),
+        }
+    }
+
+    /// `true` if the content has been the same for long enough. Else it is the candidate from now on.
+    fn has_settled(&mut self, content: &Content, now: Instant) -> bool {
+        match &self.candidate {
+            Some((same, since)) if same == content => {
+                let settled = now.duration_since(*since) >= SETTLED;
+                if settled {
+                    self.candidate = None;
+                }
+                settled
+            }
+            _ => {
+                self.candidate = Some((content.clone(), now));
+                false
+            }
+        }
+    }
+
+    /// The time at which new content will have settled, to look again before the next regular look.
+    pub(crate) fn settles(&self) -> Option<Instant> {
+        self.candidate.as_ref().map(|(_, since)| *since + SETTLED)
+    }
+
+    fn judge(&self, content: &Content) -> Result<Secrets, String> {
+        let bytes = content.file.clone()?;
+        let secrets = Secrets::from_bytes(self.path.clone(), bytes, &self.policy);
+        let secrets = secrets.map_err(|error| error.one_line())?;
+        let Some(seals) = self.seals.filter(|seals| !secrets.keyring().ids().any(|id| id == *seals)) else {
+            return Ok(secrets);
+        };
+        match &content.revoked {
+            Ok(revoked) if revoked.contains(&seals.to_string()) => Ok(secrets),
+            Ok(_) => Err(format!(
+                "it lacks {seals}, the key that seals here, and every visitor would be signed out; put the key back, \
+                 or revoke it with `waxseal keys retire --revoke {seals}` and bring the record along, {}",
+                Rotation::path(&self.path).display()
+            )),
+            Err(why) => Err(format!("it lacks {seals}, the key that seals here, and {why}")),
+        }
+    }
+}
+
+/// The length of the bytes, never the bytes: they are keys.
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Content")
+            .field("file", &self.file.as_ref().map(|bytes| bytes.len()))
+            .field("revoked", &self.revoked)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{KeyFile, SecretOptions};
+    use std::fs;
+    use std::time::SystemTime;
+
+    use waxseal_crypto::SecretKey;
+
+    const PASSPHRASE: &str = "a passphrase of a decent length";
+
+    struct Case {
+        _folder: tempfile::TempDir,
+        path: PathBuf,
+        watch: FileWatch,
+        now: Instant,
+        first: String,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("secret");
+            let key = SecretKey::generate().unwrap();
+            fs::write(&path, format!("{}\n", *key.to_text())).unwrap();
+            let secrets = Secrets::from_file(&path, SecretOptions::new(), "demo").unwrap();
+            let watch = FileWatch::new(&secrets).unwrap();
+            Self { _folder: folder, path, watch, now: Instant::now(), first: key.id().to_string() }
+        }
+
+        fn write(&self, text: &str) {
+            fs::write(&self.path, text).unwrap();
+        }
+
+        fn text(&self) -> String {
+            fs::read_to_string(&self.path).unwrap()
+        }
+
+        /// Looks so many milliseconds later.
+        fn later(&mut self, milliseconds: u64) -> Option<FileChange> {
+            self.now += Duration::from_millis(milliseconds);
+            self.watch.look(self.now)
+        }
+
+        fn settled(&mut self) -> Option<FileChange> {
+            assert!(self.later(1_000).is_none());
+            self.later(1_000)
+        }
+
+        fn taken(&mut self) -> Vec<String> {
+            match self.settled() {
+                Some(FileChange::Taken(secrets)) => {
+                    secrets.keyring().ids().map(|id| id.to_string()).collect()
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+
+        fn refused(&mut self) -> String {
+            match self.settled() {
+                Some(FileChange::Refused(why)) => why,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_rotation_is_followed_step_by_step() {
+        let mut case = Case::new();
+        assert!(case.settled().is_none(), "nothing changed");
+        let file = KeyFile::new(&case.path);
+        let (now, first) = (SystemTime::now(), case.first.clone());
+        let new = file.add(now).unwrap().to_string();
+        assert_eq!(case.taken(), [first.clone(), new.clone()]);
+        file.promote(&new, now).unwrap();
+        assert_eq!(case.taken(), [new.clone(), first.clone()]);
+        file.retire(&first, now, Duration::from_secs(1), true).unwrap();
+        assert_eq!(case.taken(), [new]);
+        assert!(case.settled().is_none());
+    }
+
+    #[test]
+    fn a_half_written_file_is_never_taken() {
+        let mut case = Case::new();
+        let whole = format!("{}{PASSPHRASE}\n", case.text());
+        for end in [whole.len() - 20, whole.len() - 10, whole.len()] {
+            case.write(&whole[..end]);
+            assert!(case.later(400).is_none(), "first seen");
+            assert!(case.later(599).is_none(), "not for a second yet");
+        }
+        assert_eq!(case.watch.settles(), Some(case.now + Duration::from_millis(401)));
+        assert!(
+            matches!(case.later(401), Some(FileChange::Taken(secrets)) if secrets.keyring().ids().count() == 2)
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_once_and_the_old_keys_work_on() {
+        let mut case = Case::new();
+        let good = case.text();
+        for (case_, text, expected) in [
+            ("empty", String::new(), "has an empty line"),
+            ("an empty line", format!("{good}\n"), "has an empty line"),
+            ("a slip", format!("{}\n", &good[..40]), "cannot be used: secret key text has 40 bytes"),
+            ("weak", format!("{good}dev\n"), "is printed in public documentation"),
+            ("twice", good.repeat(2), "list each key once"),
+            ("too many", good.repeat(17), "17 secret keys are more"),
+            ("without the key that seals", format!("{PASSPHRASE}\n"), "the key that seals here"),
+        ] {
+            case.write(&text);
+            let why = case.refused();
+            assert!(why.contains(expected), "{case_}: {why}");
+            assert!(!why.contains(PASSPHRASE) && !why.contains(&good[9..40]), "{case_}: {why}");
+            assert!(case.settled().is_none() && case.settled().is_none(), "{case_}: said once");
+        }
+        fs::remove_file(&case.path).unwrap();
+        fs::create_dir(&case.path).unwrap();
+        assert!(case.refused().ends_with("is not a regular file"));
+        fs::remove_dir(&case.path).unwrap();
+        assert!(case.refused().contains("cannot be read: No such file"));
+        case.write(&good);
+        assert!(matches!(case.later(1_000), Some(FileChange::Restored)));
+        assert!(case.settled().is_none());
+    }
+
+    #[test]
+    fn the_key_that_seals_may_go_once_it_was_revoked() {
+        let mut case = Case::new();
+        let new = SecretKey::generate().unwrap();
+        case.write(&new.to_text());
+        let why = case.refused();
+        assert!(why.contains(&format!("it lacks {}", case.first)), "{why}");
+        // The record comes later than the file, as a copy of both may.
+        let mut record = Rotation::default();
+        record.revoked.insert(case.first.clone(), 1);
+        record.write(&case.path).unwrap();
+        assert_eq!(case.taken(), [new.id().to_string()]);
+        fs::write(Rotation::path(&case.path), "half of a rec").unwrap();
+        case.write(PASSPHRASE);
+        assert!(case.refused().contains("invalid rotation record"));
+    }
+}

@@ -1,0 +1,91 @@
+//! One key of a key file, and when it may be retired.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use waxseal_crypto::KeyId;
+
+use crate::rotation::Dates;
+
+/// One key of a [`KeyFile`](crate::KeyFile), by its id.
+#[derive(Debug, Clone)]
+pub struct ListedKey {
+    id: KeyId,
+    passphrase: bool,
+    seals: bool,
+    dates: Dates,
+}
+
+/// The time from which a key may be taken out without signing visitors out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Retirement {
+    /// Never: the key seals.
+    Seals,
+    /// Now: the key never sealed anything, or all that it sealed has expired.
+    Now,
+    /// At that time: until then sessions may live that the key has sealed.
+    From(SystemTime),
+    /// Unknown: it is not on record when the key ceased to seal.
+    Unknown,
+}
+
+impl ListedKey {
+    pub(crate) fn new(id: KeyId, passphrase: bool, seals: bool, dates: Dates) -> Self {
+        Self { id, passphrase, seals, dates }
+    }
+
+    /// The id of the key, which is public.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// `true` for a passphrase, `false` for a generated key.
+    #[must_use]
+    pub fn is_passphrase(&self) -> bool {
+        self.passphrase
+    }
+
+    /// `true` for the key that seals, which stands in first place.
+    #[must_use]
+    pub fn seals(&self) -> bool {
+        self.seals
+    }
+
+    /// The time at which the key was added, if that is on record.
+    #[must_use]
+    pub fn added(&self) -> Option<SystemTime> {
+        self.dates.added.map(system_time)
+    }
+
+    /// The time at which the key was promoted, if that is on record.
+    #[must_use]
+    pub fn promoted(&self) -> Option<SystemTime> {
+        self.dates.promoted.map(system_time)
+    }
+
+    /// The time at which another key was promoted in its place, if that is on record.
+    #[must_use]
+    pub fn replaced(&self) -> Option<SystemTime> {
+        self.dates.replaced.map(system_time)
+    }
+
+    /// The time from which the key may be taken out, if a session lives for `lifetime` at most.
+    #[must_use]
+    pub fn retirement(&self, now: SystemTime, lifetime: Duration) -> Retirement {
+        match self.dates {
+            _ if self.seals => Retirement::Seals,
+            Dates { replaced: Some(replaced), .. } => match system_time(replaced).checked_add(lifetime) {
+                Some(end) if end <= now => Retirement::Now,
+                Some(end) => Retirement::From(end),
+                None => Retirement::Unknown,
+            },
+            Dates { added: Some(_), promoted: None, .. } => Retirement::Now,
+            _ => Retirement::Unknown,
+        }
+    }
+}
+
+fn system_time(unix_seconds: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_secs(unix_seconds)).unwrap_or(UNIX_EPOCH)
+}

@@ -1,0 +1,126 @@
+//! A file replaced as a whole, by one writer at a time.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::private_file::{create_private, write_whole};
+
+/// The lock of a file, and the temporary file with its next content.
+///
+/// Until it is dropped, `<file>.new` stands beside the file, and other commands are refused. The content is written
+/// there and renamed over the file, so that a reader never finds half of it.
+#[derive(Debug)]
+pub(crate) struct Replacement {
+    path: PathBuf,
+    temporary: PathBuf,
+    file: Option<File>,
+}
+
+impl Replacement {
+    /// Locks the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`], and those of the file system.
+    pub(crate) fn begin(path: &Path) -> Result<Self, Error> {
+        // The target of a symbolic link is replaced, not the link.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let temporary = with_suffix(&path, ".new");
+        match create_private(&temporary) {
+            Ok(file) => Ok(Self { path, temporary, file: Some(file) }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Busy(temporary)),
+            Err(source) => Err(Error::Unwritable { path, source }),
+        }
+    }
+
+    /// Replaces the file's content by these parts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unwritable`]; the file is unchanged then.
+    pub(crate) fn finish(mut self, parts: &[&[u8]]) -> Result<(), Error> {
+        let file = self.file.take().expect("taken here alone, and this consumes it");
+        let written = keep_owner(&self.path, &self.temporary)
+            .and_then(|()| write_whole(file, parts))
+            .and_then(|()| fs::rename(&self.temporary, &self.path));
+        written.map_err(|source| Error::Unwritable { path: self.path.clone(), source })?;
+        // So that the new name survives a loss of power; some file systems refuse, and lose nothing by it.
+        let _ = self.path.parent().map(|folder| File::open(folder).and_then(|folder| folder.sync_all()));
+        Ok(())
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        // Gone already if it was renamed.
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+/// The path with `suffix` at the end of its file name.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Gives the new file the old one's owner and mode.
+///
+/// The server may run as another user than the operator, and must still be able to read the file.
+#[cfg(unix)]
+fn keep_owner(old: &Path, new: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let Ok(before) = fs::metadata(old) else { return Ok(()) };
+    let now = fs::metadata(new)?;
+    if (before.uid(), before.gid()) != (now.uid(), now.gid()) {
+        chown(new, Some(before.uid()), Some(before.gid()))?;
+    }
+    fs::set_permissions(new, before.permissions())
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &Path, _: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_command_at_a_time_replaces_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "old").unwrap();
+        let first = Replacement::begin(&path).unwrap();
+        let error = Replacement::begin(&path).unwrap_err();
+        assert!(matches!(&error, Error::Busy(_)), "{error}");
+        drop(first);
+        assert_eq!(fs::read(&path).unwrap(), b"old", "given up");
+        Replacement::begin(&path).unwrap().finish(&[b"new", b"\n"]).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing left over");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_replaced_file_keeps_its_mode_and_a_link_stays_a_link() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let [path, link] = ["secret", "link"].map(|name| folder.path().join(name));
+        fs::write(&path, "old").unwrap();
+        std::os::unix::fs::symlink("secret", &link).unwrap();
+        for mode in [0o600, 0o640, 0o400] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            Replacement::begin(&link).unwrap().finish(&[b"new"]).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+        }
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        let new = folder.path().join("another");
+        Replacement::begin(&new).unwrap().finish(&[b"new"]).unwrap();
+        assert_eq!(fs::metadata(&new).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

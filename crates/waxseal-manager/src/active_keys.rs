@@ -1,0 +1,170 @@
+//! The keyring that a request uses from open to commit, and its counters.
+
+use std::io;
+
+use metrics::Counter;
+use waxseal_crypto::{Authenticator, Context, Keyring, Sealer, SignedTokens};
+use waxseal_session::backend::{FormTokenKeys, Seed};
+use waxseal_store::SessionId;
+
+use crate::origin::COOKIE_ID_BYTES;
+use crate::rejected::Reason;
+
+/// The contexts that keys are derived for.
+pub(crate) struct Contexts {
+    pub(crate) purpose: &'static str,
+    pub(crate) token: Context,
+    pub(crate) csrf: Context,
+    /// The context of records, in states `store` and `mirrored`.
+    pub(crate) record: Option<Context>,
+}
+
+/// The purpose of a token that is a session id alone.
+pub(crate) const ID_ALONE: &str = "session/store";
+
+/// The purpose of each state's tokens, and the state's name.
+const STATES: [(&str, &str); 3] =
+    [("session", "cookie"), (ID_ALONE, "store"), ("session/mirrored", "mirrored")];
+
+/// The keyring that a request uses from open to commit, with its derived keys. A visit keeps the keys that opened it,
+/// so that a change of keys never meets a request half-way.
+pub(crate) struct ActiveKeys {
+    tokens: TokenKeys,
+    /// The keys of each state's tokens, with the state's name, to name the state of a refused token.
+    states: [(TokenKeys, &'static str); 3],
+    csrf: Authenticator,
+    record: Option<Sealer>,
+    kid: [u8; 4],
+    /// A counter for each key, in the keyring's order. Looked up once, so that a request only pays an atomic increment.
+    opened: Vec<Counter>,
+}
+
+/// The keys of tokens. Data is sealed. A session id alone has no data to hide from its holder, and is signed.
+#[derive(Debug)]
+pub(crate) enum TokenKeys {
+    Sealed(Sealer),
+    Signed(SignedTokens<{ SessionId::BYTES }>),
+}
+
+impl ActiveKeys {
+    pub(crate) fn new(keyring: &Keyring, contexts: &Contexts) -> Self {
+        let opened = keyring
+            .ids()
+            .map(|kid| metrics::counter!("waxseal_cookies_opened_total", "kid" => kid.to_string()))
+            .collect();
+        let record = contexts.record.as_ref().map(|record| keyring.sealer(record));
+        let first = keyring.ids().next().expect("a ring has at least one key");
+        let csrf = keyring.authenticator(&contexts.csrf);
+        let states = STATES.map(|(purpose, name)| {
+            let context = contexts.token.clone().with_purpose(purpose).expect("these purposes are short");
+            (TokenKeys::new(keyring, purpose, &context), name)
+        });
+        let tokens = TokenKeys::new(keyring, contexts.purpose, &contexts.token);
+        Self { tokens, states, csrf, record, kid: *first.as_bytes(), opened }
+    }
+
+    pub(crate) fn tokens(&self) -> &TokenKeys {
+        &self.tokens
+    }
+
+    /// The sealer of tokens that hold more than a session id.
+    pub(crate) fn sealer(&self) -> &Sealer {
+        match &self.tokens {
+            TokenKeys::Sealed(sealer) => sealer,
+            TokenKeys::Signed(_) => unreachable!("state `store` alone signs tokens, and it seals none"),
+        }
+    }
+
+    /// The reason for which a token was refused. A token of another state is named as such, which helps an operator who
+    /// changes the state. This costs one comparison of the commitment or one MAC, and only for a token that names a key
+    /// of the keyring.
+    pub(crate) fn refusal(&self, token: &[u8], reason: waxseal_crypto::Reason) -> Reason {
+        use waxseal_crypto::Reason::{Commitment, Length, Mac};
+        let opens = |(keys, _): &&(TokenKeys, &str)| keys.opens(token);
+        match reason {
+            // A signed token never has the length of a sealed one.
+            Commitment | Mac | Length => match self.states.iter().find(opens) {
+                Some((_, state)) => Reason::State(state),
+                None => Reason::Seal(reason),
+            },
+            reason => Reason::Seal(reason),
+        }
+    }
+
+    /// The sealer of records.
+    pub(crate) fn record(&self) -> &Sealer {
+        self.record.as_ref().expect("only sessions that are kept on the server ask for their keys")
+    }
+
+    /// The id of the first key, which seals.
+    pub(crate) fn kid(&self) -> [u8; 4] {
+        self.kid
+    }
+
+    /// The largest size in bytes of an encoded session in its token, or in its record.
+    pub(crate) fn capacity(&self) -> usize {
+        match &self.record {
+            None => self.sealer().max_text_payload() - COOKIE_ID_BYTES,
+            Some(record) => record.max_binary_payload(),
+        }
+    }
+
+    /// Counts a token that the key at `position` opened.
+    pub(crate) fn count(&self, position: usize) {
+        self.opened[position].increment(1);
+    }
+}
+
+impl FormTokenKeys for ActiveKeys {
+    fn make(&self, seed: &Seed) -> io::Result<String> {
+        self.csrf.masked_mac(seed).map_err(io::Error::other)
+    }
+
+    fn is_good(&self, seed: &Seed, token: &[u8]) -> bool {
+        self.csrf.verify_masked(seed, token)
+    }
+}
+
+impl TokenKeys {
+    fn new(keyring: &Keyring, purpose: &str, context: &Context) -> Self {
+        match purpose {
+            ID_ALONE => Self::Signed(keyring.signer(context)),
+            _ => Self::Sealed(keyring.sealer(context)),
+        }
+    }
+
+    /// Checks whether a token is made with these keys, whatever its times say.
+    fn opens(&self, token: &[u8]) -> bool {
+        match self {
+            Self::Sealed(sealer) => sealer.open_text_at_any_time(token).is_ok(),
+            Self::Signed(tokens) => tokens.open_at_any_time(token).is_ok(),
+        }
+    }
+}
+
+/// Counters of refused tokens by reason. Anyone can send any bytes, so nothing but the reason's word is counted.
+pub(crate) struct Refusals([Counter; Reason::WORDS.len()]);
+
+impl Refusals {
+    pub(crate) fn new() -> Self {
+        metrics::describe_counter!(
+            "waxseal_cookies_opened_total",
+            "Session cookies opened, by the key that sealed them."
+        );
+        metrics::describe_counter!(
+            "waxseal_cookies_refused_total",
+            "Session cookies refused, by the reason."
+        );
+        Self(
+            Reason::WORDS
+                .map(|reason| metrics::counter!("waxseal_cookies_refused_total", "reason" => reason)),
+        )
+    }
+
+    pub(crate) fn count(&self, reason: &Reason) {
+        let word = reason.word();
+        if let Some(at) = Reason::WORDS.iter().position(|known| *known == word) {
+            self.0[at].increment(1);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! One type for every store, so that [`SessionManager`](crate::SessionManager) has no parameter for it.
+
+use std::pin::Pin;
+
+use waxseal_store::{
+    Creation, Cursor, Found, Listed, Page, PublicId, Record, RecordHead, RecordKey, Revision, SessionStore,
+    Swap, Timestamp,
+};
+
+use crate::store_error::StoreError;
+
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+macro_rules! any_store {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)+) => {
+        /// [`SessionStore`] with boxed futures and one error.
+        pub(crate) trait AnyStore: Send + Sync {
+            $(fn $name<'a>(&'a self, $($argument: $type),*) -> Answer<'a, $answer>;)+
+        }
+
+        impl<S: SessionStore> AnyStore for S {
+            $(fn $name<'a>(&'a self, $($argument: $type),*) -> Answer<'a, $answer> {
+                // Called inside the box, so that the box has room for one future and not for a copy as well.
+                Box::pin(async move {
+                    let answer = SessionStore::$name(self, $($argument),*).await;
+                    answer.map_err(|error| StoreError::new(S::fault(&error), error))
+                })
+            })+
+        }
+    };
+}
+
+any_store! {
+    fn load(key: &'a RecordKey, now: Timestamp) -> Option<Found<Record>>;
+    fn confirm(key: &'a RecordKey, now: Timestamp) -> Option<Found<RecordHead>>;
+    fn create(key: &'a RecordKey, record: &'a Record, now: Timestamp) -> Creation;
+    fn update(key: &'a RecordKey, expected: &'a Revision, record: &'a Record, now: Timestamp) -> Swap;
+    fn touch(key: &'a RecordKey, idle_end: Timestamp, now: Timestamp) -> bool;
+    fn renew(
+        old: &'a RecordKey,
+        expected: &'a Revision,
+        new: &'a RecordKey,
+        record: &'a Record,
+        tombstone_expires: Timestamp,
+        now: Timestamp
+    ) -> Swap;
+    fn delete(key: &'a RecordKey, now: Timestamp) -> bool;
+    fn rewrap(key: &'a RecordKey, revision: &'a Revision, kid: [u8; 4], sealed: &'a [u8], now: Timestamp) -> bool;
+    fn sealed_otherwise(kid: [u8; 4], after: Option<&'a Cursor>, limit: usize, now: Timestamp)
+        -> Page<(RecordKey, Record)>;
+    fn list(owner: &'a str, after: Option<&'a Cursor>, limit: usize, now: Timestamp) -> Page<Listed>;
+    fn owned(owner: &'a str, public_id: PublicId, now: Timestamp) -> Option<(RecordKey, Record)>;
+    fn end(owner: &'a str, public_id: PublicId, now: Timestamp) -> bool;
+    fn end_all(owner: &'a str, keep: Option<&'a RecordKey>, now: Timestamp) -> ();
+    fn purge(now: Timestamp, limit: usize) -> usize;
+    fn ready() -> ();
+    fn clock() -> Option<Timestamp>;
+}

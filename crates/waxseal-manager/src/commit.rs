@@ -1,0 +1,215 @@
+//! Commits: saves what a request did to its session, and tells the browser.
+
+use std::time::SystemTime;
+
+use waxseal_session::Error as SessionError;
+use waxseal_session::backend::{Closed, Phase, ReadOnly};
+use waxseal_store::Timestamp;
+
+use crate::due::{Due, Facts, TokenFacts, due};
+use crate::error::Error;
+use crate::manager::{SessionManager, Sessions};
+use crate::origin::{CookieToken, Origin};
+use crate::outcome::Outcome;
+use crate::records::draft::Draft;
+use crate::records::record_store::RecordStore;
+use crate::visit::Visit;
+
+impl SessionManager {
+    /// Saves the session and closes it. The session can then be read, and no longer written. If saving fails, the
+    /// session is as before the request, and what is written then can be committed once more.
+    ///
+    /// Read `now` just before the call. A token is sealed if the session was changed. If it was only accessed, a token
+    /// is sealed in three cases: activity is to be noted (a twentieth of the idle time has passed since the last seal,
+    /// and at least a minute), the token's key is no longer the first, or the browser's copy is not what the store has.
+    ///
+    /// Do not drop the future half-way: what was asked of the store may happen all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Seal`] or [`Error::Random`] if the system has no randomness.
+    ///
+    /// With a store also [`Error::Unavailable`] if the store does not confirm that the session was saved.
+    /// [`Error::Contended`], and [`Error::Session`] of kind [`Gone`](SessionError::Gone),
+    /// [`Renewed`](SessionError::Renewed) or [`Conflict`](SessionError::Conflict), if nothing was saved.
+    /// [`Error::Session`] of kind [`Value`](SessionError::Value) or [`TooLarge`](SessionError::TooLarge) if a change
+    /// cannot be made to what another request wrote meanwhile.
+    pub async fn commit(&self, visit: &Visit, now: SystemTime) -> Result<Outcome, Error> {
+        let closed = visit.session().close();
+        let ending = visit.take_ending(&closed);
+        if matches!(self.sessions, Sessions::Cookie) {
+            let mut home = visit.home();
+            home.forgets_others |= !ending.is_empty();
+            home.left_behind = closed.renewed && home.origin.is_some();
+        }
+        // Boxed, so that a request in state `cookie` carries no room for waiting on a store.
+        if !ending.is_empty()
+            && let Err(error) = Box::pin(self.end_at_commit(&ending, now.into())).await
+        {
+            // The session lives on under the token that the browser keeps, so nothing may begin in its place.
+            visit.session().forget_end();
+            visit.session().refuse_writes(ReadOnly::Outage);
+            return Err(error);
+        }
+        let ended = closed.ended;
+        let kept_for_the_page = closed.ends_others.is_none() && closed.log.only_prepares_a_page();
+        let saved = self.save(visit, closed, now).await;
+        let outcome = if ended { after_an_end(visit, saved, kept_for_the_page) } else { saved };
+        if outcome.is_err() {
+            visit.session().undo();
+        }
+        outcome
+    }
+
+    /// Returns `true` if [`commit`](Self::commit) would wait for a store to do what must not be left half-way. Other
+    /// calls on the store are made up for by the next request.
+    #[must_use]
+    pub fn commit_waits(&self, visit: &Visit) -> bool {
+        self.needs_maintenance() && visit.session().is_modified()
+    }
+
+    /// Revalidates what this request knows of the session, before something is done that cannot be undone. A request
+    /// with [`Access::Change`](crate::Access::Change) has been revalidated already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Session`] of kind [`Gone`](SessionError::Gone) or [`Renewed`](SessionError::Renewed) if the session is
+    /// no more, [`Error::Contended`] if another request has changed it, [`Error::Unavailable`] if the store does not
+    /// answer.
+    pub async fn revalidate(&self, visit: &Visit, now: SystemTime) -> Result<(), Error> {
+        if let Some(list) = self.list_of_ended() {
+            let question = visit.cookie_token().and_then(|token| token.question);
+            let Some(question) = question else { return Ok(()) };
+            return list.expect_good(&question, now.into()).await;
+        }
+        let (Some(records), Some(record)) = (self.records(), visit.record()) else { return Ok(()) };
+        let (owner, permanent) = (visit.session().owner_before(), visit.session().content().permanent);
+        let confirmed = records.revalidate(&record, owner.as_deref(), permanent, now.into()).await?;
+        if let Some(Origin::Record(record)) = &mut visit.home().origin {
+            record.confirmed = Some(confirmed);
+        }
+        Ok(())
+    }
+
+    /// Ends the destroyed sessions, whatever becomes of the rest. If one cannot be ended, the browser keeps its token,
+    /// so that the visitor is told of an error and can try again.
+    async fn end_at_commit(&self, ending: &[Origin], now: Timestamp) -> Result<(), Error> {
+        let mut failed = None;
+        for origin in ending {
+            let ended = match (origin, self.records(), self.list_of_ended()) {
+                (Origin::Record(record), Some(records), _) => records.end(record, now).await,
+                (Origin::Cookie(CookieToken { question: Some(question), .. }), _, Some(list)) => {
+                    list.end(question, now).await
+                }
+                _ => Ok(()),
+            };
+            failed = failed.or(ended.err());
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Does what is due, as [`due`] decides.
+    async fn save(&self, visit: &Visit, closed: Closed, now: SystemTime) -> Result<Outcome, Error> {
+        let is_owed_to_the_page = !closed.renewed && closed.log.only_shows();
+        let due = due(&self.facts(visit, &closed, now.into()));
+        let saved = match (due, &self.sessions) {
+            (Due::Nothing | Due::End, _) => return Ok(Outcome::Keep),
+            (_, Sessions::Cookie) => return self.seal_cookie(visit, closed, now.into()),
+            (Due::Token, Sessions::Revocable(list)) => {
+                self.refresh_revocable(list, visit, closed, now.into())
+            }
+            (Due::Save, Sessions::Revocable(list)) => {
+                Box::pin(self.save_revocable(list, visit, closed, now.into())).await
+            }
+            (due, Sessions::Stored(stored)) => {
+                Box::pin(save_in(&stored.records, due, visit, closed, now.into())).await
+            }
+            (due, Sessions::Mirrored(mirrored)) => {
+                Box::pin(save_in(&mirrored.records, due, visit, closed, now.into())).await
+            }
+        };
+        if is_owed_to_the_page { not_failing_the_page(saved) } else { saved }
+    }
+
+    fn facts(&self, visit: &Visit, closed: &Closed, now: Timestamp) -> Facts {
+        let token = match self.records() {
+            Some(records) => visit.record().and_then(|record| {
+                let confirmed = record.confirmed?;
+                Some(records.token_facts(&visit.keys, &record, &confirmed, &closed.content, now))
+            }),
+            None => visit.cookie_token().map(|token| self.token_facts(visit, &token, closed, now)),
+        };
+        Facts {
+            accessed: closed.accessed,
+            is_open: closed.phase == Phase::Open,
+            ended: closed.ended,
+            changed: closed.changes_session(),
+            ends_others: closed.ends_others.is_some(),
+            is_blank: visit.session().began_here() && closed.content.is_blank() && !closed.begins,
+            token,
+        }
+    }
+
+    fn token_facts(&self, visit: &Visit, token: &CookieToken, closed: &Closed, now: Timestamp) -> TokenFacts {
+        let idle = self.lifetimes.of(closed.content.permanent).idle;
+        let refresh_after =
+            if self.lifetimes.refreshes_each_request() { 0 } else { crate::refresh::refresh_after(idle) };
+        TokenFacts {
+            age: now.as_secs().saturating_sub(token.times.sealed()),
+            refresh_after: Some(refresh_after),
+            reseal_after: token.needs_reseal.then_some(crate::refresh::RESEAL_AFTER_SECONDS),
+            is_outdated: visit.home().forgets_others,
+        }
+    }
+}
+
+/// Does in a store what is due.
+async fn save_in(
+    records: &RecordStore,
+    due: Due,
+    visit: &Visit,
+    closed: Closed,
+    now: Timestamp,
+) -> Result<Outcome, Error> {
+    let record = visit.record();
+    match (due, record) {
+        (Due::Token, Some(record)) => records.refresh(&visit.keys, &record, &closed.content, now).await,
+        (_, record) => {
+            let replaced = visit.home().replaced.clone();
+            records.save(Draft { closed, record, replaced, keys: visit.keys.clone() }, now).await
+        }
+    }
+}
+
+/// Tells the browser to forget the token of an ended session, unless a new token follows.
+fn after_an_end(
+    visit: &Visit,
+    saved: Result<Outcome, Error>,
+    kept_for_the_page: bool,
+) -> Result<Outcome, Error> {
+    let outcome = match saved {
+        // The end holds all the same. The error's answer, which replaces this one, removes the token.
+        Err(error) if !kept_for_the_page => return Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "a message for after a sign-out could not be kept");
+            Outcome::Remove
+        }
+        Ok(Outcome::Set { token, expires }) => Outcome::Set { token, expires },
+        Ok(_) => Outcome::Remove,
+    };
+    visit.session().forget_end();
+    Ok(outcome)
+}
+
+/// Ignores a failure to note that a page was shown. The page has shown its session, and the request did not act.
+/// Showing a message again is better than an error.
+fn not_failing_the_page(saved: Result<Outcome, Error>) -> Result<Outcome, Error> {
+    use SessionError::{Gone, Renewed};
+    match saved {
+        Err(Error::Unavailable(_) | Error::Contended | Error::Session(Gone | Renewed)) => {
+            tracing::debug!("what a page showed of its session could not be noted");
+            Ok(Outcome::Keep)
+        }
+        saved => saved,
+    }
+}

@@ -1,0 +1,62 @@
+//! State `cookie`: a token that is the whole session.
+
+use std::sync::Arc;
+
+use waxseal_crypto::{FreshNonce, Times};
+use waxseal_session::backend::{Closed, Content};
+use waxseal_store::Timestamp;
+
+use crate::error::Error;
+use crate::manager::SessionManager;
+use crate::origin::COOKIE_ID_BYTES;
+use crate::outcome::Outcome;
+use crate::visit::Visit;
+
+impl SessionManager {
+    /// Seals a session that no store keeps.
+    pub(crate) fn seal_cookie(
+        &self,
+        visit: &Visit,
+        closed: Closed,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        if closed.ends_others.is_some() {
+            return Err(Error::NoStore);
+        }
+        self.seal_whole(visit, closed.content, closed.renewed, closed.renewed, now)
+    }
+
+    /// Seals `content` into a token, under a new id if one is requested or the session has none.
+    pub(crate) fn seal_whole(
+        &self,
+        visit: &Visit,
+        mut content: Arc<Content>,
+        renewed: bool,
+        new_id: bool,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let keys = &visit.keys;
+        if !content.fits(keys.capacity()) {
+            Arc::make_mut(&mut content).fit(keys.capacity());
+        }
+        let limits = self.lifetimes.of(content.permanent);
+        let came = visit.cookie_token();
+        let (id, nonce) = match &came {
+            Some(token) if !new_id => (token.id, FreshNonce::draw()?),
+            _ => {
+                let (nonce, id) = FreshNonce::draw_beside()?;
+                (id, nonce)
+            }
+        };
+        let begun = came.filter(|_| !renewed).map(|token| token.times.created());
+        let now = now.as_secs();
+        let times = Times::new(begun.unwrap_or(now), now, limits.idle, limits.absolute);
+        let mut payload = Vec::with_capacity(COOKIE_ID_BYTES + content.planned_size());
+        payload.extend_from_slice(&id);
+        content.write(&mut payload);
+        let token = keys.sealer().seal_text_under(nonce, &payload, times)?;
+        let end = times.idle_end(limits).min(times.absolute_end(limits));
+        let end = Timestamp::from_millis(end.saturating_mul(1_000));
+        Ok(Outcome::Set { token, expires: content.permanent.then(|| end.into()) })
+    }
+}

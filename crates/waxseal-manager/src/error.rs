@@ -1,0 +1,69 @@
+//! Errors of opening, saving and ending sessions.
+
+use std::io;
+
+use waxseal_session::Error as SessionError;
+
+use crate::store_error::StoreError;
+
+/// A session that could not be opened, saved or ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The session itself failed: a value, its size, or another request that was faster.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The store cannot be reached or used now, or the outcome of a call is unknown.
+    #[error("the session store does not answer; try again in some seconds")]
+    Unavailable(#[source] StoreError),
+    /// The store refused the call, and would again.
+    #[error("the session store failed")]
+    Store(#[source] StoreError),
+    /// Other requests changed the session before each attempt of this one to save it.
+    #[error("too many requests change this session at once; repeat this one")]
+    Contended,
+    /// The sessions live in cookies alone, so they cannot be listed or ended.
+    #[error(
+        "sessions in state `cookie` are kept nowhere; use state `store` or `mirrored`, \
+         or, to end all of an owner's, a list of ended sessions"
+    )]
+    NoStore,
+    /// A lifetime is zero, or longer than 136 years.
+    #[error("a session's {0} lifetime must be between 1 and 4294967294 seconds")]
+    Lifetime(&'static str),
+    /// An idle lifetime is longer than the absolute one, which would cut an active visitor off.
+    #[error(
+        "the {idle_name} lifetime of {idle} seconds is longer than the {absolute_name} one of {absolute} seconds; \
+         raise the latter, or lower the former"
+    )]
+    IdleBeyondAbsolute {
+        /// "idle" or "permanent idle".
+        idle_name: &'static str,
+        /// The idle lifetime in seconds.
+        idle: u32,
+        /// "absolute" or "permanent absolute".
+        absolute_name: &'static str,
+        /// The absolute lifetime in seconds.
+        absolute: u32,
+    },
+    /// The session could not be sealed.
+    #[error("the session could not be sealed")]
+    Seal(#[from] waxseal_crypto::Error),
+    /// The operating system had no randomness for a session id.
+    #[error("no randomness for a session id")]
+    Random(#[from] io::Error),
+}
+
+impl Error {
+    /// The session was ended meanwhile.
+    pub(crate) const GONE: Self = Self::Session(SessionError::Gone);
+    /// The session has had another id since.
+    pub(crate) const RENEWED: Self = Self::Session(SessionError::Renewed);
+}
+
+/// Divides failures of a store into those that end by waiting and those that do not.
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        if error.fault().passes() { Self::Unavailable(error) } else { Self::Store(error) }
+    }
+}

@@ -1,0 +1,47 @@
+#![doc = include_str!("../README.md")]
+
+mod access;
+mod active_keys;
+mod any_store;
+mod capacities;
+mod claim;
+mod commit;
+mod confirmed;
+mod cookie_state;
+mod due;
+mod error;
+mod inspect;
+mod lifetimes;
+mod maintenance;
+mod maintenance_report;
+mod manager;
+mod open;
+mod origin;
+mod outcome;
+mod owners;
+mod records;
+mod refresh;
+mod rejected;
+mod revocable;
+mod revocations;
+mod state;
+mod store_error;
+mod visit;
+mod yield_once;
+
+pub use access::{Access, WhenAway};
+pub use error::Error;
+pub use inspect::{Inspection, Parts};
+pub use lifetimes::Lifetimes;
+pub use maintenance_report::Maintenance;
+pub use manager::SessionManager;
+pub use open::{Opened, Pending, Snapshot};
+pub use outcome::Outcome;
+pub use rejected::{Reason, Rejected};
+pub use state::{Mirrored, Revocable, State, Stored};
+pub use store_error::StoreError;
+pub use visit::Visit;
+
+/// The keys that a manager is made with and [changes](SessionManager::set_keyring).
+pub use waxseal_crypto::Keyring;
+pub use waxseal_session::{self as session, Session};

@@ -1,0 +1,108 @@
+//! Maintenance of a store, and an operator's questions to it.
+
+use std::time::SystemTime;
+
+use waxseal_crypto::KeyId;
+use waxseal_store::Cursor;
+
+use crate::error::Error;
+use crate::maintenance_report::Maintenance;
+use crate::manager::{SessionManager, Sessions};
+use crate::records::purge::purge;
+
+impl SessionManager {
+    /// Does a round of maintenance; call it about once a minute. It frees what has expired, makes up for sign-outs that
+    /// the store missed, and compares this process's clock with the store's. In state `cookie` it does nothing.
+    ///
+    /// If much has expired, a round takes up to a minute by `clock`, and the next one is due at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the store does not answer.
+    pub async fn maintain(&self, clock: impl Fn() -> SystemTime) -> Result<Option<Maintenance>, Error> {
+        let clock = || clock().into();
+        Ok(Some(match &self.sessions {
+            Sessions::Cookie => return Ok(None),
+            Sessions::Revocable(list) => {
+                // A sign-out that the store refuses must not prevent the purge.
+                let ends = list.finish(clock()).await;
+                let purged = purge(list.store(), clock, |now| list.finish(now)).await?;
+                ends?;
+                Maintenance { purged, clock_offset: None }
+            }
+            Sessions::Stored(stored) => stored.records.maintain(clock, |_| {}).await?,
+            Sessions::Mirrored(mirrored) => {
+                mirrored.records.maintain(clock, |offset| mirrored.note_clock_offset(offset)).await?
+            }
+        }))
+    }
+
+    /// Tells the store of the sessions that were ended during its outage, and returns how many are left; call it about
+    /// once a second.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] or [`Error::Unavailable`] if the store refuses some of them. These wait for the next call.
+    pub async fn finish_ends(&self, now: SystemTime) -> Result<usize, Error> {
+        match (self.records(), self.list_of_ended()) {
+            (Some(records), _) => Ok(records.finish_ends(now.into()).await?),
+            (None, Some(list)) => Ok(list.finish(now.into()).await?),
+            (None, None) => Ok(0),
+        }
+    }
+
+    /// Checks that the store can be reached and has room, for a readiness page.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if not.
+    pub async fn store_ready(&self) -> Result<(), Error> {
+        match (self.records(), self.list_of_ended()) {
+            (Some(records), _) => Ok(records.ready().await?),
+            (None, Some(list)) => Ok(list.store().ready().await?),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Returns `true` if the clocks of this process and of the store agree to a second, as far as
+    /// [`maintain`](Self::maintain) has found.
+    #[must_use]
+    pub fn clocks_agree(&self) -> bool {
+        match &self.sessions {
+            Sessions::Mirrored(mirrored) => mirrored.trusts_copies(),
+            _ => true,
+        }
+    }
+
+    /// Seals records that another key sealed with the first key, about `limit` of them. Returns their number, and the
+    /// position to continue from.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn rewrap(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: SystemTime,
+    ) -> Result<(usize, Option<Cursor>), Error> {
+        self.expect_records()?.rewrap_some(&self.keys(), after, limit, now.into()).await
+    }
+
+    /// Counts the records that are sealed with this key, which is not the first, among about `limit` records. Returns
+    /// the number, and the position to continue from. A key must not be removed while there are any.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn count_sealed_by(
+        &self,
+        key: KeyId,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: SystemTime,
+    ) -> Result<(usize, Option<Cursor>), Error> {
+        let (records, keys) = (self.expect_records()?, self.keys());
+        Ok(records.count_sealed_by(&keys, *key.as_bytes(), after, limit, now.into()).await?)
+    }
+}

@@ -1,0 +1,284 @@
+//! The manager of sessions: its keys, its state, its settings.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use waxseal_crypto::{Context, Keyring, Limits};
+use waxseal_store::SessionStore;
+
+use crate::active_keys::{ActiveKeys, Contexts, ID_ALONE, Refusals};
+use crate::error::Error;
+use crate::lifetimes::Lifetimes;
+use crate::records::mirrored::MirroredSessions;
+use crate::records::near_cache::NearCache;
+use crate::records::record_store::RecordStore;
+use crate::records::stored::StoredSessions;
+use crate::revocations::list::Revocations;
+use crate::state::{Mirrored, State, Stored};
+
+/// Opens tokens into sessions and seals sessions into tokens. A token is text that a browser carries.
+///
+/// Make one manager, in one of the [states](State) of sessions, and share it.
+///
+/// The holder of a token can neither read nor change it. State `cookie` cannot refuse an older copy of a token before
+/// that copy expires, and cannot keep what two requests write at once. The other states do both, by the rules of
+/// `docs/states.md`.
+///
+/// The keys can be [changed](Self::set_keyring) at any time. The manager counts, through the `metrics` facade, the
+/// tokens that each key opened (`waxseal_cookies_opened_total{kid}`), which shows an operator when an old key may be
+/// removed, and those that were refused (`waxseal_cookies_refused_total{reason}`).
+///
+/// # Example
+///
+/// ```
+/// # use std::time::SystemTime;
+/// use waxseal_crypto::{Keyring, SecretKey};
+/// use waxseal_manager::{Access, Outcome, SessionManager};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let keyring = Keyring::new(SecretKey::generate()?);
+/// let sessions = SessionManager::cookie(&keyring, "__Host-session", "wizard")?;
+///
+/// let visit = sessions.create();
+/// visit.insert("name", "Gandalf")?;
+/// let Outcome::Set { token, .. } = sessions.commit(&visit, SystemTime::now()).await? else { panic!() };
+///
+/// let visit = sessions.open(token.as_bytes(), Access::Read, SystemTime::now())?.load(SystemTime::now()).await?;
+/// assert_eq!(visit.get::<String>("name")?.as_deref(), Some("Gandalf"));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SessionManager {
+    name: String,
+    contexts: Contexts,
+    keys: RwLock<Arc<ActiveKeys>>,
+    pub(crate) refusals: Refusals,
+    pub(crate) lifetimes: Lifetimes,
+    pub(crate) sessions: Sessions,
+}
+
+/// Sessions in their state, with what the state needs to work.
+pub(crate) enum Sessions {
+    Cookie,
+    Revocable(Box<Revocations>),
+    Stored(Box<StoredSessions>),
+    Mirrored(Box<MirroredSessions>),
+}
+
+impl SessionManager {
+    /// Manages sessions in `state`, for the cookie called `cookie` (its complete name) of the app called `audience`. A
+    /// token made for one such pair is refused by every other.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Seal`] if either name is longer than 255 bytes.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::time::{Duration, SystemTime};
+    /// # use waxseal_crypto::{Keyring, SecretKey};
+    /// use waxseal_manager::{Access, Mirrored, Outcome, SessionManager};
+    /// use waxseal_store::MemoryStore;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let keyring = Keyring::new(SecretKey::generate()?);
+    /// # let now = SystemTime::now();
+    /// let state = Mirrored::new(MemoryStore::new()).freshness(Duration::from_secs(2));
+    /// let sessions = SessionManager::new(&keyring, "__Host-session", "wizard", state)?;
+    /// let visit = sessions.create();
+    /// visit.sign_in("user-7", now)?;
+    /// let Outcome::Set { token, .. } = sessions.commit(&visit, now).await? else { panic!() };
+    ///
+    /// sessions.end_all("user-7", now).await?;
+    /// let visit = sessions.open(token.as_bytes(), Access::Read, now)?.load(now).await?;
+    /// assert!(visit.is_new(), "nobody is signed in");
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(
+        keyring: &Keyring,
+        cookie: &str,
+        audience: &str,
+        state: impl Into<State>,
+    ) -> Result<Self, Error> {
+        let lifetimes = Lifetimes::default();
+        let (purpose, sessions) = match state.into() {
+            State::Cookie => ("session", Sessions::Cookie),
+            State::Revocable(state) => {
+                let list = Revocations::new(state.store, audience, lifetimes, state.capacities);
+                ("session", Sessions::Revocable(Box::new(list)))
+            }
+            State::Stored(state) => (ID_ALONE, Sessions::Stored(Box::new(stored(state, lifetimes)))),
+            State::Mirrored(state) => {
+                ("session/mirrored", Sessions::Mirrored(Box::new(mirrored(state, lifetimes))))
+            }
+        };
+        let record = match &sessions {
+            Sessions::Cookie | Sessions::Revocable(_) => None,
+            Sessions::Stored(_) | Sessions::Mirrored(_) => {
+                Some(Context::new("record")?.with_audience(audience)?)
+            }
+        };
+        let token = Context::new(purpose)?.with_name(cookie)?.with_audience(audience)?;
+        let csrf = Context::new("csrf")?.with_audience(audience)?;
+        let contexts = Contexts { purpose, token, csrf, record };
+        let keys = RwLock::new(Arc::new(ActiveKeys::new(keyring, &contexts)));
+        let (name, refusals) = (cookie.to_owned(), Refusals::new());
+        Ok(Self { name, contexts, keys, refusals, lifetimes, sessions })
+    }
+
+    /// Manages sessions in [`State::Cookie`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn cookie(keyring: &Keyring, cookie: &str, audience: &str) -> Result<Self, Error> {
+        Self::new(keyring, cookie, audience, State::Cookie)
+    }
+
+    /// Manages sessions in state [`Stored`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn store(
+        keyring: &Keyring,
+        cookie: &str,
+        audience: &str,
+        store: impl SessionStore,
+    ) -> Result<Self, Error> {
+        Self::new(keyring, cookie, audience, Stored::new(store))
+    }
+
+    /// Manages sessions in state [`Mirrored`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn mirrored(
+        keyring: &Keyring,
+        cookie: &str,
+        audience: &str,
+        store: impl SessionStore,
+    ) -> Result<Self, Error> {
+        Self::new(keyring, cookie, audience, Mirrored::new(store))
+    }
+
+    /// Changes the keys for every session that is opened or created from now on. Sessions opened before are committed
+    /// with the keys that they were opened with.
+    ///
+    /// The counters are looked up here, so install a metrics recorder before.
+    pub fn set_keyring(&self, keyring: &Keyring) {
+        let keys = Arc::new(ActiveKeys::new(keyring, &self.contexts));
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    /// The complete name of the cookie that tokens are made for.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sets the lifetimes of sessions.
+    #[must_use]
+    pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.lifetimes = lifetimes;
+        match &mut self.sessions {
+            Sessions::Cookie => {}
+            Sessions::Revocable(list) => list.lifetimes = lifetimes,
+            Sessions::Stored(stored) => stored.records.set_lifetimes(lifetimes),
+            Sessions::Mirrored(mirrored) => mirrored.records.set_lifetimes(lifetimes),
+        }
+        self
+    }
+
+    /// Waits between attempts to save with `pause`, a timer of the app's runtime. Without it, attempts follow each
+    /// other at once.
+    #[must_use]
+    pub fn with_pause<F>(mut self, pause: impl Fn(Duration) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match &mut self.sessions {
+            Sessions::Cookie | Sessions::Revocable(_) => {}
+            Sessions::Stored(stored) => stored.records.set_pause(Arc::new(move |span| Box::pin(pause(span)))),
+            Sessions::Mirrored(mirrored) => {
+                mirrored.records.set_pause(Arc::new(move |span| Box::pin(pause(span))));
+            }
+        }
+        self
+    }
+
+    /// Returns `true` in states `store` and `mirrored`, in which a store keeps the sessions and can list them.
+    #[must_use]
+    pub fn has_store(&self) -> bool {
+        self.records().is_some()
+    }
+
+    /// Returns `true` if a store needs [maintenance](Self::maintain): in every state but [`State::Cookie`].
+    #[must_use]
+    pub fn needs_maintenance(&self) -> bool {
+        !matches!(self.sessions, Sessions::Cookie)
+    }
+
+    /// Returns `true` in state `store`, in which the store is asked for each token.
+    #[must_use]
+    pub fn always_asks(&self) -> bool {
+        matches!(self.sessions, Sessions::Stored(_))
+    }
+
+    pub(crate) fn keys(&self) -> Arc<ActiveKeys> {
+        // Nothing can panic while the lock is held.
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The records, if sessions are kept in a store.
+    pub(crate) fn records(&self) -> Option<&RecordStore> {
+        match &self.sessions {
+            Sessions::Cookie | Sessions::Revocable(_) => None,
+            Sessions::Stored(stored) => Some(&stored.records),
+            Sessions::Mirrored(mirrored) => Some(&mirrored.records),
+        }
+    }
+
+    pub(crate) fn expect_records(&self) -> Result<&RecordStore, Error> {
+        self.records().ok_or(Error::NoStore)
+    }
+
+    /// The list of revoked sessions, in state `cookie` with a list.
+    pub(crate) fn list_of_ended(&self) -> Option<&Revocations> {
+        match &self.sessions {
+            Sessions::Revocable(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// Checks whether a concurrent change of a value that an `insert` replaces is a conflict.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.records().is_some_and(|records| records.strict)
+    }
+
+    /// The limits of any token. In states `store` and `mirrored` the idle time is checked against the record.
+    pub(crate) fn token_limits(&self) -> Limits {
+        let widest = self.lifetimes.widest();
+        Limits { idle: if self.has_store() { u32::MAX } else { widest.idle }, ..widest }
+    }
+}
+
+fn stored(state: Stored, lifetimes: Lifetimes) -> StoredSessions {
+    let Stored { store, options, when_away } = state;
+    StoredSessions { records: RecordStore::new(store, None, lifetimes, &options), when_away }
+}
+
+fn mirrored(state: Mirrored, lifetimes: Lifetimes) -> MirroredSessions {
+    let Mirrored { store, options, freshness } = state;
+    let near = Arc::new(NearCache::new(options.capacities.near_cache, freshness));
+    MirroredSessions::new(RecordStore::new(store, Some(near.clone()), lifetimes, &options), near)
+}
+
+impl std::fmt::Debug for SessionManager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionManager").field("lifetimes", &self.lifetimes).finish_non_exhaustive()
+    }
+}

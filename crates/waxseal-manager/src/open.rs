@@ -1,0 +1,396 @@
+//! Opening of tokens with the keys of one request, and by the store's answer.
+
+use std::future::ready;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use waxseal_session::backend::{Content, Phase, ReadOnly};
+use waxseal_store::Timestamp;
+
+use crate::access::Access;
+use crate::active_keys::{ActiveKeys, TokenKeys};
+use crate::claim::{Claim, choose, latest_of_each};
+use crate::error::Error;
+use crate::manager::{SessionManager, Sessions};
+use crate::origin::{COOKIE_ID_BYTES, CookieToken, Origin};
+use crate::records::token::Token;
+use crate::rejected::{Reason, Rejected};
+use crate::revocations::list::Verdict;
+use crate::revocations::question::Question;
+use crate::visit::Visit;
+
+/// The keys that one request opens its tokens with; from [`SessionManager::snapshot`].
+///
+/// A visit that a snapshot opened or created keeps these keys until it is committed, whatever keyring is set meanwhile.
+#[derive(Clone)]
+pub struct Snapshot<'a> {
+    sessions: &'a SessionManager,
+    keys: Arc<ActiveKeys>,
+}
+
+/// A good token.
+#[derive(Debug)]
+pub enum Opened<'a> {
+    /// The session was in the token, and the store need not be asked.
+    Ready(Visit),
+    /// The store has to be asked.
+    Pending(Pending<'a>),
+}
+
+/// A good token that the store has to be asked about.
+pub struct Pending<'a> {
+    snapshot: Snapshot<'a>,
+    question: Asked<'a>,
+    access: Access,
+}
+
+/// The question to the store.
+enum Asked<'a> {
+    /// Asks for the session of a token.
+    Token(Box<Token>),
+    /// Asks whether the session, which was in the token, is revoked.
+    Listed(Box<Visit>, Question),
+    /// Asks which of several sessions live.
+    Rivals(Box<Rivals<'a>>),
+}
+
+/// Good tokens of one request, each of another session as far as the tokens say.
+struct Rivals<'a> {
+    /// The snapshot that begins a session if none of the tokens counts.
+    snapshot: Snapshot<'a>,
+    all: Vec<Opened<'a>>,
+    can_be_planted: bool,
+}
+
+impl SessionManager {
+    /// Takes the present keys, for all the tokens of one request.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot { sessions: self, keys: self.keys() }
+    }
+
+    /// Makes a session for an anonymous visitor. Nothing is drawn, kept or sent unless something is written to it.
+    #[must_use]
+    pub fn create(&self) -> Visit {
+        self.snapshot().create()
+    }
+
+    /// Opens a token, which may be any bytes, at the time `now`. It asks no store; the result may have to.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] if the token is not good. The visitor is then anonymous and gets [`create`](Self::create).
+    pub fn open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'_>, Rejected> {
+        self.snapshot().open(token, access, now)
+    }
+}
+
+impl<'a> Snapshot<'a> {
+    /// [`SessionManager::create`], with the keys of this snapshot.
+    #[must_use]
+    pub fn create(&self) -> Visit {
+        Visit::new(self.keys.clone(), self.sessions.is_strict())
+    }
+
+    /// [`SessionManager::open`], with the keys of this snapshot.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'a>, Rejected> {
+        let opened = self.try_open(token, access, now);
+        opened.map_err(|reason| {
+            self.sessions.refusals.count(&reason);
+            reason.into()
+        })
+    }
+
+    /// Opens all the tokens that one request brought, and chooses among the good ones. Each rejected token is passed to
+    /// `refused`.
+    ///
+    /// Of two tokens of one session the later counts. Of different sessions, those that have ended by the store's
+    /// answer drop out. If several are left and their name `can_be_planted` by others, none counts, and the visitor is
+    /// anonymous. Under any other name, a signed-in visitor comes before an anonymous one, then the later sign-in, then
+    /// the token that was made later. [`Session::destroy`](waxseal_session::Session::destroy) ends them all.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::time::SystemTime;
+    /// # use waxseal_crypto::{Keyring, SecretKey};
+    /// # use waxseal_manager::{Access, Opened, Outcome, SessionManager};
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let sessions = SessionManager::cookie(&Keyring::new(SecretKey::from_bytes([7; 32])), "__Host-session", "demo")?;
+    /// # let now = SystemTime::now();
+    /// let mut tokens = Vec::new();
+    /// for owner in ["user-7", ""] {
+    ///     let session = sessions.create();
+    ///     session.insert("visits", 1)?;
+    ///     if !owner.is_empty() {
+    ///         session.sign_in(owner, now)?;
+    ///     }
+    ///     let Outcome::Set { token, .. } = sessions.commit(&session, now).await? else { panic!() };
+    ///     tokens.push(token);
+    /// }
+    /// let tokens: Vec<&[u8]> = tokens.iter().map(String::as_bytes).collect();
+    /// let session = sessions.snapshot().open_among(&tokens, false, Access::Read, now, drop).load(now).await?;
+    /// assert_eq!(session.owner().as_deref(), Some("user-7"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open_among(
+        &self,
+        tokens: &[&[u8]],
+        can_be_planted: bool,
+        access: Access,
+        now: SystemTime,
+        mut refused: impl FnMut(Rejected),
+    ) -> Opened<'a> {
+        let mut good =
+            tokens.iter().filter_map(|token| self.open(token, access, now).map_err(&mut refused).ok());
+        let Some(first) = good.next() else { return Opened::Ready(self.create()) };
+        if good.next().is_none() {
+            return first;
+        }
+        good.for_each(drop);
+        // Each is asked for as if the request acted, because what the browser is told of several must be true.
+        let all = tokens.iter().filter_map(|token| self.try_open(token, Access::Change, now).ok());
+        let as_it_is = |opened| match opened {
+            Opened::Pending(pending) => Opened::Pending(Pending { access, ..pending }),
+            ready => ready,
+        };
+        let all = all.map(as_it_is).collect();
+        let all = latest_of_each(all, Opened::claim);
+        let rivals = Rivals { snapshot: self.clone(), all, can_be_planted };
+        rivals
+            .settled()
+            .map_or_else(|rivals| self.pending(Asked::Rivals(Box::new(rivals)), access), Opened::Ready)
+    }
+
+    fn try_open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'a>, Reason> {
+        let now = Timestamp::from(now);
+        let limits = self.sessions.token_limits();
+        let refusal = |rejected: waxseal_crypto::Rejected| self.keys.refusal(token, rejected.reason());
+        let (token, position) = match (self.keys.tokens(), &self.sessions.sessions) {
+            (TokenKeys::Signed(tokens), _) => {
+                let signed = tokens.open(token, now.as_secs(), limits.absolute).map_err(refusal)?;
+                (Token::of_id(&signed), signed.key_position())
+            }
+            (TokenKeys::Sealed(sealer), Sessions::Stored(_) | Sessions::Mirrored(_)) => {
+                let opened = sealer.open_text(token, now.as_secs(), limits).map_err(refusal)?;
+                let position = opened.key_position();
+                (Token::parse(opened).map_err(Reason::Content)?, position)
+            }
+            (TokenKeys::Sealed(sealer), Sessions::Cookie | Sessions::Revocable(_)) => {
+                let opened = sealer.open_text(token, now.as_secs(), limits).map_err(refusal)?;
+                return self.open_whole(opened, access, now);
+            }
+        };
+        self.keys.count(position);
+        let ready = match &self.sessions.sessions {
+            Sessions::Stored(stored) => stored.ready(&self.keys, token),
+            Sessions::Mirrored(mirrored) => mirrored.ready(&self.keys, token, access, now),
+            Sessions::Cookie | Sessions::Revocable(_) => Err(Box::new(token)),
+        };
+        Ok(ready.map_or_else(|token| self.pending(Asked::Token(token), access), Opened::Ready))
+    }
+
+    /// Opens a token that holds the whole session.
+    fn open_whole(
+        &self,
+        opened: waxseal_crypto::Opened,
+        access: Access,
+        now: Timestamp,
+    ) -> Result<Opened<'a>, Reason> {
+        let (times, needs_reseal, position) = (opened.times(), opened.needs_reseal(), opened.key_position());
+        let id = opened.payload().first_chunk::<COOKIE_ID_BYTES>();
+        let id = *id.ok_or(Reason::Content("it ends before its id"))?;
+        let (buffer, payload) = opened.into_payload();
+        let content = payload.start + COOKIE_ID_BYTES..payload.end;
+        let content = Content::parse(buffer, content).map_err(Reason::Content)?;
+        let limits = self.sessions.lifetimes.of(content.permanent);
+        times.check(now.as_secs(), limits).map_err(Reason::Seal)?;
+        self.keys.count(position);
+        let list = self.sessions.list_of_ended();
+        let question = list.map(|_| Question::new(id, times, &content));
+        let origin = Origin::Cookie(CookieToken { id, times, needs_reseal, question: question.clone() });
+        let visit = Visit::restored(content, origin, self.keys.clone(), false);
+        let (Some(list), Some(question)) = (list, question) else { return Ok(Opened::Ready(visit)) };
+        Ok(match list.remembered(&question, access, now) {
+            Some(false) => Opened::Ready(visit),
+            Some(true) => Opened::Ready(self.create()),
+            None => self.pending(Asked::Listed(Box::new(visit), question), access),
+        })
+    }
+
+    fn pending(&self, question: Asked<'a>, access: Access) -> Opened<'a> {
+        Opened::Pending(Pending { snapshot: self.clone(), question, access })
+    }
+}
+
+impl Opened<'_> {
+    /// Returns the session if it was in the token and no store has to be asked: always in state `cookie` without a
+    /// list.
+    #[must_use]
+    pub fn ready(self) -> Option<Visit> {
+        match self {
+            Self::Ready(visit) => Some(visit),
+            Self::Pending(_) => None,
+        }
+    }
+
+    /// Loads the session, by the store's answer if the store has to be asked. Read `now` just before the call.
+    ///
+    /// For a session that is no more this makes a new one: the visitor is anonymous.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the store has to be asked and does not answer, [`Error::Store`] if it refuses.
+    pub async fn load(self, now: SystemTime) -> Result<Visit, Error> {
+        match self {
+            Self::Ready(visit) => ready(Ok(visit)).await,
+            Self::Pending(pending) => pending.load(now).await,
+        }
+    }
+
+    fn claim(&self) -> Option<Claim> {
+        match self {
+            Self::Ready(visit) => Claim::of_visit(visit),
+            Self::Pending(pending) => pending.claim(),
+        }
+    }
+}
+
+impl Pending<'_> {
+    /// Loads the session, as [`Opened::load`] does.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn load(self, now: SystemTime) -> Result<Visit, Error> {
+        let Self { snapshot, question, access } = self;
+        let keys = &snapshot.keys;
+        match (question, &snapshot.sessions.sessions) {
+            (Asked::Token(token), Sessions::Stored(stored)) => {
+                stored.load(keys, *token, access, now.into()).await
+            }
+            (Asked::Token(token), Sessions::Mirrored(mirrored)) => {
+                mirrored.load(keys, *token, access, now.into()).await
+            }
+            (Asked::Listed(visit, question), Sessions::Revocable(list)) => {
+                Ok(match list.ask(&question, access, now.into()).await? {
+                    Verdict::Good => *visit,
+                    Verdict::Unconfirmed => visit.read_only(ReadOnly::Outage),
+                    Verdict::Ended => snapshot.create(),
+                })
+            }
+            (Asked::Rivals(rivals), _) => Box::pin(rivals.load(now)).await,
+            _ => Err(Error::NoStore),
+        }
+    }
+
+    /// Returns the session without asking the store, for one use: to [destroy](waxseal_session::Session::destroy) it,
+    /// so that a sign-out works while the store is unavailable. It cannot be written.
+    #[must_use]
+    pub fn to_end(self) -> Visit {
+        match self.question {
+            Asked::Token(token) => token.unknown(&self.snapshot.keys),
+            Asked::Listed(visit, _) => visit.read_only(ReadOnly::Outage),
+            Asked::Rivals(rivals) => rivals.into_end(),
+        }
+    }
+
+    /// The token's claim to be the visitor's, as far as the token says.
+    fn claim(&self) -> Option<Claim> {
+        match &self.question {
+            Asked::Token(token) => Some(Claim::of_token(token)),
+            Asked::Listed(visit, _) => Claim::of_visit(visit),
+            Asked::Rivals(_) => None,
+        }
+    }
+}
+
+impl<'a> Rivals<'a> {
+    /// Returns the session that counts, if no store has to be asked.
+    fn settled(self) -> Result<Visit, Self> {
+        if self.all.iter().any(|opened| matches!(opened, Opened::Pending(_))) {
+            return Err(self);
+        }
+        let Self { snapshot, all, can_be_planted } = self;
+        Ok(settle(&snapshot, all.into_iter().filter_map(Opened::ready).collect(), can_be_planted))
+    }
+
+    /// Loads the session that counts, by the store's answers about all of them. Fails if the store does not answer
+    /// about one.
+    async fn load(self, now: SystemTime) -> Result<Visit, Error> {
+        let mut loaded = Vec::with_capacity(self.all.len());
+        for opened in self.all {
+            loaded.push(opened.load(now).await?);
+        }
+        Ok(settle(&self.snapshot, loaded, self.can_be_planted))
+    }
+
+    /// Makes a visit that ends all of them.
+    fn into_end(self) -> Visit {
+        let all = self.all.into_iter().map(|opened| match opened {
+            Opened::Ready(visit) => visit,
+            Opened::Pending(pending) => pending.to_end(),
+        });
+        let (mut alive, _) = apart(all.collect());
+        match alive.is_empty() {
+            true => self.snapshot.create(),
+            false => alive.remove(0).among(origins(alive)),
+        }
+    }
+}
+
+/// Chooses the visitor's session among those that several tokens led to. Ended sessions drop out.
+fn settle(snapshot: &Snapshot<'_>, all: Vec<Visit>, can_be_planted: bool) -> Visit {
+    let (alive, dead) = apart(all);
+    let mut alive = latest_of_each(alive, Claim::of_visit);
+    if alive.is_empty() {
+        // An old id, or one that was signed out: its visitor gets no cookie, because that could displace a newer one.
+        let dead = dead.into_iter().max_by_key(|visit| match visit.session().phase() {
+            Phase::ReadOnly(ReadOnly::Renewed) => 2,
+            Phase::ReadOnly(_) => 1,
+            _ => 0,
+        });
+        return dead.unwrap_or_else(|| snapshot.create()).among(Vec::new());
+    }
+    let claims: Vec<_> = alive.iter().flat_map(Claim::of_visit).collect();
+    match choose(&claims, can_be_planted) {
+        Some(chosen) => {
+            tracing::info!(
+                "more than one session cookie is good; one counts, and the others are to be forgotten"
+            );
+            alive.remove(chosen).among(origins(alive))
+        }
+        None => {
+            tracing::warn!(
+                "two different session cookies are good, and under this name one may be planted; neither counts"
+            );
+            snapshot.create().among(origins(alive))
+        }
+    }
+}
+
+/// Divides the visits into living sessions and ended ones.
+fn apart(all: Vec<Visit>) -> (Vec<Visit>, Vec<Visit>) {
+    all.into_iter().partition(|visit| visit.home().origin.is_some())
+}
+
+fn origins(all: Vec<Visit>) -> Vec<Origin> {
+    all.into_iter().filter_map(|visit| visit.home().origin.take()).collect()
+}
+
+impl std::fmt::Debug for Pending<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pending").field("access", &self.access).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Snapshot<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Snapshot").field(self.keys.tokens()).finish()
+    }
+}

@@ -1,0 +1,55 @@
+//! Origins of opened sessions: a token that holds the whole session, or a record.
+
+use waxseal_crypto::Times;
+use waxseal_store::{Revision, SessionId, Timestamp};
+
+use crate::confirmed::Confirmed;
+use crate::refresh::RESEAL_AFTER_SECONDS;
+use crate::revocations::question::Question;
+
+/// Length in bytes of the id of a session in state `cookie`, by which it can be revoked.
+pub(crate) const COOKIE_ID_BYTES: usize = 16;
+
+#[derive(Clone)]
+pub(crate) enum Origin {
+    Cookie(CookieToken),
+    Record(RecordRef),
+}
+
+/// A token that holds the whole session.
+#[derive(Clone)]
+pub(crate) struct CookieToken {
+    pub(crate) id: [u8; COOKIE_ID_BYTES],
+    pub(crate) times: Times,
+    pub(crate) needs_reseal: bool,
+    /// The question that a list of revoked sessions is asked about it, if there is one.
+    pub(crate) question: Option<Question>,
+}
+
+/// A reference to a session's record, with what the request knows of it.
+#[derive(Clone)]
+pub(crate) struct RecordRef {
+    pub(crate) id: SessionId,
+    /// The revision of the request's content.
+    pub(crate) revision: Revision,
+    /// The times of the visitor's token.
+    pub(crate) times: Times,
+    /// The token was sealed by a key that is no longer the first.
+    pub(crate) needs_reseal: bool,
+    /// The browser has another revision or another id than this.
+    pub(crate) is_outdated: bool,
+    /// The store's answer in this request. `None` if it was not asked.
+    pub(crate) confirmed: Option<Confirmed>,
+}
+
+impl RecordRef {
+    /// The age from which the token is sealed anew, if an old key sealed it.
+    pub(crate) fn reseal_after(&self) -> Option<u64> {
+        self.needs_reseal.then_some(RESEAL_AFTER_SECONDS)
+    }
+
+    pub(crate) fn is_reseal_due(&self, now: Timestamp) -> bool {
+        let age = now.as_secs().saturating_sub(self.times.sealed());
+        self.reseal_after().is_some_and(|after| age >= after)
+    }
+}

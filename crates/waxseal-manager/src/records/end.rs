@@ -1,0 +1,69 @@
+//! Ending a session.
+
+use waxseal_store::{RecordKey, Timestamp};
+
+use super::record_store::RecordStore;
+use crate::error::Error;
+use crate::origin::RecordRef;
+use crate::store_error::StoreError;
+
+impl RecordStore {
+    /// Ends the session, whatever writes are under way. If the store is unavailable, the browser forgets its token,
+    /// this process refuses it, and the deletion is retried later.
+    ///
+    /// # Errors
+    ///
+    /// The store's error, if it is unavailable and the retry queue is full. The session has then not ended.
+    pub(crate) async fn end(&self, record: &RecordRef, now: Timestamp) -> Result<(), Error> {
+        let key = record.id.key();
+        match self.store.delete(&key, now).await {
+            Ok(true) => {
+                if let Some(near) = &self.near {
+                    near.ended(key.public_id(), now);
+                }
+                Ok(())
+            }
+            Ok(false) => {
+                // The session ended before, or a sign-in renewed it. A session that a sign-in made stays, whoever holds
+                // its cookie.
+                if let Some(near) = &self.near {
+                    near.left(&key, &record.revision, now);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                if !self.unfinished.add(key, now) {
+                    tracing::error!(%error, "too many sessions were ended while the store is away; this one was not");
+                    return Err(error.into());
+                }
+                tracing::warn!(
+                    %error,
+                    "a session was ended and the store does not answer; it will be deleted, and until then other \
+                     servers may show its copies for as long as the grace"
+                );
+                if let Some(near) = &self.near {
+                    near.doubted(&key, now);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Checks whether the session was ended in this process and the store has not been told yet.
+    pub(crate) fn awaits_end(&self, record: &RecordRef) -> bool {
+        self.unfinished.has(|| record.id.key())
+    }
+
+    /// Deletes the sessions that were ended during the store's outage. Returns how many are left.
+    pub(crate) async fn finish_ends(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.unfinished.finish(|key, _| self.finish_end(key, now)).await
+    }
+
+    async fn finish_end(&self, key: RecordKey, now: Timestamp) -> Result<bool, StoreError> {
+        let ended = self.store.delete(&key, now).await?;
+        if let Some(near) = self.near.as_ref().filter(|_| ended) {
+            near.ended(key.public_id(), now);
+        }
+        Ok(true)
+    }
+}

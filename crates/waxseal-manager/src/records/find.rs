@@ -1,0 +1,182 @@
+//! Search for records by session id.
+
+use std::time::Duration;
+
+use waxseal_session::backend::{Content, ReadOnly};
+use waxseal_store::{Found, Record, RecordHead, Revision, SessionId, Timestamp};
+
+use super::record_store::{Closed, RecordStore, is_owners, span};
+use super::token::Token;
+use crate::active_keys::ActiveKeys;
+use crate::confirmed::{Confirmed, ConfirmedAt};
+use crate::error::Error;
+use crate::origin::{Origin, RecordRef};
+use crate::refresh::refresh_after;
+use crate::store_error::StoreError;
+use crate::visit::Visit;
+use std::sync::Arc;
+
+/// The result of a search for a record.
+pub(super) enum Find {
+    Living(Box<Living>),
+    /// The session has had another id since, and a visitor with this one is anonymous.
+    Renewed,
+    Absent,
+    /// The session was signed out by this id, and the store has not been told yet.
+    SignedOut,
+    /// The record exists and cannot be opened.
+    Closed(Closed),
+}
+
+/// An opened record.
+pub(super) struct Living {
+    pub(super) revision: Revision,
+    pub(super) confirmed: Confirmed,
+    pub(super) content: Content,
+}
+
+impl RecordStore {
+    /// Finds the session of `id` in its record.
+    pub(super) async fn find(
+        &self,
+        keys: &ActiveKeys,
+        id: &SessionId,
+        now: Timestamp,
+    ) -> Result<Find, StoreError> {
+        let key = id.key();
+        if self.unfinished.has(|| key) {
+            return Ok(Find::SignedOut);
+        }
+        let found = self.store.load(&key, now).await?;
+        let at = ConfirmedAt::by_answer(now);
+        let record = match found {
+            Some(Found::Living(record)) => record,
+            Some(Found::Renewed) => return Ok(Find::Renewed),
+            None => {
+                self.note_gone(&key, at);
+                return Ok(Find::Absent);
+            }
+        };
+        let content = match self.open(keys, &key, &record, now) {
+            Ok(content) => content,
+            Err(why) => return Ok(Find::Closed(why)),
+        };
+        let Record { revision, life, kid, .. } = record;
+        if !self.is_alive(&life, content.permanent, now) {
+            return Ok(Find::Absent);
+        }
+        self.note(&key, &revision, at);
+        let confirmed = Confirmed { at, life, kid: Some(kid) };
+        Ok(Find::Living(Box::new(Living { revision, confirmed, content })))
+    }
+
+    /// Makes the visit of a token by its record. `brought` is the revision of the copy that came with it.
+    pub(super) async fn visit_by_record(
+        &self,
+        keys: &Arc<ActiveKeys>,
+        token: Token,
+        brought: Option<Revision>,
+        now: Timestamp,
+    ) -> Result<Visit, (StoreError, Token)> {
+        match self.find(keys, &token.id, now).await {
+            Ok(Find::Living(living)) => {
+                let Living { revision, confirmed, content } = *living;
+                self.counts.records.increment(1);
+                let mut record = token.record(revision);
+                record.is_outdated = brought.is_some_and(|brought| brought != revision);
+                record.confirmed = Some(self.touched(&record, confirmed, content.permanent, now).await);
+                Ok(self.visit(content, record, keys))
+            }
+            Ok(Find::Absent) => Ok(self.gone(keys)),
+            Ok(Find::SignedOut) => Ok(self.signed_out(keys)),
+            Ok(Find::Renewed) => {
+                self.counts.renewed.increment(1);
+                Ok(self.anonymous(keys).by_replaced_id(token.id))
+            }
+            Ok(Find::Closed(why)) => Ok(self.closed(keys, why)),
+            Err(error) => Err((error, token)),
+        }
+    }
+
+    /// Revalidates `record`, of a session of `owner`, as far as the request knows it.
+    pub(crate) async fn revalidate(
+        &self,
+        record: &RecordRef,
+        owner: Option<&str>,
+        permanent: bool,
+        now: Timestamp,
+    ) -> Result<Confirmed, Error> {
+        self.asking(now);
+        let key = record.id.key();
+        let found = self.store.confirm(&key, now).await?;
+        let at = ConfirmedAt::by_answer(now);
+        match found {
+            Some(Found::Living(RecordHead { revision, life, owner: listed }))
+                if revision == record.revision && self.is_alive(&life, permanent, now) =>
+            {
+                if !is_owners(&key, owner, listed.as_deref()) {
+                    self.counts.other_owner.increment(1);
+                    return Err(Error::GONE);
+                }
+                self.note(&key, &revision, at);
+                Ok(Confirmed { at, life, kid: None })
+            }
+            Some(Found::Living(_)) => Err(Error::Contended),
+            Some(Found::Renewed) => Err(Error::RENEWED),
+            None => {
+                self.note_copy_gone(&key, &record.revision, at);
+                Err(Error::GONE)
+            }
+        }
+    }
+
+    /// Notes activity if that is due: at most once in a twentieth of the idle time. If a touch fails, the next one
+    /// makes up for it.
+    pub(super) async fn touched(
+        &self,
+        record: &RecordRef,
+        confirmed: Confirmed,
+        permanent: bool,
+        now: Timestamp,
+    ) -> Confirmed {
+        let idle = self.lifetimes.of(permanent).idle;
+        if now < confirmed.life.last_seen.after(Duration::from_secs(refresh_after(idle))) {
+            return confirmed;
+        }
+        let idle_end = now.after(span(idle));
+        match self.store.touch(&record.id.key(), idle_end, now).await {
+            Ok(true) => Confirmed { life: confirmed.life.touched(now, idle_end), ..confirmed },
+            Ok(false) => confirmed,
+            Err(error) => {
+                tracing::debug!(%error, "a session's activity was not noted");
+                confirmed
+            }
+        }
+    }
+
+    pub(super) fn visit(&self, content: Content, record: RecordRef, keys: &Arc<ActiveKeys>) -> Visit {
+        Visit::restored(content, Origin::Record(record), keys.clone(), self.strict)
+    }
+
+    pub(super) fn closed(&self, keys: &Arc<ActiveKeys>, why: Closed) -> Visit {
+        match why {
+            Closed::Unreadable => self.counts.unreadable.increment(1),
+            Closed::OtherOwner => self.counts.other_owner.increment(1),
+        }
+        self.anonymous(keys)
+    }
+
+    pub(super) fn gone(&self, keys: &Arc<ActiveKeys>) -> Visit {
+        self.counts.gone.increment(1);
+        self.anonymous(keys)
+    }
+
+    /// Makes the visit of an id that was signed out. It may be an id from before a sign-in, whose new cookie must stay.
+    pub(super) fn signed_out(&self, keys: &Arc<ActiveKeys>) -> Visit {
+        self.gone(keys).read_only(ReadOnly::Ended)
+    }
+
+    fn anonymous(&self, keys: &Arc<ActiveKeys>) -> Visit {
+        Visit::new(keys.clone(), self.strict)
+    }
+}

@@ -1,0 +1,563 @@
+//! The store's last answers to this process, so that it need not ask again within the freshness lifetime.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use waxseal_store::{PublicId, RecordKey, Revision, Timestamp};
+
+use super::freshness::Freshness;
+
+/// A power of two, so that the first byte of the public session id spreads sessions evenly.
+const SHARDS: usize = 64;
+/// Copies may be sealed by clocks that are ahead of this one by up to this much (`docs/format.md`, "Open", step 8).
+const CLOCKS_APART: Duration = Duration::from_secs(60);
+/// The largest number of owners whose ended sessions are remembered.
+const MAX_OWNERS: usize = 10_000;
+
+/// The last revalidation of each session by this process. Entries only move forward; a forgotten entry costs a
+/// revalidation.
+pub(crate) struct NearCache {
+    shards: Box<[Mutex<HashMap<PublicId, Entry>>]>,
+    shard_entries: usize,
+    /// The time for which an entry can be of use: after it, no copy of an ended session could pass for fresh.
+    keep: Duration,
+    /// Owners all of whose sessions this process ended, with the times of the ends.
+    owners: Mutex<HashMap<String, Timestamp>>,
+    owners_ended: AtomicUsize,
+    /// The latest time at which this process asked the store.
+    latest: AtomicU64,
+    /// Until this time no copy is trusted by its own time, because entries that said which sessions ended were
+    /// forgotten.
+    distrust_until: AtomicU64,
+    freshness: Freshness,
+}
+
+/// A session by its public id, with its last known id.
+#[derive(Clone, Copy)]
+struct Entry {
+    key: RecordKey,
+    revision: Revision,
+    /// The time at which the revision was revalidated, or the end noticed.
+    at: Timestamp,
+    status: Status,
+    /// The session had another id in this process, and only this entry says that the other id is old.
+    renewed: bool,
+}
+
+/// Statuses in rising order: each outweighs those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Status {
+    Living,
+    /// The session was signed out by this id, and there was nothing to end. The id is an old one, or no session's.
+    Left,
+    /// The session was signed out by this id, and the outcome is unknown.
+    Doubted,
+    /// The id is no session's. The session may live on under another id.
+    IdGone,
+    /// The session ended under all of its ids. This is final, because no public session id is used twice.
+    Ended,
+}
+
+/// The cache's verdict on a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Nothing speaks against the copy. `near` is the time at which this process revalidated exactly this revision, if
+    /// it did. `copy` tells whether the time of the copy's own revalidation counts too.
+    Good { near: Option<Timestamp>, copy: bool },
+    /// A newer revision is known, or the owner's sessions were ended. Only the store can decide.
+    MustRevalidate,
+    /// The session is no more, or no longer under this id.
+    Gone,
+}
+
+impl NearCache {
+    pub(crate) fn new(entries: usize, freshness: Freshness) -> Self {
+        // With few entries, many shards would hold more than the requested number.
+        let shards = if entries < SHARDS { 1 } else { SHARDS };
+        Self {
+            shards: (0..shards).map(|_| Mutex::default()).collect(),
+            shard_entries: entries.div_ceil(shards),
+            keep: freshness.lifetime.max(freshness.grace) + CLOCKS_APART,
+            owners: Mutex::default(),
+            owners_ended: AtomicUsize::new(0),
+            latest: AtomicU64::new(0),
+            distrust_until: AtomicU64::new(0),
+            freshness,
+        }
+    }
+
+    /// The times for which a copy may be shown.
+    pub(crate) fn freshness(&self) -> &Freshness {
+        &self.freshness
+    }
+
+    /// Judges a copy of this revision, which was revalidated at `sealed` by its sealer's clock. `key` is called only if
+    /// the session is known, and `owner` only if this process ended all sessions of some owner.
+    pub(crate) fn look(
+        &self,
+        public_id: PublicId,
+        key: impl Fn() -> RecordKey,
+        revision: &Revision,
+        owner: impl FnOnce() -> Option<String>,
+        sealed: Timestamp,
+        now: Timestamp,
+    ) -> Seen {
+        let entry = self.shard(public_id).get(&public_id).copied();
+        let near = match entry.map(|entry| entry.judge(key, revision)) {
+            None => None,
+            Some(Seen::Good { near, .. }) => near,
+            Some(against) => return against,
+        };
+        let copy = !self.is_distrusting(now);
+        let (near, copy) = match self.owner_ended(owner) {
+            // A revalidation after the end counts, by whatever clock.
+            Some(ended) if near.is_none_or(|at| at <= ended) => {
+                (None, copy && sealed >= ended.after(CLOCKS_APART))
+            }
+            _ => (near, copy),
+        };
+        if near.is_some() || copy { Seen::Good { near, copy } } else { Seen::MustRevalidate }
+    }
+
+    /// Notes that the store is about to be asked.
+    pub(crate) fn asking(&self, at: Timestamp) {
+        self.latest.fetch_max(at.as_millis(), Ordering::AcqRel);
+    }
+
+    /// Notes a revalidation: `revision` lived under `key` at `at`.
+    pub(crate) fn confirmed(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
+        let entry = Entry { key: *key, revision: *revision, at, status: Status::Living, renewed: false };
+        let mut shard = self.shard(key.public_id());
+        match shard.get_mut(&key.public_id()) {
+            None => {
+                self.make_room(&mut shard, at);
+                shard.insert(key.public_id(), entry);
+            }
+            Some(known) => known.advance(entry, self.keep),
+        }
+    }
+
+    /// Notes that nothing lives under `key`.
+    pub(crate) fn gone(&self, key: &RecordKey, at: Timestamp) {
+        self.note(key, Revision::UNKNOWN, at, Status::IdGone);
+    }
+
+    /// Notes that nothing lives under `key`, with which a copy of `revision` came.
+    pub(crate) fn copy_gone(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
+        if let Some(known) = self.shard(key.public_id()).get_mut(&key.public_id()) {
+            known.later_gone(key, revision, at);
+        }
+        self.gone(key, at);
+    }
+
+    /// Notes that the session was signed out by the id of `key` with a copy of `revision`, and that there was nothing
+    /// to end. Copies under this id must be revalidated.
+    pub(crate) fn left(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
+        self.note(key, *revision, at, Status::Left);
+    }
+
+    /// Notes that the session was signed out by the id of `key`, with an unknown outcome.
+    pub(crate) fn doubted(&self, key: &RecordKey, at: Timestamp) {
+        self.note(key, Revision::UNKNOWN, at, Status::Doubted);
+    }
+
+    /// Notes a status. `revision` is used if the session is not known yet.
+    fn note(&self, key: &RecordKey, revision: Revision, at: Timestamp, status: Status) {
+        let mut shard = self.shard(key.public_id());
+        match shard.get_mut(&key.public_id()) {
+            None => {
+                self.make_room(&mut shard, at);
+                shard.insert(key.public_id(), Entry { key: *key, revision, at, status, renewed: false });
+            }
+            Some(known) if known.key == *key && known.status < status => {
+                (known.status, known.at) = (status, known.at.max(at));
+            }
+            // Another id of the session, which this answer says nothing about, or a known status.
+            Some(_) => {}
+        }
+    }
+
+    /// Notes that the session was ended, under whatever id it is.
+    pub(crate) fn ended(&self, public_id: PublicId, at: Timestamp) {
+        let mut shard = self.shard(public_id);
+        if !shard.contains_key(&public_id) {
+            self.make_room(&mut shard, at);
+        }
+        let (key, revision) = (RecordKey::new(public_id, [0; RecordKey::HASH_BYTES]), Revision::UNKNOWN);
+        shard.insert(public_id, Entry { key, revision, at, status: Status::Ended, renewed: false });
+    }
+
+    /// Notes that all sessions of `owner` were ended by a call of `at` that has just been answered. No question that
+    /// was sent before the answer counts any more, even if it was sent after the call.
+    pub(crate) fn owner_ended_at(&self, owner: &str, at: Timestamp) {
+        let at = at.max(Timestamp::from_millis(self.latest.load(Ordering::Acquire)));
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        owners.retain(|_, ended| at.is_within(self.keep, *ended));
+        if owners.len() >= MAX_OWNERS {
+            owners.clear();
+            self.distrust(at);
+            for shard in &self.shards {
+                let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+                shard.retain(|_, entry| entry.status != Status::Living);
+            }
+        }
+        owners.insert(owner.to_owned(), at);
+        self.owners_ended.store(owners.len(), Ordering::Release);
+    }
+
+    fn owner_ended(&self, owner: impl FnOnce() -> Option<String>) -> Option<Timestamp> {
+        if self.owners_ended.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(&owner()?).copied()
+    }
+
+    fn is_distrusting(&self, now: Timestamp) -> bool {
+        now.as_millis() < self.distrust_until.load(Ordering::Acquire)
+    }
+
+    fn distrust(&self, at: Timestamp) {
+        self.distrust_until.fetch_max(at.after(self.keep).as_millis(), Ordering::AcqRel);
+    }
+
+    /// Forgets entries that are of no use any more, or else any entries.
+    fn make_room(&self, shard: &mut HashMap<PublicId, Entry>, now: Timestamp) {
+        if shard.len() < self.shard_entries {
+            return;
+        }
+        // An entry that was noted after a slow request began is not older for that.
+        shard.retain(|_, entry| now.is_within(self.keep, entry.at.min(now)));
+        while shard.len() >= self.shard_entries {
+            let victim = shard.iter().find(|(_, entry)| !entry.speaks_against()).or(shard.iter().next());
+            let Some((&public_id, &entry)) = victim else { return };
+            shard.remove(&public_id);
+            if entry.speaks_against() {
+                self.distrust(entry.at.max(now));
+            }
+        }
+    }
+
+    fn shard(&self, public_id: PublicId) -> MutexGuard<'_, HashMap<PublicId, Entry>> {
+        let [first, ..] = *public_id.as_bytes();
+        self.shards[usize::from(first) & (self.shards.len() - 1)]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    /// Checks whether the entry keeps an invalid copy from passing for fresh. (A copy that is merely older than another
+    /// could pass too, for as long as in any other process.)
+    fn speaks_against(&self) -> bool {
+        self.status != Status::Living || self.renewed
+    }
+
+    /// Checks whether this process knows a revision of the session, and not only that an id is gone.
+    fn was_met(&self) -> bool {
+        self.revision.counter() > 0
+    }
+
+    fn judge(&self, key: impl Fn() -> RecordKey, revision: &Revision) -> Seen {
+        match self.status {
+            Status::Ended => Seen::Gone,
+            // A revision is drawn for one id, so the usual case computes no hash.
+            Status::Living if self.revision == *revision => Seen::Good { near: Some(self.at), copy: true },
+            Status::IdGone if self.key == key() => Seen::Gone,
+            // The session was signed out with an unknown outcome, so it may live under another id.
+            Status::Doubted => Seen::MustRevalidate,
+            Status::Left if self.key == key() => Seen::MustRevalidate,
+            // A newer copy than this process has seen. Counters go on in a renewal, so a copy under another id is of a
+            // later one.
+            _ if self.was_met() && revision.counter() > self.revision.counter() => {
+                Seen::Good { near: None, copy: true }
+            }
+            // An older copy, another version of the same counter, or an id of unknown age.
+            Status::IdGone | Status::Living | Status::Left => Seen::MustRevalidate,
+        }
+    }
+
+    /// Notes that a later id of the session than the known one is gone. A doubt stays, whatever the id.
+    fn later_gone(&mut self, key: &RecordKey, revision: &Revision, at: Timestamp) {
+        let is_later = self.key != *key && revision.counter() > self.revision.counter();
+        if is_later && matches!(self.status, Status::Living | Status::Left | Status::IdGone) {
+            let (at, status) = (self.at.max(at), Status::IdGone);
+            *self = Self { key: *key, revision: *revision, at, status, renewed: true };
+        }
+    }
+
+    fn advance(&mut self, next: Self, keep: Duration) {
+        let is_newer = next.revision.counter() > self.revision.counter();
+        let is_newer_id = is_newer && self.key != next.key;
+        // An entry that is too old to be of use gives way, because a store may have been restored from a backup.
+        let is_outdated = !next.at.is_within(keep, self.at.min(next.at));
+        let forward = match self.status {
+            Status::Living => is_newer || is_outdated,
+            Status::Left | Status::Doubted => is_newer_id || is_outdated,
+            Status::IdGone => is_newer_id,
+            Status::Ended => false,
+        };
+        if forward {
+            *self = Self { renewed: self.renewed || self.key != next.key, ..next };
+        } else if self.status == Status::Living && self.key == next.key && self.revision == next.revision {
+            self.at = self.at.max(next.at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use waxseal_store::SessionId;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+
+    const NOTHING: Seen = Seen::Good { near: None, copy: true };
+
+    fn confirmed(seconds: u64) -> Seen {
+        Seen::Good { near: Some(at(seconds)), copy: true }
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        NOW.after(Duration::from_secs(seconds))
+    }
+
+    fn revision(counter: u64) -> Revision {
+        let mut bytes = [0; Revision::BYTES];
+        bytes[..8].copy_from_slice(&counter.to_be_bytes());
+        Revision::from_bytes(bytes)
+    }
+
+    fn look(cache: &NearCache, key: &RecordKey, counter: u64, owner: &str, now: Timestamp) -> Seen {
+        look_sealed(cache, key, counter, owner, Timestamp::from_millis(0), now)
+    }
+
+    fn look_sealed(
+        cache: &NearCache,
+        key: &RecordKey,
+        counter: u64,
+        owner: &str,
+        sealed: Timestamp,
+        now: Timestamp,
+    ) -> Seen {
+        cache.look(key.public_id(), || *key, &revision(counter), || Some(owner.to_owned()), sealed, now)
+    }
+
+    /// Another session of the same shard.
+    fn neighbour(key: &RecordKey) -> RecordKey {
+        let shard = |key: &RecordKey| usize::from(key.public_id().as_bytes()[0]) % SHARDS;
+        let mut others = std::iter::repeat_with(|| SessionId::generate().unwrap().key());
+        others.find(|other| shard(other) == shard(key)).expect("it goes on for ever")
+    }
+
+    fn cache(entries: usize) -> NearCache {
+        NearCache::new(entries, Freshness::default())
+    }
+
+    #[test]
+    fn it_moves_forward_only() {
+        let (cache, key) = (cache(1_000), SessionId::generate().unwrap().key());
+        assert_eq!(look(&cache, &key, 3, "", NOW), NOTHING);
+        cache.confirmed(&key, &revision(3), at(1));
+        cache.confirmed(&key, &revision(2), at(2));
+        cache.confirmed(&key, &revision(3), at(0));
+        assert_eq!(look(&cache, &key, 3, "", at(2)), confirmed(1));
+        assert_eq!(look(&cache, &key, 2, "", at(2)), Seen::MustRevalidate);
+        assert_eq!(look(&cache, &key, 4, "", at(2)), NOTHING);
+        cache.gone(&key, at(3));
+        cache.confirmed(&key, &revision(9), at(4));
+        assert_eq!(look(&cache, &key, 9, "", at(4)), Seen::Gone);
+    }
+
+    #[test]
+    fn an_id_that_is_gone_says_nothing_of_the_sessions_next_one() {
+        let cache = cache(1_000);
+        let old = SessionId::generate().unwrap();
+        let (old, new) = (old.key(), old.renewed().unwrap().key());
+        cache.gone(&old, NOW);
+        assert_eq!(look(&cache, &new, 2, "", NOW), Seen::MustRevalidate);
+        cache.confirmed(&new, &revision(2), at(1));
+        cache.gone(&old, at(2));
+        assert_eq!(look(&cache, &new, 2, "", at(2)), confirmed(1));
+        assert_eq!(look(&cache, &old, 1, "", at(2)), Seen::MustRevalidate);
+        cache.ended(new.public_id(), at(3));
+        cache.confirmed(&new, &revision(5), at(4));
+        for key in [old, new] {
+            assert_eq!(look(&cache, &key, 5, "", at(4)), Seen::Gone);
+        }
+    }
+
+    #[test]
+    fn a_later_id_that_is_gone_is_refused_beside_what_is_known_of_an_older_one() {
+        let id = SessionId::generate().unwrap();
+        let (old, new) = (id.key(), id.renewed().unwrap().key());
+        for (case, status) in [("living", Status::Living), ("left", Status::Left), ("gone", Status::IdGone)] {
+            let cache = cache(1_000);
+            cache.confirmed(&old, &revision(1), NOW);
+            match status {
+                Status::Left => cache.left(&old, &revision(1), at(1)),
+                Status::IdGone => cache.gone(&old, at(1)),
+                _ => {}
+            }
+            cache.copy_gone(&new, &revision(2), at(2));
+            assert_eq!(look(&cache, &new, 2, "", at(2)), Seen::Gone, "{case}");
+            assert_eq!(look(&cache, &old, 1, "", at(2)), Seen::MustRevalidate, "{case}");
+        }
+        let cache = cache(1_000);
+        cache.confirmed(&new, &revision(2), NOW);
+        cache.copy_gone(&old, &revision(1), at(1));
+        assert_eq!(look(&cache, &new, 2, "", at(1)), confirmed(0), "an older id says nothing of it");
+        cache.doubted(&new, at(2));
+        let third = id.renewed().unwrap().key();
+        cache.copy_gone(&third, &revision(3), at(3));
+        assert_eq!(look(&cache, &third, 3, "", at(3)), Seen::MustRevalidate, "a doubt stays");
+    }
+
+    #[test]
+    fn a_newer_copy_is_good_under_whatever_id_and_an_older_one_is_not() {
+        let first = SessionId::generate().unwrap();
+        let (second, third) = (first.renewed().unwrap(), first.renewed().unwrap());
+        let (first, second, third) = (first.key(), second.key(), third.key());
+        for (case, is_gone) in [("a living session", false), ("one whose id is gone", true)] {
+            let cache = cache(1_000);
+            cache.confirmed(&second, &revision(4), at(1));
+            if is_gone {
+                cache.gone(&second, at(2));
+            }
+            assert_eq!(look(&cache, &third, 5, "", at(2)), NOTHING, "{case}: renewed elsewhere");
+            assert_eq!(look(&cache, &first, 3, "", at(2)), Seen::MustRevalidate, "{case}: an id from before");
+            let mut other = *revision(4).as_bytes();
+            other[15] = 1;
+            let twin =
+                cache.look(third.public_id(), || third, &Revision::from_bytes(other), || None, at(2), at(2));
+            assert_eq!(twin, Seen::MustRevalidate, "{case}: two of one number");
+            cache.left(&second, &revision(4), at(3));
+            assert_eq!(look(&cache, &third, 5, "", at(3)), NOTHING, "{case}: there was nothing to end");
+            if !is_gone {
+                assert_eq!(
+                    look(&cache, &second, 5, "", at(3)),
+                    Seen::MustRevalidate,
+                    "{case}: its own copies"
+                );
+            }
+            cache.doubted(&second, at(3));
+            if !is_gone {
+                assert_eq!(
+                    look(&cache, &third, 5, "", at(3)),
+                    Seen::MustRevalidate,
+                    "{case}: signed out, perhaps there"
+                );
+            }
+            cache.ended(second.public_id(), at(3));
+            assert_eq!(look(&cache, &third, 5, "", at(3)), Seen::Gone, "{case}, ended");
+        }
+    }
+
+    #[test]
+    fn a_copy_confirmed_a_minute_after_an_owners_end_is_good_whatever_the_clock() {
+        let (cache, key) = (cache(1_000), SessionId::generate().unwrap().key());
+        cache.confirmed(&key, &revision(1), at(1));
+        cache.owner_ended_at("albus", at(2));
+        for (sealed, counter, seen) in
+            [(61, 1, Seen::MustRevalidate), (61, 2, Seen::MustRevalidate), (62, 1, NOTHING), (62, 2, NOTHING)]
+        {
+            let found = look_sealed(&cache, &key, counter, "albus", at(sealed), at(70));
+            assert_eq!(found, seen, "sealed at {sealed}, revision {counter}");
+        }
+    }
+
+    #[test]
+    fn forgetting_that_an_id_is_an_old_one_costs_confirms_and_nothing_else() {
+        for is_known in [true, false] {
+            let cache = cache(SHARDS);
+            let old = SessionId::generate().unwrap();
+            let (old, new) = (old.key(), old.renewed().unwrap().key());
+            if is_known {
+                cache.confirmed(&old, &revision(1), NOW);
+            }
+            cache.gone(&old, at(1));
+            cache.confirmed(&new, &revision(2), at(1));
+            assert_eq!(look(&cache, &new, 2, "", at(1)), confirmed(1));
+            cache.confirmed(&neighbour(&old), &revision(1), at(2));
+            assert_eq!(look(&cache, &old, 1, "", at(2)), Seen::MustRevalidate);
+        }
+    }
+
+    #[test]
+    fn an_id_in_doubt_stays_so_until_another_is_confirmed_or_its_copies_are_too_old() {
+        let cache = cache(1_000);
+        let old = SessionId::generate().unwrap();
+        let (old, new) = (old.key(), old.renewed().unwrap().key());
+        cache.confirmed(&old, &revision(3), NOW);
+        cache.doubted(&old, at(1));
+        cache.confirmed(&old, &revision(4), at(2));
+        assert_eq!(look(&cache, &old, 4, "", at(2)), Seen::MustRevalidate);
+        cache.confirmed(&new, &revision(5), at(3));
+        assert_eq!(look(&cache, &new, 5, "", at(3)), confirmed(3));
+        cache.doubted(&new, at(4));
+        cache.confirmed(&old, &revision(3), at(5));
+        assert_eq!(look(&cache, &old, 3, "", at(5)), Seen::MustRevalidate, "a late answer of an older id");
+        let later = at(4).after(cache.keep);
+        cache.confirmed(&new, &revision(5), later);
+        assert_eq!(look(&cache, &new, 5, "", later), Seen::Good { near: Some(later), copy: true });
+    }
+
+    #[test]
+    fn an_answer_that_was_long_under_way_makes_it_forget_nothing_newer() {
+        let cache = cache(SHARDS);
+        let ended = SessionId::generate().unwrap().key();
+        let late = neighbour(&ended);
+        cache.ended(ended.public_id(), at(2));
+        cache.confirmed(&late, &revision(1), at(1));
+        assert_eq!(
+            look(&cache, &ended, 1, "", at(3)),
+            Seen::MustRevalidate,
+            "there was no room, and no copy is trusted"
+        );
+    }
+
+    #[test]
+    fn what_is_known_of_an_end_lasts_from_when_it_was_noticed() {
+        let cache = cache(SHARDS);
+        let gone = SessionId::generate().unwrap().key();
+        cache.confirmed(&gone, &revision(1), NOW);
+        cache.gone(&gone, at(300));
+        let other = neighbour(&gone);
+        cache.confirmed(&other, &revision(1), at(400));
+        assert_eq!(
+            look(&cache, &gone, 1, "", at(400)),
+            Seen::MustRevalidate,
+            "it was forgotten, and no copy is trusted"
+        );
+    }
+
+    #[test]
+    fn an_owners_end_puts_earlier_confirms_in_doubt_and_later_ones_not() {
+        let (cache, key) = (cache(1_000), SessionId::generate().unwrap().key());
+        cache.confirmed(&key, &revision(1), at(1));
+        cache.owner_ended_at("albus", at(2));
+        assert_eq!(look(&cache, &key, 1, "albus", at(2)), Seen::MustRevalidate);
+        assert_eq!(look(&cache, &key, 7, "albus", at(2)), Seen::MustRevalidate);
+        assert_eq!(look(&cache, &key, 1, "minerva", at(2)), confirmed(1));
+        cache.confirmed(&key, &revision(1), at(3));
+        assert_eq!(look(&cache, &key, 1, "albus", at(3)), confirmed(3));
+    }
+
+    #[test]
+    fn forgetting_an_end_costs_confirms_and_nothing_else() {
+        let cache = cache(SHARDS);
+        let key = SessionId::generate().unwrap().key();
+        cache.ended(key.public_id(), NOW);
+        let other = neighbour(&key);
+        cache.confirmed(&other, &revision(1), at(1));
+        let confirmed_here = Seen::Good { near: Some(at(1)), copy: false };
+        assert_eq!(
+            look(&cache, &key, 1, "", at(1)),
+            Seen::MustRevalidate,
+            "it was forgotten, and no copy is trusted"
+        );
+        assert_eq!(look(&cache, &other, 1, "", at(1)), confirmed_here, "what was confirmed here is");
+        assert_eq!(look(&cache, &key, 1, "", at(1).after(cache.keep)), NOTHING);
+    }
+}

@@ -1,0 +1,81 @@
+//! The sessions of one owner.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use waxseal_store::{Cursor, Listed, Page, PublicId, RecordKey, Timestamp};
+
+use super::record_store::RecordStore;
+use crate::store_error::StoreError;
+
+/// The size of a page of a list, and the number of pages that are looked through. Few owners have more.
+const PART: usize = 1_000;
+const PARTS: usize = 100;
+
+impl RecordStore {
+    pub(crate) async fn list(
+        &self,
+        owner: &str,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<Listed>, StoreError> {
+        self.store.list(owner, after, limit, now).await
+    }
+
+    /// Lists the owner's sessions, the most recently used first, at most `most` of them. `own` is among them if it
+    /// lives.
+    pub(crate) async fn last_used(
+        &self,
+        owner: &str,
+        own: Option<PublicId>,
+        most: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let (mut used, mut met, mut after) = (Vec::new(), HashSet::new(), None);
+        for _ in 0..PARTS {
+            let page = self.store.list(owner, after.as_ref(), PART, now).await?;
+            used.extend(page.items.into_iter().filter(|listed| met.insert(listed.public_id)));
+            used.sort_by_key(|listed| (Some(listed.public_id) != own, Reverse(listed.life.last_seen)));
+            used.truncate(most);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        if let Some(own) = own.filter(|own| !met.contains(own))
+            && let Some((_, record)) = self.store.owned(owner, own, now).await?
+        {
+            used.truncate(most.saturating_sub(1));
+            used.push(Listed { public_id: own, device: record.device, life: record.life });
+        }
+        used.sort_by_key(|listed| Reverse(listed.life.last_seen));
+        Ok(used)
+    }
+
+    pub(crate) async fn end_one(
+        &self,
+        owner: &str,
+        public_id: PublicId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let ended = self.store.end(owner, public_id, now).await?;
+        if let Some(near) = self.near.as_ref().filter(|_| ended) {
+            near.ended(public_id, now);
+        }
+        Ok(ended)
+    }
+
+    pub(crate) async fn end_all(
+        &self,
+        owner: &str,
+        keep: Option<&RecordKey>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.store.end_all(owner, keep, now).await?;
+        if let Some(near) = &self.near {
+            near.owner_ended_at(owner, now);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,212 @@
+//! The store of sessions, and what states `store` and `mirrored` have in common.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use waxseal_crypto::Limits;
+use waxseal_session::backend::Content;
+use waxseal_store::{Lifespan, Record, RecordKey, Revision, Timestamp};
+
+use super::counts::Counts;
+use super::near_cache::NearCache;
+use super::unfinished::Unfinished;
+use crate::active_keys::ActiveKeys;
+use crate::any_store::AnyStore;
+use crate::confirmed::ConfirmedAt;
+use crate::error::Error;
+use crate::lifetimes::Lifetimes;
+use crate::state::Options;
+
+/// Waits for so long, by a timer of any runtime.
+pub(crate) type Pause = Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// Finds, saves and ends records. Knows copies only by what its near cache is told.
+pub(crate) struct RecordStore {
+    pub(super) store: Arc<dyn AnyStore>,
+    /// The near cache, in state `mirrored`.
+    pub(super) near: Option<Arc<NearCache>>,
+    pub(super) lifetimes: Lifetimes,
+    pub(crate) strict: bool,
+    pub(super) pause: Option<Pause>,
+    pub(super) unfinished: Unfinished,
+    pub(super) counts: Counts,
+}
+
+/// A reason for which a record cannot be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// No key opens the record. It stays, because the key may be put back.
+    Unreadable,
+    /// The record is listed under another owner than the one sealed in it, whose "end all" would miss it.
+    OtherOwner,
+}
+
+impl RecordStore {
+    pub(crate) fn new(
+        store: Arc<dyn AnyStore>,
+        near: Option<Arc<NearCache>>,
+        lifetimes: Lifetimes,
+        options: &Options,
+    ) -> Self {
+        Self {
+            store,
+            near,
+            lifetimes,
+            strict: options.strict,
+            pause: None,
+            unfinished: Unfinished::new(options.capacities.retry_queue),
+            counts: Counts::new(),
+        }
+    }
+
+    pub(crate) fn set_lifetimes(&mut self, lifetimes: Lifetimes) {
+        self.lifetimes = lifetimes;
+    }
+
+    pub(crate) fn set_pause(&mut self, pause: Pause) {
+        self.pause = Some(pause);
+    }
+
+    /// Notes that the store is about to be asked.
+    pub(super) fn asking(&self, now: Timestamp) {
+        if let Some(near) = &self.near {
+            near.asking(now);
+        }
+    }
+
+    /// Notes the store's answer that `revision` lives under `key`.
+    pub(super) fn note(&self, key: &RecordKey, revision: &Revision, at: ConfirmedAt) {
+        if let Some(near) = &self.near {
+            near.confirmed(key, revision, at.time());
+        }
+    }
+
+    /// Notes the store's answer that nothing lives under `key`.
+    pub(super) fn note_gone(&self, key: &RecordKey, at: ConfirmedAt) {
+        if let Some(near) = &self.near {
+            near.gone(key, at.time());
+        }
+    }
+
+    /// Notes the store's answer that nothing lives under `key`, the id of a copy of `revision`.
+    pub(super) fn note_copy_gone(&self, key: &RecordKey, revision: &Revision, at: ConfirmedAt) {
+        if let Some(near) = &self.near {
+            near.copy_gone(key, revision, at.time());
+        }
+    }
+
+    /// Opens a record. If that fails, logs the reason.
+    pub(super) fn open(
+        &self,
+        keys: &ActiveKeys,
+        key: &RecordKey,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Content, Closed> {
+        let limits = Limits { idle: u32::MAX, absolute: self.lifetimes.widest().absolute };
+        let bound = key.bound(&record.revision);
+        let opened = keys.record().open(&record.sealed, &bound, now.as_secs(), limits);
+        let kid = waxseal_crypto::KeyId::from_bytes(record.kid);
+        let refused = |reason: &dyn std::fmt::Display| {
+            tracing::warn!(%kid, %reason, "a session's record does not open; put its key back, or let it expire");
+        };
+        let content = match opened {
+            Ok(opened) => {
+                let (buffer, payload) = opened.into_payload();
+                Content::parse(buffer, payload).inspect_err(|reason| refused(reason)).ok()
+            }
+            Err(rejected) => {
+                refused(&rejected.reason());
+                None
+            }
+        };
+        let content = content.ok_or(Closed::Unreadable)?;
+        if is_owners(key, content.owner().as_deref(), record.owner.as_deref()) {
+            Ok(content)
+        } else {
+            Err(Closed::OtherOwner)
+        }
+    }
+
+    /// Checks whether a record in the store lives by this server's limits too, which may be shorter by now.
+    pub(super) fn is_alive(&self, life: &Lifespan, permanent: bool, now: Timestamp) -> bool {
+        let limits = self.lifetimes.of(permanent);
+        now < life.last_seen.after(span(limits.idle)) && now < life.created.after(span(limits.absolute))
+    }
+
+    /// Seals `content` into a record.
+    pub(super) fn record(
+        &self,
+        keys: &ActiveKeys,
+        key: &RecordKey,
+        revision: Revision,
+        content: &Content,
+        life: Lifespan,
+        now: Timestamp,
+    ) -> Result<Record, Error> {
+        Ok(Record {
+            revision,
+            kid: keys.kid(),
+            life,
+            owner: content.owner(),
+            device: content.device(),
+            sealed: self.seal(keys, key, &revision, content, &life, now)?,
+        })
+    }
+
+    /// Seals `content` for a record of `revision` under `key`.
+    pub(super) fn seal(
+        &self,
+        keys: &ActiveKeys,
+        key: &RecordKey,
+        revision: &Revision,
+        content: &Content,
+        life: &Lifespan,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, Error> {
+        use waxseal_crypto::Times;
+        let absolute = self.lifetimes.of(content.permanent).absolute;
+        let times = Times::new(life.created.as_secs(), now.as_secs(), Times::NO_IDLE, absolute);
+        let mut payload = Vec::with_capacity(content.planned_size());
+        content.write(&mut payload);
+        Ok(keys.record().seal(&payload, &key.bound(revision), times)?)
+    }
+
+    /// A lifespan with activity at `now`. It begins at `now` if `created` is `None`.
+    pub(super) fn life(&self, created: Option<Timestamp>, permanent: bool, now: Timestamp) -> Lifespan {
+        let limits = self.lifetimes.of(permanent);
+        let created = created.unwrap_or(now);
+        let absolute_end = created.after(span(limits.absolute));
+        Lifespan::new(created, now.max(created), now.after(span(limits.idle)), absolute_end)
+    }
+
+    /// Waits for a random time, longer with every attempt, so that requests that met once do not meet again.
+    pub(super) async fn pause(&self, attempt: u32) {
+        let Some(pause) = &self.pause else { return };
+        let mut random = [0; 2];
+        // Without randomness all wait equally long; the next seal reports the fault.
+        let _ = getrandom::fill(&mut random);
+        let most = 2_000_u64 << attempt.min(6);
+        let micros = most * u64::from(u16::from_ne_bytes(random)) / u64::from(u16::MAX);
+        pause(Duration::from_micros(micros)).await;
+    }
+}
+
+/// Checks whether a record is listed under the owner sealed in it. If the column was changed in the store, the owner's
+/// "end all" would miss the record.
+pub(super) fn is_owners(key: &RecordKey, sealed: Option<&str>, listed: Option<&str>) -> bool {
+    let is_owners = sealed == listed;
+    if !is_owners {
+        tracing::warn!(
+            public_id = %key.public_id(),
+            "a session's record is listed under another owner than the one sealed in it, and is not shown: somebody has \
+             changed the store"
+        );
+    }
+    is_owners
+}
+
+pub(super) fn span(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}

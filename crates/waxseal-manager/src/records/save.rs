@@ -1,0 +1,296 @@
+//! Saves of a session in its record.
+
+use std::borrow::Cow;
+
+use waxseal_session::backend::Content;
+use waxseal_store::{Creation, Fault, Found, RecordKey, Revision, SessionId, Swap, Timestamp};
+
+use super::draft::Draft;
+use super::find::{Find, Living};
+use super::record_store::RecordStore;
+use super::write::{Base, INQUIRIES};
+use crate::active_keys::ActiveKeys;
+use crate::confirmed::Confirmed;
+use crate::due::TokenFacts;
+use crate::error::Error;
+use crate::origin::RecordRef;
+use crate::outcome::Outcome;
+use crate::refresh::refresh_after;
+use crate::store_error::StoreError;
+
+/// The number of times that a save begins anew because other requests changed the record.
+const ATTEMPTS: u32 = 5;
+/// The same number for a sign-in, and for a renewal that keeps one session and ends the others. Many at once are all
+/// done, one after the other, and parallel writes do not keep a session from its end.
+pub(super) const SURE_ATTEMPTS: u32 = 64;
+
+impl RecordStore {
+    /// Saves the changes, and returns what the browser should do with its token.
+    pub(crate) async fn save(&self, draft: Draft, now: Timestamp) -> Result<Outcome, Error> {
+        self.asking(now);
+        if draft.record.as_ref().is_some_and(|record| self.awaits_end(record)) {
+            return Err(Error::GONE);
+        }
+        match &draft.closed.ends_others {
+            Some(owner) => self.save_alone(&draft, owner, now).await,
+            None => self.save_any(&draft, now).await,
+        }
+    }
+
+    /// Ends the owner's other sessions, and gives this one a new id, so that a copy under the old id ends with the
+    /// others.
+    ///
+    /// The order matters: the browser's id is still good after the first step, so the visitor stays signed in if the
+    /// second fails. If another request renewed the session in between, perhaps a thief's, all sessions with its public
+    /// id end.
+    async fn save_alone(&self, draft: &Draft, owner: &str, now: Timestamp) -> Result<Outcome, Error> {
+        let saved = self.end_and_renew(draft, owner, now).await;
+        // A repeated sign-in takes over the session that exists.
+        if let (Err(error), Some(record), false) = (&saved, &draft.record, draft.closed.signed_in)
+            && self.is_lost(error, record, now).await
+        {
+            self.end_family(owner, record, now).await?;
+        }
+        saved
+    }
+
+    async fn end_and_renew(&self, draft: &Draft, owner: &str, now: Timestamp) -> Result<Outcome, Error> {
+        let keep = match (&draft.record, &draft.replaced) {
+            (Some(record), _) => match self.store.confirm(&record.id.key(), now).await? {
+                // Another request has ended this session, so it may end no others.
+                None => return Err(self.missing()),
+                Some(Found::Renewed) => self.key_owned(draft, owner, &record.id, now).await?,
+                Some(Found::Living(_)) => Some(record.id.key()),
+            },
+            (None, Some(old)) => self.key_owned(draft, owner, old, now).await?,
+            (None, None) => None,
+        };
+        self.end_all(owner, keep.as_ref(), now).await?;
+        self.save_any(draft, now).await
+    }
+
+    /// The key under which a sign-in with an old id continues.
+    async fn key_owned(
+        &self,
+        draft: &Draft,
+        owner: &str,
+        old: &SessionId,
+        now: Timestamp,
+    ) -> Result<Option<RecordKey>, StoreError> {
+        if !draft.closed.signed_in {
+            return Ok(None);
+        }
+        Ok(self.store.owned(owner, old.public_id(), now).await?.map(|(key, _)| key))
+    }
+
+    /// Checks whether a save failed because the browser's id is no longer the session's.
+    async fn is_lost(&self, error: &Error, record: &RecordRef, now: Timestamp) -> bool {
+        use waxseal_session::Error::{Gone, Renewed};
+        match error {
+            Error::Session(Gone | Renewed) => true,
+            // The owner of the renewal is unknown. If there was one, the browser's id is no longer valid.
+            Error::Unavailable(_) => {
+                let found = self.store.confirm(&record.id.key(), now).await;
+                found.is_ok_and(|found| !matches!(found, Some(Found::Living(_))))
+            }
+            _ => false,
+        }
+    }
+
+    async fn end_family(&self, owner: &str, record: &RecordRef, now: Timestamp) -> Result<(), Error> {
+        let mut failures = 0;
+        loop {
+            match self.end_one(owner, record.id.public_id(), now).await {
+                Ok(_) => return Ok(()),
+                Err(error) => {
+                    failures += 1;
+                    if failures > INQUIRIES {
+                        return Err(error.into());
+                    }
+                    self.pause(failures).await;
+                }
+            }
+        }
+    }
+
+    async fn save_any(&self, draft: &Draft, now: Timestamp) -> Result<Outcome, Error> {
+        let closed = &draft.closed;
+        match &draft.record {
+            None if closed.content.is_blank() && !closed.begins => Ok(Outcome::Keep),
+            None if !closed.changes_session() => Ok(Outcome::Keep),
+            None => match draft.replaced.as_ref().filter(|_| closed.signed_in) {
+                Some(old) => self.sign_in_again(draft, old, true, now).await,
+                None => self.create(&draft.keys, &closed.content, now).await,
+            },
+            Some(record) => self.replace(draft, record, now).await,
+        }
+    }
+
+    pub(super) async fn create(
+        &self,
+        keys: &ActiveKeys,
+        content: &Content,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let life = self.life(None, content.permanent, now);
+        let mut lost = None;
+        for attempt in 0..INQUIRIES {
+            let (id, revision) = (SessionId::generate()?, Revision::first()?);
+            let key = id.key();
+            let record = self.record(keys, &key, revision, content, life, now)?;
+            let made = match self.store.create(&key, &record, now).await {
+                Ok(Creation::Created) => true,
+                Ok(Creation::Taken) => false,
+                // Never sent again. No other request can know this id, so a record that was created expires unused.
+                Err(error) if error.fault() == Fault::Outage => {
+                    let there = self.has_revision(&key, &revision, now).await;
+                    lost = Some(error);
+                    there
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if made {
+                let base = Base::new(id, revision, self.just_written(life, now));
+                return self.written(keys, &base, content);
+            }
+            self.pause(attempt).await;
+        }
+        Err(lost.map_or(Error::Contended, Error::from))
+    }
+
+    /// Replaces the record, over what other requests wrote meanwhile.
+    async fn replace(&self, draft: &Draft, record: &RecordRef, now: Timestamp) -> Result<Outcome, Error> {
+        let Draft { closed, keys, .. } = draft;
+        let mut content = Cow::Borrowed(&*closed.content);
+        let mut base = record.confirmed.map(|known| Base::new(record.id.clone(), record.revision, known));
+        let attempts =
+            if closed.signed_in || closed.ends_others.is_some() { SURE_ATTEMPTS } else { ATTEMPTS };
+        for attempt in 0..=attempts {
+            if attempt > 0 {
+                self.counts.conflicts.increment(1);
+                self.pause(attempt).await;
+            }
+            let base = match base.take() {
+                Some(base) => base,
+                None => match self.find(keys, &record.id, now).await? {
+                    Find::Living(living) => {
+                        let Living { revision, confirmed, content: newer } = *living;
+                        if revision != record.revision || attempt > 0 {
+                            content = Cow::Owned(closed.log.replay(newer, keys.capacity())?);
+                        }
+                        Base::new(record.id.clone(), revision, confirmed)
+                    }
+                    Find::Renewed if closed.signed_in => {
+                        // Only a sign-in that brings the owner, or ends the owner's other sessions, may begin a
+                        // session. A session that belonged to the owner when it was loaded may have been ended
+                        // since, and must not outlive that end.
+                        let begins =
+                            closed.ends_others.is_some() || closed.owner_before != closed.content.owner();
+                        return self.sign_in_again(draft, &record.id, begins, now).await;
+                    }
+                    Find::Renewed => return Err(Error::RENEWED),
+                    Find::Absent | Find::SignedOut | Find::Closed(_) => return Err(self.missing()),
+                },
+            };
+            // The session was signed out, and the store has not been told yet. It would not find the session under a
+            // new id.
+            if self.unfinished.has(|| base.key) {
+                return Err(self.missing());
+            }
+            let write = self.write(keys, &content, &base, closed.renewed, now)?;
+            match self.send(&write, now).await? {
+                Swap::Done => {
+                    let base = self.done(write, base, now);
+                    return self.replaced(draft, record, &base, &content, now);
+                }
+                Swap::Conflict => {}
+                // Renewed by another sign-in, perhaps.
+                Swap::Gone if closed.signed_in => {}
+                Swap::Gone => return Err(self.missing()),
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// The outcome after a save. Keeps the browser's token if that is as good as a new one.
+    fn replaced(
+        &self,
+        draft: &Draft,
+        record: &RecordRef,
+        base: &Base,
+        content: &Content,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let shows_content = self.near.is_some();
+        let facts = self.token_facts(&draft.keys, record, &base.confirmed, content, now);
+        let is_due = !record.id.is(&base.id) || facts.is_due();
+        if shows_content || draft.closed.log.changes_class() || is_due {
+            return self.written(&draft.keys, base, content);
+        }
+        self.note(&base.key, &base.revision, base.confirmed.at);
+        Ok(Outcome::Keep)
+    }
+
+    /// Seals a new token of a session that was not changed, and its record under the new key. This needs an answer of
+    /// the store in this request; otherwise the copy of an ended session could be kept alive for ever.
+    pub(crate) async fn refresh(
+        &self,
+        keys: &ActiveKeys,
+        record: &RecordRef,
+        content: &Content,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let Some(confirmed) = record.confirmed.filter(|_| !self.awaits_end(record)) else {
+            return Ok(Outcome::Keep);
+        };
+        if record.is_reseal_due(now) || confirmed.kid.is_some_and(|kid| kid != keys.kid()) {
+            self.rewrap(keys, record, content, &confirmed, now).await;
+        }
+        let as_before = Confirmed { kid: None, ..confirmed };
+        if !self.token_facts(keys, record, &as_before, content, now).is_due() {
+            return Ok(Outcome::Keep);
+        }
+        self.written(keys, &Base::new(record.id.clone(), record.revision, confirmed), content)
+    }
+
+    /// Collects the facts about the browser's token. It ages by its key, by its copy's grace, and by the time that the
+    /// browser keeps it.
+    pub(crate) fn token_facts(
+        &self,
+        keys: &ActiveKeys,
+        record: &RecordRef,
+        confirmed: &Confirmed,
+        content: &Content,
+        now: Timestamp,
+    ) -> TokenFacts {
+        let browsers = content.permanent.then(|| refresh_after(self.lifetimes.of(true).idle));
+        let copys = self.near.as_ref().map(|near| (near.freshness().grace.as_secs() / 2).max(1));
+        let record_is_old = confirmed.kid.is_some_and(|kid| kid != keys.kid());
+        TokenFacts {
+            age: now.as_secs().saturating_sub(record.times.sealed()),
+            refresh_after: browsers.into_iter().chain(copys).min(),
+            reseal_after: record.reseal_after().into_iter().chain(record_is_old.then_some(0)).min(),
+            is_outdated: record.is_outdated,
+        }
+    }
+
+    /// Seals the record anew with the first key, if its revision is still the same. If not, the request that changed it
+    /// has done so.
+    async fn rewrap(
+        &self,
+        keys: &ActiveKeys,
+        record: &RecordRef,
+        content: &Content,
+        confirmed: &Confirmed,
+        now: Timestamp,
+    ) {
+        let key = record.id.key();
+        let sealed = match self.seal(keys, &key, &record.revision, content, &confirmed.life, now) {
+            Ok(sealed) => sealed,
+            Err(error) => return tracing::warn!(%error, "a session's record was not sealed anew"),
+        };
+        if let Err(error) = self.store.rewrap(&key, &record.revision, keys.kid(), &sealed, now).await {
+            tracing::debug!(%error, "a session's record was not sealed anew");
+        }
+    }
+}

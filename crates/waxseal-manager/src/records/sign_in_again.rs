@@ -1,0 +1,72 @@
+//! Sign-ins by an id that another sign-in has replaced.
+
+use waxseal_session::backend::Content;
+use waxseal_store::{Record, SessionId, Swap, Timestamp};
+
+use super::draft::Draft;
+use super::record_store::RecordStore;
+use super::save::SURE_ATTEMPTS;
+use super::write::Base;
+use crate::confirmed::{Confirmed, ConfirmedAt};
+use crate::error::Error;
+use crate::outcome::Outcome;
+
+impl RecordStore {
+    /// Saves a sign-in by an id that another sign-in has replaced. If both are of the same owner, the first answer may
+    /// have been lost. The first sign-in's session is then renewed once more, so that the id in that answer ends.
+    /// Otherwise a new session `begins`, if it may.
+    pub(super) async fn sign_in_again(
+        &self,
+        draft: &Draft,
+        old: &SessionId,
+        begins: bool,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        for attempt in 0..SURE_ATTEMPTS {
+            if attempt > 0 {
+                self.counts.conflicts.increment(1);
+                self.pause(attempt).await;
+            }
+            let Some((base, there)) = self.find_owned(draft, old, now).await? else {
+                if !begins {
+                    return Err(self.missing());
+                }
+                return self.create(&draft.keys, &draft.begun()?, now).await;
+            };
+            let content = draft.replay_over(there)?;
+            let write = self.write(&draft.keys, &content, &base, draft.closed.renewed, now)?;
+            match self.send(&write, now).await? {
+                Swap::Done => {
+                    let base = self.done(write, base, now);
+                    return self.written(&draft.keys, &base, &content);
+                }
+                // By a third sign-in, perhaps.
+                Swap::Conflict | Swap::Gone => {}
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// Finds the session with this public session id, under whatever id it is now, if it belongs to the owner who signs
+    /// in.
+    async fn find_owned(
+        &self,
+        draft: &Draft,
+        old: &SessionId,
+        now: Timestamp,
+    ) -> Result<Option<(Base, Content)>, Error> {
+        let Some(owner) = draft.closed.content.owner() else { return Ok(None) };
+        let Some((key, record)) = self.store.owned(&owner, old.public_id(), now).await? else {
+            return Ok(None);
+        };
+        let at = ConfirmedAt::by_answer(now);
+        let Ok(content) = self.open(&draft.keys, &key, &record, now) else { return Ok(None) };
+        let Record { revision, life, kid, .. } = record;
+        if !self.is_alive(&life, content.permanent, now) || self.unfinished.has(|| key) {
+            return Ok(None);
+        }
+        self.note(&key, &revision, at);
+        let confirmed = Confirmed { at, life, kid: Some(kid) };
+        Ok(Some((Base { id: old.clone(), key, revision, confirmed }, content)))
+    }
+}

@@ -1,0 +1,76 @@
+//! Tokens of states `store` and `mirrored`: `docs/format.md`, "What is sealed", purposes `session/store` and
+//! `session/mirrored`.
+
+use std::sync::Arc;
+
+use waxseal_crypto::{Opened, SignedToken, Times};
+use waxseal_session::backend::{Content, ReadOnly};
+use waxseal_store::{Revision, SessionId};
+
+use crate::active_keys::ActiveKeys;
+use crate::origin::{Origin, RecordRef};
+use crate::visit::Visit;
+
+pub(super) const RECORD_ONLY: u8 = 0;
+pub(super) const WITH_COPY: u8 = 1;
+
+/// An opened token.
+pub(crate) struct Token {
+    pub(crate) id: SessionId,
+    pub(crate) times: Times,
+    needs_reseal: bool,
+    /// In state `mirrored`, the revision, and the copy unless only the record holds the session.
+    pub(crate) copy: Option<(Revision, Option<Content>)>,
+}
+
+impl Token {
+    /// Reads the token of state `store`: a session id, and the time at which the token was made.
+    pub(crate) fn of_id(signed: &SignedToken<{ SessionId::BYTES }>) -> Self {
+        let (id, minted) = (SessionId::from_bytes(*signed.payload()), signed.minted());
+        // The lifetimes are in the record.
+        let times = Times::new(minted, minted, Times::NO_IDLE, u32::MAX);
+        Self { id, times, needs_reseal: signed.needs_reseal(), copy: None }
+    }
+
+    /// Parses the token of state `mirrored`.
+    ///
+    /// # Errors
+    ///
+    /// A phrase for the log that says what is malformed.
+    pub(crate) fn parse(opened: Opened) -> Result<Self, &'static str> {
+        const REVISION_ENDS: usize = SessionId::BYTES + Revision::BYTES;
+        let payload = opened.payload();
+        let id = payload.first_chunk().ok_or("it ends before its id")?;
+        let (id, times, needs_reseal) = (SessionId::from_bytes(*id), opened.times(), opened.needs_reseal());
+        let revision = payload.get(SessionId::BYTES..REVISION_ENDS).and_then(<[u8]>::first_chunk);
+        let revision = Revision::from_bytes(*revision.ok_or("it ends before its revision")?);
+        let content = match payload[REVISION_ENDS..] {
+            [RECORD_ONLY] => None,
+            [WITH_COPY, ..] => {
+                let (buffer, payload) = opened.into_payload();
+                Some(Content::parse(buffer, payload.start + REVISION_ENDS + 1..payload.end)?)
+            }
+            _ => return Err("it neither has a copy nor says that it has none"),
+        };
+        Ok(Self { id, times, needs_reseal, copy: Some((revision, content)) })
+    }
+
+    /// A reference to the record, before the store is asked.
+    pub(super) fn record(&self, revision: Revision) -> RecordRef {
+        RecordRef {
+            id: self.id.clone(),
+            revision,
+            times: self.times,
+            needs_reseal: self.needs_reseal,
+            is_outdated: false,
+            confirmed: None,
+        }
+    }
+
+    /// Makes a visit of an unknown session, to be ended while the store is unavailable. It cannot be written.
+    pub(crate) fn unknown(self, keys: &Arc<ActiveKeys>) -> Visit {
+        let revision = self.copy.as_ref().map_or(Revision::UNKNOWN, |copy| copy.0);
+        let origin = Origin::Record(self.record(revision));
+        Visit::restored(Content::default(), origin, keys.clone(), false).read_only(ReadOnly::Outage)
+    }
+}

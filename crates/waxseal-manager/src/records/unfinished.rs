@@ -1,0 +1,174 @@
+//! The retry queue: ends that a store has not been told of.
+
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use waxseal_store::{Fault, RecordKey, Timestamp};
+
+use crate::store_error::StoreError;
+
+/// Ends in one round, so that no call waits behind a million of them.
+const ROUND: usize = 10_000;
+/// Ends in one round that the store may refuse before the rest waits for the next.
+const MAX_REFUSED: usize = 4;
+
+/// Sessions that were ended during an outage of their store, in any state. This process refuses them until the store is
+/// told. Each has a time, whose meaning is the state's.
+///
+/// No end is forgotten. The queue is therefore bounded, and beyond its bound a sign-out fails: an error is better than
+/// a copy that opens again.
+pub(crate) struct Unfinished {
+    queue: Mutex<Queue>,
+    most: usize,
+}
+
+#[derive(Default)]
+struct Queue {
+    ends: BTreeMap<RecordKey, Timestamp>,
+    /// The position at which the last round stopped.
+    after: Option<RecordKey>,
+}
+
+impl Unfinished {
+    /// Makes an empty queue with room for `most` ends.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { queue: Mutex::default(), most }
+    }
+
+    /// Checks whether a key is in the queue. `key` is called only if the queue is not empty.
+    pub(crate) fn has(&self, key: impl FnOnce() -> RecordKey) -> bool {
+        let queue = self.lock();
+        !queue.ends.is_empty() && queue.ends.contains_key(&key())
+    }
+
+    /// Adds an end. Returns `false` if there is no room.
+    #[must_use]
+    pub(crate) fn add(&self, key: RecordKey, moment: Timestamp) -> bool {
+        let mut queue = self.lock();
+        let has_room = queue.ends.len() < self.most || queue.ends.contains_key(&key);
+        if has_room {
+            queue.ends.entry(key).or_insert(moment);
+        }
+        has_room
+    }
+
+    /// Tells the store of each end by `tell`, which returns whether that settled it. Returns how many are left.
+    ///
+    /// A round continues where the last one stopped, so that an end that the store refuses delays no other.
+    pub(crate) async fn finish<F>(
+        &self,
+        tell: impl Fn(RecordKey, Timestamp) -> F,
+    ) -> Result<usize, StoreError>
+    where
+        F: Future<Output = Result<bool, StoreError>>,
+    {
+        let (mut refused, mut failed) = (0, None);
+        for (key, moment) in self.round() {
+            self.lock().after = Some(key);
+            match tell(key, moment).await {
+                Ok(true) => _ = self.lock().ends.remove(&key),
+                Ok(false) => {}
+                Err(error) if error.fault() == Fault::Outage => break,
+                Err(error) => {
+                    failed = Some(error);
+                    refused += 1;
+                    if refused == MAX_REFUSED {
+                        break;
+                    }
+                }
+            }
+        }
+        let left = self.lock().ends.len();
+        failed.map_or(Ok(left), Err)
+    }
+
+    fn round(&self) -> Vec<(RecordKey, Timestamp)> {
+        let queue = self.lock();
+        let later = queue.ends.range((queue.after.map_or(Unbounded, Excluded), Unbounded));
+        let earlier = queue.after.map(|after| queue.ends.range((Unbounded, Included(after))));
+        let all = later.chain(earlier.into_iter().flatten());
+        all.take(ROUND).map(|(key, moment)| (*key, *moment)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use waxseal_store::PublicId;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("told to")]
+    struct Told;
+
+    fn key(number: u8) -> RecordKey {
+        RecordKey::new(PublicId::from_bytes([number; 8]), [number; 32])
+    }
+
+    fn queue(numbers: std::ops::Range<u8>) -> Unfinished {
+        let unfinished = Unfinished::new(1_000);
+        assert!(numbers.into_iter().all(|number| unfinished.add(key(number), Timestamp::MAX)));
+        unfinished
+    }
+
+    fn finish(
+        unfinished: &Unfinished,
+        tell: impl Fn(RecordKey) -> Result<bool, Fault>,
+    ) -> Result<usize, Fault> {
+        let tell = |key, _| {
+            let told = tell(key).map_err(|fault| StoreError::new(fault, Told));
+            async { told }
+        };
+        match pin!(unfinished.finish(tell)).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(left) => left.map_err(|error| error.fault()),
+            Poll::Pending => unreachable!("nothing waits"),
+        }
+    }
+
+    #[test]
+    fn a_full_queue_refuses_and_forgets_nothing() {
+        let unfinished = Unfinished::new(2);
+        assert!(unfinished.add(key(1), Timestamp::MAX) && unfinished.add(key(2), Timestamp::MAX));
+        assert!(!unfinished.add(key(3), Timestamp::MAX));
+        assert!(unfinished.add(key(1), Timestamp::MAX), "it is there already");
+        assert!(unfinished.has(|| key(1)) && unfinished.has(|| key(2)) && !unfinished.has(|| key(3)));
+    }
+
+    #[test]
+    fn what_the_store_refuses_holds_up_no_other() {
+        for fault in [Fault::Refused, Fault::Defect] {
+            let unfinished = queue(0..100);
+            let left = finish(&unfinished, |told| if told == key(0) { Err(fault) } else { Ok(true) });
+            assert_eq!(left, Err(fault));
+            assert_eq!(unfinished.round(), [(key(0), Timestamp::MAX)], "{fault:?}");
+            assert_eq!(finish(&unfinished, |_| Ok(true)), Ok(0));
+        }
+    }
+
+    #[test]
+    fn rounds_go_on_where_the_last_one_stopped() {
+        let unfinished = queue(0..100);
+        // Refusals alone end a round, so that a full store is not asked a million times a second.
+        let told = RefCell::new(Vec::new());
+        let refuse = |key| {
+            told.borrow_mut().push(key);
+            Err(Fault::Refused)
+        };
+        assert_eq!(finish(&unfinished, refuse), Err(Fault::Refused));
+        assert_eq!(finish(&unfinished, refuse), Err(Fault::Refused));
+        assert_eq!(told.take(), (0..2 * MAX_REFUSED as u8).map(key).collect::<Vec<_>>());
+        // A node of the store that is out of reach costs a round, and the next round continues after it.
+        let away = |told| if told == key(20) { Err(Fault::Outage) } else { Ok(true) };
+        assert_eq!(finish(&unfinished, away), Ok(80 + 2 * MAX_REFUSED));
+        assert_eq!(finish(&unfinished, away), Ok(1));
+        assert!(unfinished.has(|| key(20)));
+    }
+}

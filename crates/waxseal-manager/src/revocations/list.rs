@@ -1,0 +1,272 @@
+//! The list of revoked sessions, for state `cookie`.
+//!
+//! Its entries are records that hold nothing sealed, of owners that no app can name. So any store can keep them, and
+//! purges them when they are no longer needed. Only that purge depends on clocks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use waxseal_store::{Creation, Fault, Found, RecordHead, RecordKey, Revision, Timestamp};
+
+use super::entry::{CLOCKS_APART, SIGNED_OUT, entry, id_owner};
+use super::question::Question;
+use crate::access::Access;
+use crate::any_store::AnyStore;
+use crate::capacities::Capacities;
+use crate::error::Error;
+use crate::lifetimes::Lifetimes;
+use crate::records::freshness::Freshness;
+use crate::records::near_cache::{NearCache, Seen};
+use crate::records::single_flight::SingleFlight;
+use crate::records::unfinished::Unfinished;
+use crate::store_error::StoreError;
+
+/// The list of revoked sessions in a store, which does not keep the sessions themselves.
+pub(crate) struct Revocations {
+    pub(super) store: Arc<dyn AnyStore>,
+    /// The audience of the app, so that two apps in one store do not end each other's sessions.
+    pub(super) audience: String,
+    pub(crate) lifetimes: Lifetimes,
+    /// The near cache: a session is good in its epoch, or it is not. Only questions of this process count.
+    pub(super) near: NearCache,
+    single_flight: SingleFlight<(Answer, Timestamp)>,
+    /// The retry queue: signed-out ids, each with the end of its entry.
+    unfinished: Unfinished,
+}
+
+/// The store's answer: `true` if the session was ended.
+type Answer = Result<bool, StoreError>;
+
+/// The list's answer about a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Good,
+    /// The session was ended, or has another id.
+    Ended,
+    /// The session was good some minutes ago, and the store is unavailable. It may be read.
+    Unconfirmed,
+}
+
+impl Revocations {
+    pub(crate) fn new(
+        store: Arc<dyn AnyStore>,
+        audience: &str,
+        lifetimes: Lifetimes,
+        capacities: Capacities,
+    ) -> Self {
+        let near = NearCache::new(capacities.near_cache, Freshness::default());
+        Self {
+            store,
+            audience: audience.to_owned(),
+            lifetimes,
+            near,
+            single_flight: SingleFlight::default(),
+            unfinished: Unfinished::new(capacities.retry_queue),
+        }
+    }
+
+    /// Returns whether the session was ended, if that is known. `None` if the store has to be asked.
+    pub(crate) fn remembered(&self, question: &Question, access: Access, now: Timestamp) -> Option<bool> {
+        if self.unfinished.has(|| question.key()) {
+            return Some(true);
+        }
+        match self.look(question, now) {
+            Seen::Gone => Some(true),
+            Seen::Good { near: Some(at), .. } if access == Access::Read => {
+                self.near.freshness().is_fresh(at, now).then_some(false)
+            }
+            Seen::Good { .. } | Seen::MustRevalidate => None,
+        }
+    }
+
+    /// Asks whether the session was ended. While the store is unavailable, an answer of the last minutes counts for a
+    /// request that reads.
+    pub(crate) async fn ask(
+        &self,
+        question: &Question,
+        access: Access,
+        now: Timestamp,
+    ) -> Result<Verdict, StoreError> {
+        let key = question.key();
+        self.near.asking(now);
+        let (answer, asked) = self.answer(question, access, now).await;
+        match answer {
+            Ok(true) => self.near.ended(key.public_id(), asked),
+            Ok(false) => self.near.confirmed(&key, question.revision(), asked),
+            Err(_) => {}
+        }
+        // Includes what this process was told while the question was under way.
+        if self.remembered(question, Access::Change, now) == Some(true) {
+            return Ok(Verdict::Ended);
+        }
+        match answer {
+            Ok(true) => Ok(Verdict::Ended),
+            Ok(false) => Ok(Verdict::Good),
+            Err(error) if access == Access::Read && error.fault().passes() => {
+                match self.look(question, now) {
+                    Seen::Good { near: Some(at), .. } if self.near.freshness().is_in_grace(at, now) => {
+                        Ok(Verdict::Unconfirmed)
+                    }
+                    _ => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks in the same way as for a request that acts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::GONE`] if the session was ended, and the store's errors.
+    pub(crate) async fn expect_good(&self, question: &Question, now: Timestamp) -> Result<(), Error> {
+        match self.ask(question, Access::Change, now).await? {
+            Verdict::Good | Verdict::Unconfirmed => Ok(()),
+            Verdict::Ended => Err(Error::GONE),
+        }
+    }
+
+    /// Takes the session's id out of use, so that another can replace it. Of all requests that try this or end the
+    /// session, one succeeds. Returns `false` if a foreign record has the entry's place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RENEWED`] or [`Error::GONE`] if another request was faster, and the store's errors.
+    pub(crate) async fn claim(&self, question: &Question, now: Timestamp) -> Result<bool, Error> {
+        let (key, revision) = (question.key(), Revision::first()?);
+        let entry = entry(revision, id_owner(&key), now, question.end);
+        let lost = match self.store.create(&key, &entry, now).await {
+            Ok(Creation::Created) => None,
+            Ok(Creation::Taken) => {
+                return self.find(&key, now).await?.map_or(Ok(false), |found| Err(claimed(&found)));
+            }
+            Err(error) if error.fault() == Fault::Outage => Some(error),
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(lost) = lost {
+            match self.find(&key, now).await {
+                Ok(Some(found)) if found.revision == revision => {}
+                Ok(Some(found)) => return Err(claimed(&found)),
+                // Not done, or not done yet.
+                Ok(None) | Err(_) => return Err(lost.into()),
+            }
+        }
+        self.near.ended(key.public_id(), now);
+        Ok(true)
+    }
+
+    /// Ends one session. While the store is unavailable, this process refuses the session, and the entry is written
+    /// later.
+    ///
+    /// # Errors
+    ///
+    /// The store's error, if it is unavailable and the retry queue is full. The session has then not ended.
+    pub(crate) async fn end(&self, question: &Question, now: Timestamp) -> Result<(), Error> {
+        let key = question.key();
+        match self.keep_end(&key, question.end, now).await {
+            Ok(true) => Ok(()),
+            // A foreign record has the entry's place. Ending too many sessions is better than too few.
+            Ok(false) => match &question.owner {
+                Some(owner) => self.end_all(owner, now).await,
+                None => {
+                    tracing::warn!(
+                        "a session that was nobody's was ended, and its copies were not taken back"
+                    );
+                    Ok(())
+                }
+            },
+            Err(error) if self.unfinished.add(key, question.end) => {
+                tracing::warn!(
+                    %error,
+                    "a session was ended and the store does not answer; it will be told, and until then other servers \
+                     may show its copies"
+                );
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "too many sessions were ended while the store is away; this one was not");
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Tells the store of the ends that it missed during an outage. Returns how many are left.
+    pub(crate) async fn finish(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.unfinished.finish(|key, end| self.finish_end(key, end, now)).await
+    }
+
+    async fn finish_end(&self, key: RecordKey, end: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(now >= end || self.keep_end(&key, end, now).await?)
+    }
+
+    /// Writes an end under `key`, and returns `true` if the store has one now. May be sent again, because all ends of
+    /// one id are the same.
+    async fn keep_end(&self, key: &RecordKey, end: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+        let entry = entry(SIGNED_OUT, id_owner(key), now, end);
+        let kept = match self.store.create(key, &entry, now).await? {
+            Creation::Created => true,
+            Creation::Taken => self.find(key, now).await?.is_some(),
+        };
+        if kept {
+            self.near.ended(key.public_id(), now);
+        }
+        Ok(kept)
+    }
+
+    pub(crate) fn store(&self) -> &dyn AnyStore {
+        &*self.store
+    }
+
+    /// Returns the store's answer, and the time at which it was asked. A request that only reads shares an answer that
+    /// another request waits for, unless that question may have been sent before an end that this process knows of.
+    async fn answer(&self, question: &Question, access: Access, now: Timestamp) -> (Answer, Timestamp) {
+        let ask = || async { (self.has_ended(question, now).await, now) };
+        if access == Access::Read && matches!(self.look(question, now), Seen::Good { .. }) {
+            let ((answer, asked), _) = self.single_flight.share(&question.key(), ask).await;
+            if self.near.freshness().is_fresh(asked, now) {
+                return (answer, asked);
+            }
+        }
+        ask().await
+    }
+
+    async fn has_ended(&self, question: &Question, now: Timestamp) -> Answer {
+        if self.find(&question.key(), now).await?.is_some() {
+            return Ok(true);
+        }
+        match &question.owner {
+            Some(owner) => self.is_over(owner, question.epoch.as_ref(), now).await,
+            None => Ok(false),
+        }
+    }
+
+    fn look(&self, question: &Question, now: Timestamp) -> Seen {
+        let key = question.key();
+        // The sealed time of a token is no revalidation here.
+        let never = Timestamp::from_millis(0);
+        self.near.look(key.public_id(), || key, question.revision(), || question.owner.clone(), never, now)
+    }
+
+    /// The time at which the last session that begins now will be over.
+    pub(super) fn last_end(&self, now: Timestamp) -> Timestamp {
+        let longest = Duration::from_secs(self.lifetimes.widest().absolute.into());
+        now.after(longest).after(CLOCKS_APART)
+    }
+
+    /// Finds the entry under `key`. The store compares the whole hash, so no other entry is found.
+    pub(super) async fn find(
+        &self,
+        key: &RecordKey,
+        now: Timestamp,
+    ) -> Result<Option<RecordHead>, StoreError> {
+        Ok(match self.store.confirm(key, now).await? {
+            Some(Found::Living(found)) => Some(found),
+            Some(Found::Renewed) | None => None,
+        })
+    }
+}
+
+/// The error for taking an id out of use a second time.
+fn claimed(found: &RecordHead) -> Error {
+    if found.revision == SIGNED_OUT { Error::GONE } else { Error::RENEWED }
+}

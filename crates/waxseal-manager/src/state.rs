@@ -1,0 +1,185 @@
+//! States of sessions, each with the options that mean something in it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use waxseal_store::SessionStore;
+
+use crate::access::WhenAway;
+use crate::any_store::AnyStore;
+use crate::capacities::Capacities;
+use crate::records::freshness::Freshness;
+
+/// A state of sessions: the place of their data.
+///
+/// | state | in the token | in the store |
+/// |---|---|---|
+/// | [`Cookie`](Self::Cookie) | the whole session | nothing |
+/// | [`Revocable`] | the whole session | a list of ended sessions |
+/// | [`Stored`] | an id | the session |
+/// | [`Mirrored`] | the whole session, and its revision | the session: the truth |
+#[non_exhaustive]
+pub enum State {
+    /// The token is the whole session, and nothing else knows it.
+    Cookie,
+    /// As `Cookie`, with a list of revoked sessions.
+    Revocable(Revocable),
+    /// The token is a signed id, and every request asks the store.
+    Stored(Stored),
+    /// The token is a copy of what the store has.
+    Mirrored(Mirrored),
+}
+
+/// State `cookie` with a list of revoked sessions in a store.
+///
+/// From the sign-in on, each session carries a random epoch of its owner. The epoch changes when all sessions of the
+/// owner are ended. `destroy()`, `renew()`, [`end_all`](crate::SessionManager::end_all) and
+/// [`end_others`](crate::SessionManager::end_others) then hold for copies too: at once for requests that act, and
+/// within 5 seconds for requests that read. A save or a renewal of a revoked session fails.
+///
+/// This costs one or two small reads of the store for each request that acts, and for each visitor, process and 5
+/// seconds. An epoch takes 32 of the bytes kept for metadata. For a list of an owner's sessions, or an end by public
+/// session id, choose another state.
+pub struct Revocable {
+    pub(crate) store: Arc<dyn AnyStore>,
+    pub(crate) capacities: Capacities,
+}
+
+/// State `store`: the token is a signed id, and every request asks the store.
+pub struct Stored {
+    pub(crate) store: Arc<dyn AnyStore>,
+    pub(crate) options: Options,
+    pub(crate) when_away: WhenAway,
+}
+
+/// State `mirrored`: the token is the whole session, and the store has the truth.
+///
+/// The token is an HTTP cache of one record. It is shown while it is fresh (RFC 9111), and may be read for some minutes
+/// while the store is unavailable (RFC 5861, `stale-if-error`). A request that acts asks the store first.
+pub struct Mirrored {
+    pub(crate) store: Arc<dyn AnyStore>,
+    pub(crate) options: Options,
+    pub(crate) freshness: Freshness,
+}
+
+/// Options of states `store` and `mirrored`.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) strict: bool,
+    pub(crate) capacities: Capacities,
+}
+
+impl Revocable {
+    /// Keeps the list in `store`.
+    #[must_use]
+    pub fn new(store: impl SessionStore) -> Self {
+        Self { store: Arc::new(store), capacities: Capacities::default() }
+    }
+
+    /// Sets the number of sessions in the near cache, which keeps the list's last answers: 65,536 unless set. A
+    /// forgotten session costs one more question.
+    #[must_use]
+    pub fn near_cache(mut self, entries: usize) -> Self {
+        self.capacities.near_cache = entries;
+        self
+    }
+
+    /// Sets the length of the retry queue, for sessions that are ended while the store is unavailable: 1,000,000 unless
+    /// set, about 60 MB. No end is forgotten, so a sign-out beyond that fails.
+    #[must_use]
+    pub fn retry_queue(mut self, ends: usize) -> Self {
+        self.capacities.retry_queue = ends;
+        self
+    }
+}
+
+macro_rules! options_on_the_server {
+    () => {
+        /// Makes a conflict of an `insert` that would replace what another request wrote meanwhile. Otherwise the last
+        /// one wins.
+        #[must_use]
+        pub fn strict(mut self, strict: bool) -> Self {
+            self.options.strict = strict;
+            self
+        }
+
+        /// Sets the length of the retry queue, for sessions that are ended while the store is unavailable: 1,000,000
+        /// unless set, about 60 MB. No end is forgotten, so a sign-out beyond that fails.
+        #[must_use]
+        pub fn retry_queue(mut self, ends: usize) -> Self {
+            self.options.capacities.retry_queue = ends;
+            self
+        }
+    };
+}
+
+impl Stored {
+    /// Keeps sessions in `store`.
+    #[must_use]
+    pub fn new(store: impl SessionStore) -> Self {
+        Self { store: Arc::new(store), options: Options::default(), when_away: WhenAway::default() }
+    }
+
+    /// Sets the policy for visitors during an outage of the store.
+    #[must_use]
+    pub fn when_away(mut self, policy: WhenAway) -> Self {
+        self.when_away = policy;
+        self
+    }
+
+    options_on_the_server!();
+}
+
+impl Mirrored {
+    /// Keeps sessions in `store`.
+    #[must_use]
+    pub fn new(store: impl SessionStore) -> Self {
+        Self { store: Arc::new(store), options: Options::default(), freshness: Freshness::default() }
+    }
+
+    /// Sets the freshness lifetime: the time after a revalidation for which a copy is shown without asking the store. 5
+    /// seconds unless set. With zero, every request asks.
+    #[must_use]
+    pub fn freshness(mut self, lifetime: Duration) -> Self {
+        self.freshness.lifetime = lifetime;
+        self
+    }
+
+    /// Sets the stale-if-error grace: the time after a revalidation for which a copy can be read while the store is
+    /// unavailable. 5 minutes unless set, at most 15 minutes, and never longer than the idle time. With zero, requests
+    /// fail at once.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        const MOST: Duration = Duration::from_secs(15 * 60);
+        self.freshness.grace = grace.min(MOST);
+        self
+    }
+
+    /// Sets the number of sessions in the near cache, which keeps the store's last answers: 65,536 unless set. A
+    /// forgotten session costs one more question.
+    #[must_use]
+    pub fn near_cache(mut self, entries: usize) -> Self {
+        self.options.capacities.near_cache = entries;
+        self
+    }
+
+    options_on_the_server!();
+}
+
+impl From<Revocable> for State {
+    fn from(state: Revocable) -> Self {
+        Self::Revocable(state)
+    }
+}
+
+impl From<Stored> for State {
+    fn from(state: Stored) -> Self {
+        Self::Stored(state)
+    }
+}
+
+impl From<Mirrored> for State {
+    fn from(state: Mirrored) -> Self {
+        Self::Mirrored(state)
+    }
+}

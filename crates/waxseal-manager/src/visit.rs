@@ -1,0 +1,182 @@
+//! A visitor's session within one request, with its origin and keys.
+
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sha2::{Digest, Sha256};
+use waxseal_session::Session;
+use waxseal_session::backend::{Closed, Content, FormTokenKeys, ReadOnly, SEED_BYTES, Seed, Terms};
+use waxseal_store::{Lifespan, PublicId, SessionId};
+
+use crate::active_keys::ActiveKeys;
+use crate::origin::{CookieToken, Origin, RecordRef};
+
+/// One opened session with its origin and the keys that it was opened with, from open to commit.
+///
+/// [`SessionManager`](crate::SessionManager) opens a token into a visit, and takes the visit in
+/// [`commit`](crate::SessionManager::commit). A visit dereferences to the [`Session`], whose clones may be passed on.
+///
+/// # Example
+///
+/// ```
+/// # use waxseal_crypto::{Keyring, SecretKey};
+/// # let keyring = Keyring::new(SecretKey::generate()?);
+/// # let sessions = waxseal_manager::SessionManager::cookie(&keyring, "session", "demo")?;
+/// let visit = sessions.create();
+/// visit.insert("name", "Gandalf")?;
+/// assert!(visit.session().is_modified());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Visit {
+    session: Session,
+    /// The keys that opened the session and will seal it: one keyring for each request.
+    pub(crate) keys: Arc<ActiveKeys>,
+    home: Mutex<Home>,
+}
+
+/// The facts needed to commit a session to the place that it came from.
+#[derive(Default)]
+pub(crate) struct Home {
+    /// The session's origin. `None` if no token was good, so that the session is new.
+    pub(crate) origin: Option<Origin>,
+    /// Origins of other sessions with good tokens. A sign-out ends them too.
+    pub(crate) rivals: Vec<Origin>,
+    /// The id that the visitor came with, if a sign-in has replaced it. That may be the visitor's own sign-in, whose
+    /// answer was lost.
+    pub(crate) replaced: Option<SessionId>,
+    /// The browser is to forget all tokens but this session's.
+    pub(crate) forgets_others: bool,
+    /// The token that came is still good although its session continues under another id.
+    pub(crate) left_behind: bool,
+}
+
+impl Visit {
+    /// Makes the visit of an anonymous visitor.
+    pub(crate) fn new(keys: Arc<ActiveKeys>, strict: bool) -> Self {
+        let session = Session::begin(terms(&keys, strict));
+        Self { session, keys, home: Mutex::default() }
+    }
+
+    /// Makes the visit of a good token.
+    pub(crate) fn restored(content: Content, origin: Origin, keys: Arc<ActiveKeys>, strict: bool) -> Self {
+        let session = Session::restore(content, terms(&keys, strict));
+        let home = Home { origin: Some(origin), ..Home::default() };
+        Self { session, keys, home: Mutex::new(home) }
+    }
+
+    pub(crate) fn read_only(self, why: ReadOnly) -> Self {
+        Self { session: self.session.read_only(why, None), ..self }
+    }
+
+    /// Makes the visit of an id that a sign-in has replaced.
+    pub(crate) fn by_replaced_id(self, id: SessionId) -> Self {
+        let session = self.session.read_only(ReadOnly::Renewed, Some(seed_of(&id)));
+        let home = Home { replaced: Some(id), ..Home::default() };
+        Self { session, home: Mutex::new(home), ..self }
+    }
+
+    /// Notes the sessions of other good tokens.
+    pub(crate) fn among(self, rivals: Vec<Origin>) -> Self {
+        if !rivals.is_empty() {
+            self.session.note_rivals();
+        }
+        {
+            let mut home = self.home();
+            (home.forgets_others, home.rivals) = (true, rivals);
+            if let Some(Origin::Record(record)) = &mut home.origin {
+                // The token may lie at this path in the browser or at one that is forgotten now, so it is sent again.
+                record.is_outdated = true;
+            }
+        }
+        self
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The public session id, as in the owner's list. `None` if the session is new, or in state `cookie`.
+    #[must_use]
+    pub fn public_id(&self) -> Option<PublicId> {
+        self.record().map(|record| record.id.public_id())
+    }
+
+    /// The record's lifespan, if the store was asked in this request.
+    #[must_use]
+    pub fn lifespan(&self) -> Option<Lifespan> {
+        self.record()?.confirmed.map(|confirmed| confirmed.life)
+    }
+
+    /// Returns `true` if the browser should forget every token but this session's after the commit.
+    ///
+    /// This is so if other good tokens came with it. In state `cookie` it is also so if the old token is still good
+    /// after a sign-out, or after a sign-in under a name that `can_be_planted`. Under any other name the later sign-in
+    /// counts.
+    #[must_use]
+    pub fn forgets_others(&self, can_be_planted: bool) -> bool {
+        let home = self.home();
+        home.forgets_others || home.left_behind && can_be_planted
+    }
+
+    pub(crate) fn home(&self) -> MutexGuard<'_, Home> {
+        // Nothing can panic while the lock is held.
+        self.home.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The record of the session that came, unless that session was dropped.
+    pub(crate) fn record(&self) -> Option<RecordRef> {
+        match &self.home().origin {
+            Some(Origin::Record(record)) if !self.session.began_here() => Some(record.clone()),
+            _ => None,
+        }
+    }
+
+    /// The token of the session that came, unless that session was dropped.
+    pub(crate) fn cookie_token(&self) -> Option<CookieToken> {
+        match &self.home().origin {
+            Some(Origin::Cookie(token)) if !self.session.began_here() => Some(token.clone()),
+            _ => None,
+        }
+    }
+
+    /// Takes the sessions that are to end with `closed`.
+    pub(crate) fn take_ending(&self, closed: &Closed) -> Vec<Origin> {
+        if !closed.ended {
+            return Vec::new();
+        }
+        let mut home = self.home();
+        home.replaced = None;
+        let mut ending: Vec<_> = home.origin.take().into_iter().collect();
+        ending.append(&mut home.rivals);
+        ending
+    }
+}
+
+fn terms(keys: &Arc<ActiveKeys>, strict: bool) -> Terms {
+    let form_token_keys: Arc<dyn FormTokenKeys> = keys.clone();
+    Terms { limit: keys.capacity(), strict, form_token_keys: Some(form_token_keys) }
+}
+
+/// The seed of form tokens for a visitor whose id was replaced. No seed can be kept, so it is derived from the id, and
+/// not by SHA-256 of the id alone, which the store knows.
+fn seed_of(id: &SessionId) -> Seed {
+    let digest: [u8; 32] =
+        Sha256::new().chain_update("form of an old id").chain_update(id.as_bytes()).finalize().into();
+    *digest.first_chunk::<SEED_BYTES>().expect("a hash is longer than a seed")
+}
+
+impl Deref for Visit {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl std::fmt::Debug for Visit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Visit").field("session", &self.session).finish_non_exhaustive()
+    }
+}

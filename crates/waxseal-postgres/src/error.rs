@@ -1,0 +1,288 @@
+//! The error of the store.
+
+use std::sync::Arc;
+
+use deadpool_postgres::{HookError, PoolError};
+use tokio_postgres::error::SqlState;
+
+use crate::address::Address;
+use waxseal_store::network::CallError;
+use waxseal_store::{Fault, Unavailable};
+
+/// The error of a store in PostgreSQL. It shows neither the password nor the contents of a row.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum PostgresError {
+    /// The URL is invalid.
+    #[error(
+        "invalid PostgreSQL URL: {0}; it looks like \
+         postgres://user:password@host:5432/database?sslmode=require, \
+         with @ : / ? # % in names and password written as %40 %3A %2F %3F %23 %25"
+    )]
+    Url(&'static str),
+    /// The schema's name would need quoting.
+    #[error("{0:?} cannot be the schema's name; take up to 63 of a-z, 0-9 and _, a letter first")]
+    SchemaName(String),
+    /// The file of root certificates, or the system's, cannot be used.
+    #[error("root certificates for TLS to PostgreSQL could not be read{}", from(.0))]
+    Roots(Option<std::path::PathBuf>, #[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// No server answers there.
+    #[error(
+        "no connection to PostgreSQL at {0}; check host and port in the URL, and that it runs and listens there"
+    )]
+    Unreachable(Address, #[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The server offers no TLS, or a certificate that is not trusted.
+    #[error(
+        "no TLS connection to PostgreSQL at {0}; check sslmode in the URL, and that its certificate is for that \
+         name and signed by a root this machine, or the file given as root_certificates, knows"
+    )]
+    Tls(Address, #[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The user or the password is wrong, or the server wants another way of signing in.
+    #[error(
+        "PostgreSQL at {0} refused the user: {1}; check user and password in the URL, and its pg_hba.conf"
+    )]
+    Refused(Address, String),
+    /// The URL names a database that is not there.
+    #[error("PostgreSQL at {0} has no such database: {1}; create it or correct the URL")]
+    NoDatabase(Address, String),
+    /// The server answers, and takes no writes.
+    #[error(
+        "PostgreSQL at {0} takes no writes: it is a standby, in recovery, or set read-only; name the primary in \
+         the URL, or all servers as host1:5432,host2:5432"
+    )]
+    ReadOnly(Address),
+    /// The server is older than PostgreSQL 12.
+    #[error("PostgreSQL at {0} is of version {1}; the session tables need 12 or later")]
+    TooOld(Address, i32),
+    /// The user lacks a right.
+    #[error(
+        "{0}; grant it, or have an administrator run the script that `waxseal schema` prints, and set migrate \
+         to false"
+    )]
+    Rights(String),
+    /// The schema holds tables of another program.
+    #[error("the schema {0} holds another program's tables; give the sessions one of their own with schema")]
+    Foreign(String),
+    /// The tables are missing or an older release's, and may not be changed.
+    #[error(
+        "the schema {schema} is at version {found}, and this release needs {known}; set migrate to true, or run \
+         the script that `waxseal schema` prints"
+    )]
+    Older {
+        /// The schema.
+        schema: String,
+        /// Its version; 0 if nothing is there.
+        found: i32,
+        /// The version needed.
+        known: i32,
+    },
+    /// A newer release has migrated the tables.
+    #[error(
+        "the schema {schema} is at version {found}, and this release knows up to {known}; run the newer release"
+    )]
+    Newer {
+        /// The schema.
+        schema: String,
+        /// Its version.
+        found: i32,
+        /// The newest version known here.
+        known: i32,
+    },
+    /// The level of `synchronous_commit` is not the one asked for, and cannot be set for this store alone.
+    #[error(
+        "synchronous_commit is {found} and {wanted} was asked for; behind a pooler set it for the role: \
+         ALTER ROLE … SET synchronous_commit = {wanted}"
+    )]
+    Durability {
+        /// The level asked for.
+        wanted: &'static str,
+        /// The level that holds.
+        found: String,
+    },
+    /// A prepared statement was not there: a pooler hands out connections per transaction, and the option is not set.
+    #[error("prepared statements get lost: {0}; behind a pooler in transaction mode set pooler")]
+    Prepared(String),
+    /// The connection broke, or carried nonsense.
+    #[error("the connection to PostgreSQL broke")]
+    Broken(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// No answer in time, too many callers, or given up for the moment.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The server cannot do it now.
+    #[error("PostgreSQL cannot do it now: {message} ({code})")]
+    Cannot {
+        /// Its SQLSTATE.
+        code: String,
+        /// Its message.
+        message: String,
+    },
+    /// A statement went wrong: a defect of this crate, or of what another program did to the tables.
+    #[error("a statement of the session tables failed: {message} ({code})")]
+    Statement {
+        /// Its SQLSTATE.
+        code: String,
+        /// Its message.
+        message: String,
+    },
+    /// Another program wrote into the tables.
+    #[error("a row of the session tables holds what no release wrote")]
+    Row(#[source] Arc<dyn std::error::Error + Send + Sync>),
+}
+
+impl PostgresError {
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Self::Url(_) | Self::SchemaName(_) | Self::Statement { .. } | Self::Row(_) => Fault::Defect,
+            _ => Fault::Outage,
+        }
+    }
+
+    pub(crate) fn row(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Row(Arc::new(source))
+    }
+
+    /// The error of a statement that was under way. PostgreSQL's details are left out: they may quote rows.
+    pub(crate) fn new(error: tokio_postgres::Error) -> Self {
+        let Some(said) = error.as_db_error() else { return Self::Broken(Arc::new(error)) };
+        let (code, message) = (said.code(), said.message().to_owned());
+        match *code {
+            SqlState::INSUFFICIENT_PRIVILEGE => Self::Rights(message),
+            SqlState::INVALID_SQL_STATEMENT_NAME | SqlState::DUPLICATE_PSTATEMENT => Self::Prepared(message),
+            _ if is_a_state_of_the_server(code) => Self::Cannot { code: code.code().to_owned(), message },
+            _ => Self::Statement { code: code.code().to_owned(), message },
+        }
+    }
+
+    /// The error of making a connection.
+    pub(crate) fn connecting(error: tokio_postgres::Error, at: &Address) -> Self {
+        let at = at.clone();
+        if let Some(said) = error.as_db_error() {
+            let message = said.message().to_owned();
+            return match *said.code() {
+                SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+                    Self::Refused(at, message)
+                }
+                SqlState::INVALID_CATALOG_NAME => Self::NoDatabase(at, message),
+                _ => Self::new(error),
+            };
+        }
+        // The client tells these apart in its text only.
+        let (text, source) = (error.to_string(), std::error::Error::source(&error));
+        let denied = source
+            .and_then(|source| source.downcast_ref::<std::io::Error>())
+            .is_some_and(|source| source.kind() == std::io::ErrorKind::PermissionDenied);
+        match text.as_str() {
+            "error connecting to server" if denied => Self::ReadOnly(at),
+            "error connecting to server" => Self::Unreachable(at, Arc::new(error)),
+            "error performing TLS handshake" => Self::Tls(at, Arc::new(error)),
+            "authentication error" | "invalid configuration" => {
+                let said = source.map(ToString::to_string).unwrap_or_default();
+                Self::Refused(at, said)
+            }
+            _ => Self::Broken(Arc::new(error)),
+        }
+    }
+
+    pub(crate) fn pool(error: PoolError, at: &Address, timeout: std::time::Duration) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::connecting(error, at),
+            PoolError::PostCreateHook(HookError::Backend(error)) => Self::new(error),
+            PoolError::Timeout(_) => Self::Unavailable(Unavailable::Timeout(timeout)),
+            // Closed, for example, by the app whose pool it is.
+            error => Self::Broken(Arc::new(error)),
+        }
+    }
+
+    /// Tells whether the connection that it came from is still good.
+    pub(crate) fn spares_the_connection(&self) -> bool {
+        match self {
+            Self::Statement { .. } | Self::Rights(_) => true,
+            // Read-only: another server is the primary now.
+            Self::Cannot { code, .. } => ["53", "40", "55"].iter().any(|class| code.starts_with(class)),
+            _ => false,
+        }
+    }
+}
+
+/// Tells whether waiting, a failover or an operator heals it.
+fn is_a_state_of_the_server(code: &SqlState) -> bool {
+    // Connection, authorisation, missing or lacking resources, rollbacks, locks, operators, disks, damage; a plan that
+    // a migration made useless; and read-only; and tables, a schema or a database that somebody took away.
+    ["08", "28", "3D", "3F", "40", "53", "55", "57", "58", "F0", "XX"]
+        .iter()
+        .any(|class| code.code().starts_with(class))
+        || [
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            SqlState::UNDEFINED_TABLE,
+            SqlState::UNDEFINED_COLUMN,
+            SqlState::FEATURE_NOT_SUPPORTED,
+        ]
+        .contains(code)
+}
+
+impl CallError for PostgresError {
+    fn is_out_of_reach(&self) -> bool {
+        match self {
+            // Full disks and locks: others are served.
+            Self::Cannot { code, .. } => !(code.starts_with("531") || code.starts_with("55")),
+            _ => self.fault() == Fault::Outage,
+        }
+    }
+
+    /// True for a refusal, which ends the one statement that a call is.
+    ///
+    /// False for one that ends the connection: that may come between the commit and its answer.
+    fn is_surely_undone(&self) -> bool {
+        match self {
+            Self::Unreachable(..) | Self::Tls(..) | Self::Refused(..) | Self::NoDatabase(..) => true,
+            Self::ReadOnly(_) | Self::Prepared(_) => true,
+            Self::Cannot { code, .. } => {
+                ["25", "40", "53"].iter().any(|class| code.starts_with(class))
+                    || code == SqlState::CANNOT_CONNECT_NOW.code()
+            }
+            _ => false,
+        }
+    }
+}
+
+fn from(path: &Option<std::path::PathBuf>) -> String {
+    path.as_ref().map(|path| format!(" from {}", path.display())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waiting_or_an_operator_heals_is_an_outage() {
+        for (state, outage) in [
+            (SqlState::CONNECTION_FAILURE, true),
+            (SqlState::ADMIN_SHUTDOWN, true),
+            (SqlState::CANNOT_CONNECT_NOW, true),
+            (SqlState::QUERY_CANCELED, true),
+            (SqlState::TOO_MANY_CONNECTIONS, true),
+            (SqlState::DISK_FULL, true),
+            (SqlState::LOCK_NOT_AVAILABLE, true),
+            (SqlState::T_R_DEADLOCK_DETECTED, true),
+            (SqlState::READ_ONLY_SQL_TRANSACTION, true),
+            (SqlState::UNDEFINED_TABLE, true),
+            (SqlState::DATA_CORRUPTED, true),
+            (SqlState::UNIQUE_VIOLATION, false),
+            (SqlState::NOT_NULL_VIOLATION, false),
+            (SqlState::SYNTAX_ERROR, false),
+            (SqlState::UNDEFINED_FUNCTION, false),
+            (SqlState::NUMERIC_VALUE_OUT_OF_RANGE, false),
+        ] {
+            assert_eq!(is_a_state_of_the_server(&state), outage, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_connection_to_a_server_that_became_a_standby_is_not_kept() {
+        let cannot =
+            |state: SqlState| PostgresError::Cannot { code: state.code().to_owned(), message: String::new() };
+        assert!(!cannot(SqlState::READ_ONLY_SQL_TRANSACTION).spares_the_connection());
+        assert!(cannot(SqlState::DISK_FULL).spares_the_connection());
+        assert!(!cannot(SqlState::DISK_FULL).is_out_of_reach());
+    }
+}

@@ -1,0 +1,82 @@
+//! The pool of connections, and their set-up.
+
+use std::fs;
+use std::sync::Arc;
+
+use deadpool_postgres::{Connect, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres::{Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::error::PostgresError;
+use crate::hosts::Hosts;
+use crate::options::{Pooler, PostgresOptions, wants_tls};
+
+/// An empty pool.
+pub(crate) fn pool(options: &PostgresOptions, configs: Vec<Config>) -> Result<Pool, PostgresError> {
+    let (network, share) = (options.network.limits(), options.share(configs.len()));
+    let manager = if configs.iter().any(wants_tls) {
+        manager(Hosts { configs, tls: MakeRustlsConnect::new(tls(options)?), share })
+    } else {
+        manager(Hosts { configs, tls: NoTls, share })
+    };
+    let mut pool = Pool::builder(manager)
+        .max_size(network.connections)
+        .create_timeout(Some(network.connect_timeout))
+        .runtime(Runtime::Tokio1);
+    if let Some(settings) = settings(options) {
+        pool = pool.post_create(Hook::async_fn(move |client, _| {
+            let settings = settings.clone();
+            Box::pin(async move { client.batch_execute(&settings).await.map_err(HookError::Backend) })
+        }));
+    }
+    Ok(pool.build().expect("a runtime is given"))
+}
+
+fn manager(hosts: impl Connect + 'static) -> Manager {
+    // A connection that broke is seen when it is used; asking first would cost every call a round trip.
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    Manager::from_connect(Config::new(), hosts, recycling)
+}
+
+/// Settings of a connection, if no other program gets it.
+fn settings(options: &PostgresOptions) -> Option<String> {
+    if options.pooler != Pooler::None {
+        return None;
+    }
+    // A statement that nobody waits for any more ends too. Statements are found by their keys, whatever the
+    // numbers, so one plan will do.
+    let timeout = options.network.limits().command_timeout.as_millis().max(1);
+    let mut settings =
+        format!("SET statement_timeout = {timeout}; SET plan_cache_mode = force_generic_plan; SET jit = off");
+    if let Some(commit) = options.synchronous_commit {
+        settings += &format!("; SET synchronous_commit = {}", commit.name());
+    }
+    Some(settings)
+}
+
+/// The set-up of TLS, which always checks the certificate and its host.
+fn tls(options: &PostgresOptions) -> Result<ClientConfig, PostgresError> {
+    let unusable = |source: Arc<dyn std::error::Error + Send + Sync>| {
+        PostgresError::Roots(options.root_certificates.clone(), source)
+    };
+    let mut roots = RootCertStore::empty();
+    match &options.root_certificates {
+        Some(path) => {
+            let pem = fs::read(path).map_err(|error| unusable(Arc::new(error)))?;
+            for certificate in CertificateDer::pem_slice_iter(&pem) {
+                let certificate = certificate.map_err(|error| unusable(Arc::new(error)))?;
+                roots.add(certificate).map_err(|error| unusable(Arc::new(error)))?;
+            }
+        }
+        // One that cannot be read is left out, as other programs do: it is seldom the one that is needed.
+        None => _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(Arc::new(error)))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}

@@ -1,0 +1,195 @@
+//! Parses `redis://` URLs into hosts and credentials.
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+use redis::io::tcp::TcpSettings;
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
+use zeroize::Zeroizing;
+
+use crate::error::RedisError;
+use crate::host::Host;
+
+const PORT: u16 = 6379;
+
+/// A parsed URL: `redis://`, `rediss://`, `redis-cluster://` or `rediss-cluster://`.
+#[derive(Clone)]
+pub(crate) struct Address {
+    /// One host, or several of a cluster; never empty.
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) cluster: bool,
+    pub(crate) tls: bool,
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<Zeroizing<String>>,
+    pub(crate) database: i64,
+    /// The app's own client for the one host.
+    client: Option<Client>,
+}
+
+impl Address {
+    pub(crate) fn parse(url: &str) -> Result<Self, RedisError> {
+        let (scheme, rest) = url.split_once("://").ok_or(RedisError::Url("it has no `://`"))?;
+        let (tls, cluster) = match scheme {
+            "redis" | "valkey" => (false, false),
+            "rediss" | "valkeys" => (true, false),
+            "redis-cluster" | "valkey-cluster" => (false, true),
+            "rediss-cluster" | "valkeys-cluster" => (true, true),
+            _ => return Err(RedisError::Url("its scheme is another")),
+        };
+        if rest.contains(['?', '#']) {
+            return Err(RedisError::Url(
+                "nothing may follow the database's number; encode `?` and `#` in a password",
+            ));
+        }
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // The last one, so that a password with an unencoded `@` is still not taken for a host and printed.
+        let (user_info, hosts) = match authority.rsplit_once('@') {
+            Some((user_info, hosts)) => (Some(user_info), hosts),
+            None => (None, authority),
+        };
+        let hosts = hosts.split(',').map(parse_host).collect::<Result<Vec<_>, _>>()?;
+        if hosts.len() > 1 && !cluster {
+            return Err(RedisError::Url("several hosts are for `redis-cluster://`"));
+        }
+        let database = match path {
+            "" => 0,
+            number => number
+                .parse()
+                .ok()
+                .filter(|number| *number >= 0)
+                .ok_or(RedisError::Url("what follows the host is the database's number, such as `/1`"))?,
+        };
+        if cluster && database != 0 {
+            return Err(RedisError::Url("a cluster has one database, number 0"));
+        }
+        let (user, password) = match user_info.map(|info| info.split_once(':').unwrap_or((info, ""))) {
+            Some((user, password)) => (decode(user)?, decode(password)?),
+            None => (None, None),
+        };
+        let password = password.map(Zeroizing::new);
+        Ok(Self { hosts, cluster, tls, user, password, database, client: None })
+    }
+
+    /// The address of the app's own client.
+    pub(crate) fn of(client: &Client) -> Self {
+        let (info, settings) = (client.get_connection_info(), client.get_connection_info().redis_settings());
+        let (name, port, tls) = match info.addr() {
+            ConnectionAddr::Tcp(name, port) => (name.clone(), *port, false),
+            ConnectionAddr::TcpTls { host, port, .. } => (host.clone(), *port, true),
+            other => (other.to_string(), 0, false),
+        };
+        Self {
+            hosts: vec![Host { name, port }],
+            cluster: false,
+            tls,
+            user: settings.username().map(str::to_owned),
+            password: settings.password().map(|password| Zeroizing::new(password.to_owned())),
+            database: settings.db(),
+            client: Some(client.clone()),
+        }
+    }
+
+    /// A client for one of the servers.
+    pub(crate) fn client(&self, host: &Host) -> Result<Client, RedisError> {
+        if let Some(client) = &self.client {
+            return Ok(client.clone());
+        }
+        let Host { name, port } = host.clone();
+        let target = if self.tls {
+            ConnectionAddr::TcpTls { host: name, port, insecure: false, tls_params: None }
+        } else {
+            ConnectionAddr::Tcp(name, port)
+        };
+        let mut settings = RedisConnectionInfo::default().set_db(self.database);
+        if let Some(user) = &self.user {
+            settings = settings.set_username(user);
+        }
+        if let Some(password) = &self.password {
+            settings = settings.set_password(password.as_str());
+        }
+        let info = target.into_connection_info().map_err(RedisError::said)?;
+        let info = info.set_redis_settings(settings);
+        Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+            .map_err(RedisError::said)
+    }
+}
+
+/// Shows neither the password nor the user, who is half of it.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (tls, cluster) = (if self.tls { "s" } else { "" }, if self.cluster { "-cluster" } else { "" });
+        write!(f, "redis{tls}{cluster}://")?;
+        for (at, host) in self.hosts.iter().enumerate() {
+            write!(f, "{}{host}", if at == 0 { "" } else { "," })?;
+        }
+        if self.database == 0 { Ok(()) } else { write!(f, "/{}", self.database) }
+    }
+}
+
+fn decode(part: &str) -> Result<Option<String>, RedisError> {
+    let decoded = percent_decode_str(part).decode_utf8();
+    let decoded = decoded.map_err(|_| RedisError::Url("user or password are not UTF-8 once decoded"))?;
+    Ok(Some(decoded.into_owned()).filter(|decoded| !decoded.is_empty()))
+}
+
+fn parse_host(text: &str) -> Result<Host, RedisError> {
+    // An IPv6 address stands in brackets and has colons of its own.
+    let (name, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        Some(Some((name, rest))) => (name, rest.strip_prefix(':')),
+        Some(None) => return Err(RedisError::Url("a `[` is never closed")),
+        None => match text.split_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (text, None),
+        },
+    };
+    let port = port.map_or(Ok(PORT), str::parse);
+    let port = port.map_err(|_| RedisError::Url("a port is a number up to 65535"))?;
+    if name.is_empty() {
+        return Err(RedisError::Url("a host is missing"));
+    }
+    Ok(Host { name: name.to_owned(), port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart_and_shown_without_a_password() {
+        for (url, shown, user, password) in [
+            ("redis://localhost", "redis://localhost:6379", None, None),
+            ("redis://:s3cret@db:7000/2", "redis://db:7000/2", None, Some("s3cret")),
+            ("rediss://app:p%40ss%2F@[::1]/", "rediss://[::1]:6379", Some("app"), Some("p@ss/")),
+            ("redis-cluster://app:a@b@x:1,y:2,z", "redis-cluster://x:1,y:2,z:6379", Some("app"), Some("a@b")),
+            ("rediss-cluster://x", "rediss-cluster://x:6379", None, None),
+            ("valkey://x", "redis://x:6379", None, None),
+        ] {
+            let address = Address::parse(url).unwrap();
+            assert_eq!(address.to_string(), shown);
+            let found =
+                (address.user.as_deref(), address.password.as_ref().map(|password| password.as_str()));
+            assert_eq!(found, (user, password), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused_without_being_printed() {
+        for url in [
+            "s3cret",
+            "http://s3cret@x",
+            "redis://s3cret@",
+            "redis://s3cret@x:66000",
+            "redis://s3cret@x:y",
+            "redis://s3cret@x/y",
+            "redis://s3cret@x/-1",
+            "redis://s3cret@x,y",
+            "redis-cluster://s3cret@x/1",
+            "redis://s3cret@[::1",
+            "redis://s3cret@x?db=1",
+            "redis://s3cret%ff@x",
+        ] {
+            let error = Address::parse(url).err().unwrap_or_else(|| panic!("{url}")).to_string();
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+}

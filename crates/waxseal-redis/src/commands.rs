@@ -1,0 +1,319 @@
+//! Sends scripts, and looks up owners.
+
+use redis::{Cmd, Pipeline, ServerErrorKind, Value};
+
+use crate::bond::{Bond, OwnerState};
+use crate::error::RedisError;
+use crate::keys::{Keys, OwnerTag};
+use crate::options::RedisDurability;
+use crate::router::Router;
+use crate::script::{self, Script, decimal};
+use waxseal_store::{PublicId, Timestamp};
+
+/// The largest number of look-ups of an owner in one call. One is usual, unless the session changes hands.
+const LOOKS: usize = 6;
+
+/// The commands that the store's methods are made of.
+pub(crate) struct Commands {
+    pub(crate) router: Router,
+    pub(crate) keys: Keys,
+    pub(crate) durability: RedisDurability,
+}
+
+/// A call of a script about one session.
+pub(crate) struct Question<'a> {
+    pub(crate) script: &'a Script,
+    pub(crate) keys: Vec<String>,
+    pub(crate) arguments: Vec<&'a [u8]>,
+    pub(crate) now: Timestamp,
+    /// True for a change that has to be as durable as was asked for.
+    pub(crate) durable: bool,
+    /// The change to the owner's list, made when the owner is looked up anyway.
+    pub(crate) listing: Listing,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Listing {
+    Leave,
+    Add(PublicId, Timestamp),
+    Remove(PublicId),
+}
+
+/// A script's answer.
+///
+/// Status 0 is no and 1 is yes; [`SWAP`](script::SWAP) and others add to these.
+pub(crate) struct Reply {
+    pub(crate) status: i64,
+    pub(crate) rest: Option<Vec<u8>>,
+    doubt: Option<Doubt>,
+}
+
+/// The condition of an answer: it counts if the owner, looked up elsewhere, has not ended the session.
+struct Doubt {
+    bond: Bond,
+    tag: Vec<u8>,
+}
+
+/// The status of a script that did nothing, since it needs the owner's state first.
+const DEPENDS: i64 = 3;
+
+impl Commands {
+    /// Gets the answer, checked against the owner's state.
+    ///
+    /// One round trip on a server that has all keys. In a cluster, one for a session without an owner, two for one
+    /// with.
+    ///
+    /// In a cluster a script answers first and the owner's state is read after. If that says "ended", the script
+    /// is run once more knowing it: the session may have been kept in between. Whatever the first run wrote into a
+    /// session that had ended stays unseen, since no write but another owner's changes a row's bond.
+    pub(crate) async fn settle(&self, question: &Question<'_>) -> Result<Reply, RedisError> {
+        self.settle_knowing(question, None).await
+    }
+
+    /// As [`settle`](Self::settle), for a change that must not be judged after it was made.
+    ///
+    /// Run once more, the script could not tell whether another's change came on top of its own. So
+    /// the owner's state is looked up first. If the owner ends the session between the two, the change stays unseen, as
+    /// above, and counts as made before.
+    pub(crate) async fn settle_once(
+        &self,
+        question: &Question<'_>,
+        owner: Option<&str>,
+    ) -> Result<Reply, RedisError> {
+        let known = match owner.filter(|_| self.router.is_cluster()) {
+            None => None,
+            Some(owner) => {
+                let owner = OwnerTag::of(owner);
+                let state = self.look_up(&owner, question.listing, question.now).await?;
+                Some((owner.as_bytes().to_vec(), state))
+            }
+        };
+        self.settle_knowing(question, known).await
+    }
+
+    async fn settle_knowing(
+        &self,
+        question: &Question<'_>,
+        mut known: Option<(Vec<u8>, OwnerState)>,
+    ) -> Result<Reply, RedisError> {
+        for _ in 0..LOOKS {
+            let reply = self.ask(question, known.as_ref()).await?;
+            let Some(Doubt { bond, tag }) = &reply.doubt else { return Ok(reply) };
+            let owner = OwnerTag::from_bytes(tag).ok_or(RedisError::Shape("an owner's tag that is none"))?;
+            let state = self.look_up(&owner, question.listing, question.now).await?;
+            if reply.status != DEPENDS && bond.holds(state) {
+                return Ok(reply);
+            }
+            known = Some((tag.clone(), state));
+        }
+        Err(RedisError::Restless)
+    }
+
+    async fn ask(
+        &self,
+        question: &Question<'_>,
+        known: Option<&(Vec<u8>, OwnerState)>,
+    ) -> Result<Reply, RedisError> {
+        let Question { script, keys, arguments, now, durable, .. } = question;
+        let state = known.map_or([0; Bond::BYTES], |(_, state)| state.to_bytes());
+        let tag = known.map_or(&[][..], |(tag, _)| tag);
+        let value = self.script(script, keys, *now, (tag, &state), arguments, *durable).await?;
+        Reply::parse(value).ok_or(RedisError::Shape("a script's answer that is none"))
+    }
+
+    /// Reads the owner's state at the primary.
+    async fn look_up(
+        &self,
+        owner: &OwnerTag,
+        listing: Listing,
+        now: Timestamp,
+    ) -> Result<OwnerState, RedisError> {
+        let (generation, index) = (self.keys.generation(owner), self.keys.index(owner));
+        let mut get = redis::cmd("GET");
+        get.arg(&generation);
+        match listing {
+            Listing::Add(public_id, ends) => self.bind(owner, public_id, ends, now).await,
+            Listing::Leave => state(self.send(&generation, [get]).await?.pop()),
+            Listing::Remove(public_id) => {
+                let mut remove = redis::cmd("ZREM");
+                remove.arg(&index).arg(public_id.as_bytes());
+                state(self.send(&generation, [remove, get]).await?.pop())
+            }
+        }
+    }
+
+    /// Reads the owner's state.
+    pub(crate) async fn state(&self, owner: &OwnerTag, now: Timestamp) -> Result<OwnerState, RedisError> {
+        self.look_up(owner, Listing::Leave, now).await
+    }
+
+    /// Notes the session in its owner's list, before it is the owner's, and reads the owner's state.
+    ///
+    /// An entry too many is harmless. One too few is a session that its owner does not see.
+    pub(crate) async fn bind(
+        &self,
+        owner: &OwnerTag,
+        public_id: PublicId,
+        ends: Timestamp,
+        now: Timestamp,
+    ) -> Result<OwnerState, RedisError> {
+        let keys = [self.keys.generation(owner), self.keys.index(owner)];
+        let ends = decimal(ends);
+        let arguments: [&[u8]; 2] = [public_id.as_bytes(), ends.as_bytes()];
+        state(Some(self.script(&script::BIND, &keys, now, UNKNOWN, &arguments, false).await?))
+    }
+
+    /// Runs a script, and waits for replicas or disks if it is durable.
+    pub(crate) async fn script(
+        &self,
+        script: &Script,
+        keys: &[String],
+        now: Timestamp,
+        (tag, state): (&[u8], &[u8]),
+        arguments: &[&[u8]],
+        durable: bool,
+    ) -> Result<Value, RedisError> {
+        let owners = if self.router.is_cluster() { "" } else { self.keys.owners() };
+        let now = decimal(now);
+        let first = [owners.as_bytes(), now.as_bytes(), tag, state];
+        let wait = self.durability.command().filter(|_| durable);
+        let waits = wait.is_some();
+        let with_wait = |command| pipeline(std::iter::once(command).chain(wait.clone()));
+        let unknown = |answer: &Value| matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript));
+        let by_hash = with_wait(script.by_hash(keys, &first, arguments));
+        let mut answers = self.router.send(&keys[0], &by_hash, waits).await?;
+        if answers.first().is_some_and(unknown) {
+            let in_full = with_wait(script.in_full(keys, &first, arguments));
+            answers = Box::pin(self.router.send(&keys[0], &in_full, waits)).await?;
+        }
+        let mut answers = answers.into_iter();
+        let answer = answers.next().unwrap_or_default().extract_error().map_err(RedisError::said)?;
+        if let Some(confirmed) = answers.next()
+            && has_changed_something(&answer)
+        {
+            self.durability.judge(confirmed.extract_error().map_err(RedisError::said)?)?;
+        }
+        Ok(answer)
+    }
+
+    /// Sends plain commands about one key. The first error among their answers is returned.
+    pub(crate) async fn send(
+        &self,
+        key: &str,
+        commands: impl IntoIterator<Item = Cmd>,
+    ) -> Result<Vec<Value>, RedisError> {
+        let answers = self.router.send(key, &pipeline(commands), false).await?;
+        answers.into_iter().map(|answer| answer.extract_error().map_err(RedisError::said)).collect()
+    }
+}
+
+fn pipeline(commands: impl IntoIterator<Item = Cmd>) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(1);
+    commands.into_iter().for_each(|command| _ = pipeline.add_command(command));
+    pipeline
+}
+
+/// The owner's tag and state for scripts that need none.
+pub(crate) const UNKNOWN: (&[u8], &[u8]) = (b"", b"");
+
+fn state(answer: Option<Value>) -> Result<OwnerState, RedisError> {
+    let kept = match answer {
+        Some(Value::BulkString(kept)) => kept,
+        _ => Vec::new(),
+    };
+    OwnerState::parse(&kept).ok_or(RedisError::Shape("an owner's generation that is none"))
+}
+
+fn has_changed_something(answer: &Value) -> bool {
+    match answer {
+        Value::Array(parts) => parts.first() == Some(&Value::Int(1)),
+        answer => *answer == Value::Int(1),
+    }
+}
+
+impl Reply {
+    fn parse(value: Value) -> Option<Self> {
+        let Value::Array(parts) = value else { return None };
+        let mut parts = parts.into_iter();
+        let Some(Value::Int(status)) = parts.next() else { return None };
+        let doubt = match parts.next()? {
+            Value::BulkString(bytes) => {
+                let (bond, tag) = bytes.split_first_chunk()?;
+                Some(Doubt { bond: Bond::from_bytes(*bond), tag: tag.to_vec() })
+            }
+            _ => None,
+        };
+        let rest = match parts.next() {
+            Some(Value::BulkString(rest)) => Some(rest),
+            _ => None,
+        };
+        Some(Self { status, rest, doubt })
+    }
+}
+
+impl RedisDurability {
+    /// The command that waits for replicas or disks, sent after a write on the same connection.
+    fn command(self) -> Option<Cmd> {
+        let millis = |timeout: std::time::Duration| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        match self {
+            Self::Primary => None,
+            Self::Replicas { count, timeout } => {
+                let mut command = redis::cmd("WAIT");
+                command.arg(count).arg(millis(timeout));
+                Some(command)
+            }
+            Self::Disks { replicas, timeout } => {
+                let mut command = redis::cmd("WAITAOF");
+                command.arg(1).arg(replicas).arg(millis(timeout));
+                Some(command)
+            }
+        }
+    }
+
+    /// Checks that as many have confirmed as were asked for.
+    fn judge(self, confirmed: Value) -> Result<(), RedisError> {
+        let count = |value: &Value| if let Value::Int(count) = value { *count } else { 0 };
+        let (confirmed, wanted, by) = match (self, confirmed) {
+            (Self::Primary, _) => return Ok(()),
+            (Self::Replicas { count: wanted, .. }, confirmed) => {
+                (count(&confirmed), i64::from(wanted), "replicas")
+            }
+            (Self::Disks { replicas, .. }, Value::Array(disks)) => {
+                let wanted = i64::from(replicas);
+                // The primary's own, and at most as many of the others as count.
+                let others = disks.get(1).map_or(0, count).min(wanted);
+                (disks.first().map_or(0, count) + others, 1 + wanted, "disks")
+            }
+            (Self::Disks { replicas, .. }, _) => (0, 1 + i64::from(replicas), "disks"),
+        };
+        if confirmed >= wanted { Ok(()) } else { Err(RedisError::Unconfirmed { confirmed, wanted, by }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn fewer_confirmations_than_asked_for_are_an_error() {
+        let timeout = Duration::from_millis(100);
+        let (two, disks) = (
+            RedisDurability::Replicas { count: 2, timeout },
+            RedisDurability::Disks { replicas: 1, timeout },
+        );
+        let both = |local, others| Value::Array(vec![Value::Int(local), Value::Int(others)]);
+        for (case, durability, answer, enough) in [
+            ("two of two", two, Value::Int(2), true),
+            ("three of two", two, Value::Int(3), true),
+            ("one of two", two, Value::Int(1), false),
+            ("no number", two, Value::Nil, false),
+            ("both disks", disks, both(1, 1), true),
+            ("the replicas' disks alone", disks, both(0, 2), false),
+            ("the primary's disk alone", disks, both(1, 0), false),
+        ] {
+            assert_eq!(durability.judge(answer).is_ok(), enough, "{case}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The error of the store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{ErrorKind, ServerErrorKind};
+
+use crate::host::Host;
+use waxseal_store::network::CallError;
+use waxseal_store::{Fault, Unavailable};
+
+/// The error of a store in Redis or Valkey.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RedisError {
+    /// The URL is invalid. It is not printed, since it may hold a password.
+    #[error(
+        "invalid session store URL: {0}; write `redis://user:password@host:6379`, `rediss://…` for TLS, \
+         `redis-cluster://host:6379,host:6379` or `rediss-cluster://…` for a cluster"
+    )]
+    Url(&'static str),
+    /// The prefix of keys has a character that it must not have.
+    #[error("the prefix of the sessions' keys has 1 to 64 letters, digits and `:._-`")]
+    Prefix,
+    /// Replicas or disks are waited for as long as the whole call may take.
+    #[error(
+        "replicas or disks are waited for {timeout:?}, which must be at least 1 ms and less than the command \
+         timeout of {command:?}"
+    )]
+    Wait {
+        /// The time to wait for them.
+        timeout: Duration,
+        /// The longest time of a call.
+        command: Duration,
+    },
+    /// `WAIT 0` waits for nobody.
+    #[error(
+        "waiting for 0 replicas is no durability; ask for one at least, or for `RedisDurability::Primary`"
+    )]
+    NoReplicas,
+    /// No connection could be made.
+    #[error("no connection to the Redis server at {address}; check host and port, and that it runs")]
+    Unreachable {
+        /// Host and port.
+        address: String,
+        /// The error of the operating system or of the client.
+        #[source]
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server was reached and gave no first answer, or an unintelligible one, as when one side alone speaks TLS.
+    #[error(
+        "the server at {address} gave no first answer that we understand; {}",
+        if *tls { "if it speaks no TLS, use `redis://`; otherwise check that its certificate is for this host and from an authority that this system trusts" }
+        else { "check that it is Redis and not overloaded; if it speaks TLS, use `rediss://`" }
+    )]
+    Greeting {
+        /// Host and port.
+        address: String,
+        /// True if TLS was spoken.
+        tls: bool,
+        /// The error of the connection.
+        #[source]
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server wants a user or password, or others than these.
+    #[error(
+        "the Redis server at {address} refused us: {}; set them in the URL, \
+         `redis://user:password@host`, percent-encoded",
+        if *given { "user or password are wrong" } else { "it wants a password" }
+    )]
+    Password {
+        /// Host and port.
+        address: String,
+        /// True if a password was given.
+        given: bool,
+    },
+    /// The user may not send all commands that are needed, or not use the sessions' keys.
+    #[error(
+        "the Redis server's ACL keeps from this user: {0}; docs/stores.md, \"The user\", has a rule that allows all \
+         that is needed"
+    )]
+    Denied(String),
+    /// The server is a replica.
+    #[error("the Redis server at {0} is a replica, which may lag and takes no writes; name the primary")]
+    Replica(String),
+    /// The server belongs to a cluster.
+    #[error("the Redis server at {0} is part of a cluster; use `redis-cluster://`")]
+    Cluster(String),
+    /// The server belongs to no cluster.
+    #[error("the Redis server at {0} is part of no cluster; use `redis://`")]
+    NoCluster(String),
+    /// The server may evict sessions.
+    #[error(
+        "the Redis server may evict any key when its memory is full (maxmemory-policy {0}), which signs visitors \
+         out; set `maxmemory-policy noeviction`, or allow it in code (`RedisOptions::allow_eviction`)"
+    )]
+    Evicts(String),
+    /// The server is too old for the durability that was asked for, or has no append-only file.
+    #[error("the Redis server cannot do that: {0}")]
+    Unable(&'static str),
+    /// Another program's key lies where the store's is to be.
+    #[error("the key {0} is another program's; give the sessions a prefix or a database of their own")]
+    Foreign(String),
+    /// A newer release has been there.
+    #[error("the sessions have layout {found}, and this release knows up to {known}; run the newer release")]
+    Newer {
+        /// The layout they have.
+        found: u32,
+        /// The newest one known here.
+        known: u32,
+    },
+    /// No answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The connection broke with the call under way: it may have been done.
+    #[error("the connection to the Redis server broke")]
+    Lost(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The server, or the part of the cluster that has the key, serves nobody now.
+    #[error("the Redis server cannot serve now")]
+    Unserved(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// No primary has the slot.
+    #[error("no primary of the Redis cluster has slot {0}")]
+    Uncovered(u16),
+    /// The memory is used up.
+    #[error("the Redis server has no memory left; raise `maxmemory`")]
+    Full,
+    /// Fewer replicas or disks than asked for have the write. It was done at the primary.
+    #[error("written, but confirmed by {confirmed} of {wanted} {by}")]
+    Unconfirmed {
+        /// The number that have it.
+        confirmed: i64,
+        /// The number asked for.
+        wanted: i64,
+        /// Replicas or disks.
+        by: &'static str,
+    },
+    /// Others changed the session faster than its owner could be looked up.
+    #[error("the session changed hands again and again")]
+    Restless,
+    /// A command or an answer went wrong: a defect of this crate, a permission that is missing, or what another
+    /// program did to the keys.
+    #[error("a command of the Redis session store failed")]
+    Command(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// An answer, or something that was kept, has another shape than it should.
+    #[error("the Redis session store found {0}")]
+    Shape(&'static str),
+}
+
+impl RedisError {
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Self::Command(_) | Self::Shape(_) => Fault::Defect,
+            Self::Full => Fault::Refused,
+            _ => Fault::Outage,
+        }
+    }
+
+    /// The error of making a connection.
+    pub(crate) fn connecting(address: &Host, tls: bool, password: bool, error: redis::RedisError) -> Self {
+        let host = address.to_string();
+        match (error.kind(), error.code()) {
+            (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
+                Self::Password { address: host, given: password }
+            }
+            (ErrorKind::Io, _) if error.is_connection_refusal() => {
+                Self::Unreachable { address: host, source: Arc::new(error) }
+            }
+            (ErrorKind::Io | ErrorKind::Parse, _)
+                if tls || error.is_connection_dropped() || error.is_timeout() =>
+            {
+                Self::Greeting { address: host, tls, source: Arc::new(error) }
+            }
+            (ErrorKind::Server(_) | ErrorKind::Extension, _) => Self::said(error),
+            _ => Self::Unreachable { address: host, source: Arc::new(error) },
+        }
+    }
+
+    /// The first word of what the server said to a command that went wrong.
+    pub(crate) fn code(&self) -> Option<&str> {
+        let Self::Command(error) = self else { return None };
+        error.downcast_ref::<redis::RedisError>()?.code()
+    }
+
+    /// The error of a command on a connection.
+    pub(crate) fn said(error: redis::RedisError) -> Self {
+        match (error.kind(), error.code()) {
+            (ErrorKind::Io | ErrorKind::Parse | ErrorKind::Client, _) => Self::Lost(Arc::new(error)),
+            (
+                ErrorKind::Server(
+                    ServerErrorKind::BusyLoading
+                    | ServerErrorKind::ClusterDown
+                    | ServerErrorKind::MasterDown
+                    | ServerErrorKind::TryAgain
+                    | ServerErrorKind::Moved
+                    | ServerErrorKind::Ask
+                    | ServerErrorKind::ReadOnly,
+                ),
+                _,
+            )
+            | (_, Some("MISCONF" | "NOREPLICAS" | "BUSY" | "NOAUTH" | "WRONGPASS")) => {
+                Self::Unserved(Arc::new(error))
+            }
+            (_, Some("OOM")) => Self::Full,
+            _ => Self::Command(Arc::new(error)),
+        }
+    }
+}
+
+impl CallError for RedisError {
+    fn is_out_of_reach(&self) -> bool {
+        matches!(
+            self,
+            // Open is what a server's own breaker says: known already, and not to be tried again now.
+            Self::Unreachable { .. }
+                | Self::Greeting { .. }
+                | Self::Password { .. }
+                | Self::Replica(_)
+                | Self::Unavailable(Unavailable::Timeout(_))
+                | Self::Lost(_)
+                | Self::Unserved(_)
+                | Self::Uncovered(_)
+        )
+    }
+
+    fn is_surely_undone(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Greeting { .. } | Self::Unserved(_) | Self::Uncovered(_)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(code: &str) -> RedisError {
+        RedisError::said(redis::make_extension_error(code.to_owned(), None))
+    }
+
+    #[test]
+    fn what_waiting_or_an_operator_heals_is_an_outage() {
+        for (code, fault, out_of_reach) in [
+            ("OOM", Fault::Refused, false),
+            ("MISCONF", Fault::Outage, true),
+            ("NOREPLICAS", Fault::Outage, true),
+            ("WRONGTYPE", Fault::Defect, false),
+            ("NOPERM", Fault::Defect, false),
+        ] {
+            let error = said(code);
+            assert_eq!((error.fault(), error.is_out_of_reach()), (fault, out_of_reach), "{code}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_surely_not_done_is_called_so() {
+        let broken = || redis::RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+        let host = Host { name: "x".to_owned(), port: 1 };
+        assert!(!RedisError::said(broken()).is_surely_undone());
+        assert!(RedisError::connecting(&host, false, false, broken()).is_surely_undone());
+        assert!(said("MISCONF").is_surely_undone());
+        assert!(!RedisError::from(Unavailable::Timeout(Duration::ZERO)).is_surely_undone());
+    }
+}

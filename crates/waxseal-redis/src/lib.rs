@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod bond;
+mod commands;
+mod error;
+mod host;
+mod keys;
+mod node;
+mod options;
+mod permissions;
+mod router;
+mod row;
+mod rows;
+mod script;
+mod slots;
+mod startup;
+mod store;
+mod walk;
+
+pub use error::RedisError;
+pub use options::{RedisDurability, RedisOptions};
+pub use store::RedisStore;
+
+/// The crate of the client that [`RedisStore::from_client`] takes.
+pub use redis;

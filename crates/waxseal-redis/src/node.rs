@@ -1,0 +1,313 @@
+//! One server and its connections.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Pipeline, Value};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::{Instant, timeout};
+
+use crate::address::Address;
+use crate::error::RedisError;
+use crate::host::Host;
+use waxseal_store::NetworkOptions;
+use waxseal_store::network::{CallError, CircuitBreaker, NetworkLimits, Permit};
+
+/// The number of calls on one connection before another takes part.
+///
+/// More save little. Fewer cost system calls, here and at the server.
+pub(crate) const CALLS_PER_CONNECTION: usize = 64;
+
+/// A server, each of whose connections carries many calls at once, in order.
+pub(crate) struct Node {
+    host: Host,
+    tls: bool,
+    password: bool,
+    /// True if a new connection is checked for leading to a primary. Servers of a cluster say so with every command.
+    check_role: bool,
+    client: Client,
+    connect_timeout: Duration,
+    /// The time without an answer after which a call casts doubt on its connection.
+    patience: Duration,
+    ordinary: Pool,
+    /// Connections for writes that wait for replicas or disks: a waiting connection answers nobody else.
+    waiting: Pool,
+    /// In a cluster. One server alone needs none beside the policy's.
+    breaker: Option<CircuitBreaker>,
+}
+
+/// Connections, of which the first take all calls while these are few.
+///
+/// Calls on one connection share the cost of sending, of waking up and of receiving.
+struct Pool {
+    slots: Box<[Slot]>,
+    /// The number of calls on one connection before another takes part.
+    together: usize,
+}
+
+/// A slot for a connection, which is made when a call needs it.
+struct Slot {
+    link: AsyncMutex<Option<Arc<Link>>>,
+    calls: AtomicUsize,
+    /// The time of the last answer, or of the first call under way.
+    heard: Mutex<Instant>,
+}
+
+/// A connection.
+struct Link {
+    connection: MultiplexedConnection,
+    broken: AtomicBool,
+}
+
+impl Node {
+    pub(crate) fn new(host: Host, address: &Address, network: &NetworkOptions) -> Result<Self, RedisError> {
+        let NetworkLimits { connect_timeout, command_timeout, connections, .. } = network.limits();
+        let breaker =
+            address.cluster.then(|| CircuitBreaker::new(network, format!("the Redis server at {host}")));
+        Ok(Self {
+            breaker,
+            tls: address.tls,
+            password: address.password.is_some(),
+            check_role: !address.cluster,
+            client: address.client(&host)?,
+            host,
+            connect_timeout,
+            patience: command_timeout / 2,
+            ordinary: Pool::new(connections, CALLS_PER_CONNECTION),
+            waiting: Pool::new(connections, 1),
+        })
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Sends commands together and returns as many answers, errors of the server among them.
+    ///
+    /// `waits` is for a command that waits for replicas or disks: if it takes long, that says little about this server.
+    pub(crate) async fn send(&self, commands: &Pipeline, waits: bool) -> Result<Vec<Value>, RedisError> {
+        let permit = self.breaker.as_ref().map(CircuitBreaker::permit).transpose()?;
+        let patience = if waits { Duration::MAX } else { self.patience };
+        let attempt = Attempt { permit, since: Instant::now(), patience };
+        let outcome = self.send_now(commands, if waits { &self.waiting } else { &self.ordinary }).await;
+        attempt.ended(outcome.as_ref().is_err_and(RedisError::is_out_of_reach));
+        outcome
+    }
+
+    async fn send_now(&self, commands: &Pipeline, pool: &Pool) -> Result<Vec<Value>, RedisError> {
+        let slot = pool.slot(self.patience);
+        let _call = Call::begin(slot);
+        let link = self.link(slot).await?;
+        let since = Instant::now();
+        let watch = Watch { slot, link: &link, since, patience: self.patience, answered: false };
+        let mut connection = link.connection.clone();
+        let outcome = connection.send_packed_commands(commands, 0, commands.len()).await;
+        watch.answered(outcome.is_ok());
+        outcome.map_err(RedisError::said)
+    }
+
+    /// Gives up all connections. The next calls resolve the name anew, and check for a primary.
+    pub(crate) async fn forget_connections(&self) {
+        for slot in self.ordinary.slots.iter().chain(&self.waiting.slots) {
+            *slot.link.lock().await = None;
+        }
+    }
+
+    /// The connection of a slot, made if it is not there. Calls that come meanwhile wait for the same one.
+    async fn link(&self, slot: &Slot) -> Result<Arc<Link>, RedisError> {
+        let mut slot = slot.link.lock().await;
+        match &*slot {
+            Some(link) if !link.broken.load(Ordering::Relaxed) => Ok(Arc::clone(link)),
+            _ => {
+                *slot = None;
+                // Boxed: it happens seldom and needs much room. Without its type, or callers' futures nest so deep that
+                // the compiler asks for a higher recursion limit.
+                let link = Arc::new(self.connect().boxed().await?);
+                *slot = Some(Arc::clone(&link));
+                Ok(link)
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Link, RedisError> {
+        // Without timeouts of its own: the policy ends calls, and `Watch` judges connections.
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let connecting = async {
+            let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+            if self.check_role {
+                let role: redis::RedisResult<Vec<Value>> =
+                    redis::cmd("ROLE").query_async(&mut connection).await;
+                match role {
+                    Ok(role) if role.first() != Some(&Value::BulkString(b"master".to_vec())) => {
+                        return Ok(None);
+                    }
+                    // Whoever may not ask finds out with the first write.
+                    Err(error) if error.code() != Some("NOPERM") => return Err(error),
+                    _ => {}
+                }
+            }
+            Ok(Some(connection))
+        };
+        let connected = timeout(self.connect_timeout, connecting).await.unwrap_or_else(|_| {
+            Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "no connection in time").into())
+        });
+        let connection = connected
+            .map_err(|error| RedisError::connecting(&self.host, self.tls, self.password, error))?
+            .ok_or_else(|| RedisError::Replica(self.host.to_string()))?;
+        Ok(Link { connection, broken: AtomicBool::new(false) })
+    }
+}
+
+impl Pool {
+    fn new(connections: usize, together: usize) -> Self {
+        let slot = || Slot {
+            link: AsyncMutex::default(),
+            calls: AtomicUsize::new(0),
+            heard: Mutex::new(Instant::now()),
+        };
+        Self { slots: (0..connections).map(|_| slot()).collect(), together }
+    }
+
+    /// The first slot that has room and answers, or else the one with the fewest calls.
+    fn slot(&self, patience: Duration) -> &Slot {
+        let good = |slot: &&Slot| slot.calls() < self.together && !slot.is_silent(patience);
+        let fewest = || self.slots.iter().min_by_key(|slot| slot.calls());
+        self.slots.iter().find(good).or_else(fewest).expect("at least one connection is allowed")
+    }
+}
+
+impl Slot {
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether its calls have waited for so long that others should not join them.
+    fn is_silent(&self, patience: Duration) -> bool {
+        self.calls() > 0 && self.heard().elapsed() >= patience
+    }
+
+    fn heard(&self) -> Instant {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
+/// A call under way, counted until it is dropped, also by a caller who gave up waiting.
+struct Call<'a>(&'a Slot);
+
+impl<'a> Call<'a> {
+    fn begin(slot: &'a Slot) -> Self {
+        if slot.calls.fetch_add(1, Ordering::Relaxed) == 0 {
+            slot.hear();
+        }
+        Self(slot)
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Reports a call's outcome to the breaker, also if the caller has given up waiting.
+struct Attempt<'a> {
+    permit: Option<Permit<'a>>,
+    since: Instant,
+    patience: Duration,
+}
+
+impl Attempt<'_> {
+    fn ended(mut self, outage: bool) {
+        if let Some(permit) = self.permit.take() {
+            permit.report(outage);
+        }
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take_if(|_| self.since.elapsed() >= self.patience) {
+            permit.report(true);
+        }
+    }
+}
+
+/// Marks a connection as broken that leaves its calls unanswered for long.
+///
+/// Such a connection may lead to nobody, which TCP notices after many minutes.
+struct Watch<'a> {
+    slot: &'a Slot,
+    link: &'a Link,
+    since: Instant,
+    patience: Duration,
+    answered: bool,
+}
+
+impl Watch<'_> {
+    fn answered(mut self, sound: bool) {
+        self.answered = true;
+        if sound {
+            self.slot.hear();
+        } else {
+            self.link.broken.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if !self.answered && self.slot.heard() <= self.since && self.since.elapsed() >= self.patience {
+            self.link.broken.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    fn begin(pool: &Pool) -> (usize, Call<'_>) {
+        let slot = pool.slot(PATIENCE);
+        let at = pool.slots.iter().position(|other| std::ptr::eq(slot, other)).unwrap();
+        (at, Call::begin(slot))
+    }
+
+    #[test]
+    fn few_calls_share_a_connection_and_many_are_spread() {
+        let pool = Pool::new(3, 2);
+        let mut calls: Vec<_> = (0..8).map(|_| begin(&pool)).collect();
+        assert_eq!(calls.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 0, 1, 1, 2, 2, 0, 1]);
+        calls.retain(|(at, _)| *at != 1);
+        assert_eq!(begin(&pool).0, 1, "where room is again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_has_fallen_silent_gets_no_more_calls() {
+        let pool = Pool::new(2, 64);
+        advance(PATIENCE).await;
+        let (at, silent) = begin(&pool);
+        assert_eq!(at, 0, "it was idle, not silent");
+        advance(PATIENCE / 2).await;
+        let (at, answered) = begin(&pool);
+        assert_eq!(at, 0);
+        answered.0.hear();
+        drop(answered);
+        advance(PATIENCE / 2).await;
+        assert_eq!(begin(&pool).0, 0, "it answers others");
+        advance(PATIENCE / 2).await;
+        assert_eq!(begin(&pool).0, 1);
+        drop(silent);
+        assert_eq!(begin(&pool).0, 0, "it may try again once nobody waits");
+    }
+}

@@ -1,0 +1,118 @@
+//! Settings of the store.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::RedisError;
+use redis::Client;
+use waxseal_store::NetworkOptions;
+
+/// Settings of a store in Redis or Valkey; made by [`RedisStore::options`](crate::RedisStore::options).
+#[derive(Clone)]
+#[must_use = "nothing is opened until `open` is called"]
+pub struct RedisOptions {
+    pub(crate) url: String,
+    /// The app's own client, in place of a URL.
+    pub(crate) client: Option<Client>,
+    pub(crate) prefix: String,
+    pub(crate) durability: RedisDurability,
+    pub(crate) allow_eviction: bool,
+    pub(crate) network: NetworkOptions,
+}
+
+/// The copies that a write waits for before it is acknowledged.
+///
+/// The server's own `appendonly` and `appendfsync` add to that: see `docs/stores.md`. Notes of activity wait for the
+/// primary alone at every level: a lost one signs a visitor out a little earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum RedisDurability {
+    /// The primary. What it had not yet sent to its replicas is lost with it, a sign-out perhaps among it.
+    #[default]
+    Primary,
+    /// The primary, and the memory of so many replicas (`WAIT`). Fewer in time is an error, although the write may
+    /// have been done.
+    Replicas {
+        /// The number of replicas, at least 1.
+        count: u32,
+        /// The longest time to wait for them; less than [`NetworkOptions::command_timeout`].
+        timeout: Duration,
+    },
+    /// The primary's disk, and those of so many replicas (`WAITAOF`, since Redis 7.2). The primary needs
+    /// `appendonly yes`.
+    Disks {
+        /// The number of replicas beside the primary; may be 0.
+        replicas: u32,
+        /// The longest time to wait for all of them; less than [`NetworkOptions::command_timeout`].
+        timeout: Duration,
+    },
+}
+
+impl RedisOptions {
+    pub(crate) fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            client: None,
+            prefix: "waxseal:".to_owned(),
+            durability: RedisDurability::default(),
+            allow_eviction: false,
+            network: NetworkOptions::new(),
+        }
+    }
+
+    /// The prefix of all keys: 1 to 64 letters, digits and `:._-`. Two apps on one server need two. Default:
+    /// `waxseal:`.
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.prefix);
+        self
+    }
+
+    /// The copies that a write waits for before it is acknowledged. Default: [`RedisDurability::Primary`].
+    pub fn durability(mut self, durability: RedisDurability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Allows a server that may evict any key when its memory is full. Default: it is refused.
+    ///
+    /// Evicting signs visitors out, and can bring back sessions that "end all" ended.
+    pub fn allow_eviction(mut self, allow: bool) -> Self {
+        self.allow_eviction = allow;
+        self
+    }
+
+    /// Timeouts, connections, retries and the circuit breaker. Default: [`NetworkOptions::new`].
+    pub fn network(mut self, network: NetworkOptions) -> Self {
+        self.network = network;
+        self
+    }
+}
+
+/// Shows no URL, which may hold a password.
+impl fmt::Debug for RedisOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url: _, client: _, prefix, durability, allow_eviction, network } = self;
+        f.debug_struct("RedisOptions")
+            .field("prefix", prefix)
+            .field("durability", durability)
+            .field("allow_eviction", allow_eviction)
+            .field("network", network)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RedisDurability {
+    /// Checks that the timeouts leave time for the command itself.
+    pub(crate) fn check(self, network: &NetworkOptions) -> Result<(), RedisError> {
+        let command = network.limits().command_timeout;
+        match self {
+            Self::Replicas { timeout, .. } | Self::Disks { timeout, .. }
+                if timeout >= command || timeout.as_millis() == 0 =>
+            {
+                Err(RedisError::Wait { timeout, command })
+            }
+            Self::Replicas { count: 0, .. } => Err(RedisError::NoReplicas),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Sends commands to the server that has their key.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::{Pipeline, ServerErrorKind, Value};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::{Instant, sleep};
+
+use crate::address::Address;
+use crate::error::RedisError;
+use crate::host::Host;
+use crate::node::Node;
+use crate::slots::{Range, SlotMap, slot};
+use waxseal_store::network::CallError;
+use waxseal_store::{NetworkOptions, Unavailable};
+
+/// The number of redirections that a command follows before it fails. Two are usual while a slot moves.
+const REDIRECTIONS: usize = 5;
+/// The pause after a refusal by a server whose slot is moving: some of a script's keys lie at either end then.
+const MOVE_PAUSE: Duration = Duration::from_millis(25);
+/// The shortest time between two requests for the map of slots.
+const MAP_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Finds the server of a key, also while a cluster moves it.
+///
+/// The client library's own cluster connection is not used: it sends a command again by itself when a connection
+/// breaks, also a creation that may have been done, and keeps a connection whose other end has vanished.
+pub(crate) struct Router {
+    address: Address,
+    network: NetworkOptions,
+    nodes: Mutex<HashMap<Host, Arc<Node>>>,
+    map: Mutex<Arc<SlotMap>>,
+    stale: AtomicBool,
+    asked: AsyncMutex<Option<Instant>>,
+}
+
+impl Router {
+    pub(crate) fn new(address: Address, network: NetworkOptions) -> Self {
+        let stale = AtomicBool::new(address.cluster);
+        let (nodes, map, asked) = (Mutex::default(), Mutex::default(), AsyncMutex::default());
+        Self { address, network, nodes, map, stale, asked }
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.address.cluster
+    }
+
+    /// Sends commands that all concern `key` on one connection, and returns their answers in order.
+    ///
+    /// `waits` is for a command that waits for replicas or disks.
+    pub(crate) async fn send(
+        &self,
+        key: &str,
+        commands: &Pipeline,
+        waits: bool,
+    ) -> Result<Vec<Value>, RedisError> {
+        let slot = slot(key);
+        let mut node = self.node_of(slot).await?;
+        let mut asking = false;
+        let mut redirections = 0;
+        while redirections < REDIRECTIONS {
+            let asked = if asking { &after_asking(commands) } else { commands };
+            let mut answers = match node.send(asked, waits).await {
+                Ok(answers) => answers,
+                Err(error) => {
+                    let open = matches!(error, RedisError::Unavailable(Unavailable::Open(_)));
+                    if self.is_cluster() && (open || error.is_out_of_reach()) {
+                        self.stale.store(true, Ordering::Relaxed);
+                    }
+                    return Err(error);
+                }
+            };
+            if asking {
+                answers.remove(0);
+            }
+            if self.is_cluster() && answers.iter().any(|answer| says(answer, ServerErrorKind::TryAgain)) {
+                // For as long as the caller waits.
+                sleep(MOVE_PAUSE).await;
+                (node, asking) = (self.node_of(slot).await?, false);
+                continue;
+            }
+            redirections += 1;
+            match answers.iter().find_map(redirection) {
+                Some((kind, host)) if self.is_cluster() => {
+                    asking = kind == ServerErrorKind::Ask;
+                    if !asking {
+                        self.stale.store(true, Ordering::Relaxed);
+                    }
+                    let host = if host.name.is_empty() {
+                        Host { name: node.host().name.clone(), ..host }
+                    } else {
+                        host
+                    };
+                    node = self.node(&host)?;
+                }
+                _ => return self.look_at(&node, answers).await,
+            }
+        }
+        Err(RedisError::Uncovered(slot))
+    }
+
+    /// Sends commands to this server, whatever keys it has.
+    pub(crate) async fn send_to(&self, host: &Host, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
+        self.node(host)?.send(commands, false).await
+    }
+
+    /// The primaries in the order of their slots; without a cluster, the one server.
+    pub(crate) async fn primaries(&self) -> Result<Vec<Range>, RedisError> {
+        if !self.is_cluster() {
+            let primary = self.address.hosts[0].clone();
+            return Ok(vec![Range { first: 0, last: crate::slots::SLOTS - 1, primary, id: Vec::new() }]);
+        }
+        self.refresh_if_stale().await?;
+        Ok(self.lock_map().primaries().into_iter().cloned().collect())
+    }
+
+    /// A slot that no primary has, by a map of slots that is asked for anew.
+    pub(crate) async fn gap(&self) -> Result<Option<u16>, RedisError> {
+        self.stale.store(self.is_cluster(), Ordering::Relaxed);
+        self.refresh_if_stale().await?;
+        Ok(self.lock_map().gap().filter(|_| self.is_cluster()))
+    }
+
+    /// Drops the connections to a server that was demoted: it takes no writes, and its reads may lag.
+    async fn look_at(&self, node: &Node, answers: Vec<Value>) -> Result<Vec<Value>, RedisError> {
+        if answers.iter().any(|answer| says(answer, ServerErrorKind::ReadOnly)) {
+            self.stale.store(self.is_cluster(), Ordering::Relaxed);
+            node.forget_connections().await;
+        }
+        Ok(answers)
+    }
+
+    async fn node_of(&self, slot: u16) -> Result<Arc<Node>, RedisError> {
+        if !self.is_cluster() {
+            return self.node(&self.address.hosts[0]);
+        }
+        self.refresh_if_stale().await?;
+        let host = self.lock_map().primary(slot).cloned();
+        match host {
+            Some(host) => self.node(&host),
+            None => {
+                self.stale.store(true, Ordering::Relaxed);
+                Err(RedisError::Uncovered(slot))
+            }
+        }
+    }
+
+    fn node(&self, host: &Host) -> Result<Arc<Node>, RedisError> {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(node) = nodes.get(host) {
+            return Ok(Arc::clone(node));
+        }
+        let node = Arc::new(Node::new(host.clone(), &self.address, &self.network)?);
+        nodes.insert(host.clone(), Arc::clone(&node));
+        Ok(node)
+    }
+
+    /// Asks for the map of slots: first the servers of the map so far, then those of the URL.
+    async fn refresh_if_stale(&self) -> Result<(), RedisError> {
+        match self.stale.load(Ordering::Relaxed) {
+            // Boxed: it happens seldom and needs much room.
+            true => Box::pin(self.refresh()).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn refresh(&self) -> Result<(), RedisError> {
+        let mut asked = self.asked.lock().await;
+        let recently = asked.is_some_and(|asked| asked.elapsed() < MAP_INTERVAL);
+        if !self.stale.load(Ordering::Relaxed) || recently {
+            return Ok(()); // While this call waited, another asked; with what it heard this one goes on.
+        }
+        let known = self.lock_map();
+        let known = known.primaries().into_iter().map(|range| range.primary.clone());
+        let mut last = None;
+        for host in known.chain(self.address.hosts.iter().cloned()) {
+            match self.ask_for_map(&host).await {
+                Ok(map) => {
+                    self.keep_nodes_of(&map);
+                    *self.map.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(map);
+                    self.stale.store(false, Ordering::Relaxed);
+                    *asked = Some(Instant::now());
+                    return Ok(());
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        *asked = Some(Instant::now());
+        Err(last.expect("a URL has a host"))
+    }
+
+    async fn ask_for_map(&self, host: &Host) -> Result<SlotMap, RedisError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("CLUSTER").arg("SLOTS");
+        let answer = self.node(host)?.send(&pipeline, false).await?.pop().unwrap_or_default();
+        let answer = answer.extract_error().map_err(|error| match error.detail() {
+            Some(detail) if detail.contains("cluster support disabled") => {
+                RedisError::NoCluster(host.to_string())
+            }
+            _ => RedisError::said(error),
+        })?;
+        SlotMap::parse(answer, host).ok_or(RedisError::Shape("an answer to `CLUSTER SLOTS` that is none"))
+    }
+
+    /// Forgets servers that have left, except those of the URL, which may be asked again.
+    fn keep_nodes_of(&self, map: &SlotMap) {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let primaries = map.primaries();
+        nodes.retain(|host, _| {
+            self.address.hosts.contains(host) || primaries.iter().any(|range| range.primary == *host)
+        });
+    }
+
+    fn lock_map(&self) -> Arc<SlotMap> {
+        let map: MutexGuard<'_, Arc<SlotMap>> = self.map.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&map)
+    }
+}
+
+/// The same commands for a server that is about to get the slot.
+fn after_asking(commands: &Pipeline) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(commands.len() + 1);
+    pipeline.cmd("ASKING");
+    commands.cmd_iter().for_each(|command| _ = pipeline.add_command(command.clone()));
+    pipeline
+}
+
+fn says(answer: &Value, kind: ServerErrorKind) -> bool {
+    matches!(answer, Value::ServerError(error) if error.kind() == Some(kind))
+}
+
+/// The server that an answer redirects to.
+fn redirection(answer: &Value) -> Option<(ServerErrorKind, Host)> {
+    let Value::ServerError(error) = answer else { return None };
+    let kind = error.kind().filter(|kind| matches!(kind, ServerErrorKind::Moved | ServerErrorKind::Ask))?;
+    // The slot, then `host:port`; an IPv6 address has no brackets, and the host may be empty.
+    let (_, place) = error.details()?.split_once(' ')?;
+    let (name, port) = place.rsplit_once(':')?;
+    Some((kind, Host { name: name.to_owned(), port: port.parse().ok()? }))
+}

@@ -1,0 +1,317 @@
+//! The calls of scripts behind the store's methods.
+
+use futures_util::future::try_join_all;
+use redis::Value;
+
+use crate::bond::OwnerState;
+use crate::commands::{Commands, Listing, Question, UNKNOWN};
+use crate::error::RedisError;
+use crate::keys::{Keys, OwnerTag};
+use crate::row::{self, Row};
+use crate::script::{self, decimal};
+use waxseal_store::{
+    Creation, Cursor, Found, Listed, Page, PublicId, Record, RecordHead, RecordKey, Revision, Swap, Timestamp,
+};
+
+/// More entries of an owner's list are not looked at in one call.
+const MAX_PAGE: usize = 1_000;
+
+const NOT_A_ROW: RedisError = RedisError::Shape("a row that is none");
+
+impl Commands {
+    pub(crate) async fn load(
+        &self,
+        key: &RecordKey,
+        now: Timestamp,
+    ) -> Result<Option<Found<Record>>, RedisError> {
+        self.find(key, now, b"-1", |row| row.record()).await
+    }
+
+    pub(crate) async fn confirm(
+        &self,
+        key: &RecordKey,
+        now: Timestamp,
+    ) -> Result<Option<Found<RecordHead>>, RedisError> {
+        let last = row::LAST_OF_HEAD.to_string();
+        self.find(key, now, last.as_bytes(), |row| row.confirmed()).await
+    }
+
+    async fn find<T>(
+        &self,
+        key: &RecordKey,
+        now: Timestamp,
+        last: &[u8],
+        read: fn(Row<'_>) -> Option<T>,
+    ) -> Result<Option<Found<T>>, RedisError> {
+        let question = self.question(&script::FIND, key.public_id(), now, vec![key.hash(), last]);
+        let reply = self.settle(&question).await?;
+        let rest = reply.rest.unwrap_or_default();
+        match reply.status {
+            1 => Row::new(&rest).and_then(read).map(|found| Some(Found::Living(found))).ok_or(NOT_A_ROW),
+            2 => Ok(Some(Found::Renewed)),
+            _ => Ok(None),
+        }
+    }
+
+    pub(crate) async fn create(
+        &self,
+        key: &RecordKey,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Creation, RedisError> {
+        let (row, public_id) = (row::encode(key, record)?, key.public_id());
+        let generation = match &record.owner {
+            Some(owner) if self.router.is_cluster() => {
+                self.bind(&OwnerTag::of(owner), public_id, record.life.absolute_end, now).await?.generation()
+            }
+            _ => [0; 8],
+        };
+        let arguments = vec![&public_id.as_bytes()[..], &row, &generation];
+        let mut question = self.question(&script::CREATE, public_id, now, arguments);
+        question.keys.extend(self.owner_keys(record));
+        question.durable = true;
+        Ok(if self.settle(&question).await?.status == 1 { Creation::Created } else { Creation::Taken })
+    }
+
+    pub(crate) async fn swap(
+        &self,
+        key: &RecordKey,
+        expected: &Revision,
+        renewal: Option<(&RecordKey, Timestamp)>,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Swap, RedisError> {
+        /// The new owner's generation is needed.
+        const BIND: i64 = 4;
+        let public_id = key.public_id();
+        let (new_key, tombstone) = match renewal {
+            Some((new_key, expires)) => (new_key, expires.as_millis().to_be_bytes().to_vec()),
+            None => (key, Vec::new()),
+        };
+        let row = row::encode(new_key, record)?;
+        let ends = record.life.absolute_end;
+        let listing = if record.owner.is_some() { Listing::Add(public_id, ends) } else { Listing::Leave };
+        let arguments =
+            vec![&key.hash()[..], expected.as_bytes(), &row, public_id.as_bytes(), b"", &tombstone];
+        let mut question = self.question(&script::SWAP, public_id, now, arguments);
+        question.keys.extend(self.owner_keys(record));
+        question.durable = true;
+        question.listing = listing;
+        let owner = record.owner.as_deref();
+        let mut reply = self.settle_once(&question, owner).await?;
+        if let (BIND, Some(owner)) = (reply.status, &record.owner) {
+            let generation = self.bind(&OwnerTag::of(owner), public_id, ends, now).await?.generation();
+            let mut question = question;
+            question.arguments[4] = &generation;
+            reply = self.settle_once(&question, Some(owner)).await?;
+        }
+        match reply.status {
+            0 => Ok(Swap::Gone),
+            1 => Ok(Swap::Done),
+            2 => Ok(Swap::Conflict),
+            _ => Err(RedisError::Restless),
+        }
+    }
+
+    pub(crate) async fn touch(
+        &self,
+        key: &RecordKey,
+        idle_end: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, RedisError> {
+        let idle_end = decimal(idle_end);
+        let question =
+            self.question(&script::TOUCH, key.public_id(), now, vec![&key.hash()[..], idle_end.as_bytes()]);
+        Ok(self.settle(&question).await?.status == 1)
+    }
+
+    pub(crate) async fn delete(&self, key: &RecordKey, now: Timestamp) -> Result<bool, RedisError> {
+        let public_id = key.public_id();
+        let arguments = vec![&key.hash()[..], public_id.as_bytes()];
+        let question = self.question(&script::DELETE, public_id, now, arguments);
+        let question = Question { durable: true, listing: Listing::Remove(public_id), ..question };
+        Ok(self.settle(&question).await?.status == 1)
+    }
+
+    pub(crate) async fn rewrap(
+        &self,
+        key: &RecordKey,
+        revision: &Revision,
+        kid: [u8; 4],
+        sealed: &[u8],
+        now: Timestamp,
+    ) -> Result<bool, RedisError> {
+        let arguments = vec![&key.hash()[..], revision.as_bytes(), &kid, sealed];
+        let question = self.question(&script::REWRAP, key.public_id(), now, arguments);
+        Ok(self.settle(&Question { durable: true, ..question }).await?.status == 1)
+    }
+
+    pub(crate) async fn owned(
+        &self,
+        owner: &str,
+        public_id: PublicId,
+        now: Timestamp,
+    ) -> Result<Option<(RecordKey, Record)>, RedisError> {
+        let question = self.question(&script::OWNED, public_id, now, vec![owner.as_bytes()]);
+        let reply = self.settle(&question).await?;
+        if reply.status != 1 {
+            return Ok(None);
+        }
+        let bytes = reply.rest.unwrap_or_default();
+        let row = Row::new(&bytes).ok_or(NOT_A_ROW)?;
+        Ok(Some((RecordKey::new(public_id, row.hash()), row.record().ok_or(NOT_A_ROW)?)))
+    }
+
+    pub(crate) async fn end(
+        &self,
+        owner: &str,
+        public_id: PublicId,
+        now: Timestamp,
+    ) -> Result<bool, RedisError> {
+        let arguments = vec![owner.as_bytes(), public_id.as_bytes()];
+        let question = self.question(&script::END, public_id, now, arguments);
+        let question = Question { durable: true, listing: Listing::Remove(public_id), ..question };
+        Ok(self.settle(&question).await?.status == 1)
+    }
+
+    /// Three steps, of which one ends: the owner's state, the pass for the kept session, the raise.
+    pub(crate) async fn end_all(
+        &self,
+        owner: &str,
+        keep: Option<&RecordKey>,
+        now: Timestamp,
+    ) -> Result<(), RedisError> {
+        let tag = OwnerTag::of(owner);
+        let mut pass = [0; 8];
+        getrandom::fill(&mut pass).map_err(|_| RedisError::Shape("no randomness in the system"))?;
+        let (mut kept, mut kept_until) = (Vec::new(), String::new());
+        if let Some(keep) = keep {
+            let state = self.state(&tag, now).await?;
+            let (bytes, generation) = (state.to_bytes(), state.generation());
+            let keys = self.session_keys(keep.public_id());
+            let arguments: [&[u8]; 4] = [keep.hash(), owner.as_bytes(), &generation, &pass];
+            let known = (tag.as_bytes(), &bytes[..]);
+            let answer = self.script(&script::KEEP, &keys, now, known, &arguments, true).await?;
+            if let Value::Array(parts) = answer
+                && let [_, Value::BulkString(ends), Value::BulkString(given)] = &parts[..]
+                && let (Ok(ends), Ok(given)) = (ends[..].try_into(), given[..].try_into())
+            {
+                pass = given;
+                kept = keep.public_id().as_bytes().to_vec();
+                kept_until = decimal(Timestamp::from_millis(u64::from_be_bytes(ends)));
+            }
+        }
+        let keys = [self.keys.generation(&tag), self.keys.index(&tag)];
+        let arguments: [&[u8]; 3] = [&pass, &kept, kept_until.as_bytes()];
+        self.script(&script::RAISE, &keys, now, UNKNOWN, &arguments, true).await.map(drop)
+    }
+
+    pub(crate) async fn list(
+        &self,
+        owner: &str,
+        after: Option<&Cursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<Listed>, RedisError> {
+        let (tag, limit) = (OwnerTag::of(owner), limit.clamp(1, MAX_PAGE));
+        let (last, score) = after.map_or((&b""[..], &b""[..]), |cursor| {
+            cursor.as_bytes().split_at_checked(PublicId::BYTES).unwrap_or((b"", b""))
+        });
+        let count = limit.to_string();
+        let arguments = [count.as_bytes(), last, score];
+        let index = [self.keys.index(&tag)];
+        let answer = self.script(&script::PAGE, &index, now, UNKNOWN, &arguments, false).await?;
+        let entries = entries(answer).ok_or(RedisError::Shape("an owner's list that is none"))?;
+        let next = entries.last().filter(|_| entries.len() == limit);
+        let next = next.map(|(public_id, score)| Cursor::new([&public_id.as_bytes()[..], score].concat()));
+        let ids: Vec<_> = entries.iter().map(|(public_id, _)| *public_id).collect();
+
+        let heads = self.heads(&ids).await?;
+        let state = self.state(&tag, now).await?;
+        let mut items = Vec::new();
+        let mut ended = Vec::new();
+        for (public_id, head) in ids.into_iter().zip(&heads) {
+            match judge(head, owner, state, now) {
+                Judged::Lists(row) => items.push(row.listed(public_id).ok_or(NOT_A_ROW)?),
+                Judged::Ended => ended.push(public_id),
+                Judged::Other => {}
+            }
+        }
+        // Read before the state: one of them may have been kept in between.
+        let heads = self.heads(&ended).await?;
+        for (public_id, head) in ended.into_iter().zip(&heads) {
+            if let Judged::Lists(row) = judge(head, owner, state, now) {
+                items.push(row.listed(public_id).ok_or(NOT_A_ROW)?);
+            }
+        }
+        Ok(Page { items, next })
+    }
+
+    /// The heads of rows; empty where there is none.
+    pub(crate) async fn heads(&self, public_ids: &[PublicId]) -> Result<Vec<Vec<u8>>, RedisError> {
+        try_join_all(public_ids.iter().map(|public_id| async {
+            let key = self.keys.row(*public_id);
+            let mut command = redis::cmd("GETRANGE");
+            command.arg(&key).arg(0).arg(row::LAST_OF_HEAD);
+            match self.send(&key, [command]).await?.pop() {
+                Some(Value::BulkString(head)) => Ok(head),
+                _ => Ok(Vec::new()),
+            }
+        }))
+        .await
+    }
+
+    fn question<'a>(
+        &self,
+        script: &'a script::Script,
+        public_id: PublicId,
+        now: Timestamp,
+        arguments: Vec<&'a [u8]>,
+    ) -> Question<'a> {
+        let keys = self.session_keys(public_id).into();
+        Question { script, keys, arguments, now, durable: false, listing: Listing::Leave }
+    }
+
+    fn session_keys(&self, public_id: PublicId) -> [String; 2] {
+        let row = self.keys.row(public_id);
+        let tombstones = Keys::tombstones(&row);
+        [row, tombstones]
+    }
+
+    /// For a script that may look at them: on a server that has all keys.
+    fn owner_keys(&self, record: &Record) -> Vec<String> {
+        match &record.owner {
+            Some(owner) if !self.router.is_cluster() => {
+                let tag = OwnerTag::of(owner);
+                vec![self.keys.generation(&tag), self.keys.index(&tag)]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+enum Judged<'a> {
+    Lists(Row<'a>),
+    Ended,
+    Other,
+}
+
+fn judge<'a>(head: &'a [u8], owner: &str, state: OwnerState, now: Timestamp) -> Judged<'a> {
+    match Row::new(head).filter(|row| row.is_owned_by(owner) && row.life().expires > now) {
+        Some(row) if row.bond().holds(state) => Judged::Lists(row),
+        Some(_) => Judged::Ended,
+        None => Judged::Other,
+    }
+}
+
+/// Public ids and their scores, as the server writes them.
+fn entries(answer: Value) -> Option<Vec<(PublicId, Vec<u8>)>> {
+    let Value::Array(parts) = answer else { return None };
+    let pair = |pair: &[Value]| match pair {
+        [Value::BulkString(public_id), Value::BulkString(score)] => {
+            Some((PublicId::from_bytes(public_id[..].try_into().ok()?), score.clone()))
+        }
+        _ => None,
+    };
+    parts.chunks(2).map(pair).collect()
+}

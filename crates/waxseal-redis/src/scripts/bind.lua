@@ -1,0 +1,3 @@
+-- KEYS: the owner's generation and index. ARGV[5]: public id; ARGV[6]: the end of the absolute lifetime.
+enlist(KEYS[2], ARGV[5], tonumber(ARGV[6]))
+return redis.call('GET', KEYS[1]) or ''

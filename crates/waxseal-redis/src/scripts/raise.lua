@@ -1,0 +1,11 @@
+-- Ends all sessions of an owner but the one with the pass, if any.
+-- KEYS: the owner's generation and index. ARGV[5]: the pass; ARGV[6]: the kept public id or ''; ARGV[7]: the end of
+-- its absolute lifetime.
+local state = redis.call('GET', KEYS[1])
+-- Sent twice, by the network: it was done the first time.
+if state and string.sub(state, 9, 16) == ARGV[5] then return 1 end
+-- First, so that a full server takes what follows: to end sessions must always be possible.
+redis.call('UNLINK', KEYS[2])
+redis.call('SET', KEYS[1], packed((state and number(state, 1) or 0) + 1) .. ARGV[5])
+if ARGV[6] ~= '' then enlist(KEYS[2], ARGV[6], tonumber(ARGV[7])) end
+return 1

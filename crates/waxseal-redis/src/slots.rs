@@ -1,0 +1,151 @@
+//! The map from keys to the servers of a cluster.
+
+use redis::Value;
+
+use crate::host::Host;
+
+/// The number of slots into which a cluster divides its keys.
+pub(crate) const SLOTS: u16 = 16_384;
+
+/// The slot of a key, by the part in braces.
+pub(crate) fn slot(key: &str) -> u16 {
+    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
+    crc16(tag.filter(|tag| !tag.is_empty()).unwrap_or(key).as_bytes()) % SLOTS
+}
+
+/// CRC-16/XMODEM, as the cluster specification has it.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| {
+        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
+            if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
+        })
+    })
+}
+
+/// A range of slots, and its primary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) first: u16,
+    pub(crate) last: u16,
+    pub(crate) primary: Host,
+    /// The server's own name for itself; it survives a change of address.
+    pub(crate) id: Vec<u8>,
+}
+
+/// The ranges of a cluster, in the order of slots.
+#[derive(Debug, Default)]
+pub(crate) struct SlotMap(Vec<Range>);
+
+impl SlotMap {
+    /// Parses the answer to `CLUSTER SLOTS` that `asked` gave; `None` if it is another answer.
+    pub(crate) fn parse(answer: Value, asked: &Host) -> Option<Self> {
+        let Value::Array(ranges) = answer else { return None };
+        let mut ranges =
+            ranges.into_iter().map(|range| range_of(range, asked)).collect::<Option<Vec<_>>>()?;
+        ranges.sort_by_key(|range| range.first);
+        Some(Self(ranges))
+    }
+
+    pub(crate) fn primary(&self, slot: u16) -> Option<&Host> {
+        let at = self.0.partition_point(|range| range.last < slot);
+        self.0.get(at).filter(|range| range.first <= slot).map(|range| &range.primary)
+    }
+
+    /// The primaries, each once, by their first slot.
+    pub(crate) fn primaries(&self) -> Vec<&Range> {
+        let mut primaries: Vec<&Range> = Vec::new();
+        for range in &self.0 {
+            if !primaries.iter().any(|known| known.primary == range.primary) {
+                primaries.push(range);
+            }
+        }
+        primaries
+    }
+
+    /// The first slot that no primary has.
+    pub(crate) fn gap(&self) -> Option<u16> {
+        let next = |next, range: &Range| if range.first == next { range.last + 1 } else { next };
+        Some(self.0.iter().fold(0, next)).filter(|next| *next < SLOTS)
+    }
+}
+
+fn range_of(range: Value, asked: &Host) -> Option<Range> {
+    let Value::Array(range) = range else { return None };
+    let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = &range[..] else { return None };
+    let [name, Value::Int(port), Value::BulkString(id), ..] = &primary[..] else { return None };
+    // A server that does not know its own name says nothing, or `?`: it is the one that was asked.
+    let name = match name {
+        Value::BulkString(name) if !name.is_empty() && name != b"?" => {
+            String::from_utf8(name.clone()).ok()?
+        }
+        _ => asked.name.clone(),
+    };
+    let primary = Host { name, port: u16::try_from(*port).ok()? };
+    let (first, last) = (u16::try_from(*first).ok()?, u16::try_from(*last).ok()?);
+    (first <= last && last < SLOTS).then_some(Range { first, last, primary, id: id.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_those_of_the_specification() {
+        assert_eq!(crc16(b"123456789"), 0x31c3);
+        // As `CLUSTER KEYSLOT` of a server answers.
+        for (key, expected) in [
+            ("somekey", 11_058),
+            ("foo{hash_tag}", 2_515),
+            ("foo{}", 5_542),
+            ("x{}{y}", 14_166),
+            ("a{b", 13_340),
+        ] {
+            assert_eq!(slot(key), expected, "{key}");
+        }
+    }
+
+    fn host(name: &str, port: u16) -> Host {
+        Host { name: name.to_owned(), port }
+    }
+
+    fn range(first: i64, last: i64, name: &str, port: i64) -> Value {
+        let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        let node = |name: &str, port, id: &str| Value::Array(vec![text(name), Value::Int(port), text(id)]);
+        Value::Array(vec![
+            Value::Int(first),
+            Value::Int(last),
+            node(name, port, "a"),
+            node("replica", 9, "b"),
+        ])
+    }
+
+    #[test]
+    fn every_slot_has_its_primary_or_none() {
+        let ranges = vec![range(5_000, 16_383, "y", 2), range(0, 99, "x", 1), range(200, 4_999, "", 3)];
+        let map = SlotMap::parse(Value::Array(ranges), &host("asked", 7)).unwrap();
+        for (slot, expected) in [
+            (0, Some(host("x", 1))),
+            (99, Some(host("x", 1))),
+            (100, None),
+            (199, None),
+            (200, Some(host("asked", 3))),
+            (4_999, Some(host("asked", 3))),
+            (16_383, Some(host("y", 2))),
+        ] {
+            assert_eq!(map.primary(slot), expected.as_ref(), "{slot}");
+        }
+        assert_eq!((map.gap(), map.primaries().len()), (Some(100), 3));
+        let whole = SlotMap::parse(Value::Array(vec![range(0, 16_383, "x", 1)]), &host("x", 1)).unwrap();
+        assert_eq!(whole.gap(), None);
+        assert_eq!(SlotMap::default().gap(), Some(0));
+    }
+
+    #[test]
+    fn an_answer_of_another_shape_is_no_map() {
+        for answer in
+            [Value::Nil, Value::Array(vec![Value::Nil]), Value::Array(vec![range(0, 16_384, "x", 1)])]
+        {
+            assert!(SlotMap::parse(answer, &host("x", 1)).is_none());
+        }
+    }
+}

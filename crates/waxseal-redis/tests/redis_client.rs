@@ -1,0 +1,73 @@
+//! A store by the app's own client, beside the app's own keys.
+
+use redis::{AsyncCommands, Client, IntoConnectionInfo, ProtocolVersion};
+use store_tests::records::{NOW, load, new_key, record};
+use store_tests::redis::{Cluster, Server};
+use store_tests::run;
+use waxseal_redis::{RedisDurability, RedisError, RedisStore};
+use waxseal_store::{Creation, SessionStore};
+
+const PASSWORD: &str = "p@ss/word";
+
+/// The client of an app that has database 3 of the server.
+fn client(server: &Server, protocol: ProtocolVersion, password: Option<&str>) -> Client {
+    let info = ("127.0.0.1", server.port).into_connection_info().unwrap();
+    let mut settings = info.redis_settings().clone().set_db(3).set_protocol(protocol);
+    if let Some(password) = password {
+        settings = settings.set_password(password);
+    }
+    Client::open(info.set_redis_settings(settings)).unwrap()
+}
+
+#[test]
+fn sessions_lie_in_the_clients_database_beside_the_apps_keys() {
+    let server = Server::start(&["--requirepass", PASSWORD]);
+    for protocol in [ProtocolVersion::RESP2, ProtocolVersion::RESP3] {
+        let client = client(&server, protocol, Some(PASSWORD));
+        run(async {
+            let prefix = format!("{protocol:?}:");
+            let store = RedisStore::from_client(client.clone()).prefix(&prefix).open().await.unwrap();
+            let (key, record) = (new_key(), record(b"sealed"));
+            assert_eq!(store.create(&key, &record, NOW).await.unwrap(), Creation::Created);
+            assert_eq!(load(&store, &key).await, Some(record));
+            store.ready().await.unwrap();
+
+            let mut app = client.get_multiplexed_async_connection().await.unwrap();
+            let _: () = app.set("spell", "lumos").await.unwrap();
+            let keys: Vec<String> = app.keys(format!("{prefix}*")).await.unwrap();
+            assert!(keys.iter().any(|name| name.contains(&key.public_id().to_string())), "{keys:?}");
+        });
+    }
+}
+
+#[test]
+fn a_client_is_checked_as_a_url_is() {
+    let server = Server::start(&["--requirepass", PASSWORD]);
+    let refused = |client| run(RedisStore::from_client(client).open()).unwrap_err();
+    let error = refused(Client::open(server.url()).unwrap());
+    assert!(matches!(error, RedisError::Password { given: false, .. }), "{error:?}");
+    let error = refused(client(&server, ProtocolVersion::RESP2, Some("wrong-horse")));
+    assert!(matches!(error, RedisError::Password { given: true, .. }), "{error:?}");
+    assert!(!format!("{error:?}").contains("horse"), "{error:?}");
+
+    let cluster = Cluster::start(&[]);
+    let error = refused(Client::open(cluster.servers[0].url()).unwrap());
+    assert!(matches!(error, RedisError::Cluster(_)), "{error:?}");
+}
+
+#[test]
+fn a_write_that_waits_for_replicas_keeps_nobody_of_the_app_waiting() {
+    let server = Server::start(&[]);
+    let timeout = std::time::Duration::from_millis(500);
+    let client = Client::open(server.url()).unwrap();
+    let options = RedisStore::from_client(client.clone());
+    run(async {
+        let store = options.durability(RedisDurability::Replicas { count: 1, timeout }).open().await.unwrap();
+        let mut app = client.get_multiplexed_async_connection().await.unwrap();
+        let waits = tokio::spawn(async move { store.create(&new_key(), &record(b"x"), NOW).await });
+        let asked = std::time::Instant::now();
+        let _: String = redis::cmd("PING").query_async(&mut app).await.unwrap();
+        assert!(asked.elapsed() < timeout, "{:?}", asked.elapsed());
+        assert!(matches!(waits.await.unwrap(), Err(RedisError::Unconfirmed { confirmed: 0, wanted: 1, .. })));
+    });
+}

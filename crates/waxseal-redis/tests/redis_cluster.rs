@@ -1,0 +1,272 @@
+//! A cluster that loses a primary, and one that moves slots, while it is used.
+//!
+//! With more load: `cargo test -p waxseal-redis --features servers --test redis_cluster --release -- --ignored`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use store_tests::records::{NOW, load, new_key, record};
+use store_tests::redis::{Cluster, Server};
+use store_tests::run;
+use tokio::task::JoinHandle;
+use waxseal_redis::{RedisDurability, RedisStore};
+use waxseal_store::{Creation, Fault, NetworkOptions, Record, RecordKey, SessionStore, Swap};
+
+/// A session that somebody keeps counting up: the sealed bytes are the number.
+struct Counter {
+    key: RecordKey,
+    owned: bool,
+    acknowledged: AtomicU64,
+    attempted: AtomicU64,
+}
+
+impl Counter {
+    async fn new(store: &RedisStore, owner: Option<&str>) -> Arc<Self> {
+        let key = new_key();
+        let first = Record { owner: owner.map(str::to_owned), ..record(&0_u64.to_be_bytes()) };
+        assert_eq!(store.create(&key, &first, NOW).await.unwrap(), Creation::Created);
+        let owned = owner.is_some();
+        Arc::new(Self { key, owned, acknowledged: AtomicU64::new(0), attempted: AtomicU64::new(0) })
+    }
+
+    /// Whether it was counted up; what failed as an outage may have been, too.
+    async fn count(&self, store: &RedisStore) -> bool {
+        let failed = |error| {
+            assert_eq!(RedisStore::fault(&error), Fault::Outage, "{error:?}");
+            false
+        };
+        let before = match store.load(&self.key, NOW).await {
+            Ok(Some(waxseal_store::Found::Living(record))) => record,
+            Ok(other) => panic!("nobody ended it: {other:?}"),
+            Err(error) => return failed(error),
+        };
+        let number = u64::from_be_bytes(before.sealed[..].try_into().unwrap()) + 1;
+        let sealed = number.to_be_bytes().to_vec();
+        let after = Record { revision: before.revision.next().unwrap(), sealed, ..before.clone() };
+        self.attempted.fetch_max(number, Ordering::SeqCst);
+        match store.update(&self.key, &before.revision, &after, NOW).await {
+            Ok(Swap::Done) => {
+                self.acknowledged.fetch_max(number, Ordering::SeqCst);
+                true
+            }
+            // An earlier attempt that was given up may be done only now.
+            Ok(Swap::Conflict) => false,
+            Ok(Swap::Gone) => panic!("nobody ended it"),
+            Err(error) => failed(error),
+        }
+    }
+
+    /// That nothing acknowledged is lost, and nothing is there that nobody wrote.
+    async fn check(&self, store: &RedisStore) {
+        let found = load(store, &self.key).await.expect("nobody is signed out").sealed;
+        let found = u64::from_be_bytes(found[..].try_into().unwrap());
+        let (least, most) = (self.acknowledged.load(Ordering::SeqCst), self.attempted.load(Ordering::SeqCst));
+        assert!((least..=most).contains(&found), "{found} is not between {least} and {most}");
+    }
+}
+
+/// Counts all of them up for as long as it is let, several at once.
+fn load_with(store: &RedisStore, counters: &[Arc<Counter>], go_on: &Arc<AtomicBool>) -> Vec<JoinHandle<u64>> {
+    counters
+        .iter()
+        .map(|counter| {
+            let (store, counter, go_on) = (store.clone(), Arc::clone(counter), Arc::clone(go_on));
+            tokio::spawn(async move {
+                let mut failures = 0;
+                while go_on.load(Ordering::SeqCst) {
+                    failures += u64::from(!counter.count(&store).await);
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                failures
+            })
+        })
+        .collect()
+}
+
+async fn counters(store: &RedisStore, count: usize) -> Vec<Arc<Counter>> {
+    let mut counters = Vec::new();
+    for number in 0..count {
+        let owner = format!("user {}", number % 7);
+        counters.push(Counter::new(store, (number % 2 == 0).then_some(&owner)).await);
+    }
+    counters
+}
+
+async fn read_until_found(store: RedisStore, counters: Vec<Arc<Counter>>, deadline: Instant) {
+    for counter in counters {
+        loop {
+            match store.load(&counter.key, NOW).await {
+                Ok(found) => {
+                    assert!(found.is_some(), "nobody is signed out");
+                    break;
+                }
+                Err(error) => {
+                    assert_eq!(RedisStore::fault(&error), Fault::Outage, "{error:?}");
+                    assert!(Instant::now() < deadline, "not back in time: {error:?}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
+fn lose_a_primary(idle_sessions: usize, busy_sessions: usize) {
+    const BACK_WITHIN: Duration = Duration::from_secs(15);
+    let mut cluster = Cluster::start(&["--appendonly", "yes"]);
+    run(async {
+        let timeout = Duration::from_millis(500);
+        let durability = RedisDurability::Replicas { count: 1, timeout };
+        let store = RedisStore::options(&cluster.url()).durability(durability).open().await.unwrap();
+        let idle = counters(&store, idle_sessions).await;
+        let busy = counters(&store, busy_sessions).await;
+        let go_on = Arc::new(AtomicBool::new(true));
+        let load = load_with(&store, &busy, &go_on);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+
+        let killed = Instant::now();
+        cluster.servers[0].kill();
+        let promoted = tokio::task::block_in_place(|| {
+            let dead = cluster.servers[0].port;
+            store_tests::redis::wait_for("a replica to take over", || {
+                cluster.servers[1..3].iter().all(|server| server.works_without(dead))
+            });
+            killed.elapsed()
+        });
+        // Back: every session can be read, in all parts of the cluster.
+        let all: Vec<_> = idle.iter().chain(&busy).cloned().collect();
+        let readers: Vec<_> = all
+            .chunks(all.len().div_ceil(16))
+            .map(|part| tokio::spawn(read_until_found(store.clone(), part.to_vec(), killed + BACK_WITHIN)))
+            .collect();
+        for reader in readers {
+            reader.await.unwrap();
+        }
+        let back = killed.elapsed();
+
+        // The promoted replica has none of its own until the old primary comes back as one.
+        cluster.servers[0].restart();
+        let confirmed = Instant::now();
+        for counter in &idle {
+            while !counter.count(&store).await {
+                assert!(confirmed.elapsed() < Duration::from_secs(30), "no write is confirmed");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        go_on.store(false, Ordering::SeqCst);
+        let mut failures = 0;
+        for task in load {
+            failures += task.await.unwrap();
+        }
+        for counter in idle.iter().chain(&busy) {
+            counter.check(&store).await;
+        }
+        store.ready().await.unwrap();
+        let writes: u64 = busy.iter().map(|counter| counter.acknowledged.load(Ordering::SeqCst)).sum();
+        eprintln!(
+            "a replica took over after {promoted:?}, all is read after {back:?}; {writes} writes acknowledged, {failures} calls failed, 0 lost"
+        );
+    });
+}
+
+#[test]
+fn a_cluster_that_loses_a_primary_is_back_soon_and_loses_nothing_confirmed() {
+    lose_a_primary(60, 16);
+}
+
+#[test]
+#[ignore = "more load"]
+fn a_cluster_under_load_that_loses_a_primary_is_back_soon_and_loses_nothing_confirmed() {
+    lose_a_primary(500, 128);
+}
+
+#[test]
+fn a_part_without_a_primary_leaves_the_others_alone() {
+    let arguments = ["--cluster-require-full-coverage", "no"];
+    let mut cluster = Cluster::start(&arguments);
+    run(async {
+        let network = NetworkOptions::new().command_timeout(Duration::from_millis(500));
+        let store = RedisStore::options(&cluster.url()).network(network).open().await.unwrap();
+        let counters = counters(&store, 60).await;
+        cluster.servers[3].kill();
+        cluster.servers[0].kill();
+        let lost = |counter: &Counter| slot_of(&cluster.servers[1], &counter.key) <= 5_460;
+        let (lost, kept): (Vec<_>, Vec<_>) = counters.iter().partition(|counter| lost(counter));
+        assert!(!lost.is_empty() && !kept.is_empty());
+        for _ in 0..3 {
+            for (lost, kept) in lost.iter().zip(&kept) {
+                let error = store.load(&lost.key, NOW).await.unwrap_err();
+                assert_eq!(RedisStore::fault(&error), Fault::Outage, "{error:?}");
+                // Its owner's state may lie in the part that is gone.
+                if let Err(error) = store.load(&kept.key, NOW).await {
+                    assert_eq!(RedisStore::fault(&error), Fault::Outage, "{error:?}");
+                }
+            }
+        }
+        for counter in kept.iter().filter(|counter| !counter.owned) {
+            assert!(load(&store, &counter.key).await.is_some(), "the other parts go on");
+        }
+        assert!(store.ready().await.is_err());
+        // Also whoever starts now.
+        let late = RedisStore::open(&cluster.url()).await.expect("a part is gone, not all");
+        let ownerless = kept.iter().find(|counter| !counter.owned).unwrap();
+        assert!(load(&late, &ownerless.key).await.is_some());
+    });
+}
+
+fn slot_of(server: &Server, key: &RecordKey) -> u16 {
+    server.ask(redis::cmd("CLUSTER").arg("KEYSLOT").arg(format!("waxseal:{{{}}}", key.public_id())))
+}
+
+#[test]
+fn slots_may_move_while_they_are_used() {
+    let cluster = Cluster::start(&[]);
+    run(async {
+        let store = RedisStore::open(&cluster.url()).await.unwrap();
+        let counters = counters(&store, 24).await;
+        let go_on = Arc::new(AtomicBool::new(true));
+        let load = load_with(&store, &counters, &go_on);
+        let servers = &cluster.servers;
+        let moves = counters.iter().map(|counter| slot_of(&servers[0], &counter.key));
+        for slot in moves.filter(|slot| *slot <= 5_460) {
+            let (source, target) = (&servers[0], &servers[1]);
+            tokio::task::block_in_place(|| move_slot(slot, source, target, servers));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        go_on.store(false, Ordering::SeqCst);
+        let mut failures = 0;
+        for task in load {
+            failures += task.await.unwrap();
+        }
+        assert_eq!(failures, 0, "whoever asks is led to where the slot is");
+        for counter in &counters {
+            counter.check(&store).await;
+        }
+    });
+}
+
+/// As `redis-cli --cluster reshard` does it, with a pause half-way.
+fn move_slot(slot: u16, source: &Server, target: &Server, servers: &[Server]) {
+    let id = |server: &Server| -> String { server.ask(redis::cmd("CLUSTER").arg("MYID")) };
+    let (source_id, target_id) = (id(source), id(target));
+    let set = |server: &Server, state: &str, id: &str| -> () {
+        server.ask(redis::cmd("CLUSTER").arg("SETSLOT").arg(slot).arg(state).arg(id))
+    };
+    set(target, "IMPORTING", &source_id);
+    set(source, "MIGRATING", &target_id);
+    let pause = || std::thread::sleep(Duration::from_millis(30));
+    pause();
+    loop {
+        let keys: Vec<Vec<u8>> = source.ask(redis::cmd("CLUSTER").arg("GETKEYSINSLOT").arg(slot).arg(1));
+        let Some(key) = keys.first() else { break };
+        let mut migrate = redis::cmd("MIGRATE");
+        migrate.arg("127.0.0.1").arg(target.port).arg(key).arg(0).arg(5_000);
+        () = source.ask(&mut migrate);
+        pause();
+    }
+    set(target, "NODE", &target_id);
+    for server in servers.iter().take(3) {
+        set(server, "NODE", &target_id);
+    }
+}

@@ -1,0 +1,101 @@
+//! Races that only a store of several steps can lose, on one server and on a cluster.
+
+use store_tests::records::{NOW, load, new_key, record};
+use store_tests::redis::{Cluster, Server};
+use store_tests::run;
+use waxseal_redis::RedisStore;
+use waxseal_store::{Creation, Record, RecordKey, SessionStore, Swap};
+
+const ROUNDS: usize = 60;
+
+async fn two_stores(url: &str) -> [RedisStore; 2] {
+    [RedisStore::open(url).await.unwrap(), RedisStore::open(url).await.unwrap()]
+}
+
+async fn create(store: &RedisStore, owner: Option<&str>) -> (RecordKey, Record) {
+    let (key, record) = (new_key(), Record { owner: owner.map(str::to_owned), ..record(b"x") });
+    assert_eq!(store.create(&key, &record, NOW).await.unwrap(), Creation::Created);
+    (key, record)
+}
+
+/// In whichever order they are done, the kept session is ended by the one that keeps none.
+async fn a_kept_session_does_not_outlive_anothers_end_all(stores: &[RedisStore; 2]) {
+    for round in 0..ROUNDS {
+        let owner = format!("albus {round}");
+        let (key, _) = create(&stores[0], Some(&owner)).await;
+        let (keeps, ends) = (stores[round % 2].clone(), stores[1 - round % 2].clone());
+        let ends = {
+            let owner = owner.clone();
+            tokio::spawn(async move { ends.end_all(&owner, None, NOW).await.unwrap() })
+        };
+        keeps.end_all(&owner, Some(&key), NOW).await.unwrap();
+        ends.await.unwrap();
+        assert_eq!(load(&stores[0], &key).await, None, "round {round}");
+    }
+}
+
+/// As after a double click: none of the two ends it for the other.
+async fn a_session_that_two_keep_is_kept(stores: &[RedisStore; 2]) {
+    for round in 0..ROUNDS {
+        let owner = format!("minerva {round}");
+        let (kept, record) = create(&stores[0], Some(&owner)).await;
+        let (ended, _) = create(&stores[0], Some(&owner)).await;
+        let tasks = stores.clone().map(|store| {
+            let owner = owner.clone();
+            tokio::spawn(async move { store.end_all(&owner, Some(&kept), NOW).await.unwrap() })
+        });
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(load(&stores[0], &ended).await, None, "round {round}");
+        assert_eq!(load(&stores[1], &kept).await.as_ref(), Some(&record), "round {round}");
+        let listed = stores[1].list(&owner, None, 10, NOW).await.unwrap().items;
+        assert_eq!(
+            listed.iter().map(|listed| listed.public_id).collect::<Vec<_>>(),
+            [kept.public_id()],
+            "round {round}"
+        );
+    }
+}
+
+/// Signing in while somebody ends all sessions of that user: found or not, but never gone and back again.
+async fn a_sign_in_beside_an_end_all_is_there_or_not(stores: &[RedisStore; 2]) {
+    for round in 0..ROUNDS {
+        let owner = format!("severus {round}");
+        let (key, before) = create(&stores[0], None).await;
+        let revision = before.revision.next().unwrap();
+        let after = Record { revision, owner: Some(owner.clone()), ..before.clone() };
+        let signs_in = {
+            let (store, after) = (stores[1].clone(), after.clone());
+            tokio::spawn(async move { store.update(&key, &before.revision, &after, NOW).await.unwrap() })
+        };
+        stores[0].end_all(&owner, None, NOW).await.unwrap();
+        assert_eq!(signs_in.await.unwrap(), Swap::Done, "round {round}");
+        let found = load(&stores[0], &key).await;
+        assert!(found.is_none() || found.as_ref() == Some(&after), "round {round}");
+        for store in stores {
+            assert_eq!(load(store, &key).await, found, "round {round}");
+        }
+        stores[0].end_all(&owner, None, NOW).await.unwrap();
+        assert_eq!(load(&stores[1], &key).await, None, "round {round}");
+    }
+}
+
+fn races(url: &str) {
+    run(async {
+        let stores = two_stores(url).await;
+        a_kept_session_does_not_outlive_anothers_end_all(&stores).await;
+        a_session_that_two_keep_is_kept(&stores).await;
+        a_sign_in_beside_an_end_all_is_there_or_not(&stores).await;
+    });
+}
+
+#[test]
+fn races_on_one_server() {
+    races(&Server::start(&[]).url());
+}
+
+#[test]
+fn races_on_a_cluster() {
+    races(&Cluster::start(&[]).url());
+}

@@ -1,0 +1,106 @@
+//! Log of one request's changes, to be replayed over a newer session.
+
+use std::sync::Arc;
+
+use crate::change::Change;
+use crate::content::Content;
+use crate::error::{Error, Largest};
+use crate::metadata::{DEVICE, OWNER, SIGNED_IN};
+use crate::operation::{Operation, Sight};
+
+/// The changes of one request, in order.
+///
+/// A request leaves a log behind, not a copy of the session. The log can be replayed, key by key, over a newer session
+/// that another request wrote meanwhile.
+#[derive(Clone, Default)]
+pub struct ChangeLog(Arc<Vec<Change>>);
+
+impl ChangeLog {
+    pub(crate) fn new(changes: Arc<Vec<Change>>) -> Self {
+        Self(changes)
+    }
+
+    /// Returns `true` if the log has no changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Replays the changes over `content`, a newer version of the session.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] if a newer value cannot be changed in this way, [`Error::Conflict`] if a newer value is not the
+    /// one that the handler had seen, [`Error::TooLarge`] if the result takes more than `limit` bytes.
+    pub fn replay(&self, content: Content, limit: usize) -> Result<Content, Error> {
+        replay(content, self.0.iter(), limit)
+    }
+
+    /// Replays the changes over `content`, which this visitor's handler never saw.
+    ///
+    /// The answer that carried the new id was lost, so the visitor came with the old id and was shown an empty session.
+    /// That a key was missing is therefore no conflict, and a default does not replace an existing value.
+    ///
+    /// # Errors
+    ///
+    /// As for [`replay`](Self::replay).
+    pub fn replay_unseen(&self, content: Content, limit: usize) -> Result<Content, Error> {
+        let stays = |change: &&Change| match change {
+            Change::Seen(_, Sight::Absent) => false,
+            Change::Key(key, Operation::SetDefault(_)) => !content.entries.contains(key),
+            _ => true,
+        };
+        let stay: Vec<_> = self.0.iter().filter(stays).cloned().collect();
+        replay(content, stay.iter(), limit)
+    }
+
+    /// Returns `true` if the log has changes and all of them note that a page was shown, with messages or with its
+    /// first form.
+    #[must_use]
+    pub fn only_shows(&self) -> bool {
+        let shows = |change: &Change| matches!(change, Change::FlashesShown(_) | Change::CsrfSeed(_));
+        !self.0.is_empty() && self.0.iter().all(shows)
+    }
+
+    /// Returns `true` if all changes are for the next page to show, as after a sign-out.
+    #[must_use]
+    pub fn only_prepares_a_page(&self) -> bool {
+        let prepares = |change: &Change| {
+            matches!(change, Change::Flash(_) | Change::FlashesShown(_) | Change::CsrfSeed(_))
+        };
+        self.0.iter().all(prepares)
+    }
+
+    /// Returns `true` if a change may affect the session's class, and with it its lifetimes.
+    #[must_use]
+    pub fn changes_class(&self) -> bool {
+        self.0.iter().any(|change| matches!(change, Change::Permanent(_) | Change::Reset))
+    }
+}
+
+impl Content {
+    /// Adopts the class and the owner's metadata of `other`, for a new session of the same owner.
+    pub fn adopt_owner(&mut self, other: &Self) {
+        self.permanent = other.permanent;
+        for name in [OWNER, SIGNED_IN, DEVICE] {
+            if let Some(value) = other.metadata.encoded(name) {
+                self.metadata.put(name, Some(Arc::from(value)));
+            }
+        }
+    }
+}
+
+fn replay<'a>(
+    mut content: Content,
+    log: impl Iterator<Item = &'a Change>,
+    limit: usize,
+) -> Result<Content, Error> {
+    for change in log {
+        change.apply(&mut content)?;
+    }
+    let size = content.planned_size();
+    if size > limit {
+        return Err(Error::TooLarge { size, limit, largest: Largest::of(content.entries.sizes()) });
+    }
+    Ok(content)
+}

@@ -1,0 +1,252 @@
+//! The entries of a session, kept encoded.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::value::{self, ValueError};
+use crate::varint;
+
+/// Keys and values in the order of their first insertion.
+///
+/// Parsed entries are an index of offsets into their buffer. No entry is decoded before it is read, and an entry that
+/// is never read is copied byte for byte when the session is sealed again.
+#[derive(Clone, Default)]
+pub struct Entries {
+    /// The buffer that sealed entries were parsed from.
+    source: Option<Arc<Vec<u8>>>,
+    list: Vec<Entry>,
+    size: usize,
+}
+
+#[derive(Clone)]
+struct Entry {
+    key: Piece,
+    value: Piece,
+}
+
+#[derive(Clone)]
+enum Piece {
+    /// Offsets into `Entries::source`.
+    Sealed(Range<u32>),
+    Own(Arc<[u8]>),
+}
+
+impl Entries {
+    /// Indexes the entries that fill the `range` of `source`.
+    ///
+    /// # Errors
+    ///
+    /// A phrase for the log if a length does not fit, a key is not UTF-8, or a key comes twice.
+    pub(crate) fn parse(source: Arc<Vec<u8>>, range: Range<usize>) -> Result<Self, &'static str> {
+        let payload = source.get(..range.end).ok_or("it ends before its entries")?;
+        let mut rest = payload.get(range.start..).ok_or("it ends before its entries")?;
+        let size = rest.len();
+        // An estimate of 32 bytes an entry avoids most reallocations.
+        let mut list = Vec::with_capacity((size / 32).clamp(4, 256));
+        while !rest.is_empty() {
+            let key = piece(payload, &mut rest)?;
+            let bytes = key.bytes(payload);
+            // Most keys are ASCII, which is checked faster than UTF-8.
+            if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
+                return Err("a key is not UTF-8");
+            }
+            let value = piece(payload, &mut rest)?;
+            list.push(Entry { key, value });
+        }
+        if has_duplicates(&list, payload) {
+            return Err("a key comes twice");
+        }
+        Ok(Self { source: Some(source), list, size })
+    }
+
+    /// Appends all entries in their encoded form, [`Self::size`] bytes.
+    pub(crate) fn write(&self, buffer: &mut Vec<u8>) {
+        for entry in &self.list {
+            for piece in [&entry.key, &entry.value] {
+                let bytes = piece.bytes(self.payload());
+                varint::write(buffer, bytes.len());
+                buffer.extend_from_slice(bytes);
+            }
+        }
+    }
+
+    /// Bytes that [`write`](Self::write) appends.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The [size](Self::size) with a value of `value_bytes` under `key`.
+    pub(crate) fn size_with(&self, key: &str, value_bytes: usize) -> usize {
+        let old = self.position(key).map_or(0, |at| self.entry_size(&self.list[at]));
+        self.size - old + entry_size(key.len(), value_bytes)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<Value> {
+        self.position(key).map(|at| self.value(&self.list[at].value))
+    }
+
+    /// Returns `true` if there is an entry under `key`.
+    pub fn contains(&self, key: &str) -> bool {
+        self.position(key).is_some()
+    }
+
+    /// Keys with their values, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Value)> {
+        self.list.iter().map(|entry| (self.key(entry), self.value(&entry.value)))
+    }
+
+    /// Keys with the bytes that each entry takes, in order.
+    pub fn sizes(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.list.iter().map(|entry| (self.key(entry), self.entry_size(entry)))
+    }
+
+    /// Puts `value` under `key`: at its old place if the key exists, else at the end.
+    pub(crate) fn set(&mut self, key: &str, value: Arc<[u8]>) {
+        let value = Piece::Own(value);
+        match self.position(key) {
+            Some(at) => {
+                self.size -= self.entry_size(&self.list[at]);
+                self.list[at].value = value;
+                self.size += self.entry_size(&self.list[at]);
+            }
+            None => {
+                let entry = Entry { key: Piece::Own(key.as_bytes().into()), value };
+                self.size += self.entry_size(&entry);
+                self.list.push(entry);
+            }
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: &str) -> bool {
+        let position = self.position(key);
+        if let Some(at) = position {
+            self.size -= self.entry_size(&self.list[at]);
+            self.list.remove(at);
+        }
+        position.is_some()
+    }
+
+    fn position(&self, key: &str) -> Option<usize> {
+        let payload = self.payload();
+        self.list.iter().position(|entry| entry.key.bytes(payload) == key.as_bytes())
+    }
+
+    fn key<'a>(&'a self, entry: &'a Entry) -> &'a str {
+        // An owned key was a `str`, a sealed one was checked by `parse`; the payload never changes.
+        std::str::from_utf8(entry.key.bytes(self.payload()))
+            .expect("keys were checked to be UTF-8 when they came in")
+    }
+
+    fn value(&self, piece: &Piece) -> Value {
+        match (piece, &self.source) {
+            (Piece::Own(bytes), _) => Value(Encoded::Own(bytes.clone())),
+            (Piece::Sealed(range), Some(source)) => Value(Encoded::Sealed(source.clone(), range.clone())),
+            (Piece::Sealed(_), None) => unreachable!("a sealed piece comes with its source"),
+        }
+    }
+
+    fn entry_size(&self, entry: &Entry) -> usize {
+        let payload = self.payload();
+        entry_size(entry.key.bytes(payload).len(), entry.value.bytes(payload).len())
+    }
+
+    fn payload(&self) -> &[u8] {
+        self.source.as_deref().map_or(&[], Vec::as_slice)
+    }
+}
+
+/// A value of a session, not yet decoded; from [`Session::iter`](crate::Session::iter).
+#[derive(Clone)]
+pub struct Value(Encoded);
+
+#[derive(Clone)]
+enum Encoded {
+    Sealed(Arc<Vec<u8>>, Range<u32>),
+    Own(Arc<[u8]>),
+}
+
+impl Value {
+    /// Decodes the value as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// [`ValueError`] if the value is not a `T`.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, ValueError> {
+        value::decode(self.bytes())
+    }
+
+    /// The kind of the value in words: `text`, `an integer`, `a map`.
+    #[must_use]
+    pub fn shape(&self) -> &'static str {
+        value::shape(self.bytes())
+    }
+
+    /// The value in MessagePack, as it lies in the session.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Encoded::Sealed(source, range) => slice(source, range),
+            Encoded::Own(bytes) => bytes,
+        }
+    }
+}
+
+/// Shows the size, never the value.
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Value({} bytes)", self.bytes().len())
+    }
+}
+
+impl Piece {
+    fn bytes<'a>(&'a self, payload: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::Sealed(range) => slice(payload, range),
+            Self::Own(bytes) => bytes,
+        }
+    }
+}
+
+/// Bytes that an entry takes, lengths included.
+pub(crate) fn entry_size(key: usize, value: usize) -> usize {
+    varint::size(key) + key + varint::size(value) + value
+}
+
+fn slice<'a>(payload: &'a [u8], range: &Range<u32>) -> &'a [u8] {
+    &payload[range.start as usize..range.end as usize]
+}
+
+/// Takes a length and that many bytes off the front of `rest`, which must be the end of `payload`.
+fn piece(payload: &[u8], rest: &mut &[u8]) -> Result<Piece, &'static str> {
+    let length = varint::read(rest).ok_or("a length is not in its shortest form")?;
+    let start = payload.len() - rest.len();
+    *rest = rest.get(length..).ok_or("an entry is longer than what is there")?;
+    let offset = |at: usize| u32::try_from(at).map_err(|_| "it is larger than 4 GiB");
+    Ok(Piece::Sealed(offset(start)?..offset(start + length)?))
+}
+
+/// Checks whether a key occurs twice, in O(n log n).
+fn has_duplicates(list: &[Entry], payload: &[u8]) -> bool {
+    let keys = || list.iter().map(|entry| entry.key.bytes(payload));
+    // Keys nearly always differ in their last bytes or their length, and sorting numbers is cheap.
+    !all_differ(keys().map(fingerprint).collect()) && !all_differ(keys().collect::<Vec<_>>())
+}
+
+fn fingerprint(key: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let end = &key[key.len().saturating_sub(7)..];
+    bytes[..end.len()].copy_from_slice(end);
+    bytes[7] = key.len().to_le_bytes()[0];
+    u64::from_ne_bytes(bytes)
+}
+
+fn all_differ<T: Ord>(mut items: Vec<T>) -> bool {
+    items.sort_unstable();
+    items.windows(2).all(|pair| pair[0] != pair[1])
+}

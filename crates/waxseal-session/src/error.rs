@@ -1,0 +1,109 @@
+//! Errors of reading and writing a session.
+
+use std::{fmt, io};
+
+use crate::value::ValueError;
+
+/// A read or write of a session that failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// One value could not be written or read. The source says why.
+    #[error("session[{key:?}]")]
+    Value {
+        /// The key asked for.
+        key: String,
+        /// The cause.
+        source: ValueError,
+    },
+    /// The session would not fit its cookie, or its record on the server. It is as it was before the call.
+    #[error(
+        "the session would be {size} bytes and there is room for {limit}; {largest}; \
+         keep large data in a database and its id in the session"
+    )]
+    TooLarge {
+        /// Bytes that the session would take, those kept for metadata included.
+        size: usize,
+        /// Bytes that fit.
+        limit: usize,
+        /// The keys that take the most.
+        largest: Largest,
+    },
+    /// The response's head has left with the session in it. Nothing written now could reach the browser.
+    #[error("the session was already sent; write to it before the response's head leaves")]
+    Sent,
+    /// The store does not answer, and the session is shown from a copy, which cannot be written.
+    #[error("the session store does not answer, so this session can only be read; try again in some seconds")]
+    Unconfirmed,
+    /// Another request changed this key after the handler had seen its value.
+    #[error("another request changed session[{key:?}] at the same time; repeat this one")]
+    Conflict {
+        /// The key.
+        key: String,
+    },
+    /// The session was ended by another request, or it expired, before its changes were saved.
+    #[error("the session was ended meanwhile, and nothing was saved; sign in again")]
+    Gone,
+    /// Another request, such as a sign-in, gave the session a new id, and this request came with the old id. If the
+    /// answer with the new id was lost, [`sign_in`](crate::Session::sign_in) takes that session over.
+    #[error(
+        "another request gave this session a new id; load the page again, and sign in again if it does not know you"
+    )]
+    Renewed,
+    /// The owner's name is empty, too long, or has control characters.
+    #[error("an owner's name has 1 to 255 bytes and no control characters")]
+    Owner,
+    /// The session was made without keys for form tokens, so no session manager made it.
+    #[error("this session was made without keys for form tokens; make it by a session manager")]
+    NoFormTokens,
+    /// The operating system had no randomness.
+    #[error("no randomness from the operating system")]
+    Random(#[source] io::Error),
+}
+
+/// Names the key that an error of a value belongs to.
+pub(crate) fn in_key(key: &str) -> impl FnOnce(ValueError) -> Error {
+    move |source| Error::Value { key: key.to_owned(), source }
+}
+
+/// Fills `bytes` from the operating system's random source.
+pub(crate) fn random(bytes: &mut [u8]) -> Result<(), Error> {
+    getrandom::fill(bytes).map_err(|error| Error::Random(error.into()))
+}
+
+/// The largest entries of a session, each with its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Largest(Vec<(String, usize)>);
+
+impl Largest {
+    const SHOWN: usize = 3;
+
+    /// Keeps the largest three of `sizes`.
+    pub fn of<'a>(sizes: impl Iterator<Item = (&'a str, usize)>) -> Self {
+        let mut sizes: Vec<_> = sizes.collect();
+        sizes.sort_by_key(|&(_, size)| std::cmp::Reverse(size));
+        Self(sizes.into_iter().take(Self::SHOWN).map(|(key, size)| (key.to_owned(), size)).collect())
+    }
+
+    /// Keys with the bytes that each entry takes, the largest first, at most three.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.0.iter().map(|(key, size)| (key.as_str(), *size))
+    }
+}
+
+impl fmt::Display for Largest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("largest: ")?;
+        for (at, (key, size)) in self.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}{:?} ({size} bytes)", shown(key))?;
+        }
+        Ok(())
+    }
+}
+
+/// Shortens a key for a log line, since a key may be user text.
+fn shown(key: &str) -> &str {
+    let end = key.char_indices().nth(40).map_or(key.len(), |(at, _)| at);
+    &key[..end]
+}

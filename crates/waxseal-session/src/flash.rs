@@ -1,0 +1,59 @@
+//! Messages for the visitor's next page: Flask's `flash` and `get_flashed_messages`.
+
+use crate::change::Change;
+use crate::error::{Error, random};
+use crate::messages::{self, Flash, Stored};
+use crate::session::Session;
+
+impl Session {
+    /// Leaves a message for the visitor's next page: that of this answer, or the one that it redirects to.
+    ///
+    /// Messages are kept beside the entries, under no key of the app's. Messages of parallel requests are all kept. A
+    /// session keeps at most 16 messages and 1,024 bytes of them; the oldest are dropped first. A text is cut after 512
+    /// bytes and a category after 32. Messages never take room from entries. In state `cookie` they may use what is
+    /// left of the cookie and of its [256 bytes for metadata](Error::TooLarge); the oldest are dropped until the cookie
+    /// fits.
+    ///
+    /// # Errors
+    ///
+    /// Those that every write may have, but none for its size. [`Error::Random`] if the system has no randomness.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # let session = waxseal_session::Session::new();
+    /// session.flash("success", "The letter is on its way.")?;
+    /// session.flash("error", format!("No owl is called {}.", "Errol"))?;
+    ///
+    /// let errors = session.flashed_messages(&["error"]);
+    /// assert_eq!(errors[0].message, "No owl is called Errol.");
+    /// assert_eq!(session.flashed_messages(&[]).len(), 2);
+    /// # Ok::<(), waxseal_session::Error>(())
+    /// ```
+    pub fn flash(&self, category: impl AsRef<str>, message: impl AsRef<str>) -> Result<(), Error> {
+        let mut id = [0; 4];
+        random(&mut id)?;
+        let message = Stored::new(u32::from_ne_bytes(id), category.as_ref(), message.as_ref());
+        self.write()?.make(Change::Flash(message))
+    }
+
+    /// The messages of these categories, the oldest first; of all categories if none is named: Flask's
+    /// `get_flashed_messages`.
+    ///
+    /// The returned messages count as shown and are removed when the request has succeeded. They are not removed
+    /// before, so a page may be rendered twice. They stay if the answer is an error of 500 or more, or if the session
+    /// [cannot be written](Self::is_confirmed). Further calls in the same request return the same messages. A message
+    /// that is left after the first call waits for the next request, as in Flask. A message of a category that no page
+    /// asks for waits too, where Flask drops it.
+    #[must_use]
+    pub fn flashed_messages(&self, categories: &[&str]) -> Vec<Flash> {
+        let mut state = self.read();
+        let state = &mut *state;
+        state.shown.show(&state.content.metadata, categories)
+    }
+
+    /// The number of messages that wait. The call shows none of them.
+    pub(crate) fn flashes_waiting(&self) -> usize {
+        messages::count(&self.lock().content.metadata)
+    }
+}

@@ -1,0 +1,45 @@
+#![doc = include_str!("../README.md")]
+
+mod change;
+mod change_log;
+mod content;
+mod entries;
+mod error;
+mod flash;
+mod form_token_keys;
+mod form_tokens;
+mod lifecycle;
+mod messages;
+mod metadata;
+mod operation;
+mod seeds;
+mod session;
+mod session_debug_view;
+mod sign_in;
+mod state;
+mod unix_time;
+mod value;
+mod varint;
+mod wide;
+
+pub use entries::Value;
+pub use error::{Error, Largest};
+pub use messages::Flash;
+pub use session::Session;
+pub use session_debug_view::SessionDebugView;
+pub use value::{MAX_DEPTH, ValueError};
+
+/// The types for session managers: `waxseal-manager`, or one of your own.
+///
+/// A manager makes a [`Session`] of a [`Content`](backend::Content) with [`Session::restore`], and receives what a
+/// request did to it from [`Session::close`]. Handlers need none of these types.
+pub mod backend {
+    pub use crate::change_log::ChangeLog;
+    pub use crate::content::Content;
+    pub use crate::entries::Entries;
+    pub use crate::form_token_keys::{FormTokenKeys, SEED_BYTES, Seed};
+    pub use crate::lifecycle::{Closed, Terms};
+    pub use crate::metadata::Metadata;
+    pub use crate::sign_in::{MAX_DEVICE_BYTES, MAX_OWNER_BYTES, is_owner_name};
+    pub use crate::state::{Phase, ReadOnly};
+}

@@ -1,0 +1,199 @@
+//! The beginning and the end of a request's session, for session managers.
+
+use std::sync::Arc;
+
+use crate::change_log::ChangeLog;
+use crate::content::Content;
+use crate::form_token_keys::{FormTokenKeys, Seed};
+use crate::session::Session;
+use crate::state::{Phase, ReadOnly, State};
+
+/// Terms on which a session is made.
+#[derive(Clone)]
+pub struct Terms {
+    /// The largest size of the content in bytes.
+    pub limit: usize,
+    /// With `true`, an `insert` that would replace what another request wrote is a conflict.
+    pub strict: bool,
+    /// The keys of form tokens. Without them the session gives out none.
+    pub form_token_keys: Option<Arc<dyn FormTokenKeys>>,
+}
+
+/// The outcome of one request for its session.
+pub struct Closed {
+    /// The phase in which the session was closed.
+    pub phase: Phase,
+    /// The content at the end of the request, shared and not copied.
+    pub content: Arc<Content>,
+    /// The changes that lead to the content.
+    pub log: ChangeLog,
+    /// `true` if the request read or wrote the session.
+    pub accessed: bool,
+    /// `true` if the session is to have a new id and a new absolute lifetime.
+    pub renewed: bool,
+    /// `true` if the owner has signed in with this request.
+    pub signed_in: bool,
+    /// The owner before this request, if [`signed_in`](Self::signed_in).
+    pub owner_before: Option<String>,
+    /// The owner whose other sessions are all to end.
+    pub ends_others: Option<String>,
+    /// `true` if the session that came is to end, and its rivals. The content is that of another session, which begins.
+    pub ended: bool,
+    /// `true` if a session begins, even an empty one, in place of one that is over.
+    pub begins: bool,
+}
+
+impl Closed {
+    /// Returns `true` if the request changed anything.
+    #[must_use]
+    pub fn is_modified(&self) -> bool {
+        self.ended || self.changes_session()
+    }
+
+    /// Returns `true` if the request changed the session that the content belongs to.
+    #[must_use]
+    pub fn changes_session(&self) -> bool {
+        self.renewed || !self.log.is_empty()
+    }
+}
+
+impl Session {
+    /// Makes a new, empty session without a size limit and without keys for form tokens: for tests, and for templates
+    /// that are rendered without a visitor.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "a session is asked for, and does not come by itself")]
+    pub fn new() -> Self {
+        Self::begin(Terms { limit: usize::MAX, strict: false, form_token_keys: None })
+    }
+
+    /// Makes the session of an anonymous visitor.
+    ///
+    /// This method is for session managers, as are all methods here that take or return types of
+    /// [`backend`](crate::backend).
+    #[must_use]
+    pub fn begin(terms: Terms) -> Self {
+        Self::of_state(State::new(Content::default(), true, terms))
+    }
+
+    /// Makes the session of a visitor whose token was opened.
+    #[must_use]
+    pub fn restore(content: Content, terms: Terms) -> Self {
+        Self::of_state(State::new(content, false, terms))
+    }
+
+    /// Makes the session readable only. For a visitor whose id was replaced, form tokens are made of `seed`, because no
+    /// seed can be kept for them.
+    #[must_use]
+    pub fn read_only(self, why: ReadOnly, seed: Option<Seed>) -> Self {
+        {
+            let mut state = self.lock();
+            state.phase = Phase::ReadOnly(why);
+            state.fallback_seed = seed;
+        }
+        self
+    }
+
+    /// Notes that good tokens of other sessions came with this one's, so that a sign-out ends all of them.
+    pub fn note_rivals(&self) {
+        self.lock().has_rivals = true;
+    }
+
+    /// Requests the end of all other sessions of this session's owner, and a new id for this one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Owner`](crate::Error::Owner) if it has no owner, and those that every write may have.
+    pub fn end_others(&self) -> Result<(), crate::Error> {
+        let owner = self.owner().ok_or(crate::Error::Owner)?;
+        self.renew()?;
+        self.lock().ends_others = Some(owner);
+        Ok(())
+    }
+
+    /// Closes the session, which can then be read and no longer written, and returns what the request did.
+    #[must_use]
+    pub fn close(&self) -> Closed {
+        let mut state = self.lock();
+        let phase = state.close();
+        Closed {
+            phase,
+            content: state.content.clone(),
+            log: ChangeLog::new(state.log.clone()),
+            accessed: state.accessed,
+            renewed: state.renewed,
+            signed_in: state.signed_in,
+            owner_before: state.signed_in.then(|| state.owner_before()).flatten(),
+            ends_others: state.ends_others.clone(),
+            ended: state.removes,
+            begins: state.begins.is_some(),
+        }
+    }
+
+    /// Undoes all changes after they could not be saved. The session can be written again. A requested end stays
+    /// requested.
+    pub fn undo(&self) {
+        self.lock().undo();
+    }
+
+    /// Withdraws a requested end, or notes that the browser was told of it.
+    pub fn forget_end(&self) {
+        self.lock().removes = false;
+    }
+
+    /// Makes the session readable only from now on.
+    pub fn refuse_writes(&self, why: ReadOnly) {
+        self.lock().phase = Phase::ReadOnly(why);
+    }
+
+    /// Returns `true` if the session began in this request, also if it took the place of one that was destroyed. The
+    /// call is no access.
+    #[must_use]
+    pub fn began_here(&self) -> bool {
+        self.lock().is_new
+    }
+
+    /// The owner at the beginning of the request.
+    #[must_use]
+    pub fn owner_before(&self) -> Option<String> {
+        self.lock().owner_before()
+    }
+
+    /// The present content. The call is no access.
+    #[must_use]
+    pub fn content(&self) -> Arc<Content> {
+        self.lock().content.clone()
+    }
+
+    /// The present phase. The call is no access.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.lock().phase
+    }
+}
+
+impl State {
+    fn new(content: Content, is_new: bool, terms: Terms) -> Self {
+        let Terms { limit, strict, form_token_keys } = terms;
+        Self {
+            content: Arc::new(content),
+            before: None,
+            log: Arc::default(),
+            phase: Phase::Open,
+            is_new,
+            has_rivals: false,
+            accessed: false,
+            renewed: false,
+            signed_in: false,
+            ends_others: None,
+            ended: false,
+            removes: false,
+            begins: None,
+            shown: Default::default(),
+            csrf_token: None,
+            form_token_keys,
+            fallback_seed: None,
+            strict,
+            limit,
+        }
+    }
+}

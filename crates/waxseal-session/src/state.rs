@@ -1,0 +1,213 @@
+//! The state of one request's session.
+
+use std::sync::Arc;
+
+use crate::change::Change;
+use crate::content::Content;
+use crate::entries::entry_size;
+use crate::error::{Error, Largest};
+use crate::form_token_keys::{FormTokenKeys, Seed};
+use crate::messages::Shown;
+
+/// The state behind a [`Session`](crate::Session)'s lock.
+pub(crate) struct State {
+    /// Shared with the session manager, and copied only if it is changed meanwhile.
+    pub(crate) content: Arc<Content>,
+    /// The content before the first change, for [`Session::rollback`](crate::Session::rollback).
+    pub(crate) before: Option<Arc<Content>>,
+    /// Shared like the content.
+    pub(crate) log: Arc<Vec<Change>>,
+    pub(crate) phase: Phase,
+    /// No good token came, or the session that came was ended.
+    pub(crate) is_new: bool,
+    /// Tokens of other sessions came too: the session's rivals.
+    pub(crate) has_rivals: bool,
+    pub(crate) accessed: bool,
+    /// `renew()` was called.
+    pub(crate) renewed: bool,
+    /// `sign_in()` was called.
+    pub(crate) signed_in: bool,
+    /// The owner whose other sessions end at commit, whatever later becomes of this session.
+    pub(crate) ends_others: Option<String>,
+    /// `destroy()` was called: the session that came ends.
+    pub(crate) ended: bool,
+    /// The browser is to be told to forget its token, unless a new one is sent.
+    pub(crate) removes: bool,
+    /// The reason for which the session that came could only be read, if another begins in its place.
+    pub(crate) begins: Option<ReadOnly>,
+    pub(crate) shown: Shown,
+    /// The form token of this request's answer, once one was requested.
+    pub(crate) csrf_token: Option<String>,
+    pub(crate) form_token_keys: Option<Arc<dyn FormTokenKeys>>,
+    /// The seed of form tokens for a visitor whose session cannot be written.
+    pub(crate) fallback_seed: Option<Seed>,
+    /// Strict: a concurrent change of a value that an `insert` replaces is a conflict.
+    pub(crate) strict: bool,
+    /// The largest size of the content in bytes.
+    pub(crate) limit: usize,
+}
+
+/// A stage in a session's life within one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The session can be written.
+    Open,
+    /// `rollback()` was called because the request failed, and nothing was written since.
+    RolledBack,
+    /// The session was committed, and the answer's head has left.
+    Sent,
+    /// The session can only be read. Whatever becomes of this request, the browser keeps its token.
+    ReadOnly(ReadOnly),
+}
+
+/// A reason for which a session can only be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadOnly {
+    /// The visitor came with an id that a renewal has replaced. A slow answer must not displace the new cookie.
+    Renewed,
+    /// The session was signed out by this id, and the store has not been told yet.
+    Ended,
+    /// The store is unavailable.
+    Outage,
+}
+
+impl From<ReadOnly> for Error {
+    fn from(why: ReadOnly) -> Self {
+        match why {
+            ReadOnly::Renewed => Self::Renewed,
+            ReadOnly::Ended => Self::Gone,
+            ReadOnly::Outage => Self::Unconfirmed,
+        }
+    }
+}
+
+impl State {
+    /// Closes the session for writes, and returns the phase that it was in. Removes messages that were shown, and ends
+    /// a session that was cleared and is still empty.
+    pub(crate) fn close(&mut self) -> Phase {
+        let phase = std::mem::replace(&mut self.phase, Phase::Sent);
+        if phase == Phase::Open {
+            if self.shown.is_some() {
+                self.begin_change();
+                self.forget_shown_messages();
+            }
+            let cleared = !self.renewed && self.log.iter().any(|change| matches!(change, Change::Reset));
+            if cleared && !self.is_new && self.content.is_blank() {
+                self.begin_anew();
+            }
+            self.phase = Phase::Sent;
+        }
+        phase
+    }
+
+    /// Drops the session that came, to be ended at commit, and begins an empty one.
+    pub(crate) fn begin_anew(&mut self) {
+        (self.is_new, self.has_rivals) = (true, false);
+        (self.ended, self.removes) = (true, true);
+        (self.fallback_seed, self.begins) = (None, None);
+        self.content = Arc::default();
+        self.before = None;
+        self.log = Arc::default();
+        (self.renewed, self.signed_in) = (false, false);
+        self.shown = Shown::default();
+        self.csrf_token = None;
+        self.phase = Phase::Open;
+    }
+
+    /// Restores the session as it was before this request changed it.
+    pub(crate) fn undo(&mut self) {
+        self.phase = self.begins.take().map_or(Phase::RolledBack, Phase::ReadOnly);
+        if let Some(before) = self.before.take() {
+            self.content = before;
+        }
+        self.log = Arc::default();
+        (self.renewed, self.signed_in, self.ends_others) = (false, false, None);
+        self.shown = Shown::default();
+        self.csrf_token = None;
+    }
+
+    /// Prepares a change of the content.
+    pub(crate) fn begin_change(&mut self) {
+        self.phase = Phase::Open;
+        if self.before.is_none() {
+            self.before = Some(self.content.clone());
+        }
+    }
+
+    /// The log for appending.
+    pub(crate) fn log_mut(&mut self) -> &mut Vec<Change> {
+        Arc::make_mut(&mut self.log)
+    }
+
+    /// The content for changing.
+    pub(crate) fn content_mut(&mut self) -> &mut Content {
+        Arc::make_mut(&mut self.content)
+    }
+
+    /// The reason for which the visitor's session is over, if the store knows it to be and no other session was begun.
+    pub(crate) fn is_over(&self) -> Option<ReadOnly> {
+        match self.phase {
+            Phase::ReadOnly(why @ (ReadOnly::Renewed | ReadOnly::Ended)) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// The owner at the beginning of the request.
+    pub(crate) fn owner_before(&self) -> Option<String> {
+        self.before.as_deref().unwrap_or(&self.content).owner()
+    }
+
+    pub(crate) fn is_modified(&self) -> bool {
+        !self.log.is_empty() || self.renewed || self.removes || self.shown.is_some()
+    }
+
+    /// The seed of form tokens while the session can only be read because a sign-in has replaced its id.
+    pub(crate) fn fallback_seed(&self) -> Option<Seed> {
+        self.fallback_seed.filter(|_| self.phase == Phase::ReadOnly(ReadOnly::Renewed))
+    }
+
+    /// Makes a change that may enlarge the session, if the result fits.
+    pub(crate) fn make_fitting(&mut self, change: Change) -> Result<(), Error> {
+        let mut after = Content::clone(&self.content);
+        change.apply(&mut after)?;
+        let (now, size, limit) = (self.content.planned_size(), after.planned_size(), self.limit);
+        if size > limit.max(now) {
+            return Err(Error::TooLarge { size, limit, largest: Largest::of(after.entries.sizes()) });
+        }
+        self.content = Arc::new(after);
+        self.log_mut().push(change);
+        Ok(())
+    }
+
+    pub(crate) fn make(&mut self, change: Change) -> Result<(), Error> {
+        change.apply(self.content_mut())?;
+        self.log_mut().push(change);
+        Ok(())
+    }
+
+    pub(crate) fn check_room(&self, key: &str, value_bytes: usize) -> Result<(), Error> {
+        let entries = &self.content.entries;
+        self.check_size(entries.size_with(key, value_bytes), || {
+            let others = entries.sizes().filter(|(other, _)| *other != key);
+            Largest::of(others.chain([(key, entry_size(key.len(), value_bytes))]))
+        })
+    }
+
+    /// Checks that the session fits with entries of so many bytes. A session that was over the limit already may always
+    /// shrink.
+    pub(crate) fn check_size(&self, entries: usize, largest: impl FnOnce() -> Largest) -> Result<(), Error> {
+        let (now, limit) = (self.content.planned_size(), self.limit);
+        let size = now - self.content.entries.size() + entries;
+        if size <= limit.max(now) {
+            return Ok(());
+        }
+        Err(Error::TooLarge { size, limit, largest: largest() })
+    }
+
+    fn forget_shown_messages(&mut self) {
+        let shown = self.shown.take_ids();
+        if crate::messages::remove(&mut self.content_mut().metadata, &shown) {
+            self.log_mut().push(Change::FlashesShown(shown.into()));
+        }
+    }
+}

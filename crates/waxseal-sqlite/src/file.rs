@@ -1,0 +1,160 @@
+//! The database file and its connections.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::SqliteError;
+use crate::identity::Identity;
+use crate::log::Log;
+use crate::options::{SqliteDurability, SqliteOptions};
+use crate::schema;
+
+/// The pause between two tries to get the lock that another process holds: as long as a commit or two.
+const RETRY: Duration = Duration::from_micros(500);
+/// The longest time that a read waits for a lock.
+///
+/// In WAL mode no writer makes it wait, only a process that opens the file first or closes it last. It waits on a
+/// thread that others need.
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_millis(250);
+const PAGE_BYTES: u64 = 4096;
+
+/// A database file with its options.
+pub(crate) struct File {
+    options: SqliteOptions,
+    log: Log,
+}
+
+impl File {
+    pub(crate) fn new(options: SqliteOptions) -> Self {
+        Self { options, log: Log::default() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.options.path
+    }
+
+    /// Opens a connection for writing, and makes the file and its folders if they are missing.
+    pub(crate) fn create(&self) -> Result<Connection, SqliteError> {
+        self.make().map_err(|error| SqliteError::open(self.path(), error))?;
+        self.writer()
+    }
+
+    /// Opens a connection for writing to an existing file, and brings its schema up to date.
+    pub(crate) fn writer(&self) -> Result<Connection, SqliteError> {
+        let mut connection = self.connect()?;
+        self.patiently(|| schema::look(&connection))?.check(self.path())?;
+        // In WAL mode readers and the writer do not wait for each other. The file keeps the mode.
+        self.patiently(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
+        let level = match self.options.durability {
+            SqliteDurability::Off => "OFF",
+            SqliteDurability::Normal => "NORMAL",
+            SqliteDurability::Full => "FULL",
+        };
+        let tune = || {
+            connection.pragma_update(None, "synchronous", level)?;
+            // 16 MiB in place of 2: the upper levels of the trees, for some million records.
+            connection.pragma_update(None, "cache_size", -16_384)?;
+            // 32 MiB of log between checkpoints in place of 4: a page that is written often is copied, and the disk
+            // waited for, less often.
+            connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
+            // A log that a long read made grow is cut back to this, 64 MiB, afterwards.
+            connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+            match self.options.max_bytes {
+                Some(bytes) => connection.query_row(
+                    &format!("PRAGMA max_page_count = {}", (bytes / PAGE_BYTES).max(1)),
+                    (),
+                    |_| Ok(()),
+                ),
+                None => Ok(()),
+            }
+        };
+        self.patiently(tune)?;
+        self.patiently(|| schema::migrate(&mut connection))?;
+        self.log.note(self.path());
+        Ok(connection)
+    }
+
+    /// Opens a connection for reading.
+    pub(crate) fn reader(&self) -> Result<Connection, SqliteError> {
+        let connection = self.connect()?;
+        let tune = || {
+            connection.busy_timeout(READ_TIMEOUT)?;
+            // 8 MiB in place of 2: the upper levels of the tree, for some three million records.
+            connection.pragma_update(None, "cache_size", -8_192)?;
+            // A slip in a statement must not write past the writer.
+            connection.pragma_update(None, "query_only", true)
+        };
+        tune().map_err(|error| self.error(error))?;
+        Ok(connection)
+    }
+
+    fn connect(&self) -> Result<Connection, SqliteError> {
+        self.log.part(self.path()).map_err(|error| SqliteError::open(self.path(), error))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(self.path(), flags);
+        let connection = connection.map_err(|error| self.error(error))?;
+        connection.set_prepared_statement_cache_capacity(32);
+        let tune = || {
+            // Waiting is done by `patiently`, and by readers shorter.
+            connection.busy_timeout(Duration::ZERO)?;
+            // Tables, in a file that another program may have touched, call no functions.
+            connection.pragma_update(None, "trusted_schema", false)
+        };
+        tune().map_err(|error| self.error(error))?;
+        Ok(connection)
+    }
+
+    /// Retries `work` while another process holds a lock, for up to the busy timeout.
+    ///
+    /// SQLite's own waiting sleeps up to a tenth of a second at a time, which starves one of two busy writers.
+    pub(crate) fn patiently<T>(
+        &self,
+        mut work: impl FnMut() -> rusqlite::Result<T>,
+    ) -> Result<T, SqliteError> {
+        let start = Instant::now();
+        loop {
+            match work().map_err(|error| self.error(error)) {
+                Err(SqliteError::Locked(_)) if start.elapsed() < self.options.busy_timeout => {
+                    std::thread::sleep(RETRY);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The identity of the file that lies at the path now.
+    pub(crate) fn identity(&self) -> Result<Identity, SqliteError> {
+        Identity::at(self.path()).map_err(|error| SqliteError::open(self.path(), error))
+    }
+
+    pub(crate) fn error(&self, error: rusqlite::Error) -> SqliteError {
+        SqliteError::new(self.path(), self.options.busy_timeout, error)
+    }
+
+    /// Makes the file and its folders, for this user alone.
+    ///
+    /// SQLite would let others read them. Its log and index take over the file's mode.
+    fn make(&self) -> io::Result<()> {
+        if self.path().try_exists()? {
+            return Ok(());
+        }
+        if let Some(folder) = self.path().parent() {
+            let mut builder = fs::DirBuilder::new();
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.recursive(true).create(folder)?;
+        }
+        let mut options = fs::OpenOptions::new();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.write(true).create_new(true).open(self.path()) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            // Another process was first.
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The parts of an app that a request uses.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::Value;
+use waxseal_http::SessionLayer;
+use waxseal_server::Limits;
+
+use crate::pages::Pages;
+use crate::panel_log::PanelLog;
+use crate::urls::{Name, Urls};
+
+/// The parts of an app that a request uses: all but routes and hooks, whose types know requests.
+pub(crate) struct AppContext {
+    pub(crate) pages: Pages,
+    pub(crate) sessions: SessionLayer,
+    pub(crate) limits: Limits,
+    pub(crate) urls: Arc<Urls>,
+    /// Name and path of each route.
+    pub(crate) endpoints: Vec<(Name, String)>,
+    pub(crate) config: BTreeMap<&'static str, Value>,
+    /// The app's name, shown by the panel.
+    pub(crate) name: String,
+    /// The sessions' state, shown by the panel.
+    pub(crate) state: &'static str,
+    /// The session store, shown by the panel.
+    pub(crate) store: String,
+    /// The requests that the panel shows, in development.
+    pub(crate) panel: Option<PanelLog>,
+}

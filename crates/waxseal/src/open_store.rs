@@ -1,0 +1,132 @@
+//! Session stores, opened by their URL.
+
+use waxseal_crypto::Keyring;
+use waxseal_manager::{SessionManager, State};
+use waxseal_store::{MemoryStore, SessionStore};
+
+use crate::session_state::SessionState;
+use crate::settings::Settings;
+use crate::start_error::StartError;
+use crate::store_url::{Engine, StoreUrl};
+
+/// Makes the state of sessions over an open store, as the settings say.
+pub(crate) type MakeState = Box<dyn FnOnce(&Settings) -> State + Send + Sync>;
+
+impl StoreUrl {
+    /// The sessions of the app called `app` that are kept here, for tools that maintain records. They open no tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Store`] if the store cannot be opened; [`StartError::StoreNotBuilt`].
+    pub async fn records(&self, keyring: &Keyring, app: &str) -> Result<SessionManager, StartError> {
+        let make = open_url(self, app).await?;
+        let settings = Settings { session_state: SessionState::Store, ..Settings::default() };
+        Ok(SessionManager::new(keyring, "", app, make(&settings))?)
+    }
+
+    /// The script that makes a PostgreSQL store's tables or brings them up to date, and grants `role` the rights to use
+    /// them. `None` for the other stores, which need no script.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Store`] if the URL or the schema that it names is invalid; [`StartError::StoreNotBuilt`].
+    pub fn migration(&self, role: Option<&str>) -> Result<Option<String>, StartError> {
+        match &self.0 {
+            Engine::Postgres(url) => migration(url, role).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Opens the store that the settings name, waiting for its server. `None` if state `cookie` needs none.
+pub(crate) async fn open(
+    url: Option<&StoreUrl>,
+    state: SessionState,
+    app: &str,
+) -> Result<Option<MakeState>, StartError> {
+    match url {
+        Some(url) => open_url(url, app).await.map(Some),
+        None => open_local(None, state),
+    }
+}
+
+async fn open_url(url: &StoreUrl, app: &str) -> Result<MakeState, StartError> {
+    match &url.0 {
+        Engine::Redis(url) => redis(url, app).await,
+        Engine::Postgres(url) => postgres(url).await,
+        engine => open_engine(engine),
+    }
+}
+
+/// Opens a store that is not on a server.
+pub(crate) fn open_local(
+    url: Option<&StoreUrl>,
+    state: SessionState,
+) -> Result<Option<MakeState>, StartError> {
+    match url {
+        Some(url) => open_engine(&url.0).map(Some),
+        None if state == SessionState::Cookie => Ok(None),
+        None => Ok(Some(make_with(MemoryStore::new()))),
+    }
+}
+
+fn open_engine(engine: &Engine) -> Result<MakeState, StartError> {
+    match engine {
+        Engine::Memory => Ok(make_with(MemoryStore::new())),
+        #[cfg(feature = "sqlite")]
+        Engine::Sqlite { path, durability } => sqlite(path, *durability),
+        #[cfg(not(feature = "sqlite"))]
+        Engine::Sqlite { .. } => Err(StartError::StoreNotBuilt("sqlite")),
+        Engine::Redis(_) | Engine::Postgres(_) => Err(StartError::StoreElsewhere),
+    }
+}
+
+pub(crate) fn make_with(store: impl SessionStore) -> MakeState {
+    Box::new(|settings| settings.state(store))
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(
+    path: &std::path::Path,
+    durability: waxseal_sqlite::SqliteDurability,
+) -> Result<MakeState, StartError> {
+    let store = waxseal_sqlite::SqliteStore::options(path).durability(durability).open();
+    Ok(make_with(store.map_err(|error| StartError::Store(error.into()))?))
+}
+
+#[cfg(feature = "redis")]
+async fn redis(url: &str, app: &str) -> Result<MakeState, StartError> {
+    // Two apps on one server must not share keys.
+    let plain =
+        |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '_' };
+    let prefix = format!("waxseal:{}:", app.chars().take(50).map(plain).collect::<String>());
+    let store = waxseal_redis::RedisStore::options(url).prefix(&prefix).open().await;
+    Ok(make_with(store.map_err(|error| StartError::Store(error.into()))?))
+}
+
+#[cfg(not(feature = "redis"))]
+async fn redis(_: &str, _: &str) -> Result<MakeState, StartError> {
+    Err(StartError::StoreNotBuilt("redis"))
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres(url: &str) -> Result<MakeState, StartError> {
+    let store = waxseal_postgres::PostgresStore::open(url).await;
+    Ok(make_with(store.map_err(|error| StartError::Store(error.into()))?))
+}
+
+#[cfg(feature = "postgres")]
+fn migration(url: &str, role: Option<&str>) -> Result<String, StartError> {
+    let script = waxseal_postgres::PostgresStore::options(url).migration(role);
+    script.map_err(|error| StartError::Store(error.into()))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn migration(_: &str, _: Option<&str>) -> Result<String, StartError> {
+    Err(StartError::StoreNotBuilt("postgres"))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn postgres(_: &str) -> Result<MakeState, StartError> {
+    Err(StartError::StoreNotBuilt("postgres"))
+}

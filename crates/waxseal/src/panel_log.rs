@@ -1,0 +1,41 @@
+//! The requests that the session panel shows.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use http::StatusCode;
+
+/// Requests that are kept, of all sessions together.
+const REMEMBERED: usize = 200;
+/// Requests that are shown of one session.
+const SHOWN: usize = 5;
+
+/// The last requests, kept in memory, with the keys of changed entries and no values.
+#[derive(Default)]
+pub(crate) struct PanelLog(Mutex<VecDeque<Trail>>);
+
+/// The changes that one request made to its session.
+#[derive(Clone)]
+pub(crate) struct Trail {
+    /// The public id of the session after the request, if it left one.
+    pub(crate) session: Option<String>,
+    pub(crate) request: String,
+    pub(crate) status: StatusCode,
+    pub(crate) at: u64,
+    pub(crate) changes: Vec<String>,
+    pub(crate) sent: String,
+}
+
+impl PanelLog {
+    pub(crate) fn push(&self, trail: Trail) {
+        let mut trails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        trails.push_front(trail);
+        trails.truncate(REMEMBERED);
+    }
+
+    /// The last requests of a session, the newest first.
+    pub(crate) fn trails(&self, session: Option<&str>) -> Vec<Trail> {
+        let trails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        trails.iter().filter(|trail| trail.session.as_deref() == session).take(SHOWN).cloned().collect()
+    }
+}

@@ -1,0 +1,95 @@
+//! The body of a request: bytes, forms, JSON, uploads.
+
+use std::sync::PoisonError;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
+use waxseal_server::{Body, Multipart, UploadLimits, encoding, forms, json};
+
+use super::Request;
+use crate::error::{Error, Result};
+
+impl Request {
+    /// The whole body as it was sent, up to the app's limit: 2 MiB unless set otherwise.
+    ///
+    /// A body with `Content-Encoding: gzip` is still compressed.
+    ///
+    /// # Errors
+    ///
+    /// 413 if it is larger, 408 if it stops coming, 500 if it was read before: a body comes once.
+    pub async fn body(&self) -> Result<Bytes> {
+        let body = self.take_body()?;
+        let limits = self.limits();
+        Ok(body.collect(limits.body, limits.body_idle).await?)
+    }
+
+    /// The body as a form (`application/x-www-form-urlencoded`), deserialized into a `T`.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is malformed or not a `T`, 415 if it is another type or compressed, and those of [`body`](Self::body).
+    pub async fn form<T: DeserializeOwned>(&self) -> Result<T> {
+        encoding::check(self.headers())?;
+        let body = self.body().await?;
+        Ok(forms::parse(self.0.parts.headers.get(CONTENT_TYPE), &body)?)
+    }
+
+    /// The body as JSON, deserialized into a `T`.
+    ///
+    /// # Errors
+    ///
+    /// 415 if it is not sent as JSON or compressed, 400 if it is malformed, 422 if it is not a `T`, and those of [`body`](Self::body).
+    pub async fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        encoding::check(self.headers())?;
+        let body = self.body().await?;
+        Ok(json::parse(self.0.parts.headers.get(CONTENT_TYPE), &body)?)
+    }
+
+    /// The body as a form with files (`multipart/form-data`), within the app's limit for bodies.
+    ///
+    /// # Errors
+    ///
+    /// 415 if it is another type or compressed, 413 if it is too large, 400 if it is malformed, 408 if it stops
+    /// coming, 500 if it was read before.
+    pub async fn multipart(&self) -> Result<Multipart> {
+        let total = u64::try_from(self.limits().body).unwrap_or(u64::MAX);
+        self.multipart_within(UploadLimits::default().total(total)).await
+    }
+
+    /// The body as a form with files, within limits of its own. The whole still has to come within [`Limits::request_time`](crate::Limits).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`multipart`](Self::multipart).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::{Error, Request, Response, Result, UploadLimits, redirect};
+    ///
+    /// async fn upload(request: Request) -> Result<Response> {
+    ///     let mut form = request.multipart_within(UploadLimits::default().total(20 << 20)).await?;
+    ///     let mut picture = form.take_file("picture").ok_or(Error::status(422).message("choose a picture"))?;
+    ///     let name = picture.safe_name().unwrap_or("picture".to_owned());
+    ///     picture.save(std::env::temp_dir().join(name)).await?;
+    ///     Ok(redirect("/"))
+    /// }
+    /// ```
+    pub async fn multipart_within(&self, limits: UploadLimits) -> Result<Multipart> {
+        encoding::check(self.headers())?;
+        let body = self.take_body()?;
+        let content_type = self.0.parts.headers.get(CONTENT_TYPE);
+        Ok(Multipart::read(content_type, body, limits, self.limits().body_idle).await?)
+    }
+
+    pub(crate) fn take_body(&self) -> Result<Body> {
+        let body = self.0.body.lock().unwrap_or_else(PoisonError::into_inner).take();
+        body.ok_or_else(|| Error::status(500).message("the body was read before; keep what it gave"))
+    }
+
+    /// Gives back a body that was taken for a check.
+    pub(crate) fn put_back(&self, body: Body) {
+        *self.0.body.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+    }
+}

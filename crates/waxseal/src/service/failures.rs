@@ -1,0 +1,109 @@
+//! Responses to errors: the app's error handlers, and pages.
+
+use http::StatusCode;
+use waxseal_http::RequestSession;
+use waxseal_templates::context;
+
+use super::Shared;
+use crate::error::{Error, Result};
+use crate::error_page;
+use crate::request::Request;
+use crate::response::{Response, html};
+
+impl Shared {
+    /// The response in place of one whose session could not be committed. The session is as before the request again.
+    pub(super) async fn unfinished(
+        &self,
+        error: Error,
+        request: &Request,
+        session: &RequestSession,
+    ) -> Response {
+        session.rollback();
+        let mut response = self.answer_to(error, request).await;
+        if let Err(error) = self.context.sessions.finish(session, &mut response).await {
+            // The changes of the app's error handler could not be saved either.
+            let error = error.into();
+            log(&error, request);
+            response = self.error_page(&error, request).await;
+            // Nothing is left to save, but a page that read the session needs its `Vary` and `Cache-Control`.
+            let _ = self.context.sessions.finish(session, &mut response).await;
+        }
+        response
+    }
+
+    /// The response to any error: of the app's handler for its status, or a page.
+    ///
+    /// An error of that handler always becomes a page, so that no error is handled twice.
+    pub(super) async fn answer_to(&self, error: Error, request: &Request) -> Response {
+        match self.handled(error, request).await {
+            Ok(response) => response,
+            Err(error) => self.error_page(&error, request).await,
+        }
+    }
+
+    /// The response of the app's handler for this error; without a handler the error itself, or the handler's own.
+    async fn handled(&self, error: Error, request: &Request) -> Result<Response> {
+        log(&error, request);
+        request.drop_changes_of(error.status_code());
+        if !self.has_handler(error.status_code()) {
+            return Err(error);
+        }
+        let answer = self.guarded(self.hooks.on_error(request, error)).await;
+        answer.inspect_err(|failed| {
+            log(failed, request);
+            request.drop_changes_of(failed.status_code());
+        })
+    }
+
+    fn has_handler(&self, status: StatusCode) -> bool {
+        self.hooks.handles(status) && !self.shows_source(status)
+    }
+
+    /// `true` if the error's page is for the developer.
+    fn shows_source(&self, status: StatusCode) -> bool {
+        self.development && status.is_server_error()
+    }
+
+    /// The page for an error: the app's `error.html`, or a plain one.
+    ///
+    /// In development the page of a server's error shows its causes and its place in the code.
+    async fn error_page(&self, error: &Error, request: &Request) -> Response {
+        let status = error.status_code();
+        let mut response = match self.shows_source(status) {
+            true => error_page::development(error, request),
+            false => {
+                let page = self.public_page(error, request).await;
+                html(page.unwrap_or_else(|| error_page::plain(error)))
+            }
+        };
+        *response.status_mut() = status;
+        for (name, value) in error.headers() {
+            response.headers_mut().append(name, value.clone());
+        }
+        response
+    }
+
+    async fn public_page(&self, error: &Error, request: &Request) -> Option<String> {
+        if !self.context.pages.has("error.html") {
+            return None;
+        }
+        let status = error.status_code();
+        let context = context! {
+            status => status.as_u16(),
+            reason => error_page::reason(status),
+            message => error.public_message(),
+        };
+        let page = request.render_text("error.html", context).await;
+        page.inspect_err(|error| tracing::error!("the error page itself failed: {error}")).ok()
+    }
+}
+
+fn log(error: &Error, request: &Request) {
+    let place = format_args!("{} {}", request.method(), request.path()).to_string();
+    match error.status_code() {
+        status if status.is_server_error() => tracing::error!(request = place, "{error}"),
+        // Signs of another site's form, or of a proxy that changes the Host: for the operator.
+        StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => tracing::info!(request = place, "{error}"),
+        _ => tracing::debug!(request = place, "{error}"),
+    }
+}

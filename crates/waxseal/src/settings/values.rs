@@ -1,0 +1,86 @@
+//! Values of settings: enums, and parsers of the command line.
+
+use std::env;
+use std::net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr};
+
+use clap::builder::{PossibleValue, PossibleValuesParser, Resettable, TypedValueParser};
+use clap::{Arg, ValueEnum};
+use waxseal_http::SameSite;
+use waxseal_manager::WhenAway;
+
+/// The lowest level that is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogLevel {
+    /// Errors alone.
+    Error,
+    /// Warnings, too.
+    Warn,
+    /// Events, too: start, stop, refused cookies.
+    #[default]
+    Info,
+    /// Answers of 4xx, too.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Parses a [`SameSite`].
+pub(super) fn same_site() -> impl TypedValueParser<Value = SameSite> {
+    let lax = PossibleValue::new("lax")
+        .help("Links from other sites carry the cookie, their forms and scripts do not");
+    let strict = PossibleValue::new("strict").help("Nothing from other sites carries it");
+    let none = PossibleValue::new("none").help("Everything does; needs Secure");
+    PossibleValuesParser::new([lax, strict, none]).try_map(|text| text.parse())
+}
+
+/// Parses a [`WhenAway`].
+pub(super) fn when_away() -> impl TypedValueParser<Value = WhenAway> {
+    let refuse = PossibleValue::new("refuse").help("503");
+    let anonymous = PossibleValue::new("anonymous")
+        .help("For GET, HEAD and OPTIONS the page of a visitor who is not signed in; else 503");
+    PossibleValuesParser::new([refuse, anonymous]).map(|value| match &*value {
+        "anonymous" => WhenAway::Anonymous,
+        _ => WhenAway::Refuse,
+    })
+}
+
+/// Parses an address and a port. A port alone is on the loopback address: key ids are not public.
+pub(super) fn admin_address(text: &str) -> Result<SocketAddr, AddrParseError> {
+    match text.parse::<u16>() {
+        Ok(port) => Ok((Ipv4Addr::LOCALHOST, port).into()),
+        Err(_) => text.parse(),
+    }
+}
+
+pub(super) fn without_empty_variable(argument: Arg) -> Arg {
+    let value = argument.get_env().and_then(env::var_os);
+    if value.is_some_and(|value| value.is_empty()) { argument.env(Resettable::Reset) } else { argument }
+}
+
+/// Parses an IP address, or `localhost`, without a look-up.
+pub(super) fn address(text: &str) -> Result<IpAddr, AddrParseError> {
+    if text == "localhost" { Ok(Ipv4Addr::LOCALHOST.into()) } else { text.parse() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operators_port_is_of_this_machine_unless_told() {
+        for (text, expected) in [
+            ("9000", Some("127.0.0.1:9000")),
+            ("127.0.0.2:9000", Some("127.0.0.2:9000")),
+            ("[::1]:9000", Some("[::1]:9000")),
+            ("0.0.0.0:9000", Some("0.0.0.0:9000")),
+            ("localhost:9000", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                admin_address(text).ok().map(|found| found.to_string()).as_deref(),
+                expected,
+                "{text}"
+            );
+        }
+    }
+}

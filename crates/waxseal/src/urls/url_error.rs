@@ -1,0 +1,18 @@
+//! The error of a URL that cannot be built.
+
+/// A URL that cannot be built. Its text shows names and no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UrlError {
+    /// No route has this name.
+    #[error("no route is called `{name}`; there are: {known}")]
+    Unknown { name: String, known: String },
+    /// Several routes are named after handlers of this name.
+    #[error("several routes are called `{name}` after their handlers: {paths}; name them with Route::name")]
+    Ambiguous { name: String, paths: String },
+    /// A parameter of the path is missing.
+    #[error("url_for(`{name}`) needs `{part}`, for {path}")]
+    Missing { name: String, part: String, path: String },
+    /// A parameter is empty, or would be `.` or `..`.
+    #[error("url_for(`{name}`) cannot put an empty text or dots alone into `{part}`")]
+    Unfit { name: String, part: String },
+}
