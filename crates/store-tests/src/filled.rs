@@ -109,7 +109,7 @@ pub fn confirms<S: SessionStore + Clone>(bencher: Bencher, filled: &Filled<S>) {
     let mut n = 0;
     bencher.bench_local(|| {
         n += 1;
-        filled.runtime.block_on(filled.store.confirm(black_box(filled.key(n)), NOW)).unwrap()
+        filled.runtime.block_on(filled.store.revalidate(black_box(filled.key(n)), NOW)).unwrap()
     });
 }
 

@@ -416,7 +416,7 @@ async fn two_cookies_of_one_session_are_no_conflict_under_any_name() {
                 let seen = site.visit(&mut jar, "POST", "/app/", Act::SessionDebugView).await;
                 assert_eq!((seen.owner.as_deref(), seen.number), (Some("7"), Some(2)), "{case}");
                 let asked =
-                    [Operation::Load, Operation::ConfirmedAt].map(|operation| site.store.count(operation));
+                    [Operation::Load, Operation::Revalidate].map(|operation| site.store.count(operation));
                 assert!(
                     asked.iter().sum::<usize>() <= 2,
                     "{case}: asked for once, of its session and its owner"

@@ -219,7 +219,7 @@ async fn a_page_from_a_copy_is_the_visitors_own_and_sets_no_cookie() {
             assert_eq!(all(&answer, CACHE_CONTROL), ["private, no-store"], "{case}, {method}");
             assert_eq!(all(&answer, SET_COOKIE), [""; 0], "{case}, {method}");
         }
-        let confirms = site.store.count(Operation::ConfirmedAt);
+        let confirms = site.store.count(Operation::Revalidate);
         assert_eq!(confirms == 0, seconds == 0, "{case}: {confirms}");
     }
 }

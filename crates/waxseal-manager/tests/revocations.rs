@@ -174,7 +174,7 @@ async fn those_who_read_at_the_same_time_share_an_answer() {
     for reader in readers.collect::<Vec<_>>() {
         assert!(reader.await.unwrap());
     }
-    assert_eq!(store.count(Operation::ConfirmedAt), 2, "its id and its owner, once");
+    assert_eq!(store.count(Operation::Revalidate), 2, "its id and its owner, once");
 }
 
 #[tokio::test]

@@ -555,7 +555,7 @@ async fn upkeep_compares_clocks_and_wrong_ones_confirm_every_copy_of_another() {
         assert_eq!(here.clocks_agree(), agrees, "{offset} ms");
         store.forget();
         assert_eq!(read(&here, &token, at(2)).await.len(), 1);
-        assert_eq!(store.count(Operation::ConfirmedAt), reads, "{offset} ms");
+        assert_eq!(store.count(Operation::Revalidate), reads, "{offset} ms");
     }
 }
 

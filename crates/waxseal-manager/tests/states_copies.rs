@@ -30,10 +30,10 @@ async fn a_page_read_from_a_fresh_copy_asks_the_store_nothing() {
         assert_eq!(session.len(), 1);
         assert_eq!(commit(&there, &session, "kept", at(second)).await.unwrap(), "kept");
     }
-    assert_eq!(store.asked(), [Operation::ConfirmedAt; 4]);
+    assert_eq!(store.asked(), [Operation::Revalidate; 4]);
     store.forget();
     assert_eq!(change(&there, &token, at(25)).await.len(), 1);
-    assert_eq!(store.asked(), [Operation::ConfirmedAt], "who acts asks always");
+    assert_eq!(store.asked(), [Operation::Revalidate], "who acts asks always");
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn many_who_read_at_once_ask_once() {
     let token = visitor(&sessions, at(0), |session| session.insert("name", "Merlin").unwrap()).await;
     // The second time, activity is to be noted.
     for (now, asked) in
-        [(10, &[Operation::ConfirmedAt][..]), (100, &[Operation::ConfirmedAt, Operation::Touch])]
+        [(10, &[Operation::Revalidate][..]), (100, &[Operation::Revalidate, Operation::Touch])]
     {
         store.forget();
         store.set_held(true);

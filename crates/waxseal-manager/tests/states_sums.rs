@@ -157,7 +157,7 @@ async fn additions_of_which_nobody_can_tell_count_once_or_not_at_all() {
             let token = visitor(&sessions, at(0), |session| session.insert("sum", 0).unwrap()).await;
             let mut roll = dice(7);
             store.decide_with(move |operation| match (operation, roll() % 30) {
-                (Operation::Update, 0..=5) | (Operation::ConfirmedAt, 0..=2) => Turn::LoseReply,
+                (Operation::Update, 0..=5) | (Operation::Revalidate, 0..=2) => Turn::LoseReply,
                 (Operation::Update, 6..=9) => Turn::Fail,
                 _ => Turn::Work,
             });

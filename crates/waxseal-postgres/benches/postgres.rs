@@ -116,14 +116,14 @@ fn load(bencher: Bencher, size: usize) {
 }
 
 #[divan::bench(args = sizes(), sample_size = 100)]
-fn confirm(bencher: Bencher, size: usize) {
+fn revalidate(bencher: Bencher, size: usize) {
     confirms(bencher, &server(size).off);
 }
 
 #[divan::bench(args = sizes())]
 fn confirm_together(bencher: Bencher, size: usize) {
     together(bencher, &server(size).off, |filled, n| async move {
-        black_box(filled.store.confirm(filled.key(n), NOW).await.unwrap());
+        black_box(filled.store.revalidate(filled.key(n), NOW).await.unwrap());
     });
 }
 

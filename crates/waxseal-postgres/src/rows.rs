@@ -23,12 +23,12 @@ pub(crate) async fn load(
     row.map(|row| found(&row, |row| record(row, 0))).transpose()
 }
 
-pub(crate) async fn confirm(
+pub(crate) async fn revalidate(
     on: &mut Connection<'_>,
     key: &RecordKey,
     now: Timestamp,
 ) -> Result<Option<Found<RecordHead>>> {
-    let row = on.row(&on.statements.confirm, &Place::of(key, now).parameters()).await?;
+    let row = on.row(&on.statements.revalidate, &Place::of(key, now).parameters()).await?;
     let confirmed = |row: &Row| {
         Ok(RecordHead { revision: revision(row, 0)?, life: life(row, 1)?, owner: owner(row, 5)? })
     };
@@ -269,7 +269,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// A row of `load` or `confirm`: a tombstone has no revision.
+/// A row of `load` or `revalidate`: a tombstone has no revision.
 fn found<T>(row: &Row, living: impl FnOnce(&Row) -> Result<T>) -> Result<Found<T>> {
     match column::<Option<&[u8]>>(row, 0)? {
         Some(_) => living(row).map(Found::Living),

@@ -124,7 +124,7 @@ statements! {
            " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL ", tombstone!(), " LIMIT 1";
 
     /// As `load`, without the data.
-    confirm = "SELECT s.revision, s.created, s.last_seen, s.expires, s.absolute_end, s.owner \
+    revalidate = "SELECT s.revision, s.created, s.last_seen, s.expires, s.absolute_end, s.owner \
                FROM waxseal.sessions s WHERE ", found!(),
               " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL ", tombstone!(), " LIMIT 1";
 

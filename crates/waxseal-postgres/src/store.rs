@@ -239,12 +239,12 @@ impl SessionStore for PostgresStore {
         self.call(Retry::Idempotent, |mut on| async move { rows::load(&mut on, key, now).await }).await
     }
 
-    async fn confirm(
+    async fn revalidate(
         &self,
         key: &RecordKey,
         now: Timestamp,
     ) -> Result<Option<Found<RecordHead>>, PostgresError> {
-        self.call(Retry::Idempotent, |mut on| async move { rows::confirm(&mut on, key, now).await }).await
+        self.call(Retry::Idempotent, |mut on| async move { rows::revalidate(&mut on, key, now).await }).await
     }
 
     async fn create(

@@ -193,7 +193,7 @@ fn confirm_alone(bencher: Bencher, size: usize) {
     let (filled, mut n) = (filled(size, false), 0);
     bencher.bench_local(|| {
         n += 1;
-        filled.runtime.block_on(filled.store.confirm(filled.key(n), NOW)).unwrap()
+        filled.runtime.block_on(filled.store.revalidate(filled.key(n), NOW)).unwrap()
     });
 }
 

@@ -27,7 +27,7 @@ impl Commands {
         self.find(key, now, b"-1", |row| row.record()).await
     }
 
-    pub(crate) async fn confirm(
+    pub(crate) async fn revalidate(
         &self,
         key: &RecordKey,
         now: Timestamp,

@@ -162,12 +162,12 @@ impl SessionStore for RedisStore {
         self.call(Retry::Idempotent, |commands| commands.load(key, now)).await
     }
 
-    async fn confirm(
+    async fn revalidate(
         &self,
         key: &RecordKey,
         now: Timestamp,
     ) -> Result<Option<Found<RecordHead>>, RedisError> {
-        self.call(Retry::Idempotent, |commands| commands.confirm(key, now)).await
+        self.call(Retry::Idempotent, |commands| commands.revalidate(key, now)).await
     }
 
     async fn create(&self, key: &RecordKey, record: &Record, now: Timestamp) -> Result<Creation, RedisError> {

@@ -48,7 +48,7 @@ mod normal {
     }
 
     #[divan::bench(args = sizes(), sample_size = 500)]
-    fn confirm(bencher: Bencher, size: usize) {
+    fn revalidate(bencher: Bencher, size: usize) {
         confirms(bencher, &sqlite(size, SqliteDurability::Normal));
     }
 

@@ -53,7 +53,7 @@ pub(crate) fn load(
     found(connection, key, now, living)
 }
 
-pub(crate) fn confirm(
+pub(crate) fn revalidate(
     connection: &Connection,
     key: &RecordKey,
     now: Timestamp,

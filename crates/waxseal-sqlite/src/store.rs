@@ -112,12 +112,12 @@ impl SessionStore for SqliteStore {
         self.read(|connection| rows::load(connection, key, now))
     }
 
-    async fn confirm(
+    async fn revalidate(
         &self,
         key: &RecordKey,
         now: Timestamp,
     ) -> Result<Option<Found<RecordHead>>, SqliteError> {
-        self.read(|connection| rows::confirm(connection, key, now))
+        self.read(|connection| rows::revalidate(connection, key, now))
     }
 
     async fn create(

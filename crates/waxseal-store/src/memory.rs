@@ -185,7 +185,7 @@ impl SessionStore for MemoryStore {
         Ok(self.shared.shard(key.public_id()).find(key, now, Record::clone))
     }
 
-    async fn confirm(
+    async fn revalidate(
         &self,
         key: &RecordKey,
         now: Timestamp,

@@ -114,7 +114,7 @@ pub struct RecordHead {
 impl fmt::Debug for RecordHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { revision, life, .. } = self;
-        f.debug_struct("Confirmed").field("revision", revision).field("life", life).finish_non_exhaustive()
+        f.debug_struct("RecordHead").field("revision", revision).field("life", life).finish_non_exhaustive()
     }
 }
 

@@ -66,7 +66,7 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Found<Record>>, Self::Error>> + Send;
 
     /// Revalidates: as [`load`](Self::load), but without the sealed bytes. A smaller read with the same guarantees.
-    fn confirm(
+    fn revalidate(
         &self,
         key: &RecordKey,
         now: Timestamp,
@@ -109,7 +109,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// `new` has the same public session id. The move and the new contents are one step: at no moment is the session
     /// under both keys, or under neither.
     ///
-    /// The tombstone answers `load` and `confirm` at `old` with [`Found::Renewed`], whatever becomes of the session,
+    /// The tombstone answers `load` and `revalidate` at `old` with [`Found::Renewed`], whatever becomes of the session,
     /// while `tombstone_expires` is after their `now`. After that `old` is absent. Owner and generation follow the
     /// rules of `update`.
     fn renew(

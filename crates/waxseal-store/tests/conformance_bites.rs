@@ -100,12 +100,12 @@ impl SessionStore for Broken {
         self.inner.load(key, Timestamp::from_millis(now.as_millis() - late)).await
     }
 
-    async fn confirm(
+    async fn revalidate(
         &self,
         key: &RecordKey,
         now: Timestamp,
     ) -> Result<Option<Found<RecordHead>>, MemoryError> {
-        let mut found = self.inner.confirm(key, now).await?;
+        let mut found = self.inner.revalidate(key, now).await?;
         if let Some(Found::Living(confirmed)) = &mut found
             && self.slips(Slip::ConfirmForgetsOwner)
         {

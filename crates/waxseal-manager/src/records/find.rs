@@ -108,7 +108,7 @@ impl RecordStore {
     ) -> Result<Confirmed, Error> {
         self.asking(now);
         let key = record.id.key();
-        let found = self.store.confirm(&key, now).await?;
+        let found = self.store.revalidate(&key, now).await?;
         let at = ConfirmedAt::by_answer(now);
         match found {
             Some(Found::Living(RecordHead { revision, life, owner: listed }))

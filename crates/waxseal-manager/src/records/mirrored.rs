@@ -191,7 +191,7 @@ impl MirroredSessions {
     /// longer than the freshness lifetime.
     async fn ask(&self, copy: &Copy, access: Access, now: Timestamp) -> Asked {
         let key = copy.token.id.key();
-        let ask = || async { (self.records.store.confirm(&key, now).await, now) };
+        let ask = || async { (self.records.store.revalidate(&key, now).await, now) };
         let freshness = self.near.freshness();
         let shares = access == Access::Read
             && freshness.lifetime > Duration::ZERO

@@ -56,7 +56,7 @@ impl RecordStore {
 
     async fn end_and_renew(&self, draft: &Draft, owner: &str, now: Timestamp) -> Result<Outcome, Error> {
         let keep = match (&draft.record, &draft.replaced) {
-            (Some(record), _) => match self.store.confirm(&record.id.key(), now).await? {
+            (Some(record), _) => match self.store.revalidate(&record.id.key(), now).await? {
                 // Another request has ended this session, so it may end no others.
                 None => return Err(self.missing()),
                 Some(Found::Renewed) => self.key_owned(draft, owner, &record.id, now).await?,
@@ -90,7 +90,7 @@ impl RecordStore {
             Error::Session(Gone | Renewed) => true,
             // The owner of the renewal is unknown. If there was one, the browser's id is no longer valid.
             Error::Unavailable(_) => {
-                let found = self.store.confirm(&record.id.key(), now).await;
+                let found = self.store.revalidate(&record.id.key(), now).await;
                 found.is_ok_and(|found| !matches!(found, Some(Found::Living(_))))
             }
             _ => false,

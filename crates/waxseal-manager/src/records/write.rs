@@ -130,11 +130,11 @@ impl RecordStore {
     async fn fate(&self, write: &Write, now: Timestamp) -> Result<Fate, StoreError> {
         use Found::{Living, Renewed};
         if let Some(new) = &write.renewal
-            && let Some(Living(found)) = self.store.confirm(&new.key(), now).await?
+            && let Some(Living(found)) = self.store.revalidate(&new.key(), now).await?
         {
             return Ok(if found.revision == write.record.revision { Fate::Done } else { Fate::Unknown });
         }
-        Ok(match self.store.confirm(&write.old, now).await? {
+        Ok(match self.store.revalidate(&write.old, now).await? {
             Some(Living(found)) if found.revision == write.record.revision => Fate::Done,
             Some(Living(found)) if found.revision == write.expected => Fate::NotYet,
             Some(Living(_) | Renewed) => Fate::Unknown,
@@ -143,7 +143,7 @@ impl RecordStore {
     }
 
     pub(super) async fn has_revision(&self, key: &RecordKey, revision: &Revision, now: Timestamp) -> bool {
-        let found = self.store.confirm(key, now).await;
+        let found = self.store.revalidate(key, now).await;
         matches!(found, Ok(Some(Found::Living(found))) if found.revision == *revision)
     }
 

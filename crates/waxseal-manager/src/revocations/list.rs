@@ -259,7 +259,7 @@ impl Revocations {
         key: &RecordKey,
         now: Timestamp,
     ) -> Result<Option<RecordHead>, StoreError> {
-        Ok(match self.store.confirm(key, now).await? {
+        Ok(match self.store.revalidate(key, now).await? {
             Some(Found::Living(found)) => Some(found),
             Some(Found::Renewed) | None => None,
         })

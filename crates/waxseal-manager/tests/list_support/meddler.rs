@@ -49,8 +49,8 @@ impl SessionStore for Meddler {
         self.inner.load(key, now).await.map_err(full)
     }
 
-    async fn confirm(&self, key: &RecordKey, now: Timestamp) -> Result<Option<Found<RecordHead>>, Refused> {
-        self.inner.confirm(key, now).await.map_err(full)
+    async fn revalidate(&self, key: &RecordKey, now: Timestamp) -> Result<Option<Found<RecordHead>>, Refused> {
+        self.inner.revalidate(key, now).await.map_err(full)
     }
 
     async fn create(&self, key: &RecordKey, record: &Record, now: Timestamp) -> Result<Creation, Refused> {

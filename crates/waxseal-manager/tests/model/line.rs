@@ -129,9 +129,9 @@ impl SessionStore for Line {
         self.call(Kind::Load, Some(&key), work, tell).await
     }
 
-    async fn confirm(&self, key: &RecordKey, at: Timestamp) -> Result<Option<Found<RecordHead>>, Cut> {
+    async fn revalidate(&self, key: &RecordKey, at: Timestamp) -> Result<Option<Found<RecordHead>>, Cut> {
         let key = *key;
-        let work = move |store: &MemoryStore| now(store.confirm(&key, at)).unwrap();
+        let work = move |store: &MemoryStore| now(store.revalidate(&key, at)).unwrap();
         let tell = move |answer: &Option<Found<RecordHead>>| match answer {
             Some(Found::Living(RecordHead { revision, life, .. })) => {
                 found(key, Some((*revision, *life)), false)

@@ -115,7 +115,7 @@ struct Memory {
 
 #[derive(Clone)]
 struct Ahead {
-    confirm: Option<Found<RecordHead>>,
+    revalidate: Option<Found<RecordHead>>,
     load: Option<Found<Record>>,
 }
 
@@ -130,9 +130,9 @@ impl SabotagedStore {
 
     async fn ask_ahead(&self, key: &RecordKey, at: Timestamp) {
         let request = self.line.wire().request;
-        let (confirm, load) = (self.line.confirm(key, at).await, self.line.load(key, at).await);
-        if let (Ok(confirm), Ok(load)) = (confirm, load) {
-            self.memory.lock().unwrap().ahead.insert((request, *key), Ahead { confirm, load });
+        let (revalidate, load) = (self.line.revalidate(key, at).await, self.line.load(key, at).await);
+        if let (Ok(revalidate), Ok(load)) = (revalidate, load) {
+            self.memory.lock().unwrap().ahead.insert((request, *key), Ahead { revalidate, load });
         }
     }
 
@@ -167,15 +167,15 @@ impl SessionStore for SabotagedStore {
         }
     }
 
-    async fn confirm(&self, key: &RecordKey, at: Timestamp) -> Result<Option<Found<RecordHead>>, Cut> {
+    async fn revalidate(&self, key: &RecordKey, at: Timestamp) -> Result<Option<Found<RecordHead>>, Cut> {
         if let Some(ahead) = self.ahead(key) {
-            return Ok(ahead.confirm);
+            return Ok(ahead.revalidate);
         }
         let remembered = self.memory.lock().unwrap().confirms.get(key).cloned();
         if let Some(remembered) = remembered {
             return Ok(Some(remembered));
         }
-        let found = self.shown(self.line.confirm(key, at).await?);
+        let found = self.shown(self.line.revalidate(key, at).await?);
         if let Some(found) = found.clone().filter(|_| self.is(Sabotage::AnswersFromMemory)) {
             self.memory.lock().unwrap().confirms.insert(*key, found);
         }

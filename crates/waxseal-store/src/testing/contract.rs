@@ -23,7 +23,7 @@ pub(super) async fn a_record_comes_back_as_it_was_kept<S: SessionStore>(arena: A
     for record in &kept {
         let id = create(store, record).await;
         assert_eq!(load(store, &id.key(), NOW).await.as_ref(), Some(record));
-        assert_eq!(store.confirm(&id.key(), NOW).await.expect("confirm"), confirmed(record));
+        assert_eq!(store.revalidate(&id.key(), NOW).await.expect("revalidate"), confirmed(record));
     }
 }
 
@@ -39,7 +39,7 @@ pub(super) async fn what_one_handle_wrote_the_other_reads<S: SessionStore>(arena
         assert_eq!(swap, Swap::Done, "round {round}");
         record = after;
         assert_eq!(
-            reader.confirm(&id.key(), NOW).await.expect("confirm"),
+            reader.revalidate(&id.key(), NOW).await.expect("revalidate"),
             confirmed(&record),
             "round {round}"
         );

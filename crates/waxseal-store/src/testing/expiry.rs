@@ -17,7 +17,7 @@ pub(super) async fn a_record_is_there_up_to_its_last_millisecond<S: SessionStore
     let id = create(store, &record).await;
     for store in [store, other] {
         assert_eq!(load(store, &id.key(), before(end)).await.as_ref(), Some(&record));
-        assert_eq!(store.confirm(&id.key(), before(end)).await.expect("confirm"), confirmed(&record));
+        assert_eq!(store.revalidate(&id.key(), before(end)).await.expect("revalidate"), confirmed(&record));
         assert_eq!(store.list("albus", None, 10, before(end)).await.expect("list").items.len(), 1);
 
         assert_gone(store, &id.key(), &record, end).await;

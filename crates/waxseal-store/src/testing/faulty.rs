@@ -41,7 +41,7 @@ pub struct FaultyStore<S> {
 #[expect(missing_docs, reason = "each is the method of its name")]
 pub enum Operation {
     Load,
-    ConfirmedAt,
+    Revalidate,
     Create,
     Update,
     Touch,
@@ -242,7 +242,7 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
 
     passed_on! {
         Load: fn load(key: &RecordKey, now: Timestamp) -> Option<Found<Record>>;
-        ConfirmedAt: fn confirm(key: &RecordKey, now: Timestamp) -> Option<Found<RecordHead>>;
+        Revalidate: fn revalidate(key: &RecordKey, now: Timestamp) -> Option<Found<RecordHead>>;
         Create: fn create(key: &RecordKey, record: &Record, now: Timestamp) -> Creation;
         Update: fn update(key: &RecordKey, expected: &Revision, record: &Record, now: Timestamp) -> Swap;
         Touch: fn touch(key: &RecordKey, idle_end: Timestamp, now: Timestamp) -> bool;

@@ -16,7 +16,7 @@ pub(super) async fn a_tombstone_is_all_that_is_left_under_the_old_id<S: SessionS
     for store in [store, other] {
         assert_eq!(load(store, &new.key(), NOW).await.as_ref(), Some(&record));
         assert_eq!(store.load(&old.key(), NOW).await.expect("load"), Some(Found::Renewed));
-        assert_eq!(store.confirm(&old.key(), NOW).await.expect("confirm"), Some(Found::Renewed));
+        assert_eq!(store.revalidate(&old.key(), NOW).await.expect("revalidate"), Some(Found::Renewed));
         for last in [&old_record, &record] {
             let swap = store.update(&old.key(), &last.revision, &changed(last), NOW).await.expect("update");
             assert_eq!(swap, Swap::Gone, "update");
@@ -41,7 +41,7 @@ pub(super) async fn a_tombstone_ends_when_it_should<S: SessionStore>(arena: Aren
     assert_eq!(renew(store, &old, &new, &old_record, &record).await, Swap::Done);
     let last = before(TOMBSTONE_END);
     assert_eq!(store.load(&old.key(), last).await.expect("load"), Some(Found::Renewed));
-    assert_eq!(store.confirm(&old.key(), last).await.expect("confirm"), Some(Found::Renewed));
+    assert_eq!(store.revalidate(&old.key(), last).await.expect("revalidate"), Some(Found::Renewed));
     assert_gone(store, &old.key(), &old_record, TOMBSTONE_END).await;
     assert_eq!(load(store, &new.key(), TOMBSTONE_END).await, Some(record));
 }

@@ -88,7 +88,7 @@ pub(super) async fn load<S: SessionStore>(store: &S, key: &RecordKey, now: Times
 /// Asserts that nothing lives under a key by any method, and that no method but `create` makes it live.
 pub(super) async fn assert_gone<S: SessionStore>(store: &S, key: &RecordKey, last: &Record, now: Timestamp) {
     assert_eq!(store.load(key, now).await.expect("load"), None, "load");
-    assert_eq!(store.confirm(key, now).await.expect("confirm"), None, "confirm");
+    assert_eq!(store.revalidate(key, now).await.expect("revalidate"), None, "revalidate");
     assert!(!store.touch(key, Timestamp::MAX, now).await.expect("touch"), "touch");
     let swap = store.update(key, &last.revision, &changed(last), now).await.expect("update");
     assert_eq!(swap, Swap::Gone, "update");
