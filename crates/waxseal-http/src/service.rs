@@ -52,8 +52,8 @@ use crate::{host, origin};
 ///
 /// async fn visits(Extension(session): Extension<RequestSession>) -> Result<String, (StatusCode, String)> {
 ///     let session = session.load().await.map_err(failed)?;
-///     session.add("visits", 1).map_err(|error| failed(error.into()))?;
-///     Ok(format!("{:?}", session.get::<u32>("visits").map_err(|error| failed(error.into()))?))
+///     session.add("visits", 1).map_err(failed)?;
+///     Ok(format!("{:?}", session.get::<u32>("visits").map_err(failed)?))
 /// }
 ///
 /// let cookie = SessionCookie::builder().build()?;

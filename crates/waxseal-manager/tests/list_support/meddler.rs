@@ -49,7 +49,11 @@ impl SessionStore for Meddler {
         self.inner.load(key, now).await.map_err(full)
     }
 
-    async fn revalidate(&self, key: &RecordKey, now: Timestamp) -> Result<Option<Found<RecordHead>>, Refused> {
+    async fn revalidate(
+        &self,
+        key: &RecordKey,
+        now: Timestamp,
+    ) -> Result<Option<Found<RecordHead>>, Refused> {
         self.inner.revalidate(key, now).await.map_err(full)
     }
 
