@@ -35,6 +35,7 @@ impl SessionManager {
     /// [`Error::Session`] of kind [`Value`](SessionError::Value) or [`TooLarge`](SessionError::TooLarge) if a change
     /// cannot be made to what another request wrote meanwhile.
     pub async fn commit(&self, visit: &Visit, now: SystemTime) -> Result<Outcome, Error> {
+        let now = Timestamp::from(now);
         let closed = visit.session().close();
         let ending = visit.take_ending(&closed);
         if matches!(self.sessions, Sessions::Cookie) {
@@ -44,7 +45,7 @@ impl SessionManager {
         }
         // Boxed, so that a request in state `cookie` carries no room for waiting on a store.
         if !ending.is_empty()
-            && let Err(error) = Box::pin(self.end_at_commit(&ending, now.into())).await
+            && let Err(error) = Box::pin(self.end_at_commit(&ending, now)).await
         {
             // The session lives on under the token that the browser keeps, so nothing may begin in its place.
             visit.session().forget_end();
@@ -109,35 +110,38 @@ impl SessionManager {
     }
 
     /// Does what is due, as [`due`] decides.
-    async fn save(&self, visit: &Visit, closed: Closed, now: SystemTime) -> Result<Outcome, Error> {
+    async fn save(&self, visit: &Visit, closed: Closed, now: Timestamp) -> Result<Outcome, Error> {
         let is_owed_to_the_page = !closed.renewed && closed.log.only_shows();
-        let due = due(&self.facts(visit, &closed, now.into()));
+        let due = due(&self.facts(visit, &closed, now));
         let saved = match (due, &self.sessions) {
             (Due::Nothing | Due::End, _) => return Ok(Outcome::Keep),
-            (_, Sessions::Cookie) => return self.seal_cookie(visit, closed, now.into()),
-            (Due::Token, Sessions::Revocable(list)) => {
-                self.refresh_revocable(list, visit, closed, now.into())
-            }
+            (_, Sessions::Cookie) => return self.seal_cookie(visit, closed, now),
+            (Due::Token, Sessions::Revocable(list)) => self.refresh_revocable(list, visit, closed, now),
             (Due::Save, Sessions::Revocable(list)) => {
-                Box::pin(self.save_revocable(list, visit, closed, now.into())).await
+                Box::pin(self.save_revocable(list, visit, closed, now)).await
             }
             (due, Sessions::Stored(stored)) => {
-                Box::pin(save_in(&stored.records, due, visit, closed, now.into())).await
+                Box::pin(save_in(&stored.records, due, visit, closed, now)).await
             }
             (due, Sessions::Mirrored(mirrored)) => {
-                Box::pin(save_in(&mirrored.records, due, visit, closed, now.into())).await
+                Box::pin(save_in(&mirrored.records, due, visit, closed, now)).await
             }
         };
         if is_owed_to_the_page { not_failing_the_page(saved) } else { saved }
     }
 
     fn facts(&self, visit: &Visit, closed: &Closed, now: Timestamp) -> Facts {
+        let is_new = visit.session().began_here();
         let token = match self.records() {
             Some(records) => visit.record().and_then(|record| {
                 let confirmed = record.confirmed?;
                 Some(records.token_facts(&visit.keys, &record, &confirmed, &closed.content, now))
             }),
-            None => visit.cookie_token().map(|token| self.token_facts(visit, &token, closed, now)),
+            None => {
+                let home = visit.home();
+                let token = home.cookie_token(is_new);
+                token.map(|token| self.token_facts(token, home.forgets_others, closed, now))
+            }
         };
         Facts {
             accessed: closed.accessed,
@@ -145,12 +149,18 @@ impl SessionManager {
             ended: closed.ended,
             changed: closed.changes_session(),
             ends_others: closed.ends_others.is_some(),
-            is_blank: visit.session().began_here() && closed.content.is_blank() && !closed.begins,
+            is_blank: is_new && closed.content.is_blank() && !closed.begins,
             token,
         }
     }
 
-    fn token_facts(&self, visit: &Visit, token: &CookieToken, closed: &Closed, now: Timestamp) -> TokenFacts {
+    fn token_facts(
+        &self,
+        token: &CookieToken,
+        is_outdated: bool,
+        closed: &Closed,
+        now: Timestamp,
+    ) -> TokenFacts {
         let idle = self.lifetimes.of(closed.content.permanent).idle;
         let refresh_after =
             if self.lifetimes.refreshes_each_request() { 0 } else { crate::refresh::refresh_after(idle) };
@@ -158,7 +168,7 @@ impl SessionManager {
             age: now.as_secs().saturating_sub(token.times.sealed()),
             refresh_after: Some(refresh_after),
             reseal_after: token.needs_reseal.then_some(crate::refresh::RESEAL_AFTER_SECONDS),
-            is_outdated: visit.home().forgets_others,
+            is_outdated,
         }
     }
 }

@@ -40,15 +40,16 @@ impl SessionManager {
             Arc::make_mut(&mut content).fit(keys.capacity());
         }
         let limits = self.lifetimes.of(content.permanent);
-        let came = visit.cookie_token();
-        let (id, nonce) = match &came {
-            Some(token) if !new_id => (token.id, FreshNonce::draw()?),
+        let is_new = visit.session().began_here();
+        let came = visit.home().cookie_token(is_new).map(|token| (token.id, token.times.created()));
+        let (id, nonce) = match came {
+            Some((id, _)) if !new_id => (id, FreshNonce::draw()?),
             _ => {
                 let (nonce, id) = FreshNonce::draw_beside()?;
                 (id, nonce)
             }
         };
-        let begun = came.filter(|_| !renewed).map(|token| token.times.created());
+        let begun = came.filter(|_| !renewed).map(|(_, created)| created);
         let now = now.as_secs();
         let times = Times::new(begun.unwrap_or(now), now, limits.idle, limits.absolute);
         let mut payload = Vec::with_capacity(COOKIE_ID_BYTES + content.planned_size());

@@ -31,7 +31,8 @@ pub struct Visit {
     session: Session,
     /// The keys that opened the session and will seal it: one keyring for each request.
     pub(crate) keys: Arc<ActiveKeys>,
-    home: Mutex<Home>,
+    /// Boxed, because a visit is moved a dozen times on its way to the handler.
+    home: Box<Mutex<Home>>,
 }
 
 /// The facts needed to commit a session to the place that it came from.
@@ -54,14 +55,14 @@ impl Visit {
     /// Makes the visit of an anonymous visitor.
     pub(crate) fn new(keys: Arc<ActiveKeys>, strict: bool) -> Self {
         let session = Session::begin(terms(&keys, strict));
-        Self { session, keys, home: Mutex::default() }
+        Self { session, keys, home: Box::default() }
     }
 
     /// Makes the visit of a good token.
     pub(crate) fn restored(content: Content, origin: Origin, keys: Arc<ActiveKeys>, strict: bool) -> Self {
         let session = Session::restore(content, terms(&keys, strict));
         let home = Home { origin: Some(origin), ..Home::default() };
-        Self { session, keys, home: Mutex::new(home) }
+        Self { session, keys, home: Box::new(Mutex::new(home)) }
     }
 
     pub(crate) fn read_only(self, why: ReadOnly) -> Self {
@@ -72,7 +73,7 @@ impl Visit {
     pub(crate) fn by_replaced_id(self, id: SessionId) -> Self {
         let session = self.session.read_only(ReadOnly::Renewed, Some(seed_of(&id)));
         let home = Home { replaced: Some(id), ..Home::default() };
-        Self { session, home: Mutex::new(home), ..self }
+        Self { session, home: Box::new(Mutex::new(home)), ..self }
     }
 
     /// Notes the sessions of other good tokens.
@@ -135,10 +136,7 @@ impl Visit {
 
     /// The token of the session that came, unless that session was dropped.
     pub(crate) fn cookie_token(&self) -> Option<CookieToken> {
-        match &self.home().origin {
-            Some(Origin::Cookie(token)) if !self.session.began_here() => Some(token.clone()),
-            _ => None,
-        }
+        self.home().cookie_token(self.session.began_here()).cloned()
     }
 
     /// Takes the sessions that are to end with `closed`.
@@ -151,6 +149,16 @@ impl Visit {
         let mut ending: Vec<_> = home.origin.take().into_iter().collect();
         ending.append(&mut home.rivals);
         ending
+    }
+}
+
+impl Home {
+    /// The token of the session that came, unless that session was dropped and a new one began.
+    pub(crate) fn cookie_token(&self, is_new: bool) -> Option<&CookieToken> {
+        match &self.origin {
+            Some(Origin::Cookie(token)) if !is_new => Some(token),
+            _ => None,
+        }
     }
 }
 

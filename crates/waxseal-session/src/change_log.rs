@@ -13,10 +13,10 @@ use crate::operation::{Operation, Sight};
 /// A request leaves a log behind, not a copy of the session. The log can be replayed, key by key, over a newer session
 /// that another request wrote meanwhile.
 #[derive(Clone, Default)]
-pub struct ChangeLog(Arc<Vec<Change>>);
+pub struct ChangeLog(Vec<Change>);
 
 impl ChangeLog {
-    pub(crate) fn new(changes: Arc<Vec<Change>>) -> Self {
+    pub(crate) fn new(changes: Vec<Change>) -> Self {
         Self(changes)
     }
 

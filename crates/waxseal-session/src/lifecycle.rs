@@ -115,10 +115,11 @@ impl Session {
     pub fn close(&self) -> Closed {
         let mut state = self.lock();
         let phase = state.close();
+        state.was_changed |= !state.log.is_empty();
         Closed {
             phase,
             content: state.content.clone(),
-            log: ChangeLog::new(state.log.clone()),
+            log: ChangeLog::new(std::mem::take(&mut state.log)),
             accessed: state.accessed,
             renewed: state.renewed,
             signed_in: state.signed_in,
@@ -177,7 +178,8 @@ impl State {
         Self {
             content: Arc::new(content),
             before: None,
-            log: Arc::default(),
+            log: Vec::new(),
+            was_changed: false,
             phase: Phase::Open,
             is_new,
             has_rivals: false,

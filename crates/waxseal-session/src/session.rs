@@ -97,7 +97,7 @@ impl Session {
         }
         state.check_size(entries.size(), || Largest::of(entries.sizes()))?;
         state.content_mut().entries = entries;
-        state.log_mut().append(&mut changes);
+        state.log.append(&mut changes);
         Ok(())
     }
 
@@ -384,12 +384,12 @@ impl Session {
             }
             let key: Arc<str> = key.into();
             let seen = operation.shows(current, state.strict);
-            state.log_mut().extend(seen.map(|sight| Change::Seen(key.clone(), sight)));
+            state.log.extend(seen.map(|sight| Change::Seen(key.clone(), sight)));
             match next {
                 Some(value) => state.content_mut().entries.set(&key, value),
                 None => _ = state.content_mut().entries.remove(&key),
             }
-            state.log_mut().push(Change::Key(key, operation.clone()));
+            state.log.push(Change::Key(key, operation.clone()));
             return Ok(answer);
         }
     }

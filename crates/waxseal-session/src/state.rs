@@ -15,8 +15,9 @@ pub(crate) struct State {
     pub(crate) content: Arc<Content>,
     /// The content before the first change, for [`Session::rollback`](crate::Session::rollback).
     pub(crate) before: Option<Arc<Content>>,
-    /// Shared like the content.
-    pub(crate) log: Arc<Vec<Change>>,
+    pub(crate) log: Vec<Change>,
+    /// The log had changes when the session was closed, which took them.
+    pub(crate) was_changed: bool,
     pub(crate) phase: Phase,
     /// No good token came, or the session that came was ended.
     pub(crate) is_new: bool,
@@ -107,7 +108,7 @@ impl State {
         (self.fallback_seed, self.begins) = (None, None);
         self.content = Arc::default();
         self.before = None;
-        self.log = Arc::default();
+        (self.log, self.was_changed) = (Vec::new(), false);
         (self.renewed, self.signed_in) = (false, false);
         self.shown = Shown::default();
         self.csrf_token = None;
@@ -120,7 +121,7 @@ impl State {
         if let Some(before) = self.before.take() {
             self.content = before;
         }
-        self.log = Arc::default();
+        (self.log, self.was_changed) = (Vec::new(), false);
         (self.renewed, self.signed_in, self.ends_others) = (false, false, None);
         self.shown = Shown::default();
         self.csrf_token = None;
@@ -132,11 +133,6 @@ impl State {
         if self.before.is_none() {
             self.before = Some(self.content.clone());
         }
-    }
-
-    /// The log for appending.
-    pub(crate) fn log_mut(&mut self) -> &mut Vec<Change> {
-        Arc::make_mut(&mut self.log)
     }
 
     /// The content for changing.
@@ -158,7 +154,7 @@ impl State {
     }
 
     pub(crate) fn is_modified(&self) -> bool {
-        !self.log.is_empty() || self.renewed || self.removes || self.shown.is_some()
+        self.was_changed || !self.log.is_empty() || self.renewed || self.removes || self.shown.is_some()
     }
 
     /// The seed of form tokens while the session can only be read because a sign-in has replaced its id.
@@ -175,13 +171,13 @@ impl State {
             return Err(Error::TooLarge { size, limit, largest: Largest::of(after.entries.sizes()) });
         }
         self.content = Arc::new(after);
-        self.log_mut().push(change);
+        self.log.push(change);
         Ok(())
     }
 
     pub(crate) fn make(&mut self, change: Change) -> Result<(), Error> {
         change.apply(self.content_mut())?;
-        self.log_mut().push(change);
+        self.log.push(change);
         Ok(())
     }
 
@@ -207,7 +203,7 @@ impl State {
     fn forget_shown_messages(&mut self) {
         let shown = self.shown.take_ids();
         if crate::messages::remove(&mut self.content_mut().metadata, &shown) {
-            self.log_mut().push(Change::FlashesShown(shown.into()));
+            self.log.push(Change::FlashesShown(shown.into()));
         }
     }
 }

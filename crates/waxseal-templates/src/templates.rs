@@ -1,7 +1,7 @@
 //! The templates of an app, ready to render.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -21,7 +21,7 @@ use crate::{Context, Error, Folder, session_use};
 pub struct Templates {
     environment: Environment<'static>,
     /// Answers of [`reads_session`](Self::reads_session); `None` if templates may change at any time.
-    session_readers: Option<RwLock<HashMap<String, bool>>>,
+    session_readers: Option<RwLock<BTreeMap<String, bool>>>,
 }
 
 impl Templates {

@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use waxseal_server::Body;
 
 use crate::Response;
+use crate::response::USUAL_HEADERS;
 
 /// Characters that a browser strips from a URL, or reads as a slash.
 const UNSEEN: &AsciiSet = &CONTROLS.add(b' ').add(b'\\');
@@ -112,6 +113,7 @@ fn is_visible(byte: u8) -> bool {
 fn to(status: StatusCode, location: HeaderValue) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
+    response.headers_mut().reserve(USUAL_HEADERS);
     response.headers_mut().insert(LOCATION, location);
     response
 }

@@ -7,6 +7,9 @@ use waxseal_server::Body;
 
 use crate::Result;
 
+/// Headers of a page with a session: room for them is made once, and does not grow in steps.
+pub(crate) const USUAL_HEADERS: usize = 12;
+
 /// The response of a handler: status, headers and body, in the `http` crate's type.
 pub type Response = http::Response<Body>;
 
@@ -20,6 +23,7 @@ pub fn html(page: impl Into<Body>) -> Response {
 #[must_use]
 pub fn typed(media_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
+    response.headers_mut().reserve(USUAL_HEADERS);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
 }
