@@ -544,3 +544,26 @@ fn parallel_tasks_of_one_request_lose_nothing() {
     assert_eq!(session.get::<u32>("updates").unwrap(), Some(800));
     assert_eq!(session.get::<u32>("sum").unwrap(), Some(1_600));
 }
+
+#[test]
+fn what_a_commit_leaves_behind_is_forgotten() {
+    let sessions = sessions();
+    let visitor = sessions.create();
+    visitor.insert("name", "Gandalf").unwrap();
+    let first = token(&sessions, &visitor, NOON);
+    // Whether the browser forgets other tokens under a name that can be planted, and under any other.
+    let forgets = |change: &dyn Fn(&Visit)| {
+        let visit = open(&sessions, &first, NOON).unwrap();
+        change(&visit);
+        commit(&sessions, &visit, NOON);
+        [visit.forgets_others(true), visit.forgets_others(false)]
+    };
+    assert_eq!(forgets(&|visit| visit.insert("name", "Merlin").unwrap()), [false, false]);
+    assert_eq!(forgets(&|visit| visit.sign_in("merlin", at(NOON)).unwrap()), [true, false]);
+    assert_eq!(forgets(&|visit| visit.destroy().unwrap()), [true, true]);
+
+    let new = sessions.create();
+    new.sign_in("merlin", at(NOON)).unwrap();
+    commit(&sessions, &new, NOON);
+    assert!(!new.forgets_others(true), "it came without a token");
+}

@@ -5,12 +5,12 @@ mod states_support;
 use std::time::Duration;
 
 use states_support::{
-    BOTH, Place, at, change, commit, key, new_store, open, read, sessions, sessions_when_away, sessions_with,
-    strict_sessions, visitor,
+    BOTH, Place, at, change, commit, key, manager, new_store, open, read, sessions, sessions_when_away,
+    sessions_with, strict_sessions, visitor,
 };
 use waxseal_crypto::Keyring;
 use waxseal_manager::Visit;
-use waxseal_manager::{Access, Error, Lifetimes, Outcome, WhenAway};
+use waxseal_manager::{Access, Error, Lifetimes, Outcome, State, WhenAway};
 use waxseal_session::Error as SessionError;
 use waxseal_store::Timestamp;
 use waxseal_store::testing::Operation;
@@ -601,4 +601,20 @@ async fn confirming_says_what_became_of_the_session() {
     commit(&there, &other, &newer, at(3)).await.unwrap();
     assert!(matches!(here.revalidate(&shown, at(3)).await, Err(Error::Session(SessionError::Gone))));
     assert!(read(&here, &newer, at(3)).await.is_new(), "and it is known here from now on");
+}
+
+#[tokio::test]
+async fn a_commit_waits_for_a_store_that_has_changes_to_keep() {
+    let in_cookies = manager(State::Cookie, &Keyring::new(key(1)));
+    let visitor = in_cookies.create();
+    visitor.insert("name", "Merlin").unwrap();
+    assert!(!in_cookies.commit_waits(&visitor), "there is no store");
+    for place in BOTH {
+        let sessions = sessions(place, new_store());
+        let visitor = sessions.create();
+        assert_eq!(visitor.get::<String>("name").unwrap(), None);
+        assert!(!sessions.commit_waits(&visitor), "{place:?}, nothing was changed");
+        visitor.insert("name", "Merlin").unwrap();
+        assert!(sessions.commit_waits(&visitor), "{place:?}");
+    }
 }

@@ -26,8 +26,8 @@ const MAP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Finds the server of a key, also while a cluster moves it.
 ///
-/// The client library's own cluster connection is not used: it sends a command again by itself when a connection
-/// breaks, also a creation that may have been done, and keeps a connection whose other end has vanished.
+/// The client library's own cluster connection is not used: it follows redirections only with retries, and with
+/// retries it may do a creation twice (`docs/decisions.md`, D88).
 pub(crate) struct Router {
     address: Address,
     network: NetworkOptions,
