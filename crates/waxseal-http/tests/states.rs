@@ -381,13 +381,13 @@ async fn a_sign_out_holds_when_there_is_no_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_round_of_upkeep_holds_up_no_sign_out() {
+async fn a_long_round_of_maintenance_delays_no_sign_out() {
     for place in BOTH {
         let site = Site::new(place);
         let token = site.token().await;
         site.store.hold(Some(Operation::Purge));
         let layer = site.layer.clone();
-        let upkeep = tokio::spawn(async move { layer.maintain().await });
+        let maintenance = tokio::spawn(async move { layer.maintain().await });
         tokio::time::sleep(Duration::from_secs(5)).await;
         site.store.set_away(true);
         let out = site.send("POST", &token, async |handle: RequestSession| handle.destroy().await).await;
@@ -397,7 +397,7 @@ async fn a_long_round_of_upkeep_holds_up_no_sign_out() {
         assert_eq!(site.store.count(Operation::Purge), 0, "{place:?}: the round waits still");
         let elsewhere = Site::over(place, site.store.clone());
         assert!(!elsewhere.is_there(&token).await, "{place:?}");
-        upkeep.abort();
+        maintenance.abort();
     }
 }
 

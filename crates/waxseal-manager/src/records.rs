@@ -1,4 +1,4 @@
-//! Sessions in a store: states `store` and `mirrored`, by the rules of `docs/states.md`.
+//! Sessions in a store: states `store` and `mirrored`, by the rules of `docs/states-rules.md`.
 
 pub(crate) mod clocks;
 pub(crate) mod counts;

@@ -544,7 +544,7 @@ async fn who_comes_with_an_old_id_gets_no_cookie_for_a_minute_and_is_a_stranger_
 }
 
 #[tokio::test]
-async fn upkeep_compares_clocks_and_wrong_ones_confirm_every_copy_of_another() {
+async fn maintenance_compares_clocks_and_wrong_ones_revalidate_every_copy_of_another() {
     let store = new_store();
     let [here, there] = [(); 2].map(|()| sessions(Place::Mirrored, store.clone()));
     let token = visitor(&there, at(0), |session| session.insert("name", "Merlin").unwrap()).await;
@@ -560,7 +560,7 @@ async fn upkeep_compares_clocks_and_wrong_ones_confirm_every_copy_of_another() {
 }
 
 #[tokio::test]
-async fn upkeep_frees_what_has_expired() {
+async fn maintenance_removes_expired_rows() {
     let store = new_store();
     let sessions = sessions(Place::Store, store.clone());
     for _ in 0..1_200 {

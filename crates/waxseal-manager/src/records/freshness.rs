@@ -1,4 +1,4 @@
-//! Times for which a copy may be shown without a revalidation: `docs/states.md`, "Reading and acting".
+//! Times for which a copy may be shown without a revalidation: `docs/states-rules.md`, "Freshness".
 
 use std::time::Duration;
 

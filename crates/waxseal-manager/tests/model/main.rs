@@ -1,4 +1,4 @@
-//! A model of the states `store` and `mirrored`: the rules of `docs/states.md` against any order of events.
+//! A model of the states `store` and `mirrored`: the rules of `docs/states-rules.md` against any order of events.
 //!
 //! Two or three processes, whose clocks are up to a minute apart, serve browsers and replays of every token that was ever
 //! sent. They share one store that is slow, loses calls and answers, does calls twice, and is away at times. Time is a
@@ -8,7 +8,7 @@
 //!
 //! # Rules
 //!
-//! | rule in `docs/states.md` | assertion |
+//! | rule in `docs/states-rules.md` | assertion |
 //! |---|---|
 //! | a revalidation's time is read before the asking; a token's sealed time is one | "a token's sealed time is a revalidation's, never later", "a copy is shown without asking only while it is fresh" |
 //! | no `Set-Cookie` unless this request asked, and none for freshness; half of the grace, and an old key, make one due | "no token is minted ...", "no cookie is sent merely for freshness", "who asks replaces ..." |

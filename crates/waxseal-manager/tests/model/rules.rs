@@ -1,4 +1,4 @@
-//! The rules of `docs/states.md`, each under a name.
+//! The rules of `docs/states-rules.md`, each under a name.
 
 macro_rules! hold {
     ($rule:literal, $holds:expr, $($found:tt)+) => {

@@ -1,4 +1,4 @@
-//! The rules of `docs/states.md`, broken on purpose by a store or a clock that a process is given.
+//! The rules of `docs/states-rules.md`, broken on purpose by a store or a clock that a process is given.
 //!
 //! `main.rs` has the table of them.
 
