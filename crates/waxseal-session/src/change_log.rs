@@ -13,11 +13,15 @@ use crate::operation::{Operation, Sight};
 /// A request leaves a log behind, not a copy of the session. The log can be replayed, key by key, over a newer session
 /// that another request wrote meanwhile.
 #[derive(Clone, Default)]
-pub struct ChangeLog(Vec<Change>);
+pub struct ChangeLog(Arc<[Change]>);
 
 impl ChangeLog {
     pub(crate) fn new(changes: Vec<Change>) -> Self {
-        Self(changes)
+        Self(changes.into())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Change> {
+        self.0.iter()
     }
 
     /// Returns `true` if the log has no changes.

@@ -44,12 +44,6 @@ pub struct Closed {
 }
 
 impl Closed {
-    /// Returns `true` if the request changed anything.
-    #[must_use]
-    pub fn is_modified(&self) -> bool {
-        self.ended || self.changes_session()
-    }
-
     /// Returns `true` if the request changed the session that the content belongs to.
     #[must_use]
     pub fn changes_session(&self) -> bool {
@@ -115,11 +109,11 @@ impl Session {
     pub fn close(&self) -> Closed {
         let mut state = self.lock();
         let phase = state.close();
-        state.was_changed |= !state.log.is_empty();
+        state.closed_log = ChangeLog::new(std::mem::take(&mut state.log));
         Closed {
             phase,
             content: state.content.clone(),
-            log: ChangeLog::new(std::mem::take(&mut state.log)),
+            log: state.closed_log.clone(),
             accessed: state.accessed,
             renewed: state.renewed,
             signed_in: state.signed_in,
@@ -179,7 +173,7 @@ impl State {
             content: Arc::new(content),
             before: None,
             log: Vec::new(),
-            was_changed: false,
+            closed_log: ChangeLog::default(),
             phase: Phase::Open,
             is_new,
             has_rivals: false,

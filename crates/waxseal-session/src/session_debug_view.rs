@@ -57,7 +57,7 @@ impl Session {
         };
         let renewed = state.renewed.then(|| "drew a new id".to_owned());
         let ended = state.ended.then(|| "ended the session".to_owned());
-        let changes = state.log.iter().filter_map(Change::in_words);
+        let changes = state.closed_log.iter().chain(&state.log).filter_map(Change::in_words);
         SessionDebugView {
             entries: content.entries.iter().map(|(key, value)| (key.to_owned(), value)).collect(),
             permanent: content.permanent,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::change::Change;
+use crate::change_log::ChangeLog;
 use crate::content::Content;
 use crate::entries::entry_size;
 use crate::error::{Error, Largest};
@@ -16,8 +17,8 @@ pub(crate) struct State {
     /// The content before the first change, for [`Session::rollback`](crate::Session::rollback).
     pub(crate) before: Option<Arc<Content>>,
     pub(crate) log: Vec<Change>,
-    /// The log had changes when the session was closed, which took them.
-    pub(crate) was_changed: bool,
+    /// The changes that the session was closed with.
+    pub(crate) closed_log: ChangeLog,
     pub(crate) phase: Phase,
     /// No good token came, or the session that came was ended.
     pub(crate) is_new: bool,
@@ -108,7 +109,7 @@ impl State {
         (self.fallback_seed, self.begins) = (None, None);
         self.content = Arc::default();
         self.before = None;
-        (self.log, self.was_changed) = (Vec::new(), false);
+        (self.log, self.closed_log) = (Vec::new(), ChangeLog::default());
         (self.renewed, self.signed_in) = (false, false);
         self.shown = Shown::default();
         self.csrf_token = None;
@@ -121,7 +122,7 @@ impl State {
         if let Some(before) = self.before.take() {
             self.content = before;
         }
-        (self.log, self.was_changed) = (Vec::new(), false);
+        (self.log, self.closed_log) = (Vec::new(), ChangeLog::default());
         (self.renewed, self.signed_in, self.ends_others) = (false, false, None);
         self.shown = Shown::default();
         self.csrf_token = None;
@@ -154,7 +155,11 @@ impl State {
     }
 
     pub(crate) fn is_modified(&self) -> bool {
-        self.was_changed || !self.log.is_empty() || self.renewed || self.removes || self.shown.is_some()
+        !self.closed_log.is_empty()
+            || !self.log.is_empty()
+            || self.renewed
+            || self.removes
+            || self.shown.is_some()
     }
 
     /// The seed of form tokens while the session can only be read because a sign-in has replaced its id.
