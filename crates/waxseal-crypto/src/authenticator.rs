@@ -21,7 +21,7 @@ const MAC_BYTES: usize = 32;
 /// # Ok::<(), waxseal_crypto::Error>(())
 /// ```
 ///
-/// Defined in `docs/format.md`, section "Keys", MAC.
+/// Defined in [`format`](mod@crate::format), section "Keys", MAC.
 #[derive(Clone)]
 pub struct Authenticator {
     keys: Vec<Hmac<Sha256>>,
@@ -49,7 +49,7 @@ impl Authenticator {
     /// For compressed pages that hold text of others, too: the length of such a page would give equal bytes away
     /// (BREACH).
     ///
-    /// Defined in `docs/format.md`, section "Keys", masked MAC.
+    /// Defined in [`format`](mod@crate::format), section "Keys", masked MAC.
     ///
     /// # Errors
     ///
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(mac, one.mac(b"message"));
     }
 
-    /// From `docs/format.md`, "Known answers", worked in Python.
+    /// From [`format`](mod@crate::format), "Known answers", worked in Python.
     #[test]
     fn a_masked_tag_of_another_implementation_is_known() {
         use crate::{Context, Keyring, SecretKey};

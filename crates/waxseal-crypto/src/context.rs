@@ -16,7 +16,7 @@ use crate::format_limits::MAX_LABEL_BYTES;
 /// # Ok::<(), waxseal_crypto::Error>(())
 /// ```
 ///
-/// Defined in `docs/format.md`, section "Keys".
+/// Defined in [`format`](mod@crate::format), section "Keys".
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Context {
     purpose: Box<str>,

@@ -1,4 +1,4 @@
-//! Key derivation, line by line as in `docs/format.md`, section "Keys".
+//! Key derivation, line by line as in `format.md`, section "Keys".
 
 use hkdf::Hkdf;
 use hkdf::hmac::{Hmac, KeyInit};

@@ -1,4 +1,4 @@
-//! The layout of a sealed value around the inner part: `docs/format.md`, section "Sealed bytes".
+//! The layout of a sealed value around the inner part: `format.md`, section "Sealed bytes".
 //!
 //! ```text
 //! 0 version │ 1 kid │ 5 commitment │ 37 nonce │ 61 ciphertext, 64·k │ tag

@@ -1,4 +1,4 @@
-//! The table of `docs/format.md`, section "Limits".
+//! The table of `format.md`, section "Limits".
 
 /// The largest sum of a name and the text form of a value, in bytes: the most that browsers keep of a cookie
 /// (RFC 6265bis, section 5.6).

@@ -1,6 +1,6 @@
 //! The inner part, before encryption: times, payload and padding.
 //!
-//! `docs/format.md`, section "Sealed bytes":
+//! `format.md`, section "Sealed bytes":
 //!
 //! ```text
 //! 0 created │ 8 sealed - created │ 12 idle │ 16 absolute │ 20 payload │ 0x80 │ 0x00 … to a multiple of 64

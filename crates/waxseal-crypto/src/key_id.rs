@@ -6,7 +6,7 @@ use std::fmt;
 /// chance about once in four billion pairs. Log it, but never serve the id of a passphrase's key: it lets
 /// anyone check guesses offline.
 ///
-/// Defined in `docs/format.md`, section "Keys", `kid`.
+/// Defined in [`format`](mod@crate::format), section "Keys", `kid`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyId([u8; 4]);
 

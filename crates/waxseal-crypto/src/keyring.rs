@@ -25,7 +25,7 @@ use crate::signed::SignedTokens;
 /// # Ok::<(), waxseal_crypto::Error>(())
 /// ```
 ///
-/// Defined in `docs/format.md`, section "Key ring".
+/// Defined in [`format`](mod@crate::format), section "Key ring".
 #[derive(Debug, Clone)]
 pub struct Keyring {
     keys: Vec<Arc<SecretKey>>,

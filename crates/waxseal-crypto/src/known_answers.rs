@@ -1,4 +1,4 @@
-//! Runs `tests/known_answers.json`, which another implementation of `docs/format.md` made:
+//! Runs `tests/known_answers.json`, which another implementation of `format.md` made:
 //! `tests/known_answers.py`, in Python over libsodium.
 
 use serde_json::Value;

@@ -21,14 +21,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The cipher is XChaCha20-Poly1305, with a commitment to the key and the context in every value. `docs/format.md`
-//! specifies the bytes; the modules are listed in the order of its sections, and comments cite its lines and steps.
+//! The cipher is XChaCha20-Poly1305, with a commitment to the key and the context in every value. The module
+//! [`mod@format`] specifies the bytes; the modules are listed in the order of its sections, and comments cite its lines and steps.
 //!
 //! The feature `hazmat` adds sealing under a given nonce, to reproduce test vectors and for nothing else.
 //!
 //! Left to others: transport, the meaning of payloads, clocks, and where keys are kept.
 
-// `docs/format.md`, section "Keys".
+pub mod format;
+
+// `format.md`, section "Keys".
 mod authenticator;
 mod context;
 mod derive;

@@ -1,4 +1,4 @@
-//! The root of a passphrase: `docs/format.md`, section "Passphrase".
+//! The root of a passphrase: `format.md`, section "Passphrase".
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use sha2::{Digest, Sha256};

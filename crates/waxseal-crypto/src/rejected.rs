@@ -8,7 +8,7 @@ use crate::key_id::KeyId;
 /// Its `Display` text never depends on the reason, so it may be shown to the sender. The reason, through
 /// [`reason`](Self::reason) or `Debug`, is for the log.
 ///
-/// Rule: `docs/format.md`, section "Open".
+/// Rule: [`format`](mod@crate::format), section "Open".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rejected {
     reason: Reason,
@@ -38,7 +38,7 @@ impl std::error::Error for Rejected {}
 
 /// The check that refused a sealed value or a signed token, in the order of the checks.
 ///
-/// Rule: `docs/format.md`, section "Open".
+/// Rule: [`format`](mod@crate::format), section "Open".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {

@@ -32,7 +32,7 @@ impl KeyId {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Defined in `docs/format.md`, section "Sealed bytes".
+/// Defined in [`format`](mod@crate::format), section "Sealed bytes".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SealedParts {
@@ -77,7 +77,7 @@ impl SealedParts {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Defined in `docs/format.md`, section "Signed tokens".
+/// Defined in [`format`](mod@crate::format), section "Signed tokens".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignedParts {

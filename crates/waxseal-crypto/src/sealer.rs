@@ -30,7 +30,7 @@ use crate::{aead, inner, text};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Layout: `docs/format.md`, section "Sealed bytes". Order of checks: section "Open".
+/// Layout: [`format`](mod@crate::format), section "Sealed bytes". Order of checks: section "Open".
 #[derive(Clone)]
 pub struct Sealer {
     shared: Arc<Shared>,
@@ -197,7 +197,7 @@ impl Sealer {
         Ok(text::encode(&self.seal_bytes(payload, b"", times, nonce()?)?))
     }
 
-    /// Writes the bytes of `docs/format.md`, section "Sealed bytes", from the first to the last.
+    /// Writes the bytes of [`format`](mod@crate::format), section "Sealed bytes", from the first to the last.
     fn seal_bytes(&self, payload: &[u8], bound: &[u8], times: Times, nonce: Nonce) -> Result<Vec<u8>, Error> {
         let (kid, key) = self.shared.keys.first().expect("a ring has at least one key");
         let mut sealed = Vec::with_capacity(sealed_bytes(payload));

@@ -33,7 +33,7 @@ const CHECKSUM_BYTES: usize = 4;
 /// # Ok::<(), waxseal_crypto::Error>(())
 /// ```
 ///
-/// Defined in `docs/format.md`, section "Keys".
+/// Defined in [`format`](mod@crate::format), section "Keys".
 pub struct SecretKey {
     root: Zeroizing<[u8; ROOT_BYTES]>,
     id: KeyId,

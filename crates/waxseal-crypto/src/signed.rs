@@ -35,7 +35,7 @@ const MAX_TOKEN_BYTES: usize = HEAD_BYTES + MAX_PAYLOAD_BYTES + MAC_BYTES;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Defined in `docs/format.md`, section "Signed tokens".
+/// Defined in [`format`](mod@crate::format), section "Signed tokens".
 #[derive(Clone)]
 pub struct SignedTokens<const N: usize> {
     keys: Vec<(KeyId, Hmac<Sha256>)>,

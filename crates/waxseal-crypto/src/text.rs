@@ -1,4 +1,4 @@
-//! The text form, base64url without padding and one spelling per value: `docs/format.md`, section "Sealed bytes".
+//! The text form, base64url without padding and one spelling per value: `format.md`, section "Sealed bytes".
 
 use std::sync::LazyLock;
 

@@ -14,7 +14,7 @@ use crate::rejected::Reason;
 /// assert_eq!(times.absolute_end(Limits { absolute: 3_600, ..Limits::NONE }), 4_600);
 /// ```
 ///
-/// Rule: `docs/format.md`, sections "Sealed bytes" and "Open".
+/// Rule: [`format`](mod@crate::format), sections "Sealed bytes" and "Open".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
     created: u64,

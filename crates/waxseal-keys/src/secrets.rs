@@ -262,7 +262,7 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "a passphrase of a decent length";
-    /// A key of these tests alone: the one in `docs/format.md` is refused.
+    /// A key of these tests alone: the one in the format's description is refused.
     const GENERATED: &str = "waxseal1_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwdkv1U6";
 
     fn find(development: bool, folder: &Path, variables: &[(&str, &str)]) -> Result<Secrets, Error> {

@@ -25,7 +25,7 @@ pub struct Inspection {
     session: Option<Session>,
 }
 
-/// The parts of a token beside the session's content: `docs/format.md`, "What is sealed".
+/// The parts of a token beside the session's content: [the format](waxseal_crypto::format), "What is sealed".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Parts {
@@ -56,7 +56,7 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// [`Rejected`] if no key opens it: steps 1 to 7 of "Open" in `docs/format.md`.
+    /// [`Rejected`] if no key opens it: steps 1 to 7 of "Open" in [the format](waxseal_crypto::format).
     pub fn inspect(&self, token: &[u8], now: SystemTime) -> Result<Inspection, Rejected> {
         let keys = self.keys();
         let refusal = |rejected: waxseal_crypto::Rejected| keys.refusal(token, rejected.reason());

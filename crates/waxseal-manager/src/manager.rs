@@ -21,8 +21,7 @@ use crate::state::{Mirrored, State, Stored};
 /// Make one manager, in one of the [states](State) of sessions, and share it.
 ///
 /// The holder of a token can neither read nor change it. State `cookie` cannot refuse an older copy of a token before
-/// that copy expires, and cannot keep what two requests write at once. The other states do both, by the rules of
-/// `docs/states.md`.
+/// that copy expires, and cannot keep what two requests write at once. The other states do both.
 ///
 /// The keys can be [changed](Self::set_keyring) at any time. The manager counts, through the `metrics` facade, the
 /// tokens that each key opened (`waxseal_cookies_opened_total{kid}`), which shows an operator when an old key may be

@@ -63,7 +63,7 @@ impl Reason {
         }
     }
 
-    /// The step of "Open" in `docs/format.md` that refused. `None` if the seal is good and the content is not.
+    /// The step of "Open" in [the format](waxseal_crypto::format) that refused. `None` if the seal is good and the content is not.
     #[must_use]
     pub fn step(&self) -> Option<u8> {
         match self {

@@ -39,7 +39,7 @@ impl SynchronousCommit {
 
 /// The failures that an acknowledged write outlives, by the server's settings when the store was opened.
 ///
-/// `Display` makes a sentence of it, for a log. The levels stand in `docs/stores.md`, "Durability".
+/// `Display` makes a sentence of it, for a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresPromise {
     pub(crate) synchronous_commit: String,

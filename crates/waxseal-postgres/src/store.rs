@@ -23,8 +23,7 @@ use waxseal_store::{
 ///
 /// Each call is one statement in one round trip, a transaction of its own under READ COMMITTED, on one of a few
 /// pooled connections to the primary. Timeouts, retries and the circuit breaker are as [`NetworkOptions`] say.
-/// [`promise`](Self::promise) tells what an acknowledged write outlives. `docs/stores.md` lists the faults that were
-/// tried.
+/// [`promise`](Self::promise) tells what an acknowledged write outlives.
 ///
 /// Clones share connections.
 ///

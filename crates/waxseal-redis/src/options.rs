@@ -22,7 +22,7 @@ pub struct RedisOptions {
 
 /// The copies that a write waits for before it is acknowledged.
 ///
-/// The server's own `appendonly` and `appendfsync` add to that: see `docs/stores.md`. Notes of activity wait for the
+/// The server's own `appendonly` and `appendfsync` add to that. Notes of activity wait for the
 /// primary alone at every level: a lost one signs a visitor out a little earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]

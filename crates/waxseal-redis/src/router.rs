@@ -27,7 +27,7 @@ const MAP_INTERVAL: Duration = Duration::from_millis(100);
 /// Finds the server of a key, also while a cluster moves it.
 ///
 /// The client library's own cluster connection is not used: it follows redirections only with retries, and with
-/// retries it may do a creation twice (`docs/decisions.md`, D88).
+/// retries it may do a creation twice (decision D88).
 pub(crate) struct Router {
     address: Address,
     network: NetworkOptions,

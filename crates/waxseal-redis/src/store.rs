@@ -26,8 +26,8 @@ use waxseal_store::{
 /// early; `purge` has nothing to do.
 ///
 /// A call fails within [`NetworkOptions::command_timeout`](waxseal_store::NetworkOptions::command_timeout), and at
-/// once while a circuit breaker is open; nothing has to be restarted. The promise of each level of [`RedisDurability`],
-/// and what the server's own settings add to it, stand in `docs/stores.md`.
+/// once while a circuit breaker is open; nothing has to be restarted. [`RedisDurability`] says what an acknowledged
+/// write outlives.
 ///
 /// Clones share the connections, which belong to the tokio runtime that the store was opened on.
 ///

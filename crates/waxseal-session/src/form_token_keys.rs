@@ -5,7 +5,7 @@ use std::io;
 /// Length of a [`Seed`] in bytes.
 pub const SEED_BYTES: usize = 16;
 
-/// Random bytes of a session, from which its form tokens are computed (`docs/format.md`, "What is sealed").
+/// Random bytes of a session, from which its form tokens are computed.
 pub type Seed = [u8; SEED_BYTES];
 
 /// Makes and checks form tokens under a key that the session never sees.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::wide::{self, Wide};
 
-/// The deepest nesting of lists and maps (`docs/format.md`, "What is sealed").
+/// The deepest nesting of lists and maps (the format's "What is sealed").
 pub const MAX_DEPTH: usize = 64;
 
 /// The cause for which a value could not be written or read.

@@ -25,8 +25,8 @@ use waxseal_store::{
 /// or in many on the same machine, may share a file. Not for network file systems, whose locks SQLite cannot trust.
 ///
 /// The next write notices a file that has disappeared, or whose place another took. A connection that no longer works
-/// is opened again with the next call, so an outage ends by itself. The promise of each level of
-/// [`SqliteDurability`](crate::SqliteDurability) stands in `docs/stores.md`.
+/// is opened again with the next call, so an outage ends by itself. [`SqliteDurability`](crate::SqliteDurability)
+/// says what an acknowledged write outlives.
 ///
 /// Clones share connections and thread. Dropping the last one waits for the queued writes.
 ///

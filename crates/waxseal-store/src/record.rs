@@ -31,7 +31,7 @@ impl Record {
     /// Length of the longest text of a device in bytes.
     pub const MAX_DEVICE_BYTES: usize = 128;
 
-    /// Returns `true` if the record says that sessions in state `cookie` were revoked (`docs/states.md`).
+    /// Returns `true` if the record says that sessions in state `cookie` were revoked.
     ///
     /// Nothing is sealed in such a record. Its counter is greater than 1; it is 1 while the sessions of the record are
     /// still good. A store that drops such a record makes the revoked sessions good again, so a store may keep some

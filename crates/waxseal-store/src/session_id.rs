@@ -174,7 +174,7 @@ impl RecordKey {
     }
 
     /// The bytes that a record's sealed bytes are bound to: the hash and the revision. Two swapped rows do not open,
-    /// nor does an older version under a newer revision (`docs/format.md`, "What is sealed").
+    /// nor does an older version under a newer revision.
     #[must_use]
     pub fn bound(&self, revision: &Revision) -> [u8; Self::BOUND_BYTES] {
         let mut bound = [0; Self::BOUND_BYTES];

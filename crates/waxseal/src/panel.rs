@@ -182,7 +182,7 @@ fn shown_token(request: &Request, value: &str, token: Option<&Inspection>) -> Va
     }
 }
 
-/// The parts of a token by `docs/format.md`, "Sealed bytes" and "Signed tokens"; `None` if it is neither.
+/// The parts of a token by the format, "Sealed bytes" and "Signed tokens"; `None` if it is neither.
 fn shown_parts(value: &[u8]) -> Option<Vec<Value>> {
     let mut offset = 0;
     let mut part = |name: &str, bytes: usize, text: String, about: &str| {

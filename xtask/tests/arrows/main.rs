@@ -4,6 +4,7 @@
 //! - Within a crate, files never import each other in a circle. An import through `lib.rs`, or through any other
 //!   module that only passes a name on, counts as an import of the file that defines the name.
 //! - No crate holds more than a quarter of all code lines.
+//! - Comments that are shown as documentation of an item name no file of the folder `docs`, which no package has.
 //!
 //! Everything is read from the text of `Cargo.toml` and of `src`; tests, benches and examples are left out, and so is
 //! code under `#[cfg(test)]`.
@@ -111,6 +112,18 @@ fn no_crate_holds_more_than_a_quarter_of_the_code() {
         let fits = count * LARGEST_PART <= all;
         assert!(fits, "{name} holds more than a quarter of the code lines:\n{table}");
     }
+}
+
+#[test]
+fn documentation_of_a_crate_names_no_file_outside_it() {
+    let mut wrong = Vec::new();
+    for (name, folder) in crate_folders() {
+        for (file, text) in sources(&folder) {
+            let names = |line: &&str| line.trim_start().starts_with("///") && line.contains("docs/");
+            wrong.extend(text.lines().filter(names).map(|line| format!("{name}, {file}: {line}")));
+        }
+    }
+    assert!(wrong.is_empty(), "whoever has the crate alone has no folder docs:\n{}", wrong.join("\n"));
 }
 
 fn circles_of_crate(folder: &Path) -> Vec<String> {

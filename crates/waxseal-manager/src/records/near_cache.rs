@@ -11,7 +11,7 @@ use super::freshness::Freshness;
 
 /// A power of two, so that the first byte of the public session id spreads sessions evenly.
 const SHARDS: usize = 64;
-/// Copies may be sealed by clocks that are ahead of this one by up to this much (`docs/format.md`, "Open", step 8).
+/// Copies may be sealed by clocks that are ahead of this one by up to this much (the format's "Open", step 8).
 const CLOCKS_APART: Duration = Duration::from_secs(60);
 /// The largest number of owners whose ended sessions are remembered.
 const MAX_OWNERS: usize = 10_000;
