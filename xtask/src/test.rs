@@ -165,7 +165,7 @@ fn server_tests(feature: &str, tests: &str, server: &Server, program: &Path, fau
 fn long_tests() -> Step {
     let packages = ["--package", "waxseal-sqlite", "--package", "waxseal-manager"];
     let arguments = [&["test", "--locked", "--no-fail-fast"], &packages[..]].concat();
-    let tests = ["--test", "model", "--test", "sqlite_*", "--test", "states_*"];
+    let tests = ["--test", "model", "--test", "sqlite_*", "--test", "manager"];
     step("tests, long", &[&arguments[..], &tests, &["--release", "--", "--ignored"]].concat())
 }
 

@@ -1,7 +1,8 @@
 //! The list of state `cookie` on PostgreSQL.
 #![cfg(unix)]
 
-mod list_support;
+#[path = "manager/holds.rs"]
+mod holds;
 
 use std::time::Duration;
 
@@ -17,5 +18,5 @@ async fn a_list_holds() {
     let network = NetworkOptions::new().connect_timeout(long).command_timeout(long);
     let options = PostgresStore::options(&cluster.url("postgres")).network(network);
     let stores = [options.clone().open().await.unwrap(), options.open().await.unwrap()];
-    list_support::holds(stores).await;
+    holds::holds(stores).await;
 }

@@ -1,6 +1,7 @@
 //! The list of state `cookie` on Redis.
 
-mod list_support;
+#[path = "manager/holds.rs"]
+mod holds;
 
 use store_tests::redis::{Cluster, Server};
 use store_tests::run;
@@ -9,7 +10,7 @@ use waxseal_redis::RedisStore;
 fn holds_at(url: &str) {
     run(async {
         let open = || RedisStore::options(url).open();
-        list_support::holds([open().await.unwrap(), open().await.unwrap()]).await;
+        holds::holds([open().await.unwrap(), open().await.unwrap()]).await;
     });
 }
 

@@ -1,10 +1,8 @@
 //! State `mirrored`: what the browser's copy is good for, and for how long.
 
-mod states_support;
-
 use std::time::Duration;
 
-use states_support::{Place, at, change, commit, key, manager, new_store, read, sessions, visitor};
+use crate::states_support::{Place, at, change, commit, key, manager, new_store, read, sessions, visitor};
 use waxseal_crypto::Keyring;
 use waxseal_manager::{Access, Mirrored, Opened};
 use waxseal_store::testing::Operation;

@@ -1,13 +1,11 @@
 //! State `cookie`, when what was handed out can be taken back.
 
-mod list_support;
-
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use list_support::{Meddler, Meddling};
+use crate::meddler::{Meddler, Meddling};
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_manager::Visit;
 use waxseal_manager::{Access, Error, Lifetimes, Opened, Outcome, Revocable, SessionManager};
@@ -193,10 +191,10 @@ async fn entries_are_purged_when_what_they_name_is_over() {
 #[tokio::test]
 async fn a_list_holds_in_memory_and_in_a_file() {
     let store = MemoryStore::new();
-    list_support::holds([store.clone(), store]).await;
+    crate::holds::holds([store.clone(), store]).await;
     let folder = tempfile::tempdir().unwrap();
     let open = || waxseal_sqlite::SqliteStore::open(folder.path().join("list.db")).unwrap();
-    list_support::holds([open(), open()]).await;
+    crate::holds::holds([open(), open()]).await;
 }
 
 // Row: a request that is under way when its session is ended.

@@ -2,12 +2,10 @@
 //!
 //! The figures: `cargo test -p waxseal-manager --test states_sums --release -- --include-ignored`.
 
-mod states_support;
-
 use std::process::Command;
 use std::sync::Arc;
 
-use states_support::{BOTH, Place, at, change, commit, new_store, sessions, visitor};
+use crate::states_support::{BOTH, Place, at, change, commit, new_store, sessions, visitor};
 use waxseal_manager::{Error, SessionManager};
 use waxseal_sqlite::SqliteStore;
 use waxseal_store::testing::{FaultyStore, Operation, Turn};
@@ -166,9 +164,13 @@ async fn additions_of_which_nobody_can_tell_count_once_or_not_at_all() {
                 tokio::spawn(async move {
                     let (mut done, mut unknown) = (0, 0);
                     for _ in 0..1_000 / tasks {
-                        let Ok(session) =
-                            states_support::open(&sessions, &token, waxseal_manager::Access::Change, at(1))
-                                .await
+                        let Ok(session) = crate::states_support::open(
+                            &sessions,
+                            &token,
+                            waxseal_manager::Access::Change,
+                            at(1),
+                        )
+                        .await
                         else {
                             continue;
                         };

@@ -1,10 +1,8 @@
 //! States `store` and `mirrored`, one request after another.
 
-mod states_support;
-
 use std::time::Duration;
 
-use states_support::{
+use crate::states_support::{
     BOTH, Place, at, change, commit, key, manager, new_store, open, read, sessions, sessions_when_away,
     sessions_with, strict_sessions, visitor,
 };

@@ -1,12 +1,10 @@
 //! A sign-in whose answer is lost, and sign-ins at the same time.
 
-mod states_support;
-
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use states_support::{
+use crate::states_support::{
     BOTH, Place, Store, at, change, commit, new_store, open, read, sessions, strict_sessions, visitor,
 };
 use waxseal_manager::Visit;

@@ -1,16 +1,14 @@
 //! What somebody can do who reads the store's own rows, or writes them.
 
-mod states_support;
-
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::states_support::{BOTH, Place, at, change, commit, key, open, read, sessions_with, visitor};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::{Connection, params};
-use states_support::{BOTH, Place, at, change, commit, key, open, read, sessions_with, visitor};
 use tempfile::TempDir;
 use waxseal_crypto::Keyring;
 use waxseal_manager::Visit;

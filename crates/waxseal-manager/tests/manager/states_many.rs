@@ -1,8 +1,6 @@
 //! An owner with thousands of sessions.
 
-mod states_support;
-
-use states_support::{BOTH, Place, at, change, commit, new_store, read, sessions, visitor};
+use crate::states_support::{BOTH, Place, at, change, commit, new_store, read, sessions, visitor};
 use waxseal_manager::SessionManager;
 use waxseal_sqlite::{SqliteDurability, SqliteStore};
 use waxseal_store::SessionStore;

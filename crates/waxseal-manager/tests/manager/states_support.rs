@@ -1,5 +1,4 @@
 //! What tests of the states on the server share.
-#![allow(dead_code, reason = "each test program uses a part")]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

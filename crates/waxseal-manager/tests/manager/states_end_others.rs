@@ -1,12 +1,10 @@
 //! Ending an owner's other sessions, with somebody else who has a copy of the cookie.
 
-mod states_support;
-
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use states_support::{BOTH, Place, Store, at, change, commit, open, read, sessions, visitor};
+use crate::states_support::{BOTH, Place, Store, at, change, commit, open, read, sessions, visitor};
 use waxseal_manager::{Access, Error, Outcome, SessionManager};
 use waxseal_session::Error as SessionError;
 use waxseal_store::MemoryStore;

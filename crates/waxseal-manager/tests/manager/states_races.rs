@@ -2,11 +2,9 @@
 //!
 //! All rounds: `cargo test -p waxseal-manager --test states_races --release -- --include-ignored`.
 
-mod states_support;
-
 use std::sync::Arc;
 
-use states_support::{BOTH, Place, at, change, commit, new_store, race, read, sessions, visitor};
+use crate::states_support::{BOTH, Place, at, change, commit, new_store, race, read, sessions, visitor};
 use tokio::task::JoinHandle;
 use waxseal_manager::{Error, SessionManager};
 use waxseal_session::Error as SessionError;

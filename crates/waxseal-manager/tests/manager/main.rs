@@ -1,0 +1,23 @@
+//! Sessions through the manager, in every state: one program, because linking one takes as long as all of its tests.
+
+mod holds;
+mod meddler;
+mod states_support;
+
+mod flash;
+mod keys_swap;
+mod maintenance_sqlite;
+mod malformed_values;
+mod revocations;
+mod session;
+mod state_change;
+mod states;
+mod states_capacities;
+mod states_copies;
+mod states_end_others;
+mod states_many;
+mod states_races;
+mod states_rows;
+mod states_sign_in;
+mod states_sums;
+mod values;
