@@ -16,7 +16,7 @@ use crate::times::Times;
 pub(crate) const STEP_BYTES: usize = 64;
 
 const TIMES_BYTES: usize = 20;
-const MARK: u8 = 0x80;
+const PADDING_MARK: u8 = 0x80;
 
 /// The length of the inner part of a payload of `payload` bytes.
 pub(crate) const fn inner_bytes(payload: usize) -> usize {
@@ -42,7 +42,7 @@ pub(crate) fn write(out: &mut Vec<u8>, times: Times, payload: &[u8]) -> Result<(
     out.extend_from_slice(&times.idle().to_be_bytes());
     out.extend_from_slice(&times.absolute().to_be_bytes());
     out.extend_from_slice(payload);
-    out.push(MARK);
+    out.push(PADDING_MARK);
     out.resize(end, 0);
     Ok(())
 }
@@ -55,7 +55,7 @@ pub(crate) fn parse(inner: &[u8]) -> Result<(Times, Range<usize>), Reason> {
         rest = shorter;
     }
     let mark = rest.iter().rposition(|&byte| byte != 0).ok_or(Reason::Padding)?;
-    if inner[mark] != MARK || mark < TIMES_BYTES || inner.len() - mark > STEP_BYTES {
+    if inner[mark] != PADDING_MARK || mark < TIMES_BYTES || inner.len() - mark > STEP_BYTES {
         return Err(Reason::Padding);
     }
     let created = u64::from_be_bytes(inner[..8].try_into().expect("8 bytes"));

@@ -3,9 +3,9 @@
 use http::header::{CACHE_CONTROL, EXPIRES, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
+const PRIVATE_NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
 /// Fields that some caches obey before `Cache-Control`, beside those whose names end in `cdn-cache-control` (RFC 9213).
-const BEFORE_IT: [HeaderName; 4] = [
+const OBEYED_BEFORE_CACHE_CONTROL: [HeaderName; 4] = [
     EXPIRES,
     HeaderName::from_static("surrogate-control"),
     HeaderName::from_static("x-accel-expires"),
@@ -29,7 +29,7 @@ pub(crate) fn vary_by_cookie(headers: &mut HeaderMap) {
 pub(crate) fn keep_private(headers: &mut HeaderMap, personal: bool, changed: bool) {
     let handlers_own = headers.contains_key(CACHE_CONTROL);
     if personal && !handlers_own {
-        headers.insert(CACHE_CONTROL, PRIVATE);
+        headers.insert(CACHE_CONTROL, PRIVATE_NO_STORE);
     }
     if !changed {
         return;
@@ -40,11 +40,11 @@ pub(crate) fn keep_private(headers: &mut HeaderMap, personal: bool, changed: boo
         if handlers_own {
             tracing::warn!("Cache-Control was replaced: an answer that changes the session is never public");
         }
-        headers.insert(CACHE_CONTROL, PRIVATE);
+        headers.insert(CACHE_CONTROL, PRIVATE_NO_STORE);
     }
     let of_a_cdn = |name: &&HeaderName| name.as_str().ends_with("cdn-cache-control");
     let of_cdns: Vec<HeaderName> = headers.keys().filter(of_a_cdn).cloned().collect();
-    for name in BEFORE_IT.into_iter().chain(of_cdns) {
+    for name in OBEYED_BEFORE_CACHE_CONTROL.into_iter().chain(of_cdns) {
         headers.remove(name);
     }
 }

@@ -7,9 +7,9 @@ use waxseal_manager::Error;
 use crate::carrier::Carrier;
 
 /// Time between two rounds of maintenance, and between two log lines about rounds that fail.
-const ROUND: Duration = Duration::from_secs(60);
+const ROUND_INTERVAL: Duration = Duration::from_secs(60);
 /// Time between two attempts to tell the store of sign-outs that it missed.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Maintains the store for as long as it is polled.
 pub(crate) async fn maintain(carrier: &Carrier) {
@@ -18,8 +18,8 @@ pub(crate) async fn maintain(carrier: &Carrier) {
         return std::future::pending().await;
     }
     // Side by side: a sign-out that the store missed does not wait for a long round.
-    let rounds = every(ROUND, || async { sessions.maintain(|| carrier.now()).await.map(drop) });
-    let ends = every(RETRY, || async { sessions.finish_ends(carrier.now()).await.map(drop) });
+    let rounds = every(ROUND_INTERVAL, || async { sessions.maintain(|| carrier.now()).await.map(drop) });
+    let ends = every(RETRY_INTERVAL, || async { sessions.finish_ends(carrier.now()).await.map(drop) });
     tokio::join!(rounds, ends);
 }
 
@@ -36,7 +36,7 @@ async fn every<F: Future<Output = Result<(), Error>>>(span: Duration, work: impl
             said = None;
         }
         if let Err(error) = done
-            && said.is_none_or(|at| at.elapsed() >= ROUND)
+            && said.is_none_or(|at| at.elapsed() >= ROUND_INTERVAL)
         {
             said = Some(tokio::time::Instant::now());
             tracing::warn!(

@@ -12,7 +12,7 @@ use crate::secret_file;
 use crate::secrets::{Policy, Secrets};
 
 /// The time for which new content must stay the same before it is taken: half of a file is a valid other passphrase.
-const SETTLED: Duration = Duration::from_secs(1);
+const SETTLING_TIME: Duration = Duration::from_secs(1);
 
 /// A key file, and the content that was taken from it or refused.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl FileWatch {
     fn has_settled(&mut self, content: &Content, now: Instant) -> bool {
         match &self.candidate {
             Some((same, since)) if same == content => {
-                let settled = now.duration_since(*since) >= SETTLED;
+                let settled = now.duration_since(*since) >= SETTLING_TIME;
                 if settled {
                     self.candidate = None;
                 }
@@ -118,7 +118,7 @@ impl FileWatch {
 
     /// The time at which new content will have settled, to look again before the next regular look.
     pub(crate) fn settles(&self) -> Option<Instant> {
-        self.candidate.as_ref().map(|(_, since)| *since + SETTLED)
+        self.candidate.as_ref().map(|(_, since)| *since + SETTLING_TIME)
     }
 
     fn judge(&self, content: &Content) -> Result<Secrets, String> {

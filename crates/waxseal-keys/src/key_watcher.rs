@@ -11,8 +11,8 @@ use crate::file_watch::FileWatch;
 use crate::key_status::KeyStatus;
 use crate::secrets::Secrets;
 
-/// Longest interval between two looks: one beyond it is as good as none, and must not overflow the clock.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// The longest interval between two looks: one beyond it is as good as none, and must not overflow the clock.
+const MAX_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Follows the file that secret keys were read from, and hands over each new keyring.
 ///
@@ -45,7 +45,7 @@ impl KeyWatcher {
     pub fn new(secrets: &Secrets, interval: Option<Duration>) -> Self {
         Self {
             watch: FileWatch::new(secrets),
-            interval: interval.map(|interval| interval.min(LONGEST)),
+            interval: interval.map(|interval| interval.min(MAX_INTERVAL)),
             wake: Arc::new(Notify::new()),
             status: Arc::new(KeyStatus::new(secrets, SystemTime::now())),
         }

@@ -150,8 +150,8 @@ impl Mirrored {
     /// fail at once.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
-        const MOST: Duration = Duration::from_secs(15 * 60);
-        self.freshness.grace = grace.min(MOST);
+        const MAX_GRACE: Duration = Duration::from_secs(15 * 60);
+        self.freshness.grace = grace.min(MAX_GRACE);
         self
     }
 

@@ -78,7 +78,7 @@ async fn fill(cluster: &Cluster, size: usize) -> Vec<RecordKey> {
     let (start, end) = (NOW.as_millis(), NOW.as_millis() + 1_800_000);
     cluster
         .sql(&format!(
-            "INSERT INTO waxseal.sessions (family, hash, revision, kid, created, last_seen, expires, \
+            "INSERT INTO waxseal.sessions (public_id, hash, revision, kid, created, last_seen, expires, \
              absolute_end, device, generation, sealed) \
              SELECT ('x' || substr(md5(n::text), 1, 16))::bit(64)::bigint, sha256(n::text::bytea), \
              '\\x0000000000000001a5a5a5a5a5a5a5a5', 1, {start}, {start}, {end}, {}, 'Firefox on Linux', 0, \
@@ -91,7 +91,7 @@ async fn fill(cluster: &Cluster, size: usize) -> Vec<RecordKey> {
     cluster.sql("CHECKPOINT").await;
     let percent = 100.0_f64.min(50_000_000.0 / size as f64);
     let keys = format!(
-        "SELECT encode(int8send(family) || hash, 'hex') FROM waxseal.sessions \
+        "SELECT encode(int8send(public_id) || hash, 'hex') FROM waxseal.sessions \
          TABLESAMPLE BERNOULLI ({percent})"
     );
     cluster.sql(&keys).await.iter().map(|key| read_key(key)).collect()

@@ -11,7 +11,7 @@ use crate::script::{self, Script, decimal};
 use waxseal_store::{PublicId, Timestamp};
 
 /// The largest number of look-ups of an owner in one call. One is usual, unless the session changes hands.
-const LOOKS: usize = 6;
+const MAX_OWNER_LOOKUPS: usize = 6;
 
 /// The commands that the store's methods are made of.
 pub(crate) struct Commands {
@@ -55,7 +55,7 @@ struct Doubt {
 }
 
 /// The status of a script that did nothing, since it needs the owner's state first.
-const DEPENDS: i64 = 3;
+const NEEDS_OWNER_STATE: i64 = 3;
 
 impl Commands {
     /// Gets the answer, checked against the owner's state.
@@ -96,12 +96,12 @@ impl Commands {
         question: &Question<'_>,
         mut known: Option<(Vec<u8>, OwnerState)>,
     ) -> Result<Reply, RedisError> {
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_OWNER_LOOKUPS {
             let reply = self.ask(question, known.as_ref()).await?;
             let Some(Doubt { bond, tag }) = &reply.doubt else { return Ok(reply) };
             let owner = OwnerTag::from_bytes(tag).ok_or(RedisError::Shape("an owner's tag that is none"))?;
             let state = self.look_up(&owner, question.listing, question.now).await?;
-            if reply.status != DEPENDS && bond.holds(state) {
+            if reply.status != NEEDS_OWNER_STATE && bond.holds(state) {
                 return Ok(reply);
             }
             known = Some((tag.clone(), state));

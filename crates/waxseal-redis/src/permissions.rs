@@ -37,14 +37,14 @@ const COMMANDS: [&str; 25] = [
     "PING",
     "TIME",
 ];
-const OF_A_CLUSTER: [&str; 2] = ["CLUSTER SLOTS", "ASKING"];
+const CLUSTER_COMMANDS: [&str; 2] = ["CLUSTER SLOTS", "ASKING"];
 
 impl Commands {
     /// Refuses a user who lacks a right that will be needed, and names all that are missing: the server would
     /// find it out one command after the other, some of them long after the start.
     pub(crate) async fn check_permissions(&self, host: &Host) -> Result<(), RedisError> {
         let key = self.keys.probe();
-        let others = if self.router.is_cluster() { &OF_A_CLUSTER[..] } else { &[] };
+        let others = if self.router.is_cluster() { &CLUSTER_COMMANDS[..] } else { &[] };
         let wait = match self.durability {
             RedisDurability::Primary => None,
             RedisDurability::Replicas { .. } => Some("WAIT 0 0"),

@@ -18,7 +18,7 @@ use waxseal_store::network::CallError;
 use waxseal_store::{NetworkOptions, Unavailable};
 
 /// The number of redirections that a command follows before it fails. Two are usual while a slot moves.
-const REDIRECTIONS: usize = 5;
+const MAX_REDIRECTIONS: usize = 5;
 /// The pause after a refusal by a server whose slot is moving: some of a script's keys lie at either end then.
 const MOVE_PAUSE: Duration = Duration::from_millis(25);
 /// The shortest time between two requests for the map of slots.
@@ -65,7 +65,7 @@ impl Router {
         let mut node = self.node_of(slot).await?;
         let mut asking = false;
         let mut redirections = 0;
-        while redirections < REDIRECTIONS {
+        while redirections < MAX_REDIRECTIONS {
             let asked = if asking { &after_asking(commands) } else { commands };
             let mut answers = match node.send(asked, waits).await {
                 Ok(answers) => answers,

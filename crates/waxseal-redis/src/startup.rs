@@ -14,8 +14,8 @@ use waxseal_store::network::CallError;
 
 /// Layout of keys, rows and tombstones. Those of layout 1 said more than their end; they are taken for expired.
 const LAYOUT: u32 = 2;
-/// `SET … KEEPTTL`.
-const OLDEST: (u32, u32) = (6, 0);
+/// The oldest version of Redis that has `SET … KEEPTTL`.
+const OLDEST_REDIS: (u32, u32) = (6, 0);
 
 impl Commands {
     /// Refuses what cannot keep sessions, and warns of what may lose some.
@@ -146,7 +146,7 @@ impl Server {
         if modes.contains(&"cluster") && !cluster {
             return Err(RedisError::Cluster(range.primary.to_string()));
         }
-        if version.is_some_and(|version| version < OLDEST) {
+        if version.is_some_and(|version| version < OLDEST_REDIS) {
             return Err(RedisError::Unable("sessions need Redis 6.0 or newer, or Valkey"));
         }
         if let RedisDurability::Disks { .. } = durability {

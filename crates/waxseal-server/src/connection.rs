@@ -26,10 +26,10 @@ const LULL: Duration = Duration::from_millis(250);
 const MIN_BUFFER_BYTES: usize = 8192;
 // hyper adds its time limit to the time now, and sets aside room for as many fields as allowed: without these bounds
 // a limit such as `Duration::MAX` or `usize::MAX`, meant as none, would panic there.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-const MOST_FIELDS: usize = 4096;
+const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const MAX_HEAD_FIELDS: usize = 4096;
 /// Fields that hyper has room for without allocating; told of any limit, it allocates for each head.
-const HYPERS_FIELDS: usize = 100;
+const HYPER_DEFAULT_FIELDS: usize = 100;
 
 /// The server's phase on its way down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,10 +44,10 @@ pub(crate) enum Phase {
 /// hyper's settings for connections within `limits`.
 pub(crate) fn http(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
-    if limits.head_fields > HYPERS_FIELDS {
-        http.max_headers(limits.head_fields.min(MOST_FIELDS));
+    if limits.head_fields > HYPER_DEFAULT_FIELDS {
+        http.max_headers(limits.head_fields.min(MAX_HEAD_FIELDS));
     }
-    http.header_read_timeout(limits.head_time.min(LONGEST))
+    http.header_read_timeout(limits.head_time.min(MAX_TIMEOUT))
         .max_header_size(limits.head)
         .max_buf_size(limits.head.max(MIN_BUFFER_BYTES))
         .keep_alive(true)

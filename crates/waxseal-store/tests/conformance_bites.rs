@@ -25,7 +25,7 @@ enum Slip {
     DeleteFollowsTombstones,
     OwnedIgnoresOwner,
     OwnedShowsTheEnded,
-    ConfirmForgetsOwner,
+    RevalidateForgetsOwner,
     EndIgnoresOwner,
     EndAllByListing,
     EndAllEndsKept,
@@ -52,7 +52,7 @@ const SLIPS: [Slip; 24] = [
     Slip::DeleteFollowsTombstones,
     Slip::OwnedIgnoresOwner,
     Slip::OwnedShowsTheEnded,
-    Slip::ConfirmForgetsOwner,
+    Slip::RevalidateForgetsOwner,
     Slip::EndIgnoresOwner,
     Slip::EndAllByListing,
     Slip::EndAllEndsKept,
@@ -107,7 +107,7 @@ impl SessionStore for Broken {
     ) -> Result<Option<Found<RecordHead>>, MemoryError> {
         let mut found = self.inner.revalidate(key, now).await?;
         if let Some(Found::Living(confirmed)) = &mut found
-            && self.slips(Slip::ConfirmForgetsOwner)
+            && self.slips(Slip::RevalidateForgetsOwner)
         {
             confirmed.owner = None;
         }

@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use http::StatusCode;
 
 /// Requests that are kept, of all sessions together.
-const REMEMBERED: usize = 200;
+const MAX_REMEMBERED: usize = 200;
 /// Requests that are shown of one session.
-const SHOWN: usize = 5;
+const MAX_SHOWN: usize = 5;
 
 /// The last requests, kept in memory, with the keys of changed entries and no values.
 #[derive(Default)]
@@ -30,12 +30,12 @@ impl PanelLog {
     pub(crate) fn push(&self, trail: Trail) {
         let mut trails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         trails.push_front(trail);
-        trails.truncate(REMEMBERED);
+        trails.truncate(MAX_REMEMBERED);
     }
 
     /// The last requests of a session, the newest first.
     pub(crate) fn trails(&self, session: Option<&str>) -> Vec<Trail> {
         let trails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        trails.iter().filter(|trail| trail.session.as_deref() == session).take(SHOWN).cloned().collect()
+        trails.iter().filter(|trail| trail.session.as_deref() == session).take(MAX_SHOWN).cloned().collect()
     }
 }

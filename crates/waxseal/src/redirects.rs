@@ -9,7 +9,7 @@ use crate::Response;
 use crate::response::USUAL_HEADERS;
 
 /// Characters that a browser strips from a URL, or reads as a slash.
-const UNSEEN: &AsciiSet = &CONTROLS.add(b' ').add(b'\\');
+const STRIPPED_BY_BROWSERS: &AsciiSet = &CONTROLS.add(b' ').add(b'\\');
 
 /// Sends the browser to another page of this app, with 303: after a POST it fetches it with GET.
 ///
@@ -99,7 +99,7 @@ pub fn redirect_to(url: &str) -> Response {
 /// ```
 #[must_use]
 pub fn local_path(text: &str) -> Option<String> {
-    is_local(text).then(|| utf8_percent_encode(text, UNSEEN).to_string())
+    is_local(text).then(|| utf8_percent_encode(text, STRIPPED_BY_BROWSERS).to_string())
 }
 
 fn is_local(path: &str) -> bool {

@@ -8,10 +8,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::start_error::StartError;
 
 /// Allows resources of this app alone, pictures also as `data:`, forms to this app alone, and no frame around a page.
-const POLICY: &str = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; \
+const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; \
     frame-ancestors 'none'; object-src 'none'";
 /// A year, for this host alone.
-const TRANSPORT: &str = "max-age=31536000";
+const HSTS_ONE_YEAR: &str = "max-age=31536000";
 
 /// Security headers, which every response gets unless it has them.
 ///
@@ -42,10 +42,10 @@ pub struct SecurityHeaders(Vec<(String, String)>);
 impl Default for SecurityHeaders {
     fn default() -> Self {
         Self::none()
-            .set(CONTENT_SECURITY_POLICY.as_str(), POLICY)
+            .set(CONTENT_SECURITY_POLICY.as_str(), CONTENT_POLICY)
             .set(X_CONTENT_TYPE_OPTIONS.as_str(), "nosniff")
             .set(REFERRER_POLICY.as_str(), "same-origin")
-            .set(STRICT_TRANSPORT_SECURITY.as_str(), TRANSPORT)
+            .set(STRICT_TRANSPORT_SECURITY.as_str(), HSTS_ONE_YEAR)
     }
 }
 

@@ -151,7 +151,10 @@ async fn a_handle_of_another_wizards_ends_nothing() {
         assert_eq!(stranger.post_form("/wizard/sessions/end", &[("public_id", &id)]).await.status(), 303);
     }
     assert!(knows(&first).await && knows(&second).await);
-    assert_eq!(stranger.post_form("/wizard/sessions/end", &[("public_id", "no handle")]).await.status(), 400);
+    assert_eq!(
+        stranger.post_form("/wizard/sessions/end", &[("public_id", "no public id")]).await.status(),
+        400
+    );
 }
 
 #[tokio::test]

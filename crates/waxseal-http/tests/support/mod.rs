@@ -105,7 +105,7 @@ impl Site {
         Request::builder().method(method).uri("/").header("host", "a.example")
     }
 
-    /// A visit with `token`, or as a stranger if it is empty, to a page that loads the session.
+    /// A visit with `token`, or as an anonymous visitor if it is empty, to a page that loads the session.
     pub(crate) async fn get(
         &self,
         token: &str,

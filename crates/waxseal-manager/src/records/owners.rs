@@ -9,8 +9,8 @@ use super::record_store::RecordStore;
 use crate::store_error::StoreError;
 
 /// The size of a page of a list, and the number of pages that are looked through. Few owners have more.
-const PART: usize = 1_000;
-const PARTS: usize = 100;
+const PAGE_SIZE: usize = 1_000;
+const MAX_PAGES: usize = 100;
 
 impl RecordStore {
     pub(crate) async fn list(
@@ -33,8 +33,8 @@ impl RecordStore {
         now: Timestamp,
     ) -> Result<Vec<Listed>, StoreError> {
         let (mut used, mut met, mut after) = (Vec::new(), HashSet::new(), None);
-        for _ in 0..PARTS {
-            let page = self.store.list(owner, after.as_ref(), PART, now).await?;
+        for _ in 0..MAX_PAGES {
+            let page = self.store.list(owner, after.as_ref(), PAGE_SIZE, now).await?;
             used.extend(page.items.into_iter().filter(|listed| met.insert(listed.public_id)));
             used.sort_by_key(|listed| (Some(listed.public_id) != own, Reverse(listed.life.last_seen)));
             used.truncate(most);

@@ -11,9 +11,9 @@ use crate::yield_once::yield_once;
 /// Records that one purge asks for at once. Few, so that no call waits long behind it.
 const PURGE_BATCH: usize = 500;
 /// The longest time that a round of maintenance purges: until the next one is due.
-const ROUND: Duration = Duration::from_secs(60);
+const MAX_PURGE_TIME: Duration = Duration::from_secs(60);
 /// The time between two calls of `finish_ends` during a purge.
-const SECOND: Duration = Duration::from_secs(1);
+const FINISH_ENDS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Frees what has expired, in small batches, as long as the batches are full and no other round is due. Other tasks run
 /// between two batches, and `finish_ends` once a second.
@@ -31,10 +31,10 @@ where
         let now = clock();
         let batch = store.purge(now, PURGE_BATCH).await?;
         purged += batch;
-        if batch < PURGE_BATCH || !now.is_within(ROUND, begun) {
+        if batch < PURGE_BATCH || !now.is_within(MAX_PURGE_TIME, begun) {
             return Ok(purged);
         }
-        if !now.is_within(SECOND, finished) {
+        if !now.is_within(FINISH_ENDS_INTERVAL, finished) {
             finished = now;
             // What is left is retried in a second, and the caller then receives the error.
             let _ = finish_ends(now).await;

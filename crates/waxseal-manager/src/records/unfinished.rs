@@ -9,7 +9,7 @@ use waxseal_store::{Fault, RecordKey, Timestamp};
 use crate::store_error::StoreError;
 
 /// Ends in one round, so that no call waits behind a million of them.
-const ROUND: usize = 10_000;
+const MAX_ENDS_IN_A_ROUND: usize = 10_000;
 /// Ends in one round that the store may refuse before the rest waits for the next.
 const MAX_REFUSED: usize = 4;
 
@@ -88,7 +88,7 @@ impl Unfinished {
         let later = queue.ends.range((queue.after.map_or(Unbounded, Excluded), Unbounded));
         let earlier = queue.after.map(|after| queue.ends.range((Unbounded, Included(after))));
         let all = later.chain(earlier.into_iter().flatten());
-        all.take(ROUND).map(|(key, moment)| (*key, *moment)).collect()
+        all.take(MAX_ENDS_IN_A_ROUND).map(|(key, moment)| (*key, *moment)).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

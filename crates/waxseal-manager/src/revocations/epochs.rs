@@ -15,7 +15,7 @@ use crate::store_error::StoreError;
 const ATTEMPTS: usize = 5;
 
 /// Entries of one owner that are asked for at once. Usually there is one.
-const PAGE: usize = 100;
+const PAGE_SIZE: usize = 100;
 
 /// An owner as the list names one.
 struct Owner {
@@ -210,7 +210,7 @@ impl Revocations {
     async fn entries(&self, owner: &Owner, now: Timestamp) -> Result<Vec<PublicId>, StoreError> {
         let (mut public_ids, mut after) = (Vec::new(), None);
         loop {
-            let page = self.store.list(&owner.name, after.as_ref(), PAGE, now).await?;
+            let page = self.store.list(&owner.name, after.as_ref(), PAGE_SIZE, now).await?;
             public_ids.extend(page.items.iter().map(|listed| listed.public_id));
             after = page.next;
             if after.is_none() {

@@ -11,7 +11,7 @@ use waxseal_store::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meddling {
     Nothing,
-    /// Another record, of another hash, gets its handle.
+    /// Another record, of another hash, gets its public session id.
     Squat,
     Refuse(Fault),
 }

@@ -1,4 +1,4 @@
-//! State `cookie`, when what was handed out can be taken back.
+//! State `cookie`, when what was handed out can be revoked.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -536,7 +536,7 @@ async fn a_copy_that_lives_longer_than_the_cookie_it_ended_with_stays_ended() {
                 session.set_permanent(false).unwrap();
                 mine = token(&here, &session, 2).await;
             }
-            // What is left of a cookie that somebody has renewed is a stranger's.
+            // What is left of a cookie that somebody has renewed is an anonymous visitor's.
             assert_eq!(is_good(&here, &mine, Access::Change, 3).await, !thief, "{how}");
             let session = open(&here, if thief { &permanent } else { &mine }, Access::Change, 3).await;
             match how {
@@ -760,12 +760,12 @@ async fn an_answer_that_is_lost_is_asked_for() {
     }
 }
 
-// Row: a handle that is another's.
+// Row: a public session id that is another's.
 
 #[tokio::test]
-async fn a_handle_that_is_taken_blocks_neither_sign_in_nor_sign_out_nor_end_all() {
+async fn a_public_id_that_is_taken_blocks_neither_sign_in_nor_sign_out_nor_end_all() {
     let met = Mutex::new(HashSet::new());
-    // The first that wants a handle finds it taken, whatever for.
+    // The first that wants a public id finds it taken, whatever for.
     let store =
         Meddler::new(
             move |key, _| {
@@ -817,8 +817,8 @@ async fn a_handle_that_is_taken_blocks_neither_sign_in_nor_sign_out_nor_end_all(
 }
 
 #[tokio::test]
-async fn an_owners_name_does_not_tell_the_handle() {
-    let handles = async || {
+async fn an_owners_name_does_not_tell_the_public_id() {
+    let public_ids = async || {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let store = Meddler::new({
             let seen = Arc::clone(&seen);
@@ -832,7 +832,7 @@ async fn an_owners_name_does_not_tell_the_handle() {
         let seen = seen.lock().unwrap();
         seen.clone()
     };
-    let (one, other) = (handles().await, handles().await);
+    let (one, other) = (public_ids().await, public_ids().await);
     assert_eq!((one.len(), other.len()), (1, 1));
     assert_ne!(one, other);
 }

@@ -175,7 +175,7 @@ async fn whoever_acts_with_a_copy_meanwhile_does_not_go_on() {
                             assert!(!scene.is_good(&scene.mine).await && !theirs_is_good, "{case}");
                             assert!(!scene.is_good(&scene.other).await, "{case}");
                         }
-                        // Still signed in, or nobody is: unless it was a stranger who asked, as below.
+                        // Still signed in, or nobody is: unless it was an anonymous visitor who asked, as below.
                         Err(Error::Unavailable(_)) => {
                             let is_good = scene.is_good(&scene.mine).await;
                             assert!(is_good || !theirs_is_good || at_call == 0, "{case}");
@@ -191,7 +191,7 @@ async fn whoever_acts_with_a_copy_meanwhile_does_not_go_on() {
                                 "{case}: {error}"
                             );
                             assert!(!scene.is_good(&scene.mine).await, "{case}");
-                            // Before the session was loaded, it was a stranger who asked.
+                            // Before the session was loaded, it was an anonymous visitor who asked.
                             assert!(!theirs_is_good || at_call == 0, "{case}: {error}");
                         }
                     }

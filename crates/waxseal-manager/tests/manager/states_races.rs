@@ -51,7 +51,7 @@ async fn rival(sessions: Arc<SessionManager>, token: String, rival: Rival, numbe
         Rival::SignIns if session.is_new() => {}
         Rival::SignIns => drop(session.sign_in("albus", at(100 + number))),
     }
-    // A stranger's own new session is none that came back.
+    // An anonymous visitor's own new session is none that came back.
     if session.is_new() { token } else { commit(&sessions, &session, &token, at(100)).await.unwrap_or(token) }
 }
 

@@ -347,7 +347,7 @@ async fn an_answer_to_a_renewal_that_was_lost_is_taken_over() {
 #[tokio::test]
 async fn what_was_ended_is_not_taken_over() {
     for place in BOTH {
-        for (case, all) in [("by its handle", false), ("with all", true)] {
+        for (case, all) in [("by its public id", false), ("with all", true)] {
             let Lost { here, old, lost, .. } = Lost::new(place).await;
             let public_id = change(&here, &lost, at(2)).await.public_id().unwrap();
             match all {

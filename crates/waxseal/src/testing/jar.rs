@@ -10,7 +10,7 @@ use cookie::{Cookie, SameSite};
 const MAX_BYTES: usize = 4096;
 /// The longest path.
 const MAX_ATTRIBUTE_BYTES: usize = 1024;
-const LONGEST: Duration = Duration::days(400);
+const MAX_COOKIE_AGE: Duration = Duration::days(400);
 
 /// The cookies of a test's browser, by RFC 6265bis, in the order in which they were made. Without a list of public
 /// suffixes: a domain of one part is one, and no other.
@@ -177,8 +177,8 @@ impl Kept {
 fn expires(attributes: &Cookie<'_>, now: SystemTime) -> Option<SystemTime> {
     let now = OffsetDateTime::from(now);
     let end = match attributes.max_age() {
-        Some(age) => now + age.min(LONGEST),
-        None => attributes.expires_datetime()?.min(now + LONGEST),
+        Some(age) => now + age.min(MAX_COOKIE_AGE),
+        None => attributes.expires_datetime()?.min(now + MAX_COOKIE_AGE),
     };
     Some(end.into())
 }

@@ -35,7 +35,7 @@ pub(crate) struct Visitor {
 pub(crate) enum Policy {
     /// `store`: 503.
     Refuse,
-    /// `store`, `--session-when-away anonymous`: who reads is a stranger.
+    /// `store`, `--session-when-away anonymous`: who reads is an anonymous visitor.
     Anonymous,
     /// `mirrored`: who reads sees the copy.
     Copies,
