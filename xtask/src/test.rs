@@ -21,10 +21,9 @@ pub(crate) struct Options {
     faults: bool,
 }
 
-/// Servers that stores are tested on, with the feature and the tests' names.
-const SERVERS: [(&str, &str, Server); 2] = [
+/// Servers that stores are tested on, with the tests' names.
+const SERVERS: [(&str, Server); 2] = [
     (
-        "redis",
         "*redis*",
         Server {
             name: "Redis",
@@ -36,7 +35,6 @@ const SERVERS: [(&str, &str, Server); 2] = [
         },
     ),
     (
-        "postgres",
         "*postgres*",
         Server {
             name: "PostgreSQL",
@@ -82,9 +80,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             Ok(step) => steps.push(step),
             Err(advice) => missing.push(("tests beside sqlx".to_owned(), advice)),
         }
-        for (feature, tests, server) in &SERVERS {
+        for (tests, server) in &SERVERS {
             match server.find() {
-                Ok(program) => steps.push(server_tests(feature, tests, server, &program, options.faults)),
+                Ok(program) => steps.push(server_tests(tests, server, &program, options.faults)),
                 Err(advice) => missing.push((format!("tests on {}", server.name), advice)),
             }
         }
@@ -145,14 +143,13 @@ fn all_features() -> Step {
     step("tests, all features", &arguments)
 }
 
-/// The tests on a server, of a store and of a whole app; with `faults` the long ones too.
-fn server_tests(feature: &str, tests: &str, server: &Server, program: &Path, faults: bool) -> Step {
-    let features =
-        format!("waxseal-{feature}/servers,waxseal-manager/servers,wizard/{feature},wizard/servers");
-    let engine = format!("waxseal-{feature}");
-    let packages = ["--package", &engine, "--package", "waxseal-manager", "--package", "wizard"];
-    let arguments = [&["test", "--locked"][..], &packages, &["--no-fail-fast"]].concat();
-    let arguments = [&arguments[..], &["--features", &features, "--test", tests]].concat();
+/// The tests on a server, of a store and of a whole app; with `faults` the long ones too. The features are those of all
+/// servers, and of the whole workspace, so that nothing is built anew for the second server.
+fn server_tests(tests: &str, server: &Server, program: &Path, faults: bool) -> Step {
+    const FEATURES: &str = "waxseal-redis/servers,waxseal-postgres/servers,waxseal-manager/servers,\
+        wizard/redis,wizard/postgres,wizard/servers";
+    let arguments =
+        ["test", "--locked", "--workspace", "--no-fail-fast", "--features", FEATURES, "--test", tests];
     let mut step = step(&format!("tests on {}", server.name), &arguments);
     step.command.env(server.variable, program);
     if faults {

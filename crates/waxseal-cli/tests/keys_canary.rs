@@ -1,6 +1,6 @@
 //! Secrets that must be seen nowhere in what the `waxseal` program prints.
 
-#[path = "../../waxseal/tests/support/canary.rs"]
+#[path = "../../waxseal/tests/app/support/canary.rs"]
 mod canary;
 
 use std::fs;

@@ -1,5 +1,6 @@
 //! Secrets that must be seen nowhere: not in a log, a `Debug` or a page. `waxseal-cli` has the same for its program.
 
+#[path = "app/support/mod.rs"]
 mod support;
 
 use std::fs;

@@ -91,7 +91,7 @@ async fn sums_in_two_processes(tasks: u64, times: u64) {
     let token = visitor(&sessions, at(0), |session| session.insert("sum", 0).unwrap()).await;
     let half = tasks / 2;
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--test-threads", "1"])
+        .args(["--exact", "states_sums::child", "--test-threads", "1"])
         .env(PATH, &path)
         .env(WORK, format!("{token} {half} {times}"))
         .spawn()

@@ -1,11 +1,9 @@
 //! Static files of an app. What the files themselves answer is tested in `waxseal-server`.
 
-mod support;
-
 use std::fs;
 
+use crate::support::{client_of, folder_at, header};
 use http::HeaderValue;
-use support::{client_of, folder_at, header};
 use waxseal::testing::{Client, TestResponse};
 use waxseal::{App, Body, Method, Request, StartError, StaticFiles, context, folder};
 
@@ -78,7 +76,7 @@ async fn url_for_static_takes_a_file_name_as_in_flask() {
 async fn a_changed_file_shows_without_a_restart_while_developing() {
     let folder = tempfile::tempdir().unwrap();
     let app = |folder: &std::path::Path| App::new("demo").static_folder("/static/", folder_at(folder));
-    let developer = Client::with_settings(app(folder.path()), &support::development()).unwrap();
+    let developer = Client::with_settings(app(folder.path()), &crate::support::development()).unwrap();
     for text in ["one", "another"] {
         fs::write(folder.path().join("site.css"), text).unwrap();
         assert_eq!(developer.get("/static/site.css").await.text(), text);

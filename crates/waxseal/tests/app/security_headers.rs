@@ -1,9 +1,7 @@
 //! Headers that tell browsers what a page may do.
 
-mod support;
-
+use crate::support::{app, app_with_error_page, client_of, header};
 use http::HeaderValue;
-use support::{app, app_with_error_page, client_of, header};
 use waxseal::testing::{Client, TestResponse};
 use waxseal::{App, Method, Request, Response, Result, SecurityHeaders, Settings, html};
 

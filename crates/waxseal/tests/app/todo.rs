@@ -1,6 +1,6 @@
 //! The example `todo`: that it does what it should, and that it is about as long as the same app in Flask.
 
-#[path = "../examples/todo.rs"]
+#[path = "../../examples/todo.rs"]
 #[allow(dead_code, reason = "its `main` is the example's")]
 mod todo;
 
@@ -101,7 +101,7 @@ async fn a_client_brings_a_token_along() -> Result<(), waxseal::StartError> {
 /// Of the tutorial's part about this app, each block is found in the files as it stands, but commands and the test.
 #[test]
 fn the_tutorial_quotes_it_word_for_word() {
-    let tutorial = include_str!("../../../docs/tutorial.md");
+    let tutorial = include_str!("../../../../docs/tutorial.md");
     let (_, part) = tutorial.split_once("\n## A complete app\n").expect("the tutorial has that part");
     let (part, tests) = part.split_once("\n### Test it\n").expect("it ends with its tests");
     let test = tests.split("\n```").nth(1).expect("there is one").lines().skip(1);
@@ -109,16 +109,16 @@ fn the_tutorial_quotes_it_word_for_word() {
         assert!(include_str!("todo.rs").contains(line), "{line}");
     }
     let templates = [
-        include_str!("../examples/todo/templates/base.html"),
-        include_str!("../examples/todo/templates/credentials.html"),
+        include_str!("../../examples/todo/templates/base.html"),
+        include_str!("../../examples/todo/templates/credentials.html"),
     ];
     let mut quoted = 0;
     for block in part.split("\n```").skip(1).step_by(2) {
         let (language, text) = block.split_once('\n').unwrap();
         let text = format!("{text}\n");
         let found = match language {
-            "rust" => include_str!("../examples/todo.rs").contains(&text),
-            "python" => include_str!("../examples/todo/flask_todo.py").contains(&text),
+            "rust" => include_str!("../../examples/todo.rs").contains(&text),
+            "python" => include_str!("../../examples/todo/flask_todo.py").contains(&text),
             "html" => templates.iter().any(|template| template.contains(&text)),
             _ => continue,
         };
@@ -138,8 +138,8 @@ fn it_is_at_most_half_as_long_again_as_flasks() {
         let code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with(comment);
         text.lines().filter(code).count()
     };
-    let here = lines(include_str!("../examples/todo.rs"), "//");
-    let (_, flask) = include_str!("../examples/todo/flask_todo.py").split_once("\n\"\"\"\n").unwrap();
+    let here = lines(include_str!("../../examples/todo.rs"), "//");
+    let (_, flask) = include_str!("../../examples/todo/flask_todo.py").split_once("\n\"\"\"\n").unwrap();
     let flask = lines(flask, "#");
     assert!(2 * here <= 3 * flask, "{here} lines here, {flask} in Flask");
 }

@@ -1,13 +1,13 @@
 //! What bad input gets, without a socket.
 
-mod support;
-
 use http::HeaderValue;
 use http::header::{CONTENT_TYPE, COOKIE, HOST};
 use waxseal::testing::Client;
 use waxseal::{Body, Limits, Method};
 
-use support::{CANARY, app, app_with_error_page, client, client_of, developer, header, known, log, traces};
+use crate::support::{
+    CANARY, app, app_with_error_page, client, client_of, developer, header, known, log, traces,
+};
 
 const COOKIE_NAME: &str = "__Host-session";
 
@@ -15,7 +15,7 @@ const COOKIE_NAME: &str = "__Host-session";
 async fn any_cookie_is_a_stranger_at_worst() {
     let client = known(client()).await;
     let good = client.cookie(COOKIE_NAME).unwrap();
-    let foreign = known(support::client()).await.cookie(COOKIE_NAME).unwrap();
+    let foreign = known(crate::support::client()).await.cookie(COOKIE_NAME).unwrap();
     let altered = format!("{}{}", &good[..good.len() - 1], if good.ends_with('A') { 'B' } else { 'A' });
     for (case, value) in [
         ("empty", b"".to_vec()),

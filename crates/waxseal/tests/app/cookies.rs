@@ -1,11 +1,9 @@
 //! What the session's cookie says to browsers, as the settings have it.
 
-mod support;
-
 use waxseal::testing::Client;
 use waxseal::{SameSite, Settings};
 
-use support::{app, development, header, known};
+use crate::support::{app, development, header, known};
 
 async fn set_cookie(settings: &Settings) -> String {
     let host = settings.session_cookie_domain.as_deref().unwrap_or("localhost");

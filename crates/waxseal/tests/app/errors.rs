@@ -1,14 +1,12 @@
 //! What a visitor, a developer and the log are told when something fails.
 
-mod support;
-
 use std::error::Error as StdError;
 
 use anyhow::Context;
 use waxseal::{App, Error, Request, Response, Result, html};
 use waxseal_session::ValueError;
 
-use support::{CANARY, app_with_error_page, client, client_of, developer, header, known, log, traces};
+use crate::support::{CANARY, app_with_error_page, client, client_of, developer, header, known, log, traces};
 
 #[tokio::test]
 async fn a_failing_handler_is_one_line_in_the_log_and_nothing_on_the_page() {
@@ -207,7 +205,7 @@ async fn any_kind(request: Request) -> Result<Response> {
 
 #[tokio::test]
 async fn a_question_mark_takes_any_error() {
-    let client = known(client_of(support::app().get("/any/{kind}", any_kind))).await;
+    let client = known(client_of(crate::support::app().get("/any/{kind}", any_kind))).await;
     for (kind, said) in [
         ("anyhow", "out of ink"),
         ("anyhow-of-an-error", "out of ink"),

@@ -1,10 +1,8 @@
 //! Values that our key sealed and no `insert` wrote, on the pages that meet them.
 
-mod support;
-
 use std::time::SystemTime;
 
-use support::log;
+use crate::support::log;
 use waxseal::testing::Client;
 use waxseal::{App, Request, Response, Result, Settings, context, typed};
 use waxseal_crypto::{Context, Keyring, SecretKey, Times};
@@ -74,7 +72,7 @@ async fn the_log_names_the_key_and_the_visitor_sees_a_plain_page() {
 
 #[tokio::test]
 async fn the_panel_says_which_entry_cannot_be_read() {
-    let client = client(&support::development());
+    let client = client(&crate::support::development());
     let page = client.get("/_session").await;
     assert_eq!(page.status(), 200);
     assert_eq!(page.text().matches("(cannot be read: ").count(), 2, "{}", page.text());

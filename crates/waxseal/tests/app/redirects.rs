@@ -1,8 +1,6 @@
 //! Redirects that visitors' text ends up in.
 
-mod support;
-
-use support::client_of;
+use crate::support::client_of;
 use waxseal::{App, Request, Response, Result, StatusCode, redirect, redirect_as, redirect_to};
 
 async fn sign_in(request: Request) -> Result<Response> {

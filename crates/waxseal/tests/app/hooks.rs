@@ -1,11 +1,9 @@
 //! Hooks around handlers, and handlers for errors.
 
-mod support;
-
 use std::sync::{Arc, Mutex};
 
+use crate::support::{client_of, header, log, traces};
 use http::HeaderValue;
-use support::{client_of, header, log, traces};
 use waxseal::testing::Client;
 use waxseal::{
     App, Error, MemoryStore, Method, Request, Response, Result, SessionState, Settings, StatusCode, abort,

@@ -1,12 +1,10 @@
 //! What a request brings along: JSON and files; and JSON as an answer.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{client_of, header};
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
-use support::{client_of, header};
 use waxseal::testing::{Client, Part};
 use waxseal::{
     App, Body, Error, Limits, Method, Request, Response, Result, Settings, UploadLimits, json, typed,
@@ -72,9 +70,13 @@ async fn what_cannot_be_json_is_the_servers_fault() {
         json(&std::collections::BTreeMap::from([(vec![1], 1)]))
     }
     let client = client_of(App::new("demo").get("/", odd));
-    support::log::clear();
+    crate::support::log::clear();
     assert_eq!(client.get("/").await.status(), 500);
-    assert!(support::log::lines()[0].contains("key must be a string"), "{:?}", support::log::lines());
+    assert!(
+        crate::support::log::lines()[0].contains("key must be a string"),
+        "{:?}",
+        crate::support::log::lines()
+    );
 }
 
 #[derive(Deserialize)]

@@ -1,9 +1,7 @@
 //! The page that explains an error to whoever writes the app, and to nobody else.
 
-mod support;
-
+use crate::support::{CANARY, client_of, developer, header, known};
 use http::HeaderValue;
-use support::{CANARY, client_of, developer, header, known};
 use waxseal::testing::Client;
 use waxseal::{App, Body, Error, Method, Request, Response, Result};
 
@@ -22,7 +20,7 @@ fn line_of(text: &str) -> usize {
 }
 
 fn development(app: App) -> Client {
-    Client::with_settings(app, &support::development()).unwrap()
+    Client::with_settings(app, &crate::support::development()).unwrap()
 }
 
 #[tokio::test]
@@ -43,7 +41,7 @@ async fn a_developer_sees_the_code_that_failed_and_the_request() {
     for shown in [
         "<h1>500 at GET &#x2f;wizards&#x2f;merlin</h1>",
         "invalid digit found in string",
-        &format!("tests&#x2f;developer_page.rs, line {}", line_of("// the line that fails")),
+        &format!("tests&#x2f;app&#x2f;developer_page.rs, line {}", line_of("// the line that fails")),
         "<mark>    let number: u32 = request.param(&quot;number&quot;)?.parse()?; &#x2f;&#x2f; the line that fails</mark>",
         "<dd>&#x2f;wizards&#x2f;{number}, called read_number</dd>",
         "<dd>page=2&amp;x=&#x27;%3C</dd>",

@@ -1,11 +1,9 @@
 //! Answers that are made while they are sent.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{client_of, header, log};
 use futures_util::{StreamExt, stream};
-use support::{client_of, header, log};
 use waxseal::{App, Body, Event, Method, Request, Response, Result, Session, html, sse, typed};
 
 #[tokio::test]

@@ -1,10 +1,8 @@
 //! The client without a socket: what it does as a browser would.
 
-mod support;
-
 use std::time::Duration;
 
-use support::client_of;
+use crate::support::client_of;
 use waxseal::testing::Client;
 use waxseal::{App, Request, Response, Result, StatusCode, redirect, redirect_as, redirect_to, typed};
 
@@ -114,7 +112,7 @@ async fn cookies_go_where_a_browser_sends_them() {
 async fn secure_and_its_prefixes_are_for_clients_over_tls() {
     let secure = ["__Host-a=1; Secure; Path=/", "__Secure-a=1; Secure; Path=/", "a=1; Secure; Path=/"];
     let over_tls = client_of(cookie_app());
-    let plain = Client::with_settings(cookie_app(), &support::development()).unwrap();
+    let plain = Client::with_settings(cookie_app(), &crate::support::development()).unwrap();
     for set_cookie in secure {
         say(&over_tls, "/", set_cookie).await;
         say(&plain, "/", set_cookie).await;

@@ -1,8 +1,6 @@
 //! What a handler is told about the sessions of its visitor, in every state.
 
-mod support;
-
-use support::log;
+use crate::support::log;
 use waxseal::testing::Client;
 use waxseal::{App, MemoryStore, Request, Result, SessionState, Settings, typed};
 

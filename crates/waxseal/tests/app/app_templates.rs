@@ -1,10 +1,8 @@
 //! What templates are given beside the session.
 
-mod support;
-
 use std::collections::BTreeMap;
 
-use support::{client_of, header, traces};
+use crate::support::{client_of, header, traces};
 use waxseal::testing::Client;
 use waxseal::{App, Request, Response, Result, Route, context, html, typed};
 
@@ -86,9 +84,9 @@ async fn url_for_says_which_routes_there_are() {
         ),
     ] {
         let client = client(source);
-        support::log::clear();
+        crate::support::log::clear();
         assert_eq!(client.get("/").await.status(), 500, "{source}");
-        let lines = support::log::lines();
+        let lines = crate::support::log::lines();
         assert!(lines.len() == 1 && lines[0].contains(said), "{source}: {lines:?}");
     }
 }
@@ -206,9 +204,9 @@ async fn handlers_read_the_configuration() {
     for (name, said) in
         [("OTHER", "has no `OTHER`"), ("YEARS", "`YEARS` in the app's configuration is another type")]
     {
-        support::log::clear();
+        crate::support::log::clear();
         assert_eq!(client.get(&format!("/years?{name}")).await.status(), 500);
-        assert!(support::log::lines()[0].contains(said), "{:?}", support::log::lines());
+        assert!(crate::support::log::lines()[0].contains(said), "{:?}", crate::support::log::lines());
     }
 }
 
@@ -227,9 +225,9 @@ async fn two_routes_of_one_given_name_are_refused_at_the_start() {
 async fn a_changed_template_shows_without_a_restart_while_developing() {
     let folder = tempfile::tempdir().unwrap();
     let app = App::new("demo")
-        .templates(support::folder_at(folder.path()))
+        .templates(crate::support::folder_at(folder.path()))
         .get("/", async |request: Request| request.render("page.txt", context! {}).await);
-    let client = Client::with_settings(app, &support::development()).unwrap();
+    let client = Client::with_settings(app, &crate::support::development()).unwrap();
     for text in ["one", "another"] {
         std::fs::write(folder.path().join("page.txt"), text).unwrap();
         assert_eq!(client.get("/").await.text(), text);

@@ -1,7 +1,5 @@
 //! Messages for the next page, through an app.
 
-mod support;
-
 use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, SET_COOKIE, VARY};

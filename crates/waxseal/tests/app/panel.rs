@@ -1,7 +1,5 @@
 //! The session panel: in development, and nowhere else.
 
-mod support;
-
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, SET_COOKIE};
 use waxseal::testing::Client;
 use waxseal::{App, Request, Response, Result, SessionState, Settings, context, redirect, typed};
@@ -42,7 +40,7 @@ fn app() -> App {
 }
 
 fn developer(session_state: SessionState) -> Client {
-    Client::with_settings(app(), &Settings { session_state, ..support::development() }).unwrap()
+    Client::with_settings(app(), &Settings { session_state, ..crate::support::development() }).unwrap()
 }
 
 #[tokio::test]
@@ -161,7 +159,7 @@ async fn it_keeps_to_the_apps_own_policy_and_is_kept_by_no_cache() {
 #[tokio::test]
 async fn an_app_may_have_that_path_itself() {
     let app = app().get("/_session", async |_| Ok(typed("text/plain", "mine")));
-    let client = Client::with_settings(app, &support::development()).unwrap();
+    let client = Client::with_settings(app, &crate::support::development()).unwrap();
     assert_eq!(client.get("/_session").await.text(), "mine");
 }
 
@@ -170,7 +168,7 @@ async fn what_the_app_runs_around_its_handlers_is_not_for_the_panel() {
     let app = app()
         .before_request(async |_| Ok(Some(redirect("/sign-in"))))
         .after_request(async |_, _| Ok(typed("text/plain", "hooked")));
-    let client = Client::with_settings(app, &support::development()).unwrap();
+    let client = Client::with_settings(app, &crate::support::development()).unwrap();
     assert_eq!(client.get("/").await.text(), "hooked");
     assert!(client.get("/_session").await.text().contains("What the server sees"));
     assert_eq!(client.get("/_session/style.css").await.status(), 200);

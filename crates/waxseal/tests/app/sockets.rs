@@ -1,7 +1,5 @@
 //! What bad input and bad manners get over a socket, under short limits.
 
-mod support;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +10,7 @@ use tokio::sync::Notify;
 use waxseal::{App, Limits, Settings};
 use waxseal_crypto::{Keyring, SecretKey};
 
-use support::app;
+use crate::support::app;
 
 /// When a test gives up.
 const PATIENCE: Duration = Duration::from_secs(10);

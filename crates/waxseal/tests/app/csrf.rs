@@ -1,7 +1,5 @@
 //! Tokens in forms: what brings one in, and that nothing goes round it.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -271,7 +269,7 @@ async fn an_app_without_tokens_has_no_fields_for_them_either() {
         .get("/", page)
         .post("/form", form)
         .post("/abort", async |_| abort(400));
-    let client = Client::with_settings(app, &support::development()).unwrap();
+    let client = Client::with_settings(app, &crate::support::development()).unwrap();
     assert_eq!(client.post_form("/form", &[("a", "b")]).await.text(), "b");
     let answer = client.get("/").await;
     assert_eq!(answer.status(), 500);

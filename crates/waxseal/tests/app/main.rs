@@ -1,0 +1,30 @@
+//! An app over its whole height, with a client that needs no socket where none is tried: one program, because linking one
+//! takes longer than most of its tests.
+
+mod support;
+
+mod app_templates;
+mod bad_input;
+mod bodies;
+mod cookies;
+mod csrf;
+mod developer_page;
+mod docs;
+mod docs_flask;
+mod errors;
+mod failed_requests;
+mod flash;
+mod hooks;
+mod keys_swap;
+mod malformed_values;
+mod owners;
+mod pages;
+mod panel;
+mod redirects;
+mod security_headers;
+mod sign_out;
+mod sockets;
+mod static_files;
+mod streams;
+mod testing_client;
+mod todo;
