@@ -27,4 +27,4 @@ mod sockets;
 mod static_files;
 mod streams;
 mod testing_client;
-mod todo;
+mod tutorial_app;

@@ -106,7 +106,7 @@ fn the_tutorial_quotes_it_word_for_word() {
     let (part, tests) = part.split_once("\n### Test it\n").expect("it ends with its tests");
     let test = tests.split("\n```").nth(1).expect("there is one").lines().skip(1);
     for line in test {
-        assert!(include_str!("todo.rs").contains(line), "{line}");
+        assert!(include_str!("tutorial_app.rs").contains(line), "{line}");
     }
     let templates = [
         include_str!("../../examples/todo/templates/base.html"),
