@@ -13,21 +13,26 @@ use crate::operation::{Operation, Sight};
 /// A request leaves a log behind, not a copy of the session. The log can be replayed, key by key, over a newer session
 /// that another request wrote meanwhile.
 #[derive(Clone, Default)]
-pub struct ChangeLog(Arc<[Change]>);
+pub struct ChangeLog(Option<Arc<Vec<Change>>>);
 
 impl ChangeLog {
+    /// A log of no changes allocates nothing: most requests change nothing.
     pub(crate) fn new(changes: Vec<Change>) -> Self {
-        Self(changes.into())
+        Self((!changes.is_empty()).then(|| Arc::new(changes)))
+    }
+
+    fn changes(&self) -> &[Change] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Change> {
-        self.0.iter()
+        self.changes().iter()
     }
 
     /// Returns `true` if the log has no changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// Replays the changes over `content`, a newer version of the session.
@@ -37,7 +42,7 @@ impl ChangeLog {
     /// [`Error::Value`] if a newer value cannot be changed in this way, [`Error::Conflict`] if a newer value is not the
     /// one that the handler had seen, [`Error::TooLarge`] if the result takes more than `limit` bytes.
     pub fn replay(&self, content: Content, limit: usize) -> Result<Content, Error> {
-        replay(content, self.0.iter(), limit)
+        replay(content, self.iter(), limit)
     }
 
     /// Replays the changes over `content`, which this visitor's handler never saw.
@@ -54,7 +59,7 @@ impl ChangeLog {
             Change::Key(key, Operation::SetDefault(_)) => !content.entries.contains(key),
             _ => true,
         };
-        let stay: Vec<_> = self.0.iter().filter(stays).cloned().collect();
+        let stay: Vec<_> = self.iter().filter(stays).cloned().collect();
         replay(content, stay.iter(), limit)
     }
 
@@ -63,7 +68,7 @@ impl ChangeLog {
     #[must_use]
     pub fn only_shows(&self) -> bool {
         let shows = |change: &Change| matches!(change, Change::FlashesShown(_) | Change::CsrfSeed(_));
-        !self.0.is_empty() && self.0.iter().all(shows)
+        !self.is_empty() && self.iter().all(shows)
     }
 
     /// Returns `true` if all changes are for the next page to show, as after a sign-out.
@@ -72,13 +77,13 @@ impl ChangeLog {
         let prepares = |change: &Change| {
             matches!(change, Change::Flash(_) | Change::FlashesShown(_) | Change::CsrfSeed(_))
         };
-        self.0.iter().all(prepares)
+        self.iter().all(prepares)
     }
 
     /// Returns `true` if a change may affect the session's class, and with it its lifetimes.
     #[must_use]
     pub fn changes_class(&self) -> bool {
-        self.0.iter().any(|change| matches!(change, Change::Permanent(_) | Change::Reset))
+        self.iter().any(|change| matches!(change, Change::Permanent(_) | Change::Reset))
     }
 }
 
