@@ -10,6 +10,7 @@ mod maintenance_sqlite;
 mod malformed_values;
 mod revocations;
 mod session;
+mod several_tokens;
 mod state_change;
 mod states;
 mod states_capacities;
