@@ -14,6 +14,10 @@ const OBEYED_BEFORE_CACHE_CONTROL: [HeaderName; 4] = [
 
 /// Adds `Cookie` to `Vary`, in one line with the handler's own, since some caches read only one.
 pub(crate) fn vary_by_cookie(headers: &mut HeaderMap) {
+    if !headers.contains_key(VARY) {
+        headers.insert(VARY, HeaderValue::from_static("Cookie"));
+        return;
+    }
     if headers.get_all(VARY).iter().any(|value| has_token(value, &["cookie", "*"])) {
         return;
     }

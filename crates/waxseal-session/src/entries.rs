@@ -233,7 +233,12 @@ fn piece(payload: &[u8], rest: &mut &[u8]) -> Result<Piece, &'static str> {
 
 /// Checks whether a key occurs twice, in O(n log n).
 fn has_duplicates(list: &[Entry], payload: &[u8]) -> bool {
+    /// So many keys are compared each with each: sorting would allocate.
+    const FEW: usize = 4;
     let keys = || list.iter().map(|entry| entry.key.bytes(payload));
+    if list.len() <= FEW {
+        return keys().enumerate().any(|(at, key)| keys().skip(at + 1).any(|other| other == key));
+    }
     // Keys nearly always differ in their last bytes or their length, and sorting numbers is cheap.
     !all_differ(keys().map(fingerprint).collect()) && !all_differ(keys().collect::<Vec<_>>())
 }
