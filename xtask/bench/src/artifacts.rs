@@ -1,4 +1,4 @@
-//! Programs built by cargo, as the project builds them.
+//! Programs built by cargo, with the release profile and no flags, as a user's own project builds them.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -23,10 +23,12 @@ pub(crate) fn example_of(package: &str, name: &str) -> Result<PathBuf> {
     build(&["--package", package, "--example", name], name)
 }
 
-/// The same with a feature, in a folder of its own: it is wanted side by side with the one without.
-pub(crate) fn example_with(feature: &str, name: &str) -> Result<PathBuf> {
-    let folder = format!("{}/target/{feature}", env!("CARGO_MANIFEST_DIR"));
-    build(&["--package", "waxseal", "--features", feature, "--target-dir", &folder, "--example", name], name)
+/// Builds the app on Waxseal with these features, in a folder of its own: they are wanted side by side.
+pub(crate) fn ours(features: &str) -> Result<PathBuf> {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/ours/Cargo.toml");
+    let folder = format!("{}/target/ours-{}", env!("CARGO_MANIFEST_DIR"), features.replace(',', "-"));
+    let place = ["--manifest-path", manifest, "--target-dir", &folder, "--no-default-features"];
+    build(&[&place[..], &["--features", features]].concat(), "ours")
 }
 
 /// Builds the operators' program, which makes secret keys.

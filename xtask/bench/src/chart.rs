@@ -24,7 +24,7 @@ pub(crate) fn chart(results: &[Measured]) -> String {
         for result in results {
             let ratio = result.works[at].ratio;
             let (middle, top, bottom) = (y + BAR / 2.0 + 4.0, y + 2.0, y + BAR - 2.0);
-            let mut end = LABEL_WIDTH + ratio.min(LONGEST_RATIO) * unit;
+            let end = LABEL_WIDTH + ratio.min(LONGEST_RATIO) * unit;
             let (width, height, before) = (end - LABEL_WIDTH, bottom - top, LABEL_WIDTH - 8.0);
             let class = if result.peer == OURS { "ours" } else { "other" };
             let _ = writeln!(
@@ -36,11 +36,6 @@ pub(crate) fn chart(results: &[Measured]) -> String {
                 body,
                 "<rect class=\"{class}\" x=\"{LABEL_WIDTH}\" y=\"{top}\" width=\"{width:.1}\" height=\"{height}\" rx=\"2\"/>"
             );
-            if result.peer == OURS {
-                let goal = LABEL_WIDTH + work.goal() * unit;
-                let _ = writeln!(body, "<path class=\"goal\" d=\"M{goal:.1} {y}v{BAR}\"/>");
-                end = end.max(goal);
-            }
             let cut = if ratio > LONGEST_RATIO { " (cut)" } else { "" };
             let _ = writeln!(body, "<text x=\"{:.1}\" y=\"{middle}\">{ratio:.2}{cut}</text>", end + 6.0);
             y += BAR;
@@ -55,15 +50,13 @@ pub(crate) fn chart(results: &[Measured]) -> String {
          .title {{ font-weight: 600 }}\n\
          .other {{ fill: #b9b2a3 }}\n\
          .ours {{ fill: #9e1b22 }}\n\
-         .goal {{ stroke: #333; stroke-width: 2 }}\n\
          @media (prefers-color-scheme: dark) {{\n\
          text {{ fill: #ddd }}\n\
          .other {{ fill: #5d6478 }}\n\
          .ours {{ fill: #d8484f }}\n\
-         .goal {{ stroke: #ddd }}\n\
          }}\n\
          </style>\n\
-         <text x=\"0\" y=\"14\">Processor time per request, hyper's constant page = 1. The upright line: what Waxseal is to reach.</text>\n\
+         <text x=\"0\" y=\"14\">Processor time per request, hyper's constant page = 1.</text>\n\
          {body}</svg>\n"
     )
 }

@@ -55,19 +55,22 @@ impl Load {
         Ok(Self { poll, connections })
     }
 
-    /// Sends `request` until as many are answered, or until the time is over, and expects this status of each.
+    /// Sends the `requests` in turn, again and again, until `count` are answered or the time is over, and expects this
+    /// status of each.
     pub(crate) fn run(
         &mut self,
-        request: &[u8],
+        requests: &[Vec<u8>],
         status: u16,
-        requests: u64,
+        count: u64,
         limit: Duration,
     ) -> Result<Timing> {
         let start = Instant::now();
-        let mut latencies = Vec::with_capacity(usize::try_from(requests)?);
+        let mut latencies = Vec::with_capacity(usize::try_from(count)?);
         let mut sent = 0;
-        for connection in self.connections.iter_mut().take(usize::try_from(requests)?) {
-            connection.send(request)?;
+        let mut requests = requests.iter().cycle();
+        let mut next = || requests.next().context("no request to send");
+        for connection in self.connections.iter_mut().take(usize::try_from(count)?) {
+            connection.send(next()?)?;
             sent += 1;
         }
         let mut events = Events::with_capacity(1024);
@@ -79,8 +82,8 @@ impl Load {
                 let Some(found) = connection.receive()? else { continue };
                 ensure!(found == status, "an answer of {found} where {status} was expected");
                 latencies.push(u64::try_from(connection.sent.elapsed().as_nanos())?);
-                if sent < requests && start.elapsed() < limit {
-                    connection.send(request)?;
+                if sent < count && start.elapsed() < limit {
+                    connection.send(next()?)?;
                     sent += 1;
                 }
             }

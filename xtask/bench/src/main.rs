@@ -52,7 +52,7 @@ struct Options {
     /// Instead: how costs grow with keys, bytes, secret keys and connections; written to docs/benchmarks.md
     #[arg(long, group = "instead")]
     growth: bool,
-    /// Instead: counts a server's instructions for a whole request over a connection; needs valgrind
+    /// Instead: counts the servers' instructions for a whole request over a connection; needs valgrind
     #[arg(long, group = "instead")]
     whole: bool,
     /// Instead: sessions in databases without HTTP around them; needs `redis-server`
@@ -72,7 +72,7 @@ fn main() -> Result<ExitCode> {
         return growth::run();
     }
     if options.whole {
-        return whole::run();
+        return whole::run(options.stores, &options.only);
     }
     if options.turns {
         return turns::run(options.quick.then_some(1));

@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_secs(3);
 pub(crate) struct Measured {
     pub(crate) peer: &'static str,
     pub(crate) made_of: &'static [&'static str],
-    pub(crate) works: [Figures; 4],
+    pub(crate) works: [Figures; Work::COUNT],
 }
 
 /// Medians over the rounds; times in microseconds.
@@ -35,7 +35,7 @@ pub(crate) struct Figures {
 /// Measures all peers and all works in each round.
 pub(crate) fn run(peers: &[Peer], rounds: usize, requests: u64) -> Result<Vec<Measured>> {
     let cores = Cores::choose()?;
-    let mut samples: Vec<[Vec<Figures>; 4]> = peers.iter().map(|_| Default::default()).collect();
+    let mut samples: Vec<[Vec<Figures>; Work::COUNT]> = peers.iter().map(|_| Default::default()).collect();
     let constant =
         peers.iter().position(|peer| peer.name == CONSTANT).context("the constant page is missing")?;
     for round in 0..rounds {
@@ -55,7 +55,7 @@ pub(crate) fn run(peers: &[Peer], rounds: usize, requests: u64) -> Result<Vec<Me
             figures[round].ratio = figures[round].cpu / base;
         }
     }
-    let result = |(peer, works): (&Peer, [Vec<Figures>; 4])| Measured {
+    let result = |(peer, works): (&Peer, [Vec<Figures>; Work::COUNT])| Measured {
         peer: peer.name,
         made_of: peer.made_of,
         works: works.map(|samples| medians(&samples)),
@@ -63,7 +63,7 @@ pub(crate) fn run(peers: &[Peer], rounds: usize, requests: u64) -> Result<Vec<Me
     Ok(peers.iter().zip(samples).map(result).collect())
 }
 
-fn measure(peer: &Peer, cores: &Cores, requests: u64) -> Result<[Figures; 4]> {
+fn measure(peer: &Peer, cores: &Cores, requests: u64) -> Result<[Figures; Work::COUNT]> {
     let server = peer.start(cores)?;
     let mut figures = Vec::new();
     for work in Work::ALL {
@@ -72,9 +72,9 @@ fn measure(peer: &Peer, cores: &Cores, requests: u64) -> Result<[Figures; 4]> {
         }
         let request = work.prepare(server.address)?;
         let mut load = Load::connect(server.address, CONNECTIONS)?;
-        load.run(&request.bytes, request.status, requests / 20, LONGEST)?;
+        load.run(&request.all, request.status, requests / 20, LONGEST)?;
         let before = CpuClock::of(server.process())?;
-        let timing = load.run(&request.bytes, request.status, requests, LONGEST)?;
+        let timing = load.run(&request.all, request.status, requests, LONGEST)?;
         let cpu = CpuClock::of(server.process())?.since(before, timing.requests);
         figures.push(Figures {
             ratio: f64::NAN,
@@ -85,7 +85,7 @@ fn measure(peer: &Peer, cores: &Cores, requests: u64) -> Result<[Figures; 4]> {
             p99: timing.percentile(0.99),
         });
     }
-    Ok(figures.try_into().unwrap_or_else(|_| unreachable!("one for each of the four works")))
+    Ok(figures.try_into().unwrap_or_else(|_| unreachable!("one for each work")))
 }
 
 fn medians(samples: &[Figures]) -> Figures {

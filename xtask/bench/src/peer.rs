@@ -58,6 +58,7 @@ pub(crate) fn all(flask: bool, stores: bool, only: &[String]) -> Result<Vec<Peer
     for (name, program, made_of) in [
         (CONSTANT, "hyper-constant", &["hyper", "tokio"][..]),
         ("hyper, rendered page", "hyper-template", &["minijinja"]),
+        ("hyper, cookie sealed by hand", "hyper-sealed", &["ring"]),
         ("axum + PrivateCookieJar", "axum-private-cookie", &["axum", "axum-extra"]),
         ("axum + tower-sessions", "axum-tower-sessions", &["tower-sessions"]),
         ("actix-web + actix-session", "actix-session", &["actix-web", "actix-session"]),
@@ -66,7 +67,7 @@ pub(crate) fn all(flask: bool, stores: bool, only: &[String]) -> Result<Vec<Peer
             peers.push(Peer {
                 name,
                 made_of,
-                has_sessions: !name.starts_with("hyper"),
+                has_sessions: !["hyper-constant", "hyper-template"].contains(&program),
                 program: artifacts::peer("peers", program)?,
                 arguments: vec!["PORT".to_owned()],
                 variables: Vec::new(),
@@ -75,11 +76,11 @@ pub(crate) fn all(flask: bool, stores: bool, only: &[String]) -> Result<Vec<Peer
     }
     if wanted(OURS) {
         peers.push(ours()?);
-        peers.push(Peer {
-            name: "Waxseal, feature ring",
-            program: artifacts::example_with("ring", "bench")?,
-            ..ours()?
-        });
+        let mut store = Peer { name: "Waxseal, store", ..ours()? };
+        store.arguments[3] = "store".to_owned();
+        store.arguments.extend(["--store", "memory:"].map(str::to_owned));
+        peers.push(store);
+        peers.push(Peer { name: "Waxseal, without ring", program: artifacts::ours("")?, ..ours()? });
     }
     if stores {
         let there = store_peers()?;
@@ -99,7 +100,7 @@ pub(crate) fn ours() -> Result<Peer> {
         name: OURS,
         made_of: &[],
         has_sessions: true,
-        program: artifacts::example("bench")?,
+        program: artifacts::ours("default")?,
         arguments: ["--port", "PORT", "--state", "cookie", "--workers", "1"].map(str::to_owned).into(),
         variables: vec![("SECRET_KEY", String::from_utf8(key.stdout)?.trim().to_owned())],
     })
@@ -117,7 +118,7 @@ fn store_peers() -> Result<Vec<Peer>> {
             variables: Vec::new(),
         })
     };
-    let program = artifacts::example_with("sqlite,redis", "bench")?;
+    let program = artifacts::ours("default,stores")?;
     let ours = |name, state: &str, place: &str| -> Result<Peer> {
         let mut peer = Peer { name, program: program.clone(), ..ours()? };
         peer.arguments = ["--port", "PORT", "--state", state, "--store", place, "--workers", "1"]

@@ -12,18 +12,16 @@ use crate::work::Work;
 pub(crate) fn report(results: &[Measured], rounds: usize) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{}. Medians over rounds: {rounds}.\n", setting());
-    text += "Processor time per request, as a multiple of hyper's constant page (W1 of the first line):\n\n";
-    text += "| server | W0 | W1 | W2 | W3 |\n|---|---|---|---|---|\n";
+    text += "User time per request in µs, and in brackets the whole processor time as a multiple of the constant page's \
+             (W1 of the first line):\n\n";
+    let names = Work::ALL.map(|work| format!("{} |", work.name())).join(" ");
+    let _ = writeln!(text, "| server | {names}\n|---|{}", "---|".repeat(Work::COUNT));
     for result in results {
-        let ratios = result.works.map(|figures| format!("{:.2}", figures.ratio));
-        let _ = writeln!(text, "| {} | {} |", result.peer, ratios.join(" | "));
+        let figures = result.works.map(|figures| format!("{:.1} ({:.2})", figures.user, figures.ratio));
+        let _ = writeln!(text, "| {} | {} |", result.peer, figures.join(" | "));
     }
-    let goals = Work::ALL.map(|work| format!("{:.2}", work.goal()));
-    let _ = writeln!(
-        text,
-        "| *Waxseal is to reach, at most* | {} |\n",
-        goals.map(|goal| format!("*{goal}*")).join(" | ")
-    );
+    let goals = Work::ALL.map(|work| work.goal().map_or(String::new(), |goal| format!("*{goal:.1}*")));
+    let _ = writeln!(text, "| *Waxseal is to reach, at most* | {} |\n", goals.join(" | "));
     for (at, work) in Work::ALL.into_iter().enumerate() {
         let _ = writeln!(text, "**{}**: {}\n", work.name(), work.description());
         text +=

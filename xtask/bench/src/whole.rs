@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::load::Load;
-use crate::peer::{self, OURS, Peer};
+use crate::peer::{self, Peer};
 use crate::process::Cores;
 use crate::work::Work;
 
@@ -18,12 +18,12 @@ const MANY: u64 = 3_520;
 /// Under callgrind a server takes fifty times as long.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Counts the constant page and Waxseal.
-pub(crate) fn run() -> Result<ExitCode> {
+/// Counts all servers, or those whose names contain one of `only`.
+pub(crate) fn run(stores: bool, only: &[String]) -> Result<ExitCode> {
     let cores = Cores::choose()?;
-    println!("instructions per request {}", Work::ALL.map(|work| format!("{:>9}", work.name())).concat());
-    for peer in peer::all(false, false, &[OURS.to_owned()])? {
-        let mut line = format!("{:<25}", peer.name);
+    println!("instructions per request     {}", Work::ALL.map(|work| format!("{:>9}", work.name())).concat());
+    for peer in peer::all(false, stores, only)? {
+        let mut line = format!("{:<29}", peer.name);
         for work in Work::ALL {
             let (few, many) = (total(&peer, &cores, work, FEW)?, total(&peer, &cores, work, MANY)?);
             line += &format!("{:>9}", (many - few) / (MANY - FEW));
@@ -38,7 +38,7 @@ fn total(peer: &Peer, cores: &Cores, work: Work, requests: u64) -> Result<u64> {
     let running = peer.under_callgrind(&log).start(cores)?;
     let request = work.prepare(running.address)?;
     let mut load = Load::connect(running.address, CONNECTIONS)?;
-    load.run(&request.bytes, request.status, requests, PATIENCE)?;
+    load.run(&request.all, request.status, requests, PATIENCE)?;
     drop(running);
     let said = fs::read_to_string(&log).context("callgrind's log")?;
     let _ = fs::remove_file(&log);

@@ -14,51 +14,68 @@ pub(crate) enum Work {
     Read,
     Write,
     ReadLarge,
+    WriteOne,
 }
 
-/// Bytes to send again and again, and the status each answer has.
-pub(crate) struct Request {
-    pub(crate) bytes: Vec<u8>,
+/// Requests to send in turn, again and again, and the status that each answer has.
+pub(crate) struct Requests {
+    pub(crate) all: Vec<Vec<u8>>,
     pub(crate) status: u16,
 }
 
+/// Visitors, each with a session.
+const VISITORS: usize = 64;
+
 impl Work {
-    pub(crate) const ALL: [Self; 4] = [Self::Plain, Self::Read, Self::Write, Self::ReadLarge];
+    pub(crate) const ALL: [Self; Self::COUNT] =
+        [Self::Plain, Self::Read, Self::Write, Self::ReadLarge, Self::WriteOne];
+    pub(crate) const COUNT: usize = 5;
 
     pub(crate) fn name(self) -> &'static str {
-        ["W0", "W1", "W2", "W3"][self as usize]
+        ["W0", "W1", "W2", "W3", "W4"][self as usize]
     }
 
     pub(crate) fn description(self) -> &'static str {
         [
             "`GET /plain`, session untouched, cookie sent",
             "`GET /wizard/success`, two short values, page from the template",
-            "`POST /wizard/create`, both values written, 303 with `Set-Cookie`; no cookie sent",
+            "`POST /wizard/create`, both values written over older ones, 303 with `Set-Cookie`",
             "W1 with 2.5 KB of session: 40 more keys",
+            "W2, all connections with the cookie of one visitor",
         ][self as usize]
     }
 
-    /// The ratio that Waxseal is to reach.
-    pub(crate) fn goal(self) -> f64 {
-        [1.0, 1.1, 1.25, 1.6][self as usize]
+    /// The user time in microseconds that Waxseal is to reach, where one was set.
+    pub(crate) fn goal(self) -> Option<f64> {
+        [Some(1.9), Some(4.5), Some(6.0), Some(8.0), None][self as usize]
     }
 
-    /// Makes this work's session, looks at one answer, and returns the request to measure. The session is made
-    /// anew each time, so that no server has reason to refresh it meanwhile.
-    pub(crate) fn prepare(self, address: SocketAddr) -> Result<Request> {
-        let fields = if self == Self::ReadLarge { large_form() } else { short_form() };
-        let cookie = create(address, &fields)?;
-        let request = match self {
-            Self::Plain => Request { bytes: get("/plain", &cookie), status: 200 },
-            Self::Read | Self::ReadLarge => Request { bytes: get(SUCCESS, &cookie), status: 200 },
-            Self::Write => Request { bytes: post(&fields), status: 303 },
+    /// Makes this work's sessions, looks at one answer, and returns the requests to measure. Sessions are made anew each
+    /// time, so that no server has reason to refresh them meanwhile.
+    pub(crate) fn prepare(self, address: SocketAddr) -> Result<Requests> {
+        let visitors = if self == Self::WriteOne { 1 } else { VISITORS };
+        let form = if self == Self::ReadLarge { large_form() } else { short_form("Merlin", "Hogwarts") };
+        let cookies = (0..visitors).map(|_| create(address, &form)).collect::<Result<Vec<_>>>()?;
+        let of_each =
+            |request: &dyn Fn(&str) -> Vec<u8>| cookies.iter().map(|cookie| request(cookie)).collect();
+        let requests = match self {
+            Self::Plain => Requests { all: of_each(&|cookie| get("/plain", cookie)), status: 200 },
+            Self::Read | Self::ReadLarge => {
+                Requests { all: of_each(&|cookie| get(SUCCESS, cookie)), status: 200 }
+            }
+            Self::Write | Self::WriteOne => {
+                // Two forms in turn, neither the first one, so that each request changes the session.
+                let forms = [short_form("Morgana", "Avalon"), short_form("Mimir", "Asgard")];
+                let posts = |form: &Form| of_each(&|cookie| post(form, cookie));
+                Requests { all: forms.iter().flat_map(posts).collect(), status: 303 }
+            }
         };
-        let answer = exchange(address, &request.bytes)?;
-        ensure!(answer.status == request.status, "{}: an answer of {}", self.name(), answer.status);
+        let answer = exchange(address, &requests.all[0])?;
+        ensure!(answer.status == requests.status, "{}: an answer of {}", self.name(), answer.status);
         let expected = match self {
             Self::Plain => "hello".to_owned(),
             Self::Read | Self::ReadLarge => page("Merlin", "Hogwarts")?,
-            Self::Write => return Ok(request),
+            Self::Write | Self::WriteOne => return Ok(requests),
         };
         ensure!(
             answer.body.trim_end() == expected.trim_end(),
@@ -66,7 +83,7 @@ impl Work {
             self.name(),
             answer.body
         );
-        Ok(request)
+        Ok(requests)
     }
 }
 
@@ -89,14 +106,14 @@ const COMMON: &str = "user-agent: waxseal-bench\r\naccept: text/html,application
 
 type Form = Vec<(String, String)>;
 
-fn short_form() -> Form {
-    vec![("name".into(), "Merlin".into()), ("magic_school".into(), "Hogwarts".into())]
+fn short_form(name: &str, magic_school: &str) -> Form {
+    vec![("name".into(), name.into()), ("magic_school".into(), magic_school.into())]
 }
 
 fn large_form() -> Form {
     let more =
         (0..40).map(|at| (format!("field_{at:02}"), format!("value-{at:02}-").repeat(6)[..50].to_owned()));
-    short_form().into_iter().chain(more).collect()
+    short_form("Merlin", "Hogwarts").into_iter().chain(more).collect()
 }
 
 fn page(name: &str, magic_school: &str) -> Result<String> {
@@ -107,7 +124,7 @@ fn page(name: &str, magic_school: &str) -> Result<String> {
 
 /// Sends the form as a new visitor; returns the cookie that comes back.
 fn create(address: SocketAddr, form: &[(String, String)]) -> Result<String> {
-    let answer = exchange(address, &post(form))?;
+    let answer = exchange(address, &post(form, ""))?;
     ensure!(answer.status == 303 || answer.status == 302, "the form was answered {}", answer.status);
     answer.cookie.context("the form was answered without a cookie")
 }
@@ -116,12 +133,13 @@ pub(crate) fn get(path: &str, cookie: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{COMMON}cookie: {cookie}\r\n\r\n").into_bytes()
 }
 
-fn post(form: &[(String, String)]) -> Vec<u8> {
+fn post(form: &[(String, String)], cookie: &str) -> Vec<u8> {
     let escape = |text: &str| text.replace('&', "%26").replace('<', "%3C").replace('>', "%3E");
     let pairs: Vec<_> = form.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
     let body = pairs.join("&");
+    let cookie = if cookie.is_empty() { String::new() } else { format!("cookie: {cookie}\r\n") };
     let head = format!(
-        "POST /wizard/create HTTP/1.1\r\nhost: 127.0.0.1\r\n{COMMON}sec-fetch-site: same-origin\r\n\
+        "POST /wizard/create HTTP/1.1\r\nhost: 127.0.0.1\r\n{COMMON}{cookie}sec-fetch-site: same-origin\r\n\
          content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );

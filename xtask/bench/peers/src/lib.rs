@@ -27,20 +27,22 @@ pub fn address() -> Result<SocketAddr, Error> {
     Ok((Ipv4Addr::LOCALHOST, port.parse()?).into())
 }
 
+/// The template of the page that all serve: that of Waxseal's example.
+pub const TEMPLATE: &str = include_str!("../../../../crates/waxseal/examples/templates/success.html");
+
 /// The page that all serve.
 pub struct Page(Environment<'static>);
 
 impl Page {
-    /// Compiles the template, which is that of Waxseal's example.
+    /// Compiles the template.
     ///
     /// # Panics
     ///
     /// If the template is no Jinja.
     #[must_use]
     pub fn new() -> Self {
-        let source = include_str!("../../../../crates/waxseal/examples/templates/success.html");
         let mut environment = Environment::new();
-        environment.add_template("success.html", source).expect("the template is compiled by every build");
+        environment.add_template("success.html", TEMPLATE).expect("the template is compiled by every build");
         Self(environment)
     }
 
@@ -78,14 +80,26 @@ pub fn run(server: impl Future<Output = Result<(), Error>>) -> Result<(), Error>
 /// If the port is taken.
 pub async fn serve_hyper<F>(page: F) -> Result<(), Error>
 where
-    F: Fn() -> Bytes + Clone + Send + 'static,
+    F: Fn() -> Bytes + Clone + Send + Sync + 'static,
+{
+    serve(move |request| answer(request, page.clone())).await
+}
+
+/// Serves requests on hyper alone.
+///
+/// # Errors
+///
+/// If the port is taken.
+pub async fn serve<A, R>(answer: A) -> Result<(), Error>
+where
+    A: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
+    R: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
 {
     let listener = TcpListener::bind(address()?).await?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let page = page.clone();
-        let service = service_fn(move |request| answer(request, page.clone()));
+        let service = service_fn(answer.clone());
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move { drop(connection.await) });
     }

@@ -1,7 +1,7 @@
-//! The app that `cargo xtask bench` measures, written as any user would write it.
+//! The app that `cargo xtask bench` measures, written as any user would write it, in a workspace that is not Waxseal's.
 //!
 //! ```text
-//! SECRET_KEY=$(cargo xtask gen-secret) cargo run --release --package waxseal --example bench -- --port 5000
+//! SECRET_KEY=$(cargo xtask gen-secret) cargo run --release --manifest-path xtask/bench/Cargo.toml --package ours
 //! ```
 
 use clap::Parser;
@@ -49,7 +49,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 
 fn app() -> App {
     App::new("bench")
-        .templates(folder!("$CARGO_MANIFEST_DIR/examples/templates"))
+        .templates(folder!("$CARGO_MANIFEST_DIR/../../../crates/waxseal/examples/templates"))
         .get("/plain", plain)
         .post("/wizard/create", create_wizard)
         .get("/wizard/success", success)
