@@ -32,25 +32,33 @@ pub(crate) fn vary_by_cookie(headers: &mut HeaderMap) {
 /// that lets others keep it.
 pub(crate) fn keep_private(headers: &mut HeaderMap, personal: bool, changed: bool) {
     let handlers_own = headers.contains_key(CACHE_CONTROL);
-    if personal && !handlers_own {
-        headers.insert(CACHE_CONTROL, PRIVATE_NO_STORE);
+    if !handlers_own {
+        if personal || changed {
+            headers.insert(CACHE_CONTROL, PRIVATE_NO_STORE);
+        }
+    } else if changed {
+        replace_public(headers);
     }
-    if !changed {
-        return;
+    if changed {
+        let obeyed_before: Vec<_> = headers.keys().filter(is_obeyed_before).cloned().collect();
+        for name in obeyed_before {
+            headers.remove(name);
+        }
     }
+}
+
+/// Replaces a handler's own `Cache-Control` that lets others keep the answer.
+fn replace_public(headers: &mut HeaderMap) {
     let says = |tokens: &[&str]| headers.get_all(CACHE_CONTROL).iter().any(|value| has_token(value, tokens));
     // Which of two that contradict each other counts, is up to the cache.
     if says(&["public"]) || !says(&["private", "no-store"]) {
-        if handlers_own {
-            tracing::warn!("Cache-Control was replaced: an answer that changes the session is never public");
-        }
+        tracing::warn!("Cache-Control was replaced: an answer that changes the session is never public");
         headers.insert(CACHE_CONTROL, PRIVATE_NO_STORE);
     }
-    let of_a_cdn = |name: &&HeaderName| name.as_str().ends_with("cdn-cache-control");
-    let of_cdns: Vec<HeaderName> = headers.keys().filter(of_a_cdn).cloned().collect();
-    for name in OBEYED_BEFORE_CACHE_CONTROL.into_iter().chain(of_cdns) {
-        headers.remove(name);
-    }
+}
+
+fn is_obeyed_before(name: &&HeaderName) -> bool {
+    OBEYED_BEFORE_CACHE_CONTROL.contains(name) || name.as_str().ends_with("cdn-cache-control")
 }
 
 fn has_token(value: &HeaderValue, tokens: &[&str]) -> bool {

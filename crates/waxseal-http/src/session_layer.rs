@@ -1,6 +1,8 @@
 //! The layer that loads sessions from requests and commits them to responses.
 
+use std::future::poll_fn;
 use std::panic::resume_unwind;
+use std::task::Poll;
 use std::time::SystemTime;
 
 use http::header::SET_COOKIE;
@@ -92,7 +94,7 @@ impl SessionLayer {
     /// makes the browser forget all but ours. In state `cookie` a sign-out does so, too, and a sign-in under a name that can
     /// be planted: what they leave behind may lie in another place than ours, and is good still.
     ///
-    /// What asks a store is a task of its own: a client that hangs up meanwhile does not stop it half-way.
+    /// A commit that waits for a store is a task of its own: a client that hangs up meanwhile does not stop it half-way.
     ///
     /// # Errors
     ///
@@ -153,10 +155,14 @@ impl SessionLayer {
             return self.sessions().commit(visit, now).await;
         }
         let (carrier, request) = (self.0.clone(), request.clone());
-        let commit = async move {
+        let mut commit = Box::pin(async move {
             let visit = request.visit().expect("it was there above, and nothing takes it");
             carrier.sessions().commit(visit, now).await
-        };
+        });
+        // A store that answers at once, such as one in memory, needs no task.
+        if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(commit.as_mut().poll(context))).await {
+            return outcome;
+        }
         match tokio::spawn(commit).await {
             Ok(outcome) => outcome,
             Err(failed) => match failed.try_into_panic() {

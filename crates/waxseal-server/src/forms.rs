@@ -77,12 +77,13 @@ pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
 /// Reads names and values that came by another way, as a form with files does, into what [`parse`] reads a form into.
 #[cfg(feature = "multipart")]
 pub(crate) fn from_pairs<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, Error> {
-    fit(&Fields::new(pairs.iter().map(|(name, value)| (name.into(), value.into()))))
+    let bytes = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+    fit(&Fields::new(pairs.iter().map(|(name, value)| (name.into(), value.into())), pairs.len(), bytes))
 }
 
 fn parse_fields<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
-    check_fields(text)?;
-    fit(&Fields::new(form_urlencoded::parse(text)))
+    let count = check_fields(text)?;
+    fit(&Fields::new(form_urlencoded::parse(text), count, text.len()))
 }
 
 fn fit<T: DeserializeOwned>(fields: &Fields) -> Result<T, Error> {

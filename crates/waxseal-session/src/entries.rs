@@ -91,6 +91,11 @@ impl Entries {
         self.position(key).map(|at| self.value(&self.list[at].value))
     }
 
+    /// Returns `true` if exactly this value is under `key`.
+    pub(crate) fn has(&self, key: &str, value: &[u8]) -> bool {
+        self.position(key).is_some_and(|at| self.list[at].value.bytes(self.payload()) == value)
+    }
+
     /// Returns `true` if there is an entry under `key`.
     pub fn contains(&self, key: &str) -> bool {
         self.position(key).is_some()

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::change::Change;
 use crate::entries::Value;
-use crate::error::{Error, Largest, in_key};
+use crate::error::{Error, in_key};
 use crate::operation::Operation;
 use crate::state::{Phase, ReadOnly, State};
 use crate::value;
@@ -80,25 +80,14 @@ impl Session {
         &self,
         pairs: impl IntoIterator<Item = (K, T)>,
     ) -> Result<(), Error> {
-        let mut values = Vec::new();
-        for (key, value) in pairs {
-            let value = value::encode(&value).map_err(in_key(key.as_ref()))?;
-            values.push((key, value));
-        }
-        let mut state = self.write()?;
-        let mut entries = state.content.entries.clone();
-        let mut changes = Vec::new();
-        for (key, value) in values {
-            let key = key.as_ref();
-            if entries.get(key).is_none_or(|there| there.bytes() != &*value) {
-                entries.set(key, value.clone());
-                changes.push(Change::Key(key.into(), Operation::Set(value)));
-            }
-        }
-        state.check_size(entries.size(), || Largest::of(entries.sizes()))?;
-        state.content_mut().entries = entries;
-        state.log.append(&mut changes);
-        Ok(())
+        let mut buffer = Vec::with_capacity(64);
+        let encode = |(key, value): (K, T)| match value::encode_with(&mut buffer, &value) {
+            Ok(value) => Ok((key, value)),
+            Err(error) => Err(in_key(key.as_ref())(error)),
+        };
+        // Outside the lock, because the code of `K` and `T` runs.
+        let values = pairs.into_iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        self.write()?.set_all(&values)
     }
 
     /// Removes the entry. Returns `false` if there was none.

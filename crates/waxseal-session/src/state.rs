@@ -9,6 +9,7 @@ use crate::entries::entry_size;
 use crate::error::{Error, Largest};
 use crate::form_token_keys::{FormTokenKeys, Seed};
 use crate::messages::Shown;
+use crate::operation::Operation;
 
 /// The state behind a [`Session`](crate::Session)'s lock.
 pub(crate) struct State {
@@ -184,6 +185,25 @@ impl State {
         change.apply(self.content_mut())?;
         self.log.push(change);
         Ok(())
+    }
+
+    /// Puts all values under their keys, if the result fits.
+    pub(crate) fn set_all<K: AsRef<str>>(&mut self, values: &[(K, Arc<[u8]>)]) -> Result<(), Error> {
+        let mut after = Content::clone(&self.content);
+        let changes = self.log.len();
+        for (key, value) in values {
+            let key = key.as_ref();
+            if !after.entries.has(key, value) {
+                after.entries.set(key, value.clone());
+                self.log.push(Change::Key(key.into(), Operation::Set(value.clone())));
+            }
+        }
+        let fits = self.check_size(after.entries.size(), || Largest::of(after.entries.sizes()));
+        match fits {
+            Ok(()) => self.content = Arc::new(after),
+            Err(_) => self.log.truncate(changes),
+        }
+        fits
     }
 
     pub(crate) fn check_room(&self, key: &str, value_bytes: usize) -> Result<(), Error> {

@@ -48,11 +48,19 @@ pub enum ValueError {
 
 /// Writes `value` as MessagePack: structs with field names, dates and UUIDs as text.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Arc<[u8]>, ValueError> {
-    let mut bytes = Vec::with_capacity(32);
-    let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable();
+    encode_with(&mut Vec::with_capacity(32), value)
+}
+
+/// Writes `value` as [`encode`] does, by way of a buffer for the next one, too.
+pub(crate) fn encode_with<T: Serialize + ?Sized>(
+    buffer: &mut Vec<u8>,
+    value: &T,
+) -> Result<Arc<[u8]>, ValueError> {
+    buffer.clear();
+    let mut serializer = rmp_serde::Serializer::new(&mut *buffer).with_struct_map().with_human_readable();
     Wide(value).serialize(&mut serializer).map_err(|_| ValueError::Encode(type_name::<T>()))?;
-    check(&bytes)?;
-    Ok(bytes.into())
+    check(buffer)?;
+    Ok(buffer.as_slice().into())
 }
 
 /// Reads one value that must fill `bytes` exactly.

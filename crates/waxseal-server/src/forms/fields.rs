@@ -1,6 +1,7 @@
 //! The fields of a form, decoded.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -9,29 +10,44 @@ pub(super) struct Fields {
     text: String,
     /// A name, its value, the next name, its value…
     parts: Vec<Range<usize>>,
-    /// Each name's first place among the parts, and the places of all its values.
-    pub(super) groups: Vec<(usize, Vec<usize>)>,
+    groups: OnceCell<Vec<Group>>,
 }
 
+/// A name's first place among the parts, and the places of all its values.
+pub(super) type Group = (usize, Vec<usize>);
+
 impl Fields {
-    pub(super) fn new<'a>(pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Self {
-        let (mut text, mut parts) = (String::new(), Vec::new());
+    /// Collects `count` pairs of `bytes` in all. Both are guesses that spare moves.
+    pub(super) fn new<'a>(
+        pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+        count: usize,
+        bytes: usize,
+    ) -> Self {
+        let mut text = String::with_capacity(bytes + 2 * count);
+        let mut parts = Vec::with_capacity(2 * count);
         for part in pairs.flat_map(|(name, value)| [name, value]) {
             parts.push(text.len()..text.len() + part.len());
             text.push_str(&part);
             // An empty part has an address of its own, too.
             text.push('&');
         }
-        let mut groups: Vec<(usize, Vec<usize>)> = Vec::new();
-        let mut known = HashMap::new();
-        for name in (0..parts.len()).step_by(2) {
-            let group = *known.entry(&text[parts[name].clone()]).or_insert(groups.len());
-            match groups.get_mut(group) {
-                Some((_, values)) => values.push(name + 1),
-                None => groups.push((name, vec![name + 1])),
+        Self { text, parts, groups: OnceCell::new() }
+    }
+
+    /// The names, each once, in the order in which they come. A list of pairs never asks for them.
+    pub(super) fn groups(&self) -> &[Group] {
+        self.groups.get_or_init(|| {
+            let mut groups: Vec<Group> = Vec::new();
+            let mut known = HashMap::new();
+            for name in (0..self.parts.len()).step_by(2) {
+                let group = *known.entry(self.part(name)).or_insert(groups.len());
+                match groups.get_mut(group) {
+                    Some((_, values)) => values.push(name + 1),
+                    None => groups.push((name, vec![name + 1])),
+                }
             }
-        }
-        Self { text, parts, groups }
+            groups
+        })
     }
 
     /// Names and values together.
@@ -57,6 +73,6 @@ impl Fields {
 
     /// The names that come more than once.
     pub(super) fn repeated(&self) -> impl Iterator<Item = &str> {
-        self.groups.iter().filter(|(_, values)| values.len() > 1).map(|(name, _)| self.part(*name))
+        self.groups().iter().filter(|(_, values)| values.len() > 1).map(|(name, _)| self.part(*name))
     }
 }

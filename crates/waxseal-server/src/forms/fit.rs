@@ -60,11 +60,14 @@ impl<T: DeserializeOwned> Attempt<T> {
 /// There, a field is a text at first. If that is not what was wanted, serde's error has the text itself, and by that the
 /// field, which is then taken for what else it may be. What is wanted as a text thus stays one, whatever it looks like.
 pub(super) fn fit<T: DeserializeOwned>(fields: &Fields) -> Result<T, Misfit> {
+    let mut best = Attempt::new(fields, &[]);
+    if best.texts.is_empty() {
+        return best.result;
+    }
     let mut readings = vec![Reading::TEXT; fields.len()];
     let mut settled = vec![false; fields.len()];
     let mut tried = settled.clone();
     let mut attempts = WORK / fields.len().max(1);
-    let mut best = Attempt::new(fields, &readings);
     while let Some(place) = best.texts.iter().copied().find(|place| !tried[*place]) {
         tried[place] = true;
         for reading in Reading::others(fields.part(place)) {

@@ -12,13 +12,13 @@ use super::value::{Value, Values};
 #[derive(Clone, Copy)]
 pub(super) struct Form<'de> {
     pub(super) fields: &'de Fields,
-    /// One for each part; those of names are texts.
+    /// One for each part, or none if all are texts; those of names are.
     pub(super) readings: &'de [Reading],
 }
 
 impl<'de> Form<'de> {
     fn value(self, place: usize) -> Value<'de> {
-        Value { fields: self.fields, place, reading: self.readings[place] }
+        Value { fields: self.fields, place, reading: Reading::of(self.readings, place) }
     }
 }
 
@@ -64,12 +64,12 @@ impl<'de> de::MapAccess<'de> for Groups<'de> {
     type Error = Misfit;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
-        let group = self.form.fields.groups.get(self.next);
+        let group = self.form.fields.groups().get(self.next);
         group.map(|(name, _)| seed.deserialize(self.form.value(*name))).transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
-        let (name, values) = &self.form.fields.groups[self.next];
+        let (name, values) = &self.form.fields.groups()[self.next];
         self.next += 1;
         let value = match values[..] {
             [value] => seed.deserialize(self.form.value(value)),

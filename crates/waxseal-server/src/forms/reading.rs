@@ -23,6 +23,11 @@ pub(super) enum Kind {
 impl Reading {
     pub(super) const TEXT: Self = Self { kind: Kind::Text, list: false };
 
+    /// The reading at `place`; a text if none was chosen.
+    pub(super) fn of(readings: &[Self], place: usize) -> Self {
+        readings.get(place).copied().unwrap_or(Self::TEXT)
+    }
+
     /// All that a text may be besides a text.
     pub(super) fn others(text: &str) -> impl Iterator<Item = Self> {
         let signed = text.parse().ok().filter(|number: &i64| *number < 0);

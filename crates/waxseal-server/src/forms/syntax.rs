@@ -32,8 +32,8 @@ pub(super) fn check_content_type(content_type: Option<&HeaderValue>) -> Result<(
     Ok(())
 }
 
-/// Refuses all that the parser would mend or swallow. Linear in the text's length.
-pub(super) fn check_fields(text: &[u8]) -> Result<(), Error> {
+/// Refuses all that the parser would mend or swallow, and counts the fields. Linear in the text's length.
+pub(super) fn check_fields(text: &[u8]) -> Result<usize, Error> {
     if let Some(offset) = percent::first_malformed(text) {
         return Err(Error::FormEscape { offset });
     }
@@ -53,5 +53,5 @@ pub(super) fn check_fields(text: &[u8]) -> Result<(), Error> {
         }
         offset += field.len() + 1;
     }
-    Ok(())
+    Ok(count)
 }

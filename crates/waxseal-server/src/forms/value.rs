@@ -138,7 +138,8 @@ impl<'de> Deserializer<'de> for Values<'de> {
     type Error = Misfit;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        let value = |&place: &usize| Value { fields: self.fields, place, reading: self.readings[place] };
+        let value =
+            |&place: &usize| Value { fields: self.fields, place, reading: Reading::of(self.readings, place) };
         let values = self.places.iter().map(value);
         visitor.visit_seq(de::value::SeqDeserializer::new(values))
     }

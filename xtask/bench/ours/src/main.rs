@@ -1,7 +1,7 @@
 //! The app that `cargo xtask bench` measures, written as any user would write it, in a workspace that is not Waxseal's.
 //!
 //! ```text
-//! SECRET_KEY=$(cargo xtask gen-secret) cargo run --release --manifest-path xtask/bench/Cargo.toml --package ours
+//! SECRET_KEY=$(cargo xtask gen-secret) cargo run --release --manifest-path xtask/bench/ours/Cargo.toml
 //! ```
 
 use clap::Parser;
