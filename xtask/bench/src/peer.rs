@@ -76,15 +76,15 @@ pub(crate) fn all(flask: bool, stores: bool, only: &[String]) -> Result<Vec<Peer
     }
     if wanted(OURS) {
         peers.push(ours()?);
-        let mut store = Peer { name: "Waxseal, store", ..ours()? };
-        store.arguments[3] = "store".to_owned();
-        store.arguments.extend(["--store", "memory:"].map(str::to_owned));
-        peers.push(store);
+    }
+    if wanted("Waxseal, store") {
+        peers.push(Peer { name: "Waxseal, store", ..ours()?.keeping("store", "memory:") });
+    }
+    if wanted("Waxseal, without ring") {
         peers.push(Peer { name: "Waxseal, without ring", program: artifacts::ours("")?, ..ours()? });
     }
     if stores {
-        let there = store_peers()?;
-        peers.extend(there.into_iter().filter(|peer| wanted(peer.name)));
+        peers.extend(store_peers(wanted)?);
     }
     if flask {
         peers.extend(flask_peers()?.into_iter().filter(|peer| wanted(peer.name)));
@@ -106,47 +106,58 @@ pub(crate) fn ours() -> Result<Peer> {
     })
 }
 
-/// Servers that keep sessions in a database, which is empty at each start.
-fn store_peers() -> Result<Vec<Peer>> {
-    let theirs = |name, program, made_of, place: &str| -> Result<Peer> {
-        Ok(Peer {
-            name,
-            made_of,
-            has_sessions: true,
-            program: artifacts::peer("store-peers", program)?,
-            arguments: vec!["PORT".to_owned(), place.to_owned()],
-            variables: Vec::new(),
-        })
-    };
-    let program = artifacts::ours("default,stores")?;
-    let ours = |name, state: &str, place: &str| -> Result<Peer> {
-        let mut peer = Peer { name, program: program.clone(), ..ours()? };
-        peer.arguments = ["--port", "PORT", "--state", state, "--store", place, "--workers", "1"]
+impl Peer {
+    /// Keeps its sessions in this state and store.
+    fn keeping(mut self, state: &str, store: &str) -> Self {
+        self.arguments = ["--port", "PORT", "--state", state, "--store", store, "--workers", "1"]
             .map(str::to_owned)
             .into();
-        Ok(peer)
-    };
-    let mut peers = vec![
-        theirs(
-            "tower-sessions, SQLite",
-            "axum-tower-sqlite",
-            &["tower-sessions-sqlx-store", "sqlx"],
-            "FOLDER/sessions.db",
-        )?,
-        ours("Waxseal, store, SQLite", "store", "sqlite:FOLDER/sessions.db")?,
-        ours("Waxseal, mirrored, SQLite", "mirrored", "sqlite:FOLDER/sessions.db")?,
-    ];
-    if Command::new("redis-server").arg("--version").output().is_ok() {
-        peers.push(theirs(
-            "tower-sessions, Redis",
-            "axum-tower-redis",
-            &["tower-sessions-redis-store", "fred"],
-            "redis://127.0.0.1:REDIS",
-        )?);
-        peers.push(ours("Waxseal, store, Redis", "store", "redis://127.0.0.1:REDIS")?);
-        peers.push(ours("Waxseal, mirrored, Redis", "mirrored", "redis://127.0.0.1:REDIS")?);
-    } else {
-        eprintln!("left out: tower-sessions over Redis, which needs the package `redis-server`");
+        self
+    }
+}
+
+/// Servers that keep sessions in a database, which is empty at each start.
+fn store_peers(wanted: impl Fn(&str) -> bool) -> Result<Vec<Peer>> {
+    const SQLITE: (&str, &str, [&str; 2]) =
+        ("SQLite", "axum-tower-sqlite", ["tower-sessions-sqlx-store", "sqlx"]);
+    const REDIS: (&str, &str, [&str; 2]) =
+        ("Redis", "axum-tower-redis", ["tower-sessions-redis-store", "fred"]);
+    let mut peers = Vec::new();
+    for (name, state) in [
+        ("tower-sessions, SQLite", None),
+        ("Waxseal, store, SQLite", Some("store")),
+        ("Waxseal, mirrored, SQLite", Some("mirrored")),
+        ("tower-sessions, Redis", None),
+        ("Waxseal, store, Redis", Some("store")),
+        ("Waxseal, mirrored, Redis", Some("mirrored")),
+    ] {
+        if !wanted(name) {
+            continue;
+        }
+        let redis = name.ends_with(REDIS.0);
+        if redis && Command::new("redis-server").arg("--version").output().is_err() {
+            eprintln!("left out: {name}, which needs the package `redis-server`");
+            continue;
+        }
+        let (_, program, made_of) = if redis { &REDIS } else { &SQLITE };
+        let (theirs, place) = match redis {
+            true => ("redis://127.0.0.1:REDIS", "redis://127.0.0.1:REDIS"),
+            false => ("FOLDER/sessions.db", "sqlite:FOLDER/sessions.db"),
+        };
+        peers.push(match state {
+            Some(state) => {
+                let program = artifacts::ours("default,stores")?;
+                Peer { name, program, ..ours()?.keeping(state, place) }
+            }
+            None => Peer {
+                name,
+                made_of,
+                has_sessions: true,
+                program: artifacts::peer("store-peers", program)?,
+                arguments: vec!["PORT".to_owned(), theirs.to_owned()],
+                variables: Vec::new(),
+            },
+        });
     }
     Ok(peers)
 }
