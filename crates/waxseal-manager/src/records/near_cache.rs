@@ -545,6 +545,57 @@ mod tests {
     }
 
     #[test]
+    fn it_holds_no_more_sessions_than_asked_for() {
+        let notes: [fn(&NearCache, &RecordKey); 5] = [
+            |cache, key| cache.confirmed(key, &revision(1), NOW),
+            |cache, key| cache.gone(key, NOW),
+            |cache, key| cache.left(key, &revision(1), NOW),
+            |cache, key| cache.doubted(key, NOW),
+            |cache, key| cache.ended(key.public_id(), NOW),
+        ];
+        for (at, note) in notes.iter().enumerate() {
+            let cache = cache(SHARDS);
+            let first = SessionId::generate().unwrap().key();
+            for key in [first, neighbour(&first), neighbour(&first)] {
+                note(&cache, &key);
+                assert_eq!(cache.shard(key.public_id()).len(), 1, "note {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_session_that_ends_takes_the_place_it_has() {
+        let cache = cache(2 * SHARDS);
+        let ended = SessionId::generate().unwrap().key();
+        let other = neighbour(&ended);
+        for key in [ended, other] {
+            cache.confirmed(&key, &revision(1), NOW);
+        }
+        cache.ended(ended.public_id(), at(1));
+        cache.ended(ended.public_id(), at(2));
+        assert_eq!(look(&cache, &other, 1, "", at(2)), confirmed(0));
+    }
+
+    #[test]
+    fn too_many_owners_to_remember_cost_confirms_and_no_end_of_a_session() {
+        let cache = cache(1_000);
+        let (living, ended) = (SessionId::generate().unwrap().key(), SessionId::generate().unwrap().key());
+        cache.confirmed(&living, &revision(1), NOW);
+        cache.ended(ended.public_id(), NOW);
+        for owner in 0..MAX_OWNERS {
+            cache.owner_ended_at(&owner.to_string(), at(1));
+        }
+        assert_eq!(look(&cache, &living, 1, "another", at(1)), confirmed(0), "all are remembered");
+        cache.owner_ended_at("one more", at(1));
+        assert_eq!(
+            look(&cache, &living, 1, "0", at(1)),
+            Seen::MustRevalidate,
+            "forgotten, so no copy is trusted"
+        );
+        assert_eq!(look(&cache, &ended, 1, "another", at(1)), Seen::Gone);
+    }
+
+    #[test]
     fn forgetting_an_end_costs_confirms_and_nothing_else() {
         let cache = cache(SHARDS);
         let key = SessionId::generate().unwrap().key();
