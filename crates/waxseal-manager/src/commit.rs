@@ -133,9 +133,9 @@ impl SessionManager {
     fn facts(&self, visit: &Visit, closed: &Closed, now: Timestamp) -> Facts {
         let is_new = visit.session().began_here();
         let token = match self.records() {
-            Some(records) => visit.record().and_then(|record| {
+            Some(records) => visit.home().record(is_new).and_then(|record| {
                 let confirmed = record.confirmed?;
-                Some(records.token_facts(&visit.keys, &record, &confirmed, &closed.content, now))
+                Some(records.token_facts(&visit.keys, record, &confirmed, &closed.content, now))
             }),
             None => {
                 let home = visit.home();

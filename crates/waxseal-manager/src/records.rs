@@ -6,6 +6,7 @@ pub(crate) mod draft;
 pub(crate) mod end;
 pub(crate) mod find;
 pub(crate) mod freshness;
+pub(crate) mod keyed_id;
 pub(crate) mod mirrored;
 pub(crate) mod near_cache;
 pub(crate) mod owners;

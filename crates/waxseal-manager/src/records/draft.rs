@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use waxseal_session::backend::{Closed, Content};
-use waxseal_store::SessionId;
 
+use super::keyed_id::KeyedId;
 use crate::active_keys::ActiveKeys;
 use crate::error::Error;
 use crate::origin::RecordRef;
@@ -15,7 +15,7 @@ pub(crate) struct Draft {
     /// The record that the session came from. `None` if the session is new.
     pub(crate) record: Option<RecordRef>,
     /// The id that the visitor came with, if a sign-in has replaced it.
-    pub(crate) replaced: Option<SessionId>,
+    pub(crate) replaced: Option<KeyedId>,
     pub(crate) keys: Arc<ActiveKeys>,
 }
 

@@ -7,6 +7,7 @@ use waxseal_store::{Creation, Fault, Found, RecordKey, Revision, SessionId, Swap
 
 use super::draft::Draft;
 use super::find::{Find, Living};
+use super::keyed_id::KeyedId;
 use super::record_store::RecordStore;
 use super::write::{Base, INQUIRIES};
 use crate::active_keys::ActiveKeys;
@@ -135,7 +136,7 @@ impl RecordStore {
         let life = self.life(None, content.permanent, now);
         let mut lost = None;
         for attempt in 0..INQUIRIES {
-            let (id, revision) = (SessionId::generate()?, Revision::first()?);
+            let (id, revision) = (KeyedId::new(SessionId::generate()?), Revision::first()?);
             let key = id.key();
             let record = self.record(keys, &key, revision, content, life, now)?;
             let made = match self.store.create(&key, &record, now).await {
@@ -173,8 +174,7 @@ impl RecordStore {
             let base = match base.take() {
                 Some(base) => base,
                 None => match self.find(keys, &record.id, now).await? {
-                    Find::Living(living) => {
-                        let Living { revision, confirmed, content: newer } = *living;
+                    Find::Living(Living { revision, confirmed, content: newer }) => {
                         if revision != record.revision || attempt > 0 {
                             content = Cow::Owned(closed.log.replay(newer, keys.capacity())?);
                         }
