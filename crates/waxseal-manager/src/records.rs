@@ -19,5 +19,6 @@ pub(crate) mod sign_in_again;
 pub(crate) mod single_flight;
 pub(crate) mod stored;
 pub(crate) mod token;
+pub(crate) mod turns;
 pub(crate) mod unfinished;
 pub(crate) mod write;

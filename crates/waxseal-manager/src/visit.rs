@@ -11,6 +11,7 @@ use waxseal_store::{Lifespan, PublicId, SessionId};
 use crate::active_keys::ActiveKeys;
 use crate::origin::{CookieToken, Origin, RecordRef};
 use crate::records::keyed_id::KeyedId;
+use crate::records::turns::Place;
 
 /// One opened session with its origin and the keys that it was opened with, from open to commit.
 ///
@@ -46,6 +47,8 @@ pub(crate) struct Home {
     /// The id that the visitor came with, if a sign-in has replaced it. That may be the visitor's own sign-in, whose
     /// answer was lost.
     pub(crate) replaced: Option<KeyedId>,
+    /// The request's place among those that are about to change the session, if it is known to be one of them.
+    pub(crate) place: Option<Place>,
     /// The browser is to forget all tokens but this session's.
     pub(crate) forgets_others: bool,
     /// The token that came is still good although its session continues under another id.
@@ -75,6 +78,15 @@ impl Visit {
         let session = self.session.read_only(ReadOnly::Renewed, Some(seed_of(&id)));
         let home = Home { replaced: Some(id), ..Home::default() };
         Self { session, home: Box::new(Mutex::new(home)), ..self }
+    }
+
+    /// Keeps the request's place until the session is saved. An anonymous visitor needs none.
+    pub(crate) fn placed(self, place: Option<Place>) -> Self {
+        {
+            let mut home = self.home();
+            home.place = place.filter(|_| home.origin.is_some());
+        }
+        self
     }
 
     /// Notes the sessions of other good tokens.

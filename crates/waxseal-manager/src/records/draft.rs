@@ -5,6 +5,7 @@ use std::sync::Arc;
 use waxseal_session::backend::{Closed, Content};
 
 use super::keyed_id::KeyedId;
+use super::turns::Place;
 use crate::active_keys::ActiveKeys;
 use crate::error::Error;
 use crate::origin::RecordRef;
@@ -16,6 +17,8 @@ pub(crate) struct Draft {
     pub(crate) record: Option<RecordRef>,
     /// The id that the visitor came with, if a sign-in has replaced it.
     pub(crate) replaced: Option<KeyedId>,
+    /// The request's place among those that change the session, if it has one already.
+    pub(crate) place: Option<Place>,
     pub(crate) keys: Arc<ActiveKeys>,
 }
 
@@ -28,7 +31,7 @@ impl Draft {
         Ok(content)
     }
 
-    /// Replays the changes over the session of a lost answer.
+    /// Replays the changes over a newer version of the session, or over the session of a lost answer.
     pub(super) fn replay_over(&self, content: Content) -> Result<Content, Error> {
         let limit = self.keys.capacity();
         Ok(match &self.record {
