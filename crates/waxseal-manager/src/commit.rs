@@ -133,9 +133,9 @@ impl SessionManager {
     fn facts(&self, visit: &Visit, closed: &Closed, now: Timestamp) -> Facts {
         let is_new = visit.session().began_here();
         let token = match self.records() {
-            Some(records) => visit.record().and_then(|record| {
+            Some(records) => visit.home().record(is_new).and_then(|record| {
                 let confirmed = record.confirmed?;
-                Some(records.token_facts(&visit.keys, &record, &confirmed, &closed.content, now))
+                Some(records.token_facts(&visit.keys, record, &confirmed, &closed.content, now))
             }),
             None => {
                 let home = visit.home();
@@ -185,8 +185,11 @@ async fn save_in(
     match (due, record) {
         (Due::Token, Some(record)) => records.refresh(&visit.keys, &record, &closed.content, now).await,
         (_, record) => {
-            let replaced = visit.home().replaced.clone();
-            records.save(Draft { closed, record, replaced, keys: visit.keys.clone() }, now).await
+            let (replaced, place) = {
+                let mut home = visit.home();
+                (home.replaced.clone(), home.place.take())
+            };
+            records.save(Draft { closed, record, replaced, place, keys: visit.keys.clone() }, now).await
         }
     }
 }
@@ -221,5 +224,47 @@ fn not_failing_the_page(saved: Result<Outcome, Error>) -> Result<Outcome, Error>
             Ok(Outcome::Keep)
         }
         saved => saved,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use waxseal_crypto::{Keyring, SecretKey};
+    use waxseal_store::MemoryStore;
+
+    use super::*;
+    use crate::access::Access;
+    use crate::state::{Mirrored, State, Stored};
+
+    #[tokio::test]
+    async fn no_line_is_left_when_all_requests_are_done() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
+        let states: [State; 2] =
+            [Stored::new(MemoryStore::new()).into(), Mirrored::new(MemoryStore::new()).into()];
+        for state in states {
+            let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
+            let sessions = SessionManager::new(&keyring, "session", "tests", state).unwrap();
+            let turns = &sessions.records().unwrap().turns;
+            let first = sessions.create();
+            first.insert("name", "Gandalf").unwrap();
+            let Outcome::Set { token, .. } = sessions.commit(&first, now).await.unwrap() else { panic!() };
+            let open = async || {
+                sessions.open(token.as_bytes(), Access::Change, now).unwrap().load(now).await.unwrap()
+            };
+            let [saved, read, renewed, dropped, late] =
+                [open().await, open().await, open().await, open().await, open().await];
+            assert!(!turns.is_empty());
+            saved.insert("name", "Merlin").unwrap();
+            sessions.commit(&saved, now).await.unwrap();
+            sessions.commit(&read, now).await.unwrap();
+            renewed.renew().unwrap();
+            sessions.commit(&renewed, now).await.unwrap();
+            late.insert("name", "Morgana").unwrap();
+            assert!(sessions.commit(&late, now).await.is_err());
+            drop((read, dropped));
+            assert!(turns.is_empty());
+        }
     }
 }

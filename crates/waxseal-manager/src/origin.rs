@@ -1,9 +1,10 @@
 //! Origins of opened sessions: a token that holds the whole session, or a record.
 
 use waxseal_crypto::Times;
-use waxseal_store::{Revision, SessionId, Timestamp};
+use waxseal_store::{Revision, Timestamp};
 
 use crate::confirmed::Confirmed;
+use crate::records::keyed_id::KeyedId;
 use crate::refresh::RESEAL_AFTER_SECONDS;
 use crate::revocations::question::Question;
 
@@ -29,7 +30,7 @@ pub(crate) struct CookieToken {
 /// A reference to a session's record, with what the request knows of it.
 #[derive(Clone)]
 pub(crate) struct RecordRef {
-    pub(crate) id: SessionId,
+    pub(crate) id: KeyedId,
     /// The revision of the request's content.
     pub(crate) revision: Revision,
     /// The times of the visitor's token.

@@ -10,6 +10,8 @@ use waxseal_store::{Lifespan, PublicId, SessionId};
 
 use crate::active_keys::ActiveKeys;
 use crate::origin::{CookieToken, Origin, RecordRef};
+use crate::records::keyed_id::KeyedId;
+use crate::records::turns::Place;
 
 /// One opened session with its origin and the keys that it was opened with, from open to commit.
 ///
@@ -44,7 +46,9 @@ pub(crate) struct Home {
     pub(crate) rivals: Vec<Origin>,
     /// The id that the visitor came with, if a sign-in has replaced it. That may be the visitor's own sign-in, whose
     /// answer was lost.
-    pub(crate) replaced: Option<SessionId>,
+    pub(crate) replaced: Option<KeyedId>,
+    /// The request's place among those that are about to change the session, if it is known to be one of them.
+    pub(crate) place: Option<Place>,
     /// The browser is to forget all tokens but this session's.
     pub(crate) forgets_others: bool,
     /// The token that came is still good although its session continues under another id.
@@ -70,10 +74,19 @@ impl Visit {
     }
 
     /// Makes the visit of an id that a sign-in has replaced.
-    pub(crate) fn by_replaced_id(self, id: SessionId) -> Self {
+    pub(crate) fn by_replaced_id(self, id: KeyedId) -> Self {
         let session = self.session.read_only(ReadOnly::Renewed, Some(seed_of(&id)));
         let home = Home { replaced: Some(id), ..Home::default() };
         Self { session, home: Box::new(Mutex::new(home)), ..self }
+    }
+
+    /// Keeps the request's place until the session is saved. An anonymous visitor needs none.
+    pub(crate) fn placed(self, place: Option<Place>) -> Self {
+        {
+            let mut home = self.home();
+            home.place = place.filter(|_| home.origin.is_some());
+        }
+        self
     }
 
     /// Notes the sessions of other good tokens.
@@ -101,13 +114,13 @@ impl Visit {
     /// The public session id, as in the owner's list. `None` if the session is new, or in state `cookie`.
     #[must_use]
     pub fn public_id(&self) -> Option<PublicId> {
-        self.record().map(|record| record.id.public_id())
+        self.home().record(self.session.began_here()).map(|record| record.id.public_id())
     }
 
     /// The record's lifespan, if the store was asked in this request.
     #[must_use]
     pub fn lifespan(&self) -> Option<Lifespan> {
-        self.record()?.confirmed.map(|confirmed| confirmed.life)
+        self.home().record(self.session.began_here())?.confirmed.map(|confirmed| confirmed.life)
     }
 
     /// Returns `true` if the browser should forget every token but this session's after the commit.
@@ -128,10 +141,7 @@ impl Visit {
 
     /// The record of the session that came, unless that session was dropped.
     pub(crate) fn record(&self) -> Option<RecordRef> {
-        match &self.home().origin {
-            Some(Origin::Record(record)) if !self.session.began_here() => Some(record.clone()),
-            _ => None,
-        }
+        self.home().record(self.session.began_here()).cloned()
     }
 
     /// The token of the session that came, unless that session was dropped.
@@ -153,6 +163,14 @@ impl Visit {
 }
 
 impl Home {
+    /// The record of the session that came, unless that session was dropped and a new one began.
+    pub(crate) fn record(&self, is_new: bool) -> Option<&RecordRef> {
+        match &self.origin {
+            Some(Origin::Record(record)) if !is_new => Some(record),
+            _ => None,
+        }
+    }
+
     /// The token of the session that came, unless that session was dropped and a new one began.
     pub(crate) fn cookie_token(&self, is_new: bool) -> Option<&CookieToken> {
         match &self.origin {

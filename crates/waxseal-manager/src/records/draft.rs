@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use waxseal_session::backend::{Closed, Content};
-use waxseal_store::SessionId;
 
+use super::keyed_id::KeyedId;
+use super::turns::Place;
 use crate::active_keys::ActiveKeys;
 use crate::error::Error;
 use crate::origin::RecordRef;
@@ -15,7 +16,9 @@ pub(crate) struct Draft {
     /// The record that the session came from. `None` if the session is new.
     pub(crate) record: Option<RecordRef>,
     /// The id that the visitor came with, if a sign-in has replaced it.
-    pub(crate) replaced: Option<SessionId>,
+    pub(crate) replaced: Option<KeyedId>,
+    /// The request's place among those that change the session, if it has one already.
+    pub(crate) place: Option<Place>,
     pub(crate) keys: Arc<ActiveKeys>,
 }
 
@@ -28,7 +31,7 @@ impl Draft {
         Ok(content)
     }
 
-    /// Replays the changes over the session of a lost answer.
+    /// Replays the changes over a newer version of the session, or over the session of a lost answer.
     pub(super) fn replay_over(&self, content: Content) -> Result<Content, Error> {
         let limit = self.keys.capacity();
         Ok(match &self.record {

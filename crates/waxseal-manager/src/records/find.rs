@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use waxseal_session::backend::{Content, ReadOnly};
-use waxseal_store::{Found, Record, RecordHead, Revision, SessionId, Timestamp};
+use waxseal_store::{Found, Record, RecordHead, Revision, Timestamp};
 
+use super::keyed_id::KeyedId;
 use super::record_store::{Closed, RecordStore, is_owners, span};
 use super::token::Token;
 use crate::active_keys::ActiveKeys;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 /// The result of a search for a record.
 pub(super) enum Find {
-    Living(Box<Living>),
+    Living(Living),
     /// The session has had another id since, and a visitor with this one is anonymous.
     Renewed,
     Absent,
@@ -40,7 +41,7 @@ impl RecordStore {
     pub(super) async fn find(
         &self,
         keys: &ActiveKeys,
-        id: &SessionId,
+        id: &KeyedId,
         now: Timestamp,
     ) -> Result<Find, StoreError> {
         let key = id.key();
@@ -67,7 +68,7 @@ impl RecordStore {
         }
         self.note(&key, &revision, at);
         let confirmed = Confirmed { at, life, kid: Some(kid) };
-        Ok(Find::Living(Box::new(Living { revision, confirmed, content })))
+        Ok(Find::Living(Living { revision, confirmed, content }))
     }
 
     /// Makes the visit of a token by its record. `brought` is the revision of the copy that came with it.
@@ -79,8 +80,7 @@ impl RecordStore {
         now: Timestamp,
     ) -> Result<Visit, (StoreError, Token)> {
         match self.find(keys, &token.id, now).await {
-            Ok(Find::Living(living)) => {
-                let Living { revision, confirmed, content } = *living;
+            Ok(Find::Living(Living { revision, confirmed, content })) => {
                 self.counts.records.increment(1);
                 let mut record = token.record(revision);
                 record.is_outdated = brought.is_some_and(|brought| brought != revision);

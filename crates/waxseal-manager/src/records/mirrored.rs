@@ -102,20 +102,21 @@ impl MirroredSessions {
         now: Timestamp,
     ) -> Result<Visit, Error> {
         self.records.asking(now);
+        let place = self.records.place(&token, access);
         let copy = token.copy.take();
         let brought = copy.as_ref().map(|(revision, _)| *revision);
         let token = match copy {
             Some((revision, Some(content))) => {
                 let copy = Copy { token, revision, content };
                 match self.revalidated(keys, copy, access, now).await? {
-                    Ok(visit) => return Ok(visit),
+                    Ok(visit) => return Ok(visit.placed(place)),
                     Err(token) => token,
                 }
             }
             _ => token,
         };
         let visit = self.records.visit_by_record(keys, token, brought, now).await;
-        visit.map_err(|(error, _)| error.into())
+        visit.map(|visit| visit.placed(place)).map_err(|(error, _)| error.into())
     }
 
     /// Makes the visit of a copy after its revalidation. Otherwise returns the token, whose record has to be loaded.

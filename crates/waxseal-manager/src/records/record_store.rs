@@ -10,7 +10,10 @@ use waxseal_store::{Lifespan, Record, RecordKey, Revision, Timestamp};
 
 use super::counts::Counts;
 use super::near_cache::NearCache;
+use super::token::Token;
+use super::turns::{Place, Turns};
 use super::unfinished::Unfinished;
+use crate::access::Access;
 use crate::active_keys::ActiveKeys;
 use crate::any_store::AnyStore;
 use crate::confirmed::ConfirmedAt;
@@ -30,6 +33,7 @@ pub(crate) struct RecordStore {
     pub(crate) strict: bool,
     pub(super) pause: Option<Pause>,
     pub(super) unfinished: Unfinished,
+    pub(crate) turns: Arc<Turns>,
     pub(super) counts: Counts,
 }
 
@@ -56,6 +60,7 @@ impl RecordStore {
             strict: options.strict,
             pause: None,
             unfinished: Unfinished::new(options.capacities.retry_queue),
+            turns: Turns::new(),
             counts: Counts::new(),
         }
     }
@@ -66,6 +71,11 @@ impl RecordStore {
 
     pub(crate) fn set_pause(&mut self, pause: Pause) {
         self.pause = Some(pause);
+    }
+
+    /// Takes a place among the requests that are about to change the session, before the session is loaded.
+    pub(super) fn place(&self, token: &Token, access: Access) -> Option<Place> {
+        (access == Access::Change).then(|| self.turns.join(token.id.public_id()))
     }
 
     /// Notes that the store is about to be asked.

@@ -1,13 +1,15 @@
 //! Saves of a session in its record.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use waxseal_session::backend::Content;
 use waxseal_store::{Creation, Fault, Found, RecordKey, Revision, SessionId, Swap, Timestamp};
 
 use super::draft::Draft;
 use super::find::{Find, Living};
+use super::keyed_id::KeyedId;
 use super::record_store::RecordStore;
+use super::turns::{MAX_WAIT, Newest, Place};
 use super::write::{Base, INQUIRIES};
 use crate::active_keys::ActiveKeys;
 use crate::confirmed::Confirmed;
@@ -26,15 +28,26 @@ pub(super) const SURE_ATTEMPTS: u32 = 64;
 
 impl RecordStore {
     /// Saves the changes, and returns what the browser should do with its token.
-    pub(crate) async fn save(&self, draft: Draft, now: Timestamp) -> Result<Outcome, Error> {
+    pub(crate) async fn save(&self, mut draft: Draft, now: Timestamp) -> Result<Outcome, Error> {
         self.asking(now);
         if draft.record.as_ref().is_some_and(|record| self.awaits_end(record)) {
             return Err(Error::GONE);
         }
+        let place = self.turn(&mut draft).await;
         match &draft.closed.ends_others {
-            Some(owner) => self.save_alone(&draft, owner, now).await,
-            None => self.save_any(&draft, now).await,
+            Some(owner) => self.save_alone(&draft, owner, place, now).await,
+            None => self.save_any(&draft, place, now).await,
         }
+    }
+
+    /// Waits for this save's turn among those of this process with the same session. Whatever a save does, it does in
+    /// one turn, so no two saves wait for each other.
+    async fn turn(&self, draft: &mut Draft) -> Option<Place> {
+        let replaced = draft.replaced.as_ref().filter(|_| draft.closed.signed_in);
+        let id = draft.record.as_ref().map(|record| &record.id).or(replaced)?;
+        let mut place = draft.place.take().unwrap_or_else(|| self.turns.join(id.public_id()));
+        place.wait(self.pause.as_ref().map(|pause| || pause(MAX_WAIT))).await;
+        Some(place)
     }
 
     /// Ends the owner's other sessions, and gives this one a new id, so that a copy under the old id ends with the
@@ -43,8 +56,14 @@ impl RecordStore {
     /// The order matters: the browser's id is still good after the first step, so the visitor stays signed in if the
     /// second fails. If another request renewed the session in between, perhaps a thief's, all sessions with its public
     /// id end.
-    async fn save_alone(&self, draft: &Draft, owner: &str, now: Timestamp) -> Result<Outcome, Error> {
-        let saved = self.end_and_renew(draft, owner, now).await;
+    async fn save_alone(
+        &self,
+        draft: &Draft,
+        owner: &str,
+        place: Option<Place>,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let saved = self.end_and_renew(draft, owner, place, now).await;
         // A repeated sign-in takes over the session that exists.
         if let (Err(error), Some(record), false) = (&saved, &draft.record, draft.closed.signed_in)
             && self.is_lost(error, record, now).await
@@ -54,7 +73,13 @@ impl RecordStore {
         saved
     }
 
-    async fn end_and_renew(&self, draft: &Draft, owner: &str, now: Timestamp) -> Result<Outcome, Error> {
+    async fn end_and_renew(
+        &self,
+        draft: &Draft,
+        owner: &str,
+        place: Option<Place>,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
         let keep = match (&draft.record, &draft.replaced) {
             (Some(record), _) => match self.store.revalidate(&record.id.key(), now).await? {
                 // Another request has ended this session, so it may end no others.
@@ -66,7 +91,7 @@ impl RecordStore {
             (None, None) => None,
         };
         self.end_all(owner, keep.as_ref(), now).await?;
-        self.save_any(draft, now).await
+        self.save_any(draft, place, now).await
     }
 
     /// The key under which a sign-in with an old id continues.
@@ -113,7 +138,7 @@ impl RecordStore {
         }
     }
 
-    async fn save_any(&self, draft: &Draft, now: Timestamp) -> Result<Outcome, Error> {
+    async fn save_any(&self, draft: &Draft, place: Option<Place>, now: Timestamp) -> Result<Outcome, Error> {
         let closed = &draft.closed;
         match &draft.record {
             None if closed.content.is_blank() && !closed.begins => Ok(Outcome::Keep),
@@ -122,7 +147,7 @@ impl RecordStore {
                 Some(old) => self.sign_in_again(draft, old, true, now).await,
                 None => self.create(&draft.keys, &closed.content, now).await,
             },
-            Some(record) => self.replace(draft, record, now).await,
+            Some(record) => self.replace(draft, record, place, now).await,
         }
     }
 
@@ -135,7 +160,7 @@ impl RecordStore {
         let life = self.life(None, content.permanent, now);
         let mut lost = None;
         for attempt in 0..INQUIRIES {
-            let (id, revision) = (SessionId::generate()?, Revision::first()?);
+            let (id, revision) = (KeyedId::new(SessionId::generate()?), Revision::first()?);
             let key = id.key();
             let record = self.record(keys, &key, revision, content, life, now)?;
             let made = match self.store.create(&key, &record, now).await {
@@ -159,24 +184,32 @@ impl RecordStore {
     }
 
     /// Replaces the record, over what other requests wrote meanwhile.
-    async fn replace(&self, draft: &Draft, record: &RecordRef, now: Timestamp) -> Result<Outcome, Error> {
+    async fn replace(
+        &self,
+        draft: &Draft,
+        record: &RecordRef,
+        mut place: Option<Place>,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
         let Draft { closed, keys, .. } = draft;
-        let mut content = Cow::Borrowed(&*closed.content);
-        let mut base = record.confirmed.map(|known| Base::new(record.id.clone(), record.revision, known));
+        let (mut base, mut content) = known(draft, record, &mut place)?;
         let attempts =
             if closed.signed_in || closed.ends_others.is_some() { SURE_ATTEMPTS } else { ATTEMPTS };
         for attempt in 0..=attempts {
             if attempt > 0 {
                 self.counts.conflicts.increment(1);
-                self.pause(attempt).await;
+                // Another process has written. Nobody of this one comes between a load and a write now.
+                let comes_at_once = attempt == 1 && place.as_ref().is_some_and(Place::has_turn);
+                if !comes_at_once {
+                    self.pause(attempt).await;
+                }
             }
             let base = match base.take() {
                 Some(base) => base,
                 None => match self.find(keys, &record.id, now).await? {
-                    Find::Living(living) => {
-                        let Living { revision, confirmed, content: newer } = *living;
+                    Find::Living(Living { revision, confirmed, content: newer }) => {
                         if revision != record.revision || attempt > 0 {
-                            content = Cow::Owned(closed.log.replay(newer, keys.capacity())?);
+                            content = Arc::new(draft.replay_over(newer)?);
                         }
                         Base::new(record.id.clone(), revision, confirmed)
                     }
@@ -201,6 +234,10 @@ impl RecordStore {
             match self.send(&write, now).await? {
                 Swap::Done => {
                     let base = self.done(write, base, now);
+                    if let Some(place) = place {
+                        let Base { key, revision, confirmed, .. } = base;
+                        place.leave(Newest { key, revision, confirmed, content: content.clone() });
+                    }
                     return self.replaced(draft, record, &base, &content, now);
                 }
                 Swap::Conflict => {}
@@ -293,4 +330,20 @@ impl RecordStore {
             tracing::debug!(%error, "a session's record was not sealed anew");
         }
     }
+}
+
+/// The version that a save replaces as far as this process knows it, and the content to put in its place. The version is
+/// the one that the request has loaded, or a newer one that a save before has left.
+fn known(
+    draft: &Draft,
+    record: &RecordRef,
+    place: &mut Option<Place>,
+) -> Result<(Option<Base>, Arc<Content>), Error> {
+    let newer = place.as_mut().and_then(|place| place.take_newer(&record.id.key(), &record.revision));
+    let Some(Newest { revision, confirmed, content, .. }) = newer else {
+        let base = record.confirmed.map(|known| Base::new(record.id.clone(), record.revision, known));
+        return Ok((base, draft.closed.content.clone()));
+    };
+    let content = draft.replay_over(Arc::unwrap_or_clone(content))?;
+    Ok((Some(Base::new(record.id.clone(), revision, confirmed)), Arc::new(content)))
 }

@@ -1,9 +1,10 @@
 //! Sign-ins by an id that another sign-in has replaced.
 
 use waxseal_session::backend::Content;
-use waxseal_store::{Record, SessionId, Swap, Timestamp};
+use waxseal_store::{Record, Swap, Timestamp};
 
 use super::draft::Draft;
+use super::keyed_id::KeyedId;
 use super::record_store::RecordStore;
 use super::save::SURE_ATTEMPTS;
 use super::write::Base;
@@ -18,7 +19,7 @@ impl RecordStore {
     pub(super) async fn sign_in_again(
         &self,
         draft: &Draft,
-        old: &SessionId,
+        old: &KeyedId,
         begins: bool,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
@@ -52,7 +53,7 @@ impl RecordStore {
     async fn find_owned(
         &self,
         draft: &Draft,
-        old: &SessionId,
+        old: &KeyedId,
         now: Timestamp,
     ) -> Result<Option<(Base, Content)>, Error> {
         let Some(owner) = draft.closed.content.owner() else { return Ok(None) };

@@ -35,8 +35,9 @@ impl StoredSessions {
         access: Access,
         now: Timestamp,
     ) -> Result<Visit, Error> {
+        let place = self.records.place(&token, access);
         match self.records.visit_by_record(keys, token, None, now).await {
-            Ok(visit) => Ok(visit),
+            Ok(visit) => Ok(visit.placed(place)),
             Err((error, token))
                 if error.fault().passes()
                     && access == Access::Read

@@ -7,6 +7,7 @@ use waxseal_crypto::{Opened, SignedToken, Times};
 use waxseal_session::backend::{Content, ReadOnly};
 use waxseal_store::{Revision, SessionId};
 
+use super::keyed_id::KeyedId;
 use crate::active_keys::ActiveKeys;
 use crate::origin::{Origin, RecordRef};
 use crate::visit::Visit;
@@ -16,7 +17,7 @@ pub(super) const WITH_COPY: u8 = 1;
 
 /// An opened token.
 pub(crate) struct Token {
-    pub(crate) id: SessionId,
+    pub(crate) id: KeyedId,
     pub(crate) times: Times,
     needs_reseal: bool,
     /// In state `mirrored`, the revision, and the copy unless only the record holds the session.
@@ -26,7 +27,7 @@ pub(crate) struct Token {
 impl Token {
     /// Reads the token of state `store`: a session id, and the time at which the token was made.
     pub(crate) fn of_id(signed: &SignedToken<{ SessionId::BYTES }>) -> Self {
-        let (id, minted) = (SessionId::from_bytes(*signed.payload()), signed.minted());
+        let (id, minted) = (KeyedId::new(SessionId::from_bytes(*signed.payload())), signed.minted());
         // The lifetimes are in the record.
         let times = Times::new(minted, minted, Times::NO_IDLE, u32::MAX);
         Self { id, times, needs_reseal: signed.needs_reseal(), copy: None }
@@ -41,7 +42,8 @@ impl Token {
         const REVISION_ENDS: usize = SessionId::BYTES + Revision::BYTES;
         let payload = opened.payload();
         let id = payload.first_chunk().ok_or("it ends before its id")?;
-        let (id, times, needs_reseal) = (SessionId::from_bytes(*id), opened.times(), opened.needs_reseal());
+        let id = KeyedId::new(SessionId::from_bytes(*id));
+        let (times, needs_reseal) = (opened.times(), opened.needs_reseal());
         let revision = payload.get(SessionId::BYTES..REVISION_ENDS).and_then(<[u8]>::first_chunk);
         let revision = Revision::from_bytes(*revision.ok_or("it ends before its revision")?);
         let content = match payload[REVISION_ENDS..] {

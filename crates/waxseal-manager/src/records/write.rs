@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use waxseal_session::backend::Content;
-use waxseal_store::{Fault, Found, Lifespan, Record, RecordKey, Revision, SessionId, Swap, Timestamp};
+use waxseal_store::{Fault, Found, Lifespan, Record, RecordKey, Revision, Swap, Timestamp};
 
+use super::keyed_id::KeyedId;
 use super::record_store::RecordStore;
 use super::seal_token::TokenParts;
 use crate::active_keys::ActiveKeys;
@@ -22,14 +23,14 @@ const TOMBSTONE: Duration = Duration::from_secs(60);
 /// The record that a save replaces.
 pub(super) struct Base {
     /// The session's id. If only its key is known, another id of the same session.
-    pub(super) id: SessionId,
+    pub(super) id: KeyedId,
     pub(super) key: RecordKey,
     pub(super) revision: Revision,
     pub(super) confirmed: Confirmed,
 }
 
 impl Base {
-    pub(super) fn new(id: SessionId, revision: Revision, confirmed: Confirmed) -> Self {
+    pub(super) fn new(id: KeyedId, revision: Revision, confirmed: Confirmed) -> Self {
         Self { key: id.key(), id, revision, confirmed }
     }
 }
@@ -39,7 +40,7 @@ pub(super) struct Write {
     old: RecordKey,
     expected: Revision,
     /// The new id, if the session is renewed.
-    renewal: Option<SessionId>,
+    renewal: Option<KeyedId>,
     record: Record,
 }
 
@@ -77,8 +78,8 @@ impl RecordStore {
         let begun = (!renewed).then_some(base.confirmed.life.created);
         let life = self.life(begun, content.permanent, now);
         let life = Lifespan { last_seen: life.last_seen.max(base.confirmed.life.last_seen), ..life };
-        let renewal = if renewed { Some(base.id.renewed()?) } else { None };
-        let key = renewal.as_ref().map_or(old, SessionId::key);
+        let renewal = if renewed { Some(KeyedId::new(base.id.renewed()?)) } else { None };
+        let key = renewal.as_ref().map_or(old, KeyedId::key);
         let record = self.record(keys, &key, revision, content, life, now)?;
         Ok(Write { old, expected: base.revision, renewal, record })
     }
@@ -168,7 +169,7 @@ impl RecordStore {
         self.note(&base.key, &base.revision, base.confirmed.at);
         let Confirmed { at: confirmed_at, life, .. } = base.confirmed;
         let Lifespan { created, absolute_end, .. } = life;
-        let (id, revision) = (&base.id, &base.revision);
+        let Base { id, revision, .. } = base;
         self.seal_token(keys, &TokenParts { id, revision, content, created, absolute_end, confirmed_at })
     }
 }

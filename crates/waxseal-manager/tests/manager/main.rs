@@ -21,4 +21,5 @@ mod states_races;
 mod states_rows;
 mod states_sign_in;
 mod states_sums;
+mod states_turns;
 mod values;
