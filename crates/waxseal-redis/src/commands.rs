@@ -233,7 +233,12 @@ fn has_changed_something(answer: &Value) -> bool {
 
 impl Reply {
     fn parse(value: Value) -> Option<Self> {
-        let Value::Array(parts) = value else { return None };
+        let parts = match value {
+            Value::Array(parts) => parts,
+            Value::Int(status) => return Some(Self { status, rest: None, doubt: None }),
+            Value::BulkString(row) => return Some(Self { status: 1, rest: Some(row), doubt: None }),
+            _ => return None,
+        };
         let mut parts = parts.into_iter();
         let Some(Value::Int(status)) = parts.next() else { return None };
         let doubt = match parts.next()? {

@@ -38,12 +38,13 @@ impl Keys {
     }
 
     pub(crate) fn row(&self, public_id: PublicId) -> String {
-        format!("{}{{{public_id}}}", self.prefix)
+        // Not by `format!`, which guesses the length too short and moves what is there.
+        [&self.prefix, "{", &public_id.to_string(), "}"].concat()
     }
 
     /// The key of a session's tombstones.
     pub(crate) fn tombstones(row: &str) -> String {
-        format!("{row}:t")
+        [row, ":t"].concat()
     }
 
     /// The prefix of owners' keys, to which scripts add `{owner}:g` and `{owner}:s`.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use redis::{Pipeline, ServerErrorKind, Value};
@@ -32,6 +32,8 @@ pub(crate) struct Router {
     address: Address,
     network: NetworkOptions,
     nodes: Mutex<HashMap<Host, Arc<Node>>>,
+    /// Without a cluster, the server of the URL, once a call has gone there.
+    one_server: OnceLock<Arc<Node>>,
     map: Mutex<Arc<SlotMap>>,
     stale: AtomicBool,
     asked: AsyncMutex<Option<Instant>>,
@@ -40,8 +42,9 @@ pub(crate) struct Router {
 impl Router {
     pub(crate) fn new(address: Address, network: NetworkOptions) -> Self {
         let stale = AtomicBool::new(address.cluster);
-        let (nodes, map, asked) = (Mutex::default(), Mutex::default(), AsyncMutex::default());
-        Self { address, network, nodes, map, stale, asked }
+        let (nodes, one_server) = (Mutex::default(), OnceLock::new());
+        let (map, asked) = (Mutex::default(), AsyncMutex::default());
+        Self { address, network, nodes, one_server, map, stale, asked }
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -61,7 +64,20 @@ impl Router {
         commands: &Pipeline,
         waits: bool,
     ) -> Result<Vec<Value>, RedisError> {
-        let slot = slot(key);
+        if self.is_cluster() {
+            return self.send_in_cluster(slot(key), commands, waits).await;
+        }
+        let node = self.one_server()?;
+        let answers = node.send(commands, waits).await?;
+        self.look_at(node, answers).await
+    }
+
+    async fn send_in_cluster(
+        &self,
+        slot: u16,
+        commands: &Pipeline,
+        waits: bool,
+    ) -> Result<Vec<Value>, RedisError> {
         let mut node = self.node_of(slot).await?;
         let mut asking = false;
         let mut redirections = 0;
@@ -71,7 +87,7 @@ impl Router {
                 Ok(answers) => answers,
                 Err(error) => {
                     let open = matches!(error, RedisError::Unavailable(Unavailable::Open(_)));
-                    if self.is_cluster() && (open || error.is_out_of_reach()) {
+                    if open || error.is_out_of_reach() {
                         self.stale.store(true, Ordering::Relaxed);
                     }
                     return Err(error);
@@ -80,7 +96,7 @@ impl Router {
             if asking {
                 answers.remove(0);
             }
-            if self.is_cluster() && answers.iter().any(|answer| says(answer, ServerErrorKind::TryAgain)) {
+            if answers.iter().any(|answer| says(answer, ServerErrorKind::TryAgain)) {
                 // For as long as the caller waits.
                 sleep(MOVE_PAUSE).await;
                 (node, asking) = (self.node_of(slot).await?, false);
@@ -88,7 +104,7 @@ impl Router {
             }
             redirections += 1;
             match answers.iter().find_map(redirection) {
-                Some((kind, host)) if self.is_cluster() => {
+                Some((kind, host)) => {
                     asking = kind == ServerErrorKind::Ask;
                     if !asking {
                         self.stale.store(true, Ordering::Relaxed);
@@ -100,7 +116,7 @@ impl Router {
                     };
                     node = self.node(&host)?;
                 }
-                _ => return self.look_at(&node, answers).await,
+                None => return self.look_at(&node, answers).await,
             }
         }
         Err(RedisError::Uncovered(slot))
@@ -138,9 +154,6 @@ impl Router {
     }
 
     async fn node_of(&self, slot: u16) -> Result<Arc<Node>, RedisError> {
-        if !self.is_cluster() {
-            return self.node(&self.address.hosts[0]);
-        }
         self.refresh_if_stale().await?;
         let host = self.lock_map().primary(slot).cloned();
         match host {
@@ -150,6 +163,15 @@ impl Router {
                 Err(RedisError::Uncovered(slot))
             }
         }
+    }
+
+    /// The server, where there is no cluster.
+    fn one_server(&self) -> Result<&Node, RedisError> {
+        if self.one_server.get().is_none() {
+            let node = self.node(&self.address.hosts[0])?;
+            let _ = self.one_server.set(node);
+        }
+        Ok(self.one_server.get().expect("it was set just now, or before"))
     }
 
     fn node(&self, host: &Host) -> Result<Arc<Node>, RedisError> {

@@ -37,7 +37,8 @@ pub(crate) fn encode(key: &RecordKey, record: &Record) -> Result<Vec<u8>, RedisE
     let owner = record.owner.as_deref().unwrap_or_default();
     let length =
         |text: &str| u8::try_from(text.len()).map_err(|_| RedisError::Shape("a name longer than it may be"));
-    let mut row = Vec::with_capacity(LAST_OF_HEAD + 1 + record.sealed.len());
+    let texts = OwnerTag::BYTES + owner.len() + record.device.len();
+    let mut row = Vec::with_capacity(FRONT_BYTES + texts + record.sealed.len());
     row.push(VERSION);
     row.extend(key.hash());
     row.extend(record.revision.as_bytes());

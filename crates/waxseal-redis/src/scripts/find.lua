@@ -2,7 +2,7 @@
 local row = redis.call('GETRANGE', KEYS[1], 0, ARGV[6])
 if lives(row) and hash(row) == ARGV[5] then
   local held = holds(row)
-  if held ~= false then return {1, doubt(row, held), row} end
+  if held ~= false then return answer(1, doubt(row, held), row) end
 end
-if has_tombstone(KEYS[2], ARGV[5]) then return {2, false} end
-return {0, false}
+if has_tombstone(KEYS[2], ARGV[5]) then return 2 end
+return 0

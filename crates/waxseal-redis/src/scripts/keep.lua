@@ -2,7 +2,7 @@
 -- the session lasts at most, and which pass it has.
 -- KEYS: row. ARGV[5]: hash; ARGV[6]: owner; ARGV[7]: the owner's generation; ARGV[8]: the pass.
 local row = head(KEYS[1])
-if not lives(row) or hash(row) ~= ARGV[5] or owner(row) ~= ARGV[6] or not holds(row) then return {0, false} end
+if not lives(row) or hash(row) ~= ARGV[5] or owner(row) ~= ARGV[6] or not holds(row) then return 0 end
 -- It may have become its owner's after the generation was read.
 local since, pass = ARGV[7], ARGV[8]
 if number(row, 86) > number(since, 1) then since = string.sub(row, 86, 93) end

@@ -49,6 +49,13 @@ end
 -- What to look up elsewhere before the answer counts: the row's bond and its owner's tag. False if nothing is.
 local function doubt(row, held) return held == nil and bond(row) .. tag(row) end
 
+-- A status, with what has to be looked up before it counts, and a row. A row alone is status 1. Most answers are one
+-- value, which clients parse faster than a list of three.
+local function answer(status, looked_up, row)
+  if looked_up then return {status, looked_up, row} end
+  return row or status
+end
+
 -- Whether an old hash has a tombstone that still answers: 8 bytes, its end.
 local function has_tombstone(key, old)
   local ends = redis.call('HGET', key, old)

@@ -7,14 +7,14 @@ local row = head(KEYS[1])
 local held = lives(row) and holds(row)
 -- Sent twice, by the network: it was done the first time.
 local done = lives(row) and held ~= false and hash(row) == hash(new) and revision(row) == revision(new)
-if done then return {1, doubt(row, held)} end
-if not lives(row) or held == false or hash(row) ~= old_hash then return {0, false} end
-if revision(row) ~= expected then return {2, doubt(row, held)} end
+if done then return answer(1, doubt(row, held)) end
+if not lives(row) or held == false or hash(row) ~= old_hash then return 0 end
+if revision(row) ~= expected then return answer(2, doubt(row, held)) end
 local kept = bond(row)
 local lists = KEYS[3] and absolute_end(new) > absolute_end(row)
 if owner(row) ~= owner(new) then
   -- Another owner takes the session: whether the last one had ended it has to be known before.
-  if held == nil then return {3, doubt(row, held)} end
+  if held == nil then return answer(3, doubt(row, held)) end
   kept = ZERO .. ZERO
   if is_owned(new) then
     if KEYS[3] then
@@ -23,7 +23,7 @@ if owner(row) ~= owner(new) then
     elseif ARGV[9] ~= '' then
       kept = ARGV[9] .. ZERO
     else
-      return {4, false}
+      return 4
     end
   end
 end
@@ -40,4 +40,4 @@ if tombstone ~= '' then
   redis.call('HSET', KEYS[2], old_hash, tombstone)
   redis.call('PEXPIRE', KEYS[2], ttl(last))
 end
-return {1, doubt(row, held)}
+return answer(1, doubt(row, held))
