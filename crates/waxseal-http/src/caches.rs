@@ -1,6 +1,6 @@
 //! Headers that keep an answer with a session out of shared caches.
 
-use http::header::{CACHE_CONTROL, EXPIRES, VARY};
+use http::header::{CACHE_CONTROL, EXPIRES, Entry, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 const PRIVATE_NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
@@ -14,8 +14,8 @@ const OBEYED_BEFORE_CACHE_CONTROL: [HeaderName; 4] = [
 
 /// Adds `Cookie` to `Vary`, in one line with the handler's own, since some caches read only one.
 pub(crate) fn vary_by_cookie(headers: &mut HeaderMap) {
-    if !headers.contains_key(VARY) {
-        headers.insert(VARY, HeaderValue::from_static("Cookie"));
+    if let Entry::Vacant(vary) = headers.entry(VARY) {
+        vary.insert(HeaderValue::from_static("Cookie"));
         return;
     }
     if headers.get_all(VARY).iter().any(|value| has_token(value, &["cookie", "*"])) {
@@ -31,13 +31,13 @@ pub(crate) fn vary_by_cookie(headers: &mut HeaderMap) {
 /// On a page that only shows the session, a handler's own `Cache-Control` counts. On one that `changed` it, none counts
 /// that lets others keep it.
 pub(crate) fn keep_private(headers: &mut HeaderMap, personal: bool, changed: bool) {
-    let handlers_own = headers.contains_key(CACHE_CONTROL);
-    if !handlers_own {
-        if personal || changed {
-            headers.insert(CACHE_CONTROL, PRIVATE_NO_STORE);
-        }
-    } else if changed {
-        replace_public(headers);
+    if !personal && !changed {
+        return;
+    }
+    match headers.entry(CACHE_CONTROL) {
+        Entry::Vacant(vacant) => _ = vacant.insert(PRIVATE_NO_STORE),
+        Entry::Occupied(_) if changed => replace_public(headers),
+        Entry::Occupied(_) => {}
     }
     if changed {
         let obeyed_before: Vec<_> = headers.keys().filter(is_obeyed_before).cloned().collect();
