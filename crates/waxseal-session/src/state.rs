@@ -172,12 +172,17 @@ impl State {
     pub(crate) fn make_fitting(&mut self, change: Change) -> Result<(), Error> {
         let mut after = Content::clone(&self.content);
         change.apply(&mut after)?;
+        self.replace_fitting(after)?;
+        self.log.push(change);
+        Ok(())
+    }
+
+    fn replace_fitting(&mut self, after: Content) -> Result<(), Error> {
         let (now, size, limit) = (self.content.planned_size(), after.planned_size(), self.limit);
         if size > limit.max(now) {
             return Err(Error::TooLarge { size, limit, largest: Largest::of(after.entries.sizes()) });
         }
         self.content = Arc::new(after);
-        self.log.push(change);
         Ok(())
     }
 
@@ -198,31 +203,21 @@ impl State {
                 self.log.push(Change::Key(key.into(), Operation::Set(value.clone())));
             }
         }
-        let fits = self.check_size(after.entries.size(), || Largest::of(after.entries.sizes()));
-        match fits {
-            Ok(()) => self.content = Arc::new(after),
-            Err(_) => self.log.truncate(changes),
-        }
-        fits
+        self.replace_fitting(after).inspect_err(|_| self.log.truncate(changes))
     }
 
+    /// Checks that the session fits with a value of so many bytes under `key`. A session that was over the limit already
+    /// may always shrink.
     pub(crate) fn check_room(&self, key: &str, value_bytes: usize) -> Result<(), Error> {
         let entries = &self.content.entries;
-        self.check_size(entries.size_with(key, value_bytes), || {
-            let others = entries.sizes().filter(|(other, _)| *other != key);
-            Largest::of(others.chain([(key, entry_size(key.len(), value_bytes))]))
-        })
-    }
-
-    /// Checks that the session fits with entries of so many bytes. A session that was over the limit already may always
-    /// shrink.
-    pub(crate) fn check_size(&self, entries: usize, largest: impl FnOnce() -> Largest) -> Result<(), Error> {
         let (now, limit) = (self.content.planned_size(), self.limit);
-        let size = now - self.content.entries.size() + entries;
+        let size = now - entries.size() + entries.size_with(key, value_bytes);
         if size <= limit.max(now) {
             return Ok(());
         }
-        Err(Error::TooLarge { size, limit, largest: largest() })
+        let others = entries.sizes().filter(|(other, _)| *other != key);
+        let largest = Largest::of(others.chain([(key, entry_size(key.len(), value_bytes))]));
+        Err(Error::TooLarge { size, limit, largest })
     }
 
     fn forget_shown_messages(&mut self) {
