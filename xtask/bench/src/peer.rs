@@ -118,10 +118,6 @@ impl Peer {
 
 /// Servers that keep sessions in a database, which is empty at each start.
 fn store_peers(wanted: impl Fn(&str) -> bool) -> Result<Vec<Peer>> {
-    const SQLITE: (&str, &str, [&str; 2]) =
-        ("SQLite", "axum-tower-sqlite", ["tower-sessions-sqlx-store", "sqlx"]);
-    const REDIS: (&str, &str, [&str; 2]) =
-        ("Redis", "axum-tower-redis", ["tower-sessions-redis-store", "fred"]);
     let mut peers = Vec::new();
     for (name, state) in [
         ("tower-sessions, SQLite", None),
@@ -134,15 +130,24 @@ fn store_peers(wanted: impl Fn(&str) -> bool) -> Result<Vec<Peer>> {
         if !wanted(name) {
             continue;
         }
-        let redis = name.ends_with(REDIS.0);
+        let redis = name.ends_with("Redis");
         if redis && Command::new("redis-server").arg("--version").output().is_err() {
             eprintln!("left out: {name}, which needs the package `redis-server`");
             continue;
         }
-        let (_, program, made_of) = if redis { &REDIS } else { &SQLITE };
-        let (theirs, place) = match redis {
-            true => ("redis://127.0.0.1:REDIS", "redis://127.0.0.1:REDIS"),
-            false => ("FOLDER/sessions.db", "sqlite:FOLDER/sessions.db"),
+        let (program, made_of, theirs, place) = match redis {
+            true => (
+                "axum-tower-redis",
+                &["tower-sessions-redis-store", "fred"],
+                "redis://127.0.0.1:REDIS",
+                "redis://127.0.0.1:REDIS",
+            ),
+            false => (
+                "axum-tower-sqlite",
+                &["tower-sessions-sqlx-store", "sqlx"],
+                "FOLDER/sessions.db",
+                "sqlite:FOLDER/sessions.db",
+            ),
         };
         peers.push(match state {
             Some(state) => {

@@ -134,13 +134,17 @@ fn created(form_bytes: usize) -> Response<Full<Bytes>> {
     response
 }
 
-fn typed(media_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+/// A page of this media type.
+#[must_use]
+pub fn typed(media_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
 }
 
-fn status(status: StatusCode) -> Response<Full<Bytes>> {
+/// An empty answer.
+#[must_use]
+pub fn status(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = status;
     response
