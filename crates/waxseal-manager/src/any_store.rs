@@ -1,6 +1,7 @@
 //! One type for every store, so that [`SessionManager`](crate::SessionManager) has no parameter for it.
 
 use std::pin::Pin;
+use std::time::Instant;
 
 use waxseal_store::{
     Creation, Cursor, Found, Listed, Page, PublicId, Record, RecordHead, RecordKey, Revision, SessionStore,
@@ -8,6 +9,7 @@ use waxseal_store::{
 };
 
 use crate::store_error::StoreError;
+use crate::store_metrics::{self, CallMetrics};
 
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
@@ -18,11 +20,27 @@ macro_rules! any_store {
             $(fn $name<'a>(&'a self, $($argument: $type),*) -> Answer<'a, $answer>;)+
         }
 
-        impl<S: SessionStore> AnyStore for S {
+        /// A store whose calls are counted.
+        pub(crate) struct MeteredStore<S> {
+            store: S,
+            $($name: CallMetrics,)+
+        }
+
+        impl<S: SessionStore> MeteredStore<S> {
+            pub(crate) fn new(store: S) -> Self {
+                store_metrics::describe();
+                Self { store, $($name: CallMetrics::new(stringify!($name)),)+ }
+            }
+        }
+
+        impl<S: SessionStore> AnyStore for MeteredStore<S> {
             $(fn $name<'a>(&'a self, $($argument: $type),*) -> Answer<'a, $answer> {
                 // Called inside the box, so that the box has room for one future and not for a copy as well.
                 Box::pin(async move {
-                    let answer = SessionStore::$name(self, $($argument),*).await;
+                    let started = Instant::now();
+                    let answer = self.store.$name($($argument),*).await;
+                    let fault = answer.as_ref().err().map(S::fault);
+                    self.$name.answered(started, fault);
                     answer.map_err(|error| StoreError::new(S::fault(&error), error))
                 })
             })+

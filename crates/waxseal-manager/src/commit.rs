@@ -8,6 +8,7 @@ use waxseal_store::Timestamp;
 
 use crate::due::{Due, Facts, TokenFacts, due};
 use crate::error::Error;
+use crate::events::Deed;
 use crate::manager::{SessionManager, Sessions};
 use crate::origin::{CookieToken, Origin};
 use crate::outcome::Outcome;
@@ -53,11 +54,18 @@ impl SessionManager {
             return Err(error);
         }
         let ended = closed.ended;
+        let deed = Deed {
+            begins: visit.session().began_here(),
+            changes: closed.changes_session(),
+            renews: closed.renewed,
+            ends: ended,
+        };
         let kept_for_the_page = closed.ends_others.is_none() && closed.log.only_prepares_a_page();
         let saved = self.save(visit, closed, now).await;
         let outcome = if ended { after_an_end(visit, saved, kept_for_the_page) } else { saved };
-        if outcome.is_err() {
-            visit.session().undo();
+        match &outcome {
+            Ok(outcome) => self.events.count(deed, outcome),
+            Err(_) => visit.session().undo(),
         }
         outcome
     }

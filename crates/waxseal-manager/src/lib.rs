@@ -10,6 +10,7 @@ mod confirmed;
 mod cookie_state;
 mod due;
 mod error;
+mod events;
 mod inspect;
 mod lifetimes;
 mod maintenance;
@@ -26,6 +27,7 @@ mod revocable;
 mod revocations;
 mod state;
 mod store_error;
+mod store_metrics;
 mod visit;
 mod yield_once;
 

@@ -8,6 +8,7 @@ use waxseal_store::SessionStore;
 
 use crate::active_keys::{ActiveKeys, Contexts, ID_ALONE, Refusals};
 use crate::error::Error;
+use crate::events::Events;
 use crate::lifetimes::Lifetimes;
 use crate::records::mirrored::MirroredSessions;
 use crate::records::near_cache::NearCache;
@@ -52,6 +53,7 @@ pub struct SessionManager {
     contexts: Contexts,
     keys: RwLock<Arc<ActiveKeys>>,
     pub(crate) refusals: Refusals,
+    pub(crate) events: Events,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) sessions: Sessions,
 }
@@ -123,8 +125,8 @@ impl SessionManager {
         let csrf = Context::new("csrf")?.with_audience(audience)?;
         let contexts = Contexts { purpose, token, csrf, record };
         let keys = RwLock::new(Arc::new(ActiveKeys::new(keyring, &contexts)));
-        let (name, refusals) = (cookie.to_owned(), Refusals::new());
-        Ok(Self { name, contexts, keys, refusals, lifetimes, sessions })
+        let (name, refusals, events) = (cookie.to_owned(), Refusals::new(), Events::new());
+        Ok(Self { name, contexts, keys, refusals, events, lifetimes, sessions })
     }
 
     /// Manages sessions in [`State::Cookie`].

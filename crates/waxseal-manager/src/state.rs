@@ -6,7 +6,7 @@ use std::time::Duration;
 use waxseal_store::SessionStore;
 
 use crate::access::WhenAway;
-use crate::any_store::AnyStore;
+use crate::any_store::{AnyStore, MeteredStore};
 use crate::capacities::Capacities;
 use crate::records::freshness::Freshness;
 
@@ -73,7 +73,7 @@ impl Revocable {
     /// Keeps the list in `store`.
     #[must_use]
     pub fn new(store: impl SessionStore) -> Self {
-        Self { store: Arc::new(store), capacities: Capacities::default() }
+        Self { store: Arc::new(MeteredStore::new(store)), capacities: Capacities::default() }
     }
 
     /// Sets the number of sessions in the near cache, which keeps the list's last answers: 65,536 unless set. A
@@ -117,7 +117,11 @@ impl Stored {
     /// Keeps sessions in `store`.
     #[must_use]
     pub fn new(store: impl SessionStore) -> Self {
-        Self { store: Arc::new(store), options: Options::default(), when_away: WhenAway::default() }
+        Self {
+            store: Arc::new(MeteredStore::new(store)),
+            options: Options::default(),
+            when_away: WhenAway::default(),
+        }
     }
 
     /// Sets the policy for visitors during an outage of the store.
@@ -134,7 +138,11 @@ impl Mirrored {
     /// Keeps sessions in `store`.
     #[must_use]
     pub fn new(store: impl SessionStore) -> Self {
-        Self { store: Arc::new(store), options: Options::default(), freshness: Freshness::default() }
+        Self {
+            store: Arc::new(MeteredStore::new(store)),
+            options: Options::default(),
+            freshness: Freshness::default(),
+        }
     }
 
     /// Sets the freshness lifetime: the time after a revalidation for which a copy is shown without asking the store. 5

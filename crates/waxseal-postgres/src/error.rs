@@ -133,6 +133,7 @@ impl PostgresError {
     pub(crate) fn fault(&self) -> Fault {
         match self {
             Self::Url(_) | Self::SchemaName(_) | Self::Statement { .. } | Self::Row(_) => Fault::Defect,
+            Self::Cannot { code, .. } if code == SqlState::DISK_FULL.code() => Fault::Full,
             _ => Fault::Outage,
         }
     }

@@ -150,7 +150,7 @@ impl RedisError {
     pub(crate) fn fault(&self) -> Fault {
         match self {
             Self::Command(_) | Self::Shape(_) => Fault::Defect,
-            Self::Full => Fault::Refused,
+            Self::Full => Fault::Full,
             _ => Fault::Outage,
         }
     }
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn what_waiting_or_an_operator_heals_is_an_outage() {
         for (code, fault, out_of_reach) in [
-            ("OOM", Fault::Refused, false),
+            ("OOM", Fault::Full, false),
             ("MISCONF", Fault::Outage, true),
             ("NOREPLICAS", Fault::Outage, true),
             ("WRONGTYPE", Fault::Defect, false),

@@ -77,7 +77,9 @@ impl SqliteError {
     pub(crate) fn fault(&self) -> Fault {
         match self {
             Self::Statement(_) => Fault::Defect,
-            Self::Locked(_) | Self::Full | Self::ReadOnly | Self::Queue(_) => Fault::Refused,
+            Self::Full => Fault::Full,
+            Self::Locked(_) | Self::Queue(_) => Fault::Locked,
+            Self::ReadOnly => Fault::ReadOnly,
             _ => Fault::Outage,
         }
     }
@@ -134,11 +136,11 @@ mod tests {
     #[test]
     fn what_waiting_or_an_operator_heals_is_an_outage() {
         for (code, fault) in [
-            (ffi::SQLITE_BUSY, Fault::Refused),
-            (ffi::SQLITE_BUSY_SNAPSHOT, Fault::Refused),
-            (ffi::SQLITE_FULL, Fault::Refused),
-            (ffi::SQLITE_READONLY, Fault::Refused),
-            (ffi::SQLITE_READONLY_DIRECTORY, Fault::Refused),
+            (ffi::SQLITE_BUSY, Fault::Locked),
+            (ffi::SQLITE_BUSY_SNAPSHOT, Fault::Locked),
+            (ffi::SQLITE_FULL, Fault::Full),
+            (ffi::SQLITE_READONLY, Fault::ReadOnly),
+            (ffi::SQLITE_READONLY_DIRECTORY, Fault::ReadOnly),
             (ffi::SQLITE_CANTOPEN, Fault::Outage),
             (ffi::SQLITE_IOERR_FSYNC, Fault::Outage),
             (ffi::SQLITE_CORRUPT, Fault::Outage),

@@ -178,7 +178,7 @@ impl SessionStore for MemoryStore {
     type Error = MemoryError;
 
     fn fault(_: &MemoryError) -> Fault {
-        Fault::Refused
+        Fault::Full
     }
 
     async fn load(&self, key: &RecordKey, now: Timestamp) -> Result<Option<Found<Record>>, MemoryError> {
@@ -428,7 +428,7 @@ mod tests {
 
         let full = create(&store, None, 9_000).unwrap_err();
         assert!(matches!(full, MemoryError::Full { records: 4, .. }), "{full}");
-        assert_eq!(MemoryStore::fault(&full), Fault::Refused);
+        assert_eq!(MemoryStore::fault(&full), Fault::Full);
         assert!(now(store.delete(&owned, NOW)).unwrap());
         create(&store, None, 9_000).unwrap();
     }

@@ -77,7 +77,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Returns [`Creation::Taken`] and changes nothing if a record lives under `key` or a tombstone lies there. A store
     /// that finds records by their public session id does the same if another session has that id.
     ///
-    /// A full store refuses with [`Fault::Refused`]. It may first drop records without an owner, those that expire
+    /// A full store refuses with [`Fault::Full`]. It may first drop records without an owner, those that expire
     /// soonest first, and never one with an owner. It may keep some room for [records of ends](Record::is_end).
     fn create(
         &self,

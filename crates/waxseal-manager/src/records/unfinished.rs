@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_the_store_refuses_holds_up_no_other() {
-        for fault in [Fault::Refused, Fault::Defect] {
+        for fault in [Fault::Full, Fault::Defect] {
             let unfinished = queue(0..100);
             let left = finish(&unfinished, |told| if told == key(0) { Err(fault) } else { Ok(true) });
             assert_eq!(left, Err(fault));
@@ -160,10 +160,10 @@ mod tests {
         let told = RefCell::new(Vec::new());
         let refuse = |key| {
             told.borrow_mut().push(key);
-            Err(Fault::Refused)
+            Err(Fault::Full)
         };
-        assert_eq!(finish(&unfinished, refuse), Err(Fault::Refused));
-        assert_eq!(finish(&unfinished, refuse), Err(Fault::Refused));
+        assert_eq!(finish(&unfinished, refuse), Err(Fault::Full));
+        assert_eq!(finish(&unfinished, refuse), Err(Fault::Full));
         assert_eq!(told.take(), (0..2 * MAX_REFUSED as u8).map(key).collect::<Vec<_>>());
         // A node of the store that is out of reach costs a round, and the next round continues after it.
         let away = |told| if told == key(20) { Err(Fault::Outage) } else { Ok(true) };

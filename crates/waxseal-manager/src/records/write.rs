@@ -106,7 +106,7 @@ impl RecordStore {
                 Ok(swap) => return Ok(swap),
                 Err(error) if error.fault() == Fault::Outage => error,
                 // This attempt was not done; an earlier one may have been.
-                Err(error) if inquiries > 0 && error.fault() == Fault::Refused => error,
+                Err(error) if inquiries > 0 && error.fault().is_refusal() => error,
                 Err(error) => return Err(error.into()),
             };
             inquiries += 1;

@@ -1,5 +1,6 @@
 //! Sessions through the manager, in every state: one program, because linking one takes as long as all of its tests.
 
+mod counted;
 mod holds;
 mod meddler;
 mod states_support;
@@ -8,6 +9,7 @@ mod flash;
 mod keys_swap;
 mod maintenance_sqlite;
 mod malformed_values;
+mod metrics_of_sessions;
 mod revocations;
 mod session;
 mod several_tokens;

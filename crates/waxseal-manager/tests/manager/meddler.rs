@@ -35,7 +35,7 @@ impl Meddler {
 }
 
 fn full<E>(_: E) -> Refused {
-    Refused(Fault::Refused)
+    Refused(Fault::Full)
 }
 
 impl SessionStore for Meddler {

@@ -658,7 +658,7 @@ async fn an_end_in_an_outage_is_never_forgotten() {
 
 #[tokio::test]
 async fn a_record_that_the_store_refuses_does_not_hold_up_the_others() {
-    for fault in [Fault::Refused, Fault::Defect, Fault::Outage] {
+    for fault in [Fault::Full, Fault::Defect, Fault::Outage] {
         let (away, first) = (Arc::new(Mutex::new(false)), Arc::new(Mutex::new(None)));
         let store = Meddler::new({
             let (away, first) = (Arc::clone(&away), Arc::clone(&first));

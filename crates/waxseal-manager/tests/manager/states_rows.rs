@@ -1,10 +1,9 @@
 //! What somebody can do who reads the store's own rows, or writes them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
+use crate::counted::Counted;
 use crate::states_support::{BOTH, Place, at, change, commit, key, open, read, sessions_with, visitor};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -381,37 +380,6 @@ async fn a_sign_in_takes_over_no_record_that_was_given_to_its_owner() {
     }
 }
 
-/// The counters of one test, by name and reason.
-#[derive(Default)]
-struct Counted(Mutex<HashMap<String, Arc<AtomicU64>>>);
-
-impl Counted {
-    fn refused(&self, reason: &str) -> u64 {
-        let all = self.0.lock().unwrap();
-        all[&format!("waxseal_sessions_refused_total {reason}")].load(Ordering::Relaxed)
-    }
-}
-
-impl metrics::Recorder for Counted {
-    fn describe_counter(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
-    fn describe_gauge(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
-    fn describe_histogram(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
-
-    fn register_counter(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
-        let reason = key.labels().next().map_or("", |label| label.value());
-        let name = format!("{} {reason}", key.name());
-        metrics::Counter::from_arc(self.0.lock().unwrap().entry(name).or_default().clone())
-    }
-
-    fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
-        metrics::Gauge::noop()
-    }
-
-    fn register_histogram(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Histogram {
-        metrics::Histogram::noop()
-    }
-}
-
 #[tokio::test]
 async fn a_record_listed_under_another_owner_is_counted_by_itself() {
     for rows in Rows::both() {
@@ -425,8 +393,8 @@ async fn a_record_listed_under_another_owner_is_counted_by_itself() {
             for access in [Access::Read, Access::Change] {
                 assert!(open(&sessions, &token, access, at(6)).await.unwrap().is_new());
             }
-            let reasons =
-                ["other owner", "unreadable", "gone", "renewed"].map(|reason| counted.refused(reason));
+            let reasons = ["other owner", "unreadable", "gone", "renewed"]
+                .map(|reason| counted.of(&format!("waxseal_sessions_refused_total {reason}")));
             assert_eq!(reasons, [2, 0, 0, 0], "{}, {place:?}", rows.name());
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use metrics::Counter;
+use metrics::{Counter, Gauge};
 use tokio::time::Instant;
 
 use super::options::NetworkOptions;
@@ -22,6 +22,7 @@ pub struct CircuitBreaker {
     half_open_interval: Duration,
     state: Mutex<State>,
     opened: Counter,
+    open: Gauge,
 }
 
 #[derive(Debug)]
@@ -48,12 +49,19 @@ impl CircuitBreaker {
             "waxseal_store_breaker_opened_total",
             "Times that calls to the session store began to fail at once."
         );
+        metrics::describe_gauge!(
+            "waxseal_store_breakers_open",
+            "Servers of the session store to which calls fail at once now."
+        );
+        let open = metrics::gauge!("waxseal_store_breakers_open");
+        open.increment(0.0);
         Self {
             server: server.into(),
             breaker_after: options.breaker_after,
             half_open_interval: options.half_open_interval,
             state: Mutex::new(State::Closed { outages: 0 }),
             opened: metrics::counter!("waxseal_store_breaker_opened_total"),
+            open,
         }
     }
 
@@ -94,6 +102,15 @@ impl CircuitBreaker {
     }
 }
 
+impl Drop for CircuitBreaker {
+    /// A server that is given up, as after a failover, is out of nobody's reach.
+    fn drop(&mut self) {
+        if let State::Open { .. } = *self.lock() {
+            self.open.decrement(1.0);
+        }
+    }
+}
+
 impl Permit<'_> {
     /// Reports the call's outcome: `outage` if the server was out of reach.
     pub fn report(self, outage: bool) {
@@ -105,6 +122,7 @@ impl Permit<'_> {
                 if *outages >= *breaker_after {
                     tracing::warn!(of = server, "out of reach; calls fail at once until it answers");
                     self.breaker.opened.increment(1);
+                    self.breaker.open.increment(1.0);
                     *state = State::Open { next_probe: Instant::now() + *half_open_interval };
                 }
             }
@@ -112,6 +130,7 @@ impl Permit<'_> {
             // A call that was sent before the breaker opened says nothing about the server's present state.
             State::Open { .. } if self.is_probe && !outage => {
                 tracing::info!(of = server, "answers again");
+                self.breaker.open.decrement(1.0);
                 *state = State::Closed { outages: 0 };
             }
             State::Open { .. } => {}

@@ -1,0 +1,58 @@
+//! Counters of what became of sessions, through the `metrics` facade.
+
+use metrics::Counter;
+
+use crate::outcome::Outcome;
+
+/// Counts what commits did to sessions, from the start with 0.
+#[derive(Debug)]
+pub(crate) struct Events {
+    begun: Counter,
+    saved: Counter,
+    renewed: Counter,
+    ended: Counter,
+}
+
+/// What a request did to its session, before the commit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deed {
+    pub(crate) begins: bool,
+    pub(crate) changes: bool,
+    pub(crate) renews: bool,
+    pub(crate) ends: bool,
+}
+
+impl Events {
+    pub(crate) fn new() -> Self {
+        metrics::describe_counter!("waxseal_sessions_begun_total", "New sessions that were saved.");
+        metrics::describe_counter!("waxseal_sessions_saved_total", "Sessions whose changes were saved.");
+        metrics::describe_counter!(
+            "waxseal_sessions_renewed_total",
+            "Sessions that got a new id, as in a sign-in."
+        );
+        metrics::describe_counter!(
+            "waxseal_sessions_ended_total",
+            "Sessions that were destroyed, as in a sign-out. Those that expire are not counted."
+        );
+        Self {
+            begun: metrics::counter!("waxseal_sessions_begun_total"),
+            saved: metrics::counter!("waxseal_sessions_saved_total"),
+            renewed: metrics::counter!("waxseal_sessions_renewed_total"),
+            ended: metrics::counter!("waxseal_sessions_ended_total"),
+        }
+    }
+
+    /// Counts a deed whose commit succeeded.
+    pub(crate) fn count(&self, deed: Deed, outcome: &Outcome) {
+        let Deed { begins, changes, renews, ends } = deed;
+        // A new session without anything to keep is never saved.
+        let begun = begins && matches!(outcome, Outcome::Set { .. });
+        let counted = [
+            (&self.begun, begun),
+            (&self.saved, begun || changes && !begins),
+            (&self.renewed, renews && !begins),
+            (&self.ended, ends),
+        ];
+        counted.into_iter().filter(|(_, is_so)| *is_so).for_each(|(counter, _)| counter.increment(1));
+    }
+}

@@ -1,0 +1,58 @@
+//! Metrics of calls on a store, through the `metrics` facade.
+
+use std::time::Instant;
+
+use metrics::{Counter, Histogram};
+use waxseal_store::Fault;
+
+/// Counters and latency of one operation, from the start with 0.
+pub(crate) struct CallMetrics {
+    ok: Counter,
+    full: Counter,
+    locked: Counter,
+    read_only: Counter,
+    outage: Counter,
+    defect: Counter,
+    latency: Histogram,
+}
+
+/// Describes the metrics of all operations.
+pub(crate) fn describe() {
+    metrics::describe_counter!(
+        "waxseal_store_calls_total",
+        "Calls on the session store, by operation and outcome."
+    );
+    metrics::describe_histogram!(
+        "waxseal_store_call_duration_seconds",
+        "Time of calls on the session store, by operation, retries included."
+    );
+}
+
+impl CallMetrics {
+    pub(crate) fn new(operation: &'static str) -> Self {
+        let outcome = |outcome| metrics::counter!("waxseal_store_calls_total", "operation" => operation, "outcome" => outcome);
+        Self {
+            ok: outcome("ok"),
+            full: outcome("full"),
+            locked: outcome("locked"),
+            read_only: outcome("read_only"),
+            outage: outcome("outage"),
+            defect: outcome("defect"),
+            latency: metrics::histogram!("waxseal_store_call_duration_seconds", "operation" => operation),
+        }
+    }
+
+    /// Counts a call that began at `started` and was answered now.
+    pub(crate) fn answered(&self, started: Instant, fault: Option<Fault>) {
+        self.latency.record(started.elapsed().as_secs_f64());
+        let counter = match fault {
+            None => &self.ok,
+            Some(Fault::Full) => &self.full,
+            Some(Fault::Locked) => &self.locked,
+            Some(Fault::ReadOnly) => &self.read_only,
+            Some(Fault::Outage) => &self.outage,
+            Some(_) => &self.defect,
+        };
+        counter.increment(1);
+    }
+}

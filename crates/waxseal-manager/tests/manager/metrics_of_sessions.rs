@@ -1,0 +1,98 @@
+//! What is counted of sessions and of calls on their store.
+
+use waxseal_crypto::Keyring;
+use waxseal_manager::{Access, Mirrored, Outcome, Revocable, SessionManager, State, Stored};
+use waxseal_store::{Fault, MemoryStore};
+
+use crate::counted::Counted;
+use crate::meddler::{Meddler, Meddling};
+use crate::states_support::{at, change, commit, key, manager, visitor};
+
+fn states() -> [(&'static str, State); 4] {
+    [
+        ("cookie", State::Cookie),
+        ("revocable", Revocable::new(MemoryStore::new()).into()),
+        ("store", Stored::new(MemoryStore::new()).into()),
+        ("mirrored", Mirrored::new(MemoryStore::new()).into()),
+    ]
+}
+
+/// Begun, saved, renewed, ended.
+fn events(counted: &Counted) -> [u64; 4] {
+    ["begun", "saved", "renewed", "ended"].map(|event| counted.of(&format!("waxseal_sessions_{event}_total")))
+}
+
+fn counting<S: Into<State>>(counted: &Counted, state: impl FnOnce() -> S) -> SessionManager {
+    metrics::with_local_recorder(counted, || manager(state(), &Keyring::new(key(1))))
+}
+
+#[tokio::test]
+async fn what_a_commit_does_is_counted_once_in_every_state() {
+    for (name, state) in states() {
+        let counted = Counted::default();
+        let sessions = counting(&counted, || state);
+        assert_eq!(events(&counted), [0; 4], "{name}: from the start");
+
+        // A page that looks at a session that is not there begins none.
+        let blank = sessions.create();
+        assert!(blank.is_empty());
+        assert!(matches!(sessions.commit(&blank, at(0)).await.unwrap(), Outcome::Keep));
+        assert_eq!(events(&counted), [0; 4], "{name}: blank");
+
+        let token = visitor(&sessions, at(0), |session| session.insert("name", "Albus").unwrap()).await;
+        assert_eq!(events(&counted), [1, 1, 0, 0], "{name}: begun");
+
+        let session = change(&sessions, &token, at(1)).await;
+        assert_eq!(session.len(), 1);
+        let token = commit(&sessions, &session, &token, at(1)).await.unwrap();
+        assert_eq!(events(&counted), [1, 1, 0, 0], "{name}: read");
+
+        let session = change(&sessions, &token, at(2)).await;
+        session.insert("name", "Minerva").unwrap();
+        let token = commit(&sessions, &session, &token, at(2)).await.unwrap();
+        assert_eq!(events(&counted), [1, 2, 0, 0], "{name}: changed");
+
+        let session = change(&sessions, &token, at(3)).await;
+        session.renew().unwrap();
+        let token = commit(&sessions, &session, &token, at(3)).await.unwrap();
+        assert_eq!(events(&counted), [1, 3, 1, 0], "{name}: renewed");
+
+        let session = change(&sessions, &token, at(4)).await;
+        session.destroy().unwrap();
+        commit(&sessions, &session, &token, at(4)).await.unwrap();
+        assert_eq!(events(&counted), [1, 3, 1, 1], "{name}: ended");
+    }
+}
+
+#[tokio::test]
+async fn calls_on_the_store_are_counted_by_operation_and_outcome() {
+    let outcomes = ["ok", "full", "locked", "read_only", "outage", "defect"];
+    let calls = |counted: &Counted, operation: &str| {
+        outcomes.map(|outcome| counted.of(&format!("waxseal_store_calls_total {operation} {outcome}")))
+    };
+    for (fault, expected) in [
+        (None, [1, 0, 0, 0, 0, 0]),
+        (Some(Fault::Full), [0, 1, 0, 0, 0, 0]),
+        (Some(Fault::Locked), [0, 0, 1, 0, 0, 0]),
+        (Some(Fault::ReadOnly), [0, 0, 0, 1, 0, 0]),
+        // Under a new id each time, since the first may have been made.
+        (Some(Fault::Outage), [0, 0, 0, 0, 3, 0]),
+        (Some(Fault::Defect), [0, 0, 0, 0, 0, 1]),
+    ] {
+        let counted = Counted::default();
+        let store = Meddler::new(move |_, _| fault.map_or(Meddling::Nothing, Meddling::Refuse));
+        let sessions = counting(&counted, || Stored::new(store));
+        let session = sessions.create();
+        session.insert("name", "Albus").unwrap();
+        let saved = sessions.commit(&session, at(0)).await;
+        assert_eq!(saved.is_ok(), fault.is_none(), "{fault:?}");
+        assert_eq!(calls(&counted, "create"), expected, "{fault:?}");
+        assert_eq!(calls(&counted, "update"), [0; 6], "{fault:?}");
+        if let Ok(Outcome::Set { token, .. }) = saved {
+            sessions.open(token.as_bytes(), Access::Read, at(1)).unwrap().load(at(1)).await.unwrap();
+            assert_eq!(calls(&counted, "load"), [1, 0, 0, 0, 0, 0]);
+        }
+        // A failure begins nothing.
+        assert_eq!(events(&counted)[0], u64::from(fault.is_none()), "{fault:?}");
+    }
+}
