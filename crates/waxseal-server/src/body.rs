@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 
 use crate::error::Error;
 use crate::timeout::within;
+use crate::traffic::TRAFFIC;
 
 /// The body of a request or of a response.
 ///
@@ -110,14 +111,22 @@ impl http_body::Body for Body {
         match &mut self.0 {
             Kind::Empty => Poll::Ready(None),
             Kind::Full(_) => match std::mem::take(&mut self.0) {
-                Kind::Full(bytes) if !bytes.is_empty() => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Kind::Full(bytes) if !bytes.is_empty() => {
+                    TRAFFIC.sent.increment(bytes.len() as u64);
+                    Poll::Ready(Some(Ok(Frame::data(bytes))))
+                }
                 _ => Poll::Ready(None),
             },
             Kind::Incoming(incoming) => {
-                Pin::new(incoming).poll_frame(cx).map(|next| next.map(|frame| frame.map_err(Error::Read)))
+                let next = Pin::new(incoming).poll_frame(cx);
+                next.map(|next| {
+                    next.map(|frame| frame.map_err(Error::Read))
+                        .inspect(|frame| count(&TRAFFIC.received, frame))
+                })
             }
             Kind::Boxed(body) => {
-                Pin::new(body.get_mut().unwrap_or_else(PoisonError::into_inner)).poll_frame(cx)
+                let next = Pin::new(body.get_mut().unwrap_or_else(PoisonError::into_inner)).poll_frame(cx);
+                next.map(|next| next.inspect(|frame| count(&TRAFFIC.sent, frame)))
             }
         }
     }
@@ -138,6 +147,14 @@ impl http_body::Body for Body {
             Kind::Incoming(incoming) => incoming.size_hint(),
             Kind::Boxed(body) => body.lock().unwrap_or_else(PoisonError::into_inner).size_hint(),
         }
+    }
+}
+
+fn count(bytes: &metrics::Counter, frame: &Result<Frame<Bytes>, Error>) {
+    if let Ok(frame) = frame
+        && let Some(data) = frame.data_ref()
+    {
+        bytes.increment(data.len() as u64);
     }
 }
 

@@ -35,6 +35,8 @@ const HYPER_DEFAULT_FIELDS: usize = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     Serving,
+    /// Connections are still accepted; each answer closes its own.
+    Draining,
     /// Each connection ends with its present answer.
     Finishing,
     /// Each connection ends now.

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::sync::LazyLock;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -16,6 +16,7 @@ use crate::connection::Phase;
 use crate::limits::Limits;
 use crate::listen_error::ListenError;
 use crate::open_connections::OpenConnections;
+use crate::traffic::TRAFFIC;
 
 /// HTTP/1 over TCP, one connection per task, within [`Limits`].
 ///
@@ -132,17 +133,26 @@ impl HttpServer {
         S::Future: Send + 'static,
         S::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let mut shutdown = pin!(shutdown);
+        LazyLock::force(&TRAFFIC);
         let (phase, serving) = watch::channel(Phase::Serving);
         let connections = OpenConnections::new(service, self.limits, serving);
-        loop {
-            let next = async { (connections.slot().await, accept(&self.listener).await) };
-            let (slot, accepted) = tokio::select! {
-                biased;
-                () = &mut shutdown => break,
-                next = next => next,
-            };
-            connections.start(slot, accepted);
+        let forever = async {
+            loop {
+                let (slot, accepted) = (connections.slot().await, accept(&self.listener).await);
+                connections.start(slot, accepted);
+            }
+        };
+        let told_to_stop = async {
+            shutdown.await;
+            if !self.limits.shutdown_delay.is_zero() {
+                phase.send_replace(Phase::Draining);
+                tokio::time::sleep(self.limits.shutdown_delay).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = told_to_stop => {}
+            () = forever => {}
         }
         phase.send_replace(Phase::Finishing);
         let listener = self.listener.into_std().map_err(ListenError::Listener)?;

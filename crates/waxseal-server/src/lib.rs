@@ -45,6 +45,7 @@
 mod accept;
 mod body;
 mod connection;
+mod connection_metrics;
 mod descriptors;
 pub mod encoding;
 mod error;
@@ -78,6 +79,7 @@ mod socket;
 mod sse;
 mod stream;
 mod timeout;
+mod traffic;
 
 pub use body::Body;
 pub use error::Error;

@@ -43,7 +43,10 @@ pub struct Limits {
     /// Each needs a file descriptor. At most three quarters of the system's limit of open files (`ulimit -n`) are taken,
     /// less if that would leave fewer than 64 for all else; the log says so at start.
     pub connections: u32,
-    /// The time for requests in flight to end once the server is told to stop. Default 10 s.
+    /// The time for which a server that is told to stop goes on as before, except that each answer closes its connection:
+    /// for the load balancer to notice. Default 0.
+    pub shutdown_delay: Duration,
+    /// The time for requests in flight to end once the server has closed its listener. Default 10 s.
     pub shutdown_grace: Duration,
 }
 
@@ -57,6 +60,7 @@ impl Default for Limits {
             body_idle: Duration::from_secs(15),
             request_time: Duration::from_secs(60),
             connections: 10_000,
+            shutdown_delay: Duration::ZERO,
             shutdown_grace: Duration::from_secs(10),
         }
     }
@@ -112,7 +116,14 @@ impl Limits {
         self
     }
 
-    /// Sets the time for requests in flight to end once the server is told to stop.
+    /// Sets the time between being told to stop and closing the listener.
+    #[must_use]
+    pub fn shutdown_delay(mut self, time: Duration) -> Self {
+        self.shutdown_delay = time;
+        self
+    }
+
+    /// Sets the time for requests in flight to end once the listener is closed.
     #[must_use]
     pub fn shutdown_grace(mut self, time: Duration) -> Self {
         self.shutdown_grace = time;
@@ -135,6 +146,7 @@ mod tests {
             .body_idle(2 * second)
             .request_time(3 * second)
             .connections(4)
+            .shutdown_delay(5 * second)
             .shutdown_grace(4 * second);
         let expected = Limits {
             body: 1,
@@ -144,6 +156,7 @@ mod tests {
             body_idle: 2 * second,
             request_time: 3 * second,
             connections: 4,
+            shutdown_delay: 5 * second,
             shutdown_grace: 4 * second,
         };
         assert_eq!(all, expected);

@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::accept::{QUEUE, accept_waiting};
 use crate::body::Body;
 use crate::connection::{Phase, http, one_by_one, run};
+use crate::connection_metrics::ConnectionMetrics;
 use crate::descriptors;
 use crate::head_timer::HeadTimer;
 use crate::limits::Limits;
@@ -28,6 +29,7 @@ pub(crate) struct OpenConnections<S> {
     http: http1::Builder,
     slots: Arc<Semaphore>,
     most: u32,
+    metrics: ConnectionMetrics,
 }
 
 impl<S> OpenConnections<S>
@@ -39,7 +41,8 @@ where
     pub(crate) fn new(service: S, limits: Limits, serving: watch::Receiver<Phase>) -> Self {
         let most = most(&limits);
         let slots = Arc::new(Semaphore::new(most as usize));
-        Self { service, limits, serving, http: http(&limits), slots, most }
+        let metrics = ConnectionMetrics::new();
+        Self { service, limits, serving, http: http(&limits), slots, most, metrics }
     }
 
     /// Waits for a slot.
@@ -55,12 +58,14 @@ where
         let service = one_by_one(self.service.clone(), self.limits.head_fields, self.serving.clone());
         let connection = self.http.clone().timer(HeadTimer::default()).serve_connection(socket, service);
         let phase = self.serving.clone();
+        let (open, ended) = (self.metrics.open(), self.metrics.clone());
         tokio::spawn(async move {
             if let Err(error) = run(connection, phase).await {
+                ended.count(&error);
                 // The client's doing, so not worth more than this.
                 tracing::debug!(%peer, error = &error as &(dyn Error + 'static), "connection ended early");
             }
-            drop(slot);
+            drop((open, slot));
         });
     }
 

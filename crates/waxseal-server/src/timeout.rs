@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::traffic::TRAFFIC;
 
 /// Runs `future` for at most `limit`, and turns a panic in it into an error.
 ///
@@ -42,6 +43,7 @@ pub async fn timeout_catching_panics<F: Future>(limit: Duration, future: F) -> R
     let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Ok),
         Err(payload) => {
+            TRAFFIC.panics.increment(1);
             tracing::error!(panic = text(&*payload), "panic while handling a request");
             Poll::Ready(Err(Error::Panicked))
         }

@@ -1,0 +1,30 @@
+//! Metrics of bodies and panics, through the `metrics` facade.
+
+use std::sync::LazyLock;
+
+use metrics::Counter;
+
+/// Counters that bodies and handlers reach without a server to ask. They belong to the recorder that the process has when
+/// the first server, or the first request, needs them.
+pub(crate) struct Traffic {
+    /// Bytes of requests' bodies.
+    pub(crate) received: Counter,
+    /// Bytes of answers' bodies.
+    pub(crate) sent: Counter,
+    /// Panics of handlers.
+    pub(crate) panics: Counter,
+}
+
+pub(crate) static TRAFFIC: LazyLock<Traffic> = LazyLock::new(|| {
+    metrics::describe_counter!(
+        "waxseal_http_request_body_bytes_total",
+        "Bytes of requests' bodies that were read."
+    );
+    metrics::describe_counter!("waxseal_http_response_body_bytes_total", "Bytes of answers' bodies.");
+    metrics::describe_counter!("waxseal_http_panics_total", "Requests whose handler panicked.");
+    Traffic {
+        received: metrics::counter!("waxseal_http_request_body_bytes_total"),
+        sent: metrics::counter!("waxseal_http_response_body_bytes_total"),
+        panics: metrics::counter!("waxseal_http_panics_total"),
+    }
+});
