@@ -1,32 +1,41 @@
-//! The operator's own pages, on an address of their own: `/metrics`, `/health` and `/ready`.
+//! The operator's own pages, on an address of their own: `/metrics`, `/health`, `/health/live` and `/health/ready`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use http::{Method, Request, StatusCode, header};
 use hyper::body::Incoming;
+use serde::Serialize;
 use waxseal_http::{Error, SessionLayer, development, host};
-use waxseal_keys::{KeyKind, KeyStatus, error_chain};
+use waxseal_keys::{KeyKind, KeyStatus};
 
 use crate::counters::Counters;
+use crate::readiness::Readiness;
 use crate::{BoxFuture, Response, typed};
 
 /// The service of the operator's pages.
 ///
-/// It shows key ids, also those of passphrases, against which guesses can be checked: they are for the operator alone.
+/// Pages with key ids, also those of passphrases, against which guesses can be checked, are for the operator alone.
 #[derive(Debug, Clone)]
 pub(crate) struct Admin {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    status: Arc<KeyStatus>,
-    counters: Option<&'static Counters>,
+    readiness: Arc<Readiness>,
     sessions: SessionLayer,
+    /// The pages for the operator alone; without them there are `/health/live` and `/health/ready`.
+    private: Option<Private>,
     /// `true` if the address is a loopback one. Then a request for another host is a DNS rebinding attack.
     local: bool,
+}
+
+/// What the operator's pages show.
+pub(crate) struct Private {
+    pub(crate) status: Arc<KeyStatus>,
+    pub(crate) counters: Option<&'static Counters>,
 }
 
 const LOCAL: &str = "the operator's pages on this address answer this machine alone: ask for localhost or 127.0.0.1, \
@@ -35,11 +44,11 @@ const LOCAL: &str = "the operator's pages on this address answer this machine al
 impl Admin {
     pub(crate) fn new(
         address: SocketAddr,
-        status: Arc<KeyStatus>,
-        counters: Option<&'static Counters>,
         sessions: SessionLayer,
+        readiness: Arc<Readiness>,
+        private: Option<Private>,
     ) -> Self {
-        Self { shared: Arc::new(Shared { status, counters, sessions, local: address.ip().is_loopback() }) }
+        Self { shared: Arc::new(Shared { readiness, sessions, private, local: address.ip().is_loopback() }) }
     }
 
     async fn answer(&self, request: Request<()>) -> Response {
@@ -64,43 +73,37 @@ impl Admin {
             response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        match (request.uri().path(), self.shared.counters) {
-            ("/metrics", Some(counters)) => {
+        match (request.uri().path(), &self.shared.private) {
+            ("/health/live", _) => json(StatusCode::OK, &serde_json::json!({ "status": "live" })),
+            ("/health/ready", _) => self.ready().await,
+            ("/health", Some(private)) => {
+                json(StatusCode::OK, &self.health(&private.status, SystemTime::now()).await)
+            }
+            ("/metrics", Some(Private { counters: Some(counters), .. })) => {
                 typed("text/plain; version=0.0.4; charset=utf-8", counters.text())
             }
-            ("/metrics", None) => plain(
+            ("/metrics", Some(_)) => plain(
                 StatusCode::NOT_IMPLEMENTED,
                 "this program records its metrics elsewhere; look there".to_owned(),
             ),
-            ("/health", _) => typed("application/json", self.health(SystemTime::now()).await),
-            ("/ready", _) => self.ready().await,
-            _ => plain(StatusCode::NOT_FOUND, "there are /health, /ready and /metrics".to_owned()),
+            (_, Some(_)) => plain(
+                StatusCode::NOT_FOUND,
+                "there are /health, /health/live, /health/ready and /metrics".to_owned(),
+            ),
+            (_, None) => plain(StatusCode::NOT_FOUND, "there are /health/live and /health/ready".to_owned()),
         }
     }
 
-    /// Answers a load balancer: 503 while the session store does not answer, or is full.
+    /// Answers a load balancer: 503 while the session store does not answer or is full, and once the server stops.
     async fn ready(&self) -> Response {
-        match self.store_trouble().await {
-            None => plain(StatusCode::OK, "ready".to_owned()),
-            Some(trouble) => plain(StatusCode::SERVICE_UNAVAILABLE, trouble),
-        }
-    }
-
-    /// The fault of the session store for which visitors cannot be served, if there is one.
-    async fn store_trouble(&self) -> Option<String> {
-        // Shorter than a load balancer waits.
-        const PATIENCE: Duration = Duration::from_secs(2);
-        let answer = tokio::time::timeout(PATIENCE, self.shared.sessions.sessions().store_ready()).await;
-        match answer {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error_chain::one_line(error_chain::texts(&error))),
-            Err(_) => Some(format!("the session store has not answered for {} seconds", PATIENCE.as_secs())),
-        }
+        let report = self.shared.readiness.report().await;
+        let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        json(status, &report)
     }
 
     /// The status of keys and store as JSON, sent with 200 in any case: faults are in `warnings`.
-    async fn health(&self, now: SystemTime) -> String {
-        let report = self.shared.status.report();
+    async fn health(&self, status: &KeyStatus, now: SystemTime) -> serde_json::Value {
+        let report = status.report();
         let keys: Vec<_> = report
             .keys
             .iter()
@@ -114,18 +117,17 @@ impl Admin {
         let clocks = (!self.shared.sessions.sessions().clocks_agree()).then(|| {
             "this server's clock and the session store's differ by over a second; see to time synchronisation".to_owned()
         });
-        let store = self.store_trouble().await;
+        let store = self.shared.readiness.store_trouble().await;
         let warnings: Vec<_> =
             refused.into_iter().chain(report.warnings).chain(clocks).chain(store).collect();
         let age = now.duration_since(report.since).unwrap_or_default().as_secs();
-        let health = serde_json::json!({
+        serde_json::json!({
             "status": if warnings.is_empty() { "ok" } else { "warning" },
             "keys": keys,
             "source": report.source,
             "ring_age_seconds": age,
             "warnings": warnings,
-        });
-        format!("{health:#}\n")
+        })
     }
 }
 
@@ -158,8 +160,17 @@ fn plain(status: StatusCode, text: String) -> Response {
     response
 }
 
+fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    let text = serde_json::to_string_pretty(value).expect("it has text keys alone");
+    let mut response = typed("application/json", text + "\n");
+    *response.status_mut() = status;
+    response
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{Secrets, Settings};
 
@@ -172,7 +183,27 @@ mod tests {
         let cookie = waxseal_http::SessionCookie::builder().build().unwrap();
         let sessions =
             waxseal_manager::SessionManager::cookie(secrets.keyring(), cookie.name(), "demo").unwrap();
-        Admin::new(address.parse().unwrap(), status, None, SessionLayer::new(sessions, cookie))
+        let layer = SessionLayer::new(sessions, cookie);
+        let readiness = Arc::new(Readiness::new(layer.clone(), false));
+        let private = Some(Private { status, counters: None });
+        Admin::new(address.parse().unwrap(), layer, readiness, private)
+    }
+
+    /// The operator's pages over a store with room for two sessions.
+    fn admin_over_a_small_store(without_store: bool) -> Admin {
+        let cookie = waxseal_http::SessionCookie::builder().build().unwrap();
+        let store = waxseal_store::MemoryStore::new().max_records(2);
+        let keyring = waxseal_crypto::Keyring::new(waxseal_crypto::SecretKey::from_bytes([1; 32]));
+        let sessions =
+            waxseal_manager::SessionManager::mirrored(&keyring, cookie.name(), "demo", store).unwrap();
+        let layer = SessionLayer::new(sessions, cookie);
+        let readiness = Arc::new(Readiness::new(layer.clone(), without_store));
+        Admin::new("127.0.0.1:9000".parse().unwrap(), layer, readiness, None)
+    }
+
+    async fn body_of(response: Response) -> String {
+        let body = response.into_body().collect(10_000, Duration::from_secs(60)).await.unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
     }
 
     async fn ask(admin: &Admin, method: &str, path: &str, host: &str) -> Response {
@@ -210,34 +241,56 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_store_is_seen_from_outside() {
-        let mut admin = admin("127.0.0.1:9000");
-        let cookie = waxseal_http::SessionCookie::builder().build().unwrap();
-        let store = waxseal_store::MemoryStore::new().max_records(2);
-        let keyring = waxseal_crypto::Keyring::new(waxseal_crypto::SecretKey::from_bytes([1; 32]));
-        let sessions =
-            waxseal_manager::SessionManager::store(&keyring, cookie.name(), "demo", store).unwrap();
-        let layer = SessionLayer::new(sessions, cookie);
-        Arc::get_mut(&mut admin.shared).unwrap().sessions = layer.clone();
-        for n in 0..3 {
-            let status = if n < 2 { 200 } else { 503 };
-            let ready = ask(&admin, "GET", "/ready", "localhost").await;
-            assert_eq!(ready.status(), status, "{n} sessions");
-            let says = |body: &[u8]| {
-                String::from_utf8(body.to_vec()).unwrap().contains("store is full at 2 records")
-            };
-            let body = async |response: Response| {
-                response.into_body().collect(10_000, Duration::from_secs(60)).await.unwrap()
-            };
-            assert_eq!(says(&body(ready).await), n == 2);
-            let health = ask(&admin, "GET", "/health", "localhost").await;
-            assert_eq!(
-                (health.status(), says(&body(health).await)),
-                (StatusCode::OK, n == 2),
-                "{n} sessions"
-            );
-            let session = layer.sessions().create();
-            session.sign_in("albus", layer.now()).unwrap();
-            assert_eq!(layer.sessions().commit(&session, layer.now()).await.is_ok(), n < 2);
+        for without_store in [false, true] {
+            let admin = admin_over_a_small_store(without_store);
+            let sessions = admin.shared.sessions.clone();
+            for n in 0..3 {
+                let is_full = n == 2;
+                let response = ask(&admin, "GET", "/health/ready", "localhost").await;
+                let status = if is_full && !without_store { 503 } else { 200 };
+                assert_eq!(response.status(), status, "{n} sessions");
+                let report: serde_json::Value = serde_json::from_str(&body_of(response).await).unwrap();
+                let place = if without_store { "warnings" } else { "reasons" };
+                let trouble = &report[place][0];
+                assert_eq!(trouble["reason"] == "store", is_full, "{n} sessions: {report}");
+                let text = trouble["text"].as_str().unwrap_or_default();
+                assert_eq!(text.contains("store is full at 2 records"), is_full, "{text}");
+                let session = sessions.sessions().create();
+                session.sign_in("albus", sessions.now()).unwrap();
+                assert_eq!(sessions.sessions().commit(&session, sessions.now()).await.is_ok(), !is_full);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_stops_is_alive_and_not_ready() {
+        let admin = admin_over_a_small_store(true);
+        assert_eq!(ask(&admin, "GET", "/health/ready", "localhost").await.status(), 200);
+        admin.shared.readiness.stop();
+        let response = ask(&admin, "GET", "/health/ready", "localhost").await;
+        assert_eq!(response.status(), 503);
+        insta::assert_snapshot!(body_of(response).await, @r#"
+        {
+          "status": "not ready",
+          "reasons": [
+            {
+              "reason": "stopping",
+              "text": "the server was told to stop; it answers what still comes"
+            }
+          ],
+          "warnings": []
+        }
+        "#);
+        assert_eq!(ask(&admin, "GET", "/health/live", "localhost").await.status(), 200);
+    }
+
+    #[tokio::test]
+    async fn the_address_for_health_alone_shows_no_keys_and_no_metrics() {
+        let admin = admin_over_a_small_store(false);
+        for (path, status) in
+            [("/health/live", 200), ("/health/ready", 200), ("/health", 404), ("/metrics", 404)]
+        {
+            assert_eq!(ask(&admin, "GET", path, "localhost").await.status(), status, "{path}");
         }
     }
 
@@ -250,7 +303,7 @@ mod tests {
             (&local, "GET", "/health", "rebound.example", 421),
             (&remote, "GET", "/health", "prometheus.example", 200),
             (&remote, "GET", "/health", "", 400),
-            (&local, "GET", "/ready", "localhost", 200),
+            (&local, "GET", "/health/ready", "localhost", 200),
             (&local, "POST", "/health", "localhost", 405),
             (&local, "GET", "/", "localhost", 404),
             (&local, "GET", "/metrics", "localhost", 501),

@@ -19,10 +19,13 @@ use waxseal_templates::{Folder, Templates};
 use crate::app_context::AppContext;
 use crate::handler::Handler;
 use crate::hooks::Hooks;
+use crate::http_metrics::HttpMetrics;
 use crate::open_store::{self, MakeState, make_with};
 use crate::pages::Pages;
 use crate::panel;
 use crate::panel_log::PanelLog;
+use crate::request_id::RequestIdHeader;
+use crate::request_log::RequestLog;
 use crate::route::{Route, Target};
 use crate::security_headers::SecurityHeaders;
 use crate::service::{AppService, Shared};
@@ -156,6 +159,8 @@ impl App {
         store: Option<MakeState>,
     ) -> Result<AppService, StartError> {
         self.add_routes(settings.development)?;
+        let named = self.routes.iter().map(|route| (route.method.as_str(), route.path.as_str()));
+        let metrics = HttpMetrics::new(named);
         let (router, urls, endpoints) = routing(std::mem::take(&mut self.routes))?;
         let mut templates = self.load_templates(settings.development)?;
         let config = self.templates.config().clone();
@@ -181,6 +186,7 @@ impl App {
             urls,
             endpoints,
             config,
+            request_id: RequestIdHeader(settings.request_id_header.clone()),
             name: self.name,
             state: settings.session_state.name(),
             store: store_name,
@@ -194,6 +200,8 @@ impl App {
             development: settings.development,
             security,
             csrf_tokens: self.csrf_tokens,
+            metrics,
+            log: RequestLog { access: settings.access_log, session_ids: settings.log_session_id },
         }))
     }
 
@@ -220,6 +228,11 @@ impl App {
                 None => Templates::embedded(folder)?,
             },
         })
+    }
+
+    /// `true` if the app brings its session store in code.
+    pub(crate) fn has_own_store(&self) -> bool {
+        self.store.is_some()
     }
 
     /// The name of the app, by which its sessions differ from those of other apps.

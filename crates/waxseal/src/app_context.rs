@@ -9,6 +9,7 @@ use waxseal_server::Limits;
 
 use crate::pages::Pages;
 use crate::panel_log::PanelLog;
+use crate::request_id::RequestIdHeader;
 use crate::urls::{Name, Urls};
 
 /// The parts of an app that a request uses: all but routes and hooks, whose types know requests.
@@ -20,6 +21,7 @@ pub(crate) struct AppContext {
     /// Name and path of each route.
     pub(crate) endpoints: Vec<(Name, String)>,
     pub(crate) config: BTreeMap<&'static str, Value>,
+    pub(crate) request_id: RequestIdHeader,
     /// The app's name, shown by the panel.
     pub(crate) name: String,
     /// The sessions' state, shown by the panel.

@@ -19,6 +19,7 @@ use crate::app_context::AppContext;
 use crate::error::{Error, Result};
 use crate::g::G;
 use crate::redirects::local_path;
+use crate::request_id::RequestId;
 use crate::response::{Response, html};
 
 /// The app that a request belongs to, without the routes and hooks whose types know requests.
@@ -38,6 +39,7 @@ pub(crate) trait RequestApp: Send + Sync {
 pub struct Request(Arc<Inner>);
 
 struct Inner {
+    id: RequestId,
     parts: Parts,
     params: Params,
     body: Mutex<Option<Body>>,
@@ -54,7 +56,8 @@ impl Request {
         let (parts, body) = request.into_parts();
         let (body, session) = (Mutex::new(Some(body)), OnceLock::new());
         let (params, route, g) = (Params::default(), None, G::default());
-        Self(Arc::new(Inner { parts, params, body, session, app, route, g }))
+        let id = app.context().request_id.of(&parts.headers);
+        Self(Arc::new(Inner { id, parts, params, body, session, app, route, g }))
     }
 
     /// Sets the route's index and the path's parameters, before the request is shared.
@@ -103,6 +106,21 @@ impl Request {
         self.0
             .session
             .get_or_init(|| app.context().sessions.session_of(&parts.method, &parts.uri, &parts.headers))
+    }
+
+    /// The request's id, which its lines in the log carry, and its answer: see
+    /// [`Settings::request_id_header`](crate::Settings::request_id_header). It is no secret.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.0.id.as_str()
+    }
+
+    pub(crate) fn request_id(&self) -> &RequestId {
+        &self.0.id
+    }
+
+    pub(crate) fn route_index(&self) -> Option<usize> {
+        self.0.route
     }
 
     /// The method.

@@ -2,20 +2,24 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use waxseal_keys::{KeyWatcher, Secrets};
 use waxseal_server::Limits;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Private};
 use crate::app::App;
 use crate::counters;
+use crate::log;
+use crate::readiness::Readiness;
+use crate::repeat_limit;
 use crate::service::AppService;
 use crate::settings::Settings;
-use crate::settings::values::LogLevel;
 use crate::signals::{self, Hangups};
 use crate::start_error::StartError;
+use crate::start_warnings;
 
 /// An app that is bound to its address and answers once it is served; from [`App::bind`].
 #[derive(Debug)]
@@ -24,7 +28,9 @@ pub struct AppServer {
     service: AppService,
     address: SocketAddr,
     watcher: KeyWatcher,
-    admin: Option<(waxseal_server::HttpServer, Admin)>,
+    readiness: Arc<Readiness>,
+    /// The pages for the operator, and those for a load balancer.
+    admin: [Option<(waxseal_server::HttpServer, Admin)>; 2],
 }
 
 impl App {
@@ -46,7 +52,7 @@ impl App {
             return Err(StartError::InsideRuntime);
         }
         let settings = Settings::from_args();
-        log_to_stderr(settings.log);
+        log::to_stderr(&settings);
         let secrets = Secrets::from_env(&settings, self.name())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         runtime.map_err(StartError::Runtime)?.block_on(async {
@@ -54,13 +60,22 @@ impl App {
             // Before the address is logged: a program that reads it may send a signal at once.
             let interruption = signals::interruption().map_err(StartError::Runtime)?;
             let hangups = Hangups::listen().map_err(StartError::Runtime)?;
+            let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+            let warnings = start_warnings::of(&settings, self.has_own_store(), variables);
             let server = self.bind(&settings, &secrets).await?;
             for warning in secrets.warnings() {
                 tracing::warn!("{warning}");
             }
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
             tracing::info!("secret key {secrets}: {}", secrets.roles());
+            tracing::info!("{}", server.service.summary());
             if let Some(address) = server.admin_address() {
                 tracing::info!("/metrics and /health for the operator on http://{address}");
+            }
+            if let Some(address) = server.health_address() {
+                tracing::info!("/health/live and /health/ready for a load balancer on http://{address}");
             }
             tracing::info!("{mode} server on http://{}, stop it with Ctrl-C", server.address());
             server.serve_until(interruption, hangups).await
@@ -96,6 +111,7 @@ impl App {
         }
         // Before the service creates its counters.
         let counters = settings.admin_address.and_then(|_| counters::install());
+        counters::describe_process();
         let interval = settings.secret_reload_interval;
         let watcher = KeyWatcher::new(secrets, (interval > 0).then(|| Duration::from_secs(interval)));
         let service = self.service(settings, secrets.keyring()).await?;
@@ -105,18 +121,24 @@ impl App {
         };
         let http = http.limits(service.limits());
         let address = http.local_addr()?;
-        let admin = match settings.admin_address {
-            None => None,
+        let sessions = service.sessions().clone();
+        let readiness = Arc::new(Readiness::new(sessions.clone(), settings.ready_without_store));
+        let pages = async |address: Option<SocketAddr>, private| match address {
+            None => Ok::<_, StartError>(None),
             Some(address) => {
                 let failed = |source| StartError::Admin { address, source };
                 let http = waxseal_server::HttpServer::bind(address).await.map_err(failed)?;
                 // A limit of their own, so that visitors cannot take the connections of monitoring.
                 let http = http.limits(Limits::default().connections(64));
-                let sessions = service.sessions().clone();
-                Some((http, Admin::new(address, watcher.status(), counters, sessions)))
+                Ok(Some((http, Admin::new(address, sessions.clone(), readiness.clone(), private))))
             }
         };
-        Ok(AppServer { http, service, address, watcher, admin })
+        let private = Private { status: watcher.status(), counters };
+        let admin = [
+            pages(settings.admin_address, Some(private)).await?,
+            pages(settings.health_address, None).await?,
+        ];
+        Ok(AppServer { http, service, address, watcher, readiness, admin })
     }
 }
 
@@ -130,7 +152,13 @@ impl AppServer {
     /// The address of `/metrics` and `/health`, if it serves them.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().and_then(|(http, _)| http.local_addr().ok())
+        self.admin[0].as_ref().and_then(|(http, _)| http.local_addr().ok())
+    }
+
+    /// The address of `/health/live` and `/health/ready` alone, if it serves them.
+    #[must_use]
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.admin[1].as_ref().and_then(|(http, _)| http.local_addr().ok())
     }
 
     /// The service that answers requests; its keys can be [changed](AppService::set_keyring).
@@ -165,29 +193,27 @@ impl AppServer {
         beside.spawn(self.watcher.run(move |keyring| service.set_keyring(keyring)));
         let service = self.service.clone();
         beside.spawn(async move { service.maintain().await });
-        if let Some((http, admin)) = self.admin {
+        beside.spawn(async {
+            let mut minutes = tokio::time::interval(repeat_limit::INTERVAL);
+            loop {
+                minutes.tick().await;
+                repeat_limit::report();
+            }
+        });
+        for (http, admin) in self.admin.into_iter().flatten() {
             beside.spawn(async move {
                 if let Err(error) = http.serve(admin, std::future::pending()).await {
                     tracing::error!(%error, "/metrics and /health are no longer served");
                 }
             });
         }
+        let readiness = self.readiness;
+        let shutdown = async move {
+            shutdown.await;
+            readiness.stop();
+        };
         Ok(self.http.serve(self.service, shutdown).await?)
     }
-}
-
-fn log_to_stderr(level: LogLevel) {
-    let level = match level {
-        LogLevel::Error => tracing::Level::ERROR,
-        LogLevel::Warn => tracing::Level::WARN,
-        LogLevel::Info => tracing::Level::INFO,
-        LogLevel::Debug => tracing::Level::DEBUG,
-        LogLevel::Trace => tracing::Level::TRACE,
-    };
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(colours);
-    // A program that installed its own log keeps it.
-    let _ = tracing::subscriber::set_global_default(log.with_target(false).finish());
 }
 
 #[cfg(test)]

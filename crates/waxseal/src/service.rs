@@ -8,6 +8,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use minijinja::Value;
+use tracing::Instrument;
 use waxseal_crypto::Keyring;
 use waxseal_http::{SessionLayer, development, host, origin};
 use waxseal_server::{Body, Limits, RouteMatch, Router, timeout_catching_panics};
@@ -16,7 +17,9 @@ use crate::app_context::AppContext;
 use crate::error::{Error, Result};
 use crate::handler::BoxFuture;
 use crate::hooks::Hooks;
+use crate::http_metrics::HttpMetrics;
 use crate::request::{Request, RequestApp};
+use crate::request_log::RequestLog;
 use crate::response::Response;
 use crate::route::Target;
 use crate::template_setup::RequestValues;
@@ -37,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) development: bool,
     pub(crate) security: Vec<(HeaderName, HeaderValue)>,
     pub(crate) csrf_tokens: bool,
+    pub(crate) metrics: HttpMetrics,
+    pub(crate) log: RequestLog,
 }
 
 /// The answer that a request leads to. Rare ones are boxed, since each request's future has room for one.
@@ -75,6 +80,24 @@ impl AppService {
         self.sessions().set_keyring(keyring);
     }
 
+    /// One line about the app as it runs: version, state and store, cookie, lifetimes, limits. Nothing secret.
+    pub(crate) fn summary(&self) -> String {
+        let AppContext { sessions, limits, name, state, store, .. } = &self.shared.context;
+        let cookie = sessions.cookie();
+        format!(
+            "waxseal {} serves `{name}`: sessions in state {state}, store {store}; cookie {}{}; body up to {} bytes, \
+             request {:?}, {} connections, shutdown delay {:?} and grace {:?}",
+            env!("CARGO_PKG_VERSION"),
+            cookie.name(),
+            if cookie.is_secure() { ", Secure" } else { " over plain HTTP, too" },
+            limits.body,
+            limits.request_time,
+            limits.connections,
+            limits.shutdown_delay,
+            limits.shutdown_grace,
+        )
+    }
+
     /// The layer that loads, saves, lists and ends the sessions.
     #[must_use]
     pub fn sessions(&self) -> &SessionLayer {
@@ -93,24 +116,37 @@ impl AppService {
 }
 
 impl Shared {
+    /// Answers within the request's span, and counts.
     async fn answer(&self, mut request: Request) -> Response {
-        let mut response = self.respond(&mut request).await;
+        let mut in_flight = self.metrics.begin();
+        let destination = self.destination(&mut request);
+        in_flight.set_route(request.route_index());
+        let span = self.log.span(&request);
+        let mut response = self.response_to(destination, &request).instrument(span.clone()).await;
+        let id = request.request_id().header_value();
+        response.headers_mut().insert(self.context.request_id.answered().clone(), id);
+        let seconds = in_flight.answered(response.status());
+        self.log.end(&span, &request, response.status(), seconds);
+        response
+    }
+
+    /// The response with the session committed.
+    async fn response_to(&self, destination: Destination<'_>, request: &Request) -> Response {
+        let mut response = self.respond(destination, request).await;
         if let Some(session) = request.asked_session()
             && let Err(error) = self.context.sessions.finish(session, &mut response).await
         {
-            response = Box::pin(self.unfinished(error.into(), &request, session)).await;
+            response = Box::pin(self.unfinished(error.into(), request, session)).await;
         }
         if let Some(log) = &self.context.panel {
-            panel::note(log, &request, &response);
+            panel::note(log, request, &response);
         }
         security_headers::apply(&self.security, response.headers_mut());
         response
     }
 
     /// The response of a handler, or of what takes its place. The session is not committed yet.
-    async fn respond(&self, request: &mut Request) -> Response {
-        let destination = self.destination(request);
-        let request = &*request;
+    async fn respond(&self, destination: Destination<'_>, request: &Request) -> Response {
         let bare = matches!(&destination, Destination::Route(target) if target.bare);
         let answer = match destination {
             Destination::Refused(refused) => Err(*refused),

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{CommandFactory, FromArgMatches, Parser};
+use http::HeaderName;
 use waxseal_http::{CookieError, SameSite, SessionCookie};
 use waxseal_keys::SecretOptions;
 use waxseal_manager::{Lifetimes, Mirrored, Revocable, State, Stored, WhenAway};
 use waxseal_server::Limits;
 use waxseal_store::SessionStore;
 
-use self::values::LogLevel;
+use self::values::LogFormat;
+use crate::log_filter::LogFilter;
 use crate::session_state::SessionState;
 use crate::store_url::StoreUrl;
 
@@ -31,7 +33,7 @@ use crate::store_url::StoreUrl;
 /// let settings = waxseal::Settings { port: 8080, ..Default::default() };
 /// ```
 #[derive(Debug, Clone, Parser)]
-#[command(about = None, long_about = None, disable_version_flag = true)]
+#[command(about = None, long_about = None, name = "waxseal", version)]
 pub struct Settings {
     /// The address to listen on.
     #[arg(long, env = "WAXSEAL_HOST", value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = values::address)]
@@ -58,6 +60,17 @@ pub struct Settings {
     /// machine [default: not served].
     #[arg(long, env = "WAXSEAL_ADMIN_ADDRESS", value_name = "ADDRESS:PORT", value_parser = values::admin_address)]
     pub admin_address: Option<SocketAddr>,
+    /// The address for /health/live and /health/ready alone, which show no key ids: for a load balancer [default: not
+    /// served].
+    #[arg(long, env = "WAXSEAL_HEALTH_ADDRESS", value_name = "ADDRESS:PORT", value_parser = values::admin_address)]
+    pub health_address: Option<SocketAddr>,
+    /// State mirrored: /health/ready answers 200 although the session store is away, because pages can be read.
+    #[arg(long, env = "WAXSEAL_READY_WITHOUT_STORE", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
+    pub ready_without_store: bool,
+    /// The time after SIGTERM or Ctrl-C for which requests are still accepted, while /health/ready answers 503 and each
+    /// answer closes its connection: for a load balancer to notice.
+    #[arg(long, env = "WAXSEAL_SHUTDOWN_DELAY", value_name = "SECONDS", default_value_t = 0)]
+    pub shutdown_delay: u64,
     /// Accepts a secret key that is too weak, with a warning.
     #[arg(long, env = "WAXSEAL_ALLOW_WEAK_SECRET", value_parser = BoolishValueParser::new())]
     pub allow_weak_secret: bool,
@@ -121,9 +134,23 @@ pub struct Settings {
     /// The largest request body [default: 2097152].
     #[arg(long, env = "WAXSEAL_MAX_CONTENT_LENGTH", value_name = "BYTES")]
     pub max_content_length: Option<usize>,
-    /// The lowest level that is logged.
-    #[arg(long, env = "WAXSEAL_LOG", value_enum, default_value_t)]
-    pub log: LogLevel,
+    /// The lines that are logged: a level (error, warn, info, debug, trace), also for a module, as in
+    /// info,waxseal_manager=debug [env: WAXSEAL_LOG, or RUST_LOG] [default: info].
+    #[arg(long, env = "WAXSEAL_LOG", hide_env = true, value_name = "FILTER")]
+    pub log: Option<LogFilter>,
+    /// The form of the log's lines.
+    #[arg(long, env = "WAXSEAL_LOG_FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+    /// Logs a line for each request: method, route, path, status, time, and what it did with its session.
+    #[arg(long, env = "WAXSEAL_ACCESS_LOG", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
+    pub access_log: bool,
+    /// Logs the public id of the session that a request read, by which a visitor's requests can be told apart.
+    #[arg(long, env = "WAXSEAL_LOG_SESSION_ID", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
+    pub log_session_id: bool,
+    /// The header by which a proxy gives each request an id. The log and the answer carry it. Use it only behind a proxy
+    /// that overwrites it [default: an id is made, and answered as X-Request-Id].
+    #[arg(long, env = "WAXSEAL_REQUEST_ID_HEADER", value_name = "NAME")]
+    pub request_id_header: Option<HeaderName>,
 }
 
 impl Default for Settings {
@@ -137,6 +164,9 @@ impl Default for Settings {
             secret_key_file: None,
             secret_reload_interval: 1,
             admin_address: None,
+            health_address: None,
+            ready_without_store: false,
+            shutdown_delay: 0,
             allow_weak_secret: false,
             session_state: SessionState::default(),
             session_store: None,
@@ -157,7 +187,11 @@ impl Default for Settings {
             permanent_session_absolute_lifetime: 180 * 24 * 60 * 60,
             session_refresh_each_request: false,
             max_content_length: None,
-            log: LogLevel::default(),
+            log: None,
+            log_format: LogFormat::default(),
+            access_log: false,
+            log_session_id: false,
+            request_id_header: None,
         }
     }
 }
@@ -231,6 +265,10 @@ impl Settings {
     }
 
     pub(crate) fn limits(&self, limits: Limits) -> Limits {
+        let limits = match self.shutdown_delay {
+            0 => limits,
+            seconds => limits.shutdown_delay(Duration::from_secs(seconds)),
+        };
         match self.max_content_length {
             Some(bytes) => limits.body(bytes),
             None => limits,

@@ -61,6 +61,10 @@ impl StoreUrl {
     pub(crate) const FORMS: &str =
         "use memory:, sqlite:PATH, redis://HOST, redis-cluster://HOST,HOST or postgres://USER@HOST/DATABASE";
 
+    pub(crate) fn is_memory(&self) -> bool {
+        self.0 == Engine::Memory
+    }
+
     /// Parses a URL. The error says what was found, and shows nothing of the text: it may hold a password.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = text.split_once(':').ok_or("it has no scheme")?;

@@ -8,20 +8,15 @@ use clap::{Arg, ValueEnum};
 use waxseal_http::SameSite;
 use waxseal_manager::WhenAway;
 
-/// The lowest level that is logged.
+/// The form of the log's lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum LogLevel {
-    /// Errors alone.
-    Error,
-    /// Warnings, too.
-    Warn,
-    /// Events, too: start, stop, refused cookies.
+#[non_exhaustive]
+pub enum LogFormat {
+    /// Lines for people, in colours on a terminal.
     #[default]
-    Info,
-    /// Answers of 4xx, too.
-    Debug,
-    /// Everything.
-    Trace,
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
 }
 
 /// Parses a [`SameSite`].

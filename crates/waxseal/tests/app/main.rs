@@ -21,6 +21,7 @@ mod owners;
 mod pages;
 mod panel;
 mod redirects;
+mod request_log;
 mod security_headers;
 mod sign_out;
 mod sockets;

@@ -26,7 +26,7 @@ async fn next_leads_to_a_page_of_this_app_or_nowhere() {
     ] {
         let answer = client.post_form(&format!("/sign-in{next}"), &[]).await;
         assert_eq!((answer.status().as_u16(), answer.location()), (303, Some(expected)), "{next}");
-        assert_eq!(answer.headers().len(), 5, "{next}: Location and the four for security");
+        assert_eq!(answer.headers().len(), 6, "{next}: Location, the four for security, and the id");
     }
 }
 

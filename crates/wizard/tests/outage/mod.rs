@@ -147,7 +147,7 @@ impl Visitor {
     }
 
     pub(crate) fn ready(&self) -> Answer {
-        exchange(self.program.admin_address(), "GET /ready", "", "")
+        exchange(self.program.admin_address(), "GET /health/ready", "", "")
     }
 
     /// What needs no store is there at once, whoever asks.

@@ -5,6 +5,9 @@ use std::io;
 use std::sync::Once;
 
 use tracing::Level;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 
 thread_local! {
     static PRINTED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -14,9 +17,12 @@ thread_local! {
 pub(crate) fn start() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
-        let log = tracing_subscriber::fmt().with_max_level(Level::INFO).with_ansi(false).without_time();
-        tracing::subscriber::set_global_default(log.with_target(false).with_writer(|| Printer).finish())
-            .expect("it is the only one");
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).without_time().with_target(false);
+        // Without the requests' spans, whose ids differ from run to run; `request_log.rs` tests them.
+        let filter =
+            Targets::new().with_default(Level::INFO).with_target("waxseal::request", LevelFilter::OFF);
+        let log = tracing_subscriber::registry().with(lines.with_writer(|| Printer).with_filter(filter));
+        tracing::subscriber::set_global_default(log).expect("it is the only one");
     });
 }
 

@@ -1,0 +1,35 @@
+//! The log of a program that [`App::run`](crate::App::run) serves.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+
+use crate::log_filter::LogFilter;
+use crate::repeat_limit::RepeatLimit;
+use crate::settings::Settings;
+use crate::settings::values::LogFormat;
+
+/// Logs to standard error, as the settings say. A program that installed its own log keeps it.
+pub(crate) fn to_stderr(settings: &Settings) {
+    let (filter, wrong) = match &settings.log {
+        Some(filter) => (filter.clone(), None),
+        None => LogFilter::from_rust_log(std::env::var("RUST_LOG").ok().as_deref()),
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
+    let lines = match settings.log_format {
+        LogFormat::Text => {
+            let text = lines.with_target(false).with_ansi(stderr().is_terminal());
+            // A developer sees each line, however often it comes.
+            if settings.development { text.boxed() } else { text.map_event_format(RepeatLimit::new).boxed() }
+        }
+        LogFormat::Json => {
+            let json = lines.json().flatten_event(true).with_span_list(false);
+            json.map_event_format(RepeatLimit::new).boxed()
+        }
+    };
+    let log = tracing_subscriber::registry().with(lines.with_filter(filter.targets()));
+    let _ = tracing::subscriber::set_global_default(log);
+    if let Some(wrong) = wrong {
+        tracing::warn!("{wrong}");
+    }
+}

@@ -1,0 +1,61 @@
+//! The log's view of a request: its span, and its line in the access log.
+
+use http::StatusCode;
+use tracing::{Span, field};
+
+use crate::request::Request;
+
+/// What the log shows of requests.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RequestLog {
+    /// One line for each request.
+    pub(crate) access: bool,
+    /// Spans name the public id of the session that a request read.
+    pub(crate) session_ids: bool,
+}
+
+impl RequestLog {
+    /// The span of a request, in which all else is logged. What the answer adds is empty until [`end`](Self::end).
+    pub(crate) fn span(&self, request: &Request) -> Span {
+        tracing::info_span!(
+            target: "waxseal::request",
+            "request",
+            id = request.id(),
+            method = %request.method(),
+            route = request.route().unwrap_or("unmatched"),
+            status = field::Empty,
+            latency_ms = field::Empty,
+            session = field::Empty,
+            session_id = field::Empty,
+        )
+    }
+
+    /// Adds to the span what the answer says, and writes the line of the access log.
+    pub(crate) fn end(&self, span: &Span, request: &Request, status: StatusCode, seconds: f64) {
+        if span.is_disabled() {
+            return;
+        }
+        span.record("status", status.as_u16());
+        span.record("latency_ms", (seconds * 1e6).round() / 1e3);
+        if let Some(visit) = request.asked_session().and_then(|handle| handle.visit()) {
+            span.record("session", touched(visit.session()));
+            if self.session_ids
+                && let Some(id) = visit.public_id()
+            {
+                span.record("session_id", field::display(id));
+            }
+        }
+        if self.access {
+            tracing::info!(target: "waxseal::access", parent: span, path = request.path(), "answered");
+        }
+    }
+}
+
+/// The most that the request did with its session.
+fn touched(session: &waxseal_session::Session) -> &'static str {
+    match (session.is_modified(), session.is_accessed()) {
+        (true, _) => "changed",
+        (false, true) => "read",
+        (false, false) => "loaded",
+    }
+}

@@ -1,0 +1,112 @@
+//! Settings that work and are probably not meant.
+
+use clap::CommandFactory;
+
+use crate::session_state::SessionState;
+use crate::settings::Settings;
+
+const PREFIX: &str = "WAXSEAL_";
+/// Variables of ours that are no settings.
+const OTHERS: [&str; 3] = ["WAXSEAL_SECRET_KEY", "WAXSEAL_SECRET_KEY_FALLBACKS", "WAXSEAL_SECRET_KEY_FILE"];
+/// From 0 to 1: below it, no name is near enough to have been meant.
+const SIMILAR: f64 = 0.8;
+
+/// The warnings about these settings. `has_own_store` if the app brings its store in code; `variables` are the names of
+/// the environment's.
+pub(crate) fn of(
+    settings: &Settings,
+    has_own_store: bool,
+    variables: impl Iterator<Item = String>,
+) -> Vec<String> {
+    let in_memory = settings.session_store.as_ref().is_none_or(|url| url.is_memory()) && !has_own_store;
+    let has_store = settings.session_store.is_some() || has_own_store;
+    let state = settings.session_state;
+    let lost = (state != SessionState::Cookie && in_memory && !settings.development).then(|| {
+        format!(
+            "sessions in state {} are in this process's memory: they end with it, and no other server has them; \
+             name a --session-store",
+            state.name()
+        )
+    });
+    let list_alone = (state == SessionState::Cookie && has_store).then(|| {
+        "sessions are in the visitors' cookies, and the session store keeps the list of revoked ones alone; \
+         to keep sessions in it, choose --session-state store or mirrored"
+            .to_owned()
+    });
+    lost.into_iter().chain(list_alone).chain(variables.filter_map(unknown)).collect()
+}
+
+/// The warning about a variable that looks like one of ours and is none.
+fn unknown(variable: String) -> Option<String> {
+    let command = Settings::command();
+    let settings = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+    let known: Vec<_> = settings.chain(OTHERS).collect();
+    if !variable.starts_with(PREFIX) || known.contains(&variable.as_str()) {
+        return None;
+    }
+    let likeness = |name: &&str| strsim::normalized_damerau_levenshtein(name, &variable);
+    let nearest = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let meant = nearest.filter(|name| likeness(name) >= SIMILAR);
+    let meant = meant.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    Some(format!("the variable {variable} is no setting and is not used{meant}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warnings(settings: &Settings, has_own_store: bool, variables: &[&str]) -> Vec<String> {
+        of(settings, has_own_store, variables.iter().map(|name| (*name).to_owned()))
+    }
+
+    #[test]
+    fn sessions_in_memory_and_a_store_that_keeps_none_are_said() {
+        let memory = Some("memory:".parse().unwrap());
+        let sqlite = Some("sqlite:sessions.db".parse().unwrap());
+        for (state, store, has_own, development, word) in [
+            (SessionState::Cookie, None, false, false, None),
+            (SessionState::Cookie, sqlite.clone(), false, false, Some("revoked ones alone")),
+            (SessionState::Cookie, None, true, false, Some("revoked ones alone")),
+            (SessionState::Mirrored, None, false, false, Some("state mirrored are in this process's memory")),
+            (
+                SessionState::Store,
+                memory.clone(),
+                false,
+                false,
+                Some("state store are in this process's memory"),
+            ),
+            (SessionState::Store, memory, false, true, None),
+            (SessionState::Store, sqlite, false, false, None),
+            (SessionState::Store, None, true, false, None),
+        ] {
+            let settings =
+                Settings { session_state: state, session_store: store, development, ..Settings::default() };
+            let found = warnings(&settings, has_own, &[]);
+            assert_eq!(found.len(), usize::from(word.is_some()), "{state:?}: {found:?}");
+            assert!(word.is_none_or(|word| found[0].contains(word)), "{state:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_no_setting_is_said_with_the_nearest_one() {
+        let found = warnings(
+            &Settings::default(),
+            false,
+            &[
+                "WAXSEAL_SESION_STORE",
+                "WAXSEAL_PORT",
+                "WAXSEAL_SECRET_KEY_FILE",
+                "WAXSEAL_LOG",
+                "PATH",
+                "WAXSEAL_WEATHER",
+            ],
+        );
+        assert_eq!(
+            found,
+            [
+                "the variable WAXSEAL_SESION_STORE is no setting and is not used; did you mean WAXSEAL_SESSION_STORE?",
+                "the variable WAXSEAL_WEATHER is no setting and is not used",
+            ]
+        );
+    }
+}

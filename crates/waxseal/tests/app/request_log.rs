@@ -1,0 +1,149 @@
+//! What the log and the answer say of a request.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use waxseal::testing::Client;
+use waxseal::{App, Body, Error, Method, RepeatLimit, Request, Response, Result, Settings, html};
+
+#[derive(Clone, Default)]
+struct Printed(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Printed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Printed {
+    fn take(&self) -> Vec<String> {
+        let printed = std::mem::take(&mut *self.0.lock().unwrap());
+        String::from_utf8(printed).unwrap().lines().map(|line| line.trim_start().to_owned()).collect()
+    }
+
+    /// Logs here what this thread does while the guard lives, from level info up.
+    fn log(&self) -> tracing::subscriber::DefaultGuard {
+        let printed = self.clone();
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).without_time().with_target(false);
+        let filter = Targets::new().with_default(tracing::Level::INFO);
+        let lines =
+            lines.map_event_format(RepeatLimit::new).with_writer(move || printed.clone()).with_filter(filter);
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(lines))
+    }
+}
+
+async fn show(request: Request) -> Result<Response> {
+    let name: Option<String> = request.session().await?.get("name")?;
+    Ok(html(name.unwrap_or_default()))
+}
+
+async fn enter(request: Request) -> Result<Response> {
+    let session = request.session().await?;
+    session.sign_in("albus", request.now())?;
+    session.insert("name", "Albus")?;
+    Ok(html("welcome"))
+}
+
+async fn fail(request: Request) -> Result<Response> {
+    Err(Error::status(500).message(format!("no ink for {}", request.id())))
+}
+
+fn client(settings: Settings) -> Client {
+    let app = App::new("demo").get("/name/{of}", show).post("/enter", enter).get("/fail", fail);
+    Client::with_settings(app, &settings).unwrap()
+}
+
+fn id_of(answer: &waxseal::testing::TestResponse) -> String {
+    answer.headers()["x-request-id"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_access_log_has_a_line_for_each_request_and_no_secret() {
+    let printed = Printed::default();
+    let _guard = printed.log();
+    let client = client(Settings { access_log: true, ..Settings::default() });
+    let answer = client.get("/name/hagrid?token=secret").await;
+    let [line] = &*printed.take() else { panic!("one line") };
+    let (start, rest) = line.split_once(" latency_ms=").unwrap();
+    let id = id_of(&answer);
+    assert_eq!(start, format!("INFO request{{id=\"{id}\" method=GET route=\"/name/{{of}}\" status=200"));
+    let (latency, rest) = rest.split_once(' ').unwrap();
+    assert!(latency.parse::<f64>().is_ok(), "{latency}");
+    assert_eq!(rest, r#"session="read"}: answered path="/name/hagrid""#);
+
+    client.post_form("/enter", &[]).await;
+    client.get("/nowhere").await;
+    let lines = printed.take();
+    assert!(
+        lines[0].contains(r#"route="/enter" status=200"#) && lines[0].contains(r#"session="changed"}"#),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].contains(r#"route="unmatched" status=404"#) && !lines[1].contains("session"),
+        "{lines:?}"
+    );
+    assert_eq!(lines.len(), 2);
+}
+
+#[tokio::test]
+async fn spans_name_the_public_id_of_a_session_where_the_app_allows_it() {
+    let printed = Printed::default();
+    let _guard = printed.log();
+    for log_session_id in [false, true] {
+        let settings = Settings {
+            access_log: true,
+            log_session_id,
+            session_state: waxseal::SessionState::Store,
+            ..Settings::default()
+        };
+        let client = client(settings);
+        client.post_form("/enter", &[]).await;
+        printed.take();
+        client.get("/name/albus").await;
+        let lines = printed.take();
+        assert_eq!(lines[0].contains(" session_id="), log_session_id, "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_comes_from_the_header_that_the_settings_name_and_goes_back_in_it() {
+    let named = Settings { request_id_header: Some("x-trace".parse().unwrap()), ..Settings::default() };
+    for (settings, brought, answered, is_taken) in [
+        (Settings::default(), "x-request-id", "x-request-id", false),
+        (named.clone(), "x-trace", "x-trace", true),
+        (named, "x-request-id", "x-trace", false),
+    ] {
+        let client = client(settings);
+        let mut request = client.request(Method::GET, "/fail", Body::empty());
+        request.headers_mut().insert(
+            http::HeaderName::from_bytes(brought.as_bytes()).unwrap(),
+            "7c9e6679-7425".parse().unwrap(),
+        );
+        let answer = client.send(request).await;
+        let id = answer.headers()[answered].to_str().unwrap();
+        assert_eq!(id == "7c9e6679-7425", is_taken, "{brought}");
+        assert!(is_taken || id.len() == 16);
+        assert_eq!(answer.headers().get_all(answered).iter().count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_repeats_is_logged_once() {
+    let printed = Printed::default();
+    let _guard = printed.log();
+    let client = client(Settings::default());
+    for round in 0..100 {
+        let mut request = client.request(Method::GET, "/name/albus", Body::empty());
+        let cookies = "__Host-session=a; __Host-session=b; __Host-session=c; __Host-session=d";
+        request.headers_mut().insert(http::header::COOKIE, cookies.parse().unwrap());
+        client.send(request).await;
+        let lines = printed.take();
+        assert_eq!(lines.len(), usize::from(round == 0), "round {round}: {lines:?}");
+    }
+}
