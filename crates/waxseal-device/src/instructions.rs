@@ -1,4 +1,4 @@
-//! What a browser is told: two headers and two pieces of JSON.
+//! Instructions to browsers: two headers and two pieces of JSON.
 
 use serde::Serialize;
 

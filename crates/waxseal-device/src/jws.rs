@@ -2,10 +2,7 @@
 //!
 //! No library for JWTs: what they check by default, such as `exp`, `aud` and a list of algorithms, does not apply.
 
-use std::borrow::Cow;
-
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::public_key::PublicKey;
 use crate::reason::Reason;
@@ -26,36 +23,6 @@ pub(crate) struct Jws<'a> {
 
 type Coordinate = [u8; 32];
 
-#[derive(Deserialize)]
-struct Header<'a> {
-    #[serde(borrow)]
-    typ: Cow<'a, str>,
-    #[serde(borrow)]
-    alg: Cow<'a, str>,
-    #[serde(borrow, default)]
-    jwk: Option<Jwk<'a>>,
-    /// Extensions that must be understood. None are.
-    #[serde(default)]
-    crit: Option<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct Jwk<'a> {
-    #[serde(borrow)]
-    kty: Cow<'a, str>,
-    #[serde(borrow, default)]
-    crv: Cow<'a, str>,
-    #[serde(borrow, default)]
-    x: Cow<'a, str>,
-    #[serde(borrow, default)]
-    y: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    jti: String,
-}
-
 impl<'a> Jws<'a> {
     /// Parses the value of `Secure-Session-Response`.
     pub(crate) fn parse(value: &'a [u8]) -> Result<Self, Reason> {
@@ -66,20 +33,16 @@ impl<'a> Jws<'a> {
         let (signed, signature) = text.rsplit_once('.').ok_or(Reason::Malformed)?;
         let (header, claims) = signed.split_once('.').ok_or(Reason::Malformed)?;
         let decode = |part: &str| text::decode(part.as_bytes()).ok_or(Reason::Malformed);
-        let (header, claims) = (decode(header)?, decode(claims)?);
+        let json = |part| serde_json::from_slice(&decode(part)?).map_err(|_| Reason::Malformed);
+        let (header, claims): (Value, Value) = (json(header)?, json(claims)?);
         let signature = decode(signature)?.try_into().map_err(|_| Reason::Malformed)?;
-        let header: Header<'_> = serde_json::from_slice(&header).map_err(|_| Reason::Malformed)?;
-        let Claims { jti } = serde_json::from_slice(&claims).map_err(|_| Reason::Malformed)?;
-        if header.typ != "dbsc+jwt" || header.alg != "ES256" || header.crit.is_some() {
+        let jti = claims["jti"].as_str().ok_or(Reason::Malformed)?.to_owned();
+        // An extension that must be understood is not.
+        if header["typ"] != "dbsc+jwt" || header["alg"] != "ES256" || header.get("crit").is_some() {
             return Err(Reason::Algorithm);
         }
-        let jwk = header.jwk.map(|jwk| jwk.coordinates().ok_or(Reason::Key)).transpose()?;
+        let jwk = header.get("jwk").map(|jwk| coordinates(jwk).ok_or(Reason::Key)).transpose()?;
         Ok(Self { signed: signed.as_bytes(), signature, jti, jwk })
-    }
-
-    /// Checks that there is a key, of the right form, as a registration must have one.
-    pub(crate) fn with_key(self) -> Result<Self, Reason> {
-        if self.jwk.is_some() { Ok(self) } else { Err(Reason::Key) }
     }
 
     /// Checks that there is no key: a refresh is signed by the key of its session.
@@ -87,7 +50,8 @@ impl<'a> Jws<'a> {
         if self.jwk.is_none() { Ok(self) } else { Err(Reason::Key) }
     }
 
-    /// The key that came with it, if that is a point on the curve and the signature is its own.
+    /// The key that came with it, as a registration must have one, if that is a point on the curve and the signature is
+    /// its own.
     pub(crate) fn verify_by_its_own_key(&self) -> Result<PublicKey, Reason> {
         let (x, y) = self.jwk.ok_or(Reason::Key)?;
         let key = PublicKey::from_coordinates(x, y).ok_or(Reason::Key)?;
@@ -101,12 +65,10 @@ impl<'a> Jws<'a> {
     }
 }
 
-impl Jwk<'_> {
-    fn coordinates(&self) -> Option<(Coordinate, Coordinate)> {
-        let coordinate = |text: &str| text::decode_exact(text.as_bytes());
-        let is_p256 = self.kty == "EC" && self.crv == "P-256";
-        is_p256.then(|| Some((coordinate(&self.x)?, coordinate(&self.y)?)))?
-    }
+fn coordinates(jwk: &Value) -> Option<(Coordinate, Coordinate)> {
+    let coordinate = |name| text::decode_exact(jwk[name].as_str()?.as_bytes());
+    let is_p256 = jwk["kty"] == "EC" && jwk["crv"] == "P-256";
+    is_p256.then(|| Some((coordinate("x")?, coordinate("y")?)))?
 }
 
 #[cfg(test)]

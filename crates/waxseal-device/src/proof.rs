@@ -12,7 +12,7 @@ const MAX_SKIPPED: usize = 16;
 /// The time after a registration in which requests that left before it arrive, in seconds.
 const SETTLING_SECONDS: u64 = 60;
 
-/// What a request proves about the device that its session is bound to.
+/// The proof of a request that it comes from the device that its session is bound to, or the lack of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Proof {
@@ -188,6 +188,10 @@ mod tests {
         let old = keys.identifier(NAMESAKE, &browser, NOW);
         let other_app = Keys::of("other", "__Host-session").identifier(OFFER, &browser, NOW);
         let named = |reason| Proof::Skipped(reason);
+        let after = |others| {
+            let others = vec![skipped("quota_exceeded", &old); others];
+            [&others[..], &[skipped("unreachable", &own)]].concat().join(", ")
+        };
         for (case, header, expected) in [
             ("unreachable", skipped("unreachable", &own), named(SkipReason::Unreachable)),
             ("server error", skipped("server_error", &own), named(SkipReason::ServerError)),
@@ -203,11 +207,8 @@ mod tests {
             ("an offer", skipped("unreachable", &keys.offer(OFFER, NOW)), Proof::Unproven),
             ("nobody's", "unreachable".to_owned(), Proof::Unproven),
             ("an unknown reason", skipped("tired", &own), Proof::Unproven),
-            (
-                "after many others",
-                skipped("unreachable", "a,").repeat(16) + &skipped("unreachable", &own),
-                Proof::Unproven,
-            ),
+            ("the sixteenth", after(15), named(SkipReason::Unreachable)),
+            ("the seventeenth", after(16), Proof::Unproven),
         ] {
             assert_eq!(ask(bound(), &[], &header, LATER), expected, "{case}");
         }

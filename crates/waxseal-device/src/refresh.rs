@@ -243,6 +243,7 @@ mod tests {
             ("r and s = 0", with_signature(&good, &[0; 64]), 1, Reason::Signature),
             ("a key of its own", with(&foreign), 0, Reason::Key),
             ("the session's own key", browser.register(&challenge), 0, Reason::Key),
+            ("a key that is null", with(r#"{"alg":"ES256","typ":"dbsc+jwt","jwk":null}"#), 0, Reason::Key),
             ("alg none", with(r#"{"alg":"none","typ":"dbsc+jwt"}"#), 0, Reason::Algorithm),
             ("HS256", with(r#"{"alg":"HS256","typ":"dbsc+jwt"}"#), 0, Reason::Algorithm),
             ("RS256", with(r#"{"alg":"RS256","typ":"dbsc+jwt"}"#), 0, Reason::Algorithm),

@@ -55,7 +55,7 @@ impl Registration {
         if responses.next().is_some() {
             return Err(Reason::SeveralResponses);
         }
-        let jws = Jws::parse(response)?.with_key()?;
+        let jws = Jws::parse(response)?;
         let offer = tokens::open(tokens, Purpose::Offer, &jws.jti).ok_or(Reason::Offer)?;
         if !offer.is_alive(now, OFFER_SECONDS) {
             return Err(Reason::OfferExpired);
@@ -138,6 +138,8 @@ mod tests {
             assert_eq!(registration.binding(), browser.binding(OFFER), "{case}");
             assert_eq!(registration.public_key(), &browser.public_key(), "{case}");
         }
+        let other = check(&browser.register(&Keys::new().offer(NAMESAKE, NOW)), NOW).unwrap();
+        assert_eq!(other.binding(), browser.binding(NAMESAKE));
     }
 
     #[test]
@@ -222,12 +224,13 @@ mod tests {
             ("ES384", with("ES384", dbsc, &own), Reason::Algorithm),
             ("small letters", with("es256", dbsc, &own), Reason::Algorithm),
             ("typ JWT", with("ES256", "JWT", &own), Reason::Algorithm),
-            ("no typ", format!(r#"{{"alg":"ES256","jwk":{own}}}"#), Reason::Malformed),
-            ("no alg", format!(r#"{{"typ":"dbsc+jwt","jwk":{own}}}"#), Reason::Malformed),
+            ("no typ", format!(r#"{{"alg":"ES256","jwk":{own}}}"#), Reason::Algorithm),
+            ("no alg", format!(r#"{{"typ":"dbsc+jwt","jwk":{own}}}"#), Reason::Algorithm),
+            ("a list", format!(r#"["dbsc+jwt","ES256",{own}]"#), Reason::Algorithm),
             (
-                "two algs",
-                format!(r#"{{"alg":"none","alg":"ES256","typ":"dbsc+jwt","jwk":{own}}}"#),
-                Reason::Malformed,
+                "two algs, of which the last counts",
+                format!(r#"{{"alg":"ES256","alg":"none","typ":"dbsc+jwt","jwk":{own}}}"#),
+                Reason::Algorithm,
             ),
             (
                 "a critical extension",
@@ -236,7 +239,7 @@ mod tests {
             ),
             ("no key", r#"{"alg":"ES256","typ":"dbsc+jwt"}"#.to_owned(), Reason::Key),
             ("a key that is null", with("ES256", dbsc, "null"), Reason::Key),
-            ("a key that is a text", with("ES256", dbsc, "\"key\""), Reason::Malformed),
+            ("a key that is a text", with("ES256", dbsc, "\"key\""), Reason::Key),
             ("an RSA key", with("ES256", dbsc, r#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#), Reason::Key),
             ("another curve", with("ES256", dbsc, &own.replace("P-256", "P-384")), Reason::Key),
             ("another kind of key", with("ES256", dbsc, &own.replace("\"EC\"", "\"OKP\"")), Reason::Key),

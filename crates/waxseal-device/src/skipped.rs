@@ -72,6 +72,11 @@ mod tests {
             ),
             ("another parameter", "unreachable;x=\";,\";session_identifier=\"a\"", &[(Unreachable, "a")]),
             (
+                "another parameter that holds its like",
+                "unreachable;x=\";session_identifier=b\";session_identifier=\"a\"",
+                &[(Unreachable, "a")],
+            ),
+            (
                 "an unknown reason beside a known one",
                 "tired;session_identifier=\"a\",unreachable;session_identifier=\"b\"",
                 &[(Unreachable, "b")],

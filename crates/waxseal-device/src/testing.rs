@@ -1,4 +1,4 @@
-//! What the tests need: tokens of a keyring, a browser with a key in software, and headers.
+//! Helpers of the tests: tokens of a keyring, a browser with a key in software, and headers.
 
 use std::error::Error as StdError;
 
