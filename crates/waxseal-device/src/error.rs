@@ -24,7 +24,7 @@ pub enum Error {
         what: &'static str,
         /// The text as given.
         found: String,
-        /// What it may be.
+        /// The texts that are allowed.
         wanted: &'static str,
     },
 }
