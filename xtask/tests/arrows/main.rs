@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("waxseal-session", &[]),
     ("waxseal-store", &[]),
     ("waxseal-server", &[]),
+    ("waxseal-device", &[]),
     ("waxseal-sqlite", &["waxseal-store"]),
     ("waxseal-redis", &["waxseal-store"]),
     ("waxseal-postgres", &["waxseal-store"]),

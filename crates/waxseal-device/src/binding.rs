@@ -1,0 +1,68 @@
+use std::fmt;
+
+use crate::offer::Offer;
+
+/// The first 16 bytes of SHA-256("waxseal/device" | compressed point) of a browser's key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; Self::BYTES]);
+
+impl Fingerprint {
+    /// The length of a fingerprint.
+    pub const BYTES: usize = 16;
+
+    /// The fingerprint of these bytes, which were computed before.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprint(..)")
+    }
+}
+
+/// The tie between a session and a browser: the offer that was taken up, and the fingerprint of the key that took it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Binding {
+    /// The offer.
+    pub offer: Offer,
+    /// The key's fingerprint.
+    pub fingerprint: Fingerprint,
+}
+
+impl Binding {
+    /// The length of a binding.
+    pub const BYTES: usize = Offer::BYTES + Fingerprint::BYTES;
+
+    /// The binding of `offer` and `fingerprint`.
+    #[must_use]
+    pub const fn new(offer: Offer, fingerprint: Fingerprint) -> Self {
+        Self { offer, fingerprint }
+    }
+
+    /// The offer and the fingerprint, one after the other.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..Offer::BYTES].copy_from_slice(self.offer.as_bytes());
+        bytes[Offer::BYTES..].copy_from_slice(self.fingerprint.as_bytes());
+        bytes
+    }
+
+    /// The binding of these bytes, which were written before.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        let (offer, fingerprint) = bytes.split_first_chunk().expect("an offer comes first");
+        let fingerprint = fingerprint.try_into().expect("a fingerprint is the rest");
+        Self { offer: Offer::from_bytes(*offer), fingerprint: Fingerprint::from_bytes(fingerprint) }
+    }
+}

@@ -1,0 +1,49 @@
+use std::fmt;
+
+use crate::error::Error;
+use crate::text;
+
+/// The random 16 bytes of one request to a browser to register a key. Each request has its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Offer([u8; Self::BYTES]);
+
+impl Offer {
+    /// The length of an offer.
+    pub const BYTES: usize = 16;
+    /// The bytes of an offer that name its cookies: 8 characters.
+    const TAG_BYTES: usize = 6;
+
+    /// Draws a new offer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Random`] if the system has no randomness.
+    pub fn draw() -> Result<Self, Error> {
+        let mut bytes = [0; Self::BYTES];
+        getrandom::fill(&mut bytes).map_err(Error::random)?;
+        Ok(Self(bytes))
+    }
+
+    /// The offer of these bytes, which were drawn before.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+
+    /// The first 8 characters of the offer, which end its cookies' names.
+    pub(crate) fn tag(&self) -> String {
+        text::encode(&self.0[..Self::TAG_BYTES])
+    }
+}
+
+impl fmt::Debug for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Offer(..)")
+    }
+}

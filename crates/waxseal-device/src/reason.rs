@@ -1,0 +1,96 @@
+use std::fmt;
+
+/// The reason for which a registration or a refresh was refused: for a metric's label and the log, never for the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// `Sec-Fetch-Mode` or `Sec-Fetch-Site` says that a page's script, or another site, asks.
+    FetchMetadata,
+    /// No `Secure-Session-Response`.
+    NoResponse,
+    /// Several `Secure-Session-Response`.
+    SeveralResponses,
+    /// A `Secure-Session-Response` of more than 2,048 bytes.
+    TooLong,
+    /// Not three parts of strict base64url, or not the JSON expected in them.
+    Malformed,
+    /// Another `typ` than `dbsc+jwt`, another `alg` than `ES256`, or a critical extension.
+    Algorithm,
+    /// A registration without a P-256 key of two coordinates of 32 bytes on the curve, or a refresh with any key.
+    Key,
+    /// A registration's challenge is no offer that this server has signed.
+    Offer,
+    /// A registration's challenge has expired.
+    OfferExpired,
+    /// The signature is not that of the key.
+    Signature,
+    /// A refresh without one good `Sec-Secure-Session-Id`.
+    SessionId,
+    /// Nobody is signed in to the session.
+    NotSignedIn,
+    /// The session has no offer.
+    NotOffered,
+    /// The session has another offer, which is newer, or is bound by one.
+    OtherOffer,
+}
+
+impl Reason {
+    /// All reasons, in the order of their checks.
+    pub const ALL: [Self; 14] = [
+        Self::FetchMetadata,
+        Self::NoResponse,
+        Self::SeveralResponses,
+        Self::TooLong,
+        Self::Malformed,
+        Self::Algorithm,
+        Self::Key,
+        Self::Offer,
+        Self::OfferExpired,
+        Self::Signature,
+        Self::SessionId,
+        Self::NotSignedIn,
+        Self::NotOffered,
+        Self::OtherOffer,
+    ];
+
+    /// The name of the reason in metrics, which stays the same.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::FetchMetadata => "fetch_metadata",
+            Self::NoResponse => "no_response",
+            Self::SeveralResponses => "several_responses",
+            Self::TooLong => "too_long",
+            Self::Malformed => "malformed",
+            Self::Algorithm => "algorithm",
+            Self::Key => "key",
+            Self::Offer => "offer",
+            Self::OfferExpired => "offer_expired",
+            Self::Signature => "signature",
+            Self::SessionId => "session_id",
+            Self::NotSignedIn => "not_signed_in",
+            Self::NotOffered => "not_offered",
+            Self::OtherOffer => "other_offer",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl std::error::Error for Reason {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_word_of_its_own() {
+        let words = std::collections::BTreeSet::from(Reason::ALL.map(Reason::word));
+        assert_eq!(words.len(), Reason::ALL.len());
+        assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
+    }
+}
