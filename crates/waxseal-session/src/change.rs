@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::content::Content;
+use crate::device_change::DeviceChange;
 use crate::entries::Value;
 use crate::error::{Error, in_key};
 use crate::form_token_keys::Seed;
@@ -29,6 +30,8 @@ pub(crate) enum Change {
     /// Replaces all seeds, so that no earlier form token is valid.
     NewCsrfSeed(Seed),
     Permanent(bool),
+    /// Replaces the state of the tie to a device.
+    Device(DeviceChange),
     /// Notes what the handler was told of a key and may have acted on.
     Seen(Arc<str>, Sight),
 }
@@ -55,6 +58,7 @@ impl Change {
             Self::FlashesShown(ids) => _ = messages::remove(&mut content.metadata, ids),
             Self::CsrfSeed(seed) => seeds::add(&mut content.metadata, seed),
             Self::NewCsrfSeed(seed) => seeds::replace(&mut content.metadata, seed),
+            Self::Device(change) => change.apply(&mut content.metadata)?,
             Self::Permanent(permanent) => content.permanent = *permanent,
             Self::Seen(key, sight) => {
                 let current = content.entries.get(key);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::change::Change;
 use crate::content::Content;
 use crate::error::{Error, Largest};
-use crate::metadata::{DEVICE, OWNER, SIGNED_IN};
+use crate::metadata::{BOUND, DEVICE, OWNER, SIGNED_IN};
 use crate::operation::{Operation, Sight};
 
 /// The changes of one request, in order.
@@ -63,11 +63,15 @@ impl ChangeLog {
         replay(content, stay.iter(), limit)
     }
 
-    /// Returns `true` if the log has changes and all of them note that a page was shown, with messages or with its
-    /// first form.
+    /// Returns `true` if the log has changes and all of them note that a page was shown: with messages, with its first
+    /// form, or with an offer to tie the session to a device.
     #[must_use]
     pub fn only_shows(&self) -> bool {
-        let shows = |change: &Change| matches!(change, Change::FlashesShown(_) | Change::CsrfSeed(_));
+        let shows = |change: &Change| match change {
+            Change::FlashesShown(_) | Change::CsrfSeed(_) => true,
+            Change::Device(change) => change.is_offer(),
+            _ => false,
+        };
         !self.is_empty() && self.iter().all(shows)
     }
 
@@ -91,7 +95,7 @@ impl Content {
     /// Adopts the class and the owner's metadata of `other`, for a new session of the same owner.
     pub fn adopt_owner(&mut self, other: &Self) {
         self.permanent = other.permanent;
-        for name in [OWNER, SIGNED_IN, DEVICE] {
+        for name in [OWNER, SIGNED_IN, DEVICE, BOUND] {
             if let Some(value) = other.metadata.encoded(name) {
                 self.metadata.put(name, Some(Arc::from(value)));
             }

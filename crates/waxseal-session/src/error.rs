@@ -50,6 +50,11 @@ pub enum Error {
         "another request gave this session a new id; load the page again, and sign in again if it does not know you"
     )]
     Renewed,
+    /// The browser could not prove its device for the moment, so its session is not shown and cannot be written.
+    #[error(
+        "the browser could not prove its device for the moment; try again in some seconds, or sign in again"
+    )]
+    Unproven,
     /// The owner's name is empty, too long, or has control characters.
     #[error("an owner's name has 1 to 255 bytes and no control characters")]
     Owner,

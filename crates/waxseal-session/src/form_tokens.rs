@@ -47,6 +47,8 @@ impl Session {
             None => {
                 let seed = state.fallback_seed().map_or_else(seeds::draw, Ok)?;
                 match state.phase {
+                    // Nothing is begun for a form alone: a token of our own would displace the one that came.
+                    Phase::Open | Phase::RolledBack if state.fallback_is_enough() => {}
                     Phase::Open | Phase::RolledBack => {
                         state.begin_change();
                         state.make_fitting(Change::CsrfSeed(seed))?;

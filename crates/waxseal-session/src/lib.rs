@@ -3,6 +3,8 @@
 mod change;
 mod change_log;
 mod content;
+mod device_binding;
+mod device_change;
 mod entries;
 mod error;
 mod flash;
@@ -36,6 +38,8 @@ pub use value::{MAX_DEPTH, ValueError};
 pub mod backend {
     pub use crate::change_log::ChangeLog;
     pub use crate::content::Content;
+    pub use crate::device_binding::MAX_DEVICE_STATE_BYTES;
+    pub use crate::device_change::OfferSaved;
     pub use crate::entries::Entries;
     pub use crate::form_token_keys::{FormTokenKeys, SEED_BYTES, Seed};
     pub use crate::lifecycle::{Closed, Terms};

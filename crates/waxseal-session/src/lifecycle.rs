@@ -82,8 +82,16 @@ impl Session {
         {
             let mut state = self.lock();
             state.phase = Phase::ReadOnly(why);
-            state.fallback_seed = seed;
+            state.fallback_seed = seed.or(state.fallback_seed);
         }
+        self
+    }
+
+    /// Makes form tokens of `seed` for as long as nothing is written, for a visitor whose token must not be displaced by
+    /// a page with a form.
+    #[must_use]
+    pub fn with_fallback_seed(self, seed: Seed) -> Self {
+        self.lock().fallback_seed = Some(seed);
         self
     }
 

@@ -17,6 +17,9 @@ pub(crate) const OWNER: &str = "owner";
 pub(crate) const SIGNED_IN: &str = "auth";
 /// Name of the text for the device.
 pub(crate) const DEVICE: &str = "device";
+/// The tie to a device, which `device_binding.rs` reads and writes.
+pub(crate) const BOUND: &str = "bound";
+
 /// The framework's own values of a session: owner, sign-in, messages and the like.
 ///
 /// The values stay encoded, because most requests read none of them. Values that a later release added are kept.

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::change::Change;
 use crate::entries::Value;
-use crate::metadata::{DEVICE, OWNER, SIGNED_IN};
+use crate::metadata::{BOUND, DEVICE, OWNER, SIGNED_IN};
 use crate::operation::Operation;
 use crate::session::Session;
 use crate::state::{Phase, ReadOnly};
@@ -80,6 +80,8 @@ impl Change {
             Self::Metadata(OWNER, _) => "noted whose it is".to_owned(),
             Self::Metadata(SIGNED_IN, _) => "noted the sign-in".to_owned(),
             Self::Metadata(DEVICE, _) => "noted the browser's name".to_owned(),
+            // Each sign-in does.
+            Self::Metadata(BOUND, Operation::Remove) => return None,
             Self::Metadata(name, operation) => format!("{} the session's own {name}", operation.verb()),
             Self::Flash(_) => "flashed a message".to_owned(),
             Self::FlashesShown(ids) if ids.len() == 1 => "showed a message".to_owned(),
@@ -88,6 +90,8 @@ impl Change {
             Self::NewCsrfSeed(_) => "made form tokens from before worthless".to_owned(),
             Self::Permanent(true) => "made it permanent".to_owned(),
             Self::Permanent(false) => "made it ordinary".to_owned(),
+            Self::Device(change) if change.is_offer() => "offered to tie it to a device".to_owned(),
+            Self::Device(_) => "bound it to a device".to_owned(),
             Self::Seen(..) => return None,
         })
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::change::Change;
 use crate::error::Error;
-use crate::metadata::{self, DEVICE, OWNER, SIGNED_IN};
+use crate::metadata::{self, BOUND, DEVICE, OWNER, SIGNED_IN};
 use crate::operation::Operation;
 use crate::seeds;
 use crate::session::Session;
@@ -61,6 +61,9 @@ impl Session {
         self.begin_if_over();
         self.set_owner(Some(owner))?;
         self.set_metadata(SIGNED_IN, Operation::Set(metadata::encode(&unix_seconds(now))))?;
+        // A device is tied to one sign-in. In the log also if there is nothing to remove: another request's session may
+        // be found there.
+        self.set_metadata(BOUND, Operation::Remove)?;
         self.renew()?;
         self.lock().signed_in = true;
         Ok(())

@@ -72,6 +72,8 @@ pub enum ReadOnly {
     Ended,
     /// The store is unavailable.
     Outage,
+    /// The browser could not prove its device for the moment, and its session is not shown. Its token must stay.
+    Unproven,
 }
 
 impl From<ReadOnly> for Error {
@@ -80,6 +82,7 @@ impl From<ReadOnly> for Error {
             ReadOnly::Renewed => Self::Renewed,
             ReadOnly::Ended => Self::Gone,
             ReadOnly::Outage => Self::Unconfirmed,
+            ReadOnly::Unproven => Self::Unproven,
         }
     }
 }
@@ -90,6 +93,13 @@ impl State {
     pub(crate) fn close(&mut self) -> Phase {
         let phase = std::mem::replace(&mut self.phase, Phase::Sent);
         if phase == Phase::Open {
+            // A form was shown before something was written after all.
+            if let Some(seed) =
+                self.fallback_seed().filter(|_| self.csrf_token.is_some() && !self.log.is_empty())
+                && crate::seeds::all(&self.content.metadata).is_empty()
+            {
+                self.make(Change::CsrfSeed(seed)).expect("a seed conflicts with nothing");
+            }
             if self.shown.is_some() {
                 self.begin_change();
                 self.forget_shown_messages();
@@ -143,9 +153,10 @@ impl State {
     }
 
     /// The reason for which the visitor's session is over, if the store knows it to be and no other session was begun.
+    /// A session whose browser cannot prove its device counts as over.
     pub(crate) fn is_over(&self) -> Option<ReadOnly> {
         match self.phase {
-            Phase::ReadOnly(why @ (ReadOnly::Renewed | ReadOnly::Ended)) => Some(why),
+            Phase::ReadOnly(why @ (ReadOnly::Renewed | ReadOnly::Ended | ReadOnly::Unproven)) => Some(why),
             _ => None,
         }
     }
@@ -153,6 +164,12 @@ impl State {
     /// The owner at the beginning of the request.
     pub(crate) fn owner_before(&self) -> Option<String> {
         self.before.as_deref().unwrap_or(&self.content).owner()
+    }
+
+    /// Returns `true` if form tokens come from the fallback seed although the session can be written: of a visitor whose
+    /// device is not proven, as long as nothing else is written.
+    pub(crate) fn fallback_is_enough(&self) -> bool {
+        self.fallback_seed().is_some() && self.log.is_empty()
     }
 
     pub(crate) fn is_modified(&self) -> bool {
@@ -163,9 +180,14 @@ impl State {
             || self.shown.is_some()
     }
 
-    /// The seed of form tokens while the session can only be read because a sign-in has replaced its id.
+    /// The seed of form tokens while the session can only be read because a sign-in has replaced its id, or because its
+    /// browser could not prove its device; and while a visitor whose device is not proven has written nothing.
     pub(crate) fn fallback_seed(&self) -> Option<Seed> {
-        self.fallback_seed.filter(|_| self.phase == Phase::ReadOnly(ReadOnly::Renewed))
+        self.fallback_seed.filter(|_| match self.phase {
+            Phase::ReadOnly(ReadOnly::Renewed | ReadOnly::Unproven) => true,
+            Phase::Open | Phase::RolledBack => self.is_new && !self.renewed,
+            _ => false,
+        })
     }
 
     /// Makes a change that may enlarge the session, if the result fits.
