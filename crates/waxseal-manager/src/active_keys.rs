@@ -7,6 +7,7 @@ use waxseal_crypto::{Authenticator, Context, Keyring, Sealer, SignedTokens};
 use waxseal_session::backend::{FormTokenKeys, Seed};
 use waxseal_store::SessionId;
 
+use crate::device_tokens::{DeviceContexts, DeviceTokens};
 use crate::origin::COOKIE_ID_BYTES;
 use crate::rejected::Reason;
 
@@ -17,6 +18,8 @@ pub(crate) struct Contexts {
     pub(crate) csrf: Context,
     /// The context of records, in states `store` and `mirrored`.
     pub(crate) record: Option<Context>,
+    /// The contexts of device-bound sessions, if they are on.
+    pub(crate) device: Option<DeviceContexts>,
 }
 
 /// The purpose of a token that is a session id alone.
@@ -34,6 +37,7 @@ pub(crate) struct ActiveKeys {
     states: [(TokenKeys, &'static str); 3],
     csrf: Authenticator,
     record: Option<Sealer>,
+    device: Option<DeviceTokens>,
     kid: [u8; 4],
     /// A counter for each key, in the keyring's order. Looked up once, so that a request only pays an atomic increment.
     opened: Vec<Counter>,
@@ -48,7 +52,7 @@ pub(crate) enum TokenKeys {
 
 impl ActiveKeys {
     pub(crate) fn new(keyring: &Keyring, contexts: &Contexts) -> Self {
-        let opened = keyring
+        let opened: Vec<_> = keyring
             .ids()
             .map(|kid| metrics::counter!("waxseal_cookies_opened_total", "kid" => kid.to_string()))
             .collect();
@@ -59,8 +63,10 @@ impl ActiveKeys {
             let context = contexts.token.clone().with_purpose(purpose).expect("these purposes are short");
             (TokenKeys::new(keyring, purpose, &context), name)
         });
+        let device =
+            contexts.device.as_ref().map(|device| DeviceTokens::new(keyring, device, opened.clone()));
         let tokens = TokenKeys::new(keyring, contexts.purpose, &contexts.token);
-        Self { tokens, states, csrf, record, kid: *first.as_bytes(), opened }
+        Self { tokens, states, csrf, record, device, kid: *first.as_bytes(), opened }
     }
 
     pub(crate) fn tokens(&self) -> &TokenKeys {
@@ -94,6 +100,11 @@ impl ActiveKeys {
     /// The sealer of records.
     pub(crate) fn record(&self) -> &Sealer {
         self.record.as_ref().expect("only sessions that are kept on the server ask for their keys")
+    }
+
+    /// The tokens of device-bound sessions, if they are on.
+    pub(crate) fn device(&self) -> Option<&DeviceTokens> {
+        self.device.as_ref()
     }
 
     /// The id of the first key, which seals.

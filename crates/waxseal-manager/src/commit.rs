@@ -41,7 +41,7 @@ impl SessionManager {
         let ending = visit.take_ending(&closed);
         if matches!(self.sessions, Sessions::Cookie) {
             let mut home = visit.home();
-            home.forgets_others |= !ending.is_empty();
+            home.forgets_others |= closed.ended && !ending.is_empty();
             home.left_behind = closed.renewed && home.origin.is_some();
         }
         // Boxed, so that a request in state `cookie` carries no room for waiting on a store.
@@ -123,7 +123,7 @@ impl SessionManager {
         let due = due(&self.facts(visit, &closed, now));
         let saved = match (due, &self.sessions) {
             (Due::Nothing | Due::End, _) => return Ok(Outcome::Keep),
-            (_, Sessions::Cookie) => return self.seal_cookie(visit, closed, now),
+            (_, Sessions::Cookie) => self.seal_cookie(visit, closed, now),
             (Due::Token, Sessions::Revocable(list)) => self.refresh_revocable(list, visit, closed, now),
             (Due::Save, Sessions::Revocable(list)) => {
                 Box::pin(self.save_revocable(list, visit, closed, now)).await
@@ -135,6 +135,7 @@ impl SessionManager {
                 Box::pin(save_in(&mirrored.records, due, visit, closed, now)).await
             }
         };
+        visit.home().saved = due == Due::Save && saved.is_ok();
         if is_owed_to_the_page { not_failing_the_page(saved) } else { saved }
     }
 
@@ -148,7 +149,8 @@ impl SessionManager {
             None => {
                 let home = visit.home();
                 let token = home.cookie_token(is_new);
-                token.map(|token| self.token_facts(token, home.forgets_others, closed, now))
+                let is_outdated = home.forgets_others || home.is_outdated;
+                token.map(|token| self.token_facts(token, is_outdated, closed, now))
             }
         };
         Facts {

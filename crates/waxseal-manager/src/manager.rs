@@ -6,7 +6,9 @@ use std::time::Duration;
 use waxseal_crypto::{Context, Keyring, Limits};
 use waxseal_store::SessionStore;
 
+use crate::access::WhenAway;
 use crate::active_keys::{ActiveKeys, Contexts, ID_ALONE, Refusals};
+use crate::device_tokens;
 use crate::error::Error;
 use crate::events::Events;
 use crate::lifetimes::Lifetimes;
@@ -50,6 +52,7 @@ use crate::state::{Mirrored, State, Stored};
 /// ```
 pub struct SessionManager {
     name: String,
+    audience: String,
     contexts: Contexts,
     keys: RwLock<Arc<ActiveKeys>>,
     pub(crate) refusals: Refusals,
@@ -123,10 +126,11 @@ impl SessionManager {
         };
         let token = Context::new(purpose)?.with_name(cookie)?.with_audience(audience)?;
         let csrf = Context::new("csrf")?.with_audience(audience)?;
-        let contexts = Contexts { purpose, token, csrf, record };
+        let contexts = Contexts { purpose, token, csrf, record, device: None };
         let keys = RwLock::new(Arc::new(ActiveKeys::new(keyring, &contexts)));
         let (name, refusals, events) = (cookie.to_owned(), Refusals::new(), Events::new());
-        Ok(Self { name, contexts, keys, refusals, events, lifetimes, sessions })
+        let audience = audience.to_owned();
+        Ok(Self { name, audience, contexts, keys, refusals, events, lifetimes, sessions })
     }
 
     /// Manages sessions in [`State::Cookie`].
@@ -164,6 +168,23 @@ impl SessionManager {
         store: impl SessionStore,
     ) -> Result<Self, Error> {
         Self::new(keyring, cookie, audience, Mirrored::new(store))
+    }
+
+    /// Derives the keys of device-bound sessions too, from the keyring that the manager was made with.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Seal`] if cookie and audience are together too long for a key of their own.
+    pub fn with_device_tokens(mut self, keyring: &Keyring) -> Result<Self, Error> {
+        self.contexts.device = Some(device_tokens::contexts(&self.name, &self.audience)?);
+        self.set_keyring(keyring);
+        Ok(self)
+    }
+
+    /// The longest time in seconds that any session lives.
+    #[must_use]
+    pub fn longest_lifetime(&self) -> u32 {
+        self.lifetimes.widest().absolute
     }
 
     /// Changes the keys for every session that is opened or created from now on. Sessions opened before are committed
@@ -256,6 +277,14 @@ impl SessionManager {
     }
 
     /// Checks whether a concurrent change of a value that an `insert` replaces is a conflict.
+    /// The policy for visitors whose session cannot be had for the moment.
+    pub(crate) fn when_away(&self) -> WhenAway {
+        match &self.sessions {
+            Sessions::Stored(stored) => stored.when_away,
+            _ => WhenAway::Refuse,
+        }
+    }
+
     pub(crate) fn is_strict(&self) -> bool {
         self.records().is_some_and(|records| records.strict)
     }

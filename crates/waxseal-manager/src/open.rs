@@ -10,7 +10,10 @@ use waxseal_store::Timestamp;
 use crate::access::Access;
 use crate::active_keys::{ActiveKeys, TokenKeys};
 use crate::claim::{Claim, choose, latest_of_each};
+use crate::device_gate::DeviceGate;
+use crate::device_tokens::DeviceTokens;
 use crate::error::Error;
+use crate::gated::Gated;
 use crate::manager::{SessionManager, Sessions};
 use crate::origin::{COOKIE_ID_BYTES, CookieToken, Origin};
 use crate::records::token::Token;
@@ -26,6 +29,7 @@ use crate::visit::Visit;
 pub struct Snapshot<'a> {
     sessions: &'a SessionManager,
     keys: Arc<ActiveKeys>,
+    gate: Option<&'a dyn DeviceGate>,
 }
 
 /// A good token.
@@ -50,6 +54,8 @@ enum Asked<'a> {
     Token(Box<Token>),
     /// Asks whether the session, which was in the token, is revoked.
     Listed(Box<Visit>, Question),
+    /// Asks nothing: the request does not prove its device, for the moment.
+    Away(Box<Visit>),
     /// Asks which of several sessions live.
     Rivals(Box<Rivals<'a>>),
 }
@@ -66,7 +72,7 @@ impl SessionManager {
     /// Takes the present keys, for all the tokens of one request.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot { sessions: self, keys: self.keys() }
+        Snapshot { sessions: self, keys: self.keys(), gate: None }
     }
 
     /// Makes a session for an anonymous visitor. Nothing is drawn, kept or sent unless something is written to it.
@@ -86,6 +92,19 @@ impl SessionManager {
 }
 
 impl<'a> Snapshot<'a> {
+    /// Asks `gate` about every session that this snapshot opens. It is asked only if the manager has
+    /// [device tokens](SessionManager::with_device_tokens).
+    #[must_use]
+    pub fn gated(self, gate: &'a dyn DeviceGate) -> Self {
+        Self { gate: Some(gate), ..self }
+    }
+
+    /// The tokens of device-bound sessions, if the manager has them.
+    #[must_use]
+    pub fn device_tokens(&self) -> Option<&DeviceTokens> {
+        self.keys.device()
+    }
+
     /// [`SessionManager::create`], with the keys of this snapshot.
     #[must_use]
     pub fn create(&self) -> Visit {
@@ -192,7 +211,10 @@ impl<'a> Snapshot<'a> {
             Sessions::Mirrored(mirrored) => mirrored.ready(&self.keys, token, access, now),
             Sessions::Cookie | Sessions::Revocable(_) => Err(Box::new(token)),
         };
-        Ok(ready.map_or_else(|token| self.pending(Asked::Token(token), access), Opened::Ready))
+        Ok(ready.map_or_else(
+            |token| self.pending(Asked::Token(token), access),
+            |visit| self.ready(visit, access),
+        ))
     }
 
     /// Opens a token that holds the whole session.
@@ -215,12 +237,20 @@ impl<'a> Snapshot<'a> {
         let question = list.map(|_| Question::new(id, times, &content));
         let origin = Origin::Cookie(CookieToken { id, times, needs_reseal, question: question.clone() });
         let visit = Visit::restored(content, origin, self.keys.clone(), false);
-        let (Some(list), Some(question)) = (list, question) else { return Ok(Opened::Ready(visit)) };
+        let (Some(list), Some(question)) = (list, question) else { return Ok(self.ready(visit, access)) };
         Ok(match list.remembered(&question, access, now) {
-            Some(false) => Opened::Ready(visit),
+            Some(false) => self.ready(visit, access),
             Some(true) => Opened::Ready(self.create()),
             None => self.pending(Asked::Listed(Box::new(visit), question), access),
         })
+    }
+
+    /// The session of a token that no store has to be asked about, as the gate lets it through.
+    fn ready(&self, visit: Visit, access: Access) -> Opened<'a> {
+        match Gated::new(self.gate, visit, self.sessions.is_strict()) {
+            Gated::Through(visit) => Opened::Ready(visit),
+            Gated::Away(visit) => self.pending(Asked::Away(Box::new(visit)), access),
+        }
     }
 
     fn pending(&self, question: Asked<'a>, access: Access) -> Opened<'a> {
@@ -270,23 +300,28 @@ impl Pending<'_> {
     pub async fn load(self, now: SystemTime) -> Result<Visit, Error> {
         let Self { snapshot, question, access } = self;
         let keys = &snapshot.keys;
-        match (question, &snapshot.sessions.sessions) {
+        let visit = match (question, &snapshot.sessions.sessions) {
             (Asked::Token(token), Sessions::Stored(stored)) => {
-                stored.load(keys, *token, access, now.into()).await
+                stored.load(keys, *token, access, now.into()).await?
             }
             (Asked::Token(token), Sessions::Mirrored(mirrored)) => {
-                mirrored.load(keys, *token, access, now.into()).await
+                mirrored.load(keys, *token, access, now.into()).await?
             }
             (Asked::Listed(visit, question), Sessions::Revocable(list)) => {
-                Ok(match list.ask(&question, access, now.into()).await? {
+                match list.ask(&question, access, now.into()).await? {
                     Verdict::Good => *visit,
                     Verdict::Unconfirmed => visit.read_only(ReadOnly::Outage),
                     Verdict::Ended => snapshot.create(),
-                })
+                }
             }
-            (Asked::Rivals(rivals), _) => Box::pin(rivals.load(now)).await,
-            _ => Err(Error::NoStore),
-        }
+            (Asked::Away(visit), _) => {
+                return Gated::Away(*visit).visit(access, snapshot.sessions.when_away());
+            }
+            (Asked::Rivals(rivals), _) => return Box::pin(rivals.load(now)).await,
+            _ => return Err(Error::NoStore),
+        };
+        Gated::new(snapshot.gate, visit, snapshot.sessions.is_strict())
+            .visit(access, snapshot.sessions.when_away())
     }
 
     /// Returns the session without asking the store, for one use: to [destroy](waxseal_session::Session::destroy) it,
@@ -296,6 +331,7 @@ impl Pending<'_> {
         match self.question {
             Asked::Token(token) => token.unknown(&self.snapshot.keys),
             Asked::Listed(visit, _) => visit.read_only(ReadOnly::Outage),
+            Asked::Away(visit) => *visit,
             Asked::Rivals(rivals) => rivals.into_end(),
         }
     }
@@ -305,7 +341,7 @@ impl Pending<'_> {
         match &self.question {
             Asked::Token(token) => Some(Claim::of_token(token)),
             Asked::Listed(visit, _) => Claim::of_visit(visit),
-            Asked::Rivals(_) => None,
+            Asked::Away(_) | Asked::Rivals(_) => None,
         }
     }
 }
@@ -336,10 +372,12 @@ impl<'a> Rivals<'a> {
             Opened::Ready(visit) => visit,
             Opened::Pending(pending) => pending.to_end(),
         });
-        let (mut alive, _) = apart(all.collect());
+        let (mut alive, dead) = apart(all.collect());
+        let unproven = unproven(&dead);
         match alive.is_empty() {
-            true => self.snapshot.create(),
-            false => alive.remove(0).among(origins(alive)),
+            true if unproven.is_empty() => self.snapshot.create(),
+            true => self.snapshot.create().unproven(unproven, None),
+            false => alive.remove(0).among(origins(alive).into_iter().chain(unproven).collect()),
         }
     }
 }
@@ -348,6 +386,14 @@ impl<'a> Rivals<'a> {
 fn settle(snapshot: &Snapshot<'_>, all: Vec<Visit>, can_be_planted: bool) -> Visit {
     let (alive, dead) = apart(all);
     let mut alive = latest_of_each(alive, Claim::of_visit);
+    let unproven = unproven(&dead);
+    if alive.is_empty() && !unproven.is_empty() {
+        // The browser keeps all its tokens.
+        let kept = dead.into_iter().filter(Visit::is_unproven);
+        let kept = kept.max_by_key(|visit| visit.session().phase() != Phase::Open).expect("there is one");
+        kept.home().rivals = unproven;
+        return kept;
+    }
     if alive.is_empty() {
         // An old id, or one that was signed out: its visitor gets no cookie, because that could displace a newer one.
         let dead = dead.into_iter().max_by_key(|visit| match visit.session().phase() {
@@ -363,13 +409,13 @@ fn settle(snapshot: &Snapshot<'_>, all: Vec<Visit>, can_be_planted: bool) -> Vis
             tracing::info!(
                 "more than one session cookie is good; one counts, and the others are to be forgotten"
             );
-            alive.remove(chosen).among(origins(alive))
+            alive.remove(chosen).among(origins(alive).into_iter().chain(unproven).collect())
         }
         None => {
             tracing::warn!(
                 "two different session cookies are good, and under this name one may be planted; neither counts"
             );
-            snapshot.create().among(origins(alive))
+            snapshot.create().among(origins(alive).into_iter().chain(unproven).collect())
         }
     }
 }
@@ -377,6 +423,14 @@ fn settle(snapshot: &Snapshot<'_>, all: Vec<Visit>, can_be_planted: bool) -> Vis
 /// Divides the visits into living sessions and ended ones.
 fn apart(all: Vec<Visit>) -> (Vec<Visit>, Vec<Visit>) {
     all.into_iter().partition(|visit| visit.home().origin.is_some())
+}
+
+/// The sessions whose device the request did not prove, to be ended with the others.
+fn unproven(dead: &[Visit]) -> Vec<Origin> {
+    dead.iter()
+        .filter(|visit| visit.is_unproven())
+        .flat_map(|visit| std::mem::take(&mut visit.home().rivals))
+        .collect()
 }
 
 fn origins(all: Vec<Visit>) -> Vec<Origin> {

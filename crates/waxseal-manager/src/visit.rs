@@ -9,6 +9,7 @@ use waxseal_session::backend::{Closed, Content, FormTokenKeys, ReadOnly, SEED_BY
 use waxseal_store::{Lifespan, PublicId, SessionId};
 
 use crate::active_keys::ActiveKeys;
+use crate::device_tokens::DeviceTokens;
 use crate::origin::{CookieToken, Origin, RecordRef};
 use crate::records::keyed_id::KeyedId;
 use crate::records::turns::Place;
@@ -53,6 +54,12 @@ pub(crate) struct Home {
     pub(crate) forgets_others: bool,
     /// The token that came is still good although its session continues under another id.
     pub(crate) left_behind: bool,
+    /// The token came without a proof of its device, and its session is among `rivals`: a sign-in ends it.
+    pub(crate) unproven: bool,
+    /// The token is to be sealed anew, whatever its age.
+    pub(crate) is_outdated: bool,
+    /// The last commit saved what was changed.
+    pub(crate) saved: bool,
 }
 
 impl Visit {
@@ -86,6 +93,23 @@ impl Visit {
             let mut home = self.home();
             home.place = place.filter(|_| home.origin.is_some());
         }
+        self
+    }
+
+    /// Makes it the visit of a request that does not prove the device of these sessions. It may end them.
+    pub(crate) fn unproven(self, sessions: Vec<Origin>, seed: Option<Seed>) -> Self {
+        self.session.note_rivals();
+        let session = match seed {
+            Some(seed) => self.session.with_fallback_seed(seed),
+            None => self.session,
+        };
+        let home = Home { rivals: sessions, unproven: true, ..Home::default() };
+        Self { session, home: Box::new(Mutex::new(home)), ..self }
+    }
+
+    /// Has its token sealed anew.
+    pub(crate) fn outdated(self) -> Self {
+        self.home().is_outdated = true;
         self
     }
 
@@ -123,6 +147,25 @@ impl Visit {
         self.home().record(self.session.began_here())?.confirmed.map(|confirmed| confirmed.life)
     }
 
+    /// The tokens of device-bound sessions with the keys of this visit, if the manager has them.
+    #[must_use]
+    pub fn device_tokens(&self) -> Option<&DeviceTokens> {
+        self.keys.device()
+    }
+
+    /// Returns `true` if a good token came without a proof of its device, so that its session is not shown.
+    #[must_use]
+    pub fn is_unproven(&self) -> bool {
+        self.home().unproven
+    }
+
+    /// Returns `true` if the last commit has saved what was changed. What only shows a page may be dropped when the store
+    /// is away.
+    #[must_use]
+    pub fn was_saved(&self) -> bool {
+        self.home().saved
+    }
+
     /// Returns `true` if the browser should forget every token but this session's after the commit.
     ///
     /// This is so if other good tokens came with it. In state `cookie` it is also so if the old token is still good
@@ -151,10 +194,11 @@ impl Visit {
 
     /// Takes the sessions that are to end with `closed`.
     pub(crate) fn take_ending(&self, closed: &Closed) -> Vec<Origin> {
-        if !closed.ended {
+        let mut home = self.home();
+        // Who signs in without a proof is the owner come back, or a thief who signs out the owner, as he may.
+        if !(closed.ended || closed.signed_in && home.unproven) {
             return Vec::new();
         }
-        let mut home = self.home();
         home.replaced = None;
         let mut ending: Vec<_> = home.origin.take().into_iter().collect();
         ending.append(&mut home.rivals);
