@@ -6,6 +6,8 @@ use std::time::SystemTime;
 use waxseal_manager::SessionManager;
 
 use crate::clock::Clock;
+#[cfg(feature = "device")]
+use crate::device_bound::bound::Bound;
 use crate::session_cookie::SessionCookie;
 
 /// The sessions, the cookie that carries them and the clock: cheap to clone.
@@ -14,6 +16,8 @@ use crate::session_cookie::SessionCookie;
 pub(crate) struct Carrier {
     shared: Arc<Shared>,
     clock: Clock,
+    #[cfg(feature = "device")]
+    bound: Option<Arc<Bound>>,
 }
 
 #[derive(Debug)]
@@ -24,7 +28,12 @@ struct Shared {
 
 impl Carrier {
     pub(crate) fn new(sessions: SessionManager, cookie: SessionCookie) -> Self {
-        Self { shared: Arc::new(Shared { sessions, cookie }), clock: Clock::system() }
+        Self {
+            shared: Arc::new(Shared { sessions, cookie }),
+            clock: Clock::system(),
+            #[cfg(feature = "device")]
+            bound: None,
+        }
     }
 
     pub(crate) fn with_clock(self, clock: Clock) -> Self {
@@ -37,6 +46,22 @@ impl Carrier {
 
     pub(crate) fn cookie(&self) -> &SessionCookie {
         &self.shared.cookie
+    }
+
+    /// Device-bound sessions, if they are on.
+    #[cfg(feature = "device")]
+    pub(crate) fn bound(&self) -> Option<&Arc<Bound>> {
+        self.bound.as_ref()
+    }
+
+    #[cfg(feature = "device")]
+    pub(crate) fn with_bound(self, bound: Bound) -> Self {
+        Self { bound: Some(Arc::new(bound)), ..self }
+    }
+
+    #[cfg(feature = "device")]
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     pub(crate) fn now(&self) -> SystemTime {

@@ -43,6 +43,12 @@ pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers.get_all(COOKIE).into_iter().flat_map(|field| pieces(field.as_bytes()).filter_map(pair))
 }
 
+/// [`pairs`] of one `Cookie` field.
+#[cfg(feature = "device")]
+pub(crate) fn pairs_in(field: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pieces(field).filter_map(pair)
+}
+
 /// [`values`] of one `Cookie` field.
 pub(crate) fn values_in<'a>(field: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     pieces(field).filter_map(pair).filter(move |(found, _)| *found == name.as_bytes()).map(|(_, value)| value)

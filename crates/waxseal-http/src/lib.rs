@@ -27,6 +27,8 @@ mod cookie_error;
 mod cookie_syntax;
 pub mod cookies;
 pub mod development;
+#[cfg(feature = "device")]
+mod device_bound;
 mod error;
 mod excerpt;
 pub mod host;
@@ -37,6 +39,7 @@ mod other_cookies;
 mod request_session;
 mod same_site;
 mod service;
+mod session_body;
 mod session_cookie;
 mod session_cookie_builder;
 mod session_layer;
@@ -44,12 +47,18 @@ mod status;
 
 pub use clock::Clock;
 pub use cookie_error::CookieError;
+#[cfg(feature = "device")]
+pub use device_bound::{
+    device::Device, endpoint::DeviceCall, error::DeviceBindingError, policy::DevicePolicy,
+    settings::DeviceBinding,
+};
 pub use error::Error;
 pub use host_name::Host;
 pub use origin::Scheme;
 pub use request_session::RequestSession;
 pub use same_site::SameSite;
 pub use service::SessionService;
+pub use session_body::SessionBody;
 pub use session_cookie::SessionCookie;
 pub use session_cookie_builder::SessionCookieBuilder;
 pub use session_layer::SessionLayer;

@@ -10,6 +10,8 @@ use waxseal_manager::{Access, Error, Opened, Rejected, Session, Visit};
 
 use crate::carrier::Carrier;
 use crate::cookies;
+#[cfg(feature = "device")]
+use crate::device_bound::{device::Device, gate::DeviceRequest};
 use crate::host_name::Host;
 use crate::origin::is_safe;
 
@@ -36,24 +38,34 @@ struct Slot {
     visit: OnceCell<Visit>,
     /// Changes made until then were dropped.
     failed: AtomicBool,
+    /// The proof of the device. `None` if device-bound sessions are off.
+    #[cfg(feature = "device")]
+    device: Option<DeviceRequest>,
 }
 
 impl RequestSession {
     pub(crate) fn new(carrier: Carrier, method: &Method, target: &Uri, headers: &HeaderMap) -> Self {
-        let mut cookies = headers.get_all(COOKIE).iter().cloned();
-        let access = if is_safe(method) { Access::Read } else { Access::Change };
-        Self(Arc::new(Slot {
-            carrier,
-            cookies: (cookies.next(), cookies.collect()),
-            access,
-            is_head: method == Method::HEAD,
-            host: headers.get(HOST).cloned(),
-            target: target.clone(),
-            visit: OnceCell::new(),
-            failed: AtomicBool::new(false),
-        }))
+        #[cfg(feature = "device")]
+        let device = {
+            let bound = carrier.bound().cloned();
+            bound.map(|bound| DeviceRequest::new(bound, carrier.clock().clone(), headers))
+        };
+        Self::of_slot(Slot {
+            #[cfg(feature = "device")]
+            device,
+            ..Slot::new(carrier, method, target, headers)
+        })
     }
 
+    /// [`new`](Self::new), whatever device the request comes from.
+    #[cfg(feature = "device")]
+    pub(crate) fn without_gate(carrier: Carrier, method: &Method, target: &Uri, headers: &HeaderMap) -> Self {
+        Self::of_slot(Slot::new(carrier, method, target, headers))
+    }
+
+    fn of_slot(slot: Slot) -> Self {
+        Self(Arc::new(slot))
+    }
     /// Loads the visitor's session; a new one if no good token came.
     ///
     /// # Errors
@@ -147,6 +159,37 @@ impl RequestSession {
         }
     }
 
+    /// What the request has proven of the device that its session is tied to. Asks for the session.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load).
+    #[cfg(feature = "device")]
+    pub async fn device(&self) -> Result<Device, Error> {
+        self.load().await?;
+        let (Some(device), Some(visit)) = (&self.0.device, self.visit()) else { return Ok(Device::Unbound) };
+        Ok(device.device(visit))
+    }
+
+    /// The `Set-Cookie` line that makes the browser prove its device before it repeats this request; `None` if the request
+    /// is not [proven](Device::Proven), or if the browser says that it cannot.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load).
+    #[cfg(feature = "device")]
+    pub async fn to_prove_anew(&self) -> Result<Option<HeaderValue>, Error> {
+        let is_proven = matches!(self.device().await?, Device::Proven(_));
+        let (Some(device), Some(visit)) = (&self.0.device, self.visit()) else { return Ok(None) };
+        let line = device.removal(visit).filter(|_| is_proven && !device.has_skipped());
+        Ok(line.map(crate::session_cookie::field))
+    }
+
+    #[cfg(feature = "device")]
+    pub(crate) fn device_request(&self) -> Option<&DeviceRequest> {
+        self.0.device.as_ref()
+    }
+
     pub(crate) fn has_failed(&self) -> bool {
         self.0.failed.load(Ordering::Relaxed)
     }
@@ -170,6 +213,23 @@ impl RequestSession {
 }
 
 impl Slot {
+    fn new(carrier: Carrier, method: &Method, target: &Uri, headers: &HeaderMap) -> Self {
+        let mut cookies = headers.get_all(COOKIE).iter().cloned();
+        let access = if is_safe(method) { Access::Read } else { Access::Change };
+        Self {
+            carrier,
+            cookies: (cookies.next(), cookies.collect()),
+            access,
+            is_head: method == Method::HEAD,
+            host: headers.get(HOST).cloned(),
+            target: target.clone(),
+            visit: OnceCell::new(),
+            failed: AtomicBool::new(false),
+            #[cfg(feature = "device")]
+            device: None,
+        }
+    }
+
     /// Keeps the visit as the request's, or takes that of another task that was faster; gives it back while such a task
     /// asks the store.
     fn keep(&self, visit: Visit) -> Result<Session, Box<Visit>> {
@@ -198,7 +258,13 @@ impl Slot {
         }
         let now = self.carrier.now();
         let log = |rejected: Rejected| tracing::info!(reason = %rejected.reason(), "session cookie refused");
-        sessions.snapshot().open_among(&tokens[..count], cookie.can_be_planted(), self.access, now, log)
+        let snapshot = sessions.snapshot();
+        #[cfg(feature = "device")]
+        let snapshot = match &self.device {
+            Some(device) => snapshot.gated(device),
+            None => snapshot,
+        };
+        snapshot.open_among(&tokens[..count], cookie.can_be_planted(), self.access, now, log)
     }
 
     /// The different values of our cookie among the first few. A browser that sends one twice means the same.

@@ -11,6 +11,7 @@ use tower_layer::Layer;
 
 use crate::origin::Scheme;
 use crate::request_session::RequestSession;
+use crate::session_body::SessionBody;
 use crate::session_layer::SessionLayer;
 use crate::status::status_of;
 use crate::{host, origin};
@@ -83,17 +84,21 @@ where
     S: tower_service::Service<Request<A>, Response = Response<B>>,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
-    B: Default + Send + 'static,
+    B: Send + 'static,
 {
-    type Response = Response<B>;
+    type Response = Response<SessionBody<B>>;
     type Error = S::Error;
-    type Future = BoxFuture<Result<Response<B>, S::Error>>;
+    type Future = BoxFuture<Result<Self::Response, S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, mut request: Request<A>) -> Self::Future {
+        #[cfg(feature = "device")]
+        if let Some(call) = self.sessions.device_call(request.method(), request.uri(), request.headers()) {
+            return Box::pin(async move { Ok(call.answer().await.map(SessionBody::text)) });
+        }
         match self.sessions.enter(&mut request) {
             Ok(session) => Box::pin(leave(self.sessions.clone(), session, self.inner.call(request))),
             Err(status) => Box::pin(async move { Ok(bare(status)) }),
@@ -106,13 +111,17 @@ where
     S: hyper::service::Service<Request<A>, Response = Response<B>>,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
-    B: Default + Send + 'static,
+    B: Send + 'static,
 {
-    type Response = Response<B>;
+    type Response = Response<SessionBody<B>>;
     type Error = S::Error;
-    type Future = BoxFuture<Result<Response<B>, S::Error>>;
+    type Future = BoxFuture<Result<Self::Response, S::Error>>;
 
     fn call(&self, mut request: Request<A>) -> Self::Future {
+        #[cfg(feature = "device")]
+        if let Some(call) = self.sessions.device_call(request.method(), request.uri(), request.headers()) {
+            return Box::pin(async move { Ok(call.answer().await.map(SessionBody::text)) });
+        }
         match self.sessions.enter(&mut request) {
             Ok(session) => Box::pin(leave(self.sessions.clone(), session, self.inner.call(request))),
             Err(status) => Box::pin(async move { Ok(bare(status)) }),
@@ -145,10 +154,13 @@ impl SessionLayer {
     }
 }
 
-async fn leave<F, B, E>(sessions: SessionLayer, session: RequestSession, answer: F) -> Result<Response<B>, E>
+async fn leave<F, B, E>(
+    sessions: SessionLayer,
+    session: RequestSession,
+    answer: F,
+) -> Result<Response<SessionBody<B>>, E>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    B: Default,
 {
     let mut answer = pin!(answer);
     // Unwind safe: after a panic the future is never polled again, only dropped.
@@ -157,7 +169,7 @@ where
         Err(panic) => Poll::Ready(Err(panic)),
     });
     let mut response = match answer.await {
-        Ok(Ok(response)) => response,
+        Ok(Ok(response)) => response.map(SessionBody::inner),
         Ok(Err(error)) => {
             sessions.abandon(&session).await;
             return Err(error);
@@ -176,8 +188,8 @@ where
     Ok(response)
 }
 
-fn bare<B: Default>(status: StatusCode) -> Response<B> {
-    let mut response = Response::new(B::default());
+fn bare<B>(status: StatusCode) -> Response<SessionBody<B>> {
+    let mut response = Response::new(SessionBody::default());
     *response.status_mut() = status;
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));

@@ -60,6 +60,12 @@ impl SessionCookie {
         self.attributes.secure
     }
 
+    /// The attributes as `Set-Cookie` has them.
+    #[cfg(feature = "device")]
+    pub(crate) fn attributes_text(&self) -> &str {
+        self.suffix.trim_start_matches("; ")
+    }
+
     /// True if another host's page, or anybody on the wire, may have set a cookie of this name. Browsers that do not know
     /// the prefix in other letters let them.
     pub(crate) fn can_be_planted(&self) -> bool {

@@ -11,6 +11,10 @@ use waxseal_manager::{Error, Keyring, Outcome, SessionManager};
 
 use crate::carrier::Carrier;
 use crate::clock::Clock;
+#[cfg(feature = "device")]
+use crate::device_bound::{
+    bound::Bound, error::DeviceBindingError, gate, offering::Offering, settings::DeviceBinding,
+};
 use crate::request_session::RequestSession;
 use crate::session_cookie::SessionCookie;
 use crate::status::is_failure;
@@ -43,6 +47,27 @@ impl SessionLayer {
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self(self.0.with_clock(clock))
+    }
+
+    /// Binds sessions to the devices that they were begun on: see [`DeviceBinding`].
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceBindingError`] if the cookie is not fit for it, or the manager has no keys for it.
+    #[cfg(feature = "device")]
+    pub fn device_bound(self, binding: &DeviceBinding) -> Result<Self, DeviceBindingError> {
+        let bound = binding.build(self.sessions(), self.cookie())?;
+        Ok(Self(self.0.with_bound(bound)))
+    }
+
+    #[cfg(feature = "device")]
+    pub(crate) fn bound(&self) -> Option<&Bound> {
+        self.0.bound().map(|bound| &**bound)
+    }
+
+    #[cfg(feature = "device")]
+    pub(crate) fn carrier(&self) -> &Carrier {
+        &self.0
     }
 
     /// Changes the keys, for every request whose session is loaded from now on; one that has loaded its session is
@@ -111,12 +136,17 @@ impl SessionLayer {
                 false => session.rollback(),
             }
         }
+        let now = self.now();
+        #[cfg(feature = "device")]
+        let offering = request.device_request().map(|device| {
+            let (status, now) = (response.status(), gate::seconds(now));
+            (device, Offering::prepare(device, visit, status, request.is_head(), now))
+        });
         let changed = session.is_modified();
         let personal = accessed && (!session.is_new() || changed);
         if request.is_head() {
             session.page_unseen();
         }
-        let now = self.now();
         let set_cookie = match self.commit(request, now).await? {
             Outcome::Set { token, expires } => Some(self.cookie().set(&token, expires, now)),
             Outcome::Remove => Some(self.cookie().remove()),
@@ -137,6 +167,10 @@ impl SessionLayer {
         caches::keep_private(headers, personal, changed || !sets.is_empty());
         for set_cookie in sets {
             headers.append(SET_COOKIE, set_cookie);
+        }
+        #[cfg(feature = "device")]
+        if let Some((device, offering)) = offering {
+            offering.complete(device, visit, headers);
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ pub fn status_of(error: &Error) -> StatusCode {
 #[must_use]
 pub fn session_status_of(error: &SessionError) -> StatusCode {
     match error {
-        SessionError::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
+        SessionError::Unconfirmed | SessionError::Unproven => StatusCode::SERVICE_UNAVAILABLE,
         SessionError::Conflict { .. } | SessionError::Gone | SessionError::Renewed => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -124,7 +124,7 @@ impl Site {
                     let answer = handler(handle(&request));
                     async { Ok::<_, Infallible>(response(answer.await)) }
                 });
-                hyper::service::Service::call(&self.layer.layer(inner), request).await.unwrap()
+                hyper::service::Service::call(&self.layer.layer(inner), request).await.unwrap().map(Body::new)
             }
             Stack::Axum => {
                 let answer = move |request: axum::extract::Request| {

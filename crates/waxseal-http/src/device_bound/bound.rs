@@ -1,0 +1,16 @@
+//! Device-bound sessions as a session layer has them.
+
+use waxseal_device::Terms;
+
+use super::metrics::DeviceMetrics;
+use super::policy::DevicePolicy;
+
+/// The terms, the policy and the counters that all requests share.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) terms: Terms,
+    /// The longest time in seconds that a session lives.
+    pub(crate) longest_seconds: u32,
+    pub(crate) policy: DevicePolicy,
+    pub(crate) metrics: DeviceMetrics,
+}

@@ -1,0 +1,65 @@
+//! The two endpoints that browsers ask by themselves.
+
+use http::header::{ALLOW, CACHE_CONTROL};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
+
+use super::answers::bare;
+use super::refresh::refresh;
+use super::registration::register;
+use crate::session_layer::SessionLayer;
+
+/// A request of a browser, and of no page, about the device of a session; from
+/// [`SessionLayer::device_call`].
+#[derive(Debug)]
+pub struct DeviceCall {
+    layer: SessionLayer,
+    endpoint: Endpoint,
+    method: Method,
+    target: Uri,
+    headers: HeaderMap,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Endpoint {
+    Register,
+    Refresh,
+}
+
+impl SessionLayer {
+    /// The call that a request to one of the two device endpoints is, whatever its method. A server of its own answers it
+    /// by [`DeviceCall::answer`], before any check of the request's host, origin or form token. A service in this layer
+    /// does so by itself.
+    #[must_use]
+    pub fn device_call(&self, method: &Method, target: &Uri, headers: &HeaderMap) -> Option<DeviceCall> {
+        let terms = &self.bound()?.terms;
+        let endpoint = match target.path() {
+            path if path == terms.register_path() => Endpoint::Register,
+            path if path == terms.refresh_path() => Endpoint::Refresh,
+            _ => return None,
+        };
+        let (method, target, headers) = (method.clone(), target.clone(), headers.clone());
+        Some(DeviceCall { layer: self.clone(), endpoint, method, target, headers })
+    }
+}
+
+impl DeviceCall {
+    /// Answers. The request's body is not read.
+    pub async fn answer(self) -> Response<String> {
+        let Self { layer, endpoint, method, target, headers } = self;
+        let mut response = if method != Method::POST {
+            let mut response = bare(StatusCode::METHOD_NOT_ALLOWED);
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            response
+        } else {
+            match endpoint {
+                Endpoint::Register => register(&layer, &target, &headers).await,
+                Endpoint::Refresh => refresh(&layer, &headers).await,
+            }
+        };
+        let fields = response.headers_mut();
+        fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+        fields.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+        response
+    }
+}

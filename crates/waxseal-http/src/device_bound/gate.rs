@@ -1,0 +1,158 @@
+//! One request's proof of its device.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+use waxseal_device::{DeviceState, Offer, Proof, SkipReason, Terms};
+use waxseal_manager::{DeviceGate, DeviceQuestion, DeviceVerdict, Visit};
+
+use super::bound::Bound;
+use super::device::Device;
+use super::policy::DevicePolicy;
+use super::tokens::Tokens;
+use crate::clock::Clock;
+use crate::cookies;
+
+/// The time after a sign-in by which a session has to be bound under [`DevicePolicy::RequireAll`], in seconds.
+const UNBOUND_SECONDS: u64 = 300;
+/// Sessions whose cookies are removed with the visitor's: as many as tokens are tried.
+const MAX_OFFERS: usize = 4;
+
+/// The headers of one request that concern its device, and the gate that they open.
+#[derive(Debug)]
+pub(crate) struct DeviceRequest {
+    pub(crate) bound: Arc<Bound>,
+    clock: Clock,
+    cookies: Vec<HeaderValue>,
+    skipped: Vec<HeaderValue>,
+    site: Option<HeaderValue>,
+    /// The offers that bound sessions of this request were bound by.
+    offers: Mutex<Vec<Offer>>,
+}
+
+impl DeviceRequest {
+    pub(crate) fn new(bound: Arc<Bound>, clock: Clock, headers: &HeaderMap) -> Self {
+        let all = |name| headers.get_all(name).iter().cloned().collect();
+        Self {
+            bound,
+            clock,
+            cookies: headers.get_all(COOKIE).iter().cloned().collect(),
+            skipped: all("secure-session-skipped"),
+            site: headers.get("sec-fetch-site").cloned(),
+            offers: Mutex::default(),
+        }
+    }
+
+    /// `Sec-Fetch-Site`, if it was sent.
+    pub(crate) fn site(&self) -> Option<&[u8]> {
+        self.site.as_ref().map(HeaderValue::as_bytes)
+    }
+
+    /// The offers that bound sessions of this request were bound by.
+    pub(crate) fn offers(&self) -> Vec<Offer> {
+        self.offers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The names of the request's cookies.
+    pub(crate) fn cookie_names(&self) -> impl Iterator<Item = &str> {
+        let pairs = self.cookies.iter().flat_map(|field| cookies::pairs_in(field.as_bytes()));
+        pairs.filter_map(|(name, _)| str::from_utf8(name).ok())
+    }
+
+    /// What the request has proven of its session's device.
+    pub(crate) fn device(&self, visit: &Visit) -> Device {
+        if visit.is_unproven() {
+            return Device::Unproven;
+        }
+        let (content, Some(tokens)) = (visit.session().content(), visit.device_tokens()) else {
+            return Device::Unbound;
+        };
+        let Some(state) = content.device_state() else { return Device::Unbound };
+        let Some(state) = DeviceState::parse(state) else { return Device::Unproven };
+        match (self.proof(&Tokens(tokens), &state), state) {
+            (Proof::Proven { since, .. }, _) => Device::Proven(UNIX_EPOCH + Duration::from_secs(since)),
+            (Proof::Settling { .. }, _) => Device::Settling,
+            (Proof::Skipped(_) | Proof::Unproven, _) => Device::Unproven,
+            (Proof::Unbound, DeviceState::Offered { .. }) => Device::Offered,
+            (Proof::Unbound, _) => Device::Unbound,
+        }
+    }
+
+    /// The name of the device cookie of this visit's session, if it is tied to a device.
+    pub(crate) fn removal(&self, visit: &Visit) -> Option<String> {
+        let offer = DeviceState::parse(visit.session().content().device_state()?)?.offer()?;
+        let [device, _] = self.bound.terms.removal(&offer);
+        Some(device)
+    }
+
+    /// Tells if the browser says that it could not refresh.
+    pub(crate) fn has_skipped(&self) -> bool {
+        !self.skipped.is_empty()
+    }
+
+    fn proof(&self, tokens: &Tokens<'_>, state: &DeviceState) -> Proof {
+        let terms: &Terms = &self.bound.terms;
+        let name = state.offer().map(|offer| terms.device_cookie_name(&offer));
+        let values = name.iter().flat_map(|name| {
+            self.cookies.iter().flat_map(move |field| cookies::values_in(field.as_bytes(), name))
+        });
+        let skipped = self.skipped.iter().map(HeaderValue::as_bytes);
+        terms.proof(tokens, state, values, skipped, self.now())
+    }
+
+    fn now(&self) -> u64 {
+        seconds(self.clock.now())
+    }
+
+    fn note(&self, offer: Offer) {
+        let mut offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
+        if offers.len() < MAX_OFFERS && !offers.contains(&offer) {
+            offers.push(offer);
+        }
+    }
+
+    /// The verdict on a session that is bound to nothing.
+    fn of_unbound(&self, session: &DeviceQuestion<'_>) -> DeviceVerdict {
+        let signed_in = session.signed_in.unwrap_or(0);
+        let is_late = || self.now() >= signed_in.saturating_add(UNBOUND_SECONDS);
+        match self.bound.policy {
+            DevicePolicy::RequireAll if session.is_owned && is_late() => DeviceVerdict::Stranger,
+            _ => DeviceVerdict::AsItIs,
+        }
+    }
+}
+
+impl DeviceGate for DeviceRequest {
+    fn judge(&self, session: DeviceQuestion<'_>) -> DeviceVerdict {
+        let Some(bytes) = session.state else { return self.of_unbound(&session) };
+        let state = DeviceState::parse(bytes);
+        // A state that only another release can have written is one of a bound session.
+        let proof = state.map_or(Proof::Unproven, |state| self.proof(&Tokens(session.tokens), &state));
+        self.bound.metrics.request(proof);
+        if let Some(offer) = state.and_then(|state| state.offer()).filter(|_| proof != Proof::Unbound) {
+            self.note(offer);
+        }
+        match proof {
+            Proof::Proven { binding, .. } => match state {
+                // An answer that was slower than the registration has put the older token into the browser.
+                Some(DeviceState::Offered { at, .. }) => {
+                    DeviceVerdict::Heal(DeviceState::Bound { at, binding }.to_bytes())
+                }
+                _ => DeviceVerdict::AsItIs,
+            },
+            Proof::Settling { .. } => DeviceVerdict::AsItIs,
+            Proof::Unbound => self.of_unbound(&session),
+            _ if self.bound.policy == DevicePolicy::Observe => DeviceVerdict::AsItIs,
+            Proof::Skipped(SkipReason::QuotaExceeded) => DeviceVerdict::Kept,
+            Proof::Skipped(_) => DeviceVerdict::Away,
+            Proof::Unproven => DeviceVerdict::Stranger,
+        }
+    }
+}
+
+/// The whole seconds since 1970.
+pub(crate) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,144 @@
+//! Registrations: a browser takes up an offer.
+
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use waxseal_device::{DeviceState, Reason, Registered, Registration};
+use waxseal_manager::{Error, Visit};
+
+use super::answers::{bare, json, values};
+use super::bound::Bound;
+use super::gate::seconds;
+use super::metrics::RegistrationResult;
+use super::tokens::Tokens;
+use crate::request_session::RequestSession;
+use crate::session_cookie::field;
+use crate::session_layer::SessionLayer;
+use crate::status::status_of;
+
+/// Attempts to bind a session that other requests change at the same time. Between two of them another request has
+/// written, so few are enough.
+const ATTEMPTS: usize = 8;
+
+/// Answers a registration.
+pub(super) async fn register(layer: &SessionLayer, target: &Uri, headers: &HeaderMap) -> Response<String> {
+    let Some(bound) = layer.bound() else { return bare(StatusCode::NOT_FOUND) };
+    let now = seconds(layer.now());
+    let snapshot = layer.sessions().snapshot();
+    let Some(tokens) = snapshot.device_tokens() else { return bare(StatusCode::NOT_FOUND) };
+    let registration = match Registration::check(values(headers), &Tokens(tokens), now) {
+        Ok(registration) => registration,
+        Err(reason) => return refused(bound, reason),
+    };
+    for _ in 0..ATTEMPTS {
+        match attempt(layer, bound, target, headers, &registration, now).await {
+            Ok(Some(response)) => return response,
+            Ok(None) => {}
+            Err(error) => return failed(bound, &error),
+        }
+    }
+    failed(bound, &Error::Contended)
+}
+
+/// Decides on the session as it is now, and saves the decision. `None` if another request was faster.
+async fn attempt(
+    layer: &SessionLayer,
+    bound: &Bound,
+    target: &Uri,
+    headers: &HeaderMap,
+    registration: &Registration,
+    now: u64,
+) -> Result<Option<Response<String>>, Error> {
+    let request = RequestSession::without_gate(layer.carrier().clone(), &Method::POST, target, headers);
+    let session = request.load().await?;
+    let visit = request.visit().expect("it was loaded above");
+    let content = session.content();
+    let state = match content.device_state().map(DeviceState::parse) {
+        // Bound by another release.
+        Some(None) => return Ok(Some(refused(bound, Reason::OtherOffer))),
+        state => state.flatten(),
+    };
+    let (mut response, result) = match registration.decide(content.is_owned(), state, now) {
+        Registered::Refused(reason) => return Ok(Some(refused(bound, reason))),
+        Registered::Repeated => {
+            (granted(bound, visit, registration, content.permanent, now), RegistrationResult::Repeated)
+        }
+        Registered::Bound(state) => {
+            session.bind_device(&state.to_bytes())?;
+            (granted(bound, visit, registration, content.permanent, now), RegistrationResult::Bound)
+        }
+        Registered::Conflict => {
+            let public_id = visit.public_id().map(|id| id.to_string()).unwrap_or_default();
+            tracing::warn!(public_id, "two devices hold the cookie of one session, which was ended");
+            session.destroy()?;
+            let mut response = bare(StatusCode::FORBIDDEN);
+            for line in bound.terms.removal(registration.offer()) {
+                response.headers_mut().append(SET_COOKIE, field(line));
+            }
+            (response, RegistrationResult::Conflict)
+        }
+    };
+    match layer.finish(&request, &mut response).await {
+        Ok(()) => {
+            bound.metrics.registration(result);
+            Ok(Some(response))
+        }
+        Err(Error::Contended | Error::Session(waxseal_session::Error::Conflict { .. })) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The answer to a registration that holds.
+fn granted(
+    bound: &Bound,
+    visit: &Visit,
+    registration: &Registration,
+    permanent: bool,
+    now: u64,
+) -> Response<String> {
+    let Some(tokens) = visit.device_tokens().map(Tokens) else { return bare(StatusCode::NOT_FOUND) };
+    let terms = &bound.terms;
+    let made = terms
+        .session_json(&tokens, registration, now)
+        .and_then(|body| Ok((body, terms.device_cookie(&tokens, &registration.binding(), now)?)));
+    let (body, device_cookie) = match made {
+        Ok(made) => made,
+        Err(error) => {
+            tracing::error!(%error, "a device's registration was not answered");
+            return bare(StatusCode::INTERNAL_SERVER_ERROR);
+        }
+    };
+    // The session cookie of a permanent session may be sent anew any number of times; this one is not.
+    let lives = permanent.then(|| bound.longest_seconds.into());
+    let presence_cookie = terms.presence_cookie(registration.offer(), lives);
+    let mut response = json(body);
+    for line in [device_cookie, presence_cookie] {
+        response.headers_mut().append(SET_COOKIE, field(line));
+    }
+    response
+}
+
+fn refused(bound: &Bound, reason: Reason) -> Response<String> {
+    tracing::info!(%reason, "device registration refused");
+    bound.metrics.refusal(reason);
+    bound.metrics.registration(RegistrationResult::Refused);
+    bare(StatusCode::FORBIDDEN)
+}
+
+fn failed(bound: &Bound, error: &Error) -> Response<String> {
+    use waxseal_session::Error::{Gone, Renewed};
+    tracing::info!(%error, "device registration failed");
+    match error {
+        Error::Session(Gone | Renewed) => {
+            bound.metrics.registration(RegistrationResult::Refused);
+            bare(StatusCode::FORBIDDEN)
+        }
+        error => {
+            bound.metrics.registration(RegistrationResult::Unavailable);
+            match status_of(error) {
+                // The browser would give up after any other answer of 4xx.
+                StatusCode::CONFLICT => bare(StatusCode::SERVICE_UNAVAILABLE),
+                status => bare(status),
+            }
+        }
+    }
+}

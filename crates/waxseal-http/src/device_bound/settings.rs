@@ -1,0 +1,123 @@
+//! The settings of device-bound sessions.
+
+use std::time::Duration;
+
+use waxseal_device::Terms;
+use waxseal_manager::SessionManager;
+
+use super::bound::Bound;
+use super::error::DeviceBindingError;
+use super::metrics::DeviceMetrics;
+use super::policy::DevicePolicy;
+use crate::session_cookie::SessionCookie;
+
+/// The shortest and the longest time of a proof, in seconds. Browsers make a few signatures in some minutes and no more,
+/// so the first is for tests.
+const PROOF_SECONDS: std::ops::RangeInclusive<u64> = 5..=3_600;
+
+/// The settings of device-bound sessions (Device Bound Session Credentials), for
+/// [`SessionLayer::device_bound`](crate::SessionLayer::device_bound).
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use waxseal_crypto::{Keyring, SecretKey};
+/// use waxseal_http::{DeviceBinding, DevicePolicy, SessionCookie, SessionLayer};
+/// use waxseal_manager::SessionManager;
+///
+/// let cookie = SessionCookie::builder().build()?;
+/// let keyring = Keyring::new(SecretKey::generate()?);
+/// let sessions = SessionManager::cookie(&keyring, cookie.name(), "demo")?.with_device_tokens(&keyring)?;
+/// let binding = DeviceBinding::new(DevicePolicy::Require).proof_time(Duration::from_secs(300)).except("/static");
+/// let layer = SessionLayer::new(sessions, cookie).device_bound(&binding)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct DeviceBinding {
+    policy: DevicePolicy,
+    proof_time: Duration,
+    excluded: Vec<String>,
+    folder: String,
+    over_plain_http: bool,
+}
+
+impl DeviceBinding {
+    /// Settings with this policy: a proof lasts 10 minutes, and the endpoints are `/_device/register` and
+    /// `/_device/refresh`.
+    #[must_use]
+    pub fn new(policy: DevicePolicy) -> Self {
+        Self {
+            policy,
+            proof_time: Duration::from_secs(600),
+            excluded: Vec::new(),
+            folder: "/_device".to_owned(),
+            over_plain_http: false,
+        }
+    }
+
+    /// Sets the time after which a browser proves its device anew, in whole seconds from 5 to 3,600. A stolen cookie is
+    /// good for a minute longer. Chromium makes six signatures for a site within some minutes and no more, so times below
+    /// two minutes are for tests.
+    #[must_use]
+    pub fn proof_time(mut self, time: Duration) -> Self {
+        self.proof_time = time;
+        self
+    }
+
+    /// Lets browsers ask for `path`, and all below it, without a proof: for static files. Sessions are not shown there.
+    #[must_use]
+    pub fn except(mut self, path: &str) -> Self {
+        self.excluded.push(path.to_owned());
+        self
+    }
+
+    /// Puts the endpoints into another folder, as browsers see it. Two apps under one origin need two.
+    #[must_use]
+    pub fn folder(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.folder);
+        self
+    }
+
+    /// Accepts a cookie that is not Secure, for development. Browsers bind nothing over plain HTTP.
+    #[must_use]
+    pub fn over_plain_http(mut self, accepted: bool) -> Self {
+        self.over_plain_http = accepted;
+        self
+    }
+
+    pub(crate) fn build(
+        &self,
+        sessions: &SessionManager,
+        cookie: &SessionCookie,
+    ) -> Result<Bound, DeviceBindingError> {
+        let seconds = self.proof_time.as_secs();
+        if !cookie.attributes.secure && !self.over_plain_http {
+            return Err(DeviceBindingError::NotSecure);
+        }
+        if !cookie.attributes.http_only {
+            return Err(DeviceBindingError::NotHttpOnly);
+        }
+        if cookie.attributes.partitioned {
+            return Err(DeviceBindingError::Partitioned);
+        }
+        if !PROOF_SECONDS.contains(&seconds) {
+            return Err(DeviceBindingError::ProofTime(seconds));
+        }
+        if sessions.snapshot().device_tokens().is_none() {
+            return Err(DeviceBindingError::NoTokens);
+        }
+        let mut terms = Terms::new(cookie.name(), cookie.attributes_text(), sessions.longest_lifetime())?
+            .folder(&self.folder)?
+            .proof_seconds(u32::try_from(seconds).expect("it was checked above"));
+        for path in &self.excluded {
+            terms = terms.except(path)?;
+        }
+        Ok(Bound {
+            terms,
+            longest_seconds: sessions.longest_lifetime(),
+            policy: self.policy,
+            metrics: DeviceMetrics::new(),
+        })
+    }
+}

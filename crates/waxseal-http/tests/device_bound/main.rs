@@ -1,0 +1,5 @@
+//! Device-bound sessions: each rule, and each attack that can be had without a browser, in all states.
+
+mod attacks;
+mod browser;
+mod rules;

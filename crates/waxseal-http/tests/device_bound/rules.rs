@@ -1,0 +1,327 @@
+//! The rules.
+
+use http::header::{ALLOW, CACHE_CONTROL, SET_COOKIE};
+use waxseal_http::DevicePolicy;
+
+use crate::browser::{ALL, Browser, ON_SERVER, Site, State, challenge_of, has_offer};
+
+#[tokio::test]
+async fn a_sign_in_is_bound_and_each_request_proves_it() {
+    for state in ALL {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        let signed_in = browser.send(&site, "POST", "/login").await;
+        assert!(has_offer(&signed_in), "{state:?}");
+        assert_eq!(signed_in.headers()[CACHE_CONTROL], "private, no-store", "{state:?}");
+        assert_eq!(browser.get(&site, "/device").await, "Offered", "{state:?}");
+
+        let registered = browser.register(&site).await;
+        assert_eq!(registered.status(), 200, "{state:?}");
+        assert!(!registered.headers().contains_key("secure-session-challenge"), "{state:?}");
+        assert!(registered.body().contains(r#"{"type":"exclude","path":"/static"}"#), "{state:?}");
+        assert!(browser.get(&site, "/device").await.starts_with("Proven"), "{state:?}");
+        assert_eq!(browser.clone().without_proof().get(&site, "/device").await, "Settling", "{state:?}");
+
+        site.pass(59);
+        assert_eq!(browser.without_proof().get(&site, "/").await, "albus", "{state:?}");
+        site.pass(2);
+        for (case, mut visitor) in
+            [("without a proof", browser.without_proof()), ("with one", browser.clone())]
+        {
+            let owner = if case == "with one" { "albus" } else { "stranger" };
+            assert_eq!(visitor.get(&site, "/").await, owner, "{state:?}, {case}");
+            assert_eq!(visitor.clone().post(&site, "/act").await, owner, "{state:?}, {case}");
+        }
+        assert_eq!(browser.without_proof().get(&site, "/device").await, "Unproven", "{state:?}");
+        // Three times 10 minutes, with a page in each.
+        for _ in 0..3 {
+            site.pass(590);
+            let before = browser.device_cookie().unwrap();
+            assert_eq!(browser.refresh(&site).await.status(), 200, "{state:?}");
+            assert_ne!(browser.device_cookie().unwrap(), before, "{state:?}");
+            assert_eq!(browser.post(&site, "/count").await, "albus", "{state:?}");
+        }
+        assert_eq!(browser.post(&site, "/logout").await, "bye", "{state:?}");
+        assert!(browser.jar.is_empty(), "{state:?}: {:?}", browser.jar.keys());
+        assert_eq!(browser.get(&site, "/").await, "stranger", "{state:?}");
+        let ended = browser.refresh(&site).await;
+        assert_eq!(
+            (ended.status().as_u16(), ended.body().as_str()),
+            (200, r#"{"continue":false}"#),
+            "{state:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn off_is_as_if_it_were_not_there() {
+    for state in ALL {
+        let (site, mut browser) = (Site::with(state, None), Browser::new(1));
+        let signed_in = browser.send(&site, "POST", "/login").await;
+        let names: Vec<_> = signed_in.headers().keys().map(|name| name.as_str()).collect();
+        assert_eq!(names, ["vary", "cache-control", "set-cookie"], "{state:?}");
+        site.pass(700);
+        let later = browser.send(&site, "GET", "/").await;
+        assert!(!has_offer(&later) && later.body() == "albus", "{state:?}");
+        assert_eq!(browser.post(&site, "/_device/register").await, "albus", "a route like any other");
+        assert_eq!(browser.get(&site, "/device").await, "Unbound", "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_offer_is_owed_after_another_sites_callback_and_made_twice_at_most() {
+    for state in ALL {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        let callback = browser.with("sec-fetch-site", "cross-site").request("GET", "/login");
+        let callback = site.send(callback).await;
+        browser.keep(callback.headers());
+        assert!(!has_offer(&callback), "{state:?}");
+        let cross = browser.with("sec-fetch-site", "cross-site").send(&site, "GET", "/").await;
+        assert!(!has_offer(&cross), "{state:?}");
+        site.pass(10);
+        let first = browser.send(&site, "GET", "/").await;
+        assert!(has_offer(&first), "{state:?}");
+        let first = browser.offer.clone();
+        site.pass(59);
+        assert!(!has_offer(&browser.send(&site, "GET", "/").await), "{state:?}");
+        site.pass(1);
+        assert!(has_offer(&browser.send(&site, "GET", "/").await), "{state:?}");
+        assert_ne!(browser.offer, first, "{state:?}");
+        site.pass(60);
+        assert!(!has_offer(&browser.send(&site, "GET", "/").await), "{state:?}");
+        // The newer offer makes the older worth nothing.
+        let newer = std::mem::replace(&mut browser.offer, first);
+        assert_eq!(browser.register(&site).await.status(), 403, "{state:?}");
+        browser.offer = newer;
+        assert_eq!(browser.register(&site).await.status(), 200, "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_offer_that_could_not_be_saved_is_not_made() {
+    for state in ON_SERVER {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        browser.post(&site, "/login").await;
+        site.pass(61);
+        // Fresh enough for state `mirrored` to show the page.
+        browser.get(&site, "/").await;
+        let offer = browser.offer.clone();
+        let mut late = browser.clone();
+        site.store.set_away(true);
+        let page = late.send(&site, "GET", "/").await;
+        assert!(!has_offer(&page), "{state:?}");
+        site.store.set_away(false);
+        assert_eq!(late.offer, offer, "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn parallel_pages_make_one_offer_and_fail_for_none() {
+    for state in ON_SERVER {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        browser.post(&site, "/login").await;
+        site.pass(61);
+        let (mut one, mut two) = (browser.clone(), browser.clone());
+        let (one, two) = tokio::join!(one.send(&site, "GET", "/count"), two.send(&site, "GET", "/count"));
+        assert_eq!((one.body().as_str(), two.body().as_str()), ("albus", "albus"), "{state:?}");
+        assert!(has_offer(&one) != has_offer(&two), "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_but_who_signs_in_gets_an_offer() {
+    for state in ALL {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        assert!(!has_offer(&browser.send(&site, "POST", "/act").await), "{state:?}");
+        site.pass(61);
+        assert!(!has_offer(&browser.send(&site, "GET", "/").await), "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_keeps_the_binding_and_a_sign_in_or_clear_drops_it() {
+    for state in ALL {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        browser.sign_in(&site).await;
+        site.pass(100);
+        assert_eq!(browser.post(&site, "/renew").await, "albus", "{state:?}");
+        assert!(browser.get(&site, "/device").await.starts_with("Proven"), "{state:?}");
+        assert_eq!(browser.refresh(&site).await.status(), 200, "{state:?}");
+        let old = browser.identifier.clone();
+        browser.sign_in(&site).await;
+        assert_ne!(browser.identifier, old, "{state:?}");
+        assert_eq!(
+            browser.jar.keys().filter(|name| name.contains('-')).count(),
+            3,
+            "{:?}",
+            browser.jar.keys()
+        );
+        let newer = std::mem::replace(&mut browser.identifier, old);
+        assert_eq!(browser.ask(&site).await.body(), r#"{"continue":false}"#, "{state:?}");
+        browser.identifier = newer;
+        assert_eq!(browser.refresh(&site).await.status(), 200, "{state:?}");
+        assert_eq!(browser.post(&site, "/clear").await, "stranger", "{state:?}");
+        assert!(browser.jar.is_empty(), "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn endpoints_answer_posts_alone_and_grant_nothing() {
+    for path in ["/_device/register", "/_device/refresh"] {
+        let (site, mut browser) = (Site::new(State::Store), Browser::new(1));
+        for method in ["GET", "OPTIONS", "PUT"] {
+            let answer = browser.send(&site, method, path).await;
+            assert_eq!((answer.status().as_u16(), &answer.headers()[ALLOW]), (405, &"POST".parse().unwrap()));
+        }
+        // Also from another site, as a browser's own request after a link may look.
+        let answer = browser.with("sec-fetch-site", "cross-site").send(&site, "POST", path).await;
+        assert_eq!(answer.status(), if path.ends_with("register") { 403 } else { 400 });
+        for answer in [answer, browser.send(&site, "POST", path).await] {
+            assert_eq!(answer.headers()[CACHE_CONTROL], "no-store");
+            assert_eq!(answer.headers()["cross-origin-resource-policy"], "same-origin");
+            assert!(!answer.headers().keys().any(|name| name.as_str().starts_with("access-control")));
+            assert!(answer.body().is_empty() && !answer.headers().contains_key(SET_COOKIE));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_registration_has_the_same_answer() {
+    for state in ALL {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        browser.sign_in(&site).await;
+        let jar = browser.jar.clone();
+        site.pass(5);
+        assert_eq!(browser.register(&site).await.status(), 200, "{state:?}");
+        assert_eq!(browser.jar.keys().collect::<Vec<_>>(), jar.keys().collect::<Vec<_>>(), "{state:?}");
+        assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn refreshes_go_on_without_session_cookie_and_store_and_end_with_the_session() {
+    for state in ALL {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        browser.sign_in(&site).await;
+        // Another site's link: the Lax session cookie is withheld.
+        let mut linked = browser.clone();
+        linked.jar.remove("__Host-session");
+        assert_eq!(linked.refresh(&site).await.status(), 200, "{state:?}");
+        linked.jar.clear();
+        assert_eq!(linked.ask(&site).await.body(), r#"{"continue":false}"#, "{state:?}");
+        site.store.set_away(true);
+        site.pass(600);
+        assert_eq!(browser.refresh(&site).await.status(), 200, "{state:?}");
+        site.store.set_away(false);
+        assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}");
+        if state != State::Cookie {
+            let other = browser.clone().post(&site, "/logout").await;
+            assert_eq!(other, "bye");
+            assert_eq!(browser.ask(&site).await.body(), r#"{"continue":false}"#, "{state:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_ends_the_session_or_signs_in_in_its_place() {
+    for state in ALL {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        browser.sign_in(&site).await;
+        site.pass(61);
+        // A page with a form does not displace the cookie.
+        let mut without = browser.without_proof();
+        let token = without.get(&site, "/form").await;
+        assert_eq!(without.jar, browser.without_proof().jar, "{state:?}");
+        assert!(!token.is_empty());
+        assert_eq!(without.post(&site, "/login").await, "albus", "{state:?}");
+        assert_ne!(without.jar, browser.without_proof().jar, "{state:?}");
+        let owner = if state == State::Cookie { "albus" } else { "stranger" };
+        assert_eq!(browser.get(&site, "/").await, owner, "the old session is over, {state:?}");
+
+        let mut browser = Browser::new(2);
+        browser.sign_in(&site).await;
+        site.pass(61);
+        assert_eq!(browser.without_proof().post(&site, "/logout").await, "bye", "{state:?}");
+        assert_eq!(browser.get(&site, "/").await, owner, "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_that_could_not_refresh_is_not_signed_out_by_it() {
+    for state in ALL {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        browser.sign_in(&site).await;
+        site.pass(61);
+        let skip = |reason: &str| {
+            let identifier = browser.identifier.as_deref().unwrap();
+            let header = format!(r#"{reason};session_identifier="{identifier}""#);
+            browser.without_proof().with("secure-session-skipped", &header)
+        };
+        for reason in ["unreachable", "server_error"] {
+            let mut visitor = skip(reason);
+            for method in ["GET", "POST"] {
+                let answer = visitor.send(&site, method, "/act").await;
+                assert_eq!(answer.status(), 503, "{state:?}, {reason}");
+                assert!(answer.headers().contains_key("retry-after"), "{state:?}, {reason}");
+            }
+            assert_eq!(visitor.jar, browser.without_proof().jar, "{state:?}, {reason}");
+            assert_eq!(visitor.clone().post(&site, "/device").await, "", "{state:?}");
+        }
+        let mut visitor = skip("quota_exceeded");
+        assert_eq!(visitor.get(&site, "/").await, "stranger", "{state:?}");
+        assert_eq!(visitor.send(&site, "POST", "/act").await.status(), 503, "{state:?}");
+        visitor.get(&site, "/form").await;
+        assert_eq!(visitor.jar, browser.without_proof().jar, "{state:?}");
+        assert_eq!(visitor.post(&site, "/login").await, "albus", "{state:?}");
+        let owner = if state == State::Cookie { "albus" } else { "stranger" };
+        assert_eq!(browser.clone().get(&site, "/").await, owner, "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_answer_does_not_strip_the_binding_from_a_cookie() {
+    for state in [State::Cookie, State::Listed] {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        browser.post(&site, "/login").await;
+        let offered = browser.jar["__Host-session"].clone();
+        browser.register(&site).await;
+        browser.jar.insert("__Host-session".to_owned(), offered);
+        site.pass(70);
+        assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}");
+        assert_eq!(browser.without_proof().get(&site, "/").await, "stranger", "{state:?}: it was healed");
+        assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn policies_observe_and_require_all() {
+    for state in ALL {
+        let (site, mut browser) = (Site::with(state, Some(DevicePolicy::Observe)), Browser::new(1));
+        browser.sign_in(&site).await;
+        site.pass(100);
+        assert_eq!(browser.without_proof().get(&site, "/").await, "albus", "{state:?}");
+        assert_eq!(browser.without_proof().get(&site, "/device").await, "Unproven", "{state:?}");
+
+        let (site, mut browser) = (Site::with(state, Some(DevicePolicy::RequireAll)), Browser::new(1));
+        browser.post(&site, "/login").await;
+        site.pass(299);
+        assert_eq!(browser.clone().get(&site, "/").await, "albus", "{state:?}");
+        let mut bound = Browser::new(2);
+        site.pass(1);
+        assert_eq!(browser.get(&site, "/").await, "stranger", "{state:?}");
+        bound.sign_in(&site).await;
+        assert_eq!(bound.get(&site, "/").await, "albus", "{state:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_is_good_for_a_minute_and_its_response_for_as_long() {
+    let (site, mut browser) = (Site::new(State::Mirrored), Browser::new(1));
+    browser.sign_in(&site).await;
+    let challenge = challenge_of(&browser.ask(&site).await).unwrap();
+    site.pass(59);
+    assert_eq!(browser.respond(&site, &challenge).await.status(), 200);
+    site.pass(1);
+    let late = browser.respond(&site, &challenge).await;
+    assert_eq!(late.status(), 403);
+    assert!(challenge_of(&late).is_some_and(|fresh| fresh != challenge));
+}
