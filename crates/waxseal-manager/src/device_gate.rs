@@ -29,6 +29,9 @@ pub struct DeviceQuestion<'a> {
 pub enum DeviceVerdict {
     /// The request sees its session.
     AsItIs,
+    /// The request sees its session, unless a list of ended sessions knows that this offer was taken up a minute ago or
+    /// before, so that the token is a copy from before; then it is a stranger's.
+    UnlessTakenUp([u8; 16]),
     /// The request sees its session, whose token is sealed anew with this state of the tie. Only a token that is the whole
     /// session can have lost its state; for any other this is [`AsItIs`](Self::AsItIs).
     Heal(Vec<u8>),

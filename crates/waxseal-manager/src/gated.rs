@@ -17,6 +17,8 @@ use crate::visit::Visit;
 /// A visit, judged.
 pub(crate) enum Gated {
     Through(Visit),
+    /// Let through unless this offer was taken up.
+    Asking(Visit, [u8; 16]),
     /// Answered as if the store were away. The visit can end the session, and shows nothing of it.
     Away(Visit),
 }
@@ -37,6 +39,7 @@ impl Gated {
         };
         match gate.judge(question) {
             DeviceVerdict::AsItIs => Self::Through(visit),
+            DeviceVerdict::UnlessTakenUp(offer) => Self::Asking(visit, offer),
             DeviceVerdict::Heal(state) => Self::Through(healed(visit, content, &state)),
             DeviceVerdict::Stranger => Self::Through(stranger(visit, is_strict)),
             DeviceVerdict::Kept => Self::Through(stranger(visit, is_strict).read_only(ReadOnly::Unproven)),
@@ -47,7 +50,7 @@ impl Gated {
     /// The visit, or the error of a store that is away; by its policy, an empty page.
     pub(crate) fn visit(self, access: Access, when_away: WhenAway) -> Result<Visit, Error> {
         match self {
-            Self::Through(visit) => Ok(visit),
+            Self::Through(visit) | Self::Asking(visit, _) => Ok(visit),
             Self::Away(visit) if access == Access::Read && when_away == WhenAway::Anonymous => Ok(visit),
             Self::Away(_) => Err(StoreError::new(Fault::Outage, NotProven).into()),
         }
@@ -59,7 +62,7 @@ impl Gated {
 struct NotProven;
 
 /// The visit of a request that is not known to be its session's: a new session, with the other to be ended if need be.
-fn stranger(visit: Visit, is_strict: bool) -> Visit {
+pub(crate) fn stranger(visit: Visit, is_strict: bool) -> Visit {
     let keys: Arc<ActiveKeys> = visit.keys.clone();
     let origin = visit.home().origin.take();
     let seed = origin.as_ref().map(seed_of);

@@ -13,7 +13,7 @@ use crate::claim::{Claim, choose, latest_of_each};
 use crate::device_gate::DeviceGate;
 use crate::device_tokens::DeviceTokens;
 use crate::error::Error;
-use crate::gated::Gated;
+use crate::gated::{Gated, stranger};
 use crate::manager::{SessionManager, Sessions};
 use crate::origin::{COOKIE_ID_BYTES, CookieToken, Origin};
 use crate::records::token::Token;
@@ -54,6 +54,8 @@ enum Asked<'a> {
     Token(Box<Token>),
     /// Asks whether the session, which was in the token, is revoked.
     Listed(Box<Visit>, Question),
+    /// Asks whether the offer to the session, which was in the token, was taken up.
+    Bound(Box<Visit>, Question),
     /// Asks nothing: the request does not prove its device, for the moment.
     Away(Box<Visit>),
     /// Asks which of several sessions live.
@@ -213,7 +215,7 @@ impl<'a> Snapshot<'a> {
         };
         Ok(ready.map_or_else(
             |token| self.pending(Asked::Token(token), access),
-            |visit| self.ready(visit, access),
+            |visit| self.ready(visit, access, now),
         ))
     }
 
@@ -237,18 +239,31 @@ impl<'a> Snapshot<'a> {
         let question = list.map(|_| Question::new(id, times, &content));
         let origin = Origin::Cookie(CookieToken { id, times, needs_reseal, question: question.clone() });
         let visit = Visit::restored(content, origin, self.keys.clone(), false);
-        let (Some(list), Some(question)) = (list, question) else { return Ok(self.ready(visit, access)) };
+        let (Some(list), Some(question)) = (list, question) else {
+            return Ok(self.ready(visit, access, now));
+        };
         Ok(match list.remembered(&question, access, now) {
-            Some(false) => self.ready(visit, access),
+            Some(false) => self.ready(visit, access, now),
             Some(true) => Opened::Ready(self.create()),
             None => self.pending(Asked::Listed(Box::new(visit), question), access),
         })
     }
 
     /// The session of a token that no store has to be asked about, as the gate lets it through.
-    fn ready(&self, visit: Visit, access: Access) -> Opened<'a> {
+    fn ready(&self, visit: Visit, access: Access, now: Timestamp) -> Opened<'a> {
         match Gated::new(self.gate, visit, self.sessions.is_strict()) {
             Gated::Through(visit) => Opened::Ready(visit),
+            Gated::Asking(visit, offer) => match self.sessions.list_of_ended() {
+                Some(list) => {
+                    let question = list.of_offer(offer, now);
+                    match list.remembered(&question, access, now) {
+                        Some(false) => Opened::Ready(visit),
+                        Some(true) => Opened::Ready(stranger(visit, false)),
+                        None => self.pending(Asked::Bound(Box::new(visit), question), access),
+                    }
+                }
+                None => Opened::Ready(visit),
+            },
             Gated::Away(visit) => self.pending(Asked::Away(Box::new(visit)), access),
         }
     }
@@ -314,14 +329,27 @@ impl Pending<'_> {
                     Verdict::Ended => snapshot.create(),
                 }
             }
+            (Asked::Bound(visit, question), Sessions::Revocable(list)) => {
+                return Ok(match list.ask(&question, access, now.into()).await? {
+                    Verdict::Good => *visit,
+                    Verdict::Unconfirmed => visit.read_only(ReadOnly::Outage),
+                    Verdict::Ended => stranger(*visit, false),
+                });
+            }
             (Asked::Away(visit), _) => {
                 return Gated::Away(*visit).visit(access, snapshot.sessions.when_away());
             }
             (Asked::Rivals(rivals), _) => return Box::pin(rivals.load(now)).await,
             _ => return Err(Error::NoStore),
         };
-        Gated::new(snapshot.gate, visit, snapshot.sessions.is_strict())
-            .visit(access, snapshot.sessions.when_away())
+        match Gated::new(snapshot.gate, visit, snapshot.sessions.is_strict()) {
+            Gated::Asking(visit, offer) => {
+                let Some(list) = snapshot.sessions.list_of_ended() else { return Ok(visit) };
+                let question = Asked::Bound(Box::new(visit), list.of_offer(offer, now.into()));
+                Box::pin(Pending { snapshot: snapshot.clone(), question, access }.load(now)).await
+            }
+            gated => gated.visit(access, snapshot.sessions.when_away()),
+        }
     }
 
     /// Returns the session without asking the store, for one use: to [destroy](waxseal_session::Session::destroy) it,
@@ -330,7 +358,7 @@ impl Pending<'_> {
     pub fn to_end(self) -> Visit {
         match self.question {
             Asked::Token(token) => token.unknown(&self.snapshot.keys),
-            Asked::Listed(visit, _) => visit.read_only(ReadOnly::Outage),
+            Asked::Listed(visit, _) | Asked::Bound(visit, _) => visit.read_only(ReadOnly::Outage),
             Asked::Away(visit) => *visit,
             Asked::Rivals(rivals) => rivals.into_end(),
         }
@@ -340,7 +368,7 @@ impl Pending<'_> {
     fn claim(&self) -> Option<Claim> {
         match &self.question {
             Asked::Token(token) => Some(Claim::of_token(token)),
-            Asked::Listed(visit, _) => Claim::of_visit(visit),
+            Asked::Listed(visit, _) | Asked::Bound(visit, _) => Claim::of_visit(visit),
             Asked::Away(_) | Asked::Rivals(_) => None,
         }
     }

@@ -1,6 +1,7 @@
 //! Saves in state `cookie` with a list of revoked sessions.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use waxseal_session::backend::{Closed, Content};
 use waxseal_session::{Error as SessionError, Largest};
@@ -37,6 +38,24 @@ struct Plan {
 }
 
 impl SessionManager {
+    /// Notes in the list of ended sessions, if there is one, that the offer of a session was taken up by the key with this
+    /// fingerprint. Returns `false` if it was by another key before: two hold the session's token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the store does not answer. Asking again with the same key is safe.
+    pub async fn note_binding(
+        &self,
+        offer: [u8; 16],
+        fingerprint: [u8; 16],
+        now: SystemTime,
+    ) -> Result<bool, Error> {
+        match self.list_of_ended() {
+            Some(list) => list.bind(offer, fingerprint, now.into()).await,
+            None => Ok(true),
+        }
+    }
+
     pub(crate) async fn save_revocable(
         &self,
         list: &Revocations,

@@ -143,7 +143,14 @@ impl DeviceGate for DeviceRequest {
                 _ => DeviceVerdict::AsItIs,
             },
             Proof::Settling { .. } => DeviceVerdict::AsItIs,
-            Proof::Unbound => self.of_unbound(&session),
+            Proof::Unbound => match (self.of_unbound(&session), state) {
+                (DeviceVerdict::AsItIs, Some(DeviceState::Offered { offer, .. }))
+                    if self.bound.policy != DevicePolicy::Observe =>
+                {
+                    DeviceVerdict::UnlessTakenUp(*offer.as_bytes())
+                }
+                (verdict, _) => verdict,
+            },
             _ if self.bound.policy == DevicePolicy::Observe => DeviceVerdict::AsItIs,
             Proof::Skipped(SkipReason::QuotaExceeded) => DeviceVerdict::Kept,
             Proof::Skipped(_) => DeviceVerdict::Away,

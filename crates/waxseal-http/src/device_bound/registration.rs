@@ -62,11 +62,11 @@ async fn attempt(
         Registered::Repeated => {
             (granted(bound, visit, registration, content.permanent, now), RegistrationResult::Repeated)
         }
-        Registered::Bound(state) => {
+        Registered::Bound(state) if is_first(layer, registration).await? => {
             session.bind_device(&state.to_bytes())?;
             (granted(bound, visit, registration, content.permanent, now), RegistrationResult::Bound)
         }
-        Registered::Conflict => {
+        Registered::Bound(_) | Registered::Conflict => {
             let public_id = visit.public_id().map(|id| id.to_string()).unwrap_or_default();
             tracing::warn!(public_id, "two devices hold the cookie of one session, which was ended");
             session.destroy()?;
@@ -85,6 +85,12 @@ async fn attempt(
         Err(Error::Contended | Error::Session(waxseal_session::Error::Conflict { .. })) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Tells if no other key has taken up the offer, as far as a list of ended sessions knows.
+async fn is_first(layer: &SessionLayer, registration: &Registration) -> Result<bool, Error> {
+    let (offer, fingerprint) = (registration.offer(), registration.binding().fingerprint);
+    layer.sessions().note_binding(*offer.as_bytes(), *fingerprint.as_bytes(), layer.now()).await
 }
 
 /// The answer to a registration that holds.

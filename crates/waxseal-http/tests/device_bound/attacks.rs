@@ -1,6 +1,6 @@
 //! The attacks.
 
-use crate::browser::{ALL, Browser, ON_SERVER, Site, State, challenge_of, has_offer};
+use crate::browser::{ALL, Browser, ON_SERVER, Site, State, WITH_STORE, challenge_of, has_offer};
 
 #[tokio::test]
 async fn a_stolen_jar_is_good_for_what_is_left_of_eleven_minutes() {
@@ -72,7 +72,7 @@ async fn a_thief_cannot_bind_a_bound_session_to_his_own_key() {
 
 #[tokio::test]
 async fn two_keys_for_one_offer_end_the_session_in_either_order() {
-    for state in ON_SERVER {
+    for state in WITH_STORE {
         for victim_first in [true, false] {
             let (site, mut victim) = (Site::new(state), Browser::new(1));
             victim.post(&site, "/login").await;
@@ -91,7 +91,7 @@ async fn two_keys_for_one_offer_end_the_session_in_either_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_64_keys_that_race_for_one_offer_no_two_are_bound() {
-    for state in ON_SERVER {
+    for state in WITH_STORE {
         let (site, mut victim) = (Site::new(state), Browser::new(200));
         victim.post(&site, "/login").await;
         let tasks: Vec<_> = (1..=64)
@@ -113,7 +113,7 @@ async fn of_64_keys_that_race_for_one_offer_no_two_are_bound() {
 
 #[tokio::test]
 async fn a_thief_who_was_first_to_bind_loses_the_session_when_the_owner_comes_back() {
-    for state in ON_SERVER {
+    for state in WITH_STORE {
         let (site, mut victim) = (Site::new(state), Browser::new(1));
         victim.post(&site, "/login").await;
         let mut thief = victim.stolen(9);
@@ -189,6 +189,26 @@ async fn an_unbound_copy_is_shown_for_its_window_alone() {
     assert_eq!(thief.clone().get(&site, "/device").await, "Settling", "the record was asked");
     site.pass(60);
     assert_eq!(thief.get(&site, "/").await, "stranger");
+}
+
+#[tokio::test]
+async fn an_unbound_copy_of_a_cookie_is_a_strangers_after_a_minute_where_there_is_a_list() {
+    let (site, mut victim) = (Site::new(State::Listed), Browser::new(1));
+    victim.post(&site, "/login").await;
+    let mut thief = victim.stolen(9);
+    thief.offer = victim.offer.clone();
+    assert_eq!(thief.get(&site, "/").await, "albus");
+    victim.register(&site).await;
+    site.pass(59);
+    assert_eq!(thief.clone().post(&site, "/").await, "albus", "it may have left before");
+    site.pass(7);
+    for method in ["GET", "POST"] {
+        assert_eq!(thief.send(&site, method, "/").await.into_body(), "stranger", "{method}");
+    }
+    // His own key comes second. What is bound is the victim's, and his own request ends the session, as a thief's
+    // sign-out would.
+    assert_eq!(thief.register(&site).await.status(), 403);
+    assert_eq!(victim.get(&site, "/").await, "stranger");
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ pub(crate) const NOON: u64 = 1_800_000_000;
 pub(crate) const ALL: [State; 4] = [State::Cookie, State::Listed, State::Store, State::Mirrored];
 pub(crate) const ON_SERVER: [State; 2] = [State::Store, State::Mirrored];
 
+pub(crate) const WITH_STORE: [State; 3] = [State::Listed, State::Store, State::Mirrored];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Cookie,

@@ -231,13 +231,37 @@ impl Revocations {
     }
 
     async fn has_ended(&self, question: &Question, now: Timestamp) -> Answer {
-        if self.find(&question.key(), now).await?.is_some() {
+        let found = self.find(&question.key(), now).await?;
+        if found.is_some_and(|found| now >= found.life.created.after(question.settling)) {
             return Ok(true);
         }
         match &question.owner {
             Some(owner) => self.is_over(owner, question.epoch.as_ref(), now).await,
             None => Ok(false),
         }
+    }
+
+    /// Notes that the offer was taken up by the key with this fingerprint. Returns `false` if it was by another.
+    pub(crate) async fn bind(
+        &self,
+        offer: [u8; 16],
+        fingerprint: [u8; 16],
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let question = self.of_offer(offer, now);
+        let (key, revision) = (question.key(), Revision::from_bytes(fingerprint));
+        let entry = entry(revision, id_owner(&key), now, question.end);
+        match self.store.create(&key, &entry, now).await? {
+            Creation::Created => Ok(true),
+            Creation::Taken => {
+                Ok(self.find(&key, now).await?.is_some_and(|found| found.revision == revision))
+            }
+        }
+    }
+
+    /// The question whether an offer was taken up.
+    pub(crate) fn of_offer(&self, offer: [u8; 16], now: Timestamp) -> Question {
+        Question::of_offer(offer, self.last_end(now))
     }
 
     fn look(&self, question: &Question, now: Timestamp) -> Seen {

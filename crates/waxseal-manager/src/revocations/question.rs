@@ -1,5 +1,7 @@
 //! The question to the list about one session.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 use waxseal_crypto::{Limits, Times};
 use waxseal_session::backend::Content;
@@ -11,9 +13,18 @@ use super::epoch::Epoch;
 /// Length in bytes of the id of a session in a cookie.
 const ID_BYTES: usize = 16;
 
+/// The entry of a session that was ended or renewed.
+const REVOKED: &[u8] = b"waxseal/revoked\0";
+/// The entry of an offer that was taken up. Its revision is the fingerprint of the key.
+const BOUND: &[u8] = b"waxseal/bound\0";
+
 /// A question about a session as its token was sealed, whatever the request does to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
+    /// The kind of entry that is asked for.
+    entry: &'static [u8],
+    /// The time in which the entry does not count yet.
+    pub(super) settling: Duration,
     id: [u8; ID_BYTES],
     pub(crate) owner: Option<String>,
     /// The session's epoch. `None` also if the owner signed in before there was a list.
@@ -29,13 +40,21 @@ impl Question {
         let end = Timestamp::from_millis(times.absolute_end(Limits::NONE).saturating_mul(1_000));
         let owner = content.owner();
         let epoch = owner.as_ref().and_then(|_| Epoch::of(&content.metadata));
-        Self { id, owner, epoch, permanent: content.permanent, end: end.after(CLOCKS_APART) }
+        let (entry, settling) = (REVOKED, Duration::ZERO);
+        Self { entry, settling, id, owner, epoch, permanent: content.permanent, end: end.after(CLOCKS_APART) }
+    }
+
+    /// The question whether an offer to bind a session was taken up, a minute ago at least. The answer is for copies of
+    /// the session from before.
+    pub(crate) fn of_offer(offer: [u8; ID_BYTES], end: Timestamp) -> Self {
+        let settling = Duration::from_secs(60);
+        Self { entry: BOUND, settling, id: offer, owner: None, epoch: None, permanent: false, end }
     }
 
     /// The key of this id's end in the list. Only the servers know an id, so nobody can search for two with one public
     /// session id.
     pub(super) fn key(&self) -> RecordKey {
-        let hash = Sha256::new().chain_update(b"waxseal/revoked\0").chain_update(self.id);
+        let hash = Sha256::new().chain_update(self.entry).chain_update(self.id);
         let hash: [u8; RecordKey::HASH_BYTES] = hash.finalize().into();
         RecordKey::new(
             PublicId::from_bytes(*hash.first_chunk().expect("a hash is longer than a public id")),
