@@ -1,6 +1,8 @@
 //! An app: its routes, its templates, its sessions.
 
 mod csrf;
+#[cfg(feature = "device")]
+mod device_bound;
 mod hooks;
 mod security_headers;
 mod static_files;
@@ -10,13 +12,14 @@ use std::sync::Arc;
 
 use http::Method;
 use waxseal_crypto::Keyring;
-use waxseal_http::{Clock, SessionLayer};
+use waxseal_http::Clock;
 use waxseal_manager::{SessionManager, State};
 use waxseal_server::{Limits, Router};
 use waxseal_store::SessionStore;
 use waxseal_templates::{Folder, Templates};
 
 use crate::app_context::AppContext;
+use crate::device_bound::DeviceSetup;
 use crate::handler::Handler;
 use crate::hooks::Hooks;
 use crate::http_metrics::HttpMetrics;
@@ -62,6 +65,7 @@ pub struct App {
     statics: Vec<(String, StaticSource)>,
     security: SecurityHeaders,
     csrf_tokens: bool,
+    device: DeviceSetup,
 }
 
 impl App {
@@ -82,6 +86,7 @@ impl App {
             statics: Vec::new(),
             security: SecurityHeaders::default(),
             csrf_tokens: false,
+            device: DeviceSetup::default(),
         }
     }
 
@@ -158,6 +163,7 @@ impl App {
         clock: Clock,
         store: Option<MakeState>,
     ) -> Result<AppService, StartError> {
+        let statics: Vec<_> = self.statics.iter().map(|(path, _)| path.clone()).collect();
         self.add_routes(settings.development)?;
         let named = self.routes.iter().map(|route| (route.method.as_str(), route.path.as_str()));
         let metrics = HttpMetrics::new(named);
@@ -179,9 +185,10 @@ impl App {
         };
         let sessions =
             SessionManager::new(keyring, cookie.name(), &self.name, state)?.lifetimes(settings.lifetimes()?);
+        let sessions = self.device.layer(settings, &statics, keyring, sessions, cookie)?;
         let context = AppContext {
             pages: Pages::new(templates),
-            sessions: SessionLayer::new(sessions, cookie).with_clock(clock),
+            sessions: sessions.with_clock(clock),
             limits: settings.limits(self.limits),
             urls,
             endpoints,

@@ -77,6 +77,13 @@ impl Error {
         Self { status, message: None, headers: Vec::new(), source: None, place: Location::caller() }
     }
 
+    /// Has the browser repeat the request by a redirect to it.
+    #[cfg(feature = "device")]
+    #[track_caller]
+    pub(crate) fn repeated_first() -> Self {
+        Self { status: StatusCode::TEMPORARY_REDIRECT, ..Self::status(500) }
+    }
+
     /// Sets the message. For 4xx the visitor sees it; for 5xx it goes to the log.
     #[must_use]
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {

@@ -43,6 +43,7 @@ mod counters;
 mod csrf;
 mod csrf_error;
 mod device;
+mod device_bound;
 mod error;
 mod error_page;
 mod g;
@@ -83,6 +84,7 @@ mod urls;
 
 pub use app::App;
 pub use csrf_error::CsrfError;
+pub use device_bound::DeviceBound;
 pub use error::{Error, Result, abort};
 pub use g::G;
 pub use handler::{BoxFuture, Handler};
@@ -101,6 +103,8 @@ pub use settings::Settings;
 pub use settings::values::LogFormat;
 pub use start_error::StartError;
 pub use store_url::StoreUrl;
+#[cfg(feature = "device")]
+pub use waxseal_http::Device;
 pub use waxseal_http::SameSite;
 pub use waxseal_keys::{Error as KeyError, KeyFile, ListedKey, Retirement, Secrets, make_development_secret};
 pub use waxseal_manager::WhenAway;

@@ -2,6 +2,8 @@
 
 mod body;
 mod cookies;
+#[cfg(feature = "device")]
+mod device_bound;
 
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, OnceLock};

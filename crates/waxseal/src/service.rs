@@ -119,6 +119,12 @@ impl Shared {
     /// Answers within the request's span, and counts.
     async fn answer(&self, mut request: Request) -> Response {
         let mut in_flight = self.metrics.begin();
+        #[cfg(feature = "device")]
+        if let Some(response) = self.answer_to_device(&request).await {
+            let seconds = in_flight.answered(response.status());
+            self.log.end(&self.log.span(&request), &request, response.status(), seconds);
+            return response;
+        }
         let destination = self.destination(&mut request);
         in_flight.set_route(request.route_index());
         let span = self.log.span(&request);
@@ -128,6 +134,29 @@ impl Shared {
         let seconds = in_flight.answered(response.status());
         self.log.end(&span, &request, response.status(), seconds);
         response
+    }
+
+    /// The response to a browser that registers or refreshes its device. Hooks, form tokens and the cross-site rule are
+    /// for pages.
+    #[cfg(feature = "device")]
+    async fn answer_to_device(&self, request: &Request) -> Option<Response> {
+        let Parts { method, uri, headers, .. } = request.parts();
+        let call = self.context.sessions.device_call(method, uri, headers)?;
+        let answer = Box::pin(async { Ok::<_, Error>(call.answer().await.map(Body::from)) });
+        let answer = timeout_catching_panics(self.context.limits.request_time, answer).await;
+        let mut response = match answer.map_err(Error::from).and_then(|answer| answer) {
+            Ok(response) => response,
+            Err(error) => {
+                tracing::error!("{error}");
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+                response
+            }
+        };
+        let id = request.request_id().header_value();
+        response.headers_mut().insert(self.context.request_id.answered().clone(), id);
+        security_headers::apply(&self.security, response.headers_mut());
+        Some(response)
     }
 
     /// The response with the session committed.

@@ -16,6 +16,7 @@ use waxseal_server::Limits;
 use waxseal_store::SessionStore;
 
 use self::values::LogFormat;
+use crate::device_bound::DeviceBound;
 use crate::log_filter::LogFilter;
 use crate::session_state::SessionState;
 use crate::store_url::StoreUrl;
@@ -131,6 +132,13 @@ pub struct Settings {
     /// State cookie: notes activity with every request that reads its session, not only from time to time.
     #[arg(long, env = "WAXSEAL_SESSION_REFRESH_EACH_REQUEST", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
     pub session_refresh_each_request: bool,
+    /// Binds each signed-in session to the device that it was begun on, so that a stolen cookie is worth nothing within
+    /// eleven minutes, in browsers that can do so [default: off, or what the app says].
+    #[arg(long, env = "WAXSEAL_DEVICE_BOUND", value_enum)]
+    pub device_bound: Option<DeviceBound>,
+    /// The time after which a browser proves its device anew, from 120 to 3600 [default: 600].
+    #[arg(long, env = "WAXSEAL_DEVICE_BOUND_FOR", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(120..=3600))]
+    pub device_bound_for: Option<u64>,
     /// The largest request body [default: 2097152].
     #[arg(long, env = "WAXSEAL_MAX_CONTENT_LENGTH", value_name = "BYTES")]
     pub max_content_length: Option<usize>,
@@ -186,6 +194,8 @@ impl Default for Settings {
             permanent_session_lifetime: 31 * 24 * 60 * 60,
             permanent_session_absolute_lifetime: 180 * 24 * 60 * 60,
             session_refresh_each_request: false,
+            device_bound: None,
+            device_bound_for: None,
             max_content_length: None,
             log: None,
             log_format: LogFormat::default(),

@@ -46,6 +46,15 @@ pub enum StartError {
     /// The store is on a server, for which this call does not wait.
     #[error("this session store is on a server; start the app with bind, run or service, which wait for it")]
     StoreElsewhere,
+    /// The settings are not fit for device-bound sessions.
+    #[error("sessions cannot be bound to devices; see --device-bound")]
+    DeviceBound(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The program was built without device-bound sessions.
+    #[error(
+        "this program was built without device-bound sessions; build it with the feature `device` of the crate `waxseal`, \
+         or start it without --device-bound"
+    )]
+    DeviceBoundNotBuilt,
     /// Two routes are the same, or a path is malformed.
     #[error("the routes contradict each other")]
     Route(#[from] waxseal_server::RouteError),

@@ -9,6 +9,8 @@ mod bodies;
 mod cookies;
 mod csrf;
 mod developer_page;
+#[cfg(feature = "device")]
+mod device_bound;
 mod docs;
 mod docs_flask;
 mod errors;

@@ -1,0 +1,182 @@
+//! Sessions that are bound to devices, as an app has them.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::{LOCATION, SET_COOKIE};
+use http::{HeaderName, HeaderValue};
+use p256::ecdsa::signature::Signer;
+use p256::ecdsa::{Signature, SigningKey};
+use waxseal::testing::{Client, TestResponse};
+use waxseal::{
+    App, Body, Device, DeviceBound, Method, Request, Response, Result, SessionState, Settings, abort,
+    redirect, typed,
+};
+
+async fn sign_in(request: Request) -> Result<Response> {
+    request.sign_in("user-7").await?;
+    Ok(redirect("/"))
+}
+
+async fn home(request: Request) -> Result<Response> {
+    let device = match request.device().await? {
+        Device::Proven(_) => "proven".to_owned(),
+        other => format!("{other:?}"),
+    };
+    let owner = request.session().await?.owner().unwrap_or_default();
+    Ok(typed("text/plain", format!("{owner} {device} {}", request.session().await?.is_device_bound())))
+}
+
+async fn pay(request: Request) -> Result<Response> {
+    request.prove_within(Duration::from_secs(120)).await?;
+    Ok(typed("text/plain", "paid"))
+}
+
+fn app() -> App {
+    App::new("demo")
+        .csrf_tokens()
+        .before_request(|request: Request| async move {
+            // A hook that knows no path of the browser's own.
+            if request.path().starts_with("/_device") { abort(418) } else { Ok(None) }
+        })
+        .route(waxseal::Route::post("/sign-in", sign_in).without_csrf_token())
+        .get("/", home)
+        .get("/pay", pay)
+        .route(waxseal::Route::post("/pay", pay).without_csrf_token())
+}
+
+fn client(app: App) -> Client {
+    let settings = Settings { session_state: SessionState::Mirrored, ..Settings::default() };
+    Client::with_settings(app, &settings).unwrap()
+}
+
+/// A browser's key, in software.
+struct Key(SigningKey);
+
+impl Key {
+    fn new() -> Self {
+        Self(SigningKey::from_slice(&[7; 32]).unwrap())
+    }
+
+    fn register(&self, challenge: &str) -> String {
+        let point = self.0.verifying_key().to_sec1_point(false);
+        let (x, y) = point.as_bytes()[1..].split_at(32);
+        let [x, y] = [x, y].map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
+        let jwk = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+        self.sign(&format!(r#"{{"alg":"ES256","jwk":{jwk},"typ":"dbsc+jwt"}}"#), challenge)
+    }
+
+    fn refresh(&self, challenge: &str) -> String {
+        self.sign(r#"{"alg":"ES256","typ":"dbsc+jwt"}"#, challenge)
+    }
+
+    fn sign(&self, header: &str, challenge: &str) -> String {
+        let claims = format!(r#"{{"jti":"{challenge}"}}"#);
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let signature: Signature = self.0.sign(signed.as_bytes());
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
+    }
+}
+
+/// What stands between the quotes after `before`.
+fn quoted<'a>(text: &'a str, before: &str) -> &'a str {
+    text.split_once(before).unwrap().1.split('"').next().unwrap()
+}
+
+async fn call(client: &Client, path: &str, headers: &[(&'static str, &str)]) -> TestResponse {
+    let mut request = client.request(Method::POST, path, Body::empty());
+    for (name, value) in headers {
+        request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::try_from(*value).unwrap());
+    }
+    client.send(request).await
+}
+
+/// Signs in and registers; returns the session identifier.
+async fn bind(client: &Client, key: &Key, folder: &str) -> String {
+    let signed_in = client.post_form("/sign-in", &[]).await;
+    let offer = signed_in.headers()["secure-session-registration"].to_str().unwrap().to_owned();
+    assert!(offer.contains(&format!("path=\"{folder}/register\"")), "{offer}");
+    let response = key.register(quoted(&offer, "challenge=\""));
+    let registered =
+        call(client, &format!("{folder}/register"), &[("secure-session-response", &response)]).await;
+    assert_eq!(registered.status(), 200, "neither hook nor form token is asked");
+    quoted(&registered.text(), r#""session_identifier":""#).to_owned()
+}
+
+async fn refresh(client: &Client, key: &Key, identifier: &str) -> u16 {
+    let asked = call(client, "/_device/refresh", &[("sec-secure-session-id", identifier)]).await;
+    assert_eq!(asked.status(), 403);
+    let challenge = asked.headers()["secure-session-challenge"].to_str().unwrap().to_owned();
+    let response = key.refresh(quoted(&challenge, "\""));
+    let headers = [("sec-secure-session-id", identifier), ("secure-session-response", response.as_str())];
+    call(client, "/_device/refresh", &headers).await.status().as_u16()
+}
+
+#[tokio::test]
+async fn one_line_binds_sessions_and_a_payment_asks_for_a_fresh_proof() {
+    let (client, key) = (client(app().device_bound()), Key::new());
+    assert_eq!(client.get("/").await.text(), " Unbound false");
+    assert_eq!(client.get("/pay").await.status(), 403, "no proof can be had");
+    let identifier = bind(&client, &key, "/_device").await;
+    assert_eq!(client.get("/").await.text(), "user-7 proven true");
+    assert_eq!(client.get("/pay").await.text(), "paid");
+
+    client.advance(Duration::from_secs(200));
+    assert_eq!(client.post_form("/pay", &[]).await.status(), 403);
+    let first = client.get("/pay?to=albus").await;
+    assert_eq!(
+        (first.status().as_u16(), &first.headers()[LOCATION]),
+        (307, &"/pay?to=albus".parse().unwrap())
+    );
+    let removal = first.headers()[SET_COOKIE].to_str().unwrap();
+    assert!(removal.starts_with("__Host-session-") && removal.contains("Max-Age=0"), "{removal}");
+    // A browser that could not prove itself is not sent in a circle.
+    assert_eq!(client.get("/pay?to=albus").await.status(), 403);
+    assert_eq!(refresh(&client, &key, &identifier).await, 200);
+    assert_eq!(client.get("/pay?to=albus").await.text(), "paid");
+
+    client.advance(Duration::from_secs(661));
+    assert_eq!(client.get("/").await.text(), " Unproven false");
+    assert_eq!(refresh(&client, &key, &identifier).await, 200);
+    assert_eq!(client.get("/").await.text(), "user-7 proven true");
+}
+
+#[tokio::test]
+async fn settings_come_before_the_app() {
+    for (setting, offers) in
+        [(None, true), (Some(DeviceBound::Off), false), (Some(DeviceBound::Observe), true)]
+    {
+        let settings = Settings { device_bound: setting, ..Settings::default() };
+        let client = Client::with_settings(app().device_bound(), &settings).unwrap();
+        let signed_in = client.post_form("/sign-in", &[]).await;
+        assert_eq!(signed_in.headers().contains_key("secure-session-registration"), offers, "{setting:?}");
+    }
+    let client = client(app());
+    let signed_in = client.post_form("/sign-in", &[]).await;
+    assert!(!signed_in.headers().contains_key("secure-session-registration"), "off unless chosen");
+    assert_eq!(call(&client, "/_device/refresh", &[]).await.status(), 418, "a path like any other");
+}
+
+#[tokio::test]
+async fn the_paths_of_browsers_can_lie_elsewhere() {
+    let (client, key) = (client(app().device_bound().device_path("/shop/device")), Key::new());
+    bind(&client, &key, "/shop/device").await;
+    assert_eq!(client.get("/").await.text(), "user-7 proven true");
+}
+
+#[test]
+fn what_it_cannot_work_with_is_refused_at_the_start() {
+    let plain = Settings { session_cookie_name: Some("id".to_owned()), ..Settings::default() };
+    for (case, settings, word) in [
+        ("not Secure", Settings { session_cookie_secure: Some(false), ..plain.clone() }, "Secure"),
+        ("not HttpOnly", Settings { session_cookie_httponly: false, ..plain.clone() }, "HttpOnly"),
+        ("Partitioned", Settings { session_cookie_partitioned: true, ..plain.clone() }, "Partitioned"),
+        ("too long", Settings { device_bound_for: Some(3_601), ..plain.clone() }, "3601"),
+    ] {
+        let error = Client::with_settings(app().device_bound(), &settings).err().expect(case);
+        assert!(format!("{error:?}").contains(word), "{case}: {error:?}");
+    }
+    let development = Settings { development: true, ..Settings::default() };
+    assert!(Client::with_settings(app().device_bound(), &development).is_ok());
+}
