@@ -32,6 +32,7 @@ impl<B> SessionBody<B> {
         Self { inner: Some(body), text: None }
     }
 
+    #[cfg(feature = "device")]
     pub(crate) fn text(text: String) -> Self {
         Self { inner: None, text: Some(text.into()) }
     }

@@ -19,7 +19,7 @@ use waxseal_store::SessionStore;
 use waxseal_templates::{Folder, Templates};
 
 use crate::app_context::AppContext;
-use crate::device_bound::DeviceSetup;
+use crate::device_setup::DeviceSetup;
 use crate::handler::Handler;
 use crate::hooks::Hooks;
 use crate::http_metrics::HttpMetrics;

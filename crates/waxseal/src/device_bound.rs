@@ -1,14 +1,6 @@
-//! Device-bound sessions: the setting, what an app says in code, and the layer that they make.
-
-use std::time::Duration;
+//! The setting `device_bound`.
 
 use clap::ValueEnum;
-use waxseal_crypto::Keyring;
-use waxseal_http::{SessionCookie, SessionLayer};
-use waxseal_manager::SessionManager;
-
-use crate::settings::Settings;
-use crate::start_error::StartError;
 
 /// The setting `device_bound`: what becomes of requests that do not prove the device that their session is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -23,79 +15,4 @@ pub enum DeviceBound {
     Require,
     /// As require; and a session that is not bound five minutes after its sign-in is a stranger's too.
     RequireAll,
-}
-
-/// What an app says in code. The settings come before it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct DeviceSetup {
-    pub(crate) chosen: Option<DeviceBound>,
-    pub(crate) proof_time: Option<Duration>,
-    pub(crate) except: Vec<String>,
-    pub(crate) folder: Option<String>,
-}
-
-impl DeviceSetup {
-    /// The session layer, with device-bound sessions if they are chosen. `statics` are the paths of static files.
-    pub(crate) fn layer(
-        &self,
-        settings: &Settings,
-        statics: &[String],
-        keyring: &Keyring,
-        sessions: SessionManager,
-        cookie: SessionCookie,
-    ) -> Result<SessionLayer, StartError> {
-        match settings.device_bound.or(self.chosen).unwrap_or_default() {
-            DeviceBound::Off => Ok(SessionLayer::new(sessions, cookie)),
-            chosen => self.bound_layer(chosen, settings, statics, keyring, sessions, cookie),
-        }
-    }
-
-    #[cfg(feature = "device")]
-    fn bound_layer(
-        &self,
-        chosen: DeviceBound,
-        settings: &Settings,
-        statics: &[String],
-        keyring: &Keyring,
-        sessions: SessionManager,
-        cookie: SessionCookie,
-    ) -> Result<SessionLayer, StartError> {
-        use waxseal_http::{DeviceBinding, DevicePolicy};
-
-        let policy = match chosen {
-            DeviceBound::Off | DeviceBound::Observe => DevicePolicy::Observe,
-            DeviceBound::Require => DevicePolicy::Require,
-            DeviceBound::RequireAll => DevicePolicy::RequireAll,
-        };
-        if !sessions.has_store() && policy == DevicePolicy::Require {
-            tracing::warn!(
-                "sessions in state cookie are bound to devices, but a copy of a cookie from before its binding stays good; \
-                 choose --session-state store or mirrored, or --device-bound require-all"
-            );
-        }
-        let mut binding = DeviceBinding::new(policy).over_plain_http(settings.development);
-        if let Some(time) = settings.device_bound_for.map(Duration::from_secs).or(self.proof_time) {
-            binding = binding.proof_time(time);
-        }
-        if let Some(folder) = &self.folder {
-            binding = binding.folder(folder);
-        }
-        binding = statics.iter().chain(&self.except).fold(binding, |binding, path| binding.except(path));
-        let sessions = sessions.with_device_tokens(keyring)?;
-        let layer = SessionLayer::new(sessions, cookie).device_bound(&binding);
-        layer.map_err(|error| StartError::DeviceBound(Box::new(error)))
-    }
-
-    #[cfg(not(feature = "device"))]
-    fn bound_layer(
-        &self,
-        _: DeviceBound,
-        _: &Settings,
-        _: &[String],
-        _: &Keyring,
-        _: SessionManager,
-        _: SessionCookie,
-    ) -> Result<SessionLayer, StartError> {
-        Err(StartError::DeviceBoundNotBuilt)
-    }
 }

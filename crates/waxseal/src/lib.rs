@@ -44,6 +44,7 @@ mod csrf;
 mod csrf_error;
 mod device;
 mod device_bound;
+mod device_setup;
 mod error;
 mod error_page;
 mod g;

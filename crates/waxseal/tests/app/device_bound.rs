@@ -174,7 +174,7 @@ fn what_it_cannot_work_with_is_refused_at_the_start() {
         ("Partitioned", Settings { session_cookie_partitioned: true, ..plain.clone() }, "Partitioned"),
         ("too long", Settings { device_bound_for: Some(3_601), ..plain.clone() }, "3601"),
     ] {
-        let error = Client::with_settings(app().device_bound(), &settings).err().expect(case);
+        let error = Client::with_settings(app().device_bound(), &settings).expect_err(case);
         assert!(format!("{error:?}").contains(word), "{case}: {error:?}");
     }
     let development = Settings { development: true, ..Settings::default() };
