@@ -14,6 +14,8 @@ pub(crate) struct Browser {
 const BROWSERS: [&str; 5] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
 const DRIVERS: [&str; 2] = ["chromedriver", "chromium.chromedriver"];
+/// Programs that make a certificate which the browser trusts.
+const CERTIFIERS: [&str; 2] = ["certutil", "openssl"];
 const MAC_BROWSERS: [&str; 2] = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -35,7 +37,8 @@ pub(crate) fn browser() -> Result<Browser, String> {
         return Ok(browser);
     }
     let mut advice =
-        "it needs Chromium (or Google Chrome) and chromedriver of the same version on the PATH.".to_owned();
+        "it needs Chromium (or Google Chrome), chromedriver of the same version, certutil (of NSS) and openssl on the PATH."
+            .to_owned();
     if on_path("apt-get").is_some() {
         advice += &format!(" Install them with `sudo apt-get install {}`.", packages.join(" "));
     }
@@ -94,6 +97,7 @@ impl Server {
 
 fn find() -> Option<Browser> {
     let driver = DRIVERS.iter().find_map(working)?;
+    CERTIFIERS.iter().all(|name| is_there(name)).then_some(())?;
     let program = BROWSERS.iter().find_map(working).or_else(|| MAC_BROWSERS.iter().find_map(working))?;
     Some(Browser { program, driver })
 }
@@ -117,13 +121,15 @@ fn is_there(name: &str) -> bool {
 }
 
 /// Debian's names, or Ubuntu's, where they bring the snap.
-fn packages() -> [&'static str; 2] {
+fn packages() -> [&'static str; 4] {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let ubuntu = release
         .lines()
         .filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")))
         .any(|names| names.trim_matches('"').split(' ').any(|name| name == "ubuntu"));
-    if ubuntu { ["chromium-browser", "chromium-chromedriver"] } else { ["chromium", "chromium-driver"] }
+    let [browser, driver] =
+        if ubuntu { ["chromium-browser", "chromium-chromedriver"] } else { ["chromium", "chromium-driver"] };
+    [browser, driver, "libnss3-tools", "openssl"]
 }
 
 /// Installs Debian packages as root or through sudo without a password; false where neither is possible.

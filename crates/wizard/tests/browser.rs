@@ -5,6 +5,8 @@
 
 #[path = "browser/cookie.rs"]
 mod cookie;
+#[path = "browser/device_bound.rs"]
+mod device_bound;
 #[path = "browser/driver.rs"]
 mod driver;
 #[path = "browser/features.rs"]

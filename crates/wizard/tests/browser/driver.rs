@@ -39,7 +39,12 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) fn start() -> Browser {
-        let driver = Driver::start();
+        Browser::start_with(&[], None)
+    }
+
+    /// The same with more arguments, and with a home of its own.
+    pub(crate) fn start_with(arguments: &[String], home: Option<&Path>) -> Browser {
+        let driver = Driver::start(home);
         let profile = tempfile::tempdir().expect("a temporary folder can be made");
         let mut options = json!({ "args": [
             "--headless=new",
@@ -55,6 +60,8 @@ impl Browser {
             "--hide-scrollbars",
             format!("--user-data-dir={}", profile.path().display()),
         ]});
+        let all = options["args"].as_array_mut().expect("it is a list");
+        all.extend(arguments.iter().cloned().map(Value::from));
         if let Ok(program) = env::var("CHROME") {
             options["binary"] = program.into();
         }
@@ -185,6 +192,16 @@ impl Browser {
         }
     }
 
+    /// The cookies that this page's address gets.
+    pub(crate) fn cookies(&self) -> Vec<Cookie<'static>> {
+        self.wait_for(self.client.get_all_cookies()).expect("the browser shows its cookies")
+    }
+
+    /// The value that a script passes to its last argument, later.
+    pub(crate) fn script_later(&self, script: &str) -> Value {
+        self.wait_for(self.client.execute_async(script, Vec::new())).expect("the script runs")
+    }
+
     /// How many cookies called `name` the browser would send to `url`.
     pub(crate) fn cookies_for(&self, url: &str, name: &str) -> usize {
         let found = self.devtools("Network.getCookies", json!({ "urls": [url] }));
@@ -265,9 +282,10 @@ struct Driver {
 }
 
 impl Driver {
-    fn start() -> Driver {
+    fn start(home: Option<&Path>) -> Driver {
         let program = env::var("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".to_owned());
         let mut process = Command::new(&program)
+            .envs(home.map(|home| ("HOME", home)))
             .arg("--port=0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
