@@ -168,7 +168,7 @@ fn install(packages: &[&str], purpose: &str) -> bool {
 }
 
 /// Packages whose service is called as they are.
-const SERVICES: [&str; 3] = ["redis-server", "postgresql", "pgbouncer"];
+const SERVICES: [&str; 4] = ["redis-server", "postgresql", "pgbouncer", "prometheus"];
 /// What Debian asks before it starts a service.
 const NO_SERVICES: &str = "/usr/sbin/policy-rc.d";
 const FORBID_SERVICES: &str =

@@ -8,6 +8,8 @@ pub mod filled;
 pub mod postgres;
 #[cfg(unix)]
 mod process;
+#[cfg(unix)]
+pub mod prometheus;
 pub mod proxy;
 pub mod records;
 #[cfg(unix)]

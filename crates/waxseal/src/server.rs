@@ -70,7 +70,7 @@ impl App {
                 tracing::warn!("{warning}");
             }
             tracing::info!("secret key {secrets}: {}", secrets.roles());
-            tracing::info!("{}", server.service.summary());
+            tracing::info!("{}", server.service.summary(&settings));
             if let Some(address) = server.admin_address() {
                 tracing::info!("/metrics and /health for the operator on http://{address}");
             }
@@ -212,7 +212,9 @@ impl AppServer {
             shutdown.await;
             readiness.stop();
         };
-        Ok(self.http.serve(self.service, shutdown).await?)
+        let served = self.http.serve(self.service, shutdown).await;
+        repeat_limit::report();
+        Ok(served?)
     }
 }
 

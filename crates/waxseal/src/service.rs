@@ -22,6 +22,7 @@ use crate::request::{Request, RequestApp};
 use crate::request_log::RequestLog;
 use crate::response::Response;
 use crate::route::Target;
+use crate::settings::Settings;
 use crate::template_setup::RequestValues;
 use crate::{csrf, panel, security_headers};
 
@@ -81,20 +82,21 @@ impl AppService {
     }
 
     /// One line about the app as it runs: version, state and store, cookie, lifetimes, limits. Nothing secret.
-    pub(crate) fn summary(&self) -> String {
+    pub(crate) fn summary(&self, settings: &Settings) -> String {
         let AppContext { sessions, limits, name, state, store, .. } = &self.shared.context;
         let cookie = sessions.cookie();
         format!(
-            "waxseal {} serves `{name}`: sessions in state {state}, store {store}; cookie {}{}; body up to {} bytes, \
-             request {:?}, {} connections, shutdown delay {:?} and grace {:?}",
+            "waxseal {} serves `{name}`: sessions in state {state}{}, store {store}; cookie {}{}; body up to {} bytes, \
+             request {} s, {} connections, shutdown delay {} s and grace {} s",
             env!("CARGO_PKG_VERSION"),
+            settings.outage_policy(),
             cookie.name(),
             if cookie.is_secure() { ", Secure" } else { " over plain HTTP, too" },
             limits.body,
-            limits.request_time,
+            limits.request_time.as_secs_f64(),
             limits.connections,
-            limits.shutdown_delay,
-            limits.shutdown_grace,
+            limits.shutdown_delay.as_secs_f64(),
+            limits.shutdown_grace.as_secs_f64(),
         )
     }
 

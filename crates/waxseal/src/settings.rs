@@ -264,6 +264,20 @@ impl Settings {
         }
     }
 
+    /// The policy for outages of the store, as a phrase that follows the state's name.
+    pub(crate) fn outage_policy(&self) -> String {
+        match (self.session_state, self.session_when_away) {
+            (SessionState::Cookie, _) => String::new(),
+            (SessionState::Store, WhenAway::Anonymous) => {
+                " (without the store visitors are anonymous)".to_owned()
+            }
+            (SessionState::Store, _) => " (without the store 503)".to_owned(),
+            (SessionState::Mirrored, _) => {
+                format!(" (fresh for {} s, grace {} s)", self.session_freshness, self.session_grace)
+            }
+        }
+    }
+
     pub(crate) fn limits(&self, limits: Limits) -> Limits {
         let limits = match self.shutdown_delay {
             0 => limits,
