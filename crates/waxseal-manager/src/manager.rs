@@ -7,6 +7,7 @@ use waxseal_crypto::{Context, Keyring, Limits};
 use waxseal_store::SessionStore;
 
 use crate::active_keys::{ActiveKeys, Contexts, ID_ALONE, Refusals};
+use crate::any_store::AnyStore;
 use crate::error::Error;
 use crate::events::Events;
 use crate::lifetimes::Lifetimes;
@@ -232,6 +233,16 @@ impl SessionManager {
     pub(crate) fn keys(&self) -> Arc<ActiveKeys> {
         // Nothing can panic while the lock is held.
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The store, in every state that has one.
+    pub(crate) fn any_store(&self) -> Option<&dyn AnyStore> {
+        match &self.sessions {
+            Sessions::Cookie => None,
+            Sessions::Revocable(list) => Some(list.store()),
+            Sessions::Stored(stored) => Some(stored.records.any_store()),
+            Sessions::Mirrored(mirrored) => Some(mirrored.records.any_store()),
+        }
     }
 
     /// The records, if sessions are kept in a store.

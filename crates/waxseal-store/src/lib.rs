@@ -10,6 +10,7 @@ mod session_id;
 mod store;
 pub mod testing;
 mod timestamp;
+mod usage;
 
 pub use fault::Fault;
 pub use memory::{MemoryError, MemoryStore};
@@ -20,3 +21,4 @@ pub use revision::Revision;
 pub use session_id::{PublicId, RecordKey, SessionId};
 pub use store::SessionStore;
 pub use timestamp::Timestamp;
+pub use usage::Usage;

@@ -67,7 +67,7 @@ fn a_linter_of_metrics_finds_nothing() {
 
 #[test]
 fn each_panel_and_each_alert_finds_its_series_and_an_outage_shows() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--maxmemory", "64mb"]);
     let visitor = Visitor::new(&server.url(), Policy::Refuse);
     let prometheus = Prometheus::start(visitor.admin_address(), &monitoring().join("alerts.yml"));
     until("a scrape", || !asked(&prometheus, "waxseal_build_info").is_empty());
