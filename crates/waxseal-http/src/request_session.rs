@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use http::header::{COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use tokio::sync::{OnceCell, SetError};
-use waxseal_manager::{Access, Error, Opened, Rejected, Session, Visit};
+use waxseal_manager::{Access, Error, Opened, Rejected, Session, SessionManager, Visit};
 
 use crate::carrier::Carrier;
 use crate::cookies;
@@ -145,6 +146,26 @@ impl RequestSession {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The manager of the session, for lists of an owner's sessions.
+    #[must_use]
+    pub fn sessions(&self) -> &SessionManager {
+        self.0.carrier.sessions()
+    }
+
+    /// The time by the layer's clock.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.0.carrier.now()
+    }
+
+    pub(crate) fn carrier(&self) -> &Carrier {
+        &self.0.carrier
+    }
+
+    pub(crate) fn cookie_name(&self) -> &str {
+        self.0.carrier.cookie().name()
     }
 
     pub(crate) fn has_failed(&self) -> bool {

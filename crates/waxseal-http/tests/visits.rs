@@ -28,7 +28,7 @@ async fn visit(sessions: SessionManager, earlier: Option<&str>, before: impl FnO
         request = request.header(COOKIE, format!("__Host-session={token}"));
     }
     before();
-    let layer = SessionLayer::new(sessions, SessionCookie::builder().build().unwrap());
+    let layer = SessionLayer::new(sessions, SessionCookie::builder().build().unwrap()).without_maintenance();
     let mut app: Router = Router::new().route("/", get(visits::visits)).layer(layer);
     let answer = app.call(request.body(Body::empty()).unwrap()).await.unwrap();
     let status = answer.status().as_u16();

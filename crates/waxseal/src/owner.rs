@@ -3,11 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
+use waxseal_http::device;
 use waxseal_keys::format_time::{self, unix_seconds};
 use waxseal_manager::Visit;
 use waxseal_store::{Listed, PublicId};
 
-use crate::device::device;
 use crate::{Error, Request, Result};
 
 /// One of the visitor's own sessions, for a list. Templates can read all fields.

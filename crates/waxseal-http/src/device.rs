@@ -3,9 +3,12 @@
 use http::HeaderMap;
 use http::header::USER_AGENT;
 
-/// The browser and its system by `User-Agent`: "Firefox on Linux", or "A browser" if that is unknown. A guess for
-/// people to recognise their own devices by, and nothing to decide anything by.
-pub(crate) fn device(headers: &HeaderMap) -> String {
+/// The browser and its system by `User-Agent`: "Firefox on Linux", or "A browser" if that is unknown.
+///
+/// A guess for people to recognise their own devices by, and nothing to decide anything by. For
+/// [`Session::set_device`](waxseal_session::Session::set_device).
+#[must_use]
+pub fn device(headers: &HeaderMap) -> String {
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // The first that fits: browsers name those that they want to be taken for, and systems their relatives.
     let named =
