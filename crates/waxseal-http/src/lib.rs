@@ -9,7 +9,7 @@
 //! | [`host`](mod@host) | exactly one valid `Host` |
 //! | [`CrossOrigin`], [`origin`] | the rule that refuses unsafe requests from other sites, and its exceptions |
 //! | [`development`] | the rule that keeps a development server local |
-//! | [`device`](fn@device), [`local_path`](fn@local_path) | a browser's name for lists; a path for redirects from a visitor's text |
+//! | [`local_path`](fn@local_path) | a path for redirects from a visitor's text |
 //! | [`Clock`] | the time of day, or a test's |
 //!
 //! # Errors
@@ -51,7 +51,6 @@ mod upkeep;
 pub use clock::Clock;
 pub use cookie_error::CookieError;
 pub use cross_origin::{CrossOrigin, InvalidOrigin};
-pub use device::device;
 pub use error::Error;
 pub use host_name::Host;
 pub use local_path::{is_local_path, local_path};

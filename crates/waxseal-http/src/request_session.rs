@@ -11,6 +11,7 @@ use waxseal_manager::{Access, Error, Opened, Rejected, Session, SessionManager, 
 
 use crate::carrier::Carrier;
 use crate::cookies;
+use crate::device::device;
 use crate::host_name::Host;
 use crate::origin::is_safe;
 
@@ -116,6 +117,21 @@ impl RequestSession {
         if let Some(session) = self.loaded() {
             session.rollback();
         }
+    }
+
+    /// Signs `owner` in, by the app's own name for a user: a new session id, the time and, if sessions are on the server,
+    /// the browser's name for lists, by the request's `User-Agent`. What was in the session stays.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load) and of [`Session::sign_in`].
+    pub async fn sign_in(&self, owner: &str, user_agent: Option<&HeaderValue>) -> Result<(), Error> {
+        let session = self.load().await?;
+        session.sign_in(owner, self.now())?;
+        if self.sessions().has_store() {
+            session.set_device(&device(user_agent))?;
+        }
+        Ok(())
     }
 
     /// Asks the store if the session still is what this request takes it for, before something that cannot be undone.

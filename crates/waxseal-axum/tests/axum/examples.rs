@@ -1,0 +1,85 @@
+//! The examples: what a visitor of each sees, and that they are no longer than those they were written after.
+
+#[path = "../../examples/counter.rs"]
+#[allow(dead_code, reason = "its `main` is the example's")]
+mod counter;
+#[path = "../../examples/guest.rs"]
+#[allow(dead_code, reason = "its `main` is the example's")]
+mod guest;
+#[path = "../../examples/sign_in/main.rs"]
+#[allow(dead_code, reason = "its `main` is the example's")]
+mod sign_in;
+
+use waxseal_axum::Waxseal;
+
+use crate::browser::Browser;
+
+#[tokio::test]
+async fn the_counter_counts_for_each_visitor() {
+    let app = counter::app().unwrap();
+    let (mut one, mut other) = (Browser::new(app.clone()), Browser::new(app));
+    for count in 0..3 {
+        assert_eq!(one.get("/").await.text, format!("Current count: {count}"));
+    }
+    assert_eq!(other.get("/").await.text, "Current count: 0");
+}
+
+#[tokio::test]
+async fn a_guest_is_remembered_with_their_first_and_last_visit() {
+    let mut browser = Browser::new(guest::app().unwrap());
+    let first = browser.get("/").await.text;
+    assert!(first.starts_with("Guest { pageviews: 1, first_seen: "), "{first}");
+    let second = browser.get("/").await.text;
+    let seen = |text: &str| text.split("first_seen: ").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    assert!(second.starts_with("Guest { pageviews: 2, "), "{second}");
+    assert_eq!(seen(&first), seen(&second));
+}
+
+#[tokio::test]
+async fn passwords_let_in_and_a_sign_out_lets_nobody_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sign_in.db");
+    let app = sign_in::app(Waxseal::ephemeral(), &file).unwrap();
+    let mut browser = Browser::new(app.clone());
+
+    let sent_away = browser.get("/?from=mail").await;
+    assert_eq!((sent_away.status.as_u16(), sent_away.location()), (303, "/login?next=%2F%3Ffrom%3Dmail"));
+    let page = browser.get("/login?next=%2F%3Ffrom%3Dmail").await.text;
+    assert!(page.contains(r#"name="next" value="&#x2f;?from=mail""#), "{page}");
+
+    for wrong in ["username=ferris&password=hunter43", "username=corro&password=hunter42"] {
+        let refused = browser.post_form("/login", wrong).await;
+        assert_eq!((refused.status.as_u16(), refused.location()), (303, "/login?next=%2F"));
+        assert!(browser.get("/login").await.text.contains("<strong>Invalid credentials</strong>"));
+        assert!(!browser.get("/login").await.text.contains("<strong>"), "shown once");
+    }
+
+    let away = "username=ferris&password=hunter42&next=https://evil.example/";
+    assert_eq!(Browser::new(app.clone()).post_form("/login", away).await.location(), "/");
+    let form = "username=ferris&password=hunter42&next=/?from=mail";
+    let let_in = browser.post_form("/login", form).await;
+    assert_eq!((let_in.status.as_u16(), let_in.location()), (303, "/?from=mail"));
+    assert!(let_in.set_cookie().contains("Max-Age=86400"), "{}", let_in.set_cookie());
+    let home = browser.get("/?from=mail").await.text;
+    assert!(
+        home.contains("Logged in as ferris") && home.contains("Successfully logged in as ferris"),
+        "{home}"
+    );
+
+    let mut thief = browser.copy();
+    assert_eq!(browser.post("/logout").await.location(), "/login");
+    for browser in [&mut browser, &mut thief] {
+        assert_eq!(browser.get("/").await.location(), "/login?next=%2F");
+    }
+}
+
+/// The lines of tower-sessions' `counter` and `strongly-typed` (0.14), and of the Rust files of axum-login's `sqlite` (0.18).
+#[test]
+fn the_examples_are_no_longer_than_those_of_others() {
+    let lines = |text: &str| text.lines().count();
+    assert!(lines(include_str!("../../examples/counter.rs")) <= 33);
+    assert!(lines(include_str!("../../examples/guest.rs")) <= 117);
+    let sign_in =
+        [include_str!("../../examples/sign_in/main.rs"), include_str!("../../examples/sign_in/users.rs")];
+    assert!(sign_in.into_iter().map(lines).sum::<usize>() <= 372);
+}
