@@ -12,7 +12,7 @@ use crate::local_path::with_way_back;
 use crate::session::LazySession;
 
 /// A user of the app, who is loaded by the name that [`Session::sign_in`](crate::Session::sign_in) was given.
-pub trait User: Sized + Send + Sync + 'static {
+pub trait LoadUser: Sized + Send + Sync + 'static {
     /// The part of the router's state that users are loaded from, such as a pool of connections.
     type Source: Send + Sync;
     /// The error of loading. It is logged, and the answer is a 500.
@@ -37,8 +37,8 @@ pub trait User: Sized + Send + Sync + 'static {
 ///
 /// # Errors
 ///
-/// As a rejection [`Error::SignedOut`], a redirect to [`User::SIGN_IN_PAGE`] or 401, and those of
-/// [`Session`](crate::Session) and of [`User::load`].
+/// As a rejection [`Error::SignedOut`], a redirect to [`LoadUser::SIGN_IN_PAGE`] or 401, and those of
+/// [`Session`](crate::Session) and of [`LoadUser::load`].
 ///
 /// # Example
 ///
@@ -47,7 +47,7 @@ pub trait User: Sized + Send + Sync + 'static {
 /// use std::convert::Infallible;
 /// use std::sync::Arc;
 /// use axum::{Router, routing::get};
-/// use waxseal_axum::{SignedIn, User};
+/// use waxseal_axum::{LoadUser, SignedIn};
 ///
 /// #[derive(Clone)]
 /// struct Person {
@@ -56,7 +56,7 @@ pub trait User: Sized + Send + Sync + 'static {
 ///
 /// type People = Arc<HashMap<String, Person>>;
 ///
-/// impl User for Person {
+/// impl LoadUser for Person {
 ///     type Source = People;
 ///     type Error = Infallible;
 ///     const SIGN_IN_PAGE: Option<&'static str> = Some("/sign-in");
@@ -88,7 +88,7 @@ pub struct Owner(pub String);
 impl<U> SignedIn<U> {
     async fn find<S>(parts: &mut Parts, state: &S) -> Result<Option<Self>>
     where
-        U: User,
+        U: LoadUser,
         U::Source: FromRef<S>,
     {
         let Some(owner) = Owner::of(parts).await? else { return Ok(None) };
@@ -124,7 +124,7 @@ impl<U> Clone for Loaded<U> {
 impl<S, U> FromRequestParts<S> for SignedIn<U>
 where
     S: Sync,
-    U: User,
+    U: LoadUser,
     U::Source: FromRef<S>,
 {
     type Rejection = Error;
@@ -138,7 +138,7 @@ where
 impl<S, U> OptionalFromRequestParts<S> for SignedIn<U>
 where
     S: Sync,
-    U: User,
+    U: LoadUser,
     U::Source: FromRef<S>,
 {
     type Rejection = Error;

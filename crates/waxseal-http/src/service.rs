@@ -25,7 +25,8 @@ use crate::status::status_of;
 /// leaves. The first request within a tokio runtime begins a task that [maintains](SessionLayer::maintain) the store
 /// until the last clone of the layer is dropped.
 ///
-/// Of two layers around one request with the same manager (clones of one layer), the inner one does nothing. With
+/// Of two layers around one request with the same manager (clones of one layer), each applies its rule for requests of
+/// other sites, and the inner one does nothing else. With
 /// cookies of two names, each carries its own session, and the handler has the inner one's. Two managers for one name
 /// would overwrite each other's cookies, so such a request is answered 500 with a text that says so.
 ///
@@ -156,16 +157,17 @@ enum Entered {
 
 impl SessionLayer {
     fn enter<A>(&self, request: &mut Request<A>) -> Entered {
-        if let Some(outer) = request.extensions().get::<RequestSession>() {
-            match self.carries(outer) {
-                true => return Entered::Again,
-                false if outer.cookie_name() == self.cookie().name() => return self.twice(),
-                false => {}
-            }
+        let outer = request.extensions().get::<RequestSession>();
+        let is_again = outer.is_some_and(|outer| self.carries(outer));
+        if !is_again && outer.is_some_and(|outer| outer.cookie_name() == self.cookie().name()) {
+            return self.twice();
         }
         if let Err(refused) = self.cross_origin_rule().check(request, self.scheme()) {
             tracing::info!(reason = %refused, "cross-site request refused");
             return Entered::Refused(refused.status(), format!("{refused}.\n\n{HOW_TO_ALLOW}\n"));
+        }
+        if is_again {
+            return Entered::Again;
         }
         maintenance::begin(self.carrier());
         let session = self.session_of(request.method(), request.uri(), request.headers());

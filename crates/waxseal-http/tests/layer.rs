@@ -97,6 +97,16 @@ async fn the_rule_is_for_a_layer_a_path_or_a_clone_around_some_routes() {
 }
 
 #[tokio::test]
+async fn a_clone_within_applies_its_own_rule() {
+    let sessions = layer();
+    let strict = Router::new().route("/", post(visits)).layer(sessions.clone());
+    let lax = sessions.cross_origin(CrossOrigin::allow());
+    let app = Router::new().nest("/strict", strict).route("/lax", post(visits)).layer(lax);
+    assert_eq!(send(&app, cross_site("/strict")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(send(&app, cross_site("/lax")).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_layer_twice_does_its_work_once() {
     let sessions = layer();
     let inner = Router::new().route("/", get(visits)).layer(sessions.clone());

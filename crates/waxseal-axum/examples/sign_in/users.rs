@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use rusqlite::{Connection, OptionalExtension, ToSql};
-use waxseal_axum::{Error, Result, User};
+use waxseal_axum::{Error, LoadUser, Result};
 
 use super::Site;
 
@@ -18,7 +18,7 @@ pub(crate) struct Member {
 #[derive(Clone)]
 pub(crate) struct Users(Arc<Mutex<Connection>>);
 
-impl User for Member {
+impl LoadUser for Member {
     type Source = Arc<Site>;
     type Error = Error;
     const SIGN_IN_PAGE: Option<&'static str> = Some("/login");

@@ -73,6 +73,14 @@ async fn passwords_let_in_and_a_sign_out_lets_nobody_back() {
     }
 }
 
+#[test]
+fn the_projects_first_page_quotes_the_counter_word_for_word() {
+    let (_, code) = include_str!("../../examples/counter.rs").split_once("\n\n").unwrap();
+    // For this test alone.
+    let code = code.replace("pub(crate) ", "");
+    assert!(include_str!("../../../../README.md").contains(&format!("```rust\n{code}```\n")));
+}
+
 /// The lines of tower-sessions' `counter` and `strongly-typed` (0.14), and of the Rust files of axum-login's `sqlite` (0.18).
 #[test]
 fn the_examples_are_no_longer_than_those_of_others() {

@@ -10,7 +10,7 @@ use axum::extract::{FromRef, Path, State};
 use axum::middleware::from_extractor_with_state;
 use axum::{Json, Router, routing::get, routing::post};
 use http::Request;
-use waxseal_axum::{MemoryStore, Owner, RequireSignIn, Result, Session, SignedIn, User, Waxseal};
+use waxseal_axum::{LoadUser, MemoryStore, Owner, RequireSignIn, Result, Session, SignedIn, Waxseal};
 
 use crate::browser::Browser;
 
@@ -39,7 +39,7 @@ struct Person {
     name: &'static str,
 }
 
-impl User for Person {
+impl LoadUser for Person {
     type Source = People;
     type Error = io::Error;
     const SIGN_IN_PAGE: Option<&'static str> = Some("/sign-in");
@@ -56,7 +56,7 @@ impl User for Person {
 /// The same person where nobody is redirected.
 struct ApiPerson;
 
-impl User for ApiPerson {
+impl LoadUser for ApiPerson {
     type Source = People;
     type Error = io::Error;
 
