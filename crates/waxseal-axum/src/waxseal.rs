@@ -37,6 +37,7 @@ pub struct Waxseal {
     state: State,
     cookie: Option<SessionCookieBuilder>,
     development: bool,
+    allow_weak_secret: bool,
     lifetimes: Lifetimes,
     lasting: Option<Duration>,
     cross_origin: CrossOrigin,
@@ -52,7 +53,7 @@ enum Secret {
 impl Waxseal {
     /// Seals with this secret: the output of `waxseal gen-secret` or of [`SecretKey::to_text`], or any other text, a
     /// passphrase, which costs 64 MiB and some tenths of a second at the start. One that is easily guessed is refused,
-    /// except in [`development`](Self::development).
+    /// except in [`development`](Self::development) and with [`allow_weak_secret`](Self::allow_weak_secret).
     pub fn new(secret: &str) -> Self {
         Self::of(Secret::Text(Zeroizing::new(secret.to_owned())))
     }
@@ -81,6 +82,7 @@ impl Waxseal {
             state: State::Cookie,
             cookie: None,
             development: false,
+            allow_weak_secret: false,
             lifetimes: Lifetimes::new(),
             lasting: None,
             cross_origin: CrossOrigin::refuse(),
@@ -132,6 +134,12 @@ impl Waxseal {
         self
     }
 
+    /// Accepts a secret that is easily guessed, with a line in the log.
+    pub fn allow_weak_secret(mut self, allow: bool) -> Self {
+        self.allow_weak_secret = allow;
+        self
+    }
+
     /// Carries the sessions in this cookie, in development too.
     pub fn cookie(mut self, cookie: SessionCookieBuilder) -> Self {
         self.cookie = Some(cookie);
@@ -151,7 +159,8 @@ impl Waxseal {
     /// [`Error::Secret`] for a secret that is missing, malformed or weak, [`Error::Cookie`] for attributes that
     /// contradict each other, [`Error::Sessions`] for lifetimes that do, or a name of more than 255 bytes.
     pub fn layer(self) -> Result<SessionLayer> {
-        let keyring = self.secret.keyring(&self.app, self.development)?;
+        let options = SecretOptions::new().development(self.development).allow_weak(self.allow_weak_secret);
+        let keyring = self.secret.keyring(options, &self.app)?;
         let cookie = match (self.cookie, self.development) {
             (Some(cookie), _) => cookie,
             (None, true) => SessionCookie::development(),
@@ -168,8 +177,7 @@ impl Waxseal {
 }
 
 impl Secret {
-    fn keyring(self, app: &str, development: bool) -> Result<Keyring> {
-        let options = SecretOptions::new().development(development);
+    fn keyring(self, options: SecretOptions, app: &str) -> Result<Keyring> {
         let secrets = match self {
             Self::Random => {
                 let key = SecretKey::generate().map_err(waxseal_manager::Error::from)?;

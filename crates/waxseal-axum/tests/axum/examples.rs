@@ -6,10 +6,17 @@ mod counter;
 #[path = "../../examples/guest.rs"]
 #[allow(dead_code, reason = "its `main` is the example's")]
 mod guest;
+#[path = "../../examples/htmx/main.rs"]
+#[allow(dead_code, reason = "its `main` is the example's")]
+mod htmx;
 #[path = "../../examples/sign_in/main.rs"]
 #[allow(dead_code, reason = "its `main` is the example's")]
 mod sign_in;
+#[path = "../../examples/single_page/main.rs"]
+#[allow(dead_code, reason = "its `main` is the example's")]
+mod single_page;
 
+use http::{HeaderMap, Request};
 use waxseal_axum::Waxseal;
 
 use crate::browser::Browser;
@@ -71,6 +78,58 @@ async fn passwords_let_in_and_a_sign_out_lets_nobody_back() {
     for browser in [&mut browser, &mut thief] {
         assert_eq!(browser.get("/").await.location(), "/login?next=%2F");
     }
+}
+
+#[tokio::test]
+async fn htmx_sends_the_pages_token_in_a_header() {
+    let mut browser = Browser::new(htmx::app().unwrap());
+    let page = browser.get("/").await.text;
+    let token = page.split(r#""X-CSRF-Token": ""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let with_token = |request: http::request::Builder| {
+        request.header("x-csrf-token", &token).header("content-type", "application/x-www-form-urlencoded")
+    };
+    for text in ["milk", "%3Cb%3E"] {
+        browser.send(with_token(Request::post("/")), format!("text={text}").into()).await;
+    }
+    let list = browser.send(with_token(Request::delete("/0")), "".into()).await.text;
+    assert!(list.contains("<li>&lt;b&gt; <button hx-delete=\"/0\"") && !list.contains("milk"), "{list}");
+    assert!(browser.get("/").await.text.contains(&*list));
+    browser.send(with_token(Request::delete("/7")), "".into()).await;
+
+    assert_eq!(browser.post_form("/", "text=cheese").await.status, 403);
+    assert_eq!(browser.send(Request::delete("/0"), "".into()).await.status, 403);
+    assert!(browser.get("/").await.text.contains(&*list), "without a token nothing changes");
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_signs_in_by_json() {
+    let mut browser = Browser::new(single_page::api().unwrap());
+    let from = |origin: &str, method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path).header("host", "localhost:3000");
+        request.header("origin", origin).header("sec-fetch-site", "same-site")
+    };
+    let json = |request: http::request::Builder| request.header("content-type", "application/json");
+    const APP: &str = "http://localhost:5173";
+    let is_readable = |headers: &HeaderMap| {
+        headers.get("access-control-allow-origin").is_some_and(|origin| origin == APP)
+            && headers.get("access-control-allow-credentials").is_some_and(|allowed| allowed == "true")
+    };
+    let preflight = from(APP, "OPTIONS", "/sign-in")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "content-type");
+    let preflight = browser.send(preflight, "".into()).await;
+    assert!(preflight.status == 200 && is_readable(&preflight.headers), "{preflight:?}");
+    let nobody = browser.send(from(APP, "GET", "/me"), "".into()).await;
+    assert!(nobody.status == 401 && is_readable(&nobody.headers), "{nobody:?}");
+
+    let sign_in = |origin: &str| json(from(origin, "POST", "/sign-in"));
+    let forged = browser.send(sign_in("http://localhost:8000"), r#"{"name": "Morgana"}"#.into()).await;
+    assert_eq!((forged.status.as_u16(), browser.cookies.len()), (403, 0));
+    let signed_in = browser.send(sign_in(APP), r#"{"name": "Merlin"}"#.into()).await;
+    assert!(signed_in.status == 200 && is_readable(&signed_in.headers), "{signed_in:?}");
+    assert_eq!(browser.send(from(APP, "GET", "/me"), "".into()).await.text, r#"{"name":"Merlin"}"#);
+    browser.send(from(APP, "POST", "/sign-out"), "".into()).await;
+    assert_eq!(browser.send(from(APP, "GET", "/me"), "".into()).await.status, 401);
 }
 
 #[test]

@@ -116,6 +116,7 @@ fn what_does_not_fit_is_said_at_the_start() {
     let weak = Waxseal::new("secret").layer().unwrap_err();
     assert!(matches!(weak, Error::Secret(_)) && weak.to_string().contains("waxseal gen-secret"), "{weak}");
     assert!(!weak.to_string().contains("`secret`"), "{weak}");
+    assert!(Waxseal::new("secret").allow_weak_secret(true).layer().is_ok());
     let cookie = SessionCookie::builder().domain("example.org");
     assert!(matches!(Waxseal::ephemeral().cookie(cookie).layer(), Err(Error::Cookie(_))));
     let span = Waxseal::ephemeral().lasting(Duration::ZERO).layer().unwrap_err();
