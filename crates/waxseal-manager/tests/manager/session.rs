@@ -582,7 +582,7 @@ fn sessions_can_be_permanent_unless_a_handler_says_otherwise() {
     let all = sessions().lifetimes(Lifetimes::new().all_permanent(true));
     let fresh: [(Case, Option<bool>); 8] = [
         (("nothing", |_| ()), None),
-        (("a read", |session| drop(session.get::<u8>("name").unwrap())), None),
+        (("a read", |session| _ = session.get::<u8>("name").unwrap()), None),
         (("a form", |session| drop(session.csrf_token().unwrap())), Some(false)),
         (("a write", |session| session.insert("name", 1).unwrap()), Some(true)),
         (("a message", |session| session.flash("info", "hello").unwrap()), Some(true)),
@@ -612,7 +612,7 @@ fn sessions_can_be_permanent_unless_a_handler_says_otherwise() {
     first.insert("name", 0).unwrap();
     let before = token(&ordinary, &first, NOON);
     let known: [(Case, Option<bool>); 5] = [
-        (("a read", |session| drop(session.get::<u8>("name").unwrap())), None),
+        (("a read", |session| _ = session.get::<u8>("name").unwrap()), None),
         (("a write", |session| session.insert("name", 1).unwrap()), Some(false)),
         (("a sign-in", |session| session.sign_in("user-7", at(NOON)).unwrap()), Some(true)),
         (
