@@ -63,7 +63,8 @@ impl FormToken {
 
 /// A form whose token was checked, as an extractor. The token is its field `csrf_token`, or the header `X-CSRF-Token`.
 ///
-/// A `T` may have lists, one entry for each field of the name. The field of the token is not among what `T` gets.
+/// A `T` may have lists, one entry for each field of the name. The field of the token is not among what `T` gets. Forms
+/// with files (`multipart/form-data`) are not read; a script sends them with the header, which [`CheckedToken`] asks for.
 ///
 /// # Errors
 ///

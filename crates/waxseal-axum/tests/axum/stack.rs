@@ -66,6 +66,14 @@ async fn the_layer_goes_with_those_of_tower_http_in_either_order() {
         let mut browser = Browser::new(app);
         assert_eq!(browser.get("/").await.text, "2", "{case}");
         assert_eq!(browser.post("/").await.text, "4", "{case}");
+        let preflight = Request::options("/").header("origin", "https://app.example");
+        let preflight = preflight.header("access-control-request-method", "GET");
+        let answer = browser.send(preflight, "".into()).await;
+        assert_eq!(
+            (answer.status, &*answer.text),
+            (StatusCode::OK, ""),
+            "{case}: an answer of the outer layer's own"
+        );
     }
 }
 
