@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use minijinja::Value;
 use serde::de::DeserializeOwned;
-use waxseal_http::{RequestSession, Scheme, SessionLayer, host, is_failure};
+use waxseal_http::{RequestSession, Scheme, SessionLayer, host, is_failure, local_path};
 use waxseal_server::{Body, Limits, Params, forms};
 use waxseal_session::Session;
 use waxseal_templates::Context;
@@ -18,7 +18,6 @@ use waxseal_templates::Context;
 use crate::app_context::AppContext;
 use crate::error::{Error, Result};
 use crate::g::G;
-use crate::redirects::local_path;
 use crate::request_id::RequestId;
 use crate::response::{Response, html};
 

@@ -42,6 +42,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("waxseal-manager", &["waxseal-crypto", "waxseal-session", "waxseal-store"]),
     ("waxseal-http", &["waxseal-manager", "waxseal-session"]),
     (
+        "waxseal-axum",
+        &[
+            "waxseal-crypto",
+            "waxseal-http",
+            "waxseal-keys",
+            "waxseal-manager",
+            "waxseal-session",
+            "waxseal-store",
+        ],
+    ),
+    (
         "waxseal",
         &[
             "waxseal-crypto",

@@ -12,7 +12,6 @@ use std::time::{Duration, SystemTime};
 use axum::body::Body;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, request};
-use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Clock, RequestSession, SessionCookie, SessionLayer};
 use waxseal_manager::SessionManager;
@@ -130,11 +129,14 @@ impl Site {
                 let inner = hyper::service::service_fn(move |request: Request<Body>| {
                     ready(Ok::<_, Infallible>(handler(handle(&request))))
                 });
-                hyper::service::Service::call(&self.layer.layer(inner), request).await.unwrap()
+                hyper::service::Service::call(&self.layer.layer(inner), request).await.unwrap().map(Body::new)
             }
             Stack::Tower => {
                 let inner = TowerService(move |request: Request<Body>| Ok(handler(handle(&request))));
-                tower_service::Service::call(&mut self.layer.layer(inner), request).await.unwrap()
+                tower_service::Service::call(&mut self.layer.layer(inner), request)
+                    .await
+                    .unwrap()
+                    .map(Body::new)
             }
             Stack::Axum => {
                 let answer = move |request: axum::extract::Request| {
@@ -161,11 +163,12 @@ impl Site {
         };
         match stack {
             Stack::Tower => {
-                tower_service::Service::call(&mut self.layer.layer(TowerService(answer)), request).await
+                let mut service = self.layer.layer(TowerService(answer));
+                Ok(tower_service::Service::call(&mut service, request).await?.map(Body::new))
             }
             _ => {
                 let inner = hyper::service::service_fn(move |request| ready(answer(request)));
-                hyper::service::Service::call(&self.layer.layer(inner), request).await
+                Ok(hyper::service::Service::call(&self.layer.layer(inner), request).await?.map(Body::new))
             }
         }
     }
