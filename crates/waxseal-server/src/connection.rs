@@ -24,9 +24,7 @@ use crate::socket::Socket;
 const LULL: Duration = Duration::from_millis(250);
 /// hyper's own lower bound for a connection's buffer.
 const MIN_BUFFER_BYTES: usize = 8192;
-// hyper adds its time limit to the time now, and sets aside room for as many fields as allowed: without these bounds
-// a limit such as `Duration::MAX` or `usize::MAX`, meant as none, would panic there.
-const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// hyper sets aside room for as many fields as allowed: a limit such as `usize::MAX`, meant as none, would panic there.
 const MAX_HEAD_FIELDS: usize = 4096;
 /// Fields that hyper has room for without allocating; told of any limit, it allocates for each head.
 const HYPER_DEFAULT_FIELDS: usize = 100;
@@ -47,7 +45,8 @@ pub(crate) fn http(limits: &Limits) -> http1::Builder {
     if limits.head_fields > HYPER_DEFAULT_FIELDS {
         http.max_headers(limits.head_fields.min(MAX_HEAD_FIELDS));
     }
-    http.header_read_timeout(limits.head_time.min(MAX_TIMEOUT))
+    // That there is a time makes hyper ask the connection's timer, which knows which.
+    http.header_read_timeout(Duration::ZERO)
         .max_header_size(limits.head)
         .max_buf_size(limits.head.max(MIN_BUFFER_BYTES))
         .keep_alive(true)

@@ -22,9 +22,10 @@ use crate::open_connections::OpenConnections;
 /// Kept here, by hyper's HTTP/1 connection with its timers set, which `hyper-util`'s automatic one leaves unset:
 ///
 /// - a head over [`Limits::head`] or [`Limits::head_fields`] is answered 431, and one that is no HTTP 400;
-/// - a head that takes longer than [`Limits::head_time`] closes the connection without an answer, as does a connection
-///   kept alive that stays silent for so long;
-/// - an answer of which the client takes nothing for [`Limits::body_idle`] closes the connection, or for as much longer as
+/// - a connection is closed without an answer if its first byte takes longer than [`Limits::first_byte_time`], the rest of
+///   a head longer than [`Limits::head_time`], or the next request longer than [`Limits::keep_alive_time`];
+/// - connections of one address over [`Limits::connections_per_address`] are closed;
+/// - an answer of which the client takes nothing for [`Limits::answer_idle`] closes the connection, or for as much longer as
 ///   it needs to read what it took before;
 /// - over [`Limits::connections`], or three quarters of the limit of open files if that is less, clients wait in the
 ///   system's queue, which has room for 4,096 if the system allows it.

@@ -43,6 +43,7 @@
 //! Left to others: TLS, HTTP/2 and compression.
 
 mod accept;
+mod addresses;
 mod body;
 mod connection;
 mod descriptors;
@@ -62,6 +63,7 @@ mod listen_error;
 #[cfg(feature = "multipart")]
 pub mod multipart;
 mod open_connections;
+mod paced;
 #[cfg(feature = "router")]
 mod params;
 #[cfg(any(feature = "forms", feature = "router"))]

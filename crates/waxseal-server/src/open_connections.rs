@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::accept::{QUEUE, accept_waiting};
+use crate::addresses::Addresses;
 use crate::body::Body;
 use crate::connection::{Phase, http, one_by_one, run};
 use crate::descriptors;
@@ -28,6 +29,7 @@ pub(crate) struct OpenConnections<S> {
     http: http1::Builder,
     slots: Arc<Semaphore>,
     most: u32,
+    addresses: Addresses,
 }
 
 impl<S> OpenConnections<S>
@@ -39,7 +41,8 @@ where
     pub(crate) fn new(service: S, limits: Limits, serving: watch::Receiver<Phase>) -> Self {
         let most = most(&limits);
         let slots = Arc::new(Semaphore::new(most as usize));
-        Self { service, limits, serving, http: http(&limits), slots, most }
+        let addresses = Addresses::new(limits.connections_per_address);
+        Self { service, limits, serving, http: http(&limits), slots, most, addresses }
     }
 
     /// Waits for a slot.
@@ -47,20 +50,23 @@ where
         Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed")
     }
 
-    /// Drives a connection in a task of its own, which holds its slot until it ends.
+    /// Drives a connection in a task of its own, which holds its slot until it ends. One that its address has no room for is
+    /// closed.
     pub(crate) fn start(&self, slot: OwnedSemaphorePermit, (stream, peer): (TcpStream, SocketAddr)) {
+        let Some(counted) = self.addresses.enter(peer.ip()) else { return };
         // Answers are small and whole: waiting for more to send with them only delays them.
         let _ = stream.set_nodelay(true);
-        let socket = TokioIo::new(Socket::new(stream, self.limits.body_idle));
+        let heads = HeadTimer::new(&self.limits);
+        let socket = TokioIo::new(Socket::new(stream, self.limits.answer_idle, heads.clone()));
         let service = one_by_one(self.service.clone(), self.limits.head_fields, self.serving.clone());
-        let connection = self.http.clone().timer(HeadTimer::default()).serve_connection(socket, service);
+        let connection = self.http.clone().timer(heads).serve_connection(socket, service);
         let phase = self.serving.clone();
         tokio::spawn(async move {
             if let Err(error) = run(connection, phase).await {
                 // The client's doing, so not worth more than this.
                 tracing::debug!(%peer, error = &error as &(dyn Error + 'static), "connection ended early");
             }
-            drop(slot);
+            drop((slot, counted));
         });
     }
 

@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use crate::head_timer::HeadTimer;
+
 /// Bytes that the system takes of us and has not sent yet. Without such a bound it takes megabytes, and then takes nothing
 /// for as long as a slow reader needs for a third of them; with it, it takes more whenever the client has taken some.
 const UNSENT_BYTES: u32 = 16 * 1024;
@@ -39,6 +41,8 @@ thread_local! {
 /// with a large upload would see a broken connection instead of the 413.
 pub(crate) struct Socket {
     stream: TcpStream,
+    /// Wants to know of bytes that come.
+    heads: HeadTimer,
     /// The least time that a write may make no progress.
     limit: Duration,
     /// Bytes taken that no time was given for.
@@ -52,12 +56,12 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream, limit: Duration) -> Self {
+    pub(crate) fn new(stream: TcpStream, limit: Duration, heads: HeadTimer) -> Self {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = socket2::SockRef::from(&stream).set_send_buffer_size(4 * UNSENT_BYTES as usize);
-        Self { stream, limit, taken: 0, read_by: None, timer: None, end: None }
+        Self { stream, heads, limit, taken: 0, read_by: None, timer: None, end: None }
     }
 
     /// Passes `progress` on, unless there has been none for too long.
@@ -99,7 +103,12 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.heads.received();
+        }
+        read
     }
 }
 

@@ -177,7 +177,7 @@ impl App {
         let context = AppContext {
             pages: Pages::new(templates),
             sessions: SessionLayer::new(sessions, cookie).with_clock(clock),
-            limits: settings.limits(self.limits),
+            limits: settings.limits(self.limits)?,
             urls,
             endpoints,
             config,

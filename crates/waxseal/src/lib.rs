@@ -88,6 +88,7 @@ pub use server::AppServer;
 pub use service::AppService;
 pub use session_state::SessionState;
 pub use settings::Settings;
+pub use settings::limits::LimitSettings;
 pub use settings::values::LogLevel;
 pub use start_error::StartError;
 pub use store_url::StoreUrl;

@@ -264,7 +264,8 @@ impl Request {
     ///
     /// 400 if it is malformed or not a `T`.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T> {
-        Ok(forms::parse_query(self.0.parts.uri.query().unwrap_or_default())?)
+        let query = self.0.parts.uri.query().unwrap_or_default();
+        Ok(forms::parse_query_within(query, self.limits().form_parts)?)
     }
 
     /// The visitor's session, opened when first asked for.

@@ -48,7 +48,11 @@ impl App {
         let settings = Settings::from_args();
         log_to_stderr(settings.log);
         let secrets = Secrets::from_env(&settings, self.name())?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        if let Some(workers) = settings.limits.workers {
+            runtime.worker_threads(workers.get());
+        }
+        let runtime = runtime.enable_all().build();
         runtime.map_err(StartError::Runtime)?.block_on(async {
             let mode = if settings.development { "development" } else { "production" };
             // Before the address is logged: a program that reads it may send a signal at once.

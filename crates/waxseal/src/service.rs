@@ -222,7 +222,8 @@ impl hyper::service::Service<http::Request<hyper::body::Incoming>> for AppServic
     fn call(&self, request: http::Request<hyper::body::Incoming>) -> Self::Future {
         let shared = Arc::clone(&self.shared);
         // Made here, so that the future holds a pointer to the request and not the request.
-        let request = Request::new(request.map(Body::from), shared.clone());
+        let rate = shared.context.limits.body_rate;
+        let request = Request::new(request.map(|body| Body::from(body).at_least(rate)), shared.clone());
         Box::pin(async move { Ok(shared.answer(request).await) })
     }
 }

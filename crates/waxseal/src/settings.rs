@@ -1,5 +1,6 @@
 //! Settings: by flag, by environment variable, or in code.
 
+pub(crate) mod limits;
 pub(crate) mod values;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,8 +15,10 @@ use waxseal_manager::{Lifetimes, Mirrored, Revocable, State, Stored, WhenAway};
 use waxseal_server::Limits;
 use waxseal_store::SessionStore;
 
+use self::limits::LimitSettings;
 use self::values::LogLevel;
 use crate::session_state::SessionState;
+use crate::start_error::StartError;
 use crate::store_url::StoreUrl;
 
 /// The settings of an app, under the names Flask users know: each is a flag
@@ -124,6 +127,9 @@ pub struct Settings {
     /// The lowest level that is logged.
     #[arg(long, env = "WAXSEAL_LOG", value_enum, default_value_t)]
     pub log: LogLevel,
+    /// The other limits and deadlines.
+    #[command(flatten)]
+    pub limits: LimitSettings,
 }
 
 impl Default for Settings {
@@ -158,6 +164,7 @@ impl Default for Settings {
             session_refresh_each_request: false,
             max_content_length: None,
             log: LogLevel::default(),
+            limits: LimitSettings::default(),
         }
     }
 }
@@ -230,11 +237,10 @@ impl Settings {
         }
     }
 
-    pub(crate) fn limits(&self, limits: Limits) -> Limits {
-        match self.max_content_length {
-            Some(bytes) => limits.body(bytes),
-            None => limits,
-        }
+    /// The limits of an app whose own are `limits`.
+    pub(crate) fn limits(&self, limits: Limits) -> Result<Limits, StartError> {
+        let limits = limits.body(self.max_content_length.unwrap_or(limits.body));
+        limits::check(self.limits.over(limits))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The error of an app that does not start.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 use std::{fmt, io};
 
 use waxseal_keys::error_chain;
@@ -26,6 +27,17 @@ pub enum StartError {
     /// The lifetimes or the app's name cannot be used.
     #[error("the session settings cannot be used")]
     Session(#[from] waxseal_manager::Error),
+    /// Requests in flight would be dropped, when the server stops, before their time is over.
+    #[error(
+        "requests in flight have {grace:?} at the end and {request:?} before it; make --timeout-graceful-shutdown \
+         longer than --timeout"
+    )]
+    ShortGrace {
+        /// The time for requests in flight once the server stops.
+        grace: Duration,
+        /// The time for a request.
+        request: Duration,
+    },
     /// The text is not the URL of a session store.
     #[error("invalid session store URL: {found}; {forms}")]
     StoreUrl {
