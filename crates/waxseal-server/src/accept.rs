@@ -4,7 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
+
+use crate::peer::Peer;
+use crate::transport::{Listener, StdListener, Transport};
 
 /// Connections that wait to be accepted, if the system allows as many (`net.core.somaxconn` on Linux).
 pub(crate) const QUEUE: u32 = 4096;
@@ -28,7 +31,7 @@ pub(crate) fn listen(address: SocketAddr, share: bool) -> io::Result<TcpListener
 }
 
 /// The next connection, however long the system needs to give one.
-pub(crate) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+pub(crate) async fn accept(listener: &Listener) -> (Transport, Peer) {
     let mut failing = false;
     loop {
         match listener.accept().await {
@@ -48,14 +51,10 @@ pub(crate) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// The next of the connections that wait, if any does. Asks the system itself: tokio may not have heard of it yet.
-pub(crate) async fn accept_waiting(listener: &std::net::TcpListener) -> Option<(TcpStream, SocketAddr)> {
+/// The next of the connections that wait, if any does.
+pub(crate) async fn accept_waiting(listener: &StdListener) -> Option<(Transport, Peer)> {
     loop {
-        let accepted = listener.accept().and_then(|(stream, peer)| {
-            stream.set_nonblocking(true)?;
-            Ok((TcpStream::from_std(stream)?, peer))
-        });
-        match accepted {
+        match listener.accept() {
             Ok(accepted) => return Some(accepted),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
             Err(error) if is_of_the_client(&error) => {}

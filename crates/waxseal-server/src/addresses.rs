@@ -40,7 +40,7 @@ impl Addresses {
     /// Counts a connection of `address`; `None` if it has as many as it may.
     pub(crate) fn enter(&self, address: IpAddr) -> Option<Counted> {
         if self.most == 0 {
-            return Some(Counted(None));
+            return Some(Counted::exempt());
         }
         let network = network(address);
         let mut open = self.lock();
@@ -56,6 +56,13 @@ impl Addresses {
     /// The counts are whole whenever the lock is let go.
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counted {
+    /// A connection that no limit is for.
+    pub(crate) fn exempt() -> Self {
+        Self(None)
     }
 }
 

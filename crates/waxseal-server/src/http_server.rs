@@ -1,6 +1,8 @@
 //! The server: a listener whose connections keep to the limits.
 
 use std::error::Error;
+#[cfg(unix)]
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 
@@ -16,6 +18,10 @@ use crate::connection::Phase;
 use crate::limits::Limits;
 use crate::listen_error::ListenError;
 use crate::open_connections::OpenConnections;
+use crate::peer::Peer;
+use crate::proxies::TrustedProxies;
+use crate::terms::Terms;
+use crate::transport::Listener;
 
 /// HTTP/1 over TCP, one connection per task, within [`Limits`].
 ///
@@ -54,8 +60,8 @@ use crate::open_connections::OpenConnections;
 /// ```
 #[derive(Debug)]
 pub struct HttpServer {
-    listener: TcpListener,
-    limits: Limits,
+    listener: Listener,
+    terms: Terms,
 }
 
 impl HttpServer {
@@ -85,7 +91,7 @@ impl HttpServer {
     /// library's `bind`.
     #[must_use]
     pub fn from_listener(listener: TcpListener) -> Self {
-        Self { listener, limits: Limits::default() }
+        Self { listener: Listener::Tcp(listener), terms: Terms::default() }
     }
 
     /// Serves a listener handed over by the system, such as socket activation's.
@@ -101,7 +107,24 @@ impl HttpServer {
     /// Keeps to `limits` instead of the defaults.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.terms.limits = limits;
+        self
+    }
+
+    /// Names the proxies whose connections have no limit for their address.
+    #[must_use]
+    pub fn trust(mut self, proxies: TrustedProxies) -> Self {
+        self.terms.trusted = proxies;
+        self
+    }
+
+    /// Has each connection begin with a header of the PROXY protocol, version 2, which names the client. Only those of
+    /// [trusted](Self::trust) proxies are taken then.
+    ///
+    /// The header has to come within [`Limits::first_byte_time`]. A connection of others, or without it, is closed.
+    #[must_use]
+    pub fn proxy_protocol(mut self, required: bool) -> Self {
+        self.terms.proxy_protocol = required;
         self
     }
 
@@ -109,9 +132,13 @@ impl HttpServer {
     ///
     /// # Errors
     ///
-    /// [`ListenError::Listener`] if the system does not say.
+    /// [`ListenError::Listener`] if the system does not say, and for a Unix socket, which has none.
     pub fn local_addr(&self) -> Result<SocketAddr, ListenError> {
-        self.listener.local_addr().map_err(ListenError::Listener)
+        match &self.listener {
+            Listener::Tcp(listener) => listener.local_addr().map_err(ListenError::Listener),
+            #[cfg(unix)]
+            Listener::Unix(_) => Err(ListenError::Listener(io::ErrorKind::AddrNotAvailable.into())),
+        }
     }
 
     /// Serves until `shutdown` is ready, then lets requests in flight finish.
@@ -133,9 +160,30 @@ impl HttpServer {
         S::Future: Send + 'static,
         S::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        self.serve_each(move |_| service.clone(), shutdown).await
+    }
+
+    /// Serves as [`serve`](Self::serve) does, each connection by the service that `make` has for its other end: the client,
+    /// or the last proxy before the server.
+    ///
+    /// # Errors
+    ///
+    /// As for [`serve`](Self::serve).
+    pub async fn serve_each<M, S>(
+        self,
+        make: M,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ListenError>
+    where
+        M: Fn(Peer) -> S + Clone + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<Body>> + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         let mut shutdown = pin!(shutdown);
         let (phase, serving) = watch::channel(Phase::Serving);
-        let connections = OpenConnections::new(service, self.limits, serving);
+        let grace = self.terms.limits.shutdown_grace;
+        let connections = OpenConnections::new(make, self.terms, serving);
         loop {
             let next = async { (connections.slot().await, accept(&self.listener).await) };
             let (slot, accepted) = tokio::select! {
@@ -147,7 +195,6 @@ impl HttpServer {
         }
         phase.send_replace(Phase::Finishing);
         let listener = self.listener.into_std().map_err(ListenError::Listener)?;
-        let grace = self.limits.shutdown_grace;
         if tokio::time::timeout(grace, connections.finish(listener)).await.is_err() {
             let unfinished = connections.count();
             tracing::warn!(unfinished, ?grace, "connections dropped that did not finish in time");

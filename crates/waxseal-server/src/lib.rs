@@ -5,6 +5,7 @@
 //! | [`HttpServer`] | a listener whose connections keep to the limits |
 //! | [`Limits`] | all sizes and times, with defaults fit for the open internet |
 //! | [`Body`] | the body of requests and of responses, read within a size and a time |
+//! | [`Forwarded`] | a request's client, as [trusted proxies](TrustedProxies) tell of it |
 //! | [`timeout_catching_panics`] | a timeout around one request that catches its panics |
 //! | [`encoding`] | the rule that refuses compressed bodies |
 //! | [`sse`](fn@sse) | server-sent events, kept alive |
@@ -66,8 +67,10 @@ mod open_connections;
 mod paced;
 #[cfg(feature = "router")]
 mod params;
+mod peer;
 #[cfg(any(feature = "forms", feature = "router"))]
 mod percent;
+mod proxies;
 #[cfg(feature = "files")]
 mod range;
 #[cfg(feature = "router")]
@@ -79,7 +82,9 @@ mod router;
 mod socket;
 mod sse;
 mod stream;
+mod terms;
 mod timeout;
+mod transport;
 
 pub use body::Body;
 pub use error::Error;
@@ -92,6 +97,8 @@ pub use listen_error::ListenError;
 pub use multipart::{Multipart, Upload, UploadLimits};
 #[cfg(feature = "router")]
 pub use params::Params;
+pub use peer::Peer;
+pub use proxies::{Forwarded, ForwardedHeaders, ProxySettingsError, RootPath, TrustedProxies};
 #[cfg(feature = "router")]
 pub use route_error::RouteError;
 #[cfg(feature = "router")]

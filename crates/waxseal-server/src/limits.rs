@@ -58,7 +58,8 @@ pub struct Limits {
     /// less if that would leave fewer than 64 for all else; the log says so at start.
     pub connections: u32,
     /// Connections of one address open at the same time, of one IPv6 network of 64 bits counted together; more are closed
-    /// at once. 0 for none. Default 0: a proxy has one address for all its visitors.
+    /// at once. Addresses of [trusted proxies](crate::HttpServer::trust) have no such limit. 0 for none. Default 0: a proxy
+    /// that nobody named as trusted has one address for all its visitors.
     pub connections_per_address: u32,
     /// The time for requests in flight to end once the server is told to stop. It should be longer than
     /// [`request_time`](Self::request_time). Default 65 s.

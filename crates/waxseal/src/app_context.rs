@@ -9,6 +9,7 @@ use waxseal_server::Limits;
 
 use crate::pages::Pages;
 use crate::panel_log::PanelLog;
+use crate::settings::proxies::ProxySettings;
 use crate::urls::{Name, Urls};
 
 /// The parts of an app that a request uses: all but routes and hooks, whose types know requests.
@@ -16,6 +17,7 @@ pub(crate) struct AppContext {
     pub(crate) pages: Pages,
     pub(crate) sessions: SessionLayer,
     pub(crate) limits: Limits,
+    pub(crate) proxies: ProxySettings,
     pub(crate) urls: Arc<Urls>,
     /// Name and path of each route.
     pub(crate) endpoints: Vec<(Name, String)>,

@@ -66,6 +66,12 @@ impl App {
             if let Some(address) = server.admin_address() {
                 tracing::info!("/metrics and /health for the operator on http://{address}");
             }
+            if !settings.proxies.root_path.as_str().is_empty() && settings.session_cookie_name.is_none() {
+                tracing::info!(
+                    "below {}: another app on this host needs another --session-cookie-name, since the cookie is the host's",
+                    settings.proxies.root_path
+                );
+            }
             tracing::info!("{mode} server on http://{}, stop it with Ctrl-C", server.address());
             server.serve_until(interruption, hangups).await
         })
@@ -107,7 +113,8 @@ impl App {
             true => waxseal_server::HttpServer::bind_shared(address)?,
             false => waxseal_server::HttpServer::bind(address).await?,
         };
-        let http = http.limits(service.limits());
+        let http = http.limits(service.limits()).trust(settings.proxies.trusted_proxies.clone());
+        let http = http.proxy_protocol(settings.proxies.proxy_protocol);
         let address = http.local_addr()?;
         let admin = match settings.admin_address {
             None => None,
@@ -176,7 +183,8 @@ impl AppServer {
                 }
             });
         }
-        Ok(self.http.serve(self.service, shutdown).await?)
+        let service = self.service;
+        Ok(self.http.serve_each(move |peer| service.for_peer(peer), shutdown).await?)
     }
 }
 

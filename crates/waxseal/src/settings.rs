@@ -1,6 +1,7 @@
 //! Settings: by flag, by environment variable, or in code.
 
 pub(crate) mod limits;
+pub(crate) mod proxies;
 pub(crate) mod values;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,6 +17,7 @@ use waxseal_server::Limits;
 use waxseal_store::SessionStore;
 
 use self::limits::LimitSettings;
+use self::proxies::ProxySettings;
 use self::values::LogLevel;
 use crate::session_state::SessionState;
 use crate::start_error::StartError;
@@ -127,6 +129,9 @@ pub struct Settings {
     /// The lowest level that is logged.
     #[arg(long, env = "WAXSEAL_LOG", value_enum, default_value_t)]
     pub log: LogLevel,
+    /// The proxies in front of the app, and the path below which they have it.
+    #[command(flatten)]
+    pub proxies: ProxySettings,
     /// The other limits and deadlines.
     #[command(flatten)]
     pub limits: LimitSettings,
@@ -164,6 +169,7 @@ impl Default for Settings {
             session_refresh_each_request: false,
             max_content_length: None,
             log: LogLevel::default(),
+            proxies: ProxySettings::default(),
             limits: LimitSettings::default(),
         }
     }

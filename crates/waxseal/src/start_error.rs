@@ -27,6 +27,14 @@ pub enum StartError {
     /// The lifetimes or the app's name cannot be used.
     #[error("the session settings cannot be used")]
     Session(#[from] waxseal_manager::Error),
+    /// Proxies are trusted in development, in which nothing comes through one.
+    #[error(
+        "--trusted-proxies and --development exclude each other: in development nothing comes through a proxy"
+    )]
+    ProxiesInDevelopment,
+    /// The PROXY protocol is required, and nobody is trusted to speak it.
+    #[error("--proxy-protocol needs --trusted-proxies, which say whose word about a client counts")]
+    ProxyProtocolOfNobody,
     /// Requests in flight would be dropped, when the server stops, before their time is over.
     #[error(
         "requests in flight have {grace:?} at the end and {request:?} before it; make --timeout-graceful-shutdown \

@@ -3,5 +3,6 @@
 mod clients;
 mod heads;
 mod listening;
+mod proxies;
 mod shutdown;
 mod support;

@@ -20,6 +20,7 @@ mod malformed_values;
 mod owners;
 mod pages;
 mod panel;
+mod proxies;
 mod redirects;
 mod security_headers;
 mod sign_out;
