@@ -21,8 +21,8 @@ pub(crate) struct Options {
     faults: bool,
 }
 
-/// Servers that stores are tested on, with the tests' names.
-const SERVERS: [(&str, Server); 2] = [
+/// Servers that stores and apps are tested on, with the tests' names.
+const SERVERS: [(&str, Server); 3] = [
     (
         "*redis*",
         Server {
@@ -43,6 +43,17 @@ const SERVERS: [(&str, Server); 2] = [
             besides: &["pgbouncer", "openssl"],
             packages: &["postgresql", "pgbouncer", "openssl"],
             variable: "POSTGRES_INITDB",
+        },
+    ),
+    (
+        "*nginx*",
+        Server {
+            name: "nginx",
+            programs: &["nginx", "/usr/sbin/nginx"],
+            versions: None,
+            besides: &[],
+            packages: &["nginx"],
+            variable: "NGINX",
         },
     ),
 ];
