@@ -2,9 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 use crate::peer::Peer;
 use crate::transport::{Listener, StdListener, Transport};
@@ -28,6 +32,37 @@ pub(crate) fn listen(address: SocketAddr, share: bool) -> io::Result<TcpListener
     }
     socket.bind(address)?;
     socket.listen(QUEUE)
+}
+
+/// Listens at a path, with these permissions. A socket that an ended program left there is replaced.
+#[cfg(unix)]
+pub(crate) async fn listen_at(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    remove_left(path).await?;
+    let socket = UnixSocket::new_stream()?;
+    socket.bind(path)?;
+    // Before it listens, so that nobody connects who may not.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    socket.listen(QUEUE)
+}
+
+/// Removes a socket on which nobody listens any more.
+#[cfg(unix)]
+async fn remove_left(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    let there = match std::fs::symlink_metadata(path) {
+        Ok(there) => there,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !there.file_type().is_socket() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    match UnixStream::connect(path).await {
+        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    }
 }
 
 /// The next connection, however long the system needs to give one.

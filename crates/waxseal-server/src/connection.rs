@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -57,7 +58,7 @@ pub(crate) fn http(limits: &Limits) -> http1::Builder {
 /// Wraps `service` for one connection.
 ///
 /// Heads of more fields than `most` are answered as hyper answers one over its own limit. An answer is the last one when
-/// the server is no longer `serving`.
+/// the server is no longer `serving`, or the client speaks HTTP/1.0 and the answer's length is unknown.
 ///
 /// hyper has dropped what repeats a `Content-Length` by then, so that counts once.
 pub(crate) fn one_by_one<S>(
@@ -72,6 +73,7 @@ where
 {
     let serving = Arc::new(serving);
     service_fn(move |request: Request<Incoming>| {
+        let is_old = request.version() == Version::HTTP_10;
         let answer = (request.headers().len() <= most).then(|| service.call(request));
         let serving = Arc::clone(&serving);
         async move {
@@ -84,12 +86,22 @@ where
                     response
                 }
             };
-            if refused || serving.has_changed().unwrap_or(true) {
+            let is_last = is_old && has_no_length(&response);
+            if refused || is_last || serving.has_changed().unwrap_or(true) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                if is_old {
+                    // Or hyper says as well that it keeps the connection.
+                    *response.version_mut() = Version::HTTP_10;
+                }
             }
             Ok(response)
         }
     })
+}
+
+/// True if only chunks or the connection's end tell where the body ends.
+fn has_no_length(response: &Response<Body>) -> bool {
+    response.body().size_hint().exact().is_none() && !response.headers().contains_key(CONTENT_LENGTH)
 }
 
 /// Drives a connection to its end, or to that of the server. A server that is gone counts as abandoned.

@@ -4,6 +4,8 @@ use std::error::Error;
 #[cfg(unix)]
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
 use std::pin::pin;
 
 use http::{Request, Response};
@@ -12,6 +14,8 @@ use hyper::service::Service;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+#[cfg(unix)]
+use crate::accept::listen_at;
 use crate::accept::{accept, listen};
 use crate::body::Body;
 use crate::connection::Phase;
@@ -21,9 +25,9 @@ use crate::open_connections::OpenConnections;
 use crate::peer::Peer;
 use crate::proxies::TrustedProxies;
 use crate::terms::Terms;
-use crate::transport::Listener;
+use crate::transport::{Listener, SocketFile};
 
-/// HTTP/1 over TCP, one connection per task, within [`Limits`].
+/// HTTP/1 over TCP or a Unix socket, one connection per task, within [`Limits`].
 ///
 /// Kept here, by hyper's HTTP/1 connection with its timers set, which `hyper-util`'s automatic one leaves unset:
 ///
@@ -61,6 +65,8 @@ use crate::transport::Listener;
 #[derive(Debug)]
 pub struct HttpServer {
     listener: Listener,
+    /// The socket's file, if it is this server's to remove.
+    file: Option<SocketFile>,
     terms: Terms,
 }
 
@@ -87,11 +93,28 @@ impl HttpServer {
         listen(address, true).map(Self::from_listener).map_err(|source| ListenError::bind(address, source))
     }
 
+    /// Listens on a Unix socket at `path`, whose permissions are `mode`, such as `0o660`: whoever may write to it may
+    /// connect. A socket that an ended program left there is replaced; this one is removed when the server stops.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::PathInUse`], [`ListenError::PathTaken`], or [`ListenError::Path`] for all else.
+    #[cfg(unix)]
+    pub async fn bind_unix(path: impl AsRef<Path>, mode: u32) -> Result<Self, ListenError> {
+        let path = path.as_ref();
+        let listener = listen_at(path, mode).await.map_err(|source| ListenError::at(path, source))?;
+        Ok(Self::new(Listener::Unix(listener), Some(SocketFile(path.to_owned()))))
+    }
+
+    fn new(listener: Listener, file: Option<SocketFile>) -> Self {
+        Self { listener, file, terms: Terms::default() }
+    }
+
     /// Serves a listener that is there already. Its queue is as long as its maker chose: 128 connections with the standard
     /// library's `bind`.
     #[must_use]
     pub fn from_listener(listener: TcpListener) -> Self {
-        Self { listener: Listener::Tcp(listener), terms: Terms::default() }
+        Self::new(Listener::Tcp(listener), None)
     }
 
     /// Serves a listener handed over by the system, such as socket activation's.
@@ -102,6 +125,18 @@ impl HttpServer {
     pub fn from_std(listener: std::net::TcpListener) -> Result<Self, ListenError> {
         listener.set_nonblocking(true).map_err(ListenError::Listener)?;
         TcpListener::from_std(listener).map(Self::from_listener).map_err(ListenError::Listener)
+    }
+
+    /// Serves a Unix socket handed over by the system, such as socket activation's. Its file stays.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::Listener`] if it cannot be made non-blocking.
+    #[cfg(unix)]
+    pub fn from_std_unix(listener: std::os::unix::net::UnixListener) -> Result<Self, ListenError> {
+        listener.set_nonblocking(true).map_err(ListenError::Listener)?;
+        let listener = tokio::net::UnixListener::from_std(listener).map_err(ListenError::Listener)?;
+        Ok(Self::new(Listener::Unix(listener), None))
     }
 
     /// Keeps to `limits` instead of the defaults.
@@ -194,6 +229,8 @@ impl HttpServer {
             connections.start(slot, accepted);
         }
         phase.send_replace(Phase::Finishing);
+        // Before the socket is closed: whoever comes next finds the path free.
+        drop(self.file);
         let listener = self.listener.into_std().map_err(ListenError::Listener)?;
         if tokio::time::timeout(grace, connections.finish(listener)).await.is_err() {
             let unfinished = connections.count();

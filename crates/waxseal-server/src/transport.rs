@@ -1,6 +1,7 @@
 //! A connection's stream, and the listeners that accept one.
 
 use std::io;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -33,6 +34,17 @@ pub(crate) enum StdListener {
     Tcp(std::net::TcpListener),
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixListener),
+}
+
+/// The file of a Unix socket, removed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct SocketFile(pub(crate) PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // One that is gone already is nobody's loss.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 impl Listener {

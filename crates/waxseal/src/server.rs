@@ -11,7 +11,10 @@ use waxseal_server::Limits;
 use crate::admin::Admin;
 use crate::app::App;
 use crate::counters;
+use crate::endpoint::Endpoint;
+use crate::listening;
 use crate::service::AppService;
+use crate::service_manager;
 use crate::settings::Settings;
 use crate::settings::values::LogLevel;
 use crate::signals::{self, Hangups};
@@ -22,7 +25,7 @@ use crate::start_error::StartError;
 pub struct AppServer {
     http: waxseal_server::HttpServer,
     service: AppService,
-    address: SocketAddr,
+    endpoint: Endpoint,
     watcher: KeyWatcher,
     admin: Option<(waxseal_server::HttpServer, Admin)>,
 }
@@ -72,7 +75,7 @@ impl App {
                     settings.proxies.root_path
                 );
             }
-            tracing::info!("{mode} server on http://{}, stop it with Ctrl-C", server.address());
+            tracing::info!("{mode} server on {}, stop it with Ctrl-C", server.endpoint());
             server.serve_until(interruption, hangups).await
         })
     }
@@ -95,27 +98,22 @@ impl App {
     ///     let settings = Settings::from_args();
     ///     let secrets = Secrets::from_env(&settings, "wizard")?;
     ///     let server = app.bind(&settings, &secrets).await?;
-    ///     println!("on http://{}", server.address());
+    ///     println!("on {}", server.endpoint());
     ///     server.serve(async { _ = tokio::signal::ctrl_c().await }).await
     /// }
     /// ```
     pub async fn bind(self, settings: &Settings, secrets: &Secrets) -> Result<AppServer, StartError> {
-        let address = SocketAddr::new(settings.host, settings.port);
         if settings.development && !settings.host.is_loopback() {
-            return Err(StartError::NotLoopback(address));
+            return Err(StartError::NotLoopback(SocketAddr::new(settings.host, settings.port)));
         }
         // Before the service creates its counters.
         let counters = settings.admin_address.and_then(|_| counters::install());
         let interval = settings.secret_reload_interval;
         let watcher = KeyWatcher::new(secrets, (interval > 0).then(|| Duration::from_secs(interval)));
         let service = self.service(settings, secrets.keyring()).await?;
-        let http = match settings.share_port {
-            true => waxseal_server::HttpServer::bind_shared(address)?,
-            false => waxseal_server::HttpServer::bind(address).await?,
-        };
+        let (http, endpoint) = listening::listen(settings).await?;
         let http = http.limits(service.limits()).trust(settings.proxies.trusted_proxies.clone());
         let http = http.proxy_protocol(settings.proxies.proxy_protocol);
-        let address = http.local_addr()?;
         let admin = match settings.admin_address {
             None => None,
             Some(address) => {
@@ -127,15 +125,24 @@ impl App {
                 Some((http, Admin::new(address, watcher.status(), counters, sessions)))
             }
         };
-        Ok(AppServer { http, service, address, watcher, admin })
+        Ok(AppServer { http, service, endpoint, watcher, admin })
     }
 }
 
 impl AppServer {
-    /// The address that it listens on, with the port that the system chose for port 0.
+    /// The place at which it listens: an address, with the port that the system chose for port 0, or a Unix socket.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The address that it listens on; `None` for a Unix socket.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.endpoint {
+            Endpoint::Tcp(address) => Some(address),
+            Endpoint::Unix(_) => None,
+        }
     }
 
     /// The address of `/metrics` and `/health`, if it serves them.
@@ -184,6 +191,11 @@ impl AppServer {
             });
         }
         let service = self.service;
+        service_manager::notify("READY=1");
+        let shutdown = async {
+            shutdown.await;
+            service_manager::notify("STOPPING=1");
+        };
         Ok(self.http.serve_each(move |peer| service.for_peer(peer), shutdown).await?)
     }
 }

@@ -18,6 +18,8 @@ use waxseal_store::SessionStore;
 
 use self::limits::LimitSettings;
 use self::proxies::ProxySettings;
+#[cfg(unix)]
+use self::values::FileMode;
 use self::values::LogLevel;
 use crate::session_state::SessionState;
 use crate::start_error::StartError;
@@ -44,6 +46,14 @@ pub struct Settings {
     /// The port to listen on; 0 for any that is free.
     #[arg(long, env = "WAXSEAL_PORT", default_value_t = 5000)]
     pub port: u16,
+    /// The path of a Unix socket to listen on, in place of an address.
+    #[cfg(unix)]
+    #[arg(long, env = "WAXSEAL_UNIX_SOCKET", value_name = "PATH", conflicts_with = "share_port")]
+    pub unix_socket: Option<PathBuf>,
+    /// The permissions of the Unix socket: whoever may write to it may connect.
+    #[cfg(unix)]
+    #[arg(long, env = "WAXSEAL_UNIX_SOCKET_MODE", value_name = "MODE", default_value_t)]
+    pub unix_socket_mode: FileMode,
     /// Listens beside other processes of this program on the same port; the system spreads connections over them.
     #[arg(long, env = "WAXSEAL_SHARE_PORT", value_parser = BoolishValueParser::new())]
     pub share_port: bool,
@@ -143,6 +153,10 @@ impl Default for Settings {
         Self {
             host: Ipv4Addr::LOCALHOST.into(),
             port: 5000,
+            #[cfg(unix)]
+            unix_socket: None,
+            #[cfg(unix)]
+            unix_socket_mode: FileMode::default(),
             share_port: false,
             development: false,
             secret_key_file: None,

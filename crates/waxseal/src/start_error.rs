@@ -35,6 +35,11 @@ pub enum StartError {
     /// The PROXY protocol is required, and nobody is trusted to speak it.
     #[error("--proxy-protocol needs --trusted-proxies, which say whose word about a client counts")]
     ProxyProtocolOfNobody,
+    /// The service manager handed over several sockets.
+    #[error(
+        "the service manager handed over {0} sockets (LISTEN_FDS) and the app listens on one; name one in its socket unit"
+    )]
+    SocketsHandedOver(usize),
     /// Requests in flight would be dropped, when the server stops, before their time is over.
     #[error(
         "requests in flight have {grace:?} at the end and {request:?} before it; make --timeout-graceful-shutdown \

@@ -105,6 +105,16 @@ fn below_a_path_that_nginx_tells() {
 }
 
 #[test]
+fn over_a_unix_socket() {
+    let folder = program::folder();
+    let path = folder.path().join("app.sock");
+    let arguments = ["--trusted-proxies=unix", "--root-path=/app", "--unix-socket", path.to_str().unwrap()];
+    let mut wizard = Program::spawn(folder.clone(), &[("SECRET_KEY", &secret())], &arguments);
+    wizard.hear("server on unix:");
+    walk(&Nginx::start(&location(&format!("http://unix:{}:", path.display()))));
+}
+
+#[test]
 fn over_connections_that_nginx_keeps() {
     let wizard = wizard(&["--root-path=/app"]);
     let kept = "proxy_http_version 1.1; proxy_set_header Connection '';";
