@@ -10,6 +10,7 @@ mod session_id;
 mod store;
 pub mod testing;
 mod timestamp;
+pub mod url_value;
 
 pub use fault::Fault;
 pub use memory::{MemoryError, MemoryStore};

@@ -68,6 +68,7 @@ mod service_manager;
 mod session_state;
 mod settings;
 mod signals;
+mod sqlite_parameters;
 mod start_error;
 mod static_source;
 mod store_url;
