@@ -130,6 +130,7 @@ fn everyday_steps() -> Vec<Step> {
         ("lints, feature json", "json"),
         ("lints, feature multipart", "multipart"),
         ("lints, feature files", "files"),
+        ("lints, feature tls", "tls"),
     ] {
         let arguments = [
             "clippy",

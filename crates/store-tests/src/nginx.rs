@@ -29,33 +29,34 @@ impl Nginx {
     #[must_use]
     pub fn start(lines: &str) -> Self {
         // Another program may take the free port first.
+        let mut log = String::new();
         for _ in 0..5 {
-            if let Some(server) = Self::launch(free_port(), lines) {
-                return server;
+            match Self::launch(free_port(), lines) {
+                Ok(server) => return server,
+                Err(said) => log = said,
             }
         }
-        panic!("nginx does not start");
+        panic!("nginx does not start; its log: {log}");
     }
 
-    /// `None` if the server ended at once.
-    fn launch(port: u16, lines: &str) -> Option<Self> {
+    /// The log of a server that ended at once, as an error.
+    fn launch(port: u16, lines: &str) -> Result<Self, String> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("nginx.conf"), configuration(port, lines)).unwrap();
         let program = std::env::var_os("NGINX").unwrap_or_else(|| "nginx".into());
         let mut command = shell(Path::new(&program), "TERM", None, folder.path());
         command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "stderr"]);
         let process = Process::start(command);
+        let log = || std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() && process.is_running() {
-            let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
-            assert!(start.elapsed() < PATIENCE, "nginx does not answer; its log: {log}");
+            assert!(start.elapsed() < PATIENCE, "nginx does not answer; its log: {}", log());
             std::thread::sleep(Duration::from_millis(10));
         }
-        if !process.is_running() {
-            eprintln!("nginx: {}", std::fs::read_to_string(folder.path().join("log")).unwrap_or_default());
-            return None;
+        match process.is_running() {
+            true => Ok(Self { _process: process, _folder: folder, port }),
+            false => Err(log()),
         }
-        Some(Self { _process: process, _folder: folder, port })
     }
 }
 

@@ -25,6 +25,8 @@ use crate::open_connections::OpenConnections;
 use crate::peer::Peer;
 use crate::proxies::TrustedProxies;
 use crate::terms::Terms;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 use crate::transport::{Listener, SocketFile};
 
 /// HTTP/1 over TCP or a Unix socket, one connection per task, within [`Limits`].
@@ -160,6 +162,15 @@ impl HttpServer {
     #[must_use]
     pub fn proxy_protocol(mut self, required: bool) -> Self {
         self.terms.proxy_protocol = required;
+        self
+    }
+
+    /// Speaks TLS on each connection, behind the header of the [PROXY protocol](Self::proxy_protocol) if there is one. The
+    /// handshake has to end within [`Limits::first_byte_time`].
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.terms.tls = Some(tls);
         self
     }
 

@@ -41,7 +41,7 @@
 //! Mistakes that are found when a program starts have types of their own, since no request is answered with them:
 //! [`ListenError`], and `RouteError` for routes.
 //!
-//! Left to others: TLS, HTTP/2 and compression.
+//! Left to others: HTTP/2 and compression, and TLS unless the feature `tls` is on.
 
 mod accept;
 mod addresses;
@@ -84,6 +84,8 @@ mod sse;
 mod stream;
 mod terms;
 mod timeout;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 
 pub use body::Body;
@@ -107,6 +109,8 @@ pub use route_match::RouteMatch;
 pub use router::Router;
 pub use sse::{Event, sse};
 pub use timeout::timeout_catching_panics;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 
 /// The examples of the README, run as tests.
 #[cfg(doctest)]

@@ -62,11 +62,11 @@ where
     }
 
     /// Drives a connection in a task of its own, which holds its slot until it ends.
-    pub(crate) fn start(&self, slot: OwnedSemaphorePermit, (mut stream, peer): (Transport, Peer)) {
+    pub(crate) fn start(&self, slot: OwnedSemaphorePermit, (stream, peer): (Transport, Peer)) {
         let (entrance, make, mut http, phase) =
             (self.entrance.clone(), self.make.clone(), self.http.clone(), self.serving.clone());
         tokio::spawn(async move {
-            let Some((peer, counted)) = entrance.pass(&mut stream, peer).await else { return };
+            let Some((stream, peer, counted)) = entrance.pass(stream, peer).await else { return };
             let limits = &entrance.terms.limits;
             let heads = HeadTimer::new(limits);
             let socket = TokioIo::new(Socket::new(stream, limits.answer_idle, heads.clone()));
@@ -99,18 +99,30 @@ where
 }
 
 impl Entrance {
-    /// The other end of a connection, or the client that its proxy names; `None` if it is turned away.
-    async fn pass(&self, stream: &mut Transport, peer: Peer) -> Option<(Peer, Counted)> {
+    /// The stream for HTTP, and the other end of the connection, or the client that its proxy names; `None` if it is turned
+    /// away.
+    async fn pass(&self, mut stream: Transport, peer: Peer) -> Option<(Transport, Peer, Counted)> {
         let peer = match self.terms.proxy_protocol {
-            true => self.named_by_proxy(stream, peer).await?,
+            true => self.named_by_proxy(&mut stream, peer).await?,
             false => peer,
         };
-        match peer.ip() {
-            Some(address) if !self.terms.trusted.contains_ip(address) => {
-                Some((peer, self.addresses.enter(address)?))
-            }
-            _ => Some((peer, Counted::exempt())),
-        }
+        let counted = match peer.ip() {
+            Some(address) if !self.terms.trusted.contains_ip(address) => self.addresses.enter(address)?,
+            _ => Counted::exempt(),
+        };
+        #[cfg(feature = "tls")]
+        let stream = self.over_tls(stream, peer).await?;
+        Some((stream, peer, counted))
+    }
+
+    #[cfg(feature = "tls")]
+    async fn over_tls(&self, stream: Transport, peer: Peer) -> Option<Transport> {
+        let Some(tls) = &self.terms.tls else { return Some(stream) };
+        let shaken = match tokio::time::timeout(self.terms.limits.first_byte_time, tls.accept(stream)).await {
+            Ok(shaken) => shaken,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        shaken.inspect_err(|error| tracing::debug!(%peer, %error, "a TLS handshake failed")).ok()
     }
 
     async fn named_by_proxy(&self, stream: &mut Transport, peer: Peer) -> Option<Peer> {

@@ -2,6 +2,8 @@
 
 use crate::limits::Limits;
 use crate::proxies::TrustedProxies;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 
 /// The terms on which a server takes connections.
 #[derive(Clone, Debug, Default)]
@@ -10,4 +12,6 @@ pub(crate) struct Terms {
     pub(crate) trusted: TrustedProxies,
     /// Each connection begins with the PROXY protocol.
     pub(crate) proxy_protocol: bool,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
 }

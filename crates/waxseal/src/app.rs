@@ -183,6 +183,7 @@ impl App {
             sessions: SessionLayer::new(sessions, cookie).with_clock(clock),
             limits: settings.limits(self.limits)?,
             proxies,
+            speaks_tls: settings.speaks_tls(),
             urls,
             endpoints,
             config,

@@ -18,6 +18,8 @@ pub(crate) struct AppContext {
     pub(crate) sessions: SessionLayer,
     pub(crate) limits: Limits,
     pub(crate) proxies: ProxySettings,
+    /// The app speaks TLS itself.
+    pub(crate) speaks_tls: bool,
     pub(crate) urls: Arc<Urls>,
     /// Name and path of each route.
     pub(crate) endpoints: Vec<(Name, String)>,

@@ -75,6 +75,8 @@ mod store_url;
 mod store_url_argument;
 mod template_setup;
 pub mod testing;
+#[cfg(feature = "tls")]
+mod tls_files;
 mod under_path;
 mod urls;
 

@@ -19,6 +19,8 @@ use crate::settings::Settings;
 use crate::settings::values::LogLevel;
 use crate::signals::{self, Hangups};
 use crate::start_error::StartError;
+#[cfg(feature = "tls")]
+use crate::tls_files::{self, TlsFiles};
 
 /// An app that is bound to its address and answers once it is served; from [`App::bind`].
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct AppServer {
     endpoint: Endpoint,
     watcher: KeyWatcher,
     admin: Option<(waxseal_server::HttpServer, Admin)>,
+    #[cfg(feature = "tls")]
+    tls: Option<TlsFiles>,
 }
 
 impl App {
@@ -112,6 +116,8 @@ impl App {
         let watcher = KeyWatcher::new(secrets, (interval > 0).then(|| Duration::from_secs(interval)));
         let service = self.service(settings, secrets.keyring()).await?;
         let (http, endpoint) = listening::listen(settings).await?;
+        #[cfg(feature = "tls")]
+        let (http, endpoint, tls) = tls_files::serve(settings, http, endpoint)?;
         let http = http.limits(service.limits()).trust(settings.proxies.trusted_proxies.clone());
         let http = http.proxy_protocol(settings.proxies.proxy_protocol);
         let admin = match settings.admin_address {
@@ -125,7 +131,15 @@ impl App {
                 Some((http, Admin::new(address, watcher.status(), counters, sessions)))
             }
         };
-        Ok(AppServer { http, service, endpoint, watcher, admin })
+        Ok(AppServer {
+            http,
+            service,
+            endpoint,
+            watcher,
+            admin,
+            #[cfg(feature = "tls")]
+            tls,
+        })
     }
 }
 
@@ -140,7 +154,7 @@ impl AppServer {
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         match self.endpoint {
-            Endpoint::Tcp(address) => Some(address),
+            Endpoint::Tcp(address) | Endpoint::Tls(address) => Some(address),
             Endpoint::Unix(_) => None,
         }
     }
@@ -183,6 +197,10 @@ impl AppServer {
         beside.spawn(self.watcher.run(move |keyring| service.set_keyring(keyring)));
         let service = self.service.clone();
         beside.spawn(async move { service.maintain().await });
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls {
+            beside.spawn(tls.watch());
+        }
         if let Some((http, admin)) = self.admin {
             beside.spawn(async move {
                 if let Err(error) = http.serve(admin, std::future::pending()).await {

@@ -57,6 +57,14 @@ pub struct Settings {
     /// Listens beside other processes of this program on the same port; the system spreads connections over them.
     #[arg(long, env = "WAXSEAL_SHARE_PORT", value_parser = BoolishValueParser::new())]
     pub share_port: bool,
+    /// A file of certificates, the server's own first, to speak TLS by; read again when it changes.
+    #[cfg(feature = "tls")]
+    #[arg(long, env = "WAXSEAL_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The file of the certificate's private key.
+    #[cfg(feature = "tls")]
+    #[arg(long, env = "WAXSEAL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Serves the developer alone: plain HTTP, templates reloaded, errors explained, a secret key made and kept.
     /// Needs a loopback address.
     #[arg(long, env = "WAXSEAL_DEVELOPMENT", value_parser = BoolishValueParser::new())]
@@ -158,6 +166,10 @@ impl Default for Settings {
             #[cfg(unix)]
             unix_socket_mode: FileMode::default(),
             share_port: false,
+            #[cfg(feature = "tls")]
+            tls_cert: None,
+            #[cfg(feature = "tls")]
+            tls_key: None,
             development: false,
             secret_key_file: None,
             secret_reload_interval: 1,
@@ -257,6 +269,15 @@ impl Settings {
         }
     }
 
+    /// True if the app speaks TLS itself.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        let speaks = self.tls_cert.is_some() && self.tls_key.is_some();
+        #[cfg(not(feature = "tls"))]
+        let speaks = false;
+        speaks
+    }
+
     /// The limits of an app whose own are `limits`.
     pub(crate) fn limits(&self, limits: Limits) -> Result<Limits, StartError> {
         let limits = limits.body(self.max_content_length.unwrap_or(limits.body));
@@ -282,6 +303,22 @@ mod tests {
     fn the_defaults_in_code_are_those_of_the_flags() {
         let flags = Settings::try_parse_from(["app"]).expect("no variable of ours is set while testing");
         assert_eq!(format!("{flags:?}"), format!("{:?}", Settings::default()));
+    }
+
+    #[test]
+    fn every_flag_has_the_variable_of_its_name() {
+        let command = Settings::command();
+        let flags =
+            command.get_arguments().filter_map(|argument| Some((argument.get_long()?, argument.get_env())));
+        let without: Vec<_> = flags
+            .filter(|(flag, variable)| {
+                let expected = format!("WAXSEAL_{}", flag.to_uppercase().replace('-', "_"));
+                variable.is_none_or(|variable| variable != expected.as_str())
+            })
+            .map(|(flag, _)| flag)
+            .collect();
+        // It is read by `Secrets`.
+        assert_eq!(without, ["secret-key-file"]);
     }
 
     #[test]

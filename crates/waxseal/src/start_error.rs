@@ -114,6 +114,10 @@ pub enum StartError {
     /// The server could not listen or accept, for another reason.
     #[error("the server could not start")]
     Server(#[source] ListenError),
+    /// The certificate or its key cannot be used.
+    #[cfg(feature = "tls")]
+    #[error("TLS cannot be spoken; see --tls-cert and --tls-key")]
+    Tls(#[from] waxseal_server::TlsError),
     /// The operator's pages cannot be served on their address.
     #[error("/metrics and /health cannot be served on {address}; choose another place with --admin-address")]
     Admin {

@@ -84,7 +84,7 @@ fn by_custom(headers: &HeaderMap, peer: Peer, trusted: &TrustedProxies, read: Fo
     let (address, hops) = walk(nodes.iter().rev().map(|node| Some(*node)), peer, trusted);
     // A proxy that sets a header anew leaves one value for all hops.
     let of_hop = |values: Vec<&str>| {
-        let at = values.len().checked_sub(hops).unwrap_or(0);
+        let at = values.len().saturating_sub(hops);
         values.get(at).map(|value| (*value).to_owned())
     };
     let proto = of_hop(values(read.proto, &X_FORWARDED_PROTO));

@@ -56,13 +56,14 @@ impl Request {
         }
     }
 
-    /// The scheme by which the visitor reached the app: as a trusted proxy says, else `https` if the session cookie is
-    /// Secure.
+    /// The scheme by which the visitor reached the app: as a trusted proxy says, else `https` if the app speaks TLS itself or
+    /// the session cookie is Secure.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         match self.0.told.as_ref().and_then(|told| told.is_https) {
             Some(true) => Scheme::Https,
             Some(false) => Scheme::Http,
+            None if self.app().speaks_tls => Scheme::Https,
             None => self.app().sessions.scheme(),
         }
     }

@@ -28,4 +28,6 @@ mod sockets;
 mod static_files;
 mod streams;
 mod testing_client;
+#[cfg(feature = "tls")]
+mod tls;
 mod tutorial_app;
