@@ -21,8 +21,8 @@ pub(crate) struct Options {
     faults: bool,
 }
 
-/// Servers that stores are tested on, with the tests' names.
-const SERVERS: [(&str, Server); 3] = [
+/// Servers that stores and apps are tested on, with the tests' names.
+const SERVERS: [(&str, Server); 4] = [
     (
         "*redis*",
         Server {
@@ -54,6 +54,17 @@ const SERVERS: [(&str, Server); 3] = [
             besides: &["promtool"],
             packages: &["prometheus"],
             variable: "PROMETHEUS",
+        },
+    ),
+    (
+        "*nginx*",
+        Server {
+            name: "nginx",
+            programs: &["nginx", "/usr/sbin/nginx"],
+            versions: None,
+            besides: &[],
+            packages: &["nginx"],
+            variable: "NGINX",
         },
     ),
 ];
@@ -135,6 +146,7 @@ fn everyday_steps() -> Vec<Step> {
         ("lints, feature json", "json"),
         ("lints, feature multipart", "multipart"),
         ("lints, feature files", "files"),
+        ("lints, feature tls", "tls"),
     ] {
         let arguments = [
             "clippy",

@@ -5,6 +5,8 @@
 
 pub mod filled;
 #[cfg(unix)]
+pub mod nginx;
+#[cfg(unix)]
 pub mod postgres;
 #[cfg(unix)]
 mod process;

@@ -12,6 +12,7 @@ use crate::error::RedisError;
 use crate::keys::Keys;
 use crate::node::CALLS_PER_CONNECTION;
 use crate::options::{RedisDurability, RedisOptions};
+use crate::parameters;
 use crate::router::Router;
 use waxseal_store::network::{CallPolicy, NetworkLimits, Retry};
 use waxseal_store::{
@@ -90,7 +91,8 @@ impl RedisStore {
     }
 
     async fn with(options: RedisOptions) -> Result<Self, RedisError> {
-        let RedisOptions { url, client, prefix, durability, allow_eviction, network } = options;
+        let RedisOptions { url, client, prefix, durability, allow_eviction, network } =
+            parameters::taken(options)?;
         let address = client.map_or_else(|| Address::parse(&url), |client| Ok(Address::of(&client)))?;
         let keys = Keys::new(&prefix)?;
         durability.check(&network)?;

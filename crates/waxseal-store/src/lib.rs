@@ -10,6 +10,7 @@ mod session_id;
 mod store;
 pub mod testing;
 mod timestamp;
+pub mod url_value;
 mod usage;
 
 pub use fault::Fault;

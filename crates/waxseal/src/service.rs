@@ -5,13 +5,12 @@ mod failures;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use minijinja::Value;
 use tracing::Instrument;
 use waxseal_crypto::Keyring;
-use waxseal_http::{SessionLayer, development, host, origin};
-use waxseal_server::{Body, Limits, RouteMatch, Router, timeout_catching_panics};
+use waxseal_http::{SessionLayer, development, origin};
+use waxseal_server::{Body, Limits, Peer, RouteMatch, Router, timeout_catching_panics};
 
 use crate::app_context::AppContext;
 use crate::error::{Error, Result};
@@ -24,12 +23,14 @@ use crate::response::Response;
 use crate::route::Target;
 use crate::settings::Settings;
 use crate::template_setup::RequestValues;
-use crate::{csrf, panel, security_headers};
+use crate::{csrf, panel, security_headers, under_path};
 
 /// An app that is ready to answer: a hyper service, and for tests a function of a request.
 #[derive(Clone)]
 pub struct AppService {
     shared: Arc<Shared>,
+    /// The other end of the connection whose requests it answers.
+    peer: Option<Peer>,
 }
 
 /// The parts of an app that all requests share.
@@ -65,7 +66,13 @@ impl RequestApp for Shared {
 
 impl AppService {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), peer: None }
+    }
+
+    /// The same app, for the requests of one connection: its other end is where [`Request::remote_addr`] begins.
+    #[must_use]
+    pub fn for_peer(&self, peer: Peer) -> Self {
+        Self { shared: Arc::clone(&self.shared), peer: Some(peer) }
     }
 
     /// The limits of size and time for a request.
@@ -113,7 +120,7 @@ impl AppService {
 
     /// Answers one request. Every error becomes a response.
     pub async fn answer(&self, request: http::Request<Body>) -> Response {
-        self.shared.answer(Request::new(request, self.shared.clone())).await
+        self.shared.answer(Request::new(request, self.shared.clone(), self.peer)).await
     }
 }
 
@@ -143,6 +150,7 @@ impl Shared {
         if let Some(log) = &self.context.panel {
             panel::note(log, request, &response);
         }
+        under_path::complete_location(request.root(), response.headers_mut());
         security_headers::apply(&self.security, response.headers_mut());
         response
     }
@@ -186,7 +194,7 @@ impl Shared {
     }
 
     fn destination(&self, request: &mut Request) -> Destination<'_> {
-        match self.admit(request.parts()) {
+        match self.admit(request) {
             Ok(RouteMatch::Route { value, params }) => {
                 request.set_route(value.index, params);
                 Destination::Route(value)
@@ -220,14 +228,14 @@ impl Shared {
     }
 
     /// Finds the route of a request, or refuses it for its `Host` or its origin.
-    fn admit(&self, parts: &Parts) -> Result<RouteMatch<'_, Target>> {
-        let host = host::host(parts.version, &parts.uri, &parts.headers)?;
+    fn admit(&self, request: &Request) -> Result<RouteMatch<'_, Target>> {
+        let host = request.checked_host()?;
         if self.development {
-            development::check(&parts.headers, &host)?;
+            development::check(request.headers(), &host)?;
         }
-        let found = self.router.find(&parts.method, parts.uri.path());
+        let found = self.router.find(request.method(), request.path());
         if !matches!(&found, RouteMatch::Route { value, .. } if value.cross_site) {
-            origin::check(&parts.method, &parts.headers, self.context.sessions.scheme(), &host)?;
+            origin::check(request.method(), request.headers(), request.scheme(), &host)?;
         }
         Ok(found)
     }
@@ -260,7 +268,9 @@ impl hyper::service::Service<http::Request<hyper::body::Incoming>> for AppServic
     fn call(&self, request: http::Request<hyper::body::Incoming>) -> Self::Future {
         let shared = Arc::clone(&self.shared);
         // Made here, so that the future holds a pointer to the request and not the request.
-        let request = Request::new(request.map(Body::from), shared.clone());
+        let rate = shared.context.limits.body_rate;
+        let request =
+            Request::new(request.map(|body| Body::from(body).at_least(rate)), shared.clone(), self.peer);
         Box::pin(async move { Ok(shared.answer(request).await) })
     }
 }
