@@ -90,10 +90,6 @@ pub struct Settings {
     /// State mirrored: /health/ready answers 200 although the session store is away, because pages can be read.
     #[arg(long, env = "WAXSEAL_READY_WITHOUT_STORE", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
     pub ready_without_store: bool,
-    /// The time after SIGTERM or Ctrl-C for which requests are still accepted, while /health/ready answers 503 and each
-    /// answer closes its connection: for a load balancer to notice.
-    #[arg(long, env = "WAXSEAL_SHUTDOWN_DELAY", value_name = "SECONDS", default_value_t = 0)]
-    pub shutdown_delay: u64,
     /// Accepts a secret key that is too weak, with a warning.
     #[arg(long, env = "WAXSEAL_ALLOW_WEAK_SECRET", value_parser = BoolishValueParser::new())]
     pub allow_weak_secret: bool,
@@ -203,7 +199,6 @@ impl Default for Settings {
             admin_address: None,
             health_address: None,
             ready_without_store: false,
-            shutdown_delay: 0,
             allow_weak_secret: false,
             session_state: SessionState::default(),
             session_store: None,
@@ -329,10 +324,6 @@ impl Settings {
     /// The limits of an app whose own are `limits`.
     pub(crate) fn limits(&self, limits: Limits) -> Result<Limits, StartError> {
         let limits = limits.body(self.max_content_length.unwrap_or(limits.body));
-        let limits = match self.shutdown_delay {
-            0 => limits,
-            seconds => limits.shutdown_delay(Duration::from_secs(seconds)),
-        };
         limits::check(self.limits.over(limits))
     }
 }

@@ -61,6 +61,10 @@ pub struct LimitSettings {
     /// The time in which a client must take something of an answer [default: 15].
     #[arg(long, env = "WAXSEAL_TIMEOUT_ANSWER", value_name = "SECONDS")]
     pub timeout_answer: Option<NonZeroU64>,
+    /// The time after SIGTERM or Ctrl-C for which requests are still accepted, while /health/ready answers 503 and each
+    /// answer closes its connection, for a load balancer to notice [default: 0].
+    #[arg(long, env = "WAXSEAL_SHUTDOWN_DELAY", value_name = "SECONDS")]
+    pub shutdown_delay: Option<u64>,
     /// The time for requests in flight when the server stops; longer than that for a request [default: 65, or 5 more than
     /// that for a request].
     #[arg(long, env = "WAXSEAL_TIMEOUT_GRACEFUL_SHUTDOWN", value_name = "SECONDS")]
@@ -92,6 +96,7 @@ impl LimitSettings {
         if self.timeout.is_some() {
             limits = limits.request_time(seconds(self.timeout, limits.request_time));
         }
+        limits.shutdown_delay = self.shutdown_delay.map_or(limits.shutdown_delay, Duration::from_secs);
         limits.shutdown_grace = seconds(self.timeout_graceful_shutdown, limits.shutdown_grace);
         limits
     }
@@ -136,6 +141,7 @@ mod tests {
             ("--timeout=7", "request_time: 60s", "request_time: 7s"),
             ("--worker-connections=7", "connections: 10000", "connections: 7"),
             ("--connections-per-address=7", "connections_per_address: 0", "connections_per_address: 7"),
+            ("--shutdown-delay=7", "shutdown_delay: 0ns", "shutdown_delay: 7s"),
             ("--timeout-graceful-shutdown=77", "shutdown_grace: 65s", "shutdown_grace: 77s"),
         ] {
             assert!(app.contains(before), "{before}");
@@ -143,7 +149,7 @@ mod tests {
             assert_eq!(found, app.replace(&format!(" {before}"), &format!(" {after}")), "{flag}");
         }
         let fields = app.matches(": ").count();
-        assert_eq!(fields, 15, "a new limit needs a flag");
+        assert_eq!(fields, 16, "a new limit needs a flag");
     }
 
     #[test]
