@@ -4,15 +4,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::error::{Error, Undecodable};
 use crate::inflate::{deflate, inflate};
 use crate::key::FlaskKey;
+use crate::limits::{DEFAULT_MAX_INFLATED_BYTES, MAX_CLOCK_SKEW_SECONDS};
 use crate::replay::ReplayId;
 use crate::session::FlaskSession;
 use crate::signing::Signing;
 use crate::tags;
 use crate::value::Dict;
-
-/// The lead of Flask's clock that is put up with, in seconds. Flask itself puts up with none.
-const MAX_CLOCK_SKEW_SECONDS: u64 = 60;
-const DEFAULT_MAX_INFLATED_BYTES: usize = 256 * 1024;
 
 /// The session cookie of a Flask app: its keys and the way it signs.
 ///

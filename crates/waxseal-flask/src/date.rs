@@ -8,22 +8,36 @@ const MONTHS: [&str; 12] =
 const FIRST_YEAR: i64 = 100;
 const LAST_YEAR: i64 = 9_999;
 
-/// A `datetime` as Flask keeps it: a whole second of UTC in the years 100 to 9999.
+/// A `datetime` of UTC in the years 100 to 9999.
 ///
-/// `Display` is the text in the cookie, such as `Wed, 21 Oct 2015 07:28:00 GMT`.
+/// `Display` is the text in a cookie, such as `Wed, 21 Oct 2015 07:28:00 GMT`. There, Flask keeps whole seconds alone;
+/// only records of Flask-Session have microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DateTime(i64);
+pub struct DateTime {
+    seconds: i64,
+    micros: u32,
+}
 
 impl DateTime {
     /// The moment so many seconds after the beginning of 1970, or before it; nothing outside the years 100 to 9999.
     pub fn from_unix(seconds: i64) -> Option<Self> {
         let range = days(FIRST_YEAR, 1, 1)..days(LAST_YEAR + 1, 1, 1);
-        range.contains(&seconds.div_euclid(DAY)).then_some(Self(seconds))
+        range.contains(&seconds.div_euclid(DAY)).then_some(Self { seconds, micros: 0 })
+    }
+
+    /// The same second and so many microseconds of it; nothing for a million or more.
+    pub fn with_micros(self, micros: u32) -> Option<Self> {
+        (micros < 1_000_000).then_some(Self { micros, ..self })
     }
 
     /// Seconds since the beginning of 1970, negative before it.
     pub fn unix(self) -> i64 {
-        self.0
+        self.seconds
+    }
+
+    /// The microseconds of that second.
+    pub fn micros(self) -> u32 {
+        self.micros
     }
 
     /// Parses the one form that Flask writes.
@@ -42,7 +56,7 @@ impl DateTime {
 
 impl fmt::Display for DateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, second) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
+        let (days, second) = (self.seconds.div_euclid(DAY), self.seconds.rem_euclid(DAY));
         let (year, month, day) = date(days);
         let weekday = WEEKDAYS[(days + 3).rem_euclid(7) as usize];
         let month = MONTHS[month as usize - 1];
@@ -51,9 +65,8 @@ impl fmt::Display for DateTime {
     }
 }
 
-/// A number of at most four digits.
 fn number(digits: &str) -> Option<i64> {
-    (digits.len() <= 4).then(|| digits.parse::<u16>().ok()).flatten().map(i64::from)
+    digits.parse::<u16>().ok().map(i64::from)
 }
 
 /// Days since the beginning of 1970, of the Gregorian calendar. Years begin in March, so that leap days end them.

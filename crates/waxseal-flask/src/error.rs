@@ -1,3 +1,5 @@
+use crate::limits::MAX_DEPTH;
+
 /// Why a key cannot be used, a cookie was refused, or a session cannot be written.
 ///
 /// All of it is for the log: nothing of a cookie's content or of a key is in `Debug` or `Display`, but a sender who sees
@@ -40,7 +42,7 @@ pub enum Error {
     Undecodable(#[source] Undecodable),
 
     /// A session to be written is nested too deeply.
-    #[error("nested too deeply: JSON of more than {} levels", crate::json::MAX_DEPTH)]
+    #[error("nested too deeply: JSON of more than {} levels", MAX_DEPTH)]
     TooDeep,
 }
 
@@ -68,8 +70,13 @@ pub enum Undecodable {
     #[error("payload is not JSON")]
     Json,
 
+    /// The record is not MessagePack with text as keys, or has an extension beside timestamps of the years 100 to 9999.
+    /// Pickled records are refused with this.
+    #[error("record is not MessagePack as msgspec writes it")]
+    MessagePack,
+
     /// Arrays and objects are nested too deeply.
-    #[error("JSON of more than {} levels", crate::json::MAX_DEPTH)]
+    #[error("nested more than {} levels deep", MAX_DEPTH)]
     TooDeep,
 
     /// An integer does not fit into 128 bits.

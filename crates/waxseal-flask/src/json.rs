@@ -6,10 +6,8 @@
 use std::fmt::Write;
 
 use crate::error::Undecodable;
+use crate::limits::MAX_DEPTH;
 use crate::value::{Dict, Value};
-
-/// The most arrays and objects within each other.
-pub(crate) const MAX_DEPTH: usize = 128;
 
 /// Makes a value of each object, innermost first.
 pub(crate) type OfObject = fn(Dict) -> Result<Value, Undecodable>;
@@ -371,10 +369,16 @@ mod tests {
         fn what_serde_json_reads_is_read_the_same(
             text in r#"(\{"a":|\[|"|\\u[0-9a-f]{4}|\\n|-?[0-9]{1,3}|\.[0-9]{1,3}|[eE][+-]?[0-9]|,| |\]|\}|true|null|é){1,12}"#,
         ) {
+            // Longer integers are rounded there, -0 is a float, and an exponent beyond the floats is an error.
+            let is_long = |digits: &str| digits.len() > 18;
+            if text.split(|letter: char| !letter.is_ascii_digit()).any(is_long) || text.contains("-0") {
+                return Ok(());
+            }
             match (serde_json::from_str::<serde_json::Value>(&text), plain(&text)) {
-                // Rounding of decimals is serde_json's choice, by a unit in the last place.
+                // The last digit of a float is serde_json's choice.
                 (Ok(theirs), Ok(ours)) if !text.contains(['.', 'e', 'E']) => prop_assert_eq!(of_serde(&theirs), ours),
                 (Ok(_), Ok(_)) | (Err(_), Err(_)) => {}
+                (Err(theirs), Ok(_)) if theirs.to_string().contains("number out of range") => {}
                 (theirs, ours) => prop_assert!(false, "{:?} by serde_json, {:?} here", theirs, ours),
             }
         }

@@ -6,7 +6,8 @@ use std::fmt::Write;
 
 use crate::date::DateTime;
 use crate::error::{Error, Undecodable};
-use crate::json::{self, MAX_DEPTH};
+use crate::json;
+use crate::limits::MAX_DEPTH;
 use crate::value::{Dict, Value};
 
 const TUPLE: &str = " t";

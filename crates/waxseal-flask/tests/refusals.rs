@@ -253,6 +253,23 @@ fn a_replay_id_names_one_cookie() {
 }
 
 #[test]
+fn compression_begins_where_it_helps() {
+    let mut seen = [false; 3];
+    for length in 0..60 {
+        let json = format!("{{\"a\":\"{}\"}}", "a".repeat(length));
+        let gain = json.len() as isize - compress_to_vec_zlib(json.as_bytes(), 6).len() as isize;
+        let entries = Dict::from([("a".to_owned(), Value::Str("a".repeat(length)))]);
+        let value = cookie().write(&entries, NOW).expect("not too deep");
+        // The dot costs a byte.
+        assert_eq!(value.starts_with('.'), gain > 1, "{length}");
+        if let Some(seen) = seen.get_mut(gain.unsigned_abs()).filter(|_| gain >= 0) {
+            *seen = true;
+        }
+    }
+    assert_eq!(seen, [true; 3], "the gains on both sides of the rule came up");
+}
+
+#[test]
 fn messages_and_permanence_are_found() {
     let text = |text: &str| Value::Str(text.to_owned());
     let flashes = Value::List(vec![
@@ -268,6 +285,9 @@ fn messages_and_permanence_are_found() {
     assert_eq!(session.flashes(), [("message", "hi"), ("error", "<i>no</i>")]);
     let session = read(&cookie().write(&user(), NOW).expect("not too deep")).expect("just written");
     assert!(!session.is_permanent() && session.flashes().is_empty());
+    let entries = Dict::from([("_permanent".to_owned(), Value::Bool(false))]);
+    let session = read(&cookie().write(&entries, NOW).expect("not too deep")).expect("just written");
+    assert!(!session.is_permanent());
 }
 
 #[test]

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Lets real Flask judge waxseal-flask.
 
-    python3 make.py                   writes answers.json: what each version of VERSIONS signs, and reads in it
+    python3 make.py                   writes answers.json: what each version of VERSIONS signs, and reads in it; and
+                                      records.json: what each of RECORD_VERSIONS keeps in Redis
     python3 make.py read FILE FOLDER  lets the newest Flask, installed into FOLDER, read the cookies in FILE, and prints
                                       what it saw
     python3 make.py sign FOLDER       prints what the newest Flask signs
@@ -10,7 +11,7 @@ Each version is installed from PyPI into a virtual environment of its own. A coo
 the values into `session`, and read by another route; only the clock is fixed.
 
 A value is described as [type, content]: ["int", "7"], ["list", [...]], ["dict", [[key, value], ...]], ["bytes", hex],
-["uuid", hex], ["datetime", seconds since 1970].
+["uuid", hex], ["datetime", seconds since 1970 and microseconds].
 """
 
 import calendar
@@ -33,6 +34,10 @@ VERSIONS = [
     ["flask==3.0.3", "werkzeug==3.0.6", "itsdangerous==2.2.0", "flask-login==0.6.3"],
     ["flask==3.1.3", "werkzeug==3.1.9", "itsdangerous==2.2.0", "flask-login==0.6.3"],
 ]
+RECORD_VERSIONS = [
+    ["flask==3.0.3", "flask-session==0.7.0", "msgspec==0.18.6", "redis==5.0.8", "cachelib==0.13.0"],
+    ["flask==3.1.3", "flask-session==0.8.0", "msgspec==0.22.0", "redis==6.4.0", "cachelib==0.13.0"],
+]
 NEWEST = ["flask", "flask-login"]
 NOW = 1_700_000_000
 HERE = pathlib.Path(__file__).resolve()
@@ -41,6 +46,8 @@ HERE = pathlib.Path(__file__).resolve()
 def main():
     if sys.argv[1:2] == ["inside"]:
         print(json.dumps(answers()))
+    elif sys.argv[1:2] == ["inside-records"]:
+        print(json.dumps(records()))
     elif sys.argv[1:2] == ["inside-read"]:
         print(json.dumps([seen(case) for case in json.load(sys.stdin)]))
     elif sys.argv[1:2] == ["read"]:
@@ -50,9 +57,13 @@ def main():
         print(json.dumps(collect([NEWEST], sys.argv[2])))
     else:
         with tempfile.TemporaryDirectory() as folder:
-            lines = [json.dumps(case) for case in collect(VERSIONS, folder)]
-        text = "[\n" + ",\n".join(lines) + "\n]\n"
-        HERE.with_name("answers.json").write_text(text)
+            write("answers.json", collect(VERSIONS, folder))
+            write("records.json", collect(RECORD_VERSIONS, folder, "inside-records"))
+
+
+def write(name, cases):
+    lines = ",\n".join(json.dumps(case) for case in cases)
+    HERE.with_name(name).write_text(f"[\n{lines}\n]\n")
 
 
 # --- outside: virtual environments ---
@@ -72,11 +83,11 @@ def run(python, mode, stdin=b""):
     return done.stdout.decode()
 
 
-def collect(versions, folder):
+def collect(versions, folder, mode="inside"):
     """The answers of all versions; those that are equal, once."""
     merged = {}
     for packages in versions:
-        answers = json.loads(run(install(packages, folder), "inside"))
+        answers = json.loads(run(install(packages, folder), mode))
         for answer in answers["cases"]:
             key = json.dumps(answer, sort_keys=True)
             merged.setdefault(key, {**answer, "flask": []})["flask"].append(answers["flask"])
@@ -243,6 +254,64 @@ def login(name, settings, user_id):
     }
 
 
+def records():
+    """What Flask-Session keeps in Redis, of which only the connection is replaced."""
+    import warnings
+    from importlib.metadata import version
+
+    warnings.simplefilter("ignore")
+    found = []
+    for serialization in ["msgpack", "json"]:
+        for name, content in record_cases(serialization):
+            found.append(kept(f"{serialization}, {name}", serialization, content))
+    return {"flask": version("flask-session"), "cases": found}
+
+
+def record_cases(serialization):
+    moment = datetime.datetime(2015, 10, 21, 7, 28, 0, 123_456, tzinfo=datetime.timezone.utc)
+    yield "plain", {"none": None, "yes": True, "no": False, "text": "Zoë ☃ 😀", "list": [1, [2]], "dict": {"a": {}}}
+    yield "numbers", {"ints": [0, 127, 128, 255, 256, 65536, 2**32, 2**63, 2**64 - 1], "floats": [1.5, 1e300],
+                      "negative": [-1, -32, -33, -128, -129, -32768, -32769, -2**31 - 1, -2**63]}
+    yield "lengths", {"texts": ["a" * length for length in [31, 32, 256]], "lists": [[0] * length for length in [15, 16]],
+                      "long": "b" * 300, "dict": {str(number): number for number in range(16)}}
+    yield "as text and list", {"tuple": (1, 2), "uuid": uuid.UUID(int=7), "naive": moment.replace(tzinfo=None)}
+    yield "permanent", {"_permanent": True, "_user_id": "7", "_flashes": [("message", "hi")]}
+    yield "like a tag", {"key": {" t": [1]}}
+    yield "bytes", {"bytes": [b"", b"\x00\xff", b"c" * 256]}
+    if serialization == "msgpack":
+        yield "dates", {"dates": [moment, moment.replace(microsecond=0), moment.replace(year=1900), moment.replace(year=2600)]}
+
+
+def kept(name, serialization, content):
+    import flask
+    import redis
+    from flask_session import Session
+
+    rows = {}
+
+    class Redis(redis.Redis):
+        def get(self, name):
+            return rows.get(name)
+
+        def set(self, name, value, ex=None):
+            rows[name] = bytes(value)
+
+    app = flask.Flask("judge")
+    app.config.update(
+        SECRET_KEY="dev", SESSION_TYPE="redis", SESSION_REDIS=Redis(), SESSION_SERIALIZATION_FORMAT=serialization,
+        SESSION_USE_SIGNER=True,
+    )
+    Session(app)
+    seen = []
+    app.add_url_rule("/", "write", lambda: flask.session.update(content) or "")
+    app.add_url_rule("/read", "read", lambda: seen.append(described(dict(flask.session))) or "")
+    client = app.test_client()
+    cookie = set_cookies(client, "/")["session"]
+    client.get("/read")
+    [(key, record)] = rows.items()
+    return {"name": name, "cookie": cookie, "store_key": key, "record": record.hex(), "content": seen[0]}
+
+
 def seen(case):
     """The description of what Flask reads in a cookie of ours."""
     return described(read(case, case["cookie"], case.get("now", NOW)))
@@ -267,7 +336,8 @@ def described(value):
     if isinstance(value, uuid.UUID):
         return ["uuid", value.hex]
     if isinstance(value, datetime.datetime):
-        return ["datetime", calendar.timegm(value.utctimetuple())]
+        seconds = calendar.timegm(value.utctimetuple())
+        return ["datetime", f"{seconds}.{value.microsecond:06}"]
     raise TypeError(type(value))
 
 

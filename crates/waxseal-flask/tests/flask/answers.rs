@@ -15,6 +15,13 @@ pub(crate) fn answers() -> Vec<Answer> {
     answers.into_iter().map(Answer).collect()
 }
 
+/// What Flask-Session keeps, made by `make.py` as well.
+pub(crate) fn records() -> Vec<Answer> {
+    let records: Vec<Json> =
+        serde_json::from_str(include_str!("../known_answers/records.json")).expect("a list");
+    records.into_iter().map(Answer).collect()
+}
+
 /// The key of most answers.
 pub(crate) fn dev() -> FlaskKey {
     FlaskKey::from_text("dev").expect("not empty")
@@ -31,6 +38,10 @@ impl Answer {
 
     pub(crate) fn content(&self) -> Json {
         self.0["content"].clone()
+    }
+
+    pub(crate) fn record(&self) -> Vec<u8> {
+        unhex(self.0["record"].as_str().expect("hex"))
     }
 
     pub(crate) fn refused(&self) -> Option<&str> {
@@ -88,7 +99,7 @@ pub(crate) fn described(value: &Value) -> Json {
         Value::Bytes(bytes) => json!(["bytes", hex(bytes)]),
         Value::Markup(text) => json!(["markup", text]),
         Value::Uuid(bytes) => json!(["uuid", hex(bytes)]),
-        Value::DateTime(date) => json!(["datetime", date.unix()]),
+        Value::DateTime(date) => json!(["datetime", format!("{}.{:06}", date.unix(), date.micros())]),
         other => panic!("a type without a description: {other:?}"),
     }
 }

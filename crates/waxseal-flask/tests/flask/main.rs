@@ -1,6 +1,8 @@
-//! Cookies of real Flask, made by `known_answers/make.py`: each version of Flask listed there reads and writes them.
+//! Cookies of real Flask, and records of real Flask-Session, made by `known_answers/make.py`: each version of Flask that
+//! is listed there reads and writes them.
 
 mod answers;
+mod records;
 
 use std::process::{Command, Output};
 
