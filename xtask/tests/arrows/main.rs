@@ -34,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("waxseal-store", &[]),
     ("waxseal-server", &[]),
     ("waxseal-device", &[]),
+    ("waxseal-flask", &[]),
     ("waxseal-sqlite", &["waxseal-store"]),
     ("waxseal-redis", &["waxseal-store"]),
     ("waxseal-postgres", &["waxseal-store"]),
