@@ -188,7 +188,8 @@ fn the_book_has_every_page_once() {
     let pages = documents().into_keys().filter_map(|path| Some(path.strip_prefix("docs").ok()?.to_owned()));
     let mut pages: Vec<_> =
         pages.map(|path| path.display().to_string()).filter(|page| page != "SUMMARY.md").collect();
-    (listed.sort(), pages.sort());
+    listed.sort();
+    pages.sort();
     assert_eq!(listed, pages);
 }
 
