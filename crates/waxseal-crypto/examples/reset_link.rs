@@ -1,5 +1,7 @@
 //! A link to reset a password: sealed for an hour, and worth nothing once the password has changed.
 
+#![expect(clippy::print_stdout, reason = "it shows what it does")]
+
 use std::time::SystemTime;
 
 use waxseal_crypto::{Keyring, SecretKey};
