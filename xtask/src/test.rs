@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything, each step in order, and a summary.
 
 use std::env;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,8 @@ pub(crate) struct Options {
     faults: bool,
 }
 
-/// Servers that stores are tested on, with the tests' names.
-const SERVERS: [(&str, Server); 2] = [
+/// Servers that stores and apps are tested on, with the tests' names.
+const SERVERS: [(&str, Server); 4] = [
     (
         "*redis*",
         Server {
@@ -43,6 +43,28 @@ const SERVERS: [(&str, Server); 2] = [
             besides: &["pgbouncer", "openssl"],
             packages: &["postgresql", "pgbouncer", "openssl"],
             variable: "POSTGRES_INITDB",
+        },
+    ),
+    (
+        "*prometheus*",
+        Server {
+            name: "Prometheus",
+            programs: &["prometheus"],
+            versions: None,
+            besides: &["promtool"],
+            packages: &["prometheus"],
+            variable: "PROMETHEUS",
+        },
+    ),
+    (
+        "*nginx*",
+        Server {
+            name: "nginx",
+            programs: &["nginx", "/usr/sbin/nginx"],
+            versions: None,
+            besides: &[],
+            packages: &["nginx"],
+            variable: "NGINX",
         },
     ),
 ];
@@ -80,9 +102,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             Ok(step) => steps.push(step),
             Err(advice) => missing.push(("tests beside sqlx".to_owned(), advice)),
         }
+        // A test may need two of them.
+        let mut programs = Vec::new();
         for (tests, server) in &SERVERS {
             match server.find() {
-                Ok(program) => steps.push(server_tests(tests, server, &program, options.faults)),
+                Ok(program) => {
+                    programs.push((server.variable, program));
+                    steps.push(server_tests(tests, server, &programs, options.faults));
+                }
                 Err(advice) => missing.push((format!("tests on {}", server.name), advice)),
             }
         }
@@ -119,6 +146,7 @@ fn everyday_steps() -> Vec<Step> {
         ("lints, feature json", "json"),
         ("lints, feature multipart", "multipart"),
         ("lints, feature files", "files"),
+        ("lints, feature tls", "tls"),
     ] {
         let arguments = [
             "clippy",
@@ -145,13 +173,13 @@ fn crypto_alone() -> Step {
 
 /// The tests on a server, of a store and of a whole app; with `faults` the long ones too. The features are those of all
 /// servers, and of the whole workspace, so that nothing is built anew for the second server.
-fn server_tests(tests: &str, server: &Server, program: &Path, faults: bool) -> Step {
+fn server_tests(tests: &str, server: &Server, programs: &[(&str, PathBuf)], faults: bool) -> Step {
     const FEATURES: &str = "waxseal-redis/servers,waxseal-postgres/servers,waxseal-manager/servers,\
         wizard/redis,wizard/postgres,wizard/servers";
     let arguments =
         ["test", "--locked", "--workspace", "--no-fail-fast", "--features", FEATURES, "--test", tests];
     let mut step = step(&format!("tests on {}", server.name), &arguments);
-    step.command.env(server.variable, program);
+    step.command.envs(programs.iter().map(|(variable, program)| (variable, program)));
     if faults {
         // Optimised, or the clients would be what is measured. One after another: a cluster alone fills two cores.
         step.command.args(["--release", "--", "--include-ignored", "--test-threads", "1"]);

@@ -5,9 +5,13 @@
 
 pub mod filled;
 #[cfg(unix)]
+pub mod nginx;
+#[cfg(unix)]
 pub mod postgres;
 #[cfg(unix)]
 mod process;
+#[cfg(unix)]
+pub mod prometheus;
 pub mod proxy;
 pub mod records;
 #[cfg(unix)]

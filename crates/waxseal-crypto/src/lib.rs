@@ -60,6 +60,7 @@ mod error;
 #[cfg(test)]
 mod known_answers;
 mod sealed_parts;
+mod tokens;
 
 pub use authenticator::Authenticator;
 pub use context::Context;

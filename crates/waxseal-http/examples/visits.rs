@@ -1,4 +1,4 @@
-//! Sessions in axum: a page that counts its visits. README quotes it.
+//! Sessions in axum by the layer alone: a page that counts its visits. The crate waxseal-axum needs less.
 
 use axum::{Extension, Router, http::StatusCode, routing::get};
 use waxseal_crypto::{Keyring, SecretKey};

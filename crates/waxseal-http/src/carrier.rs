@@ -1,6 +1,6 @@
 //! The sessions, cookie and clock that a session layer and its requests share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use waxseal_manager::SessionManager;
@@ -9,6 +9,7 @@ use crate::clock::Clock;
 #[cfg(feature = "device")]
 use crate::device_bound::bound::Bound;
 use crate::session_cookie::SessionCookie;
+use crate::upkeep::Upkeep;
 
 /// The sessions, the cookie that carries them and the clock: cheap to clone.
 // The clock stands apart, so that a clone of a layer can have its own.
@@ -24,12 +25,20 @@ pub(crate) struct Carrier {
 struct Shared {
     sessions: SessionManager,
     cookie: SessionCookie,
+    upkeep: Upkeep,
+}
+
+/// A carrier that does not keep the sessions alive.
+#[derive(Debug, Clone)]
+pub(crate) struct WeakCarrier {
+    shared: Weak<Shared>,
+    clock: Clock,
 }
 
 impl Carrier {
     pub(crate) fn new(sessions: SessionManager, cookie: SessionCookie) -> Self {
         Self {
-            shared: Arc::new(Shared { sessions, cookie }),
+            shared: Arc::new(Shared { sessions, cookie, upkeep: Upkeep::default() }),
             clock: Clock::system(),
             #[cfg(feature = "device")]
             bound: None,
@@ -64,7 +73,32 @@ impl Carrier {
         &self.clock
     }
 
+    pub(crate) fn upkeep(&self) -> &Upkeep {
+        &self.shared.upkeep
+    }
+
     pub(crate) fn now(&self) -> SystemTime {
         self.clock.now()
+    }
+
+    /// Tells if both carry the same sessions.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakCarrier {
+        WeakCarrier { shared: Arc::downgrade(&self.shared), clock: self.clock.clone() }
+    }
+}
+
+impl WeakCarrier {
+    /// The carrier for maintenance, which binds no sessions.
+    pub(crate) fn upgrade(&self) -> Option<Carrier> {
+        Some(Carrier {
+            shared: self.shared.upgrade()?,
+            clock: self.clock.clone(),
+            #[cfg(feature = "device")]
+            bound: None,
+        })
     }
 }

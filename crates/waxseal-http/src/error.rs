@@ -58,6 +58,11 @@ pub enum Error {
         /// This server's scheme and host.
         own: String,
     },
+    /// An `Origin` in a request without a `Host` to compare it with.
+    #[error(
+        "the request comes from `{0}` and has no Host, so nobody can tell if that is this site; send a Host"
+    )]
+    UnknownOrigin(String),
     /// A field that browsers send once and that came more than once.
     #[error("the request has more than one {0}; send at most one")]
     RepeatedField(HeaderName),
@@ -73,9 +78,11 @@ impl Error {
             | Self::MalformedHost(_)
             | Self::ContradictedHost { .. } => StatusCode::BAD_REQUEST,
             Self::ForeignHost(_) => StatusCode::MISDIRECTED_REQUEST,
-            Self::Proxied(_) | Self::CrossSite(_) | Self::ForeignOrigin { .. } | Self::RepeatedField(_) => {
-                StatusCode::FORBIDDEN
-            }
+            Self::Proxied(_)
+            | Self::CrossSite(_)
+            | Self::ForeignOrigin { .. }
+            | Self::UnknownOrigin(_)
+            | Self::RepeatedField(_) => StatusCode::FORBIDDEN,
         }
     }
 }

@@ -7,8 +7,9 @@
 //! | [`SessionCookie`] | the cookie that carries them: attributes that browsers accept together |
 //! | [`cookies`] | the values of one cookie in a request, byte by byte |
 //! | [`host`](mod@host) | exactly one valid `Host` |
-//! | [`origin`] | the rule that refuses unsafe requests from other sites |
+//! | [`CrossOrigin`], [`origin`] | the rule that refuses unsafe requests from other sites, and its exceptions |
 //! | [`development`] | the rule that keeps a development server local |
+//! | [`local_path`](fn@local_path) | a path for redirects from a visitor's text |
 //! | [`Clock`] | the time of day, or a test's |
 //!
 //! # Errors
@@ -26,13 +27,16 @@ mod cookie_attributes;
 mod cookie_error;
 mod cookie_syntax;
 pub mod cookies;
+mod cross_origin;
 pub mod development;
+mod device;
 #[cfg(feature = "device")]
 mod device_bound;
 mod error;
 mod excerpt;
 pub mod host;
 mod host_name;
+mod local_path;
 mod maintenance;
 pub mod origin;
 mod other_cookies;
@@ -44,9 +48,11 @@ mod session_cookie;
 mod session_cookie_builder;
 mod session_layer;
 mod status;
+mod upkeep;
 
 pub use clock::Clock;
 pub use cookie_error::CookieError;
+pub use cross_origin::{CrossOrigin, InvalidOrigin};
 #[cfg(feature = "device")]
 pub use device_bound::{
     device::Device, endpoint::DeviceCall, error::DeviceBindingError, policy::DevicePolicy,
@@ -54,6 +60,7 @@ pub use device_bound::{
 };
 pub use error::Error;
 pub use host_name::Host;
+pub use local_path::{is_local_path, local_path};
 pub use origin::Scheme;
 pub use request_session::RequestSession;
 pub use same_site::SameSite;

@@ -2,36 +2,64 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use waxseal_manager::Error;
 
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, WeakCarrier};
+use crate::upkeep::Keeper;
 
 /// Time between two rounds of maintenance, and between two log lines about rounds that fail.
 const ROUND_INTERVAL: Duration = Duration::from_secs(60);
 /// Time between two attempts to tell the store of sign-outs that it missed.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Maintains the store for as long as it is polled.
+/// Begins a task that maintains the store until the last carrier is dropped, if nobody does and this is a runtime.
+pub(crate) fn begin(carrier: &Carrier) {
+    let upkeep = carrier.upkeep();
+    if upkeep.is_on() {
+        return;
+    }
+    let Ok(runtime) = Handle::try_current() else { return };
+    // In state `cookie` there is nothing to do, now and later.
+    if upkeep.change(Keeper::Nobody, Keeper::Task) && carrier.sessions().needs_maintenance() {
+        upkeep.set_task(Some(runtime.spawn(rounds(carrier.downgrade(), Keeper::Task)).abort_handle()));
+    }
+}
+
+/// Maintains the store for as long as it is polled, in place of the task that [`begin`] begins.
 pub(crate) async fn maintain(carrier: &Carrier) {
-    let sessions = carrier.sessions();
-    if !sessions.needs_maintenance() {
+    if !carrier.sessions().needs_maintenance() {
         return std::future::pending().await;
     }
+    carrier.upkeep().pass_to_app();
+    rounds(carrier.downgrade(), Keeper::App).await;
+}
+
+async fn rounds(carrier: WeakCarrier, keeper: Keeper) {
+    let _end = End { carrier: carrier.clone(), keeper };
     // Side by side: a sign-out that the store missed does not wait for a long round.
-    let rounds = every(ROUND_INTERVAL, || async { sessions.maintain(|| carrier.now()).await.map(drop) });
-    let ends = every(RETRY_INTERVAL, || async { sessions.finish_ends(carrier.now()).await.map(drop) });
+    let rounds = every(ROUND_INTERVAL, &carrier, |carrier| async move {
+        carrier.sessions().maintain(|| carrier.now()).await.map(drop)
+    });
+    let ends = every(RETRY_INTERVAL, &carrier, |carrier| async move {
+        carrier.sessions().finish_ends(carrier.now()).await.map(drop)
+    });
     tokio::join!(rounds, ends);
 }
 
-/// Does `work` now and again after each `span`, for as long as it is polled.
-async fn every<F: Future<Output = Result<(), Error>>>(span: Duration, work: impl Fn() -> F) {
+/// Does `work` now and again after each `span`, for as long as it is polled and there are sessions.
+async fn every<F>(span: Duration, carrier: &WeakCarrier, work: impl Fn(Carrier) -> F)
+where
+    F: Future<Output = Result<(), Error>>,
+{
     let mut ticks = tokio::time::interval(span);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // What fails each second is said once a minute.
     let mut said: Option<tokio::time::Instant> = None;
     loop {
         ticks.tick().await;
-        let done = work().await;
+        let Some(carrier) = carrier.upgrade() else { return };
+        let done = work(carrier).await;
         if done.is_ok() {
             said = None;
         }
@@ -43,6 +71,23 @@ async fn every<F: Future<Output = Result<(), Error>>>(span: Duration, work: impl
                 error = &error as &(dyn std::error::Error + 'static),
                 "the session store was not looked after"
             );
+        }
+    }
+}
+
+/// Lets the next request begin anew when the runtime of a task has ended. What panicked would do so again, so a panic
+/// ends maintenance.
+struct End {
+    carrier: WeakCarrier,
+    keeper: Keeper,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if let Some(carrier) = self.carrier.upgrade()
+            && !std::thread::panicking()
+        {
+            carrier.upkeep().change(self.keeper, Keeper::Nobody);
         }
     }
 }

@@ -68,18 +68,26 @@ pub fn check(method: &Method, headers: &HeaderMap, scheme: Scheme, host: &Host<'
     if is_safe(method) {
         return Ok(());
     }
-    if let Some(site) = only(headers, &SEC_FETCH_SITE)? {
-        return match site {
-            b"same-origin" | b"none" => Ok(()),
-            _ => Err(Error::CrossSite(excerpt(site))),
-        };
+    match claimed(headers)? {
+        Some(origin) => compare(origin, scheme, host),
+        None => Ok(()),
     }
-    match only(headers, &ORIGIN)? {
-        Some(origin) if !is_own(origin, scheme, host) => {
-            Err(Error::ForeignOrigin { found: excerpt(origin), own: format!("{}://{host}", scheme.as_str()) })
-        }
-        _ => Ok(()),
+}
+
+/// The origin that has to be compared with this server's own; `None` if the request passes without.
+pub(crate) fn claimed(headers: &HeaderMap) -> Result<Option<&[u8]>, Error> {
+    match only(headers, &SEC_FETCH_SITE)? {
+        Some(b"same-origin" | b"none") => Ok(None),
+        Some(site) => Err(Error::CrossSite(excerpt(site))),
+        None => only(headers, &ORIGIN),
     }
+}
+
+pub(crate) fn compare(origin: &[u8], scheme: Scheme, host: &Host<'_>) -> Result<(), Error> {
+    if is_own(origin, scheme, host) {
+        return Ok(());
+    }
+    Err(Error::ForeignOrigin { found: excerpt(origin), own: format!("{}://{host}", scheme.as_str()) })
 }
 
 /// True if requests of this method change nothing: GET, HEAD and OPTIONS.
@@ -89,7 +97,7 @@ pub fn is_safe(method: &Method) -> bool {
 }
 
 /// The value of a field that may come once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, Error> {
+pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, Error> {
     let mut fields = headers.get_all(name).into_iter();
     let first = fields.next().map(|field| field.as_bytes());
     match fields.next() {

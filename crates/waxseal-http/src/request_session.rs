@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use http::header::{COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use tokio::sync::{OnceCell, SetError};
-use waxseal_manager::{Access, Error, Opened, Rejected, Session, Visit};
+use waxseal_manager::{Access, Error, Opened, Rejected, Session, SessionManager, Visit};
 
 use crate::carrier::Carrier;
 use crate::cookies;
+use crate::device::device;
 #[cfg(feature = "device")]
 use crate::device_bound::{device::Device, gate::DeviceRequest};
 use crate::host_name::Host;
@@ -129,6 +131,21 @@ impl RequestSession {
         }
     }
 
+    /// Signs `owner` in, by the app's own name for a user: a new session id, the time and, if sessions are on the server,
+    /// the browser's name for lists, by the request's `User-Agent`. What was in the session stays.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load) and of [`Session::sign_in`].
+    pub async fn sign_in(&self, owner: &str, user_agent: Option<&HeaderValue>) -> Result<(), Error> {
+        let session = self.load().await?;
+        session.sign_in(owner, self.now())?;
+        if self.sessions().has_store() {
+            session.set_device(&device(user_agent))?;
+        }
+        Ok(())
+    }
+
     /// Asks the store if the session still is what this request takes it for, before something that cannot be undone.
     /// Requests of unsafe methods have been asked for already.
     ///
@@ -188,6 +205,26 @@ impl RequestSession {
     #[cfg(feature = "device")]
     pub(crate) fn device_request(&self) -> Option<&DeviceRequest> {
         self.0.device.as_ref()
+    }
+
+    /// The manager of the session, for lists of an owner's sessions.
+    #[must_use]
+    pub fn sessions(&self) -> &SessionManager {
+        self.0.carrier.sessions()
+    }
+
+    /// The time by the layer's clock.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.0.carrier.now()
+    }
+
+    pub(crate) fn carrier(&self) -> &Carrier {
+        &self.0.carrier
+    }
+
+    pub(crate) fn cookie_name(&self) -> &str {
+        self.0.carrier.cookie().name()
     }
 
     pub(crate) fn has_failed(&self) -> bool {

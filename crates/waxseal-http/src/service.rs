@@ -5,22 +5,30 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use http::header::RETRY_AFTER;
+use http::header::{CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Request, Response, StatusCode};
 use tower_layer::Layer;
+use waxseal_manager::Error;
 
-use crate::origin::Scheme;
+use crate::maintenance;
 use crate::request_session::RequestSession;
 use crate::session_body::SessionBody;
 use crate::session_layer::SessionLayer;
 use crate::status::status_of;
-use crate::{host, origin};
 
 /// A service with sessions; made by [`SessionLayer::layer`].
 ///
+/// Cross-site requests of unsafe methods are refused with 403 before the session is opened, unless the layer's
+/// [`CrossOrigin`](crate::CrossOrigin) lets them through. The answer's body says why, as plain text.
+///
 /// Puts a [`RequestSession`] into each request's extensions, and commits the session before the response's head
-/// leaves. Cross-site requests of unsafe methods are refused with 403 before the session is opened
-/// (see [`origin`]), and those without exactly one valid `Host` with 400.
+/// leaves. The first request within a tokio runtime begins a task that [maintains](SessionLayer::maintain) the store
+/// until the last clone of the layer is dropped.
+///
+/// Of two layers around one request with the same manager (clones of one layer), each applies its rule for requests of
+/// other sites, and the inner one does nothing else. With
+/// cookies of two names, each carries its own session, and the handler has the inner one's. Two managers for one name
+/// would overwrite each other's cookies, so such a request is answered 500 with a text that says so.
 ///
 /// What a request changed is dropped if its answer [says that it failed](crate::is_failure), if the inner service
 /// returns an error, which passes through, or panics; a session that it destroyed is ended all the same. A layer that puts
@@ -69,11 +77,19 @@ pub struct SessionService<S> {
     sessions: SessionLayer,
 }
 
+impl SessionLayer {
+    /// Puts sessions around a hyper or tower service. (As a tower layer it does the same.)
+    #[must_use]
+    pub fn layer<S>(&self, inner: S) -> SessionService<S> {
+        SessionService { inner, sessions: self.clone() }
+    }
+}
+
 impl<S> Layer<S> for SessionLayer {
     type Service = SessionService<S>;
 
     fn layer(&self, inner: S) -> SessionService<S> {
-        SessionService { inner, sessions: self.clone() }
+        self.layer(inner)
     }
 }
 
@@ -99,9 +115,13 @@ where
         if let Some(call) = self.sessions.device_call(request.method(), request.uri(), request.headers()) {
             return Box::pin(async move { Ok(call.answer().await.map(SessionBody::text)) });
         }
-        match self.sessions.enter(&mut request) {
-            Ok(session) => Box::pin(leave(self.sessions.clone(), session, self.inner.call(request))),
-            Err(status) => Box::pin(async move { Ok(bare(status)) }),
+        let entered = self.sessions.enter(&mut request);
+        match entered {
+            Entered::Anew(session) => {
+                Box::pin(leave(self.sessions.clone(), session, self.inner.call(request)))
+            }
+            Entered::Again => Box::pin(pass(self.inner.call(request))),
+            Entered::Refused(status, text) => Box::pin(async move { Ok(plain(status, text)) }),
         }
     }
 }
@@ -122,36 +142,70 @@ where
         if let Some(call) = self.sessions.device_call(request.method(), request.uri(), request.headers()) {
             return Box::pin(async move { Ok(call.answer().await.map(SessionBody::text)) });
         }
-        match self.sessions.enter(&mut request) {
-            Ok(session) => Box::pin(leave(self.sessions.clone(), session, self.inner.call(request))),
-            Err(status) => Box::pin(async move { Ok(bare(status)) }),
+        let entered = self.sessions.enter(&mut request);
+        match entered {
+            Entered::Anew(session) => {
+                Box::pin(leave(self.sessions.clone(), session, self.inner.call(request)))
+            }
+            Entered::Again => Box::pin(pass(self.inner.call(request))),
+            Entered::Refused(status, text) => Box::pin(async move { Ok(plain(status, text)) }),
         }
     }
 }
 
+/// The way of a request into a layer.
+enum Entered {
+    /// With a session of this layer's.
+    Anew(RequestSession),
+    /// Through a clone of a layer that it has passed.
+    Again,
+    /// Not at all: the status and the text of the answer.
+    Refused(StatusCode, String),
+}
+
 impl SessionLayer {
-    /// The scheme that browsers see: behind a TLS proxy the connection is plain, and the cookie Secure.
-    #[must_use]
-    pub fn scheme(&self) -> Scheme {
-        if self.cookie().is_secure() { Scheme::Https } else { Scheme::Http }
+    fn enter<A>(&self, request: &mut Request<A>) -> Entered {
+        let outer = request.extensions().get::<RequestSession>();
+        let is_again = outer.is_some_and(|outer| self.carries(outer));
+        if !is_again && outer.is_some_and(|outer| outer.cookie_name() == self.cookie().name()) {
+            return self.twice();
+        }
+        if let Err(refused) = self.cross_origin_rule().check(request, self.scheme()) {
+            tracing::info!(reason = %refused, "cross-site request refused");
+            return Entered::Refused(refused.status(), format!("{refused}.\n\n{HOW_TO_ALLOW}\n"));
+        }
+        if is_again {
+            return Entered::Again;
+        }
+        maintenance::begin(self.carrier());
+        let session = self.session_of(request.method(), request.uri(), request.headers());
+        request.extensions_mut().insert(session.clone());
+        Entered::Anew(session)
     }
 
-    fn enter<A>(&self, request: &mut Request<A>) -> Result<RequestSession, StatusCode> {
-        let (method, headers) = (request.method(), request.headers());
-        if !origin::is_safe(method) {
-            let host = host::host(request.version(), request.uri(), headers).map_err(|wrong| {
-                tracing::info!(reason = %wrong, "request refused");
-                wrong.status()
-            })?;
-            origin::check(method, headers, self.scheme(), &host).map_err(|refused| {
-                tracing::info!(reason = %refused, "cross-site request refused");
-                refused.status()
-            })?;
-        }
-        let session = self.session_of(method, request.uri(), headers);
-        request.extensions_mut().insert(session.clone());
-        Ok(session)
+    fn twice(&self) -> Entered {
+        let text = format!(
+            "two session layers with different managers are around this route, both for the cookie `{}`; use clones of \
+             one layer, or give one of them a cookie of another name",
+            self.cookie().name()
+        );
+        tracing::error!("{text}");
+        Entered::Refused(StatusCode::INTERNAL_SERVER_ERROR, format!("{text}\n"))
     }
+}
+
+/// For the developer who meets a refusal.
+const HOW_TO_ALLOW: &str = "The session layer refuses requests of other sites that could change something. \
+    To let them through, call its `cross_origin` with one of these: \
+    `CrossOrigin::refuse().trust([\"https://app.example\"])?` for certain origins, \
+    `CrossOrigin::refuse().except(\"/webhook\")` for certain paths, `CrossOrigin::allow()` for all requests.";
+
+/// The answer of a service within a clone of the layer, which does the rest.
+async fn pass<F, B, E>(answer: F) -> Result<Response<SessionBody<B>>, E>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    Ok(answer.await?.map(SessionBody::inner))
 }
 
 async fn leave<F, B, E>(
@@ -181,18 +235,30 @@ where
     };
     if let Err(error) = sessions.finish(&session, &mut response).await {
         tracing::error!(error = &error as &(dyn std::error::Error + 'static), "session not committed");
-        response = bare(status_of(&error));
+        response = failed(&error);
         // Nothing is left to be saved. But if the request ended its session, the browser is still to forget it.
         let _ = sessions.finish(&session, &mut response).await;
     }
     Ok(response)
 }
 
-fn bare<B>(status: StatusCode) -> Response<SessionBody<B>> {
-    let mut response = Response::new(SessionBody::default());
+/// The answer in place of one whose session could not be committed. The text of an error of 500 is for the log.
+fn failed<B>(error: &Error) -> Response<SessionBody<B>> {
+    let status = status_of(error);
+    match status {
+        StatusCode::INTERNAL_SERVER_ERROR => plain(status, "the session could not be saved\n".to_owned()),
+        _ => plain(status, format!("{error}\n")),
+    }
+}
+
+fn plain<B>(status: StatusCode, text: String) -> Response<SessionBody<B>> {
+    let mut response = Response::new(SessionBody::text(text));
     *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
     }
     response
 }

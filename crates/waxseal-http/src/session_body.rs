@@ -32,7 +32,6 @@ impl<B> SessionBody<B> {
         Self { inner: Some(body), text: None }
     }
 
-    #[cfg(feature = "device")]
     pub(crate) fn text(text: String) -> Self {
         Self { inner: None, text: Some(text.into()) }
     }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::SystemTime;
 
@@ -11,25 +12,31 @@ use waxseal_manager::{Error, Keyring, Outcome, SessionManager};
 
 use crate::carrier::Carrier;
 use crate::clock::Clock;
+use crate::cross_origin::CrossOrigin;
 #[cfg(feature = "device")]
 use crate::device_bound::{
     bound::Bound, error::DeviceBindingError, gate, offering::Offering, settings::DeviceBinding,
 };
+use crate::origin::Scheme;
 use crate::request_session::RequestSession;
 use crate::session_cookie::SessionCookie;
 use crate::status::is_failure;
 use crate::{caches, maintenance};
 
-/// Loads sessions from requests and commits them to responses; made once, cheap to clone.
+/// Loads sessions from requests and commits them to responses, and refuses with 403 the requests of other sites that
+/// could change something; [`cross_origin`](Self::cross_origin) lets some or all of them through.
 ///
-/// As a [tower layer](tower_layer::Layer) it wraps any hyper or tower service. A server of its own calls
-/// [`session_of`](Self::session_of) when a request's head has arrived and [`finish`](Self::finish) before the response's
-/// head leaves.
+/// Made once, cheap to clone. [`layer`](Self::layer) puts it around any hyper or tower service, and it is a
+/// [tower layer](tower_layer::Layer). A server of its own calls [`session_of`](Self::session_of) when a request's head
+/// has arrived and [`finish`](Self::finish) before the response's head leaves, and asks [`origin`](crate::origin) itself.
 ///
 /// A request that never asks for its session pays nothing for it: nothing is opened, and its answer carries
 /// neither `Set-Cookie` nor `Vary`.
 #[derive(Debug, Clone)]
-pub struct SessionLayer(Carrier);
+pub struct SessionLayer {
+    carrier: Carrier,
+    cross_origin: Arc<CrossOrigin>,
+}
 
 impl SessionLayer {
     /// Carries `sessions` in `cookie`, whose name they must have been made for.
@@ -40,13 +47,49 @@ impl SessionLayer {
     #[must_use]
     pub fn new(sessions: SessionManager, cookie: SessionCookie) -> Self {
         assert_eq!(sessions.name(), cookie.name(), "sessions and cookie must have one name");
-        Self(Carrier::new(sessions.with_pause(tokio::time::sleep), cookie))
+        let carrier = Carrier::new(sessions.with_pause(tokio::time::sleep), cookie);
+        Self { carrier, cross_origin: Arc::default() }
     }
 
     /// Reads the time from `clock` instead of the system's.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
-        Self(self.0.with_clock(clock))
+        Self { carrier: self.carrier.with_clock(clock), ..self }
+    }
+
+    /// Sets the requests of other sites that are let through: none, unless set.
+    ///
+    /// For one route or some: [`CrossOrigin::except`], or a clone of the layer with another rule around these routes
+    /// alone. Clones share their sessions. A layer that answers with CORS headers belongs outside of this one, so that a
+    /// page of another origin can read a refusal too.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use waxseal_crypto::{Keyring, SecretKey};
+    /// # use waxseal_manager::SessionManager;
+    /// use axum::{Router, routing::post};
+    /// use waxseal_http::{CrossOrigin, SessionCookie, SessionLayer};
+    ///
+    /// # let keyring = Keyring::new(SecretKey::generate()?);
+    /// # let sessions = SessionManager::cookie(&keyring, "__Host-session", "demo")?;
+    /// # async fn transfer() {}
+    /// # async fn hook() {}
+    /// let sessions = SessionLayer::new(sessions, SessionCookie::builder().build()?);
+    /// let pages: Router = Router::new().route("/transfer", post(transfer)).layer(sessions.clone());
+    /// let hooks = Router::new().route("/hook", post(hook)).layer(sessions.cross_origin(CrossOrigin::allow()));
+    /// let app = pages.merge(hooks);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn cross_origin(self, rule: CrossOrigin) -> Self {
+        Self { cross_origin: Arc::new(rule), ..self }
+    }
+
+    /// The scheme that browsers see: behind a TLS proxy the connection is plain, and the cookie Secure.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        if self.cookie().is_secure() { Scheme::Https } else { Scheme::Http }
     }
 
     /// Binds sessions to the devices that they were begun on: see [`DeviceBinding`].
@@ -57,41 +100,36 @@ impl SessionLayer {
     #[cfg(feature = "device")]
     pub fn device_bound(self, binding: &DeviceBinding) -> Result<Self, DeviceBindingError> {
         let bound = binding.build(self.sessions(), self.cookie())?;
-        Ok(Self(self.0.with_bound(bound)))
+        Ok(Self { carrier: self.carrier.with_bound(bound), ..self })
     }
 
     #[cfg(feature = "device")]
     pub(crate) fn bound(&self) -> Option<&Bound> {
-        self.0.bound().map(|bound| &**bound)
-    }
-
-    #[cfg(feature = "device")]
-    pub(crate) fn carrier(&self) -> &Carrier {
-        &self.0
+        self.carrier.bound().map(|bound| &**bound)
     }
 
     /// Changes the keys, for every request whose session is loaded from now on; one that has loaded its session is
     /// finished with the keys it was loaded with.
     pub fn set_keyring(&self, keyring: &Keyring) {
-        self.0.sessions().set_keyring(keyring);
+        self.carrier.sessions().set_keyring(keyring);
     }
 
     /// The cookie that carries the sessions.
     #[must_use]
     pub fn cookie(&self) -> &SessionCookie {
-        self.0.cookie()
+        self.carrier.cookie()
     }
 
     /// The manager that opens, saves, lists and ends the sessions.
     #[must_use]
     pub fn sessions(&self) -> &SessionManager {
-        self.0.sessions()
+        self.carrier.sessions()
     }
 
     /// The time by this layer's clock.
     #[must_use]
     pub fn now(&self) -> SystemTime {
-        self.0.now()
+        self.carrier.now()
     }
 
     /// The session of the request with this method, target and headers. Nothing is opened yet.
@@ -100,13 +138,23 @@ impl SessionLayer {
     /// it can be forgotten too. `Uri::default()` will do if it is not known.
     #[must_use]
     pub fn session_of(&self, method: &Method, target: &Uri, headers: &HeaderMap) -> RequestSession {
-        RequestSession::new(self.0.clone(), method, target, headers)
+        RequestSession::new(self.carrier.clone(), method, target, headers)
     }
 
     /// Maintains the store for as long as it is polled: frees what has expired, makes up for sign-outs that the store
     /// missed, compares clocks. For one task of each process; in state `cookie` there is nothing to do.
+    ///
+    /// A [`SessionService`](crate::SessionService) begins such a task by itself; a server of its own needs this.
     pub async fn maintain(&self) {
-        maintenance::maintain(&self.0).await;
+        maintenance::maintain(&self.carrier).await;
+    }
+
+    /// Begins no maintenance by itself: for tests that count what their store is asked, and for a process beside one that
+    /// does it.
+    #[must_use]
+    pub fn without_maintenance(self) -> Self {
+        self.carrier.upkeep().pass_to_app();
+        self
     }
 
     /// Commits a request's session and adds to `response` the headers that are due: `Set-Cookie`, `Vary`, `Cache-Control`.
@@ -175,6 +223,19 @@ impl SessionLayer {
         Ok(())
     }
 
+    pub(crate) fn carrier(&self) -> &Carrier {
+        &self.carrier
+    }
+
+    /// Tells if the request's session is of this layer's manager.
+    pub(crate) fn carries(&self, request: &RequestSession) -> bool {
+        request.carrier().is(&self.carrier)
+    }
+
+    pub(crate) fn cross_origin_rule(&self) -> &CrossOrigin {
+        &self.cross_origin
+    }
+
     /// Ends what a request without an answer has ended; all else that it did is dropped.
     pub(crate) async fn abandon(&self, request: &RequestSession) {
         request.rollback();
@@ -188,7 +249,7 @@ impl SessionLayer {
         if !self.sessions().commit_waits(visit) {
             return self.sessions().commit(visit, now).await;
         }
-        let (carrier, request) = (self.0.clone(), request.clone());
+        let (carrier, request) = (self.carrier.clone(), request.clone());
         let mut commit = Box::pin(async move {
             let visit = request.visit().expect("it was there above, and nothing takes it");
             carrier.sessions().commit(visit, now).await

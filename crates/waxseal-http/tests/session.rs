@@ -415,15 +415,25 @@ async fn a_cross_site_request_neither_opens_nor_sets_a_session() {
 }
 
 #[tokio::test]
-async fn an_unsafe_request_needs_one_valid_host() {
+async fn an_unsafe_request_needs_a_valid_host_only_to_compare_its_origin_with() {
     let site = Site::new();
-    for (case, hosts) in [("none", &[][..]), ("two", &["a.example", "a.example"]), ("no host", &["a b"])] {
-        let mut request = http::Request::builder().method("POST").uri("/");
-        for host in hosts {
-            request = request.header("host", *host);
+    for (case, hosts, status) in [
+        ("none", &[][..], 403),
+        ("two", &["a.example", "a.example"], 400),
+        ("no host", &["a b"], 400),
+        ("one", &["a.example"], 200),
+    ] {
+        for (origin, status) in [(None, 200), (Some("https://a.example"), status)] {
+            let mut request = http::Request::builder().method("POST").uri("/");
+            for host in hosts {
+                request = request.header("host", *host);
+            }
+            if let Some(origin) = origin {
+                request = request.header("origin", origin);
+            }
+            let answer = site.send(request, |_| ok("")).await;
+            assert_eq!((answer.status().as_u16(), traces(&answer)), (status, vec![]), "{case}, {origin:?}");
         }
-        let answer = site.send(request, |_| ok("")).await;
-        assert_eq!((answer.status(), traces(&answer)), (StatusCode::BAD_REQUEST, vec![]), "{case}");
     }
 }
 
@@ -576,7 +586,6 @@ fn sessions_for_another_cookies_name_are_a_mistake_found_at_once() {
 async fn raw_hyper_serves_sessions_over_a_socket() {
     use hyper::service::service_fn;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tower_layer::Layer;
     use waxseal_http::RequestSession;
 
     let site = Site::new();

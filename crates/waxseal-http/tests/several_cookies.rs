@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use axum::body::Body;
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
-use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Clock, RequestSession, SessionCookie, SessionCookieBuilder, SessionLayer, status_of};
 use waxseal_manager::{
@@ -127,7 +126,7 @@ impl Site {
             Place::Mirrored => Mirrored::new(store.clone()).into(),
         };
         let sessions = SessionManager::new(&keyring, cookie.name(), "demo", state).unwrap();
-        let layer = SessionLayer::new(sessions, cookie);
+        let layer = SessionLayer::new(sessions, cookie).without_maintenance();
         Self { layer, store, now: noon() }.at(0)
     }
 

@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime};
 use axum::body::Body;
 use http::header::{CACHE_CONTROL, COOKIE, HeaderName, RETRY_AFTER, SET_COOKIE, VARY};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Clock, RequestSession, SessionCookie, SessionLayer, status_of};
 use waxseal_manager::{Access, Error, Outcome, Revocable, SessionManager};
@@ -64,7 +63,9 @@ impl Site {
             Place::Store => SessionManager::store(&keyring, cookie.name(), "demo", store.clone()),
             Place::Mirrored => SessionManager::mirrored(&keyring, cookie.name(), "demo", store.clone()),
         };
-        let layer = SessionLayer::new(sessions.unwrap(), cookie).with_clock(Clock::from_fn(noon));
+        let layer = SessionLayer::new(sessions.unwrap(), cookie)
+            .without_maintenance()
+            .with_clock(Clock::from_fn(noon));
         Self { layer, store, stack: Stack::Hyper }
     }
 

@@ -1,4 +1,4 @@
-//! The example `visits`: what a visitor is told, also when it fails; and that README quotes it.
+//! The example `visits`: what a visitor is told, also when it fails.
 
 #[path = "../examples/visits.rs"]
 #[allow(dead_code, reason = "its `main` is the example's")]
@@ -28,7 +28,7 @@ async fn visit(sessions: SessionManager, earlier: Option<&str>, before: impl FnO
         request = request.header(COOKIE, format!("__Host-session={token}"));
     }
     before();
-    let layer = SessionLayer::new(sessions, SessionCookie::builder().build().unwrap());
+    let layer = SessionLayer::new(sessions, SessionCookie::builder().build().unwrap()).without_maintenance();
     let mut app: Router = Router::new().route("/", get(visits::visits)).layer(layer);
     let answer = app.call(request.body(Body::empty()).unwrap()).await.unwrap();
     let status = answer.status().as_u16();
@@ -47,12 +47,4 @@ async fn an_error_is_no_page_of_status_200() {
     let kept = SessionManager::store(&keyring, "__Host-session", "counter", store.clone()).unwrap();
     let away = "the session store does not answer; try again in some seconds\n".to_owned();
     assert_eq!(visit(kept, Some("many"), || store.fail_next(9)).await, (503, away));
-}
-
-#[test]
-fn readme_quotes_it_word_for_word() {
-    let (_, code) = include_str!("../examples/visits.rs").split_once("\n\n").unwrap();
-    // For this test alone.
-    let code = code.replace("pub(crate) ", "");
-    assert!(include_str!("../../../README.md").contains(&format!("```rust\n{code}```\n")));
 }

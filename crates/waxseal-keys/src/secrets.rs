@@ -57,6 +57,7 @@ enum Source {
     Variable(&'static str),
     File(PathBuf),
     Made(PathBuf),
+    Program,
 }
 
 /// The app that keys are derived for, and the rule for weak ones.
@@ -103,6 +104,16 @@ impl Secrets {
         Self::read(path.to_owned(), &Policy::new(&options.into(), app))
     }
 
+    /// Judges and parses the text of one key, which the program has from elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Weak`], unless `options` accept weak keys, and [`Error::Key`].
+    pub fn from_text(text: &str, options: impl Into<SecretOptions>, app: &str) -> Result<Self, Error> {
+        let text = Zeroizing::new(text.to_owned());
+        Self::new(&[text], Source::Program, &Policy::new(&options.into(), app))
+    }
+
     /// The ring: its first key seals, all of them open.
     #[must_use]
     pub fn keyring(&self) -> &Keyring {
@@ -119,7 +130,7 @@ impl Secrets {
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         match &self.source {
-            Source::Variable(_) => None,
+            Source::Variable(_) | Source::Program => None,
             Source::File(path) | Source::Made(path) => Some(path),
         }
     }
@@ -246,6 +257,7 @@ impl fmt::Display for Secrets {
         match &self.source {
             Source::Variable(name) => write!(f, "from {name}"),
             Source::File(path) => write!(f, "from {}", path.display()),
+            Source::Program => f.write_str("from the program"),
             Source::Made(path) => write!(f, "made just now and kept in {}", path.display()),
         }
     }
@@ -283,6 +295,17 @@ mod tests {
             assert_eq!(secrets.keyring().ids().map(|id| id.to_string()).collect::<Vec<_>>(), ["5ae566ad"]);
         }
         assert!(production(&[("SECRET_KEY", GENERATED), ("WAXSEAL_SECRET_KEY", GENERATED)]).is_ok());
+    }
+
+    #[test]
+    fn a_text_of_the_programs_is_judged_as_any() {
+        let secrets = Secrets::from_text(GENERATED, SecretOptions::new(), "demo").unwrap();
+        assert_eq!((secrets.to_string().as_str(), secrets.file()), ("from the program", None));
+        assert_eq!(secrets.keyring().ids().map(|id| id.to_string()).collect::<Vec<_>>(), ["5ae566ad"]);
+        let weak = |options| Secrets::from_text("secret", options, "demo");
+        assert!(matches!(weak(SecretOptions::new()), Err(Error::Weak(_))));
+        assert!(weak(SecretOptions::new().development(true)).is_ok());
+        assert!(Secrets::from_text("", SecretOptions::new(), "demo").is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use waxseal_store::{
     Creation, Cursor, Found, Listed, Page, PublicId, Record, RecordHead, RecordKey, Revision, SessionStore,
-    Swap, Timestamp,
+    Swap, Timestamp, Usage,
 };
 
 use crate::store_error::StoreError;
@@ -72,5 +72,6 @@ any_store! {
     fn end_all(owner: &'a str, keep: Option<&'a RecordKey>, now: Timestamp) -> ();
     fn purge(now: Timestamp, limit: usize) -> usize;
     fn ready() -> ();
+    fn usage() -> Usage;
     fn clock() -> Option<Timestamp>;
 }

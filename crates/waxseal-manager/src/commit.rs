@@ -37,6 +37,9 @@ impl SessionManager {
     /// cannot be made to what another request wrote meanwhile.
     pub async fn commit(&self, visit: &Visit, now: SystemTime) -> Result<Outcome, Error> {
         let now = Timestamp::from(now);
+        if self.lifetimes.permanent_by_default() {
+            visit.session().default_to_permanent();
+        }
         let closed = visit.session().close();
         let ending = visit.take_ending(&closed);
         if matches!(self.sessions, Sessions::Cookie) {

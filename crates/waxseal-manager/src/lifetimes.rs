@@ -33,6 +33,7 @@ pub struct Lifetimes {
     ordinary: Chosen,
     permanent: Chosen,
     refresh_each_request: bool,
+    all_permanent: bool,
 }
 
 /// The lifetimes of one class, if they were set.
@@ -106,6 +107,21 @@ impl Lifetimes {
     pub fn refresh_each_request(mut self, refresh: bool) -> Self {
         self.refresh_each_request = refresh;
         self
+    }
+
+    /// Sets whether sessions are permanent unless a handler says otherwise: those that begin or are renewed, as at a
+    /// sign-in, from now on.
+    ///
+    /// The class is decided when the session is saved; [`set_permanent`](waxseal_session::Session::set_permanent) in the
+    /// same request counts before it. A session that holds nothing but the seed of its page's form tokens stays ordinary.
+    #[must_use]
+    pub fn all_permanent(mut self, permanent: bool) -> Self {
+        self.all_permanent = permanent;
+        self
+    }
+
+    pub(crate) fn permanent_by_default(&self) -> bool {
+        self.all_permanent
     }
 
     pub(crate) fn refreshes_each_request(&self) -> bool {

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::maintenance_report::Maintenance;
 use crate::manager::{SessionManager, Sessions};
 use crate::records::purge::purge;
+use crate::store_metrics::note_usage;
 
 impl SessionManager {
     /// Does a round of maintenance; call it about once a minute. It frees what has expired, makes up for sign-outs that
@@ -21,7 +22,7 @@ impl SessionManager {
     /// [`Error::Unavailable`] if the store does not answer.
     pub async fn maintain(&self, clock: impl Fn() -> SystemTime) -> Result<Option<Maintenance>, Error> {
         let clock = || clock().into();
-        Ok(Some(match &self.sessions {
+        let done = match &self.sessions {
             Sessions::Cookie => return Ok(None),
             Sessions::Revocable(list) => {
                 // A sign-out that the store refuses must not prevent the purge.
@@ -34,7 +35,11 @@ impl SessionManager {
             Sessions::Mirrored(mirrored) => {
                 mirrored.records.maintain(clock, |offset| mirrored.note_clock_offset(offset)).await?
             }
-        }))
+        };
+        if let Some(store) = self.any_store() {
+            note_usage(store).await;
+        }
+        Ok(Some(done))
     }
 
     /// Tells the store of the sessions that were ended during its outage, and returns how many are left; call it about

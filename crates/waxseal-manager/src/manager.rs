@@ -8,6 +8,7 @@ use waxseal_store::SessionStore;
 
 use crate::access::WhenAway;
 use crate::active_keys::{ActiveKeys, Contexts, ID_ALONE, Refusals};
+use crate::any_store::AnyStore;
 use crate::device_tokens;
 use crate::error::Error;
 use crate::events::Events;
@@ -253,6 +254,16 @@ impl SessionManager {
     pub(crate) fn keys(&self) -> Arc<ActiveKeys> {
         // Nothing can panic while the lock is held.
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The store, in every state that has one.
+    pub(crate) fn any_store(&self) -> Option<&dyn AnyStore> {
+        match &self.sessions {
+            Sessions::Cookie => None,
+            Sessions::Revocable(list) => Some(list.store()),
+            Sessions::Stored(stored) => Some(stored.records.any_store()),
+            Sessions::Mirrored(mirrored) => Some(mirrored.records.any_store()),
+        }
     }
 
     /// The records, if sessions are kept in a store.

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use metrics::{Counter, Histogram};
-use waxseal_store::Fault;
+use waxseal_store::{Fault, Usage};
+
+use crate::any_store::AnyStore;
 
 /// Counters and latency of one operation, from the start with 0.
 pub(crate) struct CallMetrics {
@@ -26,6 +28,26 @@ pub(crate) fn describe() {
         "waxseal_store_call_duration_seconds",
         "Time of calls on the session store, by operation, retries included."
     );
+    metrics::describe_gauge!("waxseal_store_records", "Records in the session store, if it can tell.");
+    metrics::describe_gauge!(
+        "waxseal_store_fullness_ratio",
+        "The used share of what the session store may take, if that is bounded and it can tell."
+    );
+}
+
+/// Sets the gauges to the store's present usage.
+pub(crate) async fn note_usage(store: &dyn AnyStore) {
+    match store.usage().await {
+        Ok(Usage { records, fullness, .. }) => {
+            if let Some(records) = records {
+                metrics::gauge!("waxseal_store_records").set(records as f64);
+            }
+            if let Some(fullness) = fullness {
+                metrics::gauge!("waxseal_store_fullness_ratio").set(fullness);
+            }
+        }
+        Err(error) => tracing::debug!(%error, "the session store does not say how full it is"),
+    }
 }
 
 impl CallMetrics {

@@ -51,19 +51,23 @@ fn take(options: &mut PostgresOptions, parameter: &str) -> Result<bool, Postgres
                 PostgresError::Url("synchronous_commit is off, local, remote_write, on or remote_apply");
             options.synchronous_commit = Some(level.ok_or(wrong)?);
         }
-        _ => return Ok(false),
+        _ => return options.network.set(name, value).map_err(PostgresError::Url),
     }
     Ok(true)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use waxseal_store::NetworkOptions;
+
     use super::*;
 
     #[test]
     fn a_url_may_name_every_option_and_wins() {
         let url = "postgres://a:b@h/d?schema=shop&sslmode=require&migrate=false&pooler=transaction\
-                   &sslrootcert=/etc/roots.pem&synchronous_commit=remote_apply";
+                   &sslrootcert=/etc/roots.pem&synchronous_commit=remote_apply&connections=3&command_timeout=500ms";
         let options = taken(&PostgresOptions::new(url).schema("other")).unwrap();
         assert_eq!(options.url, "postgres://a:b@h/d?sslmode=require");
         assert_eq!(
@@ -72,14 +76,18 @@ mod tests {
         );
         assert_eq!(options.root_certificates.unwrap().to_str(), Some("/etc/roots.pem"));
         assert_eq!(options.synchronous_commit, Some(SynchronousCommit::RemoteApply));
-        for plain in ["postgres://a:b@h/d", "postgres://a:b@h/d?sslmode=disable&connect_timeout=3"] {
+        let network = NetworkOptions::new().connections(3).command_timeout(Duration::from_millis(500));
+        assert_eq!(options.network, network);
+        for plain in ["postgres://a:b@h/d", "postgres://a:b@h/d?sslmode=disable&application_name=x"] {
             assert_eq!(taken(&PostgresOptions::new(plain)).unwrap().url, plain);
         }
     }
 
     #[test]
     fn a_value_that_is_none_is_refused() {
-        for parameter in ["migrate=no", "pooler=pgbouncer", "synchronous_commit=1"] {
+        for parameter in
+            ["migrate=no", "pooler=pgbouncer", "synchronous_commit=1", "connections=0", "queue=x"]
+        {
             let options = PostgresOptions::new(&format!("postgres://a:fawkes@h/d?{parameter}"));
             let error = taken(&options).unwrap_err();
             assert!(matches!(error, PostgresError::Url(_)), "{parameter}: {error}");

@@ -283,7 +283,7 @@ async fn a_full_disk_fails_writes_that_need_room_and_nothing_else() {
         }
         assert!(count < 2_000, "the disk never was full");
     };
-    assert_eq!(PostgresStore::fault(&error), Fault::Outage, "{error}");
+    assert_eq!(PostgresStore::fault(&error), Fault::Full, "{error}");
     assert!(error.to_string().contains("No space left on device"), "{error}");
     // Full, not out of reach: no breaker opens.
     for _ in 0..20 {

@@ -5,6 +5,7 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
+use waxseal_store::url_value;
 use zeroize::Zeroizing;
 
 use crate::error::RedisError;
@@ -12,7 +13,7 @@ use crate::host::Host;
 
 const PORT: u16 = 6379;
 
-/// A parsed URL: `redis://`, `rediss://`, `redis-cluster://` or `rediss-cluster://`.
+/// A parsed URL: `redis://`, `rediss://`, `redis-cluster://`, `rediss-cluster://` or `redis+unix://`.
 #[derive(Clone)]
 pub(crate) struct Address {
     /// One host, or several of a cluster; never empty.
@@ -22,6 +23,8 @@ pub(crate) struct Address {
     pub(crate) user: Option<String>,
     pub(crate) password: Option<Zeroizing<String>>,
     pub(crate) database: i64,
+    /// The name of the one host is the path of a Unix socket.
+    unix: bool,
     /// The app's own client for the one host.
     client: Option<Client>,
 }
@@ -30,6 +33,7 @@ impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, RedisError> {
         let (scheme, rest) = url.split_once("://").ok_or(RedisError::Url("it has no `://`"))?;
         let (tls, cluster) = match scheme {
+            "redis+unix" | "valkey+unix" => return Self::at_socket(rest),
             "redis" | "valkey" => (false, false),
             "rediss" | "valkeys" => (true, false),
             "redis-cluster" | "valkey-cluster" => (false, true),
@@ -38,7 +42,7 @@ impl Address {
         };
         if rest.contains(['?', '#']) {
             return Err(RedisError::Url(
-                "nothing may follow the database's number; encode `?` and `#` in a password",
+                "only options may follow the database's number; encode `?` and `#` in a password",
             ));
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -62,12 +66,35 @@ impl Address {
         if cluster && database != 0 {
             return Err(RedisError::Url("a cluster has one database, number 0"));
         }
-        let (user, password) = match user_info.map(|info| info.split_once(':').unwrap_or((info, ""))) {
-            Some((user, password)) => (decode(user)?, decode(password)?),
-            None => (None, None),
+        let (user, password) = credentials(user_info)?;
+        Ok(Self { hosts, cluster, tls, user, password, database, unix: false, client: None })
+    }
+
+    /// `user:password@/run/redis.sock?db=1`, without the scheme.
+    fn at_socket(rest: &str) -> Result<Self, RedisError> {
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, _) =
+            rest.split_once('/').ok_or(RedisError::Url("the path of the socket is missing"))?;
+        let path = &rest[authority.len()..];
+        let user_info = match authority.rsplit_once('@') {
+            Some((user_info, "")) => Some(user_info),
+            None if authority.is_empty() => None,
+            _ => {
+                return Err(RedisError::Url(
+                    "a Unix socket has no host; write `redis+unix:///run/redis.sock`",
+                ));
+            }
         };
-        let password = password.map(Zeroizing::new);
-        Ok(Self { hosts, cluster, tls, user, password, database, client: None })
+        let database = match query {
+            "" => 0,
+            query => {
+                let number = query.strip_prefix("db=").and_then(url_value::number::<u32>);
+                number.ok_or(RedisError::Url("db is the database's number"))?.into()
+            }
+        };
+        let (user, password) = credentials(user_info)?;
+        let hosts = vec![Host { name: path.to_owned(), port: 0 }];
+        Ok(Self { hosts, cluster: false, tls: false, user, password, database, unix: true, client: None })
     }
 
     /// The address of the app's own client.
@@ -85,6 +112,7 @@ impl Address {
             user: settings.username().map(str::to_owned),
             password: settings.password().map(|password| Zeroizing::new(password.to_owned())),
             database: settings.db(),
+            unix: false,
             client: Some(client.clone()),
         }
     }
@@ -95,7 +123,9 @@ impl Address {
             return Ok(client.clone());
         }
         let Host { name, port } = host.clone();
-        let target = if self.tls {
+        let target = if self.unix {
+            ConnectionAddr::Unix(name.into())
+        } else if self.tls {
             ConnectionAddr::TcpTls { host: name, port, insecure: false, tls_params: None }
         } else {
             ConnectionAddr::Tcp(name, port)
@@ -117,6 +147,11 @@ impl Address {
 /// Shows neither the password nor the user, who is half of it.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.unix {
+            let at_database =
+                if self.database == 0 { String::new() } else { format!("?db={}", self.database) };
+            return write!(f, "redis+unix://{}{at_database}", self.hosts[0]);
+        }
         let (tls, cluster) = (if self.tls { "s" } else { "" }, if self.cluster { "-cluster" } else { "" });
         write!(f, "redis{tls}{cluster}://")?;
         for (at, host) in self.hosts.iter().enumerate() {
@@ -124,6 +159,13 @@ impl fmt::Display for Address {
         }
         if self.database == 0 { Ok(()) } else { write!(f, "/{}", self.database) }
     }
+}
+
+/// The user and the password of `user:password`, decoded.
+fn credentials(info: Option<&str>) -> Result<(Option<String>, Option<Zeroizing<String>>), RedisError> {
+    let Some(info) = info else { return Ok((None, None)) };
+    let (user, password) = info.split_once(':').unwrap_or((info, ""));
+    Ok((decode(user)?, decode(password)?.map(Zeroizing::new)))
 }
 
 fn decode(part: &str) -> Result<Option<String>, RedisError> {
@@ -163,6 +205,8 @@ mod tests {
             ("redis-cluster://app:a@b@x:1,y:2,z", "redis-cluster://x:1,y:2,z:6379", Some("app"), Some("a@b")),
             ("rediss-cluster://x", "rediss-cluster://x:6379", None, None),
             ("valkey://x", "redis://x:6379", None, None),
+            ("redis+unix:///run/redis.sock", "redis+unix:///run/redis.sock", None, None),
+            ("redis+unix://a:p%2F@/run/r.sock?db=2", "redis+unix:///run/r.sock?db=2", Some("a"), Some("p/")),
         ] {
             let address = Address::parse(url).unwrap();
             assert_eq!(address.to_string(), shown);
@@ -187,6 +231,9 @@ mod tests {
             "redis://s3cret@[::1",
             "redis://s3cret@x?db=1",
             "redis://s3cret%ff@x",
+            "redis+unix://s3cret@x/run/redis.sock",
+            "redis+unix://s3cret",
+            "redis+unix://:s3cret@/run/redis.sock?db=x",
         ] {
             let error = Address::parse(url).err().unwrap_or_else(|| panic!("{url}")).to_string();
             assert!(!error.contains("s3cret"), "{error}");

@@ -16,7 +16,8 @@ pub enum RedisError {
     /// The URL is invalid. It is not printed, since it may hold a password.
     #[error(
         "invalid session store URL: {0}; write `redis://user:password@host:6379`, `rediss://…` for TLS, \
-         `redis-cluster://host:6379,host:6379` or `rediss-cluster://…` for a cluster"
+         `redis-cluster://host:6379,host:6379` or `rediss-cluster://…` for a cluster, or \
+         `redis+unix:///run/redis.sock`"
     )]
     Url(&'static str),
     /// The prefix of keys has a character that it must not have.

@@ -8,6 +8,7 @@ mod host;
 mod keys;
 mod node;
 mod options;
+mod parameters;
 mod permissions;
 mod router;
 mod row;

@@ -8,6 +8,9 @@ use redis::Client;
 use waxseal_store::NetworkOptions;
 
 /// Settings of a store in Redis or Valkey; made by [`RedisStore::options`](crate::RedisStore::options).
+///
+/// The URL may set each, as in `?prefix=shop:&connections=4&command_timeout=500ms`, and wins over the code: one setting is
+/// enough for an operator.
 #[derive(Clone)]
 #[must_use = "nothing is opened until `open` is called"]
 pub struct RedisOptions {

@@ -12,11 +12,12 @@ use crate::error::RedisError;
 use crate::keys::Keys;
 use crate::node::CALLS_PER_CONNECTION;
 use crate::options::{RedisDurability, RedisOptions};
+use crate::parameters;
 use crate::router::Router;
 use waxseal_store::network::{CallPolicy, NetworkLimits, Retry};
 use waxseal_store::{
     Creation, Cursor, Fault, Found, Listed, Page, PublicId, Record, RecordHead, RecordKey, Revision,
-    SessionStore, Swap, Timestamp, Unavailable,
+    SessionStore, Swap, Timestamp, Unavailable, Usage,
 };
 
 /// Keeps records in Redis (6.0 or newer) or Valkey, in one primary or in a cluster.
@@ -90,7 +91,8 @@ impl RedisStore {
     }
 
     async fn with(options: RedisOptions) -> Result<Self, RedisError> {
-        let RedisOptions { url, client, prefix, durability, allow_eviction, network } = options;
+        let RedisOptions { url, client, prefix, durability, allow_eviction, network } =
+            parameters::taken(options)?;
         let address = client.map_or_else(|| Address::parse(&url), |client| Ok(Address::of(&client)))?;
         let keys = Keys::new(&prefix)?;
         durability.check(&network)?;
@@ -264,12 +266,35 @@ impl SessionStore for RedisStore {
         self.call(Retry::Idempotent, Commands::probe).await
     }
 
+    /// The memory of the fullest server, if its `maxmemory` is set and the user may ask. Records are not counted: others
+    /// may have keys there.
+    async fn usage(&self) -> Result<Usage, RedisError> {
+        self.call(Retry::Idempotent, Commands::usage).await
+    }
+
     async fn clock(&self) -> Result<Option<Timestamp>, RedisError> {
         self.call(Retry::Idempotent, Commands::clock).await
     }
 }
 
 impl Commands {
+    async fn usage(&self) -> Result<Usage, RedisError> {
+        let mut fullest: Option<f64> = None;
+        for range in &self.router.primaries().await? {
+            let mut info = redis::Pipeline::new();
+            info.cmd("INFO").arg("memory");
+            let answer = self.router.send_to(&range.primary, &info).await?.pop().unwrap_or_default();
+            let Ok(text) = redis::from_redis_value::<String>(answer) else { continue };
+            let bytes = |name: &str| {
+                text.lines()
+                    .find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse::<f64>().ok())
+            };
+            let share = bytes("maxmemory").filter(|max| *max > 0.0).zip(bytes("used_memory"));
+            fullest = share.map(|(max, used)| used / max).into_iter().chain(fullest).reduce(f64::max);
+        }
+        Ok(fullest.map_or_else(Usage::default, |share| Usage::default().fullness(share)))
+    }
+
     async fn clock(&self) -> Result<Option<Timestamp>, RedisError> {
         let answer = self.send(&self.keys.probe(), [redis::cmd("TIME")]).await?.pop().unwrap_or(Value::Nil);
         let (seconds, micros): (u64, u64) = redis::from_redis_value(answer)

@@ -71,3 +71,25 @@ fn a_write_that_waits_for_replicas_keeps_nobody_of_the_app_waiting() {
         assert!(matches!(waits.await.unwrap(), Err(RedisError::Unconfirmed { confirmed: 0, wanted: 1, .. })));
     });
 }
+
+#[test]
+fn a_url_leads_to_a_unix_socket_with_its_options() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("redis.sock");
+    let server = Server::start(&["--unixsocket", path.to_str().unwrap(), "--requirepass", PASSWORD]);
+    let password = PASSWORD.replace('@', "%40").replace('/', "%2F");
+    let url = format!("redis+unix://:{password}@{}?db=3&prefix=shop:&command_timeout=1500ms", path.display());
+    run(async {
+        let store = RedisStore::open(&url).await.unwrap();
+        let (key, record) = (new_key(), record(b"sealed"));
+        assert_eq!(store.create(&key, &record, NOW).await.unwrap(), Creation::Created);
+        assert_eq!(load(&store, &key).await, Some(record));
+        let app = client(&server, ProtocolVersion::RESP2, Some(PASSWORD));
+        let mut app = app.get_multiplexed_async_connection().await.unwrap();
+        let keys: Vec<String> = app.keys("*").await.unwrap();
+        assert!(!keys.is_empty() && keys.iter().all(|name| name.starts_with("shop:")), "{keys:?}");
+    });
+    let missing = format!("redis+unix://{}", folder.path().join("none").display());
+    let error = run(RedisStore::open(&missing)).unwrap_err();
+    assert!(error.to_string().contains("none"), "{error}");
+}

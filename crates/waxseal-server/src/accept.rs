@@ -2,9 +2,16 @@
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixSocket, UnixStream};
+
+use crate::peer::Peer;
+use crate::transport::{Listener, StdListener, Transport};
 
 /// Connections that wait to be accepted, if the system allows as many (`net.core.somaxconn` on Linux).
 pub(crate) const QUEUE: u32 = 4096;
@@ -27,8 +34,39 @@ pub(crate) fn listen(address: SocketAddr, share: bool) -> io::Result<TcpListener
     socket.listen(QUEUE)
 }
 
+/// Listens at a path, with these permissions. A socket that an ended program left there is replaced.
+#[cfg(unix)]
+pub(crate) async fn listen_at(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    remove_left(path).await?;
+    let socket = UnixSocket::new_stream()?;
+    socket.bind(path)?;
+    // Before it listens, so that nobody connects who may not.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    socket.listen(QUEUE)
+}
+
+/// Removes a socket on which nobody listens any more.
+#[cfg(unix)]
+async fn remove_left(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    let there = match std::fs::symlink_metadata(path) {
+        Ok(there) => there,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !there.file_type().is_socket() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    match UnixStream::connect(path).await {
+        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    }
+}
+
 /// The next connection, however long the system needs to give one.
-pub(crate) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+pub(crate) async fn accept(listener: &Listener) -> (Transport, Peer) {
     let mut failing = false;
     loop {
         match listener.accept().await {
@@ -48,14 +86,10 @@ pub(crate) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// The next of the connections that wait, if any does. Asks the system itself: tokio may not have heard of it yet.
-pub(crate) async fn accept_waiting(listener: &std::net::TcpListener) -> Option<(TcpStream, SocketAddr)> {
+/// The next of the connections that wait, if any does.
+pub(crate) async fn accept_waiting(listener: &StdListener) -> Option<(Transport, Peer)> {
     loop {
-        let accepted = listener.accept().and_then(|(stream, peer)| {
-            stream.set_nonblocking(true)?;
-            Ok((TcpStream::from_std(stream)?, peer))
-        });
-        match accepted {
+        match listener.accept() {
             Ok(accepted) => return Some(accepted),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
             Err(error) if is_of_the_client(&error) => {}

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -24,9 +25,7 @@ use crate::socket::Socket;
 const LULL: Duration = Duration::from_millis(250);
 /// hyper's own lower bound for a connection's buffer.
 const MIN_BUFFER_BYTES: usize = 8192;
-// hyper adds its time limit to the time now, and sets aside room for as many fields as allowed: without these bounds
-// a limit such as `Duration::MAX` or `usize::MAX`, meant as none, would panic there.
-const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// hyper sets aside room for as many fields as allowed: a limit such as `usize::MAX`, meant as none, would panic there.
 const MAX_HEAD_FIELDS: usize = 4096;
 /// Fields that hyper has room for without allocating; told of any limit, it allocates for each head.
 const HYPER_DEFAULT_FIELDS: usize = 100;
@@ -49,7 +48,8 @@ pub(crate) fn http(limits: &Limits) -> http1::Builder {
     if limits.head_fields > HYPER_DEFAULT_FIELDS {
         http.max_headers(limits.head_fields.min(MAX_HEAD_FIELDS));
     }
-    http.header_read_timeout(limits.head_time.min(MAX_TIMEOUT))
+    // That there is a time makes hyper ask the connection's timer, which knows which.
+    http.header_read_timeout(Duration::ZERO)
         .max_header_size(limits.head)
         .max_buf_size(limits.head.max(MIN_BUFFER_BYTES))
         .keep_alive(true)
@@ -60,7 +60,7 @@ pub(crate) fn http(limits: &Limits) -> http1::Builder {
 /// Wraps `service` for one connection.
 ///
 /// Heads of more fields than `most` are answered as hyper answers one over its own limit. An answer is the last one when
-/// the server is no longer `serving`.
+/// the server is no longer `serving`, or the client speaks HTTP/1.0 and the answer's length is unknown.
 ///
 /// hyper has dropped what repeats a `Content-Length` by then, so that counts once.
 pub(crate) fn one_by_one<S>(
@@ -75,6 +75,7 @@ where
 {
     let serving = Arc::new(serving);
     service_fn(move |request: Request<Incoming>| {
+        let is_old = request.version() == Version::HTTP_10;
         let answer = (request.headers().len() <= most).then(|| service.call(request));
         let serving = Arc::clone(&serving);
         async move {
@@ -87,12 +88,22 @@ where
                     response
                 }
             };
-            if refused || serving.has_changed().unwrap_or(true) {
+            let is_last = is_old && has_no_length(&response);
+            if refused || is_last || serving.has_changed().unwrap_or(true) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                if is_old {
+                    // Or hyper says as well that it keeps the connection.
+                    *response.version_mut() = Version::HTTP_10;
+                }
             }
             Ok(response)
         }
     })
+}
+
+/// True if only chunks or the connection's end tell where the body ends.
+fn has_no_length(response: &Response<Body>) -> bool {
+    response.body().size_hint().exact().is_none() && !response.headers().contains_key(CONTENT_LENGTH)
 }
 
 /// Drives a connection to its end, or to that of the server. A server that is gone counts as abandoned.

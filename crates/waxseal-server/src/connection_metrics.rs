@@ -7,6 +7,8 @@ use metrics::{Counter, Gauge};
 pub(crate) struct ConnectionMetrics {
     accepted: Counter,
     open: Gauge,
+    /// Closed before the first request: too many of one address, or no header of the PROXY protocol.
+    refused: Counter,
     /// Closed because the other side was too slow.
     slow: Counter,
     /// Closed because what came is no HTTP, or over a limit of the head.
@@ -32,6 +34,7 @@ impl ConnectionMetrics {
         Self {
             accepted: metrics::counter!("waxseal_http_connections_accepted_total"),
             open,
+            refused: failed("refused"),
             slow: failed("slow"),
             malformed: failed("malformed"),
             broken: failed("broken"),
@@ -43,6 +46,11 @@ impl ConnectionMetrics {
         self.accepted.increment(1);
         self.open.increment(1.0);
         Open(self.open.clone())
+    }
+
+    /// Counts a connection that was turned away.
+    pub(crate) fn count_refused(&self) {
+        self.refused.increment(1);
     }
 
     /// Counts a connection that ended early.

@@ -59,6 +59,12 @@ pub enum Error {
         /// The time that passed without a frame.
         idle: Duration,
     },
+    /// A body that came too slowly.
+    #[error("the body came at less than {rate} bytes a second; send it on a faster line")]
+    TooSlow {
+        /// The bytes a second that were due.
+        rate: u32,
+    },
     /// A connection that broke, or carried no body.
     #[error("the body could not be read to its end")]
     Read(#[source] hyper::Error),
@@ -202,7 +208,7 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Idle { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::Idle { .. } | Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } | Self::FieldTooLarge { .. } | Self::FileTooLarge { .. } => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }

@@ -52,8 +52,21 @@ pub use syntax::MAX_FIELDS;
 /// # Ok::<(), waxseal_server::Error>(())
 /// ```
 pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8]) -> Result<T, Error> {
+    parse_within(content_type, body, MAX_FIELDS)
+}
+
+/// Reads a form's body as [`parse`] does, of at most `fields` fields instead of [`MAX_FIELDS`].
+///
+/// # Errors
+///
+/// As for [`parse`].
+pub fn parse_within<T: DeserializeOwned>(
+    content_type: Option<&HeaderValue>,
+    body: &[u8],
+    fields: usize,
+) -> Result<T, Error> {
     check_content_type(content_type)?;
-    parse_fields(body)
+    parse_fields(body, fields)
 }
 
 /// Reads a URL's query, without the question mark, as strictly as [`parse`] reads a form.
@@ -71,7 +84,16 @@ pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8
 /// # Ok::<(), waxseal_server::Error>(())
 /// ```
 pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
-    parse_fields(query.as_bytes())
+    parse_query_within(query, MAX_FIELDS)
+}
+
+/// Reads a URL's query as [`parse_query`] does, of at most `fields` fields instead of [`MAX_FIELDS`].
+///
+/// # Errors
+///
+/// As for [`parse`], all answered 400.
+pub fn parse_query_within<T: DeserializeOwned>(query: &str, fields: usize) -> Result<T, Error> {
+    parse_fields(query.as_bytes(), fields)
 }
 
 /// Reads names and values that came by another way, as a form with files does, into what [`parse`] reads a form into.
@@ -81,8 +103,8 @@ pub(crate) fn from_pairs<T: DeserializeOwned>(pairs: &[(String, String)]) -> Res
     fit(&Fields::new(pairs.iter().map(|(name, value)| (name.into(), value.into())), pairs.len(), bytes))
 }
 
-fn parse_fields<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
-    let count = check_fields(text)?;
+fn parse_fields<T: DeserializeOwned>(text: &[u8], limit: usize) -> Result<T, Error> {
+    let count = check_fields(text, limit)?;
     fit(&Fields::new(form_urlencoded::parse(text), count, text.len()))
 }
 

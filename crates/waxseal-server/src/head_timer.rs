@@ -2,35 +2,82 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Sleep, Timer};
 
-/// hyper's timer for one connection, whose deadlines only ever move away.
+use crate::limits::Limits;
+
+/// Times beyond this are meant as none; the runtime's clock has no room for them.
+const MAX_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// hyper's timer for one connection: the time for the first byte, for silence between requests, and for a head from its
+/// first byte.
+///
+/// hyper has one time for all three and sleeps that long for each head, so its deadlines are not asked: it sleeps when it
+/// begins to wait for a head, and the [socket](crate::socket) says when a byte came.
 ///
 /// hyper wants a new sleep for each head and drops it when the head is there. To enter each of them into the runtime's
 /// list of timers and take it out again costs more than to parse the head, so the connection keeps one there: one that
 /// goes off before the present head's time is over is set to the rest of it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct HeadTimer(Arc<Mutex<Alarm>>);
+#[derive(Clone, Debug)]
+pub(crate) struct HeadTimer(Arc<Shared>);
 
-type Alarm = Option<Pin<Box<tokio::time::Sleep>>>;
+#[derive(Debug)]
+struct Shared {
+    first_byte: Duration,
+    head: Duration,
+    keep_alive: Duration,
+    /// A head was waited for before.
+    kept_alive: AtomicBool,
+    /// A byte came since the present head is waited for.
+    received: AtomicBool,
+    alarm: Mutex<Option<Pin<Box<tokio::time::Sleep>>>>,
+}
 
 /// Ready at its deadline.
 struct HeadSleep {
     timer: HeadTimer,
     deadline: tokio::time::Instant,
+    /// The deadline is that of a head which has begun.
+    begun: bool,
+}
+
+impl HeadTimer {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self(Arc::new(Shared {
+            first_byte: limits.first_byte_time.min(MAX_TIME),
+            head: limits.head_time.min(MAX_TIME),
+            keep_alive: limits.keep_alive_time.min(MAX_TIME),
+            kept_alive: AtomicBool::new(false),
+            received: AtomicBool::new(false),
+            alarm: Mutex::new(None),
+        }))
+    }
+
+    /// Notes that bytes came.
+    pub(crate) fn received(&self) {
+        self.0.received.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Timer for HeadTimer {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        self.sleep_until(self.now() + duration)
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn Sleep>> {
+        let shared = &self.0;
+        shared.received.store(false, Ordering::Relaxed);
+        let silence = match shared.kept_alive.swap(true, Ordering::Relaxed) {
+            true => shared.keep_alive,
+            false => shared.first_byte,
+        };
+        let deadline = tokio::time::Instant::now() + silence;
+        Box::pin(HeadSleep { timer: self.clone(), deadline, begun: false })
     }
 
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(HeadSleep { timer: self.clone(), deadline: deadline.into() })
+    fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
+        self.sleep(Duration::ZERO)
     }
 
     /// The runtime's time, which a test may have stopped.
@@ -44,10 +91,14 @@ impl Sleep for HeadSleep {}
 impl Future for HeadSleep {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.begun && self.timer.0.received.load(Ordering::Relaxed) {
+            self.begun = true;
+            self.deadline = tokio::time::Instant::now() + self.timer.0.head;
+        }
         let deadline = self.deadline;
         // Nothing can panic while the lock is held that would leave the alarm half set.
-        let mut alarm = self.timer.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut alarm = self.timer.0.alarm.lock().unwrap_or_else(PoisonError::into_inner);
         let alarm = alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if alarm.deadline() > deadline {
             alarm.as_mut().reset(deadline);
@@ -65,40 +116,62 @@ impl Future for HeadSleep {
 mod tests {
     use super::*;
 
-    const HEAD: Duration = Duration::from_secs(10);
+    fn timer() -> HeadTimer {
+        let seconds = Duration::from_secs;
+        HeadTimer::new(
+            &Limits::default()
+                .first_byte_time(seconds(5))
+                .head_time(seconds(10))
+                .keep_alive_time(seconds(65)),
+        )
+    }
 
-    /// Sleeps that are dropped unfinished, `pause` apart, as heads come.
+    /// Heads that come whole, `pause` after they are waited for.
     async fn heads(timer: &HeadTimer, count: u32, pause: Duration) {
         for _ in 0..count {
-            let sleep = timer.sleep(HEAD);
-            let came = tokio::time::timeout(pause, sleep).await;
+            let came = tokio::time::timeout(pause, timer.sleep(Duration::ZERO)).await;
             assert!(came.is_err(), "went off before its time");
+            timer.received();
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_deadline_holds_whatever_came_before_it() {
-        for (case, count, pause) in [
-            ("the first head", 0, Duration::ZERO),
-            ("after quick ones", 1000, Duration::from_millis(1)),
-            ("after slow ones", 5, Duration::from_secs(9)),
-            ("after a long while", 40, Duration::from_secs(7)),
+    async fn silence_has_the_time_of_its_place() {
+        for (case, count, pause, seconds) in [
+            ("a new connection", 0, Duration::ZERO, 5),
+            ("after quick heads", 1000, Duration::from_millis(1), 65),
+            ("after slow ones", 5, Duration::from_secs(4), 65),
         ] {
-            let timer = HeadTimer::default();
+            let timer = timer();
             heads(&timer, count, pause).await;
             let start = tokio::time::Instant::now();
-            timer.sleep(HEAD).await;
-            let late = start.elapsed() - HEAD;
+            timer.sleep(Duration::ZERO).await;
+            let late = start.elapsed() - Duration::from_secs(seconds);
             assert!(late < Duration::from_millis(10), "{case}: {late:?} late");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_earlier_deadline_is_kept_too() {
-        let timer = HeadTimer::default();
+    async fn a_head_has_its_time_from_its_first_byte_and_no_byte_adds_to_it() {
+        let timer = timer();
         heads(&timer, 1, Duration::from_secs(1)).await;
-        let start = tokio::time::Instant::now();
-        timer.sleep(Duration::from_secs(2)).await;
-        assert_eq!(start.elapsed().as_secs(), 2);
+        let mut sleep = timer.sleep(Duration::ZERO);
+        let waited = tokio::time::timeout(Duration::from_secs(60), &mut sleep).await;
+        assert!(waited.is_err(), "silent for less than 65 s");
+        let begun = tokio::time::Instant::now();
+        for _ in 0..3 {
+            timer.received();
+            assert!(tokio::time::timeout(Duration::from_secs(3), &mut sleep).await.is_err());
+        }
+        sleep.await;
+        assert_eq!(begun.elapsed().as_secs(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn any_time_is_fine() {
+        let ever = Limits::default().first_byte_time(Duration::MAX).head_time(Duration::MAX);
+        let timer = HeadTimer::new(&ever);
+        timer.received();
+        heads(&timer, 1, Duration::from_secs(1)).await;
     }
 }

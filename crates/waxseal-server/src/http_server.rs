@@ -1,7 +1,11 @@
 //! The server: a listener whose connections keep to the limits.
 
 use std::error::Error;
+#[cfg(unix)]
+use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::LazyLock;
 
 use http::{Request, Response};
@@ -10,22 +14,31 @@ use hyper::service::Service;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+#[cfg(unix)]
+use crate::accept::listen_at;
 use crate::accept::{accept, listen};
 use crate::body::Body;
 use crate::connection::Phase;
 use crate::limits::Limits;
 use crate::listen_error::ListenError;
 use crate::open_connections::OpenConnections;
+use crate::peer::Peer;
+use crate::proxies::TrustedProxies;
+use crate::terms::Terms;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 use crate::traffic::TRAFFIC;
+use crate::transport::{Listener, SocketFile};
 
-/// HTTP/1 over TCP, one connection per task, within [`Limits`].
+/// HTTP/1 over TCP or a Unix socket, one connection per task, within [`Limits`].
 ///
 /// Kept here, by hyper's HTTP/1 connection with its timers set, which `hyper-util`'s automatic one leaves unset:
 ///
 /// - a head over [`Limits::head`] or [`Limits::head_fields`] is answered 431, and one that is no HTTP 400;
-/// - a head that takes longer than [`Limits::head_time`] closes the connection without an answer, as does a connection
-///   kept alive that stays silent for so long;
-/// - an answer of which the client takes nothing for [`Limits::body_idle`] closes the connection, or for as much longer as
+/// - a connection is closed without an answer if its first byte takes longer than [`Limits::first_byte_time`], the rest of
+///   a head longer than [`Limits::head_time`], or the next request longer than [`Limits::keep_alive_time`];
+/// - connections of one address over [`Limits::connections_per_address`] are closed;
+/// - an answer of which the client takes nothing for [`Limits::answer_idle`] closes the connection, or for as much longer as
 ///   it needs to read what it took before;
 /// - over [`Limits::connections`], or three quarters of the limit of open files if that is less, clients wait in the
 ///   system's queue, which has room for 4,096 if the system allows it.
@@ -54,8 +67,10 @@ use crate::traffic::TRAFFIC;
 /// ```
 #[derive(Debug)]
 pub struct HttpServer {
-    listener: TcpListener,
-    limits: Limits,
+    listener: Listener,
+    /// The socket's file, if it is this server's to remove.
+    file: Option<SocketFile>,
+    terms: Terms,
 }
 
 impl HttpServer {
@@ -81,11 +96,28 @@ impl HttpServer {
         listen(address, true).map(Self::from_listener).map_err(|source| ListenError::bind(address, source))
     }
 
+    /// Listens on a Unix socket at `path`, whose permissions are `mode`, such as `0o660`: whoever may write to it may
+    /// connect. A socket that an ended program left there is replaced; this one is removed when the server stops.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::PathInUse`], [`ListenError::PathTaken`], or [`ListenError::Path`] for all else.
+    #[cfg(unix)]
+    pub async fn bind_unix(path: impl AsRef<Path>, mode: u32) -> Result<Self, ListenError> {
+        let path = path.as_ref();
+        let listener = listen_at(path, mode).await.map_err(|source| ListenError::at(path, source))?;
+        Ok(Self::new(Listener::Unix(listener), Some(SocketFile(path.to_owned()))))
+    }
+
+    fn new(listener: Listener, file: Option<SocketFile>) -> Self {
+        Self { listener, file, terms: Terms::default() }
+    }
+
     /// Serves a listener that is there already. Its queue is as long as its maker chose: 128 connections with the standard
     /// library's `bind`.
     #[must_use]
     pub fn from_listener(listener: TcpListener) -> Self {
-        Self { listener, limits: Limits::default() }
+        Self::new(Listener::Tcp(listener), None)
     }
 
     /// Serves a listener handed over by the system, such as socket activation's.
@@ -98,10 +130,48 @@ impl HttpServer {
         TcpListener::from_std(listener).map(Self::from_listener).map_err(ListenError::Listener)
     }
 
+    /// Serves a Unix socket handed over by the system, such as socket activation's. Its file stays.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::Listener`] if it cannot be made non-blocking.
+    #[cfg(unix)]
+    pub fn from_std_unix(listener: std::os::unix::net::UnixListener) -> Result<Self, ListenError> {
+        listener.set_nonblocking(true).map_err(ListenError::Listener)?;
+        let listener = tokio::net::UnixListener::from_std(listener).map_err(ListenError::Listener)?;
+        Ok(Self::new(Listener::Unix(listener), None))
+    }
+
     /// Keeps to `limits` instead of the defaults.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.terms.limits = limits;
+        self
+    }
+
+    /// Names the proxies whose connections have no limit for their address.
+    #[must_use]
+    pub fn trust(mut self, proxies: TrustedProxies) -> Self {
+        self.terms.trusted = proxies;
+        self
+    }
+
+    /// Has each connection begin with a header of the PROXY protocol, version 2, which names the client. Only those of
+    /// [trusted](Self::trust) proxies are taken then.
+    ///
+    /// The header has to come within [`Limits::first_byte_time`]. A connection of others, or without it, is closed.
+    #[must_use]
+    pub fn proxy_protocol(mut self, required: bool) -> Self {
+        self.terms.proxy_protocol = required;
+        self
+    }
+
+    /// Speaks TLS on each connection, behind the header of the [PROXY protocol](Self::proxy_protocol) if there is one. The
+    /// handshake has to end within [`Limits::first_byte_time`].
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.terms.tls = Some(tls);
         self
     }
 
@@ -109,9 +179,13 @@ impl HttpServer {
     ///
     /// # Errors
     ///
-    /// [`ListenError::Listener`] if the system does not say.
+    /// [`ListenError::Listener`] if the system does not say, and for a Unix socket, which has none.
     pub fn local_addr(&self) -> Result<SocketAddr, ListenError> {
-        self.listener.local_addr().map_err(ListenError::Listener)
+        match &self.listener {
+            Listener::Tcp(listener) => listener.local_addr().map_err(ListenError::Listener),
+            #[cfg(unix)]
+            Listener::Unix(_) => Err(ListenError::Listener(io::ErrorKind::AddrNotAvailable.into())),
+        }
     }
 
     /// Serves until `shutdown` is ready, then lets requests in flight finish.
@@ -133,9 +207,30 @@ impl HttpServer {
         S::Future: Send + 'static,
         S::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        self.serve_each(move |_| service.clone(), shutdown).await
+    }
+
+    /// Serves as [`serve`](Self::serve) does, each connection by the service that `make` has for its other end: the client,
+    /// or the last proxy before the server.
+    ///
+    /// # Errors
+    ///
+    /// As for [`serve`](Self::serve).
+    pub async fn serve_each<M, S>(
+        self,
+        make: M,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ListenError>
+    where
+        M: Fn(Peer) -> S + Clone + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<Body>> + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         LazyLock::force(&TRAFFIC);
         let (phase, serving) = watch::channel(Phase::Serving);
-        let connections = OpenConnections::new(service, self.limits, serving);
+        let Limits { shutdown_delay, shutdown_grace: grace, .. } = self.terms.limits;
+        let connections = OpenConnections::new(make, self.terms, serving);
         let forever = async {
             loop {
                 let (slot, accepted) = (connections.slot().await, accept(&self.listener).await);
@@ -144,9 +239,9 @@ impl HttpServer {
         };
         let told_to_stop = async {
             shutdown.await;
-            if !self.limits.shutdown_delay.is_zero() {
+            if !shutdown_delay.is_zero() {
                 phase.send_replace(Phase::Draining);
-                tokio::time::sleep(self.limits.shutdown_delay).await;
+                tokio::time::sleep(shutdown_delay).await;
             }
         };
         tokio::select! {
@@ -155,8 +250,9 @@ impl HttpServer {
             () = forever => {}
         }
         phase.send_replace(Phase::Finishing);
+        // Before the socket is closed: whoever comes next finds the path free.
+        drop(self.file);
         let listener = self.listener.into_std().map_err(ListenError::Listener)?;
-        let grace = self.limits.shutdown_grace;
         if tokio::time::timeout(grace, connections.finish(listener)).await.is_err() {
             let unfinished = connections.count();
             tracing::warn!(unfinished, ?grace, "connections dropped that did not finish in time");

@@ -5,6 +5,7 @@
 //! | [`HttpServer`] | a listener whose connections keep to the limits |
 //! | [`Limits`] | all sizes and times, with defaults fit for the open internet |
 //! | [`Body`] | the body of requests and of responses, read within a size and a time |
+//! | [`Forwarded`] | a request's client, as [trusted proxies](TrustedProxies) tell of it |
 //! | [`timeout_catching_panics`] | a timeout around one request that catches its panics |
 //! | [`encoding`] | the rule that refuses compressed bodies |
 //! | [`sse`](fn@sse) | server-sent events, kept alive |
@@ -40,9 +41,10 @@
 //! Mistakes that are found when a program starts have types of their own, since no request is answered with them:
 //! [`ListenError`], and `RouteError` for routes.
 //!
-//! Left to others: TLS, HTTP/2 and compression.
+//! Left to others: HTTP/2 and compression, and TLS unless the feature `tls` is on.
 
 mod accept;
+mod addresses;
 mod body;
 mod connection;
 mod connection_metrics;
@@ -63,10 +65,13 @@ mod listen_error;
 #[cfg(feature = "multipart")]
 pub mod multipart;
 mod open_connections;
+mod paced;
 #[cfg(feature = "router")]
 mod params;
+mod peer;
 #[cfg(any(feature = "forms", feature = "router"))]
 mod percent;
+mod proxies;
 #[cfg(feature = "files")]
 mod range;
 #[cfg(feature = "router")]
@@ -78,8 +83,12 @@ mod router;
 mod socket;
 mod sse;
 mod stream;
+mod terms;
 mod timeout;
+#[cfg(feature = "tls")]
+mod tls;
 mod traffic;
+mod transport;
 
 pub use body::Body;
 pub use error::Error;
@@ -92,6 +101,8 @@ pub use listen_error::ListenError;
 pub use multipart::{Multipart, Upload, UploadLimits};
 #[cfg(feature = "router")]
 pub use params::Params;
+pub use peer::Peer;
+pub use proxies::{Forwarded, ForwardedHeaders, ProxySettingsError, RootPath, TrustedProxies};
 #[cfg(feature = "router")]
 pub use route_error::RouteError;
 #[cfg(feature = "router")]
@@ -100,6 +111,8 @@ pub use route_match::RouteMatch;
 pub use router::Router;
 pub use sse::{Event, sse};
 pub use timeout::timeout_catching_panics;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 
 /// The examples of the README, run as tests.
 #[cfg(doctest)]

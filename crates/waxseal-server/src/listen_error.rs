@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Says why a server cannot listen, and what to do about it.
 ///
@@ -34,12 +35,42 @@ pub enum ListenError {
         /// The system's error.
         source: io::Error,
     },
+    /// A path at which another program, or this one, listens.
+    #[error("another program listens at {}; stop it or choose another path", path.display())]
+    PathInUse {
+        /// The path asked for.
+        path: PathBuf,
+    },
+    /// A path at which there is a file that is no socket.
+    #[error("{} is there and no socket; choose another path", path.display())]
+    PathTaken {
+        /// The path asked for.
+        path: PathBuf,
+    },
+    /// A path that the system refuses: its folder is missing, or may not be written to.
+    #[error("cannot listen at {}; choose a path in a folder that is there and may be written to", path.display())]
+    Path {
+        /// The path asked for.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
     /// A listener that cannot be used.
     #[error("the listener cannot be used")]
     Listener(#[source] io::Error),
 }
 
 impl ListenError {
+    #[cfg(unix)]
+    pub(crate) fn at(path: &std::path::Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::PathInUse { path },
+            io::ErrorKind::AlreadyExists => Self::PathTaken { path },
+            _ => Self::Path { path, source },
+        }
+    }
+
     pub(crate) fn bind(address: SocketAddr, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::AddrInUse => Self::AddressInUse { address, source },

@@ -1,7 +1,7 @@
 //! The connections that a server has open, each a task with a slot.
 
 use std::error::Error;
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
 
 use http::{Request, Response};
@@ -9,40 +9,54 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::accept::{QUEUE, accept_waiting};
+use crate::addresses::{Addresses, Counted};
 use crate::body::Body;
 use crate::connection::{Phase, http, one_by_one, run};
 use crate::connection_metrics::ConnectionMetrics;
 use crate::descriptors;
 use crate::head_timer::HeadTimer;
 use crate::limits::Limits;
+use crate::peer::Peer;
+use crate::proxies::protocol;
 use crate::socket::Socket;
+use crate::terms::Terms;
+use crate::transport::{StdListener, Transport};
 
-/// Starts connections, within a number of slots.
-pub(crate) struct OpenConnections<S> {
-    service: S,
-    limits: Limits,
+/// Starts connections, within a number of slots, each with the service that `make` has for its other end.
+pub(crate) struct OpenConnections<M> {
+    make: M,
     serving: watch::Receiver<Phase>,
     http: http1::Builder,
     slots: Arc<Semaphore>,
     most: u32,
+    entrance: Entrance,
     metrics: ConnectionMetrics,
 }
 
-impl<S> OpenConnections<S>
+/// The checks that a connection passes before its first request.
+#[derive(Clone)]
+struct Entrance {
+    terms: Arc<Terms>,
+    addresses: Addresses,
+}
+
+impl<M, S> OpenConnections<M>
 where
-    S: Service<Request<Incoming>, Response = Response<Body>> + Clone + Send + 'static,
+    M: Fn(Peer) -> S + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<Body>> + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    pub(crate) fn new(service: S, limits: Limits, serving: watch::Receiver<Phase>) -> Self {
-        let most = most(&limits);
+    pub(crate) fn new(make: M, terms: Terms, serving: watch::Receiver<Phase>) -> Self {
+        let most = most(&terms.limits);
         let slots = Arc::new(Semaphore::new(most as usize));
-        let metrics = ConnectionMetrics::new();
-        Self { service, limits, serving, http: http(&limits), slots, most, metrics }
+        let addresses = Addresses::new(terms.limits.connections_per_address);
+        let (http, metrics) = (http(&terms.limits), ConnectionMetrics::new());
+        let entrance = Entrance { terms: Arc::new(terms), addresses };
+        Self { make, serving, http, slots, most, entrance, metrics }
     }
 
     /// Waits for a slot.
@@ -51,26 +65,30 @@ where
     }
 
     /// Drives a connection in a task of its own, which holds its slot until it ends.
-    pub(crate) fn start(&self, slot: OwnedSemaphorePermit, (stream, peer): (TcpStream, SocketAddr)) {
-        // Answers are small and whole: waiting for more to send with them only delays them.
-        let _ = stream.set_nodelay(true);
-        let socket = TokioIo::new(Socket::new(stream, self.limits.body_idle));
-        let service = one_by_one(self.service.clone(), self.limits.head_fields, self.serving.clone());
-        let connection = self.http.clone().timer(HeadTimer::default()).serve_connection(socket, service);
-        let phase = self.serving.clone();
-        let (open, ended) = (self.metrics.open(), self.metrics.clone());
+    pub(crate) fn start(&self, slot: OwnedSemaphorePermit, (stream, peer): (Transport, Peer)) {
+        let (entrance, make, mut http, phase) =
+            (self.entrance.clone(), self.make.clone(), self.http.clone(), self.serving.clone());
+        let (open, metrics) = (self.metrics.open(), self.metrics.clone());
         tokio::spawn(async move {
+            let Some((stream, peer, counted)) = entrance.pass(stream, peer).await else {
+                return metrics.count_refused();
+            };
+            let limits = &entrance.terms.limits;
+            let heads = HeadTimer::new(limits);
+            let socket = TokioIo::new(Socket::new(stream, limits.answer_idle, heads.clone()));
+            let service = one_by_one(make(peer), limits.head_fields, phase.clone());
+            let connection = http.timer(heads).serve_connection(socket, service);
             if let Err(error) = run(connection, phase).await {
-                ended.count(&error);
+                metrics.count(&error);
                 // The client's doing, so not worth more than this.
                 tracing::debug!(%peer, error = &error as &(dyn Error + 'static), "connection ended early");
             }
-            drop((open, slot));
+            drop((open, slot, counted));
         });
     }
 
     /// Accepts the connections that wait, closes the listener, and waits until all connections have ended.
-    pub(crate) async fn finish(&self, listener: std::net::TcpListener) {
+    pub(crate) async fn finish(&self, listener: StdListener) {
         // As many as may have waited: clients that come all the time must not keep the port open.
         for _ in 0..QUEUE {
             let slot = self.slot().await;
@@ -84,6 +102,53 @@ where
     /// The connections open now.
     pub(crate) fn count(&self) -> usize {
         self.most as usize - self.slots.available_permits()
+    }
+}
+
+impl Entrance {
+    /// The stream for HTTP, and the other end of the connection, or the client that its proxy names; `None` if it is turned
+    /// away.
+    async fn pass(&self, mut stream: Transport, peer: Peer) -> Option<(Transport, Peer, Counted)> {
+        let peer = match self.terms.proxy_protocol {
+            true => self.named_by_proxy(&mut stream, peer).await?,
+            false => peer,
+        };
+        let counted = match peer.ip() {
+            Some(address) if !self.terms.trusted.contains_ip(address) => self.addresses.enter(address)?,
+            _ => Counted::exempt(),
+        };
+        #[cfg(feature = "tls")]
+        let stream = self.over_tls(stream, peer).await?;
+        Some((stream, peer, counted))
+    }
+
+    #[cfg(feature = "tls")]
+    async fn over_tls(&self, stream: Transport, peer: Peer) -> Option<Transport> {
+        let Some(tls) = &self.terms.tls else { return Some(stream) };
+        let shaken = match tokio::time::timeout(self.terms.limits.first_byte_time, tls.accept(stream)).await {
+            Ok(shaken) => shaken,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        shaken.inspect_err(|error| tracing::debug!(%peer, %error, "a TLS handshake failed")).ok()
+    }
+
+    async fn named_by_proxy(&self, stream: &mut Transport, peer: Peer) -> Option<Peer> {
+        if !self.terms.trusted.contains(peer) {
+            tracing::debug!(%peer, "a connection of no trusted proxy was closed");
+            return None;
+        }
+        let time = self.terms.limits.first_byte_time;
+        let named = match tokio::time::timeout(time, protocol::read(stream)).await {
+            Ok(named) => named,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        match named {
+            Ok(client) => Some(client.map_or(peer, Peer::from)),
+            Err(error) => {
+                tracing::debug!(%peer, %error, "a connection without the PROXY protocol was closed");
+                None
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A TCP stream that gives up on clients who take nothing.
+//! A stream that gives up on clients who take nothing.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -8,8 +8,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
+
+use crate::head_timer::HeadTimer;
+use crate::transport::Transport;
 
 /// Bytes that the system takes of us and has not sent yet. Without such a bound it takes megabytes, and then takes nothing
 /// for as long as a slow reader needs for a third of them; with it, it takes more whenever the client has taken some.
@@ -33,12 +35,14 @@ thread_local! {
     static WHOLE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A TCP stream that gives up on a client who takes nothing, and at the end reads on from one who still sends.
+/// A stream that gives up on a client who takes nothing, and at the end reads on from one who still sends.
 ///
 /// Closing a socket with unread bytes in it resets the connection, and the reset may overtake the answer: the visitor
 /// with a large upload would see a broken connection instead of the 413.
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: Transport,
+    /// Wants to know of bytes that come.
+    heads: HeadTimer,
     /// The least time that a write may make no progress.
     limit: Duration,
     /// Bytes taken that no time was given for.
@@ -52,12 +56,9 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream, limit: Duration) -> Self {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let _ = socket2::SockRef::from(&stream).set_send_buffer_size(4 * UNSENT_BYTES as usize);
-        Self { stream, limit, taken: 0, read_by: None, timer: None, end: None }
+    pub(crate) fn new(stream: Transport, limit: Duration, heads: HeadTimer) -> Self {
+        stream.hold_little_back(UNSENT_BYTES);
+        Self { stream, heads, limit, taken: 0, read_by: None, timer: None, end: None }
     }
 
     /// Passes `progress` on, unless there has been none for too long.
@@ -99,7 +100,12 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.heads.received();
+        }
+        read
     }
 }
 

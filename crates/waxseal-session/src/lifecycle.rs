@@ -112,6 +112,12 @@ impl Session {
         Ok(())
     }
 
+    /// Makes a session that begins or is renewed in this request permanent, unless
+    /// [`set_permanent`](Self::set_permanent) was called. Call it just before [`close`](Self::close).
+    pub fn default_to_permanent(&self) {
+        self.lock().default_to_permanent().expect("a session's class can always be changed");
+    }
+
     /// Closes the session, which can then be read and no longer written, and returns what the request did.
     #[must_use]
     pub fn close(&self) -> Closed {
@@ -188,6 +194,7 @@ impl State {
             accessed: false,
             renewed: false,
             signed_in: false,
+            class_chosen: false,
             ends_others: None,
             ended: false,
             removes: false,

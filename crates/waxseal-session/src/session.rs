@@ -264,6 +264,7 @@ impl Session {
     /// Those that every write may have.
     pub fn set_permanent(&self, permanent: bool) -> Result<(), Error> {
         let mut state = self.write()?;
+        state.class_chosen = true;
         if state.content.permanent != permanent {
             state.make(Change::Permanent(permanent))?;
         }

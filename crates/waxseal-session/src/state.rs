@@ -30,6 +30,8 @@ pub(crate) struct State {
     pub(crate) renewed: bool,
     /// `sign_in()` was called.
     pub(crate) signed_in: bool,
+    /// `set_permanent()` was called.
+    pub(crate) class_chosen: bool,
     /// The owner whose other sessions end at commit, whatever later becomes of this session.
     pub(crate) ends_others: Option<String>,
     /// `destroy()` was called: the session that came ends.
@@ -121,7 +123,7 @@ impl State {
         self.content = Arc::default();
         self.before = None;
         (self.log, self.closed_log) = (Vec::new(), ChangeLog::default());
-        (self.renewed, self.signed_in) = (false, false);
+        (self.renewed, self.signed_in, self.class_chosen) = (false, false, false);
         self.shown = Shown::default();
         self.csrf_token = None;
         self.phase = Phase::Open;
@@ -135,6 +137,7 @@ impl State {
         }
         (self.log, self.closed_log) = (Vec::new(), ChangeLog::default());
         (self.renewed, self.signed_in, self.ends_others) = (false, false, None);
+        self.class_chosen = false;
         self.shown = Shown::default();
         self.csrf_token = None;
     }
@@ -145,6 +148,19 @@ impl State {
         if self.before.is_none() {
             self.before = Some(self.content.clone());
         }
+    }
+
+    /// Makes a session permanent that began or was renewed, unless the handler chose. One that only has what its page's
+    /// forms need stays as it is.
+    pub(crate) fn default_to_permanent(&mut self) -> Result<(), Error> {
+        let begins =
+            self.is_new || self.renewed || self.log.iter().any(|change| matches!(change, Change::Reset));
+        let for_the_page = |change: &Change| matches!(change, Change::CsrfSeed(_) | Change::FlashesShown(_));
+        let is_used = !self.content.is_blank() && !self.log.iter().all(for_the_page);
+        if self.phase != Phase::Open || self.class_chosen || self.content.permanent || !begins || !is_used {
+            return Ok(());
+        }
+        self.make(Change::Permanent(true))
     }
 
     /// The content for changing.

@@ -10,6 +10,8 @@ mod session_id;
 mod store;
 pub mod testing;
 mod timestamp;
+pub mod url_value;
+mod usage;
 
 pub use fault::Fault;
 pub use memory::{MemoryError, MemoryStore};
@@ -20,3 +22,4 @@ pub use revision::Revision;
 pub use session_id::{PublicId, RecordKey, SessionId};
 pub use store::SessionStore;
 pub use timestamp::Timestamp;
+pub use usage::Usage;

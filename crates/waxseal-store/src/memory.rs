@@ -12,7 +12,7 @@ use self::budget::{Budget, NoRoom};
 use self::owners::Owners;
 use self::shard::Shard;
 use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
-use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp};
+use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp, Usage};
 
 /// A power of two, so that a public id's first byte spreads sessions evenly.
 const SHARDS: usize = 64;
@@ -339,6 +339,11 @@ impl SessionStore for MemoryStore {
 
     async fn ready(&self) -> Result<(), MemoryError> {
         if self.shared.has_room() { Ok(()) } else { Err(self.shared.full()) }
+    }
+
+    async fn usage(&self) -> Result<Usage, MemoryError> {
+        let budget = &self.shared.budget;
+        Ok(Usage::default().records(budget.used().0 as u64).fullness(budget.fullness()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
-use crate::{PublicId, RecordKey, Revision, Timestamp};
+use crate::{PublicId, RecordKey, Revision, Timestamp, Usage};
 
 /// A store of records, the server-side part of sessions.
 ///
@@ -204,6 +204,12 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Unless overridden it succeeds always, for stores whose calls show an outage themselves.
     fn ready(&self) -> impl Future<Output = Result<(), Self::Error>> + Send {
         async { Ok(()) }
+    }
+
+    /// Returns the space that records take, for metrics; it is called about once a minute. Unless overridden, nothing is
+    /// known of it.
+    fn usage(&self) -> impl Future<Output = Result<Usage, Self::Error>> + Send {
+        async { Ok(Usage::default()) }
     }
 
     /// Returns the time at the primary, to compare this process's clock with. Unless overridden it is `None`, for a

@@ -19,12 +19,15 @@
 //! | `get_flashed_messages(with_categories=False, category_filter=[])` | [messages](waxseal_session::Session::flashed_messages), each text or, with categories, a pair of category and text |
 //! | `csrf_token()`, `csrf_field()` | a [token](waxseal_session::Session::csrf_token) for forms; the same in a hidden field |
 //!
+//! An app with a minijinja environment of its own, as is usual in axum and actix-web, takes [`add_to`] and [`session_value`].
+//!
 //! A template that never names `session` never asks for it; one that does decodes the entries it reads and no
 //! others. [`Templates::reads_session`] tells them apart before rendering.
 //!
 //! Left to others: loading the session, committing it, and sending the page.
 
 mod context;
+mod environment;
 mod error;
 mod folder;
 mod functions;
@@ -35,9 +38,13 @@ mod tags;
 mod templates;
 
 pub use context::Context;
+pub use environment::{add_to, session_value};
 pub use error::Error;
 pub use folder::Folder;
 pub use templates::Templates;
+
+/// The template engine, for an environment of the app's own.
+pub use minijinja;
 
 #[doc(hidden)]
 pub use include_dir;

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use minijinja::value::ValueKind;
-use minijinja::{Environment, ErrorKind, Value, path_loader};
-use minijinja_contrib::pycompat;
+use minijinja::{Environment, Value, path_loader};
 use waxseal_session::Session;
 
+use crate::environment::prepare;
 use crate::page::Page;
 use crate::{Context, Error, Folder, session_use};
 
@@ -173,24 +172,9 @@ impl Templates {
     }
 }
 
-fn check(value: &Value) -> Result<(), minijinja::Error> {
-    match value.kind() {
-        ValueKind::Invalid => Err(minijinja::Error::new(ErrorKind::InvalidOperation, value.to_string())),
-        _ => Ok(()),
-    }
-}
-
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
-    // An unreadable entry is a value whose every use fails; minijinja lets two uses pass, which are checked here.
-    environment.set_unknown_method_callback(|state, value, method, arguments| {
-        let found = pycompat::unknown_method_callback(state, value, method, arguments)?;
-        check(&found).map(|()| found)
-    });
-    environment.set_formatter(|out, state, value| {
-        check(value)?;
-        minijinja::escape_formatter(out, state, value)
-    });
+    prepare(&mut environment);
     // For the source around an error. The values that it keeps, too, are never shown: see `Error`.
     environment.set_debug(true);
     environment

@@ -36,6 +36,7 @@ use crate::settings::Settings;
 use crate::start_error::StartError;
 use crate::static_source::StaticSource;
 use crate::template_setup::TemplateSetup;
+use crate::urls::template_function::SiteRoot;
 use crate::urls::{Name, Urls};
 
 /// An app: its routes, its templates, its sessions.
@@ -170,7 +171,10 @@ impl App {
         let (router, urls, endpoints) = routing(std::mem::take(&mut self.routes))?;
         let mut templates = self.load_templates(settings.development)?;
         let config = self.templates.config().clone();
-        let values = self.templates.apply(&mut templates, &urls, self.csrf_tokens, settings.development);
+        let proxies = settings.proxies.checked(settings.development)?;
+        let root = SiteRoot::new(&proxies);
+        let values =
+            self.templates.apply(&mut templates, &urls, root, self.csrf_tokens, settings.development);
         let cookie = settings.session_cookie()?;
         let security = self.security.build(cookie.is_secure())?;
         let store_name = match (&self.store, &settings.session_store) {
@@ -189,7 +193,9 @@ impl App {
         let context = AppContext {
             pages: Pages::new(templates),
             sessions: sessions.with_clock(clock),
-            limits: settings.limits(self.limits),
+            limits: settings.limits(self.limits)?,
+            proxies,
+            speaks_tls: settings.speaks_tls(),
             urls,
             endpoints,
             config,

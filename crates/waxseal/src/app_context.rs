@@ -10,6 +10,7 @@ use waxseal_server::Limits;
 use crate::pages::Pages;
 use crate::panel_log::PanelLog;
 use crate::request_id::RequestIdHeader;
+use crate::settings::proxies::ProxySettings;
 use crate::urls::{Name, Urls};
 
 /// The parts of an app that a request uses: all but routes and hooks, whose types know requests.
@@ -17,6 +18,9 @@ pub(crate) struct AppContext {
     pub(crate) pages: Pages,
     pub(crate) sessions: SessionLayer,
     pub(crate) limits: Limits,
+    pub(crate) proxies: ProxySettings,
+    /// The app speaks TLS itself.
+    pub(crate) speaks_tls: bool,
     pub(crate) urls: Arc<Urls>,
     /// Name and path of each route.
     pub(crate) endpoints: Vec<(Name, String)>,

@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 use http::header::CONTENT_TYPE;
-use waxseal_server::{encoding, forms, multipart};
+use waxseal_server::{Limits, encoding, forms, multipart};
 
 use crate::csrf_error::CsrfError;
 use crate::error::Result;
@@ -29,7 +29,7 @@ async fn given(request: &Request) -> Result<Vec<u8>> {
         (None, _) => {}
     }
     let content_type = request.headers().get(CONTENT_TYPE);
-    let (idle, limit) = (request.limits().body_idle, request.limits().body);
+    let Limits { body_idle: idle, body: limit, form_parts, .. } = *request.limits();
     let kind = content_type.map_or(&b""[..], |value| value.as_bytes());
     let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if kind.eq_ignore_ascii_case(b"multipart/form-data") {
@@ -46,7 +46,7 @@ async fn given(request: &Request) -> Result<Vec<u8>> {
     }
     encoding::check(request.headers())?;
     let body = request.take_body()?.collect(limit, idle).await?;
-    let fields: Vec<(String, String)> = forms::parse(content_type, &body)?;
+    let fields: Vec<(String, String)> = forms::parse_within(content_type, &body, form_parts)?;
     request.put_back(body.into());
     let mut tokens =
         fields.into_iter().filter(|(name, _)| name == FIELD).map(|(_, token)| token.into_bytes());

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
 /// The lines that are logged: a level for all modules, and levels for single ones, as in `RUST_LOG`.
@@ -29,7 +30,12 @@ impl LogFilter {
     /// The filter of the variable `RUST_LOG`; without one, or with a text that is none, the default. The second value says
     /// what is wrong with the text.
     pub(crate) fn from_rust_log(variable: Option<&str>) -> (Self, Option<String>) {
-        match variable.filter(|text| !text.is_empty()).map(str::parse) {
+        // Here a module alone stands for all its lines, as people know it.
+        let parsed = variable.filter(|text| !text.is_empty()).map(|text| match is_module(text) {
+            true => Self::from_str(&format!("{text}=trace")),
+            false => text.parse(),
+        });
+        match parsed {
             None => (Self::default(), None),
             Some(Ok(filter)) => (filter, None),
             Some(Err(wrong)) => (Self::default(), Some(format!("RUST_LOG is not used: {wrong}"))),
@@ -44,14 +50,23 @@ impl LogFilter {
 impl FromStr for LogFilter {
     type Err = String;
 
+    /// # Errors
+    ///
+    /// A sentence that says what to write; also for a word that is no level, which might be meant as one.
     fn from_str(text: &str) -> Result<Self, String> {
         let form = "write a level (error, warn, info, debug, trace, off), also for a module, as in \
                     info,waxseal_manager=debug; fields and spans cannot be chosen";
-        match text.trim().to_ascii_lowercase().contains(['[', '{']) {
-            true => Err(format!("`{text}` chooses fields or spans; {form}")),
-            false => text.parse().map(Self).map_err(|_| format!("`{text}` is no log filter; {form}")),
+        if text.contains(['[', '{']) {
+            return Err(format!("`{text}` chooses fields or spans; {form}"));
         }
+        let parsed = text.parse().ok().filter(|_| !is_module(text));
+        parsed.map(Self).ok_or_else(|| format!("`{text}` is no log filter; {form}"))
     }
+}
+
+/// Tells whether the text is one word that is no level.
+fn is_module(text: &str) -> bool {
+    !text.contains(['=', ',', '[', '{']) && text.parse::<LevelFilter>().is_err()
 }
 
 #[cfg(test)]
@@ -76,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_filter_says_what_to_write() {
-        for text in ["waxseal=loud", "waxseal[request]=info", "[{id=7}]=debug"] {
+        for text in ["loud", "waxseal=loud", "waxseal[request]=info", "[{id=7}]=debug"] {
             let wrong = text.parse::<LogFilter>().unwrap_err();
             assert!(wrong.contains(text) && wrong.contains("info,waxseal_manager=debug"), "{wrong}");
         }
@@ -84,5 +99,7 @@ mod tests {
         assert!(filter.targets().would_enable("shop", &Level::INFO));
         assert!(wrong.unwrap().starts_with("RUST_LOG is not used: `a=b=c` is no log filter"));
         assert_eq!(LogFilter::from_rust_log(Some("")).1, None);
+        let (filter, wrong) = LogFilter::from_rust_log(Some("shop"));
+        assert!(filter.targets().would_enable("shop::cart", &Level::TRACE) && wrong.is_none());
     }
 }

@@ -6,6 +6,8 @@ use waxseal_store::{MemoryStore, SessionStore};
 
 use crate::session_state::SessionState;
 use crate::settings::Settings;
+#[cfg(feature = "sqlite")]
+use crate::sqlite_parameters::SqliteParameters;
 use crate::start_error::StartError;
 use crate::store_url::{Engine, StoreUrl};
 
@@ -72,9 +74,12 @@ pub(crate) fn open_local(
 
 fn open_engine(engine: &Engine) -> Result<MakeState, StartError> {
     match engine {
-        Engine::Memory => Ok(make_with(MemoryStore::new())),
+        Engine::Memory { max_records, max_bytes } => {
+            let store = MemoryStore::new().max_records(max_records.unwrap_or(MemoryStore::MAX_RECORDS));
+            Ok(make_with(store.max_bytes(max_bytes.unwrap_or(MemoryStore::MAX_BYTES))))
+        }
         #[cfg(feature = "sqlite")]
-        Engine::Sqlite { path, durability } => sqlite(path, *durability),
+        Engine::Sqlite { path, options } => sqlite(path, options),
         #[cfg(not(feature = "sqlite"))]
         Engine::Sqlite { .. } => Err(StartError::StoreNotBuilt("sqlite")),
         Engine::Redis(_) | Engine::Postgres(_) => Err(StartError::StoreElsewhere),
@@ -86,11 +91,8 @@ pub(crate) fn make_with(store: impl SessionStore) -> MakeState {
 }
 
 #[cfg(feature = "sqlite")]
-fn sqlite(
-    path: &std::path::Path,
-    durability: waxseal_sqlite::SqliteDurability,
-) -> Result<MakeState, StartError> {
-    let store = waxseal_sqlite::SqliteStore::options(path).durability(durability).open();
+fn sqlite(path: &std::path::Path, options: &SqliteParameters) -> Result<MakeState, StartError> {
+    let store = options.over(waxseal_sqlite::SqliteStore::options(path)).open();
     Ok(make_with(store.map_err(|error| StartError::Store(error.into()))?))
 }
 

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use http::header::USER_AGENT;
 use serde::Serialize;
 use waxseal_keys::format_time::{self, unix_seconds};
 use waxseal_manager::Visit;
 use waxseal_store::{Listed, PublicId};
 
-use crate::device::device;
 use crate::{Error, Request, Result};
 
 /// One of the visitor's own sessions, for a list. Templates can read all fields.
@@ -51,12 +51,7 @@ impl Request {
     /// }
     /// ```
     pub async fn sign_in(&self, owner: &str) -> Result<()> {
-        let session = self.session().await?;
-        session.sign_in(owner, self.now())?;
-        if self.session_layer().sessions().has_store() {
-            session.set_device(&device(self.headers()))?;
-        }
-        Ok(())
+        Ok(self.request_session().sign_in(owner, self.headers().get(USER_AGENT)).await?)
     }
 
     /// Signs the visitor out: the session is ended, also while the store is away.

@@ -81,7 +81,7 @@ async fn show(request: Request) -> Result<Response> {
     let trails = request.app().panel.as_ref().map(|panel| panel.trails(id.as_deref())).unwrap_or_default();
     let page = context! {
         app => request.app().name.as_str(),
-        style => STYLE_PATH,
+        style => request.at_root(STYLE_PATH),
         cookie => layer.cookie().name(),
         error,
         entries => look.as_ref().map(entries),

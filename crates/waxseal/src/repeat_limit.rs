@@ -129,7 +129,8 @@ impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if matches!(field.name(), "message" | "reason" | "error" | "panic") && self.0.len() < MAX_TEXT_BYTES {
             let _ = write!(self.0, "{}{value:?}", if self.0.is_empty() { "" } else { ": " });
-            let end = self.0.floor_char_boundary(MAX_TEXT_BYTES);
+            let mut ends = (0..=MAX_TEXT_BYTES.min(self.0.len())).rev();
+            let end = ends.find(|at| self.0.is_char_boundary(*at)).unwrap_or_default();
             self.0.truncate(end);
         }
     }

@@ -1,6 +1,7 @@
 //! One request, as a handler sees it.
 
 mod body;
+mod client;
 mod cookies;
 #[cfg(feature = "device")]
 mod device_bound;
@@ -12,15 +13,14 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use minijinja::Value;
 use serde::de::DeserializeOwned;
-use waxseal_http::{RequestSession, Scheme, SessionLayer, host, is_failure};
-use waxseal_server::{Body, Limits, Params, forms};
+use waxseal_http::{RequestSession, SessionLayer, is_failure, local_path};
+use waxseal_server::{Body, Forwarded, Limits, Params, Peer, forms};
 use waxseal_session::Session;
 use waxseal_templates::Context;
 
 use crate::app_context::AppContext;
 use crate::error::{Error, Result};
 use crate::g::G;
-use crate::redirects::local_path;
 use crate::request_id::RequestId;
 use crate::response::{Response, html};
 
@@ -51,15 +51,19 @@ struct Inner {
     /// The index of its route among the app's.
     route: Option<usize>,
     g: G,
+    peer: Option<Peer>,
+    /// What a trusted proxy tells of it.
+    told: Option<Box<Forwarded>>,
 }
 
 impl Request {
-    pub(crate) fn new(request: http::Request<Body>, app: Arc<dyn RequestApp>) -> Self {
+    pub(crate) fn new(request: http::Request<Body>, app: Arc<dyn RequestApp>, peer: Option<Peer>) -> Self {
         let (parts, body) = request.into_parts();
+        let told = app.context().proxies.told(peer, &parts.headers);
         let (body, session) = (Mutex::new(Some(body)), OnceLock::new());
         let (params, route, g) = (Params::default(), None, G::default());
         let id = app.context().request_id.of(&parts.headers);
-        Self(Arc::new(Inner { id, parts, params, body, session, app, route, g }))
+        Self(Arc::new(Inner { id, parts, params, body, session, app, route, g, peer, told }))
     }
 
     /// Sets the route's index and the path's parameters, before the request is shared.
@@ -78,10 +82,6 @@ impl Request {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.app().limits
-    }
-
-    pub(crate) fn parts(&self) -> &Parts {
-        &self.0.parts
     }
 
     /// Makes the session that of a new visitor, whatever cookie the request has.
@@ -137,10 +137,15 @@ impl Request {
         &self.0.parts.uri
     }
 
-    /// The path as it was sent, percent-encoded.
+    /// The path below the app's [root](Self::root_path), as it was sent, percent-encoded.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.0.parts.uri.path()
+        let path = self.0.parts.uri.path();
+        match &self.0.told {
+            // Whoever tells a prefix has taken it off.
+            Some(told) if told.prefix.is_some() => path,
+            _ => self.app().proxies.root_path.below(path),
+        }
     }
 
     /// The headers.
@@ -186,19 +191,6 @@ impl Request {
     #[must_use]
     pub fn route(&self) -> Option<&str> {
         Some(&self.app().endpoints[self.0.route?].1)
-    }
-
-    /// The host that the request is for, with its port if one was sent; empty if the request was refused for it.
-    #[must_use]
-    pub fn host(&self) -> String {
-        let Parts { version, uri, headers, .. } = &self.0.parts;
-        host::host(*version, uri, headers).map(|host| host.to_string()).unwrap_or_default()
-    }
-
-    /// The scheme by which the visitor reached the app: `https` if the session cookie is Secure.
-    #[must_use]
-    pub fn scheme(&self) -> Scheme {
-        self.app().sessions.scheme()
     }
 
     /// The first value of this name in the query, decoded; `None` also if the query is malformed.
@@ -273,7 +265,7 @@ impl Request {
     pub fn url_for(&self, name: &str, arguments: &[(&str, &str)]) -> Result<String> {
         // Not by `?`, whose place would be this line and not the caller's.
         match self.app().urls.url_for(name, arguments) {
-            Ok(url) => Ok(url),
+            Ok(url) => Ok(self.at_root(&url)),
             Err(error) => Err(Error::from(error)),
         }
     }
@@ -284,7 +276,8 @@ impl Request {
     ///
     /// 400 if it is malformed or not a `T`.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T> {
-        Ok(forms::parse_query(self.0.parts.uri.query().unwrap_or_default())?)
+        let query = self.0.parts.uri.query().unwrap_or_default();
+        Ok(forms::parse_query_within(query, self.limits().form_parts)?)
     }
 
     /// The visitor's session, opened when first asked for.

@@ -46,7 +46,8 @@ impl RequestLog {
             }
         }
         if self.access {
-            tracing::info!(target: "waxseal::access", parent: span, path = request.path(), "answered");
+            let client = request.remote_addr().map(field::display);
+            tracing::info!(target: "waxseal::access", parent: span, path = request.path(), client, "answered");
         }
     }
 }

@@ -19,13 +19,16 @@ pub(crate) struct GView(pub(crate) Request);
 /// Pairs of names and values, of which the first of a name counts: `request.args`, `request.cookies`.
 struct Pairs(Vec<(String, String)>);
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 14] = [
     "method",
     "path",
     "full_path",
     "url",
     "base_url",
     "host",
+    "scheme",
+    "remote_addr",
+    "root_path",
     "query_string",
     "endpoint",
     "view_args",
@@ -41,7 +44,8 @@ impl Object for RequestView {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         let request = &self.0;
         let query = || request.uri().query().unwrap_or_default();
-        let site = || format!("{}://{}", request.scheme().as_str(), request.host());
+        let root = request.root_path();
+        let site = || format!("{}://{}{root}", request.scheme().as_str(), request.host());
         Some(match key {
             "method" => request.method().as_str().into(),
             "path" => percent_decode_str(request.path()).decode_utf8_lossy().into_owned().into(),
@@ -50,6 +54,9 @@ impl Object for RequestView {
             "url" => format!("{}{}?{}", site(), request.path(), query()).into(),
             "base_url" => format!("{}{}", site(), request.path()).into(),
             "host" => request.host().into(),
+            "scheme" => request.scheme().as_str().into(),
+            "remote_addr" => request.remote_addr().map_or(().into(), |address| address.to_string().into()),
+            "root_path" => root.into(),
             "query_string" => query().into(),
             "endpoint" => request.endpoint().map_or(().into(), Value::from),
             "view_args" => pairs(request.params().iter()),

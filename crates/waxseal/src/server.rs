@@ -12,25 +12,32 @@ use waxseal_server::Limits;
 use crate::admin::{Admin, Private};
 use crate::app::App;
 use crate::counters;
+use crate::endpoint::Endpoint;
+use crate::listening;
 use crate::log;
 use crate::readiness::Readiness;
 use crate::repeat_limit;
 use crate::service::AppService;
+use crate::service_manager;
 use crate::settings::Settings;
 use crate::signals::{self, Hangups};
 use crate::start_error::StartError;
 use crate::start_warnings;
+#[cfg(feature = "tls")]
+use crate::tls_files::{self, TlsFiles};
 
 /// An app that is bound to its address and answers once it is served; from [`App::bind`].
 #[derive(Debug)]
 pub struct AppServer {
     http: waxseal_server::HttpServer,
     service: AppService,
-    address: SocketAddr,
+    endpoint: Endpoint,
     watcher: KeyWatcher,
     readiness: Arc<Readiness>,
     /// The pages for the operator, and those for a load balancer.
     admin: [Option<(waxseal_server::HttpServer, Admin)>; 2],
+    #[cfg(feature = "tls")]
+    tls: Option<TlsFiles>,
 }
 
 impl App {
@@ -54,7 +61,11 @@ impl App {
         let settings = Settings::from_args();
         log::to_stderr(&settings);
         let secrets = Secrets::from_env(&settings, self.name())?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        if let Some(workers) = settings.limits.workers {
+            runtime.worker_threads(workers.get());
+        }
+        let runtime = runtime.enable_all().build();
         runtime.map_err(StartError::Runtime)?.block_on(async {
             let mode = if settings.development { "development" } else { "production" };
             // Before the address is logged: a program that reads it may send a signal at once.
@@ -70,14 +81,20 @@ impl App {
                 tracing::warn!("{warning}");
             }
             tracing::info!("secret key {secrets}: {}", secrets.roles());
-            tracing::info!("{}", server.service.summary());
+            tracing::info!("{}", server.service.summary(&settings));
             if let Some(address) = server.admin_address() {
                 tracing::info!("/metrics and /health for the operator on http://{address}");
             }
             if let Some(address) = server.health_address() {
                 tracing::info!("/health/live and /health/ready for a load balancer on http://{address}");
             }
-            tracing::info!("{mode} server on http://{}, stop it with Ctrl-C", server.address());
+            if !settings.proxies.root_path.as_str().is_empty() && settings.session_cookie_name.is_none() {
+                tracing::info!(
+                    "below {}: another app on this host needs another --session-cookie-name, since the cookie is the host's",
+                    settings.proxies.root_path
+                );
+            }
+            tracing::info!("{mode} server on {}, stop it with Ctrl-C", server.endpoint());
             server.serve_until(interruption, hangups).await
         })
     }
@@ -100,14 +117,13 @@ impl App {
     ///     let settings = Settings::from_args();
     ///     let secrets = Secrets::from_env(&settings, "wizard")?;
     ///     let server = app.bind(&settings, &secrets).await?;
-    ///     println!("on http://{}", server.address());
+    ///     println!("on {}", server.endpoint());
     ///     server.serve(async { _ = tokio::signal::ctrl_c().await }).await
     /// }
     /// ```
     pub async fn bind(self, settings: &Settings, secrets: &Secrets) -> Result<AppServer, StartError> {
-        let address = SocketAddr::new(settings.host, settings.port);
         if settings.development && !settings.host.is_loopback() {
-            return Err(StartError::NotLoopback(address));
+            return Err(StartError::NotLoopback(SocketAddr::new(settings.host, settings.port)));
         }
         // Before the service creates its counters.
         let counters = settings.admin_address.and_then(|_| counters::install());
@@ -115,12 +131,11 @@ impl App {
         let interval = settings.secret_reload_interval;
         let watcher = KeyWatcher::new(secrets, (interval > 0).then(|| Duration::from_secs(interval)));
         let service = self.service(settings, secrets.keyring()).await?;
-        let http = match settings.share_port {
-            true => waxseal_server::HttpServer::bind_shared(address)?,
-            false => waxseal_server::HttpServer::bind(address).await?,
-        };
-        let http = http.limits(service.limits());
-        let address = http.local_addr()?;
+        let (http, endpoint) = listening::listen(settings).await?;
+        #[cfg(feature = "tls")]
+        let (http, endpoint, tls) = tls_files::serve(settings, http, endpoint)?;
+        let http = http.limits(service.limits()).trust(settings.proxies.trusted_proxies.clone());
+        let http = http.proxy_protocol(settings.proxies.proxy_protocol);
         let sessions = service.sessions().clone();
         let readiness = Arc::new(Readiness::new(sessions.clone(), settings.ready_without_store));
         let pages = async |address: Option<SocketAddr>, private| match address {
@@ -138,15 +153,33 @@ impl App {
             pages(settings.admin_address, Some(private)).await?,
             pages(settings.health_address, None).await?,
         ];
-        Ok(AppServer { http, service, address, watcher, readiness, admin })
+        Ok(AppServer {
+            http,
+            service,
+            endpoint,
+            watcher,
+            readiness,
+            admin,
+            #[cfg(feature = "tls")]
+            tls,
+        })
     }
 }
 
 impl AppServer {
-    /// The address that it listens on, with the port that the system chose for port 0.
+    /// The place at which it listens: an address, with the port that the system chose for port 0, or a Unix socket.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The address that it listens on; `None` for a Unix socket.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.endpoint {
+            Endpoint::Tcp(address) | Endpoint::Tls(address) => Some(address),
+            Endpoint::Unix(_) => None,
+        }
     }
 
     /// The address of `/metrics` and `/health`, if it serves them.
@@ -200,6 +233,10 @@ impl AppServer {
                 repeat_limit::report();
             }
         });
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls {
+            beside.spawn(tls.watch());
+        }
         for (http, admin) in self.admin.into_iter().flatten() {
             beside.spawn(async move {
                 if let Err(error) = http.serve(admin, std::future::pending()).await {
@@ -207,12 +244,16 @@ impl AppServer {
                 }
             });
         }
-        let readiness = self.readiness;
+        let (service, readiness) = (self.service, self.readiness);
+        service_manager::notify("READY=1");
         let shutdown = async move {
             shutdown.await;
             readiness.stop();
+            service_manager::notify("STOPPING=1");
         };
-        Ok(self.http.serve(self.service, shutdown).await?)
+        let served = self.http.serve_each(move |peer| service.for_peer(peer), shutdown).await;
+        repeat_limit::report();
+        Ok(served?)
     }
 }
 

@@ -5,13 +5,12 @@ mod failures;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use minijinja::Value;
 use tracing::Instrument;
 use waxseal_crypto::Keyring;
-use waxseal_http::{SessionLayer, development, host, origin};
-use waxseal_server::{Body, Limits, RouteMatch, Router, timeout_catching_panics};
+use waxseal_http::{SessionLayer, development, origin};
+use waxseal_server::{Body, Limits, Peer, RouteMatch, Router, timeout_catching_panics};
 
 use crate::app_context::AppContext;
 use crate::error::{Error, Result};
@@ -22,13 +21,16 @@ use crate::request::{Request, RequestApp};
 use crate::request_log::RequestLog;
 use crate::response::Response;
 use crate::route::Target;
+use crate::settings::Settings;
 use crate::template_setup::RequestValues;
-use crate::{csrf, panel, security_headers};
+use crate::{csrf, panel, security_headers, under_path};
 
 /// An app that is ready to answer: a hyper service, and for tests a function of a request.
 #[derive(Clone)]
 pub struct AppService {
     shared: Arc<Shared>,
+    /// The other end of the connection whose requests it answers.
+    peer: Option<Peer>,
 }
 
 /// The parts of an app that all requests share.
@@ -64,7 +66,13 @@ impl RequestApp for Shared {
 
 impl AppService {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), peer: None }
+    }
+
+    /// The same app, for the requests of one connection: its other end is where [`Request::remote_addr`] begins.
+    #[must_use]
+    pub fn for_peer(&self, peer: Peer) -> Self {
+        Self { shared: Arc::clone(&self.shared), peer: Some(peer) }
     }
 
     /// The limits of size and time for a request.
@@ -81,20 +89,21 @@ impl AppService {
     }
 
     /// One line about the app as it runs: version, state and store, cookie, lifetimes, limits. Nothing secret.
-    pub(crate) fn summary(&self) -> String {
+    pub(crate) fn summary(&self, settings: &Settings) -> String {
         let AppContext { sessions, limits, name, state, store, .. } = &self.shared.context;
         let cookie = sessions.cookie();
         format!(
-            "waxseal {} serves `{name}`: sessions in state {state}, store {store}; cookie {}{}; body up to {} bytes, \
-             request {:?}, {} connections, shutdown delay {:?} and grace {:?}",
+            "waxseal {} serves `{name}`: sessions in state {state}{}, store {store}; cookie {}{}; body up to {} bytes, \
+             request {} s, {} connections, shutdown delay {} s and grace {} s",
             env!("CARGO_PKG_VERSION"),
+            settings.outage_policy(),
             cookie.name(),
             if cookie.is_secure() { ", Secure" } else { " over plain HTTP, too" },
             limits.body,
-            limits.request_time,
+            limits.request_time.as_secs_f64(),
             limits.connections,
-            limits.shutdown_delay,
-            limits.shutdown_grace,
+            limits.shutdown_delay.as_secs_f64(),
+            limits.shutdown_grace.as_secs_f64(),
         )
     }
 
@@ -111,7 +120,7 @@ impl AppService {
 
     /// Answers one request. Every error becomes a response.
     pub async fn answer(&self, request: http::Request<Body>) -> Response {
-        self.shared.answer(Request::new(request, self.shared.clone())).await
+        self.shared.answer(Request::new(request, self.shared.clone(), self.peer)).await
     }
 }
 
@@ -140,7 +149,7 @@ impl Shared {
     /// for pages.
     #[cfg(feature = "device")]
     async fn answer_to_device(&self, request: &Request) -> Option<Response> {
-        let Parts { method, uri, headers, .. } = request.parts();
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
         let call = self.context.sessions.device_call(method, uri, headers)?;
         let answer = Box::pin(async { Ok::<_, Error>(call.answer().await.map(Body::from)) });
         let answer = timeout_catching_panics(self.context.limits.request_time, answer).await;
@@ -170,6 +179,7 @@ impl Shared {
         if let Some(log) = &self.context.panel {
             panel::note(log, request, &response);
         }
+        under_path::complete_location(request.root(), response.headers_mut());
         security_headers::apply(&self.security, response.headers_mut());
         response
     }
@@ -213,7 +223,7 @@ impl Shared {
     }
 
     fn destination(&self, request: &mut Request) -> Destination<'_> {
-        match self.admit(request.parts()) {
+        match self.admit(request) {
             Ok(RouteMatch::Route { value, params }) => {
                 request.set_route(value.index, params);
                 Destination::Route(value)
@@ -247,14 +257,14 @@ impl Shared {
     }
 
     /// Finds the route of a request, or refuses it for its `Host` or its origin.
-    fn admit(&self, parts: &Parts) -> Result<RouteMatch<'_, Target>> {
-        let host = host::host(parts.version, &parts.uri, &parts.headers)?;
+    fn admit(&self, request: &Request) -> Result<RouteMatch<'_, Target>> {
+        let host = request.checked_host()?;
         if self.development {
-            development::check(&parts.headers, &host)?;
+            development::check(request.headers(), &host)?;
         }
-        let found = self.router.find(&parts.method, parts.uri.path());
+        let found = self.router.find(request.method(), request.path());
         if !matches!(&found, RouteMatch::Route { value, .. } if value.cross_site) {
-            origin::check(&parts.method, &parts.headers, self.context.sessions.scheme(), &host)?;
+            origin::check(request.method(), request.headers(), request.scheme(), &host)?;
         }
         Ok(found)
     }
@@ -287,7 +297,9 @@ impl hyper::service::Service<http::Request<hyper::body::Incoming>> for AppServic
     fn call(&self, request: http::Request<hyper::body::Incoming>) -> Self::Future {
         let shared = Arc::clone(&self.shared);
         // Made here, so that the future holds a pointer to the request and not the request.
-        let request = Request::new(request.map(Body::from), shared.clone());
+        let rate = shared.context.limits.body_rate;
+        let request =
+            Request::new(request.map(|body| Body::from(body).at_least(rate)), shared.clone(), self.peer);
         Box::pin(async move { Ok(shared.answer(request).await) })
     }
 }

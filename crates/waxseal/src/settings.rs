@@ -1,5 +1,7 @@
 //! Settings: by flag, by environment variable, or in code.
 
+pub(crate) mod limits;
+pub(crate) mod proxies;
 pub(crate) mod values;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,10 +17,15 @@ use waxseal_manager::{Lifetimes, Mirrored, Revocable, State, Stored, WhenAway};
 use waxseal_server::Limits;
 use waxseal_store::SessionStore;
 
+use self::limits::LimitSettings;
+use self::proxies::ProxySettings;
+#[cfg(unix)]
+use self::values::FileMode;
 use self::values::LogFormat;
 use crate::device_bound::DeviceBound;
 use crate::log_filter::LogFilter;
 use crate::session_state::SessionState;
+use crate::start_error::StartError;
 use crate::store_url::StoreUrl;
 
 /// The settings of an app, under the names Flask users know: each is a flag
@@ -42,9 +49,25 @@ pub struct Settings {
     /// The port to listen on; 0 for any that is free.
     #[arg(long, env = "WAXSEAL_PORT", default_value_t = 5000)]
     pub port: u16,
+    /// The path of a Unix socket to listen on, in place of an address.
+    #[cfg(unix)]
+    #[arg(long, env = "WAXSEAL_UNIX_SOCKET", value_name = "PATH", conflicts_with = "share_port")]
+    pub unix_socket: Option<PathBuf>,
+    /// The permissions of the Unix socket: whoever may write to it may connect.
+    #[cfg(unix)]
+    #[arg(long, env = "WAXSEAL_UNIX_SOCKET_MODE", value_name = "MODE", default_value_t)]
+    pub unix_socket_mode: FileMode,
     /// Listens beside other processes of this program on the same port; the system spreads connections over them.
     #[arg(long, env = "WAXSEAL_SHARE_PORT", value_parser = BoolishValueParser::new())]
     pub share_port: bool,
+    /// A file of certificates, the server's own first, to speak TLS by; read again when it changes.
+    #[cfg(feature = "tls")]
+    #[arg(long, env = "WAXSEAL_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The file of the certificate's private key.
+    #[cfg(feature = "tls")]
+    #[arg(long, env = "WAXSEAL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Serves the developer alone: plain HTTP, templates reloaded, errors explained, a secret key made and kept.
     /// Needs a loopback address.
     #[arg(long, env = "WAXSEAL_DEVELOPMENT", value_parser = BoolishValueParser::new())]
@@ -68,18 +91,14 @@ pub struct Settings {
     /// State mirrored: /health/ready answers 200 although the session store is away, because pages can be read.
     #[arg(long, env = "WAXSEAL_READY_WITHOUT_STORE", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
     pub ready_without_store: bool,
-    /// The time after SIGTERM or Ctrl-C for which requests are still accepted, while /health/ready answers 503 and each
-    /// answer closes its connection: for a load balancer to notice.
-    #[arg(long, env = "WAXSEAL_SHUTDOWN_DELAY", value_name = "SECONDS", default_value_t = 0)]
-    pub shutdown_delay: u64,
     /// Accepts a secret key that is too weak, with a warning.
     #[arg(long, env = "WAXSEAL_ALLOW_WEAK_SECRET", value_parser = BoolishValueParser::new())]
     pub allow_weak_secret: bool,
     /// The place where sessions live.
     #[arg(long, alias = "state", env = "WAXSEAL_SESSION_STATE", value_enum, default_value_t)]
     pub session_state: SessionState,
-    /// The session store of states store and mirrored: memory:, sqlite:PATH, redis://HOST,
-    /// redis-cluster://HOST,HOST or postgres://USER@HOST/DATABASE [default: memory:]. In state cookie it holds the list of
+    /// The session store of states store and mirrored: memory:, sqlite:PATH, redis://HOST, redis+unix://PATH,
+    /// redis-cluster://HOST,HOST or postgres://USER@HOST/DATABASE, with options behind a `?` [default: memory:]. In state cookie it holds the list of
     /// revoked sessions.
     #[arg(long, alias = "store", env = "WAXSEAL_SESSION_STORE", hide_env_values = true, value_name = "URL")]
     pub session_store: Option<StoreUrl>,
@@ -159,6 +178,12 @@ pub struct Settings {
     /// that overwrites it [default: an id is made, and answered as X-Request-Id].
     #[arg(long, env = "WAXSEAL_REQUEST_ID_HEADER", value_name = "NAME")]
     pub request_id_header: Option<HeaderName>,
+    /// The proxies in front of the app, and the path below which they have it.
+    #[command(flatten)]
+    pub proxies: ProxySettings,
+    /// The other limits and deadlines.
+    #[command(flatten)]
+    pub limits: LimitSettings,
 }
 
 impl Default for Settings {
@@ -167,14 +192,21 @@ impl Default for Settings {
         Self {
             host: Ipv4Addr::LOCALHOST.into(),
             port: 5000,
+            #[cfg(unix)]
+            unix_socket: None,
+            #[cfg(unix)]
+            unix_socket_mode: FileMode::default(),
             share_port: false,
+            #[cfg(feature = "tls")]
+            tls_cert: None,
+            #[cfg(feature = "tls")]
+            tls_key: None,
             development: false,
             secret_key_file: None,
             secret_reload_interval: 1,
             admin_address: None,
             health_address: None,
             ready_without_store: false,
-            shutdown_delay: 0,
             allow_weak_secret: false,
             session_state: SessionState::default(),
             session_store: None,
@@ -202,6 +234,8 @@ impl Default for Settings {
             access_log: false,
             log_session_id: false,
             request_id_header: None,
+            proxies: ProxySettings::default(),
+            limits: LimitSettings::default(),
         }
     }
 }
@@ -274,15 +308,33 @@ impl Settings {
         }
     }
 
-    pub(crate) fn limits(&self, limits: Limits) -> Limits {
-        let limits = match self.shutdown_delay {
-            0 => limits,
-            seconds => limits.shutdown_delay(Duration::from_secs(seconds)),
-        };
-        match self.max_content_length {
-            Some(bytes) => limits.body(bytes),
-            None => limits,
+    /// The policy for outages of the store, as a phrase that follows the state's name.
+    pub(crate) fn outage_policy(&self) -> String {
+        match (self.session_state, self.session_when_away) {
+            (SessionState::Cookie, _) => String::new(),
+            (SessionState::Store, WhenAway::Anonymous) => {
+                " (without the store visitors are anonymous)".to_owned()
+            }
+            (SessionState::Store, _) => " (without the store 503)".to_owned(),
+            (SessionState::Mirrored, _) => {
+                format!(" (fresh for {} s, grace {} s)", self.session_freshness, self.session_grace)
+            }
         }
+    }
+
+    /// True if the app speaks TLS itself.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        let speaks = self.tls_cert.is_some() && self.tls_key.is_some();
+        #[cfg(not(feature = "tls"))]
+        let speaks = false;
+        speaks
+    }
+
+    /// The limits of an app whose own are `limits`.
+    pub(crate) fn limits(&self, limits: Limits) -> Result<Limits, StartError> {
+        let limits = limits.body(self.max_content_length.unwrap_or(limits.body));
+        limits::check(self.limits.over(limits))
     }
 }
 
@@ -304,6 +356,22 @@ mod tests {
     fn the_defaults_in_code_are_those_of_the_flags() {
         let flags = Settings::try_parse_from(["app"]).expect("no variable of ours is set while testing");
         assert_eq!(format!("{flags:?}"), format!("{:?}", Settings::default()));
+    }
+
+    #[test]
+    fn every_flag_has_the_variable_of_its_name() {
+        let command = Settings::command();
+        let flags =
+            command.get_arguments().filter_map(|argument| Some((argument.get_long()?, argument.get_env())));
+        let without: Vec<_> = flags
+            .filter(|(flag, variable)| {
+                let expected = format!("WAXSEAL_{}", flag.to_uppercase().replace('-', "_"));
+                variable.is_none_or(|variable| variable != expected.as_str())
+            })
+            .map(|(flag, _)| flag)
+            .collect();
+        // It is read by `Secrets`.
+        assert_eq!(without, ["secret-key-file"]);
     }
 
     #[test]

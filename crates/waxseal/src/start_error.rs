@@ -1,6 +1,7 @@
 //! The error of an app that does not start.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 use std::{fmt, io};
 
 use waxseal_keys::error_chain;
@@ -26,6 +27,30 @@ pub enum StartError {
     /// The lifetimes or the app's name cannot be used.
     #[error("the session settings cannot be used")]
     Session(#[from] waxseal_manager::Error),
+    /// Proxies are trusted in development, in which nothing comes through one.
+    #[error(
+        "--trusted-proxies and --development exclude each other: in development nothing comes through a proxy"
+    )]
+    ProxiesInDevelopment,
+    /// The PROXY protocol is required, and nobody is trusted to speak it.
+    #[error("--proxy-protocol needs --trusted-proxies, which say whose word about a client counts")]
+    ProxyProtocolOfNobody,
+    /// The service manager handed over several sockets.
+    #[error(
+        "the service manager handed over {0} sockets (LISTEN_FDS) and the app listens on one; name one in its socket unit"
+    )]
+    SocketsHandedOver(usize),
+    /// Requests in flight would be dropped, when the server stops, before their time is over.
+    #[error(
+        "requests in flight have {grace:?} at the end and {request:?} before it; make --timeout-graceful-shutdown \
+         longer than --timeout"
+    )]
+    ShortGrace {
+        /// The time for requests in flight once the server stops.
+        grace: Duration,
+        /// The time for a request.
+        request: Duration,
+    },
     /// The text is not the URL of a session store.
     #[error("invalid session store URL: {found}; {forms}")]
     StoreUrl {
@@ -98,6 +123,10 @@ pub enum StartError {
     /// The server could not listen or accept, for another reason.
     #[error("the server could not start")]
     Server(#[source] ListenError),
+    /// The certificate or its key cannot be used.
+    #[cfg(feature = "tls")]
+    #[error("TLS cannot be spoken; see --tls-cert and --tls-key")]
+    Tls(#[from] waxseal_server::TlsError),
     /// The operator's pages cannot be served on their address.
     #[error("/metrics and /health cannot be served on {address}; choose another place with --admin-address")]
     Admin {

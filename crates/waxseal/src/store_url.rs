@@ -4,7 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use waxseal_store::url_value;
+
 use crate::StartError;
+use crate::sqlite_parameters::SqliteParameters;
 
 /// The URL of a session store: the setting `session_store`.
 ///
@@ -13,12 +16,12 @@ use crate::StartError;
 /// | `memory:` | [`MemoryStore`](crate::MemoryStore) | everything | |
 /// | `sqlite:data/sessions.db` | a file of SQLite | nothing that was acknowledged | `sqlite` |
 /// | `redis://host:6379`, `rediss://…` for TLS | Redis or Valkey | nothing; a crash of the server may lose writes | `redis` |
+/// | `redis+unix:///run/redis.sock` | the same at a Unix socket | as above | `redis` |
 /// | `redis-cluster://host,host`, `rediss-cluster://…` | a cluster of Redis or Valkey | as above | `redis` |
 /// | `postgres://user@host/database` | PostgreSQL | as above | `postgres` |
 ///
-/// `?durability=full` behind the path of SQLite makes a power cut harmless too; `off` is for tests. In Redis and Valkey all
-/// keys begin with `waxseal:` and the app's name. For other options of a store, open it in code and give it to
-/// [`App::session_store`](crate::App::session_store).
+/// Options follow as a query, by the names that they have in code: `redis://host?connections=4&command_timeout=500ms`. In Redis
+/// and Valkey all keys begin with `waxseal:` and the app's name, unless `prefix` says otherwise.
 ///
 /// `Display` and `Debug` leave out what may be a password.
 ///
@@ -37,11 +40,13 @@ pub struct StoreUrl(pub(crate) Engine);
 
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Engine {
-    Memory,
+    Memory {
+        max_records: Option<usize>,
+        max_bytes: Option<usize>,
+    },
     Sqlite {
         path: PathBuf,
-        #[cfg(feature = "sqlite")]
-        durability: waxseal_sqlite::SqliteDurability,
+        options: SqliteParameters,
     },
     /// The URL may hold a password.
     Redis(String),
@@ -58,21 +63,19 @@ impl FromStr for StoreUrl {
 }
 
 impl StoreUrl {
-    pub(crate) const FORMS: &str =
-        "use memory:, sqlite:PATH, redis://HOST, redis-cluster://HOST,HOST or postgres://USER@HOST/DATABASE";
+    pub(crate) const FORMS: &str = "use memory:, sqlite:PATH, redis://HOST, redis+unix://PATH, redis-cluster://HOST,HOST or postgres://USER@HOST/DATABASE";
 
     pub(crate) fn is_memory(&self) -> bool {
-        self.0 == Engine::Memory
+        matches!(self.0, Engine::Memory { .. })
     }
 
     /// Parses a URL. The error says what was found, and shows nothing of the text: it may hold a password.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = text.split_once(':').ok_or("it has no scheme")?;
         match scheme {
-            "memory" if rest.is_empty() => Ok(Self(Engine::Memory)),
-            "memory" => Err("memory: takes nothing behind the colon"),
+            "memory" => memory(rest),
             "sqlite" => sqlite(rest),
-            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => {
+            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" | "redis+unix" => {
                 Ok(Self(Engine::Redis(text.to_owned())))
             }
             "postgres" | "postgresql" => Ok(Self(Engine::Postgres(text.to_owned()))),
@@ -81,37 +84,40 @@ impl StoreUrl {
     }
 }
 
+fn memory(rest: &str) -> Result<StoreUrl, &'static str> {
+    let query = match rest {
+        "" => "",
+        rest => rest.strip_prefix('?').ok_or("memory: takes nothing but options behind the colon")?,
+    };
+    let (mut max_records, mut max_bytes) = (None, None);
+    for (name, value) in url_value::pairs(query) {
+        match name {
+            "max_records" => {
+                max_records = Some(url_value::number(value).ok_or("max_records is a number")?);
+            }
+            "max_bytes" => {
+                let bytes = url_value::bytes(value).and_then(|bytes| bytes.try_into().ok());
+                max_bytes = Some(bytes.ok_or("max_bytes is a number, or one with KiB, MiB or GiB")?);
+            }
+            _ => return Err("memory: knows the options max_records and max_bytes"),
+        }
+    }
+    Ok(StoreUrl(Engine::Memory { max_records, max_bytes }))
+}
+
 fn sqlite(rest: &str) -> Result<StoreUrl, &'static str> {
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    #[cfg(feature = "sqlite")]
-    let durability = durability(query)?;
-    #[cfg(not(feature = "sqlite"))]
-    let _ = query;
     if path.is_empty() {
         return Err("sqlite: needs the path of a file");
     }
-    Ok(StoreUrl(Engine::Sqlite {
-        path: path.into(),
-        #[cfg(feature = "sqlite")]
-        durability,
-    }))
-}
-
-#[cfg(feature = "sqlite")]
-fn durability(query: &str) -> Result<waxseal_sqlite::SqliteDurability, &'static str> {
-    use waxseal_sqlite::SqliteDurability;
-    match query {
-        "" | "durability=normal" => Ok(SqliteDurability::Normal),
-        "durability=full" => Ok(SqliteDurability::Full),
-        "durability=off" => Ok(SqliteDurability::Off),
-        _ => Err("sqlite: knows ?durability=full, normal and off alone"),
-    }
+    let options = SqliteParameters::parse(query)?;
+    Ok(StoreUrl(Engine::Sqlite { path: path.into(), options }))
 }
 
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Engine::Memory => f.write_str("memory:"),
+            Engine::Memory { .. } => f.write_str("memory:"),
             Engine::Sqlite { path, .. } => write!(f, "sqlite:{}", path.display()),
             Engine::Redis(url) | Engine::Postgres(url) => f.write_str(&without_credentials(url)),
         }
@@ -141,7 +147,9 @@ mod tests {
     fn a_url_is_a_scheme_and_what_it_takes() {
         for (text, shown) in [
             ("memory:", "memory:"),
+            ("memory:?max_records=5&max_bytes=64MiB", "memory:"),
             ("sqlite:data/sessions.db", "sqlite:data/sessions.db"),
+            ("redis+unix://app:secret@/run/redis.sock?db=1", "redis+unix:///run/redis.sock"),
             ("sqlite:/var/lib/a b/s.db?durability=full", "sqlite:/var/lib/a b/s.db"),
             ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
             ("rediss://app:p@ss@sessions.example", "rediss://sessions.example"),
@@ -150,10 +158,18 @@ mod tests {
         ] {
             assert_eq!(text.parse::<StoreUrl>().unwrap().to_string(), shown);
         }
-        for text in ["", "memory", "memory:x", "sqlite:", "mysql://a"] {
+        for text in
+            ["", "memory", "memory:x", "memory:?x=1", "memory:?max_bytes=lots", "sqlite:", "mysql://a"]
+        {
             assert!(text.parse::<StoreUrl>().is_err(), "{text}");
         }
-        let most = "sqlite:a?durability=most".parse::<StoreUrl>();
-        assert_eq!(most.is_err(), cfg!(feature = "sqlite"), "an engine that is not built judges no options");
+        for query in ["durability=most", "busy_timeout=soon", "max_bytes=-1", "queue=", "cache=big"] {
+            let found = format!("sqlite:a?{query}").parse::<StoreUrl>();
+            assert_eq!(
+                found.is_err(),
+                cfg!(feature = "sqlite"),
+                "an engine that is not built judges no options"
+            );
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::panel;
 use crate::request::Request;
 use crate::request_view::{GView, RequestView};
 use crate::urls::Urls;
-use crate::urls::template_function;
+use crate::urls::template_function::{self, SiteRoot};
 
 type EnvironmentChange = Box<dyn FnOnce(&mut Environment<'static>) + Send>;
 type Processor = Box<dyn Fn(&Request) -> Value + Send + Sync>;
@@ -53,11 +53,12 @@ impl TemplateSetup {
         self,
         templates: &mut Templates,
         urls: &Arc<Urls>,
+        root: SiteRoot,
         csrf_tokens: bool,
         development: bool,
     ) -> RequestValues {
         let environment = templates.environment_mut();
-        template_function::add_to(environment, urls.clone());
+        template_function::add_to(environment, urls.clone(), root);
         let config = self.config.iter().map(|(name, value)| (*name, value.clone()));
         environment.add_global("config", Value::from_pairs(config));
         for change in self.changes {
@@ -78,7 +79,7 @@ impl RequestValues {
         match name {
             "request" => Some(Value::from_object(RequestView(request.clone()))),
             "g" => Some(Value::from_object(GView(request.clone()))),
-            "session_panel" => self.development.then(|| panel::PATH.into()),
+            "session_panel" => self.development.then(|| request.at_root(panel::PATH).into()),
             // A token in a form of an app that does not check it protects from nothing.
             "csrf_token" | "csrf_field" if !self.csrf_tokens => Some(Value::from_function(switched_off)),
             name => self.processors.iter().find(|(found, _)| *found == name).map(|(_, value)| value(request)),

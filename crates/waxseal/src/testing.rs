@@ -33,6 +33,7 @@ mod part;
 mod response;
 mod session;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -96,6 +97,7 @@ pub struct Client {
     now: Arc<Mutex<SystemTime>>,
     cookies: Mutex<Jar>,
     host: String,
+    address: SocketAddr,
     follows: bool,
 }
 
@@ -122,14 +124,15 @@ impl Client {
         let store = open_store::open_local(settings.session_store.as_ref(), settings.session_state)?;
         let service = app.service_with(settings, &Keyring::new(key), clock, store)?;
         let host = "localhost".to_owned();
-        Ok(Self { service, now, cookies: Mutex::default(), host, follows: false })
+        let address = (Ipv4Addr::LOCALHOST, 50_000).into();
+        Ok(Self { service, now, cookies: Mutex::default(), host, address, follows: false })
     }
 
     /// Another browser without cookies, of the same running app and with the same clock.
     #[must_use]
     pub fn another(&self) -> Self {
         let (service, now, host) = (self.service.clone(), self.now.clone(), self.host.clone());
-        Self { service, now, cookies: Mutex::default(), host, follows: self.follows }
+        Self { service, now, cookies: Mutex::default(), host, address: self.address, follows: self.follows }
     }
 
     /// Sends requests to this host from now on, with a port or without: for cookies with a Domain.
@@ -160,6 +163,13 @@ impl Client {
     #[must_use]
     pub fn at_host(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);
+        self
+    }
+
+    /// Sends requests from this address from now on: that of a visitor, or of a proxy. It is 127.0.0.1 before.
+    #[must_use]
+    pub fn from_address(mut self, address: impl Into<IpAddr>) -> Self {
+        self.address.set_ip(address.into());
         self
     }
 
@@ -312,7 +322,7 @@ impl Client {
         let head_only = *request.method() == Method::HEAD;
         let uri = request.uri().clone();
         let host = request.headers().get(HOST).cloned().unwrap_or(HeaderValue::from_static(""));
-        let (parts, body) = self.service.answer(request).await.into_parts();
+        let (parts, body) = self.service.for_peer(self.address.into()).answer(request).await.into_parts();
         self.keep_all(&parts.headers, self.target(&host, uri.path()));
         // No server sends one after HEAD.
         let body = if head_only { Body::empty() } else { body };

@@ -102,7 +102,7 @@ fn a_password_of_the_store_is_shown_neither_when_it_is_refused_nor_in_the_help()
         ("app@canary", "invalid value '...' for '--session-store <URL>': it has no scheme"),
         (
             "sqlite:x?durability=canary",
-            "invalid value 'sqlite:...' for '--session-store <URL>': sqlite: knows",
+            "invalid value 'sqlite:...' for '--session-store <URL>': durability is full, normal or off",
         ),
         ("redis://app:canary@bird@127.0.0.1:99999", "cannot be used; see --session-store"),
         ("postgres://app:canary@bird@127.0.0.1/db", "cannot be used; see --session-store"),

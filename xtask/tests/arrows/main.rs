@@ -34,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("waxseal-store", &[]),
     ("waxseal-server", &[]),
     ("waxseal-device", &[]),
+    ("waxseal-flask", &[]),
     ("waxseal-sqlite", &["waxseal-store"]),
     ("waxseal-redis", &["waxseal-store"]),
     ("waxseal-postgres", &["waxseal-store"]),
@@ -41,6 +42,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("waxseal-keys", &["waxseal-crypto"]),
     ("waxseal-manager", &["waxseal-crypto", "waxseal-session", "waxseal-store"]),
     ("waxseal-http", &["waxseal-device", "waxseal-manager", "waxseal-session"]),
+    (
+        "waxseal-axum",
+        &[
+            "waxseal-crypto",
+            "waxseal-http",
+            "waxseal-keys",
+            "waxseal-manager",
+            "waxseal-session",
+            "waxseal-store",
+        ],
+    ),
     (
         "waxseal",
         &[

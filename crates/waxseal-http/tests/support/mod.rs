@@ -12,7 +12,6 @@ use std::time::{Duration, SystemTime};
 use axum::body::Body;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, request};
-use tower_layer::Layer;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Clock, RequestSession, SessionCookie, SessionLayer};
 use waxseal_manager::SessionManager;

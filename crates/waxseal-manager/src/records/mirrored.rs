@@ -78,7 +78,7 @@ impl MirroredSessions {
         }
         match self.look(&token, revision, content, now) {
             Seen::Gone => Ok(self.records.gone(keys)),
-            Seen::Good { near, copy } if self.trusts_copies() || near.is_some() => {
+            Seen::Good { near, copy } => {
                 let sealed = copy.then(|| sealed_at(&token)).filter(|_| self.trusts_copies());
                 let fresh = |at: &Timestamp| self.near.freshness().is_fresh(*at, now);
                 if !sealed.iter().chain(&near).any(fresh) {
@@ -89,7 +89,7 @@ impl MirroredSessions {
                 let content = token.copy.and_then(|(_, content)| content).expect("it was just looked at");
                 Ok(self.records.visit(content, record, keys))
             }
-            Seen::Good { .. } | Seen::MustRevalidate => Err(Box::new(token)),
+            Seen::MustRevalidate => Err(Box::new(token)),
         }
     }
 

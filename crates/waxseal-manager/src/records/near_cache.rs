@@ -504,6 +504,33 @@ mod tests {
     }
 
     #[test]
+    fn an_id_that_is_gone_says_nothing_of_another_with_the_same_counter() {
+        let (cache, id) = (cache(1_000), SessionId::generate().unwrap());
+        let (one, other) = (id.key(), id.renewed().unwrap().key());
+        cache.confirmed(&one, &revision(1), NOW);
+        cache.copy_gone(&other, &revision(1), at(1));
+        assert_eq!(look(&cache, &one, 1, "", at(1)), confirmed(0));
+    }
+
+    #[test]
+    fn what_can_be_asked_again_makes_room_before_an_end() {
+        let cache = cache(2 * SHARDS);
+        let (ended, stranger) = (SessionId::generate().unwrap().key(), SessionId::generate().unwrap().key());
+        let [living, next] = [neighbour(&ended), neighbour(&ended)];
+        cache.ended(ended.public_id(), NOW);
+        cache.confirmed(&living, &revision(1), NOW);
+        cache.confirmed(&next, &revision(1), NOW);
+        assert_eq!(look(&cache, &ended, 1, "", NOW), Seen::Gone);
+        assert_eq!(look(&cache, &next, 1, "", NOW), confirmed(0));
+        assert_eq!(
+            look(&cache, &living, 1, "", NOW),
+            NOTHING,
+            "it was forgotten, and its copies are trusted"
+        );
+        assert_eq!(look(&cache, &stranger, 1, "", NOW), NOTHING);
+    }
+
+    #[test]
     fn an_answer_that_was_long_under_way_makes_it_forget_nothing_newer() {
         let cache = cache(SHARDS);
         let ended = SessionId::generate().unwrap().key();

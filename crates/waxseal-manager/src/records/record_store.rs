@@ -65,6 +65,10 @@ impl RecordStore {
         }
     }
 
+    pub(crate) fn any_store(&self) -> &dyn AnyStore {
+        &*self.store
+    }
+
     pub(crate) fn set_lifetimes(&mut self, lifetimes: Lifetimes) {
         self.lifetimes = lifetimes;
     }

@@ -19,6 +19,7 @@ mod states_capacities;
 mod states_copies;
 mod states_end_others;
 mod states_many;
+mod states_questions;
 mod states_races;
 mod states_rows;
 mod states_sign_in;

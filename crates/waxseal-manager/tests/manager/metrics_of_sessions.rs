@@ -96,3 +96,21 @@ async fn calls_on_the_store_are_counted_by_operation_and_outcome() {
         assert_eq!(events(&counted)[0], u64::from(fault.is_none()), "{fault:?}");
     }
 }
+
+#[tokio::test]
+async fn maintenance_says_how_full_the_store_is() {
+    let counted = Counted::default();
+    let _recorder = metrics::set_default_local_recorder(&counted);
+    let store = || MemoryStore::new().max_records(40);
+    let states: [State; 3] =
+        [Revocable::new(store()).into(), Stored::new(store()).into(), Mirrored::new(store()).into()];
+    for (state, records) in states.into_iter().zip([0.0, 10.0, 10.0]) {
+        let sessions = manager(state, &Keyring::new(key(1)));
+        for _ in 0..10 {
+            visitor(&sessions, at(0), |session| session.insert("name", "Albus").unwrap()).await;
+        }
+        sessions.maintain(|| at(1)).await.unwrap();
+        assert_eq!(counted.gauge("waxseal_store_records"), records);
+        assert_eq!(counted.gauge("waxseal_store_fullness_ratio"), records / 40.0);
+    }
+}

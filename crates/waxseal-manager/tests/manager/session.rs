@@ -567,3 +567,73 @@ fn what_a_commit_leaves_behind_is_forgotten() {
     commit(&sessions, &new, NOON);
     assert!(!new.forgets_others(true), "it came without a token");
 }
+
+/// `true` for a token that outlives the browser, `false` for one that does not, `None` without a token.
+fn outlives(sessions: &SessionManager, session: &Visit) -> Option<bool> {
+    match commit(sessions, session, NOON) {
+        Outcome::Set { expires, .. } => Some(expires.is_some()),
+        _ => None,
+    }
+}
+
+#[test]
+fn sessions_can_be_permanent_unless_a_handler_says_otherwise() {
+    let ordinary = sessions();
+    let all = sessions().lifetimes(Lifetimes::new().all_permanent(true));
+    let fresh: [(Case, Option<bool>); 8] = [
+        (("nothing", |_| ()), None),
+        (("a read", |session| _ = session.get::<u8>("name").unwrap()), None),
+        (("a form", |session| drop(session.csrf_token().unwrap())), Some(false)),
+        (("a write", |session| session.insert("name", 1).unwrap()), Some(true)),
+        (("a message", |session| session.flash("info", "hello").unwrap()), Some(true)),
+        (("a sign-in", |session| session.sign_in("user-7", at(NOON)).unwrap()), Some(true)),
+        (
+            ("declined", |session| {
+                session.insert("name", 1).unwrap();
+                session.set_permanent(false).unwrap();
+            }),
+            Some(false),
+        ),
+        (
+            ("declined, rolled back and written", |session| {
+                session.set_permanent(false).unwrap();
+                session.rollback();
+                session.insert("name", 1).unwrap();
+            }),
+            Some(true),
+        ),
+    ];
+    for ((case, touch), expected) in fresh {
+        let session = all.create();
+        touch(&session);
+        assert_eq!(outlives(&all, &session), expected, "new: {case}");
+    }
+    let first = ordinary.create();
+    first.insert("name", 0).unwrap();
+    let before = token(&ordinary, &first, NOON);
+    let known: [(Case, Option<bool>); 5] = [
+        (("a read", |session| _ = session.get::<u8>("name").unwrap()), None),
+        (("a write", |session| session.insert("name", 1).unwrap()), Some(false)),
+        (("a sign-in", |session| session.sign_in("user-7", at(NOON)).unwrap()), Some(true)),
+        (
+            ("emptied and written", |session| {
+                session.renew_empty().unwrap();
+                session.insert("name", 1).unwrap();
+            }),
+            Some(true),
+        ),
+        (
+            ("destroyed and written", |session| {
+                session.set_permanent(false).unwrap();
+                session.destroy().unwrap();
+                session.insert("name", 1).unwrap();
+            }),
+            Some(true),
+        ),
+    ];
+    for ((case, touch), expected) in known {
+        let session = open(&all, &before, NOON).unwrap();
+        touch(&session);
+        assert_eq!(outlives(&all, &session), expected, "ordinary before: {case}");
+    }
+}

@@ -384,3 +384,29 @@ async fn somebody_who_goes_on_writing_does_not_keep_the_session_from_its_end() {
         assert_eq!(change(&scene.here, &token, at(3)).await.get("saves").unwrap(), Some(20), "{place:?}");
     }
 }
+
+#[tokio::test]
+async fn a_session_that_somebody_renewed_meanwhile_is_ended_and_a_store_that_fails_is_asked_four_times() {
+    for place in BOTH {
+        for (failures, is_said) in [(0, false), (3, false), (4, true)] {
+            let scene = Scene::new(place).await;
+            let (there, mine) = (scene.there.clone(), scene.mine.clone());
+            let mut ends = 0;
+            scene.store.decide_with(move |operation| match operation {
+                Operation::EndAll => {
+                    act(&there, &mine, Act::Renews);
+                    Turn::Work
+                }
+                Operation::End => {
+                    ends += 1;
+                    if ends <= failures { Turn::Fail } else { Turn::Work }
+                }
+                _ => Turn::Work,
+            });
+            let error = scene.end_others().await.unwrap_err();
+            assert_eq!(matches!(error, Error::Unavailable(_)), is_said, "{place:?}, {failures}: {error}");
+            let asked = (failures + 1).min(4);
+            assert_eq!(scene.store.count(Operation::End), asked, "{place:?}, {failures}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::excerpt::excerpt;
 use crate::percent;
 
-/// Fields a form or a query may have: what a person fills in, far from what makes a parser sweat.
+/// Fields that a form or a query may have unless another limit is given: what a person fills in, far from what makes a parser sweat.
 pub const MAX_FIELDS: usize = 1000;
 
 /// The type to send, in the text of an error.
@@ -32,8 +32,9 @@ pub(super) fn check_content_type(content_type: Option<&HeaderValue>) -> Result<(
     Ok(())
 }
 
-/// Refuses all that the parser would mend or swallow, and counts the fields. Linear in the text's length.
-pub(super) fn check_fields(text: &[u8]) -> Result<usize, Error> {
+/// Refuses all that the parser would mend or swallow, and counts the fields, of which there may be `limit`. Linear in the
+/// text's length.
+pub(super) fn check_fields(text: &[u8], limit: usize) -> Result<usize, Error> {
     if let Some(offset) = percent::first_malformed(text) {
         return Err(Error::FormEscape { offset });
     }
@@ -43,8 +44,8 @@ pub(super) fn check_fields(text: &[u8]) -> Result<usize, Error> {
     let mut offset = 0;
     for field in text.split(|&byte| byte == b'&') {
         count += usize::from(!field.is_empty());
-        if count > MAX_FIELDS {
-            return Err(Error::TooManyFields { limit: MAX_FIELDS });
+        if count > limit {
+            return Err(Error::TooManyFields { limit });
         }
         // Name and value are decoded apart, so a character cannot be in both.
         let mut halves = field.splitn(2, |&byte| byte == b'=');

@@ -4,7 +4,7 @@ use super::support::*;
 
 #[tokio::test]
 async fn a_silent_or_slow_client_is_closed_after_the_head_time() {
-    let server = start(Limits::default().head_time(SHORT)).await;
+    let server = start(Limits::default().first_byte_time(SHORT).head_time(SHORT)).await;
     for (case, start) in [("silent", &b""[..]), ("amid the head", b"GET / HTTP/1.1\r\nhost: ")] {
         let started = Instant::now();
         assert_eq!(server.exchange(start).await, "", "{case}");
@@ -22,14 +22,17 @@ async fn a_silent_or_slow_client_is_closed_after_the_head_time() {
 }
 
 #[tokio::test]
-async fn a_connection_kept_alive_is_closed_when_idle_for_the_head_time() {
-    let server = start(Limits::default().head_time(4 * SHORT)).await;
+async fn a_connection_kept_alive_is_closed_when_idle_for_its_time() {
+    let short = Limits::default().first_byte_time(SHORT).head_time(SHORT);
+    let server = start(short.keep_alive_time(4 * SHORT)).await;
     let mut client = server.connect().await;
     for _ in 0..3 {
-        tokio::time::sleep(2 * SHORT).await;
         client.write_all(b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
         until(&mut client, "/a").await;
+        tokio::time::sleep(2 * SHORT).await;
     }
+    client.write_all(b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    until(&mut client, "/a").await;
     let idle = Instant::now();
     assert_eq!(rest(&mut client).await, "");
     assert!(idle.elapsed() >= 3 * SHORT, "{:?}", idle.elapsed());
@@ -37,9 +40,56 @@ async fn a_connection_kept_alive_is_closed_when_idle_for_the_head_time() {
 
 #[tokio::test]
 async fn the_head_time_does_not_run_while_a_request_is_handled() {
-    let server = start(Limits::default().head_time(SHORT)).await;
+    let server = start(Limits::default().head_time(SHORT).keep_alive_time(SHORT)).await;
     let answer = server.exchange("GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
     assert!(answer.ends_with("slow"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_head_on_a_connection_kept_alive_has_the_head_time_and_not_that_of_silence() {
+    let limits = Limits::default().first_byte_time(PATIENCE).head_time(SHORT).keep_alive_time(PATIENCE);
+    let server = start(limits).await;
+    let mut client = server.connect().await;
+    client.write_all(b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    until(&mut client, "/a").await;
+    tokio::time::sleep(2 * SHORT).await;
+    let begun = Instant::now();
+    client.write_all(b"GET /b HTTP/1.1\r\nhost:").await.unwrap();
+    assert_eq!(rest(&mut client).await, "");
+    assert!(begun.elapsed() >= SHORT && begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn an_address_over_its_limit_is_closed_and_others_are_served() {
+    let server = start(Limits::default().connections_per_address(2)).await;
+    let request = b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n";
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut client = server.connect().await;
+        client.write_all(request).await.unwrap();
+        until(&mut client, "/a").await;
+        open.push(client);
+    }
+    let mut third = server.connect().await;
+    assert!(third.read_u8().await.is_err(), "closed, reset or not");
+
+    let other = TcpSocket::new_v4().unwrap();
+    other.bind(([127, 0, 0, 2], 0).into()).unwrap();
+    let mut other = other.connect(server.address).await.unwrap();
+    other.write_all(request).await.unwrap();
+    until(&mut other, "/a").await;
+
+    drop(open.pop());
+    let start = Instant::now();
+    loop {
+        let mut again = server.connect().await;
+        // The server may not have heard yet that the other has left.
+        if again.write_all(request).await.is_ok() && again.read_u8().await.is_ok() {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "no room for the one that left");
+        tokio::time::sleep(SHORT / 10).await;
+    }
 }
 
 #[tokio::test]
@@ -59,7 +109,7 @@ async fn over_the_limit_connections_wait_for_a_place() {
 
 #[tokio::test]
 async fn a_client_that_reads_nothing_gives_up_its_place() {
-    let server = start(Limits::default().connections(1).body_idle(SHORT)).await;
+    let server = start(Limits::default().connections(1).answer_idle(SHORT)).await;
     let mut idle = server.connect().await;
     idle.write_all(b"GET /huge HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     let answer = server.exchange("GET /next HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
@@ -87,7 +137,7 @@ async fn read_slowly(client: &mut TcpStream, times: usize) -> usize {
 
 #[tokio::test]
 async fn a_client_that_reads_slowly_gets_all() {
-    let server = start(Limits::default().body_idle(2 * SHORT)).await;
+    let server = start(Limits::default().answer_idle(2 * SHORT)).await;
     let mut client = narrow(&server).await;
     let slowly = read_slowly(&mut client, 100).await;
     let mut rest = Vec::new();
@@ -98,7 +148,7 @@ async fn a_client_that_reads_slowly_gets_all() {
 
 #[tokio::test]
 async fn a_client_that_stops_reading_half_way_gives_up_its_place() {
-    let server = start(Limits::default().connections(1).body_idle(SHORT / 3)).await;
+    let server = start(Limits::default().connections(1).answer_idle(SHORT / 3)).await;
     let mut client = narrow(&server).await;
     read_slowly(&mut client, 20).await;
     let answer = server.exchange("GET /next HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;

@@ -90,7 +90,8 @@ async fn every_limit_is_fine() {
     let request = "GET /a HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     let (all, ever) = (usize::MAX, Duration::MAX);
     let none = Limits::default().head(all).head_fields(all).connections(u32::MAX);
-    let none = none.head_time(ever).body_idle(ever).shutdown_grace(ever);
+    let none = none.first_byte_time(ever).head_time(ever).keep_alive_time(ever);
+    let none = none.connections_per_address(u32::MAX).answer_idle(ever).shutdown_grace(ever);
     let server = start(none).await;
     assert!(server.exchange(request).await.ends_with("/a"));
     server.stop.send(()).unwrap();

@@ -2,6 +2,9 @@
 
 mod clients;
 mod heads;
+mod http_1_0;
 mod listening;
+mod proxies;
 mod shutdown;
 mod support;
+mod unix_socket;

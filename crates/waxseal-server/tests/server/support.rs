@@ -49,6 +49,7 @@ pub(crate) async fn answer(request: Request<Incoming>) -> Result<Response<Body>,
         "/stuck" => std::future::pending().await,
         "/refuse" => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, Body::from("too large"))),
         "/huge" => Body::from(vec![b'x'; 64 * 1024 * 1024]),
+        "/stream" => Body::stream(futures_util::stream::iter(["abra", "cadabra"].map(Ok::<_, Infallible>))),
         "/panic" => panic!("deliberate, in a test"),
         path => Body::from(path.to_owned()),
     };

@@ -50,6 +50,13 @@ impl Budget {
         (self.records.used.load(Ordering::Relaxed), self.bytes.used.load(Ordering::Relaxed))
     }
 
+    /// The used share of the limit that is nearer, from 0 to 1.
+    pub(super) fn fullness(&self) -> f64 {
+        let share =
+            |counter: &Counter| counter.used.load(Ordering::Relaxed) as f64 / counter.max.max(1) as f64;
+        share(&self.records).max(share(&self.bytes))
+    }
+
     /// Takes records and bytes, or neither.
     pub(super) fn take(&self, records: usize, bytes: usize, what_for: Use) -> Result<(), NoRoom> {
         self.records.take(records, what_for)?;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::url_value;
+
 /// Settings for calls to a store across a network; the same for every engine.
 ///
 /// ```
@@ -95,6 +97,52 @@ impl NetworkOptions {
         self
     }
 
+    /// Sets the option that a parameter of a store's URL names, by the name that it has here. Times are written as
+    /// `500ms` or `2s`. Returns false if it is the name of no option. For authors of stores.
+    ///
+    /// # Errors
+    ///
+    /// A text that says what the value should be.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use waxseal_store::NetworkOptions;
+    ///
+    /// let mut network = NetworkOptions::new();
+    /// assert_eq!(network.set("command_timeout", "500ms"), Ok(true));
+    /// assert_eq!(network, NetworkOptions::new().command_timeout(Duration::from_millis(500)));
+    /// assert_eq!(network.set("schema", "shop"), Ok(false));
+    /// assert!(network.set("connections", "many").is_err());
+    /// ```
+    pub fn set(&mut self, name: &str, value: &str) -> Result<bool, &'static str> {
+        let time = |wrong: &'static str| url_value::duration(value).ok_or(wrong);
+        match name {
+            "connect_timeout" => {
+                self.connect_timeout = time("connect_timeout is a time, such as 500ms or 2s")?
+            }
+            "command_timeout" => {
+                self.command_timeout = time("command_timeout is a time, such as 500ms or 2s")?
+            }
+            "half_open_interval" => {
+                self.half_open_interval = time("half_open_interval is a time, such as 500ms or 2s")?;
+            }
+            "connections" => {
+                let connections = url_value::number(value).filter(|connections| *connections > 0);
+                self.connections = connections.ok_or("connections is a number from 1 up")?;
+            }
+            "queue" => self.queue = url_value::number(value).ok_or("queue is a number")?,
+            "retries" => self.retries = url_value::number(value).ok_or("retries is a number")?,
+            "breaker_after" => {
+                let outages = url_value::number(value).filter(|outages| *outages > 0);
+                self.breaker_after = outages.ok_or("breaker_after is a number from 1 up")?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
     /// Returns the settings that the store itself has to apply. For authors of stores.
     #[must_use]
     pub fn limits(&self) -> NetworkLimits {
@@ -106,5 +154,35 @@ impl NetworkOptions {
 impl Default for NetworkOptions {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_has_a_parameter_that_sets_it_and_no_other() {
+        let second = Duration::from_secs(7);
+        for (name, value, expected) in [
+            ("connect_timeout", "7s", NetworkOptions::new().connect_timeout(second)),
+            ("command_timeout", "7", NetworkOptions::new().command_timeout(second)),
+            ("connections", "7", NetworkOptions::new().connections(7)),
+            ("queue", "7", NetworkOptions::new().queue(7)),
+            ("retries", "0", NetworkOptions::new().retries(0)),
+            ("breaker_after", "7", NetworkOptions::new().breaker_after(7)),
+            ("half_open_interval", "7000ms", NetworkOptions::new().half_open_interval(second)),
+        ] {
+            let mut options = NetworkOptions::new();
+            assert_eq!(options.set(name, value), Ok(true));
+            assert_eq!(options, expected, "{name}");
+            for wrong in ["", "-1", "many"] {
+                assert!(options.set(name, wrong).unwrap_err().starts_with(name), "{name}={wrong}");
+            }
+        }
+        for (name, value) in [("connections", "0"), ("breaker_after", "0"), ("command_timeout", "0s")] {
+            assert!(NetworkOptions::new().set(name, value).is_err(), "{name}={value}");
+        }
+        assert_eq!(NetworkOptions::new().set("sslmode", "require"), Ok(false));
     }
 }

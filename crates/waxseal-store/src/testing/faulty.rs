@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 
 use super::yield_once::yield_once;
 use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
-use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp};
+use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp, Usage};
 
 /// Wraps another store and fails on request: for tests of an app during an outage.
 ///
@@ -55,6 +55,7 @@ pub enum Operation {
     EndAll,
     Purge,
     Ready,
+    Usage,
     Clock,
 }
 
@@ -279,6 +280,10 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
         EndAll: fn end_all(owner: &str, keep: Option<&RecordKey>, now: Timestamp) -> ();
         Purge: fn purge(now: Timestamp, limit: usize) -> usize;
         Ready: fn ready() -> ();
+    }
+
+    async fn usage(&self) -> Result<Usage, Self::Error> {
+        self.pass(Operation::Usage, self.store.usage()).await
     }
 
     async fn clock(&self) -> Result<Option<Timestamp>, Self::Error> {

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
-use waxseal_server::{Body, Multipart, UploadLimits, encoding, forms, json};
+use waxseal_server::{Body, Limits, Multipart, UploadLimits, encoding, forms, json};
 
 use super::Request;
 use crate::error::{Error, Result};
@@ -32,7 +32,7 @@ impl Request {
     pub async fn form<T: DeserializeOwned>(&self) -> Result<T> {
         encoding::check(self.headers())?;
         let body = self.body().await?;
-        Ok(forms::parse(self.0.parts.headers.get(CONTENT_TYPE), &body)?)
+        Ok(forms::parse_within(self.0.parts.headers.get(CONTENT_TYPE), &body, self.limits().form_parts)?)
     }
 
     /// The body as JSON, deserialized into a `T`.
@@ -46,15 +46,16 @@ impl Request {
         Ok(json::parse(self.0.parts.headers.get(CONTENT_TYPE), &body)?)
     }
 
-    /// The body as a form with files (`multipart/form-data`), within the app's limit for bodies.
+    /// The body as a form with files (`multipart/form-data`), within the app's limits.
     ///
     /// # Errors
     ///
     /// 415 if it is another type or compressed, 413 if it is too large, 400 if it is malformed, 408 if it stops
     /// coming, 500 if it was read before.
     pub async fn multipart(&self) -> Result<Multipart> {
-        let total = u64::try_from(self.limits().body).unwrap_or(u64::MAX);
-        self.multipart_within(UploadLimits::default().total(total)).await
+        let Limits { body, form_parts, form_memory, .. } = *self.limits();
+        let total = u64::try_from(body).unwrap_or(u64::MAX);
+        self.multipart_within(UploadLimits::default().total(total).parts(form_parts).field(form_memory)).await
     }
 
     /// The body as a form with files, within limits of its own. The whole still has to come within [`Limits::request_time`](crate::Limits).

@@ -1,7 +1,11 @@
 //! Values of settings: enums, and parsers of the command line.
 
 use std::env;
+#[cfg(unix)]
+use std::fmt;
 use std::net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr};
+#[cfg(unix)]
+use std::str::FromStr;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, Resettable, TypedValueParser};
 use clap::{Arg, ValueEnum};
@@ -17,6 +21,39 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line, for programs.
     Json,
+}
+
+/// The permissions of a file, written in octal: `660`.
+#[cfg(unix)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileMode(pub u32);
+
+/// Its owner and its group may read and write it.
+#[cfg(unix)]
+impl Default for FileMode {
+    fn default() -> Self {
+        Self(0o660)
+    }
+}
+
+#[cfg(unix)]
+impl FromStr for FileMode {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mode = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| u32::from_str_radix(text, 8));
+        match mode {
+            Some(Ok(mode @ 0..=0o777)) => Ok(Self(mode)),
+            _ => Err("write permissions in octal, such as 660"),
+        }
+    }
+}
+
+#[cfg(unix)]
+impl fmt::Display for FileMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:o}", self.0)
+    }
 }
 
 /// Parses a [`SameSite`].
@@ -77,5 +114,23 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_are_octal() {
+        for (text, expected) in [
+            ("660", Some(0o660)),
+            ("0666", Some(0o666)),
+            ("0", Some(0)),
+            ("1777", None),
+            ("8", None),
+            ("+6", None),
+            ("rw", None),
+            ("", None),
+        ] {
+            assert_eq!(text.parse::<FileMode>().ok(), expected.map(FileMode), "{text}");
+        }
+        assert_eq!(FileMode::default().to_string(), "660");
     }
 }

@@ -7,7 +7,8 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use waxseal::testing::{Client, Part};
 use waxseal::{
-    App, Body, Error, Limits, Method, Request, Response, Result, Settings, UploadLimits, json, typed,
+    App, Body, Error, LimitSettings, Limits, Method, Request, Response, Result, Settings, UploadLimits, json,
+    typed,
 };
 
 #[derive(Debug, Serialize, Deserialize, PartialEq)]
@@ -249,4 +250,27 @@ async fn an_uploads_name_comes_as_it_was() {
     let part = Part::file("a \"field\"", "a \"quoted\"\r\nb.txt", "text/plain", "content");
     let names = client_of(app).post_multipart("/", &[part]).await.json::<(String, String)>();
     assert_eq!(names, ("a \"quoted\"\r\nb.txt".to_owned(), "a__quoted_b.txt".to_owned()));
+}
+
+#[tokio::test]
+async fn the_operators_limits_of_forms_hold() {
+    let app = App::new("demo")
+        .get("/", async |request: Request| json(&request.query::<Vec<(String, String)>>()?))
+        .post("/", async |request: Request| json(&request.form::<Vec<(String, String)>>().await?))
+        .post("/files", async |request: Request| json(&request.multipart().await?.into_files().len()));
+    let limits =
+        LimitSettings { max_form_parts: Some(2), max_form_memory_size: Some(10), ..Default::default() };
+    let client = Client::with_settings(app, &Settings { limits, ..Settings::default() }).unwrap();
+    for (fields, status) in
+        [(&[("a", "1"), ("b", "2")][..], 200), (&[("a", "1"), ("b", "2"), ("c", "3")], 400)]
+    {
+        assert_eq!(client.post_form("/", fields).await.status(), status, "{fields:?}");
+        let query: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(client.get(&format!("/?{}", query.join("&"))).await.status(), status, "{fields:?}");
+        let parts: Vec<_> = fields.iter().map(|(name, value)| Part::field(name, value)).collect();
+        assert_eq!(client.post_multipart("/files", &parts).await.status(), status, "{fields:?}");
+    }
+    let part = |bytes: usize| [Part::field("a", &"x".repeat(bytes))];
+    assert_eq!(client.post_multipart("/files", &part(10)).await.status(), 200);
+    assert_eq!(client.post_multipart("/files", &part(11)).await.status(), 413);
 }

@@ -167,6 +167,32 @@ fn readme_begins_with_the_example_of_the_crates_documentation() {
     assert_eq!(example(&read("README.md")), doc);
 }
 
+/// As in the crates' own documentation, where they are run.
+#[test]
+fn the_quick_start_has_the_examples_of_the_readmes() {
+    let blocks = |text: &str| -> Vec<String> {
+        let blocks = text.split("```rust").skip(1).map(|rest| rest.split_once('\n').unwrap().1);
+        blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+    };
+    let page = blocks(&read("docs/quick-start.md"));
+    assert_eq!(page[0], blocks(&read("README.md"))[0]);
+    assert_eq!(page[1], blocks(&read("crates/waxseal-axum/README.md"))[0]);
+    assert_eq!(page.len(), 2);
+}
+
+#[test]
+fn the_book_has_every_page_once() {
+    let summary = read("docs/SUMMARY.md");
+    let mut listed: Vec<_> =
+        summary.split("](").skip(1).map(|rest| rest.split(')').next().unwrap().to_owned()).collect();
+    let pages = documents().into_keys().filter_map(|path| Some(path.strip_prefix("docs").ok()?.to_owned()));
+    let mut pages: Vec<_> =
+        pages.map(|path| path.display().to_string()).filter(|page| page != "SUMMARY.md").collect();
+    listed.sort();
+    pages.sort();
+    assert_eq!(listed, pages);
+}
+
 /// Words that led people astray, and what to say.
 #[test]
 fn a_proxy_keeps_the_port_and_nobody_is_sent_to_the_projects_own_commands() {

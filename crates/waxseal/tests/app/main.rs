@@ -22,6 +22,7 @@ mod malformed_values;
 mod owners;
 mod pages;
 mod panel;
+mod proxies;
 mod redirects;
 mod request_log;
 mod security_headers;
@@ -30,4 +31,6 @@ mod sockets;
 mod static_files;
 mod streams;
 mod testing_client;
+#[cfg(feature = "tls")]
+mod tls;
 mod tutorial_app;

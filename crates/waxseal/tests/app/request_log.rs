@@ -75,7 +75,7 @@ async fn the_access_log_has_a_line_for_each_request_and_no_secret() {
     assert_eq!(start, format!("INFO request{{id=\"{id}\" method=GET route=\"/name/{{of}}\" status=200"));
     let (latency, rest) = rest.split_once(' ').unwrap();
     assert!(latency.parse::<f64>().is_ok(), "{latency}");
-    assert_eq!(rest, r#"session="read"}: answered path="/name/hagrid""#);
+    assert_eq!(rest, r#"session="read"}: answered path="/name/hagrid" client=127.0.0.1"#);
 
     client.post_form("/enter", &[]).await;
     client.get("/nowhere").await;

@@ -46,7 +46,7 @@ impl Site {
             let secrets = Secrets::from_env(&settings, "wizard").unwrap();
             let app = wizard::app().device_bound().device_bound_for(PROOF_TIME);
             let server = app.bind(&settings, &secrets).await.unwrap();
-            let wizard = server.address();
+            let wizard = server.address().expect("it listens on a port");
             tokio::spawn(server.serve(std::future::pending()));
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();

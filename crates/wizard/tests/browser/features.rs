@@ -159,7 +159,7 @@ impl Served {
             runtime.block_on(async {
                 let secrets = Secrets::from_env(&settings, "features").expect("the secret is good");
                 let server = app().bind(&settings, &secrets).await.expect("the app starts");
-                let _ = said.send(server.address());
+                let _ = said.send(server.address().expect("it is TCP"));
                 server.serve(async { drop(stopped.await) }).await.expect("it serves to the end");
             });
         });

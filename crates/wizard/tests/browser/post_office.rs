@@ -39,7 +39,7 @@ impl PostOffice {
             let _folder = folder;
             Builder::new_current_thread().enable_all().build().expect("a runtime starts").block_on(async {
                 let server = app().bind(&settings, &secrets).await.expect("it listens");
-                said.send(server.address()).expect("the test waits for it");
+                said.send(server.address().expect("it is TCP")).expect("the test waits for it");
                 server.serve(async { _ = closed.await }).await.expect("it serves");
             });
         });

@@ -69,6 +69,10 @@ impl Answer {
         self.text.contains(words)
     }
 
+    pub(crate) fn body(&self) -> &str {
+        self.text.split_once("\r\n\r\n").unwrap_or_default().1
+    }
+
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let head = self.text.split("\r\n\r\n").next().unwrap_or_default();
         head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
@@ -120,6 +124,14 @@ impl Visitor {
         let answer = exchange(self.program.address(), "POST /wizard/create", "", FORM);
         assert_eq!(answer.status, 303, "{answer:?}");
         answer.field("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.program.address()
+    }
+
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        self.program.admin_address()
     }
 
     pub(crate) fn program(&self) -> &Program {
@@ -249,7 +261,7 @@ fn at_once<T: Send>(visitors: &[Visitor], work: impl Fn(&Visitor, Instant) -> T 
     })
 }
 
-fn exchange(address: SocketAddr, line: &str, cookie: &str, form: &str) -> Answer {
+pub(crate) fn exchange(address: SocketAddr, line: &str, cookie: &str, form: &str) -> Answer {
     let start = Instant::now();
     let mut stream = TcpStream::connect(address).unwrap();
     // Far beyond what is asserted, so that it is the assertion that tells.

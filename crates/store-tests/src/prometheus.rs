@@ -1,0 +1,94 @@
+//! A Prometheus of our own: on a free port of the loopback address, in a temporary folder, and ended with the test.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::process::{Process, free_port, shell};
+
+/// A server that scrapes one target each second.
+pub struct Prometheus {
+    // Before the folder: it is dropped first.
+    _process: Process,
+    folder: TempDir,
+    port: u16,
+}
+
+impl Prometheus {
+    /// A server that scrapes `/metrics` at `target` as the job `waxseal`, with these rules.
+    pub fn start(target: SocketAddr, rules: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [{rules:?}]\nscrape_configs:\n  \
+             - job_name: waxseal\n    static_configs: [{{ targets: [\"{target}\"] }}]\n"
+        );
+        fs::write(folder.path().join("prometheus.yml"), config).unwrap();
+        let port = free_port();
+        let mut shell = shell(&program(), "TERM", None, folder.path());
+        shell.args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"]);
+        shell.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+        let server = Self { _process: Process::start(shell), folder, port };
+        server.wait_for("/-/ready");
+        server
+    }
+
+    fn wait_for(&self, path: &str) {
+        for _ in 0..300 {
+            if self.exchange("GET", path, "").is_ok_and(|answer| answer.starts_with("HTTP/1.0 200")) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        panic!("Prometheus does not start; its log: {log}");
+    }
+
+    /// The JSON that an instant query is answered with.
+    pub fn query(&self, query: &str) -> String {
+        let mut form = "query=".to_owned();
+        for byte in query.bytes() {
+            write!(form, "%{byte:02X}").expect("a string takes all");
+        }
+        self.answer("POST", "/api/v1/query", &form)
+    }
+
+    /// The JSON of all rules and their states.
+    pub fn rules(&self) -> String {
+        self.answer("GET", "/api/v1/rules", "")
+    }
+
+    fn answer(&self, method: &str, path: &str, form: &str) -> String {
+        let answer = self.exchange(method, path, form).expect("it listens");
+        answer.split_once("\r\n\r\n").expect("a head").1.to_owned()
+    }
+
+    fn exchange(&self, method: &str, path: &str, form: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        let length = form.len();
+        // By HTTP/1.0, so that the body comes in one piece.
+        write!(
+            stream,
+            "{method} {path} HTTP/1.0\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {length}\r\n\r\n{form}"
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+fn program() -> PathBuf {
+    std::env::var_os("PROMETHEUS")
+        .expect("PROMETHEUS names the program, as `cargo xtask test` sets it")
+        .into()
+}
+
+/// The tool that comes with Prometheus.
+pub fn promtool() -> PathBuf {
+    program().with_file_name("promtool")
+}

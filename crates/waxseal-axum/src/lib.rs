@@ -1,0 +1,47 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Which part for what
+//!
+//! | you want | use |
+//! |---|---|
+//! | the session of a visitor, a dictionary | [`Session`], `Option<Session>`; [`LazySession`] to sign out while a store is away |
+//! | one struct in it | [`SessionData<T>`](SessionData) |
+//! | sessions in the browser, on a server, or both | nothing, [`Waxseal::store`], [`Waxseal::mirrored`] |
+//! | "signed in for a month" | [`Waxseal::lasting`]`(days(30))` |
+//! | `http://localhost` | [`Waxseal::development`]`(cfg!(debug_assertions))` |
+//! | to sign in, sign out, list a user's sessions, end the others | methods of [`Session`] |
+//! | the user who is signed in, else a redirect or 401 | [`SignedIn<U>`](SignedIn), [`Owner`]; around routes [`RequireSignIn`] |
+//! | messages for the next page | [`Flash`], [`Messages`] |
+//! | forms with a token | [`FormToken`], [`CheckedForm`], [`CheckedToken`] |
+//! | requests from another origin, webhooks | [`Waxseal::cross_origin`] |
+//! | an error that is an answer | [`Error`], [`Result`] |
+//!
+//! Order of layers: time limits inside of [`SessionLayer`], CORS outside; see [`SessionLayer::layer`]'s service.
+
+mod error;
+mod flash;
+mod form;
+mod local_path;
+mod own_session;
+mod require_sign_in;
+mod session;
+mod session_data;
+mod signed_in;
+mod waxseal;
+
+pub use error::{Error, Result};
+pub use flash::{Flash, Messages};
+pub use form::{CheckedForm, CheckedToken, FormToken};
+pub use local_path::LocalPath;
+pub use own_session::OwnSession;
+pub use require_sign_in::{RequireSignIn, RequireSignInService};
+pub use session::{LazySession, Session};
+pub use session_data::{Keyed, SessionData};
+pub use signed_in::{LoadUser, Owner, SignedIn};
+pub use waxseal::{Waxseal, days};
+
+pub use waxseal_crypto::{Keyring, SecretKey};
+pub use waxseal_http::{Clock, CrossOrigin, InvalidOrigin, SameSite, SessionCookie, SessionLayer};
+pub use waxseal_manager::{Lifetimes, Mirrored, Revocable, State, Stored, WhenAway};
+pub use waxseal_session::Flash as Message;
+pub use waxseal_store::{MemoryStore, SessionStore};

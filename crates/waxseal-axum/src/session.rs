@@ -1,0 +1,214 @@
+//! Extractors of the visitor's session.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::{Duration, SystemTime};
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::HeaderValue;
+use http::header::USER_AGENT;
+use http::request::Parts;
+use waxseal_http::RequestSession;
+use waxseal_manager::Visit;
+use waxseal_store::PublicId;
+
+use crate::error::{Error, Result};
+use crate::own_session::OwnSession;
+
+/// The visitor's session, as an extractor: a [dictionary](waxseal_session::Session), whose methods it has by `Deref`, and
+/// sign-in, sign-out and the visitor's other sessions.
+///
+/// As `Option<Session>` it is `None` for a visitor without a session. (A session begins when something is written to it.)
+///
+/// # Errors
+///
+/// As a rejection [`Error::NoLayer`] (500), or 503 if a store has to be asked and does not answer.
+///
+/// # Example
+///
+/// ```
+/// use axum::response::Redirect;
+/// use waxseal_axum::{Result, Session};
+///
+/// async fn sign_in(session: Session) -> Result<Redirect> {
+///     // … the password is right …
+///     session.sign_in("user-7").await?;
+///     session.insert("theme", "dark")?;
+///     Ok(Redirect::to("/"))
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Session {
+    session: waxseal_session::Session,
+    request: LazySession,
+}
+
+/// The session of a request that has not asked for it yet, as an extractor that never fails within a layer.
+///
+/// A sign-out through it works also while the store is away.
+#[derive(Clone)]
+pub struct LazySession {
+    request: RequestSession,
+    user_agent: Option<HeaderValue>,
+}
+
+impl Session {
+    /// Signs `owner` in, by the app's own name for a user, such as a number in its database: a new session id, so that
+    /// one planted before is worth nothing, the time, and the browser's name for lists. What was in the session stays;
+    /// call [`renew_empty`](waxseal_session::Session::renew_empty) before, to keep none of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Session::sign_in`](waxseal_session::Session::sign_in).
+    pub async fn sign_in(&self, owner: &str) -> Result<()> {
+        Ok(self.request.request.sign_in(owner, self.request.user_agent.as_ref()).await?)
+    }
+
+    /// Signs the visitor out: the session is ended, and a copy of its cookie is worth nothing in every state with a store.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Session::destroy`](waxseal_session::Session::destroy).
+    pub async fn sign_out(&self) -> Result<()> {
+        self.request.sign_out().await
+    }
+
+    /// Returns `true` if the visitor signed in within the last `span`. Ask it before a password is changed or money is sent.
+    #[must_use]
+    pub fn signed_in_within(&self, span: Duration) -> bool {
+        self.session.signed_in_within(span, self.now())
+    }
+
+    /// Asks the store whether the session is still what this request takes it for. Requests of unsafe methods have been
+    /// asked for already.
+    ///
+    /// # Errors
+    ///
+    /// 409 if it was ended or changed by another request, 503 if the store does not answer.
+    pub async fn revalidate(&self) -> Result<()> {
+        Ok(self.request.request.revalidate().await?)
+    }
+
+    /// The sessions of the visitor who is signed in, the last used first, at most 1,000 and this one always among them;
+    /// none if nobody is signed in.
+    ///
+    /// # Errors
+    ///
+    /// 501 in state `cookie`, where nobody keeps a list; 503 if the store does not answer.
+    pub async fn own_sessions(&self) -> Result<Vec<OwnSession>> {
+        const MOST: usize = 1_000;
+        let visit = self.visit();
+        if visit.owner().is_none() {
+            return Ok(Vec::new());
+        }
+        let listed = self.request.request.sessions().last_used(visit, MOST, self.now()).await?;
+        let current = visit.public_id().map(|id| id.to_string());
+        Ok(listed.into_iter().map(|listed| OwnSession::new(listed, current.as_deref())).collect())
+    }
+
+    /// Ends one of the visitor's own sessions, by the [id](OwnSession::public_id) in their list. Returns `false` if none
+    /// has it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PublicId`] (400), and those of [`own_sessions`](Self::own_sessions).
+    pub async fn end_session(&self, public_id: &str) -> Result<bool> {
+        let public_id = PublicId::parse(public_id).ok_or(Error::PublicId)?;
+        let Some(owner) = self.session.owner() else { return Ok(false) };
+        Ok(self.request.request.sessions().end(&owner, public_id, self.now()).await?)
+    }
+
+    /// Ends all of the visitor's sessions but this one, once the request has succeeded: such as when the password was
+    /// changed. This one gets a new id.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignedOut`] (401) if nobody is signed in; 501 in state `cookie` without a list.
+    pub fn end_other_sessions(&self) -> Result<()> {
+        let visit = self.visit();
+        if visit.owner().is_none() {
+            return Err(Error::SignedOut { redirect: None });
+        }
+        Ok(self.request.request.sessions().end_others(visit)?)
+    }
+
+    fn visit(&self) -> &Visit {
+        self.request.request.visit().expect("it was loaded when it was extracted")
+    }
+
+    fn now(&self) -> SystemTime {
+        self.request.request.now()
+    }
+}
+
+impl LazySession {
+    /// Loads the session.
+    ///
+    /// # Errors
+    ///
+    /// 503 if a store has to be asked and does not answer.
+    pub async fn load(&self) -> Result<Session> {
+        Ok(Session { session: self.request.load().await?, request: self.clone() })
+    }
+
+    /// Signs the visitor out, also while the store is away: this process refuses the session from now on, and the store
+    /// is told when it answers.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Session::destroy`](waxseal_session::Session::destroy).
+    pub async fn sign_out(&self) -> Result<()> {
+        Ok(self.request.destroy().await?)
+    }
+
+    pub(crate) fn of(parts: &Parts) -> Result<Self> {
+        let request = parts.extensions.get::<RequestSession>().ok_or(Error::NoLayer)?.clone();
+        Ok(Self { request, user_agent: parts.headers.get(USER_AGENT).cloned() })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for LazySession {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        Self::of(parts)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Session {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        LazySession::of(parts)?.load().await
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for Session {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>> {
+        let session = LazySession::of(parts)?.load().await?;
+        Ok(Some(session).filter(|session| !session.is_new()))
+    }
+}
+
+impl Deref for Session {
+    type Target = waxseal_session::Session;
+
+    fn deref(&self) -> &Self::Target {
+        &self.session
+    }
+}
+
+/// Shows nothing of the session.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session(..)")
+    }
+}
+
+impl fmt::Debug for LazySession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LazySession(..)")
+    }
+}

@@ -1,0 +1,213 @@
+//! The set-up: from a secret key and a store to a layer.
+
+use std::time::Duration;
+
+use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_http::{CrossOrigin, SessionCookie, SessionCookieBuilder, SessionLayer};
+use waxseal_keys::{SecretOptions, Secrets};
+use waxseal_manager::{Lifetimes, SessionManager, State, Stored};
+use waxseal_store::SessionStore;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+
+/// A layer in the making: a secret key, a place for the sessions, and what else is not as usual.
+///
+/// | | unless set |
+/// |---|---|
+/// | place | [state `cookie`](State::Cookie): the whole session, sealed, in the browser |
+/// | lifetimes | until the browser is closed; 30 minutes idle, 12 hours in all |
+/// | cookie | `__Host-session`, Secure, HttpOnly, SameSite=Lax |
+/// | requests of other sites | those that could change something are refused |
+///
+/// # Example
+///
+/// ```
+/// use waxseal_axum::{MemoryStore, Waxseal, days};
+///
+/// # let secret = waxseal_axum::SecretKey::generate()?.to_text();
+/// let sessions = Waxseal::new(&secret).mirrored(MemoryStore::new()).lasting(days(30)).layer()?;
+/// let app: axum::Router = axum::Router::new().layer(sessions);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub struct Waxseal {
+    secret: Secret,
+    app: String,
+    state: State,
+    cookie: Option<SessionCookieBuilder>,
+    development: bool,
+    allow_weak_secret: bool,
+    lifetimes: Lifetimes,
+    lasting: Option<Duration>,
+    cross_origin: CrossOrigin,
+}
+
+enum Secret {
+    Text(Zeroizing<String>),
+    Environment,
+    Random,
+    Ring(Keyring),
+}
+
+impl Waxseal {
+    /// Seals with this secret: the output of `waxseal gen-secret` or of [`SecretKey::to_text`], or any other text, a
+    /// passphrase, which costs 64 MiB and some tenths of a second at the start. One that is easily guessed is refused,
+    /// except in [`development`](Self::development) and with [`allow_weak_secret`](Self::allow_weak_secret).
+    pub fn new(secret: &str) -> Self {
+        Self::of(Secret::Text(Zeroizing::new(secret.to_owned())))
+    }
+
+    /// Seals with the secret in the environment: `SECRET_KEY`, with older ones in `SECRET_KEY_FALLBACKS`, or the file that
+    /// `SECRET_KEY_FILE` names, as [`Secrets`] describes. In [`development`](Self::development) one is made if there is
+    /// none, and kept in `.waxseal/secret`.
+    pub fn from_env() -> Self {
+        Self::of(Secret::Environment)
+    }
+
+    /// Seals with a random key that nobody keeps: every session ends with the process. For tests and trials.
+    pub fn ephemeral() -> Self {
+        Self::of(Secret::Random)
+    }
+
+    /// Seals with the first key of this ring, and opens with each.
+    pub fn with_keyring(keyring: Keyring) -> Self {
+        Self::of(Secret::Ring(keyring))
+    }
+
+    fn of(secret: Secret) -> Self {
+        Self {
+            secret,
+            app: "app".to_owned(),
+            state: State::Cookie,
+            cookie: None,
+            development: false,
+            allow_weak_secret: false,
+            lifetimes: Lifetimes::new(),
+            lasting: None,
+            cross_origin: CrossOrigin::refuse(),
+        }
+    }
+
+    /// Names the app, `app` unless set: sessions of one app are refused by another with the same secret. A passphrase
+    /// makes another key for each name.
+    pub fn app(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.app);
+        self
+    }
+
+    /// Keeps sessions in `store`; the browser has a signed id. Each request that uses its session asks the store.
+    pub fn store(self, store: impl SessionStore) -> Self {
+        self.state(Stored::new(store))
+    }
+
+    /// Keeps sessions in `store`, and a sealed copy in the browser, from which pages are shown without asking the store.
+    pub fn mirrored(self, store: impl SessionStore) -> Self {
+        self.state(waxseal_manager::Mirrored::new(store))
+    }
+
+    /// Keeps sessions in this state, with its own options.
+    pub fn state(mut self, state: impl Into<State>) -> Self {
+        self.state = state.into();
+        self
+    }
+
+    /// Makes all sessions last for `span` without a visit: the browser keeps them when it is closed (Max-Age), and each
+    /// visit begins the span anew, up to 180 days after the sign-in, or `span` if that is longer.
+    ///
+    /// A visitor who does not want that: [`set_permanent(false)`](waxseal_session::Session::set_permanent) at the sign-in.
+    pub fn lasting(mut self, span: Duration) -> Self {
+        self.lasting = Some(span);
+        self
+    }
+
+    /// Sets the lifetimes one by one.
+    pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.lifetimes = lifetimes;
+        self
+    }
+
+    /// Switches development on, for `http://localhost`: a cookie without Secure, called `waxseal-dev-session` since
+    /// cookies ignore ports, and any secret. `cfg!(debug_assertions)` is a good value.
+    pub fn development(mut self, development: bool) -> Self {
+        self.development = development;
+        self
+    }
+
+    /// Accepts a secret that is easily guessed, with a line in the log.
+    pub fn allow_weak_secret(mut self, allow: bool) -> Self {
+        self.allow_weak_secret = allow;
+        self
+    }
+
+    /// Carries the sessions in this cookie, in development too.
+    pub fn cookie(mut self, cookie: SessionCookieBuilder) -> Self {
+        self.cookie = Some(cookie);
+        self
+    }
+
+    /// Sets the requests of other sites that are let through: a single-page app's on another origin, a webhook's.
+    pub fn cross_origin(mut self, rule: CrossOrigin) -> Self {
+        self.cross_origin = rule;
+        self
+    }
+
+    /// Makes the layer. It is cheap to clone, and for `Router::layer`: around all routes, also those without a session.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Secret`] for a secret that is missing, malformed or weak, [`Error::Cookie`] for attributes that
+    /// contradict each other, [`Error::Sessions`] for lifetimes that do, or a name of more than 255 bytes.
+    pub fn layer(self) -> Result<SessionLayer> {
+        let options = SecretOptions::new().development(self.development).allow_weak(self.allow_weak_secret);
+        let keyring = self.secret.keyring(options, &self.app)?;
+        let cookie = match (self.cookie, self.development) {
+            (Some(cookie), _) => cookie,
+            (None, true) => SessionCookie::development(),
+            (None, false) => SessionCookie::builder(),
+        };
+        let cookie = cookie.build()?;
+        let lifetimes = match self.lasting {
+            Some(span) => self.lifetimes.permanent_idle(span)?.all_permanent(true),
+            None => self.lifetimes,
+        };
+        let sessions = SessionManager::new(&keyring, cookie.name(), &self.app, self.state)?;
+        Ok(SessionLayer::new(sessions.lifetimes(lifetimes), cookie).cross_origin(self.cross_origin))
+    }
+}
+
+impl Secret {
+    fn keyring(self, options: SecretOptions, app: &str) -> Result<Keyring> {
+        let secrets = match self {
+            Self::Random => {
+                let key = SecretKey::generate().map_err(waxseal_manager::Error::from)?;
+                return Ok(Keyring::new(key));
+            }
+            Self::Ring(keyring) => return Ok(keyring),
+            Self::Text(text) => Secrets::from_text(&text, options, app)?,
+            Self::Environment => Secrets::from_env(options, app)?,
+        };
+        for warning in secrets.warnings() {
+            tracing::warn!("{warning}");
+        }
+        Ok(secrets.keyring().clone())
+    }
+}
+
+/// So many days, for lifetimes.
+#[must_use]
+pub const fn days(days: u32) -> Duration {
+    Duration::from_secs(days as u64 * 24 * 60 * 60)
+}
+
+impl std::fmt::Debug for Waxseal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waxseal").field("app", &self.app).finish_non_exhaustive()
+    }
+}
+
+impl From<waxseal_keys::Error> for Error {
+    fn from(error: waxseal_keys::Error) -> Self {
+        Self::Secret(Box::new(error))
+    }
+}

@@ -1,0 +1,103 @@
+use crate::limits::MAX_DEPTH;
+
+/// Why a key cannot be used, a cookie was refused, or a session cannot be written.
+///
+/// All of it is for the log: nothing of a cookie's content or of a key is in `Debug` or `Display`, but a sender who sees
+/// the kind learns how far a forgery came. To visitors every refusal is the same, a session that begins anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The secret key is empty. Flask itself has no sessions without one.
+    #[error("Flask's secret key is empty; pass the value of SECRET_KEY")]
+    KeyEmpty,
+
+    /// The text is not payload, timestamp and signature in strict base64url, with no padding and no stray bits.
+    #[error("not in the form of a Flask cookie")]
+    Form,
+
+    /// No key made this signature, with these settings.
+    #[error("signed by none of the keys, or with another salt, derivation or digest")]
+    Signature,
+
+    /// The signature is good and the signed timestamp is not one.
+    #[error("signed timestamp is not a number in its shortest form")]
+    Timestamp,
+
+    /// Signed longer ago than the lifetime; the age in seconds.
+    #[error("expired: signed {age} seconds ago")]
+    Expired {
+        /// The seconds since the cookie was signed.
+        age: u64,
+    },
+
+    /// Signed by a clock that is more than a minute ahead; its lead in seconds.
+    #[error("signed {ahead} seconds in the future; compare the clocks of both servers")]
+    Future {
+        /// The seconds from now to the time of the signature.
+        ahead: u64,
+    },
+
+    /// The signature is good and the content cannot be read.
+    #[error("signature is good, content cannot be read")]
+    Undecodable(#[source] Undecodable),
+
+    /// A session to be written is nested too deeply.
+    #[error("nested too deeply: JSON of more than {} levels", MAX_DEPTH)]
+    TooDeep,
+}
+
+/// Why content that a good signature covers cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Undecodable {
+    /// The payload is not strict base64url.
+    #[error("payload is not strict base64url")]
+    Base64,
+
+    /// The compressed payload is damaged.
+    #[error("payload is no zlib stream")]
+    Zlib,
+
+    /// The compressed payload becomes larger than the limit.
+    #[error("payload inflates to more than the limit")]
+    TooLarge,
+
+    /// The payload is not UTF-8.
+    #[error("payload is not UTF-8")]
+    Utf8,
+
+    /// The text is not JSON as Python writes it.
+    #[error("payload is not JSON")]
+    Json,
+
+    /// The record is not MessagePack with text as keys, or has an extension beside timestamps of the years 100 to 9999.
+    /// Pickled records are refused with this.
+    #[error("record is not MessagePack as msgspec writes it")]
+    MessagePack,
+
+    /// Arrays and objects are nested too deeply.
+    #[error("nested more than {} levels deep", MAX_DEPTH)]
+    TooDeep,
+
+    /// An integer does not fit into 128 bits.
+    #[error("integer of more than 128 bits")]
+    Integer,
+
+    /// Text holds half of a surrogate pair, which Python's text may and Rust's may not.
+    #[error("text with half a surrogate pair")]
+    Surrogate,
+
+    /// A tagged value does not fit its tag.
+    #[error("value does not fit the tag `{0}`")]
+    Tag(&'static str),
+
+    /// The payload is a value and no dictionary.
+    #[error("payload is not a dictionary")]
+    NotADict,
+}
+
+impl From<Undecodable> for Error {
+    fn from(why: Undecodable) -> Self {
+        Self::Undecodable(why)
+    }
+}

@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+
+mod cookie;
+mod date;
+mod digest;
+mod error;
+mod inflate;
+mod json;
+mod key;
+mod limits;
+pub mod login;
+mod msgpack;
+pub mod records;
+mod replay;
+mod session;
+mod signing;
+mod tags;
+mod value;
+
+pub use cookie::FlaskCookie;
+pub use date::DateTime;
+pub use digest::Digest;
+pub use error::{Error, Undecodable};
+pub use key::FlaskKey;
+pub use replay::ReplayId;
+pub use session::{FLASHES, FlaskSession, PERMANENT};
+pub use signing::{Derivation, Signing};
+pub use value::{Dict, Value};

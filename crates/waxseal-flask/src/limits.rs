@@ -1,0 +1,13 @@
+//! The limits of what is read and written.
+
+/// The most arrays and objects within each other.
+pub(crate) const MAX_DEPTH: usize = 128;
+
+/// The lead of Flask's clock that is put up with, in seconds. Flask itself puts up with none.
+pub(crate) const MAX_CLOCK_SKEW_SECONDS: u64 = 60;
+
+/// The size to which a payload may inflate, in bytes, unless the caller says otherwise.
+pub(crate) const DEFAULT_MAX_INFLATED_BYTES: usize = 256 * 1024;
+
+/// The longest id of a record. Flask-Session draws 43 characters unless told otherwise.
+pub(crate) const MAX_ID_BYTES: usize = 128;

@@ -1,0 +1,77 @@
+//! Flask-Login: its keys in the session, and its `remember_token` cookie.
+
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::key::FlaskKey;
+use crate::value::{Dict, Value};
+
+/// The key of the user's id, whatever the app's `get_id` gave.
+pub const USER_ID: &str = "_user_id";
+/// The key that is true after a sign-in with credentials, and false after one by [`REMEMBER_COOKIE`].
+pub const FRESH: &str = "_fresh";
+/// The key of the hash of address and browser that session protection compares.
+pub const IDENTIFIER: &str = "_id";
+/// The key by which Flask-Login tells itself to set or clear [`REMEMBER_COOKIE`] with the next answer.
+pub const REMEMBER: &str = "_remember";
+/// The key of the seconds for which [`REMEMBER_COOKIE`] is to be set.
+pub const REMEMBER_SECONDS: &str = "_remember_seconds";
+/// The default name of the cookie that signs in without a session, `REMEMBER_COOKIE_NAME`.
+pub const REMEMBER_COOKIE: &str = "remember_token";
+
+const SEPARATOR: char = '|';
+const HEX_DIGITS: usize = 128;
+
+/// The sign-in that Flask-Login noted in a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Login {
+    /// The user's id as text; an integer is written in decimal.
+    pub user_id: String,
+    /// True after a sign-in with credentials.
+    pub is_fresh: bool,
+}
+
+impl Login {
+    /// The sign-in in this session; nothing if nobody is signed in, or if the id is neither text nor an integer.
+    pub fn of(entries: &Dict) -> Option<Self> {
+        let user_id = match entries.get(USER_ID)? {
+            Value::Str(text) => text.clone(),
+            Value::Int(int) => int.to_string(),
+            _ => return None,
+        };
+        Some(Self { user_id, is_fresh: matches!(entries.get(FRESH), Some(Value::Bool(true))) })
+    }
+}
+
+/// Reads the user's id from the value of a `remember_token` cookie, with the app's `SECRET_KEY`.
+///
+/// A value in double quotes, which Werkzeug writes around any character that a cookie may not have, has to be unquoted
+/// before. Flask-Login tries no fallback keys.
+///
+/// The token has no date and no id: it is the same for every sign-in of a user, and good until the key changes. It
+/// cannot be told from a copy, and a tombstone of one would keep the user out.
+///
+/// # Errors
+///
+/// [`Error::Form`], or [`Error::Signature`]; that also with a key of text that Latin-1 does not have, with which
+/// Flask-Login itself fails.
+pub fn read_remember_token<'a>(value: &'a str, key: &FlaskKey) -> Result<&'a str, Error> {
+    let (user_id, digits) = value.rsplit_once(SEPARATOR).ok_or(Error::Form)?;
+    let mac = decode_hex(digits).ok_or(Error::Form)?;
+    let key = key.latin1().ok_or(Error::Signature)?;
+    if Digest::Sha512.verifies(&key, user_id.as_bytes(), &mac) { Ok(user_id) } else { Err(Error::Signature) }
+}
+
+/// The bytes of 128 lower-case hexadecimal digits.
+fn decode_hex(digits: &str) -> Option<Vec<u8>> {
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    if digits.len() != HEX_DIGITS {
+        return None;
+    }
+    let pairs = digits.as_bytes().chunks_exact(2);
+    pairs.map(|pair| Some(value(pair[0])? << 4 | value(pair[1])?)).collect()
+}

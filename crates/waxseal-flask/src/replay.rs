@@ -1,0 +1,22 @@
+use sha2::{Digest, Sha256};
+
+/// The name of one Flask cookie: SHA-256 of its signature.
+///
+/// A Flask cookie has no id and is good again after a sign-out. Whoever takes its session over keeps this until the
+/// cookie's lifetime ends, and refuses the cookie from then on. It tells nothing of the signature, and each cookie has
+/// one, because other spellings are refused. Two browsers share it if Flask gave both the same content in the same
+/// second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReplayId([u8; 32]);
+
+impl ReplayId {
+    pub(crate) fn of(signature: &[u8]) -> Self {
+        let hash = Sha256::new().chain_update(b"waxseal-flask replay").chain_update(signature);
+        Self(hash.finalize().into())
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}

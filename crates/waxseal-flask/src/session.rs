@@ -1,0 +1,61 @@
+use std::fmt;
+
+use crate::replay::ReplayId;
+use crate::value::{Dict, Value};
+
+/// The key under which Flask keeps `session.permanent`.
+pub const PERMANENT: &str = "_permanent";
+/// The key under which Flask keeps the messages of `flash`: a list of tuples of category and message.
+pub const FLASHES: &str = "_flashes";
+
+/// The session of a Flask cookie that was read.
+///
+/// `Debug` shows none of its content.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct FlaskSession {
+    /// The content.
+    pub entries: Dict,
+    /// The second since 1970 at which Flask signed it, which is also the last time that Flask sent it.
+    pub signed_at: u64,
+    /// The name of the cookie, to refuse it later.
+    pub replay_id: ReplayId,
+    /// True if a fallback key signed it.
+    pub is_fallback: bool,
+}
+
+impl FlaskSession {
+    /// `session.permanent`: true if the cookie has an expiry date in the browser.
+    pub fn is_permanent(&self) -> bool {
+        matches!(self.entries.get(PERMANENT), Some(Value::Bool(true)))
+    }
+
+    /// The messages that wait for the next page, as category and text.
+    ///
+    /// An entry that is no such pair is left out, as are texts of another type than `str` and `Markup`.
+    pub fn flashes(&self) -> Vec<(&str, &str)> {
+        let Some(Value::List(flashes)) = self.entries.get(FLASHES) else { return Vec::new() };
+        flashes.iter().filter_map(flash).collect()
+    }
+}
+
+fn flash(value: &Value) -> Option<(&str, &str)> {
+    match value {
+        Value::Tuple(pair) | Value::List(pair) => match pair.as_slice() {
+            [Value::Str(category), Value::Str(text) | Value::Markup(text)] => Some((category, text)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+impl fmt::Debug for FlaskSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlaskSession")
+            .field("entries", &self.entries.len())
+            .field("signed_at", &self.signed_at)
+            .field("replay_id", &self.replay_id)
+            .field("is_fallback", &self.is_fallback)
+            .finish()
+    }
+}

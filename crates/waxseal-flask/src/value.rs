@@ -1,0 +1,39 @@
+use std::collections::BTreeMap;
+
+use crate::date::DateTime;
+
+/// A dictionary of a session, in the order in which Flask writes keys: that of code points.
+pub type Dict = BTreeMap<String, Value>;
+
+/// A value of a Flask session, with each type that Flask tells apart in its cookie.
+///
+/// What Python loses when it writes is not here: keys that were numbers are text, a `Decimal` and a `date` are text, a
+/// `datetime` has whole seconds of UTC. Tags that an app registered itself arrive as dictionaries of one key.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// `None`.
+    None,
+    /// `True` or `False`.
+    Bool(bool),
+    /// An `int` of at most 128 bits; larger ones are [`Undecodable::Integer`](crate::Undecodable::Integer).
+    Int(i128),
+    /// A `float`. NaN and the infinities are written as Python writes them, which JSON elsewhere does not have.
+    Float(f64),
+    /// A `str`.
+    Str(String),
+    /// A `list`.
+    List(Vec<Value>),
+    /// A `dict`.
+    Dict(Dict),
+    /// A `tuple`, tag ` t`.
+    Tuple(Vec<Value>),
+    /// `bytes`, tag ` b`.
+    Bytes(Vec<u8>),
+    /// `markupsafe.Markup`, tag ` m`: HTML that templates do not escape.
+    Markup(String),
+    /// A `uuid.UUID`, tag ` u`: its 16 bytes, the most significant first.
+    Uuid([u8; 16]),
+    /// A `datetime`, tag ` d`.
+    DateTime(DateTime),
+}

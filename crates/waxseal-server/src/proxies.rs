@@ -1,0 +1,16 @@
+//! Proxies in front of the server, and what they say of the client.
+
+mod element;
+mod forwarded;
+mod headers;
+mod network;
+pub(crate) mod protocol;
+mod root_path;
+mod settings_error;
+mod trusted;
+
+pub use forwarded::Forwarded;
+pub use headers::ForwardedHeaders;
+pub use root_path::RootPath;
+pub use settings_error::ProxySettingsError;
+pub use trusted::TrustedProxies;

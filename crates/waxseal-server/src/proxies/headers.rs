@@ -1,0 +1,115 @@
+//! The headers that are read.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::settings_error::ProxySettingsError;
+
+/// The headers of trusted proxies that are read.
+///
+/// A proxy passes on what it does not overwrite, so each that is named here must be one that every trusted proxy sets,
+/// adds to, or takes away.
+///
+/// | name | header | says |
+/// |---|---|---|
+/// | `for` | `X-Forwarded-For` | the client's address |
+/// | `proto` | `X-Forwarded-Proto` | `http` or `https` |
+/// | `host` | `X-Forwarded-Host` | the host that the client asked for |
+/// | `prefix` | `X-Forwarded-Prefix` | the path below which the app is, which the proxy has taken off |
+/// | `forwarded` | `Forwarded` (RFC 7239) | address, scheme and host |
+///
+/// The default is `for,proto`.
+///
+/// # Example
+///
+/// ```
+/// use waxseal_server::ForwardedHeaders;
+///
+/// let headers: ForwardedHeaders = "for,proto,host".parse()?;
+/// assert_eq!(headers.to_string(), "for,proto,host");
+/// assert_eq!(ForwardedHeaders::default().to_string(), "for,proto");
+/// # Ok::<(), waxseal_server::ProxySettingsError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForwardedHeaders {
+    pub(super) address: bool,
+    pub(super) proto: bool,
+    pub(super) host: bool,
+    pub(super) prefix: bool,
+    pub(super) forwarded: bool,
+}
+
+impl ForwardedHeaders {
+    /// No header.
+    const NONE: Self = Self { address: false, proto: false, host: false, prefix: false, forwarded: false };
+
+    /// True if the path below which the app is comes with each request.
+    #[must_use]
+    pub fn reads_prefix(&self) -> bool {
+        self.prefix
+    }
+
+    fn named(&mut self, name: &str) -> Option<&mut bool> {
+        Some(match name {
+            "for" => &mut self.address,
+            "proto" => &mut self.proto,
+            "host" => &mut self.host,
+            "prefix" => &mut self.prefix,
+            "forwarded" => &mut self.forwarded,
+            _ => return None,
+        })
+    }
+}
+
+impl Default for ForwardedHeaders {
+    fn default() -> Self {
+        Self { address: true, proto: true, ..Self::NONE }
+    }
+}
+
+/// Reads a list with commas; an empty one names none.
+impl FromStr for ForwardedHeaders {
+    type Err = ProxySettingsError;
+
+    fn from_str(text: &str) -> Result<Self, ProxySettingsError> {
+        let mut headers = Self::NONE;
+        for name in text.split(',').map(str::trim).filter(|_| !text.trim().is_empty()) {
+            *headers.named(name).ok_or_else(|| ProxySettingsError::Header(name.to_owned()))? = true;
+        }
+        match headers.forwarded && (headers.address || headers.proto || headers.host) {
+            true => Err(ProxySettingsError::Both),
+            false => Ok(headers),
+        }
+    }
+}
+
+impl fmt::Display for ForwardedHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = ["for", "proto", "host", "prefix", "forwarded"];
+        let mut copy = *self;
+        let read: Vec<_> =
+            names.into_iter().filter(|name| copy.named(name).is_some_and(|read| *read)).collect();
+        f.write_str(&read.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_names_is_what_it_says() {
+        for (text, expected) in [
+            ("", Ok("")),
+            ("for", Ok("for")),
+            (" proto , for", Ok("for,proto")),
+            ("forwarded,prefix", Ok("prefix,forwarded")),
+            ("for,forwarded", Err(ProxySettingsError::Both)),
+            ("x-forwarded-for", Err(ProxySettingsError::Header("x-forwarded-for".to_owned()))),
+            ("for,", Err(ProxySettingsError::Header(String::new()))),
+        ] {
+            let found = text.parse::<ForwardedHeaders>().map(|headers| headers.to_string());
+            assert_eq!(found.as_deref().map_err(Clone::clone), expected, "{text}");
+        }
+    }
+}

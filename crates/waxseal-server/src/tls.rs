@@ -1,0 +1,131 @@
+//! TLS by rustls: a certificate and its key, which may change while the server runs.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::transport::Transport;
+
+/// Says why a certificate and its key cannot be used. It shows nothing of the key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file of certificates that cannot be read, or holds none.
+    #[error("{} cannot be read as certificates; it should hold them in PEM form, the server's own first", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A file of a key that cannot be read, or holds none.
+    #[error("{} cannot be read as a private key; it should hold one in PEM form", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A certificate and a key that do not belong together, or that rustls does not take.
+    #[error("the certificate {} and the key {} cannot be used together", certificate.display(), key.display())]
+    Pair {
+        /// The certificates' file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What was found.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// A certificate and its key in files, for a server that speaks TLS 1.2 and 1.3 itself. Clones are the same one.
+///
+/// # Example
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use waxseal_server::{HttpServer, Tls};
+///
+/// let tls = Tls::from_files("/etc/app/cert.pem", "/etc/app/key.pem")?;
+/// let server = HttpServer::bind(([0, 0, 0, 0], 443)).await?.tls(tls.clone());
+/// // Later, when the files have changed:
+/// tls.reload()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tls(Arc<Files>);
+
+#[derive(Debug)]
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+    config: RwLock<Arc<ServerConfig>>,
+}
+
+impl Tls {
+    /// Reads the certificates, the server's own first, and its private key, both in PEM form.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`].
+    pub fn from_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, TlsError> {
+        let (certificate, key) = (certificate.as_ref().to_owned(), key.as_ref().to_owned());
+        let config = RwLock::new(load(&certificate, &key)?);
+        Ok(Self(Arc::new(Files { certificate, key, config })))
+    }
+
+    /// Reads both files again, for connections that are made from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`]; then what was read before stays.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let config = load(&self.0.certificate, &self.0.key)?;
+        *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(())
+    }
+
+    /// The files of the certificates and of the key.
+    #[must_use]
+    pub fn files(&self) -> [&Path; 2] {
+        [&self.0.certificate, &self.0.key]
+    }
+
+    /// Shakes hands with a client.
+    pub(crate) async fn accept(&self, stream: Transport) -> io::Result<Transport> {
+        let config = Arc::clone(&self.0.config.read().unwrap_or_else(PoisonError::into_inner));
+        Ok(Transport::Tls(Box::new(TlsAcceptor::from(config).accept(stream).await?)))
+    }
+}
+
+fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+    let no_certificate = |source: Box<dyn std::error::Error + Send + Sync>| TlsError::Certificate {
+        path: certificate.into(),
+        source,
+    };
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.map_err(|error| no_certificate(error.into()))?;
+    if chain.is_empty() {
+        return Err(no_certificate("it holds no certificate".into()));
+    }
+    let secret = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| TlsError::Key { path: key.into(), source: error.into() })?;
+    let unfit = |error: rustls::Error| TlsError::Pair {
+        certificate: certificate.into(),
+        key: key.into(),
+        source: error.into(),
+    };
+    let versions = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(unfit)?;
+    let mut config = versions.with_no_client_auth().with_single_cert(chain, secret).map_err(unfit)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,77 @@
+//! A Unix socket: its file, its permissions, its end.
+#![cfg(unix)]
+
+use std::convert::Infallible;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+use waxseal_server::{Body, ListenError, Peer};
+
+use super::support::*;
+
+async fn ask(path: &Path, request: &str) -> String {
+    let mut client = UnixStream::connect(path).await.unwrap();
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, client.read_to_string(&mut answer)).await.expect("in time").unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_socket_is_served_with_its_permissions_and_gone_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    let server = HttpServer::bind_unix(&path, 0o600).await.unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(server.local_addr().is_err());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let make = |peer: Peer| {
+        service_fn(move |request: Request<Incoming>| async move {
+            if request.uri().path() == "/slow" {
+                tokio::time::sleep(2 * SHORT).await;
+            }
+            Ok::<_, Infallible>(Response::new(Body::from(peer.to_string())))
+        })
+    };
+    let serving = tokio::spawn(server.serve_each(make, async { drop(stopped.await) }));
+    let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    assert!(ask(&path, request).await.ends_with("\r\n\r\nunix"));
+
+    let in_use = HttpServer::bind_unix(&path, 0o600).await.unwrap_err();
+    assert!(matches!(&in_use, ListenError::PathInUse { path: found } if *found == path), "{in_use}");
+    assert!(ask(&path, request).await.ends_with("\r\n\r\nunix"), "it is there still");
+
+    let slow = request.replace("GET /", "GET /slow");
+    let (slow, ()) = tokio::join!(ask(&path, &slow), async {
+        tokio::time::sleep(SHORT).await;
+        stop.send(()).unwrap();
+    });
+    assert!(slow.ends_with("\r\n\r\nunix"), "{slow}");
+    tokio::time::timeout(PATIENCE, serving).await.expect("in time").unwrap().unwrap();
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn what_an_ended_program_left_is_replaced_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    // The standard library leaves the file.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    drop(HttpServer::bind_unix(&path, 0o660).await.unwrap());
+    assert!(!path.exists(), "removed with its server");
+
+    std::fs::write(&path, "precious").unwrap();
+    let error = HttpServer::bind_unix(&path, 0o660).await.unwrap_err();
+    assert!(matches!(error, ListenError::PathTaken { .. }), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+
+    let nowhere = folder.path().join("missing/app.sock");
+    let error = HttpServer::bind_unix(&nowhere, 0o660).await.unwrap_err();
+    assert!(matches!(error, ListenError::Path { .. }), "{error}");
+}

@@ -1,0 +1,121 @@
+//! TLS: the handshake, its time, and a certificate that changes.
+#![cfg(feature = "tls")]
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio_rustls::TlsConnector;
+use waxseal_server::{Body, HttpServer, Limits, Tls, TlsError};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Certificates and keys of these tests alone, which nobody trusts.
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
+}
+
+async fn start(tls: Tls, limits: Limits) -> (SocketAddr, oneshot::Sender<()>) {
+    let server = HttpServer::bind(([127, 0, 0, 1], 0)).await.unwrap().limits(limits).tls(tls);
+    let address = server.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let echo = service_fn(|request: Request<Incoming>| async {
+        let body = Body::from(request.into_body()).collect(1 << 20, PATIENCE).await.unwrap();
+        Ok::<_, Infallible>(Response::new(Body::from(body)))
+    });
+    tokio::spawn(server.serve(echo, async { drop(stopped.await) }));
+    (address, stop)
+}
+
+/// The answer to a client that trusts one certificate.
+async fn ask(address: SocketAddr, trusted: &str, body: &str) -> std::io::Result<String> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(file(trusted)).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = TcpStream::connect(address).await?;
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + body).as_bytes()).await?;
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("in time")?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn requests_are_answered_over_tls_and_ended_properly() {
+    let tls = Tls::from_files(file("first.crt"), file("first.key")).unwrap();
+    let (address, _stop) = start(tls, Limits::default()).await;
+    for size in [5, 200_000] {
+        let body = "x".repeat(size);
+        // Without the end that TLS wants, reading to the end would be an error.
+        let answer = ask(address, "first.crt", &body).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(&format!("\r\n\r\n{body}")), "{size}");
+    }
+    assert!(ask(address, "second.crt", "x").await.is_err(), "another certificate");
+}
+
+#[tokio::test]
+async fn who_shakes_no_hands_is_closed() {
+    let tls = Tls::from_files(file("first.crt"), file("first.key")).unwrap();
+    let short = Duration::from_millis(150);
+    let (address, _stop) = start(tls, Limits::default().first_byte_time(short)).await;
+    for bytes in [&b""[..], b"\x16\x03\x01", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        let _ =
+            tokio::time::timeout(PATIENCE, client.read_to_end(&mut answer)).await.expect("closed in time");
+        assert!(!answer.starts_with(b"HTTP"), "{bytes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_certificate_is_taken_and_a_broken_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let copy = |from: &str, to: &Path| std::fs::copy(file(from), to).map(drop).unwrap();
+    copy("first.crt", &certificate);
+    copy("first.key", &key);
+    let tls = Tls::from_files(&certificate, &key).unwrap();
+    let (address, _stop) = start(tls.clone(), Limits::default()).await;
+    assert!(ask(address, "first.crt", "x").await.is_ok());
+
+    copy("second.crt", &certificate);
+    let error = tls.reload().unwrap_err();
+    assert!(matches!(error, TlsError::Pair { .. }), "{error:?}");
+    assert!(ask(address, "first.crt", "x").await.is_ok(), "the old one stays");
+    copy("second.key", &key);
+    tls.reload().unwrap();
+    assert!(ask(address, "second.crt", "x").await.is_ok());
+    assert!(ask(address, "first.crt", "x").await.is_err());
+
+    for (certificate, key, expected) in [
+        ("first.key", "first.key", "cannot be read as certificates"),
+        ("first.crt", "first.crt", "cannot be read as a private key"),
+        ("missing", "first.key", "cannot be read as certificates"),
+        ("first.crt", "missing", "cannot be read as a private key"),
+        ("first.crt", "second.key", "cannot be used together"),
+    ] {
+        let error = Tls::from_files(file(certificate), file(key)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}

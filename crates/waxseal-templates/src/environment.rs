@@ -1,0 +1,144 @@
+//! An environment of minijinja that templates with a session need.
+
+use minijinja::value::{Kwargs, Rest, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja_contrib::pycompat;
+use waxseal_session::Session;
+
+use crate::functions;
+use crate::session::SessionMap;
+
+/// Prepares an environment that the app has already for templates with a session.
+///
+/// Python's methods then work on values (`session.get('name')`, `.items()`, `.upper()`), and `get_flashed_messages()`,
+/// `csrf_token()` and `csrf_field()` are functions of the `session` in the context, which [`session_value`] makes. It
+/// replaces the environment's formatter and its callback for unknown methods.
+///
+/// # Example
+///
+/// ```
+/// use waxseal_session::Session;
+/// use waxseal_templates::minijinja::{Environment, context};
+/// use waxseal_templates::{add_to, session_value};
+///
+/// let mut environment = Environment::new();
+/// environment.add_template("hello.html", "{{ session.get('name', 'stranger') }}: {{ get_flashed_messages()[0] }}")?;
+/// add_to(&mut environment);
+///
+/// let session = Session::new();
+/// session.insert("name", "Rincewind")?;
+/// session.flash("info", "Welcome.")?;
+/// let page = environment.get_template("hello.html")?.render(context! { session => session_value(&session) })?;
+/// assert_eq!(page, "Rincewind: Welcome.");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn add_to(environment: &mut Environment<'_>) {
+    prepare(environment);
+    for name in functions::NAMES {
+        environment.add_function(
+            name,
+            move |state: &mut State<'_, '_>, arguments: Rest<Value>, named: Kwargs| {
+                let session = session_of(state)?;
+                let is_named = named.args().next().is_some();
+                let arguments: Vec<_> =
+                    arguments.0.into_iter().chain(is_named.then(|| named.into())).collect();
+                let function =
+                    functions::look_up(name, move || Ok(session.clone())).expect("it is one of the names");
+                function.call(state, &arguments)
+            },
+        );
+    }
+}
+
+/// The session as a value for the context of any template, under the name `session`. Its entries are decoded one by one,
+/// when a template reads them; a template that reads none has not accessed the session.
+#[must_use]
+pub fn session_value(session: &Session) -> Value {
+    Value::from_object(SessionMap(session.clone()))
+}
+
+/// The session in the template's context.
+fn session_of(state: &State<'_, '_>) -> Result<Session, Error> {
+    let found = state.lookup("session");
+    let session = found.as_ref().and_then(|value| value.downcast_object_ref::<SessionMap>());
+    session.map(|map| map.0.clone()).ok_or_else(|| {
+        let text =
+            "the context has no session; render with `session => waxseal_templates::session_value(&session)`";
+        Error::new(ErrorKind::UndefinedError, text)
+    })
+}
+
+/// Sets what the values of a session need.
+pub(crate) fn prepare(environment: &mut Environment<'_>) {
+    // An unreadable entry is a value whose every use fails; minijinja lets two uses pass, which are checked here.
+    environment.set_unknown_method_callback(|state, value, method, arguments| {
+        let found = pycompat::unknown_method_callback(state, value, method, arguments)?;
+        check(&found).map(|()| found)
+    });
+    environment.set_formatter(|out, state, value| {
+        check(value)?;
+        minijinja::escape_formatter(out, state, value)
+    });
+}
+
+fn check(value: &Value) -> Result<(), Error> {
+    match value.kind() {
+        ValueKind::Invalid => Err(Error::new(ErrorKind::InvalidOperation, value.to_string())),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minijinja::context;
+
+    use super::*;
+
+    fn environment(source: &'static str) -> Environment<'static> {
+        let mut environment = Environment::new();
+        environment.add_template("page.html", source).unwrap();
+        add_to(&mut environment);
+        environment
+    }
+
+    fn render(source: &'static str, session: &Session) -> Result<String, Error> {
+        environment(source).get_template("page.html")?.render(context! { session => session_value(session) })
+    }
+
+    #[test]
+    fn the_functions_find_the_session_of_the_context_also_in_a_loop_and_an_include() {
+        let session = Session::new();
+        session.flash("info", "Hello.").unwrap();
+        let source =
+            "{% for c, m in get_flashed_messages(with_categories=true) %}{{ c }}: {{ m }}{% endfor %}";
+        assert_eq!(render(source, &session).unwrap(), "info: Hello.");
+        // A session that no manager made has no key for them.
+        let error = render("{{ csrf_field() }}", &session).unwrap_err();
+        assert!(error.to_string().contains("there is no CSRF token"), "{error}");
+        let mut environment = environment("{% for n in [1] %}{% include 'part.html' %}{% endfor %}");
+        environment.add_template("part.html", "{{ get_flashed_messages()|length }}").unwrap();
+        let session = Session::new();
+        session.flash("info", "One.").unwrap();
+        let context = context! { session => session_value(&session) };
+        assert_eq!(environment.get_template("page.html").unwrap().render(context).unwrap(), "1");
+    }
+
+    #[test]
+    fn a_template_that_reads_no_entry_has_not_accessed_the_session() {
+        let session = Session::new();
+        assert_eq!(render("plain", &session).unwrap(), "plain");
+        assert!(!session.is_accessed());
+        assert_eq!(render("{{ session.name }}", &session).unwrap(), "");
+        assert!(session.is_accessed());
+    }
+
+    #[test]
+    fn without_a_session_in_the_context_a_function_says_what_to_write() {
+        let environment = environment("{{ csrf_token() }}");
+        let template = environment.get_template("page.html").unwrap();
+        for context in [context! {}, context! { session => "mine" }] {
+            let error = template.render(context).unwrap_err();
+            assert!(error.to_string().contains("session => waxseal_templates::session_value"), "{error}");
+        }
+    }
+}

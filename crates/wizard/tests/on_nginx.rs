@@ -1,0 +1,122 @@
+//! The wizard behind a real nginx, below a path.
+#![cfg(unix)]
+
+mod program;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use program::{Program, secret};
+use store_tests::nginx::Nginx;
+
+/// What `docs/settings.md` recommends, with `upstream` for the app.
+fn location(upstream: &str) -> String {
+    format!(
+        "location /app/ {{
+           proxy_pass {upstream};
+           proxy_set_header Host $http_host;
+           proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+           proxy_set_header X-Forwarded-Proto https;
+         }}"
+    )
+}
+
+fn wizard(arguments: &[&str]) -> Program {
+    let arguments = [&["--port=0", "--trusted-proxies=127.0.0.1"], arguments].concat();
+    Program::start(&[("SECRET_KEY", &secret())], &arguments)
+}
+
+/// Sends one request and returns the whole answer, head and body.
+fn exchange(port: u16, request: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn get(port: u16, path: &str, more: &str) -> String {
+    exchange(
+        port,
+        &format!("GET {path} HTTP/1.1\r\nHost: wizard.example:8443\r\nConnection: close\r\n{more}\r\n"),
+    )
+}
+
+fn post(port: u16, path: &str, origin: &str, form: &str) -> String {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: wizard.example:8443\r\nConnection: close\r\nOrigin: {origin}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        form.len()
+    );
+    exchange(port, &(head + form))
+}
+
+fn field<'a>(answer: &'a str, name: &str) -> &'a str {
+    let (head, _) = answer.split_once("\r\n\r\n").unwrap();
+    let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")));
+    line.unwrap_or_else(|| panic!("no {name} in {head}")).split_once(": ").unwrap().1
+}
+
+/// A visitor introduces themselves, as the tutorial has it.
+fn walk(nginx: &Nginx) {
+    let page = get(nginx.port, "/app/", "");
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    assert!(page.contains("action=\"/app/wizard/create\""), "{page}");
+    assert!(page.contains("href=\"/app/static/wizard.css\""), "{page}");
+    assert!(get(nginx.port, "/app/static/wizard.css", "").starts_with("HTTP/1.1 200"));
+
+    let form = "name=Merlin&magic_school=Avalon";
+    let foreign = post(nginx.port, "/app/wizard/create", "https://evil.example", form);
+    assert!(foreign.starts_with("HTTP/1.1 403"), "{foreign}");
+    let answer = post(nginx.port, "/app/wizard/create", "https://wizard.example:8443", form);
+    assert!(answer.starts_with("HTTP/1.1 303"), "{answer}");
+    assert_eq!(field(&answer, "location"), "/app/wizard/success");
+    let cookie = field(&answer, "set-cookie");
+    assert!(cookie.starts_with("__Host-session=") && cookie.contains("Path=/"), "{cookie}");
+
+    let cookie = format!("Cookie: {}\r\n", cookie.split(';').next().unwrap());
+    let page = get(nginx.port, "/app/wizard/success", &cookie);
+    assert!(page.contains("Merlin") && page.contains("Avalon"), "{page}");
+    let missing = get(nginx.port, "/app/nowhere", "");
+    assert!(missing.starts_with("HTTP/1.1 404") && missing.contains("href=\"/app/\""), "{missing}");
+}
+
+#[test]
+fn below_a_path_that_nginx_passes_on() {
+    let wizard = wizard(&["--root-path=/app"]);
+    walk(&Nginx::start(&location(&format!("http://{}", wizard.address()))));
+}
+
+#[test]
+fn below_a_path_that_nginx_takes_off() {
+    let wizard = wizard(&["--root-path=/app"]);
+    walk(&Nginx::start(&location(&format!("http://{}/", wizard.address()))));
+}
+
+#[test]
+fn below_a_path_that_nginx_tells() {
+    let wizard = wizard(&["--forwarded-headers=for,proto,prefix"]);
+    let told = "proxy_set_header X-Forwarded-Prefix /app;";
+    let lines = location(&format!("http://{}/", wizard.address()))
+        .replace("proxy_set_header Host", &format!("{told} proxy_set_header Host"));
+    walk(&Nginx::start(&lines));
+}
+
+#[test]
+fn over_a_unix_socket() {
+    let folder = program::folder();
+    let path = folder.path().join("app.sock");
+    let arguments = ["--trusted-proxies=unix", "--root-path=/app", "--unix-socket", path.to_str().unwrap()];
+    let mut wizard = Program::spawn(folder.clone(), &[("SECRET_KEY", &secret())], &arguments);
+    wizard.hear("server on unix:");
+    walk(&Nginx::start(&location(&format!("http://unix:{}:", path.display()))));
+}
+
+#[test]
+fn over_connections_that_nginx_keeps() {
+    let wizard = wizard(&["--root-path=/app"]);
+    let kept = "proxy_http_version 1.1; proxy_set_header Connection '';";
+    walk(&Nginx::start(&(location(&format!("http://{}", wizard.address())) + kept)));
+}

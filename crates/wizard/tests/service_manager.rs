@@ -1,0 +1,121 @@
+//! The wizard under a service manager: a Unix socket, sockets handed over, and what the manager is told.
+#![cfg(target_os = "linux")]
+
+mod program;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use program::{Program, folder, refused, secret};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn exchange(mut stream: impl Read + Write) -> String {
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: wizard.example\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn hear(manager: &UnixDatagram) -> String {
+    let mut bytes = [0; 64];
+    let length = manager.recv(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes[..length]).into_owned()
+}
+
+#[test]
+fn a_unix_socket_is_served_and_the_manager_is_told() {
+    let folder = folder();
+    let (path, notify) = (folder.path().join("app.sock"), folder.path().join("notify"));
+    let manager = UnixDatagram::bind(&notify).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let secret = secret();
+    let variables = [
+        ("SECRET_KEY", &*secret),
+        ("WAXSEAL_UNIX_SOCKET", path.to_str().unwrap()),
+        ("NOTIFY_SOCKET", notify.to_str().unwrap()),
+    ];
+    let program = Program::spawn(folder.clone(), &variables, &["--unix-socket-mode=600"]);
+    assert_eq!(hear(&manager), "READY=1");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let answer = exchange(UnixStream::connect(&path).unwrap());
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    program.signal("TERM");
+    assert_eq!(hear(&manager), "STOPPING=1");
+    let ended = program.wait();
+    assert!(ended.status.success() && !path.exists(), "{ended:?}");
+    assert!(ended.said.contains(&format!("server on unix:{}", path.display())), "{}", ended.said);
+}
+
+/// Ends the program with the test.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts the wizard as systemd does, with `sockets` from descriptor 3 on.
+fn activated(socket: OwnedFd, count: &str, log: File) -> Started {
+    let script = "exec 3<&0 4<&0 </dev/null; LISTEN_PID=$$ exec \"$1\"";
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_wizard")]).env_clear();
+    command.env("SECRET_KEY", secret()).env("LISTEN_FDS", count).stdin(Stdio::from(socket)).stderr(log);
+    Started(command.spawn().unwrap())
+}
+
+#[test]
+fn a_socket_that_is_handed_over_is_served() {
+    let folder = folder();
+    let log = |name| File::create(folder.path().join(name)).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // Asked before it runs: the manager's queue keeps the visitor.
+    let visitor = TcpStream::connect(address).unwrap();
+    visitor.set_read_timeout(Some(PATIENCE)).unwrap();
+    let _started = activated(listener.into(), "1", log("tcp"));
+    assert!(exchange(visitor).starts_with("HTTP/1.1 200"));
+
+    let path = folder.path().join("app.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let visitor = UnixStream::connect(&path).unwrap();
+    visitor.set_read_timeout(Some(PATIENCE)).unwrap();
+    let started = activated(listener.into(), "1", log("unix"));
+    assert!(exchange(visitor).starts_with("HTTP/1.1 200"));
+    drop(started);
+    assert!(path.exists(), "the manager's file is the manager's");
+}
+
+#[test]
+fn several_sockets_are_refused() {
+    let folder = folder();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut started = activated(listener.into(), "2", File::create(folder.path().join("log")).unwrap());
+    let start = Instant::now();
+    while started.0.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < PATIENCE, "it serves one of them");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let said = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(said.contains("handed over 2 sockets (LISTEN_FDS)"), "{said}");
+}
+
+#[test]
+fn a_path_where_something_else_is_is_named() {
+    let folder = folder();
+    let path = folder.path().join("notes");
+    std::fs::write(&path, "precious").unwrap();
+    let secret = secret();
+    let ended = refused(&[("SECRET_KEY", &secret)], &["--unix-socket", path.to_str().unwrap()]);
+    let said = format!("{} is there and no socket; choose another path", path.display());
+    assert!(!ended.status.success() && ended.said.contains(&said), "{ended:?}");
+}
