@@ -35,6 +35,7 @@ impl DeviceSetup {
     ) -> Result<SessionLayer, StartError> {
         match settings.device_bound.or(self.chosen).unwrap_or_default() {
             DeviceBound::Off => Ok(SessionLayer::new(sessions, cookie)),
+            _ if settings.proxies.is_below_a_path() => Err(StartError::DeviceBoundBelowPath),
             chosen => self.bound_layer(chosen, settings, statics, keyring, sessions, cookie),
         }
     }

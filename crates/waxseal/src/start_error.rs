@@ -80,6 +80,12 @@ pub enum StartError {
          or start it without --device-bound"
     )]
     DeviceBoundNotBuilt,
+    /// The app is below a path, where the browser would not find what binds it.
+    #[error(
+        "device-bound sessions do not work below a path yet; serve the app at the root of its host, or choose \
+         --device-bound off"
+    )]
+    DeviceBoundBelowPath,
     /// Two routes are the same, or a path is malformed.
     #[error("the routes contradict each other")]
     Route(#[from] waxseal_server::RouteError),

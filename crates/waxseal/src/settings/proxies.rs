@@ -49,6 +49,11 @@ impl ProxySettings {
         Some(Box::new(Forwarded::read(headers, peer, &self.trusted_proxies, self.forwarded_headers)))
     }
 
+    /// True if the app is below a path, or may be.
+    pub(crate) fn is_below_a_path(&self) -> bool {
+        !self.root_path.as_str().is_empty() || self.forwarded_headers.reads_prefix()
+    }
+
     /// Refuses settings that contradict each other.
     pub(crate) fn checked(&self, development: bool) -> Result<Self, StartError> {
         match self.trusted_proxies.is_empty() {

@@ -10,8 +10,8 @@ use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
 use waxseal::testing::{Client, TestResponse};
 use waxseal::{
-    App, Body, Device, DeviceBound, Method, Request, Response, Result, SessionState, Settings, abort,
-    redirect, typed,
+    App, Body, Device, DeviceBound, Method, ProxySettings, Request, Response, Result, SessionState, Settings,
+    abort, redirect, typed,
 };
 
 async fn sign_in(request: Request) -> Result<Response> {
@@ -168,11 +168,22 @@ async fn the_paths_of_browsers_can_lie_elsewhere() {
 #[test]
 fn what_it_cannot_work_with_is_refused_at_the_start() {
     let plain = Settings { session_cookie_name: Some("id".to_owned()), ..Settings::default() };
+    let below = |set: fn(&mut ProxySettings)| {
+        let mut settings = Settings::default();
+        set(&mut settings.proxies);
+        settings
+    };
     for (case, settings, word) in [
         ("not Secure", Settings { session_cookie_secure: Some(false), ..plain.clone() }, "Secure"),
         ("not HttpOnly", Settings { session_cookie_httponly: false, ..plain.clone() }, "HttpOnly"),
         ("Partitioned", Settings { session_cookie_partitioned: true, ..plain.clone() }, "Partitioned"),
         ("too long", Settings { device_bound_for: Some(3_601), ..plain.clone() }, "3601"),
+        ("below a path", below(|proxies| proxies.root_path = "/app".parse().unwrap()), "below a path"),
+        (
+            "told a path",
+            below(|proxies| proxies.forwarded_headers = "for,prefix".parse().unwrap()),
+            "below a path",
+        ),
     ] {
         let error = Client::with_settings(app().device_bound(), &settings).expect_err(case);
         assert!(format!("{error:?}").contains(word), "{case}: {error:?}");
