@@ -36,7 +36,10 @@ async fn a_device_cookie_of_another_session_app_or_binding_proves_nothing() {
             ("the offer", &offer),
             ("the session's own token", &session),
             ("cut", &good[..good.len() - 1]),
-            ("changed", &format!("{}A", &good[..good.len() - 1])),
+            (
+                "changed",
+                &format!("{}{}", &good[..good.len() - 1], if good.ends_with('A') { 'E' } else { 'A' }),
+            ),
             ("none", ""),
         ] {
             let mut jar = victim.without_proof();
