@@ -18,7 +18,7 @@ use crate::host_name::Host;
 use crate::origin::is_safe;
 
 /// Cookies of our name that are tried; a page of a sibling host may plant any number.
-const MAX_CANDIDATES: usize = 4;
+pub(crate) const MAX_CANDIDATES: usize = 4;
 
 /// One request's session, opened at most once and only when asked for.
 ///

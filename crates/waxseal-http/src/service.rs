@@ -110,19 +110,9 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<A>) -> Self::Future {
-        #[cfg(feature = "device")]
-        if let Some(call) = self.sessions.device_call(request.method(), request.uri(), request.headers()) {
-            return Box::pin(async move { Ok(call.answer().await.map(SessionBody::text)) });
-        }
-        let entered = self.sessions.enter(&mut request);
-        match entered {
-            Entered::Anew(session) => {
-                Box::pin(leave(self.sessions.clone(), session, self.inner.call(request)))
-            }
-            Entered::Again => Box::pin(pass(self.inner.call(request))),
-            Entered::Refused(status, text) => Box::pin(async move { Ok(plain(status, text)) }),
-        }
+    fn call(&mut self, request: Request<A>) -> Self::Future {
+        let inner = &mut self.inner;
+        self.sessions.answer(request, |request| inner.call(request))
     }
 }
 
@@ -137,19 +127,8 @@ where
     type Error = S::Error;
     type Future = BoxFuture<Result<Self::Response, S::Error>>;
 
-    fn call(&self, mut request: Request<A>) -> Self::Future {
-        #[cfg(feature = "device")]
-        if let Some(call) = self.sessions.device_call(request.method(), request.uri(), request.headers()) {
-            return Box::pin(async move { Ok(call.answer().await.map(SessionBody::text)) });
-        }
-        let entered = self.sessions.enter(&mut request);
-        match entered {
-            Entered::Anew(session) => {
-                Box::pin(leave(self.sessions.clone(), session, self.inner.call(request)))
-            }
-            Entered::Again => Box::pin(pass(self.inner.call(request))),
-            Entered::Refused(status, text) => Box::pin(async move { Ok(plain(status, text)) }),
-        }
+    fn call(&self, request: Request<A>) -> Self::Future {
+        self.sessions.answer(request, |request| self.inner.call(request))
     }
 }
 
@@ -164,6 +143,28 @@ enum Entered {
 }
 
 impl SessionLayer {
+    /// Answers a request: by `call`, the inner service's, or in its place.
+    fn answer<A, B, E, F>(
+        &self,
+        mut request: Request<A>,
+        call: impl FnOnce(Request<A>) -> F,
+    ) -> BoxFuture<Result<Response<SessionBody<B>>, E>>
+    where
+        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
+        E: Send + 'static,
+        B: Send + 'static,
+    {
+        #[cfg(feature = "device")]
+        if let Some(call) = self.device_call(request.method(), request.uri(), request.headers()) {
+            return Box::pin(async move { Ok(call.answer().await.map(SessionBody::text)) });
+        }
+        match self.enter(&mut request) {
+            Entered::Anew(session) => Box::pin(leave(self.clone(), session, call(request))),
+            Entered::Again => Box::pin(pass(call(request))),
+            Entered::Refused(status, text) => Box::pin(async move { Ok(plain(status, text)) }),
+        }
+    }
+
     fn enter<A>(&self, request: &mut Request<A>) -> Entered {
         let outer = request.extensions().get::<RequestSession>();
         let is_again = outer.is_some_and(|outer| self.carries(outer));

@@ -70,11 +70,11 @@ impl<F> RepeatLimit<F> {
 /// Logs how often lines were repeated since the last report. A line that was not is forgotten, and logged when it comes
 /// again.
 pub(crate) fn report() {
-    for (line, repeated) in TABLE.take_repeated() {
-        match line.level {
-            Level::ERROR => tracing::error!(target: REPORTS, repeated, line = line.text, "repeated lines"),
-            Level::WARN => tracing::warn!(target: REPORTS, repeated, line = line.text, "repeated lines"),
-            _ => tracing::info!(target: REPORTS, repeated, line = line.text, "repeated lines"),
+    for Line { level, text: line, repeated } in TABLE.take_repeated() {
+        match level {
+            Level::ERROR => tracing::error!(target: REPORTS, repeated, line, "repeated lines"),
+            Level::WARN => tracing::warn!(target: REPORTS, repeated, line, "repeated lines"),
+            _ => tracing::info!(target: REPORTS, repeated, line, "repeated lines"),
         }
     }
 }
@@ -106,12 +106,13 @@ impl Table {
         }
     }
 
-    fn take_repeated(&self) -> Vec<(Line, u64)> {
+    /// The lines that were repeated, which count from 0 again. The others are forgotten.
+    fn take_repeated(&self) -> Vec<Line> {
         let mut lines = self.lock();
         lines.retain(|_, line| line.repeated > 0);
         let taken = |line: &mut Line| {
             let repeated = std::mem::take(&mut line.repeated);
-            (Line { level: line.level, text: line.text.clone(), repeated }, repeated)
+            Line { level: line.level, text: line.text.clone(), repeated }
         };
         lines.values_mut().map(taken).collect()
     }

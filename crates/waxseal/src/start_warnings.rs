@@ -33,18 +33,19 @@ pub(crate) fn of(
          to keep sessions in it, choose --session-state store or mirrored"
             .to_owned()
     });
-    lost.into_iter().chain(list_alone).chain(variables.filter_map(unknown)).collect()
+    let command = Settings::command();
+    let names = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+    let known: Vec<_> = names.chain(OTHERS).collect();
+    let unknown = variables.filter_map(|variable| unknown(&variable, &known));
+    lost.into_iter().chain(list_alone).chain(unknown).collect()
 }
 
 /// The warning about a variable that looks like one of ours and is none.
-fn unknown(variable: String) -> Option<String> {
-    let command = Settings::command();
-    let settings = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
-    let known: Vec<_> = settings.chain(OTHERS).collect();
-    if !variable.starts_with(PREFIX) || known.contains(&variable.as_str()) {
+fn unknown(variable: &str, known: &[&str]) -> Option<String> {
+    if !variable.starts_with(PREFIX) || known.contains(&variable) {
         return None;
     }
-    let likeness = |name: &&str| strsim::normalized_damerau_levenshtein(name, &variable);
+    let likeness = |name: &&str| strsim::normalized_damerau_levenshtein(name, variable);
     let nearest = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     let meant = nearest.filter(|name| likeness(name) >= SIMILAR);
     let meant = meant.map(|name| format!("; did you mean {name}?")).unwrap_or_default();

@@ -11,11 +11,10 @@ use super::gate::seconds;
 use super::metrics::RefreshResult;
 use super::tokens::Tokens;
 use crate::cookies;
+use crate::request_session::MAX_CANDIDATES;
 use crate::session_cookie::field;
 use crate::session_layer::SessionLayer;
 
-/// Session cookies that are tried; a page of a sibling host may plant any number.
-const MAX_CANDIDATES: usize = 4;
 const CHALLENGE: HeaderName = HeaderName::from_static("secure-session-challenge");
 
 /// Answers a refresh.
