@@ -142,7 +142,6 @@ impl RecordStore {
         let closed = &draft.closed;
         match &draft.record {
             None if closed.content.is_blank() && !closed.begins => Ok(Outcome::Keep),
-            None if !closed.changes_session() => Ok(Outcome::Keep),
             None => match draft.replaced.as_ref().filter(|_| closed.signed_in) {
                 Some(old) => self.sign_in_again(draft, old, true, now).await,
                 None => self.create(&draft.keys, &closed.content, now).await,
@@ -208,9 +207,7 @@ impl RecordStore {
                 Some(base) => base,
                 None => match self.find(keys, &record.id, now).await? {
                     Find::Living(Living { revision, confirmed, content: newer }) => {
-                        if revision != record.revision || attempt > 0 {
-                            content = Arc::new(draft.replay_over(newer)?);
-                        }
+                        content = Arc::new(draft.replay_over(newer)?);
                         Base::new(record.id.clone(), revision, confirmed)
                     }
                     Find::Renewed if closed.signed_in => {
@@ -240,10 +237,8 @@ impl RecordStore {
                     }
                     return self.replaced(draft, record, &base, &content, now);
                 }
-                Swap::Conflict => {}
-                // Renewed by another sign-in, perhaps.
-                Swap::Gone if closed.signed_in => {}
-                Swap::Gone => return Err(self.missing()),
+                // The next attempt finds what became of it.
+                Swap::Conflict | Swap::Gone => {}
             }
         }
         Err(Error::Contended)

@@ -22,6 +22,7 @@ mod states_many;
 mod states_questions;
 mod states_races;
 mod states_rows;
+mod states_saves;
 mod states_sign_in;
 mod states_sums;
 mod states_turns;

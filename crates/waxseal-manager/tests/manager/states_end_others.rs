@@ -1,10 +1,8 @@
 //! Ending an owner's other sessions, with somebody else who has a copy of the cookie.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
-use crate::states_support::{BOTH, Place, Store, at, change, commit, open, read, sessions, visitor};
+use crate::states_support::{BOTH, Place, Store, at, at_once, change, commit, open, read, sessions, visitor};
 use waxseal_manager::{Access, Error, Outcome, SessionManager};
 use waxseal_session::Error as SessionError;
 use waxseal_store::MemoryStore;
@@ -45,14 +43,6 @@ impl Scene {
     }
 }
 
-/// What a store in memory answers at once.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(done) => done,
-        Poll::Pending => unreachable!("memory does not wait"),
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Act {
     Renews,
@@ -64,7 +54,7 @@ enum Act {
 
 /// The cookie that whoever acts with `token` has then, if the store has done it.
 fn act(sessions: &SessionManager, token: &str, act: Act) -> Option<String> {
-    now(async {
+    at_once(async {
         let session = change(sessions, token, at(2)).await;
         session.owner()?;
         match act {
@@ -256,9 +246,9 @@ async fn with_a_sign_in_in_the_same_request_the_visitor_goes_on_whoever_renewed_
                 let (mut call, kept) = (0, theirs.clone());
                 scene.store.decide_with(move |_| {
                     if call == at_call {
-                        let session = now(change(&there, &copy, at(2)));
+                        let session = at_once(change(&there, &copy, at(2)));
                         session.renew().unwrap();
-                        *kept.lock().unwrap() = now(commit(&there, &session, &copy, at(2))).unwrap();
+                        *kept.lock().unwrap() = at_once(commit(&there, &session, &copy, at(2))).unwrap();
                     }
                     call += 1;
                     Turn::Work

@@ -1,5 +1,7 @@
 //! What tests of the states on the server share.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal_crypto::{Keyring, SecretKey};
@@ -58,7 +60,12 @@ pub(crate) fn manager(state: impl Into<State>, keyring: &Keyring) -> SessionMana
     SessionManager::new(keyring, "session", "tests", state).unwrap()
 }
 
-fn place_state(place: Place, store: impl SessionStore, strict: bool, when_away: WhenAway) -> State {
+pub(crate) fn place_state(
+    place: Place,
+    store: impl SessionStore,
+    strict: bool,
+    when_away: WhenAway,
+) -> State {
     match place {
         Place::Store => Stored::new(store).strict(strict).when_away(when_away).into(),
         Place::Mirrored => Mirrored::new(store).strict(strict).into(),
@@ -110,4 +117,12 @@ pub(crate) async fn race<A: Send + 'static, B: Send + 'static>(
 ) -> (A, B) {
     let (one, other) = (tokio::spawn(one), tokio::spawn(other));
     (one.await.unwrap(), other.await.unwrap())
+}
+
+/// What is done at once, since a store in memory does not wait.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => unreachable!("memory does not wait"),
+    }
 }

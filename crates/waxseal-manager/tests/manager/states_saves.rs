@@ -1,0 +1,154 @@
+//! Saves that meet another process's, one by one: what is written, what is counted, and who waits.
+
+use std::future::{Ready, ready};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use waxseal_crypto::Keyring;
+use waxseal_manager::{Access, Error, Outcome, SessionManager, WhenAway};
+use waxseal_session::Error as SessionError;
+use waxseal_store::MemoryStore;
+use waxseal_store::testing::{FaultyStore, Operation, Turn};
+
+use crate::counted::Counted;
+use crate::states_support::{
+    BOTH, Place, Store, at, change, commit, key, new_store, place_state, read, sessions, visitor,
+};
+
+/// A process that counts, and notes each pause instead of waiting.
+struct Watched {
+    sessions: SessionManager,
+    counted: Counted,
+    pauses: Arc<Mutex<Vec<Duration>>>,
+}
+
+impl Watched {
+    fn new(place: Place, store: Store) -> Self {
+        let counted = Counted::default();
+        let pauses = Arc::new(Mutex::new(Vec::new()));
+        let noted = pauses.clone();
+        let pause = move |span| -> Ready<()> {
+            noted.lock().unwrap().push(span);
+            ready(())
+        };
+        let state = place_state(place, store, false, WhenAway::Refuse);
+        let sessions = metrics::with_local_recorder(&counted, || {
+            SessionManager::new(&Keyring::new(key(1)), "session", "tests", state).unwrap().with_pause(pause)
+        });
+        Self { sessions, counted, pauses }
+    }
+
+    fn conflicts(&self) -> u64 {
+        self.counted.of("waxseal_session_conflicts_total")
+    }
+}
+
+/// Another process that saves in the session before each of the next so many updates that this one sends.
+fn meddle(place: Place, store: &Store, memory: &MemoryStore, token: &str, mut times: u32) {
+    let (there, token) = (sessions(place, memory.clone()), token.to_owned());
+    store.decide_with(move |operation| {
+        if operation == Operation::Update && times > 0 {
+            times -= 1;
+            crate::states_support::at_once(async {
+                let session = change(&there, &token, at(1)).await;
+                session.add("theirs", 1).unwrap();
+                commit(&there, &session, &token, at(1)).await.unwrap();
+            });
+        }
+        Turn::Work
+    });
+}
+
+#[tokio::test]
+async fn each_save_of_another_process_is_a_conflict_and_all_but_the_first_cost_a_pause() {
+    for place in BOTH {
+        for (theirs, pauses) in [(0, 0), (1, 0), (2, 1), (3, 2)] {
+            let memory = MemoryStore::new();
+            let store = FaultyStore::new(memory.clone());
+            let here = Watched::new(place, store.clone());
+            let token = visitor(&here.sessions, at(0), |session| session.insert("mine", 0).unwrap()).await;
+            let session = change(&here.sessions, &token, at(1)).await;
+            session.add("mine", 1).unwrap();
+            meddle(place, &store, &memory, &token, theirs);
+            let token = commit(&here.sessions, &session, &token, at(1)).await.unwrap();
+            let case = format!("{place:?}, {theirs}");
+            assert_eq!(here.conflicts(), u64::from(theirs), "{case}");
+            assert_eq!(here.pauses.lock().unwrap().len(), pauses, "{case}");
+            let saved = change(&here.sessions, &token, at(2)).await;
+            assert_eq!(saved.get("mine").unwrap(), Some(1), "{case}");
+            assert_eq!(saved.get("theirs").unwrap().unwrap_or(0), theirs, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn others_are_ended_and_nothing_begins_when_all_that_was_written_is_taken_back() {
+    for place in BOTH {
+        let store = new_store();
+        let sessions = sessions(place, store.clone());
+        let sign_in = || visitor(&sessions, at(0), |session| session.sign_in("albus", at(0)).unwrap());
+        let (mine, _other) = (sign_in().await, sign_in().await);
+        let session = change(&sessions, &mine, at(1)).await;
+        sessions.end_others(&session).unwrap();
+        session.destroy().unwrap();
+        session.insert("draft", "of a letter").unwrap();
+        session.remove("draft").unwrap();
+        store.forget();
+        let outcome = sessions.commit(&session, at(1)).await.unwrap();
+        assert!(matches!(outcome, Outcome::Remove), "{place:?}: {outcome:?}");
+        assert_eq!(store.count(Operation::Create), 0, "{place:?}");
+        assert!(sessions.list("albus", None, 9, at(2)).await.unwrap().items.is_empty(), "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_a_sign_in_elsewhere_renewed_before_the_write_is_not_told_as_ended() {
+    for place in BOTH {
+        let memory = MemoryStore::new();
+        let store = FaultyStore::new(memory.clone());
+        let (here, there) = (sessions(place, store.clone()), sessions(place, memory));
+        let token = visitor(&here, at(0), |session| session.insert("cart", 1).unwrap()).await;
+        let session = change(&here, &token, at(1)).await;
+        session.insert("cart", 2).unwrap();
+        let elsewhere = change(&there, &token, at(1)).await;
+        elsewhere.sign_in("albus", at(1)).unwrap();
+        commit(&there, &elsewhere, &token, at(1)).await.unwrap();
+        let error = here.commit(&session, at(1)).await.unwrap_err();
+        assert!(matches!(error, Error::Session(SessionError::Renewed)), "{place:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_gets_no_new_token_of_a_session_that_was_signed_out_meanwhile_and_waits_for_the_store() {
+    for place in BOTH {
+        let store = new_store();
+        let sessions = sessions(place, store.clone());
+        let token = visitor(&sessions, at(0), |session| {
+            session.set_permanent(true).unwrap();
+            session.sign_in("albus", at(0)).unwrap();
+        })
+        .await;
+        // So late that a token is due for who only reads.
+        let late = at(20 * 24 * 3600);
+        let page = sessions.open(token.as_bytes(), Access::Change, late).unwrap().load(late).await.unwrap();
+        assert_eq!(page.owner().as_deref(), Some("albus"));
+        let button = change(&sessions, &token, late).await;
+        button.destroy().unwrap();
+        store.set_away(true);
+        assert!(matches!(sessions.commit(&button, late).await.unwrap(), Outcome::Remove), "{place:?}");
+        store.set_away(false);
+        let outcome = sessions.commit(&page, late).await.unwrap();
+        assert!(matches!(outcome, Outcome::Keep), "{place:?}: {outcome:?}");
+
+        // Without the sign-out the page gets one.
+        let token = visitor(&sessions, at(0), |session| {
+            session.set_permanent(true).unwrap();
+            session.sign_in("albus", at(0)).unwrap();
+        })
+        .await;
+        let page = read(&sessions, &token, late).await;
+        assert_eq!(page.owner().as_deref(), Some("albus"));
+        let outcome = sessions.commit(&page, late).await.unwrap();
+        assert!(matches!(outcome, Outcome::Set { .. }), "{place:?}: {outcome:?}");
+    }
+}
