@@ -6,7 +6,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
-use waxseal_http::{CookieError, session_status_of, status_of};
+use waxseal_http::{SetupError, session_status_of, status_of};
 
 /// An error of a session, a form or the set-up. As an answer it has the right status and a plain text.
 ///
@@ -72,9 +72,9 @@ pub enum Error {
     /// A secret key that cannot be had.
     #[error(transparent)]
     Secret(Box<dyn StdError + Send + Sync>),
-    /// Attributes of a cookie that contradict each other.
+    /// Settings that cannot work: a cookie that no browser keeps, or a text that is no origin.
     #[error(transparent)]
-    Cookie(#[from] CookieError),
+    Setup(#[from] SetupError),
     /// Any other error, such as a database's: 500.
     #[error(transparent)]
     Other(Box<dyn StdError + Send + Sync>),
@@ -103,7 +103,7 @@ impl Error {
             Self::Session(error) => session_status_of(error),
             Self::Sessions(waxseal_manager::Error::NoStore) => StatusCode::NOT_IMPLEMENTED,
             Self::Sessions(error) => status_of(error),
-            Self::NoLayer | Self::Secret(_) | Self::Cookie(_) | Self::Other(_) => {
+            Self::NoLayer | Self::Secret(_) | Self::Setup(_) | Self::Other(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         }

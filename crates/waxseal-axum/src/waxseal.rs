@@ -156,7 +156,7 @@ impl Waxseal {
     ///
     /// # Errors
     ///
-    /// [`Error::Secret`] for a secret that is missing, malformed or weak, [`Error::Cookie`] for attributes that
+    /// [`Error::Secret`] for a secret that is missing, malformed or weak, [`Error::Setup`] for attributes that
     /// contradict each other, [`Error::Sessions`] for lifetimes that do, or a name of more than 255 bytes.
     pub fn layer(self) -> Result<SessionLayer> {
         let options = SecretOptions::new().development(self.development).allow_weak(self.allow_weak_secret);

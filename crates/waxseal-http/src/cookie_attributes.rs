@@ -4,9 +4,9 @@ use std::mem;
 
 use cookie::Cookie;
 
-use crate::cookie_error::CookieError;
 use crate::cookie_syntax::{is_domain, is_path, is_token};
 use crate::same_site::SameSite;
+use crate::setup_error::SetupError;
 
 /// Name and attributes of a cookie.
 #[derive(Debug, Clone)]
@@ -22,28 +22,28 @@ pub(crate) struct Attributes {
 
 impl Attributes {
     /// Checks the attributes together, and writes the domain as browsers do.
-    pub(crate) fn checked(mut self) -> Result<Self, CookieError> {
+    pub(crate) fn checked(mut self) -> Result<Self, SetupError> {
         if self.name.is_empty() || self.name.len() > 255 || !self.name.bytes().all(is_token) {
-            return Err(CookieError::Name(self.name));
+            return Err(SetupError::CookieName(self.name));
         }
         if !is_path(&self.path) {
-            return Err(CookieError::Path(self.path));
+            return Err(SetupError::CookiePath(self.path));
         }
         if let Some(domain) = &mut self.domain {
             let name = domain.strip_prefix('.').unwrap_or(domain);
             if !is_domain(name) {
-                return Err(CookieError::Domain(mem::take(domain)));
+                return Err(SetupError::CookieDomain(mem::take(domain)));
             }
             *domain = name.to_ascii_lowercase();
         }
         for (wrong, demand) in self.broken_promises() {
             if wrong {
-                return Err(CookieError::Prefix { name: self.name, demand });
+                return Err(SetupError::CookiePrefix { name: self.name, demand });
             }
         }
         match self.secure {
-            false if self.same_site == SameSite::None => Err(CookieError::NotSecure("SameSite=None")),
-            false if self.partitioned => Err(CookieError::NotSecure("Partitioned")),
+            false if self.same_site == SameSite::None => Err(SetupError::CookieNotSecure("SameSite=None")),
+            false if self.partitioned => Err(SetupError::CookieNotSecure("Partitioned")),
             _ => Ok(self),
         }
     }

@@ -8,6 +8,7 @@ use crate::excerpt::excerpt;
 use crate::host;
 use crate::host_name::Host;
 use crate::origin::{self, Scheme};
+use crate::setup_error::SetupError;
 
 /// The requests of other sites that a [`SessionLayer`](crate::SessionLayer) lets through.
 ///
@@ -24,7 +25,7 @@ use crate::origin::{self, Scheme};
 /// use waxseal_http::CrossOrigin;
 ///
 /// let rule = CrossOrigin::refuse().trust(["https://app.example"])?.except("/webhooks/");
-/// # Ok::<(), waxseal_http::InvalidOrigin>(())
+/// # Ok::<(), waxseal_http::SetupError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct CrossOrigin {
@@ -32,13 +33,6 @@ pub struct CrossOrigin {
     trusted: Vec<String>,
     excepted: Vec<String>,
 }
-
-/// A text that is no origin as browsers write it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is no origin; use scheme://host or scheme://host:port, without a path, such as https://app.example"
-)]
-pub struct InvalidOrigin(pub String);
 
 impl CrossOrigin {
     /// Refuses the unsafe requests of all other sites: the default.
@@ -64,14 +58,11 @@ impl CrossOrigin {
     ///
     /// # Errors
     ///
-    /// [`InvalidOrigin`] for the first that is none.
-    pub fn trust<O: AsRef<str>>(
-        mut self,
-        origins: impl IntoIterator<Item = O>,
-    ) -> Result<Self, InvalidOrigin> {
+    /// [`SetupError::Origin`] for the first that is none.
+    pub fn trust<O: AsRef<str>>(mut self, origins: impl IntoIterator<Item = O>) -> Result<Self, SetupError> {
         for origin in origins {
             let origin = origin.as_ref();
-            self.trusted.push(serialized(origin).ok_or_else(|| InvalidOrigin(origin.to_owned()))?);
+            self.trusted.push(serialized(origin).ok_or_else(|| SetupError::Origin(origin.to_owned()))?);
         }
         Ok(self)
     }

@@ -4,7 +4,6 @@ mod answers;
 pub(crate) mod bound;
 pub(crate) mod device;
 pub(crate) mod endpoint;
-pub(crate) mod error;
 pub(crate) mod gate;
 pub(crate) mod metrics;
 pub(crate) mod offering;

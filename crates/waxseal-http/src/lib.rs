@@ -15,8 +15,8 @@
 //! # Errors
 //!
 //! A request that is refused is an [`Error`], with the status of the answer. Its texts are plain; a page must escape them.
-//! Cookie attributes that contradict each other are a [`CookieError`], and sessions have [`waxseal_manager::Error`], whose
-//! status is [`session_status_of, status_of`] it.
+//! Settings that cannot work are a [`SetupError`]. Sessions have [`waxseal_manager::Error`], whose status
+//! [`session_status_of`] gives; [`status_of`] finds it in any error of a handler.
 //!
 //! Left to others: connections, bodies, forms and routes. `waxseal-server` has them.
 
@@ -24,7 +24,6 @@ mod caches;
 mod carrier;
 mod clock;
 mod cookie_attributes;
-mod cookie_error;
 mod cookie_syntax;
 pub mod cookies;
 mod cross_origin;
@@ -47,17 +46,14 @@ mod session_body;
 mod session_cookie;
 mod session_cookie_builder;
 mod session_layer;
+mod setup_error;
 mod status;
 mod upkeep;
 
 pub use clock::Clock;
-pub use cookie_error::CookieError;
-pub use cross_origin::{CrossOrigin, InvalidOrigin};
+pub use cross_origin::CrossOrigin;
 #[cfg(feature = "device")]
-pub use device_bound::{
-    device::Device, endpoint::DeviceCall, error::DeviceBindingError, policy::DevicePolicy,
-    settings::DeviceBinding,
-};
+pub use device_bound::{device::Device, endpoint::DeviceCall, policy::DevicePolicy, settings::DeviceBinding};
 pub use error::Error;
 pub use host_name::Host;
 pub use local_path::{is_local_path, local_path};
@@ -69,6 +65,7 @@ pub use session_body::SessionBody;
 pub use session_cookie::SessionCookie;
 pub use session_cookie_builder::SessionCookieBuilder;
 pub use session_layer::SessionLayer;
+pub use setup_error::SetupError;
 pub use status::{is_failure, session_status_of, status_of};
 
 /// The examples of the README, run as tests.

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::cookie_error::CookieError;
+use crate::setup_error::SetupError;
 
 /// The requests from other sites that carry a cookie (RFC 6265bis §4.1.2.7).
 ///
@@ -12,7 +12,7 @@ use crate::cookie_error::CookieError;
 /// use waxseal_http::SameSite;
 ///
 /// assert_eq!("Strict".parse::<SameSite>()?, SameSite::Strict);
-/// # Ok::<(), waxseal_http::CookieError>(())
+/// # Ok::<(), waxseal_http::SetupError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SameSite {
@@ -26,15 +26,15 @@ pub enum SameSite {
 }
 
 impl FromStr for SameSite {
-    type Err = CookieError;
+    type Err = SetupError;
 
     /// Reads `lax`, `strict` or `none`, in letters of either case.
-    fn from_str(text: &str) -> Result<Self, CookieError> {
+    fn from_str(text: &str) -> Result<Self, SetupError> {
         match text.to_ascii_lowercase().as_str() {
             "lax" => Ok(Self::Lax),
             "strict" => Ok(Self::Strict),
             "none" => Ok(Self::None),
-            _ => Err(CookieError::SameSite(text.to_owned())),
+            _ => Err(SetupError::SameSite(text.to_owned())),
         }
     }
 }

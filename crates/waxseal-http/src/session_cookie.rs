@@ -26,7 +26,7 @@ use crate::cookie_attributes::Attributes;
 /// let cookie = SessionCookie::builder().name("shop").same_site(SameSite::Strict).build()?;
 /// assert_eq!(cookie.name(), "shop");
 /// assert!(SessionCookie::builder().domain("example.org").build().is_err()); // `__Host-` means this host alone
-/// # Ok::<(), waxseal_http::CookieError>(())
+/// # Ok::<(), waxseal_http::SetupError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct SessionCookie {

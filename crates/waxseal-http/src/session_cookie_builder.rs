@@ -1,9 +1,9 @@
 //! The builder of session cookies.
 
 use crate::cookie_attributes::Attributes;
-use crate::cookie_error::CookieError;
 use crate::same_site::SameSite;
 use crate::session_cookie::SessionCookie;
+use crate::setup_error::SetupError;
 
 /// The attributes of a [`SessionCookie`], to be checked together by [`build`](Self::build).
 #[derive(Debug, Clone)]
@@ -79,8 +79,8 @@ impl SessionCookieBuilder {
     ///
     /// # Errors
     ///
-    /// [`CookieError`] for a combination that browsers refuse (RFC 6265bis §4.1.3), or that would break the header.
-    pub fn build(self) -> Result<SessionCookie, CookieError> {
+    /// [`SetupError`] for a combination that browsers refuse (RFC 6265bis §4.1.3), or that would break the header.
+    pub fn build(self) -> Result<SessionCookie, SetupError> {
         self.0.checked().map(SessionCookie::new)
     }
 }
@@ -173,7 +173,11 @@ mod tests {
             &format!("{}.org", "a".repeat(64)),
             &format!("{long}.a"),
         ] {
-            assert_eq!(build(domain).err(), Some(CookieError::Domain(domain.to_owned())), "{domain:?}");
+            let error = build(domain).err();
+            assert!(
+                matches!(&error, Some(SetupError::CookieDomain(found)) if found == domain),
+                "{domain:?}: {error:?}"
+            );
         }
     }
 
@@ -212,7 +216,11 @@ mod tests {
             "https://example.org/",
             &format!("/{}", "a".repeat(1024)),
         ] {
-            assert_eq!(build(path).err(), Some(CookieError::Path(path.to_owned())), "{path:?}");
+            let error = build(path).err();
+            assert!(
+                matches!(&error, Some(SetupError::CookiePath(found)) if found == path),
+                "{path:?}: {error:?}"
+            );
         }
     }
 }

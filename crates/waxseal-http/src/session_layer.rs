@@ -14,12 +14,12 @@ use crate::carrier::Carrier;
 use crate::clock::Clock;
 use crate::cross_origin::CrossOrigin;
 #[cfg(feature = "device")]
-use crate::device_bound::{
-    bound::Bound, error::DeviceBindingError, gate, offering::Offering, settings::DeviceBinding,
-};
+use crate::device_bound::{bound::Bound, gate, offering::Offering, settings::DeviceBinding};
 use crate::origin::Scheme;
 use crate::request_session::RequestSession;
 use crate::session_cookie::SessionCookie;
+#[cfg(feature = "device")]
+use crate::setup_error::SetupError;
 use crate::status::is_failure;
 use crate::{caches, maintenance};
 
@@ -96,9 +96,9 @@ impl SessionLayer {
     ///
     /// # Errors
     ///
-    /// [`DeviceBindingError`] if the cookie is not fit for it, or the manager has no keys for it.
+    /// [`SetupError`] if the cookie is not fit for it, or the manager has no keys for it.
     #[cfg(feature = "device")]
-    pub fn device_bound(self, binding: &DeviceBinding) -> Result<Self, DeviceBindingError> {
+    pub fn device_bound(self, binding: &DeviceBinding) -> Result<Self, SetupError> {
         let bound = binding.build(self.sessions(), self.cookie())?;
         Ok(Self { carrier: self.carrier.with_bound(bound), ..self })
     }

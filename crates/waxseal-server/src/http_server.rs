@@ -20,10 +20,10 @@ use crate::accept::{accept, listen};
 use crate::body::Body;
 use crate::connection::Phase;
 use crate::limits::Limits;
-use crate::listen_error::ListenError;
 use crate::open_connections::OpenConnections;
 use crate::peer::Peer;
 use crate::proxies::TrustedProxies;
+use crate::setup_error::SetupError;
 use crate::terms::Terms;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
@@ -57,7 +57,7 @@ use crate::transport::{Listener, SocketFile};
 /// # use std::convert::Infallible;
 /// # use hyper::service::service_fn;
 /// # use waxseal_server::{Body, HttpServer};
-/// # async fn run() -> Result<(), waxseal_server::ListenError> {
+/// # async fn run() -> Result<(), waxseal_server::SetupError> {
 /// let hello = service_fn(|_request| async { Ok::<_, Infallible>(http::Response::new(Body::from("hello"))) });
 /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
 /// let server = HttpServer::bind(([127, 0, 0, 1], 0)).await?;
@@ -78,10 +78,10 @@ impl HttpServer {
     ///
     /// # Errors
     ///
-    /// [`ListenError::AddressInUse`], [`ListenError::PermissionDenied`], or [`ListenError::Bind`] for all else.
-    pub async fn bind(address: impl Into<SocketAddr>) -> Result<Self, ListenError> {
+    /// [`SetupError::AddressInUse`], [`SetupError::PermissionDenied`], or [`SetupError::Bind`] for all else.
+    pub async fn bind(address: impl Into<SocketAddr>) -> Result<Self, SetupError> {
         let address = address.into();
-        listen(address, false).map(Self::from_listener).map_err(|source| ListenError::bind(address, source))
+        listen(address, false).map(Self::from_listener).map_err(|source| SetupError::bind(address, source))
     }
 
     /// Listens on `address` beside other processes that do so by this same call, of the same user (`SO_REUSEPORT`): the
@@ -90,10 +90,10 @@ impl HttpServer {
     ///
     /// # Errors
     ///
-    /// As for [`bind`](Self::bind); [`ListenError::Bind`] where the system has no such thing.
-    pub fn bind_shared(address: impl Into<SocketAddr>) -> Result<Self, ListenError> {
+    /// As for [`bind`](Self::bind); [`SetupError::Bind`] where the system has no such thing.
+    pub fn bind_shared(address: impl Into<SocketAddr>) -> Result<Self, SetupError> {
         let address = address.into();
-        listen(address, true).map(Self::from_listener).map_err(|source| ListenError::bind(address, source))
+        listen(address, true).map(Self::from_listener).map_err(|source| SetupError::bind(address, source))
     }
 
     /// Listens on a Unix socket at `path`, whose permissions are `mode`, such as `0o660`: whoever may write to it may
@@ -101,11 +101,11 @@ impl HttpServer {
     ///
     /// # Errors
     ///
-    /// [`ListenError::PathInUse`], [`ListenError::PathTaken`], or [`ListenError::Path`] for all else.
+    /// [`SetupError::PathInUse`], [`SetupError::PathTaken`], or [`SetupError::Path`] for all else.
     #[cfg(unix)]
-    pub async fn bind_unix(path: impl AsRef<Path>, mode: u32) -> Result<Self, ListenError> {
+    pub async fn bind_unix(path: impl AsRef<Path>, mode: u32) -> Result<Self, SetupError> {
         let path = path.as_ref();
-        let listener = listen_at(path, mode).await.map_err(|source| ListenError::at(path, source))?;
+        let listener = listen_at(path, mode).await.map_err(|source| SetupError::at(path, source))?;
         Ok(Self::new(Listener::Unix(listener), Some(SocketFile(path.to_owned()))))
     }
 
@@ -124,21 +124,21 @@ impl HttpServer {
     ///
     /// # Errors
     ///
-    /// [`ListenError::Listener`] if it cannot be made non-blocking.
-    pub fn from_std(listener: std::net::TcpListener) -> Result<Self, ListenError> {
-        listener.set_nonblocking(true).map_err(ListenError::Listener)?;
-        TcpListener::from_std(listener).map(Self::from_listener).map_err(ListenError::Listener)
+    /// [`SetupError::Listener`] if it cannot be made non-blocking.
+    pub fn from_std(listener: std::net::TcpListener) -> Result<Self, SetupError> {
+        listener.set_nonblocking(true).map_err(SetupError::Listener)?;
+        TcpListener::from_std(listener).map(Self::from_listener).map_err(SetupError::Listener)
     }
 
     /// Serves a Unix socket handed over by the system, such as socket activation's. Its file stays.
     ///
     /// # Errors
     ///
-    /// [`ListenError::Listener`] if it cannot be made non-blocking.
+    /// [`SetupError::Listener`] if it cannot be made non-blocking.
     #[cfg(unix)]
-    pub fn from_std_unix(listener: std::os::unix::net::UnixListener) -> Result<Self, ListenError> {
-        listener.set_nonblocking(true).map_err(ListenError::Listener)?;
-        let listener = tokio::net::UnixListener::from_std(listener).map_err(ListenError::Listener)?;
+    pub fn from_std_unix(listener: std::os::unix::net::UnixListener) -> Result<Self, SetupError> {
+        listener.set_nonblocking(true).map_err(SetupError::Listener)?;
+        let listener = tokio::net::UnixListener::from_std(listener).map_err(SetupError::Listener)?;
         Ok(Self::new(Listener::Unix(listener), None))
     }
 
@@ -179,12 +179,12 @@ impl HttpServer {
     ///
     /// # Errors
     ///
-    /// [`ListenError::Listener`] if the system does not say, and for a Unix socket, which has none.
-    pub fn local_addr(&self) -> Result<SocketAddr, ListenError> {
+    /// [`SetupError::Listener`] if the system does not say, and for a Unix socket, which has none.
+    pub fn local_addr(&self) -> Result<SocketAddr, SetupError> {
         match &self.listener {
-            Listener::Tcp(listener) => listener.local_addr().map_err(ListenError::Listener),
+            Listener::Tcp(listener) => listener.local_addr().map_err(SetupError::Listener),
             #[cfg(unix)]
-            Listener::Unix(_) => Err(ListenError::Listener(io::ErrorKind::AddrNotAvailable.into())),
+            Listener::Unix(_) => Err(SetupError::Listener(io::ErrorKind::AddrNotAvailable.into())),
         }
     }
 
@@ -200,8 +200,8 @@ impl HttpServer {
     ///
     /// # Errors
     ///
-    /// [`ListenError::Listener`] if the listener cannot be emptied at the end. Failures to accept are logged and survived.
-    pub async fn serve<S>(self, service: S, shutdown: impl Future<Output = ()>) -> Result<(), ListenError>
+    /// [`SetupError::Listener`] if the listener cannot be emptied at the end. Failures to accept are logged and survived.
+    pub async fn serve<S>(self, service: S, shutdown: impl Future<Output = ()>) -> Result<(), SetupError>
     where
         S: Service<Request<Incoming>, Response = Response<Body>> + Clone + Send + 'static,
         S::Future: Send + 'static,
@@ -216,11 +216,7 @@ impl HttpServer {
     /// # Errors
     ///
     /// As for [`serve`](Self::serve).
-    pub async fn serve_each<M, S>(
-        self,
-        make: M,
-        shutdown: impl Future<Output = ()>,
-    ) -> Result<(), ListenError>
+    pub async fn serve_each<M, S>(self, make: M, shutdown: impl Future<Output = ()>) -> Result<(), SetupError>
     where
         M: Fn(Peer) -> S + Clone + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<Body>> + Send + 'static,
@@ -252,7 +248,7 @@ impl HttpServer {
         phase.send_replace(Phase::Finishing);
         // Before the socket is closed: whoever comes next finds the path free.
         drop(self.file);
-        let listener = self.listener.into_std().map_err(ListenError::Listener)?;
+        let listener = self.listener.into_std().map_err(SetupError::Listener)?;
         if tokio::time::timeout(grace, connections.finish(listener)).await.is_err() {
             let unfinished = connections.count();
             tracing::warn!(unfinished, ?grace, "connections dropped that did not finish in time");

@@ -24,7 +24,7 @@
 //! # Example
 //!
 //! ```no_run
-//! # async fn run() -> Result<(), waxseal_server::ListenError> {
+//! # async fn run() -> Result<(), waxseal_server::SetupError> {
 //! use std::convert::Infallible;
 //! use hyper::service::service_fn;
 //! use waxseal_server::{Body, HttpServer, Limits};
@@ -39,7 +39,7 @@
 //!
 //! All errors of requests are an [`Error`], with the status of the answer. Its texts are plain; a page must escape them.
 //! Mistakes that are found when a program starts have types of their own, since no request is answered with them:
-//! [`ListenError`], and `RouteError` for routes.
+//! [`SetupError`], and `RouteError` for routes.
 //!
 //! Left to others: HTTP/2 and compression, and TLS unless the feature `tls` is on.
 
@@ -61,7 +61,6 @@ mod http_server;
 #[cfg(feature = "json")]
 pub mod json;
 mod limits;
-mod listen_error;
 #[cfg(feature = "multipart")]
 pub mod multipart;
 mod open_connections;
@@ -80,6 +79,7 @@ mod route_error;
 mod route_match;
 #[cfg(feature = "router")]
 mod router;
+mod setup_error;
 mod socket;
 mod sse;
 mod stream;
@@ -96,23 +96,23 @@ pub use error::Error;
 pub use files::StaticFiles;
 pub use http_server::HttpServer;
 pub use limits::Limits;
-pub use listen_error::ListenError;
 #[cfg(feature = "multipart")]
 pub use multipart::{Multipart, Upload, UploadLimits};
 #[cfg(feature = "router")]
 pub use params::Params;
 pub use peer::Peer;
-pub use proxies::{Forwarded, ForwardedHeaders, ProxySettingsError, RootPath, TrustedProxies};
+pub use proxies::{Forwarded, ForwardedHeaders, RootPath, TrustedProxies};
 #[cfg(feature = "router")]
 pub use route_error::RouteError;
 #[cfg(feature = "router")]
 pub use route_match::RouteMatch;
 #[cfg(feature = "router")]
 pub use router::Router;
+pub use setup_error::SetupError;
 pub use sse::{Event, sse};
 pub use timeout::timeout_catching_panics;
 #[cfg(feature = "tls")]
-pub use tls::{Tls, TlsError};
+pub use tls::Tls;
 
 /// The examples of the README, run as tests.
 #[cfg(doctest)]

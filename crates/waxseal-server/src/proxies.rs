@@ -6,11 +6,9 @@ mod headers;
 mod network;
 pub(crate) mod protocol;
 mod root_path;
-mod settings_error;
 mod trusted;
 
 pub use forwarded::Forwarded;
 pub use headers::ForwardedHeaders;
 pub use root_path::RootPath;
-pub use settings_error::ProxySettingsError;
 pub use trusted::TrustedProxies;

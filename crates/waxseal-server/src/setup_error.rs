@@ -1,16 +1,17 @@
-//! Errors of a server that cannot listen.
+//! Errors of a server that cannot be set up.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Says why a server cannot listen, and what to do about it.
+/// Says why a server cannot be set up, and what to do about it: its listener, its certificate, or its settings for
+/// proxies. It shows nothing of a key.
 ///
 /// Apart from [`Error`](crate::Error): it concerns the operator when a program starts, and no request has it for an
 /// answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ListenError {
+pub enum SetupError {
     /// An address on which another program, or this one, listens.
     #[error("{address} is in use; stop what listens there or choose another port")]
     AddressInUse {
@@ -58,9 +59,57 @@ pub enum ListenError {
     /// A listener that cannot be used.
     #[error("the listener cannot be used")]
     Listener(#[source] io::Error),
+
+    /// A file of certificates that cannot be read, or holds none.
+    #[error("{} cannot be read as certificates; it should hold them in PEM form, the server's own first", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A file of a key that cannot be read, or holds none.
+    #[error("{} cannot be read as a private key; it should hold one in PEM form", path.display())]
+    CertificateKey {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A certificate and a key that do not belong together, or that rustls does not take.
+    #[error("the certificate {} and the key {} cannot be used together", certificate.display(), key.display())]
+    CertificatePair {
+        /// The certificates' file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What was found.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// Neither an address, nor a network, nor `unix`.
+    #[error("`{0}` is no address; write 192.0.2.1, 10.0.0.0/8, 2001:db8::/32 or unix")]
+    ProxyAddress(String),
+    /// A network with bits set behind its prefix: a mistake in one of the two.
+    #[error("`{found}` has bits behind its prefix; write {meant}")]
+    ProxyNetwork {
+        /// The text.
+        found: String,
+        /// The network that the address is in.
+        meant: String,
+    },
+    /// The name of no header that is read.
+    #[error("`{0}` names no header; write for, proto, host, prefix or forwarded")]
+    ProxyHeader(String),
+    /// Two headers that say the same thing.
+    #[error("`forwarded` says what for, proto and host say; choose the one that the proxy sets")]
+    ProxyHeaders,
+    /// A path that a browser or a proxy could read in another way.
+    #[error("`{0}` is no plain path; write /app, in letters, digits, `-`, `.`, `_` and `~`")]
+    RootPath(String),
 }
 
-impl ListenError {
+impl SetupError {
     #[cfg(unix)]
     pub(crate) fn at(path: &std::path::Path, source: io::Error) -> Self {
         let path = path.to_owned();

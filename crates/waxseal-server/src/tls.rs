@@ -10,39 +10,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
+use crate::setup_error::SetupError;
 use crate::transport::Transport;
-
-/// Says why a certificate and its key cannot be used. It shows nothing of the key.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TlsError {
-    /// A file of certificates that cannot be read, or holds none.
-    #[error("{} cannot be read as certificates; it should hold them in PEM form, the server's own first", path.display())]
-    Certificate {
-        /// The file.
-        path: PathBuf,
-        /// What was found.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A file of a key that cannot be read, or holds none.
-    #[error("{} cannot be read as a private key; it should hold one in PEM form", path.display())]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// What was found.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A certificate and a key that do not belong together, or that rustls does not take.
-    #[error("the certificate {} and the key {} cannot be used together", certificate.display(), key.display())]
-    Pair {
-        /// The certificates' file.
-        certificate: PathBuf,
-        /// The key's file.
-        key: PathBuf,
-        /// What was found.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
 
 /// A certificate and its key in files, for a server that speaks TLS 1.2 and 1.3 itself. Clones are the same one.
 ///
@@ -74,8 +43,8 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// [`TlsError`].
-    pub fn from_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, TlsError> {
+    /// [`SetupError`].
+    pub fn from_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, SetupError> {
         let (certificate, key) = (certificate.as_ref().to_owned(), key.as_ref().to_owned());
         let config = RwLock::new(load(&certificate, &key)?);
         Ok(Self(Arc::new(Files { certificate, key, config })))
@@ -85,8 +54,8 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// [`TlsError`]; then what was read before stays.
-    pub fn reload(&self) -> Result<(), TlsError> {
+    /// [`SetupError`]; then what was read before stays.
+    pub fn reload(&self) -> Result<(), SetupError> {
         let config = load(&self.0.certificate, &self.0.key)?;
         *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
@@ -105,8 +74,8 @@ impl Tls {
     }
 }
 
-fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let no_certificate = |source: Box<dyn std::error::Error + Send + Sync>| TlsError::Certificate {
+fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, SetupError> {
+    let no_certificate = |source: Box<dyn std::error::Error + Send + Sync>| SetupError::Certificate {
         path: certificate.into(),
         source,
     };
@@ -116,8 +85,8 @@ fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
         return Err(no_certificate("it holds no certificate".into()));
     }
     let secret = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| TlsError::Key { path: key.into(), source: error.into() })?;
-    let unfit = |error: rustls::Error| TlsError::Pair {
+        .map_err(|error| SetupError::CertificateKey { path: key.into(), source: error.into() })?;
+    let unfit = |error: rustls::Error| SetupError::CertificatePair {
         certificate: certificate.into(),
         key: key.into(),
         source: error.into(),

@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
-use waxseal_server::{Body, HttpServer, Limits, Tls, TlsError};
+use waxseal_server::{Body, HttpServer, Limits, SetupError, Tls};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -101,7 +101,7 @@ async fn a_changed_certificate_is_taken_and_a_broken_one_is_not() {
 
     copy("second.crt", &certificate);
     let error = tls.reload().unwrap_err();
-    assert!(matches!(error, TlsError::Pair { .. }), "{error:?}");
+    assert!(matches!(error, SetupError::CertificatePair { .. }), "{error:?}");
     assert!(ask(address, "first.crt", "x").await.is_ok(), "the old one stays");
     copy("second.key", &key);
     tls.reload().unwrap();

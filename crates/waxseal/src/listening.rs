@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use listenfd::ListenFd;
-use waxseal_server::{HttpServer, ListenError};
+use waxseal_server::{HttpServer, SetupError};
 
 use crate::endpoint::Endpoint;
 use crate::settings::Settings;
@@ -37,7 +37,7 @@ pub(crate) async fn listen(settings: &Settings) -> Result<(HttpServer, Endpoint)
 
 /// The socket that systemd has handed over (`LISTEN_FDS`), if there is one.
 fn handed_over(sockets: &mut ListenFd) -> Result<Option<(HttpServer, Endpoint)>, StartError> {
-    let unusable = |source: io::Error| StartError::Server(ListenError::Listener(source));
+    let unusable = |source: io::Error| StartError::Server(SetupError::Listener(source));
     match sockets.len() {
         0 => return Ok(None),
         1 => {}

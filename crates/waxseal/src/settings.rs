@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use http::HeaderName;
-use waxseal_http::{CookieError, SameSite, SessionCookie};
+use waxseal_http::{SameSite, SessionCookie, SetupError};
 use waxseal_keys::SecretOptions;
 use waxseal_manager::{Lifetimes, Mirrored, Revocable, State, Stored, WhenAway};
 use waxseal_server::Limits;
@@ -250,7 +250,7 @@ impl Settings {
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 
-    pub(crate) fn session_cookie(&self) -> Result<SessionCookie, CookieError> {
+    pub(crate) fn session_cookie(&self) -> Result<SessionCookie, SetupError> {
         let mut cookie = match self.development {
             true => SessionCookie::development(),
             false => SessionCookie::builder(),

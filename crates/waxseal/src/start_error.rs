@@ -5,7 +5,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use waxseal_keys::error_chain;
-use waxseal_server::ListenError;
+use waxseal_server::SetupError;
 
 /// A fault for which an app does not start. Its text says what was found, and what to do.
 ///
@@ -23,7 +23,7 @@ pub enum StartError {
     NotLoopback(SocketAddr),
     /// The cookie's attributes contradict each other.
     #[error("the session cookie's settings contradict each other")]
-    Cookie(#[from] waxseal_http::CookieError),
+    Cookie(#[from] waxseal_http::SetupError),
     /// The lifetimes or the app's name cannot be used.
     #[error("the session settings cannot be used")]
     Session(#[from] waxseal_manager::Error),
@@ -128,18 +128,18 @@ pub enum StartError {
     },
     /// The server could not listen or accept, for another reason.
     #[error("the server could not start")]
-    Server(#[source] ListenError),
+    Server(#[source] SetupError),
     /// The certificate or its key cannot be used.
     #[cfg(feature = "tls")]
     #[error("TLS cannot be spoken; see --tls-cert and --tls-key")]
-    Tls(#[from] waxseal_server::TlsError),
+    Tls(#[source] SetupError),
     /// The operator's pages cannot be served on their address.
     #[error("/metrics and /health cannot be served on {address}; choose another place with --admin-address")]
     Admin {
         /// The address asked for.
         address: SocketAddr,
         /// The server's error.
-        source: ListenError,
+        source: SetupError,
     },
     /// [`App::run`](crate::App::run) was called inside a tokio runtime.
     #[error(
@@ -152,11 +152,15 @@ pub enum StartError {
     Runtime(#[source] io::Error),
 }
 
-impl From<ListenError> for StartError {
-    fn from(error: ListenError) -> Self {
+impl From<SetupError> for StartError {
+    fn from(error: SetupError) -> Self {
         match error {
             // That crate does not know the flag that its text should name.
-            ListenError::AddressInUse { address, source } => Self::PortTaken { address, source },
+            SetupError::AddressInUse { address, source } => Self::PortTaken { address, source },
+            #[cfg(feature = "tls")]
+            error @ (SetupError::Certificate { .. }
+            | SetupError::CertificateKey { .. }
+            | SetupError::CertificatePair { .. }) => Self::Tls(error),
             other => Self::Server(other),
         }
     }

@@ -118,7 +118,7 @@ fn what_does_not_fit_is_said_at_the_start() {
     assert!(!weak.to_string().contains("`secret`"), "{weak}");
     assert!(Waxseal::new("secret").allow_weak_secret(true).layer().is_ok());
     let cookie = SessionCookie::builder().domain("example.org");
-    assert!(matches!(Waxseal::ephemeral().cookie(cookie).layer(), Err(Error::Cookie(_))));
+    assert!(matches!(Waxseal::ephemeral().cookie(cookie).layer(), Err(Error::Setup(_))));
     let span = Waxseal::ephemeral().lasting(Duration::ZERO).layer().unwrap_err();
     assert!(matches!(span, Error::Sessions(_)), "{span}");
     assert!(Lifetimes::new().idle(Duration::ZERO).is_err());

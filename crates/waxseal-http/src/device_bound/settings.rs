@@ -6,10 +6,10 @@ use waxseal_device::Terms;
 use waxseal_manager::SessionManager;
 
 use super::bound::Bound;
-use super::error::DeviceBindingError;
 use super::metrics::DeviceMetrics;
 use super::policy::DevicePolicy;
 use crate::session_cookie::SessionCookie;
+use crate::setup_error::SetupError;
 
 /// The shortest and the longest time of a proof, in seconds. Browsers make a few signatures in some minutes and no more,
 /// so the first is for tests.
@@ -90,22 +90,22 @@ impl DeviceBinding {
         &self,
         sessions: &SessionManager,
         cookie: &SessionCookie,
-    ) -> Result<Bound, DeviceBindingError> {
+    ) -> Result<Bound, SetupError> {
         let seconds = self.proof_time.as_secs();
         if !cookie.attributes.secure && !self.over_plain_http {
-            return Err(DeviceBindingError::NotSecure);
+            return Err(SetupError::DeviceNotSecure);
         }
         if !cookie.attributes.http_only {
-            return Err(DeviceBindingError::NotHttpOnly);
+            return Err(SetupError::DeviceNotHttpOnly);
         }
         if cookie.attributes.partitioned {
-            return Err(DeviceBindingError::Partitioned);
+            return Err(SetupError::DevicePartitioned);
         }
         if !PROOF_SECONDS.contains(&seconds) {
-            return Err(DeviceBindingError::ProofTime(seconds));
+            return Err(SetupError::DeviceProofTime(seconds));
         }
         if sessions.snapshot().device_tokens().is_none() {
-            return Err(DeviceBindingError::NoTokens);
+            return Err(SetupError::DeviceTokens);
         }
         let mut terms = Terms::new(cookie.name(), cookie.attributes_text(), sessions.longest_lifetime())?
             .folder(&self.folder)?

@@ -12,7 +12,8 @@ use waxseal_store::testing::{FaultyStore, Operation, Turn};
 
 use crate::counted::Counted;
 use crate::states_support::{
-    BOTH, Place, Store, at, change, commit, key, new_store, place_state, read, sessions, visitor,
+    BOTH, Place, Store, at, at_once, change, commit, key, new_store, place_state, read, sessions,
+    sessions_with, visitor,
 };
 
 /// A process that counts, and notes each pause instead of waiting.
@@ -49,7 +50,7 @@ fn meddle(place: Place, store: &Store, memory: &MemoryStore, token: &str, mut ti
     store.decide_with(move |operation| {
         if operation == Operation::Update && times > 0 {
             times -= 1;
-            crate::states_support::at_once(async {
+            at_once(async {
                 let session = change(&there, &token, at(1)).await;
                 session.add("theirs", 1).unwrap();
                 commit(&there, &session, &token, at(1)).await.unwrap();
@@ -151,4 +152,79 @@ async fn a_page_gets_no_new_token_of_a_session_that_was_signed_out_meanwhile_and
         let outcome = sessions.commit(&page, late).await.unwrap();
         assert!(matches!(outcome, Outcome::Set { .. }), "{place:?}: {outcome:?}");
     }
+}
+
+#[tokio::test]
+async fn a_repeated_sign_in_counts_and_waits_for_each_that_comes_between() {
+    for place in BOTH {
+        for theirs in [0, 1, 2] {
+            let memory = MemoryStore::new();
+            let store = FaultyStore::new(memory.clone());
+            let here = Watched::new(place, store.clone());
+            let old = visitor(&here.sessions, at(0), |session| session.insert("cart", 3).unwrap()).await;
+            let first = change(&here.sessions, &old, at(1)).await;
+            first.sign_in("albus", at(1)).unwrap();
+            let lost = commit(&here.sessions, &first, &old, at(1)).await.unwrap();
+
+            let again = change(&here.sessions, &old, at(2)).await;
+            again.sign_in("albus", at(2)).unwrap();
+            let (there, mut times) = (sessions(place, memory.clone()), theirs);
+            store.decide_with(move |operation| {
+                if operation == Operation::Renew && times > 0 {
+                    times -= 1;
+                    at_once(async {
+                        let session = change(&there, &lost, at(2)).await;
+                        session.add("cart", 1).unwrap();
+                        commit(&there, &session, &lost, at(2)).await.unwrap();
+                    });
+                }
+                Turn::Work
+            });
+            let token = commit(&here.sessions, &again, &old, at(2)).await.unwrap();
+            let case = format!("{place:?}, {theirs}");
+            assert_eq!(here.conflicts(), theirs, "{case}");
+            assert_eq!(here.pauses.lock().unwrap().len() as u64, theirs, "{case}");
+            assert!(
+                change(&here.sessions, &token, at(3)).await.get::<u64>("cart").unwrap() >= Some(3),
+                "{case}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_an_old_key_is_sealed_anew_until_the_store_has_done_it_and_no_more() {
+    for place in BOTH {
+        let store = new_store();
+        let before = sessions_with(place, store.clone(), &Keyring::new(key(1)));
+        let ring = Keyring::new(key(2)).with_fallback(key(1)).unwrap();
+        let after = sessions_with(place, store.clone(), &ring);
+        let mut token = visitor(&before, at(0), |session| session.insert("name", "Albus").unwrap()).await;
+        // The first page's attempt fails, and its token is of the new key all the same.
+        for (seconds, fails, rewraps) in [(100, true, 1), (300, false, 1), (500, false, 0), (700, false, 0)] {
+            store.forget();
+            store.decide_with(move |operation| match operation {
+                Operation::Rewrap if fails => Turn::Fail,
+                _ => Turn::Work,
+            });
+            let page = change(&after, &token, at(seconds)).await;
+            assert_eq!(page.len(), 1);
+            token = commit(&after, &page, &token, at(seconds)).await.unwrap();
+            assert_eq!(store.count(Operation::Rewrap), rewraps, "{place:?}, {seconds}");
+        }
+    }
+}
+
+/// Tokens are as long as 64 lengths of their payload allow, also the longest that has room for a copy.
+#[tokio::test]
+async fn a_copy_is_left_out_only_when_it_does_not_fit() {
+    let sessions = sessions(Place::Mirrored, new_store());
+    let mut lengths = Vec::new();
+    for length in 2_300..2_900 {
+        let text = "a".repeat(length);
+        lengths.push(visitor(&sessions, at(0), |session| session.insert("text", &text).unwrap()).await.len());
+    }
+    let longest = lengths.iter().max().unwrap();
+    assert!(lengths.last().unwrap() < longest, "the last has no room for its copy");
+    assert_eq!(lengths.iter().filter(|length| *length == longest).count(), 64);
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::settings_error::ProxySettingsError;
+use crate::setup_error::SetupError;
 
 /// The headers of trusted proxies that are read.
 ///
@@ -28,7 +28,7 @@ use super::settings_error::ProxySettingsError;
 /// let headers: ForwardedHeaders = "for,proto,host".parse()?;
 /// assert_eq!(headers.to_string(), "for,proto,host");
 /// assert_eq!(ForwardedHeaders::default().to_string(), "for,proto");
-/// # Ok::<(), waxseal_server::ProxySettingsError>(())
+/// # Ok::<(), waxseal_server::SetupError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForwardedHeaders {
@@ -69,15 +69,15 @@ impl Default for ForwardedHeaders {
 
 /// Reads a list with commas; an empty one names none.
 impl FromStr for ForwardedHeaders {
-    type Err = ProxySettingsError;
+    type Err = SetupError;
 
-    fn from_str(text: &str) -> Result<Self, ProxySettingsError> {
+    fn from_str(text: &str) -> Result<Self, SetupError> {
         let mut headers = Self::NONE;
         for name in text.split(',').map(str::trim).filter(|_| !text.trim().is_empty()) {
-            *headers.named(name).ok_or_else(|| ProxySettingsError::Header(name.to_owned()))? = true;
+            *headers.named(name).ok_or_else(|| SetupError::ProxyHeader(name.to_owned()))? = true;
         }
         match headers.forwarded && (headers.address || headers.proto || headers.host) {
-            true => Err(ProxySettingsError::Both),
+            true => Err(SetupError::ProxyHeaders),
             false => Ok(headers),
         }
     }
@@ -104,12 +104,19 @@ mod tests {
             ("for", Ok("for")),
             (" proto , for", Ok("for,proto")),
             ("forwarded,prefix", Ok("prefix,forwarded")),
-            ("for,forwarded", Err(ProxySettingsError::Both)),
-            ("x-forwarded-for", Err(ProxySettingsError::Header("x-forwarded-for".to_owned()))),
-            ("for,", Err(ProxySettingsError::Header(String::new()))),
+            (
+                "for,forwarded",
+                Err("`forwarded` says what for, proto and host say; choose the one that the proxy sets"),
+            ),
+            (
+                "x-forwarded-for",
+                Err("`x-forwarded-for` names no header; write for, proto, host, prefix or forwarded"),
+            ),
+            ("for,", Err("`` names no header; write for, proto, host, prefix or forwarded")),
         ] {
             let found = text.parse::<ForwardedHeaders>().map(|headers| headers.to_string());
-            assert_eq!(found.as_deref().map_err(Clone::clone), expected, "{text}");
+            let found = found.map_err(|error| error.to_string());
+            assert_eq!(found.as_deref().map_err(String::as_str), expected, "{text}");
         }
     }
 }

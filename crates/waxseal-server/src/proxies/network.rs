@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use super::settings_error::ProxySettingsError as Error;
+use crate::setup_error::SetupError;
 
 /// An address and the bits of it that name the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +36,10 @@ fn start(address: IpAddr, bits: u8) -> Option<IpAddr> {
 }
 
 impl FromStr for Network {
-    type Err = Error;
+    type Err = SetupError;
 
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let unknown = || Error::Address(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, SetupError> {
+        let unknown = || SetupError::ProxyAddress(text.to_owned());
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),
@@ -55,7 +55,10 @@ impl FromStr for Network {
         let bits: u8 = bits.parse().ok().filter(|bits| digits && *bits <= all).ok_or_else(unknown)?;
         let network = start(address, bits).ok_or_else(unknown)?;
         if network != address {
-            return Err(Error::HostBits { found: text.to_owned(), meant: format!("{network}/{bits}") });
+            return Err(SetupError::ProxyNetwork {
+                found: text.to_owned(),
+                meant: format!("{network}/{bits}"),
+            });
         }
         // As addresses are compared: `::ffff:10.0.0.0/104` is 10.0.0.0/8.
         Ok(match (network, network.to_canonical()) {
@@ -114,7 +117,8 @@ mod tests {
             "a/8",
             "::1/256",
         ] {
-            assert_eq!(text.parse::<Network>(), Err(Error::Address(text.to_owned())));
+            let error = text.parse::<Network>().unwrap_err();
+            assert!(matches!(&error, SetupError::ProxyAddress(found) if found == text), "{text}: {error}");
         }
         let error = "10.0.0.1/8".parse::<Network>().unwrap_err();
         assert_eq!(error.to_string(), "`10.0.0.1/8` has bits behind its prefix; write 10.0.0.0/8");

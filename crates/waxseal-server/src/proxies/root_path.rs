@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::settings_error::ProxySettingsError;
+use crate::setup_error::SetupError;
 
 /// Bytes of a path.
 const MAX_BYTES: usize = 256;
@@ -20,7 +20,7 @@ const MAX_BYTES: usize = 256;
 /// let root: RootPath = "/app/".parse()?;
 /// assert_eq!(root.as_str(), "/app");
 /// assert_eq!(root.below("/app/wizard"), "/wizard");
-/// # Ok::<(), waxseal_server::ProxySettingsError>(())
+/// # Ok::<(), waxseal_server::SetupError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RootPath(String);
@@ -50,12 +50,12 @@ impl RootPath {
 }
 
 impl FromStr for RootPath {
-    type Err = ProxySettingsError;
+    type Err = SetupError;
 
-    fn from_str(text: &str) -> Result<Self, ProxySettingsError> {
+    fn from_str(text: &str) -> Result<Self, SetupError> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
         let is_segment = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(is_plain);
-        let malformed = || ProxySettingsError::RootPath(text.to_owned());
+        let malformed = || SetupError::RootPath(text.to_owned());
         let segments = text.strip_prefix('/').ok_or_else(malformed)?;
         if segments.is_empty() {
             return Ok(Self::default());

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use super::network::Network;
-use super::settings_error::ProxySettingsError;
 use crate::peer::Peer;
+use crate::setup_error::SetupError;
 
 /// The proxies whose word about a client counts: addresses, networks, and programs at the server's Unix socket.
 ///
@@ -20,7 +20,7 @@ use crate::peer::Peer;
 /// let proxies: TrustedProxies = "127.0.0.1, 10.0.0.0/8, unix".parse()?;
 /// assert!(proxies.contains(Peer::Unix));
 /// assert!(proxies.contains_ip("10.1.2.3".parse().unwrap()));
-/// # Ok::<(), waxseal_server::ProxySettingsError>(())
+/// # Ok::<(), waxseal_server::SetupError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
@@ -60,9 +60,9 @@ impl TrustedProxies {
 
 /// Reads a list with commas; an empty one names none.
 impl FromStr for TrustedProxies {
-    type Err = ProxySettingsError;
+    type Err = SetupError;
 
-    fn from_str(text: &str) -> Result<Self, ProxySettingsError> {
+    fn from_str(text: &str) -> Result<Self, SetupError> {
         let mut proxies = Self::none();
         for name in text.split(',').map(str::trim).filter(|_| !text.trim().is_empty()) {
             match name {

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use waxseal_server::{Body, ListenError};
+use waxseal_server::{Body, SetupError};
 
 /// Long for this machine, short for a person.
 pub(crate) const SHORT: Duration = Duration::from_millis(150);
@@ -25,7 +25,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) stop: oneshot::Sender<()>,
-    pub(crate) serving: JoinHandle<Result<(), ListenError>>,
+    pub(crate) serving: JoinHandle<Result<(), SetupError>>,
 }
 
 pub(crate) async fn start(limits: Limits) -> Running {

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
-use waxseal_server::{Body, ListenError, Peer};
+use waxseal_server::{Body, Peer, SetupError};
 
 use super::support::*;
 
@@ -43,7 +43,7 @@ async fn a_socket_is_served_with_its_permissions_and_gone_at_the_end() {
     assert!(ask(&path, request).await.ends_with("\r\n\r\nunix"));
 
     let in_use = HttpServer::bind_unix(&path, 0o600).await.unwrap_err();
-    assert!(matches!(&in_use, ListenError::PathInUse { path: found } if *found == path), "{in_use}");
+    assert!(matches!(&in_use, SetupError::PathInUse { path: found } if *found == path), "{in_use}");
     assert!(ask(&path, request).await.ends_with("\r\n\r\nunix"), "it is there still");
 
     let slow = request.replace("GET /", "GET /slow");
@@ -68,10 +68,10 @@ async fn what_an_ended_program_left_is_replaced_and_nothing_else() {
 
     std::fs::write(&path, "precious").unwrap();
     let error = HttpServer::bind_unix(&path, 0o660).await.unwrap_err();
-    assert!(matches!(error, ListenError::PathTaken { .. }), "{error}");
+    assert!(matches!(error, SetupError::PathTaken { .. }), "{error}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
 
     let nowhere = folder.path().join("missing/app.sock");
     let error = HttpServer::bind_unix(&nowhere, 0o660).await.unwrap_err();
-    assert!(matches!(error, ListenError::Path { .. }), "{error}");
+    assert!(matches!(error, SetupError::Path { .. }), "{error}");
 }
