@@ -14,6 +14,7 @@
 //! | messages for the next page | [`Flash`], [`Messages`] |
 //! | forms with a token | [`FormToken`], [`CheckedForm`], [`CheckedToken`] |
 //! | requests from another origin, webhooks | [`Waxseal::cross_origin`] |
+//! | streams and sockets that end with their session | [`Session::ended`] |
 //! | an error that is an answer | [`Error`], [`Result`] |
 //!
 //! Order of layers: time limits inside of [`SessionLayer`], CORS outside; see [`SessionLayer::layer`]'s service.
@@ -41,7 +42,9 @@ pub use signed_in::{LoadUser, Owner, SignedIn};
 pub use waxseal::{Waxseal, days};
 
 pub use waxseal_crypto::{Keyring, SecretKey};
-pub use waxseal_http::{Clock, CrossOrigin, InvalidOrigin, SameSite, SessionCookie, SessionLayer};
+pub use waxseal_http::{
+    Clock, CrossOrigin, EndReason, InvalidOrigin, SameSite, SessionCookie, SessionEnded, SessionLayer,
+};
 pub use waxseal_manager::{Lifetimes, Mirrored, Revocable, State, Stored, WhenAway};
 pub use waxseal_session::Flash as Message;
 pub use waxseal_store::{MemoryStore, SessionStore};

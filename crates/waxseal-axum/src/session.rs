@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::HeaderValue;
 use http::header::USER_AGENT;
 use http::request::Parts;
-use waxseal_http::RequestSession;
+use waxseal_http::{RequestSession, SessionEnded};
 use waxseal_manager::Visit;
 use waxseal_store::PublicId;
 
@@ -130,6 +130,33 @@ impl Session {
             return Err(Error::SignedOut { redirect: None });
         }
         Ok(self.request.request.sessions().end_others(visit)?)
+    }
+
+    /// The end of the session, as a future, for an answer that stays open: events, a socket. It resolves when the session is
+    /// signed out, here or on another server, is ended by its owner, expires, is renewed as by a sign-in, or if the store is
+    /// away for longer than the grace; and when the proof of the device that the request brought runs out. Details:
+    /// [`RequestSession::ended`].
+    ///
+    /// # Errors
+    ///
+    /// None for a session that was extracted.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// use axum::response::sse::{Event, Sse};
+    /// use futures_util::stream::{self, Stream, StreamExt};
+    /// use waxseal_axum::{Result, Session};
+    ///
+    /// async fn news(session: Session) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    ///     let ended = session.ended().await?;
+    ///     let news = stream::repeat_with(|| Ok(Event::default().data("news")));
+    ///     Ok(Sse::new(news.take_until(ended)))
+    /// }
+    /// ```
+    pub async fn ended(&self) -> Result<SessionEnded> {
+        Ok(self.request.request.ended().await?)
     }
 
     fn visit(&self) -> &Visit {

@@ -182,6 +182,10 @@ pub enum Error {
     #[error("an uploaded file could not be kept in a temporary file")]
     Disk(#[source] io::Error),
 
+    /// An answer that was [cut short](crate::Body::cut_by) before it was complete, as the app wanted it.
+    #[error("the answer was cut short before it was complete")]
+    Cut,
+
     /// A request that took too long. Its future has been dropped where it stood.
     #[error("the request took longer than {limit:?}")]
     TimedOut {

@@ -50,6 +50,7 @@ mod connection;
 mod connection_metrics;
 mod descriptors;
 pub mod encoding;
+mod ending;
 mod error;
 mod excerpt;
 #[cfg(feature = "files")]
@@ -109,7 +110,7 @@ pub use route_error::RouteError;
 pub use route_match::RouteMatch;
 #[cfg(feature = "router")]
 pub use router::Router;
-pub use sse::{Event, sse};
+pub use sse::{Event, EventStream, sse};
 pub use timeout::timeout_catching_panics;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};

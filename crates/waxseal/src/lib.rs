@@ -45,6 +45,7 @@ mod csrf_error;
 mod device_bound;
 mod device_setup;
 mod endpoint;
+mod ends;
 mod error;
 mod error_page;
 mod g;
@@ -117,7 +118,7 @@ pub use start_error::StartError;
 pub use store_url::StoreUrl;
 #[cfg(feature = "device")]
 pub use waxseal_http::Device;
-pub use waxseal_http::{SameSite, Scheme, local_path};
+pub use waxseal_http::{EndReason, SameSite, Scheme, SessionEnded, local_path};
 pub use waxseal_keys::{Error as KeyError, KeyFile, ListedKey, Retirement, Secrets, make_development_secret};
 pub use waxseal_manager::WhenAway;
 pub use waxseal_server::{Body, Event, Limits, Multipart, StaticFiles, Upload, UploadLimits, sse};

@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use minijinja::Value;
 use serde::de::DeserializeOwned;
-use waxseal_http::{RequestSession, SessionLayer, is_failure, local_path};
+use waxseal_http::{RequestSession, SessionEnded, SessionLayer, is_failure, local_path};
 use waxseal_server::{Body, Forwarded, Limits, Params, Peer, forms};
 use waxseal_session::Session;
 use waxseal_templates::Context;
@@ -287,6 +287,35 @@ impl Request {
     /// 503 if the session store has to be asked and does not answer; none in state `cookie`.
     pub async fn session(&self) -> Result<Session> {
         Ok(self.request_session().load().await?)
+    }
+
+    /// The end of the visitor's session, as a future, for an answer that stays open.
+    ///
+    /// It resolves with the reason when the session is signed out, here or on another server, is ended by its owner,
+    /// expires, is renewed as by a sign-in, or if the store is away for longer than the grace; and when the proof of the
+    /// device that the request brought runs out. Details: [`RequestSession::ended`].
+    ///
+    /// [Events](crate::sse) of a request that has looked at its session end by themselves then. Any other body ends only if
+    /// the handler says so, by [`Body::cut_by`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`session`](Self::session).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use futures_util::stream;
+    /// use waxseal::{Body, Request, Response, Result, typed};
+    ///
+    /// async fn report(request: Request) -> Result<Response> {
+    ///     let ended = request.session_ended().await?;
+    ///     let rows = stream::iter(["a,b\n", "1,2\n"].map(Ok::<_, std::io::Error>));
+    ///     Ok(typed("text/csv", Body::stream(rows).cut_by(ended)))
+    /// }
+    /// ```
+    pub async fn session_ended(&self) -> Result<SessionEnded> {
+        Ok(self.request_session().ended().await?)
     }
 
     pub(crate) fn session_layer(&self) -> &SessionLayer {

@@ -23,7 +23,7 @@ use crate::response::Response;
 use crate::route::Target;
 use crate::settings::Settings;
 use crate::template_setup::RequestValues;
-use crate::{csrf, panel, security_headers, under_path};
+use crate::{csrf, ends, panel, security_headers, under_path};
 
 /// An app that is ready to answer: a hyper service, and for tests a function of a request.
 #[derive(Clone)]
@@ -176,6 +176,7 @@ impl Shared {
         {
             response = Box::pin(self.unfinished(error.into(), request, session)).await;
         }
+        response = ends::with_its_session(request, response);
         if let Some(log) = &self.context.panel {
             panel::note(log, request, &response);
         }

@@ -72,6 +72,17 @@ pub(crate) enum Seen {
     Gone,
 }
 
+/// What the cache knows of a session, whatever its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The session lived under this id at that time.
+    Living(Timestamp),
+    /// The session ended under all of its ids.
+    Ended,
+    /// Only the store knows.
+    Unknown,
+}
+
 impl NearCache {
     pub(crate) fn new(entries: usize, freshness: Freshness) -> Self {
         // With few entries, many shards would hold more than the requested number.
@@ -119,6 +130,21 @@ impl NearCache {
             _ => (near, copy),
         };
         if near.is_some() || copy { Seen::Good { near, copy } } else { Seen::MustRevalidate }
+    }
+
+    /// What is known of the session of `owner` under `key`, of whatever revision.
+    pub(crate) fn standing(&self, key: &RecordKey, owner: Option<&str>) -> Standing {
+        let Some(entry) = self.shard(key.public_id()).get(&key.public_id()).copied() else {
+            return Standing::Unknown;
+        };
+        match entry.status {
+            Status::Ended => Standing::Ended,
+            Status::Living if entry.key == *key => match self.owner_ended(|| owner.map(str::to_owned)) {
+                Some(ended) if entry.at <= ended => Standing::Unknown,
+                _ => Standing::Living(entry.at),
+            },
+            _ => Standing::Unknown,
+        }
     }
 
     /// Notes that the store is about to be asked.
