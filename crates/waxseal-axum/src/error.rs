@@ -69,6 +69,10 @@ pub enum Error {
     /// A session that could not be loaded, listed or ended; settings of sessions that do not fit.
     #[error(transparent)]
     Sessions(#[from] waxseal_manager::Error),
+    /// A cookie, or settings, with which sessions cannot be bound to devices.
+    #[cfg(feature = "device")]
+    #[error(transparent)]
+    Device(#[from] waxseal_http::DeviceBindingError),
     /// A secret key that cannot be had.
     #[error(transparent)]
     Secret(Box<dyn StdError + Send + Sync>),
@@ -103,6 +107,8 @@ impl Error {
             Self::Session(error) => session_status_of(error),
             Self::Sessions(waxseal_manager::Error::NoStore) => StatusCode::NOT_IMPLEMENTED,
             Self::Sessions(error) => status_of(error),
+            #[cfg(feature = "device")]
+            Self::Device(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoLayer | Self::Secret(_) | Self::Cookie(_) | Self::Other(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }

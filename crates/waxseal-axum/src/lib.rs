@@ -14,6 +14,10 @@
 //! | messages for the next page | [`Flash`], [`Messages`] |
 //! | forms with a token | [`FormToken`], [`CheckedForm`], [`CheckedToken`] |
 //! | requests from another origin, webhooks | [`Waxseal::cross_origin`] |
+#![cfg_attr(
+    feature = "device",
+    doc = "| a stolen cookie to be worthless | [`Waxseal::device_bound`], [`Session::device`] |"
+)]
 //! | streams and sockets that end with their session | [`Session::ended`] |
 //! | an error that is an answer | [`Error`], [`Result`] |
 //!
@@ -45,6 +49,8 @@ pub use waxseal_crypto::{Keyring, SecretKey};
 pub use waxseal_http::{
     Clock, CrossOrigin, EndReason, InvalidOrigin, SameSite, SessionCookie, SessionEnded, SessionLayer,
 };
+#[cfg(feature = "device")]
+pub use waxseal_http::{Device, DeviceBinding, DeviceBindingError, DevicePolicy};
 pub use waxseal_manager::{Lifetimes, Mirrored, Revocable, State, Stored, WhenAway};
 pub use waxseal_session::Flash as Message;
 pub use waxseal_store::{MemoryStore, SessionStore};

@@ -8,6 +8,8 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::HeaderValue;
 use http::header::USER_AGENT;
 use http::request::Parts;
+#[cfg(feature = "device")]
+use waxseal_http::Device;
 use waxseal_http::{RequestSession, SessionEnded};
 use waxseal_manager::Visit;
 use waxseal_store::PublicId;
@@ -103,7 +105,15 @@ impl Session {
         }
         let listed = self.request.request.sessions().last_used(visit, MOST, self.now()).await?;
         let current = visit.public_id().map(|id| id.to_string());
-        Ok(listed.into_iter().map(|listed| OwnSession::new(listed, current.as_deref())).collect())
+        let own = |listed| {
+            OwnSession::new(
+                listed,
+                current.as_deref(),
+                #[cfg(feature = "device")]
+                self.request.request.device_bound_since(),
+            )
+        };
+        Ok(listed.into_iter().map(own).collect())
     }
 
     /// Ends one of the visitor's own sessions, by the [id](OwnSession::public_id) in their list. Returns `false` if none
@@ -157,6 +167,17 @@ impl Session {
     /// ```
     pub async fn ended(&self) -> Result<SessionEnded> {
         Ok(self.request.request.ended().await?)
+    }
+
+    /// What the request has proven of the device that its session is bound to; [`Device::Unbound`] if the layer
+    /// [binds none](crate::Waxseal::device_bound).
+    ///
+    /// # Errors
+    ///
+    /// None for a session that was extracted.
+    #[cfg(feature = "device")]
+    pub async fn device(&self) -> Result<Device> {
+        Ok(self.request.request.device().await?)
     }
 
     fn visit(&self) -> &Visit {

@@ -13,7 +13,10 @@ use crate::carrier::Carrier;
 use crate::cookies;
 use crate::device::device;
 #[cfg(feature = "device")]
-use crate::device_bound::{device::Device, gate::DeviceRequest};
+use crate::device_bound::{
+    device::Device,
+    gate::{DeviceRequest, bound_since},
+};
 use crate::host_name::Host;
 use crate::origin::is_safe;
 use crate::session_ended::SessionEnded;
@@ -193,7 +196,12 @@ impl RequestSession {
     /// ```
     pub async fn ended(&self) -> Result<SessionEnded, Error> {
         self.load().await?;
-        Ok(self.end_of(self.visit().expect("it was loaded above")))
+        Ok(self.loaded_end())
+    }
+
+    /// The [end](Self::ended) of a session that was loaded before. One that was not never ends.
+    pub fn loaded_end(&self) -> SessionEnded {
+        self.visit().map_or(SessionEnded::never(), |visit| self.end_of(visit))
     }
 
     /// The [end](Self::ended) of the session, if the request has looked at its session and brought one.
@@ -239,6 +247,13 @@ impl RequestSession {
         self.load().await?;
         let (Some(device), Some(visit)) = (&self.0.device, self.visit()) else { return Ok(Device::Unbound) };
         Ok(device.device(visit))
+    }
+
+    /// The time since which the session is tied to a device; `None` if it is tied to none, or was not loaded.
+    #[cfg(feature = "device")]
+    #[must_use]
+    pub fn device_bound_since(&self) -> Option<SystemTime> {
+        bound_since(self.visit()?)
     }
 
     /// The `Set-Cookie` line that makes the browser prove its device before it repeats this request; `None` if the request

@@ -36,6 +36,10 @@ impl SessionEnded {
         })))
     }
 
+    pub(crate) fn never() -> Self {
+        Self(None)
+    }
+
     /// Returns `true` if it will never resolve.
     #[must_use]
     pub fn is_never(&self) -> bool {

@@ -204,7 +204,7 @@ async fn a_visitor_without_a_session_has_none_that_ends() {
         let request = site.request(Method::GET, &token);
         request.load().await.unwrap();
         assert!(request.end_if_accessed().is_none(), "{place:?}: loaded, and not looked at");
-        request.load().await.unwrap().owner();
+        let _ = request.load().await.unwrap().owner();
         assert!(request.end_if_accessed().is_some(), "{place:?}");
     }
 }

@@ -40,7 +40,8 @@ async fn create_wizard(request: Request) -> Result<Response> {
 }
 
 async fn success(request: Request) -> Result<Response> {
-    request.render("success.html", context! {}).await
+    let session_is_bound = request.session().await?.is_device_bound();
+    request.render("success.html", context! { session_is_bound }).await
 }
 
 async fn start_over(request: Request) -> Result<Response> {

@@ -185,6 +185,14 @@ impl DeviceGate for DeviceRequest {
     }
 }
 
+/// The time since which a visit's session is tied to a device.
+pub(crate) fn bound_since(visit: &Visit) -> Option<SystemTime> {
+    match DeviceState::parse(visit.session().content().device_state()?)? {
+        DeviceState::Bound { at, .. } => Some(UNIX_EPOCH + Duration::from_secs(at.into())),
+        _ => None,
+    }
+}
+
 /// The whole seconds since 1970.
 pub(crate) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
