@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 
 use crate::body::Body;
 use crate::error::Error;
@@ -87,7 +87,8 @@ mod tests {
     use std::convert::Infallible;
     use std::time::Duration;
 
-    use futures_util::{StreamExt, stream};
+    use futures_util::stream;
+    use http_body::Body as _;
     use http_body_util::BodyExt;
     use tokio::sync::oneshot;
 

@@ -20,6 +20,7 @@
     feature = "files",
     doc = "| [`StaticFiles`] | files built in or in a folder, with tags and ranges |"
 )]
+#![cfg_attr(feature = "websocket", doc = "| [`WebSocketUpgrade`] | WebSockets, within limits |")]
 //!
 //! # Example
 //!
@@ -61,6 +62,8 @@ mod head_timer;
 mod http_server;
 #[cfg(feature = "json")]
 pub mod json;
+#[cfg(feature = "websocket")]
+mod lease;
 mod limits;
 mod listen_error;
 #[cfg(feature = "multipart")]
@@ -90,6 +93,8 @@ mod timeout;
 mod tls;
 mod traffic;
 mod transport;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 pub use body::Body;
 pub use error::Error;
@@ -114,6 +119,13 @@ pub use sse::{Event, EventStream, sse};
 pub use timeout::timeout_catching_panics;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
+#[cfg(feature = "websocket")]
+pub use websocket::{
+    limits::WebSocketLimits,
+    message::Message,
+    socket::{WebSocket, WebSocketClosed},
+    upgrade::WebSocketUpgrade,
+};
 
 /// The examples of the README, run as tests.
 #[cfg(doctest)]

@@ -89,6 +89,8 @@ pub mod testing;
 mod tls_files;
 mod under_path;
 mod urls;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 pub use app::App;
 pub use csrf_error::CsrfError;
@@ -123,9 +125,14 @@ pub use waxseal_keys::{Error as KeyError, KeyFile, ListedKey, Retirement, Secret
 pub use waxseal_manager::WhenAway;
 pub use waxseal_server::{Body, Event, Limits, Multipart, StaticFiles, Upload, UploadLimits, sse};
 pub use waxseal_server::{ForwardedHeaders, Peer, RootPath, TrustedProxies};
+#[cfg(feature = "websocket")]
+pub use waxseal_server::{Message, WebSocketClosed, WebSocketLimits};
 pub use waxseal_session::{Flash, Session};
 pub use waxseal_store::{MemoryStore, SessionStore};
 pub use waxseal_templates::{Context, context, folder};
+
+#[cfg(feature = "websocket")]
+pub use websocket::{SessionView, WebSocket};
 
 pub use http::{Method, StatusCode};
 /// The template engine, for what [`App::filter`] and [`App::environment`] take.
