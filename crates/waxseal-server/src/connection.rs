@@ -20,6 +20,7 @@ use crate::body::Body;
 #[cfg(feature = "websocket")]
 use crate::lease::Lease;
 use crate::limits::Limits;
+use crate::phase::Phase;
 use crate::socket::Socket;
 
 /// Time that a connection without a request may stay once the server is told to stop: a request that is on its way by
@@ -31,18 +32,6 @@ const MIN_BUFFER_BYTES: usize = 8192;
 const MAX_HEAD_FIELDS: usize = 4096;
 /// Fields that hyper has room for without allocating; told of any limit, it allocates for each head.
 const HYPER_DEFAULT_FIELDS: usize = 100;
-
-/// The server's phase on its way down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
-    Serving,
-    /// Connections are still accepted; each answer closes its own.
-    Draining,
-    /// Each connection ends with its present answer.
-    Finishing,
-    /// Each connection ends now.
-    Abandoned,
-}
 
 /// hyper's connection.
 #[cfg(not(feature = "websocket"))]

@@ -18,11 +18,11 @@ use tokio::sync::watch;
 use crate::accept::listen_at;
 use crate::accept::{accept, listen};
 use crate::body::Body;
-use crate::connection::Phase;
 use crate::limits::Limits;
 use crate::listen_error::ListenError;
 use crate::open_connections::OpenConnections;
 use crate::peer::Peer;
+use crate::phase::Phase;
 use crate::proxies::TrustedProxies;
 use crate::terms::Terms;
 #[cfg(feature = "tls")]

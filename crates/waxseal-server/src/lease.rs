@@ -6,7 +6,7 @@ use http::Request;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::{mpsc, watch};
 
-use crate::connection::Phase;
+use crate::phase::Phase;
 
 /// The right of what a connection has become to go on until the server stops. The connection counts as open until all its
 /// leases are given back.

@@ -75,6 +75,7 @@ mod params;
 mod peer;
 #[cfg(any(feature = "forms", feature = "router"))]
 mod percent;
+mod phase;
 mod proxies;
 #[cfg(feature = "files")]
 mod range;

@@ -350,7 +350,8 @@ impl Request {
     ///
     /// The template sees the values of `context`, `session`, `request`, [`g`](Self::g), `config`,
     /// `url_for`, `get_flashed_messages`, `csrf_field` and `csrf_token` if the app [asks for them](crate::App::csrf_tokens), in
-    /// development `session_panel`, the panel's address, and what the app adds.
+    /// development `session_panel`, the panel's address, and what the app adds. In a page that reads the session,
+    /// `session_is_bound` says whether it is [bound to a device](crate::App::device_bound).
     ///
     /// # Errors
     ///

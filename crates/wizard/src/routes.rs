@@ -40,8 +40,7 @@ async fn create_wizard(request: Request) -> Result<Response> {
 }
 
 async fn success(request: Request) -> Result<Response> {
-    let session_is_bound = request.session().await?.is_device_bound();
-    request.render("success.html", context! { session_is_bound }).await
+    request.render("success.html", context! {}).await
 }
 
 async fn start_over(request: Request) -> Result<Response> {

@@ -339,6 +339,27 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
+    #[test]
+    fn the_standing_of_an_id_is_what_was_last_heard_of_it() {
+        let near = NearCache::new(1_000, Freshness::default());
+        let (id, other) = (SessionId::generate().unwrap(), SessionId::generate().unwrap());
+        let standing = |near: &NearCache| near.standing(&id.key(), Some("albus"));
+        assert_eq!(standing(&near), Standing::Unknown);
+        near.confirmed(&id.key(), &revision(1), at(1));
+        near.confirmed(&id.key(), &revision(2), at(2));
+        assert_eq!(standing(&near), Standing::Living(at(2)), "of whatever revision");
+        near.owner_ended_at("albus", at(3));
+        assert_eq!(standing(&near), Standing::Unknown, "confirmed before the end of all");
+        assert_eq!(near.standing(&id.key(), Some("severus")), Standing::Living(at(2)));
+        near.confirmed(&id.key(), &revision(2), at(4));
+        assert_eq!(standing(&near), Standing::Living(at(4)), "begun after it");
+        near.gone(&id.key(), at(5));
+        assert_eq!(standing(&near), Standing::Unknown, "it may live under another id");
+        near.ended(id.public_id(), at(6));
+        assert_eq!(standing(&near), Standing::Ended);
+        assert_eq!(near.standing(&other.key(), None), Standing::Unknown);
+    }
+
     const NOTHING: Seen = Seen::Good { near: None, copy: true };
 
     fn confirmed(seconds: u64) -> Seen {

@@ -172,7 +172,8 @@ async fn close<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStream<S
         Cause::Client(code, reason) => (code, reason.to_owned()),
         Cause::Gone => return drop(stream.close(None).await),
     };
-    reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+    let end = (0..=MAX_REASON_BYTES.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end));
+    reason.truncate(end.unwrap_or(0));
     tracing::debug!(%code, reason, "a WebSocket is closed");
     if stream.close(Some(CloseFrame { code, reason: reason.into() })).await.is_ok() {
         // What comes until then is of no use to anyone.

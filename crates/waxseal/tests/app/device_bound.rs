@@ -190,6 +190,20 @@ async fn an_app_below_a_path_is_bound_there() {
 }
 
 #[tokio::test]
+async fn a_template_that_reads_the_session_can_say_that_it_is_bound() {
+    const PAGE: &str = "{{ session['theme'] }}{% if session_is_bound %}bound{% else %}not bound{% endif %}";
+    async fn show(request: Request) -> Result<Response> {
+        request.render("page.html", waxseal::context! {}).await
+    }
+    let app = app().device_bound().get("/page", show);
+    let app = app.environment(|environment| environment.add_template("page.html", PAGE).unwrap());
+    let (client, key) = (client(app), Key::new());
+    assert_eq!(client.get("/page").await.text(), "not bound");
+    bind(&client, &key, "/_device").await;
+    assert_eq!(client.get("/page").await.text(), "bound");
+}
+
+#[tokio::test]
 async fn a_visitor_is_told_that_the_session_is_bound_and_since_when() {
     async fn list(request: Request) -> Result<Response> {
         let own = request.own_sessions().await?;
