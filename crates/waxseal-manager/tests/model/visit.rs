@@ -92,6 +92,8 @@ pub(crate) struct Notes {
     pub(crate) messages: Vec<usize>,
     /// A form's token, and whether the session had a seed for it before.
     pub(crate) form: Option<(String, bool)>,
+    /// The session was not shown because its device was not proven.
+    pub(crate) is_unproven: bool,
     /// Another key had taken up the offer, so that the session was destroyed.
     pub(crate) has_met_another: bool,
     /// The tie that was written, and the time in it.
@@ -296,6 +298,7 @@ fn show(session: &Session, notes: &Mutex<Notes>) {
 fn note(session: &Visit, token: Option<&Sent>, how: How, at: Timestamp, notes: &mut Notes) {
     let sum = session.get("sum").expect("it is a number").unwrap_or(0);
     let is_empty = session.is_empty();
+    notes.is_unproven = session.is_unproven();
     notes.loaded = Some(session.public_id().map(|public_id| {
         let token = token.expect("a session is shown to whoever brings a token");
         assert_eq!(public_id, token.key.public_id(), "a token opens its own session");

@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) refused: HashSet<(usize, RecordKey)>,
     /// Ids of sessions that a request signed out of, and was told so.
     pub(crate) signed_out: Vec<RecordKey>,
+    /// Ids of sessions that requests without a proof of their device ended, or may have.
+    pub(crate) ended_unproven: Vec<RecordKey>,
     /// The number of times that a process got another keyring.
     pub(crate) promotions: usize,
     /// Device cookies that a thief has.
@@ -148,6 +150,7 @@ impl World {
             renewed: HashMap::new(),
             refused: HashSet::new(),
             signed_out: Vec::new(),
+            ended_unproven: Vec::new(),
             rings,
         }
     }
@@ -442,6 +445,9 @@ impl World {
         let notes = self.requests[at].notes.lock().unwrap();
         let (shown, has_ended) = (notes.loaded.flatten(), notes.has_ended);
         let destroys = act.destroys() || notes.has_met_another;
+        // Who proves no device can end the session that came, or sign in in its place, and sees nothing of it.
+        let ends_unproven = notes.is_unproven && (destroys || act == Act::SignIn);
+        let unproven = self.requests[at].token.as_ref().filter(|_| ends_unproven).map(|token| token.key);
         self.coupons.extend(notes.took.filter(|_| result.is_ok()));
         if let Some(key) = sent.map(|sent| sent.key).or(shown.map(|shown| shown.key)) {
             let promises = self.promises.entry(key.public_id()).or_default();
@@ -456,6 +462,11 @@ impl World {
             let mine = |call: &usize| wire.calls[*call].request == at;
             let ended = (0..wire.calls.len()).filter(mine).flat_map(|call| wire.truth.ended_by(call));
             self.refused.extend(ended.map(|key| (process, key)));
+        }
+        self.ended_unproven.extend(unproven);
+        if let Some(key) = unproven.filter(|_| result.is_ok()) {
+            self.refused.insert((process, key));
+            self.signed_out.push(key);
         }
         if let Some(shown) = shown.filter(|_| is_destroyed) {
             self.refused.insert((process, shown.key));

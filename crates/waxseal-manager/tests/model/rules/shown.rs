@@ -160,7 +160,8 @@ fn judge_new_session(world: &World, request: &Request) -> Result<(), Violation> 
     let wire = world.wire();
     // A token that was sealed more than a minute in the future does not open: by another's clock, while this was slow.
     let is_future = world.setup.apart_millis() + world.clock.true_millis() - request.begun > 60_000;
-    let signed_out = world.signed_out.iter().any(|key| key.public_id() == token.key.public_id());
+    let mut all_ended = world.signed_out.iter().chain(&world.ended_unproven);
+    let signed_out = all_ended.any(|key| key.public_id() == token.key.public_id());
     hold!(
         "a living session's visitor is shown it",
         wire.truth.ended(&token.key).is_some() || signed_out || is_future || is_hidden,
