@@ -72,7 +72,8 @@ pub enum Error {
     /// A secret key that cannot be had.
     #[error(transparent)]
     Secret(Box<dyn StdError + Send + Sync>),
-    /// Settings that cannot work: a cookie that no browser keeps, or a text that is no origin.
+    /// Settings that cannot work: a cookie that no browser keeps, or a text that is no origin, or a
+    /// cookie that cannot be bound to a device.
     #[error(transparent)]
     Setup(#[from] SetupError),
     /// Any other error, such as a database's: 500.

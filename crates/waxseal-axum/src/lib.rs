@@ -14,6 +14,11 @@
 //! | messages for the next page | [`Flash`], [`Messages`] |
 //! | forms with a token | [`FormToken`], [`CheckedForm`], [`CheckedToken`] |
 //! | requests from another origin, webhooks | [`Waxseal::cross_origin`] |
+#![cfg_attr(
+    feature = "device",
+    doc = "| a stolen cookie to be worthless | [`Waxseal::device_bound`], [`Session::device`] |"
+)]
+//! | streams and sockets that end with their session | [`Session::ended`] |
 //! | an error that is an answer | [`Error`], [`Result`] |
 //!
 //! Order of layers: time limits inside of [`SessionLayer`], CORS outside; see [`SessionLayer::layer`]'s service.
@@ -41,7 +46,11 @@ pub use signed_in::{LoadUser, Owner, SignedIn};
 pub use waxseal::{Waxseal, days};
 
 pub use waxseal_crypto::{Keyring, SecretKey};
-pub use waxseal_http::{Clock, CrossOrigin, SameSite, SessionCookie, SessionLayer, SetupError};
+pub use waxseal_http::{
+    Clock, CrossOrigin, EndReason, SameSite, SessionCookie, SessionEnded, SessionLayer, SetupError,
+};
+#[cfg(feature = "device")]
+pub use waxseal_http::{Device, DeviceBinding, DevicePolicy};
 pub use waxseal_manager::{Lifetimes, Mirrored, Revocable, State, Stored, WhenAway};
 pub use waxseal_session::Flash as Message;
 pub use waxseal_store::{MemoryStore, SessionStore};

@@ -19,13 +19,24 @@ pub struct OwnSession {
     pub last_seen: SystemTime,
     /// `true` for the session of this request.
     pub current: bool,
+    /// The time since which the session of this request is bound to its device. `None` if it is not, and for every other
+    /// session, whose record says so only inside of its seal.
+    #[cfg(feature = "device")]
+    pub bound_since: Option<SystemTime>,
 }
 
 impl OwnSession {
-    pub(crate) fn new(listed: Listed, current: Option<&str>) -> Self {
+    pub(crate) fn new(
+        listed: Listed,
+        current: Option<&str>,
+        #[cfg(feature = "device")] bound_since: Option<SystemTime>,
+    ) -> Self {
         let public_id = listed.public_id.to_string();
+        let current = Some(&*public_id) == current;
         Self {
-            current: Some(&*public_id) == current,
+            current,
+            #[cfg(feature = "device")]
+            bound_since: bound_since.filter(|_| current),
             public_id,
             device: listed.device,
             created: listed.life.created.into(),

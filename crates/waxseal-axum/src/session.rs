@@ -8,7 +8,9 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::HeaderValue;
 use http::header::USER_AGENT;
 use http::request::Parts;
-use waxseal_http::RequestSession;
+#[cfg(feature = "device")]
+use waxseal_http::Device;
+use waxseal_http::{RequestSession, SessionEnded};
 use waxseal_manager::Visit;
 use waxseal_store::PublicId;
 
@@ -103,7 +105,15 @@ impl Session {
         }
         let listed = self.request.request.sessions().last_used(visit, MOST, self.now()).await?;
         let current = visit.public_id().map(|id| id.to_string());
-        Ok(listed.into_iter().map(|listed| OwnSession::new(listed, current.as_deref())).collect())
+        let own = |listed| {
+            OwnSession::new(
+                listed,
+                current.as_deref(),
+                #[cfg(feature = "device")]
+                self.request.request.device_bound_since(),
+            )
+        };
+        Ok(listed.into_iter().map(own).collect())
     }
 
     /// Ends one of the visitor's own sessions, by the [id](OwnSession::public_id) in their list. Returns `false` if none
@@ -130,6 +140,44 @@ impl Session {
             return Err(Error::SignedOut { redirect: None });
         }
         Ok(self.request.request.sessions().end_others(visit)?)
+    }
+
+    /// The end of the session, as a future, for an answer that stays open: events, a socket. It resolves when the session is
+    /// signed out, here or on another server, is ended by its owner, expires, is renewed as by a sign-in, or if the store is
+    /// away for longer than the grace; and when the proof of the device that the request brought runs out. Details:
+    /// [`RequestSession::ended`].
+    ///
+    /// # Errors
+    ///
+    /// None for a session that was extracted.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// use axum::response::sse::{Event, Sse};
+    /// use futures_util::stream::{self, Stream, StreamExt};
+    /// use waxseal_axum::{Result, Session};
+    ///
+    /// async fn news(session: Session) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    ///     let ended = session.ended().await?;
+    ///     let news = stream::repeat_with(|| Ok(Event::default().data("news")));
+    ///     Ok(Sse::new(news.take_until(ended)))
+    /// }
+    /// ```
+    pub async fn ended(&self) -> Result<SessionEnded> {
+        Ok(self.request.request.ended().await?)
+    }
+
+    /// What the request has proven of the device that its session is bound to; [`Device::Unbound`] if the layer
+    /// [binds none](crate::Waxseal::device_bound).
+    ///
+    /// # Errors
+    ///
+    /// None for a session that was extracted.
+    #[cfg(feature = "device")]
+    pub async fn device(&self) -> Result<Device> {
+        Ok(self.request.request.device().await?)
     }
 
     fn visit(&self) -> &Visit {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use waxseal_crypto::{Keyring, SecretKey};
+#[cfg(feature = "device")]
+use waxseal_http::DeviceBinding;
 use waxseal_http::{CrossOrigin, SessionCookie, SessionCookieBuilder, SessionLayer};
 use waxseal_keys::{SecretOptions, Secrets};
 use waxseal_manager::{Lifetimes, SessionManager, State, Stored};
@@ -41,6 +43,8 @@ pub struct Waxseal {
     lifetimes: Lifetimes,
     lasting: Option<Duration>,
     cross_origin: CrossOrigin,
+    #[cfg(feature = "device")]
+    device: Option<DeviceBinding>,
 }
 
 enum Secret {
@@ -86,6 +90,8 @@ impl Waxseal {
             lifetimes: Lifetimes::new(),
             lasting: None,
             cross_origin: CrossOrigin::refuse(),
+            #[cfg(feature = "device")]
+            device: None,
         }
     }
 
@@ -152,6 +158,27 @@ impl Waxseal {
         self
     }
 
+    /// Binds sessions to the devices that they were begun on, so that a stolen cookie is worthless within eleven minutes:
+    /// `DeviceBinding::new(DevicePolicy::Require)`. Off unless set. Browsers ask the layer two paths of its own,
+    /// `/_device/register` and `/_device/refresh`, so put it around the whole router.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal_axum::{DeviceBinding, DevicePolicy, Waxseal};
+    ///
+    /// # let secret = waxseal_axum::SecretKey::generate()?.to_text();
+    /// let binding = DeviceBinding::new(DevicePolicy::Require).except("/static");
+    /// let sessions = Waxseal::new(&secret).device_bound(binding).layer()?;
+    /// # let _: axum::Router = axum::Router::new().layer(sessions);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "device")]
+    pub fn device_bound(mut self, binding: DeviceBinding) -> Self {
+        self.device = Some(binding);
+        self
+    }
+
     /// Makes the layer. It is cheap to clone, and for `Router::layer`: around all routes, also those without a session.
     ///
     /// # Errors
@@ -171,8 +198,16 @@ impl Waxseal {
             Some(span) => self.lifetimes.permanent_idle(span)?.all_permanent(true),
             None => self.lifetimes,
         };
-        let sessions = SessionManager::new(&keyring, cookie.name(), &self.app, self.state)?;
-        Ok(SessionLayer::new(sessions.lifetimes(lifetimes), cookie).cross_origin(self.cross_origin))
+        let sessions =
+            SessionManager::new(&keyring, cookie.name(), &self.app, self.state)?.lifetimes(lifetimes);
+        #[cfg(feature = "device")]
+        if let Some(binding) = self.device {
+            let binding = if self.development { binding.over_plain_http(true) } else { binding };
+            let sessions = sessions.with_device_tokens(&keyring)?;
+            let layer = SessionLayer::new(sessions, cookie).device_bound(&binding)?;
+            return Ok(layer.cross_origin(self.cross_origin));
+        }
+        Ok(SessionLayer::new(sessions, cookie).cross_origin(self.cross_origin))
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`SessionLayer`] | sessions loaded when asked for, and committed before the answer's head leaves |
 //! | [`RequestSession`] | one request's session, in its extensions |
+//! | [`SessionEnded`] | a future: the session is over for a request whose answer is still open |
 //! | [`SessionCookie`] | the cookie that carries them: attributes that browsers accept together |
 //! | [`cookies`] | the values of one cookie in a request, byte by byte |
 //! | [`host`](mod@host) | exactly one valid `Host` |
@@ -45,6 +46,7 @@ mod service;
 mod session_body;
 mod session_cookie;
 mod session_cookie_builder;
+mod session_ended;
 mod session_layer;
 mod setup_error;
 mod status;
@@ -64,9 +66,12 @@ pub use service::SessionService;
 pub use session_body::SessionBody;
 pub use session_cookie::SessionCookie;
 pub use session_cookie_builder::SessionCookieBuilder;
+pub use session_ended::SessionEnded;
 pub use session_layer::SessionLayer;
 pub use setup_error::SetupError;
 pub use status::{is_failure, session_status_of, status_of};
+/// Why a session is over, by [`SessionEnded`].
+pub use waxseal_manager::EndReason;
 
 /// The examples of the README, run as tests.
 #[cfg(doctest)]

@@ -13,9 +13,13 @@ use crate::carrier::Carrier;
 use crate::cookies;
 use crate::device::device;
 #[cfg(feature = "device")]
-use crate::device_bound::{device::Device, gate::DeviceRequest};
+use crate::device_bound::{
+    device::Device,
+    gate::{DeviceRequest, bound_since},
+};
 use crate::host_name::Host;
 use crate::origin::is_safe;
+use crate::session_ended::SessionEnded;
 
 /// Cookies of our name that are tried; a page of a sibling host may plant any number.
 pub(crate) const MAX_CANDIDATES: usize = 4;
@@ -158,6 +162,63 @@ impl RequestSession {
         carrier.sessions().revalidate(visit.expect("it was loaded above"), carrier.now()).await
     }
 
+    /// The end of this request's session, for an answer that stays open: a stream of events, a socket.
+    ///
+    /// It resolves with the [reason](waxseal_manager::EndReason) when the session is signed out, here or on another server,
+    /// is ended by its owner, expires (an open answer is no activity), is renewed, as by a sign-in, or if the store is away
+    /// for longer than the grace; and, for a session that is bound to a device, when the proof that the request brought runs
+    /// out. It never resolves if the request brought no session, and it is about the session that came, not about one that
+    /// this request begins.
+    ///
+    /// What this process does is noticed within a second. What others do is noticed within the freshness lifetime and a
+    /// second (two seconds in state `store`): the store is asked once in the freshness lifetime, at least a second, for each
+    /// session and process, however many answers it has open. In state `cookie` without a list only the end of the token that
+    /// came is known, and what this process does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # async fn next_message() -> String { String::new() }
+    /// # async fn follow(session: waxseal_http::RequestSession) -> Result<(), waxseal_manager::Error> {
+    /// let mut ended = session.ended().await?;
+    /// loop {
+    ///     tokio::select! {
+    ///         message = next_message() => drop(message),
+    ///         reason = &mut ended => break tracing::debug!(%reason, "the stream ends"),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn ended(&self) -> Result<SessionEnded, Error> {
+        self.load().await?;
+        Ok(self.loaded_end())
+    }
+
+    /// The [end](Self::ended) of a session that was loaded before. One that was not never ends.
+    pub fn loaded_end(&self) -> SessionEnded {
+        self.visit().map_or(SessionEnded::never(), |visit| self.end_of(visit))
+    }
+
+    /// The [end](Self::ended) of the session, if the request has looked at its session and brought one.
+    #[must_use]
+    pub fn end_if_accessed(&self) -> Option<SessionEnded> {
+        let visit = self.visit().filter(|visit| visit.session().is_accessed())?;
+        Some(self.end_of(visit)).filter(|ended| !ended.is_never())
+    }
+
+    fn end_of(&self, visit: &Visit) -> SessionEnded {
+        #[cfg(feature = "device")]
+        let until = self.0.device.as_ref().and_then(|device| device.shown_until(visit));
+        #[cfg(not(feature = "device"))]
+        let until = None;
+        SessionEnded::of(&self.0.carrier, visit, until)
+    }
+
     /// Signs the visitor out, also while the store is away.
     ///
     /// The browser forgets the session, this process refuses it, and the store is told as soon as it answers. (Until then,
@@ -186,6 +247,13 @@ impl RequestSession {
         self.load().await?;
         let (Some(device), Some(visit)) = (&self.0.device, self.visit()) else { return Ok(Device::Unbound) };
         Ok(device.device(visit))
+    }
+
+    /// The time since which the session is tied to a device; `None` if it is tied to none, or was not loaded.
+    #[cfg(feature = "device")]
+    #[must_use]
+    pub fn device_bound_since(&self) -> Option<SystemTime> {
+        bound_since(self.visit()?)
     }
 
     /// The `Set-Cookie` line that makes the browser prove its device before it repeats this request; `None` if the request

@@ -7,6 +7,7 @@ use waxseal_session::backend::{Closed, Phase, ReadOnly};
 use waxseal_store::Timestamp;
 
 use crate::due::{Due, Facts, TokenFacts, due};
+use crate::end_reason::EndReason;
 use crate::error::Error;
 use crate::events::Deed;
 use crate::manager::{SessionManager, Sessions};
@@ -56,7 +57,10 @@ impl SessionManager {
             visit.session().refuse_writes(ReadOnly::Outage);
             return Err(error);
         }
-        let ended = closed.ended;
+        for origin in &ending {
+            self.watches.tell(origin, EndReason::Ended);
+        }
+        let (ended, renewed) = (closed.ended, closed.renewed);
         let deed = Deed {
             begins: visit.session().began_here(),
             changes: closed.changes_session(),
@@ -67,7 +71,12 @@ impl SessionManager {
         let saved = self.save(visit, closed, now).await;
         let outcome = if ended { after_an_end(visit, saved, kept_for_the_page) } else { saved };
         match &outcome {
-            Ok(outcome) => self.events.count(deed, outcome),
+            Ok(outcome) => {
+                self.events.count(deed, outcome);
+                if renewed && let Some(origin) = &visit.home().origin {
+                    self.watches.tell(origin, EndReason::Renewed);
+                }
+            }
             Err(_) => visit.session().undo(),
         }
         outcome

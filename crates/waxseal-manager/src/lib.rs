@@ -11,6 +11,7 @@ mod cookie_state;
 mod device_gate;
 mod device_tokens;
 mod due;
+mod end_reason;
 mod error;
 mod events;
 mod gated;
@@ -32,11 +33,14 @@ mod state;
 mod store_error;
 mod store_metrics;
 mod visit;
+mod watch;
+mod watching;
 mod yield_once;
 
 pub use access::{Access, WhenAway};
 pub use device_gate::{DeviceGate, DeviceQuestion, DeviceVerdict};
 pub use device_tokens::{DevicePurpose, DeviceTokens};
+pub use end_reason::EndReason;
 pub use error::Error;
 pub use inspect::{Inspection, Parts};
 pub use lifetimes::Lifetimes;
@@ -48,6 +52,7 @@ pub use rejected::{Reason, Rejected};
 pub use state::{Mirrored, Revocable, State, Stored};
 pub use store_error::StoreError;
 pub use visit::Visit;
+pub use watch::Watch;
 
 /// The keys that a manager is made with and [changes](SessionManager::set_keyring).
 pub use waxseal_crypto::Keyring;

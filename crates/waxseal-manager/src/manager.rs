@@ -19,6 +19,7 @@ use crate::records::record_store::RecordStore;
 use crate::records::stored::StoredSessions;
 use crate::revocations::list::Revocations;
 use crate::state::{Mirrored, State, Stored};
+use crate::watch::Watches;
 
 /// Opens tokens into sessions and seals sessions into tokens. A token is text that a browser carries.
 ///
@@ -60,6 +61,7 @@ pub struct SessionManager {
     pub(crate) events: Events,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) sessions: Sessions,
+    pub(crate) watches: Arc<Watches>,
 }
 
 /// Sessions in their state, with what the state needs to work.
@@ -130,8 +132,8 @@ impl SessionManager {
         let contexts = Contexts { purpose, token, csrf, record, device: None };
         let keys = RwLock::new(Arc::new(ActiveKeys::new(keyring, &contexts)));
         let (name, refusals, events) = (cookie.to_owned(), Refusals::new(), Events::new());
-        let audience = audience.to_owned();
-        Ok(Self { name, audience, contexts, keys, refusals, events, lifetimes, sessions })
+        let (audience, watches) = (audience.to_owned(), Arc::default());
+        Ok(Self { name, audience, contexts, keys, refusals, events, lifetimes, sessions, watches })
     }
 
     /// Manages sessions in [`State::Cookie`].

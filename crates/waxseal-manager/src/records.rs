@@ -17,6 +17,7 @@ pub(crate) mod save;
 pub(crate) mod seal_token;
 pub(crate) mod sign_in_again;
 pub(crate) mod single_flight;
+pub(crate) mod standing;
 pub(crate) mod stored;
 pub(crate) mod token;
 pub(crate) mod turns;

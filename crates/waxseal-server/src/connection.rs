@@ -17,7 +17,10 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 
 use crate::body::Body;
+#[cfg(feature = "websocket")]
+use crate::lease::Lease;
 use crate::limits::Limits;
+use crate::phase::Phase;
 use crate::socket::Socket;
 
 /// Time that a connection without a request may stay once the server is told to stop: a request that is on its way by
@@ -30,17 +33,12 @@ const MAX_HEAD_FIELDS: usize = 4096;
 /// Fields that hyper has room for without allocating; told of any limit, it allocates for each head.
 const HYPER_DEFAULT_FIELDS: usize = 100;
 
-/// The server's phase on its way down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
-    Serving,
-    /// Connections are still accepted; each answer closes its own.
-    Draining,
-    /// Each connection ends with its present answer.
-    Finishing,
-    /// Each connection ends now.
-    Abandoned,
-}
+/// hyper's connection.
+#[cfg(not(feature = "websocket"))]
+pub(crate) type Driven<S> = http1::Connection<TokioIo<Socket>, S>;
+/// hyper's connection, which may become a WebSocket.
+#[cfg(feature = "websocket")]
+pub(crate) type Driven<S> = http1::UpgradeableConnection<TokioIo<Socket>, S>;
 
 /// hyper's settings for connections within `limits`.
 pub(crate) fn http(limits: &Limits) -> http1::Builder {
@@ -67,6 +65,7 @@ pub(crate) fn one_by_one<S>(
     service: S,
     most: usize,
     serving: watch::Receiver<Phase>,
+    #[cfg(feature = "websocket")] lease: Lease,
 ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = S::Error, Future: Send> + Send
 where
     S: Service<Request<Incoming>, Response = Response<Body>> + Send,
@@ -75,6 +74,8 @@ where
 {
     let serving = Arc::new(serving);
     service_fn(move |request: Request<Incoming>| {
+        #[cfg(feature = "websocket")]
+        let request = lease.along_with(request);
         let is_old = request.version() == Version::HTTP_10;
         let answer = (request.headers().len() <= most).then(|| service.call(request));
         let serving = Arc::clone(&serving);
@@ -89,7 +90,9 @@ where
                 }
             };
             let is_last = is_old && has_no_length(&response);
-            if refused || is_last || serving.has_changed().unwrap_or(true) {
+            // What is no longer HTTP ends by itself.
+            let is_other = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            if refused || is_last || !is_other && serving.has_changed().unwrap_or(true) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 if is_old {
                     // Or hyper says as well that it keeps the connection.
@@ -107,10 +110,7 @@ fn has_no_length(response: &Response<Body>) -> bool {
 }
 
 /// Drives a connection to its end, or to that of the server. A server that is gone counts as abandoned.
-pub(crate) async fn run<S>(
-    connection: http1::Connection<TokioIo<Socket>, S>,
-    mut phase: watch::Receiver<Phase>,
-) -> hyper::Result<()>
+pub(crate) async fn run<S>(connection: Driven<S>, mut phase: watch::Receiver<Phase>) -> hyper::Result<()>
 where
     S: Service<Request<Incoming>, Response = Response<Body>>,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -135,7 +135,7 @@ where
 
 /// Drives a connection until the server finishes; its result if it ends before.
 async fn drive<S>(
-    mut connection: Pin<&mut http1::Connection<TokioIo<Socket>, S>>,
+    mut connection: Pin<&mut Driven<S>>,
     phase: &mut watch::Receiver<Phase>,
 ) -> Option<hyper::Result<()>>
 where

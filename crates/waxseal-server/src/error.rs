@@ -182,6 +182,17 @@ pub enum Error {
     #[error("an uploaded file could not be kept in a temporary file")]
     Disk(#[source] io::Error),
 
+    /// An answer that was [cut short](crate::Body::cut_by) before it was complete, as the app wanted it.
+    #[error("the answer was cut short before it was complete")]
+    Cut,
+
+    /// A request to a place for WebSockets that asks for none, or for one that cannot be had.
+    #[error("{problem}")]
+    NoWebSocket {
+        /// What was found, and what to send.
+        problem: &'static str,
+    },
+
     /// A request that took too long. Its future has been dropped where it stood.
     #[error("the request took longer than {limit:?}")]
     TimedOut {
@@ -202,6 +213,7 @@ impl Error {
     /// | 413 | a body, field or file that is too large |
     /// | 415 | another content type or charset, a `Content-Encoding` |
     /// | 422 | JSON that does not fit its type |
+    /// | 426 | a request for something else where WebSockets are |
     /// | 500 | a panic, a disk that failed |
     /// | 503 | a request that took too long |
     /// | 400 | all others |
@@ -217,6 +229,7 @@ impl Error {
             Self::ContentType { .. } | Self::Charset(_) | Self::Encoded(_) => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
+            Self::NoWebSocket { .. } => StatusCode::UPGRADE_REQUIRED,
             Self::JsonValue { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Disk(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TimedOut { .. } => StatusCode::SERVICE_UNAVAILABLE,

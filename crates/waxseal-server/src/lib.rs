@@ -20,6 +20,7 @@
     feature = "files",
     doc = "| [`StaticFiles`] | files built in or in a folder, with tags and ranges |"
 )]
+#![cfg_attr(feature = "websocket", doc = "| [`WebSocketUpgrade`] | WebSockets, within limits |")]
 //!
 //! # Example
 //!
@@ -50,6 +51,7 @@ mod connection;
 mod connection_metrics;
 mod descriptors;
 pub mod encoding;
+mod ending;
 mod error;
 mod excerpt;
 #[cfg(feature = "files")]
@@ -60,6 +62,8 @@ mod head_timer;
 mod http_server;
 #[cfg(feature = "json")]
 pub mod json;
+#[cfg(feature = "websocket")]
+mod lease;
 mod limits;
 #[cfg(feature = "multipart")]
 pub mod multipart;
@@ -70,6 +74,7 @@ mod params;
 mod peer;
 #[cfg(any(feature = "forms", feature = "router"))]
 mod percent;
+mod phase;
 mod proxies;
 #[cfg(feature = "files")]
 mod range;
@@ -89,6 +94,8 @@ mod timeout;
 mod tls;
 mod traffic;
 mod transport;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 pub use body::Body;
 pub use error::Error;
@@ -109,10 +116,17 @@ pub use route_match::RouteMatch;
 #[cfg(feature = "router")]
 pub use router::Router;
 pub use setup_error::SetupError;
-pub use sse::{Event, sse};
+pub use sse::{Event, EventStream, sse};
 pub use timeout::timeout_catching_panics;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
+#[cfg(feature = "websocket")]
+pub use websocket::{
+    limits::WebSocketLimits,
+    message::Message,
+    socket::{WebSocket, WebSocketClosed},
+    upgrade::WebSocketUpgrade,
+};
 
 /// The examples of the README, run as tests.
 #[cfg(doctest)]

@@ -14,12 +14,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::accept::{QUEUE, accept_waiting};
 use crate::addresses::{Addresses, Counted};
 use crate::body::Body;
-use crate::connection::{Phase, http, one_by_one, run};
+use crate::connection::{http, one_by_one, run};
 use crate::connection_metrics::ConnectionMetrics;
 use crate::descriptors;
 use crate::head_timer::HeadTimer;
+#[cfg(feature = "websocket")]
+use crate::lease::Lease;
 use crate::limits::Limits;
 use crate::peer::Peer;
+use crate::phase::Phase;
 use crate::proxies::protocol;
 use crate::socket::Socket;
 use crate::terms::Terms;
@@ -76,13 +79,25 @@ where
             let limits = &entrance.terms.limits;
             let heads = HeadTimer::new(limits);
             let socket = TokioIo::new(Socket::new(stream, limits.answer_idle, heads.clone()));
-            let service = one_by_one(make(peer), limits.head_fields, phase.clone());
+            #[cfg(feature = "websocket")]
+            let (lease, leases) = Lease::new(phase.clone());
+            let service = one_by_one(
+                make(peer),
+                limits.head_fields,
+                phase.clone(),
+                #[cfg(feature = "websocket")]
+                lease,
+            );
             let connection = http.timer(heads).serve_connection(socket, service);
+            #[cfg(feature = "websocket")]
+            let connection = connection.with_upgrades();
             if let Err(error) = run(connection, phase).await {
                 metrics.count(&error);
                 // The client's doing, so not worth more than this.
                 tracing::debug!(%peer, error = &error as &(dyn Error + 'static), "connection ended early");
             }
+            #[cfg(feature = "websocket")]
+            leases.returned().await;
             drop((open, slot, counted));
         });
     }

@@ -47,8 +47,13 @@ where
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // nginx holds answers back until a buffer is full, unless told.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response.extensions_mut().insert(EventStream);
     response
 }
+
+/// Marks the response of [`sse`], in its extensions: a body that may [end](Body::ended_by) between any two events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventStream;
 
 /// One event: its text, and its type.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -35,7 +35,7 @@ impl DeviceSetup {
     ) -> Result<SessionLayer, StartError> {
         match settings.device_bound.or(self.chosen).unwrap_or_default() {
             DeviceBound::Off => Ok(SessionLayer::new(sessions, cookie)),
-            _ if settings.proxies.is_below_a_path() => Err(StartError::DeviceBoundBelowPath),
+            _ if settings.proxies.is_told_a_path() => Err(StartError::DeviceBoundBelowPath),
             chosen => self.bound_layer(chosen, settings, statics, keyring, sessions, cookie),
         }
     }
@@ -67,10 +67,11 @@ impl DeviceSetup {
         if let Some(time) = settings.device_bound_for.map(Duration::from_secs).or(self.proof_time) {
             binding = binding.proof_time(time);
         }
-        if let Some(folder) = &self.folder {
-            binding = binding.folder(folder);
-        }
-        binding = statics.iter().chain(&self.except).fold(binding, |binding, path| binding.except(path));
+        // Browsers are told the paths that they see.
+        let at_root = |path: &str| format!("{}{path}", settings.proxies.root_path.as_str());
+        binding = binding.folder(&at_root(self.folder.as_deref().unwrap_or("/_device")));
+        let excepted = statics.iter().chain(&self.except);
+        binding = excepted.fold(binding, |binding, path| binding.except(&at_root(path)));
         let sessions = sessions.with_device_tokens(keyring)?;
         let layer = SessionLayer::new(sessions, cookie).device_bound(&binding);
         layer.map_err(|error| StartError::DeviceBound(Box::new(error)))

@@ -45,6 +45,7 @@ mod csrf_error;
 mod device_bound;
 mod device_setup;
 mod endpoint;
+mod ends;
 mod error;
 mod error_page;
 mod g;
@@ -88,6 +89,8 @@ pub mod testing;
 mod tls_files;
 mod under_path;
 mod urls;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 pub use app::App;
 pub use csrf_error::CsrfError;
@@ -117,14 +120,19 @@ pub use start_error::StartError;
 pub use store_url::StoreUrl;
 #[cfg(feature = "device")]
 pub use waxseal_http::Device;
-pub use waxseal_http::{SameSite, Scheme, local_path};
+pub use waxseal_http::{EndReason, SameSite, Scheme, SessionEnded, local_path};
 pub use waxseal_keys::{Error as KeyError, KeyFile, ListedKey, Retirement, Secrets, make_development_secret};
 pub use waxseal_manager::WhenAway;
 pub use waxseal_server::{Body, Event, Limits, Multipart, StaticFiles, Upload, UploadLimits, sse};
 pub use waxseal_server::{ForwardedHeaders, Peer, RootPath, TrustedProxies};
+#[cfg(feature = "websocket")]
+pub use waxseal_server::{Message, WebSocketClosed, WebSocketLimits};
 pub use waxseal_session::{Flash, Session};
 pub use waxseal_store::{MemoryStore, SessionStore};
 pub use waxseal_templates::{Context, context, folder};
+
+#[cfg(feature = "websocket")]
+pub use websocket::{SessionView, WebSocket};
 
 pub use http::{Method, StatusCode};
 /// The template engine, for what [`App::filter`] and [`App::environment`] take.

@@ -26,6 +26,9 @@ pub struct OwnSession {
     pub seen_ago: String,
     /// `true` for the session of this request.
     pub current: bool,
+    /// The date since which the session of this request is bound to its device. `None` if it is not, and for every other
+    /// session, whose record says so only inside of its seal.
+    pub bound_since: Option<String>,
 }
 
 /// Signing in. In state `cookie` nobody keeps a list: there, what asks for one or ends others is an error, 501, for a
@@ -104,7 +107,9 @@ impl Request {
         }
         let now = self.now();
         let listed = self.session_layer().sessions().last_used(visit, MOST, now).await?;
-        Ok(listed.iter().map(|listed| OwnSession::new(listed, visit.public_id(), now)).collect())
+        let bound_since = self.bound_since().map(|since| format_time::date(unix_seconds(since)));
+        let own = |listed: &Listed| OwnSession::new(listed, visit.public_id(), bound_since.as_deref(), now);
+        Ok(listed.iter().map(own).collect())
     }
 
     /// Ends one of the visitor's own sessions by the public id of a list. Returns `false` if no session has it.
@@ -142,6 +147,18 @@ impl Request {
         Ok(session.visit().expect("it was loaded above"))
     }
 
+    /// The time since which the loaded session is bound to a device.
+    #[cfg(feature = "device")]
+    pub(crate) fn bound_since(&self) -> Option<SystemTime> {
+        self.request_session().device_bound_since()
+    }
+
+    /// Nothing is bound without the feature `device`.
+    #[cfg(not(feature = "device"))]
+    pub(crate) fn bound_since(&self) -> Option<SystemTime> {
+        None
+    }
+
     /// The time by the app's clock.
     #[must_use]
     pub fn now(&self) -> SystemTime {
@@ -150,7 +167,8 @@ impl Request {
 }
 
 impl OwnSession {
-    fn new(listed: &Listed, current: Option<PublicId>, now: SystemTime) -> Self {
+    fn new(listed: &Listed, current: Option<PublicId>, bound_since: Option<&str>, now: SystemTime) -> Self {
+        let current = Some(listed.public_id) == current;
         let (now, seen) = (unix_seconds(now), unix_seconds(listed.life.last_seen.into()));
         Self {
             public_id: listed.public_id.to_string(),
@@ -158,7 +176,8 @@ impl OwnSession {
             created: format_time::date(unix_seconds(listed.life.created.into())),
             last_seen: format_time::date(seen),
             seen_ago: format_time::span(now.saturating_sub(seen)),
-            current: Some(listed.public_id) == current,
+            current,
+            bound_since: bound_since.filter(|_| current).map(str::to_owned),
         }
     }
 }

@@ -129,6 +129,10 @@ fn facts(
         if let Some(time) = look.signed_in {
             facts.push(("Signed in", format_time::moment(unix_seconds(time), now)));
         }
+        if let Some(since) = request.bound_since() {
+            let since = format_time::moment(unix_seconds(since), now);
+            facts.push(("Device", format!("bound to this one, since {since}")));
+        }
         facts.push(("Messages waiting", look.flashes.to_string()));
         facts.push(("Form tokens", if look.has_csrf_seed { "given out" } else { "none yet" }.to_owned()));
     }

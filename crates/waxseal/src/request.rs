@@ -5,6 +5,8 @@ mod client;
 mod cookies;
 #[cfg(feature = "device")]
 mod device_bound;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -13,7 +15,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use minijinja::Value;
 use serde::de::DeserializeOwned;
-use waxseal_http::{RequestSession, SessionLayer, is_failure, local_path};
+use waxseal_http::{RequestSession, SessionEnded, SessionLayer, is_failure, local_path};
 use waxseal_server::{Body, Forwarded, Limits, Params, Peer, forms};
 use waxseal_session::Session;
 use waxseal_templates::Context;
@@ -50,6 +52,9 @@ struct Inner {
     app: Arc<dyn RequestApp>,
     /// The index of its route among the app's.
     route: Option<usize>,
+    /// The route accepts requests of other sites.
+    #[cfg(feature = "websocket")]
+    is_cross_site_allowed: bool,
     g: G,
     peer: Option<Peer>,
     /// What a trusted proxy tells of it.
@@ -63,7 +68,20 @@ impl Request {
         let (body, session) = (Mutex::new(Some(body)), OnceLock::new());
         let (params, route, g) = (Params::default(), None, G::default());
         let id = app.context().request_id.of(&parts.headers);
-        Self(Arc::new(Inner { id, parts, params, body, session, app, route, g, peer, told }))
+        Self(Arc::new(Inner {
+            id,
+            parts,
+            params,
+            body,
+            session,
+            app,
+            route,
+            #[cfg(feature = "websocket")]
+            is_cross_site_allowed: false,
+            g,
+            peer,
+            told,
+        }))
     }
 
     /// Sets the route's index and the path's parameters, before the request is shared.
@@ -73,6 +91,12 @@ impl Request {
         if params.iter().next().is_some() {
             inner.params = params;
         }
+    }
+
+    /// Lets other sites open a WebSocket, before the request is shared.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn allow_cross_site(&mut self, allow: bool) {
+        Arc::get_mut(&mut self.0).expect("it is not shared yet").is_cross_site_allowed = allow;
     }
 
     /// The parts of the app that a request uses.
@@ -289,6 +313,35 @@ impl Request {
         Ok(self.request_session().load().await?)
     }
 
+    /// The end of the visitor's session, as a future, for an answer that stays open.
+    ///
+    /// It resolves with the reason when the session is signed out, here or on another server, is ended by its owner,
+    /// expires, is renewed as by a sign-in, or if the store is away for longer than the grace; and when the proof of the
+    /// device that the request brought runs out. Details: [`RequestSession::ended`].
+    ///
+    /// [Events](crate::sse) of a request that has looked at its session end by themselves then. Any other body ends only if
+    /// the handler says so, by [`Body::cut_by`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`session`](Self::session).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use futures_util::stream;
+    /// use waxseal::{Body, Request, Response, Result, typed};
+    ///
+    /// async fn report(request: Request) -> Result<Response> {
+    ///     let ended = request.session_ended().await?;
+    ///     let rows = stream::iter(["a,b\n", "1,2\n"].map(Ok::<_, std::io::Error>));
+    ///     Ok(typed("text/csv", Body::stream(rows).cut_by(ended)))
+    /// }
+    /// ```
+    pub async fn session_ended(&self) -> Result<SessionEnded> {
+        Ok(self.request_session().ended().await?)
+    }
+
     pub(crate) fn session_layer(&self) -> &SessionLayer {
         &self.app().sessions
     }
@@ -297,7 +350,8 @@ impl Request {
     ///
     /// The template sees the values of `context`, `session`, `request`, [`g`](Self::g), `config`,
     /// `url_for`, `get_flashed_messages`, `csrf_field` and `csrf_token` if the app [asks for them](crate::App::csrf_tokens), in
-    /// development `session_panel`, the panel's address, and what the app adds.
+    /// development `session_panel`, the panel's address, and what the app adds. In a page that reads the session,
+    /// `session_is_bound` says whether it is [bound to a device](crate::App::device_bound).
     ///
     /// # Errors
     ///

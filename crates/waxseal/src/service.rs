@@ -23,7 +23,7 @@ use crate::response::Response;
 use crate::route::Target;
 use crate::settings::Settings;
 use crate::template_setup::RequestValues;
-use crate::{csrf, panel, security_headers, under_path};
+use crate::{csrf, ends, panel, security_headers, under_path};
 
 /// An app that is ready to answer: a hyper service, and for tests a function of a request.
 #[derive(Clone)]
@@ -149,8 +149,15 @@ impl Shared {
     /// for pages.
     #[cfg(feature = "device")]
     async fn answer_to_device(&self, request: &Request) -> Option<Response> {
-        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-        let call = self.context.sessions.device_call(method, uri, headers)?;
+        let (method, headers) = (request.method(), request.headers());
+        let call = match self.context.proxies.root_path.as_str() {
+            "" => self.context.sessions.device_call(method, request.uri(), headers)?,
+            // A proxy may have taken the path off, or not; browsers were told the whole.
+            root => {
+                let seen = format!("{root}{}", request.path()).parse().ok()?;
+                self.context.sessions.device_call(method, &seen, headers)?
+            }
+        };
         let answer = Box::pin(async { Ok::<_, Error>(call.answer().await.map(Body::from)) });
         let answer = timeout_catching_panics(self.context.limits.request_time, answer).await;
         let mut response = match answer.map_err(Error::from).and_then(|answer| answer) {
@@ -176,6 +183,7 @@ impl Shared {
         {
             response = Box::pin(self.unfinished(error.into(), request, session)).await;
         }
+        response = ends::with_its_session(request, response);
         if let Some(log) = &self.context.panel {
             panel::note(log, request, &response);
         }
@@ -226,6 +234,8 @@ impl Shared {
         match self.admit(request) {
             Ok(RouteMatch::Route { value, params }) => {
                 request.set_route(value.index, params);
+                #[cfg(feature = "websocket")]
+                request.allow_cross_site(value.cross_site);
                 Destination::Route(value)
             }
             Ok(other) => Destination::Answered(Box::new(without_route(other))),

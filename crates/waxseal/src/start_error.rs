@@ -80,10 +80,10 @@ pub enum StartError {
          or start it without --device-bound"
     )]
     DeviceBoundNotBuilt,
-    /// The app is below a path, where the browser would not find what binds it.
+    /// The app is below a path that only its proxy tells, so that browsers cannot be told where to bind their device.
     #[error(
-        "device-bound sessions do not work below a path yet; serve the app at the root of its host, or choose \
-         --device-bound off"
+        "device-bound sessions do not work below a path that a proxy tells; take `prefix` out of --forwarded-headers and name \
+         the path by --root-path, or choose --device-bound off"
     )]
     DeviceBoundBelowPath,
     /// Two routes are the same, or a path is malformed.

@@ -80,6 +80,11 @@ impl RequestValues {
             "request" => Some(Value::from_object(RequestView(request.clone()))),
             "g" => Some(Value::from_object(GView(request.clone()))),
             "session_panel" => self.development.then(|| request.at_root(panel::PATH).into()),
+            // Of a page that has read the session: what has not been looked at is not loaded for this.
+            "session_is_bound" => {
+                let session = request.asked_session().and_then(|session| session.loaded());
+                Some(session.is_some_and(|session| session.is_device_bound()).into())
+            }
             // A token in a form of an app that does not check it protects from nothing.
             "csrf_token" | "csrf_field" if !self.csrf_tokens => Some(Value::from_function(switched_off)),
             name => self.processors.iter().find(|(found, _)| *found == name).map(|(_, value)| value(request)),

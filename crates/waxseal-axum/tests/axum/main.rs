@@ -1,9 +1,12 @@
 //! The crate in axum apps, without a socket.
 
 mod browser;
+#[cfg(feature = "device")]
+mod device;
 mod examples;
 mod extractors;
 mod forms;
 mod setup;
 mod signed_in;
 mod stack;
+mod streams;

@@ -17,6 +17,9 @@ use crate::cookies;
 
 /// The time after a sign-in by which a session has to be bound under [`DevicePolicy::RequireAll`], in seconds.
 const UNBOUND_SECONDS: u64 = 300;
+/// The time after a sign-in in which a session may be bound, in seconds: offers are made for ten minutes, and one can be
+/// taken up for five; and the minute in which a binding settles.
+const BINDING_SECONDS: u64 = 16 * 60;
 /// Sessions whose cookies are removed with the visitor's: as many as tokens are tried.
 const MAX_OFFERS: usize = 4;
 
@@ -78,6 +81,29 @@ impl DeviceRequest {
             (Proof::Unbound, DeviceState::Offered { .. }) => Device::Offered,
             (Proof::Unbound, _) => Device::Unbound,
         }
+    }
+
+    /// The time until which what the request may see is settled, if it is not settled for good: that of its proof, or, for
+    /// a session that is bound to nothing, the time by which it may have been bound or is to be.
+    pub(crate) fn shown_until(&self, visit: &Visit) -> Option<SystemTime> {
+        if self.bound.policy == DevicePolicy::Observe || visit.is_unproven() {
+            return None;
+        }
+        let content = visit.session().content();
+        let signed_in = content.signed_in().filter(|_| content.is_owned())?;
+        let tokens = Tokens(visit.device_tokens()?);
+        let proof = match content.device_state() {
+            None => Proof::Unbound,
+            Some(state) => self.proof(&tokens, &DeviceState::parse(state)?),
+        };
+        let until = match proof {
+            Proof::Proven { until, .. } | Proof::Settling { until } => until,
+            Proof::Unbound if self.bound.policy == DevicePolicy::RequireAll => signed_in + UNBOUND_SECONDS,
+            Proof::Unbound if content.device_state().is_some() => signed_in + BINDING_SECONDS,
+            _ => return None,
+        };
+        let is_over = proof == Proof::Unbound && self.now() >= until;
+        (!is_over).then(|| UNIX_EPOCH + Duration::from_secs(until))
     }
 
     /// The name of the device cookie of this visit's session, if it is tied to a device.
@@ -156,6 +182,14 @@ impl DeviceGate for DeviceRequest {
             Proof::Skipped(_) => DeviceVerdict::Away,
             Proof::Unproven => DeviceVerdict::Stranger,
         }
+    }
+}
+
+/// The time since which a visit's session is tied to a device.
+pub(crate) fn bound_since(visit: &Visit) -> Option<SystemTime> {
+    match DeviceState::parse(visit.session().content().device_state()?)? {
+        DeviceState::Bound { at, .. } => Some(UNIX_EPOCH + Duration::from_secs(at.into())),
+        _ => None,
     }
 }
 

@@ -1,7 +1,10 @@
 //! The rules.
 
+use std::time::Duration;
+
 use http::header::{ALLOW, CACHE_CONTROL, SET_COOKIE};
-use waxseal_http::DevicePolicy;
+use tokio::time::timeout;
+use waxseal_http::{DevicePolicy, EndReason, SessionEnded};
 
 use crate::browser::{ALL, Browser, ON_SERVER, Site, State, challenge_of, has_offer};
 
@@ -324,4 +327,58 @@ async fn a_challenge_is_good_for_a_minute_and_its_response_for_as_long() {
     let late = browser.respond(&site, &challenge).await;
     assert_eq!(late.status(), 403);
     assert!(challenge_of(&late).is_some_and(|fresh| fresh != challenge));
+}
+
+/// Rule 22: what is decided at the head stays for the request, until the proof that it brought runs out.
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_when_the_proof_that_opened_it_runs_out() {
+    const LOOK: Duration = Duration::from_secs(10);
+    for state in ALL {
+        for (policy, ends) in [(DevicePolicy::Require, true), (DevicePolicy::Observe, false)] {
+            let (site, mut browser) = (Site::with(state, Some(policy)), Browser::new(1));
+            browser.sign_in(&site).await;
+            site.pass(100);
+            let mut proven = open(&site, &browser).await;
+            assert!(timeout(LOOK, &mut proven).await.is_err(), "{state:?}");
+            site.pass(500);
+            assert!(timeout(LOOK, &mut proven).await.is_err(), "{state:?}: good for a minute more");
+            // The browser goes on proving itself; the stream has the proof of its head.
+            assert_eq!(browser.refresh(&site).await.status(), 200, "{state:?}");
+            site.pass(61);
+            let over = timeout(LOOK, &mut proven).await.ok();
+            assert_eq!(over, ends.then_some(EndReason::ProofExpired), "{state:?}, {policy:?}");
+            let mut anew = open(&site, &browser).await;
+            assert!(timeout(LOOK, &mut anew).await.is_err(), "{state:?}: opened anew, it is proven anew");
+        }
+    }
+}
+
+/// A thief who opens a stream before the browser registers does not keep it, and a browser that never registers reconnects
+/// once.
+#[tokio::test(start_paused = true)]
+async fn a_stream_from_before_the_binding_ends_too() {
+    const LOOK: Duration = Duration::from_secs(10);
+    for state in ALL {
+        for (policy, seconds) in [(DevicePolicy::Require, 960), (DevicePolicy::RequireAll, 300)] {
+            let (site, mut browser) = (Site::with(state, Some(policy)), Browser::new(1));
+            assert_eq!(browser.post(&site, "/login").await, "albus");
+            let mut unbound = open(&site, &browser).await;
+            site.pass(seconds - 1);
+            assert!(timeout(LOOK, &mut unbound).await.is_err(), "{state:?}, {policy:?}");
+            site.pass(1);
+            assert_eq!(
+                timeout(LOOK, &mut unbound).await,
+                Ok(EndReason::ProofExpired),
+                "{state:?}, {policy:?}"
+            );
+            let mut anew = open(&site, &browser).await;
+            site.pass(600);
+            assert!(timeout(LOOK, &mut anew).await.is_err(), "{state:?}, {policy:?}");
+        }
+    }
+}
+
+async fn open(site: &Site, browser: &Browser) -> SessionEnded {
+    let request = browser.request("GET", "/");
+    site.layer.session_of(request.method(), request.uri(), request.headers()).ended().await.unwrap()
 }

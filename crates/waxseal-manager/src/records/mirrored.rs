@@ -11,6 +11,7 @@ use std::time::Duration;
 use waxseal_session::backend::{Content, ReadOnly};
 use waxseal_store::{Found, RecordHead, Revision, Timestamp};
 
+use super::freshness::Freshness;
 use super::near_cache::{NearCache, Seen};
 use super::record_store::{Closed, RecordStore, is_owners, span};
 use super::single_flight::SingleFlight;
@@ -53,6 +54,11 @@ struct Asked {
 impl MirroredSessions {
     pub(crate) fn new(records: RecordStore, near: Arc<NearCache>) -> Self {
         Self { records, near, single_flight: SingleFlight::default(), clocks_agree: AtomicBool::new(true) }
+    }
+
+    /// The times for which a copy may be shown.
+    pub(crate) fn freshness(&self) -> &Freshness {
+        self.near.freshness()
     }
 
     /// Checks whether copies are trusted by their time.

@@ -72,6 +72,17 @@ pub(crate) enum Seen {
     Gone,
 }
 
+/// What the cache knows of a session, whatever its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The session lived under this id at that time.
+    Living(Timestamp),
+    /// The session ended under all of its ids.
+    Ended,
+    /// Only the store knows.
+    Unknown,
+}
+
 impl NearCache {
     pub(crate) fn new(entries: usize, freshness: Freshness) -> Self {
         // With few entries, many shards would hold more than the requested number.
@@ -119,6 +130,21 @@ impl NearCache {
             _ => (near, copy),
         };
         if near.is_some() || copy { Seen::Good { near, copy } } else { Seen::MustRevalidate }
+    }
+
+    /// What is known of the session of `owner` under `key`, of whatever revision.
+    pub(crate) fn standing(&self, key: &RecordKey, owner: Option<&str>) -> Standing {
+        let Some(entry) = self.shard(key.public_id()).get(&key.public_id()).copied() else {
+            return Standing::Unknown;
+        };
+        match entry.status {
+            Status::Ended => Standing::Ended,
+            Status::Living if entry.key == *key => match self.owner_ended(|| owner.map(str::to_owned)) {
+                Some(ended) if entry.at <= ended => Standing::Unknown,
+                _ => Standing::Living(entry.at),
+            },
+            _ => Standing::Unknown,
+        }
     }
 
     /// Notes that the store is about to be asked.
@@ -312,6 +338,27 @@ mod tests {
     use waxseal_store::SessionId;
 
     const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+
+    #[test]
+    fn the_standing_of_an_id_is_what_was_last_heard_of_it() {
+        let near = NearCache::new(1_000, Freshness::default());
+        let (id, other) = (SessionId::generate().unwrap(), SessionId::generate().unwrap());
+        let standing = |near: &NearCache| near.standing(&id.key(), Some("albus"));
+        assert_eq!(standing(&near), Standing::Unknown);
+        near.confirmed(&id.key(), &revision(1), at(1));
+        near.confirmed(&id.key(), &revision(2), at(2));
+        assert_eq!(standing(&near), Standing::Living(at(2)), "of whatever revision");
+        near.owner_ended_at("albus", at(3));
+        assert_eq!(standing(&near), Standing::Unknown, "confirmed before the end of all");
+        assert_eq!(near.standing(&id.key(), Some("severus")), Standing::Living(at(2)));
+        near.confirmed(&id.key(), &revision(2), at(4));
+        assert_eq!(standing(&near), Standing::Living(at(4)), "begun after it");
+        near.gone(&id.key(), at(5));
+        assert_eq!(standing(&near), Standing::Unknown, "it may live under another id");
+        near.ended(id.public_id(), at(6));
+        assert_eq!(standing(&near), Standing::Ended);
+        assert_eq!(near.standing(&other.key(), None), Standing::Unknown);
+    }
 
     const NOTHING: Seen = Seen::Good { near: None, copy: true };
 

@@ -144,7 +144,7 @@ impl RecordStore {
     }
 
     /// Checks whether a record in the store lives by this server's limits too, which may be shorter by now.
-    pub(super) fn is_alive(&self, life: &Lifespan, permanent: bool, now: Timestamp) -> bool {
+    pub(crate) fn is_alive(&self, life: &Lifespan, permanent: bool, now: Timestamp) -> bool {
         let limits = self.lifetimes.of(permanent);
         now < life.last_seen.after(span(limits.idle)) && now < life.created.after(span(limits.absolute))
     }

@@ -264,6 +264,12 @@ impl Revocations {
         Question::of_offer(offer, self.last_end(now))
     }
 
+    /// Returns `true` if an ended session continues under another id, as far as the store says so.
+    pub(crate) async fn was_renewed(&self, question: &Question, now: Timestamp) -> bool {
+        let found = self.find(&question.key(), now).await;
+        matches!(found, Ok(Some(found)) if found.revision != SIGNED_OUT)
+    }
+
     fn look(&self, question: &Question, now: Timestamp) -> Seen {
         let key = question.key();
         // The sealed time of a token is no revalidation here.

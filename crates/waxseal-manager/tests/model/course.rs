@@ -66,7 +66,7 @@ impl World {
             let Some(token) = self.tokens.iter().rev().find(|sent| sent.key == key).cloned() else {
                 continue;
             };
-            let at = self.begin(None, Some(token), 0, Access::Change, Act::Page)?;
+            let at = self.ask(token, 0, Access::Change, Act::Page)?;
             self.settle()?;
             rules::judge_promises(self, at, public_id)?;
         }
@@ -74,7 +74,7 @@ impl World {
         self.clock.pass(self.setup.freshness.as_secs() * 1_000 + self.setup.apart_millis());
         for token in self.tokens.clone() {
             for process in 0..self.processes.len() {
-                self.begin(None, Some(token.clone()), process, Access::Read, Act::Look)?;
+                self.begin(token.clone(), process, Access::Read, Act::Look)?;
             }
             self.settle()?;
         }

@@ -28,6 +28,7 @@
 //! | messages and form tokens | "no message is shown after ...", "a message ...", "a page that nobody sees ...", "a form ...", "forms without a session ..." |
 //! | a new key: the record's revision stays | "a revision changes by saving alone ..." |
 //! | an outage: `store` shows nothing, `mirrored` up to the grace, nothing is changed | "nobody is shown what is not known", "the grace counts from the last revalidation", "an outage shows nothing that only the record has", "a copy shown in an outage changes nothing", "a store that answers gives no 503" |
+//! | a bound session is shown to who proves its device, in the minute of its binding, and where the binding is not known yet | "no page is shown to a request that is neither proven, settling, nor unbound by what is known", "a living session's visitor is shown it" |
 //! | signing out in an outage | "a sign-out ends the session", "a process refuses at once what it ended" |
 //!
 //! Other tests hold what one process or one request shows: what concurrent readers share and cost (`states_copies.rs`), a
@@ -36,8 +37,8 @@
 //!
 //! # Strength
 //!
-//! Eleven rules are broken on purpose, and each must be found by the assertion that holds it; what else a break makes
-//! fail does not count. Ten are broken from outside in every run, by a store or a clock that the processes are given
+//! Twelve rules are broken on purpose, and each must be found by the assertion that holds it; what else a break makes
+//! fail does not count. Eleven are broken from outside in every run, by a store or a clock that the processes are given
 //! (`sabotage.rs`). No store and no clock can make a near cache go back, or a save forget to do its changes again over
 //! those of another request, since a record is sealed with its revision. Those two are broken by changes of the source
 //! (`broken/`), which the long part builds and runs (`strength.rs`).
@@ -56,6 +57,7 @@
 //! | the same | `broken/save-forgets-replay.txt` | "additions sum exactly", "an unsafe method sees ...", "a message waits ..." |
 //! | a sign-out that the store missed is made up for | a store that acknowledges deletions which it never got | "a sign-out ends the session" |
 //! | a visitor by an id that a sign-in has replaced gets no cookie | a store that hides tombstones | "a visitor by an old id gets no cookie" |
+//! | a bound session is shown for its device alone | a process that asks no gate about what the store confirmed; one whose gate lets a session settle for a minute too long | "no page is shown to a request that is neither proven ..." |
 //!
 //! `cargo mutants` changes the manager line by line and asks this model and the manager's other tests: `.cargo/mutants.toml`.
 //!
@@ -69,6 +71,7 @@
 
 mod clock;
 mod course;
+mod device;
 mod line;
 mod promises;
 mod rules;
@@ -127,7 +130,7 @@ fn take(world: &mut World, step: Step) -> Result<(), Violation> {
         }
         Step::Replay { token, process, access, act } | Step::ReplayAtOnce { token, process, access, act } => {
             if let Some(token) = pick(token, &world.tokens).cloned() {
-                let at = world.begin(None, Some(token), process % processes, access, act)?;
+                let at = world.begin(token, process % processes, access, act)?;
                 if matches!(step, Step::ReplayAtOnce { .. }) {
                     world.go(at)?;
                 }
@@ -136,13 +139,29 @@ fn take(world: &mut World, step: Step) -> Result<(), Violation> {
         Step::Overtake { token, process, access, act } => {
             if let Some(token) = pick(token, &world.tokens).cloned() {
                 let process = process % processes;
-                let slow = world.begin(None, Some(token.clone()), process, Access::Read, Act::Look)?;
+                let slow = world.begin(token.clone(), process, Access::Read, Act::Look)?;
                 world.arrive(slow);
-                let quick = world.begin(None, Some(token.clone()), process, access, act)?;
+                let quick = world.begin(token.clone(), process, access, act)?;
                 world.go(quick)?;
                 world.go(slow)?;
-                let last = world.begin(None, Some(token), process, Access::Read, Act::Look)?;
+                let last = world.begin(token, process, Access::Read, Act::Look)?;
                 world.go(last)?;
+            }
+        }
+        Step::Refresh(browser) => world.refresh(browser),
+        Step::Steal(browser) => world.steal(browser),
+        Step::ThiefRegisters { token, process } => {
+            if let Some(token) = pick(token, &world.tokens).cloned() {
+                let at =
+                    world.act_as_thief(token, None, process % processes, Access::Change, Act::Register)?;
+                world.go(at)?;
+            }
+        }
+        Step::ThiefUses { token, proof, process, access, act } => {
+            let proof = pick(proof, &world.stolen).copied();
+            if let Some(token) = pick(token, &world.tokens).cloned() {
+                let at = world.act_as_thief(token, proof, process % processes, access, act)?;
+                world.go(at)?;
             }
         }
         Step::Perform(number) => {
@@ -184,6 +203,8 @@ fn pick<T>(number: usize, among: &[T]) -> Option<&T> {
 struct Search {
     cases: u32,
     shrinks: bool,
+    /// Sessions are bound to devices.
+    bound: bool,
     sabotage: Option<Sabotage>,
 }
 
@@ -198,15 +219,18 @@ impl Search {
             std::env::var("WAXSEAL_MODEL_SEED").ok().and_then(|seed| seed.parse::<u8>().ok()).unwrap_or(0);
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
         let mut runner = TestRunner::new_with_rng(config, rng);
-        let outcome =
-            runner.run(&(Setup::any(place), vec(Step::any(), 1..=STEPS)), |(setup, steps)| {
-                match run(setup, &steps, self.sabotage) {
-                    Err(Violation { rule, found }) if self.counts(rule) => {
-                        Err(TestCaseError::fail(format!("{rule}: {found}")))
-                    }
-                    _ => Ok(()),
+        let step = match self.bound {
+            true => Step::any_with_devices().boxed(),
+            false => Step::any().boxed(),
+        };
+        let outcome = runner.run(&(Setup::any(place, self.bound), vec(step, 1..=STEPS)), |(setup, steps)| {
+            match run(setup, &steps, self.sabotage) {
+                Err(Violation { rule, found }) if self.counts(rule) => {
+                    Err(TestCaseError::fail(format!("{rule}: {found}")))
                 }
-            });
+                _ => Ok(()),
+            }
+        });
         match outcome {
             Ok(()) => None,
             Err(TestError::Fail(reason, (setup, steps))) => {
@@ -225,8 +249,10 @@ impl Search {
 
 fn no_rule_is_broken(place: Place, cases: u32) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases);
-    if let Some(broken) = (Search { cases, shrinks: true, sabotage: None }).run(place) {
-        panic!("{broken}");
+    for (bound, cases) in [(false, cases), (true, cases / 2)] {
+        if let Some(broken) = (Search { cases, shrinks: true, bound, sabotage: None }).run(place) {
+            panic!("{broken}");
+        }
     }
 }
 
@@ -349,7 +375,8 @@ mod broken_on_purpose {
             fn $name() {
                 for place in [$(Place::$place),+] {
                     let (cases, sabotage) = (SABOTAGED_CASES, Some(Sabotage::$sabotage));
-                    let found = Search { cases, shrinks: false, sabotage }.run(place);
+                    let bound = Sabotage::$sabotage.is_of_devices();
+                    let found = Search { cases, shrinks: false, bound, sabotage }.run(place);
                     assert!(found.is_some(), "it was not found in state {place:?}");
                 }
             })+
@@ -367,5 +394,7 @@ mod broken_on_purpose {
         writing_over_what_another_request_wrote_is_found: Overwrites in Mirrored, Store;
         forgetting_a_sign_out_that_the_store_missed_is_found: AcknowledgesLostDeletes in Mirrored, Store;
         a_cookie_for_a_visitor_by_an_old_id_is_found: HidesTombstones in Mirrored, Store;
+        showing_a_bound_session_that_the_store_confirmed_without_a_proof_is_found: AsksNoGateAfterTheStore in Mirrored, Store;
+        showing_a_bound_session_without_a_proof_for_too_long_is_found: SettlesTooLong in Mirrored, Store;
     }
 }

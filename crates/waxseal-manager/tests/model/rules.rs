@@ -9,6 +9,7 @@ macro_rules! hold {
 }
 
 mod answer;
+mod bound;
 mod kept;
 mod shown;
 

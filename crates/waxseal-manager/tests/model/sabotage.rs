@@ -38,6 +38,10 @@ pub(crate) enum Sabotage {
     AcknowledgesLostDeletes,
     /// The store does not tell tombstones from nothing.
     HidesTombstones,
+    /// What the store says of a session is shown without asking for the device.
+    AsksNoGateAfterTheStore,
+    /// A bound session is shown without a proof for a minute too long.
+    SettlesTooLong,
 }
 
 impl Sabotage {
@@ -58,7 +62,17 @@ impl Sabotage {
             Self::Overwrites => &["a revision changes by saving alone, and counts on"],
             Self::AcknowledgesLostDeletes => &["a sign-out ends the session"],
             Self::HidesTombstones => &["a visitor by an old id gets no cookie"],
+            Self::AsksNoGateAfterTheStore | Self::SettlesTooLong => &[
+                "no page is shown to a request that is neither proven, settling, nor unbound by what is known",
+            ],
         }
+    }
+}
+
+impl Sabotage {
+    /// The rule is one of sessions that are bound to devices.
+    pub(crate) fn is_of_devices(self) -> bool {
+        matches!(self, Self::AsksNoGateAfterTheStore | Self::SettlesTooLong)
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Setup {
     pub(crate) strict: bool,
     /// The policy of state `store` for outages.
     pub(crate) when_away: WhenAway,
+    /// Sessions are bound to devices.
+    pub(crate) bound: bool,
     /// The store tells its time, by which processes notice that their clocks are wrong.
     pub(crate) tells_time: bool,
 }
@@ -50,6 +52,14 @@ pub(crate) enum Step {
     ReplayAtOnce { token: usize, process: usize, access: Access, act: Act },
     /// A copy of a token is read, and while the store's answer is on its way, another request acts with it.
     Overtake { token: usize, process: usize, access: Access, act: Act },
+    /// A browser proves its device anew.
+    Refresh(usize),
+    /// A thief copies a browser's device cookie.
+    Steal(usize),
+    /// A thief registers a key of his own for the session of a copied token.
+    ThiefRegisters { token: usize, process: usize },
+    /// A thief uses a copied token with a device cookie that he has.
+    ThiefUses { token: usize, proof: usize, process: usize, access: Access, act: Act },
     /// A call arrives at the store.
     Perform(usize),
     /// A call is done and answered.
@@ -88,6 +98,7 @@ impl Setup {
             freshness: Duration::from_secs(5),
             strict: false,
             when_away: WhenAway::Refuse,
+            bound: false,
             tells_time: false,
         }
     }
@@ -98,7 +109,7 @@ impl Setup {
         all().max().expect("some process").abs_diff(*all().min().expect("some process"))
     }
 
-    pub(crate) fn any(place: Place) -> impl Strategy<Value = Self> {
+    pub(crate) fn any(place: Place, bound: bool) -> impl Strategy<Value = Self> {
         // Up to a minute from one another.
         let ahead = prop_oneof![
             3 => Just(0_i64),
@@ -123,6 +134,7 @@ impl Setup {
                 freshness,
                 strict,
                 when_away,
+                bound,
                 tells_time,
             },
         )
@@ -151,6 +163,32 @@ impl Step {
             1 => number().prop_map(Self::Maintenance),
             1 => (number(), number()).prop_map(|(process, ring)| Self::Promote { process, ring }),
         ]
+    }
+
+    /// A step of a case in which sessions are bound to devices.
+    pub(crate) fn any_with_devices() -> impl Strategy<Value = Self> {
+        let number = || any::<usize>();
+        let browser = || 0..Setup::BROWSERS;
+        let visit = |act: Act| {
+            (browser(), number()).prop_map(move |(browser, process)| Self::Visit {
+                browser,
+                process,
+                access: Access::Change,
+                act,
+            })
+        };
+        let theft = (number(), number(), number(), access(), act());
+        let devices = prop_oneof![
+            3 => visit(Act::SignIn),
+            4 => visit(Act::Register),
+            1 => browser().prop_map(Self::Refresh),
+            1 => browser().prop_map(Self::Steal),
+            1 => (number(), number()).prop_map(|(token, process)| Self::ThiefRegisters { token, process }),
+            2 => theft.prop_map(|(token, proof, process, access, act)| Self::ThiefUses { token, proof, process, access, act }),
+            // Around the minute in which a binding settles, and a proof's time.
+            2 => prop::sample::select(&[59_000_u64, 60_000, 61_000, 660_000][..]).prop_map(Self::Pass),
+        ];
+        prop_oneof![3 => Self::any(), 1 => devices]
     }
 }
 

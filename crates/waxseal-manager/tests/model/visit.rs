@@ -7,7 +7,8 @@ use waxseal_session::Session;
 use waxseal_store::{RecordKey, Revision, Timestamp};
 
 use crate::clock::Clock;
-use crate::sabotage::{SabotagedStore, Times};
+use crate::device::{Binding, Gate, Tie, offer, seconds};
+use crate::sabotage::{Sabotage, SabotagedStore, Times};
 use crate::tokens::Sent;
 
 /// The work of a handler with its session.
@@ -38,6 +39,8 @@ pub(crate) enum Act {
     /// Confirms the session, as before something that cannot be undone.
     Confirm,
     SignIn,
+    /// Registers the key of whoever sends it, for the offer that the session's sign-in made.
+    Register,
     Renew,
     RenewEmpty,
     Destroy,
@@ -68,6 +71,10 @@ pub(crate) struct Arrival {
     pub(crate) act: Act,
     /// Tokens of forms, to be submitted.
     pub(crate) forms: Vec<String>,
+    /// The gate that its session has to pass, if sessions are bound to devices.
+    pub(crate) gate: Option<Gate>,
+    /// The device key of whoever sends it.
+    pub(crate) device: u8,
 }
 
 /// The events of a request so far.
@@ -85,6 +92,12 @@ pub(crate) struct Notes {
     pub(crate) messages: Vec<usize>,
     /// A form's token, and whether the session had a seed for it before.
     pub(crate) form: Option<(String, bool)>,
+    /// The session was not shown because its device was not proven.
+    pub(crate) is_unproven: bool,
+    /// Another key had taken up the offer, so that the session was destroyed.
+    pub(crate) has_met_another: bool,
+    /// The tie that was written, and the time in it.
+    pub(crate) bound: Option<(Binding, u64)>,
     /// For each form that was submitted, whether the session knows it.
     pub(crate) knows: Vec<bool>,
 }
@@ -140,9 +153,9 @@ pub(crate) async fn visit(
     notes: Arc<Mutex<Notes>>,
 ) -> Result<Outcome, Error> {
     let Process { sessions, clock, .. } = &*process;
-    let Arrival { number, token, access, act, forms } = visit;
+    let Arrival { number, token, access, act, forms, gate, device } = visit;
     let at = clock.now();
-    let (session, how) = open(&process, token.as_ref(), access, act, at).await?;
+    let (session, how) = open(&process, token.as_ref(), gate.as_ref(), access, act, at).await?;
     // From here on the same poll may ask for something else than the session.
     process.store.line.wire().is_loading = false;
     note(&session, token.as_ref(), how, at, &mut notes.lock().unwrap());
@@ -177,7 +190,13 @@ pub(crate) async fn visit(
             sessions.revalidate(&session, clock.time()).await?;
             notes.lock().unwrap().is_confirmed = true;
         }
-        Act::SignIn => session.sign_in(OWNER, at.into())?,
+        Act::SignIn => {
+            session.sign_in(OWNER, at.into())?;
+            if gate.is_some() {
+                let _ = session.offer_device(&Tie::Offered(offer(number)).to_bytes())?;
+            }
+        }
+        Act::Register => register(&session, device, seconds(at), &notes)?,
         Act::Renew => session.renew()?,
         Act::RenewEmpty => session.renew_empty()?,
         Act::Destroy => session.destroy()?,
@@ -203,21 +222,43 @@ pub(crate) async fn visit(
     sessions.commit(&session, clock.time()).await
 }
 
+/// Binds the session to the key, if that was offered. Another key for the same offer ends it: somebody holds a copy.
+fn register(session: &Session, key: u8, now: u64, notes: &Mutex<Notes>) -> Result<(), Error> {
+    match session.content().device_state().map(Tie::parse) {
+        Some(Tie::Offered(offer)) => {
+            let binding = Binding { offer, key };
+            session.bind_device(&Tie::Bound { at: now, binding }.to_bytes())?;
+            notes.lock().unwrap().bound = Some((binding, now));
+        }
+        Some(Tie::Bound { binding, .. }) if binding.key != key => {
+            session.destroy()?;
+            notes.lock().unwrap().has_met_another = true;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
 /// Opens the session that a request came with, or a new one.
 async fn open(
     process: &Process,
     token: Option<&Sent>,
+    gate: Option<&Gate>,
     access: Access,
     act: Act,
     at: Timestamp,
 ) -> Result<(Visit, How), Error> {
     let (sessions, times) = (&process.sessions, Times { process, token, at });
-    let open = |at: Timestamp| {
-        let opened = token.and_then(|token| sessions.open(token.text.as_bytes(), access, at.into()).ok());
-        opened.unwrap_or_else(|| Opened::Ready(sessions.create()))
-    };
+    let open = |at| open_by(sessions, gate, token, access, at);
     let pending = match open(times.to_open()) {
         Opened::Ready(session) => return Ok((session, How::Copy)),
+        // The store's answer is let through without a question.
+        Opened::Pending(_) if process.store.sabotage == Some(Sabotage::AsksNoGateAfterTheStore) => {
+            match open_by(sessions, None, token, access, times.to_open()) {
+                Opened::Pending(pending) => pending,
+                Opened::Ready(session) => return Ok((session, How::Copy)),
+            }
+        }
         Opened::Pending(pending) => pending,
     };
     match pending.load(times.to_load().await.into()).await {
@@ -233,6 +274,21 @@ async fn open(
     }
 }
 
+fn open_by<'a>(
+    sessions: &'a SessionManager,
+    gate: Option<&'a Gate>,
+    token: Option<&Sent>,
+    access: Access,
+    at: Timestamp,
+) -> Opened<'a> {
+    let snapshot = match gate {
+        Some(gate) => sessions.snapshot().gated(gate),
+        None => sessions.snapshot(),
+    };
+    let opened = token.and_then(|token| snapshot.open(token.text.as_bytes(), access, at.into()).ok());
+    opened.unwrap_or_else(|| Opened::Ready(sessions.create()))
+}
+
 fn show(session: &Session, notes: &Mutex<Notes>) {
     let messages = session.flashed_messages(&[]);
     let numbers = messages.iter().map(|flash| flash.message.parse().expect("a request's number"));
@@ -242,6 +298,7 @@ fn show(session: &Session, notes: &Mutex<Notes>) {
 fn note(session: &Visit, token: Option<&Sent>, how: How, at: Timestamp, notes: &mut Notes) {
     let sum = session.get("sum").expect("it is a number").unwrap_or(0);
     let is_empty = session.is_empty();
+    notes.is_unproven = session.is_unproven();
     notes.loaded = Some(session.public_id().map(|public_id| {
         let token = token.expect("a session is shown to whoever brings a token");
         assert_eq!(public_id, token.key.public_id(), "a token opens its own session");

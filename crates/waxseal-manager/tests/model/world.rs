@@ -11,6 +11,7 @@ use waxseal_manager::{Access, Error, Lifetimes, Mirrored, Outcome, SessionManage
 use waxseal_store::{PublicId, RecordKey, Timestamp};
 
 use crate::clock::Clock;
+use crate::device::{Binding, Gate, Proof, SETTLING, THIEF, seconds};
 use crate::line::Line;
 use crate::promises::{Form, Promises};
 use crate::rules::{self, Violation};
@@ -37,8 +38,14 @@ pub(crate) struct World {
     pub(crate) refused: HashSet<(usize, RecordKey)>,
     /// Ids of sessions that a request signed out of, and was told so.
     pub(crate) signed_out: Vec<RecordKey>,
+    /// Ids of sessions that requests without a proof of their device ended, or may have.
+    pub(crate) ended_unproven: Vec<RecordKey>,
     /// The number of times that a process got another keyring.
     pub(crate) promotions: usize,
+    /// Device cookies that a thief has.
+    pub(crate) stolen: Vec<Proof>,
+    /// Ids whose sessions were renewed as they were, with the ids before.
+    renewed: HashMap<RecordKey, RecordKey>,
     rings: [Keyring; 2],
     ids: Ids,
 }
@@ -52,6 +59,27 @@ pub(crate) struct Browser {
     /// Messages that were on its pages and taken out since then.
     pub(crate) read: Vec<usize>,
     pub(crate) under_way: usize,
+    /// Its device cookie.
+    pub(crate) proof: Option<Proof>,
+}
+
+/// The tie of a session, and the true time at which the store had it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bound {
+    pub(crate) binding: Binding,
+    /// The time in it, in seconds.
+    pub(crate) at: u64,
+    pub(crate) done: u64,
+}
+
+/// Whoever sends a request.
+#[derive(Clone, Copy)]
+enum Sender {
+    Browser(usize),
+    /// A copy of a token comes without a device cookie, or with a stolen one.
+    Copy(Option<Proof>),
+    /// A request of the model's own, to whom nothing is hidden.
+    Nobody,
 }
 
 type Visiting = Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Send>>;
@@ -74,6 +102,9 @@ pub(crate) struct Request {
     /// The forms that it submits.
     pub(crate) forms: Vec<Form>,
     pub(crate) is_serial: bool,
+    /// Its session had to pass a gate, with this proof.
+    pub(crate) is_gated: bool,
+    pub(crate) proof: Option<Proof>,
     /// Its process trusted copies by their time.
     pub(crate) trusts_copies: bool,
     pub(crate) notes: Arc<Mutex<Notes>>,
@@ -97,6 +128,10 @@ impl World {
             let sessions =
                 SessionManager::new(&rings[0], Ids::COOKIE, Ids::AUDIENCE, state).expect("short names");
             let sessions = sessions.lifetimes(lifetimes.expect("not none"));
+            let sessions = match setup.bound {
+                true => sessions.with_device_tokens(&rings[0]).expect("short names"),
+                false => sessions,
+            };
             Arc::new(Process { sessions, clock, store })
         });
         Self {
@@ -111,8 +146,11 @@ impl World {
             promises: HashMap::new(),
             coupons: HashSet::new(),
             promotions: 0,
+            stolen: Vec::new(),
+            renewed: HashMap::new(),
             refused: HashSet::new(),
             signed_out: Vec::new(),
+            ended_unproven: Vec::new(),
             rings,
         }
     }
@@ -135,18 +173,94 @@ impl World {
         act: Act,
     ) -> Result<usize, Violation> {
         let token = self.browsers[browser].token.clone();
-        self.begin(Some(browser), token, process, access, act)
+        self.send(Sender::Browser(browser), token, process, access, act)
     }
 
-    /// A request with any token.
+    /// A request with a copy of a token, which brings no proof of a device.
     pub(crate) fn begin(
         &mut self,
-        browser: Option<usize>,
+        token: Sent,
+        process: usize,
+        access: Access,
+        act: Act,
+    ) -> Result<usize, Violation> {
+        self.send(Sender::Copy(None), Some(token), process, access, act)
+    }
+
+    /// A request with a copy of a token and a device cookie that a thief has.
+    pub(crate) fn act_as_thief(
+        &mut self,
+        token: Sent,
+        proof: Option<Proof>,
+        process: usize,
+        access: Access,
+        act: Act,
+    ) -> Result<usize, Violation> {
+        self.send(Sender::Copy(proof), Some(token), process, access, act)
+    }
+
+    /// A request that asks what there is, whatever device it belongs to.
+    pub(crate) fn ask(
+        &mut self,
+        token: Sent,
+        process: usize,
+        access: Access,
+        act: Act,
+    ) -> Result<usize, Violation> {
+        self.send(Sender::Nobody, Some(token), process, access, act)
+    }
+
+    /// A browser proves its device anew.
+    pub(crate) fn refresh(&mut self, browser: usize) {
+        let now = seconds(self.clock.now());
+        if let Some(proof) = &mut self.browsers[browser].proof {
+            proof.minted = now;
+        }
+    }
+
+    /// A thief copies a browser's device cookie.
+    pub(crate) fn steal(&mut self, browser: usize) {
+        self.stolen.extend(self.browsers[browser].proof);
+    }
+
+    /// The tie of the session under `key`, once the store had it.
+    pub(crate) fn bound(&self, key: &RecordKey) -> Option<Bound> {
+        let mut key = *key;
+        let wire = self.wire();
+        loop {
+            let all = self.requests.iter().enumerate().rev();
+            let bound = all.filter(|(_, request)| request.act == Act::Register).find_map(|(at, request)| {
+                let notes = request.notes.try_lock().ok()?;
+                let is_its = notes.loaded.flatten().is_some_and(|shown| shown.key == key);
+                let (binding, told) = notes.bound.filter(|_| is_its)?;
+                Some(Bound { binding, at: told, done: wire.wrote(at)? })
+            });
+            match (bound, self.renewed.get(&key)) {
+                (Some(bound), _) => return Some(bound),
+                (None, Some(before)) => key = *before,
+                (None, None) => return None,
+            }
+        }
+    }
+
+    fn send(
+        &mut self,
+        sender: Sender,
         token: Option<Sent>,
         process: usize,
         access: Access,
         act: Act,
     ) -> Result<usize, Violation> {
+        let (browser, proof, device) = match sender {
+            Sender::Browser(browser) => {
+                (Some(browser), self.browsers[browser].proof, u8::try_from(browser).expect("few browsers"))
+            }
+            Sender::Copy(proof) => (None, proof, THIEF),
+            Sender::Nobody => (None, None, THIEF),
+        };
+        let is_gated = self.setup.bound && !matches!(sender, Sender::Nobody);
+        // Registrations are posted.
+        let access = if act == Act::Register { Access::Change } else { access };
         let mut is_serial = false;
         if let Some(browser) = browser.map(|browser| &mut self.browsers[browser]) {
             browser.under_way += 1;
@@ -163,10 +277,20 @@ impl World {
         let acknowledged_before = promises.map_or(0, |promises| promises.additions.len());
         let forms = promises.filter(|_| act == Act::Submit).map_or(Vec::new(), |all| all.forms.clone());
         let submitted = forms.iter().map(|form| form.token.clone()).collect();
-        let coming =
-            Arrival { number: self.requests.len(), token: token.clone(), access, act, forms: submitted };
-        let future = Some(Box::pin(visit(serving, coming, notes.clone())) as Visiting);
         let (begun, local) = (self.clock.true_millis(), self.processes[process].clock.now());
+        let is_broken = serving.store.sabotage == Some(Sabotage::SettlesTooLong);
+        let settling = if is_broken { 2 * SETTLING } else { SETTLING };
+        let gate = is_gated.then(|| Gate { proof, now: seconds(local), settling });
+        let coming = Arrival {
+            number: self.requests.len(),
+            token: token.clone(),
+            access,
+            act,
+            forms: submitted,
+            gate,
+            device,
+        };
+        let future = Some(Box::pin(visit(serving, coming, notes.clone())) as Visiting);
         let refused = self.refused.iter().filter(|(at, _)| *at == process);
         let refused_before = refused.map(|(_, key)| *key).collect();
         self.requests.push(Request {
@@ -181,6 +305,8 @@ impl World {
             acknowledged_before,
             forms,
             is_serial,
+            is_gated,
+            proof,
             trusts_copies,
             notes,
             is_judged: false,
@@ -259,6 +385,9 @@ impl World {
         };
         rules::judge_answer(self, at, &result, sent.as_ref())?;
         self.count(at, &result, sent.as_ref());
+        if result.is_ok() {
+            self.note_device(at, sent.as_ref());
+        }
         let request = &self.requests[at];
         self.tokens.extend(sent.clone());
         let Some(at_browser) = request.browser else { return Ok(()) };
@@ -288,11 +417,37 @@ impl World {
         Ok(())
     }
 
+    /// Gives whoever registered a device cookie, and follows a session that was renewed.
+    fn note_device(&mut self, at: usize, sent: Option<&Sent>) {
+        let request = &self.requests[at];
+        let (act, browser) = (request.act, request.browser);
+        let (shown, bound) = {
+            let notes = request.notes.lock().unwrap();
+            (notes.loaded.flatten(), notes.bound)
+        };
+        if let (Act::Renew | Act::EndOthers, Some(shown), Some(sent)) = (act, shown, sent)
+            && shown.key != sent.key
+        {
+            self.renewed.insert(sent.key, shown.key);
+        }
+        if let Some((binding, _)) = bound {
+            let proof = Proof { binding, minted: seconds(self.clock.now()) };
+            match browser {
+                Some(browser) => self.browsers[browser].proof = Some(proof),
+                None => self.stolen.push(proof),
+            }
+        }
+    }
+
     /// Notes what was promised of sums, messages, forms and ends.
     fn count(&mut self, at: usize, result: &Result<Outcome, Error>, sent: Option<&Sent>) {
         let (process, act) = (self.requests[at].process, self.requests[at].act);
         let notes = self.requests[at].notes.lock().unwrap();
         let (shown, has_ended) = (notes.loaded.flatten(), notes.has_ended);
+        let destroys = act.destroys() || notes.has_met_another;
+        // Who proves no device can end the session that came, or sign in in its place, and sees nothing of it.
+        let ends_unproven = notes.is_unproven && (destroys || act == Act::SignIn);
+        let unproven = self.requests[at].token.as_ref().filter(|_| ends_unproven).map(|token| token.key);
         self.coupons.extend(notes.took.filter(|_| result.is_ok()));
         if let Some(key) = sent.map(|sent| sent.key).or(shown.map(|shown| shown.key)) {
             let promises = self.promises.entry(key.public_id()).or_default();
@@ -300,13 +455,18 @@ impl World {
             promises.note(at, act, result, key, &notes, wrote, self.clock.true_millis());
         }
         drop(notes);
-        let is_destroyed = act.destroys() && matches!(result, Ok(Outcome::Remove | Outcome::Keep));
+        let is_destroyed = destroys && matches!(result, Ok(Outcome::Remove | Outcome::Keep));
         let is_left = result.is_ok() && matches!(act, Act::SignIn | Act::Renew | Act::RenewEmpty);
         if is_destroyed || is_left || has_ended {
             let wire = self.wire.lock().unwrap();
             let mine = |call: &usize| wire.calls[*call].request == at;
             let ended = (0..wire.calls.len()).filter(mine).flat_map(|call| wire.truth.ended_by(call));
             self.refused.extend(ended.map(|key| (process, key)));
+        }
+        self.ended_unproven.extend(unproven);
+        if let Some(key) = unproven.filter(|_| result.is_ok()) {
+            self.refused.insert((process, key));
+            self.signed_out.push(key);
         }
         if let Some(shown) = shown.filter(|_| is_destroyed) {
             self.refused.insert((process, shown.key));

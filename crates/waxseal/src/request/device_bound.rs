@@ -1,6 +1,6 @@
 //! The device of a request.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderValue, Method};
@@ -20,6 +20,16 @@ impl Request {
     /// Those of [`session`](Self::session).
     pub async fn device(&self) -> Result<Device> {
         Ok(self.request_session().device().await?)
+    }
+
+    /// The time since which the session is bound to a device; `None` if it is bound to none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`session`](Self::session).
+    pub async fn device_bound_since(&self) -> Result<Option<SystemTime>> {
+        self.session().await?;
+        Ok(self.request_session().device_bound_since())
     }
 
     /// Requires that the device has proven itself within the last `span`, at least a minute: before a password is changed

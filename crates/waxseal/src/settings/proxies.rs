@@ -49,9 +49,9 @@ impl ProxySettings {
         Some(Box::new(Forwarded::read(headers, peer, &self.trusted_proxies, self.forwarded_headers)))
     }
 
-    /// True if the app is below a path, or may be.
-    pub(crate) fn is_below_a_path(&self) -> bool {
-        !self.root_path.as_str().is_empty() || self.forwarded_headers.reads_prefix()
+    /// True if the app may be below a path that only a request tells.
+    pub(crate) fn is_told_a_path(&self) -> bool {
+        self.forwarded_headers.reads_prefix()
     }
 
     /// Refuses settings that contradict each other.

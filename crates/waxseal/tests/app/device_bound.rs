@@ -165,25 +165,73 @@ async fn the_paths_of_browsers_can_lie_elsewhere() {
     assert_eq!(client.get("/").await.text(), "user-7 proven true");
 }
 
+/// Below a path, browsers are told the paths that they see, whether the proxy takes its own off or not.
+#[tokio::test]
+async fn an_app_below_a_path_is_bound_there() {
+    let proxies = ProxySettings { root_path: "/app".parse().unwrap(), ..ProxySettings::default() };
+    for stripped in ["", "/app"] {
+        let settings = Settings { proxies: proxies.clone(), ..Settings::default() };
+        let (client, key) = (Client::with_settings(app().device_bound(), &settings).unwrap(), Key::new());
+        let signed_in = client.post_form("/app/sign-in", &[]).await;
+        let offer = signed_in.headers()["secure-session-registration"].to_str().unwrap().to_owned();
+        assert!(offer.contains(r#"path="/app/_device/register""#), "{offer}");
+        let response = key.register(quoted(&offer, "challenge=\""));
+        let arrives_at = format!("{}/_device/register", if stripped.is_empty() { "/app" } else { "" });
+        let registered = call(&client, &arrives_at, &[("secure-session-response", &response)]).await;
+        assert_eq!(registered.status(), 200, "{arrives_at}");
+        assert!(registered.text().contains(r#""refresh_url":"/app/_device/refresh""#));
+        let presence = registered.headers().get_all(SET_COOKIE).iter().find_map(|line| {
+            let line = line.to_str().unwrap();
+            line.contains("-on=1").then(|| line.to_owned())
+        });
+        assert!(presence.unwrap().contains("Path=/app/_device/refresh;"));
+        assert_eq!(client.get("/app/").await.text(), "user-7 proven true");
+    }
+}
+
+#[tokio::test]
+async fn a_template_that_reads_the_session_can_say_that_it_is_bound() {
+    const PAGE: &str = "{{ session['theme'] }}{% if session_is_bound %}bound{% else %}not bound{% endif %}";
+    async fn show(request: Request) -> Result<Response> {
+        request.render("page.html", waxseal::context! {}).await
+    }
+    let app = app().device_bound().get("/page", show);
+    let app = app.environment(|environment| environment.add_template("page.html", PAGE).unwrap());
+    let (client, key) = (client(app), Key::new());
+    assert_eq!(client.get("/page").await.text(), "not bound");
+    bind(&client, &key, "/_device").await;
+    assert_eq!(client.get("/page").await.text(), "bound");
+}
+
+#[tokio::test]
+async fn a_visitor_is_told_that_the_session_is_bound_and_since_when() {
+    async fn list(request: Request) -> Result<Response> {
+        let own = request.own_sessions().await?;
+        let since = request.device_bound_since().await?;
+        Ok(typed(
+            "text/plain",
+            format!("{:?} {:?} {}", own[0].bound_since, own[1].bound_since, since.is_some()),
+        ))
+    }
+    let (client, key) = (client(app().device_bound().get("/list", list)), Key::new());
+    client.another().post_form("/sign-in", &[]).await;
+    bind(&client, &key, "/_device").await;
+    let text = client.get("/list").await.text();
+    assert!(text.starts_with("Some(\"20") && text.ends_with("UTC\") None true"), "{text}");
+}
+
 #[test]
 fn what_it_cannot_work_with_is_refused_at_the_start() {
     let plain = Settings { session_cookie_name: Some("id".to_owned()), ..Settings::default() };
-    let below = |set: fn(&mut ProxySettings)| {
-        let mut settings = Settings::default();
-        set(&mut settings.proxies);
-        settings
-    };
+    let forwarded_headers = "for,prefix".parse().unwrap();
+    let proxies = ProxySettings { forwarded_headers, ..ProxySettings::default() };
+    let told = Settings { proxies, ..Settings::default() };
     for (case, settings, word) in [
         ("not Secure", Settings { session_cookie_secure: Some(false), ..plain.clone() }, "Secure"),
         ("not HttpOnly", Settings { session_cookie_httponly: false, ..plain.clone() }, "HttpOnly"),
         ("Partitioned", Settings { session_cookie_partitioned: true, ..plain.clone() }, "Partitioned"),
         ("too long", Settings { device_bound_for: Some(3_601), ..plain.clone() }, "3601"),
-        ("below a path", below(|proxies| proxies.root_path = "/app".parse().unwrap()), "below a path"),
-        (
-            "told a path",
-            below(|proxies| proxies.forwarded_headers = "for,prefix".parse().unwrap()),
-            "below a path",
-        ),
+        ("told a path", told, "--root-path"),
     ] {
         let error = Client::with_settings(app().device_bound(), &settings).expect_err(case);
         assert!(format!("{error:?}").contains(word), "{case}: {error:?}");

@@ -34,3 +34,5 @@ mod testing_client;
 #[cfg(feature = "tls")]
 mod tls;
 mod tutorial_app;
+#[cfg(feature = "websocket")]
+mod websocket;

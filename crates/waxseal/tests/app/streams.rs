@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use crate::support::{client_of, header, log};
 use futures_util::{StreamExt, stream};
-use waxseal::{App, Body, Event, Method, Request, Response, Result, Session, html, sse, typed};
+use waxseal::testing::Client;
+use waxseal::{
+    App, Body, Event, Method, Request, Response, Result, Session, SessionState, Settings, html, sse, typed,
+};
 
 #[tokio::test]
 async fn a_body_is_streamed() {
@@ -73,4 +76,74 @@ async fn a_late_write_whose_error_is_dropped_is_in_the_log() {
     assert_eq!(client.get("/").await.text(), "onetwo");
     assert_eq!(log::lines().len(), 4, "{:?}", log::lines());
     assert!(client.session().await.is_empty());
+}
+
+/// Says one thing, and then nothing.
+fn endless() -> Response {
+    sse(stream::iter([Event::new("tea")]).chain(stream::pending()))
+}
+
+async fn sign_in(request: Request) -> Result<Response> {
+    request.sign_in("user-7").await?;
+    Ok(html("in"))
+}
+
+async fn sign_out(request: Request) -> Result<Response> {
+    request.sign_out().await?;
+    Ok(html("out"))
+}
+
+/// The text of a body, if it ends within `time`.
+async fn whole(response: Response, time: Duration) -> Option<Result<String, waxseal_server::Error>> {
+    let text = response.into_body().collect(usize::MAX, Duration::MAX);
+    let text = tokio::time::timeout(time, text).await.ok()?;
+    Some(text.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_open_ends_with_its_session() {
+    async fn own(request: Request) -> Result<Response> {
+        let _ = request.session().await?.owner();
+        Ok(endless())
+    }
+    async fn report(request: Request) -> Result<Response> {
+        let ended = request.session_ended().await?;
+        let rows = stream::iter([Ok::<_, std::io::Error>("a,b\n")]).chain(stream::pending());
+        Ok(typed("text/csv", Body::stream(rows).cut_by(ended)))
+    }
+    async fn page(request: Request) -> Result<Response> {
+        let _ = request.session().await?.owner();
+        Ok(html(Body::stream(stream::iter([Ok::<_, std::io::Error>("a")]).chain(stream::pending()))))
+    }
+    const MINUTE: Duration = Duration::from_secs(60);
+    for state in [SessionState::Cookie, SessionState::Store, SessionState::Mirrored] {
+        let app = App::new("demo")
+            .post("/in", sign_in)
+            .post("/out", sign_out)
+            .get("/own", own)
+            .get("/public", async |_| Ok(endless()))
+            .get("/report", report)
+            .get("/page", page);
+        let settings = Settings { session_state: state, ..Settings::default() };
+        let client = Client::with_settings(app, &settings).unwrap();
+        client.post_form("/in", &[]).await;
+        let open =
+            async |path| client.service().answer(client.request(Method::GET, path, Body::empty())).await;
+        let (own, public, report) = (open("/own").await, open("/public").await, open("/report").await);
+        let page = open("/page").await;
+        assert!(whole(open("/own").await, MINUTE).await.is_none(), "{state:?}: it goes on");
+
+        let since = tokio::time::Instant::now();
+        let (own, report, ()) = tokio::join!(whole(own, MINUTE), whole(report, MINUTE), async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let out = client.request(Method::POST, "/out", Body::empty());
+            assert_eq!(client.service().answer(out).await.status(), 200, "{state:?}");
+        });
+        assert!(since.elapsed().as_millis() <= 6_010, "{state:?}: within a second");
+        assert_eq!(own.unwrap().unwrap(), "data: tea\n\n", "{state:?}: ends cleanly");
+        let cut = report.expect("it ends").unwrap_err();
+        assert!(matches!(cut, waxseal_server::Error::Cut), "{state:?}: never as if complete: {cut}");
+        assert!(whole(public, MINUTE).await.is_none(), "{state:?}: it knows no session");
+        assert!(whole(page, MINUTE).await.is_none(), "{state:?}: other bodies end where a route asks for it");
+    }
 }

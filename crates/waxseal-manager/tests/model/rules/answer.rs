@@ -27,7 +27,8 @@ pub(crate) fn judge_answer(
     }
     judge_calls(world, at, shown, result)?;
     if matches!(result, Ok(Outcome::Remove)) {
-        hold!("only destroy() removes the cookie", request.act.destroys(), "{:?}", request.act);
+        let destroys = request.act.destroys() || notes.has_met_another;
+        hold!("only destroy() removes the cookie", destroys, "{:?}", request.act);
     }
     if let Err(Error::Unavailable(error)) = result {
         let (wire, shared) = (world.wire(), world.shared(at));

@@ -2,6 +2,7 @@
 
 use waxseal_manager::Access;
 
+use super::bound::{is_hidden, judge_bound};
 use super::{Violation, is_within, lag, may_lack, millis};
 use crate::setup::Setup;
 use crate::tokens::Sent;
@@ -79,6 +80,8 @@ fn judge_shown(world: &World, request: &Request, shown: &Shown) -> Result<(), Vi
         }
         How::Asked | How::Blind => {}
     }
+    drop(wire);
+    judge_bound(world, request, shown)?;
     judge_writes(world, request, shown, lag)
 }
 
@@ -153,13 +156,15 @@ fn judge_writes(world: &World, request: &Request, shown: &Shown, lag: u64) -> Re
 
 fn judge_new_session(world: &World, request: &Request) -> Result<(), Violation> {
     let Some(token) = &request.token else { return Ok(()) };
+    let is_hidden = is_hidden(world, request, &token.key);
     let wire = world.wire();
     // A token that was sealed more than a minute in the future does not open: by another's clock, while this was slow.
     let is_future = world.setup.apart_millis() + world.clock.true_millis() - request.begun > 60_000;
-    let signed_out = world.signed_out.iter().any(|key| key.public_id() == token.key.public_id());
+    let mut all_ended = world.signed_out.iter().chain(&world.ended_unproven);
+    let signed_out = all_ended.any(|key| key.public_id() == token.key.public_id());
     hold!(
         "a living session's visitor is shown it",
-        wire.truth.ended(&token.key).is_some() || signed_out || is_future,
+        wire.truth.ended(&token.key).is_some() || signed_out || is_future || is_hidden,
         "process {}, sealed at {}: {:?}",
         request.process,
         token.sealed,

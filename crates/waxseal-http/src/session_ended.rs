@@ -1,0 +1,65 @@
+//! The end of a session, as a future of a request whose answer is still open.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use waxseal_manager::{EndReason, Visit};
+
+use crate::carrier::Carrier;
+
+/// Resolves when a session is over for the request that it came with, with the reason.
+///
+/// From [`RequestSession::ended`](crate::RequestSession::ended). It never resolves for a visitor whose request brought no
+/// session. Nothing is asked before it is first polled, and nothing after it is dropped.
+#[must_use = "futures do nothing unless polled"]
+pub struct SessionEnded(Option<Pin<Box<dyn Future<Output = EndReason> + Send>>>);
+
+impl SessionEnded {
+    /// The end of the session of `visit`, or that of what its request has proven, if that is before: from `until` on.
+    pub(crate) fn of(carrier: &Carrier, visit: &Visit, until: Option<SystemTime>) -> Self {
+        let Some(watch) = carrier.sessions().watch(visit, carrier.now()) else { return Self(None) };
+        let carrier = carrier.clone();
+        Self(Some(Box::pin(async move {
+            loop {
+                let left = until.map(|until| until.duration_since(carrier.now()).unwrap_or_default());
+                if left.is_some_and(|left| left.is_zero()) {
+                    return EndReason::ProofExpired;
+                }
+                if let Some(reason) = carrier.sessions().look(&watch, carrier.now()).await {
+                    return reason;
+                }
+                let pause = carrier.sessions().next_look(&watch, carrier.now());
+                tokio::time::sleep(pause.min(left.unwrap_or(Duration::MAX))).await;
+            }
+        })))
+    }
+
+    pub(crate) fn never() -> Self {
+        Self(None)
+    }
+
+    /// Returns `true` if it will never resolve.
+    #[must_use]
+    pub fn is_never(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl Future for SessionEnded {
+    type Output = EndReason;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<EndReason> {
+        match &mut self.0 {
+            None => Poll::Pending,
+            Some(end) => end.as_mut().poll(context),
+        }
+    }
+}
+
+impl fmt::Debug for SessionEnded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionEnded(..)")
+    }
+}

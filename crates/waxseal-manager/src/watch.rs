@@ -1,0 +1,149 @@
+//! Sessions of which a request wants to know when they are over.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use waxseal_store::{Lifespan, RecordKey, Timestamp};
+
+use crate::end_reason::EndReason;
+use crate::origin::{COOKIE_ID_BYTES, Origin};
+use crate::revocations::question::Question;
+
+/// Questions of watches under way at once: they must not take the store's places from requests.
+const MAX_QUESTIONS: usize = 64;
+
+/// A watched session; from [`SessionManager::watch`](crate::SessionManager::watch). All that watch one session, by one id
+/// of it, share a watch, and so what the store is asked.
+pub struct Watch {
+    id: WatchedId,
+    pub(crate) subject: Subject,
+    known: Mutex<Known>,
+    all: Arc<Watches>,
+}
+
+/// A session by one of its ids.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum WatchedId {
+    Cookie([u8; COOKIE_ID_BYTES]),
+    Record(RecordKey),
+}
+
+/// The session, as the place of its data asks for it.
+pub(crate) enum Subject {
+    /// A token that holds the whole session, until its own end.
+    Token {
+        end: Timestamp,
+        question: Option<Question>,
+    },
+    Record {
+        key: RecordKey,
+        owner: Option<String>,
+        permanent: bool,
+    },
+}
+
+/// What is known of a watched session.
+#[derive(Clone, Copy)]
+pub(crate) struct Known {
+    pub(crate) over: Option<EndReason>,
+    /// The last time at which the session was known to live.
+    pub(crate) good_at: Timestamp,
+    /// The time from which the store may be asked again.
+    pub(crate) ask_at: Timestamp,
+    /// The record's lifespan by the last answer.
+    pub(crate) life: Option<Lifespan>,
+}
+
+/// The watched sessions of one manager.
+#[derive(Default)]
+pub(crate) struct Watches {
+    by_id: Mutex<HashMap<WatchedId, Weak<Watch>>>,
+    count: AtomicUsize,
+    questions: AtomicUsize,
+}
+
+impl Watch {
+    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
+        // Nothing can panic while the lock is held.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the session is over. The first reason stays.
+    pub(crate) fn end(&self, reason: EndReason) -> EndReason {
+        *self.known().over.get_or_insert(reason)
+    }
+}
+
+impl Watches {
+    /// The watch of the session of `origin`; a new one, of `subject`, if nobody watches it.
+    pub(crate) fn watch(self: &Arc<Self>, origin: &Origin, subject: Subject, known: Known) -> Arc<Watch> {
+        let id = WatchedId::of(origin);
+        let mut by_id = self.lock();
+        if let Some(watch) = by_id.get(&id).and_then(Weak::upgrade) {
+            return watch;
+        }
+        let watch = Arc::new(Watch { id, subject, known: Mutex::new(known), all: Arc::clone(self) });
+        by_id.insert(id, Arc::downgrade(&watch));
+        self.count.store(by_id.len(), Ordering::Release);
+        watch
+    }
+
+    /// Tells those who watch the session of `origin` that this process has ended or renewed it.
+    pub(crate) fn tell(&self, origin: &Origin, reason: EndReason) {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let watch = self.lock().get(&WatchedId::of(origin)).and_then(Weak::upgrade);
+        if let Some(watch) = watch {
+            watch.end(reason);
+        }
+    }
+
+    /// Takes a place among those who ask the store. `None` if too many do.
+    pub(crate) fn asking(&self) -> Option<Asking<'_>> {
+        let before = self.questions.fetch_add(1, Ordering::AcqRel);
+        let asking = Asking(&self.questions);
+        (before < MAX_QUESTIONS).then_some(asking)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<WatchedId, Weak<Watch>>> {
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place among those who ask the store.
+pub(crate) struct Asking<'a>(&'a AtomicUsize);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl WatchedId {
+    fn of(origin: &Origin) -> Self {
+        match origin {
+            Origin::Cookie(token) => Self::Cookie(token.id),
+            Origin::Record(record) => Self::Record(record.id.key()),
+        }
+    }
+}
+
+/// The last one who watches a session takes it off the list.
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut by_id = self.all.lock();
+        // Another watch of the session may have begun since.
+        if by_id.get(&self.id).is_some_and(|watch| watch.strong_count() == 0) {
+            by_id.remove(&self.id);
+            self.all.count.store(by_id.len(), Ordering::Release);
+        }
+    }
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch").field("over", &self.known().over).finish_non_exhaustive()
+    }
+}

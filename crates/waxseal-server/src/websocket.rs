@@ -1,0 +1,7 @@
+//! WebSockets (RFC 6455) over hyper's upgrade. The frames are tungstenite's business.
+
+mod drive;
+pub(crate) mod limits;
+pub(crate) mod message;
+pub(crate) mod socket;
+pub(crate) mod upgrade;

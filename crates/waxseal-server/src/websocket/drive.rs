@@ -1,0 +1,182 @@
+//! The task of a WebSocket: frames, limits, and its end.
+
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{self, Bytes};
+
+use super::limits::WebSocketLimits;
+use super::message::Message;
+use super::socket::Ends;
+use crate::lease::Lease;
+
+/// Time for the handler to return, and for the client to say goodbye, once the socket is closed.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// Bytes of a reason in a closing frame: its payload is 125 bytes at most, two of which are the code.
+const MAX_REASON_BYTES: usize = 123;
+
+/// The future of an end that comes from outside, with the words for it.
+pub(super) type End = Pin<Box<dyn Future<Output = String> + Send>>;
+
+/// Why a socket is closed.
+enum Cause {
+    /// The handler has returned.
+    Done,
+    /// The end that comes from outside.
+    Over(String),
+    Stopping,
+    /// The client broke a limit or the protocol.
+    Client(CloseCode, &'static str),
+    /// The client has gone, or said goodbye.
+    Gone,
+}
+
+/// Drives a socket until it is closed, and its handler until it has returned.
+pub(super) async fn drive<S, H>(
+    mut stream: WebSocketStream<S>,
+    handler: H,
+    ends: Ends,
+    limits: WebSocketLimits,
+    end: End,
+    lease: Option<Lease>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Future<Output = ()>,
+{
+    let mut handler = pin!(handler);
+    let Ends { incoming, mut outgoing } = ends;
+    let mut outside = Outside { end, lease };
+    let cause = {
+        let mut exchange = Exchange { stream: &mut stream, incoming, outgoing: &mut outgoing, limits };
+        exchange.run(handler.as_mut(), &mut outside).await
+    };
+    let is_done = matches!(cause, Cause::Done);
+    if is_done {
+        while let Ok(message) = outgoing.try_recv() {
+            if timeout(GOODBYE, stream.send(message.into_frame())).await.is_err() {
+                return;
+            }
+        }
+    }
+    outgoing.close();
+    let closed = timeout(GOODBYE, close(&mut stream, cause));
+    if is_done {
+        let _ = closed.await;
+    } else {
+        let _ = tokio::join!(closed, timeout(GOODBYE, handler));
+    }
+}
+
+/// What ends a socket from outside.
+struct Outside {
+    end: End,
+    lease: Option<Lease>,
+}
+
+impl Outside {
+    async fn comes(&mut self) -> Cause {
+        let stops = async {
+            match &mut self.lease {
+                Some(lease) => lease.stopping().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            reason = &mut self.end => Cause::Over(reason),
+            () = stops => Cause::Stopping,
+        }
+    }
+}
+
+struct Exchange<'a, S> {
+    stream: &'a mut WebSocketStream<S>,
+    incoming: tokio::sync::mpsc::Sender<Message>,
+    outgoing: &'a mut tokio::sync::mpsc::Receiver<Message>,
+    limits: WebSocketLimits,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
+    /// Passes messages on until there is a cause to close the socket.
+    async fn run(&mut self, mut handler: Pin<&mut impl Future<Output = ()>>, outside: &mut Outside) -> Cause {
+        let (mut heard, mut is_pinged) = (Instant::now(), false);
+        loop {
+            let patience = if is_pinged { self.limits.idle } else { self.limits.idle / 2 };
+            let (stream, incoming) = (&mut *self.stream, &self.incoming);
+            // Nothing is read while the handler has enough to do.
+            let next = async {
+                let permit = incoming.reserve().await;
+                let frame = stream.next().await.ok_or(Cause::Gone)?.map_err(|error| cause_of(&error))?;
+                if let (Some(message), Ok(permit)) = (Message::of(frame), permit) {
+                    permit.send(message);
+                }
+                Ok::<_, Cause>(())
+            };
+            tokio::select! {
+                cause = outside.comes() => return cause,
+                () = handler.as_mut() => return Cause::Done,
+                Some(message) = self.outgoing.recv() => {
+                    if let Some(cause) = self.send(message.into_frame(), outside).await {
+                        return cause;
+                    }
+                }
+                heard_of = next => match heard_of {
+                    Ok(()) => (heard, is_pinged) = (Instant::now(), false),
+                    Err(cause) => return cause,
+                },
+                () = sleep_until(heard + patience) => match (self.incoming.capacity(), is_pinged) {
+                    // The handler's doing, and not the client's.
+                    (0, _) => heard = Instant::now(),
+                    (_, true) => return Cause::Client(CloseCode::Policy, "nothing came for too long"),
+                    (_, false) => {
+                        is_pinged = true;
+                        let ping = tungstenite::Message::Ping(Bytes::new());
+                        if let Some(cause) = self.send(ping, outside).await {
+                            return cause;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// Sends a frame. Returns the cause to close the socket if there is one meanwhile.
+    async fn send(&mut self, frame: tungstenite::Message, outside: &mut Outside) -> Option<Cause> {
+        tokio::select! {
+            sent = self.stream.send(frame) => sent.err().map(|_| Cause::Gone),
+            cause = outside.comes() => Some(cause),
+        }
+    }
+}
+
+fn cause_of(error: &tungstenite::Error) -> Cause {
+    match error {
+        tungstenite::Error::Capacity(_) => Cause::Client(CloseCode::Size, "the message is too large"),
+        tungstenite::Error::Utf8(_) => Cause::Client(CloseCode::Invalid, "the text is not UTF-8"),
+        tungstenite::Error::Protocol(_) => Cause::Client(CloseCode::Protocol, "the protocol was broken"),
+        _ => Cause::Gone,
+    }
+}
+
+/// Says goodbye, and waits until the client does.
+async fn close<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStream<S>, cause: Cause) {
+    let (code, mut reason) = match cause {
+        Cause::Done => (CloseCode::Normal, String::new()),
+        Cause::Over(reason) => (CloseCode::Policy, reason),
+        Cause::Stopping => (CloseCode::Away, "the server stops".to_owned()),
+        Cause::Client(code, reason) => (code, reason.to_owned()),
+        Cause::Gone => return drop(stream.close(None).await),
+    };
+    let end = (0..=MAX_REASON_BYTES.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end));
+    reason.truncate(end.unwrap_or(0));
+    tracing::debug!(%code, reason, "a WebSocket is closed");
+    if stream.close(Some(CloseFrame { code, reason: reason.into() })).await.is_ok() {
+        // What comes until then is of no use to anyone.
+        while let Some(Ok(_)) = stream.next().await {}
+    }
+}
