@@ -46,6 +46,18 @@ pub enum Error {
         /// The absolute lifetime in seconds.
         absolute: u32,
     },
+    /// A text that is no day of the calendar.
+    #[error("`{0}` is no day; write it as in 2027-03-01")]
+    Day(String),
+    /// A migration that ends before the switch, so that it takes nothing over in between.
+    #[error("the migration ends before the switch; the switch comes first")]
+    AdoptionEndsFirst,
+    /// A migration in state `cookie` without a list, which cannot refuse a foreign cookie after a sign-out.
+    #[error(
+        "in state `cookie` without a list, a cookie of the old app signs in again after a sign-out; keep a list, use state \
+         `store` or `mirrored`, or say that the migration is `replayable`"
+    )]
+    Replayable,
     /// The session could not be sealed.
     #[error("the session could not be sealed")]
     Seal(#[from] waxseal_crypto::Error),

@@ -2,6 +2,8 @@
 
 mod access;
 mod active_keys;
+mod adopt;
+mod adoption;
 mod any_store;
 mod capacities;
 mod claim;
@@ -35,6 +37,7 @@ mod visit;
 mod yield_once;
 
 pub use access::{Access, WhenAway};
+pub use adoption::{foreign::Foreign, refusal::ForeignRefusal, terms::Adoption};
 pub use device_gate::{DeviceGate, DeviceQuestion, DeviceVerdict};
 pub use device_tokens::{DevicePurpose, DeviceTokens};
 pub use error::Error;

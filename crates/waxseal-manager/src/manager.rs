@@ -1,13 +1,17 @@
 //! The manager of sessions: its keys, its state, its settings.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use waxseal_crypto::{Context, Keyring, Limits};
-use waxseal_store::SessionStore;
+use waxseal_store::{SessionStore, Timestamp};
 
 use crate::access::WhenAway;
 use crate::active_keys::{ActiveKeys, Contexts, ID_ALONE, Refusals};
+use crate::adoption::claims::Claims;
+use crate::adoption::counts::{Counts, Outcome};
+use crate::adoption::refusal::ForeignRefusal;
+use crate::adoption::terms::Adoption;
 use crate::any_store::AnyStore;
 use crate::device_tokens;
 use crate::error::Error;
@@ -60,6 +64,14 @@ pub struct SessionManager {
     pub(crate) events: Events,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) sessions: Sessions,
+    /// The migration that is under way.
+    pub(crate) adopter: Option<Adopter>,
+}
+
+/// The terms of a migration, with what counts and remembers.
+pub(crate) struct Adopter {
+    pub(crate) terms: Adoption,
+    pub(crate) counts: Arc<Counts>,
 }
 
 /// Sessions in their state, with what the state needs to work.
@@ -127,11 +139,13 @@ impl SessionManager {
         };
         let token = Context::new(purpose)?.with_name(cookie)?.with_audience(audience)?;
         let csrf = Context::new("csrf")?.with_audience(audience)?;
-        let contexts = Contexts { purpose, token, csrf, record, device: None };
+        let import = Context::new("import")?.with_audience(audience)?;
+        let contexts = Contexts { purpose, token, csrf, import, record, device: None };
         let keys = RwLock::new(Arc::new(ActiveKeys::new(keyring, &contexts)));
         let (name, refusals, events) = (cookie.to_owned(), Refusals::new(), Events::new());
         let audience = audience.to_owned();
-        Ok(Self { name, audience, contexts, keys, refusals, events, lifetimes, sessions })
+        let adopter = None;
+        Ok(Self { name, audience, contexts, keys, refusals, events, lifetimes, sessions, adopter })
     }
 
     /// Manages sessions in [`State::Cookie`].
@@ -180,6 +194,57 @@ impl SessionManager {
         self.contexts.device = Some(device_tokens::contexts(&self.name, &self.audience)?);
         self.set_keyring(keyring);
         Ok(self)
+    }
+
+    /// Takes over sessions of another framework, or of another state, on these terms: see
+    /// [`Snapshot::adopt`](crate::Snapshot::adopt).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AdoptionEndsFirst`] if the migration ends before the switch. [`Error::Replayable`] in
+    /// [`State::Cookie`], unless the terms say so.
+    pub fn adopting(mut self, terms: Adoption) -> Result<Self, Error> {
+        if terms.until < terms.switched {
+            return Err(Error::AdoptionEndsFirst);
+        }
+        let counts = Arc::new(Counts::new());
+        let claims = |store, audience: &str| Arc::new(Claims::new(store, audience, terms, counts.clone()));
+        match &mut self.sessions {
+            Sessions::Cookie if !terms.replayable => return Err(Error::Replayable),
+            Sessions::Cookie => {}
+            Sessions::Revocable(list) => list.claims = Some(claims(list.store.clone(), &self.audience)),
+            Sessions::Stored(stored) => {
+                stored.records.claims = Some(claims(stored.records.store.clone(), &self.audience));
+            }
+            Sessions::Mirrored(mirrored) => {
+                mirrored.records.claims = Some(claims(mirrored.records.store.clone(), &self.audience));
+            }
+        }
+        self.adopter = Some(Adopter { terms, counts });
+        Ok(self)
+    }
+
+    /// Returns `true` if sessions of another framework are taken over at the time `now`.
+    #[must_use]
+    pub fn adopts(&self, now: SystemTime) -> bool {
+        self.adopter.as_ref().is_some_and(|adopter| Timestamp::from(now) < adopter.terms.until)
+    }
+
+    /// Counts and logs a foreign session that its reader refused, or that came among others.
+    pub fn refuse_foreign(&self, why: ForeignRefusal) {
+        if let Some(adopter) = &self.adopter {
+            adopter.counts.count(Outcome::Refused(why));
+        }
+    }
+
+    /// The claims on foreign sessions, in every state with a store.
+    pub(crate) fn claims(&self) -> Option<&Claims> {
+        match &self.sessions {
+            Sessions::Cookie => None,
+            Sessions::Revocable(list) => list.claims.as_deref(),
+            Sessions::Stored(stored) => stored.records.claims.as_deref(),
+            Sessions::Mirrored(mirrored) => mirrored.records.claims.as_deref(),
+        }
     }
 
     /// The longest time in seconds that any session lives.

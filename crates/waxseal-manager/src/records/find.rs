@@ -176,7 +176,7 @@ impl RecordStore {
         self.gone(keys).read_only(ReadOnly::Ended)
     }
 
-    fn anonymous(&self, keys: &Arc<ActiveKeys>) -> Visit {
+    pub(super) fn anonymous(&self, keys: &Arc<ActiveKeys>) -> Visit {
         Visit::new(keys.clone(), self.strict)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use waxseal_crypto::{Opened, SignedToken, Times};
 use waxseal_session::backend::{Content, ReadOnly};
-use waxseal_store::{Revision, SessionId};
+use waxseal_store::{Revision, SessionId, Timestamp};
 
 use super::keyed_id::KeyedId;
 use crate::active_keys::ActiveKeys;
@@ -31,6 +31,12 @@ impl Token {
         // The lifetimes are in the record.
         let times = Times::new(minted, minted, Times::NO_IDLE, u32::MAX);
         Self { id, times, needs_reseal: signed.needs_reseal(), copy: None }
+    }
+
+    /// The token that a browser would have of a session that was made of a foreign one.
+    pub(super) fn of_imported(id: SessionId, now: Timestamp) -> Self {
+        let times = Times::new(now.as_secs(), now.as_secs(), Times::NO_IDLE, u32::MAX);
+        Self { id: KeyedId::new(id), times, needs_reseal: false, copy: None }
     }
 
     /// Parses the token of state `mirrored`.

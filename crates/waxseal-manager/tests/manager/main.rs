@@ -5,6 +5,7 @@ mod holds;
 mod meddler;
 mod states_support;
 
+mod adoption;
 mod flash;
 mod keys_swap;
 mod maintenance_sqlite;
