@@ -102,6 +102,11 @@ impl ActiveKeys {
         }
     }
 
+    /// The keys of tokens of the state with this name.
+    pub(crate) fn of_state(&self, name: &str) -> Option<&TokenKeys> {
+        self.states.iter().find(|(_, state)| *state == name).map(|(keys, _)| keys)
+    }
+
     /// The sealer of records.
     pub(crate) fn record(&self) -> &Sealer {
         self.record.as_ref().expect("only sessions that are kept on the server ask for their keys")

@@ -4,5 +4,6 @@ pub(crate) mod claims;
 pub(crate) mod counts;
 pub(crate) mod day;
 pub(crate) mod foreign;
+pub(crate) mod former;
 pub(crate) mod refusal;
 pub(crate) mod terms;

@@ -58,6 +58,9 @@ pub enum Error {
          `store` or `mirrored`, or say that the migration is `replayable`"
     )]
     Replayable,
+    /// Sessions of a former state, to be taken over into cookies.
+    #[error("sessions of a former state can be taken over in states `store` and `mirrored` alone")]
+    FormerState,
     /// The session could not be sealed.
     #[error("the session could not be sealed")]
     Seal(#[from] waxseal_crypto::Error),

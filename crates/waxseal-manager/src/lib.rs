@@ -15,6 +15,7 @@ mod device_tokens;
 mod due;
 mod error;
 mod events;
+mod former_token;
 mod gated;
 mod inspect;
 mod lifetimes;
@@ -37,7 +38,7 @@ mod visit;
 mod yield_once;
 
 pub use access::{Access, WhenAway};
-pub use adoption::{foreign::Foreign, refusal::ForeignRefusal, terms::Adoption};
+pub use adoption::{foreign::Foreign, former::FormerState, refusal::ForeignRefusal, terms::Adoption};
 pub use device_gate::{DeviceGate, DeviceQuestion, DeviceVerdict};
 pub use device_tokens::{DevicePurpose, DeviceTokens};
 pub use error::Error;

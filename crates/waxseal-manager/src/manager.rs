@@ -10,9 +10,11 @@ use crate::access::WhenAway;
 use crate::active_keys::{ActiveKeys, Contexts, ID_ALONE, Refusals};
 use crate::adoption::claims::Claims;
 use crate::adoption::counts::{Counts, Outcome};
+use crate::adoption::former::FormerState;
 use crate::adoption::refusal::ForeignRefusal;
 use crate::adoption::terms::Adoption;
 use crate::any_store::AnyStore;
+use crate::capacities::Capacities;
 use crate::device_tokens;
 use crate::error::Error;
 use crate::events::Events;
@@ -202,12 +204,21 @@ impl SessionManager {
     /// # Errors
     ///
     /// [`Error::AdoptionEndsFirst`] if the migration ends before the switch. [`Error::Replayable`] in
-    /// [`State::Cookie`], unless the terms say so.
-    pub fn adopting(mut self, terms: Adoption) -> Result<Self, Error> {
+    /// [`State::Cookie`], unless the terms say so. [`Error::FormerState`] for sessions of a former state in state `cookie`,
+    /// with a list or without.
+    pub fn adopting(mut self, mut terms: Adoption) -> Result<Self, Error> {
         if terms.until < terms.switched {
             return Err(Error::AdoptionEndsFirst);
         }
-        let counts = Arc::new(Counts::new());
+        if !terms.former.is_empty() && self.records().is_none() {
+            return Err(Error::FormerState);
+        }
+        let former_list = terms.former.has(FormerState::Cookie);
+        if former_list {
+            let longest = Duration::from_secs(self.lifetimes.widest().absolute.into());
+            terms.lifetime = terms.lifetime.max(longest);
+        }
+        let (counts, audience) = (Arc::new(Counts::new()), self.audience.clone());
         let claims = |store, audience: &str| Arc::new(Claims::new(store, audience, terms, counts.clone()));
         match &mut self.sessions {
             Sessions::Cookie if !terms.replayable => return Err(Error::Replayable),
@@ -220,8 +231,19 @@ impl SessionManager {
                 mirrored.records.claims = Some(claims(mirrored.records.store.clone(), &self.audience));
             }
         }
+        let lifetimes = self.lifetimes;
+        if let Some(records) = self.records_mut().filter(|_| former_list) {
+            let (store, capacities) = (records.store.clone(), Capacities::default());
+            records.former_list = Some(Box::new(Revocations::new(store, &audience, lifetimes, capacities)));
+        }
         self.adopter = Some(Adopter { terms, counts });
         Ok(self)
+    }
+
+    /// Returns `true` if the manager has the [terms](Self::adopting) of a migration.
+    #[must_use]
+    pub fn has_terms(&self) -> bool {
+        self.adopter.is_some()
     }
 
     /// Returns `true` if sessions of another framework are taken over at the time `now`.
@@ -340,6 +362,14 @@ impl SessionManager {
         }
     }
 
+    fn records_mut(&mut self) -> Option<&mut RecordStore> {
+        match &mut self.sessions {
+            Sessions::Cookie | Sessions::Revocable(_) => None,
+            Sessions::Stored(stored) => Some(&mut stored.records),
+            Sessions::Mirrored(mirrored) => Some(&mut mirrored.records),
+        }
+    }
+
     pub(crate) fn expect_records(&self) -> Result<&RecordStore, Error> {
         self.records().ok_or(Error::NoStore)
     }
@@ -352,7 +382,6 @@ impl SessionManager {
         }
     }
 
-    /// Checks whether a concurrent change of a value that an `insert` replaces is a conflict.
     /// The policy for visitors whose session cannot be had for the moment.
     pub(crate) fn when_away(&self) -> WhenAway {
         match &self.sessions {
@@ -361,6 +390,7 @@ impl SessionManager {
         }
     }
 
+    /// Checks whether a concurrent change of a value that an `insert` replaces is a conflict.
     pub(crate) fn is_strict(&self) -> bool {
         self.records().is_some_and(|records| records.strict)
     }

@@ -205,6 +205,12 @@ impl<'a> Snapshot<'a> {
 
     fn try_open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'a>, Reason> {
         let now = Timestamp::from(now);
+        let opened = self.open_own(token, access, now);
+        opened.or_else(|refused| self.open_former(token, refused, access, now))
+    }
+
+    /// Opens a token of the present state.
+    fn open_own(&self, token: &[u8], access: Access, now: Timestamp) -> Result<Opened<'a>, Reason> {
         let limits = self.sessions.token_limits();
         let refusal = |rejected: waxseal_crypto::Rejected| self.keys.refusal(token, rejected.reason());
         let (token, position) = match (self.keys.tokens(), &self.sessions.sessions) {

@@ -8,6 +8,7 @@ use waxseal_session::backend::Content;
 use waxseal_store::Timestamp;
 
 use super::terms::Adoption;
+use crate::revocations::question::Question;
 
 /// A session that another framework has made, as a reader of its cookies found it.
 ///
@@ -43,6 +44,8 @@ pub(crate) struct ForeignRef {
     /// The time from which the session can no longer be read.
     pub(crate) end: Timestamp,
     pub(crate) owner: Option<String>,
+    /// The question to the list of revoked sessions, if it is a session of our state `cookie`.
+    pub(crate) former: Option<Question>,
 }
 
 impl Foreign {
@@ -71,6 +74,12 @@ impl Foreign {
     /// The part that its claim is about, by the terms of the migration.
     pub(crate) fn reference(&self, terms: &Adoption) -> ForeignRef {
         let end = self.ends.min(self.began.after(terms.lifetime));
-        ForeignRef { replay_id: self.replay_id, began: self.began, end, owner: self.content().owner() }
+        ForeignRef {
+            replay_id: self.replay_id,
+            began: self.began,
+            end,
+            owner: self.content().owner(),
+            former: None,
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use waxseal_store::Timestamp;
 
 use super::day;
+use super::former::{FormerState, FormerStates};
 use crate::error::Error;
 
 /// The terms on which sessions of another framework, or of another state, are taken over: from when to when, and how
@@ -30,6 +31,7 @@ pub struct Adoption {
     pub(crate) until: Timestamp,
     pub(crate) lifetime: Duration,
     pub(crate) replayable: bool,
+    pub(crate) former: FormerStates,
 }
 
 /// Flask's `PERMANENT_SESSION_LIFETIME`.
@@ -42,7 +44,13 @@ impl Adoption {
     /// If the old app still runs beside this one, `switched` is the time at which it will have stopped.
     #[must_use]
     pub fn new(switched: SystemTime, until: SystemTime) -> Self {
-        Self { switched: switched.into(), until: until.into(), lifetime: MONTH, replayable: false }
+        Self {
+            switched: switched.into(),
+            until: until.into(),
+            lifetime: MONTH,
+            replayable: false,
+            former: FormerStates::default(),
+        }
     }
 
     /// [`new`](Self::new) with days, such as `2027-03-01`, that begin at midnight in UTC.
@@ -60,6 +68,17 @@ impl Adoption {
     #[must_use]
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
+        self
+    }
+
+    /// Takes over the sessions of a state of ours, in which they were kept before: to `store` and `mirrored` from every
+    /// other state. From these two to `cookie` there is no way, because a cookie that was copied could not be taken back.
+    ///
+    /// A session of state `cookie` is taken over once, if it began before the switch. Between `store` and `mirrored` the
+    /// record stays where it is and only the token changes, so there the switch does not matter.
+    #[must_use]
+    pub fn from_state(mut self, state: FormerState) -> Self {
+        self.former.add(state);
         self
     }
 

@@ -30,6 +30,11 @@ impl RecordStore {
     ) -> Result<Visit, Error> {
         let Some(claims) = &self.claims else { return Ok(self.anonymous(keys)) };
         self.asking(now);
+        if let (Some(list), Some(question)) = (&self.former_list, &foreign.former)
+            && list.has_ended(question, now).await?
+        {
+            return Ok(self.refuse(claims, keys, ForeignRefusal::Replayed));
+        }
         let mut claim = claims.look(foreign, now).await?;
         if claim == Claim::Free {
             if let Some(visit) = self.claim(claims, keys, foreign, content, now).await? {

@@ -20,6 +20,7 @@ use crate::any_store::AnyStore;
 use crate::confirmed::ConfirmedAt;
 use crate::error::Error;
 use crate::lifetimes::Lifetimes;
+use crate::revocations::list::Revocations;
 use crate::state::Options;
 
 /// Waits for so long, by a timer of any runtime.
@@ -38,6 +39,8 @@ pub(crate) struct RecordStore {
     pub(super) counts: Counts,
     /// The claims on foreign sessions, if a migration is under way.
     pub(crate) claims: Option<Arc<Claims>>,
+    /// The list of revoked cookies, if sessions of state `cookie` are taken over.
+    pub(crate) former_list: Option<Box<Revocations>>,
 }
 
 /// A reason for which a record cannot be opened.
@@ -66,6 +69,7 @@ impl RecordStore {
             turns: Turns::new(),
             counts: Counts::new(),
             claims: None,
+            former_list: None,
         }
     }
 

@@ -254,7 +254,7 @@ impl Revocations {
         ask().await
     }
 
-    async fn has_ended(&self, question: &Question, now: Timestamp) -> Answer {
+    pub(crate) async fn has_ended(&self, question: &Question, now: Timestamp) -> Answer {
         let found = self.find(&question.key(), now).await?;
         if found.is_some_and(|found| now >= found.life.created.after(question.settling)) {
             return Ok(true);

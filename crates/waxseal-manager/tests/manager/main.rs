@@ -7,6 +7,7 @@ mod states_support;
 
 mod adoption;
 mod flash;
+mod former_states;
 mod keys_swap;
 mod maintenance_sqlite;
 mod malformed_values;
