@@ -6,7 +6,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
-use waxseal_http::{CookieError, session_status_of, status_of};
+use waxseal_http::{CookieError, MigrationError, session_status_of, status_of};
 
 /// An error of a session, a form or the set-up. As an answer it has the right status and a plain text.
 ///
@@ -75,6 +75,9 @@ pub enum Error {
     /// Attributes of a cookie that contradict each other.
     #[error(transparent)]
     Cookie(#[from] CookieError),
+    /// An old app whose sessions cannot be taken over.
+    #[error("the old app's sessions cannot be taken over")]
+    Migration(#[from] MigrationError),
     /// Any other error, such as a database's: 500.
     #[error(transparent)]
     Other(Box<dyn StdError + Send + Sync>),
@@ -103,7 +106,7 @@ impl Error {
             Self::Session(error) => session_status_of(error),
             Self::Sessions(waxseal_manager::Error::NoStore) => StatusCode::NOT_IMPLEMENTED,
             Self::Sessions(error) => status_of(error),
-            Self::NoLayer | Self::Secret(_) | Self::Cookie(_) | Self::Other(_) => {
+            Self::NoLayer | Self::Secret(_) | Self::Cookie(_) | Self::Migration(_) | Self::Other(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         }

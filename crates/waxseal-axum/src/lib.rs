@@ -14,6 +14,7 @@
 //! | messages for the next page | [`Flash`], [`Messages`] |
 //! | forms with a token | [`FormToken`], [`CheckedForm`], [`CheckedToken`] |
 //! | requests from another origin, webhooks | [`Waxseal::cross_origin`] |
+//! | to take over the sessions of a Flask app (feature `flask`), or of another old one | [`Waxseal::migrate_from`] |
 //! | an error that is an answer | [`Error`], [`Result`] |
 //!
 //! Order of layers: time limits inside of [`SessionLayer`], CORS outside; see [`SessionLayer::layer`]'s service.
@@ -41,7 +42,13 @@ pub use signed_in::{LoadUser, Owner, SignedIn};
 pub use waxseal::{Waxseal, days};
 
 pub use waxseal_crypto::{Keyring, SecretKey};
-pub use waxseal_http::{Clock, CrossOrigin, InvalidOrigin, SameSite, SessionCookie, SessionLayer};
-pub use waxseal_manager::{Lifetimes, Mirrored, Revocable, State, Stored, WhenAway};
+pub use waxseal_http::{
+    Clock, CrossOrigin, ForeignSessions, InvalidOrigin, SameSite, SessionCookie, SessionLayer,
+};
+#[cfg(feature = "flask")]
+pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, Signing};
+pub use waxseal_manager::{
+    Adoption, Foreign, FormerState, Lifetimes, Mirrored, Revocable, State, Stored, WhenAway,
+};
 pub use waxseal_session::Flash as Message;
 pub use waxseal_store::{MemoryStore, SessionStore};

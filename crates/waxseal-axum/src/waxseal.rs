@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_http::{CrossOrigin, SessionCookie, SessionCookieBuilder, SessionLayer};
+use waxseal_http::{CrossOrigin, ForeignSessions, SessionCookie, SessionCookieBuilder, SessionLayer};
 use waxseal_keys::{SecretOptions, Secrets};
-use waxseal_manager::{Lifetimes, SessionManager, State, Stored};
+use waxseal_manager::{Adoption, Lifetimes, SessionManager, State, Stored};
 use waxseal_store::SessionStore;
 use zeroize::Zeroizing;
 
@@ -41,6 +41,8 @@ pub struct Waxseal {
     lifetimes: Lifetimes,
     lasting: Option<Duration>,
     cross_origin: CrossOrigin,
+    terms: Option<Adoption>,
+    readers: Vec<Box<dyn ForeignSessions>>,
 }
 
 enum Secret {
@@ -86,6 +88,8 @@ impl Waxseal {
             lifetimes: Lifetimes::new(),
             lasting: None,
             cross_origin: CrossOrigin::refuse(),
+            terms: None,
+            readers: Vec::new(),
         }
     }
 
@@ -152,12 +156,26 @@ impl Waxseal {
         self
     }
 
+    /// Takes over the sessions that `reader` finds in an old app's cookies, so that a move signs nobody out: each once, on
+    /// these terms. See [`SessionLayer::migrate_from`]. Called again, it adds a reader, and the later terms count.
+    pub fn migrate_from(mut self, reader: impl ForeignSessions, terms: Adoption) -> Self {
+        self.readers.push(Box::new(reader));
+        self.migrating(terms)
+    }
+
+    /// Takes over the sessions of the states that these terms name, in which they were kept before the state was changed.
+    pub fn migrating(mut self, terms: Adoption) -> Self {
+        self.terms = Some(terms);
+        self
+    }
+
     /// Makes the layer. It is cheap to clone, and for `Router::layer`: around all routes, also those without a session.
     ///
     /// # Errors
     ///
     /// [`Error::Secret`] for a secret that is missing, malformed or weak, [`Error::Cookie`] for attributes that
-    /// contradict each other, [`Error::Sessions`] for lifetimes that do, or a name of more than 255 bytes.
+    /// contradict each other, [`Error::Sessions`] for lifetimes that do, or a name of more than 255 bytes, or a migration
+    /// in state `cookie` that is not replayable, [`Error::Migration`] for an old cookie with the name of ours.
     pub fn layer(self) -> Result<SessionLayer> {
         let options = SecretOptions::new().development(self.development).allow_weak(self.allow_weak_secret);
         let keyring = self.secret.keyring(options, &self.app)?;
@@ -172,7 +190,12 @@ impl Waxseal {
             None => self.lifetimes,
         };
         let sessions = SessionManager::new(&keyring, cookie.name(), &self.app, self.state)?;
-        Ok(SessionLayer::new(sessions.lifetimes(lifetimes), cookie).cross_origin(self.cross_origin))
+        let sessions = sessions.lifetimes(lifetimes);
+        let Some(terms) = self.terms else {
+            return Ok(SessionLayer::new(sessions, cookie).cross_origin(self.cross_origin));
+        };
+        let layer = SessionLayer::new(sessions.adopting(terms)?, cookie).cross_origin(self.cross_origin);
+        Ok(layer.migrate_from(self.readers)?)
     }
 }
 

@@ -10,6 +10,7 @@
 //! | [`CrossOrigin`], [`origin`] | the rule that refuses unsafe requests from other sites, and its exceptions |
 //! | [`development`] | the rule that keeps a development server local |
 //! | [`local_path`](fn@local_path) | a path for redirects from a visitor's text |
+//! | [`ForeignSessions`], `Flask` (feature `flask`) | readers of another framework's cookies, whose sessions are taken over |
 //! | [`Clock`] | the time of day, or a test's |
 //!
 //! # Errors
@@ -34,10 +35,15 @@ mod device;
 mod device_bound;
 mod error;
 mod excerpt;
+#[cfg(feature = "flask")]
+mod flask;
+mod foreign_cookies;
+mod foreign_sessions;
 pub mod host;
 mod host_name;
 mod local_path;
 mod maintenance;
+mod migration_error;
 pub mod origin;
 mod other_cookies;
 mod request_session;
@@ -59,8 +65,12 @@ pub use device_bound::{
     settings::DeviceBinding,
 };
 pub use error::Error;
+#[cfg(feature = "flask")]
+pub use flask::Flask;
+pub use foreign_sessions::ForeignSessions;
 pub use host_name::Host;
 pub use local_path::{is_local_path, local_path};
+pub use migration_error::MigrationError;
 pub use origin::Scheme;
 pub use request_session::RequestSession;
 pub use same_site::SameSite;
@@ -70,6 +80,9 @@ pub use session_cookie::SessionCookie;
 pub use session_cookie_builder::SessionCookieBuilder;
 pub use session_layer::SessionLayer;
 pub use status::{is_failure, session_status_of, status_of};
+#[cfg(feature = "flask")]
+#[doc(no_inline)]
+pub use waxseal_flask::{Derivation, Digest, FlaskKey, Signing};
 
 /// The examples of the README, run as tests.
 #[cfg(doctest)]

@@ -1,7 +1,7 @@
 //! One request's session, opened when it is first asked for.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use http::header::{COOKIE, HOST};
@@ -14,6 +14,7 @@ use crate::cookies;
 use crate::device::device;
 #[cfg(feature = "device")]
 use crate::device_bound::{device::Device, gate::DeviceRequest};
+use crate::foreign_cookies::ForeignCookies;
 use crate::host_name::Host;
 use crate::origin::is_safe;
 
@@ -38,6 +39,8 @@ struct Slot {
     host: Option<HeaderValue>,
     target: Uri,
     visit: OnceCell<Visit>,
+    /// The foreign cookies, once they were looked for.
+    foreign: OnceLock<ForeignCookies>,
     /// Changes made until then were dropped.
     failed: AtomicBool,
     /// The proof of the device. `None` if device-bound sessions are off.
@@ -235,6 +238,22 @@ impl RequestSession {
         self.0.is_head
     }
 
+    /// Notes the foreign sessions that came along with a request that changes its session. If it signs in or out, they
+    /// end with the commit.
+    pub(crate) fn note_foreign(&self, now: SystemTime) {
+        let Some(visit) = self.visit().filter(|visit| visit.session().is_modified()) else { return };
+        for foreign in self.0.foreign(now).map_or(&[][..], ForeignCookies::good) {
+            self.sessions().note_foreign(visit, foreign);
+        }
+    }
+
+    /// The line that makes the browser forget the foreign cookie, if it was read and the store could be asked.
+    pub(crate) fn forget_foreign(&self, signed_out: bool) -> Option<HeaderValue> {
+        let is_known = signed_out || self.loaded().is_some_and(Session::is_confirmed);
+        let removal = self.0.foreign.get().and_then(|foreign| foreign.removal(signed_out));
+        removal.filter(|_| is_known).cloned()
+    }
+
     /// Tells if there are values that are not tried: the visitor's may be one of them, and a sign-in's would be.
     pub(crate) fn has_more(&self) -> bool {
         self.0.values().nth(MAX_CANDIDATES).is_some()
@@ -261,6 +280,7 @@ impl Slot {
             host: headers.get(HOST).cloned(),
             target: target.clone(),
             visit: OnceCell::new(),
+            foreign: OnceLock::new(),
             failed: AtomicBool::new(false),
             #[cfg(feature = "device")]
             device: None,
@@ -301,7 +321,18 @@ impl Slot {
             Some(device) => snapshot.gated(device),
             None => snapshot,
         };
-        snapshot.open_among(&tokens[..count], cookie.can_be_planted(), self.access, now, log)
+        let opened = snapshot.open_any(&tokens[..count], cookie.can_be_planted(), self.access, now, log);
+        opened.unwrap_or_else(|| match self.foreign(now).and_then(ForeignCookies::only) {
+            Some(foreign) => snapshot.adopt(foreign, self.access, now),
+            None => Opened::Ready(snapshot.create()),
+        })
+    }
+
+    /// The request's foreign cookies; `None` if no migration is on.
+    fn foreign(&self, now: SystemTime) -> Option<&ForeignCookies> {
+        let (sessions, readers) = (self.carrier.sessions(), self.carrier.readers()?);
+        let fields = self.cookies.0.iter().chain(&self.cookies.1);
+        sessions.adopts(now).then(|| self.foreign.get_or_init(|| readers.read(fields, sessions, now)))
     }
 
     /// The different values of our cookie among the first few. A browser that sends one twice means the same.

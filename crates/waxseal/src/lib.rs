@@ -117,9 +117,11 @@ pub use start_error::StartError;
 pub use store_url::StoreUrl;
 #[cfg(feature = "device")]
 pub use waxseal_http::Device;
-pub use waxseal_http::{SameSite, Scheme, local_path};
+#[cfg(feature = "flask")]
+pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, Signing};
+pub use waxseal_http::{ForeignSessions, SameSite, Scheme, SessionCookie, local_path};
 pub use waxseal_keys::{Error as KeyError, KeyFile, ListedKey, Retirement, Secrets, make_development_secret};
-pub use waxseal_manager::WhenAway;
+pub use waxseal_manager::{Adoption, Foreign, FormerState, WhenAway};
 pub use waxseal_server::{Body, Event, Limits, Multipart, StaticFiles, Upload, UploadLimits, sse};
 pub use waxseal_server::{ForwardedHeaders, Peer, RootPath, TrustedProxies};
 pub use waxseal_session::{Flash, Session};

@@ -41,7 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("waxseal-templates", &["waxseal-session"]),
     ("waxseal-keys", &["waxseal-crypto"]),
     ("waxseal-manager", &["waxseal-crypto", "waxseal-session", "waxseal-store"]),
-    ("waxseal-http", &["waxseal-device", "waxseal-manager", "waxseal-session"]),
+    ("waxseal-http", &["waxseal-device", "waxseal-flask", "waxseal-manager", "waxseal-session"]),
     (
         "waxseal-axum",
         &[
