@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::time::SystemTime;
 
 use waxseal_manager::Foreign;
@@ -51,9 +53,36 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
     /// The reason, for the log: it must show nothing of the content. The visitor is then anonymous.
     fn read(&self, value: &[u8], now: SystemTime) -> Result<Foreign, Box<dyn Error + Send + Sync>>;
 
+    /// Returns `true` if a cookie only names its session, which is in the old app's store: [`load`](Self::load) is then
+    /// called in place of [`read`](Self::read). `false` unless overridden.
+    fn has_store(&self) -> bool {
+        false
+    }
+
+    /// Loads the session that a cookie of this value names.
+    fn load<'a>(&'a self, value: &'a [u8], now: SystemTime) -> LoadingForeign<'a> {
+        let read = self.read(value, now);
+        Box::pin(ready(read.map_or_else(LoadedForeign::Refused, LoadedForeign::Found)))
+    }
+
     /// Returns `true` if the browser is to keep the old cookie when its session is taken over, so that the old app can be
     /// gone back to. A sign-out makes the browser forget it all the same. `false` unless overridden.
     fn keeps_cookie(&self) -> bool {
         false
     }
+}
+
+/// A foreign session that is being loaded.
+pub type LoadingForeign<'a> = Pin<Box<dyn Future<Output = LoadedForeign> + Send + 'a>>;
+
+/// The outcome of [`ForeignSessions::load`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoadedForeign {
+    /// The session.
+    Found(Foreign),
+    /// There is no such session, or it cannot be read. The visitor is anonymous.
+    Refused(Box<dyn Error + Send + Sync>),
+    /// The old app's store does not answer. The request fails with 503, and nothing is lost.
+    Away(Box<dyn Error + Send + Sync>),
 }

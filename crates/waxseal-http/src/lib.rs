@@ -67,7 +67,7 @@ pub use device_bound::{
 pub use error::Error;
 #[cfg(feature = "flask")]
 pub use flask::Flask;
-pub use foreign_sessions::ForeignSessions;
+pub use foreign_sessions::{ForeignSessions, LoadedForeign, LoadingForeign};
 pub use host_name::Host;
 pub use local_path::{is_local_path, local_path};
 pub use migration_error::MigrationError;

@@ -273,7 +273,7 @@ impl SessionLayer {
 
     async fn commit(&self, request: &RequestSession, now: SystemTime) -> Result<Outcome, Error> {
         let Some(visit) = request.visit() else { return Ok(Outcome::Keep) };
-        request.note_foreign(now);
+        request.note_foreign(now).await;
         if !self.sessions().commit_waits(visit) {
             return self.sessions().commit(visit, now).await;
         }

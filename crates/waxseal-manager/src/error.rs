@@ -3,6 +3,7 @@
 use std::io;
 
 use waxseal_session::Error as SessionError;
+use waxseal_store::Fault;
 
 use crate::store_error::StoreError;
 
@@ -70,6 +71,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of a store beside the manager's own, such as one from which sessions are taken over, that does not answer.
+    #[must_use]
+    pub fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable(StoreError::new(Fault::Outage, error))
+    }
+
     /// The session was ended meanwhile.
     pub(crate) const GONE: Self = Self::Session(SessionError::Gone);
     /// The session has had another id since.

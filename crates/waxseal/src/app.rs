@@ -19,12 +19,12 @@ use waxseal_server::{Limits, Router};
 use waxseal_store::SessionStore;
 use waxseal_templates::{Folder, Templates};
 
-use self::migration::Migration;
 use crate::app_context::AppContext;
 use crate::device_setup::DeviceSetup;
 use crate::handler::Handler;
 use crate::hooks::Hooks;
 use crate::http_metrics::HttpMetrics;
+use crate::migration::Migration;
 use crate::open_store::{self, MakeState, make_with};
 use crate::pages::Pages;
 use crate::panel;

@@ -55,6 +55,7 @@ pub mod json_view;
 mod listening;
 mod log;
 mod log_filter;
+mod migration;
 mod open_store;
 mod owner;
 mod pages;

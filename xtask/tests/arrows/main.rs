@@ -43,6 +43,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("waxseal-manager", &["waxseal-crypto", "waxseal-session", "waxseal-store"]),
     ("waxseal-http", &["waxseal-device", "waxseal-flask", "waxseal-manager", "waxseal-session"]),
     (
+        "waxseal-tower-sessions",
+        &["waxseal-crypto", "waxseal-http", "waxseal-manager", "waxseal-session", "waxseal-store"],
+    ),
+    (
         "waxseal-axum",
         &[
             "waxseal-crypto",

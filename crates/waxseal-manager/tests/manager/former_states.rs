@@ -29,8 +29,10 @@ fn mirrored_state(store: &Store) -> State {
     Mirrored::new(store.clone()).into()
 }
 
+type Make = fn(&Store) -> State;
+
 /// The states that a session may be moved to.
-const NEW: [fn(&Store) -> State; 2] = [store_state, mirrored_state];
+const NEW: [Make; 2] = [store_state, mirrored_state];
 
 async fn signed_in(sessions: &SessionManager, now: u64) -> String {
     let visit = sessions.create();
@@ -116,7 +118,7 @@ async fn what_a_list_of_cookies_says_has_ended_stays_ended() {
 
 #[tokio::test]
 async fn between_store_and_mirrored_the_session_is_the_same_in_both_directions() {
-    let states: [(FormerState, fn(&Store) -> State, fn(&Store) -> State); 2] = [
+    let states: [(FormerState, Make, Make); 2] = [
         (FormerState::Store, store_state, mirrored_state),
         (FormerState::Mirrored, mirrored_state, store_state),
     ];

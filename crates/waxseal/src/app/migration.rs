@@ -4,6 +4,7 @@ use waxseal_http::ForeignSessions;
 use waxseal_manager::Adoption;
 
 use super::App;
+use crate::migration::Migration;
 
 impl App {
     /// Takes over the sessions that `reader` finds in an old app's cookies, so that a move signs nobody out: each once, made
@@ -56,10 +57,4 @@ impl App {
         self.migration = Some(Migration { terms, readers });
         self
     }
-}
-
-/// The readers of old cookies, and the terms on which their sessions are taken over.
-pub(super) struct Migration {
-    pub(super) terms: Adoption,
-    pub(super) readers: Vec<Box<dyn ForeignSessions>>,
 }
