@@ -72,8 +72,8 @@ pub enum Error {
     /// A secret key that cannot be had.
     #[error(transparent)]
     Secret(Box<dyn StdError + Send + Sync>),
-    /// Settings that cannot work: a cookie that no browser keeps, or a text that is no origin, or a
-    /// cookie that cannot be bound to a device.
+    /// Settings that cannot work: a cookie that no browser keeps, or a text that is no origin, a
+    /// cookie that cannot be bound to a device, or an old app whose sessions cannot be taken over.
     #[error(transparent)]
     Setup(#[from] SetupError),
     /// Any other error, such as a database's: 500.

@@ -19,6 +19,7 @@
     doc = "| a stolen cookie to be worthless | [`Waxseal::device_bound`], [`Session::device`] |"
 )]
 //! | streams and sockets that end with their session | [`Session::ended`] |
+//! | to take over the sessions of a Flask app (feature `flask`), or of another old one | [`Waxseal::migrate_from`] |
 //! | an error that is an answer | [`Error`], [`Result`] |
 //!
 //! Order of layers: time limits inside of [`SessionLayer`], CORS outside; see [`SessionLayer::layer`]'s service.
@@ -47,10 +48,15 @@ pub use waxseal::{Waxseal, days};
 
 pub use waxseal_crypto::{Keyring, SecretKey};
 pub use waxseal_http::{
-    Clock, CrossOrigin, EndReason, SameSite, SessionCookie, SessionEnded, SessionLayer, SetupError,
+    Clock, CrossOrigin, EndReason, ForeignSessions, SameSite, SessionCookie, SessionEnded, SessionLayer,
+    SetupError,
 };
+#[cfg(feature = "flask")]
+pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, Signing};
 #[cfg(feature = "device")]
 pub use waxseal_http::{Device, DeviceBinding, DevicePolicy};
-pub use waxseal_manager::{Lifetimes, Mirrored, Revocable, State, Stored, WhenAway};
+pub use waxseal_manager::{
+    Adoption, Foreign, FormerState, Lifetimes, Mirrored, Revocable, State, Stored, WhenAway,
+};
 pub use waxseal_session::Flash as Message;
 pub use waxseal_store::{MemoryStore, SessionStore};

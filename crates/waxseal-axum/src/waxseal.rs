@@ -5,9 +5,9 @@ use std::time::Duration;
 use waxseal_crypto::{Keyring, SecretKey};
 #[cfg(feature = "device")]
 use waxseal_http::DeviceBinding;
-use waxseal_http::{CrossOrigin, SessionCookie, SessionCookieBuilder, SessionLayer};
+use waxseal_http::{CrossOrigin, ForeignSessions, SessionCookie, SessionCookieBuilder, SessionLayer};
 use waxseal_keys::{SecretOptions, Secrets};
-use waxseal_manager::{Lifetimes, SessionManager, State, Stored};
+use waxseal_manager::{Adoption, Lifetimes, SessionManager, State, Stored};
 use waxseal_store::SessionStore;
 use zeroize::Zeroizing;
 
@@ -45,6 +45,8 @@ pub struct Waxseal {
     cross_origin: CrossOrigin,
     #[cfg(feature = "device")]
     device: Option<DeviceBinding>,
+    terms: Option<Adoption>,
+    readers: Vec<Box<dyn ForeignSessions>>,
 }
 
 enum Secret {
@@ -92,6 +94,8 @@ impl Waxseal {
             cross_origin: CrossOrigin::refuse(),
             #[cfg(feature = "device")]
             device: None,
+            terms: None,
+            readers: Vec::new(),
         }
     }
 
@@ -179,12 +183,26 @@ impl Waxseal {
         self
     }
 
+    /// Takes over the sessions that `reader` finds in an old app's cookies, so that a move signs nobody out: each once, on
+    /// these terms. See [`SessionLayer::migrate_from`]. Called again, it adds a reader, and the later terms count.
+    pub fn migrate_from(mut self, reader: impl ForeignSessions, terms: Adoption) -> Self {
+        self.readers.push(Box::new(reader));
+        self.migrating(terms)
+    }
+
+    /// Takes over the sessions of the states that these terms name, in which they were kept before the state was changed.
+    pub fn migrating(mut self, terms: Adoption) -> Self {
+        self.terms = Some(terms);
+        self
+    }
+
     /// Makes the layer. It is cheap to clone, and for `Router::layer`: around all routes, also those without a session.
     ///
     /// # Errors
     ///
     /// [`Error::Secret`] for a secret that is missing, malformed or weak, [`Error::Setup`] for attributes that
-    /// contradict each other, [`Error::Sessions`] for lifetimes that do, or a name of more than 255 bytes.
+    /// contradict each other, or an old cookie with the name of ours, [`Error::Sessions`] for lifetimes that contradict
+    /// each other, a name of more than 255 bytes, or a migration in state `cookie` that is not replayable.
     pub fn layer(self) -> Result<SessionLayer> {
         let options = SecretOptions::new().development(self.development).allow_weak(self.allow_weak_secret);
         let keyring = self.secret.keyring(options, &self.app)?;
@@ -198,16 +216,26 @@ impl Waxseal {
             Some(span) => self.lifetimes.permanent_idle(span)?.all_permanent(true),
             None => self.lifetimes,
         };
-        let sessions =
+        let mut sessions =
             SessionManager::new(&keyring, cookie.name(), &self.app, self.state)?.lifetimes(lifetimes);
+        #[cfg(feature = "device")]
+        if self.device.is_some() {
+            sessions = sessions.with_device_tokens(&keyring)?;
+        }
+        let migrates = self.terms.is_some();
+        if let Some(terms) = self.terms {
+            sessions = sessions.adopting(terms)?;
+        }
+        let mut layer = SessionLayer::new(sessions, cookie).cross_origin(self.cross_origin);
         #[cfg(feature = "device")]
         if let Some(binding) = self.device {
             let binding = if self.development { binding.over_plain_http(true) } else { binding };
-            let sessions = sessions.with_device_tokens(&keyring)?;
-            let layer = SessionLayer::new(sessions, cookie).device_bound(&binding)?;
-            return Ok(layer.cross_origin(self.cross_origin));
+            layer = layer.device_bound(&binding)?;
         }
-        Ok(SessionLayer::new(sessions, cookie).cross_origin(self.cross_origin))
+        if migrates {
+            layer = layer.migrate_from(self.readers)?;
+        }
+        Ok(layer)
     }
 }
 

@@ -37,6 +37,12 @@ impl Authenticator {
         tag(self.keys.first().expect("a ring has at least one key"), message)
     }
 
+    /// The MACs of `message` under each key of the ring, the first key's first: for a value that was derived by this MAC
+    /// before the keys were rotated.
+    pub fn macs(&self, message: &[u8]) -> impl Iterator<Item = [u8; 32]> {
+        self.keys.iter().map(move |key| tag(key, message))
+    }
+
     /// Returns true if `mac` is the MAC of `message` under any key of the ring, in a time that does not depend on which.
     ///
     /// It is false for any other length than 32 bytes.
@@ -128,6 +134,7 @@ mod tests {
         let [one, two, both] = [&[1][..], &[2], &[2, 1]]
             .map(|keys| Authenticator::new(keys.iter().map(|&key| hmac_state(&[key; 32]))));
         assert_eq!(both.mac(b"message"), two.mac(b"message"));
+        assert!(both.macs(b"message").eq([two.mac(b"message"), one.mac(b"message")]));
         assert!(both.verify(b"message", &one.mac(b"message")));
         assert!(!one.verify(b"message", &two.mac(b"message")));
         assert!(!one.verify(b"massage", &one.mac(b"message")));

@@ -40,6 +40,15 @@ impl DateTime {
         self.micros
     }
 
+    /// The text by RFC 3339, such as `2015-10-21T07:28:00Z`, with six digits of a second if there are microseconds.
+    pub fn rfc3339(self) -> String {
+        let (days, second) = (self.seconds.div_euclid(DAY), self.seconds.rem_euclid(DAY));
+        let (year, month, day) = date(days);
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        let micros = if self.micros == 0 { String::new() } else { format!(".{:06}", self.micros) };
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{micros}Z")
+    }
+
     /// Parses the one form that Flask writes.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let fields: [&str; 6] = text.split(' ').collect::<Vec<_>>().try_into().ok()?;
@@ -106,6 +115,19 @@ mod tests {
             let date = DateTime::from_unix(unix).expect("within the years");
             assert_eq!(date.to_string(), text);
             assert_eq!(DateTime::parse(text), Some(date), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_also_written_by_rfc_3339() {
+        for (unix, micros, text) in [
+            (0, 0, "1970-01-01T00:00:00Z"),
+            (1_445_412_480, 0, "2015-10-21T07:28:00Z"),
+            (1_445_412_480, 250, "2015-10-21T07:28:00.000250Z"),
+            (-59_011_459_200, 0, "0100-01-01T00:00:00Z"),
+        ] {
+            let date = DateTime::from_unix(unix).and_then(|date| date.with_micros(micros)).expect(text);
+            assert_eq!(date.rfc3339(), text);
         }
     }
 

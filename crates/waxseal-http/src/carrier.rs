@@ -8,6 +8,7 @@ use waxseal_manager::SessionManager;
 use crate::clock::Clock;
 #[cfg(feature = "device")]
 use crate::device_bound::bound::Bound;
+use crate::foreign_cookies::Readers;
 use crate::session_cookie::SessionCookie;
 use crate::upkeep::Upkeep;
 
@@ -17,6 +18,7 @@ use crate::upkeep::Upkeep;
 pub(crate) struct Carrier {
     shared: Arc<Shared>,
     clock: Clock,
+    readers: Option<Arc<Readers>>,
     #[cfg(feature = "device")]
     bound: Option<Arc<Bound>>,
 }
@@ -40,6 +42,7 @@ impl Carrier {
         Self {
             shared: Arc::new(Shared { sessions, cookie, upkeep: Upkeep::default() }),
             clock: Clock::system(),
+            readers: None,
             #[cfg(feature = "device")]
             bound: None,
         }
@@ -55,6 +58,15 @@ impl Carrier {
 
     pub(crate) fn cookie(&self) -> &SessionCookie {
         &self.shared.cookie
+    }
+
+    /// The readers of foreign cookies, if a migration is on.
+    pub(crate) fn readers(&self) -> Option<&Readers> {
+        self.readers.as_deref()
+    }
+
+    pub(crate) fn with_readers(self, readers: Readers) -> Self {
+        Self { readers: Some(Arc::new(readers)), ..self }
     }
 
     /// Device-bound sessions, if they are on.
@@ -92,11 +104,12 @@ impl Carrier {
 }
 
 impl WeakCarrier {
-    /// The carrier for maintenance, which binds no sessions.
+    /// The carrier for maintenance, which binds no sessions and reads no cookies.
     pub(crate) fn upgrade(&self) -> Option<Carrier> {
         Some(Carrier {
             shared: self.shared.upgrade()?,
             clock: self.clock.clone(),
+            readers: None,
             #[cfg(feature = "device")]
             bound: None,
         })

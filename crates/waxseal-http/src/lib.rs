@@ -11,6 +11,7 @@
 //! | [`CrossOrigin`], [`origin`] | the rule that refuses unsafe requests from other sites, and its exceptions |
 //! | [`development`] | the rule that keeps a development server local |
 //! | [`local_path`](fn@local_path) | a path for redirects from a visitor's text |
+//! | [`ForeignSessions`], `Flask` (feature `flask`) | readers of another framework's cookies, whose sessions are taken over |
 //! | [`Clock`] | the time of day, or a test's |
 //!
 //! # Errors
@@ -34,6 +35,10 @@ mod device;
 mod device_bound;
 mod error;
 mod excerpt;
+#[cfg(feature = "flask")]
+mod flask;
+mod foreign_cookies;
+mod foreign_sessions;
 pub mod host;
 mod host_name;
 mod local_path;
@@ -57,6 +62,9 @@ pub use cross_origin::CrossOrigin;
 #[cfg(feature = "device")]
 pub use device_bound::{device::Device, endpoint::DeviceCall, policy::DevicePolicy, settings::DeviceBinding};
 pub use error::Error;
+#[cfg(feature = "flask")]
+pub use flask::Flask;
+pub use foreign_sessions::{ForeignSessions, LoadedForeign, LoadingForeign};
 pub use host_name::Host;
 pub use local_path::{is_local_path, local_path};
 pub use origin::Scheme;
@@ -70,6 +78,9 @@ pub use session_ended::SessionEnded;
 pub use session_layer::SessionLayer;
 pub use setup_error::SetupError;
 pub use status::{is_failure, session_status_of, status_of};
+#[cfg(feature = "flask")]
+#[doc(no_inline)]
+pub use waxseal_flask::{Derivation, Digest, FlaskKey, Signing};
 /// Why a session is over, by [`SessionEnded`].
 pub use waxseal_manager::EndReason;
 

@@ -1,13 +1,13 @@
 //! One request's session, opened when it is first asked for.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use http::header::{COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use tokio::sync::{OnceCell, SetError};
-use waxseal_manager::{Access, Error, Opened, Rejected, Session, SessionManager, Visit};
+use waxseal_manager::{Access, Error, Opened, Rejected, Session, SessionManager, Snapshot, Visit};
 
 use crate::carrier::Carrier;
 use crate::cookies;
@@ -17,6 +17,7 @@ use crate::device_bound::{
     device::Device,
     gate::{DeviceRequest, bound_since},
 };
+use crate::foreign_cookies::ForeignCookies;
 use crate::host_name::Host;
 use crate::origin::is_safe;
 use crate::session_ended::SessionEnded;
@@ -42,6 +43,8 @@ struct Slot {
     host: Option<HeaderValue>,
     target: Uri,
     visit: OnceCell<Visit>,
+    /// The foreign cookies, once they were looked for.
+    foreign: OnceLock<ForeignCookies>,
     /// Changes made until then were dropped.
     failed: AtomicBool,
     /// The proof of the device. `None` if device-bound sessions are off.
@@ -82,6 +85,10 @@ impl RequestSession {
         if let Some(session) = self.loaded() {
             return Ok(session.clone());
         }
+        // The old app's store is asked, and may fail, only for who has no session of ours.
+        if self.0.awaits_foreign() && self.0.open_own(&self.0.snapshot()).is_none() {
+            Box::pin(self.0.load_foreign()).await?;
+        }
         let opened = match self.0.open() {
             Opened::Ready(visit) => match self.0.keep(visit) {
                 Ok(session) => return Ok(session),
@@ -103,6 +110,9 @@ impl RequestSession {
         }
         // What has to be asked for in any case is opened once, then.
         if self.0.carrier.sessions().always_asks() && self.0.candidates().next().is_some() {
+            return None;
+        }
+        if self.0.awaits_foreign() {
             return None;
         }
         match self.0.open() {
@@ -303,6 +313,27 @@ impl RequestSession {
         self.0.is_head
     }
 
+    /// Notes the foreign sessions that came along with a request that changes its session. If it signs in or out, they
+    /// end with the commit.
+    pub(crate) async fn note_foreign(&self, now: SystemTime) {
+        let Some(visit) = self.visit().filter(|visit| visit.session().is_modified()) else { return };
+        if self.0.awaits_foreign()
+            && let Err(error) = Box::pin(self.0.load_foreign()).await
+        {
+            tracing::warn!(%error, "a foreign session that came along could not be looked at");
+        }
+        for foreign in self.0.foreign(now).map_or(&[][..], ForeignCookies::good) {
+            self.sessions().note_foreign(visit, foreign);
+        }
+    }
+
+    /// The line that makes the browser forget the foreign cookie, if it was read and the store could be asked.
+    pub(crate) fn forget_foreign(&self, signed_out: bool) -> Option<HeaderValue> {
+        let is_known = signed_out || self.loaded().is_some_and(Session::is_confirmed);
+        let removal = self.0.foreign.get().and_then(|foreign| foreign.removal(signed_out));
+        removal.filter(|_| is_known).cloned()
+    }
+
     /// Tells if there are values that are not tried: the visitor's may be one of them, and a sign-in's would be.
     pub(crate) fn has_more(&self) -> bool {
         self.0.values().nth(MAX_CANDIDATES).is_some()
@@ -329,6 +360,7 @@ impl Slot {
             host: headers.get(HOST).cloned(),
             target: target.clone(),
             visit: OnceCell::new(),
+            foreign: OnceLock::new(),
             failed: AtomicBool::new(false),
             #[cfg(feature = "device")]
             device: None,
@@ -353,23 +385,63 @@ impl Slot {
         }
     }
 
-    /// Opens the token that counts.
+    /// Opens the token that counts, or the foreign session if none of ours is good.
     fn open(&self) -> Opened<'_> {
-        let (sessions, cookie) = (self.carrier.sessions(), self.carrier.cookie());
+        let (snapshot, now) = (self.snapshot(), self.carrier.now());
+        self.open_own(&snapshot).unwrap_or_else(|| match self.foreign(now).and_then(ForeignCookies::only) {
+            Some(foreign) => snapshot.adopt(foreign, self.access, now),
+            None => Opened::Ready(snapshot.create()),
+        })
+    }
+
+    /// Opens the token of ours that counts; `None` if none is good.
+    fn open_own<'a>(&'a self, snapshot: &Snapshot<'a>) -> Option<Opened<'a>> {
         let (mut tokens, mut count) = ([&[][..]; MAX_CANDIDATES], 0);
         for token in self.candidates() {
             tokens[count] = token;
             count += 1;
         }
-        let now = self.carrier.now();
+        let can_be_planted = self.carrier.cookie().can_be_planted();
         let log = |rejected: Rejected| tracing::info!(reason = %rejected.reason(), "session cookie refused");
-        let snapshot = sessions.snapshot();
+        snapshot.open_any(&tokens[..count], can_be_planted, self.access, self.carrier.now(), log)
+    }
+
+    fn snapshot(&self) -> Snapshot<'_> {
+        let snapshot = self.carrier.sessions().snapshot();
         #[cfg(feature = "device")]
         let snapshot = match &self.device {
             Some(device) => snapshot.gated(device),
             None => snapshot,
         };
-        snapshot.open_among(&tokens[..count], cookie.can_be_planted(), self.access, now, log)
+        snapshot
+    }
+
+    /// Tells if a foreign session is in a store that was not asked yet.
+    fn awaits_foreign(&self) -> bool {
+        let Some(readers) = self.carrier.readers().filter(|_| self.foreign.get().is_none()) else {
+            return false;
+        };
+        self.carrier.sessions().adopts(self.carrier.now()) && readers.waits(self.fields())
+    }
+
+    /// Loads the foreign sessions of this request.
+    async fn load_foreign(&self) -> Result<(), Error> {
+        let Some(readers) = self.carrier.readers() else { return Ok(()) };
+        let found = readers.load(self.fields(), self.carrier.sessions(), self.carrier.now()).await?;
+        // Another task may have been faster; both asked the same.
+        let _ = self.foreign.set(found);
+        Ok(())
+    }
+
+    fn fields(&self) -> impl Iterator<Item = &HeaderValue> + Clone {
+        self.cookies.0.iter().chain(&self.cookies.1)
+    }
+
+    /// The request's foreign cookies; `None` if no migration is on.
+    fn foreign(&self, now: SystemTime) -> Option<&ForeignCookies> {
+        let (sessions, readers) = (self.carrier.sessions(), self.carrier.readers()?);
+        let read = || readers.read(self.fields(), sessions, now);
+        sessions.adopts(now).then(|| self.foreign.get_or_init(read))
     }
 
     /// The different values of our cookie among the first few. A browser that sends one twice means the same.

@@ -15,10 +15,11 @@ use crate::clock::Clock;
 use crate::cross_origin::CrossOrigin;
 #[cfg(feature = "device")]
 use crate::device_bound::{bound::Bound, gate, offering::Offering, settings::DeviceBinding};
+use crate::foreign_cookies::Readers;
+use crate::foreign_sessions::ForeignSessions;
 use crate::origin::Scheme;
 use crate::request_session::RequestSession;
 use crate::session_cookie::SessionCookie;
-#[cfg(feature = "device")]
 use crate::setup_error::SetupError;
 use crate::status::is_failure;
 use crate::{caches, maintenance};
@@ -108,6 +109,27 @@ impl SessionLayer {
         self.carrier.bound().map(|bound| &**bound)
     }
 
+    /// Takes over the sessions that `readers` find in another framework's cookies, on the terms of the
+    /// [manager](SessionManager::adopting).
+    ///
+    /// The foreign cookie is read if none of ours is good, and never after the migration's end. The answer that takes a
+    /// session over sends our cookie and makes the browser forget the foreign one, unless its reader
+    /// [keeps](ForeignSessions::keeps_cookie) it.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] if the manager has no terms, or a reader's cookie has the name of ours.
+    pub fn migrate_from(self, readers: Vec<Box<dyn ForeignSessions>>) -> Result<Self, SetupError> {
+        if !self.sessions().has_terms() {
+            return Err(SetupError::NotAdopting);
+        }
+        let own = self.cookie().name();
+        if readers.iter().any(|reader| reader.cookie().name() == own) {
+            return Err(SetupError::SameCookie(own.to_owned()));
+        }
+        Ok(Self { carrier: self.carrier.with_readers(Readers::new(readers)), ..self })
+    }
+
     /// Changes the keys, for every request whose session is loaded from now on; one that has loaded its session is
     /// finished with the keys it was loaded with.
     pub fn set_keyring(&self, keyring: &Keyring) {
@@ -195,7 +217,9 @@ impl SessionLayer {
         if request.is_head() {
             session.page_unseen();
         }
-        let set_cookie = match self.commit(request, now).await? {
+        let outcome = self.commit(request, now).await?;
+        let foreign = request.forget_foreign(outcome == Outcome::Remove);
+        let set_cookie = match outcome {
             Outcome::Set { token, expires } => Some(self.cookie().set(&token, expires, now)),
             Outcome::Remove => Some(self.cookie().remove()),
             _ => None,
@@ -211,6 +235,7 @@ impl SessionLayer {
         let lone = (set_cookie.is_some() || session.is_new()) && others();
         let mut sets = if lone { request.forget_others() } else { Vec::new() };
         sets.extend(set_cookie);
+        sets.extend(foreign);
         caches::vary_by_cookie(headers);
         caches::keep_private(headers, personal, changed || !sets.is_empty());
         for set_cookie in sets {
@@ -246,6 +271,7 @@ impl SessionLayer {
 
     async fn commit(&self, request: &RequestSession, now: SystemTime) -> Result<Outcome, Error> {
         let Some(visit) = request.visit() else { return Ok(Outcome::Keep) };
+        request.note_foreign(now).await;
         if !self.sessions().commit_waits(visit) {
             return self.sessions().commit(visit, now).await;
         }

@@ -1,7 +1,7 @@
 //! Errors of settings that sessions over HTTP cannot work with.
 
-/// Settings that sessions over HTTP cannot work with: a cookie that no browser would keep, a text that is no origin, or a
-/// cookie that cannot be bound to a device.
+/// Settings that sessions over HTTP cannot work with: a cookie that no browser would keep, a text that is no origin, a
+/// cookie that cannot be bound to a device, or an old app whose sessions cannot be taken over.
 ///
 /// Apart from [`Error`](crate::Error): it concerns the operator when a program starts, and no request has it for an
 /// answer.
@@ -68,4 +68,10 @@ pub enum SetupError {
     /// The cookie's name, its attributes or a path cannot stand in the protocol's headers.
     #[error("device-bound sessions cannot be set up")]
     DeviceTerms(#[from] waxseal_device::Error),
+    /// The session manager has no terms of a migration.
+    #[error("the session manager takes no foreign sessions over; give it the terms with `adopting`")]
+    NotAdopting,
+    /// The foreign cookie and ours have one name, so each app would overwrite the other's.
+    #[error("the old app's cookie and this app's are both called `{0}`; give this app's another name")]
+    SameCookie(String),
 }

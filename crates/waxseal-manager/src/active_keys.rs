@@ -5,8 +5,9 @@ use std::io;
 use metrics::Counter;
 use waxseal_crypto::{Authenticator, Context, Keyring, Sealer, SignedTokens};
 use waxseal_session::backend::{FormTokenKeys, Seed};
-use waxseal_store::SessionId;
+use waxseal_store::{Revision, SessionId};
 
+use crate::adoption::foreign::Foreign;
 use crate::device_tokens::{DeviceContexts, DeviceTokens};
 use crate::origin::COOKIE_ID_BYTES;
 use crate::rejected::Reason;
@@ -16,6 +17,8 @@ pub(crate) struct Contexts {
     pub(crate) purpose: &'static str,
     pub(crate) token: Context,
     pub(crate) csrf: Context,
+    /// The context of the ids of sessions that were taken over.
+    pub(crate) import: Context,
     /// The context of records, in states `store` and `mirrored`.
     pub(crate) record: Option<Context>,
     /// The contexts of device-bound sessions, if they are on.
@@ -36,6 +39,7 @@ pub(crate) struct ActiveKeys {
     /// The keys of each state's tokens, with the state's name, to name the state of a refused token.
     states: [(TokenKeys, &'static str); 3],
     csrf: Authenticator,
+    import: Authenticator,
     record: Option<Sealer>,
     device: Option<DeviceTokens>,
     kid: [u8; 4],
@@ -59,6 +63,7 @@ impl ActiveKeys {
         let record = contexts.record.as_ref().map(|record| keyring.sealer(record));
         let first = keyring.ids().next().expect("a ring has at least one key");
         let csrf = keyring.authenticator(&contexts.csrf);
+        let import = keyring.authenticator(&contexts.import);
         let states = STATES.map(|(purpose, name)| {
             let context = contexts.token.clone().with_purpose(purpose).expect("these purposes are short");
             (TokenKeys::new(keyring, purpose, &context), name)
@@ -66,7 +71,7 @@ impl ActiveKeys {
         let device =
             contexts.device.as_ref().map(|device| DeviceTokens::new(keyring, device, opened.clone()));
         let tokens = TokenKeys::new(keyring, contexts.purpose, &contexts.token);
-        Self { tokens, states, csrf, record, device, kid: *first.as_bytes(), opened }
+        Self { tokens, states, csrf, import, record, device, kid: *first.as_bytes(), opened }
     }
 
     pub(crate) fn tokens(&self) -> &TokenKeys {
@@ -97,9 +102,27 @@ impl ActiveKeys {
         }
     }
 
+    /// The keys of tokens of the state with this name.
+    pub(crate) fn of_state(&self, name: &str) -> Option<&TokenKeys> {
+        self.states.iter().find(|(_, state)| *state == name).map(|(keys, _)| keys)
+    }
+
     /// The sealer of records.
     pub(crate) fn record(&self) -> &Sealer {
         self.record.as_ref().expect("only sessions that are kept on the server ask for their keys")
+    }
+
+    /// The id of the session that a foreign session became by the claim of `revision`: by the first key, and then by
+    /// each other key, which may have been the first when it was claimed. Without a key of the ring, nobody who reads the
+    /// store can compute it.
+    pub(crate) fn imported_ids(
+        &self,
+        replay_id: &[u8; Foreign::REPLAY_ID_BYTES],
+        revision: &Revision,
+    ) -> impl Iterator<Item = SessionId> {
+        let message = [&replay_id[..], revision.as_bytes()].concat();
+        let ids: Vec<_> = self.import.macs(&message).map(SessionId::from_bytes).collect();
+        ids.into_iter()
     }
 
     /// The tokens of device-bound sessions, if they are on.

@@ -45,11 +45,12 @@ impl Claim {
         let (revision, times) = match origin {
             Origin::Cookie(token) => (0, token.times),
             Origin::Record(record) => (record.revision.counter(), record.times),
+            Origin::Foreign(_) => return None,
         };
         let content = visit.session().content();
         let outage = visit.session().phase() == Phase::ReadOnly(ReadOnly::Outage);
         Some(Self {
-            id: Id::of(origin),
+            id: Id::of(origin)?,
             revision,
             sealed: times.sealed(),
             created: times.created(),
@@ -61,10 +62,11 @@ impl Claim {
 }
 
 impl Id {
-    fn of(origin: &Origin) -> Self {
+    fn of(origin: &Origin) -> Option<Self> {
         match origin {
-            Origin::Cookie(token) => Self::Cookie(token.id),
-            Origin::Record(record) => Self::Record(record.id.key()),
+            Origin::Cookie(token) => Some(Self::Cookie(token.id)),
+            Origin::Record(record) => Some(Self::Record(record.id.key())),
+            Origin::Foreign(_) => None,
         }
     }
 }

@@ -6,6 +6,7 @@ use waxseal_session::Error as SessionError;
 use waxseal_session::backend::{Closed, Phase, ReadOnly};
 use waxseal_store::Timestamp;
 
+use crate::active_keys::ActiveKeys;
 use crate::due::{Due, Facts, TokenFacts, due};
 use crate::end_reason::EndReason;
 use crate::error::Error;
@@ -50,7 +51,7 @@ impl SessionManager {
         }
         // Boxed, so that a request in state `cookie` carries no room for waiting on a store.
         if !ending.is_empty()
-            && let Err(error) = Box::pin(self.end_at_commit(&ending, now)).await
+            && let Err(error) = Box::pin(self.end_at_commit(&visit.keys, &ending, now)).await
         {
             // The session lives on under the token that the browser keeps, so nothing may begin in its place.
             visit.session().forget_end();
@@ -68,7 +69,11 @@ impl SessionManager {
             ends: ended,
         };
         let kept_for_the_page = closed.ends_others.is_none() && closed.log.only_prepares_a_page();
+        let signs_in = closed.signed_in;
         let saved = self.save(visit, closed, now).await;
+        if signs_in && saved.is_ok() {
+            self.replace_foreign(visit, now).await;
+        }
         let outcome = if ended { after_an_end(visit, saved, kept_for_the_page) } else { saved };
         match &outcome {
             Ok(outcome) => {
@@ -114,7 +119,7 @@ impl SessionManager {
 
     /// Ends the destroyed sessions, whatever becomes of the rest. If one cannot be ended, the browser keeps its token,
     /// so that the visitor is told of an error and can try again.
-    async fn end_at_commit(&self, ending: &[Origin], now: Timestamp) -> Result<(), Error> {
+    async fn end_at_commit(&self, keys: &ActiveKeys, ending: &[Origin], now: Timestamp) -> Result<(), Error> {
         let mut failed = None;
         for origin in ending {
             let ended = match (origin, self.records(), self.list_of_ended()) {
@@ -122,11 +127,23 @@ impl SessionManager {
                 (Origin::Cookie(CookieToken { question: Some(question), .. }), _, Some(list)) => {
                     list.end(question, now).await
                 }
+                (Origin::Foreign(foreign), Some(records), _) => records.end_foreign(keys, foreign, now).await,
+                (Origin::Foreign(foreign), _, Some(list)) => list.end_foreign(foreign, now).await,
                 _ => Ok(()),
             };
             failed = failed.or(ended.err());
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Ends the foreign sessions that came along with a sign-in, so that none takes its place when it is over.
+    async fn replace_foreign(&self, visit: &Visit, now: Timestamp) {
+        let Some(claims) = self.claims() else { return };
+        for foreign in visit.take_foreign() {
+            if let Err(error) = claims.end(&foreign, now).await {
+                tracing::error!(%error, "a foreign session could not be ended at a sign-in");
+            }
+        }
     }
 
     /// Does what is due, as [`due`] decides.
@@ -171,6 +188,7 @@ impl SessionManager {
             ended: closed.ended,
             changed: closed.changes_session(),
             ends_others: closed.ends_others.is_some(),
+            adopted: visit.home().adopted && !is_new,
             is_blank: is_new && closed.content.is_blank() && !closed.begins,
             token,
         }

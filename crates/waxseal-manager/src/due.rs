@@ -24,6 +24,8 @@ pub(crate) struct Facts {
     pub(crate) changed: bool,
     /// Other sessions are to end with this commit.
     pub(crate) ends_others: bool,
+    /// The session was taken over in this request, and the browser has no token of it.
+    pub(crate) adopted: bool,
     /// The session is new, and nothing would be lost with it.
     pub(crate) is_blank: bool,
     /// `None` for a new session. In states `store` and `mirrored` also if the store was not asked in this request.
@@ -45,8 +47,13 @@ pub(crate) struct TokenFacts {
 
 /// Decides by the first rule that applies.
 pub(crate) fn due(facts: &Facts) -> Due {
-    let Facts { accessed, is_open, ended, changed, ends_others, is_blank, token } = *facts;
-    let otherwise = if ended { Due::End } else { Due::Nothing };
+    let Facts { accessed, is_open, ended, changed, ends_others, adopted, is_blank, token } = *facts;
+    let otherwise = match (ended, adopted) {
+        (true, _) => Due::End,
+        // Also if the request failed: the foreign cookie was good once.
+        (false, true) => Due::Token,
+        (false, false) => Due::Nothing,
+    };
     if !accessed || !is_open {
         return otherwise;
     }
@@ -85,6 +92,7 @@ mod tests {
         ended: false,
         changed: false,
         ends_others: false,
+        adopted: false,
         is_blank: false,
         token: Some(TOKEN),
     };
@@ -105,6 +113,16 @@ mod tests {
             ),
             ("failed after a change", Facts { is_open: false, changed: true, ..READ }, Due::Nothing),
             ("failed after a sign-out", Facts { is_open: false, ended: true, ..READ }, Due::End),
+            (
+                "failed after a session was taken over",
+                Facts { is_open: false, changed: true, adopted: true, ..READ },
+                Due::Token,
+            ),
+            (
+                "failed after what was taken over was signed out",
+                Facts { is_open: false, ended: true, adopted: true, ..READ },
+                Due::End,
+            ),
             ("failed, others were to end", Facts { is_open: false, ends_others: true, ..READ }, Due::Nothing),
             ("signed out", Facts { ended: true, is_blank: true, token: None, ..READ }, Due::End),
             ("signed out, and begun anew", Facts { ended: true, ..BEGUN }, Due::Save),

@@ -3,6 +3,7 @@
 use std::io;
 
 use waxseal_session::Error as SessionError;
+use waxseal_store::Fault;
 
 use crate::store_error::StoreError;
 
@@ -46,6 +47,21 @@ pub enum Error {
         /// The absolute lifetime in seconds.
         absolute: u32,
     },
+    /// A text that is no day of the calendar.
+    #[error("`{0}` is no day; write it as in 2027-03-01")]
+    Day(String),
+    /// A migration that ends before the switch, so that it takes nothing over in between.
+    #[error("the migration ends before the switch; the switch comes first")]
+    AdoptionEndsFirst,
+    /// A migration in state `cookie` without a list, which cannot refuse a foreign cookie after a sign-out.
+    #[error(
+        "in state `cookie` without a list, a cookie of the old app signs in again after a sign-out; keep a list, use state \
+         `store` or `mirrored`, or say that the migration is `replayable`"
+    )]
+    Replayable,
+    /// Sessions of a former state, to be taken over into cookies.
+    #[error("sessions of a former state can be taken over in states `store` and `mirrored` alone")]
+    FormerState,
     /// The session could not be sealed.
     #[error("the session could not be sealed")]
     Seal(#[from] waxseal_crypto::Error),
@@ -55,6 +71,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of a store beside the manager's own, such as one from which sessions are taken over, that does not answer.
+    #[must_use]
+    pub fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable(StoreError::new(Fault::Outage, error))
+    }
+
     /// The session was ended meanwhile.
     pub(crate) const GONE: Self = Self::Session(SessionError::Gone);
     /// The session has had another id since.

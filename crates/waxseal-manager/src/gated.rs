@@ -94,6 +94,7 @@ fn seed_of(origin: &Origin) -> Seed {
     let id: &[u8] = match origin {
         Origin::Cookie(token) => &token.id,
         Origin::Record(record) => record.id.as_bytes(),
+        Origin::Foreign(foreign) => &foreign.replay_id,
     };
     let digest: [u8; 32] =
         Sha256::new().chain_update("form without a proof").chain_update(id).finalize().into();

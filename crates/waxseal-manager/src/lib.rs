@@ -2,6 +2,8 @@
 
 mod access;
 mod active_keys;
+mod adopt;
+mod adoption;
 mod any_store;
 mod capacities;
 mod claim;
@@ -14,6 +16,7 @@ mod due;
 mod end_reason;
 mod error;
 mod events;
+mod former_token;
 mod gated;
 mod inspect;
 mod lifetimes;
@@ -38,6 +41,7 @@ mod watching;
 mod yield_once;
 
 pub use access::{Access, WhenAway};
+pub use adoption::{foreign::Foreign, former::FormerState, refusal::ForeignRefusal, terms::Adoption};
 pub use device_gate::{DeviceGate, DeviceQuestion, DeviceVerdict};
 pub use device_tokens::{DevicePurpose, DeviceTokens};
 pub use end_reason::EndReason;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use waxseal_crypto::Limits;
+use waxseal_crypto::{Limits, Times};
+use waxseal_store::Timestamp;
 
 use crate::error::Error;
 
@@ -130,6 +131,12 @@ impl Lifetimes {
 
     pub(crate) fn of(&self, permanent: bool) -> Limits {
         if permanent { self.permanent.limits(PERMANENT) } else { self.ordinary.limits(ORDINARY) }
+    }
+
+    /// The times of a token of a session that begins at `now`.
+    pub(crate) fn times(&self, permanent: bool, now: Timestamp) -> Times {
+        let (limits, now) = (self.of(permanent), now.as_secs());
+        Times::new(now, now, limits.idle, limits.absolute)
     }
 
     /// The limits of any session: the class is known only after the token is opened.

@@ -1,14 +1,20 @@
 //! The manager of sessions: its keys, its state, its settings.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use waxseal_crypto::{Context, Keyring, Limits};
-use waxseal_store::SessionStore;
+use waxseal_store::{SessionStore, Timestamp};
 
 use crate::access::WhenAway;
 use crate::active_keys::{ActiveKeys, Contexts, ID_ALONE, Refusals};
+use crate::adoption::claims::Claims;
+use crate::adoption::counts::{Counts, Outcome};
+use crate::adoption::former::FormerState;
+use crate::adoption::refusal::ForeignRefusal;
+use crate::adoption::terms::Adoption;
 use crate::any_store::AnyStore;
+use crate::capacities::Capacities;
 use crate::device_tokens;
 use crate::error::Error;
 use crate::events::Events;
@@ -62,6 +68,14 @@ pub struct SessionManager {
     pub(crate) lifetimes: Lifetimes,
     pub(crate) sessions: Sessions,
     pub(crate) watches: Arc<Watches>,
+    /// The migration that is under way.
+    pub(crate) adopter: Option<Adopter>,
+}
+
+/// The terms of a migration, with what counts and remembers.
+pub(crate) struct Adopter {
+    pub(crate) terms: Adoption,
+    pub(crate) counts: Arc<Counts>,
 }
 
 /// Sessions in their state, with what the state needs to work.
@@ -129,11 +143,12 @@ impl SessionManager {
         };
         let token = Context::new(purpose)?.with_name(cookie)?.with_audience(audience)?;
         let csrf = Context::new("csrf")?.with_audience(audience)?;
-        let contexts = Contexts { purpose, token, csrf, record, device: None };
+        let import = Context::new("import")?.with_audience(audience)?;
+        let contexts = Contexts { purpose, token, csrf, import, record, device: None };
         let keys = RwLock::new(Arc::new(ActiveKeys::new(keyring, &contexts)));
         let (name, refusals, events) = (cookie.to_owned(), Refusals::new(), Events::new());
-        let (audience, watches) = (audience.to_owned(), Arc::default());
-        Ok(Self { name, audience, contexts, keys, refusals, events, lifetimes, sessions, watches })
+        let (audience, watches, adopter) = (audience.to_owned(), Arc::default(), None);
+        Ok(Self { name, audience, contexts, keys, refusals, events, lifetimes, sessions, watches, adopter })
     }
 
     /// Manages sessions in [`State::Cookie`].
@@ -182,6 +197,77 @@ impl SessionManager {
         self.contexts.device = Some(device_tokens::contexts(&self.name, &self.audience)?);
         self.set_keyring(keyring);
         Ok(self)
+    }
+
+    /// Takes over sessions of another framework, or of another state, on these terms: see
+    /// [`Snapshot::adopt`](crate::Snapshot::adopt).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AdoptionEndsFirst`] if the migration ends before the switch. [`Error::Replayable`] in
+    /// [`State::Cookie`], unless the terms say so. [`Error::FormerState`] for sessions of a former state in state `cookie`,
+    /// with a list or without.
+    pub fn adopting(mut self, mut terms: Adoption) -> Result<Self, Error> {
+        if terms.until < terms.switched {
+            return Err(Error::AdoptionEndsFirst);
+        }
+        if !terms.former.is_empty() && self.records().is_none() {
+            return Err(Error::FormerState);
+        }
+        let former_list = terms.former.has(FormerState::Cookie);
+        if former_list {
+            let longest = Duration::from_secs(self.lifetimes.widest().absolute.into());
+            terms.lifetime = terms.lifetime.max(longest);
+        }
+        let (counts, audience) = (Arc::new(Counts::new()), self.audience.clone());
+        let claims = |store, audience: &str| Arc::new(Claims::new(store, audience, terms, counts.clone()));
+        match &mut self.sessions {
+            Sessions::Cookie if !terms.replayable => return Err(Error::Replayable),
+            Sessions::Cookie => {}
+            Sessions::Revocable(list) => list.claims = Some(claims(list.store.clone(), &self.audience)),
+            Sessions::Stored(stored) => {
+                stored.records.claims = Some(claims(stored.records.store.clone(), &self.audience));
+            }
+            Sessions::Mirrored(mirrored) => {
+                mirrored.records.claims = Some(claims(mirrored.records.store.clone(), &self.audience));
+            }
+        }
+        let lifetimes = self.lifetimes;
+        if let Some(records) = self.records_mut().filter(|_| former_list) {
+            let (store, capacities) = (records.store.clone(), Capacities::default());
+            records.former_list = Some(Box::new(Revocations::new(store, &audience, lifetimes, capacities)));
+        }
+        self.adopter = Some(Adopter { terms, counts });
+        Ok(self)
+    }
+
+    /// Returns `true` if the manager has the [terms](Self::adopting) of a migration.
+    #[must_use]
+    pub fn has_terms(&self) -> bool {
+        self.adopter.is_some()
+    }
+
+    /// Returns `true` if sessions of another framework are taken over at the time `now`.
+    #[must_use]
+    pub fn adopts(&self, now: SystemTime) -> bool {
+        self.adopter.as_ref().is_some_and(|adopter| Timestamp::from(now) < adopter.terms.until)
+    }
+
+    /// Counts and logs a foreign session that its reader refused, or that came among others.
+    pub fn refuse_foreign(&self, why: ForeignRefusal) {
+        if let Some(adopter) = &self.adopter {
+            adopter.counts.count(Outcome::Refused(why));
+        }
+    }
+
+    /// The claims on foreign sessions, in every state with a store.
+    pub(crate) fn claims(&self) -> Option<&Claims> {
+        match &self.sessions {
+            Sessions::Cookie => None,
+            Sessions::Revocable(list) => list.claims.as_deref(),
+            Sessions::Stored(stored) => stored.records.claims.as_deref(),
+            Sessions::Mirrored(mirrored) => mirrored.records.claims.as_deref(),
+        }
     }
 
     /// The longest time in seconds that any session lives.
@@ -277,6 +363,14 @@ impl SessionManager {
         }
     }
 
+    fn records_mut(&mut self) -> Option<&mut RecordStore> {
+        match &mut self.sessions {
+            Sessions::Cookie | Sessions::Revocable(_) => None,
+            Sessions::Stored(stored) => Some(&mut stored.records),
+            Sessions::Mirrored(mirrored) => Some(&mut mirrored.records),
+        }
+    }
+
     pub(crate) fn expect_records(&self) -> Result<&RecordStore, Error> {
         self.records().ok_or(Error::NoStore)
     }
@@ -289,7 +383,6 @@ impl SessionManager {
         }
     }
 
-    /// Checks whether a concurrent change of a value that an `insert` replaces is a conflict.
     /// The policy for visitors whose session cannot be had for the moment.
     pub(crate) fn when_away(&self) -> WhenAway {
         match &self.sessions {
@@ -298,6 +391,7 @@ impl SessionManager {
         }
     }
 
+    /// Checks whether a concurrent change of a value that an `insert` replaces is a conflict.
     pub(crate) fn is_strict(&self) -> bool {
         self.records().is_some_and(|records| records.strict)
     }

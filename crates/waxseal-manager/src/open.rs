@@ -9,6 +9,7 @@ use waxseal_store::Timestamp;
 
 use crate::access::Access;
 use crate::active_keys::{ActiveKeys, TokenKeys};
+use crate::adoption::foreign::ForeignRef;
 use crate::claim::{Claim, choose, latest_of_each};
 use crate::device_gate::DeviceGate;
 use crate::device_tokens::DeviceTokens;
@@ -27,8 +28,8 @@ use crate::visit::Visit;
 /// A visit that a snapshot opened or created keeps these keys until it is committed, whatever keyring is set meanwhile.
 #[derive(Clone)]
 pub struct Snapshot<'a> {
-    sessions: &'a SessionManager,
-    keys: Arc<ActiveKeys>,
+    pub(crate) sessions: &'a SessionManager,
+    pub(crate) keys: Arc<ActiveKeys>,
     gate: Option<&'a dyn DeviceGate>,
 }
 
@@ -49,7 +50,7 @@ pub struct Pending<'a> {
 }
 
 /// The question to the store.
-enum Asked<'a> {
+pub(crate) enum Asked<'a> {
     /// Asks for the session of a token.
     Token(Box<Token>),
     /// Asks whether the session, which was in the token, is revoked.
@@ -58,12 +59,14 @@ enum Asked<'a> {
     Bound(Box<Visit>, Question),
     /// Asks nothing: the request does not prove its device, for the moment.
     Away(Box<Visit>),
+    /// Asks whether a foreign session can be taken over.
+    Foreign(Box<ForeignRef>, Arc<Content>),
     /// Asks which of several sessions live.
     Rivals(Box<Rivals<'a>>),
 }
 
 /// Good tokens of one request, each of another session as far as the tokens say.
-struct Rivals<'a> {
+pub(crate) struct Rivals<'a> {
     /// The snapshot that begins a session if none of the tokens counts.
     snapshot: Snapshot<'a>,
     all: Vec<Opened<'a>>,
@@ -165,13 +168,26 @@ impl<'a> Snapshot<'a> {
         can_be_planted: bool,
         access: Access,
         now: SystemTime,
-        mut refused: impl FnMut(Rejected),
+        refused: impl FnMut(Rejected),
     ) -> Opened<'a> {
+        self.open_any(tokens, can_be_planted, access, now, refused)
+            .unwrap_or_else(|| Opened::Ready(self.create()))
+    }
+
+    /// [`open_among`](Self::open_among), or `None` if no token is good.
+    pub fn open_any(
+        &self,
+        tokens: &[&[u8]],
+        can_be_planted: bool,
+        access: Access,
+        now: SystemTime,
+        mut refused: impl FnMut(Rejected),
+    ) -> Option<Opened<'a>> {
         let mut good =
             tokens.iter().filter_map(|token| self.open(token, access, now).map_err(&mut refused).ok());
-        let Some(first) = good.next() else { return Opened::Ready(self.create()) };
+        let first = good.next()?;
         if good.next().is_none() {
-            return first;
+            return Some(first);
         }
         good.for_each(drop);
         // Each is asked for as if the request acted, because what the browser is told of several must be true.
@@ -183,13 +199,18 @@ impl<'a> Snapshot<'a> {
         let all = all.map(as_it_is).collect();
         let all = latest_of_each(all, Opened::claim);
         let rivals = Rivals { snapshot: self.clone(), all, can_be_planted };
-        rivals
-            .settled()
-            .map_or_else(|rivals| self.pending(Asked::Rivals(Box::new(rivals)), access), Opened::Ready)
+        let pending = |rivals| self.pending(Asked::Rivals(Box::new(rivals)), access);
+        Some(rivals.settled().map_or_else(pending, Opened::Ready))
     }
 
     fn try_open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'a>, Reason> {
         let now = Timestamp::from(now);
+        let opened = self.open_own(token, access, now);
+        opened.or_else(|refused| self.open_former(token, refused, access, now))
+    }
+
+    /// Opens a token of the present state.
+    fn open_own(&self, token: &[u8], access: Access, now: Timestamp) -> Result<Opened<'a>, Reason> {
         let limits = self.sessions.token_limits();
         let refusal = |rejected: waxseal_crypto::Rejected| self.keys.refusal(token, rejected.reason());
         let (token, position) = match (self.keys.tokens(), &self.sessions.sessions) {
@@ -268,7 +289,7 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    fn pending(&self, question: Asked<'a>, access: Access) -> Opened<'a> {
+    pub(crate) fn pending(&self, question: Asked<'a>, access: Access) -> Opened<'a> {
         Opened::Pending(Pending { snapshot: self.clone(), question, access })
     }
 }
@@ -340,6 +361,9 @@ impl Pending<'_> {
                 return Gated::Away(*visit).visit(access, snapshot.sessions.when_away());
             }
             (Asked::Rivals(rivals), _) => return Box::pin(rivals.load(now)).await,
+            (Asked::Foreign(foreign, content), _) => {
+                Box::pin(snapshot.load_foreign(&foreign, &content, access, now.into())).await?
+            }
             _ => return Err(Error::NoStore),
         };
         match Gated::new(snapshot.gate, visit, snapshot.sessions.is_strict()) {
@@ -361,6 +385,7 @@ impl Pending<'_> {
             Asked::Listed(visit, _) | Asked::Bound(visit, _) => visit.read_only(ReadOnly::Outage),
             Asked::Away(visit) => *visit,
             Asked::Rivals(rivals) => rivals.into_end(),
+            Asked::Foreign(foreign, _) => self.snapshot.unadopted(*foreign),
         }
     }
 
@@ -369,7 +394,7 @@ impl Pending<'_> {
         match &self.question {
             Asked::Token(token) => Some(Claim::of_token(token)),
             Asked::Listed(visit, _) | Asked::Bound(visit, _) => Claim::of_visit(visit),
-            Asked::Away(_) | Asked::Rivals(_) => None,
+            Asked::Away(_) | Asked::Rivals(_) | Asked::Foreign(..) => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use waxseal_crypto::Times;
 use waxseal_store::{Revision, Timestamp};
 
+use crate::adoption::foreign::ForeignRef;
 use crate::confirmed::Confirmed;
 use crate::records::keyed_id::KeyedId;
 use crate::refresh::RESEAL_AFTER_SECONDS;
@@ -15,6 +16,8 @@ pub(crate) const COOKIE_ID_BYTES: usize = 16;
 pub(crate) enum Origin {
     Cookie(CookieToken),
     Record(RecordRef),
+    /// A foreign session that was not taken over, to be ended.
+    Foreign(ForeignRef),
 }
 
 /// A token that holds the whole session.

@@ -1,5 +1,6 @@
 //! Sessions in a store: states `store` and `mirrored`, by the rules of `docs/states-rules.md`.
 
+pub(crate) mod adopt;
 pub(crate) mod clocks;
 pub(crate) mod counts;
 pub(crate) mod draft;

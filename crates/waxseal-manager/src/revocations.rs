@@ -1,5 +1,6 @@
 //! State `cookie` with a list of revoked sessions, which a store keeps.
 
+pub(crate) mod adopt;
 pub(crate) mod entry;
 pub(crate) mod epoch;
 pub(crate) mod epochs;

@@ -9,6 +9,7 @@ use waxseal_session::backend::{Closed, Content, FormTokenKeys, ReadOnly, SEED_BY
 use waxseal_store::{Lifespan, PublicId, SessionId};
 
 use crate::active_keys::ActiveKeys;
+use crate::adoption::foreign::ForeignRef;
 use crate::device_tokens::DeviceTokens;
 use crate::origin::{CookieToken, Origin, RecordRef};
 use crate::records::keyed_id::KeyedId;
@@ -60,6 +61,10 @@ pub(crate) struct Home {
     pub(crate) is_outdated: bool,
     /// The last commit saved what was changed.
     pub(crate) saved: bool,
+    /// Foreign sessions whose cookies came along. A sign-in and a sign-out end them.
+    pub(crate) foreign: Vec<ForeignRef>,
+    /// The session was taken over in this request, so the browser is to have a token whatever becomes of the request.
+    pub(crate) adopted: bool,
 }
 
 impl Visit {
@@ -105,6 +110,22 @@ impl Visit {
         };
         let home = Home { rivals: sessions, unproven: true, ..Home::default() };
         Self { session, home: Box::new(Mutex::new(home)), ..self }
+    }
+
+    /// Makes it the visit of a session that was taken over just now, whose token the browser does not have. That counts
+    /// as access: the answer depends on the foreign cookie.
+    pub(crate) fn adopted(self) -> Self {
+        {
+            let mut home = self.home();
+            match &mut home.origin {
+                Some(Origin::Record(record)) => record.is_outdated = true,
+                Some(_) => home.is_outdated = true,
+                None => {}
+            }
+            home.adopted = home.origin.is_some();
+        }
+        self.session.note_access();
+        self
     }
 
     /// Has its token sealed anew.
@@ -159,6 +180,12 @@ impl Visit {
         self.home().unproven
     }
 
+    /// Returns `true` if the session was [taken over](crate::Snapshot::adopt) in this request.
+    #[must_use]
+    pub fn is_adopted(&self) -> bool {
+        self.home().adopted
+    }
+
     /// Returns `true` if the last commit has saved what was changed. What only shows a page may be dropped when the store
     /// is away.
     #[must_use]
@@ -202,7 +229,15 @@ impl Visit {
         home.replaced = None;
         let mut ending: Vec<_> = home.origin.take().into_iter().collect();
         ending.append(&mut home.rivals);
+        if closed.ended {
+            ending.extend(std::mem::take(&mut home.foreign).into_iter().map(Origin::Foreign));
+        }
         ending
+    }
+
+    /// Takes the foreign sessions that came along, which a sign-in replaces.
+    pub(crate) fn take_foreign(&self) -> Vec<ForeignRef> {
+        std::mem::take(&mut self.home().foreign)
     }
 }
 

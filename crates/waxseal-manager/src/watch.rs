@@ -24,7 +24,7 @@ pub struct Watch {
 
 /// A session by one of its ids.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum WatchedId {
+pub(crate) enum WatchedId {
     Cookie([u8; COOKIE_ID_BYTES]),
     Record(RecordKey),
 }
@@ -76,9 +76,8 @@ impl Watch {
 }
 
 impl Watches {
-    /// The watch of the session of `origin`; a new one, of `subject`, if nobody watches it.
-    pub(crate) fn watch(self: &Arc<Self>, origin: &Origin, subject: Subject, known: Known) -> Arc<Watch> {
-        let id = WatchedId::of(origin);
+    /// The watch of this session; a new one, of `subject`, if nobody watches it.
+    pub(crate) fn watch(self: &Arc<Self>, id: WatchedId, subject: Subject, known: Known) -> Arc<Watch> {
         let mut by_id = self.lock();
         if let Some(watch) = by_id.get(&id).and_then(Weak::upgrade) {
             return watch;
@@ -94,7 +93,8 @@ impl Watches {
         if self.count.load(Ordering::Acquire) == 0 {
             return;
         }
-        let watch = self.lock().get(&WatchedId::of(origin)).and_then(Weak::upgrade);
+        let Some(id) = WatchedId::of(origin) else { return };
+        let watch = self.lock().get(&id).and_then(Weak::upgrade);
         if let Some(watch) = watch {
             watch.end(reason);
         }
@@ -122,10 +122,12 @@ impl Drop for Asking<'_> {
 }
 
 impl WatchedId {
-    fn of(origin: &Origin) -> Self {
+    /// `None` for a foreign session, which nobody was shown.
+    pub(crate) fn of(origin: &Origin) -> Option<Self> {
         match origin {
-            Origin::Cookie(token) => Self::Cookie(token.id),
-            Origin::Record(record) => Self::Record(record.id.key()),
+            Origin::Cookie(token) => Some(Self::Cookie(token.id)),
+            Origin::Record(record) => Some(Self::Record(record.id.key())),
+            Origin::Foreign(_) => None,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::records::record_store::RecordStore;
 use crate::revocations::list::{Revocations, Verdict};
 use crate::revocations::question::Question;
 use crate::visit::Visit;
-use crate::watch::{Known, Subject, Watch};
+use crate::watch::{Known, Subject, Watch, WatchedId};
 
 /// The longest time between two looks at a watched session, in which nobody is asked.
 const LOOK: Duration = Duration::from_secs(1);
@@ -63,6 +63,7 @@ impl SessionManager {
         let (content, owner) = (visit.session().content(), visit.session().owner_before());
         let home = visit.home();
         let origin = home.origin.as_ref()?;
+        let id = WatchedId::of(origin)?;
         let (subject, known) = match origin {
             Origin::Cookie(token) => {
                 let limits = self.lifetimes.of(content.permanent);
@@ -82,8 +83,9 @@ impl SessionManager {
                 let ask_at = good_at.after(self.watch_window());
                 (Subject::Record { key, owner, permanent }, Known { over: None, good_at, ask_at, life })
             }
+            Origin::Foreign(_) => return None,
         };
-        Some(self.watches.watch(origin, subject, known))
+        Some(self.watches.watch(id, subject, known))
     }
 
     /// Looks whether a watched session is over, and why. What this process knows is noticed at once; the store is asked at

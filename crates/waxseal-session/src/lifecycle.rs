@@ -100,6 +100,11 @@ impl Session {
         self.lock().has_rivals = true;
     }
 
+    /// Notes that the request has read the session.
+    pub fn note_access(&self) {
+        self.lock().accessed = true;
+    }
+
     /// Requests the end of all other sessions of this session's owner, and a new id for this one.
     ///
     /// # Errors

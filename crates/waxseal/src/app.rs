@@ -4,6 +4,7 @@ mod csrf;
 #[cfg(feature = "device")]
 mod device_bound;
 mod hooks;
+mod migration;
 mod security_headers;
 mod static_files;
 mod templates;
@@ -23,6 +24,7 @@ use crate::device_setup::DeviceSetup;
 use crate::handler::Handler;
 use crate::hooks::Hooks;
 use crate::http_metrics::HttpMetrics;
+use crate::migration::Migration;
 use crate::open_store::{self, MakeState, make_with};
 use crate::pages::Pages;
 use crate::panel;
@@ -67,6 +69,7 @@ pub struct App {
     security: SecurityHeaders,
     csrf_tokens: bool,
     device: DeviceSetup,
+    migration: Option<Migration>,
 }
 
 impl App {
@@ -88,6 +91,7 @@ impl App {
             security: SecurityHeaders::default(),
             csrf_tokens: false,
             device: DeviceSetup::default(),
+            migration: None,
         }
     }
 
@@ -189,7 +193,15 @@ impl App {
         };
         let sessions =
             SessionManager::new(keyring, cookie.name(), &self.name, state)?.lifetimes(settings.lifetimes()?);
+        let sessions = match &self.migration {
+            Some(migration) => sessions.adopting(migration.terms)?,
+            None => sessions,
+        };
         let sessions = self.device.layer(settings, &statics, keyring, sessions, cookie)?;
+        let sessions = match self.migration {
+            Some(migration) => sessions.migrate_from(migration.readers).map_err(StartError::Migration)?,
+            None => sessions,
+        };
         let context = AppContext {
             pages: Pages::new(templates),
             sessions: sessions.with_clock(clock),

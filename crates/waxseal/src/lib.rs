@@ -56,6 +56,7 @@ pub mod json_view;
 mod listening;
 mod log;
 mod log_filter;
+mod migration;
 mod open_store;
 mod owner;
 mod pages;
@@ -120,9 +121,13 @@ pub use start_error::StartError;
 pub use store_url::StoreUrl;
 #[cfg(feature = "device")]
 pub use waxseal_http::Device;
-pub use waxseal_http::{EndReason, SameSite, Scheme, SessionEnded, local_path};
+#[cfg(feature = "flask")]
+pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, Signing};
+pub use waxseal_http::{
+    EndReason, ForeignSessions, SameSite, Scheme, SessionCookie, SessionEnded, local_path,
+};
 pub use waxseal_keys::{Error as KeyError, KeyFile, ListedKey, Retirement, Secrets, make_development_secret};
-pub use waxseal_manager::WhenAway;
+pub use waxseal_manager::{Adoption, Foreign, FormerState, WhenAway};
 pub use waxseal_server::{Body, Event, Limits, Multipart, StaticFiles, Upload, UploadLimits, sse};
 pub use waxseal_server::{ForwardedHeaders, Peer, RootPath, TrustedProxies};
 #[cfg(feature = "websocket")]

@@ -86,6 +86,9 @@ pub enum StartError {
          the path by --root-path, or choose --device-bound off"
     )]
     DeviceBoundBelowPath,
+    /// Sessions of the old app cannot be taken over.
+    #[error("the old app's sessions cannot be taken over")]
+    Migration(#[source] waxseal_http::SetupError),
     /// Two routes are the same, or a path is malformed.
     #[error("the routes contradict each other")]
     Route(#[from] waxseal_server::RouteError),

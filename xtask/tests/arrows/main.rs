@@ -41,7 +41,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("waxseal-templates", &["waxseal-session"]),
     ("waxseal-keys", &["waxseal-crypto"]),
     ("waxseal-manager", &["waxseal-crypto", "waxseal-session", "waxseal-store"]),
-    ("waxseal-http", &["waxseal-device", "waxseal-manager", "waxseal-session"]),
+    ("waxseal-http", &["waxseal-device", "waxseal-flask", "waxseal-manager", "waxseal-session"]),
+    (
+        "waxseal-tower-sessions",
+        &["waxseal-crypto", "waxseal-http", "waxseal-manager", "waxseal-session", "waxseal-store"],
+    ),
     (
         "waxseal-axum",
         &[

@@ -1,6 +1,6 @@
 //! Ending a session.
 
-use waxseal_store::{RecordKey, Timestamp};
+use waxseal_store::{Found, RecordHead, RecordKey, Timestamp};
 
 use super::record_store::RecordStore;
 use crate::error::Error;
@@ -16,7 +16,7 @@ impl RecordStore {
     /// The store's error, if it is unavailable and the retry queue is full. The session has then not ended.
     pub(crate) async fn end(&self, record: &RecordRef, now: Timestamp) -> Result<(), Error> {
         let key = record.id.key();
-        match self.store.delete(&key, now).await {
+        match self.delete(&key, now).await {
             Ok(true) => {
                 if let Some(near) = &self.near {
                     near.ended(key.public_id(), now);
@@ -56,11 +56,27 @@ impl RecordStore {
 
     /// Deletes the sessions that were ended during the store's outage. Returns how many are left.
     pub(crate) async fn finish_ends(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.unfinished.finish(|key, _| self.finish_end(key, now)).await
+        let left = self.unfinished.finish(|key, _| self.finish_end(key, now)).await?;
+        match &self.claims {
+            Some(claims) => Ok(left + claims.finish(now).await?),
+            None => Ok(left),
+        }
+    }
+
+    /// Deletes a record. Before that, if a migration is under way, ends what its owner could have had taken over: the old
+    /// framework may have signed the session anew, in cookies that nobody here has met.
+    async fn delete(&self, key: &RecordKey, now: Timestamp) -> Result<bool, StoreError> {
+        if let Some(claims) = &self.claims
+            && let Some(Found::Living(RecordHead { owner: Some(owner), .. })) =
+                self.store.revalidate(key, now).await?
+        {
+            claims.end_owner(&owner, now).await?;
+        }
+        self.store.delete(key, now).await
     }
 
     async fn finish_end(&self, key: RecordKey, now: Timestamp) -> Result<bool, StoreError> {
-        let ended = self.store.delete(&key, now).await?;
+        let ended = self.delete(&key, now).await?;
         if let Some(near) = self.near.as_ref().filter(|_| ended) {
             near.ended(key.public_id(), now);
         }

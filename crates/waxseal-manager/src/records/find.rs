@@ -83,7 +83,7 @@ impl RecordStore {
             Ok(Find::Living(Living { revision, confirmed, content })) => {
                 self.counts.records.increment(1);
                 let mut record = token.record(revision);
-                record.is_outdated = brought.is_some_and(|brought| brought != revision);
+                record.is_outdated |= brought.is_some_and(|brought| brought != revision);
                 record.confirmed = Some(self.touched(&record, confirmed, content.permanent, now).await);
                 Ok(self.visit(content, record, keys))
             }
@@ -176,7 +176,7 @@ impl RecordStore {
         self.gone(keys).read_only(ReadOnly::Ended)
     }
 
-    fn anonymous(&self, keys: &Arc<ActiveKeys>) -> Visit {
+    pub(super) fn anonymous(&self, keys: &Arc<ActiveKeys>) -> Visit {
         Visit::new(keys.clone(), self.strict)
     }
 }

@@ -23,6 +23,12 @@ impl KeyedId {
     }
 }
 
+impl From<SessionId> for KeyedId {
+    fn from(id: SessionId) -> Self {
+        Self::new(id)
+    }
+}
+
 impl Deref for KeyedId {
     type Target = SessionId;
 

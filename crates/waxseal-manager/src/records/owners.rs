@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use waxseal_store::{Cursor, Listed, Page, PublicId, RecordKey, Timestamp};
 
 use super::record_store::RecordStore;
+use crate::error::Error;
 use crate::store_error::StoreError;
 
 /// The size of a page of a list, and the number of pages that are looked through. Few owners have more.
@@ -58,7 +59,8 @@ impl RecordStore {
         owner: &str,
         public_id: PublicId,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, Error> {
+        self.end_foreign_of(owner, now).await?;
         let ended = self.store.end(owner, public_id, now).await?;
         if let Some(near) = self.near.as_ref().filter(|_| ended) {
             near.ended(public_id, now);
@@ -71,11 +73,21 @@ impl RecordStore {
         owner: &str,
         keep: Option<&RecordKey>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), Error> {
+        self.end_foreign_of(owner, now).await?;
         self.store.end_all(owner, keep, now).await?;
         if let Some(near) = &self.near {
             near.owner_ended_at(owner, now);
         }
         Ok(())
+    }
+
+    /// Ends what the owner could have had taken over, if a migration is under way. First, because a session that is made
+    /// of a foreign one asks for this after it is there, and otherwise ends with the owner's others.
+    pub(super) async fn end_foreign_of(&self, owner: &str, now: Timestamp) -> Result<(), Error> {
+        match &self.claims {
+            Some(claims) => Ok(claims.end_owner(owner, now).await?),
+            None => Ok(()),
+        }
     }
 }

@@ -15,10 +15,12 @@ use super::turns::{Place, Turns};
 use super::unfinished::Unfinished;
 use crate::access::Access;
 use crate::active_keys::ActiveKeys;
+use crate::adoption::claims::Claims;
 use crate::any_store::AnyStore;
 use crate::confirmed::ConfirmedAt;
 use crate::error::Error;
 use crate::lifetimes::Lifetimes;
+use crate::revocations::list::Revocations;
 use crate::state::Options;
 
 /// Waits for so long, by a timer of any runtime.
@@ -26,7 +28,7 @@ pub(crate) type Pause = Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> 
 
 /// Finds, saves and ends records. Knows copies only by what its near cache is told.
 pub(crate) struct RecordStore {
-    pub(super) store: Arc<dyn AnyStore>,
+    pub(crate) store: Arc<dyn AnyStore>,
     /// The near cache, in state `mirrored`.
     pub(super) near: Option<Arc<NearCache>>,
     pub(super) lifetimes: Lifetimes,
@@ -35,6 +37,10 @@ pub(crate) struct RecordStore {
     pub(super) unfinished: Unfinished,
     pub(crate) turns: Arc<Turns>,
     pub(super) counts: Counts,
+    /// The claims on foreign sessions, if a migration is under way.
+    pub(crate) claims: Option<Arc<Claims>>,
+    /// The list of revoked cookies, if sessions of state `cookie` are taken over.
+    pub(crate) former_list: Option<Box<Revocations>>,
 }
 
 /// A reason for which a record cannot be opened.
@@ -62,6 +68,8 @@ impl RecordStore {
             unfinished: Unfinished::new(options.capacities.retry_queue),
             turns: Turns::new(),
             counts: Counts::new(),
+            claims: None,
+            former_list: None,
         }
     }
 

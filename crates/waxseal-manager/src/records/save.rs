@@ -130,7 +130,7 @@ impl RecordStore {
                 Err(error) => {
                     failures += 1;
                     if failures > INQUIRIES {
-                        return Err(error.into());
+                        return Err(error);
                     }
                     self.pause(failures).await;
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use waxseal_crypto::{Opened, SignedToken, Times};
 use waxseal_session::backend::{Content, ReadOnly};
-use waxseal_store::{Revision, SessionId};
+use waxseal_store::{Revision, SessionId, Timestamp};
 
 use super::keyed_id::KeyedId;
 use crate::active_keys::ActiveKeys;
@@ -22,6 +22,8 @@ pub(crate) struct Token {
     needs_reseal: bool,
     /// In state `mirrored`, the revision, and the copy unless only the record holds the session.
     pub(crate) copy: Option<(Revision, Option<Content>)>,
+    /// The token was made in a former state, so the browser is to have another.
+    is_former: bool,
 }
 
 impl Token {
@@ -30,7 +32,13 @@ impl Token {
         let (id, minted) = (KeyedId::new(SessionId::from_bytes(*signed.payload())), signed.minted());
         // The lifetimes are in the record.
         let times = Times::new(minted, minted, Times::NO_IDLE, u32::MAX);
-        Self { id, times, needs_reseal: signed.needs_reseal(), copy: None }
+        Self { id, times, needs_reseal: signed.needs_reseal(), copy: None, is_former: false }
+    }
+
+    /// The token that a browser would have of a session that was made of a foreign one.
+    pub(super) fn of_imported(id: SessionId, now: Timestamp) -> Self {
+        let times = Times::new(now.as_secs(), now.as_secs(), Times::NO_IDLE, u32::MAX);
+        Self { id: KeyedId::new(id), times, needs_reseal: false, copy: None, is_former: false }
     }
 
     /// Parses the token of state `mirrored`.
@@ -54,7 +62,12 @@ impl Token {
             }
             _ => return Err("it neither has a copy nor says that it has none"),
         };
-        Ok(Self { id, times, needs_reseal, copy: Some((revision, content)) })
+        Ok(Self { id, times, needs_reseal, copy: Some((revision, content)), is_former: false })
+    }
+
+    /// The token as one of a former state, of which the id alone counts.
+    pub(crate) fn into_former(self) -> Self {
+        Self { copy: None, is_former: true, ..self }
     }
 
     /// A reference to the record, before the store is asked.
@@ -64,7 +77,7 @@ impl Token {
             revision,
             times: self.times,
             needs_reseal: self.needs_reseal,
-            is_outdated: false,
+            is_outdated: self.is_former,
             confirmed: None,
         }
     }

@@ -6,19 +6,19 @@ use waxseal_store::{Lifespan, Record, RecordKey, Revision, Timestamp};
 
 /// The time for which an entry outlives its session. Clocks may differ by a minute, both between sealing and ending,
 /// and between this process and the store.
-pub(super) const CLOCKS_APART: Duration = Duration::from_secs(120);
+pub(crate) const CLOCKS_APART: Duration = Duration::from_secs(120);
 /// The revision of the entry of a signed-out id. All such entries say the same.
-pub(super) const SIGNED_OUT: Revision =
+pub(crate) const SIGNED_OUT: Revision =
     Revision::from_bytes([0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
 
 /// The owner of an id's entry, because a bounded store drops records without one. The name varies, because a store may
 /// keep a list for each owner. It has a control character, which no app's owner has.
-pub(super) fn id_owner(key: &RecordKey) -> String {
+pub(crate) fn id_owner(key: &RecordKey) -> String {
     let [first, ..] = *key.hash();
     format!("\u{1}revoked {first:02x}")
 }
 
-pub(super) fn entry(revision: Revision, owner: String, now: Timestamp, end: Timestamp) -> Record {
+pub(crate) fn entry(revision: Revision, owner: String, now: Timestamp, end: Timestamp) -> Record {
     Record {
         revision,
         kid: [0; 4],

@@ -60,6 +60,7 @@ impl Revocations {
     /// The store's error. The outcome is then unknown.
     pub(crate) async fn end_all(&self, owner: &str, now: Timestamp) -> Result<(), Error> {
         let known = self.owner(owner);
+        self.end_foreign_of(owner, now).await?;
         if !self.end_but(&known, None, now).await? {
             // Not the first revision, so that sessions from before the list end too.
             self.begin(&known, Revision::first()?.next()?, now).await?;
@@ -82,6 +83,7 @@ impl Revocations {
         now: Timestamp,
     ) -> Result<Epoch, Error> {
         let known = self.owner(owner);
+        self.end_foreign_of(owner, now).await?;
         for _ in 0..ATTEMPTS {
             let from = match own {
                 Some(epoch) => epoch,

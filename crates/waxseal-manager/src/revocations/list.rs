@@ -11,6 +11,7 @@ use waxseal_store::{Creation, Fault, Found, RecordHead, RecordKey, Revision, Tim
 use super::entry::{CLOCKS_APART, SIGNED_OUT, entry, id_owner};
 use super::question::Question;
 use crate::access::Access;
+use crate::adoption::claims::Claims;
 use crate::any_store::AnyStore;
 use crate::capacities::Capacities;
 use crate::error::Error;
@@ -23,7 +24,7 @@ use crate::store_error::StoreError;
 
 /// The list of revoked sessions in a store, which does not keep the sessions themselves.
 pub(crate) struct Revocations {
-    pub(super) store: Arc<dyn AnyStore>,
+    pub(crate) store: Arc<dyn AnyStore>,
     /// The audience of the app, so that two apps in one store do not end each other's sessions.
     pub(super) audience: String,
     pub(crate) lifetimes: Lifetimes,
@@ -32,6 +33,8 @@ pub(crate) struct Revocations {
     single_flight: SingleFlight<(Answer, Timestamp)>,
     /// The retry queue: signed-out ids, each with the end of its entry.
     unfinished: Unfinished,
+    /// The claims on foreign sessions, if a migration is under way.
+    pub(crate) claims: Option<Arc<Claims>>,
 }
 
 /// The store's answer: `true` if the session was ended.
@@ -62,6 +65,7 @@ impl Revocations {
             near,
             single_flight: SingleFlight::default(),
             unfinished: Unfinished::new(capacities.retry_queue),
+            claims: None,
         }
     }
 
@@ -163,6 +167,9 @@ impl Revocations {
     /// The store's error, if it is unavailable and the retry queue is full. The session has then not ended.
     pub(crate) async fn end(&self, question: &Question, now: Timestamp) -> Result<(), Error> {
         let key = question.key();
+        if let (Some(claims), Some(owner)) = (&self.claims, &question.owner) {
+            claims.sign_out_owner(owner, now).await?;
+        }
         match self.keep_end(&key, question.end, now).await {
             Ok(true) => Ok(()),
             // A foreign record has the entry's place. Ending too many sessions is better than too few.
@@ -192,7 +199,19 @@ impl Revocations {
 
     /// Tells the store of the ends that it missed during an outage. Returns how many are left.
     pub(crate) async fn finish(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.unfinished.finish(|key, end| self.finish_end(key, end, now)).await
+        let left = self.unfinished.finish(|key, end| self.finish_end(key, end, now)).await?;
+        match &self.claims {
+            Some(claims) => Ok(left + claims.finish(now).await?),
+            None => Ok(left),
+        }
+    }
+
+    /// Ends what the owner could have had taken over, if a migration is under way.
+    pub(super) async fn end_foreign_of(&self, owner: &str, now: Timestamp) -> Result<(), Error> {
+        match &self.claims {
+            Some(claims) => Ok(claims.end_owner(owner, now).await?),
+            None => Ok(()),
+        }
     }
 
     async fn finish_end(&self, key: RecordKey, end: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
@@ -201,7 +220,12 @@ impl Revocations {
 
     /// Writes an end under `key`, and returns `true` if the store has one now. May be sent again, because all ends of
     /// one id are the same.
-    async fn keep_end(&self, key: &RecordKey, end: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+    pub(super) async fn keep_end(
+        &self,
+        key: &RecordKey,
+        end: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let entry = entry(SIGNED_OUT, id_owner(key), now, end);
         let kept = match self.store.create(key, &entry, now).await? {
             Creation::Created => true,
@@ -230,7 +254,7 @@ impl Revocations {
         ask().await
     }
 
-    async fn has_ended(&self, question: &Question, now: Timestamp) -> Answer {
+    pub(crate) async fn has_ended(&self, question: &Question, now: Timestamp) -> Answer {
         let found = self.find(&question.key(), now).await?;
         if found.is_some_and(|found| now >= found.life.created.after(question.settling)) {
             return Ok(true);

@@ -5,7 +5,9 @@ mod holds;
 mod meddler;
 mod states_support;
 
+mod adoption;
 mod flash;
+mod former_states;
 mod keys_swap;
 mod maintenance_sqlite;
 mod malformed_values;

@@ -19,6 +19,8 @@ mod flash;
 mod hooks;
 mod keys_swap;
 mod malformed_values;
+#[cfg(feature = "flask")]
+mod migration;
 mod owners;
 mod pages;
 mod panel;

@@ -1,0 +1,141 @@
+//! The foreign cookies of one request.
+
+use std::time::SystemTime;
+
+use http::HeaderValue;
+use waxseal_manager::{Error, Foreign, ForeignRefusal, SessionManager};
+
+use crate::cookies;
+use crate::foreign_sessions::{ForeignSessions, LoadedForeign};
+
+/// Values that are tried of each reader's cookie; a page of a sibling host may plant any number.
+const MAX_CANDIDATES: usize = 4;
+
+/// The readers of a migration.
+#[derive(Debug)]
+pub(crate) struct Readers(Vec<Box<dyn ForeignSessions>>);
+
+/// The good foreign sessions of one request.
+#[derive(Debug, Default)]
+pub(crate) struct ForeignCookies {
+    good: Vec<Foreign>,
+    /// The line that makes the browser forget the one good cookie.
+    removal: Option<HeaderValue>,
+    is_kept: bool,
+}
+
+impl Readers {
+    pub(crate) fn new(readers: Vec<Box<dyn ForeignSessions>>) -> Self {
+        Self(readers)
+    }
+
+    /// Tells if a foreign session is in a store that has to be asked, and one of these fields has its cookie.
+    pub(crate) fn waits<'a>(&'a self, fields: impl Iterator<Item = &'a HeaderValue> + Clone) -> bool {
+        let mut stored = self.0.iter().filter(|reader| reader.has_store());
+        stored.any(|reader| !candidates(&**reader, fields.clone()).is_empty())
+    }
+
+    /// Reads the foreign cookies among these fields of `Cookie`, but those whose sessions are in a store.
+    pub(crate) fn read<'a>(
+        &'a self,
+        fields: impl Iterator<Item = &'a HeaderValue> + Clone,
+        sessions: &SessionManager,
+        now: SystemTime,
+    ) -> ForeignCookies {
+        let mut found = ForeignCookies::default();
+        for reader in self.0.iter().filter(|reader| !reader.has_store()) {
+            for value in candidates(&**reader, fields.clone()) {
+                match reader.read(value, now) {
+                    Ok(foreign) => found.add(foreign, &**reader),
+                    Err(error) => refuse(sessions, &*error),
+                }
+            }
+        }
+        found.counted(sessions)
+    }
+
+    /// Reads all foreign cookies among these fields of `Cookie`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if a store does not answer.
+    pub(crate) async fn load<'a>(
+        &'a self,
+        fields: impl Iterator<Item = &'a HeaderValue> + Clone,
+        sessions: &SessionManager,
+        now: SystemTime,
+    ) -> Result<ForeignCookies, Error> {
+        let mut found = ForeignCookies::default();
+        for reader in &self.0 {
+            for value in candidates(&**reader, fields.clone()) {
+                match reader.load(value, now).await {
+                    LoadedForeign::Found(foreign) => found.add(foreign, &**reader),
+                    LoadedForeign::Refused(error) => refuse(sessions, &*error),
+                    LoadedForeign::Away(error) => return Err(Error::unavailable(OldStore(error))),
+                }
+            }
+        }
+        Ok(found.counted(sessions))
+    }
+}
+
+/// The old app's store does not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the store of the old app's sessions does not answer")]
+struct OldStore(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+/// The different values of a reader's cookie, among the first few.
+fn candidates<'a>(
+    reader: &'a dyn ForeignSessions,
+    fields: impl Iterator<Item = &'a HeaderValue>,
+) -> Vec<&'a [u8]> {
+    let name = reader.cookie().name();
+    let mut found = Vec::new();
+    for value in fields.flat_map(|field| cookies::values_in(field.as_bytes(), name)).take(MAX_CANDIDATES) {
+        if !found.contains(&value) {
+            found.push(value);
+        }
+    }
+    found
+}
+
+fn refuse(sessions: &SessionManager, error: &(dyn std::error::Error + Send + Sync)) {
+    tracing::info!(%error, "a foreign cookie cannot be read");
+    sessions.refuse_foreign(ForeignRefusal::Unreadable);
+}
+
+impl ForeignCookies {
+    /// The foreign session that counts. Of several none does.
+    pub(crate) fn only(&self) -> Option<&Foreign> {
+        match self.good.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn good(&self) -> &[Foreign] {
+        &self.good
+    }
+
+    /// The line that makes the browser forget the foreign cookie, which it keeps until a sign-out if the reader says so.
+    /// `None` if there are several: the one that is left could be the planted one.
+    pub(crate) fn removal(&self, signed_out: bool) -> Option<&HeaderValue> {
+        self.only()?;
+        self.removal.as_ref().filter(|_| signed_out || !self.is_kept)
+    }
+
+    /// Counts it if several are good.
+    fn counted(self, sessions: &SessionManager) -> Self {
+        if self.good.len() > 1 {
+            tracing::warn!("several foreign cookies are good, and one may be planted; none counts");
+            sessions.refuse_foreign(ForeignRefusal::Several);
+        }
+        self
+    }
+
+    fn add(&mut self, foreign: Foreign, reader: &dyn ForeignSessions) {
+        self.good.push(foreign);
+        self.removal = Some(reader.cookie().remove());
+        self.is_kept = reader.keeps_cookie();
+    }
+}

@@ -1,0 +1,471 @@
+//! Sessions of a Flask app, taken over behind HTTP.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{CACHE_CONTROL, COOKIE, HOST, SET_COOKIE, VARY};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_flask::login::USER_ID;
+use waxseal_flask::{DateTime, Dict, FlaskCookie, Value};
+use waxseal_http::{
+    Clock, Flask, FlaskKey, RequestSession, SessionCookie, SessionLayer, SetupError, status_of,
+};
+use waxseal_manager::{Adoption, Error, Mirrored, Revocable, SessionManager, State, Stored};
+use waxseal_session::Session;
+use waxseal_store::MemoryStore;
+use waxseal_store::testing::FaultyStore;
+
+const SECRET: &str = "the old app's key";
+const DAY: u64 = 86_400;
+/// The day of the switch and the end of the migration, counted from the tests' beginning.
+const SWITCH: u64 = 2 * DAY;
+const UNTIL: u64 = 20 * DAY;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// State `cookie`, in which a replay is accepted.
+    Cookie,
+    Listed,
+    Store,
+    Mirrored,
+}
+
+const ALL: [Place; 4] = [Place::Cookie, Place::Listed, Place::Store, Place::Mirrored];
+const REMEMBERING: [Place; 3] = [Place::Listed, Place::Store, Place::Mirrored];
+
+fn seconds(at: u64) -> u64 {
+    1_790_000_000 + at
+}
+
+fn time(at: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds(at))
+}
+
+/// A server with a migration under way.
+struct Site {
+    layer: SessionLayer,
+    store: FaultyStore<MemoryStore>,
+}
+
+/// The parts of an answer that tests look at.
+struct Answer {
+    owner: Option<String>,
+    sets: Vec<String>,
+    status: StatusCode,
+    is_private: bool,
+}
+
+impl Site {
+    fn new(place: Place) -> Self {
+        Self::with(place, FaultyStore::new(MemoryStore::new()), flask())
+    }
+
+    fn with(place: Place, store: FaultyStore<MemoryStore>, flask: Flask) -> Self {
+        let state: State = match place {
+            Place::Cookie => State::Cookie,
+            Place::Listed => Revocable::new(store.clone()).into(),
+            Place::Store => Stored::new(store.clone()).into(),
+            Place::Mirrored => Mirrored::new(store.clone()).into(),
+        };
+        let cookie = SessionCookie::builder().build().unwrap();
+        let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
+        let sessions = SessionManager::new(&keyring, cookie.name(), "demo", state).unwrap();
+        let terms = Adoption::new(time(SWITCH), time(UNTIL)).replayable();
+        let layer = SessionLayer::new(sessions.adopting(terms).unwrap(), cookie).without_maintenance();
+        Self { layer: layer.migrate_from(vec![Box::new(flask)]).unwrap(), store }
+    }
+
+    /// Answers one request: `act` says what is done, and the status.
+    async fn answer(
+        &self,
+        at: u64,
+        method: Method,
+        cookies: impl AsRef<str>,
+        act: impl AsyncFnOnce(&RequestSession) -> Result<StatusCode, Error>,
+    ) -> Answer {
+        let layer = self.layer.clone().with_clock(Clock::from_fn(move || time(at)));
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("shop.example.org"));
+        headers.insert(COOKIE, HeaderValue::from_bytes(cookies.as_ref().as_bytes()).unwrap());
+        let request = layer.session_of(&method, &Uri::from_static("/a/b"), &headers);
+        let status = act(&request).await.unwrap_or_else(|error| status_of(&error));
+        let owner = request.loaded().and_then(Session::owner);
+        let mut response = Response::builder().status(status).body(()).unwrap();
+        if let Err(error) = layer.finish(&request, &mut response).await {
+            *response.status_mut() = status_of(&error);
+            layer.finish(&request, &mut response).await.unwrap();
+        }
+        let sets = response.headers().get_all(SET_COOKIE).iter();
+        let sets = sets.map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>();
+        let is_private =
+            response.headers().get(CACHE_CONTROL).is_some_and(|value| value == "private, no-store")
+                && response.headers().get(VARY).is_some_and(|value| value == "Cookie");
+        Answer { owner, sets, status: response.status(), is_private }
+    }
+
+    /// A page that shows who is signed in.
+    async fn page(&self, at: u64, cookies: &str) -> Answer {
+        self.answer(at, Method::GET, cookies, async |request| {
+            let _ = request.load().await?.owner();
+            Ok(StatusCode::OK)
+        })
+        .await
+    }
+
+    async fn sign_out(&self, at: u64, cookies: &str) -> Answer {
+        self.answer(at, Method::POST, cookies, async |request| {
+            request.destroy().await?;
+            Ok(StatusCode::SEE_OTHER)
+        })
+        .await
+    }
+}
+
+impl Answer {
+    /// Our cookie, as the browser sends it from now on.
+    fn ours(&self) -> Option<String> {
+        let ours =
+            self.sets.iter().find(|line| line.starts_with("__Host-session=") && !line.contains("Max-Age=0"));
+        ours.map(|line| line.split(';').next().unwrap().to_owned())
+    }
+
+    fn forgets(&self, name: &str) -> bool {
+        self.sets.iter().any(|line| line.starts_with(&format!("{name}=;")) && line.contains("; Max-Age=0;"))
+    }
+}
+
+fn flask() -> Flask {
+    Flask::new(FlaskKey::from_text(SECRET).unwrap())
+}
+
+/// The old app's cookie, signed at `at`.
+fn cookie_of(entries: Dict, at: u64) -> String {
+    let old = FlaskCookie::new(FlaskKey::from_text(SECRET).unwrap());
+    format!("session={}", old.write(&entries, seconds(at)).unwrap())
+}
+
+fn user(id: &str) -> Dict {
+    Dict::from([
+        (USER_ID.to_owned(), Value::Str(id.to_owned())),
+        ("_fresh".to_owned(), Value::Bool(true)),
+        ("cart".to_owned(), Value::Tuple(vec![Value::Int(1), Value::Int(2)])),
+    ])
+}
+
+fn signed_in(id: &str, at: u64) -> String {
+    cookie_of(user(id), at)
+}
+
+#[tokio::test]
+async fn a_visitor_stays_signed_in_and_the_old_cookie_goes() {
+    for place in ALL {
+        let site = Site::new(place);
+        let old = signed_in("7", 0);
+        let answer = site.page(DAY, &old).await;
+        assert_eq!((answer.owner.as_deref(), answer.status.as_u16()), (Some("7"), 200), "{place:?}");
+        assert!(answer.is_private && answer.forgets("session"), "{place:?}: {:?}", answer.sets);
+        let removal = answer.sets.iter().find(|line| line.starts_with("session=")).unwrap();
+        assert_eq!(
+            removal,
+            "session=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+        );
+        let ours = answer.ours().unwrap();
+        let answer = site.page(DAY + 10, &ours).await;
+        assert_eq!((answer.owner.as_deref(), answer.sets.len()), (Some("7"), 0), "{place:?}");
+        // Ours counts, whatever else comes.
+        let answer = site.page(DAY + 10, &format!("{}; {ours}", signed_in("8", 0))).await;
+        assert_eq!((answer.owner.as_deref(), answer.sets.len()), (Some("7"), 0), "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_type_that_flask_tells_apart_arrives() {
+    let uuid = uuid_bytes();
+    let markup = Value::Markup("<b>bold</b>".to_owned());
+    let nested = Dict::from([(" t".to_owned(), Value::List(vec![Value::None, markup.clone()]))]);
+    let flash = Value::Tuple(vec![Value::Str("info".to_owned()), Value::Str("saved".to_owned())]);
+    let entries = Dict::from(
+        [
+            ("_permanent", Value::Bool(true)),
+            ("_flashes", Value::List(vec![flash])),
+            ("bool", Value::Bool(true)),
+            ("bytes", Value::Bytes(vec![0, 255])),
+            ("csrf_token", Value::Str("kept".to_owned())),
+            ("date", Value::DateTime(DateTime::from_unix(1_445_412_480).unwrap())),
+            ("float", Value::Float(0.5)),
+            ("int", Value::Int(i128::from(u64::MAX) + 1)),
+            ("markup", markup),
+            ("nested", Value::Dict(nested)),
+            ("none", Value::None),
+            ("tuple", Value::Tuple(vec![Value::Int(-1)])),
+            ("user_id", Value::Int(7)),
+            ("uuid", Value::Uuid(uuid)),
+        ]
+        .map(|(key, value)| (key.to_owned(), value)),
+    );
+    for place in ALL {
+        let site = Site::with(place, FaultyStore::new(MemoryStore::new()), flask().owner_key("user_id"));
+        let old = cookie_of(entries.clone(), 0);
+        let ours = site.page(DAY, &old).await.ours().unwrap();
+        let seen = site.answer(DAY + 1, Method::GET, &ours, async |request| {
+            let session = request.load().await?;
+            assert_eq!(session.owner().as_deref(), Some("7"));
+            assert!(session.is_permanent());
+            let messages = session.flashed_messages(&[]);
+            assert_eq!((messages.len(), messages[0].message.as_str()), (1, "saved"));
+            assert_eq!(session.get::<bool>("bool")?, Some(true));
+            assert_eq!(session.get::<i128>("int")?, Some(i128::from(u64::MAX) + 1));
+            assert_eq!(session.get::<f64>("float")?, Some(0.5));
+            assert_eq!(session.get::<(i64,)>("tuple")?, Some((-1,)));
+            assert_eq!(session.get::<String>("markup")?.as_deref(), Some("<b>bold</b>"));
+            assert_eq!(session.get::<String>("csrf_token")?.as_deref(), Some("kept"));
+            assert_eq!(
+                session.get::<String>("uuid")?.as_deref(),
+                Some("00010203-0405-0607-0809-0a0b0c0d0eff")
+            );
+            assert_eq!(session.get::<String>("date")?.as_deref(), Some("2015-10-21T07:28:00Z"));
+            assert_eq!(session.get::<Option<u8>>("none")?, Some(None));
+            assert_eq!(session.get::<u8>("user_id")?, Some(7));
+            type Nested = std::collections::BTreeMap<String, (Option<u8>, String)>;
+            assert_eq!(session.get::<Nested>("nested")?.unwrap()[" t"].1, "<b>bold</b>");
+            let kinds: Vec<_> =
+                session.iter().filter(|(key, _)| key == "bytes").map(|(_, v)| v.shape()).collect();
+            assert_eq!(kinds, ["bytes"]);
+            assert_eq!(session.len(), 12, "{:?}", session.keys());
+            Ok(StatusCode::OK)
+        });
+        assert_eq!(seen.await.status, 200, "{place:?}");
+    }
+}
+
+fn uuid_bytes() -> [u8; 16] {
+    let mut bytes: [u8; 16] = std::array::from_fn(|at| at as u8);
+    bytes[15] = 0xff;
+    bytes
+}
+
+#[tokio::test]
+async fn the_old_cookie_is_worth_nothing_after_a_sign_out() {
+    for place in REMEMBERING {
+        let site = Site::new(place);
+        let old = signed_in("7", 0);
+        // A thief has an older cookie of the same session, which Flask signed before.
+        let stolen = old.clone();
+        let older = cookie_of(Dict::from([(USER_ID.to_owned(), Value::Str("7".to_owned()))]), 0);
+        let ours = site.page(DAY, &old).await.ours().unwrap();
+        let answer = site.sign_out(DAY + 5, &ours).await;
+        assert!(answer.forgets("__Host-session"), "{place:?}");
+        for (case, cookie) in [("the same", &old), ("a copy", &stolen), ("an older one", &older)] {
+            let answer = site.page(DAY + 6, cookie).await;
+            assert_eq!((answer.owner.as_deref(), answer.ours()), (None, None), "{place:?}: {case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_ends_the_old_cookie_that_comes_along_whoever_it_is_of() {
+    for place in ALL {
+        let keeps = Site::with(place, FaultyStore::new(MemoryStore::new()), flask().keep_cookie());
+        let old = signed_in("7", 0);
+        let answer = keeps.page(DAY, &old).await;
+        assert!(answer.owner.is_some() && !answer.forgets("session"), "{place:?}");
+        let both = format!("{old}; {}", answer.ours().unwrap());
+        let answer = keeps.sign_out(DAY + 5, &both).await;
+        assert!(
+            answer.forgets("session") && answer.forgets("__Host-session"),
+            "{place:?}: {:?}",
+            answer.sets
+        );
+        if place != Place::Cookie {
+            assert_eq!(keeps.page(DAY + 6, &old).await.owner, None, "{place:?}");
+        }
+
+        // Another user's, which lay there when somebody signed in here.
+        let site = Site::new(place);
+        let others = signed_in("8", 0);
+        let answer = site.answer(DAY, Method::POST, "theme=dark", async |request| {
+            request.sign_in("7", None).await?;
+            Ok(StatusCode::SEE_OTHER)
+        });
+        let both = format!("{others}; {}", answer.await.ours().unwrap());
+        let answer = site.sign_out(DAY + 5, &both).await;
+        assert!(answer.forgets("session"), "{place:?}: {:?}", answer.sets);
+        if place != Place::Cookie {
+            assert_eq!(site.page(DAY + 6, &others).await.owner, None, "{place:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_works_while_the_store_is_away_and_a_page_does_not() {
+    for place in REMEMBERING {
+        let site = Site::new(place);
+        let old = signed_in("7", 0);
+        site.store.set_away(true);
+        let answer = site.page(DAY, &old).await;
+        assert_eq!((answer.status.as_u16(), answer.owner, answer.sets.len()), (503, None, 0), "{place:?}");
+        let answer = site.sign_out(DAY + 1, &signed_in("8", 0)).await;
+        assert_eq!(answer.status, 303, "{place:?}");
+        assert!(answer.forgets("session"), "{place:?}");
+        site.store.set_away(false);
+        assert_eq!(site.page(DAY + 2, &old).await.owner.as_deref(), Some("7"), "{place:?}: nothing is lost");
+        assert_eq!(site.page(DAY + 2, &signed_in("8", 0)).await.owner, None, "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_fails_leaves_the_visitor_signed_in() {
+    for place in ALL {
+        let site = Site::new(place);
+        let failed = site.answer(DAY, Method::POST, signed_in("7", 0), async |request| {
+            request.load().await?.insert("order", 1)?;
+            Ok(StatusCode::INTERNAL_SERVER_ERROR)
+        });
+        let answer = failed.await;
+        let ours = answer.ours().unwrap_or_else(|| panic!("{place:?}: {:?}", answer.sets));
+        assert_eq!(site.page(DAY + 90, &ours).await.owner.as_deref(), Some("7"), "{place:?}");
+        // Also if the handler has loaded its session and looked at nothing.
+        let site = Site::new(place);
+        let loaded = site.answer(DAY, Method::GET, signed_in("7", 0), async |request| {
+            request.load().await?;
+            Ok(StatusCode::OK)
+        });
+        assert!(loaded.await.ours().is_some(), "{place:?}");
+        // Who does not ask for a session is not asked for a cookie.
+        let answer = site.answer(DAY, Method::GET, signed_in("8", 0), async |_| Ok(StatusCode::OK)).await;
+        assert_eq!((answer.sets.len(), answer.is_private), (0, false), "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_forged_too_late_too_large_or_of_others_is_refused_and_left() {
+    let other = FlaskCookie::new(FlaskKey::from_text("another key").unwrap());
+    let forged = format!("session={}", other.write(&user("7"), seconds(0)).unwrap());
+    let deep = (0..100).fold(Value::Int(1), |inner, _| Value::List(vec![inner]));
+    let deep = cookie_of(Dict::from([("deep".to_owned(), deep)]), 0);
+    let zeros = Value::Str("0".repeat(300_000));
+    let bomb = cookie_of(Dict::from([("zeros".to_owned(), zeros)]), 0);
+    let nobody = cookie_of(Dict::from([(USER_ID.to_owned(), Value::Str(String::new()))]), 0);
+    for place in ALL {
+        let site = Site::new(place);
+        let cut = signed_in("7", 0);
+        for (case, cookie, at) in [
+            ("forged", forged.clone(), DAY),
+            ("cut short", cut[..cut.len() - 1].to_owned(), DAY),
+            ("no cookie of Flask's", "session=x".to_owned(), DAY),
+            ("not ASCII", "session=\u{e9}".to_owned(), DAY),
+            ("of another name", cut.replace("session=", "sessions="), DAY),
+            ("from after the switch", signed_in("7", SWITCH), SWITCH + DAY),
+            ("expired", signed_in("7", 0), 31 * DAY + 1),
+            ("after the end", signed_in("7", 0), UNTIL),
+            ("nested too deeply", deep.clone(), DAY),
+            ("inflating beyond the limit", bomb.clone(), DAY),
+            ("of an owner without a name", nobody.clone(), DAY),
+            ("signed ahead of time", signed_in("7", DAY + 120), DAY),
+        ] {
+            let answer = site.page(at, &cookie).await;
+            assert_eq!((answer.owner.as_deref(), answer.status.as_u16()), (None, 200), "{place:?}: {case}");
+            assert_eq!(answer.ours(), None, "{place:?}: {case}");
+        }
+        // Left in the browser what is not known to be the old app's.
+        assert_eq!(site.page(DAY, &forged).await.sets.len(), 0, "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_several_good_ones_none_counts_and_none_is_removed() {
+    for place in ALL {
+        let site = Site::new(place);
+        let (mine, planted) = (signed_in("7", 0), signed_in("666", 1));
+        for both in [format!("{mine}; {planted}"), format!("{planted}; {mine}")] {
+            let answer = site.page(DAY, &both).await;
+            assert_eq!((answer.owner, answer.sets.len()), (None, 0), "{place:?}");
+        }
+        // Signing in and out ends both, so neither takes over afterwards.
+        let both = format!("{mine}; {planted}");
+        let answer = site.answer(DAY, Method::POST, &both, async |request| {
+            request.sign_in("9", None).await?;
+            Ok(StatusCode::SEE_OTHER)
+        });
+        let ours = answer.await.ours().unwrap();
+        site.sign_out(DAY + 1, &format!("{ours}; {both}")).await;
+        if place != Place::Cookie {
+            for cookie in [&mine, &planted] {
+                assert_eq!(site.page(DAY + 2, cookie).await.owner, None, "{place:?}");
+            }
+        }
+        // The same one twice is one, and so is one beside what is not good.
+        let twice = format!("{}; {}; session=junk", signed_in("8", 5), signed_in("8", 5));
+        assert_eq!(Site::new(place).page(DAY, &twice).await.owner.as_deref(), Some("8"), "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_planted_session_of_nobody_gives_nothing_away_after_a_sign_in() {
+    for place in REMEMBERING {
+        let site = Site::new(place);
+        let planted = cookie_of(Dict::from([("theirs".to_owned(), Value::Int(1))]), 0);
+        let attackers = site.page(DAY, &planted).await.ours().unwrap();
+        let victims = site.answer(DAY + 1, Method::POST, &planted, async |request| {
+            request.sign_in("victim", None).await?;
+            Ok(StatusCode::SEE_OTHER)
+        });
+        let victims = victims.await.ours().unwrap();
+        assert_eq!(site.page(DAY + 9, &victims).await.owner.as_deref(), Some("victim"), "{place:?}");
+        for cookie in [&attackers, &planted] {
+            let answer = site.answer(DAY + 9, Method::POST, cookie, async |request| {
+                assert_eq!(request.load().await?.owner(), None);
+                Ok(StatusCode::OK)
+            });
+            assert_eq!(answer.await.status, 200, "{place:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn fallback_keys_lifetimes_and_cookie_attributes_are_the_old_apps() {
+    let now = FlaskKey::from_text("a newer key").unwrap();
+    let cookie = SessionCookie::builder().name("old").domain("example.org").path("/shop").secure(false);
+    let flask = Flask::new(now)
+        .fallback(FlaskKey::from_text(SECRET).unwrap())
+        .lifetime(Duration::from_secs(3_600))
+        .cookie(cookie)
+        .unwrap();
+    let site = Site::with(Place::Mirrored, FaultyStore::new(MemoryStore::new()), flask);
+    let old = signed_in("7", 0).replace("session=", "old=");
+    assert_eq!(site.page(3_601, &old).await.owner, None);
+    let answer = site.page(3_000, &old).await;
+    assert_eq!(answer.owner.as_deref(), Some("7"));
+    let removal = answer.sets.iter().find(|line| line.starts_with("old=;")).unwrap();
+    assert!(removal.contains("; Path=/shop; Domain=example.org; Max-Age=0"), "{removal}");
+}
+
+#[test]
+fn a_migration_without_terms_or_under_our_own_name_is_an_error() {
+    let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
+    let layer = |name: &str, terms: Option<Adoption>| {
+        let cookie = SessionCookie::builder().name(name).build().unwrap();
+        let sessions = SessionManager::store(&keyring, name, "demo", MemoryStore::new()).unwrap();
+        let sessions = match terms {
+            Some(terms) => sessions.adopting(terms).unwrap(),
+            None => sessions,
+        };
+        SessionLayer::new(sessions, cookie).migrate_from(vec![Box::new(flask())])
+    };
+    let terms = Adoption::new(time(SWITCH), time(UNTIL));
+    assert!(matches!(layer("__Host-session", None), Err(SetupError::NotAdopting)));
+    assert!(matches!(layer("session", Some(terms)), Err(SetupError::SameCookie(name)) if name == "session"));
+    assert!(layer("__Host-session", Some(terms)).is_ok());
+}
+
+#[tokio::test]
+async fn a_page_that_was_looked_for_twice_reads_the_cookie_once() {
+    let site = Site::new(Place::Mirrored);
+    let answer = site.answer(DAY, Method::GET, signed_in("7", 0), async |request| {
+        assert!(request.ready().is_none(), "the store has to be asked");
+        let _ = request.load().await?.owner();
+        assert!(request.ready().is_some());
+        Ok(StatusCode::OK)
+    });
+    assert_eq!(answer.await.owner.as_deref(), Some("7"));
+}

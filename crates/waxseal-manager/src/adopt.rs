@@ -1,0 +1,152 @@
+//! Taking over foreign sessions.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use waxseal_session::backend::{Content, ReadOnly};
+use waxseal_store::{Revision, Timestamp};
+
+use crate::access::{Access, WhenAway};
+use crate::adoption::counts::Outcome;
+use crate::adoption::foreign::{Foreign, ForeignRef};
+use crate::adoption::refusal::ForeignRefusal;
+use crate::adoption::terms::Adoption;
+use crate::error::Error;
+use crate::manager::{SessionManager, Sessions};
+use crate::open::{Asked, Opened, Snapshot};
+use crate::origin::{COOKIE_ID_BYTES, CookieToken, Origin};
+use crate::revocations::epoch::Epoch;
+use crate::visit::Visit;
+
+impl<'a> Snapshot<'a> {
+    /// Takes over a foreign session, for a request that brought no good token: see
+    /// [`SessionManager::adopting`](crate::SessionManager::adopting).
+    ///
+    /// The visit is that of a new session with the foreign one's content, owner and class. Its token is sent with the
+    /// answer, also if the request fails, because a foreign session is taken over once: requests within a minute are
+    /// given the same session, and later ones are a replay. A foreign session that is refused makes a visitor who is
+    /// anonymous.
+    ///
+    /// Refused are a session from after the switch; one that is expired; one that was taken over more than a minute ago,
+    /// or signed out; one whose owner signed out or ended all sessions after it began; and one that does not fit.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::time::{Duration, SystemTime};
+    /// # use waxseal_crypto::{Keyring, SecretKey};
+    /// use waxseal_manager::{Access, Adoption, Foreign, SessionManager};
+    /// # use waxseal_store::MemoryStore;
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let (now, hour) = (SystemTime::now(), Duration::from_secs(3_600));
+    /// # let keyring = Keyring::new(SecretKey::generate()?);
+    /// let sessions = SessionManager::mirrored(&keyring, "__Host-session", "wizard", MemoryStore::new())?;
+    /// let sessions = sessions.adopting(Adoption::new(now, now + 24 * hour))?;
+    ///
+    /// let foreign = Foreign::new([7; 32], now - hour, now + hour);
+    /// foreign.session().set_owner(Some("user-7"))?;
+    /// let visit = sessions.snapshot().adopt(&foreign, Access::Read, now).load(now).await?;
+    /// assert_eq!(visit.owner().as_deref(), Some("user-7"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn adopt(&self, foreign: &Foreign, access: Access, now: SystemTime) -> Opened<'a> {
+        let now = Timestamp::from(now);
+        let Some(adopter) = self.sessions.adopter.as_ref().filter(|adopter| now < adopter.terms.until) else {
+            return Opened::Ready(self.create());
+        };
+        let (reference, content) = (foreign.reference(&adopter.terms), foreign.content());
+        if let Some(why) = self.reason_against(&reference, &content, &adopter.terms, now) {
+            adopter.counts.count(Outcome::Refused(why));
+            return Opened::Ready(self.create().adopted());
+        }
+        match &self.sessions.sessions {
+            Sessions::Cookie => {
+                adopter.counts.count(Outcome::Adopted);
+                Opened::Ready(self.adopt_replayable(&reference, content, now))
+            }
+            _ => self.pending(Asked::Foreign(Box::new(reference), content), access),
+        }
+    }
+
+    /// Takes over a foreign session by the store's answer.
+    pub(crate) async fn load_foreign(
+        &self,
+        foreign: &ForeignRef,
+        content: &Content,
+        access: Access,
+        now: Timestamp,
+    ) -> Result<Visit, Error> {
+        let adopted = match &self.sessions.sessions {
+            Sessions::Cookie => return Err(Error::NoStore),
+            Sessions::Revocable(list) => {
+                let adopted = list.adopt(&self.keys, foreign, content.clone(), now).await;
+                adopted.map(|visit| visit.unwrap_or_else(|| self.create().adopted()))
+            }
+            Sessions::Stored(stored) => stored.records.adopt(&self.keys, foreign, content, now).await,
+            Sessions::Mirrored(mirrored) => mirrored.records.adopt(&self.keys, foreign, content, now).await,
+        };
+        match adopted {
+            Err(Error::Unavailable(error))
+                if access == Access::Read && self.sessions.when_away() == WhenAway::Anonymous =>
+            {
+                tracing::warn!(%error, "the session store does not answer; the visitor is shown as an anonymous one");
+                Ok(self.unadopted(foreign.clone()))
+            }
+            adopted => adopted,
+        }
+    }
+
+    /// The visit of a foreign session that is not shown. It may end it.
+    pub(crate) fn unadopted(&self, foreign: ForeignRef) -> Visit {
+        let origin = Origin::Foreign(foreign);
+        Visit::restored(Content::default(), origin, self.keys.clone(), false).read_only(ReadOnly::Outage)
+    }
+
+    /// The reason for which a foreign session is refused whatever the store says.
+    fn reason_against(
+        &self,
+        foreign: &ForeignRef,
+        content: &Content,
+        terms: &Adoption,
+        now: Timestamp,
+    ) -> Option<ForeignRefusal> {
+        let fits = || {
+            let mut content = content.clone();
+            if self.sessions.list_of_ended().is_some() && foreign.owner.is_some() {
+                Epoch::put(Some(&Epoch::PLACEHOLDER), &mut content.metadata);
+            }
+            content.fits(self.keys.capacity())
+        };
+        if foreign.began >= terms.switched {
+            Some(ForeignRefusal::AfterSwitch)
+        } else if now >= foreign.end {
+            Some(ForeignRefusal::Expired)
+        } else if !fits() {
+            Some(ForeignRefusal::TooLarge)
+        } else {
+            None
+        }
+    }
+
+    /// Takes a foreign session over in state `cookie`, which remembers nothing. Its id is the same for all requests.
+    fn adopt_replayable(&self, foreign: &ForeignRef, content: Arc<Content>, now: Timestamp) -> Visit {
+        let times = self.sessions.lifetimes.times(content.permanent, now);
+        let id = self.keys.imported_ids(&foreign.replay_id, &Revision::UNKNOWN).next();
+        let id = id.expect("a ring has at least one key");
+        let id = *id.as_bytes().first_chunk::<COOKIE_ID_BYTES>().expect("a session id is longer");
+        let origin = Origin::Cookie(CookieToken { id, times, needs_reseal: false, question: None });
+        Visit::restored(Arc::unwrap_or_clone(content), origin, self.keys.clone(), false).adopted()
+    }
+}
+
+impl SessionManager {
+    /// Notes a foreign session whose cookie came along. A sign-in or a sign-out in this request ends it with the commit,
+    /// so that it does not take the place of the session that is over then.
+    pub fn note_foreign(&self, visit: &Visit, foreign: &Foreign) {
+        if let Some(adopter) = &self.adopter {
+            visit.home().foreign.push(foreign.reference(&adopter.terms));
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Sessions of another framework or of another state, taken over once each.
+
+pub(crate) mod claims;
+pub(crate) mod counts;
+pub(crate) mod day;
+pub(crate) mod foreign;
+pub(crate) mod former;
+pub(crate) mod refusal;
+pub(crate) mod terms;

@@ -1,0 +1,232 @@
+//! Claims on foreign sessions, kept in the store of the sessions.
+//!
+//! A claim says that a foreign session was taken over, and by which revision its session here was named. It is created
+//! once, so of all requests that bring a foreign cookie one makes a session. It lives until the foreign cookie expires.
+//!
+//! Beside claims, the store has for each owner who signed out the time of that. The old framework signs a session
+//! anew at will, so one session may have many cookies with claims of their own; those from before the sign-out are all
+//! refused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use waxseal_store::{Creation, Fault, Found, PublicId, RecordHead, RecordKey, Revision, Timestamp};
+
+use super::counts::{Counts, Outcome};
+use super::foreign::ForeignRef;
+use super::refusal::ForeignRefusal;
+use super::terms::Adoption;
+use crate::any_store::AnyStore;
+use crate::error::Error;
+use crate::records::unfinished::Unfinished;
+use crate::revocations::entry::{CLOCKS_APART, SIGNED_OUT, entry, id_owner};
+use crate::store_error::StoreError;
+
+/// The time after a claim in which another request with the same cookie is given the same session: parallel requests
+/// of one page, or one whose answer was lost.
+const JOINING: Duration = Duration::from_secs(60);
+/// The lead of the old framework's clock that an owner's end makes up for.
+const CLOCK_AHEAD: Duration = Duration::from_secs(60);
+/// Number of ends that wait for the store, of each kind.
+const MAX_WAITING: usize = 1_000_000;
+
+/// The claims of an app.
+pub(crate) struct Claims {
+    store: Arc<dyn AnyStore>,
+    audience: String,
+    pub(crate) terms: Adoption,
+    /// Signed-out foreign sessions, each with the end of its claim.
+    ended: Unfinished,
+    /// Entries of owners who signed out, which the store has not been told of, each with the time of the sign-out.
+    ended_owners: Unfinished,
+    counts: Arc<Counts>,
+}
+
+/// What the store says of a foreign session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Claim {
+    Free,
+    /// It was taken over within the last minute, with this revision.
+    Held(Revision),
+    Refused(ForeignRefusal),
+}
+
+impl Claims {
+    pub(crate) fn new(
+        store: Arc<dyn AnyStore>,
+        audience: &str,
+        terms: Adoption,
+        counts: Arc<Counts>,
+    ) -> Self {
+        let queue = || Unfinished::new(MAX_WAITING);
+        let (ended, ended_owners) = (queue(), queue());
+        Self { store, audience: audience.to_owned(), terms, ended, ended_owners, counts }
+    }
+
+    pub(crate) fn count(&self, outcome: Outcome) {
+        self.counts.count(outcome);
+    }
+
+    /// Asks the store about a foreign session and its owner.
+    pub(crate) async fn look(&self, foreign: &ForeignRef, now: Timestamp) -> Result<Claim, StoreError> {
+        let key = self.key(foreign);
+        if self.ended.has(|| key) {
+            return Ok(Claim::Refused(ForeignRefusal::Replayed));
+        }
+        if self.owner_ended(foreign, now).await? {
+            return Ok(Claim::Refused(ForeignRefusal::OwnerEnded));
+        }
+        Ok(self.find(&key, now).await?.map_or(Claim::Free, |found| held(&found, now)))
+    }
+
+    /// Claims a foreign session with `revision`. Of all requests that try it, one succeeds.
+    ///
+    /// # Errors
+    ///
+    /// The store's errors. The session may be claimed all the same, and is then joined by the next request.
+    pub(crate) async fn claim(
+        &self,
+        foreign: &ForeignRef,
+        revision: Revision,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let key = self.key(foreign);
+        let entry = entry(revision, id_owner(&key), now, foreign.end.after(CLOCKS_APART));
+        match self.store.create(&key, &entry, now).await {
+            Ok(Creation::Created) => Ok(true),
+            Ok(Creation::Taken) => Ok(false),
+            Err(error) if error.fault() == Fault::Outage => match self.find(&key, now).await {
+                Ok(Some(found)) => Ok(found.revision == revision),
+                Ok(None) | Err(_) => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends a foreign session, taken over or not. Returns the revision of its claim if it was taken over, so that its
+    /// session here ends too. While the store is unavailable, this process refuses it and the store is told later.
+    pub(crate) async fn end(&self, foreign: &ForeignRef, now: Timestamp) -> Result<Option<Revision>, Error> {
+        let (key, end) = (self.key(foreign), foreign.end.after(CLOCKS_APART));
+        match self.keep_end(&key, end, now).await {
+            Ok(there) => Ok(there),
+            Err(error) if self.ended.add(key, end) => {
+                tracing::warn!(%error, "a foreign session was ended and the store does not answer; it will be told");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ends what the owner could have had taken over. Called before the owner's sessions end, so that none is made from
+    /// then on.
+    pub(crate) async fn end_owner(&self, owner: &str, now: Timestamp) -> Result<(), StoreError> {
+        if now >= self.last_end(now) {
+            return Ok(());
+        }
+        self.note_owner(&self.owner_key(owner), now, now).await
+    }
+
+    /// The same for a sign-out. While the store is unavailable, this process refuses the owner's foreign sessions, and
+    /// the store is told later.
+    pub(crate) async fn sign_out_owner(&self, owner: &str, now: Timestamp) -> Result<(), StoreError> {
+        match self.end_owner(owner, now).await {
+            Err(error) if !self.ended_owners.add(self.owner_key(owner), now) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns `true` if the owner's sessions were ended after this one began.
+    pub(crate) async fn owner_ended(&self, foreign: &ForeignRef, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(owner) = &foreign.owner else { return Ok(false) };
+        let key = self.owner_key(owner);
+        if self.ended_owners.has(|| key) {
+            return Ok(true);
+        }
+        let found = self.find(&key, now).await?;
+        Ok(found.is_some_and(|found| foreign.began <= found.life.last_seen.after(CLOCK_AHEAD)))
+    }
+
+    /// Tells the store of the ends that it missed during an outage. Returns how many are left.
+    pub(crate) async fn finish(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let ended = self.ended.finish(|key, end| async move {
+            if now < end {
+                self.keep_end(&key, end, now).await?;
+            }
+            Ok(true)
+        });
+        let owners = self
+            .ended_owners
+            .finish(|key, since| async move { self.note_owner(&key, since, now).await.map(|()| true) });
+        Ok(ended.await? + owners.await?)
+    }
+
+    /// Creates the claim of a signed-out session. Returns the revision of the claim that is there instead.
+    async fn keep_end(
+        &self,
+        key: &RecordKey,
+        end: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Revision>, StoreError> {
+        match self.store.create(key, &entry(SIGNED_OUT, id_owner(key), now, end), now).await? {
+            Creation::Created => Ok(None),
+            Creation::Taken => {
+                let found = self.find(key, now).await?.map(|found| found.revision);
+                Ok(found.filter(|revision| *revision != SIGNED_OUT))
+            }
+        }
+    }
+
+    /// Notes that the owner signed out at `since`. May be sent again: the later time counts.
+    async fn note_owner(&self, key: &RecordKey, since: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        let end = self.last_end(now);
+        if self.store.touch(key, end, since).await? {
+            return Ok(());
+        }
+        match self.store.create(key, &entry(SIGNED_OUT, id_owner(key), since, end), now).await? {
+            Creation::Created => Ok(()),
+            Creation::Taken => self.store.touch(key, end, since).await.map(drop),
+        }
+    }
+
+    /// The time at which the last foreign session that has begun by now is over.
+    fn last_end(&self, now: Timestamp) -> Timestamp {
+        now.min(self.terms.switched).after(self.terms.lifetime).after(CLOCKS_APART)
+    }
+
+    async fn find(&self, key: &RecordKey, now: Timestamp) -> Result<Option<RecordHead>, StoreError> {
+        Ok(match self.store.revalidate(key, now).await? {
+            Some(Found::Living(found)) => Some(found),
+            Some(Found::Renewed) | None => None,
+        })
+    }
+
+    fn key(&self, foreign: &ForeignRef) -> RecordKey {
+        self.key_of(b"waxseal/import\0", &foreign.replay_id)
+    }
+
+    fn owner_key(&self, owner: &str) -> RecordKey {
+        self.key_of(b"waxseal/import owner\0", owner.as_bytes())
+    }
+
+    fn key_of(&self, kind: &[u8], of: &[u8]) -> RecordKey {
+        let length = u64::try_from(self.audience.len()).expect("it is at most 255 bytes");
+        let hash = Sha256::new()
+            .chain_update(kind)
+            .chain_update(length.to_be_bytes())
+            .chain_update(&self.audience)
+            .chain_update(of);
+        let hash: [u8; RecordKey::HASH_BYTES] = hash.finalize().into();
+        let public_id = hash.first_chunk().expect("a hash is longer than a public id");
+        RecordKey::new(PublicId::from_bytes(*public_id), hash)
+    }
+}
+
+fn held(found: &RecordHead, now: Timestamp) -> Claim {
+    let is_young = now < found.life.created.after(JOINING);
+    if is_young && found.revision != SIGNED_OUT {
+        Claim::Held(found.revision)
+    } else {
+        Claim::Refused(ForeignRefusal::Replayed)
+    }
+}

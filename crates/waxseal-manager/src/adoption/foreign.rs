@@ -1,0 +1,85 @@
+//! A session that another framework, or another state, has made.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use waxseal_session::Session;
+use waxseal_session::backend::Content;
+use waxseal_store::Timestamp;
+
+use super::terms::Adoption;
+use crate::revocations::question::Question;
+
+/// A session that another framework has made, as a reader of its cookies found it.
+///
+/// The reader fills [`session`](Self::session): entries, messages, [`set_permanent`](Session::set_permanent), and the
+/// owner by [`set_owner`](Session::set_owner). It never calls [`sign_in`](Session::sign_in): nobody proves who they are
+/// by an old cookie, so [`signed_in_within`](Session::signed_in_within) stays false until the next sign-in.
+///
+/// # Example
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use waxseal_manager::Foreign;
+///
+/// let (signed_at, lifetime) = (SystemTime::now(), Duration::from_secs(31 * 86_400));
+/// let foreign = Foreign::new([7; 32], signed_at, signed_at + lifetime);
+/// foreign.session().insert("cart", [1, 2])?;
+/// foreign.session().set_owner(Some("user-7"))?;
+/// # Ok::<(), waxseal_manager::session::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Foreign {
+    replay_id: [u8; Self::REPLAY_ID_BYTES],
+    began: Timestamp,
+    ends: Timestamp,
+    session: Session,
+}
+
+/// The part of a foreign session that its claim is about.
+#[derive(Debug, Clone)]
+pub(crate) struct ForeignRef {
+    pub(crate) replay_id: [u8; Foreign::REPLAY_ID_BYTES],
+    pub(crate) began: Timestamp,
+    /// The time from which the session can no longer be read.
+    pub(crate) end: Timestamp,
+    pub(crate) owner: Option<String>,
+    /// The question to the list of revoked sessions, if it is a session of our state `cookie`.
+    pub(crate) former: Option<Question>,
+}
+
+impl Foreign {
+    /// Length of a replay id in bytes.
+    pub const REPLAY_ID_BYTES: usize = 32;
+
+    /// A foreign session, empty yet, that began at `began` (at which its cookie was signed, if nothing earlier is known)
+    /// and can be read until `ends`.
+    ///
+    /// `replay_id` names this cookie and no other one, such as a hash of its signature: by it a second use is refused.
+    #[must_use]
+    pub fn new(replay_id: [u8; Self::REPLAY_ID_BYTES], began: SystemTime, ends: SystemTime) -> Self {
+        Self { replay_id, began: began.into(), ends: ends.into(), session: Session::new() }
+    }
+
+    /// The session, for the reader to fill.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(crate) fn content(&self) -> Arc<Content> {
+        self.session.content()
+    }
+
+    /// The part that its claim is about, by the terms of the migration.
+    pub(crate) fn reference(&self, terms: &Adoption) -> ForeignRef {
+        let end = self.ends.min(self.began.after(terms.lifetime));
+        ForeignRef {
+            replay_id: self.replay_id,
+            began: self.began,
+            end,
+            owner: self.content().owner(),
+            former: None,
+        }
+    }
+}

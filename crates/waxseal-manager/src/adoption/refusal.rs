@@ -1,0 +1,37 @@
+//! Reasons for which a foreign session is not taken over.
+
+/// The reason for which a foreign session was not taken over, for logs and counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ForeignRefusal {
+    /// Nothing could read it: forged, damaged, expired, or of another app.
+    Unreadable,
+    /// More than one good foreign session came, and one of them may be planted.
+    Several,
+    /// It began after the switch, when nobody made foreign sessions any more.
+    AfterSwitch,
+    /// Its lifetime is over.
+    Expired,
+    /// It was taken over before, or signed out.
+    Replayed,
+    /// Its owner's sessions were ended, or its owner signed out, after it began.
+    OwnerEnded,
+    /// It does not fit into this state's token or record.
+    TooLarge,
+}
+
+impl ForeignRefusal {
+    /// The reason as one fixed word, for counters and programs.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Several => "several",
+            Self::AfterSwitch => "after_switch",
+            Self::Expired => "expired",
+            Self::Replayed => "replayed",
+            Self::OwnerEnded => "owner_ended",
+            Self::TooLarge => "too_large",
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Foreign sessions taken over into records.
+
+use std::sync::Arc;
+
+use waxseal_crypto::Times;
+use waxseal_session::backend::Content;
+use waxseal_store::{Creation, RecordKey, Revision, Timestamp};
+
+use super::keyed_id::KeyedId;
+use super::record_store::RecordStore;
+use super::token::Token;
+use crate::active_keys::ActiveKeys;
+use crate::adoption::claims::{Claim, Claims};
+use crate::adoption::counts::Outcome;
+use crate::adoption::foreign::ForeignRef;
+use crate::adoption::refusal::ForeignRefusal;
+use crate::error::Error;
+use crate::origin::RecordRef;
+use crate::visit::Visit;
+
+impl RecordStore {
+    /// Takes a foreign session over, or joins the session that a parallel request has made of it. A visitor whose
+    /// foreign session is refused is anonymous.
+    pub(crate) async fn adopt(
+        &self,
+        keys: &Arc<ActiveKeys>,
+        foreign: &ForeignRef,
+        content: &Content,
+        now: Timestamp,
+    ) -> Result<Visit, Error> {
+        let Some(claims) = &self.claims else { return Ok(self.anonymous(keys)) };
+        self.asking(now);
+        if let (Some(list), Some(question)) = (&self.former_list, &foreign.former)
+            && list.has_ended(question, now).await?
+        {
+            return Ok(self.refuse(claims, keys, ForeignRefusal::Replayed));
+        }
+        let mut claim = claims.look(foreign, now).await?;
+        if claim == Claim::Free {
+            if let Some(visit) = self.claim(claims, keys, foreign, content, now).await? {
+                return Ok(visit);
+            }
+            claim = claims.look(foreign, now).await?;
+        }
+        match claim {
+            Claim::Held(revision) => self.join(claims, keys, foreign, &revision, now).await,
+            Claim::Refused(why) => Ok(self.refuse(claims, keys, why)),
+            Claim::Free => Err(Error::Contended),
+        }
+    }
+
+    /// Ends a foreign session, and the session that was made of it.
+    pub(crate) async fn end_foreign(
+        &self,
+        keys: &ActiveKeys,
+        foreign: &ForeignRef,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let Some(claims) = &self.claims else { return Ok(()) };
+        if let Some(owner) = &foreign.owner {
+            claims.sign_out_owner(owner, now).await?;
+        }
+        let Some(revision) = claims.end(foreign, now).await? else { return Ok(()) };
+        for id in keys.imported_ids(&foreign.replay_id, &revision) {
+            self.end(&reference(id.into(), Revision::UNKNOWN, now), now).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a session of a foreign one that is free, and then claims it. `None` if another request was faster.
+    ///
+    /// The session comes first, so that whoever finds the claim finds the session. Its id follows from the revision that
+    /// is drawn for the claim, so without the claim nobody can have it.
+    async fn claim(
+        &self,
+        claims: &Claims,
+        keys: &Arc<ActiveKeys>,
+        foreign: &ForeignRef,
+        content: &Content,
+        now: Timestamp,
+    ) -> Result<Option<Visit>, Error> {
+        let (claim, revision) = (Revision::first()?, Revision::first()?);
+        let id = keys.imported_ids(&foreign.replay_id, &claim).next().expect("a ring has at least one key");
+        let id = KeyedId::new(id);
+        let key = id.key();
+        let life = self.life(None, content.permanent, now);
+        let record = self.record(keys, &key, revision, content, life, now)?;
+        if self.store.create(&key, &record, now).await? == Creation::Taken {
+            return Err(Error::Contended);
+        }
+        if !claims.claim(foreign, claim, now).await? {
+            self.drop_unclaimed(&key, now).await;
+            return Ok(None);
+        }
+        // Asked after the session is there: whoever ends the owner's sessions notes it first, and ends them then.
+        if claims.owner_ended(foreign, now).await? {
+            self.store.delete(&key, now).await?;
+            return Ok(Some(self.refuse(claims, keys, ForeignRefusal::OwnerEnded)));
+        }
+        claims.count(Outcome::Adopted);
+        let confirmed = self.just_written(life, now);
+        self.note(&key, &revision, confirmed.at);
+        let record = RecordRef { confirmed: Some(confirmed), ..reference(id, revision, now) };
+        Ok(Some(self.visit(content.clone(), record, keys).adopted()))
+    }
+
+    /// Makes the visit of a request that comes with a foreign cookie which another one has just brought.
+    async fn join(
+        &self,
+        claims: &Claims,
+        keys: &Arc<ActiveKeys>,
+        foreign: &ForeignRef,
+        claim: &Revision,
+        now: Timestamp,
+    ) -> Result<Visit, Error> {
+        for id in keys.imported_ids(&foreign.replay_id, claim) {
+            if self.store.revalidate(&id.key(), now).await?.is_none() {
+                continue;
+            }
+            let token = Token::of_imported(id, now);
+            let visit = self.visit_by_record(keys, token, None, now).await.map_err(|(error, _)| error)?;
+            claims.count(Outcome::Joined);
+            return Ok(visit.adopted());
+        }
+        Ok(self.refuse(claims, keys, ForeignRefusal::Replayed))
+    }
+
+    fn refuse(&self, claims: &Claims, keys: &Arc<ActiveKeys>, why: ForeignRefusal) -> Visit {
+        claims.count(Outcome::Refused(why));
+        self.anonymous(keys).adopted()
+    }
+
+    /// Deletes a session that was made for nothing. Nobody has its id, so if that fails it expires unused.
+    async fn drop_unclaimed(&self, key: &RecordKey, now: Timestamp) {
+        if let Err(error) = self.store.delete(key, now).await {
+            tracing::debug!(%error, "a session that was made in vain was not deleted");
+        }
+    }
+}
+
+fn reference(id: KeyedId, revision: Revision, now: Timestamp) -> RecordRef {
+    let times = Times::new(now.as_secs(), now.as_secs(), Times::NO_IDLE, u32::MAX);
+    RecordRef { id, revision, times, needs_reseal: false, is_outdated: true, confirmed: None }
+}

@@ -1,0 +1,120 @@
+//! Foreign sessions taken over into cookies, with a list of revoked ones.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use waxseal_session::backend::Content;
+use waxseal_store::{Revision, Timestamp};
+
+use super::epoch::Epoch;
+use super::list::Revocations;
+use super::question::Question;
+use crate::active_keys::ActiveKeys;
+use crate::adoption::claims::{Claim, Claims};
+use crate::adoption::counts::Outcome;
+use crate::adoption::foreign::ForeignRef;
+use crate::adoption::refusal::ForeignRefusal;
+use crate::error::Error;
+use crate::origin::{COOKIE_ID_BYTES, CookieToken, Origin};
+use crate::visit::Visit;
+
+impl Revocations {
+    /// Takes a foreign session over, or joins the session that a parallel request has made of it. `None` if it is
+    /// refused.
+    ///
+    /// The owner's epoch comes first and the question about the owner's end last: whoever ends the owner's sessions
+    /// notes it first, and begins another epoch then.
+    pub(crate) async fn adopt(
+        &self,
+        keys: &Arc<ActiveKeys>,
+        foreign: &ForeignRef,
+        mut content: Content,
+        now: Timestamp,
+    ) -> Result<Option<Visit>, Error> {
+        let Some(claims) = &self.claims else { return Ok(None) };
+        let refused = |why| {
+            claims.count(Outcome::Refused(why));
+            Ok(None)
+        };
+        let claim = claims.look(foreign, now).await?;
+        if let Claim::Refused(why) = claim {
+            return refused(why);
+        }
+        if let Some(owner) = &foreign.owner {
+            Epoch::put(Some(&self.join(owner, now).await?), &mut content.metadata);
+        }
+        let (claim, outcome) = self.claimed(claims, foreign, claim, now).await?;
+        let revision = match claim {
+            Claim::Held(revision) => revision,
+            Claim::Refused(why) => return refused(why),
+            Claim::Free => return Err(Error::Contended),
+        };
+        let token = self.token(foreign, &revision, &content, now);
+        if let Some(question) = &token.question
+            && self.find(&question.key(), now).await?.is_some()
+        {
+            return refused(ForeignRefusal::Replayed);
+        }
+        if claims.owner_ended(foreign, now).await? {
+            return refused(ForeignRefusal::OwnerEnded);
+        }
+        claims.count(outcome);
+        Ok(Some(Visit::restored(content, Origin::Cookie(token), keys.clone(), false).adopted()))
+    }
+
+    /// Ends a foreign session, and the session that was made of it.
+    pub(crate) async fn end_foreign(&self, foreign: &ForeignRef, now: Timestamp) -> Result<(), Error> {
+        let Some(claims) = &self.claims else { return Ok(()) };
+        if let Some(owner) = &foreign.owner {
+            claims.sign_out_owner(owner, now).await?;
+        }
+        let Some(revision) = claims.end(foreign, now).await? else { return Ok(()) };
+        let token = self.token(foreign, &revision, &Content::default(), now);
+        match token.question {
+            Some(question) => self.end(&question, now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Claims a foreign session that is free, and returns what its claim is after that.
+    async fn claimed(
+        &self,
+        claims: &Claims,
+        foreign: &ForeignRef,
+        claim: Claim,
+        now: Timestamp,
+    ) -> Result<(Claim, Outcome), Error> {
+        if claim != Claim::Free {
+            return Ok((claim, Outcome::Joined));
+        }
+        let revision = Revision::first()?;
+        if claims.claim(foreign, revision, now).await? {
+            return Ok((Claim::Held(revision), Outcome::Adopted));
+        }
+        Ok((claims.look(foreign, now).await?, Outcome::Joined))
+    }
+
+    fn token(
+        &self,
+        foreign: &ForeignRef,
+        claim: &Revision,
+        content: &Content,
+        now: Timestamp,
+    ) -> CookieToken {
+        let (id, times) = (id_of(foreign, claim), self.lifetimes.times(content.permanent, now));
+        let question = Some(Question::new(id, times, content));
+        CookieToken { id, times, needs_reseal: false, question }
+    }
+}
+
+/// The id of the session that a foreign one became by this claim. Nobody but the servers knows the claim's revision, of
+/// which 8 bytes are drawn.
+fn id_of(foreign: &ForeignRef, claim: &Revision) -> [u8; COOKIE_ID_BYTES] {
+    let hash: [u8; 32] = Sha256::new()
+        .chain_update(b"waxseal/import id\0")
+        .chain_update(foreign.replay_id)
+        .chain_update(claim.as_bytes())
+        .finalize()
+        .into();
+    *hash.first_chunk().expect("a hash is longer than an id")
+}

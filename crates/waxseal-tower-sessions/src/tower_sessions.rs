@@ -1,0 +1,131 @@
+//! Sessions of an app on tower-sessions, to be taken over.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tower_sessions_core::SessionStore;
+use tower_sessions_core::session::{Id, Record};
+use waxseal_http::{ForeignSessions, LoadedForeign, LoadingForeign, SessionCookie};
+use waxseal_manager::Foreign;
+
+type Data = HashMap<String, Value>;
+type Owner = Box<dyn Fn(&Data) -> Option<String> + Send + Sync>;
+
+/// The sessions of an app on tower-sessions, in the store in which that app kept them. It reads and changes nothing there.
+///
+/// A record has no time of its beginning, so the time of the last save counts for it: its expiry less the app's
+/// [`inactivity`](Self::inactivity). All data come along; values of JSON are as they were.
+///
+/// # Example
+///
+/// ```
+/// # fn example(store: impl tower_sessions_core::SessionStore) {
+/// use waxseal_tower_sessions::TowerSessions;
+///
+/// // As axum-login keeps its user.
+/// let old = TowerSessions::new(store).owner(|data| data.get("axum-login.data")?.get("user_id").map(|id| id.to_string()));
+/// # }
+/// ```
+pub struct TowerSessions<T> {
+    store: T,
+    cookie: SessionCookie,
+    inactivity: Duration,
+    owner: Owner,
+    keeps_cookie: bool,
+}
+
+impl<T: SessionStore> TowerSessions<T> {
+    /// The sessions in `store`, all else as tower-sessions has it by default: a cookie called `id` with the path `/`, and two
+    /// weeks of inactivity.
+    #[must_use]
+    pub fn new(store: T) -> Self {
+        let cookie = SessionCookie::builder().name("id").build();
+        Self {
+            store,
+            cookie: cookie.expect("these attributes are allowed together"),
+            inactivity: Duration::from_secs(14 * 86_400),
+            owner: Box::new(|_| None),
+            keeps_cookie: false,
+        }
+    }
+
+    /// Sets the cookie as the app set it. The name, the domain and the path count.
+    #[must_use]
+    pub fn cookie(self, cookie: SessionCookie) -> Self {
+        Self { cookie, ..self }
+    }
+
+    /// Sets the app's `Expiry::OnInactivity`.
+    #[must_use]
+    pub fn inactivity(self, inactivity: Duration) -> Self {
+        Self { inactivity, ..self }
+    }
+
+    /// Finds the owner in a session's data. Without one, a sign-out refuses this one cookie alone.
+    #[must_use]
+    pub fn owner(self, owner: impl Fn(&Data) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self { owner: Box::new(owner), ..self }
+    }
+
+    /// Leaves the old cookie in the browser until a sign-out, so that the old app can be gone back to.
+    #[must_use]
+    pub fn keep_cookie(self) -> Self {
+        Self { keeps_cookie: true, ..self }
+    }
+
+    fn foreign(&self, record: &Record) -> Result<Foreign, Box<dyn Error + Send + Sync>> {
+        let ends = SystemTime::from(record.expiry_date);
+        let began = ends.checked_sub(self.inactivity).ok_or("it has no beginning")?;
+        let id = record.id.0.to_le_bytes();
+        let replay_id =
+            Sha256::new().chain_update(b"waxseal/tower-sessions replay\0").chain_update(id).finalize();
+        let foreign = Foreign::new(replay_id.into(), began, ends);
+        foreign.session().set_owner((self.owner)(&record.data).as_deref())?;
+        foreign.session().extend(record.data.iter())?;
+        Ok(foreign)
+    }
+}
+
+impl<T: SessionStore> ForeignSessions for TowerSessions<T> {
+    fn cookie(&self) -> &SessionCookie {
+        &self.cookie
+    }
+
+    fn read(&self, _: &[u8], _: SystemTime) -> Result<Foreign, Box<dyn Error + Send + Sync>> {
+        Err("the session is in a store, which has to be asked".into())
+    }
+
+    fn has_store(&self) -> bool {
+        true
+    }
+
+    fn load<'a>(&'a self, value: &'a [u8], _: SystemTime) -> LoadingForeign<'a> {
+        Box::pin(async move {
+            let Some(id) = str::from_utf8(value).ok().and_then(|text| Id::from_str(text).ok()) else {
+                return LoadedForeign::Refused("the cookie is no id of tower-sessions'".into());
+            };
+            match self.store.load(&id).await {
+                Err(error) => LoadedForeign::Away(error.into()),
+                Ok(None) => LoadedForeign::Refused("its session is no more".into()),
+                Ok(Some(record)) => {
+                    self.foreign(&record).map_or_else(LoadedForeign::Refused, LoadedForeign::Found)
+                }
+            }
+        })
+    }
+
+    fn keeps_cookie(&self) -> bool {
+        self.keeps_cookie
+    }
+}
+
+impl<T> fmt::Debug for TowerSessions<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TowerSessions").field("cookie", &self.cookie).finish_non_exhaustive()
+    }
+}

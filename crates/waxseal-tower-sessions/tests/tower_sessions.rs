@@ -1,0 +1,194 @@
+//! A store of ours under tower-sessions, and its sessions taken over.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use serde_json::json;
+use time::OffsetDateTime;
+use tower_sessions_core::SessionStore as _;
+use tower_sessions_core::session::{Id, Record};
+use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_http::{Clock, SessionCookie, SessionLayer, status_of};
+use waxseal_manager::{Adoption, SessionManager};
+use waxseal_store::testing::FaultyStore;
+use waxseal_store::{MemoryStore, SessionStore};
+use waxseal_tower_sessions::{SealedStore, TowerSessions};
+
+const DAY: u64 = 86_400;
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000 + seconds)
+}
+
+fn keyring(byte: u8) -> Keyring {
+    Keyring::new(SecretKey::from_bytes([byte; 32]))
+}
+
+fn record(expires: u64) -> Record {
+    let data = HashMap::from([
+        ("user".to_owned(), json!({ "id": 7 })),
+        ("cart".to_owned(), json!([1, "two", null, 0.5])),
+    ]);
+    Record { id: Id::default(), data, expiry_date: OffsetDateTime::from(at(expires)) }
+}
+
+/// A store of tower-sessions over `store`, and the hands of its clock.
+fn sealed<S: SessionStore>(store: S, key: u8) -> (SealedStore<S>, Arc<AtomicU64>) {
+    let seconds = Arc::new(AtomicU64::new(0));
+    let hand = seconds.clone();
+    let store = SealedStore::new(store, &keyring(key), "demo").unwrap();
+    (store.with_clock(Clock::from_fn(move || at(hand.load(Ordering::Relaxed)))), seconds)
+}
+
+#[tokio::test]
+async fn a_record_is_made_saved_loaded_and_deleted() {
+    let (store, _) = sealed(MemoryStore::new(), 1);
+    let mut record = record(100);
+    store.create(&mut record).await.unwrap();
+    assert_eq!(store.load(&record.id).await.unwrap().as_ref(), Some(&record));
+    record.data.insert("more".to_owned(), json!(true));
+    record.expiry_date = OffsetDateTime::from(at(200));
+    store.save(&record).await.unwrap();
+    assert_eq!(store.load(&record.id).await.unwrap().as_ref(), Some(&record));
+    assert_eq!(store.load(&Id::default()).await.unwrap(), None);
+    store.delete(&record.id).await.unwrap();
+    assert_eq!(store.load(&record.id).await.unwrap(), None);
+    store.delete(&record.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_has_ended_is_not_made_again_and_an_id_that_is_taken_is_drawn_anew() {
+    let (store, seconds) = sealed(MemoryStore::new(), 1);
+    let (mut deleted, mut expired) = (record(100), record(100));
+    store.create(&mut deleted).await.unwrap();
+    store.create(&mut expired).await.unwrap();
+    store.delete(&deleted.id).await.unwrap();
+    assert!(store.save(&deleted).await.is_err());
+    assert_eq!(store.load(&deleted.id).await.unwrap(), None);
+    let mut other = record(100);
+    other.id = expired.id;
+    store.create(&mut other).await.unwrap();
+    assert_ne!(other.id, expired.id);
+    seconds.store(100, Ordering::Relaxed);
+    assert_eq!(store.load(&expired.id).await.unwrap(), None);
+    assert!(store.save(&expired).await.is_err());
+}
+
+#[tokio::test]
+async fn whoever_has_the_table_can_read_nothing_and_another_key_or_app_cannot_either() {
+    let memory = MemoryStore::new();
+    let (store, _) = sealed(memory.clone(), 1);
+    let mut made = record(100);
+    store.create(&mut made).await.unwrap();
+    let (other, _) = sealed(memory.clone(), 2);
+    assert!(other.load(&made.id).await.is_err());
+    let app = SealedStore::new(memory, &keyring(1), "other").unwrap().with_clock(Clock::from_fn(|| at(0)));
+    assert!(app.load(&made.id).await.is_err());
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_an_error() {
+    let faulty = FaultyStore::new(MemoryStore::new());
+    let (store, _) = sealed(faulty.clone(), 1);
+    let mut record = record(100);
+    faulty.set_away(true);
+    assert!(store.create(&mut record).await.is_err());
+    assert!(store.load(&record.id).await.is_err());
+    assert!(store.save(&record).await.is_err());
+    assert!(store.delete(&record.id).await.is_err());
+}
+
+/// An app that is moved: the old store, and the layer that takes over from it.
+struct Site {
+    old: Arc<FaultyStore<MemoryStore>>,
+    layer: SessionLayer,
+}
+
+impl Site {
+    async fn new() -> (Self, Record) {
+        let memory = FaultyStore::new(MemoryStore::new());
+        let (store, _) = sealed(memory.clone(), 1);
+        let mut made = record(14 * DAY);
+        store.create(&mut made).await.unwrap();
+        let old = TowerSessions::new(store).owner(|data| Some(data.get("user")?.get("id")?.to_string()));
+        let cookie = SessionCookie::builder().build().unwrap();
+        let sessions = SessionManager::store(&keyring(3), cookie.name(), "demo", MemoryStore::new()).unwrap();
+        let sessions = sessions.adopting(Adoption::new(at(DAY), at(10 * DAY))).unwrap();
+        let layer = SessionLayer::new(sessions, cookie).without_maintenance();
+        let layer = layer.migrate_from(vec![Box::new(old)]).unwrap();
+        (Self { old: Arc::new(memory), layer }, made)
+    }
+
+    /// The owner that a page shows, its status, and its cookies.
+    async fn page(
+        &self,
+        now: u64,
+        cookies: &str,
+        signs_out: bool,
+    ) -> (Option<String>, StatusCode, Vec<String>) {
+        let layer = self.layer.clone().with_clock(Clock::from_fn(move || at(now)));
+        let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(cookies).unwrap())]);
+        let request = layer.session_of(&Method::GET, &Uri::from_static("/"), &headers);
+        let (mut owner, mut status) = (None, StatusCode::OK);
+        match request.load().await {
+            Ok(session) => owner = session.owner(),
+            Err(error) => status = status_of(&error),
+        }
+        if signs_out {
+            request.destroy().await.unwrap();
+        }
+        let mut response = Response::builder().status(status).body(()).unwrap();
+        layer.finish(&request, &mut response).await.unwrap();
+        let sets = response.headers().get_all(SET_COOKIE).iter();
+        (owner, status, sets.map(|line| line.to_str().unwrap().to_owned()).collect())
+    }
+}
+
+fn ours(sets: &[String]) -> String {
+    let ours = sets.iter().find(|line| line.starts_with("__Host-session=")).expect("a cookie of ours");
+    ours.split(';').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_session_of_tower_sessions_is_taken_over_once() {
+    let (site, record) = Site::new().await;
+    let old = format!("id={}", record.id);
+    let (owner, _, sets) = site.page(DAY, &old, false).await;
+    assert_eq!(owner.as_deref(), Some("7"));
+    assert!(sets.iter().any(|line| line.starts_with("id=; ") && line.contains("Max-Age=0")), "{sets:?}");
+    let ours = ours(&sets);
+    assert_eq!(site.page(DAY + 1, &ours, false).await.0.as_deref(), Some("7"));
+    assert_eq!(site.page(DAY + 60, &old, false).await.0, None, "a replay");
+    let (_, _, sets) = site.page(DAY + 61, &format!("{ours}; {old}"), true).await;
+    assert!(sets.iter().any(|line| line.starts_with("id=; ")), "{sets:?}");
+    assert_eq!(site.page(DAY + 62, &old, false).await.0, None, "signed out");
+}
+
+#[tokio::test]
+async fn while_the_old_store_is_away_nothing_is_lost() {
+    let (site, record) = Site::new().await;
+    let old = format!("id={}", record.id);
+    site.old.set_away(true);
+    let (owner, status, sets) = site.page(DAY, &old, false).await;
+    assert_eq!((owner, status.as_u16(), sets.len()), (None, 503, 0));
+    site.old.set_away(false);
+    let (owner, _, sets) = site.page(DAY, &old, false).await;
+    assert_eq!(owner.as_deref(), Some("7"));
+    // Who has a session of ours needs no other store.
+    site.old.set_away(true);
+    let (owner, status, _) = site.page(DAY + 5, &format!("{old}; {}", ours(&sets)), false).await;
+    assert_eq!((owner.as_deref(), status.as_u16()), (Some("7"), 200));
+}
+
+#[tokio::test]
+async fn what_is_no_session_of_tower_sessions_is_a_new_visitor() {
+    let (site, _) = Site::new().await;
+    for cookie in ["id=", "id=x", &format!("id={}", Id::default()), "id=AAAAAAAAAAAAAAAAAAAAAAA"] {
+        let (owner, status, sets) = site.page(DAY, cookie, false).await;
+        assert_eq!((owner, status.as_u16(), sets.len()), (None, 200, 0), "{cookie}");
+    }
+}

@@ -1,0 +1,60 @@
+//! Sessions of an old app, taken over.
+
+use waxseal_http::ForeignSessions;
+use waxseal_manager::Adoption;
+
+use super::App;
+use crate::migration::Migration;
+
+impl App {
+    /// Takes over the sessions that `reader` finds in an old app's cookies, so that a move signs nobody out: each once, made
+    /// before the switch and brought before the end that `terms` name.
+    ///
+    /// The old cookie is read when none of this app's is good. The answer sends this app's cookie and makes the browser
+    /// forget the old one. A sign-out here ends what the old app's cookies of the same user could still do. Called again,
+    /// it adds a reader, and the later terms count.
+    ///
+    /// In state `cookie` without a list of revoked sessions, an app does not start with this unless the terms are
+    /// [`replayable`](Adoption::replayable).
+    ///
+    /// # Example
+    ///
+    /// With the feature `flask`:
+    ///
+    /// ```
+    /// # #[cfg(feature = "flask")]
+    /// # fn app() -> Result<waxseal::App, Box<dyn std::error::Error>> {
+    /// use waxseal::{Adoption, App, Flask, FlaskKey};
+    ///
+    /// let flask = Flask::new(FlaskKey::from_text(&std::env::var("FLASK_SECRET_KEY")?)?).owner_key("user_id");
+    /// let app = App::new("flaskr").migrate_from(flask, Adoption::between("2027-02-01", "2027-03-01")?);
+    /// # Ok(app)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn migrate_from(mut self, reader: impl ForeignSessions, terms: Adoption) -> Self {
+        self = self.migrating(terms);
+        let migration = self.migration.as_mut().expect("it was set just now");
+        migration.readers.push(Box::new(reader));
+        self
+    }
+
+    /// Takes over the sessions of the states that these terms name, in which they were kept before
+    /// `--session-state` was changed.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::{Adoption, App, FormerState};
+    ///
+    /// let terms = Adoption::between("2027-02-01", "2027-02-02")?.from_state(FormerState::Cookie);
+    /// let app = App::new("wizard").migrating(terms); // with --session-state mirrored
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn migrating(mut self, terms: Adoption) -> Self {
+        let readers = self.migration.take().map_or_else(Vec::new, |migration| migration.readers);
+        self.migration = Some(Migration { terms, readers });
+        self
+    }
+}

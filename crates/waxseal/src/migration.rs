@@ -1,0 +1,10 @@
+//! The migration that an app was told of.
+
+use waxseal_http::ForeignSessions;
+use waxseal_manager::Adoption;
+
+/// The readers of old cookies, and the terms on which their sessions are taken over.
+pub(crate) struct Migration {
+    pub(crate) terms: Adoption,
+    pub(crate) readers: Vec<Box<dyn ForeignSessions>>,
+}

@@ -1,0 +1,54 @@
+//! A Flask app's visitors, who come back to the app that replaces it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use waxseal::testing::Client;
+use waxseal::{
+    Adoption, App, Flask, FlaskKey, MemoryStore, Request, Response, Result, StartError, redirect, typed,
+};
+
+const SECRET: &str = "SECRET_KEY of the app";
+/// From the README of `waxseal-flask`, where real Flask made it: Flask-Login's user 7, signed at second 1,700,000,000.
+const COOKIE: &str =
+    "eyJfZnJlc2giOnRydWUsIl91c2VyX2lkIjoiNyIsImNhcnQiOnsiIHQiOlsxLDJdfX0.ZVPxAA.azXcRLr0ls77vaWGRTsd9uHdl14";
+
+async fn index(request: Request) -> Result<Response> {
+    let owner = request.session().await?.owner();
+    Ok(typed("text/plain", owner.unwrap_or("nobody".into())))
+}
+
+async fn sign_out(request: Request) -> Result<Response> {
+    request.sign_out().await?;
+    Ok(redirect("/"))
+}
+
+/// An app whose terms are wide enough for a cookie of 2023.
+fn app() -> App {
+    let flask =
+        Flask::new(FlaskKey::from_text(SECRET).unwrap()).lifetime(since_then() + Duration::from_secs(60));
+    let now = SystemTime::now();
+    let terms = Adoption::new(now, now + Duration::from_secs(3_600)).lifetime(since_then() * 2);
+    App::new("flaskr").get("/", index).post("/sign-out", sign_out).migrate_from(flask, terms)
+}
+
+fn since_then() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap()
+}
+
+#[tokio::test]
+async fn a_cookie_that_real_flask_made_signs_in_once() {
+    let client = Client::new(app().session_store(MemoryStore::new())).unwrap();
+    client.set_cookie("session", COOKIE);
+    assert_eq!(client.get("/").await.text(), "7");
+    assert_eq!(client.cookie("session"), None, "the browser has forgotten it");
+    assert_eq!(client.get("/").await.text(), "7");
+    client.post_form("/sign-out", &[]).await;
+    client.set_cookie("session", COOKIE);
+    assert_eq!(client.get("/").await.text(), "nobody");
+}
+
+#[test]
+fn an_app_that_cannot_remember_does_not_start_with_it() {
+    let Err(StartError::Session(error)) = Client::new(app()) else { panic!("it has started") };
+    assert!(error.to_string().contains("replayable"), "{error}");
+}
