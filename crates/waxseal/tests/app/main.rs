@@ -16,6 +16,7 @@ mod docs_flask;
 mod errors;
 mod failed_requests;
 mod flash;
+mod flaskr;
 mod hooks;
 mod keys_swap;
 mod malformed_values;
