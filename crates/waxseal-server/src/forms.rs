@@ -29,7 +29,7 @@ const MAX_REPEATED: usize = 8;
 /// `serde_html_form::de::empty_as_none`.
 ///
 /// Structs may be flattened (`#[serde(flatten)]`) and enums tagged or untagged; of the latter, the first variant that
-/// fits counts. serde has no room there for numbers of 128 bits.
+/// fits counts. There, one field may come more than once and have room for its first value; several are an error. serde has no room there for numbers of 128 bits.
 ///
 /// Stricter than the URL standard, which passes malformed escapes on as they are and replaces what is not UTF-8:
 /// both are refused here, so that what arrives is what was meant.
@@ -117,7 +117,7 @@ fn fit<T: DeserializeOwned>(fields: &Fields) -> Result<T, Error> {
 }
 
 /// Fits the fields, of which up to `repeated` may come more than once where serde copies fields before it knows what is
-/// wanted: there, a list that finds no room becomes its first value.
+/// wanted: there, a list that finds no room becomes its first value, if it can be told which one.
 fn fit_within<T: DeserializeOwned>(fields: &Fields, repeated: usize) -> Result<T, Error> {
     let misfit = match fit::fit(fields) {
         Ok(value) => return Ok(value),
