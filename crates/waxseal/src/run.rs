@@ -168,7 +168,8 @@ mod tests {
         let app = |state: Arc<std::sync::Mutex<String>>| {
             let note = async move |cli: crate::Cli| {
                 greet(cli).await?;
-                Ok(state.lock().unwrap().push_str("Merlin"))
+                state.lock().unwrap().push_str("Merlin");
+                Ok(())
             };
             let state = std::sync::Mutex::new(String::new());
             App::new("demo").state(state).command("greet", "Greets somebody", note)

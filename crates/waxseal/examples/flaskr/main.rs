@@ -30,6 +30,7 @@ pub(crate) fn app(db: Db) -> App {
         .mount("/", blog::routes())
 }
 
+#[expect(clippy::print_stdout, reason = "a command tells its caller what it did")]
 async fn init_db(cli: Cli) -> Result<()> {
     cli.state::<Db>()?.init().await?;
     println!("Initialized the database.");

@@ -2,12 +2,12 @@
 
 #[path = "../../examples/flaskr/main.rs"]
 #[allow(dead_code, reason = "its `main` is the example's")]
-mod flaskr;
+mod example;
 
 use tempfile::TempDir;
 use waxseal::testing::{Client, TestResponse};
 
-use flaskr::db::Db;
+use example::db::Db;
 
 const DATA: &str = "INSERT INTO post (title, body, author_id, created) \
                     VALUES ('test title', 'test' || x'0a' || 'body', 1, '2018-01-01 00:00:00')";
@@ -24,7 +24,7 @@ impl Blog {
         let folder = TempDir::new().unwrap();
         let db = Db::at(&folder.path().join("flaskr.sqlite"));
         db.init().await.unwrap();
-        let blog = Self { client: Client::new(flaskr::app(db.clone())).unwrap(), db, _folder: folder };
+        let blog = Self { client: Client::new(example::app(db.clone())).unwrap(), db, _folder: folder };
         for name in ["test", "other"] {
             blog.post("/auth/register", &[("username", name), ("password", name)]).await;
         }
@@ -65,7 +65,7 @@ async fn hello() {
 #[tokio::test]
 async fn a_database_without_tables_fails_and_says_why() {
     let folder = TempDir::new().unwrap();
-    let client = Client::new(flaskr::app(Db::at(&folder.path().join("empty.sqlite")))).unwrap();
+    let client = Client::new(example::app(Db::at(&folder.path().join("empty.sqlite")))).unwrap();
     assert_eq!(client.get("/").await.status(), 500);
 }
 
@@ -99,7 +99,7 @@ async fn login_and_logout() {
     }
     assert_eq!(blog.login("test", "test").await.location(), Some("/"));
     let answer = blog.client.get("/").await;
-    let user: Option<flaskr::auth::User> = answer.request().g().get("user");
+    let user: Option<example::auth::User> = answer.request().g().get("user");
     assert_eq!(user.map(|user| user.username).as_deref(), Some("test"));
     assert_eq!(blog.client.session().await.owner().as_deref(), Some("1"));
 
