@@ -132,7 +132,7 @@ impl<'a> Snapshot<'a> {
 
     /// Takes a foreign session over in state `cookie`, which remembers nothing. Its id is the same for all requests.
     fn adopt_replayable(&self, foreign: &ForeignRef, content: Arc<Content>, now: Timestamp) -> Visit {
-        let times = self.sessions.lifetimes.times(content.permanent, now);
+        let times = self.sessions.lifetimes.times(&content, now);
         let id = self.keys.imported_ids(&foreign.replay_id, &Revision::UNKNOWN).next();
         let id = id.expect("a ring has at least one key");
         let id = *id.as_bytes().first_chunk::<COOKIE_ID_BYTES>().expect("a session id is longer");

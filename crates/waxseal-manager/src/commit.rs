@@ -109,8 +109,9 @@ impl SessionManager {
             return list.expect_good(&question, now.into()).await;
         }
         let (Some(records), Some(record)) = (self.records(), visit.record()) else { return Ok(()) };
-        let (owner, permanent) = (visit.session().owner_before(), visit.session().content().permanent);
-        let confirmed = records.revalidate(&record, owner.as_deref(), permanent, now.into()).await?;
+        let owner = visit.session().owner_before();
+        let limits = self.lifetimes.of_session(&visit.session().content());
+        let confirmed = records.revalidate(&record, owner.as_deref(), limits, now.into()).await?;
         if let Some(Origin::Record(record)) = &mut visit.home().origin {
             record.confirmed = Some(confirmed);
         }
@@ -201,7 +202,7 @@ impl SessionManager {
         closed: &Closed,
         now: Timestamp,
     ) -> TokenFacts {
-        let idle = self.lifetimes.of(closed.content.permanent).idle;
+        let idle = self.lifetimes.of_session(&closed.content).idle;
         let refresh_after =
             if self.lifetimes.refreshes_each_request() { 0 } else { crate::refresh::refresh_after(idle) };
         TokenFacts {

@@ -39,7 +39,7 @@ impl SessionManager {
         if !content.fits(keys.capacity()) {
             Arc::make_mut(&mut content).fit(keys.capacity());
         }
-        let limits = self.lifetimes.of(content.permanent);
+        let limits = self.lifetimes.of_session(&content);
         let is_new = visit.session().began_here();
         let came = visit.home().cookie_token(is_new).map(|token| (token.id, token.times.created()));
         let (id, nonce) = match came {

@@ -70,7 +70,7 @@ impl<'a> Snapshot<'a> {
         let (buffer, payload) = opened.into_payload();
         let content = payload.start + COOKIE_ID_BYTES..payload.end;
         let mut content = Content::parse(buffer, content).map_err(Reason::Content)?;
-        let limits = self.sessions.lifetimes.of(content.permanent);
+        let limits = self.sessions.lifetimes.of_session(&content);
         times.check(now.as_secs(), limits).map_err(Reason::Seal)?;
         let question = Question::new(id, times, &content);
         Epoch::put(None, &mut content.metadata);

@@ -78,8 +78,8 @@ impl SessionManager {
             Err(why) => (None, None, Some(Reason::Content(why))),
         };
         let limits = match (&content, self.has_store()) {
-            (Some(content), false) => self.lifetimes.of(content.permanent),
-            (Some(content), true) => Limits { idle: Times::NO_IDLE, ..self.lifetimes.of(content.permanent) },
+            (Some(content), false) => self.lifetimes.of_session(content),
+            (Some(content), true) => Limits { idle: Times::NO_IDLE, ..self.lifetimes.of_session(content) },
             (None, _) => self.token_limits(),
         };
         // As for a visitor, the times are checked before the contents.

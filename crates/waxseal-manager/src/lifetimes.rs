@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use waxseal_crypto::{Limits, Times};
+use waxseal_session::backend::Content;
 use waxseal_store::Timestamp;
 
 use crate::error::Error;
@@ -129,14 +130,24 @@ impl Lifetimes {
         self.refresh_each_request
     }
 
-    pub(crate) fn of(&self, permanent: bool) -> Limits {
+    fn of(&self, permanent: bool) -> Limits {
         if permanent { self.permanent.limits(PERMANENT) } else { self.ordinary.limits(ORDINARY) }
     }
 
     /// The times of a token of a session that begins at `now`.
-    pub(crate) fn times(&self, permanent: bool, now: Timestamp) -> Times {
-        let (limits, now) = (self.of(permanent), now.as_secs());
+    pub(crate) fn times(&self, content: &Content, now: Timestamp) -> Times {
+        let (limits, now) = (self.of_session(content), now.as_secs());
         Times::new(now, now, limits.idle, limits.absolute)
+    }
+
+    /// The limits of a session. A time of its own makes the idle lifetime shorter, never longer: what is remembered of an
+    /// ended session, and the token of a copy, go by what the app has set.
+    pub(crate) fn of_session(&self, content: &Content) -> Limits {
+        let limits = self.of(content.permanent);
+        match content.own_lifetime().filter(|_| content.permanent) {
+            Some(own) => Limits { idle: limits.idle.min(own), ..limits },
+            None => limits,
+        }
     }
 
     /// The limits of any session: the class is known only after the token is opened.

@@ -253,7 +253,7 @@ impl<'a> Snapshot<'a> {
         let (buffer, payload) = opened.into_payload();
         let content = payload.start + COOKIE_ID_BYTES..payload.end;
         let content = Content::parse(buffer, content).map_err(Reason::Content)?;
-        let limits = self.sessions.lifetimes.of(content.permanent);
+        let limits = self.sessions.lifetimes.of_session(&content);
         times.check(now.as_secs(), limits).map_err(Reason::Seal)?;
         self.keys.count(position);
         let list = self.sessions.list_of_ended();

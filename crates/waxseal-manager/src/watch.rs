@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use waxseal_crypto::Limits;
 use waxseal_store::{Lifespan, RecordKey, Timestamp};
 
 use crate::end_reason::EndReason;
@@ -39,7 +40,7 @@ pub(crate) enum Subject {
     Record {
         key: RecordKey,
         owner: Option<String>,
-        permanent: bool,
+        limits: Limits,
     },
 }
 

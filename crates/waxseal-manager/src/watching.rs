@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use waxseal_crypto::Limits;
 use waxseal_store::{Found, RecordKey, Timestamp};
 
 use crate::access::Access;
@@ -66,7 +67,7 @@ impl SessionManager {
         let id = WatchedId::of(origin)?;
         let (subject, known) = match origin {
             Origin::Cookie(token) => {
-                let limits = self.lifetimes.of(content.permanent);
+                let limits = self.lifetimes.of_session(&content);
                 let end = token.times.idle_end(limits).min(token.times.absolute_end(limits));
                 let end = Timestamp::from_millis(end.saturating_mul(1_000));
                 let question = token.question.clone();
@@ -79,9 +80,9 @@ impl SessionManager {
                 let sealed = Timestamp::from_millis(record.times.sealed().saturating_mul(1_000));
                 let good_at = record.confirmed.map_or(sealed, |confirmed| confirmed.at.time()).min(now);
                 let life = record.confirmed.map(|confirmed| confirmed.life);
-                let (key, permanent) = (record.id.key(), content.permanent);
+                let (key, limits) = (record.id.key(), self.lifetimes.of_session(&content));
                 let ask_at = good_at.after(self.watch_window());
-                (Subject::Record { key, owner, permanent }, Known { over: None, good_at, ask_at, life })
+                (Subject::Record { key, owner, limits }, Known { over: None, good_at, ask_at, life })
             }
             Origin::Foreign(_) => return None,
         };
@@ -190,8 +191,8 @@ impl SessionManager {
             (Subject::Token { question: Some(question), .. }, Sessions::Revocable(list)) => {
                 ask_list(list, question, now).await
             }
-            (Subject::Record { key, owner, permanent }, _) => match self.records() {
-                Some(records) => ask_records(records, watch, key, owner.as_deref(), *permanent, now).await,
+            (Subject::Record { key, owner, limits }, _) => match self.records() {
+                Some(records) => ask_records(records, watch, key, owner.as_deref(), *limits, now).await,
                 None => Answer::Living,
             },
             _ => Answer::Living,
@@ -216,12 +217,12 @@ async fn ask_records(
     watch: &Watch,
     key: &RecordKey,
     owner: Option<&str>,
-    permanent: bool,
+    limits: Limits,
     now: Timestamp,
 ) -> Answer {
-    let over_by_life = || watch.known().life.is_some_and(|life| !records.is_alive(&life, permanent, now));
+    let over_by_life = || watch.known().life.is_some_and(|life| !records.is_alive(&life, limits, now));
     match records.head(key, now).await {
-        Ok(Some(Found::Living(head))) if !records.is_alive(&head.life, permanent, now) => {
+        Ok(Some(Found::Living(head))) if !records.is_alive(&head.life, limits, now) => {
             Answer::Over(EndReason::Expired)
         }
         Ok(Some(Found::Living(head))) if head.owner.as_deref() != owner => Answer::Over(EndReason::Ended),

@@ -66,6 +66,16 @@ impl Body {
         Self(Kind::Boxed(Mutex::new(body.map_err(Error::from_boxed).boxed_unsync())))
     }
 
+    /// The bytes, if the body holds all of them: not of a stream, and not of what is still to come.
+    #[must_use]
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Kind::Empty => Some(&[]),
+            Kind::Full(bytes) => Some(bytes),
+            Kind::Incoming(_) | Kind::Boxed(_) => None,
+        }
+    }
+
     /// Reads the whole body, if it is at most `limit` bytes and never stands still for longer than `idle`.
     ///
     /// A body that says beforehand that it is larger is refused unread. Memory grows with the bytes that came, not with

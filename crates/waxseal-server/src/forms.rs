@@ -18,14 +18,18 @@ use syntax::{check_content_type, check_fields};
 
 pub use syntax::MAX_FIELDS;
 
+/// Repeated fields that are reduced to their first in flattened structs and in enums; each costs one more search.
+const MAX_REPEATED: usize = 8;
+
 /// Reads a form's body, `application/x-www-form-urlencoded`, into a struct, a map, or a list of pairs.
 ///
-/// A field that comes more than once needs a list to go into. Fields the type does not name are ignored. An empty
+/// Of a field that comes more than once, a list gets all values and anything else the first. Fields the type does not name
+/// are ignored. An empty
 /// value is an empty text, or `None` of a number or a truth: to read an empty text as `None`, use
 /// `serde_html_form::de::empty_as_none`.
 ///
 /// Structs may be flattened (`#[serde(flatten)]`) and enums tagged or untagged; of the latter, the first variant that
-/// fits counts. serde has no room there for numbers of 128 bits.
+/// fits counts. There, one field may come more than once and have room for its first value; several are an error. serde has no room there for numbers of 128 bits.
 ///
 /// Stricter than the URL standard, which passes malformed escapes on as they are and replaces what is not UTF-8:
 /// both are refused here, so that what arrives is what was meant.
@@ -109,7 +113,20 @@ fn parse_fields<T: DeserializeOwned>(text: &[u8], limit: usize) -> Result<T, Err
 }
 
 fn fit<T: DeserializeOwned>(fields: &Fields) -> Result<T, Error> {
-    fit::fit(fields).map_err(|misfit| {
+    fit_within(fields, MAX_REPEATED)
+}
+
+/// Fits the fields, of which up to `repeated` may come more than once where serde copies fields before it knows what is
+/// wanted: there, a list that finds no room becomes its first value, if it can be told which one.
+fn fit_within<T: DeserializeOwned>(fields: &Fields, repeated: usize) -> Result<T, Error> {
+    let misfit = match fit::fit(fields) {
+        Ok(value) => return Ok(value),
+        Err(misfit) => misfit,
+    };
+    if let Some(name) = misfit.field(fields).filter(|_| misfit.list && repeated > 0) {
+        return fit_within(&fields.with_first_of(name), repeated - 1);
+    }
+    Err({
         let problem = excerpt(misfit.problem().as_bytes());
         match misfit.field(fields) {
             Some(name) if misfit.list => Error::RepeatedField(excerpt(name.as_bytes())),

@@ -144,6 +144,7 @@ fn fields_go_into_their_types() {
         ("name=", wizard("", None, &[])),
         ("name=Tom&age=17&spells=a", wizard("Tom", Some(17), &["a"])),
         ("spells=a&name=Tom&spells=b&is_admin=true", wizard("Tom", None, &["a", "b"])),
+        ("name=Tom&n%61me=b&age=17&age=x", wizard("Tom", Some(17), &[])),
     ] {
         assert_eq!(parse_query(text).map_err(said), Ok(expected), "{text}");
     }
@@ -155,8 +156,7 @@ fn what_does_not_fit_is_said_briefly() {
         ("age=1", "the fields do not fit: missing field `name`"),
         ("name=a&age=x", "the field `age` does not fit: invalid digit found in string"),
         ("name=a&age=300", "the field `age` does not fit: number too large to fit in target type"),
-        ("name=a&name=b", "the field `name` comes more than once; send it once"),
-        ("name=a&n%61me=b&name=c", "the field `name` comes more than once; send it once"),
+        ("name=a&age=x&age=1", "the field `age` does not fit: invalid digit found in string"),
     ] {
         let error = parse_query::<Wizard>(text).unwrap_err();
         assert_eq!(
@@ -224,6 +224,7 @@ fn flattened_fields_are_read_as_their_types() {
     for (text, expected) in [
         ("q=1", Paging::default()),
         ("q=1&limit=10", Paging { limit: 10, ..Default::default() }),
+        ("q=1&limit=1&exact=on&limit=2", Paging { limit: 1, exact: true, ..Default::default() }),
         ("limit=10&q=1&offset=-5", Paging { limit: 10, offset: Some(-5), ..Default::default() }),
         ("q=1&offset=", Paging::default()),
         ("q=1&scale=1.5&exact=on", Paging { scale: 1.5, exact: true, ..Default::default() }),
@@ -263,7 +264,10 @@ fn errors_in_flattened_fields_name_the_field() {
         ("q=1&ids=7&ids=x", "the field `ids` does not fit: invalid type: string \"x\", expected u16"),
         ("q=1&exact=maybe", "the field `exact` does not fit: invalid type: string \"maybe\", expected a?"),
         ("q=1&order=left", "the field `order` does not fit: unknown variant `left`, expected `up` or `down`"),
-        ("q=1&limit=1&limit=2", "the field `limit` comes more than once; send it once"),
+        (
+            "q=1&limit=1&limit=2&depth=3&depth=4",
+            "the fields do not fit: invalid type: sequence, expected u32",
+        ),
         ("limit=10", "the fields do not fit: missing field `q`"),
     ] {
         let error = parse_query::<Search>(text).unwrap_err();
@@ -433,7 +437,7 @@ fn wide_numbers_and_a_type_of_its_own_are_read_outside_of_flattened_structs() {
     assert!(matches!(error, Error::Field { ref name, .. } if name == "port"), "{error}");
 }
 
-/// Of a plain struct, the same is read as serde_html_form reads.
+/// Of a plain struct, the same is read as serde_html_form reads, and of a repeated field the first.
 #[test]
 fn a_plain_struct_is_read_as_ever() {
     #[derive(Debug, PartialEq, Deserialize)]
@@ -455,8 +459,17 @@ fn a_plain_struct_is_read_as_ever() {
     for name in ["number", "truth", "text", "word", "list", "order", "other"] {
         for value in values {
             for other in ["", "&list=2", "&number=1", "&number=1&number=2"] {
-                let text = serde_html_form::to_string([(name, value)]).unwrap() + other;
-                let expected = serde_html_form::from_str::<Plain>(&text).ok();
+                let pair = serde_html_form::to_string([(name, value)]).unwrap();
+                let first = match (name, other) {
+                    ("number", "&number=1" | "&number=1&number=2") => "",
+                    (_, "&number=1&number=2") => "&number=1",
+                    (_, other) => other,
+                };
+                let expected = serde_html_form::from_str::<Plain>(&format!("{pair}{first}")).ok();
+                // An empty text is no number; as the only one of its name it is `None`.
+                let is_empty = (name, value) == ("number", "") && first != other;
+                let expected = expected.filter(|_| !is_empty);
+                let text = pair + other;
                 assert_eq!(parse_query::<Plain>(&text).ok(), expected, "{text}");
             }
         }

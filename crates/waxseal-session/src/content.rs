@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::entries::Entries;
 use crate::messages::{self, MESSAGES};
-use crate::metadata::{DEVICE, Metadata, OWNER, SIGNED_IN};
+use crate::metadata::{DEVICE, LIFE, Metadata, OWNER, SIGNED_IN};
 use crate::varint;
 
 const ENCODING_VERSION: u8 = 0x01;
@@ -91,6 +91,11 @@ impl Content {
     /// The owner's last sign-in, in seconds since 1970.
     pub fn signed_in(&self) -> Option<u64> {
         self.metadata.get(SIGNED_IN)
+    }
+
+    /// The idle lifetime of this session alone, in seconds, if it was set.
+    pub fn own_lifetime(&self) -> Option<u32> {
+        self.metadata.get(LIFE)
     }
 
     /// The text that names the visitor's device in lists, or an empty text.

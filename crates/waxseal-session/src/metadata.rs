@@ -17,6 +17,8 @@ pub(crate) const OWNER: &str = "owner";
 pub(crate) const SIGNED_IN: &str = "auth";
 /// Name of the text for the device.
 pub(crate) const DEVICE: &str = "device";
+/// Name of the idle lifetime of this session alone, in seconds.
+pub(crate) const LIFE: &str = "life";
 /// The tie to a device, which `device_binding.rs` reads and writes.
 pub(crate) const BOUND: &str = "bound";
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::change::Change;
 use crate::entries::Value;
 use crate::error::{Error, in_key};
+use crate::metadata::{self, LIFE};
 use crate::operation::Operation;
 use crate::state::{Phase, ReadOnly, State};
 use crate::value;
@@ -267,6 +269,43 @@ impl Session {
         state.class_chosen = true;
         if state.content.permanent != permanent {
             state.make(Change::Permanent(permanent))?;
+        }
+        if state.content.own_lifetime().is_some() {
+            state.make(Change::Metadata(LIFE, Operation::Remove))?;
+        }
+        Ok(())
+    }
+
+    /// Makes this session permanent with an idle lifetime of its own, in whole seconds up to 136 years: "remember me for a
+    /// week" in an app whose permanent sessions last a month. It counts from the last noted activity.
+    ///
+    /// It makes the lifetime shorter, never longer than that of the app's permanent sessions.
+    /// [`set_permanent`](Self::set_permanent) takes it away, and a renewal keeps it.
+    ///
+    /// # Errors
+    ///
+    /// Those that every write may have.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let session = waxseal_session::Session::new();
+    /// session.set_permanent_for(Duration::from_secs(7 * 24 * 60 * 60))?;
+    /// assert!(session.is_permanent());
+    /// # Ok::<(), waxseal_session::Error>(())
+    /// ```
+    pub fn set_permanent_for(&self, idle: Duration) -> Result<(), Error> {
+        // Without a second the session would be over with this request, which `destroy` says better.
+        let seconds = u32::try_from(idle.as_secs()).unwrap_or(u32::MAX - 1).max(1);
+        let mut state = self.write()?;
+        state.class_chosen = true;
+        if !state.content.permanent {
+            state.make(Change::Permanent(true))?;
+        }
+        if state.content.own_lifetime() != Some(seconds) {
+            state.make(Change::Metadata(LIFE, Operation::Set(metadata::encode(&seconds))))?;
         }
         Ok(())
     }

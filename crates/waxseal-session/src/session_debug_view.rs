@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::change::Change;
 use crate::entries::Value;
-use crate::metadata::{BOUND, DEVICE, OWNER, SIGNED_IN};
+use crate::metadata::{BOUND, DEVICE, LIFE, OWNER, SIGNED_IN};
 use crate::operation::Operation;
 use crate::session::Session;
 use crate::state::{Phase, ReadOnly};
@@ -79,6 +79,8 @@ impl Change {
             Self::Metadata(OWNER, Operation::Remove) => "made it nobody's".to_owned(),
             Self::Metadata(OWNER, _) => "noted whose it is".to_owned(),
             Self::Metadata(SIGNED_IN, _) => "noted the sign-in".to_owned(),
+            Self::Metadata(LIFE, Operation::Remove) => "took away its own lifetime".to_owned(),
+            Self::Metadata(LIFE, _) => "gave it a lifetime of its own".to_owned(),
             Self::Metadata(DEVICE, _) => "noted the browser's name".to_owned(),
             // Each sign-in does.
             Self::Metadata(BOUND, Operation::Remove) => return None,

@@ -1,11 +1,13 @@
 //! An app: its routes, its templates, its sessions.
 
+mod command;
 mod csrf;
 #[cfg(feature = "device")]
 mod device_bound;
 mod hooks;
 mod migration;
 mod security_headers;
+mod state;
 mod static_files;
 mod templates;
 
@@ -20,9 +22,11 @@ use waxseal_store::SessionStore;
 use waxseal_templates::{Folder, Templates};
 
 use crate::app_context::AppContext;
+use crate::cli::{Cli, Commands, Run};
+use crate::config_file::ConfigFile;
 use crate::device_setup::DeviceSetup;
 use crate::handler::Handler;
-use crate::hooks::Hooks;
+use crate::hooks::HookChain;
 use crate::http_metrics::HttpMetrics;
 use crate::migration::Migration;
 use crate::open_store::{self, MakeState, make_with};
@@ -32,10 +36,12 @@ use crate::panel_log::PanelLog;
 use crate::request_id::RequestIdHeader;
 use crate::request_log::RequestLog;
 use crate::route::{Route, Target};
+use crate::routes::{Mounted, Routes};
 use crate::security_headers::SecurityHeaders;
 use crate::service::{AppService, Shared};
 use crate::settings::Settings;
 use crate::start_error::StartError;
+use crate::states::States;
 use crate::static_source::StaticSource;
 use crate::template_setup::TemplateSetup;
 use crate::urls::template_function::SiteRoot;
@@ -59,17 +65,20 @@ use crate::urls::{Name, Urls};
 pub struct App {
     name: String,
     folder: Option<Folder>,
-    routes: Vec<Route>,
+    routes: Routes,
+    states: States,
+    commands: Commands,
     limits: Limits,
     /// Makes the state of sessions over the app's own store.
     store: Option<MakeState>,
-    hooks: Hooks,
     templates: TemplateSetup,
     statics: Vec<(String, StaticSource)>,
     security: SecurityHeaders,
     csrf_tokens: bool,
     device: DeviceSetup,
     migration: Option<Migration>,
+    /// Prints why a request failed, for the output of a test.
+    prints_failures: bool,
 }
 
 impl App {
@@ -82,16 +91,18 @@ impl App {
         Self {
             name: name.to_owned(),
             folder: None,
-            routes: Vec::new(),
+            routes: Routes::new(""),
+            states: States::default(),
+            commands: Commands::default(),
             limits: Limits::default(),
             store: None,
-            hooks: Hooks::default(),
             templates: TemplateSetup::default(),
             statics: Vec::new(),
             security: SecurityHeaders::default(),
             csrf_tokens: false,
             device: DeviceSetup::default(),
             migration: None,
+            prints_failures: false,
         }
     }
 
@@ -141,7 +152,27 @@ impl App {
     /// Adds a route of any method.
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
-        self.routes.push(route);
+        self.routes = self.routes.route(route);
+        self
+    }
+
+    /// Mounts a group of routes below `path`, as Flask's `register_blueprint` does with `url_prefix`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::{App, Request, Response, Result, Routes, html};
+    ///
+    /// async fn login(_: Request) -> Result<Response> {
+    ///     Ok(html("…"))
+    /// }
+    ///
+    /// let auth = Routes::new("auth").get("/login", login);
+    /// let app = App::new("demo").mount("/auth", auth); // /auth/login, url_for('auth.login')
+    /// ```
+    #[must_use]
+    pub fn mount(mut self, path: &str, group: Routes) -> Self {
+        self.routes = self.routes.mount(path, group);
         self
     }
 
@@ -170,9 +201,14 @@ impl App {
     ) -> Result<AppService, StartError> {
         let statics: Vec<_> = self.statics.iter().map(|(path, _)| path.clone()).collect();
         self.add_routes(settings.development)?;
-        let named = self.routes.iter().map(|route| (route.method.as_str(), route.path.as_str()));
+        if let Some(path) = &settings.config {
+            self.templates.set_config_from(&ConfigFile::read(path)?);
+        }
+        let (routes, outermost) = std::mem::replace(&mut self.routes, Routes::new("")).mounted();
+        let named = routes.iter().map(|it| (it.route.method.as_str(), it.route.path.as_str()));
         let metrics = HttpMetrics::new(named);
-        let (router, urls, endpoints) = routing(std::mem::take(&mut self.routes))?;
+        let Routing { router, urls, endpoints, hooks } = Routing::new(routes)?;
+        let urls = Arc::new(urls);
         let mut templates = self.load_templates(settings.development)?;
         let config = self.templates.config().clone();
         let proxies = settings.proxies.checked(settings.development)?;
@@ -211,6 +247,7 @@ impl App {
             urls,
             endpoints,
             config,
+            states: self.states,
             request_id: RequestIdHeader(settings.request_id_header.clone()),
             name: self.name,
             state: settings.session_state.name(),
@@ -220,11 +257,13 @@ impl App {
         Ok(AppService::new(Shared {
             context,
             router,
-            hooks: self.hooks,
+            hooks,
+            outermost,
             values,
             development: settings.development,
             security,
             csrf_tokens: self.csrf_tokens,
+            prints_failures: self.prints_failures,
             metrics,
             log: RequestLog { access: settings.access_log, session_ids: settings.log_session_id },
         }))
@@ -233,16 +272,21 @@ impl App {
     /// Adds the routes of static files, and in development those of the session panel that the app does not have.
     fn add_routes(&mut self, development: bool) -> Result<(), StartError> {
         if development {
-            let taken: Vec<_> = self.routes.iter().map(|route| route.path.clone()).collect();
+            let taken: Vec<_> = self.routes.paths().map(str::to_owned).collect();
             let free = panel::routes().into_iter().filter(|route| !taken.contains(&route.path));
-            self.routes.extend(free);
+            self.add_all(free);
         }
         for (index, (path, files)) in std::mem::take(&mut self.statics).into_iter().enumerate() {
             let path = format!("{}/{{*filename}}", path.trim_end_matches('/'));
             let route = Route::get(&path, files.handler(development)?);
-            self.routes.push(if index == 0 { route.name("static") } else { route });
+            self.add_all([if index == 0 { route.name("static") } else { route }]);
         }
         Ok(())
+    }
+
+    fn add_all(&mut self, routes: impl IntoIterator<Item = Route>) {
+        let before = std::mem::replace(&mut self.routes, Routes::new(""));
+        self.routes = routes.into_iter().fold(before, Routes::route);
     }
 
     fn load_templates(&self, development: bool) -> Result<Templates, StartError> {
@@ -260,23 +304,50 @@ impl App {
         self.store.is_some()
     }
 
+    pub(crate) fn commands(&self) -> &Commands {
+        &self.commands
+    }
+
+    /// The command of this name, which must exist, and what it gets.
+    pub(crate) fn take_command(self, name: &str, args: Vec<String>) -> (Run, Cli) {
+        let run = self.commands.take(name).expect("clap knows the commands of the app alone");
+        (run, Cli { states: self.states, args })
+    }
+
+    /// Has the service print why a request failed.
+    pub(crate) fn printing_failures(mut self) -> Self {
+        self.prints_failures = true;
+        self
+    }
+
     /// The name of the app, by which its sessions differ from those of other apps.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 }
 
-/// The router, the URLs of routes by name, and the name and path of each route.
-type Routing = (Router<Target>, Arc<Urls>, Vec<(Name, String)>);
+/// The routes of an app, by each of what they are found by.
+struct Routing {
+    router: Router<Target>,
+    urls: Urls,
+    /// Name and path of each route.
+    endpoints: Vec<(Name, String)>,
+    hooks: Vec<HookChain>,
+}
 
-fn routing(routes: Vec<Route>) -> Result<Routing, StartError> {
-    let (mut router, mut urls, mut endpoints) = (Router::new(), Urls::default(), Vec::new());
-    for (index, Route { method, path, name, target }) in routes.into_iter().enumerate() {
-        router.route(method, &path, Target { index, ..target })?;
-        urls.add(&name, &path)?;
-        endpoints.push((name, path));
+impl Routing {
+    fn new(routes: Vec<Mounted>) -> Result<Self, StartError> {
+        let (router, urls) = (Router::new(), Urls::default());
+        let mut all = Self { router, urls, endpoints: Vec::new(), hooks: Vec::new() };
+        for (index, Mounted { route, hooks }) in routes.into_iter().enumerate() {
+            let Route { method, path, name, target } = route;
+            all.router.route(method, &path, Target { index, ..target })?;
+            all.urls.add(&name, &path)?;
+            all.endpoints.push((name, path));
+            all.hooks.push(hooks);
+        }
+        Ok(all)
     }
-    Ok((router, Arc::new(urls), endpoints))
 }
 
 impl std::fmt::Debug for App {

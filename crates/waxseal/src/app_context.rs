@@ -11,6 +11,7 @@ use crate::pages::Pages;
 use crate::panel_log::PanelLog;
 use crate::request_id::RequestIdHeader;
 use crate::settings::proxies::ProxySettings;
+use crate::states::States;
 use crate::urls::{Name, Urls};
 
 /// The parts of an app that a request uses: all but routes and hooks, whose types know requests.
@@ -24,7 +25,8 @@ pub(crate) struct AppContext {
     pub(crate) urls: Arc<Urls>,
     /// Name and path of each route.
     pub(crate) endpoints: Vec<(Name, String)>,
-    pub(crate) config: BTreeMap<&'static str, Value>,
+    pub(crate) config: BTreeMap<String, Value>,
+    pub(crate) states: States,
     pub(crate) request_id: RequestIdHeader,
     /// The app's name, shown by the panel.
     pub(crate) name: String,

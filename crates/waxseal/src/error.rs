@@ -98,6 +98,11 @@ impl Error {
         self
     }
 
+    /// Sets the place in the code that the error is of.
+    pub(crate) fn at(self, place: &'static Location<'static>) -> Self {
+        Self { place, ..self }
+    }
+
     /// The status of the response.
     #[must_use]
     pub fn status_code(&self) -> StatusCode {

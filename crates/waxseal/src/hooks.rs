@@ -1,4 +1,6 @@
-//! Functions that run around an app's handlers: before, after, and in place of an error's page.
+//! Functions that run around handlers: before, after, in place of an error's page, and at the end.
+
+use std::sync::Arc;
 
 use http::StatusCode;
 
@@ -10,14 +12,21 @@ use crate::response::Response;
 pub(crate) type Before = Box<dyn Fn(Request) -> BoxFuture<Result<Option<Response>>> + Send + Sync>;
 pub(crate) type After = Box<dyn Fn(Request, Response) -> BoxFuture<Result<Response>> + Send + Sync>;
 pub(crate) type OnError = Box<dyn Fn(Request, Error) -> BoxFuture<Result<Response>> + Send + Sync>;
+pub(crate) type Teardown = Box<dyn Fn(Request, StatusCode) -> BoxFuture<Result<()>> + Send + Sync>;
 
-/// All hooks of an app. A request of an app without hooks pays nothing for them.
+/// The hooks of an app, or of a group of its routes.
 #[derive(Default)]
 pub(crate) struct Hooks {
     before: Vec<Before>,
     after: Vec<After>,
     errors: Vec<(StatusCode, OnError)>,
+    teardown: Vec<Teardown>,
 }
+
+/// The hooks that a request runs through: those of the app, then of each group around its route, the innermost last. A
+/// request of an app without hooks pays nothing for them.
+#[derive(Clone, Default)]
+pub(crate) struct HookChain(Vec<Arc<Hooks>>);
 
 impl Hooks {
     pub(crate) fn add_before(&mut self, hook: Before) {
@@ -33,12 +42,29 @@ impl Hooks {
         self.errors.push((status, handler));
     }
 
+    /// Adds a hook that runs before those that are there, as in Flask.
+    pub(crate) fn add_teardown(&mut self, hook: Teardown) {
+        self.teardown.insert(0, hook);
+    }
+
+    /// The handler of a status: the last that was added.
+    fn handler(&self, status: StatusCode) -> Option<&OnError> {
+        self.errors.iter().rfind(|(handled, _)| *handled == status).map(|(_, handler)| handler)
+    }
+}
+
+impl HookChain {
+    /// The chain with one more group inside.
+    pub(crate) fn with(&self, inner: Hooks) -> Self {
+        Self(self.0.iter().cloned().chain([Arc::new(inner)]).collect())
+    }
+
     pub(crate) fn has_after(&self) -> bool {
-        !self.after.is_empty()
+        self.0.iter().any(|hooks| !hooks.after.is_empty())
     }
 
     pub(crate) async fn before(&self, request: &Request) -> Result<Option<Response>> {
-        for hook in &self.before {
+        for hook in self.0.iter().flat_map(|hooks| &hooks.before) {
             if let Some(early) = hook(request.clone()).await? {
                 return Ok(Some(early));
             }
@@ -47,22 +73,25 @@ impl Hooks {
     }
 
     pub(crate) async fn after(&self, request: &Request, mut response: Response) -> Result<Response> {
-        for hook in &self.after {
+        for hook in self.0.iter().rev().flat_map(|hooks| &hooks.after) {
             response = hook(request.clone(), response).await?;
         }
         Ok(response)
     }
 
-    pub(crate) fn handles(&self, status: StatusCode) -> bool {
-        self.errors.iter().any(|(handled, _)| *handled == status)
+    pub(crate) fn teardown(&self) -> impl Iterator<Item = &Teardown> {
+        self.0.iter().rev().flat_map(|hooks| &hooks.teardown)
     }
 
-    /// Calls the handler for this error's status, which must exist.
+    pub(crate) fn handles(&self, status: StatusCode) -> bool {
+        self.handler(status).is_some()
+    }
+
+    /// Calls the innermost handler for this error's status, which must exist.
     pub(crate) async fn on_error(&self, request: &Request, error: Error) -> Result<Response> {
         let status = error.status_code();
         let headers = error.headers().to_vec();
-        let (_, handler) =
-            self.errors.iter().rfind(|(handled, _)| *handled == status).expect("it was asked for before");
+        let handler = self.handler(status).expect("it was asked for before");
         let mut response = handler(request.clone(), error).await?;
         if response.status() == StatusCode::OK {
             *response.status_mut() = status;
@@ -71,5 +100,9 @@ impl Hooks {
             response.headers_mut().entry(name).or_insert(value);
         }
         Ok(response)
+    }
+
+    fn handler(&self, status: StatusCode) -> Option<&OnError> {
+        self.0.iter().rev().find_map(|hooks| hooks.handler(status))
     }
 }

@@ -1,18 +1,33 @@
 //! Redirects.
 
+use std::borrow::Cow;
+use std::panic::Location;
+
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode, Uri};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 use waxseal_http::is_local_path;
 use waxseal_server::Body;
 
 use crate::Response;
+use crate::error::{Error, Result};
 use crate::response::USUAL_HEADERS;
+
+/// A space, and all beyond ASCII; controls are refused before.
+const SPACE: &AsciiSet = &AsciiSet::EMPTY.add(b' ');
+
+/// A redirect that would lead astray.
+#[derive(Clone)]
+struct Refusal {
+    problem: String,
+    place: &'static Location<'static>,
+}
 
 /// Sends the browser to another page of this app, with 303: after a POST it fetches it with GET.
 ///
-/// `path` starts with `/`. Anything that a browser would take for another site (`//evil.example`, `/\evil.example`)
-/// or that would break the header answers 500 instead and says so in the log: a redirect is where user text
-/// likes to end up. For text from a visitor there is [`local_path`](crate::local_path).
+/// `path` starts with `/`. Spaces and letters beyond ASCII are percent-encoded. Anything that a browser would take for
+/// another site (`//evil.example`, `/\evil.example`) or that would break the header is a 500, and the log says why: a
+/// redirect is where user text likes to end up. For text from a visitor there is [`local_path`](crate::local_path).
 ///
 /// # Example
 ///
@@ -22,6 +37,7 @@ use crate::response::USUAL_HEADERS;
 /// assert_eq!(response.headers()["location"], "/wizard/success");
 /// ```
 #[must_use]
+#[track_caller]
 pub fn redirect(path: &str) -> Response {
     redirect_as(StatusCode::SEE_OTHER, path)
 }
@@ -38,19 +54,16 @@ pub fn redirect(path: &str) -> Response {
 /// assert_eq!(redirect_as(StatusCode::PERMANENT_REDIRECT, "/new").status(), 308);
 /// ```
 #[must_use]
+#[track_caller]
 pub fn redirect_as(status: StatusCode, path: &str) -> Response {
-    let local = is_local_path(path) && path.bytes().all(is_visible);
-    let known = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
-    match HeaderValue::from_str(path).ok().filter(|_| local && known) {
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return refused(format!("a redirect is 301, 302, 303, 307 or 308, found {status}"));
+    }
+    let encoded: Cow<'_, str> = utf8_percent_encode(path, SPACE).into();
+    let fit = is_local_path(path) && encoded.bytes().all(is_visible);
+    match HeaderValue::from_str(&encoded).ok().filter(|_| fit) {
         Some(location) => to(status, location),
-        None if known => {
-            tracing::error!(?path, "redirect takes a path of this app, in ASCII: percent-encode the rest");
-            refused()
-        }
-        None => {
-            tracing::error!(%status, "a redirect is 301, 302, 303, 307 or 308");
-            refused()
-        }
+        None => refused(format!("redirect takes a path of this app, found {path:?}")),
     }
 }
 
@@ -68,16 +81,22 @@ pub fn redirect_as(status: StatusCode, path: &str) -> Response {
 /// assert_eq!(response.headers()["location"], "https://www.rust-lang.org/");
 /// ```
 #[must_use]
+#[track_caller]
 pub fn redirect_to(url: &str) -> Response {
     let whole = url.parse::<Uri>().is_ok_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
     });
     match HeaderValue::from_str(url).ok().filter(|_| whole && url.bytes().all(is_visible)) {
         Some(location) => to(StatusCode::SEE_OTHER, location),
-        None => {
-            tracing::error!(?url, "redirect_to takes a whole http or https address, in ASCII");
-            refused()
-        }
+        None => refused(format!("redirect_to takes a whole http or https address in ASCII, found {url:?}")),
+    }
+}
+
+/// The response, unless it is a redirect that was refused, which becomes an error like any other.
+pub(crate) fn checked(response: Response) -> Result<Response> {
+    match response.extensions().get::<Refusal>() {
+        Some(Refusal { problem, place }) => Err(Error::status(500).message(problem.clone()).at(place)),
+        None => Ok(response),
     }
 }
 
@@ -93,9 +112,11 @@ fn to(status: StatusCode, location: HeaderValue) -> Response {
     response
 }
 
-fn refused() -> Response {
+#[track_caller]
+fn refused(problem: String) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.extensions_mut().insert(Refusal { problem, place: Location::caller() });
     response
 }
 
@@ -104,7 +125,7 @@ mod tests {
     use super::*;
 
     /// Texts that a browser takes for another site, or that would break the header.
-    const HOSTILE: [&str; 14] = [
+    const HOSTILE: [&str; 12] = [
         "",
         "a",
         "//evil.example",
@@ -116,15 +137,18 @@ mod tests {
         " //evil.example",
         "\t//evil.example",
         "/\r\nSet-Cookie: a=b",
-        "/é",
         "/\t/evil.example",
-        "/ ",
     ];
 
     #[test]
     fn redirects_stay_on_this_site() {
         for path in ["/", "/a?b=c#d", "/a//b", "/a%0D%0A"] {
             assert_eq!(redirect(path).status(), 303, "{path}");
+        }
+        for (path, encoded) in
+            [("/é", "/%C3%A9"), ("/ ", "/%20"), ("/Tom Riddle?tab=ü", "/Tom%20Riddle?tab=%C3%BC")]
+        {
+            assert_eq!(redirect(path).headers()[LOCATION], encoded, "{path}");
         }
         for path in HOSTILE {
             assert_eq!(redirect(path).status(), 500, "{path:?}");

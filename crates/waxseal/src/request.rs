@@ -8,6 +8,7 @@ mod device_bound;
 #[cfg(feature = "websocket")]
 mod websocket;
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -15,7 +16,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use minijinja::Value;
 use serde::de::DeserializeOwned;
-use waxseal_http::{RequestSession, SessionEnded, SessionLayer, is_failure, local_path};
+use waxseal_http::{RequestSession, Scheme, SessionEnded, SessionLayer, is_failure, local_path};
 use waxseal_server::{Body, Forwarded, Limits, Params, Peer, forms};
 use waxseal_session::Session;
 use waxseal_templates::Context;
@@ -23,8 +24,10 @@ use waxseal_templates::Context;
 use crate::app_context::AppContext;
 use crate::error::{Error, Result};
 use crate::g::G;
+use crate::request::body::SentForm;
 use crate::request_id::RequestId;
 use crate::response::{Response, html};
+use crate::urls::url_error::UrlError;
 
 /// The app that a request belongs to, without the routes and hooks whose types know requests.
 pub(crate) trait RequestApp: Send + Sync {
@@ -47,6 +50,8 @@ struct Inner {
     parts: Parts,
     params: Params,
     body: Mutex<Option<Body>>,
+    /// The form, once a handler has read it.
+    form: OnceLock<SentForm>,
     /// Opened when first asked for.
     session: OnceLock<RequestSession>,
     app: Arc<dyn RequestApp>,
@@ -62,10 +67,24 @@ struct Inner {
 }
 
 impl Request {
-    pub(crate) fn new(request: http::Request<Body>, app: Arc<dyn RequestApp>, peer: Option<Peer>) -> Self {
+    /// A request of `app` from `peer`, by a scheme if one is given that no connection tells.
+    pub(crate) fn new(
+        request: http::Request<Body>,
+        app: Arc<dyn RequestApp>,
+        peer: Option<Peer>,
+        scheme: Option<Scheme>,
+    ) -> Self {
         let (parts, body) = request.into_parts();
-        let told = app.context().proxies.told(peer, &parts.headers);
-        let (body, session) = (Mutex::new(Some(body)), OnceLock::new());
+        let mut told = app.context().proxies.told(peer, &parts.headers);
+        if let Some(scheme) = scheme {
+            let told = told.get_or_insert_with(|| {
+                let mut of_the_peer = Forwarded::default();
+                of_the_peer.address = peer.and_then(|peer| peer.ip());
+                Box::new(of_the_peer)
+            });
+            told.is_https.get_or_insert(scheme == Scheme::Https);
+        }
+        let (body, form, session) = (Mutex::new(Some(body)), OnceLock::new(), OnceLock::new());
         let (params, route, g) = (Params::default(), None, G::default());
         let id = app.context().request_id.of(&parts.headers);
         Self(Arc::new(Inner {
@@ -73,6 +92,7 @@ impl Request {
             parts,
             params,
             body,
+            form,
             session,
             app,
             route,
@@ -247,7 +267,17 @@ impl Request {
         &self.0.g
     }
 
-    /// A value that [`App::config`](crate::App::config) set, deserialized into a `T`.
+    /// The value of this type that [`App::state`](crate::App::state) added.
+    ///
+    /// # Errors
+    ///
+    /// 500 if there is none; the log names the type.
+    #[track_caller]
+    pub fn state<T: Send + Sync + 'static>(&self) -> Result<&T> {
+        self.app().states.get()
+    }
+
+    /// A value that [`App::config`](crate::App::config) set, or the file of [`--config`](crate::Settings::config), deserialized into a `T`.
     ///
     /// # Errors
     ///
@@ -263,6 +293,10 @@ impl Request {
     }
 
     /// Builds the URL of the route called `name`: `arguments` fill the parts of its path, and the rest become the query.
+    ///
+    /// As in templates and in Flask, `_anchor` comes behind a `#`, `_external` puts scheme and host before it (with any value
+    /// but an empty one and `false`), and a name that begins with a dot is one of the [group](crate::Routes) of this
+    /// request's route. The host is the one that the request names: for a link in a mail, see that the proxy checks it.
     ///
     /// # Errors
     ///
@@ -288,10 +322,25 @@ impl Request {
     #[track_caller]
     pub fn url_for(&self, name: &str, arguments: &[(&str, &str)]) -> Result<String> {
         // Not by `?`, whose place would be this line and not the caller's.
-        match self.app().urls.url_for(name, arguments) {
-            Ok(url) => Ok(self.at_root(&url)),
+        match self.address(name, arguments) {
+            Ok(url) => Ok(url),
             Err(error) => Err(Error::from(error)),
         }
+    }
+
+    pub(crate) fn address(&self, name: &str, arguments: &[(&str, &str)]) -> Result<String, UrlError> {
+        let name = match (name.strip_prefix('.'), self.group()) {
+            (Some(own), Some(group)) => Cow::Owned(format!("{group}.{own}")),
+            (Some(own), None) => Cow::Borrowed(own),
+            (None, _) => Cow::Borrowed(name),
+        };
+        let address = self.app().urls.address(&name, arguments)?;
+        Ok(address.below(self.root_path(), || self.site()))
+    }
+
+    /// The name of the group that the route belongs to.
+    pub(crate) fn group(&self) -> Option<&str> {
+        self.endpoint()?.rsplit_once('.').map(|(group, _)| group)
     }
 
     /// The query string, deserialized into a `T`.

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use http::HeaderName;
+use http::header::COOKIE;
 use minijinja::value::{Enumerator, Object};
 use minijinja::{Error, ErrorKind, State, Value};
 use percent_encoding::percent_decode_str;
@@ -13,13 +15,16 @@ use crate::Request;
 /// `request` in a template, with Flask's names. Values are computed when they are read.
 pub(crate) struct RequestView(pub(crate) Request);
 
+/// `request.headers` in a template: names in any case. `Cookie` is not among them, since it has the session's.
+struct HeadersView(Request);
+
 /// `g` in a template.
 pub(crate) struct GView(pub(crate) Request);
 
-/// Pairs of names and values, of which the first of a name counts: `request.args`, `request.cookies`.
+/// Pairs of names and values, of which the first of a name counts: `request.args`, `request.form`, `request.cookies`.
 struct Pairs(Vec<(String, String)>);
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 17] = [
     "method",
     "path",
     "full_path",
@@ -31,6 +36,9 @@ const NAMES: [&str; 14] = [
     "root_path",
     "query_string",
     "endpoint",
+    "blueprint",
+    "headers",
+    "form",
     "view_args",
     "args",
     "cookies",
@@ -45,7 +53,7 @@ impl Object for RequestView {
         let request = &self.0;
         let query = || request.uri().query().unwrap_or_default();
         let root = request.root_path();
-        let site = || format!("{}://{}{root}", request.scheme().as_str(), request.host());
+        let site = || format!("{}{root}", request.site());
         Some(match key {
             "method" => request.method().as_str().into(),
             "path" => percent_decode_str(request.path()).decode_utf8_lossy().into_owned().into(),
@@ -59,6 +67,9 @@ impl Object for RequestView {
             "root_path" => root.into(),
             "query_string" => query().into(),
             "endpoint" => request.endpoint().map_or(().into(), Value::from),
+            "blueprint" => request.group().map_or(().into(), Value::from),
+            "headers" => Value::from_object(HeadersView(request.clone())),
+            "form" => Value::from_object(Pairs(request.form_fields())),
             "view_args" => pairs(request.params().iter()),
             "args" => Value::from_object(Pairs(request.query().unwrap_or_default())),
             "cookies" => Value::from_object(Pairs(request.cookies().collect())),
@@ -68,6 +79,23 @@ impl Object for RequestView {
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::Str(&NAMES)
+    }
+}
+
+impl Object for HeadersView {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        let name = HeaderName::from_bytes(key.as_bytes()).ok().filter(|name| *name != COOKIE)?;
+        let value = self.0.headers().get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned().into())
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let names = self.0.headers().keys().filter(|name| **name != COOKIE);
+        Enumerator::Values(names.map(|name| name.as_str().into()).collect())
     }
 }
 
@@ -121,6 +149,12 @@ impl Object for Pairs {
 impl fmt::Debug for RequestView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("request")
+    }
+}
+
+impl fmt::Debug for HeadersView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("headers")
     }
 }
 

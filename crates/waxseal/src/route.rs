@@ -29,7 +29,8 @@ impl Route {
     /// Answers `method` on `path`, where `{name}` stands for one part and `{*rest}` for all that follows.
     ///
     /// Its name is that of its handler, as with Flask's endpoints: `url_for('create_wizard')`. A closure has no name.
-    pub fn new<H: Handler>(method: Method, path: &str, handler: H) -> Self {
+    pub fn new(method: Method, path: &str, handler: impl Handler) -> Self {
+        let name = Name::of_handler(&handler);
         let target = Target {
             handler: Box::new(handler),
             cross_site: false,
@@ -37,17 +38,27 @@ impl Route {
             bare: false,
             index: 0,
         };
-        Self { method, path: path.to_owned(), name: Name::of_handler::<H>(), target }
+        Self { method, path: path.to_owned(), name, target }
     }
 
     /// Answers GET and HEAD on `path`.
-    pub fn get<H: Handler>(path: &str, handler: H) -> Self {
+    pub fn get(path: &str, handler: impl Handler) -> Self {
         Self::new(Method::GET, path, handler)
     }
 
     /// Answers POST on `path`.
-    pub fn post<H: Handler>(path: &str, handler: H) -> Self {
+    pub fn post(path: &str, handler: impl Handler) -> Self {
         Self::new(Method::POST, path, handler)
+    }
+
+    /// The route below the path and the name of its group.
+    pub(crate) fn below(mut self, path: &str, group: &str) -> Self {
+        // A path without its slash is left alone, for the router to refuse it.
+        if self.path.is_empty() || self.path.starts_with('/') {
+            self.path.insert_str(0, path);
+        }
+        self.name = self.name.within(group);
+        self
     }
 
     /// Runs none of the app's hooks for this route.

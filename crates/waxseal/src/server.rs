@@ -14,15 +14,13 @@ use crate::app::App;
 use crate::counters;
 use crate::endpoint::Endpoint;
 use crate::listening;
-use crate::log;
 use crate::readiness::Readiness;
 use crate::repeat_limit;
 use crate::service::AppService;
 use crate::service_manager;
 use crate::settings::Settings;
-use crate::signals::{self, Hangups};
+use crate::signals::Hangups;
 use crate::start_error::StartError;
-use crate::start_warnings;
 #[cfg(feature = "tls")]
 use crate::tls_files::{self, TlsFiles};
 
@@ -41,64 +39,6 @@ pub struct AppServer {
 }
 
 impl App {
-    /// Serves the app until Ctrl-C or SIGTERM: all that a `main` needs.
-    ///
-    /// Settings come from this program's flags and environment, the secret key from where they say, and the log goes to
-    /// standard error.
-    ///
-    /// A changed secret file is taken while it runs, see [`AppServer::serve`]; SIGHUP makes the server read it now.
-    ///
-    /// It makes a tokio runtime for the server. A program that has one already, by `#[tokio::main]`, uses
-    /// [`bind`](Self::bind).
-    ///
-    /// # Errors
-    ///
-    /// [`StartError`] says what was found and what to do.
-    pub fn run(self) -> Result<(), StartError> {
-        if tokio::runtime::Handle::try_current().is_ok() {
-            return Err(StartError::InsideRuntime);
-        }
-        let settings = Settings::from_args();
-        log::to_stderr(&settings);
-        let secrets = Secrets::from_env(&settings, self.name())?;
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        if let Some(workers) = settings.limits.workers {
-            runtime.worker_threads(workers.get());
-        }
-        let runtime = runtime.enable_all().build();
-        runtime.map_err(StartError::Runtime)?.block_on(async {
-            let mode = if settings.development { "development" } else { "production" };
-            // Before the address is logged: a program that reads it may send a signal at once.
-            let interruption = signals::interruption().map_err(StartError::Runtime)?;
-            let hangups = Hangups::listen().map_err(StartError::Runtime)?;
-            let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-            let warnings = start_warnings::of(&settings, self.has_own_store(), variables);
-            let server = self.bind(&settings, &secrets).await?;
-            for warning in secrets.warnings() {
-                tracing::warn!("{warning}");
-            }
-            for warning in warnings {
-                tracing::warn!("{warning}");
-            }
-            tracing::info!("secret key {secrets}: {}", secrets.roles());
-            tracing::info!("{}", server.service.summary(&settings));
-            if let Some(address) = server.admin_address() {
-                tracing::info!("/metrics and /health for the operator on http://{address}");
-            }
-            if let Some(address) = server.health_address() {
-                tracing::info!("/health/live and /health/ready for a load balancer on http://{address}");
-            }
-            if !settings.proxies.root_path.as_str().is_empty() && settings.session_cookie_name.is_none() {
-                tracing::info!(
-                    "below {}: another app on this host needs another --session-cookie-name, since the cookie is the host's",
-                    settings.proxies.root_path
-                );
-            }
-            tracing::info!("{mode} server on {}, stop it with Ctrl-C", server.endpoint());
-            server.serve_until(interruption, hangups).await
-        })
-    }
-
     /// Binds the app to the address of `settings`, for a program with its own runtime, shutdown and log.
     ///
     /// # Errors
@@ -214,7 +154,7 @@ impl AppServer {
         self.serve_until(shutdown, Hangups::none()).await
     }
 
-    async fn serve_until(
+    pub(crate) async fn serve_until(
         self,
         shutdown: impl Future<Output = ()>,
         hangups: Hangups,
@@ -254,16 +194,5 @@ impl AppServer {
         let served = self.http.serve_each(move |peer| service.for_peer(peer), shutdown).await;
         repeat_limit::report();
         Ok(served?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn run_inside_a_runtime_is_an_error_that_says_what_to_write() {
-        let error = App::new("demo").run().unwrap_err();
-        insta::assert_snapshot!(error, @"`App::run` starts a tokio runtime of its own and was called inside one; call it from a `main` that is not `async` and has no `#[tokio::main]`, or use `App::bind` and `AppServer::serve`, which run on yours");
     }
 }

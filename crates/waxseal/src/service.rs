@@ -9,21 +9,22 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use minijinja::Value;
 use tracing::Instrument;
 use waxseal_crypto::Keyring;
-use waxseal_http::{SessionLayer, development, origin};
+use waxseal_http::{RequestSession, Scheme, SessionLayer, development, is_local_path, origin};
 use waxseal_server::{Body, Limits, Peer, RouteMatch, Router, timeout_catching_panics};
 
 use crate::app_context::AppContext;
 use crate::error::{Error, Result};
 use crate::handler::BoxFuture;
-use crate::hooks::Hooks;
+use crate::hooks::HookChain;
 use crate::http_metrics::HttpMetrics;
+use crate::redirects::redirect_as;
 use crate::request::{Request, RequestApp};
 use crate::request_log::RequestLog;
 use crate::response::Response;
 use crate::route::Target;
 use crate::settings::Settings;
 use crate::template_setup::RequestValues;
-use crate::{csrf, ends, panel, security_headers, under_path};
+use crate::{csrf, ends, panel, policy_advice, redirects, security_headers, under_path};
 
 /// An app that is ready to answer: a hyper service, and for tests a function of a request.
 #[derive(Clone)]
@@ -37,11 +38,16 @@ pub struct AppService {
 pub(crate) struct Shared {
     pub(crate) context: AppContext,
     pub(crate) router: Router<Target>,
-    pub(crate) hooks: Hooks,
+    /// The hooks around each route.
+    pub(crate) hooks: Vec<HookChain>,
+    /// The hooks of a request without a route.
+    pub(crate) outermost: HookChain,
     pub(crate) values: RequestValues,
     pub(crate) development: bool,
     pub(crate) security: Vec<(HeaderName, HeaderValue)>,
     pub(crate) csrf_tokens: bool,
+    /// Prints why a request failed, for the output of a test.
+    pub(crate) prints_failures: bool,
     pub(crate) metrics: HttpMetrics,
     pub(crate) log: RequestLog,
 }
@@ -120,19 +126,33 @@ impl AppService {
 
     /// Answers one request. Every error becomes a response.
     pub async fn answer(&self, request: http::Request<Body>) -> Response {
-        self.shared.answer(Request::new(request, self.shared.clone(), self.peer)).await
+        self.shared.answer(self.request(request, None)).await.0
+    }
+
+    /// Answers one request of a test, which came by this scheme, and gives it back.
+    pub(crate) async fn answer_by(
+        &self,
+        scheme: Option<Scheme>,
+        request: http::Request<Body>,
+    ) -> (Response, Request) {
+        self.shared.answer(self.request(request, scheme)).await
+    }
+
+    /// A request of this app, which came by this scheme if one is given.
+    pub(crate) fn request(&self, request: http::Request<Body>, scheme: Option<Scheme>) -> Request {
+        Request::new(request, self.shared.clone(), self.peer, scheme)
     }
 }
 
 impl Shared {
-    /// Answers within the request's span, and counts.
-    async fn answer(&self, mut request: Request) -> Response {
+    /// Answers within the request's span, counts, and gives the request back.
+    async fn answer(&self, mut request: Request) -> (Response, Request) {
         let mut in_flight = self.metrics.begin();
         #[cfg(feature = "device")]
         if let Some(response) = self.answer_to_device(&request).await {
             let seconds = in_flight.answered(response.status());
             self.log.end(&self.log.span(&request), &request, response.status(), seconds);
-            return response;
+            return (response, request);
         }
         let destination = self.destination(&mut request);
         in_flight.set_route(request.route_index());
@@ -142,7 +162,7 @@ impl Shared {
         response.headers_mut().insert(self.context.request_id.answered().clone(), id);
         let seconds = in_flight.answered(response.status());
         self.log.end(&span, &request, response.status(), seconds);
-        response
+        (response, request)
     }
 
     /// The response to a browser that registers or refreshes its device. Hooks, form tokens and the cross-site rule are
@@ -189,12 +209,36 @@ impl Shared {
         }
         under_path::complete_location(request.root(), response.headers_mut());
         security_headers::apply(&self.security, response.headers_mut());
+        if self.development {
+            policy_advice::log(request, &response);
+        }
+        self.tear_down(request, response.status()).await;
         response
+    }
+
+    /// Runs the hooks at the end of a request.
+    async fn tear_down(&self, request: &Request, status: StatusCode) {
+        let asked = request.asked_session().is_some();
+        for hook in self.hooks_of(request).teardown() {
+            if let Err(error) = self.guarded(hook(request.clone(), status)).await {
+                self.log_failure(&error, request);
+            }
+        }
+        // One that was asked for before is saved, and refuses writes by itself.
+        let opened = request.asked_session().filter(|_| !asked).and_then(RequestSession::visit);
+        if opened.is_some_and(|visit| visit.session().is_modified()) {
+            tracing::error!("a teardown hook changed a session too late to be saved; do it in after_request");
+        }
+    }
+
+    /// The hooks around the route of a request.
+    fn hooks_of(&self, request: &Request) -> &HookChain {
+        request.route_index().map_or(&self.outermost, |index| &self.hooks[index])
     }
 
     /// The response of a handler, or of what takes its place. The session is not committed yet.
     async fn respond(&self, destination: Destination<'_>, request: &Request) -> Response {
-        let bare = matches!(&destination, Destination::Route(target) if target.bare);
+        let hooks = self.hooks_of(request);
         let answer = match destination {
             Destination::Refused(refused) => Err(*refused),
             destination => {
@@ -203,7 +247,7 @@ impl Shared {
                     if self.asks_for_token(&destination, request.method()) {
                         Box::pin(csrf::check(request)).await?;
                     }
-                    if !bare && let Some(early) = self.hooks.before(request).await? {
+                    if let Some(early) = hooks.before(request).await? {
                         return Ok(early);
                     }
                     match destination {
@@ -213,7 +257,7 @@ impl Shared {
                     }
                 };
                 let answer = timeout_catching_panics(self.context.limits.request_time, answer).await;
-                answer.unwrap_or_else(|failure| Err(failure.into()))
+                answer.unwrap_or_else(|failure| Err(failure.into())).and_then(redirects::checked)
             }
         };
         let response = match answer {
@@ -224,7 +268,7 @@ impl Shared {
             // Boxed, because errors are rare and would make every request's future larger.
             Err(error) => Box::pin(self.answer_to(error, request)).await,
         };
-        match !bare && self.hooks.has_after() {
+        match hooks.has_after() {
             true => Box::pin(self.after(response, request)).await,
             false => response,
         }
@@ -238,6 +282,7 @@ impl Shared {
                 request.allow_cross_site(value.cross_site);
                 Destination::Route(value)
             }
+            Ok(RouteMatch::NotFound) => Destination::Answered(Box::new(self.with_slash(request))),
             Ok(other) => Destination::Answered(Box::new(without_route(other))),
             Err(refused) => {
                 // A refused request opens no visitor's session, not even for the page that says so.
@@ -247,16 +292,28 @@ impl Shared {
         }
     }
 
+    /// The redirect to the path with a slash at its end, if a route has that, as in Flask; else 404.
+    fn with_slash(&self, request: &Request) -> Result<Response> {
+        let path = format!("{}/", request.path());
+        let found = self.router.find(request.method(), &path);
+        if path.ends_with("//") || !is_local_path(&path) || !matches!(found, RouteMatch::Route { .. }) {
+            return Err(Error::status(404));
+        }
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        Ok(redirect_as(StatusCode::PERMANENT_REDIRECT, &format!("{path}{query}")))
+    }
+
     /// The response as the hooks that run after a handler change it.
     async fn after(&self, response: Response, request: &Request) -> Response {
-        match self.guarded(self.hooks.after(request, response)).await {
+        let hooks = self.hooks_of(request);
+        match self.guarded(hooks.after(request, response)).await.and_then(redirects::checked) {
             Ok(response) => response,
             Err(error) => Box::pin(self.answer_to(error, request)).await,
         }
     }
 
-    /// The response of a hook, within the time for a request.
-    async fn guarded(&self, hook: impl Future<Output = Result<Response>>) -> Result<Response> {
+    /// The result of a hook, within the time for a request.
+    async fn guarded<T>(&self, hook: impl Future<Output = Result<T>>) -> Result<T> {
         let answer = timeout_catching_panics(self.context.limits.request_time, hook).await;
         answer.unwrap_or_else(|failure| Err(failure.into()))
     }
@@ -308,9 +365,13 @@ impl hyper::service::Service<http::Request<hyper::body::Incoming>> for AppServic
         let shared = Arc::clone(&self.shared);
         // Made here, so that the future holds a pointer to the request and not the request.
         let rate = shared.context.limits.body_rate;
-        let request =
-            Request::new(request.map(|body| Body::from(body).at_least(rate)), shared.clone(), self.peer);
-        Box::pin(async move { Ok(shared.answer(request).await) })
+        let request = Request::new(
+            request.map(|body| Body::from(body).at_least(rate)),
+            shared.clone(),
+            self.peer,
+            None,
+        );
+        Box::pin(async move { Ok(shared.answer(request).await.0) })
     }
 }
 

@@ -1,5 +1,6 @@
-//! Settings: by flag, by environment variable, or in code.
+//! Settings: by flag, by environment variable, in a file, or in code.
 
+pub(crate) mod arguments;
 pub(crate) mod limits;
 pub(crate) mod proxies;
 pub(crate) mod values;
@@ -8,8 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Parser;
 use clap::builder::BoolishValueParser;
-use clap::{CommandFactory, FromArgMatches, Parser};
 use http::HeaderName;
 use waxseal_http::{SameSite, SessionCookie, SetupError};
 use waxseal_keys::SecretOptions;
@@ -43,6 +44,10 @@ use crate::store_url::StoreUrl;
 #[derive(Debug, Clone, Parser)]
 #[command(about = None, long_about = None, name = "waxseal", version)]
 pub struct Settings {
+    /// A file of settings and of the app's own configuration, NAME=value on each line: the variables' names, which win over
+    /// it, as flags do.
+    #[arg(long, env = "WAXSEAL_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// The address to listen on.
     #[arg(long, env = "WAXSEAL_HOST", value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = values::address)]
     pub host: IpAddr,
@@ -190,6 +195,7 @@ impl Default for Settings {
     /// The defaults of all flags. The environment is not read.
     fn default() -> Self {
         Self {
+            config: None,
             host: Ipv4Addr::LOCALHOST.into(),
             port: 5000,
             #[cfg(unix)]
@@ -241,13 +247,13 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Parses this program's flags and environment. `--help` and mistakes end the program with a text.
+    /// Parses this program's flags, environment and [configuration file](Self::config). `--help` and mistakes end the
+    /// program with a text. For flags of the app's own beside them there is [`args`](crate::args()).
     ///
     /// An empty variable counts as unset: compose files pass variables along that were never set.
     #[must_use]
     pub fn from_args() -> Self {
-        let matches = Self::command().mut_args(values::without_empty_variable).get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        arguments::args()
     }
 
     pub(crate) fn session_cookie(&self) -> Result<SessionCookie, SetupError> {
@@ -350,6 +356,8 @@ impl From<&Settings> for SecretOptions {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

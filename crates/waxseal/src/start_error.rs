@@ -89,6 +89,22 @@ pub enum StartError {
     /// Sessions of the old app cannot be taken over.
     #[error("the old app's sessions cannot be taken over")]
     Migration(#[source] waxseal_http::SetupError),
+    /// The configuration file cannot be used.
+    #[error("the configuration file {path:?} cannot be used: {problem}; see --config")]
+    Config {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The fault, with its line. No value is shown.
+        problem: String,
+    },
+    /// A command of the app failed.
+    #[error("the command `{name}` failed: {problem}")]
+    Command {
+        /// The command.
+        name: String,
+        /// Its error, with all causes.
+        problem: String,
+    },
     /// Two routes are the same, or a path is malformed.
     #[error("the routes contradict each other")]
     Route(#[from] waxseal_server::RouteError),
@@ -147,7 +163,7 @@ pub enum StartError {
     /// [`App::run`](crate::App::run) was called inside a tokio runtime.
     #[error(
         "`App::run` starts a tokio runtime of its own and was called inside one; call it from a `main` that is not \
-         `async` and has no `#[tokio::main]`, or use `App::bind` and `AppServer::serve`, which run on yours"
+         `async` and has no `#[tokio::main]`, or use `App::run_async`, which runs on yours"
     )]
     InsideRuntime,
     /// The runtime could not be built.

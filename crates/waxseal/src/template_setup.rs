@@ -6,6 +6,7 @@ use std::sync::Arc;
 use minijinja::{Environment, Value};
 use waxseal_templates::Templates;
 
+use crate::config_file::ConfigFile;
 use crate::panel;
 use crate::request::Request;
 use crate::request_view::{GView, RequestView};
@@ -20,7 +21,7 @@ type Processor = Box<dyn Fn(&Request) -> Value + Send + Sync>;
 pub(crate) struct TemplateSetup {
     changes: Vec<EnvironmentChange>,
     processors: Vec<(&'static str, Processor)>,
-    config: BTreeMap<&'static str, Value>,
+    config: BTreeMap<String, Value>,
 }
 
 /// Values that templates look up by name while they render, computed from the request.
@@ -41,10 +42,15 @@ impl TemplateSetup {
     }
 
     pub(crate) fn set_config(&mut self, name: &'static str, value: Value) {
-        self.config.insert(name, value);
+        self.config.insert(name.to_owned(), value);
     }
 
-    pub(crate) fn config(&self) -> &BTreeMap<&'static str, Value> {
+    /// Sets the values of a file, in place of those of their names.
+    pub(crate) fn set_config_from(&mut self, file: &ConfigFile) {
+        self.config.extend(file.of_the_app().map(|(name, value)| (name.to_owned(), value)));
+    }
+
+    pub(crate) fn config(&self) -> &BTreeMap<String, Value> {
         &self.config
     }
 
@@ -59,7 +65,7 @@ impl TemplateSetup {
     ) -> RequestValues {
         let environment = templates.environment_mut();
         template_function::add_to(environment, urls.clone(), root);
-        let config = self.config.iter().map(|(name, value)| (*name, value.clone()));
+        let config = self.config.iter().map(|(name, value)| (name.clone(), value.clone()));
         environment.add_global("config", Value::from_pairs(config));
         for change in self.changes {
             change(environment);

@@ -29,6 +29,7 @@
 //! ```
 
 mod jar;
+mod kept_cookie;
 mod part;
 mod response;
 mod session;
@@ -39,7 +40,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::Serialize;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Clock, Scheme};
@@ -48,10 +49,12 @@ use waxseal_server::Body;
 use self::jar::{Jar, Target};
 use crate::app::App;
 use crate::open_store;
+use crate::request::Request;
 use crate::service::AppService;
 use crate::settings::Settings;
 use crate::start_error::StartError;
 
+pub use kept_cookie::KeptCookie;
 pub use part::Part;
 pub use response::TestResponse;
 
@@ -61,7 +64,10 @@ const MAX_REDIRECTS: usize = 20;
 /// A browser for tests: it keeps cookies between requests as browsers do (RFC 6265bis: domain, path, Secure, end, name
 /// prefixes), and needs no socket.
 ///
-/// Its requests go to `localhost`, or the host [given](Self::at_host), over TLS if the session cookie is Secure.
+/// Its requests go to `localhost`, or the host [given](Self::at_host), over TLS if the session cookie is Secure. A request for a
+/// whole URL, `client.get("http://shop.example.org/")`, goes to that host by that scheme.
+///
+/// Why a request failed with 500 or more is printed to standard error, which a failing test shows.
 ///
 /// The app runs as in production, under a key made for this client and with a clock that stands still until
 /// [`advance`](Self::advance) moves it.
@@ -99,6 +105,8 @@ pub struct Client {
     host: String,
     address: SocketAddr,
     follows: bool,
+    /// Headers of every request.
+    headers: HeaderMap,
 }
 
 impl Client {
@@ -122,17 +130,24 @@ impl Client {
         let time = now.clone();
         let clock = Clock::from_fn(move || *time.lock().unwrap_or_else(PoisonError::into_inner));
         let store = open_store::open_local(settings.session_store.as_ref(), settings.session_state)?;
-        let service = app.service_with(settings, &Keyring::new(key), clock, store)?;
+        let service = app.printing_failures().service_with(settings, &Keyring::new(key), clock, store)?;
         let host = "localhost".to_owned();
         let address = (Ipv4Addr::LOCALHOST, 50_000).into();
-        Ok(Self { service, now, cookies: Mutex::default(), host, address, follows: false })
+        let (cookies, headers) = (Mutex::default(), HeaderMap::new());
+        Ok(Self { service, now, cookies, host, address, follows: false, headers })
     }
 
     /// Another browser without cookies, of the same running app and with the same clock.
     #[must_use]
     pub fn another(&self) -> Self {
-        let (service, now, host) = (self.service.clone(), self.now.clone(), self.host.clone());
-        Self { service, now, cookies: Mutex::default(), host, address: self.address, follows: self.follows }
+        Self {
+            service: self.service.clone(),
+            now: self.now.clone(),
+            cookies: Mutex::default(),
+            host: self.host.clone(),
+            headers: self.headers.clone(),
+            ..*self
+        }
     }
 
     /// Sends requests to this host from now on, with a port or without: for cookies with a Domain.
@@ -163,6 +178,31 @@ impl Client {
     #[must_use]
     pub fn at_host(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);
+        self
+    }
+
+    /// Sends this header with every request from now on, in place of one of its name.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use http::{HeaderValue, header::ACCEPT_LANGUAGE};
+    /// use waxseal::testing::Client;
+    /// use waxseal::{App, Request, typed};
+    ///
+    /// let app = App::new("demo").get("/", async |request: Request| {
+    ///     let language = request.headers().get(ACCEPT_LANGUAGE);
+    ///     Ok(typed("text/plain", language.map_or(Vec::new(), |language| language.as_bytes().to_vec())))
+    /// });
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let client = Client::new(app)?.with_header(ACCEPT_LANGUAGE, HeaderValue::from_static("la"));
+    /// assert_eq!(client.get("/").await.text(), "la");
+    /// # Ok::<(), waxseal::StartError>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
         self
     }
 
@@ -270,17 +310,25 @@ impl Client {
         self.send(request).await
     }
 
-    /// A request with the cookies kept, to be changed and [sent](Self::send).
+    /// A request with the cookies kept, to be changed and [sent](Self::send). `path` may be a whole URL.
     ///
     /// # Panics
     ///
     /// If `path` or the host is malformed.
     pub fn request(&self, method: Method, path: &str, body: Body) -> http::Request<Body> {
+        let url: Uri = path.parse().expect("a request's path starts with / and is ASCII");
         let mut request = http::Request::new(body);
         *request.method_mut() = method;
-        *request.uri_mut() = path.parse().expect("a request's path starts with / and is ASCII");
-        let host = HeaderValue::try_from(&self.host).expect("a host is ASCII");
-        let cookies = self.jar().header(self.target(&host, request.uri().path()));
+        let below = url.path_and_query().map_or("/", |below| below.as_str());
+        *request.uri_mut() = below.parse().expect("it is a part of a URL");
+        let host = url.authority().map_or(self.host.as_str(), |authority| authority.as_str());
+        let host = HeaderValue::try_from(host).expect("a host is ASCII");
+        let scheme = url.scheme_str().map(|name| if name == "https" { Scheme::Https } else { Scheme::Http });
+        let cookies = self.jar().header(self.target(&host, request.uri().path(), scheme));
+        if let Some(scheme) = scheme {
+            request.extensions_mut().insert(scheme);
+        }
+        request.headers_mut().clone_from(&self.headers);
         request.headers_mut().insert(HOST, host);
         if let Some(cookies) = cookies {
             let header = HeaderValue::try_from(cookies).expect("cookies came out of a header or a test");
@@ -305,6 +353,10 @@ impl Client {
             let answer = self.send_once(http::Request::from_parts(parts.clone(), body.clone().into())).await;
             let here = answer.location().filter(|path| path.starts_with('/') && !path.starts_with("//"));
             let Some(path) = here.filter(|_| answer.status.is_redirection()) else { return answer };
+            let host = parts.headers[HOST].to_str().unwrap_or_default();
+            let next =
+                parts.extensions.get::<Scheme>().map(|scheme| format!("{}://{host}{path}", scheme.as_str()));
+            let path = &next.unwrap_or_else(|| path.to_owned());
             // As browsers do: all but 307 and 308 become a GET without a body.
             let repeats = matches!(answer.status.as_u16(), 307 | 308) || parts.method == Method::HEAD;
             let method = if repeats { parts.method.clone() } else { Method::GET };
@@ -322,8 +374,11 @@ impl Client {
         let head_only = *request.method() == Method::HEAD;
         let uri = request.uri().clone();
         let host = request.headers().get(HOST).cloned().unwrap_or(HeaderValue::from_static(""));
-        let (parts, body) = self.service.for_peer(self.address.into()).answer(request).await.into_parts();
-        self.keep_all(&parts.headers, self.target(&host, uri.path()));
+        let scheme = request.extensions().get::<Scheme>().copied();
+        let service = self.service.for_peer(self.address.into());
+        let (answer, request) = service.answer_by(scheme, request).await;
+        let (parts, body) = answer.into_parts();
+        self.keep_all(&parts.headers, self.target(&host, uri.path(), scheme));
         // No server sends one after HEAD.
         let body = if head_only { Body::empty() } else { body };
         let body = body.collect(usize::MAX, Duration::from_secs(60)).await;
@@ -332,7 +387,34 @@ impl Client {
             headers: parts.headers,
             body: body.expect("the answer's body is whole"),
             path: uri.to_string(),
+            request,
         }
+    }
+
+    /// A GET of this path that no handler answers, for functions that take a request: Flask's `test_request_context`.
+    ///
+    /// # Panics
+    ///
+    /// As [`request`](Self::request) does.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::testing::Client;
+    /// use waxseal::{App, html};
+    ///
+    /// let app = App::new("demo").route(waxseal::Route::get("/hall", async |_| Ok(html(""))).name("hall"));
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let request = Client::new(app)?.request_context("/");
+    /// assert_eq!(request.url_for("hall", &[("_external", "true")]).unwrap(), "https://localhost/hall");
+    /// # Ok::<(), waxseal::StartError>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn request_context(&self, path: &str) -> Request {
+        let request = self.request(Method::GET, path, Body::empty());
+        let scheme = request.extensions().get::<Scheme>().copied();
+        self.service.for_peer(self.address.into()).request(request, scheme)
     }
 
     /// The app itself, for a request whose response is not read whole.
@@ -352,10 +434,28 @@ impl Client {
         self.jar().value(name, self.now())
     }
 
+    /// All cookies that are kept, with where they go.
+    #[must_use]
+    pub fn cookies(&self) -> Vec<KeptCookie> {
+        self.jar().all(self.now())
+    }
+
     /// Sets a cookie for this host and every path, in place of all of its name.
     pub fn set_cookie(&self, name: &str, value: &str) {
         let host = HeaderValue::try_from(&self.host).expect("a host is ASCII");
-        self.jar().plant(name, value, self.target(&host, "/"));
+        self.jar().plant(name, value, self.target(&host, "/", None));
+    }
+
+    /// Keeps a cookie as if a response had this `Set-Cookie`: `theme=dark; Path=/shop; Max-Age=60`. One that a browser would
+    /// refuse is not kept.
+    pub fn keep_cookie(&self, set_cookie: &str) {
+        let host = HeaderValue::try_from(&self.host).expect("a host is ASCII");
+        self.jar().keep(set_cookie.as_bytes(), self.target(&host, "/", None));
+    }
+
+    /// Forgets all cookies of this name.
+    pub fn delete_cookie(&self, name: &str) {
+        self.jar().forget(name);
     }
 
     fn keep_all(&self, headers: &HeaderMap, target: Target<'_>) {
@@ -372,8 +472,8 @@ impl Client {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The target of a request to this host and path, now.
-    fn target<'a>(&self, host: &'a HeaderValue, path: &'a str) -> Target<'a> {
+    /// The target of a request to this host and path, now, by this scheme or the app's own.
+    fn target<'a>(&self, host: &'a HeaderValue, path: &'a str, scheme: Option<Scheme>) -> Target<'a> {
         let host = host.to_str().unwrap_or_default();
         // Without the port; the colons of an IPv6 address stay.
         let name = match host.rsplit_once(':') {
@@ -382,7 +482,7 @@ impl Client {
             }
             _ => host,
         };
-        let secure = self.service.sessions().scheme() == Scheme::Https;
+        let secure = scheme.unwrap_or(self.service.sessions().scheme()) == Scheme::Https;
         Target { host: name, path, secure, now: self.now() }
     }
 }

@@ -1,14 +1,15 @@
 //! URLs built from the names of routes.
 
+pub(crate) mod address;
 pub(crate) mod template_function;
-mod url_error;
+pub(crate) mod url_error;
 
-use std::any::type_name;
 use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use self::url_error::UrlError;
+use crate::handler::Handler;
 use crate::start_error::StartError;
 
 /// All characters but those that RFC 3986 §2.3 calls unreserved.
@@ -33,26 +34,29 @@ pub(crate) enum Name {
     /// Given by the app.
     Given(String),
     /// Taken from the handler's function, as Flask's endpoints are.
-    OfHandler(&'static str),
+    OfHandler(String),
     /// Absent, as for a closure.
     None,
 }
 
 impl Name {
-    /// The name of a handler's function.
-    ///
-    /// `type_name` is meant for people and may change with the compiler: then `url_for` says that the route is unknown.
-    pub(crate) fn of_handler<H>() -> Self {
-        let name = type_name::<H>().rsplit("::").next().unwrap_or_default();
-        let is_name =
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if is_name { Self::OfHandler(name) } else { Self::None }
+    pub(crate) fn of_handler(handler: &impl Handler) -> Self {
+        handler.name().map_or(Self::None, |name| Self::OfHandler(name.to_owned()))
+    }
+
+    /// The name within a group of routes.
+    pub(crate) fn within(self, group: &str) -> Self {
+        let whole = |name| if group.is_empty() { name } else { format!("{group}.{name}") };
+        match self {
+            Self::Given(name) => Self::Given(whole(name)),
+            Self::OfHandler(name) => Self::OfHandler(whole(name)),
+            Self::None => Self::None,
+        }
     }
 
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
-            Self::Given(name) => Some(name),
-            Self::OfHandler(name) => Some(name),
+            Self::Given(name) | Self::OfHandler(name) => Some(name),
             Self::None => None,
         }
     }
@@ -251,24 +255,26 @@ mod tests {
         async fn create_wizard(_: crate::Request) -> crate::Result<crate::Response> {
             unreachable!()
         }
-        fn name_of<H: crate::Handler>(_: H) -> Name {
-            Name::of_handler::<H>()
+        fn guarded(view: impl Handler) -> impl Handler {
+            crate::wrap(view, async |request: crate::Request, view| view.call(request).await)
         }
-        assert_eq!(name_of(create_wizard).as_str(), Some("create_wizard"));
-        assert_eq!(name_of(async |_: crate::Request| unreachable!()).as_str(), None);
+        assert_eq!(Name::of_handler(&create_wizard).as_str(), Some("create_wizard"));
+        assert_eq!(Name::of_handler(&async |_: crate::Request| unreachable!()).as_str(), None);
+        let wrapped = Name::of_handler(&guarded(guarded(create_wizard)));
+        assert_eq!(wrapped.within("shop").within("").as_str(), Some("shop.create_wizard"));
     }
 
     #[test]
     fn names_of_handlers_may_clash_and_given_ones_may_not() {
         let mut urls = Urls::default();
-        urls.add(&Name::OfHandler("index"), "/a").unwrap();
-        urls.add(&Name::OfHandler("index"), "/a").unwrap();
+        urls.add(&Name::OfHandler("index".to_owned()), "/a").unwrap();
+        urls.add(&Name::OfHandler("index".to_owned()), "/a").unwrap();
         assert_eq!(urls.url_for("index", &[]).as_deref(), Ok("/a"), "one path, two methods");
-        urls.add(&Name::OfHandler("index"), "/b").unwrap();
+        urls.add(&Name::OfHandler("index".to_owned()), "/b").unwrap();
         let error = urls.url_for("index", &[]).unwrap_err();
         assert!(error.to_string().contains("/a, /b; name them with Route::name"), "{error}");
         urls.add(&Name::Given("index".to_owned()), "/c").unwrap();
-        urls.add(&Name::OfHandler("index"), "/d").unwrap();
+        urls.add(&Name::OfHandler("index".to_owned()), "/d").unwrap();
         assert_eq!(urls.url_for("index", &[]).as_deref(), Ok("/c"));
         let error = urls.add(&Name::Given("index".to_owned()), "/e").unwrap_err();
         assert_eq!(error.to_string(), "two routes are called `index`: /c and /e; give each its own name");

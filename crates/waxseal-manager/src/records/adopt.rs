@@ -83,7 +83,7 @@ impl RecordStore {
         let id = keys.imported_ids(&foreign.replay_id, &claim).next().expect("a ring has at least one key");
         let id = KeyedId::new(id);
         let key = id.key();
-        let life = self.life(None, content.permanent, now);
+        let life = self.life(None, self.lifetimes.of_session(content), now);
         let record = self.record(keys, &key, revision, content, life, now)?;
         if self.store.create(&key, &record, now).await? == Creation::Taken {
             return Err(Error::Contended);

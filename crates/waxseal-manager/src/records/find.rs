@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use waxseal_crypto::Limits;
 use waxseal_session::backend::{Content, ReadOnly};
 use waxseal_store::{Found, Record, RecordHead, Revision, Timestamp};
 
@@ -63,7 +64,7 @@ impl RecordStore {
             Err(why) => return Ok(Find::Closed(why)),
         };
         let Record { revision, life, kid, .. } = record;
-        if !self.is_alive(&life, content.permanent, now) {
+        if !self.is_alive(&life, self.lifetimes.of_session(&content), now) {
             return Ok(Find::Absent);
         }
         self.note(&key, &revision, at);
@@ -84,7 +85,8 @@ impl RecordStore {
                 self.counts.records.increment(1);
                 let mut record = token.record(revision);
                 record.is_outdated |= brought.is_some_and(|brought| brought != revision);
-                record.confirmed = Some(self.touched(&record, confirmed, content.permanent, now).await);
+                record.confirmed =
+                    Some(self.touched(&record, confirmed, self.lifetimes.of_session(&content), now).await);
                 Ok(self.visit(content, record, keys))
             }
             Ok(Find::Absent) => Ok(self.gone(keys)),
@@ -103,7 +105,7 @@ impl RecordStore {
         &self,
         record: &RecordRef,
         owner: Option<&str>,
-        permanent: bool,
+        limits: Limits,
         now: Timestamp,
     ) -> Result<Confirmed, Error> {
         self.asking(now);
@@ -112,7 +114,7 @@ impl RecordStore {
         let at = ConfirmedAt::by_answer(now);
         match found {
             Some(Found::Living(RecordHead { revision, life, owner: listed }))
-                if revision == record.revision && self.is_alive(&life, permanent, now) =>
+                if revision == record.revision && self.is_alive(&life, limits, now) =>
             {
                 if !is_owners(&key, owner, listed.as_deref()) {
                     self.counts.other_owner.increment(1);
@@ -136,14 +138,13 @@ impl RecordStore {
         &self,
         record: &RecordRef,
         confirmed: Confirmed,
-        permanent: bool,
+        limits: Limits,
         now: Timestamp,
     ) -> Confirmed {
-        let idle = self.lifetimes.of(permanent).idle;
-        if now < confirmed.life.last_seen.after(Duration::from_secs(refresh_after(idle))) {
+        if now < confirmed.life.last_seen.after(Duration::from_secs(refresh_after(limits.idle))) {
             return confirmed;
         }
-        let idle_end = now.after(span(idle));
+        let idle_end = now.after(span(limits.idle));
         match self.store.touch(&record.id.key(), idle_end, now).await {
             Ok(true) => Confirmed { life: confirmed.life.touched(now, idle_end), ..confirmed },
             Ok(false) => confirmed,

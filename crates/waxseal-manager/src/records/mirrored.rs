@@ -174,11 +174,12 @@ impl MirroredSessions {
         now: Timestamp,
     ) -> Visit {
         let Copy { token, revision, content } = copy;
-        let (key, permanent, records) = (token.id.key(), content.permanent, &self.records);
+        let (key, records) = (token.id.key(), &self.records);
+        let limits = records.lifetimes.of_session(&content);
         if !is_owners(&key, content.owner().as_deref(), head.owner.as_deref()) {
             return records.closed(keys, Closed::OtherOwner);
         }
-        if !records.is_alive(&head.life, permanent, now) {
+        if !records.is_alive(&head.life, limits, now) {
             return records.gone(keys);
         }
         self.near.confirmed(&key, &revision, at.time());
@@ -187,7 +188,7 @@ impl MirroredSessions {
         let confirmed = Confirmed { at, life: head.life, kid: None };
         // Of several requests that share an answer, one notes their activity.
         record.confirmed = Some(match is_own {
-            true => records.touched(&record, confirmed, permanent, now).await,
+            true => records.touched(&record, confirmed, limits, now).await,
             false => confirmed,
         });
         records.visit(content, record, keys)
@@ -226,7 +227,7 @@ impl MirroredSessions {
             return Err(error.into());
         };
         let freshness = self.near.freshness();
-        let idle = span(self.records.lifetimes.of(content.permanent).idle);
+        let idle = span(self.records.lifetimes.of_session(&content).idle);
         let sealed = copy.then(|| sealed_at(&token));
         let readable = |at: &Timestamp| freshness.is_in_grace(*at, now) && now.is_within(idle, *at);
         if !sealed.iter().chain(&near).any(readable) {

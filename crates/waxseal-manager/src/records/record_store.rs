@@ -152,8 +152,7 @@ impl RecordStore {
     }
 
     /// Checks whether a record in the store lives by this server's limits too, which may be shorter by now.
-    pub(crate) fn is_alive(&self, life: &Lifespan, permanent: bool, now: Timestamp) -> bool {
-        let limits = self.lifetimes.of(permanent);
+    pub(crate) fn is_alive(&self, life: &Lifespan, limits: Limits, now: Timestamp) -> bool {
         now < life.last_seen.after(span(limits.idle)) && now < life.created.after(span(limits.absolute))
     }
 
@@ -188,7 +187,7 @@ impl RecordStore {
         now: Timestamp,
     ) -> Result<Vec<u8>, Error> {
         use waxseal_crypto::Times;
-        let absolute = self.lifetimes.of(content.permanent).absolute;
+        let absolute = self.lifetimes.of_session(content).absolute;
         let times = Times::new(life.created.as_secs(), now.as_secs(), Times::NO_IDLE, absolute);
         let mut payload = Vec::with_capacity(content.planned_size());
         content.write(&mut payload);
@@ -196,8 +195,7 @@ impl RecordStore {
     }
 
     /// A lifespan with activity at `now`. It begins at `now` if `created` is `None`.
-    pub(super) fn life(&self, created: Option<Timestamp>, permanent: bool, now: Timestamp) -> Lifespan {
-        let limits = self.lifetimes.of(permanent);
+    pub(super) fn life(&self, created: Option<Timestamp>, limits: Limits, now: Timestamp) -> Lifespan {
         let created = created.unwrap_or(now);
         let absolute_end = created.after(span(limits.absolute));
         Lifespan::new(created, now.max(created), now.after(span(limits.idle)), absolute_end)

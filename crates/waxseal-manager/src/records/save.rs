@@ -156,7 +156,7 @@ impl RecordStore {
         content: &Content,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
-        let life = self.life(None, content.permanent, now);
+        let life = self.life(None, self.lifetimes.of_session(content), now);
         let mut lost = None;
         for attempt in 0..INQUIRIES {
             let (id, revision) = (KeyedId::new(SessionId::generate()?), Revision::first()?);
@@ -295,7 +295,7 @@ impl RecordStore {
         content: &Content,
         now: Timestamp,
     ) -> TokenFacts {
-        let browsers = content.permanent.then(|| refresh_after(self.lifetimes.of(true).idle));
+        let browsers = content.permanent.then(|| refresh_after(self.lifetimes.of_session(content).idle));
         let copys = self.near.as_ref().map(|near| (near.freshness().grace.as_secs() / 2).max(1));
         let record_is_old = confirmed.kid.is_some_and(|kid| kid != keys.kid());
         TokenFacts {

@@ -26,7 +26,7 @@ impl RecordStore {
     /// that of the revalidation.
     pub(super) fn seal_token(&self, keys: &ActiveKeys, parts: &TokenParts<'_>) -> Result<Outcome, Error> {
         let TokenParts { id, revision, content, created, absolute_end, confirmed_at } = *parts;
-        let limits = self.lifetimes.of(content.permanent);
+        let limits = self.lifetimes.of_session(content);
         let sealed = confirmed_at.time().as_secs();
         let token = match keys.tokens() {
             TokenKeys::Signed(tokens) => tokens.sign(id.as_bytes(), sealed)?,

@@ -63,7 +63,7 @@ impl RecordStore {
         let at = ConfirmedAt::by_answer(now);
         let Ok(content) = self.open(&draft.keys, &key, &record, now) else { return Ok(None) };
         let Record { revision, life, kid, .. } = record;
-        if !self.is_alive(&life, content.permanent, now) || self.unfinished.has(|| key) {
+        if !self.is_alive(&life, self.lifetimes.of_session(&content), now) || self.unfinished.has(|| key) {
             return Ok(None);
         }
         self.note(&key, &revision, at);

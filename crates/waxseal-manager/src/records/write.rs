@@ -76,7 +76,7 @@ impl RecordStore {
     ) -> Result<Write, Error> {
         let (old, revision) = (base.key, base.revision.next()?);
         let begun = (!renewed).then_some(base.confirmed.life.created);
-        let life = self.life(begun, content.permanent, now);
+        let life = self.life(begun, self.lifetimes.of_session(content), now);
         let life = Lifespan { last_seen: life.last_seen.max(base.confirmed.life.last_seen), ..life };
         let renewal = if renewed { Some(KeyedId::new(base.id.renewed()?)) } else { None };
         let key = renewal.as_ref().map_or(old, KeyedId::key);

@@ -101,7 +101,7 @@ impl Revocations {
         content: &Content,
         now: Timestamp,
     ) -> CookieToken {
-        let (id, times) = (id_of(foreign, claim), self.lifetimes.times(content.permanent, now));
+        let (id, times) = (id_of(foreign, claim), self.lifetimes.times(content, now));
         let question = Some(Question::new(id, times, content));
         CookieToken { id, times, needs_reseal: false, question }
     }

@@ -274,6 +274,30 @@ fn permanent_sessions_say_until_when_and_others_do_not() {
 }
 
 #[test]
+fn a_session_may_have_a_shorter_lifetime_of_its_own() {
+    let sessions = sessions();
+    let week = |days: u64| Duration::from_secs(days * DAY);
+    for (own, days) in [(week(7), 7), (week(365), 31), (Duration::MAX, 31)] {
+        let session = sessions.create();
+        session.set_permanent_for(own).unwrap();
+        let Outcome::Set { expires, token } = commit(&sessions, &session, NOON) else { panic!() };
+        assert_eq!(expires, Some(at(NOON + days * DAY)), "{own:?}");
+        assert!(open(&sessions, &token, NOON + days * DAY - 1).unwrap().is_permanent(), "{own:?}");
+        let over = open(&sessions, &token, NOON + days * DAY);
+        assert!(over.is_none_or(|session| session.is_new()), "{own:?}");
+    }
+    let session = sessions.create();
+    session.set_permanent_for(week(7)).unwrap();
+    session.renew().unwrap();
+    let Outcome::Set { expires, token } = commit(&sessions, &session, NOON) else { panic!() };
+    assert_eq!(expires, Some(at(NOON + 7 * DAY)), "a renewal keeps it");
+    let session = open(&sessions, &token, NOON).unwrap();
+    session.set_permanent(true).unwrap();
+    let Outcome::Set { expires, .. } = commit(&sessions, &session, NOON) else { panic!() };
+    assert_eq!(expires, Some(at(NOON + 31 * DAY)), "and `set_permanent` takes it away");
+}
+
+#[test]
 fn created_survives_changes_and_starts_anew_with_renew() {
     let sessions = sessions();
     let session = sessions.create();

@@ -9,7 +9,7 @@ use crate::states_support::{
 use waxseal_crypto::Keyring;
 use waxseal_manager::Visit;
 use waxseal_manager::{Access, Error, Lifetimes, Outcome, State, WhenAway};
-use waxseal_session::Error as SessionError;
+use waxseal_session::{Error as SessionError, Session};
 use waxseal_store::Timestamp;
 use waxseal_store::testing::Operation;
 
@@ -67,6 +67,27 @@ async fn idle_and_absolute_ends_are_kept_by_the_record() {
             assert!(at_end, "{case}, {place:?}");
             assert!(visits || !read(&sessions, &token, at(alive)).await.is_new() || place == Place::Mirrored);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_record_keeps_the_lifetime_of_its_session_alone() {
+    const HOUR: u64 = 3_600;
+    for place in BOTH {
+        let store = new_store();
+        let sessions = sessions(place, store.clone());
+        let own = |session: &Session| session.set_permanent_for(Duration::from_secs(HOUR)).unwrap();
+        let mut token = visitor(&sessions, at(0), |session| own(session)).await;
+        // Whoever comes stays, and each visit is noted by the shorter time.
+        for minute in [50, 100, 150] {
+            let session = read(&sessions, &token, at(minute * 60)).await;
+            assert!(!session.is_new(), "{place:?}: minute {minute}");
+            token = commit(&sessions, &session, &token, at(minute * 60)).await.unwrap();
+        }
+        let end = 150 * 60 + HOUR;
+        assert!(!change(&sessions, &token, at(end - 1)).await.is_new(), "{place:?}");
+        let session = visitor(&sessions, at(0), |session| own(session)).await;
+        assert!(change(&sessions, &session, at(HOUR)).await.is_new(), "{place:?}");
     }
 }
 

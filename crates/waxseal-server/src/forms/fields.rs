@@ -50,6 +50,15 @@ impl Fields {
         })
     }
 
+    /// The fields with the first value of `name` alone.
+    pub(super) fn with_first_of(&self, name: &str) -> Self {
+        let mut seen = false;
+        let pairs = (0..self.parts.len()).step_by(2).map(|place| (self.part(place), self.part(place + 1)));
+        let kept = pairs.filter(|(found, _)| *found != name || !std::mem::replace(&mut seen, true));
+        let kept = kept.map(|(name, value)| (name.into(), value.into()));
+        Self::new(kept, self.parts.len() / 2, self.text.len())
+    }
+
     /// Names and values together.
     pub(super) fn len(&self) -> usize {
         self.parts.len()

@@ -127,20 +127,36 @@ impl<'de> EnumAccess<'de> for Value<'de> {
     }
 }
 
-/// The values of a name that comes more than once.
+/// The values of a name that comes more than once: all for a list, and the first for whatever has room for one.
 pub(super) struct Values<'de> {
     pub(super) fields: &'de Fields,
     pub(super) readings: &'de [Reading],
     pub(super) places: &'de [usize],
 }
 
+impl<'de> Values<'de> {
+    fn value(&self, place: usize) -> Value<'de> {
+        Value { fields: self.fields, place, reading: Reading::of(self.readings, place) }
+    }
+
+    fn first(&self) -> Value<'de> {
+        self.value(self.places[0])
+    }
+}
+
+macro_rules! of_the_first {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+            self.first().$method(visitor)
+        })*
+    };
+}
+
 impl<'de> Deserializer<'de> for Values<'de> {
     type Error = Misfit;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        let value =
-            |&place: &usize| Value { fields: self.fields, place, reading: Reading::of(self.readings, place) };
-        let values = self.places.iter().map(value);
+        let values = self.places.iter().map(|place| self.value(*place));
         visitor.visit_seq(de::value::SeqDeserializer::new(values))
     }
 
@@ -156,12 +172,24 @@ impl<'de> Deserializer<'de> for Values<'de> {
         visitor.visit_newtype_struct(self)
     }
 
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        self.first().deserialize_enum(name, variants, visitor)
+    }
+
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_unit()
     }
 
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct enum identifier
+    of_the_first! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8
+        deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64 deserialize_char
+        deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf deserialize_identifier
     }
+
+    forward_to_deserialize_any! { unit unit_struct seq tuple tuple_struct map struct }
 }

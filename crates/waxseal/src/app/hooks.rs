@@ -36,7 +36,7 @@ impl App {
         F: Fn(Request) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Option<Response>>> + Send + 'static,
     {
-        self.hooks.add_before(Box::new(move |request| Box::pin(hook(request))));
+        self.routes = self.routes.before_request(hook);
         self
     }
 
@@ -64,7 +64,7 @@ impl App {
         F: Fn(Request, Response) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response>> + Send + 'static,
     {
-        self.hooks.add_after(Box::new(move |request, response| Box::pin(hook(request, response))));
+        self.routes = self.routes.after_request(hook);
         self
     }
 
@@ -99,9 +99,37 @@ impl App {
         F: Fn(Request, Error) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response>> + Send + 'static,
     {
-        let status = StatusCode::from_u16(status).ok().filter(|s| s.is_client_error() || s.is_server_error());
-        let status = status.expect("an error handler is for a status from 400 to 599");
-        self.hooks.add_error(status, Box::new(move |request, error| Box::pin(handler(request, error))));
+        self.routes = self.routes.error_handler(status, handler);
+        self
+    }
+
+    /// Runs `hook` at the end of every request, whatever became of it: the session is saved by then, and the response,
+    /// whose status it gets, is about to leave. A change of the session is too late.
+    ///
+    /// It is for what has to be given back or noted. An error of the hook is logged and changes nothing. What is simply
+    /// dropped, such as a connection of a pool in [`g`](Request::g), needs none. It does not run if the visitor leaves before
+    /// the answer.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::{App, Request, Result, StatusCode};
+    ///
+    /// async fn note(request: Request, status: StatusCode) -> Result<()> {
+    ///     let audit = std::fs::OpenOptions::new().append(true).open("audit.log")?;
+    ///     std::io::Write::write_all(&mut &audit, format!("{} {status}\n", request.path()).as_bytes())?;
+    ///     Ok(())
+    /// }
+    ///
+    /// let app = App::new("demo").teardown_request(note);
+    /// ```
+    #[must_use]
+    pub fn teardown_request<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(Request, StatusCode) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.routes = self.routes.teardown_request(hook);
         self
     }
 }

@@ -10,6 +10,14 @@ use waxseal_server::{Body, Limits, Multipart, UploadLimits, encoding, forms, jso
 use super::Request;
 use crate::error::{Error, Result};
 
+/// A form that a handler has read.
+pub(super) enum SentForm {
+    /// Parsed anew when it is asked for.
+    Body(Bytes),
+    /// Of a form with files.
+    Fields(Vec<(String, String)>),
+}
+
 impl Request {
     /// The whole body as it was sent, up to the app's limit: 2 MiB unless set otherwise.
     ///
@@ -24,15 +32,34 @@ impl Request {
         Ok(body.collect(limits.body, limits.body_idle).await?)
     }
 
-    /// The body as a form (`application/x-www-form-urlencoded`), deserialized into a `T`.
+    /// The body as a form (`application/x-www-form-urlencoded`), deserialized into a `T`. It may be read again, and
+    /// templates have its fields as `request.form`.
+    ///
+    /// A field that comes more than once gives its first value, and all of them to a list.
     ///
     /// # Errors
     ///
     /// 400 if it is malformed or not a `T`, 415 if it is another type or compressed, and those of [`body`](Self::body).
     pub async fn form<T: DeserializeOwned>(&self) -> Result<T> {
         encoding::check(self.headers())?;
-        let body = self.body().await?;
+        let body = match self.0.form.get() {
+            Some(SentForm::Body(body)) => body.clone(),
+            _ => self.body().await?,
+        };
+        let _ = self.0.form.set(SentForm::Body(body.clone()));
         Ok(forms::parse_within(self.0.parts.headers.get(CONTENT_TYPE), &body, self.limits().form_parts)?)
+    }
+
+    /// The fields of the form that the handler has read, none before.
+    pub(crate) fn form_fields(&self) -> Vec<(String, String)> {
+        match self.0.form.get() {
+            None => Vec::new(),
+            Some(SentForm::Fields(fields)) => fields.clone(),
+            Some(SentForm::Body(body)) => {
+                let content_type = self.0.parts.headers.get(CONTENT_TYPE);
+                forms::parse_within(content_type, body, self.limits().form_parts).unwrap_or_default()
+            }
+        }
     }
 
     /// The body as JSON, deserialized into a `T`.
@@ -81,7 +108,9 @@ impl Request {
         encoding::check(self.headers())?;
         let body = self.take_body()?;
         let content_type = self.0.parts.headers.get(CONTENT_TYPE);
-        Ok(Multipart::read(content_type, body, limits, self.limits().body_idle).await?)
+        let form = Multipart::read(content_type, body, limits, self.limits().body_idle).await?;
+        let _ = self.0.form.set(SentForm::Fields(form.fields().unwrap_or_default()));
+        Ok(form)
     }
 
     pub(crate) fn take_body(&self) -> Result<Body> {

@@ -82,6 +82,11 @@ impl Request {
         told.unwrap_or(&self.app().proxies.root_path)
     }
 
+    /// The scheme and the host by which the visitor reached the app: `https://www.example.org`.
+    pub(crate) fn site(&self) -> String {
+        format!("{}://{}", self.scheme().as_str(), self.host())
+    }
+
     /// The address of a path of this app.
     pub(crate) fn at_root(&self, path: &str) -> String {
         format!("{}{path}", self.root_path())

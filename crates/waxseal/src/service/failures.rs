@@ -7,6 +7,7 @@ use waxseal_templates::context;
 use super::Shared;
 use crate::error::{Error, Result};
 use crate::error_page;
+use crate::redirects;
 use crate::request::Request;
 use crate::response::{Response, html};
 
@@ -23,7 +24,7 @@ impl Shared {
         if let Err(error) = self.context.sessions.finish(session, &mut response).await {
             // The changes of the app's error handler could not be saved either.
             let error = error.into();
-            log(&error, request);
+            self.log_failure(&error, request);
             response = self.error_page(&error, request).await;
             // Nothing is left to save, but a page that read the session needs its `Vary` and `Cache-Control`.
             let _ = self.context.sessions.finish(session, &mut response).await;
@@ -43,20 +44,17 @@ impl Shared {
 
     /// The response of the app's handler for this error; without a handler the error itself, or the handler's own.
     async fn handled(&self, error: Error, request: &Request) -> Result<Response> {
-        log(&error, request);
+        self.log_failure(&error, request);
         request.drop_changes_of(error.status_code());
-        if !self.has_handler(error.status_code()) {
+        let hooks = self.hooks_of(request);
+        if self.shows_source(error.status_code()) || !hooks.handles(error.status_code()) {
             return Err(error);
         }
-        let answer = self.guarded(self.hooks.on_error(request, error)).await;
+        let answer = self.guarded(hooks.on_error(request, error)).await.and_then(redirects::checked);
         answer.inspect_err(|failed| {
-            log(failed, request);
+            self.log_failure(failed, request);
             request.drop_changes_of(failed.status_code());
         })
-    }
-
-    fn has_handler(&self, status: StatusCode) -> bool {
-        self.hooks.handles(status) && !self.shows_source(status)
     }
 
     /// `true` if the error's page is for the developer.
@@ -96,6 +94,19 @@ impl Shared {
         let page = request.render_text("error.html", context).await;
         page.inspect_err(|error| tracing::error!("the error page itself failed: {error}")).ok()
     }
+
+    /// Logs an error, and prints it in a test.
+    pub(super) fn log_failure(&self, error: &Error, request: &Request) {
+        log(error, request);
+        if self.prints_failures && error.status_code().is_server_error() {
+            print(error, request);
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a test that fails shows what was printed, and another hides it")]
+fn print(error: &Error, request: &Request) {
+    eprintln!("{} {}: {error}, at {}", request.method(), request.path(), error.place());
 }
 
 fn log(error: &Error, request: &Request) {

@@ -6,6 +6,8 @@ use std::time::SystemTime;
 use cookie::time::{Duration, OffsetDateTime};
 use cookie::{Cookie, SameSite};
 
+use super::kept_cookie::KeptCookie;
+
 /// The most bytes of name and value together.
 const MAX_BYTES: usize = 4096;
 /// The longest path.
@@ -55,6 +57,15 @@ impl Jar {
     pub(super) fn value(&self, name: &str, now: SystemTime) -> Option<String> {
         let named = |kept: &&Kept| kept.name == name.as_bytes() && kept.lives(now);
         self.0.iter().find(named).map(|kept| String::from_utf8_lossy(&kept.value).into_owned())
+    }
+
+    /// All that live.
+    pub(super) fn all(&self, now: SystemTime) -> Vec<KeptCookie> {
+        self.0.iter().filter(|kept| kept.lives(now)).map(Kept::shown).collect()
+    }
+
+    pub(super) fn forget(&mut self, name: &str) {
+        self.0.retain(|kept| kept.name != name.as_bytes());
     }
 
     /// Sets a cookie for the target's host, in place of all of its name.
@@ -163,6 +174,19 @@ impl Kept {
     fn meets(&self, new: &Self) -> bool {
         (matches(&self.domain, &new.domain) || matches(&new.domain, &self.domain))
             && lies_below(&new.path, &self.path)
+    }
+
+    fn shown(&self) -> KeptCookie {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        KeptCookie {
+            name: text(&self.name),
+            value: text(&self.value),
+            domain: self.domain.clone(),
+            host_only: self.host_only,
+            path: self.path.clone(),
+            secure: self.secure,
+            expires: self.expires,
+        }
     }
 
     fn pair(&self) -> Vec<u8> {

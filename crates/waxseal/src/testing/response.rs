@@ -5,6 +5,8 @@ use http::header::LOCATION;
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde::de::DeserializeOwned;
 
+use crate::request::Request;
+
 /// A response, read whole.
 #[derive(Debug)]
 pub struct TestResponse {
@@ -12,6 +14,7 @@ pub struct TestResponse {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) path: String,
+    pub(super) request: Request,
 }
 
 impl TestResponse {
@@ -43,6 +46,30 @@ impl TestResponse {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The request that it answers, with what hooks and the handler left in it: [`g`](Request::g), the session as it was saved,
+    /// the endpoint, the app's state. After redirects that were followed, the last one.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::testing::Client;
+    /// use waxseal::{App, Request, html};
+    ///
+    /// let app = App::new("demo").get("/", async |request: Request| {
+    ///     request.g().set("user", "Merlin");
+    ///     Ok(html("…"))
+    /// });
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let answer = Client::new(app)?.get("/").await;
+    /// assert_eq!(answer.request().g().get::<&str>("user"), Some("Merlin"));
+    /// # Ok::<(), waxseal::StartError>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
     }
 
     /// The body as JSON.

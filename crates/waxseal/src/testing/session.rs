@@ -40,7 +40,7 @@ impl Client {
         let changed = change(&asked.load().await.expect("the session can be loaded"));
         let mut response = http::Response::new(());
         sessions.finish(&asked, &mut response).await.expect("the session can be sealed");
-        self.keep_all(response.headers(), self.target(&request.headers()[HOST], request.uri().path()));
+        self.keep_all(response.headers(), self.target(&request.headers()[HOST], request.uri().path(), None));
         changed
     }
 

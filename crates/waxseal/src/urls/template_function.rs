@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, ErrorKind, State, Value};
-use percent_encoding::utf8_percent_encode;
 use waxseal_server::RootPath;
 
-use super::{ESCAPED, Urls};
+use super::Urls;
+use super::address::EXTERNAL;
+use super::url_error::UrlError;
 use crate::request_view::RequestView;
 use crate::settings::proxies::ProxySettings;
 
@@ -25,51 +26,47 @@ impl SiteRoot {
         Self { set: proxies.root_path.clone(), is_told }
     }
 
-    /// Puts the root path of the request that is rendered for before a URL. A template that hides `request` has the one
-    /// that was set.
-    fn before(&self, url: String, state: &State<'_, '_>) -> String {
-        let request = if self.is_told { state.lookup("request") } else { None };
-        match request.as_ref().and_then(|request| request.downcast_object_ref::<RequestView>()) {
-            Some(RequestView(request)) => request.at_root(&url),
-            None if self.set.as_str().is_empty() => url,
-            None => format!("{}{url}", self.set.as_str()),
-        }
+    /// True if this address depends on the request that is rendered for.
+    fn asks_the_request(&self, name: &str, arguments: &[(&str, &str)]) -> bool {
+        self.is_told || name.starts_with('.') || arguments.iter().any(|(name, _)| *name == EXTERNAL)
     }
 }
 
 /// Adds `url_for('name', part=…)` to an environment.
 pub(crate) fn add_to(environment: &mut Environment<'_>, urls: Arc<Urls>, root: SiteRoot) {
     environment.add_function("url_for", move |state: &State<'_, '_>, name: &str, arguments: Kwargs| {
-        let failed = |text: String| minijinja::Error::new(ErrorKind::InvalidOperation, text);
-        let names: Vec<String> = arguments.args().map(str::to_owned).collect();
-        let mut pairs: Vec<(&str, String)> = Vec::new();
-        let mut anchor = None;
-        for name in &names {
-            let value: Value = arguments.get(name)?;
-            match name.as_str() {
-                "_anchor" => anchor = Some(value.to_string()),
-                name if name.starts_with('_') => {
-                    return Err(failed(format!(
-                        "url_for has no `{name}`: it makes addresses of this app alone"
-                    )));
-                }
-                name if value.kind() == ValueKind::Seq => {
-                    pairs.extend(value.try_iter()?.map(|value| (name, value.to_string())));
-                }
-                // As in Flask: what has no value is left out.
-                _ if value.is_none() || value.is_undefined() => {}
-                name => pairs.push((name, value.to_string())),
-            }
-        }
-        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let url = urls.url_for(name, &pairs).map_err(|error| failed(error.to_string()))?;
-        let mut url = root.before(url, state);
-        if let Some(anchor) = anchor {
-            url.push('#');
-            url.extend(utf8_percent_encode(&anchor, ESCAPED));
-        }
+        let arguments = pairs(&arguments)?;
+        let arguments: Vec<_> =
+            arguments.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let asks = root.asks_the_request(name, &arguments);
+        let request = if asks { state.lookup("request") } else { None };
+        let url = match request.as_ref().and_then(|request| request.downcast_object_ref::<RequestView>()) {
+            Some(RequestView(request)) => request.address(name, &arguments),
+            // The root that was set is most likely the one that is told.
+            None if asks && !root.is_told => Err(UrlError::WithoutRequest(name.to_owned())),
+            None => urls.address(name, &arguments).map(|url| url.below(root.set.as_str(), String::new)),
+        };
+        let failed = |error: UrlError| minijinja::Error::new(ErrorKind::InvalidOperation, error.to_string());
+        let url = url.map_err(failed)?;
         // minijinja would escape slashes, too: a URL without a character of HTML's is marked as safe.
         let plain = !url.contains(['&', '<', '>', '"', '\'']);
         Ok(if plain { Value::from_safe_string(url) } else { Value::from(url) })
     });
+}
+
+/// The arguments as texts. As in Flask, what has no value is left out.
+fn pairs(arguments: &Kwargs) -> Result<Vec<(String, String)>, minijinja::Error> {
+    let mut pairs = Vec::new();
+    for name in arguments.args() {
+        let value: Value = arguments.get(name)?;
+        match name {
+            EXTERNAL => pairs.push((name.to_owned(), value.is_true().to_string())),
+            _ if value.is_none() || value.is_undefined() => {}
+            _ if value.kind() == ValueKind::Seq && !name.starts_with('_') => {
+                pairs.extend(value.try_iter()?.map(|value| (name.to_owned(), value.to_string())));
+            }
+            _ => pairs.push((name.to_owned(), value.to_string())),
+        }
+    }
+    Ok(pairs)
 }

@@ -15,4 +15,12 @@ pub(crate) enum UrlError {
     /// A parameter is empty, or would be `.` or `..`.
     #[error("url_for(`{name}`) cannot put an empty text or dots alone into `{part}`")]
     Unfit { name: String, part: String },
+    /// An argument begins with an underscore, and is none of ours.
+    #[error("url_for has no `{0}`; it knows _anchor and _external")]
+    Special(String),
+    /// A template hides the request that an address depends on.
+    #[error(
+        "url_for(`{0}`) needs the request here, and the template has another value of the name `request`"
+    )]
+    WithoutRequest(String),
 }

@@ -79,8 +79,8 @@ async fn url_for_says_which_routes_there_are() {
             "url_for(`wizard`) cannot put an empty text or dots alone into `name`",
         ),
         (
-            "{{ url_for('page', _external=true) }}",
-            "url_for has no `_external`: it makes addresses of this app alone",
+            "{{ url_for('page', _scheme='https') }}",
+            "url_for has no `_scheme`; it knows _anchor and _external",
         ),
     ] {
         let client = client(source);

@@ -170,3 +170,26 @@ async fn a_cookie_that_flask_wrote_is_read_as_flask_reads_it() {
         assert_eq!(client.get("/").await.text(), format!("{read} {read}"), "{sent}");
     }
 }
+
+/// Run by the next test alone, in a process of its own.
+#[tokio::test]
+#[ignore = "fails on purpose"]
+async fn a_test_that_fails() {
+    let app =
+        App::new("demo").get("/", async |_| Err("out of ink")?).get("/lost", async |_| waxseal::abort(404));
+    let client = Client::new(app).unwrap();
+    assert_eq!(client.get("/lost").await.status(), 404);
+    assert_eq!(client.get("/").await.status(), 200);
+}
+
+#[test]
+fn a_failing_test_says_why_a_request_failed() {
+    let program = std::env::current_exe().unwrap();
+    let args = ["--exact", "testing_client::a_test_that_fails", "--ignored"];
+    let output = std::process::Command::new(program).args(args).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(!output.status.success(), "{said}");
+    let cause =
+        "GET /: 500 Internal Server Error: out of ink, at crates/waxseal/tests/app/testing_client.rs:";
+    assert!(said.contains(cause) && !said.contains("GET /lost"), "{said}");
+}

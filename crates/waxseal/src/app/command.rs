@@ -1,0 +1,41 @@
+//! Commands of an app beside serving it.
+
+use std::future::Future;
+
+use super::App;
+use crate::cli::Cli;
+use crate::error::Result;
+
+impl App {
+    /// Gives the program a command, as Flask's `@app.cli.command("init-db")` does: `demo init-db` runs it in place of the
+    /// server, with the app's [state](Self::state). It is [`run`](Self::run) that looks for it.
+    ///
+    /// For flags of the app's own, see [`args`](crate::args()).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use waxseal::{App, Cli, Result, StartError};
+    ///
+    /// struct Db;
+    ///
+    /// async fn add_user(cli: Cli) -> Result<()> {
+    ///     let db: &Db = cli.state()?;
+    ///     println!("added {:?}", cli.args());
+    ///     Ok(())
+    /// }
+    ///
+    /// fn main() -> Result<(), StartError> {
+    ///     App::new("demo").state(Db).command("add-user", "Adds a user of this name", add_user).run()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn command<F, Fut>(mut self, name: &'static str, about: &'static str, run: F) -> Self
+    where
+        F: FnOnce(Cli) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.commands.add(name, about, run);
+        self
+    }
+}

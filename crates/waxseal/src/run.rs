@@ -1,0 +1,192 @@
+//! A program that serves an app: settings, secrets, log, signals.
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches};
+use tokio::runtime;
+use waxseal_keys::Secrets;
+
+use crate::app::App;
+use crate::log;
+use crate::server::AppServer;
+use crate::settings::{Settings, arguments};
+use crate::signals::{self, Hangups};
+use crate::start_error::StartError;
+use crate::start_warnings;
+
+/// What a program was called for.
+enum Call {
+    Serve(Box<Settings>),
+    Command { name: String, args: Vec<String> },
+}
+
+impl App {
+    /// Serves the app until Ctrl-C or SIGTERM: all that a `main` needs.
+    ///
+    /// Settings come from this program's flags, environment and configuration file, the secret key from where they say, and
+    /// the log goes to standard error. A [command](Self::command) among the arguments runs in place of the server.
+    ///
+    /// A changed secret file is taken while it runs, see [`AppServer::serve`]; SIGHUP makes the server read it now.
+    ///
+    /// It makes a tokio runtime for the server. A program that has one already, by `#[tokio::main]`, uses
+    /// [`run_async`](Self::run_async).
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what was found and what to do.
+    pub fn run(self) -> Result<(), StartError> {
+        self.run_as(std::env::args_os().collect())
+    }
+
+    /// Does what [`run`](Self::run) does on the runtime that is there: for a `main` that has something to await before, such
+    /// as a pool of connections. The setting [`workers`](crate::LimitSettings::workers) is the runtime's own business then.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run`](Self::run).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use waxseal::{App, StartError, html};
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), StartError> {
+    ///     App::new("demo").get("/", async |_| Ok(html("Hello."))).run_async().await
+    /// }
+    /// ```
+    pub async fn run_async(self) -> Result<(), StartError> {
+        let call = self.call(std::env::args_os().collect());
+        self.answer_call(call).await
+    }
+
+    /// Serves the app as [`run_async`](Self::run_async) does, with settings that were parsed before: see
+    /// [`args`](crate::args()).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run`](Self::run).
+    pub async fn run_with(self, settings: Settings) -> Result<(), StartError> {
+        log::to_stderr(&settings);
+        let secrets = Secrets::from_env(&settings, self.name())?;
+        let mode = if settings.development { "development" } else { "production" };
+        // Before the address is logged: a program that reads it may send a signal at once.
+        let interruption = signals::interruption().map_err(StartError::Runtime)?;
+        let hangups = Hangups::listen().map_err(StartError::Runtime)?;
+        let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let warnings = start_warnings::of(&settings, self.has_own_store(), variables);
+        let server = self.bind(&settings, &secrets).await?;
+        for warning in secrets.warnings() {
+            tracing::warn!("{warning}");
+        }
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        tracing::info!("secret key {secrets}: {}", secrets.roles());
+        introduce(&server, &settings);
+        tracing::info!("{mode} server on {}, stop it with Ctrl-C", server.endpoint());
+        server.serve_until(interruption, hangups).await
+    }
+
+    /// Runs the program as it was called with `args`.
+    fn run_as(self, args: Vec<OsString>) -> Result<(), StartError> {
+        if runtime::Handle::try_current().is_ok() {
+            return Err(StartError::InsideRuntime);
+        }
+        let call = self.call(args);
+        let mut runtime = runtime::Builder::new_multi_thread();
+        if let Call::Serve(settings) = &call
+            && let Some(workers) = settings.limits.workers
+        {
+            runtime.worker_threads(workers.get());
+        }
+        runtime.enable_all().build().map_err(StartError::Runtime)?.block_on(self.answer_call(call))
+    }
+
+    /// Parses the arguments. `--help` and mistakes end the program with a text.
+    fn call(&self, args: Vec<OsString>) -> Call {
+        let matches = arguments::matches(self.commands().add_to(Settings::command()), args);
+        match matches.subcommand() {
+            Some((name, words)) => {
+                let args = words.get_many("args").unwrap_or_default().cloned().collect();
+                Call::Command { name: name.to_owned(), args }
+            }
+            None => {
+                let settings = Settings::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+                Call::Serve(Box::new(settings))
+            }
+        }
+    }
+
+    async fn answer_call(self, call: Call) -> Result<(), StartError> {
+        match call {
+            Call::Serve(settings) => self.run_with(*settings).await,
+            Call::Command { name, args } => {
+                let (run, cli) = self.take_command(&name, args);
+                let done = run(cli).await;
+                done.map_err(|error| StartError::Command { name, problem: error.to_string() })
+            }
+        }
+    }
+}
+
+/// Logs what the server is and where its other pages are.
+fn introduce(server: &AppServer, settings: &Settings) {
+    tracing::info!("{}", server.service().summary(settings));
+    if let Some(address) = server.admin_address() {
+        tracing::info!("/metrics and /health for the operator on http://{address}");
+    }
+    if let Some(address) = server.health_address() {
+        tracing::info!("/health/live and /health/ready for a load balancer on http://{address}");
+    }
+    if !settings.proxies.root_path.as_str().is_empty() && settings.session_cookie_name.is_none() {
+        tracing::info!(
+            "below {}: another app on this host needs another --session-cookie-name, since the cookie is the host's",
+            settings.proxies.root_path
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_command_runs_in_place_of_the_server() {
+        async fn greet(cli: crate::Cli) -> crate::Result<()> {
+            match cli.args() {
+                [name, flag] if flag == "--loud" => {
+                    cli.state::<std::sync::Mutex<String>>()?.lock().unwrap().push_str(name);
+                    Ok(())
+                }
+                _ => Err(crate::Error::status(400).message("whom?")),
+            }
+        }
+        let greeted = Arc::new(std::sync::Mutex::new(String::new()));
+        let app = |state: Arc<std::sync::Mutex<String>>| {
+            let note = async move |cli: crate::Cli| {
+                greet(cli).await?;
+                state.lock().unwrap().push_str("Merlin");
+                Ok(())
+            };
+            let state = std::sync::Mutex::new(String::new());
+            App::new("demo").state(state).command("greet", "Greets somebody", note)
+        };
+        let run = |words: &[&str]| {
+            let args = ["demo", "greet"].iter().chain(words).map(OsString::from).collect();
+            app(greeted.clone()).run_as(args)
+        };
+        run(&["merlin", "--loud"]).unwrap();
+        assert_eq!(*greeted.lock().unwrap(), "Merlin");
+        assert_eq!(run(&[]).unwrap_err().to_string(), "the command `greet` failed: 400 Bad Request: whom?");
+        assert_eq!(*greeted.lock().unwrap(), "Merlin");
+    }
+
+    #[tokio::test]
+    async fn run_inside_a_runtime_is_an_error_that_says_what_to_write() {
+        let error = App::new("demo").run().unwrap_err();
+        insta::assert_snapshot!(error, @"`App::run` starts a tokio runtime of its own and was called inside one; call it from a `main` that is not `async` and has no `#[tokio::main]`, or use `App::run_async`, which runs on yours");
+    }
+}

@@ -1,0 +1,219 @@
+//! Cookies of an app's own, beside the session's.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::header::SET_COOKIE;
+use waxseal_http::SameSite;
+
+use crate::error::{Error, Result};
+use crate::response::Response;
+
+/// A cookie of the app's own, readable by the visitor, for [`set_cookie`](ResponseExt::set_cookie).
+///
+/// It lasts until the browser is closed, goes to all paths of this host with requests from this site and with links to it
+/// (`SameSite=Lax`), and is hidden from scripts, unless its methods say otherwise. What nobody may read or change belongs
+/// into the session.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Cookie {
+    name: String,
+    value: String,
+    max_age: Option<Duration>,
+    path: String,
+    domain: Option<String>,
+    secure: bool,
+    http_only: bool,
+    same_site: SameSite,
+}
+
+impl Cookie {
+    /// A cookie of this name and value. Any text is a value: it is quoted as Flask does, and
+    /// [`Request::cookie`](crate::Request::cookie) gives it back.
+    pub fn new(name: &str, value: &str) -> Self {
+        let prefix =
+            |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        Self {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            max_age: None,
+            path: "/".to_owned(),
+            domain: None,
+            // Browsers keep no other cookie of such a name.
+            secure: prefix("__Host-") || prefix("__Secure-"),
+            http_only: true,
+            same_site: SameSite::default(),
+        }
+    }
+
+    /// Keeps it for this long, in whole seconds.
+    pub fn max_age(self, age: Duration) -> Self {
+        Self { max_age: Some(age), ..self }
+    }
+
+    /// Sends it to this path and below.
+    pub fn path(self, path: &str) -> Self {
+        Self { path: path.to_owned(), ..self }
+    }
+
+    /// Sends it to this domain and all below it.
+    pub fn domain(self, domain: &str) -> Self {
+        Self { domain: Some(domain.to_owned()), ..self }
+    }
+
+    /// Sends it over TLS only.
+    pub fn secure(self, secure: bool) -> Self {
+        Self { secure, ..self }
+    }
+
+    /// Hides it from scripts, or shows it to them.
+    pub fn http_only(self, http_only: bool) -> Self {
+        Self { http_only, ..self }
+    }
+
+    /// Sets the requests of other sites that carry it.
+    pub fn same_site(self, same_site: SameSite) -> Self {
+        Self { same_site, ..self }
+    }
+
+    fn header(&self) -> Result<HeaderValue> {
+        let is_token = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte);
+        let is_attribute = |byte: u8| byte.is_ascii_graphic() && byte != b';';
+        let fit = !self.name.is_empty()
+            && self.name.bytes().all(is_token)
+            && self.path.bytes().all(is_attribute)
+            && self.domain.as_ref().is_none_or(|domain| domain.bytes().all(is_attribute));
+        if !fit {
+            let name = &self.name;
+            return Err(Error::status(500)
+                .message(format!("the name, path or domain of the cookie {name:?} is malformed")));
+        }
+        let mut text = format!("{}={}; Path={}", self.name, quoted(&self.value), self.path);
+        if let Some(domain) = &self.domain {
+            text.push_str(&format!("; Domain={domain}"));
+        }
+        if let Some(age) = self.max_age {
+            text.push_str(&format!("; Max-Age={}", age.as_secs()));
+        }
+        text.push_str(if self.secure { "; Secure" } else { "" });
+        text.push_str(if self.http_only { "; HttpOnly" } else { "" });
+        text.push_str(match self.same_site {
+            SameSite::Lax => "; SameSite=Lax",
+            SameSite::Strict => "; SameSite=Strict",
+            SameSite::None => "; SameSite=None",
+        });
+        Ok(HeaderValue::try_from(text).expect("all of it is visible ASCII"))
+    }
+}
+
+/// A cookie's value as werkzeug's `dump_cookie` writes it: in quotes, with octal numbers, if it has to be.
+fn quoted(value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
+    if value.bytes().all(plain) {
+        return value.to_owned();
+    }
+    let escaped = value.bytes().map(|byte| match byte {
+        b'"' | b'\\' => format!("\\{}", char::from(byte)),
+        b' ' => " ".to_owned(),
+        byte if plain(byte) => char::from(byte).to_string(),
+        byte => format!("\\{byte:03o}"),
+    });
+    format!("\"{}\"", escaped.collect::<String>())
+}
+
+/// Cookies on a response, under the names of Flask's methods.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use waxseal::testing::Client;
+/// use waxseal::{App, Cookie, Request, Response, ResponseExt, Result, redirect};
+///
+/// async fn darken(_: Request) -> Result<Response> {
+///     let mut response = redirect("/");
+///     response.set_cookie(Cookie::new("theme", "dark").max_age(Duration::from_secs(365 * 24 * 60 * 60)))?;
+///     Ok(response)
+/// }
+///
+/// async fn forget(_: Request) -> Result<Response> {
+///     let mut response = redirect("/");
+///     response.delete_cookie("theme")?;
+///     Ok(response)
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let client = Client::new(App::new("demo").post("/dark", darken).post("/forget", forget))?;
+/// client.post_form("/dark", &[]).await;
+/// assert_eq!(client.cookie("theme").as_deref(), Some("dark"));
+/// client.post_form("/forget", &[]).await;
+/// assert_eq!(client.cookie("theme"), None);
+/// # Ok::<(), waxseal::StartError>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait ResponseExt {
+    /// Sets a cookie in the visitor's browser.
+    ///
+    /// # Errors
+    ///
+    /// 500 if its name, path or domain is malformed.
+    fn set_cookie(&mut self, cookie: Cookie) -> Result<()>;
+
+    /// Has the browser forget the cookie of this name that goes to all paths of this host. One of another path or domain is
+    /// deleted by [`set_cookie`](Self::set_cookie) with the same and a [`max_age`](Cookie::max_age) of zero.
+    ///
+    /// # Errors
+    ///
+    /// As for [`set_cookie`](Self::set_cookie).
+    fn delete_cookie(&mut self, name: &str) -> Result<()> {
+        self.set_cookie(Cookie::new(name, "").max_age(Duration::ZERO))
+    }
+}
+
+impl ResponseExt for Response {
+    fn set_cookie(&mut self, cookie: Cookie) -> Result<()> {
+        self.headers_mut().append(SET_COOKIE, cookie.header()?);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_written_with_its_attributes() {
+        for (cookie, expected) in [
+            (Cookie::new("a", "b"), "a=b; Path=/; HttpOnly; SameSite=Lax"),
+            (
+                Cookie::new("a", "b c;ü\"\\"),
+                "a=\"b c\\073\\303\\274\\\"\\\\\"; Path=/; HttpOnly; SameSite=Lax",
+            ),
+            (Cookie::new("__Host-a", ""), "__Host-a=; Path=/; Secure; HttpOnly; SameSite=Lax"),
+            (
+                Cookie::new("a", "b")
+                    .path("/x")
+                    .domain("example.org")
+                    .max_age(Duration::from_secs(9))
+                    .http_only(false),
+                "a=b; Path=/x; Domain=example.org; Max-Age=9; SameSite=Lax",
+            ),
+        ] {
+            assert_eq!(cookie.header().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_that_browsers_would_read_otherwise_is_refused() {
+        for cookie in [
+            Cookie::new("", "a"),
+            Cookie::new("a b", "a"),
+            Cookie::new("a=b", "a"),
+            Cookie::new("a\r\nb", "a"),
+            Cookie::new("a", "a").path("/; Secure"),
+            Cookie::new("a", "a").domain("a;b"),
+        ] {
+            assert!(cookie.header().is_err(), "{cookie:?}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The command line, completed by the environment and a configuration file.
+
+use std::env;
+use std::ffi::OsString;
+
+use clap::builder::BoolishValueParser;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
+
+use super::values;
+use crate::config_file::{self, ConfigFile};
+use crate::start_warnings;
+
+/// Parses this program's flags, environment and [configuration file](crate::Settings::config) into the app's own type
+/// that has [`Settings`](crate::Settings) among its flags. `--help` and mistakes end the program with a text.
+///
+/// # Example
+///
+/// Flags and commands of the app's own, by clap's derive, beside those of [`run`](crate::App::run):
+///
+/// ```no_run
+/// use waxseal::{App, Settings, StartError};
+///
+/// #[derive(clap::Parser)]
+/// struct Args {
+///     #[command(flatten)]
+///     settings: Settings,
+///     /// The words on the first page.
+///     #[arg(long, env = "GREETING", default_value = "Hello.")]
+///     greeting: String,
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), StartError> {
+///     let args: Args = waxseal::args();
+///     App::new("demo").config("GREETING", args.greeting).run_with(args.settings).await
+/// }
+/// ```
+#[must_use]
+pub fn args<T: Parser>() -> T {
+    T::from_arg_matches(&matches(T::command(), env::args_os().collect())).unwrap_or_else(|error| error.exit())
+}
+
+/// The flags of a program called with `args`, with those of the environment and the file.
+pub(crate) fn matches(command: Command, mut args: Vec<OsString>) -> ArgMatches {
+    let mut command = command.mut_args(values::without_empty_variable);
+    if let Some(path) = config_file::named_by(args.iter().cloned(), env::var_os("WAXSEAL_CONFIG")) {
+        let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let flags = ConfigFile::read(&path).map_err(|error| format!("{error:?}"));
+        let flags = flags.and_then(|file| flags_of(&file, &command, is_set));
+        let flags = flags.unwrap_or_else(|problem| command.error(ErrorKind::InvalidValue, problem).exit());
+        command = command.args_override_self(true);
+        args.splice(1.min(args.len())..1.min(args.len()), flags);
+    }
+    command.get_matches_from(args)
+}
+
+/// The lines of a file as flags. They stand before the program's own flags, which win, and give way to variables.
+fn flags_of(
+    file: &ConfigFile,
+    command: &Command,
+    is_set: impl Fn(&str) -> bool,
+) -> Result<Vec<OsString>, String> {
+    let mut command = command.clone();
+    command.build();
+    let mut flags = Vec::new();
+    for (name, value) in file.iter() {
+        let Some(argument) =
+            command.get_arguments().find(|argument| variable(argument) == Some(name.to_owned()))
+        else {
+            match start_warnings::unknown_setting(name) {
+                Some(problem) => return Err(problem),
+                None => continue,
+            }
+        };
+        if is_set(name) || value.is_empty() {
+            continue;
+        }
+        let flag = argument.get_long().expect("a setting is a flag");
+        match argument.get_action() {
+            ArgAction::SetTrue => {
+                let on = BoolishValueParser::new().parse_ref(&command, Some(argument), value.as_ref());
+                flags.extend(on.map_err(|error| error.to_string())?.then(|| format!("--{flag}").into()));
+            }
+            _ => flags.push(format!("--{flag}={value}").into()),
+        }
+    }
+    Ok(flags)
+}
+
+/// The variable of a flag.
+fn variable(argument: &Arg) -> Option<String> {
+    match argument.get_env() {
+        Some(variable) => variable.to_str().map(str::to_owned),
+        // Of those without one, the secret file's is read elsewhere.
+        None => Some(format!("WAXSEAL_{}", argument.get_long()?.to_uppercase().replace('-', "_"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::settings::Settings;
+
+    fn flags(text: &str, set: &str) -> Result<Vec<OsString>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shop.conf");
+        std::fs::write(&path, text).unwrap();
+        flags_of(&ConfigFile::read(&path).unwrap(), &Settings::command(), |name| name == set)
+    }
+
+    #[test]
+    fn a_file_is_flags_that_variables_win_over() {
+        let text = "WAXSEAL_PORT=8080\nWAXSEAL_HOST=127.0.0.2\nWAXSEAL_SHARE_PORT=yes\nWAXSEAL_DEVELOPMENT=off\n\
+                    WAXSEAL_ACCESS_LOG=true\nWAXSEAL_SECRET_KEY_FILE=/run/key\nWAXSEAL_LOG=\nGREETING=hello\n";
+        let found = flags(text, "WAXSEAL_PORT").unwrap();
+        let expected =
+            ["--host=127.0.0.2", "--share-port", "--access-log=true", "--secret-key-file=/run/key"];
+        assert_eq!(found, expected.map(OsString::from));
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let args =
+            [vec!["app".into()], flags("WAXSEAL_PORT=8080\n", "").unwrap(), vec!["--port=9".into()]].concat();
+        let command = Settings::command().args_override_self(true);
+        assert_eq!(command.get_matches_from(args).get_one("port"), Some(&9_u16));
+    }
+
+    #[test]
+    fn a_name_that_is_no_setting_is_said() {
+        let problem = flags("WAXSEAL_PROT=1\n", "").unwrap_err();
+        assert_eq!(problem, "WAXSEAL_PROT is no setting; did you mean WAXSEAL_PORT?");
+        assert!(flags("WAXSEAL_SHARE_PORT=perhaps\n", "").is_err());
+    }
+}
