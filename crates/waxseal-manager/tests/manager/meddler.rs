@@ -1,6 +1,7 @@
-//! A store that meddles with what is created in it.
+//! A store that meddles with what is created and replaced in it.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 use waxseal_store::{
     Creation, Cursor, Fault, Found, Listed, MemoryStore, Page, PublicId, Record, RecordHead, RecordKey,
@@ -16,12 +17,30 @@ pub(crate) enum Meddling {
     Refuse(Fault),
 }
 
+/// What becomes of a record that replaces another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replacing {
+    Done,
+    /// It is done, and the answer is lost.
+    AnswerLost,
+    /// It never arrives, and there is no answer.
+    Lost,
+    /// It has no answer, and arrives just before the next one does.
+    Late,
+    Refuse(Fault),
+}
+
+/// A write on its way: the key, the version that it expects, and the record.
+type OnItsWay = (RecordKey, Revision, Record, Timestamp);
+
 type Decide = dyn Fn(&RecordKey, &Record) -> Meddling + Send + Sync;
 
 #[derive(Clone)]
 pub(crate) struct Meddler {
     pub(crate) inner: MemoryStore,
     decide: Arc<Decide>,
+    script: Arc<Mutex<VecDeque<Replacing>>>,
+    late: Arc<Mutex<Option<OnItsWay>>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +48,16 @@ pub(crate) struct Meddler {
 pub(crate) struct Refused(Fault);
 
 impl Meddler {
+    /// A store in which the next updates become what `script` says, and all others are done.
+    pub(crate) fn scripted(script: &[Replacing]) -> Self {
+        let store = Self::new(|_, _| Meddling::Nothing);
+        store.script.lock().unwrap().extend(script);
+        store
+    }
+
     pub(crate) fn new(decide: impl Fn(&RecordKey, &Record) -> Meddling + Send + Sync + 'static) -> Self {
-        Self { inner: MemoryStore::new(), decide: Arc::new(decide) }
+        let (script, late) = (Arc::default(), Arc::default());
+        Self { inner: MemoryStore::new(), decide: Arc::new(decide), script, late }
     }
 }
 
@@ -76,7 +103,24 @@ impl SessionStore for Meddler {
         record: &Record,
         now: Timestamp,
     ) -> Result<Swap, Refused> {
-        self.inner.update(key, expected, record, now).await.map_err(full)
+        let late = self.late.lock().unwrap().take();
+        if let Some((key, expected, record, now)) = late {
+            self.inner.update(&key, &expected, &record, now).await.map_err(full)?;
+        }
+        let turn = self.script.lock().unwrap().pop_front().unwrap_or(Replacing::Done);
+        match turn {
+            Replacing::Done => self.inner.update(key, expected, record, now).await.map_err(full),
+            Replacing::AnswerLost => {
+                self.inner.update(key, expected, record, now).await.map_err(full)?;
+                Err(Refused(Fault::Outage))
+            }
+            Replacing::Lost => Err(Refused(Fault::Outage)),
+            Replacing::Late => {
+                *self.late.lock().unwrap() = Some((*key, *expected, record.clone(), now));
+                Err(Refused(Fault::Outage))
+            }
+            Replacing::Refuse(fault) => Err(Refused(fault)),
+        }
     }
 
     async fn touch(&self, key: &RecordKey, idle_end: Timestamp, now: Timestamp) -> Result<bool, Refused> {

@@ -7,10 +7,11 @@ use std::time::Duration;
 use waxseal_crypto::Keyring;
 use waxseal_manager::{Access, Error, Outcome, SessionManager, WhenAway};
 use waxseal_session::Error as SessionError;
-use waxseal_store::MemoryStore;
 use waxseal_store::testing::{FaultyStore, Operation, Turn};
+use waxseal_store::{Fault, MemoryStore, Timestamp};
 
 use crate::counted::Counted;
+use crate::meddler::{Meddler, Replacing};
 use crate::states_support::{
     BOTH, Place, Store, at, at_once, change, commit, key, new_store, place_state, read, sessions,
     sessions_with, visitor,
@@ -227,4 +228,133 @@ async fn a_copy_is_left_out_only_when_it_does_not_fit() {
     let longest = lengths.iter().max().unwrap();
     assert!(lengths.last().unwrap() < longest, "the last has no room for its copy");
     assert_eq!(lengths.iter().filter(|length| *length == longest).count(), 64);
+}
+
+#[derive(Debug, PartialEq)]
+enum Fate {
+    Saved,
+    Unavailable,
+    Full,
+}
+
+/// Saves once, over a store that does with the updates what the script says, and in which another process saves before so
+/// many of them. Returns the fate, the updates that were sent, and the questions about versions.
+async fn save_scripted(
+    place: Place,
+    script: &[Replacing],
+    theirs_before: Option<usize>,
+) -> (Fate, usize, usize) {
+    let meddler = Meddler::scripted(script);
+    let memory = meddler.inner.clone();
+    let store = FaultyStore::new(meddler);
+    let here = sessions(place, store.clone());
+    let token = visitor(&here, at(0), |session| session.insert("sum", 0).unwrap()).await;
+    let session = change(&here, &token, at(1)).await;
+    session.add("sum", 1).unwrap();
+    let (there, copy, mut update) = (sessions(place, memory.clone()), token.clone(), 0);
+    store.decide_with(move |operation| {
+        if operation == Operation::Update {
+            update += 1;
+            if theirs_before == Some(update) {
+                at_once(async {
+                    let session = change(&there, &copy, at(1)).await;
+                    session.add("theirs", 1).unwrap();
+                    commit(&there, &session, &copy, at(1)).await.unwrap();
+                });
+            }
+        }
+        Turn::Work
+    });
+    store.forget();
+    let fate = match here.commit(&session, at(1)).await {
+        Ok(_) => Fate::Saved,
+        Err(Error::Unavailable(_)) => Fate::Unavailable,
+        Err(error) => panic!("{error:?}"),
+    };
+    let fate = match fate {
+        Fate::Unavailable if script.contains(&Replacing::Refuse(Fault::Full)) => Fate::Full,
+        fate => fate,
+    };
+    let saved = change(&sessions(place, memory), &token, at(2)).await;
+    let sum: i64 = saved.get("sum").unwrap().unwrap();
+    assert!(fate != Fate::Saved || sum == 1, "{place:?}, {script:?}: saved {sum} times");
+    assert!(sum <= 1, "{place:?}, {script:?}: saved {sum} times");
+    (fate, store.count(Operation::Update), store.count(Operation::Revalidate))
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_save_is_found_out_whatever_becomes_of_its_answers() {
+    use Replacing::{AnswerLost, Done, Late, Lost, Refuse};
+    for place in BOTH {
+        for (script, theirs_before, expected) in [
+            (&[Done][..], None, (Fate::Saved, 1, 0)),
+            (&[AnswerLost], None, (Fate::Saved, 1, 1)),
+            (&[Lost], None, (Fate::Saved, 2, 1)),
+            // It arrives before it is sent again, which is then a conflict with itself.
+            (&[Late], None, (Fate::Saved, 2, 2)),
+            // Whether it was done before the other's cannot be told.
+            (&[Lost], Some(2), (Fate::Unavailable, 2, 2)),
+            (&[Done], Some(1), (Fate::Saved, 2, 0)),
+            (&[Refuse(Fault::Full)], None, (Fate::Full, 1, 0)),
+            (&[Refuse(Fault::Defect)], None, (Fate::Unavailable, 1, 0)),
+            // What is refused was not done, but the first may have been.
+            (&[Lost, Refuse(Fault::Locked)], None, (Fate::Saved, 3, 2)),
+            (&[Late, Refuse(Fault::Locked)], None, (Fate::Saved, 2, 2)),
+            (&[Lost, Refuse(Fault::Defect)], None, (Fate::Unavailable, 2, 1)),
+            (&[Lost, Lost, Lost, Lost], None, (Fate::Unavailable, 4, 3)),
+        ] {
+            let case = format!("{place:?}, {script:?}, {theirs_before:?}");
+            assert_eq!(save_scripted(place, script, theirs_before).await, expected, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_save_keeps_when_the_session_began_and_a_renewal_does_not() {
+    for place in BOTH {
+        let sessions = sessions(place, new_store());
+        let token = visitor(&sessions, at(0), |session| session.sign_in("albus", at(0)).unwrap()).await;
+        let begun = async |token: &str| {
+            let page = change(&sessions, token, at(600)).await;
+            assert_eq!(page.owner().as_deref(), Some("albus"));
+            sessions.list("albus", None, 9, at(600)).await.unwrap().items[0].life.created
+        };
+        let session = change(&sessions, &token, at(300)).await;
+        session.insert("name", "Albus").unwrap();
+        let token = commit(&sessions, &session, &token, at(300)).await.unwrap();
+        assert_eq!(begun(&token).await, Timestamp::from(at(0)), "{place:?}: saved");
+        let session = change(&sessions, &token, at(500)).await;
+        session.renew().unwrap();
+        let token = commit(&sessions, &session, &token, at(500)).await.unwrap();
+        assert_eq!(begun(&token).await, Timestamp::from(at(500)), "{place:?}: renewed");
+    }
+}
+
+#[tokio::test]
+async fn a_server_whose_clock_is_behind_does_not_set_back_when_a_session_was_used_last() {
+    for place in BOTH {
+        let sessions = sessions(place, new_store());
+        let token = visitor(&sessions, at(100), |session| session.sign_in("albus", at(100)).unwrap()).await;
+        let session = change(&sessions, &token, at(70)).await;
+        session.insert("name", "Albus").unwrap();
+        commit(&sessions, &session, &token, at(70)).await.unwrap();
+        let listed = sessions.list("albus", None, 9, at(100)).await.unwrap();
+        assert_eq!(listed.items[0].life.last_seen, Timestamp::from(at(100)), "{place:?}");
+    }
+}
+
+/// The freshness lifetime is 5 s.
+#[tokio::test]
+async fn a_copy_is_fresh_from_the_save_and_not_from_when_the_session_was_loaded() {
+    let store = new_store();
+    let sessions = sessions(Place::Mirrored, store.clone());
+    let token = visitor(&sessions, at(0), |session| session.insert("name", "Albus").unwrap()).await;
+    let session = change(&sessions, &token, at(10)).await;
+    session.insert("name", "Minerva").unwrap();
+    let token = commit(&sessions, &session, &token, at(14)).await.unwrap();
+    // In another process, which knows of no save.
+    let elsewhere = crate::states_support::sessions(Place::Mirrored, store.clone());
+    store.forget();
+    assert_eq!(read(&elsewhere, &token, at(18)).await.get::<String>("name").unwrap().unwrap(), "Minerva");
+    assert_eq!(store.asked(), []);
 }
