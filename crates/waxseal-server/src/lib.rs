@@ -80,6 +80,7 @@ mod route_error;
 mod route_match;
 #[cfg(feature = "router")]
 mod router;
+mod sent;
 mod socket;
 mod sse;
 mod stream;
