@@ -60,6 +60,7 @@ mod owner;
 mod pages;
 mod panel;
 mod panel_log;
+mod panic_limit;
 mod readiness;
 mod redirects;
 mod repeat_limit;

@@ -15,6 +15,7 @@ use crate::counters;
 use crate::endpoint::Endpoint;
 use crate::listening;
 use crate::log;
+use crate::panic_limit;
 use crate::readiness::Readiness;
 use crate::repeat_limit;
 use crate::service::AppService;
@@ -60,6 +61,9 @@ impl App {
         }
         let settings = Settings::from_args();
         log::to_stderr(&settings);
+        if !settings.development {
+            panic_limit::install();
+        }
         let secrets = Secrets::from_env(&settings, self.name())?;
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         if let Some(workers) = settings.limits.workers {
@@ -231,6 +235,7 @@ impl AppServer {
             loop {
                 minutes.tick().await;
                 repeat_limit::report();
+                panic_limit::forget();
             }
         });
         #[cfg(feature = "tls")]

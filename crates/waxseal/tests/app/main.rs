@@ -19,6 +19,8 @@ mod flash;
 mod hooks;
 mod keys_swap;
 mod malformed_values;
+mod many_panics;
+mod own_subscriber;
 mod owners;
 mod pages;
 mod panel;
