@@ -50,8 +50,10 @@ async fn stop_under_load(takes: Duration) -> [usize; 3] {
     while start.elapsed() < takes + SHORT {
         pace.tick().await;
         clients.push(tokio::spawn(ask(address)));
-        if start.elapsed() > takes {
-            stop.take().map(|stop| stop.send(()).unwrap());
+        if start.elapsed() > takes
+            && let Some(stop) = stop.take()
+        {
+            stop.send(()).unwrap();
         }
     }
     let (mut answered, mut lost) = (0, 0);
