@@ -97,16 +97,17 @@ fn who_reads_nothing_is_closed() {
 #[ignore = "a thousand connections of each kind"]
 #[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
 fn a_thousand_of_each_kind_do_not_slow_a_good_client() {
+    let mut missed = Vec::new();
     for client in Client::ALL {
         let program = wizard(&[]);
         let (stayed, watched) = hold(&program, client, MANY);
         eprintln!("{client:?}: the last was there for {stayed:?}; {watched:?}");
-        assert!(watched.p99 < P99, "{client:?}: {watched:?}");
-        assert!(watched.more_memory_kb < MORE_MEMORY_KB, "{client:?}: {watched:?}");
-        if let Some(allowed) = client.deadline(DEADLINE) {
-            assert!(stayed < allowed + LATE, "{client:?}: {stayed:?}");
+        let in_time = client.deadline(DEADLINE).is_none_or(|allowed| stayed < allowed + LATE);
+        if !(in_time && watched.p99 < P99 && watched.more_memory_kb < MORE_MEMORY_KB) {
+            missed.push(client);
         }
     }
+    assert!(missed.is_empty(), "{missed:?}");
 }
 
 /// Connections of one address beyond its limit are closed, and another address is served.
