@@ -1,5 +1,5 @@
-//! The project's own commands: `cargo xtask run`, `cargo xtask test`, `cargo xtask bench`, `cargo xtask gen-secret`,
-//! `cargo xtask keys` and `cargo xtask inspect`.
+//! The project's own commands: `cargo xtask run`, `cargo xtask test`, `cargo xtask fuzz`, `cargo xtask bench`,
+//! `cargo xtask gen-secret`, `cargo xtask keys` and `cargo xtask inspect`.
 //!
 //! Nothing here knows the other crates. It starts cargo in the project's root and leaves the work to it.
 
@@ -7,6 +7,9 @@
 
 mod bench;
 mod cargo;
+mod certificate;
+mod deny;
+mod fuzz;
 mod gen_secret;
 mod operate;
 mod run;
@@ -31,6 +34,8 @@ enum Verb {
     Run(run::Options),
     /// Run every check: format, lints, tests, documentation, the browser test
     Test(test::Options),
+    /// Feed all that reads what comes from outside with mutated input; `--help` says what else it does
+    Fuzz(fuzz::Options),
     /// Measure Waxseal beside other servers; `--help` says what else it does
     Bench(bench::Options),
     /// Print one new secret key, alone on standard output; `--rotate` changes the local secret file's
@@ -45,6 +50,7 @@ fn main() -> Result<ExitCode> {
     match Arguments::parse().verb {
         Verb::Run(options) => run::run(&options),
         Verb::Test(options) => test::run(&options),
+        Verb::Fuzz(options) => fuzz::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::GenSecret(options) => gen_secret::run(&options),
         Verb::Keys(options) => operate::run("keys", &options),

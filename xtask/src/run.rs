@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, ensure};
 
 use crate::cargo::{become_command, cargo};
+use crate::certificate::Certificate;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -24,6 +25,9 @@ pub(crate) struct Options {
     /// So many servers, each a process of its own, on one port over one store
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     servers: u8,
+    /// Speak TLS with a certificate of its own, so that the cookie is `__Host-session` and Secure as in production
+    #[arg(long)]
+    tls: bool,
     /// Build with optimisations and the templates built in
     #[arg(long, conflicts_with = "debug")]
     release: bool,
@@ -38,18 +42,20 @@ pub(crate) struct Options {
 /// Builds the wizard and becomes it: `cargo run` replaces itself with the program it built,
 /// so Ctrl-C and a SIGTERM reach the server directly.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let certificate = if options.tls { Some(Certificate::for_development()?) } else { None };
+    let command = |verb| options.command(verb, certificate.as_ref());
     if options.servers == 1 {
-        return become_command(&mut options.command("run"));
+        return become_command(&mut command("run"));
     }
     let apart = options.store.as_deref().is_some_and(|store| store.starts_with("memory:"));
     ensure!(!apart, "memory is not shared by processes; choose another --store for --servers");
     ensure!(options.port != Some(0), "several servers need one port; name it with --port");
-    let built = options.command("build").status().context("could not start cargo")?;
+    let built = command("build").status().context("could not start cargo")?;
     ensure!(built.success(), "the wizard does not build");
     let mut servers = Vec::new();
     for _ in 0..options.servers {
         // Ctrl-C reaches all of them: they are of one group.
-        servers.push(options.command("run").arg("--share-port").spawn().context("could not start cargo")?);
+        servers.push(command("run").arg("--share-port").spawn().context("could not start cargo")?);
     }
     let mut code = ExitCode::SUCCESS;
     for server in &mut servers {
@@ -62,24 +68,25 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 impl Options {
     /// `cargo run` with all that the wizard is to know, or `cargo build` of the same program.
-    fn command(&self, verb: &str) -> Command {
+    fn command(&self, verb: &str, certificate: Option<&Certificate>) -> Command {
         let mut command = cargo();
         command.args([verb, "--package", "wizard"]);
         if self.release {
             command.arg("--release");
         }
         // Nobody waits for the client of a server that is not used.
-        if let Some(feature) = self.store.as_deref().and_then(feature) {
+        let features = [self.store.as_deref().and_then(feature), certificate.map(|_| "wizard/tls")];
+        for feature in features.into_iter().flatten() {
             command.args(["--features", feature]);
         }
         if verb == "run" {
-            self.pass_on(&mut command);
+            self.pass_on(&mut command, certificate);
         }
         command
     }
 
     /// What is not said here is left to the wizard's own defaults and environment.
-    fn pass_on(&self, command: &mut Command) {
+    fn pass_on(&self, command: &mut Command, certificate: Option<&Certificate>) {
         command.args(["--", "--development", "--session-state", &self.state]);
         let port = self.port.map(|port| port.to_string());
         let usual = (self.state != "cookie").then_some("sqlite:.waxseal/sessions.db");
@@ -90,6 +97,10 @@ impl Options {
             if let Some(value) = value {
                 command.args([flag, value]);
             }
+        }
+        if let Some(Certificate { certificate, key }) = certificate {
+            command.arg("--tls-cert").arg(certificate).arg("--tls-key").arg(key);
+            command.args(["--session-cookie-secure", "true", "--session-cookie-name", "__Host-session"]);
         }
         command.args(&self.wizard);
     }

@@ -1,22 +1,23 @@
 //! `cargo xtask test`: everything, each step in order, and a summary.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::cargo::cargo;
 use crate::system::{self, Browser, Server};
+use crate::{deny, fuzz};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// The everyday part: no documentation, no browser, no features that are off by default
     #[arg(long)]
     fast: bool,
-    /// Also the long tests: kills by the dozen, races by the thousand, a cluster under load, an app without its store; a
-    /// quarter of an hour beside building
+    /// Also the long tests: kills by the dozen, races by the thousand, a cluster under load, an app without its store,
+    /// hostile clients, mutated input, and the licences and sources of all dependencies; half an hour beside building
     #[arg(long, conflicts_with = "fast")]
     faults: bool,
 }
@@ -120,12 +121,21 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     if options.faults {
         steps.push(long_tests());
+        steps.push(hostile_clients());
+        steps.push(Step::of("fuzzing, short", fuzz::smoke(without_settings(cargo()))));
+        let advisories = deny::has_advisories();
+        for (name, command) in deny::commands(advisories.is_ok()) {
+            steps.push(Step::of(name, command));
+        }
+        if let Err(advice) = advisories {
+            missing.push(("check of advisories".to_owned(), advice));
+        }
     }
 
     let mut results = Vec::new();
     for step in steps {
         let name = step.name.clone();
-        let (outcome, time) = step.run()?;
+        let (outcome, time) = step.run();
         results.push((name, outcome, time));
     }
     let skipped = |(name, advice)| (name, Outcome::Skipped(advice), Duration::ZERO);
@@ -194,6 +204,15 @@ fn long_tests() -> Step {
     step("tests, long", &[&arguments[..], &tests, &["--release", "--", "--ignored"]].concat())
 }
 
+/// Clients by the thousand, and stops under load: one after another, since times are asserted.
+fn hostile_clients() -> Step {
+    let packages = ["--package", "wizard", "--package", "waxseal-server"];
+    let arguments = [&["test", "--locked", "--no-fail-fast"], &packages[..]].concat();
+    let tests = ["--test", "hostile", "--test", "server"];
+    let how = ["--release", "--", "--ignored", "--nocapture", "--test-threads", "1"];
+    step("hostile clients", &[&arguments[..], &tests, &how].concat())
+}
+
 /// An app with an SQLite of its own, by sqlx: the oldest rusqlite that waxseal-sqlite accepts. The newest is in our own
 /// Cargo.lock. In a folder of its own, so that it is built anew only when something changed.
 ///
@@ -228,19 +247,27 @@ fn browser_test(browser: &Browser) -> Step {
 }
 
 fn step(name: &str, arguments: &[&str]) -> Step {
-    let mut command = cargo();
+    let mut command = without_settings(cargo());
     command.args(arguments);
-    // The tests choose their own configuration; the developer's must not leak in.
+    Step::of(name, command)
+}
+
+/// The tests choose their own configuration; the developer's must not leak in.
+fn without_settings(mut command: Command) -> Command {
     for (variable, _) in env::vars_os() {
         let text = variable.to_string_lossy();
         if text.starts_with("WAXSEAL_") || text.starts_with("SECRET_KEY") {
             command.env_remove(&variable);
         }
     }
-    Step { name: name.to_owned(), command, needs: None }
+    command
 }
 
 impl Step {
+    fn of(name: &str, command: Command) -> Step {
+        Step { name: name.to_owned(), command, needs: None }
+    }
+
     fn needs(mut self, subcommand: &'static str, component: &'static str) -> Step {
         self.needs = Some(Tool { subcommand, component });
         self
@@ -252,21 +279,27 @@ impl Step {
         self.needs("clippy", "clippy")
     }
 
-    fn run(mut self) -> Result<(Outcome, Duration)> {
+    fn run(mut self) -> (Outcome, Duration) {
         eprintln!("\n==> {}: {}", self.name, command_line(&self.command));
         if let Some(tool) = self.needs.filter(|tool| !tool.is_installed()) {
             eprintln!(
                 "cargo {} is not installed; run `rustup component add {}`",
                 tool.subcommand, tool.component
             );
-            return Ok((Outcome::Failed, Duration::ZERO));
+            return (Outcome::Failed, Duration::ZERO);
         }
         let start = Instant::now();
-        let status = self.command.status().context("could not start cargo")?;
+        let outcome = match self.command.status() {
+            Ok(status) if status.success() => Outcome::Passed,
+            Ok(_) => Outcome::Failed,
+            Err(error) => {
+                eprintln!("could not start {}: {error}", self.command.get_program().display());
+                Outcome::Failed
+            }
+        };
         let time = start.elapsed();
-        let outcome = if status.success() { Outcome::Passed } else { Outcome::Failed };
         eprintln!("<== {}: {} in {:.1} s", self.name, outcome.word(), time.as_secs_f64());
-        Ok((outcome, time))
+        (outcome, time)
     }
 }
 
@@ -318,5 +351,6 @@ fn command_line(command: &Command) -> String {
         let argument = argument.to_string_lossy();
         if argument.is_empty() { "''".into() } else { argument }
     });
-    std::iter::once("cargo".into()).chain(arguments).collect::<Vec<_>>().join(" ")
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy();
+    std::iter::once(program).chain(arguments).collect::<Vec<_>>().join(" ")
 }

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 
 use crate::error::Error;
 use crate::timeout::within;
-use crate::traffic::TRAFFIC;
+use crate::traffic::{TRAFFIC, count};
 
 /// The body of a request or of a response.
 ///
@@ -121,10 +121,7 @@ impl http_body::Body for Body {
         match &mut self.0 {
             Kind::Empty => Poll::Ready(None),
             Kind::Full(_) => match std::mem::take(&mut self.0) {
-                Kind::Full(bytes) if !bytes.is_empty() => {
-                    TRAFFIC.sent.increment(bytes.len() as u64);
-                    Poll::Ready(Some(Ok(Frame::data(bytes))))
-                }
+                Kind::Full(bytes) if !bytes.is_empty() => Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 _ => Poll::Ready(None),
             },
             Kind::Incoming(incoming) => {
@@ -135,8 +132,7 @@ impl http_body::Body for Body {
                 })
             }
             Kind::Boxed(body) => {
-                let next = Pin::new(body.get_mut().unwrap_or_else(PoisonError::into_inner)).poll_frame(cx);
-                next.map(|next| next.inspect(|frame| count(&TRAFFIC.sent, frame)))
+                Pin::new(body.get_mut().unwrap_or_else(PoisonError::into_inner)).poll_frame(cx)
             }
         }
     }
@@ -157,14 +153,6 @@ impl http_body::Body for Body {
             Kind::Incoming(incoming) => incoming.size_hint(),
             Kind::Boxed(body) => body.lock().unwrap_or_else(PoisonError::into_inner).size_hint(),
         }
-    }
-}
-
-fn count(bytes: &metrics::Counter, frame: &Result<Frame<Bytes>, Error>) {
-    if let Ok(frame) = frame
-        && let Some(data) = frame.data_ref()
-    {
-        bytes.increment(data.len() as u64);
     }
 }
 

@@ -21,6 +21,7 @@ use crate::body::Body;
 use crate::lease::Lease;
 use crate::limits::Limits;
 use crate::phase::Phase;
+use crate::sent::SentBody;
 use crate::socket::Socket;
 
 /// Time that a connection without a request may stay once the server is told to stop: a request that is on its way by
@@ -58,7 +59,8 @@ pub(crate) fn http(limits: &Limits) -> http1::Builder {
 /// Wraps `service` for one connection.
 ///
 /// Heads of more fields than `most` are answered as hyper answers one over its own limit. An answer is the last one when
-/// the server is no longer `serving`, or the client speaks HTTP/1.0 and the answer's length is unknown.
+/// the server is no longer `serving`, or the client speaks HTTP/1.0 and the answer's length is unknown. Each answer's body
+/// counts what is sent of it.
 ///
 /// hyper has dropped what repeats a `Content-Length` by then, so that counts once.
 pub(crate) fn one_by_one<S>(
@@ -66,7 +68,7 @@ pub(crate) fn one_by_one<S>(
     most: usize,
     serving: watch::Receiver<Phase>,
     #[cfg(feature = "websocket")] lease: Lease,
-) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = S::Error, Future: Send> + Send
+) -> impl Service<Request<Incoming>, Response = Response<SentBody>, Error = S::Error, Future: Send> + Send
 where
     S: Service<Request<Incoming>, Response = Response<Body>> + Send,
     S::Future: Send,
@@ -99,7 +101,7 @@ where
                     *response.version_mut() = Version::HTTP_10;
                 }
             }
-            Ok(response)
+            Ok(response.map(SentBody))
         }
     })
 }
@@ -112,7 +114,7 @@ fn has_no_length(response: &Response<Body>) -> bool {
 /// Drives a connection to its end, or to that of the server. A server that is gone counts as abandoned.
 pub(crate) async fn run<S>(connection: Driven<S>, mut phase: watch::Receiver<Phase>) -> hyper::Result<()>
 where
-    S: Service<Request<Incoming>, Response = Response<Body>>,
+    S: Service<Request<Incoming>, Response = Response<SentBody>>,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let mut connection = pin!(connection);
@@ -139,7 +141,7 @@ async fn drive<S>(
     phase: &mut watch::Receiver<Phase>,
 ) -> Option<hyper::Result<()>>
 where
-    S: Service<Request<Incoming>, Response = Response<Body>>,
+    S: Service<Request<Incoming>, Response = Response<SentBody>>,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let news = phase.clone();

@@ -84,6 +84,7 @@ mod route_error;
 mod route_match;
 #[cfg(feature = "router")]
 mod router;
+mod sent;
 mod setup_error;
 mod socket;
 mod sse;

@@ -2,7 +2,11 @@
 
 use std::sync::LazyLock;
 
+use bytes::Bytes;
+use http_body::Frame;
 use metrics::Counter;
+
+use crate::error::Error;
 
 /// Counters that bodies and handlers reach without a server to ask. They belong to the recorder that the process has when
 /// the first server, or the first request, needs them.
@@ -28,3 +32,12 @@ pub(crate) static TRAFFIC: LazyLock<Traffic> = LazyLock::new(|| {
         panics: metrics::counter!("waxseal_http_panics_total"),
     }
 });
+
+/// Counts the bytes of a body's frame.
+pub(crate) fn count(bytes: &Counter, frame: &Result<Frame<Bytes>, Error>) {
+    if let Ok(frame) = frame
+        && let Some(data) = frame.data_ref()
+    {
+        bytes.increment(data.len() as u64);
+    }
+}

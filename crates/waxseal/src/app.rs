@@ -216,7 +216,8 @@ impl App {
         let values =
             self.templates.apply(&mut templates, &urls, root, self.csrf_tokens, settings.development);
         let cookie = settings.session_cookie()?;
-        let security = self.security.build(cookie.is_secure())?;
+        // A browser would keep every server of this machine on TLS for a year.
+        let security = self.security.build(cookie.is_secure() && !settings.development)?;
         let store_name = match (&self.store, &settings.session_store) {
             (Some(_), _) => "the app's own".to_owned(),
             (None, Some(url)) => url.to_string(),

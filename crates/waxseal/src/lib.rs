@@ -64,6 +64,7 @@ mod owner;
 mod pages;
 mod panel;
 mod panel_log;
+mod panic_limit;
 mod policy_advice;
 mod readiness;
 mod redirects;

@@ -7,12 +7,12 @@ use tokio::runtime;
 use waxseal_keys::Secrets;
 
 use crate::app::App;
-use crate::log;
 use crate::server::AppServer;
 use crate::settings::{Settings, arguments};
 use crate::signals::{self, Hangups};
 use crate::start_error::StartError;
 use crate::start_warnings;
+use crate::{log, panic_limit};
 
 /// What a program was called for.
 enum Call {
@@ -68,6 +68,9 @@ impl App {
     /// Those of [`run`](Self::run).
     pub async fn run_with(self, settings: Settings) -> Result<(), StartError> {
         log::to_stderr(&settings);
+        if !settings.development {
+            panic_limit::install();
+        }
         let secrets = Secrets::from_env(&settings, self.name())?;
         let mode = if settings.development { "development" } else { "production" };
         // Before the address is logged: a program that reads it may send a signal at once.

@@ -20,7 +20,7 @@ const HSTS_ONE_YEAR: &str = "max-age=31536000";
 /// | `Content-Security-Policy` | `default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'` | no script or style that is written into a page, nothing from elsewhere, no frame around it |
 /// | `X-Content-Type-Options` | `nosniff` | a file is what it says it is |
 /// | `Referrer-Policy` | `same-origin` | other sites do not learn where a visitor came from |
-/// | `Strict-Transport-Security` | `max-age=31536000` | only if the session cookie is Secure: TLS alone for a year |
+/// | `Strict-Transport-Security` | `max-age=31536000` | only if the session cookie is Secure, and not in development: TLS alone for a year |
 ///
 /// A handler that sets one of them itself is not overruled.
 ///
@@ -68,14 +68,14 @@ impl SecurityHeaders {
         self
     }
 
-    /// Parses the headers. `Strict-Transport-Security` is left out unless the app's cookie is Secure.
-    pub(crate) fn build(&self, secure: bool) -> Result<Vec<(HeaderName, HeaderValue)>, StartError> {
+    /// Parses the headers. `Strict-Transport-Security` is left out unless the app is on TLS for good.
+    pub(crate) fn build(&self, on_tls: bool) -> Result<Vec<(HeaderName, HeaderValue)>, StartError> {
         let mut headers = Vec::with_capacity(self.0.len());
         for (name, value) in &self.0 {
             let unfit = || StartError::Header { name: name.clone(), value: value.clone() };
             let parsed = name.parse::<HeaderName>().map_err(|_| unfit())?;
             let value = value.parse::<HeaderValue>().map_err(|_| unfit())?;
-            if secure || parsed != STRICT_TRANSPORT_SECURITY {
+            if on_tls || parsed != STRICT_TRANSPORT_SECURITY {
                 headers.push((parsed, value));
             }
         }

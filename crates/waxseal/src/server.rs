@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::counters;
 use crate::endpoint::Endpoint;
 use crate::listening;
+use crate::panic_limit;
 use crate::readiness::Readiness;
 use crate::repeat_limit;
 use crate::service::AppService;
@@ -171,6 +172,7 @@ impl AppServer {
             loop {
                 minutes.tick().await;
                 repeat_limit::report();
+                panic_limit::forget();
             }
         });
         #[cfg(feature = "tls")]

@@ -105,13 +105,13 @@ impl SessionStore for Meddler {
     ) -> Result<Swap, Refused> {
         let late = self.late.lock().unwrap().take();
         if let Some((key, expected, record, now)) = late {
-            self.inner.update(&key, &expected, &record, now).await.map_err(full)?;
+            let _ = self.inner.update(&key, &expected, &record, now).await.map_err(full)?;
         }
         let turn = self.script.lock().unwrap().pop_front().unwrap_or(Replacing::Done);
         match turn {
             Replacing::Done => self.inner.update(key, expected, record, now).await.map_err(full),
             Replacing::AnswerLost => {
-                self.inner.update(key, expected, record, now).await.map_err(full)?;
+                let _ = self.inner.update(key, expected, record, now).await.map_err(full)?;
                 Err(Refused(Fault::Outage))
             }
             Replacing::Lost => Err(Refused(Fault::Outage)),

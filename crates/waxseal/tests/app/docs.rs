@@ -236,3 +236,18 @@ fn the_oldest_and_the_newest_rusqlite_are_tested() {
         assert!(lock.contains(&format!("name = \"rusqlite\"\nversion = \"{version}.")), "{version}");
     }
 }
+
+#[test]
+fn every_test_that_the_page_on_faults_names_is_there() {
+    let mut found = Vec::new();
+    sources(&root().join("crates"), &mut found);
+    let code = found.iter().map(|path| fs::read_to_string(path).unwrap()).collect::<String>();
+    let page = read("docs/reliability.md");
+    let named: BTreeSet<_> =
+        page.split('`').skip(1).step_by(2).filter(|word| word.matches('_').count() > 3).collect();
+    let tests: Vec<_> = named.iter().filter(|name| !name.starts_with("waxseal_")).collect();
+    assert!(tests.len() > 40, "{tests:?}");
+    for name in tests {
+        assert!(code.contains(&format!("fn {name}(")), "no test `{name}`");
+    }
+}

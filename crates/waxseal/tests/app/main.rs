@@ -20,8 +20,10 @@ mod flaskr;
 mod hooks;
 mod keys_swap;
 mod malformed_values;
+mod many_panics;
 #[cfg(feature = "flask")]
 mod migration;
+mod own_subscriber;
 mod owners;
 mod pages;
 mod panel;

@@ -37,7 +37,7 @@ async fn every_answer_has_them() {
 #[tokio::test]
 async fn tls_alone_is_promised_by_an_app_that_has_it() {
     for (development, secure, promised) in
-        [(false, None, true), (false, Some(false), false), (true, None, false), (true, Some(true), true)]
+        [(false, None, true), (false, Some(false), false), (true, None, false), (true, Some(true), false)]
     {
         let session_cookie_name = Some("id".to_owned());
         let settings = Settings {

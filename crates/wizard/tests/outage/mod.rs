@@ -130,6 +130,10 @@ impl Visitor {
         self.program.address()
     }
 
+    pub(crate) fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     pub(crate) fn admin_address(&self) -> SocketAddr {
         self.program.admin_address()
     }

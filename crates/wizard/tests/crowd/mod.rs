@@ -1,0 +1,255 @@
+//! Clients of one kind, many at once, and a good one among them.
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::outage::exchange;
+use crate::program::Program;
+
+/// When a test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at all connections.
+const TICK: Duration = Duration::from_millis(50);
+/// Bytes that a slow reader takes at each look.
+const SIP: usize = 1_000;
+/// Requests for a file of 10 kB that are sent at once by whoever reads slowly, or not at all: the answers to the latter are
+/// more than what the system holds for a connection.
+const FEWER: usize = 6;
+const PIPELINED: usize = 250;
+
+/// A kind of client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Client {
+    Silent,
+    HalfHead,
+    HeadDrip,
+    BodyDrip,
+    Idle,
+    SlowReader,
+    ReadsNothing,
+}
+
+/// Connections of one kind, each with what it was answered, and whether it is still open.
+pub(crate) struct Crowd {
+    client: Client,
+    connections: Vec<(TcpStream, Vec<u8>, bool)>,
+}
+
+/// What a good client saw meanwhile.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) requests: usize,
+    pub(crate) failures: usize,
+    pub(crate) p99: Duration,
+    /// The most memory of the server, beyond what it had before.
+    pub(crate) more_memory_kb: u64,
+}
+
+impl Client {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Silent,
+        Self::HalfHead,
+        Self::HeadDrip,
+        Self::BodyDrip,
+        Self::Idle,
+        Self::SlowReader,
+        Self::ReadsNothing,
+    ];
+
+    /// The time after which it is closed, if all deadlines are of so many seconds; `None` if it is served.
+    pub(crate) fn deadline(self, seconds: u64) -> Option<Duration> {
+        let deadline = Duration::from_secs(seconds);
+        match self {
+            // The rate counts from five seconds on.
+            Self::BodyDrip => Some(Duration::from_secs(5)),
+            Self::SlowReader => None,
+            // As much longer as the client's buffer is full.
+            Self::ReadsNothing => Some(deadline * 5),
+            _ => Some(deadline),
+        }
+    }
+
+    fn first_bytes(self) -> String {
+        let get = "GET /static/wizard.css HTTP/1.1\r\nHost: a.example\r\n\r\n";
+        match self {
+            Self::Silent => String::new(),
+            Self::HalfHead => "GET / HTTP/1.1\r\nHost: a.exa".to_owned(),
+            Self::HeadDrip => "GET / HTTP/1.1\r\nX: ".to_owned(),
+            Self::BodyDrip => "POST /wizard/create HTTP/1.1\r\nHost: a.example\r\nContent-Length: 9000\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n\r\nname="
+                .to_owned(),
+            Self::Idle => get.to_owned(),
+            Self::SlowReader => {
+                get.repeat(FEWER - 1) + &get.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")
+            }
+            Self::ReadsNothing => get.repeat(PIPELINED),
+        }
+    }
+
+    fn drips(self) -> bool {
+        matches!(self, Self::HeadDrip | Self::BodyDrip)
+    }
+}
+
+impl Crowd {
+    /// Connects, and sends what the kind sends at once.
+    pub(crate) fn gather(address: SocketAddr, client: Client, count: usize) -> Self {
+        let bytes = client.first_bytes();
+        let connections = (0..count).map(|_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(bytes.as_bytes()).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            (stream, Vec::new(), true)
+        });
+        Self { client, connections: connections.collect() }
+    }
+
+    /// Behaves as the kind does until the server has closed all; returns how long the last was there.
+    pub(crate) fn hold(&mut self) -> Duration {
+        let start = Instant::now();
+        let mut ticks = 0;
+        while self.connections.iter().any(|(.., open)| *open) {
+            assert!(start.elapsed() < PATIENCE, "{:?}: some are still there", self.client);
+            ticks += 1;
+            for (stream, answer, open) in self.connections.iter_mut().filter(|(.., open)| *open) {
+                if self.client.drips() && ticks % 4 == 0 {
+                    // A connection that is closed is noticed by reading.
+                    let _ = stream.write(b"x");
+                }
+                *open = sip(stream, answer, if self.client == Client::SlowReader { SIP } else { 16_384 });
+            }
+            thread::sleep(TICK);
+        }
+        start.elapsed()
+    }
+
+    /// Waits without reading or sending anything.
+    pub(crate) fn wait_until(&self, good: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !good() {
+            assert!(start.elapsed() < PATIENCE, "{:?}: some are still there", self.client);
+            thread::sleep(TICK);
+        }
+    }
+
+    /// Asserts that all were answered as their kind is.
+    pub(crate) fn assert_answers(&self) {
+        for (_, answer, _) in &self.connections {
+            let answer = String::from_utf8_lossy(answer);
+            let answers = answer.matches("HTTP/1.1 ").count();
+            let good = match self.client {
+                Client::Silent | Client::HalfHead | Client::HeadDrip | Client::ReadsNothing => {
+                    answer.is_empty()
+                }
+                Client::BodyDrip => answer.starts_with("HTTP/1.1 408") && answers == 1,
+                Client::Idle => answer.starts_with("HTTP/1.1 200") && answers == 1,
+                Client::SlowReader => {
+                    answer.matches("HTTP/1.1 200").count() == FEWER && answer.trim_end().ends_with('}')
+                }
+            };
+            assert!(good, "{:?}: {answers} answers: {answer}", self.client);
+        }
+    }
+}
+
+/// Reads up to so many bytes, if there are any; false once the connection is closed.
+fn sip(stream: &mut TcpStream, answer: &mut Vec<u8>, most: usize) -> bool {
+    let mut bytes = vec![0; most];
+    match stream.read(&mut bytes) {
+        Ok(0) => false,
+        Ok(read) => {
+            answer.extend_from_slice(&bytes[..read]);
+            true
+        }
+        Err(error) => error.kind() == ErrorKind::WouldBlock,
+    }
+}
+
+/// Does `work` while a good client asks for a page all the time.
+pub(crate) fn watched<T>(program: &Program, work: impl FnOnce() -> T) -> (T, Watched) {
+    let before = memory_kb(program);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            let (mut times, mut failures, mut most) = (Vec::new(), 0, before);
+            while !done.load(Ordering::Relaxed) {
+                let start = Instant::now();
+                let answer = exchange(program.address(), "GET /", "", "");
+                times.push(start.elapsed());
+                failures += usize::from(answer.status != 200);
+                most = most.max(memory_kb(program));
+                thread::sleep(Duration::from_millis(20));
+            }
+            Watched { requests: times.len(), failures, p99: p99(times), more_memory_kb: most - before }
+        });
+        let result = work();
+        done.store(true, Ordering::Relaxed);
+        (result, watching.join().unwrap())
+    })
+}
+
+/// The 99th of a hundred, in order.
+pub(crate) fn p99(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() * 99 / 100).copied().unwrap_or_default()
+}
+
+/// The resident memory.
+fn memory_kb(program: &Program) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// The connections that the server counts, those of whoever asks and of a good client among them.
+pub(crate) fn open_connections(program: &Program) -> usize {
+    let answer = exchange(program.admin_address(), "GET /metrics", "", "");
+    let line = answer.body().lines().find_map(|line| line.strip_prefix("waxseal_http_connections_open "));
+    line.unwrap_or_else(|| panic!("{answer:?}")).parse().unwrap()
+}
+
+/// Waits until the server has closed a connection; false if it has not.
+pub(crate) fn is_closed(mut stream: &TcpStream) -> bool {
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    match stream.read(&mut [0; 16]) {
+        Ok(read) => read == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+/// Sends one request on a connection that is kept, and returns head and body of the answer.
+pub(crate) fn ask(stream: &mut TcpStream, line: &str, cookie: &str) -> String {
+    let request = format!("{line} HTTP/1.1\r\nHost: a.example\r\nCookie: {cookie}\r\n\r\n");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&answer);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return text.into_owned();
+            }
+        }
+        let mut bytes = [0; 16_384];
+        let read = stream.read(&mut bytes).unwrap();
+        assert_ne!(read, 0, "closed after {}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&bytes[..read]);
+    }
+}
+
+/// The answer to a client of this address.
+pub(crate) fn answer_from(own: [u8; 4], address: SocketAddr) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::from(own), 0).into()).unwrap();
+        socket.connect(address).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    ask(&mut { stream }, "GET /", "")
+}
