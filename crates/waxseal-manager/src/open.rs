@@ -427,8 +427,8 @@ impl<'a> Rivals<'a> {
         });
         let (mut alive, dead) = apart(all.collect());
         let unproven = unproven(&dead);
+        // A session that the store would be asked about is alive as far as its token says, or not proven.
         match alive.is_empty() {
-            true if unproven.is_empty() => self.snapshot.create(),
             true => self.snapshot.create().unproven(unproven, None),
             false => alive.remove(0).among(origins(alive).into_iter().chain(unproven).collect()),
         }

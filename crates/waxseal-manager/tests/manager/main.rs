@@ -1,6 +1,7 @@
 //! Sessions through the manager, in every state: one program, because linking one takes as long as all of its tests.
 
 mod counted;
+mod gated;
 mod holds;
 mod meddler;
 mod states_support;

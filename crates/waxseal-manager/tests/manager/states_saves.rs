@@ -204,7 +204,9 @@ async fn a_record_of_an_old_key_is_sealed_anew_until_the_store_has_done_it_and_n
         // The first page's attempt fails, and its token is of the new key all the same. A copy does not say which key its
         // record has, so a page in state `mirrored` leaves that to the next save.
         let again = usize::from(place == Place::Store);
-        for (seconds, fails, rewraps) in [(100, true, 1), (300, false, again), (500, false, 0), (700, false, 0)] {
+        for (seconds, fails, rewraps) in
+            [(100, true, 1), (300, false, again), (500, false, 0), (700, false, 0)]
+        {
             store.forget();
             store.decide_with(move |operation| match operation {
                 Operation::Rewrap if fails => Turn::Fail,
@@ -383,5 +385,17 @@ async fn a_sign_in_does_not_go_on_with_a_session_whose_end_waits_for_the_store()
         let listed = sessions.list("albus", None, 9, at(3)).await.unwrap().items.len();
         assert_eq!(listed, 2, "{place:?}: one that is new, and one that is about to end");
         assert!(!change(&sessions, &token, at(4)).await.is_new(), "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_whose_first_answer_is_lost_is_there_once() {
+    for place in BOTH {
+        let store = new_store();
+        let sessions = sessions(place, store.clone());
+        store.lose_next_replies(1);
+        let token = visitor(&sessions, at(0), |session| session.sign_in("albus", at(0)).unwrap()).await;
+        assert_eq!(store.count(Operation::Create), 1, "{place:?}");
+        assert!(!change(&sessions, &token, at(1)).await.is_new(), "{place:?}");
     }
 }
