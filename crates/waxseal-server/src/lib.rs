@@ -39,8 +39,7 @@
 //! # Errors
 //!
 //! All errors of requests are an [`Error`], with the status of the answer. Its texts are plain; a page must escape them.
-//! Mistakes that are found when a program starts have types of their own, since no request is answered with them:
-//! [`SetupError`], and `RouteError` for routes.
+//! Mistakes that are found when a program starts are a [`SetupError`], since no request is answered with them.
 //!
 //! Left to others: HTTP/2 and compression, and TLS unless the feature `tls` is on.
 
@@ -79,8 +78,6 @@ mod proxies;
 #[cfg(feature = "files")]
 mod range;
 #[cfg(feature = "router")]
-mod route_error;
-#[cfg(feature = "router")]
 mod route_match;
 #[cfg(feature = "router")]
 mod router;
@@ -110,8 +107,6 @@ pub use multipart::{Multipart, Upload, UploadLimits};
 pub use params::Params;
 pub use peer::Peer;
 pub use proxies::{Forwarded, ForwardedHeaders, RootPath, TrustedProxies};
-#[cfg(feature = "router")]
-pub use route_error::RouteError;
 #[cfg(feature = "router")]
 pub use route_match::RouteMatch;
 #[cfg(feature = "router")]

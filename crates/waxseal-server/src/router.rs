@@ -8,8 +8,8 @@ use matchit::InsertError;
 use crate::error::Error;
 use crate::params::Params;
 use crate::percent;
-use crate::route_error::RouteError;
 use crate::route_match::RouteMatch;
+use crate::setup_error::SetupError;
 
 /// Finds the value, usually a handler, for a method and a path.
 ///
@@ -34,7 +34,7 @@ use crate::route_match::RouteMatch;
 /// router.route(Method::GET, "/wizard/{name}", "show")?;
 /// let RouteMatch::Route { value, params } = router.find(&Method::GET, "/wizard/Tom%20Riddle") else { panic!() };
 /// assert_eq!((*value, params.get("name")), ("show", Some("Tom Riddle")));
-/// # Ok::<(), waxseal_server::RouteError>(())
+/// # Ok::<(), waxseal_server::SetupError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Router<T> {
@@ -70,16 +70,16 @@ impl<T> Router<T> {
     ///
     /// # Errors
     ///
-    /// [`RouteError::Path`] if `path` can never match, [`RouteError::Duplicate`] if this method and path have a route,
-    /// [`RouteError::Conflict`] if the path matches exactly what another does under other names.
-    pub fn route(&mut self, method: Method, path: &str, value: T) -> Result<(), RouteError> {
+    /// [`SetupError::RoutePath`] if `path` can never match, [`SetupError::RouteDuplicate`] if this method and path have a route,
+    /// [`SetupError::RouteConflict`] if the path matches exactly what another does under other names.
+    pub fn route(&mut self, method: Method, path: &str, value: T) -> Result<(), SetupError> {
         let index = match self.indices.get(path) {
             Some(&index) => index,
             None => self.add_path(&method, path)?,
         };
         let endpoint = &mut self.endpoints[index];
         if endpoint.value(&method).is_some() {
-            return Err(RouteError::Duplicate { method, path: path.to_owned() });
+            return Err(SetupError::RouteDuplicate { method, path: path.to_owned() });
         }
         endpoint.methods.push((method, value));
         endpoint.allow = allow(endpoint.methods.iter().map(|(method, _)| method));
@@ -88,8 +88,8 @@ impl<T> Router<T> {
         Ok(())
     }
 
-    fn add_path(&mut self, method: &Method, path: &str) -> Result<usize, RouteError> {
-        let unfit = |problem| RouteError::Path { path: path.to_owned(), problem };
+    fn add_path(&mut self, method: &Method, path: &str) -> Result<usize, SetupError> {
+        let unfit = |problem| SetupError::RoutePath { path: path.to_owned(), problem };
         if !path.starts_with('/') {
             return Err(unfit("start it with `/`"));
         }
@@ -99,7 +99,7 @@ impl<T> Router<T> {
         let index = self.endpoints.len();
         self.paths.insert(path, index).map_err(|error| match error {
             InsertError::Conflict { with } => {
-                RouteError::Conflict { method: method.clone(), path: path.to_owned(), with }
+                SetupError::RouteConflict { method: method.clone(), path: path.to_owned(), with }
             }
             InsertError::InvalidParamSegment => unfit("use one parameter in a segment"),
             InsertError::InvalidCatchAll => unfit("put `{*name}` at the end, behind a `/`"),

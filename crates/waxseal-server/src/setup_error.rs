@@ -4,8 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Says why a server cannot be set up, and what to do about it: its listener, its certificate, or its settings for
-/// proxies. It shows nothing of a key.
+use http::Method;
+
+/// Says why a server cannot be set up, and what to do about it: its listener, its certificate, its settings
+/// for proxies, or its routes. It shows nothing of a key.
 ///
 /// Apart from [`Error`](crate::Error): it concerns the operator when a program starts, and no request has it for an
 /// answer.
@@ -107,6 +109,32 @@ pub enum SetupError {
     /// A path that a browser or a proxy could read in another way.
     #[error("`{0}` is no plain path; write /app, in letters, digits, `-`, `.`, `_` and `~`")]
     RootPath(String),
+    /// A method and path that have a route.
+    #[error("{method} {path} has a route already; remove one of the two")]
+    RouteDuplicate {
+        /// The method given.
+        method: Method,
+        /// The path given.
+        path: String,
+    },
+    /// A path that matches the same requests as another.
+    #[error("{method} {path} matches what {with} does; give their parameters the same names")]
+    RouteConflict {
+        /// The method given.
+        method: Method,
+        /// The path given.
+        path: String,
+        /// The path that is there.
+        with: String,
+    },
+    /// A path that no request can ever match.
+    #[error("`{path}` is no path for a route: {problem}")]
+    RoutePath {
+        /// The path given.
+        path: String,
+        /// The remedy.
+        problem: &'static str,
+    },
 }
 
 impl SetupError {

@@ -107,7 +107,7 @@ pub enum StartError {
     },
     /// Two routes are the same, or a path is malformed.
     #[error("the routes contradict each other")]
-    Route(#[from] waxseal_server::RouteError),
+    Route(#[source] SetupError),
     /// Two routes have the same name.
     #[error("two routes are called `{name}`: {first} and {second}; give each its own name")]
     RouteName {
@@ -180,6 +180,9 @@ impl From<SetupError> for StartError {
             error @ (SetupError::Certificate { .. }
             | SetupError::CertificateKey { .. }
             | SetupError::CertificatePair { .. }) => Self::Tls(error),
+            error @ (SetupError::RouteDuplicate { .. }
+            | SetupError::RouteConflict { .. }
+            | SetupError::RoutePath { .. }) => Self::Route(error),
             other => Self::Server(other),
         }
     }
