@@ -43,5 +43,5 @@ pub use waxseal::{Waxseal, days};
 pub use waxseal_crypto::{Keyring, SecretKey};
 pub use waxseal_http::{Clock, CrossOrigin, InvalidOrigin, SameSite, SessionCookie, SessionLayer};
 pub use waxseal_manager::{Lifetimes, Mirrored, Revocable, State, Stored, WhenAway};
-pub use waxseal_session::Flash as Message;
+pub use waxseal_session::{Flash as Message, Markup};
 pub use waxseal_store::{MemoryStore, SessionStore};

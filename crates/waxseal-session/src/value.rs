@@ -175,6 +175,10 @@ pub(crate) fn shape(bytes: &[u8]) -> &'static str {
         [] => "nothing",
         [0x00..=0x7f | 0xcc..=0xd3 | 0xe0..=0xff, ..]
         | [wide::MARKER, wide::POSITIVE | wide::NEGATIVE, ..] => "an integer",
+        [0xc7, _, wide::HTML, ..]
+        | [0xc8, _, _, wide::HTML, ..]
+        | [0xc9, _, _, _, _, wide::HTML, ..]
+        | [0xd4..=0xd8, wide::HTML, ..] => "marked HTML",
         [0x80..=0x8f | 0xde | 0xdf, ..] => "a map",
         [0x90..=0x9f | 0xdc | 0xdd, ..] => "a list",
         [0xa0..=0xbf | 0xd9..=0xdb, ..] => "text",

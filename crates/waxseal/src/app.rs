@@ -211,6 +211,7 @@ impl App {
         let root = SiteRoot::new(&proxies);
         let values =
             self.templates.apply(&mut templates, &urls, root, self.csrf_tokens, settings.development);
+        templates.check_names()?;
         let cookie = settings.session_cookie()?;
         let security = self.security.build(cookie.is_secure())?;
         let store_name = match (&self.store, &settings.session_store) {

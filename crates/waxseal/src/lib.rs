@@ -133,7 +133,7 @@ pub use waxseal_keys::{Error as KeyError, KeyFile, ListedKey, Retirement, Secret
 pub use waxseal_manager::WhenAway;
 pub use waxseal_server::{Body, Event, Limits, Multipart, StaticFiles, Upload, UploadLimits, sse};
 pub use waxseal_server::{ForwardedHeaders, Peer, RootPath, TrustedProxies};
-pub use waxseal_session::{Flash, Session};
+pub use waxseal_session::{Flash, Markup, Session};
 pub use waxseal_store::{MemoryStore, SessionStore};
 pub use waxseal_templates::{Context, context, folder};
 
