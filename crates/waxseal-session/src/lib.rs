@@ -7,6 +7,7 @@ mod device_binding;
 mod device_change;
 mod entries;
 mod error;
+mod extension;
 mod flash;
 mod form_token_keys;
 mod form_tokens;
