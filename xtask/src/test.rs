@@ -198,9 +198,10 @@ fn server_tests(tests: &str, server: &Server, programs: &[(&str, PathBuf)], faul
 }
 
 fn long_tests() -> Step {
-    let packages = ["--package", "waxseal-sqlite", "--package", "waxseal-manager"];
+    let packages =
+        ["--package", "waxseal-sqlite", "--package", "waxseal-manager", "--package", "waxseal-cli"];
     let arguments = [&["test", "--locked", "--no-fail-fast"], &packages[..]].concat();
-    let tests = ["--test", "model", "--test", "sqlite_*", "--test", "manager"];
+    let tests = ["--test", "model", "--test", "sqlite_*", "--test", "manager", "--test", "new_project"];
     step("tests, long", &[&arguments[..], &tests, &["--release", "--", "--ignored"]].concat())
 }
 

@@ -58,5 +58,5 @@ pub use waxseal_http::{Device, DeviceBinding, DevicePolicy};
 pub use waxseal_manager::{
     Adoption, Foreign, FormerState, Lifetimes, Mirrored, Revocable, State, Stored, WhenAway,
 };
-pub use waxseal_session::Flash as Message;
+pub use waxseal_session::{Flash as Message, Markup};
 pub use waxseal_store::{MemoryStore, SessionStore};

@@ -6,7 +6,7 @@ pub(crate) enum Failure {
     Failed(anyhow::Error),
     /// 2: the arguments could not be understood.
     Usage(String),
-    /// 3: the command would sign visitors out, or overwrite a secret.
+    /// 3: the command would sign visitors out, or overwrite what is there.
     Refused(String),
 }
 

@@ -1,4 +1,4 @@
-//! The program `waxseal`, for operators: makes and rotates secret keys, inspects session cookies, and prints the schema of
+//! The program `waxseal`: makes new apps, makes and rotates secret keys, inspects session cookies, and prints the schema of
 //! a session store.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
@@ -8,6 +8,7 @@ mod gen_secret;
 mod inspect;
 mod key_file_path;
 mod keys;
+mod new;
 mod output;
 mod records;
 mod schema;
@@ -23,12 +24,12 @@ Exit codes:
   0  done
   1  something could not be read, written or used; nothing was changed
   2  the arguments could not be understood
-  3  refused: it would sign visitors out, or overwrite a secret
+  3  refused: it would sign visitors out, or overwrite what is there
   4  the cookie does not open
 
 The whole life of a key: docs/keys.md";
 
-/// Makes and rotates Waxseal's secret keys, inspects session cookies, and prints the schema of a session store.
+/// Makes new apps, makes and rotates their secret keys, inspects session cookies, and prints the schema of a session store.
 #[derive(Parser)]
 #[command(name = "waxseal", version, after_help = EXIT_CODES)]
 struct Arguments {
@@ -38,6 +39,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    New(new::Options),
     GenSecret(gen_secret::Options),
     Keys(keys::Options),
     Inspect(inspect::Options),
@@ -46,6 +48,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::New(options) => new::run(&options),
         Command::GenSecret(options) => gen_secret::run(&options),
         Command::Keys(options) => keys::run(&options),
         Command::Inspect(options) => inspect::run(&options),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use waxseal_crypto::{KeyId, Keyring, SecretKey};
 use zeroize::Zeroizing;
@@ -10,6 +11,9 @@ use crate::error::Error;
 use crate::secret_options::SecretOptions;
 use crate::variable::{Lookup, Text, Variable};
 use crate::{secret_file, strength};
+
+/// A start that takes so long is noticed. Optimised, sixteen passphrases take about four seconds.
+const FELT: Duration = Duration::from_secs(5);
 
 /// The secret keys of an app, and the variable or file that they came from.
 ///
@@ -120,7 +124,7 @@ impl Secrets {
         &self.keyring
     }
 
-    /// The weaknesses of these keys, each a sentence without a secret.
+    /// The weaknesses of these keys, and in a debug build the cause of a slow passphrase, each a sentence without a secret.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -211,7 +215,9 @@ impl Secrets {
         if let Some(why) = verdicts.iter().find_map(|verdict| verdict.refusal).filter(|_| !policy.weak) {
             return Err(Error::Weak(why));
         }
+        let began = Instant::now();
         let keyring = ring(texts, &policy.app)?;
+        let slow = slow_build(began.elapsed()).filter(|_| cfg!(debug_assertions));
         let warnings = keyring.ids().zip(verdicts).flat_map(|(id, verdict)| {
             let whys = verdict.refusal.into_iter().chain(verdict.warnings);
             whys.map(move |why| format!("the secret key {id} {why}; make one with `waxseal gen-secret`"))
@@ -220,7 +226,7 @@ impl Secrets {
             true => KeyKind::Generated,
             false => KeyKind::Passphrase,
         };
-        let (warnings, kinds) = (warnings.collect(), texts.iter().map(kind).collect());
+        let (warnings, kinds) = (warnings.chain(slow).collect(), texts.iter().map(kind).collect());
         Ok(Self { keyring, kinds, source, file: None, warnings, policy: policy.clone() })
     }
 }
@@ -240,6 +246,17 @@ impl KeyKind {
             Self::Passphrase => "passphrase",
         }
     }
+}
+
+/// The advice for a program in which Argon2id is not optimised, if the keys took so long that it is felt.
+fn slow_build(took: Duration) -> Option<String> {
+    (took >= FELT).then(|| {
+        format!(
+            "the passphrase took {:.1} s, since Argon2id is not optimised in this build; put three lines into the Cargo.toml of \
+             your workspace: `[profile.dev.package]`, `argon2.opt-level = 3` and `blake2.opt-level = 3`",
+            took.as_secs_f32()
+        )
+    })
 }
 
 fn ring(texts: &[Text], app: &str) -> Result<Keyring, Error> {
@@ -295,6 +312,15 @@ mod tests {
             assert_eq!(secrets.keyring().ids().map(|id| id.to_string()).collect::<Vec<_>>(), ["5ae566ad"]);
         }
         assert!(production(&[("SECRET_KEY", GENERATED), ("WAXSEAL_SECRET_KEY", GENERATED)]).is_ok());
+    }
+
+    #[test]
+    fn a_passphrase_that_takes_seconds_is_followed_by_the_lines_that_make_it_fast() {
+        assert_eq!(slow_build(Duration::from_millis(4_900)), None);
+        let advice = slow_build(Duration::from_millis(11_600)).unwrap();
+        for part in ["11.6 s", "[profile.dev.package]", "argon2.opt-level = 3", "blake2.opt-level = 3"] {
+            assert!(advice.contains(part), "{advice}");
+        }
     }
 
     #[test]

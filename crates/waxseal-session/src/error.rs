@@ -29,6 +29,14 @@ pub enum Error {
         /// The keys that take the most.
         largest: Largest,
     },
+    /// A message of HTML is too long, and cut it would break the page.
+    #[error("a message of HTML has {size} bytes and may have {limit}; say it shorter, or without HTML")]
+    MarkupTooLong {
+        /// Its bytes.
+        size: usize,
+        /// Bytes that it may have.
+        limit: usize,
+    },
     /// The response's head has left with the session in it. Nothing written now could reach the browser.
     #[error("the session was already sent; write to it before the response's head leaves")]
     Sent,

@@ -2,6 +2,7 @@
 
 use crate::change::Change;
 use crate::error::{Error, random};
+use crate::markup::Markup;
 use crate::messages::{self, Flash, Stored};
 use crate::session::Session;
 
@@ -34,6 +35,35 @@ impl Session {
         let mut id = [0; 4];
         random(&mut id)?;
         let message = Stored::new(u32::from_ne_bytes(id), category.as_ref(), message.as_ref());
+        self.write()?.make(Change::Flash(message))
+    }
+
+    /// Leaves a message of HTML, such as one with a link, which templates do not escape.
+    ///
+    /// It is kept as other messages are, but never cut.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MarkupTooLong`] over 512 bytes, and those of [`flash`](Self::flash).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal_session::Markup;
+    ///
+    /// # let session = waxseal_session::Session::new();
+    /// session.flash_markup("success", &Markup::from_html("Sent. <a href=\"/undo\">Undo</a>"))?;
+    /// assert!(session.flashed_messages(&[])[0].is_markup);
+    /// # Ok::<(), waxseal_session::Error>(())
+    /// ```
+    pub fn flash_markup(&self, category: impl AsRef<str>, message: &Markup) -> Result<(), Error> {
+        let size = message.as_str().len();
+        if size > messages::MAX_TEXT_BYTES {
+            return Err(Error::MarkupTooLong { size, limit: messages::MAX_TEXT_BYTES });
+        }
+        let mut id = [0; 4];
+        random(&mut id)?;
+        let message = Stored::of_html(u32::from_ne_bytes(id), category.as_ref(), message.as_str());
         self.write()?.make(Change::Flash(message))
     }
 

@@ -7,10 +7,12 @@ mod device_binding;
 mod device_change;
 mod entries;
 mod error;
+mod extension;
 mod flash;
 mod form_token_keys;
 mod form_tokens;
 mod lifecycle;
+mod markup;
 mod messages;
 mod metadata;
 mod operation;
@@ -26,6 +28,7 @@ mod wide;
 
 pub use entries::Value;
 pub use error::{Error, Largest};
+pub use markup::Markup;
 pub use messages::Flash;
 pub use session::Session;
 pub use session_debug_view::SessionDebugView;
@@ -43,6 +46,7 @@ pub mod backend {
     pub use crate::entries::Entries;
     pub use crate::form_token_keys::{FormTokenKeys, SEED_BYTES, Seed};
     pub use crate::lifecycle::{Closed, Terms};
+    pub use crate::markup::MARKUP;
     pub use crate::metadata::Metadata;
     pub use crate::sign_in::{MAX_DEVICE_BYTES, MAX_OWNER_BYTES, is_owner_name};
     pub use crate::state::{Phase, ReadOnly};

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::metadata::{self, Metadata};
 use crate::operation::Operation;
 
-/// Name of the messages in the metadata: a list of `[id, category, text]`, the oldest first.
+/// Name of the messages in the metadata: a list of `[id, category, text]`, with `true` behind the text if it is HTML, the
+/// oldest first.
 pub(crate) const MESSAGES: &str = "flash";
 
 const MAX_MESSAGES: usize = 16;
 const MAX_BYTES: usize = 1_024;
-const MAX_TEXT_BYTES: usize = 512;
+pub(crate) const MAX_TEXT_BYTES: usize = 512;
 const MAX_CATEGORY_BYTES: usize = 32;
 
 /// A message for the visitor's next page.
@@ -23,11 +24,19 @@ pub struct Flash {
     pub category: String,
     /// The text. It may contain user input, which a template escapes.
     pub message: String,
+    /// The text is HTML: it came as a [`Markup`](crate::Markup), and a template does not escape it.
+    pub is_markup: bool,
 }
 
-/// A message as it is kept: id, category, text. The id is random and tells apart messages of the same text.
+/// A message as it is kept: id, category, text, and if that is HTML. The id is random and tells apart messages of the same
+/// text.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stored(u32, String, String);
+pub(crate) struct Stored(
+    u32,
+    String,
+    String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")] bool,
+);
 
 /// Ids of messages that were shown, to be removed from a newer session.
 pub(crate) type Ids = Arc<[u32]>;
@@ -43,7 +52,12 @@ pub(crate) struct Shown {
 impl Stored {
     /// Makes a message, and cuts its texts to the limits.
     pub(crate) fn new(id: u32, category: &str, text: &str) -> Self {
-        Self(id, start(category, MAX_CATEGORY_BYTES).to_owned(), cut(text))
+        Self(id, start(category, MAX_CATEGORY_BYTES).to_owned(), cut(text), false)
+    }
+
+    /// Makes a message of HTML. It is not cut, since half a tag would swallow what follows it on the page.
+    pub(crate) fn of_html(id: u32, category: &str, html: &str) -> Self {
+        Self(id, start(category, MAX_CATEGORY_BYTES).to_owned(), html.to_owned(), true)
     }
 }
 
@@ -61,7 +75,11 @@ impl Shown {
         self.ids.extend(found.iter().map(|stored| stored.0));
         found
             .into_iter()
-            .map(|Stored(_, category, text)| Flash { category: category.clone(), message: text.clone() })
+            .map(|Stored(_, category, text, is_markup)| Flash {
+                category: category.clone(),
+                message: text.clone(),
+                is_markup: *is_markup,
+            })
             .collect()
     }
 
@@ -142,7 +160,7 @@ mod tests {
     use super::*;
 
     fn kept(id: u32, text: &str) -> Stored {
-        Stored(id, "message".to_owned(), text.to_owned())
+        Stored(id, "message".to_owned(), text.to_owned(), false)
     }
 
     fn ids(metadata: &Metadata) -> Vec<u32> {
@@ -166,7 +184,7 @@ mod tests {
             assert!(metadata.encoded(MESSAGES).unwrap().len() <= MAX_BYTES);
         }
         assert_eq!(ids(&metadata), [3]);
-        let widest = Stored(u32::MAX, "c".repeat(MAX_CATEGORY_BYTES), cut(&"☽".repeat(1_000)));
+        let widest = Stored(u32::MAX, "c".repeat(MAX_CATEGORY_BYTES), cut(&"☽".repeat(1_000)), true);
         add(&mut metadata, &widest);
         assert!(all(&metadata).contains(&widest));
     }

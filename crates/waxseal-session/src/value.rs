@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
-use crate::wide::{self, Wide};
+use crate::extension;
+use crate::wide::Wide;
 
 /// The deepest nesting of lists and maps (the format's "What is sealed").
 pub const MAX_DEPTH: usize = 64;
@@ -162,7 +163,7 @@ fn scalar_bytes(bytes: &[u8]) -> Option<usize> {
         [0xcd | 0xd1, ..] => 3,
         [0xca | 0xce | 0xd2, ..] => 5,
         [0xcb | 0xcf | 0xd3, ..] => 9,
-        [wide::MARKER, ..] => 18,
+        [extension::MARKER, ..] => 18,
         [0xc4 | 0xd9, length, ..] => 2 + usize::from(length),
         [0xc5 | 0xda, a, b, ..] => 3 + usize::from(u16::from_be_bytes([a, b])),
         _ => return None,
@@ -174,7 +175,11 @@ pub(crate) fn shape(bytes: &[u8]) -> &'static str {
     match *bytes {
         [] => "nothing",
         [0x00..=0x7f | 0xcc..=0xd3 | 0xe0..=0xff, ..]
-        | [wide::MARKER, wide::POSITIVE | wide::NEGATIVE, ..] => "an integer",
+        | [extension::MARKER, extension::POSITIVE | extension::NEGATIVE, ..] => "an integer",
+        [0xc7, _, extension::HTML, ..]
+        | [0xc8, _, _, extension::HTML, ..]
+        | [0xc9, _, _, _, _, extension::HTML, ..]
+        | [0xd4..=0xd8, extension::HTML, ..] => "marked HTML",
         [0x80..=0x8f | 0xde | 0xdf, ..] => "a map",
         [0x90..=0x9f | 0xdc | 0xdd, ..] => "a list",
         [0xa0..=0xbf | 0xd9..=0xdb, ..] => "text",

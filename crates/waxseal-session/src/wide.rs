@@ -1,61 +1,26 @@
-//! Integers of 128 bits. MessagePack lacks them, and rmp-serde writes them as 16 bytes.
+//! Integers of 128 bits and marked HTML. MessagePack lacks both, and rmp-serde writes such integers as 16 bytes.
 //!
 //! Integers within 64 bits are written as MessagePack's own, and larger ones as extensions of a type of their own
 //! (`docs/format.md`, "What is sealed"). A reader that does not know a value's type, such as a template, then finds a
-//! number there, and 16 bytes stay bytes. [`Wide`] stands between a value and rmp-serde, in both directions.
+//! number there, and 16 bytes stay bytes. A [`Markup`](crate::Markup) is an extension, too, so that no text that a
+//! visitor sends can become one. [`Wide`] stands between a value and rmp-serde, in both directions.
 
 use std::fmt;
 
+use serde::de::value::StringDeserializer;
 use serde::de::{
-    self, Deserialize, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess,
-    Visitor,
+    self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 use serde::ser::{
     Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-/// The newtype struct name by which rmp-serde knows an extension: a struct around its type and its bytes.
-const EXTENSION: &str = rmp_serde::MSGPACK_EXT_STRUCT_NAME;
-/// The first byte of an extension of 16 bytes. The type follows, then the integer in big-endian order.
-pub(crate) const MARKER: u8 = 0xd8;
-pub(crate) const POSITIVE: u8 = 1;
-pub(crate) const NEGATIVE: u8 = 2;
+use crate::extension::{Extension, HTML, NEGATIVE, POSITIVE, extension};
+use crate::markup::MARKUP;
 
-/// Passes everything on to the wrapped value, except integers of 128 bits.
+/// Passes everything on to the wrapped value, except integers of 128 bits and marked HTML.
 pub(crate) struct Wide<T>(pub(crate) T);
-
-/// The 16 bytes of an extension.
-struct Bytes([u8; 16]);
-
-impl Serialize for Bytes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Sixteen;
-
-        impl Visitor<'_> for Sixteen {
-            type Value = Bytes;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("16 bytes")
-            }
-
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                bytes.try_into().map(Bytes).map_err(|_| E::invalid_length(bytes.len(), &self))
-            }
-        }
-        deserializer.deserialize_bytes(Sixteen)
-    }
-}
-
-fn extension<S: Serializer>(serializer: S, kind: u8, bytes: [u8; 16]) -> Result<S::Ok, S::Error> {
-    serializer.serialize_newtype_struct(EXTENSION, &(kind.cast_signed(), Bytes(bytes)))
-}
 
 impl<T: Serialize + ?Sized> Serialize for Wide<&T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -159,6 +124,13 @@ impl<S: Serializer> Serializer for Wide<S> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
+        if name == MARKUP {
+            // The only way to its text without a serializer of our own for it.
+            let no_text = || serde::ser::Error::custom("markup is text");
+            let text = rmp_serde::to_vec(value).map_err(|_| no_text())?;
+            let text: String = rmp_serde::from_slice(&text).map_err(|_| no_text())?;
+            return extension(self.0, HTML, text);
+        }
         self.0.serialize_newtype_struct(name, &Wide(value))
     }
 
@@ -249,6 +221,9 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Wide<D> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
+        if name == MARKUP {
+            return self.0.deserialize_any(Marked(visitor));
+        }
         self.0.deserialize_newtype_struct(name, Newtype(visitor))
     }
 
@@ -304,6 +279,72 @@ macro_rules! visit_as_it_is {
     };
 }
 
+macro_rules! visit_all_but_extensions {
+    () => {
+        visit_as_it_is! {
+            visit_bool(bool);
+            visit_i8(i8);
+            visit_i16(i16);
+            visit_i32(i32);
+            visit_i64(i64);
+            visit_i128(i128);
+            visit_u8(u8);
+            visit_u16(u16);
+            visit_u32(u32);
+            visit_u64(u64);
+            visit_u128(u128);
+            visit_f32(f32);
+            visit_f64(f64);
+            visit_char(char);
+            visit_str(&str);
+            visit_borrowed_str(&'de str);
+            visit_string(String);
+            visit_bytes(&[u8]);
+            visit_borrowed_bytes(&'de [u8]);
+            visit_byte_buf(Vec<u8>);
+            visit_none();
+            visit_unit();
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
+            self.0.visit_some(Wide(deserializer))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<V::Value, A::Error> {
+            self.0.visit_seq(Wide(list))
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+            self.0.visit_map(Wide(map))
+        }
+
+        fn visit_enum<A: EnumAccess<'de>>(self, choice: A) -> Result<V::Value, A::Error> {
+            self.0.visit_enum(Wide(choice))
+        }
+    };
+}
+
+/// A visitor that wants to know what is marked HTML: it gets that as a newtype struct, and everything else as it is.
+struct Marked<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Marked<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
+        match Extension::read(deserializer)? {
+            Extension::Positive(value) => self.0.visit_u128(value),
+            Extension::Negative(value) => self.0.visit_i128(value),
+            Extension::Html(text) => self.0.visit_newtype_struct(StringDeserializer::new(text)),
+        }
+    }
+
+    visit_all_but_extensions!();
+}
+
 impl<'de, V: Visitor<'de>> Visitor<'de> for Wide<V> {
     type Value = V::Value;
 
@@ -314,54 +355,14 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Wide<V> {
     /// Called by rmp-serde for an extension. For a newtype struct it is called only if one is asked for: see
     /// [`Newtype`].
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        let (kind, Bytes(bytes)) = <(i8, Bytes)>::deserialize(deserializer)?;
-        match kind.cast_unsigned() {
-            POSITIVE => self.0.visit_u128(u128::from_be_bytes(bytes)),
-            NEGATIVE => self.0.visit_i128(i128::from_be_bytes(bytes)),
-            _ => Err(de::Error::invalid_value(de::Unexpected::Signed(kind.into()), &"a known extension")),
+        match Extension::read(deserializer)? {
+            Extension::Positive(value) => self.0.visit_u128(value),
+            Extension::Negative(value) => self.0.visit_i128(value),
+            Extension::Html(text) => self.0.visit_string(text),
         }
     }
 
-    visit_as_it_is! {
-        visit_bool(bool);
-        visit_i8(i8);
-        visit_i16(i16);
-        visit_i32(i32);
-        visit_i64(i64);
-        visit_i128(i128);
-        visit_u8(u8);
-        visit_u16(u16);
-        visit_u32(u32);
-        visit_u64(u64);
-        visit_u128(u128);
-        visit_f32(f32);
-        visit_f64(f64);
-        visit_char(char);
-        visit_str(&str);
-        visit_borrowed_str(&'de str);
-        visit_string(String);
-        visit_bytes(&[u8]);
-        visit_borrowed_bytes(&'de [u8]);
-        visit_byte_buf(Vec<u8>);
-        visit_none();
-        visit_unit();
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        self.0.visit_some(Wide(deserializer))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<V::Value, A::Error> {
-        self.0.visit_seq(Wide(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(Wide(map))
-    }
-
-    fn visit_enum<A: EnumAccess<'de>>(self, choice: A) -> Result<V::Value, A::Error> {
-        self.0.visit_enum(Wide(choice))
-    }
+    visit_all_but_extensions!();
 }
 
 /// A visitor of a requested newtype struct, which is no extension of this module.

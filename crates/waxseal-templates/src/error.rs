@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use minijinja::Template;
+
 /// A failure to render a page, with the template, the line and the detail.
 ///
 /// minijinja's own error keeps every value that the template could see and prints them in its debug form. This
@@ -23,6 +25,12 @@ impl Error {
 
     pub(crate) fn session_wanted(name: &str) -> Self {
         Self::plain("the template reads the session, which is not loaded", name, true)
+    }
+
+    pub(crate) fn unknown_name(kind: &str, unknown: &str, place: &Template<'_, '_>, line: usize) -> Self {
+        let detail = format!("there is no {kind} called {unknown}; the environment needs one of this name");
+        let source = Some(place.source().to_owned());
+        Self { line: Some(line), source, ..Self::plain(&detail, place.name(), false) }
     }
 
     fn plain(detail: &str, name: &str, wants_session: bool) -> Self {

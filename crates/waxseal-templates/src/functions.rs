@@ -35,9 +35,12 @@ fn messages(session: &Session, with_categories: bool, only: &[String]) -> Value 
     let only: Vec<_> = only.iter().map(String::as_str).collect();
     let flashes = session.flashed_messages(&only).into_iter();
     flashes
-        .map(|flash| match with_categories {
-            true => Value::from(vec![flash.category, flash.message]),
-            false => Value::from(flash.message),
+        .map(|flash| {
+            let message = match flash.is_markup {
+                true => Value::from_safe_string(flash.message),
+                false => flash.message.into(),
+            };
+            if with_categories { Value::from(vec![flash.category.into(), message]) } else { message }
         })
         .collect()
 }

@@ -17,9 +17,14 @@
 //! |---|---|
 //! | `session` | the session's entries, as a dictionary |
 //! | `get_flashed_messages(with_categories=False, category_filter=[])` | [messages](waxseal_session::Session::flashed_messages), each text or, with categories, a pair of category and text |
+//! | `session.permanent`, `.new`, `.modified`, `.accessed` | as of Flask's session; `session['new']` is an entry of this name |
+//! | `session.pop(key)`, `session.pop(key, default)` | removes an entry and gives its value |
 //! | `csrf_token()`, `csrf_field()` | a [token](waxseal_session::Session::csrf_token) for forms; the same in a hidden field |
 //!
 //! An app with a minijinja environment of its own, as is usual in axum and actix-web, takes [`add_to`] and [`session_value`].
+//!
+//! Filters, tests and functions are Jinja's, with its parameters: all of them except the test `callable`. A
+//! [`Markup`](waxseal_session::Markup) in the session or in a message is not escaped.
 //!
 //! A template that never names `session` never asks for it; one that does decodes the entries it reads and no
 //! others. [`Templates::reads_session`] tells them apart before rendering.
@@ -27,15 +32,21 @@
 //! Left to others: loading the session, committing it, and sending the page.
 
 mod context;
+mod cycler;
 mod environment;
 mod error;
 mod folder;
 mod functions;
+mod jinja;
 mod page;
 mod session;
 mod session_use;
 mod tags;
+mod template_value;
 mod templates;
+mod unknown_names;
+mod urlize;
+mod word_wrap;
 
 pub use context::Context;
 pub use environment::{add_to, session_value};

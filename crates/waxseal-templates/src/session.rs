@@ -1,24 +1,64 @@
-//! A session as a map that templates can read.
+//! A session as templates see it.
 
 use std::error::Error as _;
 use std::sync::Arc;
 
-use minijinja::value::{Enumerator, Object};
-use minijinja::{Error, ErrorKind, Value};
+use minijinja::value::{Enumerator, Object, Rest, from_args};
+use minijinja::{Error, ErrorKind, State, Value};
 use waxseal_session::Session;
+
+use crate::template_value::TemplateValue;
 
 /// Reads the session entry by entry, on demand; nothing is copied out of it beforehand.
 #[derive(Debug)]
 pub(crate) struct SessionMap(pub(crate) Session);
 
-impl Object for SessionMap {
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.get_value_by_str(key.as_str()?)
+impl SessionMap {
+    /// The entry. MessagePack of any shape is a template's value. Malformed bytes come from another program with the same
+    /// key.
+    fn entry(&self, key: &str) -> Option<Value> {
+        let found = self.0.get::<TemplateValue>(key);
+        found.map_or_else(|error| Some(unreadable(&error)), |value| value.map(|value| value.0))
     }
 
+    /// `session.pop(key, default)`: as in Python, without a default an error if there is no such entry.
+    fn pop(&self, arguments: &[Value]) -> Result<Value, Error> {
+        let (key, default): (&str, Rest<Value>) = from_args(arguments)?;
+        if default.len() > 1 {
+            return Err(ErrorKind::TooManyArguments.into());
+        }
+        let failed = |error| {
+            Error::new(ErrorKind::InvalidOperation, "session.pop could not change the session")
+                .with_source(error)
+        };
+        match (self.0.take::<TemplateValue>(key).map_err(failed)?, default.0.into_iter().next()) {
+            (Some(value), _) => Ok(value.0),
+            (None, Some(default)) => Ok(default),
+            (None, None) => {
+                let detail = format!(
+                    "the session has no {key:?}; give session.pop a default, as in pop({key:?}, none)"
+                );
+                Err(Error::new(ErrorKind::InvalidOperation, detail))
+            }
+        }
+    }
+}
+
+impl Object for SessionMap {
+    /// Answers `session['name']`, `'name' in session` and `session.get('name')`.
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.entry(key.as_str()?)
+    }
+
+    /// Answers `session.name`. As in Jinja, attributes of Flask's session come before entries of their names.
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        // MessagePack of any shape is a template's value. Malformed bytes come from another program with the same key.
-        self.0.get::<Value>(key).unwrap_or_else(|error| Some(unreadable(&error)))
+        Some(match key {
+            "permanent" => self.0.is_permanent().into(),
+            "new" => self.0.is_new().into(),
+            "modified" => self.0.is_modified().into(),
+            "accessed" => self.0.is_accessed().into(),
+            key => return self.entry(key),
+        })
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -27,6 +67,24 @@ impl Object for SessionMap {
 
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
         Some(self.0.len())
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        arguments: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            "pop" => self.pop(arguments),
+            "clear" | "popitem" | "setdefault" | "update" => {
+                let advice = format!(
+                    "session.{method} is for handlers; of a template's calls, pop alone changes the session"
+                );
+                Err(Error::new(ErrorKind::InvalidOperation, advice))
+            }
+            _ => Err(ErrorKind::UnknownMethod.into()),
+        }
     }
 }
 

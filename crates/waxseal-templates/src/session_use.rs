@@ -21,16 +21,24 @@ pub(crate) fn reads_session(environment: &Environment<'_>, name: &str) -> bool {
         if names_session(&template, &tags) {
             return true;
         }
-        for tag in &tags {
-            match reference(tag) {
-                Reference::None => {}
-                Reference::To(names) => next.extend(names.iter().filter_map(|name| joined(&template, name))),
-                // A name that is only known while rendering may be that of any template.
-                Reference::Unknown => return true,
-            }
-        }
+        let Some(names) = references(&template, &tags) else { return true };
+        next.extend(names);
     }
     false
+}
+
+/// The names of the templates that these tags of `template` bring in; `None` if one is known while rendering alone, and
+/// may be any.
+pub(crate) fn references(template: &Template<'_, '_>, tags: &[Vec<Token<'_>>]) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    for tag in tags {
+        match reference(tag) {
+            Reference::None => {}
+            Reference::To(names) => found.extend(names.iter().filter_map(|name| joined(template, name))),
+            Reference::Unknown => return None,
+        }
+    }
+    Some(found)
 }
 
 fn names_session(template: &Template<'_, '_>, tags: &[Vec<Token<'_>>]) -> bool {

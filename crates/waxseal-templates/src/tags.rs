@@ -1,7 +1,7 @@
-//! The block tags of a template, `{% … %}`, as tokens.
+//! The block tags of a template, `{% … %}`, and its expressions, `{{ … }}`, as tokens.
 //!
-//! minijinja keeps its parser to itself, and its list of undeclared variables leaves other templates out. This reads just
-//! enough of the language to find them: Jinja's own delimiters, comments, `raw` blocks and strings.
+//! minijinja keeps its parser to itself, its list of undeclared variables leaves other templates out, and it looks filters
+//! up when it comes to their line. This reads just enough of the language to find them: Jinja's own delimiters, comments, `raw` blocks and strings.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token<'a> {
@@ -12,27 +12,44 @@ pub(crate) enum Token<'a> {
     Mark(char),
 }
 
+/// A tag or an expression of a template.
+pub(crate) enum Part<'a> {
+    Tag(Vec<Token<'a>>),
+    Expression(Vec<Token<'a>>),
+}
+
 /// All tags of a template, in order.
 pub(crate) fn tags(source: &str) -> Vec<Vec<Token<'_>>> {
-    let mut tags = Vec::new();
+    let tag = |part| match part {
+        Part::Tag(tokens) => Some(tokens),
+        Part::Expression(_) => None,
+    };
+    parts(source).into_iter().filter_map(tag).collect()
+}
+
+/// All tags and expressions of a template, in order.
+pub(crate) fn parts(source: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
     let mut rest = source;
     while let Some(at) = rest.find('{') {
         rest = &rest[at + 1..];
         if let Some(comment) = rest.strip_prefix('#') {
             rest = after(comment, "#}");
         } else if let Some(expression) = rest.strip_prefix('{') {
-            (_, rest) = tokens(expression, "}}");
+            let (expression, behind) = tokens(expression, "}}");
+            rest = behind;
+            parts.push(Part::Expression(expression));
         } else if let Some(block) = rest.strip_prefix('%') {
             let (tag, behind) = tokens(block, "%}");
             rest = behind;
             if tag.first() == Some(&Token::Name("raw")) {
                 rest = behind_raw(behind);
             } else {
-                tags.push(tag);
+                parts.push(Part::Tag(tag));
             }
         }
     }
-    tags
+    parts
 }
 
 /// The tokens up to `end`, and what comes behind it.

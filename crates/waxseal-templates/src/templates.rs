@@ -10,7 +10,7 @@ use waxseal_session::Session;
 
 use crate::environment::prepare;
 use crate::page::Page;
-use crate::{Context, Error, Folder, session_use};
+use crate::{Context, Error, Folder, jinja, session_use, unknown_names};
 
 /// The templates of an app in Jinja's language, escaped in `.html`, with `session` in all of them.
 ///
@@ -70,6 +70,30 @@ impl Templates {
         // The caller may replace templates.
         self.session_readers = self.session_readers.take().map(|_| RwLock::default());
         &mut self.environment
+    }
+
+    /// Checks that every filter and test which the compiled templates name is there, so that a misspelt one is found at
+    /// start and not at its line. To be called once the environment has all of the app's own. Names that are text, as in
+    /// `map('upper')`, are looked up when the line runs, as in Jinja.
+    ///
+    /// Templates that are [reloaded](Self::reloading) are checked when they are rendered, and those that they bring in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] with the place of the first name that is unknown.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal_templates::Templates;
+    ///
+    /// let templates = Templates::from_sources([("page.html", "{{ name|truncat(10) }}")])?;
+    /// let error = templates.check_names().unwrap_err();
+    /// assert!(error.to_string().starts_with("template page.html, line 1: there is no filter called truncat;"));
+    /// # Ok::<(), waxseal_templates::Error>(())
+    /// ```
+    pub fn check_names(&self) -> Result<(), Error> {
+        unknown_names::check_all(&self.environment)
     }
 
     /// Returns true if a template of this name exists and compiles.
@@ -164,6 +188,9 @@ impl Templates {
         N: Fn(&str) -> Option<Value> + Send + Sync + 'static,
     {
         let template = self.environment.get_template(name)?;
+        if self.session_readers.is_none() {
+            unknown_names::check(&self.environment, name)?;
+        }
         let wanted = Arc::new(AtomicBool::new(false));
         let page = Value::from_object(Page::new(context, session, names, wanted.clone()));
         let rendered = template.render(page);
@@ -175,6 +202,7 @@ impl Templates {
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     prepare(&mut environment);
+    jinja::add_to(&mut environment);
     // For the source around an error. The values that it keeps, too, are never shown: see `Error`.
     environment.set_debug(true);
     environment

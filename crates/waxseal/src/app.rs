@@ -215,6 +215,7 @@ impl App {
         let root = SiteRoot::new(&proxies);
         let values =
             self.templates.apply(&mut templates, &urls, root, self.csrf_tokens, settings.development);
+        templates.check_names()?;
         let cookie = settings.session_cookie()?;
         // A browser would keep every server of this machine on TLS for a year.
         let security = self.security.build(cookie.is_secure() && !settings.development)?;

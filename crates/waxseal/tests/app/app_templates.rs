@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::support::{client_of, header, traces};
 use waxseal::testing::Client;
-use waxseal::{App, Request, Response, Result, Route, context, html, typed};
+use waxseal::{App, Markup, Request, Response, Result, Route, context, html, typed};
 
 /// Renders the template that the test brings, for the address that it asks for.
 fn client(source: &'static str) -> Client {
@@ -89,6 +89,33 @@ async fn url_for_says_which_routes_there_are() {
         let lines = crate::support::log::lines();
         assert!(lines.len() == 1 && lines[0].contains(said), "{source}: {lines:?}");
     }
+}
+
+#[tokio::test]
+async fn a_misspelt_filter_keeps_the_app_from_starting() {
+    let error = Client::new(app("one\n{% if false %}{{ name|shuot }}{% endif %}")).unwrap_err();
+    let error = format!("{error:?}");
+    assert!(error.contains("template test.txt, line 2: there is no filter called shuot"), "{error}");
+    // The app's own are known by then, and Jinja's.
+    assert_eq!(rendered("{{ 'a b c d'|wordcount }} {{ 'ab'|shout }}", "/").await, "4 AB!");
+}
+
+#[tokio::test]
+async fn markup_of_a_handler_reaches_the_next_page_as_html() {
+    let app = app("").environment(|environment| {
+        let source = "{{ session.note }} {{ get_flashed_messages()[0] }}";
+        environment.add_template("page.html", source).unwrap();
+    });
+    let app = app.get("/set", async |request: Request| {
+        let session = request.session().await?;
+        session.insert("note", Markup::from_html("<b>owl</b>"))?;
+        session.flash_markup("info", &Markup::from_html("<i>sent</i>"))?;
+        Ok(html(""))
+    });
+    let app = app.get("/page", async |request: Request| request.render("page.html", context! {}).await);
+    let client = client_of(app);
+    client.get("/set").await;
+    assert_eq!(client.get("/page").await.text(), "<b>owl</b> <i>sent</i>");
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
-//! Every row of `docs/flask.md` is a test.
+//! Every row of `docs/flask.md` is a test, or says why there is none.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
 #[test]
-fn every_row_names_a_test_that_exists() {
+fn every_row_names_a_test_that_exists_or_is_not_here() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let page = fs::read_to_string(root.join("docs/flask.md")).unwrap();
     let mut sources: HashMap<String, String> = HashMap::new();
@@ -18,6 +18,10 @@ fn every_row_names_a_test_that_exists() {
         let row = row.replace("\\|", "¦");
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         assert_eq!(cells.len(), 4, "a row has four cells: {row}");
+        if cells[1] == "not here" {
+            assert!(!cells[2].is_empty() && cells[3].is_empty(), "a reason and no test: {row}");
+            continue;
+        }
         let named = cells[3].strip_prefix('`').and_then(|cell| cell.strip_suffix('`'));
         let (file, test) = named.and_then(|named| named.split_once(": ")).expect(cells[3]);
         let source = sources.entry(file.to_owned()).or_insert_with(|| {
@@ -30,5 +34,5 @@ fn every_row_names_a_test_that_exists() {
         assert!(attribute.ends_with(']'), "{test} in {file} is no test");
         count += 1;
     }
-    assert!(count > 60, "the table is read: {count} rows");
+    assert!(count > 130, "the table is read: {count} rows");
 }

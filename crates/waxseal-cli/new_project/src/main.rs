@@ -1,0 +1,5 @@
+use waxseal::StartError;
+
+fn main() -> Result<(), StartError> {
+    NEW_CRATE::app().run()
+}

@@ -1,0 +1,193 @@
+//! Filters, functions and attributes as in Jinja and Flask. Expected texts are those of Jinja 3.1.6, with minijinja's
+//! spelling of escaped signs.
+
+use waxseal_session::{Markup, Session};
+use waxseal_templates::{Error, Templates, context};
+
+fn render(source: &str, session: &Session) -> Result<String, Error> {
+    let templates = Templates::from_sources([("page.html", source.to_owned())])?;
+    let session = session.clone();
+    templates.render("page.html", context! {}, move || Some(session.clone()))
+}
+
+#[test]
+fn filters_take_their_arguments_as_in_jinja() {
+    for (source, expected) in [
+        ("{{ 'owl'|center(6) }}|", " owl  |"),
+        ("{{ 'ow'|center(width=7) }}|", "   ow  |"),
+        ("{{ 'a b_c 1-2'|wordcount }}", "4"),
+        ("{{ 'foo bar baz qux'|truncate(9) }}", "foo..."),
+        ("{{ 'foo bar baz qux'|truncate(9, true) }}", "foo ba..."),
+        ("{{ 'foo bar baz qux'|truncate(11) }}", "foo bar baz qux"),
+        ("{{ 'foo bar baz qux'|truncate(11, False, '...', 0) }}", "foo bar..."),
+        ("{{ 'foo bar baz qux'|truncate(length=11, leeway=0) }}", "foo bar..."),
+        ("{{ 1500|filesizeformat }} {{ 2048|filesizeformat(true) }}", "1.5 kB 2.0 KiB"),
+        ("{{ 1|filesizeformat }} {{ 1e9|filesizeformat(binary=false) }}", "1 Byte 1.0 GB"),
+        ("{{ '<p>a &amp; b &hellip;</p>  c'|striptags }}", "a &amp; b … c"),
+        ("{{ '<b>'|safe|forceescape }}", "&lt;b&gt;"),
+        ("{{ 'one two three four'|wordwrap(8) }}", "one two\nthree\nfour"),
+        ("{{ 'one two three four'|wordwrap(8, wrapstring='+') }}", "one two+three+four"),
+        ("<p{{ {'id': 'a', 'x': none, 'c': '<'}|xmlattr }}>", "<p id=\"a\" c=\"&lt;\">"),
+        ("{{ {'id': 1}|xmlattr(false) }}", "id=\"1\""),
+        ("{{ ['owl']|random }} {{ []|random }}|", "owl |"),
+        (
+            "{% set c = cycler('odd', 'even') %}{{ c.next() }} {{ c.next() }} {{ c.next() }} {{ c.current }}{{ c.reset() }}{{ c.next() }}",
+            "odd even odd evenNoneodd",
+        ),
+        ("{% set p = joiner('|') %}{{ p() }}a{{ p() }}b", "a|b"),
+        ("{{ lipsum(1, min=2, max=3)|wordcount < 4 }}", "True"),
+    ] {
+        assert_eq!(render(source, &Session::new()).unwrap(), expected, "{source}");
+    }
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_errors() {
+    for (source, expected) in [
+        ("{{ 'a'|truncate(9, length=8) }}", "length is given twice"),
+        ("{{ 'a'|truncate(1, 2, 3, 4, 5) }}", "too many arguments"),
+        ("{{ 'a'|center(wide=8) }}", "wide"),
+        ("{{ 'a'|center(10000000000) }}", "a width is at most 100000"),
+        ("{{ 'a'|wordwrap(0) }}", "at least one character wide"),
+        ("{{ {'onclick=x': 1}|xmlattr }}", "is no name of an attribute"),
+        ("{{ {'a/b': 1}|xmlattr }}", "is no name of an attribute"),
+    ] {
+        let error = render(source, &Session::new()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{source}: {error}");
+    }
+}
+
+#[test]
+fn addresses_become_links_and_nothing_else_becomes_html() {
+    let link = |address: &str, text: &str| format!("<a href=\"{address}\" rel=\"noopener\">{text}</a>");
+    let same = |address: &str| link(address, address);
+    for (text, expected) in [
+        ("(see http://e.org/a_(b)), ok.", format!("(see {}), ok.", same("http://e.org/a_(b)"))),
+        ("www.flask.org.", format!("{}.", link("https://www.flask.org", "www.flask.org"))),
+        ("<http://a.example/?q=1&r=2>", format!("&lt;{}&gt;", same("http://a.example/?q=1&amp;r=2"))),
+        ("to m@c.example, now", "to <a href=\"mailto:m@c.example\">m@c.example</a>, now".to_owned()),
+        ("mailto:m@c.example", "<a href=\"mailto:m@c.example\">m@c.example</a>".to_owned()),
+        ("pallets.com example.xyz", format!("{} example.xyz", link("https://pallets.com", "pallets.com"))),
+        ("http://localhost:5000/x", same("http://localhost:5000/x")),
+        (
+            "https://127.0.0.1:8/ http://[::1]/",
+            format!("{} {}", same("https://127.0.0.1:8/"), same("http://[::1]/")),
+        ),
+        ("http://a..b a@b javascript:alert(1)", "http://a..b a@b javascript:alert(1)".to_owned()),
+        ("ftp://a.b ftp:", "ftp://a.b ftp:".to_owned()),
+        ("http://a.example/\"onclick=\"x", same("http://a.example/&quot;onclick=&quot;x")),
+        ("<script>", "&lt;script&gt;".to_owned()),
+    ] {
+        let session = Session::new();
+        session.insert("text", text).unwrap();
+        let page = render("{{ session.text|urlize }}", &session).unwrap();
+        assert_eq!(page.replace("&#x2f;", "/").replace("&#34;", "&quot;"), expected, "{text}");
+    }
+    let source = "{{ 'https://example.org/long ftp://x'|urlize(12, true, target='_blank', rel='me', extra_schemes=['ftp:']) }}";
+    let attributes = "rel=\"me nofollow noopener\" target=\"_blank\"";
+    let expected = format!(
+        "<a href=\"https://example.org/long\" {attributes}>https://exam...</a> <a href=\"ftp://x\" {attributes}>ftp://x</a>"
+    );
+    assert_eq!(render(source, &Session::new()).unwrap().replace("&#x2f;", "/"), expected);
+    assert_eq!(
+        render("{{ '<b>www.a.com</b> x'|safe|urlize }}", &Session::new()).unwrap(),
+        "<b>www.a.com</b> x"
+    );
+}
+
+#[test]
+fn an_unknown_filter_or_test_is_found_before_its_line_runs() {
+    for (source, expected) in [
+        ("a\n{% if false %}{{ x|shorten(3) }}{% endif %}", "line 2: there is no filter called shorten"),
+        ("{{ x|upper|lowr }}", "no filter called lowr"),
+        ("{% filter shout %}x{% endfilter %}", "no filter called shout"),
+        ("{% set x = y|bad %}", "no filter called bad"),
+        ("{% if x is not odd_one %}{% endif %}", "no test called odd_one"),
+        ("{{ 1 is fine }}", "no test called fine"),
+    ] {
+        let templates = Templates::from_sources([("page.html", source)]).unwrap();
+        let error = templates.check_names().unwrap_err().to_string();
+        assert!(
+            error.starts_with("template page.html, line ") && error.contains(expected),
+            "{source}: {error}"
+        );
+    }
+    let good = "{# |no #}{% raw %}{{ x|no }}{% endraw %}{{ '|no is no' }}{{ x|upper|d('|') }}{% if 1 is not none %}{% endif %}\
+                {% if x.filter is defined and x is in [1] and x is divisibleby 3 %}{% filter upper %}{% endfilter %}{% endif %}\
+                {{ 1.5|round }}{{ x.is }}{{ x[0]|own }}{% if x is mine %}{% endif %}";
+    let mut templates = Templates::from_sources([("page.html", good)]).unwrap();
+    assert!(templates.check_names().unwrap_err().to_string().contains("no filter called own"));
+    templates.environment_mut().add_filter("own", |value: bool| value);
+    templates.environment_mut().add_test("mine", |value: bool| value);
+    templates.check_names().unwrap();
+}
+
+#[test]
+fn reloaded_templates_are_checked_with_those_that_they_bring_in() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("base.html"), "{% if false %}{{ 1|bad }}{% endif %}").unwrap();
+    std::fs::write(folder.path().join("page.html"), "{% extends 'base.html' %}").unwrap();
+    let templates = Templates::reloading(folder.path());
+    let render = || templates.render("page.html", context! {}, || None);
+    let error = render().unwrap_err().to_string();
+    assert!(error.starts_with("template base.html, line 1: there is no filter called bad"), "{error}");
+}
+
+#[test]
+fn markup_comes_out_of_the_session_and_of_messages_as_it_went_in() {
+    let session = Session::new();
+    let markup = Markup::from_html("<b>owl</b>");
+    session.insert("note", &markup).unwrap();
+    session.insert("text", "<b>owl</b>").unwrap();
+    session.insert("list", vec![Some(&markup), None]).unwrap();
+    session.insert("json", std::collections::BTreeMap::from([("$waxseal::Markup", "<i>")])).unwrap();
+    session.flash_markup("info", &Markup::from_html("<a>Undo</a>")).unwrap();
+    session.flash("info", "<a>Text</a>").unwrap();
+    for (source, expected) in [
+        ("{{ session.note }}{{ session['text'] }}", "<b>owl</b>&lt;b&gt;owl&lt;&#x2f;b&gt;"),
+        ("{{ session.list[0] }}{{ session.note is escaped }}", "<b>owl</b>True"),
+        ("{{ session.json['$waxseal::Markup'] }}", "&lt;i&gt;"),
+        (
+            "{% for m in get_flashed_messages() %}{{ m }} {% endfor %}",
+            "<a>Undo</a> &lt;a&gt;Text&lt;&#x2f;a&gt; ",
+        ),
+        ("{{ get_flashed_messages(true)[0][1] }}", "<a>Undo</a>"),
+    ] {
+        assert_eq!(render(source, &session).unwrap(), expected, "{source}");
+    }
+    let long = Markup::from_html("x".repeat(513));
+    let error = session.flash_markup("info", &long).unwrap_err().to_string();
+    assert!(error.contains("513 bytes and may have 512"), "{error}");
+}
+
+#[test]
+fn the_attributes_of_flasks_session_are_there_and_entries_of_their_names_too() {
+    let session = Session::new();
+    assert_eq!(
+        render("{{ session.new }} {{ session.permanent }} {{ session.modified }}", &session).unwrap(),
+        "True False False"
+    );
+    session.set_permanent(true).unwrap();
+    session.insert("new", "an entry").unwrap();
+    let source = "{{ session.permanent }} {{ session.modified }} {{ session.accessed }} {{ session['new'] }} {{ session.get('new') }}";
+    assert_eq!(render(source, &session).unwrap(), "True True True an entry an entry");
+    assert_eq!(render("{{ 'permanent' in session }}{{ session['permanent'] }}", &session).unwrap(), "False");
+}
+
+#[test]
+fn a_template_may_pop_an_entry_and_change_nothing_else() {
+    let session = Session::new();
+    session.insert("once", "hello").unwrap();
+    let source =
+        "{{ session.pop('once') }} {{ session.pop('once', 'gone') }} {{ session.pop('once', none) }}";
+    assert_eq!(render(source, &session).unwrap(), "hello gone None");
+    assert!(!session.contains_key("once") && session.is_modified());
+    for (source, expected) in [
+        ("{{ session.pop('once') }}", "give session.pop a default"),
+        ("{{ session.clear() }}", "session.clear is for handlers"),
+        ("{{ session.update({}) }}", "session.update is for handlers"),
+    ] {
+        let error = render(source, &session).unwrap_err().to_string();
+        assert!(error.contains(expected), "{source}: {error}");
+    }
+}
