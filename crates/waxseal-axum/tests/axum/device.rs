@@ -9,7 +9,7 @@ use waxseal_axum::{DeviceBinding, DevicePolicy, MemoryStore, Result, Session, Wa
 use crate::browser::Browser;
 
 async fn sign_in(session: Session) -> Result<()> {
-    Ok(session.sign_in("user-7").await?)
+    session.sign_in("user-7").await
 }
 
 async fn home(session: Session) -> Result<String> {
