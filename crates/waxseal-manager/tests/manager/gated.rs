@@ -2,7 +2,8 @@
 
 use waxseal_crypto::Keyring;
 use waxseal_manager::{
-    Access, DeviceGate, DeviceQuestion, DeviceVerdict, Error, Revocable, SessionManager, State, Stored, Visit,
+    Access, DeviceGate, DeviceQuestion, DeviceVerdict, Error, Outcome, Revocable, SessionManager, State,
+    Stored, Visit,
 };
 use waxseal_store::{Fault, MemoryStore};
 
@@ -130,4 +131,16 @@ async fn a_visit_says_whether_its_commit_saved_a_change() {
         sessions.commit(&form, at(300)).await.unwrap();
         assert!(form.was_saved(), "{state}");
     }
+}
+
+#[tokio::test]
+async fn a_token_that_has_lost_its_tie_is_sealed_anew_with_it() {
+    let sessions = bound(State::Cookie);
+    let token = signed_in(&sessions, 1).await;
+    let healed = judged(&sessions, &[&token], |_| DeviceVerdict::Heal(vec![7; 8])).await.unwrap();
+    assert_eq!(healed.owner().as_deref(), Some("albus"));
+    assert!(matches!(sessions.commit(&healed, at(11)).await.unwrap(), Outcome::Set { .. }));
+    let seen = judged(&sessions, &[&token], |_| DeviceVerdict::AsItIs).await.unwrap();
+    assert_eq!(seen.owner().as_deref(), Some("albus"));
+    assert_eq!(sessions.commit(&seen, at(11)).await.unwrap(), Outcome::Keep);
 }

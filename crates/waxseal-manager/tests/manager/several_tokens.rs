@@ -184,3 +184,17 @@ async fn a_message_for_after_a_sign_out_does_not_undo_it() {
         assert!(open(&here, &token, Access::Change, at(2)).await.unwrap().is_new(), "{place:?}");
     }
 }
+
+/// So that the browser is told of one place for it, whatever places it had.
+#[tokio::test]
+async fn a_page_that_only_reads_sends_the_token_of_several_that_counts() {
+    for (state, sessions, _) in every_state() {
+        let (one, other) = (anonymous(&sessions).await, signed_in(&sessions, "morgana", 1).await);
+        for (tokens, is_sent) in [(&[&*one, &*other][..], true), (&[&*other], false)] {
+            let visit = among(&sessions, tokens, false, Access::Change).await;
+            assert_eq!(visit.owner().as_deref(), Some("morgana"), "{state}");
+            let outcome = sessions.commit(&visit, at(10)).await.unwrap();
+            assert_eq!(matches!(outcome, Outcome::Set { .. }), is_sent, "{state}, {}", tokens.len());
+        }
+    }
+}
