@@ -32,9 +32,8 @@ pub(crate) enum WatchedId {
 
 /// The session, as the place of its data asks for it.
 pub(crate) enum Subject {
-    /// A token that holds the whole session, until its own end.
+    /// A token that holds the whole session.
     Token {
-        end: Timestamp,
         question: Option<Question>,
     },
     Record {
@@ -54,6 +53,8 @@ pub(crate) struct Known {
     pub(crate) ask_at: Timestamp,
     /// The record's lifespan by the last answer.
     pub(crate) life: Option<Lifespan>,
+    /// The end of the newest token that holds the whole session.
+    pub(crate) token_end: Option<Timestamp>,
 }
 
 /// The watched sessions of one manager.
@@ -81,6 +82,8 @@ impl Watches {
     pub(crate) fn watch(self: &Arc<Self>, id: WatchedId, subject: Subject, known: Known) -> Arc<Watch> {
         let mut by_id = self.lock();
         if let Some(watch) = by_id.get(&id).and_then(Weak::upgrade) {
+            let newest = watch.known().token_end.max(known.token_end);
+            watch.known().token_end = newest;
             return watch;
         }
         let watch = Arc::new(Watch { id, subject, known: Mutex::new(known), all: Arc::clone(self) });

@@ -19,8 +19,10 @@ use crate::watch::{Known, Subject, Watch, WatchedId};
 
 /// The longest time between two looks at a watched session, in which nobody is asked.
 const LOOK: Duration = Duration::from_secs(1);
-/// The shortest time between two looks: where the store could not be asked because too many did.
+/// The shortest time between two looks.
 const SOON: Duration = Duration::from_millis(10);
+/// The time after which a question is tried again that could not be asked because too many were under way.
+const CROWDED: Duration = Duration::from_millis(250);
 
 /// The answer to a question about a watched session.
 enum Answer {
@@ -72,8 +74,8 @@ impl SessionManager {
                 let end = Timestamp::from_millis(end.saturating_mul(1_000));
                 let question = token.question.clone();
                 (
-                    Subject::Token { end, question },
-                    Known { over: None, good_at: now, ask_at: now, life: None },
+                    Subject::Token { question },
+                    Known { over: None, good_at: now, ask_at: now, life: None, token_end: Some(end) },
                 )
             }
             Origin::Record(record) => {
@@ -82,7 +84,10 @@ impl SessionManager {
                 let life = record.confirmed.map(|confirmed| confirmed.life);
                 let (key, limits) = (record.id.key(), self.lifetimes.of_session(&content));
                 let ask_at = good_at.after(self.watch_window());
-                (Subject::Record { key, owner, limits }, Known { over: None, good_at, ask_at, life })
+                (
+                    Subject::Record { key, owner, limits },
+                    Known { over: None, good_at, ask_at, life, token_end: None },
+                )
             }
             Origin::Foreign(_) => return None,
         };
@@ -98,10 +103,11 @@ impl SessionManager {
         if let Some(reason) = watch.known().over {
             return Some(reason);
         }
-        match &watch.subject {
-            Subject::Token { end, .. } if now >= *end => return Some(watch.end(EndReason::Expired)),
-            Subject::Token { question: None, .. } => return None,
-            _ => {}
+        if watch.known().token_end.is_some_and(|end| now >= end) {
+            return Some(watch.end(EndReason::Expired));
+        }
+        if matches!(watch.subject, Subject::Token { question: None }) {
+            return None;
         }
         if let Some(reason) = self.remembered(watch, now) {
             return Some(watch.end(reason));
@@ -123,7 +129,7 @@ impl SessionManager {
     #[must_use]
     pub fn next_look(&self, watch: &Watch, now: SystemTime) -> Duration {
         match &watch.subject {
-            Subject::Token { question: None, .. } => LOOK,
+            Subject::Token { question: None } => LOOK,
             _ => {
                 let (now, ask_at) = (Timestamp::from(now).as_millis(), watch.known().ask_at.as_millis());
                 Duration::from_millis(ask_at.saturating_sub(now)).clamp(SOON, LOOK)
@@ -154,7 +160,7 @@ impl SessionManager {
     /// What this process knows without asking. A recent answer to another request puts off the next question.
     fn remembered(&self, watch: &Watch, now: Timestamp) -> Option<EndReason> {
         match (&watch.subject, &self.sessions) {
-            (Subject::Token { question: Some(question), .. }, Sessions::Revocable(list)) => {
+            (Subject::Token { question: Some(question) }, Sessions::Revocable(list)) => {
                 // Why it was ended, only the store knows; the commit that ended it here has told the watch.
                 (list.remembered(question, Access::Read, now) == Some(true)).then_some(EndReason::Ended)
             }
@@ -181,14 +187,14 @@ impl SessionManager {
         if now < known.ask_at {
             return None;
         }
-        let asking = self.watches.asking()?;
-        known.ask_at = now.after(self.watch_window());
-        Some(asking)
+        let asking = self.watches.asking();
+        known.ask_at = now.after(if asking.is_some() { self.watch_window() } else { CROWDED });
+        asking
     }
 
     async fn ask(&self, watch: &Watch, now: Timestamp) -> Answer {
         match (&watch.subject, &self.sessions) {
-            (Subject::Token { question: Some(question), .. }, Sessions::Revocable(list)) => {
+            (Subject::Token { question: Some(question) }, Sessions::Revocable(list)) => {
                 ask_list(list, question, now).await
             }
             (Subject::Record { key, owner, limits }, _) => match self.records() {

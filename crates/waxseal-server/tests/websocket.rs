@@ -62,6 +62,18 @@ fn answer(request: &Request<Incoming>, returns: mpsc::UnboundedSender<&'static s
             upgrade.ended_by(end).accept(move |socket| echo(socket, returns))
         }
         "/deaf" => upgrade.accept(async move |_socket: WebSocket| std::future::pending().await),
+        "/busy" => {
+            let end = async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                "it is over".to_owned()
+            };
+            upgrade.ended_by(end).accept(async move |mut socket: WebSocket| {
+                let first = socket.receive().await.is_some();
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let rest = socket.receive().await;
+                let _ = returns.send(if first && rest.is_none() { "one" } else { "more" });
+            })
+        }
         "/once" => upgrade.accept(async move |mut socket: WebSocket| {
             let word = socket.receive().await.unwrap();
             for _ in 0..3 {
@@ -208,4 +220,31 @@ async fn a_request_for_a_page_is_told_that_there_is_none() {
     timeout(PATIENCE, client.read_to_string(&mut answer)).await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 426 ") && answer.contains("Upgrade: websocket"), "{answer}");
     assert_eq!(Message::from("tea").as_text(), Some("tea"));
+}
+
+#[tokio::test]
+async fn what_waits_when_the_session_is_over_does_not_reach_the_handler() {
+    let mut server = start(Limits::default()).await;
+    let mut socket = server.connect("/busy").await;
+    for word in ["one", "two", "three"] {
+        socket.send(Frame::text(word)).await.unwrap();
+    }
+    assert_eq!(timeout(PATIENCE, server.returned.recv()).await.unwrap(), Some("one"));
+}
+
+/// Otherwise the answers to its pings would pile up in memory.
+#[tokio::test]
+async fn a_client_that_reads_no_answers_to_its_pings_is_soon_not_heard() {
+    /// 52 MB, several times what the system holds for a connection.
+    const MOST: usize = 400_000;
+    let server = start(Limits::default()).await;
+    let mut socket = server.connect("/").await;
+    let ping = Frame::Ping(vec![7; 125].into());
+    for _ in 0..MOST {
+        match timeout(Duration::from_secs(1), socket.send(ping.clone())).await {
+            Ok(sent) => sent.unwrap(),
+            Err(_waits) => return,
+        }
+    }
+    panic!("{MOST} pings were taken");
 }

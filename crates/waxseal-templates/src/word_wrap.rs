@@ -15,7 +15,8 @@ pub(crate) fn wrap(text: &str, options: &Wrap) -> Vec<String> {
     for chunk in chunks(text, options.break_on_hyphens) {
         let mut rest = chunk;
         loop {
-            let length = rest.chars().count();
+            // No more is counted than is compared, or a long word would be counted anew for each of its lines.
+            let length = rest.chars().take(options.width.saturating_add(1)).count();
             let is_space = rest.starts_with(char::is_whitespace);
             if is_space && taken == 0 && !lines.is_empty() {
                 break;
@@ -73,6 +74,13 @@ fn chunks(text: &str, break_on_hyphens: bool) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each line that a long word is broken into must not cost the whole word: with that, this takes minutes.
+    #[test]
+    fn a_word_without_end_costs_its_length() {
+        let options = Wrap { width: 20, break_long_words: true, break_on_hyphens: true };
+        assert_eq!(wrap(&"x".repeat(2_000_000), &options).len(), 100_000);
+    }
 
     /// The answers of Python 3.11's `textwrap.wrap`, with `expand_tabs=False` and `replace_whitespace=False`.
     #[test]

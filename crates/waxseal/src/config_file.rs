@@ -69,8 +69,10 @@ fn pair(line: &str) -> Result<(String, String), String> {
 pub(crate) fn named_by(
     args: impl Iterator<Item = std::ffi::OsString>,
     variable: Option<std::ffi::OsString>,
+    is_command: impl Fn(&str) -> bool,
 ) -> Option<PathBuf> {
-    let args: Vec<_> = args.collect();
+    // What follows a command is the command's own.
+    let args: Vec<_> = args.take_while(|word| !word.to_str().is_some_and(&is_command)).collect();
     let found = args.iter().enumerate().find_map(|(at, word)| match word.to_str()? {
         "--config" => args.get(at + 1).map(PathBuf::from),
         word => word.strip_prefix("--config=").map(PathBuf::from),
@@ -122,8 +124,11 @@ mod tests {
             (&["app"], Some("b"), Some("b")),
             (&["app"], Some(""), None),
             (&["app", "--config"], None, None),
+            (&["app", "import", "--config", "a"], Some("b"), Some("b")),
+            (&["app", "--config", "a", "import"], None, Some("a")),
         ] {
-            let found = named_by(args.iter().map(Into::into), variable.map(Into::into));
+            let found =
+                named_by(args.iter().map(Into::into), variable.map(Into::into), |word| word == "import");
             assert_eq!(found, expected.map(PathBuf::from), "{args:?}");
         }
     }

@@ -1,10 +1,11 @@
 //! The task of a WebSocket: frames, limits, and its end.
 
 use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -50,7 +51,7 @@ pub(super) async fn drive<S, H>(
     H: Future<Output = ()>,
 {
     let mut handler = pin!(handler);
-    let Ends { incoming, mut outgoing } = ends;
+    let Ends { incoming, mut outgoing, is_over } = ends;
     let mut outside = Outside { end, lease };
     let cause = {
         let mut exchange = Exchange { stream: &mut stream, incoming, outgoing: &mut outgoing, limits };
@@ -64,6 +65,8 @@ pub(super) async fn drive<S, H>(
             }
         }
     }
+    // What a client sent before it went is still the handler's; what waits when the session is over is not.
+    is_over.store(!matches!(cause, Cause::Gone), Ordering::Release);
     outgoing.close();
     let closed = timeout(GOODBYE, close(&mut stream, cause));
     if is_done {
@@ -111,6 +114,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             // Nothing is read while the handler has enough to do.
             let next = async {
                 let permit = incoming.reserve().await;
+                // The answers to pings go first: who reads none of them is not heard either.
+                stream.flush().await.map_err(|_| Cause::Gone)?;
                 let frame = stream.next().await.ok_or(Cause::Gone)?.map_err(|error| cause_of(&error))?;
                 if let (Some(message), Ok(permit)) = (Message::of(frame), permit) {
                     permit.send(message);
@@ -129,18 +134,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                     Ok(()) => (heard, is_pinged) = (Instant::now(), false),
                     Err(cause) => return cause,
                 },
-                () = sleep_until(heard + patience) => match (self.incoming.capacity(), is_pinged) {
-                    // The handler's doing, and not the client's.
-                    (0, _) => heard = Instant::now(),
-                    (_, true) => return Cause::Client(CloseCode::Policy, "nothing came for too long"),
-                    (_, false) => {
-                        is_pinged = true;
-                        let ping = tungstenite::Message::Ping(Bytes::new());
-                        if let Some(cause) = self.send(ping, outside).await {
-                            return cause;
-                        }
+                () = sleep_until(heard + patience) => {
+                    // Nothing is read then: the handler's doing, and not the client's. A client that has gone is noticed by
+                    // the ping all the same.
+                    let is_handler_behind = self.incoming.capacity() == 0;
+                    if is_pinged && !is_handler_behind {
+                        return Cause::Client(CloseCode::Policy, "nothing came for too long");
                     }
-                },
+                    is_pinged = !is_handler_behind;
+                    if is_handler_behind {
+                        heard = Instant::now();
+                    }
+                    let ping = tungstenite::Message::Ping(Bytes::new());
+                    if let Some(cause) = self.send(ping, outside).await {
+                        return cause;
+                    }
+                }
             }
         }
     }
@@ -179,4 +188,6 @@ async fn close<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStream<S
         // What comes until then is of no use to anyone.
         while let Some(Ok(_)) = stream.next().await {}
     }
+    // Lingers until the client has read the goodbye, where it sent more than was read.
+    let _ = stream.get_mut().shutdown().await;
 }

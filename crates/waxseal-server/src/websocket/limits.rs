@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Longer times would not be told apart from none, and clocks cannot add all of them.
+const MAX_IDLE: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// The sizes and times of one WebSocket.
 ///
 /// # Example
@@ -38,10 +41,10 @@ impl WebSocketLimits {
         self
     }
 
-    /// Sets the time for which nothing may come.
+    /// Sets the time for which nothing may come, a year at most.
     #[must_use]
     pub fn idle(mut self, time: Duration) -> Self {
-        self.idle = time;
+        self.idle = time.min(MAX_IDLE);
         self
     }
 }

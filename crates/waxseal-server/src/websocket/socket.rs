@@ -1,6 +1,8 @@
 //! A WebSocket, as its handler has it.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
@@ -17,6 +19,7 @@ const WAITING: usize = 4;
 pub struct WebSocket {
     incoming: mpsc::Receiver<Message>,
     outgoing: mpsc::Sender<Message>,
+    is_over: Arc<AtomicBool>,
 }
 
 /// The error of a message that was sent to a socket which is closed.
@@ -28,18 +31,23 @@ pub struct WebSocketClosed;
 pub(super) struct Ends {
     pub(super) incoming: mpsc::Sender<Message>,
     pub(super) outgoing: mpsc::Receiver<Message>,
+    /// Nothing that waits is handed to the handler any more.
+    pub(super) is_over: Arc<AtomicBool>,
 }
 
 impl WebSocket {
     pub(super) fn new() -> (Self, Ends) {
         let (to_handler, incoming) = mpsc::channel(WAITING);
         let (outgoing, to_client) = mpsc::channel(WAITING);
-        (Self { incoming, outgoing }, Ends { incoming: to_handler, outgoing: to_client })
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ends = Ends { incoming: to_handler, outgoing: to_client, is_over: is_over.clone() };
+        (Self { incoming, outgoing, is_over }, ends)
     }
 
     /// The next message; `None` once the socket is closed. May be dropped half-way: no message is lost.
     pub async fn receive(&mut self) -> Option<Message> {
-        self.incoming.recv().await
+        let message = self.incoming.recv().await;
+        message.filter(|_| !self.is_over.load(Ordering::Acquire))
     }
 
     /// Sends a message. It waits while the client takes nothing.

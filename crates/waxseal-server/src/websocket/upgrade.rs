@@ -20,6 +20,8 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::lease::Lease;
 
+/// Bytes that are read at once; the rest of a larger frame is read into room of its own.
+const READ_BUFFER: usize = 8 * 1024;
 /// The text that RFC 6455 §1.3 adds to a key.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -117,7 +119,8 @@ impl WebSocketUpgrade {
                 let Ok(upgraded) = on_upgrade.await else { return };
                 let config = WebSocketConfig::default()
                     .max_message_size(Some(limits.message))
-                    .max_frame_size(Some(limits.message));
+                    .max_frame_size(Some(limits.message))
+                    .read_buffer_size(READ_BUFFER);
                 let stream =
                     WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config))
                         .await;

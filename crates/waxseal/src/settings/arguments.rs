@@ -45,7 +45,9 @@ pub fn args<T: Parser>() -> T {
 /// The flags of a program called with `args`, with those of the environment and the file.
 pub(crate) fn matches(command: Command, mut args: Vec<OsString>) -> ArgMatches {
     let mut command = command.mut_args(values::without_empty_variable);
-    if let Some(path) = config_file::named_by(args.iter().cloned(), env::var_os("WAXSEAL_CONFIG")) {
+    let is_command = |word: &str| command.find_subcommand(word).is_some();
+    let path = config_file::named_by(args.iter().cloned(), env::var_os("WAXSEAL_CONFIG"), is_command);
+    if let Some(path) = path {
         let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         let flags = ConfigFile::read(&path).map_err(|error| format!("{error:?}"));
         let flags = flags.and_then(|file| flags_of(&file, &command, is_set));
