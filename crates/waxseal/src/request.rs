@@ -5,6 +5,7 @@ mod client;
 mod cookies;
 #[cfg(feature = "device")]
 mod device_bound;
+mod sent_form;
 #[cfg(feature = "websocket")]
 mod websocket;
 
@@ -24,7 +25,7 @@ use waxseal_templates::Context;
 use crate::app_context::AppContext;
 use crate::error::{Error, Result};
 use crate::g::G;
-use crate::request::body::SentForm;
+use crate::request::sent_form::SentForm;
 use crate::request_id::RequestId;
 use crate::response::{Response, html};
 use crate::urls::url_error::UrlError;

@@ -3,6 +3,7 @@
 pub(crate) mod arguments;
 pub(crate) mod limits;
 pub(crate) mod proxies;
+pub(crate) mod unknown;
 pub(crate) mod values;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -4,12 +4,7 @@ use clap::CommandFactory;
 
 use crate::session_state::SessionState;
 use crate::settings::Settings;
-
-const PREFIX: &str = "WAXSEAL_";
-/// Variables of ours that are no settings.
-const OTHERS: [&str; 3] = ["WAXSEAL_SECRET_KEY", "WAXSEAL_SECRET_KEY_FALLBACKS", "WAXSEAL_SECRET_KEY_FILE"];
-/// From 0 to 1: below it, no name is near enough to have been meant.
-const SIMILAR: f64 = 0.8;
+use crate::settings::unknown::unknown;
 
 /// The warnings about these settings. `has_own_store` if the app brings its store in code; `variables` are the names of
 /// the environment's.
@@ -33,32 +28,12 @@ pub(crate) fn of(
          to keep sessions in it, choose --session-state store or mirrored"
             .to_owned()
     });
+    let command = Settings::command();
     let unknown = variables.filter_map(|variable| {
-        unknown(&variable).map(|hint| format!("the variable {variable} is no setting and is not used{hint}"))
+        unknown(&variable, &command)
+            .map(|hint| format!("the variable {variable} is no setting and is not used{hint}"))
     });
     lost.into_iter().chain(list_alone).chain(unknown).collect()
-}
-
-/// The sentence about a line of a configuration file that looks like a setting and is none.
-pub(crate) fn unknown_setting(name: &str) -> Option<String> {
-    unknown(name).map(|hint| format!("{name} is no setting{hint}"))
-}
-
-/// The nearest setting, as the end of a sentence, for a variable that looks like one of ours and is none.
-fn unknown(variable: &str) -> Option<String> {
-    if !variable.starts_with(PREFIX) {
-        return None;
-    }
-    let command = Settings::command();
-    let names = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
-    let known: Vec<_> = names.chain(OTHERS).collect();
-    if known.contains(&variable) {
-        return None;
-    }
-    let likeness = |name: &&str| strsim::normalized_damerau_levenshtein(name, variable);
-    let nearest = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    let meant = nearest.filter(|name| likeness(name) >= SIMILAR);
-    Some(meant.map(|name| format!("; did you mean {name}?")).unwrap_or_default())
 }
 
 #[cfg(test)]

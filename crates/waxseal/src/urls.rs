@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use self::url_error::UrlError;
-use crate::handler::Handler;
 use crate::start_error::StartError;
 
 /// All characters but those that RFC 3986 §2.3 calls unreserved.
@@ -40,10 +39,6 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) fn of_handler(handler: &impl Handler) -> Self {
-        handler.name().map_or(Self::None, |name| Self::OfHandler(name.to_owned()))
-    }
-
     /// The name within a group of routes.
     pub(crate) fn within(self, group: &str) -> Self {
         let whole = |name| if group.is_empty() { name } else { format!("{group}.{name}") };

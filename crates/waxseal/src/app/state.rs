@@ -6,8 +6,7 @@ impl App {
     /// Gives handlers, hooks and error handlers a value: a pool of connections, a mailer. They get it back by
     /// [`Request::state`](crate::Request::state), and commands by [`Cli::state`](crate::Cli::state).
     ///
-    /// There is one value of each type, the last that was added: a test adds its own to the app that it tries. See
-    /// `docs/database.md`.
+    /// There is one value of each type, the last that was added: a test adds its own to the app that it tries.
     ///
     /// # Example
     ///

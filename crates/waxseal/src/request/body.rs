@@ -8,15 +8,8 @@ use serde::de::DeserializeOwned;
 use waxseal_server::{Body, Limits, Multipart, UploadLimits, encoding, forms, json};
 
 use super::Request;
+use super::sent_form::SentForm;
 use crate::error::{Error, Result};
-
-/// A form that a handler has read.
-pub(super) enum SentForm {
-    /// Parsed anew when it is asked for.
-    Body(Bytes),
-    /// Of a form with files.
-    Fields(Vec<(String, String)>),
-}
 
 impl Request {
     /// The whole body as it was sent, up to the app's limit: 2 MiB unless set otherwise.

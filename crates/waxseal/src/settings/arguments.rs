@@ -8,9 +8,9 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 
+use super::unknown::unknown_setting;
 use super::values;
 use crate::config_file::{self, ConfigFile};
-use crate::start_warnings;
 
 /// Parses this program's flags, environment and [configuration file](crate::Settings::config) into the app's own type
 /// that has [`Settings`](crate::Settings) among its flags. `--help` and mistakes end the program with a text.
@@ -71,7 +71,7 @@ fn flags_of(
         let Some(argument) =
             command.get_arguments().find(|argument| variable(argument) == Some(name.to_owned()))
         else {
-            match start_warnings::unknown_setting(name) {
+            match unknown_setting(name, &command) {
                 Some(problem) => return Err(problem),
                 None => continue,
             }
