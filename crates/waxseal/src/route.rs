@@ -30,7 +30,7 @@ impl Route {
     ///
     /// Its name is that of its handler, as with Flask's endpoints: `url_for('create_wizard')`. A closure has no name.
     pub fn new(method: Method, path: &str, handler: impl Handler) -> Self {
-        let name = handler.name().map_or(Name::None, |name| Name::OfHandler(name.to_owned()));
+        let name = Name::of_handler(handler.name());
         let target = Target {
             handler: Box::new(handler),
             cross_site: false,

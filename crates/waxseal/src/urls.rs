@@ -39,6 +39,11 @@ pub(crate) enum Name {
 }
 
 impl Name {
+    /// By the name of the handler's function.
+    pub(crate) fn of_handler(function: Option<&str>) -> Self {
+        function.map_or(Self::None, |name| Self::OfHandler(name.to_owned()))
+    }
+
     /// The name within a group of routes.
     pub(crate) fn within(self, group: &str) -> Self {
         let whole = |name| if group.is_empty() { name } else { format!("{group}.{name}") };
@@ -154,6 +159,7 @@ fn has_dots(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handler::Handler;
     use proptest::prelude::*;
 
     fn urls() -> Urls {
@@ -253,9 +259,9 @@ mod tests {
         fn guarded(view: impl Handler) -> impl Handler {
             crate::wrap(view, async |request: crate::Request, view| view.call(request).await)
         }
-        assert_eq!(Name::of_handler(&create_wizard).as_str(), Some("create_wizard"));
-        assert_eq!(Name::of_handler(&async |_: crate::Request| unreachable!()).as_str(), None);
-        let wrapped = Name::of_handler(&guarded(guarded(create_wizard)));
+        assert_eq!(Name::of_handler(create_wizard.name()).as_str(), Some("create_wizard"));
+        assert_eq!(Name::of_handler((async |_: crate::Request| unreachable!()).name()).as_str(), None);
+        let wrapped = Name::of_handler(guarded(guarded(create_wizard)).name());
         assert_eq!(wrapped.within("shop").within("").as_str(), Some("shop.create_wizard"));
     }
 
