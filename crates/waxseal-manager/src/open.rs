@@ -456,7 +456,8 @@ fn settle(snapshot: &Snapshot<'_>, all: Vec<Visit>, can_be_planted: bool) -> Vis
         });
         return dead.unwrap_or_else(|| snapshot.create()).among(Vec::new());
     }
-    let claims: Vec<_> = alive.iter().flat_map(Claim::of_visit).collect();
+    let claims: Option<Vec<_>> = alive.iter().map(Claim::of_visit).collect();
+    let claims = claims.expect("what is alive has an origin, and so a claim");
     match choose(&claims, can_be_planted) {
         Some(chosen) => {
             tracing::info!(
