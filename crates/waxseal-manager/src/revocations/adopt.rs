@@ -70,10 +70,10 @@ impl Revocations {
         }
         let Some(revision) = claims.end(foreign, now).await? else { return Ok(()) };
         let token = self.token(foreign, &revision, &Content::default(), now);
-        match token.question {
-            Some(question) => self.end(&question, now).await,
-            None => Ok(()),
-        }
+        let Some(mut question) = token.question else { return Ok(()) };
+        // The class of the session that was made of it is not known here, so the longest lifetime counts.
+        question.end = self.last_end(now);
+        self.end(&question, now).await
     }
 
     /// Claims a foreign session that is free, and returns what its claim is after that.
