@@ -85,10 +85,7 @@ impl RequestSession {
         if let Some(session) = self.loaded() {
             return Ok(session.clone());
         }
-        // The old app's store is asked, and may fail, only for who has no session of ours.
-        if self.0.awaits_foreign() && self.0.open_own(&self.0.snapshot()).is_none() {
-            Box::pin(self.0.load_foreign()).await?;
-        }
+        self.0.find_foreign().await?;
         let opened = match self.0.open() {
             Opened::Ready(visit) => match self.0.keep(visit) {
                 Ok(session) => return Ok(session),
@@ -236,8 +233,13 @@ impl RequestSession {
     ///
     /// # Errors
     ///
-    /// Those of [`Session::destroy`].
+    /// Those of [`Session::destroy`]. [`Error::Unavailable`] if the visitor's session is in the store of an old app that is
+    /// [migrated from](crate::SessionLayer::migrate_from), and that store is away: nothing can be ended then, and the
+    /// browser keeps the old cookie, so that the visitor can try again.
     pub async fn destroy(&self) -> Result<(), Error> {
+        if self.loaded().is_none() {
+            self.0.find_foreign().await?;
+        }
         match self.load().await {
             Ok(session) => Ok(session.destroy()?),
             Err(Error::Unavailable(_)) => {
@@ -422,6 +424,14 @@ impl Slot {
             return false;
         };
         self.carrier.sessions().adopts(self.carrier.now()) && readers.waits(self.fields())
+    }
+
+    /// Asks the old app's store, which may fail, if it is to be asked and the visitor has no session of ours.
+    async fn find_foreign(&self) -> Result<(), Error> {
+        if self.awaits_foreign() && self.open_own(&self.snapshot()).is_none() {
+            Box::pin(self.load_foreign()).await?;
+        }
+        Ok(())
     }
 
     /// Loads the foreign sessions of this request.
