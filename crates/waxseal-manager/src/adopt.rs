@@ -60,7 +60,7 @@ impl<'a> Snapshot<'a> {
         let (reference, content) = (foreign.reference(&adopter.terms), foreign.content());
         if let Some(why) = self.reason_against(&reference, &content, &adopter.terms, now) {
             adopter.counts.count(Outcome::Refused(why));
-            return Opened::Ready(self.create().adopted());
+            return Opened::Ready(self.create().refused_foreign(why));
         }
         match &self.sessions.sessions {
             Sessions::Cookie => {
@@ -118,7 +118,7 @@ impl<'a> Snapshot<'a> {
             Sessions::Cookie => Err(Error::NoStore),
             Sessions::Revocable(list) => {
                 let adopted = list.adopt(&self.keys, foreign, content.clone(), now).await;
-                adopted.map(|visit| visit.unwrap_or_else(|| self.create().adopted()))
+                adopted.map(|visit| visit.unwrap_or_else(|why| self.create().refused_foreign(why)))
             }
             Sessions::Stored(stored) => stored.records.adopt(&self.keys, foreign, content, now).await,
             Sessions::Mirrored(mirrored) => mirrored.records.adopt(&self.keys, foreign, content, now).await,

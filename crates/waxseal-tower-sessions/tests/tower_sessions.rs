@@ -206,6 +206,26 @@ async fn a_sign_out_that_can_end_nothing_fails_and_can_be_tried_again() {
 }
 
 #[tokio::test]
+async fn who_has_a_session_of_ours_and_changes_it_asks_no_old_store_and_keeps_the_old_cookie() {
+    let (site, record) = Site::new().await;
+    let change = async |now: u64, cookies: String| {
+        let layer = site.layer.clone().with_clock(Clock::from_fn(move || at(now)));
+        let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(&cookies).unwrap())]);
+        let request = layer.session_of(&Method::POST, &Uri::from_static("/"), &headers);
+        request.load().await.unwrap().insert("at", now).unwrap();
+        let mut response = Response::new(());
+        layer.finish(&request, &mut response).await.unwrap();
+        let sets = response.headers().get_all(SET_COOKIE).iter();
+        sets.map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let ours = ours(&change(DAY, "theme=dark".to_owned()).await);
+    site.old.forget();
+    let sets = change(DAY + 1, format!("id={}; {ours}", record.id)).await;
+    assert_eq!(site.old.asked(), []);
+    assert!(!sets.iter().any(|line| line.starts_with("id=")), "{sets:?}");
+}
+
+#[tokio::test]
 async fn what_is_no_session_of_tower_sessions_is_a_new_visitor() {
     let (site, _) = Site::new().await;
     for cookie in ["id=", "id=x", &format!("id={}", Id::default()), "id=AAAAAAAAAAAAAAAAAAAAAAA"] {
