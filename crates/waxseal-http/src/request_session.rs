@@ -31,6 +31,14 @@ pub(crate) const MAX_CANDIDATES: usize = 4;
 #[derive(Debug, Clone)]
 pub struct RequestSession(Arc<Slot>);
 
+/// What ends the foreign sessions that came along with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ForeignEnd {
+    None,
+    SignedIn,
+    SignedOut,
+}
+
 #[derive(Debug)]
 struct Slot {
     carrier: Carrier,
@@ -85,10 +93,7 @@ impl RequestSession {
         if let Some(session) = self.loaded() {
             return Ok(session.clone());
         }
-        // The old app's store is asked, and may fail, only for who has no session of ours.
-        if self.0.awaits_foreign() && self.0.open_own(&self.0.snapshot()).is_none() {
-            Box::pin(self.0.load_foreign()).await?;
-        }
+        self.0.find_foreign().await?;
         let opened = match self.0.open() {
             Opened::Ready(visit) => match self.0.keep(visit) {
                 Ok(session) => return Ok(session),
@@ -236,8 +241,13 @@ impl RequestSession {
     ///
     /// # Errors
     ///
-    /// Those of [`Session::destroy`].
+    /// Those of [`Session::destroy`]. [`Error::Unavailable`] if the visitor's session is in the store of an old app that is
+    /// [migrated from](crate::SessionLayer::migrate_from), and that store is away: nothing can be ended then, and the
+    /// browser keeps the old cookie, so that the visitor can try again.
     pub async fn destroy(&self) -> Result<(), Error> {
+        if self.loaded().is_none() {
+            self.0.find_foreign().await?;
+        }
         match self.load().await {
             Ok(session) => Ok(session.destroy()?),
             Err(Error::Unavailable(_)) => {
@@ -313,10 +323,10 @@ impl RequestSession {
         self.0.is_head
     }
 
-    /// Notes the foreign sessions that came along with a request that changes its session. If it signs in or out, they
-    /// end with the commit.
+    /// Notes the foreign sessions that came along with a request that signs in or out, so that they end with the commit.
+    /// No other request looks at them if it has a session of ours.
     pub(crate) async fn note_foreign(&self, now: SystemTime) {
-        let Some(visit) = self.visit().filter(|visit| visit.session().is_modified()) else { return };
+        let Some(visit) = self.visit().filter(|_| self.ends_foreign() != ForeignEnd::None) else { return };
         if self.0.awaits_foreign()
             && let Err(error) = Box::pin(self.0.load_foreign()).await
         {
@@ -327,11 +337,21 @@ impl RequestSession {
         }
     }
 
-    /// The line that makes the browser forget the foreign cookie, if it was read and the store could be asked.
-    pub(crate) fn forget_foreign(&self, signed_out: bool) -> Option<HeaderValue> {
-        let is_known = signed_out || self.loaded().is_some_and(Session::is_confirmed);
-        let removal = self.0.foreign.get().and_then(|foreign| foreign.removal(signed_out));
-        removal.filter(|_| is_known).cloned()
+    /// The line that makes the browser forget the foreign cookie, if its session is over: taken over or refused for good
+    /// in this request, or `ended` by it.
+    pub(crate) fn forget_foreign(&self, ended: ForeignEnd) -> Option<HeaderValue> {
+        let (visit, foreign) = (self.visit()?, self.0.foreign.get()?);
+        let is_over = ended != ForeignEnd::None || visit.is_foreign_over();
+        foreign.removal(ended == ForeignEnd::SignedOut).filter(|_| is_over).cloned()
+    }
+
+    /// What the request's commit does to foreign sessions that came along: asked before the commit.
+    pub(crate) fn ends_foreign(&self) -> ForeignEnd {
+        match self.loaded() {
+            Some(session) if session.is_to_end() => ForeignEnd::SignedOut,
+            Some(session) if session.has_signed_in() => ForeignEnd::SignedIn,
+            _ => ForeignEnd::None,
+        }
     }
 
     /// Tells if there are values that are not tried: the visitor's may be one of them, and a sign-in's would be.
@@ -422,6 +442,14 @@ impl Slot {
             return false;
         };
         self.carrier.sessions().adopts(self.carrier.now()) && readers.waits(self.fields())
+    }
+
+    /// Asks the old app's store, which may fail, if it is to be asked and the visitor has no session of ours.
+    async fn find_foreign(&self) -> Result<(), Error> {
+        if self.awaits_foreign() && self.open_own(&self.snapshot()).is_none() {
+            Box::pin(self.load_foreign()).await?;
+        }
+        Ok(())
     }
 
     /// Loads the foreign sessions of this request.

@@ -112,9 +112,11 @@ impl SessionLayer {
     /// Takes over the sessions that `readers` find in another framework's cookies, on the terms of the
     /// [manager](SessionManager::adopting).
     ///
-    /// The foreign cookie is read if none of ours is good, and never after the migration's end. The answer that takes a
-    /// session over sends our cookie and makes the browser forget the foreign one, unless its reader
-    /// [keeps](ForeignSessions::keeps_cookie) it.
+    /// The foreign cookie is read if none of ours is good or the request signs in or out, and never after the migration's
+    /// end. The answer that takes a session over sends our cookie and makes the browser forget the foreign one, unless its
+    /// reader [keeps](ForeignSessions::keeps_cookie) it. So does an answer that signs in or out, and one to a session that
+    /// was taken over before, has expired, or was ended by its owner here. Any other leaves the foreign cookie, which the
+    /// old app may still serve.
     ///
     /// # Errors
     ///
@@ -217,8 +219,9 @@ impl SessionLayer {
         if request.is_head() {
             session.page_unseen();
         }
+        let ends_foreign = request.ends_foreign();
         let outcome = self.commit(request, now).await?;
-        let foreign = request.forget_foreign(outcome == Outcome::Remove);
+        let foreign = request.forget_foreign(ends_foreign);
         let set_cookie = match outcome {
             Outcome::Set { token, expires } => Some(self.cookie().set(&token, expires, now)),
             Outcome::Remove => Some(self.cookie().remove()),

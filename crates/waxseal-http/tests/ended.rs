@@ -174,6 +174,23 @@ async fn a_stream_ends_when_its_session_expires() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_lives_as_long_as_another_tab_lets_the_session_live() {
+    // In a cookie, a session that becomes permanent has a new id.
+    for place in [Place::Store, Place::Mirrored] {
+        let site = Site::new(place);
+        let token = site.token("albus").await;
+        let (mut stream, since) = (site.open(&token).await, Instant::now());
+        let other = site.beside(place);
+        let request = other.request(Method::POST, &token);
+        request.load().await.unwrap().set_permanent_for(2 * 3_600 * SECOND).unwrap();
+        other.finish(request).await;
+        assert_eq!(within(DAY, &mut stream).await, Some(EndReason::Expired), "{place:?}");
+        let after = since.elapsed().as_secs();
+        assert!((7_198..=7_206).contains(&after), "{place:?}: two hours, and not {after} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_outlives_an_outage_that_is_shorter_than_the_grace() {
     for place in WITH_STORE {
         let site = Site::new(place);

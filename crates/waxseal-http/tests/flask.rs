@@ -469,3 +469,60 @@ async fn a_page_that_was_looked_for_twice_reads_the_cookie_once() {
     });
     assert_eq!(answer.await.owner.as_deref(), Some("7"));
 }
+
+/// A page that changes its session.
+async fn change(site: &Site, at: u64, cookies: &str) -> Answer {
+    site.answer(at, Method::POST, cookies, async |request| {
+        request.load().await?.insert("order", at)?;
+        Ok(StatusCode::OK)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_cookie_of_the_old_app_stays_until_it_is_over() {
+    for place in ALL {
+        // Who has a session of ours changes it, while the old app still serves the other cookie.
+        let site = Site::new(place);
+        let ours = change(&site, DAY, "theme=dark").await.ours().unwrap();
+        let old = signed_in("7", 0);
+        let both = format!("{old}; {ours}");
+        let answer = change(&site, DAY + 1, &both).await;
+        assert!(answer.status == 200 && !answer.forgets("session"), "{place:?}: {:?}", answer.sets);
+        // What a request without a session of ours is refused for: made after the switch, so that the old app runs still.
+        let late = signed_in("7", SWITCH + 10);
+        let answer = change(&site, SWITCH + 20, &late).await;
+        assert!(answer.ours().is_some() && !answer.forgets("session"), "{place:?}: {:?}", answer.sets);
+        // It goes with a sign-in and with a sign-out, also if something is written after it.
+        let answer = site.answer(DAY + 2, Method::POST, &both, async |request| {
+            request.sign_in("9", None).await?;
+            Ok(StatusCode::SEE_OTHER)
+        });
+        assert!(answer.await.forgets("session"), "{place:?}");
+        let ours = change(&site, DAY + 2, "theme=dark").await.ours().unwrap();
+        let answer =
+            site.answer(DAY + 3, Method::POST, format!("{}; {ours}", signed_in("8", 1)), async |request| {
+                request.destroy().await?;
+                request.load().await?.flash("info", "signed out")?;
+                Ok(StatusCode::SEE_OTHER)
+            });
+        let answer = answer.await;
+        assert!(answer.ours().is_some() && answer.forgets("session"), "{place:?}: {:?}", answer.sets);
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_that_is_over_goes() {
+    for place in REMEMBERING {
+        let site = Site::new(place);
+        let old = signed_in("7", 0);
+        let ours = site.page(DAY, &old).await.ours().unwrap();
+        let answer = site.page(DAY + 30, &old).await;
+        assert!(answer.owner.is_some() && answer.forgets("session"), "{place:?}: joined");
+        let answer = site.page(DAY + 90, &old).await;
+        assert!(answer.owner.is_none() && answer.forgets("session"), "{place:?}: replayed");
+        site.sign_out(DAY + 100, &ours).await;
+        let answer = site.page(DAY + 101, &signed_in("7", 5)).await;
+        assert!(answer.owner.is_none() && answer.forgets("session"), "{place:?}: ended by its owner");
+    }
+}

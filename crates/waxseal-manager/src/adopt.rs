@@ -12,6 +12,7 @@ use crate::adoption::foreign::{Foreign, ForeignRef};
 use crate::adoption::refusal::ForeignRefusal;
 use crate::adoption::terms::Adoption;
 use crate::error::Error;
+use crate::gated::{Gated, stranger};
 use crate::manager::{SessionManager, Sessions};
 use crate::open::{Asked, Opened, Snapshot};
 use crate::origin::{COOKIE_ID_BYTES, CookieToken, Origin};
@@ -59,43 +60,77 @@ impl<'a> Snapshot<'a> {
         let (reference, content) = (foreign.reference(&adopter.terms), foreign.content());
         if let Some(why) = self.reason_against(&reference, &content, &adopter.terms, now) {
             adopter.counts.count(Outcome::Refused(why));
-            return Opened::Ready(self.create().adopted());
+            return Opened::Ready(self.create().refused_foreign(why));
         }
         match &self.sessions.sessions {
             Sessions::Cookie => {
-                adopter.counts.count(Outcome::Adopted);
-                Opened::Ready(self.adopt_replayable(&reference, content, now))
+                let opened = self.ready(self.adopt_replayable(&reference, content, now), access, now);
+                if matches!(&opened, Opened::Ready(visit) if visit.is_adopted()) {
+                    adopter.counts.count(Outcome::Adopted);
+                }
+                opened
             }
             _ => self.pending(Asked::Foreign(Box::new(reference), content), access),
         }
     }
 
-    /// Takes over a foreign session by the store's answer.
+    /// Takes over a foreign session by the store's answer. The gate is asked first: a request that may not see the
+    /// session claims nothing, so that whoever may see it still can. Such a request gets its visit as the gate judges it.
     pub(crate) async fn load_foreign(
         &self,
-        foreign: &ForeignRef,
-        content: &Content,
+        foreign: ForeignRef,
+        content: Arc<Content>,
         access: Access,
         now: Timestamp,
-    ) -> Result<Visit, Error> {
-        let adopted = match &self.sessions.sessions {
-            Sessions::Cookie => return Err(Error::NoStore),
-            Sessions::Revocable(list) => {
-                let adopted = list.adopt(&self.keys, foreign, content.clone(), now).await;
-                adopted.map(|visit| visit.unwrap_or_else(|| self.create().adopted()))
+    ) -> Result<Result<Visit, Gated>, Error> {
+        let origin = Origin::Foreign(foreign.clone());
+        let unclaimed = Visit::restored(Arc::unwrap_or_clone(content), origin, self.keys.clone(), false);
+        let adopted = match Gated::new(self.gate, unclaimed, self.sessions.is_strict()) {
+            Gated::Through(visit) if visit.home().origin.is_some() => {
+                self.take_over(&foreign, &visit.session().content(), now).await
             }
-            Sessions::Stored(stored) => stored.records.adopt(&self.keys, foreign, content, now).await,
-            Sessions::Mirrored(mirrored) => mirrored.records.adopt(&self.keys, foreign, content, now).await,
+            Gated::Asking(visit, offer) => match self.was_taken_up(offer, now).await {
+                Ok(true) => return Ok(Err(Gated::Through(stranger(visit, self.sessions.is_strict())))),
+                Ok(false) => self.take_over(&foreign, &visit.session().content(), now).await,
+                Err(error) => Err(error),
+            },
+            unseen => return Ok(Err(unseen)),
         };
         match adopted {
             Err(Error::Unavailable(error))
                 if access == Access::Read && self.sessions.when_away() == WhenAway::Anonymous =>
             {
                 tracing::warn!(%error, "the session store does not answer; the visitor is shown as an anonymous one");
-                Ok(self.unadopted(foreign.clone()))
+                Ok(Ok(self.unadopted(foreign)))
             }
-            adopted => adopted,
+            adopted => adopted.map(Ok),
         }
+    }
+
+    /// Claims a foreign session, which the gate has let through.
+    async fn take_over(
+        &self,
+        foreign: &ForeignRef,
+        content: &Content,
+        now: Timestamp,
+    ) -> Result<Visit, Error> {
+        match &self.sessions.sessions {
+            Sessions::Cookie => Err(Error::NoStore),
+            Sessions::Revocable(list) => {
+                let adopted = list.adopt(&self.keys, foreign, content.clone(), now).await;
+                adopted.map(|visit| visit.unwrap_or_else(|why| self.create().refused_foreign(why)))
+            }
+            Sessions::Stored(stored) => stored.records.adopt(&self.keys, foreign, content, now).await,
+            Sessions::Mirrored(mirrored) => mirrored.records.adopt(&self.keys, foreign, content, now).await,
+        }
+    }
+
+    /// Returns `true` if the list of the former state says that the offer was taken up, so that the token is a copy from
+    /// before its session was bound.
+    async fn was_taken_up(&self, offer: [u8; 16], now: Timestamp) -> Result<bool, Error> {
+        let list = self.sessions.records().and_then(|records| records.former_list.as_ref());
+        let Some(list) = list else { return Ok(false) };
+        Ok(list.has_ended(&list.of_offer(offer, now), now).await?)
     }
 
     /// The visit of a foreign session that is not shown. It may end it.

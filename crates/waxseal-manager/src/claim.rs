@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use waxseal_session::backend::{Phase, ReadOnly};
 use waxseal_store::RecordKey;
 
+use crate::adoption::foreign::Foreign;
 use crate::origin::{COOKIE_ID_BYTES, Origin};
 use crate::records::token::Token;
 use crate::visit::Visit;
@@ -27,6 +28,7 @@ pub(crate) struct Claim {
 enum Id {
     Cookie([u8; COOKIE_ID_BYTES]),
     Record(RecordKey),
+    Foreign([u8; Foreign::REPLAY_ID_BYTES]),
 }
 
 impl Claim {
@@ -42,18 +44,20 @@ impl Claim {
     pub(crate) fn of_visit(visit: &Visit) -> Option<Self> {
         let home = visit.home();
         let origin = home.origin.as_ref()?;
-        let (revision, times) = match origin {
-            Origin::Cookie(token) => (0, token.times),
-            Origin::Record(record) => (record.revision.counter(), record.times),
-            Origin::Foreign(_) => return None,
+        let (revision, sealed, created) = match origin {
+            Origin::Cookie(token) => (0, token.times.sealed(), token.times.created()),
+            Origin::Record(record) => {
+                (record.revision.counter(), record.times.sealed(), record.times.created())
+            }
+            Origin::Foreign(foreign) => (0, foreign.began.as_secs(), foreign.began.as_secs()),
         };
         let content = visit.session().content();
         let outage = visit.session().phase() == Phase::ReadOnly(ReadOnly::Outage);
         Some(Self {
-            id: Id::of(origin)?,
+            id: Id::of(origin),
             revision,
-            sealed: times.sealed(),
-            created: times.created(),
+            sealed,
+            created,
             owned: content.is_owned(),
             signed_in: content.signed_in(),
             unknown: outage && content.is_blank(),
@@ -62,11 +66,11 @@ impl Claim {
 }
 
 impl Id {
-    fn of(origin: &Origin) -> Option<Self> {
+    fn of(origin: &Origin) -> Self {
         match origin {
-            Origin::Cookie(token) => Some(Self::Cookie(token.id)),
-            Origin::Record(record) => Some(Self::Record(record.id.key())),
-            Origin::Foreign(_) => None,
+            Origin::Cookie(token) => Self::Cookie(token.id),
+            Origin::Record(record) => Self::Record(record.id.key()),
+            Origin::Foreign(foreign) => Self::Foreign(foreign.replay_id),
         }
     }
 }

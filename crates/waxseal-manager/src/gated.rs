@@ -74,7 +74,7 @@ fn healed(visit: Visit, content: Arc<Content>, state: &[u8]) -> Visit {
     let origin = {
         let mut home = visit.home();
         match home.origin.take() {
-            Some(Origin::Cookie(token)) => Origin::Cookie(token),
+            Some(origin @ (Origin::Cookie(_) | Origin::Foreign(_))) => origin,
             other => {
                 home.origin = other;
                 drop(home);

@@ -30,7 +30,7 @@ use crate::visit::Visit;
 pub struct Snapshot<'a> {
     pub(crate) sessions: &'a SessionManager,
     pub(crate) keys: Arc<ActiveKeys>,
-    gate: Option<&'a dyn DeviceGate>,
+    pub(crate) gate: Option<&'a dyn DeviceGate>,
 }
 
 /// A good token.
@@ -271,7 +271,7 @@ impl<'a> Snapshot<'a> {
     }
 
     /// The session of a token that no store has to be asked about, as the gate lets it through.
-    fn ready(&self, visit: Visit, access: Access, now: Timestamp) -> Opened<'a> {
+    pub(crate) fn ready(&self, visit: Visit, access: Access, now: Timestamp) -> Opened<'a> {
         match Gated::new(self.gate, visit, self.sessions.is_strict()) {
             Gated::Through(visit) => Opened::Ready(visit),
             Gated::Asking(visit, offer) => match self.sessions.list_of_ended() {
@@ -362,7 +362,11 @@ impl Pending<'_> {
             }
             (Asked::Rivals(rivals), _) => return Box::pin(rivals.load(now)).await,
             (Asked::Foreign(foreign, content), _) => {
-                Box::pin(snapshot.load_foreign(&foreign, &content, access, now.into())).await?
+                match Box::pin(snapshot.load_foreign(*foreign, content, access, now.into())).await? {
+                    // A session that a parallel request has taken over may be bound by now, so it is judged once more.
+                    Ok(visit) => visit,
+                    Err(unseen) => return unseen.visit(access, snapshot.sessions.when_away()),
+                }
             }
             _ => return Err(Error::NoStore),
         };
@@ -456,7 +460,8 @@ fn settle(snapshot: &Snapshot<'_>, all: Vec<Visit>, can_be_planted: bool) -> Vis
         });
         return dead.unwrap_or_else(|| snapshot.create()).among(Vec::new());
     }
-    let claims: Vec<_> = alive.iter().flat_map(Claim::of_visit).collect();
+    let claims: Option<Vec<_>> = alive.iter().map(Claim::of_visit).collect();
+    let claims = claims.expect("what is alive has an origin, and so a claim");
     match choose(&claims, can_be_planted) {
         Some(chosen) => {
             tracing::info!(

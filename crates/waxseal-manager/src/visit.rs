@@ -10,6 +10,7 @@ use waxseal_store::{Lifespan, PublicId, SessionId};
 
 use crate::active_keys::ActiveKeys;
 use crate::adoption::foreign::ForeignRef;
+use crate::adoption::refusal::ForeignRefusal;
 use crate::device_tokens::DeviceTokens;
 use crate::origin::{CookieToken, Origin, RecordRef};
 use crate::records::keyed_id::KeyedId;
@@ -65,6 +66,8 @@ pub(crate) struct Home {
     pub(crate) foreign: Vec<ForeignRef>,
     /// The session was taken over in this request, so the browser is to have a token whatever becomes of the request.
     pub(crate) adopted: bool,
+    /// The foreign session that came is good nowhere any more, so the browser need not keep its cookie.
+    pub(crate) foreign_is_over: bool,
 }
 
 impl Visit {
@@ -123,7 +126,15 @@ impl Visit {
                 None => {}
             }
             home.adopted = home.origin.is_some();
+            home.foreign_is_over = home.adopted;
         }
+        self.session.note_access();
+        self
+    }
+
+    /// Makes it the visit of a request whose foreign session was refused. That counts as access, too.
+    pub(crate) fn refused_foreign(self, why: ForeignRefusal) -> Self {
+        self.home().foreign_is_over = why.is_final();
         self.session.note_access();
         self
     }
@@ -184,6 +195,14 @@ impl Visit {
     #[must_use]
     pub fn is_adopted(&self) -> bool {
         self.home().adopted
+    }
+
+    /// Returns `true` if the foreign session that the request was to take over is over: it was
+    /// [taken over](crate::Snapshot::adopt), or refused as one that was taken over before, has expired, or was ended by its
+    /// owner. The browser need not keep its cookie then.
+    #[must_use]
+    pub fn is_foreign_over(&self) -> bool {
+        self.home().foreign_is_over
     }
 
     /// Returns `true` if the last commit has saved what was changed. What only shows a page may be dropped when the store

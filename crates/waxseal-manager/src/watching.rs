@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use waxseal_crypto::Limits;
-use waxseal_store::{Found, RecordKey, Timestamp};
+use waxseal_store::{Found, Lifespan, RecordKey, Timestamp};
 
 use crate::access::Access;
 use crate::end_reason::EndReason;
@@ -82,7 +82,8 @@ impl SessionManager {
                 let sealed = Timestamp::from_millis(record.times.sealed().saturating_mul(1_000));
                 let good_at = record.confirmed.map_or(sealed, |confirmed| confirmed.at.time()).min(now);
                 let life = record.confirmed.map(|confirmed| confirmed.life);
-                let (key, limits) = (record.id.key(), self.lifetimes.of_session(&content));
+                // The limits of any session, because another tab may give it a longer life; the record has its own end.
+                let (key, limits) = (record.id.key(), self.lifetimes.widest());
                 let ask_at = good_at.after(self.watch_window());
                 (
                     Subject::Record { key, owner, limits },
@@ -226,7 +227,8 @@ async fn ask_records(
     limits: Limits,
     now: Timestamp,
 ) -> Answer {
-    let over_by_life = || watch.known().life.is_some_and(|life| !records.is_alive(&life, limits, now));
+    let is_over = |life: Lifespan| now >= life.expires || !records.is_alive(&life, limits, now);
+    let over_by_life = || watch.known().life.is_some_and(is_over);
     match records.head(key, now).await {
         Ok(Some(Found::Living(head))) if !records.is_alive(&head.life, limits, now) => {
             Answer::Over(EndReason::Expired)

@@ -154,6 +154,12 @@ impl Session {
         self.lock().removes = false;
     }
 
+    /// Returns `true` if the next commit is to end the session that came. The call is no access.
+    #[must_use]
+    pub fn is_to_end(&self) -> bool {
+        self.lock().removes
+    }
+
     /// Makes the session readable only from now on.
     pub fn refuse_writes(&self, why: ReadOnly) {
         self.lock().phase = Phase::ReadOnly(why);

@@ -185,6 +185,47 @@ async fn while_the_old_store_is_away_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn a_sign_out_that_can_end_nothing_fails_and_can_be_tried_again() {
+    let (site, record) = Site::new().await;
+    let old = format!("id={}", record.id);
+    site.old.set_away(true);
+    let sign_out = async |now: u64| {
+        let layer = site.layer.clone().with_clock(Clock::from_fn(move || at(now)));
+        let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(&old).unwrap())]);
+        let request = layer.session_of(&Method::POST, &Uri::from_static("/"), &headers);
+        let status = request.destroy().await.map_or_else(|error| status_of(&error), |()| StatusCode::OK);
+        let mut response = Response::builder().status(status).body(()).unwrap();
+        layer.finish(&request, &mut response).await.unwrap();
+        (status.as_u16(), response.headers().get_all(SET_COOKIE).iter().count())
+    };
+    assert_eq!(sign_out(DAY).await, (503, 0), "the browser keeps its cookie");
+    site.old.set_away(false);
+    let (status, sets) = sign_out(DAY + 1).await;
+    assert!(status == 200 && sets > 0);
+    assert_eq!(site.page(DAY + 2, &old, false).await.0, None, "signed out");
+}
+
+#[tokio::test]
+async fn who_has_a_session_of_ours_and_changes_it_asks_no_old_store_and_keeps_the_old_cookie() {
+    let (site, record) = Site::new().await;
+    let change = async |now: u64, cookies: String| {
+        let layer = site.layer.clone().with_clock(Clock::from_fn(move || at(now)));
+        let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(&cookies).unwrap())]);
+        let request = layer.session_of(&Method::POST, &Uri::from_static("/"), &headers);
+        request.load().await.unwrap().insert("at", now).unwrap();
+        let mut response = Response::new(());
+        layer.finish(&request, &mut response).await.unwrap();
+        let sets = response.headers().get_all(SET_COOKIE).iter();
+        sets.map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let ours = ours(&change(DAY, "theme=dark".to_owned()).await);
+    site.old.forget();
+    let sets = change(DAY + 1, format!("id={}; {ours}", record.id)).await;
+    assert_eq!(site.old.asked(), []);
+    assert!(!sets.iter().any(|line| line.starts_with("id=")), "{sets:?}");
+}
+
+#[tokio::test]
 async fn what_is_no_session_of_tower_sessions_is_a_new_visitor() {
     let (site, _) = Site::new().await;
     for cookie in ["id=", "id=x", &format!("id={}", Id::default()), "id=AAAAAAAAAAAAAAAAAAAAAAA"] {

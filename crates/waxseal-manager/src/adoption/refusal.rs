@@ -21,6 +21,11 @@ pub enum ForeignRefusal {
 }
 
 impl ForeignRefusal {
+    /// Returns `true` if the session is over for good, and not only unfit for this app: the old one may serve it still.
+    pub(crate) fn is_final(self) -> bool {
+        matches!(self, Self::Expired | Self::Replayed | Self::OwnerEnded)
+    }
+
     /// The reason as one fixed word, for counters and programs.
     #[must_use]
     pub fn word(self) -> &'static str {

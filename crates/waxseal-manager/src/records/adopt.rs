@@ -127,7 +127,7 @@ impl RecordStore {
 
     fn refuse(&self, claims: &Claims, keys: &Arc<ActiveKeys>, why: ForeignRefusal) -> Visit {
         claims.count(Outcome::Refused(why));
-        self.anonymous(keys).adopted()
+        self.anonymous(keys).refused_foreign(why)
     }
 
     /// Deletes a session that was made for nothing. Nobody has its id, so if that fails it expires unused.

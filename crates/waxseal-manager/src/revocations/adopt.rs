@@ -19,8 +19,8 @@ use crate::origin::{COOKIE_ID_BYTES, CookieToken, Origin};
 use crate::visit::Visit;
 
 impl Revocations {
-    /// Takes a foreign session over, or joins the session that a parallel request has made of it. `None` if it is
-    /// refused.
+    /// Takes a foreign session over, or joins the session that a parallel request has made of it. Gives the reason if it
+    /// is refused.
     ///
     /// The owner's epoch comes first and the question about the owner's end last: whoever ends the owner's sessions
     /// notes it first, and begins another epoch then.
@@ -30,11 +30,11 @@ impl Revocations {
         foreign: &ForeignRef,
         mut content: Content,
         now: Timestamp,
-    ) -> Result<Option<Visit>, Error> {
-        let Some(claims) = &self.claims else { return Ok(None) };
+    ) -> Result<Result<Visit, ForeignRefusal>, Error> {
+        let Some(claims) = &self.claims else { return Err(Error::NoStore) };
         let refused = |why| {
             claims.count(Outcome::Refused(why));
-            Ok(None)
+            Ok(Err(why))
         };
         let claim = claims.look(foreign, now).await?;
         if let Claim::Refused(why) = claim {
@@ -59,7 +59,7 @@ impl Revocations {
             return refused(ForeignRefusal::OwnerEnded);
         }
         claims.count(outcome);
-        Ok(Some(Visit::restored(content, Origin::Cookie(token), keys.clone(), false).adopted()))
+        Ok(Ok(Visit::restored(content, Origin::Cookie(token), keys.clone(), false).adopted()))
     }
 
     /// Ends a foreign session, and the session that was made of it.
@@ -70,10 +70,10 @@ impl Revocations {
         }
         let Some(revision) = claims.end(foreign, now).await? else { return Ok(()) };
         let token = self.token(foreign, &revision, &Content::default(), now);
-        match token.question {
-            Some(question) => self.end(&question, now).await,
-            None => Ok(()),
-        }
+        let Some(mut question) = token.question else { return Ok(()) };
+        // The class of the session that was made of it is not known here, so the longest lifetime counts.
+        question.end = self.last_end(now);
+        self.end(&question, now).await
     }
 
     /// Claims a foreign session that is free, and returns what its claim is after that.

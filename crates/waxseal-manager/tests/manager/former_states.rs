@@ -6,8 +6,9 @@ use crate::states_support::{Store, at, commit, key, manager, new_store, open, re
 use waxseal_crypto::Keyring;
 use waxseal_manager::{
     Access, Adoption, Error, FormerState, Lifetimes, Mirrored, Outcome, Revocable, SessionManager, State,
-    Stored,
+    Stored, WhenAway,
 };
+use waxseal_store::testing::{Operation, Turn};
 
 const HOUR: u64 = 3_600;
 const SWITCH: u64 = HOUR / 3;
@@ -182,4 +183,32 @@ async fn while_the_store_is_away_nothing_is_lost() {
         store.set_away(false);
         assert_eq!(owner(&sessions, &token, 2).await.as_deref(), Some("user-7"));
     }
+}
+
+#[tokio::test]
+async fn of_a_former_session_that_nobody_knows_in_an_outage_and_one_of_ours_an_anonymous_page_is_shown() {
+    let store = new_store();
+    let former = signed_in(&of(State::Cookie), 0).await;
+    let state = Stored::new(store.clone()).when_away(WhenAway::Anonymous);
+    let sessions = of(state).adopting(terms(FormerState::Cookie)).unwrap();
+    let visit = sessions.create();
+    visit.sign_in("user-8", at(1)).unwrap();
+    let ours = commit(&sessions, &visit, "", at(1)).await.unwrap();
+    for (order, tokens) in [("former", [&former, &ours]), ("ours", [&ours, &former])] {
+        let raw: Vec<&[u8]> = tokens.iter().map(|token| token.as_bytes()).collect();
+        // The store answers for our own session alone, and not for the former one's claim.
+        store.decide_with(|operation| match operation {
+            Operation::Load => Turn::Work,
+            _ => Turn::Fail,
+        });
+        let opened = sessions.snapshot().open_among(&raw, false, Access::Read, at(SWITCH), drop);
+        let visit = opened.load(at(SWITCH)).await.unwrap();
+        // The former may be the visitor's, so neither is shown, and the browser keeps both.
+        assert_eq!((visit.owner(), visit.is_confirmed()), (None, false), "{order} first");
+        assert_eq!(sessions.commit(&visit, at(SWITCH)).await.unwrap(), Outcome::Keep, "{order} first");
+        store.decide_with(|_| Turn::Work);
+    }
+    let raw = [former.as_bytes(), ours.as_bytes()];
+    let opened = sessions.snapshot().open_among(&raw, false, Access::Read, at(SWITCH + 90), drop);
+    assert_eq!(opened.load(at(SWITCH + 90)).await.unwrap().owner().as_deref(), Some("user-8"));
 }

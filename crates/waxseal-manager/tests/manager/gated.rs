@@ -1,13 +1,16 @@
 //! Sessions as a gate judges the request that brings them: what it may see, and what it may end.
 
+use std::time::Duration;
+
 use waxseal_crypto::Keyring;
 use waxseal_manager::{
-    Access, DeviceGate, DeviceQuestion, DeviceVerdict, Error, Outcome, Revocable, SessionManager, State,
-    Stored, Visit,
+    Access, Adoption, DeviceGate, DeviceQuestion, DeviceVerdict, Error, Foreign, FormerState, Mirrored,
+    Outcome, Revocable, SessionManager, State, Stored, Visit,
 };
+use waxseal_store::testing::Operation;
 use waxseal_store::{Fault, MemoryStore};
 
-use crate::states_support::{at, change, commit, key, manager, visitor};
+use crate::states_support::{Store, at, change, commit, key, manager, new_store, visitor};
 
 /// Judges by when the session's owner signed in, in seconds after the tests' beginning.
 struct Gate<F>(F);
@@ -40,10 +43,19 @@ async fn judged(
     tokens: &[&str],
     gate: impl Fn(u64) -> DeviceVerdict + Send + Sync,
 ) -> Result<Visit, Error> {
+    judged_at(sessions, tokens, gate, 10).await
+}
+
+async fn judged_at(
+    sessions: &SessionManager,
+    tokens: &[&str],
+    gate: impl Fn(u64) -> DeviceVerdict + Send + Sync,
+    seconds: u64,
+) -> Result<Visit, Error> {
     let tokens: Vec<&[u8]> = tokens.iter().map(|token| token.as_bytes()).collect();
     let gate = Gate(gate);
     let snapshot = sessions.snapshot().gated(&gate);
-    snapshot.open_among(&tokens, false, Access::Change, at(10), drop).load(at(10)).await
+    snapshot.open_among(&tokens, false, Access::Change, at(seconds), drop).load(at(seconds)).await
 }
 
 async fn is_good(sessions: &SessionManager, token: &str) -> bool {
@@ -143,4 +155,115 @@ async fn a_token_that_has_lost_its_tie_is_sealed_anew_with_it() {
     let seen = judged(&sessions, &[&token], |_| DeviceVerdict::AsItIs).await.unwrap();
     assert_eq!(seen.owner().as_deref(), Some("albus"));
     assert_eq!(sessions.commit(&seen, at(11)).await.unwrap(), Outcome::Keep);
+}
+
+/// The states on the server that sessions of state `cookie`, with a list in the same store, are taken over by.
+fn taking_over(store: &Store) -> [SessionManager; 2] {
+    let terms = || Adoption::new(at(50), at(5_000)).from_state(FormerState::Cookie);
+    [
+        bound(Stored::new(store.clone())).adopting(terms()).unwrap(),
+        bound(Mirrored::new(store.clone())).adopting(terms()).unwrap(),
+    ]
+}
+
+#[tokio::test]
+async fn a_request_that_the_gate_stops_uses_no_former_session_up() {
+    for state in [0, 1] {
+        for verdict in [DeviceVerdict::Stranger, DeviceVerdict::Kept, DeviceVerdict::Away] {
+            let store = new_store();
+            let token = signed_in(&bound(Revocable::new(store.clone())), 1).await;
+            let sessions = &taking_over(&store)[state];
+            store.forget();
+            let stopped = judged_at(sessions, &[&token], |_| verdict.clone(), 60).await;
+            assert_eq!(store.count(Operation::Create), 0, "{verdict:?}");
+            match (&verdict, stopped) {
+                (DeviceVerdict::Away, stopped) => assert!(matches!(stopped, Err(Error::Unavailable(_)))),
+                (_, stopped) => assert!(stopped.unwrap().is_unproven(), "{verdict:?}"),
+            }
+            let owners = judged_at(sessions, &[&token], |_| DeviceVerdict::AsItIs, 200).await.unwrap();
+            assert_eq!(owners.owner().as_deref(), Some("albus"), "{verdict:?}: much later");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_former_token_from_before_its_session_was_bound_is_a_strangers() {
+    let offer = [7; 16];
+    for state in [0, 1] {
+        let store = new_store();
+        let old = bound(Revocable::new(store.clone()));
+        let token = signed_in(&old, 1).await;
+        assert!(old.note_binding(offer, [1; 16], at(5)).await.unwrap());
+        let sessions = &taking_over(&store)[state];
+        store.forget();
+        let copy = judged_at(sessions, &[&token], |_| DeviceVerdict::UnlessTakenUp(offer), 70).await.unwrap();
+        assert!(copy.is_unproven() && copy.owner().is_none());
+        assert_eq!(store.count(Operation::Create), 0);
+        let owners = judged_at(sessions, &[&token], |_| DeviceVerdict::AsItIs, 200).await.unwrap();
+        assert_eq!(owners.owner().as_deref(), Some("albus"));
+
+        // Nobody has taken this one up.
+        let token = signed_in(&old, 2).await;
+        let offered = |_| DeviceVerdict::UnlessTakenUp([8; 16]);
+        let visit = judged_at(sessions, &[&token], offered, 70).await.unwrap();
+        assert_eq!(visit.owner().as_deref(), Some("albus"));
+    }
+}
+
+#[tokio::test]
+async fn a_former_token_that_has_lost_its_tie_becomes_a_session_with_it() {
+    for state in [0, 1] {
+        let store = new_store();
+        let token = signed_in(&bound(Revocable::new(store.clone())), 1).await;
+        let sessions = &taking_over(&store)[state];
+        let heal = |_| DeviceVerdict::Heal(vec![0x80; 8]);
+        let visit = judged_at(sessions, &[&token], heal, 60).await.unwrap();
+        assert!(visit.is_device_bound());
+        let new = commit(sessions, &visit, "", at(60)).await.unwrap();
+        assert!(change(sessions, &new, at(61)).await.is_device_bound());
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_who_signs_in_or_out_ends_the_former_session_that_he_brought() {
+    for state in [0, 1] {
+        for signs_in in [true, false] {
+            let store = new_store();
+            let token = signed_in(&bound(Revocable::new(store.clone())), 1).await;
+            let sessions = &taking_over(&store)[state];
+            let visit = judged_at(sessions, &[&token], |_| DeviceVerdict::Stranger, 60).await.unwrap();
+            match signs_in {
+                true => visit.sign_in("albus", at(60)).unwrap(),
+                false => visit.destroy().unwrap(),
+            }
+            sessions.commit(&visit, at(60)).await.unwrap();
+            let after = judged_at(sessions, &[&token], |_| DeviceVerdict::AsItIs, 61).await.unwrap();
+            assert_eq!(after.owner(), None, "signs in: {signs_in}");
+        }
+    }
+}
+
+/// Judges all that is somebody's as one verdict, whether they signed in here or not.
+struct OfOwners(DeviceVerdict);
+
+impl DeviceGate for OfOwners {
+    fn judge(&self, session: DeviceQuestion<'_>) -> DeviceVerdict {
+        if session.is_owned { self.0.clone() } else { DeviceVerdict::AsItIs }
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_another_framework_is_judged_before_it_is_taken_over() {
+    let foreign = Foreign::new([3; 32], at(0), at(4_000));
+    foreign.session().set_owner(Some("albus")).unwrap();
+    let terms = || Adoption::new(at(50), at(5_000)).lifetime(Duration::from_secs(4_000)).replayable();
+    for (state, sessions) in states() {
+        let sessions = sessions.adopting(terms()).unwrap();
+        let gate = OfOwners(DeviceVerdict::Stranger);
+        let opened = sessions.snapshot().gated(&gate).adopt(&foreign, Access::Change, at(60));
+        let visit = opened.load(at(60)).await.unwrap();
+        assert!(visit.owner().is_none() && !visit.is_adopted(), "{state}");
+        let visit = sessions.snapshot().adopt(&foreign, Access::Change, at(200)).load(at(200)).await.unwrap();
+        assert_eq!(visit.owner().as_deref(), Some("albus"), "{state}: nobody has used it up");
+    }
 }
