@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use waxseal_crypto::Limits;
 use waxseal_store::{Lifespan, RecordKey, Timestamp};
@@ -13,6 +14,8 @@ use crate::revocations::question::Question;
 
 /// Questions of watches under way at once: they must not take the store's places from requests.
 const MAX_QUESTIONS: usize = 64;
+/// About the time that a store takes to answer.
+const ROUND: Duration = Duration::from_millis(10);
 
 /// A watched session; from [`SessionManager::watch`](crate::SessionManager::watch). All that watch one session, by one id
 /// of it, share a watch, and so what the store is asked.
@@ -63,6 +66,8 @@ pub(crate) struct Watches {
     by_id: Mutex<HashMap<WatchedId, Weak<Watch>>>,
     count: AtomicUsize,
     questions: AtomicUsize,
+    /// Questions that could not be asked because too many were under way.
+    refused: AtomicUsize,
 }
 
 impl Watch {
@@ -109,6 +114,15 @@ impl Watches {
         let before = self.questions.fetch_add(1, Ordering::AcqRel);
         let asking = Asking(&self.questions);
         (before < MAX_QUESTIONS).then_some(asking)
+    }
+
+    /// The time after which a question that was refused is tried again. The refused come back in turns, each time as many
+    /// as there are places, so that nobody spins and all have their turn, however many they are.
+    pub(crate) fn next_try(&self) -> Duration {
+        let watched = self.count.load(Ordering::Acquire).max(1);
+        let before = self.refused.fetch_add(1, Ordering::Relaxed) % watched;
+        let rounds = u32::try_from(1 + before / MAX_QUESTIONS).unwrap_or(u32::MAX);
+        ROUND.saturating_mul(rounds)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<WatchedId, Weak<Watch>>> {

@@ -21,8 +21,6 @@ use crate::watch::{Known, Subject, Watch, WatchedId};
 const LOOK: Duration = Duration::from_secs(1);
 /// The shortest time between two looks.
 const SOON: Duration = Duration::from_millis(10);
-/// The time after which a question is tried again that could not be asked because too many were under way.
-const CROWDED: Duration = Duration::from_millis(250);
 
 /// The answer to a question about a watched session.
 enum Answer {
@@ -189,7 +187,8 @@ impl SessionManager {
             return None;
         }
         let asking = self.watches.asking();
-        known.ask_at = now.after(if asking.is_some() { self.watch_window() } else { CROWDED });
+        known.ask_at =
+            now.after(if asking.is_some() { self.watch_window() } else { self.watches.next_try() });
         asking
     }
 
