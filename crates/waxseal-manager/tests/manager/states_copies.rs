@@ -139,3 +139,13 @@ async fn a_token_that_is_due_anew_waits_for_a_request_that_asks() {
     assert_eq!(session.len(), 1);
     assert_ne!(commit(&sessions, &session, "kept", at(100)).await.unwrap(), "kept");
 }
+
+#[test]
+fn a_watched_session_is_asked_about_once_in_the_freshness_lifetime_and_at_most_once_a_second() {
+    for (seconds, window) in [(0, 1), (1, 1), (7, 7)] {
+        let state = Mirrored::new(new_store()).freshness(Duration::from_secs(seconds));
+        let sessions = manager(state, &Keyring::new(key(1)));
+        assert_eq!(sessions.watch_window(), Duration::from_secs(window));
+    }
+    assert_eq!(sessions(Place::Store, new_store()).watch_window(), Duration::from_secs(1));
+}
