@@ -348,6 +348,8 @@ mod tests {
         near.confirmed(&id.key(), &revision(1), at(1));
         near.confirmed(&id.key(), &revision(2), at(2));
         assert_eq!(standing(&near), Standing::Living(at(2)), "of whatever revision");
+        let squatter = RecordKey::new(id.public_id(), [7; 32]);
+        assert_eq!(near.standing(&squatter, Some("albus")), Standing::Unknown, "another's hash");
         near.owner_ended_at("albus", at(3));
         assert_eq!(standing(&near), Standing::Unknown, "confirmed before the end of all");
         assert_eq!(near.standing(&id.key(), Some("severus")), Standing::Living(at(2)));

@@ -435,6 +435,12 @@ async fn a_sign_out_while_the_store_is_away_holds_here_at_once_and_everywhere_on
         store.set_away(true);
         visit.destroy().unwrap();
         here.commit(&visit, at(DAY + 1)).await.unwrap();
+        let left = if kind == Kind::Listed { 4 } else { 3 };
+        assert_eq!(
+            here.finish_ends(at(DAY + 1)).await.unwrap(),
+            left,
+            "{kind:?}: the foreign one's, and the owner's"
+        );
         store.set_away(false);
         is_refused("here, at once", &here, &foreign(1, 0), DAY + 2).await;
 
