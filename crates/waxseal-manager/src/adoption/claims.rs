@@ -104,6 +104,19 @@ impl Claims {
         }
     }
 
+    /// Ends a foreign session at a sign-out, and what its owner could still have had taken over. Returns as [`end`](Self::end)
+    /// does.
+    pub(crate) async fn sign_out(
+        &self,
+        foreign: &ForeignRef,
+        now: Timestamp,
+    ) -> Result<Option<Revision>, Error> {
+        if let Some(owner) = &foreign.owner {
+            self.sign_out_owner(owner, now).await?;
+        }
+        self.end(foreign, now).await
+    }
+
     /// Ends a foreign session, taken over or not. Returns the revision of its claim if it was taken over, so that its
     /// session here ends too. While the store is unavailable, this process refuses it and the store is told later.
     pub(crate) async fn end(&self, foreign: &ForeignRef, now: Timestamp) -> Result<Option<Revision>, Error> {

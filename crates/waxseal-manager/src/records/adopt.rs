@@ -57,10 +57,7 @@ impl RecordStore {
         now: Timestamp,
     ) -> Result<(), Error> {
         let Some(claims) = &self.claims else { return Ok(()) };
-        if let Some(owner) = &foreign.owner {
-            claims.sign_out_owner(owner, now).await?;
-        }
-        let Some(revision) = claims.end(foreign, now).await? else { return Ok(()) };
+        let Some(revision) = claims.sign_out(foreign, now).await? else { return Ok(()) };
         for id in keys.imported_ids(&foreign.replay_id, &revision) {
             self.end(&reference(id.into(), Revision::UNKNOWN, now), now).await?;
         }

@@ -65,10 +65,7 @@ impl Revocations {
     /// Ends a foreign session, and the session that was made of it.
     pub(crate) async fn end_foreign(&self, foreign: &ForeignRef, now: Timestamp) -> Result<(), Error> {
         let Some(claims) = &self.claims else { return Ok(()) };
-        if let Some(owner) = &foreign.owner {
-            claims.sign_out_owner(owner, now).await?;
-        }
-        let Some(revision) = claims.end(foreign, now).await? else { return Ok(()) };
+        let Some(revision) = claims.sign_out(foreign, now).await? else { return Ok(()) };
         let token = self.token(foreign, &revision, &Content::default(), now);
         let Some(mut question) = token.question else { return Ok(()) };
         // The class of the session that was made of it is not known here, so the longest lifetime counts.

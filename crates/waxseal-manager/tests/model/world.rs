@@ -184,7 +184,7 @@ impl World {
         access: Access,
         act: Act,
     ) -> Result<usize, Violation> {
-        self.send(Sender::Copy(None), Some(token), process, access, act)
+        self.act_as_thief(token, None, process, access, act)
     }
 
     /// A request with a copy of a token and a device cookie that a thief has.
