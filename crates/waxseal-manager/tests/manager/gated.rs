@@ -10,7 +10,7 @@ use waxseal_manager::{
 use waxseal_store::testing::Operation;
 use waxseal_store::{Fault, MemoryStore};
 
-use crate::states_support::{Store, at, change, commit, key, manager, new_store, visitor};
+use crate::states_support::{Store, at, change, commit, key, manager, new_store, signed_in};
 
 /// Judges by when the session's owner signed in, in seconds after the tests' beginning.
 struct Gate<F>(F);
@@ -32,10 +32,6 @@ fn states() -> [(&'static str, SessionManager); 3] {
         ("revocable", bound(Revocable::new(MemoryStore::new()))),
         ("store", bound(Stored::new(MemoryStore::new()))),
     ]
-}
-
-async fn signed_in(sessions: &SessionManager, seconds: u64) -> String {
-    visitor(sessions, at(seconds), |session| session.sign_in("albus", at(seconds)).unwrap()).await
 }
 
 async fn judged(
@@ -66,7 +62,7 @@ async fn is_good(sessions: &SessionManager, token: &str) -> bool {
 async fn a_request_sees_what_the_gate_lets_it_see() {
     for (state, sessions) in states() {
         assert!(sessions.snapshot().device_tokens().is_some(), "{state}");
-        let token = signed_in(&sessions, 1).await;
+        let token = signed_in(&sessions, "albus", 1).await;
         let seen = judged(&sessions, &[&token], |_| DeviceVerdict::AsItIs).await.unwrap();
         assert_eq!(seen.owner().as_deref(), Some("albus"), "{state}");
         let untouched =
@@ -89,7 +85,7 @@ async fn a_request_sees_what_the_gate_lets_it_see() {
 #[tokio::test]
 async fn of_several_that_are_not_proven_one_that_must_stay_counts() {
     for (state, sessions) in states() {
-        let tokens = [signed_in(&sessions, 1).await, signed_in(&sessions, 2).await];
+        let tokens = [signed_in(&sessions, "albus", 1).await, signed_in(&sessions, "albus", 2).await];
         for stays in [1, 2] {
             let verdict = move |signed_in| match signed_in == stays {
                 true => DeviceVerdict::Kept,
@@ -105,7 +101,7 @@ async fn of_several_that_are_not_proven_one_that_must_stay_counts() {
 async fn a_request_that_proves_nothing_can_end_all_that_it_brings() {
     // In state `cookie` without a list there is nothing that could be ended.
     for (state, sessions) in states().into_iter().skip(1) {
-        let tokens = [signed_in(&sessions, 1).await, signed_in(&sessions, 2).await];
+        let tokens = [signed_in(&sessions, "albus", 1).await, signed_in(&sessions, "albus", 2).await];
         let tokens = [&*tokens[0], &*tokens[1]];
         let visit = judged(&sessions, &tokens, |_| DeviceVerdict::Stranger).await.unwrap();
         visit.destroy().unwrap();
@@ -117,7 +113,7 @@ async fn a_request_that_proves_nothing_can_end_all_that_it_brings() {
 #[tokio::test]
 async fn a_sign_out_ends_all_that_it_brings_although_the_browser_could_not_prove_its_device() {
     for (state, sessions) in states().into_iter().skip(1) {
-        let tokens = [signed_in(&sessions, 1).await, signed_in(&sessions, 2).await];
+        let tokens = [signed_in(&sessions, "albus", 1).await, signed_in(&sessions, "albus", 2).await];
         let raw: Vec<&[u8]> = tokens.iter().map(|token| token.as_bytes()).collect();
         let gate = Gate(|_| DeviceVerdict::Away);
         let opened = sessions.snapshot().gated(&gate).open_among(&raw, false, Access::Change, at(10), drop);
@@ -132,7 +128,7 @@ async fn a_sign_out_ends_all_that_it_brings_although_the_browser_could_not_prove
 #[tokio::test]
 async fn a_visit_says_whether_its_commit_saved_a_change() {
     for (state, sessions) in states() {
-        let token = signed_in(&sessions, 1).await;
+        let token = signed_in(&sessions, "albus", 1).await;
         let page = change(&sessions, &token, at(300)).await;
         assert_eq!(page.len(), 0);
         sessions.commit(&page, at(300)).await.unwrap();
@@ -148,7 +144,7 @@ async fn a_visit_says_whether_its_commit_saved_a_change() {
 #[tokio::test]
 async fn a_token_that_has_lost_its_tie_is_sealed_anew_with_it() {
     let sessions = bound(State::Cookie);
-    let token = signed_in(&sessions, 1).await;
+    let token = signed_in(&sessions, "albus", 1).await;
     let healed = judged(&sessions, &[&token], |_| DeviceVerdict::Heal(vec![7; 8])).await.unwrap();
     assert_eq!(healed.owner().as_deref(), Some("albus"));
     assert!(matches!(sessions.commit(&healed, at(11)).await.unwrap(), Outcome::Set { .. }));
@@ -171,7 +167,7 @@ async fn a_request_that_the_gate_stops_uses_no_former_session_up() {
     for state in [0, 1] {
         for verdict in [DeviceVerdict::Stranger, DeviceVerdict::Kept, DeviceVerdict::Away] {
             let store = new_store();
-            let token = signed_in(&bound(Revocable::new(store.clone())), 1).await;
+            let token = signed_in(&bound(Revocable::new(store.clone())), "albus", 1).await;
             let sessions = &taking_over(&store)[state];
             store.forget();
             let stopped = judged_at(sessions, &[&token], |_| verdict.clone(), 60).await;
@@ -192,7 +188,7 @@ async fn a_former_token_from_before_its_session_was_bound_is_a_strangers() {
     for state in [0, 1] {
         let store = new_store();
         let old = bound(Revocable::new(store.clone()));
-        let token = signed_in(&old, 1).await;
+        let token = signed_in(&old, "albus", 1).await;
         assert!(old.note_binding(offer, [1; 16], at(5)).await.unwrap());
         let sessions = &taking_over(&store)[state];
         store.forget();
@@ -203,7 +199,7 @@ async fn a_former_token_from_before_its_session_was_bound_is_a_strangers() {
         assert_eq!(owners.owner().as_deref(), Some("albus"));
 
         // Nobody has taken this one up.
-        let token = signed_in(&old, 2).await;
+        let token = signed_in(&old, "albus", 2).await;
         let offered = |_| DeviceVerdict::UnlessTakenUp([8; 16]);
         let visit = judged_at(sessions, &[&token], offered, 70).await.unwrap();
         assert_eq!(visit.owner().as_deref(), Some("albus"));
@@ -214,7 +210,7 @@ async fn a_former_token_from_before_its_session_was_bound_is_a_strangers() {
 async fn a_former_token_that_has_lost_its_tie_becomes_a_session_with_it() {
     for state in [0, 1] {
         let store = new_store();
-        let token = signed_in(&bound(Revocable::new(store.clone())), 1).await;
+        let token = signed_in(&bound(Revocable::new(store.clone())), "albus", 1).await;
         let sessions = &taking_over(&store)[state];
         let heal = |_| DeviceVerdict::Heal(vec![0x80; 8]);
         let visit = judged_at(sessions, &[&token], heal, 60).await.unwrap();
@@ -229,7 +225,7 @@ async fn a_stranger_who_signs_in_or_out_ends_the_former_session_that_he_brought(
     for state in [0, 1] {
         for signs_in in [true, false] {
             let store = new_store();
-            let token = signed_in(&bound(Revocable::new(store.clone())), 1).await;
+            let token = signed_in(&bound(Revocable::new(store.clone())), "albus", 1).await;
             let sessions = &taking_over(&store)[state];
             let visit = judged_at(sessions, &[&token], |_| DeviceVerdict::Stranger, 60).await.unwrap();
             match signs_in {

@@ -6,7 +6,7 @@ use waxseal_session::Error as SessionError;
 use waxseal_store::testing::{Operation, Turn};
 
 use crate::states_support::{
-    BOTH, Place, Store, at, change, commit, key, manager, new_store, open, read, sessions, visitor,
+    BOTH, Place, Store, at, change, commit, key, manager, new_store, open, read, sessions, signed_in, visitor,
 };
 
 /// A manager of each state, and the store behind it.
@@ -32,10 +32,6 @@ async fn among(sessions: &SessionManager, tokens: &[&str], planted: bool, access
 
 async fn anonymous(sessions: &SessionManager) -> String {
     visitor(sessions, at(0), |session| session.insert("name", "Merlin").unwrap()).await
-}
-
-async fn signed_in(sessions: &SessionManager, owner: &str, now: u64) -> String {
-    visitor(sessions, at(now), |session| session.sign_in(owner, at(now)).unwrap()).await
 }
 
 #[tokio::test]

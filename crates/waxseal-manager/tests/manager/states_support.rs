@@ -110,6 +110,11 @@ pub(crate) async fn visitor(sessions: &SessionManager, now: SystemTime, fill: im
     commit(sessions, &session, "", now).await.unwrap()
 }
 
+/// The token of an owner who signed in so many seconds after the tests' beginning.
+pub(crate) async fn signed_in(sessions: &SessionManager, owner: &str, seconds: u64) -> String {
+    visitor(sessions, at(seconds), |session| session.sign_in(owner, at(seconds)).unwrap()).await
+}
+
 /// Runs both at the same time, on threads of the runtime.
 pub(crate) async fn race<A: Send + 'static, B: Send + 'static>(
     one: impl Future<Output = A> + Send + 'static,
