@@ -63,6 +63,10 @@ impl HookChain {
         self.0.iter().any(|hooks| !hooks.after.is_empty())
     }
 
+    pub(crate) fn has_teardown(&self) -> bool {
+        self.0.iter().any(|hooks| !hooks.teardown.is_empty())
+    }
+
     pub(crate) async fn before(&self, request: &Request) -> Result<Option<Response>> {
         for hook in self.0.iter().flat_map(|hooks| &hooks.before) {
             if let Some(early) = hook(request.clone()).await? {

@@ -17,9 +17,14 @@ pub(crate) struct RequestIdHeader(
     pub(crate) Option<HeaderName>,
 );
 
-/// The id of a request, in the log and in its answer: 16 hexadecimal digits, or what the configured header said.
+/// The id of a request, in the log and in its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RequestId(HeaderValue);
+pub(crate) enum RequestId {
+    /// Hexadecimal digits.
+    Made([u8; 16]),
+    /// By the configured header.
+    Brought(HeaderValue),
+}
 
 impl RequestIdHeader {
     /// The id of the request with these headers.
@@ -47,7 +52,7 @@ impl RequestId {
         for (digit, shift) in digits.iter_mut().zip((0..64).step_by(4).rev()) {
             *digit = b"0123456789abcdef"[(number >> shift) as usize & 15];
         }
-        Self(HeaderValue::from_bytes(&digits).expect("digits fit into a header field"))
+        Self::Made(digits)
     }
 
     /// The id that the header of this name brought, if it is one of at most 128 letters, digits and `-_.:=+/`. Otherwise a
@@ -55,17 +60,23 @@ impl RequestId {
     fn of(headers: &HeaderMap, name: &HeaderName) -> Self {
         let mut found = headers.get_all(name).into_iter();
         match (found.next(), found.next()) {
-            (Some(id), None) if is_well_formed(id.as_bytes()) => Self(id.clone()),
+            (Some(id), None) if is_well_formed(id.as_bytes()) => Self::Brought(id.clone()),
             _ => Self::new(),
         }
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        self.0.to_str().expect("it holds visible ASCII alone")
+        match self {
+            Self::Made(digits) => str::from_utf8(digits).expect("digits are ASCII"),
+            Self::Brought(id) => id.to_str().expect("it holds visible ASCII alone"),
+        }
     }
 
     pub(crate) fn header_value(&self) -> HeaderValue {
-        self.0.clone()
+        match self {
+            Self::Made(digits) => HeaderValue::from_bytes(digits).expect("digits fit into a header field"),
+            Self::Brought(id) => id.clone(),
+        }
     }
 }
 

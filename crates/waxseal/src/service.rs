@@ -3,11 +3,12 @@
 mod failures;
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use minijinja::Value;
-use tracing::Instrument;
 use waxseal_crypto::Keyring;
 use waxseal_http::{RequestSession, Scheme, SessionLayer, development, is_local_path, origin};
 use waxseal_server::{Body, Limits, Peer, RouteMatch, Router, timeout_catching_panics};
@@ -126,7 +127,7 @@ impl AppService {
 
     /// Answers one request. Every error becomes a response.
     pub async fn answer(&self, request: http::Request<Body>) -> Response {
-        self.shared.answer(self.request(request, None)).await.0
+        self.shared.answer(&mut self.request(request, None)).await
     }
 
     /// Answers one request of a test, which came by this scheme, and gives it back.
@@ -135,7 +136,8 @@ impl AppService {
         scheme: Option<Scheme>,
         request: http::Request<Body>,
     ) -> (Response, Request) {
-        self.shared.answer(self.request(request, scheme)).await
+        let mut request = self.request(request, scheme);
+        (self.shared.answer(&mut request).await, request)
     }
 
     /// A request of this app, which came by this scheme if one is given.
@@ -145,24 +147,27 @@ impl AppService {
 }
 
 impl Shared {
-    /// Answers within the request's span, counts, and gives the request back.
-    async fn answer(&self, mut request: Request) -> (Response, Request) {
+    /// Answers within the request's span, and counts.
+    async fn answer(&self, request: &mut Request) -> Response {
         let mut in_flight = self.metrics.begin();
         #[cfg(feature = "device")]
-        if let Some(response) = self.answer_to_device(&request).await {
+        if let Some(response) = self.answer_to_device(request).await {
             let seconds = in_flight.answered(response.status());
-            self.log.end(&self.log.span(&request), &request, response.status(), seconds);
-            return (response, request);
+            self.log.end(&self.log.span(request), request, response.status(), seconds);
+            return response;
         }
-        let destination = self.destination(&mut request);
+        let destination = self.destination(request);
         in_flight.set_route(request.route_index());
-        let span = self.log.span(&request);
-        let mut response = self.response_to(destination, &request).instrument(span.clone()).await;
+        let request = &*request;
+        let span = self.log.span(request);
+        // Pinned where it stands: `Instrument` would move this large future twice.
+        let mut work = pin!(self.response_to(destination, request));
+        let mut response = poll_fn(|cx| span.in_scope(|| work.as_mut().poll(cx))).await;
         let id = request.request_id().header_value();
         response.headers_mut().insert(self.context.request_id.answered().clone(), id);
         let seconds = in_flight.answered(response.status());
-        self.log.end(&span, &request, response.status(), seconds);
-        (response, request)
+        self.log.end(&span, request, response.status(), seconds);
+        response
     }
 
     /// The response to a browser that registers or refreshes its device. Hooks, form tokens and the cross-site rule are
@@ -203,7 +208,7 @@ impl Shared {
         {
             response = Box::pin(self.unfinished(error.into(), request, session)).await;
         }
-        response = ends::with_its_session(request, response);
+        ends::with_its_session(request, &mut response);
         if let Some(log) = &self.context.panel {
             panel::note(log, request, &response);
         }
@@ -212,7 +217,9 @@ impl Shared {
         if self.development {
             policy_advice::log(request, &response);
         }
-        self.tear_down(request, response.status()).await;
+        if self.hooks_of(request).has_teardown() {
+            Box::pin(self.tear_down(request, response.status())).await;
+        }
         response
     }
 
@@ -365,13 +372,13 @@ impl hyper::service::Service<http::Request<hyper::body::Incoming>> for AppServic
         let shared = Arc::clone(&self.shared);
         // Made here, so that the future holds a pointer to the request and not the request.
         let rate = shared.context.limits.body_rate;
-        let request = Request::new(
+        let mut request = Request::new(
             request.map(|body| Body::from(body).at_least(rate)),
             shared.clone(),
             self.peer,
             None,
         );
-        Box::pin(async move { Ok(shared.answer(request).await.0) })
+        Box::pin(async move { Ok(shared.answer(&mut request).await) })
     }
 }
 
