@@ -14,6 +14,8 @@ use waxseal::{
     abort, redirect, typed,
 };
 
+use crate::support::log;
+
 async fn sign_in(request: Request) -> Result<Response> {
     request.sign_in("user-7").await?;
     Ok(redirect("/"))
@@ -218,6 +220,59 @@ async fn a_visitor_is_told_that_the_session_is_bound_and_since_when() {
     bind(&client, &key, "/_device").await;
     let text = client.get("/list").await.text();
     assert!(text.starts_with("Some(\"20") && text.ends_with("UTC\") None true"), "{text}");
+}
+
+#[tokio::test]
+async fn neither_log_nor_page_has_anything_of_tokens_and_headers() {
+    log::start();
+    let (client, key) = (client(app().device_bound()), Key::new());
+    log::clear();
+    let signed_in = client.post_form("/sign-in", &[]).await;
+    let offer = signed_in.headers()["secure-session-registration"].to_str().unwrap().to_owned();
+    let offer = quoted(&offer, "challenge=\"").to_owned();
+    let identifier = bind(&client, &key, "/_device").await;
+    // Another key, and what is no good to either endpoint.
+    let other = Key(SigningKey::from_slice(&[8; 32]).unwrap());
+    let responses = [other.register(&offer), other.refresh(&offer), "secret-response".to_owned()];
+    for response in &responses {
+        for path in ["/_device/register", "/_device/refresh"] {
+            let headers =
+                [("secure-session-response", response.as_str()), ("sec-secure-session-id", &identifier)];
+            assert!(call(&client, path, &headers).await.text().is_empty(), "{path}");
+        }
+    }
+    assert_eq!(refresh(&client, &key, &identifier).await, 200);
+    client.advance(Duration::from_secs(661));
+    let skipped = format!("server_error;session_identifier=\"{identifier}\"");
+    let page = call(&client, "/sign-in", &[("secure-session-skipped", &skipped)]).await.text();
+    let lines = log::lines().join("\n");
+    assert!(lines.contains("device registration refused reason="), "{lines}");
+    assert!(lines.contains("device refresh refused reason="), "{lines}");
+    let cookies = client.cookies();
+    let tokens = cookies.iter().map(|cookie| cookie.value.as_str()).filter(|value| value.len() > 1);
+    for secret in tokens.chain([offer.as_str(), &identifier]).chain(responses.iter().map(String::as_str)) {
+        assert!(!lines.contains(secret) && !page.contains(secret), "{secret} in {lines} {page}");
+    }
+}
+
+/// Said at the start, once, where the state cannot see everything.
+#[test]
+fn state_cookie_says_what_it_cannot_stop() {
+    log::start();
+    for (state, device_bound, is_said) in [
+        (SessionState::Cookie, DeviceBound::Require, true),
+        (SessionState::Cookie, DeviceBound::RequireAll, false),
+        (SessionState::Cookie, DeviceBound::Off, false),
+        (SessionState::Mirrored, DeviceBound::Require, false),
+    ] {
+        log::clear();
+        let settings =
+            Settings { session_state: state, device_bound: Some(device_bound), ..Settings::default() };
+        Client::with_settings(app(), &settings).unwrap();
+        let said =
+            log::lines().iter().any(|line| line.contains("a copy of a cookie from before its binding"));
+        assert_eq!(said, is_said, "{state:?}, {device_bound:?}");
+    }
 }
 
 #[test]
