@@ -9,6 +9,7 @@ use std::{env, fs};
 pub(crate) struct Browser {
     pub(crate) program: PathBuf,
     pub(crate) driver: PathBuf,
+    pub(crate) proxy: PathBuf,
 }
 
 const BROWSERS: [&str; 5] =
@@ -16,6 +17,8 @@ const BROWSERS: [&str; 5] =
 const DRIVERS: [&str; 2] = ["chromedriver", "chromium.chromedriver"];
 /// Programs that make a certificate which the browser trusts.
 const CERTIFIERS: [&str; 2] = ["certutil", "openssl"];
+/// The proxy that ends TLS.
+const PROXY: &str = "nginx";
 const MAC_BROWSERS: [&str; 2] = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -37,7 +40,7 @@ pub(crate) fn browser() -> Result<Browser, String> {
         return Ok(browser);
     }
     let mut advice =
-        "it needs Chromium (or Google Chrome), chromedriver of the same version, certutil (of NSS) and openssl on the PATH."
+        "it needs Chromium (or Google Chrome), chromedriver of the same version, certutil (of NSS), openssl and nginx on the PATH."
             .to_owned();
     if on_path("apt-get").is_some() {
         advice += &format!(" Install them with `sudo apt-get install {}`.", packages.join(" "));
@@ -99,7 +102,8 @@ fn find() -> Option<Browser> {
     let driver = DRIVERS.iter().find_map(working)?;
     CERTIFIERS.iter().all(|name| is_there(name)).then_some(())?;
     let program = BROWSERS.iter().find_map(working).or_else(|| MAC_BROWSERS.iter().find_map(working))?;
-    Some(Browser { program, driver })
+    let proxy = working(PROXY).or_else(|| working(Path::new("/usr/sbin").join(PROXY)))?;
+    Some(Browser { program, driver, proxy })
 }
 
 /// The program called `name`, if it is there and runs. Being there is not enough:
@@ -122,7 +126,7 @@ fn is_there(name: &str) -> bool {
 }
 
 /// Debian's names, or Ubuntu's, where they bring the snap.
-fn packages() -> [&'static str; 4] {
+fn packages() -> [&'static str; 5] {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let ubuntu = release
         .lines()
@@ -130,7 +134,7 @@ fn packages() -> [&'static str; 4] {
         .any(|names| names.trim_matches('"').split(' ').any(|name| name == "ubuntu"));
     let [browser, driver] =
         if ubuntu { ["chromium-browser", "chromium-chromedriver"] } else { ["chromium", "chromium-driver"] };
-    [browser, driver, "libnss3-tools", "openssl"]
+    [browser, driver, "libnss3-tools", "openssl", PROXY]
 }
 
 /// Installs Debian packages as root or through sudo without a password; false where neither is possible.
