@@ -48,6 +48,19 @@ pub(crate) fn browser() -> Result<Browser, String> {
     Err(advice)
 }
 
+/// Finds a Chromium for a person to look at, and certutil, without which it trusts no certificate of ours.
+///
+/// # Errors
+///
+/// A sentence that says what to install.
+pub(crate) fn chromium() -> Result<PathBuf, String> {
+    let found = BROWSERS.iter().find_map(working).filter(|_| is_there("certutil"));
+    found.ok_or_else(|| {
+        let [browser, _, certifier, ..] = packages();
+        format!("it needs Chromium and certutil (of NSS) on the PATH; on Debian: apt-get install {browser} {certifier}")
+    })
+}
+
 /// A server that a store's tests start, each on a free port and in a temporary folder.
 pub(crate) struct Server {
     /// What people call it.
@@ -185,7 +198,7 @@ const NO_SERVICES: &str = "/usr/sbin/policy-rc.d";
 const FORBID_SERVICES: &str =
     "printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d";
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
