@@ -21,6 +21,11 @@ async fn sign_in(request: Request) -> Result<Response> {
     Ok(redirect("/"))
 }
 
+async fn sign_out(request: Request) -> Result<Response> {
+    request.sign_out().await?;
+    Ok(redirect("/"))
+}
+
 async fn home(request: Request) -> Result<Response> {
     let device = match request.device().await? {
         Device::Proven(_) => "proven".to_owned(),
@@ -45,6 +50,7 @@ fn app() -> App {
         .route(waxseal::Route::post("/sign-in", sign_in).without_csrf_token())
         .get("/", home)
         .get("/pay", pay)
+        .route(waxseal::Route::post("/sign-out", sign_out).without_csrf_token())
         .route(waxseal::Route::post("/pay", pay).without_csrf_token())
 }
 
@@ -142,6 +148,92 @@ async fn one_line_binds_sessions_and_a_payment_asks_for_a_fresh_proof() {
     assert_eq!(client.get("/").await.text(), " Unproven false");
     assert_eq!(refresh(&client, &key, &identifier).await, 200);
     assert_eq!(client.get("/").await.text(), "user-7 proven true");
+}
+
+/// Apps that leave it off, or are told to, answer as if there were no such thing: byte for byte, but for what is sealed.
+#[tokio::test]
+async fn off_every_answer_has_the_bytes_that_it_has_without_device_binding() {
+    const ANSWERS: &str = "\
+GET /: 200
+content-type: text/plain
+vary: Cookie
+(security fields)
+ Unbound false
+POST /sign-in: 303
+location: /
+vary: Cookie
+cache-control: private, no-store
+set-cookie: __Host-session=...; HttpOnly; SameSite=Lax; Secure; Path=/
+(security fields)
+
+GET /: 200
+content-type: text/plain
+vary: Cookie
+cache-control: private, no-store
+(security fields)
+user-7 Unbound false
+POST /_device/register: 418
+content-type: text/html; charset=utf-8
+(security fields)
+an error page
+POST /sign-out: 303
+location: /
+vary: Cookie
+cache-control: private, no-store
+set-cookie: __Host-session=; HttpOnly; SameSite=Lax; Partitioned; Secure; Path=/; Max-Age=0
+set-cookie: __Host-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT
+(security fields)
+
+";
+    // Nothing of state `cookie` can be ended, so what another setting has left is removed with it.
+    const TWIN: &str =
+        "set-cookie: __Host-session=; HttpOnly; SameSite=Lax; Partitioned; Secure; Path=/; Max-Age=0\n";
+    for (state, twin) in
+        [(SessionState::Cookie, TWIN), (SessionState::Store, ""), (SessionState::Mirrored, "")]
+    {
+        let never = Settings { session_state: state, ..Settings::default() };
+        let told = Settings { device_bound: Some(DeviceBound::Off), ..never.clone() };
+        for (app, settings) in [(app(), &never), (app().device_bound(), &told)] {
+            let client = Client::with_settings(app, settings).unwrap();
+            let mut said = String::new();
+            for (method, path) in [
+                (Method::GET, "/"),
+                (Method::POST, "/sign-in"),
+                (Method::GET, "/"),
+                (Method::POST, "/_device/register"),
+                (Method::POST, "/sign-out"),
+            ] {
+                client.advance(Duration::from_secs(61));
+                let answer = client.send(client.request(method.clone(), path, Body::empty())).await;
+                said += &format!("{method} {path}: {}\n", bytes_of(&answer));
+            }
+            assert_eq!(said, ANSWERS.replace(TWIN, twin), "{state:?}, {:?}", settings.device_bound);
+        }
+    }
+}
+
+/// Status, fields and text of an answer, without the token and the request's id; the fields of each answer's end in short.
+fn bytes_of(answer: &TestResponse) -> String {
+    const SECURITY: &str = "\
+content-security-policy: default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
+object-src 'none'
+x-content-type-options: nosniff
+referrer-policy: same-origin
+strict-transport-security: max-age=31536000
+x-request-id: ...";
+    let mut lines = vec![answer.status().as_u16().to_string()];
+    for (name, value) in answer.headers() {
+        let value = value.to_str().unwrap();
+        lines.push(match value.split_once("__Host-session=") {
+            _ if name == "x-request-id" => "x-request-id: ...".to_owned(),
+            Some(("", rest)) if !rest.starts_with(';') => {
+                format!("{name}: __Host-session=...;{}", rest.split_once(';').unwrap().1)
+            }
+            _ => format!("{name}: {value}"),
+        });
+    }
+    lines.push(if answer.status().is_client_error() { "an error page".to_owned() } else { answer.text() });
+    lines.join("\n").replace(SECURITY, "(security fields)")
 }
 
 #[tokio::test]
