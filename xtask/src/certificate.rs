@@ -10,8 +10,10 @@ use crate::cargo::project_root;
 
 /// Where certificate and key are kept; git ignores it.
 const FOLDER: &str = ".waxseal/tls";
+/// The name of the demonstration of device-bound sessions. Chromium takes no wildcard right below `localhost`.
+pub(crate) const DEMO_HOST: &str = "wizard.localhost";
 /// Names and addresses that a development server is asked for.
-const NAMES: &str = "subjectAltName=DNS:localhost,DNS:*.localhost,IP:127.0.0.1,IP:::1";
+const NAMES: &str = "subjectAltName=DNS:localhost,DNS:*.localhost,DNS:wizard.localhost,IP:127.0.0.1,IP:::1";
 const DAYS: &str = "90";
 /// A certificate that ends sooner, in seconds, is made anew.
 const REST: &str = "86400";
@@ -52,7 +54,15 @@ impl Certificate {
     fn is_valid(&self) -> bool {
         let check =
             openssl().args(["x509", "-noout", "-checkend", REST, "-in"]).arg(&self.certificate).status();
-        check.is_ok_and(|status| status.success())
+        check.is_ok_and(|status| status.success()) && self.has(DEMO_HOST)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let mut names = openssl();
+        names.args(["x509", "-noout", "-ext", "subjectAltName", "-in"]).arg(&self.certificate);
+        // One that an earlier release made has fewer.
+        let found = names.stdout(Stdio::piped()).output();
+        found.is_ok_and(|found| String::from_utf8_lossy(&found.stdout).contains(&format!("DNS:{name}")))
     }
 
     /// The ways to trust it, once.

@@ -9,6 +9,7 @@ mod bench;
 mod cargo;
 mod certificate;
 mod deny;
+mod device_demo;
 mod fuzz;
 mod gen_secret;
 mod operate;

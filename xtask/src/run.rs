@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cargo::{become_command, cargo};
 use crate::certificate::Certificate;
+use crate::device_demo::DeviceDemo;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -28,6 +29,9 @@ pub(crate) struct Options {
     /// Speak TLS with a certificate of its own, so that the cookie is `__Host-session` and Secure as in production
     #[arg(long)]
     tls: bool,
+    /// Bind sessions to the device, and open a Chromium with a profile of its own that does so, with keys in software
+    #[arg(long, requires = "tls")]
+    device_demo: bool,
     /// Build with optimisations and the templates built in
     #[arg(long, conflicts_with = "debug")]
     release: bool,
@@ -43,19 +47,34 @@ pub(crate) struct Options {
 /// so Ctrl-C and a SIGTERM reach the server directly.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let certificate = if options.tls { Some(Certificate::for_development()?) } else { None };
+    let wanted = certificate.as_ref().filter(|_| options.device_demo);
+    let demo = wanted.map(|certificate| DeviceDemo::new(options.port, certificate)).transpose()?;
     let command = |verb| options.command(verb, certificate.as_ref());
-    if options.servers == 1 {
+    if options.servers == 1 && demo.is_none() {
         return become_command(&mut command("run"));
     }
     let apart = options.store.as_deref().is_some_and(|store| store.starts_with("memory:"));
-    ensure!(!apart, "memory is not shared by processes; choose another --store for --servers");
-    ensure!(options.port != Some(0), "several servers need one port; name it with --port");
+    ensure!(
+        options.servers == 1 || !apart,
+        "memory is not shared by processes; choose another --store for --servers"
+    );
+    ensure!(
+        options.servers == 1 || options.port != Some(0),
+        "several servers need one port; name it with --port"
+    );
     let built = command("build").status().context("could not start cargo")?;
     ensure!(built.success(), "the wizard does not build");
     let mut servers = Vec::new();
     for _ in 0..options.servers {
-        // Ctrl-C reaches all of them: they are of one group.
-        servers.push(command("run").arg("--share-port").spawn().context("could not start cargo")?);
+        let mut server = command("run");
+        if options.servers > 1 {
+            server.arg("--share-port");
+        }
+        // Ctrl-C reaches all of them, and the browser: they are of one group.
+        servers.push(server.spawn().context("could not start cargo")?);
+    }
+    if let Some(demo) = demo {
+        demo.open_later();
     }
     let mut code = ExitCode::SUCCESS;
     for server in &mut servers {
@@ -101,6 +120,9 @@ impl Options {
         if let Some(Certificate { certificate, key }) = certificate {
             command.arg("--tls-cert").arg(certificate).arg("--tls-key").arg(key);
             command.args(["--session-cookie-secure", "true", "--session-cookie-name", "__Host-session"]);
+        }
+        if self.device_demo {
+            command.args(DeviceDemo::flags(&self.wizard));
         }
         command.args(&self.wizard);
     }

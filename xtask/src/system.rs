@@ -9,6 +9,7 @@ use std::{env, fs};
 pub(crate) struct Browser {
     pub(crate) program: PathBuf,
     pub(crate) driver: PathBuf,
+    pub(crate) proxy: PathBuf,
 }
 
 const BROWSERS: [&str; 5] =
@@ -16,6 +17,8 @@ const BROWSERS: [&str; 5] =
 const DRIVERS: [&str; 2] = ["chromedriver", "chromium.chromedriver"];
 /// Programs that make a certificate which the browser trusts.
 const CERTIFIERS: [&str; 2] = ["certutil", "openssl"];
+/// The proxy that ends TLS.
+const PROXY: &str = "nginx";
 const MAC_BROWSERS: [&str; 2] = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -37,12 +40,25 @@ pub(crate) fn browser() -> Result<Browser, String> {
         return Ok(browser);
     }
     let mut advice =
-        "it needs Chromium (or Google Chrome), chromedriver of the same version, certutil (of NSS) and openssl on the PATH."
+        "it needs Chromium (or Google Chrome), chromedriver of the same version, certutil (of NSS), openssl and nginx on the PATH."
             .to_owned();
     if on_path("apt-get").is_some() {
         advice += &format!(" Install them with `sudo apt-get install {}`.", packages.join(" "));
     }
     Err(advice)
+}
+
+/// Finds a Chromium for a person to look at, and certutil, without which it trusts no certificate of ours.
+///
+/// # Errors
+///
+/// A sentence that says what to install.
+pub(crate) fn chromium() -> Result<PathBuf, String> {
+    let found = BROWSERS.iter().find_map(working).filter(|_| is_there("certutil"));
+    found.ok_or_else(|| {
+        let [browser, _, certifier, ..] = packages();
+        format!("it needs Chromium and certutil (of NSS) on the PATH; on Debian: apt-get install {browser} {certifier}")
+    })
 }
 
 /// A server that a store's tests start, each on a free port and in a temporary folder.
@@ -99,7 +115,8 @@ fn find() -> Option<Browser> {
     let driver = DRIVERS.iter().find_map(working)?;
     CERTIFIERS.iter().all(|name| is_there(name)).then_some(())?;
     let program = BROWSERS.iter().find_map(working).or_else(|| MAC_BROWSERS.iter().find_map(working))?;
-    Some(Browser { program, driver })
+    let proxy = working(PROXY).or_else(|| working(Path::new("/usr/sbin").join(PROXY)))?;
+    Some(Browser { program, driver, proxy })
 }
 
 /// The program called `name`, if it is there and runs. Being there is not enough:
@@ -122,7 +139,7 @@ fn is_there(name: &str) -> bool {
 }
 
 /// Debian's names, or Ubuntu's, where they bring the snap.
-fn packages() -> [&'static str; 4] {
+fn packages() -> [&'static str; 5] {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let ubuntu = release
         .lines()
@@ -130,7 +147,7 @@ fn packages() -> [&'static str; 4] {
         .any(|names| names.trim_matches('"').split(' ').any(|name| name == "ubuntu"));
     let [browser, driver] =
         if ubuntu { ["chromium-browser", "chromium-chromedriver"] } else { ["chromium", "chromium-driver"] };
-    [browser, driver, "libnss3-tools", "openssl"]
+    [browser, driver, "libnss3-tools", "openssl", PROXY]
 }
 
 /// Installs Debian packages as root or through sudo without a password; false where neither is possible.
@@ -181,7 +198,7 @@ const NO_SERVICES: &str = "/usr/sbin/policy-rc.d";
 const FORBID_SERVICES: &str =
     "printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d";
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 

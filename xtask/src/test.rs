@@ -243,7 +243,10 @@ fn documentation() -> Step {
 fn browser_test(browser: &Browser) -> Step {
     let arguments = ["test", "--locked", "--workspace", "--features", "wizard/browser", "--test", "browser"];
     let mut step = step("browser test", &arguments);
-    step.command.env("CHROMEDRIVER", &browser.driver).env("CHROME", &browser.program);
+    step.command
+        .env("CHROMEDRIVER", &browser.driver)
+        .env("CHROME", &browser.program)
+        .env("NGINX", &browser.proxy);
     step
 }
 

@@ -28,10 +28,25 @@ impl Nginx {
     /// If it does not start.
     #[must_use]
     pub fn start(lines: &str) -> Self {
+        Self::start_on("", lines)
+    }
+
+    /// The same over TLS, by a certificate and its key, each a file.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn start_tls(certificate: &Path, key: &Path, lines: &str) -> Self {
+        let [certificate, key] = [certificate, key].map(Path::display);
+        Self::start_on("ssl", &format!("ssl_certificate {certificate}; ssl_certificate_key {key}; {lines}"))
+    }
+
+    fn start_on(protocol: &str, lines: &str) -> Self {
         // Another program may take the free port first.
         let mut log = String::new();
         for _ in 0..5 {
-            match Self::launch(free_port(), lines) {
+            match Self::launch(free_port(), protocol, lines) {
                 Ok(server) => return server,
                 Err(said) => log = said,
             }
@@ -40,9 +55,9 @@ impl Nginx {
     }
 
     /// The log of a server that ended at once, as an error.
-    fn launch(port: u16, lines: &str) -> Result<Self, String> {
+    fn launch(port: u16, protocol: &str, lines: &str) -> Result<Self, String> {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("nginx.conf"), configuration(port, lines)).unwrap();
+        std::fs::write(folder.path().join("nginx.conf"), configuration(port, protocol, lines)).unwrap();
         let program = std::env::var_os("NGINX").unwrap_or_else(|| "nginx".into());
         let mut command = shell(Path::new(&program), "TERM", None, folder.path());
         command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "stderr"]);
@@ -61,7 +76,7 @@ impl Nginx {
 }
 
 /// One process in the foreground, with all files in its folder.
-fn configuration(port: u16, lines: &str) -> String {
+fn configuration(port: u16, protocol: &str, lines: &str) -> String {
     format!(
         "daemon off; master_process off; pid nginx.pid; error_log stderr;
          events {{}}
@@ -69,7 +84,7 @@ fn configuration(port: u16, lines: &str) -> String {
            access_log off;
            client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
            uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-           server {{ listen 127.0.0.1:{port}; {lines} }}
+           server {{ listen 127.0.0.1:{port} {protocol}; {lines} }}
          }}"
     )
 }

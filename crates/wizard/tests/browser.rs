@@ -18,6 +18,8 @@ mod post_office;
 mod program;
 #[path = "browser/server.rs"]
 mod server;
+#[path = "browser/tls_site.rs"]
+mod tls_site;
 
 use driver::Browser;
 use fantoccini::key::Key;

@@ -18,6 +18,11 @@ pub(crate) fn example(name: &str) -> Result<PathBuf> {
     example_of("waxseal", name)
 }
 
+/// Builds an example of the crate `waxseal` with a feature of its.
+pub(crate) fn example_with(feature: &str, name: &str) -> Result<PathBuf> {
+    build(&["--package", "waxseal", "--features", feature, "--example", name], name)
+}
+
 /// Builds an example of the crate `package`.
 pub(crate) fn example_of(package: &str, name: &str) -> Result<PathBuf> {
     build(&["--package", package, "--example", name], name)

@@ -33,6 +33,15 @@ impl Counter {
         Ok(Self { program: artifacts::example("instructions")? })
     }
 
+    /// Builds the program with those of device-bound sessions, which a feature turns on.
+    ///
+    /// # Errors
+    ///
+    /// If it does not build.
+    pub(crate) fn of_devices(&self) -> Result<Self> {
+        Ok(Self { program: artifacts::example_with("device", "device_instructions")? })
+    }
+
     /// Instructions that one run of the operation takes.
     pub(crate) fn count(&self, operation: &str, arguments: &[&str]) -> Result<u64> {
         let (few, many) = (self.total(operation, FEW, arguments)?, self.total(operation, MANY, arguments)?);

@@ -4,6 +4,7 @@ mod artifacts;
 mod chart;
 mod check;
 mod client;
+mod devices;
 mod document;
 mod growth;
 mod instructions;
@@ -58,6 +59,9 @@ struct Options {
     /// Instead: sessions in databases without HTTP around them; needs `redis-server`
     #[arg(long, group = "instead")]
     turns: bool,
+    /// Instead: times pages of device-bound sessions beside others, and refreshes
+    #[arg(long, group = "instead")]
+    device: bool,
 }
 
 fn main() -> Result<ExitCode> {
@@ -76,6 +80,9 @@ fn main() -> Result<ExitCode> {
     }
     if options.turns {
         return turns::run(options.quick.then_some(1));
+    }
+    if options.device {
+        return devices::run(options.rounds.max(1));
     }
     if options.quick {
         (options.rounds, options.requests) = (1, 10_000);

@@ -1,6 +1,8 @@
 //! The trait of targets, and the list of all.
 
-use crate::targets::{device, flask, forms, http_fields, paths, proxies, records, sealed, session};
+use crate::targets::{
+    device, device_endpoints, flask, forms, http_fields, paths, proxies, records, sealed, session,
+};
 
 /// Something that reads what comes from outside.
 pub(crate) trait Target {
@@ -29,6 +31,7 @@ pub(crate) const TARGETS: &[(&str, Make)] = &[
     ("path", || Box::new(paths::Paths::new())),
     ("device-raw", || Box::new(device::Raw::new())),
     ("device-signed", || Box::new(device::Signed::new())),
+    ("device-endpoints", || Box::new(device_endpoints::Endpoints::new())),
     ("flask-cookie", || Box::new(flask::Cookie)),
     ("flask-signed", || Box::new(flask::Signed)),
     ("flask-record", || Box::new(flask::Record)),

@@ -1,6 +1,7 @@
 //! The targets, one file for each part that reads.
 
 pub(crate) mod device;
+pub(crate) mod device_endpoints;
 pub(crate) mod flask;
 pub(crate) mod forms;
 pub(crate) mod http_fields;

@@ -88,7 +88,8 @@ async fn decide(
     let without = if is_present { SessionSeen::Unknown } else { SessionSeen::SignedOut };
     let mut decision = None;
     for token in cookies::values(headers, layer.cookie().name()).take(MAX_CANDIDATES) {
-        let Ok(opened) = snapshot.open(token, Access::Read, layer.now()) else { continue };
+        // A fresh copy may be behind its record, and what it does not know yet must not end a binding.
+        let Ok(opened) = snapshot.open(token, Access::Change, layer.now()) else { continue };
         match refresh.decide(seen(layer, opened).await) {
             Refreshed::Ended => decision = Some(Refreshed::Ended),
             goes_on => return goes_on,
@@ -97,7 +98,7 @@ async fn decide(
     decision.unwrap_or_else(|| refresh.decide(without))
 }
 
-/// The session of a good token, as a refresh has to know it. The store is asked if its state has to ask.
+/// The session of a good token, as a refresh has to know it. The store is asked, where there is one.
 async fn seen(layer: &SessionLayer, opened: Opened<'_>) -> SessionSeen {
     match opened.load(layer.now()).await {
         Ok(visit) => of_visit(&visit),

@@ -1,5 +1,7 @@
 //! The attacks.
 
+use waxseal_http::DevicePolicy;
+
 use crate::browser::{ALL, Browser, ON_SERVER, Site, State, WITH_STORE, challenge_of, has_offer};
 
 #[tokio::test]
@@ -48,8 +50,15 @@ async fn a_device_cookie_of_another_session_app_or_binding_proves_nothing() {
             assert_eq!(jar.get(&site, "/").await, "stranger", "{state:?}, {case}");
         }
         let mut jar = victim.without_proof();
-        jar.jar.insert("__Host-session-AAAAAAAA".to_owned(), (good, "/".to_owned()));
+        jar.jar.insert("__Host-session-AAAAAAAA".to_owned(), (good.clone(), "/".to_owned()));
         assert_eq!(jar.get(&site, "/").await, "stranger", "{state:?}, under another name");
+        // The same browser's next binding has another offer.
+        victim.sign_in(&site).await;
+        site.pass(61);
+        let mut jar = victim.without_proof();
+        jar.jar.insert(victim.device_cookie().unwrap().0, (good, "/".to_owned()));
+        assert_eq!(jar.get(&site, "/").await, "stranger", "{state:?}, of an old binding");
+        assert_eq!(victim.get(&site, "/").await, "albus", "{state:?}");
     }
 }
 
@@ -216,6 +225,68 @@ async fn an_unbound_copy_of_a_cookie_is_a_strangers_after_a_minute_where_there_i
     // sign-out would.
     assert_eq!(thief.register(&site).await.status(), 403);
     assert_eq!(victim.get(&site, "/").await, "stranger");
+}
+
+#[tokio::test]
+async fn two_keys_for_one_offer_are_both_bound_where_nothing_sees_both() {
+    let (site, mut victim) = (Site::new(State::Cookie), Browser::new(1));
+    victim.post(&site, "/login").await;
+    let mut thief = victim.stolen(9);
+    thief.offer = victim.offer.clone();
+    for browser in [&mut victim, &mut thief] {
+        assert_eq!(browser.register(&site).await.status(), 200, "as the documentation says");
+    }
+    site.pass(61);
+    for browser in [&mut victim, &mut thief] {
+        assert_eq!(browser.get(&site, "/").await, "albus");
+    }
+}
+
+/// The five minutes of the grace count from the copy's last confirmation.
+#[tokio::test]
+async fn an_unbound_copy_is_shown_in_an_outage_for_the_grace_alone() {
+    let (site, mut victim) = (Site::new(State::Mirrored), Browser::new(1));
+    victim.post(&site, "/login").await;
+    let mut thief = victim.stolen(9);
+    // Another server, which knows of the binding by the store alone.
+    let other = site.beside(Some(DevicePolicy::Require), 0);
+    victim.register(&other).await;
+    site.store.set_away(true);
+    site.pass(299);
+    assert_eq!(thief.clone().get(&site, "/").await, "albus", "this much is not stopped");
+    assert_eq!(thief.clone().send(&site, "POST", "/act").await.status(), 503);
+    assert_eq!(victim.without_proof().get(&other, "/").await, "stranger", "a copy that says bound");
+    site.pass(2);
+    assert_ne!(thief.get(&site, "/").await, "albus");
+}
+
+#[tokio::test]
+async fn a_refresh_of_an_older_session_does_not_displace_the_proof_of_the_newer_one() {
+    for state in ALL {
+        for older_first in [true, false] {
+            let (site, mut browser) = (Site::new(state), Browser::new(1));
+            browser.sign_in(&site).await;
+            let older = browser.clone();
+            browser.sign_in(&site).await;
+            site.pass(590);
+            // Of another site's link, so that both are refreshed: the sign-in's cookie is withheld. The sign-in has
+            // removed the older one's cookies; a browser in which that failed has them still.
+            let mut both = browser.clone();
+            both.jar.extend(older.jar.clone());
+            both.jar.remove("__Host-session");
+            let mut identifiers = [older.identifier.clone(), browser.identifier.clone()];
+            if !older_first {
+                identifiers.reverse();
+            }
+            for identifier in identifiers {
+                both.identifier = identifier;
+                assert_eq!(both.refresh(&site).await.status(), 200, "{state:?}");
+            }
+            both.jar.insert("__Host-session".to_owned(), browser.jar["__Host-session"].clone());
+            site.pass(100);
+            assert_eq!(both.get(&site, "/").await, "albus", "{state:?}, older first: {older_first}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ pub(crate) enum State {
 pub(crate) struct Site {
     pub(crate) layer: SessionLayer,
     pub(crate) store: FaultyStore<MemoryStore>,
+    state: State,
     now: Arc<AtomicU64>,
 }
 
@@ -47,9 +48,24 @@ impl Site {
     }
 
     pub(crate) fn with(state: State, policy: Option<DevicePolicy>) -> Self {
-        let cookie = SessionCookie::builder().build().unwrap();
-        let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
         let store = FaultyStore::new(MemoryStore::new());
+        Self::serving(state, policy, store, Arc::new(AtomicU64::new(NOON)), 0)
+    }
+
+    /// Another server over the same store, whose clock is `ahead` by so many seconds.
+    pub(crate) fn beside(&self, policy: Option<DevicePolicy>, ahead: i64) -> Self {
+        Self::serving(self.state, policy, self.store.clone(), self.now.clone(), ahead)
+    }
+
+    fn serving(
+        state: State,
+        policy: Option<DevicePolicy>,
+        store: FaultyStore<MemoryStore>,
+        now: Arc<AtomicU64>,
+        ahead: i64,
+    ) -> Self {
+        let cookie = SessionCookie::builder().build().unwrap();
+        let keyring = keyring(&[1]);
         let sessions = match state {
             State::Cookie => SessionManager::cookie(&keyring, cookie.name(), "demo"),
             State::Listed => {
@@ -62,16 +78,16 @@ impl Site {
         if policy.is_some() {
             sessions = sessions.with_device_tokens(&keyring).unwrap();
         }
-        let now = Arc::new(AtomicU64::new(NOON));
         let hand = now.clone();
         let clock = Clock::from_fn(move || {
-            SystemTime::UNIX_EPOCH + Duration::from_secs(hand.load(Ordering::Relaxed))
+            let seconds = hand.load(Ordering::Relaxed).checked_add_signed(ahead).unwrap();
+            SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
         });
         let mut layer = SessionLayer::new(sessions, cookie).with_clock(clock);
         if let Some(policy) = policy {
             layer = layer.device_bound(&DeviceBinding::new(policy).except("/static")).unwrap();
         }
-        Self { layer, store, now }
+        Self { layer, store, state, now }
     }
 
     pub(crate) fn pass(&self, seconds: u64) {
@@ -89,9 +105,20 @@ impl Site {
     }
 }
 
+/// A keyring of the keys of these bytes, the first of which seals.
+pub(crate) fn keyring(keys: &[u8]) -> Keyring {
+    let mut keys = keys.iter().map(|byte| SecretKey::from_bytes([*byte; 32]));
+    let first = Keyring::new(keys.next().expect("a keyring has a key"));
+    keys.fold(first, |ring, key| ring.with_fallback(key).unwrap())
+}
+
 async fn answer(request: Request<Body>) -> Response<Body> {
     let handle = request.extensions().get::<RequestSession>().expect("the layer put it there").clone();
-    match page(&handle, request.uri().path()).await {
+    let path = request.uri().path();
+    match page(&handle, path).await {
+        Ok(_) if path == "/fail" => {
+            Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR).body(Body::empty()).unwrap()
+        }
         Ok(text) => Response::new(text.into()),
         Err(error) => {
             let mut response = Response::new(Body::empty());
@@ -112,9 +139,10 @@ async fn page(handle: &RequestSession, path: &str) -> Result<String, Error> {
     let session = handle.load().await?;
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(NOON);
     match path {
-        "/login" => session.sign_in("albus", at)?,
+        "/login" | "/fail" => session.sign_in("albus", at)?,
         "/clear" => session.clear()?,
         "/renew" => session.renew()?,
+        "/renew-empty" => session.renew_empty()?,
         "/act" => session.insert("acted", true)?,
         "/count" => session.add("visits", 1)?,
         "/form" => return Ok(session.csrf_token()?),

@@ -141,6 +141,16 @@ async fn nobody_but_who_signs_in_gets_an_offer() {
 }
 
 #[tokio::test]
+async fn an_answer_that_failed_carries_no_offer() {
+    for state in ALL {
+        let (site, mut browser) = (Site::new(state), Browser::new(1));
+        let failed = browser.send(&site, "POST", "/fail").await;
+        assert_eq!((failed.status().as_u16(), has_offer(&failed)), (500, false), "{state:?}");
+        assert_eq!(browser.get(&site, "/").await, "stranger", "{state:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_renewal_keeps_the_binding_and_a_sign_in_or_clear_drops_it() {
     for state in ALL {
         let (site, mut browser) = (Site::new(state), Browser::new(1));
@@ -164,6 +174,11 @@ async fn a_renewal_keeps_the_binding_and_a_sign_in_or_clear_drops_it() {
         assert_eq!(browser.refresh(&site).await.status(), 200, "{state:?}");
         assert_eq!(browser.post(&site, "/clear").await, "stranger", "{state:?}");
         assert!(browser.jar.is_empty(), "{state:?}");
+        browser.sign_in(&site).await;
+        let renewed = browser.send(&site, "POST", "/renew-empty").await;
+        assert_eq!((renewed.body().as_str(), has_offer(&renewed)), ("stranger", false), "{state:?}");
+        assert_eq!(browser.get(&site, "/device").await, "Unbound", "{state:?}");
+        assert_eq!(browser.ask(&site).await.body(), r#"{"continue":false}"#, "{state:?}");
     }
 }
 
@@ -213,7 +228,11 @@ async fn refreshes_go_on_without_session_cookie_and_store_and_end_with_the_sessi
         assert_eq!(linked.ask(&site).await.body(), r#"{"continue":false}"#, "{state:?}");
         site.store.set_away(true);
         site.pass(600);
-        assert_eq!(browser.refresh(&site).await.status(), 200, "{state:?}");
+        let refreshed = browser.refresh(&site).await;
+        assert_eq!((refreshed.status().as_u16(), refreshed.body().as_str()), (200, ""), "{state:?}");
+        let lines = refreshed.headers().get_all(SET_COOKIE).iter();
+        let names: Vec<_> = lines.map(|line| line.to_str().unwrap().split('=').next().unwrap()).collect();
+        assert_eq!(names, [browser.device_cookie().unwrap().0], "{state:?}: the session's token stays");
         site.store.set_away(false);
         assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}");
         if state != State::Cookie {
@@ -303,6 +322,13 @@ async fn policies_observe_and_require_all() {
         site.pass(100);
         assert_eq!(browser.without_proof().get(&site, "/").await, "albus", "{state:?}");
         assert_eq!(browser.without_proof().get(&site, "/device").await, "Unproven", "{state:?}");
+        if state != State::Cookie {
+            // Two keys for one offer are refused by any policy.
+            let mut other = browser.stolen(9);
+            other.offer = browser.offer.clone();
+            assert_eq!(other.register(&site).await.status(), 403, "{state:?}");
+            assert_eq!(browser.post(&site, "/").await, "stranger", "{state:?}");
+        }
 
         let (site, mut browser) = (Site::with(state, Some(DevicePolicy::RequireAll)), Browser::new(1));
         browser.post(&site, "/login").await;

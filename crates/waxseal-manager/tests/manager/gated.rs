@@ -5,7 +5,7 @@ use std::time::Duration;
 use waxseal_crypto::Keyring;
 use waxseal_manager::{
     Access, Adoption, DeviceGate, DeviceQuestion, DeviceVerdict, Error, Foreign, FormerState, Mirrored,
-    Outcome, Revocable, SessionManager, State, Stored, Visit,
+    Outcome, Revocable, SessionManager, State, Stored, Visit, WhenAway,
 };
 use waxseal_store::testing::Operation;
 use waxseal_store::{Fault, MemoryStore};
@@ -80,6 +80,23 @@ async fn a_request_sees_what_the_gate_lets_it_see() {
         );
     }
     assert!(manager(State::Cookie, &Keyring::new(key(1))).snapshot().device_tokens().is_none());
+}
+
+/// A browser that could not prove itself for the moment is answered as if the store were away, by the same policy.
+#[tokio::test]
+async fn who_could_not_be_proven_is_an_anonymous_reader_where_an_outage_makes_one() {
+    let sessions = bound(Stored::new(MemoryStore::new()).when_away(WhenAway::Anonymous));
+    let token = signed_in(&sessions, "albus", 1).await;
+    let gate = Gate(|_| DeviceVerdict::Away);
+    for (access, is_shown) in [(Access::Read, true), (Access::Change, false)] {
+        let snapshot = sessions.snapshot().gated(&gate);
+        let seen = snapshot.open_among(&[token.as_bytes()], false, access, at(10), drop).load(at(10)).await;
+        assert_eq!(seen.is_ok(), is_shown, "{access:?}");
+        let Ok(visit) = seen else { continue };
+        assert!(visit.owner().is_none() && visit.insert("cart", 1).is_err(), "{access:?}");
+        assert_eq!(commit(&sessions, &visit, &token, at(11)).await.unwrap(), token, "{access:?}");
+    }
+    assert!(is_good(&sessions, &token).await);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What is counted of sessions and of calls on their store.
 
 use waxseal_crypto::Keyring;
-use waxseal_manager::{Access, Mirrored, Outcome, Revocable, SessionManager, State, Stored};
+use waxseal_manager::{Access, DevicePurpose, Mirrored, Outcome, Revocable, SessionManager, State, Stored};
 use waxseal_store::{Fault, MemoryStore};
 
 use crate::counted::Counted;
@@ -61,6 +61,35 @@ async fn what_a_commit_does_is_counted_once_in_every_state() {
         session.destroy().unwrap();
         commit(&sessions, &session, &token, at(4)).await.unwrap();
         assert_eq!(events(&counted), [1, 3, 1, 1], "{name}: ended");
+    }
+}
+
+/// An old key's counter stands still when nothing of its is used any more, so what it signed for devices counts as well.
+#[test]
+fn device_tokens_are_counted_by_the_key_that_signed_them() {
+    let bound = |keyring: &Keyring| manager(State::Cookie, keyring).with_device_tokens(keyring).unwrap();
+    let (old, both) = (Keyring::new(key(1)), Keyring::new(key(2)).with_fallback(key(1)).unwrap());
+    let counted = Counted::default();
+    let (before, sessions) = (bound(&old), metrics::with_local_recorder(&counted, || bound(&both)));
+    let opened = || {
+        both.ids().map(|kid| counted.of(&format!("waxseal_cookies_opened_total {kid}"))).collect::<Vec<_>>()
+    };
+    assert_eq!(opened(), [0, 0], "from the start");
+    for (count, (purpose, bytes)) in (1..).zip([
+        (DevicePurpose::Offer, 24),
+        (DevicePurpose::Key, 49),
+        (DevicePurpose::Challenge, 24),
+        (DevicePurpose::Proof, 40),
+    ]) {
+        for (signer, is_opened) in
+            [(&before, true), (&sessions, true), (&bound(&Keyring::new(key(3))), false)]
+        {
+            let token = signer.snapshot().device_tokens().unwrap().sign(purpose, &vec![7; bytes], 9).unwrap();
+            let found = sessions.snapshot();
+            let found = found.device_tokens().unwrap().open(purpose, &token.unwrap(), &mut vec![0; bytes]);
+            assert_eq!(found, is_opened.then_some(9), "{purpose:?}");
+        }
+        assert_eq!(opened(), [count, count], "{purpose:?}");
     }
 }
 

@@ -14,8 +14,15 @@ use waxseal::{
     abort, redirect, typed,
 };
 
+use crate::support::log;
+
 async fn sign_in(request: Request) -> Result<Response> {
     request.sign_in("user-7").await?;
+    Ok(redirect("/"))
+}
+
+async fn sign_out(request: Request) -> Result<Response> {
+    request.sign_out().await?;
     Ok(redirect("/"))
 }
 
@@ -43,6 +50,7 @@ fn app() -> App {
         .route(waxseal::Route::post("/sign-in", sign_in).without_csrf_token())
         .get("/", home)
         .get("/pay", pay)
+        .route(waxseal::Route::post("/sign-out", sign_out).without_csrf_token())
         .route(waxseal::Route::post("/pay", pay).without_csrf_token())
 }
 
@@ -142,6 +150,92 @@ async fn one_line_binds_sessions_and_a_payment_asks_for_a_fresh_proof() {
     assert_eq!(client.get("/").await.text(), "user-7 proven true");
 }
 
+/// Apps that leave it off, or are told to, answer as if there were no such thing: byte for byte, but for what is sealed.
+#[tokio::test]
+async fn off_every_answer_has_the_bytes_that_it_has_without_device_binding() {
+    const ANSWERS: &str = "\
+GET /: 200
+content-type: text/plain
+vary: Cookie
+(security fields)
+ Unbound false
+POST /sign-in: 303
+location: /
+vary: Cookie
+cache-control: private, no-store
+set-cookie: __Host-session=...; HttpOnly; SameSite=Lax; Secure; Path=/
+(security fields)
+
+GET /: 200
+content-type: text/plain
+vary: Cookie
+cache-control: private, no-store
+(security fields)
+user-7 Unbound false
+POST /_device/register: 418
+content-type: text/html; charset=utf-8
+(security fields)
+an error page
+POST /sign-out: 303
+location: /
+vary: Cookie
+cache-control: private, no-store
+set-cookie: __Host-session=; HttpOnly; SameSite=Lax; Partitioned; Secure; Path=/; Max-Age=0
+set-cookie: __Host-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT
+(security fields)
+
+";
+    // Nothing of state `cookie` can be ended, so what another setting has left is removed with it.
+    const TWIN: &str =
+        "set-cookie: __Host-session=; HttpOnly; SameSite=Lax; Partitioned; Secure; Path=/; Max-Age=0\n";
+    for (state, twin) in
+        [(SessionState::Cookie, TWIN), (SessionState::Store, ""), (SessionState::Mirrored, "")]
+    {
+        let never = Settings { session_state: state, ..Settings::default() };
+        let told = Settings { device_bound: Some(DeviceBound::Off), ..never.clone() };
+        for (app, settings) in [(app(), &never), (app().device_bound(), &told)] {
+            let client = Client::with_settings(app, settings).unwrap();
+            let mut said = String::new();
+            for (method, path) in [
+                (Method::GET, "/"),
+                (Method::POST, "/sign-in"),
+                (Method::GET, "/"),
+                (Method::POST, "/_device/register"),
+                (Method::POST, "/sign-out"),
+            ] {
+                client.advance(Duration::from_secs(61));
+                let answer = client.send(client.request(method.clone(), path, Body::empty())).await;
+                said += &format!("{method} {path}: {}\n", bytes_of(&answer));
+            }
+            assert_eq!(said, ANSWERS.replace(TWIN, twin), "{state:?}, {:?}", settings.device_bound);
+        }
+    }
+}
+
+/// Status, fields and text of an answer, without the token and the request's id; the fields of each answer's end in short.
+fn bytes_of(answer: &TestResponse) -> String {
+    const SECURITY: &str = "\
+content-security-policy: default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
+object-src 'none'
+x-content-type-options: nosniff
+referrer-policy: same-origin
+strict-transport-security: max-age=31536000
+x-request-id: ...";
+    let mut lines = vec![answer.status().as_u16().to_string()];
+    for (name, value) in answer.headers() {
+        let value = value.to_str().unwrap();
+        lines.push(match value.split_once("__Host-session=") {
+            _ if name == "x-request-id" => "x-request-id: ...".to_owned(),
+            Some(("", rest)) if !rest.starts_with(';') => {
+                format!("{name}: __Host-session=...;{}", rest.split_once(';').unwrap().1)
+            }
+            _ => format!("{name}: {value}"),
+        });
+    }
+    lines.push(if answer.status().is_client_error() { "an error page".to_owned() } else { answer.text() });
+    lines.join("\n").replace(SECURITY, "(security fields)")
+}
+
 #[tokio::test]
 async fn settings_come_before_the_app() {
     for (setting, offers) in
@@ -218,6 +312,59 @@ async fn a_visitor_is_told_that_the_session_is_bound_and_since_when() {
     bind(&client, &key, "/_device").await;
     let text = client.get("/list").await.text();
     assert!(text.starts_with("Some(\"20") && text.ends_with("UTC\") None true"), "{text}");
+}
+
+#[tokio::test]
+async fn neither_log_nor_page_has_anything_of_tokens_and_headers() {
+    log::start();
+    let (client, key) = (client(app().device_bound()), Key::new());
+    log::clear();
+    let signed_in = client.post_form("/sign-in", &[]).await;
+    let offer = signed_in.headers()["secure-session-registration"].to_str().unwrap().to_owned();
+    let offer = quoted(&offer, "challenge=\"").to_owned();
+    let identifier = bind(&client, &key, "/_device").await;
+    // Another key, and what is no good to either endpoint.
+    let other = Key(SigningKey::from_slice(&[8; 32]).unwrap());
+    let responses = [other.register(&offer), other.refresh(&offer), "secret-response".to_owned()];
+    for response in &responses {
+        for path in ["/_device/register", "/_device/refresh"] {
+            let headers =
+                [("secure-session-response", response.as_str()), ("sec-secure-session-id", &identifier)];
+            assert!(call(&client, path, &headers).await.text().is_empty(), "{path}");
+        }
+    }
+    assert_eq!(refresh(&client, &key, &identifier).await, 200);
+    client.advance(Duration::from_secs(661));
+    let skipped = format!("server_error;session_identifier=\"{identifier}\"");
+    let page = call(&client, "/sign-in", &[("secure-session-skipped", &skipped)]).await.text();
+    let lines = log::lines().join("\n");
+    assert!(lines.contains("device registration refused reason="), "{lines}");
+    assert!(lines.contains("device refresh refused reason="), "{lines}");
+    let cookies = client.cookies();
+    let tokens = cookies.iter().map(|cookie| cookie.value.as_str()).filter(|value| value.len() > 1);
+    for secret in tokens.chain([offer.as_str(), &identifier]).chain(responses.iter().map(String::as_str)) {
+        assert!(!lines.contains(secret) && !page.contains(secret), "{secret} in {lines} {page}");
+    }
+}
+
+/// Said at the start, once, where the state cannot see everything.
+#[test]
+fn state_cookie_says_what_it_cannot_stop() {
+    log::start();
+    for (state, device_bound, is_said) in [
+        (SessionState::Cookie, DeviceBound::Require, true),
+        (SessionState::Cookie, DeviceBound::RequireAll, false),
+        (SessionState::Cookie, DeviceBound::Off, false),
+        (SessionState::Mirrored, DeviceBound::Require, false),
+    ] {
+        log::clear();
+        let settings =
+            Settings { session_state: state, device_bound: Some(device_bound), ..Settings::default() };
+        Client::with_settings(app(), &settings).unwrap();
+        let said =
+            log::lines().iter().any(|line| line.contains("a copy of a cookie from before its binding"));
+        assert_eq!(said, is_said, "{state:?}, {device_bound:?}");
+    }
 }
 
 #[test]

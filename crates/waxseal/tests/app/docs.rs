@@ -237,17 +237,46 @@ fn the_oldest_and_the_newest_rusqlite_are_tested() {
     }
 }
 
-#[test]
-fn every_test_that_the_page_on_faults_names_is_there() {
+/// The tests that a page names, which are all there.
+fn tests_named_in(page: &str) -> BTreeSet<String> {
     let mut found = Vec::new();
     sources(&root().join("crates"), &mut found);
     let code = found.iter().map(|path| fs::read_to_string(path).unwrap()).collect::<String>();
-    let page = read("docs/reliability.md");
+    let page = read(page);
+    let words = page.split('`').skip(1).step_by(2).filter(|word| word.matches('_').count() > 3);
     let named: BTreeSet<_> =
-        page.split('`').skip(1).step_by(2).filter(|word| word.matches('_').count() > 3).collect();
-    let tests: Vec<_> = named.iter().filter(|name| !name.starts_with("waxseal_")).collect();
-    assert!(tests.len() > 40, "{tests:?}");
-    for name in tests {
+        words.filter(|name| !name.starts_with("waxseal_")).map(ToOwned::to_owned).collect();
+    for name in &named {
         assert!(code.contains(&format!("fn {name}(")), "no test `{name}`");
+    }
+    named
+}
+
+#[test]
+fn every_test_that_the_page_on_faults_names_is_there() {
+    let tests = tests_named_in("docs/reliability.md");
+    assert!(tests.len() > 40, "{tests:?}");
+}
+
+/// Each rule of device-bound sessions has a row, and each test of theirs is in a row.
+#[test]
+fn every_rule_of_devices_names_its_tests_and_they_are_there() {
+    let named = tests_named_in("docs/states-rules.md");
+    let page = read("docs/states-rules.md");
+    let (_, rules) = page.split_once("## Sessions that are bound to a device").unwrap();
+    let (rules, rows) = rules.split_once("### Which test holds").unwrap();
+    let is_rule = |line: &&str| line.starts_with(|first: char| first.is_ascii_digit()) && line.contains(". ");
+    let count = rules.lines().filter(is_rule).count();
+    assert!(count > 10, "{count}");
+    for rule in 1..=count {
+        assert!(rows.contains(&format!("\n| {rule} | `")), "rule {rule}");
+    }
+    for file in ["attacks", "rules", "servers"] {
+        let tests = read(format!("crates/waxseal-http/tests/device_bound/{file}.rs"));
+        let tests = tests.split("#[tokio::test").skip(1).filter_map(|rest| rest.split_once("async fn "));
+        for (_, rest) in tests {
+            let name = rest.split('(').next().unwrap();
+            assert!(named.contains(name), "no row names `{name}`");
+        }
     }
 }

@@ -1,122 +1,29 @@
 //! Device-bound sessions in a real Chromium: over TLS that it trusts, with keys in software.
+//!
+//! Chromium makes six signatures for a site within some minutes, registrations included, so each test has a profile of
+//! its own and few of them. A device cookie that is removed is to the browser what one is whose time is over; where that
+//! is enough, no test waits for the time.
 
-use std::fs::{self, Permissions};
-use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Runtime;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use waxseal::{Secrets, SessionState, Settings};
+use serde_json::json;
+use store_tests::nginx::Nginx;
+use waxseal::SessionState;
 
 use crate::driver::Browser;
+use crate::program::{Program, secret};
+use crate::tls_site::{ELSEWHERE, HOST, Home, Site};
 
-/// A name with a registrable domain, which the protocol needs; the browser is told where it is.
-const HOST: &str = "app.waxseal.example";
-const PROOF_TIME: Duration = Duration::from_secs(5);
+/// The shortest that an app can choose.
+const SHORT: Duration = Duration::from_secs(5);
+/// Longer than a test.
+const LONG: Duration = Duration::from_secs(600);
 const LIMIT: Duration = Duration::from_secs(20);
-
-/// The wizard behind a TLS proxy, and a folder with its certificate and the browser's home.
-struct Site {
-    _runtime: Runtime,
-    folder: TempDir,
-    address: SocketAddr,
-}
-
-impl Site {
-    fn start(state: SessionState) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        certify(folder.path());
-        let runtime = Runtime::new().unwrap();
-        let secret = folder.path().join("secret");
-        fs::write(&secret, "eleven owls read the evening post by candlelight\n").unwrap();
-        fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
-        let settings =
-            Settings { port: 0, session_state: state, secret_key_file: Some(secret), ..Settings::default() };
-        let address = runtime.block_on(async {
-            let secrets = Secrets::from_env(&settings, "wizard").unwrap();
-            let app = wizard::app().device_bound().device_bound_for(PROOF_TIME);
-            let server = app.bind(&settings, &secrets).await.unwrap();
-            let wizard = server.address().expect("it listens on a port");
-            tokio::spawn(server.serve(std::future::pending()));
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap();
-            tokio::spawn(proxy(listener, acceptor(folder.path()), wizard));
-            address
-        });
-        Self { _runtime: runtime, folder, address }
-    }
-
-    fn browser(&self) -> Browser {
-        let arguments = [
-            "--enable-features=DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting"
-                .to_owned(),
-            format!("--host-resolver-rules=MAP {HOST} 127.0.0.1"),
-        ];
-        Browser::start_with(&arguments, Some(self.folder.path()))
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("https://{HOST}:{}{path}", self.address.port())
-    }
-}
-
-async fn proxy(listener: TcpListener, acceptor: TlsAcceptor, wizard: SocketAddr) {
-    loop {
-        let (socket, _) = listener.accept().await.unwrap();
-        let acceptor = acceptor.clone();
-        tokio::spawn(async move {
-            let Ok(mut outer) = acceptor.accept(socket).await else { return };
-            let mut inner = TcpStream::connect(wizard).await.unwrap();
-            let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
-        });
-    }
-}
-
-fn acceptor(folder: &Path) -> TlsAcceptor {
-    let certificates =
-        CertificateDer::pem_file_iter(folder.join("site.pem")).unwrap().collect::<Result<_, _>>().unwrap();
-    let key = PrivateKeyDer::from_pem_file(folder.join("site.key")).unwrap();
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key).unwrap();
-    TlsAcceptor::from(Arc::new(config))
-}
-
-/// Makes a certificate authority that the browser with this home trusts, and a certificate of it for [`HOST`].
-fn certify(folder: &Path) {
-    fs::create_dir_all(folder.join(".pki/nssdb")).unwrap();
-    fs::write(folder.join("names"), format!("subjectAltName=DNS:{HOST}\n")).unwrap();
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    let authority =
-        ["req", "-x509", "-days", "2", "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem"];
-    run("openssl", folder, &[&authority[..], &key].concat());
-    let request = ["req", "-subj", "/CN=app", "-keyout", "site.key", "-out", "site.csr"];
-    run("openssl", folder, &[&request[..], &key].concat());
-    let sign = ["x509", "-req", "-in", "site.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"];
-    run("openssl", folder, &[&sign[..], &["-days", "2", "-extfile", "names", "-out", "site.pem"]].concat());
-    let certutil = std::env::var("CERTUTIL").unwrap_or_else(|_| "certutil".to_owned());
-    run(&certutil, folder, &["-d", "sql:.pki/nssdb", "-N", "--empty-password"]);
-    run(&certutil, folder, &["-d", "sql:.pki/nssdb", "-A", "-t", "C,,", "-n", "testca", "-i", "ca.pem"]);
-}
-
-fn run(program: &str, folder: &Path, arguments: &[&str]) {
-    let status = Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap_or_else(|error| panic!("{program} does not start ({error}); `cargo xtask test` installs it"));
-    assert!(status.success(), "{program} {arguments:?}");
-}
+const REFRESH: &str = "POST /_device/refresh ";
+const PAGE: &str = "/wizard/success";
 
 /// Waits until `look` finds something.
 fn wait<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
@@ -130,44 +37,242 @@ fn wait<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
     }
 }
 
-fn device_cookie(browser: &Browser) -> Option<String> {
+fn device_cookie(browser: &Browser) -> Option<(String, String)> {
     let cookies = browser.cookies();
-    cookies.iter().find(|one| one.name().starts_with("__Host-session-")).map(|one| one.value().to_owned())
+    let found = cookies.iter().find(|one| one.name().starts_with("__Host-session-"))?;
+    Some((found.name().to_owned(), found.value().to_owned()))
+}
+
+/// Signs in by the form, and waits for the registration.
+fn sign_in(browser: &Browser, url: &str) -> (String, String) {
+    browser.open(url);
+    crate::fill_in(browser, "Merlin", "Caer Myrddin");
+    browser.wait_for_path(PAGE);
+    wait("registration", || device_cookie(browser))
+}
+
+fn sign_out(browser: &Browser) {
+    browser.click("form.again button");
+    browser.wait_for_path("/");
+}
+
+/// Removes the device cookie, as its end does.
+fn forget_proof(browser: &Browser, url: &str) {
+    let (name, _) = device_cookie(browser).expect("it is proven");
+    browser.devtools("Network.deleteCookies", json!({ "name": name, "url": url }));
+}
+
+/// A page that the browser asks for after a refresh.
+fn open_proven(browser: &Browser, url: &str) {
+    browser.open(url);
+    // The driver does not wait for a page that waits for a refresh.
+    browser.wait_for_text("dd", "Merlin");
+}
+
+/// The wizard's own program behind nginx: sign-in, registration, three refreshes, sign-out.
+#[test]
+fn behind_nginx_a_session_is_bound_refreshed_and_ended_in_each_state() {
+    for state in ["cookie", "store", "mirrored"] {
+        let home = Home::new();
+        let arguments = [
+            "--port=0",
+            "--trusted-proxies=127.0.0.1",
+            "--device-bound=require",
+            "--admin-address=127.0.0.1:0",
+            &format!("--session-state={state}"),
+        ];
+        let wizard = Program::start(&[("SECRET_KEY", &secret())], &arguments);
+        let lines = format!(
+            "location / {{
+               proxy_pass http://{};
+               proxy_set_header Host $http_host;
+               proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+               proxy_set_header X-Forwarded-Proto https;
+             }}",
+            wizard.address()
+        );
+        let nginx = Nginx::start_tls(&home.path().join("site.pem"), &home.path().join("site.key"), &lines);
+        let url = |path: &str| format!("https://{HOST}:{}{path}", nginx.port);
+        let browser = home.browser();
+        let mut proof = sign_in(&browser, &url("/"));
+        for _ in 0..3 {
+            forget_proof(&browser, &url("/"));
+            open_proven(&browser, &url(PAGE));
+            let fresh = wait("fresh proof", || device_cookie(&browser));
+            assert_eq!(fresh.0, proof.0, "{state}");
+            assert_ne!(std::mem::replace(&mut proof, fresh), proof, "{state}");
+        }
+        sign_out(&browser);
+        assert_eq!(browser.cookies().len(), 0, "{state}");
+        browser.open(&url(PAGE));
+        assert!(!browser.source().contains("Merlin"), "{state}");
+        assert_eq!(device_cookie(&browser), None, "{state}");
+
+        let metrics = metrics(wizard.admin_address());
+        for (line, count) in [
+            (r#"waxseal_device_offers_total"#, 1),
+            (r#"waxseal_device_registrations_total{result="bound"}"#, 1),
+            (r#"waxseal_device_refreshes_total{result="proven"}"#, 3),
+            (r#"waxseal_device_requests_total{proof="missing"}"#, 0),
+        ] {
+            assert!(
+                metrics.lines().any(|found| found == format!("{line} {count}")),
+                "{state}: {line} in {metrics}"
+            );
+        }
+    }
+}
+
+fn metrics(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The browser itself forgets the cookie when its time has come, and refreshes before it asks for anything.
+#[test]
+fn at_the_end_of_a_proof_all_requests_wait_for_one_refresh_also_by_another_sites_link() {
+    let site = Site::start(SessionState::Mirrored, SHORT);
+    let browser = site.home.browser();
+    sign_in(&browser, &site.url("/"));
+    let end = || wait("end of the proof", || device_cookie(&browser).is_none().then_some(()));
+    end();
+    assert_eq!(site.requests(REFRESH).len(), 0);
+    let five = format!(
+        "const done = arguments[arguments.length - 1];
+         Promise.all([1, 2, 3, 4, 5].map(() => fetch('{PAGE}').then(page => page.text())))
+           .then(pages => done(pages.filter(page => page.includes('Merlin')).length))"
+    );
+    assert_eq!(browser.script_later(&five), 5);
+    // A proof of so few seconds is soon refreshed before its end; that request brings it.
+    let mut refreshes = site.requests(REFRESH);
+    refreshes.retain(|head| !has(head, "__host-session-"));
+    assert_eq!(refreshes.len(), 2, "one refresh: a challenge, and its answer: {refreshes:#?}");
+
+    end();
+    browser.open(&site.url_at(ELSEWHERE, "/"));
+    let before = site.requests(REFRESH).len();
+    browser.script(&format!(
+        "const link = document.createElement('a'); link.href = '{}'; document.body.append(link); link.click()",
+        site.url(PAGE)
+    ));
+    browser.wait_for_text("dd", "Merlin");
+    let refreshes = site.requests(REFRESH).split_off(before);
+    assert!(!refreshes.is_empty());
+    for refresh in refreshes {
+        assert!(has(&refresh, "-on=1"), "the presence cookie comes: {refresh}");
+        assert!(!has(&refresh, "__host-session="), "the session cookie is withheld: {refresh}");
+    }
+    assert!(site.requests("GET /").iter().all(|head| !has(head, "secure-session-skipped")));
+}
+
+/// Chromium makes six signatures within some minutes. Sessions that are over cost none beside their registrations: the
+/// browser is told to stop, once. When it makes no more, it says so, and its visitor can still sign in.
+#[test]
+fn signed_out_sessions_cost_no_signatures_and_without_any_left_a_visitor_can_sign_in() {
+    let site = Site::start(SessionState::Mirrored, LONG);
+    let browser = site.home.browser();
+    for session in 1..=5 {
+        sign_in(&browser, &site.url("/"));
+        sign_out(&browser);
+        browser.open(&site.url(PAGE));
+        assert!(!browser.source().contains("Merlin"));
+        let refreshes = site.requests(REFRESH);
+        assert!(refreshes.len() <= session, "one for each session at most: {refreshes:#?}");
+        assert!(refreshes.iter().all(|head| !has(head, "secure-session-response")), "nothing is signed");
+    }
+    // The sixth signature.
+    sign_in(&browser, &site.url("/"));
+    forget_proof(&browser, &site.url("/"));
+    open_proven(&browser, &site.url(PAGE));
+    let page = site.requests(&format!("GET {PAGE} ")).pop().unwrap();
+    assert!(has(&page, "secure-session-skipped: quota_exceeded"), "{page}");
+    assert!(device_cookie(&browser).is_none(), "the first minute after the binding needs no proof");
+    browser.open(&site.url("/"));
+    crate::fill_in(&browser, "Nimue", "Avalon");
+    browser.wait_for_path(PAGE);
+    browser.wait_for_text("dd", "Nimue");
+    let form = site.requests("POST /wizard/create ").pop().unwrap();
+    assert!(has(&form, "secure-session-skipped: quota_exceeded"), "{form}");
+}
+
+/// Names of header fields may come in any case.
+fn has(head: &str, text: &str) -> bool {
+    head.to_ascii_lowercase().contains(text)
 }
 
 #[test]
-fn a_session_is_bound_refreshed_and_ended_in_each_state() {
-    for state in [SessionState::Cookie, SessionState::Store, SessionState::Mirrored] {
-        let site = Site::start(state);
-        let browser = site.browser();
-        browser.open(&site.url("/"));
-        crate::fill_in(&browser, "Merlin", "Caer Myrddin");
-        browser.wait_for_path("/wizard/success");
-        let mut proof = wait("registration", || device_cookie(&browser));
-        for _ in 0..3 {
-            // The browser itself forgets the cookie when its time has come.
-            wait("end of the proof", || device_cookie(&browser).is_none().then_some(()));
-            browser.open(&site.url("/wizard/success"));
-            // The driver does not wait for a page that waits for a refresh.
-            browser.wait_for_text("body", "Merlin");
-            let fresh = wait("fresh proof", || device_cookie(&browser));
-            assert_ne!(std::mem::replace(&mut proof, fresh), proof, "{state:?}");
-        }
-        // A script of our own page cannot register a key, in no mode that lets it send the header.
-        for mode in ["cors", "same-origin", "no-cors"] {
-            let script = format!(
-                "const done = arguments[arguments.length - 1]; fetch('/_device/register', {{ method: 'POST', \
-                 mode: '{mode}', headers: {{ 'Secure-Session-Response': 'a.b.c' }} }}).then(it => done(it.status))"
-            );
-            assert_eq!(browser.script_later(&script), 403, "{state:?}, {mode}");
-        }
-        browser.open(&site.url("/wizard/success"));
-        browser.wait_for_text("body", "Merlin");
-        browser.click("form.again button");
-        browser.wait_for_path("/");
-        assert_eq!(browser.cookies().len(), 0, "{state:?}");
-        browser.open(&site.url("/wizard/success"));
-        assert!(!browser.source().contains("Merlin"), "{state:?}");
-        assert_eq!(device_cookie(&browser), None, "{state:?}: nothing is refreshed after a sign-out");
+fn a_jar_that_is_copied_to_another_profile_shows_nothing_after_its_time() {
+    let site = Site::start(SessionState::Mirrored, SHORT);
+    let browser = site.home.browser();
+    sign_in(&browser, &site.url("/"));
+    let copied = Instant::now();
+    let jar = browser.devtools("Network.getCookies", json!({ "urls": [site.url("/_device/refresh")] }));
+    let thief = site.home.browser();
+    let tomorrow = std::time::SystemTime::now() + Duration::from_secs(86_400);
+    let tomorrow = tomorrow.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    for cookie in jar["cookies"].as_array().unwrap() {
+        let (name, value) = (&cookie["name"], &cookie["value"]);
+        let path = &cookie["path"];
+        // Without the domain: names that begin so must have none. The thief's are not forgotten when their time is over.
+        let copy = json!({ "name": name, "value": value, "path": path, "url": site.url("/"), "secure": true,
+            "httpOnly": true, "expires": tomorrow });
+        assert_eq!(thief.devtools("Network.setCookie", copy)["success"], true, "{name}");
+    }
+    thief.open(&site.url(PAGE));
+    assert_eq!(thief.texts("dd"), ["Merlin", "Caer Myrddin"], "this much is not stopped");
+    // The proof's five seconds, and the minute by which clocks may differ.
+    thread::sleep((SHORT + Duration::from_secs(62)).saturating_sub(copied.elapsed()));
+    thief.open(&site.url(PAGE));
+    assert_eq!(thief.texts("h1"), ["We have not met yet"]);
+    assert!(!thief.source().contains("Merlin"));
+    assert!(device_cookie(&thief).is_some(), "its device cookie is there, and worth nothing");
+    open_proven(&browser, &site.url(PAGE));
+}
+
+/// A script of our own page has an offer, as one that reads the headers of its own requests may, and a key of its own.
+/// Were it heard, two keys would hold the session, and it would be ended.
+#[test]
+fn a_script_of_the_page_cannot_register_a_key() {
+    let site = Site::start(SessionState::Mirrored, LONG);
+    let browser = site.home.browser();
+    sign_in(&browser, &site.url("/"));
+    let answers = site.answers();
+    let offer = answers.iter().find_map(|head| head.split_once("challenge=\"")).expect("an offer was made").1;
+    let offer = offer.split('"').next().unwrap();
+    for (case, send) in [
+        ("cors", "fetch(path, { method: 'POST', mode: 'cors', headers }).then(it => it.status)"),
+        (
+            "same-origin",
+            "fetch(path, { method: 'POST', mode: 'same-origin', headers }).then(it => it.status)",
+        ),
+        ("no-cors", "fetch(path, { method: 'POST', mode: 'no-cors', headers }).then(it => it.status)"),
+        (
+            "XMLHttpRequest",
+            "new Promise(done => { const it = new XMLHttpRequest(); it.onload = () => done(it.status);
+               it.open('POST', path); it.setRequestHeader('Secure-Session-Response', response); it.send() })",
+        ),
+    ] {
+        let script = format!(
+            "const done = arguments[arguments.length - 1];
+             const text = bytes => btoa(String.fromCharCode(...new Uint8Array(bytes)))
+               .replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+             const json = value => text(new TextEncoder().encode(JSON.stringify(value)));
+             (async () => {{
+               const use = {{ name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }};
+               const keys = await crypto.subtle.generateKey(use, true, ['sign']);
+               const {{ crv, kty, x, y }} = await crypto.subtle.exportKey('jwk', keys.publicKey);
+               const head = json({{ alg: 'ES256', jwk: {{ crv, kty, x, y }}, typ: 'dbsc+jwt' }});
+               const signed = head + '.' + json({{ jti: '{offer}' }});
+               const signature = await crypto.subtle.sign(use, keys.privateKey, new TextEncoder().encode(signed));
+               const response = signed + '.' + text(signature);
+               const path = '/_device/register', headers = {{ 'Secure-Session-Response': response }};
+               return {send};
+             }})().then(done, error => done(String(error)))"
+        );
+        assert_eq!(browser.script_later(&script), 403, "{case}");
+        open_proven(&browser, &site.url(PAGE));
     }
 }

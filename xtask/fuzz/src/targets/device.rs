@@ -131,18 +131,18 @@ fn registering<'a>(name: &str, response: &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// The header of a registration, as Chromium makes it.
-fn header(browser: &SigningKey) -> Vec<u8> {
+pub(super) fn header(browser: &SigningKey) -> Vec<u8> {
     let point = browser.verifying_key().to_sec1_point(false);
     let [x, y] = [1, 33].map(|start| URL_SAFE_NO_PAD.encode(&point.as_bytes()[start..start + 32]));
     format!(r#"{{"alg":"ES256","jwk":{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}},"typ":"dbsc+jwt"}}"#)
         .into_bytes()
 }
 
-fn claims(challenge: &str) -> String {
+pub(super) fn claims(challenge: &str) -> String {
     format!(r#"{{"jti":"{challenge}"}}"#)
 }
 
-fn signed(browser: &SigningKey, header: &[u8], claims: &[u8]) -> String {
+pub(super) fn signed(browser: &SigningKey, header: &[u8], claims: &[u8]) -> String {
     let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
     let text = format!("{header}.{claims}");
     let signature: Signature = browser.sign(text.as_bytes());

@@ -1,0 +1,187 @@
+//! What a browser needs for device-bound sessions: names, TLS that it trusts, and a proxy that ends it.
+
+use std::fs::{self, Permissions};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use waxseal::{Secrets, SessionState, Settings};
+
+use crate::driver::Browser;
+
+/// A name with a registrable domain, which the protocol needs; the browser is told where it is.
+pub(crate) const HOST: &str = "app.waxseal.example";
+/// Another site at the same address.
+pub(crate) const ELSEWHERE: &str = "www.elsewhere.example";
+
+/// A certificate for both names, of an authority that the browsers with this home trust.
+pub(crate) struct Home(TempDir);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        certify(folder.path());
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// A browser with a new profile, and with keys in software.
+    pub(crate) fn browser(&self) -> Browser {
+        let arguments = [
+            "--enable-features=DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting"
+                .to_owned(),
+            format!("--host-resolver-rules=MAP {HOST} 127.0.0.1, MAP {ELSEWHERE} 127.0.0.1"),
+        ];
+        Browser::start_with(&arguments, Some(self.path()))
+    }
+}
+
+/// The wizard behind a TLS proxy that remembers what it passes on.
+pub(crate) struct Site {
+    _runtime: Runtime,
+    pub(crate) home: Home,
+    address: SocketAddr,
+    traffic: Arc<Traffic>,
+}
+
+impl Site {
+    /// Serves the wizard with proofs that last so long.
+    pub(crate) fn start(state: SessionState, proof_time: Duration) -> Self {
+        let home = Home::new();
+        let runtime = Runtime::new().unwrap();
+        let secret = home.path().join("secret");
+        fs::write(&secret, "eleven owls read the evening post by candlelight\n").unwrap();
+        fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+        let settings =
+            Settings { port: 0, session_state: state, secret_key_file: Some(secret), ..Settings::default() };
+        let traffic = Arc::<Traffic>::default();
+        let address = runtime.block_on(async {
+            let secrets = Secrets::from_env(&settings, "wizard").unwrap();
+            let app = wizard::app().device_bound().device_bound_for(proof_time);
+            let server = app.bind(&settings, &secrets).await.unwrap();
+            let wizard = server.address().expect("it listens on a port");
+            tokio::spawn(server.serve(std::future::pending()));
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            tokio::spawn(proxy(listener, acceptor(home.path()), wizard, traffic.clone()));
+            address
+        });
+        Self { _runtime: runtime, home, address, traffic }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        self.url_at(HOST, path)
+    }
+
+    /// The same page under another name.
+    pub(crate) fn url_at(&self, host: &str, path: &str) -> String {
+        format!("https://{host}:{}{path}", self.address.port())
+    }
+
+    /// The heads of all requests so far whose first line begins so, in their order.
+    pub(crate) fn requests(&self, beginning: &str) -> Vec<String> {
+        heads(&self.traffic.asked, beginning)
+    }
+
+    /// The heads of all answers so far.
+    pub(crate) fn answers(&self) -> Vec<String> {
+        heads(&self.traffic.answered, "HTTP/1.1 ")
+    }
+}
+
+/// What came up to the end of each head, in order, by direction.
+#[derive(Default)]
+struct Traffic {
+    asked: Mutex<Vec<String>>,
+    answered: Mutex<Vec<String>>,
+}
+
+/// The heads that begin so. A body may stand before a head.
+fn heads(traffic: &Mutex<Vec<String>>, beginning: &str) -> Vec<String> {
+    let traffic = traffic.lock().unwrap();
+    traffic.iter().filter_map(|text| text.find(beginning).map(|at| text[at..].to_owned())).collect()
+}
+
+async fn proxy(listener: TcpListener, acceptor: TlsAcceptor, wizard: SocketAddr, traffic: Arc<Traffic>) {
+    loop {
+        let (socket, _) = listener.accept().await.unwrap();
+        let (acceptor, traffic) = (acceptor.clone(), traffic.clone());
+        tokio::spawn(async move {
+            let Ok(outer) = acceptor.accept(socket).await else { return };
+            let (from_browser, to_browser) = tokio::io::split(outer);
+            let (from_wizard, to_wizard) = TcpStream::connect(wizard).await.unwrap().into_split();
+            tokio::join!(
+                pass(from_browser, to_wizard, &traffic.asked),
+                pass(from_wizard, to_browser, &traffic.answered)
+            );
+        });
+    }
+}
+
+/// Passes everything on, and keeps a copy of all heads.
+async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, heads: &Mutex<Vec<String>>) {
+    let (mut buffer, mut passed) = (vec![0; 16 * 1024], Vec::new());
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        passed.extend_from_slice(&buffer[..length]);
+        while let Some(end) = passed.windows(4).position(|four| four == b"\r\n\r\n") {
+            let rest = passed.split_off(end + 4);
+            heads.lock().unwrap().push(String::from_utf8_lossy(&passed).into_owned());
+            passed = rest;
+        }
+        if to.write_all(&buffer[..length]).await.is_err() || to.flush().await.is_err() {
+            break;
+        }
+    }
+    // The other side may have gone first.
+    let _ = to.shutdown().await;
+}
+
+fn acceptor(folder: &Path) -> TlsAcceptor {
+    let certificates =
+        CertificateDer::pem_file_iter(folder.join("site.pem")).unwrap().collect::<Result<_, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_file(folder.join("site.key")).unwrap();
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key).unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// Makes a certificate authority that the browser with this home trusts, and a certificate of it for both names.
+fn certify(folder: &Path) {
+    fs::create_dir_all(folder.join(".pki/nssdb")).unwrap();
+    fs::write(folder.join("names"), format!("subjectAltName=DNS:{HOST},DNS:{ELSEWHERE}\n")).unwrap();
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    let authority =
+        ["req", "-x509", "-days", "2", "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem"];
+    run("openssl", folder, &[&authority[..], &key].concat());
+    let request = ["req", "-subj", "/CN=app", "-keyout", "site.key", "-out", "site.csr"];
+    run("openssl", folder, &[&request[..], &key].concat());
+    let sign = ["x509", "-req", "-in", "site.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"];
+    run("openssl", folder, &[&sign[..], &["-days", "2", "-extfile", "names", "-out", "site.pem"]].concat());
+    let certutil = std::env::var("CERTUTIL").unwrap_or_else(|_| "certutil".to_owned());
+    run(&certutil, folder, &["-d", "sql:.pki/nssdb", "-N", "--empty-password"]);
+    run(&certutil, folder, &["-d", "sql:.pki/nssdb", "-A", "-t", "C,,", "-n", "testca", "-i", "ca.pem"]);
+}
+
+fn run(program: &str, folder: &Path, arguments: &[&str]) {
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap_or_else(|error| panic!("{program} does not start ({error}); `cargo xtask test` installs it"));
+    assert!(status.success(), "{program} {arguments:?}");
+}
