@@ -23,7 +23,7 @@ pub(crate) struct Options {
 }
 
 /// Servers that stores and apps are tested on, with the tests' names.
-const SERVERS: [(&str, Server); 4] = [
+const SERVERS: [(&str, Server); 6] = [
     (
         "*redis*",
         Server {
@@ -63,9 +63,31 @@ const SERVERS: [(&str, Server); 4] = [
             name: "nginx",
             programs: &["nginx", "/usr/sbin/nginx"],
             versions: None,
-            besides: &[],
-            packages: &["nginx"],
+            besides: &["openssl"],
+            packages: &["nginx", "openssl"],
             variable: "NGINX",
+        },
+    ),
+    (
+        "*haproxy*",
+        Server {
+            name: "HAProxy",
+            programs: &["haproxy", "/usr/sbin/haproxy"],
+            versions: None,
+            besides: &["openssl"],
+            packages: &["haproxy", "openssl"],
+            variable: "HAPROXY",
+        },
+    ),
+    (
+        "*caddy*",
+        Server {
+            name: "Caddy",
+            programs: &["caddy"],
+            versions: None,
+            besides: &["openssl"],
+            packages: &["caddy", "openssl"],
+            variable: "CADDY",
         },
     ),
 ];

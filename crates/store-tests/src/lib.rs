@@ -5,7 +5,7 @@
 
 pub mod filled;
 #[cfg(unix)]
-pub mod nginx;
+pub mod front;
 #[cfg(unix)]
 pub mod postgres;
 #[cfg(unix)]

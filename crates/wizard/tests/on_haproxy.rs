@@ -1,0 +1,12 @@
+//! Two wizards behind a real HAProxy, as `docs/deploying.md` has it.
+#![cfg(target_os = "linux")]
+
+mod behind;
+mod program;
+
+use store_tests::front::Kind;
+
+#[test]
+fn behind_haproxy_nothing_is_answered_after_a_refused_request() {
+    behind::attacks::hold(Kind::Haproxy);
+}
