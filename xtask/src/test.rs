@@ -136,6 +136,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                 Err(advice) => missing.push((format!("tests on {}", server.name), advice)),
             }
         }
+        match Fleet::of(&programs) {
+            Ok(fleet) => steps.push(fleet.tests(options.faults)),
+            Err(advice) => missing.push(("tests of two servers".to_owned(), advice)),
+        }
         match system::browser() {
             Ok(browser) => steps.push(browser_test(&browser)),
             Err(advice) => missing.push(("browser test".to_owned(), advice)),
@@ -203,20 +207,46 @@ fn crypto_alone() -> Step {
     step("tests without ring", &[&["test", "--locked", "--no-fail-fast"], &package[..]].concat())
 }
 
-/// The tests on a server, of a store and of a whole app; with `faults` the long ones too. The features are those of all
-/// servers, and of the whole workspace, so that nothing is built anew for the second server.
+/// The tests on a server, of a store and of a whole app; with `faults` the long ones too.
 fn server_tests(tests: &str, server: &Server, programs: &[(&str, PathBuf)], faults: bool) -> Step {
+    tests_with_servers(&format!("tests on {}", server.name), tests, programs, faults)
+}
+
+/// Tests that start some servers. The features are those of all servers, and of the whole workspace, so that nothing is
+/// built anew for the second one.
+fn tests_with_servers(name: &str, tests: &str, programs: &[(&str, PathBuf)], faults: bool) -> Step {
     const FEATURES: &str = "waxseal-redis/servers,waxseal-postgres/servers,waxseal-manager/servers,\
         wizard/redis,wizard/postgres,wizard/servers";
     let arguments =
         ["test", "--locked", "--workspace", "--no-fail-fast", "--features", FEATURES, "--test", tests];
-    let mut step = step(&format!("tests on {}", server.name), &arguments);
+    let mut step = step(name, &arguments);
     step.command.envs(programs.iter().map(|(variable, program)| (variable, program)));
     if faults {
         // Optimised, or the clients would be what is measured. One after another: a cluster alone fills two cores.
         step.command.args(["--release", "--", "--include-ignored", "--test-threads", "1"]);
     }
     step
+}
+
+/// The programs for two servers of an app with all that stands around them.
+struct Fleet<'a>(&'a [(&'a str, PathBuf)]);
+
+impl<'a> Fleet<'a> {
+    /// # Errors
+    ///
+    /// A sentence that says what is missing.
+    fn of(programs: &'a [(&'a str, PathBuf)]) -> Result<Self, String> {
+        const NEEDED: [&str; 4] = ["REDIS_SERVER", "POSTGRES_INITDB", "PROMETHEUS", "NGINX"];
+        let is_there = |variable: &str| programs.iter().any(|(found, _)| *found == variable);
+        match NEEDED.iter().all(|variable| is_there(variable)) {
+            true => Ok(Self(programs)),
+            false => Err("it needs Redis, PostgreSQL, Prometheus and nginx; see above.".to_owned()),
+        }
+    }
+
+    fn tests(&self, faults: bool) -> Step {
+        tests_with_servers("tests of two servers", "fleet", self.0, faults)
+    }
 }
 
 fn long_tests() -> Step {

@@ -10,3 +10,14 @@ use store_tests::front::Kind;
 fn behind_haproxy_nothing_is_answered_after_a_refused_request() {
     behind::attacks::hold(Kind::Haproxy);
 }
+
+#[test]
+fn a_rolling_restart_behind_haproxy_fails_no_request() {
+    behind::rolling::roll(Kind::Haproxy, None, 1, &[]);
+}
+
+#[test]
+#[ignore = "takes two minutes"]
+fn twenty_restarts_behind_haproxy_fail_no_request() {
+    behind::rolling::roll(Kind::Haproxy, None, 10, &[]);
+}

@@ -4,6 +4,8 @@
 
 pub(crate) mod attacks;
 pub(crate) mod client;
+pub(crate) mod load;
+pub(crate) mod rolling;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
