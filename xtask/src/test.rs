@@ -141,7 +141,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             Err(advice) => missing.push(("tests of two servers".to_owned(), advice)),
         }
         match system::browser() {
-            Ok(browser) => steps.push(browser_test(&browser)),
+            Ok(browser) => {
+                steps.push(browser_test(&browser));
+                match programs.iter().find(|(variable, _)| *variable == "NGINX") {
+                    Some((_, nginx)) => steps.push(browser_behind_nginx(&browser, nginx)),
+                    None => missing.push(("browser test behind nginx".to_owned(), "see above.".to_owned())),
+                }
+            }
             Err(advice) => missing.push(("browser test".to_owned(), advice)),
         }
     }
@@ -296,6 +302,15 @@ fn browser_test(browser: &Browser) -> Step {
     let arguments = ["test", "--locked", "--workspace", "--features", "wizard/browser", "--test", "browser"];
     let mut step = step("browser test", &arguments);
     step.command.env("CHROMEDRIVER", &browser.driver).env("CHROME", &browser.program);
+    step
+}
+
+fn browser_behind_nginx(browser: &Browser, nginx: &Path) -> Step {
+    let features = "wizard/browser,wizard/servers";
+    let arguments =
+        ["test", "--locked", "--workspace", "--features", features, "--test", "browser_below_a_path"];
+    let mut step = step("browser test behind nginx", &arguments);
+    step.command.env("CHROMEDRIVER", &browser.driver).env("CHROME", &browser.program).env("NGINX", nginx);
     step
 }
 
