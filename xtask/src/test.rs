@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::cargo::cargo;
+use crate::servers::SERVERS;
 use crate::system::{self, Browser, Server};
 use crate::{deny, fuzz};
 
@@ -17,80 +18,11 @@ pub(crate) struct Options {
     #[arg(long)]
     fast: bool,
     /// Also the long tests: kills by the dozen, races by the thousand, a cluster under load, an app without its store,
-    /// hostile clients, mutated input, and the licences and sources of all dependencies; half an hour beside building
+    /// hostile clients, mutated input, twenty minutes of load (or SOAK_SECONDS), and the licences and sources of all
+    /// dependencies; an hour beside building
     #[arg(long, conflicts_with = "fast")]
     faults: bool,
 }
-
-/// Servers that stores and apps are tested on, with the tests' names.
-const SERVERS: [(&str, Server); 6] = [
-    (
-        "*redis*",
-        Server {
-            name: "Redis",
-            programs: &["redis-server", "valkey-server"],
-            versions: None,
-            besides: &["openssl"],
-            packages: &["redis-server", "openssl"],
-            variable: "REDIS_SERVER",
-        },
-    ),
-    (
-        "*postgres*",
-        Server {
-            name: "PostgreSQL",
-            programs: &["initdb"],
-            versions: Some("/usr/lib/postgresql"),
-            besides: &["pgbouncer", "openssl"],
-            packages: &["postgresql", "pgbouncer", "openssl"],
-            variable: "POSTGRES_INITDB",
-        },
-    ),
-    (
-        "*prometheus*",
-        Server {
-            name: "Prometheus",
-            programs: &["prometheus"],
-            versions: None,
-            besides: &["promtool"],
-            packages: &["prometheus"],
-            variable: "PROMETHEUS",
-        },
-    ),
-    (
-        "*nginx*",
-        Server {
-            name: "nginx",
-            programs: &["nginx", "/usr/sbin/nginx"],
-            versions: None,
-            besides: &["openssl"],
-            packages: &["nginx", "openssl"],
-            variable: "NGINX",
-        },
-    ),
-    (
-        "*haproxy*",
-        Server {
-            name: "HAProxy",
-            programs: &["haproxy", "/usr/sbin/haproxy"],
-            versions: None,
-            besides: &["openssl"],
-            packages: &["haproxy", "openssl"],
-            variable: "HAPROXY",
-        },
-    ),
-    (
-        "*caddy*",
-        Server {
-            name: "Caddy",
-            programs: &["caddy"],
-            versions: None,
-            besides: &["openssl"],
-            packages: &["caddy", "openssl"],
-            variable: "CADDY",
-        },
-    ),
-];
 
 /// One command and the name it has in the summary.
 struct Step {
@@ -137,7 +69,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             }
         }
         match Fleet::of(&programs) {
-            Ok(fleet) => steps.push(fleet.tests(options.faults)),
+            Ok(fleet) => {
+                steps.push(fleet.tests(options.faults));
+                if options.faults {
+                    steps.push(fleet.soak());
+                }
+            }
             Err(advice) => missing.push(("tests of two servers".to_owned(), advice)),
         }
         match system::browser() {
@@ -252,6 +189,11 @@ impl<'a> Fleet<'a> {
 
     fn tests(&self, faults: bool) -> Step {
         tests_with_servers("tests of two servers", "fleet", self.0, faults)
+    }
+
+    /// Twenty minutes of load, or `SOAK_SECONDS`.
+    fn soak(&self) -> Step {
+        tests_with_servers("soak", "soak", self.0, true)
     }
 }
 

@@ -16,6 +16,8 @@ pub mod proxy;
 pub mod records;
 #[cfg(unix)]
 pub mod redis;
+#[cfg(unix)]
+pub mod sentinel;
 
 #[cfg(unix)]
 pub use process::free_port;

@@ -2,8 +2,8 @@
 
 use store_tests::front::Kind;
 
-use super::Site;
 use super::client::{ADDRESS, Answer, Client, get, post};
+use super::{Plan, Site};
 
 /// Statuses with which an attack may be answered beside one refusal, or a closed connection: a proxy may read it in one way,
 /// and passes it on as what it read. Where two are allowed, what follows is a request of its own in that reading: the head
@@ -20,7 +20,7 @@ const FORM: &str = "name=Merlin&magic_school=Avalon";
 #[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
 pub(crate) fn hold(kind: Kind) {
     let more = ["--access-log=true", "--request-id-header=X-Request-Id", "--shutdown-delay=0"];
-    let mut site = Site::start(kind, None, &more);
+    let mut site = Site::start(Plan { kind, store: None, root: "", more: &more });
     let (mut may_be_seen, mut wrong) = (0, Vec::new());
     for (number, (name, attack, fate)) in attacks().into_iter().enumerate() {
         let mut connection = site.client.connect().unwrap();

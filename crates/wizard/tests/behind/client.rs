@@ -70,9 +70,9 @@ impl Client {
     }
 
     /// Waits until the proxy has found its servers.
-    pub(crate) fn wait_until_served(&self) {
+    pub(crate) fn wait_until_served(&self, root: &str) {
         let start = Instant::now();
-        while self.ask(&get("/", "")).map(|answer| answer.status).ok() != Some(200) {
+        while self.ask(&get(&format!("{root}/"), "")).map(|answer| answer.status).ok() != Some(200) {
             assert!(start.elapsed() < PATIENCE, "the proxy finds no server");
             std::thread::sleep(Duration::from_millis(50));
         }

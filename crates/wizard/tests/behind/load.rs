@@ -28,6 +28,13 @@ pub(crate) struct Seen {
     pub(crate) failures: Vec<String>,
 }
 
+impl Seen {
+    pub(crate) fn assert_none_failed(&self) {
+        let (failed, count) = (self.failures.len(), self.requests);
+        assert_eq!(failed, 0, "of {count}: {:#?}", &self.failures[..failed.min(3)]);
+    }
+}
+
 /// Someone who is signed in, keeps a connection as long as that is kept, and the newest cookie.
 pub(crate) struct Visitor {
     client: Client,
@@ -73,7 +80,7 @@ impl Visitor {
     ///
     /// What they saw in its place.
     pub(crate) fn rename(&mut self, name: &str) -> Result<(), String> {
-        let form = format!("name={name}&magic_school=Avalon");
+        let form = format!("name={}&magic_school=Avalon", name.replace(' ', "+"));
         let path = format!("{}/wizard/create", self.root);
         let answer = self.ask(&post(&path, &format!("Cookie: {}\r\n", self.cookie), &form));
         let answer = answer.map_err(|error| format!("POST: {error}"))?;

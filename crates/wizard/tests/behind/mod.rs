@@ -8,10 +8,13 @@ pub(crate) mod load;
 pub(crate) mod rolling;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use store_tests::front::{Front, Kind, nginx_configuration};
+use tempfile::TempDir;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 
@@ -34,8 +37,24 @@ pub(crate) struct Site {
 /// A place where a server runs, again and again.
 pub(crate) struct Machine {
     program: Option<Program>,
+    folder: Arc<TempDir>,
+    pub(crate) secret_file: PathBuf,
+    /// Where it answers the operator.
+    pub(crate) admin: SocketAddr,
     variables: Vec<(String, String)>,
     arguments: Vec<String>,
+}
+
+/// What a site is like.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan<'a> {
+    pub(crate) kind: Kind,
+    /// The servers' store, or none.
+    pub(crate) store: Option<&'a str>,
+    /// The path below which the app is: nothing or `/app`.
+    pub(crate) root: &'static str,
+    /// More flags for the servers; of one that is on the page the value here counts.
+    pub(crate) more: &'a [&'a str],
 }
 
 /// Ports that are free at both servers' addresses: the app's and that of its health.
@@ -46,27 +65,37 @@ struct Ports {
 }
 
 impl Site {
-    /// Starts all, with more flags for the servers, and their store.
-    pub(crate) fn start(kind: Kind, store: Option<&str>, more: &[&str]) -> Self {
+    pub(crate) fn start(plan: Plan<'_>) -> Self {
         let ports = Ports { app: free_port(), health: free_port() };
-        let machines = [0, 1].map(|number| Machine::start(arguments(number, ports, more), store));
+        let machines = [0, 1].map(|number| Machine::start(plan, number, ports));
         let certificate = std::sync::Mutex::new(None);
-        let front = Front::start(kind, |port, folder| {
+        let front = Front::start(plan.kind, |port, folder| {
             *certificate.lock().unwrap() = Some(certify(folder));
-            configuration(kind, port, ports, folder)
+            configuration(plan, port, ports, folder)
         });
         let certificate = certificate.into_inner().unwrap().expect("it was made for the proxy");
         let client = Client::new(front.port, certificate);
-        client.wait_until_served();
+        client.wait_until_served(plan.root);
         Self { machines, client, _front: front }
     }
 }
 
 impl Machine {
-    fn start(arguments: Vec<String>, store: Option<&str>) -> Self {
-        let mut variables = vec![("SECRET_KEY".to_owned(), secret())];
-        variables.extend(store.map(|store| ("WAXSEAL_SESSION_STORE".to_owned(), store.to_owned())));
-        Self { program: Some(launch(&variables, &arguments)), variables, arguments }
+    fn start(plan: Plan<'_>, number: usize, ports: Ports) -> Self {
+        let folder = folder();
+        let secret_file = folder.path().join("secret");
+        std::fs::write(&secret_file, secret() + "\n").unwrap();
+        // Of this machine, since Prometheus asks for the host by its address.
+        let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let mut variables = vec![("SECRET_KEY_FILE".to_owned(), secret_file.display().to_string())];
+        variables.extend(plan.store.map(|store| ("WAXSEAL_SESSION_STORE".to_owned(), store.to_owned())));
+        let mut arguments = arguments(number, ports, plan.more);
+        arguments.push(format!("--admin-address={admin}"));
+        if !plan.root.is_empty() {
+            arguments.push(format!("--root-path={}", plan.root));
+        }
+        let program = Some(launch(&folder, &variables, &arguments));
+        Self { program, folder, secret_file, admin, variables, arguments }
     }
 
     pub(crate) fn program(&mut self) -> &mut Program {
@@ -85,15 +114,15 @@ impl Machine {
     /// Ends the server and starts another in its place; what the first one said.
     pub(crate) fn restart(&mut self) -> String {
         let said = self.end();
-        self.program = Some(launch(&self.variables, &self.arguments));
+        self.program = Some(launch(&self.folder, &self.variables, &self.arguments));
         said
     }
 }
 
-fn launch(variables: &[(String, String)], arguments: &[String]) -> Program {
+fn launch(folder: &Arc<TempDir>, variables: &[(String, String)], arguments: &[String]) -> Program {
     let variables: Vec<_> = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let mut program = Program::spawn(folder(), &variables, &arguments);
+    let mut program = Program::spawn(folder.clone(), &variables, &arguments);
     program.hear_address();
     program
 }
@@ -113,8 +142,8 @@ fn arguments(number: usize, ports: Ports, more: &[&str]) -> Vec<String> {
 }
 
 /// The proxy's file on the page, with the test's addresses.
-fn configuration(kind: Kind, port: u16, ports: Ports, folder: &Path) -> String {
-    let language = match kind {
+fn configuration(plan: Plan<'_>, port: u16, ports: Ports, folder: &Path) -> String {
+    let language = match plan.kind {
         Kind::Nginx => "```nginx\n",
         Kind::Haproxy => "```haproxy\n",
         Kind::Caddy => "```caddyfile\n",
@@ -125,8 +154,9 @@ fn configuration(kind: Kind, port: u16, ports: Ports, folder: &Path) -> String {
         set(&mut text, &format!("{there}:5000"), &format!("{here}:{}", ports.app));
     }
     let folder = folder.display();
-    match kind {
+    match plan.kind {
         Kind::Nginx => {
+            set(&mut text, "location / {", &format!("location {}/ {{", plan.root));
             set(&mut text, "listen 443 ssl", &format!("listen 127.0.0.1:{port} ssl"));
             set(&mut text, "/etc/ssl/wizard", &folder.to_string());
             nginx_configuration(&text)
@@ -153,13 +183,15 @@ fn set(text: &mut String, from: &str, to: &str) {
     *text = text.replace(from, to);
 }
 
-/// A port that was free at both addresses a moment ago.
+/// A port that was free at all addresses a moment ago, and that the system gives to no outgoing connection, so that it is
+/// free again after a restart.
 fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = u16::try_from(std::process::id() % 120).expect("less than 120") * 100;
     loop {
-        let [one, two] = SERVERS.map(|[_, here]| here.parse::<Ipv4Addr>().unwrap());
-        let listener = TcpListener::bind((one, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        if TcpListener::bind(SocketAddr::from((two, port))).is_ok() {
+        let port = 20_000 + own + NEXT.fetch_add(1, Ordering::Relaxed) % 100;
+        let hosts = [PROXY, SERVERS[0], SERVERS[1]].map(|[_, here]| here.parse::<Ipv4Addr>().unwrap());
+        if hosts.iter().all(|host| TcpListener::bind((*host, port)).is_ok()) {
             return port;
         }
     }

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use store_tests::front::Kind;
 
-use super::Site;
 use super::load::Load;
+use super::{Plan, Site};
 
 const VISITORS: usize = 6;
 
@@ -15,7 +15,7 @@ pub(crate) fn roll(kind: Kind, store: Option<&str>, rounds: usize, more: &[&str]
     let start = Instant::now();
     let state = if store.is_some() { "--session-state=mirrored" } else { "--session-state=cookie" };
     let more = [&[state], more].concat();
-    let mut site = Site::start(kind, store, &more);
+    let mut site = Site::start(Plan { kind, store, root: "", more: &more });
     let load = Load::start(&site.client, "", VISITORS);
     for _ in 0..rounds {
         for machine in &mut site.machines {
@@ -25,8 +25,7 @@ pub(crate) fn roll(kind: Kind, store: Option<&str>, rounds: usize, more: &[&str]
         }
     }
     let seen = load.stop();
-    let (count, failures) = (seen.requests, &seen.failures);
-    let (failed, took) = (failures.len(), start.elapsed());
+    let (count, failed, took) = (seen.requests, seen.failures.len(), start.elapsed());
     eprintln!("{kind:?}, {} restarts, {more:?}: {failed} of {count} requests failed, {took:?}", 2 * rounds);
-    assert!(failures.is_empty(), "{failed} of {count}: {:#?}", &failures[..failed.min(3)]);
+    seen.assert_none_failed();
 }
