@@ -14,6 +14,7 @@ mod fuzz;
 mod gen_secret;
 mod operate;
 mod run;
+mod servers;
 mod system;
 mod test;
 

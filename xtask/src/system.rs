@@ -123,8 +123,8 @@ fn find() -> Option<Browser> {
 /// Ubuntu's `chromium-browser` without its snap is a script that only complains.
 fn working(name: impl AsRef<OsStr>) -> Option<PathBuf> {
     let path = on_path(name)?;
-    // nginx knows the short one alone.
-    ["--version", "-v"].iter().any(|flag| succeeds(Command::new(&path).arg(flag))).then_some(path)
+    // nginx and HAProxy know the short one alone, and Caddy has a subcommand.
+    ["--version", "-v", "version"].iter().any(|flag| succeeds(Command::new(&path).arg(flag))).then_some(path)
 }
 
 fn on_path(name: impl AsRef<OsStr>) -> Option<PathBuf> {
@@ -192,7 +192,8 @@ fn install(packages: &[&str], purpose: &str) -> bool {
 }
 
 /// Packages whose service is called as they are.
-const SERVICES: [&str; 5] = ["redis-server", "postgresql", "pgbouncer", "nginx", "prometheus"];
+const SERVICES: [&str; 7] =
+    ["redis-server", "postgresql", "pgbouncer", "nginx", "prometheus", "haproxy", "caddy"];
 /// What Debian asks before it starts a service.
 const NO_SERVICES: &str = "/usr/sbin/policy-rc.d";
 const FORBID_SERVICES: &str =

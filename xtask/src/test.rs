@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::cargo::cargo;
+use crate::servers::SERVERS;
 use crate::system::{self, Browser, Server};
 use crate::{deny, fuzz};
 
@@ -17,58 +18,11 @@ pub(crate) struct Options {
     #[arg(long)]
     fast: bool,
     /// Also the long tests: kills by the dozen, races by the thousand, a cluster under load, an app without its store,
-    /// hostile clients, mutated input, and the licences and sources of all dependencies; half an hour beside building
+    /// hostile clients, mutated input, twenty minutes of load (or SOAK_SECONDS), and the licences and sources of all
+    /// dependencies; an hour beside building
     #[arg(long, conflicts_with = "fast")]
     faults: bool,
 }
-
-/// Servers that stores and apps are tested on, with the tests' names.
-const SERVERS: [(&str, Server); 4] = [
-    (
-        "*redis*",
-        Server {
-            name: "Redis",
-            programs: &["redis-server", "valkey-server"],
-            versions: None,
-            besides: &["openssl"],
-            packages: &["redis-server", "openssl"],
-            variable: "REDIS_SERVER",
-        },
-    ),
-    (
-        "*postgres*",
-        Server {
-            name: "PostgreSQL",
-            programs: &["initdb"],
-            versions: Some("/usr/lib/postgresql"),
-            besides: &["pgbouncer", "openssl"],
-            packages: &["postgresql", "pgbouncer", "openssl"],
-            variable: "POSTGRES_INITDB",
-        },
-    ),
-    (
-        "*prometheus*",
-        Server {
-            name: "Prometheus",
-            programs: &["prometheus"],
-            versions: None,
-            besides: &["promtool"],
-            packages: &["prometheus"],
-            variable: "PROMETHEUS",
-        },
-    ),
-    (
-        "*nginx*",
-        Server {
-            name: "nginx",
-            programs: &["nginx", "/usr/sbin/nginx"],
-            versions: None,
-            besides: &[],
-            packages: &["nginx"],
-            variable: "NGINX",
-        },
-    ),
-];
 
 /// One command and the name it has in the summary.
 struct Step {
@@ -114,8 +68,23 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                 Err(advice) => missing.push((format!("tests on {}", server.name), advice)),
             }
         }
+        match Fleet::of(&programs) {
+            Ok(fleet) => {
+                steps.push(fleet.tests(options.faults));
+                if options.faults {
+                    steps.push(fleet.soak());
+                }
+            }
+            Err(advice) => missing.push(("tests of two servers".to_owned(), advice)),
+        }
         match system::browser() {
-            Ok(browser) => steps.push(browser_test(&browser)),
+            Ok(browser) => {
+                steps.push(browser_test(&browser));
+                match programs.iter().find(|(variable, _)| *variable == "NGINX") {
+                    Some((_, nginx)) => steps.push(browser_behind_nginx(&browser, nginx)),
+                    None => missing.push(("browser test behind nginx".to_owned(), "see above.".to_owned())),
+                }
+            }
             Err(advice) => missing.push(("browser test".to_owned(), advice)),
         }
     }
@@ -181,20 +150,51 @@ fn crypto_alone() -> Step {
     step("tests without ring", &[&["test", "--locked", "--no-fail-fast"], &package[..]].concat())
 }
 
-/// The tests on a server, of a store and of a whole app; with `faults` the long ones too. The features are those of all
-/// servers, and of the whole workspace, so that nothing is built anew for the second server.
+/// The tests on a server, of a store and of a whole app; with `faults` the long ones too.
 fn server_tests(tests: &str, server: &Server, programs: &[(&str, PathBuf)], faults: bool) -> Step {
+    tests_with_servers(&format!("tests on {}", server.name), tests, programs, faults)
+}
+
+/// Tests that start some servers. The features are those of all servers, and of the whole workspace, so that nothing is
+/// built anew for the second one.
+fn tests_with_servers(name: &str, tests: &str, programs: &[(&str, PathBuf)], faults: bool) -> Step {
     const FEATURES: &str = "waxseal-redis/servers,waxseal-postgres/servers,waxseal-manager/servers,\
         wizard/redis,wizard/postgres,wizard/servers";
     let arguments =
         ["test", "--locked", "--workspace", "--no-fail-fast", "--features", FEATURES, "--test", tests];
-    let mut step = step(&format!("tests on {}", server.name), &arguments);
+    let mut step = step(name, &arguments);
     step.command.envs(programs.iter().map(|(variable, program)| (variable, program)));
     if faults {
         // Optimised, or the clients would be what is measured. One after another: a cluster alone fills two cores.
         step.command.args(["--release", "--", "--include-ignored", "--test-threads", "1"]);
     }
     step
+}
+
+/// The programs for two servers of an app with all that stands around them.
+struct Fleet<'a>(&'a [(&'a str, PathBuf)]);
+
+impl<'a> Fleet<'a> {
+    /// # Errors
+    ///
+    /// A sentence that says what is missing.
+    fn of(programs: &'a [(&'a str, PathBuf)]) -> Result<Self, String> {
+        const NEEDED: [&str; 4] = ["REDIS_SERVER", "POSTGRES_INITDB", "PROMETHEUS", "NGINX"];
+        let is_there = |variable: &str| programs.iter().any(|(found, _)| *found == variable);
+        match NEEDED.iter().all(|variable| is_there(variable)) {
+            true => Ok(Self(programs)),
+            false => Err("it needs Redis, PostgreSQL, Prometheus and nginx; see above.".to_owned()),
+        }
+    }
+
+    fn tests(&self, faults: bool) -> Step {
+        tests_with_servers("tests of two servers", "fleet", self.0, faults)
+    }
+
+    /// Twenty minutes of load, or `SOAK_SECONDS`.
+    fn soak(&self) -> Step {
+        tests_with_servers("soak", "soak", self.0, true)
+    }
 }
 
 fn long_tests() -> Step {
@@ -247,6 +247,15 @@ fn browser_test(browser: &Browser) -> Step {
         .env("CHROMEDRIVER", &browser.driver)
         .env("CHROME", &browser.program)
         .env("NGINX", &browser.proxy);
+    step
+}
+
+fn browser_behind_nginx(browser: &Browser, nginx: &Path) -> Step {
+    let features = "wizard/browser,wizard/servers";
+    let arguments =
+        ["test", "--locked", "--workspace", "--features", features, "--test", "browser_below_a_path"];
+    let mut step = step("browser test behind nginx", &arguments);
+    step.command.env("CHROMEDRIVER", &browser.driver).env("CHROME", &browser.program).env("NGINX", nginx);
     step
 }
 

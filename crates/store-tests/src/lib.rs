@@ -5,7 +5,7 @@
 
 pub mod filled;
 #[cfg(unix)]
-pub mod nginx;
+pub mod front;
 #[cfg(unix)]
 pub mod postgres;
 #[cfg(unix)]
@@ -16,6 +16,8 @@ pub mod proxy;
 pub mod records;
 #[cfg(unix)]
 pub mod redis;
+#[cfg(unix)]
+pub mod sentinel;
 
 #[cfg(unix)]
 pub use process::free_port;

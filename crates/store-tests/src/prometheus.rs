@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::process::{Process, free_port, shell};
 
-/// A server that scrapes one target each second.
+/// A server that scrapes its targets each second.
 pub struct Prometheus {
     // Before the folder: it is dropped first.
     _process: Process,
@@ -20,12 +20,13 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// A server that scrapes `/metrics` at `target` as the job `waxseal`, with these rules.
-    pub fn start(target: SocketAddr, rules: &Path) -> Self {
+    /// A server that scrapes `/metrics` at these targets as the job `waxseal`, with these rules.
+    pub fn start(targets: &[SocketAddr], rules: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let targets: Vec<_> = targets.iter().map(ToString::to_string).collect();
         let config = format!(
             "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [{rules:?}]\nscrape_configs:\n  \
-             - job_name: waxseal\n    static_configs: [{{ targets: [\"{target}\"] }}]\n"
+             - job_name: waxseal\n    static_configs: [{{ targets: {targets:?} }}]\n"
         );
         fs::write(folder.path().join("prometheus.yml"), config).unwrap();
         let port = free_port();

@@ -13,6 +13,7 @@ mod rows;
 mod schema;
 mod statements;
 mod store;
+mod usage;
 
 pub use address::Address;
 pub use durability::{PostgresPromise, SynchronousCommit};

@@ -12,11 +12,11 @@ use crate::durability::{PostgresPromise, SynchronousCommit};
 use crate::error::PostgresError;
 use crate::options::{Pooler, PostgresOptions};
 use crate::statements::{BATCH, Statements};
-use crate::{parameters, pool, rows, schema, statements};
+use crate::{parameters, pool, rows, schema, statements, usage};
 use waxseal_store::network::{CallPolicy, Retry};
 use waxseal_store::{
     Creation, Cursor, Fault, Found, Listed, Page, PublicId, Record, RecordHead, RecordKey, Revision,
-    SessionStore, Swap, Timestamp,
+    SessionStore, Swap, Timestamp, Usage,
 };
 
 /// Keeps records in PostgreSQL 12 or later, in tables of their own that the store makes and migrates.
@@ -396,6 +396,10 @@ impl SessionStore for PostgresStore {
             })
             .await?;
         if read_only { Err(PostgresError::ReadOnly(self.shared.address.clone())) } else { Ok(()) }
+    }
+
+    async fn usage(&self) -> Result<Usage, PostgresError> {
+        self.call(Retry::Idempotent, |mut on| async move { usage::usage(&mut on).await }).await
     }
 
     async fn clock(&self) -> Result<Option<Timestamp>, PostgresError> {

@@ -12,13 +12,16 @@ use crate::error::RedisError;
 use crate::host::Host;
 
 const PORT: u16 = 6379;
+const SENTINEL_PORT: u16 = 26379;
 
-/// A parsed URL: `redis://`, `rediss://`, `redis-cluster://`, `rediss-cluster://` or `redis+unix://`.
+/// A parsed URL: `redis://`, `redis-cluster://` or `redis-sentinel://`, with `rediss` for TLS, or `redis+unix://`.
 #[derive(Clone)]
 pub(crate) struct Address {
-    /// One host, or several of a cluster; never empty.
+    /// One host, or several of a cluster, or Sentinels; never empty.
     pub(crate) hosts: Vec<Host>,
     pub(crate) cluster: bool,
+    /// The name by which the hosts, which are Sentinels, know the primary.
+    pub(crate) monitored: Option<String>,
     pub(crate) tls: bool,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<Zeroizing<String>>,
@@ -32,12 +35,14 @@ pub(crate) struct Address {
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, RedisError> {
         let (scheme, rest) = url.split_once("://").ok_or(RedisError::Url("it has no `://`"))?;
-        let (tls, cluster) = match scheme {
+        let (tls, cluster, sentinel) = match scheme {
             "redis+unix" | "valkey+unix" => return Self::at_socket(rest),
-            "redis" | "valkey" => (false, false),
-            "rediss" | "valkeys" => (true, false),
-            "redis-cluster" | "valkey-cluster" => (false, true),
-            "rediss-cluster" | "valkeys-cluster" => (true, true),
+            "redis" | "valkey" => (false, false, false),
+            "rediss" | "valkeys" => (true, false, false),
+            "redis-cluster" | "valkey-cluster" => (false, true, false),
+            "rediss-cluster" | "valkeys-cluster" => (true, true, false),
+            "redis-sentinel" | "valkey-sentinel" => (false, false, true),
+            "rediss-sentinel" | "valkeys-sentinel" => (true, false, true),
             _ => return Err(RedisError::Url("its scheme is another")),
         };
         if rest.contains(['?', '#']) {
@@ -51,10 +56,15 @@ impl Address {
             Some((user_info, hosts)) => (Some(user_info), hosts),
             None => (None, authority),
         };
-        let hosts = hosts.split(',').map(parse_host).collect::<Result<Vec<_>, _>>()?;
-        if hosts.len() > 1 && !cluster {
-            return Err(RedisError::Url("several hosts are for `redis-cluster://`"));
+        let port = if sentinel { SENTINEL_PORT } else { PORT };
+        let hosts = hosts.split(',').map(|host| parse_host(host, port)).collect::<Result<Vec<_>, _>>()?;
+        if hosts.len() > 1 && !cluster && !sentinel {
+            return Err(RedisError::Url("several hosts are for `redis-cluster://` and `redis-sentinel://`"));
         }
+        let (monitored, path) = match sentinel {
+            true => monitored(path).map(|(name, rest)| (Some(name), rest))?,
+            false => (None, path),
+        };
         let database = match path {
             "" => 0,
             number => number
@@ -67,7 +77,7 @@ impl Address {
             return Err(RedisError::Url("a cluster has one database, number 0"));
         }
         let (user, password) = credentials(user_info)?;
-        Ok(Self { hosts, cluster, tls, user, password, database, unix: false, client: None })
+        Ok(Self { hosts, cluster, monitored, tls, user, password, database, unix: false, client: None })
     }
 
     /// `user:password@/run/redis.sock?db=1`, without the scheme.
@@ -94,7 +104,17 @@ impl Address {
         };
         let (user, password) = credentials(user_info)?;
         let hosts = vec![Host { name: path.to_owned(), port: 0 }];
-        Ok(Self { hosts, cluster: false, tls: false, user, password, database, unix: true, client: None })
+        Ok(Self {
+            hosts,
+            cluster: false,
+            monitored: None,
+            tls: false,
+            user,
+            password,
+            database,
+            unix: true,
+            client: None,
+        })
     }
 
     /// The address of the app's own client.
@@ -108,6 +128,7 @@ impl Address {
         Self {
             hosts: vec![Host { name, port }],
             cluster: false,
+            monitored: None,
             tls,
             user: settings.username().map(str::to_owned),
             password: settings.password().map(|password| Zeroizing::new(password.to_owned())),
@@ -115,6 +136,16 @@ impl Address {
             unix: false,
             client: Some(client.clone()),
         }
+    }
+
+    /// The primary is found by asking: a cluster's servers or Sentinels.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.cluster || self.monitored.is_some()
+    }
+
+    /// Sentinels have neither databases nor the servers' users.
+    pub(crate) fn of_sentinels(&self) -> Self {
+        Self { user: None, password: None, database: 0, ..self.clone() }
     }
 
     /// A client for one of the servers.
@@ -152,11 +183,17 @@ impl fmt::Display for Address {
                 if self.database == 0 { String::new() } else { format!("?db={}", self.database) };
             return write!(f, "redis+unix://{}{at_database}", self.hosts[0]);
         }
-        let (tls, cluster) = (if self.tls { "s" } else { "" }, if self.cluster { "-cluster" } else { "" });
-        write!(f, "redis{tls}{cluster}://")?;
+        let tls = if self.tls { "s" } else { "" };
+        let kind = match &self.monitored {
+            Some(_) => "-sentinel",
+            None if self.cluster => "-cluster",
+            None => "",
+        };
+        write!(f, "redis{tls}{kind}://")?;
         for (at, host) in self.hosts.iter().enumerate() {
             write!(f, "{}{host}", if at == 0 { "" } else { "," })?;
         }
+        self.monitored.iter().try_for_each(|name| write!(f, "/{name}"))?;
         if self.database == 0 { Ok(()) } else { write!(f, "/{}", self.database) }
     }
 }
@@ -174,7 +211,19 @@ fn decode(part: &str) -> Result<Option<String>, RedisError> {
     Ok(Some(decoded.into_owned()).filter(|decoded| !decoded.is_empty()))
 }
 
-fn parse_host(text: &str) -> Result<Host, RedisError> {
+/// The primary's name, and what follows it, of `name/1`.
+fn monitored(path: &str) -> Result<(String, &str), RedisError> {
+    let (name, rest) = path.split_once('/').unwrap_or((path, ""));
+    let may_have = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if name.is_empty() || !name.chars().all(may_have) {
+        return Err(RedisError::Url(
+            "what follows the Sentinels is the primary's name there, such as `/mymaster`",
+        ));
+    }
+    Ok((name.to_owned(), rest))
+}
+
+fn parse_host(text: &str, default_port: u16) -> Result<Host, RedisError> {
     // An IPv6 address stands in brackets and has colons of its own.
     let (name, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
         Some(Some((name, rest))) => (name, rest.strip_prefix(':')),
@@ -184,7 +233,7 @@ fn parse_host(text: &str) -> Result<Host, RedisError> {
             None => (text, None),
         },
     };
-    let port = port.map_or(Ok(PORT), str::parse);
+    let port = port.map_or(Ok(default_port), str::parse);
     let port = port.map_err(|_| RedisError::Url("a port is a number up to 65535"))?;
     if name.is_empty() {
         return Err(RedisError::Url("a host is missing"));
@@ -204,6 +253,8 @@ mod tests {
             ("rediss://app:p%40ss%2F@[::1]/", "rediss://[::1]:6379", Some("app"), Some("p@ss/")),
             ("redis-cluster://app:a@b@x:1,y:2,z", "redis-cluster://x:1,y:2,z:6379", Some("app"), Some("a@b")),
             ("rediss-cluster://x", "rediss-cluster://x:6379", None, None),
+            ("redis-sentinel://a:b@x,y:1/main", "redis-sentinel://x:26379,y:1/main", Some("a"), Some("b")),
+            ("rediss-sentinel://x/main/2", "rediss-sentinel://x:26379/main/2", None, None),
             ("valkey://x", "redis://x:6379", None, None),
             ("redis+unix:///run/redis.sock", "redis+unix:///run/redis.sock", None, None),
             ("redis+unix://a:p%2F@/run/r.sock?db=2", "redis+unix:///run/r.sock?db=2", Some("a"), Some("p/")),
@@ -228,6 +279,9 @@ mod tests {
             "redis://s3cret@x/-1",
             "redis://s3cret@x,y",
             "redis-cluster://s3cret@x/1",
+            "redis-sentinel://s3cret@x",
+            "redis-sentinel://s3cret@x/a%20b",
+            "redis-sentinel://s3cret@x/main/other",
             "redis://s3cret@[::1",
             "redis://s3cret@x?db=1",
             "redis://s3cret%ff@x",

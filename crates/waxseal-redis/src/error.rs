@@ -16,7 +16,8 @@ pub enum RedisError {
     /// The URL is invalid. It is not printed, since it may hold a password.
     #[error(
         "invalid session store URL: {0}; write `redis://user:password@host:6379`, `rediss://…` for TLS, \
-         `redis-cluster://host:6379,host:6379` or `rediss-cluster://…` for a cluster, or \
+         `redis-cluster://host:6379,host:6379` or `rediss-cluster://…` for a cluster, \
+         `redis-sentinel://host:26379,host:26379/name` for a primary that Sentinels know, or \
          `redis+unix:///run/redis.sock`"
     )]
     Url(&'static str),
@@ -90,6 +91,17 @@ pub enum RedisError {
     /// The server belongs to no cluster.
     #[error("the Redis server at {0} is part of no cluster; use `redis://`")]
     NoCluster(String),
+    /// The server is no Sentinel.
+    #[error("the server at {0} is no Redis Sentinel; use `redis://` for a server that has the sessions")]
+    NoSentinel(String),
+    /// The Sentinel watches no primary of this name.
+    #[error("the Redis Sentinel at {sentinel} knows no primary called {name}; check the name in the URL")]
+    Unmonitored {
+        /// Host and port of the Sentinel.
+        sentinel: String,
+        /// The name in the URL.
+        name: String,
+    },
     /// The server may evict sessions.
     #[error(
         "the Redis server may evict any key when its memory is full (maxmemory-policy {0}), which signs visitors \
@@ -220,13 +232,20 @@ impl CallError for RedisError {
                 | Self::Lost(_)
                 | Self::Unserved(_)
                 | Self::Uncovered(_)
+                | Self::NoSentinel(_)
+                | Self::Unmonitored { .. }
         )
     }
 
     fn is_surely_undone(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Greeting { .. } | Self::Unserved(_) | Self::Uncovered(_)
+            Self::Unreachable { .. }
+                | Self::Greeting { .. }
+                | Self::Unserved(_)
+                | Self::Uncovered(_)
+                | Self::NoSentinel(_)
+                | Self::Unmonitored { .. }
         )
     }
 }

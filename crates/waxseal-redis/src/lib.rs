@@ -14,6 +14,7 @@ mod router;
 mod row;
 mod rows;
 mod script;
+mod sentinel;
 mod slots;
 mod startup;
 mod store;

@@ -62,16 +62,32 @@ struct Link {
     broken: AtomicBool,
 }
 
+/// What a server is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It has all records.
+    Primary,
+    /// It has those of some slots.
+    Part,
+    /// It knows who is the primary.
+    Sentinel,
+}
+
 impl Node {
-    pub(crate) fn new(host: Host, address: &Address, network: &NetworkOptions) -> Result<Self, RedisError> {
+    pub(crate) fn new(
+        host: Host,
+        role: Role,
+        address: &Address,
+        network: &NetworkOptions,
+    ) -> Result<Self, RedisError> {
         let NetworkLimits { connect_timeout, command_timeout, connections, .. } = network.limits();
         let breaker =
-            address.cluster.then(|| CircuitBreaker::new(network, format!("the Redis server at {host}")));
+            (role == Role::Part).then(|| CircuitBreaker::new(network, format!("the Redis server at {host}")));
         Ok(Self {
             breaker,
             tls: address.tls,
             password: address.password.is_some(),
-            check_role: !address.cluster,
+            check_role: role == Role::Primary,
             client: address.client(&host)?,
             host,
             connect_timeout,

@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep};
 use crate::address::Address;
 use crate::error::RedisError;
 use crate::host::Host;
-use crate::node::Node;
+use crate::node::{Node, Role};
+use crate::sentinel;
 use crate::slots::{Range, SlotMap, slot};
 use waxseal_store::network::CallError;
 use waxseal_store::{NetworkOptions, Unavailable};
@@ -24,7 +25,7 @@ const MOVE_PAUSE: Duration = Duration::from_millis(25);
 /// The shortest time between two requests for the map of slots.
 const MAP_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Finds the server of a key, also while a cluster moves it.
+/// Finds the server of a key, also while a cluster moves it, or Sentinels promote another.
 ///
 /// The client library's own cluster connection is not used: it follows redirections only with retries, and with
 /// retries it may do a creation twice (decision D88).
@@ -32,7 +33,7 @@ pub(crate) struct Router {
     address: Address,
     network: NetworkOptions,
     nodes: Mutex<HashMap<Host, Arc<Node>>>,
-    /// Without a cluster, the server of the URL, once a call has gone there.
+    /// Where nobody is asked, the server of the URL, once a call has gone there.
     one_server: OnceLock<Arc<Node>>,
     map: Mutex<Arc<SlotMap>>,
     stale: AtomicBool,
@@ -41,7 +42,7 @@ pub(crate) struct Router {
 
 impl Router {
     pub(crate) fn new(address: Address, network: NetworkOptions) -> Self {
-        let stale = AtomicBool::new(address.cluster);
+        let stale = AtomicBool::new(address.is_asked_for());
         let (nodes, one_server) = (Mutex::default(), OnceLock::new());
         let (map, asked) = (Mutex::default(), AsyncMutex::default());
         Self { address, network, nodes, one_server, map, stale, asked }
@@ -64,15 +65,15 @@ impl Router {
         commands: &Pipeline,
         waits: bool,
     ) -> Result<Vec<Value>, RedisError> {
-        if self.is_cluster() {
-            return self.send_in_cluster(slot(key), commands, waits).await;
+        if self.address.is_asked_for() {
+            return self.send_by_map(slot(key), commands, waits).await;
         }
         let node = self.one_server()?;
         let answers = node.send(commands, waits).await?;
         self.look_at(node, answers).await
     }
 
-    async fn send_in_cluster(
+    async fn send_by_map(
         &self,
         slot: u16,
         commands: &Pipeline,
@@ -129,7 +130,7 @@ impl Router {
 
     /// The primaries in the order of their slots; without a cluster, the one server.
     pub(crate) async fn primaries(&self) -> Result<Vec<Range>, RedisError> {
-        if !self.is_cluster() {
+        if !self.address.is_asked_for() {
             let primary = self.address.hosts[0].clone();
             return Ok(vec![Range { first: 0, last: crate::slots::SLOTS - 1, primary, id: Vec::new() }]);
         }
@@ -139,7 +140,7 @@ impl Router {
 
     /// A slot that no primary has, by a map of slots that is asked for anew.
     pub(crate) async fn gap(&self) -> Result<Option<u16>, RedisError> {
-        self.stale.store(self.is_cluster(), Ordering::Relaxed);
+        self.stale.store(self.address.is_asked_for(), Ordering::Relaxed);
         self.refresh_if_stale().await?;
         Ok(self.lock_map().gap().filter(|_| self.is_cluster()))
     }
@@ -147,7 +148,7 @@ impl Router {
     /// Drops the connections to a server that was demoted: it takes no writes, and its reads may lag.
     async fn look_at(&self, node: &Node, answers: Vec<Value>) -> Result<Vec<Value>, RedisError> {
         if answers.iter().any(|answer| says(answer, ServerErrorKind::ReadOnly)) {
-            self.stale.store(self.is_cluster(), Ordering::Relaxed);
+            self.stale.store(self.address.is_asked_for(), Ordering::Relaxed);
             node.forget_connections().await;
         }
         Ok(answers)
@@ -179,12 +180,20 @@ impl Router {
         if let Some(node) = nodes.get(host) {
             return Ok(Arc::clone(node));
         }
-        let node = Arc::new(Node::new(host.clone(), &self.address, &self.network)?);
+        let node = Arc::new(match self.is_a_sentinel(host) {
+            true => Node::new(host.clone(), Role::Sentinel, &self.address.of_sentinels(), &self.network)?,
+            false if self.is_cluster() => Node::new(host.clone(), Role::Part, &self.address, &self.network)?,
+            false => Node::new(host.clone(), Role::Primary, &self.address, &self.network)?,
+        });
         nodes.insert(host.clone(), Arc::clone(&node));
         Ok(node)
     }
 
-    /// Asks for the map of slots: first the servers of the map so far, then those of the URL.
+    fn is_a_sentinel(&self, host: &Host) -> bool {
+        self.address.monitored.is_some() && self.address.hosts.contains(host)
+    }
+
+    /// Asks for the map of slots: first the servers of the map so far, then those of the URL; or Sentinels alone.
     async fn refresh_if_stale(&self) -> Result<(), RedisError> {
         match self.stale.load(Ordering::Relaxed) {
             // Boxed: it happens seldom and needs much room.
@@ -201,6 +210,7 @@ impl Router {
         }
         let known = self.lock_map();
         let known = known.primaries().into_iter().map(|range| range.primary.clone());
+        let known = known.filter(|_| self.is_cluster());
         let mut last = None;
         for host in known.chain(self.address.hosts.iter().cloned()) {
             match self.ask_for_map(&host).await {
@@ -219,6 +229,10 @@ impl Router {
     }
 
     async fn ask_for_map(&self, host: &Host) -> Result<SlotMap, RedisError> {
+        if let Some(name) = &self.address.monitored {
+            let primary = sentinel::primary(&*self.node(host)?, name).await?;
+            return Ok(SlotMap::of_one(primary));
+        }
         let mut pipeline = Pipeline::new();
         pipeline.cmd("CLUSTER").arg("SLOTS");
         let answer = self.node(host)?.send(&pipeline, false).await?.pop().unwrap_or_default();

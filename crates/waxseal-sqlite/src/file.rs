@@ -37,6 +37,11 @@ impl File {
         &self.options.path
     }
 
+    /// The largest size of the database in pages, if there is one.
+    pub(crate) fn max_pages(&self) -> Option<u64> {
+        self.options.max_bytes.map(|bytes| (bytes / PAGE_BYTES).max(1))
+    }
+
     /// Opens a connection for writing, and makes the file and its folders if they are missing.
     pub(crate) fn create(&self) -> Result<Connection, SqliteError> {
         self.make().map_err(|error| SqliteError::open(self.path(), error))?;
@@ -63,12 +68,10 @@ impl File {
             connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
             // A log that a long read made grow is cut back to this, 64 MiB, afterwards.
             connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-            match self.options.max_bytes {
-                Some(bytes) => connection.query_row(
-                    &format!("PRAGMA max_page_count = {}", (bytes / PAGE_BYTES).max(1)),
-                    (),
-                    |_| Ok(()),
-                ),
+            match self.max_pages() {
+                Some(pages) => {
+                    connection.query_row(&format!("PRAGMA max_page_count = {pages}"), (), |_| Ok(()))
+                }
                 None => Ok(()),
             }
         };

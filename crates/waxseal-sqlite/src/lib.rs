@@ -9,6 +9,7 @@ mod readers;
 mod rows;
 mod schema;
 mod store;
+mod usage;
 mod writer;
 
 pub use error::SqliteError;

@@ -12,10 +12,11 @@ use crate::file::File;
 use crate::options::SqliteOptions;
 use crate::readers::Readers;
 use crate::rows;
+use crate::usage;
 use crate::writer::Writer;
 use waxseal_store::{
     Creation, Cursor, Fault, Found, Listed, Page, PublicId, Record, RecordHead, RecordKey, Revision,
-    SessionStore, Swap, Timestamp,
+    SessionStore, Swap, Timestamp, Usage,
 };
 
 /// Keeps records in an SQLite file, with SQLite built in: nothing to install, nothing to start.
@@ -236,6 +237,11 @@ impl SessionStore for SqliteStore {
             Ok(())
         })
         .await
+    }
+
+    async fn usage(&self) -> Result<Usage, SqliteError> {
+        let max_pages = self.shared.file.max_pages();
+        self.read(|connection| usage::usage(connection, max_pages))
     }
 }
 

@@ -104,7 +104,7 @@ pub struct Settings {
     #[arg(long, alias = "state", env = "WAXSEAL_SESSION_STATE", value_enum, default_value_t)]
     pub session_state: SessionState,
     /// The session store of states store and mirrored: memory:, sqlite:PATH, redis://HOST, redis+unix://PATH,
-    /// redis-cluster://HOST,HOST or postgres://USER@HOST/DATABASE, with options behind a `?` [default: memory:]. In state cookie it holds the list of
+    /// redis-cluster://HOST,HOST, redis-sentinel://HOST,HOST/NAME or postgres://USER@HOST/DATABASE, with options behind a `?` [default: memory:]. In state cookie it holds the list of
     /// revoked sessions.
     #[arg(long, alias = "store", env = "WAXSEAL_SESSION_STORE", hide_env_values = true, value_name = "URL")]
     pub session_store: Option<StoreUrl>,

@@ -18,6 +18,7 @@ use crate::sqlite_parameters::SqliteParameters;
 /// | `redis://host:6379`, `rediss://…` for TLS | Redis or Valkey | nothing; a crash of the server may lose writes | `redis` |
 /// | `redis+unix:///run/redis.sock` | the same at a Unix socket | as above | `redis` |
 /// | `redis-cluster://host,host`, `rediss-cluster://…` | a cluster of Redis or Valkey | as above | `redis` |
+/// | `redis-sentinel://host,host/name`, `rediss-sentinel://…` | the primary that Sentinels know by this name | as above | `redis` |
 /// | `postgres://user@host/database` | PostgreSQL | as above | `postgres` |
 ///
 /// Options follow as a query, by the names that they have in code: `redis://host?connections=4&command_timeout=500ms`. In Redis
@@ -63,7 +64,7 @@ impl FromStr for StoreUrl {
 }
 
 impl StoreUrl {
-    pub(crate) const FORMS: &str = "use memory:, sqlite:PATH, redis://HOST, redis+unix://PATH, redis-cluster://HOST,HOST or postgres://USER@HOST/DATABASE";
+    pub(crate) const FORMS: &str = "use memory:, sqlite:PATH, redis://HOST, redis+unix://PATH, redis-cluster://HOST,HOST, redis-sentinel://HOST,HOST/NAME or postgres://USER@HOST/DATABASE";
 
     pub(crate) fn is_memory(&self) -> bool {
         matches!(self.0, Engine::Memory { .. })
@@ -75,9 +76,8 @@ impl StoreUrl {
         match scheme {
             "memory" => memory(rest),
             "sqlite" => sqlite(rest),
-            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" | "redis+unix" => {
-                Ok(Self(Engine::Redis(text.to_owned())))
-            }
+            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" | "redis-sentinel"
+            | "rediss-sentinel" | "redis+unix" => Ok(Self(Engine::Redis(text.to_owned()))),
             "postgres" | "postgresql" => Ok(Self(Engine::Postgres(text.to_owned()))),
             _ => Err("its scheme is unknown"),
         }
@@ -154,6 +154,7 @@ mod tests {
             ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
             ("rediss://app:p@ss@sessions.example", "rediss://sessions.example"),
             ("redis-cluster://:secret@a:1,b:2", "redis-cluster://a:1,b:2"),
+            ("redis-sentinel://:secret@a:1,b/main", "redis-sentinel://a:1,b/main"),
             ("postgres://app:secret@db.example/app?password=secret", "postgres://db.example/app"),
         ] {
             assert_eq!(text.parse::<StoreUrl>().unwrap().to_string(), shown);

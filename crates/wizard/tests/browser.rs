@@ -3,6 +3,8 @@
 //! `cargo xtask test` runs this with both programs in place. Alone:
 //! `cargo test -p wizard --features browser --test browser`. Screenshots are left in `target/screenshots`.
 
+#[path = "browser/certificate.rs"]
+mod certificate;
 #[path = "browser/cookie.rs"]
 mod cookie;
 #[path = "browser/device_bound.rs"]

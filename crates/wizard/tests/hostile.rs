@@ -8,6 +8,7 @@ mod outage;
 mod program;
 
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crowd::{Client, Crowd, Watched, open_connections, watched};
@@ -186,6 +187,38 @@ fn ten_thousand_bad_cookies_cost_at_most_twice_as_much_as_good_ones() {
     let [good, bad] = bad_cookies(10_000);
     eprintln!("p99 of good cookies {good:?}, of four bad ones {bad:?}");
     assert!(bad <= 2 * good, "{bad:?} and {good:?}");
+}
+
+/// The system refuses a descriptor while the server runs: who has a connection is served, who comes waits.
+#[test]
+fn an_accept_that_fails_makes_new_visitors_wait_and_nobody_else() {
+    let mut program = wizard(&["--timeout-keep-alive=60", "--timeout-first-byte=60"]);
+    let mut kept = TcpStream::connect(program.address()).unwrap();
+    assert!(crowd::ask(&mut kept, "GET /", "").starts_with("HTTP/1.1 200"));
+
+    let lowest_free = (0..).find(|number| !is_open(&program, *number)).expect("there is one");
+    limit_descriptors(&program, lowest_free);
+    let mut waiting = TcpStream::connect(program.address()).unwrap();
+    program.hear("cannot accept connections; raise the limit of open files");
+    for _ in 0..10 {
+        assert!(crowd::ask(&mut kept, "GET /wizard/success", "").starts_with("HTTP/1.1 200"));
+    }
+    limit_descriptors(&program, 1_024);
+    assert!(crowd::ask(&mut waiting, "GET /", "").starts_with("HTTP/1.1 200"));
+    program.signal("TERM");
+    let said = program.wait().said;
+    assert_eq!(said.matches("cannot accept connections").count(), 1, "{said}");
+}
+
+fn is_open(program: &Program, descriptor: u64) -> bool {
+    std::fs::symlink_metadata(format!("/proc/{}/fd/{descriptor}", program.id())).is_ok()
+}
+
+/// From this number on the system gives no descriptor.
+fn limit_descriptors(program: &Program, number: u64) {
+    let (process, limit) = (program.id().to_string(), format!("--nofile={number}:"));
+    let status = Command::new("prlimit").args(["--pid", &process, &limit]).status();
+    assert!(status.expect("prlimit is part of util-linux").success());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The wizard behind a real nginx, below a path.
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+mod behind;
 mod program;
 
 use std::io::{Read, Write};
@@ -8,7 +10,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use program::{Program, secret};
-use store_tests::nginx::Nginx;
+use store_tests::front::Front;
 
 /// What `docs/settings.md` recommends, with `upstream` for the app.
 fn location(upstream: &str) -> String {
@@ -60,7 +62,7 @@ fn field<'a>(answer: &'a str, name: &str) -> &'a str {
 }
 
 /// A visitor introduces themselves, as the tutorial has it.
-fn walk(nginx: &Nginx) {
+fn walk(nginx: &Front) {
     let page = get(nginx.port, "/app/", "");
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
     assert!(page.contains("action=\"/app/wizard/create\""), "{page}");
@@ -86,13 +88,13 @@ fn walk(nginx: &Nginx) {
 #[test]
 fn below_a_path_that_nginx_passes_on() {
     let wizard = wizard(&["--root-path=/app"]);
-    walk(&Nginx::start(&location(&format!("http://{}", wizard.address()))));
+    walk(&Front::nginx(&location(&format!("http://{}", wizard.address()))));
 }
 
 #[test]
 fn below_a_path_that_nginx_takes_off() {
     let wizard = wizard(&["--root-path=/app"]);
-    walk(&Nginx::start(&location(&format!("http://{}/", wizard.address()))));
+    walk(&Front::nginx(&location(&format!("http://{}/", wizard.address()))));
 }
 
 #[test]
@@ -101,7 +103,7 @@ fn below_a_path_that_nginx_tells() {
     let told = "proxy_set_header X-Forwarded-Prefix /app;";
     let lines = location(&format!("http://{}/", wizard.address()))
         .replace("proxy_set_header Host", &format!("{told} proxy_set_header Host"));
-    walk(&Nginx::start(&lines));
+    walk(&Front::nginx(&lines));
 }
 
 #[test]
@@ -111,12 +113,19 @@ fn over_a_unix_socket() {
     let arguments = ["--trusted-proxies=unix", "--root-path=/app", "--unix-socket", path.to_str().unwrap()];
     let mut wizard = Program::spawn(folder.clone(), &[("SECRET_KEY", &secret())], &arguments);
     wizard.hear("server on unix:");
-    walk(&Nginx::start(&location(&format!("http://unix:{}:", path.display()))));
+    walk(&Front::nginx(&location(&format!("http://unix:{}:", path.display()))));
 }
 
 #[test]
 fn over_connections_that_nginx_keeps() {
     let wizard = wizard(&["--root-path=/app"]);
     let kept = "proxy_http_version 1.1; proxy_set_header Connection '';";
-    walk(&Nginx::start(&(location(&format!("http://{}", wizard.address())) + kept)));
+    walk(&Front::nginx(&(location(&format!("http://{}", wizard.address())) + kept)));
+}
+
+/// With the files of `docs/deploying.md`, whose addresses Linux alone has.
+#[cfg(target_os = "linux")]
+#[test]
+fn behind_nginx_nothing_is_answered_after_a_refused_request() {
+    behind::attacks::hold(store_tests::front::Kind::Nginx);
 }

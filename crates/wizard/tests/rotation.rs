@@ -1,17 +1,18 @@
 //! A key is changed on two servers behind one address, under load, and nobody is signed out.
 
+mod key_files;
 mod program;
 
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use key_files::{bring, operate, waxseal};
 use program::Program;
 
 const CLIENTS: usize = 6;
@@ -38,11 +39,8 @@ impl Machine {
         Self { program, file }
     }
 
-    /// Copies the file and its record here, as an operator would: not in one step.
     fn bring(&self, from: &Machine) {
-        let record = |file: &Path| file.with_file_name("secret.rotation");
-        fs::copy(record(&from.file), record(&self.file)).unwrap();
-        fs::copy(&from.file, &self.file).unwrap();
+        bring(&from.file, &self.file);
     }
 
     fn hear_change(&mut self) {
@@ -59,31 +57,6 @@ impl Machine {
         assert_eq!(status, 200, "{body}");
         body
     }
-}
-
-/// The `waxseal` program, which the same build made; made now if this package was built alone.
-fn waxseal(arguments: &[&str], file: &Path) -> Output {
-    let program = Path::new(env!("CARGO_BIN_EXE_wizard")).with_file_name("waxseal");
-    if !program.exists() {
-        let target =
-            program.parent().and_then(Path::parent).expect("a profile's folder lies in the target folder");
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo
-            .args(["build", "--quiet", "--package", "waxseal-cli", "--bin", "waxseal", "--target-dir"])
-            .arg(target);
-        if program.parent().is_some_and(|folder| folder.ends_with("release")) {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().unwrap().success());
-    }
-    Command::new(program).env_clear().args(arguments).arg("--file").arg(file).output().unwrap()
-}
-
-/// Runs it where it should do what it is asked to.
-fn operate(arguments: &[&str], file: &Path) -> serde_json::Value {
-    let output = waxseal(&[arguments, &["--json"]].concat(), file);
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// One address for both servers: each connection goes to the next.

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use store_tests::nginx::Nginx;
+use store_tests::front::{Front, Kind, nginx_configuration};
 use waxseal::SessionState;
 
 use crate::driver::Browser;
@@ -82,16 +82,21 @@ fn behind_nginx_a_session_is_bound_refreshed_and_ended_in_each_state() {
             &format!("--session-state={state}"),
         ];
         let wizard = Program::start(&[("SECRET_KEY", &secret())], &arguments);
-        let lines = format!(
-            "location / {{
-               proxy_pass http://{};
-               proxy_set_header Host $http_host;
-               proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-               proxy_set_header X-Forwarded-Proto https;
-             }}",
-            wizard.address()
-        );
-        let nginx = Nginx::start_tls(&home.path().join("site.pem"), &home.path().join("site.key"), &lines);
+        let nginx = Front::start(Kind::Nginx, |port, _| {
+            let (certified, wizard) = (home.path().display(), wizard.address());
+            nginx_configuration(&format!(
+                "server {{
+                   listen 127.0.0.1:{port} ssl;
+                   ssl_certificate {certified}/site.pem; ssl_certificate_key {certified}/site.key;
+                   location / {{
+                     proxy_pass http://{wizard};
+                     proxy_set_header Host $http_host;
+                     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+                     proxy_set_header X-Forwarded-Proto https;
+                   }}
+                 }}"
+            ))
+        });
         let url = |path: &str| format!("https://{HOST}:{}{path}", nginx.port);
         let browser = home.browser();
         let mut proof = sign_in(&browser, &url("/"));

@@ -4,7 +4,6 @@ use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use waxseal::{Secrets, SessionState, Settings};
 
+use crate::certificate::certify;
 use crate::driver::Browser;
 
 /// A name with a registrable domain, which the protocol needs; the browser is told where it is.
@@ -31,7 +31,7 @@ pub(crate) struct Home(TempDir);
 impl Home {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        certify(folder.path());
+        certify(folder.path(), &[HOST, ELSEWHERE]);
         Self(folder)
     }
 
@@ -156,32 +156,4 @@ fn acceptor(folder: &Path) -> TlsAcceptor {
     let key = PrivateKeyDer::from_pem_file(folder.join("site.key")).unwrap();
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key).unwrap();
     TlsAcceptor::from(Arc::new(config))
-}
-
-/// Makes a certificate authority that the browser with this home trusts, and a certificate of it for both names.
-fn certify(folder: &Path) {
-    fs::create_dir_all(folder.join(".pki/nssdb")).unwrap();
-    fs::write(folder.join("names"), format!("subjectAltName=DNS:{HOST},DNS:{ELSEWHERE}\n")).unwrap();
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    let authority =
-        ["req", "-x509", "-days", "2", "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem"];
-    run("openssl", folder, &[&authority[..], &key].concat());
-    let request = ["req", "-subj", "/CN=app", "-keyout", "site.key", "-out", "site.csr"];
-    run("openssl", folder, &[&request[..], &key].concat());
-    let sign = ["x509", "-req", "-in", "site.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"];
-    run("openssl", folder, &[&sign[..], &["-days", "2", "-extfile", "names", "-out", "site.pem"]].concat());
-    let certutil = std::env::var("CERTUTIL").unwrap_or_else(|_| "certutil".to_owned());
-    run(&certutil, folder, &["-d", "sql:.pki/nssdb", "-N", "--empty-password"]);
-    run(&certutil, folder, &["-d", "sql:.pki/nssdb", "-A", "-t", "C,,", "-n", "testca", "-i", "ca.pem"]);
-}
-
-fn run(program: &str, folder: &Path, arguments: &[&str]) {
-    let status = Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap_or_else(|error| panic!("{program} does not start ({error}); `cargo xtask test` installs it"));
-    assert!(status.success(), "{program} {arguments:?}");
 }

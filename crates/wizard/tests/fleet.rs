@@ -1,0 +1,75 @@
+//! Two wizards behind nginx over one store, as an operator has them.
+#![cfg(target_os = "linux")]
+
+mod behind;
+mod dashboard;
+#[path = "fleet/day.rs"]
+mod day;
+mod key_files;
+mod outage;
+mod program;
+
+use behind::rolling::roll;
+use store_tests::front::Kind;
+use store_tests::{postgres, redis};
+
+/// A restart on a machine that has much else to do waits longer for the store than an app does by default.
+fn patient(url: &str) -> String {
+    let more = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{more}connect_timeout=30s")
+}
+
+fn over_redis(rounds: usize, more: &[&str]) {
+    let server = redis::Server::start(&[]);
+    roll(Kind::Nginx, Some(&patient(&server.url())), rounds, more);
+}
+
+fn over_postgresql(rounds: usize) {
+    let cluster = postgres::Cluster::fast();
+    roll(Kind::Nginx, Some(&patient(&cluster.url("postgres"))), rounds, &[]);
+}
+
+#[test]
+fn a_rolling_restart_over_redis_fails_no_request() {
+    over_redis(1, &[]);
+}
+
+#[test]
+fn a_rolling_restart_over_postgresql_fails_no_request() {
+    over_postgresql(1);
+}
+
+#[test]
+fn a_rolling_restart_without_a_delay_fails_no_request() {
+    over_redis(3, &["--shutdown-delay=0"]);
+}
+
+#[test]
+#[ignore = "takes two minutes"]
+fn twenty_restarts_over_redis_fail_no_request() {
+    over_redis(10, &[]);
+}
+
+#[test]
+#[ignore = "takes two minutes"]
+fn twenty_restarts_over_postgresql_fail_no_request() {
+    over_postgresql(10);
+}
+
+#[test]
+#[ignore = "takes half a minute"]
+fn forty_restarts_without_a_delay_fail_no_request() {
+    over_redis(20, &["--shutdown-delay=0"]);
+}
+
+#[test]
+#[ignore = "takes two minutes"]
+fn an_operators_day_over_redis_shows_in_the_dashboard() {
+    day::spend(&mut redis::Server::start(&[]));
+}
+
+#[test]
+#[ignore = "takes two minutes"]
+fn an_operators_day_over_postgresql_shows_in_the_dashboard() {
+    day::spend(&mut postgres::Cluster::fast());
+}

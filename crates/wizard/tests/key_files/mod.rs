@@ -1,0 +1,37 @@
+//! Secret files, changed by the `waxseal` program as an operator does.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The `waxseal` program, which the same build made; made now if this package was built alone.
+pub(crate) fn waxseal(arguments: &[&str], file: &Path) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_wizard")).with_file_name("waxseal");
+    if !program.exists() {
+        let target =
+            program.parent().and_then(Path::parent).expect("a profile's folder lies in the target folder");
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .args(["build", "--quiet", "--package", "waxseal-cli", "--bin", "waxseal", "--target-dir"])
+            .arg(target);
+        if program.parent().is_some_and(|folder| folder.ends_with("release")) {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().unwrap().success());
+    }
+    Command::new(program).env_clear().args(arguments).arg("--file").arg(file).output().unwrap()
+}
+
+/// Runs it where it should do what it is asked to.
+pub(crate) fn operate(arguments: &[&str], file: &Path) -> serde_json::Value {
+    let output = waxseal(&[arguments, &["--json"]].concat(), file);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Copies a file and its record to another server, as an operator would: not in one step.
+pub(crate) fn bring(from: &Path, to: &Path) {
+    let record = |file: &Path| file.with_file_name("secret.rotation");
+    fs::copy(record(from), record(to)).unwrap();
+    fs::copy(from, to).unwrap();
+}

@@ -1,0 +1,23 @@
+//! Two wizards behind a real Caddy, as `docs/deploying.md` has it.
+#![cfg(target_os = "linux")]
+
+mod behind;
+mod program;
+
+use store_tests::front::Kind;
+
+#[test]
+fn behind_caddy_nothing_is_answered_after_a_refused_request() {
+    behind::attacks::hold(Kind::Caddy);
+}
+
+#[test]
+fn a_rolling_restart_behind_caddy_fails_no_request() {
+    behind::rolling::roll(Kind::Caddy, None, 1, &[]);
+}
+
+#[test]
+#[ignore = "takes two minutes"]
+fn twenty_restarts_behind_caddy_fail_no_request() {
+    behind::rolling::roll(Kind::Caddy, None, 10, &[]);
+}

@@ -1,0 +1,23 @@
+//! Two wizards behind a real HAProxy, as `docs/deploying.md` has it.
+#![cfg(target_os = "linux")]
+
+mod behind;
+mod program;
+
+use store_tests::front::Kind;
+
+#[test]
+fn behind_haproxy_nothing_is_answered_after_a_refused_request() {
+    behind::attacks::hold(Kind::Haproxy);
+}
+
+#[test]
+fn a_rolling_restart_behind_haproxy_fails_no_request() {
+    behind::rolling::roll(Kind::Haproxy, None, 1, &[]);
+}
+
+#[test]
+#[ignore = "takes two minutes"]
+fn twenty_restarts_behind_haproxy_fail_no_request() {
+    behind::rolling::roll(Kind::Haproxy, None, 10, &[]);
+}
