@@ -49,7 +49,7 @@ pub use waxseal::{Waxseal, days};
 pub use waxseal_crypto::{Keyring, SecretKey};
 pub use waxseal_http::{
     Clock, CrossOrigin, EndReason, ForeignSessions, SameSite, SessionCookie, SessionEnded, SessionLayer,
-    SetupError,
+    SetupError, WrittenCookie,
 };
 #[cfg(feature = "flask")]
 pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, Signing};

@@ -23,6 +23,6 @@ pub use digest::Digest;
 pub use error::{Error, Undecodable};
 pub use key::FlaskKey;
 pub use replay::ReplayId;
-pub use session::{FLASHES, FlaskSession, PERMANENT};
+pub use session::{FLASHES, Flash, FlaskSession, PERMANENT};
 pub use signing::{Derivation, Signing};
 pub use value::{Dict, Value};

@@ -54,6 +54,7 @@ mod session_cookie_builder;
 mod session_ended;
 mod session_layer;
 mod setup_error;
+mod side_by_side;
 mod status;
 mod upkeep;
 
@@ -64,7 +65,7 @@ pub use device_bound::{device::Device, endpoint::DeviceCall, policy::DevicePolic
 pub use error::Error;
 #[cfg(feature = "flask")]
 pub use flask::Flask;
-pub use foreign_sessions::{ForeignSessions, LoadedForeign, LoadingForeign};
+pub use foreign_sessions::{ForeignSessions, LoadedForeign, LoadingForeign, WrittenCookie};
 pub use host_name::Host;
 pub use local_path::{is_local_path, local_path};
 pub use origin::Scheme;
