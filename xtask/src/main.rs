@@ -9,6 +9,7 @@ mod bench;
 mod cargo;
 mod certificate;
 mod deny;
+mod flask;
 mod fuzz;
 mod gen_secret;
 mod operate;

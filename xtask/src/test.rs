@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::cargo::cargo;
 use crate::system::{self, Browser, Server};
-use crate::{deny, fuzz};
+use crate::{deny, flask, fuzz};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -17,10 +17,15 @@ pub(crate) struct Options {
     #[arg(long)]
     fast: bool,
     /// Also the long tests: kills by the dozen, races by the thousand, a cluster under load, an app without its store,
-    /// hostile clients, mutated input, and the licences and sources of all dependencies; half an hour beside building
+    /// hostile clients, mutated input, Flask from PyPI, and the licences and sources of all dependencies; half an hour beside building
     #[arg(long, conflicts_with = "fast")]
     faults: bool,
 }
+
+/// The features of the tests on servers: those of all servers, and of the whole workspace, so that nothing is built anew
+/// for the second.
+const SERVER_FEATURES: &str = "waxseal-redis/servers,waxseal-postgres/servers,waxseal-manager/servers,\
+    wizard/redis,wizard/postgres,wizard/servers";
 
 /// Servers that stores and apps are tested on, with the tests' names.
 const SERVERS: [(&str, Server); 4] = [
@@ -114,9 +119,16 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                 Err(advice) => missing.push((format!("tests on {}", server.name), advice)),
             }
         }
-        match system::browser() {
-            Ok(browser) => steps.push(browser_test(&browser)),
-            Err(advice) => missing.push(("browser test".to_owned(), advice)),
+        let browser = system::browser();
+        match &browser {
+            Ok(browser) => steps.push(browser_test(browser)),
+            Err(advice) => missing.push(("browser test".to_owned(), advice.clone())),
+        }
+        if options.faults {
+            match flask::environments() {
+                Ok(folder) => steps.extend(on_flask(&folder, &programs, browser.ok().as_ref())),
+                Err(advice) => missing.push(("tests on Flask".to_owned(), advice)),
+            }
         }
     }
     if options.faults {
@@ -181,13 +193,11 @@ fn crypto_alone() -> Step {
     step("tests without ring", &[&["test", "--locked", "--no-fail-fast"], &package[..]].concat())
 }
 
-/// The tests on a server, of a store and of a whole app; with `faults` the long ones too. The features are those of all
-/// servers, and of the whole workspace, so that nothing is built anew for the second server.
+/// The tests on a server, of a store and of a whole app; with `faults` the long ones too.
 fn server_tests(tests: &str, server: &Server, programs: &[(&str, PathBuf)], faults: bool) -> Step {
-    const FEATURES: &str = "waxseal-redis/servers,waxseal-postgres/servers,waxseal-manager/servers,\
-        wizard/redis,wizard/postgres,wizard/servers";
+    let features = ["--features", SERVER_FEATURES];
     let arguments =
-        ["test", "--locked", "--workspace", "--no-fail-fast", "--features", FEATURES, "--test", tests];
+        [&["test", "--locked", "--workspace", "--no-fail-fast", "--test", tests], &features[..]].concat();
     let mut step = step(&format!("tests on {}", server.name), &arguments);
     step.command.envs(programs.iter().map(|(variable, program)| (variable, program)));
     if faults {
@@ -195,6 +205,30 @@ fn server_tests(tests: &str, server: &Server, programs: &[(&str, PathBuf)], faul
         step.command.args(["--release", "--", "--include-ignored", "--test-threads", "1"]);
     }
     step
+}
+
+/// Real Flask, several versions of it: reads what we write and the other way round; and, behind nginx, shares a sign-in with
+/// its twin, also in a browser.
+fn on_flask(folder: &Path, programs: &[(&str, PathBuf)], browser: Option<&Browser>) -> Vec<Step> {
+    let run = |name: &str, features: &str, test: &str| {
+        let arguments =
+            ["test", "--locked", "--workspace", "--no-fail-fast", "--features", features, "--test", test];
+        let mut step = step(name, &[&arguments[..], &["--", "--include-ignored", "flask"]].concat());
+        step.command.env("FLASK_ENVIRONMENTS", folder);
+        step.command.envs(programs.iter().map(|(variable, program)| (variable, program)));
+        step
+    };
+    let mut steps = vec![run("tests on Flask", SERVER_FEATURES, "flask")];
+    if programs.iter().any(|(variable, _)| *variable == "NGINX") {
+        let features = format!("{SERVER_FEATURES},wizard/flask");
+        steps.push(run("tests beside Flask", &features, "on_flask"));
+        if let Some(browser) = browser {
+            let mut step = run("browser test, Flask", "wizard/browser,wizard/flask", "browser");
+            step.command.env("CHROMEDRIVER", &browser.driver).env("CHROME", &browser.program);
+            steps.push(step);
+        }
+    }
+    steps
 }
 
 fn long_tests() -> Step {

@@ -5,6 +5,8 @@
 
 pub mod filled;
 #[cfg(unix)]
+pub mod flask;
+#[cfg(unix)]
 pub mod nginx;
 #[cfg(unix)]
 pub mod postgres;

@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use http::HeaderValue;
 use waxseal_manager::{Error, Foreign, ForeignRefusal, SessionManager};
 
+use crate::cookie_mark::mark;
 use crate::cookies;
 use crate::foreign_sessions::{ForeignSessions, LoadedForeign};
-use crate::side_by_side;
 
 /// Values that are tried of each reader's cookie; a page of a sibling host may plant any number.
 const MAX_CANDIDATES: usize = 4;
@@ -115,7 +115,7 @@ fn candidates<'a>(
 
 /// A session that the old app goes on serving, and its cookie as what a session made of it is in step with.
 fn living_on(foreign: Foreign) -> Foreign {
-    let mark = side_by_side::mark(foreign.replay_id(), foreign.began());
+    let mark = mark(foreign.replay_id(), foreign.began());
     foreign.session().set_beside(mark).expect("a foreign session can be written, and has room");
     foreign.living_on()
 }

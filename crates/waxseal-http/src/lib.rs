@@ -26,6 +26,7 @@ mod caches;
 mod carrier;
 mod clock;
 mod cookie_attributes;
+mod cookie_mark;
 mod cookie_syntax;
 pub mod cookies;
 mod cross_origin;

@@ -1,7 +1,7 @@
 //! The old app that runs beside this one and shares its sign-in, as one request meets it.
 //!
 //! A session of ours that has an owner and has been in step with a cookie of the old app holds only while such a cookie
-//! of the same owner comes along. The order of changes to shared entries is told by the [mark](CookieMark) of the cookie
+//! of the same owner comes along. The order of changes to shared entries is told by the [mark](waxseal_session::backend::CookieMark) of the cookie
 //! that the session was last in step with: an older cookie, as a request has that was sent before, changes nothing.
 
 use std::fmt;
@@ -10,9 +10,10 @@ use std::time::SystemTime;
 
 use http::HeaderValue;
 use waxseal_manager::{Foreign, Visit};
-use waxseal_session::backend::{Content, CookieMark, Phase, ReadOnly};
+use waxseal_session::backend::{Content, Phase, ReadOnly};
 use waxseal_session::{Error, Session};
 
+use crate::cookie_mark::mark;
 use crate::foreign_cookies::{ForeignCookies, Good};
 use crate::foreign_sessions::ForeignSessions;
 
@@ -140,13 +141,6 @@ pub(crate) fn meet(visit: &Visit, old: &ForeignCookies, keys: &[String]) -> Resu
         session.set_beside(mark)?;
     }
     Ok(())
-}
-
-/// The mark of the cookie with this name.
-pub(crate) fn mark(replay_id: &[u8; Foreign::REPLAY_ID_BYTES], signed_at: SystemTime) -> CookieMark {
-    let signed_at = signed_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let id = u64::from_be_bytes(*replay_id.first_chunk().expect("a hash is longer than a number"));
-    CookieMark { signed_at, id }
 }
 
 fn has_same(one: &Content, other: &Content, key: &str) -> bool {
