@@ -15,6 +15,7 @@ mod replay;
 mod session;
 mod signing;
 mod tags;
+mod unverified;
 mod value;
 
 pub use cookie::FlaskCookie;
@@ -25,4 +26,5 @@ pub use key::FlaskKey;
 pub use replay::ReplayId;
 pub use session::{FLASHES, Flash, FlaskSession, PERMANENT};
 pub use signing::{Derivation, Signing};
+pub use unverified::Unverified;
 pub use value::{Dict, Value};
