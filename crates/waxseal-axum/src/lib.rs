@@ -52,7 +52,7 @@ pub use waxseal_http::{
     SetupError, WrittenCookie,
 };
 #[cfg(feature = "flask")]
-pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, Signing};
+pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, FlaskRecord, FlaskServerSide, Signing};
 #[cfg(feature = "device")]
 pub use waxseal_http::{Device, DeviceBinding, DevicePolicy};
 pub use waxseal_manager::{

@@ -27,16 +27,26 @@ pub struct FlaskSession {
 impl FlaskSession {
     /// `session.permanent`: true if the cookie has an expiry date in the browser.
     pub fn is_permanent(&self) -> bool {
-        matches!(self.entries.get(PERMANENT), Some(Value::Bool(true)))
+        is_permanent(&self.entries)
     }
 
     /// The messages that wait for the next page.
     ///
     /// An entry that is no pair of category and text is left out, as are texts of another type than `str` and `Markup`.
     pub fn flashes(&self) -> Vec<Flash<'_>> {
-        let Some(Value::List(flashes)) = self.entries.get(FLASHES) else { return Vec::new() };
-        flashes.iter().filter_map(flash).collect()
+        flashes(&self.entries)
     }
+}
+
+/// `session.permanent` of a session with these entries, such as a [record](crate::records) of Flask-Session.
+pub fn is_permanent(entries: &Dict) -> bool {
+    matches!(entries.get(PERMANENT), Some(Value::Bool(true)))
+}
+
+/// The messages that wait in a session with these entries, as [`FlaskSession::flashes`] gives them.
+pub fn flashes(entries: &Dict) -> Vec<Flash<'_>> {
+    let Some(Value::List(flashes)) = entries.get(FLASHES) else { return Vec::new() };
+    flashes.iter().filter_map(flash).collect()
 }
 
 /// A message of `flash`.

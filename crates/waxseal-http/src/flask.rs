@@ -1,13 +1,16 @@
 //! Sessions of a Flask app, read from its cookies, and written to them.
 
+mod server_side;
 mod value;
 mod writing;
+
+pub use server_side::{FlaskRecord, FlaskServerSide};
 
 use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal_flask::login::{FRESH, IDENTIFIER, Login, REMEMBER, REMEMBER_SECONDS, USER_ID};
-use waxseal_flask::{Dict, FLASHES, FlaskCookie, FlaskKey, FlaskSession, PERMANENT, Signing, Value};
+use waxseal_flask::{Dict, FLASHES, FlaskCookie, FlaskKey, PERMANENT, Signing, Value};
 use waxseal_manager::Foreign;
 use waxseal_session::{Markup, Session};
 
@@ -161,6 +164,38 @@ impl Flask {
         Self { shared: Some(keys.filter(|key| !FLASKS.contains(&key.as_str())).collect()), ..self }
     }
 
+    /// Reads the sessions of an app with Flask-Session 0.7 or 0.8, whose cookie has an id alone, from the app's store: `fetch`
+    /// is given the key of a record, such as `session:` and the id.
+    ///
+    /// The record's time to live says when the app saved it last, which counts as its beginning. It is left in the store.
+    /// Records in MessagePack and in JSON are read; pickles, of versions before 0.7, are not. Each is taken over once, so
+    /// this does not go with [`side_by_side`](Self::side_by_side), which has no effect then.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use waxseal_http::{Flask, FlaskKey, FlaskRecord};
+    ///
+    /// # async fn redis(_: &str, _: &str) -> Result<(Option<Vec<u8>>, i64), std::io::Error> { Ok((None, -2)) }
+    /// let flask = Flask::new(FlaskKey::from_text("SECRET_KEY")?).server_side(|key: String| async move {
+    ///     let (bytes, _) = redis("GET", &key).await?;
+    ///     let (_, seconds) = redis("TTL", &key).await?;
+    ///     let lives = Duration::from_secs(seconds.try_into().unwrap_or(0));
+    ///     Ok(bytes.map(|bytes| FlaskRecord { bytes, lives }))
+    /// });
+    /// # let flask: waxseal_http::FlaskServerSide = flask;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn server_side<F, Fut>(self, fetch: F) -> FlaskServerSide
+    where
+        F: Fn(String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<FlaskRecord>, Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        FlaskServerSide::new(self, fetch)
+    }
+
     /// Writes the owner as an integer under the [owner's key](Self::owner_key), as Flask's tutorial does, for
     /// [`side_by_side`](Self::side_by_side). Text unless set; an owner that is no integer stays text.
     #[must_use]
@@ -195,7 +230,7 @@ impl ForeignSessions for Flask {
         let foreign = Foreign::new(*read.replay_id.as_bytes(), signed_at, ends);
         let session = foreign.session();
         session.set_owner(self.owner(&read.entries).as_deref())?;
-        fill(session, &read)?;
+        fill(session, &read.entries)?;
         Ok(foreign)
     }
 
@@ -222,16 +257,16 @@ impl ForeignSessions for Flask {
     }
 }
 
-fn fill(session: &Session, read: &FlaskSession) -> Result<(), waxseal_session::Error> {
-    session.set_permanent(read.is_permanent())?;
-    for flash in read.flashes() {
+fn fill(session: &Session, entries: &Dict) -> Result<(), waxseal_session::Error> {
+    session.set_permanent(waxseal_flask::is_permanent(entries))?;
+    for flash in waxseal_flask::flashes(entries) {
         let html = Markup::from_html(flash.message);
         // HTML that is too long becomes text, which is cut and escaped.
         if !flash.is_markup || session.flash_markup(flash.category, &html).is_err() {
             session.flash(flash.category, flash.message)?;
         }
     }
-    for (key, value) in read.entries.iter().filter(|(key, _)| !FLASKS.contains(&key.as_str())) {
+    for (key, value) in entries.iter().filter(|(key, _)| !FLASKS.contains(&key.as_str())) {
         session.insert(key, Plain(value))?;
     }
     Ok(())

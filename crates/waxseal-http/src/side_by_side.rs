@@ -69,7 +69,8 @@ impl Beside {
         let is_old = |came: &Good| {
             now.duration_since(came.foreign.began()).is_ok_and(|age| age >= reader.write_anew_after())
         };
-        if !is_changed && !(owner.is_some() && came.is_none_or(is_old)) {
+        let is_due = is_changed || owner.is_some() && came.is_none_or(is_old);
+        if !is_due {
             return Ok(None);
         }
         // Nothing of one user goes on into the cookie of another.

@@ -134,7 +134,7 @@ pub use store_url::StoreUrl;
 #[cfg(feature = "device")]
 pub use waxseal_http::Device;
 #[cfg(feature = "flask")]
-pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, Signing};
+pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, FlaskRecord, FlaskServerSide, Signing};
 pub use waxseal_http::{
     EndReason, ForeignSessions, SameSite, Scheme, SessionCookie, SessionEnded, WrittenCookie, local_path,
 };

@@ -1,5 +1,6 @@
 //! Sessions of a Flask app, taken over behind HTTP.
 
+mod server_side;
 mod side_by_side;
 
 use std::time::{Duration, SystemTime};
@@ -10,7 +11,8 @@ use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_flask::login::USER_ID;
 use waxseal_flask::{DateTime, Dict, FlaskCookie, Value};
 use waxseal_http::{
-    Clock, Flask, FlaskKey, RequestSession, SameSite, SessionCookie, SessionLayer, SetupError, status_of,
+    Clock, Flask, FlaskKey, ForeignSessions, RequestSession, SameSite, SessionCookie, SessionLayer,
+    SetupError, status_of,
 };
 use waxseal_manager::{Adoption, Error, Mirrored, Revocable, SessionManager, State, Stored};
 use waxseal_session::{Markup, Session};
@@ -62,7 +64,7 @@ impl Site {
         Self::with(place, FaultyStore::new(MemoryStore::new()), flask())
     }
 
-    fn with(place: Place, store: FaultyStore<MemoryStore>, flask: Flask) -> Self {
+    fn with(place: Place, store: FaultyStore<MemoryStore>, flask: impl ForeignSessions) -> Self {
         let state: State = match place {
             Place::Cookie => State::Cookie,
             Place::Listed => Revocable::new(store.clone()).into(),
