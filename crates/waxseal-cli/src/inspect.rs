@@ -64,7 +64,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         Some(cookie) => cookie.to_owned(),
     };
     if options.flask {
-        return flask::run(options, &input);
+        return flask::run(&flask::Query {
+            input: &input,
+            cookie_name: options.cookie_name.as_deref(),
+            file: options.file.as_deref(),
+            json: options.json,
+        });
     }
     let settings = Settings::try_parse_from(["waxseal"])?;
     let named = options.cookie_name.as_deref().or(settings.session_cookie_name.as_deref());

@@ -65,7 +65,9 @@ pub use cross_origin::CrossOrigin;
 pub use device_bound::{device::Device, endpoint::DeviceCall, policy::DevicePolicy, settings::DeviceBinding};
 pub use error::Error;
 #[cfg(feature = "flask")]
-pub use flask::{Flask, FlaskRecord, FlaskServerSide};
+pub use flask::Flask;
+#[cfg(feature = "flask")]
+pub use flask::server_side::{FlaskRecord, FlaskServerSide};
 pub use foreign_sessions::{ForeignSessions, LoadedForeign, LoadingForeign, WrittenCookie};
 pub use host_name::Host;
 pub use local_path::{is_local_path, local_path};

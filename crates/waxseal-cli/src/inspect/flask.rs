@@ -1,5 +1,6 @@
 //! `waxseal inspect --flask`: the content of a Flask app's cookie, and which key signed it.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -9,7 +10,6 @@ use waxseal::json_view::Readable;
 use waxseal_flask::{Dict, Error, FlaskCookie, FlaskKey, Unverified, Value};
 use waxseal_keys::format_time::{self, unix_seconds};
 
-use super::Options;
 use super::input::{Candidate, candidates};
 use crate::failure::Failure;
 use crate::output::print_json;
@@ -21,6 +21,15 @@ const VARIABLE: &str = "FLASK_SECRET_KEY";
 /// Flask's `PERMANENT_SESSION_LIFETIME` by default, in seconds.
 const LIFETIME: u64 = 31 * 86_400;
 
+/// The cookie to look at, and how.
+pub(super) struct Query<'a> {
+    pub(super) input: &'a str,
+    pub(super) cookie_name: Option<&'a str>,
+    /// The file of keys.
+    pub(super) file: Option<&'a Path>,
+    pub(super) json: bool,
+}
+
 /// What is known of a signature.
 enum Signature {
     /// There is no key to check it with.
@@ -31,12 +40,12 @@ enum Signature {
     Holds(usize, usize),
 }
 
-pub(super) fn run(options: &Options, input: &str) -> Result<ExitCode, Failure> {
-    let Candidate { name, value } = found(options, input)?;
-    let keys = keys(options)?;
+pub(super) fn run(query: &Query) -> Result<ExitCode, Failure> {
+    let Candidate { name, value } = found(query)?;
+    let keys = keys(query)?;
     let now = unix_seconds(SystemTime::now());
     let (parts, signature) = (Unverified::parse(&value), signature(&value, &keys));
-    if options.json {
+    if query.json {
         print_json(&as_json(&name, &value, &parts, &signature, now)?)?;
     } else {
         print!("{}", text(&name, &value, &parts, &signature, now)?);
@@ -45,8 +54,8 @@ pub(super) fn run(options: &Options, input: &str) -> Result<ExitCode, Failure> {
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(4) })
 }
 
-fn found(options: &Options, input: &str) -> Result<Candidate, Failure> {
-    let named = options.cookie_name.as_deref();
+fn found(query: &Query) -> Result<Candidate, Failure> {
+    let Query { input, cookie_name: named, .. } = *query;
     let found = candidates(input, Some(named.unwrap_or(NAME)));
     // One cookie alone is the one that is meant, whatever its name.
     let found = if named.is_none() { found.or_else(|_| candidates(input, None)) } else { found };
@@ -55,8 +64,8 @@ fn found(options: &Options, input: &str) -> Result<Candidate, Failure> {
 }
 
 /// The keys in the file, one on each line, or else the one in the environment.
-fn keys(options: &Options) -> Result<Vec<FlaskKey>, Failure> {
-    let text = match &options.file {
+fn keys(query: &Query) -> Result<Vec<FlaskKey>, Failure> {
+    let text = match query.file {
         Some(file) => {
             std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?
         }

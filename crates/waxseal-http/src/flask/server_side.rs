@@ -34,8 +34,42 @@ pub struct FlaskRecord {
     pub lives: Duration,
 }
 
+impl Flask {
+    /// Reads the sessions of an app with Flask-Session 0.7 or 0.8, whose cookie has an id alone, from the app's store: `fetch`
+    /// is given the key of a record, such as `session:` and the id.
+    ///
+    /// The record's time to live says when the app saved it last, which counts as its beginning. It is left in the store.
+    /// Records in MessagePack and in JSON are read; pickles, of versions before 0.7, are not. Each is taken over once, so
+    /// this does not go with [`side_by_side`](Self::side_by_side), which has no effect then.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use waxseal_http::{Flask, FlaskKey, FlaskRecord};
+    ///
+    /// # async fn redis(_: &str, _: &str) -> Result<(Option<Vec<u8>>, i64), std::io::Error> { Ok((None, -2)) }
+    /// let flask = Flask::new(FlaskKey::from_text("SECRET_KEY")?).server_side(|key: String| async move {
+    ///     let (bytes, _) = redis("GET", &key).await?;
+    ///     let (_, seconds) = redis("TTL", &key).await?;
+    ///     let lives = Duration::from_secs(seconds.try_into().unwrap_or(0));
+    ///     Ok(bytes.map(|bytes| FlaskRecord { bytes, lives }))
+    /// });
+    /// # let flask: waxseal_http::FlaskServerSide = flask;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn server_side<F, Fut>(self, fetch: F) -> FlaskServerSide
+    where
+        F: Fn(String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<FlaskRecord>, Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        FlaskServerSide::new(self, fetch)
+    }
+}
+
 impl FlaskServerSide {
-    pub(super) fn new<F, Fut>(flask: Flask, fetch: F) -> Self
+    fn new<F, Fut>(flask: Flask, fetch: F) -> Self
     where
         F: Fn(String) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Option<FlaskRecord>, Cause>> + Send + 'static,
