@@ -10,6 +10,7 @@ mod cargo;
 mod certificate;
 mod deny;
 mod device_demo;
+mod flask;
 mod fuzz;
 mod gen_secret;
 mod operate;

@@ -10,7 +10,7 @@ use anyhow::Result;
 use crate::cargo::cargo;
 use crate::servers::SERVERS;
 use crate::system::{self, Browser, Server};
-use crate::{deny, fuzz};
+use crate::{deny, flask, fuzz};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -18,11 +18,16 @@ pub(crate) struct Options {
     #[arg(long)]
     fast: bool,
     /// Also the long tests: kills by the dozen, races by the thousand, a cluster under load, an app without its store,
-    /// hostile clients, mutated input, twenty minutes of load (or SOAK_SECONDS), and the licences and sources of all
-    /// dependencies; an hour beside building
+    /// hostile clients, mutated input, Flask from PyPI, twenty minutes of load (or SOAK_SECONDS), and the licences and sources
+    /// of all dependencies; an hour beside building
     #[arg(long, conflicts_with = "fast")]
     faults: bool,
 }
+
+/// The features of the tests on servers, of all servers and in a browser, and of the whole workspace, so that nothing is built
+/// anew for the next.
+const SERVER_FEATURES: &str = "waxseal-redis/servers,waxseal-postgres/servers,waxseal-manager/servers,\
+    wizard/redis,wizard/postgres,wizard/servers,wizard/browser";
 
 /// One command and the name it has in the summary.
 struct Step {
@@ -77,15 +82,16 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             }
             Err(advice) => missing.push(("tests of two servers".to_owned(), advice)),
         }
-        match system::browser() {
-            Ok(browser) => {
-                steps.push(browser_test(&browser));
-                match programs.iter().find(|(variable, _)| *variable == "NGINX") {
-                    Some((_, nginx)) => steps.push(browser_behind_nginx(&browser, nginx)),
-                    None => missing.push(("browser test behind nginx".to_owned(), "see above.".to_owned())),
-                }
+        let browser = system::browser();
+        match &browser {
+            Ok(browser) => steps.push(browser_test(browser)),
+            Err(advice) => missing.push(("browser test".to_owned(), advice.clone())),
+        }
+        if options.faults {
+            match flask::environments() {
+                Ok(folder) => steps.extend(on_flask(&folder, &programs, browser.ok().as_ref())),
+                Err(advice) => missing.push(("tests on Flask".to_owned(), advice)),
             }
-            Err(advice) => missing.push(("browser test".to_owned(), advice)),
         }
     }
     if options.faults {
@@ -155,13 +161,10 @@ fn server_tests(tests: &str, server: &Server, programs: &[(&str, PathBuf)], faul
     tests_with_servers(&format!("tests on {}", server.name), tests, programs, faults)
 }
 
-/// Tests that start some servers. The features are those of all servers, and of the whole workspace, so that nothing is
-/// built anew for the second one.
+/// Tests that start some servers.
 fn tests_with_servers(name: &str, tests: &str, programs: &[(&str, PathBuf)], faults: bool) -> Step {
-    const FEATURES: &str = "waxseal-redis/servers,waxseal-postgres/servers,waxseal-manager/servers,\
-        wizard/redis,wizard/postgres,wizard/servers";
     let arguments =
-        ["test", "--locked", "--workspace", "--no-fail-fast", "--features", FEATURES, "--test", tests];
+        ["test", "--locked", "--workspace", "--no-fail-fast", "--features", SERVER_FEATURES, "--test", tests];
     let mut step = step(name, &arguments);
     step.command.envs(programs.iter().map(|(variable, program)| (variable, program)));
     if faults {
@@ -195,6 +198,28 @@ impl<'a> Fleet<'a> {
     fn soak(&self) -> Step {
         tests_with_servers("soak", "soak", self.0, true)
     }
+}
+
+/// Real Flask, several versions of it: reads what we write and the other way round; and, behind nginx, shares a sign-in with
+/// its twin, also in a browser.
+fn on_flask(folder: &Path, programs: &[(&str, PathBuf)], browser: Option<&Browser>) -> Vec<Step> {
+    let run = |name: &str, features: &str, test: &str| {
+        let arguments =
+            ["test", "--locked", "--workspace", "--no-fail-fast", "--features", features, "--test", test];
+        let mut step = step(name, &[&arguments[..], &["--", "--include-ignored", "flask"]].concat());
+        step.command.env("FLASK_ENVIRONMENTS", folder);
+        step.command.envs(programs.iter().map(|(variable, program)| (variable, program)));
+        step
+    };
+    let mut steps = vec![run("tests on Flask", SERVER_FEATURES, "flask")];
+    if programs.iter().any(|(variable, _)| *variable == "NGINX") {
+        let features = format!("{SERVER_FEATURES},wizard/flask");
+        steps.push(run("tests beside Flask", &features, "on_flask"));
+        if let Some(browser) = browser {
+            steps.push(run("browser test, Flask", &features, "browser").in_browser(browser));
+        }
+    }
+    steps
 }
 
 fn long_tests() -> Step {
@@ -241,22 +266,11 @@ fn documentation() -> Step {
 
 /// For the whole workspace, although one crate has it: the same features, so nothing is built anew.
 fn browser_test(browser: &Browser) -> Step {
-    let arguments = ["test", "--locked", "--workspace", "--features", "wizard/browser", "--test", "browser"];
-    let mut step = step("browser test", &arguments);
-    step.command
-        .env("CHROMEDRIVER", &browser.driver)
-        .env("CHROME", &browser.program)
-        .env("NGINX", &browser.proxy);
-    step
-}
-
-fn browser_behind_nginx(browser: &Browser, nginx: &Path) -> Step {
-    let features = "wizard/browser,wizard/servers";
-    let arguments =
-        ["test", "--locked", "--workspace", "--features", features, "--test", "browser_below_a_path"];
-    let mut step = step("browser test behind nginx", &arguments);
-    step.command.env("CHROMEDRIVER", &browser.driver).env("CHROME", &browser.program).env("NGINX", nginx);
-    step
+    step(
+        "browser test",
+        &["test", "--locked", "--workspace", "--features", SERVER_FEATURES, "--test", "browser*"],
+    )
+    .in_browser(browser)
 }
 
 fn step(name: &str, arguments: &[&str]) -> Step {
@@ -290,6 +304,13 @@ impl Step {
     fn strict(mut self) -> Step {
         self.command.args(["--", "-D", "warnings"]);
         self.needs("clippy", "clippy")
+    }
+
+    fn in_browser(mut self, browser: &Browser) -> Step {
+        let programs =
+            [("CHROMEDRIVER", &browser.driver), ("CHROME", &browser.program), ("NGINX", &browser.proxy)];
+        self.command.envs(programs);
+        self
     }
 
     fn run(mut self) -> (Outcome, Duration) {

@@ -5,6 +5,8 @@
 
 pub mod filled;
 #[cfg(unix)]
+pub mod flask;
+#[cfg(unix)]
 pub mod front;
 #[cfg(unix)]
 pub mod postgres;

@@ -49,10 +49,10 @@ pub use waxseal::{Waxseal, days};
 pub use waxseal_crypto::{Keyring, SecretKey};
 pub use waxseal_http::{
     Clock, CrossOrigin, EndReason, ForeignSessions, SameSite, SessionCookie, SessionEnded, SessionLayer,
-    SetupError,
+    SetupError, WrittenCookie,
 };
 #[cfg(feature = "flask")]
-pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, Signing};
+pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, FlaskRecord, FlaskServerSide, Signing};
 #[cfg(feature = "device")]
 pub use waxseal_http::{Device, DeviceBinding, DevicePolicy};
 pub use waxseal_manager::{

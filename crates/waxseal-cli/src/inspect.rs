@@ -1,5 +1,6 @@
 //! The command `waxseal inspect`: shows what is in a cookie, or why it does not open.
 
+mod flask;
 mod input;
 mod view;
 
@@ -24,9 +25,11 @@ Examples:
   waxseal inspect --app wizard                  then paste the cookie and press Enter, Ctrl-D
   pbpaste | waxseal inspect --app wizard        a value, `name=value`, or a whole Cookie or Set-Cookie header
   waxseal inspect --app wizard --json < cookie  for scripts
+  waxseal inspect --flask < cookie              a cookie of a Flask app, with its SECRET_KEY in FLASK_SECRET_KEY
 
 A cookie given as an argument stays in the shell's history, and whoever has it is its visitor until it ends.
-The keys are those a server would find here: SECRET_KEY, SECRET_KEY_FILE, or .waxseal/secret; or --file.";
+The keys are those a server would find here: SECRET_KEY, SECRET_KEY_FILE, or .waxseal/secret; or --file.
+With --flask, --file has one SECRET_KEY on each line; without any key the signature is not checked.";
 
 /// Shows what is in a session cookie: its key, its times, its contents; or at which step it does not open, and why.
 #[derive(Args)]
@@ -36,8 +39,11 @@ pub(crate) struct Options {
     #[arg(allow_hyphen_values = true)]
     cookie: Option<String>,
     /// The app's name, as in `App::new`.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", required_unless_present = "flask", default_value = "")]
     app: String,
+    /// Shows a cookie of a Flask app, such as one that is moved here.
+    #[arg(long)]
+    flask: bool,
     /// The cookie's complete name [default: the one in the input, else __Host-session and waxseal-dev-session].
     #[arg(long, value_name = "NAME")]
     cookie_name: Option<String>,
@@ -57,6 +63,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         None | Some("-") => read_input()?,
         Some(cookie) => cookie.to_owned(),
     };
+    if options.flask {
+        return flask::run(&flask::Query {
+            input: &input,
+            cookie_name: options.cookie_name.as_deref(),
+            file: options.file.as_deref(),
+            json: options.json,
+        });
+    }
     let settings = Settings::try_parse_from(["waxseal"])?;
     let named = options.cookie_name.as_deref().or(settings.session_cookie_name.as_deref());
     let candidates = candidates(&input, named).map_err(Failure::Usage)?;

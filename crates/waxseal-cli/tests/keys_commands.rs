@@ -363,6 +363,42 @@ fn a_rotation_is_told_in_json() {
 }
 
 #[test]
+fn a_cookie_of_flask_is_shown_with_the_key_that_signed_it() {
+    use waxseal_flask::{Dict, FlaskCookie, FlaskKey, Value as FlaskValue};
+
+    let key = |text| FlaskKey::from_text(text).unwrap();
+    let tuple = FlaskValue::Tuple(vec![FlaskValue::Int(1), FlaskValue::Bytes(vec![255])]);
+    let entries = Dict::from([("cart".to_owned(), tuple), ("user_id".to_owned(), FlaskValue::Int(7))]);
+    let value = FlaskCookie::new(key("an owl's secret")).write(&entries, 1_700_000_000).unwrap();
+    let header = format!("Cookie: theme=dark; session={value}");
+
+    let mut folder = Folder::with_keys(&[1]);
+    let done = folder.run(&["inspect", "--flask"], &header);
+    assert_eq!(done.code, 0, "{}", done.err);
+    for text in ["not checked; give", "FLASK_SECRET_KEY", "2023-11-14", "\"user_id\": 7", "$tuple", "ff"] {
+        assert!(done.out.contains(text), "{text}: {}", done.out);
+    }
+    folder.variables.push(("FLASK_SECRET_KEY", "an owl's secret".to_owned()));
+    let seen = folder.json(&["inspect", "--flask"], &value, 0);
+    assert_eq!((&seen["signature_holds"], &seen["key"]), (&Value::from(true), &Value::from(1)));
+    assert_eq!(seen["signed_at"], 1_700_000_000);
+    assert_eq!(seen["contents"]["cart"]["$tuple"][0], 1);
+
+    fs::write(folder.path("keys"), "a newer secret\nan owl's secret\n").unwrap();
+    let done = folder.run(&["inspect", "--flask", "--file=keys"], &value);
+    assert!(done.code == 0 && done.out.contains("holds, with key number 2 of 2"), "{}", done.out);
+    assert!(!done.out.contains("secret"), "{}", done.out);
+    folder.variables.push(("FLASK_SECRET_KEY", "another secret".to_owned()));
+    let done = folder.run(&["inspect", "--flask"], &format!("other={value}"));
+    assert!(done.code == 4 && done.out.contains("does not hold with the key"), "{}", done.out);
+    assert!(!done.out.contains("secret"), "{}", done.out);
+    for junk in ["e30.AAAA", "junk", "e30..x"] {
+        assert_eq!(folder.run(&["inspect", "--flask"], junk).code, 4, "{junk}");
+    }
+    assert_eq!(folder.run(&["inspect", "--flask", "--file=none"], &value).code, 1);
+}
+
+#[test]
 fn every_command_shows_examples() {
     let folder = Folder::with_keys(&[1]);
     for command in ["gen-secret", "keys", "inspect", "schema"] {

@@ -70,7 +70,7 @@ impl FlaskCookie {
         let is_fallback = self.signer_is_fallback(signed, &signature)?;
         let signed_at = parse_timestamp(timestamp)?;
         check_age(signed_at, now, lifetime)?;
-        let entries = self.decode(payload)?;
+        let entries = decode(payload, self.max_inflated_bytes)?;
         Ok(FlaskSession { entries, signed_at, replay_id: ReplayId::of(&signature), is_fallback })
     }
 
@@ -103,17 +103,17 @@ impl FlaskCookie {
         }
         if self.fallbacks.iter().any(verifies) { Ok(true) } else { Err(Error::Signature) }
     }
+}
 
-    fn decode(&self, payload: &str) -> Result<Dict, Undecodable> {
-        let (encoded, is_compressed) =
-            payload.strip_prefix('.').map_or((payload, false), |rest| (rest, true));
-        let mut bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Undecodable::Base64)?;
-        if is_compressed {
-            bytes = inflate(&bytes, self.max_inflated_bytes)?;
-        }
-        let json = str::from_utf8(&bytes).map_err(|_| Undecodable::Utf8)?;
-        tags::parse(json)
+/// The content of a payload.
+pub(crate) fn decode(payload: &str, max_inflated_bytes: usize) -> Result<Dict, Undecodable> {
+    let (encoded, is_compressed) = payload.strip_prefix('.').map_or((payload, false), |rest| (rest, true));
+    let mut bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Undecodable::Base64)?;
+    if is_compressed {
+        bytes = inflate(&bytes, max_inflated_bytes)?;
     }
+    let json = str::from_utf8(&bytes).map_err(|_| Undecodable::Utf8)?;
+    tags::parse(json)
 }
 
 /// The big-endian bytes without leading zeros.
@@ -122,7 +122,7 @@ fn format_timestamp(seconds: u64) -> String {
     URL_SAFE_NO_PAD.encode(&seconds.to_be_bytes()[zeros..])
 }
 
-fn parse_timestamp(text: &str) -> Result<u64, Error> {
+pub(crate) fn parse_timestamp(text: &str) -> Result<u64, Error> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::Timestamp)?;
     if bytes.len() > 8 || bytes.first() == Some(&0) {
         return Err(Error::Timestamp);

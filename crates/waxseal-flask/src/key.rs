@@ -7,6 +7,7 @@ use crate::error::Error;
 /// A secret key of a Flask app: `SECRET_KEY`, or one of `SECRET_KEY_FALLBACKS`. Wiped on drop, never printed.
 ///
 /// Python's `str` and `bytes` are told apart, because Flask encodes a `str` as UTF-8 and Flask-Login as Latin-1.
+#[derive(Clone)]
 pub struct FlaskKey {
     bytes: Zeroizing<Vec<u8>>,
     is_text: bool,

@@ -15,6 +15,7 @@ mod replay;
 mod session;
 mod signing;
 mod tags;
+mod unverified;
 mod value;
 
 pub use cookie::FlaskCookie;
@@ -23,6 +24,7 @@ pub use digest::Digest;
 pub use error::{Error, Undecodable};
 pub use key::FlaskKey;
 pub use replay::ReplayId;
-pub use session::{FLASHES, FlaskSession, PERMANENT};
+pub use session::{FLASHES, Flash, FlaskSession, PERMANENT, flashes, is_permanent};
 pub use signing::{Derivation, Signing};
+pub use unverified::Unverified;
 pub use value::{Dict, Value};

@@ -27,26 +27,48 @@ pub struct FlaskSession {
 impl FlaskSession {
     /// `session.permanent`: true if the cookie has an expiry date in the browser.
     pub fn is_permanent(&self) -> bool {
-        matches!(self.entries.get(PERMANENT), Some(Value::Bool(true)))
+        is_permanent(&self.entries)
     }
 
-    /// The messages that wait for the next page, as category and text.
+    /// The messages that wait for the next page.
     ///
-    /// An entry that is no such pair is left out, as are texts of another type than `str` and `Markup`.
-    pub fn flashes(&self) -> Vec<(&str, &str)> {
-        let Some(Value::List(flashes)) = self.entries.get(FLASHES) else { return Vec::new() };
-        flashes.iter().filter_map(flash).collect()
+    /// An entry that is no pair of category and text is left out, as are texts of another type than `str` and `Markup`.
+    pub fn flashes(&self) -> Vec<Flash<'_>> {
+        flashes(&self.entries)
     }
 }
 
-fn flash(value: &Value) -> Option<(&str, &str)> {
-    match value {
-        Value::Tuple(pair) | Value::List(pair) => match pair.as_slice() {
-            [Value::Str(category), Value::Str(text) | Value::Markup(text)] => Some((category, text)),
-            _ => None,
-        },
-        _ => None,
-    }
+/// `session.permanent` of a session with these entries, such as a [record](crate::records) of Flask-Session.
+pub fn is_permanent(entries: &Dict) -> bool {
+    matches!(entries.get(PERMANENT), Some(Value::Bool(true)))
+}
+
+/// The messages that wait in a session with these entries, as [`FlaskSession::flashes`] gives them.
+pub fn flashes(entries: &Dict) -> Vec<Flash<'_>> {
+    let Some(Value::List(flashes)) = entries.get(FLASHES) else { return Vec::new() };
+    flashes.iter().filter_map(flash).collect()
+}
+
+/// A message of `flash`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Flash<'a> {
+    /// Its category, `message` unless the app chose one.
+    pub category: &'a str,
+    /// Its text.
+    pub message: &'a str,
+    /// True if the text is `Markup`, which templates do not escape.
+    pub is_markup: bool,
+}
+
+fn flash(value: &Value) -> Option<Flash<'_>> {
+    let (Value::Tuple(pair) | Value::List(pair)) = value else { return None };
+    let (category, message, is_markup) = match pair.as_slice() {
+        [Value::Str(category), Value::Str(text)] => (category, text, false),
+        [Value::Str(category), Value::Markup(html)] => (category, html, true),
+        _ => return None,
+    };
+    Some(Flash { category, message, is_markup })
 }
 
 impl fmt::Debug for FlaskSession {

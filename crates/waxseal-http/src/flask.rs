@@ -1,18 +1,22 @@
-//! Sessions of a Flask app, read from its cookies.
+//! Sessions of a Flask app, read from its cookies, and written to them.
+
+pub(crate) mod server_side;
+mod value;
+mod writing;
 
 use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use waxseal_flask::login::{FRESH, IDENTIFIER, Login, REMEMBER, REMEMBER_SECONDS, USER_ID};
-use waxseal_flask::{Dict, FLASHES, FlaskCookie, FlaskKey, FlaskSession, PERMANENT, Signing, Value};
+use waxseal_flask::{Dict, FLASHES, FlaskCookie, FlaskKey, PERMANENT, Signing, Value};
 use waxseal_manager::Foreign;
-use waxseal_session::Session;
+use waxseal_session::{Markup, Session};
 
-use crate::foreign_sessions::ForeignSessions;
+use crate::foreign_sessions::{ForeignSessions, WrittenCookie};
 use crate::session_cookie::SessionCookie;
 use crate::session_cookie_builder::SessionCookieBuilder;
 use crate::setup_error::SetupError;
+use value::Plain;
 
 /// A Flask app whose sessions are taken over.
 ///
@@ -24,7 +28,7 @@ use crate::setup_error::SetupError;
 /// |---|---|
 /// | `None`, `bool`, `int`, `float`, `str`, `list`, `dict`, `bytes` | the same |
 /// | `tuple` | a list |
-/// | `Markup` | text |
+/// | `Markup` | [`Markup`] |
 /// | `UUID` | text with hyphens, as the crate `uuid` reads it |
 /// | `datetime` | text as in `2015-10-21T07:28:00Z`, as `jiff` and `chrono` read it |
 ///
@@ -54,8 +58,14 @@ pub struct Flask {
     cookie: SessionCookie,
     lifetime: Duration,
     owner_key: Option<String>,
+    owner_is_integer: bool,
     keeps_cookie: bool,
+    /// The keys that both apps share, if the Flask app runs beside this one.
+    shared: Option<Vec<String>>,
 }
+
+/// Flask's keys and Flask-Login's, which are no entries.
+const FLASKS: [&str; 7] = [PERMANENT, FLASHES, USER_ID, FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS];
 
 /// Flask's `PERMANENT_SESSION_LIFETIME`, which it applies to every cookie.
 const LIFETIME: Duration = Duration::from_secs(31 * 86_400);
@@ -71,7 +81,9 @@ impl Flask {
             cookie: cookie.expect("these attributes are allowed together"),
             lifetime: LIFETIME,
             owner_key: None,
+            owner_is_integer: false,
             keeps_cookie: false,
+            shared: None,
         }
     }
 
@@ -116,6 +128,47 @@ impl Flask {
         Self { keeps_cookie: true, ..self }
     }
 
+    /// Shares the sign-in with the Flask app for as long as it runs beside this one, which is until the switch of the
+    /// migration's terms: for a site that moves route by route. The entries under `keys` are shared, too.
+    ///
+    /// Answers also set Flask's cookie, whose content **whoever holds it can read**, so name no key whose value is a
+    /// secret. All else in that cookie stays as Flask has it, such as `csrf_token`.
+    ///
+    /// - A sign-in on one side is one on the other. A session that has an owner holds only while a good Flask cookie of
+    ///   the same owner comes along, so a sign-out in Flask ends it with the next request here. A sign-out here makes the
+    ///   browser forget both cookies.
+    /// - A shared value that Flask changed is taken over, and one that is changed here goes into Flask's cookie with the
+    ///   answer. One that was not changed keeps its type in Python (a `tuple`, a `UUID`, a `datetime`). A value that Flask
+    ///   cannot have, or that makes the cookie larger than browsers keep, fails the request with an error that names its
+    ///   key.
+    /// - Requests to both apps at the same time are to Flask's cookie what they are in Flask: the last answer counts.
+    ///
+    /// Both apps must be sent both cookies, and their clocks must agree. Flask-Login's `_fresh` is true after a sign-in
+    /// here, and `session_protection = "strict"` signs out there, because it compares a hash that only Flask-Login
+    /// makes.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal_http::{Flask, FlaskKey};
+    ///
+    /// let flask = Flask::new(FlaskKey::from_text("SECRET_KEY")?).owner_key("user_id").integer_owner();
+    /// let flask = flask.side_by_side(["cart"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn side_by_side<K: AsRef<str>>(self, keys: impl IntoIterator<Item = K>) -> Self {
+        let keys = keys.into_iter().map(|key| key.as_ref().to_owned());
+        Self { shared: Some(keys.filter(|key| !FLASKS.contains(&key.as_str())).collect()), ..self }
+    }
+
+    /// Writes the owner as an integer under the [owner's key](Self::owner_key), as Flask's tutorial does, for
+    /// [`side_by_side`](Self::side_by_side). Text unless set; an owner that is no integer stays text.
+    #[must_use]
+    pub fn integer_owner(self) -> Self {
+        Self { owner_is_integer: true, ..self }
+    }
+
     /// The user's name: an integer is written in decimal.
     fn owner(&self, entries: &Dict) -> Option<String> {
         match &self.owner_key {
@@ -143,57 +196,44 @@ impl ForeignSessions for Flask {
         let foreign = Foreign::new(*read.replay_id.as_bytes(), signed_at, ends);
         let session = foreign.session();
         session.set_owner(self.owner(&read.entries).as_deref())?;
-        fill(session, &read)?;
+        fill(session, &read.entries)?;
         Ok(foreign)
     }
 
     fn keeps_cookie(&self) -> bool {
         self.keeps_cookie
     }
+
+    fn shares(&self) -> Option<&[String]> {
+        self.shared.as_deref()
+    }
+
+    fn write(
+        &self,
+        came: Option<&[u8]>,
+        session: &Session,
+        now: SystemTime,
+    ) -> Result<Option<WrittenCookie>, waxseal_session::Error> {
+        self.written(came, session, now)
+    }
+
+    /// A quarter of the lifetime: early enough for whoever comes once in a while, and seldom beside Flask's own writes.
+    fn write_anew_after(&self) -> Duration {
+        self.lifetime / 4
+    }
 }
 
-fn fill(session: &Session, read: &FlaskSession) -> Result<(), waxseal_session::Error> {
-    const FLASKS: [&str; 7] = [PERMANENT, FLASHES, USER_ID, FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS];
-    session.set_permanent(read.is_permanent())?;
-    for (category, message) in read.flashes() {
-        session.flash(category, message)?;
+fn fill(session: &Session, entries: &Dict) -> Result<(), waxseal_session::Error> {
+    session.set_permanent(waxseal_flask::is_permanent(entries))?;
+    for flash in waxseal_flask::flashes(entries) {
+        let html = Markup::from_html(flash.message);
+        // HTML that is too long becomes text, which is cut and escaped.
+        if !flash.is_markup || session.flash_markup(flash.category, &html).is_err() {
+            session.flash(flash.category, flash.message)?;
+        }
     }
-    for (key, value) in read.entries.iter().filter(|(key, _)| !FLASKS.contains(&key.as_str())) {
+    for (key, value) in entries.iter().filter(|(key, _)| !FLASKS.contains(&key.as_str())) {
         session.insert(key, Plain(value))?;
     }
     Ok(())
-}
-
-/// A value of Flask's as a session of ours has it.
-struct Plain<'a>(&'a Value);
-
-impl Serialize for Plain<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::None => serializer.serialize_unit(),
-            Value::Bool(value) => serializer.serialize_bool(*value),
-            Value::Int(value) => serializer.serialize_i128(*value),
-            Value::Float(value) => serializer.serialize_f64(*value),
-            Value::Str(text) | Value::Markup(text) => serializer.serialize_str(text),
-            Value::List(items) | Value::Tuple(items) => serializer.collect_seq(items.iter().map(Plain)),
-            Value::Dict(dict) => {
-                let mut map = serializer.serialize_map(Some(dict.len()))?;
-                for (key, value) in dict {
-                    map.serialize_entry(key, &Plain(value))?;
-                }
-                map.end()
-            }
-            Value::Bytes(bytes) => serializer.serialize_bytes(bytes),
-            Value::Uuid(bytes) => serializer.collect_str(&hyphenated(bytes)),
-            Value::DateTime(time) => serializer.collect_str(&time.rfc3339()),
-            _ => Err(serde::ser::Error::custom("a value of a later release of Flask's cookies")),
-        }
-    }
-}
-
-/// The usual text of a UUID.
-fn hyphenated(bytes: &[u8; 16]) -> String {
-    let number = u128::from_be_bytes(*bytes);
-    let hex = format!("{number:032x}");
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }

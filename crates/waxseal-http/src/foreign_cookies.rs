@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use http::HeaderValue;
 use waxseal_manager::{Error, Foreign, ForeignRefusal, SessionManager};
 
+use crate::cookie_mark::mark;
 use crate::cookies;
 use crate::foreign_sessions::{ForeignSessions, LoadedForeign};
 
@@ -15,10 +16,18 @@ const MAX_CANDIDATES: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Readers(Vec<Box<dyn ForeignSessions>>);
 
+/// A good foreign session.
+#[derive(Debug)]
+pub(crate) struct Good {
+    pub(crate) foreign: Foreign,
+    /// The cookie's value, if its reader shares.
+    pub(crate) value: Box<[u8]>,
+}
+
 /// The good foreign sessions of one request.
 #[derive(Debug, Default)]
 pub(crate) struct ForeignCookies {
-    good: Vec<Foreign>,
+    good: Vec<Good>,
     /// The line that makes the browser forget the one good cookie.
     removal: Option<HeaderValue>,
     is_kept: bool,
@@ -27,6 +36,11 @@ pub(crate) struct ForeignCookies {
 impl Readers {
     pub(crate) fn new(readers: Vec<Box<dyn ForeignSessions>>) -> Self {
         Self(readers)
+    }
+
+    /// The reader of the app that runs beside this one and shares its sign-in.
+    pub(crate) fn sharing(&self) -> Option<&dyn ForeignSessions> {
+        self.0.iter().find(|reader| reader.shares().is_some()).map(|reader| &**reader)
     }
 
     /// Tells if a foreign session is in a store that has to be asked, and one of these fields has its cookie.
@@ -46,7 +60,7 @@ impl Readers {
         for reader in self.0.iter().filter(|reader| !reader.has_store()) {
             for value in candidates(&**reader, fields.clone()) {
                 match reader.read(value, now) {
-                    Ok(foreign) => found.add(foreign, &**reader),
+                    Ok(foreign) => found.add(foreign, value, &**reader),
                     Err(error) => refuse(sessions, &*error),
                 }
             }
@@ -69,7 +83,7 @@ impl Readers {
         for reader in &self.0 {
             for value in candidates(&**reader, fields.clone()) {
                 match reader.load(value, now).await {
-                    LoadedForeign::Found(foreign) => found.add(foreign, &**reader),
+                    LoadedForeign::Found(foreign) => found.add(foreign, value, &**reader),
                     LoadedForeign::Refused(error) => refuse(sessions, &*error),
                     LoadedForeign::Away(error) => return Err(Error::unavailable(OldStore(error))),
                 }
@@ -99,6 +113,13 @@ fn candidates<'a>(
     found
 }
 
+/// A session that the old app goes on serving, and its cookie as what a session made of it is in step with.
+fn living_on(foreign: Foreign) -> Foreign {
+    let mark = mark(foreign.replay_id(), foreign.began());
+    foreign.session().set_beside(mark).expect("a foreign session can be written, and has room");
+    foreign.living_on()
+}
+
 fn refuse(sessions: &SessionManager, error: &(dyn std::error::Error + Send + Sync)) {
     tracing::info!(%error, "a foreign cookie cannot be read");
     sessions.refuse_foreign(ForeignRefusal::Unreadable);
@@ -108,13 +129,19 @@ impl ForeignCookies {
     /// The foreign session that counts. Of several none does.
     pub(crate) fn only(&self) -> Option<&Foreign> {
         match self.good.as_slice() {
-            [only] => Some(only),
+            [only] => Some(&only.foreign),
             _ => None,
         }
     }
 
-    pub(crate) fn good(&self) -> &[Foreign] {
-        &self.good
+    pub(crate) fn good(&self) -> impl Iterator<Item = &Foreign> {
+        self.good.iter().map(|good| &good.foreign)
+    }
+
+    /// The first of this owner; of nobody if it is the only one.
+    pub(crate) fn of(&self, owner: Option<&str>) -> Option<&Good> {
+        let is_of = |good: &&Good| good.foreign.session().content().owner().as_deref() == owner;
+        self.good.iter().find(is_of).filter(|_| owner.is_some() || self.good.len() == 1)
     }
 
     /// The line that makes the browser forget the foreign cookie, which it keeps until a sign-out if the reader says so.
@@ -133,8 +160,11 @@ impl ForeignCookies {
         self
     }
 
-    fn add(&mut self, foreign: Foreign, reader: &dyn ForeignSessions) {
-        self.good.push(foreign);
+    fn add(&mut self, foreign: Foreign, value: &[u8], reader: &dyn ForeignSessions) {
+        let shares = reader.shares().is_some();
+        let foreign = if shares { living_on(foreign) } else { foreign };
+        let value = if shares { value.into() } else { Box::default() };
+        self.good.push(Good { foreign, value });
         self.removal = Some(reader.cookie().remove());
         self.is_kept = reader.keeps_cookie();
     }

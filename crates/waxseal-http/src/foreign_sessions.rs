@@ -4,9 +4,10 @@ use std::error::Error;
 use std::fmt;
 use std::future::{Future, ready};
 use std::pin::Pin;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use waxseal_manager::Foreign;
+use waxseal_session::Session;
 
 use crate::session_cookie::SessionCookie;
 
@@ -70,6 +71,46 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
     fn keeps_cookie(&self) -> bool {
         false
     }
+
+    /// The keys of the entries that both apps share, if the old app runs beside this one and shares its sign-in: then
+    /// [`write`](Self::write) is called, too, until the switch. `None` unless overridden. One reader of a layer may share.
+    fn shares(&self) -> Option<&[String]> {
+        None
+    }
+
+    /// Writes the old app's cookie as `session` is at the end of a request: its owner and the entries that are shared. All
+    /// else stays as it is in the value that `came`, which [`read`](Self::read) has found good. `None` if nothing is left
+    /// to keep, so that the browser may forget the cookie.
+    ///
+    /// # Errors
+    ///
+    /// [`waxseal_session::Error::Value`] for an entry that the old app cannot have.
+    fn write(
+        &self,
+        came: Option<&[u8]>,
+        session: &Session,
+        now: SystemTime,
+    ) -> Result<Option<WrittenCookie>, waxseal_session::Error> {
+        let _ = (came, session, now);
+        Ok(None)
+    }
+
+    /// The age from which a cookie that is shared is written anew although nothing in it has changed, so that it does not
+    /// expire under a visitor who comes here alone. A week unless overridden.
+    fn write_anew_after(&self) -> Duration {
+        Duration::from_secs(7 * 86_400)
+    }
+}
+
+/// A cookie of the old app, as this app writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenCookie {
+    /// The value.
+    pub value: String,
+    /// The name of this one cookie, as [`Foreign::new`] has it when it is read.
+    pub replay_id: [u8; Foreign::REPLAY_ID_BYTES],
+    /// The time for which browsers keep it. `None`: until they are closed.
+    pub lasts: Option<Duration>,
 }
 
 /// A foreign session that is being loaded.

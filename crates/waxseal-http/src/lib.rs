@@ -26,6 +26,7 @@ mod caches;
 mod carrier;
 mod clock;
 mod cookie_attributes;
+mod cookie_mark;
 mod cookie_syntax;
 pub mod cookies;
 mod cross_origin;
@@ -54,6 +55,7 @@ mod session_cookie_builder;
 mod session_ended;
 mod session_layer;
 mod setup_error;
+mod side_by_side;
 mod status;
 mod upkeep;
 
@@ -64,7 +66,9 @@ pub use device_bound::{device::Device, endpoint::DeviceCall, policy::DevicePolic
 pub use error::Error;
 #[cfg(feature = "flask")]
 pub use flask::Flask;
-pub use foreign_sessions::{ForeignSessions, LoadedForeign, LoadingForeign};
+#[cfg(feature = "flask")]
+pub use flask::server_side::{FlaskRecord, FlaskServerSide};
+pub use foreign_sessions::{ForeignSessions, LoadedForeign, LoadingForeign, WrittenCookie};
 pub use host_name::Host;
 pub use local_path::{is_local_path, local_path};
 pub use origin::Scheme;

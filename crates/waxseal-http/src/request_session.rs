@@ -18,9 +18,11 @@ use crate::device_bound::{
     gate::{DeviceRequest, bound_since},
 };
 use crate::foreign_cookies::ForeignCookies;
+use crate::foreign_sessions::ForeignSessions;
 use crate::host_name::Host;
 use crate::origin::is_safe;
 use crate::session_ended::SessionEnded;
+use crate::side_by_side::{self, Beside, Verdict};
 
 /// Cookies of our name that are tried; a page of a sibling host may plant any number.
 pub(crate) const MAX_CANDIDATES: usize = 4;
@@ -53,6 +55,10 @@ struct Slot {
     visit: OnceCell<Visit>,
     /// The foreign cookies, once they were looked for.
     foreign: OnceLock<ForeignCookies>,
+    /// The session as it was loaded beside the old app's, if an old app shares its sign-in.
+    beside: OnceLock<Beside>,
+    /// The foreign session was to be taken over because no token of ours is good.
+    tried_foreign: AtomicBool,
     /// Changes made until then were dropped.
     failed: AtomicBool,
     /// The proof of the device. `None` if device-bound sessions are off.
@@ -95,15 +101,16 @@ impl RequestSession {
         }
         self.0.find_foreign().await?;
         let opened = match self.0.open() {
-            Opened::Ready(visit) => match self.0.keep(visit) {
+            Opened::Ready(visit) => match self.0.keep_if_settled(visit) {
                 Ok(session) => return Ok(session),
-                // Another task asks the store; its answer counts.
+                // Another task asks the store; its answer counts. Or the session is over by what the old app says.
                 Err(visit) => Opened::Ready(*visit),
             },
             pending => pending,
         };
+        let load = async || self.0.settle(opened.load(self.0.carrier.now()).await?).await;
         // Boxed, because what a store needs to wait with would make the future of every handler larger.
-        let visit = Box::pin(self.0.visit.get_or_try_init(|| opened.load(self.0.carrier.now()))).await?;
+        let visit = Box::pin(self.0.visit.get_or_try_init(load)).await?;
         Ok(visit.session().clone())
     }
 
@@ -121,7 +128,7 @@ impl RequestSession {
             return None;
         }
         match self.0.open() {
-            Opened::Ready(visit) => self.0.keep(visit).ok(),
+            Opened::Ready(visit) => self.0.keep_if_settled(visit).ok(),
             Opened::Pending(_) => None,
         }
     }
@@ -332,15 +339,35 @@ impl RequestSession {
         {
             tracing::warn!(%error, "a foreign session that came along could not be looked at");
         }
-        for foreign in self.0.foreign(now).map_or(&[][..], ForeignCookies::good) {
+        for foreign in self.0.foreign(now).into_iter().flat_map(ForeignCookies::good) {
             self.sessions().note_foreign(visit, foreign);
         }
     }
 
+    /// The line for the cookie of the old app that runs beside this one: see [`Beside::line`].
+    pub(crate) fn write_beside(&self, now: SystemTime) -> Result<Option<HeaderValue>, Error> {
+        let (Some(beside), Some((reader, old)), Some(session)) =
+            (self.0.beside.get(), self.0.sharing(now), self.loaded())
+        else {
+            return Ok(None);
+        };
+        Ok(beside.line(reader, old, session, now)?)
+    }
+
+    /// Tells if the session whose token came has ended by what the old app says.
+    pub(crate) fn was_replaced(&self) -> bool {
+        self.0.beside.get().is_some_and(|beside| beside.replaced)
+    }
+
     /// The line that makes the browser forget the foreign cookie, if its session is over: taken over or refused for good
-    /// in this request, or `ended` by it.
+    /// in this request, or `ended` by it. The cookie of an app that runs beside this one stays when it is taken over.
     pub(crate) fn forget_foreign(&self, ended: ForeignEnd) -> Option<HeaderValue> {
         let (visit, foreign) = (self.visit()?, self.0.foreign.get()?);
+        if let Some(beside) = self.0.beside.get() {
+            let is_refused = beside.old_is_over || visit.is_foreign_over() && !visit.is_adopted();
+            let is_over = ended == ForeignEnd::SignedOut || is_refused;
+            return foreign.removal(true).filter(|_| is_over).cloned();
+        }
         let is_over = ended != ForeignEnd::None || visit.is_foreign_over();
         foreign.removal(ended == ForeignEnd::SignedOut).filter(|_| is_over).cloned()
     }
@@ -381,6 +408,8 @@ impl Slot {
             target: target.clone(),
             visit: OnceCell::new(),
             foreign: OnceLock::new(),
+            beside: OnceLock::new(),
+            tried_foreign: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             #[cfg(feature = "device")]
             device: None,
@@ -398,6 +427,75 @@ impl Slot {
         }
     }
 
+    /// [Keeps](Self::keep) a visit that nothing has to be asked or done for.
+    fn keep_if_settled(&self, visit: Visit) -> Result<Session, Box<Visit>> {
+        if let Some((reader, old)) = self.sharing(self.carrier.now()) {
+            if !matches!(self.verdict(&visit, old), Verdict::Holds) {
+                return Err(Box::new(visit));
+            }
+            self.met(&visit, reader, old);
+        }
+        self.keep(visit)
+    }
+
+    /// Brings a session that was loaded in step with the app that runs beside this one, if there is one: a session that
+    /// is over there ends, and one that was begun there is taken over.
+    async fn settle(&self, visit: Visit) -> Result<Visit, Error> {
+        let (sessions, now) = (self.carrier.sessions(), self.carrier.now());
+        let Some((reader, old)) = self.sharing(now) else { return Ok(visit) };
+        let adopt =
+            async |foreign| Box::pin(self.snapshot().adopt(foreign, self.access, now).load(now)).await;
+        let (settled, replaced, old_is_over) = match self.verdict(&visit, old) {
+            Verdict::Holds => {
+                self.met(&visit, reader, old);
+                return Ok(visit);
+            }
+            Verdict::Over => {
+                Box::pin(sessions.end_visit(&visit, now)).await?;
+                let next = match old.only() {
+                    Some(foreign) => adopt(foreign).await?,
+                    None => self.snapshot().create(),
+                };
+                (next, true, false)
+            }
+            Verdict::SignedInThere(foreign) => {
+                let next = adopt(foreign).await?;
+                if next.is_adopted() {
+                    Box::pin(sessions.end_visit(&visit, now)).await?;
+                    (next, true, false)
+                } else {
+                    let old_is_over = next.is_foreign_over();
+                    (visit, false, old_is_over)
+                }
+            }
+        };
+        settled.session().note_access();
+        let _ = self.beside.set(Beside::of(&settled, replaced, old_is_over));
+        Ok(settled)
+    }
+
+    /// Brings a session that holds in step, and notes it.
+    fn met(&self, visit: &Visit, reader: &dyn ForeignSessions, old: &ForeignCookies) {
+        if let Err(error) = side_by_side::meet(visit, old, reader.shares().unwrap_or_default()) {
+            tracing::warn!(%error, "what the old app has changed could not be taken over");
+        }
+        let _ = self.beside.set(Beside::of(visit, false, false));
+    }
+
+    fn verdict<'a>(&self, visit: &Visit, old: &'a ForeignCookies) -> Verdict<'a> {
+        match side_by_side::verdict(visit, old) {
+            Verdict::SignedInThere(_) if self.tried_foreign.load(Ordering::Relaxed) => Verdict::Holds,
+            verdict => verdict,
+        }
+    }
+
+    /// The reader of the old app that runs beside this one, and its cookies that came along.
+    fn sharing(&self, now: SystemTime) -> Option<(&dyn ForeignSessions, &ForeignCookies)> {
+        let reader = self.carrier.readers()?.sharing()?;
+        let is_on = self.carrier.sessions().is_before_switch(now);
+        Some((reader, self.foreign(now).filter(|_| is_on)?))
+    }
+
     fn to_end(&self) -> Visit {
         match self.open() {
             Opened::Ready(visit) => visit,
@@ -409,7 +507,10 @@ impl Slot {
     fn open(&self) -> Opened<'_> {
         let (snapshot, now) = (self.snapshot(), self.carrier.now());
         self.open_own(&snapshot).unwrap_or_else(|| match self.foreign(now).and_then(ForeignCookies::only) {
-            Some(foreign) => snapshot.adopt(foreign, self.access, now),
+            Some(foreign) => {
+                self.tried_foreign.store(true, Ordering::Relaxed);
+                snapshot.adopt(foreign, self.access, now)
+            }
             None => Opened::Ready(snapshot.create()),
         })
     }

@@ -118,6 +118,9 @@ impl SessionLayer {
     /// was taken over before, has expired, or was ended by its owner here. Any other leaves the foreign cookie, which the
     /// old app may still serve.
     ///
+    /// A reader that [shares](ForeignSessions::shares) its sign-in has its cookie read with each request whose session is
+    /// asked for, until the switch.
+    ///
     /// # Errors
     ///
     /// [`SetupError`] if the manager has no terms, or a reader's cookie has the name of ours.
@@ -214,6 +217,10 @@ impl SessionLayer {
             let (status, now) = (response.status(), gate::seconds(now));
             (device, Offering::prepare(device, visit, status, request.is_head(), now))
         });
+        let beside = match accessed {
+            true => request.write_beside(now)?,
+            false => None,
+        };
         let changed = session.is_modified();
         let personal = accessed && (!session.is_new() || changed);
         if request.is_head() {
@@ -225,7 +232,7 @@ impl SessionLayer {
         let set_cookie = match outcome {
             Outcome::Set { token, expires } => Some(self.cookie().set(&token, expires, now)),
             Outcome::Remove => Some(self.cookie().remove()),
-            _ => None,
+            _ => request.was_replaced().then(|| self.cookie().remove()),
         };
         if !accessed {
             return Ok(());
@@ -238,7 +245,7 @@ impl SessionLayer {
         let lone = (set_cookie.is_some() || session.is_new()) && others();
         let mut sets = if lone { request.forget_others() } else { Vec::new() };
         sets.extend(set_cookie);
-        sets.extend(foreign);
+        sets.extend(beside.or(foreign));
         caches::vary_by_cookie(headers);
         caches::keep_private(headers, personal, changed || !sets.is_empty());
         for set_cookie in sets {

@@ -57,7 +57,8 @@ impl<'a> Snapshot<'a> {
         let Some(adopter) = self.sessions.adopter.as_ref().filter(|adopter| now < adopter.terms.until) else {
             return Opened::Ready(self.create());
         };
-        let (reference, content) = (foreign.reference(&adopter.terms), foreign.content());
+        let (mut reference, content) = (foreign.reference(&adopter.terms), foreign.content());
+        reference.lives_on &= now < adopter.terms.switched;
         if let Some(why) = self.reason_against(&reference, &content, &adopter.terms, now) {
             adopter.counts.count(Outcome::Refused(why));
             return Opened::Ready(self.create().refused_foreign(why));

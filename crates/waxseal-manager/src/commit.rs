@@ -7,6 +7,7 @@ use waxseal_session::backend::{Closed, Phase, ReadOnly};
 use waxseal_store::Timestamp;
 
 use crate::active_keys::ActiveKeys;
+use crate::adoption::claims::Reach;
 use crate::due::{Due, Facts, TokenFacts, due};
 use crate::end_reason::EndReason;
 use crate::error::Error;
@@ -51,7 +52,7 @@ impl SessionManager {
         }
         // Boxed, so that a request in state `cookie` carries no room for waiting on a store.
         if !ending.is_empty()
-            && let Err(error) = Box::pin(self.end_at_commit(&visit.keys, &ending, now)).await
+            && let Err(error) = Box::pin(self.end_at_commit(&visit.keys, &ending, Reach::Untaken, now)).await
         {
             // The session lives on under the token that the browser keeps, so nothing may begin in its place.
             visit.session().forget_end();
@@ -118,15 +119,40 @@ impl SessionManager {
         Ok(())
     }
 
+    /// Ends the session of a visit, whose browser is given another one or none: for a session that is over by what
+    /// another app says. While the store is away, this process refuses it and the store is told later.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the store is away and too many ends wait for it.
+    pub async fn end_visit(&self, visit: &Visit, now: SystemTime) -> Result<(), Error> {
+        let ending: Vec<_> = {
+            let mut home = visit.home();
+            let origin = home.origin.take();
+            origin.into_iter().chain(std::mem::take(&mut home.rivals)).collect()
+        };
+        self.end_at_commit(&visit.keys, &ending, Reach::Alone, now.into()).await?;
+        for origin in &ending {
+            self.watches.tell(origin, EndReason::Ended);
+        }
+        Ok(())
+    }
+
     /// Ends the destroyed sessions, whatever becomes of the rest. If one cannot be ended, the browser keeps its token,
     /// so that the visitor is told of an error and can try again.
-    async fn end_at_commit(&self, keys: &ActiveKeys, ending: &[Origin], now: Timestamp) -> Result<(), Error> {
+    async fn end_at_commit(
+        &self,
+        keys: &ActiveKeys,
+        ending: &[Origin],
+        reach: Reach,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let mut failed = None;
         for origin in ending {
             let ended = match (origin, self.records(), self.list_of_ended()) {
-                (Origin::Record(record), Some(records), _) => records.end(record, now).await,
+                (Origin::Record(record), Some(records), _) => records.end(record, reach, now).await,
                 (Origin::Cookie(CookieToken { question: Some(question), .. }), _, Some(list)) => {
-                    list.end(question, now).await
+                    list.end(question, reach, now).await
                 }
                 (Origin::Foreign(foreign), Some(records), _) => records.end_foreign(keys, foreign, now).await,
                 (Origin::Foreign(foreign), _, Some(list)) => list.end_foreign(foreign, now).await,

@@ -76,6 +76,7 @@ impl<'a> Snapshot<'a> {
         Epoch::put(None, &mut content.metadata);
         let moment = |seconds: u64| Timestamp::from_millis(seconds.saturating_mul(1_000));
         let foreign = ForeignRef {
+            lives_on: false,
             replay_id: Sha256::new().chain_update(b"waxseal/former\0").chain_update(id).finalize().into(),
             began: moment(times.created()),
             end: moment(times.created()).after(Duration::from_secs(limits.absolute.into())),

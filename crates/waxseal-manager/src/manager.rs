@@ -253,6 +253,13 @@ impl SessionManager {
         self.adopter.as_ref().is_some_and(|adopter| Timestamp::from(now) < adopter.terms.until)
     }
 
+    /// Returns `true` if the old app of a migration still runs at the time `now`, by the terms.
+    #[must_use]
+    pub fn is_before_switch(&self, now: SystemTime) -> bool {
+        let adopter = self.adopter.as_ref();
+        adopter.is_some_and(|Adopter { terms, .. }| Timestamp::from(now) < terms.until.min(terms.switched))
+    }
+
     /// Counts and logs a foreign session that its reader refused, or that came among others.
     pub fn refuse_foreign(&self, why: ForeignRefusal) {
         if let Some(adopter) = &self.adopter {

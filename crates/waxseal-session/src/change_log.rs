@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::change::Change;
 use crate::content::Content;
 use crate::error::{Error, Largest};
-use crate::metadata::{BOUND, DEVICE, LIFE, OWNER, SIGNED_IN};
+use crate::metadata::{BESIDE, BOUND, DEVICE, LIFE, OWNER, SIGNED_IN};
 use crate::operation::{Operation, Sight};
 
 /// The changes of one request, in order.
@@ -96,7 +96,7 @@ impl Content {
     /// Adopts the class and the owner's metadata of `other`, for a new session of the same owner.
     pub fn adopt_owner(&mut self, other: &Self) {
         self.permanent = other.permanent;
-        for name in [OWNER, SIGNED_IN, DEVICE, LIFE, BOUND] {
+        for name in [OWNER, SIGNED_IN, DEVICE, LIFE, BOUND, BESIDE] {
             if let Some(value) = other.metadata.encoded(name) {
                 self.metadata.put(name, Some(Arc::from(value)));
             }

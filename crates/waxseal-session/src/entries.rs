@@ -87,7 +87,9 @@ impl Entries {
         self.list.len()
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<Value> {
+    /// The value under `key`, not decoded.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Value> {
         self.position(key).map(|at| self.value(&self.list[at].value))
     }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod beside;
 mod change;
 mod change_log;
 mod content;
@@ -39,6 +40,7 @@ pub use value::{MAX_DEPTH, ValueError};
 /// A manager makes a [`Session`] of a [`Content`](backend::Content) with [`Session::restore`], and receives what a
 /// request did to it from [`Session::close`]. Handlers need none of these types.
 pub mod backend {
+    pub use crate::beside::CookieMark;
     pub use crate::change_log::ChangeLog;
     pub use crate::content::Content;
     pub use crate::device_binding::MAX_DEVICE_STATE_BYTES;

@@ -21,6 +21,8 @@ pub(crate) const DEVICE: &str = "device";
 pub(crate) const LIFE: &str = "life";
 /// The tie to a device, which `device_binding.rs` reads and writes.
 pub(crate) const BOUND: &str = "bound";
+/// The other app's cookie that the session was last in step with, which `beside.rs` reads and writes.
+pub(crate) const BESIDE: &str = "beside";
 
 /// The framework's own values of a session: owner, sign-in, messages and the like.
 ///

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::change::Change;
 use crate::entries::Value;
-use crate::metadata::{BOUND, DEVICE, LIFE, OWNER, SIGNED_IN};
+use crate::metadata::{BESIDE, BOUND, DEVICE, LIFE, OWNER, SIGNED_IN};
 use crate::operation::Operation;
 use crate::session::Session;
 use crate::state::{Phase, ReadOnly};
@@ -84,6 +84,7 @@ impl Change {
             Self::Metadata(DEVICE, _) => "noted the browser's name".to_owned(),
             // Each sign-in does.
             Self::Metadata(BOUND, Operation::Remove) => return None,
+            Self::Metadata(BESIDE, _) => "noted the other app's cookie".to_owned(),
             Self::Metadata(name, operation) => format!("{} the session's own {name}", operation.verb()),
             Self::Flash(_) => "flashed a message".to_owned(),
             Self::FlashesShown(ids) if ids.len() == 1 => "showed a message".to_owned(),

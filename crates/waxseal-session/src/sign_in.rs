@@ -134,7 +134,7 @@ impl Session {
         }
     }
 
-    fn set_metadata(&self, name: &'static str, operation: Operation) -> Result<(), Error> {
+    pub(crate) fn set_metadata(&self, name: &'static str, operation: Operation) -> Result<(), Error> {
         let mut state = self.write()?;
         if let Operation::Set(value) = &operation
             && state.content.metadata.encoded(name) == Some(value)

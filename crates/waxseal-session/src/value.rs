@@ -42,6 +42,11 @@ pub enum ValueError {
     /// `add` found a value that is not an integer, or the sum is beyond 64 bits.
     #[error("only integers within 64 bits can be added up")]
     NotAnInteger,
+    /// The app beside this one, which shares the value, cannot have it.
+    #[error(
+        "the app beside cannot have {0}; store it otherwise, or leave its key out of those that are shared"
+    )]
+    NotShared(&'static str),
     /// `append` found a value that is not a list.
     #[error("only a list can be appended to")]
     NotAList,

@@ -134,9 +134,9 @@ pub use store_url::StoreUrl;
 #[cfg(feature = "device")]
 pub use waxseal_http::Device;
 #[cfg(feature = "flask")]
-pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, Signing};
+pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, FlaskRecord, FlaskServerSide, Signing};
 pub use waxseal_http::{
-    EndReason, ForeignSessions, SameSite, Scheme, SessionCookie, SessionEnded, local_path,
+    EndReason, ForeignSessions, SameSite, Scheme, SessionCookie, SessionEnded, WrittenCookie, local_path,
 };
 pub use waxseal_keys::{Error as KeyError, KeyFile, ListedKey, Retirement, Secrets, make_development_secret};
 pub use waxseal_manager::{Adoption, Foreign, FormerState, WhenAway};

@@ -3,6 +3,9 @@
 //! `cargo xtask test` runs this with both programs in place. Alone:
 //! `cargo test -p wizard --features browser --test browser`. Screenshots are left in `target/screenshots`.
 
+#[cfg(all(feature = "flask", unix))]
+#[path = "browser/beside_flask.rs"]
+mod beside_flask;
 #[path = "browser/certificate.rs"]
 mod certificate;
 #[path = "browser/cookie.rs"]
@@ -20,8 +23,14 @@ mod post_office;
 mod program;
 #[path = "browser/server.rs"]
 mod server;
+#[cfg(all(feature = "flask", unix))]
+#[path = "beside_flask/site.rs"]
+mod site;
 #[path = "browser/tls_site.rs"]
 mod tls_site;
+#[cfg(all(feature = "flask", unix))]
+#[path = "beside_flask/twin.rs"]
+mod twin;
 
 use driver::Browser;
 use fantoccini::key::Key;

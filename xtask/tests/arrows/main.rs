@@ -76,7 +76,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     // It opens tokens and counts records for an operator, and so looks below the app crate.
     (
         "waxseal-cli",
-        &["waxseal", "waxseal-crypto", "waxseal-keys", "waxseal-manager", "waxseal-session", "waxseal-store"],
+        &[
+            "waxseal",
+            "waxseal-crypto",
+            "waxseal-flask",
+            "waxseal-keys",
+            "waxseal-manager",
+            "waxseal-session",
+            "waxseal-store",
+        ],
     ),
     ("wizard", &["waxseal"]),
     // Servers and proxies for the tests of the stores; never published.

@@ -3,9 +3,8 @@
 
     python3 make.py                   writes answers.json: what each version of VERSIONS signs, and reads in it; and
                                       records.json: what each of RECORD_VERSIONS keeps in Redis
-    python3 make.py read FILE FOLDER  lets the newest Flask, installed into FOLDER, read the cookies in FILE, and prints
-                                      what it saw
-    python3 make.py sign FOLDER       prints what the newest Flask signs
+    PYTHON make.py inside             prints what the Flask of this Python signs
+    PYTHON make.py inside-read        lets it read the cookies in its input, and prints what it saw
 
 Each version is installed from PyPI into a virtual environment of its own. A cookie is made by an app whose route puts
 the values into `session`, and read by another route; only the clock is fixed.
@@ -38,7 +37,6 @@ RECORD_VERSIONS = [
     ["flask==3.0.3", "flask-session==0.7.0", "msgspec==0.18.6", "redis==5.0.8", "cachelib==0.13.0"],
     ["flask==3.1.3", "flask-session==0.8.0", "msgspec==0.22.0", "redis==6.4.0", "cachelib==0.13.0"],
 ]
-NEWEST = ["flask", "flask-login"]
 NOW = 1_700_000_000
 HERE = pathlib.Path(__file__).resolve()
 
@@ -50,11 +48,6 @@ def main():
         print(json.dumps(records()))
     elif sys.argv[1:2] == ["inside-read"]:
         print(json.dumps([seen(case) for case in json.load(sys.stdin)]))
-    elif sys.argv[1:2] == ["read"]:
-        cookies = pathlib.Path(sys.argv[2]).read_bytes()
-        print(run(install(NEWEST, sys.argv[3]), "inside-read", cookies))
-    elif sys.argv[1:2] == ["sign"]:
-        print(json.dumps(collect([NEWEST], sys.argv[2])))
     else:
         with tempfile.TemporaryDirectory() as folder:
             write("answers.json", collect(VERSIONS, folder))

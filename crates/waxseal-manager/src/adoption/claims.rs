@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use waxseal_store::{Creation, Fault, Found, PublicId, RecordHead, RecordKey, Revision, Timestamp};
+use waxseal_store::{Creation, Fault, Found, PublicId, RecordHead, RecordKey, Revision, Swap, Timestamp};
 
 use super::counts::{Counts, Outcome};
 use super::foreign::ForeignRef;
@@ -43,12 +43,23 @@ pub(crate) struct Claims {
     counts: Arc<Counts>,
 }
 
+/// The sessions that end with one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// That session alone: the old app has signed it out, which says nothing of other browsers.
+    Alone,
+    /// Also what its owner could still have had taken over.
+    Untaken,
+}
+
 /// What the store says of a foreign session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Claim {
     Free,
     /// It was taken over within the last minute, with this revision.
     Held(Revision),
+    /// It was taken over with this revision, and may be taken over again, because the old app goes on serving it.
+    Renewable(Revision),
     Refused(ForeignRefusal),
 }
 
@@ -77,10 +88,15 @@ impl Claims {
         if self.owner_ended(foreign, now).await? {
             return Ok(Claim::Refused(ForeignRefusal::OwnerEnded));
         }
-        Ok(self.find(&key, now).await?.map_or(Claim::Free, |found| held(&found, now)))
+        let claim = self.find(&key, now).await?.map_or(Claim::Free, |found| held(&found, now));
+        Ok(match claim {
+            Claim::Renewable(_) if !foreign.lives_on => Claim::Refused(ForeignRefusal::Replayed),
+            claim => claim,
+        })
     }
 
-    /// Claims a foreign session with `revision`. Of all requests that try it, one succeeds.
+    /// Claims a foreign session with `revision`, if its claim is `before`: free or renewable. Of all requests that try
+    /// it, one succeeds.
     ///
     /// # Errors
     ///
@@ -88,14 +104,20 @@ impl Claims {
     pub(crate) async fn claim(
         &self,
         foreign: &ForeignRef,
+        before: Claim,
         revision: Revision,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let key = self.key(foreign);
         let entry = entry(revision, id_owner(&key), now, foreign.end.after(CLOCKS_APART));
-        match self.store.create(&key, &entry, now).await {
-            Ok(Creation::Created) => Ok(true),
-            Ok(Creation::Taken) => Ok(false),
+        let claimed = match before {
+            Claim::Renewable(before) => {
+                self.store.update(&key, &before, &entry, now).await.map(|swap| swap == Swap::Done)
+            }
+            _ => self.store.create(&key, &entry, now).await.map(|creation| creation == Creation::Created),
+        };
+        match claimed {
+            Ok(claimed) => Ok(claimed),
             Err(error) if error.fault() == Fault::Outage => match self.find(&key, now).await {
                 Ok(Some(found)) => Ok(found.revision == revision),
                 Ok(None) | Err(_) => Err(error),
@@ -122,6 +144,12 @@ impl Claims {
     pub(crate) async fn end(&self, foreign: &ForeignRef, now: Timestamp) -> Result<Option<Revision>, Error> {
         let (key, end) = (self.key(foreign), foreign.end.after(CLOCKS_APART));
         match self.keep_end(&key, end, now).await {
+            Ok(Some(there)) if foreign.lives_on => {
+                let over = entry(SIGNED_OUT, id_owner(&key), now, end);
+                // Whoever takes it over at this moment is judged by the end of its owner.
+                let _ = self.store.update(&key, &there, &over, now).await?;
+                Ok(Some(there))
+            }
             Ok(there) => Ok(there),
             Err(error) if self.ended.add(key, end) => {
                 tracing::warn!(%error, "a foreign session was ended and the store does not answer; it will be told");
@@ -157,7 +185,8 @@ impl Claims {
             return Ok(true);
         }
         let found = self.find(&key, now).await?;
-        Ok(found.is_some_and(|found| foreign.began <= found.life.last_seen.after(CLOCK_AHEAD)))
+        let ahead = if foreign.lives_on { Duration::ZERO } else { CLOCK_AHEAD };
+        Ok(found.is_some_and(|found| foreign.began <= found.life.last_seen.after(ahead)))
     }
 
     /// Tells the store of the ends that it missed during an outage. Returns how many are left.
@@ -237,9 +266,9 @@ impl Claims {
 
 fn held(found: &RecordHead, now: Timestamp) -> Claim {
     let is_young = now < found.life.created.after(JOINING);
-    if is_young && found.revision != SIGNED_OUT {
-        Claim::Held(found.revision)
-    } else {
-        Claim::Refused(ForeignRefusal::Replayed)
+    match found.revision {
+        SIGNED_OUT => Claim::Refused(ForeignRefusal::Replayed),
+        revision if is_young => Claim::Held(revision),
+        revision => Claim::Renewable(revision),
     }
 }

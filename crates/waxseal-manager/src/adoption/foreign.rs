@@ -33,6 +33,7 @@ pub struct Foreign {
     replay_id: [u8; Self::REPLAY_ID_BYTES],
     began: Timestamp,
     ends: Timestamp,
+    lives_on: bool,
     session: Session,
 }
 
@@ -43,6 +44,8 @@ pub(crate) struct ForeignRef {
     pub(crate) began: Timestamp,
     /// The time from which the session can no longer be read.
     pub(crate) end: Timestamp,
+    /// The old app runs beside this one and serves the session, too, so it may be taken over again.
+    pub(crate) lives_on: bool,
     pub(crate) owner: Option<String>,
     /// The question to the list of revoked sessions, if it is a session of our state `cookie`.
     pub(crate) former: Option<Question>,
@@ -58,7 +61,30 @@ impl Foreign {
     /// `replay_id` names this cookie and no other one, such as a hash of its signature: by it a second use is refused.
     #[must_use]
     pub fn new(replay_id: [u8; Self::REPLAY_ID_BYTES], began: SystemTime, ends: SystemTime) -> Self {
-        Self { replay_id, began: began.into(), ends: ends.into(), session: Session::new() }
+        Self { replay_id, began: began.into(), ends: ends.into(), lives_on: false, session: Session::new() }
+    }
+
+    /// Says that the old app runs beside this one and serves this session, too. It may then be taken over again, a minute
+    /// after the last time, until it is signed out: its cookie stays in the browser, whatever becomes of the session
+    /// here.
+    ///
+    /// A sign-out refuses the cookies of its owner that were signed until then, by the second. The clocks of both apps
+    /// must agree: unlike that of an app that has stopped, a cookie from a moment after may be of a new sign-in.
+    #[must_use]
+    pub fn living_on(self) -> Self {
+        Self { lives_on: true, ..self }
+    }
+
+    /// The name of its cookie.
+    #[must_use]
+    pub fn replay_id(&self) -> &[u8; Self::REPLAY_ID_BYTES] {
+        &self.replay_id
+    }
+
+    /// The time at which it began.
+    #[must_use]
+    pub fn began(&self) -> SystemTime {
+        self.began.into()
     }
 
     /// The session, for the reader to fill.
@@ -78,6 +104,7 @@ impl Foreign {
             replay_id: self.replay_id,
             began: self.began,
             end,
+            lives_on: self.lives_on,
             owner: self.content().owner(),
             former: None,
         }

@@ -10,7 +10,7 @@ use super::keyed_id::KeyedId;
 use super::record_store::RecordStore;
 use super::token::Token;
 use crate::active_keys::ActiveKeys;
-use crate::adoption::claims::{Claim, Claims};
+use crate::adoption::claims::{Claim, Claims, Reach};
 use crate::adoption::counts::Outcome;
 use crate::adoption::foreign::ForeignRef;
 use crate::adoption::refusal::ForeignRefusal;
@@ -36,8 +36,8 @@ impl RecordStore {
             return Ok(self.refuse(claims, keys, ForeignRefusal::Replayed));
         }
         let mut claim = claims.look(foreign, now).await?;
-        if claim == Claim::Free {
-            if let Some(visit) = self.claim(claims, keys, foreign, content, now).await? {
+        if matches!(claim, Claim::Free | Claim::Renewable(_)) {
+            if let Some(visit) = self.claim(claims, keys, foreign, claim, content, now).await? {
                 return Ok(visit);
             }
             claim = claims.look(foreign, now).await?;
@@ -45,7 +45,7 @@ impl RecordStore {
         match claim {
             Claim::Held(revision) => self.join(claims, keys, foreign, &revision, now).await,
             Claim::Refused(why) => Ok(self.refuse(claims, keys, why)),
-            Claim::Free => Err(Error::Contended),
+            Claim::Free | Claim::Renewable(_) => Err(Error::Contended),
         }
     }
 
@@ -59,12 +59,12 @@ impl RecordStore {
         let Some(claims) = &self.claims else { return Ok(()) };
         let Some(revision) = claims.sign_out(foreign, now).await? else { return Ok(()) };
         for id in keys.imported_ids(&foreign.replay_id, &revision) {
-            self.end(&reference(id.into(), Revision::UNKNOWN, now), now).await?;
+            self.end(&reference(id.into(), Revision::UNKNOWN, now), Reach::Untaken, now).await?;
         }
         Ok(())
     }
 
-    /// Makes a session of a foreign one that is free, and then claims it. `None` if another request was faster.
+    /// Makes a session of a foreign one whose claim is `before`, and then claims it. `None` if another request was faster.
     ///
     /// The session comes first, so that whoever finds the claim finds the session. Its id follows from the revision that
     /// is drawn for the claim, so without the claim nobody can have it.
@@ -73,6 +73,7 @@ impl RecordStore {
         claims: &Claims,
         keys: &Arc<ActiveKeys>,
         foreign: &ForeignRef,
+        before: Claim,
         content: &Content,
         now: Timestamp,
     ) -> Result<Option<Visit>, Error> {
@@ -85,7 +86,7 @@ impl RecordStore {
         if self.store.create(&key, &record, now).await? == Creation::Taken {
             return Err(Error::Contended);
         }
-        if !claims.claim(foreign, claim, now).await? {
+        if !claims.claim(foreign, before, claim, now).await? {
             self.drop_unclaimed(&key, now).await;
             return Ok(None);
         }

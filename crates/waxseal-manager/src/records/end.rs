@@ -3,6 +3,7 @@
 use waxseal_store::{Found, RecordHead, RecordKey, Timestamp};
 
 use super::record_store::RecordStore;
+use crate::adoption::claims::Reach;
 use crate::error::Error;
 use crate::origin::RecordRef;
 use crate::store_error::StoreError;
@@ -14,9 +15,9 @@ impl RecordStore {
     /// # Errors
     ///
     /// The store's error, if it is unavailable and the retry queue is full. The session has then not ended.
-    pub(crate) async fn end(&self, record: &RecordRef, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn end(&self, record: &RecordRef, reach: Reach, now: Timestamp) -> Result<(), Error> {
         let key = record.id.key();
-        match self.delete(&key, now).await {
+        match self.delete(&key, reach, now).await {
             Ok(true) => {
                 if let Some(near) = &self.near {
                     near.ended(key.public_id(), now);
@@ -63,10 +64,10 @@ impl RecordStore {
         }
     }
 
-    /// Deletes a record. Before that, if a migration is under way, ends what its owner could have had taken over: the old
+    /// Deletes a record. Before that, if a migration is under way and the end reaches so far, ends what its owner could have had taken over: the old
     /// framework may have signed the session anew, in cookies that nobody here has met.
-    async fn delete(&self, key: &RecordKey, now: Timestamp) -> Result<bool, StoreError> {
-        if let Some(claims) = &self.claims
+    async fn delete(&self, key: &RecordKey, reach: Reach, now: Timestamp) -> Result<bool, StoreError> {
+        if let Some(claims) = self.claims.as_ref().filter(|_| reach == Reach::Untaken)
             && let Some(Found::Living(RecordHead { owner: Some(owner), .. })) =
                 self.store.revalidate(key, now).await?
         {
@@ -76,7 +77,7 @@ impl RecordStore {
     }
 
     async fn finish_end(&self, key: RecordKey, now: Timestamp) -> Result<bool, StoreError> {
-        let ended = self.delete(&key, now).await?;
+        let ended = self.delete(&key, Reach::Untaken, now).await?;
         if let Some(near) = self.near.as_ref().filter(|_| ended) {
             near.ended(key.public_id(), now);
         }

@@ -10,7 +10,7 @@ use super::epoch::Epoch;
 use super::list::Revocations;
 use super::question::Question;
 use crate::active_keys::ActiveKeys;
-use crate::adoption::claims::{Claim, Claims};
+use crate::adoption::claims::{Claim, Claims, Reach};
 use crate::adoption::counts::Outcome;
 use crate::adoption::foreign::ForeignRef;
 use crate::adoption::refusal::ForeignRefusal;
@@ -47,7 +47,7 @@ impl Revocations {
         let revision = match claim {
             Claim::Held(revision) => revision,
             Claim::Refused(why) => return refused(why),
-            Claim::Free => return Err(Error::Contended),
+            Claim::Free | Claim::Renewable(_) => return Err(Error::Contended),
         };
         let token = self.token(foreign, &revision, &content, now);
         if let Some(question) = &token.question
@@ -70,7 +70,7 @@ impl Revocations {
         let Some(mut question) = token.question else { return Ok(()) };
         // The class of the session that was made of it is not known here, so the longest lifetime counts.
         question.end = self.last_end(now);
-        self.end(&question, now).await
+        self.end(&question, Reach::Untaken, now).await
     }
 
     /// Claims a foreign session that is free, and returns what its claim is after that.
@@ -81,11 +81,11 @@ impl Revocations {
         claim: Claim,
         now: Timestamp,
     ) -> Result<(Claim, Outcome), Error> {
-        if claim != Claim::Free {
+        if !matches!(claim, Claim::Free | Claim::Renewable(_)) {
             return Ok((claim, Outcome::Joined));
         }
         let revision = Revision::first()?;
-        if claims.claim(foreign, revision, now).await? {
+        if claims.claim(foreign, claim, revision, now).await? {
             return Ok((Claim::Held(revision), Outcome::Adopted));
         }
         Ok((claims.look(foreign, now).await?, Outcome::Joined))

@@ -11,7 +11,7 @@ use waxseal_store::{Creation, Fault, Found, RecordHead, RecordKey, Revision, Tim
 use super::entry::{CLOCKS_APART, SIGNED_OUT, entry, id_owner};
 use super::question::Question;
 use crate::access::Access;
-use crate::adoption::claims::Claims;
+use crate::adoption::claims::{Claims, Reach};
 use crate::any_store::AnyStore;
 use crate::capacities::Capacities;
 use crate::error::Error;
@@ -165,9 +165,10 @@ impl Revocations {
     /// # Errors
     ///
     /// The store's error, if it is unavailable and the retry queue is full. The session has then not ended.
-    pub(crate) async fn end(&self, question: &Question, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn end(&self, question: &Question, reach: Reach, now: Timestamp) -> Result<(), Error> {
         let key = question.key();
-        if let (Some(claims), Some(owner)) = (&self.claims, &question.owner) {
+        let claims = self.claims.as_ref().filter(|_| reach == Reach::Untaken);
+        if let (Some(claims), Some(owner)) = (claims, &question.owner) {
             claims.sign_out_owner(owner, now).await?;
         }
         match self.keep_end(&key, question.end, now).await {

@@ -552,3 +552,67 @@ fn the_terms_have_dates_in_order() {
     let error = Adoption::between("2027-02-30", "2027-03-01").unwrap_err().to_string();
     assert_eq!(error, "`2027-02-30` is no day; write it as in 2027-03-01");
 }
+
+/// A cookie of an app that runs beside this one.
+fn living(id: u8, began: u64) -> Foreign {
+    foreign(id, began).living_on()
+}
+
+#[tokio::test]
+async fn a_session_that_lives_on_is_taken_over_again_until_it_is_signed_out() {
+    for kind in REMEMBERING {
+        let sessions = kind.sessions(&new_store());
+        let first = adopted(&sessions, &living(1, 0), DAY).await;
+        let joined = adopt(&sessions, &living(1, 0), DAY + 30).await;
+        assert!(joined.is_adopted(), "{kind:?}");
+        // Of two at once one claims it, and the other joins.
+        let again = living(1, 0);
+        let (one, other) =
+            tokio::join!(adopt(&sessions, &again, DAY + 90), adopt(&sessions, &again, DAY + 90));
+        assert_eq!(one.public_id(), other.public_id(), "{kind:?}");
+        assert_eq!((one.owner().as_deref(), other.owner().as_deref()), (Some("user-7"), Some("user-7")));
+        let second = commit(&sessions, &one, "", at(DAY + 90)).await.unwrap();
+        assert_ne!(first, second);
+        sign_out(&sessions, &second, DAY + 200).await;
+        is_refused("signed out", &sessions, &living(1, 0), DAY + 400).await;
+        is_refused("signed anew at that second", &sessions, &living(2, DAY + 200), DAY + 400).await;
+        assert!(adopt(&sessions, &living(3, DAY + 201), DAY + 400).await.is_adopted(), "{kind:?}");
+        // Of an app that has stopped, a clock ahead may have signed it.
+        is_refused("not living on", &sessions, &foreign(4, DAY + 201), DAY + 400).await;
+        // From the switch on the old app serves it no more.
+        let late = living(5, SWITCH - 50);
+        assert!(adopt(&sessions, &late, SWITCH - 40).await.is_adopted(), "{kind:?}");
+        is_refused("from the switch on", &sessions, &late, SWITCH + 60).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_nobody_that_lives_on_is_over_when_it_is_ended() {
+    for kind in REMEMBERING {
+        let sessions = kind.sessions(&new_store());
+        let nobody = || {
+            let foreign = Foreign::new([9; 32], at(0), at(31 * DAY));
+            foreign.session().insert("cart", 1).unwrap();
+            foreign.living_on()
+        };
+        assert!(adopt(&sessions, &nobody(), DAY).await.is_adopted(), "{kind:?}");
+        let visit = sessions.create();
+        visit.destroy().unwrap();
+        sessions.note_foreign(&visit, &nobody());
+        sessions.commit(&visit, at(DAY + 90)).await.unwrap();
+        is_refused("ended", &sessions, &nobody(), DAY + 400).await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_old_app_signed_out_says_nothing_of_other_browsers() {
+    for kind in REMEMBERING {
+        let sessions = kind.sessions(&new_store());
+        let token = adopted(&sessions, &living(1, 0), DAY).await;
+        let visit = open(&sessions, &token, Access::Read, at(DAY + 5)).await.unwrap();
+        sessions.end_visit(&visit, at(DAY + 5)).await.unwrap();
+        let visit = open(&sessions, &token, Access::Change, at(DAY + 6)).await.unwrap();
+        assert_eq!(visit.owner(), None, "{kind:?}");
+        assert!(adopt(&sessions, &living(2, 0), DAY + 7).await.is_adopted(), "{kind:?}");
+    }
+}

@@ -24,11 +24,23 @@ async fn sign_out(request: Request) -> Result<Response> {
 
 /// An app whose terms are wide enough for a cookie of 2023.
 fn app() -> App {
-    let flask =
-        Flask::new(FlaskKey::from_text(SECRET).unwrap()).lifetime(since_then() + Duration::from_secs(60));
-    let now = SystemTime::now();
-    let terms = Adoption::new(now, now + Duration::from_secs(3_600)).lifetime(since_then() * 2);
-    App::new("flaskr").get("/", index).post("/sign-out", sign_out).migrate_from(flask, terms)
+    app_of(flask(), SystemTime::now())
+}
+
+fn flask() -> Flask {
+    Flask::new(FlaskKey::from_text(SECRET).unwrap()).lifetime(since_then() + Duration::from_secs(60))
+}
+
+fn app_of(flask: Flask, switch: SystemTime) -> App {
+    let terms = Adoption::new(switch, switch + Duration::from_secs(3_600)).lifetime(since_then() * 2);
+    App::new("flaskr")
+        .get("/", index)
+        .post("/sign-in", async |request: Request| {
+            request.sign_in("8").await?;
+            Ok(redirect("/"))
+        })
+        .post("/sign-out", sign_out)
+        .migrate_from(flask, terms)
 }
 
 fn since_then() -> Duration {
@@ -44,6 +56,24 @@ async fn a_cookie_that_real_flask_made_signs_in_once() {
     assert_eq!(client.get("/").await.text(), "7");
     client.post_form("/sign-out", &[]).await;
     client.set_cookie("session", COOKIE);
+    assert_eq!(client.get("/").await.text(), "nobody");
+}
+
+#[tokio::test]
+async fn an_app_beside_flask_shares_its_sign_in() {
+    let switch = SystemTime::now() + Duration::from_secs(3_600);
+    let app = app_of(flask().side_by_side(["cart"]), switch).session_store(MemoryStore::new());
+    let client = Client::new(app).unwrap();
+    client.set_cookie("session", COOKIE);
+    assert_eq!(client.get("/").await.text(), "7");
+    assert!(client.cookie("session").is_some(), "Flask goes on with it");
+    client.delete_cookie("session");
+    assert_eq!(client.get("/").await.text(), "nobody");
+    client.post_form("/sign-in", &[]).await;
+    assert_eq!(client.get("/").await.text(), "8");
+    assert!(client.cookie("session").is_some());
+    client.post_form("/sign-out", &[]).await;
+    assert_eq!(client.cookie("session"), None);
     assert_eq!(client.get("/").await.text(), "nobody");
 }
 

@@ -1,5 +1,8 @@
 //! Sessions of a Flask app, taken over behind HTTP.
 
+mod server_side;
+mod side_by_side;
+
 use std::time::{Duration, SystemTime};
 
 use http::header::{CACHE_CONTROL, COOKIE, HOST, SET_COOKIE, VARY};
@@ -8,10 +11,11 @@ use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_flask::login::USER_ID;
 use waxseal_flask::{DateTime, Dict, FlaskCookie, Value};
 use waxseal_http::{
-    Clock, Flask, FlaskKey, RequestSession, SessionCookie, SessionLayer, SetupError, status_of,
+    Clock, Flask, FlaskKey, ForeignSessions, RequestSession, SameSite, SessionCookie, SessionLayer,
+    SetupError, status_of,
 };
 use waxseal_manager::{Adoption, Error, Mirrored, Revocable, SessionManager, State, Stored};
-use waxseal_session::Session;
+use waxseal_session::{Markup, Session};
 use waxseal_store::MemoryStore;
 use waxseal_store::testing::FaultyStore;
 
@@ -60,7 +64,7 @@ impl Site {
         Self::with(place, FaultyStore::new(MemoryStore::new()), flask())
     }
 
-    fn with(place: Place, store: FaultyStore<MemoryStore>, flask: Flask) -> Self {
+    fn with(place: Place, store: FaultyStore<MemoryStore>, flask: impl ForeignSessions) -> Self {
         let state: State = match place {
             Place::Cookie => State::Cookie,
             Place::Listed => Revocable::new(store.clone()).into(),
@@ -183,11 +187,12 @@ async fn each_type_that_flask_tells_apart_arrives() {
     let uuid = uuid_bytes();
     let markup = Value::Markup("<b>bold</b>".to_owned());
     let nested = Dict::from([(" t".to_owned(), Value::List(vec![Value::None, markup.clone()]))]);
-    let flash = Value::Tuple(vec![Value::Str("info".to_owned()), Value::Str("saved".to_owned())]);
+    let flash = |message| Value::Tuple(vec![Value::Str("info".to_owned()), message]);
+    let flashes = vec![flash(Value::Str("saved".to_owned())), flash(markup.clone())];
     let entries = Dict::from(
         [
             ("_permanent", Value::Bool(true)),
-            ("_flashes", Value::List(vec![flash])),
+            ("_flashes", Value::List(flashes)),
             ("bool", Value::Bool(true)),
             ("bytes", Value::Bytes(vec![0, 255])),
             ("csrf_token", Value::Str("kept".to_owned())),
@@ -212,12 +217,14 @@ async fn each_type_that_flask_tells_apart_arrives() {
             assert_eq!(session.owner().as_deref(), Some("7"));
             assert!(session.is_permanent());
             let messages = session.flashed_messages(&[]);
-            assert_eq!((messages.len(), messages[0].message.as_str()), (1, "saved"));
+            let messages: Vec<_> =
+                messages.iter().map(|flash| (flash.message.as_str(), flash.is_markup)).collect();
+            assert_eq!(messages, [("saved", false), ("<b>bold</b>", true)]);
             assert_eq!(session.get::<bool>("bool")?, Some(true));
             assert_eq!(session.get::<i128>("int")?, Some(i128::from(u64::MAX) + 1));
             assert_eq!(session.get::<f64>("float")?, Some(0.5));
             assert_eq!(session.get::<(i64,)>("tuple")?, Some((-1,)));
-            assert_eq!(session.get::<String>("markup")?.as_deref(), Some("<b>bold</b>"));
+            assert_eq!(session.get::<Markup>("markup")?, Some(Markup::from_html("<b>bold</b>")));
             assert_eq!(session.get::<String>("csrf_token")?.as_deref(), Some("kept"));
             assert_eq!(
                 session.get::<String>("uuid")?.as_deref(),
@@ -226,8 +233,8 @@ async fn each_type_that_flask_tells_apart_arrives() {
             assert_eq!(session.get::<String>("date")?.as_deref(), Some("2015-10-21T07:28:00Z"));
             assert_eq!(session.get::<Option<u8>>("none")?, Some(None));
             assert_eq!(session.get::<u8>("user_id")?, Some(7));
-            type Nested = std::collections::BTreeMap<String, (Option<u8>, String)>;
-            assert_eq!(session.get::<Nested>("nested")?.unwrap()[" t"].1, "<b>bold</b>");
+            type Nested = std::collections::BTreeMap<String, (Option<u8>, Markup)>;
+            assert_eq!(session.get::<Nested>("nested")?.unwrap()[" t"].1.as_str(), "<b>bold</b>");
             let kinds: Vec<_> =
                 session.iter().filter(|(key, _)| key == "bytes").map(|(_, v)| v.shape()).collect();
             assert_eq!(kinds, ["bytes"]);

@@ -1,0 +1,61 @@
+//! A Flask app of our own, in one of the Python environments that `cargo xtask test --faults` makes.
+
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::process::{Process, free_port, shell};
+
+/// The longest time that a server may take to start.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server that stops when this is dropped, and also if the test ends in any other way.
+pub struct Flask {
+    // Before the folder: it is dropped first.
+    _process: Process,
+    _folder: TempDir,
+    /// The port it listens on.
+    pub port: u16,
+}
+
+impl Flask {
+    /// Runs `app`, a program whose argument is its port, with these variables.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn start(python: &Path, app: &Path, variables: &[(&str, &str)]) -> Self {
+        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+        let mut command = shell(python, "TERM", None, folder.path());
+        command.arg(app).arg(port.to_string()).envs(variables.iter().copied());
+        let process = Process::start(command);
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let log = || std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+            let waits = process.is_running() && start.elapsed() < PATIENCE;
+            assert!(waits, "Flask does not answer; its log: {}", log());
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        Self { _process: process, _folder: folder, port }
+    }
+}
+
+/// The Pythons of the environments in the folder `FLASK_ENVIRONMENTS`, one for each version of Flask, the newest last.
+/// None if the variable is not set.
+///
+/// # Panics
+///
+/// If it is set and there are none.
+#[must_use]
+pub fn pythons() -> Vec<PathBuf> {
+    let Some(folder) = std::env::var_os("FLASK_ENVIRONMENTS") else { return Vec::new() };
+    let entries = std::fs::read_dir(&folder).expect("FLASK_ENVIRONMENTS is a folder");
+    let pythons = entries.filter_map(|entry| Some(entry.ok()?.path().join("bin/python")));
+    let mut pythons: Vec<_> = pythons.filter(|python| python.exists()).collect();
+    pythons.sort();
+    assert!(!pythons.is_empty(), "{} has no Python environments", folder.display());
+    pythons
+}

@@ -1,0 +1,184 @@
+//! `waxseal inspect --flask`: the content of a Flask app's cookie, and which key signed it.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use serde_json::{Value as Json, json};
+use waxseal::json_view::Readable;
+use waxseal_flask::{Dict, Error, FlaskCookie, FlaskKey, Unverified, Value};
+use waxseal_keys::format_time::{self, unix_seconds};
+
+use super::input::{Candidate, candidates};
+use crate::failure::Failure;
+use crate::output::print_json;
+
+/// The name of Flask's cookie by default.
+const NAME: &str = "session";
+/// The variable with the old app's `SECRET_KEY`.
+const VARIABLE: &str = "FLASK_SECRET_KEY";
+/// Flask's `PERMANENT_SESSION_LIFETIME` by default, in seconds.
+const LIFETIME: u64 = 31 * 86_400;
+
+/// The cookie to look at, and how.
+pub(super) struct Query<'a> {
+    pub(super) input: &'a str,
+    pub(super) cookie_name: Option<&'a str>,
+    /// The file of keys.
+    pub(super) file: Option<&'a Path>,
+    pub(super) json: bool,
+}
+
+/// What is known of a signature.
+enum Signature {
+    /// There is no key to check it with.
+    Unchecked,
+    /// None of so many keys made it.
+    Refused(usize),
+    /// The key of this number, counted from 1, of so many.
+    Holds(usize, usize),
+}
+
+pub(super) fn run(query: &Query) -> Result<ExitCode, Failure> {
+    let Candidate { name, value } = found(query)?;
+    let keys = keys(query)?;
+    let now = unix_seconds(SystemTime::now());
+    let (parts, signature) = (Unverified::parse(&value), signature(&value, &keys));
+    if query.json {
+        print_json(&as_json(&name, &value, &parts, &signature, now)?)?;
+    } else {
+        print!("{}", text(&name, &value, &parts, &signature, now)?);
+    }
+    let is_good = parts.is_ok() && !matches!(signature, Signature::Refused(_));
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(4) })
+}
+
+fn found(query: &Query) -> Result<Candidate, Failure> {
+    let Query { input, cookie_name: named, .. } = *query;
+    let found = candidates(input, Some(named.unwrap_or(NAME)));
+    // One cookie alone is the one that is meant, whatever its name.
+    let found = if named.is_none() { found.or_else(|_| candidates(input, None)) } else { found };
+    let found = found.map_err(Failure::Usage)?;
+    found.into_iter().next().ok_or_else(|| Failure::Usage("there is no cookie in the input".to_owned()))
+}
+
+/// The keys in the file, one on each line, or else the one in the environment.
+fn keys(query: &Query) -> Result<Vec<FlaskKey>, Failure> {
+    let text = match query.file {
+        Some(file) => {
+            std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?
+        }
+        None => std::env::var(VARIABLE).unwrap_or_default(),
+    };
+    let lines = text.lines().filter(|line| !line.is_empty());
+    Ok(lines.map(FlaskKey::from_text).collect::<Result<_, _>>()?)
+}
+
+fn signature(value: &str, keys: &[FlaskKey]) -> Signature {
+    if keys.is_empty() {
+        return Signature::Unchecked;
+    }
+    let holds = |key: &FlaskKey| {
+        let read = FlaskCookie::new(key.clone()).read(value, u64::MAX, u64::MAX);
+        // Whatever comes after the signature is checked with a good one alone.
+        !matches!(read, Err(Error::Form | Error::Signature))
+    };
+    match keys.iter().position(holds) {
+        Some(at) => Signature::Holds(at + 1, keys.len()),
+        None => Signature::Refused(keys.len()),
+    }
+}
+
+fn text(
+    name: &str,
+    value: &str,
+    parts: &Result<Unverified, Error>,
+    signature: &Signature,
+    now: u64,
+) -> Result<String, Failure> {
+    let mut lines = vec![
+        ("cookie", format!("{name}, of Flask")),
+        ("size", format!("{} of 4096 bytes, name and value", name.len() + value.len())),
+        ("signature", said(signature)),
+    ];
+    match parts {
+        Ok(parts) => {
+            lines.push(("signed", format_time::moment(parts.signed_at, now)));
+            let end = parts.signed_at.saturating_add(LIFETIME);
+            lines.push(("good until", format!("{}, with Flask's 31 days", format_time::moment(end, now))));
+            lines.push(("contents", serde_json::to_string_pretty(&readable_dict(&parts.entries))?));
+        }
+        Err(error) => lines.push(("contents", format!("cannot be read: {}", chain(error)))),
+    }
+    Ok(lines.into_iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect())
+}
+
+fn said(signature: &Signature) -> String {
+    match signature {
+        Signature::Unchecked => format!(
+            "not checked; give the app's SECRET_KEY in {VARIABLE}, or in a file by --file, and never as an argument"
+        ),
+        Signature::Refused(1) => "does not hold with the key".to_owned(),
+        Signature::Refused(count) => format!("does not hold with any of {count} keys"),
+        Signature::Holds(at, count) => format!("holds, with key number {at} of {count}"),
+    }
+}
+
+fn as_json(
+    name: &str,
+    value: &str,
+    parts: &Result<Unverified, Error>,
+    signature: &Signature,
+    now: u64,
+) -> Result<Json, Failure> {
+    let (holds, key) = match signature {
+        Signature::Unchecked => (Json::Null, Json::Null),
+        Signature::Refused(_) => (json!(false), Json::Null),
+        Signature::Holds(at, _) => (json!(true), json!(at)),
+    };
+    let mut object = json!({
+        "cookie": name, "framework": "flask", "bytes": name.len() + value.len(), "max_bytes": 4096,
+        "signature_holds": holds, "key": key, "now": now,
+    });
+    match parts {
+        Ok(parts) => {
+            object["signed_at"] = json!(parts.signed_at);
+            object["contents"] = serde_json::to_value(readable_dict(&parts.entries))?;
+        }
+        Err(error) => object["refused"] = json!(chain(error)),
+    }
+    Ok(object)
+}
+
+/// An error and its causes.
+fn chain(error: &Error) -> String {
+    format!("{:#}", anyhow::Error::new(*error))
+}
+
+fn readable_dict(dict: &Dict) -> Readable {
+    Readable::Map(dict.iter().map(|(key, value)| (Readable::Text(key.clone()), readable(value))).collect())
+}
+
+/// A value, with a marked map for each type that JSON does not have.
+fn readable(value: &Value) -> Readable {
+    let marked = |mark: &str, value| Readable::Map(vec![(Readable::Text(mark.to_owned()), value)]);
+    let list = |items: &[Value]| Readable::List(items.iter().map(readable).collect());
+    match value {
+        Value::None => Readable::Null,
+        Value::Bool(value) => Readable::Bool(*value),
+        Value::Int(value) => Readable::Signed(*value),
+        Value::Float(value) => Readable::Float(*value),
+        Value::Str(text) => Readable::Text(text.clone()),
+        Value::List(items) => list(items),
+        Value::Tuple(items) => marked("$tuple", list(items)),
+        Value::Dict(dict) => readable_dict(dict),
+        Value::Bytes(bytes) => Readable::Bytes(bytes.clone()),
+        Value::Markup(html) => marked("$markup", Readable::Text(html.clone())),
+        Value::Uuid(bytes) => {
+            marked("$uuid", Readable::Text(format!("{:032x}", u128::from_be_bytes(*bytes))))
+        }
+        Value::DateTime(time) => marked("$datetime", Readable::Text(time.rfc3339())),
+        _ => marked("$unreadable", Readable::Text("a type of a later release".to_owned())),
+    }
+}

@@ -1,0 +1,102 @@
+//! Flask's cookie, written for the Flask app that runs beside this one.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use waxseal_flask::login::{FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS, USER_ID};
+use waxseal_flask::{Dict, PERMANENT, Value};
+use waxseal_session::{Error, Session, ValueError};
+
+use super::Flask;
+use super::value::{Crossed, is_same};
+use crate::foreign_sessions::{ForeignSessions, WrittenCookie};
+
+/// The most bytes of name and value that browsers keep (RFC 6265bis §5.6).
+const MAX_COOKIE_BYTES: usize = 4_096;
+
+impl Flask {
+    /// Flask's cookie after a request, in place of the one that came with it. `None` if nothing is left for it.
+    pub(super) fn written(
+        &self,
+        came: Option<&[u8]>,
+        session: &Session,
+        now: SystemTime,
+    ) -> Result<Option<WrittenCookie>, Error> {
+        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut dict = self.entries(came, seconds);
+        for key in self.shared.iter().flatten() {
+            share(&mut dict, key, session)?;
+        }
+        self.put_owner(&mut dict, session);
+        dict.remove(PERMANENT);
+        if dict.is_empty() {
+            return Ok(None);
+        }
+        let is_permanent = session.is_permanent();
+        if is_permanent {
+            dict.insert(PERMANENT.to_owned(), Value::Bool(true));
+        }
+        let refused = |why| self.refused(session, why);
+        let value = self.reader.write(&dict, seconds).map_err(|_| refused("a value nested so deeply"))?;
+        if self.cookie().name().len() + value.len() > MAX_COOKIE_BYTES {
+            return Err(refused("a value of this size, with which its cookie has more than 4096 bytes"));
+        }
+        let written = self.reader.read(&value, seconds, u64::MAX);
+        let replay_id = *written.expect("it was written just now").replay_id.as_bytes();
+        Ok(Some(WrittenCookie { value, replay_id, lasts: is_permanent.then_some(self.lifetime) }))
+    }
+
+    fn entries(&self, came: Option<&[u8]>, seconds: u64) -> Dict {
+        let value = came.and_then(|value| str::from_utf8(value).ok());
+        let read = value.and_then(|value| self.reader.read(value, seconds, self.lifetime.as_secs()).ok());
+        read.map(|read| read.entries).unwrap_or_default()
+    }
+
+    fn put_owner(&self, dict: &mut Dict, session: &Session) {
+        let owner = session.owner();
+        if self.owner(dict) != owner {
+            for key in [USER_ID, FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS] {
+                dict.remove(key);
+            }
+            if let Some(key) = &self.owner_key {
+                dict.remove(key);
+            }
+            if let Some(owner) = owner {
+                let key = self.owner_key.as_deref().unwrap_or(USER_ID);
+                dict.insert(key.to_owned(), self.owner_value(owner));
+            }
+        }
+        if self.owner_key.is_none() && session.has_signed_in() {
+            dict.insert(FRESH.to_owned(), Value::Bool(true));
+        }
+    }
+
+    /// The owner as the app has it. Flask-Login has text alone.
+    fn owner_value(&self, owner: String) -> Value {
+        let integer = owner.parse::<i128>().ok().filter(|integer| integer.to_string() == owner);
+        match integer.filter(|_| self.owner_is_integer && self.owner_key.is_some()) {
+            Some(integer) => Value::Int(integer),
+            None => Value::Str(owner),
+        }
+    }
+
+    /// The error that names the largest of the shared entries.
+    fn refused(&self, session: &Session, what: &'static str) -> Error {
+        let content = session.content();
+        let size = |key: &&String| content.entries.get(key).map_or(0, |value| value.bytes().len());
+        let largest = self.shared.iter().flatten().max_by_key(size).cloned().unwrap_or_default();
+        Error::Value { key: largest, source: ValueError::NotShared(what) }
+    }
+}
+
+/// Puts the session's entry under `key` into `dict`. One that became what is there stays as Flask has it.
+fn share(dict: &mut Dict, key: &str, session: &Session) -> Result<(), Error> {
+    match session.get::<Crossed>(key)? {
+        None => _ = dict.remove(key),
+        Some(Crossed(Err(what))) => {
+            return Err(Error::Value { key: key.to_owned(), source: ValueError::NotShared(what) });
+        }
+        Some(Crossed(Ok(ours))) if dict.get(key).is_some_and(|theirs| is_same(theirs, &ours)) => {}
+        Some(Crossed(Ok(ours))) => _ = dict.insert(key.to_owned(), ours),
+    }
+    Ok(())
+}

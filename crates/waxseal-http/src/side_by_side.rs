@@ -1,0 +1,152 @@
+//! The old app that runs beside this one and shares its sign-in, as one request meets it.
+//!
+//! A session of ours that has an owner and has been in step with a cookie of the old app holds only while such a cookie
+//! of the same owner comes along. The order of changes to shared entries is told by the [mark](waxseal_session::backend::CookieMark) of the cookie
+//! that the session was last in step with: an older cookie, as a request has that was sent before, changes nothing.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::HeaderValue;
+use waxseal_manager::{Foreign, Visit};
+use waxseal_session::backend::{Content, Phase, ReadOnly};
+use waxseal_session::{Error, Session};
+
+use crate::cookie_mark::mark;
+use crate::foreign_cookies::{ForeignCookies, Good};
+use crate::foreign_sessions::ForeignSessions;
+
+/// The request's session as it was loaded, beside the old app's.
+pub(crate) struct Beside {
+    /// The session before the handler changed it.
+    before: Arc<Content>,
+    /// The session whose token came has ended, and the browser is to have another token or none.
+    pub(crate) replaced: bool,
+    /// The old app's cookie that came is good nowhere any more.
+    pub(crate) old_is_over: bool,
+}
+
+/// The judgement of a session of ours by the old app's cookies.
+#[derive(Debug)]
+pub(crate) enum Verdict<'a> {
+    Holds,
+    /// Its owner has signed out in the old app, or somebody else has signed in there.
+    Over,
+    /// Somebody has signed in in the old app.
+    SignedInThere(&'a Foreign),
+}
+
+impl Beside {
+    pub(crate) fn of(visit: &Visit, replaced: bool, old_is_over: bool) -> Self {
+        Self { before: visit.session().content(), replaced, old_is_over }
+    }
+
+    /// The line for the old app's cookie as the request leaves it, if one is due: the sign-in or a shared entry was
+    /// changed, the old app knows nothing of the owner, or the cookie grows old.
+    ///
+    /// # Errors
+    ///
+    /// Those of the reader, and of writing to the session.
+    pub(crate) fn line(
+        &self,
+        reader: &dyn ForeignSessions,
+        old: &ForeignCookies,
+        session: &Session,
+        now: SystemTime,
+    ) -> Result<Option<HeaderValue>, Error> {
+        let (content, keys) = (session.content(), reader.shares().unwrap_or_default());
+        let (owner, owner_before) = (content.owner(), self.before.owner());
+        let is_shared = owner.is_some() || keys.iter().any(|key| content.entries.contains(key));
+        if session.phase() != Phase::Open || session.is_to_end() && !is_shared {
+            return Ok(None);
+        }
+        let came = old.of(owner_before.as_deref());
+        let is_changed = owner != owner_before
+            || session.has_signed_in()
+            || content.permanent != self.before.permanent && came.is_some()
+            || keys.iter().any(|key| !has_same(&content, &self.before, key));
+        let is_old = |came: &Good| {
+            now.duration_since(came.foreign.began()).is_ok_and(|age| age >= reader.write_anew_after())
+        };
+        let is_due = is_changed || owner.is_some() && came.is_none_or(is_old);
+        if !is_due {
+            return Ok(None);
+        }
+        // Nothing of one user goes on into the cookie of another.
+        let is_kept =
+            !session.has_ended() && (owner.is_none() || owner_before.is_none() || owner == owner_before);
+        let base = came.filter(|_| is_kept).map(|came| &*came.value);
+        let Some(written) = reader.write(base, session, now)? else {
+            return Ok(came.map(|_| reader.cookie().remove()));
+        };
+        // A sign-in has a new token, which reaches the browser with the cookie. Any other session of an owner is in step
+        // once the cookie comes along: a parallel request was sent without it.
+        if is_changed && (session.has_signed_in() || came.is_some() || owner.is_none()) {
+            session.set_beside(mark(&written.replay_id, now))?;
+        }
+        let expires = written.lasts.and_then(|lasts| now.checked_add(lasts));
+        Ok(Some(reader.cookie().set(&written.value, expires, now)))
+    }
+}
+
+impl fmt::Debug for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beside").field("replaced", &self.replaced).finish_non_exhaustive()
+    }
+}
+
+/// Judges a session by the old app's cookies that came along.
+pub(crate) fn verdict<'a>(visit: &Visit, old: &'a ForeignCookies) -> Verdict<'a> {
+    let (phase, content) = (visit.session().phase(), visit.session().content());
+    let is_open = phase == Phase::Open;
+    if visit.is_adopted() || visit.is_unproven() || !is_open && phase != Phase::ReadOnly(ReadOnly::Outage) {
+        return Verdict::Holds;
+    }
+    match content.owner() {
+        Some(owner) if content.beside().is_some() && old.of(Some(&owner)).is_none() => Verdict::Over,
+        Some(_) => Verdict::Holds,
+        None => match old.only().filter(|foreign| is_open && foreign.session().content().is_owned()) {
+            Some(foreign) => Verdict::SignedInThere(foreign),
+            None => Verdict::Holds,
+        },
+    }
+}
+
+/// Takes over the shared entries that the old app has changed, into a session that holds.
+///
+/// # Errors
+///
+/// Those of writing to the session.
+pub(crate) fn meet(visit: &Visit, old: &ForeignCookies, keys: &[String]) -> Result<(), Error> {
+    let session = visit.session();
+    if session.began_here() || visit.is_adopted() || session.phase() != Phase::Open {
+        return Ok(());
+    }
+    let (content, owner) = (session.content(), session.content().owner());
+    let Some(came) = old.of(owner.as_deref()) else { return Ok(()) };
+    let (theirs, mark) =
+        (came.foreign.session().content(), mark(came.foreign.replay_id(), came.foreign.began()));
+    let known = content.beside();
+    if known.is_some_and(|known| mark == known || mark.signed_at < known.signed_at) {
+        return Ok(());
+    }
+    // What the old app has never had is not what it has removed.
+    let is_theirs = |key: &&String| known.is_some() || theirs.entries.contains(key);
+    let changed: Vec<_> =
+        keys.iter().filter(|key| !has_same(&content, &theirs, key)).filter(is_theirs).collect();
+    for key in &changed {
+        session.take_entry(key, &theirs)?;
+    }
+    if !changed.is_empty() || known.is_none() && owner.is_some() {
+        session.set_beside(mark)?;
+    }
+    Ok(())
+}
+
+fn has_same(one: &Content, other: &Content, key: &str) -> bool {
+    match (one.entries.get(key), other.entries.get(key)) {
+        (Some(one), Some(other)) => one.bytes() == other.bytes(),
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}

@@ -1,0 +1,494 @@
+//! A Flask app and ours behind one address, which share a sign-in.
+
+use std::collections::BTreeMap;
+
+use waxseal_session::ValueError;
+
+use super::*;
+
+const MONTH: u64 = 31 * DAY;
+
+/// A browser that goes to both apps, with what it was given last.
+struct Browser {
+    site: Site,
+    jar: BTreeMap<String, String>,
+}
+
+impl Browser {
+    fn new(place: Place) -> Self {
+        Self::with(place, flask().side_by_side(["cart", "tuple"]))
+    }
+
+    fn with(place: Place, flask: Flask) -> Self {
+        let site = Site::with(place, FaultyStore::new(MemoryStore::new()), flask);
+        Self { site, jar: BTreeMap::new() }
+    }
+
+    fn cookies(&self) -> String {
+        let pairs = self.jar.iter().map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join("; ")
+    }
+
+    /// One request to our app.
+    async fn ours(
+        &mut self,
+        at: u64,
+        method: Method,
+        act: impl AsyncFnOnce(&RequestSession) -> Result<StatusCode, Error>,
+    ) -> Answer {
+        let answer = self.site.answer(at, method, self.cookies(), act).await;
+        self.keep(&answer);
+        answer
+    }
+
+    fn keep(&mut self, answer: &Answer) {
+        for line in &answer.sets {
+            let (name, rest) = line.split_once('=').unwrap();
+            let (value, attributes) = rest.split_once(';').unwrap();
+            match attributes.contains("Max-Age=0;") {
+                true => _ = self.jar.remove(name),
+                false => _ = self.jar.insert(name.to_owned(), value.to_owned()),
+            }
+        }
+    }
+
+    async fn page(&mut self, at: u64) -> Option<String> {
+        let answer = self.ours(at, Method::GET, async |request| {
+            let _ = request.load().await?.owner();
+            Ok(StatusCode::OK)
+        });
+        answer.await.owner
+    }
+
+    async fn sign_in(&mut self, at: u64, owner: &str) {
+        let answer = self.ours(at, Method::POST, async |request| {
+            request.sign_in(owner, None).await?;
+            Ok(StatusCode::SEE_OTHER)
+        });
+        assert_eq!(answer.await.status, 303);
+    }
+
+    async fn sign_out(&mut self, at: u64) {
+        let answer = self.ours(at, Method::POST, async |request| {
+            request.destroy().await?;
+            Ok(StatusCode::SEE_OTHER)
+        });
+        assert_eq!(answer.await.status, 303);
+    }
+
+    async fn cart(&mut self, at: u64) -> Option<Vec<i64>> {
+        let mut cart = None;
+        self.ours(at, Method::GET, async |request| {
+            cart = request.load().await?.get("cart")?;
+            Ok(StatusCode::OK)
+        })
+        .await;
+        cart
+    }
+
+    /// The session that Flask sees.
+    fn in_flask(&self, at: u64) -> Dict {
+        let flask = FlaskCookie::new(FlaskKey::from_text(SECRET).unwrap());
+        let read = self.jar.get("session").map(|value| flask.read(value, seconds(at), MONTH).unwrap());
+        read.map(|read| read.entries).unwrap_or_default()
+    }
+
+    fn user_in_flask(&self, at: u64) -> Option<String> {
+        waxseal_flask::login::Login::of(&self.in_flask(at)).map(|login| login.user_id)
+    }
+
+    /// One request to Flask, which changes its session and signs it anew.
+    fn flask(&mut self, at: u64, change: impl FnOnce(&mut Dict)) {
+        let mut entries = self.in_flask(at);
+        change(&mut entries);
+        let flask = FlaskCookie::new(FlaskKey::from_text(SECRET).unwrap());
+        match entries.is_empty() {
+            true => _ = self.jar.remove("session"),
+            false => {
+                let value = flask.write(&entries, seconds(at)).unwrap();
+                self.jar.insert("session".to_owned(), value);
+            }
+        }
+    }
+
+    fn sign_in_at_flask(&mut self, at: u64, id: &str) {
+        self.flask(at, |entries| {
+            entries.insert(USER_ID.to_owned(), Value::Str(id.to_owned()));
+        });
+    }
+
+    fn sign_out_at_flask(&mut self, at: u64) {
+        self.flask(at, Dict::clear);
+    }
+}
+
+fn ints(numbers: &[i128]) -> Value {
+    Value::List(numbers.iter().map(|number| Value::Int(*number)).collect())
+}
+
+fn put(key: &str, value: Value) -> impl FnOnce(&mut Dict) {
+    let key = key.to_owned();
+    move |entries| _ = entries.insert(key, value)
+}
+
+#[tokio::test]
+async fn a_sign_in_on_either_side_is_one_on_the_other_and_so_is_a_sign_out() {
+    for place in ALL {
+        let mut browser = Browser::new(place);
+        browser.sign_in_at_flask(10, "7");
+        for at in [20, 500, 3 * 3_600] {
+            assert_eq!(browser.page(at).await.as_deref(), Some("7"), "{place:?}, {at}");
+            assert_eq!(browser.user_in_flask(at).as_deref(), Some("7"), "{place:?}: its cookie stays");
+        }
+        browser.sign_out_at_flask(3 * 3_600 + 10);
+        let answer = browser.ours(3 * 3_600 + 20, Method::GET, async |request| {
+            let _ = request.load().await?.owner();
+            Ok(StatusCode::OK)
+        });
+        let answer = answer.await;
+        assert!(answer.owner.is_none() && answer.forgets("__Host-session"), "{place:?}: {:?}", answer.sets);
+        assert!(browser.jar.is_empty(), "{place:?}");
+
+        browser.sign_in(DAY, "8").await;
+        assert_eq!(browser.user_in_flask(DAY).as_deref(), Some("8"), "{place:?}");
+        assert_eq!(browser.page(DAY + 5).await.as_deref(), Some("8"), "{place:?}");
+        browser.sign_out(DAY + 10).await;
+        assert!(browser.jar.is_empty(), "{place:?}: {:?}", browser.jar);
+        // In the next second already.
+        browser.sign_in_at_flask(DAY + 11, "8");
+        assert_eq!(browser.page(DAY + 12).await.as_deref(), Some("8"), "{place:?}");
+        // A sign-out in Flask directly after a sign-in here.
+        browser.sign_out(DAY + 20).await;
+        browser.sign_in(DAY + 21, "8").await;
+        browser.sign_out_at_flask(DAY + 22);
+        assert_eq!(browser.page(DAY + 23).await, None, "{place:?}");
+        assert!(browser.jar.is_empty(), "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_user_in_flask_is_another_user_here() {
+    for place in ALL {
+        let mut browser = Browser::new(place);
+        browser.sign_in(10, "7").await;
+        let theirs = browser.jar.clone();
+        browser.sign_out_at_flask(20);
+        browser.sign_in_at_flask(21, "8");
+        assert_eq!(browser.page(22).await.as_deref(), Some("8"), "{place:?}");
+        assert_eq!(browser.user_in_flask(22).as_deref(), Some("8"), "{place:?}");
+        // Somebody else signs in here.
+        browser.flask(23, put("secret", Value::Int(1)));
+        browser.sign_in(30, "9").await;
+        assert_eq!(browser.user_in_flask(31).as_deref(), Some("9"), "{place:?}");
+        assert!(
+            !browser.in_flask(31).contains_key("secret"),
+            "{place:?}: nothing of one user goes to another"
+        );
+        // The session that Flask signed out has ended, also for a copy of both cookies.
+        if place != Place::Cookie {
+            let mut thief = Browser { jar: theirs, site: browser.site };
+            let ours = thief.jar.remove("__Host-session").unwrap();
+            let session = thief.site.page(40, &format!("__Host-session={ours}")).await;
+            assert_eq!(session.owner, None, "{place:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_has_a_session_here_and_signs_in_at_flask_is_signed_in_here() {
+    for place in ALL {
+        let mut browser = Browser::new(place);
+        let answer = browser.ours(10, Method::POST, async |request| {
+            request.load().await?.insert("theme", "dark")?;
+            Ok(StatusCode::OK)
+        });
+        answer.await;
+        assert_eq!(browser.jar.len(), 1, "{place:?}: nothing crosses that is not shared");
+        browser.sign_in_at_flask(20, "7");
+        assert_eq!(browser.page(30).await.as_deref(), Some("7"), "{place:?}");
+        // Also if the session here has expired, and again.
+        for at in [6 * 3_600, 12 * 3_600, DAY] {
+            assert_eq!(browser.page(at).await.as_deref(), Some("7"), "{place:?}, {at}");
+        }
+        browser.sign_out(DAY + 10).await;
+        browser.sign_in_at_flask(DAY + 11, "7");
+        let cookie = browser.jar["session"].clone();
+        assert_eq!(browser.page(DAY + 12).await.as_deref(), Some("7"), "{place:?}");
+        browser.sign_out(DAY + 13).await;
+        // A copy of Flask's cookie is worth nothing here after a sign-out here.
+        browser.jar.insert("session".to_owned(), cookie);
+        if place != Place::Cookie {
+            assert_eq!(browser.page(DAY + 90).await, None, "{place:?}");
+            assert!(browser.jar.is_empty(), "{place:?}: and the browser forgets it");
+        }
+    }
+}
+
+#[tokio::test]
+async fn shared_entries_go_both_ways_and_others_stay_where_they_are() {
+    for place in ALL {
+        let mut browser = Browser::new(place);
+        browser.sign_in_at_flask(10, "7");
+        browser.flask(11, put("cart", ints(&[1])));
+        browser.flask(12, put("csrf_token", Value::Str("of Flask".to_owned())));
+        browser.flask(13, put("tuple", Value::Tuple(vec![Value::Uuid([7; 16])])));
+        assert_eq!(browser.cart(20).await, Some(vec![1]), "{place:?}");
+        browser.flask(30, put("cart", ints(&[1, 2])));
+        assert_eq!(browser.cart(31).await, Some(vec![1, 2]), "{place:?}");
+        let before = browser.jar["session"].clone();
+        let answer = browser.ours(40, Method::POST, async |request| {
+            let session = request.load().await?;
+            session.append("cart", 3)?;
+            session.insert("own", "of this app")?;
+            Ok(StatusCode::OK)
+        });
+        answer.await;
+        assert_ne!(browser.jar["session"], before, "{place:?}");
+        let seen = browser.in_flask(41);
+        assert_eq!(seen["cart"], ints(&[1, 2, 3]), "{place:?}");
+        assert_eq!(seen["csrf_token"], Value::Str("of Flask".to_owned()), "{place:?}");
+        assert_eq!(seen["tuple"], Value::Tuple(vec![Value::Uuid([7; 16])]), "{place:?}: its types stay");
+        assert!(!seen.contains_key("own"), "{place:?}");
+        // Removed there, removed here; and the other way round.
+        browser.flask(50, |entries| _ = entries.remove("cart"));
+        assert_eq!(browser.cart(51).await, None, "{place:?}");
+        browser.flask(60, put("cart", ints(&[5])));
+        browser
+            .ours(61, Method::POST, async |request| {
+                request.load().await?.remove("cart")?;
+                Ok(StatusCode::OK)
+            })
+            .await;
+        assert!(!browser.in_flask(62).contains_key("cart"), "{place:?}");
+        assert_eq!(browser.page(63).await.as_deref(), Some("7"), "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_was_sent_before_undoes_nothing() {
+    for place in REMEMBERING {
+        let mut browser = Browser::new(place);
+        browser.sign_in_at_flask(10, "7");
+        browser.flask(11, put("cart", ints(&[1])));
+        assert_eq!(browser.cart(20).await, Some(vec![1]));
+        let sent_before = browser.cookies();
+        let answer = browser.ours(30, Method::POST, async |request| {
+            request.load().await?.append("cart", 2)?;
+            Ok(StatusCode::OK)
+        });
+        assert_eq!(answer.await.sets.iter().filter(|line| line.starts_with("session=")).count(), 1);
+        // It was on its way meanwhile, with Flask's cookie from before.
+        let late = browser.site.answer(31, Method::POST, &sent_before, async |request| {
+            let session = request.load().await?;
+            if place != Place::Listed {
+                assert_eq!(session.get("cart")?, Some(vec![1, 2]), "{place:?}");
+            }
+            session.insert("own", 1)?;
+            Ok(StatusCode::OK)
+        });
+        let late = late.await;
+        if place != Place::Listed {
+            assert!(!late.sets.iter().any(|line| line.starts_with("session=")), "{place:?}: {:?}", late.sets);
+            assert_eq!(browser.cart(40).await, Some(vec![1, 2]), "{place:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn flasks_cookie_is_written_when_it_has_to_be_and_as_flask_writes_it() {
+    for place in ALL {
+        let cookie = SessionCookie::builder().name("old").path("/").secure(true).same_site(SameSite::Strict);
+        let flask = flask().side_by_side(["cart"]).cookie(cookie).unwrap();
+        let mut browser = Browser::with(place, flask);
+        let answer = browser.ours(10, Method::POST, async |request| {
+            request.load().await?.set_permanent(true)?;
+            request.sign_in("7", None).await?;
+            Ok(StatusCode::SEE_OTHER)
+        });
+        let answer = answer.await;
+        let line = answer.sets.iter().find(|line| line.starts_with("old=")).unwrap();
+        let (_, attributes) = line.split_once(';').unwrap();
+        assert_eq!(attributes, " HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=2678400", "{place:?}");
+        // Not with each answer: once more when a quarter of its lifetime is over.
+        for (at, sets) in [(20, 0), (DAY, 0), (8 * DAY, 1), (8 * DAY + 5, 0)] {
+            let at = if at > SWITCH { continue } else { at };
+            let answer = browser.ours(at, Method::GET, async |request| {
+                assert_eq!(request.load().await?.owner().as_deref(), Some("7"));
+                Ok(StatusCode::OK)
+            });
+            let answer = answer.await;
+            let written = answer.sets.iter().filter(|line| line.starts_with("old=")).count();
+            assert_eq!(written, sets, "{place:?}, {at}: {:?}", answer.sets);
+        }
+        let short = self::flask().side_by_side(["cart"]).lifetime(Duration::from_secs(4 * 600));
+        let mut browser = Browser::with(place, short);
+        browser.sign_in(0, "7").await;
+        let first = browser.jar["session"].clone();
+        assert_eq!(browser.page(599).await.as_deref(), Some("7"), "{place:?}");
+        assert_eq!(browser.jar["session"], first, "{place:?}");
+        assert_eq!(browser.page(600).await.as_deref(), Some("7"), "{place:?}");
+        assert_ne!(browser.jar["session"], first, "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_flask_cannot_have_is_refused_by_its_key_and_nothing_is_lost() {
+    for place in ALL {
+        let mut browser = Browser::new(place);
+        browser.sign_in(10, "7").await;
+        let before = browser.jar.clone();
+        let by_number = BTreeMap::from([(1, "one")]);
+        let refuse = async |request: &RequestSession| {
+            request.load().await?.insert("cart", &by_number)?;
+            Ok(StatusCode::OK)
+        };
+        let cookies = browser.cookies();
+        let layer = browser.site.layer.clone().with_clock(Clock::from_fn(|| time(20)));
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, HeaderValue::from_str(&cookies).unwrap());
+        let request = layer.session_of(&Method::POST, &Uri::from_static("/"), &headers);
+        refuse(&request).await.unwrap();
+        let error = layer.finish(&request, &mut Response::new(())).await.unwrap_err();
+        let Error::Session(waxseal_session::Error::Value { key, source }) = error else {
+            panic!("{place:?}: {error}")
+        };
+        assert_eq!(key, "cart");
+        assert_eq!(
+            source.to_string(),
+            "the app beside cannot have a map whose keys are not text; store it otherwise, or leave its key out of \
+             those that are shared"
+        );
+        assert_eq!(browser.ours(20, Method::POST, refuse).await.status, 500, "{place:?}");
+        let large = browser.ours(30, Method::POST, async |request| {
+            // Nothing that zlib makes shorter.
+            let noise = (0..900_u32).map(|n| n.wrapping_mul(2_654_435_761)).collect::<Vec<_>>();
+            match request.load().await?.insert("cart", noise) {
+                Ok(()) => Ok(StatusCode::OK),
+                Err(error) => Err(error.into()),
+            }
+        });
+        assert_eq!(large.await.status, 500, "{place:?}");
+        assert_eq!(browser.page(40).await.as_deref(), Some("7"), "{place:?}");
+        assert_eq!(browser.jar, before, "{place:?}");
+        assert!(matches!(source, ValueError::NotShared(_)));
+    }
+}
+
+#[tokio::test]
+async fn the_owner_goes_under_the_apps_own_key_as_text_or_as_an_integer() {
+    for (is_integer, owner, seen) in [
+        (true, "7", Value::Int(7)),
+        (true, "albus", Value::Str("albus".to_owned())),
+        (true, "07", Value::Str("07".to_owned())),
+        (false, "7", Value::Str("7".to_owned())),
+    ] {
+        let flask = flask().owner_key("user_id").side_by_side(["user_id"]);
+        let flask = if is_integer { flask.integer_owner() } else { flask };
+        let mut browser = Browser::with(Place::Mirrored, flask);
+        browser.sign_in(10, owner).await;
+        assert_eq!(browser.in_flask(10), Dict::from([("user_id".to_owned(), seen)]), "{owner}");
+        assert_eq!(browser.page(20).await.as_deref(), Some(owner));
+        browser.flask(30, |entries| _ = entries.remove("user_id"));
+        assert_eq!(browser.page(31).await, None);
+    }
+    let mut browser = Browser::new(Place::Mirrored);
+    browser.sign_in(10, "7").await;
+    let login = waxseal_flask::login::Login::of(&browser.in_flask(10)).unwrap();
+    assert!(login.is_fresh);
+}
+
+#[tokio::test]
+async fn a_session_from_before_is_not_signed_out_by_the_first_request() {
+    for place in REMEMBERING {
+        let store = FaultyStore::new(MemoryStore::new());
+        let alone = Site::with(place, store.clone(), flask());
+        let answer = alone.answer(10, Method::POST, "theme=dark", async |request| {
+            request.sign_in("7", None).await?;
+            Ok(StatusCode::SEE_OTHER)
+        });
+        let (_, ours) = answer
+            .await
+            .ours()
+            .map(|pair| pair.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned())).unwrap())
+            .unwrap();
+        let site = Site::with(place, store, flask().side_by_side(["cart"]));
+        let mut browser = Browser { site, jar: BTreeMap::from([("__Host-session".to_owned(), ours)]) };
+        // Two at once: neither has Flask's cookie.
+        let sent_at_once = browser.cookies();
+        assert_eq!(browser.page(100).await.as_deref(), Some("7"), "{place:?}");
+        assert_eq!(browser.user_in_flask(100).as_deref(), Some("7"), "{place:?}");
+        assert_eq!(browser.site.page(100, &sent_at_once).await.owner.as_deref(), Some("7"), "{place:?}");
+        assert_eq!(browser.page(110).await.as_deref(), Some("7"), "{place:?}");
+        browser.sign_out_at_flask(120);
+        assert_eq!(browser.page(121).await, None, "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_planted_cookie_signs_nobody_out() {
+    for place in ALL {
+        let mut browser = Browser::new(place);
+        browser.sign_in(10, "7").await;
+        let planted = signed_in("666", 5);
+        for both in [format!("{planted}; {}", browser.cookies()), format!("{}; {planted}", browser.cookies())]
+        {
+            assert_eq!(browser.site.page(20, &both).await.owner.as_deref(), Some("7"), "{place:?}");
+        }
+        assert_eq!(browser.page(30).await.as_deref(), Some("7"), "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn from_the_switch_on_each_session_stands_alone() {
+    for place in ALL {
+        let mut browser = Browser::new(place);
+        let answer = browser.ours(SWITCH - 100, Method::POST, async |request| {
+            request.load().await?.set_permanent(true)?;
+            request.sign_in("7", None).await?;
+            Ok(StatusCode::SEE_OTHER)
+        });
+        answer.await;
+        let old = browser.jar.remove("session").unwrap();
+        assert_eq!(browser.page(SWITCH).await.as_deref(), Some("7"), "{place:?}");
+        assert!(!browser.jar.contains_key("session"), "{place:?}: it is not written any more");
+        browser.sign_out(SWITCH + 1).await;
+        browser.jar.insert("session".to_owned(), old);
+        if place != Place::Cookie {
+            assert_eq!(browser.page(SWITCH + 2).await, None, "{place:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_in_flask_holds_while_the_store_is_away() {
+    for place in REMEMBERING {
+        let mut browser = Browser::new(place);
+        browser.sign_in(10, "7").await;
+        let ours = browser.jar["__Host-session"].clone();
+        browser.sign_out_at_flask(11);
+        browser.site.store.set_away(true);
+        // Mirrored shows its copy, and the others ask in vain.
+        let answer = browser.site.page(12, &browser.cookies()).await;
+        assert_eq!(answer.owner, None, "{place:?}");
+        browser.site.store.set_away(false);
+        browser.jar.insert("__Host-session".to_owned(), ours);
+        assert_eq!(browser.page(20).await, None, "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_fails_writes_nothing_and_one_that_asks_for_no_session_neither() {
+    for place in ALL {
+        let mut browser = Browser::new(place);
+        browser.sign_in(10, "7").await;
+        let failed = browser.ours(20, Method::POST, async |request| {
+            request.load().await?.insert("cart", [1])?;
+            Ok(StatusCode::INTERNAL_SERVER_ERROR)
+        });
+        assert_eq!(failed.await.sets.len(), 0, "{place:?}");
+        assert!(!browser.in_flask(21).contains_key("cart"), "{place:?}");
+        browser.jar.remove("session");
+        let answer = browser.ours(30, Method::GET, async |_| Ok(StatusCode::OK)).await;
+        assert_eq!(answer.sets.len(), 0, "{place:?}");
+    }
+}
