@@ -4,7 +4,7 @@ use axum::response::{Html, Redirect};
 use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde::Deserialize;
-use waxseal_axum::{MemoryStore, Owner, Result, Session, Waxseal, days};
+use waxseal_axum::{LazySession, MemoryStore, Owner, Result, Session, Waxseal, days};
 
 #[derive(Deserialize)]
 struct Credentials {
@@ -37,7 +37,7 @@ async fn sign_in(session: Session, Form(form): Form<Credentials>) -> Result<Redi
     Ok(Redirect::to("/"))
 }
 
-async fn sign_out(session: Session) -> Result<Redirect> {
+async fn sign_out(session: LazySession) -> Result<Redirect> {
     session.sign_out().await?;
     Ok(Redirect::to("/"))
 }
