@@ -6,6 +6,7 @@
 #![expect(clippy::print_stderr, reason = "a command line tool speaks to the person who started it")]
 
 mod bench;
+mod book;
 mod cargo;
 mod certificate;
 mod deny;

@@ -10,7 +10,7 @@ use anyhow::Result;
 use crate::cargo::cargo;
 use crate::servers::SERVERS;
 use crate::system::{self, Browser, Server};
-use crate::{deny, flask, fuzz};
+use crate::{book, deny, flask, fuzz};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -18,7 +18,7 @@ pub(crate) struct Options {
     #[arg(long)]
     fast: bool,
     /// Also the long tests: kills by the dozen, races by the thousand, a cluster under load, an app without its store,
-    /// hostile clients, mutated input, Flask from PyPI, twenty minutes of load (or SOAK_SECONDS), and the licences and sources
+    /// hostile clients, mutated input, the book, Flask from PyPI, twenty minutes of load (or SOAK_SECONDS), and the licences and sources
     /// of all dependencies; an hour beside building
     #[arg(long, conflicts_with = "fast")]
     faults: bool,
@@ -98,6 +98,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         steps.push(long_tests());
         steps.push(hostile_clients());
         steps.push(Step::of("fuzzing, short", fuzz::smoke(without_settings(cargo()))));
+        for (name, command) in book::commands() {
+            steps.push(Step::of(name, command));
+        }
         let advisories = deny::has_advisories();
         for (name, command) in deny::commands(advisories.is_ok()) {
             steps.push(Step::of(name, command));
@@ -255,7 +258,7 @@ fn beside() -> Result<Step, String> {
         return Err(format!("sqlx 0.9 needs Rust 1.{OLDEST}."));
     }
     let manifest = ["--manifest-path", "xtask/beside/Cargo.toml", "--target-dir", "target/beside"];
-    Ok(step("beside sqlx", &[&["run", "--locked", "--quiet"], &manifest[..]].concat()))
+    Ok(step("beside sqlx", &[&["test", "--locked", "--quiet"], &manifest[..]].concat()))
 }
 
 fn documentation() -> Step {

@@ -9,7 +9,7 @@ use waxseal_crypto::{Keyring, SecretKey};
 const PURPOSE: &str = "password reset";
 
 /// The link for a user. The password's hash is in it, so that a changed password ends all links from before.
-fn link(
+pub(crate) fn link(
     keyring: &Keyring,
     user: &str,
     password_hash: &str,
@@ -20,7 +20,7 @@ fn link(
 }
 
 /// The user whose link this is, if it is good; `hash_of` looks up a user's present password hash.
-fn user_of(
+pub(crate) fn user_of(
     keyring: &Keyring,
     token: &str,
     hash_of: impl Fn(&str) -> Option<String>,

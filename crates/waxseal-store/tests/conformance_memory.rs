@@ -13,6 +13,19 @@ fn the_memory_store_conforms() {
     conformance(two_clones);
 }
 
+/// As the book shows it, for whoever writes a store.
+mod own {
+    use waxseal_store::MemoryStore as MyStore;
+
+    #[test]
+    fn my_store_conforms() {
+        waxseal_store::testing::conformance(|| {
+            let store = MyStore::new();
+            [store.clone(), store] // two handles on one new, empty store
+        });
+    }
+}
+
 #[test]
 fn the_suite_runs_on_a_runtime() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();

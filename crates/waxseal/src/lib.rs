@@ -20,7 +20,7 @@
 //! }
 //!
 //! async fn success(request: Request) -> Result<Response> {
-//!     request.render("success.html", context! {}).await // which reads {{ session['name'] }}
+//!     request.render("success.html", context! {}).await
 //! }
 //!
 //! fn main() -> Result<(), StartError> {
@@ -32,9 +32,12 @@
 //! }
 //! ```
 //!
-//! This crate composes five, each of use alone: `waxseal-crypto` seals, `waxseal-keys` reads and rotates the secret keys,
-//! `waxseal-store` is the session, `waxseal-templates` renders, `waxseal-http` serves. The program `waxseal`, for operators,
-//! is in `waxseal-cli`.
+//! `success.html` reads `{{ session['name'] }}`, although the handler passes it nothing.
+//!
+//! For sessions in an axum app there is `waxseal-axum`, and for any other hyper or tower service `waxseal-http`. This crate composes
+//! others, each of use alone: `waxseal-server` serves, `waxseal-http` carries sessions, `waxseal-manager` opens and saves them,
+//! `waxseal-session` is the dictionary, `waxseal-store` says what a store is, `waxseal-templates` renders, `waxseal-keys` reads and
+//! rotates the secret keys, `waxseal-crypto` seals. The program `waxseal`, for operators, is in `waxseal-cli`.
 
 mod admin;
 mod app;

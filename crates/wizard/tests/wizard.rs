@@ -3,6 +3,7 @@
 #[path = "browser/cookie.rs"]
 mod cookie;
 mod program;
+mod tutorial;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -3,23 +3,53 @@
 #[path = "../../examples/counter.rs"]
 #[allow(dead_code, reason = "its `main` is the example's")]
 mod counter;
+#[path = "../../examples/events.rs"]
+#[allow(dead_code, reason = "its `main` is the example's")]
+mod events;
 #[path = "../../examples/guest.rs"]
 #[allow(dead_code, reason = "its `main` is the example's")]
 mod guest;
 #[path = "../../examples/htmx/main.rs"]
 #[allow(dead_code, reason = "its `main` is the example's")]
 mod htmx;
+#[path = "../../examples/quick_start.rs"]
+#[allow(dead_code, reason = "its `main` is the example's")]
+mod quick_start;
 #[path = "../../examples/sign_in/main.rs"]
 #[allow(dead_code, reason = "its `main` is the example's")]
 mod sign_in;
 #[path = "../../examples/single_page/main.rs"]
 #[allow(dead_code, reason = "its `main` is the example's")]
 mod single_page;
+#[path = "../../examples/tenants.rs"]
+#[allow(dead_code, reason = "its `main` is the example's")]
+mod tenants;
+#[path = "../../examples/two_apps.rs"]
+#[allow(dead_code, reason = "its `main` is the example's")]
+mod two_apps;
+
+use std::time::Duration;
 
 use http::{HeaderMap, Request};
-use waxseal_axum::Waxseal;
+use waxseal_axum::{Keyring, MemoryStore, SecretKey, Waxseal};
 
 use crate::browser::Browser;
+
+#[tokio::test]
+async fn the_books_first_page_is_one_that_somebody_is_signed_in_to() {
+    let mut browser = Browser::new(quick_start::app(Waxseal::ephemeral().development(true)).unwrap());
+    assert!(browser.get("/").await.text.contains("Sign in"));
+    browser.post_form("/sign-in", "name=merlin&password=eleven+toads").await;
+    assert!(browser.get("/").await.text.contains("Sign in"));
+    let let_in = browser.post_form("/sign-in", "name=merlin&password=eleven+owls").await;
+    assert!(let_in.set_cookie().contains("Max-Age=2592000"), "{}", let_in.set_cookie());
+    assert!(browser.get("/").await.text.contains("Hello, merlin."));
+    let copy = browser.copy();
+    browser.post("/sign-out").await;
+    for mut browser in [browser, copy] {
+        assert!(browser.get("/").await.text.contains("Sign in"));
+    }
+}
 
 #[tokio::test]
 async fn the_counter_counts_for_each_visitor() {
@@ -130,6 +160,52 @@ async fn a_page_of_another_origin_signs_in_by_json() {
     assert_eq!(browser.send(from(APP, "GET", "/me"), "".into()).await.text, r#"{"name":"Merlin"}"#);
     browser.send(from(APP, "POST", "/sign-out"), "".into()).await;
     assert_eq!(browser.send(from(APP, "GET", "/me"), "".into()).await.status, 401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_reach_who_is_signed_in_and_end_with_the_sign_out() {
+    let app = events::app().unwrap();
+    let mut browser = Browser::new(app.clone());
+    assert_eq!(browser.get("/events").await.status, 401);
+    assert!(browser.get("/").await.text.contains("action=\"/sign-in\""));
+    browser.post_form("/sign-in", "text=Merlin").await;
+    assert!(browser.get("/").await.text.contains("EventSource"));
+    let mut other_tab = browser.copy();
+    let (heard, ()) = tokio::join!(browser.get("/events"), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        other_tab.post_form("/say", "text=tea").await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        other_tab.post("/sign-out").await;
+    });
+    assert_eq!(heard.text, "data: Merlin: tea\n\n");
+    assert_eq!(other_tab.post_form("/say", "text=more").await.status, 401);
+}
+
+#[tokio::test]
+async fn each_tenant_has_sessions_of_its_own() {
+    let app = tenants::app(&Keyring::new(SecretKey::generate().unwrap())).unwrap();
+    let mut browser = Browser::new(app);
+    let at = |host: &str, method: &str, path: &str| {
+        Request::builder().method(method).uri(path).header("host", format!("{host}.localhost:3000"))
+    };
+    browser.send(at("red", "POST", "/add"), "".into()).await;
+    assert_eq!(browser.send(at("red", "GET", "/"), "".into()).await.text, "red: 1 books");
+    // A browser keeps the two hosts' cookies apart; this one does not, as a thief would not.
+    assert_eq!(browser.send(at("blue", "GET", "/"), "".into()).await.text, "blue: 0 books");
+    assert_eq!(browser.send(at("green", "GET", "/"), "".into()).await.status, 421);
+}
+
+#[tokio::test]
+async fn two_apps_have_one_sign_in_and_one_sign_out() {
+    let (keyring, store) = (Keyring::new(SecretKey::generate().unwrap()), MemoryStore::new());
+    let layer = || two_apps::common(&keyring, store.clone()).unwrap();
+    let (mut shop, mut blog) = (Browser::new(two_apps::shop(layer())), Browser::new(two_apps::blog(layer())));
+    assert_eq!(blog.get("/").await.status, 401);
+    shop.post("/sign-in").await;
+    blog.cookies = shop.cookies.clone();
+    assert_eq!(blog.get("/").await.text, "the blog of merlin");
+    blog.post("/sign-out").await;
+    assert_eq!(shop.get("/").await.text, "the shop of a stranger", "with the cookie of before");
 }
 
 #[test]

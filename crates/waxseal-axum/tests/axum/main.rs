@@ -1,5 +1,6 @@
 //! The crate in axum apps, without a socket.
 
+mod book;
 mod browser;
 #[cfg(feature = "device")]
 mod device;

@@ -12,10 +12,16 @@ use waxseal_axum::{MemoryStore, Result, Session, Waxseal};
 
 use crate::browser::Browser;
 
-async fn news(session: Session) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+type News = Result<Event, Infallible>;
+
+async fn news(session: Session) -> Result<Sse<impl Stream<Item = News>>> {
     let ended = session.ended().await?;
-    let news = stream::iter([Ok(Event::default().data("tea"))]).chain(stream::pending());
-    Ok(Sse::new(news.take_until(ended)))
+    Ok(Sse::new(news_of(session.owner()).take_until(ended)))
+}
+
+fn news_of(reader: Option<String>) -> impl Stream<Item = News> {
+    let news = reader.map(|_| Ok(Event::default().data("tea")));
+    stream::iter(news).chain(stream::pending())
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 #[path = "../../examples/flaskr/main.rs"]
 #[allow(dead_code, reason = "its `main` is the example's")]
-mod example;
+pub(crate) mod example;
 
 use tempfile::TempDir;
 use waxseal::testing::{Client, TestResponse};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{client_of, header, log};
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use waxseal::testing::Client;
 use waxseal::{
     App, Body, Event, Method, Request, Response, Result, Session, SessionState, Settings, html, sse, typed,
@@ -106,10 +106,12 @@ async fn what_is_open_ends_with_its_session() {
         let _ = request.session().await?.owner();
         Ok(endless())
     }
+    fn rows() -> impl Stream<Item = std::io::Result<&'static str>> {
+        stream::iter([Ok("a,b\n")]).chain(stream::pending())
+    }
     async fn report(request: Request) -> Result<Response> {
         let ended = request.session_ended().await?;
-        let rows = stream::iter([Ok::<_, std::io::Error>("a,b\n")]).chain(stream::pending());
-        Ok(typed("text/csv", Body::stream(rows).cut_by(ended)))
+        Ok(typed("text/csv", Body::stream(rows()).cut_by(ended)))
     }
     async fn page(request: Request) -> Result<Response> {
         let _ = request.session().await?.owner();

@@ -37,6 +37,18 @@ async fn greet(request: Request) -> Result<Response> {
         .await
 }
 
+async fn echo(request: Request) -> Result<Response> {
+    request
+        .websocket(|mut socket| async move {
+            while let Some(message) = socket.receive().await {
+                if socket.send(message).await.is_err() {
+                    break;
+                }
+            }
+        })
+        .await
+}
+
 async fn sign_in(request: Request) -> Result<Response> {
     request.session().await?.insert("theme", "dark")?;
     request.sign_in("user-7").await?;
@@ -57,6 +69,7 @@ impl Site {
     async fn start(session_state: SessionState) -> Self {
         let app = App::new("demo")
             .get("/socket", greet)
+            .get("/echo", echo)
             .route(Route::get("/open", greet).name("open").allow_cross_site())
             .post("/in", sign_in)
             .post("/out", sign_out);
@@ -111,6 +124,7 @@ async fn a_socket_sees_its_visitors_session_and_is_closed_with_it() {
         let mut strangers = site.open("/socket", &[]).await.unwrap();
         assert_eq!(say(&mut own, "hello").await, "hello user-7 dark", "{state:?}");
         assert_eq!(say(&mut strangers, "hello").await, "hello stranger ", "{state:?}");
+        assert_eq!(say(&mut site.open("/echo", &[]).await.unwrap(), "hello").await, "hello", "{state:?}");
         site.post("/out", &cookie).await;
         let Some(Ok(Frame::Close(Some(frame)))) = timeout(PATIENCE, own.next()).await.unwrap() else {
             panic!("{state:?}: it is closed");

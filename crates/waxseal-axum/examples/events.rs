@@ -1,0 +1,80 @@
+//! Server-sent events: what one visitor says reaches all who are signed in, until they sign out.
+
+use std::convert::Infallible;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{Html, Redirect};
+use axum::routing::{get, post};
+use axum::{Form, Router};
+use futures_util::stream::{self, Stream, StreamExt};
+use serde::Deserialize;
+use tokio::sync::broadcast::{self, error::RecvError};
+use waxseal_axum::{LazySession, MemoryStore, Owner, Result, Session, Waxseal};
+
+type Talk = State<broadcast::Sender<String>>;
+
+#[derive(Deserialize)]
+struct Words {
+    text: String,
+}
+
+async fn page(owner: Option<Owner>) -> Html<&'static str> {
+    Html(match owner {
+        Some(_) => include_str!("events/talk.html"),
+        None => include_str!("events/sign_in.html"),
+    })
+}
+
+/// 401 for who is not signed in, so that a browser opens no stream anew after a sign-out.
+async fn events(
+    _: Owner,
+    session: Session,
+    State(talk): Talk,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    let ended = session.ended().await?;
+    let heard = stream::unfold(talk.subscribe(), |mut talk| async move {
+        loop {
+            match talk.recv().await {
+                Ok(text) => return Some((Ok(Event::default().data(text)), talk)),
+                Err(RecvError::Lagged(_)) => {} // a slow reader misses the oldest
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    });
+    Ok(Sse::new(heard.take_until(ended)).keep_alive(KeepAlive::default()))
+}
+
+async fn say(Owner(name): Owner, State(talk): Talk, Form(words): Form<Words>) {
+    // An error says that nobody listens.
+    let _ = talk.send(format!("{name}: {}", words.text));
+}
+
+/// Without a password: that is the example `sign_in`.
+async fn sign_in(session: Session, Form(name): Form<Words>) -> Result<Redirect> {
+    session.sign_in(&name.text).await?;
+    Ok(Redirect::to("/"))
+}
+
+async fn sign_out(session: LazySession) -> Result<Redirect> {
+    session.sign_out().await?;
+    Ok(Redirect::to("/"))
+}
+
+pub(crate) fn app() -> Result<Router> {
+    let sessions = Waxseal::ephemeral().mirrored(MemoryStore::new()).development(true).layer()?;
+    Ok(Router::new()
+        .route("/", get(page))
+        .route("/events", get(events))
+        .route("/say", post(say))
+        .route("/sign-in", post(sign_in))
+        .route("/sign-out", post(sign_out))
+        .layer(sessions)
+        .with_state(broadcast::Sender::new(100)))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    Ok(axum::serve(listener, app()?).await?)
+}
