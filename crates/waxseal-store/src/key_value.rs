@@ -2,6 +2,9 @@
 
 use crate::{Fault, Timestamp, Usage};
 
+/// A key and the value under it.
+pub type KeyAndValue = (Vec<u8>, Vec<u8>);
+
 /// A place for keys and values that can replace a value by compare-and-swap: all that a store of one's own has to be.
 ///
 /// [`KeyValueStore`](crate::KeyValueStore) makes a [`SessionStore`](crate::SessionStore) of it, which keeps every
@@ -89,7 +92,7 @@ pub trait KeyValue: Send + Sync + 'static {
         prefix: &[u8],
         after: &[u8],
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<(Vec<u8>, Vec<u8>)>, Self::Error>> + Send {
+    ) -> impl Future<Output = Result<Vec<KeyAndValue>, Self::Error>> + Send {
         let _ = (prefix, after, limit);
         async { Ok(Vec::new()) }
     }

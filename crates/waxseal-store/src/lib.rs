@@ -17,7 +17,7 @@ pub mod url_value;
 mod usage;
 
 pub use fault::Fault;
-pub use key_value::KeyValue;
+pub use key_value::{KeyAndValue, KeyValue};
 pub use key_value_store::{KeyValueError, KeyValueStore};
 pub use memory::{MemoryError, MemoryStore};
 #[cfg(feature = "network")]

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use waxseal_store::testing::{Conformance, FaultyStore, Report, Verdict};
-use waxseal_store::{KeyValue, KeyValueStore, Promise, Timestamp};
+use waxseal_store::{KeyAndValue, KeyValue, KeyValueStore, Promise, Timestamp};
 
 /// A map, of which parallel calls see every step of each other.
 #[derive(Clone, Default)]
@@ -42,12 +42,7 @@ impl<const ORDERED: bool> KeyValue for Map<ORDERED> {
         Ok(true)
     }
 
-    async fn scan(
-        &self,
-        prefix: &[u8],
-        after: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Infallible> {
+    async fn scan(&self, prefix: &[u8], after: &[u8], limit: usize) -> Result<Vec<KeyAndValue>, Infallible> {
         let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         let later = values.range(after.to_vec()..).filter(|(key, _)| key.as_slice() != after);
         let found = later.take_while(|(key, _)| key.starts_with(prefix)).take(limit);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use redb::{Database, ReadableTable, TableDefinition};
-use waxseal_store::{KeyValue, Timestamp, Usage};
+use waxseal_store::{KeyAndValue, KeyValue, Timestamp, Usage};
 
 const SESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions");
 
@@ -55,12 +55,7 @@ impl KeyValue for RedbValues {
         swapped.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))
     }
 
-    async fn scan(
-        &self,
-        prefix: &[u8],
-        after: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, redb::Error> {
+    async fn scan(&self, prefix: &[u8], after: &[u8], limit: usize) -> Result<Vec<KeyAndValue>, redb::Error> {
         let table = self.database.begin_read()?.open_table(SESSIONS)?;
         let mut found = Vec::new();
         for pair in table.range::<&[u8]>((Bound::Excluded(after), Bound::Unbounded))?.take(limit) {
