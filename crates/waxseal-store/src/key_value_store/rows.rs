@@ -56,16 +56,34 @@ impl<K: KeyValue> Rows<K> {
         public_id: PublicId,
         now: Timestamp,
     ) -> Result<Seen, KeyValueError<K::Error>> {
-        let before = self.get(&keys::session(public_id)).await?;
-        let mut row = before.as_deref().map(read).transpose()?.unwrap_or_default();
-        row.drop_expired(now, usize::MAX);
-        // After the record: whoever ends all marks the kept record first.
-        if let Some(Living { epochs, record: Record { owner: Some(owner), .. }, .. }) = &row.living
-            && !epochs.contains(&self.epoch(owner).await?.1)
-        {
-            row.living = None;
+        let key = keys::session(public_id);
+        let mut before = self.get(&key).await?;
+        for _ in 0..ATTEMPTS {
+            let mut row = before.as_deref().map(read).transpose()?.unwrap_or_default();
+            row.drop_expired(now, usize::MAX);
+            if self.is_current(&row).await? {
+                return Ok(Seen { before, row });
+            }
+            // Between the two reads it may have been kept, and the others ended.
+            let again = self.get(&key).await?;
+            if again == before {
+                row.living = None;
+                return Ok(Seen { before, row });
+            }
+            before = again;
         }
-        Ok(Seen { before, row })
+        Err(KeyValueError::Contended { attempts: ATTEMPTS })
+    }
+
+    /// Checks that the record, if there is one, lives in its owner's epoch. Asked after the record was read, because
+    /// whoever ends all others marks the kept record first.
+    async fn is_current(&self, row: &Row) -> Result<bool, KeyValueError<K::Error>> {
+        match &row.living {
+            Some(Living { epochs, record: Record { owner: Some(owner), .. }, .. }) => {
+                Ok(epochs.contains(&self.epoch(owner).await?.1))
+            }
+            _ => Ok(true),
+        }
     }
 
     /// Changes a session in one step, anew whenever another call came between.
