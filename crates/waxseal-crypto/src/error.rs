@@ -14,39 +14,39 @@ pub enum Error {
     Random(#[source] Source),
 
     /// Text given as a generated key does not begin with `waxseal1_`.
-    #[error("secret key text does not begin with `waxseal1_`; make one with `waxseal gen-secret`")]
+    #[error("secret key text does not begin with `waxseal1_`, as a generated key does; generate one")]
     KeyPrefix,
 
     /// Text contains a generated key, or most of one, among other characters.
     #[error(
         "secret key text contains a generated key, or most of one, among other characters; set the key alone, \
-         without quotes, spaces, a line end or a second key, or make a new one with `waxseal gen-secret`"
+         without quotes, spaces, a line end or a second key, or generate a new one"
     )]
     KeyAmidText,
 
     /// Text with the prefix of a generated key has another length, in bytes.
     #[error(
         "secret key text has {0} bytes where a generated one has 57; \
-         copy it whole, or make a new one with `waxseal gen-secret`"
+         copy it whole, or generate a new one"
     )]
     KeyLength(usize),
 
     /// Text with the prefix of a generated key has a character outside base64url.
     #[error(
         "secret key text has a character that is not base64url; \
-         copy it whole, or make a new one with `waxseal gen-secret`"
+         copy it whole, or generate a new one"
     )]
     KeyAlphabet,
 
     /// Text with the prefix of a generated key has a wrong checksum.
     #[error(
         "secret key text does not match its own checksum, so a character is wrong; \
-         copy it again, or make a new one with `waxseal gen-secret`"
+         copy it again, or generate a new one"
     )]
     KeyChecksum,
 
     /// The passphrase is empty.
-    #[error("passphrase is empty; make a secret key with `waxseal gen-secret`")]
+    #[error("passphrase is empty; generate a secret key")]
     PassphraseEmpty,
 
     /// Text that contains a generated key, or most of one, was given as a passphrase.
@@ -114,6 +114,21 @@ pub enum Error {
 type Source = Box<dyn StdError + Send + Sync>;
 
 impl Error {
+    /// Returns `true` if a text is no key, and a newly generated key is the way out: the moment for an app to say how it
+    /// has one made.
+    #[must_use]
+    pub fn is_about_key_text(&self) -> bool {
+        matches!(
+            self,
+            Self::KeyPrefix
+                | Self::KeyAmidText
+                | Self::KeyLength(_)
+                | Self::KeyAlphabet
+                | Self::KeyChecksum
+                | Self::PassphraseEmpty
+        )
+    }
+
     pub(crate) fn random(source: getrandom::Error) -> Self {
         Self::Random(source.into())
     }

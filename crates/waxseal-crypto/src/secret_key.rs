@@ -22,7 +22,8 @@ const CHECKSUM_BYTES: usize = 4;
 /// The root of every other key: 32 bytes, generated or derived from a passphrase.
 ///
 /// Wiped on drop and never printed: `Debug` shows its [`KeyId`] alone, and the only comparison is the
-/// constant-time one of [`subtle`].
+/// constant-time one of [`subtle`]. A clone is a copy of the bytes, wiped when it is dropped itself; clones of a
+/// [`Keyring`](crate::Keyring) share one.
 ///
 /// ```
 /// use waxseal_crypto::SecretKey;
@@ -34,6 +35,7 @@ const CHECKSUM_BYTES: usize = 4;
 /// ```
 ///
 /// Defined in [`format`](mod@crate::format), section "Keys".
+#[derive(Clone)]
 pub struct SecretKey {
     root: Zeroizing<[u8; ROOT_BYTES]>,
     id: KeyId,
@@ -206,8 +208,12 @@ mod tests {
             ("not ASCII", TEXT.replace("nHj", "nü")),
         ] {
             for error in [SecretKey::from_text(&text), SecretKey::parse(&text, "demo")] {
-                let message = error.unwrap_err().to_string();
-                assert!(message.contains("waxseal gen-secret"), "{case}: {message}");
+                let error = error.unwrap_err();
+                let message = error.to_string();
+                assert!(
+                    error.is_about_key_text() && message.contains("generate a new one"),
+                    "{case}: {message}"
+                );
             }
             assert!(
                 matches!(SecretKey::from_passphrase(&text, "demo"), Err(Error::PassphrasePrefix)),

@@ -47,7 +47,7 @@ pub enum Error {
     )]
     Weak(&'static str),
     /// The text is not a key, or the keys do not fit into one ring.
-    #[error("a secret key cannot be used")]
+    #[error("a secret key cannot be used{}", advice(.0))]
     Key(#[from] waxseal_crypto::Error),
     /// A file cannot be read.
     #[error("{} cannot be read", path.display())]
@@ -142,6 +142,11 @@ pub enum Error {
         /// The longest time that sessions of this key may still live.
         left: Duration,
     },
+}
+
+/// The command that makes a key, where that is the way out.
+fn advice(error: &waxseal_crypto::Error) -> &'static str {
+    if error.is_about_key_text() { " (`waxseal gen-secret` makes a new one)" } else { "" }
 }
 
 impl Error {

@@ -253,7 +253,11 @@ mod tests {
         for (case_, text, expected) in [
             ("empty", String::new(), "has an empty line"),
             ("an empty line", format!("{good}\n"), "has an empty line"),
-            ("a slip", format!("{}\n", &good[..40]), "cannot be used: secret key text has 40 bytes"),
+            (
+                "a slip",
+                format!("{}\n", &good[..40]),
+                "cannot be used (`waxseal gen-secret` makes a new one): secret key text has 40 bytes",
+            ),
             ("weak", format!("{good}dev\n"), "is printed in public documentation"),
             ("twice", good.repeat(2), "list each key once"),
             ("too many", good.repeat(17), "17 secret keys are more"),

@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::time::Instant;
 
 use waxseal_store::{
-    Creation, Cursor, Found, Listed, Page, PublicId, Record, RecordHead, RecordKey, Revision, SessionStore,
-    Swap, Timestamp, Usage,
+    Creation, Cursor, Found, Listed, NotPromised, Page, Promise, PublicId, Record, RecordHead, RecordKey,
+    Revision, SessionStore, Swap, Timestamp, Usage,
 };
 
 use crate::store_error::StoreError;
@@ -17,6 +17,8 @@ macro_rules! any_store {
     ($(fn $name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)+) => {
         /// [`SessionStore`] with boxed futures and one error.
         pub(crate) trait AnyStore: Send + Sync {
+            fn makes(&self, promise: Promise) -> bool;
+
             $(fn $name<'a>(&'a self, $($argument: $type),*) -> Answer<'a, $answer>;)+
         }
 
@@ -34,6 +36,10 @@ macro_rules! any_store {
         }
 
         impl<S: SessionStore> AnyStore for MeteredStore<S> {
+            fn makes(&self, promise: Promise) -> bool {
+                self.store.makes(promise)
+            }
+
             $(fn $name<'a>(&'a self, $($argument: $type),*) -> Answer<'a, $answer> {
                 // Called inside the box, so that the box has room for one future and not for a copy as well.
                 Box::pin(async move {
@@ -74,4 +80,11 @@ any_store! {
     fn ready() -> ();
     fn usage() -> Usage;
     fn clock() -> Option<Timestamp>;
+}
+
+impl dyn AnyStore + '_ {
+    /// Refuses what needs a promise that the store does not make.
+    pub(crate) fn expect(&self, promise: Promise) -> Result<(), NotPromised> {
+        if self.makes(promise) { Ok(()) } else { Err(NotPromised(promise)) }
+    }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use waxseal_session::Error as SessionError;
-use waxseal_store::Fault;
+use waxseal_store::{Fault, NotPromised};
 
 use crate::store_error::StoreError;
 
@@ -29,6 +29,9 @@ pub enum Error {
          or, to end all of an owner's, a list of ended sessions"
     )]
     NoStore,
+    /// The state, or the call, needs a promise that the store does not make.
+    #[error(transparent)]
+    NotPromised(#[from] NotPromised),
     /// A lifetime is zero, or longer than 136 years.
     #[error("a session's {0} lifetime must be between 1 and 4294967294 seconds")]
     Lifetime(&'static str),

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use waxseal_crypto::KeyId;
-use waxseal_store::Cursor;
+use waxseal_store::{Cursor, Promise};
 
 use crate::error::Error;
 use crate::maintenance_report::Maintenance;
@@ -84,14 +84,16 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// As for [`list`](Self::list).
+    /// As for [`list`](Self::list), with [`Error::NotPromised`] if the store cannot find records by their key.
     pub async fn rewrap(
         &self,
         after: Option<&Cursor>,
         limit: usize,
         now: SystemTime,
     ) -> Result<(usize, Option<Cursor>), Error> {
-        self.expect_records()?.rewrap_some(&self.keys(), after, limit, now.into()).await
+        let records = self.expect_records()?;
+        records.any_store().expect(Promise::Keys)?;
+        records.rewrap_some(&self.keys(), after, limit, now.into()).await
     }
 
     /// Counts the records that are sealed with this key, which is not the first, among about `limit` records. Returns
@@ -99,7 +101,7 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// As for [`list`](Self::list).
+    /// As for [`rewrap`](Self::rewrap).
     pub async fn count_sealed_by(
         &self,
         key: KeyId,
@@ -108,6 +110,7 @@ impl SessionManager {
         now: SystemTime,
     ) -> Result<(usize, Option<Cursor>), Error> {
         let (records, keys) = (self.expect_records()?, self.keys());
+        records.any_store().expect(Promise::Keys)?;
         Ok(records.count_sealed_by(&keys, *key.as_bytes(), after, limit, now.into()).await?)
     }
 }

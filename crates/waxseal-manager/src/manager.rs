@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use waxseal_crypto::{Context, Keyring, Limits};
-use waxseal_store::{SessionStore, Timestamp};
+use waxseal_store::{Promise, SessionStore, Timestamp};
 
 use crate::access::WhenAway;
 use crate::active_keys::{ActiveKeys, Contexts, ID_ALONE, Refusals};
@@ -92,7 +92,8 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// [`Error::Seal`] if either name is longer than 255 bytes.
+    /// [`Error::Seal`] if either name is longer than 255 bytes. [`Error::NotPromised`] in state `cookie` with a list of
+    /// revoked sessions, if the store has no lists.
     ///
     /// # Example
     ///
@@ -127,6 +128,7 @@ impl SessionManager {
         let (purpose, sessions) = match state.into() {
             State::Cookie => ("session", Sessions::Cookie),
             State::Revocable(state) => {
+                state.store.expect(Promise::Lists)?;
                 let list = Revocations::new(state.store, audience, lifetimes, state.capacities);
                 ("session", Sessions::Revocable(Box::new(list)))
             }
@@ -206,7 +208,7 @@ impl SessionManager {
     ///
     /// [`Error::AdoptionEndsFirst`] if the migration ends before the switch. [`Error::Replayable`] in
     /// [`State::Cookie`], unless the terms say so. [`Error::FormerState`] for sessions of a former state in state `cookie`,
-    /// with a list or without.
+    /// with a list or without. [`Error::NotPromised`] for those of state `cookie` if the store has no lists.
     pub fn adopting(mut self, mut terms: Adoption) -> Result<Self, Error> {
         if terms.until < terms.switched {
             return Err(Error::AdoptionEndsFirst);
@@ -234,6 +236,7 @@ impl SessionManager {
         }
         let lifetimes = self.lifetimes;
         if let Some(records) = self.records_mut().filter(|_| former_list) {
+            records.any_store().expect(Promise::Lists)?;
             let (store, capacities) = (records.store.clone(), Capacities::default());
             records.former_list = Some(Box::new(Revocations::new(store, &audience, lifetimes, capacities)));
         }

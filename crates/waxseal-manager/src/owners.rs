@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use waxseal_session::backend::is_owner_name;
-use waxseal_store::{Cursor, Listed, Page, PublicId};
+use waxseal_store::{Cursor, Listed, Page, Promise, PublicId};
 
 use crate::error::Error;
 use crate::manager::SessionManager;
@@ -14,8 +14,8 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// [`Error::NoStore`] in state `cookie`, with a list or without. [`Error::Unavailable`] if the store does not
-    /// answer.
+    /// [`Error::NoStore`] in state `cookie`, with a list or without. [`Error::NotPromised`] if the store has no lists.
+    /// [`Error::Unavailable`] if it does not answer.
     pub async fn list(
         &self,
         owner: &str,
@@ -24,6 +24,7 @@ impl SessionManager {
         now: SystemTime,
     ) -> Result<Page<Listed>, Error> {
         let records = self.expect_records()?;
+        records.any_store().expect(Promise::Lists)?;
         if !is_owner_name(owner) {
             return Ok(Page { items: Vec::new(), next: None });
         }
@@ -38,6 +39,7 @@ impl SessionManager {
     /// As for [`list`](Self::list).
     pub async fn last_used(&self, visit: &Visit, most: usize, now: SystemTime) -> Result<Vec<Listed>, Error> {
         let records = self.expect_records()?;
+        records.any_store().expect(Promise::Lists)?;
         let Some(owner) = visit.owner() else { return Ok(Vec::new()) };
         Ok(records.last_used(&owner, visit.public_id(), most, now.into()).await?)
     }

@@ -98,6 +98,19 @@ pub enum Found<T> {
     Renewed,
 }
 
+impl Found<Record> {
+    /// The answer to a revalidation where this is the answer to a load.
+    #[must_use]
+    pub fn into_head(self) -> Found<RecordHead> {
+        match self {
+            Self::Living(Record { revision, life, owner, .. }) => {
+                Found::Living(RecordHead { revision, life, owner })
+            }
+            Self::Renewed => Found::Renewed,
+        }
+    }
+}
+
 /// The answer to a revalidation: a record without its sealed bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RecordHead {

@@ -2,9 +2,21 @@
 
 use crate::fault::Fault;
 use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
-use crate::{PublicId, RecordKey, Revision, Timestamp, Usage};
+use crate::{Promise, PublicId, RecordKey, Revision, Timestamp, Usage};
 
 /// A store of records, the server-side part of sessions.
+///
+/// For a store of one's own implement [`KeyValue`](crate::KeyValue), two or three methods from which
+/// [`KeyValueStore`](crate::KeyValueStore) makes this trait. Implement this trait for a database that can do better:
+///
+/// | promise | methods |
+/// |---|---|
+/// | [records](Promise::Records), [expiry](Promise::Expiry), [races](Promise::Races) | `load`, `create`, `update`, `touch`, `delete`, `rewrap`, `purge`; `revalidate` unless it is `load` |
+/// | [renewal](Promise::Renewal) | `renew` |
+/// | [owners](Promise::Owners) | `owned`, `end`, `end_all` |
+/// | [lists](Promise::Lists), optional | `list` |
+/// | [keys](Promise::Keys), optional | `sealed_otherwise` |
+/// | none: operation | `fault`, `ready`, `usage`, `clock`, all with defaults |
 ///
 /// Implementers write plain `async fn`. Each method documents what it must guarantee, and the suite in
 /// [`testing`](crate::testing) checks it. These rules hold for all methods:
@@ -52,11 +64,22 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The error of a call. Its text names no session and no password.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// Returns the kind of failure.
+    /// Returns the kind of failure. Unless overridden, every failure is an outage, which promises least.
     ///
     /// An error says nothing about what happened: a write that failed may have been done. A caller who must know loads
     /// the record and compares its revision with the one to be written.
-    fn fault(error: &Self::Error) -> Fault;
+    fn fault(error: &Self::Error) -> Fault {
+        let _ = error;
+        Fault::Outage
+    }
+
+    /// Returns `false` for an [optional](Promise::is_optional) promise that the store does not make. Its methods then
+    /// fail with [`Fault::Defect`], for example with [`NotPromised`](crate::NotPromised), and whoever needs the promise
+    /// refuses the store. The answer never changes. Unless overridden, every promise is made.
+    fn makes(&self, promise: Promise) -> bool {
+        let _ = promise;
+        true
+    }
 
     /// Loads the living record under `key`, or the tombstone that a renewal left there.
     fn load(
@@ -66,11 +89,14 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Found<Record>>, Self::Error>> + Send;
 
     /// Revalidates: as [`load`](Self::load), but without the sealed bytes. A smaller read with the same guarantees.
+    /// Unless overridden it loads.
     fn revalidate(
         &self,
         key: &RecordKey,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Option<Found<RecordHead>>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Option<Found<RecordHead>>, Self::Error>> + Send {
+        async move { Ok(self.load(key, now).await?.map(Found::into_head)) }
+    }
 
     /// Creates a record.
     ///

@@ -5,14 +5,17 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat;
 use waxseal_session::Session;
 
-use crate::functions;
 use crate::session::SessionMap;
+use crate::{functions, jinja, unknown_names};
 
 /// Prepares an environment that the app has already for templates with a session.
 ///
-/// Python's methods then work on values (`session.get('name')`, `.items()`, `.upper()`), and `get_flashed_messages()`,
-/// `csrf_token()` and `csrf_field()` are functions of the `session` in the context, which [`session_value`] makes. It
-/// replaces the environment's formatter and its callback for unknown methods.
+/// Python's methods then work on values (`session.get('name')`, `.items()`, `.upper()`), the filters and functions of Jinja
+/// that minijinja leaves out are there (`truncate`, `urlize`, `wordwrap` …), and `get_flashed_messages()`, `csrf_token()` and
+/// `csrf_field()` are functions of the `session` in the context, which [`session_value`] makes.
+///
+/// It replaces the environment's formatter, its callback for unknown methods, and what has the same names; so add what is
+/// the app's own afterwards, and call [`check_names`] then.
 ///
 /// # Example
 ///
@@ -50,6 +53,31 @@ pub fn add_to(environment: &mut Environment<'_>) {
     }
 }
 
+/// Checks that every filter and test which the environment's templates name is there, so that a misspelt one is found at
+/// start and not at its line. To be called once the environment has all of the app's own. Names that are text, as in
+/// `map('upper')`, are looked up when the line runs, as in Jinja. Templates that a loader has not loaded yet are not
+/// checked, nor those of an environment with delimiters of its own.
+///
+/// # Errors
+///
+/// [`crate::Error`] with the place of the first name that is unknown.
+///
+/// # Example
+///
+/// ```
+/// use waxseal_templates::{add_to, check_names, minijinja::Environment};
+///
+/// let mut environment = Environment::new();
+/// environment.add_template("page.html", "{{ name|truncat(10) }}")?;
+/// add_to(&mut environment);
+/// let error = check_names(&environment).unwrap_err();
+/// assert!(error.to_string().starts_with("template page.html, line 1: there is no filter called truncat;"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn check_names(environment: &Environment<'_>) -> Result<(), crate::Error> {
+    unknown_names::check_all(environment)
+}
+
 /// The session as a value for the context of any template, under the name `session`. Its entries are decoded one by one,
 /// when a template reads them; a template that reads none has not accessed the session.
 #[must_use]
@@ -68,8 +96,9 @@ fn session_of(state: &State<'_, '_>) -> Result<Session, Error> {
     })
 }
 
-/// Sets what the values of a session need.
+/// Adds what is missing from Jinja, and sets what the values of a session need.
 pub(crate) fn prepare(environment: &mut Environment<'_>) {
+    jinja::add_to(environment);
     // An unreadable entry is a value whose every use fails; minijinja lets two uses pass, which are checked here.
     environment.set_unknown_method_callback(|state, value, method, arguments| {
         let found = pycompat::unknown_method_callback(state, value, method, arguments)?;
@@ -121,6 +150,22 @@ mod tests {
         session.flash("info", "One.").unwrap();
         let context = context! { session => session_value(&session) };
         assert_eq!(environment.get_template("page.html").unwrap().render(context).unwrap(), "1");
+    }
+
+    #[test]
+    fn an_environment_of_the_apps_own_has_jinjas_filters_and_finds_unknown_ones() {
+        let session = Session::new();
+        session.insert("text", "one two three").unwrap();
+        let source =
+            "{{ session.text|truncate(8, leeway=0) }} {{ session.text|wordcount }} {{ session.text|own }}";
+        let mut environment = environment(source);
+        let error = check_names(&environment).unwrap_err().to_string();
+        assert!(error.starts_with("template page.html, line 1: there is no filter called own"), "{error}");
+        environment.add_filter("own", |text: &str| text.len());
+        check_names(&environment).unwrap();
+        let context = context! { session => session_value(&session) };
+        let page = environment.get_template("page.html").unwrap().render(context).unwrap();
+        assert_eq!(page, "one... 3 13");
     }
 
     #[test]

@@ -21,7 +21,8 @@
 //! | `session.pop(key)`, `session.pop(key, default)` | removes an entry and gives its value |
 //! | `csrf_token()`, `csrf_field()` | a [token](waxseal_session::Session::csrf_token) for forms; the same in a hidden field |
 //!
-//! An app with a minijinja environment of its own, as is usual in axum and actix-web, takes [`add_to`] and [`session_value`].
+//! An app with a minijinja environment of its own, as is usual in axum and actix-web, takes [`add_to`],
+//! [`session_value`] and [`check_names`].
 //!
 //! Filters, tests and functions are Jinja's, with its parameters: all of them except the test `callable`. A
 //! [`Markup`](waxseal_session::Markup) in the session or in a message is not escaped.
@@ -49,7 +50,7 @@ mod urlize;
 mod word_wrap;
 
 pub use context::Context;
-pub use environment::{add_to, session_value};
+pub use environment::{add_to, check_names, session_value};
 pub use error::Error;
 pub use folder::Folder;
 pub use templates::Templates;

@@ -8,9 +8,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use minijinja::{Environment, Value, path_loader};
 use waxseal_session::Session;
 
-use crate::environment::prepare;
+use crate::environment::{check_names, prepare};
 use crate::page::Page;
-use crate::{Context, Error, Folder, jinja, session_use, unknown_names};
+use crate::{Context, Error, Folder, session_use, unknown_names};
 
 /// The templates of an app in Jinja's language, escaped in `.html`, with `session` in all of them.
 ///
@@ -72,9 +72,7 @@ impl Templates {
         &mut self.environment
     }
 
-    /// Checks that every filter and test which the compiled templates name is there, so that a misspelt one is found at
-    /// start and not at its line. To be called once the environment has all of the app's own. Names that are text, as in
-    /// `map('upper')`, are looked up when the line runs, as in Jinja.
+    /// Checks the compiled templates as [`check_names`] does, once the environment has all of the app's own.
     ///
     /// Templates that are [reloaded](Self::reloading) are checked when they are rendered, and those that they bring in.
     ///
@@ -93,7 +91,7 @@ impl Templates {
     /// # Ok::<(), waxseal_templates::Error>(())
     /// ```
     pub fn check_names(&self) -> Result<(), Error> {
-        unknown_names::check_all(&self.environment)
+        check_names(&self.environment)
     }
 
     /// Returns true if a template of this name exists and compiles.
@@ -202,7 +200,6 @@ impl Templates {
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     prepare(&mut environment);
-    jinja::add_to(&mut environment);
     // For the source around an error. The values that it keeps, too, are never shown: see `Error`.
     environment.set_debug(true);
     environment

@@ -206,10 +206,12 @@ fn known_status(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
         .or_else(|| of(error, session_status).or_else(|| of(error, session_status_of)).filter(is_known))
 }
 
-/// The status of a session's error: 501 for an operation that the chosen state lacks, else [`status_of`].
+/// The status of a session's error: 501 for an operation that the chosen state or store lacks, else [`status_of`].
 fn session_status(error: &waxseal_manager::Error) -> StatusCode {
     match error {
-        waxseal_manager::Error::NoStore => StatusCode::NOT_IMPLEMENTED,
+        waxseal_manager::Error::NoStore | waxseal_manager::Error::NotPromised(_) => {
+            StatusCode::NOT_IMPLEMENTED
+        }
         error => status_of(error),
     }
 }

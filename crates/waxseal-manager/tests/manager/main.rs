@@ -13,6 +13,7 @@ mod keys_swap;
 mod maintenance_sqlite;
 mod malformed_values;
 mod metrics_of_sessions;
+mod promises;
 mod revocations;
 mod session;
 mod several_tokens;

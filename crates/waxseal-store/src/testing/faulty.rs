@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 
 use super::yield_once::yield_once;
 use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
-use crate::{Fault, PublicId, RecordKey, Revision, SessionStore, Timestamp, Usage};
+use crate::{Fault, Promise, PublicId, RecordKey, Revision, SessionStore, Timestamp, Usage};
 
 /// Wraps another store and fails on request: for tests of an app during an outage.
 ///
@@ -239,6 +239,10 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
             FaultyError::Told => Fault::Outage,
             FaultyError::Store(error) => S::fault(error),
         }
+    }
+
+    fn makes(&self, promise: Promise) -> bool {
+        self.store.makes(promise)
     }
 
     passed_on! {

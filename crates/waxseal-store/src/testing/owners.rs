@@ -3,27 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::arena::Arena;
-use super::sample::{NOW, assert_gone, at, before, changed, create, load, record, record_of, renew, renewed};
-use crate::record::{Listed, Record, Swap};
+use super::sample::{
+    NOW, assert_gone, assert_listed, at, before, changed, create, list, load, record, record_of, renew,
+    renewed,
+};
+use crate::record::{Record, Swap};
 use crate::{PublicId, SessionId, SessionStore};
-
-/// Collects all pages of a list.
-async fn list<S: SessionStore>(store: &S, owner: &str, limit: usize) -> Vec<Listed> {
-    let (mut all, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.list(owner, after.as_ref(), limit, NOW).await.expect("list");
-        assert!(page.items.len() <= 2 * limit.max(50), "a page has about as many as asked for");
-        all.extend(page.items);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return all,
-        }
-    }
-}
-
-async fn public_ids<S: SessionStore>(store: &S, owner: &str) -> BTreeSet<PublicId> {
-    list(store, owner, 100).await.into_iter().map(|listed| listed.public_id).collect()
-}
 
 fn set<'a>(ids: impl IntoIterator<Item = &'a SessionId>) -> BTreeSet<PublicId> {
     ids.into_iter().map(SessionId::public_id).collect()
@@ -40,13 +25,13 @@ pub(super) async fn a_list_has_the_owners_living_sessions<S: SessionStore>(arena
     assert!(store.delete(&ended.key(), NOW).await.expect("delete"));
     assert!(store.touch(&first.key(), at(5_000), at(70)).await.expect("touch"));
 
-    let list = list(other, "albus", 10).await;
+    let list = list(other, "albus", 10, NOW).await;
     assert_eq!(list.len(), 2);
     let find =
         |id: &SessionId| list.iter().find(|listed| listed.public_id == id.public_id()).expect("listed");
     assert_eq!(find(&first).life, mine.life.touched(at(70), at(5_000)));
     assert_eq!((find(&second).life, find(&second).device.as_str()), (mine.life, "an owl"));
-    assert_eq!(public_ids(store, "nobody").await, BTreeSet::new());
+    assert_listed(store, "nobody", [], NOW).await;
 }
 
 pub(super) async fn ten_thousand_sessions_of_one_owner_are_listed_and_ended<S: SessionStore>(
@@ -66,12 +51,12 @@ pub(super) async fn ten_thousand_sessions_of_one_owner_are_listed_and_ended<S: S
         .concat();
     let [store, other] = arena.both();
     assert_eq!(ids.len(), 10_000);
-    let all = list(other, "a load balancer", 512).await;
+    let all = list(other, "a load balancer", 512, NOW).await;
     assert_eq!(all.len(), ids.len(), "each once");
     assert_eq!(all.iter().map(|listed| listed.public_id).collect::<BTreeSet<_>>(), set(&ids));
 
     store.end_all("a load balancer", Some(&ids[7].key()), NOW).await.expect("end all");
-    assert_eq!(public_ids(other, "a load balancer").await, set([&ids[7]]));
+    assert_listed(other, "a load balancer", [&ids[7]], NOW).await;
     for id in ids.iter().filter(|id| id.public_id() != ids[7].public_id()).step_by(97) {
         assert_eq!(load(other, &id.key(), NOW).await, None);
     }
@@ -89,7 +74,7 @@ pub(super) async fn a_public_id_ends_a_session_only_with_its_owner<S: SessionSto
     );
     assert!(other.end("albus", ended.public_id(), NOW).await.expect("end"));
     assert_gone(store, &ended.key(), &record, NOW).await;
-    assert_eq!(public_ids(store, "albus").await, set([&stays]));
+    assert_listed(store, "albus", [&stays], NOW).await;
 }
 
 pub(super) async fn a_public_id_finds_a_session_only_with_its_owner<S: SessionStore>(arena: Arena<S>) {
@@ -136,9 +121,9 @@ pub(super) async fn ending_all_ends_what_has_begun_and_nothing_later<S: SessionS
         for id in &bystanders {
             assert!(load(other, &id.key(), NOW).await.is_some(), "round {round}");
         }
-        assert_eq!(public_ids(other, "albus").await, BTreeSet::new(), "round {round}");
+        assert_listed(other, "albus", [], NOW).await;
         let later = create(other, &record).await;
-        assert_eq!(public_ids(store, "albus").await, set([&later]), "round {round}");
+        assert_listed(store, "albus", [&later], NOW).await;
     }
     store.end_all("nobody yet", None, NOW).await.expect("end all");
     let first = create(store, &record_of("nobody yet")).await;
@@ -158,7 +143,7 @@ pub(super) async fn ending_all_others_keeps_one<S: SessionStore>(arena: Arena<S>
     let after = changed(&record);
     assert_eq!(store.update(&kept.key(), &record.revision, &after, NOW).await.expect("update"), Swap::Done);
     assert_eq!(load(other, &kept.key(), NOW).await.as_ref(), Some(&after));
-    assert_eq!(public_ids(other, "albus").await, set([&kept]));
+    assert_listed(other, "albus", [&kept], NOW).await;
     store.end_all("albus", None, NOW).await.expect("end all");
     assert_gone(other, &kept.key(), &after, NOW).await;
 }
@@ -196,11 +181,7 @@ pub(super) async fn an_owner_may_come_and_go<S: SessionStore>(arena: Arena<S>) {
         assert_eq!(store.update(&id.key(), &record.revision, &after, NOW).await.expect("update"), Swap::Done);
         record = after;
         for name in ["albus", "minerva"] {
-            assert_eq!(
-                public_ids(store, name).await.len(),
-                usize::from(owner == Some(name)),
-                "{name} of {owner:?}"
-            );
+            assert_listed(store, name, (owner == Some(name)).then_some(&id), NOW).await;
         }
     }
     store.end_all("minerva", None, NOW).await.expect("end all");
@@ -246,7 +227,7 @@ pub(super) async fn names_that_look_alike_are_different_owners<S: SessionStore>(
         ids.push(create(store, &record_of(name)).await);
     }
     for (name, id) in names.iter().zip(&ids) {
-        assert_eq!(public_ids(store, name).await, set([id]), "{name:?}");
+        assert_listed(store, name, [id], NOW).await;
     }
     for (number, name) in names.iter().enumerate() {
         store.end_all(name, None, NOW).await.expect("end all");

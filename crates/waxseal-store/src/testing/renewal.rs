@@ -2,7 +2,8 @@
 
 use super::arena::Arena;
 use super::sample::{
-    NOW, TOMBSTONE_END, assert_gone, at, before, changed, create, load, record, record_of, renew, renewed,
+    NOW, TOMBSTONE_END, assert_gone, assert_listed, at, before, changed, create, load, record, record_of,
+    renew, renewed,
 };
 use crate::SessionStore;
 use crate::record::{Creation, Found, Record, Swap};
@@ -85,8 +86,7 @@ pub(super) async fn a_renewed_session_keeps_its_owner_and_public_id<S: SessionSt
     let (third, later) = (renewed(&second), changed(&signed_in));
     assert_eq!(renew(store, &second, &third, &signed_in, &later).await, Swap::Done);
 
-    let list = store.list("albus", None, 10, NOW).await.expect("list").items;
-    assert_eq!(list.iter().map(|listed| listed.public_id).collect::<Vec<_>>(), [first.public_id()]);
+    assert_listed(store, "albus", [&first], NOW).await;
     assert!(store.end("albus", first.public_id(), NOW).await.expect("end"));
     assert_gone(store, &third.key(), &later, NOW).await;
 }

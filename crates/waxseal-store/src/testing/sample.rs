@@ -1,9 +1,10 @@
 //! Sample sessions for the cases.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::record::{Creation, Found, Lifespan, Record, RecordHead, Swap};
-use crate::{RecordKey, Revision, SessionId, SessionStore, Timestamp};
+use crate::record::{Creation, Found, Lifespan, Listed, Record, RecordHead, Swap};
+use crate::{Promise, RecordKey, Revision, SessionId, SessionStore, Timestamp};
 
 /// The time at which every case begins: in 2026, with milliseconds.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_123);
@@ -111,4 +112,38 @@ pub(super) async fn assert_gone<S: SessionStore>(store: &S, key: &RecordKey, las
 pub(super) fn confirmed(record: &Record) -> Option<Found<RecordHead>> {
     let Record { revision, life, ref owner, .. } = *record;
     Some(Found::Living(RecordHead { revision, life, owner: owner.clone() }))
+}
+
+/// Collects all pages of a list.
+pub(super) async fn list<S: SessionStore>(
+    store: &S,
+    owner: &str,
+    limit: usize,
+    now: Timestamp,
+) -> Vec<Listed> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list(owner, after.as_ref(), limit, now).await.expect("list");
+        assert!(page.items.len() <= 2 * limit.max(50), "a page has about as many as asked for");
+        all.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return all,
+        }
+    }
+}
+
+/// Asserts that the owner's list has these sessions and no others, if the store promises lists.
+pub(super) async fn assert_listed<'a, S: SessionStore>(
+    store: &S,
+    owner: &str,
+    ids: impl IntoIterator<Item = &'a SessionId>,
+    now: Timestamp,
+) {
+    if store.makes(Promise::Lists) {
+        let listed = list(store, owner, 100, now).await;
+        let listed: BTreeSet<_> = listed.into_iter().map(|listed| listed.public_id).collect();
+        let expected: BTreeSet<_> = ids.into_iter().map(SessionId::public_id).collect();
+        assert_eq!(listed, expected, "the list of {owner:?}");
+    }
 }

@@ -1,0 +1,43 @@
+//! Failures of a store over keys and values.
+
+use std::io;
+
+use crate::{Fault, KeyValue, NotPromised};
+
+/// A failure of a [`KeyValueStore`](crate::KeyValueStore). `E` is the error of its [`KeyValue`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyValueError<E: std::error::Error + 'static> {
+    /// A call failed where the values are.
+    #[error(transparent)]
+    Values(E),
+    /// A value is none that this store has put there.
+    #[error("a value has {bytes} bytes that are no part of a session; keep sessions apart from other data")]
+    Damaged {
+        /// Length of the value.
+        bytes: usize,
+    },
+    /// Other calls changed the session at each of this one's attempts.
+    #[error("other calls changed a value before each of {attempts} attempts of this one")]
+    Contended {
+        /// The number of attempts.
+        attempts: usize,
+    },
+    /// The call needs [`KeyValue::scan`].
+    #[error("the keys cannot be scanned")]
+    NotPromised(#[source] NotPromised),
+    /// The system has no randomness.
+    #[error("no randomness for an owner's epoch")]
+    Random(#[source] io::Error),
+}
+
+impl<E: std::error::Error> KeyValueError<E> {
+    pub(super) fn fault<K: KeyValue<Error = E>>(&self) -> Fault {
+        match self {
+            Self::Values(error) => K::fault(error),
+            Self::Damaged { .. } => Fault::Outage,
+            Self::Contended { .. } => Fault::Locked,
+            Self::NotPromised(_) | Self::Random(_) => Fault::Defect,
+        }
+    }
+}
