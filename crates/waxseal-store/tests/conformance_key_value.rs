@@ -5,7 +5,10 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use waxseal_store::testing::{Conformance, FaultyStore, Report, Verdict};
-use waxseal_store::{KeyAndValue, KeyValue, KeyValueStore, Promise, Timestamp};
+use waxseal_store::{
+    Found, KeyAndValue, KeyValue, KeyValueStore, Lifespan, Promise, Record, RecordKey, Revision, SessionId,
+    SessionStore, Timestamp,
+};
 
 /// A map, of which parallel calls see every step of each other.
 #[derive(Clone, Default)]
@@ -80,4 +83,50 @@ fn without_an_order_it_keeps_all_but_two_which_it_does_not_make() {
     let text = report.to_string();
     assert!(text.contains("records: kept (15 cases)\n"), "{text}");
     assert!(text.contains("\nlists: not made, so not fit for a list of one's own sessions"), "{text}");
+}
+
+const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+
+/// Values whose owner's other sessions end just before his epoch is read.
+struct EndsBetween {
+    map: Map<true>,
+    keep: Mutex<Option<RecordKey>>,
+}
+
+impl KeyValue for EndsBetween {
+    type Error = Infallible;
+
+    async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Infallible> {
+        let keep = if key.starts_with(b"o") { self.keep.lock().unwrap().take() } else { None };
+        if let Some(keep) = keep {
+            KeyValueStore::new(self.map.clone()).end_all("albus", Some(&keep), NOW).await.unwrap();
+        }
+        self.map.get(key).await
+    }
+
+    async fn swap(
+        &self,
+        key: &[u8],
+        before: Option<&[u8]>,
+        after: Option<&[u8]>,
+        expires: Timestamp,
+    ) -> Result<bool, Infallible> {
+        self.map.swap(key, before, after, expires).await
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_kept_between_two_reads_does_not_seem_ended() {
+    let (map, key) = (Map::default(), SessionId::generate().unwrap().key());
+    let record = Record {
+        revision: Revision::first().unwrap(),
+        kid: [0; 4],
+        life: Lifespan::new(NOW, NOW, Timestamp::MAX, Timestamp::MAX),
+        owner: Some("albus".to_owned()),
+        device: String::new(),
+        sealed: b"sealed".to_vec(),
+    };
+    let _ = KeyValueStore::new(map.clone()).create(&key, &record, NOW).await.unwrap();
+    let store = KeyValueStore::new(EndsBetween { map, keep: Mutex::new(Some(key)) });
+    assert_eq!(store.load(&key, NOW).await.unwrap(), Some(Found::Living(record)));
 }
