@@ -4,10 +4,11 @@ use std::pin::Pin;
 use std::time::Instant;
 
 use waxseal_store::{
-    Creation, Cursor, Found, Listed, NotPromised, Page, Promise, PublicId, Record, RecordHead, RecordKey,
-    Revision, SessionStore, Swap, Timestamp, Usage,
+    Creation, Cursor, Found, Listed, Page, Promise, PublicId, Record, RecordHead, RecordKey, Revision,
+    SessionStore, Swap, Timestamp, Usage,
 };
 
+use crate::error::Error;
 use crate::store_error::StoreError;
 use crate::store_metrics::{self, CallMetrics};
 
@@ -84,7 +85,7 @@ any_store! {
 
 impl dyn AnyStore + '_ {
     /// Refuses what needs a promise that the store does not make.
-    pub(crate) fn expect(&self, promise: Promise) -> Result<(), NotPromised> {
-        if self.makes(promise) { Ok(()) } else { Err(NotPromised(promise)) }
+    pub(crate) fn expect(&self, promise: Promise) -> Result<(), Error> {
+        if self.makes(promise) { Ok(()) } else { Err(Error::NotPromised(promise)) }
     }
 }

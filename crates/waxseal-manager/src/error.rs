@@ -3,7 +3,7 @@
 use std::io;
 
 use waxseal_session::Error as SessionError;
-use waxseal_store::{Fault, NotPromised};
+use waxseal_store::{Fault, Promise};
 
 use crate::store_error::StoreError;
 
@@ -30,8 +30,8 @@ pub enum Error {
     )]
     NoStore,
     /// The state, or the call, needs a promise that the store does not make.
-    #[error(transparent)]
-    NotPromised(#[from] NotPromised),
+    #[error("this store does not make the promise `{0}`, so it is not fit for {uses}", uses = .0.uses())]
+    NotPromised(Promise),
     /// A lifetime is zero, or longer than 136 years.
     #[error("a session's {0} lifetime must be between 1 and 4294967294 seconds")]
     Lifetime(&'static str),

@@ -1,8 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod fault;
-mod key_value;
-mod key_value_store;
 mod memory;
 #[cfg(feature = "network")]
 pub mod network;
@@ -17,12 +15,10 @@ pub mod url_value;
 mod usage;
 
 pub use fault::Fault;
-pub use key_value::{KeyAndValue, KeyValue};
-pub use key_value_store::{KeyValueError, KeyValueStore};
 pub use memory::{MemoryError, MemoryStore};
 #[cfg(feature = "network")]
 pub use network::{NetworkOptions, Unavailable};
-pub use promise::{NotPromised, Promise};
+pub use promise::Promise;
 pub use record::{Creation, Cursor, Found, Lifespan, Listed, Page, Record, RecordHead, Swap};
 pub use revision::Revision;
 pub use session_id::{PublicId, RecordKey, SessionId};

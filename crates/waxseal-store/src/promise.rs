@@ -78,8 +78,3 @@ impl fmt::Display for Promise {
         f.write_str(self.name())
     }
 }
-
-/// The error of a call that needs a promise which the store does not make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this store does not make the promise `{0}`, so it is not fit for {uses}", uses = .0.uses())]
-pub struct NotPromised(pub Promise);

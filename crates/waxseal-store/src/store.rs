@@ -6,8 +6,7 @@ use crate::{Promise, PublicId, RecordKey, Revision, Timestamp, Usage};
 
 /// A store of records, the server-side part of sessions.
 ///
-/// For a store of one's own implement [`KeyValue`](crate::KeyValue), two or three methods from which
-/// [`KeyValueStore`](crate::KeyValueStore) makes this trait. Implement this trait for a database that can do better:
+/// For a store of one's own see the crate `waxseal-key-value`, which makes this trait of two or three methods. Implement this trait for a database that can do better:
 ///
 /// | promise | methods |
 /// |---|---|
@@ -74,8 +73,7 @@ pub trait SessionStore: Send + Sync + 'static {
     }
 
     /// Returns `false` for an [optional](Promise::is_optional) promise that the store does not make. Its methods then
-    /// fail with [`Fault::Defect`], for example with [`NotPromised`](crate::NotPromised), and whoever needs the promise
-    /// refuses the store. The answer never changes. Unless overridden, every promise is made.
+    /// fail with [`Fault::Defect`], and whoever needs the promise refuses the store. The answer never changes. Unless overridden, every promise is made.
     fn makes(&self, promise: Promise) -> bool {
         let _ = promise;
         true

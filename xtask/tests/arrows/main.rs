@@ -38,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("waxseal-server", &[]),
     ("waxseal-device", &[]),
     ("waxseal-flask", &[]),
+    ("waxseal-key-value", &["waxseal-store"]),
     ("waxseal-sqlite", &["waxseal-store"]),
     ("waxseal-redis", &["waxseal-store"]),
     ("waxseal-postgres", &["waxseal-store"]),

@@ -6,10 +6,11 @@ use std::process::Command;
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The crates below the listener of `waxseal-http`, with their default features.
-const BELOW_HTTP: [&str; 7] = [
+const BELOW_HTTP: [&str; 8] = [
     "waxseal-crypto",
     "waxseal-session",
     "waxseal-store",
+    "waxseal-key-value",
     "waxseal-manager",
     "waxseal-templates",
     "waxseal-device",
@@ -44,8 +45,7 @@ fn randomness_comes_from_javascript_where_the_system_has_none() {
 /// The names of all crates that are built for the target.
 fn dependencies(choice: &[&str]) -> BTreeSet<String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let fixed =
-        ["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{lib}"];
+    let fixed = ["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{lib}"];
     let mut command = Command::new(cargo);
     command.args(fixed).args(["--target", TARGET]).args(choice);
     let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo starts");

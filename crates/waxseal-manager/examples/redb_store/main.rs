@@ -17,8 +17,8 @@ use std::time::SystemTime;
 
 use redb_values::RedbValues;
 use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_key_value::KeyValueStore;
 use waxseal_manager::{Access, Outcome, SessionManager};
-use waxseal_store::KeyValueStore;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

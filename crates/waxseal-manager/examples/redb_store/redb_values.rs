@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use redb::{Database, ReadableTable, TableDefinition};
-use waxseal_store::{KeyAndValue, KeyValue, Timestamp, Usage};
+use waxseal_key_value::{KeyAndValue, KeyValue};
+use waxseal_store::{Timestamp, Usage};
 
 const SESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions");
 

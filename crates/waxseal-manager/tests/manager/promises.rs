@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal_crypto::{Keyring, SecretKey};
+use waxseal_key_value::{KeyValue, KeyValueStore};
 use waxseal_manager::{Access, Adoption, Error, FormerState, Outcome, Revocable, SessionManager};
-use waxseal_store::{KeyValue, KeyValueStore, NotPromised, Promise, Timestamp};
+use waxseal_store::{Promise, Timestamp};
 
 /// Values without an order of their keys.
 #[derive(Clone, Default)]
@@ -48,7 +49,7 @@ fn now() -> SystemTime {
 }
 
 fn lacks<T>(result: Result<T, Error>, promise: Promise) -> bool {
-    matches!(result, Err(Error::NotPromised(NotPromised(lacking))) if lacking == promise)
+    matches!(result, Err(Error::NotPromised(lacking)) if lacking == promise)
 }
 
 #[tokio::test]

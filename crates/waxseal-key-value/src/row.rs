@@ -1,7 +1,6 @@
 //! The value of one session: its record, and the tombstones of its earlier ids.
 
-use crate::record::{Found, Lifespan, Record};
-use crate::{RecordKey, Revision, Timestamp};
+use waxseal_store::{Found, Lifespan, Record, RecordKey, Revision, Timestamp};
 
 /// The first byte of every value.
 const VERSION: u8 = 1;
@@ -9,48 +8,48 @@ const VERSION: u8 = 1;
 type Hash = [u8; RecordKey::HASH_BYTES];
 
 /// A random number that an owner's sessions have in common until all of them are ended. Zeros before the first time.
-pub(super) type Epoch = [u8; 16];
+pub(crate) type Epoch = [u8; 16];
 
 /// All of a session, so that every change of it is the swap of one value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) living: Option<Living>,
-    pub(super) tombstones: Vec<Tombstone>,
+pub(crate) struct Row {
+    pub(crate) living: Option<Living>,
+    pub(crate) tombstones: Vec<Tombstone>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Living {
-    pub(super) hash: Hash,
+pub(crate) struct Living {
+    pub(crate) hash: Hash,
     /// The epochs of the owner in which the record lives. The first has come; each other one comes if a call that ends
     /// the owner's other sessions succeeds.
-    pub(super) epochs: Vec<Epoch>,
-    pub(super) record: Record,
+    pub(crate) epochs: Vec<Epoch>,
+    pub(crate) record: Record,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tombstone {
-    pub(super) hash: Hash,
-    pub(super) expires: Timestamp,
+pub(crate) struct Tombstone {
+    pub(crate) hash: Hash,
+    pub(crate) expires: Timestamp,
 }
 
 impl Row {
-    pub(super) fn living(&self, key: &RecordKey) -> Option<&Living> {
+    pub(crate) fn living(&self, key: &RecordKey) -> Option<&Living> {
         self.living.as_ref().filter(|living| living.hash == *key.hash())
     }
 
-    pub(super) fn living_mut(&mut self, key: &RecordKey) -> Option<&mut Living> {
+    pub(crate) fn living_mut(&mut self, key: &RecordKey) -> Option<&mut Living> {
         self.living.as_mut().filter(|living| living.hash == *key.hash())
     }
 
-    pub(super) fn living_of(&self, owner: &str) -> Option<&Living> {
+    pub(crate) fn living_of(&self, owner: &str) -> Option<&Living> {
         self.living.as_ref().filter(|living| living.record.owner.as_deref() == Some(owner))
     }
 
-    pub(super) fn has_tombstone(&self, key: &RecordKey) -> bool {
+    pub(crate) fn has_tombstone(&self, key: &RecordKey) -> bool {
         self.tombstones.iter().any(|tombstone| tombstone.hash == *key.hash())
     }
 
-    pub(super) fn find<T>(&self, key: &RecordKey, read: impl FnOnce(&Record) -> T) -> Option<Found<T>> {
+    pub(crate) fn find<T>(&self, key: &RecordKey, read: impl FnOnce(&Record) -> T) -> Option<Found<T>> {
         match self.living(key) {
             Some(living) => Some(Found::Living(read(&living.record))),
             None => self.has_tombstone(key).then_some(Found::Renewed),
@@ -58,7 +57,7 @@ impl Row {
     }
 
     /// Drops at most `limit` of what has expired, and returns the number.
-    pub(super) fn drop_expired(&mut self, now: Timestamp, limit: usize) -> usize {
+    pub(crate) fn drop_expired(&mut self, now: Timestamp, limit: usize) -> usize {
         let mut left = limit;
         let mut stays = |expires: Timestamp| {
             let drops = expires <= now && left > 0;
@@ -71,14 +70,14 @@ impl Row {
     }
 
     /// The last moment for which anything here has a meaning.
-    pub(super) fn expires(&self) -> Timestamp {
+    pub(crate) fn expires(&self) -> Timestamp {
         let living = self.living.iter().map(|living| living.record.life.expires);
         let tombstones = self.tombstones.iter().map(|tombstone| tombstone.expires);
         living.chain(tombstones).max().unwrap_or(Timestamp::from_millis(0))
     }
 
     /// The value, or `None` if there is nothing to keep.
-    pub(super) fn write(&self) -> Option<Vec<u8>> {
+    pub(crate) fn write(&self) -> Option<Vec<u8>> {
         if *self == Self::default() {
             return None;
         }
@@ -97,7 +96,7 @@ impl Row {
     }
 
     /// Reads a value. `None` if it is none of [`write`](Self::write)'s.
-    pub(super) fn read(value: &[u8]) -> Option<Self> {
+    pub(crate) fn read(value: &[u8]) -> Option<Self> {
         let mut reader = Reader(value);
         if reader.array()? != [VERSION] {
             return None;
@@ -119,7 +118,7 @@ impl Living {
 
     /// Lets the record live in `next` too, if that comes after `epoch`. Other calls may have said so of other epochs, of
     /// which one comes.
-    pub(super) fn keep(&mut self, epoch: Epoch, next: Epoch) {
+    pub(crate) fn keep(&mut self, epoch: Epoch, next: Epoch) {
         if self.epochs[0] != epoch {
             self.epochs = vec![epoch];
         } else if self.epochs.len() == Self::MAX_EPOCHS {

@@ -1,67 +1,23 @@
 //! The trait of a place for keys and values, from which a whole store is made.
 
-use crate::{Fault, Timestamp, Usage};
+use waxseal_store::{Fault, Timestamp, Usage};
 
 /// A key and the value under it.
 pub type KeyAndValue = (Vec<u8>, Vec<u8>);
 
 /// A place for keys and values that can replace a value by compare-and-swap: all that a store of one's own has to be.
 ///
-/// [`KeyValueStore`](crate::KeyValueStore) makes a [`SessionStore`](crate::SessionStore) of it, which keeps every
+/// [`KeyValueStore`](crate::KeyValueStore) makes a [`SessionStore`](waxseal_store::SessionStore) of it, which keeps every
 /// promise. Two methods are needed. `scan` adds lists, the walk over records of an older key, and the freeing of what
 /// has expired; the rest is for operation, and may stay as it is.
 ///
 /// Keys have at most 300 bytes. A value has at most as many bytes as its session's record, and some hundred more.
-///
-/// # Example
-///
-/// ```
-/// use std::collections::BTreeMap;
-/// use std::convert::Infallible;
-/// use std::sync::{Arc, Mutex};
-/// use waxseal_store::{KeyValue, KeyValueStore, Timestamp, testing};
-///
-/// #[derive(Clone, Default)]
-/// struct Map(Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>);
-///
-/// impl KeyValue for Map {
-///     type Error = Infallible;
-///
-///     async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Infallible> {
-///         Ok(self.0.lock().unwrap().get(key).cloned())
-///     }
-///
-///     async fn swap(
-///         &self,
-///         key: &[u8],
-///         before: Option<&[u8]>,
-///         after: Option<&[u8]>,
-///         _expires: Timestamp,
-///     ) -> Result<bool, Infallible> {
-///         let mut map = self.0.lock().unwrap();
-///         if map.get(key).map(Vec::as_slice) != before {
-///             return Ok(false);
-///         }
-///         match after {
-///             Some(value) => map.insert(key.to_vec(), value.to_vec()),
-///             None => map.remove(key),
-///         };
-///         Ok(true)
-///     }
-/// }
-///
-/// let report = testing::conformance(|| {
-///     let store = KeyValueStore::new(Map::default());
-///     [store.clone(), store]
-/// });
-/// println!("{report}"); // records: kept (13 cases) … lists: not made, so not fit for a list of one's own sessions …
-/// ```
 pub trait KeyValue: Send + Sync + 'static {
     /// The error of a call. Its text has no key and no value.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// `true` if [`scan`](Self::scan) is there. Without it the store does not promise [`Lists`](crate::Promise::Lists)
-    /// and [`Keys`](crate::Promise::Keys), and has to forget expired values by itself.
+    /// `true` if [`scan`](Self::scan) is there. Without it the store does not promise [`Lists`](waxseal_store::Promise::Lists)
+    /// and [`Keys`](waxseal_store::Promise::Keys), and has to forget expired values by itself.
     const ORDERED: bool = false;
 
     /// Returns the value under `key` after the last acknowledged swap of any process: from the primary, never from a
@@ -97,24 +53,24 @@ pub trait KeyValue: Send + Sync + 'static {
         async { Ok(Vec::new()) }
     }
 
-    /// Returns the kind of failure, as [`SessionStore::fault`](crate::SessionStore::fault) does. Unless overridden,
+    /// Returns the kind of failure, as [`SessionStore::fault`](waxseal_store::SessionStore::fault) does. Unless overridden,
     /// every failure is an outage.
     fn fault(error: &Self::Error) -> Fault {
         let _ = error;
         Fault::Outage
     }
 
-    /// As [`SessionStore::ready`](crate::SessionStore::ready).
+    /// As [`SessionStore::ready`](waxseal_store::SessionStore::ready).
     fn ready(&self) -> impl Future<Output = Result<(), Self::Error>> + Send {
         async { Ok(()) }
     }
 
-    /// As [`SessionStore::usage`](crate::SessionStore::usage).
+    /// As [`SessionStore::usage`](waxseal_store::SessionStore::usage).
     fn usage(&self) -> impl Future<Output = Result<Usage, Self::Error>> + Send {
         async { Ok(Usage::default()) }
     }
 
-    /// As [`SessionStore::clock`](crate::SessionStore::clock).
+    /// As [`SessionStore::clock`](waxseal_store::SessionStore::clock).
     fn clock(&self) -> impl Future<Output = Result<Option<Timestamp>, Self::Error>> + Send {
         async { Ok(None) }
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use waxseal_key_value::{KeyAndValue, KeyValue, KeyValueStore};
 use waxseal_store::testing::{Conformance, FaultyStore, Report, Verdict};
 use waxseal_store::{
-    Found, KeyAndValue, KeyValue, KeyValueStore, Lifespan, Promise, Record, RecordKey, Revision, SessionId,
-    SessionStore, Timestamp,
+    Found, Lifespan, Promise, Record, RecordKey, Revision, SessionId, SessionStore, Timestamp,
 };
 
 /// A map, of which parallel calls see every step of each other.

@@ -2,33 +2,33 @@
 
 use std::time::Duration;
 
-use super::error::KeyValueError;
-use super::keys;
-use super::row::{Epoch, Living, Row};
+use waxseal_store::{PublicId, Record, RecordKey, Timestamp};
+
+use crate::error::KeyValueError;
 use crate::key_value::KeyValue;
-use crate::record::Record;
-use crate::{PublicId, RecordKey, Timestamp};
+use crate::keys;
+use crate::row::{Epoch, Living, Row};
 
 /// The attempts of a call whose value other calls change meanwhile. Of those that collide one is always done, so it
 /// takes as many callers at once to come to the last.
-pub(super) const ATTEMPTS: usize = 256;
+pub(crate) const ATTEMPTS: usize = 256;
 /// The time for which a place that forgets by itself keeps a value that has expired, because clocks differ.
 const SLACK: Duration = Duration::from_secs(60 * 60);
 
 /// The values, as rows of sessions, epochs of owners, and lists.
 #[derive(Clone)]
-pub(super) struct Rows<K> {
-    pub(super) values: K,
+pub(crate) struct Rows<K> {
+    pub(crate) values: K,
 }
 
 /// A session as it is now, and its value as it is compared with.
-pub(super) struct Seen {
-    pub(super) before: Option<Vec<u8>>,
-    pub(super) row: Row,
+pub(crate) struct Seen {
+    pub(crate) before: Option<Vec<u8>>,
+    pub(crate) row: Row,
 }
 
 /// The end of one attempt to change a session.
-pub(super) enum Step<T> {
+pub(crate) enum Step<T> {
     /// The row is to be put, and this is the answer then.
     Put(T),
     /// Nothing is to be changed.
@@ -36,11 +36,11 @@ pub(super) enum Step<T> {
 }
 
 impl<K: KeyValue> Rows<K> {
-    pub(super) async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KeyValueError<K::Error>> {
+    pub(crate) async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KeyValueError<K::Error>> {
         self.values.get(key).await.map_err(KeyValueError::Values)
     }
 
-    pub(super) async fn swap(
+    pub(crate) async fn swap(
         &self,
         key: &[u8],
         before: Option<&[u8]>,
@@ -51,7 +51,7 @@ impl<K: KeyValue> Rows<K> {
     }
 
     /// Reads a session without what has expired, and without a record whose owner's sessions were ended.
-    pub(super) async fn see(
+    pub(crate) async fn see(
         &self,
         public_id: PublicId,
         now: Timestamp,
@@ -87,7 +87,7 @@ impl<K: KeyValue> Rows<K> {
     }
 
     /// Changes a session in one step, anew whenever another call came between.
-    pub(super) async fn change<T>(
+    pub(crate) async fn change<T>(
         &self,
         public_id: PublicId,
         now: Timestamp,
@@ -108,7 +108,7 @@ impl<K: KeyValue> Rows<K> {
     }
 
     /// The value of an owner's epoch, and the epoch.
-    pub(super) async fn epoch(
+    pub(crate) async fn epoch(
         &self,
         owner: &str,
     ) -> Result<(Option<Vec<u8>>, Epoch), KeyValueError<K::Error>> {
@@ -122,7 +122,7 @@ impl<K: KeyValue> Rows<K> {
 
     /// Puts the record's session into its owner's list, and returns the owner's epoch. Called before the record is
     /// written, so no session is missing from the list; what is in it is checked against the record.
-    pub(super) async fn enrol(
+    pub(crate) async fn enrol(
         &self,
         public_id: PublicId,
         record: &Record,
@@ -142,7 +142,7 @@ impl<K: KeyValue> Rows<K> {
 
     /// Checks whether the list of the record's owner has the session for as long. Asked before the swap, and true at the
     /// swap too: with the expected revision a record has the same owner and the same end.
-    pub(super) async fn is_enrolled(
+    pub(crate) async fn is_enrolled(
         &self,
         key: &RecordKey,
         record: &Record,
@@ -156,7 +156,7 @@ impl<K: KeyValue> Rows<K> {
 
     /// Lets the record under `keep`, if it is the owner's, live in `next` too, the epoch that comes after `epoch`. If
     /// another call ends all meanwhile, `next` never comes.
-    pub(super) async fn keep(
+    pub(crate) async fn keep(
         &self,
         keep: &RecordKey,
         owner: &str,
@@ -177,6 +177,6 @@ impl<K: KeyValue> Rows<K> {
 }
 
 /// Reads a session's value.
-pub(super) fn read<E: std::error::Error>(value: &[u8]) -> Result<Row, KeyValueError<E>> {
+pub(crate) fn read<E: std::error::Error>(value: &[u8]) -> Result<Row, KeyValueError<E>> {
     Row::read(value).ok_or(KeyValueError::Damaged { bytes: value.len() })
 }

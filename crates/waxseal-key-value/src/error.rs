@@ -2,7 +2,9 @@
 
 use std::io;
 
-use crate::{Fault, KeyValue, NotPromised};
+use waxseal_store::Fault;
+
+use crate::key_value::KeyValue;
 
 /// A failure of a [`KeyValueStore`](crate::KeyValueStore). `E` is the error of its [`KeyValue`].
 #[derive(Debug, thiserror::Error)]
@@ -24,20 +26,20 @@ pub enum KeyValueError<E: std::error::Error + 'static> {
         attempts: usize,
     },
     /// The call needs [`KeyValue::scan`].
-    #[error("the keys cannot be scanned")]
-    NotPromised(#[source] NotPromised),
+    #[error("the keys cannot be scanned, so there are no lists and no walk over the records of a key")]
+    Unordered,
     /// The system has no randomness.
     #[error("no randomness for an owner's epoch")]
     Random(#[source] io::Error),
 }
 
 impl<E: std::error::Error> KeyValueError<E> {
-    pub(super) fn fault<K: KeyValue<Error = E>>(&self) -> Fault {
+    pub(crate) fn fault<K: KeyValue<Error = E>>(&self) -> Fault {
         match self {
             Self::Values(error) => K::fault(error),
             Self::Damaged { .. } => Fault::Outage,
             Self::Contended { .. } => Fault::Locked,
-            Self::NotPromised(_) | Self::Random(_) => Fault::Defect,
+            Self::Unordered | Self::Random(_) => Fault::Defect,
         }
     }
 }

@@ -1,42 +1,42 @@
 //! The keys of the values: `s` for sessions, `o` for owners, `l` for the lists of these.
 
-use crate::{PublicId, Timestamp};
+use waxseal_store::{PublicId, Timestamp};
 
 /// The prefix of all sessions.
-pub(super) const SESSIONS: &[u8] = b"s";
+pub(crate) const SESSIONS: &[u8] = b"s";
 /// The prefix of all lists.
-pub(super) const LISTS: &[u8] = b"l";
+pub(crate) const LISTS: &[u8] = b"l";
 
-pub(super) fn session(public_id: PublicId) -> Vec<u8> {
+pub(crate) fn session(public_id: PublicId) -> Vec<u8> {
     [SESSIONS, public_id.as_bytes()].concat()
 }
 
 /// The key of an owner's epoch.
-pub(super) fn owner(name: &str) -> Vec<u8> {
+pub(crate) fn owner(name: &str) -> Vec<u8> {
     [b"o", name.as_bytes()].concat()
 }
 
 /// The prefix of an owner's list. The name's length keeps it apart from names that begin alike.
-pub(super) fn list(owner: &str) -> Vec<u8> {
+pub(crate) fn list(owner: &str) -> Vec<u8> {
     // An owner has at most 255 bytes; two stand for a caller who does not keep to that.
     let length = u16::try_from(owner.len()).unwrap_or(u16::MAX).to_be_bytes();
     [LISTS, &length, owner.as_bytes()].concat()
 }
 
-pub(super) fn listed(owner: &str, public_id: PublicId) -> Vec<u8> {
+pub(crate) fn listed(owner: &str, public_id: PublicId) -> Vec<u8> {
     [&list(owner)[..], public_id.as_bytes()].concat()
 }
 
 /// The public session id at the end of a key.
-pub(super) fn public_id(key: &[u8]) -> Option<PublicId> {
+pub(crate) fn public_id(key: &[u8]) -> Option<PublicId> {
     key.last_chunk().map(|bytes| PublicId::from_bytes(*bytes))
 }
 
 /// The value in a list: the time until which the session may be the owner's.
-pub(super) fn until(value: &[u8]) -> Timestamp {
+pub(crate) fn until(value: &[u8]) -> Timestamp {
     value.try_into().map_or(Timestamp::MAX, |bytes| Timestamp::from_millis(u64::from_be_bytes(bytes)))
 }
 
-pub(super) fn until_value(time: Timestamp) -> [u8; 8] {
+pub(crate) fn until_value(time: Timestamp) -> [u8; 8] {
     time.as_millis().to_be_bytes()
 }

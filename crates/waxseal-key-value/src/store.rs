@@ -1,23 +1,22 @@
 //! A store over keys and values.
 
-mod error;
-mod keys;
-mod row;
-mod rows;
-
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use self::error::KeyValueError;
+use waxseal_store::{
+    Creation, Cursor, Fault, Found, Listed, Page, Promise, PublicId, Record, RecordKey, Revision,
+    SessionStore, Swap, Timestamp, Usage,
+};
 
-use self::row::{Epoch, Living, Tombstone};
-use self::rows::{ATTEMPTS, Rows, Step, read};
+use crate::error::KeyValueError;
 use crate::key_value::KeyValue;
-use crate::record::{Creation, Cursor, Found, Listed, Page, Record, Swap};
-use crate::{Fault, NotPromised, Promise, PublicId, RecordKey, Revision, SessionStore, Timestamp, Usage};
+use crate::keys;
+use crate::row::{Epoch, Living, Tombstone};
+use crate::rows::{ATTEMPTS, Rows, Step, read};
 
 /// The values that are looked through at once for what has expired.
 const PURGE_PAGE: usize = 256;
+
 /// A [`SessionStore`] over a [`KeyValue`].
 ///
 /// All of a session is one value, its tombstones included, so that each change is one compare-and-swap. Beside it each
@@ -77,13 +76,12 @@ impl<K: KeyValue> KeyValueStore<K> {
 
     async fn scan(
         &self,
-        promise: Promise,
         prefix: &[u8],
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page<PublicId>, KeyValueError<K::Error>> {
         if !K::ORDERED {
-            return Err(KeyValueError::NotPromised(NotPromised(promise)));
+            return Err(KeyValueError::Unordered);
         }
         let after = after.map(Cursor::as_bytes).filter(|after| after.starts_with(prefix)).unwrap_or(prefix);
         let found = self.rows.values.scan(prefix, after, limit).await.map_err(KeyValueError::Values)?;
@@ -226,7 +224,7 @@ impl<K: KeyValue> SessionStore for KeyValueStore<K> {
         limit: usize,
         now: Timestamp,
     ) -> Result<Page<(RecordKey, Record)>, Self::Error> {
-        let Page { items, next } = self.scan(Promise::Keys, keys::SESSIONS, after, limit).await?;
+        let Page { items, next } = self.scan(keys::SESSIONS, after, limit).await?;
         let mut page = Page { items: Vec::new(), next };
         for public_id in items {
             let living = self.rows.see(public_id, now).await?.row.living;
@@ -244,7 +242,7 @@ impl<K: KeyValue> SessionStore for KeyValueStore<K> {
         limit: usize,
         now: Timestamp,
     ) -> Result<Page<Listed>, Self::Error> {
-        let Page { items, next } = self.scan(Promise::Lists, &keys::list(owner), after, limit).await?;
+        let Page { items, next } = self.scan(&keys::list(owner), after, limit).await?;
         let mut page = Page { items: Vec::new(), next };
         for public_id in items {
             if let Some((_, Record { device, life, .. })) = self.owned(owner, public_id, now).await? {

@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod key_value;
+mod keys;
+mod row;
+mod rows;
+mod store;
+
+pub use error::KeyValueError;
+pub use key_value::{KeyAndValue, KeyValue};
+pub use store::KeyValueStore;
