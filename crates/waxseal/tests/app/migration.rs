@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal::testing::Client;
 use waxseal::{
-    Adoption, App, Flask, FlaskKey, MemoryStore, Request, Response, Result, StartError, redirect, typed,
+    Adoption, App, Flask, FlaskKey, FlaskRecord, MemoryStore, Request, Response, Result, StartError,
+    redirect, typed,
 };
 
 const SECRET: &str = "SECRET_KEY of the app";
@@ -81,4 +82,48 @@ async fn an_app_beside_flask_shares_its_sign_in() {
 fn an_app_that_cannot_remember_does_not_start_with_it() {
     let Err(StartError::Session(error)) = Client::new(app()) else { panic!("it has started") };
     assert!(error.to_string().contains("replayable"), "{error}");
+}
+
+/// A client of the old app's Redis.
+#[derive(Clone)]
+struct OldRedis;
+
+impl OldRedis {
+    async fn record(&self, key: &str) -> std::io::Result<Option<(Vec<u8>, Duration)>> {
+        Err(std::io::Error::other(format!("{key} was asked for in {OldRedis:?}")))
+    }
+}
+
+impl std::fmt::Debug for OldRedis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no Redis")
+    }
+}
+
+/// docs/migrate.md
+#[tokio::test]
+async fn what_the_guide_shows_of_flask_session_answers_also_without_the_old_store() {
+    let (key, redis) = (FlaskKey::from_text(SECRET).unwrap(), OldRedis);
+    let terms = Adoption::new(SystemTime::now(), SystemTime::now() + Duration::from_secs(60));
+    let old = Flask::new(key).owner_key("user_id").server_side(move |key: String| {
+        let redis = redis.clone(); // any client: a GET and a TTL of the key
+        async move { Ok(redis.record(&key).await?.map(|(bytes, lives)| FlaskRecord { bytes, lives })) }
+    });
+    let app = App::new("flaskr").migrate_from(old.prefix("session:"), terms);
+    let client = Client::new(app.get("/", index).session_store(MemoryStore::new())).unwrap();
+    assert_eq!(client.get("/").await.text(), "nobody");
+}
+
+/// docs/migrate.md
+#[tokio::test]
+async fn what_the_guide_shows_of_an_app_beside_flask_answers() -> Result<()> {
+    let secret = SECRET.to_owned();
+    let flask = Flask::new(FlaskKey::from_text(&secret)?)
+        .owner_key("user_id") // as Flask's tutorial; without it, Flask-Login's `_user_id`
+        .integer_owner() // written as `7` and not as `"7"`
+        .side_by_side(["cart"]); // and these entries cross
+    let app = App::new("flaskr").migrate_from(flask, Adoption::between("2127-02-01", "2127-03-01")?);
+    let client = Client::new(app.get("/", index).session_store(MemoryStore::new())).unwrap();
+    assert_eq!(client.get("/").await.text(), "nobody");
+    Ok(())
 }
