@@ -196,7 +196,10 @@ impl ForeignSessions for Flask {
         let foreign = Foreign::new(*read.replay_id.as_bytes(), signed_at, ends);
         let session = foreign.session();
         session.set_owner(self.owner(&read.entries).as_deref())?;
-        fill(session, &read.entries)?;
+        match &self.shared {
+            Some(keys) => fill_shared(session, &read.entries, keys)?,
+            None => fill(session, &read.entries)?,
+        }
         Ok(foreign)
     }
 
@@ -221,6 +224,15 @@ impl ForeignSessions for Flask {
     fn write_anew_after(&self) -> Duration {
         self.lifetime / 4
     }
+}
+
+/// All else stays with the app that runs beside this one.
+fn fill_shared(session: &Session, entries: &Dict, keys: &[String]) -> Result<(), waxseal_session::Error> {
+    session.set_permanent(waxseal_flask::is_permanent(entries))?;
+    for (key, value) in entries.iter().filter(|(key, _)| keys.contains(key)) {
+        session.insert(key, Plain(value))?;
+    }
+    Ok(())
 }
 
 fn fill(session: &Session, entries: &Dict) -> Result<(), waxseal_session::Error> {

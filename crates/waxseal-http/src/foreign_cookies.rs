@@ -151,6 +151,11 @@ impl ForeignCookies {
         self.removal.as_ref().filter(|_| signed_out || !self.is_kept)
     }
 
+    /// The line that makes the browser forget the foreign cookie, also if there are several.
+    pub(crate) fn any_removal(&self) -> Option<&HeaderValue> {
+        self.removal.as_ref()
+    }
+
     /// Counts it if several are good.
     fn counted(self, sessions: &SessionManager) -> Self {
         if self.good.len() > 1 {

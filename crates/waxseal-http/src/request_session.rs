@@ -351,7 +351,7 @@ impl RequestSession {
         else {
             return Ok(None);
         };
-        Ok(beside.line(reader, old, session, now)?)
+        Ok(beside.line(reader, old, session, self.0.carrier.cookie().is_secure(), now)?)
     }
 
     /// Tells if the session whose token came has ended by what the old app says.
@@ -365,8 +365,11 @@ impl RequestSession {
         let (visit, foreign) = (self.visit()?, self.0.foreign.get()?);
         if let Some(beside) = self.0.beside.get() {
             let is_refused = beside.old_is_over || visit.is_foreign_over() && !visit.is_adopted();
-            let is_over = ended == ForeignEnd::SignedOut || is_refused;
-            return foreign.removal(true).filter(|_| is_over).cloned();
+            if ended == ForeignEnd::SignedOut {
+                // Of several, too: one that is left over was planted, and shows its own session as it does there.
+                return foreign.any_removal().cloned();
+            }
+            return foreign.removal(true).filter(|_| is_refused).cloned();
         }
         let is_over = ended != ForeignEnd::None || visit.is_foreign_over();
         foreign.removal(ended == ForeignEnd::SignedOut).filter(|_| is_over).cloned()

@@ -42,6 +42,11 @@ impl SessionCookie {
         Self { attributes, suffix }
     }
 
+    /// The same for browsers to send over TLS only.
+    pub(crate) fn secured(&self) -> Self {
+        Self::new(Attributes { secure: true, ..self.attributes.clone() })
+    }
+
     /// The complete name, prefix included.
     #[must_use]
     pub fn name(&self) -> &str {

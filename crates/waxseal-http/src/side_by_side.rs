@@ -43,16 +43,19 @@ impl Beside {
     }
 
     /// The line for the old app's cookie as the request leaves it, if one is due: the sign-in or a shared entry was
-    /// changed, the old app knows nothing of the owner, or the cookie grows old.
+    /// changed, the old app knows nothing of the owner or not yet all that is shared, or the cookie grows old. It is
+    /// Secure if `is_secure`, or if the old app's is.
     ///
     /// # Errors
     ///
-    /// Those of the reader, and of writing to the session.
+    /// Those of the reader if the request has changed something, and of writing to the session. A page that only reads
+    /// is shown without the line.
     pub(crate) fn line(
         &self,
         reader: &dyn ForeignSessions,
         old: &ForeignCookies,
         session: &Session,
+        is_secure: bool,
         now: SystemTime,
     ) -> Result<Option<HeaderValue>, Error> {
         let (content, keys) = (session.content(), reader.shares().unwrap_or_default());
@@ -69,24 +72,37 @@ impl Beside {
         let is_old = |came: &Good| {
             now.duration_since(came.foreign.began()).is_ok_and(|age| age >= reader.write_anew_after())
         };
-        let is_due = is_changed || owner.is_some() && came.is_none_or(is_old);
+        let is_first = owner.is_some() && content.beside().is_none();
+        let is_due = is_changed || is_first || owner.is_some() && came.is_none_or(is_old);
         if !is_due {
             return Ok(None);
         }
-        // Nothing of one user goes on into the cookie of another.
-        let is_kept =
-            !session.has_ended() && (owner.is_none() || owner_before.is_none() || owner == owner_before);
+        // Nothing of one user goes on into the cookie of another, or into that of nobody, nor what was there before the
+        // session was emptied.
+        let is_kept = !session.has_ended()
+            && !session.has_been_emptied()
+            && (owner_before.is_none() || owner == owner_before);
         let base = came.filter(|_| is_kept).map(|came| &*came.value);
-        let Some(written) = reader.write(base, session, now)? else {
-            return Ok(came.map(|_| reader.cookie().remove()));
+        let written = match reader.write(base, session, now) {
+            Ok(Some(written)) => written,
+            Ok(None) => return Ok(came.map(|_| reader.cookie().remove())),
+            Err(error) if is_changed => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "the old app cannot be told of a session");
+                return Ok(None);
+            }
         };
         // A sign-in has a new token, which reaches the browser with the cookie. Any other session of an owner is in step
         // once the cookie comes along: a parallel request was sent without it.
-        if is_changed && (session.has_signed_in() || came.is_some() || owner.is_none()) {
+        if (is_changed || is_first) && (session.has_signed_in() || came.is_some() || owner.is_none()) {
             session.set_beside(mark(&written.replay_id, now))?;
         }
         let expires = written.lasts.and_then(|lasts| now.checked_add(lasts));
-        Ok(Some(reader.cookie().set(&written.value, expires, now)))
+        let cookie = match is_secure && !reader.cookie().is_secure() {
+            true => &reader.cookie().secured(),
+            false => reader.cookie(),
+        };
+        Ok(Some(cookie.set(&written.value, expires, now)))
     }
 }
 
@@ -138,7 +154,9 @@ pub(crate) fn meet(visit: &Visit, old: &ForeignCookies, keys: &[String]) -> Resu
     for key in &changed {
         session.take_entry(key, &theirs)?;
     }
-    if !changed.is_empty() || known.is_none() && owner.is_some() {
+    // Otherwise the old app is told first of what it has never had.
+    let is_in_step = keys.iter().all(|key| has_same(&session.content(), &theirs, key));
+    if is_in_step && (!changed.is_empty() || known.is_none() && owner.is_some()) {
         session.set_beside(mark)?;
     }
     Ok(())

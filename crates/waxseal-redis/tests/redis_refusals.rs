@@ -248,5 +248,5 @@ fn options_that_cannot_be_kept() {
     let replicas = |count, timeout| RedisDurability::Replicas { count, timeout };
     insta::assert_snapshot!(refused(options().durability(replicas(1, 2 * second))), @"replicas or disks are waited for 2s, which must be at least 1 ms and less than the command timeout of 2s");
     insta::assert_snapshot!(refused(options().durability(replicas(0, second))), @"waiting for 0 replicas is no durability; ask for one at least, or for `RedisDurability::Primary`");
-    insta::assert_snapshot!(refused(RedisStore::options("redis://:s3cret@127.0.0.1,127.0.0.2")), @"invalid session store URL: several hosts are for `redis-cluster://`; write `redis://user:password@host:6379`, `rediss://…` for TLS, `redis-cluster://host:6379,host:6379` or `rediss-cluster://…` for a cluster, or `redis+unix:///run/redis.sock`");
+    insta::assert_snapshot!(refused(RedisStore::options("redis://:s3cret@127.0.0.1,127.0.0.2")), @"invalid session store URL: several hosts are for `redis-cluster://` and `redis-sentinel://`; write `redis://user:password@host:6379`, `rediss://…` for TLS, `redis-cluster://host:6379,host:6379` or `rediss-cluster://…` for a cluster, `redis-sentinel://host:26379,host:26379/name` for a primary that Sentinels know, or `redis+unix:///run/redis.sock`");
 }

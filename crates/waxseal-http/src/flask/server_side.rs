@@ -30,7 +30,7 @@ pub struct FlaskServerSide {
 pub struct FlaskRecord {
     /// The record.
     pub bytes: Vec<u8>,
-    /// The time after which the store drops it: Redis' `TTL`. Zero if it has none.
+    /// The time after which the store drops it: Redis' `TTL`. A record without one is refused: it tells when the app saved it.
     pub lives: Duration,
 }
 
@@ -101,7 +101,19 @@ impl FlaskServerSide {
     fn foreign(&self, id: &str, record: &FlaskRecord, now: SystemTime) -> Result<Foreign, Cause> {
         let entries = records::read(&record.bytes)?;
         let lifetime = self.flask.lifetime;
-        let lives = if record.lives.is_zero() { lifetime } else { record.lives.min(lifetime) };
+        let lives = record.lives;
+        if lives.is_zero() {
+            return Err(
+                "the record has expired, or has no time to live, so nothing tells when it was saved".into()
+            );
+        }
+        if lives > lifetime {
+            return Err(format!(
+                "the record lives for {lives:?}, longer than {lifetime:?}; set `Flask::lifetime` to the app's \
+                 PERMANENT_SESSION_LIFETIME"
+            )
+            .into());
+        }
         let saved = now.checked_sub(lifetime - lives).ok_or("saved in no time")?;
         let ends = now.checked_add(lives).ok_or("its lifetime has no end")?;
         let name = Sha256::new().chain_update(b"waxseal Flask-Session\0").chain_update(id).finalize().into();

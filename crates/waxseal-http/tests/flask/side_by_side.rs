@@ -492,3 +492,68 @@ async fn a_request_that_fails_writes_nothing_and_one_that_asks_for_no_session_ne
         assert_eq!(answer.sets.len(), 0, "{place:?}");
     }
 }
+
+/// A browser with a session of user 7 from before anything was shared, and a shared entry in it.
+async fn from_before(place: Place, cart: impl serde::Serialize) -> Browser {
+    let store = FaultyStore::new(MemoryStore::new());
+    let mut browser = Browser { site: Site::with(place, store.clone(), flask()), jar: BTreeMap::new() };
+    browser.sign_in(10, "7").await;
+    browser
+        .ours(11, Method::POST, async |request| {
+            request.load().await?.insert("cart", cart)?;
+            Ok(StatusCode::SEE_OTHER)
+        })
+        .await;
+    browser.site = Site::with(place, store, flask().side_by_side(["cart"]));
+    browser
+}
+
+#[tokio::test]
+async fn what_was_here_before_it_was_shared_is_told_to_flask_and_not_removed() {
+    for place in ALL {
+        let mut browser = from_before(place, [1]).await;
+        browser.sign_in_at_flask(20, "7");
+        assert_eq!(browser.cart(30).await, Some(vec![1]), "{place:?}");
+        assert!(browser.in_flask(31).contains_key("cart"), "{place:?}");
+        browser.flask(40, |entries| _ = entries.insert("theirs".to_owned(), Value::Int(1)));
+        assert_eq!(browser.cart(50).await, Some(vec![1]), "{place:?}");
+        browser.flask(60, |entries| _ = entries.remove("cart"));
+        assert_eq!(browser.cart(70).await, None, "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_only_reads_is_shown_if_flask_cannot_be_told() {
+    for place in ALL {
+        let mut browser = from_before(place, BTreeMap::from([(1, 2)])).await;
+        let answer = browser.ours(30, Method::GET, async |request| {
+            let _ = request.load().await?.owner();
+            Ok(StatusCode::OK)
+        });
+        let answer = answer.await;
+        assert_eq!(
+            (answer.status, answer.owner.as_deref()),
+            (200.try_into().unwrap(), Some("7")),
+            "{place:?}"
+        );
+        assert!(!browser.jar.contains_key("session"), "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_that_empties_the_session_takes_nothing_along_to_flask() {
+    for place in ALL {
+        let mut browser = Browser::new(place);
+        browser.flask(10, |entries| {
+            _ = entries.insert("csrf_token".to_owned(), Value::Str("planted".to_owned()))
+        });
+        let answer = browser.ours(20, Method::POST, async |request| {
+            request.load().await?.renew_empty()?;
+            request.sign_in("7", None).await?;
+            Ok(StatusCode::SEE_OTHER)
+        });
+        assert_eq!(answer.await.status, 303, "{place:?}");
+        assert_eq!(browser.user_in_flask(21).as_deref(), Some("7"), "{place:?}");
+        assert!(!browser.in_flask(21).contains_key("csrf_token"), "{place:?}");
+    }
+}

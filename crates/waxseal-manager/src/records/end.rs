@@ -33,7 +33,7 @@ impl RecordStore {
                 Ok(())
             }
             Err(error) => {
-                if !self.unfinished.add(key, now) {
+                if !self.unfinished.add(key, reach) {
                     tracing::error!(%error, "too many sessions were ended while the store is away; this one was not");
                     return Err(error.into());
                 }
@@ -57,7 +57,7 @@ impl RecordStore {
 
     /// Deletes the sessions that were ended during the store's outage. Returns how many are left.
     pub(crate) async fn finish_ends(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let left = self.unfinished.finish(|key, _| self.finish_end(key, now)).await?;
+        let left = self.unfinished.finish(|key, reach| self.finish_end(key, reach, now)).await?;
         match &self.claims {
             Some(claims) => Ok(left + claims.finish(now).await?),
             None => Ok(left),
@@ -76,8 +76,8 @@ impl RecordStore {
         self.store.delete(key, now).await
     }
 
-    async fn finish_end(&self, key: RecordKey, now: Timestamp) -> Result<bool, StoreError> {
-        let ended = self.delete(&key, Reach::Untaken, now).await?;
+    async fn finish_end(&self, key: RecordKey, reach: Reach, now: Timestamp) -> Result<bool, StoreError> {
+        let ended = self.delete(&key, reach, now).await?;
         if let Some(near) = self.near.as_ref().filter(|_| ended) {
             near.ended(key.public_id(), now);
         }

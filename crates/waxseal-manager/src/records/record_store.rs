@@ -16,6 +16,7 @@ use super::unfinished::Unfinished;
 use crate::access::Access;
 use crate::active_keys::ActiveKeys;
 use crate::adoption::claims::Claims;
+use crate::adoption::claims::Reach;
 use crate::any_store::AnyStore;
 use crate::confirmed::ConfirmedAt;
 use crate::error::Error;
@@ -34,7 +35,7 @@ pub(crate) struct RecordStore {
     pub(super) lifetimes: Lifetimes,
     pub(crate) strict: bool,
     pub(super) pause: Option<Pause>,
-    pub(super) unfinished: Unfinished,
+    pub(super) unfinished: Unfinished<Reach>,
     pub(crate) turns: Arc<Turns>,
     pub(super) counts: Counts,
     /// The claims on foreign sessions, if a migration is under way.

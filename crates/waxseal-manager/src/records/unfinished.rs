@@ -14,26 +14,25 @@ const MAX_ENDS_IN_A_ROUND: usize = 10_000;
 const MAX_REFUSED: usize = 4;
 
 /// Sessions that were ended during an outage of their store, in any state. This process refuses them until the store is
-/// told. Each has a time, whose meaning is the state's.
+/// told. Each has what the state needs to know for that.
 ///
 /// No end is forgotten. The queue is therefore bounded, and beyond its bound a sign-out fails: an error is better than
 /// a copy that opens again.
-pub(crate) struct Unfinished {
-    queue: Mutex<Queue>,
+pub(crate) struct Unfinished<T = Timestamp> {
+    queue: Mutex<Queue<T>>,
     most: usize,
 }
 
-#[derive(Default)]
-struct Queue {
-    ends: BTreeMap<RecordKey, Timestamp>,
+struct Queue<T> {
+    ends: BTreeMap<RecordKey, T>,
     /// The position at which the last round stopped.
     after: Option<RecordKey>,
 }
 
-impl Unfinished {
+impl<T: Copy> Unfinished<T> {
     /// Makes an empty queue with room for `most` ends.
     pub(crate) fn new(most: usize) -> Self {
-        Self { queue: Mutex::default(), most }
+        Self { queue: Mutex::new(Queue { ends: BTreeMap::new(), after: None }), most }
     }
 
     /// Checks whether a key is in the queue. `key` is called only if the queue is not empty.
@@ -44,11 +43,11 @@ impl Unfinished {
 
     /// Adds an end. Returns `false` if there is no room.
     #[must_use]
-    pub(crate) fn add(&self, key: RecordKey, moment: Timestamp) -> bool {
+    pub(crate) fn add(&self, key: RecordKey, of_it: T) -> bool {
         let mut queue = self.lock();
         let has_room = queue.ends.len() < self.most || queue.ends.contains_key(&key);
         if has_room {
-            queue.ends.entry(key).or_insert(moment);
+            queue.ends.entry(key).or_insert(of_it);
         }
         has_room
     }
@@ -56,17 +55,14 @@ impl Unfinished {
     /// Tells the store of each end by `tell`, which returns whether that settled it. Returns how many are left.
     ///
     /// A round continues where the last one stopped, so that an end that the store refuses delays no other.
-    pub(crate) async fn finish<F>(
-        &self,
-        tell: impl Fn(RecordKey, Timestamp) -> F,
-    ) -> Result<usize, StoreError>
+    pub(crate) async fn finish<F>(&self, tell: impl Fn(RecordKey, T) -> F) -> Result<usize, StoreError>
     where
         F: Future<Output = Result<bool, StoreError>>,
     {
         let (mut refused, mut failed) = (0, None);
-        for (key, moment) in self.round() {
+        for (key, of_it) in self.round() {
             self.lock().after = Some(key);
-            match tell(key, moment).await {
+            match tell(key, of_it).await {
                 Ok(true) => _ = self.lock().ends.remove(&key),
                 Ok(false) => {}
                 Err(error) if error.fault() == Fault::Outage => break,
@@ -83,15 +79,15 @@ impl Unfinished {
         failed.map_or(Ok(left), Err)
     }
 
-    fn round(&self) -> Vec<(RecordKey, Timestamp)> {
+    fn round(&self) -> Vec<(RecordKey, T)> {
         let queue = self.lock();
         let later = queue.ends.range((queue.after.map_or(Unbounded, Excluded), Unbounded));
         let earlier = queue.after.map(|after| queue.ends.range((Unbounded, Included(after))));
         let all = later.chain(earlier.into_iter().flatten());
-        all.take(MAX_ENDS_IN_A_ROUND).map(|(key, moment)| (*key, *moment)).collect()
+        all.take(MAX_ENDS_IN_A_ROUND).map(|(key, of_it)| (*key, *of_it)).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, Queue<T>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
