@@ -139,8 +139,8 @@ impl Flask {
     ///   browser forget both cookies.
     /// - A shared value that Flask changed is taken over, and one that is changed here goes into Flask's cookie with the
     ///   answer. One that was not changed keeps its type in Python (a `tuple`, a `UUID`, a `datetime`). A value that Flask
-    ///   cannot have, or that makes the cookie larger than browsers keep, fails the request with an error that names its
-    ///   key.
+    ///   cannot have, or that makes the cookie larger than browsers keep, fails a request that changes it with an error that
+    ///   names its key.
     /// - Requests to both apps at the same time are to Flask's cookie what they are in Flask: the last answer counts.
     ///
     /// Both apps must be sent both cookies, and their clocks must agree. Flask-Login's `_fresh` is true after a sign-in
