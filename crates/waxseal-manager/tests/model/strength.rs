@@ -35,11 +35,17 @@ impl Break {
     }
 
     fn apply(&self, package: &Path) {
-        let (path, Self { name, file, before, after, .. }) = (package.join(&self.file), self);
-        let source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {file}: {error}"));
+        fs::write(package.join(&self.file), self.changed(package)).expect("a copy in the target folder");
+    }
+
+    /// The file with the change.
+    fn changed(&self, package: &Path) -> String {
+        let Self { name, file, before, after, .. } = self;
+        let source = fs::read_to_string(package.join(file));
+        let source = source.unwrap_or_else(|error| panic!("{name}: {file}: {error}"));
         let places = source.matches(before.as_str()).count();
         assert_eq!(places, 1, "{name}: {file} has changed, so this has to: it must have once\n{before}");
-        fs::write(&path, source.replacen(before, after, 1)).expect("a copy in the target folder");
+        source.replacen(before, after, 1)
     }
 }
 
@@ -87,6 +93,13 @@ fn copy_folder(from: &Path, to: &Path) {
         } else if entry.file_name() != "target" && entry.file_name() != ".git" {
             copy_folder(&path, &copy);
         }
+    }
+}
+
+#[test]
+fn each_change_still_fits_the_source() {
+    for change in Break::all() {
+        change.changed(Path::new(env!("CARGO_MANIFEST_DIR")));
     }
 }
 
