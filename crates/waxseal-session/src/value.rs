@@ -102,9 +102,15 @@ pub(crate) fn map_items(map: &[u8]) -> &[u8] {
 
 /// Takes one encoded value off the front of `rest`.
 pub(crate) fn split<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let mut after = *rest;
-    IgnoredAny::deserialize(&mut rmp_serde::Deserializer::new(&mut after)).ok()?;
-    let (value, after) = rest.split_at(rest.len() - after.len());
+    let length = match scalar_bytes(rest) {
+        Some(length) => length,
+        None => {
+            let mut after = *rest;
+            IgnoredAny::deserialize(&mut rmp_serde::Deserializer::new(&mut after)).ok()?;
+            rest.len() - after.len()
+        }
+    };
+    let (value, after) = rest.split_at_checked(length)?;
     *rest = after;
     (!value.is_empty()).then_some(value)
 }
