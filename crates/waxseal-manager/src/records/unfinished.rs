@@ -43,11 +43,11 @@ impl<T: Copy> Unfinished<T> {
 
     /// Adds an end. Returns `false` if there is no room.
     #[must_use]
-    pub(crate) fn add(&self, key: RecordKey, of_it: T) -> bool {
+    pub(crate) fn add(&self, key: RecordKey, detail: T) -> bool {
         let mut queue = self.lock();
         let has_room = queue.ends.len() < self.most || queue.ends.contains_key(&key);
         if has_room {
-            queue.ends.entry(key).or_insert(of_it);
+            queue.ends.entry(key).or_insert(detail);
         }
         has_room
     }
@@ -60,9 +60,9 @@ impl<T: Copy> Unfinished<T> {
         F: Future<Output = Result<bool, StoreError>>,
     {
         let (mut refused, mut failed) = (0, None);
-        for (key, of_it) in self.round() {
+        for (key, detail) in self.round() {
             self.lock().after = Some(key);
-            match tell(key, of_it).await {
+            match tell(key, detail).await {
                 Ok(true) => _ = self.lock().ends.remove(&key),
                 Ok(false) => {}
                 Err(error) if error.fault() == Fault::Outage => break,
@@ -84,7 +84,7 @@ impl<T: Copy> Unfinished<T> {
         let later = queue.ends.range((queue.after.map_or(Unbounded, Excluded), Unbounded));
         let earlier = queue.after.map(|after| queue.ends.range((Unbounded, Included(after))));
         let all = later.chain(earlier.into_iter().flatten());
-        all.take(MAX_ENDS_IN_A_ROUND).map(|(key, of_it)| (*key, *of_it)).collect()
+        all.take(MAX_ENDS_IN_A_ROUND).map(|(key, detail)| (*key, *detail)).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<T>> {
