@@ -140,7 +140,10 @@ impl Router {
 
     /// A slot that no primary has, by a map of slots that is asked for anew.
     pub(crate) async fn gap(&self) -> Result<Option<u16>, RedisError> {
-        self.stale.store(self.address.is_asked_for(), Ordering::Relaxed);
+        // Not of Sentinels: while none of them answers, calls go on with the primary that is known.
+        if self.is_cluster() {
+            self.stale.store(true, Ordering::Relaxed);
+        }
         self.refresh_if_stale().await?;
         Ok(self.lock_map().gap().filter(|_| self.is_cluster()))
     }
