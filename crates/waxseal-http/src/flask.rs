@@ -197,7 +197,8 @@ impl ForeignSessions for Flask {
         let session = foreign.session();
         session.set_owner(self.owner(&read.entries).as_deref())?;
         match &self.shared {
-            Some(keys) => fill_shared(session, &read.entries, keys)?,
+            // All else stays with the app that runs beside this one.
+            Some(keys) => fill_with(session, &read.entries, |key| keys.iter().any(|shared| shared == key))?,
             None => fill(session, &read.entries)?,
         }
         Ok(foreign)
@@ -226,17 +227,8 @@ impl ForeignSessions for Flask {
     }
 }
 
-/// All else stays with the app that runs beside this one.
-fn fill_shared(session: &Session, entries: &Dict, keys: &[String]) -> Result<(), waxseal_session::Error> {
-    session.set_permanent(waxseal_flask::is_permanent(entries))?;
-    for (key, value) in entries.iter().filter(|(key, _)| keys.contains(key)) {
-        session.insert(key, Plain(value))?;
-    }
-    Ok(())
-}
-
+/// Fills a session with all that Flask keeps in one.
 fn fill(session: &Session, entries: &Dict) -> Result<(), waxseal_session::Error> {
-    session.set_permanent(waxseal_flask::is_permanent(entries))?;
     for flash in waxseal_flask::flashes(entries) {
         let html = Markup::from_html(flash.message);
         // HTML that is too long becomes text, which is cut and escaped.
@@ -244,7 +236,17 @@ fn fill(session: &Session, entries: &Dict) -> Result<(), waxseal_session::Error>
             session.flash(flash.category, flash.message)?;
         }
     }
-    for (key, value) in entries.iter().filter(|(key, _)| !FLASKS.contains(&key.as_str())) {
+    fill_with(session, entries, |key| !FLASKS.contains(&key))
+}
+
+/// Fills a session with the entries whose keys are `wanted`, and nothing else but its lifetime.
+fn fill_with(
+    session: &Session,
+    entries: &Dict,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(), waxseal_session::Error> {
+    session.set_permanent(waxseal_flask::is_permanent(entries))?;
+    for (key, value) in entries.iter().filter(|(key, _)| wanted(key)) {
         session.insert(key, Plain(value))?;
     }
     Ok(())

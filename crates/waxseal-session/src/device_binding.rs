@@ -60,7 +60,7 @@ impl Session {
     /// Returns `true` if this request has removed all that was in the session. The call is no access.
     #[must_use]
     pub fn has_been_emptied(&self) -> bool {
-        self.lock().log.iter().any(|change| matches!(change, Change::Reset))
+        self.lock().is_emptied()
     }
 
     /// Replaces the state of the tie by an offer. If another request has replaced it meanwhile, the offer is left out of

@@ -106,13 +106,18 @@ impl State {
                 self.begin_change();
                 self.forget_shown_messages();
             }
-            let cleared = !self.renewed && self.log.iter().any(|change| matches!(change, Change::Reset));
+            let cleared = !self.renewed && self.is_emptied();
             if cleared && !self.is_new && self.content.is_blank() {
                 self.begin_anew();
             }
             self.phase = Phase::Sent;
         }
         phase
+    }
+
+    /// This request has removed all that was in the session.
+    pub(crate) fn is_emptied(&self) -> bool {
+        self.log.iter().any(|change| matches!(change, Change::Reset))
     }
 
     /// Drops the session that came, to be ended at commit, and begins an empty one.
@@ -153,8 +158,7 @@ impl State {
     /// Makes a session permanent that began or was renewed, unless the handler chose. One that only has what its page's
     /// forms need stays as it is.
     pub(crate) fn default_to_permanent(&mut self) -> Result<(), Error> {
-        let begins =
-            self.is_new || self.renewed || self.log.iter().any(|change| matches!(change, Change::Reset));
+        let begins = self.is_new || self.renewed || self.is_emptied();
         let for_the_page = |change: &Change| matches!(change, Change::CsrfSeed(_) | Change::FlashesShown(_));
         let is_used = !self.content.is_blank() && !self.log.iter().all(for_the_page);
         if self.phase != Phase::Open || self.class_chosen || self.content.permanent || !begins || !is_used {
