@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::cargo::project_root;
+
 /// The requirements of each version, pinned; each is an environment of its own under the name of the file.
 const REQUIREMENTS: &str = "crates/waxseal-flask/tests/versions";
 const ENVIRONMENTS: &str = "target/flask";
@@ -15,7 +17,7 @@ const ENVIRONMENTS: &str = "target/flask";
 ///
 /// A sentence that says what is missing.
 pub(crate) fn environments() -> Result<PathBuf, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is in the workspace");
+    let root = project_root();
     let environments = root.join(ENVIRONMENTS);
     let unreadable = |error| format!("{REQUIREMENTS} cannot be read: {error}.");
     for entry in fs::read_dir(root.join(REQUIREMENTS)).map_err(unreadable)? {
