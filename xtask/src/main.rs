@@ -17,6 +17,7 @@ mod gen_secret;
 mod operate;
 mod run;
 mod servers;
+mod step;
 mod system;
 mod test;
 

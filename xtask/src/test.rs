@@ -1,14 +1,15 @@
 //! `cargo xtask test`: everything, each step in order, and a summary.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant};
+use std::time::Instant;
+use std::{env, thread};
 
 use anyhow::Result;
 
 use crate::cargo::cargo;
 use crate::servers::SERVERS;
+use crate::step::{Step, StepResult, in_continuous_integration, summarise, two_at_a_time};
 use crate::system::{self, Browser, Server};
 use crate::{book, deny, flask, fuzz};
 
@@ -29,96 +30,98 @@ pub(crate) struct Options {
 const SERVER_FEATURES: &str = "waxseal-redis/servers,waxseal-postgres/servers,waxseal-manager/servers,\
     wizard/redis,wizard/postgres,wizard/servers,wizard/browser";
 
-/// One command and the name it has in the summary.
-struct Step {
-    name: String,
-    command: Command,
-    /// What to do if the command cannot even start.
-    needs: Option<Tool>,
-}
-
-/// A part of the toolchain that rustup installs on request.
-struct Tool {
-    subcommand: &'static str,
-    component: &'static str,
-}
-
-enum Outcome {
-    Passed,
-    Failed,
-    /// Did not run; says why.
-    Skipped(String),
-}
-
 /// Runs all steps, also after one failed, so that one run shows everything there is to mend.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let start = Instant::now();
-    let mut steps = everyday_steps();
-    let mut missing = Vec::new();
-    if !options.fast {
-        steps.push(crypto_alone());
-        steps.push(documentation());
-        match beside() {
-            Ok(step) => steps.push(step),
-            Err(advice) => missing.push(("tests beside sqlx".to_owned(), advice)),
+    // Installing waits for the network and the disk, compiling for neither.
+    let surroundings = (!options.fast).then(|| thread::spawn(Surroundings::find));
+    let mut results: Vec<_> = everyday_steps().into_iter().map(Step::run).collect();
+    if let Some(surroundings) = surroundings {
+        results.extend([crypto_alone(), documentation()].map(Step::run));
+        results
+            .push(beside().map_or_else(|advice| StepResult::skipped("tests beside sqlx", advice), Step::run));
+        let surroundings = surroundings.join().expect("the set-up does not panic");
+        let (steps, missing) = surroundings.steps(options.faults);
+        match options.faults {
+            // Times are asserted.
+            true => results.extend(steps.into_iter().map(Step::run)),
+            false => results.extend(two_at_a_time(steps)),
         }
+        results.extend(missing);
+        if options.faults {
+            let (steps, missing) = surroundings.long_steps();
+            results.extend(steps.into_iter().map(Step::run));
+            results.extend(missing);
+        }
+    }
+    Ok(summarise(&results, start.elapsed()))
+}
+
+/// What the tests need beside Rust, or what to do where it is not there.
+struct Surroundings {
+    servers: Vec<(&'static str, &'static Server, Result<PathBuf, String>)>,
+    browser: Result<Browser, String>,
+}
+
+impl Surroundings {
+    /// Finds or installs them.
+    fn find() -> Self {
+        let servers = SERVERS.iter().map(|(tests, server)| (*tests, server, server.find())).collect();
+        Self { servers, browser: system::browser() }
+    }
+
+    /// The programs that are there, by the variable in which tests look for each.
+    fn programs(&self) -> Vec<(&'static str, PathBuf)> {
+        let there = self.servers.iter();
+        there.filter_map(|(_, server, found)| Some((server.variable, found.clone().ok()?))).collect()
+    }
+
+    /// The tests on servers, of a store, of a whole app and of two apps, and in the browser; with `faults` the long ones too.
+    fn steps(&self, faults: bool) -> (Vec<Step>, Vec<StepResult>) {
+        let (mut steps, mut missing) = (Vec::new(), Vec::new());
         // A test may need two of them.
-        let mut programs = Vec::new();
-        for (tests, server) in &SERVERS {
-            match server.find() {
-                Ok(program) => {
-                    programs.push((server.variable, program));
-                    steps.push(server_tests(tests, server, &programs, options.faults));
-                }
-                Err(advice) => missing.push((format!("tests on {}", server.name), advice)),
+        let programs = self.programs();
+        for (tests, server, found) in &self.servers {
+            let name = format!("tests on {}", server.name);
+            match found {
+                Ok(_) => steps.push(tests_with_servers(&name, tests, &programs, faults)),
+                Err(advice) => missing.push(StepResult::skipped(&name, advice.clone())),
             }
         }
         match Fleet::of(&programs) {
             Ok(fleet) => {
-                steps.push(fleet.tests(options.faults));
-                if options.faults {
-                    steps.push(fleet.soak());
-                }
+                steps.push(fleet.tests(faults));
+                steps.extend(faults.then(|| fleet.soak()));
             }
-            Err(advice) => missing.push(("tests of two servers".to_owned(), advice)),
+            Err(advice) => missing.push(StepResult::skipped("tests of two servers", advice)),
         }
-        let browser = system::browser();
-        match &browser {
+        match &self.browser {
             Ok(browser) => steps.push(browser_test(browser)),
-            Err(advice) => missing.push(("browser test".to_owned(), advice.clone())),
+            Err(advice) => missing.push(StepResult::skipped("browser test", advice.clone())),
         }
-        if options.faults {
-            match flask::environments() {
-                Ok(folder) => steps.extend(on_flask(&folder, &programs, browser.ok().as_ref())),
-                Err(advice) => missing.push(("tests on Flask".to_owned(), advice)),
-            }
-        }
+        (steps, missing)
     }
-    if options.faults {
+
+    /// What runs with `--faults` alone.
+    fn long_steps(&self) -> (Vec<Step>, Vec<StepResult>) {
+        let (mut steps, mut missing) = (Vec::new(), Vec::new());
+        match flask::environments() {
+            Ok(folder) => steps.extend(on_flask(&folder, &self.programs(), self.browser.as_ref().ok())),
+            Err(advice) => missing.push(StepResult::skipped("tests on Flask", advice)),
+        }
         steps.push(long_tests());
         steps.push(hostile_clients());
         steps.push(Step::of("fuzzing, short", fuzz::smoke(without_settings(cargo()))));
-        for (name, command) in book::commands() {
-            steps.push(Step::of(name, command));
-        }
+        steps.extend(book::commands().map(|(name, command)| Step::of(name, command)));
         let advisories = deny::has_advisories();
-        for (name, command) in deny::commands(advisories.is_ok()) {
-            steps.push(Step::of(name, command));
-        }
+        steps.extend(
+            deny::commands(advisories.is_ok()).into_iter().map(|(name, command)| Step::of(name, command)),
+        );
         if let Err(advice) = advisories {
-            missing.push(("check of advisories".to_owned(), advice));
+            missing.push(StepResult::skipped("check of advisories", advice));
         }
+        (steps, missing)
     }
-
-    let mut results = Vec::new();
-    for step in steps {
-        let name = step.name.clone();
-        let (outcome, time) = step.run();
-        results.push((name, outcome, time));
-    }
-    let skipped = |(name, advice)| (name, Outcome::Skipped(advice), Duration::ZERO);
-    results.extend(missing.into_iter().map(skipped));
-    Ok(summarise(&results, start.elapsed()))
 }
 
 fn everyday_steps() -> Vec<Step> {
@@ -157,11 +160,6 @@ fn everyday_steps() -> Vec<Step> {
 fn crypto_alone() -> Step {
     let package = ["--package", "waxseal-crypto", "--features", "hazmat"];
     step("tests without ring", &[&["test", "--locked", "--no-fail-fast"], &package[..]].concat())
-}
-
-/// The tests on a server, of a store and of a whole app; with `faults` the long ones too.
-fn server_tests(tests: &str, server: &Server, programs: &[(&str, PathBuf)], faults: bool) -> Step {
-    tests_with_servers(&format!("tests on {}", server.name), tests, programs, faults)
 }
 
 /// Tests that start some servers.
@@ -219,7 +217,7 @@ fn on_flask(folder: &Path, programs: &[(&str, PathBuf)], browser: Option<&Browse
         let features = format!("{SERVER_FEATURES},wizard/flask");
         steps.push(run("tests beside Flask", &features, "on_flask"));
         if let Some(browser) = browser {
-            steps.push(run("browser test, Flask", &features, "browser").in_browser(browser));
+            steps.push(in_browser(run("browser test, Flask", &features, "browser"), browser));
         }
     }
     steps
@@ -269,16 +267,23 @@ fn documentation() -> Step {
 
 /// For the whole workspace, although one crate has it: the same features, so nothing is built anew.
 fn browser_test(browser: &Browser) -> Step {
-    step(
-        "browser test",
-        &["test", "--locked", "--workspace", "--features", SERVER_FEATURES, "--test", "browser*"],
-    )
-    .in_browser(browser)
+    let arguments = ["test", "--locked", "--workspace", "--features", SERVER_FEATURES, "--test", "browser*"];
+    in_browser(step("browser test", &arguments), browser)
+}
+
+fn in_browser(mut step: Step, browser: &Browser) -> Step {
+    let Browser { program, driver, proxy } = browser;
+    step.command.envs([("CHROMEDRIVER", driver), ("CHROME", program), ("NGINX", proxy)]);
+    step
 }
 
 fn step(name: &str, arguments: &[&str]) -> Step {
     let mut command = without_settings(cargo());
     command.args(arguments);
+    if in_continuous_integration() {
+        // What is built once alone need not keep what would make it quick to build again.
+        command.env("CARGO_INCREMENTAL", "0");
+    }
     Step::of(name, command)
 }
 
@@ -291,103 +296,4 @@ fn without_settings(mut command: Command) -> Command {
         }
     }
     command
-}
-
-impl Step {
-    fn of(name: &str, command: Command) -> Step {
-        Step { name: name.to_owned(), command, needs: None }
-    }
-
-    fn needs(mut self, subcommand: &'static str, component: &'static str) -> Step {
-        self.needs = Some(Tool { subcommand, component });
-        self
-    }
-
-    /// For clippy: warnings are errors.
-    fn strict(mut self) -> Step {
-        self.command.args(["--", "-D", "warnings"]);
-        self.needs("clippy", "clippy")
-    }
-
-    fn in_browser(mut self, browser: &Browser) -> Step {
-        let programs =
-            [("CHROMEDRIVER", &browser.driver), ("CHROME", &browser.program), ("NGINX", &browser.proxy)];
-        self.command.envs(programs);
-        self
-    }
-
-    fn run(mut self) -> (Outcome, Duration) {
-        eprintln!("\n==> {}: {}", self.name, command_line(&self.command));
-        if let Some(tool) = self.needs.filter(|tool| !tool.is_installed()) {
-            eprintln!(
-                "cargo {} is not installed; run `rustup component add {}`",
-                tool.subcommand, tool.component
-            );
-            return (Outcome::Failed, Duration::ZERO);
-        }
-        let start = Instant::now();
-        let outcome = match self.command.status() {
-            Ok(status) if status.success() => Outcome::Passed,
-            Ok(_) => Outcome::Failed,
-            Err(error) => {
-                eprintln!("could not start {}: {error}", self.command.get_program().display());
-                Outcome::Failed
-            }
-        };
-        let time = start.elapsed();
-        eprintln!("<== {}: {} in {:.1} s", self.name, outcome.word(), time.as_secs_f64());
-        (outcome, time)
-    }
-}
-
-impl Tool {
-    fn is_installed(&self) -> bool {
-        cargo().args([self.subcommand, "--version"]).output().is_ok_and(|output| output.status.success())
-    }
-}
-
-impl Outcome {
-    fn word(&self) -> &'static str {
-        match self {
-            Outcome::Passed => "passed",
-            Outcome::Failed => "FAILED",
-            Outcome::Skipped(_) => "NOT RUN",
-        }
-    }
-}
-
-/// A line for each step, then the verdict. A step that could not run fails only in continuous integration,
-/// where nobody would read the note.
-fn summarise(results: &[(String, Outcome, Duration)], total: Duration) -> ExitCode {
-    eprintln!("\n==> summary");
-    for (name, outcome, time) in results {
-        eprintln!("{:>8}  {name:<24}{:>7.1} s", outcome.word(), time.as_secs_f64());
-    }
-    let mut good = true;
-    for (name, outcome, _) in results {
-        match outcome {
-            Outcome::Passed => {}
-            Outcome::Failed => good = false,
-            Outcome::Skipped(reason) => {
-                eprintln!("\n!!! The {name} did NOT run: {reason}");
-                good &= !in_continuous_integration();
-            }
-        }
-    }
-    let verdict = if good { "all that ran passed" } else { "not all is well" };
-    eprintln!("\n==> {verdict}, in {:.1} s", total.as_secs_f64());
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn in_continuous_integration() -> bool {
-    env::var("CI").is_ok_and(|value| value == "true" || value == "1")
-}
-
-fn command_line(command: &Command) -> String {
-    let arguments = command.get_args().map(|argument| {
-        let argument = argument.to_string_lossy();
-        if argument.is_empty() { "''".into() } else { argument }
-    });
-    let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy();
-    std::iter::once(program).chain(arguments).collect::<Vec<_>>().join(" ")
 }
