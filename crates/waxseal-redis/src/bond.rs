@@ -5,9 +5,10 @@
 //! within the same call.
 //!
 //! "End all others" gives the session to be kept a *pass*, 8 random bytes, before it raises the generation and
-//! leaves the same pass beside it. The pass is good for exactly that step of the generation: if somebody else
-//! raises it in between, the kept session ends with the others. Two who keep the same session at once share a pass,
-//! and so a step. Giving the kept session the next generation instead would let it outlive another's "end all".
+//! leaves the same pass beside it. The pass is good for exactly that step of the generation. If somebody else raises
+//! it in between, whoever gave the pass begins anew: the session has ended with the others, or its other keeper has
+//! brought it past that step and it gets a pass for the next. Two who keep the same session at once share a pass, and
+//! so a step. Giving the kept session the next generation instead would let it outlive another's "end all".
 
 /// The generation of the owner since which a row belongs to it, and a pass to the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

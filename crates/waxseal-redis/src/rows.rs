@@ -16,6 +16,9 @@ use waxseal_store::{
 /// More entries of an owner's list are not looked at in one call.
 const MAX_PAGE: usize = 1_000;
 
+/// Attempts to end an owner's sessions but one, each undone by another that came first.
+const MAX_RAISES: usize = 6;
+
 const NOT_A_ROW: RedisError = RedisError::Shape("a row that is none");
 
 impl Commands {
@@ -174,7 +177,8 @@ impl Commands {
         Ok(self.settle(&question).await?.status == 1)
     }
 
-    /// Three steps, of which one ends: the owner's state, the pass for the kept session, the raise.
+    /// Three steps, of which one ends: the owner's state, the pass for the kept session, the raise. If somebody else raises
+    /// the generation after the pass was given, the session needs another.
     pub(crate) async fn end_all(
         &self,
         owner: &str,
@@ -182,28 +186,36 @@ impl Commands {
         now: Timestamp,
     ) -> Result<(), RedisError> {
         let tag = OwnerTag::of(owner);
-        let mut pass = [0; 8];
-        getrandom::fill(&mut pass).map_err(|_| RedisError::Shape("no randomness in the system"))?;
-        let (mut kept, mut kept_until) = (Vec::new(), String::new());
-        if let Some(keep) = keep {
-            let state = self.state(&tag, now).await?;
-            let (bytes, generation) = (state.to_bytes(), state.generation());
-            let keys = self.session_keys(keep.public_id());
-            let arguments: [&[u8]; 4] = [keep.hash(), owner.as_bytes(), &generation, &pass];
-            let known = (tag.as_bytes(), &bytes[..]);
-            let answer = self.script(&script::KEEP, &keys, now, known, &arguments, true).await?;
-            if let Value::Array(parts) = answer
-                && let [_, Value::BulkString(ends), Value::BulkString(given)] = &parts[..]
-                && let (Ok(ends), Ok(given)) = (ends[..].try_into(), given[..].try_into())
-            {
-                pass = given;
-                kept = keep.public_id().as_bytes().to_vec();
-                kept_until = decimal(Timestamp::from_millis(u64::from_be_bytes(ends)));
+        let keys = [self.keys.generation(&tag), self.keys.index(&tag)];
+        for _ in 0..MAX_RAISES {
+            let mut pass = [0; 8];
+            getrandom::fill(&mut pass).map_err(|_| RedisError::Shape("no randomness in the system"))?;
+            let (mut kept, mut kept_until, mut since) = (Vec::new(), String::new(), Vec::new());
+            if let Some(keep) = keep {
+                let state = self.state(&tag, now).await?;
+                let (bytes, generation) = (state.to_bytes(), state.generation());
+                let keys = self.session_keys(keep.public_id());
+                let arguments: [&[u8]; 4] = [keep.hash(), owner.as_bytes(), &generation, &pass];
+                let known = (tag.as_bytes(), &bytes[..]);
+                let answer = self.script(&script::KEEP, &keys, now, known, &arguments, true).await?;
+                if let Value::Array(parts) = answer
+                    && let [_, Value::BulkString(ends), Value::BulkString(given), Value::BulkString(from)] =
+                        &parts[..]
+                    && let (Ok(ends), Ok(given)) = (ends[..].try_into(), given[..].try_into())
+                {
+                    pass = given;
+                    kept = keep.public_id().as_bytes().to_vec();
+                    kept_until = decimal(Timestamp::from_millis(u64::from_be_bytes(ends)));
+                    since.clone_from(from);
+                }
+            }
+            let arguments: [&[u8]; 4] = [&pass, &kept, kept_until.as_bytes(), &since];
+            let answer = self.script(&script::RAISE, &keys, now, UNKNOWN, &arguments, true).await?;
+            if answer != Value::Int(0) {
+                return Ok(());
             }
         }
-        let keys = [self.keys.generation(&tag), self.keys.index(&tag)];
-        let arguments: [&[u8]; 3] = [&pass, &kept, kept_until.as_bytes()];
-        self.script(&script::RAISE, &keys, now, UNKNOWN, &arguments, true).await.map(drop)
+        Err(RedisError::Restless)
     }
 
     pub(crate) async fn list(

@@ -1,5 +1,7 @@
 //! Races that only a store of several steps can lose, on one server and on a cluster.
 
+use std::time::Duration;
+
 use store_tests::records::{NOW, load, new_key, record};
 use store_tests::redis::{Cluster, Server};
 use store_tests::run;
@@ -79,6 +81,35 @@ async fn a_sign_in_beside_an_end_all_is_there_or_not(stores: &[RedisStore; 2]) {
         stores[0].end_all(&owner, None, NOW).await.unwrap();
         assert_eq!(load(&stores[1], &key).await, None, "round {round}");
     }
+}
+
+/// As after a third click, with the first one held up half-way by the network: the session has its pass, and the others
+/// have been ended twice before they are ended once more.
+#[test]
+fn a_session_whose_keeper_is_late_is_kept() {
+    let server = Server::start(&[]);
+    run(async {
+        let stores = two_stores(&server.url()).await;
+        let (kept, record) = create(&stores[0], Some("albus")).await;
+        let (ended, _) = create(&stores[0], Some("albus")).await;
+        let has_pass = || {
+            let rows: Vec<String> = server.ask(redis::cmd("KEYS").arg("*"));
+            let kind = |row: &String| server.ask::<String>(redis::cmd("TYPE").arg(row));
+            let pass = |row: &String| server.ask::<Vec<u8>>(redis::cmd("GETRANGE").arg(row).arg(93).arg(100));
+            rows.iter().filter(|row| kind(row) == "string").any(|row| pass(row).iter().any(|byte| *byte != 0))
+        };
+        let mut late = std::pin::pin!(stores[0].end_all("albus", Some(&kept), NOW));
+        while !has_pass() {
+            let polled = tokio::time::timeout(Duration::from_millis(1), late.as_mut()).await;
+            assert!(polled.is_err(), "it was done before it could be held up");
+        }
+        for _ in 0..2 {
+            stores[1].end_all("albus", Some(&kept), NOW).await.unwrap();
+        }
+        late.await.unwrap();
+        assert_eq!(load(&stores[0], &ended).await, None);
+        assert_eq!(load(&stores[1], &kept).await, Some(record));
+    });
 }
 
 fn races(url: &str) {

@@ -1,5 +1,5 @@
 -- Gives a session the pass with which it outlives the end of its owner's others. Changes nothing else; says until when
--- the session lasts at most, and which pass it has.
+-- the session lasts at most, which pass it has, and for the step from which generation.
 -- KEYS: row. ARGV[5]: hash; ARGV[6]: owner; ARGV[7]: the owner's generation; ARGV[8]: the pass.
 local row = head(KEYS[1])
 if not lives(row) or hash(row) ~= ARGV[5] or owner(row) ~= ARGV[6] or not holds(row) then return 0 end
@@ -11,4 +11,4 @@ if string.sub(row, 86, 93) == since and string.sub(row, 94, 101) ~= ZERO then pa
 -- Changes nothing, and comes first, so that a full server takes what follows: the row stays as long as it is.
 redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), 1))
 redis.call('SETRANGE', KEYS[1], 85, since .. pass)
-return {1, string.sub(row, 74, 81), pass}
+return {1, string.sub(row, 74, 81), pass, since}
