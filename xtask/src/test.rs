@@ -38,10 +38,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut results: Vec<_> = everyday_steps().into_iter().map(Step::run).collect();
     if let Some(surroundings) = surroundings {
         results.extend([crypto_alone(), documentation()].map(Step::run));
-        results
-            .push(beside().map_or_else(|advice| StepResult::skipped("tests beside sqlx", advice), Step::run));
         let surroundings = surroundings.join().expect("the set-up does not panic");
-        let (steps, missing) = surroundings.steps(options.faults);
+        let (mut steps, mut missing) = surroundings.steps(options.faults);
+        match beside() {
+            // First: it builds for itself while tests on servers wait.
+            Ok(step) => steps.insert(0, step),
+            Err(advice) => missing.push(StepResult::skipped("tests beside sqlx", advice)),
+        }
         match options.faults {
             // Times are asserted.
             true => results.extend(steps.into_iter().map(Step::run)),
@@ -79,6 +82,10 @@ impl Surroundings {
     /// The tests on servers, of a store, of a whole app and of two apps, and in the browser; with `faults` the long ones too.
     fn steps(&self, faults: bool) -> (Vec<Step>, Vec<StepResult>) {
         let (mut steps, mut missing) = (Vec::new(), Vec::new());
+        match &self.browser {
+            Ok(browser) => steps.push(browser_test(browser)),
+            Err(advice) => missing.push(StepResult::skipped("browser test", advice.clone())),
+        }
         // A test may need two of them.
         let programs = self.programs();
         for (tests, server, found) in &self.servers {
@@ -94,10 +101,6 @@ impl Surroundings {
                 steps.extend(faults.then(|| fleet.soak()));
             }
             Err(advice) => missing.push(StepResult::skipped("tests of two servers", advice)),
-        }
-        match &self.browser {
-            Ok(browser) => steps.push(browser_test(browser)),
-            Err(advice) => missing.push(StepResult::skipped("browser test", advice.clone())),
         }
         (steps, missing)
     }
