@@ -68,7 +68,8 @@ impl<'a> Row<'a> {
     /// `None` if these are not the bytes of a row, with its texts at least.
     pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
         let row = Self { bytes };
-        (bytes.len() >= FRONT_BYTES && bytes[0] == VERSION && bytes.len() >= row.sealed_from()).then_some(row)
+        let is_one = bytes.len() >= FRONT_BYTES && bytes[0] == VERSION && bytes[101] <= 1;
+        (is_one && bytes.len() >= row.sealed_from()).then_some(row)
     }
 
     pub(crate) fn hash(self) -> [u8; RecordKey::HASH_BYTES] {
@@ -171,8 +172,31 @@ mod tests {
         let key = SessionId::generate().unwrap().key();
         let bytes = encode(&key, &record(Some("albus"), "a phoenix", b"")).unwrap();
         (0..bytes.len()).for_each(|length| assert!(Row::new(&bytes[..length]).is_none(), "{length}"));
-        let mut other = bytes;
-        other[0] = 2;
-        assert!(Row::new(&other).is_none());
+        for (at, value) in [(0, 2), (101, 2)] {
+            let mut other = bytes.clone();
+            other[at] = value;
+            assert!(Row::new(&other).is_none(), "{at}");
+        }
+    }
+
+    #[test]
+    fn whatever_another_program_wrote_is_read_without_a_panic() {
+        let key = SessionId::generate().unwrap().key();
+        for record in [record(Some("albus"), "a phoenix", b"x"), record(None, "", b"")] {
+            let bytes = encode(&key, &record).unwrap();
+            for at in 0..bytes.len() {
+                for value in 0..=u8::MAX {
+                    let mut changed = bytes.clone();
+                    changed[at] = value;
+                    let Some(row) = Row::new(&changed) else { continue };
+                    _ = (
+                        row.record(),
+                        row.confirmed(),
+                        row.listed(key.public_id()),
+                        row.is_owned_by("albus"),
+                    );
+                }
+            }
+        }
     }
 }

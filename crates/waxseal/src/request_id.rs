@@ -47,7 +47,8 @@ impl RequestId {
         });
         static REQUESTS: AtomicU64 = AtomicU64::new(0);
         // An odd factor makes it a permutation: the ids of a process differ, and neighbours do not look alike.
-        let mut number = REQUESTS.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ *PROCESS;
+        let mut number =
+            REQUESTS.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ *PROCESS;
         let mut digits = [0; 16];
         for digit in digits.iter_mut().rev() {
             *digit = b"0123456789abcdef"[number as usize & 15];
