@@ -37,6 +37,7 @@ pub(crate) const TARGETS: &[(&str, Make)] = &[
     ("flask-record", || Box::new(flask::Record)),
     ("record-sealed", || Box::new(records::Sealed::new())),
     ("record-sqlite", || Box::new(records::sqlite::Rows::new())),
+    ("record-redis", || Box::new(records::redis::Rows::new())),
 ];
 
 /// The outcome of a `Result`: the name of its error's variant, or `good`.

@@ -1,5 +1,6 @@
 //! Stored records: what is sealed in them, and the rows of each engine.
 
+pub(crate) mod redis;
 pub(crate) mod sqlite;
 
 use tokio::runtime::Runtime;
