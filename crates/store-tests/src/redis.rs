@@ -208,7 +208,7 @@ impl Cluster {
     }
 }
 
-/// The rule of docs/stores.md for a user, with these keys in place of the wizard's and the password `s3cret`.
+/// The documented rule for a user, with these keys in place of the wizard's and the password `s3cret`.
 ///
 /// # Panics
 ///

@@ -114,7 +114,7 @@ impl Sentinels {
         let mut state = self.lock();
         let known = state.believed.as_ref().map(|believed| believed.primary.clone());
         let age = state.round.as_ref().map_or(Duration::MAX, |round| round.begun.elapsed());
-        if age >= INTERVAL + self.command_timeout {
+        if age >= self.command_timeout.saturating_add(INTERVAL) {
             // Nobody has called for a while, and so nobody has asked.
             self.doubt();
         }
