@@ -208,6 +208,19 @@ impl Cluster {
     }
 }
 
+/// The documented rule for a user, with these keys in place of the wizard's and the password `s3cret`.
+///
+/// # Panics
+///
+/// If the page has none.
+#[must_use]
+pub fn documented_rule(keys: &str) -> Vec<String> {
+    let page = include_str!("../../../docs/stores.md");
+    let rule = page.lines().find(|line| line.starts_with("ACL SETUSER wizard ")).expect("the page has it");
+    let rule = rule.replace("~waxseal:wizard:*", keys).replace(">PASSWORD", ">s3cret");
+    rule.split(' ').map(str::to_owned).collect()
+}
+
 /// Waits until `good` says yes.
 ///
 /// # Panics

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::process::{Process, free_port, shell};
+use crate::process::{Process, free_port, shell, signal};
 use crate::redis::{Server, wait_for};
 
 /// The name by which the Sentinels know the primary.
@@ -20,7 +20,7 @@ pub struct Watched {
 
 struct Sentinel {
     // Before the folder: it is dropped first.
-    _process: Process,
+    process: Process,
     _folder: TempDir,
     port: u16,
 }
@@ -61,6 +61,30 @@ impl Watched {
     pub fn end_a_sentinel(&mut self) {
         self.sentinels.remove(0);
     }
+
+    /// Ends all of them.
+    pub fn end_sentinels(&mut self) {
+        self.sentinels.clear();
+    }
+
+    /// All of them stand still, with their connections open.
+    pub fn let_sentinels_stand_still(&self) {
+        let pids: Vec<_> = self.sentinels.iter().map(|sentinel| sentinel.process.server).collect();
+        signal("STOP", &pids);
+    }
+
+    /// Has a Sentinel promote the replica now, though the primary answers.
+    ///
+    /// # Panics
+    ///
+    /// If it is not promoted in time.
+    pub fn fail_over(&self) {
+        let said = self.sentinels[0].ask(&format!("SENTINEL FAILOVER {NAME}"));
+        assert_eq!(said, "OK");
+        wait_for("the promotion", || {
+            self.servers[1].ask::<String>(redis::cmd("INFO").arg("replication")).contains("role:master")
+        });
+    }
 }
 
 impl Sentinel {
@@ -77,7 +101,7 @@ impl Sentinel {
         let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
         let mut command = shell(Path::new(&program), "KILL", None, folder.path());
         command.args(["sentinel.conf", "--sentinel"]);
-        let sentinel = Self { _process: Process::start(command), _folder: folder, port };
+        let sentinel = Self { process: Process::start(command), _folder: folder, port };
         wait_for("a Sentinel", || sentinel.client().is_some());
         sentinel
     }

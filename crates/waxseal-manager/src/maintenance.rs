@@ -25,6 +25,7 @@ impl SessionManager {
         let done = match &self.sessions {
             Sessions::Cookie => return Ok(None),
             Sessions::Revocable(list) => {
+                list.forget_useless(clock());
                 // A sign-out that the store refuses must not prevent the purge.
                 let ends = list.finish(clock()).await;
                 let purged = purge(list.store(), clock, |now| list.finish(now)).await?;

@@ -138,11 +138,6 @@ impl Address {
         }
     }
 
-    /// The primary is found by asking: a cluster's servers or Sentinels.
-    pub(crate) fn is_asked_for(&self) -> bool {
-        self.cluster || self.monitored.is_some()
-    }
-
     /// Sentinels have neither databases nor the servers' users.
     pub(crate) fn of_sentinels(&self) -> Self {
         Self { user: None, password: None, database: 0, ..self.clone() }

@@ -14,7 +14,7 @@ mod router;
 mod row;
 mod rows;
 mod script;
-mod sentinel;
+mod sentinels;
 mod slots;
 mod startup;
 mod store;

@@ -13,7 +13,7 @@ use crate::address::Address;
 use crate::error::RedisError;
 use crate::host::Host;
 use crate::node::{Node, Role};
-use crate::sentinel;
+use crate::sentinels::Sentinels;
 use crate::slots::{Range, SlotMap, slot};
 use waxseal_store::network::CallError;
 use waxseal_store::{NetworkOptions, Unavailable};
@@ -32,6 +32,8 @@ const MAP_INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) struct Router {
     address: Address,
     network: NetworkOptions,
+    /// In place of a map, where Sentinels know the primary.
+    sentinels: Option<Arc<Sentinels>>,
     nodes: Mutex<HashMap<Host, Arc<Node>>>,
     /// Where nobody is asked, the server of the URL, once a call has gone there.
     one_server: OnceLock<Arc<Node>>,
@@ -41,11 +43,12 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    pub(crate) fn new(address: Address, network: NetworkOptions) -> Self {
-        let stale = AtomicBool::new(address.is_asked_for());
+    pub(crate) fn new(address: Address, network: NetworkOptions) -> Result<Self, RedisError> {
+        let stale = AtomicBool::new(address.cluster);
+        let sentinels = Sentinels::new(&address, &network)?.map(Arc::new);
         let (nodes, one_server) = (Mutex::default(), OnceLock::new());
         let (map, asked) = (Mutex::default(), AsyncMutex::default());
-        Self { address, network, nodes, one_server, map, stale, asked }
+        Ok(Self { address, network, sentinels, nodes, one_server, map, stale, asked })
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -65,12 +68,34 @@ impl Router {
         commands: &Pipeline,
         waits: bool,
     ) -> Result<Vec<Value>, RedisError> {
-        if self.address.is_asked_for() {
+        if self.is_cluster() {
             return self.send_by_map(slot(key), commands, waits).await;
         }
-        let node = self.one_server()?;
-        let answers = node.send(commands, waits).await?;
+        let promoted;
+        let node = match &self.sentinels {
+            Some(sentinels) => {
+                promoted = self.node(&sentinels.primary().await?)?;
+                &*promoted
+            }
+            None => self.one_server()?,
+        };
+        let answers = self.send_observed(node, commands, waits).await?;
         self.look_at(node, answers).await
+    }
+
+    /// Sends commands to this server, and notes how it fares if it is the primary that Sentinels know.
+    async fn send_observed(
+        &self,
+        node: &Node,
+        commands: &Pipeline,
+        waits: bool,
+    ) -> Result<Vec<Value>, RedisError> {
+        let observation = self.sentinels.as_ref().map(|sentinels| sentinels.observe());
+        let outcome = node.send(commands, waits).await;
+        if let Some(observation) = observation {
+            observation.ended(&outcome);
+        }
+        outcome
     }
 
     async fn send_by_map(
@@ -125,51 +150,58 @@ impl Router {
 
     /// Sends commands to this server, whatever keys it has.
     pub(crate) async fn send_to(&self, host: &Host, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
-        self.node(host)?.send(commands, false).await
+        self.send_observed(&*self.node(host)?, commands, false).await
     }
 
     /// The primaries in the order of their slots; without a cluster, the one server.
     pub(crate) async fn primaries(&self) -> Result<Vec<Range>, RedisError> {
-        if !self.address.is_asked_for() {
-            let primary = self.address.hosts[0].clone();
-            return Ok(vec![Range { first: 0, last: crate::slots::SLOTS - 1, primary, id: Vec::new() }]);
+        if self.is_cluster() {
+            self.refresh_if_stale().await?;
+            return Ok(self.lock_map().primaries().into_iter().cloned().collect());
         }
-        self.refresh_if_stale().await?;
-        Ok(self.lock_map().primaries().into_iter().cloned().collect())
+        let primary = match &self.sentinels {
+            Some(sentinels) => sentinels.primary().await?,
+            None => self.address.hosts[0].clone(),
+        };
+        Ok(vec![Range { first: 0, last: crate::slots::SLOTS - 1, primary, id: Vec::new() }])
     }
 
     /// A slot that no primary has, by a map of slots that is asked for anew.
     pub(crate) async fn gap(&self) -> Result<Option<u16>, RedisError> {
-        // Not of Sentinels: while none of them answers, calls go on with the primary that is known.
-        if self.is_cluster() {
-            self.stale.store(true, Ordering::Relaxed);
+        if !self.is_cluster() {
+            return Ok(None);
         }
+        self.stale.store(true, Ordering::Relaxed);
         self.refresh_if_stale().await?;
-        Ok(self.lock_map().gap().filter(|_| self.is_cluster()))
+        Ok(self.lock_map().gap())
     }
 
     /// Drops the connections to a server that was demoted: it takes no writes, and its reads may lag.
     async fn look_at(&self, node: &Node, answers: Vec<Value>) -> Result<Vec<Value>, RedisError> {
         if answers.iter().any(|answer| says(answer, ServerErrorKind::ReadOnly)) {
-            self.stale.store(self.address.is_asked_for(), Ordering::Relaxed);
+            self.stale.store(self.is_cluster(), Ordering::Relaxed);
+            if let Some(sentinels) = &self.sentinels {
+                sentinels.doubt();
+            }
             node.forget_connections().await;
         }
         Ok(answers)
     }
 
     async fn node_of(&self, slot: u16) -> Result<Arc<Node>, RedisError> {
-        self.refresh_if_stale().await?;
+        let refreshed = self.refresh_if_stale().await;
         let host = self.lock_map().primary(slot).cloned();
         match host {
+            // While nobody tells the map, the one that is known goes on.
             Some(host) => self.node(&host),
             None => {
                 self.stale.store(true, Ordering::Relaxed);
-                Err(RedisError::Uncovered(slot))
+                Err(refreshed.err().unwrap_or(RedisError::Uncovered(slot)))
             }
         }
     }
 
-    /// The server, where there is no cluster.
+    /// The server of the URL, where nobody is asked.
     fn one_server(&self) -> Result<&Node, RedisError> {
         if self.one_server.get().is_none() {
             let node = self.node(&self.address.hosts[0])?;
@@ -183,20 +215,17 @@ impl Router {
         if let Some(node) = nodes.get(host) {
             return Ok(Arc::clone(node));
         }
-        let node = Arc::new(match self.is_a_sentinel(host) {
-            true => Node::new(host.clone(), Role::Sentinel, &self.address.of_sentinels(), &self.network)?,
-            false if self.is_cluster() => Node::new(host.clone(), Role::Part, &self.address, &self.network)?,
-            false => Node::new(host.clone(), Role::Primary, &self.address, &self.network)?,
-        });
+        let role = if self.is_cluster() { Role::Part } else { Role::Primary };
+        let node = Arc::new(Node::new(host.clone(), role, &self.address, &self.network)?);
+        if self.sentinels.is_some() {
+            // The primary that was replaced.
+            nodes.clear();
+        }
         nodes.insert(host.clone(), Arc::clone(&node));
         Ok(node)
     }
 
-    fn is_a_sentinel(&self, host: &Host) -> bool {
-        self.address.monitored.is_some() && self.address.hosts.contains(host)
-    }
-
-    /// Asks for the map of slots: first the servers of the map so far, then those of the URL; or Sentinels alone.
+    /// Asks for the map of slots: first the servers of the map so far, then those of the URL.
     async fn refresh_if_stale(&self) -> Result<(), RedisError> {
         match self.stale.load(Ordering::Relaxed) {
             // Boxed: it happens seldom and needs much room.
@@ -213,7 +242,6 @@ impl Router {
         }
         let known = self.lock_map();
         let known = known.primaries().into_iter().map(|range| range.primary.clone());
-        let known = known.filter(|_| self.is_cluster());
         let mut last = None;
         for host in known.chain(self.address.hosts.iter().cloned()) {
             match self.ask_for_map(&host).await {
@@ -232,10 +260,6 @@ impl Router {
     }
 
     async fn ask_for_map(&self, host: &Host) -> Result<SlotMap, RedisError> {
-        if let Some(name) = &self.address.monitored {
-            let primary = sentinel::primary(&*self.node(host)?, name).await?;
-            return Ok(SlotMap::of_one(primary));
-        }
         let mut pipeline = Pipeline::new();
         pipeline.cmd("CLUSTER").arg("SLOTS");
         let answer = self.node(host)?.send(&pipeline, false).await?.pop().unwrap_or_default();

@@ -46,11 +46,6 @@ impl SlotMap {
         Some(Self(ranges))
     }
 
-    /// The map in which one server has all.
-    pub(crate) fn of_one(primary: Host) -> Self {
-        Self(vec![Range { first: 0, last: SLOTS - 1, primary, id: Vec::new() }])
-    }
-
     pub(crate) fn primary(&self, slot: u16) -> Option<&Host> {
         let at = self.0.partition_point(|range| range.last < slot);
         self.0.get(at).filter(|range| range.first <= slot).map(|range| &range.primary)

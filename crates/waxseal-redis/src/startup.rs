@@ -69,7 +69,9 @@ impl Commands {
     /// The primaries, or every right that the user lacks for asking.
     async fn primaries(&self) -> Result<Vec<Range>, RedisError> {
         let primaries = self.router.primaries().await;
-        if let Err(RedisError::Command(_)) = primaries {
+        if let Err(RedisError::Command(_)) = primaries
+            && self.router.is_cluster()
+        {
             for host in &self.router.address().hosts {
                 if let Err(denied @ RedisError::Denied(_)) = self.check_permissions(host).await {
                     return Err(denied);

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use store_tests::redis::{Cluster, Server};
+use store_tests::redis::{Cluster, Server, documented_rule};
 use store_tests::{free_port, run};
 use waxseal_redis::{RedisDurability, RedisError, RedisOptions, RedisStore};
 use waxseal_store::testing::Conformance;
@@ -166,14 +166,6 @@ fn another_programs_keys_and_a_newer_releases() {
     opens(RedisStore::options(&server.url())).unwrap();
     let found: String = server.ask(redis::cmd("GET").arg("waxseal:layout"));
     assert_eq!(found, "2");
-}
-
-/// The rule of docs/stores.md for a user, with these keys in place of the wizard's and another password.
-fn documented_rule(keys: &str) -> Vec<String> {
-    let page = include_str!("../../../docs/stores.md");
-    let rule = page.lines().find(|line| line.starts_with("ACL SETUSER wizard ")).expect("the page has it");
-    let rule = rule.replace("~waxseal:wizard:*", keys).replace(">PASSWORD", ">s3cret");
-    rule.split(' ').map(str::to_owned).collect()
 }
 
 fn with_rule(server: &Server, rule: &[impl AsRef<str>]) -> RedisOptions {

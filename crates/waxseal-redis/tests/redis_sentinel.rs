@@ -1,10 +1,11 @@
 //! A primary that Sentinels know, and another that they promote in its place.
 #![cfg(unix)]
 
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use store_tests::records::{NOW, load, new_key, record};
-use store_tests::redis::Server;
+use store_tests::redis::{Server, documented_rule};
 use store_tests::run;
 use store_tests::sentinel::{NAME, Watched};
 use waxseal_redis::{RedisDurability, RedisError, RedisStore};
@@ -13,11 +14,27 @@ use waxseal_store::{Creation, NetworkOptions, Record, RecordKey, SessionStore};
 /// When a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A connection may take longer than a call, so that a server that is silent is no error before the call's end.
+fn network() -> NetworkOptions {
+    NetworkOptions::new().connect_timeout(Duration::from_secs(10))
+}
+
 async fn open(url: &str) -> Result<RedisStore, RedisError> {
-    let patient = NetworkOptions::new().connect_timeout(Duration::from_secs(10));
     // So that what was acknowledged is at the replica, too.
     let durability = RedisDurability::Replicas { count: 1, timeout: Duration::from_millis(500) };
-    RedisStore::options(url).network(patient).durability(durability).open().await
+    RedisStore::options(url).network(network()).durability(durability).open().await
+}
+
+/// Without waiting for replicas.
+async fn open_alone(url: &str) -> RedisStore {
+    RedisStore::options(url).network(network()).open().await.unwrap()
+}
+
+async fn create(store: &RedisStore) -> Result<RecordKey, RedisError> {
+    let key = new_key();
+    let creation = store.create(&key, &record(b"sealed"), NOW).await?;
+    assert_eq!(creation, Creation::Created);
+    Ok(key)
 }
 
 /// Creates a record as soon as that can be done; after a failover nobody confirms it.
@@ -64,6 +81,109 @@ fn a_primary_that_is_killed_is_followed_by_the_one_that_sentinels_promote() {
         }
         assert!(load(&store, &later).await.is_some());
         assert!(load(&open(&url).await.unwrap(), &later).await.is_some(), "a store that is opened now");
+    });
+}
+
+#[test]
+fn two_silent_sentinels_do_not_hide_the_others() {
+    let watched = Watched::start();
+    let silent = [(); 2].map(|()| TcpListener::bind(("127.0.0.1", 0)).unwrap());
+    let ports = silent.each_ref().map(|listener| listener.local_addr().unwrap().port());
+    let first = format!("redis-sentinel://127.0.0.1:{},127.0.0.1:{},", ports[0], ports[1]);
+    let url = watched.url(NAME).replace("redis-sentinel://", &first);
+    let mut watched = watched;
+    run(async {
+        let start = Instant::now();
+        let store = open(&url).await.unwrap();
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        watched.servers[0].kill();
+        create_at_last(&store).await;
+    });
+}
+
+#[test]
+fn a_primary_that_hangs_is_followed_by_the_one_that_sentinels_promote() {
+    let watched = Watched::start();
+    run(async {
+        let store = open(&watched.url(NAME)).await.unwrap();
+        create(&store).await.unwrap();
+        watched.servers[0].stand_still();
+        let (later, _) = create_at_last(&store).await;
+        watched.servers[0].go_on();
+        assert!(load(&store, &later).await.is_some());
+    });
+}
+
+#[test]
+fn a_primary_that_was_replaced_is_left_though_it_answers() {
+    let watched = Watched::start();
+    let [old, new] = &watched.servers;
+    run(async {
+        let store = open_alone(&watched.url(NAME)).await;
+        create(&store).await.unwrap();
+        // As if it were cut off from its Sentinels: they cannot make it a replica, nor end its connections.
+        () =
+            old.ask(redis::cmd("ACL").arg(&["SETUSER", "default", "-slaveof", "-replicaof", "-client|kill"]));
+        watched.fail_over();
+        let start = Instant::now();
+        loop {
+            let key = create(&store).await.unwrap();
+            let row = format!("waxseal:{{{}}}", key.public_id());
+            if new.ask::<bool>(redis::cmd("EXISTS").arg(row)) {
+                break;
+            }
+            assert!(
+                start.elapsed() < Duration::from_secs(10),
+                "the store keeps to the one that was replaced"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(old.ask::<String>(redis::cmd("INFO").arg("replication")).contains("role:master"));
+    });
+}
+
+#[test]
+fn while_no_sentinel_answers_calls_go_on_with_the_primary_that_is_known() {
+    let mut watched = Watched::start();
+    run(async {
+        let store = open_alone(&watched.url(NAME)).await;
+        for silent in [true, false] {
+            if silent {
+                watched.let_sentinels_stand_still()
+            } else {
+                watched.end_sentinels()
+            }
+            watched.servers[0].kill();
+            create(&store).await.unwrap_err();
+            watched.servers[0].restart();
+            let restarted = Instant::now();
+            // So long that they are asked again.
+            while restarted.elapsed() < Duration::from_secs(2) {
+                let start = Instant::now();
+                create(&store).await.unwrap_or_else(|error| panic!("silent: {silent}: {error:?}"));
+                assert!(start.elapsed() < Duration::from_secs(1), "silent: {silent}: {:?}", start.elapsed());
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            store.ready().await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_user_with_the_documented_rights_is_enough_also_after_a_failover() {
+    let watched = Watched::start();
+    let mut user = redis::cmd("ACL");
+    user.arg(&documented_rule("~waxseal:*")[1..]).arg("+wait");
+    watched.servers.iter().for_each(|server| server.ask::<()>(&mut user.clone()));
+    let url = watched.url(NAME).replace("redis-sentinel://", "redis-sentinel://wizard:s3cret@");
+    run(async {
+        let store = open(&url).await.unwrap();
+        store.ready().await.unwrap();
+        create(&store).await.unwrap();
+        watched.fail_over();
+        let (later, _) = create_at_last(&store).await;
+        assert!(load(&store, &later).await.is_some());
+        store.ready().await.unwrap();
     });
 }
 

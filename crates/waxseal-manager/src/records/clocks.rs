@@ -22,6 +22,9 @@ impl RecordStore {
         clock: impl Fn() -> Timestamp,
         compared: impl FnOnce(Duration),
     ) -> Result<Maintenance, StoreError> {
+        if let Some(near) = &self.near {
+            near.forget_useless(clock());
+        }
         // A sign-out that the store refuses must prevent neither the comparison nor the purge.
         let ends = self.finish_ends(clock()).await;
         let clock_offset = self.clock_offset(&clock).await?;

@@ -248,13 +248,27 @@ impl NearCache {
         self.distrust_until.fetch_max(at.after(self.keep).as_millis(), Ordering::AcqRel);
     }
 
+    /// Forgets entries that are of no use any more, and frees their memory. Without it the cache would grow to its largest
+    /// number of sessions as soon as that many have come, however long they have been gone.
+    pub(crate) fn forget_useless(&self, now: Timestamp) {
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            self.keep_useful(&mut shard, now);
+            shard.shrink_to_fit();
+        }
+    }
+
+    fn keep_useful(&self, shard: &mut HashMap<PublicId, Entry>, now: Timestamp) {
+        // An entry that was noted after a slow request began is not older for that.
+        shard.retain(|_, entry| now.is_within(self.keep, entry.at.min(now)));
+    }
+
     /// Forgets entries that are of no use any more, or else any entries.
     fn make_room(&self, shard: &mut HashMap<PublicId, Entry>, now: Timestamp) {
         if shard.len() < self.shard_entries {
             return;
         }
-        // An entry that was noted after a slow request began is not older for that.
-        shard.retain(|_, entry| now.is_within(self.keep, entry.at.min(now)));
+        self.keep_useful(shard, now);
         while shard.len() >= self.shard_entries {
             let victim = shard.iter().find(|(_, entry)| !entry.speaks_against()).or(shard.iter().next());
             let Some((&public_id, &entry)) = victim else { return };
@@ -637,6 +651,23 @@ mod tests {
                 assert_eq!(cache.shard(key.public_id()).len(), 1, "note {at}");
             }
         }
+    }
+
+    #[test]
+    fn maintenance_forgets_what_is_of_no_use_and_nothing_else() {
+        let cache = cache(1_000);
+        let [early, ended, late] = [(); 3].map(|()| SessionId::generate().unwrap().key());
+        cache.confirmed(&early, &revision(1), at(0));
+        cache.ended(ended.public_id(), at(10));
+        cache.confirmed(&late, &revision(1), at(20));
+        let keep = cache.keep.as_secs();
+        for (seconds, left) in [(keep - 1, 3), (keep + 1, 2), (keep + 11, 1), (keep + 21, 0)] {
+            cache.forget_useless(at(seconds));
+            let held: usize = cache.shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
+            assert_eq!(held, left, "after {seconds} s");
+            assert_eq!(look(&cache, &ended, 1, "", at(seconds)) == Seen::Gone, left >= 2);
+        }
+        assert!(!cache.is_distrusting(at(keep)), "no copy has to be revalidated for it");
     }
 
     #[test]

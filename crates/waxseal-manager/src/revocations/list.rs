@@ -83,6 +83,11 @@ impl Revocations {
         }
     }
 
+    /// Forgets answers that are of no use any more.
+    pub(crate) fn forget_useless(&self, now: Timestamp) {
+        self.near.forget_useless(now);
+    }
+
     /// Asks whether the session was ended. While the store is unavailable, an answer of the last minutes counts for a
     /// request that reads.
     pub(crate) async fn ask(
