@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use waxseal_key_value::{KeyAndValue, KeyValue, KeyValueStore};
@@ -196,7 +196,7 @@ async fn a_purge_lets_other_tasks_run_between_its_pages() {
     }
     let mut purge = pin!(store.purge(NOW, 9));
     let mut turns = 0;
-    while let Poll::Pending = purge.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    while purge.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
         turns += 1;
     }
     assert!(turns >= 4, "{turns}: sessions and lists have 300 values each");
