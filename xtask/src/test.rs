@@ -19,7 +19,7 @@ pub(crate) struct Options {
     #[arg(long)]
     fast: bool,
     /// Also the long tests: kills by the dozen, races by the thousand, a cluster under load, an app without its store,
-    /// hostile clients, mutated input, the book, Flask from PyPI, twenty minutes of load (or SOAK_SECONDS), and the licences and sources
+    /// hostile clients, mutated input, each feature alone, the book, Flask from PyPI, twenty minutes of load (or SOAK_SECONDS), and the licences and sources
     /// of all dependencies; an hour beside building
     #[arg(long, conflicts_with = "fast")]
     faults: bool,
@@ -115,6 +115,16 @@ impl Surroundings {
         steps.push(long_tests());
         steps.push(hostile_clients());
         steps.push(Step::of("fuzzing, short", fuzz::smoke(without_settings(cargo()))));
+        for (package, features) in [
+            ("waxseal-crypto", &["ring", "hazmat", "wasm-js"][..]),
+            ("waxseal-store", &["network"]),
+            ("waxseal-http", &["device", "flask"]),
+            ("waxseal-axum", &["device", "flask"]),
+            ("waxseal-cli", &["sqlite", "redis", "postgres"]),
+            ("waxseal", &["ring", "sqlite", "redis", "postgres", "tls", "websocket", "device", "flask"]),
+        ] {
+            steps.extend(features_alone(package, features));
+        }
         steps.extend(book::commands().map(|(name, command)| Step::of(name, command)));
         let advisories = deny::has_advisories();
         steps.extend(
@@ -127,32 +137,27 @@ impl Surroundings {
     }
 }
 
+/// Each feature has to compile without the others, and the crate without any.
+fn features_alone(package: &str, features: &[&str]) -> Vec<Step> {
+    let lint = |name: &str, feature: &str| {
+        let arguments =
+            ["clippy", "--locked", "--package", package, "--no-default-features", "--features", feature];
+        step(&format!("lints of {package}, {name}"), &arguments).strict()
+    };
+    let mut steps = vec![lint("no features", "")];
+    steps.extend(features.iter().map(|feature| lint(&format!("feature {feature}"), feature)));
+    steps
+}
+
 fn everyday_steps() -> Vec<Step> {
     let mut steps = vec![
         step("format", &["fmt", "--all", "--check"]).needs("fmt", "rustfmt"),
         step("lints", &["clippy", "--locked", "--workspace", "--all-targets", "--all-features"]).strict(),
     ];
-    // Each feature has to compile without the others.
-    for (name, features) in [
-        ("lints, no features", ""),
-        ("lints, feature router", "router"),
-        ("lints, feature forms", "forms"),
-        ("lints, feature json", "json"),
-        ("lints, feature multipart", "multipart"),
-        ("lints, feature files", "files"),
-        ("lints, feature tls", "tls"),
-    ] {
-        let arguments = [
-            "clippy",
-            "--locked",
-            "--package",
-            "waxseal-server",
-            "--no-default-features",
-            "--features",
-            features,
-        ];
-        steps.push(step(name, &arguments).strict());
-    }
+    steps.extend(features_alone(
+        "waxseal-server",
+        &["router", "forms", "json", "multipart", "files", "tls", "websocket"],
+    ));
     // Unit, property, documentation and end-to-end tests, and the one of the workspace's shape, in `xtask/tests/arrows`.
     steps.push(step("tests", &["test", "--locked", "--workspace", "--no-fail-fast"]));
     steps

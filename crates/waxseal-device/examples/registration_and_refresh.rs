@@ -113,3 +113,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("GET  /                  -> proven");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_conversation_goes_as_it_says() {
+        super::main().unwrap();
+    }
+}

@@ -65,7 +65,8 @@ pub trait KeyValue: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// As [`SessionStore::usage`](waxseal_store::SessionStore::usage).
+    /// As [`SessionStore::usage`](waxseal_store::SessionStore::usage): of sessions, whose keys begin with
+    /// [`SESSION_PREFIX`](crate::SESSION_PREFIX), and not of what is kept beside them.
     fn usage(&self) -> impl Future<Output = Result<Usage, Self::Error>> + Send {
         async { Ok(Usage::default()) }
     }

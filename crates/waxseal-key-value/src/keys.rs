@@ -2,13 +2,14 @@
 
 use waxseal_store::{PublicId, Timestamp};
 
-/// The prefix of all sessions.
-pub(crate) const SESSIONS: &[u8] = b"s";
+/// What the keys of sessions begin with, and of nothing else. The rest is the public session id: 8 random bytes, so that
+/// [`Usage::sampled`](waxseal_store::Usage::sampled) can tell the number of sessions from the first keys.
+pub const SESSION_PREFIX: &[u8] = b"s";
 /// The prefix of all lists.
 pub(crate) const LISTS: &[u8] = b"l";
 
 pub(crate) fn session(public_id: PublicId) -> Vec<u8> {
-    [SESSIONS, public_id.as_bytes()].concat()
+    [SESSION_PREFIX, public_id.as_bytes()].concat()
 }
 
 /// The key of an owner's epoch.
@@ -25,6 +26,12 @@ pub(crate) fn list(owner: &str) -> Vec<u8> {
 
 pub(crate) fn listed(owner: &str, public_id: PublicId) -> Vec<u8> {
     [&list(owner)[..], public_id.as_bytes()].concat()
+}
+
+/// The owner in the key of a listed session.
+pub(crate) fn owner_of_listed(key: &[u8]) -> Option<&str> {
+    let (name, _) = key.get(LISTS.len() + 2..)?.split_last_chunk::<{ PublicId::BYTES }>()?;
+    std::str::from_utf8(name).ok()
 }
 
 /// The public session id at the end of a key.

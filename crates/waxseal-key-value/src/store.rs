@@ -2,20 +2,24 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use waxseal_store::{
     Creation, Cursor, Fault, Found, Listed, Page, Promise, PublicId, Record, RecordKey, Revision,
-    SessionStore, Swap, Timestamp, Usage,
+    SessionStore, Swap, Timestamp, Usage, yield_once,
 };
 
 use crate::error::KeyValueError;
-use crate::key_value::KeyValue;
+use crate::key_value::{KeyAndValue, KeyValue};
 use crate::keys;
 use crate::row::{Epoch, Living, Tombstone};
 use crate::rows::{ATTEMPTS, Rows, Step, read};
+use crate::skipped::Skipped;
 
-/// The values that are looked through at once for what has expired.
-const PURGE_PAGE: usize = 256;
+/// The values that are looked through at once for what has expired. Few, because each may have a mebibyte.
+const PURGE_PAGE: usize = 64;
+/// The time for which a list keeps a session that is not there. Nobody takes that long between the list and the record.
+const ENROLLING: Duration = Duration::from_secs(60 * 60);
 
 /// A [`SessionStore`] over a [`KeyValue`].
 ///
@@ -26,7 +30,7 @@ const PURGE_PAGE: usize = 256;
 /// about three more. A session stays in its owner's list until its absolute end, and is looked up for each list. An
 /// owner whose sessions were ended all at once leaves 16 bytes for good.
 ///
-/// [`purge`](SessionStore::purge) reads all values. With a hundred thousand sessions and more, write a [`SessionStore`]
+/// [`purge`](SessionStore::purge) reads all values, in pages between which other tasks run. With a hundred thousand sessions and more, write a [`SessionStore`]
 /// that has an index of ends.
 pub struct KeyValueStore<K> {
     rows: Rows<K>,
@@ -90,26 +94,56 @@ impl<K: KeyValue> KeyValueStore<K> {
         Ok(Page { items: found.iter().filter_map(|(key, _)| keys::public_id(key)).collect(), next })
     }
 
-    /// Forgets sessions in lists that have reached the ends of their lives.
+    /// Forgets sessions in lists that have reached the ends of their lives, and those without an end that are gone.
     async fn purge_lists(&self, now: Timestamp) -> Result<(), KeyValueError<K::Error>> {
-        let mut after = keys::LISTS.to_vec();
+        let (mut after, mut skipped) = (keys::LISTS.to_vec(), Skipped::default());
         loop {
-            let page = self
-                .rows
-                .values
-                .scan(keys::LISTS, &after, PURGE_PAGE)
-                .await
-                .map_err(KeyValueError::Values)?;
+            let page = self.values_after(keys::LISTS, &after).await?;
             for (key, value) in &page {
-                if keys::until(value) <= now {
-                    self.rows.swap(key, Some(value), None, now).await?;
+                let until = keys::until(value);
+                if until <= now || until == Timestamp::MAX {
+                    skipped.unless_damaged(self.purge_listed(key, value, now).await)?;
                 }
             }
             match page.into_iter().nth(PURGE_PAGE - 1) {
                 Some((last, _)) => after = last,
                 None => return Ok(()),
             }
+            yield_once().await;
         }
+    }
+
+    /// Forgets a listed session that is gone. One without an end is forgotten an hour later, if it is gone then too: it
+    /// may be about to begin, because it is put into the list before its record is written.
+    async fn purge_listed(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        now: Timestamp,
+    ) -> Result<(), KeyValueError<K::Error>> {
+        let there = match (keys::public_id(key), keys::owner_of_listed(key)) {
+            (Some(public_id), Some(owner)) => self.owned(owner, public_id, now).await?,
+            _ => None,
+        };
+        let until = match there {
+            Some((_, record)) => Some(record.life.absolute_end),
+            None if keys::until(value) == Timestamp::MAX => Some(now.after(ENROLLING)),
+            None => None,
+        };
+        let after = until.map(keys::until_value);
+        if after.as_ref().is_none_or(|after| after[..] != *value) {
+            let after = after.as_ref().map(|after| &after[..]);
+            self.rows.swap(key, Some(value), after, until.unwrap_or(now)).await?;
+        }
+        Ok(())
+    }
+
+    async fn values_after(
+        &self,
+        prefix: &[u8],
+        after: &[u8],
+    ) -> Result<Vec<KeyAndValue>, KeyValueError<K::Error>> {
+        self.rows.values.scan(prefix, after, PURGE_PAGE).await.map_err(KeyValueError::Values)
     }
 
     fn purged_to(&self, key: Option<Vec<u8>>) -> Option<Vec<u8>> {
@@ -224,10 +258,11 @@ impl<K: KeyValue> SessionStore for KeyValueStore<K> {
         limit: usize,
         now: Timestamp,
     ) -> Result<Page<(RecordKey, Record)>, Self::Error> {
-        let Page { items, next } = self.scan(keys::SESSIONS, after, limit).await?;
-        let mut page = Page { items: Vec::new(), next };
+        let Page { items, next } = self.scan(keys::SESSION_PREFIX, after, limit).await?;
+        let (mut page, mut skipped) = (Page { items: Vec::new(), next }, Skipped::default());
         for public_id in items {
-            let living = self.rows.see(public_id, now).await?.row.living;
+            let seen = skipped.unless_damaged(self.rows.see(public_id, now).await)?;
+            let living = seen.and_then(|seen| seen.row.living);
             if let Some(Living { hash, record, .. }) = living.filter(|living| living.record.kid != kid) {
                 page.items.push((RecordKey::new(public_id, hash), record));
             }
@@ -243,9 +278,10 @@ impl<K: KeyValue> SessionStore for KeyValueStore<K> {
         now: Timestamp,
     ) -> Result<Page<Listed>, Self::Error> {
         let Page { items, next } = self.scan(&keys::list(owner), after, limit).await?;
-        let mut page = Page { items: Vec::new(), next };
+        let (mut page, mut skipped) = (Page { items: Vec::new(), next }, Skipped::default());
         for public_id in items {
-            if let Some((_, Record { device, life, .. })) = self.owned(owner, public_id, now).await? {
+            let owned = skipped.unless_damaged(self.owned(owner, public_id, now).await)?;
+            if let Some((_, Record { device, life, .. })) = owned.flatten() {
                 page.items.push(Listed { public_id, device, life });
             }
         }
@@ -298,27 +334,23 @@ impl<K: KeyValue> SessionStore for KeyValueStore<K> {
         if !K::ORDERED {
             return Ok(0);
         }
-        let mut after = self.purged_to(None).unwrap_or_else(|| keys::SESSIONS.to_vec());
-        let mut purged = 0;
+        let mut after = self.purged_to(None).unwrap_or_else(|| keys::SESSION_PREFIX.to_vec());
+        let (mut purged, mut skipped) = (0, Skipped::default());
         loop {
-            let page = self
-                .rows
-                .values
-                .scan(keys::SESSIONS, &after, PURGE_PAGE)
-                .await
-                .map_err(KeyValueError::Values)?;
+            let page = self.values_after(keys::SESSION_PREFIX, &after).await?;
             let is_last = page.len() < PURGE_PAGE;
             for (key, value) in page {
                 if purged == limit {
                     self.purged_to(Some(after));
                     return Ok(purged);
                 }
-                let mut row = read(&value)?;
-                let dropped = row.drop_expired(now, limit - purged);
-                if dropped > 0
-                    && self.rows.swap(&key, Some(&value), row.write().as_deref(), row.expires()).await?
-                {
-                    purged += dropped;
+                if let Some(mut row) = skipped.unless_damaged(read(&value))? {
+                    let dropped = row.drop_expired(now, limit - purged);
+                    if dropped > 0
+                        && self.rows.swap(&key, Some(&value), row.write().as_deref(), row.expires()).await?
+                    {
+                        purged += dropped;
+                    }
                 }
                 after = key;
             }
@@ -326,6 +358,7 @@ impl<K: KeyValue> SessionStore for KeyValueStore<K> {
                 self.purge_lists(now).await?;
                 return Ok(purged);
             }
+            yield_once().await;
         }
     }
 

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
+use std::time::Duration;
 
 use waxseal_key_value::{KeyAndValue, KeyValue, KeyValueStore};
 use waxseal_store::testing::{Conformance, FaultyStore, Report, Verdict};
 use waxseal_store::{
-    Found, Lifespan, Promise, Record, RecordKey, Revision, SessionId, SessionStore, Timestamp,
+    Creation, Found, Lifespan, Promise, Record, RecordKey, Revision, SessionId, SessionStore, Timestamp,
 };
 
 /// A map, of which parallel calls see every step of each other.
@@ -87,6 +90,25 @@ fn without_an_order_it_keeps_all_but_two_which_it_does_not_make() {
 
 const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
+/// A record of an owner that expires then, and has no absolute end.
+fn record(expires: Timestamp) -> Record {
+    Record {
+        revision: Revision::first().unwrap(),
+        kid: [0; 4],
+        life: Lifespan::new(NOW, NOW, expires, Timestamp::MAX),
+        owner: Some("albus".to_owned()),
+        device: String::new(),
+        sealed: b"sealed".to_vec(),
+    }
+}
+
+/// Creates a session that expires then.
+async fn create(store: &KeyValueStore<Map<true>>, expires: Timestamp) -> RecordKey {
+    let key = SessionId::generate().unwrap().key();
+    assert_eq!(store.create(&key, &record(expires), NOW).await.unwrap(), Creation::Created);
+    key
+}
+
 /// Values whose owner's other sessions end just before his epoch is read.
 struct EndsBetween {
     map: Map<true>,
@@ -118,15 +140,64 @@ impl KeyValue for EndsBetween {
 #[tokio::test]
 async fn a_session_that_is_kept_between_two_reads_does_not_seem_ended() {
     let (map, key) = (Map::default(), SessionId::generate().unwrap().key());
-    let record = Record {
-        revision: Revision::first().unwrap(),
-        kid: [0; 4],
-        life: Lifespan::new(NOW, NOW, Timestamp::MAX, Timestamp::MAX),
-        owner: Some("albus".to_owned()),
-        device: String::new(),
-        sealed: b"sealed".to_vec(),
-    };
+    let record = record(Timestamp::MAX);
     let _ = KeyValueStore::new(map.clone()).create(&key, &record, NOW).await.unwrap();
     let store = KeyValueStore::new(EndsBetween { map, keep: Mutex::new(Some(key)) });
     assert_eq!(store.load(&key, NOW).await.unwrap(), Some(Found::Living(record)));
+}
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+#[tokio::test]
+async fn a_session_without_an_absolute_end_leaves_its_owners_list_when_it_is_over() {
+    let map = Map::default();
+    let store = KeyValueStore::new(map.clone());
+    let (over, stays) = (create(&store, NOW.after(HOUR)).await, create(&store, Timestamp::MAX).await);
+    // Of one that is about to begin, the first purge meets the place in the list and no record yet.
+    let begins = create(&store, Timestamp::MAX).await;
+    let key = [b"s", &begins.public_id().as_bytes()[..]].concat();
+    let value = map.values.lock().unwrap().remove(&key).unwrap();
+    store.purge(NOW.after(2 * HOUR), 9).await.unwrap();
+    map.values.lock().unwrap().insert(key, value);
+    store.purge(NOW.after(3 * HOUR), 9).await.unwrap();
+
+    let values = map.values.lock().unwrap();
+    let end = |key: &RecordKey| {
+        values.get(&[b"l\0\x05albus", &key.public_id().as_bytes()[..]].concat()).map(Vec::as_slice)
+    };
+    let never = Timestamp::MAX.as_millis().to_be_bytes();
+    assert_eq!([&over, &stays, &begins].map(end), [None, Some(&never[..]), Some(&never[..])]);
+    assert_eq!(values.len(), 4, "two sessions, and their places in the list");
+}
+
+#[tokio::test]
+async fn walks_pass_over_a_damaged_value() {
+    let map = Map::default();
+    let store = KeyValueStore::new(map.clone());
+    let (damaged, good) = (create(&store, NOW.after(HOUR)).await, create(&store, NOW.after(HOUR)).await);
+    let key = [b"s", &damaged.public_id().as_bytes()[..]].concat();
+    map.values.lock().unwrap().insert(key.clone(), b"no session".to_vec());
+
+    assert_eq!(store.list("albus", None, 9, NOW).await.unwrap().items.len(), 1);
+    let other = store.sealed_otherwise([1; 4], None, 9, NOW).await.unwrap();
+    assert_eq!(other.items.iter().map(|(key, _)| key.public_id()).collect::<Vec<_>>(), [good.public_id()]);
+    assert_eq!(store.purge(NOW.after(2 * HOUR), 9).await.unwrap(), 1);
+    assert!(map.values.lock().unwrap().contains_key(&key), "it may be somebody else's");
+    assert!(store.load(&damaged, NOW).await.is_err());
+}
+
+/// A store in memory never waits, and a runtime's other tasks would.
+#[tokio::test]
+async fn a_purge_lets_other_tasks_run_between_its_pages() {
+    let map = Map::default();
+    let store = KeyValueStore::new(map.clone());
+    for _ in 0..300 {
+        create(&store, Timestamp::MAX).await;
+    }
+    let mut purge = pin!(store.purge(NOW, 9));
+    let mut turns = 0;
+    while purge.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        turns += 1;
+    }
+    assert!(turns >= 4, "{turns}: sessions and lists have 300 values each");
 }

@@ -38,7 +38,6 @@ mod store_metrics;
 mod visit;
 mod watch;
 mod watching;
-mod yield_once;
 
 pub use access::{Access, WhenAway};
 pub use adoption::{foreign::Foreign, former::FormerState, refusal::ForeignRefusal, terms::Adoption};

@@ -13,6 +13,7 @@ pub mod testing;
 mod timestamp;
 pub mod url_value;
 mod usage;
+mod yield_once;
 
 pub use fault::Fault;
 pub use memory::{MemoryError, MemoryStore};
@@ -25,3 +26,4 @@ pub use session_id::{PublicId, RecordKey, SessionId};
 pub use store::SessionStore;
 pub use timestamp::Timestamp;
 pub use usage::Usage;
+pub use yield_once::yield_once;

@@ -57,7 +57,6 @@ mod report;
 mod run;
 mod sample;
 mod task;
-mod yield_once;
 
 use std::fmt;
 use std::sync::Arc;

@@ -50,13 +50,22 @@ async fn two_requests(path: &Path) -> Result<u32, Box<dyn Error>> {
 mod tests {
     use super::*;
     use redb::backends::InMemoryBackend;
-    use waxseal_store::Promise;
     use waxseal_store::testing::{Conformance, Verdict};
+    use waxseal_store::{Promise, SessionStore};
 
     #[tokio::test]
     async fn a_session_is_there_in_the_next_request() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(two_requests(&folder.path().join("sessions.redb")).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn sessions_are_counted_and_not_what_is_kept_beside_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions.redb");
+        two_requests(&path).await.unwrap();
+        let store = KeyValueStore::new(RedbValues::open(&path).unwrap());
+        assert_eq!(store.usage().await.unwrap().records, Some(1));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

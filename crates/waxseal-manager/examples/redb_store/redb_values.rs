@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use redb::{Database, ReadableTable, TableDefinition};
-use waxseal_key_value::{KeyAndValue, KeyValue};
+use waxseal_key_value::{KeyAndValue, KeyValue, SESSION_PREFIX};
 use waxseal_store::{Timestamp, Usage};
 
 const SESSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sessions");
@@ -71,7 +71,13 @@ impl KeyValue for RedbValues {
 
     async fn usage(&self) -> Result<Usage, redb::Error> {
         let table = self.database.begin_read()?.open_table(SESSIONS)?;
-        Ok(Usage::default().records(redb::ReadableTableMetadata::len(&table)?))
+        let (mut seen, mut last) = (0, [0; 8]);
+        for pair in table.range(SESSION_PREFIX..)?.take(Usage::SAMPLE as usize) {
+            let (key, _) = pair?;
+            let Some(id) = key.value().strip_prefix(SESSION_PREFIX) else { break };
+            (seen, last) = (seen + 1, id.try_into().unwrap_or_default());
+        }
+        Ok(Usage::default().sampled(seen, u64::from_be_bytes(last)))
     }
 }
 

@@ -109,7 +109,8 @@ impl Claims {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let key = self.key(foreign);
-        let entry = entry(revision, id_owner(&key), now, foreign.end.after(CLOCKS_APART));
+        let end = foreign.end.after(CLOCKS_APART);
+        let entry = entry(revision, id_owner(&key), now, end, end);
         let claimed = match before {
             Claim::Renewable(before) => {
                 self.store.update(&key, &before, &entry, now).await.map(|swap| swap == Swap::Done)
@@ -145,7 +146,7 @@ impl Claims {
         let (key, end) = (self.key(foreign), foreign.end.after(CLOCKS_APART));
         match self.keep_end(&key, end, now).await {
             Ok(Some(there)) if foreign.lives_on => {
-                let over = entry(SIGNED_OUT, id_owner(&key), now, end);
+                let over = entry(SIGNED_OUT, id_owner(&key), now, end, end);
                 // Whoever takes it over at this moment is judged by the end of its owner.
                 let _ = self.store.update(&key, &there, &over, now).await?;
                 Ok(Some(there))
@@ -210,7 +211,7 @@ impl Claims {
         end: Timestamp,
         now: Timestamp,
     ) -> Result<Option<Revision>, StoreError> {
-        match self.store.create(key, &entry(SIGNED_OUT, id_owner(key), now, end), now).await? {
+        match self.store.create(key, &entry(SIGNED_OUT, id_owner(key), now, end, end), now).await? {
             Creation::Created => Ok(None),
             Creation::Taken => {
                 let found = self.find(key, now).await?.map(|found| found.revision);
@@ -225,7 +226,8 @@ impl Claims {
         if self.store.touch(key, end, since).await? {
             return Ok(());
         }
-        match self.store.create(key, &entry(SIGNED_OUT, id_owner(key), since, end), now).await? {
+        let entry = entry(SIGNED_OUT, id_owner(key), since, end, self.last_end(Timestamp::MAX));
+        match self.store.create(key, &entry, now).await? {
             Creation::Created => Ok(()),
             Creation::Taken => self.store.touch(key, end, since).await.map(drop),
         }

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use waxseal_store::Timestamp;
+use waxseal_store::{Timestamp, yield_once};
 
 use crate::any_store::AnyStore;
 use crate::store_error::StoreError;
-use crate::yield_once::yield_once;
 
 /// Records that one purge asks for at once. Few, so that no call waits long behind it.
 const PURGE_BATCH: usize = 500;

@@ -18,11 +18,19 @@ pub(crate) fn id_owner(key: &RecordKey) -> String {
     format!("\u{1}revoked {first:02x}")
 }
 
-pub(crate) fn entry(revision: Revision, owner: String, now: Timestamp, end: Timestamp) -> Record {
+/// An entry that lives until `end`, and at most until `last_end` if it is prolonged. Stores keep it in their lists of
+/// owners until then.
+pub(crate) fn entry(
+    revision: Revision,
+    owner: String,
+    now: Timestamp,
+    end: Timestamp,
+    last_end: Timestamp,
+) -> Record {
     Record {
         revision,
         kid: [0; 4],
-        life: Lifespan::new(now, now, end, Timestamp::MAX),
+        life: Lifespan::new(now, now, end, last_end),
         owner: Some(owner),
         device: String::new(),
         sealed: Vec::new(),

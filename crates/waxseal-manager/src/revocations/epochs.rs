@@ -245,6 +245,7 @@ impl Owner {
     }
 
     fn entry(&self, revision: Revision, end: Timestamp, now: Timestamp) -> Record {
-        entry(revision, self.name.clone(), now, end)
+        // Prolonged by each sign-in, for as long as the owner comes back.
+        entry(revision, self.name.clone(), now, end, Timestamp::MAX)
     }
 }

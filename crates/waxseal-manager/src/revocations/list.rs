@@ -143,7 +143,7 @@ impl Revocations {
     /// [`Error::RENEWED`] or [`Error::GONE`] if another request was faster, and the store's errors.
     pub(crate) async fn claim(&self, question: &Question, now: Timestamp) -> Result<bool, Error> {
         let (key, revision) = (question.key(), Revision::first()?);
-        let entry = entry(revision, id_owner(&key), now, question.end);
+        let entry = entry(revision, id_owner(&key), now, question.end, question.end);
         let lost = match self.store.create(&key, &entry, now).await {
             Ok(Creation::Created) => None,
             Ok(Creation::Taken) => {
@@ -232,7 +232,7 @@ impl Revocations {
         end: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let entry = entry(SIGNED_OUT, id_owner(key), now, end);
+        let entry = entry(SIGNED_OUT, id_owner(key), now, end, end);
         let kept = match self.store.create(key, &entry, now).await? {
             Creation::Created => true,
             Creation::Taken => self.find(key, now).await?.is_some(),
@@ -280,7 +280,7 @@ impl Revocations {
     ) -> Result<bool, Error> {
         let question = self.of_offer(offer, now);
         let (key, revision) = (question.key(), Revision::from_bytes(fingerprint));
-        let entry = entry(revision, id_owner(&key), now, question.end);
+        let entry = entry(revision, id_owner(&key), now, question.end, question.end);
         match self.store.create(&key, &entry, now).await? {
             Creation::Created => Ok(true),
             Creation::Taken => {

@@ -256,6 +256,26 @@ async fn nothing_is_taken_over_past_an_end_of_all_that_runs_beside_it() {
     }
 }
 
+/// Stores keep a record in its owner's list until its absolute end.
+#[tokio::test]
+async fn claims_and_ends_of_owners_have_an_end() {
+    for kind in REMEMBERING {
+        let store = new_store();
+        let sessions = kind.sessions(&store);
+        let token = adopted(&sessions, &foreign(1, 0), DAY).await;
+        sign_out(&sessions, &token, DAY + 100).await;
+        let mut entries = 0;
+        for first in 0..=255 {
+            let owner = format!("\u{1}revoked {first:02x}");
+            for listed in store.list(&owner, None, 9, at(DAY).into()).await.unwrap().items {
+                assert!(listed.life.absolute_end < at(200 * DAY).into(), "{kind:?}");
+                entries += 1;
+            }
+        }
+        assert!(entries >= 2, "{kind:?}: {entries}");
+    }
+}
+
 #[tokio::test]
 async fn what_began_after_the_switch_or_is_over_is_refused_without_asking() {
     for kind in REMEMBERING {

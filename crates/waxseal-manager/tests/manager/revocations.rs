@@ -1021,3 +1021,24 @@ async fn a_list_and_the_sessions_of_another_state_live_in_one_store() {
     assert_eq!(sealed, 1);
     assert!(!is_good(&sessions(&store), &one, Access::Change, 1).await);
 }
+
+/// Stores keep a record in its owner's list until its absolute end.
+#[tokio::test]
+async fn entries_of_sign_outs_have_an_end() {
+    let store = MemoryStore::new();
+    let sessions = sessions(&store);
+    for _ in 0..3 {
+        let token = sign_in(&sessions, "albus", 0).await;
+        sign_out(&sessions, &token, 1).await.unwrap();
+    }
+    let mut entries = 0;
+    for first in 0..=255 {
+        let owner = format!("\u{1}revoked {first:02x}");
+        for listed in store.list(&owner, None, 9, at(1).into()).await.unwrap().items {
+            assert_eq!(listed.life.absolute_end, listed.life.expires);
+            assert!(listed.life.absolute_end < at(2 * DAY).into());
+            entries += 1;
+        }
+    }
+    assert_eq!(entries, 3);
+}

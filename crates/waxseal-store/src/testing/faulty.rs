@@ -4,9 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use super::yield_once::yield_once;
 use crate::record::{Creation, Cursor, Found, Listed, Page, Record, RecordHead, Swap};
-use crate::{Fault, Promise, PublicId, RecordKey, Revision, SessionStore, Timestamp, Usage};
+use crate::{Fault, Promise, PublicId, RecordKey, Revision, SessionStore, Timestamp, Usage, yield_once};
 
 /// Wraps another store and fails on request: for tests of an app during an outage.
 ///

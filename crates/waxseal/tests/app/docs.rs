@@ -182,6 +182,42 @@ fn every_crates_first_page_names_the_one_that_an_axum_app_needs() {
     assert!(pages > 15, "{pages} crates");
 }
 
+/// Whoever meets a crate alone learns what it can be switched to, where it ends, how it fails, and by what it goes.
+#[test]
+fn every_crates_first_page_states_features_limits_errors_and_sources() {
+    let mut features = 0;
+    for member in fs::read_dir(root().join("crates")).unwrap() {
+        let member = member.unwrap();
+        if !member.file_name().to_str().unwrap().starts_with("waxseal") {
+            continue;
+        }
+        let (path, read) = (member.path(), |file| fs::read_to_string(member.path().join(file)).unwrap());
+        let (page, manifest) = (read("README.md"), read("Cargo.toml"));
+        for stated in ["limit", "error", "source"] {
+            let heads = [format!("- **{stated}s**"), format!("## {stated}s")];
+            assert!(
+                heads.iter().any(|head| page.to_lowercase().contains(head)),
+                "{}: {stated}s",
+                path.display()
+            );
+        }
+        let (_, listed) = manifest.split_once("[features]\n").unwrap_or_default();
+        let listed = listed.split("\n[").next().unwrap().lines().filter_map(|line| line.split_once(" = "));
+        // `servers` is for whoever works on the crate; a command may list features without quotes.
+        for (name, _) in
+            listed.filter(|(name, _)| !name.starts_with('#') && !["default", "servers"].contains(name))
+        {
+            assert!(
+                page.contains(&format!("`{name}`")) || page.contains("--features"),
+                "{}: {name}",
+                path.display()
+            );
+            features += 1;
+        }
+    }
+    assert!(features > 20, "{features} features");
+}
+
 /// Words that led people astray, and what to say.
 #[test]
 fn a_proxy_keeps_the_port_and_nobody_is_sent_to_the_projects_own_commands() {

@@ -3,8 +3,8 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-/// Lets the runtime's other tasks run once.
-pub(crate) async fn yield_once() {
+/// Lets the runtime's other tasks run once. For a store whose calls may never wait, between the parts of a long walk.
+pub async fn yield_once() {
     let mut has_yielded = false;
     poll_fn(|context| {
         if std::mem::replace(&mut has_yielded, true) {
