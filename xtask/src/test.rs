@@ -57,6 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut missing = Vec::new();
     if !options.fast {
         steps.push(crypto_alone());
+        steps.push(migrations());
         steps.push(documentation());
         match beside() {
             Ok(step) => steps.push(step),
@@ -223,6 +224,14 @@ fn on_flask(folder: &Path, programs: &[(&str, PathBuf)], browser: Option<&Browse
         }
     }
     steps
+}
+
+/// The readers of other frameworks' cookies, by features that are off by default.
+fn migrations() -> Step {
+    let features = "waxseal/django,waxseal/flask,waxseal/rails";
+    let arguments = ["test", "--locked", "--workspace", "--no-fail-fast", "--features", features];
+    let tests = ["--test", "app", "--test", "django", "--test", "flask", "--test", "rails"];
+    step("tests of migrations", &[&arguments[..], &tests].concat())
 }
 
 fn long_tests() -> Step {

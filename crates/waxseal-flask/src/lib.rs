@@ -22,6 +22,7 @@ pub use cookie::FlaskCookie;
 pub use date::DateTime;
 pub use digest::Digest;
 pub use error::{Error, Undecodable};
+pub use json::read_json;
 pub use key::FlaskKey;
 pub use replay::ReplayId;
 pub use session::{FLASHES, Flash, FlaskSession, PERMANENT, flashes, is_permanent};

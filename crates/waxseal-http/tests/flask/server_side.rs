@@ -41,7 +41,7 @@ async fn what_flask_session_kept_is_taken_over_once() {
         for format in ["msgpack", "json"] {
             let (cookie, key, record) = known(&format!("{format}, permanent"));
             let (reader, away) = reader(vec![(key, record)]);
-            let site = Site::with(place, FaultyStore::new(MemoryStore::new()), reader);
+            let site = Site::of(place, reader);
             let old = format!("session={cookie}");
             away.store(true, Ordering::Relaxed);
             assert_eq!(site.page(DAY, &old).await.status, 503, "{place:?}, {format}");
@@ -75,7 +75,7 @@ async fn ids_that_are_forged_unknown_or_saved_after_the_switch_are_refused() {
         ("saved after the switch", vec![(key, record)], cookie, SWITCH + DAY + 1),
     ] {
         let (reader, _) = reader(rows);
-        let site = Site::with(Place::Mirrored, FaultyStore::new(MemoryStore::new()), reader);
+        let site = Site::of(Place::Mirrored, reader);
         let answer = site.page(at, &format!("session={cookie}")).await;
         assert_eq!((answer.owner, answer.status.as_u16()), (None, 200), "{case}");
     }

@@ -20,7 +20,7 @@ impl Browser {
     }
 
     fn with(place: Place, flask: Flask) -> Self {
-        let site = Site::with(place, FaultyStore::new(MemoryStore::new()), flask);
+        let site = Site::of(place, flask);
         Self { site, jar: BTreeMap::new() }
     }
 
@@ -401,7 +401,7 @@ async fn the_owner_goes_under_the_apps_own_key_as_text_or_as_an_integer() {
 async fn a_session_from_before_is_not_signed_out_by_the_first_request() {
     for place in REMEMBERING {
         let store = FaultyStore::new(MemoryStore::new());
-        let alone = Site::with(place, store.clone(), flask());
+        let alone = Site::with(place, store.clone(), vec![Box::new(flask())]);
         let answer = alone.answer(10, Method::POST, "theme=dark", async |request| {
             request.sign_in("7", None).await?;
             Ok(StatusCode::SEE_OTHER)
@@ -411,7 +411,7 @@ async fn a_session_from_before_is_not_signed_out_by_the_first_request() {
             .ours()
             .map(|pair| pair.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned())).unwrap())
             .unwrap();
-        let site = Site::with(place, store, flask().side_by_side(["cart"]));
+        let site = Site::with(place, store, vec![Box::new(flask().side_by_side(["cart"]))]);
         let mut browser = Browser { site, jar: BTreeMap::from([("__Host-session".to_owned(), ours)]) };
         // Two at once: neither has Flask's cookie.
         let sent_at_once = browser.cookies();
@@ -496,7 +496,8 @@ async fn a_request_that_fails_writes_nothing_and_one_that_asks_for_no_session_ne
 /// A browser with a session of user 7 from before anything was shared, and a shared entry in it.
 async fn from_before(place: Place, cart: impl serde::Serialize) -> Browser {
     let store = FaultyStore::new(MemoryStore::new());
-    let mut browser = Browser { site: Site::with(place, store.clone(), flask()), jar: BTreeMap::new() };
+    let mut browser =
+        Browser { site: Site::with(place, store.clone(), vec![Box::new(flask())]), jar: BTreeMap::new() };
     browser.sign_in(10, "7").await;
     browser
         .ours(11, Method::POST, async |request| {
@@ -504,7 +505,7 @@ async fn from_before(place: Place, cart: impl serde::Serialize) -> Browser {
             Ok(StatusCode::SEE_OTHER)
         })
         .await;
-    browser.site = Site::with(place, store, flask().side_by_side(["cart"]));
+    browser.site = Site::with(place, store, vec![Box::new(flask().side_by_side(["cart"]))]);
     browser
 }
 
