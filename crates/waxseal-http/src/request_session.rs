@@ -345,13 +345,24 @@ impl RequestSession {
     }
 
     /// The line for the cookie of the old app that runs beside this one: see [`Beside::line`].
-    pub(crate) fn write_beside(&self, now: SystemTime) -> Result<Option<HeaderValue>, Error> {
-        let (Some(beside), Some((reader, old)), Some(session)) =
-            (self.0.beside.get(), self.0.sharing(now), self.loaded())
+    pub(crate) async fn write_beside(&self, now: SystemTime) -> Result<Option<HeaderValue>, Error> {
+        let (Some(beside), Some((reader, old)), Some(visit)) =
+            (self.0.beside.get(), self.0.sharing(now), self.visit())
         else {
             return Ok(None);
         };
-        Ok(beside.line(reader, old, session, self.0.carrier.cookie().is_secure(), now)?)
+        let session = visit.session();
+        let line = beside.line(reader, old, session, self.0.carrier.cookie().is_secure(), now)?;
+        // A commit that writes asks for itself. A page that only reads may end after a sign-out, and would sign the old
+        // app's cookie anew, with a time from after it.
+        if line.is_some()
+            && !session.is_modified()
+            && let Err(error) = Box::pin(self.sessions().revalidate(visit, now)).await
+        {
+            tracing::debug!(%error, "the old app's cookie is not written for a session that may be over");
+            return Ok(None);
+        }
+        Ok(line)
     }
 
     /// Tells if the session whose token came has ended by what the old app says.

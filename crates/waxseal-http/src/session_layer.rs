@@ -218,7 +218,7 @@ impl SessionLayer {
             (device, Offering::prepare(device, visit, status, request.is_head(), now))
         });
         let beside = match accessed {
-            true => request.write_beside(now)?,
+            true => request.write_beside(now).await?,
             false => None,
         };
         let changed = session.is_modified();

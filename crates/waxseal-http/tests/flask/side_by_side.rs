@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http::header::SET_COOKIE;
 use waxseal_session::ValueError;
 
 use super::*;
@@ -328,6 +329,28 @@ async fn flasks_cookie_is_written_when_it_has_to_be_and_as_flask_writes_it() {
         assert_eq!(browser.jar["session"], first, "{place:?}");
         assert_eq!(browser.page(600).await.as_deref(), Some("7"), "{place:?}");
         assert_ne!(browser.jar["session"], first, "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_page_that_ends_after_a_sign_out_sets_no_cookie_of_flasks_again() {
+    for place in REMEMBERING {
+        let mut browser =
+            Browser::with(place, flask().side_by_side(["cart"]).lifetime(Duration::from_secs(4 * 600)));
+        browser.sign_in(0, "7").await;
+        let layer = |at| browser.site.layer.clone().with_clock(Clock::from_fn(move || time(at)));
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, HeaderValue::from_str(&browser.cookies()).unwrap());
+        // Old enough to be written anew.
+        let [slow, quick] = [700, 702].map(layer);
+        let page = slow.session_of(&Method::GET, &Uri::from_static("/"), &headers);
+        assert_eq!(page.load().await.unwrap().owner().as_deref(), Some("7"), "{place:?}");
+        browser.sign_out(701).await;
+        let mut response = Response::new(());
+        quick.finish(&page, &mut response).await.unwrap();
+        let sets = response.headers().get_all(SET_COOKIE).iter();
+        let theirs: Vec<_> = sets.filter(|line| line.as_bytes().starts_with(b"session=")).collect();
+        assert!(theirs.is_empty(), "{place:?}: {theirs:?}");
     }
 }
 
