@@ -351,18 +351,17 @@ impl RequestSession {
         else {
             return Ok(None);
         };
-        let session = visit.session();
-        let line = beside.line(reader, old, session, self.0.carrier.cookie().is_secure(), now)?;
-        // A commit that writes asks for itself. A page that only reads may end after a sign-out, and would sign the old
+        let is_secure = self.0.carrier.cookie().is_secure();
+        let Some(line) = beside.line(reader, old, visit.session(), is_secure, now)? else { return Ok(None) };
+        // The commit of a change asks for itself. A request without one may end after a sign-out, and would sign the old
         // app's cookie anew, with a time from after it.
-        if line.is_some()
-            && !session.is_modified()
+        if line.only_renews
             && let Err(error) = Box::pin(self.sessions().revalidate(visit, now)).await
         {
             tracing::debug!(%error, "the old app's cookie is not written for a session that may be over");
             return Ok(None);
         }
-        Ok(line)
+        Ok(Some(line.field))
     }
 
     /// Tells if the session whose token came has ended by what the old app says.

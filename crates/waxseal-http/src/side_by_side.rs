@@ -27,6 +27,13 @@ pub(crate) struct Beside {
     pub(crate) old_is_over: bool,
 }
 
+/// The line for the old app's cookie.
+pub(crate) struct Line {
+    pub(crate) field: HeaderValue,
+    /// The cookie only grows old, or did not come: nothing has changed that the request's commit would write.
+    pub(crate) only_renews: bool,
+}
+
 /// The judgement of a session of ours by the old app's cookies.
 #[derive(Debug)]
 pub(crate) enum Verdict<'a> {
@@ -57,7 +64,7 @@ impl Beside {
         session: &Session,
         is_secure: bool,
         now: SystemTime,
-    ) -> Result<Option<HeaderValue>, Error> {
+    ) -> Result<Option<Line>, Error> {
         let (content, keys) = (session.content(), reader.shares().unwrap_or_default());
         let (owner, owner_before) = (content.owner(), self.before.owner());
         let is_shared = owner.is_some() || keys.iter().any(|key| content.entries.contains(key));
@@ -85,7 +92,10 @@ impl Beside {
         let base = came.filter(|_| is_kept).map(|came| &*came.value);
         let written = match reader.write(base, session, now) {
             Ok(Some(written)) => written,
-            Ok(None) => return Ok(came.map(|_| reader.cookie().remove())),
+            Ok(None) => {
+                let remove = |_| Line { field: reader.cookie().remove(), only_renews: false };
+                return Ok(came.map(remove));
+            }
             Err(error) if is_changed => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, "the old app cannot be told of a session");
@@ -102,7 +112,8 @@ impl Beside {
             true => &reader.cookie().secured(),
             false => reader.cookie(),
         };
-        Ok(Some(cookie.set(&written.value, expires, now)))
+        let field = cookie.set(&written.value, expires, now);
+        Ok(Some(Line { field, only_renews: !is_changed && !is_first }))
     }
 }
 
