@@ -9,8 +9,10 @@ use crate::cookie_mark::mark;
 use crate::cookies;
 use crate::foreign_sessions::{ForeignSessions, LoadedForeign};
 
-/// Values that are tried of each reader's cookie; a page of a sibling host may plant any number.
-const MAX_CANDIDATES: usize = 4;
+/// Values that are tried of a cookie that only names its session; a page of a sibling host may plant any number.
+const MAX_ASKED: usize = 4;
+/// Values that are tried of a cookie that holds its session, of which a signature is all that most of them cost.
+const MAX_READ: usize = 64;
 
 /// The readers of a migration.
 #[derive(Debug)]
@@ -31,6 +33,14 @@ pub(crate) struct ForeignCookies {
     /// The line that makes the browser forget the one good cookie.
     removal: Option<HeaderValue>,
     is_kept: bool,
+    /// The cookie of the app that runs beside this one may be among values that were not tried.
+    is_cut: bool,
+}
+
+/// The different values of a reader's cookie, among the first few.
+struct Candidates<'a> {
+    values: Vec<&'a [u8]>,
+    has_more: bool,
 }
 
 impl Readers {
@@ -46,7 +56,7 @@ impl Readers {
     /// Tells if a foreign session is in a store that has to be asked, and one of these fields has its cookie.
     pub(crate) fn waits<'a>(&'a self, fields: impl Iterator<Item = &'a HeaderValue> + Clone) -> bool {
         let mut stored = self.0.iter().filter(|reader| reader.has_store());
-        stored.any(|reader| !candidates(&**reader, fields.clone()).is_empty())
+        stored.any(|reader| !Candidates::of(&**reader, fields.clone()).values.is_empty())
     }
 
     /// Reads the foreign cookies among these fields of `Cookie`, but those whose sessions are in a store.
@@ -58,7 +68,7 @@ impl Readers {
     ) -> ForeignCookies {
         let mut found = ForeignCookies::default();
         for reader in self.0.iter().filter(|reader| !reader.has_store()) {
-            for value in candidates(&**reader, fields.clone()) {
+            for value in found.candidates(&**reader, fields.clone()) {
                 match reader.read(value, now) {
                     Ok(foreign) => found.add(foreign, value, &**reader),
                     Err(error) => refuse(sessions, &*error),
@@ -81,7 +91,7 @@ impl Readers {
     ) -> Result<ForeignCookies, Error> {
         let mut found = ForeignCookies::default();
         for reader in &self.0 {
-            for value in candidates(&**reader, fields.clone()) {
+            for value in found.candidates(&**reader, fields.clone()) {
                 match reader.load(value, now).await {
                     LoadedForeign::Found(foreign) => found.add(foreign, value, &**reader),
                     LoadedForeign::Refused(error) => refuse(sessions, &*error),
@@ -98,19 +108,19 @@ impl Readers {
 #[error("the store of the old app's sessions does not answer")]
 struct OldStore(#[source] Box<dyn std::error::Error + Send + Sync>);
 
-/// The different values of a reader's cookie, among the first few.
-fn candidates<'a>(
-    reader: &'a dyn ForeignSessions,
-    fields: impl Iterator<Item = &'a HeaderValue>,
-) -> Vec<&'a [u8]> {
-    let name = reader.cookie().name();
-    let mut found = Vec::new();
-    for value in fields.flat_map(|field| cookies::values_in(field.as_bytes(), name)).take(MAX_CANDIDATES) {
-        if !found.contains(&value) {
-            found.push(value);
+impl<'a> Candidates<'a> {
+    fn of(reader: &'a dyn ForeignSessions, fields: impl Iterator<Item = &'a HeaderValue>) -> Self {
+        let name = reader.cookie().name();
+        let most = if reader.has_store() { MAX_ASKED } else { MAX_READ };
+        let mut all = fields.flat_map(|field| cookies::values_in(field.as_bytes(), name));
+        let mut values = Vec::new();
+        for value in all.by_ref().take(most) {
+            if !values.contains(&value) {
+                values.push(value);
+            }
         }
+        Self { values, has_more: all.next().is_some() }
     }
-    found
 }
 
 /// A session that the old app goes on serving, and its cookie as what a session made of it is in step with.
@@ -144,6 +154,11 @@ impl ForeignCookies {
         self.good.iter().find(is_of).filter(|_| owner.is_some() || self.good.len() == 1)
     }
 
+    /// Tells if the cookie of the app that runs beside this one may have come and not been tried.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     /// The line that makes the browser forget the foreign cookie, which it keeps until a sign-out if the reader says so.
     /// `None` if there are several: the one that is left could be the planted one.
     pub(crate) fn removal(&self, signed_out: bool) -> Option<&HeaderValue> {
@@ -154,6 +169,16 @@ impl ForeignCookies {
     /// The line that makes the browser forget the foreign cookie, also if there are several.
     pub(crate) fn any_removal(&self) -> Option<&HeaderValue> {
         self.removal.as_ref()
+    }
+
+    fn candidates<'a>(
+        &mut self,
+        reader: &'a dyn ForeignSessions,
+        fields: impl Iterator<Item = &'a HeaderValue>,
+    ) -> Vec<&'a [u8]> {
+        let Candidates { values, has_more } = Candidates::of(reader, fields);
+        self.is_cut |= has_more && reader.shares().is_some();
+        values
     }
 
     /// Counts it if several are good.

@@ -471,6 +471,12 @@ impl Slot {
                 };
                 (next, true, false)
             }
+            Verdict::Unclear => {
+                tracing::warn!(
+                    "too many cookies of the old app's name came; the session is not shown, and goes on"
+                );
+                (self.snapshot().create(), false, false)
+            }
             Verdict::SignedInThere(foreign) => {
                 let next = adopt(foreign).await?;
                 if next.is_adopted() {

@@ -40,6 +40,8 @@ pub(crate) enum Verdict<'a> {
     Holds,
     /// Its owner has signed out in the old app, or somebody else has signed in there.
     Over,
+    /// Its owner's cookie may be among so many that not all were tried, so that nothing is known.
+    Unclear,
     /// Somebody has signed in in the old app.
     SignedInThere(&'a Foreign),
 }
@@ -131,7 +133,10 @@ pub(crate) fn verdict<'a>(visit: &Visit, old: &'a ForeignCookies) -> Verdict<'a>
         return Verdict::Holds;
     }
     match content.owner() {
-        Some(owner) if content.beside().is_some() && old.of(Some(&owner)).is_none() => Verdict::Over,
+        Some(owner) if content.beside().is_some() && old.of(Some(&owner)).is_none() => match old.is_cut() {
+            true => Verdict::Unclear,
+            false => Verdict::Over,
+        },
         Some(_) => Verdict::Holds,
         None => match old.only().filter(|foreign| is_open && foreign.session().content().is_owned()) {
             Some(foreign) => Verdict::SignedInThere(foreign),

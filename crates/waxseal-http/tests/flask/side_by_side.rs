@@ -467,6 +467,16 @@ async fn a_planted_cookie_signs_nobody_out() {
             assert_eq!(browser.site.page(20, &both).await.owner.as_deref(), Some("7"), "{place:?}");
         }
         assert_eq!(browser.page(30).await.as_deref(), Some("7"), "{place:?}");
+        // Any number of them, which a browser sends first: those that say nothing, and good ones of other users.
+        for (count, seen) in [(4, Some("7")), (20, Some("7")), (200, None)] {
+            for plant in [|at: u64| format!("session=x.y.{at}"), |at: u64| signed_in(&at.to_string(), 5)] {
+                let planted: String = (100..100 + count).map(|at| plant(at) + "; ").collect();
+                let page = browser.site.page(40, &format!("{planted}{}", browser.cookies())).await;
+                assert_eq!(page.owner.as_deref(), seen, "{place:?}, {count}");
+                assert!(!page.forgets("__Host-session"), "{place:?}, {count}: {:?}", page.sets);
+            }
+        }
+        assert_eq!(browser.page(50).await.as_deref(), Some("7"), "{place:?}: the session goes on");
     }
 }
 
