@@ -475,7 +475,7 @@ impl Slot {
                 tracing::warn!(
                     "too many cookies of the old app's name came; the session is not shown, and goes on"
                 );
-                (self.snapshot().create(), false, false)
+                (sessions.unshown(visit), false, false)
             }
             Verdict::SignedInThere(foreign) => {
                 let next = adopt(foreign).await?;

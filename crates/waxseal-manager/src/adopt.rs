@@ -178,6 +178,13 @@ impl<'a> Snapshot<'a> {
 }
 
 impl SessionManager {
+    /// The visit of a new visitor in place of one whose session is not to be shown, because an app that runs beside this
+    /// one would have to say something of it and did not. A sign-in or a sign-out ends that session all the same.
+    #[must_use]
+    pub fn unshown(&self, visit: Visit) -> Visit {
+        stranger(visit, self.is_strict())
+    }
+
     /// Notes a foreign session whose cookie came along. A sign-in or a sign-out in this request ends it with the commit,
     /// so that it does not take the place of the session that is over then.
     pub fn note_foreign(&self, visit: &Visit, foreign: &Foreign) {

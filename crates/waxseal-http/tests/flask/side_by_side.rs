@@ -477,6 +477,12 @@ async fn a_planted_cookie_signs_nobody_out() {
             }
         }
         assert_eq!(browser.page(50).await.as_deref(), Some("7"), "{place:?}: the session goes on");
+        let planted = "session=x.y.z; ".repeat(200);
+        let answer = browser.site.sign_out(60, &format!("{planted}{}", browser.cookies())).await;
+        assert!(answer.forgets("__Host-session"), "{place:?}: {:?}", answer.sets);
+        if place != Place::Cookie {
+            assert_eq!(browser.page(70).await, None, "{place:?}: a sign-out ends it all the same");
+        }
     }
 }
 
