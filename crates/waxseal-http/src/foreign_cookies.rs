@@ -30,8 +30,8 @@ pub(crate) struct Good {
 #[derive(Debug, Default)]
 pub(crate) struct ForeignCookies {
     good: Vec<Good>,
-    /// The line that makes the browser forget the one good cookie.
-    removal: Option<HeaderValue>,
+    /// The lines that make the browser forget the good cookies, one for each reader that found one.
+    removals: Vec<HeaderValue>,
     is_kept: bool,
     /// The cookie of the app that runs beside this one may be among values that were not tried.
     is_cut: bool,
@@ -78,7 +78,8 @@ impl Readers {
         found.counted(sessions)
     }
 
-    /// Reads all foreign cookies among these fields of `Cookie`.
+    /// Reads the foreign cookies among these fields of `Cookie`: all of them, or the `stored` alone, whose sessions are in a
+    /// store.
     ///
     /// # Errors
     ///
@@ -88,9 +89,10 @@ impl Readers {
         fields: impl Iterator<Item = &'a HeaderValue> + Clone,
         sessions: &SessionManager,
         now: SystemTime,
+        stored: bool,
     ) -> Result<ForeignCookies, Error> {
         let mut found = ForeignCookies::default();
-        for reader in &self.0 {
+        for reader in self.0.iter().filter(|reader| reader.has_store() || !stored) {
             for value in found.candidates(&**reader, fields.clone()) {
                 match reader.load(value, now).await {
                     LoadedForeign::Found(foreign) => found.add(foreign, value, &**reader),
@@ -163,12 +165,12 @@ impl ForeignCookies {
     /// `None` if there are several: the one that is left could be the planted one.
     pub(crate) fn removal(&self, signed_out: bool) -> Option<&HeaderValue> {
         self.only()?;
-        self.removal.as_ref().filter(|_| signed_out || !self.is_kept)
+        self.removals.first().filter(|_| signed_out || !self.is_kept)
     }
 
-    /// The line that makes the browser forget the foreign cookie, also if there are several.
-    pub(crate) fn any_removal(&self) -> Option<&HeaderValue> {
-        self.removal.as_ref()
+    /// The lines that make the browser forget all foreign cookies of which a good one came.
+    pub(crate) fn removals(&self) -> &[HeaderValue] {
+        &self.removals
     }
 
     fn candidates<'a>(
@@ -195,7 +197,10 @@ impl ForeignCookies {
         let foreign = if shares { living_on(foreign) } else { foreign };
         let value = if shares { value.into() } else { Box::default() };
         self.good.push(Good { foreign, value });
-        self.removal = Some(reader.cookie().remove());
+        let removal = reader.cookie().remove();
+        if !self.removals.contains(&removal) {
+            self.removals.push(removal);
+        }
         self.is_kept = reader.keeps_cookie();
     }
 }
