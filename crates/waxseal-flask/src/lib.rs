@@ -24,6 +24,7 @@ pub use digest::Digest;
 pub use error::{Error, Undecodable};
 pub use json::read_json;
 pub use key::FlaskKey;
+pub use limits::{LIFETIME_SECONDS, MAX_COOKIE_BYTES};
 pub use replay::ReplayId;
 pub use session::{FLASHES, Flash, FlaskSession, PERMANENT, flashes, is_permanent};
 pub use signing::{Derivation, Signing};

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal_flask::login::{FRESH, IDENTIFIER, Login, REMEMBER, REMEMBER_SECONDS, USER_ID};
-use waxseal_flask::{Dict, FLASHES, FlaskCookie, FlaskKey, PERMANENT, Signing};
+use waxseal_flask::{Dict, FLASHES, FlaskCookie, FlaskKey, LIFETIME_SECONDS, PERMANENT, Signing};
 use waxseal_manager::Foreign;
 use waxseal_session::{Markup, Session};
 
@@ -67,9 +67,6 @@ pub struct Flask {
 /// Flask's keys and Flask-Login's, which are no entries.
 const FLASKS: [&str; 7] = [PERMANENT, FLASHES, USER_ID, FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS];
 
-/// Flask's `PERMANENT_SESSION_LIFETIME`, which it applies to every cookie.
-const LIFETIME: Duration = Duration::from_secs(31 * 86_400);
-
 impl Flask {
     /// The app with this `SECRET_KEY`, all else as Flask has it by default: a cookie called `session` without `Domain` and
     /// with the path `/`, good for 31 days.
@@ -79,7 +76,7 @@ impl Flask {
         Self {
             reader: FlaskCookie::new(key),
             cookie: cookie.expect("these attributes are allowed together"),
-            lifetime: LIFETIME,
+            lifetime: Duration::from_secs(LIFETIME_SECONDS),
             owner_key: None,
             owner_is_integer: false,
             keeps_cookie: false,

@@ -6,8 +6,8 @@ mod migration;
 mod place;
 
 use http::{Method, StatusCode};
-use migration::{DAY, REMEMBERING, Site};
-use place::{ALL, Place};
+use migration::{DAY, Site};
+use place::{ALL, Place, WITH_STORE};
 use serde_json::Value as Json;
 use waxseal_http::Django;
 
@@ -54,7 +54,7 @@ async fn a_visitor_stays_signed_in_once_and_the_old_cookie_goes() {
 
 #[tokio::test]
 async fn a_sign_out_holds_against_the_old_cookie() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         let site = Site::of(place, django());
         let old = cookie("signed in");
         let ours = site.page(DAY, &old).await.ours().unwrap();

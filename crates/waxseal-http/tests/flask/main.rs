@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
-use migration::{Answer, DAY, REMEMBERING, SWITCH, Site, UNTIL, seconds, time};
-use place::{ALL, Place};
+use migration::{Answer, DAY, SWITCH, Site, UNTIL, seconds, time};
+use place::{ALL, Place, WITH_STORE};
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_flask::login::USER_ID;
 use waxseal_flask::{DateTime, Dict, FlaskCookie, Value};
@@ -146,7 +146,7 @@ fn uuid_bytes() -> [u8; 16] {
 
 #[tokio::test]
 async fn the_old_cookie_is_worth_nothing_after_a_sign_out() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         let site = site_at(place);
         let old = signed_in("7", 0);
         // A thief has an older cookie of the same session, which Flask signed before.
@@ -198,7 +198,7 @@ async fn a_sign_out_ends_the_old_cookie_that_comes_along_whoever_it_is_of() {
 
 #[tokio::test]
 async fn a_sign_out_works_while_the_store_is_away_and_a_page_does_not() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         let site = site_at(place);
         let old = signed_in("7", 0);
         site.store.set_away(true);
@@ -302,7 +302,7 @@ async fn of_several_good_ones_none_counts_and_none_is_removed() {
 
 #[tokio::test]
 async fn a_planted_session_of_nobody_gives_nothing_away_after_a_sign_in() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         let site = site_at(place);
         let planted = cookie_of(Dict::from([("theirs".to_owned(), Value::Int(1))]), 0);
         let attackers = site.page(DAY, &planted).await.ours().unwrap();
@@ -413,7 +413,7 @@ async fn a_cookie_of_the_old_app_stays_until_it_is_over() {
 
 #[tokio::test]
 async fn a_cookie_that_is_over_goes() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         let site = site_at(place);
         let old = signed_in("7", 0);
         let ours = site.page(DAY, &old).await.ours().unwrap();

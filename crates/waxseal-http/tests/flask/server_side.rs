@@ -37,7 +37,7 @@ fn reader(rows: Vec<(String, Vec<u8>)>) -> (FlaskServerSide, Arc<AtomicBool>) {
 
 #[tokio::test]
 async fn what_flask_session_kept_is_taken_over_once() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         for format in ["msgpack", "json"] {
             let (cookie, key, record) = known(&format!("{format}, permanent"));
             let (reader, away) = reader(vec![(key, record)]);
@@ -83,7 +83,7 @@ async fn ids_that_are_forged_unknown_or_saved_after_the_switch_are_refused() {
 
 #[tokio::test]
 async fn a_sign_out_beside_a_sharing_app_ends_what_the_store_of_another_has() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         let (value, key, record) = known("json, permanent");
         let rows = HashMap::from([(key, record)]);
         let cookie = SessionCookie::builder().name("sid").secure(false);

@@ -267,7 +267,7 @@ async fn shared_entries_go_both_ways_and_others_stay_where_they_are() {
 
 #[tokio::test]
 async fn a_request_that_was_sent_before_undoes_nothing() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         let mut browser = Browser::new(place);
         browser.sign_in_at_flask(10, "7");
         browser.flask(11, put("cart", ints(&[1])));
@@ -336,7 +336,7 @@ async fn flasks_cookie_is_written_when_it_has_to_be_and_as_flask_writes_it() {
 async fn a_slow_request_that_ends_after_a_sign_out_sets_no_cookie_of_flasks_again() {
     let flask = || flask().side_by_side(["cart"]).lifetime(Duration::from_secs(4 * 600));
     for (place, method) in
-        REMEMBERING.into_iter().flat_map(|place| [(place, Method::GET), (place, Method::POST)])
+        WITH_STORE.into_iter().flat_map(|place| [(place, Method::GET), (place, Method::POST)])
     {
         let mut browser = Browser::with(place, flask());
         browser.sign_in(0, "7").await;
@@ -431,7 +431,7 @@ async fn the_owner_goes_under_the_apps_own_key_as_text_or_as_an_integer() {
 
 #[tokio::test]
 async fn a_session_from_before_is_not_signed_out_by_the_first_request() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         let store = FaultyStore::new(MemoryStore::new());
         let alone = Site::with(place, store.clone(), vec![Box::new(flask())]);
         let answer = alone.answer(10, Method::POST, "theme=dark", async |request| {
@@ -509,7 +509,7 @@ async fn from_the_switch_on_each_session_stands_alone() {
 
 #[tokio::test]
 async fn a_sign_out_in_flask_holds_while_the_store_is_away() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         let mut browser = Browser::new(place);
         browser.sign_in(10, "7").await;
         let ours = browser.jar["__Host-session"].clone();

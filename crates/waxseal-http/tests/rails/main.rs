@@ -6,8 +6,8 @@ mod migration;
 mod place;
 
 use http::{Method, StatusCode};
-use migration::{DAY, REMEMBERING, SWITCH, Site, terms};
-use place::{ALL, Place};
+use migration::{DAY, SWITCH, Site, terms};
+use place::{ALL, Place, WITH_STORE};
 use serde_json::Value as Json;
 use waxseal_http::{Rails, RailsDigest, RailsKey};
 
@@ -58,7 +58,7 @@ async fn a_visitor_stays_signed_in_once_and_the_old_cookie_goes() {
 
 #[tokio::test]
 async fn a_sign_out_holds_against_every_old_cookie_of_the_owner() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         let site = Site::of(place, rails());
         let ours = site.answer(SWITCH + DAY, Method::POST, "", async |request| {
             request.sign_in("7", None).await?;

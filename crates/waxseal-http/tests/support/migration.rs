@@ -17,9 +17,6 @@ pub(crate) const DAY: u64 = 86_400;
 pub(crate) const SWITCH: u64 = 2 * DAY;
 pub(crate) const UNTIL: u64 = 20 * DAY;
 
-/// The places that remember what was taken over.
-pub(crate) const REMEMBERING: [Place; 3] = [Place::Listed, Place::Store, Place::Mirrored];
-
 pub(crate) fn seconds(at: u64) -> u64 {
     1_700_000_000 + at
 }
