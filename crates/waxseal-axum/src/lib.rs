@@ -54,7 +54,9 @@ pub use waxseal_http::{
     SetupError, WrittenCookie,
 };
 #[cfg(feature = "flask")]
-pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, FlaskRecord, FlaskServerSide, Signing};
+pub use waxseal_http::{
+    Derivation, Digest, Flask, FlaskKey, FlaskRecord, FlaskRemember, FlaskServerSide, Signing,
+};
 #[cfg(feature = "device")]
 pub use waxseal_http::{Device, DeviceBinding, DevicePolicy};
 #[cfg(feature = "rails")]

@@ -1,5 +1,6 @@
 //! Sessions of a Flask app, read from its cookies, and written to them.
 
+pub(crate) mod remember;
 pub(crate) mod server_side;
 mod value;
 mod writing;

@@ -24,15 +24,17 @@ pub(crate) struct Good {
     pub(crate) foreign: Foreign,
     /// The cookie's value, if its reader shares.
     pub(crate) value: Box<[u8]>,
+    /// Its cookie holds no session.
+    is_remembered: bool,
 }
 
 /// The good foreign sessions of one request.
 #[derive(Debug, Default)]
 pub(crate) struct ForeignCookies {
     good: Vec<Good>,
-    /// The lines that make the browser forget the good cookies, one for each reader that found one.
-    removals: Vec<HeaderValue>,
-    is_kept: bool,
+    /// The lines that make the browser forget the good cookies, one for each reader that found one, and whether the
+    /// browser keeps it until a sign-out.
+    removals: Vec<(HeaderValue, bool)>,
     /// The cookie of the app that runs beside this one may be among values that were not tried.
     is_cut: bool,
 }
@@ -44,7 +46,8 @@ struct Candidates<'a> {
 }
 
 impl Readers {
-    pub(crate) fn new(readers: Vec<Box<dyn ForeignSessions>>) -> Self {
+    pub(crate) fn new(mut readers: Vec<Box<dyn ForeignSessions>>) -> Self {
+        readers.sort_by_key(|reader| reader.remembers());
         Self(readers)
     }
 
@@ -161,16 +164,19 @@ impl ForeignCookies {
         self.is_cut
     }
 
-    /// The line that makes the browser forget the foreign cookie, which it keeps until a sign-out if the reader says so.
-    /// `None` if there are several: the one that is left could be the planted one.
-    pub(crate) fn removal(&self, signed_out: bool) -> Option<&HeaderValue> {
-        self.only()?;
-        self.removals.first().filter(|_| signed_out || !self.is_kept)
+    /// The lines that make the browser forget the foreign cookies, but those that it keeps until a sign-out. None if there
+    /// are several sessions: the one that is left could be the planted one.
+    pub(crate) fn removals(&self, signed_out: bool) -> impl Iterator<Item = &HeaderValue> {
+        let counts = self.only().is_some();
+        self.removals
+            .iter()
+            .filter(move |(_, is_kept)| counts && (signed_out || !is_kept))
+            .map(|(line, _)| line)
     }
 
     /// The lines that make the browser forget all foreign cookies of which a good one came.
-    pub(crate) fn removals(&self) -> &[HeaderValue] {
-        &self.removals
+    pub(crate) fn all_removals(&self) -> impl Iterator<Item = &HeaderValue> {
+        self.removals.iter().map(|(line, _)| line)
     }
 
     fn candidates<'a>(
@@ -193,14 +199,20 @@ impl ForeignCookies {
     }
 
     fn add(&mut self, foreign: Foreign, value: &[u8], reader: &dyn ForeignSessions) {
-        let shares = reader.shares().is_some();
-        let foreign = if shares { living_on(foreign) } else { foreign };
-        let value = if shares { value.into() } else { Box::default() };
-        self.good.push(Good { foreign, value });
-        let removal = reader.cookie().remove();
+        let (shares, is_remembered) = (reader.shares().is_some(), reader.remembers());
+        if is_remembered && self.good.iter().any(|good| !good.is_remembered) {
+            let owner = foreign.session().owner();
+            let is_theirs = |good: &&Good| owner.is_some() && good.foreign.session().owner() == owner;
+            let Some(same) = self.good.iter().find(is_theirs) else { return };
+            same.foreign.session().set_permanent(true).expect("a foreign session can be written");
+        } else {
+            let foreign = if shares { living_on(foreign) } else { foreign };
+            let value = if shares { value.into() } else { Box::default() };
+            self.good.push(Good { foreign, value, is_remembered });
+        }
+        let removal = (reader.cookie().remove(), reader.keeps_cookie());
         if !self.removals.contains(&removal) {
             self.removals.push(removal);
         }
-        self.is_kept = reader.keeps_cookie();
     }
 }

@@ -75,6 +75,8 @@ pub use error::Error;
 #[cfg(feature = "flask")]
 pub use flask::Flask;
 #[cfg(feature = "flask")]
+pub use flask::remember::FlaskRemember;
+#[cfg(feature = "flask")]
 pub use flask::server_side::{FlaskRecord, FlaskServerSide};
 pub use foreign_sessions::{ForeignSessions, LoadedForeign, LoadingForeign, WrittenCookie};
 pub use host_name::Host;

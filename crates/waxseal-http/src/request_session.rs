@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use http::header::{COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use tokio::sync::{OnceCell, SetError};
-use waxseal_manager::{Access, Error, Opened, Rejected, Session, SessionManager, Snapshot, Visit};
+use waxseal_manager::{Access, Error, Foreign, Opened, Rejected, Session, SessionManager, Snapshot, Visit};
 
 use crate::carrier::Carrier;
 use crate::cookies;
@@ -344,7 +344,10 @@ impl RequestSession {
             tracing::warn!(%error, "a foreign session that came along could not be looked at");
         }
         let found = self.0.foreign(now).into_iter().chain(self.0.stored.get());
-        for foreign in found.flat_map(ForeignCookies::good) {
+        // A sign-in says nothing of other browsers, which have the same cookie.
+        let signed_out = self.ends_foreign() == ForeignEnd::SignedOut;
+        let ended = |foreign: &&Foreign| signed_out || !foreign.is_recurring();
+        for foreign in found.flat_map(ForeignCookies::good).filter(ended) {
             self.sessions().note_foreign(visit, foreign);
         }
     }
@@ -381,15 +384,15 @@ impl RequestSession {
         let signed_out = ended == ForeignEnd::SignedOut;
         let Some(beside) = self.0.beside.get() else {
             let is_over = ended != ForeignEnd::None || visit.is_foreign_over();
-            return foreign.removal(signed_out).filter(|_| is_over).cloned().into_iter().collect();
+            return foreign.removals(signed_out).filter(|_| is_over).cloned().collect();
         };
         if signed_out {
             // Of several, too: one that is left over was planted, and shows its own session as it does there.
             let found = [foreign].into_iter().chain(self.0.stored.get());
-            return found.flat_map(ForeignCookies::removals).cloned().collect();
+            return found.flat_map(ForeignCookies::all_removals).cloned().collect();
         }
         let is_refused = beside.old_is_over || visit.is_foreign_over() && !visit.is_adopted();
-        foreign.removal(true).filter(|_| is_refused).cloned().into_iter().collect()
+        foreign.removals(true).filter(|_| is_refused).cloned().collect()
     }
 
     /// What the request's commit does to foreign sessions that came along: asked before the commit.

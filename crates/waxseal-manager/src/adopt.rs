@@ -58,7 +58,7 @@ impl<'a> Snapshot<'a> {
             return Opened::Ready(self.create());
         };
         let (mut reference, content) = (foreign.reference(&adopter.terms), foreign.content());
-        reference.lives_on &= now < adopter.terms.switched;
+        reference.lives_on &= foreign.is_recurring() || now < adopter.terms.switched;
         if let Some(why) = self.reason_against(&reference, &content, &adopter.terms, now) {
             adopter.counts.count(Outcome::Refused(why));
             return Opened::Ready(self.create().refused_foreign(why));

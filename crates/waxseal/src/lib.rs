@@ -139,7 +139,9 @@ pub use waxseal_http::Device;
 #[cfg(feature = "django")]
 pub use waxseal_http::Django;
 #[cfg(feature = "flask")]
-pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, FlaskRecord, FlaskServerSide, Signing};
+pub use waxseal_http::{
+    Derivation, Digest, Flask, FlaskKey, FlaskRecord, FlaskRemember, FlaskServerSide, Signing,
+};
 pub use waxseal_http::{
     EndReason, ForeignSessions, SameSite, Scheme, SessionCookie, SessionEnded, WrittenCookie, local_path,
 };

@@ -4,6 +4,7 @@
 mod migration;
 #[path = "../support/place.rs"]
 mod place;
+mod remember;
 mod server_side;
 mod side_by_side;
 
@@ -17,7 +18,8 @@ use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_flask::login::USER_ID;
 use waxseal_flask::{DateTime, Dict, FlaskCookie, Value};
 use waxseal_http::{
-    Clock, Flask, FlaskKey, RequestSession, SameSite, SessionCookie, SessionLayer, SetupError,
+    Clock, Flask, FlaskKey, ForeignSessions, RequestSession, SameSite, SessionCookie, SessionLayer,
+    SetupError,
 };
 use waxseal_manager::{Adoption, Error, SessionManager};
 use waxseal_session::Markup;

@@ -654,6 +654,22 @@ async fn the_end_of_what_lives_on_holds_against_who_takes_it_over_at_that_moment
 }
 
 #[tokio::test]
+async fn a_cookie_of_every_browser_is_taken_over_again_until_its_owner_signs_out() {
+    for kind in REMEMBERING {
+        let sessions = kind.sessions(&new_store());
+        let token = || foreign(1, SWITCH - 1).recurring();
+        let first = adopted(&sessions, &token(), SWITCH + DAY).await;
+        let second = adopted(&sessions, &token(), SWITCH + DAY + 90).await;
+        assert_ne!(first, second, "{kind:?}");
+        assert_eq!(read(&sessions, &first, at(SWITCH + DAY + 100)).await.owner().as_deref(), Some("user-7"));
+        sign_out(&sessions, &second, SWITCH + DAY + 110).await;
+        is_refused("signed out", &sessions, &token(), SWITCH + DAY + 300).await;
+        let other = foreign_of("user-8", 2, SWITCH - 1).recurring();
+        assert!(adopt(&sessions, &other, SWITCH + DAY + 300).await.is_adopted(), "{kind:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_old_app_signed_out_says_nothing_of_other_browsers() {
     for kind in REMEMBERING {
         let sessions = kind.sessions(&new_store());

@@ -1,0 +1,90 @@
+//! Who signed in, read from the cookies of Flask-Login.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest, Sha256};
+use waxseal_flask::FlaskKey;
+use waxseal_flask::login::read_remember_token;
+use waxseal_manager::{Adoption, Foreign};
+
+use crate::foreign_sessions::ForeignSessions;
+use crate::session_cookie::SessionCookie;
+use crate::session_cookie_builder::SessionCookieBuilder;
+use crate::setup_error::SetupError;
+
+/// The `remember_token` of an app with Flask-Login, beside [`Flask`](super::Flask): a visitor whose session is over at
+/// Flask, and whom Flask would have remembered, is signed in here, too. Their session is permanent, and nobody counts as
+/// just signed in.
+///
+/// **The token never ends and is the same in each browser of a user.** Each of them may be taken over, until the user
+/// signs out here; from then on none is good, in whichever browser, and the password is asked for. In state `cookie` without a
+/// list nothing remembers that, and a copy stays good until the migration's end. The token has no date either, so it is
+/// read from the switch on, when Flask has stopped.
+///
+/// # Example
+///
+/// ```
+/// use waxseal_http::{Flask, FlaskKey, FlaskRemember, ForeignSessions};
+/// use waxseal_manager::Adoption;
+///
+/// let terms = Adoption::between("2027-02-01", "2027-03-01")?;
+/// let key = FlaskKey::from_text("SECRET_KEY")?;
+/// let remembered = FlaskRemember::new(key.clone(), &terms);
+/// let readers: Vec<Box<dyn ForeignSessions>> = vec![Box::new(Flask::new(key)), Box::new(remembered)];
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct FlaskRemember {
+    key: FlaskKey,
+    cookie: SessionCookie,
+    switched: SystemTime,
+}
+
+/// A time longer than any lifetime of a session: the terms' own is the end.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+impl FlaskRemember {
+    /// The app with this `SECRET_KEY`, that stops at the switch of these terms. Flask-Login tries no fallback keys.
+    #[must_use]
+    pub fn new(key: FlaskKey, terms: &Adoption) -> Self {
+        let cookie = SessionCookie::builder().name("remember_token").secure(false).build();
+        let cookie = cookie.expect("these attributes are allowed together");
+        Self { key, cookie, switched: terms.switched() }
+    }
+
+    /// Sets the cookie as the app sets it: `REMEMBER_COOKIE_NAME`, `_DOMAIN`, `_PATH`, `_SECURE`.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] for attributes that contradict each other.
+    pub fn cookie(self, cookie: SessionCookieBuilder) -> Result<Self, SetupError> {
+        Ok(Self { cookie: cookie.build()?, ..self })
+    }
+}
+
+impl ForeignSessions for FlaskRemember {
+    fn cookie(&self) -> &SessionCookie {
+        &self.cookie
+    }
+
+    fn read(&self, value: &[u8], now: SystemTime) -> Result<Foreign, Box<dyn Error + Send + Sync>> {
+        if now < self.switched {
+            return Err(
+                "a `remember_token`, which does not say when it was made, is read from the switch on".into(),
+            );
+        }
+        let user_id = read_remember_token(str::from_utf8(value)?, &self.key)?;
+        let began = self.switched.checked_sub(Duration::from_secs(1)).ok_or("a switch before all time")?;
+        let ends = began.checked_add(FOR_EVER).ok_or("its lifetime has no end")?;
+        let name = Sha256::new().chain_update(b"waxseal Flask-Login\0").chain_update(value).finalize().into();
+        let foreign = Foreign::new(name, began, ends).recurring();
+        foreign.session().set_owner(Some(user_id))?;
+        foreign.session().set_permanent(true)?;
+        Ok(foreign)
+    }
+
+    fn remembers(&self) -> bool {
+        true
+    }
+}
