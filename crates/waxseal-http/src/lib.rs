@@ -63,6 +63,8 @@ mod session_layer;
 mod setup_error;
 mod side_by_side;
 mod status;
+#[cfg(any(feature = "flask", feature = "rails"))]
+mod undated;
 mod upkeep;
 
 pub use clock::Clock;

@@ -14,6 +14,7 @@ use crate::foreign_value::{fill_with, owner_of};
 use crate::session_cookie::SessionCookie;
 use crate::session_cookie_builder::SessionCookieBuilder;
 use crate::setup_error::SetupError;
+use crate::undated::Undated;
 
 /// A Rails app whose sessions are taken over: those of `:cookie_store`, encrypted by AES-256-GCM and written as JSON.
 ///
@@ -39,7 +40,7 @@ use crate::setup_error::SetupError;
 pub struct Rails {
     reader: RailsCookie,
     cookie: SessionCookie,
-    switched: SystemTime,
+    undated: Undated,
     owner: OwnerEntry,
     keeps_cookie: bool,
 }
@@ -69,7 +70,7 @@ impl Rails {
         Ok(Self {
             reader: RailsCookie::new(name, key),
             cookie: SessionCookie::builder().name(name).secure(false).build()?,
-            switched: terms.switched(),
+            undated: Undated::new(terms),
             owner: OwnerEntry::None,
             keeps_cookie: false,
         })
@@ -140,19 +141,11 @@ impl ForeignSessions for Rails {
     }
 
     fn read(&self, value: &[u8], now: SystemTime) -> Result<Foreign, Box<dyn Error + Send + Sync>> {
-        if now < self.switched {
-            return Err(
-                "a cookie of Rails, which does not say when it was made, is read from the switch on".into()
-            );
-        }
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let read = self.reader.read(str::from_utf8(value)?, seconds)?;
         let entries = read_json(&read.json)?;
-        let began = self.switched.checked_sub(Duration::from_secs(1)).ok_or("a switch before all time")?;
-        let expires = read.expires.map(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
-        // Without one, the lifetime of the terms is the end.
-        let ends = expires.unwrap_or_else(|| began.checked_add(FOR_EVER)).ok_or("its lifetime has no end")?;
-        let foreign = Foreign::new(name_of(&entries, &read.json), began, ends);
+        let expires = read.expires.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+        let foreign = self.undated.foreign(name_of(&entries, &read.json), expires, now)?;
         let session = foreign.session();
         session.set_owner(self.owner(&entries).as_deref())?;
         session.set_permanent(read.expires.is_some())?;
@@ -165,9 +158,6 @@ impl ForeignSessions for Rails {
         self.keeps_cookie
     }
 }
-
-/// A time longer than any lifetime of a session.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// The name by which the session is taken over once: Rails encrypts one session anew with each answer, and its id stays.
 fn name_of(entries: &Dict, json: &str) -> [u8; Foreign::REPLAY_ID_BYTES] {

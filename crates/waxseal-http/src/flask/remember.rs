@@ -1,7 +1,7 @@
 //! Who signed in, read from the cookies of Flask-Login.
 
 use std::error::Error;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 use waxseal_flask::FlaskKey;
@@ -12,6 +12,7 @@ use crate::foreign_sessions::ForeignSessions;
 use crate::session_cookie::SessionCookie;
 use crate::session_cookie_builder::SessionCookieBuilder;
 use crate::setup_error::SetupError;
+use crate::undated::Undated;
 
 /// The `remember_token` of an app with Flask-Login, beside [`Flask`](super::Flask): a visitor whose session is over at
 /// Flask, and whom Flask would have remembered, is signed in here, too. Their session is permanent, and nobody counts as
@@ -38,11 +39,8 @@ use crate::setup_error::SetupError;
 pub struct FlaskRemember {
     key: FlaskKey,
     cookie: SessionCookie,
-    switched: SystemTime,
+    undated: Undated,
 }
-
-/// A time longer than any lifetime of a session: the terms' own is the end.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 impl FlaskRemember {
     /// The app with this `SECRET_KEY`, that stops at the switch of these terms. Flask-Login tries no fallback keys.
@@ -50,7 +48,7 @@ impl FlaskRemember {
     pub fn new(key: FlaskKey, terms: &Adoption) -> Self {
         let cookie = SessionCookie::builder().name("remember_token").secure(false).build();
         let cookie = cookie.expect("these attributes are allowed together");
-        Self { key, cookie, switched: terms.switched() }
+        Self { key, cookie, undated: Undated::new(terms) }
     }
 
     /// Sets the cookie as the app sets it: `REMEMBER_COOKIE_NAME`, `_DOMAIN`, `_PATH`, `_SECURE`.
@@ -69,16 +67,9 @@ impl ForeignSessions for FlaskRemember {
     }
 
     fn read(&self, value: &[u8], now: SystemTime) -> Result<Foreign, Box<dyn Error + Send + Sync>> {
-        if now < self.switched {
-            return Err(
-                "a `remember_token`, which does not say when it was made, is read from the switch on".into(),
-            );
-        }
         let user_id = read_remember_token(str::from_utf8(value)?, &self.key)?;
-        let began = self.switched.checked_sub(Duration::from_secs(1)).ok_or("a switch before all time")?;
-        let ends = began.checked_add(FOR_EVER).ok_or("its lifetime has no end")?;
         let name = Sha256::new().chain_update(b"waxseal Flask-Login\0").chain_update(value).finalize().into();
-        let foreign = Foreign::new(name, began, ends).recurring();
+        let foreign = self.undated.foreign(name, None, now)?.recurring();
         foreign.session().set_owner(Some(user_id))?;
         foreign.session().set_permanent(true)?;
         Ok(foreign)

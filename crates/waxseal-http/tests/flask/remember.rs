@@ -110,6 +110,9 @@ async fn a_session_that_comes_with_the_token_counts_and_lasts() {
         let both = format!("{}; {}", token(), signed_in("7", 0));
         let out = site.sign_out(SWITCH + 10, &both).await;
         assert!(out.forgets("session") && out.forgets("remember_token"), "{place:?}: {:?}", out.sets);
+        for old in [token(), signed_in("7", 0)].into_iter().filter(|_| place != Place::Cookie) {
+            assert_eq!(site.page(SWITCH + 90, &old).await.owner, None, "{place:?}");
+        }
     }
 }
 

@@ -255,6 +255,17 @@ mod migrate {
         Ok(app)
     }
 
+    #[cfg(feature = "flask")]
+    fn remembered(old_secret: &str) -> Result<waxseal::App, Box<dyn Error>> {
+        use waxseal::{Adoption, App, Flask, FlaskKey, FlaskRemember};
+
+        let terms = Adoption::between("2027-02-01", "2027-03-01")?;
+        let key = FlaskKey::from_text(old_secret)?;
+        let remembered = FlaskRemember::new(key.clone(), &terms);
+        let app = App::new("shop").migrate_from(Flask::new(key), terms).migrate_from(remembered, terms);
+        Ok(app)
+    }
+
     #[cfg(feature = "django")]
     fn from_django(old_secret: &str, store: MemoryStore) -> Result<waxseal::App, Box<dyn Error>> {
         use waxseal::{Adoption, App, Django};
@@ -288,6 +299,8 @@ mod migrate {
     fn apps_that_take_sessions_over_start() -> Result<(), Box<dyn Error>> {
         #[cfg(feature = "flask")]
         Client::new(from_flask("the old app's", MemoryStore::new())?)?;
+        #[cfg(feature = "flask")]
+        Client::new(remembered("the old app's")?.session_store(MemoryStore::new()))?;
         #[cfg(feature = "django")]
         Client::new(from_django("the old app's", MemoryStore::new())?)?;
         #[cfg(feature = "rails")]
