@@ -124,7 +124,7 @@ async fn tokens_that_are_forged_or_several_or_before_the_switch_sign_nobody_in()
     for (case, cookies, at) in [
         ("before the switch", good.clone(), SWITCH - 1),
         ("another user's digits", flip(&good), SWITCH),
-        ("in upper case", good.replacen(|letter| letter == 'a', "A", 1), SWITCH),
+        ("in upper case", good.replacen('a', "A", 1), SWITCH),
         ("cut", good[..good.len() - 1].to_owned(), SWITCH),
         ("quoted", good.replace('=', "=\"") + "\"", SWITCH),
         ("without a user", "remember_token=".to_owned(), SWITCH),
