@@ -25,10 +25,20 @@ pub(crate) struct Options {
     faults: bool,
 }
 
-/// The features of the tests on servers, of all servers and in a browser, and of the whole workspace, so that nothing is built
-/// anew for the next.
-const SERVER_FEATURES: &str = "waxseal-redis/servers,waxseal-postgres/servers,waxseal-manager/servers,\
-    wizard/redis,wizard/postgres,wizard/servers,wizard/browser";
+/// Features that are off by default and whose tests need nothing else.
+macro_rules! features {
+    () => {
+        "waxseal/django,waxseal/flask,waxseal/rails,waxseal/tls,waxseal/websocket"
+    };
+}
+const FEATURES: &str = features!();
+/// These, and the features of the tests on servers, of all servers and in a browser, and of the whole workspace, so that nothing
+/// is built anew for the next.
+const SERVER_FEATURES: &str = concat!(
+    features!(),
+    ",waxseal-redis/servers,waxseal-postgres/servers,waxseal-manager/servers,",
+    "wizard/redis,wizard/postgres,wizard/servers,wizard/browser"
+);
 
 /// Runs all steps, also after one failed, so that one run shows everything there is to mend.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
@@ -159,7 +169,7 @@ fn everyday_steps() -> Vec<Step> {
         &["router", "forms", "json", "multipart", "files", "tls", "websocket"],
     ));
     // Unit, property, documentation and end-to-end tests, and the one of the workspace's shape, in `xtask/tests/arrows`.
-    steps.push(step("tests", &["test", "--locked", "--workspace", "--no-fail-fast"]));
+    steps.push(step("tests", &["test", "--locked", "--workspace", "--no-fail-fast", "--features", FEATURES]));
     steps
 }
 

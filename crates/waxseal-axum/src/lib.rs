@@ -47,14 +47,20 @@ pub use signed_in::{LoadUser, Owner, SignedIn};
 pub use waxseal::{Waxseal, days};
 
 pub use waxseal_crypto::{Keyring, SecretKey};
+#[cfg(feature = "django")]
+pub use waxseal_http::Django;
 pub use waxseal_http::{
     Clock, CrossOrigin, EndReason, ForeignSessions, SameSite, SessionCookie, SessionEnded, SessionLayer,
     SetupError, WrittenCookie,
 };
 #[cfg(feature = "flask")]
-pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, FlaskRecord, FlaskServerSide, Signing};
+pub use waxseal_http::{
+    Derivation, Digest, Flask, FlaskKey, FlaskRecord, FlaskRemember, FlaskServerSide, Signing,
+};
 #[cfg(feature = "device")]
 pub use waxseal_http::{Device, DeviceBinding, DevicePolicy};
+#[cfg(feature = "rails")]
+pub use waxseal_http::{Rails, RailsDigest, RailsKey};
 pub use waxseal_manager::{
     Adoption, Foreign, FormerState, Lifetimes, Mirrored, Revocable, State, Stored, WhenAway,
 };

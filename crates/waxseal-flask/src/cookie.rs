@@ -56,8 +56,8 @@ impl FlaskCookie {
 
     /// Reads the value of a cookie at `now`, in seconds since 1970, if it is not older than `lifetime`, in seconds.
     ///
-    /// Flask takes `PERMANENT_SESSION_LIFETIME` for every cookie, permanent or not: 31 days, which are 2,678,400
-    /// seconds, unless the app says otherwise. The signature is checked before anything else is decoded. A clock of Flask
+    /// Flask takes `PERMANENT_SESSION_LIFETIME` for every cookie, permanent or not:
+    /// [`LIFETIME_SECONDS`](crate::LIFETIME_SECONDS) unless the app says otherwise. The signature is checked before anything else is decoded. A clock of Flask
     /// that is up to 60 seconds ahead is put up with.
     ///
     /// # Errors
@@ -76,8 +76,8 @@ impl FlaskCookie {
 
     /// Writes a session as Flask does, signed at `now`, in seconds since 1970.
     ///
-    /// Keys are sorted, text is ASCII, and it is compressed if that makes it shorter. Browsers keep a cookie whose name
-    /// and value are at most 4,096 bytes together; the length is not checked here.
+    /// Keys are sorted, text is ASCII, and it is compressed if that makes it shorter. Browsers keep
+    /// [`MAX_COOKIE_BYTES`](crate::MAX_COOKIE_BYTES) of name and value together; the length is not checked here.
     ///
     /// # Errors
     ///

@@ -12,6 +12,19 @@ use crate::value::{Dict, Value};
 /// Makes a value of each object, innermost first.
 pub(crate) type OfObject = fn(Dict) -> Result<Value, Undecodable>;
 
+/// Reads a dictionary of JSON that has none of Flask's tags, as the sessions of Django and Rails are.
+///
+/// # Errors
+///
+/// [`Undecodable::Json`], [`TooDeep`](Undecodable::TooDeep), [`Integer`](Undecodable::Integer),
+/// [`Surrogate`](Undecodable::Surrogate) and [`NotADict`](Undecodable::NotADict).
+pub fn read_json(text: &str) -> Result<Dict, Undecodable> {
+    match parse(text, |dict| Ok(Value::Dict(dict)))? {
+        Value::Dict(dict) => Ok(dict),
+        _ => Err(Undecodable::NotADict),
+    }
+}
+
 pub(crate) fn parse(text: &str, of_object: OfObject) -> Result<Value, Undecodable> {
     let mut reader = Reader { rest: text, depth: 0, of_object };
     let value = reader.value()?;

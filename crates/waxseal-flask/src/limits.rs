@@ -1,5 +1,11 @@
 //! The limits of what is read and written.
 
+/// Flask's `PERMANENT_SESSION_LIFETIME` unless an app sets it, in seconds: 31 days, for every cookie.
+pub const LIFETIME_SECONDS: u64 = 31 * 86_400;
+
+/// The most bytes of name and value of a cookie, together, that browsers keep (RFC 6265bis §5.6).
+pub const MAX_COOKIE_BYTES: usize = 4_096;
+
 /// The most arrays and objects within each other.
 pub(crate) const MAX_DEPTH: usize = 128;
 

@@ -1,5 +1,6 @@
 //! Sessions of a Flask app, read from its cookies, and written to them.
 
+pub(crate) mod remember;
 pub(crate) mod server_side;
 mod value;
 mod writing;
@@ -8,15 +9,15 @@ use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal_flask::login::{FRESH, IDENTIFIER, Login, REMEMBER, REMEMBER_SECONDS, USER_ID};
-use waxseal_flask::{Dict, FLASHES, FlaskCookie, FlaskKey, PERMANENT, Signing, Value};
+use waxseal_flask::{Dict, FLASHES, FlaskCookie, FlaskKey, LIFETIME_SECONDS, PERMANENT, Signing};
 use waxseal_manager::Foreign;
 use waxseal_session::{Markup, Session};
 
 use crate::foreign_sessions::{ForeignSessions, WrittenCookie};
+use crate::foreign_value::{fill_with, owner_of};
 use crate::session_cookie::SessionCookie;
 use crate::session_cookie_builder::SessionCookieBuilder;
 use crate::setup_error::SetupError;
-use value::Plain;
 
 /// A Flask app whose sessions are taken over.
 ///
@@ -67,9 +68,6 @@ pub struct Flask {
 /// Flask's keys and Flask-Login's, which are no entries.
 const FLASKS: [&str; 7] = [PERMANENT, FLASHES, USER_ID, FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS];
 
-/// Flask's `PERMANENT_SESSION_LIFETIME`, which it applies to every cookie.
-const LIFETIME: Duration = Duration::from_secs(31 * 86_400);
-
 impl Flask {
     /// The app with this `SECRET_KEY`, all else as Flask has it by default: a cookie called `session` without `Domain` and
     /// with the path `/`, good for 31 days.
@@ -79,7 +77,7 @@ impl Flask {
         Self {
             reader: FlaskCookie::new(key),
             cookie: cookie.expect("these attributes are allowed together"),
-            lifetime: LIFETIME,
+            lifetime: Duration::from_secs(LIFETIME_SECONDS),
             owner_key: None,
             owner_is_integer: false,
             keeps_cookie: false,
@@ -173,11 +171,7 @@ impl Flask {
     fn owner(&self, entries: &Dict) -> Option<String> {
         match &self.owner_key {
             None => Login::of(entries).map(|login| login.user_id),
-            Some(key) => match entries.get(key)? {
-                Value::Str(text) => Some(text.clone()),
-                Value::Int(number) => Some(number.to_string()),
-                _ => None,
-            },
+            Some(key) => owner_of(entries.get(key)?),
         }
     }
 }
@@ -198,7 +192,9 @@ impl ForeignSessions for Flask {
         session.set_owner(self.owner(&read.entries).as_deref())?;
         match &self.shared {
             // All else stays with the app that runs beside this one.
-            Some(keys) => fill_with(session, &read.entries, |key| keys.iter().any(|shared| shared == key))?,
+            Some(keys) => {
+                fill_entries(session, &read.entries, |key| keys.iter().any(|shared| shared == key))?
+            }
             None => fill(session, &read.entries)?,
         }
         Ok(foreign)
@@ -236,18 +232,15 @@ fn fill(session: &Session, entries: &Dict) -> Result<(), waxseal_session::Error>
             session.flash(flash.category, flash.message)?;
         }
     }
-    fill_with(session, entries, |key| !FLASKS.contains(&key))
+    fill_entries(session, entries, |key| !FLASKS.contains(&key))
 }
 
 /// Fills a session with the entries whose keys are `wanted`, and nothing else but its lifetime.
-fn fill_with(
+fn fill_entries(
     session: &Session,
     entries: &Dict,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<(), waxseal_session::Error> {
     session.set_permanent(waxseal_flask::is_permanent(entries))?;
-    for (key, value) in entries.iter().filter(|(key, _)| wanted(key)) {
-        session.insert(key, Plain(value))?;
-    }
-    Ok(())
+    fill_with(session, entries, wanted)
 }

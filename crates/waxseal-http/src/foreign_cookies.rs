@@ -9,8 +9,10 @@ use crate::cookie_mark::mark;
 use crate::cookies;
 use crate::foreign_sessions::{ForeignSessions, LoadedForeign};
 
-/// Values that are tried of each reader's cookie; a page of a sibling host may plant any number.
-const MAX_CANDIDATES: usize = 4;
+/// Values that are tried of a cookie that only names its session; a page of a sibling host may plant any number.
+const MAX_ASKED: usize = 4;
+/// Values that are tried of a cookie that holds its session, of which a signature is all that most of them cost.
+const MAX_READ: usize = 64;
 
 /// The readers of a migration.
 #[derive(Debug)]
@@ -22,19 +24,30 @@ pub(crate) struct Good {
     pub(crate) foreign: Foreign,
     /// The cookie's value, if its reader shares.
     pub(crate) value: Box<[u8]>,
+    /// Its cookie holds no session.
+    is_remembered: bool,
 }
 
 /// The good foreign sessions of one request.
 #[derive(Debug, Default)]
 pub(crate) struct ForeignCookies {
     good: Vec<Good>,
-    /// The line that makes the browser forget the one good cookie.
-    removal: Option<HeaderValue>,
-    is_kept: bool,
+    /// The lines that make the browser forget the good cookies, one for each reader that found one, and whether the
+    /// browser keeps it until a sign-out.
+    removals: Vec<(HeaderValue, bool)>,
+    /// The cookie of the app that runs beside this one may be among values that were not tried.
+    is_cut: bool,
+}
+
+/// The different values of a reader's cookie, among the first few.
+struct Candidates<'a> {
+    values: Vec<&'a [u8]>,
+    has_more: bool,
 }
 
 impl Readers {
-    pub(crate) fn new(readers: Vec<Box<dyn ForeignSessions>>) -> Self {
+    pub(crate) fn new(mut readers: Vec<Box<dyn ForeignSessions>>) -> Self {
+        readers.sort_by_key(|reader| reader.remembers());
         Self(readers)
     }
 
@@ -46,7 +59,7 @@ impl Readers {
     /// Tells if a foreign session is in a store that has to be asked, and one of these fields has its cookie.
     pub(crate) fn waits<'a>(&'a self, fields: impl Iterator<Item = &'a HeaderValue> + Clone) -> bool {
         let mut stored = self.0.iter().filter(|reader| reader.has_store());
-        stored.any(|reader| !candidates(&**reader, fields.clone()).is_empty())
+        stored.any(|reader| !Candidates::of(&**reader, fields.clone()).values.is_empty())
     }
 
     /// Reads the foreign cookies among these fields of `Cookie`, but those whose sessions are in a store.
@@ -58,7 +71,7 @@ impl Readers {
     ) -> ForeignCookies {
         let mut found = ForeignCookies::default();
         for reader in self.0.iter().filter(|reader| !reader.has_store()) {
-            for value in candidates(&**reader, fields.clone()) {
+            for value in found.candidates(&**reader, fields.clone()) {
                 match reader.read(value, now) {
                     Ok(foreign) => found.add(foreign, value, &**reader),
                     Err(error) => refuse(sessions, &*error),
@@ -68,7 +81,8 @@ impl Readers {
         found.counted(sessions)
     }
 
-    /// Reads all foreign cookies among these fields of `Cookie`.
+    /// Reads the foreign cookies among these fields of `Cookie`: all of them, or the `stored` alone, whose sessions are in a
+    /// store.
     ///
     /// # Errors
     ///
@@ -78,10 +92,11 @@ impl Readers {
         fields: impl Iterator<Item = &'a HeaderValue> + Clone,
         sessions: &SessionManager,
         now: SystemTime,
+        stored: bool,
     ) -> Result<ForeignCookies, Error> {
         let mut found = ForeignCookies::default();
-        for reader in &self.0 {
-            for value in candidates(&**reader, fields.clone()) {
+        for reader in self.0.iter().filter(|reader| reader.has_store() || !stored) {
+            for value in found.candidates(&**reader, fields.clone()) {
                 match reader.load(value, now).await {
                     LoadedForeign::Found(foreign) => found.add(foreign, value, &**reader),
                     LoadedForeign::Refused(error) => refuse(sessions, &*error),
@@ -98,19 +113,19 @@ impl Readers {
 #[error("the store of the old app's sessions does not answer")]
 struct OldStore(#[source] Box<dyn std::error::Error + Send + Sync>);
 
-/// The different values of a reader's cookie, among the first few.
-fn candidates<'a>(
-    reader: &'a dyn ForeignSessions,
-    fields: impl Iterator<Item = &'a HeaderValue>,
-) -> Vec<&'a [u8]> {
-    let name = reader.cookie().name();
-    let mut found = Vec::new();
-    for value in fields.flat_map(|field| cookies::values_in(field.as_bytes(), name)).take(MAX_CANDIDATES) {
-        if !found.contains(&value) {
-            found.push(value);
+impl<'a> Candidates<'a> {
+    fn of(reader: &'a dyn ForeignSessions, fields: impl Iterator<Item = &'a HeaderValue>) -> Self {
+        let name = reader.cookie().name();
+        let most = if reader.has_store() { MAX_ASKED } else { MAX_READ };
+        let mut all = fields.flat_map(|field| cookies::values_in(field.as_bytes(), name));
+        let mut values = Vec::new();
+        for value in all.by_ref().take(most) {
+            if !values.contains(&value) {
+                values.push(value);
+            }
         }
+        Self { values, has_more: all.next().is_some() }
     }
-    found
 }
 
 /// A session that the old app goes on serving, and its cookie as what a session made of it is in step with.
@@ -144,16 +159,34 @@ impl ForeignCookies {
         self.good.iter().find(is_of).filter(|_| owner.is_some() || self.good.len() == 1)
     }
 
-    /// The line that makes the browser forget the foreign cookie, which it keeps until a sign-out if the reader says so.
-    /// `None` if there are several: the one that is left could be the planted one.
-    pub(crate) fn removal(&self, signed_out: bool) -> Option<&HeaderValue> {
-        self.only()?;
-        self.removal.as_ref().filter(|_| signed_out || !self.is_kept)
+    /// Tells if the cookie of the app that runs beside this one may have come and not been tried.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
-    /// The line that makes the browser forget the foreign cookie, also if there are several.
-    pub(crate) fn any_removal(&self) -> Option<&HeaderValue> {
-        self.removal.as_ref()
+    /// The lines that make the browser forget the foreign cookies, but those that it keeps until a sign-out. None if there
+    /// are several sessions: the one that is left could be the planted one.
+    pub(crate) fn removals(&self, signed_out: bool) -> impl Iterator<Item = &HeaderValue> {
+        let counts = self.only().is_some();
+        self.removals
+            .iter()
+            .filter(move |(_, is_kept)| counts && (signed_out || !is_kept))
+            .map(|(line, _)| line)
+    }
+
+    /// The lines that make the browser forget all foreign cookies of which a good one came.
+    pub(crate) fn all_removals(&self) -> impl Iterator<Item = &HeaderValue> {
+        self.removals.iter().map(|(line, _)| line)
+    }
+
+    fn candidates<'a>(
+        &mut self,
+        reader: &'a dyn ForeignSessions,
+        fields: impl Iterator<Item = &'a HeaderValue>,
+    ) -> Vec<&'a [u8]> {
+        let Candidates { values, has_more } = Candidates::of(reader, fields);
+        self.is_cut |= has_more && reader.shares().is_some();
+        values
     }
 
     /// Counts it if several are good.
@@ -166,11 +199,20 @@ impl ForeignCookies {
     }
 
     fn add(&mut self, foreign: Foreign, value: &[u8], reader: &dyn ForeignSessions) {
-        let shares = reader.shares().is_some();
-        let foreign = if shares { living_on(foreign) } else { foreign };
-        let value = if shares { value.into() } else { Box::default() };
-        self.good.push(Good { foreign, value });
-        self.removal = Some(reader.cookie().remove());
-        self.is_kept = reader.keeps_cookie();
+        let (shares, is_remembered) = (reader.shares().is_some(), reader.remembers());
+        if is_remembered && self.good.iter().any(|good| !good.is_remembered) {
+            let owner = foreign.session().owner();
+            let is_theirs = |good: &&Good| owner.is_some() && good.foreign.session().owner() == owner;
+            let Some(same) = self.good.iter().find(is_theirs) else { return };
+            same.foreign.session().set_permanent(true).expect("a foreign session can be written");
+        } else {
+            let foreign = if shares { living_on(foreign) } else { foreign };
+            let value = if shares { value.into() } else { Box::default() };
+            self.good.push(Good { foreign, value, is_remembered });
+        }
+        let removal = (reader.cookie().remove(), reader.keeps_cookie());
+        if !self.removals.contains(&removal) {
+            self.removals.push(removal);
+        }
     }
 }

@@ -66,6 +66,13 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
         Box::pin(ready(read.map_or_else(LoadedForeign::Refused, LoadedForeign::Found)))
     }
 
+    /// Returns `true` if a cookie says who has signed in, and holds no session: it counts if no other foreign cookie is
+    /// good, and otherwise makes a session of the same owner [permanent](Session::set_permanent). `false` unless
+    /// overridden.
+    fn remembers(&self) -> bool {
+        false
+    }
+
     /// Returns `true` if the browser is to keep the old cookie when its session is taken over, so that the old app can be
     /// gone back to. A sign-out makes the browser forget it all the same. `false` unless overridden.
     fn keeps_cookie(&self) -> bool {

@@ -11,7 +11,7 @@
 //! | [`CrossOrigin`], [`origin`] | the rule that refuses unsafe requests from other sites, and its exceptions |
 //! | [`development`] | the rule that keeps a development server local |
 //! | [`local_path`](fn@local_path) | a path for redirects from a visitor's text |
-//! | [`ForeignSessions`], `Flask` (feature `flask`) | readers of another framework's cookies, whose sessions are taken over |
+//! | [`ForeignSessions`], `Flask`, `Django`, `Rails` (features of these names) | readers of another framework's cookies, whose sessions are taken over |
 //! | [`Clock`] | the time of day, or a test's |
 //!
 //! # Errors
@@ -34,18 +34,24 @@ pub mod development;
 mod device;
 #[cfg(feature = "device")]
 mod device_bound;
+#[cfg(feature = "django")]
+mod django;
 mod error;
 mod excerpt;
 #[cfg(feature = "flask")]
 mod flask;
 mod foreign_cookies;
 mod foreign_sessions;
+#[cfg(any(feature = "django", feature = "flask", feature = "rails"))]
+mod foreign_value;
 pub mod host;
 mod host_name;
 mod local_path;
 mod maintenance;
 pub mod origin;
 mod other_cookies;
+#[cfg(feature = "rails")]
+mod rails;
 mod request_session;
 mod same_site;
 mod service;
@@ -57,21 +63,29 @@ mod session_layer;
 mod setup_error;
 mod side_by_side;
 mod status;
+#[cfg(any(feature = "flask", feature = "rails"))]
+mod undated;
 mod upkeep;
 
 pub use clock::Clock;
 pub use cross_origin::CrossOrigin;
 #[cfg(feature = "device")]
 pub use device_bound::{device::Device, endpoint::DeviceCall, policy::DevicePolicy, settings::DeviceBinding};
+#[cfg(feature = "django")]
+pub use django::Django;
 pub use error::Error;
 #[cfg(feature = "flask")]
 pub use flask::Flask;
+#[cfg(feature = "flask")]
+pub use flask::remember::FlaskRemember;
 #[cfg(feature = "flask")]
 pub use flask::server_side::{FlaskRecord, FlaskServerSide};
 pub use foreign_sessions::{ForeignSessions, LoadedForeign, LoadingForeign, WrittenCookie};
 pub use host_name::Host;
 pub use local_path::{is_local_path, local_path};
 pub use origin::Scheme;
+#[cfg(feature = "rails")]
+pub use rails::Rails;
 pub use request_session::RequestSession;
 pub use same_site::SameSite;
 pub use service::SessionService;
@@ -87,6 +101,9 @@ pub use status::{is_failure, session_status_of, status_of};
 pub use waxseal_flask::{Derivation, Digest, FlaskKey, Signing};
 /// Why a session is over, by [`SessionEnded`].
 pub use waxseal_manager::EndReason;
+#[cfg(feature = "rails")]
+#[doc(no_inline)]
+pub use waxseal_rails::{RailsDigest, RailsKey};
 
 /// The examples of the README, run as tests.
 #[cfg(doctest)]

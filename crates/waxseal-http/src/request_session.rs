@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use http::header::{COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use tokio::sync::{OnceCell, SetError};
-use waxseal_manager::{Access, Error, Opened, Rejected, Session, SessionManager, Snapshot, Visit};
+use waxseal_manager::{Access, Error, Foreign, Opened, Rejected, Session, SessionManager, Snapshot, Visit};
 
 use crate::carrier::Carrier;
 use crate::cookies;
@@ -55,6 +55,10 @@ struct Slot {
     visit: OnceCell<Visit>,
     /// The foreign cookies, once they were looked for.
     foreign: OnceLock<ForeignCookies>,
+    /// Those in a store, if they were looked for after the others.
+    stored: OnceLock<ForeignCookies>,
+    /// All stores of foreign sessions were asked.
+    asked_foreign: AtomicBool,
     /// The session as it was loaded beside the old app's, if an old app shares its sign-in.
     beside: OnceLock<Beside>,
     /// The foreign session was to be taken over because no token of ours is good.
@@ -339,19 +343,33 @@ impl RequestSession {
         {
             tracing::warn!(%error, "a foreign session that came along could not be looked at");
         }
-        for foreign in self.0.foreign(now).into_iter().flat_map(ForeignCookies::good) {
+        let found = self.0.foreign(now).into_iter().chain(self.0.stored.get());
+        // A sign-in says nothing of other browsers, which have the same cookie.
+        let signed_out = self.ends_foreign() == ForeignEnd::SignedOut;
+        let ended = |foreign: &&Foreign| signed_out || !foreign.is_recurring();
+        for foreign in found.flat_map(ForeignCookies::good).filter(ended) {
             self.sessions().note_foreign(visit, foreign);
         }
     }
 
     /// The line for the cookie of the old app that runs beside this one: see [`Beside::line`].
-    pub(crate) fn write_beside(&self, now: SystemTime) -> Result<Option<HeaderValue>, Error> {
-        let (Some(beside), Some((reader, old)), Some(session)) =
-            (self.0.beside.get(), self.0.sharing(now), self.loaded())
+    pub(crate) async fn write_beside(&self, now: SystemTime) -> Result<Option<HeaderValue>, Error> {
+        let (Some(beside), Some((reader, old)), Some(visit)) =
+            (self.0.beside.get(), self.0.sharing(now), self.visit())
         else {
             return Ok(None);
         };
-        Ok(beside.line(reader, old, session, self.0.carrier.cookie().is_secure(), now)?)
+        let is_secure = self.0.carrier.cookie().is_secure();
+        let Some(line) = beside.line(reader, old, visit.session(), is_secure, now)? else { return Ok(None) };
+        // The commit of a change asks for itself. A request without one may end after a sign-out, and would sign the old
+        // app's cookie anew, with a time from after it.
+        if line.only_renews
+            && let Err(error) = Box::pin(self.sessions().revalidate(visit, now)).await
+        {
+            tracing::debug!(%error, "the old app's cookie is not written for a session that may be over");
+            return Ok(None);
+        }
+        Ok(Some(line.field))
     }
 
     /// Tells if the session whose token came has ended by what the old app says.
@@ -359,20 +377,22 @@ impl RequestSession {
         self.0.beside.get().is_some_and(|beside| beside.replaced)
     }
 
-    /// The line that makes the browser forget the foreign cookie, if its session is over: taken over or refused for good
-    /// in this request, or `ended` by it. The cookie of an app that runs beside this one stays when it is taken over.
-    pub(crate) fn forget_foreign(&self, ended: ForeignEnd) -> Option<HeaderValue> {
-        let (visit, foreign) = (self.visit()?, self.0.foreign.get()?);
-        if let Some(beside) = self.0.beside.get() {
-            let is_refused = beside.old_is_over || visit.is_foreign_over() && !visit.is_adopted();
-            if ended == ForeignEnd::SignedOut {
-                // Of several, too: one that is left over was planted, and shows its own session as it does there.
-                return foreign.any_removal().cloned();
-            }
-            return foreign.removal(true).filter(|_| is_refused).cloned();
+    /// The lines that make the browser forget foreign cookies whose sessions are over: taken over or refused for good in
+    /// this request, or `ended` by it. The cookie of an app that runs beside this one stays when it is taken over.
+    pub(crate) fn forget_foreign(&self, ended: ForeignEnd) -> Vec<HeaderValue> {
+        let (Some(visit), Some(foreign)) = (self.visit(), self.0.foreign.get()) else { return Vec::new() };
+        let signed_out = ended == ForeignEnd::SignedOut;
+        let Some(beside) = self.0.beside.get() else {
+            let is_over = ended != ForeignEnd::None || visit.is_foreign_over();
+            return foreign.removals(signed_out).filter(|_| is_over).cloned().collect();
+        };
+        if signed_out {
+            // Of several, too: one that is left over was planted, and shows its own session as it does there.
+            let found = [foreign].into_iter().chain(self.0.stored.get());
+            return found.flat_map(ForeignCookies::all_removals).cloned().collect();
         }
-        let is_over = ended != ForeignEnd::None || visit.is_foreign_over();
-        foreign.removal(ended == ForeignEnd::SignedOut).filter(|_| is_over).cloned()
+        let is_refused = beside.old_is_over || visit.is_foreign_over() && !visit.is_adopted();
+        foreign.removals(true).filter(|_| is_refused).cloned().collect()
     }
 
     /// What the request's commit does to foreign sessions that came along: asked before the commit.
@@ -411,6 +431,8 @@ impl Slot {
             target: target.clone(),
             visit: OnceCell::new(),
             foreign: OnceLock::new(),
+            stored: OnceLock::new(),
+            asked_foreign: AtomicBool::new(false),
             beside: OnceLock::new(),
             tried_foreign: AtomicBool::new(false),
             failed: AtomicBool::new(false),
@@ -460,6 +482,12 @@ impl Slot {
                     None => self.snapshot().create(),
                 };
                 (next, true, false)
+            }
+            Verdict::Unclear => {
+                tracing::warn!(
+                    "too many cookies of the old app's name came; the session is not shown, and goes on"
+                );
+                (sessions.unshown(visit), false, false)
             }
             Verdict::SignedInThere(foreign) => {
                 let next = adopt(foreign).await?;
@@ -542,9 +570,8 @@ impl Slot {
 
     /// Tells if a foreign session is in a store that was not asked yet.
     fn awaits_foreign(&self) -> bool {
-        let Some(readers) = self.carrier.readers().filter(|_| self.foreign.get().is_none()) else {
-            return false;
-        };
+        let is_asked = self.asked_foreign.load(Ordering::Relaxed);
+        let Some(readers) = self.carrier.readers().filter(|_| !is_asked) else { return false };
         self.carrier.sessions().adopts(self.carrier.now()) && readers.waits(self.fields())
     }
 
@@ -559,9 +586,13 @@ impl Slot {
     /// Loads the foreign sessions of this request.
     async fn load_foreign(&self) -> Result<(), Error> {
         let Some(readers) = self.carrier.readers() else { return Ok(()) };
-        let found = readers.load(self.fields(), self.carrier.sessions(), self.carrier.now()).await?;
+        // Those without a store were read before where an app shares its sign-in.
+        let was_read = self.foreign.get().is_some();
+        let (sessions, now) = (self.carrier.sessions(), self.carrier.now());
+        let found = readers.load(self.fields(), sessions, now, was_read).await?;
+        self.asked_foreign.store(true, Ordering::Relaxed);
         // Another task may have been faster; both asked the same.
-        let _ = self.foreign.set(found);
+        let _ = if was_read { &self.stored } else { &self.foreign }.set(found);
         Ok(())
     }
 

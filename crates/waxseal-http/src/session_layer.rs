@@ -218,7 +218,7 @@ impl SessionLayer {
             (device, Offering::prepare(device, visit, status, request.is_head(), now))
         });
         let beside = match accessed {
-            true => request.write_beside(now)?,
+            true => request.write_beside(now).await?,
             false => None,
         };
         let changed = session.is_modified();
@@ -245,7 +245,10 @@ impl SessionLayer {
         let lone = (set_cookie.is_some() || session.is_new()) && others();
         let mut sets = if lone { request.forget_others() } else { Vec::new() };
         sets.extend(set_cookie);
-        sets.extend(beside.or(foreign));
+        match beside {
+            Some(beside) => sets.push(beside),
+            None => sets.extend(foreign),
+        }
         caches::vary_by_cookie(headers);
         caches::keep_private(headers, personal, changed || !sets.is_empty());
         for set_cookie in sets {

@@ -27,12 +27,21 @@ pub(crate) struct Beside {
     pub(crate) old_is_over: bool,
 }
 
+/// The line for the old app's cookie.
+pub(crate) struct Line {
+    pub(crate) field: HeaderValue,
+    /// The cookie only grows old, or did not come: nothing has changed that the request's commit would write.
+    pub(crate) only_renews: bool,
+}
+
 /// The judgement of a session of ours by the old app's cookies.
 #[derive(Debug)]
 pub(crate) enum Verdict<'a> {
     Holds,
     /// Its owner has signed out in the old app, or somebody else has signed in there.
     Over,
+    /// Its owner's cookie may be among so many that not all were tried, so that nothing is known.
+    Unclear,
     /// Somebody has signed in in the old app.
     SignedInThere(&'a Foreign),
 }
@@ -57,7 +66,7 @@ impl Beside {
         session: &Session,
         is_secure: bool,
         now: SystemTime,
-    ) -> Result<Option<HeaderValue>, Error> {
+    ) -> Result<Option<Line>, Error> {
         let (content, keys) = (session.content(), reader.shares().unwrap_or_default());
         let (owner, owner_before) = (content.owner(), self.before.owner());
         let is_shared = owner.is_some() || keys.iter().any(|key| content.entries.contains(key));
@@ -85,7 +94,10 @@ impl Beside {
         let base = came.filter(|_| is_kept).map(|came| &*came.value);
         let written = match reader.write(base, session, now) {
             Ok(Some(written)) => written,
-            Ok(None) => return Ok(came.map(|_| reader.cookie().remove())),
+            Ok(None) => {
+                let remove = |_| Line { field: reader.cookie().remove(), only_renews: false };
+                return Ok(came.map(remove));
+            }
             Err(error) if is_changed => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, "the old app cannot be told of a session");
@@ -102,7 +114,8 @@ impl Beside {
             true => &reader.cookie().secured(),
             false => reader.cookie(),
         };
-        Ok(Some(cookie.set(&written.value, expires, now)))
+        let field = cookie.set(&written.value, expires, now);
+        Ok(Some(Line { field, only_renews: !is_changed && !is_first }))
     }
 }
 
@@ -120,7 +133,10 @@ pub(crate) fn verdict<'a>(visit: &Visit, old: &'a ForeignCookies) -> Verdict<'a>
         return Verdict::Holds;
     }
     match content.owner() {
-        Some(owner) if content.beside().is_some() && old.of(Some(&owner)).is_none() => Verdict::Over,
+        Some(owner) if content.beside().is_some() && old.of(Some(&owner)).is_none() => match old.is_cut() {
+            true => Verdict::Unclear,
+            false => Verdict::Over,
+        },
         Some(_) => Verdict::Holds,
         None => match old.only().filter(|foreign| is_open && foreign.session().content().is_owned()) {
             Some(foreign) => Verdict::SignedInThere(foreign),

@@ -1,31 +1,22 @@
 //! What is open ends, too: the end of a session, as answers that are still open notice it.
 
+#[path = "support/place.rs"]
+mod place;
+
 use std::time::{Duration, SystemTime};
 
 use http::header::COOKIE;
 use http::{HeaderMap, Method, Response, Uri};
+use place::{ALL, Place, WITH_STORE};
 use tokio::time::{Instant, timeout};
-use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Clock, EndReason, RequestSession, SessionCookie, SessionEnded, SessionLayer};
-use waxseal_manager::{Outcome, Revocable, SessionManager};
+use waxseal_manager::Outcome;
 use waxseal_store::MemoryStore;
 use waxseal_store::testing::{FaultyStore, Operation};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Longer than any session lives here.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Cookie,
-    /// In the cookie, with a list in the store.
-    Listed,
-    Store,
-    Mirrored,
-}
-
-const ALL: [Place; 4] = [Place::Cookie, Place::Listed, Place::Store, Place::Mirrored];
-const WITH_STORE: [Place; 3] = [Place::Listed, Place::Store, Place::Mirrored];
 
 /// A process; its clock is the paused one of the runtime.
 struct Site {
@@ -40,18 +31,10 @@ impl Site {
 
     fn over(place: Place, store: FaultyStore<MemoryStore>) -> Self {
         let cookie = SessionCookie::builder().build().unwrap();
-        let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
-        let sessions = match place {
-            Place::Cookie => SessionManager::cookie(&keyring, cookie.name(), "demo"),
-            Place::Listed => {
-                SessionManager::new(&keyring, cookie.name(), "demo", Revocable::new(store.clone()))
-            }
-            Place::Store => SessionManager::store(&keyring, cookie.name(), "demo", store.clone()),
-            Place::Mirrored => SessionManager::mirrored(&keyring, cookie.name(), "demo", store.clone()),
-        };
+        let sessions = place.sessions(&cookie, &store);
         let started = Instant::now();
         let clock = Clock::from_fn(move || noon() + started.elapsed());
-        let layer = SessionLayer::new(sessions.unwrap(), cookie).without_maintenance().with_clock(clock);
+        let layer = SessionLayer::new(sessions, cookie).without_maintenance().with_clock(clock);
         Self { layer, store }
     }
 

@@ -1,31 +1,20 @@
 //! Several good cookies of our name in one browser: after the cookie's attributes were changed, or one was planted.
 
+#[path = "support/place.rs"]
+mod place;
+
 use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
-use waxseal_crypto::{Keyring, SecretKey};
+use place::{ALL, ON_SERVER, Place};
 use waxseal_http::{Clock, RequestSession, SessionCookie, SessionCookieBuilder, SessionLayer, status_of};
-use waxseal_manager::{
-    Access, Error, Mirrored, Outcome, Revocable, SessionManager, State, Stored, Visit, WhenAway,
-};
+use waxseal_manager::{Access, Error, Outcome, Visit, WhenAway};
 use waxseal_session::Session;
 use waxseal_store::MemoryStore;
 use waxseal_store::testing::{FaultyStore, Operation};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Cookie,
-    /// State `cookie` with a list of what was ended.
-    Listed,
-    Store,
-    Mirrored,
-}
-
-const ALL: [Place; 4] = [Place::Cookie, Place::Listed, Place::Store, Place::Mirrored];
-const KEPT: [Place; 2] = [Place::Store, Place::Mirrored];
 
 /// A server, at some moment of some day.
 #[derive(Clone)]
@@ -118,14 +107,8 @@ impl Site {
         store: FaultyStore<MemoryStore>,
         policy: WhenAway,
     ) -> Self {
-        let (cookie, keyring) = (cookie.build().unwrap(), Keyring::new(SecretKey::from_bytes([1; 32])));
-        let state: State = match place {
-            Place::Cookie => State::Cookie,
-            Place::Listed => Revocable::new(store.clone()).into(),
-            Place::Store => Stored::new(store.clone()).when_away(policy).into(),
-            Place::Mirrored => Mirrored::new(store.clone()).into(),
-        };
-        let sessions = SessionManager::new(&keyring, cookie.name(), "demo", state).unwrap();
+        let cookie = cookie.build().unwrap();
+        let sessions = place.sessions_when_away(&cookie, &store, policy);
         let layer = SessionLayer::new(sessions, cookie).without_maintenance();
         Self { layer, store, now: noon() }.at(0)
     }
@@ -521,7 +504,7 @@ async fn what_is_over_beside_a_live_cookie_drops_out() {
 
 #[tokio::test]
 async fn of_dead_ones_alone_none_counts_and_a_sign_ins_new_cookie_is_safe() {
-    for place in KEPT {
+    for place in ON_SERVER {
         for name in ["__Host-session", "sid"] {
             let site = Site::new(place, SessionCookie::builder().name(name));
             let (ended, old) = (dead(&site, Dead::Ended).await, dead(&site, Dead::Renewed).await);

@@ -1,5 +1,8 @@
 //! Sessions that are kept on the server, behind HTTP: who asks first, what failures become, and who hangs up.
 
+#[path = "support/place.rs"]
+mod place;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,23 +13,13 @@ use std::time::{Duration, SystemTime};
 use axum::body::Body;
 use http::header::{CACHE_CONTROL, COOKIE, HeaderName, RETRY_AFTER, SET_COOKIE, VARY};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use waxseal_crypto::{Keyring, SecretKey};
+use place::{ON_SERVER, Place, WITH_STORE};
 use waxseal_http::{Clock, RequestSession, SessionCookie, SessionLayer, status_of};
-use waxseal_manager::{Access, Error, Outcome, Revocable, SessionManager};
+use waxseal_manager::{Access, Error, Outcome};
 use waxseal_session::Session;
 use waxseal_store::MemoryStore;
 use waxseal_store::testing::{FaultyStore, Operation};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// In the cookie, with a list in the store.
-    Listed,
-    Store,
-    Mirrored,
-}
-
-const ALL: [Place; 3] = [Place::Listed, Place::Store, Place::Mirrored];
-const BOTH: [Place; 2] = [Place::Store, Place::Mirrored];
 const UNSAFE: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
 
 #[derive(Debug, Clone, Copy)]
@@ -55,17 +48,9 @@ impl Site {
 
     fn over(place: Place, store: FaultyStore<MemoryStore>) -> Self {
         let cookie = SessionCookie::builder().build().unwrap();
-        let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
-        let sessions = match place {
-            Place::Listed => {
-                SessionManager::new(&keyring, cookie.name(), "demo", Revocable::new(store.clone()))
-            }
-            Place::Store => SessionManager::store(&keyring, cookie.name(), "demo", store.clone()),
-            Place::Mirrored => SessionManager::mirrored(&keyring, cookie.name(), "demo", store.clone()),
-        };
-        let layer = SessionLayer::new(sessions.unwrap(), cookie)
-            .without_maintenance()
-            .with_clock(Clock::from_fn(noon));
+        let sessions = place.sessions(&cookie, &store);
+        let layer =
+            SessionLayer::new(sessions, cookie).without_maintenance().with_clock(Clock::from_fn(noon));
         Self { layer, store, stack: Stack::Hyper }
     }
 
@@ -169,7 +154,7 @@ async fn look(handle: RequestSession) -> Result<(), Error> {
 
 #[tokio::test]
 async fn who_acts_asks_the_store_before_the_handler_acts() {
-    for (place, stack) in BOTH.into_iter().flat_map(|place| ALL_STACKS.map(|stack| (place, stack))) {
+    for (place, stack) in ON_SERVER.into_iter().flat_map(|place| ALL_STACKS.map(|stack| (place, stack))) {
         let site = Site::new(place).on(stack);
         let token = site.token().await;
         for method in UNSAFE {
@@ -227,7 +212,7 @@ async fn a_page_from_a_copy_is_the_visitors_own_and_sets_no_cookie() {
 
 #[tokio::test]
 async fn what_cannot_be_saved_is_a_503_that_says_when_to_try_again() {
-    for (place, stack) in BOTH.into_iter().flat_map(|place| ALL_STACKS.map(|stack| (place, stack))) {
+    for (place, stack) in ON_SERVER.into_iter().flat_map(|place| ALL_STACKS.map(|stack| (place, stack))) {
         let site = Site::new(place).on(stack);
         let token = site.token().await;
         let store = site.store.clone();
@@ -264,7 +249,9 @@ async fn an_answer_that_changed_the_session_is_never_public_also_without_a_cooki
         ("a message was shown", |session| assert_eq!(session.flashed_messages(&[]).len(), 1)),
         ("a form was shown", |session| drop(session.csrf_token().unwrap())),
     ];
-    for (place, (case, change)) in BOTH.into_iter().flat_map(|place| changes.map(|change| (place, change))) {
+    for (place, (case, change)) in
+        ON_SERVER.into_iter().flat_map(|place| changes.map(|change| (place, change)))
+    {
         for method in [Method::GET, Method::HEAD, Method::POST] {
             for lines in [
                 &[("cache-control", "public, max-age=60")][..],
@@ -318,7 +305,7 @@ async fn an_answer_that_changed_the_session_is_never_public_also_without_a_cooki
 
 #[tokio::test]
 async fn a_page_that_nobody_sees_takes_no_message_and_begins_no_session() {
-    for place in BOTH {
+    for place in ON_SERVER {
         let site = Site::new(place);
         let token = site.token().await;
         let send = async |method: &str, act: fn(&Session)| {
@@ -355,7 +342,7 @@ async fn a_page_that_nobody_sees_takes_no_message_and_begins_no_session() {
 
 #[tokio::test]
 async fn a_sign_out_holds_when_there_is_no_answer() {
-    for place in BOTH {
+    for place in ON_SERVER {
         for panics in [false, true] {
             let site = Site::new(place);
             let token = site.token().await;
@@ -383,7 +370,7 @@ async fn a_sign_out_holds_when_there_is_no_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_round_of_maintenance_delays_no_sign_out() {
-    for place in BOTH {
+    for place in ON_SERVER {
         let site = Site::new(place);
         let token = site.token().await;
         site.store.hold(Some(Operation::Purge));
@@ -410,7 +397,7 @@ async fn a_request_that_another_overtook_is_a_409() {
         Destroys,
         SignsIn,
     }
-    for (place, other) in BOTH
+    for (place, other) in ON_SERVER
         .into_iter()
         .flat_map(|place| [Other::Takes, Other::Destroys, Other::SignsIn].map(|other| (place, other)))
     {
@@ -441,7 +428,7 @@ async fn a_request_that_another_overtook_is_a_409() {
 
 #[tokio::test]
 async fn a_client_that_hangs_up_does_not_stop_a_sign_out() {
-    for place in ALL {
+    for place in WITH_STORE {
         let site = Site::new(place);
         let token = site.token().await;
         let (signing_out, store, theirs) = (site.clone(), site.store.clone(), token.clone());
@@ -478,7 +465,7 @@ async fn a_client_that_hangs_up_does_not_stop_a_sign_out() {
 
 #[tokio::test]
 async fn a_visitor_signs_out_while_the_store_is_away() {
-    for (place, stack) in ALL.into_iter().flat_map(|place| ALL_STACKS.map(|stack| (place, stack))) {
+    for (place, stack) in WITH_STORE.into_iter().flat_map(|place| ALL_STACKS.map(|stack| (place, stack))) {
         for method in ["POST", "GET"] {
             let site = Site::new(place).on(stack);
             let token = site.token().await;
@@ -532,7 +519,7 @@ async fn a_handler_may_confirm_before_it_does_what_cannot_be_undone() {
 #[tokio::test]
 async fn a_failed_request_saves_nothing_and_ends_what_it_ended() {
     for (case, destroys) in [("changed", false), ("destroyed", true)] {
-        for place in ALL {
+        for place in WITH_STORE {
             let site = Site::new(place);
             let token = site.token().await;
             let answer = site
@@ -569,7 +556,7 @@ enum Meanwhile {
 
 #[tokio::test]
 async fn a_request_whose_body_was_held_back_does_not_escape_an_end() {
-    for place in ALL {
+    for place in WITH_STORE {
         for stack in ALL_STACKS {
             for method in ["POST", "GET"] {
                 for meanwhile in [Meanwhile::SignsOut, Meanwhile::EndsAll, Meanwhile::EndsOthers] {

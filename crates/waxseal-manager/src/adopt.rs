@@ -58,7 +58,7 @@ impl<'a> Snapshot<'a> {
             return Opened::Ready(self.create());
         };
         let (mut reference, content) = (foreign.reference(&adopter.terms), foreign.content());
-        reference.lives_on &= now < adopter.terms.switched;
+        reference.lives_on &= foreign.is_recurring() || now < adopter.terms.switched;
         if let Some(why) = self.reason_against(&reference, &content, &adopter.terms, now) {
             adopter.counts.count(Outcome::Refused(why));
             return Opened::Ready(self.create().refused_foreign(why));
@@ -178,6 +178,13 @@ impl<'a> Snapshot<'a> {
 }
 
 impl SessionManager {
+    /// The visit of a new visitor in place of one whose session is not to be shown, because an app that runs beside this
+    /// one would have to say something of it and did not. A sign-in or a sign-out ends that session all the same.
+    #[must_use]
+    pub fn unshown(&self, visit: Visit) -> Visit {
+        stranger(visit, self.is_strict())
+    }
+
     /// Notes a foreign session whose cookie came along. A sign-in or a sign-out in this request ends it with the commit,
     /// so that it does not take the place of the session that is over then.
     pub fn note_foreign(&self, visit: &Visit, foreign: &Foreign) {

@@ -136,11 +136,17 @@ pub use start_error::StartError;
 pub use store_url::StoreUrl;
 #[cfg(feature = "device")]
 pub use waxseal_http::Device;
+#[cfg(feature = "django")]
+pub use waxseal_http::Django;
 #[cfg(feature = "flask")]
-pub use waxseal_http::{Derivation, Digest, Flask, FlaskKey, FlaskRecord, FlaskServerSide, Signing};
+pub use waxseal_http::{
+    Derivation, Digest, Flask, FlaskKey, FlaskRecord, FlaskRemember, FlaskServerSide, Signing,
+};
 pub use waxseal_http::{
     EndReason, ForeignSessions, SameSite, Scheme, SessionCookie, SessionEnded, WrittenCookie, local_path,
 };
+#[cfg(feature = "rails")]
+pub use waxseal_http::{Rails, RailsDigest, RailsKey};
 pub use waxseal_keys::{Error as KeyError, KeyFile, ListedKey, Retirement, Secrets, make_development_secret};
 pub use waxseal_manager::{Adoption, Foreign, FormerState, WhenAway};
 pub use waxseal_server::{Body, Event, Limits, Multipart, StaticFiles, Upload, UploadLimits, sse};

@@ -1,7 +1,8 @@
 //! The trait of targets, and the list of all.
 
 use crate::targets::{
-    device, device_endpoints, flask, forms, http_fields, paths, proxies, records, sealed, session,
+    device, device_endpoints, django, flask, forms, http_fields, paths, proxies, rails, records, sealed,
+    session,
 };
 
 /// Something that reads what comes from outside.
@@ -35,6 +36,8 @@ pub(crate) const TARGETS: &[(&str, Make)] = &[
     ("flask-cookie", || Box::new(flask::Cookie)),
     ("flask-signed", || Box::new(flask::Signed)),
     ("flask-record", || Box::new(flask::Record)),
+    ("django-signed", || Box::new(django::Signed)),
+    ("rails-message", || Box::new(rails::Message::new())),
     ("record-sealed", || Box::new(records::Sealed::new())),
     ("record-sqlite", || Box::new(records::sqlite::Rows::new())),
     ("record-redis", || Box::new(records::redis::Rows::new())),

@@ -37,7 +37,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("waxseal-store", &[]),
     ("waxseal-server", &[]),
     ("waxseal-device", &[]),
+    ("waxseal-django", &[]),
     ("waxseal-flask", &[]),
+    ("waxseal-rails", &[]),
     ("waxseal-key-value", &["waxseal-store"]),
     ("waxseal-sqlite", &["waxseal-store"]),
     ("waxseal-redis", &["waxseal-store"]),
@@ -45,7 +47,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("waxseal-templates", &["waxseal-session"]),
     ("waxseal-keys", &["waxseal-crypto"]),
     ("waxseal-manager", &["waxseal-crypto", "waxseal-session", "waxseal-store"]),
-    ("waxseal-http", &["waxseal-device", "waxseal-flask", "waxseal-manager", "waxseal-session"]),
+    (
+        "waxseal-http",
+        &[
+            "waxseal-device",
+            "waxseal-django",
+            "waxseal-flask",
+            "waxseal-manager",
+            "waxseal-rails",
+            "waxseal-session",
+        ],
+    ),
     (
         "waxseal-tower-sessions",
         &["waxseal-crypto", "waxseal-http", "waxseal-manager", "waxseal-session", "waxseal-store"],

@@ -6,7 +6,7 @@ use std::process::Command;
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The crates below the listener of `waxseal-http`, with their default features.
-const BELOW_HTTP: [&str; 8] = [
+const BELOW_HTTP: [&str; 10] = [
     "waxseal-crypto",
     "waxseal-session",
     "waxseal-store",
@@ -14,7 +14,9 @@ const BELOW_HTTP: [&str; 8] = [
     "waxseal-manager",
     "waxseal-templates",
     "waxseal-device",
+    "waxseal-django",
     "waxseal-flask",
+    "waxseal-rails",
 ];
 
 /// Crates that need a runtime, sockets, files, or a C compiler.

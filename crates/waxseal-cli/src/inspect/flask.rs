@@ -7,7 +7,9 @@ use std::time::SystemTime;
 use anyhow::Context;
 use serde_json::{Value as Json, json};
 use waxseal::json_view::Readable;
-use waxseal_flask::{Dict, Error, FlaskCookie, FlaskKey, Unverified, Value};
+use waxseal_flask::{
+    Dict, Error, FlaskCookie, FlaskKey, LIFETIME_SECONDS, MAX_COOKIE_BYTES, Unverified, Value,
+};
 use waxseal_keys::format_time::{self, unix_seconds};
 
 use super::input::{Candidate, candidates};
@@ -18,8 +20,6 @@ use crate::output::print_json;
 const NAME: &str = "session";
 /// The variable with the old app's `SECRET_KEY`.
 const VARIABLE: &str = "FLASK_SECRET_KEY";
-/// Flask's `PERMANENT_SESSION_LIFETIME` by default, in seconds.
-const LIFETIME: u64 = 31 * 86_400;
 
 /// The cookie to look at, and how.
 pub(super) struct Query<'a> {
@@ -99,14 +99,17 @@ fn text(
 ) -> Result<String, Failure> {
     let mut lines = vec![
         ("cookie", format!("{name}, of Flask")),
-        ("size", format!("{} of 4096 bytes, name and value", name.len() + value.len())),
+        ("size", format!("{} of {MAX_COOKIE_BYTES} bytes, name and value", name.len() + value.len())),
         ("signature", said(signature)),
     ];
     match parts {
         Ok(parts) => {
             lines.push(("signed", format_time::moment(parts.signed_at, now)));
-            let end = parts.signed_at.saturating_add(LIFETIME);
-            lines.push(("good until", format!("{}, with Flask's 31 days", format_time::moment(end, now))));
+            let end = parts.signed_at.saturating_add(LIFETIME_SECONDS);
+            lines.push((
+                "good until",
+                format!("{}, with Flask's {} days", format_time::moment(end, now), LIFETIME_SECONDS / 86_400),
+            ));
             lines.push(("contents", serde_json::to_string_pretty(&readable_dict(&parts.entries))?));
         }
         Err(error) => lines.push(("contents", format!("cannot be read: {}", chain(error)))),
@@ -138,7 +141,7 @@ fn as_json(
         Signature::Holds(at, _) => (json!(true), json!(at)),
     };
     let mut object = json!({
-        "cookie": name, "framework": "flask", "bytes": name.len() + value.len(), "max_bytes": 4096,
+        "cookie": name, "framework": "flask", "bytes": name.len() + value.len(), "max_bytes": MAX_COOKIE_BYTES,
         "signature_holds": holds, "key": key, "now": now,
     });
     match parts {

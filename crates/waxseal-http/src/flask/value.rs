@@ -1,47 +1,12 @@
-//! Values of Flask's sessions as values of ours, and the other way round.
+//! Values of ours as Flask's sessions have them.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use waxseal_flask::{Dict, Value};
-use waxseal_session::Markup;
 use waxseal_session::backend::MARKUP;
 
-/// A value of Flask's as a session of ours has it.
-pub(super) struct Plain<'a>(pub(super) &'a Value);
-
-impl Serialize for Plain<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::None => serializer.serialize_unit(),
-            Value::Bool(value) => serializer.serialize_bool(*value),
-            Value::Int(value) => serializer.serialize_i128(*value),
-            Value::Float(value) => serializer.serialize_f64(*value),
-            Value::Str(text) => serializer.serialize_str(text),
-            Value::Markup(html) => Markup::from_html(html.as_str()).serialize(serializer),
-            Value::List(items) | Value::Tuple(items) => serializer.collect_seq(items.iter().map(Plain)),
-            Value::Dict(dict) => {
-                let mut map = serializer.serialize_map(Some(dict.len()))?;
-                for (key, value) in dict {
-                    map.serialize_entry(key, &Plain(value))?;
-                }
-                map.end()
-            }
-            Value::Bytes(bytes) => serializer.serialize_bytes(bytes),
-            Value::Uuid(bytes) => serializer.collect_str(&hyphenated(bytes)),
-            Value::DateTime(time) => serializer.collect_str(&time.rfc3339()),
-            _ => Err(serde::ser::Error::custom("a value of a later release of Flask's cookies")),
-        }
-    }
-}
-
-/// The usual text of a UUID.
-fn hyphenated(bytes: &[u8; 16]) -> String {
-    let number = u128::from_be_bytes(*bytes);
-    let hex = format!("{number:032x}");
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
-}
+use crate::foreign_value::hyphenated;
 
 /// A value of ours as Flask's sessions have it, or the phrase for what Flask has no type for.
 pub(super) struct Crossed(pub(super) Result<Value, &'static str>);

@@ -3,15 +3,12 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use waxseal_flask::login::{FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS, USER_ID};
-use waxseal_flask::{Dict, PERMANENT, Value};
+use waxseal_flask::{Dict, MAX_COOKIE_BYTES, PERMANENT, Value};
 use waxseal_session::{Error, Session, ValueError};
 
 use super::Flask;
 use super::value::{Crossed, is_same};
 use crate::foreign_sessions::{ForeignSessions, WrittenCookie};
-
-/// The most bytes of name and value that browsers keep (RFC 6265bis §5.6).
-const MAX_COOKIE_BYTES: usize = 4_096;
 
 impl Flask {
     /// Flask's cookie after a request, in place of the one that came with it. `None` if nothing is left for it.

@@ -1,141 +1,36 @@
 //! Sessions of a Flask app, taken over behind HTTP.
 
+#[path = "../support/migration.rs"]
+mod migration;
+#[path = "../support/place.rs"]
+mod place;
+mod remember;
 mod server_side;
 mod side_by_side;
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, COOKIE, HOST, SET_COOKIE, VARY};
+use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use migration::{Answer, DAY, SWITCH, Site, UNTIL, seconds, time};
+use place::{ALL, Place, WITH_STORE};
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_flask::login::USER_ID;
 use waxseal_flask::{DateTime, Dict, FlaskCookie, Value};
 use waxseal_http::{
     Clock, Flask, FlaskKey, ForeignSessions, RequestSession, SameSite, SessionCookie, SessionLayer,
-    SetupError, status_of,
+    SetupError,
 };
-use waxseal_manager::{Adoption, Error, Mirrored, Revocable, SessionManager, State, Stored};
-use waxseal_session::{Markup, Session};
+use waxseal_manager::{Adoption, Error, SessionManager};
+use waxseal_session::Markup;
 use waxseal_store::MemoryStore;
 use waxseal_store::testing::FaultyStore;
 
 const SECRET: &str = "the old app's key";
-const DAY: u64 = 86_400;
-/// The day of the switch and the end of the migration, counted from the tests' beginning.
-const SWITCH: u64 = 2 * DAY;
-const UNTIL: u64 = 20 * DAY;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// State `cookie`, in which a replay is accepted.
-    Cookie,
-    Listed,
-    Store,
-    Mirrored,
-}
-
-const ALL: [Place; 4] = [Place::Cookie, Place::Listed, Place::Store, Place::Mirrored];
-const REMEMBERING: [Place; 3] = [Place::Listed, Place::Store, Place::Mirrored];
-
-fn seconds(at: u64) -> u64 {
-    1_790_000_000 + at
-}
-
-fn time(at: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds(at))
-}
-
-/// A server with a migration under way.
-struct Site {
-    layer: SessionLayer,
-    store: FaultyStore<MemoryStore>,
-}
-
-/// The parts of an answer that tests look at.
-struct Answer {
-    owner: Option<String>,
-    sets: Vec<String>,
-    status: StatusCode,
-    is_private: bool,
-}
-
-impl Site {
-    fn new(place: Place) -> Self {
-        Self::with(place, FaultyStore::new(MemoryStore::new()), flask())
-    }
-
-    fn with(place: Place, store: FaultyStore<MemoryStore>, flask: impl ForeignSessions) -> Self {
-        let state: State = match place {
-            Place::Cookie => State::Cookie,
-            Place::Listed => Revocable::new(store.clone()).into(),
-            Place::Store => Stored::new(store.clone()).into(),
-            Place::Mirrored => Mirrored::new(store.clone()).into(),
-        };
-        let cookie = SessionCookie::builder().build().unwrap();
-        let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
-        let sessions = SessionManager::new(&keyring, cookie.name(), "demo", state).unwrap();
-        let terms = Adoption::new(time(SWITCH), time(UNTIL)).replayable();
-        let layer = SessionLayer::new(sessions.adopting(terms).unwrap(), cookie).without_maintenance();
-        Self { layer: layer.migrate_from(vec![Box::new(flask)]).unwrap(), store }
-    }
-
-    /// Answers one request: `act` says what is done, and the status.
-    async fn answer(
-        &self,
-        at: u64,
-        method: Method,
-        cookies: impl AsRef<str>,
-        act: impl AsyncFnOnce(&RequestSession) -> Result<StatusCode, Error>,
-    ) -> Answer {
-        let layer = self.layer.clone().with_clock(Clock::from_fn(move || time(at)));
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, HeaderValue::from_static("shop.example.org"));
-        headers.insert(COOKIE, HeaderValue::from_bytes(cookies.as_ref().as_bytes()).unwrap());
-        let request = layer.session_of(&method, &Uri::from_static("/a/b"), &headers);
-        let status = act(&request).await.unwrap_or_else(|error| status_of(&error));
-        let owner = request.loaded().and_then(Session::owner);
-        let mut response = Response::builder().status(status).body(()).unwrap();
-        if let Err(error) = layer.finish(&request, &mut response).await {
-            *response.status_mut() = status_of(&error);
-            layer.finish(&request, &mut response).await.unwrap();
-        }
-        let sets = response.headers().get_all(SET_COOKIE).iter();
-        let sets = sets.map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>();
-        let is_private =
-            response.headers().get(CACHE_CONTROL).is_some_and(|value| value == "private, no-store")
-                && response.headers().get(VARY).is_some_and(|value| value == "Cookie");
-        Answer { owner, sets, status: response.status(), is_private }
-    }
-
-    /// A page that shows who is signed in.
-    async fn page(&self, at: u64, cookies: &str) -> Answer {
-        self.answer(at, Method::GET, cookies, async |request| {
-            let _ = request.load().await?.owner();
-            Ok(StatusCode::OK)
-        })
-        .await
-    }
-
-    async fn sign_out(&self, at: u64, cookies: &str) -> Answer {
-        self.answer(at, Method::POST, cookies, async |request| {
-            request.destroy().await?;
-            Ok(StatusCode::SEE_OTHER)
-        })
-        .await
-    }
-}
-
-impl Answer {
-    /// Our cookie, as the browser sends it from now on.
-    fn ours(&self) -> Option<String> {
-        let ours =
-            self.sets.iter().find(|line| line.starts_with("__Host-session=") && !line.contains("Max-Age=0"));
-        ours.map(|line| line.split(';').next().unwrap().to_owned())
-    }
-
-    fn forgets(&self, name: &str) -> bool {
-        self.sets.iter().any(|line| line.starts_with(&format!("{name}=;")) && line.contains("; Max-Age=0;"))
-    }
+/// The site of the Flask app.
+fn site_at(place: Place) -> Site {
+    Site::of(place, flask())
 }
 
 fn flask() -> Flask {
@@ -163,7 +58,7 @@ fn signed_in(id: &str, at: u64) -> String {
 #[tokio::test]
 async fn a_visitor_stays_signed_in_and_the_old_cookie_goes() {
     for place in ALL {
-        let site = Site::new(place);
+        let site = site_at(place);
         let old = signed_in("7", 0);
         let answer = site.page(DAY, &old).await;
         assert_eq!((answer.owner.as_deref(), answer.status.as_u16()), (Some("7"), 200), "{place:?}");
@@ -209,7 +104,7 @@ async fn each_type_that_flask_tells_apart_arrives() {
         .map(|(key, value)| (key.to_owned(), value)),
     );
     for place in ALL {
-        let site = Site::with(place, FaultyStore::new(MemoryStore::new()), flask().owner_key("user_id"));
+        let site = Site::of(place, flask().owner_key("user_id"));
         let old = cookie_of(entries.clone(), 0);
         let ours = site.page(DAY, &old).await.ours().unwrap();
         let seen = site.answer(DAY + 1, Method::GET, &ours, async |request| {
@@ -253,8 +148,8 @@ fn uuid_bytes() -> [u8; 16] {
 
 #[tokio::test]
 async fn the_old_cookie_is_worth_nothing_after_a_sign_out() {
-    for place in REMEMBERING {
-        let site = Site::new(place);
+    for place in WITH_STORE {
+        let site = site_at(place);
         let old = signed_in("7", 0);
         // A thief has an older cookie of the same session, which Flask signed before.
         let stolen = old.clone();
@@ -272,7 +167,7 @@ async fn the_old_cookie_is_worth_nothing_after_a_sign_out() {
 #[tokio::test]
 async fn a_sign_out_ends_the_old_cookie_that_comes_along_whoever_it_is_of() {
     for place in ALL {
-        let keeps = Site::with(place, FaultyStore::new(MemoryStore::new()), flask().keep_cookie());
+        let keeps = Site::of(place, flask().keep_cookie());
         let old = signed_in("7", 0);
         let answer = keeps.page(DAY, &old).await;
         assert!(answer.owner.is_some() && !answer.forgets("session"), "{place:?}");
@@ -288,7 +183,7 @@ async fn a_sign_out_ends_the_old_cookie_that_comes_along_whoever_it_is_of() {
         }
 
         // Another user's, which lay there when somebody signed in here.
-        let site = Site::new(place);
+        let site = site_at(place);
         let others = signed_in("8", 0);
         let answer = site.answer(DAY, Method::POST, "theme=dark", async |request| {
             request.sign_in("7", None).await?;
@@ -305,8 +200,8 @@ async fn a_sign_out_ends_the_old_cookie_that_comes_along_whoever_it_is_of() {
 
 #[tokio::test]
 async fn a_sign_out_works_while_the_store_is_away_and_a_page_does_not() {
-    for place in REMEMBERING {
-        let site = Site::new(place);
+    for place in WITH_STORE {
+        let site = site_at(place);
         let old = signed_in("7", 0);
         site.store.set_away(true);
         let answer = site.page(DAY, &old).await;
@@ -323,7 +218,7 @@ async fn a_sign_out_works_while_the_store_is_away_and_a_page_does_not() {
 #[tokio::test]
 async fn a_request_that_fails_leaves_the_visitor_signed_in() {
     for place in ALL {
-        let site = Site::new(place);
+        let site = site_at(place);
         let failed = site.answer(DAY, Method::POST, signed_in("7", 0), async |request| {
             request.load().await?.insert("order", 1)?;
             Ok(StatusCode::INTERNAL_SERVER_ERROR)
@@ -332,7 +227,7 @@ async fn a_request_that_fails_leaves_the_visitor_signed_in() {
         let ours = answer.ours().unwrap_or_else(|| panic!("{place:?}: {:?}", answer.sets));
         assert_eq!(site.page(DAY + 90, &ours).await.owner.as_deref(), Some("7"), "{place:?}");
         // Also if the handler has loaded its session and looked at nothing.
-        let site = Site::new(place);
+        let site = site_at(place);
         let loaded = site.answer(DAY, Method::GET, signed_in("7", 0), async |request| {
             request.load().await?;
             Ok(StatusCode::OK)
@@ -354,7 +249,7 @@ async fn what_is_forged_too_late_too_large_or_of_others_is_refused_and_left() {
     let bomb = cookie_of(Dict::from([("zeros".to_owned(), zeros)]), 0);
     let nobody = cookie_of(Dict::from([(USER_ID.to_owned(), Value::Str(String::new()))]), 0);
     for place in ALL {
-        let site = Site::new(place);
+        let site = site_at(place);
         let cut = signed_in("7", 0);
         for (case, cookie, at) in [
             ("forged", forged.clone(), DAY),
@@ -382,7 +277,7 @@ async fn what_is_forged_too_late_too_large_or_of_others_is_refused_and_left() {
 #[tokio::test]
 async fn of_several_good_ones_none_counts_and_none_is_removed() {
     for place in ALL {
-        let site = Site::new(place);
+        let site = site_at(place);
         let (mine, planted) = (signed_in("7", 0), signed_in("666", 1));
         for both in [format!("{mine}; {planted}"), format!("{planted}; {mine}")] {
             let answer = site.page(DAY, &both).await;
@@ -403,14 +298,14 @@ async fn of_several_good_ones_none_counts_and_none_is_removed() {
         }
         // The same one twice is one, and so is one beside what is not good.
         let twice = format!("{}; {}; session=junk", signed_in("8", 5), signed_in("8", 5));
-        assert_eq!(Site::new(place).page(DAY, &twice).await.owner.as_deref(), Some("8"), "{place:?}");
+        assert_eq!(site_at(place).page(DAY, &twice).await.owner.as_deref(), Some("8"), "{place:?}");
     }
 }
 
 #[tokio::test]
 async fn a_planted_session_of_nobody_gives_nothing_away_after_a_sign_in() {
-    for place in REMEMBERING {
-        let site = Site::new(place);
+    for place in WITH_STORE {
+        let site = site_at(place);
         let planted = cookie_of(Dict::from([("theirs".to_owned(), Value::Int(1))]), 0);
         let attackers = site.page(DAY, &planted).await.ours().unwrap();
         let victims = site.answer(DAY + 1, Method::POST, &planted, async |request| {
@@ -438,7 +333,7 @@ async fn fallback_keys_lifetimes_and_cookie_attributes_are_the_old_apps() {
         .lifetime(Duration::from_secs(3_600))
         .cookie(cookie)
         .unwrap();
-    let site = Site::with(Place::Mirrored, FaultyStore::new(MemoryStore::new()), flask);
+    let site = Site::of(Place::Mirrored, flask);
     let old = signed_in("7", 0).replace("session=", "old=");
     assert_eq!(site.page(3_601, &old).await.owner, None);
     let answer = site.page(3_000, &old).await;
@@ -467,7 +362,7 @@ fn a_migration_without_terms_or_under_our_own_name_is_an_error() {
 
 #[tokio::test]
 async fn a_page_that_was_looked_for_twice_reads_the_cookie_once() {
-    let site = Site::new(Place::Mirrored);
+    let site = site_at(Place::Mirrored);
     let answer = site.answer(DAY, Method::GET, signed_in("7", 0), async |request| {
         assert!(request.ready().is_none(), "the store has to be asked");
         let _ = request.load().await?.owner();
@@ -490,7 +385,7 @@ async fn change(site: &Site, at: u64, cookies: &str) -> Answer {
 async fn a_cookie_of_the_old_app_stays_until_it_is_over() {
     for place in ALL {
         // Who has a session of ours changes it, while the old app still serves the other cookie.
-        let site = Site::new(place);
+        let site = site_at(place);
         let ours = change(&site, DAY, "theme=dark").await.ours().unwrap();
         let old = signed_in("7", 0);
         let both = format!("{old}; {ours}");
@@ -520,8 +415,8 @@ async fn a_cookie_of_the_old_app_stays_until_it_is_over() {
 
 #[tokio::test]
 async fn a_cookie_that_is_over_goes() {
-    for place in REMEMBERING {
-        let site = Site::new(place);
+    for place in WITH_STORE {
+        let site = site_at(place);
         let old = signed_in("7", 0);
         let ours = site.page(DAY, &old).await.ours().unwrap();
         let answer = site.page(DAY + 30, &old).await;

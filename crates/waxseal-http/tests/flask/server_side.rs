@@ -37,11 +37,11 @@ fn reader(rows: Vec<(String, Vec<u8>)>) -> (FlaskServerSide, Arc<AtomicBool>) {
 
 #[tokio::test]
 async fn what_flask_session_kept_is_taken_over_once() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         for format in ["msgpack", "json"] {
             let (cookie, key, record) = known(&format!("{format}, permanent"));
             let (reader, away) = reader(vec![(key, record)]);
-            let site = Site::with(place, FaultyStore::new(MemoryStore::new()), reader);
+            let site = Site::of(place, reader);
             let old = format!("session={cookie}");
             away.store(true, Ordering::Relaxed);
             assert_eq!(site.page(DAY, &old).await.status, 503, "{place:?}, {format}");
@@ -75,8 +75,37 @@ async fn ids_that_are_forged_unknown_or_saved_after_the_switch_are_refused() {
         ("saved after the switch", vec![(key, record)], cookie, SWITCH + DAY + 1),
     ] {
         let (reader, _) = reader(rows);
-        let site = Site::with(Place::Mirrored, FaultyStore::new(MemoryStore::new()), reader);
+        let site = Site::of(Place::Mirrored, reader);
         let answer = site.page(at, &format!("session={cookie}")).await;
         assert_eq!((answer.owner, answer.status.as_u16()), (None, 200), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_beside_a_sharing_app_ends_what_the_store_of_another_has() {
+    for place in WITH_STORE {
+        let (value, key, record) = known("json, permanent");
+        let rows = HashMap::from([(key, record)]);
+        let cookie = SessionCookie::builder().name("sid").secure(false);
+        let other = flask().cookie(cookie).unwrap().server_side(move |key| {
+            let bytes = rows.get(&key).cloned();
+            let record = bytes.map(|bytes| FlaskRecord { bytes, lives: Duration::from_secs(30 * DAY) });
+            async move { Ok(record) }
+        });
+        let other = other.signed_by(FlaskKey::from_text("dev").unwrap());
+        let sharing = flask().side_by_side(["cart"]);
+        let store = FaultyStore::new(MemoryStore::new());
+        let site = Site::with(place, store, vec![Box::new(sharing), Box::new(other)]);
+        let answer = site.answer(DAY, Method::POST, "", async |request| {
+            request.sign_in("8", None).await?;
+            Ok(StatusCode::SEE_OTHER)
+        });
+        let pairs = answer.await.sets.into_iter().map(|line| line.split(';').next().unwrap().to_owned());
+        let both = pairs.collect::<Vec<_>>().join("; ");
+        let old = format!("sid={value}");
+        assert_eq!(site.page(DAY + 10, &both).await.owner.as_deref(), Some("8"), "{place:?}");
+        let out = site.sign_out(DAY + 20, &format!("{both}; {old}")).await;
+        assert!(out.forgets("session") && out.forgets("sid"), "{place:?}: {:?}", out.sets);
+        assert_eq!(site.page(DAY + 90, &old).await.owner, None, "{place:?}: signed out");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http::header::SET_COOKIE;
 use waxseal_session::ValueError;
 
 use super::*;
@@ -20,7 +21,7 @@ impl Browser {
     }
 
     fn with(place: Place, flask: Flask) -> Self {
-        let site = Site::with(place, FaultyStore::new(MemoryStore::new()), flask);
+        let site = Site::of(place, flask);
         Self { site, jar: BTreeMap::new() }
     }
 
@@ -266,7 +267,7 @@ async fn shared_entries_go_both_ways_and_others_stay_where_they_are() {
 
 #[tokio::test]
 async fn a_request_that_was_sent_before_undoes_nothing() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         let mut browser = Browser::new(place);
         browser.sign_in_at_flask(10, "7");
         browser.flask(11, put("cart", ints(&[1])));
@@ -328,6 +329,37 @@ async fn flasks_cookie_is_written_when_it_has_to_be_and_as_flask_writes_it() {
         assert_eq!(browser.jar["session"], first, "{place:?}");
         assert_eq!(browser.page(600).await.as_deref(), Some("7"), "{place:?}");
         assert_ne!(browser.jar["session"], first, "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_request_that_ends_after_a_sign_out_sets_no_cookie_of_flasks_again() {
+    let flask = || flask().side_by_side(["cart"]).lifetime(Duration::from_secs(4 * 600));
+    for (place, method) in
+        WITH_STORE.into_iter().flat_map(|place| [(place, Method::GET), (place, Method::POST)])
+    {
+        let mut browser = Browser::with(place, flask());
+        browser.sign_in(0, "7").await;
+        let flashes = async |request: &RequestSession| {
+            request.load().await?.flash("info", "shown once")?;
+            Ok(StatusCode::OK)
+        };
+        browser.ours(1, Method::POST, flashes).await;
+        let layer = |at| browser.site.layer.clone().with_clock(Clock::from_fn(move || time(at)));
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, HeaderValue::from_str(&browser.cookies()).unwrap());
+        // Flask's cookie is old enough to be written anew. A message that was shown is a change that fails no page.
+        let [slow, quick] = [700, 702].map(layer);
+        let page = slow.session_of(&method, &Uri::from_static("/"), &headers);
+        let session = page.load().await.unwrap();
+        assert_eq!((session.owner().as_deref(), session.flashed_messages(&[]).len()), (Some("7"), 1));
+        browser.sign_out(701).await;
+        let mut response = Response::new(());
+        // Refused or shown: it writes nothing.
+        let _ = quick.finish(&page, &mut response).await;
+        let sets = response.headers().get_all(SET_COOKIE).iter();
+        let theirs: Vec<_> = sets.filter(|line| line.as_bytes().starts_with(b"session=")).collect();
+        assert!(theirs.is_empty(), "{place:?}, {method}: {theirs:?}");
     }
 }
 
@@ -399,9 +431,9 @@ async fn the_owner_goes_under_the_apps_own_key_as_text_or_as_an_integer() {
 
 #[tokio::test]
 async fn a_session_from_before_is_not_signed_out_by_the_first_request() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         let store = FaultyStore::new(MemoryStore::new());
-        let alone = Site::with(place, store.clone(), flask());
+        let alone = Site::with(place, store.clone(), vec![Box::new(flask())]);
         let answer = alone.answer(10, Method::POST, "theme=dark", async |request| {
             request.sign_in("7", None).await?;
             Ok(StatusCode::SEE_OTHER)
@@ -411,7 +443,7 @@ async fn a_session_from_before_is_not_signed_out_by_the_first_request() {
             .ours()
             .map(|pair| pair.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned())).unwrap())
             .unwrap();
-        let site = Site::with(place, store, flask().side_by_side(["cart"]));
+        let site = Site::with(place, store, vec![Box::new(flask().side_by_side(["cart"]))]);
         let mut browser = Browser { site, jar: BTreeMap::from([("__Host-session".to_owned(), ours)]) };
         // Two at once: neither has Flask's cookie.
         let sent_at_once = browser.cookies();
@@ -435,6 +467,22 @@ async fn a_planted_cookie_signs_nobody_out() {
             assert_eq!(browser.site.page(20, &both).await.owner.as_deref(), Some("7"), "{place:?}");
         }
         assert_eq!(browser.page(30).await.as_deref(), Some("7"), "{place:?}");
+        // Any number of them, which a browser sends first: those that say nothing, and good ones of other users.
+        for (count, seen) in [(4, Some("7")), (20, Some("7")), (200, None)] {
+            for plant in [|at: u64| format!("session=x.y.{at}"), |at: u64| signed_in(&at.to_string(), 5)] {
+                let planted: String = (100..100 + count).map(|at| plant(at) + "; ").collect();
+                let page = browser.site.page(40, &format!("{planted}{}", browser.cookies())).await;
+                assert_eq!(page.owner.as_deref(), seen, "{place:?}, {count}");
+                assert!(!page.forgets("__Host-session"), "{place:?}, {count}: {:?}", page.sets);
+            }
+        }
+        assert_eq!(browser.page(50).await.as_deref(), Some("7"), "{place:?}: the session goes on");
+        let planted = "session=x.y.z; ".repeat(200);
+        let answer = browser.site.sign_out(60, &format!("{planted}{}", browser.cookies())).await;
+        assert!(answer.forgets("__Host-session"), "{place:?}: {:?}", answer.sets);
+        if place != Place::Cookie {
+            assert_eq!(browser.page(70).await, None, "{place:?}: a sign-out ends it all the same");
+        }
     }
 }
 
@@ -461,7 +509,7 @@ async fn from_the_switch_on_each_session_stands_alone() {
 
 #[tokio::test]
 async fn a_sign_out_in_flask_holds_while_the_store_is_away() {
-    for place in REMEMBERING {
+    for place in WITH_STORE {
         let mut browser = Browser::new(place);
         browser.sign_in(10, "7").await;
         let ours = browser.jar["__Host-session"].clone();
@@ -496,7 +544,8 @@ async fn a_request_that_fails_writes_nothing_and_one_that_asks_for_no_session_ne
 /// A browser with a session of user 7 from before anything was shared, and a shared entry in it.
 async fn from_before(place: Place, cart: impl serde::Serialize) -> Browser {
     let store = FaultyStore::new(MemoryStore::new());
-    let mut browser = Browser { site: Site::with(place, store.clone(), flask()), jar: BTreeMap::new() };
+    let mut browser =
+        Browser { site: Site::with(place, store.clone(), vec![Box::new(flask())]), jar: BTreeMap::new() };
     browser.sign_in(10, "7").await;
     browser
         .ours(11, Method::POST, async |request| {
@@ -504,7 +553,7 @@ async fn from_before(place: Place, cart: impl serde::Serialize) -> Browser {
             Ok(StatusCode::SEE_OTHER)
         })
         .await;
-    browser.site = Site::with(place, store, flask().side_by_side(["cart"]));
+    browser.site = Site::with(place, store, vec![Box::new(flask().side_by_side(["cart"]))]);
     browser
 }
 

@@ -28,6 +28,9 @@ use crate::store_error::StoreError;
 const JOINING: Duration = Duration::from_secs(60);
 /// The lead of the old framework's clock that an owner's end makes up for.
 const CLOCK_AHEAD: Duration = Duration::from_secs(60);
+/// Number of times that other requests may be faster at one claim. A session that lives on is taken over once a minute,
+/// so that each of them is one too many.
+const MAX_RACES: usize = 4;
 /// Number of ends that wait for the store, of each kind.
 const MAX_WAITING: usize = 1_000_000;
 
@@ -62,6 +65,11 @@ pub(crate) enum Claim {
     Renewable(Revision),
     Refused(ForeignRefusal),
 }
+
+/// A claim was another one each time that it was to be changed.
+#[derive(Debug, thiserror::Error)]
+#[error("other requests were faster at a claim, {MAX_RACES} times in a row")]
+struct Raced;
 
 impl Claims {
     pub(crate) fn new(
@@ -145,13 +153,7 @@ impl Claims {
     pub(crate) async fn end(&self, foreign: &ForeignRef, now: Timestamp) -> Result<Option<Revision>, Error> {
         let (key, end) = (self.key(foreign), foreign.end.after(CLOCKS_APART));
         match self.keep_end(&key, end, now).await {
-            Ok(Some(there)) if foreign.lives_on => {
-                let over = entry(SIGNED_OUT, id_owner(&key), now, end, end);
-                // Whoever takes it over at this moment is judged by the end of its owner.
-                let _ = self.store.update(&key, &there, &over, now).await?;
-                Ok(Some(there))
-            }
-            Ok(there) => Ok(there),
+            Ok(claimed) => Ok(claimed),
             Err(error) if self.ended.add(key, end) => {
                 tracing::warn!(%error, "a foreign session was ended and the store does not answer; it will be told");
                 Ok(None)
@@ -204,20 +206,28 @@ impl Claims {
         Ok(ended.await? + owners.await?)
     }
 
-    /// Creates the claim of a signed-out session. Returns the revision of the claim that is there instead.
+    /// Makes a claim say that its session is signed out, whoever takes it over at this moment. Returns the revision that
+    /// it had before, if the session was taken over. May be sent again.
     async fn keep_end(
         &self,
         key: &RecordKey,
         end: Timestamp,
         now: Timestamp,
     ) -> Result<Option<Revision>, StoreError> {
-        match self.store.create(key, &entry(SIGNED_OUT, id_owner(key), now, end, end), now).await? {
-            Creation::Created => Ok(None),
-            Creation::Taken => {
-                let found = self.find(key, now).await?.map(|found| found.revision);
-                Ok(found.filter(|revision| *revision != SIGNED_OUT))
+        let over = entry(SIGNED_OUT, id_owner(key), now, end, end);
+        for _ in 0..MAX_RACES {
+            if self.store.create(key, &over, now).await? == Creation::Created {
+                return Ok(None);
+            }
+            let Some(found) = self.find(key, now).await? else { continue };
+            if found.revision == SIGNED_OUT {
+                return Ok(None);
+            }
+            if self.store.update(key, &found.revision, &over, now).await? == Swap::Done {
+                return Ok(Some(found.revision));
             }
         }
+        Err(StoreError::new(Fault::Locked, Raced))
     }
 
     /// Notes that the owner signed out at `since`. May be sent again: the later time counts.

@@ -34,6 +34,7 @@ pub struct Foreign {
     began: Timestamp,
     ends: Timestamp,
     lives_on: bool,
+    is_recurring: bool,
     session: Session,
 }
 
@@ -44,7 +45,8 @@ pub(crate) struct ForeignRef {
     pub(crate) began: Timestamp,
     /// The time from which the session can no longer be read.
     pub(crate) end: Timestamp,
-    /// The old app runs beside this one and serves the session, too, so it may be taken over again.
+    /// The old app runs beside this one and serves the session, too, or its cookie is in other browsers: it may be taken
+    /// over again.
     pub(crate) lives_on: bool,
     pub(crate) owner: Option<String>,
     /// The question to the list of revoked sessions, if it is a session of our state `cookie`.
@@ -61,7 +63,8 @@ impl Foreign {
     /// `replay_id` names this cookie and no other one, such as a hash of its signature: by it a second use is refused.
     #[must_use]
     pub fn new(replay_id: [u8; Self::REPLAY_ID_BYTES], began: SystemTime, ends: SystemTime) -> Self {
-        Self { replay_id, began: began.into(), ends: ends.into(), lives_on: false, session: Session::new() }
+        let (began, ends) = (began.into(), ends.into());
+        Self { replay_id, began, ends, lives_on: false, is_recurring: false, session: Session::new() }
     }
 
     /// Says that the old app runs beside this one and serves this session, too. It may then be taken over again, a minute
@@ -73,6 +76,23 @@ impl Foreign {
     #[must_use]
     pub fn living_on(self) -> Self {
         Self { lives_on: true, ..self }
+    }
+
+    /// Says that each browser of its owner has this same cookie, which names no session: a token by which an app remembers
+    /// who signed in. It may be taken over again, by another browser, a minute after the last time, until its owner
+    /// signs out here.
+    ///
+    /// Whoever has a copy can take it over, too, as at the old app. Browsers that come within one minute are given the
+    /// same session.
+    #[must_use]
+    pub fn recurring(self) -> Self {
+        Self { is_recurring: true, ..self }
+    }
+
+    /// Returns `true` if it is [recurring](Self::recurring).
+    #[must_use]
+    pub fn is_recurring(&self) -> bool {
+        self.is_recurring
     }
 
     /// The name of its cookie.
@@ -104,7 +124,7 @@ impl Foreign {
             replay_id: self.replay_id,
             began: self.began,
             end,
-            lives_on: self.lives_on,
+            lives_on: self.lives_on || self.is_recurring,
             owner: self.content().owner(),
             former: None,
         }

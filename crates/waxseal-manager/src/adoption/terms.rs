@@ -63,6 +63,12 @@ impl Adoption {
         Ok(Self::new(day(switched)?.into(), day(until)?.into()))
     }
 
+    /// The time at which the old app has stopped.
+    #[must_use]
+    pub fn switched(&self) -> SystemTime {
+        self.switched.into()
+    }
+
     /// Sets the longest lifetime of a foreign session, counted from its beginning: 31 days unless set. A session that
     /// says that it lives longer is cut to it. For so long the store remembers that an owner signed out.
     #[must_use]

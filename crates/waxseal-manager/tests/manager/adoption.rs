@@ -8,7 +8,7 @@ use waxseal_manager::{
     Access, Adoption, Error, Foreign, Mirrored, Outcome, Revocable, SessionManager, State, Stored, Visit,
     WhenAway,
 };
-use waxseal_store::testing::{Operation, Turn};
+use waxseal_store::testing::{FaultyStore, Operation, Turn};
 use waxseal_store::{Fault, MemoryStore, SessionStore, Usage};
 
 const DAY: u64 = 86_400;
@@ -606,21 +606,86 @@ async fn a_session_that_lives_on_is_taken_over_again_until_it_is_signed_out() {
     }
 }
 
+/// A session of nobody in an app that runs beside this one.
+fn nobody(id: u8) -> Foreign {
+    let foreign = Foreign::new([id; 32], at(0), at(31 * DAY));
+    foreign.session().insert("cart", 1).unwrap();
+    foreign.living_on()
+}
+
+/// Signs out a visitor who brought that session.
+async fn end(sessions: &SessionManager, foreign: &Foreign, now: u64) {
+    let visit = sessions.create();
+    visit.destroy().unwrap();
+    sessions.note_foreign(&visit, foreign);
+    sessions.commit(&visit, at(now)).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_session_of_nobody_that_lives_on_is_over_when_it_is_ended() {
     for kind in REMEMBERING {
         let sessions = kind.sessions(&new_store());
-        let nobody = || {
-            let foreign = Foreign::new([9; 32], at(0), at(31 * DAY));
-            foreign.session().insert("cart", 1).unwrap();
-            foreign.living_on()
+        assert!(adopt(&sessions, &nobody(9), DAY).await.is_adopted(), "{kind:?}");
+        end(&sessions, &nobody(9), DAY + 90).await;
+        is_refused("ended", &sessions, &nobody(9), DAY + 400).await;
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_what_lives_on_is_told_after_an_outage_however_far_it_came() {
+    for kind in REMEMBERING {
+        for turn in [Turn::Fail, Turn::LoseReply] {
+            for calls in 0..6 {
+                let case = format!("{kind:?}, {turn:?} after {calls} calls");
+                let store = new_store();
+                let [here, there] = [kind.sessions(&store), kind.sessions(&store)];
+                assert!(adopt(&here, &nobody(9), DAY).await.is_adopted(), "{case}");
+                let mut left = calls;
+                store.decide_with(move |_| {
+                    left -= 1;
+                    if left < 0 { turn } else { Turn::Work }
+                });
+                end(&here, &nobody(9), DAY + 90).await;
+                store.decide_with(|_| Turn::Work);
+                is_refused(&case, &here, &nobody(9), DAY + 100).await;
+                assert_eq!(here.finish_ends(at(DAY + 200)).await.unwrap(), 0, "{case}");
+                is_refused(&case, &there, &nobody(9), DAY + 400).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_what_lives_on_holds_against_who_takes_it_over_at_that_moment() {
+    for kind in REMEMBERING {
+        let memory = MemoryStore::new();
+        let [slow, quick] = [FaultyStore::new(memory.clone()), FaultyStore::new(memory)];
+        let [here, there] = [kind.sessions(&slow), kind.sessions(&quick)];
+        assert!(adopt(&here, &nobody(9), DAY).await.is_adopted(), "{kind:?}");
+        slow.hold(Some(Operation::Update));
+        let ended = nobody(9);
+        let takes_over = async {
+            assert!(adopt(&there, &nobody(9), DAY + 90).await.is_adopted(), "{kind:?}");
+            slow.hold(None);
         };
-        assert!(adopt(&sessions, &nobody(), DAY).await.is_adopted(), "{kind:?}");
-        let visit = sessions.create();
-        visit.destroy().unwrap();
-        sessions.note_foreign(&visit, &nobody());
-        sessions.commit(&visit, at(DAY + 90)).await.unwrap();
-        is_refused("ended", &sessions, &nobody(), DAY + 400).await;
+        tokio::join!(end(&here, &ended, DAY + 90), takes_over);
+        is_refused("ended meanwhile", &there, &nobody(9), DAY + 400).await;
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_of_every_browser_is_taken_over_again_until_its_owner_signs_out() {
+    for kind in REMEMBERING {
+        let sessions = kind.sessions(&new_store());
+        let token = || foreign(1, SWITCH - 1).recurring();
+        let first = adopted(&sessions, &token(), SWITCH + DAY).await;
+        let second = adopted(&sessions, &token(), SWITCH + DAY + 90).await;
+        assert_ne!(first, second, "{kind:?}");
+        assert_eq!(read(&sessions, &first, at(SWITCH + DAY + 100)).await.owner().as_deref(), Some("user-7"));
+        sign_out(&sessions, &second, SWITCH + DAY + 110).await;
+        is_refused("signed out", &sessions, &token(), SWITCH + DAY + 300).await;
+        let other = foreign_of("user-8", 2, SWITCH - 1).recurring();
+        assert!(adopt(&sessions, &other, SWITCH + DAY + 300).await.is_adopted(), "{kind:?}");
     }
 }
 

@@ -255,6 +255,38 @@ mod migrate {
         Ok(app)
     }
 
+    #[cfg(feature = "flask")]
+    fn remembered(old_secret: &str) -> Result<waxseal::App, Box<dyn Error>> {
+        use waxseal::{Adoption, App, Flask, FlaskKey, FlaskRemember};
+
+        let terms = Adoption::between("2027-02-01", "2027-03-01")?;
+        let key = FlaskKey::from_text(old_secret)?;
+        let remembered = FlaskRemember::new(key.clone(), &terms);
+        let app = App::new("shop").migrate_from(Flask::new(key), terms).migrate_from(remembered, terms);
+        Ok(app)
+    }
+
+    #[cfg(feature = "django")]
+    fn from_django(old_secret: &str, store: MemoryStore) -> Result<waxseal::App, Box<dyn Error>> {
+        use waxseal::{Adoption, App, Django};
+
+        let app = App::new("shop")
+            .session_store(store)
+            .migrate_from(Django::new(old_secret)?, Adoption::between("2027-02-01", "2027-03-01")?);
+        Ok(app)
+    }
+
+    #[cfg(feature = "rails")]
+    fn from_rails(secret_key_base: &str, store: MemoryStore) -> Result<waxseal::App, Box<dyn Error>> {
+        use waxseal::{Adoption, App, Rails, RailsDigest, RailsKey};
+
+        let terms = Adoption::between("2027-02-01", "2027-03-01")?;
+        let key = RailsKey::new(secret_key_base, RailsDigest::Sha256)?; // Sha1 before `load_defaults 7.0`
+        let rails = Rails::new("_shop_session", key, &terms)?.owner_key("user_id"); // or .devise("user")
+        let app = App::new("shop").session_store(store).migrate_from(rails, terms);
+        Ok(app)
+    }
+
     fn from_cookies() -> Result<waxseal::App, Box<dyn Error>> {
         use waxseal::{Adoption, App, FormerState};
 
@@ -267,6 +299,12 @@ mod migrate {
     fn apps_that_take_sessions_over_start() -> Result<(), Box<dyn Error>> {
         #[cfg(feature = "flask")]
         Client::new(from_flask("the old app's", MemoryStore::new())?)?;
+        #[cfg(feature = "flask")]
+        Client::new(remembered("the old app's")?.session_store(MemoryStore::new()))?;
+        #[cfg(feature = "django")]
+        Client::new(from_django("the old app's", MemoryStore::new())?)?;
+        #[cfg(feature = "rails")]
+        Client::new(from_rails("the old app's", MemoryStore::new())?)?;
         let settings = Settings { session_state: SessionState::Mirrored, ..Settings::default() };
         Client::with_settings(from_cookies()?.session_store(MemoryStore::new()), &settings)?;
         Ok(())

@@ -1,0 +1,65 @@
+//! Values of foreign sessions as values of ours.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use waxseal_flask::{Dict, Value};
+use waxseal_session::{Error, Markup, Session};
+
+/// Fills a session with the entries whose keys are `wanted`.
+///
+/// # Errors
+///
+/// [`Error::Value`] for an entry that cannot be kept.
+pub(crate) fn fill_with(
+    session: &Session,
+    entries: &Dict,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(), Error> {
+    entries
+        .iter()
+        .filter(|(key, _)| wanted(key))
+        .try_for_each(|(key, value)| session.insert(key, Plain(value)))
+}
+
+/// A user's name: an integer is written in decimal.
+pub(crate) fn owner_of(value: &Value) -> Option<String> {
+    match value {
+        Value::Str(text) => Some(text.clone()),
+        Value::Int(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A foreign value as a session of ours has it.
+struct Plain<'a>(&'a Value);
+
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::None => serializer.serialize_unit(),
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::Int(value) => serializer.serialize_i128(*value),
+            Value::Float(value) => serializer.serialize_f64(*value),
+            Value::Str(text) => serializer.serialize_str(text),
+            Value::Markup(html) => Markup::from_html(html.as_str()).serialize(serializer),
+            Value::List(items) | Value::Tuple(items) => serializer.collect_seq(items.iter().map(Plain)),
+            Value::Dict(dict) => {
+                let mut map = serializer.serialize_map(Some(dict.len()))?;
+                for (key, value) in dict {
+                    map.serialize_entry(key, &Plain(value))?;
+                }
+                map.end()
+            }
+            Value::Bytes(bytes) => serializer.serialize_bytes(bytes),
+            Value::Uuid(bytes) => serializer.collect_str(&hyphenated(bytes)),
+            Value::DateTime(time) => serializer.collect_str(&time.rfc3339()),
+            _ => Err(serde::ser::Error::custom("a value of a later release of waxseal-flask")),
+        }
+    }
+}
+
+/// The usual text of a UUID.
+pub(crate) fn hyphenated(bytes: &[u8; 16]) -> String {
+    let number = u128::from_be_bytes(*bytes);
+    let hex = format!("{number:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}

@@ -1,0 +1,37 @@
+//! Foreign sessions whose cookies do not say when they were made.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+
+use waxseal_manager::{Adoption, Foreign};
+
+/// The rule for such cookies: they are read from the switch on, when the old app makes no more, and all count as made just
+/// before it. So a sign-out here refuses every one of that owner.
+#[derive(Debug)]
+pub(crate) struct Undated {
+    switched: SystemTime,
+}
+
+/// A time longer than any lifetime: the terms' own is the end, then.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+impl Undated {
+    pub(crate) fn new(terms: &Adoption) -> Self {
+        Self { switched: terms.switched() }
+    }
+
+    /// The session of the cookie with this name, which can be read until `expires`.
+    pub(crate) fn foreign(
+        &self,
+        name: [u8; Foreign::REPLAY_ID_BYTES],
+        expires: Option<SystemTime>,
+        now: SystemTime,
+    ) -> Result<Foreign, Box<dyn Error + Send + Sync>> {
+        if now < self.switched {
+            return Err("a cookie that does not say when it was made is read from the switch on".into());
+        }
+        let began = self.switched.checked_sub(Duration::from_secs(1)).ok_or("a switch before all time")?;
+        let ends = expires.or_else(|| began.checked_add(FOR_EVER)).ok_or("its lifetime has no end")?;
+        Ok(Foreign::new(name, began, ends))
+    }
+}
