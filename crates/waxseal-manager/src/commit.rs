@@ -72,8 +72,9 @@ impl SessionManager {
         let kept_for_the_page = closed.ends_others.is_none() && closed.log.only_prepares_a_page();
         let signs_in = closed.signed_in;
         let saved = self.save(visit, closed, now).await;
+        // Boxed, because sign-ins are rare and it would make every request's future larger.
         if signs_in && saved.is_ok() {
-            self.replace_foreign(visit, now).await;
+            Box::pin(self.replace_foreign(visit, now)).await;
         }
         let outcome = if ended { after_an_end(visit, saved, kept_for_the_page) } else { saved };
         match &outcome {
