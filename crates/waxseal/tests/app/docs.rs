@@ -184,6 +184,17 @@ fn every_crates_first_page_names_the_one_that_an_axum_app_needs() {
 
 /// Whoever meets a crate alone learns what it can be switched to, where it ends, how it fails, and by what it goes.
 #[test]
+fn every_crate_that_is_published_brings_its_licences() {
+    for member in fs::read_dir(root().join("crates")).unwrap() {
+        let path = member.unwrap().path();
+        let is_published = !fs::read_to_string(path.join("Cargo.toml")).unwrap().contains("publish = false");
+        for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
+            assert_eq!(path.join(licence).is_file(), is_published, "{}: {licence}", path.display());
+        }
+    }
+}
+
+#[test]
 fn every_crates_first_page_states_features_limits_errors_and_sources() {
     let mut features = 0;
     for member in fs::read_dir(root().join("crates")).unwrap() {
