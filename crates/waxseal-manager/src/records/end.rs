@@ -43,7 +43,7 @@ impl RecordStore {
                      servers may show its copies for as long as the grace"
                 );
                 if let Some(near) = &self.near {
-                    near.doubted(&key, now);
+                    near.doubted(&key, &record.revision, now);
                 }
                 Ok(())
             }

@@ -172,21 +172,28 @@ impl NearCache {
 
     /// Notes that nothing lives under `key`, with which a copy of `revision` came.
     pub(crate) fn copy_gone(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
-        if let Some(known) = self.shard(key.public_id()).get_mut(&key.public_id()) {
-            known.later_gone(key, revision, at);
-        }
+        self.note_later(key, revision, at, Status::IdGone);
         self.gone(key, at);
     }
 
     /// Notes that the session was signed out by the id of `key` with a copy of `revision`, and that there was nothing
     /// to end. Copies under this id must be revalidated.
     pub(crate) fn left(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
+        self.note_later(key, revision, at, Status::Left);
         self.note(key, *revision, at, Status::Left);
     }
 
-    /// Notes that the session was signed out by the id of `key`, with an unknown outcome.
-    pub(crate) fn doubted(&self, key: &RecordKey, at: Timestamp) {
+    /// Notes that the session was signed out by the id of `key` with a copy of `revision`, with an unknown outcome.
+    pub(crate) fn doubted(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
+        self.note_later(key, revision, at, Status::Doubted);
         self.note(key, Revision::UNKNOWN, at, Status::Doubted);
+    }
+
+    /// Notes a status of a later id than the known one, if a copy of `revision` shows that it is later.
+    fn note_later(&self, key: &RecordKey, revision: &Revision, at: Timestamp, status: Status) {
+        if let Some(known) = self.shard(key.public_id()).get_mut(&key.public_id()) {
+            known.pass_on(key, revision, at, status);
+        }
     }
 
     /// Notes a status. `revision` is used if the session is not known yet.
@@ -318,11 +325,11 @@ impl Entry {
         }
     }
 
-    /// Notes that a later id of the session than the known one is gone. A doubt stays, whatever the id.
-    fn later_gone(&mut self, key: &RecordKey, revision: &Revision, at: Timestamp) {
+    /// Passes on to a later id of the session than the known one. A doubt stays, whatever the id.
+    fn pass_on(&mut self, key: &RecordKey, revision: &Revision, at: Timestamp, status: Status) {
         let is_later = self.key != *key && revision.counter() > self.revision.counter();
         if is_later && matches!(self.status, Status::Living | Status::Left | Status::IdGone) {
-            let (at, status) = (self.at.max(at), Status::IdGone);
+            let at = self.at.max(at);
             *self = Self { key: *key, revision: *revision, at, status, renewed: true };
         }
     }
@@ -471,10 +478,27 @@ mod tests {
         cache.confirmed(&new, &revision(2), NOW);
         cache.copy_gone(&old, &revision(1), at(1));
         assert_eq!(look(&cache, &new, 2, "", at(1)), confirmed(0), "an older id says nothing of it");
-        cache.doubted(&new, at(2));
+        cache.doubted(&new, &revision(2), at(2));
         let third = id.renewed().unwrap().key();
         cache.copy_gone(&third, &revision(3), at(3));
         assert_eq!(look(&cache, &third, 3, "", at(3)), Seen::MustRevalidate, "a doubt stays");
+    }
+
+    #[test]
+    fn a_sign_out_by_a_later_id_than_the_known_one_is_remembered() {
+        let signs_out: [fn(&NearCache, &RecordKey); 2] = [
+            |cache, key| cache.left(key, &revision(2), at(1)),
+            |cache, key| cache.doubted(key, &revision(2), at(1)),
+        ];
+        for (case, sign_out) in ["there was nothing to end", "nobody knows"].into_iter().zip(signs_out) {
+            let (cache, id) = (cache(1_000), SessionId::generate().unwrap());
+            let (old, new) = (id.key(), id.renewed().unwrap().key());
+            cache.confirmed(&old, &revision(1), NOW);
+            assert_eq!(look(&cache, &new, 2, "", at(1)), NOTHING, "renewed elsewhere");
+            sign_out(&cache, &new);
+            assert_eq!(look(&cache, &new, 2, "", at(1)), Seen::MustRevalidate, "{case}");
+            assert_eq!(look(&cache, &old, 1, "", at(1)), Seen::MustRevalidate, "{case}: the id from before");
+        }
     }
 
     #[test]
@@ -504,7 +528,7 @@ mod tests {
                     "{case}: its own copies"
                 );
             }
-            cache.doubted(&second, at(3));
+            cache.doubted(&second, &revision(4), at(3));
             if !is_gone {
                 assert_eq!(
                     look(&cache, &third, 5, "", at(3)),
@@ -553,12 +577,12 @@ mod tests {
         let old = SessionId::generate().unwrap();
         let (old, new) = (old.key(), old.renewed().unwrap().key());
         cache.confirmed(&old, &revision(3), NOW);
-        cache.doubted(&old, at(1));
+        cache.doubted(&old, &revision(3), at(1));
         cache.confirmed(&old, &revision(4), at(2));
         assert_eq!(look(&cache, &old, 4, "", at(2)), Seen::MustRevalidate);
         cache.confirmed(&new, &revision(5), at(3));
         assert_eq!(look(&cache, &new, 5, "", at(3)), confirmed(3));
-        cache.doubted(&new, at(4));
+        cache.doubted(&new, &revision(5), at(4));
         cache.confirmed(&old, &revision(3), at(5));
         assert_eq!(look(&cache, &old, 3, "", at(5)), Seen::MustRevalidate, "a late answer of an older id");
         let later = at(4).after(cache.keep);
@@ -640,7 +664,7 @@ mod tests {
             |cache, key| cache.confirmed(key, &revision(1), NOW),
             |cache, key| cache.gone(key, NOW),
             |cache, key| cache.left(key, &revision(1), NOW),
-            |cache, key| cache.doubted(key, NOW),
+            |cache, key| cache.doubted(key, &revision(1), NOW),
             |cache, key| cache.ended(key.public_id(), NOW),
         ];
         for (at, note) in notes.iter().enumerate() {

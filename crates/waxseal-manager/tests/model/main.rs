@@ -289,7 +289,8 @@ fn cases_that_were_found_once_stay_mended() {
     let ends = Step::Browse { browser: 1, process: 0, access: Read, act: Act::EndAll };
     let signs_out = Step::Browse { browser: 0, process: 1, access: Read, act: Act::Destroy };
     // Steps choose the latest call, and the latest token; number 3 chooses the token before it.
-    let cases: [(&str, &[Step]); 6] = [
+    let elsewhere = |act| Step::Visit { browser: 0, process: 1, access: Change, act };
+    let cases: [(&str, &[Step]); 7] = [
         (
             "an end counts from its answer",
             &[
@@ -354,6 +355,17 @@ fn cases_that_were_found_once_stay_mended() {
                 Step::Pass(1),
                 slow,
                 Step::Pass(19_000),
+            ],
+        ),
+        (
+            "a process remembers a sign-out by a later id than it knows, although a sign-in elsewhere had renewed that, too",
+            &[
+                visit(0, Act::SignIn),
+                elsewhere(Act::SignIn),
+                elsewhere(Act::SignIn),
+                // The token before the latest.
+                copy(3, 0, Read, Act::Destroy),
+                copy(3, 0, Read, Act::Look),
             ],
         ),
     ];
