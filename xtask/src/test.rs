@@ -128,10 +128,24 @@ impl Surroundings {
         for (package, features) in [
             ("waxseal-crypto", &["ring", "hazmat", "wasm-js"][..]),
             ("waxseal-store", &["network"]),
-            ("waxseal-http", &["device", "flask"]),
-            ("waxseal-axum", &["device", "flask"]),
+            ("waxseal-http", &["device", "django", "flask", "rails"]),
+            ("waxseal-axum", &["device", "django", "flask", "rails"]),
             ("waxseal-cli", &["sqlite", "redis", "postgres"]),
-            ("waxseal", &["ring", "sqlite", "redis", "postgres", "tls", "websocket", "device", "flask"]),
+            (
+                "waxseal",
+                &[
+                    "ring",
+                    "sqlite",
+                    "redis",
+                    "postgres",
+                    "tls",
+                    "websocket",
+                    "device",
+                    "django",
+                    "flask",
+                    "rails",
+                ],
+            ),
         ] {
             steps.extend(features_alone(package, features));
         }

@@ -351,19 +351,24 @@ async fn neither_log_nor_page_has_anything_of_tokens_and_headers() {
 #[test]
 fn state_cookie_says_what_it_cannot_stop() {
     log::start();
-    for (state, device_bound, is_said) in [
-        (SessionState::Cookie, DeviceBound::Require, true),
-        (SessionState::Cookie, DeviceBound::RequireAll, false),
-        (SessionState::Cookie, DeviceBound::Off, false),
-        (SessionState::Mirrored, DeviceBound::Require, false),
+    for (state, store, device_bound, is_said) in [
+        (SessionState::Cookie, None, DeviceBound::Require, true),
+        (SessionState::Cookie, Some("memory:"), DeviceBound::Require, false),
+        (SessionState::Cookie, None, DeviceBound::RequireAll, false),
+        (SessionState::Cookie, None, DeviceBound::Off, false),
+        (SessionState::Mirrored, None, DeviceBound::Require, false),
     ] {
         log::clear();
-        let settings =
-            Settings { session_state: state, device_bound: Some(device_bound), ..Settings::default() };
+        let settings = Settings {
+            session_state: state,
+            session_store: store.map(|store| store.parse().unwrap()),
+            device_bound: Some(device_bound),
+            ..Settings::default()
+        };
         Client::with_settings(app(), &settings).unwrap();
         let said =
             log::lines().iter().any(|line| line.contains("a copy of a cookie from before its binding"));
-        assert_eq!(said, is_said, "{state:?}, {device_bound:?}");
+        assert_eq!(said, is_said, "{state:?}, {store:?}, {device_bound:?}");
     }
 }
 
