@@ -3,7 +3,7 @@
 use futures_util::future::try_join_all;
 use redis::Value;
 
-use crate::bond::OwnerState;
+use crate::bond::{OwnerState, Pass};
 use crate::commands::{Commands, Listing, Question, UNKNOWN};
 use crate::error::RedisError;
 use crate::keys::{Keys, OwnerTag};
@@ -18,6 +18,22 @@ const MAX_PAGE: usize = 1_000;
 
 /// Attempts to end an owner's sessions but one, each undone by another that came first.
 const MAX_RAISES: usize = 6;
+
+/// A session that has a pass.
+struct Kept {
+    public_id: PublicId,
+    pass: Pass,
+    /// The end of its absolute lifetime.
+    until: Timestamp,
+    /// The generation that the pass leads from.
+    since: Vec<u8>,
+}
+
+fn new_pass() -> Result<Pass, RedisError> {
+    let mut pass = Pass::default();
+    getrandom::fill(&mut pass).map_err(|_| RedisError::Shape("no randomness in the system"))?;
+    Ok(pass)
+}
 
 const NOT_A_ROW: RedisError = RedisError::Shape("a row that is none");
 
@@ -188,34 +204,45 @@ impl Commands {
         let tag = OwnerTag::of(owner);
         let keys = [self.keys.generation(&tag), self.keys.index(&tag)];
         for _ in 0..MAX_RAISES {
-            let mut pass = [0; 8];
-            getrandom::fill(&mut pass).map_err(|_| RedisError::Shape("no randomness in the system"))?;
-            let (mut kept, mut kept_until, mut since) = (Vec::new(), String::new(), Vec::new());
-            if let Some(keep) = keep {
-                let state = self.state(&tag, now).await?;
-                let (bytes, generation) = (state.to_bytes(), state.generation());
-                let keys = self.session_keys(keep.public_id());
-                let arguments: [&[u8]; 4] = [keep.hash(), owner.as_bytes(), &generation, &pass];
-                let known = (tag.as_bytes(), &bytes[..]);
-                let answer = self.script(&script::KEEP, &keys, now, known, &arguments, true).await?;
-                if let Value::Array(parts) = answer
-                    && let [_, Value::BulkString(ends), Value::BulkString(given), Value::BulkString(from)] =
-                        &parts[..]
-                    && let (Ok(ends), Ok(given)) = (ends[..].try_into(), given[..].try_into())
-                {
-                    pass = given;
-                    kept = keep.public_id().as_bytes().to_vec();
-                    kept_until = decimal(Timestamp::from_millis(u64::from_be_bytes(ends)));
-                    since.clone_from(from);
-                }
-            }
-            let arguments: [&[u8]; 4] = [&pass, &kept, kept_until.as_bytes(), &since];
+            let kept = match keep {
+                Some(keep) => self.keep(owner, &tag, keep, now).await?,
+                None => None,
+            };
+            let pass = kept.as_ref().map_or_else(new_pass, |kept| Ok(kept.pass))?;
+            let (public_id, until, since) = kept.map_or_else(Default::default, |kept| {
+                (kept.public_id.as_bytes().to_vec(), decimal(kept.until), kept.since)
+            });
+            let arguments: [&[u8]; 4] = [&pass, &public_id, until.as_bytes(), &since];
             let answer = self.script(&script::RAISE, &keys, now, UNKNOWN, &arguments, true).await?;
             if answer != Value::Int(0) {
                 return Ok(());
             }
         }
         Err(RedisError::Restless)
+    }
+
+    /// Gives the session a pass, if it is the owner's and lives.
+    async fn keep(
+        &self,
+        owner: &str,
+        tag: &OwnerTag,
+        keep: &RecordKey,
+        now: Timestamp,
+    ) -> Result<Option<Kept>, RedisError> {
+        let (state, pass, public_id) = (self.state(tag, now).await?, new_pass()?, keep.public_id());
+        let (bytes, generation) = (state.to_bytes(), state.generation());
+        let arguments: [&[u8]; 4] = [keep.hash(), owner.as_bytes(), &generation, &pass];
+        let known = (tag.as_bytes(), &bytes[..]);
+        let keys = self.session_keys(public_id);
+        let answer = self.script(&script::KEEP, &keys, now, known, &arguments, true).await?;
+        let Value::Array(parts) = answer else { return Ok(None) };
+        let [_, Value::BulkString(ends), Value::BulkString(given), Value::BulkString(from)] = &parts[..]
+        else {
+            return Ok(None);
+        };
+        let (Ok(ends), Ok(pass)) = (ends[..].try_into(), given[..].try_into()) else { return Ok(None) };
+        let until = Timestamp::from_millis(u64::from_be_bytes(ends));
+        Ok(Some(Kept { public_id, pass, until, since: from.clone() }))
     }
 
     pub(crate) async fn list(
