@@ -12,6 +12,7 @@ use crate::offer::Offer;
 /// 80    | at u32 | binding 32    bound
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DeviceState {
     /// Nothing was offered yet: the sign-in was another site's doing, and a registration would come without our cookie.
     Owed {

@@ -23,6 +23,7 @@ pub struct Refresh {
 
 /// The session that a refresh came with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SessionSeen {
     /// Neither a session token nor the presence cookie came: the browser is signed out, or was closed.
     SignedOut,

@@ -65,7 +65,7 @@ impl SessionId {
     /// The session's public id.
     #[must_use]
     pub fn public_id(&self) -> PublicId {
-        PublicId(*self.0.first_chunk().expect("an id is longer than its family"))
+        PublicId(*self.0.first_chunk().expect("an id is longer than its public id"))
     }
 
     /// Returns `true` if both ids are the same. Only for ids from opened tokens: the comparison is not constant-time.
