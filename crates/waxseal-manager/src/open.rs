@@ -35,6 +35,7 @@ pub struct Snapshot<'a> {
 
 /// A good token.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "either the store is asked or not")]
 pub enum Opened<'a> {
     /// The session was in the token, and the store need not be asked.
     Ready(Visit),
