@@ -143,6 +143,8 @@ async fn page(handle: &RequestSession, path: &str) -> Result<String, Error> {
         "/clear" => session.clear()?,
         "/renew" => session.renew()?,
         "/renew-empty" => session.renew_empty()?,
+        "/permanent" => session.set_permanent(true)?,
+        "/end-others" => session.end_others()?,
         "/act" => session.insert("acted", true)?,
         "/count" => session.add("visits", 1)?,
         "/form" => return Ok(session.csrf_token()?),

@@ -182,6 +182,34 @@ async fn a_renewal_keeps_the_binding_and_a_sign_in_or_clear_drops_it() {
     }
 }
 
+/// A refresh that left before the session's new id was in the jar, at the server that renewed it and at another.
+#[tokio::test]
+async fn a_refresh_that_races_a_renewal_costs_no_key() {
+    for state in ALL {
+        for renewal in ["/renew", "/login", "/permanent", "/end-others"] {
+            if (state, renewal) == (State::Cookie, "/end-others") {
+                continue;
+            }
+            for elsewhere in [false, true] {
+                let (site, mut browser) = (Site::new(state), Browser::new(1));
+                browser.sign_in(&site).await;
+                site.pass(100);
+                let mut behind = browser.clone();
+                assert_eq!(browser.post(&site, renewal).await, "albus", "{state:?}, {renewal}");
+                let site = if elsewhere { site.beside(Some(DevicePolicy::Require), 0) } else { site };
+                let refreshed = behind.refresh(&site).await;
+                let found = (refreshed.status().as_u16(), refreshed.body().as_str());
+                assert_eq!(found, (200, ""), "{state:?}, {renewal}, elsewhere: {elsewhere}");
+                if renewal != "/login" {
+                    browser.jar.extend(behind.jar.into_iter().filter(|(name, _)| name != "__Host-session"));
+                    site.pass(600);
+                    assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}, {renewal}: by that proof");
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn endpoints_answer_posts_alone_and_grant_nothing() {
     for path in ["/_device/register", "/_device/refresh"] {

@@ -295,9 +295,12 @@ impl Revocations {
     }
 
     /// Returns `true` if an ended session continues under another id, as far as the store says so.
-    pub(crate) async fn was_renewed(&self, question: &Question, now: Timestamp) -> bool {
-        let found = self.find(&question.key(), now).await;
-        matches!(found, Ok(Some(found)) if found.revision != SIGNED_OUT)
+    pub(crate) async fn was_renewed(&self, question: &Question, now: Timestamp) -> Result<bool, StoreError> {
+        let key = question.key();
+        if self.unfinished.has(|| key) {
+            return Ok(false);
+        }
+        Ok(self.find(&key, now).await?.is_some_and(|found| found.revision != SIGNED_OUT))
     }
 
     fn look(&self, question: &Question, now: Timestamp) -> Seen {
