@@ -262,7 +262,11 @@ impl Revocations {
 
     pub(crate) async fn has_ended(&self, question: &Question, now: Timestamp) -> Answer {
         let found = self.find(&question.key(), now).await?;
-        if found.is_some_and(|found| now >= found.life.created.after(question.settling)) {
+        // An end counts from when the store has it, whatever clock it was written by.
+        let counts = |found: RecordHead| {
+            question.settling.is_zero() || now >= found.life.created.after(question.settling)
+        };
+        if found.is_some_and(counts) {
             return Ok(true);
         }
         match &question.owner {
