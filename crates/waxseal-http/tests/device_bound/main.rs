@@ -4,3 +4,4 @@ mod attacks;
 mod browser;
 mod rules;
 mod servers;
+mod walk;
