@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use waxseal_http::{DevicePolicy, EndReason, SessionEnded};
 
 use crate::browser::{ALL, Browser, ON_SERVER, Site, State, challenge_of, has_offer};
+use crate::log;
 
 #[tokio::test]
 async fn a_sign_in_is_bound_and_each_request_proves_it() {
@@ -367,6 +368,37 @@ async fn policies_observe_and_require_all() {
         assert_eq!(browser.get(&site, "/").await, "stranger", "{state:?}");
         bound.sign_in(&site).await;
         assert_eq!(bound.get(&site, "/").await, "albus", "{state:?}");
+    }
+}
+
+/// By the layer, so for apps on any stack.
+#[test]
+fn the_layer_says_what_state_cookie_cannot_stop() {
+    use DevicePolicy::{Observe, Require, RequireAll};
+    log::start();
+    for (state, policy, copies, keys) in [
+        (State::Cookie, Some(Require), true, true),
+        (State::Cookie, Some(RequireAll), false, true),
+        (State::Cookie, Some(Observe), false, false),
+        (State::Cookie, None, false, false),
+        (State::Listed, Some(Require), false, false),
+        (State::Store, Some(RequireAll), false, false),
+        (State::Mirrored, Some(Require), false, false),
+    ] {
+        log::clear();
+        let _ = Site::with(state, policy);
+        let says =
+            |words: &str| log::lines().iter().any(|line| line.starts_with("WARN") && line.contains(words));
+        assert_eq!(
+            says("a copy of a cookie from before its binding stays good"),
+            copies,
+            "{state:?}, {policy:?}"
+        );
+        assert_eq!(
+            says("two keys that register for one sign-in are both bound"),
+            keys,
+            "{state:?}, {policy:?}"
+        );
     }
 }
 
