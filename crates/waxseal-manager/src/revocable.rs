@@ -56,6 +56,24 @@ impl SessionManager {
         }
     }
 
+    /// Takes back what [`note_binding`](Self::note_binding) noted for this key, because the session that was to be bound was
+    /// renewed or ended meanwhile: who goes on under the new id is bound to nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the store does not answer.
+    pub async fn forget_binding(
+        &self,
+        offer: [u8; 16],
+        fingerprint: [u8; 16],
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        match self.list_of_ended() {
+            Some(list) => Ok(list.unbind(offer, fingerprint, now.into()).await?),
+            None => Ok(()),
+        }
+    }
+
     /// Returns `true` if the session that came with a request is over under the id that it came with, and continues under
     /// another, by a sign-in or a renewal. Where a list of ended sessions knew that it is over, the list is asked why.
     ///

@@ -186,6 +186,8 @@ async fn an_outage_keeps_no_thief_alive() {
         victim.get(&site, "/").await;
         let mut thief = victim.without_proof();
         site.store.set_away(true);
+        // Longer than a copy is fresh.
+        site.pass(6);
         if state == State::Mirrored {
             // In state `store` nobody is shown anything.
             assert_eq!(victim.get(&site, "/").await, "albus", "in the grace");

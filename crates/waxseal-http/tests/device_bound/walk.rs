@@ -351,7 +351,9 @@ impl World {
             self.identifiers.insert(identifier, (chain, sent.seed));
             let offer = sent.token.expect("it has a chain").offer;
             let bound = Bound { seed: sent.seed, offer, at: sent.at, done: self.now };
-            self.chains[chain].bound.get_or_insert(bound);
+            let first = self.chains[chain].bound.get_or_insert(bound);
+            // An answer that is asked for once more, with a token from before, counts from its own time.
+            first.at = first.at.max(bound.at);
             if let Some(token) = token {
                 self.tokens.get_mut(&token).expect("it was just noted").bound = Some(bound);
             }

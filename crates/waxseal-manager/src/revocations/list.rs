@@ -293,6 +293,21 @@ impl Revocations {
         }
     }
 
+    /// Takes that note back, if it is this key's.
+    pub(crate) async fn unbind(
+        &self,
+        offer: [u8; 16],
+        fingerprint: [u8; 16],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let key = self.of_offer(offer, now).key();
+        let found = self.find(&key, now).await?;
+        if found.is_some_and(|found| found.revision == Revision::from_bytes(fingerprint)) {
+            self.store.delete(&key, now).await?;
+        }
+        Ok(())
+    }
+
     /// The question whether an offer was taken up.
     pub(crate) fn of_offer(&self, offer: [u8; 16], now: Timestamp) -> Question {
         Question::of_offer(offer, self.last_end(now))
