@@ -266,7 +266,7 @@ impl<'a> Snapshot<'a> {
         };
         Ok(match list.remembered(&question, access, now) {
             Some(false) => self.ready(visit, access, now),
-            Some(true) => Opened::Ready(self.create()),
+            Some(true) => Opened::Ready(self.create().after(question)),
             None => self.pending(Asked::Listed(Box::new(visit), question), access),
         })
     }
@@ -348,7 +348,7 @@ impl Pending<'_> {
                 match list.ask(&question, access, now.into()).await? {
                     Verdict::Good => *visit,
                     Verdict::Unconfirmed => visit.read_only(ReadOnly::Outage),
-                    Verdict::Ended => snapshot.create(),
+                    Verdict::Ended => snapshot.create().after(question),
                 }
             }
             (Asked::Bound(visit, question), Sessions::Revocable(list)) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use waxseal_session::backend::{Closed, Content};
+use waxseal_session::backend::{Closed, Content, Phase, ReadOnly};
 use waxseal_session::{Error as SessionError, Largest};
 use waxseal_store::Timestamp;
 
@@ -53,6 +53,38 @@ impl SessionManager {
         match self.list_of_ended() {
             Some(list) => list.bind(offer, fingerprint, now.into()).await,
             None => Ok(true),
+        }
+    }
+
+    /// Takes back what [`note_binding`](Self::note_binding) noted for this key, because the session that was to be bound was
+    /// renewed or ended meanwhile: who goes on under the new id is bound to nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the store does not answer.
+    pub async fn forget_binding(
+        &self,
+        offer: [u8; 16],
+        fingerprint: [u8; 16],
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        match self.list_of_ended() {
+            Some(list) => Ok(list.unbind(offer, fingerprint, now.into()).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns `true` if the session that came with a request is over under the id that it came with, and continues under
+    /// another, by a sign-in or a renewal. Where a list of ended sessions knew that it is over, the list is asked why.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the list does not answer.
+    pub async fn was_renewed(&self, visit: &Visit, now: SystemTime) -> Result<bool, Error> {
+        let over = visit.home().over.clone();
+        match (over, self.list_of_ended()) {
+            (Some(question), Some(list)) => Ok(list.was_renewed(&question, now.into()).await?),
+            _ => Ok(visit.session().phase() == Phase::ReadOnly(ReadOnly::Renewed)),
         }
     }
 
@@ -175,6 +207,10 @@ impl Plan {
         if let (true, Some(owner)) = (self.ends_others, owner) {
             let from = if self.signed_in { *own } else { epoch };
             epoch = Some(list.end_others(owner, from, now).await?);
+            if let Some(question) = question.as_ref().filter(|_| *new_id && !claims) {
+                // The old id is over by its epoch. That it was renewed is noted for who comes by it meanwhile.
+                let _ = list.claim(question, now).await;
+            }
         }
         Ok(epoch)
     }

@@ -15,6 +15,7 @@ use crate::device_tokens::DeviceTokens;
 use crate::origin::{CookieToken, Origin, RecordRef};
 use crate::records::keyed_id::KeyedId;
 use crate::records::turns::Place;
+use crate::revocations::question::Question;
 
 /// One opened session with its origin and the keys that it was opened with, from open to commit.
 ///
@@ -66,6 +67,8 @@ pub(crate) struct Home {
     pub(crate) foreign: Vec<ForeignRef>,
     /// The session was taken over in this request, so the browser is to have a token whatever becomes of the request.
     pub(crate) adopted: bool,
+    /// The question about the session that came, if a list of ended sessions says that it is over.
+    pub(crate) over: Option<Box<Question>>,
     /// The foreign session that came is good nowhere any more, so the browser need not keep its cookie.
     pub(crate) foreign_is_over: bool,
 }
@@ -136,6 +139,12 @@ impl Visit {
     pub(crate) fn refused_foreign(self, why: ForeignRefusal) -> Self {
         self.home().foreign_is_over = why.is_final();
         self.session.note_access();
+        self
+    }
+
+    /// Makes it the visit of a session that is over by a list of ended sessions.
+    pub(crate) fn after(self, over: Question) -> Self {
+        self.home().over = Some(Box::new(over));
         self
     }
 

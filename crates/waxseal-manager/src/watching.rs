@@ -212,8 +212,10 @@ async fn ask_list(list: &Revocations, question: &Question, now: Timestamp) -> An
     }
     match list.ask(question, Access::Read, now).await {
         Ok(Verdict::Good) => Answer::Living,
-        Ok(Verdict::Ended) if list.was_renewed(question, now).await => Answer::Over(EndReason::Renewed),
-        Ok(Verdict::Ended) => Answer::Over(EndReason::Ended),
+        Ok(Verdict::Ended) => match list.was_renewed(question, now).await {
+            Ok(true) => Answer::Over(EndReason::Renewed),
+            Ok(false) | Err(_) => Answer::Over(EndReason::Ended),
+        },
         Ok(Verdict::Unconfirmed) | Err(_) => Answer::Away,
     }
 }

@@ -33,7 +33,10 @@ pub(super) async fn register(layer: &SessionLayer, target: &Uri, headers: &Heade
         match attempt(layer, bound, target, headers, &registration, now).await {
             Ok(Some(response)) => return response,
             Ok(None) => {}
-            Err(error) => return failed(bound, &error),
+            Err(error) => {
+                forget(layer, &registration, &error).await;
+                return failed(bound, &error);
+            }
         }
     }
     failed(bound, &Error::Contended)
@@ -91,6 +94,21 @@ async fn attempt(
 async fn is_first(layer: &SessionLayer, registration: &Registration) -> Result<bool, Error> {
     let (offer, fingerprint) = (registration.offer(), registration.binding().fingerprint);
     layer.sessions().note_binding(*offer.as_bytes(), *fingerprint.as_bytes(), layer.now()).await
+}
+
+/// Takes back what a list of ended sessions was told of a registration that came too late: the session goes on under
+/// another id, and what is noted would hide it.
+async fn forget(layer: &SessionLayer, registration: &Registration, error: &Error) {
+    use waxseal_session::Error::{Gone, Renewed};
+    if !matches!(error, Error::Session(Gone | Renewed)) {
+        return;
+    }
+    let (offer, fingerprint) = (registration.offer(), registration.binding().fingerprint);
+    let forgotten =
+        layer.sessions().forget_binding(*offer.as_bytes(), *fingerprint.as_bytes(), layer.now()).await;
+    if let Err(error) = forgotten {
+        tracing::warn!(%error, "a session that was renewed while it was bound may have to be signed in to anew");
+    }
 }
 
 /// The answer to a registration that holds.

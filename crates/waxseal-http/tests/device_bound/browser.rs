@@ -143,6 +143,8 @@ async fn page(handle: &RequestSession, path: &str) -> Result<String, Error> {
         "/clear" => session.clear()?,
         "/renew" => session.renew()?,
         "/renew-empty" => session.renew_empty()?,
+        "/permanent" => session.set_permanent(true)?,
+        "/end-others" if session.owner().is_some() => session.end_others()?,
         "/act" => session.insert("acted", true)?,
         "/count" => session.add("visits", 1)?,
         "/form" => return Ok(session.csrf_token()?),
@@ -314,7 +316,7 @@ impl Browser {
     }
 }
 
-fn is_device_cookie(name: &str) -> bool {
+pub(crate) fn is_device_cookie(name: &str) -> bool {
     name.starts_with("__Host-session-")
 }
 

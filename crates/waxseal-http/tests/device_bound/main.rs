@@ -2,5 +2,8 @@
 
 mod attacks;
 mod browser;
+#[path = "../support/log.rs"]
+mod log;
 mod rules;
 mod servers;
+mod walk;

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use waxseal_http::{DevicePolicy, EndReason, SessionEnded};
 
 use crate::browser::{ALL, Browser, ON_SERVER, Site, State, challenge_of, has_offer};
+use crate::log;
 
 #[tokio::test]
 async fn a_sign_in_is_bound_and_each_request_proves_it() {
@@ -182,6 +183,34 @@ async fn a_renewal_keeps_the_binding_and_a_sign_in_or_clear_drops_it() {
     }
 }
 
+/// A refresh that left before the session's new id was in the jar, at the server that renewed it and at another.
+#[tokio::test]
+async fn a_refresh_that_races_a_renewal_costs_no_key() {
+    for state in ALL {
+        for renewal in ["/renew", "/login", "/permanent", "/end-others"] {
+            if (state, renewal) == (State::Cookie, "/end-others") {
+                continue;
+            }
+            for elsewhere in [false, true] {
+                let (site, mut browser) = (Site::new(state), Browser::new(1));
+                browser.sign_in(&site).await;
+                site.pass(100);
+                let mut behind = browser.clone();
+                assert_eq!(browser.post(&site, renewal).await, "albus", "{state:?}, {renewal}");
+                let site = if elsewhere { site.beside(Some(DevicePolicy::Require), 0) } else { site };
+                let refreshed = behind.refresh(&site).await;
+                let found = (refreshed.status().as_u16(), refreshed.body().as_str());
+                assert_eq!(found, (200, ""), "{state:?}, {renewal}, elsewhere: {elsewhere}");
+                if renewal != "/login" {
+                    browser.jar.extend(behind.jar.into_iter().filter(|(name, _)| name != "__Host-session"));
+                    site.pass(600);
+                    assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}, {renewal}: by that proof");
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn endpoints_answer_posts_alone_and_grant_nothing() {
     for path in ["/_device/register", "/_device/refresh"] {
@@ -339,6 +368,37 @@ async fn policies_observe_and_require_all() {
         assert_eq!(browser.get(&site, "/").await, "stranger", "{state:?}");
         bound.sign_in(&site).await;
         assert_eq!(bound.get(&site, "/").await, "albus", "{state:?}");
+    }
+}
+
+/// By the layer, so for apps on any stack.
+#[test]
+fn the_layer_says_what_state_cookie_cannot_stop() {
+    use DevicePolicy::{Observe, Require, RequireAll};
+    log::start();
+    for (state, policy, copies, keys) in [
+        (State::Cookie, Some(Require), true, true),
+        (State::Cookie, Some(RequireAll), false, true),
+        (State::Cookie, Some(Observe), false, false),
+        (State::Cookie, None, false, false),
+        (State::Listed, Some(Require), false, false),
+        (State::Store, Some(RequireAll), false, false),
+        (State::Mirrored, Some(Require), false, false),
+    ] {
+        log::clear();
+        let _ = Site::with(state, policy);
+        let says =
+            |words: &str| log::lines().iter().any(|line| line.starts_with("WARN") && line.contains(words));
+        assert_eq!(
+            says("a copy of a cookie from before its binding stays good"),
+            copies,
+            "{state:?}, {policy:?}"
+        );
+        assert_eq!(
+            says("two keys that register for one sign-in are both bound"),
+            keys,
+            "{state:?}, {policy:?}"
+        );
     }
 }
 

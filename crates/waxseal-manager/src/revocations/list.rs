@@ -260,7 +260,11 @@ impl Revocations {
 
     pub(crate) async fn has_ended(&self, question: &Question, now: Timestamp) -> Answer {
         let found = self.find(&question.key(), now).await?;
-        if found.is_some_and(|found| now >= found.life.created.after(question.settling)) {
+        // An end counts from when the store has it, whatever clock it was written by.
+        let counts = |found: RecordHead| {
+            question.settling.is_zero() || now >= found.life.created.after(question.settling)
+        };
+        if found.is_some_and(counts) {
             return Ok(true);
         }
         match &question.owner {
@@ -287,15 +291,33 @@ impl Revocations {
         }
     }
 
+    /// Takes that note back, if it is this key's.
+    pub(crate) async fn unbind(
+        &self,
+        offer: [u8; 16],
+        fingerprint: [u8; 16],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let key = self.of_offer(offer, now).key();
+        let found = self.find(&key, now).await?;
+        if found.is_some_and(|found| found.revision == Revision::from_bytes(fingerprint)) {
+            self.store.delete(&key, now).await?;
+        }
+        Ok(())
+    }
+
     /// The question whether an offer was taken up.
     pub(crate) fn of_offer(&self, offer: [u8; 16], now: Timestamp) -> Question {
         Question::of_offer(offer, self.last_end(now))
     }
 
     /// Returns `true` if an ended session continues under another id, as far as the store says so.
-    pub(crate) async fn was_renewed(&self, question: &Question, now: Timestamp) -> bool {
-        let found = self.find(&question.key(), now).await;
-        matches!(found, Ok(Some(found)) if found.revision != SIGNED_OUT)
+    pub(crate) async fn was_renewed(&self, question: &Question, now: Timestamp) -> Result<bool, StoreError> {
+        let key = question.key();
+        if self.unfinished.has(|| key) {
+            return Ok(false);
+        }
+        Ok(self.find(&key, now).await?.is_some_and(|found| found.revision != SIGNED_OUT))
     }
 
     fn look(&self, question: &Question, now: Timestamp) -> Seen {

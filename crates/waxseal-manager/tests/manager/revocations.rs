@@ -36,6 +36,12 @@ fn sessions_of(app: &str, store: &(impl SessionStore + Clone)) -> SessionManager
     SessionManager::new(&keyring(), "__Host-session", app, Revocable::new(store.clone())).unwrap()
 }
 
+const ACTS_THAT_LEAVE: [(&str, fn(&Visit) -> Result<(), SessionError>); 3] = [
+    ("signs out", |session| session.destroy()),
+    ("renews", |session| session.renew()),
+    ("signs in", |session| session.sign_in("albus", at(160))),
+];
+
 async fn token(sessions: &SessionManager, session: &Visit, now: u64) -> String {
     match sessions.commit(session, at(now)).await.unwrap() {
         Outcome::Set { token, .. } => token,
@@ -479,6 +485,19 @@ async fn clocks_that_differ_neither_save_a_session_nor_lock_its_owner_out() {
     // Far behind is no better.
     behind.end_all("albus", at(0)).await.unwrap();
     assert!(!is_good(&behind, &after, Access::Change, 101).await);
+}
+
+#[tokio::test]
+async fn an_end_by_a_clock_that_is_ahead_counts_at_once() {
+    for (act, end) in ACTS_THAT_LEAVE {
+        let store = MemoryStore::new();
+        let (here, there) = (sessions(&store), sessions(&store));
+        let token = sign_in(&here, "albus", 100).await;
+        let session = open(&there, &token, Access::Change, 160).await;
+        end(&session).unwrap();
+        there.commit(&session, at(160)).await.unwrap();
+        assert!(!is_good(&here, &token, Access::Change, 101).await, "{act}");
+    }
 }
 
 #[tokio::test]
