@@ -2,5 +2,6 @@
 
 mod attacks;
 mod browser;
+mod counts;
 mod rules;
 mod servers;
