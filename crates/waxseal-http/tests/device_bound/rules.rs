@@ -299,6 +299,28 @@ async fn a_browser_that_could_not_refresh_is_not_signed_out_by_it() {
     }
 }
 
+/// Whoever is not let through for want of signatures or of an answer can leave all the same, and the session is over.
+#[tokio::test]
+async fn a_browser_that_could_not_refresh_can_sign_out() {
+    for state in ALL {
+        for reason in ["quota_exceeded", "unreachable", "server_error"] {
+            let (site, mut browser) = (Site::new(state), Browser::new(1));
+            browser.sign_in(&site).await;
+            site.pass(61);
+            let identifier = browser.identifier.as_deref().unwrap();
+            let skipped = format!(r#"{reason};session_identifier="{identifier}""#);
+            let mut visitor = browser.without_proof().with("secure-session-skipped", &skipped);
+            let left = visitor.send(&site, "POST", "/logout").await;
+            assert_eq!((left.status().as_u16(), left.body().as_str()), (200, "bye"), "{state:?}, {reason}");
+            assert!(visitor.jar.is_empty(), "{state:?}, {reason}: {:?}", visitor.jar.keys());
+            assert_eq!(visitor.ask(&site).await.body(), r#"{"continue":false}"#, "{state:?}, {reason}");
+            // Nothing ends a copy in state `cookie` without a list.
+            let owner = if state == State::Cookie { "albus" } else { "stranger" };
+            assert_eq!(browser.get(&site, "/").await, owner, "{state:?}, {reason}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_slow_answer_does_not_strip_the_binding_from_a_cookie() {
     for state in [State::Cookie, State::Listed] {
