@@ -37,7 +37,7 @@ async fn pay(request: Request) -> Result<Response> {
     Ok(typed("text/plain", "paid"))
 }
 
-fn app() -> App {
+pub(crate) fn app() -> App {
     App::new("demo")
         .csrf_tokens()
         .before_request(|request: Request| async move {
@@ -68,10 +68,11 @@ async fn send(client: &Client, method: Method, path: &str, headers: &[(&'static 
     client.send(request).await
 }
 
-const STATES: [SessionState; 3] = [SessionState::Cookie, SessionState::Store, SessionState::Mirrored];
+pub(crate) const STATES: [SessionState; 3] =
+    [SessionState::Cookie, SessionState::Store, SessionState::Mirrored];
 
 /// Signs in and registers; returns the session identifier.
-async fn bind(client: &Client, key: &Key, folder: &str) -> String {
+pub(crate) async fn bind(client: &Client, key: &Key, folder: &str) -> String {
     bind_below(client, key, folder, "", folder).await
 }
 
@@ -87,7 +88,7 @@ async fn bind_below(client: &Client, key: &Key, told: &str, root: &str, folder: 
     quoted(&registered.text(), r#""session_identifier":""#).to_owned()
 }
 
-async fn refresh(client: &Client, key: &Key, identifier: &str) -> u16 {
+pub(crate) async fn refresh(client: &Client, key: &Key, identifier: &str) -> u16 {
     refresh_at(client, key, identifier, "/_device/refresh").await
 }
 
