@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::{ALLOW, CACHE_CONTROL, SET_COOKIE};
 use tokio::time::timeout;
-use waxseal_http::{DevicePolicy, EndReason, SessionEnded};
+use waxseal_http::{DeviceBinding, DevicePolicy, EndReason, SessionEnded};
 
 use crate::browser::{ALL, Browser, ON_SERVER, Site, State, challenge_of, has_offer};
 
@@ -200,6 +200,27 @@ async fn endpoints_answer_posts_alone_and_grant_nothing() {
             assert!(answer.body().is_empty() && !answer.headers().contains_key(SET_COOKIE));
         }
     }
+}
+
+/// Below a path, the layer is told what browsers see, and no proxy may take it off these two.
+#[tokio::test]
+async fn the_layer_answers_at_the_paths_that_browsers_see_and_at_no_others() {
+    let (mut site, mut browser) = (Site::new(State::Store), Browser::new(1));
+    let binding = DeviceBinding::new(DevicePolicy::Require).folder("/app/_device");
+    site.layer = site.layer.device_bound(&binding).unwrap();
+    let signed_in = browser.send(&site, "POST", "/login").await;
+    let offer = signed_in.headers()["secure-session-registration"].to_str().unwrap();
+    assert!(offer.contains(r#"path="/app/_device/register""#), "{offer}");
+    let registration = browser.registration(&browser.offer.clone().unwrap());
+    let registering = browser.with("secure-session-response", &registration);
+    let taken_off = registering.clone().post(&site, "/_device/register").await;
+    assert_eq!(taken_off, "albus", "a path of the app's like any other");
+    assert_eq!(browser.get(&site, "/device").await, "Offered");
+    let whole = registering.clone().send(&site, "POST", "/app/_device/register").await;
+    assert_eq!(whole.status(), 200);
+    assert!(whole.body().contains(r#""refresh_url":"/app/_device/refresh""#));
+    browser.keep(whole.headers());
+    assert!(browser.get(&site, "/device").await.starts_with("Proven"));
 }
 
 #[tokio::test]
