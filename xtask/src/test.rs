@@ -29,7 +29,7 @@ pub(crate) struct Options {
 /// Features that are off by default and whose tests need nothing else.
 macro_rules! features {
     () => {
-        "waxseal/django,waxseal/flask,waxseal/rails,waxseal/tls,waxseal/websocket"
+        "waxseal/django,waxseal/flask,waxseal/rails,waxseal/tls,waxseal/websocket,waxseal-axum/device"
     };
 }
 const FEATURES: &str = features!();

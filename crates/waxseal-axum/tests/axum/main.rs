@@ -4,6 +4,9 @@ mod book;
 mod browser;
 #[cfg(feature = "device")]
 mod device;
+#[cfg(feature = "device")]
+#[path = "../../../waxseal/tests/app/support/device_key.rs"]
+mod device_key;
 mod examples;
 mod extractors;
 mod forms;

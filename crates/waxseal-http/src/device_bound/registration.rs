@@ -83,6 +83,9 @@ async fn attempt(
     match layer.finish(&request, &mut response).await {
         Ok(()) => {
             bound.metrics.registration(result);
+            if result == RegistrationResult::Conflict {
+                bound.metrics.refusal(Reason::OtherKey);
+            }
             Ok(Some(response))
         }
         Err(Error::Contended | Error::Session(waxseal_session::Error::Conflict { .. })) => Ok(None),
@@ -150,13 +153,11 @@ fn refused(bound: &Bound, reason: Reason) -> Response<String> {
 
 fn failed(bound: &Bound, error: &Error) -> Response<String> {
     use waxseal_session::Error::{Gone, Renewed};
-    tracing::info!(%error, "device registration failed");
     match error {
-        Error::Session(Gone | Renewed) => {
-            bound.metrics.registration(RegistrationResult::Refused);
-            bare(StatusCode::FORBIDDEN)
-        }
+        // Over meanwhile, as by a sign-out.
+        Error::Session(Gone | Renewed) => refused(bound, Reason::NotSignedIn),
         error => {
+            tracing::info!(%error, "device registration failed");
             bound.metrics.registration(RegistrationResult::Unavailable);
             match status_of(error) {
                 // The browser would give up after any other answer of 4xx.

@@ -72,7 +72,8 @@ impl DeviceBinding {
         self
     }
 
-    /// Puts the endpoints into another folder, as browsers see it. Two apps under one origin need two.
+    /// Puts the endpoints into another folder, as browsers see it, and as a proxy has to pass it: whole. Two apps under one
+    /// origin need two.
     #[must_use]
     pub fn folder(mut self, path: &str) -> Self {
         path.clone_into(&mut self.folder);

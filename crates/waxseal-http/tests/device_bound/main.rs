@@ -4,6 +4,7 @@ mod attacks;
 mod browser;
 #[path = "../support/log.rs"]
 mod log;
+mod counts;
 mod rules;
 mod servers;
 mod walk;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::{ALLOW, CACHE_CONTROL, SET_COOKIE};
 use tokio::time::timeout;
-use waxseal_http::{DevicePolicy, EndReason, SessionEnded};
+use waxseal_http::{DeviceBinding, DevicePolicy, EndReason, SessionEnded};
 
 use crate::browser::{ALL, Browser, ON_SERVER, Site, State, challenge_of, has_offer};
 use crate::log;
@@ -231,6 +231,27 @@ async fn endpoints_answer_posts_alone_and_grant_nothing() {
     }
 }
 
+/// Below a path, the layer is told what browsers see, and no proxy may take it off these two.
+#[tokio::test]
+async fn the_layer_answers_at_the_paths_that_browsers_see_and_at_no_others() {
+    let (mut site, mut browser) = (Site::new(State::Store), Browser::new(1));
+    let binding = DeviceBinding::new(DevicePolicy::Require).folder("/app/_device");
+    site.layer = site.layer.device_bound(&binding).unwrap();
+    let signed_in = browser.send(&site, "POST", "/login").await;
+    let offer = signed_in.headers()["secure-session-registration"].to_str().unwrap();
+    assert!(offer.contains(r#"path="/app/_device/register""#), "{offer}");
+    let registration = browser.registration(&browser.offer.clone().unwrap());
+    let registering = browser.with("secure-session-response", &registration);
+    let taken_off = registering.clone().post(&site, "/_device/register").await;
+    assert_eq!(taken_off, "albus", "a path of the app's like any other");
+    assert_eq!(browser.get(&site, "/device").await, "Offered");
+    let whole = registering.clone().send(&site, "POST", "/app/_device/register").await;
+    assert_eq!(whole.status(), 200);
+    assert!(whole.body().contains(r#""refresh_url":"/app/_device/refresh""#));
+    browser.keep(whole.headers());
+    assert!(browser.get(&site, "/device").await.starts_with("Proven"));
+}
+
 #[tokio::test]
 async fn a_repeated_registration_has_the_same_answer() {
     for state in ALL {
@@ -325,6 +346,28 @@ async fn a_browser_that_could_not_refresh_is_not_signed_out_by_it() {
         assert_eq!(visitor.post(&site, "/login").await, "albus", "{state:?}");
         let owner = if state == State::Cookie { "albus" } else { "stranger" };
         assert_eq!(browser.clone().get(&site, "/").await, owner, "{state:?}");
+    }
+}
+
+/// Whoever is not let through for want of signatures or of an answer can leave all the same, and the session is over.
+#[tokio::test]
+async fn a_browser_that_could_not_refresh_can_sign_out() {
+    for state in ALL {
+        for reason in ["quota_exceeded", "unreachable", "server_error"] {
+            let (site, mut browser) = (Site::new(state), Browser::new(1));
+            browser.sign_in(&site).await;
+            site.pass(61);
+            let identifier = browser.identifier.as_deref().unwrap();
+            let skipped = format!(r#"{reason};session_identifier="{identifier}""#);
+            let mut visitor = browser.without_proof().with("secure-session-skipped", &skipped);
+            let left = visitor.send(&site, "POST", "/logout").await;
+            assert_eq!((left.status().as_u16(), left.body().as_str()), (200, "bye"), "{state:?}, {reason}");
+            assert!(visitor.jar.is_empty(), "{state:?}, {reason}: {:?}", visitor.jar.keys());
+            assert_eq!(visitor.ask(&site).await.body(), r#"{"continue":false}"#, "{state:?}, {reason}");
+            // Nothing ends a copy in state `cookie` without a list.
+            let owner = if state == State::Cookie { "albus" } else { "stranger" };
+            assert_eq!(browser.get(&site, "/").await, owner, "{state:?}, {reason}");
+        }
     }
 }
 

@@ -307,7 +307,7 @@ fn every_rule_of_devices_names_its_tests_and_they_are_there() {
     for rule in 1..=count {
         assert!(rows.contains(&format!("\n| {rule} | `")), "rule {rule}");
     }
-    for file in ["attacks", "rules", "servers"] {
+    for file in ["attacks", "counts", "rules", "servers"] {
         let tests = read(format!("crates/waxseal-http/tests/device_bound/{file}.rs"));
         let tests = tests.split("#[tokio::test").skip(1).filter_map(|rest| rest.split_once("async fn "));
         for (_, rest) in tests {
