@@ -25,7 +25,7 @@ use crate::status::is_failure;
 use crate::{caches, maintenance};
 
 /// Loads sessions from requests and commits them to responses, and refuses with 403 the requests of other sites that
-/// could change something; [`cross_origin`](Self::cross_origin) lets some or all of them through.
+/// could change something or open a WebSocket; [`cross_origin`](Self::cross_origin) lets some or all of them through.
 ///
 /// Made once, cheap to clone. [`layer`](Self::layer) puts it around any hyper or tower service, and it is a
 /// [tower layer](tower_layer::Layer). A server of its own calls [`session_of`](Self::session_of) when a request's head

@@ -9,5 +9,6 @@ mod extractors;
 mod forms;
 mod setup;
 mod signed_in;
+mod sockets;
 mod stack;
 mod streams;
