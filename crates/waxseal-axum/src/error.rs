@@ -102,7 +102,9 @@ impl Error {
             Self::Body(rejection) => rejection.status(),
             Self::PublicId => StatusCode::BAD_REQUEST,
             Self::Session(error) => session_status_of(error),
-            Self::Sessions(waxseal_manager::Error::NoStore) => StatusCode::NOT_IMPLEMENTED,
+            Self::Sessions(waxseal_manager::Error::NoStore | waxseal_manager::Error::NotPromised(_)) => {
+                StatusCode::NOT_IMPLEMENTED
+            }
             Self::Sessions(error) => status_of(error),
             Self::NoLayer | Self::Secret(_) | Self::Setup(_) | Self::Other(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR

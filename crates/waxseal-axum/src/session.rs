@@ -96,7 +96,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// 501 in state `cookie`, where nobody keeps a list; 503 if the store does not answer.
+    /// 501 in state `cookie`, where nobody keeps a list, and of a store that keeps none; 503 if the store does not answer.
     pub async fn own_sessions(&self) -> Result<Vec<OwnSession>> {
         const MOST: usize = 1_000;
         let visit = self.visit();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use waxseal_axum::{
     Error, Flash, Keyed, LazySession, MemoryStore, Messages, Result, Session, SessionData, Stored, Waxseal,
 };
+use waxseal_store::Promise;
 use waxseal_store::testing::FaultyStore;
 
 use crate::browser::Browser;
@@ -156,6 +157,7 @@ async fn errors_have_their_status() {
         (waxseal_session::Error::Gone.into(), 409),
         (waxseal_session::Error::Unconfirmed.into(), 503),
         (waxseal_manager::Error::NoStore.into(), 501),
+        (waxseal_manager::Error::NotPromised(Promise::Lists).into(), 501),
         (waxseal_manager::Error::Contended.into(), 409),
     ] {
         let text = error.to_string();
