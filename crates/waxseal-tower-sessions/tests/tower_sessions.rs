@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use tower_sessions_core::SessionStore as _;
 use tower_sessions_core::session::{Id, Record};
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_http::{Clock, SessionCookie, SessionLayer, status_of};
+use waxseal_http::{Clock, ForeignSessions, LoadedForeign, SessionCookie, SessionLayer, status_of};
 use waxseal_manager::{Adoption, SessionManager};
 use waxseal_store::testing::FaultyStore;
 use waxseal_store::{MemoryStore, SessionStore};
@@ -166,6 +166,28 @@ async fn a_session_of_tower_sessions_is_taken_over_once() {
     let (_, _, sets) = site.page(DAY + 61, &format!("{ours}; {old}"), true).await;
     assert!(sets.iter().any(|line| line.starts_with("id=; ")), "{sets:?}");
     assert_eq!(site.page(DAY + 62, &old, false).await.0, None, "signed out");
+}
+
+#[tokio::test]
+async fn axum_logins_user_is_the_owner_and_who_is_not_signed_in_has_none() {
+    for (user_id, owner) in [
+        (json!(7), Some("7")),
+        (json!("merlin"), Some("merlin")),
+        (json!("67e55044-10b1-426f-9247-bb680e5fe0c8"), Some("67e55044-10b1-426f-9247-bb680e5fe0c8")),
+        (json!(null), None),
+        (json!({ "tenant": 1, "user": 7 }), None),
+    ] {
+        let (store, _) = sealed(MemoryStore::new(), 1);
+        let data = json!({ "user_id": user_id, "auth_hash": [1, 2] });
+        let mut made = Record { data: HashMap::from([("axum-login.data".to_owned(), data)]), ..record(DAY) };
+        store.create(&mut made).await.unwrap();
+        let old = TowerSessions::new(store).axum_login();
+        let cookie = made.id.to_string();
+        let LoadedForeign::Found(found) = old.load(cookie.as_bytes(), at(0)).await else {
+            panic!("{user_id}: it is there");
+        };
+        assert_eq!(found.session().owner().as_deref(), owner, "{user_id}");
+    }
 }
 
 #[tokio::test]
