@@ -11,6 +11,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use tower_sessions_core::SessionStore as _;
 use tower_sessions_core::session::{Id, Record};
+use tower_sessions_core::session_store::ExpiredDeletion;
 use waxseal_crypto::{Keyring, SecretKey};
 use waxseal_http::{Clock, ForeignSessions, LoadedForeign, SessionCookie, SessionLayer, status_of};
 use waxseal_manager::{Adoption, SessionManager};
@@ -91,6 +92,23 @@ async fn whoever_has_the_table_can_read_nothing_and_another_key_or_app_cannot_ei
 }
 
 #[tokio::test]
+async fn what_has_expired_is_deleted_and_nothing_else() {
+    let memory = MemoryStore::new();
+    let (store, seconds) = sealed(memory.clone(), 1);
+    let mut living = record(DAY);
+    store.create(&mut living).await.unwrap();
+    for _ in 0..1_200 {
+        store.create(&mut record(100)).await.unwrap();
+    }
+    let records = async || memory.usage().await.unwrap().records;
+    assert_eq!(records().await, Some(1_201));
+    seconds.store(101, Ordering::Relaxed);
+    store.clone().delete_expired().await.unwrap();
+    assert_eq!(records().await, Some(1));
+    assert_eq!(store.load(&living.id).await.unwrap().as_ref(), Some(&living));
+}
+
+#[tokio::test]
 async fn a_store_that_is_away_is_an_error() {
     let faulty = FaultyStore::new(MemoryStore::new());
     let (store, _) = sealed(faulty.clone(), 1);
@@ -100,6 +118,7 @@ async fn a_store_that_is_away_is_an_error() {
     assert!(store.load(&record.id).await.is_err());
     assert!(store.save(&record).await.is_err());
     assert!(store.delete(&record.id).await.is_err());
+    assert!(store.delete_expired().await.is_err());
 }
 
 /// An app that is moved: the old store, and the layer that takes over from it.
