@@ -295,7 +295,7 @@ fn beside() -> Result<Step, String> {
 }
 
 fn documentation() -> Step {
-    let mut step = step("documentation", &["doc", "--locked", "--workspace", "--no-deps"]);
+    let mut step = step("documentation", &["doc", "--locked", "--workspace", "--no-deps", "--all-features"]);
     step.command.env("RUSTDOCFLAGS", "-D warnings");
     step
 }
