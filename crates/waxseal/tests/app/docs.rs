@@ -176,13 +176,17 @@ fn every_crates_first_page_names_the_one_that_an_axum_app_needs() {
         if member.file_name().to_str().unwrap().starts_with("waxseal") {
             let page = fs::read_to_string(member.path().join("README.md")).unwrap();
             assert!(page.contains("waxseal-axum"), "{}", member.path().display());
+            // What docs.rs shows first.
+            if let Ok(root) = fs::read_to_string(member.path().join("src/lib.rs")) {
+                let shows = root.starts_with("#![doc = include_str!(\"../README.md\")]\n");
+                assert!(shows, "{}: another first page", member.path().display());
+            }
             pages += 1;
         }
     }
     assert!(pages > 15, "{pages} crates");
 }
 
-/// Whoever meets a crate alone learns what it can be switched to, where it ends, how it fails, and by what it goes.
 #[test]
 fn every_crate_that_is_published_brings_its_licences() {
     for member in fs::read_dir(root().join("crates")).unwrap() {
@@ -194,6 +198,7 @@ fn every_crate_that_is_published_brings_its_licences() {
     }
 }
 
+/// Whoever meets a crate alone learns what it can be switched to, where it ends, how it fails, and by what it goes.
 #[test]
 fn every_crates_first_page_states_features_limits_errors_and_sources() {
     let mut features = 0;
