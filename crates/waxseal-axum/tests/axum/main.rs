@@ -12,3 +12,4 @@ mod signed_in;
 mod sockets;
 mod stack;
 mod streams;
+mod templates;
