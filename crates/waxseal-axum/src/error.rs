@@ -27,9 +27,10 @@ use waxseal_http::{SetupError, session_status_of, status_of};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A route that no session layer is around.
+    /// A handler or a middleware that no session layer is around.
     #[error(
-        "no session layer is around this route; add `.layer(Waxseal::new(…).layer()?)` to the router, after its routes"
+        "no session layer is around what asks for the session; call `.layer(Waxseal::new(…).layer()?)` on the router after \
+         its routes, after its `.fallback(…)`, and after the `.layer(…)` of a middleware that uses the session"
     )]
     NoLayer,
     /// A visitor who is not signed in: 401, or a redirect to this path.
@@ -63,10 +64,11 @@ pub enum Error {
     /// An id that names no session of a list: 400.
     #[error("a public session id is 16 hexadecimal digits")]
     PublicId,
-    /// A session that could not be read or written.
+    /// A session that could not be read or written, such as one that is too large: [`SessionError`](crate::SessionError).
     #[error(transparent)]
     Session(#[from] waxseal_session::Error),
-    /// A session that could not be loaded, listed or ended; settings of sessions that do not fit.
+    /// A session that could not be loaded, listed or ended; settings of sessions that do not fit:
+    /// [`ManagerError`](crate::ManagerError).
     #[error(transparent)]
     Sessions(#[from] waxseal_manager::Error),
     /// A secret key that cannot be had.

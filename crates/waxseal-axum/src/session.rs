@@ -22,6 +22,9 @@ use crate::own_session::OwnSession;
 ///
 /// As `Option<Session>` it is `None` for a visitor without a session. (A session begins when something is written to it.)
 ///
+/// Write before the answer is returned: what a stream, a socket or a task writes after the answer's head has left is lost,
+/// and a line in the log says so.
+///
 /// # Errors
 ///
 /// As a rejection [`Error::NoLayer`] (500), or 503 if a store has to be asked and does not answer.

@@ -61,7 +61,8 @@ impl SessionLayer {
     /// Sets the requests of other sites that are let through: none, unless set.
     ///
     /// For one route or some: [`CrossOrigin::except`], or a clone of the layer with another rule around these routes
-    /// alone. Clones share their sessions. A layer that answers with CORS headers belongs outside of this one, so that a
+    /// alone. That clone is beside the others and not inside of one, since a request has to pass both rules. Clones share
+    /// their sessions. A layer that answers with CORS headers belongs outside of this one, so that a
     /// page of another origin can read a refusal too.
     ///
     /// # Example
