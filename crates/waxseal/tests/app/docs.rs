@@ -256,13 +256,14 @@ fn a_proxy_keeps_the_port_and_nobody_is_sent_to_the_projects_own_commands() {
 /// The command that installs the program has features that exist, and all the engines'.
 #[test]
 fn the_documented_install_has_every_engine() {
-    let keys = read("docs/keys.md");
-    let command = keys.lines().find(|line| line.starts_with("cargo install ")).unwrap();
-    assert!(command.contains("--locked") && command.contains("--path crates/waxseal-cli "), "{command}");
-    let (_, features) = command.split_once("--features ").unwrap();
     let manifest = read("crates/waxseal-cli/Cargo.toml");
     let engines = ["sqlite", "redis", "postgres"];
-    assert_eq!(features.split(',').collect::<Vec<_>>(), engines);
+    for page in ["docs/keys.md", "crates/waxseal-cli/README.md"].map(read) {
+        let command = page.lines().find(|line| line.starts_with("cargo install ")).unwrap();
+        assert!(command.contains("--locked") && command.contains("--path crates/waxseal-cli "), "{command}");
+        let (_, features) = command.split_once("--features ").unwrap();
+        assert_eq!(features.split(',').collect::<Vec<_>>(), engines);
+    }
     for engine in engines {
         assert!(manifest.contains(&format!("\n{engine} = [\"waxseal/{engine}\"]")), "{engine}");
     }
