@@ -125,6 +125,7 @@ impl Surroundings {
             Ok(folder) => steps.extend(on_flask(&folder, &self.programs(), self.browser.as_ref().ok())),
             Err(advice) => missing.push(StepResult::skipped("tests on Flask", advice)),
         }
+        steps.push(actix());
         steps.push(long_tests());
         steps.push(hostile_clients());
         steps.push(Step::of("fuzzing, short", fuzz::smoke(without_settings(cargo()))));
@@ -292,6 +293,12 @@ fn beside() -> Result<Step, String> {
     }
     let manifest = ["--manifest-path", "xtask/beside/Cargo.toml", "--target-dir", "target/beside"];
     Ok(step("beside sqlx", &[&["test", "--locked", "--quiet"], &manifest[..]].concat()))
+}
+
+/// An actix-web app with the session in its own pages: a hundred seconds of a processor, for what seldom breaks.
+fn actix() -> Step {
+    let manifest = ["--manifest-path", "xtask/actix/Cargo.toml", "--target-dir", "target/actix"];
+    step("in actix-web", &[&["test", "--locked", "--quiet"], &manifest[..]].concat())
 }
 
 fn documentation() -> Step {
