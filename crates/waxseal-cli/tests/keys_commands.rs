@@ -298,29 +298,6 @@ fn exit_codes_mean_something() {
     assert!(done.code == 2 && done.err.contains("the keys are in SECRET_KEY"), "{}", done.err);
 }
 
-#[test]
-#[cfg_attr(not(feature = "postgres"), ignore = "needs the feature postgres")]
-fn the_schema_is_a_script_with_the_roles_rights() {
-    let folder = Folder::with_keys(&[1]);
-    let place = "--session-store=postgres://admin:s3cret@db.example/shop?schema=sessions_of_shop";
-    let done = folder.run(&["schema", place, "--role=shop"], "");
-    assert_eq!((done.code, done.err.as_str()), (0, ""));
-    for part in
-        ["CREATE TABLE sessions_of_shop.sessions", "GRANT USAGE ON SCHEMA sessions_of_shop TO \"shop\""]
-    {
-        assert!(done.out.contains(part), "{}", done.out);
-    }
-    assert!(!folder.run(&["schema", place], "").out.contains("GRANT"));
-    for (place, code, said) in [
-        ("postgres://db.example/shop?schema=Shop", 1, "Shop"),
-        ("sqlite:sessions.db", 2, "sqlite:sessions.db needs no script"),
-        ("nowhere:", 2, "its scheme is unknown"),
-    ] {
-        let done = folder.run(&["schema", "--session-store", place], "");
-        assert!(done.code == code && done.err.contains(said), "{place}: {} {}", done.code, done.err);
-    }
-}
-
 /// What `cargo install` without features gives.
 #[test]
 #[cfg(not(any(feature = "redis", feature = "postgres")))]

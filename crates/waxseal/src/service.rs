@@ -285,8 +285,6 @@ impl Shared {
         match self.admit(request) {
             Ok(RouteMatch::Route { value, params }) => {
                 request.set_route(value.index, params);
-                #[cfg(feature = "websocket")]
-                request.allow_cross_site(value.cross_site);
                 Destination::Route(value)
             }
             Ok(RouteMatch::NotFound) => Destination::Answered(Box::new(self.with_slash(request))),

@@ -12,5 +12,7 @@ mod extractors;
 mod forms;
 mod setup;
 mod signed_in;
+mod sockets;
 mod stack;
 mod streams;
+mod templates;

@@ -12,6 +12,20 @@ use waxseal::{
 
 use crate::flaskr::example;
 
+#[path = "../../examples/counter.rs"]
+#[allow(dead_code, reason = "its `main` is the example's")]
+mod counter;
+
+/// docs/quick-start.md
+#[tokio::test]
+async fn the_ten_lines_count_a_visitors_visits() {
+    let client = Client::new(App::new("counter").get("/", counter::count)).unwrap();
+    assert_eq!(client.get("/").await.text(), "visit 1\n");
+    assert_eq!(client.get("/").await.text(), "visit 2\n");
+    let code = include_str!("../../examples/counter.rs").lines();
+    assert!(code.filter(|line| !line.is_empty() && !line.starts_with("//!")).count() <= 10);
+}
+
 const PASSWORD: &str = "eleven owls";
 
 #[derive(Deserialize)]

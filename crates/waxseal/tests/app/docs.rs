@@ -176,13 +176,17 @@ fn every_crates_first_page_names_the_one_that_an_axum_app_needs() {
         if member.file_name().to_str().unwrap().starts_with("waxseal") {
             let page = fs::read_to_string(member.path().join("README.md")).unwrap();
             assert!(page.contains("waxseal-axum"), "{}", member.path().display());
+            // What docs.rs shows first.
+            if let Ok(root) = fs::read_to_string(member.path().join("src/lib.rs")) {
+                let shows = root.starts_with("#![doc = include_str!(\"../README.md\")]\n");
+                assert!(shows, "{}: another first page", member.path().display());
+            }
             pages += 1;
         }
     }
     assert!(pages > 15, "{pages} crates");
 }
 
-/// Whoever meets a crate alone learns what it can be switched to, where it ends, how it fails, and by what it goes.
 #[test]
 fn every_crate_that_is_published_brings_its_licences() {
     for member in fs::read_dir(root().join("crates")).unwrap() {
@@ -194,6 +198,7 @@ fn every_crate_that_is_published_brings_its_licences() {
     }
 }
 
+/// Whoever meets a crate alone learns what it can be switched to, where it ends, how it fails, and by what it goes.
 #[test]
 fn every_crates_first_page_states_features_limits_errors_and_sources() {
     let mut features = 0;
@@ -251,13 +256,14 @@ fn a_proxy_keeps_the_port_and_nobody_is_sent_to_the_projects_own_commands() {
 /// The command that installs the program has features that exist, and all the engines'.
 #[test]
 fn the_documented_install_has_every_engine() {
-    let keys = read("docs/keys.md");
-    let command = keys.lines().find(|line| line.starts_with("cargo install ")).unwrap();
-    assert!(command.contains("--locked") && command.contains("--path crates/waxseal-cli "), "{command}");
-    let (_, features) = command.split_once("--features ").unwrap();
     let manifest = read("crates/waxseal-cli/Cargo.toml");
     let engines = ["sqlite", "redis", "postgres"];
-    assert_eq!(features.split(',').collect::<Vec<_>>(), engines);
+    for page in ["docs/keys.md", "crates/waxseal-cli/README.md"].map(read) {
+        let command = page.lines().find(|line| line.starts_with("cargo install ")).unwrap();
+        assert!(command.contains("--locked") && command.contains("--path crates/waxseal-cli "), "{command}");
+        let (_, features) = command.split_once("--features ").unwrap();
+        assert_eq!(features.split(',').collect::<Vec<_>>(), engines);
+    }
     for engine in engines {
         assert!(manifest.contains(&format!("\n{engine} = [\"waxseal/{engine}\"]")), "{engine}");
     }
