@@ -7,7 +7,7 @@ use waxseal_manager::{Error, Foreign, ForeignRefusal, SessionManager};
 
 use crate::cookie_mark::mark;
 use crate::cookies;
-use crate::foreign_sessions::{ForeignSessions, LoadedForeign};
+use crate::foreign_sessions::{ForeignSessions, LoadedForeign, NotYet};
 
 /// Values that are tried of a cookie that only names its session; a page of a sibling host may plant any number.
 const MAX_ASKED: usize = 4;
@@ -35,6 +35,8 @@ pub(crate) struct ForeignCookies {
     /// The lines that make the browser forget the good cookies, one for each reader that found one, and whether the
     /// browser keeps it until a sign-out.
     removals: Vec<(HeaderValue, bool)>,
+    /// The lines for a sign-out, whatever is good: by these cookies the old app would sign the visitor in again.
+    removals_at_sign_out: Vec<HeaderValue>,
     /// The cookie of the app that runs beside this one may be among values that were not tried.
     is_cut: bool,
 }
@@ -135,7 +137,10 @@ fn living_on(foreign: Foreign) -> Foreign {
     foreign.living_on()
 }
 
-fn refuse(sessions: &SessionManager, error: &(dyn std::error::Error + Send + Sync)) {
+fn refuse(sessions: &SessionManager, error: &(dyn std::error::Error + Send + Sync + 'static)) {
+    if error.is::<NotYet>() {
+        return;
+    }
     tracing::info!(%error, "a foreign cookie cannot be read");
     sessions.refuse_foreign(ForeignRefusal::Unreadable);
 }
@@ -179,6 +184,11 @@ impl ForeignCookies {
         self.removals.iter().map(|(line, _)| line)
     }
 
+    /// The lines for a sign-out, besides, of cookies that need not be good.
+    pub(crate) fn removals_at_sign_out(&self) -> impl Iterator<Item = &HeaderValue> {
+        self.removals_at_sign_out.iter()
+    }
+
     fn candidates<'a>(
         &mut self,
         reader: &'a dyn ForeignSessions,
@@ -186,6 +196,9 @@ impl ForeignCookies {
     ) -> Vec<&'a [u8]> {
         let Candidates { values, has_more } = Candidates::of(reader, fields);
         self.is_cut |= has_more && reader.shares().is_some();
+        if reader.remembers() && !values.is_empty() {
+            self.removals_at_sign_out.push(reader.cookie().remove());
+        }
         values
     }
 

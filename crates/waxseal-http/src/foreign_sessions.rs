@@ -51,7 +51,7 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The reason, for the log: it must show nothing of the content. The visitor is then anonymous.
+    /// The reason, for the log: it must show nothing of the content. The visitor is then anonymous. [`NotYet`] is not logged.
     fn read(&self, value: &[u8], now: SystemTime) -> Result<Foreign, Box<dyn Error + Send + Sync>>;
 
     /// Returns `true` if a cookie only names its session, which is in the old app's store: [`load`](Self::load) is then
@@ -67,8 +67,8 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Returns `true` if a cookie says who has signed in, and holds no session: it counts if no other foreign cookie is
-    /// good, and otherwise makes a session of the same owner [permanent](Session::set_permanent). `false` unless
-    /// overridden.
+    /// good, and otherwise makes a session of the same owner [permanent](Session::set_permanent). A sign-out makes the
+    /// browser forget it, good or not, since the old app would sign the visitor in by it again. `false` unless overridden.
     fn remembers(&self) -> bool {
         false
     }
@@ -108,6 +108,13 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
         Duration::from_secs(7 * 86_400)
     }
 }
+
+/// The error of a reader for a cookie that it reads from the switch on alone. Nobody is at fault, so it is neither logged nor
+/// counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a cookie that does not say when it was made is read from the switch on")]
+#[expect(clippy::exhaustive_structs, reason = "made by readers, and says all there is to say")]
+pub struct NotYet;
 
 /// A cookie of the old app, as this app writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -80,7 +80,7 @@ pub use flask::Flask;
 pub use flask::remember::FlaskRemember;
 #[cfg(feature = "flask")]
 pub use flask::server_side::{FlaskRecord, FlaskServerSide};
-pub use foreign_sessions::{ForeignSessions, LoadedForeign, LoadingForeign, WrittenCookie};
+pub use foreign_sessions::{ForeignSessions, LoadedForeign, LoadingForeign, NotYet, WrittenCookie};
 pub use host_name::Host;
 pub use local_path::{is_local_path, local_path};
 pub use origin::Scheme;

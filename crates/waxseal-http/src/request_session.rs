@@ -382,17 +382,27 @@ impl RequestSession {
     pub(crate) fn forget_foreign(&self, ended: ForeignEnd) -> Vec<HeaderValue> {
         let (Some(visit), Some(foreign)) = (self.visit(), self.0.foreign.get()) else { return Vec::new() };
         let signed_out = ended == ForeignEnd::SignedOut;
-        let Some(beside) = self.0.beside.get() else {
-            let is_over = ended != ForeignEnd::None || visit.is_foreign_over();
-            return foreign.removals(signed_out).filter(|_| is_over).cloned().collect();
-        };
-        if signed_out {
+        let mut lines: Vec<_> = match self.0.beside.get() {
             // Of several, too: one that is left over was planted, and shows its own session as it does there.
-            let found = [foreign].into_iter().chain(self.0.stored.get());
-            return found.flat_map(ForeignCookies::all_removals).cloned().collect();
+            Some(_) if signed_out => {
+                let found = [foreign].into_iter().chain(self.0.stored.get());
+                found.flat_map(ForeignCookies::all_removals).cloned().collect()
+            }
+            Some(beside) => {
+                let is_refused = beside.old_is_over || visit.is_foreign_over() && !visit.is_adopted();
+                foreign.removals(true).filter(|_| is_refused).cloned().collect()
+            }
+            None => {
+                let is_over = ended != ForeignEnd::None || visit.is_foreign_over();
+                foreign.removals(signed_out).filter(|_| is_over).cloned().collect()
+            }
+        };
+        for line in foreign.removals_at_sign_out().filter(|_| signed_out) {
+            if !lines.contains(line) {
+                lines.push(line.clone());
+            }
         }
-        let is_refused = beside.old_is_over || visit.is_foreign_over() && !visit.is_adopted();
-        foreign.removals(true).filter(|_| is_refused).cloned().collect()
+        lines
     }
 
     /// What the request's commit does to foreign sessions that came along: asked before the commit.

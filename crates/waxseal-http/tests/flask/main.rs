@@ -1,5 +1,7 @@
 //! Sessions of a Flask app, taken over behind HTTP.
 
+#[path = "../support/log.rs"]
+mod log;
 #[path = "../support/migration.rs"]
 mod migration;
 #[path = "../support/place.rs"]
