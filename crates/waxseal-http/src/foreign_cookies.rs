@@ -7,6 +7,7 @@ use waxseal_manager::{Error, Foreign, ForeignRefusal, SessionManager};
 
 use crate::cookie_mark::mark;
 use crate::cookies;
+use crate::error_chain::chain;
 use crate::foreign_sessions::{ForeignSessions, LoadedForeign, NotYet};
 
 /// Values that are tried of a cookie that only names its session; a page of a sibling host may plant any number.
@@ -141,7 +142,7 @@ fn refuse(sessions: &SessionManager, error: &(dyn std::error::Error + Send + Syn
     if error.is::<NotYet>() {
         return;
     }
-    tracing::info!(%error, "a foreign cookie cannot be read");
+    tracing::info!(error = chain(error), "a foreign cookie cannot be read");
     sessions.refuse_foreign(ForeignRefusal::Unreadable);
 }
 

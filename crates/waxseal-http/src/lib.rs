@@ -37,6 +37,7 @@ mod device_bound;
 #[cfg(feature = "django")]
 mod django;
 mod error;
+mod error_chain;
 mod excerpt;
 #[cfg(feature = "flask")]
 mod flask;

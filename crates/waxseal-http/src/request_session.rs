@@ -17,6 +17,7 @@ use crate::device_bound::{
     device::Device,
     gate::{DeviceRequest, bound_since},
 };
+use crate::error_chain::chain;
 use crate::foreign_cookies::ForeignCookies;
 use crate::foreign_sessions::ForeignSessions;
 use crate::host_name::Host;
@@ -341,7 +342,7 @@ impl RequestSession {
         if self.0.awaits_foreign()
             && let Err(error) = Box::pin(self.0.load_foreign()).await
         {
-            tracing::warn!(%error, "a foreign session that came along could not be looked at");
+            tracing::warn!(error = chain(&error), "a foreign session that came along could not be looked at");
         }
         let found = self.0.foreign(now).into_iter().chain(self.0.stored.get());
         // A sign-in says nothing of other browsers, which have the same cookie.
@@ -518,7 +519,7 @@ impl Slot {
     /// Brings a session that holds in step, and notes it.
     fn met(&self, visit: &Visit, reader: &dyn ForeignSessions, old: &ForeignCookies) {
         if let Err(error) = side_by_side::meet(visit, old, reader.shares().unwrap_or_default()) {
-            tracing::warn!(%error, "what the old app has changed could not be taken over");
+            tracing::warn!(error = chain(&error), "what the old app has changed could not be taken over");
         }
         let _ = self.beside.set(Beside::of(visit, false, false));
     }

@@ -14,6 +14,7 @@ use waxseal_session::backend::{Content, Phase, ReadOnly};
 use waxseal_session::{Error, Session};
 
 use crate::cookie_mark::mark;
+use crate::error_chain::chain;
 use crate::foreign_cookies::{ForeignCookies, Good};
 use crate::foreign_sessions::ForeignSessions;
 
@@ -100,7 +101,7 @@ impl Beside {
             }
             Err(error) if is_changed => return Err(error),
             Err(error) => {
-                tracing::warn!(%error, "the old app cannot be told of a session");
+                tracing::warn!(error = chain(&error), "the old app cannot be told of a session");
                 return Ok(None);
             }
         };

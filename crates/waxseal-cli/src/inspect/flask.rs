@@ -156,7 +156,7 @@ fn as_json(
 
 /// An error and its causes.
 fn chain(error: &Error) -> String {
-    format!("{:#}", anyhow::Error::new(*error))
+    format!("{:#}", anyhow::Error::new(error.clone()))
 }
 
 fn readable_dict(dict: &Dict) -> Readable {

@@ -6,6 +6,7 @@ mod log;
 mod migration;
 #[path = "../support/place.rs"]
 mod place;
+mod refusals;
 mod remember;
 mod server_side;
 mod side_by_side;

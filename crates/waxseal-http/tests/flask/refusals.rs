@@ -1,0 +1,54 @@
+//! What the log says of a Flask session that cannot be kept: the entry, and why.
+
+use serde_json::Value as Json;
+
+use super::*;
+
+/// Real Flask's cookies, as `make.py` of waxseal-flask found them, signed with the key `dev`.
+const ANSWERS: &str = include_str!("../../../waxseal-flask/tests/known_answers/answers.json");
+/// `{"born": datetime(50, 1, 1)}` of Flask 3.1, which Flask itself reads as of the year 2050.
+const BEFORE_100: &str =
+    "eyJib3JuIjp7IiBkIjoiU2F0LCAwMSBKYW4gMDA1MCAwMDowMDowMCBHTVQifX0.ZVPxAA.f03nXFx8IPFJgUgZVnUREQCelfM";
+/// `{"cart":{" u":"1"}}`, signed by itsdangerous.
+const BAD_TAG: &str = "eyJjYXJ0Ijp7IiB1IjoiMSJ9fQ.ZVPxAA.xt1WvS-w9CpAqHDMH0lMBz7R8ks";
+
+/// Flask's cookie with this name among the known answers.
+pub(crate) fn known(name: &str) -> String {
+    let answers: Vec<Json> = serde_json::from_str(ANSWERS).unwrap();
+    let found = answers.iter().find(|answer| answer["name"] == name).unwrap();
+    format!("session={}", found["cookie"].as_str().unwrap())
+}
+
+/// The lines of the log that say why a cookie is refused.
+async fn said(flask: Flask, cookie: &str) -> Vec<String> {
+    log::start();
+    log::clear();
+    let site = Site::of(Place::Mirrored, flask);
+    let answer = site.page(DAY, cookie).await;
+    assert!(answer.owner.is_none() && answer.status == 200 && answer.ours().is_none(), "{cookie}");
+    log::lines().into_iter().filter(|line| line.contains("cannot be read")).collect()
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_entry_and_the_reason() {
+    let deep = (0..100).fold(Value::Int(1), |inner, _| Value::List(vec![inner]));
+    let deep = cookie_of(Dict::from([("deep".to_owned(), deep)]), 0);
+    let content = "signature is good, content cannot be read: ";
+    for (cookie, reason) in [
+        (known("refused: integer"), r#"session["key"]: integer of more than 128 bits"#),
+        (known("refused: surrogate"), r#"session["key"]: text with half a surrogate pair"#),
+        (known("refused: surrogate in a key"), "text with half a surrogate pair"),
+        (known("refused: depth"), r#"session["key"]: nested more than 128 levels deep"#),
+        (format!("session={BAD_TAG}"), r#"session["cart"]: value does not fit the tag ` u`"#),
+        (format!("session={BEFORE_100}"), r#"session["born"]: value does not fit the tag ` d`"#),
+        (known("refused: bomb"), "payload inflates to more than the limit"),
+    ] {
+        let flask = flask().fallback(FlaskKey::from_text("dev").unwrap());
+        let line = format!("INFO message=a foreign cookie cannot be read error=\"{content}{reason}\"");
+        let lines = said(flask, &cookie).await;
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(lines[0].replace('\\', ""), line);
+    }
+    let lines = said(flask(), &deep).await;
+    assert!(lines.len() == 1 && lines[0].replace('\\', "").contains(r#"session["deep"]: "#), "{lines:?}");
+}
