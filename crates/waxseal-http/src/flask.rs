@@ -200,6 +200,14 @@ impl ForeignSessions for Flask {
         Ok(foreign)
     }
 
+    fn is_unreadable(&self, value: &[u8], now: SystemTime) -> bool {
+        use waxseal_flask::Error::{Expired, Form, Signature};
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let Ok(value) = str::from_utf8(value) else { return false };
+        let read = self.reader.read(value, now, self.lifetime.as_secs());
+        !matches!(read, Err(Form | Signature | Expired { .. }))
+    }
+
     fn keeps_cookie(&self) -> bool {
         self.keeps_cookie
     }

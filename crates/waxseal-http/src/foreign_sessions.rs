@@ -85,6 +85,14 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Returns `true` if the old app made this value and takes it for a session still, although [`read`](Self::read) fails: an
+    /// entry of it is nothing that a session here can have, say. Nobody knows whose it is then, so a session that needs a
+    /// cookie of its owner is not shown and goes on, and the cookie is not written over. `false` unless overridden.
+    fn is_unreadable(&self, value: &[u8], now: SystemTime) -> bool {
+        let _ = (value, now);
+        false
+    }
+
     /// Writes the old app's cookie as `session` is at the end of a request: its owner and the entries that are shared. All
     /// else stays as it is in the value that `came`, which [`read`](Self::read) has found good. `None` if nothing is left
     /// to keep, so that the browser may forget the cookie.

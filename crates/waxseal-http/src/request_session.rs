@@ -496,7 +496,7 @@ impl Slot {
             }
             Verdict::Unclear => {
                 tracing::warn!(
-                    "too many cookies of the old app's name came; the session is not shown, and goes on"
+                    "cookies of the old app came that cannot be read, or too many; the session is not shown, and goes on"
                 );
                 (sessions.unshown(visit), false, false)
             }

@@ -19,7 +19,7 @@ impl Flask {
         now: SystemTime,
     ) -> Result<Option<WrittenCookie>, Error> {
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let mut dict = self.entries(came, seconds);
+        let mut dict = self.entries(came);
         for key in self.shared.iter().flatten() {
             share(&mut dict, key, session)?;
         }
@@ -42,9 +42,10 @@ impl Flask {
         Ok(Some(WrittenCookie { value, replay_id, lasts: is_permanent.then_some(self.lifetime) }))
     }
 
-    fn entries(&self, came: Option<&[u8]>, seconds: u64) -> Dict {
+    /// The entries of the cookie that came, which was good when the request began.
+    fn entries(&self, came: Option<&[u8]>) -> Dict {
         let value = came.and_then(|value| str::from_utf8(value).ok());
-        let read = value.and_then(|value| self.reader.read(value, seconds, self.lifetime.as_secs()).ok());
+        let read = value.and_then(|value| self.reader.read(value, u64::MAX, u64::MAX).ok());
         read.map(|read| read.entries).unwrap_or_default()
     }
 
