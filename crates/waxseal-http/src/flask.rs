@@ -8,13 +8,14 @@ mod writing;
 use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use waxseal_flask::login::{FRESH, IDENTIFIER, Login, REMEMBER, REMEMBER_SECONDS, USER_ID};
+use waxseal_flask::login::{FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS, USER_ID};
 use waxseal_flask::{Dict, FLASHES, FlaskCookie, FlaskKey, LIFETIME_SECONDS, PERMANENT, Signing};
 use waxseal_manager::Foreign;
 use waxseal_session::{Markup, Session};
 
+use crate::foreign_owner::set_owner;
 use crate::foreign_sessions::{ForeignSessions, WrittenCookie};
-use crate::foreign_value::{fill_with, owner_of};
+use crate::foreign_value::fill_with;
 use crate::session_cookie::SessionCookie;
 use crate::session_cookie_builder::SessionCookieBuilder;
 use crate::setup_error::SetupError;
@@ -59,10 +60,18 @@ pub struct Flask {
     cookie: SessionCookie,
     lifetime: Duration,
     owner_key: Option<String>,
-    owner_is_integer: bool,
+    owner_type: OwnerType,
     keeps_cookie: bool,
     /// The keys that both apps share, if the Flask app runs beside this one.
     shared: Option<Vec<String>>,
+}
+
+/// The type of the app's users in Python.
+#[derive(Debug, Clone, Copy)]
+enum OwnerType {
+    Text,
+    Integer,
+    Uuid,
 }
 
 /// Flask's keys and Flask-Login's, which are no entries.
@@ -79,7 +88,7 @@ impl Flask {
             cookie: cookie.expect("these attributes are allowed together"),
             lifetime: Duration::from_secs(LIFETIME_SECONDS),
             owner_key: None,
-            owner_is_integer: false,
+            owner_type: OwnerType::Text,
             keeps_cookie: false,
             shared: None,
         }
@@ -104,8 +113,8 @@ impl Flask {
         Self { lifetime, ..self }
     }
 
-    /// Sets the key under which the app keeps its user, as in `session["user_id"]`: text or an integer. It stays an entry,
-    /// too. Without the owner, a sign-out cannot refuse the other cookies of the same session.
+    /// Sets the key under which the app keeps its user, as in `session["user_id"]`: text, an integer or a UUID. It stays an
+    /// entry, too. A session in which it is anything else but `None` is refused, with a line in the log. Without the owner, a sign-out cannot refuse the other cookies of the same session.
     #[must_use]
     pub fn owner_key(self, key: &str) -> Self {
         Self { owner_key: Some(key.to_owned()), ..self }
@@ -164,15 +173,18 @@ impl Flask {
     /// [`side_by_side`](Self::side_by_side). Text unless set; an owner that is no integer stays text.
     #[must_use]
     pub fn integer_owner(self) -> Self {
-        Self { owner_is_integer: true, ..self }
+        Self { owner_type: OwnerType::Integer, ..self }
     }
 
-    /// The user's name: an integer is written in decimal.
-    fn owner(&self, entries: &Dict) -> Option<String> {
-        match &self.owner_key {
-            None => Login::of(entries).map(|login| login.user_id),
-            Some(key) => owner_of(entries.get(key)?),
-        }
+    /// The same with UUIDs: written as a `UUID` of Python, and one that is no UUID with hyphens stays text.
+    #[must_use]
+    pub fn uuid_owner(self) -> Self {
+        Self { owner_type: OwnerType::Uuid, ..self }
+    }
+
+    /// The key of the entry with the user.
+    fn user_key(&self) -> &str {
+        self.owner_key.as_deref().unwrap_or(USER_ID)
     }
 }
 
@@ -189,7 +201,7 @@ impl ForeignSessions for Flask {
         let ends = signed_at.checked_add(self.lifetime).ok_or("its lifetime has no end")?;
         let foreign = Foreign::new(*read.replay_id.as_bytes(), signed_at, ends);
         let session = foreign.session();
-        session.set_owner(self.owner(&read.entries).as_deref())?;
+        set_owner(session, self.user_key(), read.entries.get(self.user_key()))?;
         match &self.shared {
             // All else stays with the app that runs beside this one.
             Some(keys) => {

@@ -42,6 +42,8 @@ mod excerpt;
 #[cfg(feature = "flask")]
 mod flask;
 mod foreign_cookies;
+#[cfg(any(feature = "django", feature = "flask", feature = "rails"))]
+mod foreign_owner;
 mod foreign_sessions;
 #[cfg(any(feature = "django", feature = "flask", feature = "rails"))]
 mod foreign_value;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde_json::{Value as Json, json};
 use waxseal::json_view::Readable;
 use waxseal_flask::{
-    Dict, Error, FlaskCookie, FlaskKey, LIFETIME_SECONDS, MAX_COOKIE_BYTES, Unverified, Value,
+    Dict, Error, FlaskCookie, FlaskKey, LIFETIME_SECONDS, MAX_COOKIE_BYTES, Unverified, Value, uuid_text,
 };
 use waxseal_keys::format_time::{self, unix_seconds};
 
@@ -178,9 +178,7 @@ fn readable(value: &Value) -> Readable {
         Value::Dict(dict) => readable_dict(dict),
         Value::Bytes(bytes) => Readable::Bytes(bytes.clone()),
         Value::Markup(html) => marked("$markup", Readable::Text(html.clone())),
-        Value::Uuid(bytes) => {
-            marked("$uuid", Readable::Text(format!("{:032x}", u128::from_be_bytes(*bytes))))
-        }
+        Value::Uuid(bytes) => marked("$uuid", Readable::Text(uuid_text(bytes))),
         Value::DateTime(time) => marked("$datetime", Readable::Text(time.rfc3339())),
         _ => marked("$unreadable", Readable::Text("a type of a later release".to_owned())),
     }

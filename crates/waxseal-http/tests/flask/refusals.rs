@@ -52,3 +52,27 @@ async fn a_refusal_names_the_entry_and_the_reason() {
     let lines = said(flask(), &deep).await;
     assert!(lines.len() == 1 && lines[0].replace('\\', "").contains(r#"session["deep"]: "#), "{lines:?}");
 }
+
+#[tokio::test]
+async fn an_entry_that_names_no_user_is_named_and_a_uuid_names_one() {
+    let id = Value::Uuid(uuid_bytes());
+    for key in [USER_ID, "user_id"] {
+        let site = || if key == USER_ID { flask() } else { flask().owner_key(key) };
+        let cookie = |value: Value| cookie_of(Dict::from([(key.to_owned(), value)]), 0);
+        let answer = Site::of(Place::Mirrored, site()).page(DAY, &cookie(id.clone())).await;
+        assert_eq!(answer.owner.as_deref(), Some("00010203-0405-0607-0809-0a0b0c0d0eff"), "{key}");
+        // `None` is nobody, and the session is taken over.
+        let answer = Site::of(Place::Mirrored, site()).page(DAY, &cookie(Value::None)).await;
+        assert!(answer.owner.is_none() && answer.ours().is_some(), "{key}");
+        let name = "an owner's name has 1 to 255 bytes and no control characters";
+        for (value, reason) in [
+            (Value::List(vec![Value::Int(7)]), ", and is a list in place of text, an integer or a UUID"),
+            (Value::Bool(true), ", and is a bool in place of text, an integer or a UUID"),
+            (Value::Str(String::new()), &format!(": {name}")),
+        ] {
+            let lines = said(site(), &cookie(value)).await;
+            let expected = format!("session[\"{key}\"] is to name the user{reason}");
+            assert!(lines.len() == 1 && lines[0].replace('\\', "").contains(&expected), "{lines:?}");
+        }
+    }
+}

@@ -407,15 +407,20 @@ async fn what_flask_cannot_have_is_refused_by_its_key_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn the_owner_goes_under_the_apps_own_key_as_text_or_as_an_integer() {
-    for (is_integer, owner, seen) in [
-        (true, "7", Value::Int(7)),
-        (true, "albus", Value::Str("albus".to_owned())),
-        (true, "07", Value::Str("07".to_owned())),
-        (false, "7", Value::Str("7".to_owned())),
+async fn the_owner_goes_under_the_apps_own_key_with_the_apps_type() {
+    let text: fn(Flask) -> Flask = |flask| flask;
+    let (integer, uuid): (fn(Flask) -> Flask, fn(Flask) -> Flask) = (Flask::integer_owner, Flask::uuid_owner);
+    let id = "00010203-0405-0607-0809-0a0b0c0d0eff";
+    for (typed, owner, seen) in [
+        (integer, "7", Value::Int(7)),
+        (integer, "albus", Value::Str("albus".to_owned())),
+        (integer, "07", Value::Str("07".to_owned())),
+        (text, "7", Value::Str("7".to_owned())),
+        (text, id, Value::Str(id.to_owned())),
+        (uuid, id, Value::Uuid(uuid_bytes())),
+        (uuid, "7", Value::Str("7".to_owned())),
     ] {
-        let flask = flask().owner_key("user_id").side_by_side(["user_id"]);
-        let flask = if is_integer { flask.integer_owner() } else { flask };
+        let flask = typed(flask().owner_key("user_id").side_by_side(["user_id"]));
         let mut browser = Browser::with(Place::Mirrored, flask);
         browser.sign_in(10, owner).await;
         assert_eq!(browser.in_flask(10), Dict::from([("user_id".to_owned(), seen)]), "{owner}");
@@ -423,6 +428,18 @@ async fn the_owner_goes_under_the_apps_own_key_as_text_or_as_an_integer() {
         browser.flask(30, |entries| _ = entries.remove("user_id"));
         assert_eq!(browser.page(31).await, None);
     }
+    // Signed in at Flask, it stays what it is.
+    let mut browser = Browser::with(Place::Mirrored, flask().owner_key("user_id").side_by_side(["cart"]));
+    browser.flask(10, put("user_id", Value::Uuid(uuid_bytes())));
+    assert_eq!(browser.page(20).await.as_deref(), Some(id));
+    browser
+        .ours(30, Method::POST, async |request| {
+            request.load().await?.insert("cart", [1])?;
+            Ok(StatusCode::OK)
+        })
+        .await;
+    let seen = browser.in_flask(31);
+    assert_eq!((&seen["user_id"], &seen["cart"]), (&Value::Uuid(uuid_bytes()), &ints(&[1])));
     let mut browser = Browser::new(Place::Mirrored);
     browser.sign_in(10, "7").await;
     let login = waxseal_flask::login::Login::of(&browser.in_flask(10)).unwrap();
