@@ -32,6 +32,7 @@
 //!
 //! Left to others: loading the session, committing it, and sending the page.
 
+mod arguments;
 mod context;
 mod cycler;
 mod environment;
@@ -40,6 +41,7 @@ mod folder;
 mod functions;
 mod jinja;
 mod page;
+mod parameters;
 mod session;
 mod session_use;
 mod tags;
