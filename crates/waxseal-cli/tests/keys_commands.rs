@@ -261,6 +261,17 @@ fn keys_are_where_a_server_would_find_them() {
 }
 
 #[test]
+fn a_new_secret_key_knows_a_slip() {
+    let folder = Folder::with_keys(&[1]);
+    let out = folder.run(&["gen-secret"], "").out;
+    let text = out.strip_suffix('\n').expect("one line");
+    SecretKey::from_text(text).unwrap();
+    let slip = if &text[20..21] == "A" { "B" } else { "A" };
+    let error = SecretKey::from_text(&format!("{}{slip}{}", &text[..20], &text[21..])).unwrap_err();
+    assert!(error.to_string().contains("does not match its own checksum"), "{error}");
+}
+
+#[test]
 fn exit_codes_mean_something() {
     let mut folder = Folder::with_keys(&[1, 2]);
     let (one, two) = (id(1), id(2));
