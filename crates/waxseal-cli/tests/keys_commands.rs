@@ -261,6 +261,17 @@ fn keys_are_where_a_server_would_find_them() {
 }
 
 #[test]
+fn a_new_secret_key_knows_a_slip() {
+    let folder = Folder::with_keys(&[1]);
+    let out = folder.run(&["gen-secret"], "").out;
+    let text = out.strip_suffix('\n').expect("one line");
+    SecretKey::from_text(text).unwrap();
+    let slip = if &text[20..21] == "A" { "B" } else { "A" };
+    let error = SecretKey::from_text(&format!("{}{slip}{}", &text[..20], &text[21..])).unwrap_err();
+    assert!(error.to_string().contains("does not match its own checksum"), "{error}");
+}
+
+#[test]
 fn exit_codes_mean_something() {
     let mut folder = Folder::with_keys(&[1, 2]);
     let (one, two) = (id(1), id(2));
@@ -341,7 +352,7 @@ fn a_rotation_is_told_in_json() {
 
 #[test]
 fn a_cookie_of_flask_is_shown_with_the_key_that_signed_it() {
-    use waxseal_flask::{Dict, FlaskCookie, FlaskKey, Value as FlaskValue};
+    use waxseal_flask::{Derivation, Dict, Digest, FlaskCookie, FlaskKey, Signing, Value as FlaskValue};
 
     let key = |text| FlaskKey::from_text(text).unwrap();
     let tuple = FlaskValue::Tuple(vec![FlaskValue::Int(1), FlaskValue::Bytes(vec![255])]);
@@ -369,6 +380,22 @@ fn a_cookie_of_flask_is_shown_with_the_key_that_signed_it() {
     let done = folder.run(&["inspect", "--flask"], &format!("other={value}"));
     assert!(done.code == 4 && done.out.contains("does not hold with the key"), "{}", done.out);
     assert!(!done.out.contains("secret"), "{}", done.out);
+    // An app that signs in a way of its own.
+    let signing = Signing { salt: b"owls".to_vec(), derivation: Derivation::Concat, digest: Digest::Sha256 };
+    let own =
+        FlaskCookie::new(key("another secret")).signing(signing).write(&entries, 1_700_000_000).unwrap();
+    let done = folder.run(&["inspect", "--flask"], &own);
+    assert!(done.code == 4 && done.out.contains("--flask-salt"), "{}", done.out);
+    let signed = ["--flask-salt=owls", "--flask-derivation=concat", "--flask-digest=sha256"];
+    let all: Vec<_> = ["inspect", "--flask"].into_iter().chain(signed).collect();
+    assert!(folder.run(&all, &own).out.contains("holds, with key number 1 of 1"));
+    for left_out in 0..3 {
+        let some = ["inspect", "--flask"]
+            .into_iter()
+            .chain(signed.into_iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, flag)| flag));
+        assert_eq!(folder.run(&some.collect::<Vec<_>>(), &own).code, 4, "{left_out}");
+    }
+    assert_eq!(folder.run(&["inspect", "--app=demo", signed[0]], &own).code, 2, "of Flask alone");
     for junk in ["e30.AAAA", "junk", "e30..x"] {
         assert_eq!(folder.run(&["inspect", "--flask"], junk).code, 4, "{junk}");
     }

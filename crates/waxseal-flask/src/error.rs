@@ -2,9 +2,9 @@ use crate::limits::MAX_DEPTH;
 
 /// Why a key cannot be used, a cookie was refused, or a session cannot be written.
 ///
-/// All of it is for the log: nothing of a cookie's content or of a key is in `Debug` or `Display`, but a sender who sees
-/// the kind learns how far a forgery came. To visitors every refusal is the same, a session that begins anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// All of it is for the log: nothing of a secret key, and of a cookie's content no more than the key of an entry, is in `Debug`
+/// or `Display`, but a sender who sees the kind learns how far a forgery came. To visitors every refusal is the same, a session that begins anew.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The secret key is empty. Flask itself has no sessions without one.
@@ -47,7 +47,7 @@ pub enum Error {
 }
 
 /// Why content that a good signature covers cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Undecodable {
     /// The payload is not strict base64url.
@@ -94,6 +94,37 @@ pub enum Undecodable {
     /// The payload is a value and no dictionary.
     #[error("payload is not a dictionary")]
     NotADict,
+
+    /// One entry of the dictionary cannot be read. The source says why.
+    #[error("session[{:?}]", shown(key))]
+    Entry {
+        /// The entry's key.
+        key: String,
+        /// The cause, which is no `Entry`.
+        #[source]
+        why: Box<Undecodable>,
+    },
+}
+
+impl Undecodable {
+    /// The cause, whichever entry has it.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Entry { why, .. } => why,
+            why => why,
+        }
+    }
+
+    /// Names the entry, whose key may be user text.
+    pub(crate) fn in_entry(self, key: &str) -> Self {
+        Self::Entry { key: key.to_owned(), why: Box::new(self) }
+    }
+}
+
+/// Shortens a key for a line of a log.
+fn shown(key: &str) -> &str {
+    let end = key.char_indices().nth(40).map_or(key.len(), |(at, _)| at);
+    &key[..end]
 }
 
 impl From<Undecodable> for Error {

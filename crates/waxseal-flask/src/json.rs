@@ -17,7 +17,8 @@ pub(crate) type OfObject = fn(Dict) -> Result<Value, Undecodable>;
 /// # Errors
 ///
 /// [`Undecodable::Json`], [`TooDeep`](Undecodable::TooDeep), [`Integer`](Undecodable::Integer),
-/// [`Surrogate`](Undecodable::Surrogate) and [`NotADict`](Undecodable::NotADict).
+/// [`Surrogate`](Undecodable::Surrogate), [`NotADict`](Undecodable::NotADict), and the [`Entry`](Undecodable::Entry) that
+/// has one of these.
 pub fn read_json(text: &str) -> Result<Dict, Undecodable> {
     match parse(text, |dict| Ok(Value::Dict(dict)))? {
         Value::Dict(dict) => Ok(dict),
@@ -76,7 +77,9 @@ impl<'a> Reader<'a> {
             let key = reader.string()?;
             reader.skip_space();
             reader.expect(":")?;
-            dict.insert(key, reader.value()?);
+            let is_entry = reader.depth == 1;
+            let value = reader.value().map_err(|why| if is_entry { why.in_entry(&key) } else { why })?;
+            dict.insert(key, value);
             Ok(())
         })?;
         (self.of_object)(dict)
@@ -259,7 +262,7 @@ mod tests {
     use super::*;
 
     fn plain(text: &str) -> Result<Value, Undecodable> {
-        parse(text, |dict| Ok(Value::Dict(dict)))
+        parse(text, |dict| Ok(Value::Dict(dict))).map_err(|why| why.cause().clone())
     }
 
     #[test]
@@ -348,6 +351,20 @@ mod tests {
         assert_eq!(plain(&"{\"a\":".repeat(1_000_000)), Err(Undecodable::TooDeep));
         // Siblings are not levels.
         assert!(plain(&format!("[{}[]]", "[],".repeat(1_000))).is_ok());
+    }
+
+    #[test]
+    fn the_entry_that_cannot_be_read_is_named_and_nothing_within_it() {
+        let long = "k".repeat(200);
+        for (text, said) in [
+            (r#"{"a":1,"b":1e}"#, r#"session["b"]"#),
+            (r#"{"a":[{"b":[[[x]]]}],"c":1}"#, r#"session["a"]"#),
+            (&format!("{{\"{long}\":x}}"), &format!("session[\"{}\"]", &long[..40])),
+            (r#"[{"a":x}]"#, "payload is not JSON"),
+            (r#"{"a":1 "b":2}"#, "payload is not JSON"),
+        ] {
+            assert_eq!(parse(text, |dict| Ok(Value::Dict(dict))).unwrap_err().to_string(), said, "{text}");
+        }
     }
 
     #[test]

@@ -29,4 +29,4 @@ pub use replay::ReplayId;
 pub use session::{FLASHES, Flash, FlaskSession, PERMANENT, flashes, is_permanent};
 pub use signing::{Derivation, Signing};
 pub use unverified::Unverified;
-pub use value::{Dict, Value};
+pub use value::{Dict, Value, uuid_text};

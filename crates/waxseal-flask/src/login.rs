@@ -3,7 +3,7 @@
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::key::FlaskKey;
-use crate::value::{Dict, Value};
+use crate::value::{Dict, Value, uuid_text};
 
 /// The key of the user's id, whatever the app's `get_id` gave.
 pub const USER_ID: &str = "_user_id";
@@ -25,18 +25,19 @@ const HEX_DIGITS: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Login {
-    /// The user's id as text; an integer is written in decimal.
+    /// The user's id as text; an integer is written in decimal, a UUID with hyphens.
     pub user_id: String,
     /// True after a sign-in with credentials.
     pub is_fresh: bool,
 }
 
 impl Login {
-    /// The sign-in in this session; nothing if nobody is signed in, or if the id is neither text nor an integer.
+    /// The sign-in in this session; nothing if nobody is signed in, or if the id is neither text nor an integer or a UUID.
     pub fn of(entries: &Dict) -> Option<Self> {
         let user_id = match entries.get(USER_ID)? {
             Value::Str(text) => text.clone(),
             Value::Int(int) => int.to_string(),
+            Value::Uuid(bytes) => uuid_text(bytes),
             _ => return None,
         };
         Some(Self { user_id, is_fresh: matches!(entries.get(FRESH), Some(Value::Bool(true))) })

@@ -67,7 +67,9 @@ impl<'a> Reader<'a> {
         let mut dict = Dict::new();
         self.nested(length, |reader| {
             let Value::Str(key) = reader.value()? else { return Err(Undecodable::MessagePack) };
-            dict.insert(key, reader.value()?);
+            let is_entry = reader.depth == 1;
+            let value = reader.value().map_err(|why| if is_entry { why.in_entry(&key) } else { why })?;
+            dict.insert(key, value);
             Ok(())
         })?;
         Ok(Value::Dict(dict))

@@ -173,7 +173,8 @@ mod tests {
             (" di", r#"{" di":{" t_":1}}"#),
             (" di", r#"{" di":{" t__":1,"b":2}}"#),
         ] {
-            assert_eq!(parse(&format!("{{\"key\":{json}}}")), Err(Undecodable::Tag(tag)), "{json}");
+            let why = Undecodable::Tag(tag).in_entry("key");
+            assert_eq!(parse(&format!("{{\"key\":{json}}}")), Err(why), "{json}");
         }
     }
 

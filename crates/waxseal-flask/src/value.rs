@@ -37,3 +37,9 @@ pub enum Value {
     /// A `datetime`, tag ` d`.
     DateTime(DateTime),
 }
+
+/// The text of a UUID, in lower case with hyphens, as `str` of Python's `UUID` gives it.
+pub fn uuid_text(bytes: &[u8; 16]) -> String {
+    let hex = format!("{:032x}", u128::from_be_bytes(*bytes));
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}

@@ -46,7 +46,7 @@ fn sign_payload(payload: &str) -> String {
 
 fn why(value: &str) -> Undecodable {
     match read(value) {
-        Err(Error::Undecodable(why)) => why,
+        Err(Error::Undecodable(why)) => why.cause().clone(),
         other => panic!("{other:?}"),
     }
 }

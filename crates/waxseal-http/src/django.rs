@@ -7,8 +7,9 @@ use waxseal_django::DjangoCookie;
 use waxseal_flask::{Dict, Value, read_json};
 use waxseal_manager::Foreign;
 
+use crate::foreign_owner::set_owner;
 use crate::foreign_sessions::ForeignSessions;
-use crate::foreign_value::{fill_with, owner_of};
+use crate::foreign_value::fill_with;
 use crate::session_cookie::SessionCookie;
 use crate::session_cookie_builder::SessionCookieBuilder;
 use crate::setup_error::SetupError;
@@ -135,7 +136,7 @@ impl ForeignSessions for Django {
         let ends = signed_at.checked_add(lifetime).ok_or("its lifetime has no end")?;
         let foreign = Foreign::new(read.replay_id, signed_at, ends);
         let session = foreign.session();
-        session.set_owner(entries.get(USER_ID).and_then(owner_of).as_deref())?;
+        set_owner(session, USER_ID, entries.get(USER_ID))?;
         session.set_permanent(is_permanent)?;
         fill_with(session, &entries, |key| !DJANGOS.contains(&key))?;
         Ok(foreign)

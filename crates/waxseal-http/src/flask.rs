@@ -8,13 +8,14 @@ mod writing;
 use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use waxseal_flask::login::{FRESH, IDENTIFIER, Login, REMEMBER, REMEMBER_SECONDS, USER_ID};
-use waxseal_flask::{Dict, FLASHES, FlaskCookie, FlaskKey, LIFETIME_SECONDS, PERMANENT, Signing};
+use waxseal_flask::login::{FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS, USER_ID};
+use waxseal_flask::{Dict, FLASHES, FlaskCookie, FlaskKey, LIFETIME_SECONDS, PERMANENT, Signing, Value};
 use waxseal_manager::Foreign;
 use waxseal_session::{Markup, Session};
 
+use crate::foreign_owner::set_owner;
 use crate::foreign_sessions::{ForeignSessions, WrittenCookie};
-use crate::foreign_value::{fill_with, owner_of};
+use crate::foreign_value::fill_with;
 use crate::session_cookie::SessionCookie;
 use crate::session_cookie_builder::SessionCookieBuilder;
 use crate::setup_error::SetupError;
@@ -33,8 +34,10 @@ use crate::setup_error::SetupError;
 /// | `UUID` | text with hyphens, as the crate `uuid` reads it |
 /// | `datetime` | text as in `2015-10-21T07:28:00Z`, as `jiff` and `chrono` read it |
 ///
-/// A session with a value that cannot be kept, nested deeper than 64 levels, is refused with a line in the log that names
-/// the key.
+/// A session with a value that cannot be kept is refused with a line in the log that names its key: nested deeper than 64
+/// levels, an `int` of more than 128 bits, a `str` with half a surrogate pair, or a `datetime` of the years 1 to 99, which
+/// Flask itself reads as of another century. A message of `flash` that is neither `str` nor `Markup` is left out, with a
+/// line in the log.
 ///
 /// # Example
 ///
@@ -59,10 +62,18 @@ pub struct Flask {
     cookie: SessionCookie,
     lifetime: Duration,
     owner_key: Option<String>,
-    owner_is_integer: bool,
+    owner_type: OwnerType,
     keeps_cookie: bool,
     /// The keys that both apps share, if the Flask app runs beside this one.
     shared: Option<Vec<String>>,
+}
+
+/// The type of the app's users in Python.
+#[derive(Debug, Clone, Copy)]
+enum OwnerType {
+    Text,
+    Integer,
+    Uuid,
 }
 
 /// Flask's keys and Flask-Login's, which are no entries.
@@ -79,7 +90,7 @@ impl Flask {
             cookie: cookie.expect("these attributes are allowed together"),
             lifetime: Duration::from_secs(LIFETIME_SECONDS),
             owner_key: None,
-            owner_is_integer: false,
+            owner_type: OwnerType::Text,
             keeps_cookie: false,
             shared: None,
         }
@@ -97,6 +108,12 @@ impl Flask {
         Self { reader: self.reader.signing(signing), ..self }
     }
 
+    /// Limits the size to which a compressed cookie may inflate, in bytes; 256 KiB unless set.
+    #[must_use]
+    pub fn max_inflated_bytes(self, bytes: usize) -> Self {
+        Self { reader: self.reader.max_inflated_bytes(bytes), ..self }
+    }
+
     /// Sets the app's `PERMANENT_SESSION_LIFETIME`. The terms of the migration have a
     /// [lifetime](waxseal_manager::Adoption::lifetime), too, and the shorter one counts.
     #[must_use]
@@ -104,8 +121,8 @@ impl Flask {
         Self { lifetime, ..self }
     }
 
-    /// Sets the key under which the app keeps its user, as in `session["user_id"]`: text or an integer. It stays an entry,
-    /// too. Without the owner, a sign-out cannot refuse the other cookies of the same session.
+    /// Sets the key under which the app keeps its user, as in `session["user_id"]`: text, an integer or a UUID. It stays an
+    /// entry, too. A session in which it is anything else but `None` is refused, with a line in the log. Without the owner, a sign-out cannot refuse the other cookies of the same session.
     #[must_use]
     pub fn owner_key(self, key: &str) -> Self {
         Self { owner_key: Some(key.to_owned()), ..self }
@@ -164,15 +181,18 @@ impl Flask {
     /// [`side_by_side`](Self::side_by_side). Text unless set; an owner that is no integer stays text.
     #[must_use]
     pub fn integer_owner(self) -> Self {
-        Self { owner_is_integer: true, ..self }
+        Self { owner_type: OwnerType::Integer, ..self }
     }
 
-    /// The user's name: an integer is written in decimal.
-    fn owner(&self, entries: &Dict) -> Option<String> {
-        match &self.owner_key {
-            None => Login::of(entries).map(|login| login.user_id),
-            Some(key) => owner_of(entries.get(key)?),
-        }
+    /// The same with UUIDs: written as a `UUID` of Python, and one that is no UUID with hyphens stays text.
+    #[must_use]
+    pub fn uuid_owner(self) -> Self {
+        Self { owner_type: OwnerType::Uuid, ..self }
+    }
+
+    /// The key of the entry with the user.
+    fn user_key(&self) -> &str {
+        self.owner_key.as_deref().unwrap_or(USER_ID)
     }
 }
 
@@ -189,7 +209,7 @@ impl ForeignSessions for Flask {
         let ends = signed_at.checked_add(self.lifetime).ok_or("its lifetime has no end")?;
         let foreign = Foreign::new(*read.replay_id.as_bytes(), signed_at, ends);
         let session = foreign.session();
-        session.set_owner(self.owner(&read.entries).as_deref())?;
+        set_owner(session, self.user_key(), read.entries.get(self.user_key()))?;
         match &self.shared {
             // All else stays with the app that runs beside this one.
             Some(keys) => {
@@ -198,6 +218,14 @@ impl ForeignSessions for Flask {
             None => fill(session, &read.entries)?,
         }
         Ok(foreign)
+    }
+
+    fn is_unreadable(&self, value: &[u8], now: SystemTime) -> bool {
+        use waxseal_flask::Error::{Expired, Form, Signature};
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let Ok(value) = str::from_utf8(value) else { return false };
+        let read = self.reader.read(value, now, self.lifetime.as_secs());
+        !matches!(read, Err(Form | Signature | Expired { .. }))
     }
 
     fn keeps_cookie(&self) -> bool {
@@ -225,7 +253,16 @@ impl ForeignSessions for Flask {
 
 /// Fills a session with all that Flask keeps in one.
 fn fill(session: &Session, entries: &Dict) -> Result<(), waxseal_session::Error> {
-    for flash in waxseal_flask::flashes(entries) {
+    let flashes = waxseal_flask::flashes(entries);
+    let count = match entries.get(FLASHES) {
+        Some(Value::List(all)) => all.len(),
+        other => other.iter().len(),
+    };
+    if flashes.len() < count {
+        let left_out = count - flashes.len();
+        tracing::info!(left_out, "messages of `flash` that are neither text nor markup are left behind");
+    }
+    for flash in flashes {
         let html = Markup::from_html(flash.message);
         // HTML that is too long becomes text, which is cut and escaped.
         if !flash.is_markup || session.flash_markup(flash.category, &html).is_err() {

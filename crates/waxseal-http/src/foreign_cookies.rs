@@ -7,7 +7,8 @@ use waxseal_manager::{Error, Foreign, ForeignRefusal, SessionManager};
 
 use crate::cookie_mark::mark;
 use crate::cookies;
-use crate::foreign_sessions::{ForeignSessions, LoadedForeign};
+use crate::error_chain::chain;
+use crate::foreign_sessions::{ForeignSessions, LoadedForeign, NotYet};
 
 /// Values that are tried of a cookie that only names its session; a page of a sibling host may plant any number.
 const MAX_ASKED: usize = 4;
@@ -35,8 +36,12 @@ pub(crate) struct ForeignCookies {
     /// The lines that make the browser forget the good cookies, one for each reader that found one, and whether the
     /// browser keeps it until a sign-out.
     removals: Vec<(HeaderValue, bool)>,
+    /// The lines for a sign-out, whatever is good: by these cookies the old app would sign the visitor in again.
+    removals_at_sign_out: Vec<HeaderValue>,
     /// The cookie of the app that runs beside this one may be among values that were not tried.
     is_cut: bool,
+    /// A cookie of the old app's came that cannot be read.
+    has_unreadable: bool,
 }
 
 /// The different values of a reader's cookie, among the first few.
@@ -74,7 +79,7 @@ impl Readers {
             for value in found.candidates(&**reader, fields.clone()) {
                 match reader.read(value, now) {
                     Ok(foreign) => found.add(foreign, value, &**reader),
-                    Err(error) => refuse(sessions, &*error),
+                    Err(error) => found.refuse(&*error, value, &**reader, sessions, now),
                 }
             }
         }
@@ -99,7 +104,7 @@ impl Readers {
             for value in found.candidates(&**reader, fields.clone()) {
                 match reader.load(value, now).await {
                     LoadedForeign::Found(foreign) => found.add(foreign, value, &**reader),
-                    LoadedForeign::Refused(error) => refuse(sessions, &*error),
+                    LoadedForeign::Refused(error) => found.refuse(&*error, value, &**reader, sessions, now),
                     LoadedForeign::Away(error) => return Err(Error::unavailable(OldStore(error))),
                 }
             }
@@ -135,18 +140,18 @@ fn living_on(foreign: Foreign) -> Foreign {
     foreign.living_on()
 }
 
-fn refuse(sessions: &SessionManager, error: &(dyn std::error::Error + Send + Sync)) {
-    tracing::info!(%error, "a foreign cookie cannot be read");
-    sessions.refuse_foreign(ForeignRefusal::Unreadable);
-}
-
 impl ForeignCookies {
-    /// The foreign session that counts. Of several none does.
+    /// The foreign session that counts. Of several none does, and one that cannot be read is as good as the others.
     pub(crate) fn only(&self) -> Option<&Foreign> {
         match self.good.as_slice() {
-            [only] => Some(&only.foreign),
+            [only] if !self.has_unreadable => Some(&only.foreign),
             _ => None,
         }
+    }
+
+    /// Tells if several came that the old app takes for its own.
+    pub(crate) fn has_several(&self) -> bool {
+        self.good.len() + usize::from(self.has_unreadable) > 1
     }
 
     pub(crate) fn good(&self) -> impl Iterator<Item = &Foreign> {
@@ -156,12 +161,13 @@ impl ForeignCookies {
     /// The first of this owner; of nobody if it is the only one.
     pub(crate) fn of(&self, owner: Option<&str>) -> Option<&Good> {
         let is_of = |good: &&Good| good.foreign.session().content().owner().as_deref() == owner;
-        self.good.iter().find(is_of).filter(|_| owner.is_some() || self.good.len() == 1)
+        self.good.iter().find(is_of).filter(|_| owner.is_some() || !self.has_several())
     }
 
-    /// Tells if the cookie of the app that runs beside this one may have come and not been tried.
-    pub(crate) fn is_cut(&self) -> bool {
-        self.is_cut
+    /// Tells if the cookie of the app that runs beside this one may have come and nobody knows what it says: it was not
+    /// tried, or cannot be read.
+    pub(crate) fn is_unclear(&self) -> bool {
+        self.is_cut || self.has_unreadable
     }
 
     /// The lines that make the browser forget the foreign cookies, but those that it keeps until a sign-out. None if there
@@ -179,6 +185,11 @@ impl ForeignCookies {
         self.removals.iter().map(|(line, _)| line)
     }
 
+    /// The lines for a sign-out, besides, of cookies that need not be good.
+    pub(crate) fn removals_at_sign_out(&self) -> impl Iterator<Item = &HeaderValue> {
+        self.removals_at_sign_out.iter()
+    }
+
     fn candidates<'a>(
         &mut self,
         reader: &'a dyn ForeignSessions,
@@ -186,16 +197,38 @@ impl ForeignCookies {
     ) -> Vec<&'a [u8]> {
         let Candidates { values, has_more } = Candidates::of(reader, fields);
         self.is_cut |= has_more && reader.shares().is_some();
+        if reader.remembers() && !values.is_empty() {
+            self.removals_at_sign_out.push(reader.cookie().remove());
+        }
         values
     }
 
     /// Counts it if several are good.
     fn counted(self, sessions: &SessionManager) -> Self {
-        if self.good.len() > 1 {
+        if self.has_several() {
             tracing::warn!("several foreign cookies are good, and one may be planted; none counts");
             sessions.refuse_foreign(ForeignRefusal::Several);
         }
         self
+    }
+
+    fn refuse(
+        &mut self,
+        error: &(dyn std::error::Error + Send + Sync + 'static),
+        value: &[u8],
+        reader: &dyn ForeignSessions,
+        sessions: &SessionManager,
+        now: SystemTime,
+    ) {
+        if error.is::<NotYet>() {
+            return;
+        }
+        tracing::info!(error = chain(error), "a foreign cookie cannot be read");
+        sessions.refuse_foreign(ForeignRefusal::Unreadable);
+        if !self.has_unreadable && reader.is_unreadable(value, now) {
+            self.has_unreadable = true;
+            self.removals_at_sign_out.push(reader.cookie().remove());
+        }
     }
 
     fn add(&mut self, foreign: Foreign, value: &[u8], reader: &dyn ForeignSessions) {

@@ -51,7 +51,7 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The reason, for the log: it must show nothing of the content. The visitor is then anonymous.
+    /// The reason, for the log: it must show nothing of the content. The visitor is then anonymous. [`NotYet`] is not logged.
     fn read(&self, value: &[u8], now: SystemTime) -> Result<Foreign, Box<dyn Error + Send + Sync>>;
 
     /// Returns `true` if a cookie only names its session, which is in the old app's store: [`load`](Self::load) is then
@@ -67,8 +67,8 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Returns `true` if a cookie says who has signed in, and holds no session: it counts if no other foreign cookie is
-    /// good, and otherwise makes a session of the same owner [permanent](Session::set_permanent). `false` unless
-    /// overridden.
+    /// good, and otherwise makes a session of the same owner [permanent](Session::set_permanent). A sign-out makes the
+    /// browser forget it, good or not, since the old app would sign the visitor in by it again. `false` unless overridden.
     fn remembers(&self) -> bool {
         false
     }
@@ -83,6 +83,14 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
     /// [`write`](Self::write) is called, too, until the switch. `None` unless overridden. One reader of a layer may share.
     fn shares(&self) -> Option<&[String]> {
         None
+    }
+
+    /// Returns `true` if the old app made this value and takes it for a session still, although [`read`](Self::read) fails: an
+    /// entry of it is nothing that a session here can have, say. Nobody knows whose it is then, so a session that needs a
+    /// cookie of its owner is not shown and goes on, and the cookie is not written over. `false` unless overridden.
+    fn is_unreadable(&self, value: &[u8], now: SystemTime) -> bool {
+        let _ = (value, now);
+        false
     }
 
     /// Writes the old app's cookie as `session` is at the end of a request: its owner and the entries that are shared. All
@@ -108,6 +116,13 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
         Duration::from_secs(7 * 86_400)
     }
 }
+
+/// The error of a reader for a cookie that it reads from the switch on alone. Nobody is at fault, so it is neither logged nor
+/// counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a cookie that does not say when it was made is read from the switch on")]
+#[expect(clippy::exhaustive_structs, reason = "made by readers, and says all there is to say")]
+pub struct NotYet;
 
 /// A cookie of the old app, as this app writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Values of foreign sessions as values of ours.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use waxseal_flask::{Dict, Value};
+use waxseal_flask::{Dict, Value, uuid_text};
 use waxseal_session::{Error, Markup, Session};
 
 /// Fills a session with the entries whose keys are `wanted`.
@@ -18,15 +18,6 @@ pub(crate) fn fill_with(
         .iter()
         .filter(|(key, _)| wanted(key))
         .try_for_each(|(key, value)| session.insert(key, Plain(value)))
-}
-
-/// A user's name: an integer is written in decimal.
-pub(crate) fn owner_of(value: &Value) -> Option<String> {
-    match value {
-        Value::Str(text) => Some(text.clone()),
-        Value::Int(number) => Some(number.to_string()),
-        _ => None,
-    }
 }
 
 /// A foreign value as a session of ours has it.
@@ -50,16 +41,9 @@ impl Serialize for Plain<'_> {
                 map.end()
             }
             Value::Bytes(bytes) => serializer.serialize_bytes(bytes),
-            Value::Uuid(bytes) => serializer.collect_str(&hyphenated(bytes)),
+            Value::Uuid(bytes) => serializer.collect_str(&uuid_text(bytes)),
             Value::DateTime(time) => serializer.collect_str(&time.rfc3339()),
             _ => Err(serde::ser::Error::custom("a value of a later release of waxseal-flask")),
         }
     }
-}
-
-/// The usual text of a UUID.
-pub(crate) fn hyphenated(bytes: &[u8; 16]) -> String {
-    let number = u128::from_be_bytes(*bytes);
-    let hex = format!("{number:032x}");
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }

@@ -37,10 +37,13 @@ mod device_bound;
 #[cfg(feature = "django")]
 mod django;
 mod error;
+mod error_chain;
 mod excerpt;
 #[cfg(feature = "flask")]
 mod flask;
 mod foreign_cookies;
+#[cfg(any(feature = "django", feature = "flask", feature = "rails"))]
+mod foreign_owner;
 mod foreign_sessions;
 #[cfg(any(feature = "django", feature = "flask", feature = "rails"))]
 mod foreign_value;
@@ -80,7 +83,7 @@ pub use flask::Flask;
 pub use flask::remember::FlaskRemember;
 #[cfg(feature = "flask")]
 pub use flask::server_side::{FlaskRecord, FlaskServerSide};
-pub use foreign_sessions::{ForeignSessions, LoadedForeign, LoadingForeign, WrittenCookie};
+pub use foreign_sessions::{ForeignSessions, LoadedForeign, LoadingForeign, NotYet, WrittenCookie};
 pub use host_name::Host;
 pub use local_path::{is_local_path, local_path};
 pub use origin::Scheme;

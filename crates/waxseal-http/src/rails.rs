@@ -9,8 +9,9 @@ use waxseal_manager::{Adoption, Foreign};
 use waxseal_rails::{RailsCookie, RailsKey};
 use waxseal_session::Session;
 
+use crate::foreign_owner::set_owner;
 use crate::foreign_sessions::ForeignSessions;
-use crate::foreign_value::{fill_with, owner_of};
+use crate::foreign_value::fill_with;
 use crate::session_cookie::SessionCookie;
 use crate::session_cookie_builder::SessionCookieBuilder;
 use crate::setup_error::SetupError;
@@ -120,18 +121,20 @@ impl Rails {
         Self { keeps_cookie: true, ..self }
     }
 
-    fn owner(&self, entries: &Dict) -> Option<String> {
+    /// The entry with the user, and the user.
+    fn owner<'a>(&'a self, entries: &'a Dict) -> (&'a str, Option<&'a Value>) {
         match &self.owner {
-            OwnerEntry::None => None,
-            OwnerEntry::Key(key) => owner_of(entries.get(key)?),
-            OwnerEntry::Warden(key) => {
-                let first = |value: &Value| match value {
-                    Value::List(items) => items.first().cloned(),
-                    _ => None,
-                };
-                owner_of(&first(&first(entries.get(key)?)?)?)
-            }
+            OwnerEntry::None => ("", None),
+            OwnerEntry::Key(key) => (key, entries.get(key)),
+            OwnerEntry::Warden(key) => (key, entries.get(key).and_then(first).and_then(first)),
         }
+    }
+}
+
+fn first(value: &Value) -> Option<&Value> {
+    match value {
+        Value::List(items) => items.first(),
+        _ => None,
     }
 }
 
@@ -147,7 +150,8 @@ impl ForeignSessions for Rails {
         let expires = read.expires.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
         let foreign = self.undated.foreign(name_of(&entries, &read.json), expires, now)?;
         let session = foreign.session();
-        session.set_owner(self.owner(&entries).as_deref())?;
+        let (key, user) = self.owner(&entries);
+        set_owner(session, key, user)?;
         session.set_permanent(read.expires.is_some())?;
         flash(session, &entries)?;
         fill_with(session, &entries, |key| !RAILS.contains(&key))?;

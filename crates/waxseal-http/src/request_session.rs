@@ -17,6 +17,7 @@ use crate::device_bound::{
     device::Device,
     gate::{DeviceRequest, bound_since},
 };
+use crate::error_chain::chain;
 use crate::foreign_cookies::ForeignCookies;
 use crate::foreign_sessions::ForeignSessions;
 use crate::host_name::Host;
@@ -341,7 +342,7 @@ impl RequestSession {
         if self.0.awaits_foreign()
             && let Err(error) = Box::pin(self.0.load_foreign()).await
         {
-            tracing::warn!(%error, "a foreign session that came along could not be looked at");
+            tracing::warn!(error = chain(&error), "a foreign session that came along could not be looked at");
         }
         let found = self.0.foreign(now).into_iter().chain(self.0.stored.get());
         // A sign-in says nothing of other browsers, which have the same cookie.
@@ -382,17 +383,27 @@ impl RequestSession {
     pub(crate) fn forget_foreign(&self, ended: ForeignEnd) -> Vec<HeaderValue> {
         let (Some(visit), Some(foreign)) = (self.visit(), self.0.foreign.get()) else { return Vec::new() };
         let signed_out = ended == ForeignEnd::SignedOut;
-        let Some(beside) = self.0.beside.get() else {
-            let is_over = ended != ForeignEnd::None || visit.is_foreign_over();
-            return foreign.removals(signed_out).filter(|_| is_over).cloned().collect();
-        };
-        if signed_out {
+        let mut lines: Vec<_> = match self.0.beside.get() {
             // Of several, too: one that is left over was planted, and shows its own session as it does there.
-            let found = [foreign].into_iter().chain(self.0.stored.get());
-            return found.flat_map(ForeignCookies::all_removals).cloned().collect();
+            Some(_) if signed_out => {
+                let found = [foreign].into_iter().chain(self.0.stored.get());
+                found.flat_map(ForeignCookies::all_removals).cloned().collect()
+            }
+            Some(beside) => {
+                let is_refused = beside.old_is_over || visit.is_foreign_over() && !visit.is_adopted();
+                foreign.removals(true).filter(|_| is_refused).cloned().collect()
+            }
+            None => {
+                let is_over = ended != ForeignEnd::None || visit.is_foreign_over();
+                foreign.removals(signed_out).filter(|_| is_over).cloned().collect()
+            }
+        };
+        for line in foreign.removals_at_sign_out().filter(|_| signed_out) {
+            if !lines.contains(line) {
+                lines.push(line.clone());
+            }
         }
-        let is_refused = beside.old_is_over || visit.is_foreign_over() && !visit.is_adopted();
-        foreign.removals(true).filter(|_| is_refused).cloned().collect()
+        lines
     }
 
     /// What the request's commit does to foreign sessions that came along: asked before the commit.
@@ -485,7 +496,7 @@ impl Slot {
             }
             Verdict::Unclear => {
                 tracing::warn!(
-                    "too many cookies of the old app's name came; the session is not shown, and goes on"
+                    "cookies of the old app came that cannot be read, or too many; the session is not shown, and goes on"
                 );
                 (sessions.unshown(visit), false, false)
             }
@@ -508,7 +519,7 @@ impl Slot {
     /// Brings a session that holds in step, and notes it.
     fn met(&self, visit: &Visit, reader: &dyn ForeignSessions, old: &ForeignCookies) {
         if let Err(error) = side_by_side::meet(visit, old, reader.shares().unwrap_or_default()) {
-            tracing::warn!(%error, "what the old app has changed could not be taken over");
+            tracing::warn!(error = chain(&error), "what the old app has changed could not be taken over");
         }
         let _ = self.beside.set(Beside::of(visit, false, false));
     }

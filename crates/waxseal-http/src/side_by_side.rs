@@ -14,6 +14,7 @@ use waxseal_session::backend::{Content, Phase, ReadOnly};
 use waxseal_session::{Error, Session};
 
 use crate::cookie_mark::mark;
+use crate::error_chain::chain;
 use crate::foreign_cookies::{ForeignCookies, Good};
 use crate::foreign_sessions::ForeignSessions;
 
@@ -40,7 +41,8 @@ pub(crate) enum Verdict<'a> {
     Holds,
     /// Its owner has signed out in the old app, or somebody else has signed in there.
     Over,
-    /// Its owner's cookie may be among so many that not all were tried, so that nothing is known.
+    /// Its owner's cookie may be among so many that not all were tried, or be one that cannot be read, so that nothing is
+    /// known.
     Unclear,
     /// Somebody has signed in in the old app.
     SignedInThere(&'a Foreign),
@@ -74,6 +76,10 @@ impl Beside {
             return Ok(None);
         }
         let came = old.of(owner_before.as_deref());
+        // What cannot be read is not written over, and neither is, for a visitor without a name, the one of several.
+        if came.is_none() && (old.is_unclear() || owner.is_none() && old.has_several()) {
+            return Ok(None);
+        }
         let is_changed = owner != owner_before
             || session.has_signed_in()
             || content.permanent != self.before.permanent && came.is_some()
@@ -100,7 +106,7 @@ impl Beside {
             }
             Err(error) if is_changed => return Err(error),
             Err(error) => {
-                tracing::warn!(%error, "the old app cannot be told of a session");
+                tracing::warn!(error = chain(&error), "the old app cannot be told of a session");
                 return Ok(None);
             }
         };
@@ -133,7 +139,8 @@ pub(crate) fn verdict<'a>(visit: &Visit, old: &'a ForeignCookies) -> Verdict<'a>
         return Verdict::Holds;
     }
     match content.owner() {
-        Some(owner) if content.beside().is_some() && old.of(Some(&owner)).is_none() => match old.is_cut() {
+        Some(owner) if content.beside().is_some() && old.of(Some(&owner)).is_none() => match old.is_unclear()
+        {
             true => Verdict::Unclear,
             false => Verdict::Over,
         },

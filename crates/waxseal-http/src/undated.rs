@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use waxseal_manager::{Adoption, Foreign};
 
+use crate::foreign_sessions::NotYet;
+
 /// The rule for such cookies: they are read from the switch on, when the old app makes no more, and all count as made just
 /// before it. So a sign-out here refuses every one of that owner.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ impl Undated {
         now: SystemTime,
     ) -> Result<Foreign, Box<dyn Error + Send + Sync>> {
         if now < self.switched {
-            return Err("a cookie that does not say when it was made is read from the switch on".into());
+            return Err(NotYet.into());
         }
         let began = self.switched.checked_sub(Duration::from_secs(1)).ok_or("a switch before all time")?;
         let ends = expires.or_else(|| began.checked_add(FOR_EVER)).ok_or("its lifetime has no end")?;

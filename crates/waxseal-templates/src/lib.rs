@@ -19,6 +19,7 @@
 //! A template that never names `session` never asks for it; one that does decodes the entries it reads and no
 //! others. [`Templates::reads_session`] tells them apart before rendering.
 
+mod arguments;
 mod context;
 mod cycler;
 mod environment;
@@ -27,6 +28,7 @@ mod folder;
 mod functions;
 mod jinja;
 mod page;
+mod parameters;
 mod session;
 mod session_use;
 mod tags;

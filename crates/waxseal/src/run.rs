@@ -125,7 +125,8 @@ impl App {
         match call {
             Call::Serve(settings) => self.run_with(*settings).await,
             Call::Command { name, args } => {
-                let (run, cli) = self.take_command(&name, args);
+                let taken = self.take_command(&name, args);
+                let (run, cli) = taken.expect("clap knows the commands of the app alone");
                 let done = run(cli).await;
                 done.map_err(|error| StartError::Command { name, problem: error.to_string() })
             }

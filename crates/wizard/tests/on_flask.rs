@@ -140,3 +140,33 @@ fn flask_and_its_twin_share_a_sign_in() {
         }
     }
 }
+
+fn walk_remembered(site: &Site) {
+    let mut client = Client::new(site);
+    assert_eq!(user(&client.post("/old/sign-in", "name=albus&remember=yes")), "albus");
+    assert!(client.cookies.contains_key("remember_token"), "{:?}", client.cookies);
+    // A browser that was closed: Flask-Login signs in anew, and we follow.
+    client.cookies.remove("session");
+    for path in ["/old/", "/new/"] {
+        assert_eq!(user(&client.get(path)), "albus", "{path}");
+    }
+    assert_eq!(user(&client.post("/new/sign-out", "")), "nobody");
+    next_second();
+    for path in ["/old/", "/new/", "/old/", "/new/"] {
+        assert_eq!(user(&client.get(path)), "nobody", "{path}: {:?}", client.cookies);
+    }
+    // And from there.
+    assert_eq!(user(&client.post("/old/sign-in", "name=minerva&remember=yes")), "minerva");
+    assert_eq!(user(&client.get("/new/")), "minerva");
+    assert_eq!(user(&client.post("/old/sign-out", "")), "nobody");
+    assert_eq!(user(&client.get("/new/")), "nobody");
+}
+
+#[test]
+#[ignore = "installs Flask"]
+fn a_sign_out_here_is_one_for_whom_flask_login_remembers() {
+    for python in site::pythons() {
+        let site = Site::of(&python, "login.py", twin::app_beside_flask_login(), SessionState::Mirrored);
+        walk_remembered(&site);
+    }
+}

@@ -78,7 +78,7 @@ fn records_that_are_refused() {
         ("a year beyond", timestamp(&[b"\xc7\x0c\xff", &[0; 4], &[0x7f; 8]]), Undecodable::MessagePack),
         ("more than a second", timestamp(&[b"\xd7\xff", &[0xff; 4], &[0; 4]]), Undecodable::MessagePack),
     ] {
-        assert_eq!(read(&record), Err(Error::Undecodable(why)), "{case}");
+        assert_eq!(undecodable(&record), why, "{case}");
     }
 }
 
@@ -86,7 +86,7 @@ fn records_that_are_refused() {
 fn depth_is_bounded_to_the_level() {
     let nested = |levels: usize| [&b"\x81\xa1a"[..], &vec![0x91; levels - 1], b"\xc0"].concat();
     assert!(read(&nested(128)).is_ok());
-    assert_eq!(read(&nested(129)), Err(Error::Undecodable(Undecodable::TooDeep)));
+    assert_eq!(undecodable(&nested(129)), Undecodable::TooDeep);
     let siblings = [&b"\x81\xa1a\xdc\x03\xe8"[..], &b"\x91\xc0".repeat(1_000)].concat();
     assert!(read(&siblings).is_ok());
 }
@@ -118,5 +118,20 @@ proptest! {
     fn no_record_panics(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
         let _outcome = read(&bytes);
         let _outcome = read(&[b"\x81\xa1a", &bytes[..]].concat());
+    }
+}
+
+fn undecodable(record: &[u8]) -> Undecodable {
+    match read(record) {
+        Err(Error::Undecodable(why)) => why.cause().clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_entry_that_cannot_be_read_is_named() {
+    for record in [b"\x82\xa1a\x01\xa4cart\xc1".as_slice(), b"{\"a\":1,\"cart\":[{\"b\":x}]}"] {
+        let Err(Error::Undecodable(why)) = read(record) else { panic!("{record:?}") };
+        assert_eq!(why.to_string(), "session[\"cart\"]");
     }
 }

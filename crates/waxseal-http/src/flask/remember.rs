@@ -21,7 +21,8 @@ use crate::undated::Undated;
 /// **The token never ends and is the same in each browser of a user.** Each of them may be taken over, until the user
 /// signs out here; from then on none is good, in whichever browser, and the password is asked for. In state `cookie` without a
 /// list nothing remembers that, and a copy stays good until the migration's end. The token has no date either, so it is
-/// read from the switch on, when Flask has stopped.
+/// read from the switch on, when Flask has stopped. Name it from the beginning all the same: a sign-out here makes the browser
+/// forget it, and Flask would sign in by it again.
 ///
 /// # Example
 ///

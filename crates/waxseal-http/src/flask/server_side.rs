@@ -11,6 +11,7 @@ use waxseal_flask::{FlaskKey, records};
 use waxseal_manager::Foreign;
 
 use super::{Flask, fill};
+use crate::foreign_owner::set_owner;
 use crate::foreign_sessions::{ForeignSessions, LoadedForeign, LoadingForeign};
 use crate::session_cookie::SessionCookie;
 
@@ -119,7 +120,8 @@ impl FlaskServerSide {
         let ends = now.checked_add(lives).ok_or("its lifetime has no end")?;
         let name = Sha256::new().chain_update(b"waxseal Flask-Session\0").chain_update(id).finalize().into();
         let foreign = Foreign::new(name, saved, ends);
-        foreign.session().set_owner(self.flask.owner(&entries).as_deref())?;
+        let key = self.flask.user_key();
+        set_owner(foreign.session(), key, entries.get(key))?;
         fill(foreign.session(), &entries)?;
         Ok(foreign)
     }

@@ -3,10 +3,8 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use waxseal_flask::{Dict, Value};
+use waxseal_flask::{Dict, Value, uuid_text};
 use waxseal_session::backend::MARKUP;
-
-use crate::foreign_value::hyphenated;
 
 /// A value of ours as Flask's sessions have it, or the phrase for what Flask has no type for.
 pub(super) struct Crossed(pub(super) Result<Value, &'static str>);
@@ -98,7 +96,7 @@ pub(super) fn is_same(theirs: &Value, ours: &Value) -> bool {
             let same = |((key, theirs), (other, ours))| key == other && is_same(theirs, ours);
             theirs.len() == ours.len() && theirs.iter().zip(ours).all(same)
         }
-        (Value::Uuid(bytes), Value::Str(text)) => hyphenated(bytes) == *text,
+        (Value::Uuid(bytes), Value::Str(text)) => uuid_text(bytes) == *text,
         (Value::DateTime(time), Value::Str(text)) => time.rfc3339() == *text,
         (theirs, ours) => theirs == ours,
     }

@@ -6,8 +6,9 @@ use waxseal_flask::login::{FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS, USER_I
 use waxseal_flask::{Dict, MAX_COOKIE_BYTES, PERMANENT, Value};
 use waxseal_session::{Error, Session, ValueError};
 
-use super::Flask;
 use super::value::{Crossed, is_same};
+use super::{Flask, OwnerType};
+use crate::foreign_owner::owner_of;
 use crate::foreign_sessions::{ForeignSessions, WrittenCookie};
 
 impl Flask {
@@ -19,7 +20,7 @@ impl Flask {
         now: SystemTime,
     ) -> Result<Option<WrittenCookie>, Error> {
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let mut dict = self.entries(came, seconds);
+        let mut dict = self.entries(came);
         for key in self.shared.iter().flatten() {
             share(&mut dict, key, session)?;
         }
@@ -42,15 +43,17 @@ impl Flask {
         Ok(Some(WrittenCookie { value, replay_id, lasts: is_permanent.then_some(self.lifetime) }))
     }
 
-    fn entries(&self, came: Option<&[u8]>, seconds: u64) -> Dict {
+    /// The entries of the cookie that came, which was good when the request began.
+    fn entries(&self, came: Option<&[u8]>) -> Dict {
         let value = came.and_then(|value| str::from_utf8(value).ok());
-        let read = value.and_then(|value| self.reader.read(value, seconds, self.lifetime.as_secs()).ok());
+        let read = value.and_then(|value| self.reader.read(value, u64::MAX, u64::MAX).ok());
         read.map(|read| read.entries).unwrap_or_default()
     }
 
     fn put_owner(&self, dict: &mut Dict, session: &Session) {
         let owner = session.owner();
-        if self.owner(dict) != owner {
+        // The cookie was read, so its entry names a user or nobody.
+        if owner_of(self.user_key(), dict.get(self.user_key())).ok().flatten() != owner {
             for key in [USER_ID, FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS] {
                 dict.remove(key);
             }
@@ -58,8 +61,7 @@ impl Flask {
                 dict.remove(key);
             }
             if let Some(owner) = owner {
-                let key = self.owner_key.as_deref().unwrap_or(USER_ID);
-                dict.insert(key.to_owned(), self.owner_value(owner));
+                dict.insert(self.user_key().to_owned(), self.owner_value(owner));
             }
         }
         if self.owner_key.is_none() && session.has_signed_in() {
@@ -69,11 +71,18 @@ impl Flask {
 
     /// The owner as the app has it. Flask-Login has text alone.
     fn owner_value(&self, owner: String) -> Value {
-        let integer = owner.parse::<i128>().ok().filter(|integer| integer.to_string() == owner);
-        match integer.filter(|_| self.owner_is_integer && self.owner_key.is_some()) {
-            Some(integer) => Value::Int(integer),
-            None => Value::Str(owner),
-        }
+        let value = match self.owner_type {
+            _ if self.owner_key.is_none() => None,
+            OwnerType::Text => None,
+            OwnerType::Integer => owner.parse().ok().map(Value::Int),
+            OwnerType::Uuid => u128::from_str_radix(&owner.replace('-', ""), 16)
+                .ok()
+                .map(|number| Value::Uuid(number.to_be_bytes())),
+        };
+        let is_same = |value: &Value| {
+            owner_of(self.user_key(), Some(value)).is_ok_and(|read| read.as_ref() == Some(&owner))
+        };
+        value.filter(is_same).unwrap_or(Value::Str(owner))
     }
 
     /// The error that names the largest of the shared entries.

@@ -1,9 +1,12 @@
 //! Sessions of a Flask app, taken over behind HTTP.
 
+#[path = "../support/log.rs"]
+mod log;
 #[path = "../support/migration.rs"]
 mod migration;
 #[path = "../support/place.rs"]
 mod place;
+mod refusals;
 mod remember;
 mod server_side;
 mod side_by_side;

@@ -134,3 +134,46 @@ async fn tokens_that_are_forged_or_several_or_before_the_switch_sign_nobody_in()
     }
     assert_eq!(site.page(SWITCH, &good).await.owner.as_deref(), Some("7"));
 }
+
+#[tokio::test]
+async fn before_the_switch_a_good_token_is_not_worth_a_word() {
+    log::start();
+    let site = remembering(Place::Mirrored);
+    // Of a forged one, the reason and the refusal.
+    for (cookies, lines) in [(token(), 0), (token().replacen('a', "b", 1), 2)] {
+        log::clear();
+        assert_eq!(site.page(SWITCH - 1, &cookies).await.owner, None);
+        let said: Vec<_> = log::lines().into_iter().filter(|line| line.contains("foreign")).collect();
+        assert_eq!(said.len(), lines, "{said:?}");
+    }
+}
+
+/// While both apps run nobody is taken over by the token, and Flask-Login would sign in by it whoever signs out here.
+#[tokio::test]
+async fn a_sign_out_here_makes_the_browser_forget_the_token_before_the_switch_too() {
+    for place in ALL {
+        for flask in [flask(), flask().side_by_side(["cart"])] {
+            let key = FlaskKey::from_text("dev").unwrap();
+            let readers: Vec<Box<dyn ForeignSessions>> =
+                vec![Box::new(flask), Box::new(FlaskRemember::new(key, &terms()))];
+            let site = Site::with(place, FaultyStore::new(MemoryStore::new()), readers);
+            let old = format!("{}; {}", signed_in("7", 0), token());
+            let page = site.page(DAY, &old).await;
+            assert_eq!(
+                (page.owner.as_deref(), page.forgets("remember_token")),
+                (Some("7"), false),
+                "{place:?}"
+            );
+            let out = site.sign_out(DAY + 5, &format!("{old}; {}", page.ours().unwrap())).await;
+            for name in ["__Host-session", "session", "remember_token"] {
+                assert!(out.forgets(name), "{place:?}: {name} of {:?}", out.sets);
+            }
+            // With a token that is not good here, and without a session.
+            for cookies in [token() + "0", format!("{}; {}", token(), page.ours().unwrap())] {
+                let out = site.sign_out(DAY + 6, &cookies).await;
+                assert!(out.forgets("remember_token"), "{place:?}: {:?}", out.sets);
+            }
+            assert!(!site.sign_out(DAY + 6, "theme=dark").await.forgets("remember_token"), "{place:?}");
+        }
+    }
+}

@@ -407,15 +407,20 @@ async fn what_flask_cannot_have_is_refused_by_its_key_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn the_owner_goes_under_the_apps_own_key_as_text_or_as_an_integer() {
-    for (is_integer, owner, seen) in [
-        (true, "7", Value::Int(7)),
-        (true, "albus", Value::Str("albus".to_owned())),
-        (true, "07", Value::Str("07".to_owned())),
-        (false, "7", Value::Str("7".to_owned())),
+async fn the_owner_goes_under_the_apps_own_key_with_the_apps_type() {
+    let text: fn(Flask) -> Flask = |flask| flask;
+    let (integer, uuid): (fn(Flask) -> Flask, fn(Flask) -> Flask) = (Flask::integer_owner, Flask::uuid_owner);
+    let id = "00010203-0405-0607-0809-0a0b0c0d0eff";
+    for (typed, owner, seen) in [
+        (integer, "7", Value::Int(7)),
+        (integer, "albus", Value::Str("albus".to_owned())),
+        (integer, "07", Value::Str("07".to_owned())),
+        (text, "7", Value::Str("7".to_owned())),
+        (text, id, Value::Str(id.to_owned())),
+        (uuid, id, Value::Uuid(uuid_bytes())),
+        (uuid, "7", Value::Str("7".to_owned())),
     ] {
-        let flask = flask().owner_key("user_id").side_by_side(["user_id"]);
-        let flask = if is_integer { flask.integer_owner() } else { flask };
+        let flask = typed(flask().owner_key("user_id").side_by_side(["user_id"]));
         let mut browser = Browser::with(Place::Mirrored, flask);
         browser.sign_in(10, owner).await;
         assert_eq!(browser.in_flask(10), Dict::from([("user_id".to_owned(), seen)]), "{owner}");
@@ -423,6 +428,18 @@ async fn the_owner_goes_under_the_apps_own_key_as_text_or_as_an_integer() {
         browser.flask(30, |entries| _ = entries.remove("user_id"));
         assert_eq!(browser.page(31).await, None);
     }
+    // Signed in at Flask, it stays what it is.
+    let mut browser = Browser::with(Place::Mirrored, flask().owner_key("user_id").side_by_side(["cart"]));
+    browser.flask(10, put("user_id", Value::Uuid(uuid_bytes())));
+    assert_eq!(browser.page(20).await.as_deref(), Some(id));
+    browser
+        .ours(30, Method::POST, async |request| {
+            request.load().await?.insert("cart", [1])?;
+            Ok(StatusCode::OK)
+        })
+        .await;
+    let seen = browser.in_flask(31);
+    assert_eq!((&seen["user_id"], &seen["cart"]), (&Value::Uuid(uuid_bytes()), &ints(&[1])));
     let mut browser = Browser::new(Place::Mirrored);
     browser.sign_in(10, "7").await;
     let login = waxseal_flask::login::Login::of(&browser.in_flask(10)).unwrap();
@@ -604,5 +621,67 @@ async fn a_sign_in_that_empties_the_session_takes_nothing_along_to_flask() {
         assert_eq!(answer.await.status, 303, "{place:?}");
         assert_eq!(browser.user_in_flask(21).as_deref(), Some("7"), "{place:?}");
         assert!(!browser.in_flask(21).contains_key("csrf_token"), "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_of_flasks_that_cannot_be_read_is_neither_none_nor_written_over() {
+    for place in ALL {
+        let dev = FlaskKey::from_text("dev").unwrap();
+        let mut browser = Browser::with(place, flask().fallback(dev).side_by_side(["cart"]));
+        browser.sign_in(10, "7").await;
+        let good = browser.jar["session"].clone();
+        // Flask keeps half a surrogate pair under a key of its own, and nobody here knows whose session it is.
+        let unreadable = refusals::known("refused: surrogate").replace("session=", "");
+        browser.jar.insert("session".to_owned(), unreadable.clone());
+        let (before, site) = (browser.jar.clone(), &browser.site);
+        let answer = site.page(20, &browser.cookies()).await;
+        assert_eq!((answer.owner.as_deref(), answer.sets.len()), (None, 0), "{place:?}: {:?}", answer.sets);
+        assert_eq!(browser.page(21).await, None, "{place:?}");
+        assert_eq!(browser.jar, before, "{place:?}");
+        browser.jar.insert("session".to_owned(), good);
+        assert_eq!(browser.page(30).await.as_deref(), Some("7"), "{place:?}: it goes on");
+
+        // Nor is it the planted one beside it that counts.
+        let planted = format!("session={unreadable}; {}", signed_in("666", 5));
+        let answer = browser.site.page(40, &planted).await;
+        assert_eq!((answer.owner.as_deref(), answer.sets.len()), (None, 0), "{place:?}: {:?}", answer.sets);
+
+        // Written over by nobody who is new here, nor by a sign-in.
+        let mut browser = Browser { jar: BTreeMap::new(), ..browser };
+        browser.jar.insert("session".to_owned(), unreadable.clone());
+        browser
+            .ours(50, Method::POST, async |request| {
+                request.load().await?.insert("cart", [1])?;
+                Ok(StatusCode::OK)
+            })
+            .await;
+        assert_eq!(browser.jar["session"], unreadable, "{place:?}");
+        browser.sign_in(60, "7").await;
+        assert_eq!(browser.jar["session"], unreadable, "{place:?}");
+        assert_eq!(browser.page(70).await.as_deref(), Some("7"), "{place:?}");
+        // A sign-out is one on both sides all the same.
+        browser.sign_out(80).await;
+        assert!(browser.jar.is_empty(), "{place:?}: {:?}", browser.jar);
+    }
+}
+
+#[tokio::test]
+async fn of_several_sessions_of_nobody_none_is_written_over() {
+    for place in ALL {
+        let mut browser = Browser::new(place);
+        browser.flask(10, put("csrf_token", Value::Str("of Flask".to_owned())));
+        let planted = cookie_of(Dict::from([("csrf_token".to_owned(), Value::Str("planted".to_owned()))]), 5);
+        let write = async |request: &RequestSession| {
+            request.load().await?.insert("cart", [1])?;
+            Ok(StatusCode::OK)
+        };
+        let both = format!("{}; {planted}", browser.cookies());
+        let answer = browser.site.answer(20, Method::POST, &both, write).await;
+        assert!(answer.ours().is_some(), "{place:?}: {:?}", answer.sets);
+        assert!(!answer.sets.iter().any(|line| line.starts_with("session=")), "{place:?}: {:?}", answer.sets);
+        // Of one it is known where it goes.
+        browser.ours(30, Method::POST, write).await;
+        assert_eq!(browser.in_flask(31).len(), 2, "{place:?}");
     }
 }

@@ -234,7 +234,7 @@ mod database {
     #[tokio::test]
     async fn each_test_has_an_app_and_a_database_of_its_own() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
-        let client = Client::new(app(Db::at(&folder.path().join("test.sqlite"))))?;
+        let client = Client::new(app(Db::open(folder.path().join("test.sqlite"))?))?;
         assert_eq!(client.get("/hello").await.text(), "Hello, World!");
         Ok(())
     }

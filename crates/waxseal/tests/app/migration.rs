@@ -120,7 +120,7 @@ async fn what_the_guide_shows_of_an_app_beside_flask_answers() -> Result<()> {
     let secret = SECRET.to_owned();
     let flask = Flask::new(FlaskKey::from_text(&secret)?)
         .owner_key("user_id") // as Flask's tutorial; without it, Flask-Login's `_user_id`
-        .integer_owner() // written as `7` and not as `"7"`
+        .integer_owner() // written as `7` and not as `"7"`; or `uuid_owner`
         .side_by_side(["cart"]); // and these entries cross
     let app = App::new("flaskr").migrate_from(flask, Adoption::between("2127-02-01", "2127-03-01")?);
     let client = Client::new(app.get("/", index).session_store(MemoryStore::new())).unwrap();

@@ -10,7 +10,7 @@ use store_tests::front::Front;
 use tempfile::TempDir;
 use tokio::runtime;
 use tokio::sync::oneshot;
-use waxseal::{Secrets, SessionState, Settings};
+use waxseal::{App, Secrets, SessionState, Settings};
 
 use crate::twin;
 
@@ -22,11 +22,16 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Starts both apps, with this Python for Flask, and nginx in front of them.
+    /// Starts `app.py`, with this Python for Flask, its twin, and nginx in front of them.
     pub(crate) fn start(python: &Path, state: SessionState) -> Self {
-        let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/beside_flask/app.py");
-        let flask = Flask::start(python, &app, &[("FLASK_SECRET_KEY", twin::FLASK_SECRET)]);
-        let twin = Twin::start(state);
+        Self::of(python, "app.py", twin::app(), state)
+    }
+
+    /// Starts another app in Flask, and ours beside it.
+    pub(crate) fn of(python: &Path, flask: &str, ours: App, state: SessionState) -> Self {
+        let flask = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/beside_flask").join(flask);
+        let flask = Flask::start(python, &flask, &[("FLASK_SECRET_KEY", twin::FLASK_SECRET)]);
+        let twin = Twin::start(ours, state);
         let nginx = Front::nginx(&format!(
             "location /old/ {{ proxy_pass http://127.0.0.1:{}; proxy_set_header Host $http_host; }}
              location /new/ {{ proxy_pass http://{}; proxy_set_header Host $http_host; }}",
@@ -60,7 +65,7 @@ struct Twin {
 }
 
 impl Twin {
-    fn start(state: SessionState) -> Self {
+    fn start(app: App, state: SessionState) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let secret = folder.path().join("secret");
         let words = "thirteen cats keep the ledgers of the night market";
@@ -79,7 +84,7 @@ impl Twin {
                 runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
             runtime.block_on(async {
                 let secrets = Secrets::from_env(&settings, "shop").expect("the secret is good");
-                let server = twin::app().bind(&settings, &secrets).await.expect("the app starts");
+                let server = app.bind(&settings, &secrets).await.expect("the app starts");
                 let _ = said.send(server.address().expect("it is TCP"));
                 server.serve(async { drop(stopped.await) }).await.expect("it serves to the end");
             });

@@ -3,7 +3,9 @@
 use std::time::SystemTime;
 
 use serde::Deserialize;
-use waxseal::{Adoption, App, Flask, FlaskKey, MemoryStore, Request, Response, Result, context, redirect};
+use waxseal::{
+    Adoption, App, Flask, FlaskKey, FlaskRemember, MemoryStore, Request, Response, Result, context, redirect,
+};
 
 pub(crate) const FLASK_SECRET: &str = "the SECRET_KEY of the shop";
 
@@ -43,10 +45,29 @@ struct Order {
 
 /// The app, which shares its sign-in with Flask for the next hour.
 pub(crate) fn app() -> App {
-    let key = FlaskKey::from_text(FLASK_SECRET).expect("it is not empty");
-    let flask = Flask::new(key).owner_key("user_id").integer_owner().side_by_side(["cart"]);
+    let flask = Flask::new(key()).owner_key("user_id").integer_owner().side_by_side(["cart"]);
+    shop().migrate_from(flask, terms())
+}
+
+/// The app beside `login.py`.
+#[allow(dead_code, reason = "not each program that uses the twin has this app beside it")]
+pub(crate) fn app_beside_flask_login() -> App {
+    let terms = terms();
+    let flask = Flask::new(key()).side_by_side(["cart"]);
+    shop().migrate_from(flask, terms).migrate_from(FlaskRemember::new(key(), &terms), terms)
+}
+
+fn key() -> FlaskKey {
+    FlaskKey::from_text(FLASK_SECRET).expect("it is not empty")
+}
+
+fn terms() -> Adoption {
     let hour = std::time::Duration::from_secs(3_600);
     let switch = SystemTime::now() + hour;
+    Adoption::new(switch, switch + hour)
+}
+
+fn shop() -> App {
     App::new("shop")
         .environment(|environment| environment.add_template("page.html", PAGE).expect("it is Jinja"))
         .get("/new/", index)
@@ -54,7 +75,6 @@ pub(crate) fn app() -> App {
         .post("/new/sign-out", sign_out)
         .post("/new/cart", add)
         .session_store(MemoryStore::new())
-        .migrate_from(flask, Adoption::new(switch, switch + hour))
 }
 
 async fn index(request: Request) -> Result<Response> {
