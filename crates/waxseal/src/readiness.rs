@@ -11,7 +11,7 @@ use waxseal_keys::error_chain;
 #[derive(Debug)]
 pub(crate) struct Readiness {
     sessions: SessionLayer,
-    /// In state `mirrored` pages are read from copies during an outage, so a server without its store may be ready.
+    /// A server without its store may be ready: it has pages that need none.
     without_store: bool,
     is_stopping: AtomicBool,
 }
