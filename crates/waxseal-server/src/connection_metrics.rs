@@ -48,6 +48,11 @@ impl ConnectionMetrics {
         Open(self.open.clone())
     }
 
+    /// The counter of connections whose heads are refused behind hyper.
+    pub(crate) fn malformed(&self) -> Counter {
+        self.malformed.clone()
+    }
+
     /// Counts a connection that was turned away.
     pub(crate) fn count_refused(&self) {
         self.refused.increment(1);

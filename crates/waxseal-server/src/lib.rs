@@ -57,6 +57,7 @@ mod excerpt;
 mod files;
 #[cfg(feature = "forms")]
 pub mod forms;
+mod framing;
 mod head_timer;
 mod http_server;
 #[cfg(feature = "json")]

@@ -14,9 +14,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::accept::{QUEUE, accept_waiting};
 use crate::addresses::{Addresses, Counted};
 use crate::body::Body;
-use crate::connection::{http, one_by_one, run};
+use crate::connection::{Checks, http, one_by_one, run};
 use crate::connection_metrics::ConnectionMetrics;
 use crate::descriptors;
+use crate::framing::Framing;
 use crate::head_timer::HeadTimer;
 #[cfg(feature = "websocket")]
 use crate::lease::Lease;
@@ -77,18 +78,18 @@ where
                 return metrics.count_refused();
             };
             let limits = &entrance.terms.limits;
-            let heads = HeadTimer::new(limits);
-            let socket = TokioIo::new(Socket::new(stream, limits.answer_idle, heads.clone()));
+            let (heads, framing) = (HeadTimer::new(limits), Framing::new());
+            let socket = Socket::new(stream, limits.answer_idle, heads.clone(), framing.clone());
             #[cfg(feature = "websocket")]
             let (lease, leases) = Lease::new(phase.clone());
             let service = one_by_one(
                 make(peer),
-                limits.head_fields,
+                Checks { most: limits.head_fields, framing, malformed: metrics.malformed() },
                 phase.clone(),
                 #[cfg(feature = "websocket")]
                 lease,
             );
-            let connection = http.timer(heads).serve_connection(socket, service);
+            let connection = http.timer(heads).serve_connection(TokioIo::new(socket), service);
             #[cfg(feature = "websocket")]
             let connection = connection.with_upgrades();
             if let Err(error) = run(connection, phase).await {
