@@ -65,6 +65,8 @@ pub(crate) struct Checks {
     pub(crate) framing: Framing,
     /// Counts connections that end with a refused head.
     pub(crate) malformed: Counter,
+    /// The bytes of answers count.
+    pub(crate) counts_bytes: bool,
 }
 
 impl Checks {
@@ -92,7 +94,7 @@ fn has_one_coding(headers: &HeaderMap) -> bool {
 /// Wraps `service` for one connection.
 ///
 /// Heads that do not pass the `checks` are refused. An answer is the last one when the server is no longer `serving`, or
-/// the client speaks HTTP/1.0 and the answer's length is unknown. Each answer's body counts what is sent of it.
+/// the client speaks HTTP/1.0 and the answer's length is unknown.
 pub(crate) fn one_by_one<S>(
     service: S,
     checks: Checks,
@@ -112,6 +114,7 @@ where
         let refusal = checks.refusal(&request);
         let answer = refusal.map_or_else(|| Ok(service.call(request)), Err);
         let (serving, framing) = (Arc::clone(&serving), checks.framing.clone());
+        let is_counted = checks.counts_bytes;
         async move {
             let refused = answer.is_err();
             let mut response = match answer {
@@ -135,7 +138,7 @@ where
                     *response.version_mut() = Version::HTTP_10;
                 }
             }
-            Ok(response.map(SentBody))
+            Ok(response.map(|body| SentBody { body, is_counted }))
         }
     })
 }

@@ -65,6 +65,7 @@ pub mod json;
 #[cfg(feature = "websocket")]
 mod lease;
 mod limits;
+mod log_limit;
 #[cfg(feature = "multipart")]
 pub mod multipart;
 mod open_connections;

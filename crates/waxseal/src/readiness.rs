@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use metrics::Gauge;
 use serde::Serialize;
 use waxseal_http::SessionLayer;
 use waxseal_keys::error_chain;
@@ -19,6 +20,8 @@ pub(crate) struct Readiness {
     /// A server without its store may be ready: it has pages that need none.
     without_store: bool,
     is_stopping: AtomicBool,
+    /// The last answer.
+    ready: Gauge,
 }
 
 /// A reason why no requests should come, or a trouble beside which they may.
@@ -40,7 +43,10 @@ pub(crate) struct Report {
 
 impl Readiness {
     pub(crate) fn new(sessions: SessionLayer, without_store: bool) -> Self {
-        Self { sessions, without_store, is_stopping: AtomicBool::new(false) }
+        metrics::describe_gauge!("waxseal_ready", "1 if /health/ready answered 200 when it was last asked.");
+        let ready = metrics::gauge!("waxseal_ready");
+        ready.set(1.0);
+        Self { sessions, without_store, is_stopping: AtomicBool::new(false), ready }
     }
 
     /// Notes that the server was told to stop.
@@ -57,7 +63,8 @@ impl Readiness {
         let store = self.trouble_within(patience).await.map(|text| Trouble { reason: "store", text });
         let (store, warnings) = if self.without_store { (None, store) } else { (store, None) };
         let reasons: Vec<_> = stopping.into_iter().chain(store).collect();
-        let status = if reasons.is_empty() { "ready" } else { "not ready" };
+        let (status, ready) = if reasons.is_empty() { ("ready", 1.0) } else { ("not ready", 0.0) };
+        self.ready.set(ready);
         Report { status, reasons, warnings: warnings.into_iter().collect() }
     }
 

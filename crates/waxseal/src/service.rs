@@ -95,26 +95,29 @@ impl AppService {
         self.sessions().set_keyring(keyring);
     }
 
-    /// One line about the app as it runs: version, state and store, cookie, lifetimes, limits. Nothing secret.
-    pub(crate) fn summary(&self, settings: &Settings) -> String {
-        let AppContext { sessions, limits, name, state, store, .. } = &self.shared.context;
+    /// One line about the app as it runs: version, state and store, cookie, limits, proxies. Nothing secret.
+    pub(crate) fn summary(&self, settings: &Settings, connections: u32) -> String {
+        let AppContext { sessions, limits, name, state, store, proxies, .. } = &self.shared.context;
         let cookie = sessions.cookie();
         format!(
             "waxseal {} serves `{name}`: sessions in state {state}{}, store {store}; cookie {}{}; body up to {} bytes, \
-             request {} s, {} connections, shutdown delay {} s and grace {} s",
+             request {} s, {connections} connections, shutdown delay {} s and grace {} s; trusted proxies: {}",
             env!("CARGO_PKG_VERSION"),
             settings.outage_policy(),
             cookie.name(),
             if cookie.is_secure() { ", Secure" } else { " over plain HTTP, too" },
             limits.body,
             limits.request_time.as_secs_f64(),
-            limits.connections,
             limits.shutdown_delay.as_secs_f64(),
             limits.shutdown_grace.as_secs_f64(),
         )
     }
 
     /// The layer that loads, saves, lists and ends the sessions.
+            match &proxies.trusted_proxies {
+                none if none.is_empty() => "none".to_owned(),
+                proxies => proxies.to_string(),
+            },
     #[must_use]
     pub fn sessions(&self) -> &SessionLayer {
         &self.shared.context.sessions
