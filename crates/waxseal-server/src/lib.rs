@@ -43,6 +43,7 @@ mod excerpt;
 mod files;
 #[cfg(feature = "forms")]
 pub mod forms;
+mod framing;
 mod head_timer;
 mod http_server;
 #[cfg(feature = "json")]
@@ -50,6 +51,7 @@ pub mod json;
 #[cfg(feature = "websocket")]
 mod lease;
 mod limits;
+mod log_limit;
 #[cfg(feature = "multipart")]
 pub mod multipart;
 mod open_connections;

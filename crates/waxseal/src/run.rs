@@ -136,7 +136,7 @@ impl App {
 
 /// Logs what the server is and where its other pages are.
 fn introduce(server: &AppServer, settings: &Settings) {
-    tracing::info!("{}", server.service().summary(settings));
+    tracing::info!("{}", server.service().summary(settings, server.connections()));
     if let Some(address) = server.admin_address() {
         tracing::info!("/metrics and /health for the operator on http://{address}");
     }

@@ -154,6 +154,26 @@ fn what_is_counted_is_what_settings_lists() {
     assert_eq!(counted, listed);
 }
 
+/// Whoever an alert calls finds it there.
+#[test]
+fn the_runbook_has_every_alert_once() {
+    let alerts = read("docs/monitoring/alerts.yml");
+    let named = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let runbook = read("docs/runbook.md");
+    let headings = runbook.lines().filter_map(|line| line.strip_prefix("### "));
+    let (mut named, mut headings): (Vec<_>, Vec<_>) = (named.collect(), headings.collect());
+    for alert in &named {
+        assert!(
+            alerts.contains(&format!("docs/runbook.md#{}\n", alert.to_lowercase())),
+            "{alert} has no runbook"
+        );
+    }
+    assert!(named.len() > 15);
+    named.sort_unstable();
+    headings.sort_unstable();
+    assert_eq!(named, headings);
+}
+
 #[test]
 fn the_book_has_every_page_once() {
     let summary = read("docs/SUMMARY.md");
