@@ -3,6 +3,8 @@
 //! Servers are started from the system's programs, each on a free port of the loopback address and in a temporary
 //! folder, and end with the test, however that ends.
 
+#![expect(clippy::exhaustive_enums, clippy::exhaustive_structs, reason = "never published")]
+
 pub mod filled;
 #[cfg(unix)]
 pub mod flask;

@@ -62,6 +62,7 @@ impl Flash {
 ///
 /// As a rejection those of [`Session`].
 #[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "a wrapper")]
 pub struct Messages(pub Vec<Message>);
 
 impl<S: Sync> FromRequestParts<S> for Flash {

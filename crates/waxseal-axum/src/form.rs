@@ -71,6 +71,7 @@ impl FormToken {
 /// As a rejection 403 for a token that is missing, repeated or wrong, 415 for a body that is no form, 413 for one that is
 /// longer than axum's `DefaultBodyLimit`, 422 for one that does not fit `T`; and those of [`Session`](crate::Session).
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "a wrapper")]
 pub struct CheckedForm<T>(pub T);
 
 /// The proof that the request's header `X-CSRF-Token` is a token of the session, as an extractor: for requests of scripts

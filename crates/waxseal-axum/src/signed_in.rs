@@ -83,6 +83,7 @@ pub struct SignedIn<U>(Arc<U>);
 ///
 /// As a rejection [`Error::SignedOut`], 401, and those of [`Session`](crate::Session).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a wrapper")]
 pub struct Owner(pub String);
 
 impl<U> SignedIn<U> {

@@ -82,6 +82,7 @@ impl Times {
 
 /// The server's own limits, in seconds. They may shorten the life that a value was sealed with, never lengthen it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "two numbers, made by callers")]
 pub struct Limits {
     /// The longest time without being sealed again.
     pub idle: u32,

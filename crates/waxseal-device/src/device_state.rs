@@ -12,6 +12,7 @@ use crate::offer::Offer;
 /// 80    | at u32 | binding 32    bound
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DeviceState {
     /// Nothing was offered yet: the sign-in was another site's doing, and a registration would come without our cookie.
     Owed {
@@ -93,7 +94,7 @@ impl DeviceState {
         }
     }
 
-    /// The state's bytes.
+    /// Encodes the state in the layout above.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let (kind, at, rest) = match self {

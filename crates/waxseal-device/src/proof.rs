@@ -15,6 +15,7 @@ const SETTLING_SECONDS: u64 = 60;
 /// The proof of a request that it comes from the device that its session is bound to, or the lack of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "each case is treated by callers")]
 pub enum Proof {
     /// The session is bound to no device.
     Unbound,

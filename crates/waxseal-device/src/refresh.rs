@@ -23,6 +23,7 @@ pub struct Refresh {
 
 /// The session that a refresh came with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SessionSeen {
     /// Neither a session token nor the presence cookie came: the browser is signed out, or was closed.
     SignedOut,
@@ -38,6 +39,7 @@ pub enum SessionSeen {
 /// The decision on a refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "each outcome is answered by callers")]
 pub enum Refreshed {
     /// Answer 200 with [`Terms::ENDED`], and [remove](Terms::removal) both cookies: the browser forgets its key.
     Ended,

@@ -20,6 +20,7 @@ pub struct Registration {
 /// The decision on a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "each outcome is answered by callers")]
 pub enum Registered {
     /// The session is bound from now on. Save this state, by compare-and-swap where others may write it, and only if
     /// the session still has the state that was decided on; then answer 200.

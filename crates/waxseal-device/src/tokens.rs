@@ -31,6 +31,7 @@ pub trait Tokens {
 
 /// The use that a token is signed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "each use has a key of its own, which callers give it")]
 pub enum Purpose {
     /// The challenge of a registration.
     Offer,

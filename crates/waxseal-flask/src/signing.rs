@@ -7,6 +7,7 @@ use crate::key::FlaskKey;
 ///
 /// The fields are the attributes of `SecureCookieSessionInterface` that a subclass may set.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by callers, and itsdangerous has no more")]
 pub struct Signing {
     /// `salt`, `cookie-session` by default.
     pub salt: Vec<u8>,

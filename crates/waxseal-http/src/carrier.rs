@@ -9,8 +9,8 @@ use crate::clock::Clock;
 #[cfg(feature = "device")]
 use crate::device_bound::bound::Bound;
 use crate::foreign_cookies::Readers;
+use crate::maintainer::Maintainer;
 use crate::session_cookie::SessionCookie;
-use crate::upkeep::Upkeep;
 
 /// The sessions, the cookie that carries them and the clock: cheap to clone.
 // The clock stands apart, so that a clone of a layer can have its own.
@@ -27,7 +27,7 @@ pub(crate) struct Carrier {
 struct Shared {
     sessions: SessionManager,
     cookie: SessionCookie,
-    upkeep: Upkeep,
+    maintainer: Maintainer,
 }
 
 /// A carrier that does not keep the sessions alive.
@@ -40,7 +40,7 @@ pub(crate) struct WeakCarrier {
 impl Carrier {
     pub(crate) fn new(sessions: SessionManager, cookie: SessionCookie) -> Self {
         Self {
-            shared: Arc::new(Shared { sessions, cookie, upkeep: Upkeep::default() }),
+            shared: Arc::new(Shared { sessions, cookie, maintainer: Maintainer::default() }),
             clock: Clock::system(),
             readers: None,
             #[cfg(feature = "device")]
@@ -85,8 +85,8 @@ impl Carrier {
         &self.clock
     }
 
-    pub(crate) fn upkeep(&self) -> &Upkeep {
-        &self.shared.upkeep
+    pub(crate) fn maintainer(&self) -> &Maintainer {
+        &self.shared.maintainer
     }
 
     pub(crate) fn now(&self) -> SystemTime {

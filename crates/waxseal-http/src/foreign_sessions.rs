@@ -111,6 +111,7 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
 
 /// A cookie of the old app, as this app writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by callers")]
 pub struct WrittenCookie {
     /// The value.
     pub value: String,

@@ -47,6 +47,7 @@ mod foreign_value;
 pub mod host;
 mod host_name;
 mod local_path;
+mod maintainer;
 mod maintenance;
 pub mod origin;
 mod other_cookies;
@@ -65,7 +66,6 @@ mod side_by_side;
 mod status;
 #[cfg(any(feature = "flask", feature = "rails"))]
 mod undated;
-mod upkeep;
 
 pub use clock::Clock;
 pub use cross_origin::CrossOrigin;

@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 use waxseal_manager::Error;
 
 use crate::carrier::{Carrier, WeakCarrier};
-use crate::upkeep::Keeper;
+use crate::maintainer::MaintainedBy;
 
 /// Time between two rounds of maintenance, and between two log lines about rounds that fail.
 const ROUND_INTERVAL: Duration = Duration::from_secs(60);
@@ -15,14 +15,15 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Begins a task that maintains the store until the last carrier is dropped, if nobody does and this is a runtime.
 pub(crate) fn begin(carrier: &Carrier) {
-    let upkeep = carrier.upkeep();
-    if upkeep.is_on() {
+    let maintainer = carrier.maintainer();
+    if maintainer.is_on() {
         return;
     }
     let Ok(runtime) = Handle::try_current() else { return };
     // In state `cookie` there is nothing to do, now and later.
-    if upkeep.change(Keeper::Nobody, Keeper::Task) && carrier.sessions().needs_maintenance() {
-        upkeep.set_task(Some(runtime.spawn(rounds(carrier.downgrade(), Keeper::Task)).abort_handle()));
+    if maintainer.change(MaintainedBy::Nobody, MaintainedBy::Task) && carrier.sessions().needs_maintenance() {
+        maintainer
+            .set_task(Some(runtime.spawn(rounds(carrier.downgrade(), MaintainedBy::Task)).abort_handle()));
     }
 }
 
@@ -31,12 +32,12 @@ pub(crate) async fn maintain(carrier: &Carrier) {
     if !carrier.sessions().needs_maintenance() {
         return std::future::pending().await;
     }
-    carrier.upkeep().pass_to_app();
-    rounds(carrier.downgrade(), Keeper::App).await;
+    carrier.maintainer().pass_to_app();
+    rounds(carrier.downgrade(), MaintainedBy::App).await;
 }
 
-async fn rounds(carrier: WeakCarrier, keeper: Keeper) {
-    let _end = End { carrier: carrier.clone(), keeper };
+async fn rounds(carrier: WeakCarrier, by: MaintainedBy) {
+    let _end = End { carrier: carrier.clone(), by };
     // Side by side: a sign-out that the store missed does not wait for a long round.
     let rounds = every(ROUND_INTERVAL, &carrier, |carrier| async move {
         carrier.sessions().maintain(|| carrier.now()).await.map(drop)
@@ -79,7 +80,7 @@ where
 /// ends maintenance.
 struct End {
     carrier: WeakCarrier,
-    keeper: Keeper,
+    by: MaintainedBy,
 }
 
 impl Drop for End {
@@ -87,7 +88,7 @@ impl Drop for End {
         if let Some(carrier) = self.carrier.upgrade()
             && !std::thread::panicking()
         {
-            carrier.upkeep().change(self.keeper, Keeper::Nobody);
+            carrier.maintainer().change(self.by, MaintainedBy::Nobody);
         }
     }
 }

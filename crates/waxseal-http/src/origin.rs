@@ -14,6 +14,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// The scheme by which the visitor reached this server. Behind a proxy that ends TLS it is `Https`, although the
 /// connection is plain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "there are two")]
 pub enum Scheme {
     /// Plain HTTP.
     Http,

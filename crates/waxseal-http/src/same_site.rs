@@ -15,6 +15,7 @@ use crate::setup_error::SetupError;
 /// # Ok::<(), waxseal_http::SetupError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_enums, reason = "there are three")]
 pub enum SameSite {
     /// Links from other sites carry the cookie, their forms and scripts do not.
     #[default]

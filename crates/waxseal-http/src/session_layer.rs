@@ -180,7 +180,7 @@ impl SessionLayer {
     /// does it.
     #[must_use]
     pub fn without_maintenance(self) -> Self {
-        self.carrier.upkeep().pass_to_app();
+        self.carrier.maintainer().pass_to_app();
         self
     }
 

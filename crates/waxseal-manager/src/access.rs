@@ -2,6 +2,7 @@
 
 /// The purpose of a request: to read its session, or to act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are two")]
 pub enum Access {
     /// Reads the session, as GET, HEAD and OPTIONS do. State `mirrored` may show a fresh copy.
     Read,

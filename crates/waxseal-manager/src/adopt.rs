@@ -12,7 +12,7 @@ use crate::adoption::foreign::{Foreign, ForeignRef};
 use crate::adoption::refusal::ForeignRefusal;
 use crate::adoption::terms::Adoption;
 use crate::error::Error;
-use crate::gated::{Gated, stranger};
+use crate::gated::{Gated, anonymous};
 use crate::manager::{SessionManager, Sessions};
 use crate::open::{Asked, Opened, Snapshot};
 use crate::origin::{COOKIE_ID_BYTES, CookieToken, Origin};
@@ -91,7 +91,7 @@ impl<'a> Snapshot<'a> {
                 self.take_over(&foreign, &visit.session().content(), now).await
             }
             Gated::Asking(visit, offer) => match self.was_taken_up(offer, now).await {
-                Ok(true) => return Ok(Err(Gated::Through(stranger(visit, self.sessions.is_strict())))),
+                Ok(true) => return Ok(Err(Gated::Through(anonymous(visit, self.sessions.is_strict())))),
                 Ok(false) => self.take_over(&foreign, &visit.session().content(), now).await,
                 Err(error) => Err(error),
             },
@@ -182,7 +182,7 @@ impl SessionManager {
     /// one would have to say something of it and did not. A sign-in or a sign-out ends that session all the same.
     #[must_use]
     pub fn unshown(&self, visit: Visit) -> Visit {
-        stranger(visit, self.is_strict())
+        anonymous(visit, self.is_strict())
     }
 
     /// Notes a foreign session whose cookie came along. A sign-in or a sign-out in this request ends it with the commit,

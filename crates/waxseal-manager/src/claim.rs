@@ -131,7 +131,7 @@ mod tests {
         for (case, claims, fixed, planted) in [
             ("one", vec![claim(1)], id(1), id(1)),
             ("one session twice", vec![claim(1), claim(1)], id(1), id(1)),
-            ("signed in, and a stranger", vec![made(1, 900, 900), owned(2, 100)], id(2), None),
+            ("signed in, and anonymous", vec![made(1, 900, 900), owned(2, 100)], id(2), None),
             ("an earlier sign-in and a later one", vec![owned(1, 100), owned(2, 101)], id(2), None),
             (
                 "an owner who never signed in",
@@ -139,15 +139,15 @@ mod tests {
                 id(2),
                 None,
             ),
-            ("strangers, made one after the other", vec![made(1, 100, 99), made(2, 101, 98)], id(2), None),
+            ("anonymous, made one after the other", vec![made(1, 100, 99), made(2, 101, 98)], id(2), None),
             (
-                "strangers, made at once, begun one after the other",
+                "anonymous, made at once, begun one after the other",
                 vec![made(1, 100, 99), made(2, 100, 98)],
                 id(1),
                 None,
             ),
             ("nothing tells them apart", vec![claim(1), claim(2)], id(1), None),
-            ("a stranger's higher revision", vec![revision(1, 9, 100), owned(2, 100)], id(2), None),
+            ("an anonymous session's higher revision", vec![revision(1, 9, 100), owned(2, 100)], id(2), None),
             ("one of which nobody knows", vec![owned(1, 900), unknown(2)], id(2), None),
             ("three", vec![owned(1, 5), claim(2), owned(3, 7)], id(3), None),
             ("three of two sessions", vec![owned(1, 5), claim(2), owned(1, 5)], id(1), None),

@@ -30,14 +30,14 @@ pub enum DeviceVerdict {
     /// The request sees its session.
     AsItIs,
     /// The request sees its session, unless a list of ended sessions knows that this offer was taken up a minute ago or
-    /// before, so that the token is a copy from before; then it is a stranger's.
+    /// before, so that the token is a copy from before; then it is an anonymous visitor's.
     UnlessTakenUp([u8; 16]),
     /// The request sees its session, whose token is sealed anew with this state of the tie. Only a token that is the whole
     /// session can have lost its state; for any other this is [`AsItIs`](Self::AsItIs).
     Heal(Vec<u8>),
-    /// The request is a stranger's. It can end the session, sign in in its place, or begin another, and nothing else.
-    Stranger,
-    /// The request is a stranger's who begins nothing, so that the token stays; it can end the session or sign in.
+    /// The request is an anonymous visitor's. It can end the session, sign in in its place, or begin another, and nothing else.
+    Anonymous,
+    /// The request is an anonymous visitor's who begins nothing, so that the token stays; it can end the session or sign in.
     Kept,
     /// The request is answered as if the store were away.
     Away,

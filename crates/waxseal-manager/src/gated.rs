@@ -41,9 +41,9 @@ impl Gated {
             DeviceVerdict::AsItIs => Self::Through(visit),
             DeviceVerdict::UnlessTakenUp(offer) => Self::Asking(visit, offer),
             DeviceVerdict::Heal(state) => Self::Through(healed(visit, content, &state)),
-            DeviceVerdict::Stranger => Self::Through(stranger(visit, is_strict)),
-            DeviceVerdict::Kept => Self::Through(stranger(visit, is_strict).read_only(ReadOnly::Unproven)),
-            DeviceVerdict::Away => Self::Away(stranger(visit, is_strict).read_only(ReadOnly::Outage)),
+            DeviceVerdict::Anonymous => Self::Through(anonymous(visit, is_strict)),
+            DeviceVerdict::Kept => Self::Through(anonymous(visit, is_strict).read_only(ReadOnly::Unproven)),
+            DeviceVerdict::Away => Self::Away(anonymous(visit, is_strict).read_only(ReadOnly::Outage)),
         }
     }
 
@@ -62,7 +62,7 @@ impl Gated {
 struct NotProven;
 
 /// The visit of a request that is not known to be its session's: a new session, with the other to be ended if need be.
-pub(crate) fn stranger(visit: Visit, is_strict: bool) -> Visit {
+pub(crate) fn anonymous(visit: Visit, is_strict: bool) -> Visit {
     let keys: Arc<ActiveKeys> = visit.keys.clone();
     let origin = visit.home().origin.take();
     let seed = origin.as_ref().map(seed_of);
@@ -89,7 +89,7 @@ fn healed(visit: Visit, content: Arc<Content>, state: &[u8]) -> Visit {
     Visit::restored(content, origin, keys, false).outdated()
 }
 
-/// The seed of form tokens for a stranger who is to keep the token that came.
+/// The seed of form tokens for an anonymous visitor who is to keep the token that came.
 fn seed_of(origin: &Origin) -> Seed {
     let id: &[u8] = match origin {
         Origin::Cookie(token) => &token.id,

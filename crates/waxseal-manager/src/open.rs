@@ -14,7 +14,7 @@ use crate::claim::{Claim, choose, latest_of_each};
 use crate::device_gate::DeviceGate;
 use crate::device_tokens::DeviceTokens;
 use crate::error::Error;
-use crate::gated::{Gated, stranger};
+use crate::gated::{Gated, anonymous};
 use crate::manager::{SessionManager, Sessions};
 use crate::origin::{COOKIE_ID_BYTES, CookieToken, Origin};
 use crate::records::token::Token;
@@ -33,8 +33,9 @@ pub struct Snapshot<'a> {
     pub(crate) gate: Option<&'a dyn DeviceGate>,
 }
 
-/// A good token.
+/// The outcome of opening a token that is good: a session, or the need to ask the store.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "either the store is asked or not")]
 pub enum Opened<'a> {
     /// The session was in the token, and the store need not be asked.
     Ready(Visit),
@@ -279,7 +280,7 @@ impl<'a> Snapshot<'a> {
                     let question = list.of_offer(offer, now);
                     match list.remembered(&question, access, now) {
                         Some(false) => Opened::Ready(visit),
-                        Some(true) => Opened::Ready(stranger(visit, false)),
+                        Some(true) => Opened::Ready(anonymous(visit, false)),
                         None => self.pending(Asked::Bound(Box::new(visit), question), access),
                     }
                 }
@@ -354,7 +355,7 @@ impl Pending<'_> {
                 return Ok(match list.ask(&question, access, now.into()).await? {
                     Verdict::Good => *visit,
                     Verdict::Unconfirmed => visit.read_only(ReadOnly::Outage),
-                    Verdict::Ended => stranger(*visit, false),
+                    Verdict::Ended => anonymous(*visit, false),
                 });
             }
             (Asked::Away(visit), _) => {

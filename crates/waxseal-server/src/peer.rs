@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "each kind of socket is treated by callers")]
 pub enum Peer {
     /// An address and a port.
     Address(SocketAddr),

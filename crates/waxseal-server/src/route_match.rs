@@ -7,6 +7,7 @@ use crate::params::Params;
 
 /// The answer of a [`Router`](crate::Router) to a method and a path.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "each outcome is answered by callers")]
 pub enum RouteMatch<'r, T> {
     /// A route.
     Route {

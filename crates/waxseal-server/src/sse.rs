@@ -53,6 +53,7 @@ where
 
 /// Marks the response of [`sse`], in its extensions: a body that may [end](Body::ended_by) between any two events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EventStream;
 
 /// One event: its text, and its type.

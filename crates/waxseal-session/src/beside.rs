@@ -9,6 +9,7 @@ use crate::session::Session;
 
 /// The mark of one cookie of another app: the time at which it was signed, and a number that tells it from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by callers")]
 pub struct CookieMark {
     /// Seconds since 1970 at which the other app, or this one for it, signed the cookie.
     pub signed_at: u64,

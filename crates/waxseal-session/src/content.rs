@@ -17,6 +17,7 @@ const METADATA_ROOM_BYTES: usize = 256;
 
 /// The data of a session, which is sealed into a token or a record.
 #[derive(Clone, Default)]
+#[expect(clippy::exhaustive_structs, reason = "each part is sealed by callers")]
 pub struct Content {
     /// The session's class: `true` for a permanent session, which outlives the browser session.
     pub permanent: bool,

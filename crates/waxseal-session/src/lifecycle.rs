@@ -10,6 +10,7 @@ use crate::state::{Phase, ReadOnly, State};
 
 /// Terms on which a session is made.
 #[derive(Clone)]
+#[expect(clippy::exhaustive_structs, reason = "made by callers")]
 pub struct Terms {
     /// The largest size of the content in bytes.
     pub limit: usize,
@@ -20,6 +21,7 @@ pub struct Terms {
 }
 
 /// The outcome of one request for its session.
+#[expect(clippy::exhaustive_structs, reason = "each part is saved by callers")]
 pub struct Closed {
     /// The phase in which the session was closed.
     pub phase: Phase,

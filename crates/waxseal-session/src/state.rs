@@ -54,6 +54,7 @@ pub(crate) struct State {
 
 /// A stage in a session's life within one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Phase {
     /// The session can be written.
     Open,
@@ -67,6 +68,7 @@ pub enum Phase {
 
 /// A reason for which a session can only be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ReadOnly {
     /// The visitor came with an id that a renewal has replaced. A slow answer must not displace the new cookie.
     Renewed,

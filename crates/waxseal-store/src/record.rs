@@ -9,6 +9,7 @@ use crate::{PublicId, Revision, Timestamp};
 /// A stolen copy of the table signs nobody in: ids are hashed, and sessions are encrypted under a key that no store
 /// has. The owner's name and the device's text are readable, so that lists need no key.
 #[derive(Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "each field is saved by stores")]
 pub struct Record {
     /// The version of the record.
     pub revision: Revision,
@@ -56,6 +57,7 @@ impl fmt::Debug for Record {
 
 /// Times of a record: created, last seen, expires, absolute end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "each field is saved by stores")]
 pub struct Lifespan {
     /// The time at which the session began.
     pub created: Timestamp,
@@ -91,6 +93,7 @@ impl Lifespan {
 
 /// The answer for a key at which something lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "each answer is treated by callers")]
 pub enum Found<T> {
     /// A living record.
     Living(T),
@@ -113,6 +116,7 @@ impl Found<Record> {
 
 /// The answer to a revalidation: a record without its sealed bytes.
 #[derive(Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "each field is read by stores")]
 pub struct RecordHead {
     /// The version of the record.
     pub revision: Revision,
@@ -134,6 +138,7 @@ impl fmt::Debug for RecordHead {
 /// The outcome of a creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "the record may not have been made"]
+#[expect(clippy::exhaustive_enums, reason = "each outcome is treated by callers")]
 pub enum Creation {
     /// The record was created.
     Created,
@@ -144,6 +149,7 @@ pub enum Creation {
 /// The outcome of a compare-and-swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a swap that did not happen has to be told or tried again"]
+#[expect(clippy::exhaustive_enums, reason = "each outcome is treated by callers")]
 pub enum Swap {
     /// The write was done.
     Done,
@@ -155,6 +161,7 @@ pub enum Swap {
 
 /// A session in its owner's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "each field is read by stores")]
 pub struct Listed {
     /// The session's public id, which names it to [`SessionStore::end`](crate::SessionStore::end).
     pub public_id: PublicId,
@@ -166,6 +173,7 @@ pub struct Listed {
 
 /// A part of a long answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by stores")]
 pub struct Page<T> {
     /// The items of this part. May be empty although more parts follow.
     pub items: Vec<T>,

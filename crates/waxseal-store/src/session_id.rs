@@ -65,7 +65,7 @@ impl SessionId {
     /// The session's public id.
     #[must_use]
     pub fn public_id(&self) -> PublicId {
-        PublicId(*self.0.first_chunk().expect("an id is longer than its family"))
+        PublicId(*self.0.first_chunk().expect("an id is longer than its public id"))
     }
 
     /// Returns `true` if both ids are the same. Only for ids from opened tokens: the comparison is not constant-time.
@@ -120,7 +120,7 @@ impl PublicId {
         u64::from_str_radix(text, 16).ok().map(|number| Self(number.to_be_bytes()))
     }
 
-    /// The 8 bytes.
+    /// The public id as bytes, in the order of its hexadecimal text.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0

@@ -11,8 +11,8 @@ pub enum DeviceBound {
     Off,
     /// Browsers are offered a binding and all is counted; no request is refused.
     Observe,
-    /// A request of a bound session without a proof is a stranger's.
+    /// A request of a bound session without a proof is an anonymous visitor's.
     Require,
-    /// As require; and a session that is not bound five minutes after its sign-in is a stranger's too.
+    /// As require; and a session that is not bound five minutes after its sign-in is an anonymous visitor's too.
     RequireAll,
 }

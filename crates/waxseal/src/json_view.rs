@@ -11,6 +11,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 /// `{"$bytes": "c0ffee"}`, `{"$number": "NaN"}`, `{"$map": [[1, "one"]]}`.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "a value is what its name says")]
+#[expect(clippy::exhaustive_enums, reason = "the kinds of values that serde knows")]
 pub enum Readable {
     Null,
     Bool(bool),

@@ -162,7 +162,7 @@ fn token_times(times: Times, limits: Limits) -> Vec<(&'static str, u64)> {
 fn shown_token(request: &Request, value: &str, token: Option<&Inspection>) -> Value {
     let name = request.session_layer().cookie().name();
     let opens = match token {
-        None => "It does not open: you are a stranger here. The log says why.".to_owned(),
+        None => "It does not open: you are an anonymous visitor here. The log says why.".to_owned(),
         Some(token) => match (token.refused(), token.parts()) {
             (Some(reason), _) => format!("It opens no more: {reason}."),
             (None, Some(Parts::Session { .. })) => {

@@ -44,6 +44,7 @@ use crate::store_url::StoreUrl;
 /// ```
 #[derive(Debug, Clone, Parser)]
 #[command(about = None, long_about = None, name = "waxseal", version)]
+#[expect(clippy::exhaustive_structs, reason = "made by callers, from `Default`")]
 pub struct Settings {
     /// A file of settings and of the app's own configuration, NAME=value on each line: the variables' names, which win over
     /// it, as flags do.

@@ -15,6 +15,6 @@ pub enum Device {
     /// The request comes from the device, which proved itself at this time.
     Proven(SystemTime),
     /// The session is bound, and the request does not prove the device. Under a policy that requires a proof, the visitor
-    /// is a stranger.
+    /// is anonymous.
     Unproven,
 }

@@ -144,7 +144,7 @@ impl DeviceRequest {
         let signed_in = session.signed_in.unwrap_or(0);
         let is_late = || self.now() >= signed_in.saturating_add(UNBOUND_SECONDS);
         match self.bound.policy {
-            DevicePolicy::RequireAll if session.is_owned && is_late() => DeviceVerdict::Stranger,
+            DevicePolicy::RequireAll if session.is_owned && is_late() => DeviceVerdict::Anonymous,
             _ => DeviceVerdict::AsItIs,
         }
     }
@@ -180,7 +180,7 @@ impl DeviceGate for DeviceRequest {
             _ if self.bound.policy == DevicePolicy::Observe => DeviceVerdict::AsItIs,
             Proof::Skipped(SkipReason::QuotaExceeded) => DeviceVerdict::Kept,
             Proof::Skipped(_) => DeviceVerdict::Away,
-            Proof::Unproven => DeviceVerdict::Stranger,
+            Proof::Unproven => DeviceVerdict::Anonymous,
         }
     }
 }

@@ -6,10 +6,10 @@
 pub enum DevicePolicy {
     /// Browsers are offered a binding, and all is counted; no request is refused. For a trial before the next one.
     Observe,
-    /// It is a stranger's. Sessions of browsers that cannot be bound stay as they are.
+    /// It is an anonymous visitor's. Sessions of browsers that cannot be bound stay as they are.
     #[default]
     Require,
-    /// As [`Require`](Self::Require); and a session that is not bound five minutes after its sign-in is a stranger's too.
+    /// As [`Require`](Self::Require); and a session that is not bound five minutes after its sign-in is an anonymous visitor's too.
     /// Browsers without the protocol, which are all but Chromium's, cannot stay signed in.
     RequireAll,
 }

@@ -27,6 +27,7 @@ pub struct FlaskServerSide {
 
 /// A record of Flask-Session in the app's store.
 #[derive(Clone)]
+#[expect(clippy::exhaustive_structs, reason = "made by callers")]
 pub struct FlaskRecord {
     /// The record.
     pub bytes: Vec<u8>,

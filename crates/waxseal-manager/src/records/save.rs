@@ -68,7 +68,7 @@ impl RecordStore {
         if let (Err(error), Some(record), false) = (&saved, &draft.record, draft.closed.signed_in)
             && self.is_lost(error, record, now).await
         {
-            self.end_family(owner, record, now).await?;
+            self.end_under_every_id(owner, record, now).await?;
         }
         saved
     }
@@ -122,7 +122,7 @@ impl RecordStore {
         }
     }
 
-    async fn end_family(&self, owner: &str, record: &RecordRef, now: Timestamp) -> Result<(), Error> {
+    async fn end_under_every_id(&self, owner: &str, record: &RecordRef, now: Timestamp) -> Result<(), Error> {
         let mut failures = 0;
         loop {
             match self.end_one(owner, record.id.public_id(), now).await {

@@ -182,9 +182,7 @@ impl Revocations {
             Ok(false) => match &question.owner {
                 Some(owner) => self.end_all(owner, now).await,
                 None => {
-                    tracing::warn!(
-                        "a session that was nobody's was ended, and its copies were not taken back"
-                    );
+                    tracing::warn!("a session without an owner was ended, and its copies were not revoked");
                     Ok(())
                 }
             },

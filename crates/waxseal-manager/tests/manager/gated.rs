@@ -68,7 +68,7 @@ async fn a_request_sees_what_the_gate_lets_it_see() {
         let untouched =
             judged(&sessions, &[&token], |_| DeviceVerdict::UnlessTakenUp([7; 16])).await.unwrap();
         assert_eq!(untouched.owner().as_deref(), Some("albus"), "{state}");
-        let stranger = judged(&sessions, &[&token], |_| DeviceVerdict::Stranger).await.unwrap();
+        let stranger = judged(&sessions, &[&token], |_| DeviceVerdict::Anonymous).await.unwrap();
         assert!(stranger.is_new() && stranger.owner().is_none(), "{state}");
         stranger.insert("cart", 1).unwrap();
         let kept = judged(&sessions, &[&token], |_| DeviceVerdict::Kept).await.unwrap();
@@ -106,7 +106,7 @@ async fn of_several_that_are_not_proven_one_that_must_stay_counts() {
         for stays in [1, 2] {
             let verdict = move |signed_in| match signed_in == stays {
                 true => DeviceVerdict::Kept,
-                false => DeviceVerdict::Stranger,
+                false => DeviceVerdict::Anonymous,
             };
             let visit = judged(&sessions, &[&tokens[0], &tokens[1]], verdict).await.unwrap();
             assert!(visit.insert("cart", 1).is_err(), "{state}: the one of {stays} stays");
@@ -120,7 +120,7 @@ async fn a_request_that_proves_nothing_can_end_all_that_it_brings() {
     for (state, sessions) in states().into_iter().skip(1) {
         let tokens = [signed_in(&sessions, "albus", 1).await, signed_in(&sessions, "albus", 2).await];
         let tokens = [&*tokens[0], &*tokens[1]];
-        let visit = judged(&sessions, &tokens, |_| DeviceVerdict::Stranger).await.unwrap();
+        let visit = judged(&sessions, &tokens, |_| DeviceVerdict::Anonymous).await.unwrap();
         visit.destroy().unwrap();
         commit(&sessions, &visit, "", at(11)).await.unwrap();
         assert!(!is_good(&sessions, tokens[0]).await && !is_good(&sessions, tokens[1]).await, "{state}");
@@ -182,7 +182,7 @@ fn taking_over(store: &Store) -> [SessionManager; 2] {
 #[tokio::test]
 async fn a_request_that_the_gate_stops_uses_no_former_session_up() {
     for state in [0, 1] {
-        for verdict in [DeviceVerdict::Stranger, DeviceVerdict::Kept, DeviceVerdict::Away] {
+        for verdict in [DeviceVerdict::Anonymous, DeviceVerdict::Kept, DeviceVerdict::Away] {
             let store = new_store();
             let token = signed_in(&bound(Revocable::new(store.clone())), "albus", 1).await;
             let sessions = &taking_over(&store)[state];
@@ -244,7 +244,7 @@ async fn a_stranger_who_signs_in_or_out_ends_the_former_session_that_he_brought(
             let store = new_store();
             let token = signed_in(&bound(Revocable::new(store.clone())), "albus", 1).await;
             let sessions = &taking_over(&store)[state];
-            let visit = judged_at(sessions, &[&token], |_| DeviceVerdict::Stranger, 60).await.unwrap();
+            let visit = judged_at(sessions, &[&token], |_| DeviceVerdict::Anonymous, 60).await.unwrap();
             match signs_in {
                 true => visit.sign_in("albus", at(60)).unwrap(),
                 false => visit.destroy().unwrap(),
@@ -272,7 +272,7 @@ async fn a_session_of_another_framework_is_judged_before_it_is_taken_over() {
     let terms = || Adoption::new(at(50), at(5_000)).lifetime(Duration::from_secs(4_000)).replayable();
     for (state, sessions) in states() {
         let sessions = sessions.adopting(terms()).unwrap();
-        let gate = OfOwners(DeviceVerdict::Stranger);
+        let gate = OfOwners(DeviceVerdict::Anonymous);
         let opened = sessions.snapshot().gated(&gate).adopt(&foreign, Access::Change, at(60));
         let visit = opened.load(at(60)).await.unwrap();
         assert!(visit.owner().is_none() && !visit.is_adopted(), "{state}");

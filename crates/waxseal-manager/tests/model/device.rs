@@ -100,7 +100,7 @@ impl DeviceGate for Gate {
         let is_proven = self.proof.is_some_and(|proof| proof.proves(&binding, self.now));
         match is_proven || self.now < at + self.settling {
             true => DeviceVerdict::AsItIs,
-            false => DeviceVerdict::Stranger,
+            false => DeviceVerdict::Anonymous,
         }
     }
 }

@@ -5,6 +5,7 @@ use tokio_tungstenite::tungstenite;
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are two that reach an app")]
 pub enum Message {
     /// A text.
     Text(String),

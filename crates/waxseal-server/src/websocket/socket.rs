@@ -25,6 +25,7 @@ pub struct WebSocket {
 /// The error of a message that was sent to a socket which is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the WebSocket is closed")]
+#[non_exhaustive]
 pub struct WebSocketClosed;
 
 /// The other ends of a socket's channels.

@@ -16,6 +16,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The condition under which a call may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are two")]
 pub enum Retry {
     /// Whenever the server was out of reach: doing the call twice is the same as doing it once.
     Idempotent,

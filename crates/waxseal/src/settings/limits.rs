@@ -21,6 +21,7 @@ use crate::start_error::StartError;
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Limits")]
+#[expect(clippy::exhaustive_structs, reason = "made by callers, from `Default`")]
 pub struct LimitSettings {
     /// The most fields of a form or a query, and parts of an upload [default: 1000].
     #[arg(long, env = "WAXSEAL_MAX_FORM_PARTS", value_name = "COUNT")]

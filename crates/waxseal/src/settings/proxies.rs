@@ -20,6 +20,7 @@ use crate::start_error::StartError;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Proxies")]
+#[expect(clippy::exhaustive_structs, reason = "made by callers, from `Default`")]
 pub struct ProxySettings {
     /// The proxies whose word about a client counts: addresses, networks, or unix, with commas between them [default: none].
     #[arg(

@@ -26,6 +26,7 @@ pub enum LogFormat {
 /// The permissions of a file, written in octal: `660`.
 #[cfg(unix)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a wrapper")]
 pub struct FileMode(pub u32);
 
 /// Its owner and its group may read and write it.

@@ -1,21 +1,21 @@
-//! The task that maintains a manager's store.
+//! Who maintains a manager's store.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::task::AbortHandle;
 
-/// The keeper of a store, if it has one. A task of ours ends when this is dropped.
+/// The maintainer of a store, if it has one. A task of ours ends when this is dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Upkeep {
-    keeper: AtomicU8,
+pub(crate) struct Maintainer {
+    current: AtomicU8,
     task: Mutex<Option<AbortHandle>>,
 }
 
 /// Whoever maintains a store.
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
-pub(crate) enum Keeper {
+pub(crate) enum MaintainedBy {
     Nobody = 0,
     /// A task that the first request began.
     Task,
@@ -23,21 +23,21 @@ pub(crate) enum Keeper {
     App,
 }
 
-impl Upkeep {
+impl Maintainer {
     /// Returns `true` if the store is maintained already, or needs nothing.
     pub(crate) fn is_on(&self) -> bool {
-        self.keeper.load(Ordering::Relaxed) != Keeper::Nobody as u8
+        self.current.load(Ordering::Relaxed) != MaintainedBy::Nobody as u8
     }
 
-    /// Makes `new` the keeper if `old` is. Returns `false` if not.
-    pub(crate) fn change(&self, old: Keeper, new: Keeper) -> bool {
+    /// Makes `new` the maintainer if `old` is. Returns `false` if not.
+    pub(crate) fn change(&self, old: MaintainedBy, new: MaintainedBy) -> bool {
         let (old, new) = (old as u8, new as u8);
-        self.keeper.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.current.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// Makes the app the keeper, and ends a task of ours.
+    /// Makes the app the maintainer, and ends a task of ours.
     pub(crate) fn pass_to_app(&self) {
-        self.keeper.store(Keeper::App as u8, Ordering::Relaxed);
+        self.current.store(MaintainedBy::App as u8, Ordering::Relaxed);
         self.set_task(None);
     }
 
@@ -50,7 +50,7 @@ impl Upkeep {
     }
 }
 
-impl Drop for Upkeep {
+impl Drop for Maintainer {
     fn drop(&mut self) {
         self.set_task(None);
     }
