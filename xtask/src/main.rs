@@ -15,6 +15,7 @@ mod flask;
 mod fuzz;
 mod gen_secret;
 mod operate;
+mod packages;
 mod run;
 mod servers;
 mod step;

@@ -8,6 +8,7 @@ use std::{env, thread};
 use anyhow::Result;
 
 use crate::cargo::cargo;
+use crate::packages::{self, Package};
 use crate::servers::SERVERS;
 use crate::step::{Step, StepResult, in_continuous_integration, summarise, two_at_a_time};
 use crate::system::{self, Browser, Server};
@@ -19,7 +20,7 @@ pub(crate) struct Options {
     #[arg(long)]
     fast: bool,
     /// Also the long tests: kills by the dozen, races by the thousand, a cluster under load, an app without its store,
-    /// hostile clients, mutated input, each feature alone, the book, Flask from PyPI, twenty minutes of load (or SOAK_SECONDS), and the licences and sources
+    /// hostile clients, mutated input, each feature and each crate alone, all crates as packages, the book, Flask from PyPI, twenty minutes of load (or SOAK_SECONDS), and the licences and sources
     /// of all dependencies; an hour beside building
     #[arg(long, conflicts_with = "fast")]
     faults: bool,
@@ -125,29 +126,15 @@ impl Surroundings {
         steps.push(long_tests());
         steps.push(hostile_clients());
         steps.push(Step::of("fuzzing, short", fuzz::smoke(without_settings(cargo()))));
-        for (package, features) in [
-            ("waxseal-crypto", &["ring", "hazmat", "wasm-js"][..]),
-            ("waxseal-store", &["network"]),
-            ("waxseal-http", &["device", "django", "flask", "rails"]),
-            ("waxseal-axum", &["device", "django", "flask", "rails"]),
-            ("waxseal-cli", &["sqlite", "redis", "postgres"]),
-            (
-                "waxseal",
-                &[
-                    "ring",
-                    "sqlite",
-                    "redis",
-                    "postgres",
-                    "tls",
-                    "websocket",
-                    "device",
-                    "django",
-                    "flask",
-                    "rails",
-                ],
-            ),
-        ] {
-            steps.extend(features_alone(package, features));
+        match packages::published() {
+            Ok(packages) => {
+                steps.extend(
+                    packages.iter().flat_map(|package| features_alone(&package.name, &package.features)),
+                );
+                steps.extend(packages.iter().map(tests_alone));
+                steps.push(as_packages(&packages));
+            }
+            Err(error) => missing.push(StepResult::skipped("each crate alone", format!("{error:#}."))),
         }
         steps.extend(book::commands().map(|(name, command)| Step::of(name, command)));
         let advisories = deny::has_advisories();
@@ -162,15 +149,30 @@ impl Surroundings {
 }
 
 /// Each feature has to compile without the others, and the crate without any.
-fn features_alone(package: &str, features: &[&str]) -> Vec<Step> {
+fn features_alone(package: &str, features: &[impl AsRef<str>]) -> Vec<Step> {
     let lint = |name: &str, feature: &str| {
         let arguments =
             ["clippy", "--locked", "--package", package, "--no-default-features", "--features", feature];
         step(&format!("lints of {package}, {name}"), &arguments).strict()
     };
     let mut steps = vec![lint("no features", "")];
-    steps.extend(features.iter().map(|feature| lint(&format!("feature {feature}"), feature)));
+    steps.extend(
+        features.iter().map(AsRef::as_ref).map(|feature| lint(&format!("feature {feature}"), feature)),
+    );
     steps
+}
+
+/// The tests of one crate, built with its own features alone, as by somebody who has only this crate.
+fn tests_alone(package: &Package) -> Step {
+    let arguments = ["test", "--locked", "--no-fail-fast", "--package", &package.name];
+    step(&format!("tests of {} alone", package.name), &arguments)
+}
+
+/// Each crate as a release would publish it, built from its package; cargo finds the order. A change that is not committed
+/// is packed, too.
+fn as_packages(packages: &[Package]) -> Step {
+    let names = packages.iter().flat_map(|package| ["--package", &package.name]);
+    step("packages", &["package", "--locked", "--allow-dirty"].into_iter().chain(names).collect::<Vec<_>>())
 }
 
 fn everyday_steps() -> Vec<Step> {

@@ -37,7 +37,7 @@ pub struct RequireSignIn {
 }
 
 impl RequireSignIn {
-    /// Answers 401.
+    /// A route layer that answers 401 to requests of nobody who is signed in.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

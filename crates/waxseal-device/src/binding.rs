@@ -16,7 +16,7 @@ impl Fingerprint {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// The fingerprint as bytes, to keep in a session.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0

@@ -94,7 +94,7 @@ impl DeviceState {
         }
     }
 
-    /// The state's bytes.
+    /// Encodes the state in the layout above.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let (kind, at, rest) = match self {

@@ -30,7 +30,7 @@ impl Offer {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// The offer as bytes, to keep in a session.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0

@@ -15,7 +15,7 @@ impl ReplayId {
         Self(hash.finalize().into())
     }
 
-    /// The 32 bytes.
+    /// The hash of the cookie's signature, by which a store remembers a cookie that was used.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -33,7 +33,7 @@ pub struct Snapshot<'a> {
     pub(crate) gate: Option<&'a dyn DeviceGate>,
 }
 
-/// A good token.
+/// The outcome of opening a token that is good: a session, or the need to ask the store.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "either the store is asked or not")]
 pub enum Opened<'a> {

@@ -17,7 +17,7 @@ impl StoreError {
         Self { fault, error: Arc::new(error) }
     }
 
-    /// The kind of failure.
+    /// The kind of failure, which decides between an outage and a defect.
     #[must_use]
     pub fn fault(&self) -> Fault {
         self.fault

@@ -34,7 +34,7 @@ impl Markup {
         Self(html.into())
     }
 
-    /// The HTML.
+    /// The marked text, which templates print without escaping.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

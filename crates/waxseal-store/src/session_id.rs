@@ -120,7 +120,7 @@ impl PublicId {
         u64::from_str_radix(text, 16).ok().map(|number| Self(number.to_be_bytes()))
     }
 
-    /// The 8 bytes.
+    /// The public id as bytes, in the order of its hexadecimal text.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0

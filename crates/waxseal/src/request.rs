@@ -170,7 +170,7 @@ impl Request {
         self.0.route
     }
 
-    /// The method.
+    /// The HTTP method, such as `GET`.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.0.parts.method
