@@ -67,11 +67,11 @@ impl RecordStore {
     /// Deletes a record. Before that, if a migration is under way and the end reaches so far, ends what its owner could have had taken over: the old
     /// framework may have signed the session anew, in cookies that nobody here has met.
     async fn delete(&self, key: &RecordKey, reach: Reach, now: Timestamp) -> Result<bool, StoreError> {
-        if let Some(claims) = self.claims.as_ref().filter(|_| reach == Reach::Untaken)
+        if let (Some(claims), Reach::Untaken(since)) = (&self.claims, reach)
             && let Some(Found::Living(RecordHead { owner: Some(owner), .. })) =
                 self.store.revalidate(key, now).await?
         {
-            claims.end_owner(&owner, now).await?;
+            claims.end_owner(&owner, since, now).await?;
         }
         self.store.delete(key, now).await
     }
