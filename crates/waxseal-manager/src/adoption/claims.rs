@@ -46,13 +46,14 @@ pub(crate) struct Claims {
     counts: Arc<Counts>,
 }
 
-/// The sessions that end with one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The sessions that end with one. The greater reaches further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reach {
     /// That session alone: the old app has signed it out, which says nothing of other browsers.
     Alone,
-    /// Also what its owner could still have had taken over.
-    Untaken,
+    /// Also what its owner could still have had taken over at this time, that of the sign-out: the store may be told of
+    /// it later.
+    Untaken(Timestamp),
 }
 
 /// What the store says of a foreign session.
@@ -143,7 +144,7 @@ impl Claims {
         now: Timestamp,
     ) -> Result<Option<Revision>, Error> {
         if let Some(owner) = &foreign.owner {
-            self.sign_out_owner(owner, now).await?;
+            self.sign_out_owner(owner, now, now).await?;
         }
         self.end(foreign, now).await
     }
@@ -162,20 +163,27 @@ impl Claims {
         }
     }
 
-    /// Ends what the owner could have had taken over. Called before the owner's sessions end, so that none is made from
-    /// then on.
-    pub(crate) async fn end_owner(&self, owner: &str, now: Timestamp) -> Result<(), StoreError> {
-        if now >= self.last_end(now) {
-            return Ok(());
-        }
-        self.note_owner(&self.owner_key(owner), now, now).await
+    /// Ends what the owner could have had taken over at `since`. Called before the owner's sessions end, so that none is
+    /// made from then on.
+    pub(crate) async fn end_owner(
+        &self,
+        owner: &str,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.note_owner(&self.owner_key(owner), since, now).await
     }
 
-    /// The same for a sign-out. While the store is unavailable, this process refuses the owner's foreign sessions, and
-    /// the store is told later.
-    pub(crate) async fn sign_out_owner(&self, owner: &str, now: Timestamp) -> Result<(), StoreError> {
-        match self.end_owner(owner, now).await {
-            Err(error) if !self.ended_owners.add(self.owner_key(owner), now) => Err(error),
+    /// The same for a sign-out. While the store is unavailable, this process refuses these foreign sessions, and the
+    /// store is told later.
+    pub(crate) async fn sign_out_owner(
+        &self,
+        owner: &str,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        match self.end_owner(owner, since, now).await {
+            Err(error) if !self.ended_owners.add(self.owner_key(owner), since) => Err(error),
             _ => Ok(()),
         }
     }
@@ -184,12 +192,12 @@ impl Claims {
     pub(crate) async fn owner_ended(&self, foreign: &ForeignRef, now: Timestamp) -> Result<bool, StoreError> {
         let Some(owner) = &foreign.owner else { return Ok(false) };
         let key = self.owner_key(owner);
-        if self.ended_owners.has(|| key) {
+        let ahead = if foreign.lives_on { Duration::ZERO } else { CLOCK_AHEAD };
+        let reaches = |since: Timestamp| foreign.began <= since.after(ahead);
+        if self.ended_owners.get(|| key).is_some_and(reaches) {
             return Ok(true);
         }
-        let found = self.find(&key, now).await?;
-        let ahead = if foreign.lives_on { Duration::ZERO } else { CLOCK_AHEAD };
-        Ok(found.is_some_and(|found| foreign.began <= found.life.last_seen.after(ahead)))
+        Ok(self.find(&key, now).await?.is_some_and(|found| reaches(found.life.last_seen)))
     }
 
     /// Tells the store of the ends that it missed during an outage. Returns how many are left.
@@ -234,7 +242,10 @@ impl Claims {
 
     /// Notes that the owner signed out at `since`. May be sent again: the later time counts.
     async fn note_owner(&self, key: &RecordKey, since: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-        let end = self.last_end(now);
+        let end = self.last_end(since);
+        if now >= end {
+            return Ok(());
+        }
         if self.store.touch(key, end, since).await? {
             return Ok(());
         }
@@ -245,9 +256,9 @@ impl Claims {
         }
     }
 
-    /// The time at which the last foreign session that has begun by now is over.
-    fn last_end(&self, now: Timestamp) -> Timestamp {
-        now.min(self.terms.switched).after(self.terms.lifetime).after(CLOCKS_APART)
+    /// The time at which the last foreign session that had begun by `since` is over.
+    fn last_end(&self, since: Timestamp) -> Timestamp {
+        since.min(self.terms.switched).after(self.terms.lifetime).after(CLOCKS_APART)
     }
 
     async fn find(&self, key: &RecordKey, now: Timestamp) -> Result<Option<RecordHead>, StoreError> {

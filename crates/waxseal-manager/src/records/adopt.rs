@@ -59,7 +59,7 @@ impl RecordStore {
         let Some(claims) = &self.claims else { return Ok(()) };
         let Some(revision) = claims.sign_out(foreign, now).await? else { return Ok(()) };
         for id in keys.imported_ids(&foreign.replay_id, &revision) {
-            self.end(&reference(id.into(), Revision::UNKNOWN, now), Reach::Untaken, now).await?;
+            self.end(&reference(id.into(), Revision::UNKNOWN, now), Reach::Untaken(now), now).await?;
         }
         Ok(())
     }

@@ -70,11 +70,11 @@ impl RecordStore {
     /// have had taken over: the old framework may have signed the session anew, in cookies that nobody here has met. If
     /// the store does not take that, it waits, and the record is deleted all the same.
     async fn delete(&self, key: &RecordKey, reach: Reach, now: Timestamp) -> Result<bool, StoreError> {
-        if let Some(claims) = self.claims.as_ref().filter(|_| reach == Reach::Untaken)
+        if let (Some(claims), Reach::Untaken(since)) = (&self.claims, reach)
             && let Some(Found::Living(RecordHead { owner: Some(owner), .. })) =
                 self.store.revalidate(key, now).await?
         {
-            claims.sign_out_owner(&owner, now).await?;
+            claims.sign_out_owner(&owner, since, now).await?;
         }
         self.store.delete(key, now).await
     }

@@ -86,7 +86,7 @@ impl RecordStore {
     /// of a foreign one asks for this after it is there, and otherwise ends with the owner's others.
     pub(super) async fn end_foreign_of(&self, owner: &str, now: Timestamp) -> Result<(), Error> {
         match &self.claims {
-            Some(claims) => Ok(claims.end_owner(owner, now).await?),
+            Some(claims) => Ok(claims.end_owner(owner, now, now).await?),
             None => Ok(()),
         }
     }

@@ -14,7 +14,7 @@ const MAX_ENDS_IN_A_ROUND: usize = 10_000;
 const MAX_REFUSED: usize = 4;
 
 /// Sessions that were ended during an outage of their store, in any state. This process refuses them until the store is
-/// told. Each has what the state needs to know for that.
+/// told. Each has what the state needs to know for that; of two ends under one key the greater counts.
 ///
 /// No end is forgotten. The queue is therefore bounded, and beyond its bound a sign-out fails: an error is better than
 /// a copy that opens again.
@@ -29,7 +29,7 @@ struct Queue<T> {
     after: Option<RecordKey>,
 }
 
-impl<T: Copy> Unfinished<T> {
+impl<T: Copy + Ord> Unfinished<T> {
     /// Makes an empty queue with room for `most` ends.
     pub(crate) fn new(most: usize) -> Self {
         Self { queue: Mutex::new(Queue { ends: BTreeMap::new(), after: None }), most }
@@ -37,8 +37,13 @@ impl<T: Copy> Unfinished<T> {
 
     /// Checks whether a key is in the queue. `key` is called only if the queue is not empty.
     pub(crate) fn has(&self, key: impl FnOnce() -> RecordKey) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// The detail of the end that waits under a key. `key` is called only if the queue is not empty.
+    pub(crate) fn get(&self, key: impl FnOnce() -> RecordKey) -> Option<T> {
         let queue = self.lock();
-        !queue.ends.is_empty() && queue.ends.contains_key(&key())
+        if queue.ends.is_empty() { None } else { queue.ends.get(&key()).copied() }
     }
 
     /// Adds an end. Returns `false` if there is no room.
@@ -47,7 +52,8 @@ impl<T: Copy> Unfinished<T> {
         let mut queue = self.lock();
         let has_room = queue.ends.len() < self.most || queue.ends.contains_key(&key);
         if has_room {
-            queue.ends.entry(key).or_insert(detail);
+            let waiting = queue.ends.entry(key).or_insert(detail);
+            *waiting = detail.max(*waiting);
         }
         has_room
     }
@@ -63,7 +69,7 @@ impl<T: Copy> Unfinished<T> {
         for (key, detail) in self.round() {
             self.lock().after = Some(key);
             match tell(key, detail).await {
-                Ok(true) => _ = self.lock().ends.remove(&key),
+                Ok(true) => self.remove(&key, detail),
                 Ok(false) => {}
                 Err(error) if error.fault() == Fault::Outage => break,
                 Err(error) => {
@@ -77,6 +83,14 @@ impl<T: Copy> Unfinished<T> {
         }
         let left = self.lock().ends.len();
         failed.map_or(Ok(left), Err)
+    }
+
+    /// Removes an end that the store was told of, unless a greater one came meanwhile.
+    fn remove(&self, key: &RecordKey, told: T) {
+        let mut queue = self.lock();
+        if queue.ends.get(key) == Some(&told) {
+            queue.ends.remove(key);
+        }
     }
 
     fn round(&self) -> Vec<(RecordKey, T)> {
@@ -136,6 +150,18 @@ mod tests {
         assert!(!unfinished.add(key(3), Timestamp::MAX));
         assert!(unfinished.add(key(1), Timestamp::MAX), "it is there already");
         assert!(unfinished.has(|| key(1)) && unfinished.has(|| key(2)) && !unfinished.has(|| key(3)));
+    }
+
+    #[test]
+    fn of_two_ends_under_one_key_the_greater_is_told_also_if_it_comes_while_the_other_is() {
+        let times = [1, 3, 2].map(Timestamp::from_millis);
+        let unfinished = Unfinished::new(1);
+        assert!(times.iter().all(|time| unfinished.add(key(1), *time)));
+        assert_eq!(unfinished.get(|| key(1)), Some(times[1]));
+        let later = |_| Ok(unfinished.add(key(1), Timestamp::MAX));
+        assert_eq!(finish(&unfinished, later), Ok(1));
+        assert_eq!(unfinished.round(), [(key(1), Timestamp::MAX)]);
+        assert_eq!(finish(&unfinished, |_| Ok(true)), Ok(0));
     }
 
     #[test]

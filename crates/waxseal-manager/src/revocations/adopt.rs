@@ -70,7 +70,7 @@ impl Revocations {
         let Some(mut question) = token.question else { return Ok(()) };
         // The class of the session that was made of it is not known here, so the longest lifetime counts.
         question.end = self.last_end(now);
-        self.end(&question, Reach::Untaken, now).await
+        self.end(&question, Reach::Untaken(now), now).await
     }
 
     /// Claims a foreign session that is free, and returns what its claim is after that.

@@ -181,9 +181,8 @@ impl Revocations {
     /// The store's error, if it is unavailable and the retry queue is full. The session has then not ended.
     pub(crate) async fn end(&self, question: &Question, reach: Reach, now: Timestamp) -> Result<(), Error> {
         let key = question.key();
-        let claims = self.claims.as_ref().filter(|_| reach == Reach::Untaken);
-        if let (Some(claims), Some(owner)) = (claims, &question.owner) {
-            claims.sign_out_owner(owner, now).await?;
+        if let (Some(claims), Some(owner), Reach::Untaken(since)) = (&self.claims, &question.owner, reach) {
+            claims.sign_out_owner(owner, since, now).await?;
         }
         match self.keep_end(&key, question.end, now).await {
             Ok(true) => Ok(()),
@@ -224,7 +223,7 @@ impl Revocations {
     /// Ends what the owner could have had taken over, if a migration is under way.
     pub(super) async fn end_foreign_of(&self, owner: &str, now: Timestamp) -> Result<(), Error> {
         match &self.claims {
-            Some(claims) => Ok(claims.end_owner(owner, now).await?),
+            Some(claims) => Ok(claims.end_owner(owner, now, now).await?),
             None => Ok(()),
         }
     }

@@ -797,3 +797,70 @@ async fn what_the_old_app_signed_out_says_nothing_of_other_browsers() {
         assert!(adopt(&sessions, &living(2, 0), DAY + 7).await.is_adopted(), "{kind:?}");
     }
 }
+
+#[tokio::test]
+async fn an_owners_end_that_waits_for_the_store_reaches_what_was_signed_until_then_and_nothing_later() {
+    for kind in REMEMBERING {
+        let store = new_store();
+        let [here, there] = [kind.sessions(&store), kind.sessions(&store)];
+        let token = adopted(&here, &living(1, 0), DAY).await;
+        let visit = open(&here, &token, Access::Change, at(DAY + 9)).await.unwrap();
+        store.set_away(true);
+        here.note_foreign(&visit, &living(1, 0));
+        visit.destroy().unwrap();
+        here.commit(&visit, at(DAY + 10)).await.unwrap();
+        is_refused("until then, in the outage", &here, &living(2, DAY + 10), DAY + 20).await;
+        for access in [Access::Read, Access::Change] {
+            let away = try_adopt(&here, &living(3, DAY + 11), access, DAY + 20).await;
+            assert!(matches!(away, Err(Error::Unavailable(_))), "{kind:?}: {away:?}");
+        }
+        store.set_away(false);
+        assert_eq!(here.finish_ends(at(DAY + 100)).await.unwrap(), 0, "{kind:?}");
+        for (sessions, later) in [(&here, living(3, DAY + 11)), (&there, living(4, DAY + 99))] {
+            is_refused("until then", sessions, &living(2, DAY + 10), DAY + 110).await;
+            assert!(adopt(sessions, &later, DAY + 110).await.is_adopted(), "{kind:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_two_ends_of_one_owner_that_wait_for_the_store_the_later_counts() {
+    for kind in REMEMBERING {
+        let store = new_store();
+        let sessions = kind.sessions(&store);
+        store.set_away(true);
+        end(&sessions, &living(1, 0), DAY + 10).await;
+        end(&sessions, &living(2, DAY + 15), DAY + 20).await;
+        is_refused("in the outage", &sessions, &living(3, DAY + 16), DAY + 25).await;
+        store.set_away(false);
+        assert_eq!(sessions.finish_ends(at(DAY + 100)).await.unwrap(), 0, "{kind:?}");
+        is_refused("signed between the two", &sessions, &living(3, DAY + 16), DAY + 110).await;
+        assert!(adopt(&sessions, &living(4, DAY + 21), DAY + 110).await.is_adopted(), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_counts_whether_or_not_the_old_apps_waits_for_the_store_too() {
+    for kind in REMEMBERING {
+        for old_app_first in [true, false] {
+            let store = new_store();
+            let sessions = kind.sessions(&store);
+            let token = adopted(&sessions, &living(1, 0), DAY).await;
+            let signed_out = open(&sessions, &token, Access::Change, at(DAY + 9)).await.unwrap();
+            let over_there = open(&sessions, &token, Access::Read, at(DAY + 9)).await.unwrap();
+            store.set_away(true);
+            if old_app_first {
+                sessions.end_visit(&over_there, at(DAY + 10)).await.unwrap();
+            }
+            signed_out.destroy().unwrap();
+            sessions.commit(&signed_out, at(DAY + 20)).await.unwrap();
+            if !old_app_first {
+                sessions.end_visit(&over_there, at(DAY + 30)).await.unwrap();
+            }
+            store.set_away(false);
+            assert_eq!(sessions.finish_ends(at(DAY + 100)).await.unwrap(), 0, "{kind:?}");
+            is_refused("until the sign-out", &sessions, &living(2, DAY + 20), DAY + 110).await;
+            assert!(adopt(&sessions, &living(3, DAY + 21), DAY + 110).await.is_adopted(), "{kind:?}");
+        }
+    }
+}
