@@ -2,9 +2,9 @@
 
 mod attacks;
 mod browser;
+mod counts;
 #[path = "../support/log.rs"]
 mod log;
-mod counts;
 mod rules;
 mod servers;
 mod walk;

@@ -36,12 +36,6 @@ fn sessions_of(app: &str, store: &(impl SessionStore + Clone)) -> SessionManager
     SessionManager::new(&keyring(), "__Host-session", app, Revocable::new(store.clone())).unwrap()
 }
 
-const ACTS_THAT_LEAVE: [(&str, fn(&Visit) -> Result<(), SessionError>); 3] = [
-    ("signs out", |session| session.destroy()),
-    ("renews", |session| session.renew()),
-    ("signs in", |session| session.sign_in("albus", at(160))),
-];
-
 async fn token(sessions: &SessionManager, session: &Visit, now: u64) -> String {
     match sessions.commit(session, at(now)).await.unwrap() {
         Outcome::Set { token, .. } => token,
