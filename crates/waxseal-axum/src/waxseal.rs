@@ -24,7 +24,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// | place | [state `cookie`](State::Cookie): the whole session, sealed, in the browser |
 /// | lifetimes | until the browser is closed; 30 minutes idle, 12 hours in all |
 /// | cookie | `__Host-session`, Secure, HttpOnly, SameSite=Lax |
-/// | requests of other sites | those that could change something are refused |
+/// | requests of other sites | those that could change something or open a WebSocket are refused |
 ///
 /// # Example
 ///
@@ -211,8 +211,8 @@ impl Waxseal {
 
     /// Makes the layer. It is cheap to clone, and for `Router::layer`: around all routes, also those without a session.
     ///
-    /// Make one and clone it. Two layers that were made one by one are strangers to each other: side by side in merged
-    /// routers, each takes the other's cookie for no session of its own and overwrites it, without a word.
+    /// Make one and clone it. Two that were made one by one, side by side in merged routers, overwrite each other's cookie
+    /// without a word if their secret, state or store is not the same; else each still looks after the store for itself.
     ///
     /// An answer whose session could not be saved is replaced by a plain text of 503, 409 or 500. For a page of the app's
     /// own, put `axum::middleware::map_response` around the layer.

@@ -1,8 +1,8 @@
 //! Extractors of the session, of structs in it and of messages; errors as answers.
 
 use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::middleware::{Next, from_fn, map_response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::{Router, routing::get, routing::post};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -158,6 +158,29 @@ async fn while_the_store_is_away_pages_are_503_and_a_sign_out_holds() {
     assert_eq!(browser.post("/out").await.status, StatusCode::OK);
     store.set_away(false);
     assert_eq!(thief.get("/").await.text, "");
+}
+
+#[tokio::test]
+async fn what_could_not_be_saved_is_answered_by_the_layer_and_gets_a_page_around_it() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let layer = Waxseal::ephemeral().state(Stored::new(store.clone())).layer().unwrap().without_maintenance();
+    let hand = store.clone();
+    let write = async move |session: Session| {
+        hand.set_away(true);
+        session.insert("name", "Rincewind").map_err(Error::from)
+    };
+    let plain = Router::new().route("/", post(write)).layer(layer);
+    let page = async |answer: Response| match answer.status() {
+        StatusCode::SERVICE_UNAVAILABLE => (answer.status(), Html("<h1>Back soon</h1>")).into_response(),
+        _ => answer,
+    };
+    for (app, text) in [(plain.clone(), "try again"), (plain.layer(map_response(page)), "<h1>Back soon</h1>")]
+    {
+        store.set_away(false);
+        let answer = Browser::new(app).post("/").await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.text.contains(text), "{}", answer.text);
+    }
 }
 
 #[tokio::test]
