@@ -32,6 +32,8 @@
 //! | a bound session is shown to who proves its device, in the minute of its binding, and where the binding is not known yet | "no page is shown to a request that is neither proven, settling, nor unbound by what is known", "a living session's visitor is shown it" |
 //! | signing out in an outage | "a sign-out ends the session", "a process refuses at once what it ended" |
 //!
+//! `cookie`, with a list and without, is walked through in `waxseal-http` (`tests/device_bound/walk.rs`), with device binding.
+//!
 //! Other tests hold what one process or one request shows: what concurrent readers share and cost (`states_copies.rs`), a
 //! store that has gone back, records that no key opens, lifetimes (`states.rs`), what an answer says to caches, and several
 //! cookies (`waxseal-http`).
@@ -99,7 +101,7 @@ use crate::world::World;
 
 const STEPS: usize = 60;
 /// Cases of an everyday run, in each state.
-const CASES: u32 = 400;
+const CASES: u32 = 1_000;
 /// Cases of a long run, in each state.
 const MANY_CASES: u32 = 20_000;
 /// Cases within which a rule that is broken on purpose must be found.
