@@ -146,7 +146,8 @@ pub use waxseal_http::{
     Derivation, Digest, Flask, FlaskKey, FlaskRecord, FlaskRemember, FlaskServerSide, Signing,
 };
 pub use waxseal_http::{
-    EndReason, ForeignSessions, SameSite, Scheme, SessionCookie, SessionEnded, WrittenCookie, local_path,
+    EndReason, ForeignSessions, NotYet, SameSite, Scheme, SessionCookie, SessionEnded, WrittenCookie,
+    local_path,
 };
 #[cfg(feature = "rails")]
 pub use waxseal_http::{Rails, RailsDigest, RailsKey};

@@ -22,7 +22,7 @@ use crate::undated::Undated;
 /// signs out here; from then on none is good, in whichever browser, and the password is asked for. In state `cookie` without a
 /// list nothing remembers that, and a copy stays good until the migration's end. The token has no date either, so it is
 /// read from the switch on, when Flask has stopped. Name it from the beginning all the same: a sign-out here makes the browser
-/// forget it, and Flask would sign in by it again.
+/// forget it, since Flask would sign in by it again.
 ///
 /// # Example
 ///

@@ -408,8 +408,9 @@ async fn what_flask_cannot_have_is_refused_by_its_key_and_nothing_is_lost() {
 
 #[tokio::test]
 async fn the_owner_goes_under_the_apps_own_key_with_the_apps_type() {
-    let text: fn(Flask) -> Flask = |flask| flask;
-    let (integer, uuid): (fn(Flask) -> Flask, fn(Flask) -> Flask) = (Flask::integer_owner, Flask::uuid_owner);
+    type Typed = fn(Flask) -> Flask;
+    let (text, integer, uuid): (Typed, Typed, Typed) =
+        (|flask| flask, Flask::integer_owner, Flask::uuid_owner);
     let id = "00010203-0405-0607-0809-0a0b0c0d0eff";
     for (typed, owner, seen) in [
         (integer, "7", Value::Int(7)),
