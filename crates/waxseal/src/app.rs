@@ -245,6 +245,8 @@ impl App {
             sessions: sessions.with_clock(clock),
             limits: settings.limits(self.limits)?,
             proxies,
+            #[cfg(feature = "websocket")]
+            websocket: settings.limits.websocket(),
             speaks_tls: settings.speaks_tls(),
             urls,
             endpoints,

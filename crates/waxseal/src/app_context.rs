@@ -6,6 +6,8 @@ use std::sync::Arc;
 use minijinja::Value;
 use waxseal_http::SessionLayer;
 use waxseal_server::Limits;
+#[cfg(feature = "websocket")]
+use waxseal_server::WebSocketLimits;
 
 use crate::pages::Pages;
 use crate::panel_log::PanelLog;
@@ -19,6 +21,8 @@ pub(crate) struct AppContext {
     pub(crate) pages: Pages,
     pub(crate) sessions: SessionLayer,
     pub(crate) limits: Limits,
+    #[cfg(feature = "websocket")]
+    pub(crate) websocket: WebSocketLimits,
     pub(crate) proxies: ProxySettings,
     /// The app speaks TLS itself.
     pub(crate) speaks_tls: bool,

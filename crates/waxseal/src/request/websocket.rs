@@ -14,7 +14,7 @@ impl Request {
     ///
     /// A request of another site is refused with 403, as unsafe requests are, unless the route
     /// [allows it](crate::Route::allow_cross_site): a browser lets any page open a socket to this app, with the visitor's
-    /// cookies. The socket counts as a connection, keeps to the [default limits](WebSocketLimits), and is closed with
+    /// cookies. The socket counts as a connection, keeps to the [limits](WebSocketLimits) of the settings, and is closed with
     ///
     /// - 1008 when the visitor's session [is over](Self::session_ended), with the reason; the page opens it anew, and its
     ///   visitor is then who they are,
@@ -53,10 +53,10 @@ impl Request {
         H: FnOnce(WebSocket) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        self.websocket_within(WebSocketLimits::default(), handler).await
+        self.websocket_within(self.app().websocket, handler).await
     }
 
-    /// As [`websocket`](Self::websocket), within other limits.
+    /// As [`websocket`](Self::websocket), within limits of its own, whatever the settings say.
     ///
     /// # Errors
     ///

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 use waxseal_server::Limits;
+#[cfg(feature = "websocket")]
+use waxseal_server::WebSocketLimits;
 
 use crate::start_error::StartError;
 
@@ -62,6 +64,13 @@ pub struct LimitSettings {
     /// The time in which a client must take something of an answer [default: 15].
     #[arg(long, env = "WAXSEAL_TIMEOUT_ANSWER", value_name = "SECONDS")]
     pub timeout_answer: Option<NonZeroU64>,
+    /// The largest message of a WebSocket, in a program built with the feature `websocket` [default: 65536].
+    #[arg(long, env = "WAXSEAL_WS_MAX_SIZE", value_name = "BYTES")]
+    pub ws_max_size: Option<NonZeroUsize>,
+    /// The time for which nothing may come from the client of a WebSocket, which is sent a ping after half of it
+    /// [default: 60].
+    #[arg(long, env = "WAXSEAL_TIMEOUT_WEBSOCKET", value_name = "SECONDS")]
+    pub timeout_websocket: Option<NonZeroU64>,
     /// The time after SIGTERM or Ctrl-C for which requests are still accepted, while /health/ready answers 503 and each
     /// answer closes its connection, for a load balancer to notice [default: 0].
     #[arg(long, env = "WAXSEAL_SHUTDOWN_DELAY", value_name = "SECONDS")]
@@ -99,6 +108,19 @@ impl LimitSettings {
         }
         limits.shutdown_delay = self.shutdown_delay.map_or(limits.shutdown_delay, Duration::from_secs);
         limits.shutdown_grace = seconds(self.timeout_graceful_shutdown, limits.shutdown_grace);
+        limits
+    }
+
+    /// The limits of a WebSocket that sets none of its own.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn websocket(&self) -> WebSocketLimits {
+        let mut limits = WebSocketLimits::default();
+        if let Some(bytes) = self.ws_max_size {
+            limits = limits.message(bytes.get());
+        }
+        if let Some(seconds) = self.timeout_websocket {
+            limits = limits.idle(Duration::from_secs(seconds.get()));
+        }
         limits
     }
 }
@@ -169,9 +191,26 @@ mod tests {
         insta::assert_snapshot!(error, @"requests in flight have 5s at the end and 60s before it; make --timeout-graceful-shutdown longer than --timeout");
     }
 
+    #[cfg(feature = "websocket")]
+    #[test]
+    fn each_limit_of_websockets_has_a_flag() {
+        let of = |flag: &str| Settings::try_parse_from(["app", flag]).unwrap().limits.websocket();
+        let default = waxseal_server::WebSocketLimits::default();
+        assert_eq!(of("--port=1"), default);
+        assert_eq!(of("--ws-max-size=7"), default.message(7));
+        assert_eq!(of("--timeout-websocket=7"), default.idle(std::time::Duration::from_secs(7)));
+    }
+
     #[test]
     fn no_deadline_is_nought() {
-        for flag in ["--timeout=0", "--timeout-head=0", "--worker-connections=0", "--workers=0"] {
+        for flag in [
+            "--timeout-websocket=0",
+            "--ws-max-size=0",
+            "--timeout=0",
+            "--timeout-head=0",
+            "--worker-connections=0",
+            "--workers=0",
+        ] {
             assert!(Settings::try_parse_from(["app", flag]).is_err(), "{flag}");
         }
     }

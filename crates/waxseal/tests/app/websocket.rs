@@ -12,7 +12,9 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
-use waxseal::{App, AppService, Body, Request, Response, Result, Route, SessionState, Settings, html};
+use waxseal::{
+    App, AppService, Body, LimitSettings, Request, Response, Result, Route, SessionState, Settings, html,
+};
 use waxseal_crypto::{Keyring, SecretKey};
 
 #[path = "../../examples/chat.rs"]
@@ -77,7 +79,10 @@ impl Site {
     }
 
     async fn of(app: App, session_state: SessionState) -> Self {
-        let settings = Settings { session_state, ..Settings::default() };
+        Self::with(app, Settings { session_state, ..Settings::default() }).await
+    }
+
+    async fn with(app: App, settings: Settings) -> Self {
         let keyring = Keyring::new(SecretKey::generate().unwrap());
         let service = app.service(&settings, &keyring).await.unwrap();
         let server = waxseal_server::HttpServer::bind(([127, 0, 0, 1], 0)).await.unwrap();
@@ -132,6 +137,21 @@ async fn a_socket_sees_its_visitors_session_and_is_closed_with_it() {
         assert_eq!((frame.code, frame.reason.as_str()), (CloseCode::Policy, "the session was ended"));
         assert_eq!(say(&mut strangers, "still").await, "still stranger ", "{state:?}");
     }
+}
+
+#[tokio::test]
+async fn a_setting_limits_messages() {
+    let limits = LimitSettings { ws_max_size: 4.try_into().ok(), ..LimitSettings::default() };
+    let site =
+        Site::with(App::new("demo").get("/echo", echo), Settings { limits, ..Settings::default() }).await;
+    let mut socket = site.open("/echo", &[(ORIGIN, "https://app.example")]).await.unwrap();
+    socket.send(Frame::text("1234")).await.unwrap();
+    assert_eq!(timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap(), Frame::text("1234"));
+    socket.send(Frame::text("12345")).await.unwrap();
+    let Frame::Close(Some(close)) = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap() else {
+        panic!("it is closed");
+    };
+    assert_eq!(close.code, CloseCode::Size);
 }
 
 #[tokio::test]
