@@ -56,8 +56,8 @@ pub use waxseal_crypto::{Keyring, SecretKey};
 #[cfg(feature = "django")]
 pub use waxseal_http::Django;
 pub use waxseal_http::{
-    Clock, CrossOrigin, EndReason, ForeignSessions, LoadedForeign, LoadingForeign, RequestSession, SameSite,
-    SessionCookie, SessionCookieBuilder, SessionEnded, SessionLayer, SetupError, WrittenCookie,
+    Clock, CrossOrigin, EndReason, ForeignSessions, LoadedForeign, LoadingForeign, NotYet, RequestSession,
+    SameSite, SessionCookie, SessionCookieBuilder, SessionEnded, SessionLayer, SetupError, WrittenCookie,
 };
 #[cfg(feature = "flask")]
 pub use waxseal_http::{
