@@ -52,7 +52,8 @@ impl SessionManager {
         }
         // Boxed, so that a request in state `cookie` carries no room for waiting on a store.
         if !ending.is_empty()
-            && let Err(error) = Box::pin(self.end_at_commit(&visit.keys, &ending, Reach::Untaken(now), now)).await
+            && let Err(error) =
+                Box::pin(self.end_at_commit(&visit.keys, &ending, Reach::Untaken(now), now)).await
         {
             // The session lives on under the token that the browser keeps, so nothing may begin in its place.
             visit.session().forget_end();

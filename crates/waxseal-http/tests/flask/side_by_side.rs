@@ -364,6 +364,30 @@ async fn a_slow_request_that_ends_after_a_sign_out_sets_no_cookie_of_flasks_agai
 }
 
 #[tokio::test]
+async fn a_sign_out_in_an_outage_takes_no_later_cookie_of_flasks_along() {
+    for place in WITH_STORE {
+        let mut browser = Browser::new(place);
+        browser.sign_in_at_flask(10, "7");
+        assert_eq!(browser.page(20).await.as_deref(), Some("7"), "{place:?}");
+        browser.site.store.set_away(true);
+        browser.sign_out(30).await;
+        assert!(browser.jar.is_empty(), "{place:?}: {:?}", browser.jar);
+        browser.sign_in_at_flask(40, "7");
+        let answer = browser.ours(50, Method::GET, async |request| {
+            let _ = request.load().await?.owner();
+            Ok(StatusCode::OK)
+        });
+        let answer = answer.await;
+        assert_eq!((answer.status.as_u16(), answer.sets.len()), (503, 0), "{place:?}: {:?}", answer.sets);
+        browser.site.store.set_away(false);
+        assert_eq!(browser.site.layer.sessions().finish_ends(time(100)).await.unwrap(), 0, "{place:?}");
+        assert_eq!(browser.page(110).await.as_deref(), Some("7"), "{place:?}");
+        let before = browser.site.page(120, &signed_in("7", 30)).await;
+        assert!(before.owner.is_none() && before.forgets("session"), "{place:?}: {:?}", before.sets);
+    }
+}
+
+#[tokio::test]
 async fn what_flask_cannot_have_is_refused_by_its_key_and_nothing_is_lost() {
     for place in ALL {
         let mut browser = Browser::new(place);
