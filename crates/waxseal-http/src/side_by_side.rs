@@ -112,7 +112,9 @@ impl Beside {
         };
         // A sign-in has a new token, which reaches the browser with the cookie. Any other session of an owner is in step
         // once the cookie comes along: a parallel request was sent without it.
-        if (is_changed || is_first) && (session.has_signed_in() || came.is_some() || owner.is_none()) {
+        let is_in_step =
+            (is_changed || is_first) && (session.has_signed_in() || came.is_some() || owner.is_none());
+        if is_in_step {
             session.set_beside(mark(&written.replay_id, now))?;
         }
         let expires = written.lasts.and_then(|lasts| now.checked_add(lasts));
@@ -121,7 +123,7 @@ impl Beside {
             false => reader.cookie(),
         };
         let field = cookie.set(&written.value, expires, now);
-        Ok(Some(Line { field, only_renews: !is_changed && !is_first }))
+        Ok(Some(Line { field, only_renews: !is_changed && !is_in_step }))
     }
 }
 
