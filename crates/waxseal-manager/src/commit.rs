@@ -152,7 +152,9 @@ impl SessionManager {
         let mut failed = None;
         for origin in ending {
             let ended = match (origin, self.records(), self.list_of_ended()) {
-                (Origin::Record(record), Some(records), _) => records.end(record, reach, now).await,
+                (Origin::Record(record), Some(records), _) => {
+                    records.end(record, reach, now).await.map_err(Error::from)
+                }
                 (Origin::Cookie(CookieToken { question: Some(question), .. }), _, Some(list)) => {
                     list.end(question, reach, now).await
                 }
@@ -169,7 +171,7 @@ impl SessionManager {
     async fn replace_foreign(&self, visit: &Visit, now: Timestamp) {
         let Some(claims) = self.claims() else { return };
         for foreign in visit.take_foreign() {
-            if let Err(error) = claims.end(&foreign, now).await {
+            if let Err(error) = claims.replace(&foreign, now).await {
                 tracing::error!(%error, "a foreign session could not be ended at a sign-in");
             }
         }

@@ -768,3 +768,37 @@ async fn a_sign_out_counts_whether_or_not_the_old_apps_waits_for_the_store_too()
         }
     }
 }
+
+#[tokio::test]
+async fn what_a_parallel_request_made_stays_ended_after_an_outage_however_far_the_sign_out_came() {
+    for kind in REMEMBERING {
+        for cookie in [foreign(1, 0), nobody(1)] {
+            for (turn, calls) in
+                [Turn::Fail, Turn::LoseReply].into_iter().flat_map(|turn| (0..9).map(move |n| (turn, n)))
+            {
+                let case = format!("{kind:?}, {turn:?} after {calls} calls");
+                let store = new_store();
+                let [here, there] = [kind.sessions(&store), kind.sessions(&store)];
+                let parallel = adopt(&there, &cookie, DAY).await;
+                let mut left = calls;
+                store.decide_with(move |_| {
+                    left -= 1;
+                    if left < 0 { turn } else { Turn::Work }
+                });
+                end(&here, &cookie, DAY + 1).await;
+                store.decide_with(|_| Turn::Work);
+                let token = commit(&there, &parallel, "", at(DAY + 2)).await.unwrap();
+                assert_eq!(here.finish_ends(at(DAY + 3)).await.unwrap(), 0, "{case}");
+                for later in [4, 5 * DAY] {
+                    let elsewhere = kind.sessions(&store);
+                    let opened = elsewhere.open(token.as_bytes(), Access::Change, at(DAY + later));
+                    let visit = match opened {
+                        Ok(opened) => opened.load(at(DAY + later)).await.unwrap(),
+                        Err(_) => continue,
+                    };
+                    assert!(visit.is_new(), "{case}");
+                }
+            }
+        }
+    }
+}
