@@ -373,9 +373,10 @@ impl RequestSession {
         Ok(Some(line.field))
     }
 
-    /// Tells if the session whose token came has ended by what the old app says.
-    pub(crate) fn was_replaced(&self) -> bool {
-        self.0.beside.get().is_some_and(|beside| beside.replaced)
+    /// Tells if the session whose token came is over by what the old app says, and the token would open it again. The
+    /// browser keeps any other, as every token that opens nothing: the one that it has by now may be of a newer sign-in.
+    pub(crate) fn token_outlives(&self) -> bool {
+        self.0.beside.get().is_some_and(|beside| beside.token_outlives)
     }
 
     /// The lines that make the browser forget foreign cookies whose sessions are over: taken over or refused for good in
@@ -481,18 +482,18 @@ impl Slot {
         let Some((reader, old)) = self.sharing(now) else { return Ok(visit) };
         let adopt =
             async |foreign| Box::pin(self.snapshot().adopt(foreign, self.access, now).load(now)).await;
-        let (settled, replaced, old_is_over) = match self.verdict(&visit, old) {
+        let (settled, token_outlives, old_is_over) = match self.verdict(&visit, old) {
             Verdict::Holds => {
                 self.met(&visit, reader, old);
                 return Ok(visit);
             }
             Verdict::Over => {
-                Box::pin(sessions.end_visit(&visit, now)).await?;
+                let has_ended = Box::pin(sessions.end_visit(&visit, now)).await?;
                 let next = match old.only() {
                     Some(foreign) => adopt(foreign).await?,
                     None => self.snapshot().create(),
                 };
-                (next, true, false)
+                (next, !has_ended, false)
             }
             Verdict::Unclear => {
                 tracing::warn!(
@@ -503,8 +504,8 @@ impl Slot {
             Verdict::SignedInThere(foreign) => {
                 let next = adopt(foreign).await?;
                 if next.is_adopted() {
-                    Box::pin(sessions.end_visit(&visit, now)).await?;
-                    (next, true, false)
+                    let has_ended = Box::pin(sessions.end_visit(&visit, now)).await?;
+                    (next, !has_ended, false)
                 } else {
                     let old_is_over = next.is_foreign_over();
                     (visit, false, old_is_over)
@@ -512,7 +513,7 @@ impl Slot {
             }
         };
         settled.session().note_access();
-        let _ = self.beside.set(Beside::of(&settled, replaced, old_is_over));
+        let _ = self.beside.set(Beside::of(&settled, token_outlives, old_is_over));
         Ok(settled)
     }
 

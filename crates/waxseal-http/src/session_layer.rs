@@ -232,7 +232,7 @@ impl SessionLayer {
         let set_cookie = match outcome {
             Outcome::Set { token, expires } => Some(self.cookie().set(&token, expires, now)),
             Outcome::Remove => Some(self.cookie().remove()),
-            _ => request.was_replaced().then(|| self.cookie().remove()),
+            _ => request.token_outlives().then(|| self.cookie().remove()),
         };
         if !accessed {
             return Ok(());

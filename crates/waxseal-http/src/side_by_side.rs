@@ -22,8 +22,8 @@ use crate::foreign_sessions::ForeignSessions;
 pub(crate) struct Beside {
     /// The session before the handler changed it.
     before: Arc<Content>,
-    /// The session whose token came has ended, and the browser is to have another token or none.
-    pub(crate) replaced: bool,
+    /// The session whose token came is over, and nothing but the browser can forget the token.
+    pub(crate) token_outlives: bool,
     /// The old app's cookie that came is good nowhere any more.
     pub(crate) old_is_over: bool,
 }
@@ -49,8 +49,8 @@ pub(crate) enum Verdict<'a> {
 }
 
 impl Beside {
-    pub(crate) fn of(visit: &Visit, replaced: bool, old_is_over: bool) -> Self {
-        Self { before: visit.session().content(), replaced, old_is_over }
+    pub(crate) fn of(visit: &Visit, token_outlives: bool, old_is_over: bool) -> Self {
+        Self { before: visit.session().content(), token_outlives, old_is_over }
     }
 
     /// The line for the old app's cookie as the request leaves it, if one is due: the sign-in or a shared entry was
@@ -129,7 +129,7 @@ impl Beside {
 
 impl fmt::Debug for Beside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Beside").field("replaced", &self.replaced).finish_non_exhaustive()
+        f.debug_struct("Beside").field("token_outlives", &self.token_outlives).finish_non_exhaustive()
     }
 }
 

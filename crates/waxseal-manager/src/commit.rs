@@ -124,10 +124,12 @@ impl SessionManager {
     /// Ends the session of a visit, whose browser is given another one or none: for a session that is over by what
     /// another app says. While the store is away, this process refuses it and the store is told later.
     ///
+    /// Returns `false` in state `cookie` without a list, where the token is good for as long as the browser keeps it.
+    ///
     /// # Errors
     ///
     /// [`Error::Unavailable`] if the store is away and too many ends wait for it.
-    pub async fn end_visit(&self, visit: &Visit, now: SystemTime) -> Result<(), Error> {
+    pub async fn end_visit(&self, visit: &Visit, now: SystemTime) -> Result<bool, Error> {
         let ending: Vec<_> = {
             let mut home = visit.home();
             let origin = home.origin.take();
@@ -137,7 +139,7 @@ impl SessionManager {
         for origin in &ending {
             self.watches.tell(origin, EndReason::Ended);
         }
-        Ok(())
+        Ok(!matches!(self.sessions, Sessions::Cookie))
     }
 
     /// Ends the destroyed sessions, whatever becomes of the rest. If one cannot be ended, the browser keeps its token,
