@@ -128,7 +128,7 @@ impl Claims {
     ///
     /// # Errors
     ///
-    /// The store's errors. The session may be claimed all the same, and is then joined by the next request.
+    /// The store's errors. The session may be claimed all the same, now or later, and is then joined by the next request.
     pub(crate) async fn claim(
         &self,
         foreign: &ForeignRef,
@@ -148,6 +148,8 @@ impl Claims {
         match claimed {
             Ok(claimed) => Ok(claimed),
             Err(error) if error.fault() == Fault::Outage => match self.find(&key, now).await {
+                // Not done, or not done yet.
+                Ok(Some(found)) if before == Claim::Renewable(found.revision) => Err(error),
                 Ok(Some(found)) => Ok(found.revision == revision),
                 Ok(None) | Err(_) => Err(error),
             },

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::meddler::{Meddler, Replacing};
 use crate::states_support::{Store, at, commit, key, manager, new_store, open, race, read};
 use waxseal_crypto::Keyring;
 use waxseal_manager::{
@@ -27,7 +28,7 @@ enum Kind {
 const REMEMBERING: [Kind; 3] = [Kind::Listed, Kind::Store, Kind::Mirrored];
 
 impl Kind {
-    fn state(self, store: &Store) -> State {
+    fn state(self, store: &(impl SessionStore + Clone)) -> State {
         match self {
             Self::Listed => Revocable::new(store.clone()).into(),
             Self::Store => Stored::new(store.clone()).into(),
@@ -800,5 +801,21 @@ async fn what_a_parallel_request_made_stays_ended_after_an_outage_however_far_th
                 }
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_was_given_up_and_arrives_late_is_joined_and_its_session_is_there() {
+    for kind in REMEMBERING {
+        let store = Meddler::scripted(&[Replacing::Late]);
+        let sessions = manager(kind.state(&store), &Keyring::new(key(1))).adopting(terms()).unwrap();
+        assert!(adopt(&sessions, &living(1, 0), DAY).await.is_adopted(), "{kind:?}");
+        // A minute later it is claimed anew, and that has no answer.
+        let given_up = try_adopt(&sessions, &living(1, 0), Access::Read, DAY + 90).await;
+        assert!(matches!(given_up, Err(Error::Unavailable(_))), "{kind:?}: {given_up:?}");
+        let visit = adopt(&sessions, &living(1, 0), DAY + 100).await;
+        assert_eq!(visit.owner().as_deref(), Some("user-7"), "{kind:?}");
+        let visit = adopt(&sessions, &living(1, 0), DAY + 101).await;
+        assert_eq!(visit.owner().as_deref(), Some("user-7"), "{kind:?}");
     }
 }
