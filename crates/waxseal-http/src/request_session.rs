@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::{COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Uri};
@@ -353,6 +353,16 @@ impl RequestSession {
         }
     }
 
+    /// Ends what was signed for the old app that runs beside this one between `began` and `now`, while a sign-out was under
+    /// way: until the store is told the session is alive, and other answers may say so to the old app.
+    pub(crate) async fn end_signed_meanwhile(&self, began: SystemTime, now: SystemTime) {
+        let owner = self.0.beside.get().and_then(Beside::owner_before);
+        let Some(owner) = owner.filter(|_| seconds(began) < seconds(now)) else { return };
+        if let Err(error) = Box::pin(self.sessions().end_foreign_of(&owner, now)).await {
+            tracing::error!(error = chain(&error), "what was signed during a sign-out is good still");
+        }
+    }
+
     /// The line for the cookie of the old app that runs beside this one: see [`Beside::line`].
     pub(crate) async fn write_beside(&self, now: SystemTime) -> Result<Option<HeaderValue>, Error> {
         let (Some(beside), Some((reader, old)), Some(visit)) =
@@ -631,4 +641,9 @@ impl Slot {
         let fields = first.iter().chain(others);
         fields.flat_map(|field| cookies::values_in(field.as_bytes(), name))
     }
+}
+
+/// The old app signs by the second.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -53,6 +53,11 @@ impl Beside {
         Self { before: visit.session().content(), token_outlives, old_is_over }
     }
 
+    /// The owner of the session as it was loaded.
+    pub(crate) fn owner_before(&self) -> Option<String> {
+        self.before.owner()
+    }
+
     /// The line for the old app's cookie as the request leaves it, if one is due: the sign-in or a shared entry was
     /// changed, the old app knows nothing of the owner or not yet all that is shared, or the cookie grows old. It is
     /// Secure if `is_secure`, or if the old app's is.
@@ -70,7 +75,7 @@ impl Beside {
         now: SystemTime,
     ) -> Result<Option<Line>, Error> {
         let (content, keys) = (session.content(), reader.shares().unwrap_or_default());
-        let (owner, owner_before) = (content.owner(), self.before.owner());
+        let (owner, owner_before) = (content.owner(), self.owner_before());
         let is_shared = owner.is_some() || keys.iter().any(|key| content.entries.contains(key));
         if session.phase() != Phase::Open || session.is_to_end() && !is_shared {
             return Ok(None);

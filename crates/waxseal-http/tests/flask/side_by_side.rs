@@ -1,9 +1,12 @@
 //! A Flask app and ours behind one address, which share a sign-in.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::SET_COOKIE;
 use waxseal_session::{Session, ValueError};
+use waxseal_store::testing::Operation;
 
 use super::*;
 
@@ -407,6 +410,41 @@ async fn a_slow_page_of_a_session_from_before_sets_no_cookie_of_flasks_after_a_s
             });
             assert_eq!(theirs.await, [""; 0], "{place:?}, {method}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_was_signed_for_flask_while_a_sign_out_was_under_way_is_refused() {
+    for (place, ends) in [
+        (Place::Listed, Operation::Create),
+        (Place::Store, Operation::Delete),
+        (Place::Mirrored, Operation::Delete),
+    ] {
+        // Flask's cookie is old enough to be written anew.
+        let flask = flask().side_by_side(["cart"]).lifetime(Duration::from_secs(4 * 600));
+        let mut browser = Browser::with(place, flask);
+        browser.sign_in(0, "7").await;
+        let page = Slow::begun(&browser, 700, &Method::GET).await;
+        let Slow { layer, request } = Slow::begun(&browser, 700, &Method::POST).await;
+        request.destroy().await.unwrap();
+        let (store, clock) = (browser.site.store.clone(), Arc::new(AtomicU64::new(701)));
+        let now = clock.clone();
+        let layer = layer.with_clock(Clock::from_fn(move || time(now.load(Ordering::Relaxed))));
+        store.hold(Some(ends));
+        let mut signed_out = Response::new(());
+        let meanwhile = async {
+            clock.store(703, Ordering::Relaxed);
+            let sets = page.end(703).await;
+            store.hold(None);
+            sets
+        };
+        let (ended, sets) = tokio::join!(layer.finish(&request, &mut signed_out), meanwhile);
+        ended.unwrap();
+        let theirs = sets.iter().find(|line| line.starts_with("session=")).unwrap();
+        let (theirs, _) = theirs.split_once(';').unwrap();
+        assert_eq!(browser.site.page(710, theirs).await.owner, None, "{place:?}");
+        let later = browser.site.page(710, &signed_in("7", 704)).await;
+        assert_eq!(later.owner.as_deref(), Some("7"), "{place:?}");
     }
 }
 
