@@ -29,7 +29,10 @@ pub(crate) struct Options {
 /// Features that are off by default and whose tests need nothing else.
 macro_rules! features {
     () => {
-        "waxseal/django,waxseal/flask,waxseal/rails,waxseal/tls,waxseal/websocket"
+        concat!(
+            "waxseal/django,waxseal/flask,waxseal/rails,waxseal/tls,waxseal/websocket,wizard/tls,",
+            "waxseal-axum/device,waxseal-axum/django,waxseal-axum/flask,waxseal-axum/rails,waxseal-cli/sqlite"
+        )
     };
 }
 const FEATURES: &str = features!();
@@ -38,7 +41,7 @@ const FEATURES: &str = features!();
 const SERVER_FEATURES: &str = concat!(
     features!(),
     ",waxseal-redis/servers,waxseal-postgres/servers,waxseal-manager/servers,",
-    "wizard/redis,wizard/postgres,wizard/servers,wizard/browser"
+    "wizard/redis,wizard/postgres,wizard/servers,wizard/browser,waxseal-cli/redis,waxseal-cli/postgres"
 );
 
 /// Runs all steps, also after one failed, so that one run shows everything there is to mend.
@@ -123,6 +126,7 @@ impl Surroundings {
             Ok(folder) => steps.extend(on_flask(&folder, &self.programs(), self.browser.as_ref().ok())),
             Err(advice) => missing.push(StepResult::skipped("tests on Flask", advice)),
         }
+        steps.push(actix());
         steps.push(long_tests());
         steps.push(hostile_clients());
         steps.push(Step::of("fuzzing, short", fuzz::smoke(without_settings(cargo()))));
@@ -293,8 +297,14 @@ fn beside() -> Result<Step, String> {
     Ok(step("beside sqlx", &[&["test", "--locked", "--quiet"], &manifest[..]].concat()))
 }
 
+/// An actix-web app with the session in its own pages: a hundred seconds of a processor, for what seldom breaks.
+fn actix() -> Step {
+    let manifest = ["--manifest-path", "xtask/actix/Cargo.toml", "--target-dir", "target/actix"];
+    step("in actix-web", &[&["test", "--locked", "--quiet"], &manifest[..]].concat())
+}
+
 fn documentation() -> Step {
-    let mut step = step("documentation", &["doc", "--locked", "--workspace", "--no-deps"]);
+    let mut step = step("documentation", &["doc", "--locked", "--workspace", "--no-deps", "--all-features"]);
     step.command.env("RUSTDOCFLAGS", "-D warnings");
     step
 }
@@ -330,4 +340,40 @@ fn without_settings(mut command: Command) -> Command {
         }
     }
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A test behind a feature that no step switches on compiles, is counted by nobody, and never runs.
+    #[test]
+    fn every_feature_is_on_in_some_step_of_tests() {
+        /// In steps of their own: `crypto_alone` and `on_flask`; and one for machines that run no tests.
+        const ELSEWHERE: [&str; 3] = ["waxseal-crypto/hazmat", "wizard/flask", "waxseal-crypto/wasm-js"];
+        let mut tree = cargo();
+        tree.args(["tree", "--locked", "--offline", "--workspace", "--depth", "0", "--prefix", "none"]);
+        tree.args(["--format", "{p}|{f}", "--features", SERVER_FEATURES]);
+        let output = tree.output().expect("cargo starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).expect("names are UTF-8");
+        let (mut seen, mut off) = (0, Vec::new());
+        for (package, on) in text.lines().filter_map(|line| line.split_once('|')) {
+            let (name, folder) = package.split_once(" v").expect("a package has a version");
+            let folder = folder.split(['(', ')']).nth(1).expect("and a folder");
+            let manifest =
+                std::fs::read_to_string(Path::new(folder).join("Cargo.toml")).expect("it is there");
+            let (_, features) = manifest.split_once("\n[features]\n").unwrap_or_default();
+            let features = features.lines().take_while(|line| !line.starts_with('['));
+            for feature in features.filter_map(|line| line.split_once(" = ")).map(|(feature, _)| feature) {
+                seen += 1;
+                let full = format!("{name}/{feature}");
+                if !on.split(',').any(|one| one == feature) && !ELSEWHERE.contains(&full.as_str()) {
+                    off.push(full);
+                }
+            }
+        }
+        assert!(seen > 30, "{seen} features");
+        assert!(off.is_empty(), "on in no step: {off:?}");
+    }
 }

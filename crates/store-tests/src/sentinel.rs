@@ -23,6 +23,8 @@ struct Sentinel {
     process: Process,
     _folder: TempDir,
     port: u16,
+    /// Empty for none.
+    password: String,
 }
 
 impl Watched {
@@ -33,12 +35,22 @@ impl Watched {
     /// If they do not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// The same with Sentinels that want this password.
+    ///
+    /// # Panics
+    ///
+    /// If they do not start.
+    #[must_use]
+    pub fn start_with(password: &str) -> Self {
         let primary = Server::start(&[]);
         let replica = Server::start(&["--replicaof", "127.0.0.1", &primary.port.to_string()]);
         wait_for("replication", || {
             replica.ask::<String>(redis::cmd("INFO").arg("replication")).contains("master_link_status:up")
         });
-        let sentinels = (0..3).map(|_| Sentinel::start(primary.port)).collect();
+        let sentinels = (0..3).map(|_| Sentinel::start(primary.port, password)).collect();
         let watched = Self { servers: [primary, replica], sentinels };
         wait_for("the Sentinels to know all", || {
             watched.sentinels.iter().all(|sentinel| {
@@ -88,26 +100,31 @@ impl Watched {
 }
 
 impl Sentinel {
-    fn start(primary: u16) -> Self {
+    fn start(primary: u16, password: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         // It writes what it learns into this file.
         let file = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor {NAME} 127.0.0.1 {primary} {QUORUM}\n\
-             sentinel down-after-milliseconds {NAME} 1000\nsentinel failover-timeout {NAME} 5000\n",
-            folder.path().display()
+             sentinel down-after-milliseconds {NAME} 1000\nsentinel failover-timeout {NAME} 5000\n{}",
+            folder.path().display(),
+            if password.is_empty() { String::new() } else { format!("requirepass {password}\n") }
         );
         std::fs::write(folder.path().join("sentinel.conf"), file).unwrap();
         let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
         let mut command = shell(Path::new(&program), "KILL", None, folder.path());
         command.args(["sentinel.conf", "--sentinel"]);
-        let sentinel = Self { process: Process::start(command), _folder: folder, port };
+        let sentinel =
+            Self { process: Process::start(command), _folder: folder, port, password: password.to_owned() };
         wait_for("a Sentinel", || sentinel.client().is_some());
         sentinel
     }
 
     fn client(&self) -> Option<redis::Connection> {
-        redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).ok()?.get_connection().ok()
+        redis::Client::open(format!("redis://:{}@127.0.0.1:{}", self.password, self.port))
+            .ok()?
+            .get_connection()
+            .ok()
     }
 
     fn ask(&self, command: &str) -> String {

@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use http::header::HOST;
 use tower::ServiceExt;
-use waxseal_axum::{Keyring, MemoryStore, Result, Session, Waxseal};
+use waxseal_axum::{Keyring, Result, Session, Waxseal};
 
 /// The tenant, as state of its routes.
 type Tenant = &'static str;
@@ -27,9 +27,9 @@ async fn add(session: Session) -> Result<Redirect> {
 }
 
 /// The routes of one tenant. Its name is the app's, which is sealed into each session: a cookie that is carried from one
-/// tenant to another opens nothing there. Its store is its own, since two tenants may have an owner of one name.
+/// tenant to another opens nothing there. With a store, each tenant has its own, since two may have an owner of one name.
 fn shop(tenant: Tenant, keyring: &Keyring) -> Result<Router> {
-    let waxseal = Waxseal::with_keyring(keyring.clone()).app(tenant).store(MemoryStore::new());
+    let waxseal = Waxseal::with_keyring(keyring.clone()).app(tenant);
     let routes = Router::new().route("/", get(basket)).route("/add", post(add));
     Ok(routes.layer(waxseal.development(true).layer()?).with_state(tenant))
 }

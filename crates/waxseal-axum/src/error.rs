@@ -27,9 +27,10 @@ use waxseal_http::{SetupError, session_status_of, status_of};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A route that no session layer is around.
+    /// A handler or a middleware that no session layer is around.
     #[error(
-        "no session layer is around this route; add `.layer(Waxseal::new(…).layer()?)` to the router, after its routes"
+        "no session layer is around what asks for the session; call `.layer(Waxseal::new(…).layer()?)` on the router after \
+         its routes, after its `.fallback(…)`, and after the `.layer(…)` of a middleware that uses the session"
     )]
     NoLayer,
     /// A visitor who is not signed in: 401, or a redirect to this path.
@@ -63,10 +64,11 @@ pub enum Error {
     /// An id that names no session of a list: 400.
     #[error("a public session id is 16 hexadecimal digits")]
     PublicId,
-    /// A session that could not be read or written.
+    /// A session that could not be read or written, such as one that is too large: [`SessionError`](crate::SessionError).
     #[error(transparent)]
     Session(#[from] waxseal_session::Error),
-    /// A session that could not be loaded, listed or ended; settings of sessions that do not fit.
+    /// A session that could not be loaded, listed or ended; settings of sessions that do not fit:
+    /// [`ManagerError`](crate::ManagerError).
     #[error(transparent)]
     Sessions(#[from] waxseal_manager::Error),
     /// A secret key that cannot be had.
@@ -102,7 +104,9 @@ impl Error {
             Self::Body(rejection) => rejection.status(),
             Self::PublicId => StatusCode::BAD_REQUEST,
             Self::Session(error) => session_status_of(error),
-            Self::Sessions(waxseal_manager::Error::NoStore) => StatusCode::NOT_IMPLEMENTED,
+            Self::Sessions(waxseal_manager::Error::NoStore | waxseal_manager::Error::NotPromised(_)) => {
+                StatusCode::NOT_IMPLEMENTED
+            }
             Self::Sessions(error) => status_of(error),
             Self::NoLayer | Self::Secret(_) | Self::Setup(_) | Self::Other(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR

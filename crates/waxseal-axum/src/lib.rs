@@ -21,8 +21,14 @@
 //! | streams and sockets that end with their session | [`Session::ended`] |
 //! | to take over the sessions of a Flask app (feature `flask`), or of another old one | [`Waxseal::migrate_from`] |
 //! | an error that is an answer | [`Error`], [`Result`] |
+//! | a secret file that is rotated while the app runs | [`Waxseal::layer_following_keys`] |
 //!
-//! Order of layers: time limits inside of [`SessionLayer`], CORS outside; see [`SessionLayer::layer`]'s service.
+//! # Order of layers
+//!
+//! `Router::layer` goes around what the router has by then, so the [`SessionLayer`] comes after the routes, after
+//! `.fallback(…)`, and after the `.layer(…)` of each middleware that uses the session (`middleware::from_fn`,
+//! [`RequireSignIn`]): what it is not around answers [`Error::NoLayer`]. Time limits belong inside of it, CORS and a
+//! `map_response` for pages of errors outside; see [`SessionLayer::layer`]'s service.
 
 mod error;
 mod flash;
@@ -50,8 +56,8 @@ pub use waxseal_crypto::{Keyring, SecretKey};
 #[cfg(feature = "django")]
 pub use waxseal_http::Django;
 pub use waxseal_http::{
-    Clock, CrossOrigin, EndReason, ForeignSessions, SameSite, SessionCookie, SessionEnded, SessionLayer,
-    SetupError, WrittenCookie,
+    Clock, CrossOrigin, EndReason, ForeignSessions, LoadedForeign, LoadingForeign, RequestSession, SameSite,
+    SessionCookie, SessionCookieBuilder, SessionEnded, SessionLayer, SetupError, WrittenCookie,
 };
 #[cfg(feature = "flask")]
 pub use waxseal_http::{
@@ -62,7 +68,8 @@ pub use waxseal_http::{Device, DeviceBinding, DevicePolicy};
 #[cfg(feature = "rails")]
 pub use waxseal_http::{Rails, RailsDigest, RailsKey};
 pub use waxseal_manager::{
-    Adoption, Foreign, FormerState, Lifetimes, Mirrored, Revocable, State, Stored, WhenAway,
+    Adoption, Error as ManagerError, Foreign, FormerState, Lifetimes, Mirrored, Revocable, State, Stored,
+    WhenAway,
 };
-pub use waxseal_session::{Flash as Message, Markup};
+pub use waxseal_session::{Error as SessionError, Flash as Message, Largest, Markup};
 pub use waxseal_store::{MemoryStore, SessionStore};

@@ -1,5 +1,6 @@
 //! The layer around routes for visitors who are signed in.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::mem::replace;
 use std::pin::Pin;
@@ -33,7 +34,7 @@ use crate::signed_in::Owner;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct RequireSignIn {
-    page: Option<&'static str>,
+    page: Option<Cow<'static, str>>,
 }
 
 impl RequireSignIn {
@@ -44,9 +45,12 @@ impl RequireSignIn {
     }
 
     /// Redirects to the page to sign in, with `next`, the path that the visitor came for, in its query.
+    ///
+    /// Not for what a script or HTMX asks for: it follows the redirect, and has the page to sign in for its answer. There
+    /// [`new`](Self::new) answers 401.
     #[must_use]
-    pub fn at(page: &'static str) -> Self {
-        Self { page: Some(page) }
+    pub fn at(page: impl Into<Cow<'static, str>>) -> Self {
+        Self { page: Some(page.into()) }
     }
 }
 
@@ -54,7 +58,7 @@ impl<S> Layer<S> for RequireSignIn {
     type Service = RequireSignInService<S>;
 
     fn layer(&self, inner: S) -> RequireSignInService<S> {
-        RequireSignInService { inner, page: self.page }
+        RequireSignInService { inner, page: self.page.clone() }
     }
 }
 
@@ -62,7 +66,7 @@ impl<S> Layer<S> for RequireSignIn {
 #[derive(Debug, Clone)]
 pub struct RequireSignInService<S> {
     inner: S,
-    page: Option<&'static str>,
+    page: Option<Cow<'static, str>>,
 }
 
 impl<S> Service<Request> for RequireSignInService<S>
@@ -81,12 +85,12 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         // The one that is ready.
         let clone = self.inner.clone();
-        let (mut inner, page) = (replace(&mut self.inner, clone), self.page);
+        let (mut inner, page) = (replace(&mut self.inner, clone), self.page.clone());
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             match Owner::of(&parts).await {
                 Ok(Some(_)) => inner.call(Request::from_parts(parts, body)).await,
-                Ok(None) => Ok(Error::signed_out(page, &parts).into_response()),
+                Ok(None) => Ok(Error::signed_out(page.as_deref(), &parts).into_response()),
                 Err(error) => Ok(error.into_response()),
             }
         })

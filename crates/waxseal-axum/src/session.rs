@@ -22,6 +22,9 @@ use crate::own_session::OwnSession;
 ///
 /// As `Option<Session>` it is `None` for a visitor without a session. (A session begins when something is written to it.)
 ///
+/// Write before the answer is returned: what a stream, a socket or a task writes after the answer's head has left is lost,
+/// and a line in the log says so.
+///
 /// # Errors
 ///
 /// As a rejection [`Error::NoLayer`] (500), or 503 if a store has to be asked and does not answer.
@@ -96,7 +99,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// 501 in state `cookie`, where nobody keeps a list; 503 if the store does not answer.
+    /// 501 in state `cookie`, where nobody keeps a list, and of a store that keeps none; 503 if the store does not answer.
     pub async fn own_sessions(&self) -> Result<Vec<OwnSession>> {
         const MOST: usize = 1_000;
         let visit = self.visit();

@@ -19,7 +19,8 @@ pub trait LoadUser: Sized + Send + Sync + 'static {
     type Error: Into<Box<dyn StdError + Send + Sync>>;
 
     /// The page to sign in, to which visitors are sent who are not: with `next`, the path they came for, in its query.
-    /// Without it, they are answered 401.
+    /// Without it, they are answered 401, which is right for what a script or HTMX asks for: it would follow the redirect,
+    /// and have the page to sign in for its answer.
     const SIGN_IN_PAGE: Option<&'static str> = None;
 
     /// Loads the user called `owner`; `None` if there is none any more, who then counts as signed out.

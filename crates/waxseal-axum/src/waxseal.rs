@@ -1,17 +1,21 @@
 //! The set-up: from a secret key and a store to a layer.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use waxseal_crypto::{Keyring, SecretKey};
 #[cfg(feature = "device")]
 use waxseal_http::DeviceBinding;
 use waxseal_http::{CrossOrigin, ForeignSessions, SessionCookie, SessionCookieBuilder, SessionLayer};
-use waxseal_keys::{SecretOptions, Secrets};
+use waxseal_keys::{KeyWatcher, SecretOptions, Secrets};
 use waxseal_manager::{Adoption, Lifetimes, SessionManager, State, Stored};
 use waxseal_store::SessionStore;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+
+/// Time between two looks into the file of the secret.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A layer in the making: a secret key, a place for the sessions, and what else is not as usual.
 ///
@@ -52,6 +56,7 @@ pub struct Waxseal {
 enum Secret {
     Text(Zeroizing<String>),
     Environment,
+    File(PathBuf),
     Random,
     Ring(Keyring),
 }
@@ -69,6 +74,11 @@ impl Waxseal {
     /// none, and kept in `.waxseal/secret`.
     pub fn from_env() -> Self {
         Self::of(Secret::Environment)
+    }
+
+    /// Seals with the first secret in this file, one a line, and opens with each.
+    pub fn from_file(path: impl AsRef<Path>) -> Self {
+        Self::of(Secret::File(path.as_ref().to_owned()))
     }
 
     /// Seals with a random key that nobody keeps: every session ends with the process. For tests and trials.
@@ -139,6 +149,9 @@ impl Waxseal {
 
     /// Switches development on, for `http://localhost`: a cookie without Secure, called `waxseal-dev-session` since
     /// cookies ignore ports, and any secret. `cfg!(debug_assertions)` is a good value.
+    ///
+    /// It refuses nobody: bind to `127.0.0.1`, and put no proxy in front. (A server of the crate `waxseal` refuses other hosts
+    /// and proxies in development; here the app's own tests send requests without a `Host`.)
     pub fn development(mut self, development: bool) -> Self {
         self.development = development;
         self
@@ -198,14 +211,59 @@ impl Waxseal {
 
     /// Makes the layer. It is cheap to clone, and for `Router::layer`: around all routes, also those without a session.
     ///
+    /// Make one and clone it. Two layers that were made one by one are strangers to each other: side by side in merged
+    /// routers, each takes the other's cookie for no session of its own and overwrites it, without a word.
+    ///
+    /// An answer whose session could not be saved is replaced by a plain text of 503, 409 or 500. For a page of the app's
+    /// own, put `axum::middleware::map_response` around the layer.
+    ///
+    /// The secret is read once: see [`layer_following_keys`](Self::layer_following_keys).
+    ///
     /// # Errors
     ///
     /// [`Error::Secret`] for a secret that is missing, malformed or weak, [`Error::Setup`] for attributes that
     /// contradict each other, or an old cookie with the name of ours, [`Error::Sessions`] for lifetimes that contradict
     /// each other, a name of more than 255 bytes, or a migration in state `cookie` that is not replayable.
     pub fn layer(self) -> Result<SessionLayer> {
+        Ok(self.build()?.0)
+    }
+
+    /// Makes the layer, and a future for a task that looks into the file of the secret each second and takes the keys of a
+    /// rotation without a restart. What cannot be used is refused, and the log says why.
+    ///
+    /// The future ends at once if the secret is in no file. Else it has a clone of the layer until it is dropped.
+    /// For keys from elsewhere there is [`SessionLayer::set_keyring`], of any clone.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`layer`](Self::layer).
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use waxseal_axum::{MemoryStore, Result, Waxseal};
+    /// # async fn example() -> Result<()> {
+    /// let (sessions, keys) = Waxseal::from_env().store(MemoryStore::new()).layer_following_keys()?;
+    /// tokio::spawn(keys);
+    /// # let _: axum::Router = axum::Router::new().layer(sessions);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn layer_following_keys(self) -> Result<(SessionLayer, impl Future<Output = ()> + Send + 'static)> {
+        let (layer, secrets) = self.build()?;
+        let watcher = secrets.map(|secrets| KeyWatcher::new(&secrets, Some(LOOK_INTERVAL)));
+        let followed = layer.clone();
+        let follow = async move {
+            if let Some(watcher) = watcher {
+                watcher.run(move |keyring| followed.set_keyring(keyring)).await;
+            }
+        };
+        Ok((layer, follow))
+    }
+
+    fn build(self) -> Result<(SessionLayer, Option<Secrets>)> {
         let options = SecretOptions::new().development(self.development).allow_weak(self.allow_weak_secret);
-        let keyring = self.secret.keyring(options, &self.app)?;
+        let (keyring, secrets) = self.secret.read(options, &self.app)?;
         let cookie = match (self.cookie, self.development) {
             (Some(cookie), _) => cookie,
             (None, true) => SessionCookie::development(),
@@ -235,25 +293,27 @@ impl Waxseal {
         if migrates {
             layer = layer.migrate_from(self.readers)?;
         }
-        Ok(layer)
+        Ok((layer, secrets))
     }
 }
 
 impl Secret {
-    fn keyring(self, options: SecretOptions, app: &str) -> Result<Keyring> {
+    /// The keys, and where they were read from.
+    fn read(self, options: SecretOptions, app: &str) -> Result<(Keyring, Option<Secrets>)> {
         let secrets = match self {
             Self::Random => {
                 let key = SecretKey::generate().map_err(waxseal_manager::Error::from)?;
-                return Ok(Keyring::new(key));
+                return Ok((Keyring::new(key), None));
             }
-            Self::Ring(keyring) => return Ok(keyring),
+            Self::Ring(keyring) => return Ok((keyring, None)),
             Self::Text(text) => Secrets::from_text(&text, options, app)?,
             Self::Environment => Secrets::from_env(options, app)?,
+            Self::File(path) => Secrets::from_file(&path, options, app)?,
         };
         for warning in secrets.warnings() {
             tracing::warn!("{warning}");
         }
-        Ok(secrets.keyring().clone())
+        Ok((secrets.keyring().clone(), Some(secrets)))
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Options {
     /// Shows a cookie of a Flask app, such as one that is moved here.
     #[arg(long)]
     flask: bool,
+    #[command(flatten)]
+    flask_signing: flask::SigningOptions,
     /// The cookie's complete name [default: the one in the input, else __Host-session and waxseal-dev-session].
     #[arg(long, value_name = "NAME")]
     cookie_name: Option<String>,
@@ -68,6 +70,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
             input: &input,
             cookie_name: options.cookie_name.as_deref(),
             file: options.file.as_deref(),
+            signing: &options.flask_signing,
             json: options.json,
         });
     }

@@ -261,6 +261,17 @@ fn keys_are_where_a_server_would_find_them() {
 }
 
 #[test]
+fn a_new_secret_key_knows_a_slip() {
+    let folder = Folder::with_keys(&[1]);
+    let out = folder.run(&["gen-secret"], "").out;
+    let text = out.strip_suffix('\n').expect("one line");
+    SecretKey::from_text(text).unwrap();
+    let slip = if &text[20..21] == "A" { "B" } else { "A" };
+    let error = SecretKey::from_text(&format!("{}{slip}{}", &text[..20], &text[21..])).unwrap_err();
+    assert!(error.to_string().contains("does not match its own checksum"), "{error}");
+}
+
+#[test]
 fn exit_codes_mean_something() {
     let mut folder = Folder::with_keys(&[1, 2]);
     let (one, two) = (id(1), id(2));
@@ -296,29 +307,6 @@ fn exit_codes_mean_something() {
     folder.variables = vec![("SECRET_KEY", "a passphrase of a decent length".to_owned())];
     let done = folder.run(&["keys", "add"], "");
     assert!(done.code == 2 && done.err.contains("the keys are in SECRET_KEY"), "{}", done.err);
-}
-
-#[test]
-#[cfg_attr(not(feature = "postgres"), ignore = "needs the feature postgres")]
-fn the_schema_is_a_script_with_the_roles_rights() {
-    let folder = Folder::with_keys(&[1]);
-    let place = "--session-store=postgres://admin:s3cret@db.example/shop?schema=sessions_of_shop";
-    let done = folder.run(&["schema", place, "--role=shop"], "");
-    assert_eq!((done.code, done.err.as_str()), (0, ""));
-    for part in
-        ["CREATE TABLE sessions_of_shop.sessions", "GRANT USAGE ON SCHEMA sessions_of_shop TO \"shop\""]
-    {
-        assert!(done.out.contains(part), "{}", done.out);
-    }
-    assert!(!folder.run(&["schema", place], "").out.contains("GRANT"));
-    for (place, code, said) in [
-        ("postgres://db.example/shop?schema=Shop", 1, "Shop"),
-        ("sqlite:sessions.db", 2, "sqlite:sessions.db needs no script"),
-        ("nowhere:", 2, "its scheme is unknown"),
-    ] {
-        let done = folder.run(&["schema", "--session-store", place], "");
-        assert!(done.code == code && done.err.contains(said), "{place}: {} {}", done.code, done.err);
-    }
 }
 
 /// What `cargo install` without features gives.
@@ -364,7 +352,7 @@ fn a_rotation_is_told_in_json() {
 
 #[test]
 fn a_cookie_of_flask_is_shown_with_the_key_that_signed_it() {
-    use waxseal_flask::{Dict, FlaskCookie, FlaskKey, Value as FlaskValue};
+    use waxseal_flask::{Derivation, Dict, Digest, FlaskCookie, FlaskKey, Signing, Value as FlaskValue};
 
     let key = |text| FlaskKey::from_text(text).unwrap();
     let tuple = FlaskValue::Tuple(vec![FlaskValue::Int(1), FlaskValue::Bytes(vec![255])]);
@@ -392,6 +380,22 @@ fn a_cookie_of_flask_is_shown_with_the_key_that_signed_it() {
     let done = folder.run(&["inspect", "--flask"], &format!("other={value}"));
     assert!(done.code == 4 && done.out.contains("does not hold with the key"), "{}", done.out);
     assert!(!done.out.contains("secret"), "{}", done.out);
+    // An app that signs in a way of its own.
+    let signing = Signing { salt: b"owls".to_vec(), derivation: Derivation::Concat, digest: Digest::Sha256 };
+    let own =
+        FlaskCookie::new(key("another secret")).signing(signing).write(&entries, 1_700_000_000).unwrap();
+    let done = folder.run(&["inspect", "--flask"], &own);
+    assert!(done.code == 4 && done.out.contains("--flask-salt"), "{}", done.out);
+    let signed = ["--flask-salt=owls", "--flask-derivation=concat", "--flask-digest=sha256"];
+    let all: Vec<_> = ["inspect", "--flask"].into_iter().chain(signed).collect();
+    assert!(folder.run(&all, &own).out.contains("holds, with key number 1 of 1"));
+    for left_out in 0..3 {
+        let some = ["inspect", "--flask"]
+            .into_iter()
+            .chain(signed.into_iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, flag)| flag));
+        assert_eq!(folder.run(&some.collect::<Vec<_>>(), &own).code, 4, "{left_out}");
+    }
+    assert_eq!(folder.run(&["inspect", "--app=demo", signed[0]], &own).code, 2, "of Flask alone");
     for junk in ["e30.AAAA", "junk", "e30..x"] {
         assert_eq!(folder.run(&["inspect", "--flask"], junk).code, 4, "{junk}");
     }

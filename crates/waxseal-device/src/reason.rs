@@ -32,11 +32,13 @@ pub enum Reason {
     NotOffered,
     /// The session has another offer, which is newer, or is bound by one.
     OtherOffer,
+    /// The session is bound by this very offer, with another key: [`Registered::Conflict`](crate::Registered::Conflict).
+    OtherKey,
 }
 
 impl Reason {
     /// All reasons, in the order of their checks.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::FetchMetadata,
         Self::NoResponse,
         Self::SeveralResponses,
@@ -51,6 +53,7 @@ impl Reason {
         Self::NotSignedIn,
         Self::NotOffered,
         Self::OtherOffer,
+        Self::OtherKey,
     ];
 
     /// The name of the reason in metrics, which stays the same.
@@ -71,6 +74,7 @@ impl Reason {
             Self::NotSignedIn => "not_signed_in",
             Self::NotOffered => "not_offered",
             Self::OtherOffer => "other_offer",
+            Self::OtherKey => "other_key",
         }
     }
 }

@@ -13,9 +13,9 @@ use crate::setup_error::SetupError;
 /// The requests of other sites that a [`SessionLayer`](crate::SessionLayer) lets through.
 ///
 /// A page of another site can send forms and scripts' requests with the visitor's cookies. So a layer refuses unsafe
-/// requests, those of all methods but GET, HEAD and OPTIONS, that a browser marks as another site's: by
-/// `Sec-Fetch-Site`, or else by an `Origin` that is not the request's `Host`. A request with neither comes from no
-/// browser, and passes.
+/// requests, those of all methods but GET, HEAD and OPTIONS, and the handshakes of WebSockets, that a browser marks as
+/// another site's: by `Sec-Fetch-Site`, or else by an `Origin` that is not the request's `Host`. A request with neither
+/// comes from no browser, and passes.
 ///
 /// # Example
 ///
@@ -79,7 +79,8 @@ impl CrossOrigin {
     /// Lets a request through, or says why not.
     pub(crate) fn check<A>(&self, request: &Request<A>, scheme: Scheme) -> Result<(), Error> {
         let headers = request.headers();
-        if self.allows_all || origin::is_safe(request.method()) || self.excepts(request.uri().path()) {
+        let is_harmless = origin::is_harmless(request.method(), headers);
+        if self.allows_all || is_harmless || self.excepts(request.uri().path()) {
             return Ok(());
         }
         match origin::claimed(headers) {
@@ -184,6 +185,24 @@ mod tests {
         ] {
             assert_eq!(asked(&rule, "/", fields).is_ok(), passes, "{fields:?}");
         }
+    }
+
+    #[test]
+    fn a_socket_is_opened_only_by_who_may_write() {
+        let opens = |rule: &CrossOrigin, method: &str, upgrade: &str| {
+            let request = Request::builder().method(method).uri("/live").header("upgrade", upgrade);
+            let request = request.header("host", "a.example").header("origin", "https://b.example");
+            rule.check(&request.body(()).expect("a request"), Scheme::Https).is_ok()
+        };
+        let rule = CrossOrigin::refuse();
+        for upgrade in ["websocket", "WebSocket", "h2c, websocket", "websocket/13", " websocket "] {
+            assert!(!opens(&rule, "GET", upgrade), "{upgrade:?}");
+        }
+        assert!(!opens(&rule, "HEAD", "websocket") && !opens(&rule, "OPTIONS", "websocket"));
+        assert!(opens(&rule, "GET", "h2c") && opens(&rule, "GET", ""));
+        assert!(opens(&rule.clone().trust(["https://b.example"]).unwrap(), "GET", "websocket"));
+        assert!(opens(&rule.except("/live"), "GET", "websocket"));
+        assert!(opens(&CrossOrigin::allow(), "GET", "websocket"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use waxseal_flask::login::{FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS, USER_ID};
-use waxseal_flask::{Dict, FLASHES, FlaskCookie, FlaskKey, LIFETIME_SECONDS, PERMANENT, Signing};
+use waxseal_flask::{Dict, FLASHES, FlaskCookie, FlaskKey, LIFETIME_SECONDS, PERMANENT, Signing, Value};
 use waxseal_manager::Foreign;
 use waxseal_session::{Markup, Session};
 
@@ -34,8 +34,10 @@ use crate::setup_error::SetupError;
 /// | `UUID` | text with hyphens, as the crate `uuid` reads it |
 /// | `datetime` | text as in `2015-10-21T07:28:00Z`, as `jiff` and `chrono` read it |
 ///
-/// A session with a value that cannot be kept, nested deeper than 64 levels, is refused with a line in the log that names
-/// the key.
+/// A session with a value that cannot be kept is refused with a line in the log that names its key: nested deeper than 64
+/// levels, an `int` of more than 128 bits, a `str` with half a surrogate pair, or a `datetime` of the years 1 to 99, which
+/// Flask itself reads as of another century. A message of `flash` that is neither `str` nor `Markup` is left out, with a
+/// line in the log.
 ///
 /// # Example
 ///
@@ -104,6 +106,12 @@ impl Flask {
     #[must_use]
     pub fn signing(self, signing: Signing) -> Self {
         Self { reader: self.reader.signing(signing), ..self }
+    }
+
+    /// Limits the size to which a compressed cookie may inflate, in bytes; 256 KiB unless set.
+    #[must_use]
+    pub fn max_inflated_bytes(self, bytes: usize) -> Self {
+        Self { reader: self.reader.max_inflated_bytes(bytes), ..self }
     }
 
     /// Sets the app's `PERMANENT_SESSION_LIFETIME`. The terms of the migration have a
@@ -245,7 +253,16 @@ impl ForeignSessions for Flask {
 
 /// Fills a session with all that Flask keeps in one.
 fn fill(session: &Session, entries: &Dict) -> Result<(), waxseal_session::Error> {
-    for flash in waxseal_flask::flashes(entries) {
+    let flashes = waxseal_flask::flashes(entries);
+    let count = match entries.get(FLASHES) {
+        Some(Value::List(all)) => all.len(),
+        other => other.iter().len(),
+    };
+    if flashes.len() < count {
+        let left_out = count - flashes.len();
+        tracing::info!(left_out, "messages of `flash` that are neither text nor markup are left behind");
+    }
+    for flash in flashes {
         let html = Markup::from_html(flash.message);
         // HTML that is too long becomes text, which is cut and escaped.
         if !flash.is_markup || session.flash_markup(flash.category, &html).is_err() {

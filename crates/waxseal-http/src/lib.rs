@@ -1,4 +1,6 @@
-//! Sessions over HTTP for any hyper or tower service.
+#![doc = include_str!("../README.md")]
+//!
+//! # Parts
 //!
 //! | part | for |
 //! |---|---|
@@ -19,8 +21,6 @@
 //! A request that is refused is an [`Error`], with the status of the answer. Its texts are plain; a page must escape them.
 //! Settings that cannot work are a [`SetupError`]. Sessions have [`waxseal_manager::Error`], whose status
 //! [`session_status_of`] gives; [`status_of`] finds it in any error of a handler.
-//!
-//! Left to others: connections, bodies, forms and routes. `waxseal-server` has them.
 
 mod caches;
 mod carrier;
@@ -107,8 +107,3 @@ pub use waxseal_manager::EndReason;
 #[cfg(feature = "rails")]
 #[doc(no_inline)]
 pub use waxseal_rails::{RailsDigest, RailsKey};
-
-/// The examples of the README, run as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -1,6 +1,6 @@
 //! The rule that refuses unsafe requests from other sites.
 
-use http::header::ORIGIN;
+use http::header::{ORIGIN, UPGRADE};
 use http::{HeaderMap, HeaderName, Method};
 
 use crate::error::Error;
@@ -42,7 +42,8 @@ impl Scheme {
 
 /// Lets a request through unless a browser says that another site made it.
 ///
-/// - GET, HEAD and OPTIONS pass: they must not change anything.
+/// - GET, HEAD and OPTIONS pass: they must not change anything. A WebSocket's handshake is a GET and does not: a browser
+///   lets any page open a socket to any site, with the visitor's cookies, and read what it says.
 /// - With `Sec-Fetch-Site`, it must be exactly `same-origin`, or `none` (the visitor's own doing, such as a reload).
 /// - Without it, an `Origin` must be `scheme` and `host`, this server's own; `null` is not. Usual ports may be left out.
 /// - With neither, no browser sent it, and no visitor's cookies came along against their will.
@@ -66,7 +67,7 @@ impl Scheme {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn check(method: &Method, headers: &HeaderMap, scheme: Scheme, host: &Host<'_>) -> Result<(), Error> {
-    if is_safe(method) {
+    if is_harmless(method, headers) {
         return Ok(());
     }
     match claimed(headers)? {
@@ -95,6 +96,13 @@ pub(crate) fn compare(origin: &[u8], scheme: Scheme, host: &Host<'_>) -> Result<
 #[must_use]
 pub fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// True if a request may come from anywhere: its method is safe, and it opens no WebSocket.
+pub(crate) fn is_harmless(method: &Method, headers: &HeaderMap) -> bool {
+    let fields = headers.get_all(UPGRADE).into_iter();
+    let mut protocols = fields.flat_map(|field| field.as_bytes().split(|byte| b",/".contains(byte)));
+    is_safe(method) && !protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// The value of a field that may come once.

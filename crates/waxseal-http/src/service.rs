@@ -18,8 +18,9 @@ use crate::status::status_of;
 
 /// A service with sessions; made by [`SessionLayer::layer`].
 ///
-/// Cross-site requests of unsafe methods are refused with 403 before the session is opened, unless the layer's
-/// [`CrossOrigin`](crate::CrossOrigin) lets them through. The answer's body says why, as plain text.
+/// Cross-site requests of unsafe methods, and those that open a WebSocket, are refused with 403 before the session is
+/// opened, unless the layer's [`CrossOrigin`](crate::CrossOrigin) lets them through. The answer's body says why, as plain
+/// text.
 ///
 /// Puts a [`RequestSession`] into each request's extensions, and commits the session before the response's head
 /// leaves. The first request within a tokio runtime begins a task that [maintains](SessionLayer::maintain) the store
@@ -196,7 +197,7 @@ impl SessionLayer {
 }
 
 /// For the developer who meets a refusal.
-const HOW_TO_ALLOW: &str = "The session layer refuses requests of other sites that could change something. \
+const HOW_TO_ALLOW: &str = "The session layer refuses requests of other sites that could change something or open a WebSocket. \
     To let them through, call its `cross_origin` with one of these: \
     `CrossOrigin::refuse().trust([\"https://app.example\"])?` for certain origins, \
     `CrossOrigin::refuse().except(\"/webhook\")` for certain paths, `CrossOrigin::allow()` for all requests.";

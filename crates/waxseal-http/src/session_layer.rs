@@ -25,7 +25,7 @@ use crate::status::is_failure;
 use crate::{caches, maintenance};
 
 /// Loads sessions from requests and commits them to responses, and refuses with 403 the requests of other sites that
-/// could change something; [`cross_origin`](Self::cross_origin) lets some or all of them through.
+/// could change something or open a WebSocket; [`cross_origin`](Self::cross_origin) lets some or all of them through.
 ///
 /// Made once, cheap to clone. [`layer`](Self::layer) puts it around any hyper or tower service, and it is a
 /// [tower layer](tower_layer::Layer). A server of its own calls [`session_of`](Self::session_of) when a request's head
@@ -61,7 +61,8 @@ impl SessionLayer {
     /// Sets the requests of other sites that are let through: none, unless set.
     ///
     /// For one route or some: [`CrossOrigin::except`], or a clone of the layer with another rule around these routes
-    /// alone. Clones share their sessions. A layer that answers with CORS headers belongs outside of this one, so that a
+    /// alone. That clone is beside the others and not inside of one, since a request has to pass both rules. Clones share
+    /// their sessions. A layer that answers with CORS headers belongs outside of this one, so that a
     /// page of another origin can read a refusal too.
     ///
     /// # Example
@@ -222,6 +223,7 @@ impl SessionLayer {
             false => None,
         };
         let changed = session.is_modified();
+        let is_anonymous = session.is_new() && session.is_confirmed();
         let personal = accessed && (!session.is_new() || changed);
         if request.is_head() {
             session.page_unseen();
@@ -245,7 +247,7 @@ impl SessionLayer {
         // tell: if it is not sent along, it may be one of them.
         let can_be_planted = self.cookie().can_be_planted();
         let others = || visit.forgets_others(can_be_planted) || can_be_planted && request.has_more();
-        let lone = (set_cookie.is_some() || session.is_new()) && others();
+        let lone = (set_cookie.is_some() || is_anonymous) && others();
         let mut sets = if lone { request.forget_others() } else { Vec::new() };
         sets.extend(set_cookie);
         match beside {

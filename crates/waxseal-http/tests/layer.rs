@@ -70,6 +70,23 @@ async fn a_refusal_says_what_it_is_and_how_to_allow_it() {
 }
 
 #[tokio::test]
+async fn a_handshake_of_another_sites_page_is_refused_as_what_could_change_something() {
+    let handshake = |site: &str| {
+        let request = Request::get("/live").header("host", "a.example").header("origin", "https://b.example");
+        let request = request.header("sec-fetch-site", site).header("connection", "upgrade");
+        request.header("upgrade", "websocket").body(Body::empty()).unwrap()
+    };
+    let app = Router::new().route("/live", get(visits)).layer(layer());
+    let (status, headers, text) = send(&app, handshake("cross-site")).await;
+    assert_eq!((status, headers.contains_key("set-cookie")), (StatusCode::FORBIDDEN, false));
+    assert!(text.contains("WebSocket") && text.contains("`CrossOrigin::refuse().trust("), "{text}");
+    assert_eq!(send(&app, handshake("same-origin")).await.0, StatusCode::OK);
+    let rule = CrossOrigin::refuse().trust(["https://b.example"]).unwrap();
+    let trusting = Router::new().route("/live", get(visits)).layer(layer().cross_origin(rule));
+    assert_eq!(send(&trusting, handshake("cross-site")).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_test_without_host_passes() {
     let app = Router::new().route("/", post(visits)).layer(layer());
     let (status, _, text) = send(&app, Request::post("/").body(Body::empty()).unwrap()).await;

@@ -1,23 +1,7 @@
-//! Secret keys for Waxseal: from environment variables or a file, rotated by an operator, and followed by a running
-//! server.
-//!
-//! ```no_run
-//! use std::time::Duration;
-//! use waxseal_keys::{KeyWatcher, SecretOptions, Secrets};
-//!
-//! # async fn example() -> Result<(), waxseal_keys::Error> {
-//! let secrets = Secrets::load(SecretOptions::new(), "wizard").await?;
-//! let current = std::sync::Mutex::new(secrets.keyring().clone());
-//! let watcher = KeyWatcher::new(&secrets, Some(Duration::from_secs(1)));
-//! watcher.run(|keyring| *current.lock().unwrap() = keyring.clone()).await;
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! [`Secrets`] reads the keys and refuses those that can be guessed. [`KeyFile`] changes a file of keys, step by step:
 //! add, promote, retire. [`KeyWatcher`] takes a changed file while the server runs.
-//!
-//! The format of a key and all cryptography are in `waxseal-crypto`; the commands for an operator in `waxseal-cli`.
 
 mod error;
 pub mod error_chain;
@@ -45,8 +29,3 @@ pub use listed_key::{ListedKey, Retirement};
 pub use secret_file::{DEVELOPMENT_FILE, make_development_secret};
 pub use secret_options::SecretOptions;
 pub use secrets::{KeyKind, Secrets};
-
-/// The example of the README, run as a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use waxseal_session::backend::{Closed, Content};
+use waxseal_session::backend::{Closed, Content, Phase, ReadOnly};
 use waxseal_session::{Error as SessionError, Largest};
 use waxseal_store::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::manager::SessionManager;
 use crate::outcome::Outcome;
 use crate::revocations::epoch::Epoch;
-use crate::revocations::list::Revocations;
+use crate::revocations::list::{Revocations, Verdict};
 use crate::revocations::question::Question;
 use crate::visit::Visit;
 
@@ -56,6 +56,38 @@ impl SessionManager {
         }
     }
 
+    /// Takes back what [`note_binding`](Self::note_binding) noted for this key, because the session that was to be bound was
+    /// renewed or ended meanwhile: who goes on under the new id is bound to nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the store does not answer.
+    pub async fn forget_binding(
+        &self,
+        offer: [u8; 16],
+        fingerprint: [u8; 16],
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        match self.list_of_ended() {
+            Some(list) => Ok(list.unbind(offer, fingerprint, now.into()).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns `true` if the session that came with a request is over under the id that it came with, and continues under
+    /// another, by a sign-in or a renewal. Where a list of ended sessions knew that it is over, the list is asked why.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the list does not answer.
+    pub async fn was_renewed(&self, visit: &Visit, now: SystemTime) -> Result<bool, Error> {
+        let over = visit.home().over.clone();
+        match (over, self.list_of_ended()) {
+            (Some(question), Some(list)) => Ok(list.was_renewed(&question, now.into()).await?),
+            _ => Ok(visit.session().phase() == Phase::ReadOnly(ReadOnly::Renewed)),
+        }
+    }
+
     pub(crate) async fn save_revocable(
         &self,
         list: &Revocations,
@@ -77,18 +109,22 @@ impl SessionManager {
         self.seal_whole(visit, closed.content, closed.renewed, plan.new_id, now)
     }
 
-    /// Seals a token of a session that was not changed. It keeps its id and its epoch, so it escapes no end. If its
-    /// session is known to be revoked, the browser keeps its token, because a new one could displace a later sign-in's.
-    pub(crate) fn refresh_revocable(
+    /// Seals a token of a session that was not changed. It keeps its id and its epoch, so it escapes no end. The list is
+    /// asked first: if the session is revoked, the browser keeps its token, because a new one could displace a later
+    /// sign-in's. One that was taken over is sent although the list does not answer, because the browser has none.
+    pub(crate) async fn refresh_revocable(
         &self,
         list: &Revocations,
         visit: &Visit,
         closed: Closed,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
-        let question = visit.cookie_token().and_then(|token| token.question);
-        if question.is_some_and(|question| list.remembered(&question, Access::Change, now) == Some(true)) {
-            return Ok(Outcome::Keep);
+        if let Some(question) = visit.cookie_token().and_then(|token| token.question) {
+            match list.ask(&question, Access::Change, now).await {
+                Ok(Verdict::Good) => {}
+                Err(_) if visit.is_adopted() => {}
+                _ => return Ok(Outcome::Keep),
+            }
         }
         self.seal_whole(visit, closed.content, false, false, now)
     }
@@ -175,6 +211,10 @@ impl Plan {
         if let (true, Some(owner)) = (self.ends_others, owner) {
             let from = if self.signed_in { *own } else { epoch };
             epoch = Some(list.end_others(owner, from, now).await?);
+            if let Some(question) = question.as_ref().filter(|_| *new_id && !claims) {
+                // The old id is over by its epoch. That it was renewed is noted for who comes by it meanwhile.
+                let _ = list.claim(question, now).await;
+            }
         }
         Ok(epoch)
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sha2::{Digest, Sha256};
 use waxseal_session::Session;
 use waxseal_session::backend::{Closed, Content, FormTokenKeys, ReadOnly, SEED_BYTES, Seed, Terms};
-use waxseal_store::{Lifespan, PublicId, SessionId};
+use waxseal_store::{Lifespan, PublicId};
 
 use crate::active_keys::ActiveKeys;
 use crate::adoption::foreign::ForeignRef;
@@ -15,6 +15,7 @@ use crate::device_tokens::DeviceTokens;
 use crate::origin::{CookieToken, Origin, RecordRef};
 use crate::records::keyed_id::KeyedId;
 use crate::records::turns::Place;
+use crate::revocations::question::Question;
 
 /// One opened session with its origin and the keys that it was opened with, from open to commit.
 ///
@@ -66,6 +67,8 @@ pub(crate) struct Home {
     pub(crate) foreign: Vec<ForeignRef>,
     /// The session was taken over in this request, so the browser is to have a token whatever becomes of the request.
     pub(crate) adopted: bool,
+    /// The question about the session that came, if a list of ended sessions says that it is over.
+    pub(crate) over: Option<Box<Question>>,
     /// The foreign session that came is good nowhere any more, so the browser need not keep its cookie.
     pub(crate) foreign_is_over: bool,
 }
@@ -90,7 +93,7 @@ impl Visit {
 
     /// Makes the visit of an id that a sign-in has replaced.
     pub(crate) fn by_replaced_id(self, id: KeyedId) -> Self {
-        let session = self.session.read_only(ReadOnly::Renewed, Some(seed_of(&id)));
+        let session = self.session.read_only(ReadOnly::Renewed, Some(seed_of(id.as_bytes())));
         let home = Home { replaced: Some(id), ..Home::default() };
         Self { session, home: Box::new(Mutex::new(home)), ..self }
     }
@@ -139,26 +142,45 @@ impl Visit {
         self
     }
 
+    /// Makes it the visit of a session that is over by a list of ended sessions.
+    pub(crate) fn after(self, over: Question) -> Self {
+        self.home().over = Some(Box::new(over));
+        self
+    }
+
+    /// Makes it the visit of a session that was given another id a moment ago, by a list of ended sessions.
+    pub(crate) fn after_a_renewal(self, over: Question) -> Self {
+        let session = self.session.read_only(ReadOnly::Renewed, Some(seed_of(over.id())));
+        Self { session, ..self }.after(over)
+    }
+
     /// Has its token sealed anew.
     pub(crate) fn outdated(self) -> Self {
         self.home().is_outdated = true;
         self
     }
 
-    /// Notes the sessions of other good tokens.
-    pub(crate) fn among(self, rivals: Vec<Origin>) -> Self {
+    /// Notes the sessions of other good tokens, which the browser keeps.
+    pub(crate) fn beside(self, rivals: Vec<Origin>) -> Self {
         if !rivals.is_empty() {
             self.session.note_rivals();
         }
+        self.home().rivals = rivals;
+        self
+    }
+
+    /// Notes the sessions of other good tokens, which the browser is to forget.
+    pub(crate) fn among(self, rivals: Vec<Origin>) -> Self {
+        let visit = self.beside(rivals);
         {
-            let mut home = self.home();
-            (home.forgets_others, home.rivals) = (true, rivals);
+            let mut home = visit.home();
+            home.forgets_others = true;
             if let Some(Origin::Record(record)) = &mut home.origin {
                 // The token may lie at this path in the browser or at one that is forgotten now, so it is sent again.
                 record.is_outdated = true;
             }
         }
-        self
+        visit
     }
 
     /// The session.
@@ -285,9 +307,8 @@ fn terms(keys: &Arc<ActiveKeys>, strict: bool) -> Terms {
 
 /// The seed of form tokens for a visitor whose id was replaced. No seed can be kept, so it is derived from the id, and
 /// not by SHA-256 of the id alone, which the store knows.
-fn seed_of(id: &SessionId) -> Seed {
-    let digest: [u8; 32] =
-        Sha256::new().chain_update("form of an old id").chain_update(id.as_bytes()).finalize().into();
+fn seed_of(id: &[u8]) -> Seed {
+    let digest: [u8; 32] = Sha256::new().chain_update("form of an old id").chain_update(id).finalize().into();
     *digest.first_chunk::<SEED_BYTES>().expect("a hash is longer than a seed")
 }
 

@@ -26,11 +26,16 @@ pub(crate) struct Address {
     pub(crate) user: Option<String>,
     pub(crate) password: Option<Zeroizing<String>>,
     pub(crate) database: i64,
+    /// The Sentinels' own user and password.
+    of_sentinels: Credentials,
     /// The name of the one host is the path of a Unix socket.
     unix: bool,
     /// The app's own client for the one host.
     client: Option<Client>,
 }
+
+/// A user and a password, decoded.
+type Credentials = (Option<String>, Option<Zeroizing<String>>);
 
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, RedisError> {
@@ -44,6 +49,10 @@ impl Address {
             "redis-sentinel" | "valkey-sentinel" => (false, false, true),
             "rediss-sentinel" | "valkeys-sentinel" => (true, false, true),
             _ => return Err(RedisError::Url("its scheme is another")),
+        };
+        let (rest, of_sentinels) = match rest.split_once('?') {
+            Some((rest, query)) if sentinel => (rest, of_sentinels(query)?),
+            _ => (rest, Credentials::default()),
         };
         if rest.contains(['?', '#']) {
             return Err(RedisError::Url(
@@ -77,7 +86,18 @@ impl Address {
             return Err(RedisError::Url("a cluster has one database, number 0"));
         }
         let (user, password) = credentials(user_info)?;
-        Ok(Self { hosts, cluster, monitored, tls, user, password, database, unix: false, client: None })
+        Ok(Self {
+            hosts,
+            cluster,
+            monitored,
+            tls,
+            user,
+            password,
+            database,
+            of_sentinels,
+            unix: false,
+            client: None,
+        })
     }
 
     /// `user:password@/run/redis.sock?db=1`, without the scheme.
@@ -112,6 +132,7 @@ impl Address {
             user,
             password,
             database,
+            of_sentinels: Credentials::default(),
             unix: true,
             client: None,
         })
@@ -133,14 +154,16 @@ impl Address {
             user: settings.username().map(str::to_owned),
             password: settings.password().map(|password| Zeroizing::new(password.to_owned())),
             database: settings.db(),
+            of_sentinels: Credentials::default(),
             unix: false,
             client: Some(client.clone()),
         }
     }
 
-    /// Sentinels have neither databases nor the servers' users.
+    /// Sentinels have no databases, and users of their own.
     pub(crate) fn of_sentinels(&self) -> Self {
-        Self { user: None, password: None, database: 0, ..self.clone() }
+        let (user, password) = self.of_sentinels.clone();
+        Self { user, password, database: 0, ..self.clone() }
     }
 
     /// A client for one of the servers.
@@ -193,8 +216,21 @@ impl fmt::Display for Address {
     }
 }
 
+/// The Sentinels' user and password, of `sentinel_user=…&sentinel_password=…`.
+fn of_sentinels(query: &str) -> Result<Credentials, RedisError> {
+    let (mut user, mut password) = Credentials::default();
+    for (name, value) in url_value::pairs(query) {
+        match name {
+            "sentinel_user" => user = decode(value)?,
+            "sentinel_password" => password = decode(value)?.map(Zeroizing::new),
+            _ => return Err(RedisError::Url("an option behind its `?` is unknown")),
+        }
+    }
+    Ok((user, password))
+}
+
 /// The user and the password of `user:password`, decoded.
-fn credentials(info: Option<&str>) -> Result<(Option<String>, Option<Zeroizing<String>>), RedisError> {
+fn credentials(info: Option<&str>) -> Result<Credentials, RedisError> {
     let Some(info) = info else { return Ok((None, None)) };
     let (user, password) = info.split_once(':').unwrap_or((info, ""));
     Ok((decode(user)?, decode(password)?.map(Zeroizing::new)))
@@ -263,6 +299,22 @@ mod tests {
     }
 
     #[test]
+    fn sentinels_have_a_user_of_their_own() {
+        let url = "redis-sentinel://a:b@x/main/2?sentinel_user=watch&sentinel_password=s3%26cret";
+        let address = Address::parse(url).unwrap();
+        assert_eq!(address.to_string(), "redis-sentinel://x:26379/main/2");
+        let credentials = |address: &Address| {
+            let password = address.password.as_ref().map(|password| password.as_str().to_owned());
+            (address.user.clone().unwrap_or_default(), password.unwrap_or_default(), address.database)
+        };
+        assert_eq!(credentials(&address), ("a".to_owned(), "b".to_owned(), 2));
+        let theirs = credentials(&address.of_sentinels());
+        assert_eq!(theirs, ("watch".to_owned(), "s3&cret".to_owned(), 0));
+        let plain = Address::parse("redis-sentinel://a:b@x/main").unwrap().of_sentinels();
+        assert_eq!(credentials(&plain), (String::new(), String::new(), 0));
+    }
+
+    #[test]
     fn what_is_no_url_is_refused_without_being_printed() {
         for url in [
             "s3cret",
@@ -277,6 +329,8 @@ mod tests {
             "redis-sentinel://s3cret@x",
             "redis-sentinel://s3cret@x/a%20b",
             "redis-sentinel://s3cret@x/main/other",
+            "redis-sentinel://s3cret@x/main?sentinel=s3cret",
+            "redis://x?sentinel_password=s3cret",
             "redis://s3cret@[::1",
             "redis://s3cret@x?db=1",
             "redis://s3cret%ff@x",

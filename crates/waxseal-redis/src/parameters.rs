@@ -63,7 +63,7 @@ fn take<'u>(
             let time = url_value::duration(value);
             durability.wait = Some(time.ok_or(RedisError::Url("wait is a time, such as 500ms or 1s"))?);
         }
-        "db" => return Ok(false),
+        "db" | "sentinel_user" | "sentinel_password" => return Ok(false),
         _ if options.network.set(name, value).map_err(RedisError::Url)? => {}
         _ => return Err(RedisError::Url("an option behind its `?` is unknown")),
     }

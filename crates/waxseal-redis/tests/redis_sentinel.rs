@@ -170,6 +170,21 @@ fn while_no_sentinel_answers_calls_go_on_with_the_primary_that_is_known() {
 }
 
 #[test]
+fn sentinels_with_a_password_are_asked_with_it() {
+    let watched = Watched::start_with("watch-word");
+    let url = watched.url(NAME);
+    run(async {
+        let said = format!("{:?}", open(&url).await.unwrap_err());
+        assert!(said.contains("NOAUTH") && !said.contains("watch-word"), "{said}");
+        let store = open(&format!("{url}?sentinel_password=watch-word")).await.unwrap();
+        create(&store).await.unwrap();
+        watched.fail_over();
+        let (later, _) = create_at_last(&store).await;
+        assert!(load(&store, &later).await.is_some());
+    });
+}
+
+#[test]
 fn a_user_with_the_documented_rights_is_enough_also_after_a_failover() {
     let watched = Watched::start();
     let mut user = redis::cmd("ACL");

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use metrics::Counter;
 use tokio::net::{TcpListener, TcpSocket};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
@@ -65,8 +66,8 @@ async fn remove_left(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The next connection, however long the system needs to give one.
-pub(crate) async fn accept(listener: &Listener) -> (Transport, Peer) {
+/// The next connection, however long the system needs to give one. Counts the failures until then.
+pub(crate) async fn accept(listener: &Listener, errors: &Counter) -> (Transport, Peer) {
     let mut failing = false;
     loop {
         match listener.accept().await {
@@ -75,6 +76,7 @@ pub(crate) async fn accept(listener: &Listener) -> (Transport, Peer) {
                 tracing::debug!(%error, "a client left before it was accepted")
             }
             Err(error) => {
+                errors.increment(1);
                 // Out of file descriptors or memory: accepting goes on failing until some connection ends.
                 if !failing {
                     tracing::error!(%error, "cannot accept connections; raise the limit of open files if it is that");

@@ -4,28 +4,20 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::log_limit::LogLimit;
 
 /// Bits of an IPv6 address that name a customer's network. Within it a client has as many addresses as it likes.
 const NETWORK_BITS: u32 = 64;
-/// Time between two lines in the log.
-const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Counts the connections of each address, up to a limit.
 #[derive(Clone, Debug)]
 pub(crate) struct Addresses {
     /// 0 for none.
     most: u32,
-    open: Arc<Mutex<Open>>,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    counts: HashMap<IpAddr, u32>,
-    refused: u64,
-    logged: Option<Instant>,
+    /// The open connections of each.
+    counts: Arc<Mutex<HashMap<IpAddr, u32>>>,
+    refusals: Arc<LogLimit>,
 }
 
 /// A connection that is counted until this is dropped.
@@ -34,7 +26,7 @@ pub(crate) struct Counted(Option<(Addresses, IpAddr)>);
 
 impl Addresses {
     pub(crate) fn new(most: u32) -> Self {
-        Self { most, open: Arc::default() }
+        Self { most, counts: Arc::default(), refusals: Arc::default() }
     }
 
     /// Counts a connection of `address`; `None` if it has as many as it may.
@@ -43,10 +35,13 @@ impl Addresses {
             return Some(Counted::exempt());
         }
         let network = network(address);
-        let mut open = self.lock();
-        let count = open.counts.entry(network).or_insert(0);
+        let mut counts = self.lock();
+        let count = counts.entry(network).or_insert(0);
         if *count >= self.most {
-            open.refuse(address, self.most);
+            if let Some(refused) = self.refusals.note() {
+                let most = self.most;
+                tracing::warn!(%address, most, refused, "connections closed: their address has as many as it may");
+            }
             return None;
         }
         *count += 1;
@@ -54,8 +49,8 @@ impl Addresses {
     }
 
     /// The counts are whole whenever the lock is let go.
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, u32>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,23 +61,10 @@ impl Counted {
     }
 }
 
-impl Open {
-    fn refuse(&mut self, address: IpAddr, most: u32) {
-        self.refused += 1;
-        let now = Instant::now();
-        if self.logged.is_none_or(|logged| now.duration_since(logged) >= LOG_INTERVAL) {
-            self.logged = Some(now);
-            let refused = std::mem::take(&mut self.refused);
-            tracing::warn!(%address, most, refused, "connections closed: their address has as many as it may");
-        }
-    }
-}
-
 impl Drop for Counted {
     fn drop(&mut self) {
         let Some((addresses, network)) = self.0.take() else { return };
-        let mut open = addresses.lock();
-        if let Place::Occupied(mut place) = open.counts.entry(network) {
+        if let Place::Occupied(mut place) = addresses.lock().entry(network) {
             *place.get_mut() -= 1;
             if *place.get() == 0 {
                 place.remove();
@@ -120,7 +102,7 @@ mod tests {
         let third = addresses.enter(one);
         assert!(third.is_some() && addresses.enter(one).is_none());
         drop((second, third));
-        assert!(addresses.lock().counts.is_empty(), "nothing is kept of who left");
+        assert!(addresses.lock().is_empty(), "nothing is kept of who left");
     }
 
     #[test]
@@ -141,6 +123,6 @@ mod tests {
     fn no_limit_counts_nothing() {
         let addresses = Addresses::new(0);
         let _all: Vec<_> = (0..1000).map(|_| addresses.enter(address("192.0.2.1")).unwrap()).collect();
-        assert!(addresses.lock().counts.is_empty());
+        assert!(addresses.lock().is_empty());
     }
 }

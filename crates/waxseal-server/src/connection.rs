@@ -7,16 +7,18 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::header::{CONNECTION, CONTENT_LENGTH};
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
+use metrics::Counter;
 use tokio::sync::watch;
 
 use crate::body::Body;
+use crate::framing::Framing;
 #[cfg(feature = "websocket")]
 use crate::lease::Lease;
 use crate::limits::Limits;
@@ -56,16 +58,46 @@ pub(crate) fn http(limits: &Limits) -> http1::Builder {
     http
 }
 
+/// The checks of a head that hyper has taken.
+pub(crate) struct Checks {
+    /// The most fields. hyper has dropped what repeats a `Content-Length` by then, so that counts once.
+    pub(crate) most: usize,
+    pub(crate) framing: Framing,
+    /// Counts connections that end with a refused head.
+    pub(crate) malformed: Counter,
+    /// The bytes of answers count.
+    pub(crate) counts_bytes: bool,
+}
+
+impl Checks {
+    /// The status for a head that is refused, as hyper has it for others.
+    fn refusal(&self, request: &Request<Incoming>) -> Option<StatusCode> {
+        let is_followed = self.framing.begin_body(request.body().size_hint().exact());
+        let status = match request.headers() {
+            headers if headers.len() > self.most => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            headers if !is_followed || !has_one_coding(headers) => StatusCode::BAD_REQUEST,
+            _ => return None,
+        };
+        self.malformed.increment(1);
+        Some(status)
+    }
+}
+
+/// True if a body comes in chunks and nothing else, or in no coding. hyper also takes `gzip, chunked`, which nothing here
+/// decodes, and `chunked` twice, which a proxy may read in another way.
+fn has_one_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        && codings.next().is_none()
+}
+
 /// Wraps `service` for one connection.
 ///
-/// Heads of more fields than `most` are answered as hyper answers one over its own limit. An answer is the last one when
-/// the server is no longer `serving`, or the client speaks HTTP/1.0 and the answer's length is unknown. Each answer's body
-/// counts what is sent of it.
-///
-/// hyper has dropped what repeats a `Content-Length` by then, so that counts once.
+/// Heads that do not pass the `checks` are refused. An answer is the last one when the server is no longer `serving`, or
+/// the client speaks HTTP/1.0 and the answer's length is unknown.
 pub(crate) fn one_by_one<S>(
     service: S,
-    most: usize,
+    checks: Checks,
     serving: watch::Receiver<Phase>,
     #[cfg(feature = "websocket")] lease: Lease,
 ) -> impl Service<Request<Incoming>, Response = Response<SentBody>, Error = S::Error, Future: Send> + Send
@@ -79,21 +111,26 @@ where
         #[cfg(feature = "websocket")]
         let request = lease.along_with(request);
         let is_old = request.version() == Version::HTTP_10;
-        let answer = (request.headers().len() <= most).then(|| service.call(request));
-        let serving = Arc::clone(&serving);
+        let refusal = checks.refusal(&request);
+        let answer = refusal.map_or_else(|| Ok(service.call(request)), Err);
+        let (serving, framing) = (Arc::clone(&serving), checks.framing.clone());
+        let is_counted = checks.counts_bytes;
         async move {
-            let refused = answer.is_none();
+            let refused = answer.is_err();
             let mut response = match answer {
-                Some(answer) => answer.await?,
-                None => {
+                Ok(answer) => answer.await?,
+                Err(status) => {
                     let mut response = Response::new(Body::empty());
-                    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                    *response.status_mut() = status;
                     response
                 }
             };
             let is_last = is_old && has_no_length(&response);
             // What is no longer HTTP ends by itself.
             let is_other = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            if is_other {
+                framing.end();
+            }
             if refused || is_last || !is_other && serving.has_changed().unwrap_or(true) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 if is_old {
@@ -101,7 +138,7 @@ where
                     *response.version_mut() = Version::HTTP_10;
                 }
             }
-            Ok(response.map(SentBody))
+            Ok(response.map(|body| SentBody { body, is_counted }))
         }
     })
 }

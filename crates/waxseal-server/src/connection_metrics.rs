@@ -5,39 +5,70 @@ use metrics::{Counter, Gauge};
 /// Counters of a server's connections, from the start with 0.
 #[derive(Clone)]
 pub(crate) struct ConnectionMetrics {
+    pub(crate) accept_errors: Counter,
     accepted: Counter,
     open: Gauge,
-    /// Closed before the first request: too many of one address, or no header of the PROXY protocol.
-    refused: Counter,
-    /// Closed because the other side was too slow.
-    slow: Counter,
-    /// Closed because what came is no HTTP, or over a limit of the head.
-    malformed: Counter,
-    /// Closed by the other side, or by the network.
-    broken: Counter,
+    /// By the place of the failure among [`Failure::ALL`].
+    failed: [Counter; Failure::ALL.len()],
+}
+
+/// The reason why a connection ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Its address has as many as it may.
+    Refused,
+    /// It is no trusted proxy's, or begins without the header of the PROXY protocol.
+    ProxyProtocol,
+    /// Its TLS handshake failed.
+    Tls,
+    /// The other side sent or took too little.
+    Slow,
+    /// What came is no HTTP, or over a limit of the head.
+    Malformed,
+    /// It was closed by the other side, or by the network.
+    Broken,
 }
 
 /// An open connection, which the gauge counts until it is dropped.
 pub(crate) struct Open(Gauge);
 
 impl ConnectionMetrics {
-    pub(crate) fn new() -> Self {
+    /// The metrics of a server that has room for so many connections.
+    pub(crate) fn new(limit: u32) -> Self {
         metrics::describe_counter!("waxseal_http_connections_accepted_total", "Connections accepted.");
+        metrics::describe_counter!(
+            "waxseal_http_accept_errors_total",
+            "Failures to accept a connection, for want of open files or memory."
+        );
         metrics::describe_gauge!("waxseal_http_connections_open", "Connections that are open.");
+        metrics::describe_gauge!(
+            "waxseal_http_connections_limit",
+            "Connections that may be open; beyond it, clients wait."
+        );
         metrics::describe_counter!(
             "waxseal_http_connections_failed_total",
             "Connections that ended before their time, by the reason."
         );
-        let failed = |reason| metrics::counter!("waxseal_http_connections_failed_total", "reason" => reason);
         let open = metrics::gauge!("waxseal_http_connections_open");
         open.increment(0.0);
+        metrics::gauge!("waxseal_http_connections_limit").set(f64::from(limit));
         Self {
+            accept_errors: metrics::counter!("waxseal_http_accept_errors_total"),
             accepted: metrics::counter!("waxseal_http_connections_accepted_total"),
             open,
-            refused: failed("refused"),
-            slow: failed("slow"),
-            malformed: failed("malformed"),
-            broken: failed("broken"),
+            failed: Failure::ALL.map(
+                |failure| metrics::counter!("waxseal_http_connections_failed_total", "reason" => failure.word()),
+            ),
+        }
+    }
+
+    /// Counts nothing.
+    pub(crate) fn none() -> Self {
+        Self {
+            accept_errors: Counter::noop(),
+            accepted: Counter::noop(),
+            open: Gauge::noop(),
+            failed: Failure::ALL.map(|_| Counter::noop()),
         }
     }
 
@@ -48,19 +79,34 @@ impl ConnectionMetrics {
         Open(self.open.clone())
     }
 
-    /// Counts a connection that was turned away.
-    pub(crate) fn count_refused(&self) {
-        self.refused.increment(1);
+    /// The counter of connections that ended for this reason.
+    pub(crate) fn failed(&self, failure: Failure) -> &Counter {
+        &self.failed[failure as usize]
+    }
+}
+
+impl Failure {
+    const ALL: [Self; 6] =
+        [Self::Refused, Self::ProxyProtocol, Self::Tls, Self::Slow, Self::Malformed, Self::Broken];
+
+    /// The reason why a connection of HTTP ended.
+    pub(crate) fn of(error: &hyper::Error) -> Self {
+        match error {
+            error if error.is_timeout() || is_timed_out(error) => Self::Slow,
+            error if error.is_parse() => Self::Malformed,
+            _ => Self::Broken,
+        }
     }
 
-    /// Counts a connection that ended early.
-    pub(crate) fn count(&self, error: &hyper::Error) {
-        let counter = match error {
-            error if error.is_timeout() || is_timed_out(error) => &self.slow,
-            error if error.is_parse() => &self.malformed,
-            _ => &self.broken,
-        };
-        counter.increment(1);
+    fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::ProxyProtocol => "proxy_protocol",
+            Self::Tls => "tls",
+            Self::Slow => "slow",
+            Self::Malformed => "malformed",
+            Self::Broken => "broken",
+        }
     }
 }
 

@@ -35,6 +35,8 @@ struct Shared {
     kept_alive: AtomicBool,
     /// A byte came since the present head is waited for.
     received: AtomicBool,
+    /// The time was over in the silence behind an answer.
+    was_idle: AtomicBool,
     alarm: Mutex<Option<Pin<Box<tokio::time::Sleep>>>>,
 }
 
@@ -44,6 +46,8 @@ struct HeadSleep {
     deadline: tokio::time::Instant,
     /// The deadline is that of a head which has begun.
     begun: bool,
+    /// A head came before.
+    is_kept: bool,
 }
 
 impl HeadTimer {
@@ -54,8 +58,14 @@ impl HeadTimer {
             keep_alive: limits.keep_alive_time.min(MAX_TIME),
             kept_alive: AtomicBool::new(false),
             received: AtomicBool::new(false),
+            was_idle: AtomicBool::new(false),
             alarm: Mutex::new(None),
         }))
+    }
+
+    /// True if the time was over while a connection that was kept alive had no request: an ordinary end.
+    pub(crate) fn was_idle(&self) -> bool {
+        self.0.was_idle.load(Ordering::Relaxed)
     }
 
     /// Notes that bytes came.
@@ -68,12 +78,10 @@ impl Timer for HeadTimer {
     fn sleep(&self, _: Duration) -> Pin<Box<dyn Sleep>> {
         let shared = &self.0;
         shared.received.store(false, Ordering::Relaxed);
-        let silence = match shared.kept_alive.swap(true, Ordering::Relaxed) {
-            true => shared.keep_alive,
-            false => shared.first_byte,
-        };
+        let is_kept = shared.kept_alive.swap(true, Ordering::Relaxed);
+        let silence = if is_kept { shared.keep_alive } else { shared.first_byte };
         let deadline = tokio::time::Instant::now() + silence;
-        Box::pin(HeadSleep { timer: self.clone(), deadline, begun: false })
+        Box::pin(HeadSleep { timer: self.clone(), deadline, begun: false, is_kept })
     }
 
     fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
@@ -108,6 +116,7 @@ impl Future for HeadSleep {
             alarm.as_mut().reset(deadline);
             ready!(alarm.as_mut().poll(cx));
         }
+        self.timer.0.was_idle.store(self.is_kept && !self.begun, Ordering::Relaxed);
         Poll::Ready(())
     }
 }
@@ -148,6 +157,7 @@ mod tests {
             timer.sleep(Duration::ZERO).await;
             let late = start.elapsed() - Duration::from_secs(seconds);
             assert!(late < Duration::from_millis(10), "{case}: {late:?} late");
+            assert_eq!(timer.was_idle(), count > 0, "{case}");
         }
     }
 
@@ -165,6 +175,7 @@ mod tests {
         }
         sleep.await;
         assert_eq!(begun.elapsed().as_secs(), 10);
+        assert!(!timer.was_idle());
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ use crate::accept::listen_at;
 use crate::accept::{accept, listen};
 use crate::body::Body;
 use crate::limits::Limits;
-use crate::open_connections::OpenConnections;
+use crate::open_connections::{OpenConnections, in_force};
 use crate::peer::Peer;
 use crate::phase::Phase;
 use crate::proxies::TrustedProxies;
@@ -166,6 +166,13 @@ impl HttpServer {
         self
     }
 
+    /// Counts neither connections nor bytes in the metrics: for a server beside the app's own, such as that of its operator.
+    #[must_use]
+    pub fn without_metrics(mut self) -> Self {
+        self.terms.without_metrics = true;
+        self
+    }
+
     /// Speaks TLS on each connection, behind the header of the [PROXY protocol](Self::proxy_protocol) if there is one. The
     /// handshake has to end within [`Limits::first_byte_time`].
     #[cfg(feature = "tls")]
@@ -173,6 +180,12 @@ impl HttpServer {
     pub fn tls(mut self, tls: Tls) -> Self {
         self.terms.tls = Some(tls);
         self
+    }
+
+    /// The connections that may be open at once: [`Limits::connections`], or fewer if the limit of open files is lower.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        in_force(&self.terms.limits).0
     }
 
     /// The address clients reach, with the port the system chose.
@@ -229,7 +242,8 @@ impl HttpServer {
         let connections = OpenConnections::new(make, self.terms, serving);
         let forever = async {
             loop {
-                let (slot, accepted) = (connections.slot().await, accept(&self.listener).await);
+                let slot = connections.slot().await;
+                let accepted = accept(&self.listener, connections.accept_errors()).await;
                 connections.start(slot, accepted);
             }
         };

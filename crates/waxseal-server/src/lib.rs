@@ -1,4 +1,6 @@
-//! HTTP/1.1 on raw hyper, within limits: a server, a router, and readers for bodies.
+#![doc = include_str!("../README.md")]
+//!
+//! # Parts
 //!
 //! | part | for |
 //! |---|---|
@@ -22,26 +24,10 @@
 )]
 #![cfg_attr(feature = "websocket", doc = "| [`WebSocketUpgrade`] | WebSockets, within limits |")]
 //!
-//! # Example
-//!
-//! ```no_run
-//! # async fn run() -> Result<(), waxseal_server::SetupError> {
-//! use std::convert::Infallible;
-//! use hyper::service::service_fn;
-//! use waxseal_server::{Body, HttpServer, Limits};
-//!
-//! let hello = service_fn(|_request| async { Ok::<_, Infallible>(http::Response::new(Body::from("hello"))) });
-//! let server = HttpServer::bind(([127, 0, 0, 1], 5000)).await?.limits(Limits::default().body(64 * 1024));
-//! server.serve(hello, std::future::pending()).await
-//! # }
-//! ```
-//!
 //! # Errors
 //!
 //! All errors of requests are an [`Error`], with the status of the answer. Its texts are plain; a page must escape them.
 //! Mistakes that are found when a program starts are a [`SetupError`], since no request is answered with them.
-//!
-//! Left to others: HTTP/2 and compression, and TLS unless the feature `tls` is on.
 
 mod accept;
 mod addresses;
@@ -57,6 +43,7 @@ mod excerpt;
 mod files;
 #[cfg(feature = "forms")]
 pub mod forms;
+mod framing;
 mod head_timer;
 mod http_server;
 #[cfg(feature = "json")]
@@ -64,6 +51,7 @@ pub mod json;
 #[cfg(feature = "websocket")]
 mod lease;
 mod limits;
+mod log_limit;
 #[cfg(feature = "multipart")]
 pub mod multipart;
 mod open_connections;
@@ -123,9 +111,3 @@ pub use websocket::{
     socket::{WebSocket, WebSocketClosed},
     upgrade::WebSocketUpgrade,
 };
-
-/// The examples of the README, run as tests.
-#[cfg(doctest)]
-#[cfg(all(feature = "router", feature = "forms"))]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -9,18 +9,21 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
+use metrics::Counter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::accept::{QUEUE, accept_waiting};
 use crate::addresses::{Addresses, Counted};
 use crate::body::Body;
-use crate::connection::{http, one_by_one, run};
-use crate::connection_metrics::ConnectionMetrics;
+use crate::connection::{Checks, http, one_by_one, run};
+use crate::connection_metrics::{ConnectionMetrics, Failure};
 use crate::descriptors;
+use crate::framing::Framing;
 use crate::head_timer::HeadTimer;
 #[cfg(feature = "websocket")]
 use crate::lease::Lease;
 use crate::limits::Limits;
+use crate::log_limit::LogLimit;
 use crate::peer::Peer;
 use crate::phase::Phase;
 use crate::proxies::protocol;
@@ -35,6 +38,8 @@ pub(crate) struct OpenConnections<M> {
     http: http1::Builder,
     slots: Arc<Semaphore>,
     most: u32,
+    /// Times at which all slots were taken.
+    crowded: LogLimit,
     entrance: Entrance,
     metrics: ConnectionMetrics,
 }
@@ -44,6 +49,7 @@ pub(crate) struct OpenConnections<M> {
 struct Entrance {
     terms: Arc<Terms>,
     addresses: Addresses,
+    turned_away: Arc<LogLimit>,
 }
 
 impl<M, S> OpenConnections<M>
@@ -54,17 +60,42 @@ where
     S::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     pub(crate) fn new(make: M, terms: Terms, serving: watch::Receiver<Phase>) -> Self {
-        let most = most(&terms.limits);
+        let (most, open_files) = in_force(&terms.limits);
+        if let Some(open_files) = open_files {
+            let meant = terms.limits.connections;
+            tracing::info!(
+                "at most {most} connections at once and not {meant}: the limit of open files is {open_files}, see `ulimit -n`"
+            );
+        }
         let slots = Arc::new(Semaphore::new(most as usize));
         let addresses = Addresses::new(terms.limits.connections_per_address);
-        let (http, metrics) = (http(&terms.limits), ConnectionMetrics::new());
-        let entrance = Entrance { terms: Arc::new(terms), addresses };
-        Self { make, serving, http, slots, most, entrance, metrics }
+        let http = http(&terms.limits);
+        let metrics = match terms.without_metrics {
+            true => ConnectionMetrics::none(),
+            false => ConnectionMetrics::new(most),
+        };
+        let entrance = Entrance { terms: Arc::new(terms), addresses, turned_away: Arc::default() };
+        Self { make, serving, http, slots, most, crowded: LogLimit::default(), entrance, metrics }
     }
 
     /// Waits for a slot.
     pub(crate) async fn slot(&self) -> OwnedSemaphorePermit {
+        if self.slots.available_permits() == 0
+            && let Some(times) = self.crowded.note()
+        {
+            let most = self.most;
+            tracing::warn!(
+                most,
+                times,
+                "as many connections are open as may be; the next ones wait to be accepted"
+            );
+        }
         Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed")
+    }
+
+    /// The counter of failures to accept.
+    pub(crate) fn accept_errors(&self) -> &Counter {
+        &self.metrics.accept_errors
     }
 
     /// Drives a connection in a task of its own, which holds its slot until it ends.
@@ -73,26 +104,34 @@ where
             (self.entrance.clone(), self.make.clone(), self.http.clone(), self.serving.clone());
         let (open, metrics) = (self.metrics.open(), self.metrics.clone());
         tokio::spawn(async move {
-            let Some((stream, peer, counted)) = entrance.pass(stream, peer).await else {
-                return metrics.count_refused();
+            let (stream, peer, counted) = match entrance.pass(stream, peer).await {
+                Ok(passed) => passed,
+                Err(failure) => return metrics.failed(failure).increment(1),
             };
             let limits = &entrance.terms.limits;
-            let heads = HeadTimer::new(limits);
-            let socket = TokioIo::new(Socket::new(stream, limits.answer_idle, heads.clone()));
+            let (heads, framing) = (HeadTimer::new(limits), Framing::new());
+            let socket = Socket::new(stream, limits.answer_idle, heads.clone(), framing.clone());
             #[cfg(feature = "websocket")]
             let (lease, leases) = Lease::new(phase.clone());
             let service = one_by_one(
                 make(peer),
-                limits.head_fields,
+                Checks {
+                    most: limits.head_fields,
+                    framing,
+                    malformed: metrics.failed(Failure::Malformed).clone(),
+                    counts_bytes: !entrance.terms.without_metrics,
+                },
                 phase.clone(),
                 #[cfg(feature = "websocket")]
                 lease,
             );
-            let connection = http.timer(heads).serve_connection(socket, service);
+            let connection = http.timer(heads.clone()).serve_connection(TokioIo::new(socket), service);
             #[cfg(feature = "websocket")]
             let connection = connection.with_upgrades();
             if let Err(error) = run(connection, phase).await {
-                metrics.count(&error);
+                if !heads.was_idle() {
+                    metrics.failed(Failure::of(&error)).increment(1);
+                }
                 // The client's doing, so not worth more than this.
                 tracing::debug!(%peer, error = &error as &(dyn Error + 'static), "connection ended early");
             }
@@ -121,62 +160,68 @@ where
 }
 
 impl Entrance {
-    /// The stream for HTTP, and the other end of the connection, or the client that its proxy names; `None` if it is turned
-    /// away.
-    async fn pass(&self, mut stream: Transport, peer: Peer) -> Option<(Transport, Peer, Counted)> {
+    /// The stream for HTTP, and the other end of the connection, or the client that its proxy names.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it is turned away.
+    async fn pass(&self, mut stream: Transport, peer: Peer) -> Result<(Transport, Peer, Counted), Failure> {
         let peer = match self.terms.proxy_protocol {
             true => self.named_by_proxy(&mut stream, peer).await?,
             false => peer,
         };
         let counted = match peer.ip() {
-            Some(address) if !self.terms.trusted.contains_ip(address) => self.addresses.enter(address)?,
+            Some(address) if !self.terms.trusted.contains_ip(address) => {
+                self.addresses.enter(address).ok_or(Failure::Refused)?
+            }
             _ => Counted::exempt(),
         };
         #[cfg(feature = "tls")]
         let stream = self.over_tls(stream, peer).await?;
-        Some((stream, peer, counted))
+        Ok((stream, peer, counted))
     }
 
     #[cfg(feature = "tls")]
-    async fn over_tls(&self, stream: Transport, peer: Peer) -> Option<Transport> {
-        let Some(tls) = &self.terms.tls else { return Some(stream) };
-        let shaken = match tokio::time::timeout(self.terms.limits.first_byte_time, tls.accept(stream)).await {
-            Ok(shaken) => shaken,
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        };
-        shaken.inspect_err(|error| tracing::debug!(%peer, %error, "a TLS handshake failed")).ok()
+    async fn over_tls(&self, stream: Transport, peer: Peer) -> Result<Transport, Failure> {
+        let Some(tls) = &self.terms.tls else { return Ok(stream) };
+        self.in_time(tls.accept(stream)).await.map_err(|error| self.turn_away(peer, Failure::Tls, error))
     }
 
-    async fn named_by_proxy(&self, stream: &mut Transport, peer: Peer) -> Option<Peer> {
+    async fn named_by_proxy(&self, stream: &mut Transport, peer: Peer) -> Result<Peer, Failure> {
         if !self.terms.trusted.contains(peer) {
-            tracing::debug!(%peer, "a connection of no trusted proxy was closed");
-            return None;
+            return Err(self.turn_away(
+                peer,
+                Failure::ProxyProtocol,
+                io::Error::other("it is no trusted proxy"),
+            ));
         }
+        let named = self.in_time(protocol::read(stream)).await;
+        let client = named.map_err(|error| self.turn_away(peer, Failure::ProxyProtocol, error))?;
+        Ok(client.map_or(peer, Peer::from))
+    }
+
+    /// The result of what has to come before the first byte of HTTP.
+    async fn in_time<T>(&self, coming: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         let time = self.terms.limits.first_byte_time;
-        let named = match tokio::time::timeout(time, protocol::read(stream)).await {
-            Ok(named) => named,
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        };
-        match named {
-            Ok(client) => Some(client.map_or(peer, Peer::from)),
-            Err(error) => {
-                tracing::debug!(%peer, %error, "a connection without the PROXY protocol was closed");
-                None
-            }
+        tokio::time::timeout(time, coming).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Logs that a connection is turned away, for the operator's sake who may have set a proxy up in another way.
+    fn turn_away(&self, peer: Peer, failure: Failure, error: io::Error) -> Failure {
+        let failure = if error.kind() == io::ErrorKind::TimedOut { Failure::Slow } else { failure };
+        if let Some(connections) = self.turned_away.note() {
+            tracing::info!(%peer, ?failure, %error, connections, "connections turned away before their first request");
         }
+        failure
     }
 }
 
-/// The connections to be open at once: the limit, or fewer if the system has no room for so many open files.
-fn most(limits: &Limits) -> u32 {
+/// The connections to be open at once: the limit, or fewer if the system has no room for so many open files, whose limit
+/// is told then.
+pub(crate) fn in_force(limits: &Limits) -> (u32, Option<u64>) {
     let most = limits.connections.clamp(1, u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
     match descriptors::room() {
-        Some((room, open_files)) if room < most => {
-            tracing::info!(
-                "at most {room} connections at once and not {most}: the limit of open files is {open_files}, see `ulimit -n`"
-            );
-            room
-        }
-        _ => most,
+        Some((room, open_files)) if room < most => (room, Some(open_files)),
+        _ => (most, None),
     }
 }

@@ -12,7 +12,10 @@ use crate::traffic::{TRAFFIC, count};
 
 /// An answer's body, wrapped where it leaves the server: a body within another one, or one that a handler reads itself,
 /// is not sent.
-pub(crate) struct SentBody(pub(crate) Body);
+pub(crate) struct SentBody {
+    pub(crate) body: Body,
+    pub(crate) is_counted: bool,
+}
 
 impl http_body::Body for SentBody {
     type Data = Bytes;
@@ -22,15 +25,18 @@ impl http_body::Body for SentBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let next = Pin::new(&mut self.0).poll_frame(cx);
-        next.map(|next| next.inspect(|frame| count(&TRAFFIC.sent, frame)))
+        let next = Pin::new(&mut self.body).poll_frame(cx);
+        match self.is_counted {
+            true => next.map(|next| next.inspect(|frame| count(&TRAFFIC.sent, frame))),
+            false => next,
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.body.size_hint()
     }
 }

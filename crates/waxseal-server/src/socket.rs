@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::framing::Framing;
 use crate::head_timer::HeadTimer;
 use crate::transport::Transport;
 
@@ -43,6 +44,8 @@ pub(crate) struct Socket {
     stream: Transport,
     /// Wants to know of bytes that come.
     heads: HeadTimer,
+    /// Wants to have seen them.
+    framing: Framing,
     /// The least time that a write may make no progress.
     limit: Duration,
     /// Bytes taken that no time was given for.
@@ -56,9 +59,9 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: Transport, limit: Duration, heads: HeadTimer) -> Self {
+    pub(crate) fn new(stream: Transport, limit: Duration, heads: HeadTimer, framing: Framing) -> Self {
         stream.hold_little_back(UNSENT_BYTES);
-        Self { stream, heads, limit, taken: 0, read_by: None, timer: None, end: None }
+        Self { stream, heads, framing, limit, taken: 0, read_by: None, timer: None, end: None }
     }
 
     /// Passes `progress` on, unless there has been none for too long.
@@ -102,8 +105,10 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
+        let came = &buf.filled()[before..];
+        if !came.is_empty() {
             self.heads.received();
+            self.framing.read(came);
         }
         read
     }

@@ -10,6 +10,8 @@ use crate::tls::Tls;
 pub(crate) struct Terms {
     pub(crate) limits: Limits,
     pub(crate) trusted: TrustedProxies,
+    /// Its connections and bytes are counted nowhere.
+    pub(crate) without_metrics: bool,
     /// Each connection begins with the PROXY protocol.
     pub(crate) proxy_protocol: bool,
     #[cfg(feature = "tls")]

@@ -6,7 +6,7 @@ use minijinja_contrib::pycompat;
 use waxseal_session::Session;
 
 use crate::session::SessionMap;
-use crate::{functions, jinja, unknown_names};
+use crate::{functions, jinja, parameters, unknown_names};
 
 /// Prepares an environment that the app has already for templates with a session.
 ///
@@ -99,6 +99,7 @@ fn session_of(state: &State<'_, '_>) -> Result<Session, Error> {
 /// Adds what is missing from Jinja, and sets what the values of a session need.
 pub(crate) fn prepare(environment: &mut Environment<'_>) {
     jinja::add_to(environment);
+    parameters::add_to(environment);
     // An unreadable entry is a value whose every use fails; minijinja lets two uses pass, which are checked here.
     environment.set_unknown_method_callback(|state, value, method, arguments| {
         let found = pycompat::unknown_method_callback(state, value, method, arguments)?;

@@ -4,6 +4,7 @@ use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, HtmlEscape, State, Value};
 use minijinja_contrib::{filters as contrib, globals};
 
+use crate::arguments::named;
 use crate::cycler::cycler;
 use crate::urlize::{self, Links};
 use crate::word_wrap::{Wrap, wrap};
@@ -22,24 +23,18 @@ pub(crate) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("xmlattr", xml_attributes);
     environment.add_function("cycler", cycler);
     environment.add_function("joiner", globals::joiner);
-    environment.add_function("lipsum", globals::lipsum);
+    environment.add_function("lipsum", lipsum);
 }
 
-/// Names the arguments that came by position, as Python does.
-fn named(parameters: &[&str], positional: Rest<Value>, named: &Kwargs) -> Result<Kwargs, Error> {
-    if positional.len() > parameters.len() {
-        return Err(ErrorKind::TooManyArguments.into());
+/// `lipsum(n=5, html=True, min=20, max=100)`
+fn lipsum(state: &mut State<'_, '_>, positional: Rest<Value>, arguments: Kwargs) -> Result<Value, Error> {
+    let arguments = named(&["n", "html", "min", "max"], positional, &arguments)?;
+    let all = arguments.args().map(|name| Ok((name, arguments.get::<Value>(name)?)));
+    let mut all: Vec<_> = all.collect::<Result<_, Error>>()?;
+    if !arguments.has("html") {
+        all.push(("html", true.into()));
     }
-    let mut all: Vec<(String, Value)> = Vec::new();
-    for name in named.args() {
-        if parameters.iter().take(positional.len()).any(|taken| *taken == name) {
-            let detail = format!("argument {name} is given twice, once by position");
-            return Err(Error::new(ErrorKind::InvalidOperation, detail));
-        }
-        all.push((name.to_owned(), named.get(name)?));
-    }
-    all.extend(parameters.iter().map(|name| (*name).to_owned()).zip(positional.0));
-    Ok(all.into_iter().collect())
+    globals::lipsum(state, None, all.into_iter().collect())
 }
 
 /// `random(seq)`
@@ -60,11 +55,21 @@ fn truncate(
 }
 
 /// `filesizeformat(value, binary=False)`
-fn file_size_format(bytes: f64, positional: Rest<Value>, arguments: Kwargs) -> Result<String, Error> {
+fn file_size_format(size: &Value, positional: Rest<Value>, arguments: Kwargs) -> Result<String, Error> {
     let arguments = named(&["binary"], positional, &arguments)?;
-    let binary = arguments.get("binary")?;
+    let binary = arguments.get::<Option<bool>>("binary")?.unwrap_or_default();
     arguments.assert_all_used()?;
-    Ok(contrib::filesizeformat(bytes, binary))
+    let bytes: f64 = match size.as_str().map(|text| text.trim().parse()) {
+        Some(Ok(bytes)) => bytes,
+        Some(Err(_)) => return Err(Error::new(ErrorKind::InvalidOperation, "a size in bytes is a number")),
+        None => size.clone().try_into()?,
+    };
+    let least = if binary { 1024.0 } else { 1000.0 };
+    Ok(match bytes {
+        1.0 => "1 Byte".to_owned(),
+        bytes if bytes < least => format!("{} Bytes", bytes.trunc()),
+        _ => contrib::filesizeformat(bytes, Some(binary)),
+    })
 }
 
 /// `center(value, width=80)`

@@ -1,17 +1,6 @@
-//! A minijinja environment with the session in every template.
+#![doc = include_str!("../README.md")]
 //!
-//! ```
-//! use waxseal_session::Session;
-//! use waxseal_templates::{Templates, context};
-//!
-//! let templates = Templates::from_sources([("hello.html", "Hello, {{ session['name'] }}!")])?;
-//!
-//! let session = Session::new();
-//! session.insert("name", "Rincewind & Twoflower")?;
-//! let page = templates.render("hello.html", context! {}, move || Some(session.clone()))?;
-//! assert_eq!(page, "Hello, Rincewind &amp; Twoflower!");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! # Names in templates
 //!
 //! | name | in a template |
 //! |---|---|
@@ -29,9 +18,8 @@
 //!
 //! A template that never names `session` never asks for it; one that does decodes the entries it reads and no
 //! others. [`Templates::reads_session`] tells them apart before rendering.
-//!
-//! Left to others: loading the session, committing it, and sending the page.
 
+mod arguments;
 mod context;
 mod cycler;
 mod environment;
@@ -40,6 +28,7 @@ mod folder;
 mod functions;
 mod jinja;
 mod page;
+mod parameters;
 mod session;
 mod session_use;
 mod tags;
@@ -60,8 +49,3 @@ pub use minijinja;
 
 #[doc(hidden)]
 pub use include_dir;
-
-/// The example of the README, run as a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

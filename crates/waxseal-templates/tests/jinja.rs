@@ -30,14 +30,151 @@ fn filters_take_their_arguments_as_in_jinja() {
         ("<p{{ {'id': 'a', 'x': none, 'c': '<'}|xmlattr }}>", "<p id=\"a\" c=\"&lt;\">"),
         ("{{ {'id': 1}|xmlattr(false) }}", "id=\"1\""),
         ("{{ ['owl']|random }} {{ []|random }}|", "owl |"),
+    ] {
+        assert_eq!(render(source, &Session::new()).unwrap(), expected, "{source}");
+    }
+}
+
+#[test]
+fn filters_and_tests_have_all_of_jinjas_parameters_by_position_and_by_name() {
+    let users = "{% set users = [{'n': 2, 'm': 'b'}, {'n': 1, 'm': 'B'}, {'n': 3, 'm': 'a'}] %}";
+    let dict = "{% set dict = {'b': 1, 'a': 2, 'C': 0} %}";
+    for (source, expected) in [
+        ("{{ ''|default('n', boolean=true) }}{{ 0|d('n', true) }}{{ ''|default('n') }}", "nn"),
+        ("{{ x|default(default_value='n') }}{{ x|d }}{{ x|default(none) }}", "nNone"),
+        ("{% for key, value in dict|dictsort %}{{ key }}{{ value }} {% endfor %}", "a2 b1 C0 "),
+        ("{% for key, value in dict|dictsort(true) %}{{ key }}{{ value }} {% endfor %}", "C0 a2 b1 "),
+        (
+            "{% for key, value in dict|dictsort(false, 'value') %}{{ key }}{{ value }} {% endfor %}",
+            "C0 b1 a2 ",
+        ),
+        (
+            "{% for key, value in dict|dictsort(by='value', reverse=true) %}{{ key }}{{ value }} {% endfor %}",
+            "a2 b1 C0 ",
+        ),
+        (
+            "{{ [1, 3, 2]|sort(true) }} {{ ['b', 'A']|sort|join }} {{ [2, 1]|sort(attribute=none) }}",
+            "[3, 2, 1] Ab [1, 2]",
+        ),
+        (
+            "{{ ['b', 'A', 'a']|sort(false, true)|join }} {{ ['b', 'B']|sort(case_sensitive=true)|join }}",
+            "Aab Bb",
+        ),
+        ("{% for user in users|sort(false, false, 'm,n') %}{{ user.n }}{% endfor %}", "312"),
+        ("{{ users|sort(attribute='n')|map(attribute='n')|join }}", "123"),
+        ("{{ ['b', 'B', 'a']|unique(true)|join }} {{ ['b', 'B', 'a']|unique|join }}", "bBa ba"),
+        ("{{ users|unique(false, 'm')|map(attribute='n')|join }}", "23"),
+        (
+            "{{ ['a', 'B']|min(true) }}{{ ['a', 'B']|max(true) }}{{ ['a', 'B']|min }}{{ ['a', 'B']|max }}",
+            "BaaB",
+        ),
+        ("{{ (users|min(false, 'n')).n }}{{ (users|max(attribute='n')).n }}{{ []|min }}", "13"),
+        (
+            "{{ [1, 2, 3]|batch(2, fill_with=0)|list }} {{ [1, 2]|batch(linecount=1)|list }}",
+            "[[1, 2], [3, 0]] [[1], [2]]",
+        ),
+        (
+            "{{ [1, 2, 3]|slice(slices=2, fill_with=0)|list }} {{ [1, 2, 3]|slice(2)|list }}",
+            "[[1, 2], [3, 0]] [[1, 2], [3]]",
+        ),
+        (
+            "{% for m, all in [{'m': 'a'}, {}, {'m': 'A'}]|groupby('m', 'none') %}{{ m }}{{ all|length }} {% endfor %}",
+            "a2 none1 ",
+        ),
+        (
+            "{% for group in users|groupby(attribute='m', case_sensitive=true) %}{{ group.grouper }}{{ group.list|length }}{% endfor %}",
+            "B1a1b1",
+        ),
+        ("{{ 'xxaxx'|trim(chars='x') }} {{ 'xxaxx'|trim('x') }} {{ ' a '|trim }}", "a a a"),
+        (
+            "{{ 'aaa'|replace(old='a', new='b') }} {{ 'aaa'|replace('a', 'b', 2) }} {{ 'aaa'|replace('a', 'b', count=1) }}",
+            "bbb bba baa",
+        ),
+        ("{{ '<b>'|safe|replace('<', '>') }} {{ 'a<'|replace('a', '<b>'|safe) }}", "&gt;b> <b>&lt;"),
+        (
+            "{{ '1500'|filesizeformat }} {{ ' 15 '|filesizeformat }} {{ 500.7|filesizeformat }}",
+            "1.5 kB 15 Bytes 500 Bytes",
+        ),
+        ("{{ -1500|filesizeformat }} {{ '2048'|filesizeformat(binary=true) }}", "-1500 Bytes 2.0 KiB"),
+        (
+            "{{ {'a b': 'c d'}|urlencode|safe }} {{ [('a&', 1), ('b', 'x/y')]|urlencode|safe }}",
+            "a+b=c+d a%26=1&b=x%2Fy",
+        ),
+        ("{{ 'a b/c~'|urlencode|safe }} {{ {'a': none}|urlencode }} {{ x|urlencode }}", "a%20b/c~ a=None "),
+        (
+            "{{ users|join('|', 'n') }} {{ users|join(attribute='m', d='') }} {{ [[1, 2]]|join(attribute=1) }}",
+            "2|1|3 bBa 2",
+        ),
+        (
+            "{{ users|sum('n') }} {{ users|sum(attribute='n', start=3) }} {{ [[1, 2], [3, 4]]|sum(1) }}",
+            "6 9 6",
+        ),
+        (
+            "{{ ([[1, 'b'], [2, 'a']]|sort(attribute=1)|first)[0] }} {{ ([[1, 'b']]|groupby(1)|first).grouper }}",
+            "2 b",
+        ),
+        ("{{ 9 is divisibleby(num=3) }} {{ 9 is divisibleby 2 }}", "True False"),
+        (
+            "{{ 'a' is sequence }} {{ [1] is sequence }} {{ {} is sequence }} {{ 1 is sequence }}",
+            "True True True False",
+        ),
+    ] {
+        let source = format!("{users}{dict}{source}");
+        assert_eq!(render(&source, &Session::new()).unwrap(), expected, "{source}");
+    }
+}
+
+#[test]
+fn functions_are_jinjas() {
+    for (source, expected) in [
+        ("{{ range(3)|list }} {{ range(1, 7, 2)|list }}", "[0, 1, 2] [1, 3, 5]"),
+        ("{{ dict(a=1, b='x').b }} {{ dict({'a': 1}, c=2)|length }}", "x 2"),
+        (
+            "{% set sum = namespace(n=0) %}{% for i in range(4) %}{% set sum.n = sum.n + i %}{% endfor %}{{ sum.n }}",
+            "6",
+        ),
         (
             "{% set c = cycler('odd', 'even') %}{{ c.next() }} {{ c.next() }} {{ c.next() }} {{ c.current }}{{ c.reset() }}{{ c.next() }}",
             "odd even odd evenNoneodd",
         ),
         ("{% set p = joiner('|') %}{{ p() }}a{{ p() }}b", "a|b"),
-        ("{{ lipsum(1, min=2, max=3)|wordcount < 4 }}", "True"),
+        ("{{ lipsum(1, false, 2, 3)|wordcount }} {{ lipsum(1, min=2, max=3)|wordcount }}", "2 4"),
+        ("{{ '<p>' in lipsum(n=1) }} {{ '<p>' in lipsum(html=false) }}", "True False"),
     ] {
         assert_eq!(render(source, &Session::new()).unwrap(), expected, "{source}");
+    }
+}
+
+#[test]
+fn a_name_that_is_not_there_prints_as_nothing() {
+    for (source, expected) in [
+        ("[{{ nobody }}]", "[]"),
+        ("[{{ session.nothing }}{{ session['nothing'] }}{{ {}.a }}]", "[]"),
+        ("{% if nobody %}a{% else %}b{% endif %}{% for x in nobody %}{{ x }}{% endfor %}", "b"),
+    ] {
+        assert_eq!(render(source, &Session::new()).unwrap(), expected, "{source}");
+    }
+    assert!(render("{{ nobody.name }}", &Session::new()).is_err(), "as in Jinja");
+}
+
+#[test]
+fn what_minijinja_does_otherwise() {
+    for (source, expected) in [
+        ("{{ {'a': 1}|attr('a') }}", "1"),
+        ("{{ {'a': 1}|pprint|safe }}", "{\n    'a': 1,\n}"),
+        ("{{ '%s-%03d'|format('a', 7) }}", "a-007"),
+        (
+            "{{ ' a,b '.strip().upper().split(',')|join }}{{ 'ab'.startswith('a') }}{{ '{}'.format(1) }}",
+            "ABTrue1",
+        ),
+        ("{{ {'a': 1}.get('a') }}{{ {'a': 1}.items()|list }}{{ [1, 1].count(1) }}", "1[(&#x27;a&#x27;, 1)]2"),
+    ] {
+        assert_eq!(render(source, &Session::new()).unwrap(), expected, "{source}");
+    }
+    for source in
+        ["'%s' % 'a'", "'a'.ljust(3)", "'7'.zfill(3)", "'a-b'.partition('-')", "'a'.encode()", "[1].pop()"]
+    {
+        assert!(render(&format!("{{{{ {source} }}}}"), &Session::new()).is_err(), "{source}");
     }
 }
 
@@ -51,6 +188,12 @@ fn arguments_that_do_not_fit_are_errors() {
         ("{{ 'a'|wordwrap(0) }}", "at least one character wide"),
         ("{{ {'onclick=x': 1}|xmlattr }}", "is no name of an attribute"),
         ("{{ {'a/b': 1}|xmlattr }}", "is no name of an attribute"),
+        ("{{ 6 is divisibleby 0 }}", "division by zero"),
+        ("{{ [1]|sort(true, reverse=true) }}", "reverse is given twice"),
+        ("{{ [1]|batch }}", "missing argument"),
+        ("{{ 'a'|replace('b') }}", "missing argument"),
+        ("{{ 'a'|trim(char='b') }}", "char"),
+        ("{{ 'owl'|filesizeformat }}", "a size in bytes is a number"),
     ] {
         let error = render(source, &Session::new()).unwrap_err().to_string();
         assert!(error.contains(expected), "{source}: {error}");

@@ -6,17 +6,19 @@ use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use tower_sessions_core::session::{Id, Record};
-use tower_sessions_core::session_store::{Error as TowerError, Result as TowerResult};
+use tower_sessions_core::session_store::{Error as TowerError, ExpiredDeletion, Result as TowerResult};
 use waxseal_crypto::{Context, Keyring, Limits, Sealer, Times};
 use waxseal_http::Clock;
 use waxseal_store::{
-    Creation, Found, Lifespan, PublicId, RecordKey, Revision, SessionStore, Swap, Timestamp,
+    Creation, Found, Lifespan, PublicId, RecordKey, Revision, SessionStore, Swap, Timestamp, yield_once,
 };
 
 use crate::error::Error;
 
 /// Attempts to save over what other requests write at the same time, and to find an id that nobody has.
 const ATTEMPTS: usize = 5;
+/// Expired records that are deleted at once. Few, so that no request waits long behind it.
+const BATCH: usize = 500;
 
 /// One of Waxseal's stores, for an app on tower-sessions.
 ///
@@ -24,7 +26,30 @@ const ATTEMPTS: usize = 5;
 /// record: of two at once the later wins, as in every store of tower-sessions'. A save of a session that was deleted or has
 /// expired is an error, where other stores would make the session again.
 ///
-/// Expired records take up space until [`SessionStore::purge`] frees it: call it now and then.
+/// Expired records take up space until [`ExpiredDeletion::delete_expired`] frees it, as in other stores of tower-sessions':
+/// call it every minute, from a task that outlives an error.
+///
+/// # Example
+///
+/// ```
+/// # use std::time::Duration;
+/// # use waxseal_store::MemoryStore;
+/// # use waxseal_tower_sessions::SealedStore;
+/// use tower_sessions::session_store::ExpiredDeletion;
+///
+/// # fn example(store: SealedStore<MemoryStore>) {
+/// let expired = store.clone();
+/// tokio::spawn(async move {
+///     loop {
+///         if let Err(error) = expired.delete_expired().await {
+///             eprintln!("expired sessions stay for now: {error}");
+///         }
+///         tokio::time::sleep(Duration::from_secs(60)).await;
+///     }
+/// });
+/// # }
+/// ```
+#[derive(Clone)]
 pub struct SealedStore<S> {
     store: S,
     sealer: Sealer,
@@ -126,6 +151,17 @@ impl<S: SessionStore> tower_sessions_core::SessionStore for SealedStore<S> {
 
     async fn delete(&self, id: &Id) -> TowerResult<()> {
         self.store.delete(&key(id), self.now()).await.map(drop).map_err(backend)
+    }
+}
+
+#[async_trait]
+impl<S: SessionStore> ExpiredDeletion for SealedStore<S> {
+    async fn delete_expired(&self) -> TowerResult<()> {
+        while self.store.purge(self.now(), BATCH).await.map_err(backend)? == BATCH {
+            // A store in memory never waits.
+            yield_once().await;
+        }
+        Ok(())
     }
 }
 

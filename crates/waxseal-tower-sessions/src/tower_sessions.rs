@@ -27,8 +27,8 @@ type Owner = Box<dyn Fn(&Data) -> Option<String> + Send + Sync>;
 /// # fn example(store: impl tower_sessions_core::SessionStore) {
 /// use waxseal_tower_sessions::TowerSessions;
 ///
-/// // As axum-login keeps its user.
-/// let old = TowerSessions::new(store).owner(|data| data.get("axum-login.data")?.get("user_id").map(|id| id.to_string()));
+/// // Of an app that keeps its user's name under `user`; with axum-login: `.axum_login()`.
+/// let old = TowerSessions::new(store).owner(|data| Some(data.get("user")?.as_str()?.to_owned()));
 /// # }
 /// ```
 pub struct TowerSessions<T> {
@@ -66,7 +66,19 @@ impl<T: SessionStore> TowerSessions<T> {
         Self { inactivity, ..self }
     }
 
-    /// Finds the owner in a session's data. Without one, a sign-out refuses this one cookie alone.
+    /// Takes the user that axum-login signed in for the owner: an id that is a number or a text, as a UUID is. For
+    /// any other, and for an app with `AuthManagerLayerBuilder::with_data_key`, there is [`owner`](Self::owner).
+    #[must_use]
+    pub fn axum_login(self) -> Self {
+        self.owner(|data| match data.get("axum-login.data")?.get("user_id")? {
+            Value::String(id) => Some(id.clone()),
+            Value::Number(id) => Some(id.to_string()),
+            _ => None,
+        })
+    }
+
+    /// Finds the owner in a session's data; `None` if nobody is signed in, which axum-login writes as `null`. Without an
+    /// owner, a sign-out refuses this one cookie alone.
     #[must_use]
     pub fn owner(self, owner: impl Fn(&Data) -> Option<String> + Send + Sync + 'static) -> Self {
         Self { owner: Box::new(owner), ..self }

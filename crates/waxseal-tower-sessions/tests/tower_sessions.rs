@@ -11,8 +11,9 @@ use serde_json::json;
 use time::OffsetDateTime;
 use tower_sessions_core::SessionStore as _;
 use tower_sessions_core::session::{Id, Record};
+use tower_sessions_core::session_store::ExpiredDeletion;
 use waxseal_crypto::{Keyring, SecretKey};
-use waxseal_http::{Clock, SessionCookie, SessionLayer, status_of};
+use waxseal_http::{Clock, ForeignSessions, LoadedForeign, SessionCookie, SessionLayer, status_of};
 use waxseal_manager::{Adoption, SessionManager};
 use waxseal_store::testing::FaultyStore;
 use waxseal_store::{MemoryStore, SessionStore};
@@ -91,6 +92,23 @@ async fn whoever_has_the_table_can_read_nothing_and_another_key_or_app_cannot_ei
 }
 
 #[tokio::test]
+async fn what_has_expired_is_deleted_and_nothing_else() {
+    let memory = MemoryStore::new();
+    let (store, seconds) = sealed(memory.clone(), 1);
+    let mut living = record(DAY);
+    store.create(&mut living).await.unwrap();
+    for _ in 0..1_200 {
+        store.create(&mut record(100)).await.unwrap();
+    }
+    let records = async || memory.usage().await.unwrap().records;
+    assert_eq!(records().await, Some(1_201));
+    seconds.store(101, Ordering::Relaxed);
+    store.clone().delete_expired().await.unwrap();
+    assert_eq!(records().await, Some(1));
+    assert_eq!(store.load(&living.id).await.unwrap().as_ref(), Some(&living));
+}
+
+#[tokio::test]
 async fn a_store_that_is_away_is_an_error() {
     let faulty = FaultyStore::new(MemoryStore::new());
     let (store, _) = sealed(faulty.clone(), 1);
@@ -100,6 +118,7 @@ async fn a_store_that_is_away_is_an_error() {
     assert!(store.load(&record.id).await.is_err());
     assert!(store.save(&record).await.is_err());
     assert!(store.delete(&record.id).await.is_err());
+    assert!(store.delete_expired().await.is_err());
 }
 
 /// An app that is moved: the old store, and the layer that takes over from it.
@@ -166,6 +185,28 @@ async fn a_session_of_tower_sessions_is_taken_over_once() {
     let (_, _, sets) = site.page(DAY + 61, &format!("{ours}; {old}"), true).await;
     assert!(sets.iter().any(|line| line.starts_with("id=; ")), "{sets:?}");
     assert_eq!(site.page(DAY + 62, &old, false).await.0, None, "signed out");
+}
+
+#[tokio::test]
+async fn axum_logins_user_is_the_owner_and_who_is_not_signed_in_has_none() {
+    for (user_id, owner) in [
+        (json!(7), Some("7")),
+        (json!("merlin"), Some("merlin")),
+        (json!("67e55044-10b1-426f-9247-bb680e5fe0c8"), Some("67e55044-10b1-426f-9247-bb680e5fe0c8")),
+        (json!(null), None),
+        (json!({ "tenant": 1, "user": 7 }), None),
+    ] {
+        let (store, _) = sealed(MemoryStore::new(), 1);
+        let data = json!({ "user_id": user_id, "auth_hash": [1, 2] });
+        let mut made = Record { data: HashMap::from([("axum-login.data".to_owned(), data)]), ..record(DAY) };
+        store.create(&mut made).await.unwrap();
+        let old = TowerSessions::new(store).axum_login();
+        let cookie = made.id.to_string();
+        let LoadedForeign::Found(found) = old.load(cookie.as_bytes(), at(0)).await else {
+            panic!("{user_id}: it is there");
+        };
+        assert_eq!(found.session().owner().as_deref(), owner, "{user_id}");
+    }
 }
 
 #[tokio::test]

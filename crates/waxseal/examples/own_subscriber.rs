@@ -2,8 +2,8 @@
 //!
 //! `cargo run -p waxseal --example own_subscriber -- --development`, then ask http://127.0.0.1:5000/ a few times.
 //!
-//! For OpenTelemetry, the layer [`Spans`] is replaced by `tracing_opentelemetry::layer().with_tracer(tracer)`. It gets the
-//! same spans: one for each request, called `request`, with id, method, route, status, latency and use of the session.
+//! For OpenTelemetry, the layer [`Spans`] is replaced by `tracing_opentelemetry::layer().with_tracer(tracer)`, as in
+//! `xtask/beside/examples/telemetry.rs`. It gets the same spans: one for each request, called `request`, with id, method, route, status, latency and use of the session.
 
 use std::fmt;
 use std::time::Instant;

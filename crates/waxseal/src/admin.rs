@@ -7,11 +7,12 @@ use std::time::SystemTime;
 
 use http::{Method, Request, StatusCode, header};
 use hyper::body::Incoming;
+use metrics::Gauge;
 use serde::Serialize;
 use waxseal_http::{Error, SessionLayer, development, host};
 use waxseal_keys::{KeyKind, KeyStatus};
 
-use crate::counters::Counters;
+use crate::counters::{self, Counters};
 use crate::readiness::Readiness;
 use crate::{BoxFuture, Response, typed};
 
@@ -34,12 +35,26 @@ struct Shared {
 
 /// What the operator's pages show.
 pub(crate) struct Private {
-    pub(crate) status: Arc<KeyStatus>,
-    pub(crate) counters: Option<&'static Counters>,
+    status: Arc<KeyStatus>,
+    counters: Option<&'static Counters>,
+    secret_file_refused: Gauge,
 }
 
 const LOCAL: &str = "the operator's pages on this address answer this machine alone: ask for localhost or 127.0.0.1, \
                      or serve them on another address with --admin-address";
+
+impl Private {
+    pub(crate) fn new(status: Arc<KeyStatus>, counters: Option<&'static Counters>) -> Self {
+        Self { status, counters, secret_file_refused: counters::file_refused("secret") }
+    }
+
+    /// The page of metrics, with what is known when it is asked for.
+    fn metrics(&self, counters: &Counters) -> String {
+        let is_refused = self.status.report().refused.is_some();
+        self.secret_file_refused.set(f64::from(u8::from(is_refused)));
+        counters.text()
+    }
+}
 
 impl Admin {
     pub(crate) fn new(
@@ -79,8 +94,8 @@ impl Admin {
             ("/health", Some(private)) => {
                 json(StatusCode::OK, &self.health(&private.status, SystemTime::now()).await)
             }
-            ("/metrics", Some(Private { counters: Some(counters), .. })) => {
-                typed("text/plain; version=0.0.4; charset=utf-8", counters.text())
+            ("/metrics", Some(private @ Private { counters: Some(counters), .. })) => {
+                typed("text/plain; version=0.0.4; charset=utf-8", private.metrics(counters))
             }
             ("/metrics", Some(_)) => plain(
                 StatusCode::NOT_IMPLEMENTED,
@@ -185,7 +200,7 @@ mod tests {
             waxseal_manager::SessionManager::cookie(secrets.keyring(), cookie.name(), "demo").unwrap();
         let layer = SessionLayer::new(sessions, cookie);
         let readiness = Arc::new(Readiness::new(layer.clone(), false));
-        let private = Some(Private { status, counters: None });
+        let private = Some(Private::new(status, None));
         Admin::new(address.parse().unwrap(), layer, readiness, private)
     }
 

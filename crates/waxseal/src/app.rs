@@ -311,9 +311,9 @@ impl App {
     }
 
     /// The command of this name, which must exist, and what it gets.
-    pub(crate) fn take_command(self, name: &str, args: Vec<String>) -> (Run, Cli) {
-        let run = self.commands.take(name).expect("clap knows the commands of the app alone");
-        (run, Cli { states: self.states, args })
+    pub(crate) fn take_command(self, name: &str, args: Vec<String>) -> Option<(Run, Cli)> {
+        let run = self.commands.take(name)?;
+        Some((run, Cli { states: self.states, args }))
     }
 
     /// Has the service print why a request failed.

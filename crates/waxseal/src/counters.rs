@@ -48,6 +48,17 @@ pub(crate) fn install() -> Option<&'static Counters> {
     })
 }
 
+/// The gauge of a file whose present content is refused, from 0.
+pub(crate) fn file_refused(file: &'static str) -> Gauge {
+    metrics::describe_gauge!(
+        "waxseal_file_refused",
+        "1 if what a file holds now is refused, and what it held before is used."
+    );
+    let refused = metrics::gauge!("waxseal_file_refused", "file" => file);
+    refused.set(0.0);
+    refused
+}
+
 /// Registers what is known of the process when it begins.
 pub(crate) fn describe_process() {
     metrics::describe_gauge!("waxseal_build_info", "1, with the version of Waxseal.");

@@ -57,13 +57,6 @@ impl DeviceSetup {
             DeviceBound::Require => DevicePolicy::Require,
             DeviceBound::RequireAll => DevicePolicy::RequireAll,
         };
-        // A list of ended sessions knows which offers were taken up.
-        if !sessions.needs_maintenance() && policy == DevicePolicy::Require {
-            tracing::warn!(
-                "sessions in state cookie are bound to devices, but a copy of a cookie from before its binding stays good, \
-                 and two keys that register for one sign-in are both bound; choose --session-state store or mirrored, or --device-bound require-all"
-            );
-        }
         let mut binding = DeviceBinding::new(policy).over_plain_http(settings.development);
         if let Some(time) = settings.device_bound_for.map(Duration::from_secs).or(self.proof_time) {
             binding = binding.proof_time(time);

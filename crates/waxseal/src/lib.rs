@@ -1,5 +1,6 @@
-//! Flask's sessions for Rust, on raw hyper: a `session` dictionary that follows each visitor, sealed so that nobody
-//! without the secret key can read or change it, and already there in every template.
+#![doc = include_str!("../README.md")]
+//!
+//! # A form, and a page after it
 //!
 //! ```no_run
 //! use serde::Deserialize;
@@ -34,10 +35,12 @@
 //!
 //! `success.html` reads `{{ session['name'] }}`, although the handler passes it nothing.
 //!
-//! For sessions in an axum app there is `waxseal-axum`, and for any other hyper or tower service `waxseal-http`. This crate composes
-//! others, each of use alone: `waxseal-server` serves, `waxseal-http` carries sessions, `waxseal-manager` opens and saves them,
-//! `waxseal-session` is the dictionary, `waxseal-store` says what a store is, `waxseal-templates` renders, `waxseal-keys` reads and
-//! rotates the secret keys, `waxseal-crypto` seals. The program `waxseal`, for operators, is in `waxseal-cli`.
+//! # Its parts
+//!
+//! This crate composes others, each of use alone: `waxseal-server` serves, `waxseal-http` carries sessions, `waxseal-manager` opens
+//! and saves them, `waxseal-session` is the dictionary, `waxseal-store` says what a store is, `waxseal-templates` renders,
+//! `waxseal-keys` reads and rotates the secret keys, `waxseal-crypto` seals. The program `waxseal`, for operators, is in
+//! `waxseal-cli`.
 
 mod admin;
 mod app;
@@ -163,8 +166,3 @@ pub use websocket::{SessionView, WebSocket};
 pub use http::{Method, StatusCode};
 /// The template engine, for what [`App::filter`] and [`App::environment`] take.
 pub use minijinja;
-
-/// The example of the README, run as a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -16,15 +16,16 @@ pub(crate) fn to_stderr(settings: &Settings) {
         None => LogFilter::from_rust_log(std::env::var("RUST_LOG").ok().as_deref()),
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
+    // A developer sees each line, however often it comes.
+    let is_limited = !settings.development;
     let lines = match settings.log_format {
         LogFormat::Text => {
             let text = lines.with_target(false).with_ansi(stderr().is_terminal());
-            // A developer sees each line, however often it comes.
-            if settings.development { text.boxed() } else { text.map_event_format(RepeatLimit::new).boxed() }
+            if is_limited { text.map_event_format(RepeatLimit::new).boxed() } else { text.boxed() }
         }
         LogFormat::Json => {
             let json = lines.json().flatten_event(true).with_span_list(false);
-            json.map_event_format(RepeatLimit::new).boxed()
+            if is_limited { json.map_event_format(RepeatLimit::new).boxed() } else { json.boxed() }
         }
     };
     let log = tracing_subscriber::registry().with(lines.with_filter(filter.targets()));

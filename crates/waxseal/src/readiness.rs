@@ -3,17 +3,25 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use metrics::Gauge;
 use serde::Serialize;
 use waxseal_http::SessionLayer;
 use waxseal_keys::error_chain;
+
+/// The longest wait for the store: shorter than a load balancer's.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest wait where the store's trouble is a warning alone, which should delay no check.
+const SHORT_PATIENCE: Duration = Duration::from_millis(300);
 
 /// Tells whether requests should come to this server.
 #[derive(Debug)]
 pub(crate) struct Readiness {
     sessions: SessionLayer,
-    /// In state `mirrored` pages are read from copies during an outage, so a server without its store may be ready.
+    /// A server without its store may be ready: it has pages that need none.
     without_store: bool,
     is_stopping: AtomicBool,
+    /// The last answer.
+    ready: Gauge,
 }
 
 /// A reason why no requests should come, or a trouble beside which they may.
@@ -35,7 +43,10 @@ pub(crate) struct Report {
 
 impl Readiness {
     pub(crate) fn new(sessions: SessionLayer, without_store: bool) -> Self {
-        Self { sessions, without_store, is_stopping: AtomicBool::new(false) }
+        metrics::describe_gauge!("waxseal_ready", "1 if /health/ready answered 200 when it was last asked.");
+        let ready = metrics::gauge!("waxseal_ready");
+        ready.set(1.0);
+        Self { sessions, without_store, is_stopping: AtomicBool::new(false), ready }
     }
 
     /// Notes that the server was told to stop.
@@ -48,21 +59,25 @@ impl Readiness {
             reason: "stopping",
             text: "the server was told to stop; it answers what still comes".to_owned(),
         });
-        let store = self.store_trouble().await.map(|text| Trouble { reason: "store", text });
+        let patience = if self.without_store { SHORT_PATIENCE } else { PATIENCE };
+        let store = self.trouble_within(patience).await.map(|text| Trouble { reason: "store", text });
         let (store, warnings) = if self.without_store { (None, store) } else { (store, None) };
         let reasons: Vec<_> = stopping.into_iter().chain(store).collect();
-        let status = if reasons.is_empty() { "ready" } else { "not ready" };
+        let (status, ready) = if reasons.is_empty() { ("ready", 1.0) } else { ("not ready", 0.0) };
+        self.ready.set(ready);
         Report { status, reasons, warnings: warnings.into_iter().collect() }
     }
 
     /// The fault of the session store for which visitors cannot be served, if there is one.
     pub(crate) async fn store_trouble(&self) -> Option<String> {
-        // Shorter than a load balancer waits.
-        const PATIENCE: Duration = Duration::from_secs(2);
-        match tokio::time::timeout(PATIENCE, self.sessions.sessions().store_ready()).await {
+        self.trouble_within(PATIENCE).await
+    }
+
+    async fn trouble_within(&self, patience: Duration) -> Option<String> {
+        match tokio::time::timeout(patience, self.sessions.sessions().store_ready()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error_chain::one_line(error_chain::texts(&error))),
-            Err(_) => Some(format!("the session store has not answered for {} seconds", PATIENCE.as_secs())),
+            Err(_) => Some(format!("the session store has not answered for {patience:?}")),
         }
     }
 }
@@ -70,5 +85,39 @@ impl Readiness {
 impl Report {
     pub(crate) fn is_ready(&self) -> bool {
         self.reasons.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use waxseal_crypto::{Keyring, SecretKey};
+    use waxseal_http::SessionCookie;
+    use waxseal_manager::SessionManager;
+    use waxseal_store::MemoryStore;
+    use waxseal_store::testing::FaultyStore;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_store_delays_the_answer_less_where_it_may_be_away() {
+        for (without_store, longest, text) in [
+            (false, Duration::from_secs(2), "the session store has not answered for 2s"),
+            (true, Duration::from_millis(300), "the session store has not answered for 300ms"),
+        ] {
+            let store = FaultyStore::new(MemoryStore::new());
+            let cookie = SessionCookie::builder().build().unwrap();
+            let keyring = Keyring::new(SecretKey::from_bytes([1; 32]));
+            let sessions = SessionManager::store(&keyring, cookie.name(), "demo", store.clone()).unwrap();
+            let readiness = Readiness::new(SessionLayer::new(sessions, cookie), without_store);
+            assert!(readiness.report().await.warnings.is_empty());
+            store.set_held(true);
+            let start = tokio::time::Instant::now();
+            let report = readiness.report().await;
+            // The clock of tokio counts in milliseconds.
+            assert!(start.elapsed() <= longest + Duration::from_millis(1), "{:?}", start.elapsed());
+            assert_eq!(report.is_ready(), without_store);
+            let [trouble] = &[report.reasons, report.warnings].concat()[..] else { panic!("one") };
+            assert_eq!(trouble.text, text);
+        }
     }
 }

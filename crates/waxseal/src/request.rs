@@ -58,9 +58,6 @@ struct Inner {
     app: Arc<dyn RequestApp>,
     /// The index of its route among the app's.
     route: Option<usize>,
-    /// The route accepts requests of other sites.
-    #[cfg(feature = "websocket")]
-    is_cross_site_allowed: bool,
     g: G,
     peer: Option<Peer>,
     /// What a trusted proxy tells of it.
@@ -88,21 +85,7 @@ impl Request {
         let (body, form, session) = (Mutex::new(Some(body)), OnceLock::new(), OnceLock::new());
         let (params, route, g) = (Params::default(), None, G::default());
         let id = app.context().request_id.of(&parts.headers);
-        Self(Arc::new(Inner {
-            id,
-            parts,
-            params,
-            body,
-            form,
-            session,
-            app,
-            route,
-            #[cfg(feature = "websocket")]
-            is_cross_site_allowed: false,
-            g,
-            peer,
-            told,
-        }))
+        Self(Arc::new(Inner { id, parts, params, body, form, session, app, route, g, peer, told }))
     }
 
     /// Sets the route's index and the path's parameters, before the request is shared.
@@ -112,12 +95,6 @@ impl Request {
         if params.iter().next().is_some() {
             inner.params = params;
         }
-    }
-
-    /// Lets other sites open a WebSocket, before the request is shared.
-    #[cfg(feature = "websocket")]
-    pub(crate) fn allow_cross_site(&mut self, allow: bool) {
-        Arc::get_mut(&mut self.0).expect("it is not shared yet").is_cross_site_allowed = allow;
     }
 
     /// The parts of the app that a request uses.

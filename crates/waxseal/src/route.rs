@@ -73,7 +73,7 @@ impl Route {
         self
     }
 
-    /// Accepts unsafe requests of other sites, as a webhook needs. No [token](crate::App::csrf_tokens) is required either.
+    /// Accepts unsafe requests of other sites, as a webhook needs, and their WebSockets. No [token](crate::App::csrf_tokens) is required either.
     ///
     /// A session is then no proof that its visitor meant the request.
     pub fn allow_cross_site(mut self) -> Self {

@@ -125,7 +125,8 @@ impl App {
         match call {
             Call::Serve(settings) => self.run_with(*settings).await,
             Call::Command { name, args } => {
-                let (run, cli) = self.take_command(&name, args);
+                let taken = self.take_command(&name, args);
+                let (run, cli) = taken.expect("clap knows the commands of the app alone");
                 let done = run(cli).await;
                 done.map_err(|error| StartError::Command { name, problem: error.to_string() })
             }
@@ -135,7 +136,7 @@ impl App {
 
 /// Logs what the server is and where its other pages are.
 fn introduce(server: &AppServer, settings: &Settings) {
-    tracing::info!("{}", server.service().summary(settings));
+    tracing::info!("{}", server.service().summary(settings, server.connections()));
     if let Some(address) = server.admin_address() {
         tracing::info!("/metrics and /health for the operator on http://{address}");
     }

@@ -85,11 +85,11 @@ impl App {
                 let failed = |source| StartError::Admin { address, source };
                 let http = waxseal_server::HttpServer::bind(address).await.map_err(failed)?;
                 // A limit of their own, so that visitors cannot take the connections of monitoring.
-                let http = http.limits(Limits::default().connections(64));
+                let http = http.limits(Limits::default().connections(64)).without_metrics();
                 Ok(Some((http, Admin::new(address, sessions.clone(), readiness.clone(), private))))
             }
         };
-        let private = Private { status: watcher.status(), counters };
+        let private = Private::new(watcher.status(), counters);
         let admin = [
             pages(settings.admin_address, Some(private)).await?,
             pages(settings.health_address, None).await?,
@@ -133,6 +133,11 @@ impl AppServer {
     #[must_use]
     pub fn health_address(&self) -> Option<SocketAddr> {
         self.admin[1].as_ref().and_then(|(http, _)| http.local_addr().ok())
+    }
+
+    /// The connections that it takes at once: those of the limits, or fewer if the system allows no more open files.
+    pub(crate) fn connections(&self) -> u32 {
+        self.http.connections()
     }
 
     /// The service that answers requests; its keys can be [changed](AppService::set_keyring).

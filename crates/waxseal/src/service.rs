@@ -9,7 +9,11 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use minijinja::Value;
+#[cfg(feature = "device")]
+use tracing::Instrument;
 use waxseal_crypto::Keyring;
+#[cfg(feature = "device")]
+use waxseal_http::DeviceCall;
 use waxseal_http::{RequestSession, Scheme, SessionLayer, development, is_local_path, origin};
 use waxseal_server::{Body, Limits, Peer, RouteMatch, Router, timeout_catching_panics};
 
@@ -95,22 +99,25 @@ impl AppService {
         self.sessions().set_keyring(keyring);
     }
 
-    /// One line about the app as it runs: version, state and store, cookie, lifetimes, limits. Nothing secret.
-    pub(crate) fn summary(&self, settings: &Settings) -> String {
-        let AppContext { sessions, limits, name, state, store, .. } = &self.shared.context;
+    /// One line about the app as it runs: version, state and store, cookie, limits, proxies. Nothing secret.
+    pub(crate) fn summary(&self, settings: &Settings, connections: u32) -> String {
+        let AppContext { sessions, limits, name, state, store, proxies, .. } = &self.shared.context;
         let cookie = sessions.cookie();
         format!(
             "waxseal {} serves `{name}`: sessions in state {state}{}, store {store}; cookie {}{}; body up to {} bytes, \
-             request {} s, {} connections, shutdown delay {} s and grace {} s",
+             request {} s, {connections} connections, shutdown delay {} s and grace {} s; trusted proxies: {}",
             env!("CARGO_PKG_VERSION"),
             settings.outage_policy(),
             cookie.name(),
             if cookie.is_secure() { ", Secure" } else { " over plain HTTP, too" },
             limits.body,
             limits.request_time.as_secs_f64(),
-            limits.connections,
             limits.shutdown_delay.as_secs_f64(),
             limits.shutdown_grace.as_secs_f64(),
+            match &proxies.trusted_proxies {
+                none if none.is_empty() => "none".to_owned(),
+                proxies => proxies.to_string(),
+            },
         )
     }
 
@@ -151,9 +158,11 @@ impl Shared {
     async fn answer(&self, request: &mut Request) -> Response {
         let mut in_flight = self.metrics.begin();
         #[cfg(feature = "device")]
-        if let Some(response) = self.answer_to_device(request).await {
+        if let Some(call) = self.device_call(request) {
+            let span = self.log.span(request);
+            let response = self.answer_to_device(call, request).instrument(span.clone()).await;
             let seconds = in_flight.answered(response.status());
-            self.log.end(&self.log.span(request), request, response.status(), seconds);
+            self.log.end(&span, request, response.status(), seconds);
             return response;
         }
         let destination = self.destination(request);
@@ -170,19 +179,23 @@ impl Shared {
         response
     }
 
-    /// The response to a browser that registers or refreshes its device. Hooks, form tokens and the cross-site rule are
-    /// for pages.
+    /// The call of a browser that registers or refreshes its device, if the request is one.
     #[cfg(feature = "device")]
-    async fn answer_to_device(&self, request: &Request) -> Option<Response> {
+    fn device_call(&self, request: &Request) -> Option<DeviceCall> {
         let (method, headers) = (request.method(), request.headers());
-        let call = match self.context.proxies.root_path.as_str() {
-            "" => self.context.sessions.device_call(method, request.uri(), headers)?,
+        match self.context.proxies.root_path.as_str() {
+            "" => self.context.sessions.device_call(method, request.uri(), headers),
             // A proxy may have taken the path off, or not; browsers were told the whole.
             root => {
                 let seen = format!("{root}{}", request.path()).parse().ok()?;
-                self.context.sessions.device_call(method, &seen, headers)?
+                self.context.sessions.device_call(method, &seen, headers)
             }
-        };
+        }
+    }
+
+    /// The response to such a call. Hooks, form tokens and the cross-site rule are for pages.
+    #[cfg(feature = "device")]
+    async fn answer_to_device(&self, call: DeviceCall, request: &Request) -> Response {
         let answer = Box::pin(async { Ok::<_, Error>(call.answer().await.map(Body::from)) });
         let answer = timeout_catching_panics(self.context.limits.request_time, answer).await;
         let mut response = match answer.map_err(Error::from).and_then(|answer| answer) {
@@ -197,7 +210,7 @@ impl Shared {
         let id = request.request_id().header_value();
         response.headers_mut().insert(self.context.request_id.answered().clone(), id);
         security_headers::apply(&self.security, response.headers_mut());
-        Some(response)
+        response
     }
 
     /// The response with the session committed.
@@ -285,8 +298,6 @@ impl Shared {
         match self.admit(request) {
             Ok(RouteMatch::Route { value, params }) => {
                 request.set_route(value.index, params);
-                #[cfg(feature = "websocket")]
-                request.allow_cross_site(value.cross_site);
                 Destination::Route(value)
             }
             Ok(RouteMatch::NotFound) => Destination::Answered(Box::new(self.with_slash(request))),

@@ -95,7 +95,8 @@ pub struct Settings {
     /// served].
     #[arg(long, env = "WAXSEAL_HEALTH_ADDRESS", value_name = "ADDRESS:PORT", value_parser = values::admin_address)]
     pub health_address: Option<SocketAddr>,
-    /// State mirrored: /health/ready answers 200 although the session store is away, because pages can be read.
+    /// /health/ready answers 200 although the session store is away or full: pages without a session are served, and in
+    /// state mirrored copies are shown.
     #[arg(long, env = "WAXSEAL_READY_WITHOUT_STORE", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
     pub ready_without_store: bool,
     /// Accepts a secret key that is too weak, with a warning.

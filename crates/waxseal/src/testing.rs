@@ -28,6 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod command;
 mod jar;
 mod kept_cookie;
 mod part;
@@ -54,6 +55,7 @@ use crate::service::AppService;
 use crate::settings::Settings;
 use crate::start_error::StartError;
 
+pub use command::run_command;
 pub use kept_cookie::KeptCookie;
 pub use part::Part;
 pub use response::TestResponse;

@@ -3,9 +3,11 @@
 use std::fs;
 use std::time::{Duration, SystemTime};
 
+use metrics::Gauge;
 use waxseal_keys::error_chain;
 use waxseal_server::{HttpServer, Tls};
 
+use crate::counters;
 use crate::endpoint::Endpoint;
 use crate::settings::Settings;
 use crate::start_error::StartError;
@@ -21,6 +23,7 @@ type Stamp = Option<(SystemTime, u64)>;
 pub(crate) struct TlsFiles {
     tls: Tls,
     changes: Changes,
+    refused: Gauge,
 }
 
 #[derive(Debug)]
@@ -45,7 +48,11 @@ pub(crate) fn serve(
         Endpoint::Tcp(address) => Endpoint::Tls(address),
         other => other,
     };
-    let files = TlsFiles { tls: tls.clone(), changes: Changes { used, before: used } };
+    let files = TlsFiles {
+        tls: tls.clone(),
+        changes: Changes { used, before: used },
+        refused: counters::file_refused("certificate"),
+    };
     Ok((http.tls(tls), endpoint, Some(files)))
 }
 
@@ -57,7 +64,9 @@ impl TlsFiles {
             if !self.changes.have_settled(self.tls.files().map(stamp)) {
                 continue;
             }
-            match self.tls.reload() {
+            let reloaded = self.tls.reload();
+            self.refused.set(f64::from(u8::from(reloaded.is_err())));
+            match reloaded {
                 Ok(()) => tracing::info!("the changed TLS certificate is used from now on"),
                 Err(error) => {
                     let error = error_chain::one_line(error_chain::texts(&error));

@@ -12,6 +12,11 @@ fn behind_caddy_nothing_is_answered_after_a_refused_request() {
 }
 
 #[test]
+fn pages_go_on_behind_caddy_while_the_store_is_away() {
+    behind::outage::hold(Kind::Caddy);
+}
+
+#[test]
 #[ignore = "on a busy machine the proxy's own checks come too late"]
 fn a_rolling_restart_behind_caddy_fails_no_request() {
     behind::rolling::roll(Kind::Caddy, None, 1, &[]);

@@ -29,6 +29,15 @@ fn a_linter_of_metrics_finds_nothing() {
     assert!(output.status.success() && said.is_empty(), "{said}\n{}", page.body());
 }
 
+/// The file of the tests has what must fire and what must not, with times.
+#[test]
+fn alerts_fire_for_what_lasts_and_for_no_single_event() {
+    let mut tool = Command::new(promtool());
+    let output =
+        tool.args(["test", "rules", "alerts.test.yml"]).current_dir(dashboard::folder()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 #[test]
 fn each_panel_and_each_alert_finds_its_series_and_an_outage_shows() {
     let server = Server::start(&["--maxmemory", "64mb"]);
@@ -48,6 +57,13 @@ fn each_panel_and_each_alert_finds_its_series_and_an_outage_shows() {
         assert!(!dashboard.ask(query).is_empty(), "{title}: {query}");
     }
     assert_eq!(dashboard.active_alerts(), BTreeSet::new());
+    let selectors = dashboard.selectors();
+    // Those of devices are there where sessions are bound to some.
+    let of_all: Vec<_> = selectors.iter().filter(|of| !of.starts_with("waxseal_device_")).collect();
+    assert!(of_all.len() >= 15, "{selectors:?}");
+    for selector in of_all {
+        assert!(!dashboard.ask(selector).is_empty(), "no series is {selector}");
+    }
 
     // A store that is full, and then one that is away.
     server.say("CONFIG SET maxmemory 1mb").unwrap();
@@ -66,6 +82,9 @@ fn each_panel_and_each_alert_finds_its_series_and_an_outage_shows() {
         visitor.post_form().assert_refused();
         dashboard.shows("Servers of the store out of reach", "", |open| open > 0.0)
     });
-    assert!(dashboard.active_alerts().contains("WaxsealErrors"));
+    until("the alert for errors", || {
+        visitor.post_form().assert_refused();
+        dashboard.active_alerts().contains("WaxsealErrors")
+    });
     server.go_on();
 }

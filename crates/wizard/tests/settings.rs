@@ -241,6 +241,30 @@ fn of_fifty_first_starts_one_makes_the_secret_and_all_share_it() {
     assert!(exchange(&programs[49], "GET /wizard/success", &field, "").contains("Merlin"));
 }
 
+#[test]
+fn the_first_lines_say_what_is_in_force() {
+    let program = Program::start(&[("SECRET_KEY", &secret())], &["--port=0", "--worker-connections=5"]);
+    assert!(program.heard().contains(", 5 connections, "), "{}", program.heard());
+    assert!(program.heard().contains("; trusted proxies: none\n"), "{}", program.heard());
+    let arguments = ["--port=0", "--trusted-proxies=10.0.0.1,10.2.0.0/16,unix"];
+    let program = Program::start(&[("SECRET_KEY", &secret())], &arguments);
+    let proxies = "; trusted proxies: 10.0.0.1/32,10.2.0.0/16,unix\n";
+    assert!(program.heard().contains(proxies), "{}", program.heard());
+}
+
+#[test]
+fn a_developer_sees_each_line_however_often_it_comes() {
+    for format in ["text", "json"] {
+        let arguments = ["--port=0", "--development", &format!("--log-format={format}")];
+        let mut program = Program::start(&[], &arguments);
+        for _ in 0..3 {
+            let answer = exchange(&program, "GET /wizard/success", "cookie: waxseal-dev-session=bad\r\n", "");
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+            program.hear("session cookie refused");
+        }
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_and_sigterm_end_it_well_with_requests_in_flight_finished() {
@@ -276,6 +300,7 @@ fn connections_keep_to_the_limit_of_open_files() {
     let variables = [("SECRET_KEY", &*secret())];
     let mut program = Program::spawn_under(&under, folder(), &variables, &["--port=0"]);
     program.hear_address();
+    assert!(program.heard().contains(", 20 connections, "), "{}", program.heard());
     program.hear("at most 20 connections at once and not 10000: the limit of open files is 80");
     let connect = |_| {
         let mut client = TcpStream::connect(program.address()).unwrap();

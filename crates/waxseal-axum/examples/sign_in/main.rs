@@ -1,4 +1,5 @@
-//! Sign-in with passwords; users and sessions share one SQLite file.
+//! Sign-in with passwords; users and sessions share one SQLite file. (With users by sqlx: `xtask/beside/examples/sign_in` in
+//! the repository.)
 
 mod users;
 

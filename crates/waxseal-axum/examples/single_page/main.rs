@@ -11,7 +11,7 @@ use http::{HeaderValue, Method};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tower_http::cors::CorsLayer;
-use waxseal_axum::{CrossOrigin, Error, LazySession, MemoryStore, Owner, Result, Session, Waxseal};
+use waxseal_axum::{CrossOrigin, LazySession, MemoryStore, Owner, Result, Session, Waxseal};
 
 const APP: &str = "http://localhost:5173";
 
@@ -36,7 +36,7 @@ async fn sign_out(session: LazySession) -> Result<()> {
 }
 
 pub(crate) fn api() -> Result<Router> {
-    let rule = CrossOrigin::refuse().trust([APP]).map_err(Error::other)?;
+    let rule = CrossOrigin::refuse().trust([APP])?;
     let sessions =
         Waxseal::ephemeral().mirrored(MemoryStore::new()).cross_origin(rule).development(true).layer()?;
     // Outside of the sessions, so that the app can read refusals.

@@ -1,12 +1,16 @@
 //! Extractors of the session, of structs in it and of messages; errors as answers.
 
-use axum::response::{IntoResponse, Redirect};
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Router, routing::get, routing::post};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use waxseal_axum::{
-    Error, Flash, Keyed, LazySession, MemoryStore, Messages, Result, Session, SessionData, Stored, Waxseal,
+    Error, Flash, Keyed, LazySession, MemoryStore, Messages, Result, Session, SessionData, SessionError,
+    Stored, Waxseal,
 };
+use waxseal_store::Promise;
 use waxseal_store::testing::FaultyStore;
 
 use crate::browser::Browser;
@@ -86,15 +90,27 @@ async fn a_session_is_there_once_something_was_written() {
 }
 
 #[tokio::test]
-async fn a_route_without_a_layer_says_so() {
-    let app = Router::new().route("/", get(is_known));
-    let answer = Browser::new(app).get("/").await;
-    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(
-        answer.text.starts_with("no session layer is around this route; add `.layer("),
-        "{}",
-        answer.text
-    );
+async fn what_no_layer_is_around_says_what_to_do() {
+    async fn ask(_: Session, request: Request, next: Next) -> Response {
+        next.run(request).await
+    }
+    let layer = || Waxseal::ephemeral().layer().unwrap();
+    let routes = || Router::new().route("/", get(is_known));
+    for (case, app, path, said) in [
+        ("no layer", routes(), "/", "call `.layer(Waxseal::new(…).layer()?)`"),
+        ("a middleware around it", routes().layer(layer()).layer(from_fn(ask)), "/", "of a middleware"),
+        ("a route after it", Router::new().layer(layer()).merge(routes()), "/", "after its routes"),
+        ("a fallback after it", routes().layer(layer()).fallback(is_known), "/a", "after its `.fallback(…)`"),
+    ] {
+        let answer = Browser::new(app).get(path).await;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{case}");
+        assert!(answer.text.starts_with("no session layer is around what asks for the session; "), "{case}");
+        assert!(answer.text.contains(said), "{case}: {}", answer.text);
+    }
+    let right = routes().fallback(is_known).layer(from_fn(ask)).layer(layer());
+    for path in ["/", "/a"] {
+        assert_eq!(Browser::new(right.clone()).get(path).await.text, "false", "{path}");
+    }
 }
 
 #[tokio::test]
@@ -145,6 +161,23 @@ async fn while_the_store_is_away_pages_are_503_and_a_sign_out_holds() {
 }
 
 #[tokio::test]
+async fn an_app_tells_the_errors_apart() {
+    async fn keep(session: Session, text: String) -> Result<&'static str> {
+        match session.insert("text", text).map_err(Error::from) {
+            Err(Error::Session(SessionError::TooLarge { .. })) => Ok("that is too much"),
+            done => done.map(|()| "kept"),
+        }
+    }
+    let app = Router::new().route("/", post(keep)).layer(Waxseal::ephemeral().layer().unwrap());
+    let mut browser = Browser::new(app);
+    assert_eq!(browser.send(http::Request::post("/"), "a".repeat(100).into()).await.text, "kept");
+    assert_eq!(
+        browser.send(http::Request::post("/"), "a".repeat(5_000).into()).await.text,
+        "that is too much"
+    );
+}
+
+#[tokio::test]
 async fn errors_have_their_status() {
     for (error, status) in [
         (Error::NoLayer, 500),
@@ -156,6 +189,7 @@ async fn errors_have_their_status() {
         (waxseal_session::Error::Gone.into(), 409),
         (waxseal_session::Error::Unconfirmed.into(), 503),
         (waxseal_manager::Error::NoStore.into(), 501),
+        (waxseal_manager::Error::NotPromised(Promise::Lists).into(), 501),
         (waxseal_manager::Error::Contended.into(), 409),
     ] {
         let text = error.to_string();

@@ -1,11 +1,14 @@
 //! The set-up: states, lifetimes, cookies, secrets.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use axum::{Router, routing::get, routing::post};
 use waxseal_axum::{
-    Clock, Error, Lifetimes, MemoryStore, Result, SecretKey, Session, SessionCookie, Waxseal, days,
+    Clock, Error, Lifetimes, MemoryStore, Result, SecretKey, Session, SessionCookie, SessionLayer, Waxseal,
+    days,
 };
+use waxseal_keys::KeyFile;
 
 use crate::browser::Browser;
 
@@ -122,6 +125,36 @@ fn what_does_not_fit_is_said_at_the_start() {
     let span = Waxseal::ephemeral().lasting(Duration::ZERO).layer().unwrap_err();
     assert!(matches!(span, Error::Sessions(_)), "{span}");
     assert!(Lifetimes::new().idle(Duration::ZERO).is_err());
+}
+
+/// As the book shows it.
+fn following(path: &Path, store: MemoryStore) -> Result<SessionLayer> {
+    let (sessions, keys) = Waxseal::from_file(path).mirrored(store).layer_following_keys()?;
+    tokio::spawn(keys);
+    Ok(sessions)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_app_takes_the_keys_of_a_rotation() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, store) = (folder.path().join("secret"), MemoryStore::new());
+    assert!(matches!(following(&path, store.clone()), Err(Error::Secret(_))), "it is not there");
+    std::fs::write(&path, &*SecretKey::generate().unwrap().to_text()).unwrap();
+    let app = Router::new().route("/", get(count)).layer(following(&path, store.clone()).unwrap());
+    let mut browser = Browser::new(app);
+    assert_eq!(browser.get("/").await.text, "1");
+
+    KeyFile::new(&path).rotate(SystemTime::now()).unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let mut newcomer = browser.copy();
+    newcomer.cookies.clear();
+    newcomer.get("/").await;
+    assert_eq!(browser.get("/").await.text, "2", "the old key opens");
+    let file = std::fs::read_to_string(&path).unwrap();
+    let new = Waxseal::new(file.lines().next().unwrap()).mirrored(store).layer().unwrap();
+    let mut elsewhere = Browser::new(Router::new().route("/", get(count)).layer(new));
+    elsewhere.cookies = newcomer.cookies;
+    assert_eq!(elsewhere.get("/").await.text, "2", "the new key seals");
 }
 
 #[tokio::test]

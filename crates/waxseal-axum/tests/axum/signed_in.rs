@@ -102,7 +102,7 @@ fn browser(waxseal: Waxseal) -> Browser {
         .route_layer(from_extractor_with_state::<SignedIn<Person>, _>(app.clone()));
     let light = Router::new()
         .route("/light", get(async || "light"))
-        .route_layer(RequireSignIn::at("/sign-in?from=light"));
+        .route_layer(RequireSignIn::at(String::from("/sign-in?from=light")));
     let closed = Router::new().route("/closed", get(async || "closed")).route_layer(RequireSignIn::new());
     let routes = Router::new()
         .nest("/guarded", guarded)

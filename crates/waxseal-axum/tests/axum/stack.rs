@@ -57,6 +57,7 @@ async fn the_layer_goes_with_those_of_tower_http_in_either_order() {
     let built = routes().layer(
         ServiceBuilder::new()
             .layer(TraceLayer::new_for_http())
+            .layer(RequestBodyLimitLayer::new(1_000))
             .layer(timeout())
             .layer(cors())
             .layer(sessions())
@@ -74,6 +75,12 @@ async fn the_layer_goes_with_those_of_tower_http_in_either_order() {
             (StatusCode::OK, ""),
             "{case}: an answer of the outer layer's own"
         );
+        let read = browser.send(Request::get("/").header("origin", "https://app.example"), "".into()).await;
+        let allowed = &read.headers["access-control-allow-origin"];
+        assert_eq!((&*read.text, allowed), ("6", &HeaderValue::from_static("https://app.example")), "{case}");
+        let large = Request::post("/").header("content-length", "1001");
+        assert_eq!(browser.send(large, "a".repeat(1_001).into()).await.status, 413, "{case}");
+        assert_eq!(browser.get("/").await.text, "8", "{case}: of what was too large nothing was done");
     }
 }
 

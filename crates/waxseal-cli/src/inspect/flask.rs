@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use anyhow::Context;
 use serde_json::{Value as Json, json};
 use waxseal::json_view::Readable;
+use waxseal_flask::{Derivation, Digest, Signing};
 use waxseal_flask::{
     Dict, Error, FlaskCookie, FlaskKey, LIFETIME_SECONDS, MAX_COOKIE_BYTES, Unverified, Value, uuid_text,
 };
@@ -20,6 +21,43 @@ use crate::output::print_json;
 const NAME: &str = "session";
 /// The variable with the old app's `SECRET_KEY`.
 const VARIABLE: &str = "FLASK_SECRET_KEY";
+/// What else may be the reason.
+const OTHERWISE: &str =
+    "an app that changed Flask's signing is read with --flask-salt, --flask-derivation and --flask-digest";
+
+/// The way in which the app signs, if it changed Flask's.
+#[derive(clap::Args)]
+pub(super) struct SigningOptions {
+    /// The salt of the Flask app's session interface [default: cookie-session].
+    #[arg(long, requires = "flask", value_name = "TEXT")]
+    flask_salt: Option<String>,
+    /// Its key derivation [default: hmac].
+    #[arg(long, requires = "flask", value_parser = ["hmac", "concat", "django-concat", "none"])]
+    flask_derivation: Option<String>,
+    /// Its digest method [default: sha1].
+    #[arg(long, requires = "flask", value_parser = ["sha1", "sha256", "sha512"])]
+    flask_digest: Option<String>,
+}
+
+impl SigningOptions {
+    fn signing(&self) -> Signing {
+        let flasks = Signing::default();
+        Signing {
+            salt: self.flask_salt.as_ref().map_or(flasks.salt, |salt| salt.clone().into_bytes()),
+            derivation: match self.flask_derivation.as_deref() {
+                Some("concat") => Derivation::Concat,
+                Some("django-concat") => Derivation::DjangoConcat,
+                Some("none") => Derivation::None,
+                _ => flasks.derivation,
+            },
+            digest: match self.flask_digest.as_deref() {
+                Some("sha256") => Digest::Sha256,
+                Some("sha512") => Digest::Sha512,
+                _ => flasks.digest,
+            },
+        }
+    }
+}
 
 /// The cookie to look at, and how.
 pub(super) struct Query<'a> {
@@ -27,6 +65,7 @@ pub(super) struct Query<'a> {
     pub(super) cookie_name: Option<&'a str>,
     /// The file of keys.
     pub(super) file: Option<&'a Path>,
+    pub(super) signing: &'a SigningOptions,
     pub(super) json: bool,
 }
 
@@ -44,7 +83,7 @@ pub(super) fn run(query: &Query) -> Result<ExitCode, Failure> {
     let Candidate { name, value } = found(query)?;
     let keys = keys(query)?;
     let now = unix_seconds(SystemTime::now());
-    let (parts, signature) = (Unverified::parse(&value), signature(&value, &keys));
+    let (parts, signature) = (Unverified::parse(&value), signature(&value, &keys, &query.signing.signing()));
     if query.json {
         print_json(&as_json(&name, &value, &parts, &signature, now)?)?;
     } else {
@@ -75,12 +114,12 @@ fn keys(query: &Query) -> Result<Vec<FlaskKey>, Failure> {
     Ok(lines.map(FlaskKey::from_text).collect::<Result<_, _>>()?)
 }
 
-fn signature(value: &str, keys: &[FlaskKey]) -> Signature {
+fn signature(value: &str, keys: &[FlaskKey], signing: &Signing) -> Signature {
     if keys.is_empty() {
         return Signature::Unchecked;
     }
     let holds = |key: &FlaskKey| {
-        let read = FlaskCookie::new(key.clone()).read(value, u64::MAX, u64::MAX);
+        let read = FlaskCookie::new(key.clone()).signing(signing.clone()).read(value, u64::MAX, u64::MAX);
         // Whatever comes after the signature is checked with a good one alone.
         !matches!(read, Err(Error::Form | Error::Signature))
     };
@@ -122,8 +161,8 @@ fn said(signature: &Signature) -> String {
         Signature::Unchecked => format!(
             "not checked; give the app's SECRET_KEY in {VARIABLE}, or in a file by --file, and never as an argument"
         ),
-        Signature::Refused(1) => "does not hold with the key".to_owned(),
-        Signature::Refused(count) => format!("does not hold with any of {count} keys"),
+        Signature::Refused(1) => format!("does not hold with the key; {OTHERWISE}"),
+        Signature::Refused(count) => format!("does not hold with any of {count} keys; {OTHERWISE}"),
         Signature::Holds(at, count) => format!("holds, with key number {at} of {count}"),
     }
 }

@@ -31,8 +31,9 @@ pub(crate) struct DeviceRequest {
     cookies: Vec<HeaderValue>,
     skipped: Vec<HeaderValue>,
     site: Option<HeaderValue>,
-    /// The offers that bound sessions of this request were bound by.
-    offers: Mutex<Vec<Offer>>,
+    /// The offers that bound sessions of this request were bound by; `None` of one that another release has bound. A
+    /// session may be judged several times, as often as its token is opened.
+    judged: Mutex<Vec<Option<Offer>>>,
 }
 
 impl DeviceRequest {
@@ -44,7 +45,7 @@ impl DeviceRequest {
             cookies: headers.get_all(COOKIE).iter().cloned().collect(),
             skipped: all("secure-session-skipped"),
             site: headers.get("sec-fetch-site").cloned(),
-            offers: Mutex::default(),
+            judged: Mutex::default(),
         }
     }
 
@@ -55,7 +56,7 @@ impl DeviceRequest {
 
     /// The offers that bound sessions of this request were bound by.
     pub(crate) fn offers(&self) -> Vec<Offer> {
-        self.offers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().copied().collect()
     }
 
     /// The names of the request's cookies.
@@ -132,10 +133,12 @@ impl DeviceRequest {
         seconds(self.clock.now())
     }
 
-    fn note(&self, offer: Offer) {
-        let mut offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
-        if offers.len() < MAX_OFFERS && !offers.contains(&offer) {
-            offers.push(offer);
+    /// Notes a bound session of this request, and counts it once.
+    fn note(&self, offer: Option<Offer>, proof: Proof) {
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        if judged.len() < MAX_OFFERS && !judged.contains(&offer) {
+            judged.push(offer);
+            self.bound.metrics.request(proof);
         }
     }
 
@@ -156,9 +159,8 @@ impl DeviceGate for DeviceRequest {
         let state = DeviceState::parse(bytes);
         // A state that only another release can have written is one of a bound session.
         let proof = state.map_or(Proof::Unproven, |state| self.proof(&Tokens(session.tokens), &state));
-        self.bound.metrics.request(proof);
-        if let Some(offer) = state.and_then(|state| state.offer()).filter(|_| proof != Proof::Unbound) {
-            self.note(offer);
+        if proof != Proof::Unbound {
+            self.note(state.and_then(|state| state.offer()), proof);
         }
         match proof {
             Proof::Proven { binding, .. } => match state {

@@ -4,7 +4,7 @@ use metrics::{Counter, counter, describe_counter};
 use waxseal_device::{Proof, Reason, SkipReason};
 
 /// The result of a registration.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RegistrationResult {
     Bound,
     Repeated,

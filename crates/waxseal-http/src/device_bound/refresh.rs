@@ -100,18 +100,19 @@ async fn decide(
 
 /// The session of a good token, as a refresh has to know it. The store is asked, where there is one.
 async fn seen(layer: &SessionLayer, opened: Opened<'_>) -> SessionSeen {
-    match opened.load(layer.now()).await {
-        Ok(visit) => of_visit(&visit),
-        // A browser is not to lose its key because the store is away.
-        Err(_) => SessionSeen::Unknown,
+    let now = layer.now();
+    // A browser is not to lose its key because the store is away.
+    let Ok(visit) = opened.load(now).await else { return SessionSeen::Unknown };
+    match layer.sessions().was_renewed(&visit, now).await {
+        Ok(false) => of_visit(&visit),
+        // The new id may be on its way, and a renewal keeps its device.
+        Ok(true) | Err(_) => SessionSeen::Unknown,
     }
 }
 
 fn of_visit(visit: &Visit) -> SessionSeen {
     let (session, content) = (visit.session(), visit.session().content());
     match session.phase() {
-        // The new id may be on its way, and a renewal keeps its device.
-        Phase::ReadOnly(ReadOnly::Renewed) => SessionSeen::Unknown,
         // Shown as an anonymous visitor's, because the store is away.
         Phase::ReadOnly(ReadOnly::Outage) if content.is_blank() => SessionSeen::Unknown,
         _ if session.began_here() => SessionSeen::Gone,

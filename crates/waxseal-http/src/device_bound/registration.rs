@@ -33,7 +33,10 @@ pub(super) async fn register(layer: &SessionLayer, target: &Uri, headers: &Heade
         match attempt(layer, bound, target, headers, &registration, now).await {
             Ok(Some(response)) => return response,
             Ok(None) => {}
-            Err(error) => return failed(bound, &error),
+            Err(error) => {
+                forget(layer, &registration, &error).await;
+                return failed(bound, &error);
+            }
         }
     }
     failed(bound, &Error::Contended)
@@ -80,6 +83,9 @@ async fn attempt(
     match layer.finish(&request, &mut response).await {
         Ok(()) => {
             bound.metrics.registration(result);
+            if result == RegistrationResult::Conflict {
+                bound.metrics.refusal(Reason::OtherKey);
+            }
             Ok(Some(response))
         }
         Err(Error::Contended | Error::Session(waxseal_session::Error::Conflict { .. })) => Ok(None),
@@ -91,6 +97,21 @@ async fn attempt(
 async fn is_first(layer: &SessionLayer, registration: &Registration) -> Result<bool, Error> {
     let (offer, fingerprint) = (registration.offer(), registration.binding().fingerprint);
     layer.sessions().note_binding(*offer.as_bytes(), *fingerprint.as_bytes(), layer.now()).await
+}
+
+/// Takes back what a list of ended sessions was told of a registration that came too late: the session goes on under
+/// another id, and what is noted would hide it.
+async fn forget(layer: &SessionLayer, registration: &Registration, error: &Error) {
+    use waxseal_session::Error::{Gone, Renewed};
+    if !matches!(error, Error::Session(Gone | Renewed)) {
+        return;
+    }
+    let (offer, fingerprint) = (registration.offer(), registration.binding().fingerprint);
+    let forgotten =
+        layer.sessions().forget_binding(*offer.as_bytes(), *fingerprint.as_bytes(), layer.now()).await;
+    if let Err(error) = forgotten {
+        tracing::warn!(%error, "a session that was renewed while it was bound may have to be signed in to anew");
+    }
 }
 
 /// The answer to a registration that holds.
@@ -132,13 +153,11 @@ fn refused(bound: &Bound, reason: Reason) -> Response<String> {
 
 fn failed(bound: &Bound, error: &Error) -> Response<String> {
     use waxseal_session::Error::{Gone, Renewed};
-    tracing::info!(%error, "device registration failed");
     match error {
-        Error::Session(Gone | Renewed) => {
-            bound.metrics.registration(RegistrationResult::Refused);
-            bare(StatusCode::FORBIDDEN)
-        }
+        // Over meanwhile, as by a sign-out.
+        Error::Session(Gone | Renewed) => refused(bound, Reason::NotSignedIn),
         error => {
+            tracing::info!(%error, "device registration failed");
             bound.metrics.registration(RegistrationResult::Unavailable);
             match status_of(error) {
                 // The browser would give up after any other answer of 4xx.

@@ -72,7 +72,8 @@ impl DeviceBinding {
         self
     }
 
-    /// Puts the endpoints into another folder, as browsers see it. Two apps under one origin need two.
+    /// Puts the endpoints into another folder, as browsers see it, and as a proxy has to pass it: whole. Two apps under one
+    /// origin need two.
     #[must_use]
     pub fn folder(mut self, path: &str) -> Self {
         path.clone_into(&mut self.folder);
@@ -107,6 +108,10 @@ impl DeviceBinding {
         if sessions.snapshot().device_tokens().is_none() {
             return Err(SetupError::DeviceTokens);
         }
+        // A list of ended sessions knows which offers were taken up.
+        if !sessions.needs_maintenance() {
+            warn_of_state_cookie(self.policy);
+        }
         let mut terms = Terms::new(cookie.name(), cookie.attributes_text(), sessions.longest_lifetime())?
             .folder(&self.folder)?
             .proof_seconds(u32::try_from(seconds).expect("it was checked above"));
@@ -119,5 +124,21 @@ impl DeviceBinding {
             policy: self.policy,
             metrics: DeviceMetrics::new(),
         })
+    }
+}
+
+/// Says what nothing on the server can see.
+fn warn_of_state_cookie(policy: DevicePolicy) {
+    match policy {
+        DevicePolicy::Observe => {}
+        DevicePolicy::Require => tracing::warn!(
+            "sessions in state cookie are bound to devices, but a copy of a cookie from before its binding stays good, and \
+             two keys that register for one sign-in are both bound; keep a list of ended sessions, choose state store or \
+             mirrored, or, against the first, the policy require-all"
+        ),
+        DevicePolicy::RequireAll => tracing::warn!(
+            "sessions in state cookie are bound to devices, but two keys that register for one sign-in are both bound; keep \
+             a list of ended sessions, or choose state store or mirrored"
+        ),
     }
 }

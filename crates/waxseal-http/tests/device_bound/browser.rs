@@ -136,6 +136,10 @@ async fn page(handle: &RequestSession, path: &str) -> Result<String, Error> {
         handle.destroy().await?;
         return Ok("bye".to_owned());
     }
+    if path == "/ready" {
+        // As a page does that can wait for nothing.
+        drop(handle.ready());
+    }
     let session = handle.load().await?;
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(NOON);
     match path {
@@ -143,6 +147,8 @@ async fn page(handle: &RequestSession, path: &str) -> Result<String, Error> {
         "/clear" => session.clear()?,
         "/renew" => session.renew()?,
         "/renew-empty" => session.renew_empty()?,
+        "/permanent" => session.set_permanent(true)?,
+        "/end-others" if session.owner().is_some() => session.end_others()?,
         "/act" => session.insert("acted", true)?,
         "/count" => session.add("visits", 1)?,
         "/form" => return Ok(session.csrf_token()?),
@@ -284,7 +290,7 @@ impl Browser {
         response
     }
 
-    async fn call(&self, site: &Site, endpoint: &str) -> Response<String> {
+    pub(crate) async fn call(&self, site: &Site, endpoint: &str) -> Response<String> {
         let browser = self.with("sec-fetch-mode", "no-cors");
         site.send(browser.request("POST", &format!("/_device/{endpoint}"))).await
     }
@@ -302,11 +308,11 @@ impl Browser {
         self.sign(&format!(r#"{{"alg":"ES256","jwk":{jwk},"typ":"dbsc+jwt"}}"#), challenge)
     }
 
-    fn response(&self, challenge: &str) -> String {
+    pub(crate) fn response(&self, challenge: &str) -> String {
         self.sign(r#"{"alg":"ES256","typ":"dbsc+jwt"}"#, challenge)
     }
 
-    fn sign(&self, header: &str, challenge: &str) -> String {
+    pub(crate) fn sign(&self, header: &str, challenge: &str) -> String {
         let claims = format!(r#"{{"jti":"{challenge}"}}"#);
         let signed = format!("{}.{}", base64(header.as_bytes()), base64(claims.as_bytes()));
         let signature: Signature = self.key.sign(signed.as_bytes());
@@ -314,7 +320,7 @@ impl Browser {
     }
 }
 
-fn is_device_cookie(name: &str) -> bool {
+pub(crate) fn is_device_cookie(name: &str) -> bool {
     name.starts_with("__Host-session-")
 }
 

@@ -2,5 +2,9 @@
 
 mod attacks;
 mod browser;
+mod counts;
+#[path = "../support/log.rs"]
+mod log;
 mod rules;
 mod servers;
+mod walk;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use http::header::{ALLOW, CACHE_CONTROL, SET_COOKIE};
 use tokio::time::timeout;
-use waxseal_http::{DevicePolicy, EndReason, SessionEnded};
+use waxseal_http::{DeviceBinding, DevicePolicy, EndReason, SessionEnded};
 
 use crate::browser::{ALL, Browser, ON_SERVER, Site, State, challenge_of, has_offer};
+use crate::log;
 
 #[tokio::test]
 async fn a_sign_in_is_bound_and_each_request_proves_it() {
@@ -182,6 +183,34 @@ async fn a_renewal_keeps_the_binding_and_a_sign_in_or_clear_drops_it() {
     }
 }
 
+/// A refresh that left before the session's new id was in the jar, at the server that renewed it and at another.
+#[tokio::test]
+async fn a_refresh_that_races_a_renewal_costs_no_key() {
+    for state in ALL {
+        for renewal in ["/renew", "/login", "/permanent", "/end-others"] {
+            if (state, renewal) == (State::Cookie, "/end-others") {
+                continue;
+            }
+            for elsewhere in [false, true] {
+                let (site, mut browser) = (Site::new(state), Browser::new(1));
+                browser.sign_in(&site).await;
+                site.pass(100);
+                let mut behind = browser.clone();
+                assert_eq!(browser.post(&site, renewal).await, "albus", "{state:?}, {renewal}");
+                let site = if elsewhere { site.beside(Some(DevicePolicy::Require), 0) } else { site };
+                let refreshed = behind.refresh(&site).await;
+                let found = (refreshed.status().as_u16(), refreshed.body().as_str());
+                assert_eq!(found, (200, ""), "{state:?}, {renewal}, elsewhere: {elsewhere}");
+                if renewal != "/login" {
+                    browser.jar.extend(behind.jar.into_iter().filter(|(name, _)| name != "__Host-session"));
+                    site.pass(600);
+                    assert_eq!(browser.get(&site, "/").await, "albus", "{state:?}, {renewal}: by that proof");
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn endpoints_answer_posts_alone_and_grant_nothing() {
     for path in ["/_device/register", "/_device/refresh"] {
@@ -200,6 +229,27 @@ async fn endpoints_answer_posts_alone_and_grant_nothing() {
             assert!(answer.body().is_empty() && !answer.headers().contains_key(SET_COOKIE));
         }
     }
+}
+
+/// Below a path, the layer is told what browsers see, and no proxy may take it off these two.
+#[tokio::test]
+async fn the_layer_answers_at_the_paths_that_browsers_see_and_at_no_others() {
+    let (mut site, mut browser) = (Site::new(State::Store), Browser::new(1));
+    let binding = DeviceBinding::new(DevicePolicy::Require).folder("/app/_device");
+    site.layer = site.layer.device_bound(&binding).unwrap();
+    let signed_in = browser.send(&site, "POST", "/login").await;
+    let offer = signed_in.headers()["secure-session-registration"].to_str().unwrap();
+    assert!(offer.contains(r#"path="/app/_device/register""#), "{offer}");
+    let registration = browser.registration(&browser.offer.clone().unwrap());
+    let registering = browser.with("secure-session-response", &registration);
+    let taken_off = registering.clone().post(&site, "/_device/register").await;
+    assert_eq!(taken_off, "albus", "a path of the app's like any other");
+    assert_eq!(browser.get(&site, "/device").await, "Offered");
+    let whole = registering.clone().send(&site, "POST", "/app/_device/register").await;
+    assert_eq!(whole.status(), 200);
+    assert!(whole.body().contains(r#""refresh_url":"/app/_device/refresh""#));
+    browser.keep(whole.headers());
+    assert!(browser.get(&site, "/device").await.starts_with("Proven"));
 }
 
 #[tokio::test]
@@ -299,6 +349,28 @@ async fn a_browser_that_could_not_refresh_is_not_signed_out_by_it() {
     }
 }
 
+/// Whoever is not let through for want of signatures or of an answer can leave all the same, and the session is over.
+#[tokio::test]
+async fn a_browser_that_could_not_refresh_can_sign_out() {
+    for state in ALL {
+        for reason in ["quota_exceeded", "unreachable", "server_error"] {
+            let (site, mut browser) = (Site::new(state), Browser::new(1));
+            browser.sign_in(&site).await;
+            site.pass(61);
+            let identifier = browser.identifier.as_deref().unwrap();
+            let skipped = format!(r#"{reason};session_identifier="{identifier}""#);
+            let mut visitor = browser.without_proof().with("secure-session-skipped", &skipped);
+            let left = visitor.send(&site, "POST", "/logout").await;
+            assert_eq!((left.status().as_u16(), left.body().as_str()), (200, "bye"), "{state:?}, {reason}");
+            assert!(visitor.jar.is_empty(), "{state:?}, {reason}: {:?}", visitor.jar.keys());
+            assert_eq!(visitor.ask(&site).await.body(), r#"{"continue":false}"#, "{state:?}, {reason}");
+            // Nothing ends a copy in state `cookie` without a list.
+            let owner = if state == State::Cookie { "albus" } else { "stranger" };
+            assert_eq!(browser.get(&site, "/").await, owner, "{state:?}, {reason}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_slow_answer_does_not_strip_the_binding_from_a_cookie() {
     for state in [State::Cookie, State::Listed] {
@@ -339,6 +411,37 @@ async fn policies_observe_and_require_all() {
         assert_eq!(browser.get(&site, "/").await, "stranger", "{state:?}");
         bound.sign_in(&site).await;
         assert_eq!(bound.get(&site, "/").await, "albus", "{state:?}");
+    }
+}
+
+/// By the layer, so for apps on any stack.
+#[test]
+fn the_layer_says_what_state_cookie_cannot_stop() {
+    use DevicePolicy::{Observe, Require, RequireAll};
+    log::start();
+    for (state, policy, copies, keys) in [
+        (State::Cookie, Some(Require), true, true),
+        (State::Cookie, Some(RequireAll), false, true),
+        (State::Cookie, Some(Observe), false, false),
+        (State::Cookie, None, false, false),
+        (State::Listed, Some(Require), false, false),
+        (State::Store, Some(RequireAll), false, false),
+        (State::Mirrored, Some(Require), false, false),
+    ] {
+        log::clear();
+        let _ = Site::with(state, policy);
+        let says =
+            |words: &str| log::lines().iter().any(|line| line.starts_with("WARN") && line.contains(words));
+        assert_eq!(
+            says("a copy of a cookie from before its binding stays good"),
+            copies,
+            "{state:?}, {policy:?}"
+        );
+        assert_eq!(
+            says("two keys that register for one sign-in are both bound"),
+            keys,
+            "{state:?}, {policy:?}"
+        );
     }
 }
 

@@ -76,3 +76,34 @@ async fn an_entry_that_names_no_user_is_named_and_a_uuid_names_one() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_message_that_is_no_text_is_left_behind_with_a_line_in_the_log() {
+    log::start();
+    let flash = |message| Value::Tuple(vec![Value::Str("info".to_owned()), message]);
+    let text = Value::Str("saved".to_owned());
+    for (flashes, left_out) in [
+        (Value::List(vec![flash(text.clone()), flash(Value::Int(7)), Value::None]), Some(2)),
+        (Value::Dict(Dict::new()), Some(1)),
+        (Value::List(vec![flash(text)]), None),
+    ] {
+        log::clear();
+        let cookie = cookie_of(Dict::from([("_flashes".to_owned(), flashes)]), 0);
+        let answer = Site::of(Place::Mirrored, flask()).page(DAY, &cookie).await;
+        assert!(answer.ours().is_some(), "{left_out:?}");
+        let lines = log::lines();
+        let said = lines.iter().find(|line| line.contains("left behind"));
+        assert_eq!(said.is_some(), left_out.is_some(), "{lines:?}");
+        let count = left_out.map_or(String::new(), |count| format!(" left_out={count}"));
+        assert!(said.is_none_or(|line| line.ends_with(&count)), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_session_is_read_by_an_app_that_says_so() {
+    let large = Value::Str("owl ".repeat(100_000));
+    let cookie = cookie_of(Dict::from([(USER_ID.to_owned(), Value::Int(7)), ("large".to_owned(), large)]), 0);
+    assert_eq!(said(flask(), &cookie).await.len(), 1);
+    let answer = Site::of(Place::Mirrored, flask().max_inflated_bytes(1 << 20)).page(DAY, &cookie).await;
+    assert_eq!(answer.owner.as_deref(), Some("7"));
+}

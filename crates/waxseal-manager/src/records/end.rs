@@ -62,21 +62,24 @@ impl RecordStore {
 
     /// Deletes the sessions that were ended during the store's outage. Returns how many are left.
     pub(crate) async fn finish_ends(&self, keys: &ActiveKeys, now: Timestamp) -> Result<usize, StoreError> {
-        let left = self.unfinished.finish(|key, reach| self.finish_end(key, reach, now)).await?;
-        match &self.claims {
-            Some(claims) => Ok(left + claims.finish(now, |made| self.end_made(keys, made, now)).await?),
-            None => Ok(left),
-        }
+        let left = self.unfinished.finish(|key, reach| self.finish_end(key, reach, now)).await;
+        let claims = match &self.claims {
+            Some(claims) => claims.finish(now, |made| self.end_made(keys, made, now)).await,
+            None => Ok(0),
+        };
+        // Only now, because what the store refuses of one kind must not hold up the other.
+        Ok(left? + claims?)
     }
 
-    /// Deletes a record. Before that, if a migration is under way and the end reaches so far, ends what its owner could have had taken over: the old
-    /// framework may have signed the session anew, in cookies that nobody here has met.
+    /// Deletes a record. Before that, if a migration is under way and the end reaches so far, ends what its owner could
+    /// have had taken over: the old framework may have signed the session anew, in cookies that nobody here has met. If
+    /// the store does not take that, it waits, and the record is deleted all the same.
     async fn delete(&self, key: &RecordKey, reach: Reach, now: Timestamp) -> Result<bool, StoreError> {
         if let (Some(claims), Reach::Untaken(since)) = (&self.claims, reach)
             && let Some(Found::Living(RecordHead { owner: Some(owner), .. })) =
                 self.store.revalidate(key, now).await?
         {
-            claims.end_owner(&owner, since, now).await?;
+            claims.sign_out_owner(&owner, since, now).await?;
         }
         self.store.delete(key, now).await
     }

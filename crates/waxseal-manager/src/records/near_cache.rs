@@ -42,7 +42,8 @@ struct Entry {
     /// The time at which the revision was revalidated, or the end noticed.
     at: Timestamp,
     status: Status,
-    /// The session had another id in this process, and only this entry says that the other id is old.
+    /// The session had another id in this process, and only this entry says that the other id is old. Of an entry that
+    /// ended: the session continues under another id.
     renewed: bool,
 }
 
@@ -173,7 +174,7 @@ impl NearCache {
     /// Notes that nothing lives under `key`, with which a copy of `revision` came.
     pub(crate) fn copy_gone(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
         self.note_later(key, revision, at, Status::IdGone);
-        self.gone(key, at);
+        self.note(key, *revision, at, Status::IdGone);
     }
 
     /// Notes that the session was signed out by the id of `key` with a copy of `revision`, and that there was nothing
@@ -214,12 +215,27 @@ impl NearCache {
 
     /// Notes that the session was ended, under whatever id it is.
     pub(crate) fn ended(&self, public_id: PublicId, at: Timestamp) {
+        self.over(public_id, at, false);
+    }
+
+    /// Notes that at this time the session was given another id with another public id, as in state `cookie`.
+    pub(crate) fn renewed(&self, public_id: PublicId, at: Timestamp) {
+        self.over(public_id, at, true);
+    }
+
+    /// The time at which the session was [given another id](Self::renewed).
+    pub(crate) fn renewed_at(&self, public_id: PublicId) -> Option<Timestamp> {
+        let entry = self.shard(public_id).get(&public_id).copied()?;
+        (entry.status == Status::Ended && entry.renewed).then_some(entry.at)
+    }
+
+    fn over(&self, public_id: PublicId, at: Timestamp, renewed: bool) {
         let mut shard = self.shard(public_id);
         if !shard.contains_key(&public_id) {
             self.make_room(&mut shard, at);
         }
         let (key, revision) = (RecordKey::new(public_id, [0; RecordKey::HASH_BYTES]), Revision::UNKNOWN);
-        shard.insert(public_id, Entry { key, revision, at, status: Status::Ended, renewed: false });
+        shard.insert(public_id, Entry { key, revision, at, status: Status::Ended, renewed });
     }
 
     /// Notes that all sessions of `owner` were ended by a call of `at` that has just been answered. No question that
@@ -325,9 +341,10 @@ impl Entry {
         }
     }
 
-    /// Passes on to a later id of the session than the known one. A doubt stays, whatever the id.
+    /// Passes on to a later id of the session than the known one. A doubt stays, whatever the id, and nothing is known to
+    /// be later than an id of which no revision was met.
     fn pass_on(&mut self, key: &RecordKey, revision: &Revision, at: Timestamp, status: Status) {
-        let is_later = self.key != *key && revision.counter() > self.revision.counter();
+        let is_later = self.was_met() && self.key != *key && revision.counter() > self.revision.counter();
         if is_later && matches!(self.status, Status::Living | Status::Left | Status::IdGone) {
             let at = self.at.max(at);
             *self = Self { key: *key, revision: *revision, at, status, renewed: true };
@@ -482,6 +499,24 @@ mod tests {
         let third = id.renewed().unwrap().key();
         cache.copy_gone(&third, &revision(3), at(3));
         assert_eq!(look(&cache, &third, 3, "", at(3)), Seen::MustRevalidate, "a doubt stays");
+    }
+
+    #[test]
+    fn an_older_id_that_is_gone_does_not_make_it_forget_a_later_one() {
+        let id = SessionId::generate().unwrap();
+        let (old, new) = (id.key(), id.renewed().unwrap().key());
+        type Notes = fn(&NearCache, &RecordKey);
+        let notes: [(&str, Notes); 2] = [
+            ("a copy of it came", |cache, key| cache.copy_gone(key, &revision(5), at(1))),
+            ("nobody said how old it is", |cache, key| cache.gone(key, at(1))),
+        ];
+        for (case, gone) in notes {
+            let cache = cache(1_000);
+            gone(&cache, &new);
+            cache.copy_gone(&old, &revision(4), at(2));
+            assert_eq!(look(&cache, &new, 5, "", at(2)), Seen::Gone, "{case}");
+            assert_eq!(look(&cache, &old, 4, "", at(2)), Seen::MustRevalidate, "{case}");
+        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Sessions of another framework, taken over once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::meddler::{Meddler, Replacing};
-use crate::states_support::{Store, at, commit, key, manager, new_store, open, race, read};
+use crate::meddler::{Meddler, Meddling, Replacing};
+use crate::states_support::{Store, at, commit, key, manager, new_store, open, race, read, signed_in};
 use waxseal_crypto::Keyring;
 use waxseal_manager::{
     Access, Adoption, Error, Foreign, Mirrored, Outcome, Revocable, SessionManager, State, Stored, Visit,
@@ -542,6 +544,30 @@ async fn an_anonymous_page_is_shown_in_an_outage_if_that_is_the_policy() {
     assert_eq!(adopt(&sessions, &foreign(1, 0), DAY + 90).await.owner().as_deref(), Some("user-7"));
 }
 
+/// It is taken over once, so whoever does not get its token has lost it.
+#[tokio::test]
+async fn the_token_of_what_was_taken_over_is_sent_unless_it_ended_meanwhile() {
+    for kind in REMEMBERING {
+        let store = new_store();
+        let sessions = kind.sessions(&store);
+        let visit = adopt(&sessions, &foreign(1, 0), DAY).await;
+        store.set_away(true);
+        let sent = commit(&sessions, &visit, "", at(DAY)).await.unwrap();
+        assert_ne!(sent, "", "{kind:?}: the store went away");
+        store.set_away(false);
+
+        let page = adopt(&sessions, &foreign(1, 0), DAY + 1).await;
+        let writer = adopt(&sessions, &foreign(1, 0), DAY + 1).await;
+        writer.insert("name", "Merlin").unwrap();
+        let written = commit(&sessions, &writer, "", at(DAY + 1)).await.unwrap();
+        assert_ne!(commit(&sessions, &page, "", at(DAY + 1)).await.unwrap(), "", "{kind:?}: written to");
+
+        let page = adopt(&sessions, &foreign(1, 0), DAY + 2).await;
+        sign_out(&sessions, &written, DAY + 2).await;
+        assert_eq!(sessions.commit(&page, at(DAY + 2)).await.unwrap(), Outcome::Keep, "{kind:?}: signed out");
+    }
+}
+
 #[tokio::test]
 async fn a_full_store_is_an_error_and_no_claim() {
     let small = MemoryStore::new().max_records(32);
@@ -562,6 +588,75 @@ async fn a_full_store_is_an_error_and_no_claim() {
         sign_out(&sessions, token, DAY + 1).await;
     }
     assert_eq!(adopt(&sessions, &foreign(1, 0), DAY + 90).await.owner().as_deref(), Some("user-7"));
+}
+
+#[tokio::test]
+async fn a_sign_out_deletes_its_record_where_there_is_no_room_to_note_its_owner() {
+    let states: [(&str, fn(&Meddler) -> State); 2] = [
+        ("store", |store| Stored::new(store.clone()).into()),
+        ("mirrored", |store| Mirrored::new(store.clone()).into()),
+    ];
+    for (state, of) in states {
+        let full = Arc::new(AtomicBool::new(false));
+        let store = Meddler::new({
+            let full = Arc::clone(&full);
+            move |_, _| match full.load(Ordering::Relaxed) {
+                true => Meddling::Refuse(Fault::Full),
+                false => Meddling::Nothing,
+            }
+        });
+        let [here, there] =
+            [(); 2].map(|()| manager(of(&store), &Keyring::new(key(1))).adopting(terms()).unwrap());
+        let token = signed_in(&here, "user-7", DAY).await;
+        full.store(true, Ordering::Relaxed);
+        sign_out(&here, &token, DAY + 1).await;
+        for sessions in [&here, &there] {
+            let visit = open(sessions, &token, Access::Change, at(DAY + 2)).await.unwrap();
+            assert!(visit.is_new(), "{state}");
+        }
+        is_refused(state, &here, &foreign(1, 0), DAY + 2).await;
+        full.store(false, Ordering::Relaxed);
+        assert_eq!(here.finish_ends(at(DAY + 3)).await.unwrap(), 0, "{state}");
+        is_refused(state, &there, &foreign(1, 0), DAY + 4).await;
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_the_store_refuses_holds_up_none_of_another_kind() {
+    for refused in 0..3 {
+        let (away, keys) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let store = Meddler::new({
+            let (away, keys) = (Arc::clone(&away), Arc::clone(&keys));
+            move |key, _| {
+                let mut keys = keys.lock().unwrap();
+                if away.load(Ordering::Relaxed) {
+                    keys.push(*key);
+                    return Meddling::Refuse(Fault::Outage);
+                }
+                if keys.get(refused) == Some(key) { Meddling::Refuse(Fault::Full) } else { Meddling::Nothing }
+            }
+        });
+        let [here, there] = [(); 2].map(|()| {
+            manager(Revocable::new(store.clone()), &Keyring::new(key(1))).adopting(terms()).unwrap()
+        });
+        let token = signed_in(&here, "user-7", DAY).await;
+        away.store(true, Ordering::Relaxed);
+        // The owner, the session, and a foreign session.
+        sign_out(&here, &token, DAY + 1).await;
+        end(&here, &nobody(9), DAY + 1).await;
+        away.store(false, Ordering::Relaxed);
+        assert_eq!(keys.lock().unwrap().len(), 3);
+        assert!(here.finish_ends(at(DAY + 2)).await.is_err());
+        keys.lock().unwrap().clear();
+        let told = [
+            adopt(&there, &foreign(1, 0), DAY + 3).await.owner().is_none(),
+            open(&there, &token, Access::Change, at(DAY + 3)).await.unwrap().is_new(),
+            !adopt(&there, &nobody(9), DAY + 3).await.is_adopted(),
+        ];
+        for (kind, told) in told.into_iter().enumerate() {
+            assert_eq!(told, kind != refused, "{refused} is refused, {kind} is told");
+        }
+    }
 }
 
 #[test]

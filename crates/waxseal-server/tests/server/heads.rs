@@ -43,8 +43,52 @@ async fn what_is_no_http_is_answered_400() {
         ("a space before the colon", b"GET / HTTP/1.1\r\nhost : a\r\n\r\n"),
         ("a folded field", b"GET / HTTP/1.1\r\nhost: a\r\n b\r\n\r\n"),
         ("a control character", b"GET / HTTP/1.1\r\nhost: a\r\nx: \x01\r\n\r\n"),
+        ("line feeds alone", b"GET / HTTP/1.1\nhost: a\n\n"),
+        ("a line feed alone behind the target", b"GET / HTTP/1.1\nhost: a\r\n\r\n"),
+        ("a line feed alone behind a field", b"GET / HTTP/1.1\r\nhost: a\nx: y\r\n\r\n"),
+        ("a line feed alone at the end", b"GET / HTTP/1.1\r\nhost: a\r\n\n"),
+        ("a line feed before the head", b"\nGET / HTTP/1.1\r\nhost: a\r\n\r\n"),
     ] {
-        assert_eq!(status(&server.exchange(bytes).await), "400", "{case}");
+        let next = b"GET /smuggled HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        let answer = server.exchange([bytes, next].concat()).await;
+        assert_eq!(status(&answer), "400", "{case}");
+        assert!(!answer.contains("smuggled"), "{case}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_line_feed_alone_is_found_behind_other_requests_and_is_data_in_a_body() {
+    let server = start(Limits::default()).await;
+    let bare = "GET /bare HTTP/1.1\nhost: a\r\n\r\n";
+    let post = |fields: &str, body: &str| format!("POST /echo HTTP/1.1\r\nhost: a\r\n{fields}\r\n\r\n{body}");
+    for (case, first, body) in [
+        ("a page", "GET /first HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), "/first"),
+        ("a body", post("content-length: 5", "a\n\nb\n"), "a\n\nb\n"),
+        ("chunks", post("transfer-encoding: chunked", "5\r\na\n\nb\n\r\n0\r\n\r\n"), "a\n\nb\n"),
+        (
+            "chunks, written otherwise",
+            post("transfer-encoding: Chunked", "01;x=y\r\n\n\r\n00\r\nx: y\r\n\r\n"),
+            "\n",
+        ),
+    ] {
+        let answers = server.exchange(format!("{first}{first}{bare}{first}")).await;
+        let answers: Vec<_> = answers.split("HTTP/1.1 ").skip(1).collect();
+        assert_eq!(answers.len(), 3, "{case}: {answers:?}");
+        assert!(
+            answers[..2].iter().all(|answer| answer.ends_with(&format!("\r\n\r\n{body}"))),
+            "{case}: {answers:?}"
+        );
+        assert!(answers[2].starts_with("400"), "{case}: {answers:?}");
+
+        let mut client = server.connect().await;
+        for byte in format!("{first}{bare}").bytes() {
+            client.write_all(&[byte]).await.unwrap();
+        }
+        let answers = rest(&mut client).await;
+        assert!(
+            answers.contains(&format!("\r\n\r\n{body}HTTP/1.1 400")),
+            "{case}, byte by byte: {answers:?}"
+        );
     }
 }
 
@@ -63,8 +107,17 @@ async fn a_body_has_one_length() {
         ("larger than any", "content-length: 99999999999999999999\r\n"),
         ("another encoding", "transfer-encoding: gzip\r\n"),
         ("chunked, but not last", "transfer-encoding: chunked, gzip\r\n"),
+        ("another encoding in chunks", "transfer-encoding: gzip, chunked\r\n"),
+        ("none, in chunks", "transfer-encoding: identity, chunked\r\n"),
+        ("chunks of chunks", "transfer-encoding: chunked, chunked\r\n"),
+        ("chunked twice", "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n"),
+        ("chunked and nothing", "transfer-encoding: chunked\r\ntransfer-encoding:\r\n"),
     ] {
-        assert_eq!(status(&post(fields, "hello").await), "400", "{case}");
+        assert_eq!(
+            status(&post(fields, "5\r\nhello\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n").await),
+            "400",
+            "{case}"
+        );
     }
     let old = "POST /echo HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
     assert_eq!(status(&server.exchange(old).await), "400", "chunked in HTTP/1.0");

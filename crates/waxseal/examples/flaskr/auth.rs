@@ -54,11 +54,10 @@ async fn register(request: Request) -> Result<Response> {
         } else if password.is_empty() {
             "Password is required.".to_owned()
         } else {
-            let hash =
-                move || Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string());
+            let hash = move || Argon2::default().hash_password(password.as_bytes()).map(|it| it.to_string());
             let user = (username.clone(), spawn_blocking(hash).await??);
             let insert = "INSERT OR IGNORE INTO user (username, password) VALUES (?, ?)";
-            if request.state::<Db>()?.execute(insert, user).await? == 1 {
+            if request.state::<Db>()?.with(|db| db.execute(insert, user)).await? == 1 {
                 return Ok(redirect(&request.url_for("auth.login", &[])?));
             }
             format!("User {username} is already registered.")

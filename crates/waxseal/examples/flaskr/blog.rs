@@ -40,7 +40,7 @@ async fn create(request: Request) -> Result<Response> {
     if let Some(PostForm { title, body }) = sent(&request).await? {
         let User { id, .. } = request.g().get("user").ok_or(Error::status(401))?;
         let insert = "INSERT INTO post (title, body, author_id) VALUES (?, ?, ?)";
-        request.state::<Db>()?.execute(insert, (title, body, id)).await?;
+        request.state::<Db>()?.with(move |db| db.execute(insert, (title, body, id))).await?;
         return Ok(redirect(&request.url_for("index", &[])?));
     }
     request.render("blog/create.html", context! {}).await
@@ -50,7 +50,7 @@ async fn update(request: Request) -> Result<Response> {
     let post = own_post(&request).await?;
     if let Some(PostForm { title, body }) = sent(&request).await? {
         let update = "UPDATE post SET title = ?, body = ? WHERE id = ?";
-        request.state::<Db>()?.execute(update, (title, body, post.id)).await?;
+        request.state::<Db>()?.with(move |db| db.execute(update, (title, body, post.id))).await?;
         return Ok(redirect(&request.url_for("index", &[])?));
     }
     request.render("blog/update.html", context! { post }).await
@@ -58,7 +58,7 @@ async fn update(request: Request) -> Result<Response> {
 
 async fn delete(request: Request) -> Result<Response> {
     let post = own_post(&request).await?;
-    request.state::<Db>()?.execute("DELETE FROM post WHERE id = ?", [post.id]).await?;
+    request.state::<Db>()?.with(move |db| db.execute("DELETE FROM post WHERE id = ?", [post.id])).await?;
     Ok(redirect(&request.url_for("index", &[])?))
 }
 

@@ -1,32 +1,16 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use rusqlite::{Connection, Params, Row};
 use waxseal::Result;
 
-/// The database: one connection, which is opened when it is first needed.
+/// The database: one connection.
 #[derive(Clone)]
-pub(crate) struct Db {
-    path: PathBuf,
-    connection: Arc<Mutex<Option<Connection>>>,
-}
+pub(crate) struct Db(Arc<Mutex<Connection>>);
 
 impl Db {
-    pub(crate) fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), connection: Arc::default() }
-    }
-
-    pub(crate) async fn init(&self) -> Result<()> {
-        self.with(|db| db.execute_batch(include_str!("schema.sql"))).await
-    }
-
-    /// The number of rows that a statement changes.
-    pub(crate) async fn execute(
-        &self,
-        sql: &'static str,
-        params: impl Params + Send + 'static,
-    ) -> Result<usize> {
-        self.with(move |db| db.execute(sql, params)).await
+    pub(crate) fn open(path: impl AsRef<Path>) -> rusqlite::Result<Self> {
+        Ok(Self(Arc::new(Mutex::new(Connection::open(path)?))))
     }
 
     /// The rows of a query.
@@ -40,18 +24,12 @@ impl Db {
     }
 
     /// Runs `work` where it may block: SQLite waits for the disk.
-    async fn with<T: Send + 'static>(
+    pub(crate) async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
         let db = self.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            let mut connection = db.connection.lock().expect("no statement panics");
-            match &mut *connection {
-                Some(connection) => work(connection),
-                none => work(none.insert(Connection::open(&db.path)?)),
-            }
-        });
+        let done = tokio::task::spawn_blocking(move || work(&db.0.lock().expect("no statement panics")));
         Ok(done.await??)
     }
 }

@@ -7,14 +7,12 @@ pub(crate) mod auth;
 mod blog;
 pub(crate) mod db;
 
-use std::path::Path;
-
-use waxseal::{App, Cli, Result, StartError, folder, html};
+use waxseal::{App, Cli, folder, html};
 
 use db::Db;
 
-fn main() -> Result<(), StartError> {
-    app(Db::at(Path::new("flaskr.sqlite"))).run()
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    Ok(app(Db::open("flaskr.sqlite")?).run()?)
 }
 
 pub(crate) fn app(db: Db) -> App {
@@ -31,8 +29,8 @@ pub(crate) fn app(db: Db) -> App {
 }
 
 #[expect(clippy::print_stdout, reason = "a command tells its caller what it did")]
-async fn init_db(cli: Cli) -> Result<()> {
-    cli.state::<Db>()?.init().await?;
+async fn init_db(cli: Cli) -> waxseal::Result<()> {
+    cli.state::<Db>()?.with(|db| db.execute_batch(include_str!("schema.sql"))).await?;
     println!("Initialized the database.");
     Ok(())
 }

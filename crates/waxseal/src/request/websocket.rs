@@ -1,8 +1,7 @@
 //! A request that becomes a WebSocket.
 
+use http::HeaderValue;
 use http::header::SEC_WEBSOCKET_VERSION;
-use http::{HeaderValue, Method};
-use waxseal_http::origin;
 use waxseal_server::{WebSocketLimits, WebSocketUpgrade};
 
 use super::Request;
@@ -28,7 +27,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 403 for another site's request; 426 for a request that asks for no WebSocket; those of [`session`](Self::session).
+    /// 426 for a request that asks for no WebSocket; those of [`session`](Self::session).
     ///
     /// # Example
     ///
@@ -71,10 +70,6 @@ impl Request {
         let upgrade = upgrade.map_err(|error| {
             Error::from(error).header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))
         })?;
-        if !self.0.is_cross_site_allowed {
-            // A GET that does what a POST does.
-            origin::check(&Method::POST, self.headers(), self.scheme(), &self.checked_host()?)?;
-        }
         let view = SessionView::new(self.session().await?, self.request_session().clone());
         let ended = view.ended();
         let end = async move { ended.await.to_string() };

@@ -138,6 +138,11 @@ async fn a_template_sees_the_request() {
         ("{{ request.url }} {{ request.base_url }}", "/?a=1", "https://localhost/?a=1 https://localhost/"),
         ("{{ request.host }} {{ request.query_string }}", "/?a=%20", "localhost a=%20"),
         (
+            "{{ request.scheme }} {{ request.root_path }} {{ request.headers['Host'] }}",
+            "/",
+            "https  localhost",
+        ),
+        (
             "{{ request.args.q }} {{ request.args.get('p', 'none') }} {{ request.args['q'] }}",
             "/?q=a%20b&q=c",
             "a b none a b",

@@ -12,6 +12,20 @@ use waxseal::{
 
 use crate::flaskr::example;
 
+#[path = "../../examples/counter.rs"]
+#[allow(dead_code, reason = "its `main` is the example's")]
+mod counter;
+
+/// docs/quick-start.md
+#[tokio::test]
+async fn the_ten_lines_count_a_visitors_visits() {
+    let client = Client::new(App::new("counter").get("/", counter::count)).unwrap();
+    assert_eq!(client.get("/").await.text(), "visit 1\n");
+    assert_eq!(client.get("/").await.text(), "visit 2\n");
+    let code = include_str!("../../examples/counter.rs").lines();
+    assert!(code.filter(|line| !line.is_empty() && !line.starts_with("//!")).count() <= 10);
+}
+
 const PASSWORD: &str = "eleven owls";
 
 #[derive(Deserialize)]
@@ -220,7 +234,7 @@ mod database {
     #[tokio::test]
     async fn each_test_has_an_app_and_a_database_of_its_own() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
-        let client = Client::new(app(Db::at(&folder.path().join("test.sqlite"))))?;
+        let client = Client::new(app(Db::open(folder.path().join("test.sqlite"))?))?;
         assert_eq!(client.get("/hello").await.text(), "Hello, World!");
         Ok(())
     }

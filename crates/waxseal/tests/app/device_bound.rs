@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderName, HeaderValue};
-use p256::ecdsa::signature::Signer;
-use p256::ecdsa::{Signature, SigningKey};
 use waxseal::testing::{Client, TestResponse};
 use waxseal::{
     App, Body, Device, DeviceBound, Method, ProxySettings, Request, Response, Result, SessionState, Settings,
     abort, redirect, typed,
 };
 
+use crate::support::device_key::{Key, quoted};
 use crate::support::log;
 
 async fn sign_in(request: Request) -> Result<Response> {
@@ -40,7 +37,7 @@ async fn pay(request: Request) -> Result<Response> {
     Ok(typed("text/plain", "paid"))
 }
 
-fn app() -> App {
+pub(crate) fn app() -> App {
     App::new("demo")
         .csrf_tokens()
         .before_request(|request: Request| async move {
@@ -59,52 +56,31 @@ fn client(app: App) -> Client {
     Client::with_settings(app, &settings).unwrap()
 }
 
-/// A browser's key, in software.
-struct Key(SigningKey);
-
-impl Key {
-    fn new() -> Self {
-        Self(SigningKey::from_slice(&[7; 32]).unwrap())
-    }
-
-    fn register(&self, challenge: &str) -> String {
-        let point = self.0.verifying_key().to_sec1_point(false);
-        let (x, y) = point.as_bytes()[1..].split_at(32);
-        let [x, y] = [x, y].map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
-        let jwk = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-        self.sign(&format!(r#"{{"alg":"ES256","jwk":{jwk},"typ":"dbsc+jwt"}}"#), challenge)
-    }
-
-    fn refresh(&self, challenge: &str) -> String {
-        self.sign(r#"{"alg":"ES256","typ":"dbsc+jwt"}"#, challenge)
-    }
-
-    fn sign(&self, header: &str, challenge: &str) -> String {
-        let claims = format!(r#"{{"jti":"{challenge}"}}"#);
-        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-        let signature: Signature = self.0.sign(signed.as_bytes());
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
-    }
-}
-
-/// What stands between the quotes after `before`.
-fn quoted<'a>(text: &'a str, before: &str) -> &'a str {
-    text.split_once(before).unwrap().1.split('"').next().unwrap()
-}
-
 async fn call(client: &Client, path: &str, headers: &[(&'static str, &str)]) -> TestResponse {
-    let mut request = client.request(Method::POST, path, Body::empty());
+    send(client, Method::POST, path, headers).await
+}
+
+async fn send(client: &Client, method: Method, path: &str, headers: &[(&'static str, &str)]) -> TestResponse {
+    let mut request = client.request(method, path, Body::empty());
     for (name, value) in headers {
         request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::try_from(*value).unwrap());
     }
     client.send(request).await
 }
 
+pub(crate) const STATES: [SessionState; 3] =
+    [SessionState::Cookie, SessionState::Store, SessionState::Mirrored];
+
 /// Signs in and registers; returns the session identifier.
-async fn bind(client: &Client, key: &Key, folder: &str) -> String {
-    let signed_in = client.post_form("/sign-in", &[]).await;
+pub(crate) async fn bind(client: &Client, key: &Key, folder: &str) -> String {
+    bind_below(client, key, folder, "", folder).await
+}
+
+/// Signs in below `root`, and registers at `folder`, which browsers see as `told`.
+async fn bind_below(client: &Client, key: &Key, told: &str, root: &str, folder: &str) -> String {
+    let signed_in = client.post_form(&format!("{root}/sign-in"), &[]).await;
     let offer = signed_in.headers()["secure-session-registration"].to_str().unwrap().to_owned();
-    assert!(offer.contains(&format!("path=\"{folder}/register\"")), "{offer}");
+    assert!(offer.contains(&format!("path=\"{told}/register\"")), "{offer}");
     let response = key.register(quoted(&offer, "challenge=\""));
     let registered =
         call(client, &format!("{folder}/register"), &[("secure-session-response", &response)]).await;
@@ -112,18 +88,22 @@ async fn bind(client: &Client, key: &Key, folder: &str) -> String {
     quoted(&registered.text(), r#""session_identifier":""#).to_owned()
 }
 
-async fn refresh(client: &Client, key: &Key, identifier: &str) -> u16 {
-    let asked = call(client, "/_device/refresh", &[("sec-secure-session-id", identifier)]).await;
+pub(crate) async fn refresh(client: &Client, key: &Key, identifier: &str) -> u16 {
+    refresh_at(client, key, identifier, "/_device/refresh").await
+}
+
+async fn refresh_at(client: &Client, key: &Key, identifier: &str, path: &str) -> u16 {
+    let asked = call(client, path, &[("sec-secure-session-id", identifier)]).await;
     assert_eq!(asked.status(), 403);
     let challenge = asked.headers()["secure-session-challenge"].to_str().unwrap().to_owned();
     let response = key.refresh(quoted(&challenge, "\""));
     let headers = [("sec-secure-session-id", identifier), ("secure-session-response", response.as_str())];
-    call(client, "/_device/refresh", &headers).await.status().as_u16()
+    call(client, path, &headers).await.status().as_u16()
 }
 
 #[tokio::test]
 async fn one_line_binds_sessions_and_a_payment_asks_for_a_fresh_proof() {
-    let (client, key) = (client(app().device_bound()), Key::new());
+    let (client, key) = (client(app().device_bound()), Key::new(7));
     assert_eq!(client.get("/").await.text(), " Unbound false");
     assert_eq!(client.get("/pay").await.status(), 403, "no proof can be had");
     let identifier = bind(&client, &key, "/_device").await;
@@ -148,6 +128,61 @@ async fn one_line_binds_sessions_and_a_payment_asks_for_a_fresh_proof() {
     assert_eq!(client.get("/").await.text(), " Unproven false");
     assert_eq!(refresh(&client, &key, &identifier).await, 200);
     assert_eq!(client.get("/").await.text(), "user-7 proven true");
+}
+
+/// At the root, and below a path that the proxy takes off or not.
+#[tokio::test]
+async fn a_payment_is_sent_through_a_fresh_proof_in_each_state_and_below_a_path() {
+    for state in STATES {
+        for (root, arrives) in [("", ""), ("/app", "/app"), ("/app", "")] {
+            let case = format!("{state:?}, {root:?}, {arrives:?}");
+            let root_path = if root.is_empty() { "/" } else { root }.parse().unwrap();
+            let proxies = ProxySettings { root_path, ..ProxySettings::default() };
+            let settings = Settings { session_state: state, proxies, ..Settings::default() };
+            let client = Client::with_settings(app().device_bound(), &settings).unwrap();
+            let (key, folder) = (Key::new(7), format!("{arrives}/_device"));
+            let identifier = bind_below(&client, &key, &format!("{root}/_device"), arrives, &folder).await;
+            client.advance(Duration::from_secs(200));
+            let page = format!("{arrives}/pay?to=albus");
+            let first = client.get(&page).await;
+            assert_eq!(first.status(), 307, "{case}");
+            assert_eq!(first.headers()[LOCATION], format!("{root}/pay?to=albus"), "{case}");
+            let removals = first.headers().get_all(SET_COOKIE).iter().map(|line| line.to_str().unwrap());
+            let removals: Vec<_> = removals.collect();
+            assert!(
+                matches!(removals[..], [line] if line.contains("Path=/;") && line.contains("Max-Age=0")),
+                "{case}: {removals:?}"
+            );
+            assert_eq!(client.get(&page).await.status(), 403, "{case}: not in a circle");
+            let refreshed = refresh_at(&client, &key, &identifier, &format!("{folder}/refresh")).await;
+            assert_eq!(refreshed, 200, "{case}");
+            assert_eq!(client.get(&page).await.text(), "paid", "{case}");
+        }
+    }
+}
+
+/// Without it, such a browser would be sent in a circle: it comes back without having refreshed.
+#[tokio::test]
+async fn a_browser_that_says_that_it_cannot_refresh_is_not_sent_to_prove_itself() {
+    for state in STATES {
+        let settings = Settings { session_state: state, ..Settings::default() };
+        let client = Client::with_settings(app().device_bound(), &settings).unwrap();
+        let identifier = bind(&client, &Key::new(7), "/_device").await;
+        let skipped = ["quota_exceeded", "server_error", "unreachable"]
+            .map(|reason| format!("{reason};session_identifier=\"{identifier}\""));
+        let others = "unreachable;session_identifier=\"another\"".to_owned();
+        for (age, status) in [(100, 200), (200, 403)] {
+            client.advance(Duration::from_secs(100));
+            for skipped in skipped.iter().chain([&others]) {
+                let headers = [("secure-session-skipped", skipped.as_str())];
+                let answer = send(&client, Method::GET, "/pay", &headers).await;
+                assert_eq!(answer.status(), status, "{state:?}, {age} s, {skipped}");
+                assert!(!answer.headers().contains_key(LOCATION), "{state:?}, {skipped}");
+                assert!(!answer.headers().contains_key(SET_COOKIE), "{state:?}: its proof stays, {skipped}");
+            }
+        }
+        assert_eq!(client.get("/").await.text(), "user-7 proven true", "{state:?}");
+    }
 }
 
 /// Apps that leave it off, or are told to, answer as if there were no such thing: byte for byte, but for what is sealed.
@@ -254,7 +289,7 @@ async fn settings_come_before_the_app() {
 
 #[tokio::test]
 async fn the_paths_of_browsers_can_lie_elsewhere() {
-    let (client, key) = (client(app().device_bound().device_path("/shop/device")), Key::new());
+    let (client, key) = (client(app().device_bound().device_path("/shop/device")), Key::new(7));
     bind(&client, &key, "/shop/device").await;
     assert_eq!(client.get("/").await.text(), "user-7 proven true");
 }
@@ -265,7 +300,7 @@ async fn an_app_below_a_path_is_bound_there() {
     let proxies = ProxySettings { root_path: "/app".parse().unwrap(), ..ProxySettings::default() };
     for stripped in ["", "/app"] {
         let settings = Settings { proxies: proxies.clone(), ..Settings::default() };
-        let (client, key) = (Client::with_settings(app().device_bound(), &settings).unwrap(), Key::new());
+        let (client, key) = (Client::with_settings(app().device_bound(), &settings).unwrap(), Key::new(7));
         let signed_in = client.post_form("/app/sign-in", &[]).await;
         let offer = signed_in.headers()["secure-session-registration"].to_str().unwrap().to_owned();
         assert!(offer.contains(r#"path="/app/_device/register""#), "{offer}");
@@ -291,7 +326,7 @@ async fn a_template_that_reads_the_session_can_say_that_it_is_bound() {
     }
     let app = app().device_bound().get("/page", show);
     let app = app.environment(|environment| environment.add_template("page.html", PAGE).unwrap());
-    let (client, key) = (client(app), Key::new());
+    let (client, key) = (client(app), Key::new(7));
     assert_eq!(client.get("/page").await.text(), "not bound");
     bind(&client, &key, "/_device").await;
     assert_eq!(client.get("/page").await.text(), "bound");
@@ -307,7 +342,7 @@ async fn a_visitor_is_told_that_the_session_is_bound_and_since_when() {
             format!("{:?} {:?} {}", own[0].bound_since, own[1].bound_since, since.is_some()),
         ))
     }
-    let (client, key) = (client(app().device_bound().get("/list", list)), Key::new());
+    let (client, key) = (client(app().device_bound().get("/list", list)), Key::new(7));
     client.another().post_form("/sign-in", &[]).await;
     bind(&client, &key, "/_device").await;
     let text = client.get("/list").await.text();
@@ -317,14 +352,14 @@ async fn a_visitor_is_told_that_the_session_is_bound_and_since_when() {
 #[tokio::test]
 async fn neither_log_nor_page_has_anything_of_tokens_and_headers() {
     log::start();
-    let (client, key) = (client(app().device_bound()), Key::new());
+    let (client, key) = (client(app().device_bound()), Key::new(7));
     log::clear();
     let signed_in = client.post_form("/sign-in", &[]).await;
     let offer = signed_in.headers()["secure-session-registration"].to_str().unwrap().to_owned();
     let offer = quoted(&offer, "challenge=\"").to_owned();
     let identifier = bind(&client, &key, "/_device").await;
     // Another key, and what is no good to either endpoint.
-    let other = Key(SigningKey::from_slice(&[8; 32]).unwrap());
+    let other = Key::new(8);
     let responses = [other.register(&offer), other.refresh(&offer), "secret-response".to_owned()];
     for response in &responses {
         for path in ["/_device/register", "/_device/refresh"] {

@@ -154,6 +154,26 @@ fn what_is_counted_is_what_settings_lists() {
     assert_eq!(counted, listed);
 }
 
+/// Whoever an alert calls finds it there.
+#[test]
+fn the_runbook_has_every_alert_once() {
+    let alerts = read("docs/monitoring/alerts.yml");
+    let named = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let runbook = read("docs/runbook.md");
+    let headings = runbook.lines().filter_map(|line| line.strip_prefix("### "));
+    let (mut named, mut headings): (Vec<_>, Vec<_>) = (named.collect(), headings.collect());
+    for alert in &named {
+        assert!(
+            alerts.contains(&format!("docs/runbook.md#{}\n", alert.to_lowercase())),
+            "{alert} has no runbook"
+        );
+    }
+    assert!(named.len() > 15);
+    named.sort_unstable();
+    headings.sort_unstable();
+    assert_eq!(named, headings);
+}
+
 #[test]
 fn the_book_has_every_page_once() {
     let summary = read("docs/SUMMARY.md");
@@ -176,13 +196,17 @@ fn every_crates_first_page_names_the_one_that_an_axum_app_needs() {
         if member.file_name().to_str().unwrap().starts_with("waxseal") {
             let page = fs::read_to_string(member.path().join("README.md")).unwrap();
             assert!(page.contains("waxseal-axum"), "{}", member.path().display());
+            // What docs.rs shows first.
+            if let Ok(root) = fs::read_to_string(member.path().join("src/lib.rs")) {
+                let shows = root.starts_with("#![doc = include_str!(\"../README.md\")]\n");
+                assert!(shows, "{}: another first page", member.path().display());
+            }
             pages += 1;
         }
     }
     assert!(pages > 15, "{pages} crates");
 }
 
-/// Whoever meets a crate alone learns what it can be switched to, where it ends, how it fails, and by what it goes.
 #[test]
 fn every_crate_that_is_published_brings_its_licences() {
     for member in fs::read_dir(root().join("crates")).unwrap() {
@@ -194,6 +218,7 @@ fn every_crate_that_is_published_brings_its_licences() {
     }
 }
 
+/// Whoever meets a crate alone learns what it can be switched to, where it ends, how it fails, and by what it goes.
 #[test]
 fn every_crates_first_page_states_features_limits_errors_and_sources() {
     let mut features = 0;
@@ -251,13 +276,14 @@ fn a_proxy_keeps_the_port_and_nobody_is_sent_to_the_projects_own_commands() {
 /// The command that installs the program has features that exist, and all the engines'.
 #[test]
 fn the_documented_install_has_every_engine() {
-    let keys = read("docs/keys.md");
-    let command = keys.lines().find(|line| line.starts_with("cargo install ")).unwrap();
-    assert!(command.contains("--locked") && command.contains("--path crates/waxseal-cli "), "{command}");
-    let (_, features) = command.split_once("--features ").unwrap();
     let manifest = read("crates/waxseal-cli/Cargo.toml");
     let engines = ["sqlite", "redis", "postgres"];
-    assert_eq!(features.split(',').collect::<Vec<_>>(), engines);
+    for page in ["docs/keys.md", "crates/waxseal-cli/README.md"].map(read) {
+        let command = page.lines().find(|line| line.starts_with("cargo install ")).unwrap();
+        assert!(command.contains("--locked") && command.contains("--path crates/waxseal-cli "), "{command}");
+        let (_, features) = command.split_once("--features ").unwrap();
+        assert_eq!(features.split(',').collect::<Vec<_>>(), engines);
+    }
     for engine in engines {
         assert!(manifest.contains(&format!("\n{engine} = [\"waxseal/{engine}\"]")), "{engine}");
     }
@@ -307,7 +333,7 @@ fn every_rule_of_devices_names_its_tests_and_they_are_there() {
     for rule in 1..=count {
         assert!(rows.contains(&format!("\n| {rule} | `")), "rule {rule}");
     }
-    for file in ["attacks", "rules", "servers"] {
+    for file in ["attacks", "counts", "rules", "servers"] {
         let tests = read(format!("crates/waxseal-http/tests/device_bound/{file}.rs"));
         let tests = tests.split("#[tokio::test").skip(1).filter_map(|rest| rest.split_once("async fn "));
         for (_, rest) in tests {

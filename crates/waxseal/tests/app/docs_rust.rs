@@ -78,6 +78,7 @@ fn compiled() -> Vec<String> {
     let replaced = |text: String| {
         text.replace("$CARGO_MANIFEST_DIR/tests/templates", "$CARGO_MANIFEST_DIR/templates")
             .replace("\npub(crate) fn", "\nfn")
+            .replace("\npub(crate) async fn", "\nasync fn")
     };
     texts.into_iter().flat_map(|text| [replaced(text.clone()), text]).collect()
 }

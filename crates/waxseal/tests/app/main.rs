@@ -12,6 +12,8 @@ mod csrf;
 mod developer_page;
 #[cfg(feature = "device")]
 mod device_bound;
+#[cfg(feature = "device")]
+mod device_streams;
 mod docs;
 mod docs_flask;
 mod docs_rust;

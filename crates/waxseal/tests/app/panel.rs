@@ -127,7 +127,9 @@ async fn requests_of_others_are_not_shown() {
     client.post_form("/enter", &[]).await;
     let first = client.cookie(COOKIE).unwrap();
     client.set_cookie(COOKIE, "none");
-    assert!(client.get("/_session").await.text().contains("It does not open: you are a stranger here."));
+    assert!(
+        client.get("/_session").await.text().contains("It does not open: you are an anonymous visitor here.")
+    );
     client.post_form("/enter", &[]).await;
     client.get("/").await;
     assert_eq!(client.get("/_session").await.text().matches("was answered").count(), 2);

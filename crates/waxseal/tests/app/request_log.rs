@@ -38,6 +38,25 @@ impl Printed {
     }
 }
 
+/// Browsers call these endpoints by themselves, beside routes and hooks.
+#[cfg(feature = "device")]
+#[tokio::test]
+async fn lines_of_a_devices_request_stand_in_its_span() {
+    let printed = Printed::default();
+    let _guard = printed.log();
+    let client =
+        client(Settings { device_bound: Some(waxseal::DeviceBound::Observe), ..Settings::default() });
+    let request = client.request(Method::POST, "/_device/register", Body::empty());
+    let answer = client.send(request).await;
+    assert_eq!(answer.status(), 403);
+    let [line] = &*printed.take() else { panic!("one line") };
+    let start = format!(
+        "INFO request{{id=\"{}\" method=POST route=\"unmatched\"}}: device registration refused",
+        id_of(&answer)
+    );
+    assert!(line.starts_with(&start), "{line}");
+}
+
 async fn show(request: Request) -> Result<Response> {
     let name: Option<String> = request.session().await?.get("name")?;
     Ok(html(name.unwrap_or_default()))

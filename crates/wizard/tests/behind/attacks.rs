@@ -150,7 +150,10 @@ fn codings() -> Vec<(&'static str, Vec<u8>, Fate)> {
         ("a length and a coding with an underscore", of("Transfer_Encoding: chunked\r\n"), &[&[422]]),
         ("chunked and another", alone("Transfer-Encoding: chunked, identity\r\n"), REFUSED),
         ("two codings", alone("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"), REFUSED),
-        ("chunked twice", alone("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), &[&[422]]),
+        ("chunked twice", alone("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), REFUSED),
+        ("chunks of chunks", alone("Transfer-Encoding: chunked, chunked\r\n"), REFUSED),
+        ("gzip in chunks", alone("Transfer-Encoding: gzip, chunked\r\n"), &[&[422]]),
+        ("nothing in chunks", alone("Transfer-Encoding: identity, chunked\r\n"), &[&[422]]),
         ("gzip", alone("Transfer-Encoding: gzip\r\n"), REFUSED),
         (
             "chunks in HTTP/1.0",
@@ -194,6 +197,7 @@ fn heads() -> Vec<(&'static str, Vec<u8>, Fate)> {
         ("HTTP/2 without its start", of(&format!("GET /nowhere HTTP/2.0\r\n{host}")), &[&[404, 404]]),
         ("bytes at random", vec![0x16, 0x03, 0x01, 0, 5, 1, 0, 0, 1, 0, b'\r', b'\n', b'\r', b'\n'], REFUSED),
         (
+            // Taken by a proxy, which ends the lines itself when it passes them on.
             "line feeds alone",
             format!("GET /nowhere HTTP/1.1\nHost: wizard.example\n\n{NEXT}").into(),
             &[&[404, 404]],

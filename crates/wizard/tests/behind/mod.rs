@@ -5,6 +5,8 @@
 pub(crate) mod attacks;
 pub(crate) mod client;
 pub(crate) mod load;
+#[cfg(feature = "redis")]
+pub(crate) mod outage;
 pub(crate) mod rolling;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

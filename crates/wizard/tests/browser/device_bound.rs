@@ -1,21 +1,20 @@
 //! Device-bound sessions in a real Chromium: over TLS that it trusts, with keys in software.
 //!
 //! Chromium makes six signatures for a site within some minutes, registrations included, so each test has a profile of
-//! its own and few of them. A device cookie that is removed is to the browser what one is whose time is over; where that
-//! is enough, no test waits for the time.
+//! its own in each state. A device cookie that is removed is to the browser what one is whose time is over; where that
+//! is enough, no test waits for the time. Where it is not, the states wait side by side.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::thread;
+use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use store_tests::front::{Front, Kind, nginx_configuration};
-use waxseal::SessionState;
 
 use crate::driver::Browser;
 use crate::program::{Program, secret};
-use crate::tls_site::{ELSEWHERE, HOST, Home, Site};
+use crate::tls_site::{ELSEWHERE, HOST, Home, STATES, Site, State};
 
 /// The shortest that an app can choose.
 const SHORT: Duration = Duration::from_secs(5);
@@ -35,6 +34,27 @@ fn wait<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
         assert!(start.elapsed() < LIMIT, "no {what} after {LIMIT:?}");
         thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Tries `visit` in each state, one after the other.
+fn in_each_state(proof_time: Duration, visit: impl Fn(Site) + Sync) {
+    STATES.into_iter().for_each(|state| thread::scope(|scope| try_in(scope, state, proof_time, &visit)));
+}
+
+/// The same at the same time, where most of it is waiting.
+fn side_by_side(proof_time: Duration, visit: impl Fn(Site) + Sync) {
+    thread::scope(|scope| STATES.into_iter().for_each(|state| try_in(scope, state, proof_time, &visit)));
+}
+
+/// In a thread that is called by the state, so that a failure says it.
+fn try_in<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    state: State,
+    proof_time: Duration,
+    visit: &'scope (impl Fn(Site) + Sync),
+) {
+    let visit = move || visit(Site::start(state, proof_time));
+    thread::Builder::new().name(state.name.to_owned()).spawn_scoped(scope, visit).unwrap();
 }
 
 fn device_cookie(browser: &Browser) -> Option<(String, String)> {
@@ -72,16 +92,20 @@ fn open_proven(browser: &Browser, url: &str) {
 /// The wizard's own program behind nginx: sign-in, registration, three refreshes, sign-out.
 #[test]
 fn behind_nginx_a_session_is_bound_refreshed_and_ended_in_each_state() {
-    for state in ["cookie", "store", "mirrored"] {
+    for state in STATES {
         let home = Home::new();
-        let arguments = [
+        let chosen = format!("--session-state={:?}", state.setting).to_lowercase();
+        let store = state.store.map(|url| format!("--session-store={url}"));
+        let mut arguments = vec![
             "--port=0",
             "--trusted-proxies=127.0.0.1",
             "--device-bound=require",
             "--admin-address=127.0.0.1:0",
-            &format!("--session-state={state}"),
+            &chosen,
         ];
+        arguments.extend(store.as_deref());
         let wizard = Program::start(&[("SECRET_KEY", &secret())], &arguments);
+        let state = state.name;
         let nginx = Front::start(Kind::Nginx, |port, _| {
             let (certified, wizard) = (home.path().display(), wizard.address());
             nginx_configuration(&format!(
@@ -139,68 +163,75 @@ fn metrics(address: SocketAddr) -> String {
 /// The browser itself forgets the cookie when its time has come, and refreshes before it asks for anything.
 #[test]
 fn at_the_end_of_a_proof_all_requests_wait_for_one_refresh_also_by_another_sites_link() {
-    let site = Site::start(SessionState::Mirrored, SHORT);
-    let browser = site.home.browser();
-    sign_in(&browser, &site.url("/"));
-    let end = || wait("end of the proof", || device_cookie(&browser).is_none().then_some(()));
-    end();
-    assert_eq!(site.requests(REFRESH).len(), 0);
-    let five = format!(
-        "const done = arguments[arguments.length - 1];
-         Promise.all([1, 2, 3, 4, 5].map(() => fetch('{PAGE}').then(page => page.text())))
-           .then(pages => done(pages.filter(page => page.includes('Merlin')).length))"
-    );
-    assert_eq!(browser.script_later(&five), 5);
-    // A proof of so few seconds is soon refreshed before its end; that request brings it.
-    let mut refreshes = site.requests(REFRESH);
-    refreshes.retain(|head| !has(head, "__host-session-"));
-    assert_eq!(refreshes.len(), 2, "one refresh: a challenge, and its answer: {refreshes:#?}");
+    side_by_side(SHORT, |site| {
+        let browser = site.home.browser();
+        sign_in(&browser, &site.url("/"));
+        let end = || wait("end of the proof", || device_cookie(&browser).is_none().then_some(()));
+        // A proof of so few seconds may be refreshed before its end, by what the page loads late; that request brings it.
+        let after_the_end = || {
+            let mut refreshes = site.requests(REFRESH);
+            refreshes.retain(|head| !has(head, "__host-session-"));
+            refreshes
+        };
+        end();
+        let before = after_the_end().len();
+        let five = format!(
+            "const done = arguments[arguments.length - 1];
+             Promise.all([1, 2, 3, 4, 5].map(() => fetch('{PAGE}').then(page => page.text())))
+               .then(pages => done(pages.filter(page => page.includes('Merlin')).length))"
+        );
+        assert_eq!(browser.script_later(&five), 5);
+        let refreshes = after_the_end().split_off(before);
+        assert_eq!(refreshes.len(), 2, "one refresh: a challenge, and its answer: {refreshes:#?}");
 
-    end();
-    browser.open(&site.url_at(ELSEWHERE, "/"));
-    let before = site.requests(REFRESH).len();
-    browser.script(&format!(
-        "const link = document.createElement('a'); link.href = '{}'; document.body.append(link); link.click()",
-        site.url(PAGE)
-    ));
-    browser.wait_for_text("dd", "Merlin");
-    let refreshes = site.requests(REFRESH).split_off(before);
-    assert!(!refreshes.is_empty());
-    for refresh in refreshes {
-        assert!(has(&refresh, "-on=1"), "the presence cookie comes: {refresh}");
-        assert!(!has(&refresh, "__host-session="), "the session cookie is withheld: {refresh}");
-    }
-    assert!(site.requests("GET /").iter().all(|head| !has(head, "secure-session-skipped")));
+        end();
+        browser.open(&site.url_at(ELSEWHERE, "/"));
+        let before = after_the_end().len();
+        browser.script(&format!(
+            "const link = document.createElement('a'); link.href = '{}';
+             document.body.append(link); link.click()",
+            site.url(PAGE)
+        ));
+        browser.wait_for_text("dd", "Merlin");
+        let refreshes = after_the_end().split_off(before);
+        assert!(!refreshes.is_empty());
+        for refresh in refreshes {
+            assert!(has(&refresh, "-on=1"), "the presence cookie comes: {refresh}");
+            assert!(!has(&refresh, "__host-session="), "the session cookie is withheld: {refresh}");
+        }
+        assert!(site.requests("GET /").iter().all(|head| !has(head, "secure-session-skipped")));
+    });
 }
 
 /// Chromium makes six signatures within some minutes. Sessions that are over cost none beside their registrations: the
 /// browser is told to stop, once. When it makes no more, it says so, and its visitor can still sign in.
 #[test]
 fn signed_out_sessions_cost_no_signatures_and_without_any_left_a_visitor_can_sign_in() {
-    let site = Site::start(SessionState::Mirrored, LONG);
-    let browser = site.home.browser();
-    for session in 1..=5 {
+    in_each_state(LONG, |site| {
+        let browser = site.home.browser();
+        for session in 1..=5 {
+            sign_in(&browser, &site.url("/"));
+            sign_out(&browser);
+            browser.open(&site.url(PAGE));
+            assert!(!browser.source().contains("Merlin"));
+            let refreshes = site.requests(REFRESH);
+            assert!(refreshes.len() <= session, "one for each session at most: {refreshes:#?}");
+            assert!(refreshes.iter().all(|head| !has(head, "secure-session-response")), "nothing is signed");
+        }
+        // The sixth signature.
         sign_in(&browser, &site.url("/"));
-        sign_out(&browser);
-        browser.open(&site.url(PAGE));
-        assert!(!browser.source().contains("Merlin"));
-        let refreshes = site.requests(REFRESH);
-        assert!(refreshes.len() <= session, "one for each session at most: {refreshes:#?}");
-        assert!(refreshes.iter().all(|head| !has(head, "secure-session-response")), "nothing is signed");
-    }
-    // The sixth signature.
-    sign_in(&browser, &site.url("/"));
-    forget_proof(&browser, &site.url("/"));
-    open_proven(&browser, &site.url(PAGE));
-    let page = site.requests(&format!("GET {PAGE} ")).pop().unwrap();
-    assert!(has(&page, "secure-session-skipped: quota_exceeded"), "{page}");
-    assert!(device_cookie(&browser).is_none(), "the first minute after the binding needs no proof");
-    browser.open(&site.url("/"));
-    crate::fill_in(&browser, "Nimue", "Avalon");
-    browser.wait_for_path(PAGE);
-    browser.wait_for_text("dd", "Nimue");
-    let form = site.requests("POST /wizard/create ").pop().unwrap();
-    assert!(has(&form, "secure-session-skipped: quota_exceeded"), "{form}");
+        forget_proof(&browser, &site.url("/"));
+        open_proven(&browser, &site.url(PAGE));
+        let page = site.requests(&format!("GET {PAGE} ")).pop().unwrap();
+        assert!(has(&page, "secure-session-skipped: quota_exceeded"), "{page}");
+        assert!(device_cookie(&browser).is_none(), "the first minute after the binding needs no proof");
+        browser.open(&site.url("/"));
+        crate::fill_in(&browser, "Nimue", "Avalon");
+        browser.wait_for_path(PAGE);
+        browser.wait_for_text("dd", "Nimue");
+        let form = site.requests("POST /wizard/create ").pop().unwrap();
+        assert!(has(&form, "secure-session-skipped: quota_exceeded"), "{form}");
+    });
 }
 
 /// Names of header fields may come in any case.
@@ -210,74 +241,81 @@ fn has(head: &str, text: &str) -> bool {
 
 #[test]
 fn a_jar_that_is_copied_to_another_profile_shows_nothing_after_its_time() {
-    let site = Site::start(SessionState::Mirrored, SHORT);
-    let browser = site.home.browser();
-    sign_in(&browser, &site.url("/"));
-    let copied = Instant::now();
-    let jar = browser.devtools("Network.getCookies", json!({ "urls": [site.url("/_device/refresh")] }));
-    let thief = site.home.browser();
-    let tomorrow = std::time::SystemTime::now() + Duration::from_secs(86_400);
-    let tomorrow = tomorrow.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    for cookie in jar["cookies"].as_array().unwrap() {
-        let (name, value) = (&cookie["name"], &cookie["value"]);
-        let path = &cookie["path"];
-        // Without the domain: names that begin so must have none. The thief's are not forgotten when their time is over.
-        let copy = json!({ "name": name, "value": value, "path": path, "url": site.url("/"), "secure": true,
+    side_by_side(SHORT, |site| {
+        let browser = site.home.browser();
+        sign_in(&browser, &site.url("/"));
+        let copied = Instant::now();
+        let jar = browser.devtools("Network.getCookies", json!({ "urls": [site.url("/_device/refresh")] }));
+        let thief = site.home.browser();
+        let tomorrow = std::time::SystemTime::now() + Duration::from_secs(86_400);
+        let tomorrow = tomorrow.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        for cookie in jar["cookies"].as_array().unwrap() {
+            let (name, value) = (&cookie["name"], &cookie["value"]);
+            let path = &cookie["path"];
+            // Without the domain: names that begin so must have none. The thief's are not forgotten when their time is over.
+            let copy = json!({ "name": name, "value": value, "path": path, "url": site.url("/"), "secure": true,
             "httpOnly": true, "expires": tomorrow });
-        assert_eq!(thief.devtools("Network.setCookie", copy)["success"], true, "{name}");
-    }
-    thief.open(&site.url(PAGE));
-    assert_eq!(thief.texts("dd"), ["Merlin", "Caer Myrddin"], "this much is not stopped");
-    // The proof's five seconds, and the minute by which clocks may differ.
-    thread::sleep((SHORT + Duration::from_secs(62)).saturating_sub(copied.elapsed()));
-    thief.open(&site.url(PAGE));
-    assert_eq!(thief.texts("h1"), ["We have not met yet"]);
-    assert!(!thief.source().contains("Merlin"));
-    assert!(device_cookie(&thief).is_some(), "its device cookie is there, and worth nothing");
-    open_proven(&browser, &site.url(PAGE));
+            assert_eq!(thief.devtools("Network.setCookie", copy)["success"], true, "{name}");
+        }
+        thief.open(&site.url(PAGE));
+        assert_eq!(thief.texts("dd"), ["Merlin", "Caer Myrddin"], "this much is not stopped");
+        // The proof's five seconds, and the minute by which clocks may differ.
+        thread::sleep((SHORT + Duration::from_secs(62)).saturating_sub(copied.elapsed()));
+        thief.open(&site.url(PAGE));
+        assert_eq!(thief.texts("h1"), ["We have not met yet"]);
+        assert!(!thief.source().contains("Merlin"));
+        assert!(device_cookie(&thief).is_some(), "its device cookie is there, and worth nothing");
+        open_proven(&browser, &site.url(PAGE));
+    });
 }
 
 /// A script of our own page has an offer, as one that reads the headers of its own requests may, and a key of its own.
 /// Were it heard, two keys would hold the session, and it would be ended.
 #[test]
 fn a_script_of_the_page_cannot_register_a_key() {
-    let site = Site::start(SessionState::Mirrored, LONG);
-    let browser = site.home.browser();
-    sign_in(&browser, &site.url("/"));
-    let answers = site.answers();
-    let offer = answers.iter().find_map(|head| head.split_once("challenge=\"")).expect("an offer was made").1;
-    let offer = offer.split('"').next().unwrap();
-    for (case, send) in [
-        ("cors", "fetch(path, { method: 'POST', mode: 'cors', headers }).then(it => it.status)"),
-        (
-            "same-origin",
-            "fetch(path, { method: 'POST', mode: 'same-origin', headers }).then(it => it.status)",
-        ),
-        ("no-cors", "fetch(path, { method: 'POST', mode: 'no-cors', headers }).then(it => it.status)"),
-        (
-            "XMLHttpRequest",
-            "new Promise(done => { const it = new XMLHttpRequest(); it.onload = () => done(it.status);
-               it.open('POST', path); it.setRequestHeader('Secure-Session-Response', response); it.send() })",
-        ),
-    ] {
-        let script = format!(
-            "const done = arguments[arguments.length - 1];
-             const text = bytes => btoa(String.fromCharCode(...new Uint8Array(bytes)))
-               .replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
-             const json = value => text(new TextEncoder().encode(JSON.stringify(value)));
-             (async () => {{
-               const use = {{ name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }};
-               const keys = await crypto.subtle.generateKey(use, true, ['sign']);
-               const {{ crv, kty, x, y }} = await crypto.subtle.exportKey('jwk', keys.publicKey);
-               const head = json({{ alg: 'ES256', jwk: {{ crv, kty, x, y }}, typ: 'dbsc+jwt' }});
-               const signed = head + '.' + json({{ jti: '{offer}' }});
-               const signature = await crypto.subtle.sign(use, keys.privateKey, new TextEncoder().encode(signed));
-               const response = signed + '.' + text(signature);
-               const path = '/_device/register', headers = {{ 'Secure-Session-Response': response }};
-               return {send};
-             }})().then(done, error => done(String(error)))"
-        );
-        assert_eq!(browser.script_later(&script), 403, "{case}");
-        open_proven(&browser, &site.url(PAGE));
-    }
+    in_each_state(LONG, |site| {
+        let browser = site.home.browser();
+        sign_in(&browser, &site.url("/"));
+        let answers = site.answers();
+        let offer =
+            answers.iter().find_map(|head| head.split_once("challenge=\"")).expect("an offer was made").1;
+        let offer = offer.split('"').next().unwrap();
+        for (case, send) in [
+            ("cors", "fetch(path, { method: 'POST', mode: 'cors', headers }).then(it => it.status)"),
+            (
+                "same-origin",
+                "fetch(path, { method: 'POST', mode: 'same-origin', headers }).then(it => it.status)",
+            ),
+            ("no-cors", "fetch(path, { method: 'POST', mode: 'no-cors', headers }).then(it => it.status)"),
+            (
+                "XMLHttpRequest",
+                "new Promise(done => { const it = new XMLHttpRequest(); it.onload = () => done(it.status);
+                   it.open('POST', path); it.setRequestHeader('Secure-Session-Response', response); it.send() })",
+            ),
+        ] {
+            assert_eq!(browser.script_later(&registration(offer, send)), 403, "{case}");
+            open_proven(&browser, &site.url(PAGE));
+        }
+    });
+}
+
+/// A script that makes a key and a registration of it, and sends that.
+fn registration(offer: &str, send: &str) -> String {
+    format!(
+        "const done = arguments[arguments.length - 1];
+         const text = bytes => btoa(String.fromCharCode(...new Uint8Array(bytes)))
+           .replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+         const json = value => text(new TextEncoder().encode(JSON.stringify(value)));
+         (async () => {{
+           const use = {{ name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }};
+           const keys = await crypto.subtle.generateKey(use, true, ['sign']);
+           const {{ crv, kty, x, y }} = await crypto.subtle.exportKey('jwk', keys.publicKey);
+           const head = json({{ alg: 'ES256', jwk: {{ crv, kty, x, y }}, typ: 'dbsc+jwt' }});
+           const signed = head + '.' + json({{ jti: '{offer}' }});
+           const signature = await crypto.subtle.sign(use, keys.privateKey, new TextEncoder().encode(signed));
+           const response = signed + '.' + text(signature);
+           const path = '/_device/register', headers = {{ 'Secure-Session-Response': response }};
+           return {send};
+         }})().then(done, error => done(String(error)))"
+    )
 }

@@ -25,6 +25,22 @@ pub(crate) const HOST: &str = "app.waxseal.example";
 /// Another site at the same address.
 pub(crate) const ELSEWHERE: &str = "www.elsewhere.example";
 
+/// A state of sessions: what it is called here, the setting, the store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct State {
+    pub(crate) name: &'static str,
+    pub(crate) setting: SessionState,
+    pub(crate) store: Option<&'static str>,
+}
+
+/// All of them, and `cookie` with a list of ended sessions.
+pub(crate) const STATES: [State; 4] = [
+    State { name: "cookie", setting: SessionState::Cookie, store: None },
+    State { name: "cookie with a list", setting: SessionState::Cookie, store: Some("memory:") },
+    State { name: "store", setting: SessionState::Store, store: Some("memory:") },
+    State { name: "mirrored", setting: SessionState::Mirrored, store: Some("memory:") },
+];
+
 /// A certificate for both names, of an authority that the browsers with this home trust.
 pub(crate) struct Home(TempDir);
 
@@ -60,14 +76,19 @@ pub(crate) struct Site {
 
 impl Site {
     /// Serves the wizard with proofs that last so long.
-    pub(crate) fn start(state: SessionState, proof_time: Duration) -> Self {
+    pub(crate) fn start(state: State, proof_time: Duration) -> Self {
         let home = Home::new();
         let runtime = Runtime::new().unwrap();
         let secret = home.path().join("secret");
         fs::write(&secret, "eleven owls read the evening post by candlelight\n").unwrap();
         fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
-        let settings =
-            Settings { port: 0, session_state: state, secret_key_file: Some(secret), ..Settings::default() };
+        let settings = Settings {
+            port: 0,
+            session_state: state.setting,
+            session_store: state.store.map(|url| url.parse().unwrap()),
+            secret_key_file: Some(secret),
+            ..Settings::default()
+        };
         let traffic = Arc::<Traffic>::default();
         let address = runtime.block_on(async {
             let secrets = Secrets::from_env(&settings, "wizard").unwrap();

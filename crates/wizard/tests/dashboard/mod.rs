@@ -27,13 +27,14 @@ pub(crate) struct Dashboard {
 impl Dashboard {
     /// Begins to watch the servers with these admin addresses.
     pub(crate) fn start(targets: &[SocketAddr]) -> Self {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/monitoring");
+        let folder = folder();
         let text = fs::read_to_string(folder.join("grafana-dashboard.json")).unwrap();
         let dashboard: Value = serde_json::from_str(&text).unwrap();
         let mut panels = Vec::new();
         for panel in dashboard["panels"].as_array().unwrap() {
             for target in panel["targets"].as_array().unwrap() {
                 let query = target["expr"].as_str().unwrap().replace("$__rate_interval", RATE);
+                let query = query.replace("$instance", ".*");
                 panels.push((panel["title"].as_str().unwrap().to_owned(), query));
             }
         }
@@ -66,17 +67,45 @@ impl Dashboard {
         until(&format!("{title}, {label}"), || self.shows(title, label, &is_so));
     }
 
-    /// Alerts whose condition holds, although perhaps not for as long as they ask.
-    pub(crate) fn active_alerts(&self) -> BTreeSet<String> {
+    fn rules(&self) -> Vec<Value> {
         let answer: Value = serde_json::from_str(&self.prometheus.rules()).unwrap();
         let rules = answer["data"]["groups"][0]["rules"].as_array().unwrap().clone();
         assert!(rules.len() >= 10, "{answer}");
+        rules
+    }
+
+    /// The series that the alerts ask for, with their labels.
+    pub(crate) fn selectors(&self) -> BTreeSet<String> {
+        let queries: Vec<_> =
+            self.rules().iter().map(|rule| rule["query"].as_str().unwrap().to_owned()).collect();
+        let is_of_a_name = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+        let mut selectors = BTreeSet::new();
+        for query in &queries {
+            for (at, _) in query.match_indices("waxseal_") {
+                let rest = &query[at..];
+                let name = rest.find(|letter| !is_of_a_name(letter)).unwrap_or(rest.len());
+                let labels =
+                    if rest[name..].starts_with('{') { rest[name..].find('}').unwrap() + 1 } else { 0 };
+                selectors.insert(rest[..name + labels].to_owned());
+            }
+        }
+        selectors
+    }
+
+    /// Alerts whose condition holds, although perhaps not for as long as they ask.
+    pub(crate) fn active_alerts(&self) -> BTreeSet<String> {
+        let rules = self.rules();
         let is_active = |rule: &&Value| matches!(rule["state"].as_str(), Some("pending" | "firing"));
         for rule in &rules {
             assert_eq!(rule["health"], "ok", "{rule}");
         }
         rules.iter().filter(is_active).map(|rule| rule["name"].as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// The folder of the dashboard and the alerts.
+pub(crate) fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/monitoring")
 }
 
 /// Waits until this is so.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod canary;
+pub(crate) mod device_key;
 pub(crate) mod log;
 
 use std::io;
