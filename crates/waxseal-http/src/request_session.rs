@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::{COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Uri};
@@ -354,6 +354,16 @@ impl RequestSession {
         }
     }
 
+    /// Ends what was signed for the old app that runs beside this one between `began` and `now`, while a sign-out was under
+    /// way: until the store is told the session is alive, and other answers may say so to the old app.
+    pub(crate) async fn end_signed_meanwhile(&self, began: SystemTime, now: SystemTime) {
+        let owner = self.0.beside.get().and_then(Beside::owner_before);
+        let Some(owner) = owner.filter(|_| seconds(began) < seconds(now)) else { return };
+        if let Err(error) = Box::pin(self.sessions().end_foreign_of(&owner, now)).await {
+            tracing::error!(error = chain(&error), "what was signed during a sign-out is good still");
+        }
+    }
+
     /// The line for the cookie of the old app that runs beside this one: see [`Beside::line`].
     pub(crate) async fn write_beside(&self, now: SystemTime) -> Result<Option<HeaderValue>, Error> {
         let (Some(beside), Some((reader, old)), Some(visit)) =
@@ -374,9 +384,10 @@ impl RequestSession {
         Ok(Some(line.field))
     }
 
-    /// Tells if the session whose token came has ended by what the old app says.
-    pub(crate) fn was_replaced(&self) -> bool {
-        self.0.beside.get().is_some_and(|beside| beside.replaced)
+    /// Tells if the session whose token came is over by what the old app says, and the token would open it again. The
+    /// browser keeps any other, as every token that opens nothing: the one that it has by now may be of a newer sign-in.
+    pub(crate) fn token_outlives(&self) -> bool {
+        self.0.beside.get().is_some_and(|beside| beside.token_outlives)
     }
 
     /// The lines that make the browser forget foreign cookies whose sessions are over: taken over or refused for good in
@@ -482,18 +493,18 @@ impl Slot {
         let Some((reader, old)) = self.sharing(now) else { return Ok(visit) };
         let adopt =
             async |foreign| Box::pin(self.snapshot().adopt(foreign, self.access, now).load(now)).await;
-        let (settled, replaced, old_is_over) = match self.verdict(&visit, old) {
+        let (settled, token_outlives, old_is_over) = match self.verdict(&visit, old) {
             Verdict::Holds => {
                 self.met(&visit, reader, old);
                 return Ok(visit);
             }
             Verdict::Over => {
-                Box::pin(sessions.end_visit(&visit, now)).await?;
+                let has_ended = Box::pin(sessions.end_visit(&visit, now)).await?;
                 let next = match old.only() {
                     Some(foreign) => adopt(foreign).await?,
                     None => self.snapshot().create(),
                 };
-                (next, true, false)
+                (next, !has_ended, false)
             }
             Verdict::Unclear => {
                 tracing::warn!(
@@ -504,8 +515,8 @@ impl Slot {
             Verdict::SignedInThere(foreign) => {
                 let next = adopt(foreign).await?;
                 if next.is_adopted() {
-                    Box::pin(sessions.end_visit(&visit, now)).await?;
-                    (next, true, false)
+                    let has_ended = Box::pin(sessions.end_visit(&visit, now)).await?;
+                    (next, !has_ended, false)
                 } else {
                     let old_is_over = next.is_foreign_over();
                     (visit, false, old_is_over)
@@ -513,7 +524,7 @@ impl Slot {
             }
         };
         settled.session().note_access();
-        let _ = self.beside.set(Beside::of(&settled, replaced, old_is_over));
+        let _ = self.beside.set(Beside::of(&settled, token_outlives, old_is_over));
         Ok(settled)
     }
 
@@ -631,4 +642,9 @@ impl Slot {
         let fields = first.iter().chain(others);
         fields.flat_map(|field| cookies::values_in(field.as_bytes(), name))
     }
+}
+
+/// The old app signs by the second.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -18,7 +18,7 @@ use crate::device_bound::{bound::Bound, gate, offering::Offering, settings::Devi
 use crate::foreign_cookies::Readers;
 use crate::foreign_sessions::ForeignSessions;
 use crate::origin::Scheme;
-use crate::request_session::RequestSession;
+use crate::request_session::{ForeignEnd, RequestSession};
 use crate::session_cookie::SessionCookie;
 use crate::setup_error::SetupError;
 use crate::status::is_failure;
@@ -230,11 +230,14 @@ impl SessionLayer {
         }
         let ends_foreign = request.ends_foreign();
         let outcome = self.commit(request, now).await?;
+        if ends_foreign == ForeignEnd::SignedOut {
+            request.end_signed_meanwhile(now, self.now()).await;
+        }
         let foreign = request.forget_foreign(ends_foreign);
         let set_cookie = match outcome {
             Outcome::Set { token, expires } => Some(self.cookie().set(&token, expires, now)),
             Outcome::Remove => Some(self.cookie().remove()),
-            _ => request.was_replaced().then(|| self.cookie().remove()),
+            _ => request.token_outlives().then(|| self.cookie().remove()),
         };
         if !accessed {
             return Ok(());

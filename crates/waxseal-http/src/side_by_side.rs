@@ -22,8 +22,8 @@ use crate::foreign_sessions::ForeignSessions;
 pub(crate) struct Beside {
     /// The session before the handler changed it.
     before: Arc<Content>,
-    /// The session whose token came has ended, and the browser is to have another token or none.
-    pub(crate) replaced: bool,
+    /// The session whose token came is over, and nothing but the browser can forget the token.
+    pub(crate) token_outlives: bool,
     /// The old app's cookie that came is good nowhere any more.
     pub(crate) old_is_over: bool,
 }
@@ -49,8 +49,13 @@ pub(crate) enum Verdict<'a> {
 }
 
 impl Beside {
-    pub(crate) fn of(visit: &Visit, replaced: bool, old_is_over: bool) -> Self {
-        Self { before: visit.session().content(), replaced, old_is_over }
+    pub(crate) fn of(visit: &Visit, token_outlives: bool, old_is_over: bool) -> Self {
+        Self { before: visit.session().content(), token_outlives, old_is_over }
+    }
+
+    /// The owner of the session as it was loaded.
+    pub(crate) fn owner_before(&self) -> Option<String> {
+        self.before.owner()
     }
 
     /// The line for the old app's cookie as the request leaves it, if one is due: the sign-in or a shared entry was
@@ -70,7 +75,7 @@ impl Beside {
         now: SystemTime,
     ) -> Result<Option<Line>, Error> {
         let (content, keys) = (session.content(), reader.shares().unwrap_or_default());
-        let (owner, owner_before) = (content.owner(), self.before.owner());
+        let (owner, owner_before) = (content.owner(), self.owner_before());
         let is_shared = owner.is_some() || keys.iter().any(|key| content.entries.contains(key));
         if session.phase() != Phase::Open || session.is_to_end() && !is_shared {
             return Ok(None);
@@ -112,7 +117,9 @@ impl Beside {
         };
         // A sign-in has a new token, which reaches the browser with the cookie. Any other session of an owner is in step
         // once the cookie comes along: a parallel request was sent without it.
-        if (is_changed || is_first) && (session.has_signed_in() || came.is_some() || owner.is_none()) {
+        let is_in_step =
+            (is_changed || is_first) && (session.has_signed_in() || came.is_some() || owner.is_none());
+        if is_in_step {
             session.set_beside(mark(&written.replay_id, now))?;
         }
         let expires = written.lasts.and_then(|lasts| now.checked_add(lasts));
@@ -121,13 +128,13 @@ impl Beside {
             false => reader.cookie(),
         };
         let field = cookie.set(&written.value, expires, now);
-        Ok(Some(Line { field, only_renews: !is_changed && !is_first }))
+        Ok(Some(Line { field, only_renews: !is_changed && !is_in_step }))
     }
 }
 
 impl fmt::Debug for Beside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Beside").field("replaced", &self.replaced).finish_non_exhaustive()
+        f.debug_struct("Beside").field("token_outlives", &self.token_outlives).finish_non_exhaustive()
     }
 }
 

@@ -185,6 +185,17 @@ impl SessionManager {
         anonymous(visit, self.is_strict())
     }
 
+    /// Ends the foreign sessions of an owner that began until `now`, and no session of ours. While the store is away, this
+    /// process refuses them and the store is told later.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the store is away and too many ends wait for it.
+    pub async fn end_foreign_of(&self, owner: &str, now: SystemTime) -> Result<(), Error> {
+        let Some(claims) = self.claims() else { return Ok(()) };
+        Ok(claims.sign_out_owner(owner, now.into(), now.into()).await?)
+    }
+
     /// Notes a foreign session whose cookie came along. A sign-in or a sign-out in this request ends it with the commit,
     /// so that it does not take the place of the session that is over then.
     pub fn note_foreign(&self, visit: &Visit, foreign: &Foreign) {

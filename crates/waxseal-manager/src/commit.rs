@@ -126,10 +126,12 @@ impl SessionManager {
     /// Ends the session of a visit, whose browser is given another one or none: for a session that is over by what
     /// another app says. While the store is away, this process refuses it and the store is told later.
     ///
+    /// Returns `false` in state `cookie` without a list, where the token is good for as long as the browser keeps it.
+    ///
     /// # Errors
     ///
     /// [`Error::Unavailable`] if the store is away and too many ends wait for it.
-    pub async fn end_visit(&self, visit: &Visit, now: SystemTime) -> Result<(), Error> {
+    pub async fn end_visit(&self, visit: &Visit, now: SystemTime) -> Result<bool, Error> {
         let ending: Vec<_> = {
             let mut home = visit.home();
             let origin = home.origin.take();
@@ -139,7 +141,7 @@ impl SessionManager {
         for origin in &ending {
             self.watches.tell(origin, EndReason::Ended);
         }
-        Ok(())
+        Ok(!matches!(self.sessions, Sessions::Cookie))
     }
 
     /// Ends the destroyed sessions, whatever becomes of the rest. If one cannot be ended, the browser keeps its token,
@@ -154,7 +156,9 @@ impl SessionManager {
         let mut failed = None;
         for origin in ending {
             let ended = match (origin, self.records(), self.list_of_ended()) {
-                (Origin::Record(record), Some(records), _) => records.end(record, reach, now).await,
+                (Origin::Record(record), Some(records), _) => {
+                    records.end(record, reach, now).await.map_err(Error::from)
+                }
                 (Origin::Cookie(CookieToken { question: Some(question), .. }), _, Some(list)) => {
                     list.end(question, reach, now).await
                 }
@@ -171,7 +175,7 @@ impl SessionManager {
     async fn replace_foreign(&self, visit: &Visit, now: Timestamp) {
         let Some(claims) = self.claims() else { return };
         for foreign in visit.take_foreign() {
-            if let Err(error) = claims.end(&foreign, now).await {
+            if let Err(error) = claims.replace(&foreign, now).await {
                 tracing::error!(%error, "a foreign session could not be ended at a sign-in");
             }
         }

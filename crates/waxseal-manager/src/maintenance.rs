@@ -32,9 +32,10 @@ impl SessionManager {
                 ends?;
                 Maintenance { purged, clock_offset: None }
             }
-            Sessions::Stored(stored) => stored.records.maintain(clock, |_| {}).await?,
+            Sessions::Stored(stored) => stored.records.maintain(&self.keys(), clock, |_| {}).await?,
             Sessions::Mirrored(mirrored) => {
-                mirrored.records.maintain(clock, |offset| mirrored.note_clock_offset(offset)).await?
+                let compared = |offset| mirrored.note_clock_offset(offset);
+                mirrored.records.maintain(&self.keys(), clock, compared).await?
             }
         };
         if let Some(store) = self.any_store() {
@@ -51,7 +52,7 @@ impl SessionManager {
     /// [`Error::Store`] or [`Error::Unavailable`] if the store refuses some of them. These wait for the next call.
     pub async fn finish_ends(&self, now: SystemTime) -> Result<usize, Error> {
         match (self.records(), self.list_of_ended()) {
-            (Some(records), _) => Ok(records.finish_ends(now.into()).await?),
+            (Some(records), _) => Ok(records.finish_ends(&self.keys(), now.into()).await?),
             (None, Some(list)) => Ok(list.finish(now.into()).await?),
             (None, None) => Ok(0),
         }

@@ -1,9 +1,12 @@
 //! A Flask app and ours behind one address, which share a sign-in.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::SET_COOKIE;
-use waxseal_session::ValueError;
+use waxseal_session::{Session, ValueError};
+use waxseal_store::testing::Operation;
 
 use super::*;
 
@@ -147,8 +150,11 @@ async fn a_sign_in_on_either_side_is_one_on_the_other_and_so_is_a_sign_out() {
             Ok(StatusCode::OK)
         });
         let answer = answer.await;
-        assert!(answer.owner.is_none() && answer.forgets("__Host-session"), "{place:?}: {:?}", answer.sets);
-        assert!(browser.jar.is_empty(), "{place:?}");
+        assert_eq!(answer.owner, None, "{place:?}");
+        // Where the store knows that it is over, the browser keeps the token.
+        assert_eq!(answer.forgets("__Host-session"), place == Place::Cookie, "{place:?}: {:?}", answer.sets);
+        assert_eq!(browser.page(3 * 3_600 + 30).await, None, "{place:?}");
+        assert!(!browser.jar.contains_key("session"), "{place:?}");
 
         browser.sign_in(DAY, "8").await;
         assert_eq!(browser.user_in_flask(DAY).as_deref(), Some("8"), "{place:?}");
@@ -163,7 +169,7 @@ async fn a_sign_in_on_either_side_is_one_on_the_other_and_so_is_a_sign_out() {
         browser.sign_in(DAY + 21, "8").await;
         browser.sign_out_at_flask(DAY + 22);
         assert_eq!(browser.page(DAY + 23).await, None, "{place:?}");
-        assert!(browser.jar.is_empty(), "{place:?}");
+        assert!(!browser.jar.contains_key("session"), "{place:?}");
     }
 }
 
@@ -345,21 +351,137 @@ async fn a_slow_request_that_ends_after_a_sign_out_sets_no_cookie_of_flasks_agai
             Ok(StatusCode::OK)
         };
         browser.ours(1, Method::POST, flashes).await;
-        let layer = |at| browser.site.layer.clone().with_clock(Clock::from_fn(move || time(at)));
+        // Flask's cookie is old enough to be written anew. A message that was shown is a change that fails no page.
+        let theirs = flasks_lines_of_a_slow_page(browser, &method, |session| {
+            assert_eq!(session.flashed_messages(&[]).len(), 1);
+        });
+        assert_eq!(theirs.await, [""; 0], "{place:?}, {method}");
+    }
+}
+
+/// Flask's lines of the answer to a request that loads its session a second before user 7 signs out in another tab, and
+/// ends a second after.
+async fn flasks_lines_of_a_slow_page(
+    mut browser: Browser,
+    method: &Method,
+    look: impl FnOnce(&Session),
+) -> Vec<String> {
+    let page = Slow::begun(&browser, 700, method).await;
+    look(page.request.loaded().unwrap());
+    browser.sign_out(701).await;
+    // Refused or shown: it writes nothing.
+    page.end(702).await.into_iter().filter(|line| line.starts_with("session=")).collect()
+}
+
+/// A request whose session is loaded, and whose answer comes later.
+struct Slow {
+    layer: SessionLayer,
+    request: RequestSession,
+}
+
+impl Slow {
+    async fn begun(browser: &Browser, at: u64, method: &Method) -> Self {
+        let layer = browser.site.layer.clone();
         let mut headers = HeaderMap::new();
         headers.insert(COOKIE, HeaderValue::from_str(&browser.cookies()).unwrap());
-        // Flask's cookie is old enough to be written anew. A message that was shown is a change that fails no page.
-        let [slow, quick] = [700, 702].map(layer);
-        let page = slow.session_of(&method, &Uri::from_static("/"), &headers);
-        let session = page.load().await.unwrap();
-        assert_eq!((session.owner().as_deref(), session.flashed_messages(&[]).len()), (Some("7"), 1));
-        browser.sign_out(701).await;
+        let slow = layer.clone().with_clock(Clock::from_fn(move || time(at)));
+        let request = slow.session_of(method, &Uri::from_static("/"), &headers);
+        let _ = request.load().await.unwrap().owner();
+        Self { layer, request }
+    }
+
+    /// The lines of its answer.
+    async fn end(self, at: u64) -> Vec<String> {
+        let layer = self.layer.with_clock(Clock::from_fn(move || time(at)));
         let mut response = Response::new(());
-        // Refused or shown: it writes nothing.
-        let _ = quick.finish(&page, &mut response).await;
+        let _ = layer.finish(&self.request, &mut response).await;
         let sets = response.headers().get_all(SET_COOKIE).iter();
-        let theirs: Vec<_> = sets.filter(|line| line.as_bytes().starts_with(b"session=")).collect();
-        assert!(theirs.is_empty(), "{place:?}, {method}: {theirs:?}");
+        sets.map(|line| line.to_str().unwrap().to_owned()).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_slow_page_of_a_session_from_before_sets_no_cookie_of_flasks_after_a_sign_out() {
+    for place in WITH_STORE {
+        for method in [Method::GET, Method::POST] {
+            let browser = from_before(place, [1]).await;
+            let theirs = flasks_lines_of_a_slow_page(browser, &method, |session| {
+                assert_eq!(session.owner().as_deref(), Some("7"));
+            });
+            assert_eq!(theirs.await, [""; 0], "{place:?}, {method}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_signed_for_flask_while_a_sign_out_was_under_way_is_refused() {
+    for (place, ends) in [
+        (Place::Listed, Operation::Create),
+        (Place::Store, Operation::Delete),
+        (Place::Mirrored, Operation::Delete),
+    ] {
+        // Flask's cookie is old enough to be written anew.
+        let flask = flask().side_by_side(["cart"]).lifetime(Duration::from_secs(4 * 600));
+        let mut browser = Browser::with(place, flask);
+        browser.sign_in(0, "7").await;
+        let page = Slow::begun(&browser, 700, &Method::GET).await;
+        let Slow { layer, request } = Slow::begun(&browser, 700, &Method::POST).await;
+        request.destroy().await.unwrap();
+        let (store, clock) = (browser.site.store.clone(), Arc::new(AtomicU64::new(701)));
+        let now = clock.clone();
+        let layer = layer.with_clock(Clock::from_fn(move || time(now.load(Ordering::Relaxed))));
+        store.hold(Some(ends));
+        let mut signed_out = Response::new(());
+        let meanwhile = async {
+            clock.store(703, Ordering::Relaxed);
+            let sets = page.end(703).await;
+            store.hold(None);
+            sets
+        };
+        let (ended, sets) = tokio::join!(layer.finish(&request, &mut signed_out), meanwhile);
+        ended.unwrap();
+        let theirs = sets.iter().find(|line| line.starts_with("session=")).unwrap();
+        let (theirs, _) = theirs.split_once(';').unwrap();
+        assert_eq!(browser.site.page(710, theirs).await.owner, None, "{place:?}");
+        let later = browser.site.page(710, &signed_in("7", 704)).await;
+        assert_eq!(later.owner.as_deref(), Some("7"), "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_answer_to_a_session_that_flask_signed_out_removes_no_newer_one() {
+    for place in WITH_STORE {
+        let mut browser = Browser::new(place);
+        browser.sign_in(10, "7").await;
+        browser.sign_out_at_flask(20);
+        let page = Slow::begun(&browser, 25, &Method::GET).await;
+        browser.sign_in(30, "7").await;
+        assert_eq!(page.end(31).await, [""; 0], "{place:?}");
+        assert_eq!(browser.page(40).await.as_deref(), Some("7"), "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_in_an_outage_takes_no_later_cookie_of_flasks_along() {
+    for place in WITH_STORE {
+        let mut browser = Browser::new(place);
+        browser.sign_in_at_flask(10, "7");
+        assert_eq!(browser.page(20).await.as_deref(), Some("7"), "{place:?}");
+        browser.site.store.set_away(true);
+        browser.sign_out(30).await;
+        assert!(browser.jar.is_empty(), "{place:?}: {:?}", browser.jar);
+        browser.sign_in_at_flask(40, "7");
+        let answer = browser.ours(50, Method::GET, async |request| {
+            let _ = request.load().await?.owner();
+            Ok(StatusCode::OK)
+        });
+        let answer = answer.await;
+        assert_eq!((answer.status.as_u16(), answer.sets.len()), (503, 0), "{place:?}: {:?}", answer.sets);
+        browser.site.store.set_away(false);
+        assert_eq!(browser.site.layer.sessions().finish_ends(time(100)).await.unwrap(), 0, "{place:?}");
+        assert_eq!(browser.page(110).await.as_deref(), Some("7"), "{place:?}");
+        let before = browser.site.page(120, &signed_in("7", 30)).await;
+        assert!(before.owner.is_none() && before.forgets("session"), "{place:?}: {:?}", before.sets);
     }
 }
 

@@ -7,6 +7,7 @@
 //! anew at will, so one session may have many cookies with claims of their own; those from before the sign-out are all
 //! refused.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +15,10 @@ use sha2::{Digest, Sha256};
 use waxseal_store::{Creation, Fault, Found, PublicId, RecordHead, RecordKey, Revision, Swap, Timestamp};
 
 use super::counts::{Counts, Outcome};
-use super::foreign::ForeignRef;
+use super::foreign::{Foreign, ForeignRef};
 use super::refusal::ForeignRefusal;
 use super::terms::Adoption;
 use crate::any_store::AnyStore;
-use crate::error::Error;
 use crate::records::unfinished::Unfinished;
 use crate::revocations::entry::{CLOCKS_APART, SIGNED_OUT, entry, id_owner};
 use crate::store_error::StoreError;
@@ -39,8 +39,8 @@ pub(crate) struct Claims {
     store: Arc<dyn AnyStore>,
     audience: String,
     pub(crate) terms: Adoption,
-    /// Signed-out foreign sessions, each with the end of its claim.
-    ended: Unfinished,
+    /// Foreign sessions that are over, under the keys of their claims.
+    ended: Unfinished<Ended>,
     /// Entries of owners who signed out, which the store has not been told of, each with the time of the sign-out.
     ended_owners: Unfinished,
     counts: Arc<Counts>,
@@ -54,6 +54,26 @@ pub(crate) enum Reach {
     /// Also what its owner could still have had taken over at this time, that of the sign-out: the store may be told of
     /// it later.
     Untaken(Timestamp),
+}
+
+/// The end of a foreign session, as the store is to be told of it. A sign-out is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Ended {
+    /// The time of its sign-out and its replay id, by which the session that it has become is found. `None` if a sign-in
+    /// took its place.
+    signed_out: Option<(Timestamp, [u8; Foreign::REPLAY_ID_BYTES])>,
+    /// The end of its claim.
+    end: Timestamp,
+}
+
+/// The session that a foreign one had become when it was signed out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Made {
+    pub(crate) replay_id: [u8; Foreign::REPLAY_ID_BYTES],
+    /// The revision of its claim.
+    pub(crate) claim: Revision,
+    /// The time of the sign-out.
+    pub(crate) since: Timestamp,
 }
 
 /// What the store says of a foreign session.
@@ -79,8 +99,7 @@ impl Claims {
         terms: Adoption,
         counts: Arc<Counts>,
     ) -> Self {
-        let queue = || Unfinished::new(MAX_WAITING);
-        let (ended, ended_owners) = (queue(), queue());
+        let (ended, ended_owners) = (Unfinished::new(MAX_WAITING), Unfinished::new(MAX_WAITING));
         Self { store, audience: audience.to_owned(), terms, ended, ended_owners, counts }
     }
 
@@ -109,7 +128,7 @@ impl Claims {
     ///
     /// # Errors
     ///
-    /// The store's errors. The session may be claimed all the same, and is then joined by the next request.
+    /// The store's errors. The session may be claimed all the same, now or later, and is then joined by the next request.
     pub(crate) async fn claim(
         &self,
         foreign: &ForeignRef,
@@ -129,6 +148,8 @@ impl Claims {
         match claimed {
             Ok(claimed) => Ok(claimed),
             Err(error) if error.fault() == Fault::Outage => match self.find(&key, now).await {
+                // Not done, or not done yet.
+                Ok(Some(found)) if before == Claim::Renewable(found.revision) => Err(error),
                 Ok(Some(found)) => Ok(found.revision == revision),
                 Ok(None) | Err(_) => Err(error),
             },
@@ -136,30 +157,45 @@ impl Claims {
         }
     }
 
-    /// Ends a foreign session at a sign-out, and what its owner could still have had taken over. Returns as [`end`](Self::end)
-    /// does.
-    pub(crate) async fn sign_out(
+    /// Ends a foreign session at a sign-out, what its owner could still have had taken over, and by `end_made` the session
+    /// that it has become. While the store is unavailable, this process refuses it and the store is told later.
+    pub(crate) async fn sign_out<F>(
         &self,
         foreign: &ForeignRef,
         now: Timestamp,
-    ) -> Result<Option<Revision>, Error> {
+        end_made: impl Fn(Made) -> F,
+    ) -> Result<(), StoreError>
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
         if let Some(owner) = &foreign.owner {
             self.sign_out_owner(owner, now, now).await?;
         }
-        self.end(foreign, now).await
+        self.end(foreign, Some((now, foreign.replay_id)), now, end_made).await
     }
 
-    /// Ends a foreign session, taken over or not. Returns the revision of its claim if it was taken over, so that its
-    /// session here ends too. While the store is unavailable, this process refuses it and the store is told later.
-    pub(crate) async fn end(&self, foreign: &ForeignRef, now: Timestamp) -> Result<Option<Revision>, Error> {
-        let (key, end) = (self.key(foreign), foreign.end.after(CLOCKS_APART));
-        match self.keep_end(&key, end, now).await {
-            Ok(claimed) => Ok(claimed),
-            Err(error) if self.ended.add(key, end) => {
+    /// Ends a foreign session that a sign-in takes the place of, in the same way.
+    pub(crate) async fn replace(&self, foreign: &ForeignRef, now: Timestamp) -> Result<(), StoreError> {
+        self.end(foreign, None, now, |_| ready(Ok(()))).await
+    }
+
+    async fn end<F>(
+        &self,
+        foreign: &ForeignRef,
+        signed_out: Option<(Timestamp, [u8; Foreign::REPLAY_ID_BYTES])>,
+        now: Timestamp,
+        end_made: impl Fn(Made) -> F,
+    ) -> Result<(), StoreError>
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
+        let (key, ended) = (self.key(foreign), Ended { signed_out, end: foreign.end.after(CLOCKS_APART) });
+        match self.keep_end(&key, &ended, now, end_made).await {
+            Err(error) if self.ended.add(key, ended) => {
                 tracing::warn!(%error, "a foreign session was ended and the store does not answer; it will be told");
-                Ok(None)
+                Ok(())
             }
-            Err(error) => Err(error.into()),
+            kept => kept,
         }
     }
 
@@ -201,12 +237,17 @@ impl Claims {
     }
 
     /// Tells the store of the ends that it missed during an outage. Returns how many are left.
-    pub(crate) async fn finish(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let ended = self.ended.finish(|key, end| async move {
-            if now < end {
-                self.keep_end(&key, end, now).await?;
-            }
-            Ok(true)
+    pub(crate) async fn finish<F>(
+        &self,
+        now: Timestamp,
+        end_made: impl Fn(Made) -> F,
+    ) -> Result<usize, StoreError>
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
+        let end_made = &end_made;
+        let ended = self.ended.finish(|key, ended| async move {
+            self.keep_end(&key, &ended, now, end_made).await.map(|()| true)
         });
         let owners = self
             .ended_owners
@@ -216,25 +257,35 @@ impl Claims {
         Ok(ended? + owners?)
     }
 
-    /// Makes a claim say that its session is signed out, whoever takes it over at this moment. Returns the revision that
-    /// it had before, if the session was taken over. May be sent again.
-    async fn keep_end(
+    /// Makes a claim say that its session is over, whoever takes it over at this moment. May be sent again.
+    ///
+    /// `end_made` comes first: nobody finds the session that was made once the claim says so.
+    async fn keep_end<F>(
         &self,
         key: &RecordKey,
-        end: Timestamp,
+        ended: &Ended,
         now: Timestamp,
-    ) -> Result<Option<Revision>, StoreError> {
+        end_made: impl Fn(Made) -> F,
+    ) -> Result<(), StoreError>
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
+        let Ended { signed_out, end } = *ended;
         let over = entry(SIGNED_OUT, id_owner(key), now, end, end);
         for _ in 0..MAX_RACES {
-            if self.store.create(key, &over, now).await? == Creation::Created {
-                return Ok(None);
+            if now >= end || self.store.create(key, &over, now).await? == Creation::Created {
+                return Ok(());
             }
             let Some(found) = self.find(key, now).await? else { continue };
-            if found.revision == SIGNED_OUT {
-                return Ok(None);
+            let claim = found.revision;
+            if claim == SIGNED_OUT {
+                return Ok(());
             }
-            if self.store.update(key, &found.revision, &over, now).await? == Swap::Done {
-                return Ok(Some(found.revision));
+            if let Some((since, replay_id)) = signed_out {
+                end_made(Made { replay_id, claim, since }).await?;
+            }
+            if self.store.update(key, &claim, &over, now).await? == Swap::Done {
+                return Ok(());
             }
         }
         Err(StoreError::new(Fault::Locked, Raced))

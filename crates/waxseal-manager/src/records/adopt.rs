@@ -10,12 +10,13 @@ use super::keyed_id::KeyedId;
 use super::record_store::RecordStore;
 use super::token::Token;
 use crate::active_keys::ActiveKeys;
-use crate::adoption::claims::{Claim, Claims, Reach};
+use crate::adoption::claims::{Claim, Claims, Made, Reach};
 use crate::adoption::counts::Outcome;
 use crate::adoption::foreign::ForeignRef;
 use crate::adoption::refusal::ForeignRefusal;
 use crate::error::Error;
 use crate::origin::RecordRef;
+use crate::store_error::StoreError;
 use crate::visit::Visit;
 
 impl RecordStore {
@@ -57,9 +58,19 @@ impl RecordStore {
         now: Timestamp,
     ) -> Result<(), Error> {
         let Some(claims) = &self.claims else { return Ok(()) };
-        let Some(revision) = claims.sign_out(foreign, now).await? else { return Ok(()) };
-        for id in keys.imported_ids(&foreign.replay_id, &revision) {
-            self.end(&reference(id.into(), Revision::UNKNOWN, now), Reach::Untaken(now), now).await?;
+        Ok(claims.sign_out(foreign, now, |made| self.end_made(keys, made, now)).await?)
+    }
+
+    /// Ends the session that was made of a foreign one which is signed out.
+    pub(super) async fn end_made(
+        &self,
+        keys: &ActiveKeys,
+        made: Made,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for id in keys.imported_ids(&made.replay_id, &made.claim) {
+            let record = reference(id.into(), Revision::UNKNOWN, now);
+            self.end(&record, Reach::Untaken(made.since), now).await?;
         }
         Ok(())
     }

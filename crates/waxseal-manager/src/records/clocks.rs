@@ -8,6 +8,7 @@ use waxseal_store::Timestamp;
 use super::mirrored::MirroredSessions;
 use super::purge::purge;
 use super::record_store::RecordStore;
+use crate::active_keys::ActiveKeys;
 use crate::maintenance_report::Maintenance;
 use crate::store_error::StoreError;
 
@@ -19,6 +20,7 @@ impl RecordStore {
     /// Does a round of maintenance. `compared` is given the difference of the clocks before the purge.
     pub(crate) async fn maintain(
         &self,
+        keys: &ActiveKeys,
         clock: impl Fn() -> Timestamp,
         compared: impl FnOnce(Duration),
     ) -> Result<Maintenance, StoreError> {
@@ -26,12 +28,12 @@ impl RecordStore {
             near.forget_useless(clock());
         }
         // A sign-out that the store refuses must prevent neither the comparison nor the purge.
-        let ends = self.finish_ends(clock()).await;
+        let ends = self.finish_ends(keys, clock()).await;
         let clock_offset = self.clock_offset(&clock).await?;
         if let Some(offset) = clock_offset {
             compared(offset);
         }
-        let purged = purge(&*self.store, clock, |now| self.finish_ends(now)).await?;
+        let purged = purge(&*self.store, clock, |now| self.finish_ends(keys, now)).await?;
         ends?;
         Ok(Maintenance { purged, clock_offset })
     }

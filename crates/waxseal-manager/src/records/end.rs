@@ -3,8 +3,8 @@
 use waxseal_store::{Found, RecordHead, RecordKey, Timestamp};
 
 use super::record_store::RecordStore;
+use crate::active_keys::ActiveKeys;
 use crate::adoption::claims::Reach;
-use crate::error::Error;
 use crate::origin::RecordRef;
 use crate::store_error::StoreError;
 
@@ -15,7 +15,12 @@ impl RecordStore {
     /// # Errors
     ///
     /// The store's error, if it is unavailable and the retry queue is full. The session has then not ended.
-    pub(crate) async fn end(&self, record: &RecordRef, reach: Reach, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn end(
+        &self,
+        record: &RecordRef,
+        reach: Reach,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let key = record.id.key();
         match self.delete(&key, reach, now).await {
             Ok(true) => {
@@ -35,7 +40,7 @@ impl RecordStore {
             Err(error) => {
                 if !self.unfinished.add(key, reach) {
                     tracing::error!(%error, "too many sessions were ended while the store is away; this one was not");
-                    return Err(error.into());
+                    return Err(error);
                 }
                 tracing::warn!(
                     %error,
@@ -56,10 +61,10 @@ impl RecordStore {
     }
 
     /// Deletes the sessions that were ended during the store's outage. Returns how many are left.
-    pub(crate) async fn finish_ends(&self, now: Timestamp) -> Result<usize, StoreError> {
+    pub(crate) async fn finish_ends(&self, keys: &ActiveKeys, now: Timestamp) -> Result<usize, StoreError> {
         let left = self.unfinished.finish(|key, reach| self.finish_end(key, reach, now)).await;
         let claims = match &self.claims {
-            Some(claims) => claims.finish(now).await,
+            Some(claims) => claims.finish(now, |made| self.end_made(keys, made, now)).await,
             None => Ok(0),
         };
         // Only now, because what the store refuses of one kind must not hold up the other.

@@ -10,12 +10,13 @@ use super::epoch::Epoch;
 use super::list::Revocations;
 use super::question::Question;
 use crate::active_keys::ActiveKeys;
-use crate::adoption::claims::{Claim, Claims, Reach};
+use crate::adoption::claims::{Claim, Claims, Made};
 use crate::adoption::counts::Outcome;
-use crate::adoption::foreign::ForeignRef;
+use crate::adoption::foreign::{Foreign, ForeignRef};
 use crate::adoption::refusal::ForeignRefusal;
 use crate::error::Error;
 use crate::origin::{COOKIE_ID_BYTES, CookieToken, Origin};
+use crate::store_error::StoreError;
 use crate::visit::Visit;
 
 impl Revocations {
@@ -65,12 +66,20 @@ impl Revocations {
     /// Ends a foreign session, and the session that was made of it.
     pub(crate) async fn end_foreign(&self, foreign: &ForeignRef, now: Timestamp) -> Result<(), Error> {
         let Some(claims) = &self.claims else { return Ok(()) };
-        let Some(revision) = claims.sign_out(foreign, now).await? else { return Ok(()) };
-        let token = self.token(foreign, &revision, &Content::default(), now);
-        let Some(mut question) = token.question else { return Ok(()) };
-        // The class of the session that was made of it is not known here, so the longest lifetime counts.
-        question.end = self.last_end(now);
-        self.end(&question, Reach::Untaken(now), now).await
+        Ok(claims.sign_out(foreign, now, |made| self.end_made(made, now)).await?)
+    }
+
+    /// Ends the session that was made of a foreign one which is signed out.
+    pub(super) async fn end_made(&self, made: Made, now: Timestamp) -> Result<(), StoreError> {
+        let id = id_of(&made.replay_id, &made.claim);
+        let question = Question::new(id, self.lifetimes.times(&Content::default(), now), &Content::default());
+        // The class of the session is not known here, so the longest lifetime counts.
+        if !self.end_id(&question.key(), self.last_end(now), now).await? {
+            tracing::warn!(
+                "a session that was made of a foreign one was ended, and its copies were not revoked"
+            );
+        }
+        Ok(())
     }
 
     /// Claims a foreign session that is free, and returns what its claim is after that.
@@ -98,7 +107,7 @@ impl Revocations {
         content: &Content,
         now: Timestamp,
     ) -> CookieToken {
-        let (id, times) = (id_of(foreign, claim), self.lifetimes.times(content, now));
+        let (id, times) = (id_of(&foreign.replay_id, claim), self.lifetimes.times(content, now));
         let question = Some(Question::new(id, times, content));
         CookieToken { id, times, needs_reseal: false, question }
     }
@@ -106,10 +115,10 @@ impl Revocations {
 
 /// The id of the session that a foreign one became by this claim. Nobody but the servers knows the claim's revision, of
 /// which 8 bytes are drawn.
-fn id_of(foreign: &ForeignRef, claim: &Revision) -> [u8; COOKIE_ID_BYTES] {
+fn id_of(replay_id: &[u8; Foreign::REPLAY_ID_BYTES], claim: &Revision) -> [u8; COOKIE_ID_BYTES] {
     let hash: [u8; 32] = Sha256::new()
         .chain_update(b"waxseal/import id\0")
-        .chain_update(foreign.replay_id)
+        .chain_update(replay_id)
         .chain_update(claim.as_bytes())
         .finalize()
         .into();

@@ -180,32 +180,43 @@ impl Revocations {
     ///
     /// The store's error, if it is unavailable and the retry queue is full. The session has then not ended.
     pub(crate) async fn end(&self, question: &Question, reach: Reach, now: Timestamp) -> Result<(), Error> {
-        let key = question.key();
         if let (Some(claims), Some(owner), Reach::Untaken(since)) = (&self.claims, &question.owner, reach) {
             claims.sign_out_owner(owner, since, now).await?;
         }
-        match self.keep_end(&key, question.end, now).await {
-            Ok(true) => Ok(()),
-            // A foreign record has the entry's place. Ending too many sessions is better than too few.
-            Ok(false) => match &question.owner {
-                Some(owner) => self.end_all(owner, now).await,
-                None => {
-                    tracing::warn!("a session without an owner was ended, and its copies were not revoked");
-                    Ok(())
-                }
-            },
-            Err(error) if self.unfinished.add(key, question.end) => {
+        if self.end_id(&question.key(), question.end, now).await? {
+            return Ok(());
+        }
+        // A foreign record has the entry's place. Ending too many sessions is better than too few.
+        match &question.owner {
+            Some(owner) => self.end_all(owner, now).await,
+            None => {
+                tracing::warn!("a session without an owner was ended, and its copies were not revoked");
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends an id, at once or when the store is back. Returns `false` if a foreign record has the entry's place.
+    pub(super) async fn end_id(
+        &self,
+        key: &RecordKey,
+        end: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        match self.keep_end(key, end, now).await {
+            Err(error) if self.unfinished.add(*key, end) => {
                 tracing::warn!(
                     %error,
                     "a session was ended and the store does not answer; it will be told, and until then other servers \
                      may show its copies"
                 );
-                Ok(())
+                Ok(true)
             }
             Err(error) => {
                 tracing::error!(%error, "too many sessions were ended while the store is away; this one was not");
-                Err(error.into())
+                Err(error)
             }
+            kept => kept,
         }
     }
 
@@ -213,7 +224,7 @@ impl Revocations {
     pub(crate) async fn finish(&self, now: Timestamp) -> Result<usize, StoreError> {
         let left = self.unfinished.finish(|key, end| self.finish_end(key, end, now)).await;
         let claims = match &self.claims {
-            Some(claims) => claims.finish(now).await,
+            Some(claims) => claims.finish(now, |made| self.end_made(made, now)).await,
             None => Ok(0),
         };
         // Only now, because what the store refuses of one kind must not hold up the other.

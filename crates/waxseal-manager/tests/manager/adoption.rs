@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::meddler::{Meddler, Meddling};
+use crate::meddler::{Meddler, Meddling, Replacing};
 use crate::states_support::{Store, at, commit, key, manager, new_store, open, race, read, signed_in};
 use waxseal_crypto::Keyring;
 use waxseal_manager::{
@@ -30,7 +30,7 @@ enum Kind {
 const REMEMBERING: [Kind; 3] = [Kind::Listed, Kind::Store, Kind::Mirrored];
 
 impl Kind {
-    fn state(self, store: &Store) -> State {
+    fn state(self, store: &(impl SessionStore + Clone)) -> State {
         match self {
             Self::Listed => Revocable::new(store.clone()).into(),
             Self::Store => Stored::new(store.clone()).into(),
@@ -862,5 +862,55 @@ async fn a_sign_out_counts_whether_or_not_the_old_apps_waits_for_the_store_too()
             is_refused("until the sign-out", &sessions, &living(2, DAY + 20), DAY + 110).await;
             assert!(adopt(&sessions, &living(3, DAY + 21), DAY + 110).await.is_adopted(), "{kind:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_a_parallel_request_made_stays_ended_after_an_outage_however_far_the_sign_out_came() {
+    for kind in REMEMBERING {
+        for cookie in [foreign(1, 0), nobody(1)] {
+            for (turn, calls) in
+                [Turn::Fail, Turn::LoseReply].into_iter().flat_map(|turn| (0..9).map(move |n| (turn, n)))
+            {
+                let case = format!("{kind:?}, {turn:?} after {calls} calls");
+                let store = new_store();
+                let [here, there] = [kind.sessions(&store), kind.sessions(&store)];
+                let parallel = adopt(&there, &cookie, DAY).await;
+                let mut left = calls;
+                store.decide_with(move |_| {
+                    left -= 1;
+                    if left < 0 { turn } else { Turn::Work }
+                });
+                end(&here, &cookie, DAY + 1).await;
+                store.decide_with(|_| Turn::Work);
+                let token = commit(&there, &parallel, "", at(DAY + 2)).await.unwrap();
+                assert_eq!(here.finish_ends(at(DAY + 3)).await.unwrap(), 0, "{case}");
+                for later in [4, 5 * DAY] {
+                    let elsewhere = kind.sessions(&store);
+                    let opened = elsewhere.open(token.as_bytes(), Access::Change, at(DAY + later));
+                    let visit = match opened {
+                        Ok(opened) => opened.load(at(DAY + later)).await.unwrap(),
+                        Err(_) => continue,
+                    };
+                    assert!(visit.is_new(), "{case}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_was_given_up_and_arrives_late_is_joined_and_its_session_is_there() {
+    for kind in REMEMBERING {
+        let store = Meddler::scripted(&[Replacing::Late]);
+        let sessions = manager(kind.state(&store), &Keyring::new(key(1))).adopting(terms()).unwrap();
+        assert!(adopt(&sessions, &living(1, 0), DAY).await.is_adopted(), "{kind:?}");
+        // A minute later it is claimed anew, and that has no answer.
+        let given_up = try_adopt(&sessions, &living(1, 0), Access::Read, DAY + 90).await;
+        assert!(matches!(given_up, Err(Error::Unavailable(_))), "{kind:?}: {given_up:?}");
+        let visit = adopt(&sessions, &living(1, 0), DAY + 100).await;
+        assert_eq!(visit.owner().as_deref(), Some("user-7"), "{kind:?}");
+        let visit = adopt(&sessions, &living(1, 0), DAY + 101).await;
+        assert_eq!(visit.owner().as_deref(), Some("user-7"), "{kind:?}");
     }
 }
