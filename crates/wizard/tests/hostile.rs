@@ -11,7 +11,7 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crowd::{Client, Crowd, Watched, open_connections, watched};
+use crowd::{Client, Crowd, OPEN, Watched, counted, watched};
 use outage::{Policy, Visitor, exchange};
 use program::{Program, secret};
 
@@ -42,7 +42,7 @@ fn hold(program: &Program, client: Client, count: usize) -> (Duration, Watched) 
     let (stayed, watched) = watched(program, || match client {
         Client::ReadsNothing => {
             let start = Instant::now();
-            crowd.wait_until(|| open_connections(program) < 3);
+            crowd.wait_until(|| counted(program, OPEN) < 2);
             start.elapsed()
         }
         _ => crowd.hold(),
@@ -205,6 +205,7 @@ fn an_accept_that_fails_makes_new_visitors_wait_and_nobody_else() {
     }
     limit_descriptors(&program, 1_024);
     assert!(crowd::ask(&mut waiting, "GET /", "").starts_with("HTTP/1.1 200"));
+    assert!(counted(&program, "waxseal_http_accept_errors_total") > 0);
     program.signal("TERM");
     let said = program.wait().said;
     assert_eq!(said.matches("cannot accept connections").count(), 1, "{said}");

@@ -1,6 +1,8 @@
 //! A rolling restart: one server after the other, under load.
 
-use std::time::Instant;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use store_tests::front::Kind;
 
@@ -8,6 +10,8 @@ use super::load::Load;
 use super::{Plan, Site};
 
 const VISITORS: usize = 6;
+/// When a test gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Restarts both servers so many times, and asserts that no request failed.
 #[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
@@ -21,6 +25,7 @@ pub(crate) fn roll(kind: Kind, store: Option<&str>, rounds: usize, more: &[&str]
         for machine in &mut site.machines {
             let said = machine.restart();
             assert!(!said.contains("ERROR") && !said.contains("connections dropped"), "{said}");
+            wait_until_it_serves(machine.admin);
             load.go_on();
         }
     }
@@ -28,4 +33,23 @@ pub(crate) fn roll(kind: Kind, store: Option<&str>, rounds: usize, more: &[&str]
     let (count, failed, took) = (seen.requests, seen.failures.len(), start.elapsed());
     eprintln!("{kind:?}, {} restarts, {more:?}: {failed} of {count} requests failed, {took:?}", 2 * rounds);
     seen.assert_none_failed();
+}
+
+/// Waits until a server that was started has answered requests: a proxy that checks its servers sends it none before its next
+/// check.
+fn wait_until_it_serves(admin: SocketAddr) {
+    let start = Instant::now();
+    while !has_answered(admin) {
+        assert!(start.elapsed() < PATIENCE, "no request comes to the server");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn has_answered(admin: SocketAddr) -> bool {
+    let mut stream = TcpStream::connect(admin).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    let is_count = |line: &str| line.starts_with("waxseal_http_requests_total{");
+    page.lines().any(|line| is_count(line) && !line.ends_with(" 0"))
 }

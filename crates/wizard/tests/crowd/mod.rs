@@ -205,10 +205,13 @@ fn memory_kb(program: &Program) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// The connections that the server counts, those of whoever asks and of a good client among them.
-pub(crate) fn open_connections(program: &Program) -> usize {
+/// The connections that the server counts, that of a good client among them.
+pub(crate) const OPEN: &str = "waxseal_http_connections_open";
+
+/// The present value of one of the server's metrics, which has no labels.
+pub(crate) fn counted(program: &Program, name: &str) -> usize {
     let answer = exchange(program.admin_address(), "GET /metrics", "", "");
-    let line = answer.body().lines().find_map(|line| line.strip_prefix("waxseal_http_connections_open "));
+    let line = answer.body().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("{answer:?}")).parse().unwrap()
 }
 
