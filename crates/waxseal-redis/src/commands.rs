@@ -149,7 +149,7 @@ impl Commands {
 
     /// Notes the session in its owner's list, before it is the owner's, and reads the owner's state.
     ///
-    /// An entry too many is harmless. One too few is a session that its owner does not see.
+    /// An entry too many is harmless. One too few is a session that its owner does not see, so it is as durable as that.
     pub(crate) async fn bind(
         &self,
         owner: &OwnerTag,
@@ -160,7 +160,7 @@ impl Commands {
         let keys = [self.keys.generation(owner), self.keys.index(owner)];
         let ends = decimal(ends);
         let arguments: [&[u8]; 2] = [public_id.as_bytes(), ends.as_bytes()];
-        state(Some(self.script(&script::BIND, &keys, now, UNKNOWN, &arguments, false).await?))
+        state(Some(self.script(&script::BIND, &keys, now, UNKNOWN, &arguments, true).await?))
     }
 
     /// Runs a script, and waits for replicas or disks if it is durable.
@@ -227,6 +227,8 @@ fn state(answer: Option<Value>) -> Result<OwnerState, RedisError> {
 fn has_changed_something(answer: &Value) -> bool {
     match answer {
         Value::Array(parts) => parts.first() == Some(&Value::Int(1)),
+        // The owner's state, of [`BIND`](script::BIND).
+        Value::BulkString(_) => true,
         answer => *answer == Value::Int(1),
     }
 }

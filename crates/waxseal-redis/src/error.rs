@@ -102,10 +102,11 @@ pub enum RedisError {
         /// The name in the URL.
         name: String,
     },
-    /// The server may evict sessions.
+    /// The server may evict sessions, and what says that some were ended.
     #[error(
-        "the Redis server may evict any key when its memory is full (maxmemory-policy {0}), which signs visitors \
-         out; set `maxmemory-policy noeviction`, or allow it in code (`RedisOptions::allow_eviction`)"
+        "the Redis server may evict keys when its memory is full (maxmemory-policy {0}), which signs visitors out and \
+         can bring back sessions that were ended; set `maxmemory-policy noeviction`, or allow it \
+         (`allow_eviction=true` in the URL)"
     )]
     Evicts(String),
     /// The server is too old for the durability that was asked for, or has no append-only file.
