@@ -1,11 +1,14 @@
 //! Sends scripts, and looks up owners.
 
-use redis::{Cmd, Pipeline, ServerErrorKind, Value};
+use std::sync::Arc;
+
+use redis::{Cmd, Pipeline, Value};
 
 use crate::bond::{Bond, OwnerState};
 use crate::error::RedisError;
 use crate::keys::{Keys, OwnerTag};
 use crate::options::RedisDurability;
+use crate::refusal;
 use crate::router::Router;
 use crate::script::{self, Script, decimal};
 use waxseal_store::{PublicId, Timestamp};
@@ -179,10 +182,9 @@ impl Commands {
         let wait = self.durability.command().filter(|_| durable);
         let waits = wait.is_some();
         let with_wait = |command| pipeline(std::iter::once(command).chain(wait.clone()));
-        let unknown = |answer: &Value| matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript));
         let by_hash = with_wait(script.by_hash(keys, &first, arguments));
         let mut answers = self.router.send(&keys[0], &by_hash, waits).await?;
-        if answers.first().is_some_and(unknown) {
+        if answers.first().is_some_and(|answer| refusal::is(answer, &["NOSCRIPT"])) {
             let in_full = with_wait(script.in_full(keys, &first, arguments));
             answers = Box::pin(self.router.send(&keys[0], &in_full, waits)).await?;
         }

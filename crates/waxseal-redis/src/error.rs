@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{ErrorKind, ServerErrorKind};
+use redis::ErrorKind;
 
 use crate::host::Host;
+use crate::refusal;
 use waxseal_store::network::CallError;
 use waxseal_store::{Fault, Unavailable};
 
@@ -197,23 +198,15 @@ impl RedisError {
 
     /// The error of a command on a connection.
     pub(crate) fn said(error: redis::RedisError) -> Self {
-        match (error.kind(), error.code()) {
+        match (error.kind(), refusal::code(&error)) {
             (ErrorKind::Io | ErrorKind::Parse | ErrorKind::Client, _) => Self::Lost(Arc::new(error)),
             (
-                ErrorKind::Server(
-                    ServerErrorKind::BusyLoading
-                    | ServerErrorKind::ClusterDown
-                    | ServerErrorKind::MasterDown
-                    | ServerErrorKind::TryAgain
-                    | ServerErrorKind::Moved
-                    | ServerErrorKind::Ask
-                    | ServerErrorKind::ReadOnly,
-                ),
                 _,
-            )
-            | (_, Some("MISCONF" | "NOREPLICAS" | "BUSY" | "NOAUTH" | "WRONGPASS")) => {
-                Self::Unserved(Arc::new(error))
-            }
+                Some(
+                    "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" | "MOVED" | "ASK" | "READONLY"
+                    | "MISCONF" | "NOREPLICAS" | "BUSY" | "NOAUTH" | "WRONGPASS",
+                ),
+            ) => Self::Unserved(Arc::new(error)),
             (_, Some("OOM")) => Self::Full,
             _ => Self::Command(Arc::new(error)),
         }
@@ -271,6 +264,19 @@ mod tests {
             let error = said(code);
             assert_eq!((error.fault(), error.is_out_of_reach()), (fault, out_of_reach), "{code}: {error:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_within_a_script_of_redis_6_is_the_same() {
+        let within = |said: &str| {
+            let detail =
+                format!("Error running script (call to f_c7): @user_script:12: @user_script: 12: -{said}");
+            RedisError::said(redis::make_extension_error("ERR".to_owned(), Some(detail)))
+        };
+        let full = within("OOM command not allowed when used memory > 'maxmemory'.");
+        assert_eq!(full.fault(), Fault::Full, "{full:?}");
+        let replica = within("READONLY You can't write against a read only replica.");
+        assert!(replica.fault() == Fault::Outage && replica.is_surely_undone(), "{replica:?}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::address::Address;
 use crate::error::RedisError;
 use crate::host::Host;
 use crate::node::{Node, Role};
+use crate::refusal;
 use crate::sentinels::Sentinels;
 use crate::slots::{Range, SlotMap, slot};
 use waxseal_store::network::CallError;
@@ -122,7 +123,7 @@ impl Router {
             if asking {
                 answers.remove(0);
             }
-            if answers.iter().any(|answer| says(answer, ServerErrorKind::TryAgain)) {
+            if answers.iter().any(|answer| refusal::is(answer, &["TRYAGAIN"])) {
                 // For as long as the caller waits.
                 sleep(MOVE_PAUSE).await;
                 (node, asking) = (self.node_of(slot).await?, false);
@@ -178,7 +179,7 @@ impl Router {
 
     /// Drops the connections to a server that was demoted: it takes no writes, and its reads may lag.
     async fn look_at(&self, node: &Node, answers: Vec<Value>) -> Result<Vec<Value>, RedisError> {
-        if answers.iter().any(|answer| says(answer, ServerErrorKind::ReadOnly)) {
+        if answers.iter().any(|answer| refusal::is(answer, &["READONLY", "UNBLOCKED"])) {
             self.stale.store(self.is_cluster(), Ordering::Relaxed);
             if let Some(sentinels) = &self.sentinels {
                 sentinels.doubt();
@@ -293,10 +294,6 @@ fn after_asking(commands: &Pipeline) -> Pipeline {
     pipeline.cmd("ASKING");
     commands.cmd_iter().for_each(|command| _ = pipeline.add_command(command.clone()));
     pipeline
-}
-
-fn says(answer: &Value, kind: ServerErrorKind) -> bool {
-    matches!(answer, Value::ServerError(error) if error.kind() == Some(kind))
 }
 
 /// The server that an answer redirects to.
