@@ -193,7 +193,8 @@ impl Commands {
         if let Some(confirmed) = answers.next()
             && has_changed_something(&answer)
         {
-            self.durability.judge(confirmed.extract_error().map_err(RedisError::said)?)?;
+            let confirmed = confirmed.extract_error();
+            self.durability.judge(confirmed.map_err(|error| RedisError::Uncounted(Arc::new(error)))?)?;
         }
         Ok(answer)
     }

@@ -149,6 +149,10 @@ pub enum RedisError {
         /// Replicas or disks.
         by: &'static str,
     },
+    /// In place of the number of replicas or disks came an error, as from a server that is no primary any more. The write was
+    /// done there.
+    #[error("written, but the Redis server could not say whether replicas or disks have it")]
+    Uncounted(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// Others changed the session faster than its owner could be looked up.
     #[error("the session changed hands again and again")]
     Restless,
@@ -224,6 +228,7 @@ impl CallError for RedisError {
                 | Self::Replica(_)
                 | Self::Unavailable(Unavailable::Timeout(_))
                 | Self::Lost(_)
+                | Self::Uncounted(_)
                 | Self::Unserved(_)
                 | Self::Uncovered(_)
                 | Self::NoSentinel(_)
@@ -286,6 +291,8 @@ mod tests {
         assert!(!RedisError::said(broken()).is_surely_undone());
         assert!(RedisError::connecting(&host, false, false, broken()).is_surely_undone());
         assert!(said("MISCONF").is_surely_undone());
+        let uncounted = redis::make_extension_error("UNBLOCKED".to_owned(), None);
+        assert!(!RedisError::Uncounted(Arc::new(uncounted)).is_surely_undone());
         assert!(!RedisError::from(Unavailable::Timeout(Duration::ZERO)).is_surely_undone());
     }
 }

@@ -220,6 +220,29 @@ fn a_primary_that_becomes_a_replica_is_an_outage() {
     });
 }
 
+/// The write was done there, and the next primary may have it or not.
+#[test]
+fn a_primary_that_is_demoted_while_a_write_waits_leaves_its_outcome_unknown() {
+    let (other, server) = (Server::start(&[]), Server::start(&[]));
+    run(async {
+        let network = network().command_timeout(Duration::from_secs(20));
+        let durability = RedisDurability::Replicas { count: 1, timeout: Duration::from_secs(10) };
+        // The server knows the script from here on, and so does it at once.
+        create(&open(&server.url()).await, &record(b"x")).await.unwrap();
+        let options = RedisStore::options(&server.url()).network(network).durability(durability);
+        let store = options.open().await.unwrap();
+        let writer = tokio::spawn(async move { create(&store, &record(b"x")).await });
+        tokio::task::block_in_place(|| {
+            store_tests::redis::wait_for("the write to wait", || {
+                server.ask::<String>(redis::cmd("INFO").arg("clients")).contains("blocked_clients:1")
+            });
+            () = server.ask(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(other.port));
+        });
+        let error = outage(writer.await.unwrap());
+        insta::assert_snapshot!(error, @"written, but the Redis server could not say whether replicas or disks have it");
+    });
+}
+
 #[test]
 fn a_server_that_forgot_the_scripts_is_told_them_again() {
     let server = Server::start(&[]);
