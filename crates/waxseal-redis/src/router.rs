@@ -15,7 +15,7 @@ use crate::host::Host;
 use crate::node::{Node, Role};
 use crate::refusal;
 use crate::sentinels::Sentinels;
-use crate::slots::{Range, SlotMap, slot};
+use crate::slots::{Division, Range, SlotMap, slot};
 use waxseal_store::network::CallError;
 use waxseal_store::{NetworkOptions, Unavailable};
 
@@ -164,7 +164,18 @@ impl Router {
             Some(sentinels) => sentinels.primary().await?,
             None => self.address.hosts[0].clone(),
         };
-        Ok(vec![Range { first: 0, last: crate::slots::SLOTS - 1, primary, id: Vec::new() }])
+        Ok(vec![Range { first: 0, last: crate::slots::SLOTS - 1, primary }])
+    }
+
+    /// The primaries, by a map of slots that is asked for anew, and the division of the slots among them.
+    pub(crate) async fn parts(&self) -> Result<(Vec<Range>, Division), RedisError> {
+        if !self.is_cluster() {
+            return Ok((self.primaries().await?, Division::default()));
+        }
+        self.stale.store(true, Ordering::Relaxed);
+        self.refresh_if_stale().await?;
+        let map = self.lock_map();
+        Ok((map.primaries().into_iter().cloned().collect(), map.division()))
     }
 
     /// A slot that no primary has, by a map of slots that is asked for anew.

@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_server_is_judged_by_what_it_says() {
         let primary = Host { name: "x".to_owned(), port: 1 };
-        let range = Range { first: 0, last: 1, primary, id: Vec::new() };
+        let range = Range { first: 0, last: 1, primary };
         let disks = RedisDurability::Disks { replicas: 0, timeout: Duration::from_millis(1) };
         for (case, info, durability, good) in [
             ("plain", &[("redis_version", "7.0.15")][..], RedisDurability::Primary, true),

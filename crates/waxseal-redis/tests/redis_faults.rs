@@ -1,5 +1,6 @@
 //! What goes wrong with a server: told in time, harming nothing, and over when its cause is.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use store_tests::proxy::{Proxy, Trouble};
@@ -240,6 +241,36 @@ fn a_primary_that_is_demoted_while_a_write_waits_leaves_its_outcome_unknown() {
         });
         let error = outage(writer.await.unwrap());
         insta::assert_snapshot!(error, @"written, but the Redis server could not say whether replicas or disks have it");
+    });
+}
+
+/// A server that was started again hashes its keys otherwise, and the place in them means nothing any more.
+#[test]
+fn a_walk_goes_on_through_a_restart_and_meets_each_record() {
+    let mut server = Server::start_durable();
+    run(async {
+        let store = open(&server.url()).await;
+        let mut keys = BTreeSet::new();
+        for _ in 0..600 {
+            keys.insert(create(&store, &record(b"x")).await.unwrap().public_id());
+        }
+        let (mut met, mut after, mut pages) = (BTreeSet::new(), None, 0);
+        loop {
+            let page = store.sealed_otherwise([9; 4], after.as_ref(), 50, NOW).await.unwrap();
+            met.extend(page.items.iter().map(|(key, _)| key.public_id()));
+            after = page.next;
+            pages += 1;
+            if pages == 6 {
+                assert!(after.is_some(), "half-way");
+                tokio::task::block_in_place(|| server.restart());
+                let some = RecordKey::new(*keys.first().unwrap(), [0; 32]);
+                until_it_answers(&store, &some).await;
+            }
+            if after.is_none() {
+                break;
+            }
+        }
+        assert!(keys == met, "{} of {} were met", met.len(), keys.len());
     });
 }
 
