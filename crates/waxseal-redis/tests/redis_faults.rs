@@ -244,6 +244,32 @@ fn a_primary_that_is_demoted_while_a_write_waits_leaves_its_outcome_unknown() {
     });
 }
 
+/// Its first answer is lost. Done again, it would end what began since.
+#[test]
+fn an_end_of_all_that_is_sent_again_is_done_once() {
+    let server = Server::start(&[]);
+    run(async {
+        let proxy = Proxy::start(server.port).await;
+        let url = format!("redis://127.0.0.1:{}", proxy.port);
+        let network = network().command_timeout(Duration::from_secs(20)).retries(8);
+        let store = RedisStore::options(&url).network(network).open().await.unwrap();
+        // The server knows the script from here on.
+        store.end_all("minerva", None, NOW).await.unwrap();
+        let generations = || -> Vec<Vec<u8>> {
+            let keys: Vec<String> = server.ask(redis::cmd("KEYS").arg("waxseal:o:*:g"));
+            keys.iter().map(|key| server.ask(redis::cmd("GETRANGE").arg(key).arg(0).arg(7))).collect()
+        };
+        proxy.set(Trouble::Reset);
+        let ends = tokio::spawn(async move { store.end_all("albus", None, NOW).await });
+        tokio::task::block_in_place(|| {
+            store_tests::redis::wait_for("the first attempt", || generations().len() == 2);
+        });
+        proxy.set(Trouble::None);
+        ends.await.unwrap().unwrap();
+        assert_eq!(generations(), [1_u64, 1].map(|number| number.to_be_bytes().to_vec()));
+    });
+}
+
 /// A server that was started again hashes its keys otherwise, and the place in them means nothing any more.
 #[test]
 fn a_walk_goes_on_through_a_restart_and_meets_each_record() {
