@@ -577,6 +577,28 @@ async fn after_an_end_that_found_nothing_copies_are_revalidated() {
 }
 
 #[tokio::test]
+async fn a_process_whose_clock_is_ahead_purges_by_the_stores() {
+    const YEAR: u64 = 365 * 86_400;
+    for place in BOTH {
+        let store = new_store();
+        let sessions = sessions(place, store.clone());
+        let token = visitor(&sessions, at(0), |session| session.insert("name", "Merlin").unwrap()).await;
+        for (theirs, purged) in [(60, 0), (YEAR, 1)] {
+            store.set_clock(Some(at(theirs).into()));
+            assert_eq!(
+                sessions.maintain(|| at(2 * YEAR)).await.unwrap().unwrap().purged,
+                purged,
+                "{place:?}"
+            );
+            assert_eq!(read(&sessions, &token, at(61)).await.is_new(), purged == 1, "{place:?}");
+        }
+        // One that is behind goes by its own.
+        let _ = visitor(&sessions, at(0), |session| session.insert("name", "Merlin").unwrap()).await;
+        assert_eq!(sessions.maintain(|| at(60)).await.unwrap().unwrap().purged, 0, "{place:?}");
+    }
+}
+
+#[tokio::test]
 async fn maintenance_compares_clocks_and_wrong_ones_revalidate_every_copy_of_another() {
     let store = new_store();
     let [here, there] = [(); 2].map(|()| sessions(Place::Mirrored, store.clone()));
