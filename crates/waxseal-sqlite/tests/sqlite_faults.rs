@@ -50,11 +50,13 @@ fn told(error: &SqliteError, folder: &TempDir) -> String {
 /// By the command of docs/stores.md, where everybody may read what a program makes unless it says otherwise.
 #[cfg(unix)]
 #[test]
+#[expect(clippy::print_stderr, reason = "says that it did not run")]
 fn a_backup_taken_as_documented_is_this_users_alone() {
     use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
     if Command::new("sqlite3").arg("-version").output().is_err() {
-        return; // Without sqlite3.
+        eprintln!("not run: there is no sqlite3 on the PATH");
+        return;
     }
     let (folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
@@ -295,13 +297,15 @@ fn a_backup_that_is_moved_to_the_files_place_is_taken_as_it_is() {
 
 #[cfg(unix)]
 #[test]
+#[expect(clippy::print_stderr, reason = "says that it did not run")]
 fn a_read_only_file_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let (_folder, path) = folder();
     drop(SqliteStore::open(&path).unwrap());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
     if fs::OpenOptions::new().write(true).open(&path).is_ok() {
-        return; // The superuser may write it all the same.
+        eprintln!("not run: this user may write what is read-only, as the superuser may");
+        return;
     }
     let error = outage(SqliteStore::open(&path));
     assert!(matches!(error, SqliteError::ReadOnly | SqliteError::Open { .. }), "{error}");
