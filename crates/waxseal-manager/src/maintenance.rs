@@ -8,12 +8,13 @@ use waxseal_store::{Cursor, Promise};
 use crate::error::Error;
 use crate::maintenance_report::Maintenance;
 use crate::manager::{SessionManager, Sessions};
+use crate::records::clocks::Clocks;
 use crate::records::purge::purge;
 use crate::store_metrics::note_usage;
 
 impl SessionManager {
     /// Does a round of maintenance; call it about once a minute. It frees what has expired, makes up for sign-outs that
-    /// the store missed, and compares this process's clock with the store's. In state `cookie` it does nothing.
+    /// the store missed, and compares this process's clock with the store's; what is over by the earlier of the two is freed. In state `cookie` it does nothing.
     ///
     /// If much has expired, a round takes up to a minute by `clock`, and the next one is due at once.
     ///
@@ -28,9 +29,10 @@ impl SessionManager {
                 list.forget_useless(clock());
                 // A sign-out that the store refuses must not prevent the purge.
                 let ends = list.finish(clock()).await;
-                let purged = purge(list.store(), clock, |now| list.finish(now)).await?;
+                let clocks = Clocks::compare(list.store(), &clock).await?;
+                let purged = purge(list.store(), || clocks.earlier(clock()), || list.finish(clock())).await?;
                 ends?;
-                Maintenance { purged, clock_offset: None }
+                Maintenance { purged, clock_offset: clocks.offset }
             }
             Sessions::Stored(stored) => stored.records.maintain(&self.keys(), clock, |_| {}).await?,
             Sessions::Mirrored(mirrored) => {

@@ -99,6 +99,12 @@ pub enum PostgresError {
         /// The level that holds.
         found: String,
     },
+    /// The connections run under another isolation level, and it cannot be set for this store alone.
+    #[error(
+        "the connections run under {0}, and sessions need read committed; set it in the pool, or for the role: \
+         ALTER ROLE … SET default_transaction_isolation = 'read committed'"
+    )]
+    Isolation(String),
     /// A prepared statement was not there: a pooler hands out connections per transaction, and the option is not set.
     #[error("prepared statements get lost: {0}; behind a pooler in transaction mode set pooler")]
     Prepared(String),

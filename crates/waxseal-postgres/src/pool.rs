@@ -49,8 +49,11 @@ fn settings(options: &PostgresOptions) -> Option<String> {
     // A statement that nobody waits for any more ends too. Statements are found by their keys, whatever the
     // numbers, so one plan will do.
     let timeout = options.network.limits().command_timeout.as_millis().max(1);
-    let mut settings =
-        format!("SET statement_timeout = {timeout}; SET plan_cache_mode = force_generic_plan; SET jit = off");
+    // Each statement relies on seeing what was committed while it waited; the role may have another level.
+    let mut settings = format!(
+        "SET default_transaction_isolation = 'read committed'; SET statement_timeout = {timeout}; \
+         SET plan_cache_mode = force_generic_plan; SET jit = off"
+    );
     if let Some(commit) = options.synchronous_commit {
         settings += &format!("; SET synchronous_commit = {}", commit.name());
     }

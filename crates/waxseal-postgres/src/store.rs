@@ -168,7 +168,7 @@ async fn look_at_the_server(
             "SELECT current_setting('server_version_num')::int, \
              pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on', \
              current_setting('synchronous_commit'), current_setting('fsync') = 'on', \
-             current_setting('synchronous_standby_names') <> ''",
+             current_setting('synchronous_standby_names') <> '', current_setting('transaction_isolation')",
         )
         .await?;
     let version: i32 = column(&row, 0)?;
@@ -177,6 +177,10 @@ async fn look_at_the_server(
     }
     if column(&row, 1)? {
         return Err(PostgresError::ReadOnly(address.clone()));
+    }
+    let isolation: String = column(&row, 5)?;
+    if isolation != "read committed" {
+        return Err(PostgresError::Isolation(isolation));
     }
     let promise = PostgresPromise {
         synchronous_commit: column(&row, 2)?,

@@ -54,6 +54,15 @@ async fn what_the_pool_decides_is_checked_and_not_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_isolation_level_is_refused_in_an_apps_pool_and_none_of_a_stores_own() {
+    let cluster = Cluster::fast();
+    cluster.sql("ALTER ROLE waxseal SET default_transaction_isolation = 'repeatable read'").await;
+    let error = options(&pool(&cluster)).open().await.unwrap_err();
+    assert!(matches!(&error, PostgresError::Isolation(found) if found == "repeatable read"), "{error}");
+    support::options(&cluster).open().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pool_that_the_app_uses_up_or_closes_is_an_outage_in_time() {
     let cluster = Cluster::fast();
     let pool = pool(&cluster);

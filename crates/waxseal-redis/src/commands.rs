@@ -1,11 +1,14 @@
 //! Sends scripts, and looks up owners.
 
-use redis::{Cmd, Pipeline, ServerErrorKind, Value};
+use std::sync::Arc;
+
+use redis::{Cmd, Pipeline, Value};
 
 use crate::bond::{Bond, OwnerState};
 use crate::error::RedisError;
 use crate::keys::{Keys, OwnerTag};
 use crate::options::RedisDurability;
+use crate::refusal;
 use crate::router::Router;
 use crate::script::{self, Script, decimal};
 use waxseal_store::{PublicId, Timestamp};
@@ -149,7 +152,7 @@ impl Commands {
 
     /// Notes the session in its owner's list, before it is the owner's, and reads the owner's state.
     ///
-    /// An entry too many is harmless. One too few is a session that its owner does not see.
+    /// An entry too many is harmless. One too few is a session that its owner does not see, so it is as durable as that.
     pub(crate) async fn bind(
         &self,
         owner: &OwnerTag,
@@ -160,7 +163,7 @@ impl Commands {
         let keys = [self.keys.generation(owner), self.keys.index(owner)];
         let ends = decimal(ends);
         let arguments: [&[u8]; 2] = [public_id.as_bytes(), ends.as_bytes()];
-        state(Some(self.script(&script::BIND, &keys, now, UNKNOWN, &arguments, false).await?))
+        state(Some(self.script(&script::BIND, &keys, now, UNKNOWN, &arguments, true).await?))
     }
 
     /// Runs a script, and waits for replicas or disks if it is durable.
@@ -179,10 +182,9 @@ impl Commands {
         let wait = self.durability.command().filter(|_| durable);
         let waits = wait.is_some();
         let with_wait = |command| pipeline(std::iter::once(command).chain(wait.clone()));
-        let unknown = |answer: &Value| matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript));
         let by_hash = with_wait(script.by_hash(keys, &first, arguments));
         let mut answers = self.router.send(&keys[0], &by_hash, waits).await?;
-        if answers.first().is_some_and(unknown) {
+        if answers.first().is_some_and(|answer| refusal::is(answer, &["NOSCRIPT"])) {
             let in_full = with_wait(script.in_full(keys, &first, arguments));
             answers = Box::pin(self.router.send(&keys[0], &in_full, waits)).await?;
         }
@@ -191,7 +193,8 @@ impl Commands {
         if let Some(confirmed) = answers.next()
             && has_changed_something(&answer)
         {
-            self.durability.judge(confirmed.extract_error().map_err(RedisError::said)?)?;
+            let confirmed = confirmed.extract_error();
+            self.durability.judge(confirmed.map_err(|error| RedisError::Uncounted(Arc::new(error)))?)?;
         }
         Ok(answer)
     }
@@ -227,6 +230,8 @@ fn state(answer: Option<Value>) -> Result<OwnerState, RedisError> {
 fn has_changed_something(answer: &Value) -> bool {
     match answer {
         Value::Array(parts) => parts.first() == Some(&Value::Int(1)),
+        // The owner's state, of [`BIND`](script::BIND).
+        Value::BulkString(_) => true,
         answer => *answer == Value::Int(1),
     }
 }

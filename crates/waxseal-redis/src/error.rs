@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{ErrorKind, ServerErrorKind};
+use redis::ErrorKind;
 
 use crate::host::Host;
+use crate::refusal;
 use waxseal_store::network::CallError;
 use waxseal_store::{Fault, Unavailable};
 
@@ -102,10 +103,11 @@ pub enum RedisError {
         /// The name in the URL.
         name: String,
     },
-    /// The server may evict sessions.
+    /// The server may evict sessions, and what says that some were ended.
     #[error(
-        "the Redis server may evict any key when its memory is full (maxmemory-policy {0}), which signs visitors \
-         out; set `maxmemory-policy noeviction`, or allow it in code (`RedisOptions::allow_eviction`)"
+        "the Redis server may evict keys when its memory is full (maxmemory-policy {0}), which signs visitors out and \
+         can bring back sessions that were ended; set `maxmemory-policy noeviction`, or allow it \
+         (`allow_eviction=true` in the URL)"
     )]
     Evicts(String),
     /// The server is too old for the durability that was asked for, or has no append-only file.
@@ -147,6 +149,10 @@ pub enum RedisError {
         /// Replicas or disks.
         by: &'static str,
     },
+    /// In place of the number of replicas or disks came an error, as from a server that is no primary any more. The write was
+    /// done there.
+    #[error("written, but the Redis server could not say whether replicas or disks have it")]
+    Uncounted(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// Others changed the session faster than its owner could be looked up.
     #[error("the session changed hands again and again")]
     Restless,
@@ -196,23 +202,15 @@ impl RedisError {
 
     /// The error of a command on a connection.
     pub(crate) fn said(error: redis::RedisError) -> Self {
-        match (error.kind(), error.code()) {
+        match (error.kind(), refusal::code(&error)) {
             (ErrorKind::Io | ErrorKind::Parse | ErrorKind::Client, _) => Self::Lost(Arc::new(error)),
             (
-                ErrorKind::Server(
-                    ServerErrorKind::BusyLoading
-                    | ServerErrorKind::ClusterDown
-                    | ServerErrorKind::MasterDown
-                    | ServerErrorKind::TryAgain
-                    | ServerErrorKind::Moved
-                    | ServerErrorKind::Ask
-                    | ServerErrorKind::ReadOnly,
-                ),
                 _,
-            )
-            | (_, Some("MISCONF" | "NOREPLICAS" | "BUSY" | "NOAUTH" | "WRONGPASS")) => {
-                Self::Unserved(Arc::new(error))
-            }
+                Some(
+                    "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" | "MOVED" | "ASK" | "READONLY"
+                    | "MISCONF" | "NOREPLICAS" | "BUSY" | "NOAUTH" | "WRONGPASS",
+                ),
+            ) => Self::Unserved(Arc::new(error)),
             (_, Some("OOM")) => Self::Full,
             _ => Self::Command(Arc::new(error)),
         }
@@ -230,6 +228,7 @@ impl CallError for RedisError {
                 | Self::Replica(_)
                 | Self::Unavailable(Unavailable::Timeout(_))
                 | Self::Lost(_)
+                | Self::Uncounted(_)
                 | Self::Unserved(_)
                 | Self::Uncovered(_)
                 | Self::NoSentinel(_)
@@ -273,12 +272,27 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_within_a_script_of_redis_6_is_the_same() {
+        let within = |said: &str| {
+            let detail =
+                format!("Error running script (call to f_c7): @user_script:12: @user_script: 12: -{said}");
+            RedisError::said(redis::make_extension_error("ERR".to_owned(), Some(detail)))
+        };
+        let full = within("OOM command not allowed when used memory > 'maxmemory'.");
+        assert_eq!(full.fault(), Fault::Full, "{full:?}");
+        let replica = within("READONLY You can't write against a read only replica.");
+        assert!(replica.fault() == Fault::Outage && replica.is_surely_undone(), "{replica:?}");
+    }
+
+    #[test]
     fn only_what_was_surely_not_done_is_called_so() {
         let broken = || redis::RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
         let host = Host { name: "x".to_owned(), port: 1 };
         assert!(!RedisError::said(broken()).is_surely_undone());
         assert!(RedisError::connecting(&host, false, false, broken()).is_surely_undone());
         assert!(said("MISCONF").is_surely_undone());
+        let uncounted = redis::make_extension_error("UNBLOCKED".to_owned(), None);
+        assert!(!RedisError::Uncounted(Arc::new(uncounted)).is_surely_undone());
         assert!(!RedisError::from(Unavailable::Timeout(Duration::ZERO)).is_surely_undone());
     }
 }

@@ -10,6 +10,7 @@ mod node;
 mod options;
 mod parameters;
 mod permissions;
+mod refusal;
 mod router;
 mod row;
 mod rows;

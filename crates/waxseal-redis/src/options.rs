@@ -76,9 +76,10 @@ impl RedisOptions {
         self
     }
 
-    /// Allows a server that may evict any key when its memory is full. Default: it is refused.
+    /// Allows a server that may evict keys when its memory is full, also one that evicts those alone that expire. Default:
+    /// it is refused.
     ///
-    /// Evicting signs visitors out, and can bring back sessions that "end all" ended.
+    /// Evicting signs visitors out, and can bring back sessions that were ended.
     pub fn allow_eviction(mut self, allow: bool) -> Self {
         self.allow_eviction = allow;
         self

@@ -13,8 +13,9 @@ use crate::address::Address;
 use crate::error::RedisError;
 use crate::host::Host;
 use crate::node::{Node, Role};
+use crate::refusal;
 use crate::sentinels::Sentinels;
-use crate::slots::{Range, SlotMap, slot};
+use crate::slots::{Division, Range, SlotMap, slot};
 use waxseal_store::network::CallError;
 use waxseal_store::{NetworkOptions, Unavailable};
 
@@ -122,7 +123,7 @@ impl Router {
             if asking {
                 answers.remove(0);
             }
-            if answers.iter().any(|answer| says(answer, ServerErrorKind::TryAgain)) {
+            if answers.iter().any(|answer| refusal::is(answer, &["TRYAGAIN"])) {
                 // For as long as the caller waits.
                 sleep(MOVE_PAUSE).await;
                 (node, asking) = (self.node_of(slot).await?, false);
@@ -163,7 +164,18 @@ impl Router {
             Some(sentinels) => sentinels.primary().await?,
             None => self.address.hosts[0].clone(),
         };
-        Ok(vec![Range { first: 0, last: crate::slots::SLOTS - 1, primary, id: Vec::new() }])
+        Ok(vec![Range { first: 0, last: crate::slots::SLOTS - 1, primary }])
+    }
+
+    /// The primaries, by a map of slots that is asked for anew, and the division of the slots among them.
+    pub(crate) async fn parts(&self) -> Result<(Vec<Range>, Division), RedisError> {
+        if !self.is_cluster() {
+            return Ok((self.primaries().await?, Division::default()));
+        }
+        self.stale.store(true, Ordering::Relaxed);
+        self.refresh_if_stale().await?;
+        let map = self.lock_map();
+        Ok((map.primaries().into_iter().cloned().collect(), map.division()))
     }
 
     /// A slot that no primary has, by a map of slots that is asked for anew.
@@ -178,7 +190,7 @@ impl Router {
 
     /// Drops the connections to a server that was demoted: it takes no writes, and its reads may lag.
     async fn look_at(&self, node: &Node, answers: Vec<Value>) -> Result<Vec<Value>, RedisError> {
-        if answers.iter().any(|answer| says(answer, ServerErrorKind::ReadOnly)) {
+        if answers.iter().any(|answer| refusal::is(answer, &["READONLY", "UNBLOCKED"])) {
             self.stale.store(self.is_cluster(), Ordering::Relaxed);
             if let Some(sentinels) = &self.sentinels {
                 sentinels.doubt();
@@ -293,10 +305,6 @@ fn after_asking(commands: &Pipeline) -> Pipeline {
     pipeline.cmd("ASKING");
     commands.cmd_iter().for_each(|command| _ = pipeline.add_command(command.clone()));
     pipeline
-}
-
-fn says(answer: &Value, kind: ServerErrorKind) -> bool {
-    matches!(answer, Value::ServerError(error) if error.kind() == Some(kind))
 }
 
 /// The server that an answer redirects to.

@@ -29,7 +29,7 @@ struct Kept {
     since: Vec<u8>,
 }
 
-fn new_pass() -> Result<Pass, RedisError> {
+pub(crate) fn new_pass() -> Result<Pass, RedisError> {
     let mut pass = Pass::default();
     getrandom::fill(&mut pass).map_err(|_| RedisError::Shape("no randomness in the system"))?;
     Ok(pass)
@@ -195,10 +195,14 @@ impl Commands {
 
     /// Three steps, of which one ends: the owner's state, the pass for the kept session, the raise. If somebody else raises
     /// the generation after the pass was given, the session needs another.
+    ///
+    /// Without a session to keep the raise leaves `pass`, one for all attempts of a call: whichever arrives late finds it, and
+    /// that the owner's sessions were ended.
     pub(crate) async fn end_all(
         &self,
         owner: &str,
         keep: Option<&RecordKey>,
+        pass: &Pass,
         now: Timestamp,
     ) -> Result<(), RedisError> {
         let tag = OwnerTag::of(owner);
@@ -208,7 +212,7 @@ impl Commands {
                 Some(keep) => self.keep(owner, &tag, keep, now).await?,
                 None => None,
             };
-            let pass = kept.as_ref().map_or_else(new_pass, |kept| Ok(kept.pass))?;
+            let pass = kept.as_ref().map_or(*pass, |kept| kept.pass);
             let (public_id, until, since) = kept.map_or_else(Default::default, |kept| {
                 (kept.public_id.as_bytes().to_vec(), decimal(kept.until), kept.since)
             });

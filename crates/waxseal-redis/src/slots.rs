@@ -1,6 +1,7 @@
 //! The map from keys to the servers of a cluster.
 
 use redis::Value;
+use sha2::{Digest, Sha256};
 
 use crate::host::Host;
 
@@ -28,9 +29,10 @@ pub(crate) struct Range {
     pub(crate) first: u16,
     pub(crate) last: u16,
     pub(crate) primary: Host,
-    /// The server's own name for itself; it survives a change of address.
-    pub(crate) id: Vec<u8>,
 }
+
+/// What tells one division of the slots from another.
+pub(crate) type Division = [u8; 8];
 
 /// The ranges of a cluster, in the order of slots.
 #[derive(Debug, Default)]
@@ -62,6 +64,18 @@ impl SlotMap {
         primaries
     }
 
+    /// Which slots lie together, whatever servers have them: a replica that takes over changes nothing.
+    pub(crate) fn division(&self) -> Division {
+        let primaries = self.primaries();
+        let mut hash = Sha256::new();
+        for range in &self.0 {
+            let at = primaries.iter().position(|known| known.primary == range.primary);
+            let at = at.expect("each primary is among them");
+            hash.update(format!("{}-{}:{at} ", range.first, range.last));
+        }
+        *hash.finalize().first_chunk().expect("a digest has 32 bytes")
+    }
+
     /// The first slot that no primary has.
     pub(crate) fn gap(&self) -> Option<u16> {
         let next = |next, range: &Range| if range.first == next { range.last + 1 } else { next };
@@ -72,7 +86,7 @@ impl SlotMap {
 fn range_of(range: Value, asked: &Host) -> Option<Range> {
     let Value::Array(range) = range else { return None };
     let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = &range[..] else { return None };
-    let [name, Value::Int(port), Value::BulkString(id), ..] = &primary[..] else { return None };
+    let [name, Value::Int(port), ..] = &primary[..] else { return None };
     // A server that does not know its own name says nothing, or `?`: it is the one that was asked.
     let name = match name {
         Value::BulkString(name) if !name.is_empty() && name != b"?" => {
@@ -82,7 +96,7 @@ fn range_of(range: Value, asked: &Host) -> Option<Range> {
     };
     let primary = Host { name, port: u16::try_from(*port).ok()? };
     let (first, last) = (u16::try_from(*first).ok()?, u16::try_from(*last).ok()?);
-    (first <= last && last < SLOTS).then_some(Range { first, last, primary, id: id.clone() })
+    (first <= last && last < SLOTS).then_some(Range { first, last, primary })
 }
 
 #[cfg(test)]
@@ -138,6 +152,19 @@ mod tests {
         let whole = SlotMap::parse(Value::Array(vec![range(0, 16_383, "x", 1)]), &host("x", 1)).unwrap();
         assert_eq!(whole.gap(), None);
         assert_eq!(SlotMap::default().gap(), Some(0));
+    }
+
+    #[test]
+    fn a_division_changes_with_the_slots_and_not_with_their_servers() {
+        let division = |ranges: &[Value]| {
+            SlotMap::parse(Value::Array(ranges.to_vec()), &host("x", 1)).unwrap().division()
+        };
+        let first = division(&[range(0, 99, "x", 1), range(100, 16_383, "y", 2)]);
+        assert_eq!(division(&[range(100, 16_383, "y", 2), range(0, 99, "its replica", 7)]), first);
+        assert_ne!(division(&[range(0, 98, "x", 1), range(99, 16_383, "y", 2)]), first);
+        let three = [range(0, 99, "x", 1), range(100, 199, "y", 2), range(200, 16_383, "z", 3)];
+        let two = [range(0, 99, "x", 1), range(100, 199, "y", 2), range(200, 16_383, "x", 1)];
+        assert_ne!(division(&three), division(&two));
     }
 
     #[test]

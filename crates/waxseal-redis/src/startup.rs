@@ -165,18 +165,19 @@ impl Server {
     }
 
     fn check_eviction(&self, allow: bool) -> Result<(), RedisError> {
-        match self.get("maxmemory_policy") {
-            policy if policy.starts_with("allkeys-") && !allow => Err(RedisError::Evicts(policy.to_owned())),
-            policy if policy.starts_with("allkeys-") || policy.starts_with("volatile-") => {
-                tracing::warn!(
-                    policy,
-                    "the Redis server evicts sessions when its memory is full, which signs visitors out; \
-                     `maxmemory-policy noeviction` refuses new ones instead"
-                );
-                Ok(())
-            }
-            _ => Ok(()),
+        let policy = self.get("maxmemory_policy");
+        if !policy.starts_with("allkeys-") && !policy.starts_with("volatile-") {
+            return Ok(());
         }
+        if !allow {
+            return Err(RedisError::Evicts(policy.to_owned()));
+        }
+        tracing::warn!(
+            policy,
+            "the Redis server evicts keys when its memory is full, which signs visitors out and can bring back sessions \
+             that were ended; `maxmemory-policy noeviction` refuses new ones instead"
+        );
+        Ok(())
     }
 
     fn warn_of_losses(&self, durability: RedisDurability) {
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn a_server_is_judged_by_what_it_says() {
         let primary = Host { name: "x".to_owned(), port: 1 };
-        let range = Range { first: 0, last: 1, primary, id: Vec::new() };
+        let range = Range { first: 0, last: 1, primary };
         let disks = RedisDurability::Disks { replicas: 0, timeout: Duration::from_millis(1) };
         for (case, info, durability, good) in [
             ("plain", &[("redis_version", "7.0.15")][..], RedisDurability::Primary, true),
@@ -246,10 +247,11 @@ mod tests {
     }
 
     #[test]
-    fn what_may_evict_any_key_is_refused_unless_allowed() {
+    fn what_may_evict_is_refused_unless_allowed() {
         for (policy, allow, good) in [
             ("noeviction", false, true),
-            ("volatile-lru", false, true),
+            ("volatile-lru", false, false),
+            ("volatile-lru", true, true),
             ("allkeys-lru", false, false),
             ("allkeys-lru", true, true),
         ] {

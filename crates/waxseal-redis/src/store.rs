@@ -14,6 +14,7 @@ use crate::node::CALLS_PER_CONNECTION;
 use crate::options::{RedisDurability, RedisOptions};
 use crate::parameters;
 use crate::router::Router;
+use crate::rows::new_pass;
 use waxseal_store::network::{CallPolicy, NetworkLimits, Retry};
 use waxseal_store::{
     Creation, Cursor, Fault, Found, Listed, Page, PublicId, Record, RecordHead, RecordKey, Revision,
@@ -253,7 +254,8 @@ impl SessionStore for RedisStore {
 
     /// Takes three round trips with a session to keep, one without. An ended session takes up space until it expires.
     async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Timestamp) -> Result<(), RedisError> {
-        self.keep(Retry::Idempotent, |commands| commands.end_all(owner, keep, now)).await
+        let pass = &new_pass()?;
+        self.keep(Retry::Idempotent, |commands| commands.end_all(owner, keep, pass, now)).await
     }
 
     /// Does nothing: the server expires records by itself.

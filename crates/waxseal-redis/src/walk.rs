@@ -1,12 +1,12 @@
 //! The walk over all sessions, server by server.
 
 use futures_util::future::try_join_all;
-use redis::Pipeline;
+use redis::{Pipeline, Value};
 
 use crate::commands::Commands;
 use crate::error::RedisError;
 use crate::row::Row;
-use crate::slots::Range;
+use crate::slots::{Division, Range};
 use waxseal_store::{Cursor, Found, Page, PublicId, Record, RecordKey, Timestamp};
 
 /// The largest number of keys that one call looks at, give or take what the server adds.
@@ -20,12 +20,15 @@ impl Commands {
         limit: usize,
         now: Timestamp,
     ) -> Result<Page<(RecordKey, Record)>, RedisError> {
-        let primaries = self.router.primaries().await?;
+        let (primaries, division) = self.router.parts().await?;
         let place = after.and_then(|cursor| Place::parse(cursor.as_bytes()));
-        let (at, scan) = place.map_or((0, 0), |place| place.among(&primaries));
-        let Some(range) = primaries.get(at) else { return Ok(Page { items: Vec::new(), next: None }) };
+        let place =
+            place.filter(|place| place.division == division).unwrap_or_else(|| Place::start(division, 0));
+        let Some(range) = primaries.get(usize::from(place.part)) else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
 
-        let (scan, public_ids) = self.scan(range, scan, limit.clamp(10, MAX_SCAN)).await?;
+        let (next, public_ids) = self.scan(range, place, limit.clamp(10, MAX_SCAN)).await?;
         let heads = self.heads(&public_ids).await?;
         let others: Vec<_> = public_ids
             .iter()
@@ -41,79 +44,98 @@ impl Commands {
             _ => None,
         };
         let items = others.into_iter().zip(found).filter_map(living).collect();
-        let next = match scan {
-            0 => primaries.get(at + 1).map(|next| Place::of(next, 0)),
-            scan => Some(Place::of(range, scan)),
+        let next = match next {
+            Place { scan: 0, part, .. } if usize::from(part) + 1 < primaries.len() => {
+                Some(Place::start(division, part + 1))
+            }
+            Place { scan: 0, .. } => None,
+            next => Some(next),
         };
         Ok(Page { items, next: next.map(|place| Cursor::new(place.to_bytes())) })
     }
 
-    async fn scan(&self, range: &Range, scan: u64, count: usize) -> Result<(u64, Vec<PublicId>), RedisError> {
-        let mut pipeline = Pipeline::new();
-        pipeline.cmd("SCAN").arg(scan).arg("MATCH").arg(self.keys.rows()).arg("COUNT").arg(count);
-        let answer = self.router.send_to(&range.primary, &pipeline).await?.pop().unwrap_or_default();
-        let answer = answer.extract_error().map_err(RedisError::said)?;
-        let (next, keys): (u64, Vec<Vec<u8>>) = redis::from_redis_value(answer)
-            .map_err(|_| RedisError::Shape("an answer to `SCAN` that is none"))?;
-        let mut public_ids: Vec<_> = keys.iter().filter_map(|key| self.keys.public_id(key)).collect();
-        public_ids.sort_unstable();
-        public_ids.dedup();
-        Ok((next, public_ids))
+    /// Reads some of a server's keys from `place` on, and returns the place behind them.
+    async fn scan(
+        &self,
+        range: &Range,
+        mut place: Place,
+        count: usize,
+    ) -> Result<(Place, Vec<PublicId>), RedisError> {
+        loop {
+            let mut pipeline = Pipeline::new();
+            pipeline.cmd("SCAN").arg(place.scan).arg("MATCH").arg(self.keys.rows()).arg("COUNT").arg(count);
+            pipeline.cmd("INFO").arg("server");
+            let answers = self.router.send_to(&range.primary, &pipeline).await?;
+            let answers = answers.into_iter().map(|answer| answer.extract_error().map_err(RedisError::said));
+            let mut answers = answers.collect::<Result<Vec<_>, _>>()?.into_iter();
+            let (keys, info) = (answers.next().unwrap_or_default(), answers.next().unwrap_or_default());
+            let run = run_id(info);
+            if place.scan != 0 && run != place.run {
+                place.scan = 0;
+                continue;
+            }
+            let (scan, keys): (u64, Vec<Vec<u8>>) = redis::from_redis_value(keys)
+                .map_err(|_| RedisError::Shape("an answer to `SCAN` that is none"))?;
+            let mut public_ids: Vec<_> = keys.iter().filter_map(|key| self.keys.public_id(key)).collect();
+            public_ids.sort_unstable();
+            public_ids.dedup();
+            return Ok((Place { scan, run, ..place }, public_ids));
+        }
     }
 }
 
-/// The position of a walk: a server, known by its first slot and its name, and the place in its keys.
+/// The name that a server has from its start to its end.
+fn run_id(info: Value) -> String {
+    let text: String = redis::from_redis_value(info).unwrap_or_default();
+    text.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim().to_owned()
+}
+
+/// The position of a walk: one of the parts into which the slots are divided, and the place in its keys.
+///
+/// A place in the keys means something to one run of one server: each start draws anew how keys are hashed. On another the
+/// part begins anew, and if slots have moved, so does the whole.
 #[derive(Debug, PartialEq, Eq)]
 struct Place {
-    first: u16,
+    division: Division,
+    part: u16,
     scan: u64,
-    id: Vec<u8>,
+    run: String,
 }
 
 impl Place {
-    fn of(range: &Range, scan: u64) -> Self {
-        Self { first: range.first, scan, id: range.id.clone() }
+    fn start(division: Division, part: u16) -> Self {
+        Self { division, part, scan: 0, run: String::new() }
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let (first, rest) = bytes.split_first_chunk()?;
-        let (scan, id) = rest.split_first_chunk()?;
-        Some(Self { first: u16::from_be_bytes(*first), scan: u64::from_be_bytes(*scan), id: id.to_vec() })
+        let (division, rest) = bytes.split_first_chunk()?;
+        let (part, rest) = rest.split_first_chunk()?;
+        let (scan, run) = rest.split_first_chunk()?;
+        let (part, scan) = (u16::from_be_bytes(*part), u64::from_be_bytes(*scan));
+        Some(Self { division: *division, part, scan, run: str::from_utf8(run).ok()?.to_owned() })
     }
 
     fn to_bytes(&self) -> Vec<u8> {
-        [&self.first.to_be_bytes()[..], &self.scan.to_be_bytes(), &self.id].concat()
-    }
-
-    /// Finds the position among `primaries`, as an index and the place in that one's keys.
-    ///
-    /// Another server means nothing by the same place in its keys, so its walk begins anew. If slots have moved, so
-    /// does the whole.
-    fn among(&self, primaries: &[Range]) -> (usize, u64) {
-        match primaries.iter().position(|range| range.first == self.first) {
-            Some(at) if primaries[at].id == self.id => (at, self.scan),
-            Some(at) => (at, 0),
-            None => (0, 0),
-        }
+        let Self { division, part, scan, run } = self;
+        [&division[..], &part.to_be_bytes(), &scan.to_be_bytes(), run.as_bytes()].concat()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Host;
 
     #[test]
-    fn a_walk_goes_on_where_it_was_or_begins_anew() {
-        let range = |first: u16, id: &[u8]| {
-            let primary = Host { name: "x".to_owned(), port: first };
-            Range { first, last: first + 9, primary, id: id.to_vec() }
-        };
-        let primaries = [range(0, b"a"), range(10, b"b")];
-        let place = Place::of(&primaries[1], 7);
-        assert_eq!(Place::parse(&place.to_bytes()).unwrap().among(&primaries), (1, 7));
-        assert_eq!(place.among(&[range(0, b"a"), range(10, b"its replica")]), (1, 0));
-        assert_eq!(place.among(&[range(0, b"a"), range(11, b"b")]), (0, 0));
+    fn a_place_comes_back() {
+        let place = Place { division: [3; 8], part: 2, scan: 7, run: "a1".to_owned() };
+        assert_eq!(Place::parse(&place.to_bytes()), Some(place));
         assert_eq!(Place::parse(b"short"), None);
+    }
+
+    #[test]
+    fn a_server_says_its_run() {
+        let info = "# Server\r\nredis_version:7.0.15\r\nrun_id:a1b2\r\ntcp_port:1\r\n";
+        assert_eq!(run_id(Value::BulkString(info.into())), "a1b2");
+        assert_eq!(run_id(Value::Nil), "");
     }
 }

@@ -11,7 +11,7 @@ use store_tests::records::{NOW, load, new_key, record};
 use store_tests::redis::{Cluster, Server};
 use store_tests::run;
 use tokio::task::JoinHandle;
-use waxseal_redis::{RedisDurability, RedisStore};
+use waxseal_redis::{RedisDurability, RedisError, RedisStore};
 use waxseal_store::{Creation, Fault, NetworkOptions, Record, RecordKey, SessionStore, Swap};
 
 /// A session that somebody keeps counting up: the sealed bytes are the number.
@@ -218,6 +218,33 @@ fn a_part_without_a_primary_leaves_the_others_alone() {
 
 fn slot_of(server: &Server, key: &RecordKey) -> u16 {
     server.ask(redis::cmd("CLUSTER").arg("KEYSLOT").arg(format!("waxseal:{{{}}}", key.public_id())))
+}
+
+/// Without the entry in its owner's list no "end all" of that list would find it.
+#[test]
+fn an_owners_list_is_as_durable_as_the_session() {
+    let cluster = Cluster::start(&[]);
+    run(async {
+        let durability = RedisDurability::Replicas { count: 1, timeout: Duration::from_millis(500) };
+        let store = RedisStore::options(&cluster.url()).durability(durability).open().await.unwrap();
+        let owned = Record { owner: Some("albus".to_owned()), ..record(b"x") };
+        assert_eq!(store.create(&new_key(), &owned, NOW).await.unwrap(), Creation::Created);
+        let lists = |server: &Server| -> Vec<String> { server.ask(redis::cmd("KEYS").arg("waxseal:o:*:s")) };
+        let at = cluster.servers[..3].iter().position(|server| !lists(server).is_empty()).unwrap();
+        let slots = [0..=5_460, 5_461..=10_922, 10_923..=16_383][at].clone();
+        let elsewhere = |key: &RecordKey| !slots.contains(&slot_of(&cluster.servers[0], key));
+        let key = std::iter::repeat_with(new_key).find(elsewhere).unwrap();
+        // The replica of the server that has the list.
+        cluster.servers[3 + at].stand_still();
+        let error = store.create(&key, &owned, NOW).await.unwrap_err();
+        assert!(matches!(error, RedisError::Unconfirmed { confirmed: 0, .. }), "{error:?}");
+        assert_eq!(
+            store.create(&key, &record(b"x"), NOW).await.unwrap(),
+            Creation::Created,
+            "without an owner"
+        );
+        cluster.servers[3 + at].go_on();
+    });
 }
 
 #[test]

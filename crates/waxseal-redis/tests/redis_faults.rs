@@ -1,5 +1,6 @@
 //! What goes wrong with a server: told in time, harming nothing, and over when its cause is.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use store_tests::proxy::{Proxy, Trouble};
@@ -220,6 +221,85 @@ fn a_primary_that_becomes_a_replica_is_an_outage() {
     });
 }
 
+/// The write was done there, and the next primary may have it or not.
+#[test]
+fn a_primary_that_is_demoted_while_a_write_waits_leaves_its_outcome_unknown() {
+    let (other, server) = (Server::start(&[]), Server::start(&[]));
+    run(async {
+        let network = network().command_timeout(Duration::from_secs(20));
+        let durability = RedisDurability::Replicas { count: 1, timeout: Duration::from_secs(10) };
+        // The server knows the script from here on, and so does it at once.
+        create(&open(&server.url()).await, &record(b"x")).await.unwrap();
+        let options = RedisStore::options(&server.url()).network(network).durability(durability);
+        let store = options.open().await.unwrap();
+        let writer = tokio::spawn(async move { create(&store, &record(b"x")).await });
+        tokio::task::block_in_place(|| {
+            store_tests::redis::wait_for("the write to wait", || {
+                server.ask::<String>(redis::cmd("INFO").arg("clients")).contains("blocked_clients:1")
+            });
+            () = server.ask(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(other.port));
+        });
+        let error = outage(writer.await.unwrap());
+        insta::assert_snapshot!(error, @"written, but the Redis server could not say whether replicas or disks have it");
+    });
+}
+
+/// Its first answer is lost. Done again, it would end what began since.
+#[test]
+fn an_end_of_all_that_is_sent_again_is_done_once() {
+    let server = Server::start(&[]);
+    run(async {
+        let proxy = Proxy::start(server.port).await;
+        let url = format!("redis://127.0.0.1:{}", proxy.port);
+        let network = network().command_timeout(Duration::from_secs(20)).retries(8);
+        let store = RedisStore::options(&url).network(network).open().await.unwrap();
+        // The server knows the script from here on.
+        store.end_all("minerva", None, NOW).await.unwrap();
+        let generations = || -> Vec<Vec<u8>> {
+            let keys: Vec<String> = server.ask(redis::cmd("KEYS").arg("waxseal:o:*:g"));
+            keys.iter().map(|key| server.ask(redis::cmd("GETRANGE").arg(key).arg(0).arg(7))).collect()
+        };
+        proxy.set(Trouble::Reset);
+        let ends = tokio::spawn(async move { store.end_all("albus", None, NOW).await });
+        tokio::task::block_in_place(|| {
+            store_tests::redis::wait_for("the first attempt", || generations().len() == 2);
+        });
+        proxy.set(Trouble::None);
+        ends.await.unwrap().unwrap();
+        assert_eq!(generations(), [1_u64, 1].map(|number| number.to_be_bytes().to_vec()));
+    });
+}
+
+/// A server that was started again hashes its keys otherwise, and the place in them means nothing any more.
+#[test]
+fn a_walk_goes_on_through_a_restart_and_meets_each_record() {
+    let mut server = Server::start_durable();
+    run(async {
+        let store = open(&server.url()).await;
+        let mut keys = BTreeSet::new();
+        for _ in 0..600 {
+            keys.insert(create(&store, &record(b"x")).await.unwrap().public_id());
+        }
+        let (mut met, mut after, mut pages) = (BTreeSet::new(), None, 0);
+        loop {
+            let page = store.sealed_otherwise([9; 4], after.as_ref(), 50, NOW).await.unwrap();
+            met.extend(page.items.iter().map(|(key, _)| key.public_id()));
+            after = page.next;
+            pages += 1;
+            if pages == 6 {
+                assert!(after.is_some(), "half-way");
+                tokio::task::block_in_place(|| server.restart());
+                let some = RecordKey::new(*keys.first().unwrap(), [0; 32]);
+                until_it_answers(&store, &some).await;
+            }
+            if after.is_none() {
+                break;
+            }
+        }
+        assert!(keys == met, "{} of {} were met", met.len(), keys.len());
+    });
+}
+
 #[test]
 fn a_server_that_forgot_the_scripts_is_told_them_again() {
     let server = Server::start(&[]);
@@ -324,6 +404,7 @@ fn a_write_waits_for_its_replica_if_asked_to() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "says that it did not run")]
 fn a_write_waits_for_the_disk_where_the_server_can_and_is_refused_where_not() {
     let (plain, durable) = (Server::start(&[]), Server::start_durable());
     run(async {
@@ -335,6 +416,7 @@ fn a_write_waits_for_the_disk_where_the_server_can_and_is_refused_where_not() {
         if info.contains("redis_version:7.0") || info.contains("redis_version:6") {
             let error = outage(open(&durable).await);
             insta::assert_snapshot!(error, @"the Redis server cannot do that: waiting for disks needs Redis 7.2 or newer, or Valkey; replicas can be waited for");
+            eprintln!("only the refusal was run: this server has no WAITAOF, which is of Redis 7.2");
             return;
         }
         let error = outage(open(&plain).await);

@@ -112,8 +112,9 @@ impl Desk {
             let mut batch = vec![first];
             batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
             match self.commit(&mut batch) {
-                // One write is at fault. Each gets a transaction of its own, so that the others are done.
-                Err(SqliteError::Statement(_)) if batch.len() > 1 => {
+                // One write is at fault, or has no room where others need none. Each gets a transaction of its own, so that
+                // the others are done.
+                Err(SqliteError::Statement(_) | SqliteError::Full) if batch.len() > 1 => {
                     for job in batch {
                         let mut alone = [job];
                         let committed = self.commit(&mut alone);

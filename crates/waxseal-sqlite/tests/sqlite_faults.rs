@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use store_tests::records::{NOW, load, new_key, record, wait};
 use tempfile::TempDir;
 use waxseal_sqlite::{SqliteError, SqliteStore};
-use waxseal_store::{Creation, Fault, Record, RecordKey, SessionStore};
+use waxseal_store::{Creation, Fault, Lifespan, Record, RecordKey, SessionStore};
 
 fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -49,11 +50,13 @@ fn told(error: &SqliteError, folder: &TempDir) -> String {
 /// By the command of docs/stores.md, where everybody may read what a program makes unless it says otherwise.
 #[cfg(unix)]
 #[test]
+#[expect(clippy::print_stderr, reason = "says that it did not run")]
 fn a_backup_taken_as_documented_is_this_users_alone() {
     use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
     if Command::new("sqlite3").arg("-version").output().is_err() {
-        return; // Without sqlite3.
+        eprintln!("not run: there is no sqlite3 on the PATH");
+        return;
     }
     let (folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
@@ -294,13 +297,15 @@ fn a_backup_that_is_moved_to_the_files_place_is_taken_as_it_is() {
 
 #[cfg(unix)]
 #[test]
+#[expect(clippy::print_stderr, reason = "says that it did not run")]
 fn a_read_only_file_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let (_folder, path) = folder();
     drop(SqliteStore::open(&path).unwrap());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
     if fs::OpenOptions::new().write(true).open(&path).is_ok() {
-        return; // The superuser may write it all the same.
+        eprintln!("not run: this user may write what is read-only, as the superuser may");
+        return;
     }
     let error = outage(SqliteStore::open(&path));
     assert!(matches!(error, SqliteError::ReadOnly | SqliteError::Open { .. }), "{error}");
@@ -308,32 +313,74 @@ fn a_read_only_file_is_refused() {
     create(&SqliteStore::open(&path).unwrap(), &record(b"x")).unwrap();
 }
 
+type Write<'a, T> = Pin<Box<dyn Future<Output = Result<T, SqliteError>> + 'a>>;
+
+fn ask<T>(write: &mut Write<'_, T>) {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(write.as_mut().poll(&mut context).is_pending());
+}
+
+/// Does writes in one transaction, in this order. While another process holds the lock the writer waits with a write of its
+/// own, and these wait behind that one.
+fn together<T>(
+    path: &Path,
+    store: &SqliteStore,
+    mut writes: Vec<Write<'_, T>>,
+) -> Vec<Result<T, SqliteError>> {
+    let other = Connection::open(path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let nobody = new_key();
+    let mut first: Write<'_, bool> = Box::pin(store.touch(&nobody, NOW, NOW));
+    ask(&mut first);
+    // For the writer to take it. If it takes longer, they share the transaction of the first.
+    std::thread::sleep(Duration::from_millis(50));
+    writes.iter_mut().for_each(ask);
+    other.execute_batch("ROLLBACK").unwrap();
+    wait(first).unwrap();
+    writes.into_iter().map(wait).collect()
+}
+
 #[test]
 fn a_write_that_fails_takes_no_other_with_it() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
-    let other = Connection::open(&path).unwrap();
-    other
-        .execute_batch(
-            "CREATE TRIGGER t BEFORE INSERT ON sessions WHEN new.device = 'poison' \
-             BEGIN SELECT RAISE(ABORT, 'no'); END; BEGIN IMMEDIATE",
-        )
-        .unwrap();
-    let outcomes: Vec<_> = std::thread::scope(|scope| {
-        let write = |n| {
+    let trigger = "CREATE TRIGGER t BEFORE INSERT ON sessions WHEN new.device = 'poison' \
+                   BEGIN SELECT RAISE(ABORT, 'no'); END";
+    Connection::open(&path).unwrap().execute_batch(trigger).unwrap();
+    let creations: Vec<_> = (0..8)
+        .map(|n| {
             let device = if n == 3 { "poison" } else { "owl" }.to_owned();
-            create(&store, &Record { device, ..record(b"x") })
-        };
-        let writes: Vec<_> = (0..8).map(|n| scope.spawn(move || write(n))).collect();
-        other.execute_batch("COMMIT").unwrap();
-        writes.into_iter().map(|write| write.join().unwrap()).collect()
-    });
-    for (n, outcome) in outcomes.into_iter().enumerate() {
+            (new_key(), Record { device, ..record(b"x") })
+        })
+        .collect();
+    let writes =
+        creations.iter().map(|(key, record)| -> Write<'_, _> { Box::pin(store.create(key, record, NOW)) });
+    let outcomes = together(&path, &store, writes.collect());
+    for (n, (outcome, (key, _))) in outcomes.into_iter().zip(&creations).enumerate() {
         match outcome {
-            Ok(key) => assert!(n != 3 && lives(&store, &key), "{n}"),
+            Ok(_) => assert!(n != 3 && lives(&store, key), "{n}"),
             Err(error) => assert_eq!((n, SqliteStore::fault(&error)), (3, Fault::Defect), "{error}"),
         }
     }
+}
+
+#[test]
+fn a_creation_without_room_takes_no_sign_out_with_it() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::options(&path).max_bytes(512 << 10).open().unwrap();
+    let end = NOW.after(Duration::from_secs(3_600));
+    let large = Record { life: Lifespan::new(NOW, NOW, end, end), ..record(&[7; 10_000]) };
+    let keys: Vec<_> = std::iter::from_fn(|| create(&store, &large).ok()).collect();
+    let new = new_key();
+    let writes: Vec<Write<'_, usize>> = vec![
+        Box::pin(async { store.create(&new, &large, NOW).await.map(|_| 0) }),
+        Box::pin(async { store.delete(&keys[0], NOW).await.map(usize::from) }),
+        Box::pin(store.purge(end.after(Duration::from_secs(3_600)), 1)),
+    ];
+    let [creation, sign_out, purge] = &together(&path, &store, writes)[..] else { panic!() };
+    assert!(matches!(creation, Err(SqliteError::Full)), "{creation:?}");
+    assert!(matches!(sign_out, Ok(1)) && !lives(&store, &keys[0]), "{sign_out:?}");
+    assert!(matches!(purge, Ok(1)), "{purge:?}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Stores that break one promise each: the conformance suite must find every one of them.
 
+use std::time::SystemTime;
+
 use waxseal_store::testing::{Conformance, Verdict};
 use waxseal_store::{
     Creation, Cursor, Fault, Found, Lifespan, Listed, MemoryError, MemoryStore, Page, Promise, PublicId,
@@ -33,10 +35,11 @@ enum Slip {
     ListShowsFirstPageOnly,
     WalkStopsEarly,
     PurgeTakesTheLiving,
+    ClockCountsSeconds,
 }
 
 /// Each slip, and the promise that the report has to name.
-const SLIPS: [(Slip, Promise); 24] = [
+const SLIPS: [(Slip, Promise); 25] = [
     (Slip::LateExpiry, Promise::Expiry),
     (Slip::CreateReplaces, Promise::Records),
     (Slip::UpdateCreates, Promise::Records),
@@ -61,6 +64,7 @@ const SLIPS: [(Slip, Promise); 24] = [
     (Slip::ListShowsFirstPageOnly, Promise::Lists),
     (Slip::WalkStopsEarly, Promise::Keys),
     (Slip::PurgeTakesTheLiving, Promise::Expiry),
+    (Slip::ClockCountsSeconds, Promise::Records),
 ];
 
 #[derive(Clone)]
@@ -317,6 +321,11 @@ impl SessionStore for Broken {
     async fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, MemoryError> {
         let early = if self.slips(Slip::PurgeTakesTheLiving) { 12 * 60 * 60 * 1_000 } else { 0 };
         self.inner.purge(Timestamp::from_millis(now.as_millis() + early), limit).await
+    }
+
+    async fn clock(&self) -> Result<Option<Timestamp>, MemoryError> {
+        let seconds = Timestamp::from_millis(Timestamp::from(SystemTime::now()).as_millis() / 1_000);
+        Ok(self.slips(Slip::ClockCountsSeconds).then_some(seconds))
     }
 }
 

@@ -9,12 +9,40 @@ use super::mirrored::MirroredSessions;
 use super::purge::purge;
 use super::record_store::RecordStore;
 use crate::active_keys::ActiveKeys;
+use crate::any_store::AnyStore;
 use crate::maintenance_report::Maintenance;
 use crate::store_error::StoreError;
 
 /// The difference between the clocks of this process and of the store from which copies are no longer trusted by their
 /// time.
 const MAX_OFFSET: Duration = Duration::from_secs(1);
+
+/// This process's clock beside the store's, if that has one.
+pub(crate) struct Clocks {
+    /// The least difference of the two: the time that the answer took is subtracted.
+    pub(crate) offset: Option<Duration>,
+    /// The longest time by which this process's may be ahead, in milliseconds.
+    ahead: u64,
+}
+
+impl Clocks {
+    pub(crate) async fn compare(
+        store: &dyn AnyStore,
+        clock: &impl Fn() -> Timestamp,
+    ) -> Result<Self, StoreError> {
+        let asked = clock();
+        let Some(theirs) = store.clock().await? else { return Ok(Self { offset: None, ahead: 0 }) };
+        let answered = clock();
+        let apart = |from: Timestamp, to: Timestamp| to.as_millis().saturating_sub(from.as_millis());
+        let offset = Duration::from_millis(apart(theirs, asked).max(apart(answered, theirs)));
+        Ok(Self { offset: Some(offset), ahead: apart(theirs, answered) })
+    }
+
+    /// The time by the clock that is behind. What is over by the other may be alive to all other processes.
+    pub(crate) fn earlier(&self, now: Timestamp) -> Timestamp {
+        Timestamp::from_millis(now.as_millis().saturating_sub(self.ahead))
+    }
+}
 
 impl RecordStore {
     /// Does a round of maintenance. `compared` is given the difference of the clocks before the purge.
@@ -29,22 +57,14 @@ impl RecordStore {
         }
         // A sign-out that the store refuses must prevent neither the comparison nor the purge.
         let ends = self.finish_ends(keys, clock()).await;
-        let clock_offset = self.clock_offset(&clock).await?;
-        if let Some(offset) = clock_offset {
+        let clocks = Clocks::compare(&*self.store, &clock).await?;
+        if let Some(offset) = clocks.offset {
             compared(offset);
         }
-        let purged = purge(&*self.store, clock, |now| self.finish_ends(keys, now)).await?;
+        let finish_ends = || self.finish_ends(keys, clock());
+        let purged = purge(&*self.store, || clocks.earlier(clock()), finish_ends).await?;
         ends?;
-        Ok(Maintenance { purged, clock_offset })
-    }
-
-    /// Measures the least difference of the clocks: the time that the answer took is subtracted.
-    async fn clock_offset(&self, clock: &impl Fn() -> Timestamp) -> Result<Option<Duration>, StoreError> {
-        let asked = clock();
-        let Some(theirs) = self.store.clock().await? else { return Ok(None) };
-        let answered = clock();
-        let apart = |from: Timestamp, to: Timestamp| to.as_millis().saturating_sub(from.as_millis());
-        Ok(Some(Duration::from_millis(apart(theirs, asked).max(apart(answered, theirs)))))
+        Ok(Maintenance { purged, clock_offset: clocks.offset })
     }
 
     /// Checks that the store can be reached and has room.

@@ -218,6 +218,23 @@ impl NearCache {
         self.over(public_id, at, false);
     }
 
+    /// Notes that the session may have been ended, under whatever id it is. Its copies must be revalidated.
+    pub(crate) fn maybe_ended(&self, public_id: PublicId, at: Timestamp) {
+        let mut shard = self.shard(public_id);
+        match shard.get_mut(&public_id) {
+            None => {
+                self.make_room(&mut shard, at);
+                let (key, revision) = Entry::unmet(public_id);
+                let status = Status::Doubted;
+                shard.insert(public_id, Entry { key, revision, at, status, renewed: false });
+            }
+            Some(known) if known.status < Status::Doubted => {
+                (known.status, known.at) = (Status::Doubted, known.at.max(at));
+            }
+            Some(_) => {}
+        }
+    }
+
     /// Notes that at this time the session was given another id with another public id, as in state `cookie`.
     pub(crate) fn renewed(&self, public_id: PublicId, at: Timestamp) {
         self.over(public_id, at, true);
@@ -234,7 +251,7 @@ impl NearCache {
         if !shard.contains_key(&public_id) {
             self.make_room(&mut shard, at);
         }
-        let (key, revision) = (RecordKey::new(public_id, [0; RecordKey::HASH_BYTES]), Revision::UNKNOWN);
+        let (key, revision) = Entry::unmet(public_id);
         shard.insert(public_id, Entry { key, revision, at, status: Status::Ended, renewed });
     }
 
@@ -311,6 +328,11 @@ impl NearCache {
 }
 
 impl Entry {
+    /// The id and the revision of a session of which the public id alone is known.
+    fn unmet(public_id: PublicId) -> (RecordKey, Revision) {
+        (RecordKey::new(public_id, [0; RecordKey::HASH_BYTES]), Revision::UNKNOWN)
+    }
+
     /// Checks whether the entry keeps an invalid copy from passing for fresh. (A copy that is merely older than another
     /// could pass too, for as long as in any other process.)
     fn speaks_against(&self) -> bool {

@@ -62,8 +62,12 @@ impl RecordStore {
     ) -> Result<bool, Error> {
         self.end_foreign_of(owner, now).await?;
         let ended = self.store.end(owner, public_id, now).await?;
-        if let Some(near) = self.near.as_ref().filter(|_| ended) {
-            near.ended(public_id, now);
+        if let Some(near) = &self.near {
+            match ended {
+                true => near.ended(public_id, now),
+                // The store may have ended it just now, and lost the answer to that before it was asked again.
+                false => near.maybe_ended(public_id, now),
+            }
         }
         Ok(ended)
     }

@@ -19,7 +19,7 @@ const FINISH_ENDS_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) async fn purge<E, F>(
     store: &dyn AnyStore,
     clock: impl Fn() -> Timestamp,
-    finish_ends: impl Fn(Timestamp) -> F,
+    finish_ends: impl Fn() -> F,
 ) -> Result<usize, StoreError>
 where
     F: Future<Output = Result<usize, E>>,
@@ -36,7 +36,7 @@ where
         if !now.is_within(FINISH_ENDS_INTERVAL, finished) {
             finished = now;
             // What is left is retried in a second, and the caller then receives the error.
-            let _ = finish_ends(now).await;
+            let _ = finish_ends().await;
         }
         // A store in memory never waits, so the purge yields itself.
         yield_once().await;

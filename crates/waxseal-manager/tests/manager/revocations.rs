@@ -189,6 +189,18 @@ async fn entries_are_purged_when_what_they_name_is_over() {
 }
 
 #[tokio::test]
+async fn a_process_whose_clock_is_ahead_purges_no_end_that_still_counts() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let sessions = sessions(&store);
+    let token = sign_in(&sessions, "albus", 0).await;
+    sign_out(&sessions, &token, 1).await.unwrap();
+    store.set_clock(Some(at(60).into()));
+    let found = sessions.maintain(|| at(60 + 400 * DAY)).await.unwrap().unwrap();
+    assert_eq!((found.purged, found.clock_offset), (0, Some(Duration::from_secs(400 * DAY))));
+    assert!(!is_good(&sessions, &token, Access::Change, 61).await);
+}
+
+#[tokio::test]
 async fn a_list_holds_in_memory_and_in_a_file() {
     let store = MemoryStore::new();
     crate::holds::holds([store.clone(), store]).await;

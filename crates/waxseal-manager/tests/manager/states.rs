@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::states_support::{
     BOTH, Place, at, change, commit, key, manager, new_store, open, read, sessions, sessions_when_away,
-    sessions_with, strict_sessions, visitor,
+    sessions_with, signed_in, strict_sessions, visitor,
 };
 use waxseal_crypto::Keyring;
 use waxseal_manager::Visit;
@@ -559,6 +559,42 @@ async fn who_comes_with_an_old_id_gets_no_cookie_for_a_minute_and_is_a_stranger_
             assert!(session.is_new(), "{place:?} at {now}");
             assert_eq!(session.insert("name", "Morgana").is_ok(), may_write, "{place:?} at {now}");
         }
+    }
+}
+
+/// As when a store sent it twice, and the first answer was lost.
+#[tokio::test]
+async fn after_an_end_that_found_nothing_copies_are_revalidated() {
+    let store = new_store();
+    let [here, there] = [(); 2].map(|()| sessions(Place::Mirrored, store.clone()));
+    for is_known in [true, false] {
+        let token = signed_in(if is_known { &here } else { &there }, "albus", 0).await;
+        let public_id = read(&there, &token, at(1)).await.public_id().unwrap();
+        assert!(there.end("albus", public_id, at(1)).await.unwrap());
+        assert!(!here.end("albus", public_id, at(1)).await.unwrap());
+        assert!(read(&here, &token, at(1)).await.is_new(), "known: {is_known}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_whose_clock_is_ahead_purges_by_the_stores() {
+    const YEAR: u64 = 365 * 86_400;
+    for place in BOTH {
+        let store = new_store();
+        let sessions = sessions(place, store.clone());
+        let token = visitor(&sessions, at(0), |session| session.insert("name", "Merlin").unwrap()).await;
+        for (theirs, purged) in [(60, 0), (YEAR, 1)] {
+            store.set_clock(Some(at(theirs).into()));
+            assert_eq!(
+                sessions.maintain(|| at(2 * YEAR)).await.unwrap().unwrap().purged,
+                purged,
+                "{place:?}"
+            );
+            assert_eq!(read(&sessions, &token, at(61)).await.is_new(), purged == 1, "{place:?}");
+        }
+        // One that is behind goes by its own.
+        let _ = visitor(&sessions, at(0), |session| session.insert("name", "Merlin").unwrap()).await;
+        assert_eq!(sessions.maintain(|| at(60)).await.unwrap().unwrap().purged, 0, "{place:?}");
     }
 }
 

@@ -1,11 +1,13 @@
 //! Cases for each method by itself.
 
+use std::time::{Duration, SystemTime};
+
 use super::arena::Arena;
 use super::sample::{
     ABSOLUTE, IDLE, NOW, assert_gone, at, changed, confirmed, create, load, new_id, next, record, record_of,
 };
 use crate::record::{Creation, Lifespan, Record, Swap};
-use crate::{RecordKey, Revision, SessionStore};
+use crate::{RecordKey, Revision, SessionStore, Timestamp};
 
 pub(super) async fn a_record_comes_back_as_it_was_kept<S: SessionStore>(arena: Arena<S>) {
     let [store, _] = arena.both();
@@ -186,4 +188,14 @@ pub(super) async fn the_clock_answers<S: SessionStore>(arena: Arena<S>) {
     let [one, other] = arena.both();
     let clocks = (one.clock().await.expect("clock"), other.clock().await.expect("clock"));
     assert_eq!(clocks.0.is_some(), clocks.1.is_some(), "a store has a clock or has none");
+    let (ours, day) = (Timestamp::from(SystemTime::now()), Duration::from_secs(86_400));
+    for theirs in [clocks.0, clocks.1].into_iter().flatten() {
+        let is_near = theirs.after(day) >= ours && ours.after(day) >= theirs;
+        assert!(
+            is_near,
+            "the store's clock shows {} ms since 1970, and the system's {}",
+            theirs.as_millis(),
+            ours.as_millis()
+        );
+    }
 }
