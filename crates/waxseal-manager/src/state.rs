@@ -38,8 +38,8 @@ pub enum State {
 /// within 5 seconds for requests that read. A save or a renewal of a revoked session fails.
 ///
 /// This costs one or two small reads of the store for each request that acts, for each visitor, process and 5 seconds,
-/// and for each token that notes activity. An epoch takes 32 of the bytes kept for metadata. For a list of an owner's sessions, or an end by public
-/// session id, choose another state.
+/// and for each token that notes activity. An epoch takes 32 of the bytes kept for metadata. For a list of an owner's
+/// sessions, or an end by public session id, choose another state.
 pub struct Revocable {
     pub(crate) store: Arc<dyn AnyStore>,
     pub(crate) capacities: Capacities,

@@ -526,18 +526,19 @@ mod tests {
     #[test]
     fn an_older_id_that_is_gone_does_not_make_it_forget_a_later_one() {
         let id = SessionId::generate().unwrap();
-        let (old, new) = (id.key(), id.renewed().unwrap().key());
+        let (old, new, newest) = (id.key(), id.renewed().unwrap().key(), id.renewed().unwrap().key());
         type Notes = fn(&NearCache, &RecordKey);
-        let notes: [(&str, Notes); 2] = [
-            ("a copy of it came", |cache, key| cache.copy_gone(key, &revision(5), at(1))),
-            ("nobody said how old it is", |cache, key| cache.gone(key, at(1))),
+        let notes: [(&str, Notes, Seen); 2] = [
+            ("a copy of it came", |cache, key| cache.copy_gone(key, &revision(5), at(1)), NOTHING),
+            ("nobody said how old it is", |cache, key| cache.gone(key, at(1)), Seen::MustRevalidate),
         ];
-        for (case, gone) in notes {
+        for (case, gone, beyond) in notes {
             let cache = cache(1_000);
             gone(&cache, &new);
             cache.copy_gone(&old, &revision(4), at(2));
             assert_eq!(look(&cache, &new, 5, "", at(2)), Seen::Gone, "{case}");
             assert_eq!(look(&cache, &old, 4, "", at(2)), Seen::MustRevalidate, "{case}");
+            assert_eq!(look(&cache, &newest, 6, "", at(2)), beyond, "{case}");
         }
     }
 
