@@ -31,8 +31,14 @@ pub(crate) const fn decoded_bytes(text: usize) -> usize {
     text * 3 / 4
 }
 
+/// What buffers are filled with before they are written to. Not zeros: for those the allocator is asked for zeroed memory,
+/// and glibc's passes the blocks by that were freed last.
+const FILL: u8 = b'A';
+
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    STRICT.encode(bytes)
+    let mut text = vec![FILL; encoded_bytes(bytes.len())];
+    STRICT.encode_slice(bytes, &mut text).expect("the buffer is long enough");
+    String::from_utf8(text).expect("base64url is ASCII")
 }
 
 /// Encodes into a buffer of exactly the right length, so that no copy of a secret is left behind.
@@ -47,7 +53,7 @@ pub(crate) fn decode(text: &[u8], name: usize) -> Result<Vec<u8>, Reason> {
     if text.len() + name > MAX_TEXT_BYTES {
         return Err(Reason::TooLong);
     }
-    let mut bytes = vec![0; decoded_bytes(text.len())];
+    let mut bytes = vec![FILL; decoded_bytes(text.len())];
     decode_exact(text, &mut bytes).ok_or(Reason::Alphabet)?;
     Ok(bytes)
 }

@@ -1,5 +1,6 @@
 //! One request's session, opened when it is first asked for.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -41,6 +42,8 @@ pub(crate) enum ForeignEnd {
     SignedIn,
     SignedOut,
 }
+
+type Loading<'a> = Pin<Box<dyn Future<Output = Result<Session, Error>> + Send + 'a>>;
 
 #[derive(Debug)]
 struct Slot {
@@ -113,10 +116,7 @@ impl RequestSession {
             },
             pending => pending,
         };
-        let load = async || self.0.settle(opened.load(self.0.carrier.now()).await?).await;
-        // Boxed, because what a store needs to wait with would make the future of every handler larger.
-        let visit = Box::pin(self.0.visit.get_or_try_init(load)).await?;
-        Ok(visit.session().clone())
+        self.0.load_waiting(opened).await
     }
 
     /// Opens the session without waiting; `None` if the store has to be asked.
@@ -126,7 +126,7 @@ impl RequestSession {
             return Some(session.clone());
         }
         // What has to be asked for in any case is opened once, then.
-        if self.0.carrier.sessions().always_asks() && self.0.candidates().next().is_some() {
+        if self.0.carrier.sessions().always_asks() && self.0.values().next().is_some() {
             return None;
         }
         if self.0.awaits_foreign() {
@@ -367,7 +367,7 @@ impl RequestSession {
     /// The line for the cookie of the old app that runs beside this one: see [`Beside::line`].
     pub(crate) async fn write_beside(&self, now: SystemTime) -> Result<Option<HeaderValue>, Error> {
         let (Some(beside), Some((reader, old)), Some(visit)) =
-            (self.0.beside.get(), self.0.sharing(now), self.visit())
+            (self.0.beside.get(), self.0.sharing(), self.visit())
         else {
             return Ok(None);
         };
@@ -420,6 +420,9 @@ impl RequestSession {
 
     /// What the request's commit does to foreign sessions that came along: asked before the commit.
     pub(crate) fn ends_foreign(&self) -> ForeignEnd {
+        if self.0.carrier.readers().is_none() {
+            return ForeignEnd::None;
+        }
         match self.loaded() {
             Some(session) if session.is_to_end() => ForeignEnd::SignedOut,
             Some(session) if session.has_signed_in() => ForeignEnd::SignedIn,
@@ -477,7 +480,7 @@ impl Slot {
 
     /// [Keeps](Self::keep) a visit that nothing has to be asked or done for.
     fn keep_if_settled(&self, visit: Visit) -> Result<Session, Box<Visit>> {
-        if let Some((reader, old)) = self.sharing(self.carrier.now()) {
+        if let Some((reader, old)) = self.sharing() {
             if !matches!(self.verdict(&visit, old), Verdict::Holds) {
                 return Err(Box::new(visit));
             }
@@ -489,8 +492,8 @@ impl Slot {
     /// Brings a session that was loaded in step with the app that runs beside this one, if there is one: a session that
     /// is over there ends, and one that was begun there is taken over.
     async fn settle(&self, visit: Visit) -> Result<Visit, Error> {
+        let Some((reader, old)) = self.sharing() else { return Ok(visit) };
         let (sessions, now) = (self.carrier.sessions(), self.carrier.now());
-        let Some((reader, old)) = self.sharing(now) else { return Ok(visit) };
         let adopt =
             async |foreign| Box::pin(self.snapshot().adopt(foreign, self.access, now).load(now)).await;
         let (settled, token_outlives, old_is_over) = match self.verdict(&visit, old) {
@@ -544,10 +547,22 @@ impl Slot {
     }
 
     /// The reader of the old app that runs beside this one, and its cookies that came along.
-    fn sharing(&self, now: SystemTime) -> Option<(&dyn ForeignSessions, &ForeignCookies)> {
+    fn sharing(&self) -> Option<(&dyn ForeignSessions, &ForeignCookies)> {
         let reader = self.carrier.readers()?.sharing()?;
+        let now = self.carrier.now();
         let is_on = self.carrier.sessions().is_before_switch(now);
         Some((reader, self.foreign(now).filter(|_| is_on)?))
+    }
+
+    /// Loads the session by the store's answer, or waits for another task that does.
+    // Boxed here and not by the caller: what a store needs to wait with would make the future of every handler larger, and
+    // in a function of its own it takes no room on the stack of those who need not wait.
+    #[inline(never)]
+    fn load_waiting<'a>(&'a self, opened: Opened<'a>) -> Loading<'a> {
+        Box::pin(async move {
+            let load = async || self.settle(opened.load(self.carrier.now()).await?).await;
+            Ok(self.visit.get_or_try_init(load).await?.session().clone())
+        })
     }
 
     fn to_end(&self) -> Visit {
@@ -559,22 +574,28 @@ impl Slot {
 
     /// Opens the token that counts, or the foreign session if none of ours is good.
     fn open(&self) -> Opened<'_> {
-        let (snapshot, now) = (self.snapshot(), self.carrier.now());
-        self.open_own(&snapshot).unwrap_or_else(|| match self.foreign(now).and_then(ForeignCookies::only) {
-            Some(foreign) => {
-                self.tried_foreign.store(true, Ordering::Relaxed);
-                snapshot.adopt(foreign, self.access, now)
+        let snapshot = self.snapshot();
+        self.open_own(&snapshot).unwrap_or_else(|| {
+            let now = self.carrier.now();
+            match self.foreign(now).and_then(ForeignCookies::only) {
+                Some(foreign) => {
+                    self.tried_foreign.store(true, Ordering::Relaxed);
+                    snapshot.adopt(foreign, self.access, now)
+                }
+                None => Opened::Ready(snapshot.create()),
             }
-            None => Opened::Ready(snapshot.create()),
         })
     }
 
     /// Opens the token of ours that counts; `None` if none is good.
     fn open_own<'a>(&'a self, snapshot: &Snapshot<'a>) -> Option<Opened<'a>> {
+        // Each value once: a browser that sends one twice means the same.
         let (mut tokens, mut count) = ([&[][..]; MAX_CANDIDATES], 0);
-        for token in self.candidates() {
-            tokens[count] = token;
-            count += 1;
+        for token in self.values().take(MAX_CANDIDATES) {
+            if !tokens[..count].contains(&token) {
+                tokens[count] = token;
+                count += 1;
+            }
         }
         let can_be_planted = self.carrier.cookie().can_be_planted();
         let log = |rejected: Rejected| tracing::info!(reason = %rejected.reason(), "session cookie refused");
@@ -628,12 +649,6 @@ impl Slot {
         let (sessions, readers) = (self.carrier.sessions(), self.carrier.readers()?);
         let read = || readers.read(self.fields(), sessions, now);
         sessions.adopts(now).then(|| self.foreign.get_or_init(read))
-    }
-
-    /// The different values of our cookie among the first few. A browser that sends one twice means the same.
-    fn candidates(&self) -> impl Iterator<Item = &[u8]> {
-        let is_new = |&(at, value): &(usize, &[u8])| !self.values().take(at).any(|earlier| earlier == value);
-        self.values().take(MAX_CANDIDATES).enumerate().filter(is_new).map(|(_, value)| value)
     }
 
     fn values(&self) -> impl Iterator<Item = &[u8]> {

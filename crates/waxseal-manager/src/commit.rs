@@ -1,5 +1,6 @@
 //! Commits: saves what a request did to its session, and tells the browser.
 
+use std::pin::Pin;
 use std::time::SystemTime;
 
 use waxseal_session::Error as SessionError;
@@ -18,6 +19,13 @@ use crate::outcome::Outcome;
 use crate::records::draft::Draft;
 use crate::records::record_store::RecordStore;
 use crate::visit::Visit;
+
+/// A save of a session. Whether it waits is known before it begins, so that a request in state `cookie` carries no room for
+/// waiting on a store.
+enum Saving<'a> {
+    Done(Result<Outcome, Error>),
+    Waiting(Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Send + 'a>>),
+}
 
 impl SessionManager {
     /// Saves the session and closes it. The session can then be read, and no longer written. If saving fails, the
@@ -53,10 +61,9 @@ impl SessionManager {
             home.forgets_others |= closed.ended && !ending.is_empty();
             home.left_behind = closed.renewed && home.origin.is_some();
         }
-        // Boxed, so that a request in state `cookie` carries no room for waiting on a store.
         if !ending.is_empty()
             && let Err(error) =
-                Box::pin(self.end_at_commit(&visit.keys, &ending, Reach::Untaken(now), now)).await
+                boxed(|| self.end_at_commit(&visit.keys, &ending, Reach::Untaken(now), now)).await
         {
             // The session lives on under the token that the browser keeps, so nothing may begin in its place.
             visit.session().forget_end();
@@ -75,10 +82,20 @@ impl SessionManager {
         };
         let kept_for_the_page = closed.ends_others.is_none() && closed.log.only_prepares_a_page();
         let signs_in = closed.signed_in;
-        let saved = self.save(visit, closed, now).await;
-        // Boxed, because sign-ins are rare and it would make every request's future larger.
+        let is_owed_to_the_page = !closed.renewed && closed.log.only_shows();
+        let due = due(&self.facts(visit, &closed, now));
+        let mut saved = match self.save(due, visit, closed, now) {
+            Saving::Done(saved) => saved,
+            Saving::Waiting(saving) => saving.await,
+        };
+        if matches!(due, Due::Token | Due::Save) {
+            visit.home().saved = due == Due::Save && saved.is_ok();
+        }
+        if is_owed_to_the_page {
+            saved = not_failing_the_page(saved);
+        }
         if signs_in && saved.is_ok() {
-            Box::pin(self.replace_foreign(visit, now)).await;
+            boxed(|| self.replace_foreign(visit, now)).await;
         }
         let outcome = if ended { after_an_end(visit, saved, kept_for_the_page) } else { saved };
         match &outcome {
@@ -182,28 +199,20 @@ impl SessionManager {
         }
     }
 
-    /// Does what is due, as [`due`] decides.
-    async fn save(&self, visit: &Visit, closed: Closed, now: Timestamp) -> Result<Outcome, Error> {
-        let is_owed_to_the_page = !closed.renewed && closed.log.only_shows();
-        let due = due(&self.facts(visit, &closed, now));
-        let saved = match (due, &self.sessions) {
-            (Due::Nothing | Due::End, _) => return Ok(Outcome::Keep),
-            (_, Sessions::Cookie) => self.seal_cookie(visit, closed, now),
+    /// Does what is due, or begins to where a store has to be asked.
+    fn save<'a>(&'a self, due: Due, visit: &'a Visit, closed: Closed, now: Timestamp) -> Saving<'a> {
+        Saving::Waiting(match (due, &self.sessions) {
+            (Due::Nothing | Due::End, _) => return Saving::Done(Ok(Outcome::Keep)),
+            (_, Sessions::Cookie) => return Saving::Done(self.seal_cookie(visit, closed, now)),
             (Due::Token, Sessions::Revocable(list)) => {
-                Box::pin(self.refresh_revocable(list, visit, closed, now)).await
+                Box::pin(self.refresh_revocable(list, visit, closed, now))
             }
-            (Due::Save, Sessions::Revocable(list)) => {
-                Box::pin(self.save_revocable(list, visit, closed, now)).await
-            }
-            (due, Sessions::Stored(stored)) => {
-                Box::pin(save_in(&stored.records, due, visit, closed, now)).await
-            }
+            (Due::Save, Sessions::Revocable(list)) => Box::pin(self.save_revocable(list, visit, closed, now)),
+            (due, Sessions::Stored(stored)) => Box::pin(save_in(&stored.records, due, visit, closed, now)),
             (due, Sessions::Mirrored(mirrored)) => {
-                Box::pin(save_in(&mirrored.records, due, visit, closed, now)).await
+                Box::pin(save_in(&mirrored.records, due, visit, closed, now))
             }
-        };
-        visit.home().saved = due == Due::Save && saved.is_ok();
-        if is_owed_to_the_page { not_failing_the_page(saved) } else { saved }
+        })
     }
 
     fn facts(&self, visit: &Visit, closed: &Closed, now: Timestamp) -> Facts {
@@ -249,6 +258,13 @@ impl SessionManager {
             is_outdated,
         }
     }
+}
+
+/// The future of something that most commits do without, in a box and made in a function of its own: it would make every
+/// request's future larger, and the stack of whoever makes it.
+#[inline(never)]
+fn boxed<F: Future>(begin: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::pin(begin())
 }
 
 /// Does in a store what is due.

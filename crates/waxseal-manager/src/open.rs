@@ -347,10 +347,10 @@ impl Pending<'_> {
         let keys = &snapshot.keys;
         let visit = match (question, &snapshot.sessions.sessions) {
             (Asked::Token(token), Sessions::Stored(stored)) => {
-                stored.load(keys, *token, access, now.into()).await?
+                stored.load(keys, token, access, now.into()).await?
             }
             (Asked::Token(token), Sessions::Mirrored(mirrored)) => {
-                mirrored.load(keys, *token, access, now.into()).await?
+                mirrored.load(keys, token, access, now.into()).await?
             }
             (Asked::Listed(visit, question), Sessions::Revocable(list)) => {
                 match list.ask(&question, access, now.into()).await? {

@@ -108,8 +108,7 @@ pub(crate) fn from_pairs<T: DeserializeOwned>(pairs: &[(String, String)]) -> Res
 }
 
 fn parse_fields<T: DeserializeOwned>(text: &[u8], limit: usize) -> Result<T, Error> {
-    let count = check_fields(text, limit)?;
-    fit(&Fields::new(form_urlencoded::parse(text), count, text.len()))
+    fit(&check_fields(text, limit)?.into_fields())
 }
 
 fn fit<T: DeserializeOwned>(fields: &Fields) -> Result<T, Error> {

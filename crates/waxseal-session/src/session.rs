@@ -83,12 +83,16 @@ impl Session {
         pairs: impl IntoIterator<Item = (K, T)>,
     ) -> Result<(), Error> {
         let mut buffer = Vec::with_capacity(64);
-        let encode = |(key, value): (K, T)| match value::encode_with(&mut buffer, &value) {
-            Ok(value) => Ok((key, value)),
-            Err(error) => Err(in_key(key.as_ref())(error)),
-        };
+        let pairs = pairs.into_iter();
+        // Not collected: that would move the values into the pairs' own memory, and that to where it is small enough.
+        let mut values = Vec::with_capacity(pairs.size_hint().0);
         // Outside the lock, because the code of `K` and `T` runs.
-        let values = pairs.into_iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        for (key, value) in pairs {
+            match value::encode_with(&mut buffer, &value) {
+                Ok(value) => values.push((key, value)),
+                Err(error) => return Err(in_key(key.as_ref())(error)),
+            }
+        }
         self.write()?.set_all(&values)
     }
 

@@ -59,6 +59,10 @@ impl HookChain {
         Self(self.0.iter().cloned().chain([Arc::new(inner)]).collect())
     }
 
+    pub(crate) fn has_before(&self) -> bool {
+        self.0.iter().any(|hooks| !hooks.before.is_empty())
+    }
+
     pub(crate) fn has_after(&self) -> bool {
         self.0.iter().any(|hooks| !hooks.after.is_empty())
     }

@@ -93,6 +93,7 @@ pub fn redirect_to(url: &str) -> Response {
 }
 
 /// The response, unless it is a redirect that was refused, which becomes an error like any other.
+#[inline]
 pub(crate) fn checked(response: Response) -> Result<Response> {
     match response.extensions().get::<Refusal>() {
         Some(Refusal { problem, place }) => Err(Error::status(500).message(problem.clone()).at(place)),

@@ -4,7 +4,7 @@ mod failures;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -216,10 +216,11 @@ impl Shared {
     /// The response with the session committed.
     async fn response_to(&self, destination: Destination<'_>, request: &Request) -> Response {
         let mut response = self.respond(destination, request).await;
-        if let Some(session) = request.asked_session()
-            && let Err(error) = self.context.sessions.finish(session, &mut response).await
-        {
-            response = Box::pin(self.unfinished(error.into(), request, session)).await;
+        if let Some(session) = request.asked_session() {
+            let finished = self.context.sessions.finish(session, &mut response).await;
+            if let Some(instead) = self.instead_of(finished, request, session) {
+                response = instead.await;
+            }
         }
         ends::with_its_session(request, &mut response);
         if let Some(log) = &self.context.panel {
@@ -231,7 +232,7 @@ impl Shared {
             policy_advice::log(request, &response);
         }
         if self.hooks_of(request).has_teardown() {
-            Box::pin(self.tear_down(request, response.status())).await;
+            boxed(|| self.tear_down(request, response.status())).await;
         }
         response
     }
@@ -265,9 +266,11 @@ impl Shared {
                 // The call stands inside, so that a panic before its first await is caught too.
                 let answer = async {
                     if self.asks_for_token(&destination, request.method()) {
-                        Box::pin(csrf::check(request)).await?;
+                        boxed(|| csrf::check(request)).await?;
                     }
-                    if let Some(early) = hooks.before(request).await? {
+                    if hooks.has_before()
+                        && let Some(early) = boxed(|| hooks.before(request)).await?
+                    {
                         return Ok(early);
                     }
                     match destination {
@@ -285,11 +288,10 @@ impl Shared {
                 request.drop_changes_of(response.status());
                 response
             }
-            // Boxed, because errors are rare and would make every request's future larger.
-            Err(error) => Box::pin(self.answer_to(error, request)).await,
+            Err(error) => boxed(|| self.answer_to(error, request)).await,
         };
         match hooks.has_after() {
-            true => Box::pin(self.after(response, request)).await,
+            true => boxed(|| self.after(response, request)).await,
             false => response,
         }
     }
@@ -326,7 +328,7 @@ impl Shared {
         let hooks = self.hooks_of(request);
         match self.guarded(hooks.after(request, response)).await.and_then(redirects::checked) {
             Ok(response) => response,
-            Err(error) => Box::pin(self.answer_to(error, request)).await,
+            Err(error) => boxed(|| self.answer_to(error, request)).await,
         }
     }
 
@@ -353,6 +355,13 @@ impl Shared {
         }
         Ok(found)
     }
+}
+
+/// The future of something that most requests do without, in a box and made in a function of its own: it would make every
+/// request's future larger, and the stack of whoever makes it.
+#[inline(never)]
+fn boxed<F: Future>(begin: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::pin(begin())
 }
 
 /// The response where no route answers.

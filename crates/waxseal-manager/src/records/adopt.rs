@@ -126,7 +126,7 @@ impl RecordStore {
             if self.store.revalidate(&id.key(), now).await?.is_none() {
                 continue;
             }
-            let token = Token::of_imported(id, now);
+            let token = Box::new(Token::of_imported(id, now));
             let visit = self.visit_by_record(keys, token, None, now).await.map_err(|(error, _)| error)?;
             claims.count(Outcome::Joined);
             return Ok(visit.adopted());

@@ -76,10 +76,10 @@ impl RecordStore {
     pub(super) async fn visit_by_record(
         &self,
         keys: &Arc<ActiveKeys>,
-        token: Token,
+        token: Box<Token>,
         brought: Option<Revision>,
         now: Timestamp,
-    ) -> Result<Visit, (StoreError, Token)> {
+    ) -> Result<Visit, (StoreError, Box<Token>)> {
         match self.find(keys, &token.id, now).await {
             Ok(Find::Living(Living { revision, confirmed, content })) => {
                 self.counts.records.increment(1);

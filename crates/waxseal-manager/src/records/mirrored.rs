@@ -37,7 +37,7 @@ pub(crate) struct MirroredSessions {
 
 /// A copy of a session that a token brought.
 struct Copy {
-    token: Token,
+    token: Box<Token>,
     revision: Revision,
     content: Content,
 }
@@ -103,7 +103,7 @@ impl MirroredSessions {
     pub(crate) async fn load(
         &self,
         keys: &Arc<ActiveKeys>,
-        mut token: Token,
+        mut token: Box<Token>,
         access: Access,
         now: Timestamp,
     ) -> Result<Visit, Error> {
@@ -132,7 +132,7 @@ impl MirroredSessions {
         copy: Copy,
         access: Access,
         now: Timestamp,
-    ) -> Result<Result<Visit, Token>, Error> {
+    ) -> Result<Result<Visit, Box<Token>>, Error> {
         let key = copy.token.id.key();
         let Asked { answer, at, is_own } = self.ask(&copy, access, now).await;
         match answer {

@@ -31,7 +31,7 @@ impl StoredSessions {
     pub(crate) async fn load(
         &self,
         keys: &Arc<ActiveKeys>,
-        token: Token,
+        token: Box<Token>,
         access: Access,
         now: Timestamp,
     ) -> Result<Visit, Error> {

@@ -103,4 +103,8 @@ impl<'de> de::SeqAccess<'de> for Pairs<'de> {
         // Whoever asks for a list asks for no field in particular.
         seed.deserialize(pair).map(Some).map_err(Misfit::of_none)
     }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some((self.form.fields.len() - self.next) / 2)
+    }
 }

@@ -3,6 +3,7 @@
 use http::HeaderValue;
 use percent_encoding::percent_decode;
 
+use super::fields::Fields;
 use crate::error::Error;
 use crate::excerpt::excerpt;
 use crate::percent;
@@ -10,6 +11,7 @@ use crate::percent;
 /// Fields that a form or a query may have unless another limit is given: what a person fills in, far from what makes a parser sweat.
 pub const MAX_FIELDS: usize = 1000;
 
+const KIND: &[u8] = b"application/x-www-form-urlencoded";
 /// The type to send, in the text of an error.
 const EXPECTED: &str = "a form as `application/x-www-form-urlencoded`";
 
@@ -18,8 +20,12 @@ pub(super) fn check_content_type(content_type: Option<&HeaderValue>) -> Result<(
     let Some(content_type) = content_type else {
         return Err(Error::ContentType { found: "nothing".to_owned(), expected: EXPECTED });
     };
+    // As browsers send it.
+    if content_type.as_bytes() == KIND {
+        return Ok(());
+    }
     let mut parts = content_type.as_bytes().split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-    if !parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")) {
+    if !parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(KIND)) {
         return Err(Error::ContentType { found: excerpt(content_type.as_bytes()), expected: EXPECTED });
     }
     for parameter in parts {
@@ -32,14 +38,22 @@ pub(super) fn check_content_type(content_type: Option<&HeaderValue>) -> Result<(
     Ok(())
 }
 
+/// The names and values of a text that was checked, and how many fields it has.
+pub(super) struct Checked<'a> {
+    text: &'a [u8],
+    /// The text, if it has no escapes, so that all its parts are as they are meant.
+    plain: Option<&'a str>,
+    count: usize,
+}
+
 /// Refuses all that the parser would mend or swallow, and counts the fields, of which there may be `limit`. Linear in the
 /// text's length.
-pub(super) fn check_fields(text: &[u8], limit: usize) -> Result<usize, Error> {
+pub(super) fn check_fields(text: &[u8], limit: usize) -> Result<Checked<'_>, Error> {
     if let Some(offset) = percent::first_malformed(text) {
         return Err(Error::FormEscape { offset });
     }
     // Text without escapes is as good as all its parts, which end at ASCII characters.
-    let plain = !text.contains(&b'%') && str::from_utf8(text).is_ok();
+    let plain = if text.contains(&b'%') { None } else { str::from_utf8(text).ok() };
     let mut count = 0;
     let mut offset = 0;
     for field in text.split(|&byte| byte == b'&') {
@@ -49,10 +63,25 @@ pub(super) fn check_fields(text: &[u8], limit: usize) -> Result<usize, Error> {
         }
         // Name and value are decoded apart, so a character cannot be in both.
         let mut halves = field.splitn(2, |&byte| byte == b'=');
-        if !plain && !halves.all(|half| percent_decode(half).decode_utf8().is_ok()) {
+        if plain.is_none() && !halves.all(|half| percent_decode(half).decode_utf8().is_ok()) {
             return Err(Error::FormNotUtf8 { offset });
         }
         offset += field.len() + 1;
     }
-    Ok(count)
+    Ok(Checked { text, plain: plain.filter(|text| !text.contains('+')), count })
+}
+
+impl Checked<'_> {
+    /// The fields, decoded.
+    pub(super) fn into_fields(self) -> Fields {
+        let Self { text, plain, count } = self;
+        match plain {
+            Some(plain) => {
+                let fields = plain.split('&').filter(|field| !field.is_empty());
+                let pairs = fields.map(|field| field.split_once('=').unwrap_or((field, "")));
+                Fields::new(pairs.map(|(name, value)| (name.into(), value.into())), count, text.len())
+            }
+            None => Fields::new(form_urlencoded::parse(text), count, text.len()),
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Responses to errors: the app's error handlers, and pages.
 
+use std::pin::Pin;
+
 use http::StatusCode;
 use waxseal_http::RequestSession;
 use waxseal_templates::context;
@@ -12,6 +14,18 @@ use crate::request::Request;
 use crate::response::{Response, html};
 
 impl Shared {
+    /// The [response](Self::unfinished) in place of one whose session could not be committed; `None` if it was.
+    // Takes the result whole, which would otherwise have its room in every request's future while this response is made.
+    pub(super) fn instead_of<'a>(
+        &'a self,
+        finished: Result<(), waxseal_manager::Error>,
+        request: &'a Request,
+        session: &'a RequestSession,
+    ) -> Option<Pin<Box<impl Future<Output = Response>>>> {
+        let error = finished.err()?;
+        Some(Box::pin(self.unfinished(error.into(), request, session)))
+    }
+
     /// The response in place of one whose session could not be committed. The session is as before the request again.
     pub(super) async fn unfinished(
         &self,
