@@ -482,6 +482,33 @@ async fn clocks_that_differ_neither_save_a_session_nor_lock_its_owner_out() {
 }
 
 #[tokio::test]
+async fn an_end_counts_at_once_on_a_server_whose_clock_is_behind() {
+    type Ends = fn(&Visit) -> Result<(), SessionError>;
+    let ends: [(&str, Ends); 3] = [
+        ("signs out", |session| session.destroy()),
+        ("renews", |session| session.renew()),
+        ("signs in again", |session| session.sign_in("albus", at(160))),
+    ];
+    for (end, ends) in ends {
+        let store = MemoryStore::new();
+        let (ahead, behind) = (sessions(&store), sessions(&store));
+        let copy = sign_in(&behind, "albus", 100).await;
+        let slow = open(&behind, &copy, Access::Change, 100).await;
+        let session = open(&ahead, &copy, Access::Change, 160).await;
+        ends(&session).unwrap();
+        ahead.commit(&session, at(160)).await.unwrap();
+        slow.insert("name", 1).unwrap();
+        let saved = behind.commit(&slow, at(101)).await;
+        let is_refused = matches!(saved, Err(Error::Session(SessionError::Gone | SessionError::Renewed)));
+        assert!(is_refused, "{end}: {saved:?}");
+        for access in [Access::Change, Access::Read] {
+            assert!(!is_good(&sessions(&store), &copy, access, 101).await, "{end}: {access:?}");
+            assert!(!is_good(&behind, &copy, access, 101).await, "{end}: {access:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_purge_never_brings_an_ended_session_back() {
     let day = Duration::from_secs(DAY);
     let lifetimes = Lifetimes::new().idle(day).and_then(|all| all.absolute(day)).unwrap();
