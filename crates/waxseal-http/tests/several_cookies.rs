@@ -400,8 +400,8 @@ async fn two_cookies_of_one_session_are_no_conflict_under_any_name() {
                 let asked =
                     [Operation::Load, Operation::Revalidate].map(|operation| site.store.count(operation));
                 assert!(
-                    asked.iter().sum::<usize>() <= 2,
-                    "{case}: asked for once, of its session and its owner"
+                    asked.iter().sum::<usize>() <= 4,
+                    "{case}: asked for once, and once more for its cookie, of its session and its owner"
                 );
                 assert_eq!(jar.0.len(), 1, "{case}: {:?}", seen.sets);
                 let seen = site.look(&mut jar).await;
@@ -531,7 +531,8 @@ async fn four_cookies_at_most_are_asked_for() {
         let seen = site.at(1).visit(&mut Jar::of(tokens), "POST", "/", Act::SessionDebugView).await;
         assert!(seen.number.is_some_and(|number| number < 4), "{place:?}");
         let asked = site.store.asked();
-        assert!(asked.len() <= 4, "{place:?}: {asked:?}");
+        // And once more for the one that counts, whose cookie is sent.
+        assert!(asked.len() <= 5, "{place:?}: {asked:?}");
     }
 }
 

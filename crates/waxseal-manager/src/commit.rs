@@ -181,7 +181,9 @@ impl SessionManager {
         let saved = match (due, &self.sessions) {
             (Due::Nothing | Due::End, _) => return Ok(Outcome::Keep),
             (_, Sessions::Cookie) => self.seal_cookie(visit, closed, now),
-            (Due::Token, Sessions::Revocable(list)) => self.refresh_revocable(list, visit, closed, now),
+            (Due::Token, Sessions::Revocable(list)) => {
+                Box::pin(self.refresh_revocable(list, visit, closed, now)).await
+            }
             (Due::Save, Sessions::Revocable(list)) => {
                 Box::pin(self.save_revocable(list, visit, closed, now)).await
             }
@@ -251,7 +253,10 @@ async fn save_in(
 ) -> Result<Outcome, Error> {
     let record = visit.record();
     match (due, record) {
-        (Due::Token, Some(record)) => records.refresh(&visit.keys, &record, &closed.content, now).await,
+        (Due::Token, Some(record)) => {
+            let is_owed = visit.is_adopted();
+            records.refresh(&visit.keys, &record, &closed.content, is_owed, now).await
+        }
         (_, record) => {
             let (replaced, place) = {
                 let mut home = visit.home();

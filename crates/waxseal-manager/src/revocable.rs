@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::manager::SessionManager;
 use crate::outcome::Outcome;
 use crate::revocations::epoch::Epoch;
-use crate::revocations::list::Revocations;
+use crate::revocations::list::{Revocations, Verdict};
 use crate::revocations::question::Question;
 use crate::visit::Visit;
 
@@ -91,18 +91,22 @@ impl SessionManager {
         self.seal_whole(visit, closed.content, closed.renewed, plan.new_id, now)
     }
 
-    /// Seals a token of a session that was not changed. It keeps its id and its epoch, so it escapes no end. If its
-    /// session is known to be revoked, the browser keeps its token, because a new one could displace a later sign-in's.
-    pub(crate) fn refresh_revocable(
+    /// Seals a token of a session that was not changed. It keeps its id and its epoch, so it escapes no end. The list is
+    /// asked first: if the session is revoked, the browser keeps its token, because a new one could displace a later
+    /// sign-in's. One that was taken over is sent although the list does not answer, because the browser has none.
+    pub(crate) async fn refresh_revocable(
         &self,
         list: &Revocations,
         visit: &Visit,
         closed: Closed,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
-        let question = visit.cookie_token().and_then(|token| token.question);
-        if question.is_some_and(|question| list.remembered(&question, Access::Change, now) == Some(true)) {
-            return Ok(Outcome::Keep);
+        if let Some(question) = visit.cookie_token().and_then(|token| token.question) {
+            match list.ask(&question, Access::Change, now).await {
+                Ok(Verdict::Good) => {}
+                Err(_) if visit.is_adopted() => {}
+                _ => return Ok(Outcome::Keep),
+            }
         }
         self.seal_whole(visit, closed.content, false, false, now)
     }

@@ -37,9 +37,9 @@ pub enum State {
 /// [`end_others`](crate::SessionManager::end_others) then hold for copies too: at once for requests that act, and
 /// within 5 seconds for requests that read. A save or a renewal of a revoked session fails.
 ///
-/// This costs one or two small reads of the store for each request that acts, and for each visitor, process and 5
-/// seconds. An epoch takes 32 of the bytes kept for metadata. For a list of an owner's sessions, or an end by public
-/// session id, choose another state.
+/// This costs one or two small reads of the store for each request that acts, for each visitor, process and 5 seconds,
+/// and for each token that notes activity. An epoch takes 32 of the bytes kept for metadata. For a list of an owner's
+/// sessions, or an end by public session id, choose another state.
 pub struct Revocable {
     pub(crate) store: Arc<dyn AnyStore>,
     pub(crate) capacities: Capacities,

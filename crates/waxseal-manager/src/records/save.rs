@@ -264,12 +264,15 @@ impl RecordStore {
     }
 
     /// Seals a new token of a session that was not changed, and its record under the new key. This needs an answer of
-    /// the store in this request; otherwise the copy of an ended session could be kept alive for ever.
+    /// the store in this request; otherwise the copy of an ended session could be kept alive for ever. It also needs one
+    /// of this moment: a token of an id that was renewed since would displace the new one. A token that `is_owed` is sent
+    /// unless the session is known to be over, because the browser has none.
     pub(crate) async fn refresh(
         &self,
         keys: &ActiveKeys,
         record: &RecordRef,
         content: &Content,
+        is_owed: bool,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
         let Some(confirmed) = record.confirmed.filter(|_| !self.awaits_end(record)) else {
@@ -280,6 +283,19 @@ impl RecordStore {
         }
         let as_before = Confirmed { kid: None, ..confirmed };
         if !self.token_facts(keys, record, &as_before, content, now).is_due() {
+            return Ok(Outcome::Keep);
+        }
+        let limits = self.lifetimes.of_session(content);
+        let confirmed = match self.revalidate(record, content.owner().as_deref(), limits, now).await {
+            Ok(confirmed) => confirmed,
+            Err(Error::Contended | Error::Unavailable(_) | Error::Store(_)) if is_owed => confirmed,
+            Err(error) => {
+                tracing::debug!(%error, "a session's token was not sealed anew");
+                return Ok(Outcome::Keep);
+            }
+        };
+        // This process was told of an end while it asked.
+        if self.awaits_end(record) {
             return Ok(Outcome::Keep);
         }
         self.written(keys, &Base::new(record.id.clone(), record.revision, confirmed), content)

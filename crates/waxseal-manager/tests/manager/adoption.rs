@@ -541,6 +541,30 @@ async fn an_anonymous_page_is_shown_in_an_outage_if_that_is_the_policy() {
     assert_eq!(adopt(&sessions, &foreign(1, 0), DAY + 90).await.owner().as_deref(), Some("user-7"));
 }
 
+/// It is taken over once, so whoever does not get its token has lost it.
+#[tokio::test]
+async fn the_token_of_what_was_taken_over_is_sent_unless_it_ended_meanwhile() {
+    for kind in REMEMBERING {
+        let store = new_store();
+        let sessions = kind.sessions(&store);
+        let visit = adopt(&sessions, &foreign(1, 0), DAY).await;
+        store.set_away(true);
+        let sent = commit(&sessions, &visit, "", at(DAY)).await.unwrap();
+        assert_ne!(sent, "", "{kind:?}: the store went away");
+        store.set_away(false);
+
+        let page = adopt(&sessions, &foreign(1, 0), DAY + 1).await;
+        let writer = adopt(&sessions, &foreign(1, 0), DAY + 1).await;
+        writer.insert("name", "Merlin").unwrap();
+        let written = commit(&sessions, &writer, "", at(DAY + 1)).await.unwrap();
+        assert_ne!(commit(&sessions, &page, "", at(DAY + 1)).await.unwrap(), "", "{kind:?}: written to");
+
+        let page = adopt(&sessions, &foreign(1, 0), DAY + 2).await;
+        sign_out(&sessions, &written, DAY + 2).await;
+        assert_eq!(sessions.commit(&page, at(DAY + 2)).await.unwrap(), Outcome::Keep, "{kind:?}: signed out");
+    }
+}
+
 #[tokio::test]
 async fn a_full_store_is_an_error_and_no_claim() {
     let small = MemoryStore::new().max_records(32);

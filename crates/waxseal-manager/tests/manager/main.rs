@@ -14,6 +14,7 @@ mod maintenance_sqlite;
 mod malformed_values;
 mod metrics_of_sessions;
 mod promises;
+mod refreshes;
 mod revocations;
 mod session;
 mod several_tokens;

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | a revalidation's time is read before the asking; a token's sealed time is one | "a token's sealed time is a revalidation's, never later", "a copy is shown without asking only while it is fresh" |
 //! | no `Set-Cookie` unless this request asked, and none for freshness; half of the grace, and an old key, make one due | "no token is minted ...", "no cookie is sent merely for freshness", "who asks replaces ..." |
+//! | a token that is merely due is sealed on an answer of after the handler | "no token is sent of an id that was over when the handler was done" |
 //! | freshness lifetime, copies from the future, the near cache | "a copy is shown ... while it is fresh", "a process that knows a newer revision asks", "... refuses what it was told is gone" |
 //! | a request that acts asks first; state `store` always asks | "an unsafe method asks first ...", "an unsafe method sees what was acknowledged before" |
 //! | one freshness lifetime for another process's copy; own writes at once | "a page lacks nothing older than a copy may be", "one browser's serial requests ..." |
@@ -37,15 +38,16 @@
 //!
 //! # Strength
 //!
-//! Twelve rules are broken on purpose, and each must be found by the assertion that holds it; what else a break makes
+//! Thirteen rules are broken on purpose, and each must be found by the assertion that holds it; what else a break makes
 //! fail does not count. Eleven are broken from outside in every run, by a store or a clock that the processes are given
-//! (`sabotage.rs`). No store and no clock can make a near cache go back, or a save forget to do its changes again over
-//! those of another request, since a record is sealed with its revision. Those two are broken by changes of the source
-//! (`broken/`), which the long part builds and runs (`strength.rs`).
+//! (`sabotage.rs`). No store and no clock can make a near cache go back, a page seal a token without asking once more, or
+//! a save forget to do its changes again over those of another request, since a record is sealed with its revision. Those
+//! are broken by changes of the source (`broken/`), which the long part builds and runs (`strength.rs`).
 //!
 //! | rule | broken by | found by |
 //! |---|---|---|
 //! | a token is minted only by a request that asked the store | a store that answers a revalidation from memory, without being asked | "no token is minted by a request that did not revalidate" |
+//! | a token that is merely due is sealed on an answer of after the handler | `broken/refresh-does-not-ask.txt` | "no token is sent of an id that was over ..." |
 //! | a revalidation's time is read before the asking | questions that are asked before the clock is read | "a token's sealed time ...", "a copy is shown ... while it is fresh" |
 //! | a copy from the future is not fresh | a clock that is moved forward to a token's time | "a copy is shown ... while it is fresh" |
 //! | the near cache moves forward only | `broken/near-cache-goes-back.txt` | "a process refuses at once what it ended", "a process that knows a newer revision asks" |
@@ -290,7 +292,7 @@ fn cases_that_were_found_once_stay_mended() {
     let signs_out = Step::Browse { browser: 0, process: 1, access: Read, act: Act::Destroy };
     // Steps choose the latest call, and the latest token; number 3 chooses the token before it.
     let elsewhere = |act| Step::Visit { browser: 0, process: 1, access: Change, act };
-    let cases: [(&str, &[Step]); 7] = [
+    let cases: [(&str, &[Step]); 9] = [
         (
             "an end counts from its answer",
             &[
@@ -355,6 +357,27 @@ fn cases_that_were_found_once_stay_mended() {
                 Step::Pass(1),
                 slow,
                 Step::Pass(19_000),
+            ],
+        ),
+        (
+            "a page that was under way displaces no cookie of a sign-in, though its token is due",
+            &[
+                visit(0, Act::SignIn),
+                Step::Promote { process: 1, ring: 1 },
+                Step::Pass(151_000),
+                Step::Overtake { token: 0, process: 1, access: Change, act: Act::SignIn },
+            ],
+        ),
+        (
+            "nor of a renewal elsewhere",
+            &[
+                visit(0, Act::SignIn),
+                Step::Promote { process: 1, ring: 1 },
+                Step::Pass(151_000),
+                Step::Replay { token: 0, process: 1, access: Read, act: Act::Look },
+                Step::Perform(0),
+                copy(0, 0, Change, Act::Renew),
+                Step::Deliver(0),
             ],
         ),
         (

@@ -98,6 +98,8 @@ pub(crate) struct Notes {
     pub(crate) has_met_another: bool,
     /// The tie that was written, and the time in it.
     pub(crate) bound: Option<(Binding, u64)>,
+    /// The id that came was over when the handler was done.
+    pub(crate) was_over: bool,
     /// For each form that was submitted, whether the session knows it.
     pub(crate) knows: Vec<bool>,
 }
@@ -219,6 +221,8 @@ pub(crate) async fn visit(
             notes.lock().unwrap().has_ended = true;
         }
     }
+    let was_over = token.is_some_and(|token| process.store.line.wire().truth.ended(&token.key).is_some());
+    notes.lock().unwrap().was_over = was_over;
     sessions.commit(&session, clock.time()).await
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn judge_answer(
     judge_messages(world, at, &notes)?;
     judge_forms(world, request, &notes)?;
     if let Some(shown) = shown {
-        judge_unchanged(world, request, &shown, result, sent)?;
+        judge_unchanged(world, at, &shown, result, sent)?;
     }
     Ok(())
 }
@@ -73,6 +73,15 @@ fn judge_token(world: &World, at: usize, notes: &Notes, sent: &Sent) -> Result<(
         last.is_some_and(|last| sent.sealed <= last),
         "sealed at {}, asked at {last:?}",
         sent.sealed
+    );
+    // The browser may have the answer of whoever renewed it.
+    let is_of_before = request.token.as_ref().is_some_and(|token| token.key == sent.key);
+    hold!(
+        "no token is sent of an id that was over when the handler was done",
+        !(is_of_before && notes.was_over),
+        "{:?} {:?}",
+        request.act,
+        sent.key
     );
     // A sign-in by an id that was left behind begins another session.
     let is_left = request.token.as_ref().is_some_and(|token| wire.truth.ended(&token.key).is_some());
@@ -206,11 +215,12 @@ fn judge_forms(world: &World, request: &Request, notes: &Notes) -> Result<(), Vi
 /// A token is sent without a change only when it is due, and then it is.
 fn judge_unchanged(
     world: &World,
-    request: &Request,
+    at: usize,
     shown: &Shown,
     result: &Result<Outcome, Error>,
     sent: Option<&Sent>,
 ) -> Result<(), Violation> {
+    let request = &world.requests[at];
     let token = request.token.as_ref().expect("a session is shown to whoever brings a token");
     if request.act != Act::Look || token.revision.is_some() && shown.revision != token.revision {
         return Ok(());
@@ -224,9 +234,15 @@ fn judge_unchanged(
         hold!("no cookie is sent merely for freshness", is_due, "after {} ms: {:?}", age(now), sent.key);
     }
     let is_due = is_mirrored && shown.how == How::Asked && age(request.at) >= half + 1_000;
+    // Unless the last question, after the handler, had no answer, or found another revision or none.
+    let wire = world.wire();
+    let last =
+        wire.calls.iter().rfind(|call| call.request == at && call.kind == Kind::Confirm && !call.is_loading);
+    let told = last.and_then(|call| call.told.filter(|_| call.was_answered()));
+    let is_the_same = told.is_some_and(|told| told.revision == shown.revision);
     hold!(
         "who asks replaces a copy older than half of the grace",
-        !is_due || sent.is_some() || result.is_err(),
+        !is_due || sent.is_some() || result.is_err() || last.is_some() && !is_the_same,
         "after {} ms: {shown:?}",
         age(request.at)
     );

@@ -1,0 +1,120 @@
+//! Tokens that are sealed anew although nothing was changed, against what became of the session meanwhile.
+
+use waxseal_crypto::Keyring;
+use waxseal_manager::{Mirrored, Outcome, Revocable, SessionManager, State, Stored, Visit};
+use waxseal_session::Error as SessionError;
+use waxseal_store::testing::Operation;
+
+use crate::states_support::{
+    BOTH, Store, at, change, commit, key, manager, new_store, read, sessions, signed_in, visitor,
+};
+
+/// A state over a store.
+type Of = fn(&Store) -> State;
+/// What somebody does with a session.
+type Act = fn(&Visit) -> Result<(), SessionError>;
+
+/// The states with a store.
+const STATES: [(&str, Of); 3] = [
+    ("cookie with a list", |store| Revocable::new(store.clone()).into()),
+    ("store", |store| Stored::new(store.clone()).into()),
+    ("mirrored", |store| Mirrored::new(store.clone()).into()),
+];
+
+/// The time at which a token from the beginning is due in every state, by its age or by its key.
+const DUE: u64 = 200;
+
+/// A session, and two processes that have another key than sealed its token.
+struct Scene {
+    store: Store,
+    here: SessionManager,
+    there: SessionManager,
+    token: String,
+}
+
+impl Scene {
+    async fn new(state: Of) -> Self {
+        let store = new_store();
+        let ring = Keyring::new(key(2)).with_fallback(key(1)).unwrap();
+        let [here, there] = [(); 2].map(|()| manager(state(&store), &ring));
+        let token = signed_in(&manager(state(&store), &Keyring::new(key(1))), "albus", 0).await;
+        Self { store, here, there, token }
+    }
+
+    /// A page that has loaded its session, and is under way.
+    async fn page(&self) -> Visit {
+        let page = read(&self.here, &self.token, at(DUE)).await;
+        assert_eq!(page.owner().as_deref(), Some("albus"));
+        page
+    }
+
+    async fn answer(&self, page: &Visit) -> Outcome {
+        self.here.commit(page, at(DUE)).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_was_under_way_displaces_no_cookie_of_what_ended_or_renewed_its_session() {
+    let acts: [(&str, Act); 4] = [
+        ("signs in", |session| session.sign_in("albus", at(DUE))),
+        ("renews", |session| session.renew()),
+        ("becomes permanent and renews", |session| {
+            session.set_permanent(true)?;
+            session.renew()
+        }),
+        ("signs out", |session| session.destroy()),
+    ];
+    for (name, state) in STATES {
+        for (act, acts) in acts {
+            for is_here in [true, false] {
+                let case = format!("{name}: {act}, in the same process: {is_here}");
+                let scene = Scene::new(state).await;
+                let page = scene.page().await;
+                let process = if is_here { &scene.here } else { &scene.there };
+                let session = change(process, &scene.token, at(DUE)).await;
+                acts(&session).unwrap();
+                process.commit(&session, at(DUE)).await.unwrap();
+                assert_eq!(scene.answer(&page).await, Outcome::Keep, "{case}");
+            }
+        }
+        let scene = Scene::new(state).await;
+        let page = scene.page().await;
+        assert!(matches!(scene.answer(&page).await, Outcome::Set { .. }), "{name}: nothing became of it");
+    }
+}
+
+#[tokio::test]
+async fn a_page_whose_token_is_due_seals_none_when_it_cannot_ask_or_another_has_written() {
+    for (name, state) in STATES {
+        let scene = Scene::new(state).await;
+        let page = scene.page().await;
+        scene.store.set_away(true);
+        assert_eq!(scene.answer(&page).await, Outcome::Keep, "{name}: away");
+    }
+    for (name, state) in &STATES[1..] {
+        let scene = Scene::new(*state).await;
+        let page = scene.page().await;
+        let session = change(&scene.there, &scene.token, at(DUE)).await;
+        session.insert("name", 1).unwrap();
+        scene.there.commit(&session, at(DUE)).await.unwrap();
+        assert_eq!(scene.answer(&page).await, Outcome::Keep, "{name}: written to");
+    }
+}
+
+#[tokio::test]
+async fn only_a_page_whose_token_is_due_asks_once_more() {
+    for place in BOTH {
+        let store = new_store();
+        let here = sessions(place, store.clone());
+        let token = visitor(&here, at(0), |session| session.set_permanent(true).unwrap()).await;
+        // Noted in the token after a twentieth of 31 days.
+        for (seconds, questions) in [(60, 1), (2 * 86_400, 2)] {
+            store.forget();
+            let page = read(&here, &token, at(seconds)).await;
+            assert_eq!(page.len(), 0);
+            let sent = commit(&here, &page, "kept", at(seconds)).await.unwrap();
+            let asked = store.count(Operation::Load) + store.count(Operation::Revalidate);
+            assert_eq!((asked, sent != "kept"), (questions, questions == 2), "{place:?} after {seconds} s");
+        }
+    }
+}
