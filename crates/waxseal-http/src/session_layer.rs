@@ -222,6 +222,7 @@ impl SessionLayer {
             false => None,
         };
         let changed = session.is_modified();
+        let is_anonymous = session.is_new() && session.is_confirmed();
         let personal = accessed && (!session.is_new() || changed);
         if request.is_head() {
             session.page_unseen();
@@ -242,7 +243,7 @@ impl SessionLayer {
         // tell: if it is not sent along, it may be one of them.
         let can_be_planted = self.cookie().can_be_planted();
         let others = || visit.forgets_others(can_be_planted) || can_be_planted && request.has_more();
-        let lone = (set_cookie.is_some() || session.is_new()) && others();
+        let lone = (set_cookie.is_some() || is_anonymous) && others();
         let mut sets = if lone { request.forget_others() } else { Vec::new() };
         sets.extend(set_cookie);
         match beside {

@@ -621,6 +621,26 @@ async fn copies_of_several_cookies_are_read_in_an_outage_and_none_is_touched() {
 }
 
 #[tokio::test]
+async fn under_a_name_that_can_be_planted_an_outage_forgets_no_cookie_either() {
+    for planted in [0, 6] {
+        let site = Site::new(Place::Mirrored, SessionCookie::builder().name("sid"));
+        let (owned, strangers) = (site.token(signed_in("7")).await, site.token(stranger(1)).await);
+        let mut jar = Jar::of([(own_spot(), owned), (spot("example.org", "/", false), strangers)]);
+        let spots = (0..planted).map(|at| spot("example.org", &format!("/{at}"), false));
+        jar.0.extend(spots.map(|spot| (spot, "planted".to_owned())));
+        let before = jar.0.len();
+        site.store.set_away(true);
+        let seen = site.at(60).look(&mut jar).await;
+        assert_eq!((seen.status, seen.owner), (StatusCode::OK, None), "{planted} planted");
+        assert_eq!((seen.sets.len(), jar.0.len()), (0, before), "{planted} planted");
+        // Once the store is back, one is left.
+        site.store.set_away(false);
+        site.at(61).look(&mut jar).await;
+        assert_eq!(site.at(62).look(&mut jar).await.owner.as_deref(), Some("7"), "{planted} planted");
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_failed_forgets_no_cookie_that_may_be_the_visitors() {
     for place in ALL {
         let site = Site::new(place, SessionCookie::builder());

@@ -45,6 +45,9 @@ impl SessionManager {
         }
         let closed = visit.session().close();
         let ending = visit.take_ending(&closed);
+        // None of several that were signed out may be the visitor's any more.
+        let own = ending.iter().filter(|origin| !matches!(origin, Origin::Foreign(_))).count();
+        visit.home().forgets_others |= closed.ended && own > 1;
         if matches!(self.sessions, Sessions::Cookie) {
             let mut home = visit.home();
             home.forgets_others |= closed.ended && !ending.is_empty();

@@ -474,7 +474,14 @@ fn settle(snapshot: &Snapshot<'_>, all: Vec<Visit>, can_be_planted: bool) -> Vis
             tracing::warn!(
                 "two different session cookies are good, and under this name one may be planted; neither counts"
             );
-            snapshot.create().among(origins(alive).into_iter().chain(unproven).collect())
+            let in_outage = |visit: &Visit| visit.session().phase() == Phase::ReadOnly(ReadOnly::Outage);
+            let is_known = !alive.iter().any(in_outage);
+            let rivals = origins(alive).into_iter().chain(unproven).collect();
+            match is_known {
+                true => snapshot.create().among(rivals),
+                // When the store is back, it may say that all but the visitor's are over.
+                false => snapshot.create().read_only(ReadOnly::Outage).beside(rivals),
+            }
         }
     }
 }

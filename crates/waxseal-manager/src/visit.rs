@@ -154,20 +154,27 @@ impl Visit {
         self
     }
 
-    /// Notes the sessions of other good tokens.
-    pub(crate) fn among(self, rivals: Vec<Origin>) -> Self {
+    /// Notes the sessions of other good tokens, which the browser keeps.
+    pub(crate) fn beside(self, rivals: Vec<Origin>) -> Self {
         if !rivals.is_empty() {
             self.session.note_rivals();
         }
+        self.home().rivals = rivals;
+        self
+    }
+
+    /// Notes the sessions of other good tokens, which the browser is to forget.
+    pub(crate) fn among(self, rivals: Vec<Origin>) -> Self {
+        let visit = self.beside(rivals);
         {
-            let mut home = self.home();
-            (home.forgets_others, home.rivals) = (true, rivals);
+            let mut home = visit.home();
+            home.forgets_others = true;
             if let Some(Origin::Record(record)) = &mut home.origin {
                 // The token may lie at this path in the browser or at one that is forgotten now, so it is sent again.
                 record.is_outdated = true;
             }
         }
-        self
+        visit
     }
 
     /// The session.

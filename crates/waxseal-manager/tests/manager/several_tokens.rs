@@ -120,6 +120,35 @@ async fn while_the_store_is_away_several_are_read_as_one_is() {
     }
 }
 
+/// One of the copies may be the visitor's, and when the store is back it says which.
+#[tokio::test]
+async fn where_copies_of_several_sessions_cannot_be_told_apart_in_an_outage_none_is_forgotten() {
+    for (state, sessions, store) in every_state() {
+        if !matches!(state, "cookie with a list" | "mirrored") {
+            continue;
+        }
+        let tokens = [anonymous(&sessions).await, signed_in(&sessions, "morgana", 1).await];
+        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+        among(&sessions, &tokens, true, Access::Change).await;
+        store.set_away(true);
+        let visit = among(&sessions, &tokens, true, Access::Read).await;
+        assert!(visit.is_new() && visit.owner().is_none() && !visit.is_confirmed(), "{state}");
+        assert!(matches!(visit.insert("name", "Merlin"), Err(SessionError::Unconfirmed)), "{state}");
+        assert!(!visit.forgets_others(true), "{state}");
+        assert_eq!(sessions.commit(&visit, at(10)).await.unwrap(), Outcome::Keep, "{state}");
+
+        let visit = among(&sessions, &tokens, true, Access::Read).await;
+        visit.destroy().unwrap();
+        assert_eq!(sessions.commit(&visit, at(10)).await.unwrap(), Outcome::Remove, "{state}");
+        assert!(visit.forgets_others(true), "{state}: both are over");
+        store.set_away(false);
+        assert_eq!(sessions.finish_ends(at(11)).await.unwrap(), 0, "{state}");
+        for token in tokens {
+            assert!(change(&sessions, token, at(12)).await.is_new(), "{state}: both were signed out");
+        }
+    }
+}
+
 /// An old id, whose session continues under another, tells its visitor more than one that was signed out, and that more
 /// than one that nobody knows.
 #[tokio::test]
