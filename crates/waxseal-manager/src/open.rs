@@ -265,10 +265,18 @@ impl<'a> Snapshot<'a> {
             return Ok(self.ready(visit, access, now));
         };
         Ok(match list.remembered(&question, access, now) {
-            Some(false) => self.ready(visit, access, now),
-            Some(true) => Opened::Ready(self.create().after(question)),
+            Some(Verdict::Good) => self.ready(visit, access, now),
+            Some(over) => Opened::Ready(self.after(question, over)),
             None => self.pending(Asked::Listed(Box::new(visit), question), access),
         })
+    }
+
+    /// Makes the visit of a session that is over by a list of ended sessions.
+    fn after(&self, over: Question, verdict: Verdict) -> Visit {
+        match verdict {
+            Verdict::Renewed(_) => self.create().after_a_renewal(over),
+            _ => self.create().after(over),
+        }
     }
 
     /// The session of a token that no store has to be asked about, as the gate lets it through.
@@ -279,8 +287,8 @@ impl<'a> Snapshot<'a> {
                 Some(list) => {
                     let question = list.of_offer(offer, now);
                     match list.remembered(&question, access, now) {
-                        Some(false) => Opened::Ready(visit),
-                        Some(true) => Opened::Ready(anonymous(visit, false)),
+                        Some(Verdict::Good) => Opened::Ready(visit),
+                        Some(_) => Opened::Ready(anonymous(visit, false)),
                         None => self.pending(Asked::Bound(Box::new(visit), question), access),
                     }
                 }
@@ -348,14 +356,14 @@ impl Pending<'_> {
                 match list.ask(&question, access, now.into()).await? {
                     Verdict::Good => *visit,
                     Verdict::Unconfirmed => visit.read_only(ReadOnly::Outage),
-                    Verdict::Ended => snapshot.create().after(question),
+                    over => snapshot.after(question, over),
                 }
             }
             (Asked::Bound(visit, question), Sessions::Revocable(list)) => {
                 return Ok(match list.ask(&question, access, now.into()).await? {
                     Verdict::Good => *visit,
                     Verdict::Unconfirmed => visit.read_only(ReadOnly::Outage),
-                    Verdict::Ended => anonymous(*visit, false),
+                    Verdict::Ended | Verdict::Renewed(_) => anonymous(*visit, false),
                 });
             }
             (Asked::Away(visit), _) => {

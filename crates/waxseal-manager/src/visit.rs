@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sha2::{Digest, Sha256};
 use waxseal_session::Session;
 use waxseal_session::backend::{Closed, Content, FormTokenKeys, ReadOnly, SEED_BYTES, Seed, Terms};
-use waxseal_store::{Lifespan, PublicId, SessionId};
+use waxseal_store::{Lifespan, PublicId};
 
 use crate::active_keys::ActiveKeys;
 use crate::adoption::foreign::ForeignRef;
@@ -93,7 +93,7 @@ impl Visit {
 
     /// Makes the visit of an id that a sign-in has replaced.
     pub(crate) fn by_replaced_id(self, id: KeyedId) -> Self {
-        let session = self.session.read_only(ReadOnly::Renewed, Some(seed_of(&id)));
+        let session = self.session.read_only(ReadOnly::Renewed, Some(seed_of(id.as_bytes())));
         let home = Home { replaced: Some(id), ..Home::default() };
         Self { session, home: Box::new(Mutex::new(home)), ..self }
     }
@@ -146,6 +146,12 @@ impl Visit {
     pub(crate) fn after(self, over: Question) -> Self {
         self.home().over = Some(Box::new(over));
         self
+    }
+
+    /// Makes it the visit of a session that was given another id a moment ago, by a list of ended sessions.
+    pub(crate) fn after_a_renewal(self, over: Question) -> Self {
+        let session = self.session.read_only(ReadOnly::Renewed, Some(seed_of(over.id())));
+        Self { session, ..self }.after(over)
     }
 
     /// Has its token sealed anew.
@@ -301,9 +307,8 @@ fn terms(keys: &Arc<ActiveKeys>, strict: bool) -> Terms {
 
 /// The seed of form tokens for a visitor whose id was replaced. No seed can be kept, so it is derived from the id, and
 /// not by SHA-256 of the id alone, which the store knows.
-fn seed_of(id: &SessionId) -> Seed {
-    let digest: [u8; 32] =
-        Sha256::new().chain_update("form of an old id").chain_update(id.as_bytes()).finalize().into();
+fn seed_of(id: &[u8]) -> Seed {
+    let digest: [u8; 32] = Sha256::new().chain_update("form of an old id").chain_update(id).finalize().into();
     *digest.first_chunk::<SEED_BYTES>().expect("a hash is longer than a seed")
 }
 

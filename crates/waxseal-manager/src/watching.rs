@@ -160,8 +160,12 @@ impl SessionManager {
     fn remembered(&self, watch: &Watch, now: Timestamp) -> Option<EndReason> {
         match (&watch.subject, &self.sessions) {
             (Subject::Token { question: Some(question) }, Sessions::Revocable(list)) => {
-                // Why it was ended, only the store knows; the commit that ended it here has told the watch.
-                (list.remembered(question, Access::Read, now) == Some(true)).then_some(EndReason::Ended)
+                match list.remembered(question, Access::Read, now) {
+                    Some(Verdict::Renewed(_)) => Some(EndReason::Renewed),
+                    // Why it was ended, only the store knows; the commit that ended it here has told the watch.
+                    Some(Verdict::Ended) => Some(EndReason::Ended),
+                    _ => None,
+                }
             }
             (Subject::Record { key, owner, .. }, _) => {
                 let records = self.records()?;
@@ -207,11 +211,12 @@ impl SessionManager {
 }
 
 async fn ask_list(list: &Revocations, question: &Question, now: Timestamp) -> Answer {
-    if list.remembered(question, Access::Read, now) == Some(false) {
+    if list.remembered(question, Access::Read, now) == Some(Verdict::Good) {
         return Answer::Living;
     }
     match list.ask(question, Access::Read, now).await {
         Ok(Verdict::Good) => Answer::Living,
+        Ok(Verdict::Renewed(_)) => Answer::Over(EndReason::Renewed),
         Ok(Verdict::Ended) => match list.was_renewed(question, now).await {
             Ok(true) => Answer::Over(EndReason::Renewed),
             Ok(false) | Err(_) => Answer::Over(EndReason::Ended),

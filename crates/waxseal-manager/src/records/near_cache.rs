@@ -42,7 +42,8 @@ struct Entry {
     /// The time at which the revision was revalidated, or the end noticed.
     at: Timestamp,
     status: Status,
-    /// The session had another id in this process, and only this entry says that the other id is old.
+    /// The session had another id in this process, and only this entry says that the other id is old. Of an entry that
+    /// ended: the session continues under another id.
     renewed: bool,
 }
 
@@ -214,12 +215,27 @@ impl NearCache {
 
     /// Notes that the session was ended, under whatever id it is.
     pub(crate) fn ended(&self, public_id: PublicId, at: Timestamp) {
+        self.over(public_id, at, false);
+    }
+
+    /// Notes that at this time the session was given another id with another public id, as in state `cookie`.
+    pub(crate) fn renewed(&self, public_id: PublicId, at: Timestamp) {
+        self.over(public_id, at, true);
+    }
+
+    /// The time at which the session was [given another id](Self::renewed).
+    pub(crate) fn renewed_at(&self, public_id: PublicId) -> Option<Timestamp> {
+        let entry = self.shard(public_id).get(&public_id).copied()?;
+        (entry.status == Status::Ended && entry.renewed).then_some(entry.at)
+    }
+
+    fn over(&self, public_id: PublicId, at: Timestamp, renewed: bool) {
         let mut shard = self.shard(public_id);
         if !shard.contains_key(&public_id) {
             self.make_room(&mut shard, at);
         }
         let (key, revision) = (RecordKey::new(public_id, [0; RecordKey::HASH_BYTES]), Revision::UNKNOWN);
-        shard.insert(public_id, Entry { key, revision, at, status: Status::Ended, renewed: false });
+        shard.insert(public_id, Entry { key, revision, at, status: Status::Ended, renewed });
     }
 
     /// Notes that all sessions of `owner` were ended by a call of `at` that has just been answered. No question that

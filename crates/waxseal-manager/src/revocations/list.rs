@@ -37,15 +37,21 @@ pub(crate) struct Revocations {
     pub(crate) claims: Option<Arc<Claims>>,
 }
 
-/// The store's answer: `true` if the session was ended.
-type Answer = Result<bool, StoreError>;
+/// The store's answer.
+type Answer = Result<Verdict, StoreError>;
+
+/// The time after a renewal in which a request that comes with the old id gets no cookie, so that its slow answer cannot
+/// displace the new one.
+const JUST_RENEWED: Duration = Duration::from_secs(60);
 
 /// The list's answer about a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Good,
-    /// The session was ended, or has another id.
+    /// The session was ended, or has had another id for a while.
     Ended,
+    /// The session was given another id at that time, within the last minute.
+    Renewed(Timestamp),
     /// The session was good some minutes ago, and the store is unavailable. It may be read.
     Unconfirmed,
 }
@@ -69,15 +75,18 @@ impl Revocations {
         }
     }
 
-    /// Returns whether the session was ended, if that is known. `None` if the store has to be asked.
-    pub(crate) fn remembered(&self, question: &Question, access: Access, now: Timestamp) -> Option<bool> {
+    /// Returns what is known of the session without asking. `None` if the store has to be asked.
+    pub(crate) fn remembered(&self, question: &Question, access: Access, now: Timestamp) -> Option<Verdict> {
         if self.unfinished.has(|| question.key()) {
-            return Some(true);
+            return Some(Verdict::Ended);
         }
         match self.look(question, now) {
-            Seen::Gone => Some(true),
+            Seen::Gone => {
+                let renewed = self.near.renewed_at(question.key().public_id());
+                Some(renewed.map_or(Verdict::Ended, |since| renewal(since, now)))
+            }
             Seen::Good { near: Some(at), .. } if access == Access::Read => {
-                self.near.freshness().is_fresh(at, now).then_some(false)
+                self.near.freshness().is_fresh(at, now).then_some(Verdict::Good)
             }
             Seen::Good { .. } | Seen::MustRevalidate => None,
         }
@@ -100,17 +109,16 @@ impl Revocations {
         self.near.asking(now);
         let (answer, asked) = self.answer(question, access, now).await;
         match answer {
-            Ok(true) => self.near.ended(key.public_id(), asked),
-            Ok(false) => self.near.confirmed(&key, question.revision(), asked),
+            Ok(Verdict::Good) => self.near.confirmed(&key, question.revision(), asked),
+            Ok(over) => self.note_over(&key, over, asked),
             Err(_) => {}
         }
         // Includes what this process was told while the question was under way.
-        if self.remembered(question, Access::Change, now) == Some(true) {
-            return Ok(Verdict::Ended);
+        if let Some(over) = self.remembered(question, Access::Change, now) {
+            return Ok(over);
         }
         match answer {
-            Ok(true) => Ok(Verdict::Ended),
-            Ok(false) => Ok(Verdict::Good),
+            Ok(verdict) => Ok(verdict),
             Err(error) if access == Access::Read && error.fault().passes() => {
                 match self.look(question, now) {
                     Seen::Good { near: Some(at), .. } if self.near.freshness().is_in_grace(at, now) => {
@@ -127,10 +135,11 @@ impl Revocations {
     ///
     /// # Errors
     ///
-    /// [`Error::GONE`] if the session was ended, and the store's errors.
+    /// [`Error::GONE`] or [`Error::RENEWED`] if the session is over, and the store's errors.
     pub(crate) async fn expect_good(&self, question: &Question, now: Timestamp) -> Result<(), Error> {
         match self.ask(question, Access::Change, now).await? {
             Verdict::Good | Verdict::Unconfirmed => Ok(()),
+            Verdict::Renewed(_) => Err(Error::RENEWED),
             Verdict::Ended => Err(Error::GONE),
         }
     }
@@ -160,7 +169,7 @@ impl Revocations {
                 Ok(None) | Err(_) => return Err(lost.into()),
             }
         }
-        self.near.ended(key.public_id(), now);
+        self.near.renewed(key.public_id(), now);
         Ok(true)
     }
 
@@ -231,14 +240,22 @@ impl Revocations {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let entry = entry(SIGNED_OUT, id_owner(key), now, end, end);
-        let kept = match self.store.create(key, &entry, now).await? {
-            Creation::Created => true,
-            Creation::Taken => self.find(key, now).await?.is_some(),
+        let over = match self.store.create(key, &entry, now).await? {
+            Creation::Created => Some(Verdict::Ended),
+            Creation::Taken => self.find(key, now).await?.map(|found| over(&found, now)),
         };
-        if kept {
-            self.near.ended(key.public_id(), now);
+        if let Some(over) = over {
+            self.note_over(key, over, now);
         }
-        Ok(kept)
+        Ok(over.is_some())
+    }
+
+    /// Notes that the id of `key` is over.
+    fn note_over(&self, key: &RecordKey, over: Verdict, at: Timestamp) {
+        match over {
+            Verdict::Renewed(since) => self.near.renewed(key.public_id(), since),
+            _ => self.near.ended(key.public_id(), at),
+        }
     }
 
     pub(crate) fn store(&self) -> &dyn AnyStore {
@@ -248,7 +265,7 @@ impl Revocations {
     /// Returns the store's answer, and the time at which it was asked. A request that only reads shares an answer that
     /// another request waits for, unless that question may have been sent before an end that this process knows of.
     async fn answer(&self, question: &Question, access: Access, now: Timestamp) -> (Answer, Timestamp) {
-        let ask = || async { (self.has_ended(question, now).await, now) };
+        let ask = || async { (self.verdict(question, now).await, now) };
         if access == Access::Read && matches!(self.look(question, now), Seen::Good { .. }) {
             let ((answer, asked), _) = self.single_flight.share(&question.key(), ask).await;
             if self.near.freshness().is_fresh(asked, now) {
@@ -258,19 +275,24 @@ impl Revocations {
         ask().await
     }
 
-    pub(crate) async fn has_ended(&self, question: &Question, now: Timestamp) -> Answer {
+    /// Asks the store whether the session was ended.
+    pub(crate) async fn has_ended(&self, question: &Question, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.verdict(question, now).await? != Verdict::Good)
+    }
+
+    async fn verdict(&self, question: &Question, now: Timestamp) -> Answer {
         let found = self.find(&question.key(), now).await?;
         // The clock of whoever made the entry may be ahead, so an end, which counts at once, asks for no time.
-        let is_settled = |found: RecordHead| {
-            question.settling.is_zero() || now >= found.life.created.after(question.settling)
+        match found {
+            Some(found) if question.settling.is_zero() => return Ok(over(&found, now)),
+            Some(found) if now >= found.life.created.after(question.settling) => return Ok(Verdict::Ended),
+            _ => {}
+        }
+        let is_over = match &question.owner {
+            Some(owner) => self.is_over(owner, question.epoch.as_ref(), now).await?,
+            None => false,
         };
-        if found.is_some_and(is_settled) {
-            return Ok(true);
-        }
-        match &question.owner {
-            Some(owner) => self.is_over(owner, question.epoch.as_ref(), now).await,
-            None => Ok(false),
-        }
+        Ok(if is_over { Verdict::Ended } else { Verdict::Good })
     }
 
     /// Notes that the offer was taken up by the key with this fingerprint. Returns `false` if it was by another.
@@ -329,6 +351,15 @@ impl Revocations {
             Some(Found::Renewed) | None => None,
         })
     }
+}
+
+/// What the entry of an id says of it.
+fn over(entry: &RecordHead, now: Timestamp) -> Verdict {
+    if entry.revision == SIGNED_OUT { Verdict::Ended } else { renewal(entry.life.created, now) }
+}
+
+fn renewal(since: Timestamp, now: Timestamp) -> Verdict {
+    if now < since.after(JUST_RENEWED) { Verdict::Renewed(since) } else { Verdict::Ended }
 }
 
 /// The error for taking an id out of use a second time.

@@ -51,6 +51,10 @@ impl Question {
         Self { entry: BOUND, settling, id: offer, owner: None, epoch: None, permanent: false, end }
     }
 
+    pub(crate) fn id(&self) -> &[u8] {
+        &self.id
+    }
+
     /// The key of this id's end in the list. Only the servers know an id, so nobody can search for two with one public
     /// session id.
     pub(super) fn key(&self) -> RecordKey {

@@ -257,6 +257,59 @@ async fn no_renewal_and_no_save_escapes_an_end_that_came_before_it() {
     }
 }
 
+/// Otherwise the cookie of a session that it began would displace the renewed one.
+#[tokio::test]
+async fn a_request_that_arrives_by_a_renewed_id_begins_no_session_within_a_minute() {
+    let renewals = ACTS.iter().filter(|(name, _)| *name != "saves");
+    let becomes_permanent: Act = |_, session| Ok(session.set_permanent(true)?);
+    for (renewal, renews) in renewals.copied().chain([("becomes permanent", becomes_permanent)]) {
+        let store = MemoryStore::new();
+        let (here, there) = (sessions(&store), sessions(&store));
+        let old = sign_in(&here, "albus", 0).await;
+        assert!(is_good(&there, &old, Access::Read, 0).await);
+        let session = open(&here, &old, Access::Change, 10).await;
+        renews(&here, &session).unwrap();
+        let new = token(&here, &session, 10).await;
+        for (process, sessions) in
+            [("that renewed it", &here), ("that knew it", &there), ("another", &self::sessions(&store))]
+        {
+            for access in [Access::Change, Access::Read] {
+                let case = format!("{renewal}: the process {process}, {access:?}");
+                let late = open(sessions, &old, access, 20).await;
+                assert!(late.is_new() && late.owner().is_none(), "{case}");
+                assert!(matches!(late.insert("name", 1), Err(SessionError::Renewed)), "{case}");
+                let form = late.csrf_token().unwrap();
+                assert_eq!(sessions.commit(&late, at(20)).await.unwrap(), Outcome::Keep, "{case}");
+                let next = open(sessions, &old, Access::Change, 21).await;
+                assert!(next.is_csrf_token(form.as_bytes()), "{case}: its own form");
+                assert!(sessions.was_renewed(&next, at(21)).await.unwrap(), "{case}");
+                // An answer may have been lost, so it can sign in and out.
+                next.sign_in("albus", at(21)).unwrap();
+                let signed_in = token(sessions, &next, 21).await;
+                assert!(is_good(sessions, &signed_in, Access::Change, 21).await, "{case}");
+                let leaving = open(sessions, &old, Access::Change, 22).await;
+                leaving.destroy().unwrap();
+                assert_eq!(sessions.commit(&leaving, at(22)).await.unwrap(), Outcome::Remove, "{case}");
+                assert!(
+                    is_good(sessions, &new, Access::Change, 22).await || renewal == "signs in as another",
+                    "{case}"
+                );
+                // After that it is like none.
+                let later = open(sessions, &old, access, 70).await;
+                later.insert("name", 1).unwrap();
+                token(sessions, &later, 70).await;
+            }
+        }
+        let session = open(&here, &new, Access::Change, 71).await;
+        session.destroy().unwrap();
+        here.commit(&session, at(71)).await.unwrap();
+        for sessions in [&here, &there] {
+            let late = open(sessions, &new, Access::Read, 72).await;
+            late.insert("name", 1).unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_owed_to_a_page_alone_does_not_fail_it() {
     let store = FaultyStore::new(MemoryStore::new());
