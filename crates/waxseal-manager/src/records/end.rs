@@ -64,14 +64,15 @@ impl RecordStore {
         }
     }
 
-    /// Deletes a record. Before that, if a migration is under way and the end reaches so far, ends what its owner could have had taken over: the old
-    /// framework may have signed the session anew, in cookies that nobody here has met.
+    /// Deletes a record. Before that, if a migration is under way and the end reaches so far, ends what its owner could
+    /// have had taken over: the old framework may have signed the session anew, in cookies that nobody here has met. If
+    /// the store does not take that, it waits, and the record is deleted all the same.
     async fn delete(&self, key: &RecordKey, reach: Reach, now: Timestamp) -> Result<bool, StoreError> {
         if let Some(claims) = self.claims.as_ref().filter(|_| reach == Reach::Untaken)
             && let Some(Found::Living(RecordHead { owner: Some(owner), .. })) =
                 self.store.revalidate(key, now).await?
         {
-            claims.end_owner(&owner, now).await?;
+            claims.sign_out_owner(&owner, now).await?;
         }
         self.store.delete(key, now).await
     }

@@ -1,8 +1,11 @@
 //! Sessions of another framework, taken over once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::states_support::{Store, at, commit, key, manager, new_store, open, race, read};
+use crate::meddler::{Meddler, Meddling};
+use crate::states_support::{Store, at, commit, key, manager, new_store, open, race, read, signed_in};
 use waxseal_crypto::Keyring;
 use waxseal_manager::{
     Access, Adoption, Error, Foreign, Mirrored, Outcome, Revocable, SessionManager, State, Stored, Visit,
@@ -585,6 +588,38 @@ async fn a_full_store_is_an_error_and_no_claim() {
         sign_out(&sessions, token, DAY + 1).await;
     }
     assert_eq!(adopt(&sessions, &foreign(1, 0), DAY + 90).await.owner().as_deref(), Some("user-7"));
+}
+
+#[tokio::test]
+async fn a_sign_out_deletes_its_record_where_there_is_no_room_to_note_its_owner() {
+    type Of = fn(&Meddler) -> State;
+    let states: [(&str, Of); 2] = [
+        ("store", |store| Stored::new(store.clone()).into()),
+        ("mirrored", |store| Mirrored::new(store.clone()).into()),
+    ];
+    for (state, of) in states {
+        let full = Arc::new(AtomicBool::new(false));
+        let store = Meddler::new({
+            let full = Arc::clone(&full);
+            move |_, _| match full.load(Ordering::Relaxed) {
+                true => Meddling::Refuse(Fault::Full),
+                false => Meddling::Nothing,
+            }
+        });
+        let [here, there] =
+            [(); 2].map(|()| manager(of(&store), &Keyring::new(key(1))).adopting(terms()).unwrap());
+        let token = signed_in(&here, "user-7", DAY).await;
+        full.store(true, Ordering::Relaxed);
+        sign_out(&here, &token, DAY + 1).await;
+        for sessions in [&here, &there] {
+            let visit = open(sessions, &token, Access::Change, at(DAY + 2)).await.unwrap();
+            assert!(visit.is_new(), "{state}");
+        }
+        is_refused(state, &here, &foreign(1, 0), DAY + 2).await;
+        full.store(false, Ordering::Relaxed);
+        assert_eq!(here.finish_ends(at(DAY + 3)).await.unwrap(), 0, "{state}");
+        is_refused(state, &there, &foreign(1, 0), DAY + 4).await;
+    }
 }
 
 #[test]
