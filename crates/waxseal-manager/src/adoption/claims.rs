@@ -203,7 +203,9 @@ impl Claims {
         let owners = self
             .ended_owners
             .finish(|key, since| async move { self.note_owner(&key, since, now).await.map(|()| true) });
-        Ok(ended.await? + owners.await?)
+        let (ended, owners) = (ended.await, owners.await);
+        // Only now, because what the store refuses of one kind must not hold up the other.
+        Ok(ended? + owners?)
     }
 
     /// Makes a claim say that its session is signed out, whoever takes it over at this moment. Returns the revision that

@@ -57,11 +57,13 @@ impl RecordStore {
 
     /// Deletes the sessions that were ended during the store's outage. Returns how many are left.
     pub(crate) async fn finish_ends(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let left = self.unfinished.finish(|key, reach| self.finish_end(key, reach, now)).await?;
-        match &self.claims {
-            Some(claims) => Ok(left + claims.finish(now).await?),
-            None => Ok(left),
-        }
+        let left = self.unfinished.finish(|key, reach| self.finish_end(key, reach, now)).await;
+        let claims = match &self.claims {
+            Some(claims) => claims.finish(now).await,
+            None => Ok(0),
+        };
+        // Only now, because what the store refuses of one kind must not hold up the other.
+        Ok(left? + claims?)
     }
 
     /// Deletes a record. Before that, if a migration is under way and the end reaches so far, ends what its owner could

@@ -212,11 +212,13 @@ impl Revocations {
 
     /// Tells the store of the ends that it missed during an outage. Returns how many are left.
     pub(crate) async fn finish(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let left = self.unfinished.finish(|key, end| self.finish_end(key, end, now)).await?;
-        match &self.claims {
-            Some(claims) => Ok(left + claims.finish(now).await?),
-            None => Ok(left),
-        }
+        let left = self.unfinished.finish(|key, end| self.finish_end(key, end, now)).await;
+        let claims = match &self.claims {
+            Some(claims) => claims.finish(now).await,
+            None => Ok(0),
+        };
+        // Only now, because what the store refuses of one kind must not hold up the other.
+        Ok(left? + claims?)
     }
 
     /// Ends what the owner could have had taken over, if a migration is under way.

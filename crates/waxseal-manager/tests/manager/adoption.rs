@@ -1,7 +1,7 @@
 //! Sessions of another framework, taken over once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::meddler::{Meddler, Meddling};
@@ -619,6 +619,44 @@ async fn a_sign_out_deletes_its_record_where_there_is_no_room_to_note_its_owner(
         full.store(false, Ordering::Relaxed);
         assert_eq!(here.finish_ends(at(DAY + 3)).await.unwrap(), 0, "{state}");
         is_refused(state, &there, &foreign(1, 0), DAY + 4).await;
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_the_store_refuses_holds_up_none_of_another_kind() {
+    for refused in 0..3 {
+        let (away, keys) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let store = Meddler::new({
+            let (away, keys) = (Arc::clone(&away), Arc::clone(&keys));
+            move |key, _| {
+                let mut keys = keys.lock().unwrap();
+                if away.load(Ordering::Relaxed) {
+                    keys.push(*key);
+                    return Meddling::Refuse(Fault::Outage);
+                }
+                if keys.get(refused) == Some(key) { Meddling::Refuse(Fault::Full) } else { Meddling::Nothing }
+            }
+        });
+        let [here, there] = [(); 2].map(|()| {
+            manager(Revocable::new(store.clone()), &Keyring::new(key(1))).adopting(terms()).unwrap()
+        });
+        let token = signed_in(&here, "user-7", DAY).await;
+        away.store(true, Ordering::Relaxed);
+        // The owner, the session, and a foreign session.
+        sign_out(&here, &token, DAY + 1).await;
+        end(&here, &nobody(9), DAY + 1).await;
+        away.store(false, Ordering::Relaxed);
+        assert_eq!(keys.lock().unwrap().len(), 3);
+        assert!(here.finish_ends(at(DAY + 2)).await.is_err());
+        keys.lock().unwrap().clear();
+        let told = [
+            adopt(&there, &foreign(1, 0), DAY + 3).await.owner().is_none(),
+            open(&there, &token, Access::Change, at(DAY + 3)).await.unwrap().is_new(),
+            !adopt(&there, &nobody(9), DAY + 3).await.is_adopted(),
+        ];
+        for (kind, told) in told.into_iter().enumerate() {
+            assert_eq!(told, kind != refused, "{refused} is refused, {kind} is told");
+        }
     }
 }
 
