@@ -174,7 +174,7 @@ impl NearCache {
     /// Notes that nothing lives under `key`, with which a copy of `revision` came.
     pub(crate) fn copy_gone(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
         self.note_later(key, revision, at, Status::IdGone);
-        self.gone(key, at);
+        self.note(key, *revision, at, Status::IdGone);
     }
 
     /// Notes that the session was signed out by the id of `key` with a copy of `revision`, and that there was nothing
@@ -341,9 +341,10 @@ impl Entry {
         }
     }
 
-    /// Passes on to a later id of the session than the known one. A doubt stays, whatever the id.
+    /// Passes on to a later id of the session than the known one. A doubt stays, whatever the id, and nothing is known to
+    /// be later than an id of which no revision was met.
     fn pass_on(&mut self, key: &RecordKey, revision: &Revision, at: Timestamp, status: Status) {
-        let is_later = self.key != *key && revision.counter() > self.revision.counter();
+        let is_later = self.was_met() && self.key != *key && revision.counter() > self.revision.counter();
         if is_later && matches!(self.status, Status::Living | Status::Left | Status::IdGone) {
             let at = self.at.max(at);
             *self = Self { key: *key, revision: *revision, at, status, renewed: true };
@@ -498,6 +499,25 @@ mod tests {
         let third = id.renewed().unwrap().key();
         cache.copy_gone(&third, &revision(3), at(3));
         assert_eq!(look(&cache, &third, 3, "", at(3)), Seen::MustRevalidate, "a doubt stays");
+    }
+
+    #[test]
+    fn an_older_id_that_is_gone_does_not_make_it_forget_a_later_one() {
+        let id = SessionId::generate().unwrap();
+        let (old, new, newest) = (id.key(), id.renewed().unwrap().key(), id.renewed().unwrap().key());
+        type Notes = fn(&NearCache, &RecordKey);
+        let notes: [(&str, Notes, Seen); 2] = [
+            ("a copy of it came", |cache, key| cache.copy_gone(key, &revision(5), at(1)), NOTHING),
+            ("nobody said how old it is", |cache, key| cache.gone(key, at(1)), Seen::MustRevalidate),
+        ];
+        for (case, gone, beyond) in notes {
+            let cache = cache(1_000);
+            gone(&cache, &new);
+            cache.copy_gone(&old, &revision(4), at(2));
+            assert_eq!(look(&cache, &new, 5, "", at(2)), Seen::Gone, "{case}");
+            assert_eq!(look(&cache, &old, 4, "", at(2)), Seen::MustRevalidate, "{case}");
+            assert_eq!(look(&cache, &newest, 6, "", at(2)), beyond, "{case}");
+        }
     }
 
     #[test]
