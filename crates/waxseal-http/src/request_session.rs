@@ -196,10 +196,11 @@ impl RequestSession {
     /// out. It never resolves if the request brought no session, and it is about the session that came, not about one that
     /// this request begins.
     ///
-    /// What this process does is noticed within a second. What others do is noticed within the freshness lifetime and a
-    /// second (two seconds in state `store`): the store is asked once in the freshness lifetime, at least a second, for each
-    /// session and process, however many answers it has open. In state `cookie` without a list only the end of the token that
-    /// came is known, and what this process does.
+    /// A sign-out or a renewal by a request to this process is noticed within a second. An end by the owner's list, or of all
+    /// sessions of the owner, and what other processes do, is noticed within the freshness lifetime and a second (two seconds
+    /// in state `store`): the store is asked once in the freshness lifetime, at least a second, for each session and process,
+    /// however many answers it has open. In state `cookie` without a list only the end of the token that came is known, and
+    /// what this process does.
     ///
     /// # Errors
     ///

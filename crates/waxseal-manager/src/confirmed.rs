@@ -2,6 +2,8 @@
 
 use waxseal_store::{Lifespan, Timestamp};
 
+use crate::refresh::RESEAL_AFTER_SECONDS;
+
 /// The time of a question to the store, taken *before* asking. Only code that asks a store makes one, and no token is
 /// sealed without one.
 #[derive(Debug, Clone, Copy)]
@@ -12,8 +14,24 @@ pub(crate) struct ConfirmedAt(Timestamp);
 pub(crate) struct Confirmed {
     pub(crate) at: ConfirmedAt,
     pub(crate) life: Lifespan,
-    /// The key that the record is sealed with, if the record was read.
-    pub(crate) kid: Option<[u8; 4]>,
+    /// The record's seal, if the record was read.
+    pub(crate) seal: Option<RecordSeal>,
+}
+
+/// The seal of a record.
+#[derive(Clone, Copy)]
+pub(crate) struct RecordSeal {
+    pub(crate) kid: [u8; 4],
+    /// The time of it, in seconds.
+    pub(crate) at: u64,
+}
+
+impl RecordSeal {
+    /// Checks whether the record is to be sealed anew with the first key. As with tokens that takes a minute, so that two
+    /// servers with different first keys do not undo each other's work with every request.
+    pub(crate) fn is_due(&self, first: [u8; 4], now: Timestamp) -> bool {
+        self.kid != first && now.as_secs().saturating_sub(self.at) >= RESEAL_AFTER_SECONDS
+    }
 }
 
 impl ConfirmedAt {

@@ -59,16 +59,16 @@ impl RecordStore {
                 return Ok(Find::Absent);
             }
         };
-        let content = match self.open(keys, &key, &record, now) {
-            Ok(content) => content,
+        let (content, seal) = match self.open(keys, &key, &record, now) {
+            Ok(opened) => opened,
             Err(why) => return Ok(Find::Closed(why)),
         };
-        let Record { revision, life, kid, .. } = record;
+        let Record { revision, life, .. } = record;
         if !self.is_alive(&life, self.lifetimes.of_session(&content), now) {
             return Ok(Find::Absent);
         }
         self.note(&key, &revision, at);
-        let confirmed = Confirmed { at, life, kid: Some(kid) };
+        let confirmed = Confirmed { at, life, seal: Some(seal) };
         Ok(Find::Living(Living { revision, confirmed, content }))
     }
 
@@ -121,7 +121,7 @@ impl RecordStore {
                     return Err(Error::GONE);
                 }
                 self.note(&key, &revision, at);
-                Ok(Confirmed { at, life, kid: None })
+                Ok(Confirmed { at, life, seal: None })
             }
             Some(Found::Living(_)) => Err(Error::Contended),
             Some(Found::Renewed) => Err(Error::RENEWED),

@@ -185,7 +185,7 @@ impl MirroredSessions {
         self.near.confirmed(&key, &revision, at.time());
         records.counts.confirmed.increment(1);
         let mut record = token.record(revision);
-        let confirmed = Confirmed { at, life: head.life, kid: None };
+        let confirmed = Confirmed { at, life: head.life, seal: None };
         // Of several requests that share an answer, one notes their activity.
         record.confirmed = Some(match is_own {
             true => records.touched(&record, confirmed, limits, now).await,

@@ -18,7 +18,7 @@ use crate::active_keys::ActiveKeys;
 use crate::adoption::claims::Claims;
 use crate::adoption::claims::Reach;
 use crate::any_store::AnyStore;
-use crate::confirmed::ConfirmedAt;
+use crate::confirmed::{ConfirmedAt, RecordSeal};
 use crate::error::Error;
 use crate::lifetimes::Lifetimes;
 use crate::revocations::list::Revocations;
@@ -119,14 +119,14 @@ impl RecordStore {
         }
     }
 
-    /// Opens a record. If that fails, logs the reason.
+    /// Opens a record, and says when it was sealed and by which key. If that fails, logs the reason.
     pub(super) fn open(
         &self,
         keys: &ActiveKeys,
         key: &RecordKey,
         record: &Record,
         now: Timestamp,
-    ) -> Result<Content, Closed> {
+    ) -> Result<(Content, RecordSeal), Closed> {
         let limits = Limits { idle: u32::MAX, absolute: self.lifetimes.widest().absolute };
         let bound = key.bound(&record.revision);
         let opened = keys.record().open(&record.sealed, &bound, now.as_secs(), limits);
@@ -136,17 +136,19 @@ impl RecordStore {
         };
         let content = match opened {
             Ok(opened) => {
+                let seal = RecordSeal { kid: record.kid, at: opened.times().sealed() };
                 let (buffer, payload) = opened.into_payload();
-                Content::parse(buffer, payload).inspect_err(|reason| refused(reason)).ok()
+                let content = Content::parse(buffer, payload).inspect_err(|reason| refused(reason)).ok();
+                content.map(|content| (content, seal))
             }
             Err(rejected) => {
                 refused(&rejected.reason());
                 None
             }
         };
-        let content = content.ok_or(Closed::Unreadable)?;
+        let (content, seal) = content.ok_or(Closed::Unreadable)?;
         if is_owners(key, content.owner().as_deref(), record.owner.as_deref()) {
-            Ok(content)
+            Ok((content, seal))
         } else {
             Err(Closed::OtherOwner)
         }

@@ -21,7 +21,7 @@ impl RecordStore {
         let mut done = 0;
         // Records of a list of revoked sessions hold nothing sealed.
         for (key, record) in page.items.iter().filter(|(_, record)| !record.sealed.is_empty()) {
-            let Ok(content) = self.open(keys, key, record, now) else { continue };
+            let Ok((content, _)) = self.open(keys, key, record, now) else { continue };
             let Record { revision, life, .. } = record;
             let sealed = self.seal(keys, key, revision, &content, life, now)?;
             done += usize::from(self.store.rewrap(key, revision, keys.kid(), &sealed, now).await?);

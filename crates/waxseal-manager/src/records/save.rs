@@ -278,10 +278,10 @@ impl RecordStore {
         let Some(confirmed) = record.confirmed.filter(|_| !self.awaits_end(record)) else {
             return Ok(Outcome::Keep);
         };
-        if record.is_reseal_due(now) || confirmed.kid.is_some_and(|kid| kid != keys.kid()) {
+        if record.is_reseal_due(now) || confirmed.seal.is_some_and(|seal| seal.is_due(keys.kid(), now)) {
             self.rewrap(keys, record, content, &confirmed, now).await;
         }
-        let as_before = Confirmed { kid: None, ..confirmed };
+        let as_before = Confirmed { seal: None, ..confirmed };
         if !self.token_facts(keys, record, &as_before, content, now).is_due() {
             return Ok(Outcome::Keep);
         }
@@ -313,7 +313,7 @@ impl RecordStore {
     ) -> TokenFacts {
         let browsers = content.permanent.then(|| refresh_after(self.lifetimes.of_session(content).idle));
         let copys = self.near.as_ref().map(|near| (near.freshness().grace.as_secs() / 2).max(1));
-        let record_is_old = confirmed.kid.is_some_and(|kid| kid != keys.kid());
+        let record_is_old = confirmed.seal.is_some_and(|seal| seal.is_due(keys.kid(), now));
         TokenFacts {
             age: now.as_secs().saturating_sub(record.times.sealed()),
             refresh_after: browsers.into_iter().chain(copys).min(),

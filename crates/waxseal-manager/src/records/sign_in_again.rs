@@ -61,13 +61,13 @@ impl RecordStore {
             return Ok(None);
         };
         let at = ConfirmedAt::by_answer(now);
-        let Ok(content) = self.open(&draft.keys, &key, &record, now) else { return Ok(None) };
-        let Record { revision, life, kid, .. } = record;
+        let Ok((content, seal)) = self.open(&draft.keys, &key, &record, now) else { return Ok(None) };
+        let Record { revision, life, .. } = record;
         if !self.is_alive(&life, self.lifetimes.of_session(&content), now) || self.unfinished.has(|| key) {
             return Ok(None);
         }
         self.note(&key, &revision, at);
-        let confirmed = Confirmed { at, life, kid: Some(kid) };
+        let confirmed = Confirmed { at, life, seal: Some(seal) };
         Ok(Some((Base { id: old.clone(), key, revision, confirmed }, content)))
     }
 }

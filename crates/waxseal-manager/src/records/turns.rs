@@ -235,8 +235,11 @@ mod tests {
 
     fn version(key: RecordKey, counter: u8) -> Newest {
         let now = Timestamp::from_millis(1_000);
-        let confirmed =
-            Confirmed { at: ConfirmedAt::by_answer(now), life: Lifespan::new(now, now, now, now), kid: None };
+        let confirmed = Confirmed {
+            at: ConfirmedAt::by_answer(now),
+            life: Lifespan::new(now, now, now, now),
+            seal: None,
+        };
         Newest { key, revision: revision(counter), confirmed, content: Arc::default() }
     }
 

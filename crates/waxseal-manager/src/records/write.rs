@@ -156,7 +156,7 @@ impl RecordStore {
     }
 
     pub(super) fn just_written(&self, life: Lifespan, now: Timestamp) -> Confirmed {
-        Confirmed { at: ConfirmedAt::by_answer(now), life, kid: None }
+        Confirmed { at: ConfirmedAt::by_answer(now), life, seal: None }
     }
 
     /// Makes the outcome for what the store has now.

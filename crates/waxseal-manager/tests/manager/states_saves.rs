@@ -220,6 +220,29 @@ async fn a_record_of_an_old_key_is_sealed_anew_until_the_store_has_done_it_and_n
     }
 }
 
+/// While a new key rolls out, servers differ in which is the first.
+#[tokio::test]
+async fn two_servers_with_different_first_keys_seal_a_record_anew_once_a_minute() {
+    for place in BOTH {
+        let store = new_store();
+        let ring = |first, second| Keyring::new(key(first)).with_fallback(key(second)).unwrap();
+        let servers =
+            [(1, 2), (2, 1)].map(|(first, second)| sessions_with(place, store.clone(), &ring(first, second)));
+        let mut token =
+            visitor(&servers[0], at(0), |session| session.insert("text", "a".repeat(5_000)).unwrap()).await;
+        store.forget();
+        // Too large for a copy, so each page loads it.
+        for second in 1..=300 {
+            let server = &servers[second as usize % 2];
+            let page = change(server, &token, at(second)).await;
+            assert_eq!(page.len(), 1);
+            token = commit(server, &page, &token, at(second)).await.unwrap();
+        }
+        let rewraps = store.count(Operation::Rewrap);
+        assert!((3..=5).contains(&rewraps), "{place:?}: {rewraps}");
+    }
+}
+
 /// Tokens are as long as 64 lengths of their payload allow, also the longest that has room for a copy.
 #[tokio::test]
 async fn a_copy_is_left_out_only_when_it_does_not_fit() {
