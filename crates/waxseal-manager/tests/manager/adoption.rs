@@ -592,7 +592,8 @@ async fn a_full_store_is_an_error_and_no_claim() {
 
 #[tokio::test]
 async fn a_sign_out_deletes_its_record_where_there_is_no_room_to_note_its_owner() {
-    let states: [(&str, fn(&Meddler) -> State); 2] = [
+    type Of = fn(&Meddler) -> State;
+    let states: [(&str, Of); 2] = [
         ("store", |store| Stored::new(store.clone()).into()),
         ("mirrored", |store| Mirrored::new(store.clone()).into()),
     ];

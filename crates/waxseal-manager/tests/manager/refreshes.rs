@@ -9,8 +9,13 @@ use crate::states_support::{
     BOTH, Store, at, change, commit, key, manager, new_store, read, sessions, signed_in, visitor,
 };
 
+/// A state over a store.
+type Of = fn(&Store) -> State;
+/// What somebody does with a session.
+type Act = fn(&Visit) -> Result<(), SessionError>;
+
 /// The states with a store.
-const STATES: [(&str, fn(&Store) -> State); 3] = [
+const STATES: [(&str, Of); 3] = [
     ("cookie with a list", |store| Revocable::new(store.clone()).into()),
     ("store", |store| Stored::new(store.clone()).into()),
     ("mirrored", |store| Mirrored::new(store.clone()).into()),
@@ -28,7 +33,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new(state: fn(&Store) -> State) -> Self {
+    async fn new(state: Of) -> Self {
         let store = new_store();
         let ring = Keyring::new(key(2)).with_fallback(key(1)).unwrap();
         let [here, there] = [(); 2].map(|()| manager(state(&store), &ring));
@@ -50,7 +55,7 @@ impl Scene {
 
 #[tokio::test]
 async fn a_page_that_was_under_way_displaces_no_cookie_of_what_ended_or_renewed_its_session() {
-    let acts: [(&str, fn(&Visit) -> Result<(), SessionError>); 4] = [
+    let acts: [(&str, Act); 4] = [
         ("signs in", |session| session.sign_in("albus", at(DUE))),
         ("renews", |session| session.renew()),
         ("becomes permanent and renews", |session| {

@@ -548,7 +548,8 @@ async fn clocks_that_differ_neither_save_a_session_nor_lock_its_owner_out() {
 
 #[tokio::test]
 async fn an_end_counts_at_once_on_a_server_whose_clock_is_behind() {
-    let ends: [(&str, fn(&Visit) -> Result<(), SessionError>); 3] = [
+    type Ends = fn(&Visit) -> Result<(), SessionError>;
+    let ends: [(&str, Ends); 3] = [
         ("signs out", |session| session.destroy()),
         ("renews", |session| session.renew()),
         ("signs in again", |session| session.sign_in("albus", at(160))),
