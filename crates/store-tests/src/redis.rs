@@ -111,11 +111,16 @@ impl Server {
         Ok(answer)
     }
 
-    /// Asks the server directly, past the store.
-    pub fn ask<T: FromRedisValue>(&self, command: &mut Cmd) -> T {
+    /// Asks the server directly, past the store; once more if it closes the connection, as a server does that Sentinels give
+    /// another part.
+    pub fn ask<T: FromRedisValue>(&self, command: &Cmd) -> T {
         let client = redis::Client::open(self.url()).unwrap();
-        let mut connection = client.get_connection_with_timeout(Duration::from_secs(2)).unwrap();
-        command.query(&mut connection).unwrap()
+        let ask = || {
+            let mut connection = client.get_connection_with_timeout(Duration::from_secs(2))?;
+            command.query(&mut connection)
+        };
+        let answer = ask().or_else(|error| if error.is_connection_dropped() { ask() } else { Err(error) });
+        answer.unwrap()
     }
 
     /// Tells whether the cluster serves all slots, none of them by the server at that port.
