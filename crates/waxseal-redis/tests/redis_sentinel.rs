@@ -189,7 +189,7 @@ fn a_user_with_the_documented_rights_is_enough_also_after_a_failover() {
     let watched = Watched::start();
     let mut user = redis::cmd("ACL");
     user.arg(&documented_rule("~waxseal:*")[1..]).arg("+wait");
-    watched.servers.iter().for_each(|server| server.ask::<()>(&mut user.clone()));
+    watched.servers.iter().for_each(|server| server.ask::<()>(&user));
     let url = watched.url(NAME).replace("redis-sentinel://", "redis-sentinel://wizard:s3cret@");
     run(async {
         let store = open(&url).await.unwrap();
