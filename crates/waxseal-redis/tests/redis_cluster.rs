@@ -291,7 +291,7 @@ fn move_slot(slot: u16, source: &Server, target: &Server, servers: &[Server]) {
         let Some(key) = keys.first() else { break };
         let mut migrate = redis::cmd("MIGRATE");
         migrate.arg("127.0.0.1").arg(target.port).arg(key).arg(0).arg(5_000);
-        () = source.ask(&mut migrate);
+        () = source.ask(&migrate);
         pause();
     }
     set(target, "NODE", &target_id);

@@ -176,7 +176,7 @@ fn with_rule(server: &Server, rule: &[impl AsRef<str>]) -> RedisOptions {
     let mut command = redis::cmd("ACL");
     rule.iter().skip(1).for_each(|word| _ = command.arg(word.as_ref()));
     () = server.ask(redis::cmd("ACL").arg("DELUSER").arg("wizard"));
-    () = server.ask(&mut command);
+    () = server.ask(&command);
     RedisStore::options(&server.url().replace("redis://", "redis://wizard:s3cret@"))
 }
 
