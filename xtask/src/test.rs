@@ -30,7 +30,7 @@ pub(crate) struct Options {
 macro_rules! features {
     () => {
         concat!(
-            "waxseal/django,waxseal/flask,waxseal/rails,waxseal/tls,waxseal/websocket,wizard/tls,",
+            "waxseal/dates,waxseal/django,waxseal/flask,waxseal/rails,waxseal/tls,waxseal/websocket,wizard/tls,",
             "waxseal-axum/device,waxseal-axum/django,waxseal-axum/flask,waxseal-axum/rails,waxseal-cli/sqlite"
         )
     };

@@ -21,6 +21,13 @@ pub(crate) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("wordcount", word_count);
     environment.add_filter("wordwrap", word_wrap);
     environment.add_filter("xmlattr", xml_attributes);
+    #[cfg(feature = "dates")]
+    {
+        environment.add_filter("dateformat", contrib::dateformat);
+        environment.add_filter("datetimeformat", contrib::datetimeformat);
+        environment.add_filter("timeformat", contrib::timeformat);
+        environment.add_function("now", globals::now);
+    }
     environment.add_function("cycler", cycler);
     environment.add_function("joiner", globals::joiner);
     environment.add_function("lipsum", lipsum);

@@ -334,3 +334,28 @@ fn a_template_may_pop_an_entry_and_change_nothing_else() {
         assert!(error.contains(expected), "{source}: {error}");
     }
 }
+
+#[cfg(feature = "dates")]
+#[test]
+fn dates_are_written_in_the_format_and_zone_that_a_template_or_an_app_names() {
+    for (source, expected) in [
+        ("{{ 1687624642|datetimeformat(tz='UTC') }}", "Jun 24 2023 16:37"),
+        (
+            "{{ '2023-06-24T16:37:22Z'|datetimeformat(format='short', tz='Europe/Vienna') }}",
+            "2023-06-24 18:37",
+        ),
+        ("{{ 1687624642|dateformat(format='%d.%m.%Y', tz='UTC') }}", "24.06.2023"),
+        ("{% set TIMEZONE = 'Europe/Vienna' %}{{ 1687624642|timeformat }}", "18:37"),
+        ("{{ now() is number }}", "True"),
+    ] {
+        assert_eq!(render(source, &Session::new()).unwrap(), expected, "{source}");
+    }
+    for source in [
+        "{{ 'soon'|dateformat }}",
+        "{{ 1e300|dateformat }}",
+        "{{ 0|dateformat(tz='Nowhere') }}",
+        "{{ 0|dateformat(format='%') }}",
+    ] {
+        assert!(render(source, &Session::new()).is_err(), "{source}");
+    }
+}
