@@ -21,11 +21,12 @@ pub struct Flask {
 }
 
 impl Flask {
-    /// Runs `app`, a program whose argument is its port, with these variables.
+    /// Runs the Python program `app`, with a free port as its argument and these environment variables, and waits until it
+    /// listens.
     ///
     /// # Panics
     ///
-    /// If it does not start.
+    /// If it ends, or does not listen within 30 seconds.
     #[must_use]
     pub fn start(python: &Path, app: &Path, variables: &[(&str, &str)]) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
@@ -44,11 +45,11 @@ impl Flask {
 }
 
 /// The Pythons of the environments in the folder `FLASK_ENVIRONMENTS`, one for each version of Flask, the newest last.
-/// None if the variable is not set.
+/// Empty if the variable is not set.
 ///
 /// # Panics
 ///
-/// If it is set and there are none.
+/// If the variable is set and its folder has no such environment.
 #[must_use]
 pub fn pythons() -> Vec<PathBuf> {
     let Some(folder) = std::env::var_os("FLASK_ENVIRONMENTS") else { return Vec::new() };

@@ -101,21 +101,21 @@ pub enum Error {
     )]
     BinaryTooLong(usize),
 
-    /// The sealed time lies more than a u32 of seconds after the created time; the seconds between.
+    /// The sealed time is more than `u32::MAX` seconds after the created time; the seconds between.
     #[error("value was created {0} seconds before it is sealed; the most is {max}", max = u32::MAX)]
     TooOld(u64),
 
-    /// A signed token's time exceeds a u32; in seconds since 1970.
+    /// A signed token's time exceeds `u32::MAX`; in seconds since 1970.
     #[error("a token cannot be signed at second {0}; the last is {max}, in the year 2106", max = u32::MAX)]
     TooLate(u64),
 }
 
-/// The cause of an [`Error`], of whatever library: none of their types is part of this crate's interface.
+/// The cause of an [`Error`], boxed so that no type of another library is part of this crate's interface.
 type Source = Box<dyn StdError + Send + Sync>;
 
 impl Error {
-    /// Returns `true` if a text is no key, and a newly generated key is the way out: the moment for an app to say how it
-    /// has one made.
+    /// Returns `true` if the text given as a key is unusable and a newly generated key would help. An app can then say how
+    /// to generate one.
     #[must_use]
     pub fn is_about_key_text(&self) -> bool {
         matches!(

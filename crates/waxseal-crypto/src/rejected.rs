@@ -96,7 +96,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The step of "Open" that refused, 1 to 8; a caller's `bound` value is checked before the second.
+    /// The step of section "Open" that refused, 1 to 8. A `bound` value that is too long counts as step 2.
     pub fn step(&self) -> u8 {
         match self {
             Self::TooLong | Self::Alphabet => 1,

@@ -1,3 +1,5 @@
+//! An app's own tokens, sealed or opened in one call.
+
 use crate::context::Context;
 use crate::error::Error;
 use crate::keyring::Keyring;

@@ -41,10 +41,11 @@ impl CrossOrigin {
         Self::default()
     }
 
-    /// Lets all requests through, for an app that asks each form for a token, or that carries its sessions otherwise.
+    /// Lets all requests through, for an app that requires a CSRF token for each unsafe request, or that does not keep its
+    /// sessions in cookies.
     ///
-    /// `SameSite=Lax`, the cookie's default, still keeps the session from the forms of most other sites, and not from
-    /// those of hosts under the same registrable domain.
+    /// `SameSite=Lax`, the cookie's default, still withholds the session from the forms of most other sites, but not from
+    /// those of other hosts under the same registrable domain.
     #[must_use]
     pub fn allow() -> Self {
         Self { allows_all: true, ..Self::default() }
@@ -58,7 +59,7 @@ impl CrossOrigin {
     ///
     /// # Errors
     ///
-    /// [`SetupError::Origin`] for the first that is none.
+    /// [`SetupError::Origin`] for the first text that is not an origin.
     pub fn trust<O: AsRef<str>>(mut self, origins: impl IntoIterator<Item = O>) -> Result<Self, SetupError> {
         for origin in origins {
             let origin = origin.as_ref();

@@ -1,18 +1,19 @@
-//! Who maintains a manager's store.
+//! Who runs the maintenance of a manager's store.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::task::AbortHandle;
 
-/// The maintainer of a store, if it has one. A task of ours ends when this is dropped.
+/// Who runs the store's maintenance: nobody yet, a background task of this crate, or the app. The task ends when this is
+/// dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Maintainer {
     current: AtomicU8,
     task: Mutex<Option<AbortHandle>>,
 }
 
-/// Whoever maintains a store.
+/// Who runs a store's maintenance.
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
 pub(crate) enum MaintainedBy {

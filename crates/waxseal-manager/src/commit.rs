@@ -80,7 +80,7 @@ impl SessionManager {
             renews: closed.renewed,
             ends: ended,
         };
-        let kept_for_the_page = closed.ends_others.is_none() && closed.log.only_prepares_a_page();
+        let only_for_next_page = closed.ends_others.is_none() && closed.log.is_only_for_next_page();
         let signs_in = closed.signed_in;
         let is_owed_to_the_page = !closed.renewed && closed.log.only_shows();
         let due = due(&self.facts(visit, &closed, now));
@@ -97,7 +97,7 @@ impl SessionManager {
         if signs_in && saved.is_ok() {
             boxed(|| self.replace_foreign(visit, now)).await;
         }
-        let outcome = if ended { after_an_end(visit, saved, kept_for_the_page) } else { saved };
+        let outcome = if ended { after_an_end(visit, saved, only_for_next_page) } else { saved };
         match &outcome {
             Ok(outcome) => {
                 self.events.count(deed, outcome);
@@ -295,11 +295,11 @@ async fn save_in(
 fn after_an_end(
     visit: &Visit,
     saved: Result<Outcome, Error>,
-    kept_for_the_page: bool,
+    only_for_next_page: bool,
 ) -> Result<Outcome, Error> {
     let outcome = match saved {
         // The end holds all the same. The error's answer, which replaces this one, removes the token.
-        Err(error) if !kept_for_the_page => return Err(error),
+        Err(error) if !only_for_next_page => return Err(error),
         Err(error) => {
             tracing::warn!(%error, "a message for after a sign-out could not be kept");
             Outcome::Remove

@@ -50,10 +50,10 @@ pub enum Error {
         /// The absolute lifetime in seconds.
         absolute: u32,
     },
-    /// A text that is no day of the calendar.
+    /// The text is not a date in the form `2027-03-01`.
     #[error("`{0}` is no day; write it as in 2027-03-01")]
     Day(String),
-    /// A migration that ends before the switch, so that it takes nothing over in between.
+    /// The migration ends before the switch to this app, so no session could be taken over.
     #[error("the migration ends before the switch; the switch comes first")]
     AdoptionEndsFirst,
     /// A migration in state `cookie` without a list, which cannot refuse a foreign cookie after a sign-out.
@@ -62,7 +62,7 @@ pub enum Error {
          `store` or `mirrored`, or say that the migration is `replayable`"
     )]
     Replayable,
-    /// Sessions of a former state, to be taken over into cookies.
+    /// Sessions of a former state were to be taken over into state `cookie`, which is not possible.
     #[error("sessions of a former state can be taken over in states `store` and `mirrored` alone")]
     FormerState,
     /// The session could not be sealed.

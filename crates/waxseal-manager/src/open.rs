@@ -58,7 +58,7 @@ pub(crate) enum Asked<'a> {
     Listed(Box<Visit>, Question),
     /// Asks whether the offer to the session, which was in the token, was taken up.
     Bound(Box<Visit>, Question),
-    /// Asks nothing: the request does not prove its device, for the moment.
+    /// Asks nothing: the device gate wants the request answered as if the store were away.
     Away(Box<Visit>),
     /// Asks whether a foreign session can be taken over.
     Foreign(Box<ForeignRef>, Arc<Content>),
@@ -121,7 +121,7 @@ impl<'a> Snapshot<'a> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`SessionManager::open`].
     pub fn open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'a>, Rejected> {
         let opened = self.try_open(token, access, now);
         opened.map_err(|reason| {
@@ -271,7 +271,7 @@ impl<'a> Snapshot<'a> {
         })
     }
 
-    /// Makes the visit of a session that is over by a list of ended sessions.
+    /// Makes the visit for a session that was ended or renewed, as the list of ended sessions says: a new session.
     fn after(&self, over: Question, verdict: Verdict) -> Visit {
         match verdict {
             Verdict::Renewed(_) => self.create().after_a_renewal(over),
@@ -341,7 +341,7 @@ impl Pending<'_> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`Opened::load`].
     pub async fn load(self, now: SystemTime) -> Result<Visit, Error> {
         let Self { snapshot, question, access } = self;
         let keys = &snapshot.keys;

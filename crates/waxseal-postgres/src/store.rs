@@ -79,10 +79,11 @@ impl PostgresStore {
 
     /// Settings for a store that shares the app's own pool of connections.
     ///
-    /// The pool decides about hosts, TLS, and the number and the set-up of connections, which have to lead to the
-    /// primary and to run under READ COMMITTED, PostgreSQL's default. The store changes no setting of theirs:
+    /// The pool chooses the hosts, TLS, and the number and set-up of connections. They must lead to the primary and use
+    /// READ COMMITTED, PostgreSQL's default. The store changes no setting of theirs:
     /// [`synchronous_commit`](PostgresOptions::synchronous_commit) is only checked, as behind a pooler. Of
-    /// [`network`](PostgresOptions::network) the time for a call, the queue, the retries and the circuit breaker hold.
+    /// [`network`](PostgresOptions::network) only the timeout of a call, the queue, the retries and the circuit breaker
+    /// apply.
     /// A call that is given up closes its connection, and the pool makes another.
     ///
     /// The pool is one of the [`deadpool_postgres`] that this crate exports.
@@ -100,7 +101,7 @@ impl PostgresStore {
         PostgresOptions { pool: Some(pool), ..PostgresOptions::new("") }
     }
 
-    /// The failures that an acknowledged write outlives.
+    /// The failures that an acknowledged write survives.
     #[must_use]
     pub fn promise(&self) -> &PostgresPromise {
         &self.shared.promise

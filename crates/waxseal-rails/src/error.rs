@@ -16,7 +16,7 @@ pub enum Error {
     #[error("encrypted by none of the keys, or with another digest, salt or number of iterations")]
     Key,
 
-    /// It was encrypted for another cookie, or says of none.
+    /// The key opens it, but the name of the cookie inside is another one or missing.
     #[error("encrypted for another cookie; if the app has `use_cookies_with_metadata = false`, say so")]
     Purpose,
 
@@ -33,15 +33,15 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Undecodable {
-    /// The envelope has other members than Rails', or the message in it is not strict base64.
+    /// The envelope has members that Rails does not write, or its message is not strict base64.
     #[error("envelope is not one of Rails'")]
     Envelope,
 
-    /// The expiry is no time in the form of Rails.
+    /// The expiry is not a time in Rails' format.
     #[error("expiry is no time as Rails writes it")]
     Expiry,
 
-    /// The content is an object of Ruby.
+    /// The content is a Ruby object, serialized by Marshal.
     #[error(
         "content is written by Marshal; set `cookies_serializer` to `:json` or `:hybrid` before the move"
     )]

@@ -30,7 +30,7 @@ use crate::socket::Socket;
 /// then is answered.
 const LULL: Duration = Duration::from_millis(250);
 /// hyper's own lower bound for a connection's buffer.
-const MIN_BUFFER_BYTES: usize = 8192;
+const HYPER_MIN_BUFFER_BYTES: usize = 8192;
 /// hyper sets aside room for as many fields as allowed: a limit such as `usize::MAX`, meant as none, would panic there.
 const MAX_HEAD_FIELDS: usize = 4096;
 /// Fields that hyper has room for without allocating; told of any limit, it allocates for each head.
@@ -52,7 +52,7 @@ pub(crate) fn http(limits: &Limits) -> http1::Builder {
     // That there is a time makes hyper ask the connection's timer, which knows which.
     http.header_read_timeout(Duration::ZERO)
         .max_header_size(limits.head)
-        .max_buf_size(limits.head.max(MIN_BUFFER_BYTES))
+        .max_buf_size(limits.head.max(HYPER_MIN_BUFFER_BYTES))
         .keep_alive(true)
         .half_close(false);
     http

@@ -29,10 +29,10 @@ use crate::transport::Transport;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Tls(Arc<Files>);
+pub struct Tls(Arc<CertificateFiles>);
 
 #[derive(Debug)]
-struct Files {
+struct CertificateFiles {
     certificate: PathBuf,
     key: PathBuf,
     config: RwLock<Arc<ServerConfig>>,
@@ -47,7 +47,7 @@ impl Tls {
     pub fn from_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, SetupError> {
         let (certificate, key) = (certificate.as_ref().to_owned(), key.as_ref().to_owned());
         let config = RwLock::new(load(&certificate, &key)?);
-        Ok(Self(Arc::new(Files { certificate, key, config })))
+        Ok(Self(Arc::new(CertificateFiles { certificate, key, config })))
     }
 
     /// Reads both files again, for connections that are made from now on.

@@ -8,8 +8,8 @@ use metrics::Counter;
 
 use crate::error::Error;
 
-/// Counters that bodies and handlers reach without a server to ask. They belong to the recorder that the process has when
-/// the first server, or the first request, needs them.
+/// Counters of the whole process, for code that has no server at hand. They are made at their first use, by a server or a
+/// request, and stay with the `metrics` recorder that is installed then.
 pub(crate) struct Traffic {
     /// Bytes of requests' bodies.
     pub(crate) received: Counter,

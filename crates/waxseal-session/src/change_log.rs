@@ -75,13 +75,14 @@ impl ChangeLog {
         !self.is_empty() && self.iter().all(shows)
     }
 
-    /// Returns `true` if all changes are for the next page to show, as after a sign-out.
+    /// Returns `true` if all changes are for the next page to show: a message that was flashed, messages shown, its first form. That
+    /// can be kept after a sign-out. An empty log is, too.
     #[must_use]
-    pub fn only_prepares_a_page(&self) -> bool {
-        let prepares = |change: &Change| {
+    pub fn is_only_for_next_page(&self) -> bool {
+        let for_next_page = |change: &Change| {
             matches!(change, Change::Flash(_) | Change::FlashesShown(_) | Change::CsrfSeed(_))
         };
-        self.iter().all(prepares)
+        self.iter().all(for_next_page)
     }
 
     /// Returns `true` if a change may affect the session's class, and with it its lifetimes.

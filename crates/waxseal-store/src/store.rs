@@ -6,7 +6,8 @@ use crate::{Promise, PublicId, RecordKey, Revision, Timestamp, Usage};
 
 /// A store of records, the server-side part of sessions.
 ///
-/// For a store of one's own see the crate `waxseal-key-value`, which makes this trait of two or three methods. Implement this trait for a database that can do better:
+/// To write a store of your own, first see the crate `waxseal-key-value`, which implements this trait from two or three
+/// methods. Implement the trait itself for a database that can do better:
 ///
 /// | promise | methods |
 /// |---|---|
@@ -25,7 +26,7 @@ use crate::{Promise, PublicId, RecordKey, Revision, Timestamp, Usage};
 /// - **A living record** is one whose `expires` is after `now` and whose owner's sessions were not ended since the
 ///   record got that owner. Any other record is *absent*, whether or not it still takes up space. This is decided in
 ///   the same statement as the read or the write. `now` is an argument; a store reads no clock to decide.
-/// - **Never again.** Nothing but `create` makes an absent record, and `create` is called only with an id that was just
+/// - **Never again.** Only `create` makes a record where there is none, and it is called only with an id that was just
 ///   drawn. So never send a `create` twice: the second may arrive after the session's end. No read makes anything.
 /// - **All or nothing.** A method happens completely or not at all, also if its future is dropped half-way. After a
 ///   drop or a lost answer it may still happen.
@@ -72,8 +73,9 @@ pub trait SessionStore: Send + Sync + 'static {
         Fault::Outage
     }
 
-    /// Returns `false` for an [optional](Promise::is_optional) promise that the store does not make. Its methods then
-    /// fail with [`Fault::Defect`], and whoever needs the promise refuses the store. The answer never changes. Unless overridden, every promise is made.
+    /// Returns `false` for an [optional](Promise::is_optional) promise that the store does not make. The methods
+    /// of that promise then fail with [`Fault::Defect`], and callers that need it refuse the store. The answer never
+    /// changes. Unless overridden, every promise is made.
     fn makes(&self, promise: Promise) -> bool {
         let _ = promise;
         true
@@ -135,7 +137,7 @@ pub trait SessionStore: Send + Sync + 'static {
     ///
     /// The tombstone answers `load` and `revalidate` at `old` with [`Found::Renewed`], whatever becomes of the session,
     /// while `tombstone_expires` is after their `now`. After that `old` is absent. Owner and generation follow the
-    /// rules of `update`.
+    /// trait's rule, as in `update`.
     fn renew(
         &self,
         old: &RecordKey,

@@ -16,7 +16,7 @@ use crate::settings::proxies::ProxySettings;
 use crate::states::States;
 use crate::urls::{Name, Urls};
 
-/// The parts of an app that a request uses: all but routes and hooks, whose types know requests.
+/// The parts of an app that a request uses: all but routes and hooks, whose types refer to requests.
 pub(crate) struct AppContext {
     pub(crate) pages: Pages,
     pub(crate) sessions: SessionLayer,

@@ -5,7 +5,7 @@ use std::time::Instant;
 use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram};
 
-/// Counters and latencies of requests by route, from the start with 0.
+/// Counters and latencies of requests, by route. All are registered at start, so a counter without requests shows 0.
 ///
 /// Labels are the app's own routes and five classes of statuses, and nothing that a client sends.
 pub(crate) struct HttpMetrics {
@@ -32,7 +32,7 @@ pub(crate) struct InFlight<'a> {
 }
 
 impl HttpMetrics {
-    /// Registers the metrics of these routes, by method and path in the order of their indices.
+    /// Registers the metrics of these routes, each given as method and path, in the order of their indices.
     pub(crate) fn new<'a>(routes: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         metrics::describe_counter!(
             "waxseal_http_requests_total",
@@ -83,7 +83,7 @@ impl RouteMetrics {
 }
 
 impl InFlight<'_> {
-    /// Notes the route, by its index among the app's.
+    /// Sets the request's route: its index among the app's routes, or `None` if no route matches.
     pub(crate) fn set_route(&mut self, route: Option<usize>) {
         self.route = route;
     }

@@ -31,12 +31,12 @@ pub struct OwnSession {
     pub bound_since: Option<String>,
 }
 
-/// Signing in. In state `cookie` nobody keeps a list: there, what asks for one or ends others is an error, 501, for a
-/// visitor who is signed in.
+/// Signing in and out. In state `cookie` no list of sessions is kept: for a visitor who is signed in, listing them or ending
+/// others is a 501 there. With a list of ended sessions, [`end_other_sessions`](Self::end_other_sessions) works.
 impl Request {
-    /// Signs `owner` in, by the app's own name for a user: a new session id, so that one planted before is worth
-    /// nothing, the time, and the browser's name for lists. What was in the session stays; call
-    /// [`Session::renew_empty`](crate::Session::renew_empty) before, to keep none of it.
+    /// Signs `owner` in; this is the app's own name for the user. The session gets a new id, so that one planted before is
+    /// worth nothing, and records the time and the browser's name for lists. Its entries stay; to drop them, call
+    /// [`Session::renew_empty`](crate::Session::renew_empty) before.
     ///
     /// # Errors
     ///
@@ -57,7 +57,8 @@ impl Request {
         Ok(self.request_session().sign_in(owner, self.headers().get(USER_AGENT)).await?)
     }
 
-    /// Signs the visitor out: the session is ended, also while the store is away.
+    /// Signs the visitor out by ending the session, even while the store does not answer: then this process refuses the
+    /// session at once, and the store is told later.
     ///
     /// # Errors
     ///
@@ -130,8 +131,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 401 if nobody is signed in; and those of [`own_sessions`](Self::own_sessions), but not in state `cookie` with a
-    /// list of ended sessions.
+    /// 401 if nobody is signed in; 503 if the store does not answer; 501 in state `cookie` without a list of ended sessions.
     pub async fn end_other_sessions(&self) -> Result<()> {
         let visit = self.visit().await?;
         if visit.owner().is_none() {

@@ -14,7 +14,7 @@ pub struct Route {
     pub(crate) target: Target,
 }
 
-/// The handler of a route, and the checks and hooks it goes without.
+/// The handler of a route, and which checks and hooks are skipped for it.
 pub(crate) struct Target {
     pub(crate) handler: Box<dyn Handler>,
     pub(crate) cross_site: bool,
@@ -51,7 +51,7 @@ impl Route {
         Self::new(Method::POST, path, handler)
     }
 
-    /// The route below the path and the name of its group.
+    /// Puts the group's path in front of the route's path, and the group's name in front of its name.
     pub(crate) fn below(mut self, path: &str, group: &str) -> Self {
         // A path without its slash is left alone, for the router to refuse it.
         if self.path.is_empty() || self.path.starts_with('/') {
@@ -82,7 +82,8 @@ impl Route {
         self
     }
 
-    /// Requires no token in an app that [requires them](crate::App::csrf_tokens): for programs, which have none.
+    /// Accepts requests without a token in an app that [requires them](crate::App::csrf_tokens): for
+    /// programs, which have none.
     ///
     /// Requests of other sites stay refused, unless [`allow_cross_site`](Self::allow_cross_site) accepts them.
     pub fn without_csrf_token(mut self) -> Self {

@@ -46,8 +46,8 @@ use crate::store_url::StoreUrl;
 #[command(about = None, long_about = None, name = "waxseal", version)]
 #[expect(clippy::exhaustive_structs, reason = "made by callers, from `Default`")]
 pub struct Settings {
-    /// A file of settings and of the app's own configuration, NAME=value on each line: the variables' names, which win over
-    /// it, as flags do.
+    /// A file of settings and of the app's own configuration: NAME=value on each line, with the names of the environment
+    /// variables. Flags and variables win over it.
     #[arg(long, env = "WAXSEAL_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The address to listen on.
@@ -173,7 +173,7 @@ pub struct Settings {
     /// info,waxseal_manager=debug [env: WAXSEAL_LOG, or RUST_LOG] [default: info].
     #[arg(long, env = "WAXSEAL_LOG", hide_env = true, value_name = "FILTER")]
     pub log: Option<LogFilter>,
-    /// The form of the log's lines.
+    /// The format of log lines.
     #[arg(long, env = "WAXSEAL_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
     /// Logs a line for each request: method, route, path, status, time, and what it did with its session.
@@ -186,7 +186,7 @@ pub struct Settings {
     /// that overwrites it [default: an id is made, and answered as X-Request-Id].
     #[arg(long, env = "WAXSEAL_REQUEST_ID_HEADER", value_name = "NAME")]
     pub request_id_header: Option<HeaderName>,
-    /// The proxies in front of the app, and the path below which they have it.
+    /// The proxies in front of the app, and the path under which they serve it.
     #[command(flatten)]
     pub proxies: ProxySettings,
     /// The other limits and deadlines.

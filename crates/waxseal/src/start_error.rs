@@ -40,7 +40,7 @@ pub enum StartError {
         "the service manager handed over {0} sockets (LISTEN_FDS) and the app listens on one; name one in its socket unit"
     )]
     SocketsHandedOver(usize),
-    /// Requests in flight would be dropped, when the server stops, before their time is over.
+    /// The time for requests in flight once the server stops is too short: it could end before a request's own time.
     #[error(
         "requests in flight have {grace:?} at the end and {request:?} before it; make --timeout-graceful-shutdown \
          longer than --timeout"
@@ -80,7 +80,7 @@ pub enum StartError {
          or start it without --device-bound"
     )]
     DeviceBoundNotBuilt,
-    /// The app is below a path that only its proxy tells, so that browsers cannot be told where to bind their device.
+    /// The app's path prefix is known only from its proxy's header, so browsers cannot be told where to bind their device.
     #[error(
         "device-bound sessions do not work below a path that a proxy tells; take `prefix` out of --forwarded-headers and name \
          the path by --root-path, or choose --device-bound off"

@@ -88,7 +88,7 @@ impl FlaskServerSide {
 
     /// Says that ids are signed with this `SECRET_KEY`, as with `SESSION_USE_SIGNER`.
     #[must_use]
-    pub fn signed_by(self, key: FlaskKey) -> Self {
+    pub fn signer(self, key: FlaskKey) -> Self {
         Self { signer: Some(key), ..self }
     }
 

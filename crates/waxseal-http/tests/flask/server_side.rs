@@ -32,7 +32,7 @@ fn reader(rows: Vec<(String, Vec<u8>)>) -> (FlaskServerSide, Arc<AtomicBool>) {
         let is_away = is_away.load(Ordering::Relaxed);
         async move { if is_away { Err("no route to the store".into()) } else { Ok(record) } }
     });
-    (reader.signed_by(FlaskKey::from_text("dev").unwrap()), away)
+    (reader.signer(FlaskKey::from_text("dev").unwrap()), away)
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn a_sign_out_beside_a_sharing_app_ends_what_the_store_of_another_has() {
             let record = bytes.map(|bytes| FlaskRecord { bytes, lives: Duration::from_secs(30 * DAY) });
             async move { Ok(record) }
         });
-        let other = other.signed_by(FlaskKey::from_text("dev").unwrap());
+        let other = other.signer(FlaskKey::from_text("dev").unwrap());
         let sharing = flask().side_by_side(["cart"]);
         let store = FaultyStore::new(MemoryStore::new());
         let site = Site::with(place, store, vec![Box::new(sharing), Box::new(other)]);

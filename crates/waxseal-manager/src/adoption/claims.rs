@@ -20,7 +20,7 @@ use super::refusal::ForeignRefusal;
 use super::terms::Adoption;
 use crate::any_store::AnyStore;
 use crate::records::unfinished::Unfinished;
-use crate::revocations::entry::{CLOCKS_APART, SIGNED_OUT, entry, id_owner};
+use crate::revocations::entry::{CLOCKS_APART, ENDED, entry, id_owner};
 use crate::store_error::StoreError;
 
 /// The time after a claim in which another request with the same cookie is given the same session: parallel requests
@@ -271,14 +271,14 @@ impl Claims {
         F: Future<Output = Result<(), StoreError>>,
     {
         let Ended { signed_out, end } = *ended;
-        let over = entry(SIGNED_OUT, id_owner(key), now, end, end);
+        let over = entry(ENDED, id_owner(key), now, end, end);
         for _ in 0..MAX_RACES {
             if now >= end || self.store.create(key, &over, now).await? == Creation::Created {
                 return Ok(());
             }
             let Some(found) = self.find(key, now).await? else { continue };
             let claim = found.revision;
-            if claim == SIGNED_OUT {
+            if claim == ENDED {
                 return Ok(());
             }
             if let Some((since, replay_id)) = signed_out {
@@ -300,7 +300,7 @@ impl Claims {
         if self.store.touch(key, end, since).await? {
             return Ok(());
         }
-        let entry = entry(SIGNED_OUT, id_owner(key), since, end, self.last_end(Timestamp::MAX));
+        let entry = entry(ENDED, id_owner(key), since, end, self.last_end(Timestamp::MAX));
         match self.store.create(key, &entry, now).await? {
             Creation::Created => Ok(()),
             Creation::Taken => self.store.touch(key, end, since).await.map(drop),
@@ -343,7 +343,7 @@ impl Claims {
 fn held(found: &RecordHead, now: Timestamp) -> Claim {
     let is_young = now < found.life.created.after(JOINING);
     match found.revision {
-        SIGNED_OUT => Claim::Refused(ForeignRefusal::Replayed),
+        ENDED => Claim::Refused(ForeignRefusal::Replayed),
         revision if is_young => Claim::Held(revision),
         revision => Claim::Renewable(revision),
     }

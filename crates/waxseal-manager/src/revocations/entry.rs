@@ -7,9 +7,8 @@ use waxseal_store::{Lifespan, Record, RecordKey, Revision, Timestamp};
 /// The time for which an entry outlives its session. Clocks may differ by a minute, both between sealing and ending,
 /// and between this process and the store.
 pub(crate) const CLOCKS_APART: Duration = Duration::from_secs(120);
-/// The revision of the entry of a signed-out id. All such entries say the same.
-pub(crate) const SIGNED_OUT: Revision =
-    Revision::from_bytes([0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
+/// The revision of an entry which says that an id is over. All such entries are the same.
+pub(crate) const ENDED: Revision = Revision::from_bytes([0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
 
 /// The owner of an id's entry, because a bounded store drops records without one. The name varies, because a store may
 /// keep a list for each owner. It has a control character, which no app's owner has.

@@ -1,4 +1,5 @@
-//! Epochs of owners: a sign-in takes the present one along, and a new one ends all sessions of those before.
+//! Epochs of owners. A sign-in stores the owner's current epoch in the session. When a new epoch begins, all sessions of
+//! earlier epochs are over.
 
 use std::fmt::Write;
 
@@ -33,8 +34,8 @@ enum Turn {
 }
 
 impl Revocations {
-    /// Returns the owner's present epoch, for a sign-in. Creates its entry if there is none. The entry lives until the
-    /// last session that begins now is over, because a purge must not bring back what was ended before.
+    /// Returns the owner's present epoch, for a sign-in. Creates its entry if there is none. The entry lives as
+    /// long as any session that begins now can live: without it, sessions that were ended would be good again.
     pub(crate) async fn join(&self, owner: &str, now: Timestamp) -> Result<Epoch, Error> {
         let owner = self.owner(owner);
         for _ in 0..ATTEMPTS {
@@ -47,8 +48,8 @@ impl Revocations {
         Err(Error::Contended)
     }
 
-    /// Lets the epoch's entry live until the last session that begins now is over. Does nothing if the store has lost
-    /// it.
+    /// Keeps the epoch's entry for as long as any session that begins now can live. Does nothing if the store has lost the
+    /// entry.
     pub(crate) async fn prolong(&self, owner: &str, epoch: &Epoch, now: Timestamp) -> Result<(), StoreError> {
         self.prolong_entry(&self.owner(owner), epoch, now).await.map(drop)
     }
@@ -73,6 +74,7 @@ impl Revocations {
     ///
     /// If that session is in an epoch already, this is one step from that epoch to the next. Of several requests that
     /// try this with copies of one session, one succeeds.
+    ///
     /// # Errors
     ///
     /// [`Error::GONE`] if that epoch is over, and the store's errors.

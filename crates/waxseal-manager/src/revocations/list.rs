@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use waxseal_store::{Creation, Fault, Found, RecordHead, RecordKey, Revision, Timestamp};
 
-use super::entry::{CLOCKS_APART, SIGNED_OUT, entry, id_owner};
+use super::entry::{CLOCKS_APART, ENDED, entry, id_owner};
 use super::question::Question;
 use crate::access::Access;
 use crate::adoption::claims::{Claims, Reach};
@@ -131,7 +131,7 @@ impl Revocations {
         }
     }
 
-    /// Asks in the same way as for a request that acts.
+    /// [Asks](Self::ask) as for a request that changes the session, and fails unless the session is good.
     ///
     /// # Errors
     ///
@@ -231,7 +231,7 @@ impl Revocations {
         Ok(left? + claims?)
     }
 
-    /// Ends what the owner could have had taken over, if a migration is under way.
+    /// If a migration is under way, ends the owner's sessions of the old app that could still be taken over.
     pub(super) async fn end_foreign_of(&self, owner: &str, now: Timestamp) -> Result<(), Error> {
         match &self.claims {
             Some(claims) => Ok(claims.end_owner(owner, now, now).await?),
@@ -243,15 +243,15 @@ impl Revocations {
         Ok(now >= end || self.keep_end(&key, end, now).await?)
     }
 
-    /// Writes an end under `key`, and returns `true` if the store has one now. May be sent again, because all ends of
-    /// one id are the same.
+    /// Writes the entry that ends the id of `key`. Returns `true` if the store now has an entry for it, this one or an
+    /// earlier one, and `false` if a foreign record has its place. May be sent again: all ends of one id are the same.
     pub(super) async fn keep_end(
         &self,
         key: &RecordKey,
         end: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let entry = entry(SIGNED_OUT, id_owner(key), now, end, end);
+        let entry = entry(ENDED, id_owner(key), now, end, end);
         let over = match self.store.create(key, &entry, now).await? {
             Creation::Created => Some(Verdict::Ended),
             Creation::Taken => self.find(key, now).await?.map(|found| over(&found, now)),
@@ -325,7 +325,7 @@ impl Revocations {
         }
     }
 
-    /// Takes that note back, if it is this key's.
+    /// Removes what [`bind`](Self::bind) noted, if it was for the key with this fingerprint.
     pub(crate) async fn unbind(
         &self,
         offer: [u8; 16],
@@ -351,7 +351,7 @@ impl Revocations {
         if self.unfinished.has(|| key) {
             return Ok(false);
         }
-        Ok(self.find(&key, now).await?.is_some_and(|found| found.revision != SIGNED_OUT))
+        Ok(self.find(&key, now).await?.is_some_and(|found| found.revision != ENDED))
     }
 
     fn look(&self, question: &Question, now: Timestamp) -> Seen {
@@ -382,7 +382,7 @@ impl Revocations {
 
 /// What the entry of an id says of it.
 fn over(entry: &RecordHead, now: Timestamp) -> Verdict {
-    if entry.revision == SIGNED_OUT { Verdict::Ended } else { renewal(entry.life.created, now) }
+    if entry.revision == ENDED { Verdict::Ended } else { renewal(entry.life.created, now) }
 }
 
 fn renewal(since: Timestamp, now: Timestamp) -> Verdict {
@@ -391,5 +391,5 @@ fn renewal(since: Timestamp, now: Timestamp) -> Verdict {
 
 /// The error for taking an id out of use a second time.
 fn claimed(found: &RecordHead) -> Error {
-    if found.revision == SIGNED_OUT { Error::GONE } else { Error::RENEWED }
+    if found.revision == ENDED { Error::GONE } else { Error::RENEWED }
 }

@@ -14,7 +14,7 @@ use crate::request::Request;
 use crate::response::{Response, html};
 
 impl Shared {
-    /// The [response](Self::unfinished) in place of one whose session could not be committed; `None` if it was.
+    /// The [response](Self::unfinished) to send if the session could not be committed; `None` if it was committed.
     // Takes the result whole, which would otherwise have its room in every request's future while this response is made.
     pub(super) fn instead_of<'a>(
         &'a self,
@@ -26,7 +26,7 @@ impl Shared {
         Some(Box::pin(self.unfinished(error.into(), request, session)))
     }
 
-    /// The response in place of one whose session could not be committed. The session is as before the request again.
+    /// The response to send when the session could not be committed. First undoes the request's changes to the session.
     pub(super) async fn unfinished(
         &self,
         error: Error,
@@ -46,7 +46,7 @@ impl Shared {
         response
     }
 
-    /// The response to any error: of the app's handler for its status, or a page.
+    /// The response to any error: that of the app's handler for its status, or else an error page.
     ///
     /// An error of that handler always becomes a page, so that no error is handled twice.
     pub(super) async fn answer_to(&self, error: Error, request: &Request) -> Response {
@@ -56,7 +56,8 @@ impl Shared {
         }
     }
 
-    /// The response of the app's handler for this error; without a handler the error itself, or the handler's own.
+    /// The response of the app's handler for this error's status. Fails with `error` itself if there is no handler,
+    /// or in development if it is a 5xx; fails with the handler's own error if the handler fails.
     async fn handled(&self, error: Error, request: &Request) -> Result<Response> {
         self.log_failure(&error, request);
         request.drop_changes_of(error.status_code());

@@ -12,7 +12,7 @@ use clap::{Arg, ValueEnum};
 use waxseal_http::SameSite;
 use waxseal_manager::WhenAway;
 
-/// The form of the log's lines.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 #[non_exhaustive]
 pub enum LogFormat {
