@@ -59,7 +59,7 @@ impl Step {
     }
 
     /// Runs beside another step: each line that it prints begins with its name.
-    fn run_beside(self) -> StepResult {
+    pub(crate) fn run_beside(self) -> StepResult {
         self.run_by(|name, command| {
             let (reader, writer) = io::pipe()?;
             command.stdout(writer.try_clone()?).stderr(writer);

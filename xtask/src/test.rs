@@ -47,18 +47,14 @@ const SERVER_FEATURES: &str = concat!(
 /// Runs all steps, also after one failed, so that one run shows everything there is to mend.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let start = Instant::now();
-    // Installing waits for the network and the disk, compiling for neither.
-    let surroundings = (!options.fast).then(|| thread::spawn(Surroundings::find));
+    // Installing waits for the network and the disk, compiling for neither. What builds in a folder of its own comes next: many
+    // of the everyday tests leave a processor idle.
+    let meanwhile = (!options.fast).then(|| thread::spawn(|| (Surroundings::find(), beside())));
     let mut results: Vec<_> = everyday_steps().into_iter().map(Step::run).collect();
-    if let Some(surroundings) = surroundings {
-        results.extend([crypto_alone(), documentation()].map(Step::run));
-        let surroundings = surroundings.join().expect("the set-up does not panic");
-        let (mut steps, mut missing) = surroundings.steps(options.faults);
-        match beside() {
-            // First: it builds for itself while tests on servers wait.
-            Ok(step) => steps.insert(0, step),
-            Err(advice) => missing.push(StepResult::skipped("tests beside sqlx", advice)),
-        }
+    if let Some(meanwhile) = meanwhile {
+        let (surroundings, beside) = meanwhile.join().expect("the set-up does not panic");
+        results.push(beside);
+        let (steps, missing) = surroundings.steps(options.faults);
         match options.faults {
             // Times are asserted.
             true => results.extend(steps.into_iter().map(Step::run)),
@@ -100,6 +96,8 @@ impl Surroundings {
             Ok(browser) => steps.push(browser_test(browser)),
             Err(advice) => missing.push(StepResult::skipped("browser test", advice.clone())),
         }
+        // They compile while the browser waits.
+        steps.extend([documentation(), crypto_alone()]);
         // A test may need two of them.
         let programs = self.programs();
         for (tests, server, found) in &self.servers {
@@ -180,17 +178,12 @@ fn as_packages(packages: &[Package]) -> Step {
 }
 
 fn everyday_steps() -> Vec<Step> {
-    let mut steps = vec![
+    vec![
         step("format", &["fmt", "--all", "--check"]).needs("fmt", "rustfmt"),
         step("lints", &["clippy", "--locked", "--workspace", "--all-targets", "--all-features"]).strict(),
-    ];
-    steps.extend(features_alone(
-        "waxseal-server",
-        &["router", "forms", "json", "multipart", "files", "tls", "websocket"],
-    ));
-    // Unit, property, documentation and end-to-end tests, and the one of the workspace's shape, in `xtask/tests/arrows`.
-    steps.push(step("tests", &["test", "--locked", "--workspace", "--no-fail-fast", "--features", FEATURES]));
-    steps
+        // Unit, property, documentation and end-to-end tests, and the one of the workspace's shape, in `xtask/tests/arrows`.
+        step("tests", &["test", "--locked", "--workspace", "--no-fail-fast", "--features", FEATURES]),
+    ]
 }
 
 /// waxseal-crypto by itself, so without the feature `ring` that the app crate switches on for the whole workspace, and
@@ -280,21 +273,18 @@ fn hostile_clients() -> Step {
 
 /// An app with an SQLite of its own, by sqlx: the oldest rusqlite that waxseal-sqlite accepts. The newest is in our own
 /// Cargo.lock. In a folder of its own, so that it is built anew only when something changed.
-///
-/// # Errors
-///
-/// A sentence that says why it cannot run.
-fn beside() -> Result<Step, String> {
+fn beside() -> StepResult {
+    const NAME: &str = "beside sqlx";
     /// What sqlx asks for.
     const OLDEST: u32 = 94;
     let output = Command::new("rustc").arg("--version").output();
     let said = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     let minor = said.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
     if minor.is_none_or(|minor| minor < OLDEST) {
-        return Err(format!("sqlx 0.9 needs Rust 1.{OLDEST}."));
+        return StepResult::skipped(NAME, format!("sqlx 0.9 needs Rust 1.{OLDEST}."));
     }
     let manifest = ["--manifest-path", "xtask/beside/Cargo.toml", "--target-dir", "target/beside"];
-    Ok(step("beside sqlx", &[&["test", "--locked", "--quiet"], &manifest[..]].concat()))
+    step(NAME, &[&["test", "--locked", "--quiet"], &manifest[..]].concat()).run_beside()
 }
 
 /// An actix-web app with the session in its own pages: a hundred seconds of a processor, for what seldom breaks.

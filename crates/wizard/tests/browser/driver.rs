@@ -25,6 +25,8 @@ use tokio::time::timeout;
 use url::{ParseError, Url};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
+/// Starts of a driver, of which the first may meet another one.
+const STARTS: usize = 3;
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 const PAGE_LIMIT: Duration = Duration::from_secs(15);
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
@@ -282,7 +284,14 @@ struct Driver {
 }
 
 impl Driver {
+    /// Starts one. It chooses its port by IPv4 and takes it by IPv6 as well, where another driver that starts at the same
+    /// time may have taken it; then it ends, and is started again.
     fn start(home: Option<&Path>) -> Driver {
+        let started = (0..STARTS).find_map(|_| Self::try_start(home));
+        started.unwrap_or_else(|| panic!("chromedriver did not say where it listens, in {STARTS} starts"))
+    }
+
+    fn try_start(home: Option<&Path>) -> Option<Driver> {
         let program = env::var("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".to_owned());
         let mut process = Command::new(&program)
             .envs(home.map(|home| ("HOME", home)))
@@ -300,10 +309,10 @@ impl Driver {
         while let Ok(line) = said.recv_timeout(START_LIMIT) {
             if let Some((_, port)) = line.split_once("started successfully on port ") {
                 driver.port = port.trim_end_matches('.').parse().expect("a port is a number");
-                return driver;
+                return Some(driver);
             }
         }
-        panic!("{program} did not say where it listens");
+        None
     }
 
     fn url(&self) -> String {
