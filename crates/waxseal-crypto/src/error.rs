@@ -85,11 +85,11 @@ pub enum Error {
         over = bytes - MAX_TEXT_BYTES
     )]
     TextTooLong {
-        /// Name and text together, in bytes.
+        /// The length of name and text together, in bytes.
         bytes: usize,
-        /// The payload given, in bytes.
+        /// The length of the payload, in bytes.
         payload: usize,
-        /// The largest payload that fits beside this name.
+        /// The largest payload that fits beside this name, in bytes.
         max_payload: usize,
     },
 
