@@ -61,7 +61,7 @@ impl DeviceTokens {
     ///
     /// # Errors
     ///
-    /// [`Error::Seal`](crate::Error::Seal) if the token cannot be signed.
+    /// [`Error::TooLate`] from the year 2106 on.
     pub fn sign(&self, purpose: DevicePurpose, payload: &[u8], now: u64) -> Result<Option<String>, Error> {
         fn sign<const N: usize>(
             tokens: &SignedTokens<N>,
