@@ -26,8 +26,8 @@
 //!
 //! # Errors
 //!
-//! All errors of requests are an [`Error`], with the status of the answer. Its texts are plain; a page must escape them.
-//! Mistakes that are found when a program starts are a [`SetupError`], since no request is answered with them.
+//! Every error of a request is an [`Error`], with the status of the response. Its text is plain, so a page must escape
+//! it. Mistakes that are found when a program starts are a [`SetupError`]; no request is answered with them.
 
 mod accept;
 mod addresses;
