@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(mac, one.mac(b"message"));
     }
 
-    /// From [`format`](mod@crate::format), "Known answers", worked in Python.
+    /// From [`format`](mod@crate::format), "Known answers", computed in Python.
     #[test]
     fn a_masked_tag_of_another_implementation_is_known() {
         use crate::{Context, Keyring, SecretKey};

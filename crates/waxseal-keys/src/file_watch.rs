@@ -191,7 +191,7 @@ mod tests {
             fs::read_to_string(&self.path).unwrap()
         }
 
-        /// Looks so many milliseconds later.
+        /// Looks again `milliseconds` later.
         fn later(&mut self, milliseconds: u64) -> Option<FileChange> {
             self.now += Duration::from_millis(milliseconds);
             self.watch.look(self.now)
@@ -289,7 +289,7 @@ mod tests {
         case.write(&new.to_text());
         let why = case.refused();
         assert!(why.contains(&format!("it lacks {}", case.first)), "{why}");
-        // The record comes later than the file, as a copy of both may.
+        // The record arrives after the file, as can happen when both are copied.
         let mut record = Rotation::default();
         record.revoked.insert(case.first.clone(), 1);
         record.write(&case.path).unwrap();

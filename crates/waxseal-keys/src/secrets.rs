@@ -21,7 +21,7 @@ const FELT: Duration = Duration::from_secs(5);
 /// | from | holds |
 /// |---|---|
 /// | `SECRET_KEY` | one key |
-/// | `SECRET_KEY_FALLBACKS` | a JSON list of keys that open what they once sealed and seal nothing |
+/// | `SECRET_KEY_FALLBACKS` | a JSON list of keys that only open what they sealed earlier |
 /// | `SECRET_KEY_FILE` | instead of both: UTF-8, one key a line, the first seals |
 ///
 /// Each variable may have the prefix `WAXSEAL_`. A key is the output of `waxseal gen-secret`, or any other text: a

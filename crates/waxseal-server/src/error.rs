@@ -214,7 +214,7 @@ impl Error {
     /// | 413 | a body, field or file that is too large |
     /// | 415 | another content type or charset, a `Content-Encoding` |
     /// | 422 | JSON that does not fit its type |
-    /// | 426 | a request for something else where WebSockets are |
+    /// | 426 | a request that is not for a WebSocket, where one is expected |
     /// | 500 | a panic, a disk that failed |
     /// | 503 | a request that took too long |
     /// | 400 | all others |

@@ -4,10 +4,10 @@
 //!
 //! | part | for |
 //! |---|---|
-//! | [`HttpServer`] | a listener whose connections keep to the limits |
-//! | [`Limits`] | all sizes and times, with defaults fit for the open internet |
-//! | [`Body`] | the body of requests and of responses, read within a size and a time |
-//! | [`Forwarded`] | a request's client, as [trusted proxies](TrustedProxies) tell of it |
+//! | [`HttpServer`] | a listener whose connections are held to the limits |
+//! | [`Limits`] | all limits of size and time, with defaults that suit the open internet |
+//! | [`Body`] | the body of requests and of responses, read within limits of size and time |
+//! | [`Forwarded`] | a request's client, according to [trusted proxies](TrustedProxies) |
 //! | [`timeout_catching_panics`] | a timeout around one request that catches its panics |
 //! | [`encoding`] | the rule that refuses compressed bodies |
 //! | [`sse`](fn@sse) | server-sent events, kept alive |

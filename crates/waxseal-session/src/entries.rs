@@ -77,7 +77,7 @@ impl Entries {
         self.size
     }
 
-    /// The [size](Self::size) with a value of `value_bytes` under `key`.
+    /// The [size](Self::size) if the value under `key` had `value_bytes`.
     pub(crate) fn size_with(&self, key: &str, value_bytes: usize) -> usize {
         let old = self.position(key).map_or(0, |at| self.entry_size(&self.list[at]));
         self.size - old + entry_size(key.len(), value_bytes)

@@ -31,7 +31,7 @@ pub struct Closed {
     pub log: ChangeLog,
     /// `true` if the request read or wrote the session.
     pub accessed: bool,
-    /// `true` if the session is to have a new id and a new absolute lifetime.
+    /// `true` if the session gets a new id and a new absolute lifetime.
     pub renewed: bool,
     /// `true` if the owner has signed in with this request.
     pub signed_in: bool,

@@ -94,7 +94,7 @@ pub(crate) fn count(metadata: &Metadata) -> usize {
     all(metadata).len()
 }
 
-/// Puts a message behind the others, and drops the oldest beyond the limits.
+/// Adds a message after the others, and drops the oldest beyond the limits.
 pub(crate) fn add(metadata: &mut Metadata, message: &Stored) {
     let mut all = all(metadata);
     all.push(message.clone());
@@ -141,7 +141,7 @@ fn set(metadata: &mut Metadata, all: &[Stored]) {
     metadata.apply(MESSAGES, &operation).expect("setting and removing always work");
 }
 
-/// Cuts a text to the kept length, with an ellipsis if anything was cut.
+/// Cuts a text to its longest length. If anything was cut, the text ends with an ellipsis.
 fn cut(text: &str) -> String {
     const SIGN: &str = "…";
     match text.len() {

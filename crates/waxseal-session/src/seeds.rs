@@ -27,7 +27,7 @@ pub(crate) fn add(metadata: &mut Metadata, seed: &Seed) {
     set(metadata, &seeds[first..]);
 }
 
-/// Replaces all seeds by one, so that no earlier token is valid. Does nothing if there is no seed yet.
+/// Replaces all seeds with one, so that no earlier token is valid. Does nothing if there is no seed yet.
 pub(crate) fn replace(metadata: &mut Metadata, seed: &Seed) {
     if metadata.encoded(SEEDS).is_some() {
         set(metadata, &[*seed]);

@@ -36,7 +36,7 @@ pub(crate) struct State {
     pub(crate) ends_others: Option<String>,
     /// `destroy()` was called: the session that came ends.
     pub(crate) ended: bool,
-    /// The browser is to be told to forget its token, unless a new one is sent.
+    /// The browser has to be told to forget its token, unless a new one is sent.
     pub(crate) removes: bool,
     /// Why the session that came could only be read, if another session begins in its place.
     pub(crate) begins: Option<ReadOnly>,

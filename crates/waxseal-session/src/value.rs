@@ -83,7 +83,7 @@ pub(crate) fn is_map(bytes: &[u8]) -> bool {
     matches!(bytes.first(), Some(0x80..=0x8f | 0xde | 0xdf)) && check(bytes).is_ok()
 }
 
-/// Encodes the head of a map of so many pairs.
+/// Encodes the head of a map with this many pairs.
 pub(crate) fn map_head(pairs: usize) -> Vec<u8> {
     let [.., a, b, c, d] = pairs.to_be_bytes();
     match pairs {

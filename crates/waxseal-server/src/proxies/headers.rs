@@ -15,7 +15,7 @@ use crate::setup_error::SetupError;
 /// | `for` | `X-Forwarded-For` | the client's address |
 /// | `proto` | `X-Forwarded-Proto` | `http` or `https` |
 /// | `host` | `X-Forwarded-Host` | the host that the client asked for |
-/// | `prefix` | `X-Forwarded-Prefix` | the path below which the app is, which the proxy has taken off |
+/// | `prefix` | `X-Forwarded-Prefix` | the path below which the app is, which the proxy has removed |
 /// | `forwarded` | `Forwarded` (RFC 7239) | address, scheme and host |
 ///
 /// The default is `for,proto`.
