@@ -63,7 +63,8 @@ impl Keyring {
         self.keys.iter().map(|key| key.id())
     }
 
-    /// Makes the sealer of one context. It derives two keys from each key of the ring, so make it once and keep it.
+    /// Makes the sealer of one context. It derives a key and a commitment from each key of the ring, so make it once and
+    /// keep it.
     pub fn sealer(&self, context: &Context) -> Sealer {
         Sealer::new(self.keys.iter().map(|key| (key.id(), key.prk().context_key(context))), context)
     }

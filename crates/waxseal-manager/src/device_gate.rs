@@ -36,7 +36,7 @@ pub enum DeviceVerdict {
     /// that holds the whole session can have lost its state; for any other token this is the same as
     /// [`AsItIs`](Self::AsItIs).
     Heal(Vec<u8>),
-    /// The visitor is anonymous. The request can end the session, sign in in its place, or begin another one.
+    /// The visitor is anonymous. The request can end the session, replace it with a sign-in, or begin another one.
     Anonymous,
     /// The visitor is anonymous and begins no session, so that the token stays. The request can end the session or sign
     /// in.

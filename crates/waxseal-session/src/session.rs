@@ -15,7 +15,8 @@ use crate::operation::Operation;
 use crate::state::{Phase, ReadOnly, State};
 use crate::value;
 
-/// The dictionary that follows a visitor from request to request: Flask's `session`, with the method names of Rust's maps.
+/// The dictionary that follows a visitor from request to request: Flask's `session`, with the method names of Rust's
+/// maps.
 ///
 /// Clones are cheap and share one session, and all methods take `&self`. A value can be anything that serde can write:
 /// text, integers, floats, bytes, lists, maps, structs, dates, UUIDs. It is read as it was written. (Where serde itself
