@@ -1,6 +1,7 @@
 //! The cipher, behind two functions: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 over RFC 8439).
 //!
-//! Two libraries implement it, bit for bit alike; the feature `ring` selects one. No other file names either.
+//! Two libraries implement it with identical results; the feature `ring` selects one. No other file names either
+//! library.
 
 #[cfg(feature = "ring")]
 mod ring;
@@ -12,7 +13,7 @@ pub(crate) use self::ring::{decrypt, encrypt};
 #[cfg(not(feature = "ring"))]
 pub(crate) use self::rustcrypto::{decrypt, encrypt};
 
-/// A wrong tag; the contents of the buffer are undefined.
+/// A wrong tag. The contents of the buffer are then undefined.
 #[derive(Debug)]
 pub(crate) struct Mismatch;
 
@@ -41,7 +42,7 @@ mod tests {
         let mut run = 0;
         for group in TestSet::load(TestName::XChaCha20Poly1305).unwrap().test_groups {
             for test in group.tests {
-                // Other lengths of nonce are in the set to be refused; here the type refuses them.
+                // The test set has nonces of other lengths, which must be refused; here the type refuses them.
                 let (Ok(key), Ok(nonce), Ok(tag)) =
                     (test.key[..].try_into(), test.nonce[..].try_into(), test.tag[..].try_into())
                 else {

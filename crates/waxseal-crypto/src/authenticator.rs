@@ -37,23 +37,24 @@ impl Authenticator {
         tag(self.keys.first().expect("a ring has at least one key"), message)
     }
 
-    /// The MACs of `message` under each key of the ring, the first key's first: for a value that was derived by this MAC
-    /// before the keys were rotated.
+    /// The MACs of `message` under each key of the ring, the first key's first. For a value that was derived with this
+    /// MAC before the keys were rotated.
     pub fn macs(&self, message: &[u8]) -> impl Iterator<Item = [u8; 32]> {
         self.keys.iter().map(move |key| tag(key, message))
     }
 
-    /// Returns true if `mac` is the MAC of `message` under any key of the ring, in a time that does not depend on which.
+    /// Returns true if `mac` is the MAC of `message` under any key of the ring. The time taken does not depend on which
+    /// key.
     ///
-    /// It is false for any other length than 32 bytes.
+    /// Returns false if `mac` does not have 32 bytes.
     pub fn verify(&self, message: &[u8], mac: &[u8]) -> bool {
         self.keys.iter().fold(Choice::from(0), |found, key| found | tag(key, message).ct_eq(mac)).into()
     }
 
     /// The masked MAC of `message`, as 86 characters of base64url that differ at every call: `mask | MAC xor mask`.
     ///
-    /// For compressed pages that hold text of others, too: the length of such a page would give equal bytes away
-    /// (BREACH).
+    /// For compressed pages that also hold text from others: with an unmasked MAC, the length of such a page would
+    /// reveal bytes that are equal (BREACH).
     ///
     /// Defined in [`format`](mod@crate::format), section "Keys", masked MAC.
     ///
@@ -69,8 +70,8 @@ impl Authenticator {
         Ok(text::encode(&bytes))
     }
 
-    /// Returns true if `masked` is a [masked MAC](Self::masked_mac) of `message` under any key of the ring. It may be any
-    /// bytes at all.
+    /// Returns true if `masked`, which may be any bytes, is a [masked MAC](Self::masked_mac) of `message` under any key
+    /// of the ring.
     pub fn verify_masked(&self, message: &[u8], masked: &[u8]) -> bool {
         let mut bytes = [0; 2 * MAC_BYTES];
         if masked.len() != text::encoded_bytes(bytes.len())
@@ -115,7 +116,7 @@ mod tests {
                 let authenticator = Authenticator::new([hmac_state(&test.key)].into_iter());
                 let agrees = authenticator.mac(&test.msg).starts_with(&test.tag);
                 assert_eq!(agrees, test.result != TestResult::Invalid, "case {}", test.tc_id);
-                // A tag cut short, which is part of the set, is never taken.
+                // The test set also has tags that were cut short. They are never accepted.
                 let whole = group.tag_size == 256;
                 assert_eq!(
                     authenticator.verify(&test.msg, &test.tag),
@@ -161,7 +162,7 @@ mod tests {
         {
             assert!(!one.verify_masked(b"message", text.as_bytes()), "{case}");
         }
-        // Whoever sees the mask sees the tag: the masked form is the tag's, and no second secret.
+        // The masked form hides nothing from its holder: the mask is part of it.
         let mut bytes = [0; 64];
         text::decode_exact(masked.as_bytes(), &mut bytes).unwrap();
         let (mask, mac) = bytes.split_at_mut(32);
@@ -169,7 +170,7 @@ mod tests {
         assert_eq!(mac, one.mac(b"message"));
     }
 
-    /// From [`format`](mod@crate::format), "Known answers", worked in Python.
+    /// From [`format`](mod@crate::format), "Known answers", computed in Python.
     #[test]
     fn a_masked_tag_of_another_implementation_is_known() {
         use crate::{Context, Keyring, SecretKey};

@@ -3,8 +3,8 @@ use crate::format_limits::MAX_LABEL_BYTES;
 
 /// The purpose of a value, the name of the cookie that carries it, and the audience that it belongs to.
 ///
-/// All three are part of the derived key, so a value sealed in one context does not open in another: a link does
-/// not open as a session, nor a value of staging in production. They are compared byte for byte.
+/// All three are part of the key derivation, so a value sealed in one context does not open in another: a sealed link
+/// does not open as a session, and a value from staging does not open in production. They are compared byte for byte.
 ///
 /// A purpose either seals ([`Keyring::sealer`](crate::Keyring::sealer)) or authenticates
 /// ([`Keyring::authenticator`](crate::Keyring::authenticator), [`Keyring::signer`](crate::Keyring::signer)), never both.
@@ -34,7 +34,7 @@ impl Context {
         Ok(Self { purpose: label("purpose", purpose)?, name: "".into(), audience: "".into() })
     }
 
-    /// The same name and audience with another purpose.
+    /// The same name and audience, with another purpose.
     ///
     /// # Errors
     ///
@@ -43,9 +43,9 @@ impl Context {
         Ok(Self { purpose: label("purpose", purpose)?, ..self })
     }
 
-    /// Sets the complete name of the cookie that carries the value, such as `__Host-session`.
+    /// Sets the full name of the cookie that carries the value, such as `__Host-session`.
     ///
-    /// Its length counts against [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES).
+    /// The length of the name counts towards [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES).
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl Context {
     }
 }
 
-/// `len16` of a checked label, its first part: the length as two bytes, big-endian.
+/// The first part of `len16` of a checked label: its length as two bytes, big-endian.
 pub(crate) fn len16(label: &str) -> [u8; 2] {
     u16::try_from(label.len()).expect("a label is at most 255 bytes").to_be_bytes()
 }

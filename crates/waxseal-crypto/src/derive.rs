@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::envelope::Commitment;
 use crate::key_id::KeyId;
 
-/// `PRK = HKDF-Extract("waxseal/v1", root)`, ready to expand from.
+/// `PRK = HKDF-Extract("waxseal/v1", root)`, ready for expansion.
 pub(crate) struct RootPrk(Hkdf<Sha256>);
 
 impl RootPrk {
@@ -92,7 +92,7 @@ mod tests {
         let mut run = 0;
         for group in TestSet::load(TestName::HkdfSha256).unwrap().test_groups {
             for test in group.tests {
-                // A shorter output is the longest one's beginning.
+                // A shorter output is a prefix of the longest one.
                 let okm = expand::<{ 255 * 32 }>(&extract(&test.salt, &test.ikm), &[&test.info]);
                 let expected = (test.result != TestResult::Invalid).then_some(&test.okm[..]);
                 assert_eq!(okm.get(..test.size), expected, "case {}", test.tc_id);

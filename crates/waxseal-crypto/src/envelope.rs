@@ -30,13 +30,13 @@ pub(crate) const fn sealed_bytes(inner: usize) -> usize {
     HEAD_BYTES + inner + TAG_BYTES
 }
 
-/// The longest inner part in a value of at most `sealed` bytes; `None` if not even one step fits.
+/// The longest inner part in a value of at most `sealed` bytes. `None` if not even one step fits.
 pub(crate) fn max_inner_bytes(sealed: usize) -> Option<usize> {
     let inner = sealed.checked_sub(HEAD_BYTES + TAG_BYTES)?;
     (inner >= STEP_BYTES).then_some(inner - inner % STEP_BYTES)
 }
 
-/// Everything before the ciphertext, in the clear.
+/// Everything before the ciphertext, unencrypted.
 pub(crate) struct Head {
     pub(crate) kid: KeyId,
     pub(crate) commitment: Commitment,
@@ -83,7 +83,7 @@ pub(crate) fn parts(sealed: &mut [u8]) -> Parts<'_> {
     Parts { associated: AssociatedData(&head[ASSOCIATED]), inner, tag: *tag }
 }
 
-/// Splits a head and the inner part after it, before there is a tag.
+/// Splits a head and the inner part after it, before the tag is appended.
 pub(crate) fn parts_to_seal(unsealed: &mut [u8]) -> (AssociatedData<'_>, &mut [u8]) {
     let (head, inner) = unsealed.split_at_mut(HEAD_BYTES);
     (AssociatedData(&head[ASSOCIATED]), inner)
@@ -95,7 +95,7 @@ pub(crate) struct AssociatedData<'a>(&'a [u8]);
 impl AssociatedData<'_> {
     /// Calls `work` with `bytes[0..37] | bound`.
     pub(crate) fn with<T>(&self, bound: &[u8], work: impl FnOnce(&[u8]) -> T) -> T {
-        // The first part has one length, so no two pairs of both look alike.
+        // `self.0` always has the same length, so the joined bytes are unambiguous.
         if bound.is_empty() {
             return work(self.0);
         }

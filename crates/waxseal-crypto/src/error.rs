@@ -53,7 +53,7 @@ pub enum Error {
     #[error("passphrase contains a generated key (`waxseal1_…`), or most of one; parse it as a key")]
     PassphrasePrefix,
 
-    /// Argon2id did not run, most likely for want of 64 MiB.
+    /// Argon2id failed, most likely because 64 MiB of memory could not be allocated.
     #[error("Argon2id derived no key from the passphrase; it needs 64 MiB of memory")]
     Passphrase(#[source] Source),
 
@@ -85,11 +85,11 @@ pub enum Error {
         over = bytes - MAX_TEXT_BYTES
     )]
     TextTooLong {
-        /// Name and text together, in bytes.
+        /// The length of name and text together, in bytes.
         bytes: usize,
-        /// The payload given, in bytes.
+        /// The length of the payload, in bytes.
         payload: usize,
-        /// The largest payload that fits beside this name.
+        /// The largest payload that fits beside this name, in bytes.
         max_payload: usize,
     },
 

@@ -12,18 +12,18 @@ use crate::error::Error;
 use crate::rejected::Reason;
 use crate::times::Times;
 
-/// The step in which the inner part grows, in bytes, so that its length says little about the payload's.
+/// The inner part's length is a multiple of this many bytes, so that it says little about the payload's length.
 pub(crate) const STEP_BYTES: usize = 64;
 
 const TIMES_BYTES: usize = 20;
 const PADDING_MARK: u8 = 0x80;
 
-/// The length of the inner part of a payload of `payload` bytes.
+/// The length of the inner part for a payload of `payload` bytes.
 pub(crate) const fn inner_bytes(payload: usize) -> usize {
     (TIMES_BYTES + payload + 1).next_multiple_of(STEP_BYTES)
 }
 
-/// The largest payload of an inner part of `inner` bytes, which are at least one step.
+/// The largest payload of an inner part of `inner` bytes, which is at least one step.
 pub(crate) const fn max_payload(inner: usize) -> usize {
     inner - TIMES_BYTES - 1
 }
@@ -49,7 +49,7 @@ pub(crate) fn write(out: &mut Vec<u8>, times: Times, payload: &[u8]) -> Result<(
 
 /// Step 7 of "Open": checks the padding; returns the times and the range of the payload.
 pub(crate) fn parse(inner: &[u8]) -> Result<(Times, Range<usize>), Reason> {
-    // The tag was verified over these bytes, so the time taken here tells an attacker nothing.
+    // The tag of these bytes was verified, so the time taken here tells an attacker nothing.
     let mut rest = inner;
     while let Some((shorter, [0, 0, 0, 0, 0, 0, 0, 0])) = rest.split_last_chunk() {
         rest = shorter;

@@ -2,16 +2,16 @@ use std::fmt;
 
 /// The public name of a secret key: four bytes derived from it, shown as eight hex digits.
 ///
-/// Every sealed value carries it, so that opening tries the right key at once. Two keys may share an id, by
-/// chance about once in four billion pairs. Log it, but never serve the id of a passphrase's key: it lets
-/// anyone check guesses offline.
+/// Every sealed value carries it, so that opening tries the right key first. Two keys may share an id by chance: about
+/// one pair in four billion does. It may be logged, but never serve the id of a passphrase's key: it lets anyone check
+/// guesses offline.
 ///
 /// Defined in [`format`](mod@crate::format), section "Keys", `kid`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyId([u8; 4]);
 
 impl KeyId {
-    /// The id with these four bytes, as a record or a key file keeps them.
+    /// The id of these four bytes, as records and key files hold them.
     pub const fn from_bytes(bytes: [u8; 4]) -> Self {
         Self(bytes)
     }

@@ -11,10 +11,10 @@ use crate::sealer::Sealer;
 use crate::secret_key::SecretKey;
 use crate::signed::SignedTokens;
 
-/// The key ring of an app, which seals with its first key and opens with all of them.
+/// The key ring of an app. It seals with its first key and opens with all of them.
 ///
-/// To change keys, put the new one first and keep the old one as a fallback until everything it sealed has
-/// expired. Cloning shares the keys.
+/// To change keys, put the new one first and keep the old one as a fallback until everything that it sealed has
+/// expired. Clones share the keys.
 ///
 /// ```
 /// use waxseal_crypto::{Keyring, SecretKey};
@@ -44,10 +44,10 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// [`Error::DuplicateKey`] if the ring holds it already, [`Error::TooManyKeys`] beyond
+    /// [`Error::DuplicateKey`] if the ring already holds the key, [`Error::TooManyKeys`] beyond
     /// [`MAX_KEYS`](Self::MAX_KEYS).
     pub fn with_fallback(mut self, key: SecretKey) -> Result<Self, Error> {
-        // Compared by the whole key, since two different keys may share an id.
+        // Compared by the whole key, because two different keys may share an id.
         if self.keys.iter().any(|held| held.ct_eq(&key).into()) {
             return Err(Error::DuplicateKey(key.id()));
         }
@@ -63,18 +63,19 @@ impl Keyring {
         self.keys.iter().map(|key| key.id())
     }
 
-    /// Makes the sealer of one context. It derives keys for each key of the ring, so make it once and keep it.
+    /// Makes the sealer of one context. It derives a key and a commitment from each key of the ring, so make it once and
+    /// keep it.
     pub fn sealer(&self, context: &Context) -> Sealer {
         Sealer::new(self.keys.iter().map(|key| (key.id(), key.prk().context_key(context))), context)
     }
 
-    /// Makes the signer of tokens of `N` bytes in one context. It derives a key for each key of the ring, so make it
+    /// Makes the signer of tokens of `N` bytes in one context. It derives a key from each key of the ring, so make it
     /// once and keep it.
     pub fn signer<const N: usize>(&self, context: &Context) -> SignedTokens<N> {
         SignedTokens::new(self.keys.iter().map(|key| (key.id(), key.prk().mac_key(context))))
     }
 
-    /// Makes the authenticator of one context. It derives a key for each key of the ring, so make it once and keep it.
+    /// Makes the authenticator of one context. It derives a key from each key of the ring, so make it once and keep it.
     pub fn authenticator(&self, context: &Context) -> Authenticator {
         Authenticator::new(self.keys.iter().map(|key| key.prk().mac_key(context)))
     }

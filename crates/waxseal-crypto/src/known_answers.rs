@@ -1,5 +1,5 @@
-//! Runs `tests/known_answers.json`, which another implementation of `format.md` made:
-//! `tests/known_answers.py`, in Python over libsodium.
+//! Runs `tests/known_answers.json`. It was made by another implementation of `format.md`: `tests/known_answers.py`, in
+//! Python over libsodium.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{Context, Keyring, Limits, MAX_TEXT_BYTES, Opened, Rejected, Sealer, SecretKey, Times, text};
 
-/// The cases of one section. Their number is pinned, so that none goes missing unnoticed.
+/// The cases of one section. Their number is checked, so that a missing one is noticed.
 pub(crate) fn cases(section: &str, number: usize) -> Vec<Value> {
     let mut file: Value = serde_json::from_str(include_str!("../tests/known_answers.json")).unwrap();
     let cases = file[section].take();
@@ -61,7 +61,7 @@ fn limits(case: &Value) -> Limits {
     Limits { idle: seconds(&case["limits"]["idle"]), absolute: seconds(&case["limits"]["absolute"]) }
 }
 
-/// Bytes in hex, or so many bytes counted from 0 to 250 again and again.
+/// Bytes in hex, or `count` bytes that repeat 0 to 250.
 fn payload(value: &Value) -> Vec<u8> {
     match value["count"].as_u64() {
         Some(count) => (0..count).map(|at| (at % 251) as u8).collect(),

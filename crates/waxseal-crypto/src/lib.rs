@@ -7,8 +7,8 @@
 //! context make a [`Sealer`], which encrypts, a signer of [`SignedTokens`], or an [`Authenticator`], which computes
 //! MACs. A value sealed in one context does not open in another.
 //!
-//! The module [`mod@format`] specifies the bytes; the modules are listed in the order of its sections, and comments cite its
-//! lines and steps.
+//! The module [`mod@format`] specifies the bytes. The crate's modules are listed in the order of its sections, and
+//! their comments cite its lines and steps.
 
 pub mod format;
 

@@ -10,8 +10,8 @@ use crate::{aead, inner};
 
 /// The payload and times of a sealed value that passed every check.
 ///
-/// It owns the buffer that was decrypted in place, so the payload is never copied. `Debug` does not show it.
-/// Unlike keys, payloads are not wiped: their owner copies them anyway.
+/// It owns the buffer that was decrypted in place, so the payload is not copied. `Debug` does not show it. Unlike keys,
+/// payloads are not wiped from memory, because their owner copies them anyway.
 pub struct Opened {
     buffer: Vec<u8>,
     payload: Range<usize>,
@@ -26,7 +26,7 @@ impl Opened {
         &self.buffer[self.payload.clone()]
     }
 
-    /// Takes the buffer, and the range of it that the payload fills.
+    /// Returns the buffer, and the range of it that is the payload.
     pub fn into_payload(self) -> (Vec<u8>, Range<usize>) {
         (self.buffer, self.payload)
     }
@@ -41,17 +41,17 @@ impl Opened {
         self.key
     }
 
-    /// The position of that key in the ring, from 0: two keys may share an id.
+    /// The position of that key in the ring, from 0. The id alone is not enough, because two keys may share it.
     pub fn key_position(&self) -> usize {
         self.position
     }
 
-    /// Returns true if another key than the ring's first opened the value, so that it should be sealed again.
+    /// Returns true if the value was opened by a key other than the ring's first, so that it should be sealed again.
     pub fn needs_reseal(&self) -> bool {
         self.position > 0
     }
 
-    /// Steps 6 and 7 of "Open" under the key that step 5 found: the tag, the padding. Step 8 is left to the caller.
+    /// Steps 6 and 7 of "Open" under the key that step 5 found: the tag and the padding. Step 8 is left to the caller.
     pub(crate) fn decrypt(
         mut buffer: Vec<u8>,
         bound: &[u8],

@@ -1,4 +1,4 @@
-//! The root of a passphrase: `format.md`, section "Passphrase".
+//! The root key of a passphrase: `format.md`, section "Passphrase".
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use sha2::{Digest, Sha256};
@@ -24,7 +24,7 @@ pub(crate) fn root(passphrase: &str, app: &str) -> Result<Zeroizing<[u8; ROOT_BY
 }
 
 /// `salt = first 16 bytes of SHA-256("waxseal/passphrase/v1" | len16(app name))`
-// Fixed for an app, since its processes share nothing but the passphrase.
+// The same for all processes of an app, because they share nothing but the passphrase.
 fn salt(app: &str) -> Result<[u8; 16], Error> {
     let app = label("app name", app)?;
     let hash: [u8; 32] = Sha256::new()

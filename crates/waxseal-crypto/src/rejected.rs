@@ -3,10 +3,10 @@ use std::fmt;
 use crate::format_limits::{MAX_BINARY_BYTES, MAX_BOUND_BYTES, MAX_CLOCK_SKEW_SECONDS, MAX_TEXT_BYTES};
 use crate::key_id::KeyId;
 
-/// A refusal to open a sealed value or a signed token: one error, whatever the reason.
+/// A sealed value or a signed token that was refused. There is one error, whatever the reason.
 ///
-/// Its `Display` text never depends on the reason, so it may be shown to the sender. The reason, through
-/// [`reason`](Self::reason) or `Debug`, is for the log.
+/// Its `Display` text never depends on the reason, so it may be shown to the sender. The reason, from
+/// [`reason`](Self::reason) or `Debug`, is only for the log.
 ///
 /// Rule: [`format`](mod@crate::format), section "Open".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    /// The reason, for the log and nowhere else.
+    /// The reason, for the log only.
     pub fn reason(&self) -> Reason {
         self.reason
     }
@@ -33,7 +33,7 @@ impl fmt::Display for Rejected {
     }
 }
 
-// No source: a printed chain of causes would tell the reason.
+// No source: a printed chain of causes would reveal the reason.
 impl std::error::Error for Rejected {}
 
 /// The check that refused a sealed value or a signed token, in the order of the checks.
@@ -54,7 +54,7 @@ pub enum Reason {
     #[error("text is not strict base64url")]
     Alphabet,
 
-    /// The length is not that of a sealed value.
+    /// The length is not one that a sealed value can have.
     #[error("length is not that of a sealed value")]
     Length,
 
@@ -66,7 +66,7 @@ pub enum Reason {
     #[error("key {0} is not in the key ring")]
     UnknownKey(KeyId),
 
-    /// The commitment differs: another purpose, name or audience, another key of the same id, or damage.
+    /// The commitment differs: another purpose, name or audience, another key with the same id, or damage.
     #[error("commitment differs: sealed for another purpose, name or audience, or damaged")]
     Commitment,
 
@@ -78,11 +78,11 @@ pub enum Reason {
     #[error("tag differs: damaged, forged, or bound to another place")]
     Tag,
 
-    /// The padding differs from the format, under the right key.
+    /// The padding is not as the format says, although the tag is right.
     #[error("padding is not as the format says")]
     Padding,
 
-    /// The sealed time lies too far in the future.
+    /// The sealed time is too far in the future.
     #[error("sealed more than {MAX_CLOCK_SKEW_SECONDS} seconds in the future")]
     Future,
 

@@ -6,11 +6,11 @@ use crate::rejected::{Reason, Rejected};
 use crate::{signed, text};
 
 impl KeyId {
-    /// The id in the head of a sealed value in text form or of a signed token. Nothing is opened or verified.
+    /// The key id in the head of a signed token or of a sealed value in text form. Nothing is opened or verified.
     ///
     /// # Errors
     ///
-    /// [`Rejected`] at steps 1 to 3 of "Open": the text is neither.
+    /// [`Rejected`] at steps 1 to 3 of "Open" if the text is neither.
     pub fn of_text(text: &[u8]) -> Result<Self, Rejected> {
         match signed::kid_of_text(text) {
             Some(kid) => Ok(kid),
@@ -40,9 +40,9 @@ pub struct SealedParts {
     pub version: u8,
     /// The id of the sealing key.
     pub key: KeyId,
-    /// The commitment to the key and the context, the same in all values of both.
+    /// The commitment to the key and the context. It is the same in all values with this key and context.
     pub commitment: [u8; 32],
-    /// The nonce, random for every seal.
+    /// The nonce, which is random for each value.
     pub nonce: [u8; 24],
     /// The length of the ciphertext, a multiple of 64.
     pub ciphertext_bytes: usize,
@@ -55,7 +55,7 @@ impl SealedParts {
     ///
     /// # Errors
     ///
-    /// [`Rejected`] at steps 1 to 3 of "Open": this version seals no such text.
+    /// [`Rejected`] at steps 1 to 3 of "Open" if this version of the format seals no such text.
     pub fn of_text(text: &[u8]) -> Result<Self, Rejected> {
         let mut bytes = text::decode(text, 0)?;
         let Head { kid, commitment, nonce } = Head::parse(&bytes)?;
@@ -98,7 +98,7 @@ impl SignedParts {
     ///
     /// # Errors
     ///
-    /// [`Rejected`] at steps 1 to 3 of "Open": this version signs no such text.
+    /// [`Rejected`] at steps 1 to 3 of "Open" if this version of the format signs no such text.
     pub fn of_text(text: &[u8]) -> Result<Self, Rejected> {
         let bytes = text::decode(text, 0)?;
         let (head, rest) = bytes.split_first_chunk::<{ signed::HEAD_BYTES }>().ok_or(Reason::Length)?;

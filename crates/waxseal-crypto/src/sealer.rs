@@ -16,8 +16,8 @@ use crate::{aead, inner, text};
 
 /// Seals and opens values of one [`Context`], with the keys of one [`Keyring`](crate::Keyring).
 ///
-/// Cheap to clone and to share between threads. Every seal draws a fresh 192-bit nonce. Sealing adds 97 bytes and 1 to
-/// 64 of padding; the text form a third more.
+/// It is cheap to clone and to share between threads. Every seal draws a new 192-bit nonce. Sealing adds 97 bytes, and
+/// 1 to 64 bytes of padding; the text form is a third longer.
 ///
 /// ```
 /// use waxseal_crypto::{Context, Keyring, Limits, SecretKey, Times};
@@ -46,7 +46,7 @@ impl Sealer {
         Self { shared: Arc::new(Shared { keys: keys.collect(), name_bytes: context.name().len() }) }
     }
 
-    /// Seals into the binary form, bound to `bound`: at most 64 bytes, without which it does not open.
+    /// Seals into the binary form, bound to `bound`, at most 64 bytes. The value opens only with the same `bound`.
     ///
     /// # Errors
     ///
@@ -56,17 +56,17 @@ impl Sealer {
         self.seal_binary(payload, bound, times, random_nonce)
     }
 
-    /// Seals into the text form, for the cookie that the context names. Nothing is bound.
+    /// Seals into the text form, for the cookie that the context names. `bound` is empty.
     ///
     /// # Errors
     ///
-    /// [`Error::TextTooLong`] if name and text would exceed [`MAX_TEXT_BYTES`], with the excess and the largest payload
-    /// that fits; [`Error::TooOld`], [`Error::Random`].
+    /// [`Error::TextTooLong`] if name and text would exceed [`MAX_TEXT_BYTES`]; it holds the largest payload that fits.
+    /// [`Error::TooOld`], [`Error::Random`].
     pub fn seal_text(&self, payload: &[u8], times: Times) -> Result<String, Error> {
         self.seal_as_text(payload, times, random_nonce)
     }
 
-    /// Seals into the text form under a nonce that was drawn before.
+    /// Seals into the text form with a nonce that was drawn earlier.
     ///
     /// # Errors
     ///
@@ -75,9 +75,9 @@ impl Sealer {
         self.seal_as_text(payload, times, || Ok(nonce.0))
     }
 
-    /// Seals into the binary form under a given nonce, to reproduce test vectors.
+    /// Seals into the binary form with a given nonce, to reproduce test vectors.
     ///
-    /// Two messages under one nonce, key and bound value give both away: never call this for real values.
+    /// Two messages with the same nonce and key reveal each other: never call this for real values.
     ///
     /// # Errors
     ///
@@ -93,9 +93,9 @@ impl Sealer {
         self.seal_binary(payload, bound, times, || Ok(nonce))
     }
 
-    /// Seals into the text form under a given nonce, to reproduce test vectors.
+    /// Seals into the text form with a given nonce, to reproduce test vectors.
     ///
-    /// Two messages under one nonce and key give both away: never call this for real values.
+    /// Two messages with the same nonce and key reveal each other: never call this for real values.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl Sealer {
         self.seal_as_text(payload, times, || Ok(nonce))
     }
 
-    /// Opens the binary form at the moment `now`, for the same `bound` it was sealed with.
+    /// Opens the binary form at the time `now`. `bound` must be the one that it was sealed with.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ impl Sealer {
         Ok(opened)
     }
 
-    /// Opens the text form at the moment `now`. The text is untrusted and may be any bytes at all.
+    /// Opens the text form at the time `now`. The text is untrusted and may be any bytes.
     ///
     /// # Errors
     ///
@@ -140,7 +140,7 @@ impl Sealer {
         Ok(opened)
     }
 
-    /// Opens the text form without step 8, the times, to show it to an operator.
+    /// Opens the text form without step 8, the check of the times, to show it to an operator.
     ///
     /// Before acting on the payload, [check the times](Times::check), or call [`open_text`](Self::open_text).
     ///
@@ -153,7 +153,7 @@ impl Sealer {
         Ok(self.find_key(&sealed)?.decrypt(sealed, b"")?)
     }
 
-    /// The largest payload, in bytes, whose text form fits beside the context's name: 2923 for 14 letters.
+    /// The largest payload, in bytes, whose text form fits beside the context's name: 2923 for a name of 14 letters.
     pub fn max_text_payload(&self) -> usize {
         let sealed = text::decoded_bytes(MAX_TEXT_BYTES - self.shared.name_bytes);
         let inner = envelope::max_inner_bytes(sealed).expect("a name is at most 255 of the 4096 bytes");
@@ -197,7 +197,7 @@ impl Sealer {
         Ok(text::encode(&self.seal_bytes(payload, b"", times, nonce()?)?))
     }
 
-    /// Writes the bytes of [`format`](mod@crate::format), section "Sealed bytes", from the first to the last.
+    /// Writes the bytes of [`format`](mod@crate::format), section "Sealed bytes", in order.
     fn seal_bytes(&self, payload: &[u8], bound: &[u8], times: Times, nonce: Nonce) -> Result<Vec<u8>, Error> {
         let (kid, key) = self.shared.keys.first().expect("a ring has at least one key");
         let mut sealed = Vec::with_capacity(sealed_bytes(payload));
@@ -211,7 +211,8 @@ impl Sealer {
         Ok(sealed)
     }
 
-    /// Steps 2 to 5 of "Open": length, version, key id, commitment. A key whose commitment agrees is final.
+    /// Steps 2 to 5 of "Open": length, version, key id, commitment. No other key is tried after one whose commitment
+    /// agrees.
     fn find_key(&self, sealed: &[u8]) -> Result<Found<'_>, Reason> {
         // Steps 2 and 3: length, version.
         let head = Head::parse(sealed)?;
@@ -231,7 +232,8 @@ impl Sealer {
     }
 }
 
-/// Compares two commitments in constant time, by words: `subtle` alone compares bytes at a dozen instructions each.
+/// Compares two commitments in constant time, by words: comparing bytes with `subtle` takes a dozen instructions for
+/// each.
 fn is_equal(one: &Commitment, other: &Commitment) -> Choice {
     let pairs = one.as_chunks().0.iter().zip(other.as_chunks().0);
     let differing = pairs.map(|(one, other)| u64::from_ne_bytes(*one) ^ u64::from_ne_bytes(*other));
@@ -247,7 +249,7 @@ impl fmt::Debug for Sealer {
 
 const NONCE_BYTES: usize = size_of::<Nonce>();
 
-/// A nonce from the operating system for one message: sealing takes it by value.
+/// A nonce for one message, from the operating system. Sealing takes it by value, so it cannot be used twice.
 pub struct FreshNonce(Nonce);
 
 impl FreshNonce {
@@ -260,7 +262,7 @@ impl FreshNonce {
         Self::draw_beside::<0>().map(|(nonce, _)| nonce)
     }
 
-    /// Draws a nonce and, with the same system call, `N` random bytes for the caller, such as an id: at most 40.
+    /// Draws a nonce and, with the same system call, `N` random bytes for the caller, such as an id. `N` is at most 40.
     ///
     /// # Errors
     ///

@@ -11,8 +11,8 @@ use crate::{passphrase, text};
 
 /// The prefix of a generated key in text form.
 const PREFIX: &str = "waxseal1_";
-/// The prefix in text that was changed on its way: unchanged, escaped for Markdown, in base64 (a key that was encoded
-/// twice, a common mistake with Kubernetes' secrets), in hexadecimal digits.
+/// The prefix, and the forms in which it is found in text that was changed on its way: escaped for Markdown, in base64
+/// (a key that was encoded twice, a common mistake with Kubernetes' secrets), and in hexadecimal digits.
 const NAMES: [&str; 4] = [PREFIX, "waxseal1\\_", "d2F4c2VhbDFf", "7761787365616c315f"];
 const TEXT_BYTES: usize = PREFIX.len() + ENCODED_BYTES;
 const ENCODED_BYTES: usize = text::encoded_bytes(ROOT_BYTES + CHECKSUM_BYTES);
@@ -21,9 +21,9 @@ const CHECKSUM_BYTES: usize = 4;
 
 /// The root of every other key: 32 bytes, generated or derived from a passphrase.
 ///
-/// Wiped on drop and never printed: `Debug` shows its [`KeyId`] alone, and the only comparison is the
-/// constant-time one of [`subtle`]. A clone is a copy of the bytes, wiped when it is dropped itself; clones of a
-/// [`Keyring`](crate::Keyring) share one.
+/// Wiped from memory on drop and never printed: `Debug` shows only its [`KeyId`], and the only comparison is the
+/// constant-time one of [`subtle`]. A clone is a copy of the bytes, which is wiped when it is dropped itself; clones of
+/// a [`Keyring`](crate::Keyring) share one copy.
 ///
 /// ```
 /// use waxseal_crypto::SecretKey;
@@ -42,30 +42,31 @@ pub struct SecretKey {
 }
 
 impl SecretKey {
-    /// Generates a key from the operating system's randomness.
+    /// Generates a key from the operating system's random source.
     ///
     /// # Errors
     ///
-    /// [`Error::Random`] if there is none.
+    /// [`Error::Random`] if the system has no randomness.
     pub fn generate() -> Result<Self, Error> {
         let mut root = Zeroizing::new([0; ROOT_BYTES]);
         getrandom::fill(&mut *root).map_err(Error::random)?;
         Ok(Self::from_root(root))
     }
 
-    /// The key with this root, every bit of which should be random.
+    /// The key with this root, which should be 32 random bytes.
     pub fn from_bytes(root: [u8; ROOT_BYTES]) -> Self {
         Self::from_root(Zeroizing::new(root))
     }
 
-    /// Parses the text of a key: generated text, or else a passphrase.
+    /// Parses the text of a key: a generated key's text, or else a passphrase.
     ///
-    /// A passphrase costs 64 MiB and some tenths of a second; `app` keeps it apart from other apps'.
+    /// A passphrase costs 64 MiB and some tenths of a second. `app` is part of its salt, so another app with the same
+    /// passphrase has another key.
     ///
     /// # Errors
     ///
-    /// Those of [`from_text`](Self::from_text) if it [contains a generated key](Self::is_generated_text), else of
-    /// [`from_passphrase`](Self::from_passphrase).
+    /// Those of [`from_text`](Self::from_text) if the text [contains a generated key](Self::is_generated_text),
+    /// otherwise those of [`from_passphrase`](Self::from_passphrase).
     pub fn parse(text: &str, app: &str) -> Result<Self, Error> {
         if Self::is_generated_text(text) { Self::from_text(text) } else { Self::from_passphrase(text, app) }
     }
@@ -91,12 +92,13 @@ impl SecretKey {
 
     /// Derives a key from a passphrase with Argon2id: 64 MiB, three passes.
     ///
-    /// The text is taken as it is, white space and all. `app`, at most 255 bytes, is part of the salt.
+    /// The text is taken as it is, including white space. `app`, at most 255 bytes, is part of the salt.
     ///
     /// # Errors
     ///
-    /// [`Error::PassphraseEmpty`], [`Error::PassphrasePrefix`] if it [contains a generated
-    /// key](Self::is_generated_text), [`Error::LabelTooLong`] for the app name, [`Error::Passphrase`] without memory.
+    /// [`Error::PassphraseEmpty`]; [`Error::PassphrasePrefix`] if the text [contains a generated
+    /// key](Self::is_generated_text); [`Error::LabelTooLong`] for the app name; [`Error::Passphrase`] if the memory
+    /// cannot be allocated.
     ///
     /// Parameters: RFC 9106, section 4, the second recommended choice.
     pub fn from_passphrase(text: &str, app: &str) -> Result<Self, Error> {
@@ -109,12 +111,12 @@ impl SecretKey {
         passphrase::root(text, app).map(Self::from_root)
     }
 
-    /// Returns true if `text` contains a generated key, or most of one, and so is never a passphrase.
+    /// Returns true if `text` contains a generated key, or most of one. Such a text is never taken for a passphrase.
     ///
-    /// It has `waxseal1_` anywhere, in any case, plain, in base64 or in hexadecimal digits, or the 48 characters that
-    /// follow it in a generated key.
-    // Else a key in quotes, with a newline or beside a second one would become a passphrase, under another id, and
-    // sign everybody out.
+    /// It contains `waxseal1_` in any case, in base64 or in hexadecimal digits, or the 48 characters that follow the
+    /// prefix in a generated key.
+    // Otherwise a key in quotes, with a newline, or beside a second key would become a passphrase with another id, and
+    // everybody would be signed out.
     pub fn is_generated_text(text: &str) -> bool {
         let holds = |name: &str| {
             let mut windows = text.as_bytes().windows(name.len());
@@ -123,7 +125,7 @@ impl SecretKey {
         NAMES.into_iter().any(holds) || holds_key(text)
     }
 
-    /// The key as text of 57 characters with a checksum. Keep it as secret as the key.
+    /// The key as text of 57 characters, checksum included. Keep the text as secret as the key.
     pub fn to_text(&self) -> Zeroizing<String> {
         let mut bytes = Zeroizing::new([0; ROOT_BYTES + CHECKSUM_BYTES]);
         bytes[..ROOT_BYTES].copy_from_slice(&*self.root);
@@ -161,13 +163,13 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// Returns true if the characters of a generated key, without its prefix, are anywhere in `text`.
+/// Returns true if the characters of a generated key after its prefix are anywhere in `text`.
 fn holds_key(text: &str) -> bool {
     text.as_bytes().windows(ENCODED_BYTES).any(|window| matches!(decode(window), Some(Some(_))))
 }
 
-/// The root in the characters after the prefix; `None` if they are not base64url, and inside it if the checksum
-/// disagrees.
+/// The root in the characters after the prefix. The outer `None` means that they are not base64url, the inner one that
+/// the checksum is wrong.
 fn decode(encoded: &[u8]) -> Option<Option<Zeroizing<[u8; ROOT_BYTES]>>> {
     let mut bytes = Zeroizing::new([0; ROOT_BYTES + CHECKSUM_BYTES]);
     text::decode_exact(encoded, &mut *bytes)?;
@@ -176,7 +178,7 @@ fn decode(encoded: &[u8]) -> Option<Option<Zeroizing<[u8; ROOT_BYTES]>>> {
     Some(bool::from(bytes[ROOT_BYTES..].ct_eq(&checksum(&root))).then_some(root))
 }
 
-/// `first 4 bytes of SHA-256("waxseal/secret/v1" | root)`, which find a mistyped character.
+/// `first 4 bytes of SHA-256("waxseal/secret/v1" | root)`, which detect a mistyped character.
 fn checksum(root: &[u8; ROOT_BYTES]) -> [u8; CHECKSUM_BYTES] {
     let hash: [u8; 32] =
         Sha256::new().chain_update(b"waxseal/secret/v1").chain_update(root).finalize().into();

@@ -16,11 +16,11 @@ const MAC_BYTES: usize = 16;
 const MAX_PAYLOAD_BYTES: usize = 64;
 const MAX_TOKEN_BYTES: usize = HEAD_BYTES + MAX_PAYLOAD_BYTES + MAC_BYTES;
 
-/// Signs and opens tokens of one [`Context`](crate::Context) with `N` bytes, at most 64, that need not be hidden, such as
-/// a random id that a server looks up.
+/// Signs and opens tokens of one [`Context`](crate::Context). Their payload is `N` bytes, at most 64, that need not be
+/// hidden, such as a random id that a server looks up.
 ///
-/// Every holder of a token can read it; none can make another. Signing adds 25 bytes, and the text form a third: an id of
-/// 32 bytes becomes 76 characters.
+/// Every holder of a token can read it, but cannot make another one. Signing adds 25 bytes, and the text form a third:
+/// a payload of 32 bytes becomes 76 characters.
 ///
 /// ```
 /// use waxseal_crypto::{Context, Keyring, SecretKey};
@@ -60,11 +60,11 @@ impl<const N: usize> SignedTokens<N> {
         Self { keys: keys.collect() }
     }
 
-    /// Signs `payload` at the moment `now`, in seconds since 1970.
+    /// Signs `payload` at the time `now`, in seconds since 1970.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLate`] from the year 2106 on, beyond the format's u32.
+    /// [`Error::TooLate`] from the year 2106 on, when the time exceeds the format's `u32`.
     pub fn sign(&self, payload: &[u8; N], now: u64) -> Result<String, Error> {
         let minted = u32::try_from(now).map_err(|_| Error::TooLate(now))?;
         let (kid, key) = self.keys.first().expect("a ring has at least one key");
@@ -79,8 +79,8 @@ impl<const N: usize> SignedTokens<N> {
         Ok(text::encode(token))
     }
 
-    /// Opens a token at the moment `now`, if it was minted less than `lifetime` seconds ago. The text is untrusted and may
-    /// be any bytes at all.
+    /// Opens a token at the time `now`, if it was signed less than `lifetime` seconds ago. The text is untrusted and
+    /// may be any bytes.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl<const N: usize> SignedTokens<N> {
         Ok(token)
     }
 
-    /// Opens a token without step 6, the times, to show it to an operator.
+    /// Opens a token without step 6, the check of the times, to show it to an operator.
     ///
     /// # Errors
     ///
@@ -146,18 +146,18 @@ impl<const N: usize> SignedToken<N> {
         self.key
     }
 
-    /// The position of that key in the ring, from 0: two keys may share an id.
+    /// The position of that key in the ring, from 0. The id alone is not enough, because two keys may share it.
     pub fn key_position(&self) -> usize {
         self.position
     }
 
-    /// Returns true if another key than the ring's first signed the token, so that it should be signed again.
+    /// Returns true if the token was signed by a key other than the ring's first, so that it should be signed again.
     pub fn needs_reseal(&self) -> bool {
         self.position > 0
     }
 }
 
-/// The key id of a text that begins like a signed token; `None` if it does not.
+/// The key id of a text that begins like a signed token. `None` if it does not.
 pub(crate) fn kid_of_text(text: &[u8]) -> Option<KeyId> {
     let mut head = [0; HEAD_BYTES];
     // Nine bytes are twelve whole characters.
@@ -179,7 +179,7 @@ impl<const N: usize> fmt::Debug for SignedTokens<N> {
     }
 }
 
-/// Hides the payload: every holder of a session id is its visitor.
+/// Hides the payload, because whoever knows a session id can act as its visitor.
 impl<const N: usize> fmt::Debug for SignedToken<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignedToken")

@@ -1,4 +1,5 @@
-//! The text form, base64url without padding and one spelling per value: `format.md`, section "Sealed bytes".
+//! The text form: base64url without padding, with exactly one spelling of each value (`format.md`, section "Sealed
+//! bytes").
 
 use std::sync::LazyLock;
 
@@ -8,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use crate::format_limits::MAX_TEXT_BYTES;
 use crate::rejected::Reason;
 
-/// The strict engine, with the processor's vector instructions where the library uses them.
+/// The strict decoder, which uses the processor's vector instructions where the library supports them.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 static STRICT: LazyLock<base64::engine::Simd> = LazyLock::new(|| base64::engine::Simd::url_safe(CONFIG));
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -20,19 +21,19 @@ const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::RequireNone)
     .with_decode_allow_trailing_bits(false);
 
-/// The length of the text of `bytes` bytes.
+/// The length of the text form of `bytes` bytes.
 pub(crate) const fn encoded_bytes(bytes: usize) -> usize {
-    // A third more, rounded up; in this form no payload can make it overflow.
+    // A third more, rounded up. Computed in this way, it cannot overflow for any payload.
     bytes + bytes.div_ceil(3)
 }
 
-/// The most bytes that a text of `text` characters decodes to.
+/// The largest number of bytes that a text of `text` characters can decode to.
 pub(crate) const fn decoded_bytes(text: usize) -> usize {
     text * 3 / 4
 }
 
-/// What buffers are filled with before they are written to. Not zeros: for those the allocator is asked for zeroed memory,
-/// and glibc's passes the blocks by that were freed last.
+/// The content of buffers before they are written to. Not zeros: for zeros the allocator is asked for zeroed memory,
+/// and glibc's then does not reuse the blocks that were freed last.
 const FILL: u8 = b'A';
 
 pub(crate) fn encode(bytes: &[u8]) -> String {
@@ -48,7 +49,7 @@ pub(crate) fn encode_exact<'a>(bytes: &[u8], out: &'a mut [u8]) -> &'a str {
     str::from_utf8(out).expect("base64url is ASCII")
 }
 
-/// Step 1 of "Open", text form: the length beside a name of `name` bytes, then the strict alphabet.
+/// Step 1 of "Open", text form: the length, beside a name of `name` bytes, and the strict alphabet.
 pub(crate) fn decode(text: &[u8], name: usize) -> Result<Vec<u8>, Reason> {
     if text.len() + name > MAX_TEXT_BYTES {
         return Err(Reason::TooLong);
@@ -58,9 +59,9 @@ pub(crate) fn decode(text: &[u8], name: usize) -> Result<Vec<u8>, Reason> {
     Ok(bytes)
 }
 
-/// Decodes `text` into `out`; `None` unless it is the strict form of exactly that many bytes.
+/// Decodes `text` into `out`. `None` unless it is the strict form of exactly that many bytes.
 pub(crate) fn decode_exact(text: &[u8], out: &mut [u8]) -> Option<()> {
-    // The library's error would carry a byte of the text, which may be a secret.
+    // The library's error would contain a byte of the text, which may be secret.
     let written = STRICT.decode_slice(text, out).ok()?;
     (written == out.len()).then_some(())
 }

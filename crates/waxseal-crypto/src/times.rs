@@ -1,10 +1,10 @@
 use crate::format_limits::MAX_CLOCK_SKEW_SECONDS;
 use crate::rejected::Reason;
 
-/// The times that are sealed with a value: created, sealed, and the spans that it lives.
+/// The times that are sealed with a value: when it was created and sealed, and how long it lives.
 ///
-/// Moments are whole seconds since 1970 UTC, spans are seconds; no value means "for ever". Sums saturate, so
-/// no time is too large. Sealing a value again keeps `created` and sets `sealed`.
+/// Moments are whole seconds since 1970 UTC; durations are in seconds. There is no value for "forever". Sums saturate,
+/// so no time is too large. Sealing a value again keeps `created` and sets `sealed`.
 ///
 /// ```
 /// use waxseal_crypto::{Limits, Times};
@@ -24,10 +24,10 @@ pub struct Times {
 }
 
 impl Times {
-    /// The idle span of a value whose idleness is judged elsewhere, by its record: 136 years.
+    /// The idle time of a value whose record decides when it has been idle too long: 136 years.
     pub const NO_IDLE: u32 = u32::MAX;
 
-    /// Times of a value created at `created` and sealed `now`, or at `created` if the clock has gone back.
+    /// The times of a value created at `created` and sealed at `now`, or at `created` if the clock has gone back.
     pub fn new(created: u64, now: u64, idle: u32, absolute: u32) -> Self {
         Self { created, sealed: now.max(created), idle, absolute }
     }
@@ -42,12 +42,12 @@ impl Times {
         self.sealed
     }
 
-    /// The seconds after `sealed` that the value lives.
+    /// How long the value lives after `sealed`, in seconds.
     pub fn idle(&self) -> u32 {
         self.idle
     }
 
-    /// The seconds after `created` that the value lives, however often it is sealed again.
+    /// How long the value lives after `created`, in seconds, however often it is sealed again.
     pub fn absolute(&self) -> u32 {
         self.absolute
     }
@@ -62,7 +62,7 @@ impl Times {
         self.created.saturating_add(self.absolute.min(limits.absolute).into())
     }
 
-    /// Step 8 of "Open": checks that the value lives at `now`.
+    /// Step 8 of "Open": checks that the value is alive at `now`.
     ///
     /// # Errors
     ///
@@ -80,18 +80,18 @@ impl Times {
     }
 }
 
-/// The server's own limits, in seconds. They may shorten the life that a value was sealed with, never lengthen it.
+/// The server's own limits, in seconds. They can shorten the lifetime that a value was sealed with, never lengthen it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "two numbers, made by callers")]
 pub struct Limits {
-    /// The longest time without being sealed again.
+    /// The longest time since the value was last sealed.
     pub idle: u32,
-    /// The longest life from creation on.
+    /// The longest time since the value was created.
     pub absolute: u32,
 }
 
 impl Limits {
-    /// Each value lives as long as it was sealed for.
+    /// No limits: each value lives as long as it was sealed for.
     pub const NONE: Self = Self { idle: u32::MAX, absolute: u32::MAX };
 }
 

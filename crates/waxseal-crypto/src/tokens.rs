@@ -8,14 +8,15 @@ use crate::rejected::Rejected;
 use crate::signed::SignedToken;
 use crate::times::{Limits, Times};
 
-/// Tokens for one purpose of an app, in one call each: links for a password reset or a confirmation, API tokens.
+/// Tokens for an app's own purposes: links for a password reset or a confirmation, API tokens.
 ///
-/// The purpose is up to the app; a token of one purpose opens for no other. Whatever must happen once, such as a reset,
-/// belongs into a database: a token opens as often as it comes. These derive keys in each call, which takes some
-/// microseconds; where that counts, make a [`sealer`](Keyring::sealer) or [`signer`](Keyring::signer) once.
+/// The purpose is up to the app; a token opens only for the purpose that it was made for. A token can be opened any
+/// number of times, so an app needs a database for what may happen only once, such as a reset. These methods derive
+/// keys in each call, which takes some microseconds; where that matters, make a [`sealer`](Keyring::sealer) or
+/// [`signer`](Keyring::signer) once.
 impl Keyring {
-    /// Seals `payload` into a text that opens for `lifetime` seconds from `now`, in seconds since 1970. Nobody without the
-    /// key can read it.
+    /// Seals `payload` into a text that opens for `lifetime` seconds from `now`, in seconds since 1970. Only a holder
+    /// of the key can read it.
     ///
     /// ```
     /// use waxseal_crypto::{Keyring, SecretKey};
@@ -45,7 +46,7 @@ impl Keyring {
         self.sealer(&sealed(purpose)?).seal_text(payload, times)
     }
 
-    /// Opens a token of [`seal_token`](Self::seal_token). The text is untrusted and may be anything.
+    /// Opens a token from [`seal_token`](Self::seal_token). The text is untrusted and may be anything.
     ///
     /// # Errors
     ///
@@ -55,7 +56,7 @@ impl Keyring {
         self.sealer(&context).open_text(token.as_bytes(), now, Limits::NONE)
     }
 
-    /// Signs `payload` of at most 64 bytes at `now`, in seconds since 1970. Every holder of the token can read it; it is
+    /// Signs `payload`, at most 64 bytes, at `now`, in seconds since 1970. Every holder of the token can read it. It is
     /// shorter than a sealed one.
     ///
     /// ```
@@ -82,7 +83,7 @@ impl Keyring {
         self.signer::<N>(&signed(purpose)?).sign(payload, now)
     }
 
-    /// Opens a token of [`sign_token`](Self::sign_token) that was made less than `lifetime` seconds ago. The text is
+    /// Opens a token from [`sign_token`](Self::sign_token) that was made less than `lifetime` seconds ago. The text is
     /// untrusted and may be anything.
     ///
     /// # Errors
@@ -100,7 +101,8 @@ impl Keyring {
     }
 }
 
-// Of their own, so that an app's purpose is none of the sessions', and none that seals one that signs.
+// Purposes with a prefix, so that an app's purpose is never one of the sessions', and sealing and signing never share a
+// purpose.
 fn sealed(purpose: &str) -> Result<Context, Error> {
     Context::new(&format!("token/sealed/{purpose}"))
 }

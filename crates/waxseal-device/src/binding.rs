@@ -10,7 +10,7 @@ impl Fingerprint {
     /// The length of a fingerprint.
     pub const BYTES: usize = 16;
 
-    /// The fingerprint of these bytes, which were computed before.
+    /// The fingerprint with these bytes, which were computed earlier.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
@@ -29,7 +29,8 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// The tie between a session and a browser: the offer that was taken up, and the fingerprint of the key that took it up.
+/// What binds a session to a browser: the offer that was taken up, and the fingerprint of the key that was registered
+/// for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Binding {
@@ -58,7 +59,7 @@ impl Binding {
         bytes
     }
 
-    /// The binding of these bytes, which were written before.
+    /// The binding in these bytes, which [`to_bytes`](Self::to_bytes) returned earlier.
     #[must_use]
     pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         let (offer, fingerprint) = bytes.split_first_chunk().expect("an offer comes first");

@@ -1,4 +1,4 @@
-//! The two cookies of a bound session, and their lines for `Set-Cookie`.
+//! The two cookies of a bound session, and their `Set-Cookie` lines.
 
 use crate::binding::Binding;
 use crate::error::Error;
@@ -7,13 +7,13 @@ use crate::terms::Terms;
 use crate::text;
 use crate::tokens::{self, Purpose, Tokens};
 
-/// The characters of an offer in a cookie's name.
+/// How many characters of the offer are in a cookie's name.
 const TAG_CHARACTERS: usize = 8;
 const PREFIXES: [&str; 2] = ["__Host-", "__Secure-"];
 
 impl Terms {
-    /// The name of the short-lived cookie that proves the device: the session cookie's, and the first 8 characters of
-    /// the offer, so that an old session's refresh cannot overwrite a newer session's cookie.
+    /// The name of the short-lived cookie that proves the device. It is the session cookie's name and the first 8
+    /// characters of the offer, so that an old session's refresh cannot overwrite a newer session's cookie.
     #[must_use]
     pub fn device_cookie_name(&self, offer: &Offer) -> String {
         self.device_name(&offer.tag())
@@ -29,33 +29,35 @@ impl Terms {
     ///
     /// # Errors
     ///
-    /// Those of signing a token.
+    /// [`Error::Sign`], [`Error::TokenText`], [`Error::Random`].
     pub fn device_cookie(&self, tokens: &dyn Tokens, binding: &Binding, now: u64) -> Result<String, Error> {
         let proof = tokens::sign(tokens, Purpose::Proof, &binding.to_bytes(), now)?;
         let (name, seconds) = (self.device_cookie_name(&binding.offer), self.proof_seconds);
         Ok(format!("{name}={proof}; {}; Max-Age={seconds}", self.attributes))
     }
 
-    /// The `Set-Cookie` line of the presence cookie, for the registration's answer. It lives for `seconds`, as the
-    /// session cookie does, or until the browser is closed.
+    /// The `Set-Cookie` line of the presence cookie, for the response to a registration. The cookie lives for
+    /// `seconds`, as the session cookie does, or until the browser is closed.
     ///
-    /// It is no secret and no proof. Refreshes that another site's link caused come without the session cookie, and
-    /// could not be told from those of a browser that is signed out.
+    /// It is neither a secret nor a proof. A refresh that was triggered by a link from another site comes without the
+    /// session cookie. Without this cookie it could not be distinguished from a refresh by a browser that is signed
+    /// out.
     #[must_use]
     pub fn presence_cookie(&self, offer: &Offer, seconds: Option<u64>) -> String {
         let age = seconds.map_or_else(String::new, |seconds| format!("; Max-Age={seconds}"));
         self.presence_line(&offer.tag(), "1", &age)
     }
 
-    /// The `Set-Cookie` lines that make a browser forget the device and the presence cookie of `offer`.
+    /// The `Set-Cookie` lines that make a browser forget the device cookie and the presence cookie of `offer`.
     #[must_use]
     pub fn removal(&self, offer: &Offer) -> [String; 2] {
         self.removal_of_tag(&offer.tag())
     }
 
-    /// [`removal`](Self::removal) for a cookie that came with a request, whatever its offer. `None` if `name` is none of
-    /// this protocol's. The answer to a sign-out, or to a sign-in over a bound session, should have the lines for each
-    /// such cookie of the request: a browser refreshes old sessions until it is told that they are over.
+    /// The [`removal`](Self::removal) lines for a cookie that came with a request, whatever its offer. `None` if `name`
+    /// is not that of a cookie of this protocol. The response to a sign-out, or to a sign-in over a bound session,
+    /// should contain the lines for each such cookie of the request, because a browser refreshes old sessions until it
+    /// is told that they are over.
     #[must_use]
     pub fn removal_by_name(&self, name: &str) -> Option<[String; 2]> {
         let tag_after = |prefix: &str, name: &str| {

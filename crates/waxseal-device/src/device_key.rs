@@ -4,7 +4,7 @@ use crate::offer::Offer;
 use crate::public_key::PublicKey;
 use crate::tokens::{self, Purpose, Tokens};
 
-/// One browser's key for one session, as the `session_identifier` carries it, so that no server has to keep the key.
+/// One browser's key for one session. The `session_identifier` carries it, so that no server has to store the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeviceKey {
@@ -31,7 +31,7 @@ impl DeviceKey {
         tokens::sign(tokens, Purpose::Key, &content, now)
     }
 
-    /// The key in a `session_identifier` that is less than `lifetime` seconds old.
+    /// The key in a `session_identifier`, if that is less than `lifetime` seconds old.
     pub(crate) fn open(tokens: &dyn Tokens, identifier: &str, lifetime: u32, now: u64) -> Option<Self> {
         let opened = tokens::open(tokens, Purpose::Key, identifier)?;
         let key = || Self::new(opened.offer(), opened.public_key());

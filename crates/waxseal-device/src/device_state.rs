@@ -2,9 +2,10 @@ use crate::binding::Binding;
 use crate::error::Error;
 use crate::offer::Offer;
 
-/// The part of a signed-in session that says how far its binding to a device has come: at most 37 bytes.
+/// How far the binding of a signed-in session to a device has come: the part of the session that says so, at most 37
+/// bytes.
 ///
-/// A session without it is bound to nothing, and nothing is offered to its browser.
+/// A session without it is not bound, and its browser gets no offer.
 ///
 /// ```text
 /// 00    | at u32                 owed
@@ -14,7 +15,7 @@ use crate::offer::Offer;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeviceState {
-    /// Nothing was offered yet: the sign-in was another site's doing, and a registration would come without our cookie.
+    /// No offer was made yet. Another site caused the sign-in, so a registration would come without our session cookie.
     Owed {
         /// The time of the sign-in, in seconds since 1970.
         at: u32,
@@ -37,9 +38,9 @@ pub enum DeviceState {
     },
 }
 
-/// The time after a sign-in within which a browser is asked, in seconds.
+/// How long after a sign-in a browser is asked, in seconds.
 const OFFERING_SECONDS: u64 = 600;
-/// The time that a browser has to take up an offer before it is asked once more, in seconds.
+/// How long a browser has to take up an offer before it is asked once more, in seconds.
 const AGAIN_AFTER_SECONDS: u64 = 60;
 
 const OWED: u8 = 0;
@@ -48,8 +49,8 @@ const OFFERED_AGAIN: u8 = 2;
 const BOUND: u8 = 0x80;
 
 impl DeviceState {
-    /// The state of a session that is signed in to by a request with this `Sec-Fetch-Site`. With an offer in it, the
-    /// answer has to [carry](crate::Terms::registration_header) the offer.
+    /// The state of a session after a sign-in by a request with this `Sec-Fetch-Site`. If the state has an offer, the
+    /// response must [carry](crate::Terms::registration_header) it.
     ///
     /// # Errors
     ///
@@ -61,9 +62,9 @@ impl DeviceState {
         }
     }
 
-    /// The state with the offer that the answer to a later request is to carry, if one is due: the first one if it is
-    /// owed, a second one if the first was not taken up within a minute. Both are made within 10 minutes of the sign-in
-    /// and to requests of our own pages. Save it first.
+    /// The state with the offer that the response to a later request must carry, if one is due: the first offer if it
+    /// is owed, a second one if the first was not taken up within a minute. An offer is due only within 10 minutes of
+    /// the sign-in, and only in response to requests from our own pages. Save the state before sending the offer.
     ///
     /// # Errors
     ///
@@ -106,8 +107,8 @@ impl DeviceState {
         [&[kind][..], &at.to_be_bytes(), &rest].concat()
     }
 
-    /// The state of these bytes; `None` unless they are exactly one. Take a session whose state has other bytes, which
-    /// only another release can have written, for one that is bound and not proven.
+    /// The state in these bytes. `None` unless they are exactly one state. Only another release can have written other
+    /// bytes; treat a session with them as one that is bound and not proven.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (kind, rest) = bytes.split_first()?;
@@ -130,7 +131,7 @@ impl DeviceState {
     }
 }
 
-/// The time as the state has it. Its last second is in the year 2106, when tokens end, too.
+/// The time as stored in the state. It can be no later than a second in the year 2106, when tokens end, too.
 pub(crate) fn seconds(now: u64) -> u32 {
     u32::try_from(now).unwrap_or(u32::MAX)
 }

@@ -38,33 +38,33 @@ struct Credential<'a> {
 }
 
 impl Terms {
-    /// The name of the header in which an offer is made.
+    /// The name of the response header that makes an offer.
     pub const REGISTRATION: &'static str = "Secure-Session-Registration";
-    /// The name of the header in which a refresh is challenged.
+    /// The name of the response header that challenges a refresh.
     pub const CHALLENGE: &'static str = "Secure-Session-Challenge";
-    /// The body, of type `application/json`, that makes a browser forget its key.
+    /// The JSON body that makes a browser forget its key; its type is `application/json`.
     pub const ENDED: &'static str = r#"{"continue":false}"#;
 
-    /// The value of `Secure-Session-Registration` for an answer that makes `offer`. The answer has to be `private,
-    /// no-store`.
+    /// The value of `Secure-Session-Registration` for a response that makes `offer`. The response must have
+    /// `Cache-Control: private, no-store`.
     ///
     /// # Errors
     ///
-    /// Those of signing a token.
+    /// [`Error::Sign`], [`Error::TokenText`], [`Error::Random`].
     pub fn registration_header(&self, tokens: &dyn Tokens, offer: &Offer, now: u64) -> Result<String, Error> {
         let challenge = tokens::sign(tokens, Purpose::Offer, offer.as_bytes(), now)?;
         Ok(format!(r#"(ES256);path="{}";challenge="{challenge}""#, self.register_path))
     }
 
-    /// The body, of type `application/json`, that answers a registration.
+    /// The body that answers a registration; its type is `application/json`.
     ///
-    /// It names no origin, so that nothing of `Host` is echoed: the browser takes that of the request. Any site may
-    /// cause a refresh, or a link from there would show the visitor a sign-in; the cookie's own `SameSite` limits what
-    /// that site can send.
+    /// It names no origin, so that nothing from `Host` is echoed; the browser uses the origin of the request. Any site
+    /// may trigger a refresh. Otherwise a visitor who follows a link from another site would be shown a sign-in page.
+    /// The session cookie's own `SameSite` still limits what the other site can send.
     ///
     /// # Errors
     ///
-    /// Those of signing a token.
+    /// [`Error::Sign`], [`Error::TokenText`], [`Error::Random`].
     pub fn session_json(
         &self,
         tokens: &dyn Tokens,
@@ -89,11 +89,11 @@ impl Terms {
         Ok(serde_json::to_string(&instructions).expect("texts and lists are JSON"))
     }
 
-    /// The value of `Secure-Session-Challenge` for a refresh that was not proven yet.
+    /// The value of `Secure-Session-Challenge` for a refresh without a proof.
     ///
     /// # Errors
     ///
-    /// Those of signing a token.
+    /// [`Error::Sign`], [`Error::TokenText`], [`Error::Random`].
     pub fn challenge_header(
         &self,
         tokens: &dyn Tokens,

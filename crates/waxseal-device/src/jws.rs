@@ -1,6 +1,7 @@
-//! The one kind of JWS that browsers send: compact, ES256, type `dbsc+jwt` (RFC 7515; DBSC, "DBSC proof").
+//! The only kind of JWS that browsers send: compact, ES256, type `dbsc+jwt` (RFC 7515; DBSC, "DBSC proof").
 //!
-//! No library for JWTs: what they check by default, such as `exp`, `aud` and a list of algorithms, does not apply.
+//! No JWT library is used: what they check by default, such as `exp`, `aud` and a list of algorithms, does not apply
+//! here.
 
 use serde_json::Value;
 
@@ -8,12 +9,12 @@ use crate::public_key::PublicKey;
 use crate::reason::Reason;
 use crate::text;
 
-/// The most that is looked at of one header value.
+/// The longest header value that is parsed, in bytes.
 const MAX_RESPONSE_BYTES: usize = 2_048;
 
-/// A JWS of the right form. Nothing of it is verified yet.
+/// A JWS of the right form. Nothing in it is verified yet.
 pub(crate) struct Jws<'a> {
-    /// The two parts that are signed, as they came.
+    /// The two parts that are signed, as received.
     signed: &'a [u8],
     signature: [u8; 64],
     /// The challenge that it answers.
@@ -37,7 +38,7 @@ impl<'a> Jws<'a> {
         let (header, claims): (Value, Value) = (json(header)?, json(claims)?);
         let signature = decode(signature)?.try_into().map_err(|_| Reason::Malformed)?;
         let jti = claims["jti"].as_str().ok_or(Reason::Malformed)?.to_owned();
-        // An extension that must be understood is not.
+        // `crit` lists extensions that the recipient must understand. None is supported.
         if header["typ"] != "dbsc+jwt" || header["alg"] != "ES256" || header.get("crit").is_some() {
             return Err(Reason::Algorithm);
         }
@@ -45,13 +46,13 @@ impl<'a> Jws<'a> {
         Ok(Self { signed: signed.as_bytes(), signature, jti, jwk })
     }
 
-    /// Checks that there is no key: a refresh is signed by the key of its session.
+    /// Checks that it has no key: a refresh is signed by the key of its session.
     pub(crate) fn without_key(self) -> Result<Self, Reason> {
         if self.jwk.is_none() { Ok(self) } else { Err(Reason::Key) }
     }
 
-    /// The key that came with it, as a registration must have one, if that is a point on the curve and the signature is
-    /// its own.
+    /// The key that came with it, which a registration must have. Fails unless the key is a point on the curve and has
+    /// made the signature.
     pub(crate) fn verify_by_its_own_key(&self) -> Result<PublicKey, Reason> {
         let (x, y) = self.jwk.ok_or(Reason::Key)?;
         let key = PublicKey::from_coordinates(x, y).ok_or(Reason::Key)?;
@@ -59,7 +60,7 @@ impl<'a> Jws<'a> {
         Ok(key)
     }
 
-    /// Checks that the signature is that of `key`.
+    /// Checks that `key` has made the signature.
     pub(crate) fn verify(&self, key: &PublicKey) -> Result<(), Reason> {
         if key.verifies(self.signed, &self.signature) { Ok(()) } else { Err(Reason::Signature) }
     }
@@ -78,7 +79,7 @@ mod tests {
     use crate::testing::{Browser, Keys, NOW, OFFER, counting, terms};
     use crate::{Purpose, Refresh, Tokens, text};
 
-    /// Numbers of a fixed seed (xorshift64).
+    /// Numbers from a fixed seed (xorshift64).
     struct Numbers(u64);
 
     impl Numbers {
@@ -89,7 +90,7 @@ mod tests {
             (self.0 % end as u64) as usize
         }
 
-        /// `value` with one to four changes: of a byte, of a stretch, of a stretch's place, or of a part's JSON.
+        /// `value` with one to four changes: of a byte, of a stretch, of a stretch's position, or of a part's JSON.
         fn damage(&mut self, value: &[u8], other: &[u8]) -> Vec<u8> {
             let mut value = value.to_vec();
             for _ in 0..=self.below(4) {
@@ -110,7 +111,7 @@ mod tests {
             value
         }
 
-        /// Changes what one of the first two parts says, and encodes it well.
+        /// Changes the content of one of the first two parts, and encodes it correctly.
         fn damage_json(&mut self, value: &mut Vec<u8>) {
             let mut parts: Vec<_> = value.split(|&byte| byte == b'.').map(<[u8]>::to_vec).collect();
             let at = self.below(parts.len().min(2));
@@ -127,7 +128,7 @@ mod tests {
     #[test]
     fn nothing_malformed_is_accepted_or_panics() {
         let (keys, browser, mut numbers) = (Keys::new(), Browser::new(1), Numbers(0x5eed));
-        // Of fixed bytes, so that each run is the same.
+        // Made of fixed bytes, so that each run is the same.
         let offer = keys.sign(Purpose::Offer, &[7; 24], NOW).unwrap();
         let (good, other) = (browser.register(&offer), Browser::new(2).register(&offer));
         let mut seen = std::collections::BTreeMap::<_, usize>::new();

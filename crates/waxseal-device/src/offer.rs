@@ -10,7 +10,7 @@ pub struct Offer([u8; Self::BYTES]);
 impl Offer {
     /// The length of an offer.
     pub const BYTES: usize = 16;
-    /// The bytes of an offer that name its cookies: 8 characters.
+    /// How many bytes of an offer are in the names of its cookies, as 8 characters.
     const TAG_BYTES: usize = 6;
 
     /// Draws a new offer.
@@ -24,7 +24,7 @@ impl Offer {
         Ok(Self(bytes))
     }
 
-    /// The offer of these bytes, which were drawn before.
+    /// The offer with these bytes, which were drawn earlier.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
@@ -36,7 +36,7 @@ impl Offer {
         &self.0
     }
 
-    /// The first 8 characters of the offer, which end its cookies' names.
+    /// The first 8 characters of the offer, with which the names of its cookies end.
     pub(crate) fn tag(&self) -> String {
         text::encode(&self.0[..Self::TAG_BYTES])
     }

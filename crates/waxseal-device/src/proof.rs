@@ -5,49 +5,52 @@ use crate::skipped::{self, SkipReason};
 use crate::terms::Terms;
 use crate::tokens::{self, CLOCK_SKEW_SECONDS, Purpose, Tokens};
 
-/// Cookies of one name that are tried. A page of a sibling host may plant any number, but no good one.
+/// The most cookies of one name that are tried. A page of a sibling host may plant any number of them, but no valid
+/// one.
 const MAX_COOKIES: usize = 4;
-/// Items of `Secure-Session-Skipped` that are tried: older sessions may be named before this one.
+/// The most items of `Secure-Session-Skipped` that are tried: older sessions may be named before this one.
 const MAX_SKIPPED: usize = 16;
-/// The time after a registration in which requests that left before it arrive, in seconds.
+/// How long after a registration requests may arrive that were sent before it, in seconds.
 const SETTLING_SECONDS: u64 = 60;
 
-/// The proof of a request that it comes from the device that its session is bound to, or the lack of one.
+/// Whether a request has proven that it comes from the device that its session is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "each case is treated by callers")]
 pub enum Proof {
     /// The session is bound to no device.
     Unbound,
-    /// The request brought a device cookie that is good for its session.
+    /// The request has a device cookie that is valid for its session.
     Proven {
-        /// The binding that was proven. It is the session's, or, if the session's state still says `Offered`, the one
-        /// that its offer led to.
+        /// The binding that was proven. It is the session's own or, if the session's state still says `Offered`, the
+        /// one that resulted from its offer.
         binding: Binding,
         /// The time of the proof, in seconds since 1970.
         since: u64,
-        /// The second from which the proof does not count any more.
+        /// The second from which on the proof no longer counts.
         until: u64,
     },
-    /// The session was bound less than a minute ago. The request, which may have left before, counts as unbound.
+    /// The session was bound less than a minute ago. The request may have been sent before that, so it counts as
+    /// unbound.
     Settling {
-        /// The second from which a proof is needed.
+        /// The second from which on a proof is needed.
         until: u64,
     },
-    /// The request did not prove anything, and the browser says that it could not, for the moment. Never allow it more
-    /// than [`Unproven`](Self::Unproven).
+    /// The request has not proven anything, and the browser says that it could not do so at the moment. Never allow it
+    /// more than [`Unproven`](Self::Unproven).
     Skipped(SkipReason),
-    /// The request did not prove anything: it is an anonymous visitor's.
+    /// The request has not proven anything: treat it as an anonymous visitor's.
     Unproven,
 }
 
 impl Terms {
-    /// Checks a request of a session with `state`. The values of `cookies` are those of the cookie
-    /// [named for the state's offer](Self::device_cookie_name), those of `skipped` are those of
-    /// `Secure-Session-Skipped`; `skipped` is looked at only if no cookie is good.
+    /// Checks a request of a session with `state`. `cookies` are the values of the cookie with the [name for the
+    /// state's offer](Self::device_cookie_name), `skipped` the values of the header `Secure-Session-Skipped`. `skipped`
+    /// is read only if no cookie is valid.
     ///
-    /// If the state is `Offered` and the request is proven all the same, an answer that was slower than the registration
-    /// has displaced the bound state. That can happen to a state that the browser carries; write it again.
+    /// If the state is `Offered` and the request is proven nevertheless, a response that was slower than the
+    /// registration has overwritten the bound state. This can happen to a state that is kept in the browser. Write the
+    /// bound state again.
     pub fn proof<'h>(
         &self,
         tokens: &dyn Tokens,
@@ -95,7 +98,7 @@ mod tests {
     use super::*;
     use crate::testing::{AT, Browser, Keys, NAMESAKE, NOW, OFFER, terms};
 
-    /// The moment of most tests: the session has settled.
+    /// The time of most tests: the session has settled.
     const LATER: u64 = NOW + 60;
 
     fn bound() -> DeviceState {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::binding::Fingerprint;
 
-/// The P-256 key of one browser: the compressed point, 33 bytes.
+/// The P-256 key of one browser, as a compressed point of 33 bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PublicKey([u8; Self::BYTES]);
 
@@ -15,14 +15,14 @@ impl PublicKey {
     /// The length of a compressed point.
     pub const BYTES: usize = 33;
 
-    /// The key with these coordinates; `None` unless they are a point on the curve.
+    /// The key with these coordinates. `None` unless they are a point on the curve.
     pub(crate) fn from_coordinates(x: [u8; 32], y: [u8; 32]) -> Option<Self> {
         let point = Sec1Point::from_affine_coordinates(&FieldBytes::from(x), &FieldBytes::from(y), false);
         let key = VerifyingKey::from_sec1_point(&point).ok()?;
         Some(Self(key.to_sec1_point(true).as_bytes().try_into().ok()?))
     }
 
-    /// The key of a token of ours, in which nothing but a point was ever put.
+    /// The key in one of our tokens. Only points on the curve are put into tokens.
     pub(crate) fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
     }
@@ -33,15 +33,15 @@ impl PublicKey {
         &self.0
     }
 
-    /// The fingerprint, by which a session knows its browser's key.
+    /// The fingerprint of the key, which a session stores in place of the key.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         let digest = Sha256::new().chain_update("waxseal/device").chain_update(self.0).finalize();
         Fingerprint::from_bytes(*digest.first_chunk().expect("a hash is longer than a fingerprint"))
     }
 
-    /// Verifies r | s, 64 bytes, by ES256 (RFC 7518, section 3.4). Either of the two values of s is good: browsers send
-    /// the higher one half of the time.
+    /// Verifies the signature r | s, 64 bytes, with ES256 (RFC 7518, section 3.4). Both of the possible values of s are
+    /// accepted: in half of the cases browsers send the higher one.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         #[cfg(test)]
         VERIFICATIONS.set(VERIFICATIONS.get() + 1);
@@ -53,7 +53,7 @@ impl PublicKey {
 
 #[cfg(test)]
 thread_local! {
-    /// Signatures that this thread was asked to verify.
+    /// How many signatures this thread had to verify.
     pub(crate) static VERIFICATIONS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
@@ -126,7 +126,7 @@ mod tests {
         }
     }
 
-    /// SHA-256("waxseal/device" | 02 | 00 01 … 1f), by OpenSSL.
+    /// SHA-256("waxseal/device" | 02 | 00 01 … 1f), computed with OpenSSL.
     #[test]
     fn the_fingerprint_is_the_hash_of_the_compressed_point() {
         let mut point = [2; 33];

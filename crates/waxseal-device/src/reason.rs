@@ -1,38 +1,38 @@
 use std::fmt;
 
-/// The reason for which a registration or a refresh was refused: for a metric's label and the log, never for the answer.
+/// The reason that a registration or a refresh was refused. For a metric's label and the log, never for the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// `Sec-Fetch-Mode` or `Sec-Fetch-Site` says that a page's script, or another site, asks.
+    /// `Sec-Fetch-Mode` or `Sec-Fetch-Site` says that the request comes from a page's script or from another site.
     FetchMetadata,
-    /// No `Secure-Session-Response`.
+    /// There is no `Secure-Session-Response`.
     NoResponse,
-    /// Several `Secure-Session-Response`.
+    /// There are several `Secure-Session-Response` headers.
     SeveralResponses,
-    /// A `Secure-Session-Response` of more than 2,048 bytes.
+    /// `Secure-Session-Response` is longer than 2,048 bytes.
     TooLong,
-    /// Not three parts of strict base64url, or not the JSON expected in them.
+    /// The response is not three parts of strict base64url, or a part is not the expected JSON.
     Malformed,
-    /// Another `typ` than `dbsc+jwt`, another `alg` than `ES256`, or a critical extension.
+    /// `typ` is not `dbsc+jwt`, `alg` is not `ES256`, or there is a critical extension.
     Algorithm,
-    /// A registration without a P-256 key of two coordinates of 32 bytes on the curve, or a refresh with any key.
+    /// A registration has no P-256 key on the curve with two coordinates of 32 bytes, or a refresh has a key.
     Key,
-    /// A registration's challenge is no offer that this server has signed.
+    /// A registration's challenge is not an offer that this server has signed.
     Offer,
     /// A registration's challenge has expired.
     OfferExpired,
     /// The signature is not that of the key.
     Signature,
-    /// A refresh without one good `Sec-Secure-Session-Id`.
+    /// A refresh does not have exactly one valid `Sec-Secure-Session-Id`.
     SessionId,
     /// Nobody is signed in to the session.
     NotSignedIn,
     /// The session has no offer.
     NotOffered,
-    /// The session has another offer, which is newer, or is bound by one.
+    /// The session has another, newer offer, or is bound by another one.
     OtherOffer,
-    /// The session is bound by this very offer, with another key: [`Registered::Conflict`](crate::Registered::Conflict).
+    /// The session is bound by the same offer with another key: [`Registered::Conflict`](crate::Registered::Conflict).
     OtherKey,
 }
 
@@ -56,7 +56,7 @@ impl Reason {
         Self::OtherKey,
     ];
 
-    /// The name of the reason in metrics, which stays the same.
+    /// The name of the reason in metrics, which never changes.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

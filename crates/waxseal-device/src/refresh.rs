@@ -10,10 +10,11 @@ use crate::terms::Terms;
 use crate::text;
 use crate::tokens::{self, Purpose, Tokens};
 
-/// The time that a browser has to answer a challenge, in seconds. Malware that sits on the device cannot sign for later.
+/// How long a browser has to answer a challenge, in seconds. The limit keeps malware on the device from signing for
+/// later.
 const CHALLENGE_SECONDS: u64 = 60;
 
-/// A refresh by a browser whose key is known; [`decide`](Self::decide) says what to answer.
+/// A refresh by a browser whose key is known. [`decide`](Self::decide) returns the response to send.
 #[derive(Clone)]
 pub struct Refresh {
     identifier: String,
@@ -21,22 +22,22 @@ pub struct Refresh {
     is_proven: bool,
 }
 
-/// The session that a refresh came with.
+/// What is known of the session of a refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionSeen {
-    /// Neither a session token nor the presence cookie came: the browser is signed out, or was closed.
+    /// Neither a session token nor the presence cookie came: the browser is signed out, or was closed and opened again.
     SignedOut,
-    /// The presence cookie came without a session token, as another site's link makes it; or the store, which had to be
-    /// asked, is away.
+    /// The presence cookie came without a session token, as in a refresh that another site's link has triggered. Or the
+    /// store was needed and is unavailable.
     Unknown,
     /// The session of the token is over.
     Gone,
-    /// The session has this state, or none.
+    /// The session is alive and has this state, or none.
     Living(Option<DeviceState>),
 }
 
-/// The decision on a refresh.
+/// What to answer to a refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "each outcome is answered by callers")]
@@ -45,19 +46,19 @@ pub enum Refreshed {
     Ended,
     /// Answer 403 with [`Terms::challenge_header`].
     Challenged,
-    /// Answer 200 without a body, and with a new [`Terms::device_cookie`] for this binding.
+    /// Answer 200 without a body, with a new [`Terms::device_cookie`] for this binding.
     Proven(Binding),
 }
 
 impl Refresh {
-    /// Checks a refresh's headers, whose values `header` gives by name in lower case.
+    /// Checks the headers of a refresh. `header` returns the values of a header by its name in lower case.
     ///
-    /// A response to a challenge that is not ours, of another session, or 60 seconds old is not verified; the browser
-    /// gets a new challenge. Chromium sends its last response once more before it asks for a challenge.
+    /// A response is not verified if its challenge is not ours, belongs to another session, or is 60 seconds old. The
+    /// browser then gets a new challenge. Chromium sends its last response once more before it asks for a challenge.
     ///
     /// # Errors
     ///
-    /// The reason, for a metric and the log. Answer 400 without a body: the browser forgets its key.
+    /// The reason, for a metric and the log. Answer 400 without a body: the browser then forgets its key.
     pub fn check<'h, V: IntoIterator<Item = &'h [u8]>>(
         header: impl Fn(&'static str) -> V,
         tokens: &dyn Tokens,
@@ -79,8 +80,8 @@ impl Refresh {
         Ok(Self { identifier: identifier.to_owned(), key, is_proven })
     }
 
-    /// Decides on the refresh. A session that is over, or that knows another key, ends it before the browser spends a
-    /// signature.
+    /// Decides on the refresh. If the session is over or has another key, the answer is [`Ended`](Refreshed::Ended),
+    /// even before the browser has to make a signature.
     pub fn decide(&self, seen: SessionSeen) -> Refreshed {
         let goes_on = match seen {
             SessionSeen::SignedOut | SessionSeen::Gone => false,
@@ -102,13 +103,14 @@ impl Refresh {
         &self.key.offer
     }
 
-    /// The `session_identifier`, as it came.
+    /// The `session_identifier`, as received.
     pub(crate) fn identifier(&self) -> &str {
         &self.identifier
     }
 }
 
-/// Checks whether `response` answers a challenge of this session that is still good. If so, its signature must be good.
+/// Checks whether `response` answers a challenge of this session that is still valid. If so, its signature must be
+/// right.
 fn is_proof(response: &[u8], key: &DeviceKey, tokens: &dyn Tokens, now: u64) -> Result<bool, Reason> {
     let jws = Jws::parse(response)?.without_key()?;
     let challenge = tokens::open(tokens, Purpose::Challenge, &jws.jti);
@@ -141,7 +143,7 @@ mod tests {
         Refresh::check(header(&headers), &Keys::new(), &terms(), now)
     }
 
-    /// The signatures verified, and the answer to a refresh of a living session.
+    /// The number of signatures that were verified, and the answer to a refresh of a living session.
     fn answer(response: Option<&str>, now: u64) -> (usize, Result<Refreshed, Reason>) {
         let identifier = Keys::new().identifier(OFFER, &Browser::new(1), NOW - 1_000);
         counting(|| check(&identifier, response, now).map(|refresh| refresh.decide(SessionSeen::Unknown)))

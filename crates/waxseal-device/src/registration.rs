@@ -7,36 +7,37 @@ use crate::public_key::PublicKey;
 use crate::reason::Reason;
 use crate::tokens::{self, Purpose, Tokens};
 
-/// The time that a browser has to answer an offer, in seconds.
+/// How long a browser has to answer an offer, in seconds.
 const OFFER_SECONDS: u64 = 300;
 
-/// A registration whose challenge is ours and whose signature is good. Whether its session takes it, the session's
-/// state decides: [`decide`](Self::decide).
+/// A registration whose challenge is ours and whose signature is right. Whether it may bind the session depends on the
+/// session's state: call [`decide`](Self::decide).
 #[derive(Debug, Clone, Copy)]
 pub struct Registration {
     key: DeviceKey,
 }
 
-/// The decision on a registration.
+/// What to do with a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "each outcome is answered by callers")]
 pub enum Registered {
-    /// The session is bound from now on. Save this state, by compare-and-swap where others may write it, and only if
-    /// the session still has the state that was decided on; then answer 200.
+    /// Bind the session: save this state, but only if the session still has the state that `decide` was given. Use
+    /// compare-and-swap if other requests may write it. Then answer 200.
     Bound(DeviceState),
-    /// The session was bound by this very registration. Answer 200 once more.
+    /// The session is already bound by this very registration. Answer 200 once more.
     Repeated,
-    /// The session was bound with the same offer and another key, so two hold its cookie. End it, and answer 403.
+    /// The session is bound by the same offer with another key, so two browsers have its cookie. End it, and answer
+    /// 403.
     Conflict,
     /// Answer 403, and change nothing.
     Refused(Reason),
 }
 
 impl Registration {
-    /// Checks a registration's headers, whose values `header` gives by name in lower case.
+    /// Checks the headers of a registration. `header` returns the values of a header by its name in lower case.
     ///
-    /// No signature is verified before the challenge is known to be an offer of ours that has not expired.
+    /// The signature is verified only if the challenge is an offer of ours that has not expired.
     ///
     /// # Errors
     ///
@@ -46,7 +47,7 @@ impl Registration {
         tokens: &dyn Tokens,
         now: u64,
     ) -> Result<Self, Reason> {
-        // No page's script can have a request look so: one in mode `no-cors` cannot send the third header.
+        // A page's script cannot make such a request: in mode `no-cors` it cannot send `Secure-Session-Response`.
         let is = |name, expected: &[u8]| header(name).into_iter().all(|value| value == expected);
         if !is("sec-fetch-mode", b"no-cors") || !is("sec-fetch-site", b"same-origin") {
             return Err(Reason::FetchMetadata);
@@ -64,8 +65,8 @@ impl Registration {
         Ok(Self { key: DeviceKey::new(offer.offer(), jws.verify_by_its_own_key()?) })
     }
 
-    /// Decides on the registration for a session of which the store, if there is one, was asked: `state` is its own, if
-    /// somebody `is_signed_in`.
+    /// Decides on the registration. If there is a store, ask it for the session first. `is_signed_in` says whether an
+    /// owner is signed in to the session; `state` is the session's device state.
     pub fn decide(&self, is_signed_in: bool, state: Option<DeviceState>, now: u64) -> Registered {
         let own = self.key.binding();
         match state {
@@ -120,7 +121,7 @@ mod tests {
         Registration::check(header(&[(RESPONSE, response)]), &Keys::new(), now)
     }
 
-    /// The reason of a refusal, and the number of signatures that it took.
+    /// The reason of a refusal, and the number of signatures that were verified.
     fn refusal(response: &str) -> (usize, Option<Reason>) {
         counting(|| check(response, NOW).err())
     }
@@ -254,12 +255,13 @@ mod tests {
         ] {
             assert_eq!(refusal(&browser.sign(&header, &claims)), (0, Some(expected)), "{case}");
         }
-        // Fields that we do not know are fine.
+        // Fields that we do not know are ignored.
         let more = format!(r#"{{"alg":"ES256","typ":"dbsc+jwt","jwk":{own},"kid":"1"}}"#);
         assert_eq!(refusal(&browser.sign(&more, &claims)), (1, None));
     }
 
-    /// The classic confusion: a MAC under the public key, for servers that let the header choose.
+    /// The classic confusion: a MAC with the public key as its key, for servers that let the header choose the
+    /// algorithm.
     #[test]
     fn a_mac_under_the_public_key_is_no_signature() {
         use waxseal_crypto::{Context, Keyring, SecretKey};

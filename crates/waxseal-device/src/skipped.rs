@@ -2,15 +2,15 @@ use std::fmt;
 
 use crate::text;
 
-/// The reason for which a browser did not refresh: one item of `Secure-Session-Skipped`.
+/// The reason that a browser did not refresh: one item of `Secure-Session-Skipped`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// The refresh endpoint did not answer.
+    /// The refresh endpoint could not be reached.
     Unreachable,
-    /// The refresh endpoint answered that it has trouble.
+    /// The refresh endpoint answered with a server error.
     ServerError,
-    /// The browser has made as many signatures for this site as it makes in some minutes.
+    /// The browser has made as many signatures for this site as it allows within some minutes.
     QuotaExceeded,
 }
 
@@ -32,8 +32,8 @@ impl fmt::Display for SkipReason {
     }
 }
 
-/// The items of one `Secure-Session-Skipped`, such as `unreachable;session_identifier="..."`: reason and session. Items
-/// with another reason, or without a session, are left out.
+/// The items of one `Secure-Session-Skipped`, such as `unreachable;session_identifier="..."`, as reason and session.
+/// Items with another reason, or without a session, are left out.
 pub(crate) fn items(value: &[u8]) -> impl Iterator<Item = (SkipReason, &str)> {
     text::split(value, b',').filter_map(item)
 }

@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 
 use crate::error::Error;
 
-/// The settings of device-bound sessions: the session cookie that they are for, the paths, the times.
+/// The settings of device-bound sessions: the session cookie, the paths, and the times.
 ///
 /// ```
 /// use waxseal_device::Terms;
@@ -24,18 +24,18 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The times that a proof may last, in seconds. Chromium makes six signatures for a site within some minutes and no
-    /// more, so a shorter time than its first suits tests alone.
+    /// The range of times that a proof may last, in seconds. Chromium makes at most six signatures for a site within
+    /// some minutes, so a time below 120 is of use only in tests.
     pub const PROOF_SECONDS: RangeInclusive<u32> = 120..=3_600;
 
-    /// The terms for sessions in `cookie`, with the attributes of that cookie but without `Max-Age` and `Expires`. No
+    /// The terms for sessions in `cookie`. `attributes` are those of that cookie without `Max-Age` and `Expires`. No
     /// session lives for longer than `longest_seconds`.
     ///
-    /// Proofs last for 10 minutes; the paths are `/_device/register` and `/_device/refresh`.
+    /// By default, proofs last for 10 minutes, and the paths are `/_device/register` and `/_device/refresh`.
     ///
     /// # Errors
     ///
-    /// [`Error::Unfit`] if the name or the attributes cannot stand in a header.
+    /// [`Error::Unfit`] if the name or the attributes cannot be part of a header.
     pub fn new(cookie: &str, attributes: &str, longest_seconds: u32) -> Result<Self, Error> {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         let is_attribute = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
@@ -50,11 +50,11 @@ impl Terms {
         })
     }
 
-    /// Puts both endpoints under `folder`, such as `/app/_device`: the path that browsers see.
+    /// Puts both endpoints under `folder`, such as `/app/_device`. This is the path that browsers see.
     ///
     /// # Errors
     ///
-    /// [`Error::Unfit`] if it is no path.
+    /// [`Error::Unfit`] if `folder` is not a path.
     pub fn folder(mut self, folder: &str) -> Result<Self, Error> {
         let folder = path(folder)?;
         let folder = folder.trim_end_matches('/');
@@ -63,17 +63,17 @@ impl Terms {
         Ok(self)
     }
 
-    /// Lets requests below `path` go out without a proof: static files.
+    /// Lets requests below `path` be sent without a proof, such as those for static files.
     ///
     /// # Errors
     ///
-    /// [`Error::Unfit`] if it is no path.
+    /// [`Error::Unfit`] if it is not a path.
     pub fn except(mut self, excluded: &str) -> Result<Self, Error> {
         self.excluded.push(path(excluded)?);
         Ok(self)
     }
 
-    /// Makes proofs last for `seconds`, and 60 seconds more for requests on their way. See
+    /// Makes proofs last for `seconds`. Requests on their way are allowed 60 seconds more. See
     /// [`PROOF_SECONDS`](Self::PROOF_SECONDS).
     #[must_use]
     pub fn proof_seconds(mut self, seconds: u32) -> Self {

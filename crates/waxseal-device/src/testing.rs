@@ -1,4 +1,4 @@
-//! Helpers of the tests: tokens of a keyring, a browser with a key in software, and headers.
+//! Helpers for tests: tokens of a keyring, a browser with its key in software, and headers.
 
 use std::error::Error as StdError;
 
@@ -18,7 +18,7 @@ use crate::tokens::{self, Purpose, Tokens};
 pub(crate) const NOW: u64 = 1_790_000_000;
 pub(crate) const AT: u32 = 1_790_000_000;
 pub(crate) const OFFER: Offer = Offer::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
-/// Another offer that begins with the same characters, and so has cookies of the same name.
+/// Another offer that begins with the same characters, so its cookies have the same names.
 pub(crate) const NAMESAKE: Offer = Offer::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 99]);
 
 pub(crate) fn terms() -> Terms {
@@ -96,7 +96,7 @@ impl Tokens for Keys {
     }
 }
 
-/// A browser's key, in software.
+/// A browser with its key in software.
 pub(crate) struct Browser(SigningKey);
 
 impl Browser {
@@ -137,7 +137,7 @@ impl Browser {
         self.sign(r#"{"alg":"ES256","typ":"dbsc+jwt"}"#, &format!(r#"{{"jti":"{challenge}"}}"#))
     }
 
-    /// A JWS of this header and these claims.
+    /// A JWS with this header and these claims.
     pub(crate) fn sign(&self, header: &str, claims: &str) -> String {
         let signed = format!("{}.{}", text::encode(header.as_bytes()), text::encode(claims.as_bytes()));
         let signature: Signature = self.0.sign(signed.as_bytes());
@@ -155,7 +155,7 @@ pub(crate) fn jwk(x: &[u8], y: &[u8]) -> String {
     format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, text::encode(x), text::encode(y))
 }
 
-/// The same signature with the other of its two values of s.
+/// The same JWS with the other of the two values of s in its signature.
 pub(crate) fn with_other_s(jws: &str) -> String {
     let (signed, signature) = jws.rsplit_once('.').unwrap();
     let signature = Signature::from_slice(&text::decode(signature.as_bytes()).unwrap()).unwrap();
@@ -177,7 +177,7 @@ pub(crate) fn header<'a>(
     move |name| all.iter().filter(|(of, _)| *of == name).map(|(_, value)| value.as_bytes()).collect()
 }
 
-/// The signatures that `work` had verified, and what it returned.
+/// How many signatures `work` had to verify, and what it returned.
 pub(crate) fn counting<T>(work: impl FnOnce() -> T) -> (usize, T) {
     let before = VERIFICATIONS.get();
     let done = work();

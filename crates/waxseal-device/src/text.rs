@@ -1,4 +1,5 @@
-//! Texts that travel in headers: base64url without padding, one spelling per value, and values with or without quotes.
+//! Texts in headers: base64url without padding, with exactly one spelling of each value, and values with or without
+//! quotes.
 
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
@@ -17,7 +18,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    // The library's error would carry a byte of the text.
+    // The library's error would contain a byte of the text.
     STRICT.decode(text).ok()
 }
 
@@ -26,8 +27,8 @@ pub(crate) fn decode_exact<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     decode(text)?.try_into().ok()
 }
 
-/// The text of a header value that browsers send bare, and that the specification puts into quotes. `None` if it holds
-/// anything but visible ASCII without quotes and backslashes: no token of anybody's needs more.
+/// The text of a header value that browsers send without quotes, and that the specification puts into quotes. `None` if
+/// it is empty, or contains anything but visible ASCII without quotes and backslashes, which no token needs.
 pub(crate) fn bare(value: &[u8]) -> Option<&str> {
     let value = value.trim_ascii();
     let text = match value {
@@ -37,12 +38,12 @@ pub(crate) fn bare(value: &[u8]) -> Option<&str> {
     (!text.is_empty() && text.iter().all(|&byte| fits_quotes(byte))).then(|| str::from_utf8(text).ok())?
 }
 
-/// Checks that `byte` may stand between the quotes of a header value as it is.
+/// Checks that `byte` may be between the quotes of a header value without an escape.
 pub(crate) fn fits_quotes(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'"' && byte != b'\\'
 }
 
-/// The parts of a header value between `mark`s, those between quotes left whole.
+/// The parts of a header value between `mark`s. A `mark` between quotes does not count.
 pub(crate) fn split(value: &[u8], mark: u8) -> impl Iterator<Item = &[u8]> {
     let mut quoted = false;
     value.split(move |&byte| {

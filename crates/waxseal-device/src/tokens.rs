@@ -6,16 +6,17 @@ use crate::offer::Offer;
 use crate::public_key::PublicKey;
 use crate::text;
 
-/// Signs and opens the tokens of this protocol: a few bytes and a time that a browser can read and cannot change.
+/// Signs and opens the tokens of this protocol: a few bytes and a time, which a browser can read but not change.
 ///
-/// Whoever implements it guarantees that a token signed for one [`Purpose`] never opens for another, and neither does
-/// one of another app: four MAC keys, say. Times are checked by this crate. The tokens should be base64url.
+/// An implementation guarantees that a token signed for one [`Purpose`] never opens for another, and that tokens of
+/// another app do not open: for example with four MAC keys. This crate checks the times. The tokens should be
+/// base64url.
 pub trait Tokens {
     /// Signs `payload`, which has exactly [`Purpose::payload_bytes`], with the time `now` in seconds since 1970.
     ///
     /// # Errors
     ///
-    /// Any; passed on as [`Error::Sign`].
+    /// Any. It is returned as [`Error::Sign`].
     fn sign(
         &self,
         purpose: Purpose,
@@ -47,7 +48,7 @@ impl Purpose {
     /// All purposes.
     pub const ALL: [Self; 4] = [Self::Offer, Self::Key, Self::Challenge, Self::Proof];
 
-    /// The purpose's name, for the derivation of a key of its own.
+    /// The name of the purpose, from which its own key can be derived.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -69,11 +70,11 @@ impl Purpose {
     }
 }
 
-/// The random bytes in tokens that have to differ within a second: a browser takes the same cookie or challenge as a
-/// refresh that did not happen.
+/// The number of random bytes in tokens that must differ even within a second: if a cookie or a challenge is the same
+/// as before, a browser assumes that the refresh has failed.
 const NONCE_BYTES: usize = 8;
 const MAX_PAYLOAD_BYTES: usize = Offer::BYTES + PublicKey::BYTES;
-/// The most that the clock of the server that signed a token may be ahead, in seconds.
+/// How far the clock of the server that signed a token may be ahead, in seconds.
 pub(crate) const CLOCK_SKEW_SECONDS: u64 = 60;
 
 /// A token whose MAC is good.
@@ -82,7 +83,7 @@ pub(crate) struct Opened {
     pub(crate) minted: u64,
 }
 
-/// Signs a token of `content`, filled up with random bytes.
+/// Signs a token for `content`, filled up with random bytes.
 pub(crate) fn sign(tokens: &dyn Tokens, purpose: Purpose, content: &[u8], now: u64) -> Result<String, Error> {
     let mut room = [0; MAX_PAYLOAD_BYTES];
     let payload = &mut room[..purpose.payload_bytes()];
@@ -95,7 +96,7 @@ pub(crate) fn sign(tokens: &dyn Tokens, purpose: Purpose, content: &[u8], now: u
     if fits { Ok(token) } else { Err(Error::TokenText) }
 }
 
-/// Opens a token, whatever its time.
+/// Opens a token without checking its time.
 pub(crate) fn open(tokens: &dyn Tokens, purpose: Purpose, token: &str) -> Option<Opened> {
     let mut payload = [0; MAX_PAYLOAD_BYTES];
     let minted = tokens.open(purpose, token, &mut payload[..purpose.payload_bytes()])?;
@@ -108,7 +109,8 @@ impl Opened {
         self.minted <= now.saturating_add(CLOCK_SKEW_SECONDS) && now < self.minted.saturating_add(lifetime)
     }
 
-    /// The offer, with which every payload but a proof's begins; a proof begins with its binding, and so with the offer.
+    /// The offer, with which every payload begins: also that of a proof, which begins with its binding, and so with the
+    /// offer.
     pub(crate) fn offer(&self) -> Offer {
         Offer::from_bytes(*self.payload.first_chunk().expect("a payload is longer than an offer"))
     }
@@ -180,7 +182,7 @@ mod tests {
         }
     }
 
-    /// Signs whatever it is asked to with one text.
+    /// Signs everything with the same text.
     struct Fixed(&'static str);
 
     impl Tokens for Fixed {

@@ -9,12 +9,12 @@ use crate::error::{Error, Undecodable};
 use crate::secret::Secret;
 use crate::timestamp::{check_age, parse};
 
-/// The salt of `django.contrib.sessions.backends.signed_cookies`, and what its signer adds.
+/// The salt of `django.contrib.sessions.backends.signed_cookies`, with the suffix that its signer appends.
 const SALT: &str = "django.contrib.sessions.backends.signed_cookiessigner";
 /// The salt of `AbstractBaseUser.get_session_auth_hash`.
 const AUTH_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
 
-/// The size to which a payload may inflate, in bytes. A session that fits into a cookie has a fraction of it.
+/// The largest size to which a payload may inflate, in bytes. A session that fits into a cookie is far smaller.
 const MAX_INFLATED_BYTES: usize = 256 * 1024;
 
 /// The session cookie of a Django app whose `SESSION_ENGINE` is `django.contrib.sessions.backends.signed_cookies`.
@@ -22,16 +22,16 @@ pub struct DjangoCookie {
     secrets: Vec<Secret>,
 }
 
-/// The session of a cookie that was read. `Debug` shows none of its content.
+/// The session in a cookie that was read. `Debug` shows none of its content.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DjangoSession {
-    /// The content: JSON as Python writes it, which also has `NaN`, infinities and integers of any size.
+    /// The content: JSON as Python writes it, so also with `NaN`, infinities, and integers of any size.
     pub json: String,
-    /// The second since 1970 at which Django signed it, which is also the last time that Django sent it.
+    /// The time at which Django signed it, in seconds since 1970. It is also the time at which Django last sent it.
     pub signed_at: u64,
-    /// The name of this one cookie, a hash of its signature, by which it can be refused later: it has no id, and is good
-    /// again after a sign-out.
+    /// Identifies this one cookie, as a hash of its signature, so that it can be refused later: the cookie has no id,
+    /// and would be valid again after a sign-out.
     pub replay_id: [u8; 32],
 }
 
@@ -55,14 +55,14 @@ impl DjangoCookie {
         Ok(self)
     }
 
-    /// Reads the value of a cookie at `now`, in seconds since 1970, if it is not older than `max_age`, in seconds:
-    /// `SESSION_COOKIE_AGE`, which is two weeks, 1,209,600 seconds, unless the app says otherwise.
+    /// Reads the value of a cookie at `now`, in seconds since 1970, if it is not older than `max_age`, in seconds.
+    /// `max_age` is the app's `SESSION_COOKIE_AGE`, by default two weeks, which is 1,209,600 seconds.
     ///
     /// The signature is checked before anything else is decoded. The JSON is not parsed.
     ///
     /// # Errors
     ///
-    /// Every kind but [`Error::KeyEmpty`]; the value is refused.
+    /// Every variant except [`Error::KeyEmpty`]. The value is refused.
     pub fn read(&self, value: &str, now: u64, max_age: u64) -> Result<DjangoSession, Error> {
         let (signed, signature) = value.rsplit_once(':').ok_or(Error::Form)?;
         let (payload, timestamp) = signed.rsplit_once(':').ok_or(Error::Form)?;
@@ -76,10 +76,10 @@ impl DjangoCookie {
         Ok(DjangoSession { json: decode(payload)?, signed_at, replay_id: hash.finalize().into() })
     }
 
-    /// Tells if `hash`, which Django keeps in a session under `_auth_user_hash`, is of this user's `password`, as the
-    /// table of users has it.
+    /// Returns `true` if `hash`, which Django keeps in a session under `_auth_user_hash`, matches this user's
+    /// `password`, as it is in the table of users.
     ///
-    /// Django asks this with each request, so that a changed password ends the user's other sessions.
+    /// Django checks this at each request, so that a changed password ends the user's other sessions.
     pub fn is_auth_hash(&self, hash: &str, password: &str) -> bool {
         let Some(mac) = decode_hex(hash) else { return false };
         self.secrets.iter().any(|secret| secret.verifies(AUTH_SALT, password.as_bytes(), &mac))

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 
-/// A `SECRET_KEY`. Wiped on drop.
+/// A `SECRET_KEY`. It is wiped from memory on drop.
 pub(crate) struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {

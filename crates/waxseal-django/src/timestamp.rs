@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 
-/// The lead of Django's clock that is put up with, in seconds. Django itself puts up with any.
+/// How far Django's clock may be ahead, in seconds. Django itself has no limit.
 const MAX_CLOCK_SKEW_SECONDS: u64 = 60;
 
 pub(crate) fn parse(text: &str) -> Result<u64, Error> {

@@ -11,7 +11,7 @@ use crate::signing::Signing;
 use crate::tags;
 use crate::value::Dict;
 
-/// The session cookie of a Flask app: its keys and the way it signs.
+/// The session cookie of a Flask app: its keys and how it is signed.
 ///
 /// ```
 /// use waxseal_flask::{Dict, FlaskCookie, FlaskKey, Value};
@@ -36,13 +36,13 @@ impl FlaskCookie {
         Self { key, fallbacks: Vec::new(), signing, max_inflated_bytes: DEFAULT_MAX_INFLATED_BYTES }
     }
 
-    /// Adds one key of `SECRET_KEY_FALLBACKS`, which reads and does not write.
+    /// Adds one key of `SECRET_KEY_FALLBACKS`. It is used to read, never to write.
     pub fn fallback(mut self, key: FlaskKey) -> Self {
         self.fallbacks.push(key);
         self
     }
 
-    /// Sets another salt, derivation or digest, for apps that changed Flask's.
+    /// Sets another salt, derivation or digest, for apps that changed Flask's defaults.
     pub fn signing(mut self, signing: Signing) -> Self {
         self.signing = signing;
         self
@@ -56,13 +56,13 @@ impl FlaskCookie {
 
     /// Reads the value of a cookie at `now`, in seconds since 1970, if it is not older than `lifetime`, in seconds.
     ///
-    /// Flask takes `PERMANENT_SESSION_LIFETIME` for every cookie, permanent or not:
-    /// [`LIFETIME_SECONDS`](crate::LIFETIME_SECONDS) unless the app says otherwise. The signature is checked before anything else is decoded. A clock of Flask
-    /// that is up to 60 seconds ahead is put up with.
+    /// Flask applies `PERMANENT_SESSION_LIFETIME` to every cookie, permanent or not:
+    /// [`LIFETIME_SECONDS`](crate::LIFETIME_SECONDS) unless the app sets it. The signature is checked before anything
+    /// else is decoded. Flask's clock may be up to 60 seconds ahead.
     ///
     /// # Errors
     ///
-    /// Every kind but [`Error::KeyEmpty`] and [`Error::TooDeep`]; the value is refused.
+    /// Every variant except [`Error::KeyEmpty`] and [`Error::TooDeep`]. The value is refused.
     pub fn read(&self, value: &str, now: u64, lifetime: u64) -> Result<FlaskSession, Error> {
         let (signed, signature) = value.rsplit_once('.').ok_or(Error::Form)?;
         let (payload, timestamp) = signed.rsplit_once('.').ok_or(Error::Form)?;
@@ -76,12 +76,12 @@ impl FlaskCookie {
 
     /// Writes a session as Flask does, signed at `now`, in seconds since 1970.
     ///
-    /// Keys are sorted, text is ASCII, and it is compressed if that makes it shorter. Browsers keep
+    /// Keys are sorted, text is ASCII, and the result is compressed if that makes it shorter. Browsers store at most
     /// [`MAX_COOKIE_BYTES`](crate::MAX_COOKIE_BYTES) of name and value together; the length is not checked here.
     ///
     /// # Errors
     ///
-    /// [`Error::TooDeep`].
+    /// [`Error::TooDeep`] if the entries are nested too deeply.
     pub fn write(&self, entries: &Dict, now: u64) -> Result<String, Error> {
         let json = tags::write(entries)?;
         let mut value = match deflate(json.as_bytes()) {

@@ -4,14 +4,14 @@ const DAY: i64 = 86_400;
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-/// Python reads a year of less than three digits as one of the last century or this.
+/// Python reads a year with less than three digits as one of the last century or of this one.
 const FIRST_YEAR: i64 = 100;
 const LAST_YEAR: i64 = 9_999;
 
-/// A `datetime` of UTC in the years 100 to 9999.
+/// A `datetime` in UTC, in the years 100 to 9999.
 ///
-/// `Display` is the text in a cookie, such as `Wed, 21 Oct 2015 07:28:00 GMT`. There, Flask keeps whole seconds alone;
-/// only records of Flask-Session have microseconds.
+/// `Display` writes the text that is in a cookie, such as `Wed, 21 Oct 2015 07:28:00 GMT`. Cookies have whole seconds
+/// only; records of Flask-Session also have microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DateTime {
     seconds: i64,
@@ -19,13 +19,13 @@ pub struct DateTime {
 }
 
 impl DateTime {
-    /// The moment so many seconds after the beginning of 1970, or before it; nothing outside the years 100 to 9999.
+    /// The time `seconds` after the beginning of 1970, or before it if negative. `None` outside the years 100 to 9999.
     pub fn from_unix(seconds: i64) -> Option<Self> {
         let range = days(FIRST_YEAR, 1, 1)..days(LAST_YEAR + 1, 1, 1);
         range.contains(&seconds.div_euclid(DAY)).then_some(Self { seconds, micros: 0 })
     }
 
-    /// The same second and so many microseconds of it; nothing for a million or more.
+    /// The same second with `micros` microseconds. `None` for a million or more.
     pub fn with_micros(self, micros: u32) -> Option<Self> {
         (micros < 1_000_000).then_some(Self { micros, ..self })
     }
@@ -35,12 +35,13 @@ impl DateTime {
         self.seconds
     }
 
-    /// The microseconds of that second.
+    /// The microseconds within that second.
     pub fn micros(self) -> u32 {
         self.micros
     }
 
-    /// The text by RFC 3339, such as `2015-10-21T07:28:00Z`, with six digits of a second if there are microseconds.
+    /// The text in the format of RFC 3339, such as `2015-10-21T07:28:00Z`, with six decimal places if there are
+    /// microseconds.
     pub fn rfc3339(self) -> String {
         let (days, second) = (self.seconds.div_euclid(DAY), self.seconds.rem_euclid(DAY));
         let (year, month, day) = date(days);
@@ -49,7 +50,7 @@ impl DateTime {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{micros}Z")
     }
 
-    /// Parses the one form that Flask writes.
+    /// Parses the only format that Flask writes.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let fields: [&str; 6] = text.split(' ').collect::<Vec<_>>().try_into().ok()?;
         let [_weekday, day, month, year, time, _gmt] = fields;
@@ -58,7 +59,7 @@ impl DateTime {
         let month = MONTHS.iter().position(|&name| name == month)? as i64 + 1;
         let days = days(number(year)?, month, number(day)?);
         let date = Self::from_unix(days * DAY + hour * 3_600 + minute * 60 + second)?;
-        // Weekday, leading zeros and days that no month has: all are as Flask writes them, or the text is not.
+        // Refuses a wrong weekday, missing leading zeros, and days that do not exist, none of which Flask writes.
         (date.to_string() == text).then_some(date)
     }
 }
@@ -78,7 +79,8 @@ fn number(digits: &str) -> Option<i64> {
     digits.parse::<u16>().ok().map(i64::from)
 }
 
-/// Days since the beginning of 1970, of the Gregorian calendar. Years begin in March, so that leap days end them.
+/// Days since the beginning of 1970 in the Gregorian calendar. Years are counted from March, so that a leap day is the
+/// last day of its year.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));

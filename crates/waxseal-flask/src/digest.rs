@@ -3,11 +3,11 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 use zeroize::Zeroizing;
 
-/// A hash function that a Flask app may sign with.
+/// A hash function with which a Flask app may sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Digest {
-    /// Flask's default. Its weakness is in collisions, which HMAC does not need to be free of.
+    /// Flask's default. SHA-1 is weak against collisions, but HMAC does not depend on those.
     #[default]
     Sha1,
     /// `hashlib.sha256`.

@@ -2,8 +2,9 @@ use crate::limits::MAX_DEPTH;
 
 /// Why a key cannot be used, a cookie was refused, or a session cannot be written.
 ///
-/// All of it is for the log: nothing of a secret key, and of a cookie's content no more than the key of an entry, is in `Debug`
-/// or `Display`, but a sender who sees the kind learns how far a forgery came. To visitors every refusal is the same, a session that begins anew.
+/// It is only for the log. `Debug` and `Display` contain nothing of a secret key, and of a cookie's content at most the
+/// key of an entry; but a sender who sees the variant learns how far a forgery came. Visitors should see no difference:
+/// after every refusal they get a new session.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -11,42 +12,42 @@ pub enum Error {
     #[error("Flask's secret key is empty; pass the value of SECRET_KEY")]
     KeyEmpty,
 
-    /// The text is not payload, timestamp and signature in strict base64url, with no padding and no stray bits.
+    /// The text is not payload, timestamp and signature in strict base64url, without padding and stray bits.
     #[error("not in the form of a Flask cookie")]
     Form,
 
-    /// No key made this signature, with these settings.
+    /// No key has made this signature with these settings.
     #[error("signed by none of the keys, or with another salt, derivation or digest")]
     Signature,
 
-    /// The signature is good and the signed timestamp is not one.
+    /// The signature is good, but the signed timestamp is malformed.
     #[error("signed timestamp is not a number in its shortest form")]
     Timestamp,
 
-    /// Signed longer ago than the lifetime; the age in seconds.
+    /// The cookie was signed longer ago than the lifetime; its age in seconds.
     #[error("expired: signed {age} seconds ago")]
     Expired {
         /// The seconds since the cookie was signed.
         age: u64,
     },
 
-    /// Signed by a clock that is more than a minute ahead; its lead in seconds.
+    /// The cookie was signed by a clock that is more than a minute ahead; by how many seconds it is ahead.
     #[error("signed {ahead} seconds in the future; compare the clocks of both servers")]
     Future {
-        /// The seconds from now to the time of the signature.
+        /// The seconds from now to the time of signing.
         ahead: u64,
     },
 
-    /// The signature is good and the content cannot be read.
+    /// The signature is good, but the content cannot be read.
     #[error("signature is good, content cannot be read")]
     Undecodable(#[source] Undecodable),
 
-    /// A session to be written is nested too deeply.
+    /// The session to be written is nested too deeply.
     #[error("nested too deeply: JSON of more than {} levels", MAX_DEPTH)]
     TooDeep,
 }
 
-/// Why content that a good signature covers cannot be read.
+/// Why content with a good signature cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Undecodable {
@@ -58,7 +59,7 @@ pub enum Undecodable {
     #[error("payload is no zlib stream")]
     Zlib,
 
-    /// The compressed payload becomes larger than the limit.
+    /// The compressed payload inflates to more than the limit.
     #[error("payload inflates to more than the limit")]
     TooLarge,
 
@@ -70,8 +71,8 @@ pub enum Undecodable {
     #[error("payload is not JSON")]
     Json,
 
-    /// The record is not MessagePack with text as keys, or has an extension beside timestamps of the years 100 to 9999.
-    /// Pickled records are refused with this.
+    /// The record is not MessagePack with text as keys, or has an extension other than timestamps of the years 100 to
+    /// 9999. Pickled records are refused with this variant.
     #[error("record is not MessagePack as msgspec writes it")]
     MessagePack,
 
@@ -83,7 +84,7 @@ pub enum Undecodable {
     #[error("integer of more than 128 bits")]
     Integer,
 
-    /// Text holds half of a surrogate pair, which Python's text may and Rust's may not.
+    /// A text contains half of a surrogate pair, which Python allows and Rust does not.
     #[error("text with half a surrogate pair")]
     Surrogate,
 
@@ -91,7 +92,7 @@ pub enum Undecodable {
     #[error("value does not fit the tag `{0}`")]
     Tag(&'static str),
 
-    /// The payload is a value and no dictionary.
+    /// The payload is not a dictionary.
     #[error("payload is not a dictionary")]
     NotADict,
 
@@ -100,14 +101,14 @@ pub enum Undecodable {
     Entry {
         /// The entry's key.
         key: String,
-        /// The cause, which is no `Entry`.
+        /// The cause, which is never an `Entry` itself.
         #[source]
         why: Box<Undecodable>,
     },
 }
 
 impl Undecodable {
-    /// The cause, whichever entry has it.
+    /// The cause, without the entries in which it occurred.
     pub fn cause(&self) -> &Self {
         match self {
             Self::Entry { why, .. } => why,
@@ -115,7 +116,7 @@ impl Undecodable {
         }
     }
 
-    /// Names the entry, whose key may be user text.
+    /// Adds the key of the entry, which may be user text.
     pub(crate) fn in_entry(self, key: &str) -> Self {
         Self::Entry { key: key.to_owned(), why: Box::new(self) }
     }

@@ -1,4 +1,4 @@
-//! Compression as itsdangerous does it: zlib, and only if it helps.
+//! Compression as itsdangerous does it: zlib, but only if it makes the payload shorter.
 
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
@@ -15,7 +15,7 @@ pub(crate) fn inflate(bytes: &[u8], max_bytes: usize) -> Result<Vec<u8>, Undecod
     })
 }
 
-/// The compressed bytes, if they are shorter by more than the dot that marks them.
+/// The compressed bytes, if they are shorter even with the dot that marks them.
 pub(crate) fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
     let compressed = compress_to_vec_zlib(bytes, LEVEL);
     (compressed.len() + 1 < bytes.len()).then_some(compressed)

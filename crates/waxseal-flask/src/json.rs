@@ -1,7 +1,7 @@
-//! JSON as Python's `json` reads and writes it: with NaN and infinities, and with integers kept apart from floats
-//! whatever their size.
+//! JSON as Python's `json` reads and writes it: with NaN and infinities, and with integers of any size kept apart from
+//! floats.
 //!
-//! `serde_json` refuses the former and rounds integers of more than 64 bits without a word.
+//! `serde_json` refuses NaN and infinities, and silently rounds integers of more than 64 bits.
 
 use std::fmt::Write;
 
@@ -9,16 +9,16 @@ use crate::error::Undecodable;
 use crate::limits::MAX_DEPTH;
 use crate::value::{Dict, Value};
 
-/// Makes a value of each object, innermost first.
+/// Makes a value from each object, innermost first.
 pub(crate) type OfObject = fn(Dict) -> Result<Value, Undecodable>;
 
-/// Reads a dictionary of JSON that has none of Flask's tags, as the sessions of Django and Rails are.
+/// Reads a JSON dictionary without Flask's tags, such as a session of Django or Rails.
 ///
 /// # Errors
 ///
 /// [`Undecodable::Json`], [`TooDeep`](Undecodable::TooDeep), [`Integer`](Undecodable::Integer),
-/// [`Surrogate`](Undecodable::Surrogate), [`NotADict`](Undecodable::NotADict), and the [`Entry`](Undecodable::Entry) that
-/// has one of these.
+/// [`Surrogate`](Undecodable::Surrogate), [`NotADict`](Undecodable::NotADict), or [`Entry`](Undecodable::Entry) for an
+/// entry that has one of these.
 pub fn read_json(text: &str) -> Result<Dict, Undecodable> {
     match parse(text, |dict| Ok(Value::Dict(dict)))? {
         Value::Dict(dict) => Ok(dict),
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
         Ok(Value::List(values))
     }
 
-    /// Of two equal keys the last counts, as in Python.
+    /// If a key occurs twice, its last value counts, as in Python.
     fn object(&mut self) -> Result<Value, Undecodable> {
         let mut dict = Dict::new();
         self.members("{", "}", |reader| {
@@ -220,7 +220,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes text in ASCII, as Python does unless told otherwise.
+/// Writes text in ASCII, as Python does by default.
 pub(crate) fn write_str(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
@@ -241,7 +241,8 @@ pub(crate) fn write_str(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Writes a float as Python's `repr`: the shortest digits that read back the same, exponents with sign and two digits.
+/// Writes a float like Python's `repr`: the fewest digits that read back as the same float, and exponents with a sign
+/// and at least two digits.
 pub(crate) fn write_float(out: &mut String, float: f64) {
     if float.is_nan() {
         return out.push_str("NaN");
@@ -349,7 +350,7 @@ mod tests {
         assert_eq!(plain(&nested(MAX_DEPTH + 1)), Err(Undecodable::TooDeep));
         assert_eq!(plain(&"[".repeat(1_000_000)), Err(Undecodable::TooDeep));
         assert_eq!(plain(&"{\"a\":".repeat(1_000_000)), Err(Undecodable::TooDeep));
-        // Siblings are not levels.
+        // Siblings do not count as levels.
         assert!(plain(&format!("[{}[]]", "[],".repeat(1_000))).is_ok());
     }
 
@@ -372,7 +373,7 @@ mod tests {
         assert_eq!(plain(r#"{"a":1,"a":2}"#), plain(r#"{"a":2}"#));
     }
 
-    /// The same value by serde_json, where integers fit.
+    /// The same value as serde_json has it, for integers that fit.
     fn of_serde(value: &serde_json::Value) -> Value {
         match value {
             serde_json::Value::Null => Value::None,
@@ -399,13 +400,13 @@ mod tests {
         fn what_serde_json_reads_is_read_the_same(
             text in r#"(\{"a":|\[|"|\\u[0-9a-f]{4}|\\n|-?[0-9]{1,3}|\.[0-9]{1,3}|[eE][+-]?[0-9]|,| |\]|\}|true|null|é){1,12}"#,
         ) {
-            // Longer integers are rounded there, -0 is a float, and an exponent beyond the floats is an error.
+            // serde_json rounds longer integers, reads -0 as a float, and refuses exponents beyond the range of floats.
             let is_long = |digits: &str| digits.len() > 18;
             if text.split(|letter: char| !letter.is_ascii_digit()).any(is_long) || text.contains("-0") {
                 return Ok(());
             }
             match (serde_json::from_str::<serde_json::Value>(&text), plain(&text)) {
-                // The last digit of a float is serde_json's choice.
+                // The last digit of a float depends on serde_json.
                 (Ok(theirs), Ok(ours)) if !text.contains(['.', 'e', 'E']) => prop_assert_eq!(of_serde(&theirs), ours),
                 (Ok(_), Ok(_)) | (Err(_), Err(_)) => {}
                 (Err(theirs), Ok(_)) if theirs.to_string().contains("number out of range") => {}

@@ -4,9 +4,11 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 
-/// A secret key of a Flask app: `SECRET_KEY`, or one of `SECRET_KEY_FALLBACKS`. Wiped on drop, never printed.
+/// A secret key of a Flask app: `SECRET_KEY`, or one of `SECRET_KEY_FALLBACKS`. It is wiped from memory on drop and
+/// never printed.
 ///
-/// Python's `str` and `bytes` are told apart, because Flask encodes a `str` as UTF-8 and Flask-Login as Latin-1.
+/// A key that is a `str` in Python differs from one that is `bytes`, because Flask encodes a `str` as UTF-8 and
+/// Flask-Login as Latin-1.
 #[derive(Clone)]
 pub struct FlaskKey {
     bytes: Zeroizing<Vec<u8>>,
@@ -39,13 +41,13 @@ impl FlaskKey {
         &self.bytes
     }
 
-    /// The key in Latin-1; nothing if it is text that Latin-1 does not have.
+    /// The key in Latin-1. `None` if it is text with characters that Latin-1 does not have.
     pub(crate) fn latin1(&self) -> Option<Zeroizing<Vec<u8>>> {
         if !self.is_text {
             return Some(self.bytes.clone());
         }
         let text = str::from_utf8(&self.bytes).ok()?;
-        // Reserved at once, so that no copy is left behind by growing.
+        // Reserved at once, because growing would leave copies behind in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
         for character in text.chars() {
             bytes.push(u8::try_from(u32::from(character)).ok()?);

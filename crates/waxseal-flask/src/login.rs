@@ -1,21 +1,21 @@
-//! Flask-Login: its keys in the session, and its `remember_token` cookie.
+//! Flask-Login: its keys in the session, and its cookie `remember_token`.
 
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::key::FlaskKey;
 use crate::value::{Dict, Value, uuid_text};
 
-/// The key of the user's id, whatever the app's `get_id` gave.
+/// The key of the user's id, as the app's `get_id` returned it.
 pub const USER_ID: &str = "_user_id";
-/// The key that is true after a sign-in with credentials, and false after one by [`REMEMBER_COOKIE`].
+/// The key of a `bool`: true after a sign-in with credentials, false after one with [`REMEMBER_COOKIE`].
 pub const FRESH: &str = "_fresh";
-/// The key of the hash of address and browser that session protection compares.
+/// The key of the hash of address and browser that Flask-Login's session protection compares.
 pub const IDENTIFIER: &str = "_id";
-/// The key by which Flask-Login tells itself to set or clear [`REMEMBER_COOKIE`] with the next answer.
+/// The key by which Flask-Login notes that it has to set or clear [`REMEMBER_COOKIE`] with the next response.
 pub const REMEMBER: &str = "_remember";
-/// The key of the seconds for which [`REMEMBER_COOKIE`] is to be set.
+/// The key of the lifetime with which [`REMEMBER_COOKIE`] is set, in seconds.
 pub const REMEMBER_SECONDS: &str = "_remember_seconds";
-/// The default name of the cookie that signs in without a session, `REMEMBER_COOKIE_NAME`.
+/// The default name of the cookie that signs in without a session: Flask-Login's `REMEMBER_COOKIE_NAME`.
 pub const REMEMBER_COOKIE: &str = "remember_token";
 
 const SEPARATOR: char = '|';
@@ -25,14 +25,15 @@ const HEX_DIGITS: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Login {
-    /// The user's id as text; an integer is written in decimal, a UUID with hyphens.
+    /// The user's id as text. An integer is written in decimal, a UUID with hyphens.
     pub user_id: String,
-    /// True after a sign-in with credentials.
+    /// `true` after a sign-in with credentials.
     pub is_fresh: bool,
 }
 
 impl Login {
-    /// The sign-in in this session; nothing if nobody is signed in, or if the id is neither text nor an integer or a UUID.
+    /// The sign-in in this session. `None` if nobody is signed in, or if the id is neither text, nor an integer, nor a
+    /// UUID.
     pub fn of(entries: &Dict) -> Option<Self> {
         let user_id = match entries.get(USER_ID)? {
             Value::Str(text) => text.clone(),
@@ -46,16 +47,16 @@ impl Login {
 
 /// Reads the user's id from the value of a `remember_token` cookie, with the app's `SECRET_KEY`.
 ///
-/// A value in double quotes, which Werkzeug writes around any character that a cookie may not have, has to be unquoted
-/// before. Flask-Login tries no fallback keys.
+/// Werkzeug puts a value in double quotes if it has characters that a cookie may not have. Remove the quotes first.
+/// Like Flask-Login, this tries no fallback keys.
 ///
-/// The token has no date and no id: it is the same for every sign-in of a user, and good until the key changes. It
-/// cannot be told from a copy, and a tombstone of one would keep the user out.
+/// The token has no date and no id: it is the same for every sign-in of a user, and valid until the key changes. It
+/// cannot be distinguished from a copy, and refusing it after one use would lock the user out.
 ///
 /// # Errors
 ///
-/// [`Error::Form`], or [`Error::Signature`]; that also with a key of text that Latin-1 does not have, with which
-/// Flask-Login itself fails.
+/// [`Error::Form`] or [`Error::Signature`]. The latter also if the key is a text with characters that Latin-1 does not
+/// have; with such a key Flask-Login itself fails.
 pub fn read_remember_token<'a>(value: &'a str, key: &FlaskKey) -> Result<&'a str, Error> {
     let (user_id, digits) = value.rsplit_once(SEPARATOR).ok_or(Error::Form)?;
     let mac = decode_hex(digits).ok_or(Error::Form)?;

@@ -1,4 +1,4 @@
-//! MessagePack as msgspec writes it: keys are text, and the one extension is the timestamp.
+//! MessagePack as msgspec writes it: keys are text, and the only extension is the timestamp.
 
 use crate::date::DateTime;
 use crate::error::Undecodable;
@@ -84,13 +84,13 @@ impl<'a> Reader<'a> {
             return Err(Undecodable::TooDeep);
         }
         self.depth += 1;
-        // A member has a byte at least, so a length that is not true ends with the bytes.
+        // A member has at least one byte, so a length that is too large ends with the bytes.
         (0..length).try_for_each(|_| member(self))?;
         self.depth -= 1;
         Ok(())
     }
 
-    /// A timestamp of one of its three lengths.
+    /// A timestamp in one of its three lengths.
     fn extension(
         &mut self,
         expected: usize,
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
-    /// A length in 1, 2 or 4 bytes: two to the power.
+    /// A length in 1, 2 or 4 bytes: two to the `power`.
     fn length(&mut self, power: u8) -> Result<usize, Undecodable> {
         usize::try_from(self.unsigned(1 << power)?).map_err(|_| Undecodable::MessagePack)
     }

@@ -1,7 +1,7 @@
-//! Flask-Session 0.7 and 0.8: session ids in the cookie, sessions in a store such as Redis.
+//! Flask-Session 0.7 and 0.8: a session id is in the cookie, and the session in a store such as Redis.
 //!
-//! The caller fetches the bytes from the store under [`store_key`]. Records of versions before 0.7 are pickled; a pickle
-//! can run code when it is read, so those are refused, whoever wrote them.
+//! The caller fetches the bytes from the store under [`store_key`]. Records of versions before 0.7 are pickled. A
+//! pickle can run code when it is read, so pickled records are refused, whoever wrote them.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,11 +17,12 @@ use crate::value::{Dict, Value};
 /// The default of `SESSION_KEY_PREFIX`.
 pub const KEY_PREFIX: &str = "session:";
 
-/// The key under which the store has the session with this id: prefix and id.
+/// The key under which the store has the session with this id: the prefix, then the id.
 ///
 /// # Errors
 ///
-/// [`Error::Form`] if `id` is not of letters, digits, `-` and `_`, as Flask-Session draws it, or is longer than 128.
+/// [`Error::Form`] if `id` contains anything but letters, digits, `-` and `_`, which Flask-Session uses, or is longer
+/// than 128 characters.
 pub fn store_key(prefix: &str, id: &str) -> Result<String, Error> {
     let is_drawn = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if id.is_empty() || id.len() > MAX_ID_BYTES || !id.bytes().all(is_drawn) {
@@ -30,7 +31,8 @@ pub fn store_key(prefix: &str, id: &str) -> Result<String, Error> {
     Ok(format!("{prefix}{id}"))
 }
 
-/// Reads the id from the cookie of an app with `SESSION_USE_SIGNER`. In the cookie of any other app it stands as it is.
+/// Reads the id from the cookie of an app with `SESSION_USE_SIGNER`. In other apps, the cookie's value is the id
+/// itself.
 ///
 /// # Errors
 ///
@@ -42,16 +44,16 @@ pub fn read_signed_id<'a>(value: &'a str, key: &FlaskKey) -> Result<&'a str, Err
     if signing.verifies(key, id, &signature) { Ok(id) } else { Err(Error::Signature) }
 }
 
-/// Reads a record, in MessagePack or in JSON, whichever it is.
+/// Reads a record in MessagePack or in JSON; the format is detected.
 ///
-/// In MessagePack a `datetime` with a time zone arrives as [`Value::DateTime`], with its microseconds. Everything that
-/// msgspec writes as text or list arrives as such: UUIDs, dates, tuples, and bytes in JSON.
+/// In MessagePack, a `datetime` with a time zone is read as [`Value::DateTime`], with its microseconds. Everything that
+/// msgspec writes as text or as a list is read as such: UUIDs, dates, tuples, and bytes in JSON.
 ///
 /// # Errors
 ///
 /// [`Error::Undecodable`].
 pub fn read(record: &[u8]) -> Result<Dict, Error> {
-    // In MessagePack, the brace would be a number alone.
+    // In MessagePack, a brace at the beginning would be just a number.
     let value = if record.first() == Some(&b'{') { parse_json(record)? } else { msgpack::parse(record)? };
     match value {
         Value::Dict(dict) => Ok(dict),

@@ -1,11 +1,11 @@
 use sha2::{Digest, Sha256};
 
-/// The name of one Flask cookie: SHA-256 of its signature.
+/// Identifies one Flask cookie: the SHA-256 of its signature.
 ///
-/// A Flask cookie has no id and is good again after a sign-out. Whoever takes its session over keeps this until the
-/// cookie's lifetime ends, and refuses the cookie from then on. It tells nothing of the signature, and each cookie has
-/// one, because other spellings are refused. Two browsers share it if Flask gave both the same content in the same
-/// second.
+/// A Flask cookie has no id and would be valid again after a sign-out. An app that takes its session over stores this
+/// until the cookie's lifetime ends, and refuses the cookie from then on. It reveals nothing of the signature. Each
+/// cookie has exactly one, because other spellings are refused. Two browsers share it if Flask gave both the same
+/// content in the same second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReplayId([u8; 32]);
 

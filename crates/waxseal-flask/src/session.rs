@@ -8,7 +8,7 @@ pub const PERMANENT: &str = "_permanent";
 /// The key under which Flask keeps the messages of `flash`: a list of tuples of category and message.
 pub const FLASHES: &str = "_flashes";
 
-/// The session of a Flask cookie that was read.
+/// The session in a Flask cookie that was read.
 ///
 /// `Debug` shows none of its content.
 #[derive(Clone, PartialEq)]
@@ -16,23 +16,24 @@ pub const FLASHES: &str = "_flashes";
 pub struct FlaskSession {
     /// The content.
     pub entries: Dict,
-    /// The second since 1970 at which Flask signed it, which is also the last time that Flask sent it.
+    /// The time at which Flask signed it, in seconds since 1970. It is also the time at which Flask last sent it.
     pub signed_at: u64,
-    /// The name of the cookie, to refuse it later.
+    /// Identifies the cookie, so that it can be refused later.
     pub replay_id: ReplayId,
-    /// True if a fallback key signed it.
+    /// `true` if a fallback key signed it.
     pub is_fallback: bool,
 }
 
 impl FlaskSession {
-    /// `session.permanent`: true if the cookie has an expiry date in the browser.
+    /// `session.permanent`: `true` if the cookie has an expiry date in the browser.
     pub fn is_permanent(&self) -> bool {
         is_permanent(&self.entries)
     }
 
     /// The messages that wait for the next page.
     ///
-    /// An entry that is no pair of category and text is left out, as are texts of another type than `str` and `Markup`.
+    /// An entry that is not a pair of category and text is left out. So are texts of a type other than `str` and
+    /// `Markup`.
     pub fn flashes(&self) -> Vec<Flash<'_>> {
         flashes(&self.entries)
     }
@@ -43,7 +44,7 @@ pub fn is_permanent(entries: &Dict) -> bool {
     matches!(entries.get(PERMANENT), Some(Value::Bool(true)))
 }
 
-/// The messages that wait in a session with these entries, as [`FlaskSession::flashes`] gives them.
+/// The messages that wait in a session with these entries, like [`FlaskSession::flashes`].
 pub fn flashes(entries: &Dict) -> Vec<Flash<'_>> {
     let Some(Value::List(flashes)) = entries.get(FLASHES) else { return Vec::new() };
     flashes.iter().filter_map(flash).collect()
@@ -57,7 +58,7 @@ pub struct Flash<'a> {
     pub category: &'a str,
     /// Its text.
     pub message: &'a str,
-    /// True if the text is `Markup`, which templates do not escape.
+    /// `true` if the text is `Markup`, which templates do not escape.
     pub is_markup: bool,
 }
 

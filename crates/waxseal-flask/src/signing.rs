@@ -3,7 +3,7 @@ use zeroize::Zeroizing;
 use crate::digest::Digest;
 use crate::key::FlaskKey;
 
-/// The way in which a Flask app signs; the default is Flask's.
+/// How a Flask app signs. The default is Flask's.
 ///
 /// The fields are the attributes of `SecureCookieSessionInterface` that a subclass may set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Default for Signing {
     }
 }
 
-/// The way from the secret key and the salt to the key of the signature, as itsdangerous names it.
+/// How the key of the signature is derived from the secret key and the salt, with the names of itsdangerous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Derivation {
@@ -36,7 +36,7 @@ pub enum Derivation {
     Hmac,
     /// `concat`: the hash of salt and key.
     Concat,
-    /// `django-concat`: the hash of salt, `signer` and key. The default of itsdangerous alone.
+    /// `django-concat`: the hash of salt, `signer` and key. The default of itsdangerous, but not of Flask.
     DjangoConcat,
     /// `none`: the secret key itself; the salt has no effect.
     None,

@@ -1,4 +1,4 @@
-//! Flask's tagged JSON: types that JSON does not have, as objects of one key.
+//! Flask's tagged JSON: types that JSON does not have are written as objects with one key.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +15,7 @@ const BYTES: &str = " b";
 const MARKUP: &str = " m";
 const UUID: &str = " u";
 const DATE_TIME: &str = " d";
-/// A dictionary whose one key looks like a tag, with `__` after that key.
+/// A dictionary with a single key that looks like a tag; `__` is appended to that key.
 const ESCAPED: &str = " di";
 const TAGS: [&str; 6] = [ESCAPED, TUPLE, BYTES, MARKUP, UUID, DATE_TIME];
 
@@ -32,7 +32,7 @@ pub(crate) fn write(dict: &Dict) -> Result<String, Error> {
     Ok(writer.out)
 }
 
-/// The tag of a dictionary that has one key, if that is a tag.
+/// The tag of a dictionary, if it has a single key and that is a tag.
 fn tag(dict: &Dict) -> Option<&'static str> {
     let key = dict.keys().next().filter(|_| dict.len() == 1)?;
     TAGS.into_iter().find(|tag| tag == key)
@@ -52,7 +52,7 @@ fn untag(mut dict: Dict) -> Result<Value, Undecodable> {
     tagged.ok_or(Undecodable::Tag(tag))
 }
 
-/// 32 lower-case hexadecimal digits.
+/// Parses 32 lower-case hexadecimal digits.
 fn uuid(digits: &str) -> Option<[u8; 16]> {
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     if digits.len() != 32 || !digits.bytes().all(is_hex) {
@@ -116,7 +116,7 @@ impl Writer {
         })
     }
 
-    /// An object of one key.
+    /// Writes an object with one key.
     fn object(&mut self, key: &str, value: impl Fn(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
         self.nested('{', '}', [key].into_iter(), |writer, key| {
             json::write_str(&mut writer.out, key);
@@ -191,7 +191,7 @@ mod tests {
             let value = (0..tuples).fold(Value::None, |value, _| Value::Tuple(vec![value]));
             Dict::from([("key".to_owned(), value)])
         };
-        // Two levels for a tuple, and one for the session.
+        // Two levels for each tuple, and one for the session.
         let deepest = nested((MAX_DEPTH - 1) / 2);
         let json = write(&deepest).expect("not too deep");
         assert_eq!(parse(&json), Ok(deepest));

@@ -5,8 +5,8 @@ use crate::error::Error;
 use crate::limits::DEFAULT_MAX_INFLATED_BYTES;
 use crate::value::Dict;
 
-/// The parts of a cookie whose signature **nobody has checked**, for a tool that shows them: whoever sent it may have made
-/// it.
+/// The parts of a cookie whose signature **has not been checked**, for a tool that displays them. Anybody may have made
+/// the cookie.
 ///
 /// `Debug` shows none of its content.
 #[derive(Clone, PartialEq)]
@@ -14,12 +14,12 @@ use crate::value::Dict;
 pub struct Unverified {
     /// The content.
     pub entries: Dict,
-    /// The second since 1970 that it says it was signed at.
+    /// The time at which it claims to be signed, in seconds since 1970.
     pub signed_at: u64,
 }
 
 impl Unverified {
-    /// Takes a cookie's value apart, whatever its signature and its age.
+    /// Parses a cookie's value, whatever its signature and its age.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use waxseal_crypto::{KeyId, Keyring};
 use crate::error_chain;
 use crate::format_time::{self, unix_seconds};
 
-/// A secret key that cannot be had, or a key file that cannot be changed. Never holds a key or a part of one.
+/// A secret key that cannot be obtained, or a key file that cannot be changed. Never holds a key or a part of one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -30,15 +30,15 @@ pub enum Error {
     /// A variable holds a key while a file of keys is named.
     #[error("both {0} and a secret key file are set; unset one")]
     Both(&'static str),
-    /// Fallbacks are set without a key that seals.
+    /// Fallback keys are set without a key that seals.
     #[error(
         "SECRET_KEY_FALLBACKS is set without SECRET_KEY; with a secret key file, fallbacks are its further lines"
     )]
     FallbacksAlone,
-    /// The variable of fallbacks is not a JSON list of strings.
+    /// The variable with the fallback keys is not a JSON list of strings.
     #[error("{0} must be a JSON list of strings, such as [\"last month's key\"]")]
     NotAList(&'static str),
-    /// There are more keys than a ring holds.
+    /// There are more keys than a ring can hold.
     #[error("{0} secret keys are more than a ring's {max}; retire the oldest", max = Keyring::MAX_KEYS)]
     TooMany(usize),
     /// A passphrase is easily guessed.
@@ -54,7 +54,7 @@ pub enum Error {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A file is not a list of keys.
@@ -62,7 +62,7 @@ pub enum Error {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// The fault, as a phrase that follows the file's name.
+        /// What is wrong, as a phrase that follows the file's name.
         found: &'static str,
     },
     /// Other users can read the file.
@@ -79,7 +79,7 @@ pub enum Error {
     Foreign {
         /// The file or folder.
         path: PathBuf,
-        /// The number of the user that it belongs to.
+        /// The id of the user that it belongs to.
         owner: u32,
     },
     /// The record beside a key file cannot be parsed.
@@ -93,13 +93,13 @@ pub enum Error {
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A line is a passphrase, whose id depends on the app's name.
     #[error("line {0} is a passphrase, whose key id depends on the app's name; give it with --app")]
     AppMissing(usize),
-    /// The file has no key of that id.
+    /// The file has no key with that id.
     #[error("there is no key {id} in the file; it holds {held}")]
     UnknownKey {
         /// The id asked for.
@@ -107,7 +107,7 @@ pub enum Error {
         /// The ids of the keys in the file.
         held: String,
     },
-    /// The file has several keys of that id.
+    /// The file has several keys with that id.
     #[error("two keys of the file are called {0}; change the lines by hand")]
     Ambiguous(KeyId),
     /// The file holds as many keys as a ring does.
@@ -116,7 +116,7 @@ pub enum Error {
     /// The key to be retired is the one that seals.
     #[error("key {0} seals; promote another one first")]
     Seals(KeyId),
-    /// Sessions may live that the key to be retired has sealed.
+    /// Sessions that the key to be retired has sealed may still be alive.
     #[error(
         "key {id} was replaced {} and sessions that it sealed may live for {} more; \
          retire it then, or sign their visitors out now with --revoke",
@@ -130,7 +130,7 @@ pub enum Error {
         /// The longest time that sessions of this key may still live.
         left: Duration,
     },
-    /// The record does not say when the key to be retired ceased to seal.
+    /// The record does not say when the key to be retired stopped sealing.
     #[error(
         "it is not on record when key {id} ceased to seal, so it counts from now: \
          retire it in {}, or sign its visitors out now with --revoke",
@@ -144,7 +144,7 @@ pub enum Error {
     },
 }
 
-/// The command that makes a key, where that is the way out.
+/// The command that makes a key, if a new key would help.
 fn advice(error: &waxseal_crypto::Error) -> &'static str {
     if error.is_about_key_text() { " (`waxseal gen-secret` makes a new one)" } else { "" }
 }
@@ -156,7 +156,7 @@ impl Error {
         matches!(self, Self::Seals(_) | Self::TooEarly { .. } | Self::NotOnRecord { .. })
     }
 
-    /// The error with its causes on one line.
+    /// The error and its causes on one line.
     #[must_use]
     pub fn one_line(&self) -> String {
         error_chain::one_line(error_chain::texts(self))

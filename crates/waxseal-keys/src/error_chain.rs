@@ -1,4 +1,4 @@
-//! An error and its causes, as one line of a log.
+//! An error and its causes as one line of a log.
 
 use std::error::Error as StdError;
 use std::iter;
@@ -13,14 +13,14 @@ pub fn texts<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = St
     chain(error).map(ToString::to_string)
 }
 
-/// Joins the texts with colons. Of equal neighbours one is kept, and control characters are escaped.
+/// Joins the texts with colons. If neighbouring texts are equal, only one is kept. Control characters are escaped.
 #[must_use]
 pub fn one_line(texts: impl Iterator<Item = String>) -> String {
     let mut texts: Vec<String> = texts.collect();
     texts.dedup();
     let mut line = String::new();
     for letter in texts.join(": ").chars() {
-        // A text may hold what a visitor sent, and a visitor must not write lines of the log.
+        // A text may contain what a visitor sent, and a visitor must not be able to add lines to the log.
         match letter.is_control() {
             true => line.extend(letter.escape_default()),
             false => line.push(letter),

@@ -1,4 +1,4 @@
-//! A key file compared with the content that was taken from it.
+//! Compares a key file with the content that the keys at work were read from.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,35 +11,36 @@ use crate::rotation::Rotation;
 use crate::secret_file;
 use crate::secrets::{Policy, Secrets};
 
-/// The time for which new content must stay the same before it is taken: half of a file is a valid other passphrase.
+/// How long new content must stay the same before it is used. Without this, a file that is half written could be taken
+/// for another passphrase.
 const SETTLING_TIME: Duration = Duration::from_secs(1);
 
-/// A key file, and the content that was taken from it or refused.
+/// A key file, with the content that is in use and the content that was refused.
 #[derive(Debug)]
 pub(crate) struct FileWatch {
     path: PathBuf,
     policy: Policy,
-    /// The key that seals now. A file without it signs all visitors out.
+    /// The key that seals now. A file without it would sign all visitors out.
     seals: Option<KeyId>,
     taken: Content,
-    /// Other content, and the time since which it has been the same.
+    /// New content, and the time since which it has been the same.
     candidate: Option<(Content, Instant)>,
-    /// Content that was refused, so that it is judged and logged once.
+    /// Content that was refused. Kept so that it is judged and logged only once.
     refused: Option<Content>,
 }
 
-/// A change of the file, as judged.
+/// A change of the file, and what was decided about it.
 #[derive(Debug)]
 pub(crate) enum FileChange {
     /// New keys, to be used from now on.
     Taken(Secrets),
-    /// Content that cannot be used, with the reason: the old keys stay.
+    /// Content that cannot be used, with the reason. The old keys stay in use.
     Refused(String),
-    /// The content that was taken before, after other content was refused.
+    /// The content in use is back in the file, after other content was refused.
     Restored,
 }
 
-/// The content of a key file and of its record, read at the same time.
+/// The content of a key file and of its record, read together.
 #[derive(Clone, PartialEq, Eq)]
 struct Content {
     /// The bytes, or the reason why they cannot be read.
@@ -49,7 +50,8 @@ struct Content {
 }
 
 impl FileWatch {
-    /// Watches the file that `secrets` were read from. `None` for variables, and for a pipe, which can be read once.
+    /// Watches the file that `secrets` were read from. `None` for variables, and for a pipe, which can be read only
+    /// once.
     pub(crate) fn new(secrets: &Secrets) -> Option<Self> {
         let path = secrets.file().filter(|path| path.is_file())?.to_owned();
         let file = Ok(Zeroizing::new(secrets.file_bytes()?.to_vec()));
@@ -59,9 +61,9 @@ impl FileWatch {
         Some(Self { path, policy, seals, taken, candidate: None, refused: None })
     }
 
-    /// Reads the file and judges new content. Blocks: a passphrase takes a quarter of a second.
+    /// Reads the file and judges new content. Blocks the thread: a passphrase takes a quarter of a second.
     pub(crate) fn look(&mut self, now: Instant) -> Option<FileChange> {
-        // The file before its record: our own commands write them in the other order.
+        // The file is read before its record, because this crate's commands write them in the opposite order.
         let file = self.read();
         if file == self.taken.file {
             self.candidate = None;
@@ -91,7 +93,7 @@ impl FileWatch {
 
     fn read(&self) -> Result<Zeroizing<Vec<u8>>, String> {
         match std::fs::metadata(&self.path) {
-            // Opening a pipe might wait for ever.
+            // Opening a pipe might block forever.
             Ok(metadata) if !metadata.is_file() => {
                 Err(format!("{} is not a regular file", self.path.display()))
             }
@@ -99,7 +101,8 @@ impl FileWatch {
         }
     }
 
-    /// `true` if the content has been the same for long enough. Else it is the candidate from now on.
+    /// `true` if the content has been the same for long enough. Otherwise remembers it and since when it has been the
+    /// same.
     fn has_settled(&mut self, content: &Content, now: Instant) -> bool {
         match &self.candidate {
             Some((same, since)) if same == content => {
@@ -116,7 +119,7 @@ impl FileWatch {
         }
     }
 
-    /// The time at which new content will have settled, to look again before the next regular look.
+    /// The time at which new content will have settled, so that it is read again before the next regular time.
     pub(crate) fn settles(&self) -> Option<Instant> {
         self.candidate.as_ref().map(|(_, since)| *since + SETTLING_TIME)
     }
@@ -140,7 +143,7 @@ impl FileWatch {
     }
 }
 
-/// The length of the bytes, never the bytes: they are keys.
+/// Shows the length of the bytes, never the bytes: they are keys.
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Content")
@@ -188,7 +191,7 @@ mod tests {
             fs::read_to_string(&self.path).unwrap()
         }
 
-        /// Looks so many milliseconds later.
+        /// Looks again `milliseconds` later.
         fn later(&mut self, milliseconds: u64) -> Option<FileChange> {
             self.now += Duration::from_millis(milliseconds);
             self.watch.look(self.now)
@@ -286,7 +289,7 @@ mod tests {
         case.write(&new.to_text());
         let why = case.refused();
         assert!(why.contains(&format!("it lacks {}", case.first)), "{why}");
-        // The record comes later than the file, as a copy of both may.
+        // The record arrives after the file, as can happen when both are copied.
         let mut record = Rotation::default();
         record.revoked.insert(case.first.clone(), 1);
         record.write(&case.path).unwrap();

@@ -2,13 +2,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Whole seconds since 1970, as the functions here take them; 0 for a time before that.
+/// Whole seconds since 1970, as the functions here take them. 0 for a time before 1970.
 #[must_use]
 pub fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// The date of a unix time, as `2026-09-21 14:13:20 UTC`; `never` beyond the year 9999.
+/// The date of a unix time, as `2026-09-21 14:13:20 UTC`. `never` after the year 9999.
 #[must_use]
 pub fn date(unix_seconds: u64) -> String {
     const YEAR_10000: u64 = 253_402_300_800;
@@ -16,7 +16,7 @@ pub fn date(unix_seconds: u64) -> String {
         return "never".to_owned();
     }
     let (days, seconds) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    // Days from 1 March of year 0 on: a leap day is the last day of such a year (Howard Hinnant's civil_from_days).
+    // Days since 1 March of year 0: a leap day is then the last day of its year (Howard Hinnant's civil_from_days).
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
@@ -29,7 +29,7 @@ pub fn date(unix_seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
-/// A span in its largest unit of which it has at least two, rounded down: `47 hours`, `2 days`.
+/// A duration in the largest unit of which it has at least two, rounded down: `47 hours`, `2 days`.
 #[must_use]
 pub fn span(seconds: u64) -> String {
     let (count, unit) = match seconds {

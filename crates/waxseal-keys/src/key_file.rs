@@ -16,8 +16,8 @@ use crate::secret_file;
 /// A file of secret keys, and the steps of a rotation: add, promote, retire.
 ///
 /// The record `<file>.rotation` beside it says when keys were promoted and which were revoked. Both files are written
-/// under another name and renamed, so that a running server never reads half of one. Keys are named by their ids, and
-/// never shown.
+/// under another name and then renamed, so that a running server never reads half of one. Keys are identified by their
+/// ids and never shown.
 ///
 /// # Example
 ///
@@ -45,7 +45,7 @@ pub struct KeyFile {
 }
 
 impl KeyFile {
-    /// The file at `path`, which need not be read yet.
+    /// The file at `path`, which is not read yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), app: None }
     }
@@ -72,7 +72,7 @@ impl KeyFile {
         let lines = self.lines()?;
         let mut record = Rotation::read(&self.path)?;
         if record.seals.as_ref() != lines.first().map(|line| &line.name) {
-            // Changed by hand, so what the record says of these two keys is outdated.
+            // The first line was changed by hand, so the dates on record for these two keys are outdated.
             for name in record.seals.iter().chain(lines.first().map(|line| &line.name)) {
                 record.keys.remove(name);
             }
@@ -80,7 +80,7 @@ impl KeyFile {
         Ok(lines.iter().enumerate().map(|(at, line)| line.listed(at == 0, &record)).collect())
     }
 
-    /// Makes a new key and adds it as a fallback: it opens, and seals nothing.
+    /// Makes a new key and adds it as a fallback: it opens values but does not seal.
     ///
     /// # Errors
     ///
@@ -92,9 +92,10 @@ impl KeyFile {
         Ok(id)
     }
 
-    /// Puts the key called `id` in first place, where it seals, and notes the time.
+    /// Moves the key with the id `id` to first place, where it seals, and records the time.
     ///
-    /// Returns the id of the key that sealed before, and of the one that seals now: the same if it did already.
+    /// Returns the ids of the key that sealed before and of the key that seals now. They are equal if the key was
+    /// already in first place.
     ///
     /// # Errors
     ///
@@ -110,9 +111,9 @@ impl KeyFile {
         Ok(ids)
     }
 
-    /// [Adds](Self::add) and [promotes](Self::promote) a key at once, for a file that one server alone reads.
+    /// [Adds](Self::add) and [promotes](Self::promote) a key at once, for a file that only one server reads.
     ///
-    /// Returns the id of the key that sealed before, and of the new one.
+    /// Returns the ids of the key that sealed before and of the new key.
     ///
     /// # Errors
     ///
@@ -125,16 +126,17 @@ impl KeyFile {
         Ok((old, new))
     }
 
-    /// Takes the key called `id` out: what it sealed opens no more.
+    /// Removes the key with the id `id` from the file: what it sealed can no longer be opened.
     ///
-    /// `lifetime` is the longest absolute lifetime of a session. Until it has passed since another key was promoted in
-    /// its place, only `revoke` takes the key out. A revocation is noted, so that a server drops the key even while it
-    /// seals with it; a key that is no longer in the file can be revoked, too. Returns `true` if it was in the file.
+    /// `lifetime` is the longest absolute lifetime of a session. Unless that time has passed since another key took the
+    /// key's place, the key is removed only with `revoke`. A revocation is recorded, so that a server drops the key
+    /// even while it seals with it. A key that is no longer in the file can be revoked, too. Returns `true` if the key
+    /// was in the file.
     ///
     /// # Errors
     ///
     /// Those of [`add`](Self::add), [`Error::UnknownKey`], [`Error::Seals`], [`Error::TooEarly`], and
-    /// [`Error::NotOnRecord`], which starts to count the time.
+    /// [`Error::NotOnRecord`], from which on the time counts.
     pub fn retire(&self, id: &str, now: SystemTime, lifetime: Duration, revoke: bool) -> Result<bool, Error> {
         let mut change = self.begin(now)?;
         let at = match find(&change.lines, id) {
@@ -190,7 +192,7 @@ impl KeyFile {
         let names: Vec<_> = lines.iter().map(|line| line.name.clone()).collect();
         let now = unix_seconds(now);
         record.follow(&names, now);
-        // A key that was put in first place by hand, or lost that place by hand, has no dates that count.
+        // The dates of a key that was moved into or out of first place by hand are wrong.
         let mut before = before;
         if before.seals.as_ref() != names.first() {
             for name in before.seals.iter().chain(names.first()) {
@@ -201,12 +203,12 @@ impl KeyFile {
     }
 }
 
-/// A change of the file that has begun, and locks other commands out.
+/// A change of the file that has begun. It locks other commands out.
 struct Change<'a> {
     file: &'a KeyFile,
     replacement: Replacement,
     lines: Vec<Line>,
-    /// The record before the change, without dates that no longer hold.
+    /// The record before the change, without dates that are outdated.
     before: Rotation,
     /// The record after the change.
     record: Rotation,
@@ -245,7 +247,7 @@ impl Change<'_> {
 
     fn may_retire(&self, at: usize, now: SystemTime, lifetime: Duration, revoke: bool) -> Result<(), Error> {
         let line = &self.lines[at];
-        // Judged by the record as it was: reading the file must not count as a date.
+        // Uses the record as it was before: that this command has read the file must not set a date.
         match line.listed(at == 0, &self.before).retirement(now, lifetime) {
             Retirement::Seals => Err(Error::Seals(line.id)),
             Retirement::From(end) if !revoke => {
@@ -259,7 +261,7 @@ impl Change<'_> {
     }
 
     fn finish(self) -> Result<(), Error> {
-        // The record first: a server that finds the new file finds its record, too.
+        // The record is written first, so that a server that finds the new file finds its record, too.
         self.record.write(&self.file.path)?;
         let parts: Vec<&[u8]> =
             self.lines.iter().flat_map(|line| [line.text.as_bytes(), b"\n".as_slice()]).collect();
@@ -285,7 +287,7 @@ fn find(lines: &[Line], id: &str) -> Result<usize, Error> {
         (Some((_, line)), Some(_)) => Err(Error::Ambiguous(line.id)),
         (None, _) => {
             let held: Vec<_> = lines.iter().map(|line| line.name.as_str()).collect();
-            // A key that was pasted in place of an id must not show in the answer.
+            // If a key was pasted in place of an id, it must not appear in the error.
             let id = if is_id(id) { id.to_owned() } else { "of that id (eight hex digits)".to_owned() };
             Err(Error::UnknownKey { id, held: held.join(", ") })
         }
@@ -354,7 +356,7 @@ mod tests {
         assert_eq!(ids(&file), [new.to_string()]);
         let record = Rotation::read(file.path()).unwrap();
         assert_eq!(record.revoked.keys().collect::<Vec<_>>(), [&old[0]]);
-        // Also if someone took it out by hand before.
+        // The same if someone removed it by hand before.
         assert!(!file.retire("0BADCAFE", at(2), LIFETIME, true).unwrap());
         assert!(file.retire("0badcafe", at(2), LIFETIME, false).is_err());
         assert!(Rotation::read(file.path()).unwrap().revoked.contains_key("0badcafe"));

@@ -1,4 +1,4 @@
-//! The keys at work in a running server, for its operator.
+//! The keys in use by a running server, for its operator.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -8,11 +8,11 @@ use waxseal_crypto::KeyId;
 use crate::file_watch::FileChange;
 use crate::secrets::{KeyKind, Secrets};
 
-/// The keys at work in a running server, kept up to date by a [`KeyWatcher`](crate::KeyWatcher).
+/// The keys in use by a running server, kept up to date by a [`KeyWatcher`](crate::KeyWatcher).
 #[derive(Debug)]
 pub struct KeyStatus(Mutex<KeyReport>);
 
-/// The keys at work at one time: a copy of a [`KeyStatus`].
+/// The keys in use at one time: a copy of a [`KeyStatus`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct KeyReport {
@@ -20,16 +20,16 @@ pub struct KeyReport {
     pub source: String,
     /// The keys in ring order: the first seals.
     pub keys: Vec<(KeyId, KeyKind)>,
-    /// The time since which they are at work.
+    /// The time since which they are in use.
     pub since: SystemTime,
-    /// Weaknesses of these keys, each a sentence without a secret.
+    /// Weaknesses of these keys, each as a sentence without a secret.
     pub warnings: Vec<String>,
-    /// The reason why the file's present content was refused, if it was.
+    /// Why the file's present content was refused, if it was.
     pub refused: Option<String>,
 }
 
 impl KeyStatus {
-    /// The status of a server that has worked with `secrets` since `now`.
+    /// The status of a server that has used `secrets` since `now`.
     #[must_use]
     pub fn new(secrets: &Secrets, now: SystemTime) -> Self {
         Self(Mutex::new(KeyReport::new(secrets, now)))
@@ -45,7 +45,7 @@ impl KeyStatus {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes and logs a change. Returns the keys if they are new.
+    /// Records and logs a change. Returns the keys if they are new.
     pub(crate) fn note(&self, change: FileChange, now: SystemTime) -> Option<Secrets> {
         let mut report = self.lock();
         match change {

@@ -11,10 +11,11 @@ use crate::file_watch::FileWatch;
 use crate::key_status::KeyStatus;
 use crate::secrets::Secrets;
 
-/// The longest interval between two looks: one beyond it is as good as none, and must not overflow the clock.
+/// The longest interval between two reads of the file. A longer one would be of no use, and must not overflow the
+/// clock.
 const MAX_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Follows the file that secret keys were read from, and hands over each new keyring.
+/// Watches the file that secret keys were read from, and passes on each new keyring.
 ///
 /// # Example
 ///
@@ -33,14 +34,14 @@ const MAX_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub struct KeyWatcher {
     /// `None` if the keys come from the environment or a pipe, which cannot change for a running process.
     watch: Option<FileWatch>,
-    /// `None` to read it only when woken.
+    /// `None` to read the file only when woken.
     interval: Option<Duration>,
     wake: Arc<Notify>,
     status: Arc<KeyStatus>,
 }
 
 impl KeyWatcher {
-    /// Watches the file of `secrets`, reading it every `interval`; with `None`, only when [woken](Self::waker).
+    /// Watches the file of `secrets`, reading it every `interval`, or with `None` only when [woken](Self::waker).
     #[must_use]
     pub fn new(secrets: &Secrets, interval: Option<Duration>) -> Self {
         Self {
@@ -51,13 +52,13 @@ impl KeyWatcher {
         }
     }
 
-    /// The keys at work, kept up to date while the watcher [runs](Self::run).
+    /// The keys in use, kept up to date while the watcher [runs](Self::run).
     #[must_use]
     pub fn status(&self) -> Arc<KeyStatus> {
         self.status.clone()
     }
 
-    /// The handle that makes the watcher read the file now, by [`Notify::notify_one`]: for SIGHUP, say.
+    /// The handle that makes the watcher read the file at once, by [`Notify::notify_one`]: for example on SIGHUP.
     #[must_use]
     pub fn waker(&self) -> Arc<Notify> {
         self.wake.clone()
@@ -71,12 +72,12 @@ impl KeyWatcher {
 
     /// Calls `take` with the new keyring whenever the file changes. Returns only if there is no file to watch.
     ///
-    /// New content is taken once it has been the same for a second. Content that cannot be used, or lacks the key that
-    /// seals, is refused: the log says why, and `take` is not called.
+    /// New content is used once it has been the same for a second. Content that cannot be used, or that lacks the key
+    /// that seals, is refused: the log says why, and `take` is not called.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime with a timer.
+    /// If called outside a tokio runtime with a timer.
     pub async fn run(self, mut take: impl FnMut(&Keyring)) {
         let Some(mut watch) = self.watch else { return };
         loop {
@@ -93,7 +94,7 @@ impl KeyWatcher {
             (watch, change) = match looked.await {
                 Ok(looked) => looked,
                 Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
-                // The runtime ends.
+                // The runtime is shutting down.
                 Err(_) => return,
             };
             if let Some(secrets) = change.and_then(|change| self.status.note(change, SystemTime::now())) {

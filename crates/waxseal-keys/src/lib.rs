@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 //!
 //! [`Secrets`] reads the keys and refuses those that can be guessed. [`KeyFile`] changes a file of keys, step by step:
-//! add, promote, retire. [`KeyWatcher`] takes a changed file while the server runs.
+//! add, promote, retire. [`KeyWatcher`] reads a changed file while the server runs.
 
 mod error;
 pub mod error_chain;

@@ -15,7 +15,7 @@ pub struct ListedKey {
     dates: Dates,
 }
 
-/// The time from which a key may be taken out without signing visitors out.
+/// The time from which a key can be removed without signing visitors out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Retirement {
@@ -23,9 +23,9 @@ pub enum Retirement {
     Seals,
     /// Now: the key never sealed anything, or all that it sealed has expired.
     Now,
-    /// At that time: until then sessions may live that the key has sealed.
+    /// At that time. Until then, sessions that the key has sealed may still be alive.
     From(SystemTime),
-    /// Unknown: it is not on record when the key ceased to seal.
+    /// Unknown: the record does not say when the key stopped sealing.
     Unknown,
 }
 
@@ -46,7 +46,7 @@ impl ListedKey {
         self.passphrase
     }
 
-    /// `true` for the key that seals, which stands in first place.
+    /// `true` for the key that seals, which is the first in the file.
     #[must_use]
     pub fn seals(&self) -> bool {
         self.seals
@@ -70,7 +70,7 @@ impl ListedKey {
         self.dates.replaced.map(system_time)
     }
 
-    /// The time from which the key may be taken out, if a session lives for `lifetime` at most.
+    /// The time from which the key can be removed, if no session lives for longer than `lifetime`.
     #[must_use]
     pub fn retirement(&self, now: SystemTime, lifetime: Duration) -> Retirement {
         match self.dates {

@@ -7,17 +7,19 @@ use crate::error::Error;
 
 /// Refuses a file or folder that every user of the machine can change.
 ///
-/// A file that an operator named may belong to any user, and be readable for all: so containers get theirs.
+/// A file that an operator named may belong to any user and be readable by all, because that is how containers often
+/// get their secrets.
 #[cfg(unix)]
 pub(crate) fn check_writable(path: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt;
-    // In a folder such as `/tmp`, the sticky bit keeps others from replacing files.
+    // In a folder such as `/tmp`, the sticky bit prevents other users from replacing files.
     let sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
     let others = (metadata.is_file() || metadata.is_dir()) && metadata.mode() & 0o002 != 0;
     if others && !sticky { Err(Error::Writable(path.to_owned())) } else { Ok(()) }
 }
 
-/// Refuses a file, or a folder or link on the way to it, of another user, and a file that others can read.
+/// Refuses a file, or a folder or link on the way to it, that belongs to another user than this one or root, and a file
+/// that others can read.
 ///
 /// For the file that development makes: another user who put one in its place would know the key.
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! A file replaced as a whole, by one writer at a time.
+//! A file that is replaced as a whole, by one writer at a time.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,8 +9,8 @@ use crate::private_file::{create_private, write_whole};
 
 /// The lock of a file, and the temporary file with its next content.
 ///
-/// Until it is dropped, `<file>.new` stands beside the file, and other commands are refused. The content is written
-/// there and renamed over the file, so that a reader never finds half of it.
+/// Until it is dropped, `<file>.new` exists beside the file, and other commands are refused. The content is written to
+/// `<file>.new` and renamed over the file, so that a reader never finds half of it.
 #[derive(Debug)]
 pub(crate) struct Replacement {
     path: PathBuf,
@@ -35,18 +35,18 @@ impl Replacement {
         }
     }
 
-    /// Replaces the file's content by these parts.
+    /// Replaces the file's content with these parts.
     ///
     /// # Errors
     ///
-    /// [`Error::Unwritable`]; the file is unchanged then.
+    /// [`Error::Unwritable`]. The file is then unchanged.
     pub(crate) fn finish(mut self, parts: &[&[u8]]) -> Result<(), Error> {
         let file = self.file.take().expect("taken here alone, and this consumes it");
         let written = keep_owner(&self.path, &self.temporary)
             .and_then(|()| write_whole(file, parts))
             .and_then(|()| fs::rename(&self.temporary, &self.path));
         written.map_err(|source| Error::Unwritable { path: self.path.clone(), source })?;
-        // So that the new name survives a loss of power; some file systems refuse, and lose nothing by it.
+        // Makes the new name survive a power failure. File systems that refuse this do not need it.
         let _ = self.path.parent().map(|folder| File::open(folder).and_then(|folder| folder.sync_all()));
         Ok(())
     }
@@ -54,7 +54,7 @@ impl Replacement {
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        // Gone already if it was renamed.
+        // Already gone if it was renamed.
         let _ = fs::remove_file(&self.temporary);
     }
 }
@@ -66,9 +66,9 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Gives the new file the old one's owner and mode.
+/// Gives the new file the owner and the mode of the old one.
 ///
-/// The server may run as another user than the operator, and must still be able to read the file.
+/// The server may run as a different user than the operator, and must still be able to read the file.
 #[cfg(unix)]
 fn keep_owner(old: &Path, new: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, chown};

@@ -13,15 +13,16 @@ use crate::secret_file;
 
 const VERSION: u32 = 1;
 
-/// Dates of keys, by key id, and the keys that were revoked. Times are unix seconds. Holds no key.
+/// Dates of keys, by key id, and the keys that were revoked. Times are unix seconds. It contains no key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rotation {
     version: u32,
-    /// The key that sealed when this was written. If another stands in its place, the file was changed by hand.
+    /// The key that sealed when this was written. If another key is now first, the file was changed by hand.
     pub(crate) seals: Option<String>,
     #[serde(default)]
     pub(crate) keys: BTreeMap<String, Dates>,
-    /// Keys taken out while cookies of theirs may live. A server drops them even while it seals with them.
+    /// Keys that were removed while cookies sealed with them may be alive. A server drops them even while it seals with
+    /// them.
     #[serde(default)]
     pub(crate) revoked: BTreeMap<String, u64>,
 }
@@ -32,7 +33,7 @@ pub(crate) struct Dates {
     pub(crate) added: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) promoted: Option<u64>,
-    /// The time at which another key was promoted in its place, or the latest at which that can have been.
+    /// The time at which another key was promoted in its place, or the latest possible time if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replaced: Option<u64>,
 }
@@ -50,7 +51,7 @@ impl Rotation {
         with_suffix(real.as_deref().unwrap_or(secret_file), ".rotation")
     }
 
-    /// Reads the record of a key file; an empty one if there is none.
+    /// Reads the record of a key file. It is empty if there is no such file.
     ///
     /// # Errors
     ///
@@ -77,9 +78,9 @@ impl Rotation {
         Replacement::begin(&Self::path(secret_file))?.finish(&[&text, b"\n"])
     }
 
-    /// Updates the record to a file that holds `ids`, the first of which seals.
+    /// Updates the record to match a file that holds `ids`, the first of which seals.
     ///
-    /// A key that does not seal, and is not on record, may have sealed until now.
+    /// A key that does not seal and is not on record may have sealed until now.
     pub(crate) fn follow(&mut self, ids: &[String], now: u64) {
         let seals = ids.first();
         if self.seals.as_ref() != seals {

@@ -1,4 +1,4 @@
-//! Files of secret keys: read, parsed, and made for development.
+//! Reads and parses files of secret keys, and makes the one for development.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -11,18 +11,18 @@ use crate::error::Error;
 use crate::permissions::{check_own, check_writable};
 use crate::private_file::{create_private, create_private_folder, write_whole};
 
-/// The file of the secret that development makes, below the folder that a server runs in.
+/// The secret file that is made in development, relative to the folder that a server runs in.
 pub const DEVELOPMENT_FILE: &str = ".waxseal/secret";
 const MAX_FILE_BYTES: usize = 64 * 1024;
 
-/// Reads a file of keys, up to one byte over the limit, at which [`parse`] refuses it.
+/// Reads a file of keys, at most one byte beyond the limit, so that [`parse`] refuses a larger file.
 ///
 /// # Errors
 ///
-/// Those of [`open`], and of the file system.
+/// Those of [`open`] and of the file system.
 pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
-    // Room for all of it at once, so that growing leaves no copies behind.
+    // Enough for the whole file, because growing would leave copies of keys behind in memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES + 2));
     open(path)?.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
@@ -32,12 +32,12 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
 ///
 /// # Errors
 ///
-/// [`Error::Writable`] for a file that every user can change; for the file that development made, and its folder,
-/// also [`Error::Exposed`] and [`Error::Foreign`]. And those of the file system.
+/// [`Error::Writable`] for a file that every user can change. For the file that was made in development, and its
+/// folder, also [`Error::Exposed`] and [`Error::Foreign`]. Those of the file system.
 pub(crate) fn open(path: &Path) -> Result<File, Error> {
     let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
-    // Of the open file: another may have its name by now.
+    // The metadata of the opened file, because the path may name another file by now.
     let metadata = file.metadata().map_err(unreadable)?;
     match path.ends_with(DEVELOPMENT_FILE) {
         true => check_own(path, &metadata)?,
@@ -46,12 +46,12 @@ pub(crate) fn open(path: &Path) -> Result<File, Error> {
     Ok(file)
 }
 
-/// Parses a file's bytes into keys: UTF-8, one a line. A final newline is dropped, and nothing else.
+/// Parses a file's bytes into keys: UTF-8, one a line. Nothing but a final newline is removed.
 ///
 /// # Errors
 ///
-/// [`Error::Malformed`] for an empty line, a byte-order mark, or more than 64 KiB: a key that is read differently than
-/// it was written signs all visitors out.
+/// [`Error::Malformed`] for text that is not UTF-8, an empty line, a byte-order mark, or more than 64 KiB. A key that
+/// is not read exactly as it was written would sign all visitors out.
 pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Zeroizing<String>>, Error> {
     let malformed = |found| Error::Malformed { path: path.to_owned(), found };
     if bytes.len() > MAX_FILE_BYTES {
@@ -70,11 +70,11 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Zeroizing<String>>,
         .collect()
 }
 
-/// The secret file of a development server below `folder`, and `true` if it was made just now.
+/// The secret file of a development server, below `folder`, and `true` if it was just made.
 ///
 /// # Errors
 ///
-/// Those of [`open`].
+/// Those of [`open`] and of [`make_development_secret`].
 pub(crate) fn find_or_make(folder: &Path) -> Result<(PathBuf, bool), Error> {
     let (path, made) = match folder.join(DEVELOPMENT_FILE) {
         path if path.symlink_metadata().is_ok() => (path, false),
@@ -84,7 +84,7 @@ pub(crate) fn find_or_make(folder: &Path) -> Result<(PathBuf, bool), Error> {
     Ok((path, made))
 }
 
-/// Makes the secret of a development server below `folder`, if there is none.
+/// Makes the secret file of a development server, below `folder`, if there is none.
 ///
 /// Returns the path of the file, and `true` if it was made.
 ///
@@ -97,17 +97,17 @@ pub fn make_development_secret(folder: &Path) -> Result<(PathBuf, bool), Error> 
     Ok((path, made))
 }
 
-/// Writes a new secret to `path`, mode 0600. Returns `false`, and writes nothing, if the path exists.
+/// Writes a new secret to `path`, with mode 0600. Returns `false`, and writes nothing, if the path exists.
 ///
-/// The file appears whole: it is written under another name and linked into place, so that of many processes one
-/// wins and no other reads half of it.
+/// The file appears with its whole content: it is written under another name and then linked. If several processes do
+/// this at once, one succeeds, and none reads half a file.
 fn make(path: &Path) -> Result<bool, Error> {
     let unwritable = |source| Error::Unwritable { path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
         create_private_folder(folder).map_err(unwritable)?;
         if folder.ends_with(".waxseal") {
-            // So that no `git add .` takes the secret along, wherever the app lives.
+            // Keeps `git add .` from adding the secret, wherever the app is.
             let _ = File::create_new(folder.join(".gitignore")).and_then(|mut file| file.write_all(b"*\n"));
         }
     }
@@ -199,7 +199,7 @@ mod tests {
     fn a_file_of_another_user_is_refused_however_it_got_there() {
         use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
         if !rustix::process::geteuid().is_root() {
-            return; // Nobody else can give files away.
+            return; // Only root can give files away.
         }
         let other = Some(12_345);
         type Change = fn(&Path, Option<u32>);
@@ -232,7 +232,7 @@ mod tests {
                 assert!(matches!(error, Error::Foreign { owner: 12_345, .. }), "{case}: {error}");
             }
         }
-        // A file that an operator names may come from another user.
+        // A file that an operator named may belong to another user.
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         fs::write(&path, "key").unwrap();

@@ -1,8 +1,8 @@
-//! The sources of secret keys, and the rule for weak ones.
+//! Where secret keys come from, and whether weak ones are accepted.
 
 use std::path::PathBuf;
 
-/// The sources of secret keys, and the rule for weak ones.
+/// Where secret keys come from, and whether weak ones are accepted.
 ///
 /// # Example
 ///
@@ -32,7 +32,7 @@ impl SecretOptions {
         self
     }
 
-    /// Accepts weak keys, takes empty variables for unset ones, and makes a key if there is none.
+    /// Accepts weak keys, treats empty variables as unset, and makes a key if there is none.
     #[must_use]
     pub fn development(mut self, development: bool) -> Self {
         self.development = development;

@@ -12,7 +12,8 @@ use crate::secret_options::SecretOptions;
 use crate::variable::{Lookup, Text, Variable};
 use crate::{secret_file, strength};
 
-/// A start that takes so long is noticed. Optimised, sixteen passphrases take about four seconds.
+/// If reading the keys takes this long, a debug build warns. In an optimised build, sixteen passphrases take about four
+/// seconds.
 const FELT: Duration = Duration::from_secs(5);
 
 /// The secret keys of an app, and the variable or file that they came from.
@@ -20,12 +21,13 @@ const FELT: Duration = Duration::from_secs(5);
 /// | from | holds |
 /// |---|---|
 /// | `SECRET_KEY` | one key |
-/// | `SECRET_KEY_FALLBACKS` | a JSON list of keys that open what they once sealed and seal nothing |
+/// | `SECRET_KEY_FALLBACKS` | a JSON list of keys that only open what they sealed earlier |
 /// | `SECRET_KEY_FILE` | instead of both: UTF-8, one key a line, the first seals |
 ///
-/// Each variable may have the prefix `WAXSEAL_`. A key is the output of `waxseal gen-secret`, or any other text, a
-/// passphrase, which goes through Argon2id once: about a quarter of a second and 64 MiB. Outside development a weak
-/// passphrase and a missing key are refused; in development a key is made and kept in `.waxseal/secret`.
+/// Each variable may have the prefix `WAXSEAL_`. A key is the output of `waxseal gen-secret`, or any other text: a
+/// passphrase, from which Argon2id derives a key once, in about a quarter of a second and with 64 MiB of memory.
+/// Outside development a weak passphrase and a missing key are refused; in development a key is made and kept in
+/// `.waxseal/secret`.
 ///
 /// # Example
 ///
@@ -40,7 +42,7 @@ pub struct Secrets {
     keyring: Keyring,
     kinds: Vec<KeyKind>,
     source: Source,
-    /// The bytes of the file they came from, with which a running server compares it.
+    /// The bytes of the file that the keys came from, with which a running server compares the file.
     file: Option<Zeroizing<Vec<u8>>>,
     warnings: Vec<String>,
     policy: Policy,
@@ -52,7 +54,7 @@ pub struct Secrets {
 pub enum KeyKind {
     /// 256 bits from the operating system's randomness.
     Generated,
-    /// Any other text, worked through Argon2id.
+    /// Any other text, from which Argon2id derives a key.
     Passphrase,
 }
 
@@ -64,27 +66,27 @@ enum Source {
     Program,
 }
 
-/// The app that keys are derived for, and the rule for weak ones.
+/// The app that keys are derived for, and whether weak ones are accepted.
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
     pub(crate) app: String,
-    /// Weak keys are warned about and used.
+    /// Weak keys cause a warning and are used.
     pub(crate) weak: bool,
 }
 
 impl Secrets {
-    /// Reads the keys of the app called `app` from the environment or a file, as `options` say.
+    /// Reads the keys of the app `app` from the environment or a file, as `options` say.
     ///
-    /// A passphrase blocks the thread for about a quarter of a second; inside a runtime, use [`load`](Self::load).
+    /// A passphrase blocks the thread for about a quarter of a second. Inside a runtime, use [`load`](Self::load).
     ///
     /// # Errors
     ///
-    /// [`Error`] says what was found, never a key, and what to do.
+    /// [`Error`]. Its text says what was found and what to do, and never contains a key.
     pub fn from_env(options: impl Into<SecretOptions>, app: &str) -> Result<Self, Error> {
         Self::find(&options.into(), app, Path::new(""), &|name| std::env::var_os(name))
     }
 
-    /// Reads the keys as [`from_env`](Self::from_env) does, on a thread that may block.
+    /// Reads the keys as [`from_env`](Self::from_env) does, on a thread that is allowed to block.
     ///
     /// # Errors
     ///
@@ -92,14 +94,14 @@ impl Secrets {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime.
+    /// If called outside a tokio runtime.
     pub async fn load(options: impl Into<SecretOptions>, app: &str) -> Result<Self, Error> {
         let (options, app) = (options.into(), app.to_owned());
         let found = tokio::task::spawn_blocking(move || Self::from_env(options, &app)).await;
         found.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
     }
 
-    /// Reads the keys of the app called `app` from this file, whatever the environment says.
+    /// Reads the keys of the app `app` from this file, whatever the environment says.
     ///
     /// # Errors
     ///
@@ -108,7 +110,7 @@ impl Secrets {
         Self::read(path.to_owned(), &Policy::new(&options.into(), app))
     }
 
-    /// Judges and parses the text of one key, which the program has from elsewhere.
+    /// Checks and parses the text of one key that the program got from elsewhere.
     ///
     /// # Errors
     ///
@@ -124,13 +126,14 @@ impl Secrets {
         &self.keyring
     }
 
-    /// The weaknesses of these keys, and in a debug build the cause of a slow passphrase, each a sentence without a secret.
+    /// The weaknesses of these keys, and in a debug build the reason why a passphrase was slow. Each is a sentence
+    /// without a secret.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The file that they were read from, if there is one.
+    /// The file that the keys were read from, if there is one.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         match &self.source {
@@ -139,7 +142,7 @@ impl Secrets {
         }
     }
 
-    /// The app and the rules they were read for.
+    /// The app that the keys were read for, and the rules that applied.
     pub(crate) fn policy(&self) -> &Policy {
         &self.policy
     }
@@ -154,7 +157,7 @@ impl Secrets {
         self.keyring.ids().zip(self.kinds.iter().copied())
     }
 
-    /// The ids of the key that seals and of those that only open, as a phrase for a log. Never for a visitor.
+    /// The ids of the key that seals and of those that only open, as a phrase for a log. Never show them to a visitor.
     #[must_use]
     pub fn roles(&self) -> String {
         let ids: Vec<String> = self.keyring.ids().map(|id| id.to_string()).collect();
@@ -206,7 +209,8 @@ impl Secrets {
         Ok(Self { file: Some(bytes), ..secrets })
     }
 
-    /// Makes a ring of the texts. They are judged first: Argon2id takes a quarter of a second for each passphrase.
+    /// Makes a ring from the texts. They are checked first, because Argon2id takes a quarter of a second for each
+    /// passphrase.
     fn new(texts: &[Text], source: Source, policy: &Policy) -> Result<Self, Error> {
         if texts.len() > Keyring::MAX_KEYS {
             return Err(Error::TooMany(texts.len()));
@@ -248,7 +252,7 @@ impl KeyKind {
     }
 }
 
-/// The advice for a program in which Argon2id is not optimised, if the keys took so long that it is felt.
+/// The advice for a program in which Argon2id is not optimised, if the keys took noticeably long.
 fn slow_build(took: Duration) -> Option<String> {
     (took >= FELT).then(|| {
         format!(
@@ -291,7 +295,7 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "a passphrase of a decent length";
-    /// A key of these tests alone: the one in the format's description is refused.
+    /// A key used only in these tests: the example in the format's description is refused.
     const GENERATED: &str = "waxseal1_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwdkv1U6";
 
     fn find(development: bool, folder: &Path, variables: &[(&str, &str)]) -> Result<Secrets, Error> {

@@ -1,10 +1,10 @@
-//! Checks for secret keys that can be guessed.
+//! Detects secret keys that can be guessed.
 
 use waxseal_crypto::SecretKey;
 
-/// The faults of a secret key, in phrases that follow "the secret key".
+/// The faults of a secret key, as phrases that follow "the secret key".
 pub(crate) struct Verdict {
-    /// The fault for which a server outside development does not start.
+    /// A fault because of which a server outside development does not start.
     pub(crate) refusal: Option<&'static str>,
     /// Faults that are logged at start.
     pub(crate) warnings: Vec<&'static str>,
@@ -15,9 +15,10 @@ const SHORT_BYTES: usize = 16;
 const FEW_DISTINCT_BYTES: usize = 5;
 const MANY_DIGITS: usize = 20;
 
-/// Secrets from documentation, tutorials and sample code, which an attacker tries first. Compared without case.
+/// Secrets from documentation, tutorials and sample code, which an attacker tries first. Compared without regard to
+/// case.
 const SAMPLES: &[&str] = &[
-    // Flask's documentation and examples over the years: as printed, and as Python reads the escapes in them.
+    // From Flask's documentation and examples over the years: as printed, and as Python reads their escapes.
     "dev",
     "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
     "devkey",
@@ -74,14 +75,14 @@ const SAMPLES: &[&str] = &[
     "1234567890",
     "qwertyui",
     "qwertyuiop",
-    // Superset's default, which was left in place often, and this project's own test vectors.
+    // Superset's default, which was often left unchanged, and the test vectors of Waxseal itself.
     "thisISaSECRET_1234",
     "\\2\\1thisismyscretkey\\1\\2\\e\\y\\y\\h",
     "CHANGE_ME_TO_A_COMPLEX_RANDOM_SECRET",
     "waxseal1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh-w7nHj",
 ];
 
-/// Judges a secret key's text.
+/// Judges the text of a secret key.
 pub(crate) fn judge(text: &str) -> Verdict {
     let sample = SAMPLES.iter().any(|sample| sample.eq_ignore_ascii_case(text));
     let refusal = match text.len() {

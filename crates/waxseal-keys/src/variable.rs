@@ -6,20 +6,20 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 
-/// Text on its way to a key: wiped on drop.
+/// Text that becomes a key. It is wiped from memory on drop.
 pub(crate) type Text = Zeroizing<String>;
 
-/// A variable's value by its name, as [`std::env::var_os`] gives it.
+/// Looks up a variable's value by its name, as [`std::env::var_os`] does.
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// An environment variable that is set, under its name with or without the prefix.
+/// An environment variable that is set, with its name as found: with or without the prefix.
 pub(crate) struct Variable {
     pub(crate) name: &'static str,
     pub(crate) value: Text,
 }
 
 impl Variable {
-    /// Finds the variable `name`. One that is set to nothing is unset in development, and an error elsewhere.
+    /// Finds the variable `name`. An empty one counts as unset in development, and is an error otherwise.
     pub(crate) fn find(
         name: &'static str,
         lookup: Lookup<'_>,
@@ -45,10 +45,10 @@ impl Variable {
 
     /// Parses the value as a JSON list of strings.
     ///
-    /// A plain string is refused: Flask once took one apart into keys of one letter.
+    /// A plain string is refused: Flask once split one into keys of one letter each.
     pub(crate) fn list(&self) -> Result<Vec<Text>, Error> {
         let list: Result<Vec<String>, _> = serde_json::from_str(&self.value);
-        // serde_json's error may quote the value, so it is dropped.
+        // The error of serde_json may quote the value, so it is dropped.
         list.map(|list| list.into_iter().map(Zeroizing::new).collect())
             .map_err(|_| Error::NotAList(self.name))
     }

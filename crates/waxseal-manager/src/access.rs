@@ -1,6 +1,6 @@
-//! The purpose of a request, and the policy for visitors during an outage.
+//! What a request does with its session, and the policy for visitors during an outage.
 
-/// The purpose of a request: to read its session, or to act on it.
+/// What a request does with its session: read it, or act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there are two")]
 pub enum Access {
@@ -10,7 +10,7 @@ pub enum Access {
     Change,
 }
 
-/// Policy of state `store` for visitors during an outage of the store.
+/// What visitors get in state `store` while the store is unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WhenAway {

@@ -17,7 +17,7 @@ pub(crate) struct Contexts {
     pub(crate) purpose: &'static str,
     pub(crate) token: Context,
     pub(crate) csrf: Context,
-    /// The context of the ids of sessions that were taken over.
+    /// The context from which the ids of sessions that were taken over are derived.
     pub(crate) import: Context,
     /// The context of records, in states `store` and `mirrored`.
     pub(crate) record: Option<Context>,
@@ -25,7 +25,7 @@ pub(crate) struct Contexts {
     pub(crate) device: Option<DeviceContexts>,
 }
 
-/// The purpose of a token that is a session id alone.
+/// The purpose of a token that is only a session id.
 pub(crate) const ID_ALONE: &str = "session/store";
 
 /// The purpose of each state's tokens, and the state's name.
@@ -33,21 +33,23 @@ const STATES: [(&str, &str); 3] =
     [("session", "cookie"), (ID_ALONE, "store"), ("session/mirrored", "mirrored")];
 
 /// The keyring that a request uses from open to commit, with its derived keys. A visit keeps the keys that opened it,
-/// so that a change of keys never meets a request half-way.
+/// so that a change of keys does not affect a request that has begun.
 pub(crate) struct ActiveKeys {
     tokens: TokenKeys,
-    /// The keys of each state's tokens, with the state's name, to name the state of a refused token.
+    /// The keys of each state's tokens, with the state's name, so that the state of a refused token can be named.
     states: [(TokenKeys, &'static str); 3],
     csrf: Authenticator,
     import: Authenticator,
     record: Option<Sealer>,
     device: Option<DeviceTokens>,
     kid: [u8; 4],
-    /// A counter for each key, in the keyring's order. Looked up once, so that a request only pays an atomic increment.
+    /// A counter for each key, in the keyring's order. It is looked up once, so that a request only costs an atomic
+    /// increment.
     opened: Vec<Counter>,
 }
 
-/// The keys of tokens. Data is sealed. A session id alone has no data to hide from its holder, and is signed.
+/// The keys of tokens. A token with data is sealed. A session id alone has nothing to hide from its holder, and is
+/// signed.
 #[derive(Debug)]
 pub(crate) enum TokenKeys {
     Sealed(Sealer),
@@ -86,9 +88,9 @@ impl ActiveKeys {
         }
     }
 
-    /// The reason for which a token was refused. A token of another state is named as such, which helps an operator who
-    /// changes the state. This costs one comparison of the commitment or one MAC, and only for a token that names a key
-    /// of the keyring.
+    /// The reason that a token was refused. A token of another state is reported as such, which helps an operator who
+    /// changes the state. This costs one comparison of the commitment or one MAC, and only if the token names a key of
+    /// the keyring.
     pub(crate) fn refusal(&self, token: &[u8], reason: waxseal_crypto::Reason) -> Reason {
         use waxseal_crypto::Reason::{Commitment, Length, Mac};
         let opens = |(keys, _): &&(TokenKeys, &str)| keys.opens(token);
@@ -112,9 +114,9 @@ impl ActiveKeys {
         self.record.as_ref().expect("only sessions that are kept on the server ask for their keys")
     }
 
-    /// The id of the session that a foreign session became by the claim of `revision`: by the first key, and then by
-    /// each other key, which may have been the first when it was claimed. Without a key of the ring, nobody who reads the
-    /// store can compute it.
+    /// The ids that a foreign session may have here after it was claimed with `revision`: derived with the first key,
+    /// and then with each other key, which may have been the first at that time. Somebody who can read the store, but
+    /// has no key of the ring, cannot compute them.
     pub(crate) fn imported_ids(
         &self,
         replay_id: &[u8; Foreign::REPLAY_ID_BYTES],
@@ -135,7 +137,7 @@ impl ActiveKeys {
         self.kid
     }
 
-    /// The largest size in bytes of an encoded session in its token, or in its record.
+    /// The largest size of an encoded session in its token or in its record, in bytes.
     pub(crate) fn capacity(&self) -> usize {
         match &self.record {
             None => self.sealer().max_text_payload() - COOKIE_ID_BYTES,
@@ -167,7 +169,7 @@ impl TokenKeys {
         }
     }
 
-    /// Checks whether a token is made with these keys, whatever its times say.
+    /// Checks whether a token was made with these keys, regardless of its times.
     fn opens(&self, token: &[u8]) -> bool {
         match self {
             Self::Sealed(sealer) => sealer.open_text_at_any_time(token).is_ok(),
@@ -176,7 +178,7 @@ impl TokenKeys {
     }
 }
 
-/// Counters of refused tokens by reason. Anyone can send any bytes, so nothing but the reason's word is counted.
+/// Counters of refused tokens by reason. Anyone can send any bytes, so only the reason's word is counted.
 pub(crate) struct Refusals([Counter; Reason::WORDS.len()]);
 
 impl Refusals {

@@ -24,12 +24,12 @@ impl<'a> Snapshot<'a> {
     /// [`SessionManager::adopting`](crate::SessionManager::adopting).
     ///
     /// The visit is that of a new session with the foreign one's content, owner and class. Its token is sent with the
-    /// answer, also if the request fails, because a foreign session is taken over once: requests within a minute are
-    /// given the same session, and later ones are a replay. A foreign session that is refused makes a visitor who is
-    /// anonymous.
+    /// response even if the request fails, because a foreign session is taken over only once: further requests within a
+    /// minute get the same session, and later ones are refused as a replay. If the foreign session is refused, the
+    /// visitor is anonymous.
     ///
-    /// Refused are a session from after the switch; one that is expired; one that was taken over more than a minute ago,
-    /// or signed out; one whose owner signed out or ended all sessions after it began; and one that does not fit.
+    /// A session is refused if it began after the switch, if it has expired, if it was signed out or taken over more
+    /// than a minute ago, if its owner signed out or ended all sessions after it began, or if it does not fit.
     ///
     /// # Example
     ///
@@ -75,8 +75,9 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// Takes over a foreign session by the store's answer. The gate is asked first: a request that may not see the
-    /// session claims nothing, so that whoever may see it still can. Such a request gets its visit as the gate judges it.
+    /// Takes over a foreign session, by the store's answer. The gate is asked first: a request that may not see the
+    /// session claims nothing, so that one that may see it can still take it over. Such a request gets the visit that
+    /// the gate decides on.
     pub(crate) async fn load_foreign(
         &self,
         foreign: ForeignRef,
@@ -108,7 +109,7 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// Claims a foreign session, which the gate has let through.
+    /// Claims a foreign session that the gate lets the request see.
     async fn take_over(
         &self,
         foreign: &ForeignRef,
@@ -126,7 +127,7 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// Returns `true` if the list of the former state says that the offer was taken up, so that the token is a copy from
+    /// Returns `true` if the list of the former state says that the offer was taken up. The token is then a copy from
     /// before its session was bound.
     async fn was_taken_up(&self, offer: [u8; 16], now: Timestamp) -> Result<bool, Error> {
         let list = self.sessions.records().and_then(|records| records.former_list.as_ref());
@@ -134,13 +135,13 @@ impl<'a> Snapshot<'a> {
         Ok(list.has_ended(&list.of_offer(offer, now), now).await?)
     }
 
-    /// The visit of a foreign session that is not shown. It may end it.
+    /// The visit of a foreign session that is not shown. It can be used to end the session.
     pub(crate) fn unadopted(&self, foreign: ForeignRef) -> Visit {
         let origin = Origin::Foreign(foreign);
         Visit::restored(Content::default(), origin, self.keys.clone(), false).read_only(ReadOnly::Outage)
     }
 
-    /// The reason for which a foreign session is refused whatever the store says.
+    /// The reason that a foreign session is refused regardless of the store's answer.
     fn reason_against(
         &self,
         foreign: &ForeignRef,
@@ -166,7 +167,8 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// Takes a foreign session over in state `cookie`, which remembers nothing. Its id is the same for all requests.
+    /// Takes a foreign session over in state `cookie`, which remembers nothing. The new id is the same for all
+    /// requests.
     fn adopt_replayable(&self, foreign: &ForeignRef, content: Arc<Content>, now: Timestamp) -> Visit {
         let times = self.sessions.lifetimes.times(&content, now);
         let id = self.keys.imported_ids(&foreign.replay_id, &Revision::UNKNOWN).next();
@@ -178,26 +180,26 @@ impl<'a> Snapshot<'a> {
 }
 
 impl SessionManager {
-    /// The visit of a new visitor in place of one whose session is not to be shown, because an app that runs beside this
-    /// one would have to say something of it and did not. A sign-in or a sign-out ends that session all the same.
+    /// The visit of an anonymous visitor, for a session that must not be shown because it depends on an app that runs
+    /// beside this one, which did not confirm it. A sign-in or a sign-out still ends that session.
     #[must_use]
     pub fn unshown(&self, visit: Visit) -> Visit {
         anonymous(visit, self.is_strict())
     }
 
-    /// Ends the foreign sessions of an owner that began until `now`, and no session of ours. While the store is away, this
-    /// process refuses them and the store is told later.
+    /// Ends the foreign sessions of an owner that began until `now`, but none of this app's sessions. While the store
+    /// is unavailable, this process refuses them, and the store is told later.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] if the store is away and too many ends wait for it.
+    /// [`Error::Unavailable`] if the store is unavailable and too many ends wait for it.
     pub async fn end_foreign_of(&self, owner: &str, now: SystemTime) -> Result<(), Error> {
         let Some(claims) = self.claims() else { return Ok(()) };
         Ok(claims.sign_out_owner(owner, now.into(), now.into()).await?)
     }
 
-    /// Notes a foreign session whose cookie came along. A sign-in or a sign-out in this request ends it with the commit,
-    /// so that it does not take the place of the session that is over then.
+    /// Notes a foreign session whose cookie came with the request. A sign-in or a sign-out in this request ends it at
+    /// the commit, so that it cannot replace the session later.
     pub fn note_foreign(&self, visit: &Visit, foreign: &Foreign) {
         if let Some(adopter) = &self.adopter {
             visit.home().foreign.push(foreign.reference(&adopter.terms));

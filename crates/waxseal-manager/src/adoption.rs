@@ -1,4 +1,4 @@
-//! Sessions of another framework or of another state, taken over once each.
+//! Sessions of another framework or of another state, each taken over once.
 
 pub(crate) mod claims;
 pub(crate) mod counts;

@@ -1,4 +1,4 @@
-//! One type for every store, so that [`SessionManager`](crate::SessionManager) has no parameter for it.
+//! One type for every store, so that [`SessionManager`](crate::SessionManager) has no type parameter.
 
 use std::pin::Pin;
 use std::time::Instant;
@@ -42,7 +42,7 @@ macro_rules! any_store {
             }
 
             $(fn $name<'a>(&'a self, $($argument: $type),*) -> Answer<'a, $answer> {
-                // Called inside the box, so that the box has room for one future and not for a copy as well.
+                // Called inside the box, so that the box holds the future only once.
                 Box::pin(async move {
                     let started = Instant::now();
                     let answer = self.store.$name($($argument),*).await;
@@ -84,7 +84,7 @@ any_store! {
 }
 
 impl dyn AnyStore + '_ {
-    /// Refuses what needs a promise that the store does not make.
+    /// Returns an error if the store does not make the promise.
     pub(crate) fn expect(&self, promise: Promise) -> Result<(), Error> {
         if self.makes(promise) { Ok(()) } else { Err(Error::NotPromised(promise)) }
     }

@@ -1,4 +1,4 @@
-//! The choice among several sessions whose tokens one request brought.
+//! The choice between several sessions whose tokens came with one request.
 
 use std::cmp::Reverse;
 
@@ -10,11 +10,11 @@ use crate::origin::{COOKIE_ID_BYTES, Origin};
 use crate::records::token::Token;
 use crate::visit::Visit;
 
-/// The claim of one session to be the visitor's, if a request brought several.
+/// What speaks for a session as the visitor's, if a request came with several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Claim {
     id: Id,
-    /// The counter of the token's revision, or 0 if the token names none.
+    /// The counter of the token's revision, or 0 if the token has none.
     revision: u64,
     sealed: u64,
     created: u64,
@@ -40,7 +40,7 @@ impl Claim {
         Self { id, revision, sealed, created, owned: false, signed_in: None, unknown: false }
     }
 
-    /// The claim of a session; `None` if it is new.
+    /// The claim of a session. `None` if the session is new.
     pub(crate) fn of_visit(visit: &Visit) -> Option<Self> {
         let home = visit.home();
         let origin = home.origin.as_ref()?;
@@ -75,9 +75,9 @@ impl Id {
     }
 }
 
-/// Chooses among the claims of different sessions, and returns the index of the one that counts.
+/// Chooses among the claims of different sessions. Returns the index of the chosen one.
 ///
-/// Under a cookie name that can be planted none of several counts, because the contents of a planted cookie prove
+/// If the cookie's name can be planted, none of several is chosen, because the content of a planted cookie proves
 /// nothing. Under any other name, a signed-in visitor comes before an anonymous one, then the later sign-in, then the
 /// token that was made later.
 pub(crate) fn choose(claims: &[Claim], can_be_planted: bool) -> Option<usize> {
@@ -88,7 +88,7 @@ pub(crate) fn choose(claims: &[Claim], can_be_planted: bool) -> Option<usize> {
     (0..claims.len()).max_by_key(|&at| (standing(&claims[at]), Reverse(at)))
 }
 
-/// Keeps the latest of all that have one id, by its revision and then its seal, at the position of the first.
+/// Keeps the latest of all with the same id, by revision and then by time of sealing, at the position of the first.
 pub(crate) fn latest_of_each<T>(all: Vec<T>, claim: impl Fn(&T) -> Option<Claim>) -> Vec<T> {
     let mut kept: Vec<(Option<Claim>, T)> = Vec::with_capacity(all.len());
     for one in all {

@@ -1,4 +1,4 @@
-//! Commits: saves what a request did to its session, and tells the browser.
+//! Commits: saving what a request did to its session, and telling the browser.
 
 use std::pin::Pin;
 use std::time::SystemTime;
@@ -20,32 +20,33 @@ use crate::records::draft::Draft;
 use crate::records::record_store::RecordStore;
 use crate::visit::Visit;
 
-/// A save of a session. Whether it waits is known before it begins, so that a request in state `cookie` carries no room for
-/// waiting on a store.
+/// A save of a session. Whether it has to wait is known before it begins, so that requests in state `cookie` need no
+/// memory for waiting on a store.
 enum Saving<'a> {
     Done(Result<Outcome, Error>),
     Waiting(Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Send + 'a>>),
 }
 
 impl SessionManager {
-    /// Saves the session and closes it. The session can then be read, and no longer written. If saving fails, the
-    /// session is as before the request, and what is written then can be committed once more.
+    /// Saves the session and closes it. It can then be read, but no longer written. If saving fails, the session is as
+    /// it was before the request; what is written then can be committed once more.
     ///
-    /// Read `now` just before the call. A token is sealed if the session was changed. If it was only accessed, a token
-    /// is sealed in three cases: activity is to be noted (a twentieth of the idle time has passed since the last seal,
-    /// and at least a minute), the token's key is no longer the first, or the browser's copy is not what the store has.
+    /// Read `now` just before the call. If the session was changed, a token is sealed. If it was only accessed, a token
+    /// is sealed in three cases: activity has to be noted (a twentieth of the idle time has passed since the last seal,
+    /// and at least a minute), the token's key is no longer the first, or the browser's copy differs from what the
+    /// store has.
     ///
-    /// Do not drop the future half-way: what was asked of the store may happen all the same.
+    /// Do not drop the future before it is done: the store may still do what it was asked to.
     ///
     /// # Errors
     ///
     /// [`Error::Seal`] or [`Error::Random`] if the system has no randomness.
     ///
-    /// With a store also [`Error::Unavailable`] if the store does not confirm that the session was saved.
-    /// [`Error::Contended`], and [`Error::Session`] of kind [`Gone`](SessionError::Gone),
-    /// [`Renewed`](SessionError::Renewed) or [`Conflict`](SessionError::Conflict), if nothing was saved.
-    /// [`Error::Session`] of kind [`Value`](SessionError::Value) or [`TooLarge`](SessionError::TooLarge) if a change
-    /// cannot be made to what another request wrote meanwhile.
+    /// With a store also [`Error::Unavailable`] if the store does not confirm that the session was saved. If nothing
+    /// was saved: [`Error::Contended`], or [`Error::Session`] of kind [`Gone`](SessionError::Gone),
+    /// [`Renewed`](SessionError::Renewed) or [`Conflict`](SessionError::Conflict). [`Error::Session`] of kind
+    /// [`Value`](SessionError::Value) or [`TooLarge`](SessionError::TooLarge) if a change cannot be applied to what
+    /// another request wrote meanwhile.
     pub async fn commit(&self, visit: &Visit, now: SystemTime) -> Result<Outcome, Error> {
         let now = Timestamp::from(now);
         if self.lifetimes.permanent_by_default() {
@@ -53,7 +54,7 @@ impl SessionManager {
         }
         let closed = visit.session().close();
         let ending = visit.take_ending(&closed);
-        // None of several that were signed out may be the visitor's any more.
+        // If several sessions were signed out, none of their tokens may count as the visitor's any longer.
         let own = ending.iter().filter(|origin| !matches!(origin, Origin::Foreign(_))).count();
         visit.home().forgets_others |= closed.ended && own > 1;
         if matches!(self.sessions, Sessions::Cookie) {
@@ -65,7 +66,7 @@ impl SessionManager {
             && let Err(error) =
                 boxed(|| self.end_at_commit(&visit.keys, &ending, Reach::Untaken(now), now)).await
         {
-            // The session lives on under the token that the browser keeps, so nothing may begin in its place.
+            // The session lives on under the token that the browser keeps, so no other session may begin in its place.
             visit.session().forget_end();
             visit.session().refuse_writes(ReadOnly::Outage);
             return Err(error);
@@ -110,21 +111,21 @@ impl SessionManager {
         outcome
     }
 
-    /// Returns `true` if [`commit`](Self::commit) would wait for a store to do what must not be left half-way. Other
-    /// calls on the store are made up for by the next request.
+    /// Returns `true` if [`commit`](Self::commit) would wait for a store to do something that must not be interrupted.
+    /// If other calls on the store are interrupted, the next request makes up for them.
     #[must_use]
     pub fn commit_waits(&self, visit: &Visit) -> bool {
         self.needs_maintenance() && visit.session().is_modified()
     }
 
-    /// Revalidates what this request knows of the session, before something is done that cannot be undone. A request
-    /// with [`Access::Change`](crate::Access::Change) has been revalidated already.
+    /// Revalidates what this request knows about the session, before the app does something that cannot be undone. A
+    /// request with [`Access::Change`](crate::Access::Change) has already been revalidated.
     ///
     /// # Errors
     ///
     /// [`Error::Session`] of kind [`Gone`](SessionError::Gone) or [`Renewed`](SessionError::Renewed) if the session is
-    /// no more, [`Error::Contended`] if another request has changed it, [`Error::Unavailable`] if the store does not
-    /// answer.
+    /// over or has another id, [`Error::Contended`] if another request has changed it, [`Error::Unavailable`] if the
+    /// store does not answer.
     pub async fn revalidate(&self, visit: &Visit, now: SystemTime) -> Result<(), Error> {
         if let Some(list) = self.list_of_ended() {
             let question = visit.cookie_token().and_then(|token| token.question);
@@ -141,14 +142,16 @@ impl SessionManager {
         Ok(())
     }
 
-    /// Ends the session of a visit, whose browser is given another one or none: for a session that is over by what
-    /// another app says. While the store is away, this process refuses it and the store is told later.
+    /// Ends the session of a visit that is over because another app says so. While the store is unavailable, this
+    /// process refuses the session, and the store is told later. The browser must be given another token, or be told to
+    /// forget this one.
     ///
-    /// Returns `false` in state `cookie` without a list, where the token is good for as long as the browser keeps it.
+    /// Returns `false` in state `cookie` without a list, where the token stays valid for as long as the browser keeps
+    /// it.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] if the store is away and too many ends wait for it.
+    /// [`Error::Unavailable`] if the store is unavailable and too many ends wait for it.
     pub async fn end_visit(&self, visit: &Visit, now: SystemTime) -> Result<bool, Error> {
         let ending: Vec<_> = {
             let mut home = visit.home();
@@ -162,8 +165,8 @@ impl SessionManager {
         Ok(!matches!(self.sessions, Sessions::Cookie))
     }
 
-    /// Ends the destroyed sessions, whatever becomes of the rest. If one cannot be ended, the browser keeps its token,
-    /// so that the visitor is told of an error and can try again.
+    /// Ends the destroyed sessions, even if the rest fails. If one cannot be ended, the browser keeps its token, so
+    /// that the visitor sees an error and can try again.
     async fn end_at_commit(
         &self,
         keys: &ActiveKeys,
@@ -189,7 +192,8 @@ impl SessionManager {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Ends the foreign sessions that came along with a sign-in, so that none takes its place when it is over.
+    /// Ends the foreign sessions whose cookies came with a sign-in, so that none replaces the new session when that is
+    /// over.
     async fn replace_foreign(&self, visit: &Visit, now: Timestamp) {
         let Some(claims) = self.claims() else { return };
         for foreign in visit.take_foreign() {
@@ -199,7 +203,7 @@ impl SessionManager {
         }
     }
 
-    /// Does what is due, or begins to where a store has to be asked.
+    /// Does what is due, or begins it if a store has to be asked.
     fn save<'a>(&'a self, due: Due, visit: &'a Visit, closed: Closed, now: Timestamp) -> Saving<'a> {
         Saving::Waiting(match (due, &self.sessions) {
             (Due::Nothing | Due::End, _) => return Saving::Done(Ok(Outcome::Keep)),
@@ -260,14 +264,14 @@ impl SessionManager {
     }
 }
 
-/// The future of something that most commits do without, in a box and made in a function of its own: it would make every
-/// request's future larger, and the stack of whoever makes it.
+/// Makes and boxes a future that most commits do not need. Without the box it would make every request's future larger,
+/// and without a function of its own also the stack of its caller.
 #[inline(never)]
 fn boxed<F: Future>(begin: impl FnOnce() -> F) -> Pin<Box<F>> {
     Box::pin(begin())
 }
 
-/// Does in a store what is due.
+/// Does what is due, in a store.
 async fn save_in(
     records: &RecordStore,
     due: Due,
@@ -298,7 +302,7 @@ fn after_an_end(
     only_for_next_page: bool,
 ) -> Result<Outcome, Error> {
     let outcome = match saved {
-        // The end holds all the same. The error's answer, which replaces this one, removes the token.
+        // The session has ended nevertheless. The response to the error, which replaces this one, removes the token.
         Err(error) if !only_for_next_page => return Err(error),
         Err(error) => {
             tracing::warn!(%error, "a message for after a sign-out could not be kept");
@@ -311,8 +315,8 @@ fn after_an_end(
     Ok(outcome)
 }
 
-/// Ignores a failure to note that a page was shown. The page has shown its session, and the request did not act.
-/// Showing a message again is better than an error.
+/// Ignores a failure to note that a page was shown. The page has shown its session, and the request did not act. It is
+/// better to show a message again than to fail.
 fn not_failing_the_page(saved: Result<Outcome, Error>) -> Result<Outcome, Error> {
     use SessionError::{Gone, Renewed};
     match saved {

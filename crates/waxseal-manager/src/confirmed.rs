@@ -22,13 +22,13 @@ pub(crate) struct Confirmed {
 #[derive(Clone, Copy)]
 pub(crate) struct RecordSeal {
     pub(crate) kid: [u8; 4],
-    /// The time of it, in seconds.
+    /// The time of sealing, in seconds since 1970.
     pub(crate) at: u64,
 }
 
 impl RecordSeal {
-    /// Checks whether the record is to be sealed anew with the first key. As with tokens that takes a minute, so that two
-    /// servers with different first keys do not undo each other's work with every request.
+    /// Checks whether the record has to be sealed anew with the first key. As with tokens this is so only after a
+    /// minute, so that two servers with different first keys do not undo each other's work at every request.
     pub(crate) fn is_due(&self, first: [u8; 4], now: Timestamp) -> bool {
         self.kid != first && now.as_secs().saturating_sub(self.at) >= RESEAL_AFTER_SECONDS
     }

@@ -3,7 +3,7 @@
 use metrics::Counter;
 use waxseal_crypto::{Context, Error, Keyring, SignedTokens};
 
-/// The use that a device token is signed for. Each has a MAC key of its own.
+/// What a device token is signed for. Each purpose has its own MAC key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DevicePurpose {
@@ -17,13 +17,13 @@ pub enum DevicePurpose {
     Proof,
 }
 
-/// The contexts of all purposes, in their order.
+/// The contexts of all purposes, in the order of the purposes.
 pub(crate) type DeviceContexts = [Context; 4];
 
 /// Signs and opens the tokens of device-bound sessions; from
 /// [`Snapshot::device_tokens`](crate::Snapshot::device_tokens).
 ///
-/// Each opened token is counted by its key, as session tokens are.
+/// Each opened token is counted by its key, like a session token.
 #[derive(Debug)]
 pub struct DeviceTokens {
     offers: SignedTokens<24>,
@@ -33,7 +33,7 @@ pub struct DeviceTokens {
     opened: Vec<Counter>,
 }
 
-/// Derives the contexts. Proofs are for one cookie; the other tokens for the app.
+/// Makes the contexts. Proofs are for one cookie; the other tokens are for the app.
 pub(crate) fn contexts(cookie: &str, audience: &str) -> Result<DeviceContexts, Error> {
     let of = |purpose| Context::new(purpose)?.with_audience(audience);
     Ok([
@@ -56,11 +56,12 @@ impl DeviceTokens {
         }
     }
 
-    /// Signs `payload` with the time `now`, in seconds since 1970. `None` if the payload has not the purpose's length.
+    /// Signs `payload` with the time `now`, in seconds since 1970. `None` if the payload does not have the purpose's
+    /// length.
     ///
     /// # Errors
     ///
-    /// Those of signing a token.
+    /// [`Error::TooLate`] from the year 2106 on.
     pub fn sign(&self, purpose: DevicePurpose, payload: &[u8], now: u64) -> Result<Option<String>, Error> {
         fn sign<const N: usize>(
             tokens: &SignedTokens<N>,
@@ -78,7 +79,7 @@ impl DeviceTokens {
     }
 
     /// Writes the payload of `token`, which may be any text, into `payload`, and returns the time of signing. `None` if
-    /// the token was not signed here for this purpose, or if `payload` has not the purpose's length.
+    /// the token was not signed here for this purpose, or if `payload` does not have the purpose's length.
     #[must_use]
     pub fn open(&self, purpose: DevicePurpose, token: &str, payload: &mut [u8]) -> Option<u64> {
         match purpose {

@@ -1,6 +1,6 @@
-//! The one decision on what is due for a session at the end of its request: `docs/states.md`, "When a cookie is sent".
+//! Decides what is due for a session at the end of its request, and so when a cookie is sent.
 
-/// The action that is due for a session at the end of its request.
+/// What is due for a session at the end of its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {
     Nothing,
@@ -22,35 +22,37 @@ pub(crate) struct Facts {
     pub(crate) ended: bool,
     /// The session itself was changed or renewed.
     pub(crate) changed: bool,
-    /// Other sessions are to end with this commit.
+    /// Other sessions have to end with this commit.
     pub(crate) ends_others: bool,
     /// The session was taken over in this request, and the browser has no token of it.
     pub(crate) adopted: bool,
-    /// The session is new, and nothing would be lost with it.
+    /// The session is new and holds nothing worth keeping.
     pub(crate) is_blank: bool,
-    /// `None` for a new session. In states `store` and `mirrored` also if the store was not asked in this request.
+    /// `None` for a new session. In states `store` and `mirrored` also `None` if the store was not asked in this
+    /// request.
     pub(crate) token: Option<TokenFacts>,
 }
 
 /// The facts about the browser's token.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TokenFacts {
-    /// Seconds since the token was sealed.
+    /// The seconds since the token was sealed.
     pub(crate) age: u64,
-    /// The age from which activity is to be noted in the token, if at all.
+    /// The age from which activity is noted in the token, in seconds. `None` if it is not.
     pub(crate) refresh_after: Option<u64>,
-    /// The age from which the token is sealed anew because an old key sealed it or its record.
+    /// The age from which the token is sealed anew because an old key sealed it or its record, in seconds.
     pub(crate) reseal_after: Option<u64>,
-    /// The token is of another id or revision, or its place in the browser is unknown.
+    /// The token has to be replaced: it has another id or revision than the session, or the browser has to forget other
+    /// tokens.
     pub(crate) is_outdated: bool,
 }
 
-/// Decides by the first rule that applies.
+/// Returns the outcome of the first rule that applies.
 pub(crate) fn due(facts: &Facts) -> Due {
     let Facts { accessed, is_open, ended, changed, ends_others, adopted, is_blank, token } = *facts;
     let otherwise = match (ended, adopted) {
         (true, _) => Due::End,
-        // Also if the request failed: the foreign cookie was good once.
+        // Even if the request failed, because the foreign cookie is good only once.
         (false, true) => Due::Token,
         (false, false) => Due::Nothing,
     };
@@ -73,7 +75,7 @@ pub(crate) fn due(facts: &Facts) -> Due {
 }
 
 impl TokenFacts {
-    /// Checks whether the token is to be replaced although its session was not changed.
+    /// Checks whether the token has to be replaced although its session was not changed.
     pub(crate) fn is_due(&self) -> bool {
         let has_come = |age: Option<u64>| age.is_some_and(|age| self.age >= age);
         self.is_outdated || has_come(self.refresh_after) || has_come(self.reseal_after)

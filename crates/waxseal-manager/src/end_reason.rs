@@ -1,22 +1,21 @@
-//! Reasons for which a session is over.
+//! The reasons that a session is over.
 
 use std::fmt;
 
-/// The reason for which a session is over for a request whose answer is still open.
+/// The reason that a session is over, for a request whose response is still open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// The session was signed out, or ended by its owner, by a request to this process or to another.
+    /// The session was signed out, or ended by its owner, in a request to this process or to another one.
     Ended,
-    /// The session has expired. An open answer is no activity of its visitor.
+    /// The session has expired. An open response does not count as activity of its visitor.
     Expired,
-    /// The session has another id since, by a sign-in or a renewal. What was opened with the old one has to be opened
-    /// anew.
+    /// A sign-in or a renewal has given the session another id. What was opened with the old id has to be opened again.
     Renewed,
-    /// The store has not answered for longer than the grace, so nothing is known of the session.
+    /// The store has not answered for longer than the stale-if-error grace, so nothing is known about the session.
     StoreAway,
-    /// The proof of the device that the request was opened with has run out. The browser proves its device anew when it
-    /// opens the next one.
+    /// The proof of the device with which the request was opened has run out. The browser proves its device again when
+    /// it opens the next request.
     ProofExpired,
 }
 

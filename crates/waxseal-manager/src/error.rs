@@ -11,31 +11,31 @@ use crate::store_error::StoreError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The session itself failed: a value, its size, or another request that was faster.
+    /// An error of the session itself: a value, its size, or a conflict with another request.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// The store cannot be reached or used now, or the outcome of a call is unknown.
+    /// The store cannot be reached or used at the moment, or the outcome of a call is unknown.
     #[error("the session store does not answer; try again in some seconds")]
     Unavailable(#[source] StoreError),
-    /// The store refused the call, and would again.
+    /// The store refused the call, and would refuse it again.
     #[error("the session store failed")]
     Store(#[source] StoreError),
-    /// Other requests changed the session before each attempt of this one to save it.
+    /// At each attempt to save the session, another request had changed it.
     #[error("too many requests change this session at once; repeat this one")]
     Contended,
-    /// The sessions live in cookies alone, so they cannot be listed or ended.
+    /// The sessions are kept only in cookies, so they cannot be listed or ended.
     #[error(
         "sessions in state `cookie` are kept nowhere; use state `store` or `mirrored`, \
          or, to end all of an owner's, a list of ended sessions"
     )]
     NoStore,
-    /// The state, or the call, needs a promise that the store does not make.
+    /// The state or the call needs a promise that the store does not make.
     #[error("this store does not make the promise `{0}`, so it is not fit for {uses}", uses = .0.uses())]
     NotPromised(Promise),
     /// A lifetime is zero, or longer than 136 years.
     #[error("a session's {0} lifetime must be between 1 and 4294967294 seconds")]
     Lifetime(&'static str),
-    /// An idle lifetime is longer than the absolute one, which would cut an active visitor off.
+    /// An idle lifetime is longer than the absolute one, which would end a session in the midst of activity.
     #[error(
         "the {idle_name} lifetime of {idle} seconds is longer than the {absolute_name} one of {absolute} seconds; \
          raise the latter, or lower the former"
@@ -56,7 +56,7 @@ pub enum Error {
     /// The migration ends before the switch to this app, so no session could be taken over.
     #[error("the migration ends before the switch; the switch comes first")]
     AdoptionEndsFirst,
-    /// A migration in state `cookie` without a list, which cannot refuse a foreign cookie after a sign-out.
+    /// A migration in state `cookie` without a list cannot refuse a foreign cookie after a sign-out.
     #[error(
         "in state `cookie` without a list, a cookie of the old app signs in again after a sign-out; keep a list, use state \
          `store` or `mirrored`, or say that the migration is `replayable`"
@@ -74,7 +74,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error of a store beside the manager's own, such as one from which sessions are taken over, that does not answer.
+    /// The error of another store that does not answer, such as one from which sessions are taken over.
     #[must_use]
     pub fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Unavailable(StoreError::new(Fault::Outage, error))
@@ -82,11 +82,11 @@ impl Error {
 
     /// The session was ended meanwhile.
     pub(crate) const GONE: Self = Self::Session(SessionError::Gone);
-    /// The session has had another id since.
+    /// The session got another id meanwhile.
     pub(crate) const RENEWED: Self = Self::Session(SessionError::Renewed);
 }
 
-/// Divides failures of a store into those that end by waiting and those that do not.
+/// Separates failures of a store that pass from those that do not.
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         if error.fault().passes() { Self::Unavailable(error) } else { Self::Store(error) }

@@ -1,10 +1,10 @@
-//! Counters of what became of sessions, through the `metrics` facade.
+//! Counters of what happened to sessions, through the `metrics` facade.
 
 use metrics::Counter;
 
 use crate::outcome::Outcome;
 
-/// Counts what commits did to sessions, from the start with 0.
+/// Counts what commits did to sessions. Each counter starts at 0.
 #[derive(Debug)]
 pub(crate) struct Events {
     begun: Counter,
@@ -42,10 +42,10 @@ impl Events {
         }
     }
 
-    /// Counts a deed whose commit succeeded.
+    /// Counts what a successful commit did.
     pub(crate) fn count(&self, deed: Deed, outcome: &Outcome) {
         let Deed { begins, changes, renews, ends } = deed;
-        // A new session without anything to keep is never saved.
+        // A new session with nothing worth keeping is never saved.
         let begun = begins && matches!(outcome, Outcome::Set { .. });
         let counted = [
             (&self.begun, begun),

@@ -1,4 +1,4 @@
-//! Tokens of the state that sessions were kept in before.
+//! Tokens of the state in which sessions were kept before.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +21,8 @@ use crate::revocations::epoch::Epoch;
 use crate::revocations::question::Question;
 
 impl<'a> Snapshot<'a> {
-    /// Opens a token that was refused because of its state, if sessions of that state are taken over. Gives the reason back
-    /// otherwise.
+    /// Opens a token that was refused because of its state, if sessions of that state are taken over. Otherwise returns
+    /// the reason.
     pub(crate) fn open_former(
         &self,
         token: &[u8],
@@ -57,7 +57,7 @@ impl<'a> Snapshot<'a> {
         Ok(self.pending(Asked::Token(Box::new(token.into_former())), access))
     }
 
-    /// Opens a token of state `cookie`, whose session is to have a record.
+    /// Opens a token of state `cookie` whose session will get a record.
     fn open_former_cookie(
         &self,
         opened: OpenedSeal,

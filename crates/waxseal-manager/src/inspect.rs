@@ -1,4 +1,4 @@
-//! Inspection of one token, for an operator.
+//! Inspection of a token, for an operator.
 
 use std::time::SystemTime;
 
@@ -25,7 +25,7 @@ pub struct Inspection {
     session: Option<Session>,
 }
 
-/// The parts of a token beside the session's content: [the format](waxseal_crypto::format), "What is sealed".
+/// What a token holds besides the session's content: [the format](waxseal_crypto::format), "What is sealed".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Parts {
@@ -39,7 +39,7 @@ pub enum Parts {
         /// The public session id.
         public_id: PublicId,
     },
-    /// State `mirrored`: a session id and a revision, and a copy of the record in that revision, if it fits.
+    /// State `mirrored`: a session id, a revision, and a copy of the record in that revision if it fits.
     Mirror {
         /// The public session id.
         public_id: PublicId,
@@ -51,8 +51,8 @@ pub enum Parts {
 }
 
 impl SessionManager {
-    /// Opens a token for an operator, whatever its times say. It is not counted, and no store is asked. Nothing that
-    /// this returns can be committed for a visitor.
+    /// Opens a token for an operator, regardless of its times. It is not counted, and no store is asked. What this
+    /// returns cannot be committed for a visitor.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl SessionManager {
             (Some(content), true) => Limits { idle: Times::NO_IDLE, ..self.lifetimes.of_session(content) },
             (None, _) => self.token_limits(),
         };
-        // As for a visitor, the times are checked before the contents.
+        // As for a visitor, the times are checked before the content.
         let refused =
             times.check(Timestamp::from(now).as_secs(), limits).map_err(Reason::Seal).err().or(unread);
         let session = content.map(|content| {
@@ -115,27 +115,27 @@ impl Inspection {
         self.key
     }
 
-    /// The position of that key in the keyring, from 0.
+    /// The position of that key in the keyring, starting at 0.
     #[must_use]
     pub fn key_position(&self) -> usize {
         self.position
     }
 
-    /// The times at which the session was created and the token sealed, and the sealed lifetimes. In states `store` and
-    /// `mirrored` the idle time is in the record.
+    /// The times at which the session was created and the token was sealed, and the lifetimes that were sealed. In
+    /// states `store` and `mirrored` the idle time is in the record.
     #[must_use]
     pub fn times(&self) -> Times {
         self.times
     }
 
-    /// The limits that the server sets today.
+    /// The limits that the server has now.
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.limits
     }
 
-    /// The reason for which a visitor with this token is anonymous. `None` if the token is good, as far as that is
-    /// known without a store.
+    /// The reason that a visitor with this token is anonymous. `None` if the token is good, as far as that can be known
+    /// without a store.
     #[must_use]
     pub fn refused(&self) -> Option<&Reason> {
         self.refused.as_ref()
@@ -147,7 +147,7 @@ impl Inspection {
         self.parts
     }
 
-    /// The token's entries, to be read. `None` if the token has none of its own, or their form is unknown.
+    /// The token's entries, for reading. `None` if the token has none, or if their form is unknown.
     #[must_use]
     pub fn session(&self) -> Option<&Session> {
         self.session.as_ref()
@@ -155,8 +155,8 @@ impl Inspection {
 }
 
 impl Parts {
-    /// A name of the session in hexadecimal digits, which opens nothing: the id in state `cookie`, the [public session
-    /// id](crate::Visit::public_id) in the others.
+    /// A name of the session in hexadecimal digits that cannot be used to open it: the id in state `cookie`, the
+    /// [public session id](crate::Visit::public_id) in the others.
     #[must_use]
     pub fn public_id(&self) -> String {
         match self {

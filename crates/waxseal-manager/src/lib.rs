@@ -57,6 +57,6 @@ pub use store_error::StoreError;
 pub use visit::Visit;
 pub use watch::Watch;
 
-/// The keys that a manager is made with and [changes](SessionManager::set_keyring).
+/// The keys with which a manager is made, and which it can [change](SessionManager::set_keyring).
 pub use waxseal_crypto::Keyring;
 pub use waxseal_session::{self as session, Session};

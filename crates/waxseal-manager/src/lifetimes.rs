@@ -10,17 +10,17 @@ use crate::error::Error;
 
 /// Idle and absolute lifetimes of ordinary and permanent sessions.
 ///
-/// The *idle* lifetime counts from the last noted activity, the *absolute* one from the beginning. Both are sealed into
-/// the token and checked by the server, whatever the browser does with Max-Age.
+/// The *idle* lifetime counts from the last noted activity, the *absolute* one from the session's beginning. Both are
+/// sealed into the token and checked by the server, whatever the browser does with `Max-Age`.
 ///
 /// | | idle | absolute |
 /// |---|---|---|
 /// | ordinary: ends with the browser, or | 30 minutes | 12 hours |
 /// | permanent: [`Session::set_permanent`](waxseal_session::Session::set_permanent) | 31 days | 180 days |
 ///
-/// An idle lifetime is never longer than the absolute one, which would cut an active visitor off. If only one of the
-/// two is set, the other is adjusted: an idle lifetime of a day raises the absolute one from 12 hours to a day. If both
-/// are set, they have to fit.
+/// An idle lifetime is never longer than the absolute one, which would end a session in the midst of activity. If only
+/// one of the two is set, the other is adjusted: an idle lifetime of a day raises the absolute one from 12 hours to a
+/// day. If both are set, the idle one must not be longer.
 ///
 /// # Example
 ///
@@ -60,8 +60,8 @@ impl Lifetimes {
     ///
     /// # Errors
     ///
-    /// [`Error::Lifetime`] if it is zero, or longer than 136 years. [`Error::IdleBeyondAbsolute`] if it is longer than
-    /// the absolute one that was set. The other three setters fail in the same way.
+    /// [`Error::Lifetime`] if it is zero or longer than 136 years. [`Error::IdleBeyondAbsolute`] if it is longer than
+    /// the absolute lifetime that was set. The other three setters return the same errors.
     pub fn idle(mut self, lifetime: Duration) -> Result<Self, Error> {
         self.ordinary.idle = Some(seconds("idle", lifetime)?);
         self.ordinary.checked("idle", "absolute").map(|()| self)
@@ -97,25 +97,26 @@ impl Lifetimes {
         self.permanent.checked("permanent idle", "permanent absolute").map(|()| self)
     }
 
-    /// Sets whether activity is noted with every request that accesses its session, instead of now and then: Flask's
+    /// Sets whether every request that accesses its session notes activity, instead of only now and then: Flask's
     /// `SESSION_REFRESH_EACH_REQUEST`.
     ///
-    /// Unlike in Flask, this holds for ordinary sessions too, because they have an idle time as well. Requests that do
-    /// not access the session, such as those for static files, note nothing.
+    /// Unlike in Flask, this also applies to ordinary sessions, because they have an idle time as well. Requests that
+    /// do not access the session, such as those for static files, note nothing.
     ///
-    /// It works in state `cookie` alone, where each note is a new cookie, which may overtake what a parallel request
-    /// wrote. In the other states it would be a write for every read.
+    /// It has an effect only in state `cookie`, where each note is a new cookie, which may overwrite what a parallel
+    /// request wrote. In the other states it would cost a write for every read.
     #[must_use]
     pub fn refresh_each_request(mut self, refresh: bool) -> Self {
         self.refresh_each_request = refresh;
         self
     }
 
-    /// Sets whether sessions are permanent unless a handler says otherwise: those that begin or are renewed, as at a
-    /// sign-in, from now on.
+    /// Sets whether sessions that begin or are renewed from now on, for example at a sign-in, are permanent unless a
+    /// handler says otherwise.
     ///
-    /// The class is decided when the session is saved; [`set_permanent`](waxseal_session::Session::set_permanent) in the
-    /// same request counts before it. A session that holds nothing but the seed of its page's form tokens stays ordinary.
+    /// This is decided when the session is saved; a call of [`set_permanent`](waxseal_session::Session::set_permanent)
+    /// in the same request takes precedence. A session that holds only the seed of its page's form tokens stays
+    /// ordinary.
     #[must_use]
     pub fn all_permanent(mut self, permanent: bool) -> Self {
         self.all_permanent = permanent;
@@ -140,8 +141,8 @@ impl Lifetimes {
         Times::new(now, now, limits.idle, limits.absolute)
     }
 
-    /// The limits of a session. A time of its own makes the idle lifetime shorter, never longer: what is remembered of an
-    /// ended session, and the token of a copy, go by what the app has set.
+    /// The limits of a session. A session's own idle lifetime can only shorten the app's, because how long an ended
+    /// session is remembered, and how long the token of a copy lives, depend on the app's.
     pub(crate) fn of_session(&self, content: &Content) -> Limits {
         let limits = self.of(content.permanent);
         match content.own_lifetime().filter(|_| content.permanent) {
@@ -150,7 +151,7 @@ impl Lifetimes {
         }
     }
 
-    /// The limits of any session: the class is known only after the token is opened.
+    /// The limits of any session, because its class is known only after its token was opened.
     pub(crate) fn widest(&self) -> Limits {
         let (ordinary, permanent) = (self.of(false), self.of(true));
         Limits {
@@ -161,7 +162,7 @@ impl Lifetimes {
 }
 
 impl Chosen {
-    /// The limits, with defaults in place of what was not set.
+    /// The limits, with defaults for what was not set.
     fn limits(self, default: Limits) -> Limits {
         let absolute = self.absolute.unwrap_or(default.absolute);
         let idle = self.idle.unwrap_or(default.idle.min(absolute));
@@ -180,7 +181,7 @@ impl Chosen {
 
 fn seconds(which: &'static str, lifetime: Duration) -> Result<u32, Error> {
     match u32::try_from(lifetime.as_secs()) {
-        // u32::MAX means "no idle end of its own" in the sealed format.
+        // In the sealed format, `u32::MAX` means "no idle end of its own".
         Ok(0 | u32::MAX) | Err(_) => Err(Error::Lifetime(which)),
         Ok(seconds) => Ok(seconds),
     }

@@ -1,4 +1,4 @@
-//! Maintenance of a store, and an operator's questions to it.
+//! Maintenance of a store, and questions that an operator asks it.
 
 use std::time::SystemTime;
 
@@ -13,10 +13,11 @@ use crate::records::purge::purge;
 use crate::store_metrics::note_usage;
 
 impl SessionManager {
-    /// Does a round of maintenance; call it about once a minute. It frees what has expired, makes up for sign-outs that
-    /// the store missed, and compares this process's clock with the store's; what is over by the earlier of the two is freed. In state `cookie` it does nothing.
+    /// Does a round of maintenance. Call it about once a minute. A round frees what has expired, tells the store of
+    /// sign-outs that it missed, and compares this process's clock with the store's; expired is what is over by the
+    /// earlier of the two clocks. In state `cookie` it does nothing.
     ///
-    /// If much has expired, a round takes up to a minute by `clock`, and the next one is due at once.
+    /// If much has expired, a round takes up to a minute, measured by `clock`. The next one is then due at once.
     ///
     /// # Errors
     ///
@@ -46,12 +47,12 @@ impl SessionManager {
         Ok(Some(done))
     }
 
-    /// Tells the store of the sessions that were ended during its outage, and returns how many are left; call it about
-    /// once a second.
+    /// Tells the store of the sessions that were ended while it was unavailable, and returns how many are left. Call it
+    /// about once a second.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] or [`Error::Unavailable`] if the store refuses some of them. These wait for the next call.
+    /// [`Error::Store`] or [`Error::Unavailable`] if the store refuses some of them. They wait for the next call.
     pub async fn finish_ends(&self, now: SystemTime) -> Result<usize, Error> {
         match (self.records(), self.list_of_ended()) {
             (Some(records), _) => Ok(records.finish_ends(&self.keys(), now.into()).await?),
@@ -60,11 +61,11 @@ impl SessionManager {
         }
     }
 
-    /// Checks that the store can be reached and has room, for a readiness page.
+    /// Checks that the store can be reached and has room. For a readiness endpoint.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] if not.
+    /// [`Error::Unavailable`] or [`Error::Store`] if not.
     pub async fn store_ready(&self) -> Result<(), Error> {
         match (self.records(), self.list_of_ended()) {
             (Some(records), _) => Ok(records.ready().await?),
@@ -73,8 +74,8 @@ impl SessionManager {
         }
     }
 
-    /// Returns `true` if the clocks of this process and of the store agree to a second, as far as
-    /// [`maintain`](Self::maintain) has found.
+    /// Returns `true` if the clocks of this process and of the store differ by at most a second, according to the last
+    /// [`maintain`](Self::maintain). Only state `mirrored` depends on this; in the other states always `true`.
     #[must_use]
     pub fn clocks_agree(&self) -> bool {
         match &self.sessions {
@@ -83,12 +84,12 @@ impl SessionManager {
         }
     }
 
-    /// Seals records that another key sealed with the first key, about `limit` of them. Returns their number, and the
-    /// position to continue from.
+    /// Seals records anew with the first key if another key has sealed them, about `limit` of them. Returns their
+    /// number, and the position to continue from.
     ///
     /// # Errors
     ///
-    /// As for [`list`](Self::list), with [`Error::NotPromised`] if the store cannot find records by their key.
+    /// As for [`list`](Self::list), and [`Error::NotPromised`] if the store cannot find records by their key.
     pub async fn rewrap(
         &self,
         after: Option<&Cursor>,
@@ -100,7 +101,7 @@ impl SessionManager {
         records.rewrap_some(&self.keys(), after, limit, now.into()).await
     }
 
-    /// Counts the records that are sealed with this key, which is not the first, among about `limit` records. Returns
+    /// Counts the records that are sealed with `key`, which is not the first key, among about `limit` records. Returns
     /// the number, and the position to continue from. A key must not be removed while there are any.
     ///
     /// # Errors

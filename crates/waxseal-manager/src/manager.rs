@@ -27,16 +27,17 @@ use crate::revocations::list::Revocations;
 use crate::state::{Mirrored, State, Stored};
 use crate::watch::Watches;
 
-/// Opens tokens into sessions and seals sessions into tokens. A token is text that a browser carries.
+/// Opens tokens into sessions, and seals sessions into tokens. A token is text that a browser carries.
 ///
-/// Make one manager, in one of the [states](State) of sessions, and share it.
+/// Make one manager, in one of the [states](State), and share it.
 ///
-/// The holder of a token can neither read nor change it. State `cookie` cannot refuse an older copy of a token before
-/// that copy expires, and cannot keep what two requests write at once. The other states do both.
+/// The holder of a token can neither read nor change it. In state `cookie`, an older copy of a token cannot be refused
+/// before it expires, and of what two requests write at the same time only one survives. The other states do not have
+/// these two limits.
 ///
 /// The keys can be [changed](Self::set_keyring) at any time. The manager counts, through the `metrics` facade, the
-/// tokens that each key opened (`waxseal_cookies_opened_total{kid}`), which shows an operator when an old key may be
-/// removed, and those that were refused (`waxseal_cookies_refused_total{reason}`).
+/// tokens that each key opened (`waxseal_cookies_opened_total{kid}`), which shows an operator when an old key can be
+/// removed, and the tokens that were refused (`waxseal_cookies_refused_total{reason}`).
 ///
 /// # Example
 ///
@@ -72,13 +73,13 @@ pub struct SessionManager {
     pub(crate) adopter: Option<Adopter>,
 }
 
-/// The terms of a migration, with what counts and remembers.
+/// The terms of a migration, with its counters and claims.
 pub(crate) struct Adopter {
     pub(crate) terms: Adoption,
     pub(crate) counts: Arc<Counts>,
 }
 
-/// Sessions in their state, with what the state needs to work.
+/// The state in which sessions are kept, with what it needs to work.
 pub(crate) enum Sessions {
     Cookie,
     Revocable(Box<Revocations>),
@@ -87,13 +88,13 @@ pub(crate) enum Sessions {
 }
 
 impl SessionManager {
-    /// Manages sessions in `state`, for the cookie called `cookie` (its complete name) of the app called `audience`. A
-    /// token made for one such pair is refused by every other.
+    /// Manages sessions in `state`, for the cookie with the complete name `cookie` of the app `audience`. A token made
+    /// for another cookie or app is refused.
     ///
     /// # Errors
     ///
-    /// [`Error::Seal`] if either name is longer than 255 bytes. [`Error::NotPromised`] in state `cookie` with a list of
-    /// revoked sessions, if the store has no lists.
+    /// [`Error::Seal`] if one of the names is longer than 255 bytes. [`Error::NotPromised`] in state `cookie` with a
+    /// list of revoked sessions, if the store has no lists.
     ///
     /// # Example
     ///
@@ -190,25 +191,26 @@ impl SessionManager {
         Self::new(keyring, cookie, audience, Mirrored::new(store))
     }
 
-    /// Derives the keys of device-bound sessions too, from the keyring that the manager was made with.
+    /// Also derives the keys of device-bound sessions, from the keyring that the manager was made with.
     ///
     /// # Errors
     ///
-    /// [`Error::Seal`] if cookie and audience are together too long for a key of their own.
+    /// [`Error::Seal`] if `cookie` and `audience` together are too long to derive a key from.
     pub fn with_device_tokens(mut self, keyring: &Keyring) -> Result<Self, Error> {
         self.contexts.device = Some(device_tokens::contexts(&self.name, &self.audience)?);
         self.set_keyring(keyring);
         Ok(self)
     }
 
-    /// Takes over sessions of another framework, or of another state, on these terms: see
+    /// Takes over sessions of another framework, or of another state, on these terms. See
     /// [`Snapshot::adopt`](crate::Snapshot::adopt).
     ///
     /// # Errors
     ///
     /// [`Error::AdoptionEndsFirst`] if the migration ends before the switch. [`Error::Replayable`] in
-    /// [`State::Cookie`], unless the terms say so. [`Error::FormerState`] for sessions of a former state in state `cookie`,
-    /// with a list or without. [`Error::NotPromised`] for those of state `cookie` if the store has no lists.
+    /// [`State::Cookie`], unless the terms are [`replayable`](Adoption::replayable). [`Error::FormerState`] in state
+    /// `cookie`, with a list or without, if the terms name a former state. [`Error::NotPromised`] for former sessions
+    /// of state `cookie` if the store has no lists.
     pub fn adopting(mut self, mut terms: Adoption) -> Result<Self, Error> {
         if terms.until < terms.switched {
             return Err(Error::AdoptionEndsFirst);
@@ -256,14 +258,14 @@ impl SessionManager {
         self.adopter.as_ref().is_some_and(|adopter| Timestamp::from(now) < adopter.terms.until)
     }
 
-    /// Returns `true` if the old app of a migration still runs at the time `now`, by the terms.
+    /// Returns `true` if, by the terms of the migration, the old app still runs at the time `now`.
     #[must_use]
     pub fn is_before_switch(&self, now: SystemTime) -> bool {
         let adopter = self.adopter.as_ref();
         adopter.is_some_and(|Adopter { terms, .. }| Timestamp::from(now) < terms.until.min(terms.switched))
     }
 
-    /// Counts and logs a foreign session that its reader refused, or that came among others.
+    /// Counts and logs a foreign session that its reader refused, or that came together with others.
     pub fn refuse_foreign(&self, why: ForeignRefusal) {
         if let Some(adopter) = &self.adopter {
             adopter.counts.count(Outcome::Refused(why));
@@ -280,22 +282,22 @@ impl SessionManager {
         }
     }
 
-    /// The longest time in seconds that any session lives.
+    /// The longest time that any session lives, in seconds.
     #[must_use]
     pub fn longest_lifetime(&self) -> u32 {
         self.lifetimes.widest().absolute
     }
 
-    /// Changes the keys for every session that is opened or created from now on. Sessions opened before are committed
-    /// with the keys that they were opened with.
+    /// Changes the keys for every session that is opened or created from now on. Sessions that were opened before are
+    /// committed with the keys that they were opened with.
     ///
-    /// The counters are looked up here, so install a metrics recorder before.
+    /// The counters are looked up here, so install a metrics recorder first.
     pub fn set_keyring(&self, keyring: &Keyring) {
         let keys = Arc::new(ActiveKeys::new(keyring, &self.contexts));
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
-    /// The complete name of the cookie that tokens are made for.
+    /// The complete name of the cookie for which tokens are made.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -314,8 +316,8 @@ impl SessionManager {
         self
     }
 
-    /// Waits between attempts to save with `pause`, a timer of the app's runtime. Without it, attempts follow each
-    /// other at once.
+    /// Sets the timer with which to wait between attempts to save, such as that of the app's runtime. Without it,
+    /// attempts follow each other without a pause.
     #[must_use]
     pub fn with_pause<F>(mut self, pause: impl Fn(Duration) -> F + Send + Sync + 'static) -> Self
     where
@@ -393,7 +395,7 @@ impl SessionManager {
         }
     }
 
-    /// The policy for visitors whose session cannot be had for the moment.
+    /// What visitors get whose session cannot be loaded at the moment.
     pub(crate) fn when_away(&self) -> WhenAway {
         match &self.sessions {
             Sessions::Stored(stored) => stored.when_away,

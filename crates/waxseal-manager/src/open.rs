@@ -1,4 +1,4 @@
-//! Opening of tokens with the keys of one request, and by the store's answer.
+//! Opens tokens with the keys of one request, and with the store's answer.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -23,9 +23,9 @@ use crate::revocations::list::Verdict;
 use crate::revocations::question::Question;
 use crate::visit::Visit;
 
-/// The keys that one request opens its tokens with; from [`SessionManager::snapshot`].
+/// The keys with which one request opens its tokens; from [`SessionManager::snapshot`].
 ///
-/// A visit that a snapshot opened or created keeps these keys until it is committed, whatever keyring is set meanwhile.
+/// A visit that a snapshot opened or created uses these keys until it is committed, whatever keyring is set meanwhile.
 #[derive(Clone)]
 pub struct Snapshot<'a> {
     pub(crate) sessions: &'a SessionManager,
@@ -33,17 +33,17 @@ pub struct Snapshot<'a> {
     pub(crate) gate: Option<&'a dyn DeviceGate>,
 }
 
-/// The outcome of opening a token that is good: a session, or the need to ask the store.
+/// The outcome of opening a good token: a session, or a question to the store.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "either the store is asked or not")]
 pub enum Opened<'a> {
-    /// The session was in the token, and the store need not be asked.
+    /// The session was in the token, and the store does not have to be asked.
     Ready(Visit),
     /// The store has to be asked.
     Pending(Pending<'a>),
 }
 
-/// A good token that the store has to be asked about.
+/// A good token about which the store has to be asked.
 pub struct Pending<'a> {
     snapshot: Snapshot<'a>,
     question: Asked<'a>,
@@ -58,17 +58,17 @@ pub(crate) enum Asked<'a> {
     Listed(Box<Visit>, Question),
     /// Asks whether the offer to the session, which was in the token, was taken up.
     Bound(Box<Visit>, Question),
-    /// Asks nothing: the device gate wants the request answered as if the store were away.
+    /// Asks nothing: the device gate wants the request answered as if the store were unavailable.
     Away(Box<Visit>),
     /// Asks whether a foreign session can be taken over.
     Foreign(Box<ForeignRef>, Arc<Content>),
-    /// Asks which of several sessions live.
+    /// Asks which of several sessions are alive.
     Rivals(Box<Rivals<'a>>),
 }
 
-/// Good tokens of one request, each of another session as far as the tokens say.
+/// The good tokens of one request, each of a different session as far as the tokens say.
 pub(crate) struct Rivals<'a> {
-    /// The snapshot that begins a session if none of the tokens counts.
+    /// The snapshot that begins a session if none of the tokens is chosen.
     snapshot: Snapshot<'a>,
     all: Vec<Opened<'a>>,
     can_be_planted: bool,
@@ -81,25 +81,27 @@ impl SessionManager {
         Snapshot { sessions: self, keys: self.keys(), gate: None }
     }
 
-    /// Makes a session for an anonymous visitor. Nothing is drawn, kept or sent unless something is written to it.
+    /// Makes a session for an anonymous visitor. Nothing is drawn, kept or sent unless something is written to the
+    /// session.
     #[must_use]
     pub fn create(&self) -> Visit {
         self.snapshot().create()
     }
 
-    /// Opens a token, which may be any bytes, at the time `now`. It asks no store; the result may have to.
+    /// Opens a token, which may be any bytes, at the time `now`. This asks no store; loading the result may have to.
     ///
     /// # Errors
     ///
-    /// [`Rejected`] if the token is not good. The visitor is then anonymous and gets [`create`](Self::create).
+    /// [`Rejected`] if the token is not good. The visitor is then anonymous and gets the session of
+    /// [`create`](Self::create).
     pub fn open(&self, token: &[u8], access: Access, now: SystemTime) -> Result<Opened<'_>, Rejected> {
         self.snapshot().open(token, access, now)
     }
 }
 
 impl<'a> Snapshot<'a> {
-    /// Asks `gate` about every session that this snapshot opens. It is asked only if the manager has
-    /// [device tokens](SessionManager::with_device_tokens).
+    /// Asks `gate` about every session that this snapshot opens. The gate is only asked if the manager has [device
+    /// tokens](SessionManager::with_device_tokens).
     #[must_use]
     pub fn gated(self, gate: &'a dyn DeviceGate) -> Self {
         Self { gate: Some(gate), ..self }
@@ -111,13 +113,13 @@ impl<'a> Snapshot<'a> {
         self.keys.device()
     }
 
-    /// [`SessionManager::create`], with the keys of this snapshot.
+    /// Like [`SessionManager::create`], with the keys of this snapshot.
     #[must_use]
     pub fn create(&self) -> Visit {
         Visit::new(self.keys.clone(), self.sessions.is_strict())
     }
 
-    /// [`SessionManager::open`], with the keys of this snapshot.
+    /// Like [`SessionManager::open`], with the keys of this snapshot.
     ///
     /// # Errors
     ///
@@ -130,13 +132,14 @@ impl<'a> Snapshot<'a> {
         })
     }
 
-    /// Opens all the tokens that one request brought, and chooses among the good ones. Each rejected token is passed to
-    /// `refused`.
+    /// Opens all the tokens that came with one request, and chooses among the good ones. Each rejected token is passed
+    /// to `refused`.
     ///
-    /// Of two tokens of one session the later counts. Of different sessions, those that have ended by the store's
-    /// answer drop out. If several are left and their name `can_be_planted` by others, none counts, and the visitor is
-    /// anonymous. Under any other name, a signed-in visitor comes before an anonymous one, then the later sign-in, then
-    /// the token that was made later. [`Session::destroy`](waxseal_session::Session::destroy) ends them all.
+    /// Of two tokens of the same session the later one counts. Of different sessions, those that have ended according
+    /// to the store drop out. If several are left and `can_be_planted` says that others can set a cookie of this name,
+    /// none is chosen, and the visitor is anonymous. Otherwise a signed-in visitor comes before an anonymous one, then
+    /// the later sign-in, then the token that was made later. [`Session::destroy`](waxseal_session::Session::destroy)
+    /// ends all of them.
     ///
     /// # Example
     ///
@@ -175,7 +178,7 @@ impl<'a> Snapshot<'a> {
             .unwrap_or_else(|| Opened::Ready(self.create()))
     }
 
-    /// [`open_among`](Self::open_among), or `None` if no token is good.
+    /// Like [`open_among`](Self::open_among). `None` if no token is good.
     pub fn open_any(
         &self,
         tokens: &[&[u8]],
@@ -191,7 +194,8 @@ impl<'a> Snapshot<'a> {
             return Some(first);
         }
         good.for_each(drop);
-        // Each is asked for as if the request acted, because what the browser is told of several must be true.
+        // Each is opened as if the request acted, because what the browser is told about several tokens must be
+        // certain.
         let all = tokens.iter().filter_map(|token| self.try_open(token, Access::Change, now).ok());
         let as_it_is = |opened| match opened {
             Opened::Pending(pending) => Opened::Pending(Pending { access, ..pending }),
@@ -279,7 +283,7 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// The session of a token that no store has to be asked about, as the gate lets it through.
+    /// Opens a session about which no store has to be asked, as the gate decides.
     pub(crate) fn ready(&self, visit: Visit, access: Access, now: Timestamp) -> Opened<'a> {
         match Gated::new(self.gate, visit, self.sessions.is_strict()) {
             Gated::Through(visit) => Opened::Ready(visit),
@@ -304,8 +308,8 @@ impl<'a> Snapshot<'a> {
 }
 
 impl Opened<'_> {
-    /// Returns the session if it was in the token and no store has to be asked: always in state `cookie` without a
-    /// list.
+    /// Returns the session if it was in the token and no store has to be asked. In state `cookie` without a list this
+    /// is always so.
     #[must_use]
     pub fn ready(self) -> Option<Visit> {
         match self {
@@ -314,13 +318,14 @@ impl Opened<'_> {
         }
     }
 
-    /// Loads the session, by the store's answer if the store has to be asked. Read `now` just before the call.
+    /// Loads the session, from the store if it has to be asked. Read `now` just before the call.
     ///
-    /// For a session that is no more this makes a new one: the visitor is anonymous.
+    /// If the session is over, this returns a new one: the visitor is anonymous.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] if the store has to be asked and does not answer, [`Error::Store`] if it refuses.
+    /// [`Error::Unavailable`] if the store has to be asked and does not answer, [`Error::Store`] if it refuses the
+    /// call.
     pub async fn load(self, now: SystemTime) -> Result<Visit, Error> {
         match self {
             Self::Ready(visit) => ready(Ok(visit)).await,
@@ -372,7 +377,8 @@ impl Pending<'_> {
             (Asked::Rivals(rivals), _) => return Box::pin(rivals.load(now)).await,
             (Asked::Foreign(foreign, content), _) => {
                 match Box::pin(snapshot.load_foreign(*foreign, content, access, now.into())).await? {
-                    // A session that a parallel request has taken over may be bound by now, so it is judged once more.
+                    // A parallel request may have taken the session over and bound it by now, so the gate is asked
+                    // again.
                     Ok(visit) => visit,
                     Err(unseen) => return unseen.visit(access, snapshot.sessions.when_away()),
                 }
@@ -389,8 +395,8 @@ impl Pending<'_> {
         }
     }
 
-    /// Returns the session without asking the store, for one use: to [destroy](waxseal_session::Session::destroy) it,
-    /// so that a sign-out works while the store is unavailable. It cannot be written.
+    /// Returns the session without asking the store, so that a sign-out works while the store is unavailable. It cannot
+    /// be written; it can only be [destroyed](waxseal_session::Session::destroy).
     #[must_use]
     pub fn to_end(self) -> Visit {
         match self.question {
@@ -402,7 +408,7 @@ impl Pending<'_> {
         }
     }
 
-    /// The token's claim to be the visitor's, as far as the token says.
+    /// The token's claim to be the visitor's, as far as the token itself says.
     fn claim(&self) -> Option<Claim> {
         match &self.question {
             Asked::Token(token) => Some(Claim::of_token(token)),
@@ -413,7 +419,7 @@ impl Pending<'_> {
 }
 
 impl<'a> Rivals<'a> {
-    /// Returns the session that counts, if no store has to be asked.
+    /// Returns the chosen session, if no store has to be asked.
     fn settled(self) -> Result<Visit, Self> {
         if self.all.iter().any(|opened| matches!(opened, Opened::Pending(_))) {
             return Err(self);
@@ -422,7 +428,7 @@ impl<'a> Rivals<'a> {
         Ok(settle(&snapshot, all.into_iter().filter_map(Opened::ready).collect(), can_be_planted))
     }
 
-    /// Loads the session that counts, by the store's answers about all of them. Fails if the store does not answer
+    /// Loads the chosen session, after the store has answered about all of them. Fails if the store does not answer
     /// about one.
     async fn load(self, now: SystemTime) -> Result<Visit, Error> {
         let mut loaded = Vec::with_capacity(self.all.len());
@@ -432,7 +438,7 @@ impl<'a> Rivals<'a> {
         Ok(settle(&self.snapshot, loaded, self.can_be_planted))
     }
 
-    /// Makes a visit that ends all of them.
+    /// Makes a visit that ends all of the sessions.
     fn into_end(self) -> Visit {
         let all = self.all.into_iter().map(|opened| match opened {
             Opened::Ready(visit) => visit,
@@ -440,7 +446,7 @@ impl<'a> Rivals<'a> {
         });
         let (mut alive, dead) = apart(all.collect());
         let unproven = unproven(&dead);
-        // A session that the store would be asked about is alive as far as its token says, or not proven.
+        // A session about which the store would be asked is alive as far as its token says, or it is not proven.
         match alive.is_empty() {
             true => self.snapshot.create().unproven(unproven, None),
             false => alive.remove(0).among(origins(alive).into_iter().chain(unproven).collect()),
@@ -461,7 +467,7 @@ fn settle(snapshot: &Snapshot<'_>, all: Vec<Visit>, can_be_planted: bool) -> Vis
         return kept;
     }
     if alive.is_empty() {
-        // An old id, or one that was signed out: its visitor gets no cookie, because that could displace a newer one.
+        // The id was replaced, or was signed out. Its visitor gets no cookie, because it could displace a newer one.
         let dead = dead.into_iter().max_by_key(|visit| match visit.session().phase() {
             Phase::ReadOnly(ReadOnly::Renewed) => 2,
             Phase::ReadOnly(_) => 1,
@@ -487,19 +493,19 @@ fn settle(snapshot: &Snapshot<'_>, all: Vec<Visit>, can_be_planted: bool) -> Vis
             let rivals = origins(alive).into_iter().chain(unproven).collect();
             match is_known {
                 true => snapshot.create().among(rivals),
-                // When the store is back, it may say that all but the visitor's are over.
+                // When the store answers again, it may say that all sessions but one are over.
                 false => snapshot.create().read_only(ReadOnly::Outage).beside(rivals),
             }
         }
     }
 }
 
-/// Divides the visits into living sessions and ended ones.
+/// Separates the living sessions from the others.
 fn apart(all: Vec<Visit>) -> (Vec<Visit>, Vec<Visit>) {
     all.into_iter().partition(|visit| visit.home().origin.is_some())
 }
 
-/// The sessions whose device the request did not prove, to be ended with the others.
+/// The sessions whose device the request has not proven. They end together with the others.
 fn unproven(dead: &[Visit]) -> Vec<Origin> {
     dead.iter()
         .filter(|visit| visit.is_unproven())

@@ -1,4 +1,4 @@
-//! Origins of opened sessions: a token that holds the whole session, or a record.
+//! Where an opened session came from: a token that holds the whole session, or a record.
 
 use waxseal_crypto::Times;
 use waxseal_store::{Revision, Timestamp};
@@ -9,14 +9,14 @@ use crate::records::keyed_id::KeyedId;
 use crate::refresh::RESEAL_AFTER_SECONDS;
 use crate::revocations::question::Question;
 
-/// Length in bytes of the id of a session in state `cookie`, by which it can be revoked.
+/// The length of the id of a session in state `cookie`, by which it can be revoked, in bytes.
 pub(crate) const COOKIE_ID_BYTES: usize = 16;
 
 #[derive(Clone)]
 pub(crate) enum Origin {
     Cookie(CookieToken),
     Record(RecordRef),
-    /// A foreign session that was not taken over, to be ended.
+    /// A foreign session that was not taken over, and has to be ended.
     Foreign(ForeignRef),
 }
 
@@ -26,28 +26,28 @@ pub(crate) struct CookieToken {
     pub(crate) id: [u8; COOKIE_ID_BYTES],
     pub(crate) times: Times,
     pub(crate) needs_reseal: bool,
-    /// The question that a list of revoked sessions is asked about it, if there is one.
+    /// The question to ask the list of revoked sessions about it, if there is a list.
     pub(crate) question: Option<Question>,
 }
 
-/// A reference to a session's record, with what the request knows of it.
+/// A reference to a session's record, with what the request knows about it.
 #[derive(Clone)]
 pub(crate) struct RecordRef {
     pub(crate) id: KeyedId,
-    /// The revision of the request's content.
+    /// The revision of the content that the request has.
     pub(crate) revision: Revision,
     /// The times of the visitor's token.
     pub(crate) times: Times,
     /// The token was sealed by a key that is no longer the first.
     pub(crate) needs_reseal: bool,
-    /// The browser has another revision or another id than this.
+    /// The browser has another revision or another id.
     pub(crate) is_outdated: bool,
     /// The store's answer in this request. `None` if it was not asked.
     pub(crate) confirmed: Option<Confirmed>,
 }
 
 impl RecordRef {
-    /// The age from which the token is sealed anew, if an old key sealed it.
+    /// The age from which the token is sealed anew, in seconds. `None` unless an old key sealed it.
     pub(crate) fn reseal_after(&self) -> Option<u64> {
         self.needs_reseal.then_some(RESEAL_AFTER_SECONDS)
     }

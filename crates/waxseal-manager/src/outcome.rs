@@ -1,4 +1,4 @@
-//! Outcomes of a commit, for the browser.
+//! The outcome of a commit, for the browser.
 
 use std::time::SystemTime;
 
@@ -8,18 +8,18 @@ use std::time::SystemTime;
 pub enum Outcome {
     /// Keep the token.
     Keep,
-    /// Replace the token by this one.
+    /// Replace the token with this one.
     Set {
         /// The sealed session, base64url text.
         token: String,
-        /// The expiry time. `None` if the token ends with the browser session.
+        /// The time at which the token expires. `None` if it ends with the browser session.
         expires: Option<SystemTime>,
     },
     /// Forget the token, because the session was destroyed.
     Remove,
 }
 
-/// Does not show the token, because its holder is the visitor.
+/// Hides the token, because whoever has it can act as the visitor.
 impl std::fmt::Debug for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

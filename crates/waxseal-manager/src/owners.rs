@@ -1,4 +1,4 @@
-//! The sessions of one owner, listed and ended.
+//! Lists and ends the sessions of an owner.
 
 use std::time::SystemTime;
 
@@ -10,12 +10,12 @@ use crate::manager::SessionManager;
 use crate::visit::Visit;
 
 impl SessionManager {
-    /// Returns a part of the owner's sessions, about `limit` of them. Continue with the page's `next`.
+    /// Returns a page of the owner's sessions, about `limit` of them. Continue with the page's `next`.
     ///
     /// # Errors
     ///
     /// [`Error::NoStore`] in state `cookie`, with a list or without. [`Error::NotPromised`] if the store has no lists.
-    /// [`Error::Unavailable`] if it does not answer.
+    /// [`Error::Unavailable`] if the store does not answer.
     pub async fn list(
         &self,
         owner: &str,
@@ -31,8 +31,9 @@ impl SessionManager {
         Ok(records.list(owner, after, limit, now.into()).await?)
     }
 
-    /// Returns the most recently used sessions of this session's owner, the latest first: at most `most` of them, this
-    /// one always among them. Empty if the session has no owner. It looks through up to 100,000 sessions.
+    /// Returns the most recently used sessions of this session's owner, the latest first: at most `most` of them,
+    /// always including this one. Empty if the session has no owner. At most 100,000 sessions of the owner are looked
+    /// through.
     ///
     /// # Errors
     ///
@@ -62,23 +63,24 @@ impl SessionManager {
     /// answer.
     pub async fn end_all(&self, owner: &str, now: SystemTime) -> Result<(), Error> {
         match self.list_of_ended() {
-            // No owner has such a name, but the entries of a list in the same store may.
+            // No owner can have such a name, but entries of a list in the same store may.
             _ if !is_owner_name(owner) => self.has_list_or_store(),
             Some(list) => list.end_all(owner, now.into()).await,
             None => Ok(self.expect_records()?.end_all(owner, None, now.into()).await?),
         }
     }
 
-    /// Ends all sessions of this session's owner but this one, for example after a changed password.
+    /// Ends all sessions of this session's owner except this one, for example after the password was changed.
     ///
     /// They end when this session is committed. The commit gives it a [new id](waxseal_session::Session::renew), so
-    /// that copies of this session end too. A request that fails ends none. A request that signs out afterwards, or
-    /// empties the session, ends all.
+    /// that copies of this session end, too. If the request fails, no session ends. If the request later signs out or
+    /// empties the session, all of them end.
     ///
     /// # Errors
     ///
-    /// [`Error::NoStore`] as for [`end_all`](Self::end_all), [`Error::Session`] of kind
-    /// [`Owner`](waxseal_session::Error::Owner) if the session has no owner, and those that every write may have.
+    /// [`Error::NoStore`] as for [`end_all`](Self::end_all). [`Error::Session`] of kind
+    /// [`Owner`](waxseal_session::Error::Owner) if the session has no owner, and of the kinds of every
+    /// [write](waxseal_session::Session#errors).
     pub fn end_others(&self, visit: &Visit) -> Result<(), Error> {
         self.has_list_or_store()?;
         Ok(visit.session().end_others()?)

@@ -1,4 +1,4 @@
-//! Sessions in a store: states `store` and `mirrored`, by the rules of `docs/states-rules.md`.
+//! Sessions in a store: states `store` and `mirrored`.
 
 pub(crate) mod adopt;
 pub(crate) mod clocks;

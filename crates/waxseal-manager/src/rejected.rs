@@ -1,8 +1,8 @@
-//! Refusals of tokens.
+//! Refused tokens.
 
 /// A token that was refused: damaged, forged, expired, or sealed by a removed key.
 ///
-/// The text is the same for every reason. [`reason`](Self::reason) is for logs and never for an answer.
+/// The text is the same for every reason. [`reason`](Self::reason) is for logs, never for a response.
 #[derive(Debug, thiserror::Error)]
 #[error("the session token was refused")]
 pub struct Rejected(Reason);
@@ -21,17 +21,17 @@ impl From<Reason> for Rejected {
     }
 }
 
-/// The reason for which a token was refused, for logs. It holds no secret and nothing of the session.
+/// The reason that a token was refused, for logs. It contains no secret and nothing from the session.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
     /// The seal failed: see [`waxseal_crypto::Reason`].
     #[error("{0}")]
     Seal(waxseal_crypto::Reason),
-    /// The token is one of this app's, made in another state.
+    /// The token is one of this app's, but was made in another state.
     #[error("sealed in state `{0}`, and this server keeps sessions in another state")]
     State(&'static str),
-    /// The seal is good, and the content is not a session of this version.
+    /// The seal is good, but the content is not a session in this version of the format.
     #[error("the sealed session cannot be read: {0}")]
     Content(&'static str),
 }
@@ -63,7 +63,8 @@ impl Reason {
         }
     }
 
-    /// The step of "Open" in [the format](waxseal_crypto::format) that refused. `None` if the seal is good and the content is not.
+    /// The step of "Open" in [the format](waxseal_crypto::format) that refused the token. `None` if the seal is good
+    /// but the content is not a session.
     #[must_use]
     pub fn step(&self) -> Option<u8> {
         match self {

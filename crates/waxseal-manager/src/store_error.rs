@@ -1,11 +1,11 @@
-//! Errors of any store, behind one type.
+//! One error type for every store.
 
 use std::fmt;
 use std::sync::Arc;
 
 use waxseal_store::Fault;
 
-/// The error of a store, of whatever type.
+/// The error of a store of any type.
 #[derive(Clone)]
 pub struct StoreError {
     fault: Fault,
@@ -17,7 +17,7 @@ impl StoreError {
         Self { fault, error: Arc::new(error) }
     }
 
-    /// The kind of failure, which decides between an outage and a defect.
+    /// The kind of failure, which says whether it is an outage or a defect.
     #[must_use]
     pub fn fault(&self) -> Fault {
         self.fault

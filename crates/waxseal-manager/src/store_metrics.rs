@@ -7,7 +7,7 @@ use waxseal_store::{Fault, Usage};
 
 use crate::any_store::AnyStore;
 
-/// Counters and latency of one operation, from the start with 0.
+/// The counters and the latency of one operation. Each counter starts at 0.
 pub(crate) struct CallMetrics {
     ok: Counter,
     full: Counter,
@@ -35,7 +35,7 @@ pub(crate) fn describe() {
     );
 }
 
-/// Sets the gauges to the store's present usage.
+/// Sets the gauges to the store's current usage.
 pub(crate) async fn note_usage(store: &dyn AnyStore) {
     match store.usage().await {
         Ok(Usage { records, fullness, .. }) => {
@@ -64,7 +64,7 @@ impl CallMetrics {
         }
     }
 
-    /// Counts a call that began at `started` and was answered now.
+    /// Counts a call that began at `started` and has just been answered.
     pub(crate) fn answered(&self, started: Instant, fault: Option<Fault>) {
         self.latency.record(started.elapsed().as_secs_f64());
         let counter = match fault {

@@ -1,4 +1,4 @@
-//! Sessions of which a request wants to know when they are over.
+//! Sessions for which a request wants to know when they are over.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,13 +12,13 @@ use crate::end_reason::EndReason;
 use crate::origin::{COOKIE_ID_BYTES, Origin};
 use crate::revocations::question::Question;
 
-/// Questions of watches under way at once: they must not take the store's places from requests.
+/// The most questions about watched sessions under way at once. They must not use up the store's concurrency limit.
 const MAX_QUESTIONS: usize = 64;
 /// About the time that a store takes to answer.
 const ROUND: Duration = Duration::from_millis(10);
 
-/// A watched session; from [`SessionManager::watch`](crate::SessionManager::watch). All that watch one session, by one id
-/// of it, share a watch, and so what the store is asked.
+/// A watched session; from [`SessionManager::watch`](crate::SessionManager::watch). All requests that watch a session
+/// under the same id share one watch, and so its questions to the store.
 pub struct Watch {
     id: WatchedId,
     pub(crate) subject: Subject,
@@ -33,7 +33,7 @@ pub(crate) enum WatchedId {
     Record(RecordKey),
 }
 
-/// The session, as the place of its data asks for it.
+/// The session, with what is needed to ask about it.
 pub(crate) enum Subject {
     /// A token that holds the whole session.
     Token {
@@ -46,17 +46,17 @@ pub(crate) enum Subject {
     },
 }
 
-/// What is known of a watched session.
+/// What is known about a watched session.
 #[derive(Clone, Copy)]
 pub(crate) struct Known {
     pub(crate) over: Option<EndReason>,
-    /// The last time at which the session was known to live.
+    /// The last time at which the session was known to be alive.
     pub(crate) good_at: Timestamp,
     /// The time from which the store may be asked again.
     pub(crate) ask_at: Timestamp,
-    /// The record's lifespan by the last answer.
+    /// The record's lifespan according to the last answer.
     pub(crate) life: Option<Lifespan>,
-    /// The end of the newest token that holds the whole session.
+    /// When the newest token that holds the whole session ends.
     pub(crate) token_end: Option<Timestamp>,
 }
 
@@ -76,14 +76,14 @@ impl Watch {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the session is over. The first reason stays.
+    /// Notes that the session is over. The first reason is kept.
     pub(crate) fn end(&self, reason: EndReason) -> EndReason {
         *self.known().over.get_or_insert(reason)
     }
 }
 
 impl Watches {
-    /// The watch of this session; a new one, of `subject`, if nobody watches it.
+    /// The watch of this session. If nobody watches it yet, a new one for `subject`.
     pub(crate) fn watch(self: &Arc<Self>, id: WatchedId, subject: Subject, known: Known) -> Arc<Watch> {
         let mut by_id = self.lock();
         if let Some(watch) = by_id.get(&id).and_then(Weak::upgrade) {
@@ -109,15 +109,15 @@ impl Watches {
         }
     }
 
-    /// Takes a place among those who ask the store. `None` if too many do.
+    /// Takes a place among those that ask the store. `None` if there are too many.
     pub(crate) fn asking(&self) -> Option<Asking<'_>> {
         let before = self.questions.fetch_add(1, Ordering::AcqRel);
         let asking = Asking(&self.questions);
         (before < MAX_QUESTIONS).then_some(asking)
     }
 
-    /// The time after which a question that was refused is tried again. The refused come back in turns, each time as many
-    /// as there are places, so that nobody spins and all have their turn, however many they are.
+    /// How long to wait before a question that was refused is tried again. The refused ones come back in turns, each
+    /// time as many as may ask at once. So nobody spins, and all get their turn, however many they are.
     pub(crate) fn next_try(&self) -> Duration {
         let watched = self.count.load(Ordering::Acquire).max(1);
         let before = self.refused.fetch_add(1, Ordering::Relaxed) % watched;
@@ -130,7 +130,7 @@ impl Watches {
     }
 }
 
-/// A place among those who ask the store.
+/// A place among those that ask the store.
 pub(crate) struct Asking<'a>(&'a AtomicUsize);
 
 impl Drop for Asking<'_> {
@@ -140,7 +140,7 @@ impl Drop for Asking<'_> {
 }
 
 impl WatchedId {
-    /// `None` for a foreign session, which nobody was shown.
+    /// `None` for a foreign session, which was shown to nobody.
     pub(crate) fn of(origin: &Origin) -> Option<Self> {
         match origin {
             Origin::Cookie(token) => Some(Self::Cookie(token.id)),
@@ -150,11 +150,11 @@ impl WatchedId {
     }
 }
 
-/// The last one who watches a session takes it off the list.
+/// The last request that watches a session removes it from the list.
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut by_id = self.all.lock();
-        // Another watch of the session may have begun since.
+        // Another watch of the session may have begun meanwhile.
         if by_id.get(&self.id).is_some_and(|watch| watch.strong_count() == 0) {
             by_id.remove(&self.id);
             self.all.count.store(by_id.len(), Ordering::Release);

@@ -1,4 +1,4 @@
-//! The end of a session, noticed by a request whose answer is still open.
+//! Notices the end of a session for a request whose response is still open.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ use crate::revocations::question::Question;
 use crate::visit::Visit;
 use crate::watch::{Known, Subject, Watch, WatchedId};
 
-/// The longest time between two looks at a watched session, in which nobody is asked.
+/// The longest time between two looks at a watched session. A look does not always ask the store.
 const LOOK: Duration = Duration::from_secs(1);
 /// The shortest time between two looks.
 const SOON: Duration = Duration::from_millis(10);
@@ -26,13 +26,13 @@ const SOON: Duration = Duration::from_millis(10);
 enum Answer {
     Living,
     Over(EndReason),
-    /// Nobody knows.
+    /// The store does not answer.
     Away,
 }
 
 impl SessionManager {
-    /// Watches the session that came with the request, under the id that it came with. `None` if none came, so that there
-    /// is nothing to end.
+    /// Watches the session that came with the request, under the id that it came with. `None` if no session came, so
+    /// there is nothing that could end.
     ///
     /// # Example
     ///
@@ -80,7 +80,8 @@ impl SessionManager {
                 let sealed = Timestamp::from_millis(record.times.sealed().saturating_mul(1_000));
                 let good_at = record.confirmed.map_or(sealed, |confirmed| confirmed.at.time()).min(now);
                 let life = record.confirmed.map(|confirmed| confirmed.life);
-                // The limits of any session, because another tab may give it a longer life; the record has its own end.
+                // The limits of any session, because another tab may give it a longer lifetime. The record has its own
+                // end.
                 let (key, limits) = (record.id.key(), self.lifetimes.widest());
                 let ask_at = good_at.after(self.watch_window());
                 (
@@ -93,10 +94,11 @@ impl SessionManager {
         Some(self.watches.watch(id, subject, known))
     }
 
-    /// Looks whether a watched session is over, and why. What this process knows is noticed at once; the store is asked at
-    /// most once in a [window](Self::watch_window), however many look, and by 64 questions at the same time.
+    /// Checks whether a watched session is over, and why. What this process knows is noticed at once. The store is
+    /// asked at most once in a [window](Self::watch_window), however many requests look, and by at most 64 questions at
+    /// the same time.
     ///
-    /// In state `cookie` without a list, only the token's own end and what this process has done are known.
+    /// In state `cookie` without a list, only the end of the token and what this process has done are known.
     pub async fn look(&self, watch: &Watch, now: SystemTime) -> Option<EndReason> {
         let now = Timestamp::from(now);
         if let Some(reason) = watch.known().over {
@@ -136,8 +138,8 @@ impl SessionManager {
         }
     }
 
-    /// The shortest time between two questions to the store about one watched session: the freshness lifetime, at least a
-    /// second.
+    /// The shortest time between two questions to the store about the same watched session: the freshness lifetime, but
+    /// at least a second.
     #[must_use]
     pub fn watch_window(&self) -> Duration {
         let lifetime = match &self.sessions {
@@ -148,7 +150,7 @@ impl SessionManager {
         lifetime.max(Duration::from_secs(1))
     }
 
-    /// The time for which a session may stay open while nobody knows whether it lives.
+    /// How long a response may stay open while it is not known whether its session is alive.
     fn watch_grace(&self) -> Duration {
         match &self.sessions {
             Sessions::Mirrored(mirrored) => mirrored.freshness().grace,
@@ -156,13 +158,13 @@ impl SessionManager {
         }
     }
 
-    /// What this process knows without asking. A recent answer to another request puts off the next question.
+    /// What this process knows without asking. If another request got an answer recently, the next question is put off.
     fn remembered(&self, watch: &Watch, now: Timestamp) -> Option<EndReason> {
         match (&watch.subject, &self.sessions) {
             (Subject::Token { question: Some(question) }, Sessions::Revocable(list)) => {
                 match list.remembered(question, Access::Read, now) {
                     Some(Verdict::Renewed(_)) => Some(EndReason::Renewed),
-                    // Why it was ended, only the store knows; the commit that ended it here has told the watch.
+                    // Only the store knows why it was ended. A commit of this process that ended it has told the watch.
                     Some(Verdict::Ended) => Some(EndReason::Ended),
                     _ => None,
                 }

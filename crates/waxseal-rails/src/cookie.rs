@@ -8,7 +8,7 @@ use crate::error::{Error, Undecodable};
 use crate::expiry;
 use crate::key::RailsKey;
 
-/// The session cookie of a Rails app, whose `session_store` is `:cookie_store`.
+/// The session cookie of a Rails app with the `session_store` `:cookie_store`.
 #[derive(Debug)]
 pub struct RailsCookie {
     purpose: String,
@@ -16,42 +16,42 @@ pub struct RailsCookie {
     has_metadata: bool,
 }
 
-/// The session of a cookie that was opened. `Debug` shows none of its content.
+/// The session in a cookie that was opened. `Debug` shows none of its content.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RailsSession {
     /// The content: JSON.
     pub json: String,
-    /// The second since 1970 from which Rails no longer reads it, if the app sets `expire_after`. When it was made it
-    /// does not say.
+    /// The time from which Rails no longer reads it, in seconds since 1970, if the app sets `expire_after`. The cookie
+    /// does not say when it was made.
     pub expires: Option<u64>,
 }
 
 impl RailsCookie {
-    /// The cookie called `name`, such as `_shop_session`, of an app with this key.
+    /// The cookie with the name `name`, such as `_shop_session`, of an app with this key.
     pub fn new(name: &str, key: RailsKey) -> Self {
         Self { purpose: format!("cookie.{name}"), keys: vec![key], has_metadata: true }
     }
 
-    /// Adds a key of the app's `cookies_rotations`, or of its settings from before.
+    /// Adds a key from the app's `cookies_rotations`, or from its earlier settings.
     pub fn fallback(mut self, key: RailsKey) -> Self {
         self.keys.push(key);
         self
     }
 
-    /// Reads cookies of an app with `use_cookies_with_metadata = false`, as before Rails 6.0, too. They do not say which
-    /// cookie they are for: an encrypted cookie of another name is taken for a session.
+    /// Also reads cookies of an app with `use_cookies_with_metadata = false`, as before Rails 6.0. They do not contain
+    /// the name of their cookie, so an encrypted cookie with another name is taken for a session.
     pub fn without_metadata(self) -> Self {
         Self { has_metadata: false, ..self }
     }
 
-    /// Reads the value of a cookie, as browsers send it, at `now`, in seconds since 1970.
+    /// Reads the value of a cookie, as a browser sends it, at `now`, in seconds since 1970.
     ///
-    /// Nothing is decoded that the key has not authenticated. The JSON of the session is not parsed.
+    /// Nothing is decoded before the key has authenticated it. The JSON of the session is not parsed.
     ///
     /// # Errors
     ///
-    /// Every kind but [`Error::KeyEmpty`]; the value is refused.
+    /// Every variant except [`Error::KeyEmpty`]. The value is refused.
     pub fn read(&self, value: &str, now: u64) -> Result<RailsSession, Error> {
         let value = unescaped(value).ok_or(Error::Form)?;
         let mut parts = value.split("--").map(|part| STANDARD.decode(part));
@@ -86,7 +86,7 @@ impl RailsCookie {
     }
 }
 
-/// The value without the three escapes that Rack writes. Any other spelling is none of Rack's.
+/// The value without the three escapes that Rack writes. Other spellings are refused, because Rack does not write them.
 fn unescaped(value: &str) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'%';
     let is_plain = value.bytes().all(is_plain);
@@ -94,7 +94,7 @@ fn unescaped(value: &str) -> Option<String> {
 }
 
 fn text(message: &[u8]) -> Result<String, Undecodable> {
-    // The version of Ruby's Marshal.
+    // The version bytes of Ruby's Marshal.
     if message.starts_with(&[4, 8]) {
         return Err(Undecodable::Marshal);
     }

@@ -1,4 +1,4 @@
-//! The envelope in which Rails says what a message is for and until when it is good.
+//! The envelope in which Rails writes what a message is for and when it expires.
 
 use serde::Deserialize;
 
@@ -18,11 +18,11 @@ pub(crate) struct Letter {
     pub(crate) pur: Option<String>,
 }
 
-/// The letter in a text that was encrypted; `None` if it is a message without an envelope.
+/// The letter in a decrypted text. `None` if the text is a message without an envelope.
 pub(crate) fn parse(opened: &[u8]) -> Result<Option<Letter>, Undecodable> {
     let envelope: Envelope = match serde_json::from_slice(opened) {
         Ok(envelope) => envelope,
-        // Without an envelope it may be anything.
+        // Without an envelope, the content may be anything.
         Err(error) if error.is_syntax() => return Ok(None),
         Err(_) => return Err(Undecodable::Envelope),
     };

@@ -1,6 +1,6 @@
-/// Why a key cannot be used, or a cookie was refused.
+/// Why a key cannot be used, or why a cookie was refused.
 ///
-/// All of it is for the log: nothing of a cookie's content or of a key is in `Debug` or `Display`.
+/// It is only for the log. Neither `Debug` nor `Display` contains anything of a cookie's content or of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -20,11 +20,11 @@ pub enum Error {
     #[error("encrypted for another cookie; if the app has `use_cookies_with_metadata = false`, say so")]
     Purpose,
 
-    /// The app's `expire_after` is over.
+    /// The app's `expire_after` has passed.
     #[error("expired")]
     Expired,
 
-    /// The key is good and the content cannot be read.
+    /// The key opens the cookie, but its content cannot be read.
     #[error("key is good, content cannot be read")]
     Undecodable(#[from] Undecodable),
 }

@@ -1,4 +1,4 @@
-//! Times as Rails writes them into a message: `2027-02-01T12:00:00.000Z`.
+//! Times as Rails writes them in a message: `2027-02-01T12:00:00.000Z`.
 
 /// The seconds since 1970; `None` for any other text.
 pub(crate) fn parse(text: &str) -> Option<u64> {
@@ -15,7 +15,7 @@ pub(crate) fn parse(text: &str) -> Option<u64> {
     if !is_time || year < 1970 {
         return None;
     }
-    // Years begin in March, so that leap days end them.
+    // Years are counted from March, so that a leap day is the last day of its year.
     let from_march = if month <= 2 { year - 1 } else { year };
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let days = from_march * 365 + from_march / 4 - from_march / 100 + from_march / 400 + of_year - 719_468;

@@ -9,12 +9,13 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 
-/// The iterations of Rails' own key generator. `secret_key_base` is random, so that few will do.
+/// The number of iterations of Rails' own key generator. Few are enough, because `secret_key_base` is random.
 const ITERATIONS: u32 = 1_000;
 /// The default of `config.action_dispatch.authenticated_encrypted_cookie_salt`.
 const SALT: &str = "authenticated encrypted cookie";
 
-/// The key of a Rails app's encrypted cookies, derived from its `secret_key_base`. Wiped on drop, never printed.
+/// The key of a Rails app's encrypted cookies, derived from its `secret_key_base`. It is wiped from memory on drop and
+/// never printed.
 #[derive(Clone)]
 pub struct RailsKey(Zeroizing<[u8; 32]>);
 
@@ -22,14 +23,14 @@ pub struct RailsKey(Zeroizing<[u8; 32]>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RailsDigest {
-    /// Without the setting, and so up to Rails 6.1 and with `load_defaults` of these.
+    /// The default without the setting: up to Rails 6.1, and with `load_defaults` of those versions.
     Sha1,
-    /// With `load_defaults` of 7.0 and later.
+    /// The default with `load_defaults` of 7.0 and later.
     Sha256,
 }
 
 impl RailsKey {
-    /// The key of an app with this `secret_key_base`, all else as Rails has it.
+    /// The key of an app with this `secret_key_base` and Rails' defaults otherwise.
     ///
     /// # Errors
     ///
@@ -38,7 +39,7 @@ impl RailsKey {
         Self::derive(secret_key_base, digest, SALT, ITERATIONS)
     }
 
-    /// The key of an app with another `authenticated_encrypted_cookie_salt`, or with a key generator of its own.
+    /// The key of an app with another `authenticated_encrypted_cookie_salt`, or with its own key generator.
     ///
     /// # Errors
     ///
@@ -61,7 +62,7 @@ impl RailsKey {
         Ok(Self(key))
     }
 
-    /// The text that was encrypted, if it was by this key. `sealed` ends with the tag.
+    /// The decrypted text, if this key has encrypted it. `sealed` ends with the tag.
     pub(crate) fn open(&self, nonce: &[u8; 12], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let cipher = <Aes256Gcm as KeyInit>::new((&*self.0).into());
         cipher.decrypt(&Nonce::from(*nonce), sealed).ok().map(Zeroizing::new)

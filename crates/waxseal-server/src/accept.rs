@@ -14,15 +14,15 @@ use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use crate::peer::Peer;
 use crate::transport::{Listener, StdListener, Transport};
 
-/// Connections that wait to be accepted, if the system allows as many (`net.core.somaxconn` on Linux).
+/// How many connections may wait to be accepted, if the system allows as many (`net.core.somaxconn` on Linux).
 pub(crate) const QUEUE: u32 = 4096;
-/// Pause before accepting again when the system has nothing left to accept with.
+/// The pause before accepting again when the system has run out of resources.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// Listens on an address; with `share`, beside other processes.
+/// Listens on an address. With `share`, other processes may listen on it, too.
 pub(crate) fn listen(address: SocketAddr, share: bool) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Elsewhere it would let another program take the port.
+    // On other systems it would let another program take the port.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     if share {
@@ -35,14 +35,14 @@ pub(crate) fn listen(address: SocketAddr, share: bool) -> io::Result<TcpListener
     socket.listen(QUEUE)
 }
 
-/// Listens at a path, with these permissions. A socket that an ended program left there is replaced.
+/// Listens at a path, with these permissions. A socket that a program left there when it ended is replaced.
 #[cfg(unix)]
 pub(crate) async fn listen_at(path: &Path, mode: u32) -> io::Result<UnixListener> {
     use std::os::unix::fs::PermissionsExt;
     remove_left(path).await?;
     let socket = UnixSocket::new_stream()?;
     socket.bind(path)?;
-    // Before it listens, so that nobody connects who may not.
+    // Set before it listens, so that nobody can connect who is not allowed to.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     socket.listen(QUEUE)
 }
@@ -66,7 +66,7 @@ async fn remove_left(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The next connection, however long the system needs to give one. Counts the failures until then.
+/// Accepts the next connection, however long it takes. Counts the failures until then.
 pub(crate) async fn accept(listener: &Listener, errors: &Counter) -> (Transport, Peer) {
     let mut failing = false;
     loop {
@@ -77,7 +77,7 @@ pub(crate) async fn accept(listener: &Listener, errors: &Counter) -> (Transport,
             }
             Err(error) => {
                 errors.increment(1);
-                // Out of file descriptors or memory: accepting goes on failing until some connection ends.
+                // There are no file descriptors or no memory left. Accepting keeps failing until a connection ends.
                 if !failing {
                     tracing::error!(%error, "cannot accept connections; raise the limit of open files if it is that");
                 }
@@ -88,7 +88,7 @@ pub(crate) async fn accept(listener: &Listener, errors: &Counter) -> (Transport,
     }
 }
 
-/// The next of the connections that wait, if any does.
+/// Accepts the next of the connections that wait. `None` if none waits.
 pub(crate) async fn accept_waiting(listener: &StdListener) -> Option<(Transport, Peer)> {
     loop {
         match listener.accept() {
@@ -100,7 +100,7 @@ pub(crate) async fn accept_waiting(listener: &StdListener) -> Option<(Transport,
     }
 }
 
-/// Errors of the one connection that was about to be accepted, not of the listener.
+/// Returns `true` for errors of the connection that was about to be accepted, not of the listener.
 fn is_of_the_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)

@@ -1,4 +1,4 @@
-//! The connections of each address.
+//! The number of connections of each address.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::log_limit::LogLimit;
 
-/// Bits of an IPv6 address that name a customer's network. Within it a client has as many addresses as it likes.
+/// How many bits of an IPv6 address identify a customer's network. Within it a client can use any address.
 const NETWORK_BITS: u32 = 64;
 
 /// Counts the connections of each address, up to a limit.
 #[derive(Clone, Debug)]
 pub(crate) struct Addresses {
-    /// 0 for none.
+    /// 0 for no limit.
     most: u32,
-    /// The open connections of each.
+    /// The number of open connections of each network.
     counts: Arc<Mutex<HashMap<IpAddr, u32>>>,
     refusals: Arc<LogLimit>,
 }
@@ -29,7 +29,7 @@ impl Addresses {
         Self { most, counts: Arc::default(), refusals: Arc::default() }
     }
 
-    /// Counts a connection of `address`; `None` if it has as many as it may.
+    /// Counts a connection of `address`. `None` if the address has reached the limit.
     pub(crate) fn enter(&self, address: IpAddr) -> Option<Counted> {
         if self.most == 0 {
             return Some(Counted::exempt());
@@ -48,14 +48,14 @@ impl Addresses {
         Some(Counted(Some((self.clone(), network))))
     }
 
-    /// The counts are whole whenever the lock is let go.
+    /// The counts are consistent whenever the lock is released.
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, u32>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Counted {
-    /// A connection that no limit is for.
+    /// A connection to which no limit applies.
     pub(crate) fn exempt() -> Self {
         Self(None)
     }
@@ -73,7 +73,7 @@ impl Drop for Counted {
     }
 }
 
-/// The address that stands for all of its network.
+/// The address that represents its whole network.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),

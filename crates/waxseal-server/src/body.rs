@@ -18,8 +18,8 @@ use crate::traffic::{TRAFFIC, count};
 
 /// The body of a request or of a response.
 ///
-/// Made `from` text, bytes, nothing, or what hyper received; only [`Body::boxed`] allocates. `Send` and `Sync`
-/// whatever is inside.
+/// It is made `from` text, bytes, nothing, or what hyper received; only [`Body::boxed`] allocates. It is `Send` and
+/// `Sync` whatever it contains.
 ///
 /// # Example
 ///
@@ -45,7 +45,8 @@ enum Kind {
     Empty,
     Full(Bytes),
     Incoming(Incoming),
-    /// In a mutex not to be shared but to be `Sync`, so that a handler may hold its request by reference while it waits.
+    /// The mutex is not for sharing: it makes the body `Sync`, so that a handler may hold its request by reference
+    /// across an await.
     Boxed(Mutex<UnsyncBoxBody<Bytes, Error>>),
 }
 
@@ -66,7 +67,8 @@ impl Body {
         Self(Kind::Boxed(Mutex::new(body.map_err(Error::from_boxed).boxed_unsync())))
     }
 
-    /// The bytes, if the body holds all of them: not of a stream, and not of what is still to come.
+    /// The bytes, if the body already holds all of them. `None` for a stream, and for a body that is still being
+    /// received.
     #[must_use]
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match &self.0 {
@@ -76,14 +78,14 @@ impl Body {
         }
     }
 
-    /// Reads the whole body, if it is at most `limit` bytes and never stands still for longer than `idle`.
+    /// Reads the whole body. Fails if it is larger than `limit` bytes, or if nothing comes for longer than `idle`.
     ///
-    /// A body that says beforehand that it is larger is refused unread. Memory grows with the bytes that came, not with
-    /// those that were announced. Trailers are dropped.
+    /// A body whose announced length is too large is refused unread. Memory grows with the bytes that were received,
+    /// not with the announced length. Trailers are dropped.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`], [`Error::Idle`], or what went wrong while reading.
+    /// [`Error::TooLarge`], [`Error::Idle`], or the error that occurred while reading.
     pub async fn collect(mut self, limit: usize, idle: Duration) -> Result<Bytes, Error> {
         let too_large = || Error::TooLarge { limit: limit as u64 };
         let announced = http_body::Body::size_hint(&self).lower();
@@ -94,7 +96,7 @@ impl Body {
         let mut all = BytesMut::new();
         while let Some(frame) = within(idle, self.frame()).await.ok_or(Error::Idle { idle })? {
             let Ok(data) = frame?.into_data() else { continue };
-            // At most one of the two holds anything: a body of a single frame is not copied.
+            // At most one of the two holds anything, so a body of a single frame is not copied.
             let so_far = first.len() + all.len();
             if data.len() > limit - so_far {
                 return Err(too_large());
@@ -192,7 +194,7 @@ impl From<Incoming> for Body {
     }
 }
 
-/// Shows the kind and, if known, the length; never the contents.
+/// Shows the kind and, if known, the length; never the content.
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {

@@ -1,4 +1,4 @@
-//! One connection: hyper's settings for it, its service, and the way to its end.
+//! One connection: hyper's settings for it, its service, and how it ends.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -26,14 +26,15 @@ use crate::phase::Phase;
 use crate::sent::SentBody;
 use crate::socket::Socket;
 
-/// Time that a connection without a request may stay once the server is told to stop: a request that is on its way by
-/// then is answered.
+/// How long a connection without a request may stay open once the server was told to stop. A request that is on its way
+/// by then is answered.
 const LULL: Duration = Duration::from_millis(250);
 /// hyper's own lower bound for a connection's buffer.
 const HYPER_MIN_BUFFER_BYTES: usize = 8192;
-/// hyper sets aside room for as many fields as allowed: a limit such as `usize::MAX`, meant as none, would panic there.
+/// hyper allocates room for as many fields as are allowed. With a limit such as `usize::MAX`, meant as no limit, it
+/// would panic.
 const MAX_HEAD_FIELDS: usize = 4096;
-/// Fields that hyper has room for without allocating; told of any limit, it allocates for each head.
+/// How many fields hyper has room for without allocating. If it is given any limit, it allocates for each head.
 const HYPER_DEFAULT_FIELDS: usize = 100;
 
 /// hyper's connection.
@@ -49,7 +50,7 @@ pub(crate) fn http(limits: &Limits) -> http1::Builder {
     if limits.head_fields > HYPER_DEFAULT_FIELDS {
         http.max_headers(limits.head_fields.min(MAX_HEAD_FIELDS));
     }
-    // That there is a time makes hyper ask the connection's timer, which knows which.
+    // Any time makes hyper ask the connection's timer, which knows the real ones.
     http.header_read_timeout(Duration::ZERO)
         .max_header_size(limits.head)
         .max_buf_size(limits.head.max(HYPER_MIN_BUFFER_BYTES))
@@ -58,19 +59,19 @@ pub(crate) fn http(limits: &Limits) -> http1::Builder {
     http
 }
 
-/// The checks of a head that hyper has taken.
+/// The checks of a head that hyper has accepted.
 pub(crate) struct Checks {
-    /// The most fields. hyper has dropped what repeats a `Content-Length` by then, so that counts once.
+    /// The most header fields. hyper has already dropped repeated `Content-Length` fields, so they count once.
     pub(crate) most: usize,
     pub(crate) framing: Framing,
     /// Counts connections that end with a refused head.
     pub(crate) malformed: Counter,
-    /// The bytes of answers count.
+    /// `true` if the bytes of responses are counted.
     pub(crate) counts_bytes: bool,
 }
 
 impl Checks {
-    /// The status for a head that is refused, as hyper has it for others.
+    /// The status for a head that is refused. `None` if the head is accepted.
     fn refusal(&self, request: &Request<Incoming>) -> Option<StatusCode> {
         let is_followed = self.framing.begin_body(request.body().size_hint().exact());
         let status = match request.headers() {
@@ -83,8 +84,8 @@ impl Checks {
     }
 }
 
-/// True if a body comes in chunks and nothing else, or in no coding. hyper also takes `gzip, chunked`, which nothing here
-/// decodes, and `chunked` twice, which a proxy may read in another way.
+/// Returns `true` if a body is only chunked, or has no transfer coding. hyper also accepts `gzip, chunked`, which
+/// nothing here decodes, and `chunked` twice, which a proxy may interpret differently.
 fn has_one_coding(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
@@ -93,8 +94,8 @@ fn has_one_coding(headers: &HeaderMap) -> bool {
 
 /// Wraps `service` for one connection.
 ///
-/// Heads that do not pass the `checks` are refused. An answer is the last one when the server is no longer `serving`, or
-/// the client speaks HTTP/1.0 and the answer's length is unknown.
+/// Heads that fail the `checks` are refused. The connection is closed after a response if the server is no longer
+/// `serving`, or if the client uses HTTP/1.0 and the response's length is unknown.
 pub(crate) fn one_by_one<S>(
     service: S,
     checks: Checks,
@@ -126,7 +127,7 @@ where
                 }
             };
             let is_last = is_old && has_no_length(&response);
-            // What is no longer HTTP ends by itself.
+            // A connection that is no longer HTTP ends by itself.
             let is_other = response.status() == StatusCode::SWITCHING_PROTOCOLS;
             if is_other {
                 framing.end();
@@ -134,7 +135,7 @@ where
             if refused || is_last || !is_other && serving.has_changed().unwrap_or(true) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 if is_old {
-                    // Or hyper says as well that it keeps the connection.
+                    // Without this, hyper would also announce that it keeps the connection open.
                     *response.version_mut() = Version::HTTP_10;
                 }
             }
@@ -143,12 +144,12 @@ where
     })
 }
 
-/// True if only chunks or the connection's end tell where the body ends.
+/// Returns `true` if only chunks or the end of the connection mark the end of the body.
 fn has_no_length(response: &Response<Body>) -> bool {
     response.body().size_hint().exact().is_none() && !response.headers().contains_key(CONTENT_LENGTH)
 }
 
-/// Drives a connection to its end, or to that of the server. A server that is gone counts as abandoned.
+/// Drives a connection until it ends, or until the server stops. A server that was dropped counts as abandoned.
 pub(crate) async fn run<S>(connection: Driven<S>, mut phase: watch::Receiver<Phase>) -> hyper::Result<()>
 where
     S: Service<Request<Incoming>, Response = Response<SentBody>>,
@@ -172,7 +173,7 @@ where
     }
 }
 
-/// Drives a connection until the server finishes; its result if it ends before.
+/// Drives a connection until the server finishes. Returns the connection's result if it ends before that.
 async fn drive<S>(
     mut connection: Pin<&mut Driven<S>>,
     phase: &mut watch::Receiver<Phase>,
@@ -188,7 +189,7 @@ where
         if let Poll::Ready(result) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(result));
         }
-        // Polled once, it wakes this task when there is news; until then, to poll it again with each request
+        // After the first poll it wakes this task when the phase changes. Polling it again for each request before that
         // would only cost time.
         if waits && !news.has_changed().unwrap_or(true) {
             return Poll::Pending;

@@ -2,38 +2,38 @@
 
 use metrics::{Counter, Gauge};
 
-/// Counters of a server's connections, from the start with 0.
+/// Counters of a server's connections. Each starts at 0.
 #[derive(Clone)]
 pub(crate) struct ConnectionMetrics {
     pub(crate) accept_errors: Counter,
     accepted: Counter,
     open: Gauge,
-    /// By the place of the failure among [`Failure::ALL`].
+    /// In the order of [`Failure::ALL`].
     failed: [Counter; Failure::ALL.len()],
 }
 
-/// The reason why a connection ended before its time.
+/// Why a connection ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// Its address has as many as it may.
+    /// Its address has reached its limit of connections.
     Refused,
-    /// It is no trusted proxy's, or begins without the header of the PROXY protocol.
+    /// It does not come from a trusted proxy, or does not begin with the header of the PROXY protocol.
     ProxyProtocol,
     /// Its TLS handshake failed.
     Tls,
-    /// The other side sent or took too little.
+    /// The client sent or took too little.
     Slow,
-    /// What came is no HTTP, or over a limit of the head.
+    /// What it sent is not HTTP, or exceeds a limit of the head.
     Malformed,
-    /// It was closed by the other side, or by the network.
+    /// It was closed by the client or by the network.
     Broken,
 }
 
-/// An open connection, which the gauge counts until it is dropped.
+/// An open connection. The gauge counts it until this is dropped.
 pub(crate) struct Open(Gauge);
 
 impl ConnectionMetrics {
-    /// The metrics of a server that has room for so many connections.
+    /// The metrics of a server that allows `limit` connections.
     pub(crate) fn new(limit: u32) -> Self {
         metrics::describe_counter!("waxseal_http_connections_accepted_total", "Connections accepted.");
         metrics::describe_counter!(
@@ -62,7 +62,7 @@ impl ConnectionMetrics {
         }
     }
 
-    /// Counts nothing.
+    /// Metrics that count nothing.
     pub(crate) fn none() -> Self {
         Self {
             accept_errors: Counter::noop(),
@@ -89,7 +89,7 @@ impl Failure {
     const ALL: [Self; 6] =
         [Self::Refused, Self::ProxyProtocol, Self::Tls, Self::Slow, Self::Malformed, Self::Broken];
 
-    /// The reason why a connection of HTTP ended.
+    /// Why an HTTP connection ended.
     pub(crate) fn of(error: &hyper::Error) -> Self {
         match error {
             error if error.is_timeout() || is_timed_out(error) => Self::Slow,
@@ -110,7 +110,7 @@ impl Failure {
     }
 }
 
-/// A socket's own timeout, of a client that takes nothing of an answer.
+/// The timeout of a socket whose client takes nothing of a response.
 fn is_timed_out(error: &hyper::Error) -> bool {
     let mut source = std::error::Error::source(error);
     while let Some(found) = source {

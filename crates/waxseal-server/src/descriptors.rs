@@ -1,6 +1,6 @@
-//! Room for connections under the limit of open files.
+//! Room for connections within the limit of open files.
 
-/// Connections, and the limit that allows no more; `None` if the system tells no limit.
+/// The most connections, and the limit of open files on which that depends. `None` if the system has no such limit.
 pub(crate) fn room() -> Option<(u32, u64)> {
     #[cfg(unix)]
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
@@ -9,8 +9,8 @@ pub(crate) fn room() -> Option<(u32, u64)> {
     Some((room_in(limit), limit))
 }
 
-/// A quarter of the limit is for all else that is open: files that are sent and received, stores. It is 64 at least, unless
-/// that would leave less than a quarter for connections.
+/// A quarter of the limit is kept for all other files: files that are sent and received, and stores. It is at least 64,
+/// unless that would leave less than a quarter for connections.
 fn room_in(limit: u64) -> u32 {
     let others = (limit / 4).max(64).min(limit - limit / 4);
     u32::try_from(limit - others).unwrap_or(u32::MAX).max(1)

@@ -1,4 +1,4 @@
-//! The rule that refuses compressed bodies where their contents are to be read.
+//! The rule that refuses compressed bodies where their content has to be read.
 
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
@@ -6,12 +6,12 @@ use http::header::CONTENT_ENCODING;
 use crate::error::Error;
 use crate::excerpt::excerpt;
 
-/// Lets a request through unless its body is encoded (`Content-Encoding`), as `gzip` would be. Nothing here decodes one:
-/// a small body may become a large one.
+/// Accepts a request unless its body is encoded (`Content-Encoding`), for example with `gzip`. Nothing here decodes
+/// bodies, because a small body may become a large one.
 ///
 /// # Errors
 ///
-/// [`Error::Encoded`], answered 415; the answer says `Accept-Encoding: identity`.
+/// [`Error::Encoded`], answered with 415. The response says `Accept-Encoding: identity`.
 ///
 /// # Example
 ///

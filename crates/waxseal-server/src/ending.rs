@@ -1,4 +1,4 @@
-//! Bodies that end when something else does.
+//! Bodies that end when a future is ready.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,8 +10,8 @@ use crate::body::Body;
 use crate::error::Error;
 
 impl Body {
-    /// This body until `end` is ready; it then ends as if it were complete, between two frames. For bodies that are never
-    /// complete, such as events: of any other, the client would take a part for the whole.
+    /// This body until `end` is ready. It then ends as if it were complete, between two frames. Use it only for bodies
+    /// that are never complete, such as events: with any other body, the client would take a part for the whole.
     ///
     /// # Example
     ///
@@ -32,8 +32,8 @@ impl Body {
         Self::boxed(Ending { body: self, end: Some(boxed(end)), cuts: false })
     }
 
-    /// This body until `end` is ready; it is then cut short with [`Error::Cut`], so that the client knows that it has not
-    /// the whole.
+    /// This body until `end` is ready. It is then cut short with [`Error::Cut`], so that the client notices that it is
+    /// incomplete.
     #[must_use]
     pub fn cut_by(self, end: impl Future<Output: Send> + Send + 'static) -> Self {
         Self::boxed(Ending { body: self, end: Some(boxed(end)), cuts: true })
@@ -48,7 +48,7 @@ fn boxed(end: impl Future<Output: Send> + Send + 'static) -> End {
 
 struct Ending {
     body: Body,
-    /// `None` once it has come.
+    /// `None` once it was ready.
     end: Option<End>,
     cuts: bool,
 }
@@ -66,7 +66,7 @@ impl http_body::Body for Ending {
             return Pin::new(&mut self.body).poll_frame(cx);
         }
         self.end = None;
-        // What the body holds is let go now, and not when the client has taken what is on its way.
+        // What the body holds is dropped now, not when the client has taken what is on its way.
         self.body = Body::empty();
         Poll::Ready(self.cuts.then_some(Err(Error::Cut)))
     }

@@ -1,4 +1,4 @@
-//! Errors of requests, each with the status of its answer.
+//! Errors of requests, each with the status of its response.
 
 use std::io;
 use std::time::Duration;
@@ -8,9 +8,10 @@ use http_body_util::LengthLimitError;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// Describes a request that cannot be read or answered: what was found, and what to send instead.
+/// A request that cannot be read or answered. The text says what was found, and what to send instead.
 ///
-/// Texts are for the person who sent the request. They quote at most 60 printable ASCII characters of it at a time.
+/// Texts are for the person who sent the request. They quote at most 60 printable ASCII characters of the request at a
+/// time.
 ///
 /// # Example
 ///
@@ -24,57 +25,57 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 /// assert_eq!(error.status(), 413);
 /// # });
 /// ```
-// One concrete type, also for bodies: with a boxed error, limiting combinators over a body stop being general enough for
-// handlers.
+// One concrete error type, for bodies, too: with a boxed error, combinators that limit a body stream would no longer be
+// general enough for handlers.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A `%` in the path without two hexadecimal digits behind it.
+    /// A `%` in the path is not followed by two hexadecimal digits.
     #[error(
         "the path has a `%` without two hexadecimal digits at byte {offset}; write a percent sign as `%25`"
     )]
     PathEscape {
-        /// Bytes before the percent sign.
+        /// The number of bytes before the percent sign.
         offset: usize,
     },
-    /// A parameter of the path that is no text once decoded.
+    /// A parameter of the path is not UTF-8 once decoded.
     #[error("`{name}` in the path is not UTF-8 once decoded; encode its text as UTF-8")]
     PathNotUtf8 {
         /// The parameter's name.
         name: String,
     },
-    /// The target `*` with another method than OPTIONS (RFC 9112 §3.2.4).
+    /// The target `*` with a method other than OPTIONS (RFC 9112 §3.2.4).
     #[error("the target `*` is for OPTIONS alone; ask for a path")]
     Asterisk,
 
-    /// A body of more bytes than allowed, announced or sent.
+    /// A body is larger than allowed, as announced or as sent.
     #[error("the body is larger than {limit} bytes; send less")]
     TooLarge {
-        /// The bytes allowed.
+        /// The largest allowed size, in bytes.
         limit: u64,
     },
-    /// A body of which nothing came for too long.
+    /// Nothing of a body came for too long.
     #[error("the body stood still for {idle:?}; send it again")]
     Idle {
         /// The time that passed without a frame.
         idle: Duration,
     },
-    /// A body that came too slowly.
+    /// A body came too slowly.
     #[error("the body came at less than {rate} bytes a second; send it on a faster line")]
     TooSlow {
-        /// The bytes a second that were due.
+        /// The required rate, in bytes a second.
         rate: u32,
     },
-    /// A connection that broke, or carried no body.
+    /// The connection broke, or the body was malformed.
     #[error("the body could not be read to its end")]
     Read(#[source] hyper::Error),
-    /// A body of another crate that failed.
+    /// A body of another crate failed.
     #[error("the body failed")]
     BodyFailed(#[source] Source),
-    /// A body with a `Content-Encoding`.
+    /// A body has a `Content-Encoding`.
     #[error("the body is encoded as `{0}`; send it without Content-Encoding")]
     Encoded(String),
-    /// A body of another type than the reader's.
+    /// A body has another content type than the reader needs.
     #[error("the body is `{found}`; send {expected}")]
     ContentType {
         /// The request's `Content-Type`, or `nothing`.
@@ -83,31 +84,31 @@ pub enum Error {
         expected: &'static str,
     },
 
-    /// A form in a charset other than UTF-8.
+    /// A form has a charset other than UTF-8.
     #[error("the form's charset is `{0}`; send it as UTF-8")]
     Charset(String),
-    /// A `%` in a form or query without two hexadecimal digits behind it.
+    /// A `%` in a form or query is not followed by two hexadecimal digits.
     #[error("a `%` at byte {offset} has no two hexadecimal digits behind it; write a percent sign as `%25`")]
     FormEscape {
-        /// Bytes before the percent sign.
+        /// The number of bytes before the percent sign.
         offset: usize,
     },
-    /// A name or value in a form or query that is no text once decoded.
+    /// A name or value in a form or query is not UTF-8 once decoded.
     #[error("the field at byte {offset} is not UTF-8 once decoded; send it as UTF-8")]
     FormNotUtf8 {
-        /// Bytes before the field.
+        /// The number of bytes before the field.
         offset: usize,
     },
-    /// A form or query of more fields than allowed.
+    /// A form or query has more fields than allowed.
     #[error("there are more than {limit} fields; send fewer")]
     TooManyFields {
-        /// The fields allowed.
+        /// The most fields allowed.
         limit: usize,
     },
-    /// A field that comes more than once and has room for one value.
+    /// A field with room for one value comes more than once.
     #[error("the field `{0}` comes more than once; send it once")]
     RepeatedField(String),
-    /// A field that does not fit its type.
+    /// A field does not fit its type.
     #[error("the field `{name}` does not fit: {problem}")]
     Field {
         /// The field.
@@ -115,97 +116,97 @@ pub enum Error {
         /// The text of serde's error.
         problem: String,
     },
-    /// Fields that do not fit the type together, or one that is missing.
+    /// The fields together do not fit the type, or one is missing.
     #[error("the fields do not fit: {0}")]
     Fields(String),
 
-    /// A body that is no JSON.
+    /// A body is not JSON.
     #[error("the body is no JSON at line {line}, column {column}: {problem}")]
     JsonSyntax {
-        /// From 1; 0 in an empty body.
+        /// The line, from 1. 0 for an empty body.
         line: usize,
-        /// From 1, in bytes.
+        /// The column in bytes, from 1.
         column: usize,
         /// The text of the parser's error.
         problem: String,
     },
-    /// JSON that does not fit the type.
+    /// The JSON does not fit the type.
     #[error("the JSON does not fit at `{place}`: {problem}")]
     JsonValue {
-        /// Such as `pets[2].name`; `.` for the whole.
+        /// Where, such as `pets[2].name`; `.` for the whole.
         place: String,
         /// The text of serde's error.
         problem: String,
     },
 
-    /// A form with files of more parts than allowed.
+    /// A form with files has more parts than allowed.
     #[error("there are more than {limit} parts; send fewer")]
     TooManyParts {
-        /// The parts allowed.
+        /// The most parts allowed.
         limit: usize,
     },
-    /// A part whose head does not end within the bytes allowed.
+    /// The head of a part does not end within the allowed bytes.
     #[error("the head of a part is longer than {limit} bytes, or a boundary is missing")]
     PartHead {
-        /// The bytes allowed.
+        /// The longest head allowed, in bytes.
         limit: u64,
     },
-    /// A part without a name.
+    /// A part has no name.
     #[error("a part has no name; send `Content-Disposition: form-data; name=\"…\"`")]
     UnnamedPart,
-    /// A field among files that is no text.
+    /// A field of a form with files is not UTF-8.
     #[error("the field `{name}` is not UTF-8; send it as UTF-8, or as a file")]
     PartNotUtf8 {
         /// The field.
         name: String,
     },
-    /// A field among files that is larger than allowed.
+    /// A field of a form with files is larger than allowed.
     #[error("the field `{name}` is larger than {limit} bytes; send less")]
     FieldTooLarge {
         /// The field.
         name: String,
-        /// The bytes allowed.
+        /// The largest size allowed, in bytes.
         limit: u64,
     },
-    /// A file that is larger than allowed.
+    /// A file is larger than allowed.
     #[error("the file `{name}` is larger than {limit} bytes; send less")]
     FileTooLarge {
         /// The field.
         name: String,
-        /// The bytes allowed.
+        /// The largest size allowed, in bytes.
         limit: u64,
     },
-    /// A body that is no `multipart/form-data` inside, or has no end.
+    /// A body is not complete `multipart/form-data`.
     #[error("the body is no complete `multipart/form-data`")]
     Multipart(#[source] Source),
-    /// An uploaded file that could not be kept on disk.
+    /// An uploaded file could not be written to disk.
     #[error("an uploaded file could not be kept in a temporary file")]
     Disk(#[source] io::Error),
 
-    /// An answer that was [cut short](crate::Body::cut_by) before it was complete, as the app wanted it.
+    /// The response was [cut short](crate::Body::cut_by) before it was complete, as the app wanted.
     #[error("the answer was cut short before it was complete")]
     Cut,
 
-    /// A request to a place for WebSockets that asks for none, or for one that cannot be had.
+    /// A request for a WebSocket does not ask for one, or asks for one that is not possible.
     #[error("{problem}")]
     NoWebSocket {
-        /// What was found, and what to send.
+        /// What was found, and what to send instead.
         problem: &'static str,
     },
 
-    /// A request that took too long. Its future has been dropped where it stood.
+    /// A request took too long. Its future was dropped.
     #[error("the request took longer than {limit:?}")]
     TimedOut {
-        /// The time it had.
+        /// The time that it had.
         limit: Duration,
     },
-    /// A request whose handler panicked. The panic's message is in the log.
+    /// The handler of a request panicked. The panic's message is in the log.
     #[error("the request's handler panicked")]
     Panicked,
 }
 
 impl Error {
-    /// The status of the answer.
+    /// The status of the response.
     ///
     /// | status | errors |
     /// |---|---|
@@ -213,7 +214,7 @@ impl Error {
     /// | 413 | a body, field or file that is too large |
     /// | 415 | another content type or charset, a `Content-Encoding` |
     /// | 422 | JSON that does not fit its type |
-    /// | 426 | a request for something else where WebSockets are |
+    /// | 426 | a request that is not for a WebSocket, where one is expected |
     /// | 500 | a panic, a disk that failed |
     /// | 503 | a request that took too long |
     /// | 400 | all others |
@@ -224,7 +225,7 @@ impl Error {
             Self::TooLarge { .. } | Self::FieldTooLarge { .. } | Self::FileTooLarge { .. } => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
-            // Of `http_body_util::Limited`, which a layer around us may have put there.
+            // The error of `http_body_util::Limited`, which a layer around this one may have used.
             Self::BodyFailed(error) if error.is::<LengthLimitError>() => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentType { .. } | Self::Charset(_) | Self::Encoded(_) => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
@@ -237,7 +238,7 @@ impl Error {
         }
     }
 
-    /// Takes the error of a boxed body. Our own stays itself, however often its body was boxed.
+    /// Makes an error from that of a boxed body. An [`Error`] stays what it is, however often its body was boxed.
     pub(crate) fn from_boxed(error: impl Into<Source>) -> Self {
         error.into().downcast().map_or_else(Self::BodyFailed, |error| *error)
     }

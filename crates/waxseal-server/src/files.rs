@@ -20,17 +20,19 @@ use tokio::io::{AsyncRead, AsyncSeekExt, ReadBuf};
 use crate::body::Body;
 use crate::range::wanted;
 
-/// Bytes read of a file at a time: what a disk gives in one go, and no connection holds much of.
+/// How many bytes of a file are read at a time: as much as a disk reads efficiently, and little enough for each
+/// connection to hold.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Static files under names like `css/site.css`: built into the program, or read from a folder when asked for.
+/// Static files under names like `css/site.css`: built into the program, or read from a folder on request.
 ///
-/// Each answer says what the file is (by the end of its name), `ETag` and `Accept-Ranges`; it knows `If-None-Match`
-/// (304), and `Range` of a single range (206, 416). Browsers ask each time whether their copy is still good, unless
-/// [`max_age`](Self::max_age) says otherwise.
+/// Each response has a `Content-Type` by the extension of the name, an `ETag`, and `Accept-Ranges`. `If-None-Match`
+/// (304) and `Range` with a single range (206, 416) are supported. Browsers ask each time whether their copy is still
+/// valid, unless [`max_age`](Self::max_age) is set.
 ///
-/// A name never leads out of the folder: one with an empty part, `.`, `..`, a backslash or a colon is no file's, nor is
-/// one with a part that begins with a dot (`.git`, `.env`), nor what a symbolic link reaches outside the folder.
+/// A name cannot lead out of the folder. No file is found for a name with an empty part, `.`, `..`, a backslash or a
+/// colon, for a name with a part that begins with a dot (`.git`, `.env`), or for a symbolic link to something outside
+/// the folder.
 ///
 /// # Example
 ///
@@ -58,9 +60,9 @@ enum Source {
 }
 
 impl StaticFiles {
-    /// Files that are part of the program: names with `/` between their parts, and bytes.
+    /// Files that are part of the program, as pairs of a name (with `/` between its parts) and bytes.
     ///
-    /// The tag is a hash of the bytes, the same on every server.
+    /// The `ETag` is a hash of the bytes, so it is the same on every server.
     pub fn built_in(files: impl IntoIterator<Item = (String, &'static [u8])>) -> Self {
         let tagged = files.into_iter().map(|(name, bytes)| {
             let hash = Sha256::digest(bytes);
@@ -73,13 +75,13 @@ impl StaticFiles {
         Self::new(Source::BuiltIn(tagged.collect()))
     }
 
-    /// Files in a folder, read when they are asked for: while developing, or where they are put at run time.
+    /// Files in a folder, read on request: for development, or for files that are installed at run time.
     ///
-    /// The tag is made of a file's time and length.
+    /// The `ETag` is made from a file's modification time and length.
     ///
     /// # Errors
     ///
-    /// If there is no such folder.
+    /// If the folder does not exist.
     pub fn in_folder(folder: &Path) -> io::Result<Self> {
         let folder = folder.canonicalize()?;
         match folder.is_dir() {
@@ -92,7 +94,8 @@ impl StaticFiles {
         Self { source, cache_control: HeaderValue::from_static("no-cache") }
     }
 
-    /// Lets browsers use their copy for this long without asking. A changed file then needs another name to be seen.
+    /// Lets browsers use their copy for this long without asking. A changed file then needs another name for them to
+    /// see it.
     #[must_use]
     pub fn max_age(mut self, time: Duration) -> Self {
         let value = format!("public, max-age={}", time.as_secs());
@@ -100,9 +103,9 @@ impl StaticFiles {
         self
     }
 
-    /// The answer to a GET or HEAD with these headers for the file called `name`; `None` if there is none.
+    /// The response to a GET or HEAD request with these headers for the file `name`. `None` if there is no such file.
     ///
-    /// For HEAD the server leaves the body out.
+    /// For HEAD, the server leaves out the body.
     pub async fn answer(&self, method: &Method, name: &str, headers: &HeaderMap) -> Option<Response<Body>> {
         if !is_plain(name) {
             return None;
@@ -132,7 +135,7 @@ impl StaticFiles {
     }
 }
 
-/// True if a name has nothing in it that a file system could read as a way out, or as hidden.
+/// Returns `true` if a name has nothing that a file system could interpret as leading out of the folder, or as hidden.
 fn is_plain(name: &str) -> bool {
     let plain = |part: &str| !part.is_empty() && !part.starts_with('.');
     name.split('/').all(plain) && !name.contains(['\\', ':', '\0'])
@@ -142,7 +145,7 @@ fn tag(text: &str) -> HeaderValue {
     HeaderValue::try_from(format!("\"{text}\"")).expect("hexadecimal digits fit into a header")
 }
 
-/// The content type of a file, by the end of its name. Text is UTF-8.
+/// The content type of a file, by the extension of its name. Text is UTF-8.
 fn content_type(name: &str) -> HeaderValue {
     let guess = mime_guess::from_path(name).first_or_octet_stream();
     let text = guess.type_() == "text" || guess.essence_str() == "application/json";
@@ -155,9 +158,9 @@ enum Opened {
     File(File),
 }
 
-/// Opens a regular file that really lies below `folder`.
+/// Opens a regular file that really is below `folder`.
 async fn open(folder: &Path, name: &str) -> Option<(HeaderValue, u64, Opened)> {
-    // Links are followed here, and only what lies in the folder after that counts.
+    // Symbolic links are resolved here; the result must be in the folder.
     let path = tokio::fs::canonicalize(folder.join(name)).await.ok()?;
     if !path.starts_with(folder) || !tokio::fs::metadata(&path).await.ok()?.is_file() {
         return None;
@@ -212,7 +215,7 @@ impl http_body::Body for Pieces {
         ready!(Pin::new(&mut self.file).poll_read(cx, &mut buffer))?;
         let read = buffer.filled().len();
         if read == 0 {
-            // The head has announced more: only an error tells the browser.
+            // The head has announced more, so only an error tells the browser.
             let cut =
                 io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was sent");
             return Poll::Ready(Some(Err(cut)));

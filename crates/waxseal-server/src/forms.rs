@@ -18,25 +18,26 @@ use syntax::{check_content_type, check_fields};
 
 pub use syntax::MAX_FIELDS;
 
-/// Repeated fields that are reduced to their first in flattened structs and in enums; each costs one more search.
+/// In flattened structs and in enums, how many repeated fields are reduced to their first value. Each costs one more
+/// search.
 const MAX_REPEATED: usize = 8;
 
-/// Reads a form's body, `application/x-www-form-urlencoded`, into a struct, a map, or a list of pairs.
+/// Reads the body of a form, `application/x-www-form-urlencoded`, into a struct, a map, or a list of pairs.
 ///
-/// Of a field that comes more than once, a list gets all values and anything else the first. Fields the type does not name
-/// are ignored. An empty
-/// value is an empty text, or `None` of a number or a truth: to read an empty text as `None`, use
-/// `serde_html_form::de::empty_as_none`.
+/// If a field comes more than once, a list gets all its values, and any other type the first. Fields that the type does
+/// not name are ignored. An empty value is an empty text, or `None` for an optional number or `bool`. To read an empty
+/// text as `None`, use `serde_html_form::de::empty_as_none`.
 ///
-/// Structs may be flattened (`#[serde(flatten)]`) and enums tagged or untagged; of the latter, the first variant that
-/// fits counts. There, one field may come more than once and have room for its first value; several are an error. serde has no room there for numbers of 128 bits.
+/// Structs may be flattened (`#[serde(flatten)]`), and enums tagged or untagged; for an untagged enum, the first
+/// variant that fits is used. In these, only one field with room for a single value may come more than once; it gets
+/// its first value, and with several such fields the form is refused. serde does not support 128-bit numbers there.
 ///
-/// Stricter than the URL standard, which passes malformed escapes on as they are and replaces what is not UTF-8:
-/// both are refused here, so that what arrives is what was meant.
+/// This is stricter than the URL standard, which keeps malformed escapes as they are and replaces bytes that are not
+/// UTF-8. Both are refused here.
 ///
 /// # Errors
 ///
-/// [`Error::ContentType`] or [`Error::Charset`] (415); all others are answered 400.
+/// [`Error::ContentType`] or [`Error::Charset`], answered with 415. All others are answered with 400.
 ///
 /// # Example
 ///
@@ -59,7 +60,7 @@ pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8
     parse_within(content_type, body, MAX_FIELDS)
 }
 
-/// Reads a form's body as [`parse`] does, of at most `fields` fields instead of [`MAX_FIELDS`].
+/// Reads a form as [`parse`] does, with at most `fields` fields instead of [`MAX_FIELDS`].
 ///
 /// # Errors
 ///
@@ -77,7 +78,7 @@ pub fn parse_within<T: DeserializeOwned>(
 ///
 /// # Errors
 ///
-/// As for [`parse`], all answered 400.
+/// Those of [`parse`], all answered with 400.
 ///
 /// # Example
 ///
@@ -91,16 +92,16 @@ pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
     parse_query_within(query, MAX_FIELDS)
 }
 
-/// Reads a URL's query as [`parse_query`] does, of at most `fields` fields instead of [`MAX_FIELDS`].
+/// Reads a URL's query as [`parse_query`] does, with at most `fields` fields instead of [`MAX_FIELDS`].
 ///
 /// # Errors
 ///
-/// As for [`parse`], all answered 400.
+/// Those of [`parse`], all answered with 400.
 pub fn parse_query_within<T: DeserializeOwned>(query: &str, fields: usize) -> Result<T, Error> {
     parse_fields(query.as_bytes(), fields)
 }
 
-/// Reads names and values that came by another way, as a form with files does, into what [`parse`] reads a form into.
+/// Reads names and values from another source, such as a form with files, into the types that [`parse`] supports.
 #[cfg(feature = "multipart")]
 pub(crate) fn from_pairs<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, Error> {
     let bytes = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
@@ -115,8 +116,8 @@ fn fit<T: DeserializeOwned>(fields: &Fields) -> Result<T, Error> {
     fit_within(fields, MAX_REPEATED)
 }
 
-/// Fits the fields, of which up to `repeated` may come more than once where serde copies fields before it knows what is
-/// wanted: there, a list that finds no room becomes its first value, if it can be told which one.
+/// Fits the fields into a `T`. serde copies some fields before it knows their types. If a list of such a field does not
+/// fit, and the field can be identified, this tries again with its first value, for up to `repeated` fields.
 fn fit_within<T: DeserializeOwned>(fields: &Fields, repeated: usize) -> Result<T, Error> {
     let misfit = match fit::fit(fields) {
         Ok(value) => return Ok(value),

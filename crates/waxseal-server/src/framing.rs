@@ -1,32 +1,34 @@
-//! The ends of heads and bodies in the bytes of a connection, and line feeds that no carriage return precedes.
+//! Finds the ends of heads and bodies in the bytes of a connection, and lines that end in a line feed without a
+//! carriage return.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use memchr::memchr;
 
-/// Follows the bytes that a client sends from head to head, to find lines that end in a line feed alone.
+/// Follows the bytes that a client sends, from head to head, to find lines that end in a line feed without a carriage
+/// return.
 ///
-/// hyper takes such a line for one, as RFC 9112 §2.2 allows, and cannot be told otherwise. A proxy that does not may see
-/// other requests in the same bytes, so a head with such a line is refused here. In a body a line feed is data, so the
-/// length of each body is [told](Self::begin_body) once hyper has read its head.
+/// hyper accepts such lines, as RFC 9112 §2.2 allows, and cannot be configured otherwise. A proxy that does not accept
+/// them may see other requests in the same bytes, so a head with such a line is refused here. In a body a line feed is
+/// data, so hyper [reports](Self::begin_body) the length of each body once it has read the head.
 #[derive(Clone, Debug)]
 pub(crate) struct Framing(Arc<Mutex<Place>>);
 
-/// The place that the bytes have come to.
+/// The part of the protocol that the bytes have reached.
 #[derive(Debug)]
 enum Place {
     Line(Line),
-    /// Behind a head, with what came of a body whose length is not known yet.
+    /// After a head, with the bytes of a body whose length is not known yet.
     Behind(Vec<u8>),
     Data {
         left: u64,
         then: Part,
     },
-    /// Behind a line that ended in a line feed alone, or in what is no longer HTTP.
+    /// After a line without a carriage return, or once the connection is no longer HTTP.
     Lost,
 }
 
-/// A line that has come in part.
+/// A line that was received in part.
 #[derive(Debug)]
 struct Line {
     part: Part,
@@ -34,13 +36,13 @@ struct Line {
     ends_in_return: bool,
 }
 
-/// The meaning of a line.
+/// What a line is.
 #[derive(Clone, Copy, Debug)]
 enum Part {
     /// Empty lines may precede it.
     Request,
     Field,
-    /// The size of a chunk, as far as its digits have come.
+    /// The size of a chunk, as far as its digits were received.
     Size {
         size: u64,
         has_ended: bool,
@@ -53,13 +55,13 @@ impl Framing {
         Self(Arc::new(Mutex::new(Place::line(Part::Request))))
     }
 
-    /// Notes bytes that came.
+    /// Processes bytes that were received.
     pub(crate) fn read(&self, bytes: &[u8]) {
         self.lock().read(bytes);
     }
 
-    /// Notes that hyper has read a head, whose body has this length or is chunked. `false` if a line of it ended in a line
-    /// feed alone, or hyper sees its end elsewhere.
+    /// Notes that hyper has read a head whose body has this length, or is chunked if `None`. Returns `false` if a line
+    /// of the head ended without a carriage return, or if hyper sees the end of the head elsewhere.
     pub(crate) fn begin_body(&self, length: Option<u64>) -> bool {
         let mut place = self.lock();
         let Place::Behind(came) = std::mem::replace(&mut *place, Place::Lost) else { return false };
@@ -72,7 +74,7 @@ impl Framing {
         true
     }
 
-    /// Notes that what follows is no longer HTTP.
+    /// Notes that the following bytes are not HTTP.
     pub(crate) fn end(&self) {
         *self.lock() = Place::Lost;
     }
@@ -113,7 +115,7 @@ impl Place {
 }
 
 impl Line {
-    /// Adds what came of the line before its line feed.
+    /// Adds bytes of the line, from before its line feed.
     fn add(&mut self, bytes: &[u8]) {
         if let Part::Size { size, has_ended } = &mut self.part {
             for byte in bytes {
@@ -129,7 +131,7 @@ impl Line {
         self.ends_in_return = bytes.last().map_or(self.ends_in_return, |last| *last == b'\r');
     }
 
-    /// What follows the line.
+    /// What follows this line.
     fn next(&self) -> Place {
         let is_empty = self.bytes == 1;
         match self.part {
@@ -152,8 +154,8 @@ impl Part {
 mod tests {
     use super::*;
 
-    /// Follows the bytes, cut into pieces of so many, through heads whose bodies have these lengths; of each head whether it
-    /// is taken.
+    /// Follows the bytes, in pieces of `piece` bytes, through heads whose bodies have these lengths. Returns for each
+    /// head whether it was accepted.
     fn heads(bytes: &str, lengths: &[Option<u64>], piece: usize) -> Vec<bool> {
         let framing = Framing::new();
         let mut pieces = bytes.as_bytes().chunks(piece);

@@ -1,4 +1,4 @@
-//! The timer for heads: one for a connection, and not one for a request.
+//! The timer for heads: one for each connection instead of one for each request.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,18 +11,18 @@ use hyper::rt::{Sleep, Timer};
 
 use crate::limits::Limits;
 
-/// Times beyond this are meant as none; the runtime's clock has no room for them.
+/// Longer times are meant as no limit; the runtime's clock cannot represent all of them.
 const MAX_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// hyper's timer for one connection: the time for the first byte, for silence between requests, and for a head from its
-/// first byte.
+/// hyper's timer for one connection. It covers the wait for the first byte, silence between requests, and the time of a
+/// head from its first byte.
 ///
-/// hyper has one time for all three and sleeps that long for each head, so its deadlines are not asked: it sleeps when it
-/// begins to wait for a head, and the [socket](crate::socket) says when a byte came.
+/// hyper has only one time for all three, and sleeps that long for each head, so its deadlines are ignored. It begins
+/// to sleep when it begins to wait for a head, and the [socket](crate::socket) reports when a byte comes.
 ///
-/// hyper wants a new sleep for each head and drops it when the head is there. To enter each of them into the runtime's
-/// list of timers and take it out again costs more than to parse the head, so the connection keeps one there: one that
-/// goes off before the present head's time is over is set to the rest of it.
+/// hyper makes a new sleep for each head and drops it when the head is complete. Adding each of them to the runtime's
+/// timers and removing it again would cost more than parsing the head. So the connection keeps a single timer, and if
+/// that fires before the current head's time is over, it is reset to the rest of it.
 #[derive(Clone, Debug)]
 pub(crate) struct HeadTimer(Arc<Shared>);
 
@@ -31,22 +31,22 @@ struct Shared {
     first_byte: Duration,
     head: Duration,
     keep_alive: Duration,
-    /// A head was waited for before.
+    /// `true` if there was a wait for a head before.
     kept_alive: AtomicBool,
-    /// A byte came since the present head is waited for.
+    /// `true` if a byte came since the wait for the current head began.
     received: AtomicBool,
-    /// The time was over in the silence behind an answer.
+    /// `true` if the time ran out in the silence after a response.
     was_idle: AtomicBool,
     alarm: Mutex<Option<Pin<Box<tokio::time::Sleep>>>>,
 }
 
-/// Ready at its deadline.
+/// A sleep that is ready at its deadline.
 struct HeadSleep {
     timer: HeadTimer,
     deadline: tokio::time::Instant,
-    /// The deadline is that of a head which has begun.
+    /// `true` if the deadline is that of a head whose first byte has come.
     begun: bool,
-    /// A head came before.
+    /// `true` if there was a head before.
     is_kept: bool,
 }
 
@@ -63,7 +63,8 @@ impl HeadTimer {
         }))
     }
 
-    /// True if the time was over while a connection that was kept alive had no request: an ordinary end.
+    /// Returns `true` if the time ran out while a connection that was kept alive had no request, which is an ordinary
+    /// end.
     pub(crate) fn was_idle(&self) -> bool {
         self.0.was_idle.load(Ordering::Relaxed)
     }
@@ -88,7 +89,7 @@ impl Timer for HeadTimer {
         self.sleep(Duration::ZERO)
     }
 
-    /// The runtime's time, which a test may have stopped.
+    /// The runtime's time, which may be paused in a test.
     fn now(&self) -> Instant {
         tokio::time::Instant::now().into_std()
     }
@@ -105,7 +106,7 @@ impl Future for HeadSleep {
             self.deadline = tokio::time::Instant::now() + self.timer.0.head;
         }
         let deadline = self.deadline;
-        // Nothing can panic while the lock is held that would leave the alarm half set.
+        // While the lock is held, nothing can panic in a way that leaves the alarm half set.
         let mut alarm = self.timer.0.alarm.lock().unwrap_or_else(PoisonError::into_inner);
         let alarm = alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if alarm.deadline() > deadline {
@@ -135,7 +136,7 @@ mod tests {
         )
     }
 
-    /// Heads that come whole, `pause` after they are waited for.
+    /// Complete heads, each `pause` after the wait for it began.
     async fn heads(timer: &HeadTimer, count: u32, pause: Duration) {
         for _ in 0..count {
             let came = tokio::time::timeout(pause, timer.sleep(Duration::ZERO)).await;

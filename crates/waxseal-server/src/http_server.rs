@@ -1,4 +1,4 @@
-//! The server: a listener whose connections keep to the limits.
+//! The server: a listener whose connections are held to the limits.
 
 use std::error::Error;
 #[cfg(unix)]
@@ -30,26 +30,28 @@ use crate::tls::Tls;
 use crate::traffic::TRAFFIC;
 use crate::transport::{Listener, SocketFile};
 
-/// HTTP/1 over TCP or a Unix socket, one connection per task, within [`Limits`].
+/// HTTP/1 over TCP or a Unix socket, with one task for each connection, within [`Limits`].
 ///
-/// Kept here, by hyper's HTTP/1 connection with its timers set, which `hyper-util`'s automatic one leaves unset:
+/// The server enforces these limits. It uses hyper's HTTP/1 connection with its timers set, which the automatic one of
+/// `hyper-util` leaves unset:
 ///
-/// - a head over [`Limits::head`] or [`Limits::head_fields`] is answered 431, and one that is no HTTP 400;
-/// - a connection is closed without an answer if its first byte takes longer than [`Limits::first_byte_time`], the rest of
-///   a head longer than [`Limits::head_time`], or the next request longer than [`Limits::keep_alive_time`];
-/// - connections of one address over [`Limits::connections_per_address`] are closed;
-/// - an answer of which the client takes nothing for [`Limits::answer_idle`] closes the connection, or for as much longer as
-///   it needs to read what it took before;
-/// - over [`Limits::connections`], or three quarters of the limit of open files if that is less, clients wait in the
+/// - a head that exceeds [`Limits::head`] or [`Limits::head_fields`] is answered with 431, and one that is not HTTP
+///   with 400;
+/// - a connection is closed without a response if its first byte takes longer than [`Limits::first_byte_time`], the
+///   rest of a head longer than [`Limits::head_time`], or the next request longer than [`Limits::keep_alive_time`];
+/// - connections of one address beyond [`Limits::connections_per_address`] are closed;
+/// - a connection is closed if its client takes nothing of a response for [`Limits::answer_idle`], or for as much
+///   longer as it needs to read what it took before;
+/// - beyond [`Limits::connections`], or three quarters of the limit of open files if that is less, clients wait in the
 ///   system's queue, which has room for 4,096 if the system allows it.
 ///
-/// Left to the service, which knows what to answer: a `Host` check, the body's size and time
-/// ([`Body::collect`]), the request's time and its panics
-/// ([`timeout_catching_panics`](crate::timeout_catching_panics)). A panic that gets past the service ends its connection
-/// and no other.
+/// Left to the service, which knows what to answer, are the check of `Host`, the size and time of a body
+/// ([`Body::collect`]), and the time and panics of a request
+/// ([`timeout_catching_panics`](crate::timeout_catching_panics)). A panic that the service does not catch ends only its
+/// connection.
 ///
-/// A connection that ends while its client still sends is read on for a while, so that the client sees the answer (a
-/// 413, a 431) and not a reset.
+/// If a connection ends while its client is still sending, the server keeps reading for a while, so that the client
+/// sees the response (a 413, a 431) and not a reset.
 ///
 /// # Example
 ///
@@ -68,40 +70,41 @@ use crate::transport::{Listener, SocketFile};
 #[derive(Debug)]
 pub struct HttpServer {
     listener: Listener,
-    /// The socket's file, if it is this server's to remove.
+    /// The socket's file, if this server has to remove it.
     file: Option<SocketFile>,
     terms: Terms,
 }
 
 impl HttpServer {
-    /// Listens on `address`; port 0 lets the system choose one.
+    /// Listens on `address`. With port 0 the system chooses a port.
     ///
     /// # Errors
     ///
-    /// [`SetupError::AddressInUse`], [`SetupError::PermissionDenied`], or [`SetupError::Bind`] for all else.
+    /// [`SetupError::AddressInUse`], [`SetupError::PermissionDenied`], or [`SetupError::Bind`] for any other error.
     pub async fn bind(address: impl Into<SocketAddr>) -> Result<Self, SetupError> {
         let address = address.into();
         listen(address, false).map(Self::from_listener).map_err(|source| SetupError::bind(address, source))
     }
 
-    /// Listens on `address` beside other processes that do so by this same call, of the same user (`SO_REUSEPORT`): the
-    /// system spreads new connections over them. One that ends takes its share of connections that are just being
-    /// made with it.
+    /// Listens on `address` together with other processes of the same user that also use this method (`SO_REUSEPORT`).
+    /// The system distributes new connections among them. If a process ends, the connections that it was just being
+    /// given are lost.
     ///
     /// # Errors
     ///
-    /// As for [`bind`](Self::bind); [`SetupError::Bind`] where the system has no such thing.
+    /// Those of [`bind`](Self::bind). [`SetupError::Bind`] if the system does not support this.
     pub fn bind_shared(address: impl Into<SocketAddr>) -> Result<Self, SetupError> {
         let address = address.into();
         listen(address, true).map(Self::from_listener).map_err(|source| SetupError::bind(address, source))
     }
 
-    /// Listens on a Unix socket at `path`, whose permissions are `mode`, such as `0o660`: whoever may write to it may
-    /// connect. A socket that an ended program left there is replaced; this one is removed when the server stops.
+    /// Listens on a Unix socket at `path` with the permissions `mode`, such as `0o660`: whoever may write to the socket
+    /// may connect. A socket that a program left there when it ended is replaced. The socket is removed when the server
+    /// stops.
     ///
     /// # Errors
     ///
-    /// [`SetupError::PathInUse`], [`SetupError::PathTaken`], or [`SetupError::Path`] for all else.
+    /// [`SetupError::PathInUse`], [`SetupError::PathTaken`], or [`SetupError::Path`] for any other error.
     #[cfg(unix)]
     pub async fn bind_unix(path: impl AsRef<Path>, mode: u32) -> Result<Self, SetupError> {
         let path = path.as_ref();
@@ -113,14 +116,14 @@ impl HttpServer {
         Self { listener, file, terms: Terms::default() }
     }
 
-    /// Serves a listener that is there already. Its queue is as long as its maker chose: 128 connections with the standard
-    /// library's `bind`.
+    /// Serves an existing listener. The length of its queue was chosen when it was made: 128 connections for the
+    /// standard library's `bind`.
     #[must_use]
     pub fn from_listener(listener: TcpListener) -> Self {
         Self::new(Listener::Tcp(listener), None)
     }
 
-    /// Serves a listener handed over by the system, such as socket activation's.
+    /// Serves a listener that the system passes on, as in socket activation.
     ///
     /// # Errors
     ///
@@ -130,7 +133,7 @@ impl HttpServer {
         TcpListener::from_std(listener).map(Self::from_listener).map_err(SetupError::Listener)
     }
 
-    /// Serves a Unix socket handed over by the system, such as socket activation's. Its file stays.
+    /// Serves a Unix socket that the system passes on, as in socket activation. Its file is not removed.
     ///
     /// # Errors
     ///
@@ -142,39 +145,40 @@ impl HttpServer {
         Ok(Self::new(Listener::Unix(listener), None))
     }
 
-    /// Keeps to `limits` instead of the defaults.
+    /// Uses `limits` instead of the defaults.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.terms.limits = limits;
         self
     }
 
-    /// Names the proxies whose connections have no limit for their address.
+    /// Sets the trusted proxies. The limit of connections for each address does not apply to them.
     #[must_use]
     pub fn trust(mut self, proxies: TrustedProxies) -> Self {
         self.terms.trusted = proxies;
         self
     }
 
-    /// Has each connection begin with a header of the PROXY protocol, version 2, which names the client. Only those of
-    /// [trusted](Self::trust) proxies are taken then.
+    /// Requires each connection to begin with a header of the PROXY protocol, version 2, which names the client. Only
+    /// connections from [trusted](Self::trust) proxies are then accepted.
     ///
-    /// The header has to come within [`Limits::first_byte_time`]. A connection of others, or without it, is closed.
+    /// The header must come within [`Limits::first_byte_time`]. Connections from others, or without the header, are
+    /// closed.
     #[must_use]
     pub fn proxy_protocol(mut self, required: bool) -> Self {
         self.terms.proxy_protocol = required;
         self
     }
 
-    /// Counts neither connections nor bytes in the metrics: for a server beside the app's own, such as that of its operator.
+    /// Leaves connections and bytes out of the metrics. For a server beside the app's own, such as the operator's.
     #[must_use]
     pub fn without_metrics(mut self) -> Self {
         self.terms.without_metrics = true;
         self
     }
 
-    /// Speaks TLS on each connection, behind the header of the [PROXY protocol](Self::proxy_protocol) if there is one. The
-    /// handshake has to end within [`Limits::first_byte_time`].
+    /// Uses TLS on each connection, after the header of the [PROXY protocol](Self::proxy_protocol) if there is one. The
+    /// handshake must end within [`Limits::first_byte_time`].
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
@@ -182,17 +186,18 @@ impl HttpServer {
         self
     }
 
-    /// The connections that may be open at once: [`Limits::connections`], or fewer if the limit of open files is lower.
+    /// The most connections that may be open at once: [`Limits::connections`], or fewer if the limit of open files is
+    /// lower.
     #[must_use]
     pub fn connections(&self) -> u32 {
         in_force(&self.terms.limits).0
     }
 
-    /// The address clients reach, with the port the system chose.
+    /// The address that clients connect to, with the port that the system chose.
     ///
     /// # Errors
     ///
-    /// [`SetupError::Listener`] if the system does not say, and for a Unix socket, which has none.
+    /// [`SetupError::Listener`] if the system does not provide it, or for a Unix socket, which has no such address.
     pub fn local_addr(&self) -> Result<SocketAddr, SetupError> {
         match &self.listener {
             Listener::Tcp(listener) => listener.local_addr().map_err(SetupError::Listener),
@@ -203,17 +208,18 @@ impl HttpServer {
 
     /// Serves until `shutdown` is ready, then lets requests in flight finish.
     ///
-    /// From then on each connection ends with the next answer. What waits to be accepted is accepted, and then the port is
-    /// closed. Connections without a request are closed after a quarter of a second, so that a request which was on its
-    /// way is answered, too. Only a connection that is made in the very moment in which the port is closed, or a request
-    /// that comes in the moment in which its silent connection is closed, is lost.
+    /// From then on each connection ends with its next response. The connections that wait to be accepted are accepted,
+    /// and then the port is closed. Connections without a request are closed after a quarter of a second, so that a
+    /// request that was on its way is still answered. Lost are only a connection that is made at the very moment at
+    /// which the port is closed, and a request that comes at the moment at which its idle connection is closed.
     ///
-    /// What is not done after [`Limits::shutdown_grace`] is dropped, and the log says how many connections that were.
+    /// Connections that have not ended after [`Limits::shutdown_grace`] are dropped, and their number is logged.
     /// Dropping the future instead closes everything at once.
     ///
     /// # Errors
     ///
-    /// [`SetupError::Listener`] if the listener cannot be emptied at the end. Failures to accept are logged and survived.
+    /// [`SetupError::Listener`] if the listener cannot be emptied at the end. Failures to accept a connection are only
+    /// logged.
     pub async fn serve<S>(self, service: S, shutdown: impl Future<Output = ()>) -> Result<(), SetupError>
     where
         S: Service<Request<Incoming>, Response = Response<Body>> + Clone + Send + 'static,
@@ -223,8 +229,8 @@ impl HttpServer {
         self.serve_each(move |_| service.clone(), shutdown).await
     }
 
-    /// Serves as [`serve`](Self::serve) does, each connection by the service that `make` has for its other end: the client,
-    /// or the last proxy before the server.
+    /// Serves as [`serve`](Self::serve) does, but each connection with its own service. `make` makes it for the
+    /// connection's peer: the client, or the last proxy before the server.
     ///
     /// # Errors
     ///
@@ -260,7 +266,7 @@ impl HttpServer {
             () = forever => {}
         }
         phase.send_replace(Phase::Finishing);
-        // Before the socket is closed: whoever comes next finds the path free.
+        // Before the socket is closed, so that the next process finds the path free.
         drop(self.file);
         let listener = self.listener.into_std().map_err(SetupError::Listener)?;
         if tokio::time::timeout(grace, connections.finish(listener)).await.is_err() {

@@ -6,17 +6,18 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 use crate::excerpt::excerpt;
 
-/// The type to send, in the text of an error.
+/// The content type to send, for the text of an error.
 const EXPECTED: &str = "JSON as `application/json`";
 
-/// Reads a JSON body, `application/json` or any type that ends in `+json`, into any type serde can read.
+/// Reads a JSON body into any type that serde can read. The content type must be `application/json` or end in `+json`.
 ///
-/// Strict as the format is: UTF-8, one value, nothing behind it, at most 128 levels deep. Fields the type does not name
-/// are ignored.
+/// The body must be UTF-8 and exactly one value, nested at most 128 levels deep. Fields that the type does not name are
+/// ignored.
 ///
 /// # Errors
 ///
-/// [`Error::ContentType`] (415), [`Error::JsonSyntax`] (400), and [`Error::JsonValue`] (422) for JSON that is no `T`.
+/// [`Error::ContentType`] (415), [`Error::JsonSyntax`] (400), and [`Error::JsonValue`] (422) for JSON that is not a
+/// `T`.
 ///
 /// # Example
 ///
@@ -47,7 +48,7 @@ pub fn parse<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: &[u8
     let value = serde_path_to_error::deserialize(&mut source).map_err(|error| {
         let place = error.path().to_string();
         let error = error.into_inner();
-        // serde_json adds the place in the text, which is said apart.
+        // serde_json appends the position, which is reported separately.
         let (line, column, problem) = (error.line(), error.column(), error.to_string());
         let problem = problem.rsplit_once(" at line ").map_or(&*problem, |(problem, _)| problem);
         match error.is_data() {

@@ -1,4 +1,4 @@
-//! The right to go on with a connection that is no longer HTTP.
+//! The permission to keep a connection that is no longer HTTP.
 
 use std::convert::Infallible;
 
@@ -8,15 +8,15 @@ use tokio::sync::{mpsc, watch};
 
 use crate::phase::Phase;
 
-/// The right of what a connection has become to go on until the server stops. The connection counts as open until all its
-/// leases are given back.
+/// Allows what a connection has become to go on until the server stops. The connection counts as open until all its
+/// leases are returned.
 #[derive(Clone, Debug)]
 pub(crate) struct Lease {
     phase: watch::Receiver<Phase>,
     _held: mpsc::Sender<Infallible>,
 }
 
-/// The side of the connection, which waits for its leases.
+/// The connection's side, which waits for its leases.
 pub(crate) struct Leases(mpsc::Receiver<Infallible>);
 
 impl Lease {
@@ -25,7 +25,7 @@ impl Lease {
         (Self { phase, _held: held }, Leases(leases))
     }
 
-    /// Gives the lease along with a request that may become something else.
+    /// Attaches the lease to a request that may turn the connection into something else.
     pub(crate) fn along_with<B>(&self, mut request: Request<B>) -> Request<B> {
         if request.extensions().get::<OnUpgrade>().is_some() {
             request.extensions_mut().insert(self.clone());
@@ -33,19 +33,19 @@ impl Lease {
         request
     }
 
-    /// Ready when the server wants its connections to end.
+    /// Completes when the server wants its connections to end.
     pub(crate) async fn stopping(&mut self) {
         let _ = self.phase.wait_for(|phase| *phase >= Phase::Finishing).await;
     }
 
-    /// Ready when the server has waited for long enough, or is gone.
+    /// Completes when the server has waited long enough, or was dropped.
     pub(crate) async fn abandoned(&mut self) {
         let _ = self.phase.wait_for(|phase| *phase == Phase::Abandoned).await;
     }
 }
 
 impl Leases {
-    /// Waits until all are given back.
+    /// Waits until all leases are returned.
     pub(crate) async fn returned(mut self) {
         let _ = self.0.recv().await;
     }

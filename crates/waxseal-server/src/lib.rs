@@ -4,10 +4,10 @@
 //!
 //! | part | for |
 //! |---|---|
-//! | [`HttpServer`] | a listener whose connections keep to the limits |
-//! | [`Limits`] | all sizes and times, with defaults fit for the open internet |
-//! | [`Body`] | the body of requests and of responses, read within a size and a time |
-//! | [`Forwarded`] | a request's client, as [trusted proxies](TrustedProxies) tell of it |
+//! | [`HttpServer`] | a listener whose connections are held to the limits |
+//! | [`Limits`] | all limits of size and time, with defaults that suit the open internet |
+//! | [`Body`] | the body of requests and of responses, read within limits of size and time |
+//! | [`Forwarded`] | a request's client, according to [trusted proxies](TrustedProxies) |
 //! | [`timeout_catching_panics`] | a timeout around one request that catches its panics |
 //! | [`encoding`] | the rule that refuses compressed bodies |
 //! | [`sse`](fn@sse) | server-sent events, kept alive |
@@ -26,8 +26,8 @@
 //!
 //! # Errors
 //!
-//! All errors of requests are an [`Error`], with the status of the answer. Its texts are plain; a page must escape them.
-//! Mistakes that are found when a program starts are a [`SetupError`], since no request is answered with them.
+//! Every error of a request is an [`Error`], with the status of the response. Its text is plain, so a page must escape
+//! it. Mistakes that are found when a program starts are a [`SetupError`]; no request is answered with them.
 
 mod accept;
 mod addresses;

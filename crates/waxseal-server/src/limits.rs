@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The sizes and times that a request and its connection may take.
 ///
-/// The defaults suit a server on the open internet. Every value is fine, including zero, which refuses everything.
+/// The defaults suit a server on the open internet. Every value is valid, including zero, which refuses everything.
 ///
 /// # Example
 ///
@@ -19,52 +19,55 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of a request's body; more is answered 413. Default 2 MiB.
+    /// The largest body of a request, in bytes; a larger one is answered with 413. Default 2 MiB.
     pub body: usize,
-    /// Bytes a second that a request's body must bring while the server waits for it, once it has waited 5 s in all; a
-    /// slower one is answered 408. 0 for no such rule. Default 0.
+    /// The rate at which a request's body must come while the server waits for it, in bytes a second. It applies once
+    /// the server has waited for 5 s in all; a slower body is answered with 408. 0 for no such limit. Default 0.
     pub body_rate: u32,
-    /// Fields of a form or a query, and parts of an upload; more is answered 400. Default 1,000.
+    /// The most fields of a form or a query, and the most parts of an upload; more are answered with 400. Default
+    /// 1,000.
     pub form_parts: usize,
-    /// Bytes of one field of an upload that is no file; more is answered 413. Default 256 KiB.
+    /// The largest field of an upload that is not a file, in bytes; a larger one is answered with 413. Default 256 KiB.
     pub form_memory: u64,
-    /// Bytes of a request's head, request line included; more is answered 431. Default 16 KiB.
+    /// The longest head of a request, request line included, in bytes; a longer one is answered with 431. Default 16
+    /// KiB.
     pub head: usize,
-    /// Header fields in a head; more is answered 431. At most 4096. Repeated `Content-Length`s count once up to 100
-    /// fields. Default 64.
+    /// The most header fields in a head; more are answered with 431. At most 4096. Up to 100 fields, repeated
+    /// `Content-Length`s count once. Default 64.
     pub head_fields: usize,
-    /// The time for the first byte of a new connection; then it is closed. Default 10 s.
+    /// How long the first byte of a new connection may take before it is closed. Default 10 s.
     pub first_byte_time: Duration,
-    /// The time for a head from its first byte; then the connection is closed. Default 10 s.
+    /// How long a head may take from its first byte before the connection is closed. Default 10 s.
     pub head_time: Duration,
-    /// The time for which a connection kept alive may be silent before its next request; then it is closed. Default 65 s:
-    /// longer than the 60 s for which proxies such as nginx keep a connection to reuse it, since a request sent on one
-    /// that is just being closed is lost.
+    /// How long a connection that is kept alive may be silent before its next request; then it is closed. Default 65 s.
+    /// This is longer than the 60 s for which proxies such as nginx keep a connection for reuse, because a request that
+    /// is sent on a connection that is just being closed is lost.
     pub keep_alive_time: Duration,
-    /// The time that a request's body may stand still between two frames (408). Default 15 s.
+    /// How long a request's body may pause between two frames (408). Default 15 s.
     pub body_idle: Duration,
-    /// The time in which a client must take something of an answer. Default 15 s.
+    /// How long a client may take nothing of a response. Default 15 s.
     ///
-    /// The connection is closed if the other side takes nothing of a response for so long, and has had so long for each
-    /// 48 KB that it took before: a slow reader's system takes nothing until its buffer is nearly empty. It is 16 times as
-    /// long at most. Whoever reads 3.3 KB/s or more from a buffer of up to 750 KB thus gets all, and a client that reads
-    /// nothing at all is closed after a minute or less.
+    /// The connection is then closed. The client has this time once more for each 48 KB that it took before, up to 16
+    /// times, because the system of a slow reader takes nothing until its buffer is nearly empty. So a client that
+    /// reads at least 3.3 KB/s from a buffer of up to 750 KB gets the whole response, and the connection of one that
+    /// reads nothing at all is closed after a minute or less.
     pub answer_idle: Duration,
-    /// The time for a request from its head to the head of its answer; then 503. Default 60 s.
+    /// How long a request may take, from its head to the head of its response; then 503. Default 60 s.
     pub request_time: Duration,
-    /// Connections open at the same time; others wait to be accepted. At least one. Default 10,000.
+    /// The most connections open at the same time, at least one. Others wait to be accepted. Default 10,000.
     ///
-    /// Each needs a file descriptor. At most three quarters of the system's limit of open files (`ulimit -n`) are taken,
-    /// less if that would leave fewer than 64 for all else; the log says so at start.
+    /// Each needs a file descriptor. At most three quarters of the system's limit of open files (`ulimit -n`) are used
+    /// for connections, or fewer if that would leave less than 64 for everything else. The log says so at start.
     pub connections: u32,
-    /// Connections of one address open at the same time, of one IPv6 network of 64 bits counted together; more are closed
-    /// at once. Addresses of [trusted proxies](crate::HttpServer::trust) have no such limit. 0 for none. Default 0: a proxy
-    /// that nobody named as trusted has one address for all its visitors.
+    /// The most connections of one address open at the same time; more are closed at once. Addresses of the same 64-bit
+    /// IPv6 network count together. The limit does not apply to addresses of [trusted
+    /// proxies](crate::HttpServer::trust). 0 for no limit. Default 0, because a proxy that was not set as trusted has
+    /// one address for all its visitors.
     pub connections_per_address: u32,
-    /// The time for which a server that is told to stop goes on as before, except that each answer closes its connection:
-    /// for the load balancer to notice. Default 0.
+    /// How long a server that was told to stop goes on as before, except that each response closes its connection.
+    /// Gives a load balancer time to notice. Default 0.
     pub shutdown_delay: Duration,
-    /// The time for requests in flight to end once the server has closed its listener. It should be longer than
+    /// How long requests in flight may take to end once the server has closed its listener. It should be longer than
     /// [`request_time`](Self::request_time). Default 65 s.
     pub shutdown_grace: Duration,
 }
@@ -93,85 +96,85 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Sets the bytes of a request's body.
+    /// Sets the largest body of a request, in bytes.
     #[must_use]
     pub fn body(mut self, bytes: usize) -> Self {
         self.body = bytes;
         self
     }
 
-    /// Sets the bytes a second that a request's body must bring; 0 for no such rule.
+    /// Sets the rate at which a request's body must come, in bytes a second. 0 for no such limit.
     #[must_use]
     pub fn body_rate(mut self, bytes: u32) -> Self {
         self.body_rate = bytes;
         self
     }
 
-    /// Sets the fields of a form or a query, and the parts of an upload.
+    /// Sets the most fields of a form or a query, and the most parts of an upload.
     #[must_use]
     pub fn form_parts(mut self, parts: usize) -> Self {
         self.form_parts = parts;
         self
     }
 
-    /// Sets the bytes of one field of an upload that is no file.
+    /// Sets the largest field of an upload that is not a file, in bytes.
     #[must_use]
     pub fn form_memory(mut self, bytes: u64) -> Self {
         self.form_memory = bytes;
         self
     }
 
-    /// Sets the bytes of a request's head, request line included.
+    /// Sets the longest head of a request, request line included, in bytes.
     #[must_use]
     pub fn head(mut self, bytes: usize) -> Self {
         self.head = bytes;
         self
     }
 
-    /// Sets the header fields in a head.
+    /// Sets the most header fields in a head.
     #[must_use]
     pub fn head_fields(mut self, fields: usize) -> Self {
         self.head_fields = fields;
         self
     }
 
-    /// Sets the time for the first byte of a new connection.
+    /// Sets how long the first byte of a new connection may take.
     #[must_use]
     pub fn first_byte_time(mut self, time: Duration) -> Self {
         self.first_byte_time = time;
         self
     }
 
-    /// Sets the time for a head, from its first byte.
+    /// Sets how long a head may take, from its first byte.
     #[must_use]
     pub fn head_time(mut self, time: Duration) -> Self {
         self.head_time = time;
         self
     }
 
-    /// Sets the time for which a connection kept alive may be silent.
+    /// Sets how long a connection that is kept alive may be silent.
     #[must_use]
     pub fn keep_alive_time(mut self, time: Duration) -> Self {
         self.keep_alive_time = time;
         self
     }
 
-    /// Sets the time that a request's body may stand still.
+    /// Sets how long a request's body may pause.
     #[must_use]
     pub fn body_idle(mut self, time: Duration) -> Self {
         self.body_idle = time;
         self
     }
 
-    /// Sets the time in which a client must take something of an answer.
+    /// Sets how long a client may take nothing of a response.
     #[must_use]
     pub fn answer_idle(mut self, time: Duration) -> Self {
         self.answer_idle = time;
         self
     }
 
-    /// Sets the time for a request until the head of its answer. A [`shutdown_grace`](Self::shutdown_grace) that is not
-    /// longer becomes 5 s longer.
+    /// Sets how long a request may take until the head of its response. If [`shutdown_grace`](Self::shutdown_grace) is
+    /// not longer, it is set to 5 s more.
     #[must_use]
     pub fn request_time(mut self, time: Duration) -> Self {
         self.request_time = time;
@@ -181,14 +184,14 @@ impl Limits {
         self
     }
 
-    /// Sets the connections open at the same time.
+    /// Sets the most connections open at the same time.
     #[must_use]
     pub fn connections(mut self, connections: u32) -> Self {
         self.connections = connections;
         self
     }
 
-    /// Sets the connections of one address open at the same time; 0 for no limit.
+    /// Sets the most connections of one address open at the same time. 0 for no limit.
     #[must_use]
     pub fn connections_per_address(mut self, connections: u32) -> Self {
         self.connections_per_address = connections;
@@ -202,7 +205,7 @@ impl Limits {
         self
     }
 
-    /// Sets the time for requests in flight to end once the listener is closed.
+    /// Sets how long requests in flight may take to end once the listener is closed.
     #[must_use]
     pub fn shutdown_grace(mut self, time: Duration) -> Self {
         self.shutdown_grace = time;

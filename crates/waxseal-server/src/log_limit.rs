@@ -1,4 +1,4 @@
-//! A limit on lines of the log that clients can cause.
+//! Limits lines of the log that clients can cause.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// The time between two lines.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Lets one line a minute pass, and counts the events that it stands for.
+/// Allows one line a minute, and counts the events that it represents.
 #[derive(Debug, Default)]
 pub(crate) struct LogLimit(Mutex<State>);
 
@@ -19,7 +19,7 @@ struct State {
 }
 
 impl LogLimit {
-    /// Notes an event. If a line is due, the number of events since the last one.
+    /// Notes an event. If a line is due, returns the number of events since the last one.
     pub(crate) fn note(&self) -> Option<u64> {
         // Nothing panics while the lock is held.
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Uploads: `multipart/form-data`, fields to memory and files to disk.
+//! Uploads: `multipart/form-data`, with fields in memory and files on disk.
 
 mod file_name;
 mod first;
@@ -27,8 +27,8 @@ pub use first::first_field;
 pub use limits::UploadLimits;
 pub use upload::Upload;
 
-/// A form with files, read whole: fields and small files in memory, other files in temporary ones that are gone when
-/// dropped.
+/// A form with files that was read completely. Fields and small files are in memory; other files are temporary files
+/// that are removed when this is dropped.
 ///
 /// # Example
 ///
@@ -60,14 +60,14 @@ pub struct Multipart {
 }
 
 impl Multipart {
-    /// Reads a body within `limits`, of which each part's head and each piece comes within `idle`.
+    /// Reads a body within `limits`. The head of each part, and each piece, must come within `idle`.
     ///
-    /// A file input in which nothing was chosen, which browsers send as a file without a name or a byte, is left out.
+    /// A file input without a chosen file is left out; browsers send it as an empty file without a name.
     ///
     /// # Errors
     ///
-    /// An [`Error`] answered 415 for another content type, 413 for too much, 400 for what is malformed. Files that were on
-    /// disk by then are gone.
+    /// An [`Error`], answered with 415 for another content type, 413 for a body that is too large, and 400 for a
+    /// malformed one. Files that were already on disk are removed.
     pub async fn read(
         content_type: Option<&HeaderValue>,
         body: Body,
@@ -113,29 +113,29 @@ impl Multipart {
         Ok(())
     }
 
-    /// The first field of this name that is no file.
+    /// The value of the first field with this name that is not a file.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// The fields that are no files, decoded into a `T` as a form's are.
+    /// Decodes the fields that are not files into a `T`, like those of a form.
     ///
     /// # Errors
     ///
-    /// [`Error::Field`] and its like if they are no `T`.
+    /// [`Error::Field`] and similar errors if they are not a `T`.
     pub fn fields<T: DeserializeOwned>(&self) -> Result<T, Error> {
         forms::from_pairs(&self.fields)
     }
 
-    /// Takes the first file of this name out of the form.
+    /// Removes the first file with this name from the form and returns it.
     #[must_use]
     pub fn take_file(&mut self, name: &str) -> Option<Upload> {
         let at = self.files.iter().position(|(found, _)| found == name)?;
         Some(self.files.remove(at).1)
     }
 
-    /// All files, each with the name of its field, in the order they came.
+    /// All files, each with the name of its field, in the order in which they came.
     #[must_use]
     pub fn into_files(self) -> Vec<(String, Upload)> {
         self.files

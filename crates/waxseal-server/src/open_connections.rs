@@ -1,4 +1,4 @@
-//! The connections that a server has open, each a task with a slot.
+//! The open connections of a server. Each is a task with a slot.
 
 use std::error::Error;
 use std::io;
@@ -31,14 +31,14 @@ use crate::socket::Socket;
 use crate::terms::Terms;
 use crate::transport::{StdListener, Transport};
 
-/// Starts connections, within a number of slots, each with the service that `make` has for its other end.
+/// Starts connections, within a number of slots. `make` makes the service of each connection for its peer.
 pub(crate) struct OpenConnections<M> {
     make: M,
     serving: watch::Receiver<Phase>,
     http: http1::Builder,
     slots: Arc<Semaphore>,
     most: u32,
-    /// Times at which all slots were taken.
+    /// Limits the log lines about times when all slots are taken.
     crowded: LogLimit,
     entrance: Entrance,
     metrics: ConnectionMetrics,
@@ -98,7 +98,7 @@ where
         &self.metrics.accept_errors
     }
 
-    /// Drives a connection in a task of its own, which holds its slot until it ends.
+    /// Drives a connection in its own task, which holds its slot until the connection ends.
     pub(crate) fn start(&self, slot: OwnedSemaphorePermit, (stream, peer): (Transport, Peer)) {
         let (entrance, make, mut http, phase) =
             (self.entrance.clone(), self.make.clone(), self.http.clone(), self.serving.clone());
@@ -132,7 +132,7 @@ where
                 if !heads.was_idle() {
                     metrics.failed(Failure::of(&error)).increment(1);
                 }
-                // The client's doing, so not worth more than this.
+                // The client caused this, so it is only logged at this level.
                 tracing::debug!(%peer, error = &error as &(dyn Error + 'static), "connection ended early");
             }
             #[cfg(feature = "websocket")]
@@ -143,7 +143,7 @@ where
 
     /// Accepts the connections that wait, closes the listener, and waits until all connections have ended.
     pub(crate) async fn finish(&self, listener: StdListener) {
-        // As many as may have waited: clients that come all the time must not keep the port open.
+        // No more than may have been waiting, because new clients must not keep the port open.
         for _ in 0..QUEUE {
             let slot = self.slot().await;
             let Some(accepted) = accept_waiting(&listener).await else { break };
@@ -153,18 +153,18 @@ where
         let _ = self.slots.acquire_many(self.most).await;
     }
 
-    /// The connections open now.
+    /// The number of open connections.
     pub(crate) fn count(&self) -> usize {
         self.most as usize - self.slots.available_permits()
     }
 }
 
 impl Entrance {
-    /// The stream for HTTP, and the other end of the connection, or the client that its proxy names.
+    /// Returns the stream for HTTP, and the connection's peer, or the client that its proxy names.
     ///
     /// # Errors
     ///
-    /// The reason why it is turned away.
+    /// Why the connection is turned away.
     async fn pass(&self, mut stream: Transport, peer: Peer) -> Result<(Transport, Peer, Counted), Failure> {
         let peer = match self.terms.proxy_protocol {
             true => self.named_by_proxy(&mut stream, peer).await?,
@@ -200,13 +200,13 @@ impl Entrance {
         Ok(client.map_or(peer, Peer::from))
     }
 
-    /// The result of what has to come before the first byte of HTTP.
+    /// Awaits what has to come before the first byte of HTTP, with a time limit.
     async fn in_time<T>(&self, coming: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         let time = self.terms.limits.first_byte_time;
         tokio::time::timeout(time, coming).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Logs that a connection is turned away, for the operator's sake who may have set a proxy up in another way.
+    /// Logs that a connection is turned away, because the cause may be how the operator set up a proxy.
     fn turn_away(&self, peer: Peer, failure: Failure, error: io::Error) -> Failure {
         let failure = if error.kind() == io::ErrorKind::TimedOut { Failure::Slow } else { failure };
         if let Some(connections) = self.turned_away.note() {
@@ -216,8 +216,8 @@ impl Entrance {
     }
 }
 
-/// The connections to be open at once: the limit, or fewer if the system has no room for so many open files, whose limit
-/// is told then.
+/// How many connections may be open at once: the limit, or fewer if the system allows too few open files. In that case
+/// also returns the system's limit.
 pub(crate) fn in_force(limits: &Limits) -> (u32, Option<u64>) {
     let most = limits.connections.clamp(1, u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
     match descriptors::room() {

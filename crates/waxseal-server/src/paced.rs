@@ -1,4 +1,4 @@
-//! Bodies that have to come at a rate.
+//! Bodies that have to come at a minimum rate.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,14 +11,14 @@ use tokio::time::Instant;
 use crate::body::Body;
 use crate::error::Error;
 
-/// Time that a client may be waited for before its rate counts.
+/// How long the server waits for a client in all before its rate counts.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Body {
-    /// This body, which must bring `rate` bytes a second while it is waited for, once it has been waited for 5 s in all.
-    /// Else it fails with [`Error::TooSlow`]. 0 for any rate.
+    /// This body, which must bring `rate` bytes a second while it is waited for, once it was waited for 5 s in all.
+    /// Otherwise it fails with [`Error::TooSlow`]. 0 for no limit.
     ///
-    /// Time that the reader takes for itself does not count. A body of which nothing comes is not noticed here: that is
+    /// Time that the reader itself takes does not count. A body of which nothing comes is not detected here; that is
     /// what the idle time is for.
     #[must_use]
     pub fn at_least(self, rate: u32) -> Self {
@@ -33,9 +33,9 @@ struct Paced {
     body: Body,
     rate: u32,
     bytes: u64,
-    /// The time waited before the present wait.
+    /// The time waited before the current wait.
     waited: Duration,
-    /// The start of the present wait.
+    /// The start of the current wait.
     since: Option<Instant>,
 }
 
@@ -89,7 +89,7 @@ mod tests {
 
     const IDLE: Duration = Duration::from_secs(15);
 
-    /// The answer to a body of pieces of `bytes`, each `pause` after the one before.
+    /// The result for a body in pieces of `bytes` bytes, each `pause` after the one before.
     async fn sent(rate: u32, pieces: usize, bytes: usize, pause: Duration) -> Result<Bytes, Error> {
         let (mut sender, channel) = Channel::<Bytes, Error>::new(1);
         tokio::spawn(async move {

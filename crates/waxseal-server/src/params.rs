@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::error::Error;
 
-/// The parameters of a path, decoded, in the path's order.
+/// The decoded parameters of a path, in the order of the path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Params(Vec<(String, String)>);
 
@@ -17,19 +17,19 @@ impl Params {
             .map(Self)
     }
 
-    /// The parameter written `{name}` or `{*name}` in the route.
+    /// The parameter that the route has as `{name}` or `{*name}`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
-    /// Names and values.
+    /// Names and values, in the order of the path.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
-// The escapes were checked with the whole path.
+// The escapes were already checked for the whole path.
 fn decode(name: &str, value: &str) -> Result<String, Error> {
     match percent_decode_str(value).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),

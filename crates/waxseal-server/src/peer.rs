@@ -14,7 +14,8 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// The address; of an IPv4 address that is written as IPv6 (`::ffff:192.0.2.1`), the IPv4 address.
+    /// The IP address. An IPv4 address written as IPv6 (`::ffff:192.0.2.1`) is returned as IPv4. `None` for a Unix
+    /// socket.
     ///
     /// # Example
     ///

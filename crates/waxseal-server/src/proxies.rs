@@ -1,4 +1,4 @@
-//! Proxies in front of the server, and what they say of the client.
+//! Proxies in front of the server, and what they say about the client.
 
 mod element;
 mod forwarded;

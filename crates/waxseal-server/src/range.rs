@@ -8,13 +8,13 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 /// The part of a file to send.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// Nothing: the browser's copy is still good (304).
+    /// Nothing: the browser's copy is still valid (304).
     NotModified,
     /// All of it (200).
     Whole,
     /// These bytes (206).
     Part(Range<u64>),
-    /// Bytes that it has not (416).
+    /// Nothing: the file does not have these bytes (416).
     Unsatisfiable,
 }
 
@@ -38,7 +38,7 @@ impl Wanted {
         Some(HeaderValue::try_from(range).expect("digits fit into a header"))
     }
 
-    /// The bytes to send of a file of `length` bytes, if any.
+    /// The bytes to send of a file of `length` bytes. `None` if there are none.
     pub(crate) fn bytes(self, length: u64) -> Option<Range<u64>> {
         match self {
             Self::Whole => Some(0..length),
@@ -48,18 +48,18 @@ impl Wanted {
     }
 }
 
-/// Evaluates a GET or HEAD with these headers for a file of `length` bytes with this strong `etag`.
+/// Evaluates a GET or HEAD request with these headers for a file of `length` bytes with this strong `etag`.
 ///
-/// A single range is served. Several, or what is no range of bytes, get the whole file, as the RFC allows: many small
-/// ranges cost a server more than they save anyone.
+/// A single range is served. For several ranges, and for anything that is not a range of bytes, the whole file is sent,
+/// as the RFC allows: many small ranges cost a server more than they save.
 pub(crate) fn wanted(method: &Method, headers: &HeaderMap, etag: &HeaderValue, length: u64) -> Wanted {
     let known = headers.get_all(IF_NONE_MATCH).iter().any(|value| names(value, etag));
     if known {
         return Wanted::NotModified;
     }
-    // Only if what the browser has the first part of is still the same file. A date is no such proof.
+    // Only if the browser's partial copy is of the same file. A date does not prove that.
     let same = headers.get(IF_RANGE).is_none_or(|value| value == etag);
-    // Of no other method is it said what a range would mean.
+    // For other methods a range has no defined meaning.
     let range = headers.get(RANGE).filter(|_| same && method == Method::GET);
     match range.and_then(|range| range.to_str().ok()) {
         Some(range) => part(range, length),
@@ -67,7 +67,7 @@ pub(crate) fn wanted(method: &Method, headers: &HeaderMap, etag: &HeaderValue, l
     }
 }
 
-/// True if a list of tags has this one; weakly compared.
+/// Returns `true` if a list of tags contains this one, by weak comparison.
 fn names(list: &HeaderValue, etag: &HeaderValue) -> bool {
     let tags = list.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
     tags.map(|tag| tag.strip_prefix(b"W/").unwrap_or(tag)).any(|tag| tag == b"*" || tag == etag.as_bytes())
@@ -88,7 +88,7 @@ fn part(range: &str, length: u64) -> Wanted {
     if range.is_empty() { Wanted::Unsatisfiable } else { Wanted::Part(range) }
 }
 
-/// Digits alone; `u64` itself would take a plus sign. More than fits is more than any file has.
+/// Parses digits only; `u64` itself would accept a plus sign. A number that is too large is beyond the end of any file.
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))

@@ -1,4 +1,4 @@
-//! Answers of a router.
+//! The answers of a router.
 
 use http::HeaderValue;
 
@@ -13,7 +13,7 @@ pub enum RouteMatch<'r, T> {
     Route {
         /// The value given to [`Router::route`](crate::Router::route).
         value: &'r T,
-        /// The path's parameters, decoded.
+        /// The decoded parameters of the path.
         params: Params,
     },
     /// The path has routes, but not for this method: answer 405 with this `Allow`.
@@ -21,13 +21,13 @@ pub enum RouteMatch<'r, T> {
         /// Such as `GET, HEAD, OPTIONS`.
         allow: &'r HeaderValue,
     },
-    /// OPTIONS, and no route of its own: answer 204 with this `Allow`.
+    /// The method is OPTIONS, and the path has no route of its own for it: answer 204 with this `Allow`.
     Options {
         /// Such as `GET, HEAD, OPTIONS`.
         allow: &'r HeaderValue,
     },
     /// No route has this path: answer 404.
     NotFound,
-    /// A malformed escape, or a parameter that cannot be decoded: answer 400.
+    /// The path has a malformed escape, or a parameter that cannot be decoded: answer 400.
     BadPath(Error),
 }

@@ -13,16 +13,16 @@ use crate::setup_error::SetupError;
 
 /// Finds the value, usually a handler, for a method and a path.
 ///
-/// Paths are text with `{name}` for a part of one segment and `{*name}` for the rest, which is never empty. Literal
-/// parts win over parameters. The path decides first, then the method: a `POST` to a path that has a `GET` is
-/// [`RouteMatch::MethodNotAllowed`] even if a broader path would take it.
+/// A path is a text with `{name}` for a part within one segment, and `{*name}` for the rest, which is never empty.
+/// Literal parts take precedence over parameters. The path is matched first, then the method: a `POST` to a path that
+/// only has a `GET` route is [`RouteMatch::MethodNotAllowed`], even if a broader path has a route for it.
 ///
-/// Paths match as they were sent: nothing is decoded beforehand, no dots or slashes are tidied away, and a slash at the
-/// end makes another path. Parameters are decoded after matching, so `{name}` may hold `/` (from `%2F`) or be `..`:
-/// never make a file name of one unchecked.
+/// Paths are matched as they were sent: nothing is decoded beforehand, dots and slashes are not normalized, and a slash
+/// at the end makes a different path. Parameters are decoded after matching, so `{name}` may contain `/` (from `%2F`)
+/// or be `..`: never use one as a file name unchecked.
 ///
-/// HEAD is answered by GET's route, and OPTIONS by [`RouteMatch::Options`], unless they have their own. `OPTIONS *` asks about
-/// the server as a whole: it is answered with the methods of all routes.
+/// HEAD is answered by the route for GET, and OPTIONS by [`RouteMatch::Options`], unless they have routes of their own.
+/// `OPTIONS *` asks about the whole server: it is answered with the methods of all routes.
 ///
 /// # Example
 ///
@@ -39,10 +39,10 @@ use crate::setup_error::SetupError;
 #[derive(Clone, Debug)]
 pub struct Router<T> {
     paths: matchit::Router<usize>,
-    /// The index of each path in `endpoints`, to add methods to it.
+    /// The index of each path in `endpoints`, used to add methods to it.
     indices: HashMap<String, usize>,
     endpoints: Vec<Endpoint<T>>,
-    /// `Allow` with the methods of all.
+    /// `Allow` with the methods of all routes.
     allow: HeaderValue,
 }
 
@@ -70,8 +70,9 @@ impl<T> Router<T> {
     ///
     /// # Errors
     ///
-    /// [`SetupError::RoutePath`] if `path` can never match, [`SetupError::RouteDuplicate`] if this method and path have a route,
-    /// [`SetupError::RouteConflict`] if the path matches exactly what another does under other names.
+    /// [`SetupError::RoutePath`] if `path` can never match, [`SetupError::RouteDuplicate`] if this method and path have
+    /// a route already, [`SetupError::RouteConflict`] if the path matches the same as another one with other parameter
+    /// names.
     pub fn route(&mut self, method: Method, path: &str, value: T) -> Result<(), SetupError> {
         let index = match self.indices.get(path) {
             Some(&index) => index,
@@ -110,10 +111,11 @@ impl<T> Router<T> {
         Ok(index)
     }
 
-    /// Finds the answer to `method` at `path`, a URL's path as it was sent, without the query.
+    /// Finds the answer to `method` at `path`, which is the path of a URL as it was sent, without the query.
     ///
-    /// A malformed percent-escape is [`RouteMatch::BadPath`] wherever it stands: no route means it. So is the target `*`, unless
-    /// the method is OPTIONS. CONNECT, which has no path, is [`RouteMatch::MethodNotAllowed`].
+    /// A malformed percent-escape is [`RouteMatch::BadPath`] wherever it is, because it cannot be meant for any route.
+    /// So is the target `*`, unless the method is OPTIONS. CONNECT, which has no path, is
+    /// [`RouteMatch::MethodNotAllowed`].
     #[must_use]
     pub fn find(&self, method: &Method, path: &str) -> RouteMatch<'_, T> {
         match (method, path) {
@@ -148,7 +150,7 @@ impl<T> Endpoint<T> {
     }
 }
 
-/// `Allow` such as `GET, HEAD, OPTIONS`: the methods routed and those answered without a route, sorted.
+/// `Allow`, such as `GET, HEAD, OPTIONS`: the sorted methods that have routes or are answered without one.
 fn allow<'a>(routed: impl Iterator<Item = &'a Method>) -> HeaderValue {
     let mut names: Vec<&str> = routed.map(Method::as_str).chain(["OPTIONS"]).collect();
     if names.contains(&"GET") {

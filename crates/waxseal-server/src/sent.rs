@@ -1,4 +1,4 @@
-//! The body of an answer on its way to the client, which counts its bytes.
+//! The body of a response on its way to the client. Its bytes are counted.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,8 +10,8 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::traffic::{TRAFFIC, count};
 
-/// An answer's body, wrapped where it leaves the server: a body within another one, or one that a handler reads itself,
-/// is not sent.
+/// A response's body, wrapped where it leaves the server. A body inside another one, or one that a handler reads
+/// itself, is not sent.
 pub(crate) struct SentBody {
     pub(crate) body: Body,
     pub(crate) is_counted: bool,

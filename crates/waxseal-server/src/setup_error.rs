@@ -6,63 +6,63 @@ use std::path::PathBuf;
 
 use http::Method;
 
-/// Says why a server cannot be set up, and what to do about it: its listener, its certificate, its settings
-/// for proxies, or its routes. It shows nothing of a key.
+/// Why a server cannot be set up, and what to do about it. It concerns the listener, the certificate, the settings for
+/// proxies, or the routes. It never shows anything of a key.
 ///
-/// Apart from [`Error`](crate::Error): it concerns the operator when a program starts, and no request has it for an
-/// answer.
+/// It is separate from [`Error`](crate::Error) because it concerns the operator when a program starts. No request is
+/// answered with it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// An address on which another program, or this one, listens.
+    /// Another program, or this one, already listens on the address.
     #[error("{address} is in use; stop what listens there or choose another port")]
     AddressInUse {
-        /// The address asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A port that the system reserves.
+    /// The system reserves the port.
     #[error("no permission to listen on {address}; choose a port from 1024 up")]
     PermissionDenied {
-        /// The address asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// An address that is not this machine's, or anything else the system says.
+    /// The address is not this machine's, or another error of the operating system.
     #[error("cannot listen on {address}; choose an address of this machine")]
     Bind {
-        /// The address asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A path at which another program, or this one, listens.
+    /// Another program, or this one, already listens at the path.
     #[error("another program listens at {}; stop it or choose another path", path.display())]
     PathInUse {
-        /// The path asked for.
+        /// The requested path.
         path: PathBuf,
     },
-    /// A path at which there is a file that is no socket.
+    /// There is a file at the path that is not a socket.
     #[error("{} is there and no socket; choose another path", path.display())]
     PathTaken {
-        /// The path asked for.
+        /// The requested path.
         path: PathBuf,
     },
-    /// A path that the system refuses: its folder is missing, or may not be written to.
+    /// The system refuses the path: its folder is missing or not writable.
     #[error("cannot listen at {}; choose a path in a folder that is there and may be written to", path.display())]
     Path {
-        /// The path asked for.
+        /// The requested path.
         path: PathBuf,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A listener that cannot be used.
+    /// The listener cannot be used.
     #[error("the listener cannot be used")]
     Listener(#[source] io::Error),
 
-    /// A file of certificates that cannot be read, or holds none.
+    /// A file of certificates cannot be read, or contains none.
     #[error("{} cannot be read as certificates; it should hold them in PEM form, the server's own first", path.display())]
     Certificate {
         /// The file.
@@ -70,7 +70,7 @@ pub enum SetupError {
         /// What was found.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A file of a key that cannot be read, or holds none.
+    /// A key file cannot be read, or contains no key.
     #[error("{} cannot be read as a private key; it should hold one in PEM form", path.display())]
     CertificateKey {
         /// The file.
@@ -78,7 +78,7 @@ pub enum SetupError {
         /// What was found.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A certificate and a key that do not belong together, or that rustls does not take.
+    /// The certificate and the key do not belong together, or rustls does not accept them.
     #[error("the certificate {} and the key {} cannot be used together", certificate.display(), key.display())]
     CertificatePair {
         /// The certificates' file.
@@ -89,27 +89,27 @@ pub enum SetupError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// Neither an address, nor a network, nor `unix`.
+    /// The text is neither an address, nor a network, nor `unix`.
     #[error("`{0}` is no address; write 192.0.2.1, 10.0.0.0/8, 2001:db8::/32 or unix")]
     ProxyAddress(String),
-    /// A network with bits set behind its prefix: a mistake in one of the two.
+    /// A network has bits set after its prefix, so one of the two is a mistake.
     #[error("`{found}` has bits behind its prefix; write {meant}")]
     ProxyNetwork {
         /// The text.
         found: String,
-        /// The network that the address is in.
+        /// The network that contains the address.
         meant: String,
     },
-    /// The name of no header that is read.
+    /// The text is not the name of a header that can be read.
     #[error("`{0}` names no header; write for, proto, host, prefix or forwarded")]
     ProxyHeader(String),
-    /// Two headers that say the same thing.
+    /// Two of the headers contain the same information.
     #[error("`forwarded` says what for, proto and host say; choose the one that the proxy sets")]
     ProxyHeaders,
-    /// A path that a browser or a proxy could read in another way.
+    /// Browsers or proxies could interpret the path differently.
     #[error("`{0}` is no plain path; write /app, in letters, digits, `-`, `.`, `_` and `~`")]
     RootPath(String),
-    /// A method and path that have a route.
+    /// The method and path have a route already.
     #[error("{method} {path} has a route already; remove one of the two")]
     RouteDuplicate {
         /// The method given.
@@ -117,22 +117,22 @@ pub enum SetupError {
         /// The path given.
         path: String,
     },
-    /// A path that matches the same requests as another.
+    /// The path matches the same requests as another path.
     #[error("{method} {path} matches what {with} does; give their parameters the same names")]
     RouteConflict {
         /// The method given.
         method: Method,
         /// The path given.
         path: String,
-        /// The path that is there.
+        /// The existing path.
         with: String,
     },
-    /// A path that no request can ever match.
+    /// No request can ever match the path.
     #[error("`{path}` is no path for a route: {problem}")]
     RoutePath {
         /// The path given.
         path: String,
-        /// The remedy.
+        /// What to do about it.
         problem: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! A stream that gives up on clients who take nothing.
+//! A stream that gives up on clients that take nothing.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -14,21 +14,22 @@ use crate::framing::Framing;
 use crate::head_timer::HeadTimer;
 use crate::transport::Transport;
 
-/// Bytes that the system takes of us and has not sent yet. Without such a bound it takes megabytes, and then takes nothing
-/// for as long as a slow reader needs for a third of them; with it, it takes more whenever the client has taken some.
+/// The most bytes that the system may hold without having sent them. Without this limit it takes megabytes at once, and
+/// then nothing for as long as a slow reader needs for a third of them. With the limit, it takes more whenever the
+/// client has taken some.
 const UNSENT_BYTES: u32 = 16 * 1024;
-/// Bytes that a client has the limit for, 3.3 KB/s with the default of 15 s. Its system does not tell of each byte that is
-/// read: it fills a buffer of 128 KB, or of megabytes, and takes more when that is nearly empty. A proxy that buffers
-/// nothing itself waits for its own client's. So a client has time to read all that it took.
+/// How many bytes a client may take in one `limit`, 3.3 KB/s with the default of 15 s. The client's system does not
+/// report each byte that is read: it fills a buffer of 128 KB, or of megabytes, and takes more when that is nearly
+/// empty. A proxy that does not buffer waits for its own client. So a client gets time to read everything that it took.
 const BYTES_A_LIMIT: u64 = 48 * 1024;
-/// Limits that a client has ahead at most, whatever it took.
+/// The most `limit`s that a client can have in advance, whatever it took.
 const MOST_LIMITS: u32 = 16;
-/// Silence of a client that ends the connection after our side is shut.
+/// After our side is shut, the connection ends if the client sends nothing for this long.
 const LINGER_SILENCE: Duration = Duration::from_millis(500);
-/// Time that a client may go on sending after our side is shut.
+/// How long a client may go on sending after our side is shut.
 const LINGER: Duration = Duration::from_secs(5);
-/// A head and its page up to this size are copied together: to send one piece costs the system a quarter of a
-/// microsecond less than to gather two, and to copy 4 KB a tenth.
+/// A head and its page up to this size are copied together. Sending one piece costs the system a quarter of a
+/// microsecond less than gathering two, and copying 4 KB costs a tenth of a microsecond.
 const COPIED_BYTES: usize = 4096;
 
 thread_local! {
@@ -36,25 +37,26 @@ thread_local! {
     static WHOLE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A stream that gives up on a client who takes nothing, and at the end reads on from one who still sends.
+/// A stream that gives up on a client that takes nothing. At the end, it keeps reading from a client that is still
+/// sending.
 ///
-/// Closing a socket with unread bytes in it resets the connection, and the reset may overtake the answer: the visitor
-/// with a large upload would see a broken connection instead of the 413.
+/// Closing a socket with unread bytes resets the connection, and the reset may overtake the response: a visitor with a
+/// large upload would see a broken connection instead of the 413.
 pub(crate) struct Socket {
     stream: Transport,
-    /// Wants to know of bytes that come.
+    /// Is told when bytes come.
     heads: HeadTimer,
-    /// Wants to have seen them.
+    /// Is given the bytes that come.
     framing: Framing,
-    /// The least time that a write may make no progress.
+    /// How long a write may make no progress, at least.
     limit: Duration,
-    /// Bytes taken that no time was given for.
+    /// Bytes that the client took and for which it has not been given time yet.
     taken: u64,
-    /// The end of the time that the client has to read what it took before those.
+    /// Until when the client may read what it took before those bytes.
     read_by: Option<Instant>,
-    /// Runs while a write, or at the end a read, waits.
+    /// Runs while a write waits, or a read at the end.
     timer: Option<Pin<Box<Sleep>>>,
-    /// The end of reading on; set once our side is shut.
+    /// Until when to keep reading; set once our side is shut.
     end: Option<Instant>,
 }
 
@@ -64,7 +66,7 @@ impl Socket {
         Self { stream, heads, framing, limit, taken: 0, read_by: None, timer: None, end: None }
     }
 
-    /// Passes `progress` on, unless there has been none for too long.
+    /// Returns `progress`, unless there has been none for too long.
     fn or_give_up(
         &mut self,
         cx: &mut Context<'_>,
@@ -80,7 +82,8 @@ impl Socket {
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
     }
 
-    /// The time to wait for the client from now on. Computed when it has to be waited for, so that others pay no clock.
+    /// How long to wait for the client from now on. Computed only if there is a wait, so that other writes do not read
+    /// the clock.
     fn patience(&mut self) -> Duration {
         let now = Instant::now();
         let left = self.read_by.map_or(Duration::ZERO, |end| end.saturating_duration_since(now));

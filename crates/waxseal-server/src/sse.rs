@@ -14,14 +14,14 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::body::Body;
 use crate::error::Error;
 
-/// Silence on the line before a comment keeps it open: proxies close at 30 s or more.
+/// After this much silence, a comment keeps the connection open: proxies close it after 30 s or more.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Answers with a stream of events, `text/event-stream`, for `EventSource` in the browser.
+/// A response with a stream of events, `text/event-stream`, for `EventSource` in the browser.
 ///
-/// When nothing happens for 15 s, a comment is sent that no page sees: it keeps proxies from closing the connection,
-/// and finds out that the visitor has left. Then the stream is dropped. The browser comes back by itself when the
-/// stream ends; to make it stay away, answer its next request with 204. When the server stops, streams are cut after
+/// When nothing is sent for 15 s, a comment is sent that pages do not see. It keeps proxies from closing the
+/// connection, and detects that the visitor has left; the stream is then dropped. The browser reconnects by itself when
+/// the stream ends; to stop it, answer its next request with 204. When the server stops, streams are cut after
 /// [`Limits::shutdown_grace`](crate::Limits).
 ///
 /// # Example
@@ -45,18 +45,18 @@ where
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // nginx holds answers back until a buffer is full, unless told.
+    // nginx buffers responses unless told not to.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response.extensions_mut().insert(EventStream);
     response
 }
 
-/// Marks the response of [`sse`], in its extensions: a body that may [end](Body::ended_by) between any two events.
+/// Marks the response of [`sse`] in its extensions: its body may [end](Body::ended_by) between any two events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventStream;
 
-/// One event: its text, and its type.
+/// An event, with its text and its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Event(String);
@@ -73,22 +73,22 @@ impl Event {
         Self(event)
     }
 
-    /// The type that the page listens for; `message` if none is given.
+    /// Sets the type that the page listens for; `message` if none is set.
     pub fn name(self, name: &str) -> Self {
         self.field("event", name)
     }
 
-    /// The id that the browser sends back as `Last-Event-ID` when it reconnects.
+    /// Sets the id that the browser sends back as `Last-Event-ID` when it reconnects.
     pub fn id(self, id: &str) -> Self {
         self.field("id", id)
     }
 
-    /// The time that the browser waits before it reconnects.
+    /// Sets how long the browser waits before it reconnects.
     pub fn retry(self, time: Duration) -> Self {
         self.field("retry", &time.as_millis().to_string())
     }
 
-    /// Adds a field on a line of its own, without the characters that would end the line or the event.
+    /// Adds a field on its own line, without the characters that would end the line or the event.
     fn field(mut self, name: &str, value: &str) -> Self {
         self.0.push_str(name);
         self.0.push_str(": ");
@@ -98,14 +98,14 @@ impl Event {
     }
 }
 
-/// The lines of a text, whichever of the three line ends a browser knows stands between them.
+/// The lines of a text, separated by any of the three line ends that browsers know.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
 
 struct Events<S> {
     events: Pin<Box<S>>,
-    /// Ends when it is time for a comment; begins when the body is first asked, which is inside a runtime.
+    /// Ends when a comment is due. Starts when the body is first polled, which happens inside a runtime.
     silence: Option<Pin<Box<Sleep>>>,
 }
 

@@ -1,4 +1,4 @@
-//! Bodies from streams, made while they are sent.
+//! Bodies from streams, produced while they are sent.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -11,10 +11,10 @@ use http_body::Frame;
 use crate::body::Body;
 
 impl Body {
-    /// A body whose pieces come one after the other; its length is not announced.
+    /// A body made of the pieces of a stream. Its length is not announced.
     ///
-    /// The head leaves before the first piece. A stream that fails cuts the answer short, so that the browser knows that it
-    /// is not whole, and the reason goes to the log.
+    /// The head is sent before the first piece. If the stream fails, the response is cut short, so that the browser
+    /// notices that it is incomplete, and the error is logged.
     ///
     /// # Example
     ///

@@ -12,11 +12,11 @@ use crate::traffic::TRAFFIC;
 
 /// Runs `future` for at most `limit`, and turns a panic in it into an error.
 ///
-/// A panic's message goes to the log at error level, if it is text; nothing else of it is kept. What the future had
-/// borrowed or locked is dropped as in any panic: a `std::sync::Mutex` held at that moment is poisoned.
+/// The panic's message is logged at error level if it is text; nothing else of the panic is kept. What the future had
+/// borrowed or locked is dropped as in any panic: a `std::sync::Mutex` that was locked at that moment is poisoned.
 ///
-/// The limit acts where the future waits, and is counted from its first wait. Code that never awaits is not interrupted:
-/// give long computations to `tokio::task::spawn_blocking`.
+/// The limit takes effect where the future waits, and is counted from its first wait. Code that never awaits is not
+/// interrupted; run long computations in `tokio::task::spawn_blocking`.
 ///
 /// # Errors
 ///
@@ -39,7 +39,7 @@ use crate::traffic::TRAFFIC;
 /// ```
 pub async fn timeout_catching_panics<F: Future>(limit: Duration, future: F) -> Result<F::Output, Error> {
     let mut future = pin!(future);
-    // Unwind safe: after a panic the future is never polled again, only dropped.
+    // It is unwind safe: after a panic the future is never polled again, only dropped.
     let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Ok),
         Err(payload) => {
@@ -51,7 +51,8 @@ pub async fn timeout_catching_panics<F: Future>(limit: Duration, future: F) -> R
     within(limit, caught).await.unwrap_or(Err(Error::TimedOut { limit }))
 }
 
-/// The output of `future` within `limit` of its first wait; `None` after that. A future that need not wait costs no timer.
+/// The output of `future`, if it is ready within `limit` of its first wait; otherwise `None`. A future that does not
+/// wait needs no timer.
 pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut timer = None;
@@ -94,7 +95,7 @@ mod tests {
         assert!(matches!(error, Error::TimedOut { limit: LIMIT }));
         assert_eq!(error.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(error.to_string(), "the request took longer than 60s");
-        // Timers are good to a millisecond.
+        // Timers are accurate to a millisecond.
         assert!(started.elapsed() - LIMIT < Duration::from_millis(10));
         assert!(weak.upgrade().is_none(), "what the future held is gone");
     }

@@ -1,4 +1,4 @@
-//! TLS by rustls: a certificate and its key, which may change while the server runs.
+//! TLS with rustls: a certificate and its key, which can change while the server runs.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,8 @@ use tokio_rustls::TlsAcceptor;
 use crate::setup_error::SetupError;
 use crate::transport::Transport;
 
-/// A certificate and its key in files, for a server that speaks TLS 1.2 and 1.3 itself. Clones are the same one.
+/// The files of a certificate and its key, for a server that provides TLS 1.2 and 1.3 itself. Clones share the same
+/// certificate.
 ///
 /// # Example
 ///
@@ -50,24 +51,24 @@ impl Tls {
         Ok(Self(Arc::new(CertificateFiles { certificate, key, config })))
     }
 
-    /// Reads both files again, for connections that are made from now on.
+    /// Reads both files again. Connections that are made from now on use the new content.
     ///
     /// # Errors
     ///
-    /// [`SetupError`]; then what was read before stays.
+    /// [`SetupError`]. The previous content then stays in use.
     pub fn reload(&self) -> Result<(), SetupError> {
         let config = load(&self.0.certificate, &self.0.key)?;
         *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
     }
 
-    /// The files of the certificates and of the key.
+    /// The paths of the certificates' file and of the key's file.
     #[must_use]
     pub fn files(&self) -> [&Path; 2] {
         [&self.0.certificate, &self.0.key]
     }
 
-    /// Shakes hands with a client.
+    /// Does the TLS handshake with a client.
     pub(crate) async fn accept(&self, stream: Transport) -> io::Result<Transport> {
         let config = Arc::clone(&self.0.config.read().unwrap_or_else(PoisonError::into_inner));
         Ok(Transport::Tls(Box::new(TlsAcceptor::from(config).accept(stream).await?)))

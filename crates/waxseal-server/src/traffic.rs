@@ -11,9 +11,9 @@ use crate::error::Error;
 /// Counters of the whole process, for code that has no server at hand. They are made at their first use, by a server or a
 /// request, and stay with the `metrics` recorder that is installed then.
 pub(crate) struct Traffic {
-    /// Bytes of requests' bodies.
+    /// Bytes of request bodies.
     pub(crate) received: Counter,
-    /// Bytes of answers' bodies.
+    /// Bytes of response bodies.
     pub(crate) sent: Counter,
     /// Panics of handlers.
     pub(crate) panics: Counter,

@@ -12,18 +12,18 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::peer::Peer;
 
-/// A stream of any kind that the server listens for.
+/// A stream of any kind for which the server listens.
 #[derive(Debug)]
 pub(crate) enum Transport {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
-    /// TLS over one of the others.
+    /// TLS over one of the other streams.
     #[cfg(feature = "tls")]
     Tls(Box<tokio_rustls::server::TlsStream<Self>>),
 }
 
-/// A listener for any of them.
+/// A listener for any of the streams.
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
@@ -31,7 +31,8 @@ pub(crate) enum Listener {
     Unix(UnixListener),
 }
 
-/// A listener whose waiting connections the system itself is asked for: tokio may not have heard of them yet.
+/// A listener that asks the system itself for the connections that wait, because tokio may not have been notified of
+/// them yet.
 #[derive(Debug)]
 pub(crate) enum StdListener {
     Tcp(std::net::TcpListener),
@@ -45,7 +46,7 @@ pub(crate) struct SocketFile(pub(crate) PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // One that is gone already is nobody's loss.
+        // It does not matter if the file is gone already.
         let _ = std::fs::remove_file(&self.0);
     }
 }
@@ -90,17 +91,17 @@ impl StdListener {
 }
 
 impl Transport {
-    /// Has the system send at once what it gets, and take no more than `unsent` bytes that it has not sent.
+    /// Makes the system send data at once, and hold no more than `unsent` bytes that it has not sent.
     pub(crate) fn hold_little_back(&self, unsent: u32) {
         let stream = match self {
             Self::Tcp(stream) => stream,
-            // The system's buffer of a Unix socket is small by itself.
+            // The system's buffer for a Unix socket is small anyway.
             #[cfg(unix)]
             Self::Unix(_) => return,
             #[cfg(feature = "tls")]
             Self::Tls(stream) => return stream.get_ref().0.hold_little_back(unsent),
         };
-        // Answers are small and whole: waiting for more to send with them only delays them.
+        // Responses are small and complete: waiting for more data would only delay them.
         let _ = stream.set_nodelay(true);
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(unsent);

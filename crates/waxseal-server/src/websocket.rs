@@ -1,4 +1,4 @@
-//! WebSockets (RFC 6455) over hyper's upgrade. The frames are tungstenite's business.
+//! WebSockets (RFC 6455) over hyper's upgrade. tungstenite handles the frames.
 
 mod drive;
 pub(crate) mod limits;

@@ -1,4 +1,4 @@
-//! The step of a session with the cookie of another app that runs beside this one and shares its sign-in.
+//! Keeps a session in step with the cookie of another app that runs beside this one and shares its sign-in.
 
 use crate::change::Change;
 use crate::content::Content;
@@ -7,11 +7,12 @@ use crate::metadata::{self, BESIDE};
 use crate::operation::Operation;
 use crate::session::Session;
 
-/// The mark of one cookie of another app: the time at which it was signed, and a number that tells it from others.
+/// The mark of one cookie of another app: the time at which it was signed, and a number that distinguishes it from
+/// others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "made by callers")]
 pub struct CookieMark {
-    /// Seconds since 1970 at which the other app, or this one for it, signed the cookie.
+    /// The time at which the other app signed the cookie, or this app for it, in seconds since 1970.
     pub signed_at: u64,
     /// A part of the cookie's hash.
     pub id: u64,
@@ -31,17 +32,17 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Those that every write may have.
+    /// Those of every [write](Session#errors).
     pub fn set_beside(&self, mark: CookieMark) -> Result<(), Error> {
         let mark = metadata::encode(&(mark.signed_at, mark.id));
         self.set_metadata(BESIDE, Operation::Set(mark))
     }
 
-    /// Takes the entry under `key` as `other` has it, or removes it if `other` has none.
+    /// Copies the entry under `key` from `other`, or removes it if `other` has none.
     ///
     /// # Errors
     ///
-    /// Those that every write may have.
+    /// Those of every [write](Session#errors).
     pub fn take_entry(&self, key: &str, other: &Content) -> Result<(), Error> {
         let operation = match other.entries.get(key) {
             Some(value) => Operation::Set(value.bytes().into()),

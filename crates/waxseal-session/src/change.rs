@@ -12,7 +12,7 @@ use crate::{messages, seeds};
 
 /// One entry of the change log.
 ///
-/// A request leaves a log of these behind, not a copy of the map. The log can be replayed, key by key, over a newer
+/// A request produces a log of changes, not a copy of the map. The log can be replayed, key by key, over a newer
 /// session that another request wrote meanwhile.
 #[derive(Clone)]
 pub(crate) enum Change {
@@ -25,12 +25,12 @@ pub(crate) enum Change {
     Flash(messages::Stored),
     /// Removes the messages that a page has shown.
     FlashesShown(messages::Ids),
-    /// Keeps the seed of the first form token.
+    /// Stores the seed of the first form token.
     CsrfSeed(Seed),
     /// Replaces all seeds, so that no earlier form token is valid.
     NewCsrfSeed(Seed),
     Permanent(bool),
-    /// Replaces the state of the tie to a device.
+    /// Replaces the state of the device binding.
     Device(DeviceChange),
     /// Notes what the handler was told of a key and may have acted on.
     Seen(Arc<str>, Sight),
@@ -40,7 +40,7 @@ impl Change {
     /// # Errors
     ///
     /// [`Error::Value`] if the newer value cannot be changed in this way. [`Error::Conflict`] if the newer value is not
-    /// the one that the handler had seen.
+    /// the one that the handler saw.
     pub(crate) fn apply(&self, content: &mut Content) -> Result<(), Error> {
         match self {
             Self::Reset => *content = Content::default(),

@@ -10,13 +10,13 @@ use crate::operation::{Operation, Sight};
 
 /// The changes of one request, in order.
 ///
-/// A request leaves a log behind, not a copy of the session. The log can be replayed, key by key, over a newer session
-/// that another request wrote meanwhile.
+/// A request produces a log, not a copy of the session. The log can be replayed, key by key, over a newer session that
+/// another request wrote meanwhile.
 #[derive(Clone, Default)]
 pub struct ChangeLog(Option<Arc<Vec<Change>>>);
 
 impl ChangeLog {
-    /// A log of no changes allocates nothing: most requests change nothing.
+    /// An empty log allocates nothing, because most requests change nothing.
     pub(crate) fn new(changes: Vec<Change>) -> Self {
         Self((!changes.is_empty()).then(|| Arc::new(changes)))
     }
@@ -40,15 +40,15 @@ impl ChangeLog {
     /// # Errors
     ///
     /// [`Error::Value`] if a newer value cannot be changed in this way, [`Error::Conflict`] if a newer value is not the
-    /// one that the handler had seen, [`Error::TooLarge`] if the result takes more than `limit` bytes.
+    /// one that the handler saw, [`Error::TooLarge`] if the result takes more than `limit` bytes.
     pub fn replay(&self, content: Content, limit: usize) -> Result<Content, Error> {
         replay(content, self.iter(), limit)
     }
 
-    /// Replays the changes over `content`, which this visitor's handler never saw.
+    /// Replays the changes over `content`, a session that this visitor's handler never saw.
     ///
-    /// The answer that carried the new id was lost, so the visitor came with the old id and was shown an empty session.
-    /// That a key was missing is therefore no conflict, and a default does not replace an existing value.
+    /// The response with the new id was lost, so the visitor came with the old id and was shown an empty session. A
+    /// missing key is therefore not a conflict, and a default does not replace an existing value.
     ///
     /// # Errors
     ///
@@ -63,8 +63,8 @@ impl ChangeLog {
         replay(content, stay.iter(), limit)
     }
 
-    /// Returns `true` if the log has changes and all of them note that a page was shown: with messages, with its first
-    /// form, or with an offer to tie the session to a device.
+    /// Returns `true` if there are changes and all of them only note that a page was shown: with messages, with its
+    /// first form, or with an offer to bind the session to a device.
     #[must_use]
     pub fn only_shows(&self) -> bool {
         let shows = |change: &Change| match change {
@@ -75,8 +75,8 @@ impl ChangeLog {
         !self.is_empty() && self.iter().all(shows)
     }
 
-    /// Returns `true` if all changes are for the next page to show: a message that was flashed, messages shown, its first form. That
-    /// can be kept after a sign-out. An empty log is, too.
+    /// Returns `true` if all changes are for the next page to show: a message that was flashed, messages that were
+    /// shown, or the page's first form. Such changes can be kept after a sign-out. Also `true` for an empty log.
     #[must_use]
     pub fn is_only_for_next_page(&self) -> bool {
         let for_next_page = |change: &Change| {
@@ -94,7 +94,7 @@ impl ChangeLog {
 }
 
 impl Content {
-    /// Adopts the class and the owner's metadata of `other`, for a new session of the same owner.
+    /// Copies the class and the owner's metadata of `other`, for a new session of the same owner.
     pub fn adopt_owner(&mut self, other: &Self) {
         self.permanent = other.permanent;
         for name in [OWNER, SIGNED_IN, DEVICE, LIFE, BOUND, BESIDE] {

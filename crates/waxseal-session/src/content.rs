@@ -1,4 +1,4 @@
-//! The part of a session that is sealed: its class, its metadata, its entries (`docs/format.md`, "What is sealed").
+//! The part of a session that is sealed: its class, its metadata, its entries (the format's section "What is sealed").
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -58,14 +58,14 @@ impl Content {
         self.entries.write(buffer);
     }
 
-    /// The size in bytes to plan with: the bytes that [`Self::write`] adds, and the bytes kept for metadata. Messages
-    /// do not count, because they are dropped when entries need the room.
+    /// The size in bytes to plan with: the bytes that [`Self::write`] appends, plus the bytes reserved for metadata.
+    /// Messages do not count, because they are dropped when entries need the room.
     pub fn planned_size(&self) -> usize {
         let messages = self.metadata.encoded(MESSAGES).map_or(0, |list| list.len() + 1 + MESSAGES.len());
         self.size_with((self.metadata.bytes().len() - messages).max(METADATA_ROOM_BYTES))
     }
 
-    /// Drops messages, the oldest first, until the whole fits into `limit` bytes.
+    /// Drops messages, the oldest first, until the content fits into `limit` bytes.
     pub fn fit(&mut self, limit: usize) {
         while !self.fits(limit) && messages::drop_oldest(&mut self.metadata) {}
     }
@@ -89,12 +89,12 @@ impl Content {
         self.metadata.encoded(OWNER).is_some()
     }
 
-    /// The owner's last sign-in, in seconds since 1970.
+    /// The time of the owner's last sign-in, in seconds since 1970.
     pub fn signed_in(&self) -> Option<u64> {
         self.metadata.get(SIGNED_IN)
     }
 
-    /// The idle lifetime of this session alone, in seconds, if it was set.
+    /// The idle lifetime that was set for this session alone, in seconds.
     pub fn own_lifetime(&self) -> Option<u32> {
         self.metadata.get(LIFE)
     }
@@ -104,7 +104,7 @@ impl Content {
         self.metadata.get(DEVICE).unwrap_or_default()
     }
 
-    /// Returns `true` if nothing would be lost with this content.
+    /// Returns `true` if the content holds nothing worth keeping.
     pub fn is_blank(&self) -> bool {
         !self.permanent && self.metadata.is_empty() && self.entries.len() == 0
     }
@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// Parses a payload that lies between other bytes.
+    /// Parses a payload with other bytes before and after it.
     fn parse(payload: &[u8]) -> Result<Content, &'static str> {
         let buffer = [b"head", payload, b"tail"].concat();
         Content::parse(buffer, 4..4 + payload.len())

@@ -1,4 +1,5 @@
-//! The tie of a session to a device, as its metadata carries it. What its bytes mean is up to who wrote them.
+//! The device binding of a session, as its metadata holds it. The meaning of its bytes is defined by the code that
+//! writes them.
 
 use std::sync::Arc;
 
@@ -10,15 +11,15 @@ use crate::metadata::BOUND;
 use crate::session::Session;
 use crate::state::Phase;
 
-/// The longest state of a tie, in bytes: metadata has room for it beside the rest.
+/// The longest state of a device binding, in bytes. Metadata has room for it beside the rest.
 pub const MAX_DEVICE_STATE_BYTES: usize = 64;
 
-/// A first byte from here on says that the session is bound.
+/// A state whose first byte is at least this says that the session is bound.
 const BOUND_FROM: u8 = 0x80;
 
 impl Content {
-    /// The bytes that say how far the session is tied to a device; `None` if it is not. Empty if they are malformed: take
-    /// such a session for a bound one.
+    /// The bytes that say how far the session is bound to a device; `None` if there are none. Empty if they are
+    /// malformed: treat such a session as bound.
     #[must_use]
     pub fn device_state(&self) -> Option<&[u8]> {
         // MessagePack's `bin 8`: its format byte, its length, its bytes.
@@ -28,14 +29,14 @@ impl Content {
         }
     }
 
-    /// Replaces the state of the tie, which is at most [`MAX_DEVICE_STATE_BYTES`] long.
+    /// Replaces the state of the device binding, which is at most [`MAX_DEVICE_STATE_BYTES`] long.
     pub fn put_device_state(&mut self, state: &[u8]) {
         self.metadata.put(BOUND, Some(encoded(state)));
     }
 }
 
 impl Session {
-    /// Returns `true` if the session is bound to a device, whose proof each request has to bring.
+    /// Returns `true` if the session is bound to a device. Each request then has to bring a proof.
     #[must_use]
     pub fn is_device_bound(&self) -> bool {
         self.read()
@@ -44,42 +45,42 @@ impl Session {
             .is_some_and(|state| state.first().is_none_or(|kind| *kind >= BOUND_FROM))
     }
 
-    /// Returns `true` if this request has signed in. The call is no access.
+    /// Returns `true` if this request has signed in. The call does not count as access.
     #[must_use]
     pub fn has_signed_in(&self) -> bool {
         let state = self.lock();
         state.signed_in && state.phase == Phase::Open
     }
 
-    /// Returns `true` if this request has ended the session that came. The call is no access.
+    /// Returns `true` if this request has ended the session that it came with. The call does not count as access.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.lock().ended
     }
 
-    /// Returns `true` if this request has removed all that was in the session. The call is no access.
+    /// Returns `true` if this request has removed everything from the session. The call does not count as access.
     #[must_use]
     pub fn has_been_emptied(&self) -> bool {
         self.lock().is_emptied()
     }
 
-    /// Replaces the state of the tie by an offer. If another request has replaced it meanwhile, the offer is left out of
-    /// what is saved, and nothing else is.
+    /// Replaces the state of the device binding with an offer. If another request has replaced it meanwhile, only the
+    /// offer is left out of what is saved.
     ///
     /// # Errors
     ///
-    /// Those that every write may have.
+    /// Those of every [write](Session#errors).
     pub fn offer_device(&self, state: &[u8]) -> Result<OfferSaved, Error> {
         let offer = OfferSaved::default();
         self.change_device(state, Some(offer.clone()))?;
         Ok(offer)
     }
 
-    /// Replaces the state of the tie by a binding. If another request has replaced it meanwhile, nothing is saved.
+    /// Replaces the state of the device binding. If another request has replaced it meanwhile, nothing is saved.
     ///
     /// # Errors
     ///
-    /// Those that every write may have, and [`Error::Conflict`] when the session is saved.
+    /// Those of every [write](Session#errors), and [`Error::Conflict`] when the session is saved.
     pub fn bind_device(&self, state: &[u8]) -> Result<(), Error> {
         self.change_device(state, None)
     }

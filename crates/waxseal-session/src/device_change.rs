@@ -1,4 +1,4 @@
-//! Changes of the tie between a session and a device.
+//! Changes of a session's device binding.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,28 +7,30 @@ use crate::error::Error;
 use crate::metadata::{BOUND, Metadata};
 use crate::operation::Operation;
 
-/// The fate of an offer to tie a session to a device: see [`Session::offer_device`](crate::Session::offer_device).
+/// Whether an offer to bind a session to a device was saved: see
+/// [`Session::offer_device`](crate::Session::offer_device).
 #[derive(Debug, Clone, Default)]
 pub struct OfferSaved {
     gave_way: Arc<AtomicBool>,
 }
 
 impl OfferSaved {
-    /// Returns `false` if another request's state was found in the place of the one that the offer was made over, so that
-    /// the offer was left out of what was saved.
+    /// Returns `false` if the offer was left out of what was saved, because another request had replaced the state that
+    /// the offer was based on.
     #[must_use]
     pub fn is_kept(&self) -> bool {
         !self.gave_way.load(Ordering::Acquire)
     }
 }
 
-/// A change of the tie.
+/// A change of the device binding.
 #[derive(Clone)]
 pub(crate) struct DeviceChange {
-    /// The state that the change was decided on.
+    /// The state that the change is based on.
     was: Option<Arc<[u8]>>,
     becomes: Arc<[u8]>,
-    /// Present for an offer, which gives way to what another request wrote. A binding must not: it is decided anew.
+    /// Present for an offer, which is dropped if another request has changed the state. A binding must not be dropped:
+    /// the request then fails with a conflict.
     offer: Option<OfferSaved>,
 }
 
@@ -43,7 +45,7 @@ impl DeviceChange {
 
     /// # Errors
     ///
-    /// [`Error::Conflict`] if the state is not the one that a binding was decided on.
+    /// [`Error::Conflict`] if the state is not the one that a binding is based on.
     pub(crate) fn apply(&self, metadata: &mut Metadata) -> Result<(), Error> {
         if metadata.encoded(BOUND) == self.was.as_deref() {
             metadata.apply(BOUND, &Operation::Set(self.becomes.clone())).expect("setting always works");

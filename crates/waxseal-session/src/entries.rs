@@ -10,8 +10,8 @@ use crate::varint;
 
 /// Keys and values in the order of their first insertion.
 ///
-/// Parsed entries are an index of offsets into their buffer. No entry is decoded before it is read, and an entry that
-/// is never read is copied byte for byte when the session is sealed again.
+/// Parsed entries are an index of offsets into their buffer. An entry is decoded only when it is read; all others are
+/// copied byte for byte when the session is sealed again.
 #[derive(Clone, Default)]
 pub struct Entries {
     /// The buffer that sealed entries were parsed from.
@@ -38,7 +38,7 @@ impl Entries {
     ///
     /// # Errors
     ///
-    /// A phrase for the log if a length does not fit, a key is not UTF-8, or a key comes twice.
+    /// A phrase for the log if a length does not fit, a key is not UTF-8, or a key occurs twice.
     pub(crate) fn parse(source: Arc<Vec<u8>>, range: Range<usize>) -> Result<Self, &'static str> {
         let payload = source.get(..range.end).ok_or("it ends before its entries")?;
         let mut rest = payload.get(range.start..).ok_or("it ends before its entries")?;
@@ -48,7 +48,7 @@ impl Entries {
         while !rest.is_empty() {
             let key = piece(payload, &mut rest)?;
             let bytes = key.bytes(payload);
-            // Most keys are ASCII, which is checked faster than UTF-8.
+            // Most keys are ASCII, which is faster to check than UTF-8.
             if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
                 return Err("a key is not UTF-8");
             }
@@ -77,7 +77,7 @@ impl Entries {
         self.size
     }
 
-    /// The [size](Self::size) with a value of `value_bytes` under `key`.
+    /// The [size](Self::size) if the value under `key` had `value_bytes`.
     pub(crate) fn size_with(&self, key: &str, value_bytes: usize) -> usize {
         let old = self.position(key).map_or(0, |at| self.entry_size(&self.list[at]));
         self.size - old + entry_size(key.len(), value_bytes)
@@ -113,7 +113,7 @@ impl Entries {
         self.list.iter().map(|entry| (self.key(entry), self.entry_size(entry)))
     }
 
-    /// Puts `value` under `key`: at its old place if the key exists, else at the end.
+    /// Puts `value` under `key`: in place if the key exists, else at the end.
     pub(crate) fn set(&mut self, key: &str, value: Arc<[u8]>) {
         let value = Piece::Own(value);
         match self.position(key) {
@@ -145,7 +145,7 @@ impl Entries {
     }
 
     fn key<'a>(&'a self, entry: &'a Entry) -> &'a str {
-        // An owned key was a `str`, a sealed one was checked by `parse`; the payload never changes.
+        // The key was a `str` when it was inserted, or was checked by `parse`; the payload never changes.
         std::str::from_utf8(entry.key.bytes(self.payload()))
             .expect("keys were checked to be UTF-8 when they came in")
     }
@@ -188,13 +188,13 @@ impl Value {
         value::decode(self.bytes())
     }
 
-    /// The kind of the value in words: `text`, `an integer`, `a map`.
+    /// The kind of the value, as a phrase: `text`, `an integer`, `a map`.
     #[must_use]
     pub fn shape(&self) -> &'static str {
         value::shape(self.bytes())
     }
 
-    /// The value in MessagePack, as it lies in the session.
+    /// The value in MessagePack, as the session holds it.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match &self.0 {
@@ -229,7 +229,7 @@ fn slice<'a>(payload: &'a [u8], range: &Range<u32>) -> &'a [u8] {
     &payload[range.start as usize..range.end as usize]
 }
 
-/// Takes a length and that many bytes off the front of `rest`, which must be the end of `payload`.
+/// Takes a length, and that many bytes after it, off the front of `rest`, which must be the end of `payload`.
 fn piece(payload: &[u8], rest: &mut &[u8]) -> Result<Piece, &'static str> {
     let length = varint::read(rest).ok_or("a length is not in its shortest form")?;
     let start = payload.len() - rest.len();
@@ -240,7 +240,7 @@ fn piece(payload: &[u8], rest: &mut &[u8]) -> Result<Piece, &'static str> {
 
 /// Checks whether a key occurs twice, in O(n log n).
 fn has_duplicates(list: &[Entry], payload: &[u8]) -> bool {
-    /// So many keys are compared each with each: sorting would allocate.
+    /// Up to this many keys are compared with each other: sorting would allocate.
     const FEW: usize = 4;
     let keys = || list.iter().map(|entry| entry.key.bytes(payload));
     if list.len() <= FEW {

@@ -16,34 +16,34 @@ pub enum Error {
         /// The cause.
         source: ValueError,
     },
-    /// The session would not fit its cookie, or its record on the server. It is as it was before the call.
+    /// The session would not fit into its cookie, or into its record on the server. It is as it was before the call.
     #[error(
         "the session would be {size} bytes and there is room for {limit}; {largest}; \
          keep large data in a database and its id in the session"
     )]
     TooLarge {
-        /// Bytes that the session would take, those kept for metadata included.
+        /// The bytes that the session would take, including those reserved for metadata.
         size: usize,
-        /// Bytes that fit.
+        /// The largest size that fits, in bytes.
         limit: usize,
-        /// The keys that take the most.
+        /// The keys whose entries take the most bytes.
         largest: Largest,
     },
-    /// A message of HTML is too long, and cut it would break the page.
+    /// A message of HTML is too long. It is not cut, because that would break the page.
     #[error("a message of HTML has {size} bytes and may have {limit}; say it shorter, or without HTML")]
     MarkupTooLong {
-        /// Its bytes.
+        /// The length of the message in bytes.
         size: usize,
-        /// Bytes that it may have.
+        /// The longest that a message may be, in bytes.
         limit: usize,
     },
-    /// The response's head has left with the session in it. Nothing written now could reach the browser.
+    /// The head of the response has been sent, with the session in it. A later write could not reach the browser.
     #[error("the session was already sent; write to it before the response's head leaves")]
     Sent,
-    /// The store does not answer, and the session is shown from a copy, which cannot be written.
+    /// The store does not answer, so the session is shown from a copy, which cannot be written.
     #[error("the session store does not answer, so this session can only be read; try again in some seconds")]
     Unconfirmed,
-    /// Another request changed this key after the handler had seen its value.
+    /// Another request changed this key after the handler saw its value.
     #[error("another request changed session[{key:?}] at the same time; repeat this one")]
     Conflict {
         /// The key.
@@ -53,12 +53,12 @@ pub enum Error {
     #[error("the session was ended meanwhile, and nothing was saved; sign in again")]
     Gone,
     /// Another request, such as a sign-in, gave the session a new id, and this request came with the old id. If the
-    /// answer with the new id was lost, [`sign_in`](crate::Session::sign_in) takes that session over.
+    /// response with the new id was lost, [`sign_in`](crate::Session::sign_in) takes that session over.
     #[error(
         "another request gave this session a new id; load the page again, and sign in again if it does not know you"
     )]
     Renewed,
-    /// The browser could not prove its device for the moment, so its session is not shown and cannot be written.
+    /// The browser cannot prove its device at the moment, so its session is not shown and cannot be written.
     #[error(
         "the browser could not prove its device for the moment; try again in some seconds, or sign in again"
     )]
@@ -74,7 +74,7 @@ pub enum Error {
     Random(#[source] io::Error),
 }
 
-/// Names the key that an error of a value belongs to.
+/// Adds the key to an error of its value.
 pub(crate) fn in_key(key: &str) -> impl FnOnce(ValueError) -> Error {
     move |source| Error::Value { key: key.to_owned(), source }
 }
@@ -91,14 +91,14 @@ pub struct Largest(Vec<(String, usize)>);
 impl Largest {
     const SHOWN: usize = 3;
 
-    /// Keeps the largest three of `sizes`.
+    /// Picks the three largest of `sizes`.
     pub fn of<'a>(sizes: impl Iterator<Item = (&'a str, usize)>) -> Self {
         let mut sizes: Vec<_> = sizes.collect();
         sizes.sort_by_key(|&(_, size)| std::cmp::Reverse(size));
         Self(sizes.into_iter().take(Self::SHOWN).map(|(key, size)| (key.to_owned(), size)).collect())
     }
 
-    /// Keys with the bytes that each entry takes, the largest first, at most three.
+    /// At most three keys, each with the bytes that its entry takes, the largest first.
     pub fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
         self.0.iter().map(|(key, size)| (key.as_str(), *size))
     }
@@ -115,7 +115,7 @@ impl fmt::Display for Largest {
     }
 }
 
-/// Shortens a key for a log line, since a key may be user text.
+/// Shortens a key for a log line, because a key may be user text.
 fn shown(key: &str) -> &str {
     let end = key.char_indices().nth(40).map_or(key.len(), |(at, _)| at);
     &key[..end]

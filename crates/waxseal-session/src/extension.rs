@@ -1,4 +1,4 @@
-//! The extensions of MessagePack that values have: integers of 128 bits, and marked HTML (`docs/format.md`, "What is
+//! The MessagePack extensions that values use: integers of 128 bits, and marked HTML (the format's section "What is
 //! sealed").
 
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// The newtype struct name by which rmp-serde knows an extension: a struct around its type and its bytes.
+/// The name of the newtype struct by which rmp-serde recognizes an extension: a struct of its type and its bytes.
 const EXTENSION: &str = rmp_serde::MSGPACK_EXT_STRUCT_NAME;
 /// The first byte of an extension of 16 bytes. The type follows, then the integer in big-endian order.
 pub(crate) const MARKER: u8 = 0xd8;
@@ -60,7 +60,7 @@ pub(crate) enum Extension {
 }
 
 impl Extension {
-    /// Reads an extension of a type that there is. rmp-serde gives a newtype struct for one.
+    /// Reads an extension of one of the known types. rmp-serde presents an extension as a newtype struct.
     pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (kind, Bytes(bytes)) = <(i8, Bytes<Vec<u8>>)>::deserialize(deserializer)?;
         let sixteen = || {

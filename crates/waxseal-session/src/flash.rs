@@ -7,17 +7,18 @@ use crate::messages::{self, Flash, Stored};
 use crate::session::Session;
 
 impl Session {
-    /// Leaves a message for the visitor's next page: that of this answer, or the one that it redirects to.
+    /// Leaves a message for the visitor's next page: the one in this response, or the one that it redirects to.
     ///
-    /// Messages are kept beside the entries, under no key of the app's. Messages of parallel requests are all kept. A
-    /// session keeps at most 16 messages and 1,024 bytes of them; the oldest are dropped first. A text is cut after 512
-    /// bytes and a category after 32. Messages never take room from entries. In state `cookie` they may use what is
-    /// left of the cookie and of its [256 bytes for metadata](Error::TooLarge); the oldest are dropped until the cookie
-    /// fits.
+    /// Messages are kept beside the entries, under none of the app's keys. Messages of parallel requests are all kept.
+    /// A session holds at most 16 messages and 1,024 bytes of them; beyond that the oldest are dropped. A text is cut
+    /// after 512 bytes and a category after 32. Messages never take room from entries. In state `cookie` they may use
+    /// what is left of the cookie and of its [256 bytes for metadata](Error::TooLarge); the oldest are dropped until
+    /// the cookie fits.
     ///
     /// # Errors
     ///
-    /// Those that every write may have, but none for its size. [`Error::Random`] if the system has no randomness.
+    /// Those of every [write](Session#errors), except [`Error::TooLarge`]. [`Error::Random`] if the system has no
+    /// randomness.
     ///
     /// # Example
     ///
@@ -38,13 +39,13 @@ impl Session {
         self.write()?.make(Change::Flash(message))
     }
 
-    /// Leaves a message of HTML, such as one with a link, which templates do not escape.
+    /// Leaves a message of HTML, such as one with a link. Templates do not escape it.
     ///
     /// It is kept as other messages are, but never cut.
     ///
     /// # Errors
     ///
-    /// [`Error::MarkupTooLong`] over 512 bytes, and those of [`flash`](Self::flash).
+    /// [`Error::MarkupTooLong`] if the HTML has more than 512 bytes, and those of [`flash`](Self::flash).
     ///
     /// # Example
     ///
@@ -67,14 +68,14 @@ impl Session {
         self.write()?.make(Change::Flash(message))
     }
 
-    /// The messages of these categories, the oldest first; of all categories if none is named: Flask's
+    /// The messages of these categories, or all messages if none is named, the oldest first: Flask's
     /// `get_flashed_messages`.
     ///
-    /// The returned messages count as shown and are removed when the request has succeeded. They are not removed
-    /// before, so a page may be rendered twice. They stay if the answer is an error of 500 or more, or if the session
-    /// [cannot be written](Self::is_confirmed). Further calls in the same request return the same messages. A message
-    /// that is left after the first call waits for the next request, as in Flask. A message of a category that no page
-    /// asks for waits too, where Flask drops it.
+    /// The returned messages count as shown and are removed when the request succeeds. They are not removed earlier, so
+    /// a page may be rendered twice. They stay if the response's status is 500 or more, or if the session [cannot be
+    /// written](Self::is_confirmed). Further calls in the same request return the same messages. A message that is
+    /// flashed after the first call waits for the next request, as in Flask. A message whose category no page asks for
+    /// also waits, whereas Flask drops it.
     #[must_use]
     pub fn flashed_messages(&self, categories: &[&str]) -> Vec<Flash> {
         let mut state = self.read();

@@ -1,4 +1,4 @@
-//! The keys of form tokens, given by the maker of the session.
+//! The keys of form tokens, provided by the code that makes the session.
 
 use std::io;
 
@@ -10,14 +10,14 @@ pub type Seed = [u8; SEED_BYTES];
 
 /// Makes and checks form tokens under a key that the session never sees.
 pub trait FormTokenKeys: Send + Sync {
-    /// Makes a token of `seed`: a MAC, masked anew for each call.
+    /// Makes a token for `seed`: a MAC with a new mask for each call.
     ///
     /// # Errors
     ///
-    /// If the system has no randomness.
+    /// Any, if the system has no randomness.
     fn make(&self, seed: &Seed) -> io::Result<String>;
 
-    /// Returns `true` if `token`, which may be any bytes, is a token of `seed`. Takes a time that does not tell how
-    /// close the token is.
+    /// Returns `true` if `token`, which may be any bytes, is a token for `seed`. The time taken does not reveal how
+    /// much of the token is right.
     fn is_good(&self, seed: &Seed, token: &[u8]) -> bool;
 }

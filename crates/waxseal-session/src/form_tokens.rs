@@ -7,21 +7,22 @@ use crate::session::Session;
 use crate::state::Phase;
 
 impl Session {
-    /// A token for the forms and scripts of this answer, of 86 characters.
+    /// A token of 86 characters for the forms and scripts in this response.
     ///
-    /// [`is_csrf_token`](Self::is_csrf_token) accepts the token as long as the session lives, up to the next
+    /// [`is_csrf_token`](Self::is_csrf_token) accepts the token for as long as the session lives, until the next
     /// [`renew`](Self::renew), [`sign_in`](Self::sign_in) or [`renew_empty`](Self::renew_empty).
     ///
-    /// The token is a MAC over a seed in the session's metadata. The first token draws the seed, so that the first form
+    /// The token is a MAC over a seed in the session's metadata. The first call draws the seed, so the first form
     /// begins a session for an anonymous visitor. Each request masks the token anew, so that the compressed size of
-    /// answers tells an attacker nothing about it (BREACH).
+    /// responses tells an attacker nothing about it (BREACH).
     ///
     /// # Errors
     ///
-    /// With the first token those that every write may have, but [`Error::Unconfirmed`] and [`Error::Renewed`]. A page
-    /// of a session that can only be read still shows its forms, and what they send is refused. A visitor who came with
-    /// an id that a sign-in has replaced gets tokens too, for signing in again. [`Error::Random`] if the system has no
-    /// randomness. [`Error::NoFormTokens`] for a session that no session manager made.
+    /// For the first token, those of every [write](Session#errors) except [`Error::Unconfirmed`] and
+    /// [`Error::Renewed`]: a page of a session that can only be read still shows its forms, although what they send is
+    /// refused, and a visitor who came with an id that a sign-in has replaced needs a token to sign in again.
+    /// [`Error::Random`] if the system has no randomness. [`Error::NoFormTokens`] if the session was not made by a
+    /// session manager.
     ///
     /// # Example
     ///
@@ -47,7 +48,7 @@ impl Session {
             None => {
                 let seed = state.fallback_seed().map_or_else(seeds::draw, Ok)?;
                 match state.phase {
-                    // Nothing is begun for a form alone: a token of our own would displace the one that came.
+                    // A form alone begins no session here: a token of the new session would displace the one that came.
                     Phase::Open | Phase::RolledBack if state.fallback_is_enough() => {}
                     Phase::Open | Phase::RolledBack => {
                         state.begin_change();
@@ -64,8 +65,8 @@ impl Session {
         Ok(token)
     }
 
-    /// Returns `true` if `token`, which may be any bytes, is one that this session gave out. Takes a time that does not
-    /// tell how close the token is.
+    /// Returns `true` if `token`, which may be any bytes, is one that this session gave out. The time taken does not
+    /// reveal how much of the token is right.
     #[must_use]
     pub fn is_csrf_token(&self, token: &[u8]) -> bool {
         let state = self.read();
@@ -76,7 +77,7 @@ impl Session {
             .fold(false, |found, seed| found | keys.is_good(seed, token))
     }
 
-    /// Returns `true` if a token was ever given out. The call is no access.
+    /// Returns `true` if a token was ever given out. The call does not count as access.
     pub(crate) fn has_csrf_seed(&self) -> bool {
         !seeds::all(&self.lock().content.metadata).is_empty()
     }

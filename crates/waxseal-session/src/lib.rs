@@ -37,7 +37,7 @@ pub use value::{MAX_DEPTH, ValueError};
 
 /// The types for session managers: `waxseal-manager`, or one of your own.
 ///
-/// A manager makes a [`Session`] of a [`Content`](backend::Content) with [`Session::restore`], and receives what a
+/// A manager turns a [`Content`](backend::Content) into a [`Session`] with [`Session::restore`], and gets what a
 /// request did to it from [`Session::close`]. Handlers need none of these types.
 pub mod backend {
     pub use crate::beside::CookieMark;

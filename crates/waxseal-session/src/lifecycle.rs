@@ -1,4 +1,4 @@
-//! The beginning and the end of a request's session, for session managers.
+//! The beginning and the end of a session within one request, for session managers.
 
 use std::sync::Arc;
 
@@ -8,40 +8,41 @@ use crate::form_token_keys::{FormTokenKeys, Seed};
 use crate::session::Session;
 use crate::state::{Phase, ReadOnly, State};
 
-/// Terms on which a session is made.
+/// Settings with which a session is made.
 #[derive(Clone)]
 #[expect(clippy::exhaustive_structs, reason = "made by callers")]
 pub struct Terms {
     /// The largest size of the content in bytes.
     pub limit: usize,
-    /// With `true`, an `insert` that would replace what another request wrote is a conflict.
+    /// If `true`, an `insert` that would replace what another request wrote is a conflict.
     pub strict: bool,
     /// The keys of form tokens. Without them the session gives out none.
     pub form_token_keys: Option<Arc<dyn FormTokenKeys>>,
 }
 
-/// The outcome of one request for its session.
+/// What one request did to its session.
 #[expect(clippy::exhaustive_structs, reason = "each part is saved by callers")]
 pub struct Closed {
     /// The phase in which the session was closed.
     pub phase: Phase,
     /// The content at the end of the request, shared and not copied.
     pub content: Arc<Content>,
-    /// The changes that lead to the content.
+    /// The changes that led to the content.
     pub log: ChangeLog,
     /// `true` if the request read or wrote the session.
     pub accessed: bool,
-    /// `true` if the session is to have a new id and a new absolute lifetime.
+    /// `true` if the session gets a new id and a new absolute lifetime.
     pub renewed: bool,
     /// `true` if the owner has signed in with this request.
     pub signed_in: bool,
     /// The owner before this request, if [`signed_in`](Self::signed_in).
     pub owner_before: Option<String>,
-    /// The owner whose other sessions are all to end.
+    /// The owner whose other sessions must all end.
     pub ends_others: Option<String>,
-    /// `true` if the session that came is to end, and its rivals. The content is that of another session, which begins.
+    /// `true` if the session that came must end, and its rivals with it. The content then belongs to the new session
+    /// that replaces it.
     pub ended: bool,
-    /// `true` if a session begins, even an empty one, in place of one that is over.
+    /// `true` if a session, even an empty one, begins in place of one that is over.
     pub begins: bool,
 }
 
@@ -54,8 +55,8 @@ impl Closed {
 }
 
 impl Session {
-    /// Makes a new, empty session without a size limit and without keys for form tokens: for tests, and for templates
-    /// that are rendered without a visitor.
+    /// Makes a new, empty session without a size limit and without keys for form tokens. It is meant for tests, and for
+    /// templates that are rendered without a visitor.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "a session is asked for, and does not come by itself")]
     pub fn new() -> Self {
@@ -77,8 +78,8 @@ impl Session {
         Self::of_state(State::new(content, false, terms))
     }
 
-    /// Makes the session readable only. For a visitor whose id was replaced, form tokens are made of `seed`, because no
-    /// seed can be kept for them.
+    /// Makes the session read-only. For a visitor whose id was replaced, form tokens are made from `seed`, because no
+    /// seed can be saved for them.
     #[must_use]
     pub fn read_only(self, why: ReadOnly, seed: Option<Seed>) -> Self {
         {
@@ -89,15 +90,16 @@ impl Session {
         self
     }
 
-    /// Makes form tokens of `seed` for as long as nothing is written, for a visitor whose token must not be displaced by
-    /// a page with a form.
+    /// Makes form tokens from `seed` until something is written. This is for a visitor whose token must not be
+    /// displaced by a page with a form.
     #[must_use]
     pub fn with_fallback_seed(self, seed: Seed) -> Self {
         self.lock().fallback_seed = Some(seed);
         self
     }
 
-    /// Notes that good tokens of other sessions came with this one's, so that a sign-out ends all of them.
+    /// Notes that valid tokens of other sessions, its rivals, came with this one's, so that a sign-out ends all of
+    /// them.
     pub fn note_rivals(&self) {
         self.lock().has_rivals = true;
     }
@@ -107,11 +109,11 @@ impl Session {
         self.lock().accessed = true;
     }
 
-    /// Requests the end of all other sessions of this session's owner, and a new id for this one.
+    /// Requests that all other sessions of this session's owner end, and that this one gets a new id.
     ///
     /// # Errors
     ///
-    /// [`Error::Owner`](crate::Error::Owner) if it has no owner, and those that every write may have.
+    /// [`Error::Owner`](crate::Error::Owner) if the session has no owner, and those of every [write](Session#errors).
     pub fn end_others(&self) -> Result<(), crate::Error> {
         let owner = self.owner().ok_or(crate::Error::Owner)?;
         self.renew()?;
@@ -125,7 +127,7 @@ impl Session {
         self.lock().default_to_permanent().expect("a session's class can always be changed");
     }
 
-    /// Closes the session, which can then be read and no longer written, and returns what the request did.
+    /// Closes the session and returns what the request did. It can still be read, but no longer written.
     #[must_use]
     pub fn close(&self) -> Closed {
         let mut state = self.lock();
@@ -145,30 +147,30 @@ impl Session {
         }
     }
 
-    /// Undoes all changes after they could not be saved. The session can be written again. A requested end stays
-    /// requested.
+    /// Undoes all changes that could not be saved. The session can be written again. If its end was requested, that
+    /// request stays.
     pub fn undo(&self) {
         self.lock().undo();
     }
 
-    /// Withdraws a requested end, or notes that the browser was told of it.
+    /// Withdraws the request to end the session, or notes that the browser was told of its end.
     pub fn forget_end(&self) {
         self.lock().removes = false;
     }
 
-    /// Returns `true` if the next commit is to end the session that came. The call is no access.
+    /// Returns `true` if the next commit must end the session that came. The call does not count as access.
     #[must_use]
     pub fn is_to_end(&self) -> bool {
         self.lock().removes
     }
 
-    /// Makes the session readable only from now on.
+    /// Makes the session read-only from now on.
     pub fn refuse_writes(&self, why: ReadOnly) {
         self.lock().phase = Phase::ReadOnly(why);
     }
 
-    /// Returns `true` if the session began in this request, also if it took the place of one that was destroyed. The
-    /// call is no access.
+    /// Returns `true` if the session began in this request, including in place of one that was destroyed. The call does
+    /// not count as access.
     #[must_use]
     pub fn began_here(&self) -> bool {
         self.lock().is_new
@@ -180,13 +182,13 @@ impl Session {
         self.lock().owner_before()
     }
 
-    /// The present content. The call is no access.
+    /// The current content. The call does not count as access.
     #[must_use]
     pub fn content(&self) -> Arc<Content> {
         self.lock().content.clone()
     }
 
-    /// The present phase. The call is no access.
+    /// The current phase. The call does not count as access.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.lock().phase

@@ -5,14 +5,15 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// The name of the newtype struct that stands for a [`Markup`]. A `Deserialize` that asks a session's value for a newtype
-/// struct of this name gets one for markup alone, and any other value as it is.
+/// The name of the newtype struct that represents a [`Markup`]. A `Deserialize` that asks for a newtype struct of this
+/// name gets one if the session's value is markup; any other value it gets as it is.
 pub const MARKUP: &str = "$waxseal::Markup";
 
-/// HTML that templates write without escaping it, after the session or a message has kept it: Flask's `Markup`.
+/// HTML that templates write without escaping, and that stays HTML when a session or a message keeps it: Flask's
+/// `Markup`.
 ///
-/// A text of a visitor must not get into it unescaped. In a session it is a type of its own, so no text and no JSON can
-/// pass for one. It can also be read as a `String`. Elsewhere, in JSON for instance, it is a string.
+/// A visitor's text must be escaped before it becomes part of it. In a session it is a type of its own, so neither a
+/// text nor JSON can pass for it. It can also be read as a `String`. In other formats, such as JSON, it is a string.
 ///
 /// # Example
 ///

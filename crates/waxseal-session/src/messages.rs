@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::metadata::{self, Metadata};
 use crate::operation::Operation;
 
-/// Name of the messages in the metadata: a list of `[id, category, text]`, with `true` behind the text if it is HTML, the
-/// oldest first.
+/// Name of the messages in the metadata: a list of `[id, category, text]`, with a fourth element `true` if the text is
+/// HTML, the oldest first.
 pub(crate) const MESSAGES: &str = "flash";
 
 const MAX_MESSAGES: usize = 16;
@@ -24,12 +24,12 @@ pub struct Flash {
     pub category: String,
     /// The text. It may contain user input, which a template escapes.
     pub message: String,
-    /// The text is HTML: it came as a [`Markup`](crate::Markup), and a template does not escape it.
+    /// `true` if the text is HTML: it came as a [`Markup`](crate::Markup), and a template does not escape it.
     pub is_markup: bool,
 }
 
-/// A message as it is kept: id, category, text, and if that is HTML. The id is random and tells apart messages of the same
-/// text.
+/// A message as it is kept: id, category, text, and whether the text is HTML. The id is random and distinguishes
+/// messages with the same text.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stored(
     u32,
@@ -38,13 +38,13 @@ pub(crate) struct Stored(
     #[serde(default, skip_serializing_if = "std::ops::Not::not")] bool,
 );
 
-/// Ids of messages that were shown, to be removed from a newer session.
+/// Ids of messages that were shown and must be removed from a newer session.
 pub(crate) type Ids = Arc<[u32]>;
 
 /// The messages that one request was shown.
 #[derive(Default)]
 pub(crate) struct Shown {
-    /// The messages at the first call, so that further calls in the request return the same.
+    /// All messages at the first call, so that further calls in the request return the same.
     all: Option<Vec<Stored>>,
     ids: Vec<u32>,
 }
@@ -55,7 +55,7 @@ impl Stored {
         Self(id, start(category, MAX_CATEGORY_BYTES).to_owned(), cut(text), false)
     }
 
-    /// Makes a message of HTML. It is not cut, since half a tag would swallow what follows it on the page.
+    /// Makes a message of HTML. It is not cut, because half a tag would hide what follows it on the page.
     pub(crate) fn of_html(id: u32, category: &str, html: &str) -> Self {
         Self(id, start(category, MAX_CATEGORY_BYTES).to_owned(), html.to_owned(), true)
     }
@@ -94,7 +94,7 @@ pub(crate) fn count(metadata: &Metadata) -> usize {
     all(metadata).len()
 }
 
-/// Puts a message behind the others, and drops the oldest beyond the limits.
+/// Adds a message after the others, and drops the oldest beyond the limits.
 pub(crate) fn add(metadata: &mut Metadata, message: &Stored) {
     let mut all = all(metadata);
     all.push(message.clone());
@@ -141,7 +141,7 @@ fn set(metadata: &mut Metadata, all: &[Stored]) {
     metadata.apply(MESSAGES, &operation).expect("setting and removing always work");
 }
 
-/// Cuts a text to the kept length, with an ellipsis if anything was cut.
+/// Cuts a text to its longest length. If anything was cut, the text ends with an ellipsis.
 fn cut(text: &str) -> String {
     const SIGN: &str = "…";
     match text.len() {

@@ -19,14 +19,15 @@ pub(crate) const SIGNED_IN: &str = "auth";
 pub(crate) const DEVICE: &str = "device";
 /// Name of the idle lifetime of this session alone, in seconds.
 pub(crate) const LIFE: &str = "life";
-/// The tie to a device, which `device_binding.rs` reads and writes.
+/// The device binding, which `device_binding.rs` reads and writes.
 pub(crate) const BOUND: &str = "bound";
 /// The other app's cookie that the session was last in step with, which `beside.rs` reads and writes.
 pub(crate) const BESIDE: &str = "beside";
 
 /// The framework's own values of a session: owner, sign-in, messages and the like.
 ///
-/// The values stay encoded, because most requests read none of them. Values that a later release added are kept.
+/// The values stay encoded, because most requests read none of them. Values that a later release added are kept as they
+/// are.
 #[derive(Clone)]
 pub struct Metadata(Cow<'static, [u8]>);
 
@@ -56,8 +57,8 @@ impl Metadata {
         *self.0 == *EMPTY_MAP
     }
 
-    /// The value under `name`. `None` also if the value is no `T`, since another release may have used the name
-    /// otherwise.
+    /// The value under `name`. Also `None` if the value is not a `T`, because another release may have used the name
+    /// differently.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         value::decode(self.encoded(name)?).ok()
     }

@@ -8,18 +8,18 @@ use crate::value::{self, ValueError};
 #[derive(Clone)]
 pub(crate) enum Operation {
     Set(Arc<[u8]>),
-    /// As `Set`, after the handler was told that there was no value.
+    /// Like `Set`, after the handler was told that there is no value.
     SetDefault(Arc<[u8]>),
     /// Removes the value, and tells the handler whether there was one.
     Remove,
-    /// As `Remove`, and tells the handler the value.
+    /// Like `Remove`, and tells the handler the value.
     Take,
     Add(i64),
     Append(Arc<[u8]>),
     Update(Arc<Update>),
 }
 
-/// A function from the encoded value, if there is one, to the next. May run more than once.
+/// A function from the encoded value, if there is one, to the next. It may run more than once.
 pub(crate) type Update = dyn Fn(Option<&[u8]>) -> Result<Arc<[u8]>, ValueError> + Send + Sync;
 
 /// The part of a value that a handler was told of.
@@ -31,7 +31,7 @@ pub(crate) enum Sight {
 }
 
 impl Operation {
-    /// The value that follows `current`; `None` for none.
+    /// The value that follows `current`; `None` if there is none.
     pub(crate) fn next(&self, current: Option<&[u8]>) -> Result<Option<Arc<[u8]>>, ValueError> {
         Ok(match self {
             Self::Set(value) | Self::SetDefault(value) => Some(value.clone()),
@@ -42,7 +42,7 @@ impl Operation {
         })
     }
 
-    /// The sight of `current` that this operation gives to the handler, or for which it answers in a strict session.
+    /// What this operation tells the handler of `current`. In a strict session, also what it relies on without telling.
     pub(crate) fn shows(&self, current: Option<&[u8]>, strict: bool) -> Option<Sight> {
         match (self, current) {
             (Self::Remove, Some(_)) => Some(Sight::Present),
@@ -56,7 +56,7 @@ impl Operation {
 }
 
 impl Sight {
-    /// Checks whether `current` is still what was seen.
+    /// Checks whether `current` still is what was seen.
     pub(crate) fn holds(&self, current: Option<&[u8]>) -> bool {
         match self {
             Self::Absent => current.is_none(),

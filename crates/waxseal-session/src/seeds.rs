@@ -8,7 +8,8 @@ use crate::operation::Operation;
 /// Name of the seeds in the metadata: bytes, one seed after the other, the newest last.
 pub(crate) const SEEDS: &str = "csrf";
 
-/// Limit of kept seeds. There is more than one only if parallel requests drew theirs, each for a page that is open now.
+/// The most seeds that are kept. There is more than one only if parallel requests each drew one, for pages that are now
+/// open.
 const MAX_SEEDS: usize = 4;
 
 /// Draws a random seed.
@@ -26,7 +27,7 @@ pub(crate) fn add(metadata: &mut Metadata, seed: &Seed) {
     set(metadata, &seeds[first..]);
 }
 
-/// Replaces all seeds by one, so that no earlier token is valid. Does nothing if there is no seed yet.
+/// Replaces all seeds with one, so that no earlier token is valid. Does nothing if there is no seed yet.
 pub(crate) fn replace(metadata: &mut Metadata, seed: &Seed) {
     if metadata.encoded(SEEDS).is_some() {
         set(metadata, &[*seed]);

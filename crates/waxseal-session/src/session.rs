@@ -1,4 +1,4 @@
-//! The dictionary that belongs to one visitor.
+//! The dictionary of values that belongs to one visitor.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,23 +15,24 @@ use crate::operation::Operation;
 use crate::state::{Phase, ReadOnly, State};
 use crate::value;
 
-/// The dictionary that follows a visitor from request to request: Flask's `session`, under Rust's map names.
+/// The dictionary that follows a visitor from request to request: Flask's `session`, with the method names of Rust's
+/// maps.
 ///
-/// Clones are cheap and share one session, and all methods take `&self`. Values are anything that serde can write:
-/// text, integers, floats, bytes, lists, maps, structs, dates, UUIDs. They are read as they were written. (What serde
-/// itself cannot tell apart is read as the simpler value: `Some(None)` and `()` as `None`.)
+/// Clones are cheap and share one session, and all methods take `&self`. A value can be anything that serde can write:
+/// text, integers, floats, bytes, lists, maps, structs, dates, UUIDs. It is read as it was written. (Where serde itself
+/// makes no difference, the simpler value is read: `Some(None)` and `()` are read as `None`.)
 ///
-/// A read decodes only the entry that it asks for. Every read counts as access, also of a length, of a missing key, or
-/// by a template; the answer then varies with the visitor. Each write goes into a log of changes. If the log stays
+/// A read decodes only the entry that it asks for. Every read counts as access, even of the length or of a missing key,
+/// or by a template; the response then varies with the visitor. Each write goes into a log of changes. If the log stays
 /// empty, nothing is sent.
 ///
 /// # Errors
 ///
-/// Every method that writes fails with [`Error::Sent`] once the answer's head has left. A method that adds data fails
-/// with [`Error::TooLarge`] if the session would outgrow its cookie (in states `store` and `mirrored`: 1 MiB), and
-/// leaves the session as it was. In these two states it also fails with [`Error::Renewed`] for a visitor who came with
-/// an id that a sign-in has replaced. In every state with a store, it fails with [`Error::Unconfirmed`] if the session
-/// is shown from a copy because the store is unavailable.
+/// Every method that writes fails with [`Error::Sent`] once the response's head has been sent. A method that adds data
+/// fails with [`Error::TooLarge`] if the session would outgrow its cookie (in states `store` and `mirrored`: 1 MiB),
+/// and leaves the session as it was. In these two states it also fails with [`Error::Renewed`] for a visitor who came
+/// with an id that a sign-in has replaced. In every state with a store, it fails with [`Error::Unconfirmed`] if the
+/// session is shown from a copy because the store is unavailable.
 ///
 /// # Example
 ///
@@ -57,23 +58,23 @@ impl Session {
     ///
     /// [`Error::Value`] if the value is of another type.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
-        // Decoded outside the lock, because the code of `T` runs.
+        // Decoded outside the lock, because this runs code of `T`.
         let value = self.read().content.entries.get(key);
         value.map(|value| value.decode()).transpose().map_err(in_key(key))
     }
 
-    /// Puts `value` under `key`. A value equal to the present one is no change.
+    /// Puts `value` under `key`. Putting a value equal to the present one changes nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if `value` cannot be written as MessagePack or is nested too deep, and those that every
-    /// write may have.
+    /// [`Error::Value`] if `value` cannot be written as MessagePack or is nested too deeply, and those of every
+    /// [write](Session#errors).
     pub fn insert<T: Serialize>(&self, key: &str, value: T) -> Result<(), Error> {
         let value = value::encode(&value).map_err(in_key(key))?;
         self.change(key, &Operation::Set(value), |_| Ok(()))
     }
 
-    /// Puts all pairs in; on an error, none.
+    /// Puts in all pairs, or none if one fails.
     ///
     /// # Errors
     ///
@@ -84,9 +85,10 @@ impl Session {
     ) -> Result<(), Error> {
         let mut buffer = Vec::with_capacity(64);
         let pairs = pairs.into_iter();
-        // Not collected: that would move the values into the pairs' own memory, and that to where it is small enough.
+        // Not `collect`: it would reuse the memory of the pairs for the values, and then move them to a smaller
+        // allocation.
         let mut values = Vec::with_capacity(pairs.size_hint().0);
-        // Outside the lock, because the code of `K` and `T` runs.
+        // Outside the lock, because this runs code of `K` and `T`.
         for (key, value) in pairs {
             match value::encode_with(&mut buffer, &value) {
                 Ok(value) => values.push((key, value)),
@@ -100,28 +102,28 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Those that every write may have.
+    /// Those of every [write](Session#errors).
     pub fn remove(&self, key: &str) -> Result<bool, Error> {
         self.change(key, &Operation::Remove, |there| Ok(there.is_some()))
     }
 
-    /// Removes the entry and returns its value, decoded: Flask's `pop`. If the value is no `T`, the entry stays.
+    /// Removes the entry and returns its value, decoded: Flask's `pop`. If the value is not a `T`, the entry stays.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if the value is of another type, and those that every write may have.
+    /// [`Error::Value`] if the value is of another type, and those of every [write](Session#errors).
     pub fn take<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
         self.change(key, &Operation::Take, |there| there.map(Value::decode).transpose().map_err(in_key(key)))
     }
 
     /// Changes the value under `key` in place. A missing value starts as `T::default()`.
     ///
-    /// The closure should do nothing but change its argument, because it may run more than once: if another request
-    /// changed the session meanwhile, the closure runs again on the newer value.
+    /// The closure should only change its argument, because it may run more than once: if another request changed the
+    /// session meanwhile, the closure runs again on the newer value.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if the value is of another type, and those that every write may have.
+    /// [`Error::Value`] if the value is of another type, and those of every [write](Session#errors).
     pub fn update<T, F>(&self, key: &str, change: F) -> Result<(), Error>
     where
         T: Serialize + DeserializeOwned + Default,
@@ -135,20 +137,21 @@ impl Session {
         self.change(key, &Operation::Update(Arc::new(update)), |_| Ok(()))
     }
 
-    /// Adds to an integer. A missing value counts as 0. Additions of parallel requests add up.
+    /// Adds `amount` to an integer. A missing value counts as 0. Additions of parallel requests add up.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if the value is no integer or the sum leaves 64 bits, and those that every write may have.
+    /// [`Error::Value`] if the value is not an integer or the sum exceeds 64 bits, and those of every
+    /// [write](Session#errors).
     pub fn add(&self, key: &str, amount: i64) -> Result<(), Error> {
         self.change(key, &Operation::Add(amount), |_| Ok(()))
     }
 
-    /// Appends to a list. A missing list starts empty. Items of parallel requests are all kept.
+    /// Appends `item` to a list. A missing list counts as empty. Items that parallel requests append are all kept.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if the value is no list, and those that every write may have.
+    /// [`Error::Value`] if the value is not a list, and those of every [write](Session#errors).
     pub fn append<T: Serialize>(&self, key: &str, item: T) -> Result<(), Error> {
         let item = value::encode(&item).map_err(in_key(key))?;
         self.change(key, &Operation::Append(item), |_| Ok(()))
@@ -185,7 +188,7 @@ impl Session {
         self.read().content.entries.iter().map(|(key, _)| key.to_owned()).collect()
     }
 
-    /// Keys and their present values, in the order of their first insertion. Each value is decoded on request.
+    /// Keys and their present values, in the order of their first insertion. A value is decoded only when asked to.
     #[must_use]
     pub fn iter(&self) -> std::vec::IntoIter<(String, Value)> {
         let state = self.read();
@@ -206,15 +209,15 @@ impl Session {
         self.len() == 0
     }
 
-    /// Removes everything: as in Flask, the usual way to sign out.
+    /// Removes everything. As in Flask, this is the usual way to sign out.
     ///
-    /// If the visitor is signed in, was so at the beginning of the request, or may be so while the store is
-    /// unavailable, this is [`destroy`](Self::destroy). For anybody else, entries, messages and form tokens are
-    /// removed. The browser is told to forget the session if nothing is written to it afterwards.
+    /// If the visitor is signed in, was signed in at the beginning of the request, or may be signed in while the store
+    /// is unavailable, this is [`destroy`](Self::destroy). For anybody else, entries, messages and form tokens are
+    /// removed, and the browser is told to forget the session unless something is written to it afterwards.
     ///
     /// # Errors
     ///
-    /// Those that every write may have. For a visitor who is signed in, those of [`destroy`](Self::destroy).
+    /// Those of every [write](Session#errors). If the visitor is signed in, those of [`destroy`](Self::destroy).
     pub fn clear(&self) -> Result<(), Error> {
         if self.may_be_signed_in() {
             return self.destroy();
@@ -227,27 +230,28 @@ impl Session {
         Ok(())
     }
 
-    /// Checks whether an owner is or was signed in to this session, or may be: to another session whose token came too,
-    /// or to one that can only be read.
+    /// Checks whether an owner is or was signed in to this session, or may be signed in: to another session whose token
+    /// came too, or to a session that can only be read.
     fn may_be_signed_in(&self) -> bool {
         let state = self.read();
         let is_known = matches!(state.phase, Phase::Open | Phase::RolledBack | Phase::Sent);
         state.content.is_owned() || state.owner_before().is_some() || state.has_rivals || !is_known
     }
 
-    /// Returns `true` if the session started with this request, because no good token came with it.
+    /// Returns `true` if the session began in this request: no good token came with it, or the session that came was
+    /// ended.
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.read().is_new
     }
 
-    /// Returns `true` if this request read or wrote anything of the session. The call is no access.
+    /// Returns `true` if this request read or wrote anything of the session. The call does not count as access.
     #[must_use]
     pub fn is_accessed(&self) -> bool {
         self.lock().accessed
     }
 
-    /// Returns `true` if this request changed anything. The call is no access.
+    /// Returns `true` if this request changed anything. The call does not count as access.
     #[must_use]
     pub fn is_modified(&self) -> bool {
         self.lock().is_modified()
@@ -259,15 +263,15 @@ impl Session {
         self.read().content.permanent
     }
 
-    /// Makes the session permanent, or ordinary again. A permanent session outlives the browser session and has
-    /// lifetimes of its own.
+    /// Makes the session permanent, or ordinary again. A permanent session outlives the browser session and has its own
+    /// lifetimes.
     ///
-    /// In state `cookie` with a list of revoked sessions, a change gives the session a new id, because the end of an id
-    /// is remembered for as long as its tokens may live.
+    /// In state `cookie` with a list of revoked sessions, a change gives the session a new id, because the list
+    /// remembers the end of an id only for as long as its tokens may live.
     ///
     /// # Errors
     ///
-    /// Those that every write may have.
+    /// Those of every [write](Session#errors).
     pub fn set_permanent(&self, permanent: bool) -> Result<(), Error> {
         let mut state = self.write()?;
         state.class_chosen = true;
@@ -280,15 +284,15 @@ impl Session {
         Ok(())
     }
 
-    /// Makes this session permanent with an idle lifetime of its own, in whole seconds up to 136 years: "remember me for a
+    /// Makes this session permanent with its own idle lifetime, in whole seconds up to 136 years: "remember me for a
     /// week" in an app whose permanent sessions last a month. It counts from the last noted activity.
     ///
-    /// It makes the lifetime shorter, never longer than that of the app's permanent sessions.
-    /// [`set_permanent`](Self::set_permanent) takes it away, and a renewal keeps it.
+    /// This can only shorten the lifetime that the app's permanent sessions have.
+    /// [`set_permanent`](Self::set_permanent) removes it; a renewal keeps it.
     ///
     /// # Errors
     ///
-    /// Those that every write may have.
+    /// Those of every [write](Session#errors).
     ///
     /// # Example
     ///
@@ -301,7 +305,7 @@ impl Session {
     /// # Ok::<(), waxseal_session::Error>(())
     /// ```
     pub fn set_permanent_for(&self, idle: Duration) -> Result<(), Error> {
-        // Without a second the session would be over with this request, which `destroy` says better.
+        // With zero seconds the session would end with this request; `destroy` is the way to do that.
         let seconds = u32::try_from(idle.as_secs()).unwrap_or(u32::MAX - 1).max(1);
         let mut state = self.write()?;
         state.class_chosen = true;
@@ -321,27 +325,27 @@ impl Session {
         self.lock().phase != Phase::ReadOnly(ReadOnly::Outage)
     }
 
-    /// Ends the session, whatever becomes of this request. Its entries are removed, and the browser is told to forget
-    /// it. Later writes begin another session with a new id.
+    /// Ends the session, even if this request fails. Its entries are removed, and the browser is told to forget it.
+    /// Later writes begin another session with a new id.
     ///
     /// # Errors
     ///
-    /// [`Error::Sent`].
+    /// [`Error::Sent`] once the response's head has been sent.
     pub fn destroy(&self) -> Result<(), Error> {
         let mut state = self.read();
         match state.phase {
             Phase::Open | Phase::RolledBack => {}
             Phase::Sent => return Err(late(state)),
-            // The browser may forget its token, also while the store cannot be told. A session that a sign-in made of
-            // this one stays; otherwise a planted id could sign a visitor out.
+            // The browser may forget its token even while the store cannot be told. If a sign-in has replaced this
+            // session with another one, that one stays; otherwise a planted id could sign a visitor out.
             Phase::ReadOnly(_) => {}
         }
         state.begin_anew();
         Ok(())
     }
 
-    /// Keeps the messages shown so far for the next page: for an answer that failed although the session was written to
-    /// after a [`rollback`](Self::rollback).
+    /// Keeps the messages shown so far for the next page. For a response that failed although the session was written
+    /// to after a [`rollback`](Self::rollback).
     pub fn keep_messages(&self) {
         self.lock().shown = Default::default();
     }
@@ -355,8 +359,8 @@ impl Session {
         }
     }
 
-    /// Notes that nobody sees this answer's page, as for a HEAD request. Messages on the page wait for the next one,
-    /// and a form on it begins no session.
+    /// Notes that nobody sees the page of this response, as for a HEAD request. Messages on the page wait for the next
+    /// one, and a form on it begins no session.
     pub fn page_unseen(&self) {
         let mut state = self.lock();
         state.shown = Default::default();
@@ -368,7 +372,7 @@ impl Session {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        // No foreign code runs under the lock, so the state is whole even after a panic.
+        // No code of the caller runs under the lock, so the state is consistent even after a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -430,7 +434,7 @@ impl Session {
 
 /// The error of a write that comes too late. It is also logged, because code that streams a body often drops errors.
 fn late(state: MutexGuard<'_, State>) -> Error {
-    // The log's writer is foreign code, so it runs outside the lock.
+    // The log's writer is the app's code, so it runs outside the lock.
     drop(state);
     tracing::warn!("a session was written to after its answer's head had left; the write is lost");
     Error::Sent

@@ -26,13 +26,13 @@ pub struct SessionDebugView {
     pub flashes: usize,
     /// `true` if the session has a seed of form tokens, because a form was shown.
     pub has_csrf_seed: bool,
-    /// Descriptions of what this request did. They name keys and never values.
+    /// Descriptions of what this request did. They name keys, never values.
     pub changes: Vec<String>,
 }
 
 impl Session {
-    /// A view of the session for a developer's pages and logs. Taking it is no access, so it can be taken in any
-    /// request.
+    /// A view of the session for a developer's pages and logs. Taking it does not count as access, so it can be taken
+    /// in any request.
     ///
     /// # Example
     ///
@@ -82,7 +82,7 @@ impl Change {
             Self::Metadata(LIFE, Operation::Remove) => "took away its own lifetime".to_owned(),
             Self::Metadata(LIFE, _) => "gave it a lifetime of its own".to_owned(),
             Self::Metadata(DEVICE, _) => "noted the browser's name".to_owned(),
-            // Each sign-in does.
+            // Every sign-in removes it.
             Self::Metadata(BOUND, Operation::Remove) => return None,
             Self::Metadata(BESIDE, _) => "noted the other app's cookie".to_owned(),
             Self::Metadata(name, operation) => format!("{} the session's own {name}", operation.verb()),

@@ -11,9 +11,9 @@ use crate::session::Session;
 use crate::state::Phase;
 use crate::unix_time::{system_time, unix_seconds};
 
-/// Length of the longest owner's name in bytes.
+/// The longest name of an owner, in bytes.
 pub const MAX_OWNER_BYTES: usize = 255;
-/// Length of the longest text for a device in bytes.
+/// The longest text for a device, in bytes.
 pub const MAX_DEVICE_BYTES: usize = 128;
 
 impl Session {
@@ -30,8 +30,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::Owner`] if the name is empty, longer than 255 bytes, or has control characters, and those that every
-    /// write may have.
+    /// [`Error::Owner`] if the name is empty, longer than 255 bytes, or has control characters, and those of every
+    /// [write](Session#errors).
     pub fn set_owner(&self, owner: Option<&str>) -> Result<(), Error> {
         let operation = match owner {
             None => Operation::Remove,
@@ -43,17 +43,18 @@ impl Session {
 
     /// Signs `owner` in at the time `now`.
     ///
-    /// This gives the session a [new id](Self::renew), so that a planted id is worth nothing, and sets the
-    /// [owner](Self::set_owner) and the [time of the sign-in](Self::signed_in_at). The entries stay. To keep none, call
-    /// [`renew_empty`](Self::renew_empty) before.
+    /// This gives the session a [new id](Self::renew), so that an id that an attacker planted is worthless, and sets
+    /// the [owner](Self::set_owner) and the [time of the sign-in](Self::signed_in_at). The entries stay. To remove
+    /// them, call [`renew_empty`](Self::renew_empty) first.
     ///
-    /// In states `store` and `mirrored`, an answer may be lost on its way, and the visitor may come again with the old
-    /// id. If the same owner signs in, the session of the lost answer is renewed once more and keeps its entries, and
-    /// the id in the lost answer ends. If another owner signs in, or that session has ended, an empty session begins.
+    /// In states `store` and `mirrored`, a response may be lost on its way, and the visitor may come again with the old
+    /// id. If the same owner signs in again, the session of the lost response is renewed once more and keeps its
+    /// entries, and the id in the lost response ends. If another owner signs in, or that session has ended, an empty
+    /// session begins.
     ///
     /// # Errors
     ///
-    /// Those of [`set_owner`](Self::set_owner), but [`Error::Renewed`].
+    /// Those of [`set_owner`](Self::set_owner), except [`Error::Renewed`].
     pub fn sign_in(&self, owner: &str, now: SystemTime) -> Result<(), Error> {
         if !is_owner_name(owner) {
             return Err(Error::Owner);
@@ -61,8 +62,8 @@ impl Session {
         self.begin_if_over();
         self.set_owner(Some(owner))?;
         self.set_metadata(SIGNED_IN, Operation::Set(metadata::encode(&unix_seconds(now))))?;
-        // A device is tied to one sign-in. In the log also if there is nothing to remove: another request's session may
-        // be found there.
+        // A device is bound to one sign-in only. The removal is logged even if there is nothing to remove, because the
+        // log may be replayed over another request's session that has a binding.
         self.set_metadata(BOUND, Operation::Remove)?;
         self.renew()?;
         self.lock().signed_in = true;
@@ -75,19 +76,19 @@ impl Session {
         self.read().content.metadata.get(SIGNED_IN).map(system_time)
     }
 
-    /// Returns `true` if the owner signed in at most `span` before `now`. Check it before a password is changed or
-    /// money is sent. A sign-in in the future does not count.
+    /// Returns `true` if the owner signed in at most `span` before `now`. Check it before changing a password or
+    /// sending money. A sign-in in the future does not count.
     #[must_use]
     pub fn signed_in_within(&self, span: Duration, now: SystemTime) -> bool {
         let age = self.signed_in_at().and_then(|at| now.duration_since(at).ok());
         self.owner().is_some() && age.is_some_and(|age| age <= span)
     }
 
-    /// Sets the text that names the visitor's device in lists, such as "Firefox on Linux". Cut to 128 bytes.
+    /// Sets the text that names the visitor's device in lists, such as "Firefox on Linux". It is cut to 128 bytes.
     ///
     /// # Errors
     ///
-    /// Those that every write may have.
+    /// Those of every [write](Session#errors).
     pub fn set_device(&self, device: &str) -> Result<(), Error> {
         let fits = |end: &usize| device.is_char_boundary(*end);
         let end = (0..=MAX_DEVICE_BYTES.min(device.len())).rev().find(fits).unwrap_or(0);
@@ -96,12 +97,12 @@ impl Session {
 
     /// Gives the session a new id and a new absolute lifetime, and keeps its entries.
     ///
-    /// Call it at every change of privilege, so that an id planted before is worth nothing after. Earlier [form
+    /// Call it at every change of privilege, so that an id planted before is worthless afterwards. Earlier [form
     /// tokens](Self::csrf_token) become invalid too. [`sign_in`](Self::sign_in) includes it.
     ///
     /// # Errors
     ///
-    /// Those that every write may have.
+    /// Those of every [write](Session#errors).
     pub fn renew(&self) -> Result<(), Error> {
         let mut state = self.write()?;
         state.make(Change::NewCsrfSeed(seeds::draw()?))?;
@@ -114,8 +115,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Those that every write may have, but [`Error::Renewed`]: for a visitor who came with an id that a sign-in has
-    /// replaced, a session begins.
+    /// Those of every [write](Session#errors), except [`Error::Renewed`]: for a visitor who came with an id that a
+    /// sign-in has replaced, a new session begins.
     pub fn renew_empty(&self) -> Result<(), Error> {
         self.begin_if_over();
         let mut state = self.write()?;
@@ -125,7 +126,7 @@ impl Session {
         Ok(())
     }
 
-    /// Begins a session in place of one that is over: for a sign-in, or for a request that gives up all entries.
+    /// Begins a session in place of one that is over: for a sign-in, or for a request that removes all entries.
     fn begin_if_over(&self) {
         let mut state = self.read();
         if let Some(why) = state.is_over() {

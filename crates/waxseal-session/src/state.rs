@@ -13,7 +13,7 @@ use crate::operation::Operation;
 
 /// The state behind a [`Session`](crate::Session)'s lock.
 pub(crate) struct State {
-    /// Shared with the session manager, and copied only if it is changed meanwhile.
+    /// Shared with the session manager, and copied only if it changes while shared.
     pub(crate) content: Arc<Content>,
     /// The content before the first change, for [`Session::rollback`](crate::Session::rollback).
     pub(crate) before: Option<Arc<Content>>,
@@ -32,16 +32,16 @@ pub(crate) struct State {
     pub(crate) signed_in: bool,
     /// `set_permanent()` was called.
     pub(crate) class_chosen: bool,
-    /// The owner whose other sessions end at commit, whatever later becomes of this session.
+    /// The owner whose other sessions end at commit, even if this session is changed again before that.
     pub(crate) ends_others: Option<String>,
     /// `destroy()` was called: the session that came ends.
     pub(crate) ended: bool,
-    /// The browser is to be told to forget its token, unless a new one is sent.
+    /// The browser has to be told to forget its token, unless a new one is sent.
     pub(crate) removes: bool,
-    /// The reason for which the session that came could only be read, if another begins in its place.
+    /// Why the session that came could only be read, if another session begins in its place.
     pub(crate) begins: Option<ReadOnly>,
     pub(crate) shown: Shown,
-    /// The form token of this request's answer, once one was requested.
+    /// The form token of this response, once a token was requested.
     pub(crate) csrf_token: Option<String>,
     pub(crate) form_token_keys: Option<Arc<dyn FormTokenKeys>>,
     /// The seed of form tokens for a visitor whose session cannot be written.
@@ -60,23 +60,23 @@ pub enum Phase {
     Open,
     /// `rollback()` was called because the request failed, and nothing was written since.
     RolledBack,
-    /// The session was committed, and the answer's head has left.
+    /// The session was committed, and the response's head has been sent.
     Sent,
-    /// The session can only be read. Whatever becomes of this request, the browser keeps its token.
+    /// The session can only be read. Whatever happens to this request, the browser keeps its token.
     ReadOnly(ReadOnly),
 }
 
-/// A reason for which a session can only be read.
+/// The reason that a session can only be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReadOnly {
-    /// The visitor came with an id that a renewal has replaced. A slow answer must not displace the new cookie.
+    /// The visitor came with an id that a renewal has replaced. A slow response must not displace the new cookie.
     Renewed,
-    /// The session was signed out by this id, and the store has not been told yet.
+    /// The session with this id was signed out, but the store could not be told yet.
     Ended,
     /// The store is unavailable.
     Outage,
-    /// The browser could not prove its device for the moment, and its session is not shown. Its token must stay.
+    /// The browser cannot prove its device at the moment, so its session is not shown. Its token must stay.
     Unproven,
 }
 
@@ -97,7 +97,7 @@ impl State {
     pub(crate) fn close(&mut self) -> Phase {
         let phase = std::mem::replace(&mut self.phase, Phase::Sent);
         if phase == Phase::Open {
-            // A form was shown before something was written after all.
+            // A form was shown, and later something was written too: its seed has to be saved.
             if let Some(seed) =
                 self.fallback_seed().filter(|_| self.csrf_token.is_some() && !self.log.is_empty())
                 && crate::seeds::all(&self.content.metadata).is_empty()
@@ -117,12 +117,12 @@ impl State {
         phase
     }
 
-    /// This request has removed all that was in the session.
+    /// Returns `true` if this request has removed everything from the session.
     pub(crate) fn is_emptied(&self) -> bool {
         self.log.iter().any(|change| matches!(change, Change::Reset))
     }
 
-    /// Drops the session that came, to be ended at commit, and begins an empty one.
+    /// Drops the session that came, which ends at commit, and begins an empty one.
     pub(crate) fn begin_anew(&mut self) {
         (self.is_new, self.has_rivals) = (true, false);
         (self.ended, self.removes) = (true, true);
@@ -157,8 +157,8 @@ impl State {
         }
     }
 
-    /// Makes a session permanent that began or was renewed, unless the handler chose. One that only has what its page's
-    /// forms need stays as it is.
+    /// Makes a session permanent if it began or was renewed here, unless the handler chose. A session that only holds
+    /// what the forms of its page need stays as it is.
     pub(crate) fn default_to_permanent(&mut self) -> Result<(), Error> {
         let begins = self.is_new || self.renewed || self.is_emptied();
         let for_the_page = |change: &Change| matches!(change, Change::CsrfSeed(_) | Change::FlashesShown(_));
@@ -169,13 +169,13 @@ impl State {
         self.make(Change::Permanent(true))
     }
 
-    /// The content for changing.
+    /// The content, to be changed.
     pub(crate) fn content_mut(&mut self) -> &mut Content {
         Arc::make_mut(&mut self.content)
     }
 
-    /// The reason for which the visitor's session is over, if the store knows it to be and no other session was begun.
-    /// A session whose browser cannot prove its device counts as over.
+    /// Why the visitor's session is over, if the store says that it is and no other session was begun. A session whose
+    /// browser cannot prove its device counts as over.
     pub(crate) fn is_over(&self) -> Option<ReadOnly> {
         match self.phase {
             Phase::ReadOnly(why @ (ReadOnly::Renewed | ReadOnly::Ended | ReadOnly::Unproven)) => Some(why),
@@ -188,8 +188,8 @@ impl State {
         self.before.as_deref().unwrap_or(&self.content).owner()
     }
 
-    /// Returns `true` if form tokens come from the fallback seed although the session can be written: of a visitor whose
-    /// device is not proven, as long as nothing else is written.
+    /// Returns `true` if form tokens come from the fallback seed although the session can be written. That is so for a
+    /// visitor whose device is not proven, until something else is written.
     pub(crate) fn fallback_is_enough(&self) -> bool {
         self.fallback_seed().is_some() && self.log.is_empty()
     }
@@ -202,8 +202,8 @@ impl State {
             || self.shown.is_some()
     }
 
-    /// The seed of form tokens while the session can only be read because a sign-in has replaced its id, or because its
-    /// browser could not prove its device; and while a visitor whose device is not proven has written nothing.
+    /// The seed of form tokens while the session can only be read because a sign-in has replaced its id or because its
+    /// browser cannot prove its device, and while a visitor whose device is not proven has written nothing.
     pub(crate) fn fallback_seed(&self) -> Option<Seed> {
         self.fallback_seed.filter(|_| match self.phase {
             Phase::ReadOnly(ReadOnly::Renewed | ReadOnly::Unproven) => true,
@@ -250,8 +250,8 @@ impl State {
         self.replace_fitting(after).inspect_err(|_| self.log.truncate(changes))
     }
 
-    /// Checks that the session fits with a value of so many bytes under `key`. A session that was over the limit already
-    /// may always shrink.
+    /// Checks that the session fits with a value of `value_bytes` under `key`. A session that is already over the limit
+    /// may shrink, but not grow.
     pub(crate) fn check_room(&self, key: &str, value_bytes: usize) -> Result<(), Error> {
         let entries = &self.content.entries;
         let (now, limit) = (self.content.planned_size(), self.limit);

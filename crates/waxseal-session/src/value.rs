@@ -9,20 +9,20 @@ use serde::{Deserialize, Serialize};
 use crate::extension;
 use crate::wide::Wide;
 
-/// The deepest nesting of lists and maps (the format's "What is sealed").
+/// The deepest nesting of lists and maps (the format's section "What is sealed").
 pub const MAX_DEPTH: usize = 64;
 
-/// The cause for which a value could not be written or read.
+/// The reason that a value could not be written or read.
 ///
-/// The text names shapes and types, never the value itself. There is no source, because serde's own text quotes the
-/// value.
+/// The text names shapes and types, never the value itself. There is no source, because serde's own error text quotes
+/// the value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
     /// The type's `Serialize` failed, or asked for something that MessagePack lacks.
     #[error("a {0} could not be written as MessagePack")]
     Encode(&'static str),
-    /// The bytes are MessagePack of another shape than the type asked for.
+    /// The bytes are MessagePack, but of another shape than the type asked for.
     #[error("what is stored is {stored}, and no {asked}")]
     Decode {
         /// The shape of the stored value: "text", "an integer".
@@ -30,19 +30,20 @@ pub enum ValueError {
         /// The name of the requested type.
         asked: &'static str,
     },
-    /// The bytes are no MessagePack. No `insert` wrote them, but another program with the same secret key.
+    /// The bytes are not MessagePack. They were not written by `insert`, but by another program with the same secret
+    /// key.
     #[error("what is stored is no MessagePack: it is cut short, or has a marker that there is none of")]
     Malformed,
     /// Lists and maps are nested deeper than [`MAX_DEPTH`].
     #[error("the value is nested deeper than {MAX_DEPTH} levels; store it flatter")]
     TooDeep,
-    /// The value ended before its bytes did.
+    /// There are bytes after the end of the value.
     #[error("{0} bytes are left over behind the stored value")]
     LeftOver(usize),
-    /// `add` found a value that is not an integer, or the sum is beyond 64 bits.
+    /// `add` found a value that is not an integer, or the sum exceeds 64 bits.
     #[error("only integers within 64 bits can be added up")]
     NotAnInteger,
-    /// The app beside this one, which shares the value, cannot have it.
+    /// The value is shared with the app that runs beside this one, which cannot hold it.
     #[error(
         "the app beside cannot have {0}; store it otherwise, or leave its key out of those that are shared"
     )]
@@ -57,7 +58,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Arc<[u8]>, Valu
     encode_with(&mut Vec::with_capacity(32), value)
 }
 
-/// Writes `value` as [`encode`] does, by way of a buffer for the next one, too.
+/// Writes `value` as [`encode`] does, by way of a buffer that can be used again for the next value.
 pub(crate) fn encode_with<T: Serialize + ?Sized>(
     buffer: &mut Vec<u8>,
     value: &T,
@@ -82,7 +83,7 @@ pub(crate) fn is_map(bytes: &[u8]) -> bool {
     matches!(bytes.first(), Some(0x80..=0x8f | 0xde | 0xdf)) && check(bytes).is_ok()
 }
 
-/// Encodes the head of a map of so many pairs.
+/// Encodes the head of a map with this many pairs.
 pub(crate) fn map_head(pairs: usize) -> Vec<u8> {
     let [.., a, b, c, d] = pairs.to_be_bytes();
     match pairs {
@@ -92,7 +93,7 @@ pub(crate) fn map_head(pairs: usize) -> Vec<u8> {
     }
 }
 
-/// The part after the head of a map: keys and values by turns.
+/// The part after the head of a map: keys and values in turn.
 pub(crate) fn map_items(map: &[u8]) -> &[u8] {
     match map {
         [0x80..=0x8f, items @ ..] | [0xde, _, _, items @ ..] | [0xdf, _, _, _, _, items @ ..] => items,
@@ -181,7 +182,7 @@ fn scalar_bytes(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// The shape of a value by its first byte: the MessagePack specification, "Formats".
+/// The shape of a value, by its first byte (the MessagePack specification, "Formats").
 pub(crate) fn shape(bytes: &[u8]) -> &'static str {
     match *bytes {
         [] => "nothing",
@@ -272,7 +273,7 @@ mod tests {
         let below = i128::from(i64::MIN) - 1;
         assert_eq!(one(encode(&below)), [&[0xd8, 2][..], &below.to_be_bytes()].concat());
         assert_eq!(shape(&expected), "an integer");
-        // An extension of another type is no integer.
+        // An extension of another type is not an integer.
         assert!(decode::<u128>(&[&[0xd8, 3][..], &[0; 16]].concat()).is_err());
         assert!(decode::<u128>(b"\xd7\x01\0\0\0\0\0\0\0\0").is_err());
     }

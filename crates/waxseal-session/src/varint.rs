@@ -1,4 +1,4 @@
-//! Lengths as unsigned LEB128, as short as possible (`docs/format.md`, "What is sealed").
+//! Lengths as unsigned LEB128 in the shortest form (the format's section "What is sealed").
 
 /// Appends `length`, 1 to 5 bytes.
 pub(crate) fn write(buffer: &mut Vec<u8>, length: usize) {

@@ -1,7 +1,7 @@
 //! Integers of 128 bits and marked HTML. MessagePack lacks both, and rmp-serde writes such integers as 16 bytes.
 //!
-//! Integers within 64 bits are written as MessagePack's own, and larger ones as extensions of a type of their own
-//! (`docs/format.md`, "What is sealed"). A reader that does not know a value's type, such as a template, then finds a
+//! Integers within 64 bits are written as MessagePack's own, and larger ones as extensions of their own type (the
+//! format's section "What is sealed"). A reader that does not know a value's type, such as a template, then finds a
 //! number there, and 16 bytes stay bytes. A [`Markup`](crate::Markup) is an extension, too, so that no text that a
 //! visitor sends can become one. [`Wide`] stands between a value and rmp-serde, in both directions.
 
@@ -125,7 +125,7 @@ impl<S: Serializer> Serializer for Wide<S> {
         value: &T,
     ) -> Result<S::Ok, S::Error> {
         if name == MARKUP {
-            // The only way to its text without a serializer of our own for it.
+            // The only way to reach its text without writing another serializer.
             let no_text = || serde::ser::Error::custom("markup is text");
             let text = rmp_serde::to_vec(value).map_err(|_| no_text())?;
             let text: String = rmp_serde::from_slice(&text).map_err(|_| no_text())?;
@@ -324,7 +324,7 @@ macro_rules! visit_all_but_extensions {
     };
 }
 
-/// A visitor that wants to know what is marked HTML: it gets that as a newtype struct, and everything else as it is.
+/// A visitor that can tell marked HTML apart: it gets markup as a newtype struct, and everything else as it is.
 struct Marked<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Marked<V> {
@@ -365,7 +365,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Wide<V> {
     visit_all_but_extensions!();
 }
 
-/// A visitor of a requested newtype struct, which is no extension of this module.
+/// A visitor for a newtype struct that was requested and is not an extension of this module.
 struct Newtype<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Newtype<V> {

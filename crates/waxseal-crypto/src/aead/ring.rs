@@ -1,5 +1,5 @@
-//! The cipher by `ring`. Its ChaCha20-Poly1305 becomes XChaCha20-Poly1305 by one step before it: HChaCha20 derives a
-//! subkey from the key and the first 16 bytes of the nonce, and the last 8 become the nonce
+//! The cipher as `ring` implements it. One step before its ChaCha20-Poly1305 turns it into XChaCha20-Poly1305:
+//! HChaCha20 derives a subkey from the key and the first 16 bytes of the nonce, and the last 8 bytes become the nonce
 //! (draft-irtf-cfrg-xchacha-03, section 2).
 
 use chacha20::{R20, hchacha};

@@ -1,4 +1,4 @@
-//! The cipher by RustCrypto's `chacha20poly1305`.
+//! The cipher as RustCrypto's `chacha20poly1305` implements it.
 
 use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305};
 

@@ -1,11 +1,11 @@
 //! Claims on foreign sessions, kept in the store of the sessions.
 //!
-//! A claim says that a foreign session was taken over, and by which revision its session here was named. It is created
-//! once, so of all requests that bring a foreign cookie one makes a session. It lives until the foreign cookie expires.
+//! A claim says that a foreign session was taken over, and with which revision its id here was derived. It is created
+//! only once, so of all requests with a foreign cookie one makes a session. It lives until the foreign cookie expires.
 //!
-//! Beside claims, the store has for each owner who signed out the time of that. The old framework signs a session
-//! anew at will, so one session may have many cookies with claims of their own; those from before the sign-out are all
-//! refused.
+//! Besides claims, the store holds the time of the sign-out of each owner who signed out. The old framework may sign a
+//! session again at any time, so one session may have many cookies, each with its own claim; all those from before the
+//! sign-out are refused.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -23,15 +23,15 @@ use crate::records::unfinished::Unfinished;
 use crate::revocations::entry::{CLOCKS_APART, ENDED, entry, id_owner};
 use crate::store_error::StoreError;
 
-/// The time after a claim in which another request with the same cookie is given the same session: parallel requests
-/// of one page, or one whose answer was lost.
+/// How long after a claim another request with the same cookie gets the same session: a parallel request of one page,
+/// or one whose response was lost.
 const JOINING: Duration = Duration::from_secs(60);
-/// The lead of the old framework's clock that an owner's end makes up for.
+/// How far the old framework's clock may be ahead when an owner's sessions are ended.
 const CLOCK_AHEAD: Duration = Duration::from_secs(60);
-/// Number of times that other requests may be faster at one claim. A session that lives on is taken over once a minute,
-/// so that each of them is one too many.
+/// How often other requests may be faster at changing one claim. A session that the old app still serves is taken over
+/// at most once a minute, so even a second time is unlikely.
 const MAX_RACES: usize = 4;
-/// Number of ends that wait for the store, of each kind.
+/// The most ends that wait for the store, of each kind.
 const MAX_WAITING: usize = 1_000_000;
 
 /// The claims of an app.
@@ -41,32 +41,32 @@ pub(crate) struct Claims {
     pub(crate) terms: Adoption,
     /// Foreign sessions that are over, under the keys of their claims.
     ended: Unfinished<Ended>,
-    /// Entries of owners who signed out, which the store has not been told of, each with the time of the sign-out.
+    /// Owners who signed out although the store could not be told yet, each with the time of the sign-out.
     ended_owners: Unfinished,
     counts: Arc<Counts>,
 }
 
-/// The sessions that end with one. The greater reaches further.
+/// Which other sessions end with a session. A greater value reaches further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reach {
-    /// That session alone: the old app has signed it out, which says nothing of other browsers.
+    /// None: the old app has signed the session out, which says nothing about other browsers.
     Alone,
-    /// Also what its owner could still have had taken over at this time, that of the sign-out: the store may be told of
-    /// it later.
+    /// Also the owner's foreign sessions that could still have been taken over at this time. It is the time of the
+    /// sign-out, because the store may be told later.
     Untaken(Timestamp),
 }
 
-/// The end of a foreign session, as the store is to be told of it. A sign-out is the greater.
+/// The end of a foreign session, as the store has to be told of it. A sign-out is greater than a replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Ended {
-    /// The time of its sign-out and its replay id, by which the session that it has become is found. `None` if a sign-in
-    /// took its place.
+    /// The time of its sign-out, and its replay id, by which the session that was made from it is found. `None` if a
+    /// sign-in replaced it.
     signed_out: Option<(Timestamp, [u8; Foreign::REPLAY_ID_BYTES])>,
-    /// The end of its claim.
+    /// The time at which its claim expires.
     end: Timestamp,
 }
 
-/// The session that a foreign one had become when it was signed out.
+/// The session that was made from a foreign one, which is now signed out.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Made {
     pub(crate) replay_id: [u8; Foreign::REPLAY_ID_BYTES],
@@ -76,18 +76,18 @@ pub(crate) struct Made {
     pub(crate) since: Timestamp,
 }
 
-/// What the store says of a foreign session.
+/// What the store says about a foreign session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Claim {
     Free,
     /// It was taken over within the last minute, with this revision.
     Held(Revision),
-    /// It was taken over with this revision, and may be taken over again, because the old app goes on serving it.
+    /// It was taken over with this revision, and may be taken over again if the old app still serves it.
     Renewable(Revision),
     Refused(ForeignRefusal),
 }
 
-/// A claim was another one each time that it was to be changed.
+/// At each attempt to change a claim, another request had changed it.
 #[derive(Debug, thiserror::Error)]
 #[error("other requests were faster at a claim, {MAX_RACES} times in a row")]
 struct Raced;
@@ -124,11 +124,12 @@ impl Claims {
     }
 
     /// Claims a foreign session with `revision`, if its claim is `before`: free or renewable. Of all requests that try
-    /// it, one succeeds.
+    /// this, one succeeds.
     ///
     /// # Errors
     ///
-    /// The store's errors. The session may be claimed all the same, now or later, and is then joined by the next request.
+    /// The store's errors. The session may have been claimed nevertheless, now or later; the next request then joins
+    /// it.
     pub(crate) async fn claim(
         &self,
         foreign: &ForeignRef,
@@ -157,8 +158,9 @@ impl Claims {
         }
     }
 
-    /// Ends a foreign session at a sign-out, what its owner could still have had taken over, and by `end_made` the session
-    /// that it has become. While the store is unavailable, this process refuses it and the store is told later.
+    /// Ends a foreign session at a sign-out, together with the owner's foreign sessions that could still be taken over
+    /// and, with `end_made`, the session that was made from it. While the store is unavailable, this process refuses
+    /// it, and the store is told later.
     pub(crate) async fn sign_out<F>(
         &self,
         foreign: &ForeignRef,
@@ -174,7 +176,7 @@ impl Claims {
         self.end(foreign, Some((now, foreign.replay_id)), now, end_made).await
     }
 
-    /// Ends a foreign session that a sign-in takes the place of, in the same way.
+    /// Ends a foreign session that a sign-in replaces, in the same way.
     pub(crate) async fn replace(&self, foreign: &ForeignRef, now: Timestamp) -> Result<(), StoreError> {
         self.end(foreign, None, now, |_| ready(Ok(()))).await
     }
@@ -199,8 +201,8 @@ impl Claims {
         }
     }
 
-    /// Ends what the owner could have had taken over at `since`. Called before the owner's sessions end, so that none is
-    /// made from then on.
+    /// Ends the owner's foreign sessions that could still be taken over at `since`. Called before the owner's other
+    /// sessions are ended, so that no new one can be made in between.
     pub(crate) async fn end_owner(
         &self,
         owner: &str,
@@ -210,7 +212,7 @@ impl Claims {
         self.note_owner(&self.owner_key(owner), since, now).await
     }
 
-    /// The same for a sign-out. While the store is unavailable, this process refuses these foreign sessions, and the
+    /// The same at a sign-out. While the store is unavailable, this process refuses these foreign sessions, and the
     /// store is told later.
     pub(crate) async fn sign_out_owner(
         &self,
@@ -253,13 +255,15 @@ impl Claims {
             .ended_owners
             .finish(|key, since| async move { self.note_owner(&key, since, now).await.map(|()| true) });
         let (ended, owners) = (ended.await, owners.await);
-        // Only now, because what the store refuses of one kind must not hold up the other.
+        // Errors are returned only here, so that an end of one kind that the store refuses does not hold up the other
+        // kind.
         Ok(ended? + owners?)
     }
 
-    /// Makes a claim say that its session is over, whoever takes it over at this moment. May be sent again.
+    /// Marks a claim as ended, even if another request takes the session over at the same time. May be sent again.
     ///
-    /// `end_made` comes first: nobody finds the session that was made once the claim says so.
+    /// `end_made` runs first: once the claim says that its session is over, the session that was made from it cannot be
+    /// found.
     async fn keep_end<F>(
         &self,
         key: &RecordKey,
@@ -307,7 +311,7 @@ impl Claims {
         }
     }
 
-    /// The time at which the last foreign session that had begun by `since` is over.
+    /// The time at which the last foreign session that had begun by `since` expires.
     fn last_end(&self, since: Timestamp) -> Timestamp {
         since.min(self.terms.switched).after(self.terms.lifetime).after(CLOCKS_APART)
     }

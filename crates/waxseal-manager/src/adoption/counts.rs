@@ -8,12 +8,12 @@ use super::refusal::ForeignRefusal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Adopted,
-    /// A parallel request had taken it over just before, and this one was given the same session.
+    /// A parallel request had just taken it over, and this one got the same session.
     Joined,
     Refused(ForeignRefusal),
 }
 
-/// Counts foreign sessions by their outcome, from the start with 0.
+/// Counts foreign sessions by their outcome. Each counter starts at 0.
 #[derive(Debug)]
 pub(crate) struct Counts(Vec<(Outcome, Counter)>);
 

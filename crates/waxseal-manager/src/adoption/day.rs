@@ -1,8 +1,8 @@
-//! Days of the calendar as text.
+//! Calendar days as text.
 
 use waxseal_store::Timestamp;
 
-/// The beginning of a day in UTC, from text such as `2027-03-01`. `None` for anything else.
+/// The beginning of a day in UTC, from text such as `2027-03-01`. `None` for any other text.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let fields: Vec<_> = text.split('-').collect();
     let [year, month, day] = fields.as_slice() else { return None };
@@ -17,7 +17,7 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     if !(1..=last).contains(&day) || year < 1970 {
         return None;
     }
-    // Years begin in March, so that leap days end them.
+    // Years are counted from March, so that a leap day is the last day of its year.
     let from_march = if month <= 2 { year - 1 } else { year };
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let days = from_march * 365 + from_march / 4 - from_march / 100 + from_march / 400 + of_year - 719_468;

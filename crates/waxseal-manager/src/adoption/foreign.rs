@@ -10,11 +10,12 @@ use waxseal_store::Timestamp;
 use super::terms::Adoption;
 use crate::revocations::question::Question;
 
-/// A session that another framework has made, as a reader of its cookies found it.
+/// A session of another framework, as a reader of its cookies found it.
 ///
-/// The reader fills [`session`](Self::session): entries, messages, [`set_permanent`](Session::set_permanent), and the
-/// owner by [`set_owner`](Session::set_owner). It never calls [`sign_in`](Session::sign_in): nobody proves who they are
-/// by an old cookie, so [`signed_in_within`](Session::signed_in_within) stays false until the next sign-in.
+/// The reader fills the [`session`](Self::session) with entries and messages, and calls
+/// [`set_permanent`](Session::set_permanent) and [`set_owner`](Session::set_owner). It never calls
+/// [`sign_in`](Session::sign_in): an old cookie is no proof of who the visitor is, so
+/// [`signed_in_within`](Session::signed_in_within) stays false until the next sign-in.
 ///
 /// # Example
 ///
@@ -38,18 +39,18 @@ pub struct Foreign {
     session: Session,
 }
 
-/// The part of a foreign session that its claim is about.
+/// What the claim of a foreign session is about.
 #[derive(Debug, Clone)]
 pub(crate) struct ForeignRef {
     pub(crate) replay_id: [u8; Foreign::REPLAY_ID_BYTES],
     pub(crate) began: Timestamp,
     /// The time from which the session can no longer be read.
     pub(crate) end: Timestamp,
-    /// The old app runs beside this one and serves the session, too, or its cookie is in other browsers: it may be taken
-    /// over again.
+    /// It may be taken over again, because the old app runs beside this one and also serves the session, or because its
+    /// cookie is in other browsers, too.
     pub(crate) lives_on: bool,
     pub(crate) owner: Option<String>,
-    /// The question to the list of revoked sessions, if it is a session of our state `cookie`.
+    /// The question to the list of revoked sessions, if it is a session of this app's state `cookie`.
     pub(crate) former: Option<Question>,
 }
 
@@ -57,33 +58,34 @@ impl Foreign {
     /// Length of a replay id in bytes.
     pub const REPLAY_ID_BYTES: usize = 32;
 
-    /// A foreign session, empty yet, that began at `began` (at which its cookie was signed, if nothing earlier is known)
-    /// and can be read until `ends`.
+    /// An empty foreign session that began at `began` and can be read until `ends`. If its beginning is not known,
+    /// `began` is the time at which its cookie was signed.
     ///
-    /// `replay_id` names this cookie and no other one, such as a hash of its signature: by it a second use is refused.
+    /// `replay_id` identifies this one cookie, for example as a hash of its signature, so that a second use is refused.
     #[must_use]
     pub fn new(replay_id: [u8; Self::REPLAY_ID_BYTES], began: SystemTime, ends: SystemTime) -> Self {
         let (began, ends) = (began.into(), ends.into());
         Self { replay_id, began, ends, lives_on: false, is_recurring: false, session: Session::new() }
     }
 
-    /// Says that the old app runs beside this one and serves this session, too. It may then be taken over again, a minute
-    /// after the last time, until it is signed out: its cookie stays in the browser, whatever becomes of the session
-    /// here.
+    /// Says that the old app runs beside this one and also serves this session. The session may then be taken over
+    /// again, a minute after the last time, until it is signed out, because its cookie stays in the browser whatever
+    /// happens to the session here.
     ///
-    /// A sign-out refuses the cookies of its owner that were signed until then, by the second. The clocks of both apps
-    /// must agree: unlike that of an app that has stopped, a cookie from a moment after may be of a new sign-in.
+    /// A sign-out refuses the owner's cookies that were signed up to that second. The clocks of both apps must agree,
+    /// because a cookie that was signed a moment later may belong to a new sign-in. Only for an app that has stopped is
+    /// a lead of a minute allowed.
     #[must_use]
     pub fn living_on(self) -> Self {
         Self { lives_on: true, ..self }
     }
 
-    /// Says that each browser of its owner has this same cookie, which names no session: a token by which an app remembers
-    /// who signed in. It may be taken over again, by another browser, a minute after the last time, until its owner
-    /// signs out here.
+    /// Says that all browsers of the owner have this same cookie, because it does not identify a session: it is a token
+    /// by which an app remembers who signed in. The session may be taken over again, by another browser, a minute after
+    /// the last time, until its owner signs out here.
     ///
-    /// Whoever has a copy can take it over, too, as at the old app. Browsers that come within one minute are given the
-    /// same session.
+    /// Whoever has a copy of the cookie can take the session over, too, as with the old app. Browsers that come within
+    /// one minute get the same session.
     #[must_use]
     pub fn recurring(self) -> Self {
         Self { is_recurring: true, ..self }
@@ -95,7 +97,7 @@ impl Foreign {
         self.is_recurring
     }
 
-    /// The name of its cookie.
+    /// The id of its cookie.
     #[must_use]
     pub fn replay_id(&self) -> &[u8; Self::REPLAY_ID_BYTES] {
         &self.replay_id
@@ -117,7 +119,7 @@ impl Foreign {
         self.session.content()
     }
 
-    /// The part that its claim is about, by the terms of the migration.
+    /// What its claim is about, under the terms of the migration.
     pub(crate) fn reference(&self, terms: &Adoption) -> ForeignRef {
         let end = self.ends.min(self.began.after(terms.lifetime));
         ForeignRef {

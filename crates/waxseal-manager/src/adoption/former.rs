@@ -1,20 +1,20 @@
-//! The states that tokens were made in before the state of a manager was changed.
+//! The states in which tokens were made before the state of a manager was changed.
 
-/// A state that sessions were kept in before: for [`Adoption::from_state`](crate::Adoption::from_state).
+/// A state in which sessions were kept before: for [`Adoption::from_state`](crate::Adoption::from_state).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormerState {
-    /// State `cookie`. Each session is taken over once, as one of another framework. If there was a list in the store of
-    /// the new state, what it says has ended stays ended.
+    /// State `cookie`. Each session is taken over once, like one of another framework. If there was a list in the store
+    /// of the new state, sessions that it says have ended stay ended.
     Cookie,
-    /// State `store`, over the same store. The session is the same, and its token is replaced.
+    /// State `store`, with the same store. The session stays the same, and its token is replaced.
     Store,
-    /// State `mirrored`, over the same store. The session is the same, and its token is replaced.
+    /// State `mirrored`, with the same store. The session stays the same, and its token is replaced.
     Mirrored,
 }
 
 impl FormerState {
-    /// The state's name, as [`Reason::State`](crate::Reason::State) has it.
+    /// The name of the state, as in [`Reason::State`](crate::Reason::State).
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Cookie => "cookie",
@@ -49,7 +49,7 @@ impl FormerStates {
         }
     }
 
-    /// The former state of this name, if it is one of these.
+    /// The former state with this name, if it is in the set.
     pub(crate) fn called(&self, name: &str) -> Option<FormerState> {
         let all = [FormerState::Cookie, FormerState::Store, FormerState::Mirrored];
         all.into_iter().find(|state| state.name() == name && self.has(*state))

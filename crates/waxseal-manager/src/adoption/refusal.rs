@@ -1,18 +1,18 @@
-//! Reasons for which a foreign session is not taken over.
+//! The reasons that a foreign session is not taken over.
 
-/// The reason for which a foreign session was not taken over, for logs and counters.
+/// The reason that a foreign session was not taken over, for logs and counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForeignRefusal {
-    /// Nothing could read it: forged, damaged, expired, or of another app.
+    /// It could not be read: it was forged, damaged or expired, or belongs to another app.
     Unreadable,
-    /// More than one good foreign session came, and one of them may be planted.
+    /// More than one good foreign session came, so one of them may be planted.
     Several,
-    /// It began after the switch, when nobody made foreign sessions any more.
+    /// It began after the switch, when the old app no longer made sessions.
     AfterSwitch,
     /// Its lifetime is over.
     Expired,
-    /// It was taken over before, or signed out.
+    /// It was taken over before, or was signed out.
     Replayed,
     /// Its owner's sessions were ended, or its owner signed out, after it began.
     OwnerEnded,
@@ -21,7 +21,8 @@ pub enum ForeignRefusal {
 }
 
 impl ForeignRefusal {
-    /// Returns `true` if the session is over for good, and not only unfit for this app: the old one may serve it still.
+    /// Returns `true` if the session is over for good. Otherwise it is only unfit for this app, and the old one may
+    /// still serve it.
     pub(crate) fn is_final(self) -> bool {
         matches!(self, Self::Expired | Self::Replayed | Self::OwnerEnded)
     }

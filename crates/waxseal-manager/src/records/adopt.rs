@@ -20,8 +20,8 @@ use crate::store_error::StoreError;
 use crate::visit::Visit;
 
 impl RecordStore {
-    /// Takes a foreign session over, or joins the session that a parallel request has made of it. A visitor whose
-    /// foreign session is refused is anonymous.
+    /// Takes a foreign session over, or joins the session that a parallel request has made from it. If the foreign
+    /// session is refused, the visitor is anonymous.
     pub(crate) async fn adopt(
         &self,
         keys: &Arc<ActiveKeys>,
@@ -50,7 +50,7 @@ impl RecordStore {
         }
     }
 
-    /// Ends a foreign session, and the session that was made of it.
+    /// Ends a foreign session, and the session that was made from it.
     pub(crate) async fn end_foreign(
         &self,
         keys: &ActiveKeys,
@@ -61,7 +61,7 @@ impl RecordStore {
         Ok(claims.sign_out(foreign, now, |made| self.end_made(keys, made, now)).await?)
     }
 
-    /// Ends the session that was made of a foreign one which is signed out.
+    /// Ends the session that was made from a foreign one that is signed out.
     pub(super) async fn end_made(
         &self,
         keys: &ActiveKeys,
@@ -75,10 +75,11 @@ impl RecordStore {
         Ok(())
     }
 
-    /// Makes a session of a foreign one whose claim is `before`, and then claims it. `None` if another request was faster.
+    /// Makes a session from a foreign one whose claim is `before`, and then claims it. `None` if another request was
+    /// faster.
     ///
-    /// The session comes first, so that whoever finds the claim finds the session. Its id follows from the revision that
-    /// is drawn for the claim, so without the claim nobody can have it.
+    /// The session is created before the claim, so that a request that finds the claim finds the session, too. The
+    /// session's id is derived from the revision that is drawn for the claim, so nobody can know it without the claim.
     async fn claim(
         &self,
         claims: &Claims,
@@ -101,7 +102,8 @@ impl RecordStore {
             self.drop_unclaimed(&key, now).await;
             return Ok(None);
         }
-        // Asked after the session is there: whoever ends the owner's sessions notes it first, and ends them then.
+        // Checked after the session was created: a request that ends the owner's sessions first notes that, and then
+        // ends them.
         if claims.owner_ended(foreign, now).await? {
             self.store.delete(&key, now).await?;
             return Ok(Some(self.refuse(claims, keys, ForeignRefusal::OwnerEnded)));
@@ -113,7 +115,7 @@ impl RecordStore {
         Ok(Some(self.visit(content.clone(), record, keys).adopted()))
     }
 
-    /// Makes the visit of a request that comes with a foreign cookie which another one has just brought.
+    /// Makes the visit for a foreign cookie that another request has just brought.
     async fn join(
         &self,
         claims: &Claims,
@@ -139,7 +141,7 @@ impl RecordStore {
         self.anonymous(keys).refused_foreign(why)
     }
 
-    /// Deletes a session that was made for nothing. Nobody has its id, so if that fails it expires unused.
+    /// Deletes a session that was made in vain. Nobody has its id, so if this fails, the session expires unused.
     async fn drop_unclaimed(&self, key: &RecordKey, now: Timestamp) {
         if let Err(error) = self.store.delete(key, now).await {
             tracing::debug!(%error, "a session that was made in vain was not deleted");

@@ -1,4 +1,4 @@
-//! Maintenance of a store, and comparison of its clock with this process's.
+//! Maintenance of a store, and the comparison of its clock with this process's.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use crate::any_store::AnyStore;
 use crate::maintenance_report::Maintenance;
 use crate::store_error::StoreError;
 
-/// The difference between the clocks of this process and of the store from which copies are no longer trusted by their
-/// time.
+/// How much the clocks of this process and of the store may differ. If they differ more, copies are not trusted by
+/// their times.
 const MAX_OFFSET: Duration = Duration::from_secs(1);
 
-/// This process's clock beside the store's, if that has one.
+/// This process's clock compared with the store's, if the store has one.
 pub(crate) struct Clocks {
-    /// The least difference of the two: the time that the answer took is subtracted.
+    /// The smallest possible difference of the two clocks, given the time that the answer took.
     pub(crate) offset: Option<Duration>,
-    /// The longest time by which this process's may be ahead, in milliseconds.
+    /// The most by which this process's clock may be ahead, in milliseconds.
     ahead: u64,
 }
 
@@ -38,14 +38,14 @@ impl Clocks {
         Ok(Self { offset: Some(offset), ahead: apart(theirs, answered) })
     }
 
-    /// The time by the clock that is behind. What is over by the other may be alive to all other processes.
+    /// The time by the slower clock. What has expired by the other clock may be alive for all other processes.
     pub(crate) fn earlier(&self, now: Timestamp) -> Timestamp {
         Timestamp::from_millis(now.as_millis().saturating_sub(self.ahead))
     }
 }
 
 impl RecordStore {
-    /// Does a round of maintenance. `compared` is given the difference of the clocks before the purge.
+    /// Does a round of maintenance. `compared` gets the difference of the clocks before the purge.
     pub(crate) async fn maintain(
         &self,
         keys: &ActiveKeys,
@@ -55,7 +55,7 @@ impl RecordStore {
         if let Some(near) = &self.near {
             near.forget_useless(clock());
         }
-        // A sign-out that the store refuses must prevent neither the comparison nor the purge.
+        // A sign-out that the store refuses must prevent neither the comparison of the clocks nor the purge.
         let ends = self.finish_ends(keys, clock()).await;
         let clocks = Clocks::compare(&*self.store, &clock).await?;
         if let Some(offset) = clocks.offset {
@@ -74,7 +74,7 @@ impl RecordStore {
 }
 
 impl MirroredSessions {
-    /// Trusts copies by their time only while the clocks agree.
+    /// Trusts copies by their times only while the clocks agree.
     pub(crate) fn note_clock_offset(&self, offset: Duration) {
         let agree = offset <= MAX_OFFSET;
         if self.clocks_agree.swap(agree, Ordering::AcqRel) != agree {

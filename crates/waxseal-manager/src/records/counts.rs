@@ -11,17 +11,17 @@ pub(super) struct Counts {
     pub(super) records: Counter,
     /// Sessions shown from a copy during an outage of the store (stale-if-error).
     pub(super) grace: Counter,
-    /// Tokens whose session is no more.
+    /// Tokens whose session is over.
     pub(super) gone: Counter,
-    /// Tokens whose session has had another id since.
+    /// Tokens whose session has another id by now.
     pub(super) renewed: Counter,
     /// Records that no key opens.
     pub(super) unreadable: Counter,
     /// Records listed under another owner than the one sealed in them.
     pub(super) other_owner: Counter,
-    /// Saves that found the record changed and began anew.
+    /// Saves that found the record changed and started again.
     pub(super) conflicts: Counter,
-    /// Copies newer than the record: the store has lost writes.
+    /// Copies that are newer than their record, because the store has lost writes.
     pub(super) gone_back: Counter,
 }
 

@@ -1,4 +1,4 @@
-//! A request's changes, ready to be saved.
+//! The changes of a request, ready to be saved.
 
 use std::sync::Arc;
 
@@ -13,25 +13,25 @@ use crate::origin::RecordRef;
 /// A closed session with what is needed to save it in a store.
 pub(crate) struct Draft {
     pub(crate) closed: Closed,
-    /// The record that the session came from. `None` if the session is new.
+    /// The record that the session came from. `None` for a new session.
     pub(crate) record: Option<RecordRef>,
-    /// The id that the visitor came with, if a sign-in has replaced it.
+    /// The id that the visitor came with, if a sign-in has replaced that id.
     pub(crate) replaced: Option<KeyedId>,
-    /// The request's place among those that change the session, if it has one already.
+    /// The request's place in the line of those that change the session, if it has one already.
     pub(crate) place: Option<Place>,
     pub(crate) keys: Arc<ActiveKeys>,
 }
 
 impl Draft {
-    /// A new session of the owner who signs in, without anything from before.
+    /// A new session for the owner who signs in, with nothing from before.
     pub(super) fn begun(&self) -> Result<Content, Error> {
         let mut content = self.replay_over(Content::default())?;
-        // The log lacks values that were set before this request.
+        // Values that were set before this request are not in the log.
         content.adopt_owner(&self.closed.content);
         Ok(content)
     }
 
-    /// Replays the changes over a newer version of the session, or over the session of a lost answer.
+    /// Replays the changes over a newer version of the session, or over the session of a lost response.
     pub(super) fn replay_over(&self, content: Content) -> Result<Content, Error> {
         let limit = self.keys.capacity();
         Ok(match &self.record {

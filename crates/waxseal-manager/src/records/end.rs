@@ -9,7 +9,7 @@ use crate::origin::RecordRef;
 use crate::store_error::StoreError;
 
 impl RecordStore {
-    /// Ends the session, whatever writes are under way. If the store is unavailable, the browser forgets its token,
+    /// Ends the session, even while it is being written. If the store is unavailable, the browser forgets its token,
     /// this process refuses it, and the deletion is retried later.
     ///
     /// # Errors
@@ -30,8 +30,8 @@ impl RecordStore {
                 Ok(())
             }
             Ok(false) => {
-                // The session ended before, or a sign-in renewed it. A session that a sign-in made stays, whoever holds
-                // its cookie.
+                // The session ended earlier, or a sign-in renewed it. A session that a sign-in made stays, even if a
+                // thief has this cookie.
                 if let Some(near) = &self.near {
                     near.left(&key, &record.revision, now);
                 }
@@ -55,25 +55,27 @@ impl RecordStore {
         }
     }
 
-    /// Checks whether the session was ended in this process and the store has not been told yet.
+    /// Checks whether the session was ended in this process although the store could not be told yet.
     pub(crate) fn awaits_end(&self, record: &RecordRef) -> bool {
         self.unfinished.has(|| record.id.key())
     }
 
-    /// Deletes the sessions that were ended during the store's outage. Returns how many are left.
+    /// Deletes the sessions that were ended while the store was unavailable. Returns how many are left.
     pub(crate) async fn finish_ends(&self, keys: &ActiveKeys, now: Timestamp) -> Result<usize, StoreError> {
         let left = self.unfinished.finish(|key, reach| self.finish_end(key, reach, now)).await;
         let claims = match &self.claims {
             Some(claims) => claims.finish(now, |made| self.end_made(keys, made, now)).await,
             None => Ok(0),
         };
-        // Only now, because what the store refuses of one kind must not hold up the other.
+        // Errors are returned only here, so that an end of one kind that the store refuses does not hold up the other
+        // kind.
         Ok(left? + claims?)
     }
 
-    /// Deletes a record. Before that, if a migration is under way and the end reaches so far, ends what its owner could
-    /// have had taken over: the old framework may have signed the session anew, in cookies that nobody here has met. If
-    /// the store does not take that, it waits, and the record is deleted all the same.
+    /// Deletes a record. If a migration is under way and the end reaches that far, this first ends the owner's foreign
+    /// sessions that could still be taken over, because the old framework may have signed the session again in cookies
+    /// that are unknown here. If the store cannot be told of that, it is told later, and the record is deleted
+    /// nevertheless.
     async fn delete(&self, key: &RecordKey, reach: Reach, now: Timestamp) -> Result<bool, StoreError> {
         if let (Some(claims), Reach::Untaken(since)) = (&self.claims, reach)
             && let Some(Found::Living(RecordHead { owner: Some(owner), .. })) =

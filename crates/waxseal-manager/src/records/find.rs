@@ -1,4 +1,4 @@
-//! Search for records by session id.
+//! Finds records by session id.
 
 use std::time::Duration;
 
@@ -21,12 +21,12 @@ use std::sync::Arc;
 /// The result of a search for a record.
 pub(super) enum Find {
     Living(Living),
-    /// The session has had another id since, and a visitor with this one is anonymous.
+    /// The session has another id by now, and a visitor with this one is anonymous.
     Renewed,
     Absent,
-    /// The session was signed out by this id, and the store has not been told yet.
+    /// The session was signed out by this id, and the store could not be told yet.
     SignedOut,
-    /// The record exists and cannot be opened.
+    /// The record exists but cannot be opened.
     Closed(Closed),
 }
 
@@ -72,7 +72,7 @@ impl RecordStore {
         Ok(Find::Living(Living { revision, confirmed, content }))
     }
 
-    /// Makes the visit of a token by its record. `brought` is the revision of the copy that came with it.
+    /// Makes the visit of a token from its record. `brought` is the revision of the copy in the token.
     pub(super) async fn visit_by_record(
         &self,
         keys: &Arc<ActiveKeys>,
@@ -100,7 +100,7 @@ impl RecordStore {
         }
     }
 
-    /// Revalidates `record`, of a session of `owner`, as far as the request knows it.
+    /// Revalidates `record`. `owner` is the session's owner, as far as the request knows.
     pub(crate) async fn revalidate(
         &self,
         record: &RecordRef,
@@ -132,7 +132,7 @@ impl RecordStore {
         }
     }
 
-    /// Notes activity if that is due: at most once in a twentieth of the idle time. If a touch fails, the next one
+    /// Notes activity if that is due: at most once in a twentieth of the idle time. If the touch fails, the next one
     /// makes up for it.
     pub(super) async fn touched(
         &self,
@@ -172,7 +172,7 @@ impl RecordStore {
         self.anonymous(keys)
     }
 
-    /// Makes the visit of an id that was signed out. It may be an id from before a sign-in, whose new cookie must stay.
+    /// Makes the visit for an id that was signed out. The id may be from before a sign-in, whose new cookie must stay.
     pub(super) fn signed_out(&self, keys: &Arc<ActiveKeys>) -> Visit {
         self.gone(keys).read_only(ReadOnly::Ended)
     }

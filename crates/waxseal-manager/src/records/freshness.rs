@@ -1,4 +1,4 @@
-//! Times for which a copy may be shown without a revalidation: `docs/states-rules.md`, "Freshness".
+//! How long a copy may be shown without a revalidation.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! State `mirrored`: the token is a copy of the record, shown while it is fresh.
 //!
-//! The copy is an HTTP cache of one record. It is fresh for its freshness lifetime after a revalidation (RFC 9111,
-//! section 4.2) and is revalidated after that (section 4.3). While the store is unavailable it may be read for some
-//! minutes, as by `stale-if-error` (RFC 5861, section 4).
+//! The copy is an HTTP cache of one record. After a revalidation it is fresh for its freshness lifetime (RFC 9111,
+//! section 4.2); after that it is revalidated (section 4.3). While the store is unavailable, the copy may be read for
+//! some minutes, as with `stale-if-error` (RFC 5861, section 4).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +31,7 @@ pub(crate) struct MirroredSessions {
     pub(crate) records: RecordStore,
     pub(super) near: Arc<NearCache>,
     pub(super) single_flight: SingleFlight<(Answer, Timestamp)>,
-    /// The clocks of this process and of the store agree.
+    /// `true` if the clocks of this process and of the store agree.
     pub(super) clocks_agree: AtomicBool,
 }
 
@@ -56,7 +56,7 @@ impl MirroredSessions {
         Self { records, near, single_flight: SingleFlight::default(), clocks_agree: AtomicBool::new(true) }
     }
 
-    /// The times for which a copy may be shown.
+    /// How long a copy may be shown.
     pub(crate) fn freshness(&self) -> &Freshness {
         self.near.freshness()
     }
@@ -66,8 +66,8 @@ impl MirroredSessions {
         self.clocks_agree.load(Ordering::Acquire)
     }
 
-    /// Makes the visit of a token whose copy can be shown without asking the store. Otherwise returns the token, to be
-    /// [loaded](Self::load).
+    /// Makes the visit of a token whose copy can be shown without asking the store. Otherwise returns the token, which
+    /// has to be [loaded](Self::load).
     pub(crate) fn ready(
         &self,
         keys: &Arc<ActiveKeys>,
@@ -99,7 +99,7 @@ impl MirroredSessions {
         }
     }
 
-    /// Makes the visit of a token, by the store's answer.
+    /// Makes the visit of a token from the store's answer.
     pub(crate) async fn load(
         &self,
         keys: &Arc<ActiveKeys>,
@@ -141,7 +141,7 @@ impl MirroredSessions {
             }
             Ok(Some(Found::Living(RecordHead { revision: found, .. }))) => {
                 self.near.confirmed(&key, &found, at);
-                // A question of another request may be older than this copy.
+                // The question of another request may be older than this copy.
                 if is_own && found.counter() <= copy.revision.counter() {
                     self.records.counts.gone_back.increment(1);
                     tracing::warn!(
@@ -186,7 +186,7 @@ impl MirroredSessions {
         records.counts.confirmed.increment(1);
         let mut record = token.record(revision);
         let confirmed = Confirmed { at, life: head.life, seal: None };
-        // Of several requests that share an answer, one notes their activity.
+        // If several requests share an answer, one of them notes their activity.
         record.confirmed = Some(match is_own {
             true => records.touched(&record, confirmed, limits, now).await,
             false => confirmed,
@@ -194,9 +194,9 @@ impl MirroredSessions {
         records.visit(content, record, keys)
     }
 
-    /// Revalidates a copy. A request that only reads shares the answer that another request waits for. It sends a
-    /// question of its own if the other one was sent before an end or a change that this process knows of, or takes
-    /// longer than the freshness lifetime.
+    /// Revalidates a copy. A request that only reads shares the answer that another request is waiting for. It asks
+    /// itself if the other question was sent before an end or a change that this process knows of, or if the answer
+    /// takes longer than the freshness lifetime.
     async fn ask(&self, copy: &Copy, access: Access, now: Timestamp) -> Asked {
         let key = copy.token.id.key();
         let ask = || async { (self.records.store.revalidate(&key, now).await, now) };
@@ -244,7 +244,8 @@ impl MirroredSessions {
     }
 }
 
-/// The time of the last revalidation by the token: whole seconds, so up to one second too early and never too late.
+/// When the copy was last revalidated, according to the token. It is in whole seconds: up to one second early, never
+/// late.
 fn sealed_at(token: &Token) -> Timestamp {
     Timestamp::from_millis(token.times.sealed().saturating_mul(1_000))
 }

@@ -11,51 +11,50 @@ use super::freshness::Freshness;
 
 /// A power of two, so that the first byte of the public session id spreads sessions evenly.
 const SHARDS: usize = 64;
-/// Copies may be sealed by clocks that are ahead of this one by up to this much (the format's "Open", step 8).
+/// Copies may be sealed by clocks that are up to this much ahead of this one (the format's section "Open", step 8).
 const CLOCKS_APART: Duration = Duration::from_secs(60);
 /// The largest number of owners whose ended sessions are remembered.
 const MAX_OWNERS: usize = 10_000;
 
-/// The last revalidation of each session by this process. Entries only move forward; a forgotten entry costs a
+/// The last revalidation of each session by this process. Entries only move forward. A forgotten entry costs one more
 /// revalidation.
 pub(crate) struct NearCache {
     shards: Box<[Mutex<HashMap<PublicId, Entry>>]>,
     shard_entries: usize,
-    /// The time for which an entry can be of use: after it, no copy of an ended session could pass for fresh.
+    /// How long an entry can be of use: afterwards, no copy of an ended session could pass for fresh.
     keep: Duration,
-    /// Owners all of whose sessions this process ended, with the times of the ends.
+    /// The owners all of whose sessions this process ended, with the times at which it did.
     owners: Mutex<HashMap<String, Timestamp>>,
     owners_ended: AtomicUsize,
     /// The latest time at which this process asked the store.
     latest: AtomicU64,
-    /// Until this time no copy is trusted by its own time, because entries that said which sessions ended were
-    /// forgotten.
+    /// Until this time no copy is trusted by its own time, because entries about ended sessions were forgotten.
     distrust_until: AtomicU64,
     freshness: Freshness,
 }
 
-/// A session by its public id, with its last known id.
+/// A session by its public session id, with its last known id.
 #[derive(Clone, Copy)]
 struct Entry {
     key: RecordKey,
     revision: Revision,
-    /// The time at which the revision was revalidated, or the end noticed.
+    /// When the revision was revalidated, or the end was noticed.
     at: Timestamp,
     status: Status,
-    /// The session had another id in this process, and only this entry says that the other id is old. Of an entry that
-    /// ended: the session continues under another id.
+    /// The session had another id in this process before, and only this entry says that the other id is old. For an
+    /// entry with status `Ended`: the session continues under another id.
     renewed: bool,
 }
 
-/// Statuses in rising order: each outweighs those before it.
+/// In rising order: each status takes precedence over those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Status {
     Living,
-    /// The session was signed out by this id, and there was nothing to end. The id is an old one, or no session's.
+    /// The session was signed out by this id, and there was nothing to end. The id is old, or no session ever had it.
     Left,
-    /// The session was signed out by this id, and the outcome is unknown.
+    /// The session was signed out by this id, with an unknown outcome.
     Doubted,
-    /// The id is no session's. The session may live on under another id.
+    /// No session has this id. The session may live on under another id.
     IdGone,
     /// The session ended under all of its ids. This is final, because no public session id is used twice.
     Ended,
@@ -64,19 +63,19 @@ enum Status {
 /// The cache's verdict on a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// Nothing speaks against the copy. `near` is the time at which this process revalidated exactly this revision, if
-    /// it did. `copy` tells whether the time of the copy's own revalidation counts too.
+    /// The cache knows nothing against the copy. `near` is the time at which this process revalidated exactly this
+    /// revision, if it did. `copy` says whether the time of the copy's own revalidation counts, too.
     Good { near: Option<Timestamp>, copy: bool },
     /// A newer revision is known, or the owner's sessions were ended. Only the store can decide.
     MustRevalidate,
-    /// The session is no more, or no longer under this id.
+    /// The session is over, or no longer has this id.
     Gone,
 }
 
-/// What the cache knows of a session, whatever its content.
+/// What the cache knows about a session, regardless of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// The session lived under this id at that time.
+    /// The session was alive under this id at that time.
     Living(Timestamp),
     /// The session ended under all of its ids.
     Ended,
@@ -100,13 +99,13 @@ impl NearCache {
         }
     }
 
-    /// The times for which a copy may be shown.
+    /// How long a copy may be shown.
     pub(crate) fn freshness(&self) -> &Freshness {
         &self.freshness
     }
 
-    /// Judges a copy of this revision, which was revalidated at `sealed` by its sealer's clock. `key` is called only if
-    /// the session is known, and `owner` only if this process ended all sessions of some owner.
+    /// Judges a copy of this revision, which was revalidated at `sealed` by the clock of its sealer. `key` is called
+    /// only if the session is known, and `owner` only if this process has ended all sessions of some owner.
     pub(crate) fn look(
         &self,
         public_id: PublicId,
@@ -124,7 +123,7 @@ impl NearCache {
         };
         let copy = !self.is_distrusting(now);
         let (near, copy) = match self.owner_ended(owner) {
-            // A revalidation after the end counts, by whatever clock.
+            // A revalidation after the end counts, whichever clock it was measured by.
             Some(ended) if near.is_none_or(|at| at <= ended) => {
                 (None, copy && sealed >= ended.after(CLOCKS_APART))
             }
@@ -133,7 +132,7 @@ impl NearCache {
         if near.is_some() || copy { Seen::Good { near, copy } } else { Seen::MustRevalidate }
     }
 
-    /// What is known of the session of `owner` under `key`, of whatever revision.
+    /// What is known about the session of `owner` under `key`, in any revision.
     pub(crate) fn standing(&self, key: &RecordKey, owner: Option<&str>) -> Standing {
         let Some(entry) = self.shard(key.public_id()).get(&key.public_id()).copied() else {
             return Standing::Unknown;
@@ -166,19 +165,19 @@ impl NearCache {
         }
     }
 
-    /// Notes that nothing lives under `key`.
+    /// Notes that no session is alive under `key`.
     pub(crate) fn gone(&self, key: &RecordKey, at: Timestamp) {
         self.note(key, Revision::UNKNOWN, at, Status::IdGone);
     }
 
-    /// Notes that nothing lives under `key`, with which a copy of `revision` came.
+    /// Notes that no session is alive under `key`, the id of a copy of `revision`.
     pub(crate) fn copy_gone(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
         self.note_later(key, revision, at, Status::IdGone);
         self.note(key, *revision, at, Status::IdGone);
     }
 
     /// Notes that the session was signed out by the id of `key` with a copy of `revision`, and that there was nothing
-    /// to end. Copies under this id must be revalidated.
+    /// to end. Copies with this id must be revalidated.
     pub(crate) fn left(&self, key: &RecordKey, revision: &Revision, at: Timestamp) {
         self.note_later(key, revision, at, Status::Left);
         self.note(key, *revision, at, Status::Left);
@@ -190,14 +189,14 @@ impl NearCache {
         self.note(key, Revision::UNKNOWN, at, Status::Doubted);
     }
 
-    /// Notes a status of a later id than the known one, if a copy of `revision` shows that it is later.
+    /// Notes a status for an id that is later than the known one, if a copy of `revision` shows that it is later.
     fn note_later(&self, key: &RecordKey, revision: &Revision, at: Timestamp, status: Status) {
         if let Some(known) = self.shard(key.public_id()).get_mut(&key.public_id()) {
             known.pass_on(key, revision, at, status);
         }
     }
 
-    /// Notes a status. `revision` is used if the session is not known yet.
+    /// Notes a status. `revision` is used only if the session is not known yet.
     fn note(&self, key: &RecordKey, revision: Revision, at: Timestamp, status: Status) {
         let mut shard = self.shard(key.public_id());
         match shard.get_mut(&key.public_id()) {
@@ -208,17 +207,17 @@ impl NearCache {
             Some(known) if known.key == *key && known.status < status => {
                 (known.status, known.at) = (status, known.at.max(at));
             }
-            // Another id of the session, which this answer says nothing about, or a known status.
+            // It is another id of the session, about which this answer says nothing, or the status is known already.
             Some(_) => {}
         }
     }
 
-    /// Notes that the session was ended, under whatever id it is.
+    /// Notes that the session was ended, whatever its id is.
     pub(crate) fn ended(&self, public_id: PublicId, at: Timestamp) {
         self.over(public_id, at, false);
     }
 
-    /// Notes that the session may have been ended, under whatever id it is. Its copies must be revalidated.
+    /// Notes that the session may have been ended, whatever its id is. Its copies must be revalidated.
     pub(crate) fn maybe_ended(&self, public_id: PublicId, at: Timestamp) {
         let mut shard = self.shard(public_id);
         match shard.get_mut(&public_id) {
@@ -235,12 +234,12 @@ impl NearCache {
         }
     }
 
-    /// Notes that at this time the session was given another id with another public id, as in state `cookie`.
+    /// Notes that the session got another id with another public session id at this time, as in state `cookie`.
     pub(crate) fn renewed(&self, public_id: PublicId, at: Timestamp) {
         self.over(public_id, at, true);
     }
 
-    /// The time at which the session was [given another id](Self::renewed).
+    /// The time at which the session [got another id](Self::renewed).
     pub(crate) fn renewed_at(&self, public_id: PublicId) -> Option<Timestamp> {
         let entry = self.shard(public_id).get(&public_id).copied()?;
         (entry.status == Status::Ended && entry.renewed).then_some(entry.at)
@@ -255,8 +254,8 @@ impl NearCache {
         shard.insert(public_id, Entry { key, revision, at, status: Status::Ended, renewed });
     }
 
-    /// Notes that all sessions of `owner` were ended by a call of `at` that has just been answered. No question that
-    /// was sent before the answer counts any more, even if it was sent after the call.
+    /// Notes that all sessions of `owner` were ended by a call at the time `at`, which has just been answered.
+    /// Questions that were sent before this answer no longer count, even if they were sent after the call.
     pub(crate) fn owner_ended_at(&self, owner: &str, at: Timestamp) {
         let at = at.max(Timestamp::from_millis(self.latest.load(Ordering::Acquire)));
         let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
@@ -288,8 +287,8 @@ impl NearCache {
         self.distrust_until.fetch_max(at.after(self.keep).as_millis(), Ordering::AcqRel);
     }
 
-    /// Forgets entries that are of no use any more, and frees their memory. Without it the cache would grow to its largest
-    /// number of sessions as soon as that many have come, however long they have been gone.
+    /// Forgets entries that are no longer of use, and frees their memory. Without this, the cache would reach its
+    /// largest size once that many sessions were seen, even if they ended long ago.
     pub(crate) fn forget_useless(&self, now: Timestamp) {
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -299,11 +298,11 @@ impl NearCache {
     }
 
     fn keep_useful(&self, shard: &mut HashMap<PublicId, Entry>, now: Timestamp) {
-        // An entry that was noted after a slow request began is not older for that.
+        // If a slow request noted the entry, the entry may be later than `now`; it is not older because of that.
         shard.retain(|_, entry| now.is_within(self.keep, entry.at.min(now)));
     }
 
-    /// Forgets entries that are of no use any more, or else any entries.
+    /// Forgets entries that are no longer of use. If that is not enough, forgets any entries.
     fn make_room(&self, shard: &mut HashMap<PublicId, Entry>, now: Timestamp) {
         if shard.len() < self.shard_entries {
             return;
@@ -328,18 +327,18 @@ impl NearCache {
 }
 
 impl Entry {
-    /// The id and the revision of a session of which the public id alone is known.
+    /// A key and a revision for a session of which only the public session id is known.
     fn unmet(public_id: PublicId) -> (RecordKey, Revision) {
         (RecordKey::new(public_id, [0; RecordKey::HASH_BYTES]), Revision::UNKNOWN)
     }
 
-    /// Checks whether the entry keeps an invalid copy from passing for fresh. (A copy that is merely older than another
-    /// could pass too, for as long as in any other process.)
+    /// Checks whether the entry keeps an invalid copy from passing for fresh. (A copy that is only older than another
+    /// one could pass, too, but no longer than in any other process.)
     fn speaks_against(&self) -> bool {
         self.status != Status::Living || self.renewed
     }
 
-    /// Checks whether this process knows a revision of the session, and not only that an id is gone.
+    /// Checks whether this process knows a revision of the session, not only that an id is gone.
     fn was_met(&self) -> bool {
         self.revision.counter() > 0
     }
@@ -347,24 +346,24 @@ impl Entry {
     fn judge(&self, key: impl Fn() -> RecordKey, revision: &Revision) -> Seen {
         match self.status {
             Status::Ended => Seen::Gone,
-            // A revision is drawn for one id, so the usual case computes no hash.
+            // A revision is drawn for one id only, so the usual case computes no hash.
             Status::Living if self.revision == *revision => Seen::Good { near: Some(self.at), copy: true },
             Status::IdGone if self.key == key() => Seen::Gone,
-            // The session was signed out with an unknown outcome, so it may live under another id.
+            // The session was signed out with an unknown outcome, so it may be alive under another id.
             Status::Doubted => Seen::MustRevalidate,
             Status::Left if self.key == key() => Seen::MustRevalidate,
-            // A newer copy than this process has seen. Counters go on in a renewal, so a copy under another id is of a
-            // later one.
+            // The copy is newer than what this process has seen. Counters go on after a renewal, so if the copy has
+            // another id, that id is later.
             _ if self.was_met() && revision.counter() > self.revision.counter() => {
                 Seen::Good { near: None, copy: true }
             }
-            // An older copy, another version of the same counter, or an id of unknown age.
+            // The copy is older, is another version with the same counter, or has an id of unknown age.
             Status::IdGone | Status::Living | Status::Left => Seen::MustRevalidate,
         }
     }
 
-    /// Passes on to a later id of the session than the known one. A doubt stays, whatever the id, and nothing is known to
-    /// be later than an id of which no revision was met.
+    /// Moves on to a later id of the session. A doubt stays, whatever the id. An id of which no revision was seen
+    /// cannot be compared, so nothing is known to be later.
     fn pass_on(&mut self, key: &RecordKey, revision: &Revision, at: Timestamp, status: Status) {
         let is_later = self.was_met() && self.key != *key && revision.counter() > self.revision.counter();
         if is_later && matches!(self.status, Status::Living | Status::Left | Status::IdGone) {
@@ -376,7 +375,7 @@ impl Entry {
     fn advance(&mut self, next: Self, keep: Duration) {
         let is_newer = next.revision.counter() > self.revision.counter();
         let is_newer_id = is_newer && self.key != next.key;
-        // An entry that is too old to be of use gives way, because a store may have been restored from a backup.
+        // An entry that is too old to be of use is replaced, because the store may have been restored from a backup.
         let is_outdated = !next.at.is_within(keep, self.at.min(next.at));
         let forward = match self.status {
             Status::Living => is_newer || is_outdated,

@@ -9,7 +9,8 @@ use super::record_store::RecordStore;
 use crate::error::Error;
 use crate::store_error::StoreError;
 
-/// The size of a page of a list, and the number of pages that are looked through. Few owners have more.
+/// The size of a page of a list. With the most pages that are read, it limits how many sessions are looked through; few
+/// owners have more.
 const PAGE_SIZE: usize = 1_000;
 const MAX_PAGES: usize = 100;
 
@@ -24,8 +25,8 @@ impl RecordStore {
         self.store.list(owner, after, limit, now).await
     }
 
-    /// Lists the owner's sessions, the most recently used first, at most `most` of them. `own` is among them if it
-    /// lives.
+    /// Lists the owner's sessions, the most recently used first, at most `most` of them. `own` is among them if it is
+    /// alive.
     pub(crate) async fn last_used(
         &self,
         owner: &str,
@@ -65,7 +66,7 @@ impl RecordStore {
         if let Some(near) = &self.near {
             match ended {
                 true => near.ended(public_id, now),
-                // The store may have ended it just now, and lost the answer to that before it was asked again.
+                // The store may have ended it just now: the answer was lost, and a retry found nothing to end.
                 false => near.maybe_ended(public_id, now),
             }
         }
@@ -86,8 +87,9 @@ impl RecordStore {
         Ok(())
     }
 
-    /// Ends what the owner could have had taken over, if a migration is under way. First, because a session that is made
-    /// of a foreign one asks for this after it is there, and otherwise ends with the owner's others.
+    /// If a migration is under way, ends the owner's foreign sessions that could still be taken over. This comes first,
+    /// because a session made from a foreign one checks for it after its creation; one that was made earlier ends
+    /// together with the owner's others.
     pub(super) async fn end_foreign_of(&self, owner: &str, now: Timestamp) -> Result<(), Error> {
         match &self.claims {
             Some(claims) => Ok(claims.end_owner(owner, now, now).await?),

@@ -7,15 +7,15 @@ use waxseal_store::{Timestamp, yield_once};
 use crate::any_store::AnyStore;
 use crate::store_error::StoreError;
 
-/// Records that one purge asks for at once. Few, so that no call waits long behind it.
+/// How many records one purge asks for. Few, so that no other call waits long for it.
 const PURGE_BATCH: usize = 500;
-/// The longest time that a round of maintenance purges: until the next one is due.
+/// The longest time for which one round of maintenance purges. After it the next round is due.
 const MAX_PURGE_TIME: Duration = Duration::from_secs(60);
 /// The time between two calls of `finish_ends` during a purge.
 const FINISH_ENDS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Frees what has expired, in small batches, as long as the batches are full and no other round is due. Other tasks run
-/// between two batches, and `finish_ends` once a second.
+/// Frees what has expired, in small batches, until a batch is not full or another round is due. Other tasks run between
+/// two batches, and `finish_ends` runs once a second.
 pub(crate) async fn purge<E, F>(
     store: &dyn AnyStore,
     clock: impl Fn() -> Timestamp,
@@ -35,10 +35,10 @@ where
         }
         if !now.is_within(FINISH_ENDS_INTERVAL, finished) {
             finished = now;
-            // What is left is retried in a second, and the caller then receives the error.
+            // What is left is tried again in a second, and the caller then gets the error.
             let _ = finish_ends().await;
         }
-        // A store in memory never waits, so the purge yields itself.
+        // A store in memory never waits, so the purge itself has to yield.
         yield_once().await;
     }
 }

@@ -24,10 +24,10 @@ use crate::lifetimes::Lifetimes;
 use crate::revocations::list::Revocations;
 use crate::state::Options;
 
-/// Waits for so long, by a timer of any runtime.
+/// Waits for the given time, with a timer of any runtime.
 pub(crate) type Pause = Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// Finds, saves and ends records. Knows copies only by what its near cache is told.
+/// Finds, saves and ends records. All it does for copies is to tell the near cache.
 pub(crate) struct RecordStore {
     pub(crate) store: Arc<dyn AnyStore>,
     /// The near cache, in state `mirrored`.
@@ -44,12 +44,13 @@ pub(crate) struct RecordStore {
     pub(crate) former_list: Option<Box<Revocations>>,
 }
 
-/// A reason for which a record cannot be opened.
+/// Why a record cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Closed {
-    /// No key opens the record. It stays, because the key may be put back.
+    /// No key opens the record. It is kept, because the key may be put back.
     Unreadable,
-    /// The record is listed under another owner than the one sealed in it, whose "end all" would miss it.
+    /// The record is listed under another owner than the one sealed in it, so ending all sessions of that owner would
+    /// miss it.
     OtherOwner,
 }
 
@@ -86,7 +87,7 @@ impl RecordStore {
         self.pause = Some(pause);
     }
 
-    /// Takes a place among the requests that are about to change the session, before the session is loaded.
+    /// Takes a place in the line of the requests that are about to change the session, before the session is loaded.
     pub(super) fn place(&self, token: &Token, access: Access) -> Option<Place> {
         (access == Access::Change).then(|| self.turns.join(token.id.public_id()))
     }
@@ -98,28 +99,28 @@ impl RecordStore {
         }
     }
 
-    /// Notes the store's answer that `revision` lives under `key`.
+    /// Notes the store's answer that `revision` is alive under `key`.
     pub(super) fn note(&self, key: &RecordKey, revision: &Revision, at: ConfirmedAt) {
         if let Some(near) = &self.near {
             near.confirmed(key, revision, at.time());
         }
     }
 
-    /// Notes the store's answer that nothing lives under `key`.
+    /// Notes the store's answer that no session is alive under `key`.
     pub(super) fn note_gone(&self, key: &RecordKey, at: ConfirmedAt) {
         if let Some(near) = &self.near {
             near.gone(key, at.time());
         }
     }
 
-    /// Notes the store's answer that nothing lives under `key`, the id of a copy of `revision`.
+    /// Notes the store's answer that no session is alive under `key`, the id of a copy of `revision`.
     pub(super) fn note_copy_gone(&self, key: &RecordKey, revision: &Revision, at: ConfirmedAt) {
         if let Some(near) = &self.near {
             near.copy_gone(key, revision, at.time());
         }
     }
 
-    /// Opens a record, and says when it was sealed and by which key. If that fails, logs the reason.
+    /// Opens a record. Also returns when it was sealed, and by which key. If this fails, logs the reason.
     pub(super) fn open(
         &self,
         keys: &ActiveKeys,
@@ -154,7 +155,7 @@ impl RecordStore {
         }
     }
 
-    /// Checks whether a record in the store lives by this server's limits too, which may be shorter by now.
+    /// Checks whether a record is alive by this server's limits, which may be shorter by now than when it was written.
     pub(crate) fn is_alive(&self, life: &Lifespan, limits: Limits, now: Timestamp) -> bool {
         now < life.last_seen.after(span(limits.idle)) && now < life.created.after(span(limits.absolute))
     }
@@ -204,11 +205,11 @@ impl RecordStore {
         Lifespan::new(created, now.max(created), now.after(span(limits.idle)), absolute_end)
     }
 
-    /// Waits for a random time, longer with every attempt, so that requests that met once do not meet again.
+    /// Waits for a random time, which grows with every attempt, so that requests that collided do not collide again.
     pub(super) async fn pause(&self, attempt: u32) {
         let Some(pause) = &self.pause else { return };
         let mut random = [0; 2];
-        // Without randomness all wait equally long; the next seal reports the fault.
+        // Without randomness all wait equally long. The next seal then reports the fault.
         let _ = getrandom::fill(&mut random);
         let most = 2_000_u64 << attempt.min(6);
         let micros = most * u64::from(u16::from_ne_bytes(random)) / u64::from(u16::MAX);
@@ -216,8 +217,8 @@ impl RecordStore {
     }
 }
 
-/// Checks whether a record is listed under the owner sealed in it. If the column was changed in the store, the owner's
-/// "end all" would miss the record.
+/// Checks whether a record is listed under the owner that is sealed in it. If the column was changed in the store,
+/// ending all of that owner's sessions would miss the record.
 pub(super) fn is_owners(key: &RecordKey, sealed: Option<&str>, listed: Option<&str>) -> bool {
     let is_owners = sealed == listed;
     if !is_owners {

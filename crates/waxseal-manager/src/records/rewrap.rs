@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::store_error::StoreError;
 
 impl RecordStore {
-    /// Seals with the first key a part of the records that another key sealed. Returns their number, and the position
-    /// to continue from.
+    /// Seals some of the records that another key has sealed anew with the first key. Returns their number, and the
+    /// position to continue from.
     pub(crate) async fn rewrap_some(
         &self,
         keys: &ActiveKeys,
@@ -29,8 +29,8 @@ impl RecordStore {
         Ok((done, page.next))
     }
 
-    /// Counts the records that are sealed with this key in a part of those that are not sealed with the first. Returns
-    /// the number, and the position to continue from.
+    /// Counts the records that are sealed with this key among some of those that are not sealed with the first key.
+    /// Returns the number, and the position to continue from.
     pub(crate) async fn count_sealed_by(
         &self,
         keys: &ActiveKeys,

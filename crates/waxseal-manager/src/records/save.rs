@@ -1,4 +1,4 @@
-//! Saves of a session in its record.
+//! Saves a session to its record.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use crate::outcome::Outcome;
 use crate::refresh::refresh_after;
 use crate::store_error::StoreError;
 
-/// The number of times that a save begins anew because other requests changed the record.
+/// How often a save starts again because other requests changed the record.
 const ATTEMPTS: u32 = 5;
-/// The same number for a sign-in, and for a renewal that keeps one session and ends the others. Many at once are all
-/// done, one after the other, and parallel writes do not keep a session from its end.
+/// The same for a sign-in, and for a renewal that ends the owner's other sessions. If there are many at once, all of
+/// them get done, one after the other; and parallel writes cannot keep a session from ending.
 pub(super) const SURE_ATTEMPTS: u32 = 64;
 
 impl RecordStore {
@@ -40,8 +40,8 @@ impl RecordStore {
         }
     }
 
-    /// Waits for this save's turn among those of this process with the same session. Whatever a save does, it does in
-    /// one turn, so no two saves wait for each other.
+    /// Waits for this save's turn among this process's saves of the same session. A save does everything in one turn,
+    /// so no two saves wait for each other.
     async fn turn(&self, draft: &mut Draft) -> Option<Place> {
         let replaced = draft.replaced.as_ref().filter(|_| draft.closed.signed_in);
         let id = draft.record.as_ref().map(|record| &record.id).or(replaced)?;
@@ -50,12 +50,12 @@ impl RecordStore {
         Some(place)
     }
 
-    /// Ends the owner's other sessions, and gives this one a new id, so that a copy under the old id ends with the
-    /// others.
+    /// Ends the owner's other sessions, and gives this one a new id, so that copies with the old id end together with
+    /// the others.
     ///
-    /// The order matters: the browser's id is still good after the first step, so the visitor stays signed in if the
-    /// second fails. If another request renewed the session in between, perhaps a thief's, all sessions with its public
-    /// id end.
+    /// The order matters: the browser's id is still valid after the first step, so the visitor stays signed in if the
+    /// second step fails. If another request, perhaps a thief's, renewed the session in between, all sessions with its
+    /// public session id end.
     async fn save_alone(
         &self,
         draft: &Draft,
@@ -64,7 +64,7 @@ impl RecordStore {
         now: Timestamp,
     ) -> Result<Outcome, Error> {
         let saved = self.end_and_renew(draft, owner, place, now).await;
-        // A repeated sign-in takes over the session that exists.
+        // A sign-in that is repeated takes over the existing session.
         if let (Err(error), Some(record), false) = (&saved, &draft.record, draft.closed.signed_in)
             && self.is_lost(error, record, now).await
         {
@@ -94,7 +94,7 @@ impl RecordStore {
         self.save_any(draft, place, now).await
     }
 
-    /// The key under which a sign-in with an old id continues.
+    /// The key under which the session of a sign-in with an old id continues.
     async fn key_owned(
         &self,
         draft: &Draft,
@@ -108,12 +108,12 @@ impl RecordStore {
         Ok(self.store.owned(owner, old.public_id(), now).await?.map(|(key, _)| key))
     }
 
-    /// Checks whether a save failed because the browser's id is no longer the session's.
+    /// Checks whether a save failed because the session no longer has the browser's id.
     async fn is_lost(&self, error: &Error, record: &RecordRef, now: Timestamp) -> bool {
         use waxseal_session::Error::{Gone, Renewed};
         match error {
             Error::Session(Gone | Renewed) => true,
-            // The owner of the renewal is unknown. If there was one, the browser's id is no longer valid.
+            // It is unknown who renewed the session. If it was renewed, the browser's id is no longer valid.
             Error::Unavailable(_) => {
                 let found = self.store.revalidate(&record.id.key(), now).await;
                 found.is_ok_and(|found| !matches!(found, Some(Found::Living(_))))
@@ -165,7 +165,8 @@ impl RecordStore {
             let made = match self.store.create(&key, &record, now).await {
                 Ok(Creation::Created) => true,
                 Ok(Creation::Taken) => false,
-                // Never sent again. No other request can know this id, so a record that was created expires unused.
+                // This is never sent again. No other request can know this id, so a record that was created expires
+                // unused.
                 Err(error) if error.fault() == Fault::Outage => {
                     let there = self.has_revision(&key, &revision, now).await;
                     lost = Some(error);
@@ -182,7 +183,7 @@ impl RecordStore {
         Err(lost.map_or(Error::Contended, Error::from))
     }
 
-    /// Replaces the record, over what other requests wrote meanwhile.
+    /// Replaces the record, after replaying the changes over what other requests wrote meanwhile.
     async fn replace(
         &self,
         draft: &Draft,
@@ -197,7 +198,7 @@ impl RecordStore {
         for attempt in 0..=attempts {
             if attempt > 0 {
                 self.counts.conflicts.increment(1);
-                // Another process has written. Nobody of this one comes between a load and a write now.
+                // Another process has written. No request of this process can come between this load and this write.
                 let comes_at_once = attempt == 1 && place.as_ref().is_some_and(Place::has_turn);
                 if !comes_at_once {
                     self.pause(attempt).await;
@@ -211,9 +212,9 @@ impl RecordStore {
                         Base::new(record.id.clone(), revision, confirmed)
                     }
                     Find::Renewed if closed.signed_in => {
-                        // Only a sign-in that brings the owner, or ends the owner's other sessions, may begin a
-                        // session. A session that belonged to the owner when it was loaded may have been ended
-                        // since, and must not outlive that end.
+                        // Only a sign-in that sets a new owner, or that ends the owner's other sessions, may begin a
+                        // session. If the session already belonged to the owner when it was loaded, it may have been
+                        // ended since, and must not outlive that end.
                         let begins =
                             closed.ends_others.is_some() || closed.owner_before != closed.content.owner();
                         return self.sign_in_again(draft, &record.id, begins, now).await;
@@ -222,7 +223,7 @@ impl RecordStore {
                     Find::Absent | Find::SignedOut | Find::Closed(_) => return Err(self.missing()),
                 },
             };
-            // The session was signed out, and the store has not been told yet. It would not find the session under a
+            // The session was signed out, and the store could not be told yet. It would not find the session under a
             // new id.
             if self.unfinished.has(|| base.key) {
                 return Err(self.missing());
@@ -237,14 +238,14 @@ impl RecordStore {
                     }
                     return self.replaced(draft, record, &base, &content, now);
                 }
-                // The next attempt finds what became of it.
+                // The next attempt finds out what happened to the record.
                 Swap::Conflict | Swap::Gone => {}
             }
         }
         Err(Error::Contended)
     }
 
-    /// The outcome after a save. Keeps the browser's token if that is as good as a new one.
+    /// The outcome after a save. Keeps the browser's token if it is as good as a new one.
     fn replaced(
         &self,
         draft: &Draft,
@@ -263,10 +264,10 @@ impl RecordStore {
         Ok(Outcome::Keep)
     }
 
-    /// Seals a new token of a session that was not changed, and its record under the new key. This needs an answer of
-    /// the store in this request; otherwise the copy of an ended session could be kept alive for ever. It also needs one
-    /// of this moment: a token of an id that was renewed since would displace the new one. A token that `is_owed` is sent
-    /// unless the session is known to be over, because the browser has none.
+    /// Seals a new token of a session that was not changed, and its record with the new key. This needs an answer of
+    /// the store in this request; otherwise the copy of an ended session could be kept alive forever. The answer must
+    /// also be recent: the token of an id that was replaced since would displace the new one. If a token `is_owed`, it
+    /// is sent unless the session is known to be over, because the browser has no token yet.
     pub(crate) async fn refresh(
         &self,
         keys: &ActiveKeys,
@@ -294,15 +295,15 @@ impl RecordStore {
                 return Ok(Outcome::Keep);
             }
         };
-        // This process was told of an end while it asked.
+        // This process was told of the end while it asked the store.
         if self.awaits_end(record) {
             return Ok(Outcome::Keep);
         }
         self.written(keys, &Base::new(record.id.clone(), record.revision, confirmed), content)
     }
 
-    /// Collects the facts about the browser's token. It ages by its key, by its copy's grace, and by the time that the
-    /// browser keeps it.
+    /// Collects the facts about the browser's token. When it has to be replaced depends on its key, on the grace of its
+    /// copy, and on how long the browser keeps it.
     pub(crate) fn token_facts(
         &self,
         keys: &ActiveKeys,
@@ -322,8 +323,8 @@ impl RecordStore {
         }
     }
 
-    /// Seals the record anew with the first key, if its revision is still the same. If not, the request that changed it
-    /// has done so.
+    /// Seals the record anew with the first key, if it still has the same revision. Otherwise the request that changed
+    /// it has done so.
     async fn rewrap(
         &self,
         keys: &ActiveKeys,
@@ -343,8 +344,8 @@ impl RecordStore {
     }
 }
 
-/// The version that a save replaces as far as this process knows it, and the content to put in its place. The version is
-/// the one that the request has loaded, or a newer one that a save before has left.
+/// The version that a save replaces, as far as this process knows it, and the content to replace it with. It is the
+/// version that the request has loaded, or a newer one that an earlier save has left.
 fn known(
     draft: &Draft,
     record: &RecordRef,

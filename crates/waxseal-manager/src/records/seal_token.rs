@@ -22,7 +22,7 @@ pub(super) struct TokenParts<'a> {
 }
 
 impl RecordStore {
-    /// Seals the token of a session whose version the store has confirmed in this request. The token's sealed time is
+    /// Seals the token of a session whose version the store has confirmed in this request. The token's `sealed` time is
     /// that of the revalidation.
     pub(super) fn seal_token(&self, keys: &ActiveKeys, parts: &TokenParts<'_>) -> Result<Outcome, Error> {
         let TokenParts { id, revision, content, created, absolute_end, confirmed_at } = *parts;
@@ -31,8 +31,8 @@ impl RecordStore {
         let token = match keys.tokens() {
             TokenKeys::Signed(tokens) => tokens.sign(id.as_bytes(), sealed)?,
             TokenKeys::Sealed(sealer) => {
-                // If a clock ahead of this one began the session, its token must not be sealed later than the
-                // revalidation.
+                // If the session was begun by a clock that is ahead of this one, its token must still not be sealed
+                // later than the revalidation.
                 let begun = created.as_secs().min(sealed);
                 let times = Times::new(begun, sealed, Times::NO_IDLE, limits.absolute);
                 let room = SessionId::BYTES + Revision::BYTES + 1 + content.planned_size();

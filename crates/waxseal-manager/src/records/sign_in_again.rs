@@ -1,4 +1,4 @@
-//! Sign-ins by an id that another sign-in has replaced.
+//! Sign-ins with an id that another sign-in has replaced.
 
 use waxseal_session::backend::Content;
 use waxseal_store::{Record, Swap, Timestamp};
@@ -13,9 +13,9 @@ use crate::error::Error;
 use crate::outcome::Outcome;
 
 impl RecordStore {
-    /// Saves a sign-in by an id that another sign-in has replaced. If both are of the same owner, the first answer may
-    /// have been lost. The first sign-in's session is then renewed once more, so that the id in that answer ends.
-    /// Otherwise a new session `begins`, if it may.
+    /// Saves a sign-in with an id that another sign-in has replaced. If both have the same owner, the response to the
+    /// first one may have been lost. The session of the first sign-in is then renewed once more, so that the id in that
+    /// response ends. Otherwise a new session is created, if `begins` allows it.
     pub(super) async fn sign_in_again(
         &self,
         draft: &Draft,
@@ -41,15 +41,14 @@ impl RecordStore {
                     let base = self.done(write, base, now);
                     return self.written(&draft.keys, &base, &content);
                 }
-                // By a third sign-in, perhaps.
+                // Another sign-in may have come in between.
                 Swap::Conflict | Swap::Gone => {}
             }
         }
         Err(Error::Contended)
     }
 
-    /// Finds the session with this public session id, under whatever id it is now, if it belongs to the owner who signs
-    /// in.
+    /// Finds the session with this public session id, whatever its id is now, if it belongs to the owner who signs in.
     async fn find_owned(
         &self,
         draft: &Draft,

@@ -1,4 +1,4 @@
-//! Single flight: requests that ask the same at the same time share one question.
+//! Single flight: requests that ask the same question at the same time share it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,10 +17,10 @@ impl<T> Default for SingleFlight<T> {
 }
 
 impl<T: Clone> SingleFlight<T> {
-    /// Returns the answer of `ask`, or of a question under way for `key`, and whether this request asked.
+    /// Returns the answer of `ask`, or that of a question already under way for `key`, and whether this request asked.
     ///
-    /// A request that joins receives an answer to a question sent before it came. That suffices for a copy's freshness,
-    /// which counts from the asking, and for nothing that has to see all that was done before.
+    /// A request that joins gets the answer to a question that was sent before it came. That is enough for the
+    /// freshness of a copy, which counts from the asking, but not for a request that has to see all earlier writes.
     pub(crate) async fn share<F: Future<Output = T>>(
         &self,
         key: &RecordKey,
@@ -59,7 +59,7 @@ impl<T: Clone> SingleFlight<T> {
     }
 }
 
-/// Removes the question from the list, also if its future is dropped half-way.
+/// Removes the question from the list, even if its future is dropped before it is done.
 struct Landing<'a, T: Clone> {
     flights: &'a SingleFlight<T>,
     key: &'a RecordKey,
@@ -73,7 +73,8 @@ impl<T: Clone> Landing<'_, T> {
 
 impl<T: Clone> Drop for Landing<'_, T> {
     fn drop(&mut self) {
-        // After an answer this finds nothing, or a question begun since, whose waiting requests then ask again.
+        // After an answer this finds nothing, or a question that was begun since; the requests that wait for that one
+        // ask again.
         drop(self.take());
     }
 }

@@ -1,4 +1,4 @@
-//! The standing of a record, for those who watch its session.
+//! What is known about a record, for those who watch its session.
 
 use waxseal_store::{Found, RecordHead, RecordKey, Timestamp};
 
@@ -8,8 +8,8 @@ use crate::confirmed::ConfirmedAt;
 use crate::store_error::StoreError;
 
 impl RecordStore {
-    /// What this process knows of the session under `key` without asking: `Some(None)` if it has ended, otherwise the time
-    /// at which it was last known to live, if it ever was.
+    /// What this process knows about the session under `key` without asking: `Some(None)` if it has ended,
+    /// `Some(Some(time))` if it was last known to be alive at that time, and `None` if nothing is known.
     pub(crate) fn remembered(&self, key: &RecordKey, owner: Option<&str>) -> Option<Option<Timestamp>> {
         if self.unfinished.has(|| *key) {
             return Some(None);

@@ -18,7 +18,7 @@ pub(crate) struct StoredSessions {
 }
 
 impl StoredSessions {
-    /// Makes the visit of a token if the store need not be asked. Otherwise returns the token, to be
+    /// Makes the visit of a token if the store does not have to be asked. Otherwise returns the token, which has to be
     /// [loaded](Self::load).
     pub(crate) fn ready(&self, keys: &Arc<ActiveKeys>, token: Token) -> Result<Visit, Box<Token>> {
         if self.records.unfinished.has(|| token.id.key()) {
@@ -27,7 +27,7 @@ impl StoredSessions {
         Err(Box::new(token))
     }
 
-    /// Makes the visit of a token, by the store's answer.
+    /// Makes the visit of a token from the store's answer.
     pub(crate) async fn load(
         &self,
         keys: &Arc<ActiveKeys>,

@@ -1,4 +1,4 @@
-//! Tokens of states `store` and `mirrored`: `docs/format.md`, "What is sealed", purposes `session/store` and
+//! Tokens of states `store` and `mirrored`: the format's section "What is sealed", purposes `session/store` and
 //! `session/mirrored`.
 
 use std::sync::Arc;
@@ -20,9 +20,9 @@ pub(crate) struct Token {
     pub(crate) id: KeyedId,
     pub(crate) times: Times,
     needs_reseal: bool,
-    /// In state `mirrored`, the revision, and the copy unless only the record holds the session.
+    /// In state `mirrored`, the revision, and the copy unless the session is only in the record.
     pub(crate) copy: Option<(Revision, Option<Content>)>,
-    /// The token was made in a former state, so the browser is to have another.
+    /// `true` if the token was made in a former state, so the browser has to get another one.
     is_former: bool,
 }
 
@@ -35,7 +35,7 @@ impl Token {
         Self { id, times, needs_reseal: signed.needs_reseal(), copy: None, is_former: false }
     }
 
-    /// The token that a browser would have of a session that was made of a foreign one.
+    /// The token that a browser would have for a session that was made from a foreign one.
     pub(super) fn of_imported(id: SessionId, now: Timestamp) -> Self {
         let times = Times::new(now.as_secs(), now.as_secs(), Times::NO_IDLE, u32::MAX);
         Self { id: KeyedId::new(id), times, needs_reseal: false, copy: None, is_former: false }
@@ -65,7 +65,7 @@ impl Token {
         Ok(Self { id, times, needs_reseal, copy: Some((revision, content)), is_former: false })
     }
 
-    /// The token as one of a former state, of which the id alone counts.
+    /// The token as one of a former state. Only its id counts.
     pub(crate) fn into_former(self) -> Self {
         Self { copy: None, is_former: true, ..self }
     }
@@ -82,7 +82,8 @@ impl Token {
         }
     }
 
-    /// Makes a visit of an unknown session, to be ended while the store is unavailable. It cannot be written.
+    /// Makes a visit of an unknown session, so that it can be ended while the store is unavailable. It cannot be
+    /// written.
     pub(crate) fn unknown(self, keys: &Arc<ActiveKeys>) -> Visit {
         let revision = self.copy.as_ref().map_or(Revision::UNKNOWN, |copy| copy.0);
         let origin = Origin::Record(self.record(revision));

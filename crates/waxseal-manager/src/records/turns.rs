@@ -1,4 +1,4 @@
-//! Turns: requests of this process that save one session at the same time save one after the other.
+//! Turns: requests of this process that save the same session at the same time do so one after the other.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
@@ -15,19 +15,20 @@ use crate::confirmed::Confirmed;
 
 /// A power of two, so that the first byte of the public session id spreads sessions evenly.
 const SHARDS: usize = 64;
-/// The longest wait for a turn. A save whose turn does not come goes on without it.
+/// The longest wait for a turn. After that, a save goes on without its turn.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(2);
 
-/// The sessions that requests of this process are about to change, each with the requests' line.
+/// The sessions that requests of this process are about to change, each with the line of its requests.
 ///
-/// Turns spare work and decide nothing: what counts is the store's compare-and-swap, which other processes take part in.
+/// Turns only avoid work. What counts is the store's compare-and-swap, in which other processes take part, too.
 ///
 /// A request has its [`Place`] from before it loads the session until it has saved it. So the line knows every request
-/// that may have seen an older version, and each save leaves the version that it wrote to those. A lock around the
-/// writes alone would not do: with a store that never waits, such as the one in memory, saves do not overlap, and yet
-/// all but the first of the requests that loaded one version would send a write that fails, load, and write again.
+/// that may have seen an older version, and each save leaves the version that it wrote to those requests. A lock around
+/// the writes alone would not be enough: with a store that never waits, such as the one in memory, saves do not
+/// overlap, and still all but the first of the requests that loaded the same version would send a write that fails,
+/// load again, and write again.
 ///
-/// A line goes with its last place, and the version with it: nothing is kept for requests to come.
+/// A line is dropped with its last place, and the version with it: nothing is kept for later requests.
 pub(crate) struct Turns {
     shards: Box<[Mutex<HashMap<PublicId, Line>>]>,
 }
@@ -36,7 +37,7 @@ pub(crate) struct Turns {
 #[derive(Default)]
 struct Line {
     places: usize,
-    /// Somebody has the turn.
+    /// `true` if a request has the turn.
     is_taken: bool,
     waiting: VecDeque<oneshot::Sender<Turn>>,
     newest: Option<Newest>,
@@ -56,17 +57,17 @@ pub(crate) struct Place {
     turns: Arc<Turns>,
     session: PublicId,
     has_turn: bool,
-    /// The newest version that the line had when this request's turn came, or the one that this request has written.
+    /// The newest version that the line had when this request's turn came, or the version that this request wrote.
     newest: Option<Newest>,
 }
 
-/// The right to save, on its way to the next request in the line. If that one waits no more, it passes on.
+/// The right to save, on its way to the next request in the line. If that request no longer waits, the turn passes on.
 struct Turn {
     turns: Option<Arc<Turns>>,
     session: PublicId,
 }
 
-/// The end of the longest wait.
+/// The timer that ends the longest wait.
 type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Turns {
@@ -88,8 +89,8 @@ impl Turns {
 }
 
 impl Place {
-    /// Waits for the turn, for as long as the timer does that `bound` starts. Without a bound it does not wait at all: a
-    /// save that nobody polls, or a store that never answers, must not hold up others for ever.
+    /// Waits for the turn until the timer that `bound` starts has run out. Without `bound` it does not wait at all,
+    /// because a save that nobody polls, or a store that never answers, must not hold up others forever.
     pub(super) async fn wait(&mut self, bound: Option<impl FnOnce() -> Timer>) {
         let (Some(mut coming), Some(bound)) = (self.line_up(bound.is_some()), bound) else { return };
         let mut timer = bound();
@@ -102,7 +103,8 @@ impl Place {
         self.newest = self.turns.shard(self.session).get(&self.session).and_then(|line| line.newest.clone());
     }
 
-    /// Takes the turn if it is free. Otherwise, if the request `waits`, returns what the turn will come by.
+    /// Takes the turn if it is free. Otherwise, if the request `waits`, returns the channel on which the turn will
+    /// arrive.
     fn line_up(&mut self, waits: bool) -> Option<oneshot::Receiver<Turn>> {
         let mut shard = self.turns.shard(self.session);
         let line = shard.get_mut(&self.session)?;
@@ -123,13 +125,13 @@ impl Place {
         self.has_turn
     }
 
-    /// Takes the version under `key` that an earlier save has left, if it is newer than `loaded`.
+    /// Takes the version under `key` that an earlier save left, if it is newer than `loaded`.
     pub(super) fn take_newer(&mut self, key: &RecordKey, loaded: &Revision) -> Option<Newest> {
         let newest = self.newest.take()?;
         (newest.key == *key && newest.revision.counter() > loaded.counter()).then_some(newest)
     }
 
-    /// Gives the place up, and leaves to the others in the line the version that was just written.
+    /// Gives up the place, and leaves the version that was just written to the others in the line.
     pub(super) fn leave(mut self, written: Newest) {
         self.newest = Some(written);
     }
@@ -161,7 +163,8 @@ impl Line {
         next
     }
 
-    /// Forgets requests at the head of the line that wait no more, so that they do not pile up behind a save that hangs.
+    /// Removes requests at the head of the line that no longer wait, so that they do not pile up behind a save that
+    /// hangs.
     fn forget_who_left(&mut self) {
         while self.waiting.front().is_some_and(oneshot::Sender::is_canceled) {
             self.waiting.pop_front();
@@ -179,7 +182,7 @@ impl Line {
 impl Turn {
     fn send(turns: &Arc<Turns>, session: PublicId, next: Option<oneshot::Sender<Self>>) {
         if let Some(next) = next {
-            // If the next one leaves in this moment, the turn comes back and is dropped here, which passes it on.
+            // If the next request leaves at this moment, the turn comes back and is dropped here, which passes it on.
             let _ = next.send(Self { turns: Some(turns.clone()), session });
         }
     }

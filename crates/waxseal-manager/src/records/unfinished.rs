@@ -1,4 +1,4 @@
-//! The retry queue: ends that a store has not been told of.
+//! The retry queue: ends of sessions of which a store could not be told yet.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
@@ -8,16 +8,16 @@ use waxseal_store::{Fault, RecordKey, Timestamp};
 
 use crate::store_error::StoreError;
 
-/// Ends in one round, so that no call waits behind a million of them.
+/// The most ends in one round, so that no call waits behind a million of them.
 const MAX_ENDS_IN_A_ROUND: usize = 10_000;
-/// Ends in one round that the store may refuse before the rest waits for the next.
+/// How many ends the store may refuse in one round, before the rest waits for the next round.
 const MAX_REFUSED: usize = 4;
 
-/// Sessions that were ended during an outage of their store, in any state. This process refuses them until the store is
-/// told. Each has what the state needs to know for that; of two ends under one key the greater counts.
+/// Sessions that were ended while their store was unavailable, in any state. This process refuses them until the store
+/// was told. Each has the details that its state needs for that; of two ends under the same key the greater counts.
 ///
-/// No end is forgotten. The queue is therefore bounded, and beyond its bound a sign-out fails: an error is better than
-/// a copy that opens again.
+/// No end is forgotten. The queue is therefore bounded, and a sign-out fails when it is full: an error is better than a
+/// copy that opens again.
 pub(crate) struct Unfinished<T = Timestamp> {
     queue: Mutex<Queue<T>>,
     most: usize,
@@ -40,7 +40,7 @@ impl<T: Copy + Ord> Unfinished<T> {
         self.get(key).is_some()
     }
 
-    /// The detail of the end that waits under a key. `key` is called only if the queue is not empty.
+    /// The details of the end that waits under a key. `key` is called only if the queue is not empty.
     pub(crate) fn get(&self, key: impl FnOnce() -> RecordKey) -> Option<T> {
         let queue = self.lock();
         if queue.ends.is_empty() { None } else { queue.ends.get(&key()).copied() }
@@ -58,9 +58,9 @@ impl<T: Copy + Ord> Unfinished<T> {
         has_room
     }
 
-    /// Tells the store of each end by `tell`, which returns whether that settled it. Returns how many are left.
+    /// Tells the store of each end with `tell`, which returns whether that was final. Returns how many are left.
     ///
-    /// A round continues where the last one stopped, so that an end that the store refuses delays no other.
+    /// A round continues where the last one stopped, so that an end that the store refuses does not delay the others.
     pub(crate) async fn finish<F>(&self, tell: impl Fn(RecordKey, T) -> F) -> Result<usize, StoreError>
     where
         F: Future<Output = Result<bool, StoreError>>,
@@ -85,7 +85,7 @@ impl<T: Copy + Ord> Unfinished<T> {
         failed.map_or(Ok(left), Err)
     }
 
-    /// Removes an end that the store was told of, unless a greater one came meanwhile.
+    /// Removes an end of which the store was told, unless a greater one came meanwhile.
     fn remove(&self, key: &RecordKey, told: T) {
         let mut queue = self.lock();
         if queue.ends.get(key) == Some(&told) {
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(finish(&unfinished, refuse), Err(Fault::Full));
         assert_eq!(finish(&unfinished, refuse), Err(Fault::Full));
         assert_eq!(told.take(), (0..2 * MAX_REFUSED as u8).map(key).collect::<Vec<_>>());
-        // A node of the store that is out of reach costs a round, and the next round continues after it.
+        // A node of the store that cannot be reached ends a round, and the next round continues after it.
         let away = |told| if told == key(20) { Err(Fault::Outage) } else { Ok(true) };
         assert_eq!(finish(&unfinished, away), Ok(80 + 2 * MAX_REFUSED));
         assert_eq!(finish(&unfinished, away), Ok(1));

@@ -1,4 +1,4 @@
-//! Writes of a record, and their outcomes.
+//! Writes of a record, and how they turned out.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::store_error::StoreError;
 
-/// The number of questions to the store about a write whose answer was lost.
+/// How often the store is asked about a write whose answer was lost.
 pub(super) const INQUIRIES: u32 = 3;
-/// The lifetime of a renewal's tombstone under the old id. A visitor who comes with the old id gets no cookie, so that
-/// a slow answer cannot displace the new one.
+/// How long the tombstone of a renewal stays under the old id. A visitor who comes with the old id gets no cookie, so
+/// that a slow response cannot displace the new one.
 const TOMBSTONE: Duration = Duration::from_secs(60);
 
 /// The record that a save replaces.
@@ -35,7 +35,7 @@ impl Base {
     }
 }
 
-/// A write, known by the revision that was drawn for it.
+/// A write. It is recognized by the revision that was drawn for it.
 pub(super) struct Write {
     old: RecordKey,
     expected: Revision,
@@ -44,7 +44,7 @@ pub(super) struct Write {
     record: Record,
 }
 
-/// The fate of a write whose answer was lost.
+/// What happened to a write whose answer was lost.
 enum Fate {
     Done,
     NotYet,
@@ -53,7 +53,7 @@ enum Fate {
 }
 
 impl RecordStore {
-    /// The base that follows from a write that was done.
+    /// The base for the next write, after this one was done.
     pub(super) fn done(&self, write: Write, base: Base, now: Timestamp) -> Base {
         let confirmed = self.just_written(write.record.life, now);
         match write.renewal {
@@ -65,7 +65,7 @@ impl RecordStore {
         }
     }
 
-    /// The write that puts `content` in the place of `base`, under a new id if it is `renewed`.
+    /// The write that replaces `base` with `content`, under a new id if it is `renewed`.
     pub(super) fn write(
         &self,
         keys: &ActiveKeys,
@@ -84,8 +84,8 @@ impl RecordStore {
         Ok(Write { old, expected: base.revision, renewal, record })
     }
 
-    /// Sends a write, and finds out its outcome if the answer is lost. It is sent again only while the record is
-    /// unchanged. Both attempts compare with that version, so at most one of them is done.
+    /// Sends a write, and finds out what happened if the answer is lost. It is sent again only while the record is
+    /// unchanged. All attempts compare with the same version, so at most one of them is done.
     pub(super) async fn send(&self, write: &Write, now: Timestamp) -> Result<Swap, Error> {
         let Write { old, expected, renewal, record } = write;
         let mut inquiries = 0;
@@ -98,14 +98,14 @@ impl RecordStore {
                 }
             };
             let error = match answer {
-                // An earlier attempt of this write may be the cause of the conflict.
+                // The conflict may be with an earlier attempt of this write.
                 Ok(swap) if swap != Swap::Done && inquiries > 0 && self.is_done(write, now).await? => {
                     return Ok(Swap::Done);
                 }
                 Ok(Swap::Conflict) if inquiries > 0 => return Err(unknown()),
                 Ok(swap) => return Ok(swap),
                 Err(error) if error.fault() == Fault::Outage => error,
-                // This attempt was not done; an earlier one may have been.
+                // This attempt was not done, but an earlier one may have been.
                 Err(error) if inquiries > 0 && error.fault().is_refusal() => error,
                 Err(error) => return Err(error.into()),
             };
@@ -118,7 +118,7 @@ impl RecordStore {
                 Ok(Fate::Done) => return Ok(Swap::Done),
                 Ok(Fate::NotYet) => {}
                 Ok(Fate::Gone) => return Ok(Swap::Gone),
-                // Another write came after it, or before: the outcome is unknown.
+                // Another write came before or after it, so the outcome is unknown.
                 Ok(Fate::Unknown) | Err(_) => return Err(error.into()),
             }
         }
@@ -148,8 +148,8 @@ impl RecordStore {
         matches!(found, Ok(Some(Found::Living(found))) if found.revision == *revision)
     }
 
-    /// Not noted as gone, because that would be final. The record may be one that a later key opens, or the tombstone
-    /// of a sign-in, whose old id must be recognized.
+    /// Not noted in the cache as gone, because that would be final. The record may be one that a later key opens, or it
+    /// may be the tombstone of a sign-in, whose old id must be recognized.
     pub(super) fn missing(&self) -> Error {
         self.counts.gone.increment(1);
         Error::GONE
@@ -159,7 +159,7 @@ impl RecordStore {
         Confirmed { at: ConfirmedAt::by_answer(now), life, seal: None }
     }
 
-    /// Makes the outcome for what the store has now.
+    /// Makes the outcome from what the store has now.
     pub(super) fn written(
         &self,
         keys: &ActiveKeys,
@@ -174,7 +174,7 @@ impl RecordStore {
     }
 }
 
-/// The error of a write with an unknown outcome.
+/// The error of a write whose outcome is unknown.
 fn unknown() -> Error {
     #[derive(Debug, thiserror::Error)]
     #[error("a write's answer was lost, and another request has written since")]

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Names and values in one text: the address of a piece of it tells which of them it is.
+/// Names and values in one text, so that the address of a part identifies it.
 pub(super) struct Fields {
     text: String,
     /// A name, its value, the next name, its value…
@@ -13,11 +13,11 @@ pub(super) struct Fields {
     groups: OnceCell<Vec<Group>>,
 }
 
-/// A name's first place among the parts, and the places of all its values.
+/// The position of a name's first part, and the positions of all its values.
 pub(super) type Group = (usize, Vec<usize>);
 
 impl Fields {
-    /// Collects `count` pairs of `bytes` in all. Both are guesses that spare moves.
+    /// Collects `count` pairs with `bytes` bytes in all. Both are estimates that avoid reallocations.
     pub(super) fn new<'a>(
         pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
         count: usize,
@@ -28,13 +28,13 @@ impl Fields {
         for part in pairs.flat_map(|(name, value)| [name, value]) {
             parts.push(text.len()..text.len() + part.len());
             text.push_str(&part);
-            // An empty part has an address of its own, too.
+            // Gives an empty part an address of its own, too.
             text.push('&');
         }
         Self { text, parts, groups: OnceCell::new() }
     }
 
-    /// The names, each once, in the order in which they come. A list of pairs never asks for them.
+    /// Each name once, in the order in which they come. Not needed for a list of pairs.
     pub(super) fn groups(&self) -> &[Group] {
         self.groups.get_or_init(|| {
             let mut groups: Vec<Group> = Vec::new();
@@ -50,7 +50,7 @@ impl Fields {
         })
     }
 
-    /// The fields with the first value of `name` alone.
+    /// The fields with only the first value of `name`.
     pub(super) fn with_first_of(&self, name: &str) -> Self {
         let mut seen = false;
         let pairs = (0..self.parts.len()).step_by(2).map(|place| (self.part(place), self.part(place + 1)));
@@ -59,7 +59,7 @@ impl Fields {
         Self::new(kept, self.parts.len() / 2, self.text.len())
     }
 
-    /// Names and values together.
+    /// The number of names and values together.
     pub(super) fn len(&self) -> usize {
         self.parts.len()
     }
@@ -68,12 +68,12 @@ impl Fields {
         &self.text[self.parts[place].clone()]
     }
 
-    /// The name that a name or a value belongs to.
+    /// The name to which a name or a value belongs.
     pub(super) fn name(&self, place: usize) -> &str {
         self.part(place & !1)
     }
 
-    /// The part that holds what lies at `address`.
+    /// The position of the part that contains `address`.
     pub(super) fn place(&self, address: usize) -> Option<usize> {
         let offset = address.checked_sub(self.text.as_ptr().addr())?;
         let place = self.parts.partition_point(|part| part.end < offset);

@@ -1,4 +1,4 @@
-//! The search for readings under which a form fits into a type.
+//! The search for readings with which a form fits a type.
 
 use serde::de::DeserializeOwned;
 
@@ -7,18 +7,18 @@ use super::form::Form;
 use super::misfit::{Misfit, Note, noted};
 use super::reading::Reading;
 
-/// Names and values looked at for one form, over all attempts: enough for a map of 250 numbers, and some milliseconds at
-/// most.
+/// How many names and values are looked at for one form, over all attempts: enough for a map of 250 numbers, and at
+/// most some milliseconds.
 const WORK: usize = 128 * 1024;
 
 /// The outcome of one attempt.
 struct Attempt<T> {
     result: Result<T, Misfit>,
-    /// Places of values that were texts where something else was wanted.
+    /// The positions of values that were read as text where another type was wanted.
     texts: Vec<usize>,
-    /// Values found unfit, as which reading ever.
+    /// The number of values that did not fit, with any reading.
     unfit: usize,
-    /// Those of them that were read as another type than text.
+    /// The number of those that were read as a type other than text.
     misread: usize,
 }
 
@@ -35,7 +35,7 @@ impl<T: DeserializeOwned> Attempt<T> {
         Self { result, texts: values.collect(), unfit: notes.len(), misread }
     }
 
-    /// Judges the attempt that read the text at `place` anew, beside the best before it.
+    /// Compares the attempt that reads the text at `place` as another type with the best one before it.
     fn is_better(&self, best: &Self, place: usize, tried: &[bool]) -> bool {
         match (&best.result, &self.result) {
             (Err(_), Ok(_)) => true,
@@ -43,8 +43,8 @@ impl<T: DeserializeOwned> Attempt<T> {
                 let elsewhere = self.texts.iter().any(|place| !tried[*place]);
                 elsewhere || !(self.misread > 0 || self.texts.contains(&place))
             }
-            // A variant that comes first, say, or an `Option` of a flattened struct, of which only the first field
-            // that does not fit is ever seen.
+            // This can happen with a variant that comes first, or with an `Option` of a flattened struct, of which only
+            // the first field that does not fit is ever reported.
             (Ok(_), Ok(_)) => {
                 let elsewhere = self.unfit == best.unfit && self.misread <= best.misread;
                 self.unfit < best.unfit || (elsewhere && !self.texts.contains(&place))
@@ -54,11 +54,12 @@ impl<T: DeserializeOwned> Attempt<T> {
     }
 }
 
-/// Reads the fields into a `T`: numbers, truths and lists also where serde copies a field before it knows what is wanted,
-/// as it does for `#[serde(flatten)]` and for tagged and untagged enums.
+/// Reads the fields into a `T`. Numbers, `bool`s and lists also work where serde copies a field before it knows its
+/// type, as it does for `#[serde(flatten)]` and for tagged and untagged enums.
 ///
-/// There, a field is a text at first. If that is not what was wanted, serde's error has the text itself, and by that the
-/// field, which is then taken for what else it may be. What is wanted as a text thus stays one, whatever it looks like.
+/// There, a field is read as text first. If another type is wanted, serde's error has the text itself, and by its
+/// address the field is identified. The field is then read as each other type that it may be. So a field that is wanted
+/// as text stays text, whatever it looks like.
 pub(super) fn fit<T: DeserializeOwned>(fields: &Fields) -> Result<T, Misfit> {
     let mut best = Attempt::new(fields, &[]);
     if best.texts.is_empty() {
@@ -80,7 +81,7 @@ pub(super) fn fit<T: DeserializeOwned>(fields: &Fields) -> Result<T, Misfit> {
             if next.is_better(&best, place, &tried) {
                 best = next;
                 settled[place] = true;
-                // What was no use before may be now.
+                // What did not help before may help now.
                 tried.clone_from(&settled);
                 break;
             }

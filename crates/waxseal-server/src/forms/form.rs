@@ -1,4 +1,4 @@
-//! A form as a source for serde: a map, or a list of pairs.
+//! A form as input for serde: a map, or a list of pairs.
 
 use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
@@ -12,7 +12,7 @@ use super::value::{Value, Values};
 #[derive(Clone, Copy)]
 pub(super) struct Form<'de> {
     pub(super) fields: &'de Fields,
-    /// One for each part, or none if all are texts; those of names are.
+    /// One reading for each part, or none if all parts are read as text. Those of names are always text.
     pub(super) readings: &'de [Reading],
 }
 
@@ -54,7 +54,7 @@ impl<'de> Deserializer<'de> for Form<'de> {
     }
 }
 
-/// The fields as a map, each name once.
+/// The fields as a map in which each name occurs once.
 struct Groups<'de> {
     form: Form<'de>,
     next: usize,
@@ -100,7 +100,7 @@ impl<'de> de::SeqAccess<'de> for Pairs<'de> {
         self.next += 2;
         let (name, value) = (Some(pair.0), Some(pair.1));
         let pair = de::value::SeqDeserializer::new(name.into_iter().chain(value));
-        // Whoever asks for a list asks for no field in particular.
+        // In a list, an error does not belong to a particular field.
         seed.deserialize(pair).map(Some).map_err(Misfit::of_none)
     }
 

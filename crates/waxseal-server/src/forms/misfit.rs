@@ -1,4 +1,4 @@
-//! serde's error of a form that does not fit, which knows the field.
+//! serde's error for a form that does not fit. It knows the field.
 
 use std::cell::RefCell;
 use std::fmt::{self, Display};
@@ -8,25 +8,26 @@ use serde::de::{self, Expected, Unexpected};
 use super::fields::Fields;
 
 thread_local! {
-    /// All that the present attempt found unfit, also in variants of an enum that were passed over, whose errors serde drops.
+    /// What the current attempt found not to fit, including in enum variants that were tried and whose errors serde
+    /// drops.
     static NOTES: RefCell<Vec<Note>> = const { RefCell::new(Vec::new()) };
 }
 
 pub(super) enum Note {
-    /// The text at this address was given and something else wanted.
+    /// The text at this address was given, and another type was wanted.
     Text(usize),
-    /// A reading other than text was given, and is not what was wanted.
+    /// A reading other than text was given, and another type was wanted.
     Reading,
 }
 
-/// An error of serde that knows the field.
+/// A serde error that knows the field.
 #[derive(Debug)]
 pub(super) struct Misfit {
     problem: String,
     /// The address of the text that does not fit.
     address: Option<usize>,
     name: Option<String>,
-    /// A list came where there is room for one.
+    /// `true` if a list was given where one value was wanted.
     pub(super) list: bool,
 }
 
@@ -35,7 +36,7 @@ impl Misfit {
         Self { problem: problem.to_string(), address: None, name: None, list: false }
     }
 
-    /// A text that cannot be parsed. The empty one may be `None` if it is asked for once more.
+    /// A text that cannot be parsed. An empty text may become `None` if it is read again.
     pub(super) fn parsing(text: &str, problem: &dyn Display) -> Self {
         if text.is_empty() {
             note(Note::Text(text.as_ptr().addr()));
@@ -71,7 +72,7 @@ impl Misfit {
         &self.problem
     }
 
-    /// The field that does not fit, if it can be told.
+    /// The field that does not fit, if it can be identified.
     pub(super) fn field<'a>(&'a self, fields: &'a Fields) -> Option<&'a str> {
         let place = self.address.and_then(|address| fields.place(address));
         let mut repeated = fields.repeated();
@@ -84,9 +85,9 @@ impl Misfit {
     }
 }
 
-/// Runs one attempt, and returns what it found unfit beside its result.
+/// Runs one attempt. Returns its result and what did not fit.
 pub(super) fn noted<T>(attempt: impl FnOnce() -> T) -> (T, Vec<Note>) {
-    // A type's own code may read another form amid this one.
+    // The type's own code may read another form during this one.
     let outer = NOTES.take();
     let result = attempt();
     (result, NOTES.replace(outer))

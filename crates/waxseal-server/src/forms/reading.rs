@@ -1,12 +1,12 @@
-//! Readings of a text: the types that it may be of.
+//! Readings of a text: the types that it may have.
 
-/// The type that a text is taken for where serde asks for anything.
+/// The type as which a text is read where serde asks for any type.
 ///
 /// serde copies the fields of a flattened struct and of a tagged or untagged enum before it knows their types.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
     pub(super) kind: Kind,
-    /// In a list of its own.
+    /// `true` if the value is wrapped in a list.
     pub(super) list: bool,
 }
 
@@ -23,12 +23,12 @@ pub(super) enum Kind {
 impl Reading {
     pub(super) const TEXT: Self = Self { kind: Kind::Text, list: false };
 
-    /// The reading at `place`; a text if none was chosen.
+    /// The reading at `place`. Text if none was chosen.
     pub(super) fn of(readings: &[Self], place: usize) -> Self {
         readings.get(place).copied().unwrap_or(Self::TEXT)
     }
 
-    /// All that a text may be besides a text.
+    /// All readings of a text other than as text.
     pub(super) fn others(text: &str) -> impl Iterator<Item = Self> {
         let signed = text.parse().ok().filter(|number: &i64| *number < 0);
         let kinds = [
@@ -44,7 +44,7 @@ impl Reading {
     }
 }
 
-/// Reads a truth as a checkbox sends it, or as a person would write it.
+/// Reads a `bool` as a checkbox sends it, or as a person would write it.
 pub(super) fn truth(text: &str) -> Option<bool> {
     match text {
         "true" | "on" => Some(true),

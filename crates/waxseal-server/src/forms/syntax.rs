@@ -8,19 +8,19 @@ use crate::error::Error;
 use crate::excerpt::excerpt;
 use crate::percent;
 
-/// Fields that a form or a query may have unless another limit is given: what a person fills in, far from what makes a parser sweat.
+/// How many fields a form or a query may have by default: more than a person fills in, and few enough to parse quickly.
 pub const MAX_FIELDS: usize = 1000;
 
 const KIND: &[u8] = b"application/x-www-form-urlencoded";
-/// The type to send, in the text of an error.
+/// The content type to send, for the text of an error.
 const EXPECTED: &str = "a form as `application/x-www-form-urlencoded`";
 
-/// Refuses another content type, and charsets other than UTF-8.
+/// Refuses other content types, and charsets other than UTF-8.
 pub(super) fn check_content_type(content_type: Option<&HeaderValue>) -> Result<(), Error> {
     let Some(content_type) = content_type else {
         return Err(Error::ContentType { found: "nothing".to_owned(), expected: EXPECTED });
     };
-    // As browsers send it.
+    // The usual case: exactly as browsers send it.
     if content_type.as_bytes() == KIND {
         return Ok(());
     }
@@ -38,21 +38,21 @@ pub(super) fn check_content_type(content_type: Option<&HeaderValue>) -> Result<(
     Ok(())
 }
 
-/// The names and values of a text that was checked, and how many fields it has.
+/// A text that was checked, and the number of its fields.
 pub(super) struct Checked<'a> {
     text: &'a [u8],
-    /// The text, if it has no escapes, so that all its parts are as they are meant.
+    /// The text, if it has no escapes. Its parts then need no decoding.
     plain: Option<&'a str>,
     count: usize,
 }
 
-/// Refuses all that the parser would mend or swallow, and counts the fields, of which there may be `limit`. Linear in the
-/// text's length.
+/// Refuses everything that the parser would repair or drop, and counts the fields, at most `limit`. Takes time linear
+/// in the length of the text.
 pub(super) fn check_fields(text: &[u8], limit: usize) -> Result<Checked<'_>, Error> {
     if let Some(offset) = percent::first_malformed(text) {
         return Err(Error::FormEscape { offset });
     }
-    // Text without escapes is as good as all its parts, which end at ASCII characters.
+    // A text without escapes is valid UTF-8 if and only if all its parts are, because they end at ASCII characters.
     let plain = if text.contains(&b'%') { None } else { str::from_utf8(text).ok() };
     let mut count = 0;
     let mut offset = 0;
@@ -61,7 +61,7 @@ pub(super) fn check_fields(text: &[u8], limit: usize) -> Result<Checked<'_>, Err
         if count > limit {
             return Err(Error::TooManyFields { limit });
         }
-        // Name and value are decoded apart, so a character cannot be in both.
+        // Name and value are decoded separately, so a character cannot be split between them.
         let mut halves = field.splitn(2, |&byte| byte == b'=');
         if plain.is_none() && !halves.all(|half| percent_decode(half).decode_utf8().is_ok()) {
             return Err(Error::FormNotUtf8 { offset });

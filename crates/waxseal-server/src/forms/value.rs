@@ -1,4 +1,4 @@
-//! One value of a form, or all of one name, as a source for serde.
+//! One value of a form, or all values of one name, as input for serde.
 
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, Visitor};
 use serde::forward_to_deserialize_any;
@@ -117,7 +117,7 @@ impl<'de> de::IntoDeserializer<'de, Misfit> for Value<'de> {
     }
 }
 
-/// Names a variant without contents: a text has none.
+/// Names an enum variant without content, because a text has no content for it.
 impl<'de> EnumAccess<'de> for Value<'de> {
     type Error = Misfit;
     type Variant = <de::value::BorrowedStrDeserializer<'de, Misfit> as EnumAccess<'de>>::Variant;
@@ -127,7 +127,7 @@ impl<'de> EnumAccess<'de> for Value<'de> {
     }
 }
 
-/// The values of a name that comes more than once: all for a list, and the first for whatever has room for one.
+/// The values of a name that comes more than once: all of them for a list, and the first one for any other type.
 pub(super) struct Values<'de> {
     pub(super) fields: &'de Fields,
     pub(super) readings: &'de [Reading],

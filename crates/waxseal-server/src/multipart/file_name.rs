@@ -1,19 +1,19 @@
-//! File names from outside, made safe for a file system.
+//! File names that a client sent, made safe for a file system.
 
-/// Bytes that every file system in use has room for, with some left for what an app puts in front.
+/// Every file system in use allows this many bytes, with some left for what an app puts in front.
 const MAX_BYTES: usize = 200;
 
-/// Names that Windows takes for devices, whatever follows the dot.
+/// Names that Windows treats as devices, whatever extension follows.
 const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "COM", "LPT"];
 
-/// Makes a file name of what a browser sent: the last part of a path, of letters, digits and a few signs; `None` if
-/// nothing is left.
+/// Makes a file name from what a browser sent: the last part of a path, with only letters, digits and a few signs.
+/// `None` if nothing is left.
 ///
-/// Letters of any script stay. Folders are cut off, spaces become `_`, and so do the signs that some system reads
-/// as something else; control characters and those that turn the direction of writing are dropped. It never begins
-/// with a dot or a hyphen, ends with none, is no device of Windows, and has at most 200 bytes (the end stays).
+/// Letters of any script stay. Folders are cut off. Spaces and all signs but `.`, `-` and `_` become `_`; control
+/// characters and those that change the direction of writing are dropped. The name never begins or ends with a dot, a
+/// hyphen or an underscore, is not a device of Windows, and has at most 200 bytes (the end is kept).
 ///
-/// Two uploads may still come to the same name: put them into a folder of their own, or a number in front.
+/// Two uploads may still get the same name: put each into its own folder, or a number in front.
 ///
 /// # Example
 ///
@@ -43,7 +43,7 @@ pub fn safe_file_name(name: &str) -> Option<String> {
     }
 }
 
-/// The end of a long name, where the kind of a file stands.
+/// The end of a long name, because that has the extension.
 fn shortened(text: &str) -> &str {
     let mut start = text.len().saturating_sub(MAX_BYTES);
     while !text.is_char_boundary(start) {
@@ -52,7 +52,7 @@ fn shortened(text: &str) -> &str {
     &text[start..]
 }
 
-/// Zero widths, joiners and marks of direction: `exe.gnp` can be made to look like `png.exe` with one of them.
+/// Zero-width characters, joiners and direction marks: with one of them, `exe.gnp` can be made to look like `png.exe`.
 fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{ffff}' | '\u{e0000}'..='\u{e0fff}')

@@ -1,4 +1,4 @@
-//! The first field of a form with files, read before the form is.
+//! Reads the first field of a form with files, before the rest of the form is read.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -17,17 +17,17 @@ use super::syntax::{boundary, from_multer, unescaped};
 use crate::body::Body;
 use crate::error::Error;
 
-/// Bytes of the body in which the field has to end, and all that is kept of it in memory.
+/// The field must end within this many bytes of the body. No more than these are kept in memory.
 const MOST_BYTES: usize = 32 * 1024;
 
-/// Reads name and value of the first part, if it is a field and ends within 32 KiB; and the body, which can be read as if nobody
-/// had looked. No more of it is read than it takes.
+/// Returns name and value of the first part, if it is a field and ends within 32 KiB, and the body, which can then be
+/// read from its beginning. No more of the body is read than needed.
 ///
-/// A body that is malformed has none. Whoever reads it then says what is wrong with it.
+/// `None` if the body is malformed. Reading the whole form then reports what is wrong with it.
 ///
 /// # Errors
 ///
-/// [`Error::ContentType`] if it is no form with files; and the body's own errors, such as [`Error::Idle`].
+/// [`Error::ContentType`] if it is not a form with files, and the body's own errors, such as [`Error::Idle`].
 ///
 /// # Example
 ///
@@ -59,7 +59,7 @@ pub async fn first_field(
     let parts = multer::Multipart::new(Helpings { source: source.clone(), fed: false }, boundary);
     let first = match read(parts, idle).await {
         Ok(first) => first,
-        // The parser's: the body is malformed.
+        // An error of the parser: the body is malformed.
         Err(Error::Multipart(_)) => None,
         Err(error) => return Err(error),
     };
@@ -80,7 +80,7 @@ async fn read(mut parts: multer::Multipart<'_>, idle: Duration) -> Result<Option
     }
 }
 
-/// A body, and the part of it that was read already.
+/// A body, and the part of it that has already been read.
 #[derive(Clone)]
 struct Source(Arc<Mutex<Buffered>>);
 
@@ -92,7 +92,7 @@ struct Buffered {
 }
 
 impl Buffered {
-    /// The next frame of the body. One that has ended is not asked again: not every body bears that.
+    /// The next frame of the body. A body that has ended is not polled again, because not every body allows that.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         if self.ended {
             return Poll::Ready(None);
@@ -109,7 +109,7 @@ impl Source {
     }
 }
 
-/// The parser's source. The parser reads on until it has to wait, so it is made to wait after every helping.
+/// The parser's source. The parser reads on until it has to wait, so it is made to wait after every frame.
 struct Helpings {
     source: Source,
     fed: bool,
@@ -136,7 +136,7 @@ impl Stream for Helpings {
                     if data.is_empty() {
                         continue;
                     }
-                    // The rest of a long frame is not for the parser, and kept all the same.
+                    // The rest of a long frame is not given to the parser, but it is kept.
                     let helping = data.slice(..data.len().min(MOST_BYTES - buffered.bytes));
                     buffered.bytes += data.len();
                     buffered.read.push_back(data);
@@ -149,7 +149,7 @@ impl Stream for Helpings {
     }
 }
 
-/// Gives first what was read, then the rest.
+/// Returns what was read first, then the rest.
 impl http_body::Body for Source {
     type Data = Bytes;
     type Error = Error;
@@ -193,7 +193,7 @@ mod tests {
         format!("--owl\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n")
     }
 
-    /// A body in pieces of so many bytes.
+    /// A body in pieces of `bytes` bytes.
     fn in_pieces(text: &str, bytes: usize) -> Body {
         let (mut sender, channel) = Channel::<Bytes, Error>::new(1);
         let pieces: Vec<_> = text.as_bytes().chunks(bytes).map(Bytes::copy_from_slice).collect();

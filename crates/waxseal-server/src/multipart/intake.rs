@@ -1,4 +1,4 @@
-//! A body on its way into the parser: counted, and in small helpings.
+//! Feeds a body to the parser: counted, and in small pieces.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,20 +12,20 @@ use http_body::Body as _;
 use crate::body::Body;
 use crate::error::Error;
 
-/// Bytes of one part's head: a name, a file's name, a type. Each end that a parser looks for costs a look at all that
-/// came so far, so there is no room for a long one.
+/// The longest head of a part, in bytes: a name, a file name, a type. After each piece the parser searches everything
+/// that it holds for the end of the head, so long heads would be slow.
 const MAX_HEAD_BYTES: u64 = 8 * 1024;
-/// Bytes that the parser gets at a time. It looks for a part's head in all that it holds.
+/// How many bytes the parser gets at a time. It searches everything that it holds for a part's head.
 const HELPING_BYTES: usize = 16 * 1024;
 
-/// The bytes that the parser may still be given; shared with the code that drives it.
+/// How many bytes the parser may still get. Shared with the code that drives it.
 #[derive(Clone)]
 pub(super) struct Allowance(Arc<Counts>);
 
 struct Counts {
     total: u64,
     fed: AtomicU64,
-    /// The parser may not be fed beyond this before it has found a part's head.
+    /// The parser gets no more bytes after this position before it has found a part's head.
     head_end: AtomicU64,
 }
 
@@ -34,13 +34,13 @@ impl Allowance {
         Self(Arc::new(Counts { total, fed: AtomicU64::new(0), head_end: AtomicU64::new(u64::MAX) }))
     }
 
-    /// Limits the bytes until the next part's head is found.
+    /// Limits the bytes until the next head of a part is found.
     pub(super) fn head(&self) {
         let end = self.0.fed.load(Ordering::Relaxed).saturating_add(MAX_HEAD_BYTES);
         self.0.head_end.store(end, Ordering::Relaxed);
     }
 
-    /// Lifts the limit of [`head`](Self::head) when the head is found: the total limits what follows.
+    /// Lifts the limit of [`head`](Self::head) when the head is found. Only the total limits what follows.
     pub(super) fn rest(&self) {
         self.0.head_end.store(u64::MAX, Ordering::Relaxed);
     }
@@ -50,7 +50,7 @@ impl Allowance {
         if before.saturating_add(bytes as u64) > self.0.total {
             return Err(Error::TooLarge { limit: self.0.total });
         }
-        // The last helping may hold the end of the head and a lot behind it.
+        // The last piece may hold the end of the head and a lot after it.
         if before >= self.0.head_end.load(Ordering::Relaxed) {
             return Err(Error::PartHead { limit: MAX_HEAD_BYTES });
         }
@@ -58,9 +58,9 @@ impl Allowance {
     }
 }
 
-/// A body as the parser's stream, which waits after each helping and is ready again at once.
+/// A body as the parser's stream. After each piece it waits once, and is ready again at once.
 ///
-/// The parser reads its stream until that has to wait, so that all of a fast upload would end in memory.
+/// The parser reads its stream until that has to wait, so without this a fast upload would end up in memory completely.
 pub(super) struct Intake {
     body: Body,
     waiting: Bytes,

@@ -2,7 +2,7 @@
 
 use crate::forms::MAX_FIELDS;
 
-/// The bytes and parts of an upload.
+/// The limits of an upload, in bytes and parts.
 ///
 /// | | default | beyond it |
 /// |---|---|---|
@@ -34,28 +34,28 @@ impl Default for UploadLimits {
 }
 
 impl UploadLimits {
-    /// Bytes of the whole body.
+    /// Sets the most bytes of the whole body.
     #[must_use]
     pub fn total(mut self, bytes: u64) -> Self {
         self.total = bytes;
         self
     }
 
-    /// Bytes of one file.
+    /// Sets the most bytes of one file.
     #[must_use]
     pub fn file(mut self, bytes: u64) -> Self {
         self.file = bytes;
         self
     }
 
-    /// Bytes of one field that is no file; they are kept in memory.
+    /// Sets the most bytes of one field that is not a file. Such fields are kept in memory.
     #[must_use]
     pub fn field(mut self, bytes: u64) -> Self {
         self.field = bytes;
         self
     }
 
-    /// Parts, fields and files together.
+    /// Sets the most parts, fields and files together.
     #[must_use]
     pub fn parts(mut self, parts: usize) -> Self {
         self.parts = parts;

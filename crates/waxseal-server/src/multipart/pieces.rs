@@ -1,4 +1,4 @@
-//! The bytes of one part, counted while they come.
+//! The bytes of one part, counted as they come.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ impl<'p, 'n> Pieces<'p, 'n> {
         Self { part, name, idle, read: 0 }
     }
 
-    /// Reads a field that is no file.
+    /// Reads a field that is not a file.
     pub(super) async fn into_text(mut self, limit: u64) -> Result<String, Error> {
         let mut value = Vec::new();
         while let Some(piece) = self.next().await? {

@@ -7,14 +7,14 @@ use crate::excerpt::excerpt;
 
 /// RFC 2046 §5.1.1.
 const MAX_BOUNDARY_BYTES: usize = 70;
-/// The type to send, in the text of an error.
+/// The content type to send, for the text of an error.
 const EXPECTED: &str = "the form as `multipart/form-data` with a boundary";
 
-/// A name as it was before the browser escaped it for the part's head: line ends and quotes, and nothing else.
+/// A name as it was before the browser escaped it for the part's head. Only line ends and quotes are escaped.
 ///
 /// <https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data>
 pub(super) fn unescaped(name: &str) -> String {
-    // One pass: what an escape leaves behind is no part of the next.
+    // In a single pass, because the result of one escape cannot be part of the next.
     let mut pieces = name.split('%');
     let mut text = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
@@ -42,7 +42,7 @@ pub(super) fn boundary(content_type: Option<&HeaderValue>) -> Result<String, Err
     Ok(boundary)
 }
 
-/// Takes the parser's error. Our own went through the parser as the stream's.
+/// Converts the parser's error. An [`Error`] of the stream is passed through the parser and comes back as it is.
 pub(super) fn from_multer(error: multer::Error) -> Error {
     match error {
         multer::Error::StreamReadFailed(inner) => match inner.downcast::<Error>() {

@@ -8,14 +8,14 @@ use bytes::Bytes;
 
 use super::file_name::safe_file_name;
 
-/// Bytes up to which a file stays in memory, and that are gathered before the disk is asked. A file on disk costs a
-/// descriptor, and a thousand tiny ones would take all that a process has.
+/// A file up to this size stays in memory, and this many bytes are gathered before each write to disk. A file on disk
+/// costs a file descriptor, and a thousand tiny ones would use up all that a process has.
 const GATHER_BYTES: usize = 64 * 1024;
 
-/// One uploaded file: a small one (up to 64 KiB) in memory, any other in a temporary file without a name, which is gone
-/// when this is dropped, and after a crash too.
+/// One uploaded file. A small one (up to 64 KiB) is in memory; any other is a temporary file without a name, which is
+/// gone when this is dropped, and also after a crash.
 ///
-/// What the browser says of it, its name and its type, is what someone wrote down: neither a path nor a proof.
+/// Its name and its type are what the client sent: do not use the name as a path, or rely on the type.
 #[derive(Debug)]
 pub struct Upload {
     content: Content,
@@ -30,38 +30,39 @@ enum Content {
 }
 
 impl Upload {
-    /// The name that the file had at the browser, whatever it holds: `%22`, `%0D` and `%0A`, as which a browser sends a
-    /// quote and a line end, are those again. To make a file of it, take [`safe_name`](Self::safe_name).
+    /// The name that the file had in the browser, whatever it contains. Browsers send quotes and line ends in it as
+    /// `%22`, `%0D` and `%0A`; these are decoded. For a name to use in a file system, call
+    /// [`safe_name`](Self::safe_name).
     #[must_use]
     pub fn file_name(&self) -> &str {
         &self.file_name
     }
 
-    /// The name made fit for a file system: see [`safe_file_name`].
+    /// The name made safe for a file system: see [`safe_file_name`].
     #[must_use]
     pub fn safe_name(&self) -> Option<String> {
         safe_file_name(&self.file_name)
     }
 
-    /// The type that the browser takes it for, such as `image/png`. Look into the file before you believe it.
+    /// The content type that the browser sent, such as `image/png`. Check the file itself before you rely on it.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
         self.content_type.as_deref()
     }
 
-    /// Its length in bytes.
+    /// The length of the file in bytes.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.bytes
     }
 
-    /// True if it has no bytes.
+    /// Returns `true` if the file is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
-    /// Reads all of it into memory.
+    /// Reads the whole file into memory.
     ///
     /// # Errors
     ///
@@ -80,11 +81,11 @@ impl Upload {
         .await
     }
 
-    /// Copies it to `path`, where nothing may be yet: an upload never overwrites.
+    /// Copies the file to `path`, where nothing may exist yet: an upload never overwrites.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::AlreadyExists`] if there is something at `path`, and what the system says otherwise; half a
+    /// [`io::ErrorKind::AlreadyExists`] if there is something at `path`, and other errors of the system. An incomplete
     /// copy is removed.
     pub async fn save(&mut self, path: impl Into<PathBuf>) -> io::Result<()> {
         let (content, path) = (self.content.again()?, path.into());
@@ -96,7 +97,7 @@ impl Upload {
         .await
     }
 
-    /// Gives it as an open file, at its beginning; a temporary one, without a name.
+    /// Returns it as an open file, positioned at its beginning. It is a temporary file without a name.
     ///
     /// # Errors
     ///
@@ -120,7 +121,7 @@ impl Upload {
 }
 
 impl Content {
-    /// Shares the content; a file shares its place too, so whoever reads goes to the beginning first.
+    /// Shares the content. A file also shares its position, so a reader must first go to the beginning.
     fn again(&self) -> io::Result<Self> {
         Ok(match self {
             Self::Memory(bytes) => Self::Memory(bytes.clone()),
@@ -139,7 +140,7 @@ impl Content {
     }
 }
 
-/// Shows the place, never the content.
+/// Shows where the content is, never the content.
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -149,7 +150,7 @@ impl std::fmt::Debug for Content {
     }
 }
 
-/// Gathers pieces, and writes them where they may take their time.
+/// Gathers pieces, and writes them on a thread that may block.
 #[derive(Default)]
 pub(super) struct Writer {
     file: Option<File>,

@@ -1,10 +1,10 @@
-//! The syntax of what proxies say: lists, nodes, and `Forwarded` (RFC 7239).
+//! The syntax of what proxies send: lists, nodes, and `Forwarded` (RFC 7239).
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName};
 
-/// What one proxy says in `Forwarded`.
+/// What one proxy wrote into `Forwarded`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Element {
     pub(super) address: Option<String>,
@@ -15,13 +15,13 @@ pub(super) struct Element {
 /// The values of a header's lists, in the order in which they were added.
 pub(super) fn list<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Vec<&'h str> {
     let fields = headers.get_all(name).into_iter();
-    // What is no text is no value that anybody could use, and keeps its place.
+    // A value that is not text cannot be used by anybody, but it keeps its position.
     let texts = fields.map(|field| field.to_str().unwrap_or("?"));
     texts.flat_map(|text| text.split(',')).map(str::trim_ascii).filter(|value| !value.is_empty()).collect()
 }
 
-/// The address of a node: an address, with a port or without. `None` for `unknown`, names that hide one (`_x`), and all
-/// else.
+/// The address of a node: an address, with or without a port. `None` for `unknown`, for obfuscated names (`_x`), and
+/// for anything else.
 pub(super) fn address(node: &str) -> Option<IpAddr> {
     let bracketed = || node.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
     let with_port = || node.parse::<SocketAddr>().ok().map(|address| address.ip());
@@ -29,7 +29,7 @@ pub(super) fn address(node: &str) -> Option<IpAddr> {
     Some(IpAddr::to_canonical(&address))
 }
 
-/// The elements of `Forwarded`; `None` if any is malformed, since quotes may then hide where one ends.
+/// The elements of `Forwarded`. `None` if any is malformed, because quotes may then hide where one ends.
 pub(super) fn elements(headers: &HeaderMap) -> Option<Vec<Element>> {
     let mut all = Vec::new();
     for field in headers.get_all(http::header::FORWARDED) {
@@ -47,7 +47,7 @@ pub(super) fn elements(headers: &HeaderMap) -> Option<Vec<Element>> {
     Some(all)
 }
 
-/// The first element, and what follows; no element where the list has a gap.
+/// The first element, and what follows it. No element if the list has a gap there.
 fn one_element(text: &str) -> Option<(Option<Element>, &str)> {
     let (mut element, mut found, mut rest) = (Element::default(), false, text.trim_ascii_start());
     while !rest.is_empty() && !rest.starts_with(',') {
@@ -64,7 +64,7 @@ fn one_element(text: &str) -> Option<(Option<Element>, &str)> {
             "host" => Some(&mut element.host),
             _ => None,
         };
-        // Once each (RFC 7239 §4).
+        // Each parameter only once (RFC 7239 §4).
         if place.is_some_and(|place| place.replace(value).is_some()) {
             return None;
         }
@@ -77,7 +77,7 @@ fn one_element(text: &str) -> Option<(Option<Element>, &str)> {
     Some((found.then_some(element), rest))
 }
 
-/// A token or a quoted text, and what follows.
+/// A token or a quoted text, and what follows it.
 fn one_value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([',', ';', ' ', '\t']).unwrap_or(text.len());
@@ -95,7 +95,7 @@ fn one_value(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// RFC 9110 §5.6.2, and `:`, which many write without the quotes that it needs.
+/// RFC 9110 §5.6.2, plus `:`, which many write without the quotes that it requires.
 fn is_token(text: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:".contains(&byte);
     !text.is_empty() && text.bytes().all(is_letter)
@@ -172,7 +172,7 @@ mod tests {
 
         #[test]
         fn what_a_client_sends_never_becomes_what_a_proxy_says(text in "[ -~]{0,40}") {
-            // A proxy adds its element behind the client's text, as a list.
+            // A proxy appends its element to the client's text, as in a list.
             if let Some(all) = read(&[&format!("{text}, for=192.0.2.1")]) {
                 prop_assert_eq!(&all.last().unwrap().0, "192.0.2.1");
             }

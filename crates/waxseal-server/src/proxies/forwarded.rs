@@ -1,4 +1,4 @@
-//! A request's client, as trusted proxies tell of it.
+//! A request's client, according to trusted proxies.
 
 use std::net::IpAddr;
 
@@ -15,10 +15,11 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// A request's client, as the trusted proxies tell of it.
+/// A request's client, according to the trusted proxies.
 ///
-/// The address is the rightmost that is no trusted proxy's: each proxy adds the address that it was asked from, and what
-/// stands left of the first that is not trusted may be anybody's. Scheme and host are those that the same proxy told.
+/// The address is the rightmost one that is not that of a trusted proxy. Each proxy appends the address from which it
+/// got the request, and anything to the left of the first untrusted address may be forged. Scheme and host are those
+/// that the same proxy sent.
 ///
 /// # Example
 ///
@@ -45,20 +46,20 @@ const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-pref
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Forwarded {
-    /// The client's address; `None` at a Unix socket whose proxy tells none, and if a proxy says `unknown`, hides it
-    /// behind a name, or what it says is malformed.
+    /// The client's address. `None` behind a Unix socket whose proxy does not send an address, and if a proxy sends
+    /// `unknown`, an obfuscated name, or something malformed.
     pub address: Option<IpAddr>,
-    /// The client's scheme is https; `None` if nothing trustworthy says so.
+    /// `true` if the client uses https. `None` if no trusted proxy says.
     pub is_https: Option<bool>,
-    /// The host that the client asked for, as it was told; not checked.
+    /// The host that the client requested, as the proxy sent it. It is not checked.
     pub host: Option<String>,
-    /// The path below which the app is, which the proxy has taken off.
+    /// The path below which the app is, which the proxy has removed from the request's path.
     pub prefix: Option<RootPath>,
 }
 
 impl Forwarded {
-    /// Reads `headers` as far as `peer` is one of the `trusted` proxies. From others nothing is read, and the address is
-    /// the peer's.
+    /// Reads `headers` if `peer` is one of the `trusted` proxies. Otherwise reads no header, and the address is the
+    /// peer's.
     #[must_use]
     pub fn read(headers: &HeaderMap, peer: Peer, trusted: &TrustedProxies, read: ForwardedHeaders) -> Self {
         if !trusted.contains(peer) {
@@ -82,7 +83,7 @@ fn by_custom(headers: &HeaderMap, peer: Peer, trusted: &TrustedProxies, read: Fo
     };
     let nodes = values(read.address, &X_FORWARDED_FOR);
     let (address, hops) = walk(nodes.iter().rev().map(|node| Some(*node)), peer, trusted);
-    // A proxy that sets a header anew leaves one value for all hops.
+    // A proxy that replaces a header leaves a single value for all hops.
     let of_hop = |values: Vec<&str>| {
         let at = values.len().saturating_sub(hops);
         values.get(at).map(|value| (*value).to_owned())
@@ -102,8 +103,8 @@ fn by_rfc(headers: &HeaderMap, peer: Peer, trusted: &TrustedProxies) -> Forwarde
     Forwarded { address, is_https: proto.as_deref().and_then(is_https), host, prefix: None }
 }
 
-/// Walks from the nearest node to the first that is no trusted proxy: its address, and its number from 1. With no node at
-/// all it is the peer, which the first proxy in the list would be.
+/// Walks from the nearest node to the first that is not a trusted proxy. Returns its address, and its number from 1. If
+/// there are no nodes, it is the peer, which would be the first proxy in the list.
 fn walk<'n>(
     nodes: impl Iterator<Item = Option<&'n str>>,
     peer: Peer,
@@ -128,7 +129,7 @@ fn is_https(proto: &str) -> Option<bool> {
     }
 }
 
-/// One prefix, or none: a second may be the client's.
+/// The prefix, if there is exactly one header: a second one may come from the client.
 fn prefix(headers: &HeaderMap) -> Option<RootPath> {
     let mut fields = headers.get_all(X_FORWARDED_PREFIX).into_iter();
     let (first, None) = (fields.next()?, fields.next()) else { return None };

@@ -1,21 +1,21 @@
-//! The headers that are read.
+//! Which headers are read.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::setup_error::SetupError;
 
-/// The headers of trusted proxies that are read.
+/// Which headers of trusted proxies are read.
 ///
-/// A proxy passes on what it does not overwrite, so each that is named here must be one that every trusted proxy sets,
-/// adds to, or takes away.
+/// A proxy passes on headers that it does not overwrite. So every header that is named here must be one that every
+/// trusted proxy sets, appends to, or removes.
 ///
 /// | name | header | says |
 /// |---|---|---|
 /// | `for` | `X-Forwarded-For` | the client's address |
 /// | `proto` | `X-Forwarded-Proto` | `http` or `https` |
 /// | `host` | `X-Forwarded-Host` | the host that the client asked for |
-/// | `prefix` | `X-Forwarded-Prefix` | the path below which the app is, which the proxy has taken off |
+/// | `prefix` | `X-Forwarded-Prefix` | the path below which the app is, which the proxy has removed |
 /// | `forwarded` | `Forwarded` (RFC 7239) | address, scheme and host |
 ///
 /// The default is `for,proto`.
@@ -43,7 +43,7 @@ impl ForwardedHeaders {
     /// No header.
     const NONE: Self = Self { address: false, proto: false, host: false, prefix: false, forwarded: false };
 
-    /// True if the path below which the app is comes with each request.
+    /// Returns `true` if the path below which the app is comes with each request.
     #[must_use]
     pub fn reads_prefix(&self) -> bool {
         self.prefix
@@ -67,7 +67,7 @@ impl Default for ForwardedHeaders {
     }
 }
 
-/// Reads a list with commas; an empty one names none.
+/// Parses a list with commas. An empty list names no header.
 impl FromStr for ForwardedHeaders {
     type Err = SetupError;
 

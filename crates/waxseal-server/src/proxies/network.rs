@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::setup_error::SetupError;
 
-/// An address and the bits of it that name the network.
+/// An address, and how many of its bits identify the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Network {
     address: IpAddr,
@@ -14,13 +14,13 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// `address` is a canonical one.
+    /// Returns `true` if the network contains `address`, which must be in canonical form.
     pub(super) fn contains(&self, address: IpAddr) -> bool {
         start(address, self.bits) == Some(self.address)
     }
 }
 
-/// The first address of the network of so many bits; `None` if the address has not so many.
+/// The first address of the network with this many bits. `None` if the address has fewer bits.
 fn start(address: IpAddr, bits: u8) -> Option<IpAddr> {
     let bits = u32::from(bits);
     Some(match address {
@@ -50,7 +50,7 @@ impl FromStr for Network {
             let address = address.to_canonical();
             return Ok(Self { address, bits: if address.is_ipv4() { 32 } else { 128 } });
         };
-        // `parse` would take a plus sign.
+        // `parse` would accept a plus sign.
         let digits = bits.bytes().all(|byte| byte.is_ascii_digit());
         let bits: u8 = bits.parse().ok().filter(|bits| digits && *bits <= all).ok_or_else(unknown)?;
         let network = start(address, bits).ok_or_else(unknown)?;
@@ -60,7 +60,7 @@ impl FromStr for Network {
                 meant: format!("{network}/{bits}"),
             });
         }
-        // As addresses are compared: `::ffff:10.0.0.0/104` is 10.0.0.0/8.
+        // In the form in which addresses are compared: `::ffff:10.0.0.0/104` is 10.0.0.0/8.
         Ok(match (network, network.to_canonical()) {
             (IpAddr::V6(_), canonical @ IpAddr::V4(_)) if bits >= 96 => {
                 Self { address: canonical, bits: bits - 96 }

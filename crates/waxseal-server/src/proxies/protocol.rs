@@ -1,4 +1,4 @@
-//! The PROXY protocol, version 2: the client's address before the first byte of HTTP.
+//! The PROXY protocol, version 2: the client's address, before the first byte of HTTP.
 //!
 //! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, section 2.2.
 
@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
-/// Bytes behind the fixed part: addresses, and what a proxy adds to them. More than any is known to send.
+/// The most bytes after the fixed part: addresses, and what a proxy adds to them. No proxy is known to send more.
 const MAX_BYTES: usize = 4096;
 /// Version 2, of the proxy's own connection.
 const LOCAL: u8 = 0x20;
@@ -17,11 +17,11 @@ const PROXY: u8 = 0x21;
 const TCP_V4: u8 = 0x11;
 const TCP_V6: u8 = 0x21;
 
-/// Reads the header: the client's address, or `None` if the connection is the proxy's own or of no IP address.
+/// Reads the header and returns the client's address. `None` if the connection is the proxy's own, or does not use IP.
 ///
 /// # Errors
 ///
-/// `InvalidData` if it is no such header; those of the stream.
+/// `InvalidData` if it is not such a header, and the errors of the stream.
 pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<SocketAddr>> {
     let mut fixed = [0; 16];
     stream.read_exact(&mut fixed).await?;
@@ -42,7 +42,7 @@ pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Op
     }
 }
 
-/// The source of both addresses and both ports.
+/// The source, out of both addresses and both ports.
 fn source<const N: usize>(bytes: &[u8], ip: impl Fn([u8; N]) -> std::net::IpAddr) -> io::Result<SocketAddr> {
     let address = bytes.first_chunk::<N>().ok_or_else(malformed)?;
     let port = bytes.get(2 * N..2 * N + 4).and_then(<[u8]>::first_chunk::<2>).ok_or_else(malformed)?;

@@ -5,12 +5,13 @@ use std::str::FromStr;
 
 use crate::setup_error::SetupError;
 
-/// Bytes of a path.
+/// The longest path, in bytes.
 const MAX_BYTES: usize = 256;
 
-/// The path below which an app is, such as `/app`; `/`, the default, for the whole host.
+/// The path below which an app is, such as `/app`. The default is `/`: the app has the whole host.
 ///
-/// Segments are of letters, digits, `-`, `.`, `_` and `~`: nothing that a browser or a proxy would read in another way.
+/// Segments consist of letters, digits, `-`, `.`, `_` and `~`, so that browsers and proxies cannot interpret them
+/// differently.
 ///
 /// # Example
 ///
@@ -26,13 +27,14 @@ const MAX_BYTES: usize = 256;
 pub struct RootPath(String);
 
 impl RootPath {
-    /// The path without a slash at its end; empty for the whole host.
+    /// The path without a slash at its end. Empty if the app has the whole host.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The part of `path` below this one, from its slash. A path that does not begin with this one is whole already.
+    /// The part of `path` below this path, beginning with a slash. A `path` that does not begin with this path is
+    /// returned unchanged.
     #[must_use]
     pub fn below<'p>(&self, path: &'p str) -> &'p str {
         match path.strip_prefix(&self.0) {
@@ -42,7 +44,7 @@ impl RootPath {
         }
     }
 
-    /// True if `url`, a path with perhaps a query or a fragment, begins with this path.
+    /// Returns `true` if `url`, a path that may have a query or a fragment, begins with this path.
     #[must_use]
     pub fn contains(&self, url: &str) -> bool {
         url.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
@@ -68,7 +70,7 @@ impl FromStr for RootPath {
     }
 }
 
-/// The path, `/` for the whole host.
+/// Writes the path; `/` if the app has the whole host.
 impl fmt::Display for RootPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_empty() { "/" } else { &self.0 })

@@ -1,4 +1,4 @@
-//! The proxies that are believed.
+//! The proxies that are trusted.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,9 +8,10 @@ use super::network::Network;
 use crate::peer::Peer;
 use crate::setup_error::SetupError;
 
-/// The proxies whose word about a client counts: addresses, networks, and programs at the server's Unix socket.
+/// The proxies whose information about a client is believed: addresses, networks, and programs at the server's Unix
+/// socket.
 ///
-/// Whoever can connect from one of them can name any address as a client's.
+/// Whoever can connect from one of them can claim any address for a client.
 ///
 /// # Example
 ///
@@ -35,13 +36,13 @@ impl TrustedProxies {
         Self::default()
     }
 
-    /// True if no proxy is trusted.
+    /// Returns `true` if no proxy is trusted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty() && !self.unix
     }
 
-    /// True if the other end of a connection is one of them.
+    /// Returns `true` if the peer of a connection is one of them.
     #[must_use]
     pub fn contains(&self, peer: Peer) -> bool {
         match peer {
@@ -50,7 +51,7 @@ impl TrustedProxies {
         }
     }
 
-    /// True if this address is one of theirs.
+    /// Returns `true` if this address belongs to one of them.
     #[must_use]
     pub fn contains_ip(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -58,7 +59,7 @@ impl TrustedProxies {
     }
 }
 
-/// Reads a list with commas; an empty one names none.
+/// Parses a list with commas. An empty list names no proxy.
 impl FromStr for TrustedProxies {
     type Err = SetupError;
 

@@ -1,4 +1,4 @@
-//! The task of a WebSocket: frames, limits, and its end.
+//! The task of a WebSocket: frames, limits, and closing.
 
 use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
@@ -17,24 +17,24 @@ use super::message::Message;
 use super::socket::Ends;
 use crate::lease::Lease;
 
-/// Time for the handler to return, and for the client to say goodbye, once the socket is closed.
+/// How long the handler may take to return, and the client to send its close frame, once the socket is closed.
 const GOODBYE: Duration = Duration::from_secs(5);
-/// Bytes of a reason in a closing frame: its payload is 125 bytes at most, two of which are the code.
+/// The longest reason in a close frame, in bytes: the payload is at most 125 bytes, two of which are the code.
 const MAX_REASON_BYTES: usize = 123;
 
-/// The future of an end that comes from outside, with the words for it.
+/// A future that closes the socket from outside. Its output is the reason to send.
 pub(super) type End = Pin<Box<dyn Future<Output = String> + Send>>;
 
 /// Why a socket is closed.
 enum Cause {
     /// The handler has returned.
     Done,
-    /// The end that comes from outside.
+    /// The future from outside was ready.
     Over(String),
     Stopping,
     /// The client broke a limit or the protocol.
     Client(CloseCode, &'static str),
-    /// The client has gone, or said goodbye.
+    /// The client is gone, or has sent its close frame.
     Gone,
 }
 
@@ -65,7 +65,8 @@ pub(super) async fn drive<S, H>(
             }
         }
     }
-    // What a client sent before it went is still the handler's; what waits when the session is over is not.
+    // Messages that a client sent before it left are still given to the handler. When the session is over, waiting
+    // messages are not.
     is_over.store(!matches!(cause, Cause::Gone), Ordering::Release);
     outgoing.close();
     let closed = timeout(GOODBYE, close(&mut stream, cause));
@@ -76,7 +77,7 @@ pub(super) async fn drive<S, H>(
     }
 }
 
-/// What ends a socket from outside.
+/// What closes a socket from outside.
 struct Outside {
     end: End,
     lease: Option<Lease>,
@@ -105,16 +106,16 @@ struct Exchange<'a, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
-    /// Passes messages on until there is a cause to close the socket.
+    /// Passes messages on until there is a reason to close the socket.
     async fn run(&mut self, mut handler: Pin<&mut impl Future<Output = ()>>, outside: &mut Outside) -> Cause {
         let (mut heard, mut is_pinged) = (Instant::now(), false);
         loop {
             let patience = if is_pinged { self.limits.idle } else { self.limits.idle / 2 };
             let (stream, incoming) = (&mut *self.stream, &self.incoming);
-            // Nothing is read while the handler has enough to do.
+            // Nothing is read while the handler is behind.
             let next = async {
                 let permit = incoming.reserve().await;
-                // The answers to pings go first: who reads none of them is not heard either.
+                // The answers to pings are sent first. A client that does not read them is not listened to either.
                 stream.flush().await.map_err(|_| Cause::Gone)?;
                 let frame = stream.next().await.ok_or(Cause::Gone)?.map_err(|error| cause_of(&error))?;
                 if let (Some(message), Ok(permit)) = (Message::of(frame), permit) {
@@ -135,8 +136,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                     Err(cause) => return cause,
                 },
                 () = sleep_until(heard + patience) => {
-                    // Nothing is read then: the handler's doing, and not the client's. A client that has gone is noticed by
-                    // the ping all the same.
+                    // Nothing is read in that case, which is the handler's fault and not the client's. The ping still
+                    // detects a client that is gone.
                     let is_handler_behind = self.incoming.capacity() == 0;
                     if is_pinged && !is_handler_behind {
                         return Cause::Client(CloseCode::Policy, "nothing came for too long");
@@ -154,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
         }
     }
 
-    /// Sends a frame. Returns the cause to close the socket if there is one meanwhile.
+    /// Sends a frame. Returns the reason to close the socket if there is one meanwhile.
     async fn send(&mut self, frame: tungstenite::Message, outside: &mut Outside) -> Option<Cause> {
         tokio::select! {
             sent = self.stream.send(frame) => sent.err().map(|_| Cause::Gone),
@@ -172,7 +173,7 @@ fn cause_of(error: &tungstenite::Error) -> Cause {
     }
 }
 
-/// Says goodbye, and waits until the client does.
+/// Sends a close frame, and waits for the client's.
 async fn close<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStream<S>, cause: Cause) {
     let (code, mut reason) = match cause {
         Cause::Done => (CloseCode::Normal, String::new()),
@@ -185,9 +186,9 @@ async fn close<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStream<S
     reason.truncate(end.unwrap_or(0));
     tracing::debug!(%code, reason, "a WebSocket is closed");
     if stream.close(Some(CloseFrame { code, reason: reason.into() })).await.is_ok() {
-        // What comes until then is of no use to anyone.
+        // Messages that still come are dropped.
         while let Some(Ok(_)) = stream.next().await {}
     }
-    // Lingers until the client has read the goodbye, where it sent more than was read.
+    // If the client sent more than was read, waits until it has read the close frame.
     let _ = stream.get_mut().shutdown().await;
 }

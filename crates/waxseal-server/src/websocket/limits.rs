@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Longer times would not be told apart from none, and clocks cannot add all of them.
+/// Longer times are the same as no limit, and clocks cannot add all of them.
 const MAX_IDLE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The sizes and times of one WebSocket.
@@ -19,11 +19,11 @@ const MAX_IDLE: Duration = Duration::from_secs(365 * 24 * 3600);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WebSocketLimits {
-    /// Bytes of a message that the client sends; a larger one closes the socket with 1009. Default 64 KiB. Up to eight
-    /// messages wait on their way in and out together, so a socket may hold eight times as much.
+    /// The largest message that the client may send, in bytes; a larger one closes the socket with 1009. Default 64
+    /// KiB. Up to eight messages wait in both directions together, so a socket may hold eight times as much.
     pub message: usize,
-    /// The time for which nothing may come from the client; then the socket is closed with 1008. After half of it the client
-    /// is sent a ping, which browsers answer by themselves. Default 60 s.
+    /// How long the client may send nothing; then the socket is closed with 1008. After half of this time the client is
+    /// sent a ping, which browsers answer by themselves. Default 60 s.
     pub idle: Duration,
 }
 
@@ -34,14 +34,14 @@ impl Default for WebSocketLimits {
 }
 
 impl WebSocketLimits {
-    /// Sets the bytes of a message.
+    /// Sets the largest message that the client may send, in bytes.
     #[must_use]
     pub fn message(mut self, bytes: usize) -> Self {
         self.message = bytes;
         self
     }
 
-    /// Sets the time for which nothing may come, a year at most.
+    /// Sets how long the client may send nothing, at most a year.
     #[must_use]
     pub fn idle(mut self, time: Duration) -> Self {
         self.idle = time.min(MAX_IDLE);

@@ -23,7 +23,7 @@ impl Message {
         }
     }
 
-    /// The message of a frame that carries one.
+    /// The message in a frame. `None` if the frame carries none.
     pub(super) fn of(frame: tungstenite::Message) -> Option<Self> {
         match frame {
             tungstenite::Message::Text(text) => Some(Self::Text(text.as_str().to_owned())),

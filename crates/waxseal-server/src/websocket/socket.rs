@@ -1,4 +1,4 @@
-//! A WebSocket, as its handler has it.
+//! A WebSocket, as its handler sees it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,21 +8,22 @@ use tokio::sync::mpsc;
 
 use super::message::Message;
 
-/// Messages that wait in each direction.
+/// The most messages that wait in each direction.
 const WAITING: usize = 4;
 
-/// An open WebSocket, which its handler receives from and sends to. It is closed with 1000 when the handler returns.
+/// An open WebSocket. Its handler receives messages from it and sends messages to it. When the handler returns, it is
+/// closed with 1000.
 ///
-/// Whatever the handler does, the socket is closed when the client breaks a limit, when its session is over, and when the
-/// server stops. [`receive`](Self::receive) is `None` from then on, and the handler has five seconds to return before it
-/// is dropped where it stands.
+/// The socket is also closed, whatever the handler does, when the client breaks a limit, when its session is over, and
+/// when the server stops. From then on [`receive`](Self::receive) returns `None`, and the handler has five seconds to
+/// return before it is dropped.
 pub struct WebSocket {
     incoming: mpsc::Receiver<Message>,
     outgoing: mpsc::Sender<Message>,
     is_over: Arc<AtomicBool>,
 }
 
-/// The error of a message that was sent to a socket which is closed.
+/// The error of sending a message to a socket that is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the WebSocket is closed")]
 #[non_exhaustive]
@@ -32,7 +33,7 @@ pub struct WebSocketClosed;
 pub(super) struct Ends {
     pub(super) incoming: mpsc::Sender<Message>,
     pub(super) outgoing: mpsc::Receiver<Message>,
-    /// Nothing that waits is handed to the handler any more.
+    /// `true` if messages that wait are no longer given to the handler.
     pub(super) is_over: Arc<AtomicBool>,
 }
 
@@ -45,17 +46,18 @@ impl WebSocket {
         (Self { incoming, outgoing, is_over }, ends)
     }
 
-    /// The next message; `None` once the socket is closed. May be dropped half-way: no message is lost.
+    /// Receives the next message. `None` once the socket is closed. It is cancel safe: if the future is dropped, no
+    /// message is lost.
     pub async fn receive(&mut self) -> Option<Message> {
         let message = self.incoming.recv().await;
         message.filter(|_| !self.is_over.load(Ordering::Acquire))
     }
 
-    /// Sends a message. It waits while the client takes nothing.
+    /// Sends a message. Waits while the client takes nothing.
     ///
     /// # Errors
     ///
-    /// [`WebSocketClosed`]. A message that was sent may still not arrive, as on any line.
+    /// [`WebSocketClosed`]. Even a message that was sent may not arrive, as on any connection.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), WebSocketClosed> {
         self.outgoing.send(message.into()).await.map_err(|_| WebSocketClosed)
     }

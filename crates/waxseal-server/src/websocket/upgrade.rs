@@ -20,15 +20,15 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::lease::Lease;
 
-/// Bytes that are read at once; the rest of a larger frame is read into room of its own.
+/// How many bytes are read at once. The rest of a larger frame is read into its own buffer.
 const READ_BUFFER: usize = 8 * 1024;
 /// The text that RFC 6455 §1.3 adds to a key.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// A request that asks for a WebSocket, of a server that can give it.
+/// A request for a WebSocket, on a server that supports it.
 ///
-/// Check its origin before, as if it could change something: a browser lets every page open a socket to every site, with
-/// the visitor's cookies.
+/// Check the request's origin first, as for a request that changes something: browsers let every page open a WebSocket
+/// to every site, with the visitor's cookies.
 ///
 /// # Example
 ///
@@ -61,8 +61,8 @@ impl WebSocketUpgrade {
     ///
     /// # Errors
     ///
-    /// [`Error::NoWebSocket`], 426, if it asks for none, for another version than 13, or not over a connection of
-    /// [`HttpServer`](crate::HttpServer).
+    /// [`Error::NoWebSocket`], answered with 426, if the request does not ask for a WebSocket, asks for a version other
+    /// than 13, or did not come over a connection of [`HttpServer`](crate::HttpServer).
     pub fn of(method: &Method, headers: &HeaderMap, extensions: &Extensions) -> Result<Self, Error> {
         let no = |problem| Err(Error::NoWebSocket { problem });
         if method != Method::GET
@@ -90,22 +90,22 @@ impl WebSocketUpgrade {
         })
     }
 
-    /// Keeps to `limits` instead of the defaults.
+    /// Uses `limits` instead of the defaults.
     pub fn limits(mut self, limits: WebSocketLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Closes the socket with 1008 when `end` is ready, with its text as the reason.
+    /// Closes the socket with 1008 when `end` is ready. Its output is sent as the reason.
     pub fn ended_by(mut self, end: impl Future<Output = String> + Send + 'static) -> Self {
         self.end = Box::pin(end);
         self
     }
 
-    /// The response that opens the socket, which `handler` then has, in a task of its own.
+    /// The response that opens the socket. `handler` then runs with the socket in its own task.
     ///
-    /// The socket counts as a connection of its server. When the server [stops](crate::HttpServer::serve), it is closed with
-    /// 1001.
+    /// The socket counts as a connection of its server. When the server [stops](crate::HttpServer::serve), the socket
+    /// is closed with 1001.
     #[must_use]
     pub fn accept<H, F>(self, handler: H) -> Response<Body>
     where
@@ -142,7 +142,7 @@ impl WebSocketUpgrade {
     }
 }
 
-/// Tells if one of the words of a field, in whatever letters, is `word`.
+/// Checks whether a field contains `word`, in upper or lower case.
 fn names(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
     let fields = headers.get_all(name).iter().filter_map(|field| field.to_str().ok());
     fields.flat_map(|field| field.split(',')).any(|one| one.trim().eq_ignore_ascii_case(word))
