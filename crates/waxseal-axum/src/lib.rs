@@ -4,8 +4,8 @@
 //!
 //! | you want | use |
 //! |---|---|
-//! | the session of a visitor, a dictionary | [`Session`], `Option<Session>`; [`LazySession`] to sign out while a store is away |
-//! | one struct in it | [`SessionData<T>`](SessionData) |
+//! | the visitor's session, a dictionary | [`Session`], `Option<Session>`; [`LazySession`] to sign out while a store is away |
+//! | one struct in the session | [`SessionData<T>`](SessionData) |
 //! | sessions in the browser, on a server, or both | nothing, [`Waxseal::store`], [`Waxseal::mirrored`] |
 //! | "signed in for a month" | [`Waxseal::lasting`]`(days(30))` |
 //! | `http://localhost` | [`Waxseal::development`]`(cfg!(debug_assertions))` |
@@ -21,14 +21,14 @@
 //! | streams and sockets that end with their session | [`Session::ended`] |
 //! | to take over the sessions of a Flask app (feature `flask`), or of another old one | [`Waxseal::migrate_from`] |
 //! | an error that is an answer | [`Error`], [`Result`] |
-//! | a secret file that is rotated while the app runs | [`Waxseal::layer_following_keys`] |
+//! | a secret file whose keys are rotated while the app runs | [`Waxseal::layer_following_keys`] |
 //!
 //! # Order of layers
 //!
-//! `Router::layer` goes around what the router has by then, so the [`SessionLayer`] comes after the routes, after
+//! `Router::layer` wraps what the router contains at that point. So add the [`SessionLayer`] after the routes, after
 //! `.fallback(…)`, and after the `.layer(…)` of each middleware that uses the session (`middleware::from_fn`,
-//! [`RequireSignIn`]): what it is not around answers [`Error::NoLayer`]. Time limits belong inside of it, CORS and a
-//! `map_response` for pages of errors outside; see [`SessionLayer::layer`]'s service.
+//! [`RequireSignIn`]). A handler that it does not wrap answers [`Error::NoLayer`]. Time limits belong inside of it;
+//! CORS, and a `map_response` that makes error pages, belong outside: see [`SessionLayer::layer`]'s service.
 
 mod error;
 mod flash;
