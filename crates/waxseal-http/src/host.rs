@@ -8,9 +8,9 @@ use crate::host_name::Host;
 
 /// Finds the host that a request is for.
 ///
-/// HTTP/1 requires exactly one valid `Host` field, even HTTP/1.0 here. If the target names a host itself (`GET
-/// http://a/ HTTP/1.1`), it must be the same one. In later versions the target alone may name it. RFC 9110 §7.2, RFC
-/// 9112 §3.2.
+/// HTTP/1 requires exactly one valid `Host` field, even HTTP/1.0 here. If the target names a host itself
+/// (`GET http://a/ HTTP/1.1`), it must be the same one. In later versions the target alone may name it. RFC 9110 §7.2,
+/// RFC 9112 §3.2.
 ///
 /// # Errors
 ///

@@ -132,7 +132,8 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 401 if nobody is signed in; 503 if the store does not answer; 501 in state `cookie` without a list of ended sessions.
+    /// 401 if nobody is signed in; 503 if the store does not answer; 501 in state `cookie` without a list of revoked
+    /// sessions.
     pub async fn end_other_sessions(&self) -> Result<()> {
         let visit = self.visit().await?;
         if visit.owner().is_none() {

@@ -1,11 +1,11 @@
-//! What the log has about a request: its span, and its line in the access log.
+//! A request in the log: its span, and its line in the access log.
 
 use http::StatusCode;
 use tracing::{Span, field};
 
 use crate::request::Request;
 
-/// What the log shows of requests.
+/// What the log shows about requests.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RequestLog {
     /// Writes one line for each request.

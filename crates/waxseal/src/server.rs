@@ -149,9 +149,9 @@ impl AppServer {
     /// Serves requests until `shutdown` completes. Requests that were sent by then are still answered: see
     /// [`waxseal_server::HttpServer::serve`].
     ///
-    /// A key file is read every [`secret_reload_interval`](Settings::secret_reload_interval). A new content is used
-    /// once it has stayed the same for a second. If the file is unusable, or lacks the key that seals at present, it is
-    /// refused: the log says why, and the old keys stay in use.
+    /// A key file is read every [`secret_reload_interval`](Settings::secret_reload_interval) seconds. New content is
+    /// used once it has stayed the same for a second. If the file is unusable, or lacks the key that seals at present,
+    /// it is refused: the log says why, and the old keys stay in use.
     ///
     /// # Errors
     ///

@@ -61,12 +61,12 @@ impl Cookie {
         Self { domain: Some(domain.to_owned()), ..self }
     }
 
-    /// Sends the cookie over TLS only, or also without.
+    /// Sets whether the cookie is sent over TLS only.
     pub fn secure(self, secure: bool) -> Self {
         Self { secure, ..self }
     }
 
-    /// Hides the cookie from scripts, or shows it to them.
+    /// Sets whether the cookie is hidden from scripts.
     pub fn http_only(self, http_only: bool) -> Self {
         Self { http_only, ..self }
     }

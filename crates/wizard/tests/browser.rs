@@ -1,7 +1,7 @@
 //! The wizard in a real browser: headless Chromium, controlled through chromedriver.
 //!
-//! `cargo xtask test` runs this with both programs installed. To run it alone: `cargo test -p wizard --features browser
-//! --test browser`. Screenshots are left in `target/screenshots`.
+//! `cargo xtask test` runs this with both programs installed. To run it alone:
+//! `cargo test -p wizard --features browser --test browser`. Screenshots are left in `target/screenshots`.
 
 #[cfg(all(feature = "flask", unix))]
 #[path = "browser/beside_flask.rs"]

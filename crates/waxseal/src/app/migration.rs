@@ -12,8 +12,8 @@ impl App {
     /// end; `terms` sets both times.
     ///
     /// The old cookie is read only if the request has no valid cookie of this app. The response sets this app's cookie
-    /// and deletes the old one. A sign-out here also ends what the old app's other cookies of the same user could still
-    /// take over. A further call adds a reader, and its terms replace the former.
+    /// and deletes the old one. After a sign-out here, old cookies of the same user are no longer taken over. A further
+    /// call adds a reader, and its terms replace the former.
     ///
     /// In state `cookie` without a list of revoked sessions, the app refuses to start with a migration unless the terms
     /// are [`replayable`](Adoption::replayable).
