@@ -69,8 +69,8 @@ impl FormToken {
 /// # Errors
 ///
 /// Extraction fails with 403 for a token that is missing, repeated or wrong; 415 for a body that is not a form; 413 for
-/// one that is longer than axum's `DefaultBodyLimit`; 422 for one that does not deserialize into `T`; and those of
-/// [`Session`](crate::Session).
+/// one that is longer than axum's `DefaultBodyLimit`; 422 for one that does not deserialize into `T`; and with the
+/// errors of [`Session`](crate::Session).
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "a wrapper")]
 pub struct CheckedForm<T>(pub T);
@@ -80,7 +80,8 @@ pub struct CheckedForm<T>(pub T);
 ///
 /// # Errors
 ///
-/// Extraction fails with 403 for a token that is missing, repeated or wrong; and those of [`Session`](crate::Session).
+/// Extraction fails with 403 for a token that is missing, repeated or wrong; and with the errors of
+/// [`Session`](crate::Session).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct CheckedToken;

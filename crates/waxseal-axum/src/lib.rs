@@ -4,8 +4,8 @@
 //!
 //! | you want | use |
 //! |---|---|
-//! | the visitor's session, a dictionary | [`Session`], `Option<Session>`; [`LazySession`] to sign out while a store is away |
-//! | one struct in the session | [`SessionData<T>`](SessionData) |
+//! | the session of a visitor, a dictionary | [`Session`], `Option<Session>`; [`LazySession`] to sign out while a store is away |
+//! | one struct in it | [`SessionData<T>`](SessionData) |
 //! | sessions in the browser, on a server, or both | nothing, [`Waxseal::store`], [`Waxseal::mirrored`] |
 //! | "signed in for a month" | [`Waxseal::lasting`]`(days(30))` |
 //! | `http://localhost` | [`Waxseal::development`]`(cfg!(debug_assertions))` |
@@ -21,7 +21,7 @@
 //! | streams and sockets that end with their session | [`Session::ended`] |
 //! | to take over the sessions of a Flask app (feature `flask`), or of another old one | [`Waxseal::migrate_from`] |
 //! | an error that is an answer | [`Error`], [`Result`] |
-//! | a secret file whose keys are rotated while the app runs | [`Waxseal::layer_following_keys`] |
+//! | a secret file that is rotated while the app runs | [`Waxseal::layer_following_keys`] |
 //!
 //! # Order of layers
 //!

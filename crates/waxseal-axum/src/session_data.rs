@@ -23,7 +23,7 @@ pub trait Keyed: Serialize + DeserializeOwned {
 ///
 /// # Errors
 ///
-/// Extraction fails with the errors of [`Session`], and 500 if the value is not a `T`.
+/// Extraction fails with the errors of [`Session`], and with 500 if the value is not a `T`.
 ///
 /// # Example
 ///

@@ -38,8 +38,8 @@ pub trait LoadUser: Sized + Send + Sync + 'static {
 ///
 /// # Errors
 ///
-/// Extraction fails with [`Error::SignedOut`], which is a redirect to [`LoadUser::SIGN_IN_PAGE`] or a 401, and those of
-/// [`Session`](crate::Session) and of [`LoadUser::load`].
+/// Extraction fails with [`Error::SignedOut`], which is a redirect to [`LoadUser::SIGN_IN_PAGE`] or a 401, and with the
+/// errors of [`Session`](crate::Session) and of [`LoadUser::load`].
 ///
 /// # Example
 ///
@@ -83,7 +83,7 @@ pub struct SignedIn<U>(Arc<U>);
 ///
 /// # Errors
 ///
-/// Extraction fails with [`Error::SignedOut`], which is a 401, and those of [`Session`](crate::Session).
+/// Extraction fails with [`Error::SignedOut`], which is a 401, and with the errors of [`Session`](crate::Session).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a wrapper")]
 pub struct Owner(pub String);

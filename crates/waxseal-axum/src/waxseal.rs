@@ -178,9 +178,10 @@ impl Waxseal {
         self
     }
 
-    /// Binds sessions to the devices on which they began, so that a stolen cookie becomes useless within eleven minutes
-    /// with `DeviceBinding::new(DevicePolicy::Require)`. Off unless set. Browsers send requests to two paths of the
-    /// layer, `/_device/register` and `/_device/refresh`, so put the layer around the whole router.
+    /// Binds sessions to the devices on which they began. Off unless set. With
+    /// `DeviceBinding::new(DevicePolicy::Require)`, a stolen cookie becomes useless within eleven minutes. Browsers
+    /// send requests to two paths of the layer, `/_device/register` and `/_device/refresh`, so put the layer around the
+    /// whole router.
     ///
     /// # Example
     ///

@@ -18,7 +18,7 @@ use crate::undated::Undated;
 /// is over in Flask and Flask would have remembered the user, the visitor is signed in here, too. The session is
 /// permanent, and does not count as just signed in.
 ///
-/// **The token never expires and is the same in each browser of a user.** Each browser's may be taken over, until the
+/// **The token never expires and is the same in each browser of a user.** It may be taken over in each browser, until the
 /// user signs out here. From then on none is accepted, in any browser, and the user has to enter the password. In state
 /// `cookie` without a list the sign-out is not recorded, so a copy of the token is accepted until the migration's end.
 ///
