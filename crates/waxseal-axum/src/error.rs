@@ -1,4 +1,4 @@
-//! The error of handlers and extractors, which is an answer.
+//! The error of handlers and extractors, which converts into a response.
 
 use std::error::Error as StdError;
 
@@ -8,10 +8,10 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use waxseal_http::{SetupError, session_status_of, status_of};
 
-/// An error of a session, a form or the set-up. As an answer it has the right status and a plain text.
+/// An error of a session, a form or the set-up. As a response it has a fitting status and a plain text.
 ///
-/// A handler that returns [`Result`] may use `?` on all that a session does. For errors of others there is
-/// [`other`](Self::other). The text of a 500 goes to the log alone.
+/// A handler that returns [`Result`] can use `?` on everything that a session does. Convert errors of other libraries
+/// with [`other`](Self::other). The text of a 500 goes to the log only.
 ///
 /// # Example
 ///
@@ -27,55 +27,56 @@ use waxseal_http::{SetupError, session_status_of, status_of};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A handler or a middleware that no session layer is around.
+    /// A handler or a middleware used a session without a session layer around it: 500.
     #[error(
         "no session layer is around what asks for the session; call `.layer(Waxseal::new(…).layer()?)` on the router after \
          its routes, after its `.fallback(…)`, and after the `.layer(…)` of a middleware that uses the session"
     )]
     NoLayer,
-    /// A visitor who is not signed in: 401, or a redirect to this path.
+    /// The visitor is not signed in: 401, or a redirect to this path.
     #[error("nobody is signed in")]
     SignedOut {
-        /// The page to sign in, with the way back in its query.
+        /// The sign-in page, with the requested path in its query.
         redirect: Option<String>,
     },
-    /// A form or request without the session's token: 403.
+    /// The form or request has no CSRF token: 403.
     #[error(
         "the request has no form token; put the FormToken's field into the form, or send it as X-CSRF-Token"
     )]
     NoFormToken,
-    /// More than one token in one request: 403.
+    /// The request has more than one token: 403.
     #[error("the request has more than one form token; send one")]
     RepeatedFormToken,
-    /// A token of another session, or of the time before a sign-in: 403.
+    /// The token belongs to another session, or to this session before a sign-in: 403.
     #[error(
         "this form belongs to another session, or to the time before a sign-in; go back, reload the page and send it again"
     )]
     WrongFormToken,
-    /// A request whose body is no form: 415.
+    /// The request's body is not a form: 415.
     #[error("the body is no form; send it as application/x-www-form-urlencoded")]
     NotAForm,
-    /// A form that does not fit its type: 422.
+    /// The form does not deserialize into its type: 422.
     #[error("the form does not fit: {0}")]
     UnfitForm(String),
-    /// A body that could not be read, such as one that is too long.
+    /// The body could not be read, for example because it is too long.
     #[error(transparent)]
     Body(#[from] BytesRejection),
-    /// An id that names no session of a list: 400.
+    /// The text is not a public session id: 400.
     #[error("a public session id is 16 hexadecimal digits")]
     PublicId,
-    /// A session that could not be read or written, such as one that is too large: [`SessionError`](crate::SessionError).
+    /// The session could not be read or written, for example because it is too large:
+    /// [`SessionError`](crate::SessionError).
     #[error(transparent)]
     Session(#[from] waxseal_session::Error),
-    /// A session that could not be loaded, listed or ended; settings of sessions that do not fit:
+    /// A session could not be loaded, listed or ended, or settings of sessions contradict each other:
     /// [`ManagerError`](crate::ManagerError).
     #[error(transparent)]
     Sessions(#[from] waxseal_manager::Error),
-    /// A secret key that cannot be had.
+    /// The secret key is missing or cannot be used.
     #[error(transparent)]
     Secret(Box<dyn StdError + Send + Sync>),
-    /// Settings that cannot work: a cookie that no browser keeps, or a text that is no origin, a
-    /// cookie that cannot be bound to a device, or an old app whose sessions cannot be taken over.
+    /// The set-up cannot work: browsers would not keep the cookie, a text is not an origin, the cookie cannot be bound
+    /// to a device, or the old app's sessions cannot be taken over.
     #[error(transparent)]
     Setup(#[from] SetupError),
     /// Any other error, such as a database's: 500.
@@ -87,12 +88,12 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Any other error, answered 500.
+    /// Wraps any other error, which becomes a 500.
     pub fn other(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Other(error.into())
     }
 
-    /// The status of the answer.
+    /// The status of the response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {

@@ -7,11 +7,12 @@ use waxseal_session::Flash as Message;
 use crate::error::{Error, Result};
 use crate::session::{LazySession, Session};
 
-/// Leaves messages for the visitor's next page, that of this answer or the one that it redirects to. As an extractor.
+/// Leaves messages for the visitor's next page: that of this response, or the one that it redirects to. An extractor.
 ///
 /// # Errors
 ///
-/// As a rejection those of [`Session`]. Its methods have those of [`Session::flash`](waxseal_session::Session::flash).
+/// Extraction fails with the errors of [`Session`]. Its methods have those of
+/// [`Session::flash`](waxseal_session::Session::flash).
 ///
 /// # Example
 ///
@@ -49,18 +50,18 @@ impl Flash {
         self.message("error", text)
     }
 
-    /// Leaves a message of any category.
+    /// Leaves a message in any category.
     pub fn message(&self, category: &str, text: impl AsRef<str>) -> Result<()> {
         Ok(self.0.flash(category, text)?)
     }
 }
 
-/// The messages that earlier requests have left, the oldest first, as an extractor. They count as shown, and are gone
-/// once the answer has left; an answer of 500 or more keeps them.
+/// The messages that earlier requests have left, the oldest first. An extractor. Extracted messages count as shown:
+/// they are removed once the response was sent, unless its status is 500 or more.
 ///
 /// # Errors
 ///
-/// As a rejection those of [`Session`].
+/// Extraction fails with the errors of [`Session`].
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "a wrapper")]
 pub struct Messages(pub Vec<Message>);

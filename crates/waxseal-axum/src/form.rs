@@ -1,4 +1,4 @@
-//! Form tokens, and forms that are checked for theirs.
+//! CSRF tokens, and forms whose token is checked.
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ use crate::session::LazySession;
 const HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 const FIELD: &str = "csrf_token";
 
-/// A token that proves that a form came from a page of the same session, as an extractor for the page.
+/// A CSRF token, which proves that a form came from a page of the same session. An extractor for the handler of the page.
 ///
-/// [`CheckedForm`] and [`CheckedToken`] ask for it. The first one begins a session for an anonymous visitor.
+/// [`CheckedForm`] and [`CheckedToken`] require it. For an anonymous visitor, the first token begins a session.
 ///
 /// # Errors
 ///
-/// As a rejection those of [`Session`](crate::Session) and of
+/// Extraction fails with the errors of [`Session`](crate::Session) and of
 /// [`Session::csrf_token`](waxseal_session::Session::csrf_token).
 ///
 /// # Example
@@ -61,25 +61,27 @@ impl FormToken {
     }
 }
 
-/// A form whose token was checked, as an extractor. The token is its field `csrf_token`, or the header `X-CSRF-Token`.
+/// A form whose CSRF token was checked. An extractor. The token is the field `csrf_token` or the header `X-CSRF-Token`.
 ///
-/// A `T` may have lists, one entry for each field of the name. The field of the token is not among what `T` gets. Forms
-/// with files (`multipart/form-data`) are not read; a script sends them with the header, which [`CheckedToken`] asks for.
+/// A `T` may have lists, which get one entry for each field of the name. The token's field is not passed to `T`. Forms with
+/// files (`multipart/form-data`) are not read; a script can send them with the header, which [`CheckedToken`] checks.
 ///
 /// # Errors
 ///
-/// As a rejection 403 for a token that is missing, repeated or wrong, 415 for a body that is no form, 413 for one that is
-/// longer than axum's `DefaultBodyLimit`, 422 for one that does not fit `T`; and those of [`Session`](crate::Session).
+/// Extraction fails with 403 for a token that is missing, repeated or wrong; 415 for a body that is not a form; 413 for
+/// one that is longer than axum's `DefaultBodyLimit`; 422 for one that does not deserialize into `T`; and with the
+/// errors of [`Session`](crate::Session).
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "a wrapper")]
 pub struct CheckedForm<T>(pub T);
 
-/// The proof that the request's header `X-CSRF-Token` is a token of the session, as an extractor: for requests of scripts
-/// without a form, such as JSON. It comes before the extractor of the body.
+/// Proof that the request's header `X-CSRF-Token` has a token of the session. An extractor for requests of scripts
+/// without a form, such as JSON. Put it before the extractor of the body.
 ///
 /// # Errors
 ///
-/// As a rejection 403 for a token that is missing, repeated or wrong; and those of [`Session`](crate::Session).
+/// Extraction fails with 403 for a token that is missing, repeated or wrong; and with the errors of
+/// [`Session`](crate::Session).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct CheckedToken;

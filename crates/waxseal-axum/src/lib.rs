@@ -25,10 +25,10 @@
 //!
 //! # Order of layers
 //!
-//! `Router::layer` goes around what the router has by then, so the [`SessionLayer`] comes after the routes, after
+//! `Router::layer` wraps what the router contains at that point. So add the [`SessionLayer`] after the routes, after
 //! `.fallback(…)`, and after the `.layer(…)` of each middleware that uses the session (`middleware::from_fn`,
-//! [`RequireSignIn`]): what it is not around answers [`Error::NoLayer`]. Time limits belong inside of it, CORS and a
-//! `map_response` for pages of errors outside; see [`SessionLayer::layer`]'s service.
+//! [`RequireSignIn`]). A handler that it does not wrap answers [`Error::NoLayer`]. Time limits belong inside of it;
+//! CORS, and a `map_response` that makes error pages, belong outside: see [`SessionLayer::layer`]'s service.
 
 mod error;
 mod flash;

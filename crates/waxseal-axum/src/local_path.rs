@@ -8,10 +8,10 @@ use http::request::Parts;
 use serde::{Deserialize, Deserializer, Serialize};
 use waxseal_http::local_path;
 
-/// A path of this site from text that a visitor sent, such as a form's `next`: one that would lead to another site, and
-/// none at all, is `/`.
+/// A path of this site, made from text that a visitor sent, such as a form's `next`. It is `/` if the text is missing
+/// or would lead to another site.
 ///
-/// For `Redirect::to(&form.next)`. In a struct for forms and queries with `#[serde(default)]`.
+/// Use it for `Redirect::to(&form.next)`. In a struct for forms and queries, add `#[serde(default)]` to the field.
 ///
 /// # Example
 ///
@@ -26,13 +26,13 @@ use waxseal_http::local_path;
 pub struct LocalPath(String);
 
 impl LocalPath {
-    /// Makes untrusted text into a path.
+    /// Converts untrusted text into a path.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(local_path(text).unwrap_or_else(|| "/".to_owned()))
     }
 
-    /// The address of `page` with this path as `next` in its query, for a sign-in that has to be repeated.
+    /// The URL of `page` with this path as `next` in its query, for a sign-in that has to be repeated.
     #[must_use]
     pub fn after(&self, page: &str) -> String {
         with_next(page, &self.0)
@@ -59,12 +59,13 @@ impl<'de> Deserialize<'de> for LocalPath {
     }
 }
 
-/// The page to sign in, with the way back to a request that can be repeated.
+/// The sign-in page, with the requested path as `next` in its query. A request that is neither GET nor HEAD cannot be
+/// repeated and adds none.
 pub(crate) fn with_way_back(page: &str, parts: &Parts) -> String {
     if parts.method != Method::GET && parts.method != Method::HEAD {
         return page.to_owned();
     }
-    // Nested routers cut the path that they see.
+    // Nested routers see only the rest of the path.
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0);
     let back = uri.path_and_query().map_or("/", |back| back.as_str());
     with_next(page, back)

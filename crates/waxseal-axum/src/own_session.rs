@@ -9,18 +9,18 @@ use waxseal_store::Listed;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct OwnSession {
-    /// The public id, for [`Session::end_session`](crate::Session::end_session). It signs nobody in.
+    /// The public session id, for [`Session::end_session`](crate::Session::end_session). It cannot be used to sign in.
     pub public_id: String,
     /// The browser and its system, such as "Firefox on Linux".
     pub device: String,
-    /// The time of its creation.
+    /// When the session was created.
     pub created: SystemTime,
-    /// The time of its last use, with a precision of a twentieth of its idle lifetime.
+    /// When the session was last used. It may be late by a twentieth of the idle lifetime.
     pub last_seen: SystemTime,
     /// `true` for the session of this request.
     pub current: bool,
-    /// The time since which the session of this request is bound to its device. `None` if it is not, and for every other
-    /// session, whose record says so only inside of its seal.
+    /// When the session of this request was bound to its device. `None` if it is not bound, and for every other
+    /// session, because their records keep this sealed.
     #[cfg(feature = "device")]
     pub bound_since: Option<SystemTime>,
 }

@@ -14,10 +14,10 @@ use tower_service::Service;
 use crate::error::Error;
 use crate::signed_in::Owner;
 
-/// A layer for routes that only visitors who are signed in may see. Others are answered 401, or sent to a page.
+/// A layer for routes that only visitors who are signed in may use. Others get a 401 or a redirect to a page.
 ///
-/// For `Router::route_layer`, inside the session layer. It loads nobody: a user who was deleted is still let through,
-/// where [`SignedIn`](crate::SignedIn) is not.
+/// Add it with `Router::route_layer`, inside the session layer. It does not load the user: one who was deleted
+/// meanwhile is still let through, unlike with [`SignedIn`](crate::SignedIn).
 ///
 /// # Example
 ///
@@ -38,16 +38,16 @@ pub struct RequireSignIn {
 }
 
 impl RequireSignIn {
-    /// A route layer that answers 401 to requests of nobody who is signed in.
+    /// Creates a layer that answers 401 if the visitor is not signed in.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Redirects to the page to sign in, with `next`, the path that the visitor came for, in its query.
+    /// Creates a layer that redirects to the sign-in page, with the requested path as `next` in its query.
     ///
-    /// Not for what a script or HTMX asks for: it follows the redirect, and has the page to sign in for its answer. There
-    /// [`new`](Self::new) answers 401.
+    /// Do not use it for requests of scripts or HTMX, which would follow the redirect and get the sign-in page as the
+    /// response. For those, [`new`](Self::new) answers 401.
     #[must_use]
     pub fn at(page: impl Into<Cow<'static, str>>) -> Self {
         Self { page: Some(page.into()) }
@@ -62,7 +62,7 @@ impl<S> Layer<S> for RequireSignIn {
     }
 }
 
-/// A service for visitors who are signed in; made by [`RequireSignIn`].
+/// A service that only visitors who are signed in may use; made by [`RequireSignIn`].
 #[derive(Debug, Clone)]
 pub struct RequireSignInService<S> {
     inner: S,
@@ -83,7 +83,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // The one that is ready.
+        // Call the service that was polled ready, and keep the clone.
         let clone = self.inner.clone();
         let (mut inner, page) = (replace(&mut self.inner, clone), self.page.clone());
         Box::pin(async move {

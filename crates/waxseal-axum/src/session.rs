@@ -17,17 +17,17 @@ use waxseal_store::PublicId;
 use crate::error::{Error, Result};
 use crate::own_session::OwnSession;
 
-/// The visitor's session, as an extractor: a [dictionary](waxseal_session::Session), whose methods it has by `Deref`, and
-/// sign-in, sign-out and the visitor's other sessions.
+/// The visitor's session. An extractor. It is a [dictionary](waxseal_session::Session), whose methods it has by
+/// `Deref`, with methods for sign-in, sign-out and the visitor's other sessions.
 ///
-/// As `Option<Session>` it is `None` for a visitor without a session. (A session begins when something is written to it.)
+/// `Option<Session>` is `None` for a visitor without a session. A session begins when something is written to it.
 ///
-/// Write before the answer is returned: what a stream, a socket or a task writes after the answer's head has left is lost,
-/// and a line in the log says so.
+/// Write before the response is returned. What a stream, a socket or a task writes after the response's head was sent
+/// is lost, and the log says so.
 ///
 /// # Errors
 ///
-/// As a rejection [`Error::NoLayer`] (500), or 503 if a store has to be asked and does not answer.
+/// Extraction fails with [`Error::NoLayer`] (500), or 503 if a store has to be asked and does not answer.
 ///
 /// # Example
 ///
@@ -48,9 +48,9 @@ pub struct Session {
     request: LazySession,
 }
 
-/// The session of a request that has not asked for it yet, as an extractor that never fails within a layer.
+/// The session of a request that has not loaded it yet. An extractor that never fails within a session layer.
 ///
-/// A sign-out through it works also while the store is away.
+/// It can sign the visitor out even while the store is away.
 #[derive(Clone)]
 pub struct LazySession {
     request: RequestSession,
@@ -58,9 +58,9 @@ pub struct LazySession {
 }
 
 impl Session {
-    /// Signs `owner` in, by the app's own name for a user, such as a number in its database: a new session id, so that
-    /// one planted before is worth nothing, the time, and the browser's name for lists. What was in the session stays;
-    /// call [`renew_empty`](waxseal_session::Session::renew_empty) before, to keep none of it.
+    /// Signs in `owner`, the app's own name for the user, such as a number in its database. The session gets a new id,
+    /// so that an attacker who planted the old one gains nothing, and records the time and the browser's name for
+    /// lists. Its entries stay; to drop them, call [`renew_empty`](waxseal_session::Session::renew_empty) before.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ impl Session {
         Ok(self.request.request.sign_in(owner, self.request.user_agent.as_ref()).await?)
     }
 
-    /// Signs the visitor out: the session is ended, and a copy of its cookie is worth nothing in every state with a store.
+    /// Signs the visitor out by ending the session. In every state with a store, a copy of its cookie is then useless.
     ///
     /// # Errors
     ///
@@ -78,14 +78,15 @@ impl Session {
         self.request.sign_out().await
     }
 
-    /// Returns `true` if the visitor signed in within the last `span`. Ask it before a password is changed or money is sent.
+    /// Returns `true` if the visitor signed in within the last `span`. Check this before a password is changed or money
+    /// is sent.
     #[must_use]
     pub fn signed_in_within(&self, span: Duration) -> bool {
         self.session.signed_in_within(span, self.now())
     }
 
-    /// Asks the store whether the session is still what this request takes it for. Requests of unsafe methods have been
-    /// asked for already.
+    /// Asks the store whether the session is still as this request loaded it. For requests with unsafe methods this has
+    /// already happened.
     ///
     /// # Errors
     ///
@@ -94,12 +95,13 @@ impl Session {
         Ok(self.request.request.revalidate().await?)
     }
 
-    /// The sessions of the visitor who is signed in, the last used first, at most 1,000 and this one always among them;
-    /// none if nobody is signed in.
+    /// The sessions of the visitor who is signed in, the last used first: at most 1,000, and always including this one.
+    /// Empty if nobody is signed in.
     ///
     /// # Errors
     ///
-    /// 501 in state `cookie`, where nobody keeps a list, and of a store that keeps none; 503 if the store does not answer.
+    /// 501 in state `cookie`, which keeps no list of sessions, and with a store that cannot list them; 503 if the store
+    /// does not answer.
     pub async fn own_sessions(&self) -> Result<Vec<OwnSession>> {
         const MOST: usize = 1_000;
         let visit = self.visit();
@@ -119,8 +121,8 @@ impl Session {
         Ok(listed.into_iter().map(own).collect())
     }
 
-    /// Ends one of the visitor's own sessions, by the [id](OwnSession::public_id) in their list. Returns `false` if none
-    /// has it.
+    /// Ends one of the visitor's own sessions, given its [public session id](OwnSession::public_id). Returns `false` if
+    /// none has that id.
     ///
     /// # Errors
     ///
@@ -131,12 +133,12 @@ impl Session {
         Ok(self.request.request.sessions().end(&owner, public_id, self.now()).await?)
     }
 
-    /// Ends all of the visitor's sessions but this one, once the request has succeeded: such as when the password was
-    /// changed. This one gets a new id.
+    /// Ends all of the visitor's sessions but this one, once the request has succeeded: for example after a change of
+    /// password. This session gets a new id.
     ///
     /// # Errors
     ///
-    /// [`Error::SignedOut`] (401) if nobody is signed in; 501 in state `cookie` without a list.
+    /// [`Error::SignedOut`] (401) if nobody is signed in; 501 in state `cookie` without a list of revoked sessions.
     pub fn end_other_sessions(&self) -> Result<()> {
         let visit = self.visit();
         if visit.owner().is_none() {
@@ -145,14 +147,14 @@ impl Session {
         Ok(self.request.request.sessions().end_others(visit)?)
     }
 
-    /// The end of the session, as a future, for an answer that stays open: events, a socket. It resolves when the session is
-    /// signed out, here or on another server, is ended by its owner, expires, is renewed as by a sign-in, or if the store is
-    /// away for longer than the grace; and when the proof of the device that the request brought runs out. Details:
-    /// [`RequestSession::ended`].
+    /// The end of the session, as a future, for a response that stays open, such as events or a socket. It resolves
+    /// when the session is signed out (here or on another server), is ended by its owner, expires, or is renewed as by
+    /// a sign-in; when the store is away for longer than the stale-if-error limit; and when the device proof that the
+    /// request brought expires. Details: [`RequestSession::ended`].
     ///
     /// # Errors
     ///
-    /// None for a session that was extracted.
+    /// None, because the session was loaded when it was extracted.
     ///
     /// # Example
     ///
@@ -172,12 +174,12 @@ impl Session {
         Ok(self.request.request.ended().await?)
     }
 
-    /// What the request has proven of the device that its session is bound to; [`Device::Unbound`] if the layer
-    /// [binds none](crate::Waxseal::device_bound).
+    /// What the request has proven about the device that its session is bound to. It is [`Device::Unbound`] if the
+    /// layer does not [bind sessions](crate::Waxseal::device_bound).
     ///
     /// # Errors
     ///
-    /// None for a session that was extracted.
+    /// None, because the session was loaded when it was extracted.
     #[cfg(feature = "device")]
     pub async fn device(&self) -> Result<Device> {
         Ok(self.request.request.device().await?)
@@ -202,8 +204,8 @@ impl LazySession {
         Ok(Session { session: self.request.load().await?, request: self.clone() })
     }
 
-    /// Signs the visitor out, also while the store is away: this process refuses the session from now on, and the store
-    /// is told when it answers.
+    /// Signs the visitor out, even while the store is away: this process then refuses the session at once, and tells
+    /// the store when it answers again.
     ///
     /// # Errors
     ///

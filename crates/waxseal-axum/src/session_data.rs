@@ -11,19 +11,19 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 use crate::session::{LazySession, Session};
 
-/// A struct that is kept in the session under one key.
+/// A type that is kept in the session under one key.
 pub trait Keyed: Serialize + DeserializeOwned {
     /// The key, such as `cart`: one for each type.
     const KEY: &'static str;
 }
 
-/// The `T` in the visitor's session, as an extractor that dereferences to it. A visitor without one gets the default.
+/// The `T` in the visitor's session. An extractor that dereferences to it. A visitor without one gets the default.
 ///
-/// As `Option<SessionData<T>>` it is `None` for a visitor without one.
+/// `Option<SessionData<T>>` is `None` for a visitor without one.
 ///
 /// # Errors
 ///
-/// As a rejection those of [`Session`], and 500 if the value is no `T`.
+/// Extraction fails with the errors of [`Session`], and with 500 if the value is not a `T`.
 ///
 /// # Example
 ///
@@ -53,8 +53,8 @@ pub struct SessionData<T> {
 impl<T: Keyed> SessionData<T> {
     /// Changes the value in the session.
     ///
-    /// The closure should do nothing but change its argument, because it may run more than once: if another request
-    /// changed the session meanwhile, it runs again on the newer value.
+    /// The closure should only change its argument, because it may run more than once: if another request has changed
+    /// the session meanwhile, it runs again on the newer value.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl<T: Keyed> SessionData<T> {
         Ok(())
     }
 
-    /// Puts another value in its place.
+    /// Replaces the value in the session.
     ///
     /// # Errors
     ///

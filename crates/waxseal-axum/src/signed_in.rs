@@ -11,35 +11,35 @@ use crate::error::{Error, Result};
 use crate::local_path::with_way_back;
 use crate::session::LazySession;
 
-/// A user of the app, who is loaded by the name that [`Session::sign_in`](crate::Session::sign_in) was given.
+/// A user of the app, loaded by the name that [`Session::sign_in`](crate::Session::sign_in) was given.
 pub trait LoadUser: Sized + Send + Sync + 'static {
-    /// The part of the router's state that users are loaded from, such as a pool of connections.
+    /// The part of the router's state from which users are loaded, such as a pool of connections.
     type Source: Send + Sync;
-    /// The error of loading. It is logged, and the answer is a 500.
+    /// The error of loading. It is logged, and the response is a 500.
     type Error: Into<Box<dyn StdError + Send + Sync>>;
 
-    /// The page to sign in, to which visitors are sent who are not: with `next`, the path they came for, in its query.
-    /// Without it, they are answered 401, which is right for what a script or HTMX asks for: it would follow the redirect,
-    /// and have the page to sign in for its answer.
+    /// The sign-in page, to which visitors who are not signed in are redirected, with the requested path as `next` in
+    /// its query. If `None`, they get a 401. Use that for requests of scripts or HTMX, which would follow a redirect
+    /// and get the sign-in page as the response.
     const SIGN_IN_PAGE: Option<&'static str> = None;
 
-    /// Loads the user called `owner`; `None` if there is none any more, who then counts as signed out.
+    /// Loads the user named `owner`. Returns `None` if the user no longer exists; the visitor then counts as signed out.
     fn load(
         owner: &str,
         source: &Self::Source,
     ) -> impl Future<Output = std::result::Result<Option<Self>, Self::Error>> + Send;
 }
 
-/// The user who is signed in, as an extractor that dereferences to it. One user is loaded once for each request.
+/// The user who is signed in. An extractor that dereferences to it. A user is loaded once for each request.
 ///
-/// As `Option<SignedIn<U>>` it is `None` for everybody else. Around whole routes it works through
-/// `axum::middleware::from_extractor_with_state::<SignedIn<U>, _>(state)`, or without loading anybody
-/// [`RequireSignIn`](crate::RequireSignIn).
+/// `Option<SignedIn<U>>` is `None` if nobody is signed in. To protect whole routes, use
+/// `axum::middleware::from_extractor_with_state::<SignedIn<U>, _>(state)`, or [`RequireSignIn`](crate::RequireSignIn),
+/// which does not load the user.
 ///
 /// # Errors
 ///
-/// As a rejection [`Error::SignedOut`], a redirect to [`LoadUser::SIGN_IN_PAGE`] or 401, and those of
-/// [`Session`](crate::Session) and of [`LoadUser::load`].
+/// Extraction fails with [`Error::SignedOut`], which is a redirect to [`LoadUser::SIGN_IN_PAGE`] or a 401, and with the
+/// errors of [`Session`](crate::Session) and of [`LoadUser::load`].
 ///
 /// # Example
 ///
@@ -76,13 +76,14 @@ pub trait LoadUser: Sized + Send + Sync + 'static {
 #[derive(Debug)]
 pub struct SignedIn<U>(Arc<U>);
 
-/// The name of the user who is signed in, as [`Session::sign_in`](crate::Session::sign_in) was given it. Nobody is loaded.
+/// The name of the user who is signed in, as it was passed to [`Session::sign_in`](crate::Session::sign_in). An
+/// extractor that does not load the user.
 ///
-/// As `Option<Owner>` it is `None` if nobody is.
+/// `Option<Owner>` is `None` if nobody is signed in.
 ///
 /// # Errors
 ///
-/// As a rejection [`Error::SignedOut`], 401, and those of [`Session`](crate::Session).
+/// Extraction fails with [`Error::SignedOut`], which is a 401, and with the errors of [`Session`](crate::Session).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a wrapper")]
 pub struct Owner(pub String);
@@ -114,7 +115,7 @@ impl Owner {
     }
 }
 
-/// A user whom an extractor has loaded in this request.
+/// The user that an extractor has loaded in this request.
 struct Loaded<U>(Owner, Arc<U>);
 
 impl<U> Clone for Loaded<U> {

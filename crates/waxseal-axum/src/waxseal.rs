@@ -14,17 +14,17 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
-/// Time between two looks into the file of the secret.
+/// The interval at which the secret file is checked.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A layer in the making: a secret key, a place for the sessions, and what else is not as usual.
+/// A builder of a session layer, from a secret key, a state for the sessions, and further options.
 ///
 /// | | unless set |
 /// |---|---|
-/// | place | [state `cookie`](State::Cookie): the whole session, sealed, in the browser |
-/// | lifetimes | until the browser is closed; 30 minutes idle, 12 hours in all |
+/// | place | [`cookie`](State::Cookie): the whole session is sealed in the browser |
+/// | lifetimes | until the browser is closed; 30 minutes idle, 12 hours in total |
 /// | cookie | `__Host-session`, Secure, HttpOnly, SameSite=Lax |
-/// | requests of other sites | those that could change something or open a WebSocket are refused |
+/// | requests of other sites | requests with unsafe methods and WebSockets are refused |
 ///
 /// # Example
 ///
@@ -62,31 +62,31 @@ enum Secret {
 }
 
 impl Waxseal {
-    /// Seals with this secret: the output of `waxseal gen-secret` or of [`SecretKey::to_text`], or any other text, a
-    /// passphrase, which costs 64 MiB and some tenths of a second at the start. One that is easily guessed is refused,
+    /// Seals with this secret. It is the output of `waxseal gen-secret` or of [`SecretKey::to_text`]. Any other text is
+    /// a passphrase, which costs 64 MiB and some tenths of a second at start; one that is easily guessed is refused,
     /// except in [`development`](Self::development) and with [`allow_weak_secret`](Self::allow_weak_secret).
     pub fn new(secret: &str) -> Self {
         Self::of(Secret::Text(Zeroizing::new(secret.to_owned())))
     }
 
-    /// Seals with the secret in the environment: `SECRET_KEY`, with older ones in `SECRET_KEY_FALLBACKS`, or the file that
-    /// `SECRET_KEY_FILE` names, as [`Secrets`] describes. In [`development`](Self::development) one is made if there is
-    /// none, and kept in `.waxseal/secret`.
+    /// Seals with the secret in the environment: `SECRET_KEY`, with older ones in `SECRET_KEY_FALLBACKS`, or the file
+    /// that `SECRET_KEY_FILE` names, as [`Secrets`] describes. In [`development`](Self::development), if there is none,
+    /// a secret is generated and kept in `.waxseal/secret`.
     pub fn from_env() -> Self {
         Self::of(Secret::Environment)
     }
 
-    /// Seals with the first secret in this file, one a line, and opens with each.
+    /// Seals with the first secret in this file and opens with all of them. The file has one secret on each line.
     pub fn from_file(path: impl AsRef<Path>) -> Self {
         Self::of(Secret::File(path.as_ref().to_owned()))
     }
 
-    /// Seals with a random key that nobody keeps: every session ends with the process. For tests and trials.
+    /// Seals with a random key that is not stored, so every session ends with the process. For tests and experiments.
     pub fn ephemeral() -> Self {
         Self::of(Secret::Random)
     }
 
-    /// Seals with the first key of this ring, and opens with each.
+    /// Seals with the first key of this keyring and opens with all of them.
     pub fn with_keyring(keyring: Keyring) -> Self {
         Self::of(Secret::Ring(keyring))
     }
@@ -109,75 +109,79 @@ impl Waxseal {
         }
     }
 
-    /// Names the app, `app` unless set: sessions of one app are refused by another with the same secret. A passphrase
-    /// makes another key for each name.
+    /// Sets the app's name, which is `app` by default. An app refuses the sessions of another app, even if the secret
+    /// is the same. A passphrase gives a different key for each name.
     pub fn app(mut self, name: &str) -> Self {
         name.clone_into(&mut self.app);
         self
     }
 
-    /// Keeps sessions in `store`; the browser has a signed id. Each request that uses its session asks the store.
+    /// Keeps sessions in `store`; the browser gets a signed session id. Each request that uses its session asks the store.
     pub fn store(self, store: impl SessionStore) -> Self {
         self.state(Stored::new(store))
     }
 
-    /// Keeps sessions in `store`, and a sealed copy in the browser, from which pages are shown without asking the store.
+    /// Keeps sessions in `store`, with a sealed copy in the browser. Pages can be shown from the copy without asking
+    /// the store.
     pub fn mirrored(self, store: impl SessionStore) -> Self {
         self.state(waxseal_manager::Mirrored::new(store))
     }
 
-    /// Keeps sessions in this state, with its own options.
+    /// Keeps sessions in this state, with the options that it has.
     pub fn state(mut self, state: impl Into<State>) -> Self {
         self.state = state.into();
         self
     }
 
-    /// Makes all sessions last for `span` without a visit: the browser keeps them when it is closed (Max-Age), and each
-    /// visit begins the span anew, up to 180 days after the sign-in, or `span` if that is longer.
+    /// Makes all sessions last for `span` without a visit. The browser keeps the cookie when it is closed (Max-Age).
+    /// Each visit starts the span again, up to 180 days after the sign-in, or `span` if that is longer.
     ///
-    /// A visitor who does not want that: [`set_permanent(false)`](waxseal_session::Session::set_permanent) at the sign-in.
+    /// For a visitor who does not want that, call [`set_permanent(false)`](waxseal_session::Session::set_permanent) at
+    /// the sign-in.
     pub fn lasting(mut self, span: Duration) -> Self {
         self.lasting = Some(span);
         self
     }
 
-    /// Sets the lifetimes one by one.
+    /// Sets all lifetimes.
     pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
         self.lifetimes = lifetimes;
         self
     }
 
-    /// Switches development on, for `http://localhost`: a cookie without Secure, called `waxseal-dev-session` since
-    /// cookies ignore ports, and any secret. `cfg!(debug_assertions)` is a good value.
+    /// Switches on development mode for `http://localhost`: a cookie without Secure, named `waxseal-dev-session`
+    /// because cookies ignore ports, and any secret is accepted. Pass `cfg!(debug_assertions)`, for example.
     ///
-    /// It refuses nobody: bind to `127.0.0.1`, and put no proxy in front. (A server of the crate `waxseal` refuses other hosts
-    /// and proxies in development; here the app's own tests send requests without a `Host`.)
+    /// No request is refused for it, so bind to `127.0.0.1` and use no proxy. (A server of the crate `waxseal` refuses
+    /// other hosts and proxies in development. Here an app's own tests send requests without a `Host`.)
     pub fn development(mut self, development: bool) -> Self {
         self.development = development;
         self
     }
 
-    /// Accepts a secret that is easily guessed, with a line in the log.
+    /// Accepts a secret that is easily guessed, with a warning in the log.
     pub fn allow_weak_secret(mut self, allow: bool) -> Self {
         self.allow_weak_secret = allow;
         self
     }
 
-    /// Carries the sessions in this cookie, in development too.
+    /// Carries sessions in this cookie, in development, too.
     pub fn cookie(mut self, cookie: SessionCookieBuilder) -> Self {
         self.cookie = Some(cookie);
         self
     }
 
-    /// Sets the requests of other sites that are let through: a single-page app's on another origin, a webhook's.
+    /// Sets which requests from other sites are accepted, such as those of a single-page app on another origin or of a
+    /// webhook.
     pub fn cross_origin(mut self, rule: CrossOrigin) -> Self {
         self.cross_origin = rule;
         self
     }
 
-    /// Binds sessions to the devices that they were begun on, so that a stolen cookie is worthless within eleven minutes:
-    /// `DeviceBinding::new(DevicePolicy::Require)`. Off unless set. Browsers ask the layer two paths of its own,
-    /// `/_device/register` and `/_device/refresh`, so put it around the whole router.
+    /// Binds sessions to the devices on which they began. Off unless set. With
+    /// `DeviceBinding::new(DevicePolicy::Require)`, a stolen cookie becomes useless within eleven minutes. Browsers
+    /// send requests to two paths of the layer, `/_device/register` and `/_device/refresh`, so put the layer around the
+    /// whole router.
     ///
     /// # Example
     ///
@@ -196,43 +200,47 @@ impl Waxseal {
         self
     }
 
-    /// Takes over the sessions that `reader` finds in an old app's cookies, so that a move signs nobody out: each once, on
-    /// these terms. See [`SessionLayer::migrate_from`]. Called again, it adds a reader, and the later terms count.
+    /// Takes over the sessions that `reader` finds in an old app's cookies, so that a move signs nobody out. Each is
+    /// taken over once, on these terms. See [`SessionLayer::migrate_from`]. A further call adds a reader, and its terms
+    /// replace the former.
     pub fn migrate_from(mut self, reader: impl ForeignSessions, terms: Adoption) -> Self {
         self.readers.push(Box::new(reader));
         self.migrating(terms)
     }
 
-    /// Takes over the sessions of the states that these terms name, in which they were kept before the state was changed.
+    /// Takes over sessions from the former states that these terms name: the states in which sessions were kept before
+    /// the state was changed.
     pub fn migrating(mut self, terms: Adoption) -> Self {
         self.terms = Some(terms);
         self
     }
 
-    /// Makes the layer. It is cheap to clone, and for `Router::layer`: around all routes, also those without a session.
+    /// Builds the layer. It is for `Router::layer`, around all routes, including those without a session. It is cheap
+    /// to clone.
     ///
-    /// Make one and clone it. Two that were made one by one, side by side in merged routers, overwrite each other's cookie
-    /// without a word if their secret, state or store is not the same; else each still looks after the store for itself.
+    /// Build one layer and clone it. Two layers that are built separately and used side by side in merged routers
+    /// silently overwrite each other's cookie if their secret, state or store differs. If these are the same, each
+    /// still runs its own maintenance of the store.
     ///
-    /// An answer whose session could not be saved is replaced by a plain text of 503, 409 or 500. For a page of the app's
-    /// own, put `axum::middleware::map_response` around the layer.
+    /// If the session could not be saved, the response is replaced by a plain text with 503, 409 or 500. To show a page
+    /// of the app instead, put `axum::middleware::map_response` around the layer.
     ///
-    /// The secret is read once: see [`layer_following_keys`](Self::layer_following_keys).
+    /// The secret is read once. To follow its changes, use [`layer_following_keys`](Self::layer_following_keys).
     ///
     /// # Errors
     ///
-    /// [`Error::Secret`] for a secret that is missing, malformed or weak, [`Error::Setup`] for attributes that
-    /// contradict each other, or an old cookie with the name of ours, [`Error::Sessions`] for lifetimes that contradict
-    /// each other, a name of more than 255 bytes, or a migration in state `cookie` that is not replayable.
+    /// [`Error::Secret`] for a secret that is missing, malformed or weak. [`Error::Setup`] for attributes of the cookie
+    /// that contradict each other, or an old cookie with the name of this one. [`Error::Sessions`] for lifetimes that
+    /// contradict each other, a name of more than 255 bytes, or a migration in state `cookie` that is not replayable.
     pub fn layer(self) -> Result<SessionLayer> {
         Ok(self.build()?.0)
     }
 
-    /// Makes the layer, and a future for a task that looks into the file of the secret each second and takes the keys of a
-    /// rotation without a restart. What cannot be used is refused, and the log says why.
+    /// Builds the layer and a future. Spawned as a task, the future checks the secret file each second and uses the
+    /// keys of a rotation without a restart. A file that cannot be used is refused, and the log says why.
     ///
-    /// The future ends at once if the secret is in no file. Else it has a clone of the layer until it is dropped.
-    /// For keys from elsewhere there is [`SessionLayer::set_keyring`], of any clone.
+    /// The future completes at once if the secret is not in a file. Otherwise it never completes, and holds a clone of
+    /// the layer. For keys from elsewhere, call [`SessionLayer::set_keyring`] on any clone.
     ///
     /// # Errors
     ///
@@ -298,7 +306,7 @@ impl Waxseal {
 }
 
 impl Secret {
-    /// The keys, and where they were read from.
+    /// Reads the keys. The second value says where they came from, if that can be read again.
     fn read(self, options: SecretOptions, app: &str) -> Result<(Keyring, Option<Secrets>)> {
         let secrets = match self {
             Self::Random => {
@@ -317,7 +325,7 @@ impl Secret {
     }
 }
 
-/// So many days, for lifetimes.
+/// A duration of this many days, for lifetimes.
 #[must_use]
 pub const fn days(days: u32) -> Duration {
     Duration::from_secs(days as u64 * 24 * 60 * 60)

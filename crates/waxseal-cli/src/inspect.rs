@@ -81,13 +81,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let (now, keyring) = (SystemTime::now(), secrets.keyring());
     let states = [SessionState::Cookie, SessionState::Store, SessionState::Mirrored].into_iter();
     let states = states.filter(|state| options.session_state.is_none_or(|named| named == *state));
-    // The first wins among equals, which is looked at last.
+    // Reversed below, since `max_by_key` takes the last of equals and the first should win.
     let seen = candidates
         .into_iter()
         .flat_map(|candidate| states.clone().map(move |state| (candidate.clone(), state)))
         .filter(|(candidate, state)| options.session_state.is_some() || candidate.can_be_of(*state));
     let seen = seen.map(|(candidate, state)| look(candidate, state, keyring, options, &settings, now));
-    // The name and state that come furthest are the right ones: foreign ones are refused at the commitment.
+    // The name and state that get furthest are the right ones: with wrong ones the value is refused at the commitment.
     let best = seen.collect::<Result<Vec<_>, _>>()?.into_iter().rev().max_by_key(Seen::furthest);
     let seen = best.ok_or_else(|| Failure::Usage("there is no cookie in the input".to_owned()))?;
     let code = if seen.refusal().is_none() { ExitCode::SUCCESS } else { ExitCode::from(4) };
@@ -100,7 +100,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
 }
 
 fn secrets(options: &Options, settings: &Settings) -> Result<Secrets, Failure> {
-    // No server uses these keys here, so weak ones are allowed.
+    // These keys are not used by a server here, so weak ones are allowed.
     let settings = Settings { allow_weak_secret: true, development: false, ..settings.clone() };
     let development = Path::new(DEVELOPMENT_FILE);
     Ok(match &options.file {
@@ -122,7 +122,7 @@ fn look(
     settings: &Settings,
     now: SystemTime,
 ) -> Result<Seen, Failure> {
-    // The store is never asked: sessions of these states cannot be built without one.
+    // The store is never asked, but a manager for these states needs one.
     let (name, app, store) = (&candidate.name, &options.app, MemoryStore::new());
     let sessions = match state {
         SessionState::Store => SessionManager::store(keyring, name, app, store)?,

@@ -7,9 +7,10 @@ use waxseal_keys::DEVELOPMENT_FILE;
 
 use crate::failure::Failure;
 
-/// The file given, else the one that the environment names, else development's.
+/// Returns the given file, or else the one that the environment names, or else that of development.
 ///
-/// If the environment holds the keys themselves, a server here would not use development's file: that is an error.
+/// It is an error if the environment holds the keys themselves, because a server here would then not use the
+/// development file.
 pub(crate) fn key_file_path(given: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(path) = given {
         return Ok(path.to_owned());

@@ -192,7 +192,7 @@ fn list(file: &KeyFile, now: SystemTime, lifetime: Duration, json: bool) -> Resu
     Ok(ExitCode::SUCCESS)
 }
 
-/// The dates of a key and the time of its retirement, as a phrase.
+/// The dates of a key and the time from which it may be retired, as a phrase.
 fn story(key: &ListedKey, now: SystemTime, lifetime: Duration) -> String {
     let moment = |time: SystemTime| format_time::moment(unix_seconds(time), unix_seconds(now));
     let past = match (key.promoted(), key.added()) {

@@ -1,4 +1,4 @@
-//! The command `waxseal new`: makes a small app that is complete.
+//! The command `waxseal new`: makes a small complete app.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -13,7 +13,8 @@ Examples:
   waxseal new guestbook                    with waxseal from crates.io
   waxseal new guestbook --path ../waxseal  with a clone of the repository, while nothing is published";
 
-/// The files of a project. Those named `.txt` are what cargo would take for a package of its own, or leave out.
+/// The files of a project. Some have the extension `.txt` here, because cargo would take them for a package of their
+/// own, or leave them out of the crate.
 const FILES: [(&str, &str); 10] = [
     ("Cargo.toml", include_str!("../new_project/Cargo.toml.txt")),
     ("Containerfile", include_str!("../new_project/Containerfile.txt")),
@@ -27,7 +28,7 @@ const FILES: [(&str, &str); 10] = [
     ("tests/app.rs", include_str!("../new_project/tests/app.rs")),
 ];
 
-/// Names that a package of an app cannot have: the language's, and those of crates that it uses.
+/// Names that an app's package cannot have: Rust's keywords, and names of crates that the app uses.
 const TAKEN: [&str; 56] = [
     "abstract",
     "alloc",
@@ -139,7 +140,7 @@ fn check_name(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The path of the crate `waxseal` in a clone, as the new folder sees it.
+/// The path of the crate `waxseal` in a clone, relative to the new folder.
 fn crate_in(clone: &Path) -> Result<String, Failure> {
     let found = clone.join("crates/waxseal");
     if !found.join("Cargo.toml").is_file() {

@@ -1,4 +1,4 @@
-//! The records of a session store, counted and sealed anew by key.
+//! Counting the records of a session store by key, and sealing them again.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -9,10 +9,10 @@ use waxseal_manager::SessionManager;
 
 use crate::failure::Failure;
 
-/// Records per batch.
+/// The number of records in a batch.
 const BATCH: usize = 500;
 
-/// Seals all records with the first key of the file. Returns the number of those that were sealed with another.
+/// Seals all records with the first key of the file. Returns how many were sealed with another key before.
 pub(crate) fn rewrap(file: &Path, store: &StoreUrl, app: &str, now: SystemTime) -> Result<usize, Failure> {
     waiting(async {
         let (sessions, mut total, mut after) = (open(file, store, app).await?, 0, None);
@@ -27,7 +27,7 @@ pub(crate) fn rewrap(file: &Path, store: &StoreUrl, app: &str, now: SystemTime) 
     })
 }
 
-/// Counts the records that are sealed with the key called `kid`, if that is not the first.
+/// Counts the records that are sealed with the key `kid`, which must not be the first.
 pub(crate) fn count(
     file: &Path,
     store: &StoreUrl,

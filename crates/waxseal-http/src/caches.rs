@@ -1,10 +1,11 @@
-//! Headers that keep an answer with a session out of shared caches.
+//! Headers that keep a response with a session out of shared caches.
 
 use http::header::{CACHE_CONTROL, EXPIRES, Entry, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 const PRIVATE_NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
-/// Fields that some caches obey before `Cache-Control`, beside those whose names end in `cdn-cache-control` (RFC 9213).
+/// Fields that some caches obey before `Cache-Control`, in addition to those whose names end in `cdn-cache-control`
+/// (RFC 9213).
 const OBEYED_BEFORE_CACHE_CONTROL: [HeaderName; 4] = [
     EXPIRES,
     HeaderName::from_static("surrogate-control"),
@@ -12,7 +13,7 @@ const OBEYED_BEFORE_CACHE_CONTROL: [HeaderName; 4] = [
     HeaderName::from_static("edge-control"),
 ];
 
-/// Adds `Cookie` to `Vary`, in one line with the handler's own, since some caches read only one.
+/// Adds `Cookie` to `Vary`. It is put in one line with the handler's values, since some caches read only one line.
 pub(crate) fn vary_by_cookie(headers: &mut HeaderMap) {
     if let Entry::Vacant(vary) = headers.entry(VARY) {
         vary.insert(HeaderValue::from_static("Cookie"));
@@ -26,10 +27,10 @@ pub(crate) fn vary_by_cookie(headers: &mut HeaderMap) {
     headers.insert(VARY, HeaderValue::from_bytes(&line).expect("its parts were values"));
 }
 
-/// Sets `private, no-store` where a shared cache could keep what only this visitor may see.
+/// Sets `private, no-store` if a shared cache could otherwise store what only this visitor may see.
 ///
-/// On a page that only shows the session, a handler's own `Cache-Control` counts. On one that `changed` it, none counts
-/// that lets others keep it.
+/// If the response only shows the session, a handler's `Cache-Control` is kept. If the response `changed` the session,
+/// one that allows shared caches to store it is replaced.
 pub(crate) fn keep_private(headers: &mut HeaderMap, personal: bool, changed: bool) {
     if !personal && !changed {
         return;
@@ -47,10 +48,10 @@ pub(crate) fn keep_private(headers: &mut HeaderMap, personal: bool, changed: boo
     }
 }
 
-/// Replaces a handler's own `Cache-Control` that lets others keep the answer.
+/// Replaces a handler's `Cache-Control` if it lets shared caches store the response.
 fn replace_public(headers: &mut HeaderMap) {
     let says = |tokens: &[&str]| headers.get_all(CACHE_CONTROL).iter().any(|value| has_token(value, tokens));
-    // Which of two that contradict each other counts, is up to the cache.
+    // If directives contradict each other, it is up to the cache which one it obeys.
     if says(&["public"]) || !says(&["private", "no-store"]) {
         tracing::warn!("Cache-Control was replaced: an answer that changes the session is never public");
         headers.insert(CACHE_CONTROL, PRIVATE_NO_STORE);

@@ -1,4 +1,4 @@
-//! The sessions, cookie and clock that a session layer and its requests share.
+//! The session manager, cookie and clock that a session layer and its requests share.
 
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
@@ -12,8 +12,8 @@ use crate::foreign_cookies::Readers;
 use crate::maintainer::Maintainer;
 use crate::session_cookie::SessionCookie;
 
-/// The sessions, the cookie that carries them and the clock: cheap to clone.
-// The clock stands apart, so that a clone of a layer can have its own.
+/// The session manager, the cookie that carries sessions, and the clock. Cheap to clone.
+// The clock is not in the shared part, so that a clone of a layer can have its own.
 #[derive(Debug, Clone)]
 pub(crate) struct Carrier {
     shared: Arc<Shared>,
@@ -30,7 +30,7 @@ struct Shared {
     maintainer: Maintainer,
 }
 
-/// A carrier that does not keep the sessions alive.
+/// A carrier that does not keep the session manager alive.
 #[derive(Debug, Clone)]
 pub(crate) struct WeakCarrier {
     shared: Weak<Shared>,
@@ -60,7 +60,7 @@ impl Carrier {
         &self.shared.cookie
     }
 
-    /// The readers of foreign cookies, if a migration is on.
+    /// The readers of foreign cookies, if there is a migration.
     pub(crate) fn readers(&self) -> Option<&Readers> {
         self.readers.as_deref()
     }
@@ -69,7 +69,7 @@ impl Carrier {
         Self { readers: Some(Arc::new(readers)), ..self }
     }
 
-    /// Device-bound sessions, if they are on.
+    /// The terms of device-bound sessions, if they are switched on.
     #[cfg(feature = "device")]
     pub(crate) fn bound(&self) -> Option<&Arc<Bound>> {
         self.bound.as_ref()
@@ -93,7 +93,7 @@ impl Carrier {
         self.clock.now()
     }
 
-    /// Tells if both carry the same sessions.
+    /// Returns `true` if both have the same session manager.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }

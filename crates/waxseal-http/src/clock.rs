@@ -1,10 +1,10 @@
-//! The clock: the system's, or a test's.
+//! The clock: that of the system, or that of a test.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Tells the time: the system's unless a test brings its own, so that no test has to sleep.
+/// Tells the time. It is the system's clock, unless a test sets its own so that it does not have to sleep.
 ///
 /// # Example
 ///
@@ -25,7 +25,7 @@ impl Clock {
         Self::from_fn(SystemTime::now)
     }
 
-    /// A clock that asks `now` each time.
+    /// A clock that calls `now` each time.
     #[must_use]
     pub fn from_fn(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))

@@ -8,7 +8,7 @@ use crate::cookie_syntax::{is_domain, is_path, is_token};
 use crate::same_site::SameSite;
 use crate::setup_error::SetupError;
 
-/// Name and attributes of a cookie.
+/// The name and attributes of a cookie.
 #[derive(Debug, Clone)]
 pub(crate) struct Attributes {
     pub(crate) name: String,
@@ -21,7 +21,7 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// Checks the attributes together, and writes the domain as browsers do.
+    /// Checks the attributes together, and converts the domain into the form that browsers use.
     pub(crate) fn checked(mut self) -> Result<Self, SetupError> {
         if self.name.is_empty() || self.name.len() > 255 || !self.name.bytes().all(is_token) {
             return Err(SetupError::CookieName(self.name));
@@ -66,7 +66,7 @@ impl Attributes {
         cookie
     }
 
-    /// The demands of the name's prefix, and if the attributes break them. Browsers compare prefixes without case.
+    /// The demands of the name's prefix, each with `true` if the attributes break it. Browsers ignore the case of prefixes.
     fn broken_promises(&self) -> [(bool, &'static str); 4] {
         let name = self.name.to_ascii_lowercase();
         let host = name.starts_with("__host-");

@@ -1,12 +1,12 @@
-//! Syntax of a cookie's name, path and domain, as browsers take them.
+//! The syntax of a cookie's name, path and domain that browsers accept.
 
 /// A character of a token, RFC 9110 §5.6.2.
 pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// A path as browsers have it in a request: RFC 6265bis §5.1.4 compares the two byte by byte. Longer ones than 1024 bytes
-/// are ignored, §5.6.
+/// A path in the form that browsers use in a request: RFC 6265bis §5.1.4 compares the two byte by byte. Paths of more
+/// than 1024 bytes are ignored, §5.6.
 pub(crate) fn is_path(path: &str) -> bool {
     let written = |byte: u8| byte.is_ascii_graphic() && !b"\"#;<>?\\^`{}".contains(&byte);
     path.starts_with('/')
@@ -15,8 +15,8 @@ pub(crate) fn is_path(path: &str) -> bool {
         && !path.split('/').any(|part| matches!(part, "." | ".."))
 }
 
-/// The name of a host with others below it, RFC 1123 §2.1: no address (its last part is no number), and more than one
-/// part, since browsers take a single one for a public suffix, RFC 6265bis §5.7.
+/// A host name that can have subdomains, RFC 1123 §2.1. It must not be an address (its last part is not a number), and
+/// must have more than one part, since browsers take a single one for a public suffix, RFC 6265bis §5.7.
 pub(crate) fn is_domain(name: &str) -> bool {
     let is_part = |part: &str| {
         matches!(part.len(), 1..=63)
@@ -24,7 +24,7 @@ pub(crate) fn is_domain(name: &str) -> bool {
             && !part.starts_with('-')
             && !part.ends_with('-')
     };
-    // As in the URL standard: `1`, and `0x1f`, make what is before them an IPv4 address.
+    // As in the URL standard: a name that ends in `1` or `0x1f` is an IPv4 address.
     let is_number = |part: &str| {
         let hex = part.strip_prefix("0x").or_else(|| part.strip_prefix("0X"));
         hex.map_or(part.bytes().all(|byte| byte.is_ascii_digit()), |hex| {

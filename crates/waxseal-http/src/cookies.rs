@@ -3,15 +3,15 @@
 use http::HeaderMap;
 use http::header::COOKIE;
 
-/// The value of each cookie called exactly `name`, in the order they were sent, over all `Cookie` fields.
+/// The values of all cookies named exactly `name`, in the order they were sent, from all `Cookie` fields.
 ///
-/// Bytes are compared as they came: names are case-sensitive, nothing is decoded, quotes belong to the value, and only
-/// spaces and tabs around a whole pair are dropped (RFC 6265 §4.2.1, §5.2). Parsers that trim Unicode white space or
-/// decode names let another host's page set a cookie that passes for `__Host-session`; this one does not.
-/// A piece without `=`, or without a name, is no cookie.
+/// Bytes are compared as they were sent: names are case-sensitive, nothing is decoded, quotes are part of the value,
+/// and only spaces and tabs around a whole pair are dropped (RFC 6265 §4.2.1, §5.2). A parser that trims Unicode white
+/// space or decodes names lets a page of another host set a cookie that is taken for `__Host-session`; this one does
+/// not. A piece without `=` or without a name is not a cookie.
 ///
-/// Two values for one name mean that a second cookie was set for another path or domain, perhaps by someone else:
-/// try each. The work is linear in the fields' length, which the limit on heads bounds.
+/// Two values for one name mean that a second cookie was set for another path or domain, perhaps by an attacker, so try
+/// each. The work is linear in the length of the fields, which is bounded by the limit on request heads.
 ///
 /// # Example
 ///
@@ -27,7 +27,7 @@ pub fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item =
     headers.get_all(COOKIE).into_iter().flat_map(move |field| values_in(field.as_bytes(), name))
 }
 
-/// Name and value of every cookie, in the order they were sent, read as [`values`] reads them.
+/// The name and value of every cookie, in the order they were sent, parsed as by [`values`].
 ///
 /// # Example
 ///
@@ -54,7 +54,7 @@ pub(crate) fn values_in<'a>(field: &'a [u8], name: &'a str) -> impl Iterator<Ite
     pieces(field).filter_map(pair).filter(move |(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
 }
 
-/// The pieces between semicolons. A sealed session is long, so they are looked for in strides.
+/// The pieces between semicolons. A sealed session is long, so the search uses `memchr`.
 fn pieces(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     let ends = memchr::memchr_iter(b';', field).chain([field.len()]);
     ends.scan(0, |start, end| {
@@ -64,14 +64,14 @@ fn pieces(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Name and value of one piece between semicolons.
+/// The name and value of one piece between semicolons.
 fn pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
     let piece = trim(piece);
     let equals = piece.iter().position(|&byte| byte == b'=')?;
     (equals > 0).then(|| (&piece[..equals], &piece[equals + 1..]))
 }
 
-/// Drops spaces and tabs at either end. `trim_ascii` would drop form feeds too.
+/// Removes spaces and tabs at both ends. `trim_ascii` would also remove form feeds.
 fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(found(&["s=abc\u{a0}".as_bytes()], "s"), ["abc\u{a0}".as_bytes()]);
     }
 
-    /// Bytes that a header field may hold.
+    /// Bytes that a header field may contain.
     fn field_bytes() -> impl Strategy<Value = Vec<u8>> {
         let byte = prop_oneof![Just(b';'), Just(b'='), Just(b' '), Just(b'\t'), Just(b's'), 0x20..=0xffu8];
         proptest::collection::vec(byte.prop_filter("delete", |byte| *byte != 0x7f), 0..80)

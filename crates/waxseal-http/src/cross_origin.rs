@@ -1,4 +1,4 @@
-//! The choice of other sites that may send unsafe requests.
+//! Which other sites may send unsafe requests.
 
 use http::header::ORIGIN;
 use http::{HeaderMap, Request};
@@ -10,16 +10,16 @@ use crate::host_name::Host;
 use crate::origin::{self, Scheme};
 use crate::setup_error::SetupError;
 
-/// The requests of other sites that a [`SessionLayer`](crate::SessionLayer) lets through.
+/// The requests from other sites that a [`SessionLayer`](crate::SessionLayer) lets through.
 ///
-/// A page of another site can send forms and scripts' requests with the visitor's cookies. So a layer refuses unsafe
-/// requests, those of all methods but GET, HEAD and OPTIONS, and the handshakes of WebSockets, that a browser marks as
-/// another site's: by `Sec-Fetch-Site`, or else by an `Origin` that is not the request's `Host`. A request with neither
-/// comes from no browser, and passes.
+/// A page of another site can send forms and requests of scripts with the visitor's cookies. So a layer refuses
+/// requests that a browser marks as another site's, if they are unsafe or open a WebSocket. All methods but GET, HEAD
+/// and OPTIONS are unsafe. The mark is `Sec-Fetch-Site` or, without that, an `Origin` that differs from the request's
+/// `Host`. A request with neither does not come from a browser and passes.
 ///
 /// # Example
 ///
-/// A single-page app on another origin, and a webhook that a browser-based service calls:
+/// For a single-page app on another origin, and a webhook that a browser-based service calls:
 ///
 /// ```
 /// use waxseal_http::CrossOrigin;
@@ -35,7 +35,7 @@ pub struct CrossOrigin {
 }
 
 impl CrossOrigin {
-    /// Refuses the unsafe requests of all other sites: the default.
+    /// Refuses the unsafe requests of all other sites. This is the default.
     #[must_use]
     pub fn refuse() -> Self {
         Self::default()
@@ -51,11 +51,11 @@ impl CrossOrigin {
         Self { allows_all: true, ..Self::default() }
     }
 
-    /// Lets through what pages of these origins send, each written as browsers do: `https://app.example`,
+    /// Lets through requests from pages of these origins, each written as browsers do: `https://app.example`,
     /// `http://localhost:5173`, `tauri://localhost`.
     ///
-    /// Their scripts also need the answers' CORS headers, such as those of tower-http's `CorsLayer` with
-    /// `allow_credentials(true)`, and from another site a cookie with `SameSite=None`.
+    /// Scripts of these pages also need CORS headers in the responses, such as those of tower-http's `CorsLayer` with
+    /// `allow_credentials(true)`. If they are on another site, they also need a cookie with `SameSite=None`.
     ///
     /// # Errors
     ///
@@ -68,16 +68,16 @@ impl CrossOrigin {
         Ok(self)
     }
 
-    /// Lets through all requests for `path`; for all paths below it, if it ends in `/`.
+    /// Lets through all requests for `path`. If it ends in `/`, also those for all paths below it.
     ///
-    /// It is compared with the path that the layer sees, byte by byte and before any decoding.
+    /// It is compared with the path that the layer sees, byte by byte and without decoding.
     #[must_use]
     pub fn except(mut self, path: impl Into<String>) -> Self {
         self.excepted.push(path.into());
         self
     }
 
-    /// Lets a request through, or says why not.
+    /// Lets a request through, or returns the reason why not.
     pub(crate) fn check<A>(&self, request: &Request<A>, scheme: Scheme) -> Result<(), Error> {
         let headers = request.headers();
         let is_harmless = origin::is_harmless(request.method(), headers);
@@ -109,7 +109,7 @@ impl CrossOrigin {
     }
 }
 
-/// An origin as browsers write it: a usual port left out.
+/// An origin as browsers write it: without the scheme's default port.
 fn serialized(origin: &str) -> Option<String> {
     let (scheme, host) = origin.split_once("://")?;
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())

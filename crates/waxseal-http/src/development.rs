@@ -1,4 +1,4 @@
-//! The rule that keeps a development server local.
+//! The check that keeps a development server local.
 
 use http::HeaderMap;
 
@@ -6,17 +6,18 @@ use crate::error::Error;
 use crate::excerpt::excerpt;
 use crate::host_name::Host;
 
-/// True if `host` is one of this machine's own names: `localhost`, `*.localhost`, `127.0.0.1` or `[::1]`,
+/// Returns `true` if `host` is one of this machine's own names: `localhost`, `*.localhost`, `127.0.0.1` or `[::1]`,
 /// with any port.
 #[must_use]
 pub fn is_local(host: &Host<'_>) -> bool {
     matches!(host.name(), "localhost" | "127.0.0.1" | "[::1]") || host.name().ends_with(".localhost")
 }
 
-/// Refuses requests that only come if a development server can be reached from elsewhere.
+/// Refuses requests that show that a development server can be reached from elsewhere.
 ///
-/// Signs of that are a name that is not this machine's (a tunnel, or a page that re-binds its name to 127.0.0.1), and the
-/// fields of a proxy. Development mode may make its own secret and shows errors in full, so nobody else may see it.
+/// Such a request names a host that is not this machine (through a tunnel, or from a page that re-binds its name to
+/// 127.0.0.1), or has fields of a proxy. In development mode a server may generate its own secret and shows errors in
+/// full, so nobody else may see it.
 ///
 /// # Errors
 ///

@@ -2,11 +2,12 @@
 
 use http::HeaderValue;
 
-/// The browser and its system by `User-Agent`: "Firefox on Linux", or "A browser" if that is unknown. A guess for
-/// people to recognise their own devices by, and nothing to decide anything by.
+/// Names the browser and its system by `User-Agent`: "Firefox on Linux", or "A browser" if it is unknown. It is a
+/// guess, by which people can recognise their own devices. Nothing may depend on it.
 pub(crate) fn device(user_agent: Option<&HeaderValue>) -> String {
     let agent = user_agent.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // The first that fits: browsers name those that they want to be taken for, and systems their relatives.
+    // The first match counts, and the order matters: browsers also name others as which they want to be treated, and
+    // systems those to which they are related.
     let named =
         |names: &[(&str, &'static str)]| names.iter().find(|(mark, _)| agent.contains(mark)).map(|n| n.1);
     let browser = named(&[

@@ -1,4 +1,4 @@
-//! Device-bound sessions: a stolen cookie is worthless without the device that it was given to.
+//! Device-bound sessions: a stolen cookie is useless without the device that it was given to.
 
 mod answers;
 pub(crate) mod bound;

@@ -17,13 +17,12 @@ use crate::setup_error::SetupError;
 /// A Django app whose sessions are taken over: those of `SESSION_ENGINE =
 /// "django.contrib.sessions.backends.signed_cookies"` with its `JSONSerializer`.
 ///
-/// The user of `django.contrib.auth` is the owner, and entries come along. Django's own keys (`_auth_user_id`,
-/// `_auth_user_backend`, `_csrftoken`, `_messages`, `_session_expiry`) are not entries here. **`_auth_user_hash` is**: Django
-/// compares it with the user's password for each request, so that a changed password ends other sessions. An app that
-/// wants that for a session that was taken over asks [`DjangoCookie::is_auth_hash`].
+/// The owner is the user of `django.contrib.auth`, and entries are taken over. Django's own keys (`_auth_user_id`,
+/// `_auth_user_backend`, `_csrftoken`, `_messages`, `_session_expiry`) do not become entries. **`_auth_user_hash`
+/// does**: Django compares it with the user's password for each request, so that a changed password ends other
+/// sessions. An app that wants the same for a session that was taken over calls [`DjangoCookie::is_auth_hash`].
 ///
-/// Values are those of JSON. A session with an integer of more than 128 bits, or nested deeper than 64 levels, is
-/// refused.
+/// Values are those of JSON. A session with an integer of more than 128 bits, or nested deeper than 64 levels, is refused.
 ///
 /// # Example
 ///
@@ -44,19 +43,19 @@ pub struct Django {
 
 const USER_ID: &str = "_auth_user_id";
 const EXPIRY: &str = "_session_expiry";
-/// Django's keys, which are no entries.
+/// Django's own keys, which do not become entries.
 const DJANGOS: [&str; 5] = [USER_ID, "_auth_user_backend", "_csrftoken", "_messages", EXPIRY];
 
 /// Django's `SESSION_COOKIE_AGE`.
 const COOKIE_AGE: Duration = Duration::from_secs(14 * 86_400);
 
 impl Django {
-    /// The app with this `SECRET_KEY`, all else as Django has it by default: a cookie called `sessionid` without `Domain`
-    /// and with the path `/`, good for two weeks.
+    /// Creates a reader for the app with this `SECRET_KEY`, with Django's defaults: a cookie named `sessionid` with the
+    /// path `/` and without `Domain`, valid for two weeks.
     ///
     /// # Errors
     ///
-    /// [`waxseal_django::Error::KeyEmpty`].
+    /// [`waxseal_django::Error::KeyEmpty`] if the key is empty.
     pub fn new(secret_key: &str) -> Result<Self, waxseal_django::Error> {
         let cookie = SessionCookie::builder().name("sessionid").secure(false).build();
         Ok(Self {
@@ -72,26 +71,26 @@ impl Django {
     ///
     /// # Errors
     ///
-    /// [`waxseal_django::Error::KeyEmpty`].
+    /// [`waxseal_django::Error::KeyEmpty`] if the key is empty.
     pub fn fallback(self, secret_key: &str) -> Result<Self, waxseal_django::Error> {
         Ok(Self { reader: self.reader.fallback(secret_key)?, ..self })
     }
 
     /// Sets the app's `SESSION_COOKIE_AGE`. The terms of the migration have a
-    /// [lifetime](waxseal_manager::Adoption::lifetime), too, and the shorter one counts.
+    /// [lifetime](waxseal_manager::Adoption::lifetime), too; the shorter of the two is used.
     #[must_use]
     pub fn cookie_age(self, cookie_age: Duration) -> Self {
         Self { cookie_age, ..self }
     }
 
-    /// Says that the app has `SESSION_EXPIRE_AT_BROWSER_CLOSE`: a session that does not say otherwise itself is not
-    /// permanent here.
+    /// Declares that the app has `SESSION_EXPIRE_AT_BROWSER_CLOSE`. A session that does not set its own expiry is then
+    /// not permanent here.
     #[must_use]
     pub fn ends_with_browser(self) -> Self {
         Self { ends_with_browser: true, ..self }
     }
 
-    /// Sets the cookie as the app sets it: `SESSION_COOKIE_NAME`, `_DOMAIN`, `_PATH`, `_SECURE`.
+    /// Sets the old app's cookie: `SESSION_COOKIE_NAME`, `_DOMAIN`, `_PATH`, `_SECURE`.
     ///
     /// # Errors
     ///
@@ -100,14 +99,14 @@ impl Django {
         Ok(Self { cookie: cookie.build()?, ..self })
     }
 
-    /// Leaves the old cookie in the browser until a sign-out, so that the old app can be gone back to.
+    /// Leaves the old cookie in the browser until a sign-out, so that you can go back to the old app.
     #[must_use]
     pub fn keep_cookie(self) -> Self {
         Self { keeps_cookie: true, ..self }
     }
 
-    /// The time for which the browser keeps the cookie by `set_expiry` or the settings, which Django's own check of the
-    /// signature does not know; and if it is permanent.
+    /// The time for which the browser keeps the cookie, by `set_expiry` or the settings, and `true` if it is permanent.
+    /// Django's own check of the signature does not consider this time.
     fn lifetime(&self, entries: &Dict) -> (Duration, bool) {
         match entries.get(EXPIRY) {
             Some(Value::Int(0)) => (self.cookie_age, false),

@@ -1,6 +1,7 @@
-//! Excerpts of a request, for the texts of errors.
+//! Excerpts of a request, for error messages.
 
-/// At most 60 characters of what a request held, fit for a line in a log: printable ASCII, anything else as `?`.
+/// At most 60 characters of bytes from a request, safe for a line of the log: printable ASCII, with `?` for everything
+/// else.
 pub(crate) fn excerpt(found: &[u8]) -> String {
     const MAX_CHARS: usize = 60;
     let printable = |&byte: &u8| if matches!(byte, b' '..=b'~') { char::from(byte) } else { '?' };

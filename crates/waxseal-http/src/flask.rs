@@ -1,4 +1,4 @@
-//! Sessions of a Flask app, read from its cookies, and written to them.
+//! Sessions of a Flask app, read from its cookies and written to them.
 
 pub(crate) mod remember;
 pub(crate) mod server_side;
@@ -22,9 +22,9 @@ use crate::setup_error::SetupError;
 
 /// A Flask app whose sessions are taken over.
 ///
-/// Entries, `session.permanent` and the messages of `flash` come along. The owner is Flask-Login's user, or the value
-/// under [`owner_key`](Self::owner_key). Flask's own keys and Flask-Login's (`_permanent`, `_flashes`, `_user_id`, `_fresh`,
-/// `_id`, `_remember`, `_remember_seconds`) are not entries here.
+/// Entries, `session.permanent` and messages of `flash` are taken over. The owner is Flask-Login's user, or the value
+/// under [`owner_key`](Self::owner_key). The own keys of Flask and Flask-Login (`_permanent`, `_flashes`, `_user_id`,
+/// `_fresh`, `_id`, `_remember`, `_remember_seconds`) do not become entries.
 ///
 /// | in Flask | here |
 /// |---|---|
@@ -34,10 +34,10 @@ use crate::setup_error::SetupError;
 /// | `UUID` | text with hyphens, as the crate `uuid` reads it |
 /// | `datetime` | text as in `2015-10-21T07:28:00Z`, as `jiff` and `chrono` read it |
 ///
-/// A session with a value that cannot be kept is refused with a line in the log that names its key: nested deeper than 64
-/// levels, an `int` of more than 128 bits, a `str` with half a surrogate pair, or a `datetime` of the years 1 to 99, which
-/// Flask itself reads as of another century. A message of `flash` that is neither `str` nor `Markup` is left out, with a
-/// line in the log.
+/// A session is refused if it has a value that cannot be kept: one that is nested deeper than 64 levels, an `int` of
+/// more than 128 bits, a `str` with half a surrogate pair, or a `datetime` of the years 1 to 99, which Flask itself
+/// reads as another century. The log then names the value's key. A message of `flash` that is neither `str` nor
+/// `Markup` is left out, with a line in the log.
 ///
 /// # Example
 ///
@@ -64,11 +64,11 @@ pub struct Flask {
     owner_key: Option<String>,
     owner_type: OwnerType,
     keeps_cookie: bool,
-    /// The keys that both apps share, if the Flask app runs beside this one.
+    /// The keys of the entries that both apps share, if the Flask app runs beside this one.
     shared: Option<Vec<String>>,
 }
 
-/// The type of the app's users in Python.
+/// The type of the user's id in Python.
 #[derive(Debug, Clone, Copy)]
 enum OwnerType {
     Text,
@@ -76,12 +76,12 @@ enum OwnerType {
     Uuid,
 }
 
-/// Flask's keys and Flask-Login's, which are no entries.
+/// The own keys of Flask and Flask-Login, which do not become entries.
 const FLASKS: [&str; 7] = [PERMANENT, FLASHES, USER_ID, FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS];
 
 impl Flask {
-    /// The app with this `SECRET_KEY`, all else as Flask has it by default: a cookie called `session` without `Domain` and
-    /// with the path `/`, good for 31 days.
+    /// Creates a reader for the app with this `SECRET_KEY`, with Flask's defaults: a cookie named `session` with the
+    /// path `/` and without `Domain`, valid for 31 days.
     #[must_use]
     pub fn new(key: FlaskKey) -> Self {
         let cookie = SessionCookie::builder().name("session").secure(false).build();
@@ -102,33 +102,34 @@ impl Flask {
         Self { reader: self.reader.fallback(key), ..self }
     }
 
-    /// Sets salt, derivation and digest, for an app that changed them.
+    /// Sets the salt, key derivation and digest, for an app that changed them.
     #[must_use]
     pub fn signing(self, signing: Signing) -> Self {
         Self { reader: self.reader.signing(signing), ..self }
     }
 
-    /// Limits the size to which a compressed cookie may inflate, in bytes; 256 KiB unless set.
+    /// Limits the decompressed size of a cookie, in bytes; 256 KiB unless set.
     #[must_use]
     pub fn max_inflated_bytes(self, bytes: usize) -> Self {
         Self { reader: self.reader.max_inflated_bytes(bytes), ..self }
     }
 
     /// Sets the app's `PERMANENT_SESSION_LIFETIME`. The terms of the migration have a
-    /// [lifetime](waxseal_manager::Adoption::lifetime), too, and the shorter one counts.
+    /// [lifetime](waxseal_manager::Adoption::lifetime), too; the shorter of the two is used.
     #[must_use]
     pub fn lifetime(self, lifetime: Duration) -> Self {
         Self { lifetime, ..self }
     }
 
-    /// Sets the key under which the app keeps its user, as in `session["user_id"]`: text, an integer or a UUID. It stays an
-    /// entry, too. A session in which it is anything else but `None` is refused, with a line in the log. Without the owner, a sign-out cannot refuse the other cookies of the same session.
+    /// Sets the key under which the app keeps its user, as in `session["user_id"]`. The value is a string, an integer
+    /// or a UUID, and also stays an entry. If it has any other type except `None`, the session is refused, with a line
+    /// in the log. Without an owner, a sign-out cannot refuse the other cookies of the same session.
     #[must_use]
     pub fn owner_key(self, key: &str) -> Self {
         Self { owner_key: Some(key.to_owned()), ..self }
     }
 
-    /// Sets the cookie as the app sets it: `SESSION_COOKIE_NAME`, `_DOMAIN`, `_PATH`, `_SECURE`, `_PARTITIONED`.
+    /// Sets the old app's cookie: `SESSION_COOKIE_NAME`, `_DOMAIN`, `_PATH`, `_SECURE`, `_PARTITIONED`.
     ///
     /// # Errors
     ///
@@ -137,30 +138,30 @@ impl Flask {
         Ok(Self { cookie: cookie.build()?, ..self })
     }
 
-    /// Leaves the old cookie in the browser until a sign-out, so that the old app can be gone back to.
+    /// Leaves the old cookie in the browser until a sign-out, so that you can go back to the old app.
     #[must_use]
     pub fn keep_cookie(self) -> Self {
         Self { keeps_cookie: true, ..self }
     }
 
-    /// Shares the sign-in with the Flask app for as long as it runs beside this one, which is until the switch of the
-    /// migration's terms: for a site that moves route by route. The entries under `keys` are shared, too.
+    /// Shares the sign-in, and the entries under `keys`, with a Flask app that runs beside this one. This is for a site
+    /// that moves route by route. It lasts until the switch in the migration's terms.
     ///
-    /// Answers also set Flask's cookie, whose content **whoever holds it can read**, so name no key whose value is a
-    /// secret. All else in that cookie stays as Flask has it, such as `csrf_token`.
+    /// Responses also set Flask's cookie. **Whoever holds it can read its content**, so name no key whose value is a
+    /// secret. Everything else in that cookie stays as Flask has it, such as `csrf_token`.
     ///
-    /// - A sign-in on one side is one on the other. A session that has an owner holds only while a good Flask cookie of
-    ///   the same owner comes along, so a sign-out in Flask ends it with the next request here. A sign-out here makes the
-    ///   browser forget both cookies.
-    /// - A shared value that Flask changed is taken over, and one that is changed here goes into Flask's cookie with the
-    ///   answer. One that was not changed keeps its type in Python (a `tuple`, a `UUID`, a `datetime`). A value that Flask
-    ///   cannot have, or that makes the cookie larger than browsers keep, fails a request that changes it with an error that
-    ///   names its key.
-    /// - Requests to both apps at the same time are to Flask's cookie what they are in Flask: the last answer counts.
+    /// - A sign-in in one app is a sign-in in the other. A session with an owner is valid only while requests also
+    ///   bring a valid Flask cookie of the same owner. So a sign-out in Flask ends it with the next request here. A
+    ///   sign-out here makes the browser forget both cookies.
+    /// - A shared value that Flask has changed is taken over. One that is changed here is written to Flask's cookie
+    ///   with the response. One that was not changed keeps its type in Python (a `tuple`, a `UUID`, a `datetime`). If a
+    ///   request changes an entry to a value that Flask cannot represent, or that makes the cookie larger than browsers
+    ///   accept, it fails with an error that names the key.
+    /// - Requests to both apps at the same time affect Flask's cookie as they do in Flask: the last response wins.
     ///
-    /// Both apps must be sent both cookies, and their clocks must agree. Flask-Login's `_fresh` is true after a sign-in
-    /// here, and `session_protection = "strict"` signs out there, because it compares a hash that only Flask-Login
-    /// makes.
+    /// Browsers must send both cookies to both apps, and the apps' clocks must agree. After a sign-in here,
+    /// Flask-Login's `_fresh` is true. With `session_protection = "strict"`, Flask-Login then signs the visitor out,
+    /// because it compares a hash that only Flask-Login makes.
     ///
     /// # Example
     ///
@@ -177,20 +178,21 @@ impl Flask {
         Self { shared: Some(keys.filter(|key| !FLASKS.contains(&key.as_str())).collect()), ..self }
     }
 
-    /// Writes the owner as an integer under the [owner's key](Self::owner_key), as Flask's tutorial does, for
-    /// [`side_by_side`](Self::side_by_side). Text unless set; an owner that is no integer stays text.
+    /// For [`side_by_side`](Self::side_by_side): writes the owner as an integer under the [owner's
+    /// key](Self::owner_key), as Flask's tutorial does. By default it is a string. An owner that is not an integer
+    /// stays a string.
     #[must_use]
     pub fn integer_owner(self) -> Self {
         Self { owner_type: OwnerType::Integer, ..self }
     }
 
-    /// The same with UUIDs: written as a `UUID` of Python, and one that is no UUID with hyphens stays text.
+    /// The same with UUIDs: the owner is written as a Python `UUID`. One that is not a UUID with hyphens stays a string.
     #[must_use]
     pub fn uuid_owner(self) -> Self {
         Self { owner_type: OwnerType::Uuid, ..self }
     }
 
-    /// The key of the entry with the user.
+    /// The key of the entry that names the user.
     fn user_key(&self) -> &str {
         self.owner_key.as_deref().unwrap_or(USER_ID)
     }
@@ -211,7 +213,7 @@ impl ForeignSessions for Flask {
         let session = foreign.session();
         set_owner(session, self.user_key(), read.entries.get(self.user_key()))?;
         match &self.shared {
-            // All else stays with the app that runs beside this one.
+            // All other entries stay with the app that runs beside this one.
             Some(keys) => {
                 fill_entries(session, &read.entries, |key| keys.iter().any(|shared| shared == key))?
             }
@@ -245,13 +247,13 @@ impl ForeignSessions for Flask {
         self.written(came, session, now)
     }
 
-    /// A quarter of the lifetime: early enough for whoever comes once in a while, and seldom beside Flask's own writes.
+    /// A quarter of the lifetime: early enough for a visitor who comes rarely, and seldom compared with Flask's own writes.
     fn write_anew_after(&self) -> Duration {
         self.lifetime / 4
     }
 }
 
-/// Fills a session with all that Flask keeps in one.
+/// Fills a session with everything that Flask keeps in one.
 fn fill(session: &Session, entries: &Dict) -> Result<(), waxseal_session::Error> {
     let flashes = waxseal_flask::flashes(entries);
     let count = match entries.get(FLASHES) {
@@ -264,7 +266,7 @@ fn fill(session: &Session, entries: &Dict) -> Result<(), waxseal_session::Error>
     }
     for flash in flashes {
         let html = Markup::from_html(flash.message);
-        // HTML that is too long becomes text, which is cut and escaped.
+        // HTML that is too long becomes plain text, which is cut and escaped.
         if !flash.is_markup || session.flash_markup(flash.category, &html).is_err() {
             session.flash(flash.category, flash.message)?;
         }
@@ -272,7 +274,7 @@ fn fill(session: &Session, entries: &Dict) -> Result<(), waxseal_session::Error>
     fill_entries(session, entries, |key| !FLASKS.contains(&key))
 }
 
-/// Fills a session with the entries whose keys are `wanted`, and nothing else but its lifetime.
+/// Fills a session with the entries whose keys are `wanted`, and sets its lifetime.
 fn fill_entries(
     session: &Session,
     entries: &Dict,

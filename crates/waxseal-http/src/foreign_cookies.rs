@@ -10,41 +10,42 @@ use crate::cookies;
 use crate::error_chain::chain;
 use crate::foreign_sessions::{ForeignSessions, LoadedForeign, NotYet};
 
-/// Values that are tried of a cookie that only names its session; a page of a sibling host may plant any number.
+/// The most values that are tried of a cookie that only names its session. A page of a sibling host may plant any number.
 const MAX_ASKED: usize = 4;
-/// Values that are tried of a cookie that holds its session, of which a signature is all that most of them cost.
+/// The most values that are tried of a cookie that holds its session. Most of them cost only the check of a signature.
 const MAX_READ: usize = 64;
 
 /// The readers of a migration.
 #[derive(Debug)]
 pub(crate) struct Readers(Vec<Box<dyn ForeignSessions>>);
 
-/// A good foreign session.
+/// A valid foreign session.
 #[derive(Debug)]
 pub(crate) struct Good {
     pub(crate) foreign: Foreign,
-    /// The cookie's value, if its reader shares.
+    /// The cookie's value if its reader shares a sign-in, else empty.
     pub(crate) value: Box<[u8]>,
-    /// Its cookie holds no session.
+    /// `true` if its cookie only says who signed in, and holds no session.
     is_remembered: bool,
 }
 
-/// The good foreign sessions of one request.
+/// The valid foreign sessions of one request.
 #[derive(Debug, Default)]
 pub(crate) struct ForeignCookies {
     good: Vec<Good>,
-    /// The lines that make the browser forget the good cookies, one for each reader that found one, and whether the
-    /// browser keeps it until a sign-out.
+    /// The `Set-Cookie` lines that delete the valid cookies, one for each reader that found one. `true` if the browser
+    /// keeps that cookie until a sign-out.
     removals: Vec<(HeaderValue, bool)>,
-    /// The lines for a sign-out, whatever is good: by these cookies the old app would sign the visitor in again.
+    /// The `Set-Cookie` lines for a sign-out, whether the cookies are valid or not: with these the old app would sign
+    /// the visitor in again.
     removals_at_sign_out: Vec<HeaderValue>,
-    /// The cookie of the app that runs beside this one may be among values that were not tried.
+    /// `true` if the cookie of the app that runs beside this one may be among values that were not tried.
     is_cut: bool,
-    /// A cookie of the old app's came that cannot be read.
+    /// `true` if the request brought a cookie of the old app that cannot be read.
     has_unreadable: bool,
 }
 
-/// The different values of a reader's cookie, among the first few.
+/// The distinct values among the first few of a reader's cookie.
 struct Candidates<'a> {
     values: Vec<&'a [u8]>,
     has_more: bool,
@@ -61,13 +62,13 @@ impl Readers {
         self.0.iter().find(|reader| reader.shares().is_some()).map(|reader| &**reader)
     }
 
-    /// Tells if a foreign session is in a store that has to be asked, and one of these fields has its cookie.
+    /// Returns `true` if one of these fields has the cookie of a foreign session in a store, which has to be asked.
     pub(crate) fn waits<'a>(&'a self, fields: impl Iterator<Item = &'a HeaderValue> + Clone) -> bool {
         let mut stored = self.0.iter().filter(|reader| reader.has_store());
         stored.any(|reader| !Candidates::of(&**reader, fields.clone()).values.is_empty())
     }
 
-    /// Reads the foreign cookies among these fields of `Cookie`, but those whose sessions are in a store.
+    /// Reads the foreign cookies in these `Cookie` fields, except those whose sessions are in a store.
     pub(crate) fn read<'a>(
         &'a self,
         fields: impl Iterator<Item = &'a HeaderValue> + Clone,
@@ -86,8 +87,8 @@ impl Readers {
         found.counted(sessions)
     }
 
-    /// Reads the foreign cookies among these fields of `Cookie`: all of them, or the `stored` alone, whose sessions are in a
-    /// store.
+    /// Reads the foreign cookies in these `Cookie` fields: all of them, or if `stored` only those whose sessions are in
+    /// a store.
     ///
     /// # Errors
     ///
@@ -133,7 +134,7 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// A session that the old app goes on serving, and its cookie as what a session made of it is in step with.
+/// Marks a session as one that the old app goes on serving. A session made from it is in step with its cookie.
 fn living_on(foreign: Foreign) -> Foreign {
     let mark = mark(foreign.replay_id(), foreign.began());
     foreign.session().set_beside(mark).expect("a foreign session can be written, and has room");
@@ -141,7 +142,7 @@ fn living_on(foreign: Foreign) -> Foreign {
 }
 
 impl ForeignCookies {
-    /// The foreign session that counts. Of several none does, and one that cannot be read is as good as the others.
+    /// The foreign session to use. If there are several, none is used; one that cannot be read counts, too.
     pub(crate) fn only(&self) -> Option<&Foreign> {
         match self.good.as_slice() {
             [only] if !self.has_unreadable => Some(&only.foreign),
@@ -149,7 +150,7 @@ impl ForeignCookies {
         }
     }
 
-    /// Tells if several came that the old app takes for its own.
+    /// Returns `true` if the request brought several that the old app accepts.
     pub(crate) fn has_several(&self) -> bool {
         self.good.len() + usize::from(self.has_unreadable) > 1
     }
@@ -158,20 +159,20 @@ impl ForeignCookies {
         self.good.iter().map(|good| &good.foreign)
     }
 
-    /// The first of this owner; of nobody if it is the only one.
+    /// The first session of this owner. One without an owner only if there are no others.
     pub(crate) fn of(&self, owner: Option<&str>) -> Option<&Good> {
         let is_of = |good: &&Good| good.foreign.session().content().owner().as_deref() == owner;
         self.good.iter().find(is_of).filter(|_| owner.is_some() || !self.has_several())
     }
 
-    /// Tells if the cookie of the app that runs beside this one may have come and nobody knows what it says: it was not
-    /// tried, or cannot be read.
+    /// Returns `true` if the request may have brought the cookie of the app that runs beside this one with unknown
+    /// content: it was not tried, or cannot be read.
     pub(crate) fn is_unclear(&self) -> bool {
         self.is_cut || self.has_unreadable
     }
 
-    /// The lines that make the browser forget the foreign cookies, but those that it keeps until a sign-out. None if there
-    /// are several sessions: the one that is left could be the planted one.
+    /// The `Set-Cookie` lines that delete the foreign cookies, except those that the browser keeps until a sign-out.
+    /// None if there are several sessions, since the one that would be left could be a planted one.
     pub(crate) fn removals(&self, signed_out: bool) -> impl Iterator<Item = &HeaderValue> {
         let counts = self.only().is_some();
         self.removals
@@ -180,12 +181,12 @@ impl ForeignCookies {
             .map(|(line, _)| line)
     }
 
-    /// The lines that make the browser forget all foreign cookies of which a good one came.
+    /// The `Set-Cookie` lines that delete all foreign cookies of which the request brought a valid one.
     pub(crate) fn all_removals(&self) -> impl Iterator<Item = &HeaderValue> {
         self.removals.iter().map(|(line, _)| line)
     }
 
-    /// The lines for a sign-out, besides, of cookies that need not be good.
+    /// Further lines for a sign-out, for cookies that need not be valid.
     pub(crate) fn removals_at_sign_out(&self) -> impl Iterator<Item = &HeaderValue> {
         self.removals_at_sign_out.iter()
     }
@@ -203,7 +204,7 @@ impl ForeignCookies {
         values
     }
 
-    /// Counts it if several are good.
+    /// Counts and logs it if there are several.
     fn counted(self, sessions: &SessionManager) -> Self {
         if self.has_several() {
             tracing::warn!("several foreign cookies are good, and one may be planted; none counts");

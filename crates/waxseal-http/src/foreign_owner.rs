@@ -3,7 +3,7 @@
 use waxseal_flask::{Value, uuid_text};
 use waxseal_session::Session;
 
-/// The entry that is to name the user does not.
+/// The entry that should name the user does not.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoOwner {
     #[error("session[{0:?}] is to name the user, and is {1} in place of text, an integer or a UUID")]
@@ -12,13 +12,13 @@ pub(crate) enum NoOwner {
     Name(String, #[source] waxseal_session::Error),
 }
 
-/// Sets the user under `key` as the owner. There is none if there is no such entry, or if it is `None`.
+/// Sets the user in the entry `key` as the owner. There is no owner if the entry is missing or `None`.
 pub(crate) fn set_owner(session: &Session, key: &str, value: Option<&Value>) -> Result<(), NoOwner> {
     let owner = owner_of(key, value)?;
     session.set_owner(owner.as_deref()).map_err(|why| NoOwner::Name(key.to_owned(), why))
 }
 
-/// The user's name: an integer is written in decimal, a UUID with hyphens.
+/// The user's name. An integer is written in decimal, a UUID with hyphens.
 pub(crate) fn owner_of(key: &str, value: Option<&Value>) -> Result<Option<String>, NoOwner> {
     let other = match value {
         None | Some(Value::None) => return Ok(None),

@@ -11,12 +11,12 @@ use waxseal_session::Session;
 
 use crate::session_cookie::SessionCookie;
 
-/// A reader of the cookies in which another framework keeps its sessions: for
+/// A reader of another framework's sessions, from its cookies; for
 /// [`SessionLayer::migrate_from`](crate::SessionLayer::migrate_from).
 ///
-/// What it may rely on: the cookie's value has at most the length of a head, and the rules of the migration (once each,
-/// none from after the switch, none of an owner who signed out) are the session manager's. What it must do: check the
-/// signature before anything else, bound what it decodes, and never panic.
+/// A reader can rely on two things: a cookie's value is no longer than the limit on request heads, and the session
+/// manager enforces the rules of the migration (each session once, none from after the switch, none of an owner who
+/// signed out). A reader must check the signature before anything else, bound what it decodes, and never panic.
 ///
 /// # Example
 ///
@@ -44,18 +44,19 @@ use crate::session_cookie::SessionCookie;
 /// }
 /// ```
 pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
-    /// The cookie as the old app sets it. A browser forgets a cookie only by the same name, path and domain.
+    /// The old app's cookie. A browser deletes a cookie only by the same name, path and domain.
     fn cookie(&self) -> &SessionCookie;
 
     /// Reads the value of a cookie of that name.
     ///
     /// # Errors
     ///
-    /// The reason, for the log: it must show nothing of the content. The visitor is then anonymous. [`NotYet`] is not logged.
+    /// The reason, for the log. It must not show any of the content. The visitor is then anonymous. [`NotYet`] is not
+    /// logged.
     fn read(&self, value: &[u8], now: SystemTime) -> Result<Foreign, Box<dyn Error + Send + Sync>>;
 
-    /// Returns `true` if a cookie only names its session, which is in the old app's store: [`load`](Self::load) is then
-    /// called in place of [`read`](Self::read). `false` unless overridden.
+    /// Returns `true` if the cookie only names its session, which is in the old app's store. [`load`](Self::load) is
+    /// then called instead of [`read`](Self::read). `false` unless overridden.
     fn has_store(&self) -> bool {
         false
     }
@@ -66,40 +67,42 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
         Box::pin(ready(read.map_or_else(LoadedForeign::Refused, LoadedForeign::Found)))
     }
 
-    /// Returns `true` if a cookie says who has signed in, and holds no session: it counts if no other foreign cookie is
-    /// good, and otherwise makes a session of the same owner [permanent](Session::set_permanent). A sign-out makes the
-    /// browser forget it, good or not, since the old app would sign the visitor in by it again. `false` unless overridden.
+    /// Returns `true` if the cookie says who signed in, and holds no session. It is used if no other foreign cookie is
+    /// valid. Otherwise it makes a session of the same owner [permanent](Session::set_permanent). A sign-out makes the
+    /// browser forget it, whether it is valid or not, since the old app would sign the visitor in with it again.
+    /// `false` unless overridden.
     fn remembers(&self) -> bool {
         false
     }
 
-    /// Returns `true` if the browser is to keep the old cookie when its session is taken over, so that the old app can be
-    /// gone back to. A sign-out makes the browser forget it all the same. `false` unless overridden.
+    /// Returns `true` if the browser should keep the old cookie when its session is taken over, so that you can go back
+    /// to the old app. A sign-out makes the browser forget it nevertheless. `false` unless overridden.
     fn keeps_cookie(&self) -> bool {
         false
     }
 
-    /// The keys of the entries that both apps share, if the old app runs beside this one and shares its sign-in: then
-    /// [`write`](Self::write) is called, too, until the switch. `None` unless overridden. One reader of a layer may share.
+    /// The keys of the entries that both apps share, if the old app runs beside this one and shares its sign-in. Until the
+    /// switch, [`write`](Self::write) is then called, too. `None` unless overridden. Only one reader of a layer may share.
     fn shares(&self) -> Option<&[String]> {
         None
     }
 
-    /// Returns `true` if the old app made this value and takes it for a session still, although [`read`](Self::read) fails: an
-    /// entry of it is nothing that a session here can have, say. Nobody knows whose it is then, so a session that needs a
-    /// cookie of its owner is not shown and goes on, and the cookie is not written over. `false` unless overridden.
+    /// Returns `true` if the old app made this value and still accepts it as a session, although [`read`](Self::read)
+    /// fails, for example because of an entry that a session here cannot have. The owner of that cookie is then
+    /// unknown. A session that needs a cookie of its owner is not shown but stays valid, and the cookie is not
+    /// overwritten. `false` unless overridden.
     fn is_unreadable(&self, value: &[u8], now: SystemTime) -> bool {
         let _ = (value, now);
         false
     }
 
-    /// Writes the old app's cookie as `session` is at the end of a request: its owner and the entries that are shared. All
-    /// else stays as it is in the value that `came`, which [`read`](Self::read) has found good. `None` if nothing is left
-    /// to keep, so that the browser may forget the cookie.
+    /// Writes the old app's cookie from `session` at the end of a request: its owner and the shared entries. Everything
+    /// else stays as it is in the value that `came`, which [`read`](Self::read) has accepted. Returns `None` if the
+    /// cookie would be empty, so that the browser can forget it.
     ///
     /// # Errors
     ///
-    /// [`waxseal_session::Error::Value`] for an entry that the old app cannot have.
+    /// [`waxseal_session::Error::Value`] for an entry that the old app cannot represent.
     fn write(
         &self,
         came: Option<&[u8]>,
@@ -110,29 +113,29 @@ pub trait ForeignSessions: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// The age from which a cookie that is shared is written anew although nothing in it has changed, so that it does not
-    /// expire under a visitor who comes here alone. A week unless overridden.
+    /// The age from which a shared cookie is written again although nothing in it has changed. Otherwise it would
+    /// expire for a visitor who uses only this app. A week unless overridden.
     fn write_anew_after(&self) -> Duration {
         Duration::from_secs(7 * 86_400)
     }
 }
 
-/// The error of a reader for a cookie that it reads from the switch on alone. Nobody is at fault, so it is neither logged nor
-/// counted.
+/// The error of a reader for a cookie that it reads only from the switch on. This is not a fault, so it is neither
+/// logged nor counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a cookie that does not say when it was made is read from the switch on")]
 #[expect(clippy::exhaustive_structs, reason = "made by readers, and says all there is to say")]
 pub struct NotYet;
 
-/// A cookie of the old app, as this app writes it.
+/// A cookie of the old app, written by this app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "made by callers")]
 pub struct WrittenCookie {
     /// The value.
     pub value: String,
-    /// The name of this one cookie, as [`Foreign::new`] has it when it is read.
+    /// The id of this one cookie, which [`Foreign::new`] gets when it is read.
     pub replay_id: [u8; Foreign::REPLAY_ID_BYTES],
-    /// The time for which browsers keep it. `None`: until they are closed.
+    /// The time for which browsers keep it; `None` if it lasts until they are closed.
     pub lasts: Option<Duration>,
 }
 
@@ -143,10 +146,10 @@ pub type LoadingForeign<'a> = Pin<Box<dyn Future<Output = LoadedForeign> + Send 
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadedForeign {
-    /// The session.
+    /// The session was found.
     Found(Foreign),
     /// There is no such session, or it cannot be read. The visitor is anonymous.
     Refused(Box<dyn Error + Send + Sync>),
-    /// The old app's store does not answer. The request fails with 503, and nothing is lost.
+    /// The old app's store does not answer. The request fails with 503, and can be repeated.
     Away(Box<dyn Error + Send + Sync>),
 }

@@ -1,4 +1,4 @@
-//! Values of foreign sessions as values of ours.
+//! Values of foreign sessions converted into session values.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use waxseal_flask::{Dict, Value, uuid_text};
@@ -20,7 +20,7 @@ pub(crate) fn fill_with(
         .try_for_each(|(key, value)| session.insert(key, Plain(value)))
 }
 
-/// A foreign value as a session of ours has it.
+/// A foreign value that serializes as a session value.
 struct Plain<'a>(&'a Value);
 
 impl Serialize for Plain<'_> {

@@ -6,14 +6,15 @@ use http::{HeaderMap, Uri, Version};
 use crate::error::Error;
 use crate::host_name::Host;
 
-/// Reads the host that a request is for.
+/// Finds the host that a request is for.
 ///
-/// In HTTP/1 exactly one valid `Host` field, also in 1.0; a target that names a host itself (`GET http://a/ HTTP/1.1`)
-/// must name the same one. Later versions may name it in the target alone. RFC 9110 §7.2, RFC 9112 §3.2.
+/// HTTP/1 requires exactly one valid `Host` field, even HTTP/1.0 here. If the target names a host itself
+/// (`GET http://a/ HTTP/1.1`), it must be the same one. In later versions the target alone may name it. RFC 9110 §7.2,
+/// RFC 9112 §3.2.
 ///
 /// # Errors
 ///
-/// All answered 400: [`Error::MissingHost`], [`Error::RepeatedHost`], [`Error::MalformedHost`],
+/// All of these are a 400: [`Error::MissingHost`], [`Error::RepeatedHost`], [`Error::MalformedHost`],
 /// [`Error::ContradictedHost`].
 ///
 /// # Example

@@ -15,8 +15,8 @@ const MAX_LABEL_BYTES: usize = 63;
 /// A host's name and, if it was given, its port.
 ///
 /// The name is a DNS name (letters, digits, `-`, `_`, in lower case), an IPv4 address, or an IPv6 address in brackets
-/// and in its shortest form: narrower than RFC 3986, which would let a `Host` carry quotes and percent-escapes into
-/// whatever page prints it.
+/// and in its shortest form. This is narrower than RFC 3986, by which a `Host` could carry quotes and percent-escapes
+/// into a page that prints it.
 ///
 /// # Example
 ///
@@ -29,13 +29,13 @@ const MAX_LABEL_BYTES: usize = 63;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host<'a> {
-    /// Borrowed if it was sent in the form it has here, as browsers send it.
+    /// Borrowed if it was sent in this form, as browsers do.
     name: Cow<'a, str>,
     port: Option<u16>,
 }
 
 impl<'a> Host<'a> {
-    /// The name in lower case, or the address; IPv6 in brackets.
+    /// The name in lower case, or the address. An IPv6 address is in brackets.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -47,7 +47,7 @@ impl<'a> Host<'a> {
         self.port
     }
 
-    /// Reads `name`, `name:` or `name:port`.
+    /// Parses `name`, `name:` or `name:port`.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         let malformed = || Error::MalformedHost(excerpt(bytes));
         let text = str::from_utf8(bytes).map_err(|_| malformed())?;
@@ -55,14 +55,14 @@ impl<'a> Host<'a> {
         Ok(Self { name, port: parse_port(port).ok_or_else(malformed)? })
     }
 
-    /// Copies a borrowed name.
+    /// Converts the host into one that borrows nothing, copying a borrowed name.
     #[must_use]
     pub fn into_owned(self) -> Host<'static> {
         Host { name: self.name.into_owned().into(), port: self.port }
     }
 }
 
-/// Splits `text` into the name at its front and the rest. Every request passes here, so it is read once.
+/// Splits `text` into the name at its front and the rest. This runs for every request, so it reads the text only once.
 fn split_name(text: &str) -> Option<(Cow<'_, str>, &str)> {
     if let Some(rest) = text.strip_prefix('[') {
         let (address, rest) = rest.split_once(']')?;
@@ -88,14 +88,14 @@ fn split_name(text: &str) -> Option<(Cow<'_, str>, &str)> {
     Some((if capitals { name.to_ascii_lowercase().into() } else { name.into() }, rest))
 }
 
-/// Reads the rest behind the name: nothing, a colon, or a colon and a port.
+/// Parses the rest after the name: nothing, a colon, or a colon and a port.
 fn parse_port(text: &str) -> Option<Option<u16>> {
     let Some(digits) = text.strip_prefix(':') else {
         return text.is_empty().then_some(None);
     };
     match digits {
         "" => Some(None),
-        // `parse` would take a plus sign.
+        // `parse` alone would accept a plus sign.
         _ if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok().map(Some),
         _ => None,
     }

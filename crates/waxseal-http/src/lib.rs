@@ -4,23 +4,23 @@
 //!
 //! | part | for |
 //! |---|---|
-//! | [`SessionLayer`] | sessions loaded when asked for, and committed before the answer's head leaves |
-//! | [`RequestSession`] | one request's session, in its extensions |
-//! | [`SessionEnded`] | a future: the session is over for a request whose answer is still open |
-//! | [`SessionCookie`] | the cookie that carries them: attributes that browsers accept together |
+//! | [`SessionLayer`] | loads sessions when asked for, and commits them before the response's head is sent |
+//! | [`RequestSession`] | the session of one request, in its extensions |
+//! | [`SessionEnded`] | a future that resolves when a session is over while its response is still open |
+//! | [`SessionCookie`] | the cookie that carries sessions, with attributes that browsers accept together |
 //! | [`cookies`] | the values of one cookie in a request, byte by byte |
-//! | [`host`](mod@host) | exactly one valid `Host` |
-//! | [`CrossOrigin`], [`origin`] | the rule that refuses unsafe requests from other sites, and its exceptions |
-//! | [`development`] | the rule that keeps a development server local |
-//! | [`local_path`](fn@local_path) | a path for redirects from a visitor's text |
+//! | [`host`](mod@host) | the host of a request, from exactly one valid `Host` |
+//! | [`CrossOrigin`], [`origin`] | the check that refuses unsafe requests from other sites, and its exceptions |
+//! | [`development`] | the check that keeps a development server local |
+//! | [`local_path`](fn@local_path) | a path for redirects, from a visitor's text |
 //! | [`ForeignSessions`], `Flask`, `Django`, `Rails` (features of these names) | readers of another framework's cookies, whose sessions are taken over |
-//! | [`Clock`] | the time of day, or a test's |
+//! | [`Clock`] | the system's clock, or that of a test |
 //!
 //! # Errors
 //!
-//! A request that is refused is an [`Error`], with the status of the answer. Its texts are plain; a page must escape them.
-//! Settings that cannot work are a [`SetupError`]. Sessions have [`waxseal_manager::Error`], whose status
-//! [`session_status_of`] gives; [`status_of`] finds it in any error of a handler.
+//! A request that is refused is an [`Error`], with the status of the response. Its texts are plain text, so a page must
+//! escape them. Settings that cannot work are a [`SetupError`]. [`status_of`] maps a [`waxseal_manager::Error`], and
+//! [`session_status_of`] an error of reading or writing a session, to the status of the response.
 
 mod caches;
 mod carrier;

@@ -1,13 +1,13 @@
-//! Paths of this site, from text that a visitor sent.
+//! Paths of this site, made from text that a visitor sent.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// Characters that a browser strips from a URL, or reads as a slash.
 const STRIPPED_BY_BROWSERS: &AsciiSet = &CONTROLS.add(b' ').add(b'\\');
 
-/// Makes untrusted text into a path of this site for a redirect; `None` if it would lead to another site.
+/// Converts untrusted text into a path of this site for a redirect. Returns `None` if it would lead to another site.
 ///
-/// What is not ASCII is percent-encoded, and so is what browsers strip or read as a slash.
+/// Characters beyond ASCII are percent-encoded, and so are those that browsers strip or read as a slash.
 ///
 /// # Example
 ///
@@ -23,7 +23,8 @@ pub fn local_path(text: &str) -> Option<String> {
     is_local_path(text).then(|| utf8_percent_encode(text, STRIPPED_BY_BROWSERS).to_string())
 }
 
-/// Returns `true` if `text` begins as a path of this site: with one slash, followed by neither slash nor backslash.
+/// Returns `true` if `text` begins like a path of this site: with a slash that is followed by neither a slash nor a
+/// backslash.
 #[must_use]
 pub fn is_local_path(text: &str) -> bool {
     text.starts_with('/') && !text[1..].starts_with(['/', '\\'])

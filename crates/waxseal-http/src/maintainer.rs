@@ -18,31 +18,31 @@ pub(crate) struct Maintainer {
 #[repr(u8)]
 pub(crate) enum MaintainedBy {
     Nobody = 0,
-    /// A task that the first request began.
+    /// A task that the first request started.
     Task,
-    /// The app, which polls a future of ours.
+    /// The app, which polls this crate's future.
     App,
 }
 
 impl Maintainer {
-    /// Returns `true` if the store is maintained already, or needs nothing.
+    /// Returns `true` if the store is already maintained, or needs no maintenance.
     pub(crate) fn is_on(&self) -> bool {
         self.current.load(Ordering::Relaxed) != MaintainedBy::Nobody as u8
     }
 
-    /// Makes `new` the maintainer if `old` is. Returns `false` if not.
+    /// Makes `new` the maintainer if `old` is the present one. Returns `false` if it is not.
     pub(crate) fn change(&self, old: MaintainedBy, new: MaintainedBy) -> bool {
         let (old, new) = (old as u8, new as u8);
         self.current.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// Makes the app the maintainer, and ends a task of ours.
+    /// Makes the app the maintainer, and ends this crate's task.
     pub(crate) fn pass_to_app(&self) {
         self.current.store(MaintainedBy::App as u8, Ordering::Relaxed);
         self.set_task(None);
     }
 
-    /// Keeps the task, and ends the one before.
+    /// Keeps the task, and ends the previous one.
     pub(crate) fn set_task(&self, task: Option<AbortHandle>) {
         let before = std::mem::replace(&mut *self.task.lock().unwrap_or_else(PoisonError::into_inner), task);
         if let Some(before) = before {

@@ -8,26 +8,27 @@ use waxseal_manager::Error;
 use crate::carrier::{Carrier, WeakCarrier};
 use crate::maintainer::MaintainedBy;
 
-/// Time between two rounds of maintenance, and between two log lines about rounds that fail.
+/// The time between two rounds of maintenance, and between two log lines about failed rounds.
 const ROUND_INTERVAL: Duration = Duration::from_secs(60);
-/// Time between two attempts to tell the store of sign-outs that it missed.
+/// The time between two attempts to tell the store about sign-outs that it missed.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Begins a task that maintains the store until the last carrier is dropped, if nobody does and this is a runtime.
+/// Starts a task that maintains the store until the last carrier is dropped. Does nothing if the store is already
+/// maintained, or outside of a tokio runtime.
 pub(crate) fn begin(carrier: &Carrier) {
     let maintainer = carrier.maintainer();
     if maintainer.is_on() {
         return;
     }
     let Ok(runtime) = Handle::try_current() else { return };
-    // In state `cookie` there is nothing to do, now and later.
+    // In state `cookie` without a list there is nothing to do, now or later.
     if maintainer.change(MaintainedBy::Nobody, MaintainedBy::Task) && carrier.sessions().needs_maintenance() {
         maintainer
             .set_task(Some(runtime.spawn(rounds(carrier.downgrade(), MaintainedBy::Task)).abort_handle()));
     }
 }
 
-/// Maintains the store for as long as it is polled, in place of the task that [`begin`] begins.
+/// Maintains the store for as long as it is polled, instead of the task that [`begin`] starts.
 pub(crate) async fn maintain(carrier: &Carrier) {
     if !carrier.sessions().needs_maintenance() {
         return std::future::pending().await;
@@ -38,7 +39,7 @@ pub(crate) async fn maintain(carrier: &Carrier) {
 
 async fn rounds(carrier: WeakCarrier, by: MaintainedBy) {
     let _end = End { carrier: carrier.clone(), by };
-    // Side by side: a sign-out that the store missed does not wait for a long round.
+    // Both run concurrently, so that a sign-out that the store missed does not wait for a long round.
     let rounds = every(ROUND_INTERVAL, &carrier, |carrier| async move {
         carrier.sessions().maintain(|| carrier.now()).await.map(drop)
     });
@@ -48,14 +49,14 @@ async fn rounds(carrier: WeakCarrier, by: MaintainedBy) {
     tokio::join!(rounds, ends);
 }
 
-/// Does `work` now and again after each `span`, for as long as it is polled and there are sessions.
+/// Does `work` at once and after each `span`, for as long as it is polled and the session manager exists.
 async fn every<F>(span: Duration, carrier: &WeakCarrier, work: impl Fn(Carrier) -> F)
 where
     F: Future<Output = Result<(), Error>>,
 {
     let mut ticks = tokio::time::interval(span);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // What fails each second is said once a minute.
+    // A failure that repeats each second is logged once a minute.
     let mut said: Option<tokio::time::Instant> = None;
     loop {
         ticks.tick().await;
@@ -76,8 +77,8 @@ where
     }
 }
 
-/// Lets the next request begin anew when the runtime of a task has ended. What panicked would do so again, so a panic
-/// ends maintenance.
+/// If the runtime of a task has ended, lets the next request start a new one. A round that panicked would do so again,
+/// so a panic ends maintenance.
 struct End {
     carrier: WeakCarrier,
     by: MaintainedBy,

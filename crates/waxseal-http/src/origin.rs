@@ -1,4 +1,4 @@
-//! The rule that refuses unsafe requests from other sites.
+//! The check that refuses unsafe requests from other sites.
 
 use http::header::{ORIGIN, UPGRADE};
 use http::{HeaderMap, HeaderName, Method};
@@ -7,12 +7,11 @@ use crate::error::Error;
 use crate::excerpt::excerpt;
 use crate::host_name::Host;
 
-/// The field by which browsers say where a request comes from, if the page's own address is trustworthy (https, or
-/// localhost).
+/// The field in which browsers say where a request comes from, if the page's own URL is trustworthy (https, or localhost).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The scheme by which the visitor reached this server. Behind a proxy that ends TLS it is `Https`, although the
-/// connection is plain.
+/// The scheme by which the visitor reached this server. Behind a proxy that terminates TLS it is `Https`, although the
+/// connection is plain HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "there are two")]
 pub enum Scheme {
@@ -40,20 +39,21 @@ impl Scheme {
     }
 }
 
-/// Lets a request through unless a browser says that another site made it.
+/// Lets a request through, unless a browser says that another site made it.
 ///
-/// - GET, HEAD and OPTIONS pass: they must not change anything. A WebSocket's handshake is a GET and does not: a browser
-///   lets any page open a socket to any site, with the visitor's cookies, and read what it says.
-/// - With `Sec-Fetch-Site`, it must be exactly `same-origin`, or `none` (the visitor's own doing, such as a reload).
-/// - Without it, an `Origin` must be `scheme` and `host`, this server's own; `null` is not. Usual ports may be left out.
-/// - With neither, no browser sent it, and no visitor's cookies came along against their will.
+/// - GET, HEAD and OPTIONS pass: they must not change anything. The handshake of a WebSocket is a GET, but is checked:
+///   a browser lets any page open a socket to any site, with the visitor's cookies, and read what it sends.
+/// - If there is a `Sec-Fetch-Site`, it must be exactly `same-origin`, or `none` (the visitor's own action, such as a
+///   reload).
+/// - Without it, an `Origin` must be `scheme` and `host`, this server's own; `null` is not. Default ports may be left out.
+/// - A request with neither was not sent by a browser, so it does not carry a visitor's cookies against the visitor's will.
 ///
-/// `host` must be one this server answers to, from [`host`](crate::host::host()). Asking this before the session is
-/// opened means that a forged form neither reads nor sets a cookie.
+/// `host` must be one that this server answers to, from [`host`](crate::host::host()). If this check is made before the
+/// session is opened, a forged form neither reads nor sets a cookie.
 ///
 /// # Errors
 ///
-/// [`Error::CrossSite`], [`Error::ForeignOrigin`] or [`Error::RepeatedField`], all answered 403.
+/// [`Error::CrossSite`], [`Error::ForeignOrigin`] or [`Error::RepeatedField`], all of them a 403.
 ///
 /// # Example
 ///
@@ -76,7 +76,7 @@ pub fn check(method: &Method, headers: &HeaderMap, scheme: Scheme, host: &Host<'
     }
 }
 
-/// The origin that has to be compared with this server's own; `None` if the request passes without.
+/// The origin that has to be compared with this server's own; `None` if the request passes without this.
 pub(crate) fn claimed(headers: &HeaderMap) -> Result<Option<&[u8]>, Error> {
     match only(headers, &SEC_FETCH_SITE)? {
         Some(b"same-origin" | b"none") => Ok(None),
@@ -92,20 +92,20 @@ pub(crate) fn compare(origin: &[u8], scheme: Scheme, host: &Host<'_>) -> Result<
     Err(Error::ForeignOrigin { found: excerpt(origin), own: format!("{}://{host}", scheme.as_str()) })
 }
 
-/// True if requests of this method change nothing: GET, HEAD and OPTIONS.
+/// Returns `true` if requests with this method change nothing: GET, HEAD and OPTIONS.
 #[must_use]
 pub fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// True if a request may come from anywhere: its method is safe, and it opens no WebSocket.
+/// Returns `true` if a request may come from anywhere: its method is safe, and it opens no WebSocket.
 pub(crate) fn is_harmless(method: &Method, headers: &HeaderMap) -> bool {
     let fields = headers.get_all(UPGRADE).into_iter();
     let mut protocols = fields.flat_map(|field| field.as_bytes().split(|byte| b",/".contains(byte)));
     is_safe(method) && !protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// The value of a field that may come once.
+/// The value of a field that may occur only once.
 pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, Error> {
     let mut fields = headers.get_all(name).into_iter();
     let first = fields.next().map(|field| field.as_bytes());

@@ -1,5 +1,5 @@
-//! Lines that make a browser forget other cookies of our name: from before Domain, Path or Partitioned was changed, or
-//! planted.
+//! `Set-Cookie` lines that delete other cookies of this name: those from before Domain, Path or Partitioned was
+//! changed, and planted ones.
 
 use std::net::Ipv4Addr;
 
@@ -10,12 +10,12 @@ use crate::cookie_attributes::Attributes;
 use crate::cookie_syntax::is_path;
 use crate::session_cookie::{SessionCookie, field};
 
-/// Lines at most; with ours 32.
+/// The most lines; with that of the session's own cookie there are 32.
 const MAX_LINES: usize = 31;
-/// Bytes of the lines together: heads of an answer are short, in proxies too.
+/// The most bytes of all lines together, since the heads of responses are limited, in proxies, too.
 const MAX_BYTES: usize = 8_192;
 
-/// Partition, path and domain of a cookie: a browser keeps one cookie of a name for each combination.
+/// The partition, path and domain of a cookie. A browser keeps one cookie of a name for each combination.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Scope<'a> {
     partitioned: bool,
@@ -24,9 +24,9 @@ struct Scope<'a> {
 }
 
 impl SessionCookie {
-    /// `Set-Cookie` lines that make the browser forget every cookie of our name, but ours, that it could have sent to this
-    /// host and path: of the host or a domain above it, of the path or one above it, partitioned or not. At most 31,
-    /// the likeliest first. One that a browser would not let this host set does nothing.
+    /// `Set-Cookie` lines that delete every other cookie of this name that the browser could have sent to this host and
+    /// path: those of the host or a domain above it, of the path or one above it, partitioned or not. There are at most
+    /// 31, the likeliest first. A line for a cookie that a browser would not let this host set does nothing.
     pub(crate) fn remove_others(&self, host: Option<&str>, path: &str) -> Vec<HeaderValue> {
         let Attributes { secure, partitioned, .. } = self.attributes;
         let own =
@@ -36,7 +36,7 @@ impl SessionCookie {
             false => (vec![None], vec!["/"]),
         };
         let partitions: &[bool] = if secure { &[false, true] } else { &[false] };
-        // Ours in the other partition, and then all.
+        // First this cookie in the other partition, and then all others.
         let first = secure.then_some(Scope { partitioned: !partitioned, ..own });
         let all = partitions.iter().flat_map(|&partitioned| {
             let domains = &domains;
@@ -67,8 +67,8 @@ impl SessionCookie {
     }
 }
 
-/// The values of `Domain` in a cookie that is sent to this host: none, the host itself, and each domain above it. An address
-/// has none above, and a name of one label is taken for no `Domain` at all.
+/// The values that `Domain` may have in a cookie that is sent to this host: none, the host itself, and each domain
+/// above it. An address has no domain above it, and browsers treat a `Domain` of one label as absent.
 fn domains(host: &str) -> Vec<Option<&str>> {
     let is_address = host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok();
     let names = std::iter::successors(Some(host), |name| name.split_once('.').map(|(_, above)| above));
@@ -76,8 +76,8 @@ fn domains(host: &str) -> Vec<Option<&str>> {
     [None].into_iter().chain(names.map(Some)).take(MAX_LINES).collect()
 }
 
-/// The values of `Path` in a cookie that is sent to this path: `/`, the path, and each prefix of it that ends before or
-/// behind a slash. The shortest first, and those that end in a slash last: hardly anybody sets them.
+/// The values that `Path` may have in a cookie that is sent to this path: `/`, the path, and each prefix of it that ends
+/// before or after a slash. The shortest come first, and those that end in a slash last, because they are rarely set.
 fn paths(path: &str) -> Vec<&str> {
     let slashes = || path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).take(MAX_LINES);
     let before = slashes().map(|at| &path[..at]).chain([path]);
@@ -101,7 +101,7 @@ mod tests {
         lines.iter().map(|line| line.to_str().unwrap().to_owned()).collect()
     }
 
-    /// Partitioned or not, path and domain of each line.
+    /// The partition, path and domain of each line.
     fn places(cookie: &SessionCookie, host: &str, path: &str) -> Vec<String> {
         let attribute = |line: &str, name: &str| {
             line.split("; ").find_map(|part| part.strip_prefix(name)).unwrap_or_default().to_owned()

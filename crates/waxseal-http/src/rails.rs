@@ -19,12 +19,12 @@ use crate::undated::Undated;
 
 /// A Rails app whose sessions are taken over: those of `:cookie_store`, encrypted by AES-256-GCM and written as JSON.
 ///
-/// The owner is the value under [`owner_key`](Self::owner_key), or Devise's user by [`devise`](Self::devise). Entries come
-/// along, and messages of `flash`. Rails' own keys (`session_id`, `_csrf_token`, `flash`) are not entries here.
+/// The owner is the value under [`owner_key`](Self::owner_key), or Devise's user with [`devise`](Self::devise). Entries and
+/// messages of `flash` are taken over. Rails' own keys (`session_id`, `_csrf_token`, `flash`) do not become entries.
 ///
-/// **A cookie of Rails does not say when it was made.** So none is read before the switch, when Rails has stopped, and all
-/// count as made just before it: a sign-out here refuses every Rails cookie of that owner. A cookie without `expire_after`
-/// is good for the [lifetime](Adoption::lifetime) of the terms, counted from the switch.
+/// **A Rails cookie does not say when it was made.** So none is read before the switch, when Rails has stopped, and all
+/// count as made just before it: a sign-out here refuses every Rails cookie of that owner. A cookie without
+/// `expire_after` is accepted for the [lifetime](Adoption::lifetime) of the terms, counted from the switch.
 ///
 /// # Example
 ///
@@ -46,23 +46,23 @@ pub struct Rails {
     keeps_cookie: bool,
 }
 
-/// Where the app keeps its user.
+/// The entry in which the app keeps its user.
 #[derive(Debug)]
 enum OwnerEntry {
     None,
     Key(String),
-    /// The key of Warden's entry, whose value is a list: a list of the id, and a part of the password's hash.
+    /// The key of Warden's entry. Its value is a list of two: a list with the id, and a part of the password's hash.
     Warden(String),
 }
 
 const SESSION_ID: &str = "session_id";
 const FLASH: &str = "flash";
-/// Rails' keys, which are no entries.
+/// Rails' own keys, which do not become entries.
 const RAILS: [&str; 3] = [SESSION_ID, "_csrf_token", FLASH];
 
 impl Rails {
-    /// The app whose session cookie is called `name`, without `Domain` and with the path `/`, and that stops at the switch
-    /// of these terms.
+    /// Creates a reader for the app whose session cookie is named `name`, with the path `/` and without `Domain`. The
+    /// app stops at the switch of these terms.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl Rails {
         })
     }
 
-    /// Adds a key of the app's `cookies_rotations`, or of its settings from before.
+    /// Adds a key of the app's `cookies_rotations`, or one from its earlier settings.
     #[must_use]
     pub fn fallback(self, key: RailsKey) -> Self {
         Self { reader: self.reader.fallback(key), ..self }
@@ -90,22 +90,23 @@ impl Rails {
         Self { reader: self.reader.without_metadata(), ..self }
     }
 
-    /// Sets the key under which the app keeps its user, as in `session[:user_id]`: text or an integer. It stays an entry,
-    /// too. Without the owner, a sign-out cannot refuse the other cookies of the same user.
+    /// Sets the key under which the app keeps its user, as in `session[:user_id]`. The value is a string or an integer,
+    /// and also stays an entry. Without an owner, a sign-out cannot refuse the other cookies of the same user.
     #[must_use]
     pub fn owner_key(self, key: &str) -> Self {
         Self { owner: OwnerEntry::Key(key.to_owned()), ..self }
     }
 
-    /// Takes Devise's user of this scope, such as `user`, for the owner. Devise's entry, `warden.user.user.key`, stays: it
-    /// also has the first 29 characters of the password's hash, which Devise compares for each request, so that a changed
-    /// password ends other sessions. An app that wants that for a session that was taken over compares them.
+    /// Takes Devise's user of this scope, such as `user`, as the owner. Devise's entry, `warden.user.user.key`, stays.
+    /// It also has the first 29 characters of the password's hash, which Devise compares for each request, so that a
+    /// changed password ends other sessions. An app that wants the same for a session that was taken over has to
+    /// compare them.
     #[must_use]
     pub fn devise(self, scope: &str) -> Self {
         Self { owner: OwnerEntry::Warden(format!("warden.user.{scope}.key")), ..self }
     }
 
-    /// Sets the cookie's attributes as the app sets them, but its name: `domain`, `path`, `secure`.
+    /// Sets the attributes of the old app's cookie, except its name: `domain`, `path`, `secure`.
     ///
     /// # Errors
     ///
@@ -115,13 +116,13 @@ impl Rails {
         Ok(Self { cookie, ..self })
     }
 
-    /// Leaves the old cookie in the browser until a sign-out, so that the old app can be gone back to.
+    /// Leaves the old cookie in the browser until a sign-out, so that you can go back to the old app.
     #[must_use]
     pub fn keep_cookie(self) -> Self {
         Self { keeps_cookie: true, ..self }
     }
 
-    /// The entry with the user, and the user.
+    /// The key of the entry with the user, and the user.
     fn owner<'a>(&'a self, entries: &'a Dict) -> (&'a str, Option<&'a Value>) {
         match &self.owner {
             OwnerEntry::None => ("", None),
@@ -163,7 +164,8 @@ impl ForeignSessions for Rails {
     }
 }
 
-/// The name by which the session is taken over once: Rails encrypts one session anew with each answer, and its id stays.
+/// The replay id, by which the session is taken over only once. Rails encrypts a session again with each response, but
+/// its id stays.
 fn name_of(entries: &Dict, json: &str) -> [u8; Foreign::REPLAY_ID_BYTES] {
     let id = match entries.get(SESSION_ID) {
         Some(Value::Str(id)) => id,
@@ -172,7 +174,7 @@ fn name_of(entries: &Dict, json: &str) -> [u8; Foreign::REPLAY_ID_BYTES] {
     Sha256::new().chain_update(b"waxseal Rails session\0").chain_update(id).finalize().into()
 }
 
-/// Takes over the messages that no page has shown.
+/// Takes over the messages that no page has shown yet.
 fn flash(session: &Session, entries: &Dict) -> Result<(), waxseal_session::Error> {
     let Some(Value::Dict(flash)) = entries.get(FLASH) else { return Ok(()) };
     let Some(Value::Dict(messages)) = flash.get("flashes") else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! One request's session, opened when it is first asked for.
+//! The session of one request, opened at its first use.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,16 +26,16 @@ use crate::origin::is_safe;
 use crate::session_ended::SessionEnded;
 use crate::side_by_side::{self, Beside, Verdict};
 
-/// Cookies of our name that are tried; a page of a sibling host may plant any number.
+/// The most cookies of the session's name that are tried. A page of a sibling host may plant any number.
 pub(crate) const MAX_CANDIDATES: usize = 4;
 
-/// One request's session, opened at most once and only when asked for.
+/// The session of one request. It is opened only when asked for, and at most once.
 ///
 /// Behind a [`SessionLayer`](crate::SessionLayer) it is in the request's extensions. Clones share the session.
 #[derive(Debug, Clone)]
 pub struct RequestSession(Arc<Slot>);
 
-/// What ends the foreign sessions that came along with a request.
+/// What ends the foreign sessions that a request brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ForeignEnd {
     None,
@@ -48,26 +48,26 @@ type Loading<'a> = Pin<Box<dyn Future<Output = Result<Session, Error>> + Send + 
 #[derive(Debug)]
 struct Slot {
     carrier: Carrier,
-    /// The `Cookie` field, and those beyond the one that browsers send.
+    /// The first `Cookie` field, and further ones. Browsers send only one.
     cookies: (Option<HeaderValue>, Vec<HeaderValue>),
     access: Access,
-    /// The answer has no body: nobody sees the page.
+    /// `true` if the response has no body, so that nobody sees the page.
     is_head: bool,
-    /// Host and target decide what else of our name the browser could have sent with this request.
+    /// The host and target determine which other cookies of this name the browser could have sent.
     host: Option<HeaderValue>,
     target: Uri,
     visit: OnceCell<Visit>,
-    /// The foreign cookies, once they were looked for.
+    /// The foreign cookies, once they have been read.
     foreign: OnceLock<ForeignCookies>,
-    /// Those in a store, if they were looked for after the others.
+    /// The foreign sessions in a store, if they were loaded after the others.
     stored: OnceLock<ForeignCookies>,
-    /// All stores of foreign sessions were asked.
+    /// `true` if all stores of foreign sessions were asked.
     asked_foreign: AtomicBool,
-    /// The session as it was loaded beside the old app's, if an old app shares its sign-in.
+    /// The session as it was loaded, for an old app that shares its sign-in.
     beside: OnceLock<Beside>,
-    /// The foreign session was to be taken over because no token of ours is good.
+    /// `true` if the foreign session was to be taken over, because no token of this app is valid.
     tried_foreign: AtomicBool,
-    /// Changes made until then were dropped.
+    /// `true` once the request's changes were dropped.
     failed: AtomicBool,
     /// The proof of the device. `None` if device-bound sessions are off.
     #[cfg(feature = "device")]
@@ -88,7 +88,7 @@ impl RequestSession {
         })
     }
 
-    /// [`new`](Self::new), whatever device the request comes from.
+    /// [`new`](Self::new), without a check of the request's device.
     #[cfg(feature = "device")]
     pub(crate) fn without_gate(carrier: Carrier, method: &Method, target: &Uri, headers: &HeaderMap) -> Self {
         Self::of_slot(Slot::new(carrier, method, target, headers))
@@ -97,12 +97,12 @@ impl RequestSession {
     fn of_slot(slot: Slot) -> Self {
         Self(Arc::new(slot))
     }
-    /// Loads the visitor's session; a new one if no good token came.
+    /// Loads the visitor's session, or a new one if the request has no valid token.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] if a store has to be asked and does not answer: [`status_of`](crate::status_of) makes it a
-    /// 503. None in state `cookie` without a list.
+    /// [`Error::Unavailable`] if a store has to be asked and does not answer: [`status_of`](crate::status_of) makes it
+    /// a 503. State `cookie` without a list of revoked sessions never asks one.
     pub async fn load(&self) -> Result<Session, Error> {
         if let Some(session) = self.loaded() {
             return Ok(session.clone());
@@ -111,7 +111,8 @@ impl RequestSession {
         let opened = match self.0.open() {
             Opened::Ready(visit) => match self.0.keep_if_settled(visit) {
                 Ok(session) => return Ok(session),
-                // Another task asks the store; its answer counts. Or the session is over by what the old app says.
+                // Either another task is asking the store, and its result is used, or the old app says that the session
+                // is over.
                 Err(visit) => Opened::Ready(*visit),
             },
             pending => pending,
@@ -125,7 +126,7 @@ impl RequestSession {
         if let Some(session) = self.loaded() {
             return Some(session.clone());
         }
-        // What has to be asked for in any case is opened once, then.
+        // If the store has to be asked in any case, opening is left to `load`, so that it is done once.
         if self.0.carrier.sessions().always_asks() && self.0.values().next().is_some() {
             return None;
         }
@@ -144,17 +145,17 @@ impl RequestSession {
         self.visit().map(Visit::session)
     }
 
-    /// The visit, if the session was loaded before: for what a [`SessionManager`](waxseal_manager::SessionManager) is
-    /// asked about it.
+    /// The visit, if the session was loaded before. It is needed for calls to a
+    /// [`SessionManager`](waxseal_manager::SessionManager).
     #[must_use]
     pub fn visit(&self) -> Option<&Visit> {
         self.0.visit.get()
     }
 
-    /// Drops this request's changes so far, except that it destroyed the session.
+    /// Drops this request's changes so far. A session that it destroyed is still ended.
     ///
-    /// Call it where a request failed, before a page that says so is made. That page sees the session as it will be. Its
-    /// own changes, such as a message, are kept whatever its status.
+    /// Call it when a request failed, before its error page is made. That page sees the session as it will be. The
+    /// page's own changes, such as a message, are kept whatever its status.
     pub fn rollback(&self) {
         self.0.failed.store(true, Ordering::Relaxed);
         if let Some(session) = self.loaded() {
@@ -162,8 +163,8 @@ impl RequestSession {
         }
     }
 
-    /// Signs `owner` in, by the app's own name for a user: a new session id, the time and, if sessions are on the server,
-    /// the browser's name for lists, by the request's `User-Agent`. What was in the session stays.
+    /// Signs in `owner`, the app's own name for the user. The session gets a new id and records the time. If sessions are
+    /// on the server, it also records the browser's name for lists, from the request's `User-Agent`. Its entries stay.
     ///
     /// # Errors
     ///
@@ -177,8 +178,8 @@ impl RequestSession {
         Ok(())
     }
 
-    /// Asks the store if the session still is what this request takes it for, before something that cannot be undone.
-    /// Requests of unsafe methods have been asked for already.
+    /// Asks the store whether the session is still as this request loaded it, before something that cannot be undone.
+    /// For requests with unsafe methods this has already happened.
     ///
     /// # Errors
     ///
@@ -189,19 +190,20 @@ impl RequestSession {
         carrier.sessions().revalidate(visit.expect("it was loaded above"), carrier.now()).await
     }
 
-    /// The end of this request's session, for an answer that stays open: a stream of events, a socket.
+    /// The end of this request's session, as a future, for a response that stays open, such as a stream of events or a
+    /// socket.
     ///
-    /// It resolves with the [reason](waxseal_manager::EndReason) when the session is signed out, here or on another server,
-    /// is ended by its owner, expires (an open answer is no activity), is renewed, as by a sign-in, or if the store is away
-    /// for longer than the grace; and, for a session that is bound to a device, when the proof that the request brought runs
-    /// out. It never resolves if the request brought no session, and it is about the session that came, not about one that
-    /// this request begins.
+    /// It resolves with the [reason](waxseal_manager::EndReason) when the session is signed out (here or on another
+    /// server), is ended by its owner, expires (an open response is not activity), or is renewed, as by a sign-in; and
+    /// when the store is away for longer than the stale-if-error limit. For a session that is bound to a device, it
+    /// also resolves when the proof that the request brought expires. If the request brought no session, it never
+    /// resolves. It is about the session that the request brought, not about one that the request begins.
     ///
-    /// A sign-out or a renewal by a request to this process is noticed within a second. An end by the owner's list, or of all
-    /// sessions of the owner, and what other processes do, is noticed within the freshness lifetime and a second (two seconds
-    /// in state `store`): the store is asked once in the freshness lifetime, at least a second, for each session and process,
-    /// however many answers it has open. In state `cookie` without a list only the end of the token that came is known, and
-    /// what this process does.
+    /// A sign-out or a renewal by a request to this process is noticed within a second. An end through the owner's
+    /// list, the end of all sessions of the owner, and what other processes do, are noticed within the freshness
+    /// lifetime plus one second, in state `store` within two seconds. For this, each process asks the store about a
+    /// session once in a freshness lifetime, and at most once a second, however many responses are open. In state
+    /// `cookie` without a list, only the expiry of the token and what this process does are known.
     ///
     /// # Errors
     ///
@@ -227,12 +229,12 @@ impl RequestSession {
         Ok(self.loaded_end())
     }
 
-    /// The [end](Self::ended) of a session that was loaded before. One that was not never ends.
+    /// The [end](Self::ended) of a session that was loaded before. If it was not loaded, the future never resolves.
     pub fn loaded_end(&self) -> SessionEnded {
         self.visit().map_or(SessionEnded::never(), |visit| self.end_of(visit))
     }
 
-    /// The [end](Self::ended) of the session, if the request has looked at its session and brought one.
+    /// The [end](Self::ended) of the session, if the request brought a session and has accessed it.
     #[must_use]
     pub fn end_if_accessed(&self) -> Option<SessionEnded> {
         let visit = self.visit().filter(|visit| visit.session().is_accessed())?;
@@ -247,16 +249,16 @@ impl RequestSession {
         SessionEnded::of(&self.0.carrier, visit, until)
     }
 
-    /// Signs the visitor out, also while the store is away.
+    /// Signs the visitor out, even while the store is away.
     ///
-    /// The browser forgets the session, this process refuses it, and the store is told as soon as it answers. (Until then,
-    /// other servers may show the copies of state `mirrored` for as long as the grace.)
+    /// The browser forgets the session, this process refuses it at once, and the store is told as soon as it answers.
+    /// Until then, other servers may show copies in state `mirrored`, up to the stale-if-error limit.
     ///
     /// # Errors
     ///
-    /// Those of [`Session::destroy`]. [`Error::Unavailable`] if the visitor's session is in the store of an old app that is
-    /// [migrated from](crate::SessionLayer::migrate_from), and that store is away: nothing can be ended then, and the
-    /// browser keeps the old cookie, so that the visitor can try again.
+    /// Those of [`Session::destroy`]. [`Error::Unavailable`] if the visitor's session is in the store of an old app
+    /// that is [migrated from](crate::SessionLayer::migrate_from), and that store is away. Nothing can be ended then,
+    /// and the browser keeps the old cookie, so that the visitor can try again.
     pub async fn destroy(&self) -> Result<(), Error> {
         if self.loaded().is_none() {
             self.0.find_foreign().await?;
@@ -270,7 +272,7 @@ impl RequestSession {
         }
     }
 
-    /// What the request has proven of the device that its session is tied to. Asks for the session.
+    /// What the request has proven about the device that its session is bound to. Loads the session.
     ///
     /// # Errors
     ///
@@ -282,7 +284,7 @@ impl RequestSession {
         Ok(device.device(visit))
     }
 
-    /// The time since which the session is tied to a device; `None` if it is tied to none, or was not loaded.
+    /// When the session was bound to a device; `None` if it is not bound or was not loaded.
     #[cfg(feature = "device")]
     #[must_use]
     pub fn device_bound_since(&self) -> Option<SystemTime> {
@@ -308,7 +310,7 @@ impl RequestSession {
         self.0.device.as_ref()
     }
 
-    /// The manager of the session, for lists of an owner's sessions.
+    /// The session manager, for lists of an owner's sessions.
     #[must_use]
     pub fn sessions(&self) -> &SessionManager {
         self.0.carrier.sessions()
@@ -336,8 +338,8 @@ impl RequestSession {
         self.0.is_head
     }
 
-    /// Notes the foreign sessions that came along with a request that signs in or out, so that they end with the commit.
-    /// No other request looks at them if it has a session of ours.
+    /// Records the foreign sessions that a request brought, if it signs in or out, so that they end with the commit.
+    /// Other requests with a session of this app do not read them.
     pub(crate) async fn note_foreign(&self, now: SystemTime) {
         let Some(visit) = self.visit().filter(|_| self.ends_foreign() != ForeignEnd::None) else { return };
         if self.0.awaits_foreign()
@@ -346,7 +348,7 @@ impl RequestSession {
             tracing::warn!(error = chain(&error), "a foreign session that came along could not be looked at");
         }
         let found = self.0.foreign(now).into_iter().chain(self.0.stored.get());
-        // A sign-in says nothing of other browsers, which have the same cookie.
+        // A sign-in says nothing about other browsers that have the same cookie.
         let signed_out = self.ends_foreign() == ForeignEnd::SignedOut;
         let ended = |foreign: &&Foreign| signed_out || !foreign.is_recurring();
         for foreign in found.flat_map(ForeignCookies::good).filter(ended) {
@@ -354,8 +356,9 @@ impl RequestSession {
         }
     }
 
-    /// Ends what was signed for the old app that runs beside this one between `began` and `now`, while a sign-out was under
-    /// way: until the store is told the session is alive, and other answers may say so to the old app.
+    /// Ends foreign sessions that were signed between `began` and `now`, while a sign-out was in progress, for the old
+    /// app that runs beside this one. Until the store knows of the sign-out the session is alive, and other responses
+    /// may tell the old app so.
     pub(crate) async fn end_signed_meanwhile(&self, began: SystemTime, now: SystemTime) {
         let owner = self.0.beside.get().and_then(Beside::owner_before);
         let Some(owner) = owner.filter(|_| seconds(began) < seconds(now)) else { return };
@@ -364,7 +367,7 @@ impl RequestSession {
         }
     }
 
-    /// The line for the cookie of the old app that runs beside this one: see [`Beside::line`].
+    /// The `Set-Cookie` line for the old app that runs beside this one: see [`Beside::line`].
     pub(crate) async fn write_beside(&self, now: SystemTime) -> Result<Option<HeaderValue>, Error> {
         let (Some(beside), Some((reader, old)), Some(visit)) =
             (self.0.beside.get(), self.0.sharing(), self.visit())
@@ -373,8 +376,8 @@ impl RequestSession {
         };
         let is_secure = self.0.carrier.cookie().is_secure();
         let Some(line) = beside.line(reader, old, visit.session(), is_secure, now)? else { return Ok(None) };
-        // The commit of a change asks for itself. A request without one may end after a sign-out, and would sign the old
-        // app's cookie anew, with a time from after it.
+        // The commit of a change asks the store by itself. A request without a change may end after a sign-out; it
+        // would then sign the old app's cookie again, with a time after the sign-out.
         if line.only_renews
             && let Err(error) = Box::pin(self.sessions().revalidate(visit, now)).await
         {
@@ -384,19 +387,21 @@ impl RequestSession {
         Ok(Some(line.field))
     }
 
-    /// Tells if the session whose token came is over by what the old app says, and the token would open it again. The
-    /// browser keeps any other, as every token that opens nothing: the one that it has by now may be of a newer sign-in.
+    /// Returns `true` if the old app says that the session of the request's token is over, but the token would open it
+    /// again. In all other cases the browser keeps its token, even one that opens nothing: by now it may have one from
+    /// a newer sign-in.
     pub(crate) fn token_outlives(&self) -> bool {
         self.0.beside.get().is_some_and(|beside| beside.token_outlives)
     }
 
-    /// The lines that make the browser forget foreign cookies whose sessions are over: taken over or refused for good in
-    /// this request, or `ended` by it. The cookie of an app that runs beside this one stays when it is taken over.
+    /// The `Set-Cookie` lines that delete foreign cookies whose sessions are over: taken over or permanently refused in
+    /// this request, or `ended` by it. The cookie of an app that runs beside this one stays when its session is taken over.
     pub(crate) fn forget_foreign(&self, ended: ForeignEnd) -> Vec<HeaderValue> {
         let (Some(visit), Some(foreign)) = (self.visit(), self.0.foreign.get()) else { return Vec::new() };
         let signed_out = ended == ForeignEnd::SignedOut;
         let mut lines: Vec<_> = match self.0.beside.get() {
-            // Of several, too: one that is left over was planted, and shows its own session as it does there.
+            // All are deleted, even if there are several: one that is left was planted, and shows its own session as it
+            // does in the old app.
             Some(_) if signed_out => {
                 let found = [foreign].into_iter().chain(self.0.stored.get());
                 found.flat_map(ForeignCookies::all_removals).cloned().collect()
@@ -418,7 +423,7 @@ impl RequestSession {
         lines
     }
 
-    /// What the request's commit does to foreign sessions that came along: asked before the commit.
+    /// Whether the request's commit ends the foreign sessions that it brought. Must be called before the commit.
     pub(crate) fn ends_foreign(&self) -> ForeignEnd {
         if self.0.carrier.readers().is_none() {
             return ForeignEnd::None;
@@ -430,12 +435,14 @@ impl RequestSession {
         }
     }
 
-    /// Tells if there are values that are not tried: the visitor's may be one of them, and a sign-in's would be.
+    /// Returns `true` if there are more values than are tried. The visitor's cookie may be one of the others, and that
+    /// of a sign-in would be.
     pub(crate) fn has_more(&self) -> bool {
         self.0.values().nth(MAX_CANDIDATES).is_some()
     }
 
-    /// `Set-Cookie` lines that make the browser forget all else of our name that it could have sent with this request.
+    /// `Set-Cookie` lines that delete all other cookies of the session's name that the browser could have sent with
+    /// this request.
     pub(crate) fn forget_others(&self) -> Vec<HeaderValue> {
         let named = self.0.target.authority().map(|authority| authority.as_str().as_bytes());
         let host = named.or(self.0.host.as_ref().map(HeaderValue::as_bytes));
@@ -467,8 +474,8 @@ impl Slot {
         }
     }
 
-    /// Keeps the visit as the request's, or takes that of another task that was faster; gives it back while such a task
-    /// asks the store.
+    /// Keeps the visit as the request's, or uses that of another task that was faster. Returns it as an error while
+    /// such a task is asking the store.
     fn keep(&self, visit: Visit) -> Result<Session, Box<Visit>> {
         match self.visit.set(visit) {
             Err(SetError::InitializingError(visit)) => Err(Box::new(visit)),
@@ -478,7 +485,7 @@ impl Slot {
         }
     }
 
-    /// [Keeps](Self::keep) a visit that nothing has to be asked or done for.
+    /// [Keeps](Self::keep) a visit, unless the old app's cookies require that it ends, is hidden or is replaced.
     fn keep_if_settled(&self, visit: Visit) -> Result<Session, Box<Visit>> {
         if let Some((reader, old)) = self.sharing() {
             if !matches!(self.verdict(&visit, old), Verdict::Holds) {
@@ -489,8 +496,8 @@ impl Slot {
         self.keep(visit)
     }
 
-    /// Brings a session that was loaded in step with the app that runs beside this one, if there is one: a session that
-    /// is over there ends, and one that was begun there is taken over.
+    /// Brings a loaded session in step with the app that runs beside this one, if there is one. A session that is over
+    /// there ends, and one that began there is taken over.
     async fn settle(&self, visit: Visit) -> Result<Visit, Error> {
         let Some((reader, old)) = self.sharing() else { return Ok(visit) };
         let (sessions, now) = (self.carrier.sessions(), self.carrier.now());
@@ -531,7 +538,7 @@ impl Slot {
         Ok(settled)
     }
 
-    /// Brings a session that holds in step, and notes it.
+    /// Brings a session that stays valid in step, and records it as it is then.
     fn met(&self, visit: &Visit, reader: &dyn ForeignSessions, old: &ForeignCookies) {
         if let Err(error) = side_by_side::meet(visit, old, reader.shares().unwrap_or_default()) {
             tracing::warn!(error = chain(&error), "what the old app has changed could not be taken over");
@@ -546,7 +553,7 @@ impl Slot {
         }
     }
 
-    /// The reader of the old app that runs beside this one, and its cookies that came along.
+    /// The reader of the old app that runs beside this one, and the cookies of that app.
     fn sharing(&self) -> Option<(&dyn ForeignSessions, &ForeignCookies)> {
         let reader = self.carrier.readers()?.sharing()?;
         let now = self.carrier.now();
@@ -554,9 +561,9 @@ impl Slot {
         Some((reader, self.foreign(now).filter(|_| is_on)?))
     }
 
-    /// Loads the session by the store's answer, or waits for another task that does.
-    // Boxed here and not by the caller: what a store needs to wait with would make the future of every handler larger, and
-    // in a function of its own it takes no room on the stack of those who need not wait.
+    /// Loads the session by asking the store, or waits for another task that does.
+    // Boxed here and not by the caller: what waiting for a store needs would enlarge the future of every handler. In a
+    // separate function it takes no space on the stack of callers that need not wait.
     #[inline(never)]
     fn load_waiting<'a>(&'a self, opened: Opened<'a>) -> Loading<'a> {
         Box::pin(async move {
@@ -572,7 +579,7 @@ impl Slot {
         }
     }
 
-    /// Opens the token that counts, or the foreign session if none of ours is good.
+    /// Opens the token to use, or the foreign session if there is no valid token of this app.
     fn open(&self) -> Opened<'_> {
         let snapshot = self.snapshot();
         self.open_own(&snapshot).unwrap_or_else(|| {
@@ -587,9 +594,9 @@ impl Slot {
         })
     }
 
-    /// Opens the token of ours that counts; `None` if none is good.
+    /// Opens the token of this app to use; `None` if none is valid.
     fn open_own<'a>(&'a self, snapshot: &Snapshot<'a>) -> Option<Opened<'a>> {
-        // Each value once: a browser that sends one twice means the same.
+        // Each value is tried once, since duplicates mean the same session.
         let (mut tokens, mut count) = ([&[][..]; MAX_CANDIDATES], 0);
         for token in self.values().take(MAX_CANDIDATES) {
             if !tokens[..count].contains(&token) {
@@ -612,14 +619,14 @@ impl Slot {
         snapshot
     }
 
-    /// Tells if a foreign session is in a store that was not asked yet.
+    /// Returns `true` if a foreign session is in a store that was not asked yet.
     fn awaits_foreign(&self) -> bool {
         let is_asked = self.asked_foreign.load(Ordering::Relaxed);
         let Some(readers) = self.carrier.readers().filter(|_| !is_asked) else { return false };
         self.carrier.sessions().adopts(self.carrier.now()) && readers.waits(self.fields())
     }
 
-    /// Asks the old app's store, which may fail, if it is to be asked and the visitor has no session of ours.
+    /// Asks the old app's store, which may fail, if that has not happened and the visitor has no session of this app.
     async fn find_foreign(&self) -> Result<(), Error> {
         if self.awaits_foreign() && self.open_own(&self.snapshot()).is_none() {
             Box::pin(self.load_foreign()).await?;
@@ -630,12 +637,12 @@ impl Slot {
     /// Loads the foreign sessions of this request.
     async fn load_foreign(&self) -> Result<(), Error> {
         let Some(readers) = self.carrier.readers() else { return Ok(()) };
-        // Those without a store were read before where an app shares its sign-in.
+        // If an app shares its sign-in, those without a store were already read.
         let was_read = self.foreign.get().is_some();
         let (sessions, now) = (self.carrier.sessions(), self.carrier.now());
         let found = readers.load(self.fields(), sessions, now, was_read).await?;
         self.asked_foreign.store(true, Ordering::Relaxed);
-        // Another task may have been faster; both asked the same.
+        // Another task may have been faster; its result is the same.
         let _ = if was_read { &self.stored } else { &self.foreign }.set(found);
         Ok(())
     }
@@ -644,7 +651,7 @@ impl Slot {
         self.cookies.0.iter().chain(&self.cookies.1)
     }
 
-    /// The request's foreign cookies; `None` if no migration is on.
+    /// The request's foreign cookies; `None` if there is no migration at this time.
     fn foreign(&self, now: SystemTime) -> Option<&ForeignCookies> {
         let (sessions, readers) = (self.carrier.sessions(), self.carrier.readers()?);
         let read = || readers.read(self.fields(), sessions, now);
@@ -659,7 +666,7 @@ impl Slot {
     }
 }
 
-/// The old app signs by the second.
+/// The time in whole seconds, as the old app signs it.
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

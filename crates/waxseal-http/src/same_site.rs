@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::setup_error::SetupError;
 
-/// The requests from other sites that carry a cookie (RFC 6265bis §4.1.2.7).
+/// Which requests from other sites carry a cookie (RFC 6265bis §4.1.2.7).
 ///
 /// # Example
 ///
@@ -17,19 +17,19 @@ use crate::setup_error::SetupError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "there are three")]
 pub enum SameSite {
-    /// Links from other sites carry the cookie, their forms and scripts do not.
+    /// Requests by links on other sites carry the cookie, those of their forms and scripts do not.
     #[default]
     Lax,
-    /// Nothing from other sites carries it.
+    /// No request from another site carries it.
     Strict,
-    /// Everything does; needs Secure.
+    /// All requests carry it. Requires Secure.
     None,
 }
 
 impl FromStr for SameSite {
     type Err = SetupError;
 
-    /// Reads `lax`, `strict` or `none`, in letters of either case.
+    /// Parses `lax`, `strict` or `none`, ignoring case.
     fn from_str(text: &str) -> Result<Self, SetupError> {
         match text.to_ascii_lowercase().as_str() {
             "lax" => Ok(Self::Lax),

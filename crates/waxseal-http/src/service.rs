@@ -1,4 +1,4 @@
-//! The tower and hyper service with sessions.
+//! The session service for tower and hyper.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -18,35 +18,35 @@ use crate::status::status_of;
 
 /// A service with sessions; made by [`SessionLayer::layer`].
 ///
-/// Cross-site requests of unsafe methods, and those that open a WebSocket, are refused with 403 before the session is
-/// opened, unless the layer's [`CrossOrigin`](crate::CrossOrigin) lets them through. The answer's body says why, as plain
-/// text.
+/// Cross-site requests with unsafe methods, and those that open a WebSocket, are refused with 403 before the session is
+/// opened, unless the layer's [`CrossOrigin`](crate::CrossOrigin) lets them through. The response's body says why, as
+/// plain text.
 ///
-/// Puts a [`RequestSession`] into each request's extensions, and commits the session before the response's head
-/// leaves. The first request within a tokio runtime begins a task that [maintains](SessionLayer::maintain) the store
-/// until the last clone of the layer is dropped.
+/// The service puts a [`RequestSession`] into each request's extensions, and commits the session before the response's
+/// head is sent. The first request within a tokio runtime starts a task that [maintains](SessionLayer::maintain) the
+/// store until the last clone of the layer is dropped.
 ///
-/// Of two layers around one request with the same manager (clones of one layer), each applies its rule for requests of
-/// other sites, and the inner one does nothing else. With
-/// cookies of two names, each carries its own session, and the handler has the inner one's. Two managers for one name
-/// would overwrite each other's cookies, so such a request is answered 500 with a text that says so.
+/// Two layers can be around one request. If they are clones of one layer, each applies its rule for requests from other
+/// sites, and the inner one does nothing else. If their cookies have different names, each carries its own session, and
+/// the handler gets that of the inner layer. Two managers with one cookie name would overwrite each other's cookies, so
+/// such a request is answered with a 500 that says so.
 ///
-/// What a request changed is dropped if its answer [says that it failed](crate::is_failure), if the inner service
-/// returns an error, which passes through, or panics; a session that it destroyed is ended all the same. A layer that puts
-/// another answer in the place of one that failed belongs *outside*. If it has to be inside, because it writes to the
-/// session, it calls [`RequestSession::rollback`] first.
+/// A request's changes are dropped if its response [means failure](crate::is_failure), and if the inner service panics
+/// or returns an error, which is passed on. A session that the request destroyed is ended nevertheless. A layer that
+/// replaces failed responses belongs *outside*. If it has to be inside, because it writes to the session, it must call
+/// [`RequestSession::rollback`] first.
 ///
-/// A time limit may be on either side. Inside (`Router::layer(timeout)` before `.layer(sessions)`), a handler that is ended
-/// half-way is answered with an error, 408 or 503, by which what it has done so far is dropped. Outside, the request is
-/// given up without an answer of ours: nothing is committed, a sign-out neither, but a save that has begun runs to its end
-/// although the answer says otherwise. So inside is right, unless the store's own time has to be within the limit.
+/// A time limit can be inside or outside. Inside (`Router::layer(timeout)` before `.layer(sessions)`), a handler that
+/// takes too long is answered with 408 or 503, so its changes are dropped. Outside, the request is dropped without a
+/// response from this layer: nothing is committed, not even a sign-out, but a save that has begun is completed,
+/// although the client gets an error. So put it inside, unless the limit has to include the store's time.
 ///
-/// It belongs around the whole router: inside one that is nested, which sees a part of the path, cookies of our name that
-/// lie on a part before that cannot be forgotten.
+/// Put the layer around the whole router. Inside a nested router it sees only the rest of the path, and cannot delete
+/// cookies of its name that were set for the path's beginning.
 ///
 /// # Example
 ///
-/// On axum; for raw hyper, wrap the `service_fn` in the same way:
+/// With axum; for raw hyper, wrap the `service_fn` in the same way:
 ///
 /// ```
 /// use axum::{Extension, Router, http::StatusCode, routing::get};
@@ -79,7 +79,7 @@ pub struct SessionService<S> {
 }
 
 impl SessionLayer {
-    /// Puts sessions around a hyper or tower service. (As a tower layer it does the same.)
+    /// Wraps a hyper or tower service with sessions. As a tower layer it does the same.
     #[must_use]
     pub fn layer<S>(&self, inner: S) -> SessionService<S> {
         SessionService { inner, sessions: self.clone() }
@@ -133,18 +133,18 @@ where
     }
 }
 
-/// The way of a request into a layer.
+/// How a request enters a layer.
 enum Entered {
-    /// With a session of this layer's.
+    /// With a new session handle of this layer.
     Anew(RequestSession),
-    /// Through a clone of a layer that it has passed.
+    /// Through a clone of a layer that it has already passed.
     Again,
-    /// Not at all: the status and the text of the answer.
+    /// Not at all. The status and the text of the response.
     Refused(StatusCode, String),
 }
 
 impl SessionLayer {
-    /// Answers a request: by `call`, the inner service's, or in its place.
+    /// Answers a request with `call`, the inner service's response, or in its place.
     fn answer<A, B, E, F>(
         &self,
         mut request: Request<A>,
@@ -196,13 +196,13 @@ impl SessionLayer {
     }
 }
 
-/// For the developer who meets a refusal.
+/// Advice for a developer whose request was refused.
 const HOW_TO_ALLOW: &str = "The session layer refuses requests of other sites that could change something or open a WebSocket. \
     To let them through, call its `cross_origin` with one of these: \
     `CrossOrigin::refuse().trust([\"https://app.example\"])?` for certain origins, \
     `CrossOrigin::refuse().except(\"/webhook\")` for certain paths, `CrossOrigin::allow()` for all requests.";
 
-/// The answer of a service within a clone of the layer, which does the rest.
+/// The response of a service inside a clone of the layer. The outer layer does everything else.
 async fn pass<F, B, E>(answer: F) -> Result<Response<SessionBody<B>>, E>
 where
     F: Future<Output = Result<Response<B>, E>>,
@@ -238,13 +238,13 @@ where
     if let Err(error) = sessions.finish(&session, &mut response).await {
         tracing::error!(error = &error as &(dyn std::error::Error + 'static), "session not committed");
         response = failed(&error);
-        // Nothing is left to be saved. But if the request ended its session, the browser is still to forget it.
+        // There is nothing left to save, but if the request ended its session, the browser must still forget it.
         let _ = sessions.finish(&session, &mut response).await;
     }
     Ok(response)
 }
 
-/// The answer in place of one whose session could not be committed. The text of an error of 500 is for the log.
+/// The response to send if the session could not be committed. The text of a 500 only goes to the log.
 fn failed<B>(error: &Error) -> Response<SessionBody<B>> {
     let status = status_of(error);
     match status {

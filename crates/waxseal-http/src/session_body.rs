@@ -1,4 +1,4 @@
-//! The body of an answer: the inner service's, or a text of the layer's own.
+//! The body of a response: that of the inner service, or a text of the layer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,11 +7,11 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of an answer behind a [`SessionLayer`](crate::SessionLayer): the inner service's own, or a short text
-    /// that says why the layer refused the request.
+    /// The body of a response behind a [`SessionLayer`](crate::SessionLayer): that of the inner service, or a short
+    /// text that says why the layer refused the request.
     ///
-    /// It is a [`Body`] with the inner one's data and error. The data must be makeable from [`Bytes`], as that of nearly
-    /// all bodies is, being `Bytes`.
+    /// It is a [`Body`] with the data and error types of the inner one. The data type must implement `From<Bytes>`.
+    /// Nearly all bodies satisfy this, since their data is `Bytes`.
     #[derive(Debug)]
     pub struct SessionBody<B> {
         #[pin]
@@ -20,7 +20,7 @@ pin_project! {
     }
 }
 
-/// An empty body, for layers that answer by themselves.
+/// An empty body, for layers that respond by themselves.
 impl<B> Default for SessionBody<B> {
     fn default() -> Self {
         Self { inner: None, text: None }

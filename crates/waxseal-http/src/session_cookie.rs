@@ -31,7 +31,7 @@ use crate::cookie_attributes::Attributes;
 #[derive(Debug, Clone)]
 pub struct SessionCookie {
     pub(crate) attributes: Attributes,
-    /// All that follows the value in `Set-Cookie`, the same each time.
+    /// Everything after the value in `Set-Cookie`, which is always the same.
     suffix: String,
 }
 
@@ -42,54 +42,54 @@ impl SessionCookie {
         Self { attributes, suffix }
     }
 
-    /// The same for browsers to send over TLS only.
+    /// The same cookie, but Secure.
     pub(crate) fn secured(&self) -> Self {
         Self::new(Attributes { secure: true, ..self.attributes.clone() })
     }
 
-    /// The complete name, prefix included.
+    /// The complete name, including its prefix.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.attributes.name
     }
 
-    /// The path that browsers send it to, and to all below.
+    /// The path at and below which browsers send it.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.attributes.path
     }
 
-    /// True if browsers send the cookie over TLS only.
+    /// Returns `true` if browsers send the cookie over TLS only.
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.attributes.secure
     }
 
-    /// The attributes as `Set-Cookie` has them.
+    /// The attributes, as in `Set-Cookie`.
     #[cfg(feature = "device")]
     pub(crate) fn attributes_text(&self) -> &str {
         self.suffix.trim_start_matches("; ")
     }
 
-    /// True if another host's page, or anybody on the wire, may have set a cookie of this name. Browsers that do not know
-    /// the prefix in other letters let them.
+    /// Returns `true` if a page of another host, or an attacker on the network, may have set a cookie of this name. The
+    /// prefix `__Host-` prevents that only in this spelling, since some browsers know no other.
     pub(crate) fn can_be_planted(&self) -> bool {
         !self.attributes.name.starts_with("__Host-")
     }
 
-    /// `Set-Cookie` for a token that lives until `expires`, or until the browser is closed.
+    /// `Set-Cookie` for a token that the browser keeps until `expires`, or until it is closed.
     pub(crate) fn set(&self, token: &str, expires: Option<SystemTime>, now: SystemTime) -> HeaderValue {
         let mut header = [self.name(), "=", token, &self.suffix].concat();
         if let Some(expires) = expires {
             let left = expires.duration_since(now).unwrap_or(Duration::ZERO);
-            // Up to a whole second: the seal's times are cut to one, and 31 days should read as 31 days.
+            // Rounded up to a second: sealed times are rounded down, and 31 days should read as 31 days.
             let left = left.as_secs() + u64::from(left.subsec_nanos() > 0);
             header.push_str(&format!("; Max-Age={left}"));
         }
         field(header)
     }
 
-    /// `Set-Cookie` that makes the browser forget the cookie: with all attributes, or it would keep it.
+    /// `Set-Cookie` that deletes the cookie. It needs all attributes, or the browser would keep the cookie.
     pub(crate) fn remove(&self) -> HeaderValue {
         let mut cookie = self.attributes.cookie();
         cookie.set_max_age(time::Duration::ZERO);
@@ -98,7 +98,7 @@ impl SessionCookie {
     }
 }
 
-/// A line of `Set-Cookie`.
+/// The value of a `Set-Cookie` line.
 pub(crate) fn field(text: String) -> HeaderValue {
     HeaderValue::try_from(text).expect("name and attributes were checked by build, tokens are base64url")
 }

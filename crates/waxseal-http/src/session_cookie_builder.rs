@@ -5,7 +5,7 @@ use crate::same_site::SameSite;
 use crate::session_cookie::SessionCookie;
 use crate::setup_error::SetupError;
 
-/// The attributes of a [`SessionCookie`], to be checked together by [`build`](Self::build).
+/// The attributes of a [`SessionCookie`], which [`build`](Self::build) checks together.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct SessionCookieBuilder(Attributes);
@@ -24,28 +24,30 @@ impl SessionCookie {
         })
     }
 
-    /// Starts from the defaults for development: a name of its own (cookies ignore ports, and other apps on this
-    /// host may call theirs `session`), without Secure.
+    /// Starts from the defaults for development: without Secure, and with a name of its own, because cookies ignore
+    /// ports and other apps on this host may use `session`.
     pub fn development() -> SessionCookieBuilder {
         Self::builder().name("waxseal-dev-session").secure(false)
     }
 }
 
 impl SessionCookieBuilder {
-    /// Sets the complete name. `__Host-` and `__Secure-` make demands that browsers check; so does [`build`](Self::build).
+    /// Sets the complete name. The prefixes `__Host-` and `__Secure-` require attributes. Browsers check them, and so
+    /// does [`build`](Self::build).
     pub fn name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.0.name);
         self
     }
 
-    /// Sends the cookie to this domain and all below it, instead of this host alone. A dot before it means nothing, and
-    /// is left out, as browsers do.
+    /// Sends the cookie to this domain and all of its subdomains, instead of this host alone. A dot in front has no
+    /// meaning and is removed, as in browsers.
     pub fn domain(mut self, domain: &str) -> Self {
         self.0.domain = Some(domain.to_owned());
         self
     }
 
-    /// Sends the cookie to this path and below only. No protection: pages of one host can read each other's.
+    /// Sends the cookie to this path and below only. This is no protection: pages of one host can read each other's
+    /// cookies.
     pub fn path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.0.path);
         self
@@ -63,7 +65,7 @@ impl SessionCookieBuilder {
         self
     }
 
-    /// Chooses the requests from other sites that carry the cookie.
+    /// Sets which requests from other sites carry the cookie.
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.0.same_site = same_site;
         self

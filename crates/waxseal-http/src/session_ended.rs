@@ -1,4 +1,4 @@
-//! The end of a session, as a future of a request whose answer is still open.
+//! The end of a session, as a future for a request whose response is still open.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,15 +9,16 @@ use waxseal_manager::{EndReason, Visit};
 
 use crate::carrier::Carrier;
 
-/// Resolves when a session is over for the request that it came with, with the reason.
+/// A future that resolves with the reason when the session of a request is over.
 ///
-/// From [`RequestSession::ended`](crate::RequestSession::ended). It never resolves for a visitor whose request brought no
-/// session. Nothing is asked before it is first polled, and nothing after it is dropped.
+/// From [`RequestSession::ended`](crate::RequestSession::ended). It never resolves if the request brought no session.
+/// The store is not asked before the future is first polled, nor after it is dropped.
 #[must_use = "futures do nothing unless polled"]
 pub struct SessionEnded(Option<Pin<Box<dyn Future<Output = EndReason> + Send>>>);
 
 impl SessionEnded {
-    /// The end of the session of `visit`, or that of what its request has proven, if that is before: from `until` on.
+    /// The end of the session of `visit`. If `until` comes first, it ends then, because the request's device proof has
+    /// expired.
     pub(crate) fn of(carrier: &Carrier, visit: &Visit, until: Option<SystemTime>) -> Self {
         let Some(watch) = carrier.sessions().watch(visit, carrier.now()) else { return Self(None) };
         let carrier = carrier.clone();
@@ -40,7 +41,7 @@ impl SessionEnded {
         Self(None)
     }
 
-    /// Returns `true` if it will never resolve.
+    /// Returns `true` if the future will never resolve.
     #[must_use]
     pub fn is_never(&self) -> bool {
         self.0.is_none()

@@ -24,15 +24,16 @@ use crate::setup_error::SetupError;
 use crate::status::is_failure;
 use crate::{caches, maintenance};
 
-/// Loads sessions from requests and commits them to responses, and refuses with 403 the requests of other sites that
-/// could change something or open a WebSocket; [`cross_origin`](Self::cross_origin) lets some or all of them through.
+/// Loads sessions from requests and commits them to responses. It also refuses, with 403, requests from other sites
+/// that are unsafe or open a WebSocket; [`cross_origin`](Self::cross_origin) lets some or all of them through.
 ///
-/// Made once, cheap to clone. [`layer`](Self::layer) puts it around any hyper or tower service, and it is a
-/// [tower layer](tower_layer::Layer). A server of its own calls [`session_of`](Self::session_of) when a request's head
-/// has arrived and [`finish`](Self::finish) before the response's head leaves, and asks [`origin`](crate::origin) itself.
+/// Create it once and clone it, which is cheap. [`layer`](Self::layer) puts it around any hyper or tower service, and
+/// it is a [tower layer](tower_layer::Layer). A server that uses neither calls [`session_of`](Self::session_of) when a
+/// request's head has arrived and [`finish`](Self::finish) before the response's head is sent, and calls
+/// [`origin`](crate::origin) itself.
 ///
-/// A request that never asks for its session pays nothing for it: nothing is opened, and its answer carries
-/// neither `Set-Cookie` nor `Vary`.
+/// A request that never asks for its session costs nothing: no cookie is opened, and its response has neither
+/// `Set-Cookie` nor `Vary`.
 #[derive(Debug, Clone)]
 pub struct SessionLayer {
     carrier: Carrier,
@@ -40,11 +41,11 @@ pub struct SessionLayer {
 }
 
 impl SessionLayer {
-    /// Carries `sessions` in `cookie`, whose name they must have been made for.
+    /// Creates a layer that carries `sessions` in `cookie`. Both must have the same cookie name.
     ///
     /// # Panics
     ///
-    /// If they were made for another name: no cookie could ever open.
+    /// If the manager was created for another cookie name, so that no cookie could ever open.
     #[must_use]
     pub fn new(sessions: SessionManager, cookie: SessionCookie) -> Self {
         assert_eq!(sessions.name(), cookie.name(), "sessions and cookie must have one name");
@@ -52,18 +53,18 @@ impl SessionLayer {
         Self { carrier, cross_origin: Arc::default() }
     }
 
-    /// Reads the time from `clock` instead of the system's.
+    /// Reads the time from `clock` instead of the system clock.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { carrier: self.carrier.with_clock(clock), ..self }
     }
 
-    /// Sets the requests of other sites that are let through: none, unless set.
+    /// Sets which requests from other sites are let through. By default there are none.
     ///
-    /// For one route or some: [`CrossOrigin::except`], or a clone of the layer with another rule around these routes
-    /// alone. That clone is beside the others and not inside of one, since a request has to pass both rules. Clones share
-    /// their sessions. A layer that answers with CORS headers belongs outside of this one, so that a
-    /// page of another origin can read a refusal too.
+    /// To except some routes, use [`CrossOrigin::except`], or put a clone of the layer with another rule around these
+    /// routes only. Put that clone beside the others and not inside of one, because a request has to pass both rules.
+    /// Clones share their sessions. A layer that adds CORS headers belongs outside of this one, so that a page of
+    /// another origin can read a refusal, too.
     ///
     /// # Example
     ///
@@ -88,17 +89,18 @@ impl SessionLayer {
         Self { cross_origin: Arc::new(rule), ..self }
     }
 
-    /// The scheme that browsers see: behind a TLS proxy the connection is plain, and the cookie Secure.
+    /// The scheme that browsers see, taken from the cookie: behind a TLS proxy the connection is plain HTTP, but the
+    /// cookie is Secure.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         if self.cookie().is_secure() { Scheme::Https } else { Scheme::Http }
     }
 
-    /// Binds sessions to the devices that they were begun on: see [`DeviceBinding`].
+    /// Binds sessions to the devices on which they began: see [`DeviceBinding`].
     ///
     /// # Errors
     ///
-    /// [`SetupError`] if the cookie is not fit for it, or the manager has no keys for it.
+    /// [`SetupError`] if the cookie or the binding's settings do not allow it, or the manager has no keys for it.
     #[cfg(feature = "device")]
     pub fn device_bound(self, binding: &DeviceBinding) -> Result<Self, SetupError> {
         let bound = binding.build(self.sessions(), self.cookie())?;
@@ -113,18 +115,18 @@ impl SessionLayer {
     /// Takes over the sessions that `readers` find in another framework's cookies, on the terms of the
     /// [manager](SessionManager::adopting).
     ///
-    /// The foreign cookie is read if none of ours is good or the request signs in or out, and never after the migration's
-    /// end. The answer that takes a session over sends our cookie and makes the browser forget the foreign one, unless its
-    /// reader [keeps](ForeignSessions::keeps_cookie) it. So does an answer that signs in or out, and one to a session that
-    /// was taken over before, has expired, or was ended by its owner here. Any other leaves the foreign cookie, which the
-    /// old app may still serve.
+    /// The foreign cookie is read if the request has no valid cookie of this layer, or if the request signs in or out,
+    /// but never after the migration's end. A response that takes a session over sets this layer's cookie and deletes
+    /// the foreign one, unless its reader [keeps](ForeignSessions::keeps_cookie) it. The foreign cookie is deleted in
+    /// the same way by a response that signs in or out, and if its session was taken over before, has expired, or was
+    /// ended by its owner here. In all other cases it stays, since the old app may still serve it.
     ///
-    /// A reader that [shares](ForeignSessions::shares) its sign-in has its cookie read with each request whose session is
-    /// asked for, until the switch.
+    /// If a reader [shares](ForeignSessions::shares) its sign-in, its cookie is read with each request that uses its
+    /// session, until the switch.
     ///
     /// # Errors
     ///
-    /// [`SetupError`] if the manager has no terms, or a reader's cookie has the name of ours.
+    /// [`SetupError`] if the manager has no terms, or a reader's cookie has the name of this layer's.
     pub fn migrate_from(self, readers: Vec<Box<dyn ForeignSessions>>) -> Result<Self, SetupError> {
         if !self.sessions().has_terms() {
             return Err(SetupError::NotAdopting);
@@ -136,8 +138,8 @@ impl SessionLayer {
         Ok(Self { carrier: self.carrier.with_readers(Readers::new(readers)), ..self })
     }
 
-    /// Changes the keys, for every request whose session is loaded from now on; one that has loaded its session is
-    /// finished with the keys it was loaded with.
+    /// Changes the keys, for all requests whose session is loaded from now on. A request that has already loaded its
+    /// session keeps the keys that it was loaded with.
     pub fn set_keyring(&self, keyring: &Keyring) {
         self.carrier.sessions().set_keyring(keyring);
     }
@@ -160,25 +162,26 @@ impl SessionLayer {
         self.carrier.now()
     }
 
-    /// The session of the request with this method, target and headers. Nothing is opened yet.
+    /// Creates the session handle of the request with this method, target and headers. Nothing is opened yet.
     ///
-    /// The target serves one purpose: if the browser sent several cookies of our name, those that are set for a path above
-    /// it can be forgotten too. `Uri::default()` will do if it is not known.
+    /// The target is used only if the browser sent several cookies of this name, to delete those that were set for
+    /// parent paths, too. If it is not known, pass `Uri::default()`.
     #[must_use]
     pub fn session_of(&self, method: &Method, target: &Uri, headers: &HeaderMap) -> RequestSession {
         RequestSession::new(self.carrier.clone(), method, target, headers)
     }
 
-    /// Maintains the store for as long as it is polled: frees what has expired, makes up for sign-outs that the store
-    /// missed, compares clocks. For one task of each process; in state `cookie` there is nothing to do.
+    /// Maintains the store for as long as it is polled: deletes expired rows, retries sign-outs that the store missed,
+    /// and compares clocks. Run it in one task of each process. In state `cookie` without a list of revoked sessions
+    /// there is nothing to do.
     ///
-    /// A [`SessionService`](crate::SessionService) begins such a task by itself; a server of its own needs this.
+    /// A [`SessionService`](crate::SessionService) starts such a task by itself; any other server needs this.
     pub async fn maintain(&self) {
         maintenance::maintain(&self.carrier).await;
     }
 
-    /// Begins no maintenance by itself: for tests that count what their store is asked, and for a process beside one that
-    /// does it.
+    /// Starts no maintenance task. This is for tests that count calls to their store, and for a process beside another
+    /// that maintains the same store.
     #[must_use]
     pub fn without_maintenance(self) -> Self {
         self.carrier.maintainer().pass_to_app();
@@ -187,21 +190,23 @@ impl SessionLayer {
 
     /// Commits a request's session and adds to `response` the headers that are due: `Set-Cookie`, `Vary`, `Cache-Control`.
     ///
-    /// An answer of 500 or more, or of 408, [drops](is_failure) what the request changed, except that it destroyed the
-    /// session; unless that was [dropped](RequestSession::rollback) before, and this is from what answers in its place. From
-    /// here on the session can be read and no longer written.
+    /// A response with status 500 or more, or 408, [drops](is_failure) the request's changes, but a session that the
+    /// request destroyed is still ended. If the changes were [dropped](RequestSession::rollback) before, later changes
+    /// are those of the error page and are kept. After this call the session can be read but not written.
     ///
-    /// If several good cookies of our name came, or more than are looked at under a name that can be planted, the answer
-    /// makes the browser forget all but ours. In state `cookie` a sign-out does so, too, and a sign-in under a name that can
-    /// be planted: what they leave behind may lie in another place than ours, and is good still.
+    /// If the request brought several valid cookies of this name, or (under a name without `__Host-`) more than are
+    /// tried, the response deletes all but this layer's own. In state `cookie` a sign-out does so, too, and so does a
+    /// sign-in under a name without `__Host-`: an old cookie with another path or domain may be left in the browser,
+    /// and would still be valid.
     ///
-    /// A commit that waits for a store is a task of its own: a client that hangs up meanwhile does not stop it half-way.
+    /// A commit that waits for a store runs in a separate task, so that a client that disconnects does not stop it
+    /// half-way.
     ///
     /// # Errors
     ///
-    /// [`waxseal_manager::Error`] if the session could not be saved; [`status_of`](crate::status_of) says what to answer.
-    /// `response` is as it was then and must not be sent: finish a response of an error instead. The session is then as
-    /// before the request, and can be written for that response.
+    /// [`waxseal_manager::Error`] if the session could not be saved; [`status_of`](crate::status_of) maps it to a
+    /// status. `response` is then unchanged and must not be sent: finish an error response instead. The session is
+    /// again as it was before the request, and can be written for that response.
     pub async fn finish<B>(&self, request: &RequestSession, response: &mut Response<B>) -> Result<(), Error> {
         let Some(visit) = request.visit() else { return Ok(()) };
         let session = visit.session();
@@ -243,8 +248,8 @@ impl SessionLayer {
             return Ok(());
         }
         let headers = response.headers_mut();
-        // Before our own, so that it stays whatever a browser takes them for. Where the one that counts lies, nobody can
-        // tell: if it is not sent along, it may be one of them.
+        // Before this layer's own, so that its cookie is kept even if a browser takes them for the same. The place of
+        // the cookie that is used is not known: if no new one is sent, it may be among those that are deleted.
         let can_be_planted = self.cookie().can_be_planted();
         let others = || visit.forgets_others(can_be_planted) || can_be_planted && request.has_more();
         let lone = (set_cookie.is_some() || is_anonymous) && others();
@@ -270,7 +275,7 @@ impl SessionLayer {
         &self.carrier
     }
 
-    /// Tells if the request's session is of this layer's manager.
+    /// Returns `true` if the request's session belongs to this layer's manager.
     pub(crate) fn carries(&self, request: &RequestSession) -> bool {
         request.carrier().is(&self.carrier)
     }
@@ -279,7 +284,7 @@ impl SessionLayer {
         &self.cross_origin
     }
 
-    /// Ends what a request without an answer has ended; all else that it did is dropped.
+    /// For a request without a response: ends the session if the request destroyed it, and drops its other changes.
     pub(crate) async fn abandon(&self, request: &RequestSession) {
         request.rollback();
         if let Err(error) = self.commit(request, self.now()).await {
@@ -306,7 +311,7 @@ impl SessionLayer {
             Ok(outcome) => outcome,
             Err(failed) => match failed.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
-                // The runtime is shutting down, and this task with it.
+                // The runtime is shutting down, and this task is ended with it.
                 Err(_) => std::future::pending().await,
             },
         }

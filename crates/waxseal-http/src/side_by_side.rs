@@ -1,8 +1,9 @@
-//! The old app that runs beside this one and shares its sign-in, as one request meets it.
+//! An old app that runs beside this one and shares its sign-in, within one request.
 //!
-//! A session of ours that has an owner and has been in step with a cookie of the old app holds only while such a cookie
-//! of the same owner comes along. The order of changes to shared entries is told by the [mark](waxseal_session::backend::CookieMark) of the cookie
-//! that the session was last in step with: an older cookie, as a request has that was sent before, changes nothing.
+//! Once a session with an owner has been in step with a cookie of the old app, it is valid only while requests also
+//! bring a valid old cookie of the same owner. The session keeps the [mark](waxseal_session::backend::CookieMark) of
+//! the old cookie that it was last in step with. By it changes to shared entries are ordered: an older cookie, from a
+//! request that was sent earlier, changes nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,33 +19,33 @@ use crate::error_chain::chain;
 use crate::foreign_cookies::{ForeignCookies, Good};
 use crate::foreign_sessions::ForeignSessions;
 
-/// The request's session as it was loaded, beside the old app's.
+/// The request's session as it was loaded, and what the old app's cookies say about it.
 pub(crate) struct Beside {
     /// The session before the handler changed it.
     before: Arc<Content>,
-    /// The session whose token came is over, and nothing but the browser can forget the token.
+    /// `true` if the session of the request's token is over, but the token is valid until the browser forgets it.
     pub(crate) token_outlives: bool,
-    /// The old app's cookie that came is good nowhere any more.
+    /// `true` if the old app's cookie in the request is not accepted anywhere any more.
     pub(crate) old_is_over: bool,
 }
 
-/// The line for the old app's cookie.
+/// The `Set-Cookie` line for the old app's cookie.
 pub(crate) struct Line {
     pub(crate) field: HeaderValue,
-    /// The cookie only grows old, or did not come: nothing has changed that the request's commit would write.
+    /// `true` if the cookie is only renewed because it is old or was missing, and there is no change for the request's
+    /// commit to write.
     pub(crate) only_renews: bool,
 }
 
-/// The judgement of a session of ours by the old app's cookies.
+/// What the old app's cookies mean for a session of this app.
 #[derive(Debug)]
 pub(crate) enum Verdict<'a> {
     Holds,
-    /// Its owner has signed out in the old app, or somebody else has signed in there.
+    /// The session's owner has signed out in the old app, or somebody else has signed in there.
     Over,
-    /// Its owner's cookie may be among so many that not all were tried, or be one that cannot be read, so that nothing is
-    /// known.
+    /// It is unknown: the owner's cookie may be among those that were not tried, or be one that cannot be read.
     Unclear,
-    /// Somebody has signed in in the old app.
+    /// The visitor, who is anonymous here, has signed in in the old app.
     SignedInThere(&'a Foreign),
 }
 
@@ -58,14 +59,14 @@ impl Beside {
         self.before.owner()
     }
 
-    /// The line for the old app's cookie as the request leaves it, if one is due: the sign-in or a shared entry was
-    /// changed, the old app knows nothing of the owner or not yet all that is shared, or the cookie grows old. It is
-    /// Secure if `is_secure`, or if the old app's is.
+    /// The `Set-Cookie` line that writes the old app's cookie after the request, if one is due: the sign-in or a shared
+    /// entry has changed, the old app does not know the owner or all shared entries yet, or the cookie is old. It is
+    /// Secure if `is_secure`, or if the old app's cookie is.
     ///
     /// # Errors
     ///
-    /// Those of the reader if the request has changed something, and of writing to the session. A page that only reads
-    /// is shown without the line.
+    /// Those of the reader, if the request has changed something, and those of writing to the session. If the reader
+    /// fails for a request that has changed nothing, there is no line.
     pub(crate) fn line(
         &self,
         reader: &dyn ForeignSessions,
@@ -81,7 +82,7 @@ impl Beside {
             return Ok(None);
         }
         let came = old.of(owner_before.as_deref());
-        // What cannot be read is not written over, and neither is, for a visitor without a name, the one of several.
+        // A cookie that cannot be read is not overwritten. Neither is one of several, if the visitor is anonymous.
         if came.is_none() && (old.is_unclear() || owner.is_none() && old.has_several()) {
             return Ok(None);
         }
@@ -97,8 +98,8 @@ impl Beside {
         if !is_due {
             return Ok(None);
         }
-        // Nothing of one user goes on into the cookie of another, or into that of nobody, nor what was there before the
-        // session was emptied.
+        // Entries of one user are not carried into the cookie of another user or of an anonymous visitor. Neither are
+        // entries from before the session was emptied.
         let is_kept = !session.has_ended()
             && !session.has_been_emptied()
             && (owner_before.is_none() || owner == owner_before);
@@ -115,8 +116,8 @@ impl Beside {
                 return Ok(None);
             }
         };
-        // A sign-in has a new token, which reaches the browser with the cookie. Any other session of an owner is in step
-        // once the cookie comes along: a parallel request was sent without it.
+        // A sign-in sends a new token together with this cookie, so its session is in step. Any other session of an
+        // owner is in step only if the request brought the cookie, because parallel requests were sent without it.
         let is_in_step =
             (is_changed || is_first) && (session.has_signed_in() || came.is_some() || owner.is_none());
         if is_in_step {
@@ -138,7 +139,7 @@ impl fmt::Debug for Beside {
     }
 }
 
-/// Judges a session by the old app's cookies that came along.
+/// Judges a session by the old app's cookies in the request.
 pub(crate) fn verdict<'a>(visit: &Visit, old: &'a ForeignCookies) -> Verdict<'a> {
     let (phase, content) = (visit.session().phase(), visit.session().content());
     let is_open = phase == Phase::Open;
@@ -159,7 +160,7 @@ pub(crate) fn verdict<'a>(visit: &Visit, old: &'a ForeignCookies) -> Verdict<'a>
     }
 }
 
-/// Takes over the shared entries that the old app has changed, into a session that holds.
+/// Takes over the shared entries that the old app has changed, into a session that stays valid.
 ///
 /// # Errors
 ///
@@ -177,14 +178,14 @@ pub(crate) fn meet(visit: &Visit, old: &ForeignCookies, keys: &[String]) -> Resu
     if known.is_some_and(|known| mark == known || mark.signed_at < known.signed_at) {
         return Ok(());
     }
-    // What the old app has never had is not what it has removed.
+    // An entry that the old app has never had cannot have been removed by it.
     let is_theirs = |key: &&String| known.is_some() || theirs.entries.contains(key);
     let changed: Vec<_> =
         keys.iter().filter(|key| !has_same(&content, &theirs, key)).filter(is_theirs).collect();
     for key in &changed {
         session.take_entry(key, &theirs)?;
     }
-    // Otherwise the old app is told first of what it has never had.
+    // Otherwise the old app must first get the entries that it has never had.
     let is_in_step = keys.iter().all(|key| has_same(&session.content(), &theirs, key));
     if is_in_step && (!changed.is_empty() || known.is_none() && owner.is_some()) {
         session.set_beside(mark)?;

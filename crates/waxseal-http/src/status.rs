@@ -1,10 +1,10 @@
-//! Statuses: of an answer whose session failed, and of an answer that drops its session's changes.
+//! The status of a response whose session failed, and the statuses with which a session's changes are dropped.
 
 use http::StatusCode;
 use waxseal_manager::Error;
 use waxseal_session::Error as SessionError;
 
-/// Maps a session's error to the status of the answer: 503 if the store does not answer, 409 if another request was
+/// Maps a session error to the status of the response: 503 if the store does not answer, 409 if another request was
 /// first and this one may be repeated, 500 otherwise.
 #[must_use]
 pub fn status_of(error: &Error) -> StatusCode {
@@ -16,7 +16,7 @@ pub fn status_of(error: &Error) -> StatusCode {
     }
 }
 
-/// Maps an error of reading or writing a session to the status of the answer, as [`status_of`] does.
+/// Maps an error of reading or writing a session to the status of the response, as [`status_of`] does.
 #[must_use]
 pub fn session_status_of(error: &SessionError) -> StatusCode {
     match error {
@@ -26,10 +26,10 @@ pub fn session_status_of(error: &SessionError) -> StatusCode {
     }
 }
 
-/// Tells if an answer of this status says that its request failed, so that the request's changes are dropped.
+/// Returns `true` if a response with this status means that its request failed, so that the request's changes are dropped.
 ///
-/// That is 500 or more, and 408, by which a time limit inside the layer ends a handler half-way. Any other status of 4xx
-/// is a handler's own decision, and its changes are kept.
+/// These are 500 or more, and 408, with which a time limit inside the layer ends a handler. Any other 4xx is a decision
+/// of the handler, whose changes are kept.
 #[must_use]
 pub fn is_failure(status: StatusCode) -> bool {
     status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT

@@ -7,14 +7,14 @@ use waxseal_manager::{Adoption, Foreign};
 
 use crate::foreign_sessions::NotYet;
 
-/// The rule for such cookies: they are read from the switch on, when the old app makes no more, and all count as made just
-/// before it. So a sign-out here refuses every one of that owner.
+/// The rule for such cookies: they are read only from the switch on, when the old app makes no more, and all count as
+/// made just before it. So a sign-out here refuses all cookies of that owner.
 #[derive(Debug)]
 pub(crate) struct Undated {
     switched: SystemTime,
 }
 
-/// A time longer than any lifetime: the terms' own is the end, then.
+/// A time longer than any lifetime, so that only the lifetime of the terms limits the session.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 impl Undated {

@@ -3,7 +3,7 @@
 use minijinja::value::{Kwargs, Rest};
 use minijinja::{Error, ErrorKind, Value};
 
-/// Names the arguments that came by position, as Python does.
+/// Gives names to the positional arguments, as Python does.
 pub(crate) fn named(parameters: &[&str], positional: Rest<Value>, named: &Kwargs) -> Result<Kwargs, Error> {
     if positional.len() > parameters.len() {
         return Err(ErrorKind::TooManyArguments.into());

@@ -4,12 +4,12 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-/// Names and values that a handler passes to a template: anything serde can write; made by
+/// Names and values that a handler passes to a template. Values are anything that serde can serialize. Made by
 /// [`context!`](crate::context).
 #[derive(Clone, Default)]
 pub struct Context(Vec<(&'static str, Value)>);
 
-/// Makes a [`Context`] of names and values; `name` alone stands for `name => name`.
+/// Makes a [`Context`] from names and values. A `name` alone stands for `name => name`.
 ///
 /// # Example
 ///
@@ -34,7 +34,7 @@ macro_rules! context {
 }
 
 impl Context {
-    /// Adds a value; the first value of a name wins.
+    /// Adds a value. If a name has several, the first wins.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
         self.0.push((name, Value::from(Serde(value))));

@@ -1,4 +1,4 @@
-//! Jinja's `cycler`. That of minijinja-contrib takes a list, and has neither `current` nor `reset`.
+//! Jinja's `cycler`. The one in minijinja-contrib takes a list, and has neither `current` nor `reset`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ struct Cycler {
     next: AtomicUsize,
 }
 
-/// `cycler(*items)`: an object whose `next()` gives one item after the other, over and over.
+/// `cycler(*items)`: an object whose `next()` returns one item after the other, and then starts again.
 pub(crate) fn cycler(items: Rest<Value>) -> Result<Value, Error> {
     if items.is_empty() {
         return Err(Error::new(ErrorKind::MissingArgument, "a cycler needs at least one item"));

@@ -1,4 +1,4 @@
-//! An environment of minijinja that templates with a session need.
+//! The minijinja environment for templates that use a session.
 
 use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
@@ -8,14 +8,15 @@ use waxseal_session::Session;
 use crate::session::SessionMap;
 use crate::{functions, jinja, parameters, unknown_names};
 
-/// Prepares an environment that the app has already for templates with a session.
+/// Prepares an app's own environment for templates that use a session.
 ///
-/// Python's methods then work on values (`session.get('name')`, `.items()`, `.upper()`), the filters and functions of Jinja
-/// that minijinja leaves out are there (`truncate`, `urlize`, `wordwrap` …), and `get_flashed_messages()`, `csrf_token()` and
-/// `csrf_field()` are functions of the `session` in the context, which [`session_value`] makes.
+/// Afterwards, Python's methods work on values (`session.get('name')`, `.items()`, `.upper()`), and the filters and
+/// functions of Jinja that minijinja lacks are available (`truncate`, `urlize`, `wordwrap` …).
+/// `get_flashed_messages()`, `csrf_token()` and `csrf_field()` are functions that use the `session` in the context,
+/// which [`session_value`] makes.
 ///
-/// It replaces the environment's formatter, its callback for unknown methods, and what has the same names; so add what is
-/// the app's own afterwards, and call [`check_names`] then.
+/// This replaces the environment's formatter, its callback for unknown methods, and everything of the same name. So add
+/// the app's own functions afterwards, and then call [`check_names`].
 ///
 /// # Example
 ///
@@ -53,14 +54,15 @@ pub fn add_to(environment: &mut Environment<'_>) {
     }
 }
 
-/// Checks that every filter and test which the environment's templates name is there, so that a misspelt one is found at
-/// start and not at its line. To be called once the environment has all of the app's own. Names that are text, as in
-/// `map('upper')`, are looked up when the line runs, as in Jinja. Templates that a loader has not loaded yet are not
-/// checked, nor those of an environment with delimiters of its own.
+/// Checks that the environment has every filter and test that its templates name, so that a misspelt name is found at
+/// start and not when its line is rendered. Call it once the environment has everything that the app adds.
+///
+/// Names in strings, as in `map('upper')`, are not checked; they are looked up when the line is rendered, as in Jinja.
+/// Neither are templates that a loader has not loaded yet, nor those of an environment with custom delimiters.
 ///
 /// # Errors
 ///
-/// [`crate::Error`] with the place of the first name that is unknown.
+/// [`crate::Error`] with the place of the first unknown name.
 ///
 /// # Example
 ///
@@ -78,8 +80,8 @@ pub fn check_names(environment: &Environment<'_>) -> Result<(), crate::Error> {
     unknown_names::check_all(environment)
 }
 
-/// The session as a value for the context of any template, under the name `session`. Its entries are decoded one by one,
-/// when a template reads them; a template that reads none has not accessed the session.
+/// The session as a value for the context of any template, under the name `session`. An entry is decoded when a
+/// template reads it. A template that reads none does not access the session.
 #[must_use]
 pub fn session_value(session: &Session) -> Value {
     Value::from_object(SessionMap(session.clone()))
@@ -96,11 +98,12 @@ fn session_of(state: &State<'_, '_>) -> Result<Session, Error> {
     })
 }
 
-/// Adds what is missing from Jinja, and sets what the values of a session need.
+/// Adds what minijinja lacks of Jinja, and sets up what session values need.
 pub(crate) fn prepare(environment: &mut Environment<'_>) {
     jinja::add_to(environment);
     parameters::add_to(environment);
-    // An unreadable entry is a value whose every use fails; minijinja lets two uses pass, which are checked here.
+    // An unreadable entry is a value of which every use fails. minijinja lets two kinds of use pass, which are checked
+    // here.
     environment.set_unknown_method_callback(|state, value, method, arguments| {
         let found = pycompat::unknown_method_callback(state, value, method, arguments)?;
         check(&found).map(|()| found)
@@ -142,7 +145,7 @@ mod tests {
         let source =
             "{% for c, m in get_flashed_messages(with_categories=true) %}{{ c }}: {{ m }}{% endfor %}";
         assert_eq!(render(source, &session).unwrap(), "info: Hello.");
-        // A session that no manager made has no key for them.
+        // Only a session from a manager has a key for tokens.
         let error = render("{{ csrf_field() }}", &session).unwrap_err();
         assert!(error.to_string().contains("there is no CSRF token"), "{error}");
         let mut environment = environment("{% for n in [1] %}{% include 'part.html' %}{% endfor %}");

@@ -4,11 +4,11 @@ use std::fmt;
 
 use minijinja::Template;
 
-/// A failure to render a page, with the template, the line and the detail.
+/// An error of rendering a page, with the template, the line and the detail.
 ///
-/// minijinja's own error keeps every value that the template could see and prints them in its debug form. This
-/// one prints name, line and detail only, in every form, so that it can be logged. (If a template includes another by
-/// a name from the session, that name is printed.)
+/// minijinja's own error keeps every value that the template could see and prints them in its debug form. This one
+/// prints only the name, line and detail, in every form, so it can be logged. (If a template includes another by a name
+/// from the session, that name is printed.)
 pub struct Error {
     detail: String,
     name: Option<String>,
@@ -38,19 +38,19 @@ impl Error {
         Self { detail, name, line: None, source: None, missing: false, wants_session }
     }
 
-    /// The detail of the error, without the place.
+    /// The detail of the error, without the name and line.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// The name of the template with the error.
+    /// The name of the template with the error, if known.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// The line of the error, from 1.
+    /// The line of the error, from 1, if known.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         self.line
@@ -81,8 +81,7 @@ impl Error {
 
 impl From<minijinja::Error> for Error {
     fn from(error: minijinja::Error) -> Self {
-        // An error inside an include or a macro is the source of the one outside. A person has to look at the
-        // innermost place.
+        // An error inside an include or a macro is the source of the outer one. The innermost place is the one to look at.
         let mut innermost = &error;
         let mut detail = describe(&error);
         while let Some(source) = std::error::Error::source(innermost) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use include_dir::{Dir, DirEntry};
 
-/// A folder of templates that is built into the program, and its path while developing; made by
+/// A folder of templates that is built into the program, with its path in a debug build. Made by
 /// [`folder!`](crate::folder).
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -14,8 +14,8 @@ pub struct Folder {
 
 /// Builds a folder of templates into the program.
 ///
-/// The path starts with `$CARGO_MANIFEST_DIR`, the folder of the calling crate. A debug build remembers
-/// the path as well, so that changes show without a rebuild; a release build does not.
+/// The path starts with `$CARGO_MANIFEST_DIR`, the folder of the calling crate. A debug build also keeps the path, so
+/// that changes show without a rebuild; a release build does not.
 ///
 /// # Example
 ///
@@ -26,7 +26,7 @@ pub struct Folder {
 #[macro_export]
 macro_rules! folder {
     ($path:tt) => {{
-        // The macro's code names its crate, which the caller need not depend on.
+        // `include_dir!` generates code that names the crate `include_dir`, on which the caller need not depend.
         use $crate::include_dir;
         static EMBEDDED: include_dir::Dir<'static> = include_dir::include_dir!($path);
         $crate::Folder::new(
@@ -44,13 +44,13 @@ impl Folder {
         Self { embedded, path }
     }
 
-    /// The path of the folder, if the build remembered it and it still exists.
+    /// The path of the folder, if the build kept it and it still exists.
     #[must_use]
     pub fn path(&self) -> Option<PathBuf> {
         self.path.clone().filter(|path| path.is_dir())
     }
 
-    /// The names (with `/`, relative to the folder) and bytes that were built in.
+    /// The built-in files: their paths relative to the folder, with `/`, and their bytes.
     pub fn files(&self) -> impl Iterator<Item = (String, &'static [u8])> {
         let mut files = Vec::new();
         collect(self.embedded, &mut files);

@@ -1,4 +1,4 @@
-//! Functions of the session in templates: messages, and tokens for forms. Names as in Flask and Flask-WTF.
+//! Functions of the session in templates: messages and CSRF tokens. The names are those of Flask and Flask-WTF.
 
 use minijinja::value::Kwargs;
 use minijinja::{Error, ErrorKind, Value};

@@ -1,4 +1,4 @@
-//! Filters and functions of Jinja that minijinja leaves out, with Jinja's parameters.
+//! Filters and functions of Jinja that minijinja lacks, with Jinja's parameters.
 
 use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, HtmlEscape, State, Value};
@@ -9,7 +9,7 @@ use crate::cycler::cycler;
 use crate::urlize::{self, Links};
 use crate::word_wrap::{Wrap, wrap};
 
-/// Adds the filters and functions. Those of the same name that the environment has are replaced.
+/// Adds the filters and functions. They replace those of the same names in the environment.
 pub(crate) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("center", center);
     environment.add_filter("filesizeformat", file_size_format);
@@ -46,7 +46,7 @@ fn lipsum(state: &mut State<'_, '_>, positional: Rest<Value>, arguments: Kwargs)
 
 /// `random(seq)`
 fn random(state: &mut State<'_, '_>, list: &Value) -> Result<Value, Error> {
-    // Jinja's answer to an empty list; minijinja-contrib's would be a panic.
+    // As Jinja does for an empty list; minijinja-contrib would panic.
     if list.len() == Some(0) { Ok(Value::UNDEFINED) } else { contrib::random(state, list) }
 }
 
@@ -87,13 +87,13 @@ fn center(text: &Value, positional: Rest<Value>, arguments: Kwargs) -> Result<Va
     let is_safe = text.is_safe();
     let text = text.to_string();
     let space = room(width)?.saturating_sub(text.chars().count());
-    // Python puts the odd space to the left if the width is odd, too.
+    // If the number of spaces is odd, Python puts the extra one to the left if the width is odd, too.
     let left = space / 2 + (space & width & 1);
     let centered = format!("{}{text}{}", " ".repeat(left), " ".repeat(space - left));
     Ok(with_safety(centered, is_safe))
 }
 
-/// A width from a template, which may come from a visitor, bounded so that no page fills the memory.
+/// Checks a width from a template. It may come from a visitor, so it is limited to keep a page from filling the memory.
 fn room(width: usize) -> Result<usize, Error> {
     const MOST: usize = 100_000;
     if width <= MOST {
@@ -102,7 +102,7 @@ fn room(width: usize) -> Result<usize, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, format!("a width is at most {MOST}, found {width}")))
 }
 
-/// `forceescape(value)`: escapes what is safe already, too.
+/// `forceescape(value)`: escapes safe strings, too.
 fn force_escape(text: &Value) -> Value {
     Value::from_safe_string(HtmlEscape(&text.to_string()).to_string())
 }

@@ -5,19 +5,19 @@
 //! | name | in a template |
 //! |---|---|
 //! | `session` | the session's entries, as a dictionary |
-//! | `get_flashed_messages(with_categories=False, category_filter=[])` | [messages](waxseal_session::Session::flashed_messages), each text or, with categories, a pair of category and text |
-//! | `session.permanent`, `.new`, `.modified`, `.accessed` | as of Flask's session; `session['new']` is an entry of this name |
-//! | `session.pop(key)`, `session.pop(key, default)` | removes an entry and gives its value |
-//! | `csrf_token()`, `csrf_field()` | a [token](waxseal_session::Session::csrf_token) for forms; the same in a hidden field |
+//! | `get_flashed_messages(with_categories=False, category_filter=[])` | [messages](waxseal_session::Session::flashed_messages), a list of texts or, with categories, of pairs of category and text |
+//! | `session.permanent`, `.new`, `.modified`, `.accessed` | as in Flask's session; `session['new']` is the entry of this name |
+//! | `session.pop(key)`, `session.pop(key, default)` | removes an entry and returns its value |
+//! | `csrf_token()`, `csrf_field()` | a [token](waxseal_session::Session::csrf_token) for forms; the same as a hidden field |
 //!
-//! An app with a minijinja environment of its own, as is usual in axum and actix-web, takes [`add_to`],
+//! An app with a minijinja environment of its own, as is usual in axum and actix-web, uses [`add_to`],
 //! [`session_value`] and [`check_names`].
 //!
-//! Filters, tests and functions are Jinja's, with its parameters: all of them except the test `callable`. A
+//! Filters, tests and functions are those of Jinja, with its parameters: all of them except the test `callable`. A
 //! [`Markup`](waxseal_session::Markup) in the session or in a message is not escaped.
 //!
-//! A template that never names `session` never asks for it; one that does decodes the entries it reads and no
-//! others. [`Templates::reads_session`] tells them apart before rendering.
+//! A template that never names `session` does not load it. One that does decodes only the entries that it reads.
+//! [`Templates::reads_session`] tells before rendering which kind a template is.
 
 mod arguments;
 mod context;
@@ -44,7 +44,7 @@ pub use error::Error;
 pub use folder::Folder;
 pub use templates::Templates;
 
-/// The template engine, for an environment of the app's own.
+/// The template engine, for an app with an environment of its own.
 pub use minijinja;
 
 #[doc(hidden)]

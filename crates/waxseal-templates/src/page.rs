@@ -11,13 +11,13 @@ use waxseal_session::Session;
 use crate::session::SessionMap;
 use crate::{Context, functions};
 
-/// The names that a template can look up: values that the handler passed, `session`, further names of the caller, and
+/// The names that a template can look up: values that the handler passed, `session`, further names from the caller, and
 /// functions of the session.
 pub(crate) struct Page<S, N> {
     context: Context,
     session: S,
     names: N,
-    /// Set once the template asked for a session that was not loaded.
+    /// Set when the template asks for a session that was not loaded.
     wanted: Arc<AtomicBool>,
 }
 
@@ -36,7 +36,7 @@ impl<S: Fn() -> Option<Session>, N> Page<S, N> {
     }
 
     fn session_map(&self) -> Value {
-        // Every use of an error value fails, so that rendering stops there.
+        // Every use of an error value fails, so rendering stops there.
         self.session().map_or_else(Value::from, |session| Value::from_object(SessionMap(session)))
     }
 }

@@ -1,4 +1,4 @@
-//! Filters and tests that minijinja has with fewer parameters than Jinja, or by position or by name alone.
+//! Filters and tests that in minijinja have fewer parameters than in Jinja, or take them only by position or only by name.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value, filters
 
 use crate::arguments::named;
 
-/// Replaces them.
+/// Replaces these filters and tests.
 pub(crate) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("batch", batch);
     environment.add_filter("d", default);
@@ -50,7 +50,7 @@ fn slice(
     filters::slice(state, list, count, fill_with)
 }
 
-/// The number of parts, or of items in one, and what is in place of items that are missing.
+/// The number of parts (or of items in a part), and the value that fills missing items.
 fn parts(count: &str, positional: Rest<Value>, arguments: &Kwargs) -> Result<(usize, Option<Value>), Error> {
     let arguments = named(&[count, "fill_with"], positional, arguments)?;
     let parts = (arguments.get(count)?, arguments.get("fill_with")?);
@@ -150,7 +150,7 @@ fn unique(
     filters::unique(state, list, with_path(&["case_sensitive", "attribute"], positional, &arguments)?)
 }
 
-/// The arguments, where `attribute` may be an index, too.
+/// The named arguments, where `attribute` may also be an index.
 fn with_path(parameters: &[&str], positional: Rest<Value>, arguments: &Kwargs) -> Result<Kwargs, Error> {
     let arguments = named(parameters, positional, arguments)?;
     let text = |name: &str, value: Value| match value.kind() {
@@ -190,7 +190,7 @@ fn trim(text: StringInput<'_>, positional: Rest<Value>, arguments: Kwargs) -> Re
     Ok(filters::trim(text, chars.map(Cow::Owned)))
 }
 
-/// `urlencode(value)`: a dictionary and a list of pairs become a query, where a space is `+`.
+/// `urlencode(value)`: a dictionary or a list of pairs becomes a query, where a space is `+`.
 fn url_encode(value: &Value) -> Result<String, Error> {
     let pairs: Vec<(Value, Value)> = match value.kind() {
         ValueKind::Map => {
@@ -212,7 +212,7 @@ fn url_encode(value: &Value) -> Result<String, Error> {
     Ok(pairs.iter().map(pair).collect::<Vec<_>>().join("&"))
 }
 
-/// Python's `urllib.parse.quote`, with these signs as they are.
+/// Python's `urllib.parse.quote`, with these safe characters, and `space` for a space.
 fn quoted(text: &str, safe: &str, space: &str) -> String {
     let mut quoted = String::new();
     for byte in text.bytes() {
@@ -238,7 +238,7 @@ fn is_divisible_by(value: &Value, positional: Rest<Value>, arguments: Kwargs) ->
     Ok(tests::is_divisibleby(value, &number))
 }
 
-/// `sequence(value)`: what has a length and items by a key, text and dictionaries among it.
+/// `sequence(value)`: true for values with a length and items by key, including strings and dictionaries.
 fn is_sequence(value: &Value) -> bool {
     use ValueKind::{Bytes, Map, Seq, String, Undefined};
     matches!(value.kind(), Bytes | Map | Seq | String | Undefined)

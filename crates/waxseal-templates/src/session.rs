@@ -9,19 +9,19 @@ use waxseal_session::Session;
 
 use crate::template_value::TemplateValue;
 
-/// Reads the session entry by entry, on demand; nothing is copied out of it beforehand.
+/// The session as a template's dictionary. Entries are read on demand, and nothing is copied beforehand.
 #[derive(Debug)]
 pub(crate) struct SessionMap(pub(crate) Session);
 
 impl SessionMap {
-    /// The entry. MessagePack of any shape is a template's value. Malformed bytes come from another program with the same
-    /// key.
+    /// Reads an entry. Any MessagePack value is a template's value. Bytes can only be malformed if another program with
+    /// the same key wrote them.
     fn entry(&self, key: &str) -> Option<Value> {
         let found = self.0.get::<TemplateValue>(key);
         found.map_or_else(|error| Some(unreadable(&error)), |value| value.map(|value| value.0))
     }
 
-    /// `session.pop(key, default)`: as in Python, without a default an error if there is no such entry.
+    /// `session.pop(key, default)`. As in Python, it is an error if there is neither an entry nor a default.
     fn pop(&self, arguments: &[Value]) -> Result<Value, Error> {
         let (key, default): (&str, Rest<Value>) = from_args(arguments)?;
         if default.len() > 1 {
@@ -45,12 +45,12 @@ impl SessionMap {
 }
 
 impl Object for SessionMap {
-    /// Answers `session['name']`, `'name' in session` and `session.get('name')`.
+    /// Implements `session['name']`, `'name' in session` and `session.get('name')`.
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.entry(key.as_str()?)
     }
 
-    /// Answers `session.name`. As in Jinja, attributes of Flask's session come before entries of their names.
+    /// Implements `session.name`. As in Jinja, attributes of Flask's session come before entries of the same name.
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         Some(match key {
             "permanent" => self.0.is_permanent().into(),
@@ -88,7 +88,7 @@ impl Object for SessionMap {
     }
 }
 
-/// A value whose every use fails with an error that names the key.
+/// A value of which every use fails with an error that names the key.
 fn unreadable(error: &waxseal_session::Error) -> Value {
     let why = error.source().map(|why| format!(": {why}")).unwrap_or_default();
     Error::new(ErrorKind::CannotDeserialize, format!("{error}{why}")).into()

@@ -1,4 +1,4 @@
-//! The question whether a template reads the session, answered before it is rendered.
+//! Whether a template reads the session, found out before it is rendered.
 
 use std::collections::HashSet;
 
@@ -7,8 +7,8 @@ use minijinja::{Environment, Template};
 use crate::functions;
 use crate::tags::{Token, tags};
 
-/// Returns true if the template called `name` may read the session: itself, or by one that it includes, imports or
-/// extends. A template that is not there reads nothing.
+/// Returns `true` if the template named `name` may read the session, either itself or in a template that it includes,
+/// imports or extends. A template that does not exist reads nothing.
 pub(crate) fn reads_session(environment: &Environment<'_>, name: &str) -> bool {
     let mut seen = HashSet::new();
     let mut next = vec![name.to_owned()];
@@ -27,8 +27,8 @@ pub(crate) fn reads_session(environment: &Environment<'_>, name: &str) -> bool {
     false
 }
 
-/// The names of the templates that these tags of `template` bring in; `None` if one is known while rendering alone, and
-/// may be any.
+/// The names of the templates that these tags of `template` include, import or extend. `None` if a name is computed
+/// during rendering, so that it may be any template.
 pub(crate) fn references(template: &Template<'_, '_>, tags: &[Vec<Token<'_>>]) -> Option<Vec<String>> {
     let mut found = Vec::new();
     for tag in tags {
@@ -50,10 +50,10 @@ fn is_session_name(name: &str) -> bool {
     name == "session" || functions::NAMES.contains(&name)
 }
 
-/// Returns true if a tag may read a name of the session although minijinja's list of undeclared variables lacks it.
+/// Returns `true` if a tag may read a name of the session that minijinja's list of undeclared variables misses.
 ///
-/// The list takes a name for declared too early in `{% set session = session %}`, and likewise for `with` and a macro's
-/// defaults, and it leaves out the arguments of block filters.
+/// That list takes a name as declared too early: in `{% set session = session %}`, in `with`, and in the defaults of a
+/// macro. It also ignores the arguments of block filters.
 fn is_missed(tag: &[Token<'_>]) -> bool {
     let [Token::Name(keyword), arguments @ ..] = tag else { return false };
     let count = |tokens: &[Token<'_>]| {
@@ -70,7 +70,7 @@ fn is_missed(tag: &[Token<'_>]) -> bool {
     }
 }
 
-/// The templates that a tag brings in.
+/// The templates that a tag includes, imports or extends.
 enum Reference<'a> {
     None,
     To(Vec<&'a str>),
@@ -107,7 +107,7 @@ fn literal<'a>(token: &Token<'a>) -> Option<&'a str> {
     }
 }
 
-/// The name that `name` stands for within `template`: an environment may resolve names relative to it.
+/// Resolves `name` within `template`, since an environment may resolve names relative to a template.
 fn joined(template: &Template<'_, '_>, name: &str) -> Option<String> {
     let state = template.new_state();
     state.get_template(name).ok().map(|found| found.name().to_owned())

@@ -1,13 +1,14 @@
-//! The block tags of a template, `{% … %}`, and its expressions, `{{ … }}`, as tokens.
+//! A tokenizer for a template's block tags, `{% … %}`, and expressions, `{{ … }}`.
 //!
-//! minijinja keeps its parser to itself, its list of undeclared variables leaves other templates out, and it looks filters
-//! up when it comes to their line. This reads just enough of the language to find them: Jinja's own delimiters, comments, `raw` blocks and strings.
+//! minijinja's parser is private, its list of undeclared variables does not cover other templates, and it looks up
+//! filters only when it renders their line. This module reads just enough of the language to find them: Jinja's default
+//! delimiters, comments, `raw` blocks and strings.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token<'a> {
-    /// A name or a keyword. A name after a dot is an attribute, and left out.
+    /// A name or a keyword. A name after a dot is an attribute and is left out.
     Name(&'a str),
-    /// A string, without quotes and with its escapes.
+    /// A string, without its quotes and with escapes as they are.
     Text(&'a str),
     Mark(char),
 }
@@ -52,9 +53,9 @@ pub(crate) fn parts(source: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// The tokens up to `end`, and what comes behind it.
+/// The tokens up to `end`, and the rest of the source after it.
 fn tokens<'a>(source: &'a str, end: &str) -> (Vec<Token<'a>>, &'a str) {
-    // The signs that trim white space.
+    // Skip the signs that trim white space.
     let mut rest = source.strip_prefix(['-', '+']).unwrap_or(source);
     let mut tokens = Vec::new();
     let mut is_attribute = false;
@@ -90,7 +91,7 @@ fn token_length(source: &str, first: char) -> usize {
     first.len_utf8() + more
 }
 
-/// The length of a string's body and its closing quote.
+/// The length of a string's body, including its closing quote.
 fn text_length(body: &str, quote: char) -> usize {
     let mut is_escaped = false;
     for (at, character) in body.char_indices() {

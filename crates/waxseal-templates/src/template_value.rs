@@ -1,4 +1,4 @@
-//! A value of a session as a template's: whatever MessagePack holds, and HTML that is marked as such.
+//! A session value as a template value: any MessagePack, and HTML that is marked as such.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use minijinja::Value;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use waxseal_session::backend::MARKUP;
 
-/// A value of a session. Text is text, and a [`Markup`](waxseal_session::Markup) at any depth is a safe string.
+/// A session value. A string stays a string, and a [`Markup`](waxseal_session::Markup) at any depth becomes a safe string.
 pub(crate) struct TemplateValue(pub(crate) Value);
 
 impl<'de> Deserialize<'de> for TemplateValue {
@@ -58,7 +58,7 @@ impl<'de> Visitor<'de> for Any {
         TemplateValue::deserialize(deserializer).map(|value| value.0)
     }
 
-    /// Called for markup alone.
+    /// Called only for markup.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         String::deserialize(deserializer).map(Value::from_safe_string)
     }

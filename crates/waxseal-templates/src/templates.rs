@@ -12,14 +12,14 @@ use crate::environment::{check_names, prepare};
 use crate::page::Page;
 use crate::{Context, Error, Folder, session_use, unknown_names};
 
-/// The templates of an app in Jinja's language, escaped in `.html`, with `session` in all of them.
+/// The templates of an app, in Jinja's language. Those named `.html` are escaped, and all of them have `session`.
 ///
-/// Undefined variables print as nothing, as in Flask; Python's methods (`session.get('name')`, `.items()`,
-/// `.upper()`) work on the values that have them.
+/// Undefined variables print as nothing, as in Flask. Python's methods (`session.get('name')`, `.items()`, `.upper()`)
+/// work on the values that have them in Python.
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,
-    /// Answers of [`reads_session`](Self::reads_session); `None` if templates may change at any time.
+    /// Cached results of [`reads_session`](Self::reads_session); `None` if templates may change at any time.
     session_readers: Option<RwLock<BTreeMap<String, bool>>>,
 }
 
@@ -28,7 +28,7 @@ impl Templates {
     ///
     /// # Errors
     ///
-    /// [`Error`] for the first template with a syntax error, or not in UTF-8.
+    /// [`Error`] for the first template that has a syntax error or is not UTF-8.
     pub fn embedded(folder: &Folder) -> Result<Self, Error> {
         let mut sources = Vec::new();
         for (name, bytes) in folder.files() {
@@ -56,7 +56,7 @@ impl Templates {
         Ok(Self { environment, session_readers: Some(RwLock::default()) })
     }
 
-    /// Reads templates from `path` when they are first used, and again when they change: for development.
+    /// Reads templates from `path` when they are first used, and again when they change. For development.
     #[must_use]
     pub fn reloading(path: &std::path::Path) -> Self {
         let mut environment = environment();
@@ -67,18 +67,20 @@ impl Templates {
 
     /// minijinja's environment, to add filters, tests, functions and globals.
     pub fn environment_mut(&mut self) -> &mut Environment<'static> {
-        // The caller may replace templates.
+        // The caller may replace templates, so cached results are dropped.
         self.session_readers = self.session_readers.take().map(|_| RwLock::default());
         &mut self.environment
     }
 
-    /// Checks the compiled templates as [`check_names`] does, once the environment has all of the app's own.
+    /// Checks the compiled templates as [`check_names`] does. Call it once the environment has everything that the app
+    /// adds.
     ///
-    /// Templates that are [reloaded](Self::reloading) are checked when they are rendered, and those that they bring in.
+    /// [Reloaded](Self::reloading) templates, and those that they include, import or extend, are checked when they are
+    /// rendered.
     ///
     /// # Errors
     ///
-    /// [`Error`] with the place of the first name that is unknown.
+    /// [`Error`] with the place of the first unknown name.
     ///
     /// # Example
     ///
@@ -100,12 +102,12 @@ impl Templates {
         self.environment.get_template(name).is_ok()
     }
 
-    /// Returns true if the template called `name` may read the session: `session`, messages or form tokens, itself or by a
-    /// template that it includes, imports or extends.
+    /// Returns `true` if the template named `name` may read the session (`session`, messages or CSRF tokens), either
+    /// itself or in a template that it includes, imports or extends.
     ///
-    /// So a caller that has to wait for the session can load it first and render once. The answer errs towards true: a
-    /// branch may not be taken, and a template that is included by a computed name may be any. It does not see a function
-    /// of the environment that looks up `session` by itself; [`Error::wants_session`] tells of that.
+    /// A caller that has to wait for the session can then load it first and render once. The result errs towards
+    /// `true`: a branch may not be taken, and a template that is included by a computed name may be any. A function of
+    /// the environment that looks up `session` by itself is not seen; [`Error::wants_session`] reports it.
     ///
     /// # Example
     ///
@@ -130,22 +132,22 @@ impl Templates {
             return reads;
         }
         let reads = session_use::reads_session(&self.environment, name);
-        // Names of templates that do not exist may come from anywhere; they are not kept.
+        // Names of templates that do not exist are not cached, since there may be any number of them.
         if self.contains(name) {
             known.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), reads);
         }
         reads
     }
 
-    /// Renders the template called `name` with `context`.
+    /// Renders the template named `name` with `context`.
     ///
-    /// `session` is called when the template asks for the session, and only then. A `session` in the context wins. If
-    /// `session` returns `None`, because loading has to wait for a store, rendering ends with an error
+    /// `session` is called only when the template asks for the session. A `session` in the context wins. If `session`
+    /// returns `None`, because loading has to wait for a store, rendering fails with an error
     /// ([`Error::wants_session`]): load the session and render again.
     ///
     /// # Errors
     ///
-    /// [`Error`] if there is no such template, or it has a syntax error, or fails.
+    /// [`Error`] if there is no such template, it has a syntax error, or rendering it fails.
     pub fn render<S>(&self, name: &str, context: Context, session: S) -> Result<String, Error>
     where
         S: Fn() -> Option<Session> + Send + Sync + 'static,
@@ -153,14 +155,14 @@ impl Templates {
         self.render_with(name, context, session, |_: &str| None)
     }
 
-    /// Renders with further names: `names` is asked for each that neither the context nor `session` answers, before
-    /// globals of the environment.
+    /// Renders with further names. `names` is called for each name that is neither in the context nor `session`, before
+    /// the environment's globals are looked up.
     ///
-    /// It is asked at each lookup, so its answers should cost little, or be kept by the caller.
+    /// It is called for each lookup, so it should be cheap, or the caller should cache its results.
     ///
     /// # Errors
     ///
-    /// As for [`render`](Self::render).
+    /// Those of [`render`](Self::render).
     ///
     /// # Example
     ///
@@ -192,7 +194,7 @@ impl Templates {
         let wanted = Arc::new(AtomicBool::new(false));
         let page = Value::from_object(Page::new(context, session, names, wanted.clone()));
         let rendered = template.render(page);
-        // A template may continue after the error value; its output then is not this visitor's page.
+        // A template may go on after the error value; its output is then not this visitor's page.
         if wanted.load(Ordering::Relaxed) { Err(Error::session_wanted(name)) } else { Ok(rendered?) }
     }
 }
@@ -200,7 +202,7 @@ impl Templates {
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     prepare(&mut environment);
-    // For the source around an error. The values that it keeps, too, are never shown: see `Error`.
+    // Debug mode keeps the source around an error. It also keeps values, which are never shown: see `Error`.
     environment.set_debug(true);
     environment
 }

@@ -1,4 +1,4 @@
-//! Filters and tests that a template names and its environment lacks, found before the template is rendered.
+//! Finds filters and tests that a template names but its environment lacks, before the template is rendered.
 
 use std::collections::HashSet;
 
@@ -16,12 +16,12 @@ pub(crate) fn check_all(environment: &Environment<'_>) -> Result<(), Error> {
     templates.iter().try_for_each(|template| check_one(environment, template))
 }
 
-/// Checks the template called `name` and those that it brings in.
+/// Checks the template named `name` and those that it includes, imports or extends.
 pub(crate) fn check(environment: &Environment<'_>, name: &str) -> Result<(), Error> {
     let mut seen = HashSet::new();
     let mut next = vec![name.to_owned()];
     while let Some(name) = next.pop() {
-        // What cannot be read is an error of the line that brings it in.
+        // A template that cannot be loaded is an error of the line that includes it.
         let Ok(template) = environment.get_template(&name) else { continue };
         if !seen.insert(name) {
             continue;
@@ -33,7 +33,7 @@ pub(crate) fn check(environment: &Environment<'_>, name: &str) -> Result<(), Err
 }
 
 fn check_one(environment: &Environment<'_>, template: &Template<'_, '_>) -> Result<(), Error> {
-    // With delimiters of the app's own, `{{ … }}` is text.
+    // With custom delimiters, `{{ … }}` is text.
     if delimiters(environment.syntax()) != delimiters(&SyntaxConfig::default()) {
         return Ok(());
     }
@@ -53,8 +53,8 @@ fn delimiters(syntax: &SyntaxConfig) -> [(&str, &str); 3] {
     [syntax.block_delimiters(), syntax.variable_delimiters(), syntax.comment_delimiters()]
 }
 
-/// The filters and tests that a part of a template names. `filter` and `test` are also the names of the tests that tell
-/// whether there is one.
+/// The filters and tests that a part of a template names, each with its kind: `filter` or `test`. The kinds are also
+/// the names of the tests that tell whether one exists.
 fn names<'a>(part: &Part<'a>) -> Vec<(&'static str, &'a str)> {
     let (tokens, is_tag) = match part {
         Part::Tag(tokens) => (tokens, true),
@@ -77,7 +77,7 @@ fn names<'a>(part: &Part<'a>) -> Vec<(&'static str, &'a str)> {
     found
 }
 
-/// The line of `name`, a part of `source`, from 1.
+/// The line number of `name`, which is a slice of `source`, from 1.
 fn line_of(source: &str, name: &str) -> usize {
     let at = name.as_ptr() as usize - source.as_ptr() as usize;
     source[..at].matches('\n').count() + 1

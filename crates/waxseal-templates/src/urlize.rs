@@ -1,23 +1,23 @@
-//! Addresses in a text made into links, by the rules of Jinja's filter `urlize`.
+//! Turns addresses in a text into links, by the rules of Jinja's filter `urlize`.
 
 use minijinja::HtmlEscape;
 
-/// The attributes of the links, and what else is an address.
+/// The attributes of the links, and options that decide what is an address.
 pub(crate) struct Links {
     pub(crate) rel: String,
     /// The longest text of a link, in characters.
     pub(crate) limit: Option<usize>,
     pub(crate) target: Option<String>,
-    /// Schemes beyond `http`, `https` and `mailto`, each with its colon.
+    /// Schemes in addition to `http`, `https` and `mailto`, each with its colon.
     pub(crate) schemes: Vec<String>,
-    /// The text is HTML already.
+    /// `true` if the text is already HTML.
     pub(crate) is_html: bool,
 }
 
 const OPENING: [&str; 3] = ["(", "<", "&lt;"];
 const CLOSING: [&str; 6] = [")", ">", ".", ",", "\n", "&gt;"];
 const BRACKETS: [(&str, &str); 3] = [("(", ")"), ("<", ">"), ("&lt;", "&gt;")];
-/// Domains whose names are addresses without a scheme.
+/// Top-level domains whose hosts are addresses even without a scheme.
 const KNOWN_DOMAINS: [&str; 8] = ["com", "net", "int", "edu", "gov", "org", "info", "mil"];
 
 /// Returns the text as HTML with links.
@@ -70,7 +70,7 @@ impl Links {
     }
 }
 
-/// Splits brackets and punctuation off a word. A bracket that closes one within the address stays there.
+/// Splits brackets and punctuation off a word. A closing bracket stays if the address contains its opening one.
 fn split(word: &str) -> (&str, &str, &str) {
     let mut start = 0;
     while let Some(mark) = OPENING.iter().find(|mark| word[start..].starts_with(**mark)) {
@@ -95,7 +95,7 @@ fn split(word: &str) -> (&str, &str, &str) {
 
 enum Address<'a> {
     None,
-    /// With what goes before it in the link.
+    /// A web address, with the prefix that its link needs.
     Web(&'static str),
     Mail(&'a str),
     Other,
@@ -130,7 +130,7 @@ fn is_web(text: &str) -> bool {
     is_host(&host[..end], is_named)
 }
 
-/// Checks a host and its port. Without a scheme or `www.` before it, a host has one of the [`KNOWN_DOMAINS`].
+/// Checks a host and its port. Without a scheme or `www.` before it, a host must have one of the [`KNOWN_DOMAINS`].
 fn is_host(host: &str, is_named: bool) -> bool {
     if let Some(inside) = host.strip_prefix('[') {
         let Some((address, port)) = inside.split_once(']') else { return false };
@@ -159,13 +159,13 @@ fn is_letters(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
-/// Checks what follows a host: nothing, or a colon and up to five digits.
+/// Checks that nothing follows a host, or a colon and up to five digits.
 fn is_port(text: &str) -> bool {
     let Some(digits) = text.strip_prefix(':') else { return text.is_empty() };
     (1..=5).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
 }
 
-/// Checks for a name, `@` and a domain with a dot.
+/// Checks for a name, an `@` and a domain with a dot.
 fn is_mail(text: &str) -> bool {
     let Some((name, domain)) = text.rsplit_once('@') else { return false };
     let is_letter = |sign: char| sign.is_alphanumeric() || sign == '_';

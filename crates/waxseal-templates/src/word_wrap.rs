@@ -1,21 +1,22 @@
-//! Lines of a width, broken between words as Python's `textwrap` breaks them: each line takes as many words as it holds.
+//! Wraps text to a width, as Python's `textwrap` does: each line takes as many words as fit.
 
 /// The options of Jinja's filter `wordwrap`.
 pub(crate) struct Wrap {
-    /// Characters in a line, at least 1.
+    /// The most characters in a line, at least 1.
     pub(crate) width: usize,
     pub(crate) break_long_words: bool,
     pub(crate) break_on_hyphens: bool,
 }
 
-/// Breaks one line of text into lines. White space at a break is left out.
+/// Breaks one line of text into lines. White space at a line break is dropped.
 pub(crate) fn wrap(text: &str, options: &Wrap) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let (mut line, mut taken) = (String::new(), 0);
     for chunk in chunks(text, options.break_on_hyphens) {
         let mut rest = chunk;
         loop {
-            // No more is counted than is compared, or a long word would be counted anew for each of its lines.
+            // Count no more characters than are compared. Otherwise a long word would be counted again for each of its
+            // lines.
             let length = rest.chars().take(options.width.saturating_add(1)).count();
             let is_space = rest.starts_with(char::is_whitespace);
             if is_space && taken == 0 && !lines.is_empty() {
@@ -50,7 +51,7 @@ fn finish(lines: &mut Vec<String>, line: &mut String) {
     line.clear();
 }
 
-/// Words and the white space between them, by turns; words also end behind a hyphen between letters.
+/// Words and the white space between them, in turn. With `break_on_hyphens`, words also end after a hyphen between letters.
 fn chunks(text: &str, break_on_hyphens: bool) -> Vec<&str> {
     let mut chunks = Vec::new();
     let mut start = 0;
@@ -75,14 +76,14 @@ fn chunks(text: &str, break_on_hyphens: bool) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    /// Each line that a long word is broken into must not cost the whole word: with that, this takes minutes.
+    /// The cost of each line of a broken word must not grow with the whole word. If it did, this test would take minutes.
     #[test]
     fn a_word_without_end_costs_its_length() {
         let options = Wrap { width: 20, break_long_words: true, break_on_hyphens: true };
         assert_eq!(wrap(&"x".repeat(2_000_000), &options).len(), 100_000);
     }
 
-    /// The answers of Python 3.11's `textwrap.wrap`, with `expand_tabs=False` and `replace_whitespace=False`.
+    /// The results of Python 3.11's `textwrap.wrap`, with `expand_tabs=False` and `replace_whitespace=False`.
     #[test]
     fn lines_break_as_in_python() {
         let wrapped = |text, width, break_long_words, break_on_hyphens| {

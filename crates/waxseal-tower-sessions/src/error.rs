@@ -1,6 +1,6 @@
-//! Errors of the set-up.
+//! The error of setting up a store.
 
-/// A store that cannot be set up.
+/// The reason why a store could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

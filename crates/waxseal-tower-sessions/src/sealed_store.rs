@@ -1,4 +1,4 @@
-//! A store of Waxseal's as a store of tower-sessions'.
+//! A Waxseal store as a store of tower-sessions.
 
 use std::fmt;
 
@@ -15,19 +15,19 @@ use waxseal_store::{
 
 use crate::error::Error;
 
-/// Attempts to save over what other requests write at the same time, and to find an id that nobody has.
+/// The most attempts to save a record that other requests change at the same time, and to find an unused id.
 const ATTEMPTS: usize = 5;
-/// Expired records that are deleted at once. Few, so that no request waits long behind it.
+/// The number of expired records that are deleted at a time. It is small, so that no request waits long for it.
 const BATCH: usize = 500;
 
-/// One of Waxseal's stores, for an app on tower-sessions.
+/// Wraps a Waxseal store for an app on tower-sessions.
 ///
-/// Each record is sealed with the first key of the ring, and bound to its place and version. A save replaces the whole
-/// record: of two at once the later wins, as in every store of tower-sessions'. A save of a session that was deleted or has
-/// expired is an error, where other stores would make the session again.
+/// Each record is sealed with the first key of the keyring and bound to its key and revision. A save replaces the whole
+/// record, so of two concurrent saves the later wins, as in every store for tower-sessions. Saving a session that was
+/// deleted or has expired is an error; other stores would create the session again.
 ///
-/// Expired records take up space until [`ExpiredDeletion::delete_expired`] frees it, as in other stores of tower-sessions':
-/// call it every minute, from a task that outlives an error.
+/// Expired records take up space until [`ExpiredDeletion::delete_expired`] deletes them, as in other stores for
+/// tower-sessions. Call it every minute, from a task that goes on after an error.
 ///
 /// # Example
 ///
@@ -58,7 +58,7 @@ pub struct SealedStore<S> {
 }
 
 impl<S: SessionStore> SealedStore<S> {
-    /// Keeps sessions of the app called `app` in `store`.
+    /// Keeps the sessions of the app named `app` in `store`.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ impl<S: SessionStore> SealedStore<S> {
         Ok(Self { store, sealer: keyring.sealer(&context), kid, clock: Clock::system() })
     }
 
-    /// Reads the time from `clock` in place of the system's.
+    /// Reads the time from `clock` instead of the system clock.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
@@ -158,14 +158,14 @@ impl<S: SessionStore> tower_sessions_core::SessionStore for SealedStore<S> {
 impl<S: SessionStore> ExpiredDeletion for SealedStore<S> {
     async fn delete_expired(&self) -> TowerResult<()> {
         while self.store.purge(self.now(), BATCH).await.map_err(backend)? == BATCH {
-            // A store in memory never waits.
+            // A store in memory never yields by itself.
             yield_once().await;
         }
         Ok(())
     }
 }
 
-/// The place of a record: a hash of its id, so that a copied table has no id that a cookie could carry.
+/// The key of a record: a hash of its id, so that a copied table contains no id for a cookie.
 fn key(id: &Id) -> RecordKey {
     let hash: [u8; RecordKey::HASH_BYTES] = Sha256::new()
         .chain_update(b"waxseal/tower-sessions\0")

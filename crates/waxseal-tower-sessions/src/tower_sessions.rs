@@ -1,4 +1,4 @@
-//! Sessions of an app on tower-sessions, to be taken over.
+//! Taking over the sessions of an app on tower-sessions.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -16,10 +16,10 @@ use waxseal_manager::Foreign;
 type Data = HashMap<String, Value>;
 type Owner = Box<dyn Fn(&Data) -> Option<String> + Send + Sync>;
 
-/// The sessions of an app on tower-sessions, in the store in which that app kept them. It reads and changes nothing there.
+/// The sessions of an app on tower-sessions, in that app's store. It only reads there.
 ///
-/// A record has no time of its beginning, so the time of the last save counts for it: its expiry less the app's
-/// [`inactivity`](Self::inactivity). All data come along; values of JSON are as they were.
+/// A record has no creation time. The time of its last save is used instead: its expiry minus the app's
+/// [`inactivity`](Self::inactivity). All data are taken over, and JSON values stay as they were.
 ///
 /// # Example
 ///
@@ -40,8 +40,8 @@ pub struct TowerSessions<T> {
 }
 
 impl<T: SessionStore> TowerSessions<T> {
-    /// The sessions in `store`, all else as tower-sessions has it by default: a cookie called `id` with the path `/`, and two
-    /// weeks of inactivity.
+    /// Reads the sessions in `store`, with the defaults of tower-sessions: a cookie named `id` with the path `/`, and
+    /// an inactivity of two weeks.
     #[must_use]
     pub fn new(store: T) -> Self {
         let cookie = SessionCookie::builder().name("id").build();
@@ -54,20 +54,20 @@ impl<T: SessionStore> TowerSessions<T> {
         }
     }
 
-    /// Sets the cookie as the app set it. The name, the domain and the path count.
+    /// Sets the old app's cookie. Only its name, domain and path matter.
     #[must_use]
     pub fn cookie(self, cookie: SessionCookie) -> Self {
         Self { cookie, ..self }
     }
 
-    /// Sets the app's `Expiry::OnInactivity`.
+    /// Sets the old app's `Expiry::OnInactivity`.
     #[must_use]
     pub fn inactivity(self, inactivity: Duration) -> Self {
         Self { inactivity, ..self }
     }
 
-    /// Takes the user that axum-login signed in for the owner: an id that is a number or a text, as a UUID is. For
-    /// any other, and for an app with `AuthManagerLayerBuilder::with_data_key`, there is [`owner`](Self::owner).
+    /// Takes the user that axum-login signed in as the owner. The user's id must be a number or a string, as a UUID is.
+    /// For any other id, and for an app with `AuthManagerLayerBuilder::with_data_key`, use [`owner`](Self::owner).
     #[must_use]
     pub fn axum_login(self) -> Self {
         self.owner(|data| match data.get("axum-login.data")?.get("user_id")? {
@@ -77,14 +77,14 @@ impl<T: SessionStore> TowerSessions<T> {
         })
     }
 
-    /// Finds the owner in a session's data; `None` if nobody is signed in, which axum-login writes as `null`. Without an
-    /// owner, a sign-out refuses this one cookie alone.
+    /// Sets a function that finds the owner in a session's data. It returns `None` if nobody is signed in, which
+    /// axum-login writes as `null`. Without an owner, a sign-out refuses only this one cookie.
     #[must_use]
     pub fn owner(self, owner: impl Fn(&Data) -> Option<String> + Send + Sync + 'static) -> Self {
         Self { owner: Box::new(owner), ..self }
     }
 
-    /// Leaves the old cookie in the browser until a sign-out, so that the old app can be gone back to.
+    /// Leaves the old cookie in the browser until a sign-out, so that you can go back to the old app.
     #[must_use]
     pub fn keep_cookie(self) -> Self {
         Self { keeps_cookie: true, ..self }

@@ -1,4 +1,4 @@
-//! The operator's own pages, on an address of their own: `/metrics`, `/health`, `/health/live` and `/health/ready`.
+//! The pages for the operator, on a separate address: `/metrics`, `/health`, `/health/live` and `/health/ready`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use crate::{BoxFuture, Response, typed};
 
 /// The service of the operator's pages.
 ///
-/// Pages with key ids, also those of passphrases, against which guesses can be checked, are for the operator alone.
+/// They show key ids. An attacker can check guesses of a passphrase against its key id, so only the operator may see them.
 #[derive(Debug, Clone)]
 pub(crate) struct Admin {
     shared: Arc<Shared>,
@@ -27,7 +27,7 @@ pub(crate) struct Admin {
 struct Shared {
     readiness: Arc<Readiness>,
     sessions: SessionLayer,
-    /// The pages for the operator alone; without them there are `/health/live` and `/health/ready`.
+    /// The data of `/metrics` and `/health`. If `None`, only `/health/live` and `/health/ready` are served.
     private: Option<Private>,
     /// `true` if the address is a loopback one. Then a request for another host is a DNS rebinding attack.
     local: bool,
@@ -48,7 +48,7 @@ impl Private {
         Self { status, counters, secret_file_refused: counters::file_refused("secret") }
     }
 
-    /// The page of metrics, with what is known when it is asked for.
+    /// Renders the page of metrics, with the gauges set to their present values.
     fn metrics(&self, counters: &Counters) -> String {
         let is_refused = self.status.report().refused.is_some();
         self.secret_file_refused.set(f64::from(u8::from(is_refused)));
@@ -71,7 +71,7 @@ impl Admin {
             Ok(host) => host,
             Err(error) => return plain(error.status(), error.to_string()),
         };
-        // The guard of development mode, whose texts name that mode.
+        // The same check as in development mode. Its error texts name that mode, so other texts are sent here.
         if self.shared.local
             && let Err(error) = development::check(request.headers(), &host)
         {
@@ -109,14 +109,15 @@ impl Admin {
         }
     }
 
-    /// Answers a load balancer: 503 while the session store does not answer or is full, and once the server stops.
+    /// Answers a load balancer. The status is 503 while the session store does not answer or is full, and once the
+    /// server is told to stop.
     async fn ready(&self) -> Response {
         let report = self.shared.readiness.report().await;
         let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         json(status, &report)
     }
 
-    /// The status of keys and store as JSON, sent with 200 in any case: faults are in `warnings`.
+    /// The status of keys and store as JSON. It is always sent with status 200; faults are listed in `warnings`.
     async fn health(&self, status: &KeyStatus, now: SystemTime) -> serde_json::Value {
         let report = status.report();
         let keys: Vec<_> = report

@@ -1,4 +1,4 @@
-//! An app: its routes, its templates, its sessions.
+//! An app: its routes, templates and sessions.
 
 mod command;
 mod csrf;
@@ -47,7 +47,7 @@ use crate::template_setup::TemplateSetup;
 use crate::urls::template_function::SiteRoot;
 use crate::urls::{Name, Urls};
 
-/// An app: its routes, its templates, its sessions.
+/// An app: its routes, templates and sessions.
 ///
 /// # Example
 ///
@@ -69,7 +69,7 @@ pub struct App {
     states: States,
     commands: Commands,
     limits: Limits,
-    /// Makes the state of sessions over the app's own store.
+    /// Builds the session state over the store that the app brings in code.
     store: Option<MakeState>,
     templates: TemplateSetup,
     statics: Vec<(String, StaticSource)>,
@@ -82,10 +82,10 @@ pub struct App {
 }
 
 impl App {
-    /// An app of this name.
+    /// Creates an app with this name.
     ///
-    /// Two apps with one secret key cannot read each other's sessions, because the name is sealed in. It also salts
-    /// passphrases. Changing it signs all visitors out.
+    /// The name is part of what sessions are sealed for, so two apps with the same secret key cannot read each other's
+    /// sessions. It is also the salt for passphrases. Changing it signs all visitors out.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
@@ -106,7 +106,8 @@ impl App {
         }
     }
 
-    /// Sets the app's templates: built into the program, and in development read from the folder and reloaded.
+    /// Sets the app's templates. They are built into the program; in development they are read from the folder and
+    /// reloaded.
     #[must_use]
     pub fn templates(mut self, folder: Folder) -> Self {
         self.folder = Some(folder);
@@ -120,9 +121,9 @@ impl App {
         self
     }
 
-    /// Keeps sessions in this store, in place of the one that the settings name.
+    /// Keeps sessions in this store instead of the one that the settings name.
     ///
-    /// In state `cookie` it has the list of revoked sessions ([`Revocable`](waxseal_manager::Revocable)).
+    /// In state `cookie` the store holds the list of revoked sessions ([`Revocable`](waxseal_manager::Revocable)).
     ///
     /// # Example
     ///
@@ -178,8 +179,8 @@ impl App {
 
     /// Builds the app into a service with these settings and keys.
     ///
-    /// Its store is maintained for as long as [`maintain`](AppService::maintain) is polled, which
-    /// [`bind`](Self::bind) does.
+    /// The session store is maintained only while [`maintain`](AppService::maintain) is polled. A server from
+    /// [`bind`](Self::bind) polls it while it serves.
     ///
     /// # Errors
     ///
@@ -191,7 +192,7 @@ impl App {
         self.service_with(settings, keyring, Clock::system(), store)
     }
 
-    /// Builds the service over a store that is open; without one, sessions are in cookies alone.
+    /// Builds the service over an open store. Without a store, sessions are kept in cookies alone.
     pub(crate) fn service_with(
         mut self,
         settings: &Settings,
@@ -217,7 +218,7 @@ impl App {
             self.templates.apply(&mut templates, &urls, root, self.csrf_tokens, settings.development);
         templates.check_names()?;
         let cookie = settings.session_cookie()?;
-        // A browser would keep every server of this machine on TLS for a year.
+        // Otherwise a browser would insist on TLS for every server of this machine, for a year.
         let security = self.security.build(cookie.is_secure() && !settings.development)?;
         let store_name = match (&self.store, &settings.session_store) {
             (Some(_), _) => "the app's own".to_owned(),
@@ -273,7 +274,7 @@ impl App {
         }))
     }
 
-    /// Adds the routes of static files, and in development those of the session panel that the app does not have.
+    /// Adds the routes of static files, and in development those of the session panel, unless the app has routes there.
     fn add_routes(&mut self, development: bool) -> Result<(), StartError> {
         if development {
             let taken: Vec<_> = self.routes.paths().map(str::to_owned).collect();
@@ -303,7 +304,7 @@ impl App {
         })
     }
 
-    /// `true` if the app brings its session store in code.
+    /// `true` if the session store is set in code.
     pub(crate) fn has_own_store(&self) -> bool {
         self.store.is_some()
     }
@@ -312,25 +313,25 @@ impl App {
         &self.commands
     }
 
-    /// The command of this name, which must exist, and what it gets.
+    /// The command of this name and its argument; `None` if there is no such command.
     pub(crate) fn take_command(self, name: &str, args: Vec<String>) -> Option<(Run, Cli)> {
         let run = self.commands.take(name)?;
         Some((run, Cli { states: self.states, args }))
     }
 
-    /// Has the service print why a request failed.
+    /// Makes the service print why a request failed.
     pub(crate) fn printing_failures(mut self) -> Self {
         self.prints_failures = true;
         self
     }
 
-    /// The name of the app, by which its sessions differ from those of other apps.
+    /// The name of the app, which separates its sessions from those of other apps.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 }
 
-/// The routes of an app, by each of what they are found by.
+/// The routes of an app, indexed by path, by name and by number.
 struct Routing {
     router: Router<Target>,
     urls: Urls,

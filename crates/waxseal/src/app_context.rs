@@ -24,7 +24,7 @@ pub(crate) struct AppContext {
     #[cfg(feature = "websocket")]
     pub(crate) websocket: WebSocketLimits,
     pub(crate) proxies: ProxySettings,
-    /// The app speaks TLS itself.
+    /// `true` if the app itself serves TLS.
     pub(crate) speaks_tls: bool,
     pub(crate) urls: Arc<Urls>,
     /// Name and path of each route.

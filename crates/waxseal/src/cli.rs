@@ -1,4 +1,4 @@
-//! Commands of an app beside serving it.
+//! Commands of an app, besides serving it.
 
 use std::future::Future;
 
@@ -6,8 +6,8 @@ use crate::error::Result;
 use crate::handler::BoxFuture;
 use crate::states::States;
 
-/// The app as a command sees it, which [`App::command`](crate::App::command) added: its state, and the words behind the
-/// command's name.
+/// What a command that was added with [`App::command`](crate::App::command) gets: the app's state, and the arguments
+/// after the command's name.
 #[must_use]
 pub struct Cli {
     pub(crate) states: States,
@@ -28,17 +28,17 @@ struct Command {
 }
 
 impl Cli {
-    /// The value of this type that [`App::state`](crate::App::state) added.
+    /// The value of this type that was added with [`App::state`](crate::App::state).
     ///
     /// # Errors
     ///
-    /// An error that names the type, if there is none.
+    /// If there is no such value. The error names the type.
     #[track_caller]
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<&T> {
         self.states.get()
     }
 
-    /// The words behind the command's name: `["merlin"]` of `demo add-user merlin`.
+    /// The arguments after the command's name: `["merlin"]` of `demo add-user merlin`.
     #[must_use]
     pub fn args(&self) -> &[String] {
         &self.args
@@ -61,13 +61,13 @@ impl Commands {
         program.subcommands(commands)
     }
 
-    /// The command of this name, which clap has found.
+    /// The command of this name.
     pub(crate) fn take(self, name: &str) -> Option<Run> {
         self.0.into_iter().find(|command| command.name == name).map(|command| command.run)
     }
 }
 
-/// Names the words and no state.
+/// Shows the arguments and not the state.
 impl std::fmt::Debug for Cli {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cli").field("args", &self.args).finish_non_exhaustive()

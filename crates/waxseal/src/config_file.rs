@@ -1,4 +1,4 @@
-//! Configuration files: `NAME=value`, one a line.
+//! Configuration files: one `NAME=value` on each line.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,13 @@ use minijinja::value::Serde;
 
 use crate::start_error::StartError;
 
-/// Names of secrets, which a file that templates can read has no place for.
+/// Names of secrets. A configuration file must not contain them, because templates can read its values.
 const SECRETS: [&str; 4] =
     ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "WAXSEAL_SECRET_KEY", "WAXSEAL_SECRET_KEY_FALLBACKS"];
 const PREFIX: &str = "WAXSEAL_";
 
-/// The lines of a configuration file. It has the form of `EnvironmentFile=` in systemd and `--env-file` in Docker, so that
-/// one file serves all three.
+/// The lines of a configuration file. It has the format of systemd's `EnvironmentFile=` and Docker's `--env-file`, so
+/// that one file works for all three.
 #[derive(Debug)]
 pub(crate) struct ConfigFile(Vec<(String, String)>);
 
@@ -24,7 +24,7 @@ impl ConfigFile {
         Self::parse(&text).map_err(|(line, problem)| unfit(format!("line {line}: {problem}")))
     }
 
-    /// Parses the lines; an error has its line's number.
+    /// Parses the lines. An error has the number of its line, from 1.
     fn parse(text: &str) -> Result<Self, (usize, String)> {
         let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
@@ -37,8 +37,8 @@ impl ConfigFile {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The values of the app: those of names without our prefix. What is JSON becomes what it is there, as with Flask's
-    /// `from_prefixed_env`; the rest is text.
+    /// The values that belong to the app: those whose names do not begin with our prefix. A value that parses as JSON
+    /// has its JSON type, as with Flask's `from_prefixed_env`; any other is a string.
     pub(crate) fn of_the_app(&self) -> impl Iterator<Item = (&str, Value)> {
         let own = self.iter().filter(|(name, _)| !name.starts_with(PREFIX));
         own.map(|(name, value)| (name, serde_json::from_str(value).map_or_else(|_| value.into(), json)))
@@ -71,7 +71,7 @@ pub(crate) fn named_by(
     variable: Option<std::ffi::OsString>,
     is_command: impl Fn(&str) -> bool,
 ) -> Option<PathBuf> {
-    // What follows a command is the command's own.
+    // Arguments after a command belong to the command.
     let args: Vec<_> = args.take_while(|word| !word.to_str().is_some_and(&is_command)).collect();
     let found = args.iter().enumerate().find_map(|(at, word)| match word.to_str()? {
         "--config" => args.get(at + 1).map(PathBuf::from),

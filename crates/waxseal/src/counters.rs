@@ -8,14 +8,14 @@ use std::time::SystemTime;
 
 use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
-/// The upper bounds of a histogram's buckets, in seconds: every histogram is one of latencies.
+/// The upper bounds of a histogram's buckets, in seconds: all histograms are of latencies.
 const BUCKETS: [f64; 15] =
     [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// The recorder behind the operator's page: counters, gauges and histograms.
 ///
-/// It takes no more memory between two scrapes than at one. (The recorder of `metrics-exporter-prometheus` keeps each
-/// sample of a histogram until it is scraped.)
+/// Its memory does not grow between two scrapes. (The recorder of `metrics-exporter-prometheus` keeps each sample of a
+/// histogram until it is scraped.)
 #[derive(Default)]
 pub(crate) struct Counters(Mutex<BTreeMap<String, Family>>);
 
@@ -31,7 +31,7 @@ enum Series {
     Histogram(Arc<Buckets>),
 }
 
-/// A histogram: the samples of each bucket, the last of which has no bound, and their sum.
+/// A histogram: the number of samples in each bucket, and the sum of all samples. The last bucket has no upper bound.
 #[derive(Default)]
 struct Buckets {
     counts: [AtomicU64; BUCKETS.len() + 1],
@@ -39,7 +39,7 @@ struct Buckets {
     sum: AtomicU64,
 }
 
-/// Installs the program's recorder; `None` if the program has installed another one.
+/// Installs this recorder for the process. Returns `None` if the program has installed another one.
 pub(crate) fn install() -> Option<&'static Counters> {
     static OURS: OnceLock<Option<&'static Counters>> = OnceLock::new();
     *OURS.get_or_init(|| {
@@ -48,7 +48,7 @@ pub(crate) fn install() -> Option<&'static Counters> {
     })
 }
 
-/// The gauge of a file whose present content is refused, from 0.
+/// Registers the gauge that is 1 while the present content of `file` is refused. It starts at 0.
 pub(crate) fn file_refused(file: &'static str) -> Gauge {
     metrics::describe_gauge!(
         "waxseal_file_refused",
@@ -59,7 +59,7 @@ pub(crate) fn file_refused(file: &'static str) -> Gauge {
     refused
 }
 
-/// Registers what is known of the process when it begins.
+/// Registers the metrics of the process that are known at its start.
 pub(crate) fn describe_process() {
     metrics::describe_gauge!("waxseal_build_info", "1, with the version of Waxseal.");
     metrics::gauge!("waxseal_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
@@ -135,7 +135,7 @@ impl Recorder for &'static Counters {
             || Series::Counter(Arc::default()),
             |series| match series {
                 Series::Counter(value) => Counter::from_arc(value.clone()),
-                // One name for two kinds is the program's mistake; the first wins.
+                // The program uses one name for two kinds of metric, which is a mistake. The first kind wins.
                 _ => Counter::noop(),
             },
         )
@@ -174,7 +174,7 @@ impl HistogramFn for Buckets {
 }
 
 impl Buckets {
-    /// Writes the counts, each with those of the buckets before it.
+    /// Writes the counts. Each includes those of the buckets before it.
     fn write(&self, text: &mut String, name: &str, labels: &str) -> std::fmt::Result {
         let others = labels.strip_suffix('}').map_or("{".to_owned(), |labels| format!("{labels},"));
         let bounds = BUCKETS.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
@@ -188,7 +188,7 @@ impl Buckets {
     }
 }
 
-/// The name with characters replaced that Prometheus does not allow.
+/// Replaces the characters that Prometheus does not allow in a name.
 fn name(text: &str) -> String {
     let allowed = |at: usize, letter: char| {
         letter.is_ascii_alphabetic() || matches!(letter, '_' | ':') || (at > 0 && letter.is_ascii_digit())

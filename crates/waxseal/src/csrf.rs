@@ -1,4 +1,4 @@
-//! The check of form tokens: see [`App::csrf_tokens`](crate::App::csrf_tokens).
+//! The check of CSRF tokens: see [`App::csrf_tokens`](crate::App::csrf_tokens).
 
 use http::HeaderName;
 use http::header::CONTENT_TYPE;
@@ -11,7 +11,7 @@ use crate::request::Request;
 const HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 const FIELD: &str = "csrf_token";
 
-/// Checks that a request has a token of its session. The body can be read as before.
+/// Checks that a request has a token of its session. The body can still be read afterwards.
 pub(crate) async fn check(request: &Request) -> Result<()> {
     let token = given(request).await?;
     match request.session().await?.is_csrf_token(&token) {
@@ -20,7 +20,7 @@ pub(crate) async fn check(request: &Request) -> Result<()> {
     }
 }
 
-/// The token of a request, from its header or its form.
+/// The token that a request brings, from its header or its form.
 async fn given(request: &Request) -> Result<Vec<u8>> {
     let mut headers = request.headers().get_all(HEADER).iter();
     match (headers.next(), headers.next()) {

@@ -1,8 +1,8 @@
-//! The error of a request without its session's form token.
+//! The error of a request without the CSRF token of its session.
 
 use http::StatusCode;
 
-/// A fault of a request's form token, for which it is refused.
+/// The reason why a request was refused over its CSRF token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CsrfError {
@@ -11,7 +11,7 @@ pub enum CsrfError {
         "the request has no CSRF token; put {{{{ csrf_field() }}}} into the form, or send the header X-CSRF-Token"
     )]
     Missing,
-    /// The first part of a form with files is not a token.
+    /// The first field of a form with files is not a token.
     #[error(
         "the form with files has no CSRF token in its first field; put {{{{ csrf_field() }}}} before all others, or send the \
          header X-CSRF-Token"
@@ -20,7 +20,7 @@ pub enum CsrfError {
     /// The request has more than one token.
     #[error("the request has more than one CSRF token; send one")]
     Repeated,
-    /// The token belongs to another session.
+    /// The token belongs to another session, or to this session before a sign-in or renewal.
     #[error(
         "this form belongs to another session, or to the time before a sign-in; go back, reload the page and send it again"
     )]
@@ -28,7 +28,7 @@ pub enum CsrfError {
 }
 
 impl CsrfError {
-    /// The status of the answer: always 403.
+    /// The status of the response: always 403.
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::FORBIDDEN
     }

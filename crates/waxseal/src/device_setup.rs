@@ -1,4 +1,4 @@
-//! Device-bound sessions: what an app says in code, and the layer that it makes with the settings.
+//! Device-bound sessions: the options that an app sets in code, and the session layer built from them and the settings.
 
 #[cfg(feature = "device")]
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::device_bound::DeviceBound;
 use crate::settings::Settings;
 use crate::start_error::StartError;
 
-/// What an app says in code. The settings come before it.
+/// The options that an app sets in code. Settings override them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DeviceSetup {
     pub(crate) chosen: Option<DeviceBound>,
@@ -24,7 +24,8 @@ pub(crate) struct DeviceSetup {
 }
 
 impl DeviceSetup {
-    /// The session layer, with device-bound sessions if they are chosen. `statics` are the paths of static files.
+    /// Builds the session layer, with device-bound sessions if they are switched on. `statics` are the paths of static
+    /// files.
     pub(crate) fn layer(
         &self,
         settings: &Settings,
@@ -61,7 +62,7 @@ impl DeviceSetup {
         if let Some(time) = settings.device_bound_for.map(Duration::from_secs).or(self.proof_time) {
             binding = binding.proof_time(time);
         }
-        // Browsers are told the paths that they see.
+        // Browsers are told paths as they see them, with the root path.
         let at_root = |path: &str| format!("{}{path}", settings.proxies.root_path.as_str());
         binding = binding.folder(&at_root(self.folder.as_deref().unwrap_or("/_device")));
         let excepted = statics.iter().chain(&self.except);

@@ -1,18 +1,18 @@
-//! The place at which an app listens.
+//! The address or socket at which an app listens.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// The place at which an app listens.
+/// The address or socket at which an app listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Endpoint {
-    /// An address, with the port that the system chose for port 0.
+    /// A TCP address. If port 0 was asked for, it has the port that the system chose.
     Tcp(SocketAddr),
-    /// The same, over TLS.
+    /// A TCP address, over TLS.
     Tls(SocketAddr),
-    /// A Unix socket; its path, unless the system handed the socket over.
+    /// A Unix socket, with its path. The path is `None` if systemd handed the socket over.
     Unix(Option<PathBuf>),
 }
 

@@ -1,4 +1,4 @@
-//! Answers that end with their session.
+//! Responses that end with their session.
 
 use std::mem;
 
@@ -7,8 +7,8 @@ use waxseal_server::EventStream;
 use crate::request::Request;
 use crate::response::Response;
 
-/// Has the answer end with the session of its request if it is a stream of events and the request has looked at its
-/// session. Browsers open such a stream anew, and are then who they are.
+/// If the response is an event stream and the request has accessed its session, makes the stream end when the session
+/// ends. Browsers then open the stream again, with the cookie that they have by then.
 pub(crate) fn with_its_session(request: &Request, response: &mut Response) {
     if response.extensions().get::<EventStream>().is_none() {
         return;

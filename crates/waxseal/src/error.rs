@@ -13,14 +13,14 @@ use waxseal_keys::error_chain;
 
 use crate::csrf_error::CsrfError;
 
-/// The error that a handler returns with `?` or `Err`: a status and its cause.
+/// The error that a handler returns with `?` or `Err`: a status and the error that caused it.
 ///
-/// Any error converts into one, also an `anyhow::Error` and a `Box<dyn Error + Send + Sync>`. (A box without
-/// `Send + Sync` does not: handlers run on several threads.) An error of this framework, and one that such an error
-/// caused, has its status: 400 for a malformed form, 413 for a body over the limit. Any other is a 500.
-/// [`Error::status`] answers early, as Flask's `abort` does.
+/// Any error converts into this type, including an `anyhow::Error` and a `Box<dyn Error + Send + Sync>`. (A box without
+/// `Send + Sync` does not: handlers run on several threads.) If the error, or one in its chain of sources, comes from
+/// this framework, the response has the status of that error: 400 for a malformed form, 413 for a body over the limit.
+/// Any other error is a 500. [`Error::status`] builds an error with a status of your choice, as Flask's `abort` does.
 ///
-/// A visitor sees the status, and for 4xx the message; the causes go to the log.
+/// A visitor sees the status, and for 4xx the message. The causes go to the log.
 ///
 /// # Example
 ///
@@ -57,18 +57,18 @@ pub struct Error {
     message: Option<Cow<'static, str>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     source: Option<Box<dyn StdError + Send + Sync>>,
-    /// The place of the `?` or of the call that made it, for the developer's page.
+    /// Where in the code the error was made: the `?` or the call. Shown on the developer's page.
     place: &'static Location<'static>,
 }
 
-/// The value of `Retry-After` while the session store is away. Breakers probe it every second.
+/// The value of `Retry-After` while the session store is away. An open circuit breaker tries the store every second.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 /// The result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Answers with this status, 400 to 599; any other number becomes 500.
+    /// Creates an error with this status, 400 to 599. Any other number becomes 500.
     #[must_use]
     #[track_caller]
     pub fn status(status: u16) -> Self {
@@ -77,14 +77,14 @@ impl Error {
         Self { status, message: None, headers: Vec::new(), source: None, place: Location::caller() }
     }
 
-    /// Has the browser repeat the request by a redirect to it.
+    /// Creates an error that makes the browser repeat the request, by a redirect (307).
     #[cfg(feature = "device")]
     #[track_caller]
     pub(crate) fn repeated_first() -> Self {
         Self { status: StatusCode::TEMPORARY_REDIRECT, ..Self::status(500) }
     }
 
-    /// Sets the message. For 4xx the visitor sees it; for 5xx it goes to the log.
+    /// Sets the message. For a 4xx status the visitor sees it; for 5xx it only goes to the log.
     #[must_use]
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.message = Some(message.into());
@@ -98,7 +98,7 @@ impl Error {
         self
     }
 
-    /// Sets the place in the code that the error is of.
+    /// Sets the place in the code where the error was made.
     pub(crate) fn at(self, place: &'static Location<'static>) -> Self {
         Self { place, ..self }
     }
@@ -109,12 +109,12 @@ impl Error {
         self.status
     }
 
-    /// The message, if a visitor may see it.
+    /// The message, if a visitor may see it, that is, for a 4xx status.
     pub(crate) fn public_message(&self) -> Option<&str> {
         self.message.as_deref().filter(|_| self.status.is_client_error())
     }
 
-    /// The first of its causes that is an `E`.
+    /// The first error of type `E` in the chain of causes.
     #[must_use]
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         error_chain::chain(self.source.as_deref()?).find_map(|cause| cause.downcast_ref())
@@ -129,9 +129,9 @@ impl Error {
     }
 }
 
-/// Returns an error of this status, as Flask's `abort` does: `return abort(404)`, or `abort(404)?` in an expression.
+/// Returns an error with this status, as Flask's `abort` does: `return abort(404)`, or `abort(404)?` in an expression.
 ///
-/// For a message to the visitor, return an [`Error`] with a [message](Error::message).
+/// To show the visitor a message, return an [`Error`] with a [message](Error::message) instead.
 ///
 /// # Errors
 ///
@@ -156,8 +156,8 @@ pub fn abort<T>(status: u16) -> Result<T> {
     Err(Error::status(status))
 }
 
-// Not for `E: std::error::Error`: `anyhow::Error` and a boxed error are none. Both are `Into` a boxed error, as every
-// error is.
+// This is not implemented for `E: std::error::Error`, because neither `anyhow::Error` nor a boxed error implements that
+// trait. Both convert into a boxed error, as every error does.
 impl<E: Into<Box<dyn StdError + Send + Sync>> + 'static> From<E> for Error {
     #[track_caller]
     fn from(error: E) -> Self {
@@ -167,7 +167,7 @@ impl<E: Into<Box<dyn StdError + Send + Sync>> + 'static> From<E> for Error {
         let (known, message) = known.unzip();
         Self {
             status: known.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            // The texts of our errors are written for the sender of the request.
+            // The messages of these errors are written for whoever sent the request.
             message: message.map(Cow::from),
             headers: match known {
                 Some(StatusCode::SERVICE_UNAVAILABLE) => vec![(RETRY_AFTER, RETRY_AFTER_SECONDS)],
@@ -182,7 +182,8 @@ impl<E: Into<Box<dyn StdError + Send + Sync>> + 'static> From<E> for Error {
     }
 }
 
-/// Boxes the error under its own type. The `Into` of `anyhow::Error` would hide the type of the error inside.
+/// Boxes the error so that it can be downcast to its own type. With `anyhow::Error`, `Into` would hide the type of the
+/// error inside.
 fn boxed<E: Into<Box<dyn StdError + Send + Sync>> + 'static>(error: E) -> Box<dyn StdError + Send + Sync> {
     let mut error = Some(error);
     match (&mut error as &mut dyn Any).downcast_mut::<Option<anyhow::Error>>().and_then(Option::take) {
@@ -206,7 +207,8 @@ fn known_status(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
         .or_else(|| of(error, session_status).or_else(|| of(error, session_status_of)).filter(is_known))
 }
 
-/// The status of a session's error: 501 for an operation that the chosen state or store lacks, else [`status_of`].
+/// The status of a session error: 501 for an operation that the chosen state or store does not support, else that of
+/// [`status_of`].
 fn session_status(error: &waxseal_manager::Error) -> StatusCode {
     match error {
         waxseal_manager::Error::NoStore | waxseal_manager::Error::NotPromised(_) => {
@@ -216,12 +218,12 @@ fn session_status(error: &waxseal_manager::Error) -> StatusCode {
     }
 }
 
-/// Status, message and the chain of causes on one line, for the log.
+/// Writes the status, the message and the chain of causes on one line, for the log.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let causes: Vec<_> =
             self.source.as_deref().map(|source| error_chain::texts(source)).into_iter().flatten().collect();
-        // A message that is a cause's text would be said twice.
+        // A message that equals the text of a cause would appear twice.
         let message = self.message.as_deref().map(str::to_owned).filter(|message| !causes.contains(message));
         let texts = iter::once(self.status.to_string()).chain(message).chain(causes);
         f.write_str(&error_chain::one_line(texts))

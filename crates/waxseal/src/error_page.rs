@@ -1,4 +1,4 @@
-//! Error pages: the plain ones of an app without an `error.html`, and the developer's.
+//! Error pages: the plain page of an app without an `error.html`, and the developer's page.
 
 use std::panic::Location;
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ use crate::{Error, Request, Response, html};
 const LINES_AROUND: usize = 4;
 /// Headers with credentials, which are never shown.
 const SECRET_HEADERS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
-/// The policy of `development.html`: allows the style of this hash and nothing else.
+/// The content security policy of `development.html`. It allows only the style with this hash.
 const DEVELOPMENT_POLICY: &str = "default-src 'none'; style-src 'sha256-/YkQZMuPh7rSds8UhZg9F6q4S0FutopFA0fr2oLFFtY='; base-uri 'none'; frame-ancestors 'none'";
 
 static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -29,7 +29,7 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     pages
 });
 
-/// The plain page: status, reason and the visitor's message.
+/// The plain page: status, reason phrase, and the message for the visitor.
 pub(crate) fn plain(error: &Error) -> String {
     let status = error.status_code();
     let context = context! {
@@ -40,19 +40,19 @@ pub(crate) fn plain(error: &Error) -> String {
     render("plain.html", context)
 }
 
-/// The reason phrase of a status, also of one without a registered phrase.
+/// The reason phrase of a status, or "Error" if none is registered.
 pub(crate) fn reason(status: StatusCode) -> &'static str {
     status.canonical_reason().unwrap_or("Error")
 }
 
-/// The developer's page: causes, source code and request. It shows no value of the session.
+/// The developer's page: causes, source code and request. It shows no values of the session.
 pub(crate) fn development(error: &Error, request: &Request) -> Response {
     let template = error.downcast_ref::<TemplateError>();
     let (file, line, lines) = match template {
         Some(template) => {
             (template.name().unwrap_or_default(), template.line(), source_of_template(template))
         }
-        // A place in our own code helps nobody.
+        // A place in the framework's own code does not help the developer.
         None if is_ours(error.place().file()) => ("", None, Vec::new()),
         None => {
             let line = usize::try_from(error.place().line()).ok();
@@ -84,7 +84,8 @@ pub(crate) fn development(error: &Error, request: &Request) -> Response {
         headers,
     };
     let mut response = html(render("development.html", context));
-    // Of all pages, this one shows what others sent: nothing in it may run, and its own style is known by its hash.
+    // More than any other page, this one shows text that others sent. Nothing in it may run, so its own style is
+    // allowed by its hash.
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(DEVELOPMENT_POLICY));
     response
 }
@@ -93,8 +94,8 @@ fn source_of_template(template: &TemplateError) -> Vec<(usize, String)> {
     template.excerpt(LINES_AROUND).map(|(number, text)| (number, text.to_owned())).collect()
 }
 
-/// The code around a place, if the program runs where it was built. The compiler notes paths from the workspace's folder,
-/// and the program is often started in one below.
+/// The code around a place, if its file is found from the folder in which the program runs. The compiler records paths
+/// relative to the workspace's folder, and the program is often started in a folder below it.
 fn source_of_code(place: &Location<'_>) -> Vec<(usize, String)> {
     let folder = env::current_dir().unwrap_or_default();
     let mut places = folder.ancestors().map(|folder| folder.join(place.file()));
@@ -104,7 +105,7 @@ fn source_of_code(place: &Location<'_>) -> Vec<(usize, String)> {
     numbered.filter(|(number, _)| number.abs_diff(here) <= LINES_AROUND).collect()
 }
 
-/// `true` for a file of this crate, in which errors of the framework are made.
+/// `true` for a file of this crate, where the framework's own errors are made.
 fn is_ours(file: &str) -> bool {
     let folder = file!().strip_suffix("error_page.rs").expect("it is this file");
     file.starts_with(folder)
@@ -147,7 +148,7 @@ mod tests {
         assert!(page.contains("500 Internal Server Error") && !page.contains("password"), "{page}");
     }
 
-    /// A style that is changed needs its new hash in the policy, or the page has none.
+    /// If the style changes, its new hash must be put into the policy, or the page is shown without a style.
     #[test]
     fn the_policy_of_the_developers_page_names_its_style() {
         let page = include_str!("error_page/development.html");

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 /// Values that belong to one request, by name: Flask's `g`, from [`Request::g`](crate::Request::g).
 ///
-/// A [`before_request`](crate::App::before_request) hook sets them, say, and the handler and templates read them, as
-/// `{{ g.user.name }}`.
+/// For example, a [`before_request`](crate::App::before_request) hook sets a value, and the handler and templates read
+/// it, as `{{ g.user.name }}`.
 ///
 /// # Example
 ///
@@ -44,7 +44,7 @@ struct Entry {
 }
 
 impl G {
-    /// Sets a value of this request, for handlers and templates.
+    /// Sets a value that handlers and templates can read.
     pub fn set<T>(&self, name: impl Into<Cow<'static, str>>, value: T)
     where
         T: Serialize + Clone + Send + Sync + 'static,
@@ -53,7 +53,7 @@ impl G {
         self.keep(name.into(), Entry { value: Box::new(value), shown });
     }
 
-    /// Sets a value of this request that templates do not see: a connection, a permission.
+    /// Sets a value that templates cannot read, such as a connection or a permission.
     pub fn set_hidden<T>(&self, name: impl Into<Cow<'static, str>>, value: T)
     where
         T: Clone + Send + Sync + 'static,
@@ -61,7 +61,7 @@ impl G {
         self.keep(name.into(), Entry { value: Box::new(value), shown: None });
     }
 
-    /// The value of this name, if it is a `T`.
+    /// The value of this name; `None` if it is not set or not a `T`.
     #[must_use]
     pub fn get<T: Clone + 'static>(&self, name: &str) -> Option<T> {
         let values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,7 +82,7 @@ impl G {
                 None
             }
         };
-        // Dropping the old value runs the app's code, which must not run under the lock.
+        // Dropping the old value may run the app's code, which must not happen while the lock is held.
         drop(values);
         drop(before);
     }

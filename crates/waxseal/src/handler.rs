@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::{Request, Response, Result};
 
-/// A boxed future. A route does not know the type of its handler's future.
+/// A boxed future, which hides the type of a handler's future.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A function that answers requests: any `async fn(Request) -> Result<Response>`.
@@ -15,9 +15,9 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers one request.
     fn call(&self, request: Request) -> BoxFuture<Result<Response>>;
 
-    /// The name by which `url_for` knows its route: that of the function. A closure has none.
+    /// The name of the route for `url_for`: that of the function. `None` for a closure.
     fn name(&self) -> Option<&'static str> {
-        // `type_name` is meant for people and may change with the compiler: then `url_for` says that the route is unknown.
+        // The format of `type_name` is not guaranteed. If it changes, `url_for` fails and says that the route is unknown.
         let name = type_name::<Self>().rsplit("::").next().unwrap_or_default();
         let is_name =
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -35,8 +35,8 @@ where
     }
 }
 
-/// Wraps a handler in a function that decides about it, and keeps its name for `url_for`: Python's decorators with
-/// `functools.wraps`.
+/// Wraps a handler in a function that can run code around it or answer in its place, and keeps its name for `url_for`.
+/// This is what a Python decorator with `functools.wraps` does.
 ///
 /// # Example
 ///

@@ -1,4 +1,4 @@
-//! Functions that run around handlers: before, after, in place of an error's page, and at the end.
+//! Functions that run around handlers: before, after, instead of an error page, and at the end of a request.
 
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ pub(crate) struct Hooks {
     teardown: Vec<Teardown>,
 }
 
-/// The hooks that a request runs through: those of the app, then of each group around its route, the innermost last. A
-/// request of an app without hooks pays nothing for them.
+/// The hooks that a request runs through: those of the app, then those of each group around its route, the innermost
+/// last. Without hooks the chain is empty and costs a request nothing.
 #[derive(Clone, Default)]
 pub(crate) struct HookChain(Vec<Arc<Hooks>>);
 
@@ -33,7 +33,7 @@ impl Hooks {
         self.before.push(hook);
     }
 
-    /// Adds a hook that runs before those that are there, as in Flask.
+    /// Adds a hook that runs before those added earlier, as in Flask.
     pub(crate) fn add_after(&mut self, hook: After) {
         self.after.insert(0, hook);
     }
@@ -42,12 +42,12 @@ impl Hooks {
         self.errors.push((status, handler));
     }
 
-    /// Adds a hook that runs before those that are there, as in Flask.
+    /// Adds a hook that runs before those added earlier, as in Flask.
     pub(crate) fn add_teardown(&mut self, hook: Teardown) {
         self.teardown.insert(0, hook);
     }
 
-    /// The handler of a status: the last that was added.
+    /// The handler for a status: the one that was added last.
     fn handler(&self, status: StatusCode) -> Option<&OnError> {
         self.errors.iter().rfind(|(handled, _)| *handled == status).map(|(_, handler)| handler)
     }

@@ -7,18 +7,18 @@ use metrics::{Counter, Gauge, Histogram};
 
 /// Counters and latencies of requests, by route. All are registered at start, so a counter without requests shows 0.
 ///
-/// Labels are the app's own routes and five classes of statuses, and nothing that a client sends.
+/// The labels are the app's routes and the five classes of status. Nothing that a client sends becomes a label.
 pub(crate) struct HttpMetrics {
     routes: Vec<RouteMetrics>,
-    /// Of requests that no route answers.
+    /// The metrics of requests that no route matches.
     unmatched: RouteMetrics,
     in_flight: Gauge,
 }
 
 struct RouteMetrics {
-    /// By the first digit of the status, from 1.
+    /// Indexed by the first digit of the status, minus 1.
     statuses: [Counter; 5],
-    /// The client hung up before the answer was ready.
+    /// Counts requests whose client disconnected before the response was ready.
     cancelled: Counter,
     latency: Histogram,
 }
@@ -88,7 +88,7 @@ impl InFlight<'_> {
         self.route = route;
     }
 
-    /// Counts the request, and returns the time that its answer took, in seconds.
+    /// Counts the request. Returns the seconds that the response took.
     pub(crate) fn answered(mut self, status: StatusCode) -> f64 {
         self.is_answered = true;
         let (route, seconds) = (self.metrics.of(self.route), self.started.elapsed().as_secs_f64());

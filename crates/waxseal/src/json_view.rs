@@ -1,14 +1,14 @@
-//! Values of a session as JSON for people.
+//! Session values as JSON that people can read.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// A value of a session, which serializes into JSON for people.
+/// A session value that serializes into JSON that people can read.
 ///
-/// A value that JSON lacks becomes an object with one key that begins with `$`:
-/// `{"$bytes": "c0ffee"}`, `{"$number": "NaN"}`, `{"$map": [[1, "one"]]}`.
+/// A value of a type that JSON lacks becomes an object with one key that begins with `$`: `{"$bytes": "c0ffee"}`,
+/// `{"$number": "NaN"}`, `{"$map": [[1, "one"]]}`.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "a value is what its name says")]
 #[expect(clippy::exhaustive_enums, reason = "the kinds of values that serde knows")]
@@ -60,7 +60,7 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_f32<E>(self, value: f32) -> Result<Readable, E> {
-        // By its text: 0.1 as f32 would read 0.10000000149 as f64.
+        // Converted through its text: cast to f64, the f32 0.1 would read 0.10000000149.
         Ok(Readable::Float(value.to_string().parse().unwrap_or(f64::from(value))))
     }
 

@@ -37,10 +37,10 @@
 //!
 //! # Its parts
 //!
-//! This crate composes others, each of use alone: `waxseal-server` serves, `waxseal-http` carries sessions, `waxseal-manager` opens
-//! and saves them, `waxseal-session` is the dictionary, `waxseal-store` says what a store is, `waxseal-templates` renders,
-//! `waxseal-keys` reads and rotates the secret keys, `waxseal-crypto` seals. The program `waxseal`, for operators, is in
-//! `waxseal-cli`.
+//! This crate is composed of others, each of which can be used alone: `waxseal-server` serves HTTP, `waxseal-http`
+//! carries sessions in cookies, `waxseal-manager` opens and saves them, `waxseal-session` is the session's dictionary,
+//! `waxseal-store` defines what a store is, `waxseal-templates` renders pages, `waxseal-keys` reads and rotates the
+//! secret keys, and `waxseal-crypto` seals. The program `waxseal`, for operators, is in `waxseal-cli`.
 
 mod admin;
 mod app;
@@ -165,5 +165,5 @@ pub use waxseal_templates::{Context, context, folder};
 pub use websocket::{SessionView, WebSocket};
 
 pub use http::{Method, StatusCode};
-/// The template engine, for what [`App::filter`] and [`App::environment`] take.
+/// The template engine. Its types are needed for [`App::filter`] and [`App::environment`].
 pub use minijinja;

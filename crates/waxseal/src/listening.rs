@@ -1,4 +1,4 @@
-//! The socket on which an app listens: its own, or one that systemd has handed over.
+//! The socket on which an app listens: one that it opens, or one that systemd hands over.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use crate::endpoint::Endpoint;
 use crate::settings::Settings;
 use crate::start_error::StartError;
 
-/// The sockets handed over have been asked for: they are this process's once.
+/// `true` once the handed-over sockets have been taken. A process can take them only once.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// Listens where systemd says, else where the settings say.
+/// Listens on the socket that systemd handed over, or else where the settings say.
 pub(crate) async fn listen(settings: &Settings) -> Result<(HttpServer, Endpoint), StartError> {
     if !ASKED.swap(true, Ordering::Relaxed)
         && let Some(handed) = handed_over(&mut ListenFd::from_env())?
@@ -43,7 +43,7 @@ fn handed_over(sockets: &mut ListenFd) -> Result<Option<(HttpServer, Endpoint)>,
         1 => {}
         count => return Err(StartError::SocketsHandedOver(count)),
     }
-    // Each looks at the kind of the socket, and leaves another kind there.
+    // Each call checks the kind of the socket, and leaves a socket of another kind in place.
     if let Ok(Some(listener)) = sockets.take_tcp_listener(0) {
         let address = listener.local_addr().map_err(unusable)?;
         return Ok(Some((HttpServer::from_std(listener)?, Endpoint::Tcp(address))));

@@ -9,14 +9,14 @@ use crate::repeat_limit::RepeatLimit;
 use crate::settings::Settings;
 use crate::settings::values::LogFormat;
 
-/// Logs to standard error, as the settings say. A program that installed its own log keeps it.
+/// Installs a log to standard error, as the settings say, unless the program has installed one.
 pub(crate) fn to_stderr(settings: &Settings) {
     let (filter, wrong) = match &settings.log {
         Some(filter) => (filter.clone(), None),
         None => LogFilter::from_rust_log(std::env::var("RUST_LOG").ok().as_deref()),
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
-    // A developer sees each line, however often it comes.
+    // In development each line is shown, however often it is repeated.
     let is_limited = !settings.development;
     let lines = match settings.log_format {
         LogFormat::Text => {

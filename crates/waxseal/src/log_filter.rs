@@ -1,11 +1,11 @@
-//! The choice of lines that are logged.
+//! Which lines are logged.
 
 use std::str::FromStr;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-/// The lines that are logged: a level for all modules, and levels for single ones, as in `RUST_LOG`.
+/// Which lines are logged: a level for all modules, and levels for single modules, as in `RUST_LOG`.
 ///
 /// # Example
 ///
@@ -27,10 +27,10 @@ impl Default for LogFilter {
 }
 
 impl LogFilter {
-    /// The filter of the variable `RUST_LOG`; without one, or with a text that is none, the default. The second value says
-    /// what is wrong with the text.
+    /// The filter of the variable `RUST_LOG`. Without the variable, or if its text is not a filter, it is the default.
+    /// The second value says what is wrong with the text.
     pub(crate) fn from_rust_log(variable: Option<&str>) -> (Self, Option<String>) {
-        // Here a module alone stands for all its lines, as people know it.
+        // In `RUST_LOG` a module's name alone means all of its lines.
         let parsed = variable.filter(|text| !text.is_empty()).map(|text| match is_module(text) {
             true => Self::from_str(&format!("{text}=trace")),
             false => text.parse(),
@@ -52,7 +52,8 @@ impl FromStr for LogFilter {
 
     /// # Errors
     ///
-    /// A sentence that says what to write; also for a word that is no level, which might be meant as one.
+    /// A sentence that says what to write. A single word that is not a level is refused too, since it may be a misspelt
+    /// level.
     fn from_str(text: &str) -> Result<Self, String> {
         let form = "write a level (error, warn, info, debug, trace, off), also for a module, as in \
                     info,waxseal_manager=debug; fields and spans cannot be chosen";
@@ -64,7 +65,7 @@ impl FromStr for LogFilter {
     }
 }
 
-/// Tells whether the text is one word that is no level.
+/// Returns `true` if the text is a single word that is not a level.
 fn is_module(text: &str) -> bool {
     !text.contains(['=', ',', '[', '{']) && text.parse::<LevelFilter>().is_err()
 }

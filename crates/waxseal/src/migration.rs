@@ -1,4 +1,4 @@
-//! The migration that an app was told of.
+//! The migration that is set on an app.
 
 use waxseal_http::ForeignSessions;
 use waxseal_manager::Adoption;

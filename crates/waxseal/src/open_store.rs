@@ -1,4 +1,4 @@
-//! Session stores, opened by their URL.
+//! Opening session stores by their URL.
 
 use waxseal_crypto::Keyring;
 use waxseal_manager::{SessionManager, State};
@@ -11,27 +11,30 @@ use crate::sqlite_parameters::SqliteParameters;
 use crate::start_error::StartError;
 use crate::store_url::{Engine, StoreUrl};
 
-/// Makes the state of sessions over an open store, as the settings say.
+/// Builds the session state over an open store, as the settings say.
 pub(crate) type MakeState = Box<dyn FnOnce(&Settings) -> State + Send + Sync>;
 
 impl StoreUrl {
-    /// The sessions of the app called `app` that are kept here, for tools that maintain records. They open no tokens.
+    /// The sessions of the app named `app` in this store, for tools that maintain records. The manager that is returned
+    /// opens no tokens.
     ///
     /// # Errors
     ///
-    /// [`StartError::Store`] if the store cannot be opened; [`StartError::StoreNotBuilt`].
+    /// [`StartError::Store`] if the store cannot be opened; [`StartError::StoreNotBuilt`] if this program was built
+    /// without it.
     pub async fn records(&self, keyring: &Keyring, app: &str) -> Result<SessionManager, StartError> {
         let make = open_url(self, app).await?;
         let settings = Settings { session_state: SessionState::Store, ..Settings::default() };
         Ok(SessionManager::new(keyring, "", app, make(&settings))?)
     }
 
-    /// The script that makes a PostgreSQL store's tables or brings them up to date, and grants `role` the rights to use
+    /// The SQL script that creates a PostgreSQL store's tables or updates them, and grants `role` the rights to use
     /// them. `None` for the other stores, which need no script.
     ///
     /// # Errors
     ///
-    /// [`StartError::Store`] if the URL or the schema that it names is invalid; [`StartError::StoreNotBuilt`].
+    /// [`StartError::Store`] if the URL or the schema that it names is invalid; [`StartError::StoreNotBuilt`] if this
+    /// program was built without the store.
     pub fn migration(&self, role: Option<&str>) -> Result<Option<String>, StartError> {
         match &self.0 {
             Engine::Postgres(url) => migration(url, role).map(Some),
@@ -40,7 +43,8 @@ impl StoreUrl {
     }
 }
 
-/// Opens the store that the settings name, waiting for its server. `None` if state `cookie` needs none.
+/// Opens the store that the settings name, and waits for its server. Returns `None` if no store is set and state
+/// `cookie` needs none.
 pub(crate) async fn open(
     url: Option<&StoreUrl>,
     state: SessionState,
@@ -60,7 +64,7 @@ async fn open_url(url: &StoreUrl, app: &str) -> Result<MakeState, StartError> {
     }
 }
 
-/// Opens a store that is not on a server.
+/// Opens a store in memory or in a file, without waiting.
 pub(crate) fn open_local(
     url: Option<&StoreUrl>,
     state: SessionState,
@@ -98,7 +102,7 @@ fn sqlite(path: &std::path::Path, options: &SqliteParameters) -> Result<MakeStat
 
 #[cfg(feature = "redis")]
 async fn redis(url: &str, app: &str) -> Result<MakeState, StartError> {
-    // Two apps on one server must not share keys.
+    // Two apps on one server must not use the same keys.
     let plain =
         |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '_' };
     let prefix = format!("waxseal:{}:", app.chars().take(50).map(plain).collect::<String>());

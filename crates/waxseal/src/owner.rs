@@ -14,29 +14,29 @@ use crate::{Error, Request, Result};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct OwnSession {
-    /// The public id, for [`Request::end_session`]. It signs nobody in.
+    /// The public session id, for [`Request::end_session`]. It cannot be used to sign in.
     pub public_id: String,
     /// The browser and its system, such as "Firefox on Linux".
     pub device: String,
-    /// The date of its creation: `2026-11-24 08:15:00 UTC`.
+    /// When the session was created, such as `2026-11-24 08:15:00 UTC`.
     pub created: String,
-    /// The date of its last use, with a precision of a twentieth of its idle lifetime.
+    /// When the session was last used, in the same form. It may be late by a twentieth of the idle lifetime.
     pub last_seen: String,
-    /// The time since its last use: `3 minutes`.
+    /// The time since its last use, such as `3 minutes`.
     pub seen_ago: String,
     /// `true` for the session of this request.
     pub current: bool,
-    /// The date since which the session of this request is bound to its device. `None` if it is not, and for every other
-    /// session, whose record says so only inside of its seal.
+    /// When the session of this request was bound to its device, in the same form. `None` if it is not bound, and for
+    /// every other session, because their records keep this sealed.
     pub bound_since: Option<String>,
 }
 
-/// Signing in and out. In state `cookie` no list of sessions is kept: for a visitor who is signed in, listing them or ending
-/// others is a 501 there. With a list of ended sessions, [`end_other_sessions`](Self::end_other_sessions) works.
+/// Signing in and out. State `cookie` keeps no list of sessions: for a visitor who is signed in, listing or ending
+/// others is a 501 there. With a list of revoked sessions, [`end_other_sessions`](Self::end_other_sessions) works.
 impl Request {
-    /// Signs `owner` in; this is the app's own name for the user. The session gets a new id, so that one planted before is
-    /// worth nothing, and records the time and the browser's name for lists. Its entries stay; to drop them, call
-    /// [`Session::renew_empty`](crate::Session::renew_empty) before.
+    /// Signs in `owner`, the app's own name for the user. The session gets a new id, so that an attacker who planted
+    /// the old one gains nothing, and records the time and the browser's name for lists. Its entries stay; to drop
+    /// them, call [`Session::renew_empty`](crate::Session::renew_empty) before.
     ///
     /// # Errors
     ///
@@ -57,8 +57,8 @@ impl Request {
         Ok(self.request_session().sign_in(owner, self.headers().get(USER_AGENT)).await?)
     }
 
-    /// Signs the visitor out by ending the session, even while the store does not answer: then this process refuses the
-    /// session at once, and the store is told later.
+    /// Signs the visitor out by ending the session. This works even while the store does not answer: this process then
+    /// refuses the session at once, and tells the store later.
     ///
     /// # Errors
     ///
@@ -67,9 +67,9 @@ impl Request {
         Ok(self.request_session().destroy().await?)
     }
 
-    /// `true` if the visitor signed in within the last `span`.
+    /// Returns `true` if the visitor signed in within the last `span`.
     ///
-    /// Ask it before a password is changed or money is sent, and let the visitor sign in again if not.
+    /// Check this before a password is changed or money is sent. If it is `false`, let the visitor sign in again.
     ///
     /// # Errors
     ///
@@ -78,8 +78,8 @@ impl Request {
         Ok(self.session().await?.signed_in_within(span, self.now()))
     }
 
-    /// Asks the store whether the session is still what this request takes it for. Requests of unsafe methods have been
-    /// asked for already.
+    /// Asks the store whether the session is still as this request loaded it. For requests with unsafe methods this has
+    /// already happened.
     ///
     /// # Errors
     ///
@@ -88,14 +88,15 @@ impl Request {
         Ok(self.request_session().revalidate().await?)
     }
 
-    /// `true` if sessions are on the server, where they can be listed and ended: in states `store` and `mirrored`.
+    /// Returns `true` if sessions are kept on the server, where they can be listed and ended: in states `store` and
+    /// `mirrored`.
     #[must_use]
     pub fn keeps_sessions(&self) -> bool {
         self.session_layer().sessions().has_store()
     }
 
-    /// The sessions of the visitor who is signed in: those that were used last, at most 1,000, the last one first, and this
-    /// one in any case; none if nobody is.
+    /// The sessions of the visitor who is signed in, the last used first: at most 1,000, and always including this one.
+    /// Empty if nobody is signed in.
     ///
     /// # Errors
     ///
@@ -113,11 +114,11 @@ impl Request {
         Ok(listed.iter().map(own).collect())
     }
 
-    /// Ends one of the visitor's own sessions by the public id of a list. Returns `false` if no session has it.
+    /// Ends one of the visitor's own sessions, given its public session id. Returns `false` if none has that id.
     ///
     /// # Errors
     ///
-    /// 400 if `public_id` is none; and those of [`own_sessions`](Self::own_sessions).
+    /// 400 if `public_id` is not a public session id; and those of [`own_sessions`](Self::own_sessions).
     pub async fn end_session(&self, public_id: &str) -> Result<bool> {
         let invalid = || Error::status(400).message("a public session id is 16 hexadecimal digits");
         let public_id = PublicId::parse(public_id).ok_or_else(invalid)?;
@@ -126,12 +127,13 @@ impl Request {
         Ok(self.session_layer().sessions().end(&owner, public_id, self.now()).await?)
     }
 
-    /// Ends all of the visitor's sessions but this one, such as when the password was changed, once the request has succeeded.
-    /// This one gets a new id, so that a stolen copy of its cookie ends with the others.
+    /// Ends all of the visitor's sessions but this one, once the request has succeeded: for example after a change of
+    /// password. This session gets a new id, so that a stolen copy of its cookie ends with the others.
     ///
     /// # Errors
     ///
-    /// 401 if nobody is signed in; 503 if the store does not answer; 501 in state `cookie` without a list of ended sessions.
+    /// 401 if nobody is signed in; 503 if the store does not answer; 501 in state `cookie` without a list of revoked
+    /// sessions.
     pub async fn end_other_sessions(&self) -> Result<()> {
         let visit = self.visit().await?;
         if visit.owner().is_none() {
@@ -140,20 +142,20 @@ impl Request {
         Ok(self.session_layer().sessions().end_others(visit)?)
     }
 
-    /// The visit of this request, for what the session manager is asked about it.
+    /// The visit of this request, for calls to the session manager.
     async fn visit(&self) -> Result<&Visit> {
         let session = self.request_session();
         session.load().await?;
         Ok(session.visit().expect("it was loaded above"))
     }
 
-    /// The time since which the loaded session is bound to a device.
+    /// When the loaded session was bound to a device; `None` if it is not bound.
     #[cfg(feature = "device")]
     pub(crate) fn bound_since(&self) -> Option<SystemTime> {
         self.request_session().device_bound_since()
     }
 
-    /// Nothing is bound without the feature `device`.
+    /// Always `None`: without the feature `device` no session is bound.
     #[cfg(not(feature = "device"))]
     pub(crate) fn bound_since(&self) -> Option<SystemTime> {
         None

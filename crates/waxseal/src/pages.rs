@@ -19,7 +19,7 @@ impl Pages {
         self.templates.contains(template)
     }
 
-    /// Renders a page, with the session loaded first if its template may read it; `names` gives the values of names that
+    /// Renders a page. The session is loaded first if the template may read it. `names` gives the values of names that
     /// are not in `context`.
     pub(crate) async fn render<N>(
         &self,
@@ -35,14 +35,14 @@ impl Pages {
             let session = asked.clone();
             self.templates.render_with(template, context, move || session.ready(), names.clone())
         };
-        // A page that does without the session this time does not fail with it.
+        // Loading the session may fail without failing the page, if the page does not read the session this time.
         let missed = if self.templates.reads_session(template) { asked.load().await.err() } else { None };
         match render(context.clone()) {
             Err(error) if error.wants_session() => {
                 if let Some(error) = missed {
                     return Err(error.into());
                 }
-                // A function of the app looked `session` up, which the template does not tell.
+                // A function of the app has looked up `session`, which cannot be seen in the template.
                 asked.load().await?;
                 Ok(render(context)?)
             }

@@ -36,7 +36,7 @@ pub(crate) fn routes() -> [Route; 2] {
     [Route::get(PATH, show).name("session_panel").bare(), Route::get(STYLE_PATH, style).bare()]
 }
 
-/// Notes the changes of an answered request, unless it never read its session.
+/// Adds the changes of an answered request to the log, unless it never accessed its session.
 pub(crate) fn note(log: &PanelLog, request: &Request, response: &Response) {
     let session = request.asked_session().and_then(|handle| handle.loaded());
     let Some(session) = session.filter(|session| session.is_accessed()) else { return };
@@ -70,7 +70,7 @@ pub(crate) fn note(log: &PanelLog, request: &Request, response: &Response) {
 async fn show(request: Request) -> Result<Response> {
     let now = unix_seconds(request.now());
     let layer = request.session_layer();
-    // Confirmed by the store, for the times that it keeps; the page works without the store, too.
+    // Revalidated, because the store keeps the session's times. The page works without the store, too.
     let away = request.request_session().revalidate().await.err();
     let look = request.session().await.map(|session| session.look());
     let error = look.as_ref().err().map(ToString::to_string).or(away.map(|error| error.to_string()));
@@ -111,7 +111,7 @@ fn entries(look: &SessionDebugView) -> Vec<Value> {
     entries.collect()
 }
 
-/// Names and values, in the order in which they are shown.
+/// Facts about the session, as names and values in the order in which they are shown.
 fn facts(
     request: &Request,
     look: Option<&SessionDebugView>,
@@ -186,7 +186,7 @@ fn shown_token(request: &Request, value: &str, token: Option<&Inspection>) -> Va
     }
 }
 
-/// The parts of a token by the format, "Sealed bytes" and "Signed tokens"; `None` if it is neither.
+/// The parts of a sealed value or a signed token, as the format defines them; `None` if it is neither.
 fn shown_parts(value: &[u8]) -> Option<Vec<Value>> {
     let mut offset = 0;
     let mut part = |name: &str, bytes: usize, text: String, about: &str| {
@@ -237,7 +237,7 @@ fn shown_trail(trail: Trail, now: u64) -> Value {
     context! { request, status => status.as_u16(), ago, changes, sent }
 }
 
-/// The session cookie of a request: the first that opens, else the first.
+/// The session cookie that a request brought: the first that opens, or else the first.
 fn brought(request: &Request) -> Option<(String, Option<Inspection>)> {
     let layer = request.session_layer();
     let name = layer.cookie().name();

@@ -5,19 +5,19 @@ use std::sync::{Mutex, PoisonError};
 
 use http::StatusCode;
 
-/// Requests that are kept, of all sessions together.
+/// The most requests that are kept, of all sessions together.
 const MAX_REMEMBERED: usize = 200;
-/// Requests that are shown of one session.
+/// The most requests that are shown of one session.
 const MAX_SHOWN: usize = 5;
 
-/// The last requests, kept in memory, with the keys of changed entries and no values.
+/// The last requests, kept in memory. Of changed entries it keeps the keys and no values.
 #[derive(Default)]
 pub(crate) struct PanelLog(Mutex<VecDeque<Trail>>);
 
 /// The changes that one request made to its session.
 #[derive(Clone)]
 pub(crate) struct Trail {
-    /// The public id of the session after the request, if it left one.
+    /// The public id of the session after the request; `None` if no session was left.
     pub(crate) session: Option<String>,
     pub(crate) request: String,
     pub(crate) status: StatusCode,

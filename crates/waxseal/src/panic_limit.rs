@@ -1,25 +1,26 @@
-//! A limit on what panics that repeat print.
+//! A limit on the output of panics that repeat.
 
 use std::collections::HashSet;
 use std::panic::{self, Location};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-/// Places in the code that are told apart; beyond them, panics print nothing more until the next [`forget`].
+/// The most places in the code that are remembered. After that many, panics at other places print nothing until the
+/// next [`forget`].
 const MAX_PLACES: usize = 256;
 
-/// Places of panics that were printed since the last [`forget`].
+/// The places of panics that were printed since the last [`forget`].
 static PLACES: LazyLock<Mutex<Places>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct Places(HashSet<(String, u32, u32)>);
 
-/// Lets the process's panics print what they did before, but each place in the code only once until the next [`forget`].
-/// A bug that every request meets then fills no disk. Each request's panic has its line in the log, too, of which the
-/// log [counts the repetitions](crate::RepeatLimit).
+/// Keeps the panic hook that the process has, but calls it only once for each place in the code until the next
+/// [`forget`], so that a bug in every request does not fill a disk. Each request's panic also has a line in the log,
+/// where repetitions are [counted](crate::RepeatLimit).
 pub(crate) fn install() {
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        // Not held while it prints.
+        // The lock is not held while the hook prints.
         let is_new = PLACES.lock().unwrap_or_else(PoisonError::into_inner).is_new(info.location());
         if is_new {
             print(info);
@@ -27,7 +28,7 @@ pub(crate) fn install() {
     }));
 }
 
-/// Lets each place print once more.
+/// Lets each place print once again.
 pub(crate) fn forget() {
     PLACES.lock().unwrap_or_else(PoisonError::into_inner).0.clear();
 }

@@ -1,4 +1,5 @@
-//! In development: what the `Content-Security-Policy` of a page keeps from working. Else the browser's console alone says so.
+//! In development: log lines about what the `Content-Security-Policy` of a page blocks. Otherwise only the browser's
+//! console would say so.
 
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 use waxseal_http::origin;
@@ -6,10 +7,10 @@ use waxseal_http::origin;
 use crate::request::Request;
 use crate::response::Response;
 
-/// Letters of a script that are shown.
+/// The number of characters of a script that a log line shows.
 const SHOWN: usize = 40;
 
-/// Logs the scripts and styles in a page that the policy drops, and a redirect that it stops.
+/// Logs the inline scripts and styles of a page that its policy blocks, and a redirect that it blocks.
 pub(crate) fn log(request: &Request, response: &Response) {
     let policy = response.headers().get(CONTENT_SECURITY_POLICY).and_then(|policy| policy.to_str().ok());
     let Some(policy) = policy else { return };
@@ -39,7 +40,7 @@ fn page(response: &Response) -> Option<&str> {
     response.body().as_bytes().filter(|_| html).and_then(|bytes| std::str::from_utf8(bytes).ok())
 }
 
-/// The sources of a directive.
+/// The sources of a directive in a policy.
 fn directive<'p>(policy: &'p str, name: &str) -> Option<&'p str> {
     policy.split(';').find_map(|part| {
         let (found, sources) = part.trim().split_once(' ').unwrap_or((part.trim(), ""));
@@ -47,14 +48,14 @@ fn directive<'p>(policy: &'p str, name: &str) -> Option<&'p str> {
     })
 }
 
-/// True if nothing allows elements that are written into a page. An app that names hashes or nonces knows what it does.
+/// Returns `true` if the policy allows no inline elements of this kind. A policy with hashes or nonces is not judged.
 fn drops_inline(policy: &str, element: &str) -> bool {
     let sources = directive(policy, &format!("{element}-src")).or_else(|| directive(policy, "default-src"));
     let allowing = ["'unsafe-inline'", "'nonce-", "'sha256-", "'sha384-", "'sha512-"];
     sources.is_some_and(|sources| !allowing.iter().any(|word| sources.contains(word)))
 }
 
-/// Line and beginning of each element of this name that has content of its own.
+/// The line number and the first characters of each inline element of this name.
 fn inline(page: &str, element: &str) -> Vec<(usize, String)> {
     let lower = page.to_ascii_lowercase();
     let start = format!("<{element}");
@@ -63,7 +64,7 @@ fn inline(page: &str, element: &str) -> Vec<(usize, String)> {
         let (attributes, content) = lower[behind..].split_once('>')?;
         let is_element =
             attributes.is_empty() || attributes.starts_with(|next: char| next.is_ascii_whitespace());
-        // Data, which is not run.
+        // JSON in a script element is data, which is not run.
         let runs = !attributes.contains(" src") && !attributes.contains("json");
         let content = content.split("</").next().unwrap_or_default();
         let start = behind + attributes.len() + 1;
@@ -74,7 +75,7 @@ fn inline(page: &str, element: &str) -> Vec<(usize, String)> {
     found.collect()
 }
 
-/// The origin that a form is answered by a redirect to, if it is another one.
+/// The origin of the redirect that answers a form, if it is not this app's.
 fn redirect_of_a_form<'r>(request: &Request, response: &'r Response) -> Option<&'r str> {
     let target = response.headers().get(LOCATION)?.to_str().ok()?;
     let host = target.find("://")? + 3;

@@ -8,23 +8,23 @@ use serde::Serialize;
 use waxseal_http::SessionLayer;
 use waxseal_keys::error_chain;
 
-/// The longest wait for the store: shorter than a load balancer's.
+/// The longest wait for the store: shorter than a load balancer's own timeout.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The longest wait where the store's trouble is a warning alone, which should delay no check.
+/// The longest wait for the store where its failure is only a warning, which should not delay a check.
 const SHORT_PATIENCE: Duration = Duration::from_millis(300);
 
-/// Tells whether requests should come to this server.
+/// Whether this server should get requests.
 #[derive(Debug)]
 pub(crate) struct Readiness {
     sessions: SessionLayer,
-    /// A server without its store may be ready: it has pages that need none.
+    /// The server is ready even without its store, for the sake of pages that do not need it.
     without_store: bool,
     is_stopping: AtomicBool,
-    /// The last answer.
+    /// Shows the last answer: 1 for ready, 0 for not ready.
     ready: Gauge,
 }
 
-/// A reason why no requests should come, or a trouble beside which they may.
+/// Why the server should not get requests, or something wrong that is only a warning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Trouble {
     /// `stopping` or `store`.
@@ -49,7 +49,7 @@ impl Readiness {
         Self { sessions, without_store, is_stopping: AtomicBool::new(false), ready }
     }
 
-    /// Notes that the server was told to stop.
+    /// Makes the server not ready, because it was told to stop.
     pub(crate) fn stop(&self) {
         self.is_stopping.store(true, Ordering::Release);
     }
@@ -68,7 +68,7 @@ impl Readiness {
         Report { status, reasons, warnings: warnings.into_iter().collect() }
     }
 
-    /// The fault of the session store for which visitors cannot be served, if there is one.
+    /// What is wrong with the session store; `None` if it is ready.
     pub(crate) async fn store_trouble(&self) -> Option<String> {
         self.trouble_within(PATIENCE).await
     }

@@ -13,21 +13,22 @@ use crate::Response;
 use crate::error::{Error, Result};
 use crate::response::USUAL_HEADERS;
 
-/// A space, and all beyond ASCII; controls are refused before.
+/// The characters to escape: space and everything beyond ASCII. Control characters are refused before.
 const SPACE: &AsciiSet = &AsciiSet::EMPTY.add(b' ');
 
-/// A redirect that would lead astray.
+/// Marks a response as a refused redirect, with the reason.
 #[derive(Clone)]
 struct Refusal {
     problem: String,
     place: &'static Location<'static>,
 }
 
-/// Sends the browser to another page of this app, with 303: after a POST it fetches it with GET.
+/// Redirects the browser to another page of this app, with 303: after a POST it sends a GET.
 ///
-/// `path` starts with `/`. Spaces and letters beyond ASCII are percent-encoded. Anything that a browser would take for
-/// another site (`//evil.example`, `/\evil.example`) or that would break the header is a 500, and the log says why: a
-/// redirect is where user text likes to end up. For text from a visitor there is [`local_path`](crate::local_path).
+/// `path` starts with `/`. Spaces and characters beyond ASCII are percent-encoded. A path that a browser would take for
+/// another site (`//evil.example`, `/\evil.example`), or that would break the header, is a 500, and the log says why.
+/// This matters because text from users often ends up in redirects. To check a path that a visitor sent, use
+/// [`local_path`](crate::local_path).
 ///
 /// # Example
 ///
@@ -42,9 +43,10 @@ pub fn redirect(path: &str) -> Response {
     redirect_as(StatusCode::SEE_OTHER, path)
 }
 
-/// Sends the browser to another page of this app, with a status of your choice.
+/// Redirects the browser to another page of this app, with a status of your choice.
 ///
-/// Browsers cache 301 and 308; 307 and 308 repeat the method and the body.
+/// The status is 301, 302, 303, 307 or 308; any other is a 500. Browsers cache 301 and 308. With 307 and 308 they
+/// repeat the method and the body.
 ///
 /// # Example
 ///
@@ -67,12 +69,12 @@ pub fn redirect_as(status: StatusCode, path: &str) -> Response {
     }
 }
 
-/// Sends the browser to another site, with 303. Never pass what a visitor sent.
+/// Redirects the browser to another site, with 303. Never pass a URL that a visitor sent.
 ///
-/// `url` is a whole one, `https://…` or `http://…`, in ASCII; anything else answers 500 and says so in the log.
+/// `url` is an absolute URL, `https://…` or `http://…`, in ASCII. Anything else is a 500, and the log says why.
 ///
-/// The default `Content-Security-Policy` lets forms lead to this app alone, and Chromium applies that to redirects after
-/// a form: an app that signs in elsewhere names that site in `form-action`.
+/// The default `Content-Security-Policy` allows forms to be sent to this app alone, and Chromium applies that to
+/// redirects after a form, too. An app that signs visitors in elsewhere must name that site in `form-action`.
 ///
 /// # Example
 ///
@@ -92,7 +94,7 @@ pub fn redirect_to(url: &str) -> Response {
     }
 }
 
-/// The response, unless it is a redirect that was refused, which becomes an error like any other.
+/// Returns the response, or an error if it is a redirect that was refused.
 #[inline]
 pub(crate) fn checked(response: Response) -> Result<Response> {
     match response.extensions().get::<Refusal>() {
@@ -125,7 +127,7 @@ fn refused(problem: String) -> Response {
 mod tests {
     use super::*;
 
-    /// Texts that a browser takes for another site, or that would break the header.
+    /// Paths that a browser takes for another site, or that would break the header.
     const HOSTILE: [&str; 12] = [
         "",
         "a",

@@ -1,4 +1,4 @@
-//! A limit on lines of the log that repeat.
+//! A limit on log lines that repeat.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,23 +13,23 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
-/// The time after which repetitions are reported.
+/// The interval at which repetitions are reported.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
-/// Lines that are told apart. Others of the same place in the code count as one.
+/// The most lines that are told apart. Beyond that, all lines from the same place in the code count as one.
 const MAX_LINES: usize = 256;
-/// Bytes of a line's text that a report repeats.
+/// The most bytes of a line's text that a report quotes.
 const MAX_TEXT_BYTES: usize = 300;
 /// The target of the reports, which are not limited.
 const REPORTS: &str = "waxseal::repeated";
 /// The target of the access log, which is not limited.
 const ACCESS_LOG: &str = "waxseal::access";
 
-/// A format of log lines that limits those of Waxseal's crates that repeat: of the lines with one text, the first is
-/// written, and then each minute the number of the others. So neither an outage nor an attack floods the log.
+/// A format of log lines that limits repeated lines of Waxseal's crates. Of lines with the same text the first is written;
+/// then, once a minute, one line says how often it was repeated. So neither an outage nor an attack floods the log.
 ///
-/// [`App::run`](crate::App::run) has it, outside development; a program with its own subscriber wraps the format of the
-/// layer that writes. The lines of other crates, those of level `debug` and `trace`, and the access log pass. A server
-/// that [serves](crate::AppServer::serve) logs the numbers.
+/// [`App::run`](crate::App::run) uses it, except in development. A program with its own subscriber wraps the event
+/// format of the layer that writes the log. Lines of other crates, lines of level `debug` and `trace`, and the access
+/// log are not limited. The counts are logged by a server that is being [served](crate::AppServer::serve).
 ///
 /// # Example
 ///
@@ -42,7 +42,7 @@ const ACCESS_LOG: &str = "waxseal::access";
 #[derive(Clone, Copy, Debug)]
 pub struct RepeatLimit<F>(F);
 
-/// One table for the process, as there is one log.
+/// There is one table for the process, as there is one log.
 static TABLE: LazyLock<Table> = LazyLock::new(Table::default);
 
 #[derive(Default)]
@@ -55,20 +55,20 @@ struct Table {
 struct Line {
     level: Level,
     text: String,
-    /// Lines like it since then, or since the last report.
+    /// How often the line was repeated since then, or since the last report.
     repeated: u64,
 }
 
 impl<F> RepeatLimit<F> {
-    /// Limits the lines that `format` writes.
+    /// Wraps `format` and limits the lines that it writes.
     #[must_use]
     pub fn new(format: F) -> Self {
         Self(format)
     }
 }
 
-/// Logs how often lines were repeated since the last report. A line that was not is forgotten, and logged when it comes
-/// again.
+/// Logs how often each line was repeated since the last report. A line that was not repeated is forgotten, and written
+/// again when it next occurs.
 pub(crate) fn report() {
     for Line { level, text: line, repeated } in TABLE.take_repeated() {
         match level {
@@ -80,7 +80,7 @@ pub(crate) fn report() {
 }
 
 impl Table {
-    /// Notes a line, and tells whether it is to be logged.
+    /// Counts a line. Returns `true` if it is to be logged.
     fn note(&self, event: &Event<'_>) -> bool {
         let mut text = Text::default();
         event.record(&mut text);
@@ -98,7 +98,7 @@ impl Table {
                 line.into_mut().repeated += 1;
                 false
             }
-            // Beyond the limit there is one line for each place in the code, of which there are few.
+            // Beyond the limit there is one entry for each place in the code, and there are few such places.
             Entry::Vacant(place) => {
                 place.insert(Line { level: *metadata.level(), text: text.0, repeated: 0 });
                 true
@@ -106,7 +106,7 @@ impl Table {
         }
     }
 
-    /// The lines that were repeated, which count from 0 again. The others are forgotten.
+    /// Takes the lines that were repeated, and sets their counts to 0. The others are forgotten.
     fn take_repeated(&self) -> Vec<Line> {
         let mut lines = self.lock();
         lines.retain(|_, line| line.repeated > 0);
@@ -122,7 +122,7 @@ impl Table {
     }
 }
 
-/// A line's message, and the reason or error that it gives. Other fields differ from request to request.
+/// The text of a line: its message, and the reason or error among its fields. Other fields differ from request to request.
 #[derive(Default)]
 struct Text(String);
 

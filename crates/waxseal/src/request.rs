@@ -30,7 +30,7 @@ use crate::request_id::RequestId;
 use crate::response::{Response, html};
 use crate::urls::url_error::UrlError;
 
-/// The app that a request belongs to, without the routes and hooks whose types know requests.
+/// The app that a request belongs to, without routes and hooks, whose types refer to requests.
 pub(crate) trait RequestApp: Send + Sync {
     fn context(&self) -> &AppContext;
 
@@ -40,9 +40,9 @@ pub(crate) trait RequestApp: Send + Sync {
 
 /// One request, as a handler sees it.
 ///
-/// All methods take `&self`, so the form, the session and the page can be asked for in any order. Clones are cheap, and
-/// are the same request.
-// Shared with the code that answers errors after the handler has taken its own clone.
+/// All methods take `&self`, so the form, the session and the page can be asked for in any order. Clones are cheap and
+/// refer to the same request.
+// Shared, because the code that answers errors needs it after the handler has taken its own clone.
 #[derive(Clone)]
 pub struct Request(Arc<Inner>);
 
@@ -53,19 +53,19 @@ struct Inner {
     body: Mutex<Option<Body>>,
     /// The form, once a handler has read it.
     form: OnceLock<SentForm>,
-    /// Opened when first asked for.
+    /// Opened at its first use.
     session: OnceLock<RequestSession>,
     app: Arc<dyn RequestApp>,
-    /// The index of its route among the app's.
+    /// The index of its route among those of the app.
     route: Option<usize>,
     g: G,
     peer: Option<Peer>,
-    /// What a trusted proxy tells of it.
+    /// What a trusted proxy says about it.
     told: Option<Box<Forwarded>>,
 }
 
 impl Request {
-    /// A request of `app` from `peer`, by a scheme if one is given that no connection tells.
+    /// Creates a request to `app` from `peer`. `scheme` is for a test, which has no connection to tell it.
     pub(crate) fn new(
         request: http::Request<Body>,
         app: Arc<dyn RequestApp>,
@@ -106,20 +106,20 @@ impl Request {
         &self.app().limits
     }
 
-    /// Makes the session that of a new visitor, whatever cookie the request has.
+    /// Replaces the session by that of a new visitor, whatever cookie the request has.
     pub(crate) fn forget_session(&self) {
         let new_visitor = || self.app().sessions.session_of(&Method::GET, &Uri::default(), &HeaderMap::new());
         self.0.session.get_or_init(new_visitor);
     }
 
-    /// Rolls the session back if the request failed with this status, before the failure is handled.
+    /// Rolls the session back if `status` means that the request failed. Called before the failure is handled.
     pub(crate) fn drop_changes_of(&self, status: StatusCode) {
         if is_failure(status) {
             self.request_session().rollback();
         }
     }
 
-    /// The session's handle, if the session was asked for.
+    /// The session's handle; `None` if nothing has asked for the session.
     pub(crate) fn asked_session(&self) -> Option<&RequestSession> {
         self.0.session.get()
     }
@@ -132,8 +132,8 @@ impl Request {
             .get_or_init(|| app.context().sessions.session_of(&parts.method, &parts.uri, &parts.headers))
     }
 
-    /// The request's id, which its lines in the log carry, and its answer: see
-    /// [`Settings::request_id_header`](crate::Settings::request_id_header). It is no secret.
+    /// The request's id, which is in its log lines and in its response: see
+    /// [`Settings::request_id_header`](crate::Settings::request_id_header). It is not a secret.
     #[must_use]
     pub fn id(&self) -> &str {
         self.0.id.as_str()
@@ -153,18 +153,18 @@ impl Request {
         &self.0.parts.method
     }
 
-    /// The request target as it was sent.
+    /// The request target, as it was sent.
     #[must_use]
     pub fn uri(&self) -> &Uri {
         &self.0.parts.uri
     }
 
-    /// The path below the app's [root](Self::root_path), as it was sent, percent-encoded.
+    /// The path below the app's [root path](Self::root_path), as it was sent, percent-encoded.
     #[must_use]
     pub fn path(&self) -> &str {
         let path = self.0.parts.uri.path();
         match &self.0.told {
-            // Whoever tells a prefix has taken it off.
+            // A proxy that names a prefix has already removed it from the path.
             Some(told) if told.prefix.is_some() => path,
             _ => self.app().proxies.root_path.below(path),
         }
@@ -176,28 +176,28 @@ impl Request {
         &self.0.parts.headers
     }
 
-    /// The part of the path that the route calls `{name}`, decoded.
+    /// The value of the route's path parameter `{name}`, decoded.
     ///
     /// # Errors
     ///
-    /// 500 if the route has no such part.
+    /// 500 if the route has no such parameter.
     #[track_caller]
     pub fn param(&self, name: &str) -> Result<&str> {
         let unknown = || Error::status(500).message(format!("this route has no parameter {{{name}}}"));
         self.0.params.get(name).ok_or_else(unknown)
     }
 
-    /// The part of the path that the route calls `{name}`, parsed into a `T`.
+    /// The value of the route's path parameter `{name}`, parsed into a `T`.
     ///
     /// # Errors
     ///
-    /// 404 if it is not a `T`, as with Flask's `<int:number>`.
+    /// 404 if the value does not parse into a `T`, as with Flask's `<int:number>`; 500 if the route has no such parameter.
     #[track_caller]
     pub fn param_as<T: FromStr>(&self, name: &str) -> Result<T> {
         self.param(name)?.parse().map_err(|_| Error::status(404))
     }
 
-    /// The parts of the path that the route has names for, decoded.
+    /// All path parameters of the route, decoded.
     #[must_use]
     pub fn params(&self) -> &Params {
         &self.0.params
@@ -215,14 +215,15 @@ impl Request {
         Some(&self.app().endpoints[self.0.route?].1)
     }
 
-    /// The first value of this name in the query, decoded; `None` also if the query is malformed.
+    /// The first value of this name in the query, decoded. `None` if there is none or the query is malformed.
     #[must_use]
     pub fn arg(&self, name: &str) -> Option<String> {
         let pairs: Vec<(String, String)> = self.query().ok()?;
         pairs.into_iter().find(|(found, _)| found == name).map(|(_, value)| value)
     }
 
-    /// The path in the query's `name`, if it leads to a page of this app: `?next=…`, for a redirect after a sign-in.
+    /// The path in the query parameter `name`, such as `?next=…`, if it leads to a page of this app: for a redirect
+    /// after a sign-in.
     ///
     /// # Example
     ///
@@ -239,27 +240,28 @@ impl Request {
         local_path(&self.arg(name)?)
     }
 
-    /// The values that belong to this request, for hooks, handlers and templates.
+    /// The values that hooks, handlers and templates share during this request.
     #[must_use]
     pub fn g(&self) -> &G {
         &self.0.g
     }
 
-    /// The value of this type that [`App::state`](crate::App::state) added.
+    /// The value of this type that was added with [`App::state`](crate::App::state).
     ///
     /// # Errors
     ///
-    /// 500 if there is none; the log names the type.
+    /// 500 if there is no such value. The log names the type.
     #[track_caller]
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<&T> {
         self.app().states.get()
     }
 
-    /// A value that [`App::config`](crate::App::config) set, or the file of [`--config`](crate::Settings::config), deserialized into a `T`.
+    /// A value of the app's configuration, deserialized into a `T`. It was set by [`App::config`](crate::App::config)
+    /// or in the file of [`--config`](crate::Settings::config).
     ///
     /// # Errors
     ///
-    /// 500 if it is not set, or is not a `T`.
+    /// 500 if the value is not set, or is not a `T`.
     #[track_caller]
     pub fn config<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let unset = || Error::status(500).message(format!("the app's configuration has no `{name}`"));
@@ -270,15 +272,17 @@ impl Request {
         T::deserialize(value).map_err(unfit)
     }
 
-    /// Builds the URL of the route called `name`: `arguments` fill the parts of its path, and the rest become the query.
+    /// Builds the URL of the route named `name`. `arguments` fill the parameters of its path, and the rest become the
+    /// query.
     ///
-    /// As in templates and in Flask, `_anchor` comes behind a `#`, `_external` puts scheme and host before it (with any value
-    /// but an empty one and `false`), and a name that begins with a dot is one of the [group](crate::Routes) of this
-    /// request's route. The host is the one that the request names: for a link in a mail, see that the proxy checks it.
+    /// As in templates and in Flask, `_anchor` is appended after a `#`, and `_external` puts the scheme and host in
+    /// front, unless its value is empty or `false`. A name that begins with a dot is one in the [group](crate::Routes)
+    /// of this request's route. The host is the one that the request names, so before you put such a link in a mail,
+    /// make sure that the proxy checks the host.
     ///
     /// # Errors
     ///
-    /// 500 if there is no such route, or a part is missing.
+    /// 500 if there is no such route, or a parameter of its path is missing.
     ///
     /// # Example
     ///
@@ -299,7 +303,7 @@ impl Request {
     /// ```
     #[track_caller]
     pub fn url_for(&self, name: &str, arguments: &[(&str, &str)]) -> Result<String> {
-        // Not by `?`, whose place would be this line and not the caller's.
+        // Without `?`, which would record this line as the error's place, and not the caller's.
         match self.address(name, arguments) {
             Ok(url) => Ok(url),
             Err(error) => Err(Error::from(error)),
@@ -321,7 +325,7 @@ impl Request {
         self.endpoint()?.rsplit_once('.').map(|(group, _)| group)
     }
 
-    /// The query string, deserialized into a `T`.
+    /// Deserializes the query string into a `T`.
     ///
     /// # Errors
     ///
@@ -331,23 +335,24 @@ impl Request {
         Ok(forms::parse_query_within(query, self.limits().form_parts)?)
     }
 
-    /// The visitor's session, opened when first asked for.
+    /// The visitor's session, opened at its first use.
     ///
     /// # Errors
     ///
-    /// 503 if the session store has to be asked and does not answer; none in state `cookie`.
+    /// 503 if the store has to be asked and does not answer. State `cookie` without a list of revoked sessions never
+    /// asks one.
     pub async fn session(&self) -> Result<Session> {
         Ok(self.request_session().load().await?)
     }
 
-    /// The end of the visitor's session, as a future, for an answer that stays open.
+    /// The end of the visitor's session, as a future, for a response that stays open.
     ///
-    /// It resolves with the reason when the session is signed out, here or on another server, is ended by its owner,
-    /// expires, is renewed as by a sign-in, or if the store is away for longer than the grace; and when the proof of the
-    /// device that the request brought runs out. Details: [`RequestSession::ended`].
+    /// It resolves with the reason when the session is signed out (here or on another server), is ended by its owner,
+    /// expires, or is renewed as by a sign-in; when the store is away for longer than `--session-grace`; and when the
+    /// device proof that the request brought expires. Details: [`RequestSession::ended`].
     ///
-    /// [Events](crate::sse) of a request that has looked at its session end by themselves then. Any other body ends only if
-    /// the handler says so, by [`Body::cut_by`].
+    /// A stream of [events](crate::sse) then ends by itself, if its request has accessed the session. Any other body
+    /// ends only if the handler arranges it with [`Body::cut_by`].
     ///
     /// # Errors
     ///
@@ -373,17 +378,17 @@ impl Request {
         &self.app().sessions
     }
 
-    /// Renders a template into a page.
+    /// Renders a template into an HTML page.
     ///
-    /// The template sees the values of `context`, `session`, `request`, [`g`](Self::g), `config`,
-    /// `url_for`, `get_flashed_messages`, `csrf_field` and `csrf_token` if the app [asks for them](crate::App::csrf_tokens), in
-    /// development `session_panel`, the panel's address, and what the app adds. In a page that reads the session,
-    /// `session_is_bound` says whether it is [bound to a device](crate::App::device_bound).
+    /// The template sees the values of `context`, and `session`, `request`, [`g`](Self::g), `config`, `url_for` and
+    /// `get_flashed_messages`. It sees `csrf_field` and `csrf_token` if the app [requires tokens](crate::App::csrf_tokens),
+    /// in development the address of the session panel as `session_panel`, and what the app adds. In a page that reads the
+    /// session, `session_is_bound` says whether the session is [bound to a device](crate::App::device_bound).
     ///
     /// # Errors
     ///
-    /// 500 if there is no such template, or it fails; 503 if it reads the session, the store has to be asked and does not
-    /// answer.
+    /// 500 if there is no such template, or it fails. 503 if it reads the session and the store has to be asked and
+    /// does not answer.
     pub async fn render(&self, template: &str, context: Context) -> Result<Response> {
         Ok(html(self.render_text(template, context).await?))
     }
@@ -417,7 +422,7 @@ impl Request {
     }
 }
 
-/// Method and path; never a header, which may be a cookie.
+/// Shows the method and the path, and no header, which may be a cookie.
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Request({} {})", self.0.parts.method, self.0.parts.uri.path())

@@ -1,28 +1,28 @@
-//! Ids of requests.
+//! Request ids.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The header by which an answer carries its request's id, unless the settings name another.
+/// The response header with the request's id, unless the settings name another.
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Longer ids of others are replaced: each line of the log carries one.
+/// Longer ids from outside are replaced, because each line of the log carries the id.
 const MAX_FOREIGN_BYTES: usize = 128;
 
-/// The headers that carry ids of requests.
+/// The header that carries request ids.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RequestIdHeader(
-    /// The header that brings ids, and takes them back. Without one, ids are made here.
+    /// The header that brings an id with the request and returns it with the response. If `None`, ids are generated.
     pub(crate) Option<HeaderName>,
 );
 
-/// The id of a request, in the log and in its answer.
+/// The id of a request, in the log and in its response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RequestId {
-    /// Hexadecimal digits.
+    /// Generated here, as hexadecimal digits.
     Made([u8; 16]),
-    /// By the configured header.
+    /// Brought by the configured header.
     Brought(HeaderValue),
 }
 
@@ -32,21 +32,23 @@ impl RequestIdHeader {
         self.0.as_ref().map_or_else(RequestId::new, |name| RequestId::of(headers, name))
     }
 
-    /// The header that an answer carries the id in.
+    /// The response header that carries the id.
     pub(crate) fn answered(&self) -> &HeaderName {
         self.0.as_ref().unwrap_or(&X_REQUEST_ID)
     }
 }
 
 impl RequestId {
-    /// An id that no other request of any process has, but by a chance of 1 in 2⁶⁴. It is no secret and can be guessed.
+    /// Generates an id. It is unique within the process; two processes' ids collide with a chance of about 1 in 2⁶⁴. It
+    /// is not a secret and can be guessed.
     fn new() -> Self {
         static PROCESS: LazyLock<u64> = LazyLock::new(|| {
             use std::hash::{BuildHasher, RandomState};
             RandomState::new().hash_one(std::process::id())
         });
         static REQUESTS: AtomicU64 = AtomicU64::new(0);
-        // An odd factor makes it a permutation: the ids of a process differ, and neighbours do not look alike.
+        // Multiplying by an odd factor is a permutation, so the ids of a process differ, and ids of successive requests
+        // do not look alike.
         let mut number =
             REQUESTS.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ *PROCESS;
         let mut digits = [0; 16];
@@ -57,8 +59,8 @@ impl RequestId {
         Self::Made(digits)
     }
 
-    /// The id that the header of this name brought, if it is one of at most 128 letters, digits and `-_.:=+/`. Otherwise a
-    /// new one.
+    /// Returns the id in the header of this name, if it occurs once and has at most 128 letters, digits and `-_.:=+/`.
+    /// Otherwise generates a new one.
     fn of(headers: &HeaderMap, name: &HeaderName) -> Self {
         let mut found = headers.get_all(name).into_iter();
         match (found.next(), found.next()) {

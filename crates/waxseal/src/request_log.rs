@@ -1,21 +1,22 @@
-//! The log's view of a request: its span, and its line in the access log.
+//! A request in the log: its span, and its line in the access log.
 
 use http::StatusCode;
 use tracing::{Span, field};
 
 use crate::request::Request;
 
-/// What the log shows of requests.
+/// What the log shows about requests.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RequestLog {
-    /// One line for each request.
+    /// Writes one line for each request.
     pub(crate) access: bool,
-    /// Spans name the public id of the session that a request read.
+    /// Adds the public session id to the span.
     pub(crate) session_ids: bool,
 }
 
 impl RequestLog {
-    /// The span of a request, in which all else is logged. What the answer adds is empty until [`end`](Self::end).
+    /// Creates the span of a request, within which everything else is logged. Fields that depend on the response are
+    /// empty until [`end`](Self::end).
     pub(crate) fn span(&self, request: &Request) -> Span {
         tracing::info_span!(
             target: "waxseal::request",
@@ -30,7 +31,7 @@ impl RequestLog {
         )
     }
 
-    /// Adds to the span what the answer says, and writes the line of the access log.
+    /// Adds the response's fields to the span, and writes the line of the access log.
     pub(crate) fn end(&self, span: &Span, request: &Request, status: StatusCode, seconds: f64) {
         if span.is_disabled() {
             return;

@@ -1,4 +1,4 @@
-//! A request, as a template sees it.
+//! A request as a template sees it.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,16 +12,16 @@ use percent_encoding::percent_decode_str;
 
 use crate::Request;
 
-/// `request` in a template, with Flask's names. Values are computed when they are read.
+/// The variable `request` in a template, with Flask's names. Values are computed when they are read.
 pub(crate) struct RequestView(pub(crate) Request);
 
-/// `request.headers` in a template: names in any case. `Cookie` is not among them, since it has the session's.
+/// The value `request.headers` in a template. Names match in any case. `Cookie` is left out, since it holds the session's.
 struct HeadersView(Request);
 
-/// `g` in a template.
+/// The variable `g` in a template.
 pub(crate) struct GView(pub(crate) Request);
 
-/// Pairs of names and values, of which the first of a name counts: `request.args`, `request.form`, `request.cookies`.
+/// Pairs of names and values, where the first of each name is used: `request.args`, `request.form`, `request.cookies`.
 struct Pairs(Vec<(String, String)>);
 
 const NAMES: [&str; 17] = [
@@ -139,13 +139,13 @@ impl Object for Pairs {
                 let of_name = self.0.iter().filter(|(found, _)| Some(found.as_str()) == name.as_str());
                 Ok(of_name.map(|(_, value)| value.as_str()).collect())
             }
-            // `.get()` and `.items()` are Python's, which the environment knows.
+            // `.get()` and `.items()` are Python's methods, which the environment handles.
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
 }
 
-/// minijinja may print its context into an error's debug form; nothing of these is shown.
+/// minijinja may print its context into the debug output of an error, so these show no values.
 impl fmt::Debug for RequestView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("request")

@@ -7,19 +7,19 @@ use waxseal_server::Body;
 
 use crate::Result;
 
-/// Headers of a page with a session: room for them is made once, and does not grow in steps.
+/// The number of headers of a usual page with a session. Space for them is allocated once, instead of in steps.
 pub(crate) const USUAL_HEADERS: usize = 12;
 
 /// The response of a handler: status, headers and body, in the `http` crate's type.
 pub type Response = http::Response<Body>;
 
-/// An HTML page.
+/// Creates the response of an HTML page.
 #[must_use]
 pub fn html(page: impl Into<Body>) -> Response {
     typed("text/html; charset=utf-8", page)
 }
 
-/// A response of this media type, such as `text/css; charset=utf-8`.
+/// Creates a response with this media type, such as `text/css; charset=utf-8`.
 #[must_use]
 pub fn typed(media_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
@@ -28,11 +28,11 @@ pub fn typed(media_type: &'static str, body: impl Into<Body>) -> Response {
     response
 }
 
-/// A response in JSON, `application/json`.
+/// Creates a JSON response (`application/json`).
 ///
 /// # Errors
 ///
-/// If `value` cannot be written as JSON, such as a map whose keys are not strings.
+/// 500 if `value` cannot be written as JSON, such as a map whose keys are not strings.
 ///
 /// # Example
 ///

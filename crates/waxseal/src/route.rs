@@ -19,16 +19,16 @@ pub(crate) struct Target {
     pub(crate) handler: Box<dyn Handler>,
     pub(crate) cross_site: bool,
     pub(crate) csrf_exempt: bool,
-    /// Runs no hooks, as the session panel's routes do.
+    /// Runs no hooks, for the routes of the session panel.
     pub(crate) bare: bool,
-    /// Its index among the app's routes.
+    /// The route's index among those of the app.
     pub(crate) index: usize,
 }
 
 impl Route {
-    /// Answers `method` on `path`, where `{name}` stands for one part and `{*rest}` for all that follows.
+    /// Answers `method` on `path`, where `{name}` stands for one path segment and `{*rest}` for all that follow.
     ///
-    /// Its name is that of its handler, as with Flask's endpoints: `url_for('create_wizard')`. A closure has no name.
+    /// The route has its handler's name, as with Flask's endpoints: `url_for('create_wizard')`. A closure has no name.
     pub fn new(method: Method, path: &str, handler: impl Handler) -> Self {
         let name = Name::of_handler(handler.name());
         let target = Target {
@@ -53,7 +53,7 @@ impl Route {
 
     /// Puts the group's path in front of the route's path, and the group's name in front of its name.
     pub(crate) fn below(mut self, path: &str, group: &str) -> Self {
-        // A path without its slash is left alone, for the router to refuse it.
+        // A path without a leading slash is left as it is, so that the router refuses it.
         if self.path.is_empty() || self.path.starts_with('/') {
             self.path.insert_str(0, path);
         }
@@ -61,31 +61,32 @@ impl Route {
         self
     }
 
-    /// Runs none of the app's hooks for this route.
+    /// Skips the app's hooks for this route.
     pub(crate) fn bare(mut self) -> Self {
         self.target.bare = true;
         self
     }
 
-    /// Names the route, for `url_for`: for a closure, or if two handlers have the same name.
+    /// Names the route for `url_for`: needed for a closure, or if two handlers have the same name.
     pub fn name(mut self, name: &str) -> Self {
         self.name = Name::Given(name.to_owned());
         self
     }
 
-    /// Accepts unsafe requests of other sites, as a webhook needs, and their WebSockets. No [token](crate::App::csrf_tokens) is required either.
+    /// Accepts unsafe requests from other sites, as a webhook needs, and their WebSockets. It does not require a
+    /// [token](crate::App::csrf_tokens) either.
     ///
-    /// A session is then no proof that its visitor meant the request.
+    /// The session then does not prove that its visitor intended the request.
     pub fn allow_cross_site(mut self) -> Self {
         self.target.cross_site = true;
         self.target.csrf_exempt = true;
         self
     }
 
-    /// Accepts requests without a token in an app that [requires them](crate::App::csrf_tokens): for
-    /// programs, which have none.
+    /// Accepts requests without a token in an app that [requires them](crate::App::csrf_tokens), such as requests from
+    /// programs.
     ///
-    /// Requests of other sites stay refused, unless [`allow_cross_site`](Self::allow_cross_site) accepts them.
+    /// Requests from other sites are still refused, unless [`allow_cross_site`](Self::allow_cross_site) accepts them.
     pub fn without_csrf_token(mut self) -> Self {
         self.target.csrf_exempt = true;
         self

@@ -11,10 +11,10 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::route::Route;
 
-/// A group of routes with a name and with hooks and error handlers of its own: Flask's blueprint.
+/// A group of routes with a name, hooks and error handlers of its own, like a blueprint in Flask.
 ///
-/// [`App::mount`](crate::App::mount) puts it below a path. Its name comes before those of its routes, with a dot between:
-/// `url_for('auth.login')`, and from a page of the same group `url_for('.login')`. Groups may be mounted in groups.
+/// [`App::mount`](crate::App::mount) puts it below a path. The group's name and a dot come before the names of its routes:
+/// `url_for('auth.login')`, or `url_for('.login')` from a page of the same group. Groups can be mounted in groups.
 ///
 /// # Example
 ///
@@ -46,14 +46,14 @@ pub struct Routes {
     hooks: Hooks,
 }
 
-/// A route that is ready, and the hooks around it.
+/// A route with its whole path and name, and the hooks around it.
 pub(crate) struct Mounted {
     pub(crate) route: Route,
     pub(crate) hooks: HookChain,
 }
 
 impl Routes {
-    /// A group of this name. With an empty one, its routes keep their names as they are.
+    /// Creates a group with this name. If the name is empty, the names of its routes stay as they are.
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), routes: Vec::new(), groups: Vec::new(), hooks: Hooks::default() }
     }
@@ -74,13 +74,14 @@ impl Routes {
         self
     }
 
-    /// Mounts a group within this one.
+    /// Mounts another group within this one.
     pub fn mount(mut self, path: &str, group: Routes) -> Self {
         self.groups.push((path.to_owned(), group));
         self
     }
 
-    /// Runs `hook` before the handlers of this group, after the app's hooks: see [`App::before_request`](crate::App::before_request).
+    /// Runs `hook` before the handlers of this group, after the app's hooks: see
+    /// [`App::before_request`](crate::App::before_request).
     pub fn before_request<F, Fut>(mut self, hook: F) -> Self
     where
         F: Fn(Request) -> Fut + Send + Sync + 'static,
@@ -90,7 +91,8 @@ impl Routes {
         self
     }
 
-    /// Runs `hook` with the responses of this group, before the app's hooks: see [`App::after_request`](crate::App::after_request).
+    /// Runs `hook` on the responses of this group, before the app's hooks: see
+    /// [`App::after_request`](crate::App::after_request).
     pub fn after_request<F, Fut>(mut self, hook: F) -> Self
     where
         F: Fn(Request, Response) -> Fut + Send + Sync + 'static,
@@ -100,13 +102,14 @@ impl Routes {
         self
     }
 
-    /// Answers errors of this status in this group, in place of the app's handler: see [`App::error_handler`](crate::App::error_handler).
+    /// Answers errors with this status in this group, instead of the app's handler: see
+    /// [`App::error_handler`](crate::App::error_handler).
     ///
-    /// A path that no route has belongs to no group: its 404 is the app's.
+    /// A path that matches no route belongs to no group, so the app's handler answers its 404.
     ///
     /// # Panics
     ///
-    /// If `status` is not from 400 to 599: a mistake in the program, found at its start.
+    /// If `status` is not from 400 to 599. This is a mistake in the program, found when it starts.
     pub fn error_handler<F, Fut>(mut self, status: u16, handler: F) -> Self
     where
         F: Fn(Request, Error) -> Fut + Send + Sync + 'static,
@@ -118,7 +121,8 @@ impl Routes {
         self
     }
 
-    /// Runs `hook` at the end of the requests of this group, before the app's: see [`App::teardown_request`](crate::App::teardown_request).
+    /// Runs `hook` at the end of the requests of this group, before the app's: see
+    /// [`App::teardown_request`](crate::App::teardown_request).
     pub fn teardown_request<F, Fut>(mut self, hook: F) -> Self
     where
         F: Fn(Request, StatusCode) -> Fut + Send + Sync + 'static,
@@ -128,12 +132,12 @@ impl Routes {
         self
     }
 
-    /// The paths of the routes that are not in groups within.
+    /// The paths of the routes of this group itself, without those of groups inside it.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
         self.routes.iter().map(|route| route.path.as_str())
     }
 
-    /// The number of routes, also of groups within.
+    /// The number of routes, including those of groups inside it.
     pub(crate) fn len(&self) -> usize {
         self.routes.len() + self.groups.iter().map(|(_, group)| group.len()).sum::<usize>()
     }

@@ -1,4 +1,4 @@
-//! A program that serves an app: settings, secrets, log, signals.
+//! Running an app as a program: settings, secrets, log, signals.
 
 use std::ffi::OsString;
 
@@ -14,21 +14,22 @@ use crate::start_error::StartError;
 use crate::start_warnings;
 use crate::{log, panic_limit};
 
-/// What a program was called for.
+/// What the program's arguments ask for.
 enum Call {
     Serve(Box<Settings>),
     Command { name: String, args: Vec<String> },
 }
 
 impl App {
-    /// Serves the app until Ctrl-C or SIGTERM: all that a `main` needs.
+    /// Serves the app until Ctrl-C or SIGTERM. A `main` needs nothing else.
     ///
-    /// Settings come from this program's flags, environment and configuration file, the secret key from where they say, and
-    /// the log goes to standard error. A [command](Self::command) among the arguments runs in place of the server.
+    /// Settings come from this program's flags, environment and configuration file. The secret key comes from where
+    /// they say, and the log goes to standard error. If the arguments name a [command](Self::command), it runs instead
+    /// of the server.
     ///
-    /// A changed secret file is taken while it runs, see [`AppServer::serve`]; SIGHUP makes the server read it now.
+    /// A changed secret file is used without a restart: see [`AppServer::serve`]. SIGHUP makes the server read it at once.
     ///
-    /// It makes a tokio runtime for the server. A program that has one already, by `#[tokio::main]`, uses
+    /// This creates a tokio runtime for the server. A program that already has one, as with `#[tokio::main]`, uses
     /// [`run_async`](Self::run_async).
     ///
     /// # Errors
@@ -38,8 +39,8 @@ impl App {
         self.run_as(std::env::args_os().collect())
     }
 
-    /// Does what [`run`](Self::run) does on the runtime that is there: for a `main` that has something to await before, such
-    /// as a pool of connections. The setting [`workers`](crate::LimitSettings::workers) is the runtime's own business then.
+    /// Does what [`run`](Self::run) does, on the present tokio runtime: for a `main` that has to await something first,
+    /// such as a pool of connections. The setting [`workers`](crate::LimitSettings::workers) then has no effect.
     ///
     /// # Errors
     ///
@@ -60,7 +61,7 @@ impl App {
         self.answer_call(call).await
     }
 
-    /// Serves the app as [`run_async`](Self::run_async) does, with settings that were parsed before: see
+    /// Serves the app as [`run_async`](Self::run_async) does, with settings that the program has already parsed: see
     /// [`args`](crate::args()).
     ///
     /// # Errors
@@ -73,7 +74,7 @@ impl App {
         }
         let secrets = Secrets::from_env(&settings, self.name())?;
         let mode = if settings.development { "development" } else { "production" };
-        // Before the address is logged: a program that reads it may send a signal at once.
+        // Before the address is logged: a program that reads it there may send a signal at once.
         let interruption = signals::interruption().map_err(StartError::Runtime)?;
         let hangups = Hangups::listen().map_err(StartError::Runtime)?;
         let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
@@ -91,7 +92,7 @@ impl App {
         server.serve_until(interruption, hangups).await
     }
 
-    /// Runs the program as it was called with `args`.
+    /// Runs the program with these arguments.
     fn run_as(self, args: Vec<OsString>) -> Result<(), StartError> {
         if runtime::Handle::try_current().is_ok() {
             return Err(StartError::InsideRuntime);
@@ -106,7 +107,7 @@ impl App {
         runtime.enable_all().build().map_err(StartError::Runtime)?.block_on(self.answer_call(call))
     }
 
-    /// Parses the arguments. `--help` and mistakes end the program with a text.
+    /// Parses the arguments. On `--help` and on mistakes it prints a text and ends the program.
     fn call(&self, args: Vec<OsString>) -> Call {
         let matches = arguments::matches(self.commands().add_to(Settings::command()), args);
         match matches.subcommand() {
@@ -134,7 +135,7 @@ impl App {
     }
 }
 
-/// Logs what the server is and where its other pages are.
+/// Logs what the server runs and the addresses of its other pages.
 fn introduce(server: &AppServer, settings: &Settings) {
     tracing::info!("{}", server.service().summary(settings, server.connections()));
     if let Some(address) = server.admin_address() {

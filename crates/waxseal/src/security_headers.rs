@@ -7,22 +7,23 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::start_error::StartError;
 
-/// Allows resources of this app alone, pictures also as `data:`, forms to this app alone, and no frame around a page.
+/// Allows resources of this app alone, and images as `data:`, too. Forms can be sent to this app alone, and no frame
+/// may contain a page.
 const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; \
     frame-ancestors 'none'; object-src 'none'";
-/// A year, for this host alone.
+/// One year, for this host without its subdomains.
 const HSTS_ONE_YEAR: &str = "max-age=31536000";
 
-/// Security headers, which every response gets unless it has them.
+/// Security headers, which are added to every response that does not have them.
 ///
 /// | header | default | |
 /// |---|---|---|
-/// | `Content-Security-Policy` | `default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'` | no script or style that is written into a page, nothing from elsewhere, no frame around it |
-/// | `X-Content-Type-Options` | `nosniff` | a file is what it says it is |
+/// | `Content-Security-Policy` | `default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'` | no inline scripts or styles, nothing from other sites, no frame around a page |
+/// | `X-Content-Type-Options` | `nosniff` | browsers do not guess the type of a file |
 /// | `Referrer-Policy` | `same-origin` | other sites do not learn where a visitor came from |
-/// | `Strict-Transport-Security` | `max-age=31536000` | only if the session cookie is Secure, and not in development: TLS alone for a year |
+/// | `Strict-Transport-Security` | `max-age=31536000` | TLS only, for a year; left out if the session cookie is not Secure, and in development |
 ///
-/// A handler that sets one of them itself is not overruled.
+/// A header that a handler has set is kept.
 ///
 /// # Example
 ///
@@ -55,20 +56,20 @@ impl SecurityHeaders {
         Self(Vec::new())
     }
 
-    /// Sets a header, one of the table's or any other. It is parsed when the app is built.
+    /// Sets a header, one of the table's or any other. It is checked when the app is built.
     pub fn set(self, name: &str, value: &str) -> Self {
         let mut headers = self.without(name);
         headers.0.push((name.to_ascii_lowercase(), value.to_owned()));
         headers
     }
 
-    /// Leaves a header out.
+    /// Removes a header.
     pub fn without(mut self, name: &str) -> Self {
         self.0.retain(|(found, _)| !found.eq_ignore_ascii_case(name));
         self
     }
 
-    /// Parses the headers. `Strict-Transport-Security` is left out unless the app is on TLS for good.
+    /// Parses the headers. `Strict-Transport-Security` is left out unless `on_tls`.
     pub(crate) fn build(&self, on_tls: bool) -> Result<Vec<(HeaderName, HeaderValue)>, StartError> {
         let mut headers = Vec::with_capacity(self.0.len());
         for (name, value) in &self.0 {

@@ -1,4 +1,4 @@
-//! The server of an app: bound, served, and shut down.
+//! The server of an app: binding, serving and shutting down.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use crate::start_error::StartError;
 #[cfg(feature = "tls")]
 use crate::tls_files::{self, TlsFiles};
 
-/// An app that is bound to its address and answers once it is served; from [`App::bind`].
+/// An app that is bound to its address, from [`App::bind`]. It answers requests once it is [served](Self::serve).
 #[derive(Debug)]
 pub struct AppServer {
     http: waxseal_server::HttpServer,
@@ -33,18 +33,18 @@ pub struct AppServer {
     endpoint: Endpoint,
     watcher: KeyWatcher,
     readiness: Arc<Readiness>,
-    /// The pages for the operator, and those for a load balancer.
+    /// The servers of the pages for the operator and of those for a load balancer.
     admin: [Option<(waxseal_server::HttpServer, Admin)>; 2],
     #[cfg(feature = "tls")]
     tls: Option<TlsFiles>,
 }
 
 impl App {
-    /// Binds the app to the address of `settings`, for a program with its own runtime, shutdown and log.
+    /// Binds the app to the address of `settings`. This is for a program with its own runtime, shutdown and log.
     ///
     /// # Errors
     ///
-    /// [`StartError`]: the address is taken, or none of this machine's in development; and those of
+    /// [`StartError`] if the address is taken, or in development is not a loopback address; and those of
     /// [`service`](Self::service).
     ///
     /// # Example
@@ -66,7 +66,7 @@ impl App {
         if settings.development && !settings.host.is_loopback() {
             return Err(StartError::NotLoopback(SocketAddr::new(settings.host, settings.port)));
         }
-        // Before the service creates its counters.
+        // Installed before the service creates its counters.
         let counters = settings.admin_address.and_then(|_| counters::install());
         counters::describe_process();
         let interval = settings.secret_reload_interval;
@@ -84,7 +84,7 @@ impl App {
             Some(address) => {
                 let failed = |source| StartError::Admin { address, source };
                 let http = waxseal_server::HttpServer::bind(address).await.map_err(failed)?;
-                // A limit of their own, so that visitors cannot take the connections of monitoring.
+                // These pages have a separate limit, so that visitors cannot use up the connections for monitoring.
                 let http = http.limits(Limits::default().connections(64)).without_metrics();
                 Ok(Some((http, Admin::new(address, sessions.clone(), readiness.clone(), private))))
             }
@@ -108,7 +108,7 @@ impl App {
 }
 
 impl AppServer {
-    /// The place at which it listens: an address, with the port that the system chose for port 0, or a Unix socket.
+    /// The address or Unix socket that it listens on. For port 0 it has the port that the system chose.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -123,19 +123,19 @@ impl AppServer {
         }
     }
 
-    /// The address of `/metrics` and `/health`, if it serves them.
+    /// The address of `/metrics` and `/health`, if they are served.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin[0].as_ref().and_then(|(http, _)| http.local_addr().ok())
     }
 
-    /// The address of `/health/live` and `/health/ready` alone, if it serves them.
+    /// The address of `/health/live` and `/health/ready` alone, if they are served.
     #[must_use]
     pub fn health_address(&self) -> Option<SocketAddr> {
         self.admin[1].as_ref().and_then(|(http, _)| http.local_addr().ok())
     }
 
-    /// The connections that it takes at once: those of the limits, or fewer if the system allows no more open files.
+    /// The most connections at the same time: that of the limits, or fewer if the system's limit on open files is lower.
     pub(crate) fn connections(&self) -> u32 {
         self.http.connections()
     }
@@ -146,16 +146,16 @@ impl AppServer {
         &self.service
     }
 
-    /// Serves requests until `shutdown` is ready. Requests that were sent by then are answered: see
+    /// Serves requests until `shutdown` completes. Requests that were sent by then are still answered: see
     /// [`waxseal_server::HttpServer::serve`].
     ///
-    /// A key file is read every [`secret_reload_interval`](Settings::secret_reload_interval), and taken once it has been
-    /// the same for a second. A file that cannot be used, or lacks the key that seals, is refused: the log says why, and
-    /// the old keys stay.
+    /// A key file is read every [`secret_reload_interval`](Settings::secret_reload_interval) seconds. New content is
+    /// used once it has stayed the same for a second. If the file is unusable, or lacks the key that seals at present,
+    /// it is refused: the log says why, and the old keys stay in use.
     ///
     /// # Errors
     ///
-    /// [`StartError::Server`] if accepting fails for good.
+    /// [`StartError::Server`] if accepting connections fails permanently.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
         self.serve_until(shutdown, Hangups::none()).await
     }
@@ -165,7 +165,7 @@ impl AppServer {
         shutdown: impl Future<Output = ()>,
         hangups: Hangups,
     ) -> Result<(), StartError> {
-        // Dropped, and so ended, with this future.
+        // All tasks in the set end when this future is dropped.
         let mut beside = JoinSet::new();
         beside.spawn(hangups.wake(&self.watcher));
         let service = self.service.clone();

@@ -1,4 +1,4 @@
-//! An app that is ready to answer: from a request to its response.
+//! An app that is ready to answer requests.
 
 mod failures;
 
@@ -31,11 +31,11 @@ use crate::settings::Settings;
 use crate::template_setup::RequestValues;
 use crate::{csrf, ends, panel, policy_advice, redirects, security_headers, under_path};
 
-/// An app that is ready to answer: a hyper service, and for tests a function of a request.
+/// An app that is ready to answer requests. It is a hyper service; tests call [`answer`](Self::answer).
 #[derive(Clone)]
 pub struct AppService {
     shared: Arc<Shared>,
-    /// The other end of the connection whose requests it answers.
+    /// The peer of the connection whose requests it answers.
     peer: Option<Peer>,
 }
 
@@ -51,13 +51,13 @@ pub(crate) struct Shared {
     pub(crate) development: bool,
     pub(crate) security: Vec<(HeaderName, HeaderValue)>,
     pub(crate) csrf_tokens: bool,
-    /// Prints why a request failed, for the output of a test.
+    /// If `true`, prints why a request failed, for the output of a test.
     pub(crate) prints_failures: bool,
     pub(crate) metrics: HttpMetrics,
     pub(crate) log: RequestLog,
 }
 
-/// The answer that a request leads to. Rare ones are boxed, since each request's future has room for one.
+/// What answers a request. Rare variants are boxed, since each request's future has space for the largest.
 enum Destination<'r> {
     Route(&'r Target),
     Answered(Box<Result<Response>>),
@@ -80,7 +80,8 @@ impl AppService {
         Self { shared: Arc::new(shared), peer: None }
     }
 
-    /// The same app, for the requests of one connection: its other end is where [`Request::remote_addr`] begins.
+    /// Returns the same app for the requests of one connection from `peer`. [`Request::remote_addr`] starts from that
+    /// address.
     #[must_use]
     pub fn for_peer(&self, peer: Peer) -> Self {
         Self { shared: Arc::clone(&self.shared), peer: Some(peer) }
@@ -92,14 +93,14 @@ impl AppService {
         self.shared.context.limits
     }
 
-    /// Changes the keys for every request whose session is loaded from now on.
+    /// Changes the keys, for all requests whose session is loaded from now on.
     ///
     /// A request that has loaded its session keeps the keys that it was loaded with.
     pub fn set_keyring(&self, keyring: &Keyring) {
         self.sessions().set_keyring(keyring);
     }
 
-    /// One line about the app as it runs: version, state and store, cookie, limits, proxies. Nothing secret.
+    /// One line about the running app: version, state and store, cookie, limits, proxies. It has no secrets.
     pub(crate) fn summary(&self, settings: &Settings, connections: u32) -> String {
         let AppContext { sessions, limits, name, state, store, proxies, .. } = &self.shared.context;
         let cookie = sessions.cookie();
@@ -137,7 +138,7 @@ impl AppService {
         self.shared.answer(&mut self.request(request, None)).await
     }
 
-    /// Answers one request of a test, which came by this scheme, and gives it back.
+    /// Answers one request of a test, sent with this scheme. Also returns the request.
     pub(crate) async fn answer_by(
         &self,
         scheme: Option<Scheme>,
@@ -147,14 +148,14 @@ impl AppService {
         (self.shared.answer(&mut request).await, request)
     }
 
-    /// A request of this app, which came by this scheme if one is given.
+    /// Creates a request to this app, sent with this scheme if one is given.
     pub(crate) fn request(&self, request: http::Request<Body>, scheme: Option<Scheme>) -> Request {
         Request::new(request, self.shared.clone(), self.peer, scheme)
     }
 }
 
 impl Shared {
-    /// Answers within the request's span, and counts.
+    /// Answers a request within its span, and counts it.
     async fn answer(&self, request: &mut Request) -> Response {
         let mut in_flight = self.metrics.begin();
         #[cfg(feature = "device")]
@@ -169,7 +170,7 @@ impl Shared {
         in_flight.set_route(request.route_index());
         let request = &*request;
         let span = self.log.span(request);
-        // Pinned where it stands: `Instrument` would move this large future twice.
+        // Pinned on the stack: `Instrument` would move this large future twice.
         let mut work = pin!(self.response_to(destination, request));
         let mut response = poll_fn(|cx| span.in_scope(|| work.as_mut().poll(cx))).await;
         let id = request.request_id().header_value();
@@ -179,13 +180,13 @@ impl Shared {
         response
     }
 
-    /// The call of a browser that registers or refreshes its device, if the request is one.
+    /// The request as a browser's call that registers or refreshes its device, if it is one.
     #[cfg(feature = "device")]
     fn device_call(&self, request: &Request) -> Option<DeviceCall> {
         let (method, headers) = (request.method(), request.headers());
         match self.context.proxies.root_path.as_str() {
             "" => self.context.sessions.device_call(method, request.uri(), headers),
-            // A proxy may have taken the path off, or not; browsers were told the whole.
+            // Browsers were told the whole path; a proxy may have removed the root path or not.
             root => {
                 let seen = format!("{root}{}", request.path()).parse().ok()?;
                 self.context.sessions.device_call(method, &seen, headers)
@@ -193,7 +194,7 @@ impl Shared {
         }
     }
 
-    /// The response to such a call. Hooks, form tokens and the cross-site rule are for pages.
+    /// The response to such a call. Hooks, CSRF tokens and the cross-site check do not apply to it.
     #[cfg(feature = "device")]
     async fn answer_to_device(&self, call: DeviceCall, request: &Request) -> Response {
         let answer = Box::pin(async { Ok::<_, Error>(call.answer().await.map(Body::from)) });
@@ -213,7 +214,7 @@ impl Shared {
         response
     }
 
-    /// The response with the session committed.
+    /// Responds to a request and commits its session.
     async fn response_to(&self, destination: Destination<'_>, request: &Request) -> Response {
         let mut response = self.respond(destination, request).await;
         if let Some(session) = request.asked_session() {
@@ -245,25 +246,25 @@ impl Shared {
                 self.log_failure(&error, request);
             }
         }
-        // One that was asked for before is saved, and refuses writes by itself.
+        // A session that was in use before is already saved, and refuses writes by itself.
         let opened = request.asked_session().filter(|_| !asked).and_then(RequestSession::visit);
         if opened.is_some_and(|visit| visit.session().is_modified()) {
             tracing::error!("a teardown hook changed a session too late to be saved; do it in after_request");
         }
     }
 
-    /// The hooks around the route of a request.
+    /// The hooks around the route of a request, or those of a request without a route.
     fn hooks_of(&self, request: &Request) -> &HookChain {
         request.route_index().map_or(&self.outermost, |index| &self.hooks[index])
     }
 
-    /// The response of a handler, or of what takes its place. The session is not committed yet.
+    /// The response of a handler, hook or error page. The session is not committed yet.
     async fn respond(&self, destination: Destination<'_>, request: &Request) -> Response {
         let hooks = self.hooks_of(request);
         let answer = match destination {
             Destination::Refused(refused) => Err(*refused),
             destination => {
-                // The call stands inside, so that a panic before its first await is caught too.
+                // The call is inside the async block, so that a panic before its first await is caught, too.
                 let answer = async {
                     if self.asks_for_token(&destination, request.method()) {
                         boxed(|| csrf::check(request)).await?;
@@ -305,14 +306,14 @@ impl Shared {
             Ok(RouteMatch::NotFound) => Destination::Answered(Box::new(self.with_slash(request))),
             Ok(other) => Destination::Answered(Box::new(without_route(other))),
             Err(refused) => {
-                // A refused request opens no visitor's session, not even for the page that says so.
+                // A refused request opens no session, not even for its error page.
                 request.forget_session();
                 Destination::Refused(Box::new(refused))
             }
         }
     }
 
-    /// The redirect to the path with a slash at its end, if a route has that, as in Flask; else 404.
+    /// A redirect to the path with a slash appended, if a route matches that, as in Flask; or else 404.
     fn with_slash(&self, request: &Request) -> Result<Response> {
         let path = format!("{}/", request.path());
         let found = self.router.find(request.method(), &path);
@@ -323,7 +324,7 @@ impl Shared {
         Ok(redirect_as(StatusCode::PERMANENT_REDIRECT, &format!("{path}{query}")))
     }
 
-    /// The response as the hooks that run after a handler change it.
+    /// Runs the hooks after the handler on the response.
     async fn after(&self, response: Response, request: &Request) -> Response {
         let hooks = self.hooks_of(request);
         match self.guarded(hooks.after(request, response)).await.and_then(redirects::checked) {
@@ -332,7 +333,7 @@ impl Shared {
         }
     }
 
-    /// The result of a hook, within the time for a request.
+    /// Runs a hook within the time limit of a request. A panic becomes an error.
     async fn guarded<T>(&self, hook: impl Future<Output = Result<T>>) -> Result<T> {
         let answer = timeout_catching_panics(self.context.limits.request_time, hook).await;
         answer.unwrap_or_else(|failure| Err(failure.into()))
@@ -343,7 +344,7 @@ impl Shared {
         self.csrf_tokens && matches!(destination, Destination::Route(target) if !exempt(target))
     }
 
-    /// Finds the route of a request, or refuses it for its `Host` or its origin.
+    /// Finds the route of a request. Refuses the request for a bad `Host` or a foreign origin.
     fn admit(&self, request: &Request) -> Result<RouteMatch<'_, Target>> {
         let host = request.checked_host()?;
         if self.development {
@@ -357,14 +358,14 @@ impl Shared {
     }
 }
 
-/// The future of something that most requests do without, in a box and made in a function of its own: it would make every
-/// request's future larger, and the stack of whoever makes it.
+/// Boxes the future of something that most requests do not need. The future is created in a separate function:
+/// otherwise it would enlarge every request's future and the stack frame of its caller.
 #[inline(never)]
 fn boxed<F: Future>(begin: impl FnOnce() -> F) -> Pin<Box<F>> {
     Box::pin(begin())
 }
 
-/// The response where no route answers.
+/// The response if no route matches.
 fn without_route(found: RouteMatch<'_, Target>) -> Result<Response> {
     match found {
         RouteMatch::Options { allow } => Ok(allowing(StatusCode::NO_CONTENT, allow)),
@@ -390,7 +391,7 @@ impl hyper::service::Service<http::Request<hyper::body::Incoming>> for AppServic
 
     fn call(&self, request: http::Request<hyper::body::Incoming>) -> Self::Future {
         let shared = Arc::clone(&self.shared);
-        // Made here, so that the future holds a pointer to the request and not the request.
+        // Created outside the future, which then holds a pointer to the request and not the request itself.
         let rate = shared.context.limits.body_rate;
         let mut request = Request::new(
             request.map(|body| Body::from(body).at_least(rate)),

@@ -1,6 +1,6 @@
-//! What a service manager is told (`sd_notify`): that the app is ready, that it stops.
+//! Notifies a service manager (`sd_notify`) that the app is ready or stops.
 
-/// Tells systemd, if it has asked to be told (`Type=notify`).
+/// Sends `state` to systemd, if the unit has `Type=notify`.
 ///
 /// `state` is `READY=1` or `STOPPING=1`: <https://www.freedesktop.org/software/systemd/man/sd_notify.html>.
 pub(crate) fn notify(state: &str) {

@@ -1,4 +1,4 @@
-//! Cookies of an app's own, beside the session's.
+//! An app's own cookies, besides the session's.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use waxseal_http::SameSite;
 use crate::error::{Error, Result};
 use crate::response::Response;
 
-/// A cookie of the app's own, readable by the visitor, for [`set_cookie`](ResponseExt::set_cookie).
+/// An app's own cookie, which the visitor can read and change, for [`set_cookie`](ResponseExt::set_cookie).
 ///
-/// It lasts until the browser is closed, goes to all paths of this host with requests from this site and with links to it
-/// (`SameSite=Lax`), and is hidden from scripts, unless its methods say otherwise. What nobody may read or change belongs
-/// into the session.
+/// Unless its methods say otherwise, the browser keeps it until it is closed, sends it to all paths of this host, with
+/// requests from this site and when the visitor follows a link to it (`SameSite=Lax`), and hides it from scripts. Data
+/// that the visitor must not read or change belongs in the session.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Cookie {
@@ -28,8 +28,8 @@ pub struct Cookie {
 }
 
 impl Cookie {
-    /// A cookie of this name and value. Any text is a value: it is quoted as Flask does, and
-    /// [`Request::cookie`](crate::Request::cookie) gives it back.
+    /// Creates a cookie with this name and value. The value can be any text: it is quoted as in Flask, and
+    /// [`Request::cookie`](crate::Request::cookie) returns it unchanged.
     pub fn new(name: &str, value: &str) -> Self {
         let prefix =
             |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
@@ -39,39 +39,39 @@ impl Cookie {
             max_age: None,
             path: "/".to_owned(),
             domain: None,
-            // Browsers keep no other cookie of such a name.
+            // Browsers accept a name with these prefixes only on a Secure cookie.
             secure: prefix("__Host-") || prefix("__Secure-"),
             http_only: true,
             same_site: SameSite::default(),
         }
     }
 
-    /// Keeps it for this long, in whole seconds.
+    /// Sets how long the browser keeps the cookie, in whole seconds.
     pub fn max_age(self, age: Duration) -> Self {
         Self { max_age: Some(age), ..self }
     }
 
-    /// Sends it to this path and below.
+    /// Sends the cookie to this path and below.
     pub fn path(self, path: &str) -> Self {
         Self { path: path.to_owned(), ..self }
     }
 
-    /// Sends it to this domain and all below it.
+    /// Sends the cookie to this domain and all of its subdomains.
     pub fn domain(self, domain: &str) -> Self {
         Self { domain: Some(domain.to_owned()), ..self }
     }
 
-    /// Sends it over TLS only.
+    /// Sets whether the cookie is sent over TLS only.
     pub fn secure(self, secure: bool) -> Self {
         Self { secure, ..self }
     }
 
-    /// Hides it from scripts, or shows it to them.
+    /// Sets whether the cookie is hidden from scripts.
     pub fn http_only(self, http_only: bool) -> Self {
         Self { http_only, ..self }
     }
 
-    /// Sets the requests of other sites that carry it.
+    /// Sets which requests from other sites carry the cookie.
     pub fn same_site(self, same_site: SameSite) -> Self {
         Self { same_site, ..self }
     }
@@ -106,7 +106,7 @@ impl Cookie {
     }
 }
 
-/// A cookie's value as werkzeug's `dump_cookie` writes it: in quotes, with octal numbers, if it has to be.
+/// A cookie's value as werkzeug's `dump_cookie` writes it: where necessary, in quotes and with octal escapes.
 fn quoted(value: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
     if value.bytes().all(plain) {
@@ -121,7 +121,7 @@ fn quoted(value: &str) -> String {
     format!("\"{}\"", escaped.collect::<String>())
 }
 
-/// Cookies on a response, under the names of Flask's methods.
+/// Sets cookies on a response. The methods have the names of Flask's.
 ///
 /// # Example
 ///
@@ -159,12 +159,13 @@ pub trait ResponseExt {
     /// 500 if its name, path or domain is malformed.
     fn set_cookie(&mut self, cookie: Cookie) -> Result<()>;
 
-    /// Has the browser forget the cookie of this name that goes to all paths of this host. One of another path or domain is
-    /// deleted by [`set_cookie`](Self::set_cookie) with the same and a [`max_age`](Cookie::max_age) of zero.
+    /// Deletes the cookie of this name from the browser, if it is one for all paths of this host. To delete one with
+    /// another path or domain, call [`set_cookie`](Self::set_cookie) with the same path and domain and a
+    /// [`max_age`](Cookie::max_age) of zero.
     ///
     /// # Errors
     ///
-    /// As for [`set_cookie`](Self::set_cookie).
+    /// Those of [`set_cookie`](Self::set_cookie).
     fn delete_cookie(&mut self, name: &str) -> Result<()> {
         self.set_cookie(Cookie::new(name, "").max_age(Duration::ZERO))
     }

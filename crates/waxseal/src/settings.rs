@@ -30,12 +30,11 @@ use crate::session_state::SessionState;
 use crate::start_error::StartError;
 use crate::store_url::StoreUrl;
 
-/// The settings of an app, under the names Flask users know: each is a flag
-/// (`--session-cookie-name`), an environment variable with the prefix `WAXSEAL_`
-/// (`WAXSEAL_SESSION_COOKIE_NAME`), and a field.
+/// The settings of an app, with the names that Flask users know. Each is a flag (`--session-cookie-name`), an
+/// environment variable with the prefix `WAXSEAL_` (`WAXSEAL_SESSION_COOKIE_NAME`), and a field.
 ///
-/// Secret keys are not settings: every user of the machine can read a command line. They come from
-/// `SECRET_KEY` or a file, see [`Secrets`](crate::Secrets).
+/// Secret keys are not settings, because every user of the machine can read a command line. They come from `SECRET_KEY`
+/// or a file: see [`Secrets`](crate::Secrets).
 ///
 /// # Example
 ///
@@ -81,7 +80,7 @@ pub struct Settings {
     pub development: bool,
     /// A file of secret keys, one a line; the first seals. Instead of SECRET_KEY [env: SECRET_KEY_FILE, or
     /// WAXSEAL_SECRET_KEY_FILE].
-    // The variable is read by `Secrets`, so that the same rules hold for it as for the other secrets'.
+    // `Secrets` reads the variable, so that the same rules apply to it as to the variables of other secrets.
     #[arg(long, value_name = "FILE")]
     pub secret_key_file: Option<PathBuf>,
     /// The interval at which the secret file is read for new keys; 0 for SIGHUP alone.
@@ -250,10 +249,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Parses this program's flags, environment and [configuration file](Self::config). `--help` and mistakes end the
-    /// program with a text. For flags of the app's own beside them there is [`args`](crate::args()).
+    /// Parses this program's flags, environment and [configuration file](Self::config). On `--help` and on mistakes it
+    /// prints a text and ends the program. For an app with flags of its own, there is [`args`](crate::args()).
     ///
-    /// An empty variable counts as unset: compose files pass variables along that were never set.
+    /// An empty variable counts as unset, because compose files pass on variables that were never set.
     #[must_use]
     pub fn from_args() -> Self {
         arguments::args()
@@ -285,13 +284,13 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// Those of [`Lifetimes`].
+    /// Those of [`Lifetimes`]' methods.
     pub fn lifetimes(&self) -> Result<Lifetimes, waxseal_manager::Error> {
         let mut lifetimes = Lifetimes::new()
             .absolute(Duration::from_secs(self.session_absolute_lifetime))?
             .permanent_absolute(Duration::from_secs(self.permanent_session_absolute_lifetime))?
             .refresh_each_request(self.session_refresh_each_request);
-        // A default idle lifetime gives way to a shorter absolute one.
+        // If the idle lifetime is not set, a shorter absolute lifetime also shortens it.
         let default = Self::default();
         if self.session_lifetime != default.session_lifetime {
             lifetimes = lifetimes.idle(Duration::from_secs(self.session_lifetime))?;
@@ -302,7 +301,7 @@ impl Settings {
         Ok(lifetimes)
     }
 
-    /// The state of sessions over `store`; an option that means nothing in it is left out.
+    /// Builds the session state over `store`. Options that have no meaning in that state are ignored.
     pub(crate) fn state(&self, store: impl SessionStore) -> State {
         match self.session_state {
             SessionState::Cookie => Revocable::new(store).into(),
@@ -317,7 +316,7 @@ impl Settings {
         }
     }
 
-    /// The policy for outages of the store, as a phrase that follows the state's name.
+    /// The policy for outages of the store, as a phrase to follow the state's name.
     pub(crate) fn outage_policy(&self) -> String {
         match (self.session_state, self.session_when_away) {
             (SessionState::Cookie, _) => String::new(),
@@ -331,7 +330,7 @@ impl Settings {
         }
     }
 
-    /// True if the app speaks TLS itself.
+    /// `true` if the app itself serves TLS.
     pub(crate) fn speaks_tls(&self) -> bool {
         #[cfg(feature = "tls")]
         let speaks = self.tls_cert.is_some() && self.tls_key.is_some();
@@ -340,7 +339,7 @@ impl Settings {
         speaks
     }
 
-    /// The limits of an app whose own are `limits`.
+    /// The limits of an app that has set `limits`, with the settings applied.
     pub(crate) fn limits(&self, limits: Limits) -> Result<Limits, StartError> {
         let limits = limits.body(self.max_content_length.unwrap_or(limits.body));
         limits::check(self.limits.over(limits))

@@ -5,14 +5,14 @@ use std::io;
 
 use waxseal_keys::KeyWatcher;
 
-/// SIGHUP, by which an operator has the secret file read now.
+/// SIGHUP, with which an operator makes the server read the secret file at once.
 pub(crate) struct Hangups {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,
 }
 
 impl Hangups {
-    /// No signal: for a program that handles its signals itself.
+    /// Waits for no signal, for a program that handles signals itself.
     pub(crate) fn none() -> Self {
         Self {
             #[cfg(unix)]
@@ -20,7 +20,7 @@ impl Hangups {
         }
     }
 
-    /// Listens for the signal. From now on it no longer ends the program.
+    /// Listens for the signal, which then no longer ends the program.
     #[cfg(unix)]
     pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
@@ -64,7 +64,7 @@ impl Hangups {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM, neither of which ends the program by itself from now on.
+/// Waits for Ctrl-C or SIGTERM, which then no longer end the program by themselves.
 #[cfg(unix)]
 pub(crate) fn interruption() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};

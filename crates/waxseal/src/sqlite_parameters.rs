@@ -1,9 +1,9 @@
-//! Options of an SQLite store in its URL.
+//! The options of an SQLite store that its URL sets.
 
 #[cfg(feature = "sqlite")]
 pub(crate) use built::SqliteParameters;
 
-/// Nothing: an engine that is not built judges no options.
+/// Accepts any options: without the engine they cannot be checked.
 #[cfg(not(feature = "sqlite"))]
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SqliteParameters;
@@ -22,7 +22,7 @@ mod built {
     use waxseal_sqlite::{SqliteDurability, SqliteOptions};
     use waxseal_store::url_value;
 
-    /// Options of an SQLite store, as far as its URL names them.
+    /// The options of an SQLite store that its URL sets. `None` for those that it does not.
     #[derive(Clone, Default, PartialEq, Eq)]
     pub(crate) struct SqliteParameters {
         durability: Option<SqliteDurability>,
@@ -62,7 +62,7 @@ mod built {
             Ok(())
         }
 
-        /// The options with what the URL names in their place.
+        /// The options, replaced by those that the URL sets.
         pub(crate) fn over(&self, mut options: SqliteOptions) -> SqliteOptions {
             if let Some(durability) = self.durability {
                 options = options.durability(durability);

@@ -1,4 +1,4 @@
-//! The error of an app that does not start.
+//! The error of an app that cannot start.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,9 +7,10 @@ use std::{fmt, io};
 use waxseal_keys::error_chain;
 use waxseal_server::SetupError;
 
-/// A fault for which an app does not start. Its text says what was found, and what to do.
+/// The reason why an app cannot start. Its text says what was found and what to do.
 ///
-/// `Debug` is the same text with all causes on one line, which a `main` that returns it prints.
+/// `Debug` prints the same text with all causes on one line, because Rust prints the `Debug` form of an error that
+/// `main` returns.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -24,15 +25,15 @@ pub enum StartError {
     /// The cookie's attributes contradict each other.
     #[error("the session cookie's settings contradict each other")]
     Cookie(#[from] waxseal_http::SetupError),
-    /// The lifetimes or the app's name cannot be used.
+    /// The lifetimes, the app's name or the migration cannot be used.
     #[error("the session settings cannot be used")]
     Session(#[from] waxseal_manager::Error),
-    /// Proxies are trusted in development, in which nothing comes through one.
+    /// Trusted proxies are set in development, where no request comes through a proxy.
     #[error(
         "--trusted-proxies and --development exclude each other: in development nothing comes through a proxy"
     )]
     ProxiesInDevelopment,
-    /// The PROXY protocol is required, and nobody is trusted to speak it.
+    /// The PROXY protocol is required, but there are no trusted proxies.
     #[error("--proxy-protocol needs --trusted-proxies, which say whose word about a client counts")]
     ProxyProtocolOfNobody,
     /// The service manager handed over several sockets.
@@ -51,12 +52,12 @@ pub enum StartError {
         /// The time for a request.
         request: Duration,
     },
-    /// The text is not the URL of a session store.
+    /// The text is not a valid session store URL.
     #[error("invalid session store URL: {found}; {forms}")]
     StoreUrl {
-        /// The fault. Nothing of the URL is shown: it may hold a password.
+        /// What is wrong with it. No part of the URL is shown, since it may contain a password.
         found: &'static str,
-        /// The forms that a URL may have.
+        /// The forms of URLs that are accepted.
         forms: &'static str,
     },
     /// The session store could not be opened.
@@ -68,10 +69,10 @@ pub enum StartError {
          --session-store"
     )]
     StoreNotBuilt(&'static str),
-    /// The store is on a server, for which this call does not wait.
+    /// The store is on a server, which this call cannot wait for.
     #[error("this session store is on a server; start the app with bind, run or service, which wait for it")]
     StoreElsewhere,
-    /// The settings are not fit for device-bound sessions.
+    /// The settings do not allow device-bound sessions.
     #[error("sessions cannot be bound to devices; see --device-bound")]
     DeviceBound(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The program was built without device-bound sessions.
@@ -94,7 +95,7 @@ pub enum StartError {
     Config {
         /// The file.
         path: std::path::PathBuf,
-        /// The fault, with its line. No value is shown.
+        /// What is wrong, with the line number. No value is shown.
         problem: String,
     },
     /// A command of the app failed.
@@ -145,7 +146,7 @@ pub enum StartError {
         /// The system's error.
         source: io::Error,
     },
-    /// The server could not listen or accept, for another reason.
+    /// The server could not listen, or could not accept connections, for another reason.
     #[error("the server could not start")]
     Server(#[source] SetupError),
     /// The certificate or its key cannot be used.
@@ -174,7 +175,7 @@ pub enum StartError {
 impl From<SetupError> for StartError {
     fn from(error: SetupError) -> Self {
         match error {
-            // That crate does not know the flag that its text should name.
+            // The other crate's text cannot name the flag that changes the address.
             SetupError::AddressInUse { address, source } => Self::PortTaken { address, source },
             #[cfg(feature = "tls")]
             error @ (SetupError::Certificate { .. }

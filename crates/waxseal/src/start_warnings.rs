@@ -1,4 +1,4 @@
-//! Settings that work and are probably not meant.
+//! Warnings about settings that work but are probably not intended.
 
 use clap::CommandFactory;
 
@@ -6,8 +6,8 @@ use crate::session_state::SessionState;
 use crate::settings::Settings;
 use crate::settings::unknown::unknown;
 
-/// The warnings about these settings. `has_own_store` if the app brings its store in code; `variables` are the names of
-/// the environment's.
+/// The warnings about these settings. `has_own_store` says that the app sets its store in code; `variables` are the
+/// names of the environment variables.
 pub(crate) fn of(
     settings: &Settings,
     has_own_store: bool,

@@ -1,16 +1,16 @@
-//! Values of an app, by their type.
+//! An app's shared values, by their type.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 
 use crate::error::{Error, Result};
 
-/// Values of an app, one of each type.
+/// An app's shared values, one of each type.
 #[derive(Default)]
 pub(crate) struct States(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 
 impl States {
-    /// Adds a value, in place of the one of its type.
+    /// Adds a value. It replaces the present one of its type.
     pub(crate) fn set<T: Send + Sync + 'static>(&mut self, value: T) {
         self.0.insert(TypeId::of::<T>(), Box::new(value));
     }
@@ -19,7 +19,7 @@ impl States {
     ///
     /// # Errors
     ///
-    /// 500 if there is none; the message names the type.
+    /// 500 if there is no such value. The message names the type.
     #[track_caller]
     pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Result<&T> {
         let found = self.0.get(&TypeId::of::<T>()).and_then(|value| value.downcast_ref());

@@ -10,7 +10,7 @@ use crate::handler::Handler;
 use crate::request::Request;
 use crate::start_error::StartError;
 
-/// The source of the files below a path.
+/// Where the static files of a path come from.
 pub(crate) enum StaticSource {
     Folder(Folder),
     Files(StaticFiles),

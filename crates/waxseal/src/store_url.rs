@@ -14,17 +14,18 @@ use crate::sqlite_parameters::SqliteParameters;
 /// | URL | store | lost when the process ends | feature |
 /// |---|---|---|---|
 /// | `memory:` | [`MemoryStore`](crate::MemoryStore) | everything | |
-/// | `sqlite:data/sessions.db` | a file of SQLite | nothing that was acknowledged | `sqlite` |
+/// | `sqlite:data/sessions.db` | an SQLite file | nothing that was acknowledged | `sqlite` |
 /// | `redis://host:6379`, `rediss://…` for TLS | Redis or Valkey | nothing; a crash of the server may lose writes | `redis` |
 /// | `redis+unix:///run/redis.sock` | the same at a Unix socket | as above | `redis` |
 /// | `redis-cluster://host,host`, `rediss-cluster://…` | a cluster of Redis or Valkey | as above | `redis` |
-/// | `redis-sentinel://host,host/name`, `rediss-sentinel://…` | the primary that Sentinels know by this name | as above | `redis` |
+/// | `redis-sentinel://host,host/name`, `rediss-sentinel://…` | the primary that the Sentinels have under this name | as above | `redis` |
 /// | `postgres://user@host/database` | PostgreSQL | as above | `postgres` |
 ///
-/// Options follow as a query, by the names that they have in code: `redis://host?connections=4&command_timeout=500ms`. In Redis
-/// and Valkey all keys begin with `waxseal:` and the app's name, unless `prefix` says otherwise.
+/// Options follow as a query, with the names that they have in code:
+/// `redis://host?connections=4&command_timeout=500ms`. In Redis and Valkey all keys begin with `waxseal:` and the app's
+/// name, unless the option `prefix` sets another prefix.
 ///
-/// `Display` and `Debug` leave out what may be a password.
+/// `Display` and `Debug` leave out every part that may be a password.
 ///
 /// # Example
 ///
@@ -70,7 +71,7 @@ impl StoreUrl {
         matches!(self.0, Engine::Memory { .. })
     }
 
-    /// Parses a URL. The error says what was found, and shows nothing of the text: it may hold a password.
+    /// Parses a URL. The error says what is wrong and quotes no part of the text, which may contain a password.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = text.split_once(':').ok_or("it has no scheme")?;
         match scheme {
@@ -132,7 +133,8 @@ impl fmt::Debug for StoreUrl {
 
 fn without_credentials(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
-    // The last @ before the path: one in a password may not have been escaped. A query may hold a password too.
+    // Up to the last @ before the path, because an @ in a password may not have been escaped. The query is dropped,
+    // since it may contain a password, too.
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
     let host = authority.rsplit('@').next().unwrap_or_default();

@@ -16,7 +16,7 @@ impl ValueParserFactory for StoreUrl {
     }
 }
 
-/// Parses a [`StoreUrl`]. Its error shows the scheme alone: what follows may hold a password.
+/// Parses a [`StoreUrl`]. Its error shows only the scheme, because the rest may contain a password.
 #[derive(Debug, Clone, Copy)]
 struct StoreUrlParser;
 

@@ -1,4 +1,4 @@
-//! Names and functions that an app adds to its templates.
+//! Values, functions and filters that an app adds to its templates.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::urls::template_function::{self, SiteRoot};
 type EnvironmentChange = Box<dyn FnOnce(&mut Environment<'static>) + Send>;
 type Processor = Box<dyn Fn(&Request) -> Value + Send + Sync>;
 
-/// Names and functions that an app adds to its templates.
+/// Values, functions and filters that an app adds to its templates.
 #[derive(Default)]
 pub(crate) struct TemplateSetup {
     changes: Vec<EnvironmentChange>,
@@ -24,7 +24,7 @@ pub(crate) struct TemplateSetup {
     config: BTreeMap<String, Value>,
 }
 
-/// Values that templates look up by name while they render, computed from the request.
+/// Values that are computed from the request when a template looks them up.
 pub(crate) struct RequestValues {
     processors: Vec<(&'static str, Processor)>,
     csrf_tokens: bool,
@@ -36,7 +36,7 @@ impl TemplateSetup {
         self.changes.push(change);
     }
 
-    /// Adds a processor that goes before those of its name that are there.
+    /// Adds a context processor. It replaces earlier ones of its name.
     pub(crate) fn add_processor(&mut self, name: &'static str, processor: Processor) {
         self.processors.insert(0, (name, processor));
     }
@@ -45,7 +45,7 @@ impl TemplateSetup {
         self.config.insert(name.to_owned(), value);
     }
 
-    /// Sets the values of a file, in place of those of their names.
+    /// Sets the values of a configuration file, which replace those of the same names.
     pub(crate) fn set_config_from(&mut self, file: &ConfigFile) {
         self.config.extend(file.of_the_app().map(|(name, value)| (name.to_owned(), value)));
     }
@@ -54,7 +54,8 @@ impl TemplateSetup {
         &self.config
     }
 
-    /// Adds to an environment what does not depend on the request. The app's own names win over the framework's.
+    /// Adds everything that does not depend on the request to the environment. The app's own names win over the
+    /// framework's.
     pub(crate) fn apply(
         self,
         templates: &mut Templates,
@@ -80,18 +81,18 @@ fn switched_off() -> Result<Value, minijinja::Error> {
 }
 
 impl RequestValues {
-    /// The value of a name that neither the handler nor the environment has.
+    /// The value of a name that neither the handler's context nor the environment defines.
     pub(crate) fn look_up(&self, name: &str, request: &Request) -> Option<Value> {
         match name {
             "request" => Some(Value::from_object(RequestView(request.clone()))),
             "g" => Some(Value::from_object(GView(request.clone()))),
             "session_panel" => self.development.then(|| request.at_root(panel::PATH).into()),
-            // Of a page that has read the session: what has not been looked at is not loaded for this.
+            // Only a page that has read the session gets the answer: it is not loaded for this alone.
             "session_is_bound" => {
                 let session = request.asked_session().and_then(|session| session.loaded());
                 Some(session.is_some_and(|session| session.is_device_bound()).into())
             }
-            // A token in a form of an app that does not check it protects from nothing.
+            // If the app does not check tokens, a token in a form protects nothing, so using it is an error.
             "csrf_token" | "csrf_field" if !self.csrf_tokens => Some(Value::from_function(switched_off)),
             name => self.processors.iter().find(|(found, _)| *found == name).map(|(_, value)| value(request)),
         }

@@ -1,7 +1,7 @@
 //! A test client that needs no socket.
 //!
-//! What an app does while its session store is away is seen with a store that fails when it is told to,
-//! `waxseal_store::testing::FaultyStore`: name `waxseal-store` among the dev-dependencies.
+//! To test what an app does while its session store is away, use a store that fails on demand,
+//! `waxseal_store::testing::FaultyStore`. It needs `waxseal-store` among the dev-dependencies.
 //!
 //! ```
 //! use waxseal::testing::Client;
@@ -60,18 +60,19 @@ pub use kept_cookie::KeptCookie;
 pub use part::Part;
 pub use response::TestResponse;
 
-/// The most redirects that are followed.
+/// The most redirects that are followed in a row.
 const MAX_REDIRECTS: usize = 20;
 
-/// A browser for tests: it keeps cookies between requests as browsers do (RFC 6265bis: domain, path, Secure, end, name
-/// prefixes), and needs no socket.
+/// A browser for tests, without a socket. It keeps cookies between requests as browsers do (RFC 6265bis: domain, path,
+/// Secure, expiry, name prefixes).
 ///
-/// Its requests go to `localhost`, or the host [given](Self::at_host), over TLS if the session cookie is Secure. A request for a
-/// whole URL, `client.get("http://shop.example.org/")`, goes to that host by that scheme.
+/// Its requests go to `localhost` or the host that was [set](Self::at_host), over TLS if the session cookie is Secure.
+/// A request for an absolute URL, such as `client.get("http://shop.example.org/")`, uses that host and scheme.
 ///
-/// Why a request failed with 500 or more is printed to standard error, which a failing test shows.
+/// If a request fails with 500 or more, the cause is printed to standard error, which the output of a failing test
+/// includes.
 ///
-/// The app runs as in production, under a key made for this client and with a clock that stands still until
+/// The app runs as in production, with a secret key generated for this client, and with a clock that stands still until
 /// [`advance`](Self::advance) moves it.
 ///
 /// # Example
@@ -107,25 +108,25 @@ pub struct Client {
     host: String,
     address: SocketAddr,
     follows: bool,
-    /// Headers of every request.
+    /// Headers that are sent with every request.
     headers: HeaderMap,
 }
 
 impl Client {
-    /// A client of `app` with the default settings.
+    /// Creates a client of `app` with the default settings.
     ///
     /// # Errors
     ///
-    /// [`StartError`] if the app would not start.
+    /// [`StartError`] if the app cannot start.
     pub fn new(app: App) -> Result<Self, StartError> {
         Self::with_settings(app, &Settings::default())
     }
 
-    /// A client of `app` with other settings.
+    /// Creates a client of `app` with these settings.
     ///
     /// # Errors
     ///
-    /// [`StartError`] if the app would not start.
+    /// [`StartError`] if the app cannot start.
     pub fn with_settings(app: App, settings: &Settings) -> Result<Self, StartError> {
         let key = SecretKey::generate().map_err(waxseal_keys::Error::from)?;
         let now = Arc::new(Mutex::new(SystemTime::now()));
@@ -139,7 +140,7 @@ impl Client {
         Ok(Self { service, now, cookies, host, address, follows: false, headers })
     }
 
-    /// Another browser without cookies, of the same running app and with the same clock.
+    /// Creates another browser, without cookies, for the same running app and with the same clock.
     #[must_use]
     pub fn another(&self) -> Self {
         Self {
@@ -152,7 +153,7 @@ impl Client {
         }
     }
 
-    /// Sends requests to this host from now on, with a port or without: for cookies with a Domain.
+    /// Sends requests to this host from now on, with or without a port. Use it to test cookies with a Domain.
     ///
     /// # Example
     ///
@@ -183,7 +184,7 @@ impl Client {
         self
     }
 
-    /// Sends this header with every request from now on, in place of one of its name.
+    /// Sends this header with every request from now on. It replaces an earlier one of the same name.
     ///
     /// # Example
     ///
@@ -208,15 +209,15 @@ impl Client {
         self
     }
 
-    /// Sends requests from this address from now on: that of a visitor, or of a proxy. It is 127.0.0.1 before.
+    /// Sends requests from this address from now on: that of a visitor or of a proxy. The default is 127.0.0.1.
     #[must_use]
     pub fn from_address(mut self, address: impl Into<IpAddr>) -> Self {
         self.address.set_ip(address.into());
         self
     }
 
-    /// Follows redirects within the app from now on. The response is that of the last page, whose path
-    /// [`TestResponse::path`] gives.
+    /// Follows redirects within the app from now on. The response is then that of the last page; [`TestResponse::path`]
+    /// tells its path.
     ///
     /// # Example
     ///
@@ -246,7 +247,7 @@ impl Client {
         self
     }
 
-    /// Fetches a page.
+    /// Sends a GET.
     ///
     /// # Panics
     ///
@@ -255,7 +256,7 @@ impl Client {
         self.send(self.request(Method::GET, path, Body::empty())).await
     }
 
-    /// Sends a form.
+    /// Sends a form in a POST.
     ///
     /// # Panics
     ///
@@ -268,7 +269,7 @@ impl Client {
         self.send(request).await
     }
 
-    /// Sends JSON.
+    /// Sends JSON in a POST.
     ///
     /// # Panics
     ///
@@ -280,7 +281,7 @@ impl Client {
         self.send(request).await
     }
 
-    /// Sends a form with files, as `multipart/form-data`.
+    /// Sends a form with files in a POST, as `multipart/form-data`.
     ///
     /// # Panics
     ///
@@ -312,7 +313,8 @@ impl Client {
         self.send(request).await
     }
 
-    /// A request with the cookies kept, to be changed and [sent](Self::send). `path` may be a whole URL.
+    /// Creates a request with the kept cookies, which can be changed and then [sent](Self::send). `path` may be an
+    /// absolute URL.
     ///
     /// # Panics
     ///
@@ -339,11 +341,11 @@ impl Client {
         request
     }
 
-    /// Sends a request, and keeps the cookies of the response. After HEAD the body is left out, as a server does.
+    /// Sends a request, and keeps the cookies of the response. After a HEAD the response has no body, as with a server.
     ///
     /// # Panics
     ///
-    /// If the response's body fails, or there are more than 20 redirects in a row.
+    /// If reading the response's body fails, or there are more than 20 redirects in a row.
     pub async fn send(&self, request: http::Request<Body>) -> TestResponse {
         if !self.follows {
             return self.send_once(request).await;
@@ -359,7 +361,7 @@ impl Client {
             let next =
                 parts.extensions.get::<Scheme>().map(|scheme| format!("{}://{host}{path}", scheme.as_str()));
             let path = &next.unwrap_or_else(|| path.to_owned());
-            // As browsers do: all but 307 and 308 become a GET without a body.
+            // As in browsers: after all redirects but 307 and 308 the next request is a GET without a body.
             let repeats = matches!(answer.status.as_u16(), 307 | 308) || parts.method == Method::HEAD;
             let method = if repeats { parts.method.clone() } else { Method::GET };
             body = if repeats { body } else { Bytes::new() };
@@ -381,7 +383,7 @@ impl Client {
         let (answer, request) = service.answer_by(scheme, request).await;
         let (parts, body) = answer.into_parts();
         self.keep_all(&parts.headers, self.target(&host, uri.path(), scheme));
-        // No server sends one after HEAD.
+        // A server sends no body after HEAD.
         let body = if head_only { Body::empty() } else { body };
         let body = body.collect(usize::MAX, Duration::from_secs(60)).await;
         TestResponse {
@@ -393,7 +395,8 @@ impl Client {
         }
     }
 
-    /// A GET of this path that no handler answers, for functions that take a request: Flask's `test_request_context`.
+    /// Creates a GET request for this path without running a handler, for tests of functions that take a request. This
+    /// is Flask's `test_request_context`.
     ///
     /// # Panics
     ///
@@ -419,7 +422,7 @@ impl Client {
         self.service.for_peer(self.address.into()).request(request, scheme)
     }
 
-    /// The app itself, for a request whose response is not read whole.
+    /// The app itself, for a request whose response should not be read completely.
     #[must_use]
     pub fn service(&self) -> &AppService {
         &self.service
@@ -430,32 +433,32 @@ impl Client {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner) += time;
     }
 
-    /// The value of a cookie of any host and path, if one is kept.
+    /// The value of the kept cookie of this name, whatever its host and path.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.jar().value(name, self.now())
     }
 
-    /// All cookies that are kept, with where they go.
+    /// All kept cookies, with their domains and paths.
     #[must_use]
     pub fn cookies(&self) -> Vec<KeptCookie> {
         self.jar().all(self.now())
     }
 
-    /// Sets a cookie for this host and every path, in place of all of its name.
+    /// Sets a cookie for this host and all paths. It replaces all cookies of its name.
     pub fn set_cookie(&self, name: &str, value: &str) {
         let host = HeaderValue::try_from(&self.host).expect("a host is ASCII");
         self.jar().plant(name, value, self.target(&host, "/", None));
     }
 
-    /// Keeps a cookie as if a response had this `Set-Cookie`: `theme=dark; Path=/shop; Max-Age=60`. One that a browser would
-    /// refuse is not kept.
+    /// Keeps a cookie as if a response had this `Set-Cookie`, such as `theme=dark; Path=/shop; Max-Age=60`. A cookie
+    /// that a browser would refuse is not kept.
     pub fn keep_cookie(&self, set_cookie: &str) {
         let host = HeaderValue::try_from(&self.host).expect("a host is ASCII");
         self.jar().keep(set_cookie.as_bytes(), self.target(&host, "/", None));
     }
 
-    /// Forgets all cookies of this name.
+    /// Removes all cookies of this name.
     pub fn delete_cookie(&self, name: &str) {
         self.jar().forget(name);
     }
@@ -474,10 +477,10 @@ impl Client {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The target of a request to this host and path, now, by this scheme or the app's own.
+    /// The target of a request to this host and path at the present time, with this scheme or else the app's.
     fn target<'a>(&self, host: &'a HeaderValue, path: &'a str, scheme: Option<Scheme>) -> Target<'a> {
         let host = host.to_str().unwrap_or_default();
-        // Without the port; the colons of an IPv6 address stay.
+        // Removes the port. The colons of an IPv6 address stay.
         let name = match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => {
                 name

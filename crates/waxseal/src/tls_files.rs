@@ -12,13 +12,14 @@ use crate::endpoint::Endpoint;
 use crate::settings::Settings;
 use crate::start_error::StartError;
 
-/// The interval at which the files are looked at.
+/// The interval at which the files are checked.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// The time of a file's last change and its size, which a renewal changes; `None` for one that is not there.
+/// The time of a file's last change and its size, which a renewal of the certificate changes. `None` for a file that
+/// does not exist.
 type Stamp = Option<(SystemTime, u64)>;
 
-/// The files of a server that speaks TLS, and what they were when they were last read.
+/// The certificate files of a server, and their state when they were last read.
 #[derive(Debug)]
 pub(crate) struct TlsFiles {
     tls: Tls,
@@ -32,7 +33,7 @@ struct Changes {
     before: [Stamp; 2],
 }
 
-/// Has the server speak TLS, if the settings name its files.
+/// Makes the server use TLS, if the settings name the files.
 pub(crate) fn serve(
     settings: &Settings,
     http: HttpServer,
@@ -41,7 +42,7 @@ pub(crate) fn serve(
     let (Some(certificate), Some(key)) = (&settings.tls_cert, &settings.tls_key) else {
         return Ok((http, endpoint, None));
     };
-    // Before they are read: what changes meanwhile is noticed.
+    // Taken before the files are read, so that a change in between is noticed.
     let used = [certificate, key].map(|path| stamp(path));
     let tls = Tls::from_files(certificate, key)?;
     let endpoint = match endpoint {
@@ -80,7 +81,8 @@ impl TlsFiles {
 }
 
 impl Changes {
-    /// True if the files differ from those that were read, and not from a moment ago: a renewal writes two of them.
+    /// Returns `true` if the files differ from those that were read, and have not changed since the last check. A
+    /// renewal writes two files, not both at once.
     fn have_settled(&mut self, now: [Stamp; 2]) -> bool {
         let settled = now == self.before && now != self.used;
         if settled {

@@ -1,10 +1,10 @@
-//! Addresses of an app below a path.
+//! URLs of an app that is below a root path.
 
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue};
 use waxseal_server::RootPath;
 
-/// Puts the root path before a redirect to a page of this app that lacks it.
+/// Puts the root path in front of a redirect to a page of this app, unless it is there already.
 pub(crate) fn complete_location(root: &RootPath, headers: &mut HeaderMap) {
     if root.as_str().is_empty() {
         return;

@@ -11,18 +11,18 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use self::url_error::UrlError;
 use crate::start_error::StartError;
 
-/// All characters but those that RFC 3986 §2.3 calls unreserved.
+/// All characters except those that RFC 3986 §2.3 calls unreserved.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// The same for a parameter of several segments, whose slashes stay.
+/// The same for a parameter of several segments, whose slashes are kept.
 const ESCAPED_IN_REST: &AsciiSet = &ESCAPED.remove(b'/');
 
-/// Every route that has a name.
+/// All routes that have a name.
 #[derive(Debug, Default)]
 pub(crate) struct Urls(BTreeMap<String, Named>);
 
 #[derive(Debug)]
 struct Named {
-    /// Several only if the routes are named after their handlers.
+    /// There can be several only if the routes are named after their handlers.
     paths: Vec<String>,
     by_hand: bool,
 }
@@ -39,12 +39,12 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    /// By the name of the handler's function.
+    /// The name of a route whose handler's function is `function`.
     pub(crate) fn of_handler(function: Option<&str>) -> Self {
         function.map_or(Self::None, |name| Self::OfHandler(name.to_owned()))
     }
 
-    /// The name within a group of routes.
+    /// Puts a group's name in front of the name.
     pub(crate) fn within(self, group: &str) -> Self {
         let whole = |name| if group.is_empty() { name } else { format!("{group}.{name}") };
         match self {
@@ -63,7 +63,7 @@ impl Name {
 }
 
 impl Urls {
-    /// Adds a route. A name given by the app wins over handlers of that name.
+    /// Adds a route. A name given by the app wins over the same name taken from handlers.
     pub(crate) fn add(&mut self, name: &Name, path: &str) -> Result<(), StartError> {
         let Some(text) = name.as_str() else { return Ok(()) };
         let by_hand = matches!(name, Name::Given(_));
@@ -82,7 +82,7 @@ impl Urls {
         Ok(())
     }
 
-    /// Builds the URL of the route called `name`. `arguments` fill its parameters, and the rest become the query.
+    /// Builds the URL of the route named `name`. `arguments` fill its parameters, and the rest become the query.
     pub(crate) fn url_for(&self, name: &str, arguments: &[(&str, &str)]) -> Result<String, UrlError> {
         let path = self.path(name)?;
         let mut url = String::with_capacity(path.len() + 16);
@@ -120,7 +120,7 @@ impl Urls {
         Ok(url)
     }
 
-    /// The path of the route called `name`.
+    /// The path of the route named `name`.
     fn path(&self, name: &str) -> Result<&str, UrlError> {
         match self.0.get(name).map(|named| &*named.paths) {
             Some([path]) => Ok(path),
@@ -134,7 +134,7 @@ impl Urls {
 }
 
 fn push_part(url: &mut String, value: &str, escaped: &'static AsciiSet) {
-    // A slash at the start would make `//`, behind which a browser looks for a host.
+    // A slash at the start would make `//`, after which a browser expects a host.
     let slash = if value.starts_with('/') { "%2F" } else { "" };
     url.push_str(slash);
     url.extend(utf8_percent_encode(value.strip_prefix('/').unwrap_or(value), escaped));
@@ -226,7 +226,7 @@ mod tests {
     }
 
     proptest! {
-        /// The router parses each URL into the arguments that it was built from.
+        /// The router parses each URL back into the arguments that it was built from.
         #[test]
         fn the_router_finds_what_was_made(name in ".{1,20}", rest in "[^/].{0,20}", page in ".{0,9}") {
             let mut router = waxseal_server::Router::new();

@@ -11,14 +11,14 @@ use crate::error::Result;
 
 /// An open WebSocket and the session of its visitor; from [`Request::websocket`](crate::Request::websocket).
 ///
-/// When the socket is closed, [`receive`](Self::receive) is `None`, and the handler has five seconds to return.
+/// Once the socket is closed, [`receive`](Self::receive) returns `None`, and the handler has five seconds to return.
 #[derive(Debug)]
 pub struct WebSocket {
     socket: waxseal_server::WebSocket,
     session: SessionView,
 }
 
-/// A session as it was when a socket was opened, to be read.
+/// A read-only session, as it was when its socket was opened.
 #[derive(Clone)]
 pub struct SessionView {
     session: Session,
@@ -30,16 +30,17 @@ impl WebSocket {
         Self { socket, session }
     }
 
-    /// The next message; `None` once the socket is closed. May be dropped half-way: no message is lost.
+    /// Receives the next message; `None` once the socket is closed. This is cancel safe: if the future is dropped, no
+    /// message is lost.
     pub async fn receive(&mut self) -> Option<Message> {
         self.socket.receive().await
     }
 
-    /// Sends a message. It waits while the client takes nothing.
+    /// Sends a message. Waits while the client does not read.
     ///
     /// # Errors
     ///
-    /// [`WebSocketClosed`].
+    /// [`WebSocketClosed`] if the socket is closed.
     pub async fn send(&self, message: impl Into<Message>) -> std::result::Result<(), WebSocketClosed> {
         self.socket.send(message).await
     }
@@ -65,7 +66,7 @@ impl SessionView {
         Ok(self.session.get(key)?)
     }
 
-    /// The owner who is signed in.
+    /// The owner of the session; `None` if nobody is signed in.
     #[must_use]
     pub fn owner(&self) -> Option<String> {
         self.session.owner()
@@ -77,7 +78,7 @@ impl SessionView {
         self.session.is_new()
     }
 
-    /// The [end](crate::Request::session_ended) of the session. The socket is closed by itself then.
+    /// The [end](crate::Request::session_ended) of the session, as a future. The socket is then closed by itself.
     pub fn ended(&self) -> SessionEnded {
         self.request.loaded_end()
     }

@@ -1,6 +1,6 @@
-//! The wizard in a real browser: headless Chromium, led through chromedriver.
+//! The wizard in a real browser: headless Chromium, controlled through chromedriver.
 //!
-//! `cargo xtask test` runs this with both programs in place. Alone:
+//! `cargo xtask test` runs this with both programs installed. To run it alone:
 //! `cargo test -p wizard --features browser --test browser`. Screenshots are left in `target/screenshots`.
 
 #[cfg(all(feature = "flask", unix))]
@@ -92,7 +92,7 @@ fn starting_over_makes_a_stranger() {
     let browser = Browser::start();
     introduce(&browser, &server);
 
-    // Reached backwards, behind the link to the session panel.
+    // Reached by tabbing backwards, past the link to the session panel.
     browser.press(&(Key::Shift + &Key::Tab));
     browser.press(&(Key::Shift + &Key::Tab));
     browser.press(&Key::Enter);
@@ -103,7 +103,7 @@ fn starting_over_makes_a_stranger() {
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
-/// A browser keeps the cookie from before beside the new one.
+/// A browser keeps the old cookie in addition to the new one.
 #[test]
 fn after_a_change_of_the_cookies_attributes_a_visitor_can_sign_in_and_out() {
     let host = ["--session-cookie-name", "__Host-session", "--session-cookie-secure", "true"];
@@ -122,7 +122,8 @@ fn after_a_change_of_the_cookies_attributes_a_visitor_can_sign_in_and_out() {
         browser.open(&page);
         assert_known(&browser, &format!("{case}: by the cookie from before"));
 
-        // Two: the new one was set beside the old one. The first page that meets both leaves one.
+        // There are two: the new cookie was set in addition to the old one. The first page that is requested with both
+        // deletes one.
         introduce(&browser, &server);
         browser.open(&page);
         assert_known(&browser, &format!("{case}: signed in beside the old cookie"));
@@ -158,7 +159,7 @@ fn a_form_with_mistakes_comes_back_as_it_was_filled_in() {
     ];
     for (case, name, school, wrong) in cases {
         browser.open(&server.url("/"));
-        // The browser would stop these itself, so its own checks are lifted.
+        // The browser itself would refuse to send these, so its checks are switched off.
         browser.script(
             "document.forms[0].noValidate = true;
              document.querySelectorAll('input').forEach(input => input.removeAttribute('maxlength'))",
@@ -325,14 +326,14 @@ fn sign_in(browser: &Browser, name: &str) {
     browser.wait_for_text("h1", name);
 }
 
-/// Fills the form by keyboard alone and follows the redirect.
+/// Fills in the form with the keyboard alone and follows the redirect.
 fn introduce(browser: &Browser, server: &Server) {
     browser.open(&server.url("/"));
     fill_in(browser, NAME, SCHOOL);
     browser.wait_for_path("/wizard/success");
 }
 
-/// With the keyboard alone: Tab to the name, write, Tab, write, Tab to the button, Enter.
+/// Uses the keyboard alone: Tab to the name, type, Tab, type, Tab to the button, Enter.
 fn fill_in(browser: &Browser, name: &str, school: &str) {
     let at_name = || browser.script("return document.activeElement.id") == "name";
     for _ in 0..3 {

@@ -1,6 +1,6 @@
 //! The wizard in a real browser, below `/app/` of a real nginx.
 //!
-//! `cargo xtask test` runs this with all programs in place.
+//! `cargo xtask test` runs this with all programs installed.
 
 #[path = "browser/certificate.rs"]
 mod certificate;
@@ -15,7 +15,7 @@ use fantoccini::key::Key;
 use program::{Program, secret};
 use store_tests::front::{Front, Kind, nginx_configuration};
 
-/// The browser is told where it is.
+/// The site's host. The browser is given its address.
 const HOST: &str = "wizards.example";
 
 /// The wizard in production, behind an nginx with TLS; the browser's home trusts its certificate.
@@ -26,7 +26,8 @@ struct Site {
 }
 
 impl Site {
-    /// With these flags for the wizard, and more lines for the location; `taken_off` ends the address that nginx passes to.
+    /// Starts the wizard with these flags, and nginx with more lines for the location. `taken_off` is appended to the
+    /// address that nginx passes requests to.
     fn start(flags: &[&str], taken_off: &str, more: &str) -> Self {
         let all = [&["--port=0", "--trusted-proxies=127.0.0.1", "--session-state=mirrored"], flags].concat();
         let wizard = Program::start(&[("SECRET_KEY", &secret())], &all);
@@ -62,7 +63,7 @@ impl Site {
     }
 }
 
-/// Fills in the form by keyboard alone.
+/// Fills in the form with the keyboard alone.
 fn introduce(browser: &Browser) {
     browser.script("document.querySelector('#name').focus()");
     browser.press("Merlin");
@@ -74,14 +75,15 @@ fn introduce(browser: &Browser) {
     assert_eq!(browser.texts("dd"), ["Merlin", "Avalon"]);
 }
 
-/// The page's own style sheet came, with rules.
+/// Asserts that the page's style sheet was loaded and has rules.
 fn assert_styled(browser: &Browser) {
     let rules = browser.script("return [...document.styleSheets].map(sheet => sheet.cssRules.length)");
     let rules = rules.as_array().unwrap();
     assert!(!rules.is_empty() && rules.iter().all(|count| count.as_u64() > Some(3)), "{rules:?}");
 }
 
-/// A visitor comes, is known, looks at their sessions, and leaves, by the links and forms of the pages alone.
+/// A visitor signs in, is recognised, looks at the list of sessions, and signs out, using only the links and forms of
+/// the pages.
 fn visit(site: &Site) {
     let browser = site.browser();
     browser.open(&site.url("/app/"));
@@ -125,7 +127,7 @@ fn a_visitor_finds_all_below_a_path_that_nginx_tells() {
     visit(&Site::start(&["--forwarded-headers=for,proto,prefix"], "/", told));
 }
 
-/// In development no proxy's header may come, so nginx adds none.
+/// In development requests must not have a proxy's headers, so nginx adds none.
 #[test]
 fn the_panel_is_below_the_path_as_well() {
     let flags = ["--port=0", "--development", "--root-path=/app"];

@@ -1,4 +1,4 @@
-//! Two wizards behind nginx over one store, as an operator has them.
+//! Two wizards behind nginx with one store, as an operator would run them.
 #![cfg(target_os = "linux")]
 
 mod behind;
@@ -13,7 +13,7 @@ use behind::rolling::roll;
 use store_tests::front::Kind;
 use store_tests::{postgres, redis};
 
-/// A restart on a machine that has much else to do waits longer for the store than an app does by default.
+/// On a busy machine, a restart needs more time to connect to the store than an app allows by default.
 fn patient(url: &str) -> String {
     let more = if url.contains('?') { '&' } else { '?' };
     format!("{url}{more}connect_timeout=30s")

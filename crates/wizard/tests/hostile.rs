@@ -1,6 +1,7 @@
-//! The wizard among clients that mean it no good, many at once: what `docs/reliability.md` says of them.
+//! The wizard with many hostile clients at once: what `docs/reliability.md` says about them.
 //!
-//! The everyday form asserts statuses, closes and bytes. The long form has more clients, and asserts times and memory.
+//! The everyday form asserts statuses, closed connections and bytes. The long form has more clients, and also asserts
+//! times and memory.
 #![cfg(target_os = "linux")]
 
 mod crowd;
@@ -18,7 +19,7 @@ use program::{Program, secret};
 const FEW: usize = 30;
 const MANY: usize = 1_000;
 
-/// What is promised in the long form.
+/// The limits that are promised, asserted in the long form.
 const P99: Duration = Duration::from_millis(250);
 const MORE_MEMORY_KB: u64 = 64 * 1024;
 const LATE: Duration = Duration::from_secs(2);
@@ -36,7 +37,7 @@ fn wizard(more: &[&str]) -> Program {
     Program::start(&[("SECRET_KEY", &secret())], &arguments)
 }
 
-/// Asserts what every client of this kind gets, and returns how long the last of them was there.
+/// Asserts what every client of this kind gets. Returns how long the last of them was connected.
 fn hold(program: &Program, client: Client, count: usize) -> (Duration, Watched) {
     let mut crowd = Crowd::gather(program.address(), client, count);
     let (stayed, watched) = watched(program, || match client {
@@ -111,12 +112,12 @@ fn a_thousand_of_each_kind_do_not_slow_a_good_client() {
     assert!(missed.is_empty(), "{missed:?}");
 }
 
-/// Connections of one address beyond its limit are closed, and another address is served.
+/// Connections from one address beyond its limit are closed, while another address is served.
 fn one_address(count: usize) {
     let program = wizard(&["--connections-per-address=5", "--timeout-keep-alive=60"]);
     let address = program.address();
     let mut held: Vec<_> = (0..5).map(|_| TcpStream::connect(address).unwrap()).collect();
-    // Answered once, so that they are counted: connections that are accepted together may be in any order.
+    // Each gets one response, so that all are counted: connections that are accepted together may be handled in any order.
     for stream in &mut held {
         assert!(crowd::ask(stream, "GET /", "").starts_with("HTTP/1.1 200"));
     }
@@ -127,7 +128,7 @@ fn one_address(count: usize) {
         );
     }
     assert!(crowd::answer_from([127, 0, 0, 2], address).starts_with("HTTP/1.1 200"));
-    // Those that were there first are served, too.
+    // The first connections are still served.
     for stream in &mut held {
         assert!(crowd::ask(stream, "GET /", "").starts_with("HTTP/1.1 200"));
     }
@@ -147,7 +148,7 @@ fn ten_thousand_connections_of_one_address_shut_nobody_out() {
     one_address(10_000);
 }
 
-/// Asks for the session's page with this cookie, and returns the p99 of the times.
+/// Requests the session's page with this cookie `count` times. Returns the 99th percentile of the times.
 fn ask_often(program: &Program, cookie: &str, count: usize) -> Duration {
     let mut stream = TcpStream::connect(program.address()).unwrap();
     let times = (0..count).map(|_| {
@@ -159,7 +160,7 @@ fn ask_often(program: &Program, cookie: &str, count: usize) -> Duration {
     crowd::p99(times.collect())
 }
 
-/// Returns the p99 for good cookies, and for bad ones.
+/// Returns the 99th percentile for valid cookies, and that for invalid ones.
 fn bad_cookies(count: usize) -> [Duration; 2] {
     let program = wizard(&["--timeout-keep-alive=60"]);
     let answer = exchange(program.address(), "POST /wizard/create", "", "name=Merlin&magic_school=Camelot");
@@ -193,7 +194,7 @@ fn ten_thousand_bad_cookies_cost_at_most_twice_as_much_as_good_ones() {
     assert!(bad <= 2 * good, "{bad:?} and {good:?}");
 }
 
-/// The system refuses a descriptor while the server runs: who has a connection is served, who comes waits.
+/// The system refuses file descriptors while the server runs. Clients with a connection are served, and new ones wait.
 #[test]
 fn an_accept_that_fails_makes_new_visitors_wait_and_nobody_else() {
     let mut program = wizard(&["--timeout-keep-alive=60", "--timeout-first-byte=60"]);
@@ -219,7 +220,7 @@ fn is_open(program: &Program, descriptor: u64) -> bool {
     std::fs::symlink_metadata(format!("/proc/{}/fd/{descriptor}", program.id())).is_ok()
 }
 
-/// From this number on the system gives no descriptor.
+/// Lets the system refuse descriptors from this number on.
 fn limit_descriptors(program: &Program, number: u64) {
     let (process, limit) = (program.id().to_string(), format!("--nofile={number}:"));
     let status = Command::new("prlimit").args(["--pid", &process, &limit]).status();

@@ -1,4 +1,4 @@
-//! No secret in what the program says: at any level of its log, and when it does not start.
+//! The program's output shows no secret, at any log level and if it does not start.
 
 mod program;
 
@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use program::{Program, refused};
 
 const PASSPHRASE: &str = "canary bird in a passphrase";
-/// What only `program::secret` has.
+/// A part of the key that only `program::secret` has.
 const BODY: &str = "BwcHBw";
 
 fn search(said: &str, case: &str) {
@@ -25,7 +25,7 @@ fn no_level_of_the_log_shows_a_secret() {
         for level in ["error", "warn", "info", "debug", "trace"] {
             let variables = [("SECRET_KEY", &*program::secret()), ("SECRET_KEY_FALLBACKS", &fallbacks)];
             let folder = program::folder();
-            // Below info it does not say where it listens, so the port is asked for and found free.
+            // At levels below info it does not log its address, so a free port is chosen here.
             let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let (port_flag, level_flag) = (format!("--port={port}"), format!("--log={level}"));
             let arguments = [&[&*port_flag, &*level_flag], mode].concat();

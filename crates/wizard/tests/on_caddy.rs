@@ -1,4 +1,4 @@
-//! Two wizards behind a real Caddy, as `docs/deploying.md` has it.
+//! Two wizards behind a real Caddy, configured as in `docs/deploying.md`.
 #![cfg(target_os = "linux")]
 
 mod behind;

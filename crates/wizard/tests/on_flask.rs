@@ -1,4 +1,4 @@
-//! A shop of which a part is in Flask and a part has moved, behind one address, in each version of Flask.
+//! A shop of which one part is in Flask and one part has moved to Waxseal, behind one address, with each version of Flask.
 #![cfg(unix)]
 
 #[path = "beside_flask/site.rs"]
@@ -15,7 +15,7 @@ use std::time::Duration;
 use site::Site;
 use waxseal::SessionState;
 
-/// A client that keeps cookies, and goes where redirects lead.
+/// A client that keeps cookies and follows redirects.
 struct Client<'a> {
     site: &'a Site,
     cookies: BTreeMap<String, String>,
@@ -30,7 +30,7 @@ impl Client<'_> {
         self.exchange(&format!("GET {path}"), "", "")
     }
 
-    /// Sends a form, and shows the page after it.
+    /// Sends a form. Returns the page after the redirect.
     fn post(&mut self, path: &str, form: &str) -> String {
         let origin = format!("Origin: http://127.0.0.1:{}\r\n", self.site.port());
         let more = format!(
@@ -86,7 +86,7 @@ fn cart(page: &str) -> Vec<&str> {
     page.split("<li>").skip(1).map(|item| item.split('<').next().unwrap()).collect()
 }
 
-/// A sign-out here refuses what Flask signed in the same second.
+/// Waits, because a sign-out here also refuses cookies that Flask signs in the same second.
 fn next_second() {
     sleep(Duration::from_millis(1_100));
 }
@@ -96,12 +96,12 @@ fn walk(site: &Site) {
     for path in ["/old/", "/new/"] {
         assert_eq!(user(&client.get(path)), "nobody", "{path}");
     }
-    // Signed in at Flask.
+    // Sign in at Flask.
     assert_eq!(user(&client.post("/old/sign-in", "name=albus&remember=yes")), "albus");
     for path in ["/new/", "/old/", "/new/", "/new/", "/old/"] {
         assert_eq!(user(&client.get(path)), "albus", "{path}");
     }
-    // A cart that both fill.
+    // Both apps put something into the cart.
     client.post("/old/cart", "owl=Archimedes");
     assert_eq!(cart(&client.get("/new/")), ["Archimedes"]);
     let page = client.post("/new/cart", "owl=Hedwig");
@@ -109,7 +109,7 @@ fn walk(site: &Site) {
     assert_eq!(cart(&client.get("/old/")), ["Archimedes", "Hedwig"]);
     assert!(client.get("/old/").contains("of Flask"), "what is Flask's alone stays");
     assert!(client.get("/old/types").contains("\"user_id\":\"int\""));
-    // Signed out at Flask, and in as another.
+    // Sign out at Flask, and sign in as another user.
     assert_eq!(user(&client.post("/old/sign-out", "")), "nobody");
     assert_eq!(user(&client.get("/new/")), "nobody");
     assert!(cart(&client.get("/new/")).is_empty());
@@ -120,7 +120,7 @@ fn walk(site: &Site) {
     assert!(client.get("/old/types").contains("\"user_id\":\"int\""));
     assert_eq!(user(&client.post("/old/sign-in", "name=albus")), "albus");
     assert_eq!(user(&client.get("/new/")), "albus");
-    // Signed out here.
+    // Sign out here.
     assert_eq!(user(&client.post("/new/sign-out", "")), "nobody");
     for path in ["/old/", "/new/"] {
         assert_eq!(user(&client.get(path)), "nobody", "{path}");
@@ -145,7 +145,7 @@ fn walk_remembered(site: &Site) {
     let mut client = Client::new(site);
     assert_eq!(user(&client.post("/old/sign-in", "name=albus&remember=yes")), "albus");
     assert!(client.cookies.contains_key("remember_token"), "{:?}", client.cookies);
-    // A browser that was closed: Flask-Login signs in anew, and we follow.
+    // As after closing the browser: Flask-Login signs the user in again, and so does Waxseal.
     client.cookies.remove("session");
     for path in ["/old/", "/new/"] {
         assert_eq!(user(&client.get(path)), "albus", "{path}");
@@ -155,7 +155,7 @@ fn walk_remembered(site: &Site) {
     for path in ["/old/", "/new/", "/old/", "/new/"] {
         assert_eq!(user(&client.get(path)), "nobody", "{path}: {:?}", client.cookies);
     }
-    // And from there.
+    // Now sign in and out at Flask.
     assert_eq!(user(&client.post("/old/sign-in", "name=minerva&remember=yes")), "minerva");
     assert_eq!(user(&client.get("/new/")), "minerva");
     assert_eq!(user(&client.post("/old/sign-out", "")), "nobody");

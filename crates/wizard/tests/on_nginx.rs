@@ -12,7 +12,7 @@ use std::time::Duration;
 use program::{Program, secret};
 use store_tests::front::Front;
 
-/// What `docs/settings.md` recommends, with `upstream` for the app.
+/// The configuration that `docs/settings.md` recommends, with `upstream` as the app.
 fn location(upstream: &str) -> String {
     format!(
         "location /app/ {{
@@ -29,7 +29,7 @@ fn wizard(arguments: &[&str]) -> Program {
     Program::start(&[("SECRET_KEY", &secret())], &arguments)
 }
 
-/// Sends one request and returns the whole answer, head and body.
+/// Sends one request and returns the whole response, head and body.
 fn exchange(port: u16, request: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -61,7 +61,7 @@ fn field<'a>(answer: &'a str, name: &str) -> &'a str {
     line.unwrap_or_else(|| panic!("no {name} in {head}")).split_once(": ").unwrap().1
 }
 
-/// A visitor introduces themselves, as the tutorial has it.
+/// A visitor fills in the form and is recognised, as in the tutorial.
 fn walk(nginx: &Front) {
     let page = get(nginx.port, "/app/", "");
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
@@ -123,7 +123,7 @@ fn over_connections_that_nginx_keeps() {
     walk(&Front::nginx(&(location(&format!("http://{}", wizard.address())) + kept)));
 }
 
-/// With the files of `docs/deploying.md`, whose addresses Linux alone has.
+/// Uses the files of `docs/deploying.md` with addresses that only Linux has.
 #[cfg(target_os = "linux")]
 #[test]
 fn behind_nginx_nothing_is_answered_after_a_refused_request() {

@@ -1,4 +1,4 @@
-//! The wizard over a PostgreSQL: what its visitors see while that is away, and what is refused at start.
+//! The wizard with PostgreSQL: what its visitors see while the server is away, and what is refused at start.
 #![cfg(unix)]
 
 mod outage;
@@ -35,7 +35,8 @@ fn a_server_that_is_killed_is_an_outage_as_declared() {
     is_killed(SHORT);
 }
 
-/// The pooler's connections stay while those behind it are gone. It asks for new ones every `server_login_retry`.
+/// The pooler keeps its clients' connections while those to the server are gone. It tries to connect again every
+/// `server_login_retry`.
 #[test]
 fn a_server_that_is_killed_behind_pgbouncer_is_an_outage_as_declared() {
     let cluster = RefCell::new(Cluster::start(&[]));

@@ -1,4 +1,4 @@
-//! The wizard under a real Prometheus: what it exposes, and every query of the dashboard and of the alerts.
+//! The wizard with a real Prometheus: the metrics that it exposes, and every query of the dashboard and the alerts.
 #![cfg(unix)]
 
 mod dashboard;
@@ -29,7 +29,7 @@ fn a_linter_of_metrics_finds_nothing() {
     assert!(output.status.success() && said.is_empty(), "{said}\n{}", page.body());
 }
 
-/// The file of the tests has what must fire and what must not, with times.
+/// The test file says which alerts must fire and which must not, with times.
 #[test]
 fn alerts_fire_for_what_lasts_and_for_no_single_event() {
     let mut tool = Command::new(promtool());
@@ -43,7 +43,7 @@ fn each_panel_and_each_alert_finds_its_series_and_an_outage_shows() {
     let server = Server::start(&["--maxmemory", "64mb"]);
     let visitor = Visitor::new(&server.url(), Policy::Refuse);
     let dashboard = Dashboard::start(&[visitor.admin_address()]);
-    // So that each rate has two samples that differ.
+    // These requests give each rate two samples that differ.
     visitor.post_form();
     visitor.session_page();
     exchange(visitor.address(), "GET /nowhere", "__Host-session=bad", "");
@@ -51,21 +51,21 @@ fn each_panel_and_each_alert_finds_its_series_and_an_outage_shows() {
         !dashboard.ask(r#"rate(waxseal_http_requests_total{status="4xx"}[20s]) > 0"#).is_empty()
     });
 
-    // Redis does not tell how many of its keys are records; the tests of two servers look at this panel.
+    // Redis cannot tell how many of its keys are records. The tests with two servers check this panel.
     let all = dashboard.panels.iter().filter(|(title, _)| title != "Records in the store");
     for (title, query) in all {
         assert!(!dashboard.ask(query).is_empty(), "{title}: {query}");
     }
     assert_eq!(dashboard.active_alerts(), BTreeSet::new());
     let selectors = dashboard.selectors();
-    // Those of devices are there where sessions are bound to some.
+    // Series of devices exist only if sessions are bound to devices.
     let of_all: Vec<_> = selectors.iter().filter(|of| !of.starts_with("waxseal_device_")).collect();
     assert!(of_all.len() >= 15, "{selectors:?}");
     for selector in of_all {
         assert!(!dashboard.ask(selector).is_empty(), "no series is {selector}");
     }
 
-    // A store that is full, and then one that is away.
+    // The store is first full and then away.
     server.say("CONFIG SET maxmemory 1mb").unwrap();
     visitor.post_form().assert_refused();
     until("the alert for a full store", || {

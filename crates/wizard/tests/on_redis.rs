@@ -1,4 +1,4 @@
-//! The wizard over a redis-server: what its visitors see while that is away, and what is refused at start.
+//! The wizard with a redis-server: what its visitors see while the server is away, and what is refused at start.
 #![cfg(unix)]
 
 mod outage;

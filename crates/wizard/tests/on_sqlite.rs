@@ -1,4 +1,4 @@
-//! The wizard over a file of SQLite that comes into trouble: what its visitors see, and what is refused at start.
+//! The wizard with an SQLite file that has faults: what its visitors see, and what is refused at start.
 #![cfg(unix)]
 
 mod outage;
@@ -21,7 +21,7 @@ fn file(visitor: &Visitor) -> PathBuf {
     visitor.program().folder().join("sessions.db")
 }
 
-/// By a connection that has nothing to do with the app.
+/// Checks the file's integrity, with a connection that is separate from the app.
 fn assert_sound(path: &Path) {
     let said: String = Connection::open(path)
         .and_then(|connection| connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)))
@@ -29,7 +29,7 @@ fn assert_sound(path: &Path) {
     assert_eq!(said, "ok");
 }
 
-/// A copy with all that is in the log.
+/// Copies the database, including what is only in its write-ahead log.
 fn back_up(path: &Path, name: &str) -> PathBuf {
     let copy = path.with_file_name(name);
     let connection = Connection::open(path).unwrap();
@@ -37,7 +37,7 @@ fn back_up(path: &Path, name: &str) -> PathBuf {
     copy
 }
 
-/// With its log and that one's index.
+/// Moves the file with its write-ahead log and the log's index.
 fn move_all(from: &Path, to: &Path) {
     for end in ["", "-wal", "-shm"] {
         let with = |path: &Path| format!("{}{end}", path.display());
@@ -45,7 +45,7 @@ fn move_all(from: &Path, to: &Path) {
     }
 }
 
-/// Everything works, for the session from before.
+/// Asserts that everything works again, with the session from before.
 #[track_caller]
 fn assert_back(visitor: &Visitor) {
     let (page, form) = (visitor.session_page(), visitor.post_form());
@@ -53,13 +53,13 @@ fn assert_back(visitor: &Visitor) {
     assert_eq!(visitor.ready().status, 200);
 }
 
-/// Under which even the superuser may do to a file what its mode says, and no more.
+/// A command under which even the superuser may access a file only as its mode allows.
 fn without_privileges() -> &'static [&'static str] {
     let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
     if root { &["setpriv", "--bounding-set=-dac_override,-dac_read_search"] } else { &[] }
 }
 
-/// Sends a form while another process holds the lock, until the form is answered or for so long.
+/// Sends a form while another process holds the lock, until the form is answered or for `held_for`.
 fn send_into_a_lock(held_for: Duration) -> (Visitor, Answer) {
     let visitor = Visitor::new(PLACE, Policy::Refuse);
     let other = Connection::open(file(&visitor)).unwrap();
@@ -172,8 +172,8 @@ fn a_file_that_may_only_be_read_stops_forms_alone_and_is_refused_at_start() {
     assert!(said.contains(read_only), "{said}");
 }
 
-/// Runs the wizard with a disk of its own, in the folder `disk`, of so many bytes: in a part of the system's tree that
-/// nobody else sees, and that goes with it. `None` where not everybody may have such a part.
+/// Runs the wizard with a separate disk of `bytes` bytes, in the folder `disk`. It is mounted in a namespace that
+/// nobody else sees, and disappears with it. `None` if the system does not allow everybody to make such a mount.
 #[cfg(target_os = "linux")]
 fn with_a_disk(bytes: u32) -> Option<[String; 6]> {
     let under = |then: &str| {
@@ -193,7 +193,7 @@ fn a_full_disk_stops_forms_alone_until_there_is_room() {
     let under = under.each_ref().map(String::as_str);
     let visitor = Visitor::under(&under, "sqlite:disk/sessions.db", Policy::Refuse);
     let program = visitor.program();
-    // As the app sees it.
+    // The folder as the app sees it.
     let folder = program.folder().strip_prefix("/").unwrap();
     let disk = Path::new("/proc").join(program.id().to_string()).join("root").join(folder).join("disk");
     let ballast = disk.join("ballast");

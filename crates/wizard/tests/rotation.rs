@@ -1,4 +1,4 @@
-//! A key is changed on two servers behind one address, under load, and nobody is signed out.
+//! A key is rotated on two servers behind one address, under load, and nobody is signed out.
 
 mod key_files;
 mod program;
@@ -59,7 +59,7 @@ impl Machine {
     }
 }
 
-/// One address for both servers: each connection goes to the next.
+/// Creates one address for both servers. Connections go to them in turn.
 fn relay(servers: [SocketAddr; 2]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -79,7 +79,7 @@ fn relay(servers: [SocketAddr; 2]) -> SocketAddr {
     address
 }
 
-/// Sends one request and returns status, head and body.
+/// Sends one request and returns the response's status, head and body.
 fn ask(address: SocketAddr, head: &str, body: &str) -> io::Result<(u16, String, String)> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -91,7 +91,7 @@ fn ask(address: SocketAddr, head: &str, body: &str) -> io::Result<(u16, String, 
     Ok((status.ok_or(io::ErrorKind::InvalidData)?, head.to_owned(), body.to_owned()))
 }
 
-/// A visitor who is known by name, and keeps whatever cookie the last answer brought.
+/// A visitor who has a name and keeps the cookie of the last response.
 struct Visitor {
     address: SocketAddr,
     cookie: String,
@@ -104,7 +104,7 @@ impl Visitor {
         visitor
     }
 
-    /// Writes to the session, so that it is sealed anew.
+    /// Writes to the session, so that it is sealed again.
     fn rename(&mut self, name: &str) {
         let form = format!("name={name}&magic_school=Hogwarts");
         let head = format!(
@@ -135,7 +135,7 @@ impl Visitor {
     }
 }
 
-/// Visitors who come and go, each known by name all the time.
+/// Visitors that send requests all the time, and check that they are recognised by name.
 struct Load {
     done: Arc<AtomicBool>,
     rounds: Arc<[AtomicUsize; CLIENTS]>,
@@ -153,7 +153,7 @@ impl Load {
                     let mut visitor = Visitor::sign_in(address, &format!("Merlin{number}x0"));
                     let mut round = 0;
                     while !done.load(Ordering::SeqCst) {
-                        // Read on both servers, then write on one.
+                        // Reads on both servers, then writes on one.
                         for _ in 0..3 {
                             let (name, page) = (format!("Merlin{number}x{round}"), visitor.page());
                             assert!(page.contains(&name), "{name} was signed out: {page}");
@@ -170,7 +170,7 @@ impl Load {
         Self { done, rounds, threads }
     }
 
-    /// Until every visitor was here some more times, so that what came before has met them all.
+    /// Waits until every visitor has done some more rounds, so that all of them have met the last change.
     fn go_on(&self) {
         let before: Vec<_> = self.rounds.iter().map(|rounds| rounds.load(Ordering::SeqCst)).collect();
         let deadline = Instant::now() + PATIENCE;
@@ -204,7 +204,7 @@ fn a_rotation_on_two_servers_under_load_signs_nobody_out() {
     let load = Load::start(address);
     load.go_on();
 
-    // 1. A new key, everywhere a fallback.
+    // 1. Add a new key to both servers, as a fallback.
     let old = "5ae566ad";
     let new = operate(&["keys", "add"], &one.file)["added"].as_str().unwrap().to_owned();
     one.hear_change();
@@ -213,7 +213,7 @@ fn a_rotation_on_two_servers_under_load_signs_nobody_out() {
     two.hear_change();
     load.go_on();
 
-    // 2. It seals, on one server earlier than on the other.
+    // 2. Let it seal, on one server earlier than on the other.
     operate(&["keys", "promote", &new], &one.file);
     one.hear_change();
     load.go_on();
@@ -236,7 +236,7 @@ fn a_rotation_on_two_servers_under_load_signs_nobody_out() {
         assert!(metrics.contains("waxseal_cookies_refused_total{reason=\"unknown_key\"} 0\n"), "{metrics}");
     }
 
-    // 3. The old key goes: not yet, unless it is revoked.
+    // 3. Remove the old key: this is refused for now, unless it is revoked.
     let refused = waxseal(&["keys", "retire", old], &one.file);
     assert_eq!(refused.status.code(), Some(3), "{refused:?}");
     assert!(left_behind.page().contains("Morgana"));

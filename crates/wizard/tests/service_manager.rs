@@ -1,4 +1,4 @@
-//! The wizard under a service manager: a Unix socket, sockets handed over, and what the manager is told.
+//! The wizard under a service manager: a Unix socket, sockets that are handed over, and notifications.
 #![cfg(target_os = "linux")]
 
 mod program;
@@ -54,7 +54,7 @@ fn a_unix_socket_is_served_and_the_manager_is_told() {
     assert!(ended.said.contains(&format!("server on unix:{}", path.display())), "{}", ended.said);
 }
 
-/// Ends the program with the test.
+/// A program that ends with the test.
 struct Started(Child);
 
 impl Drop for Started {
@@ -64,7 +64,7 @@ impl Drop for Started {
     }
 }
 
-/// Starts the wizard as systemd does, with `sockets` from descriptor 3 on.
+/// Starts the wizard as systemd does, with the socket as descriptors 3 and 4.
 fn activated(socket: OwnedFd, count: &str, log: File) -> Started {
     let script = "exec 3<&0 4<&0 </dev/null; LISTEN_PID=$$ exec \"$1\"";
     let mut command = Command::new("/bin/sh");
@@ -79,7 +79,7 @@ fn a_socket_that_is_handed_over_is_served() {
     let log = |name| File::create(folder.path().join(name)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    // Asked before it runs: the manager's queue keeps the visitor.
+    // The visitor connects before the wizard runs, and waits in the socket's queue.
     let visitor = TcpStream::connect(address).unwrap();
     visitor.set_read_timeout(Some(PATIENCE)).unwrap();
     let _started = activated(listener.into(), "1", log("tcp"));

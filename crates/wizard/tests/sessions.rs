@@ -11,7 +11,7 @@ fn settings(session_state: SessionState) -> Settings {
     Settings { session_state, ..Settings::default() }
 }
 
-/// Two browsers of one server.
+/// Two browsers of one owner, at one server.
 async fn browsers(state: SessionState) -> [Client; 2] {
     let first =
         Client::with_settings(wizard::app().session_store(MemoryStore::new()), &settings(state)).unwrap();
@@ -26,7 +26,7 @@ async fn knows(browser: &Client) -> bool {
     browser.get("/wizard/success").await.text().contains("<dd id=\"name\">Merlin</dd>")
 }
 
-/// The ids on the page, and how many of them are of this browser.
+/// The ids on the page, and how many sessions are marked as this browser's.
 async fn listed(browser: &Client) -> (Vec<String>, usize) {
     let page = browser.get("/wizard/sessions").await.text();
     let ids = page.split("name=\"public_id\" value=\"").skip(1).map(|rest| rest[..16].to_owned());
@@ -40,7 +40,7 @@ async fn a_wizard_sees_each_browser_and_ends_one_from_another() {
         let (ids, here) = listed(&first).await;
         assert_eq!((ids.len(), here), (2, 1), "{state:?}");
 
-        // Its own is ended by signing out; the other one by its public id.
+        // A browser's own session is ended by signing out, another by its public id.
         let own = first.public_id().await.unwrap();
         let other = ids.iter().find(|id| **id != own).unwrap();
         assert_eq!(first.post_form("/wizard/sessions/end", &[("public_id", other)]).await.status(), 303);

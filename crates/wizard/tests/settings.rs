@@ -1,4 +1,4 @@
-//! What can be set from outside, what is refused at the start, and how the program ends.
+//! What can be set from outside, what is refused at start, and how the program ends.
 
 mod program;
 
@@ -8,7 +8,7 @@ use std::net::TcpStream;
 
 use program::{Program, folder, refused, secret};
 
-/// Sends a request and returns all that comes until the server closes the connection.
+/// Sends a request and returns everything until the server closes the connection.
 fn exchange(program: &Program, head: &str, fields: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(program.address()).unwrap();
     let (host, length) = (program.address(), body.len());
@@ -31,7 +31,7 @@ fn cookie(program: &Program) -> String {
     format!("{name}; {}", rest.split_once("; ").unwrap().1)
 }
 
-/// `WAXSEAL_PORT` and `0`, or `--port` and `0`.
+/// Names and values, for example for `WAXSEAL_PORT=0` and `--port 0`.
 const SETTINGS: [(&str, &str); 13] = [
     ("host", "0.0.0.0"),
     ("port", "0"),
@@ -234,7 +234,7 @@ fn of_fifty_first_starts_one_makes_the_secret_and_all_share_it() {
     assert_eq!(programs.iter().filter(|program| program.heard().contains(made)).count(), 1);
     assert_eq!(programs.iter().filter(|program| program.heard().contains(found)).count(), 49);
 
-    // A cookie of the first opens at the last.
+    // A cookie of the first server opens at the last one.
     let answer = exchange(&programs[0], "POST /wizard/create", FORM, "name=Merlin&magic_school=Camelot");
     let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
     let field = format!("cookie: {}\r\n", cookie.split(';').next().unwrap());
@@ -274,7 +274,7 @@ fn ctrl_c_and_sigterm_end_it_well_with_requests_in_flight_finished() {
         let mut stream = TcpStream::connect(address).unwrap();
         let head = "POST /wizard/create HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n";
         write!(stream, "{head}{FORM}content-length: {}\r\n\r\n", body.len()).unwrap();
-        // The handler waits for the body once it has asked for it.
+        // The server has asked for the body, so the handler is waiting for it.
         let mut invited = [0; 25];
         stream.read_exact(&mut invited).unwrap();
         assert_eq!(&invited, b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -292,7 +292,7 @@ fn ctrl_c_and_sigterm_end_it_well_with_requests_in_flight_finished() {
     }
 }
 
-/// Each connection has a descriptor, and not all descriptors are for connections.
+/// Each connection needs a file descriptor, and some descriptors are needed for other things.
 #[cfg(unix)]
 #[test]
 fn connections_keep_to_the_limit_of_open_files() {
@@ -307,7 +307,7 @@ fn connections_keep_to_the_limit_of_open_files() {
         write!(client, "GET / HTTP/1.1\r\nhost: {}\r\n\r\n", program.address()).unwrap();
         client
     };
-    // More than there are descriptors for. Those over the limit are answered when others have left.
+    // More clients than there are descriptors. Those over the limit are answered when others have disconnected.
     let clients: Vec<_> = (0..100).map(connect).collect();
     for mut client in clients {
         let mut start = [0; 13];

@@ -1,4 +1,4 @@
-//! A long load with sessions that expire: neither memory nor rows grow.
+//! A long load with sessions that expire. Neither memory nor rows may grow.
 //!
 //! `SOAK_SECONDS=600 cargo test --release -p wizard --features redis,servers --test soak -- --ignored --nocapture`.
 //! Without the variable it takes twenty minutes.
@@ -21,29 +21,30 @@ mod visitor;
 
 use visitor::Visitor;
 
-/// Counts the bytes that are allocated now: of the server, since it is a process of its own.
+/// Counts the bytes that are allocated at present. They are those of the server alone, since it is a separate process.
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Where the child finds its store.
+/// The environment variable that tells the child process its store.
 const STORE: &str = "SOAK_STORE";
 const RATE: u32 = 500;
 const CLIENTS: u32 = 10;
-/// Seconds without activity, after which a session is over.
+/// The seconds without activity after which a session expires.
 const LIFETIME: u64 = 20;
 
-/// The seconds until all is full that is bounded. Redis keeps a record's key for five minutes after its end, and those of
-/// the id before the sign-in for a minute more: 360 s. An entry of this process's near cache is of use for the grace and a
-/// minute, and goes with the next round of maintenance, at most a minute later: 140 s.
+/// The seconds until everything that is bounded has reached its bound. Redis keeps a record's key for five minutes
+/// after its end, and those of the id before the sign-in for a minute more: 360 s. An entry of this process's near
+/// cache is useful for the stale-if-error limit and a minute. It is removed by the next round of maintenance, at most a
+/// minute later: 140 s.
 const WARM_UP: u64 = 380;
-/// Rounds of maintenance are a minute apart, so a shorter time to compare would see a part of what comes and goes.
+/// Rounds of maintenance are a minute apart, so in a shorter time only a part of what comes and goes would be compared.
 const LEAST_SECONDS: u64 = WARM_UP + 3 * 60;
 
-/// What may differ between the first third of the time that follows and the last one.
+/// The differences that are allowed between the first and the last third of the time after the warm-up.
 const MORE_LIVE_BYTES: i64 = 256 * 1024;
 const MORE_RESIDENT_KB: i64 = 4 * 1024;
 
-/// The server at one moment.
+/// A measurement of the server.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     live_bytes: i64,
@@ -51,7 +52,7 @@ struct Sample {
     rows: i64,
 }
 
-/// The server, in the child process; nothing in any other.
+/// Runs the server in the child process. Does nothing in any other process.
 #[test]
 fn serve() {
     let Ok(store) = env::var(STORE) else { return };
@@ -60,9 +61,9 @@ fn serve() {
         session_state: SessionState::Mirrored,
         session_store: Some(store.parse().unwrap()),
         session_lifetime: LIFETIME,
-        // The list of an owner's sessions stays for as long as these could.
+        // The list of an owner's sessions is kept for as long as these could live.
         session_absolute_lifetime: LIFETIME,
-        // What is kept of copies for the grace would grow for so long.
+        // What is kept about copies for the stale-if-error limit would grow for that long.
         session_grace: LIFETIME,
         ..Settings::default()
     };
@@ -93,7 +94,7 @@ impl Server {
                 break rest.split(',').next().unwrap().parse().unwrap();
             }
         };
-        // To the end, or a full pipe would stop the server.
+        // Read to the end, because a full pipe would block the server.
         thread::spawn(move || lines.for_each(drop));
         Self { child, address }
     }
@@ -116,7 +117,7 @@ impl Drop for Server {
     }
 }
 
-/// Sends requests at the rate until the end; returns their number.
+/// Sends requests at the rate until `end`. Returns their number.
 fn load(address: SocketAddr, client: u32, end: Instant) -> u64 {
     let pause = Duration::from_secs(1) * CLIENTS / RATE;
     let mut visitor = Visitor::new(address, client);

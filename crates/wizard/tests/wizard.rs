@@ -1,4 +1,4 @@
-//! The wizard from form to farewell, without a browser.
+//! The wizard from sign-in to sign-out, without a browser.
 
 #[path = "browser/cookie.rs"]
 mod cookie;
@@ -25,12 +25,12 @@ async fn merlin() -> Client {
     client
 }
 
-/// All that a session may add to an answer's head.
+/// All headers that a session may add to a response.
 fn traces(answer: &TestResponse) -> Vec<&str> {
     [SET_COOKIE, VARY, CACHE_CONTROL].iter().filter_map(|name| answer.header(name)).collect()
 }
 
-/// Without what templates put between words.
+/// The page's text with each run of white space replaced by one space.
 fn words(page: &str) -> String {
     page.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -67,7 +67,7 @@ async fn what_a_wizard_writes_is_text_and_nothing_else() {
     assert_eq!(page.matches(escaped).count(), 2, "{page}");
     assert!(!page.contains("<script"), "{page}");
 
-    // A form that comes back escapes too.
+    // A form that is shown again escapes its values, too.
     let page = client.post_form("/wizard/create", &[("name", nasty)]).await.text();
     assert!(page.contains(&format!("value=\"{escaped}\"")) && !page.contains("<script"), "{page}");
 }
@@ -214,7 +214,7 @@ async fn a_form_on_another_site_reaches_nothing() {
     assert!(client.get("/wizard/success").await.text().contains("Merlin the Wise"));
 }
 
-/// Over a real socket, with what a browser would do by hand.
+/// Over a real socket, with the parts that a browser would do done by hand.
 #[test]
 fn the_wizard_over_a_socket() {
     let program = program::Program::start(&[("SECRET_KEY", &program::secret())], &["--port", "0"]);

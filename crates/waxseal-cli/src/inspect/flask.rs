@@ -17,11 +17,11 @@ use super::input::{Candidate, candidates};
 use crate::failure::Failure;
 use crate::output::print_json;
 
-/// The name of Flask's cookie by default.
+/// The default name of Flask's cookie.
 const NAME: &str = "session";
 /// The variable with the old app's `SECRET_KEY`.
 const VARIABLE: &str = "FLASK_SECRET_KEY";
-/// What else may be the reason.
+/// A hint at another possible reason.
 const OTHERWISE: &str =
     "an app that changed Flask's signing is read with --flask-salt, --flask-derivation and --flask-digest";
 
@@ -59,7 +59,7 @@ impl SigningOptions {
     }
 }
 
-/// The cookie to look at, and how.
+/// Which cookie to inspect, and how.
 pub(super) struct Query<'a> {
     pub(super) input: &'a str,
     pub(super) cookie_name: Option<&'a str>,
@@ -69,13 +69,13 @@ pub(super) struct Query<'a> {
     pub(super) json: bool,
 }
 
-/// What is known of a signature.
+/// What is known about a signature.
 enum Signature {
     /// There is no key to check it with.
     Unchecked,
-    /// None of so many keys made it.
+    /// None of this many keys made it.
     Refused(usize),
-    /// The key of this number, counted from 1, of so many.
+    /// It was made by the key with this number, from 1, of this many.
     Holds(usize, usize),
 }
 
@@ -96,13 +96,13 @@ pub(super) fn run(query: &Query) -> Result<ExitCode, Failure> {
 fn found(query: &Query) -> Result<Candidate, Failure> {
     let Query { input, cookie_name: named, .. } = *query;
     let found = candidates(input, Some(named.unwrap_or(NAME)));
-    // One cookie alone is the one that is meant, whatever its name.
+    // If there is only one cookie, it is the one to inspect, whatever its name.
     let found = if named.is_none() { found.or_else(|_| candidates(input, None)) } else { found };
     let found = found.map_err(Failure::Usage)?;
     found.into_iter().next().ok_or_else(|| Failure::Usage("there is no cookie in the input".to_owned()))
 }
 
-/// The keys in the file, one on each line, or else the one in the environment.
+/// The keys in the file, one on each line, or else the key in the environment.
 fn keys(query: &Query) -> Result<Vec<FlaskKey>, Failure> {
     let text = match query.file {
         Some(file) => {
@@ -120,7 +120,7 @@ fn signature(value: &str, keys: &[FlaskKey], signing: &Signing) -> Signature {
     }
     let holds = |key: &FlaskKey| {
         let read = FlaskCookie::new(key.clone()).signing(signing.clone()).read(value, u64::MAX, u64::MAX);
-        // Whatever comes after the signature is checked with a good one alone.
+        // Anything else is checked only after the signature, so any other error means that the signature is good.
         !matches!(read, Err(Error::Form | Error::Signature))
     };
     match keys.iter().position(holds) {

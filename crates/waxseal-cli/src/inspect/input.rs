@@ -8,9 +8,9 @@ use waxseal_store::SessionId;
 
 use crate::failure::Failure;
 
-/// The most that is read from standard input: enough for a head with many cookies.
+/// The most bytes that are read from standard input: enough for a header with many cookies.
 const MAX_INPUT_BYTES: u64 = 64 * 1024;
-/// The names of session cookies by default, in production and in development.
+/// The default names of session cookies, in production and in development.
 const NAMES: [&str; 2] = ["__Host-session", "waxseal-dev-session"];
 
 /// Reads the input of the command from standard input.
@@ -29,7 +29,7 @@ pub(crate) fn read_input() -> Result<String, Failure> {
     }
 }
 
-/// A value and a cookie name, for which it may have been sealed.
+/// A value and the cookie name for which it may have been sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) name: String,
@@ -37,7 +37,7 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// `false` if the length rules the state out: tokens of state `store` have one length, and a damaged token of
+    /// `false` if the value's length rules out this state. Tokens of state `store` have one length; a damaged token of
     /// another state would be refused for its length alone.
     pub(crate) fn can_be_of(&self, state: SessionState) -> bool {
         const SIGNED: usize = SignedTokens::<{ SessionId::BYTES }>::CHARACTERS;
@@ -48,7 +48,7 @@ impl Candidate {
 /// Parses the input: a bare value, `name=value`, a `Cookie` or a `Set-Cookie` header.
 pub(crate) fn candidates(input: &str, named: Option<&str>) -> Result<Vec<Candidate>, String> {
     let (header, text) = header(input.trim());
-    // Sealed values have no `=`; a bare one may be for any of our names.
+    // Sealed values contain no `=`. A bare value may be for any of our names.
     if !text.contains('=') {
         let names: Vec<&str> = named.map_or(NAMES.to_vec(), |name| vec![name]);
         return Ok(names

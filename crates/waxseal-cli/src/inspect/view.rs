@@ -29,7 +29,7 @@ impl Seen {
         }
     }
 
-    /// The step of the format at which the value is refused; the largest number if it opens.
+    /// The step of opening at which the value is refused; the largest number if it opens.
     pub(crate) fn furthest(&self) -> u8 {
         self.refusal().map_or(u8::MAX, |reason| reason.step().unwrap_or(9))
     }
@@ -60,7 +60,7 @@ impl Seen {
         Ok(lines.into_iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect())
     }
 
-    /// The cookie, and the key that its value names.
+    /// Lines about the cookie and the key that its value names.
     fn key_lines(&self, keyring: &Keyring) -> Vec<(String, String)> {
         let mut lines = vec![
             ("cookie".to_owned(), self.candidate.name.clone()),
@@ -79,7 +79,7 @@ impl Seen {
         lines
     }
 
-    /// The token's parts, class and times, if it opens far enough.
+    /// Lines about the token's parts, class and times, if it opens far enough.
     fn session_lines(&self, now: u64) -> Vec<(String, String)> {
         let Ok(seen) = &self.result else { return Vec::new() };
         let parts = self.parts().into_iter().map(|(name, value)| (name.to_owned(), value));
@@ -91,7 +91,7 @@ impl Seen {
         parts.chain(class).chain(times).collect()
     }
 
-    /// The verdict, and for a refusal its step, its reason and an advice.
+    /// The verdict. For a refusal also the step, the reason and some advice.
     fn verdict_lines(&self, keyring: &Keyring) -> Vec<(String, String)> {
         let Some(reason) = self.refusal() else { return vec![("opens".to_owned(), "yes".to_owned())] };
         let mut lines = vec![
@@ -148,7 +148,7 @@ impl Seen {
         Object(object, self.contents())
     }
 
-    /// The parts of the token, for people.
+    /// The parts of the token, in readable form.
     fn parts(&self) -> Vec<(&'static str, String)> {
         let mut lines = vec![("state", state_name(self.state).to_owned())];
         let Some(parts) = self.result.as_ref().ok().and_then(Inspection::parts) else { return lines };
@@ -196,7 +196,7 @@ impl serde::Serialize for Object {
     }
 }
 
-/// The times in the token. In states `store` and `mirrored` the idle end is in the record alone.
+/// The times in the token. In states `store` and `mirrored` only the record has the idle end.
 fn times(seen: &Inspection) -> impl Iterator<Item = (&'static str, u64)> {
     let (times, limits) = (seen.times(), seen.limits());
     [

@@ -1,9 +1,9 @@
-//! Parts of the endpoints' answers, and of the requests to them.
+//! Parts of the endpoints' responses, and of the requests to them.
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-/// An answer without a body.
+/// A response without a body.
 pub(super) fn bare(status: StatusCode) -> Response<String> {
     let mut response = Response::new(String::new());
     *response.status_mut() = status;
@@ -13,14 +13,14 @@ pub(super) fn bare(status: StatusCode) -> Response<String> {
     response
 }
 
-/// An answer of JSON.
+/// A JSON response.
 pub(super) fn json(body: String) -> Response<String> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-/// The values of a header, by its name in small letters.
+/// A function that returns the values of a header, by its name in lower case.
 pub(super) fn values<'h>(headers: &'h HeaderMap) -> impl Fn(&'static str) -> Vec<&'h [u8]> {
     move |name| headers.get_all(name).iter().map(HeaderValue::as_bytes).collect()
 }

@@ -1,4 +1,4 @@
-//! Device-bound sessions as a session layer has them.
+//! The device-bound sessions of a session layer.
 
 use waxseal_device::Terms;
 
@@ -9,7 +9,7 @@ use super::policy::DevicePolicy;
 #[derive(Debug)]
 pub(crate) struct Bound {
     pub(crate) terms: Terms,
-    /// The longest time in seconds that a session lives.
+    /// The longest lifetime of a session, in seconds.
     pub(crate) longest_seconds: u32,
     pub(crate) policy: DevicePolicy,
     pub(crate) metrics: DeviceMetrics,

@@ -2,19 +2,19 @@
 
 use std::time::SystemTime;
 
-/// What a request has proven of the device that its session is tied to.
+/// What a request has proven about the device that its session is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Device {
-    /// The session is tied to no device, and nothing was offered yet; or device-bound sessions are off.
+    /// The session is not bound to a device and no binding was offered yet, or device-bound sessions are off.
     Unbound,
-    /// The browser was asked to register a key, and has not done so.
+    /// The browser was asked to register a key, but has not done so.
     Offered,
-    /// The session was bound less than a minute ago, and the request, which may have left before, brought no proof.
+    /// The session was bound less than a minute ago, and the request brought no proof; it may have been sent before.
     Settling,
-    /// The request comes from the device, which proved itself at this time.
+    /// The request comes from the device, which was proven at this time.
     Proven(SystemTime),
-    /// The session is bound, and the request does not prove the device. Under a policy that requires a proof, the visitor
-    /// is anonymous.
+    /// The session is bound, but the request does not prove the device. If the policy requires a proof, the visitor is
+    /// anonymous.
     Unproven,
 }

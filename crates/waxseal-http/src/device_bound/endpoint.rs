@@ -1,4 +1,4 @@
-//! The two endpoints that browsers ask by themselves.
+//! The two endpoints that browsers call by themselves.
 
 use http::header::{ALLOW, CACHE_CONTROL};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
@@ -8,7 +8,7 @@ use super::refresh::refresh;
 use super::registration::register;
 use crate::session_layer::SessionLayer;
 
-/// A request of a browser, and of no page, about the device of a session; from
+/// A request about the device of a session, which the browser sends by itself and not for a page; from
 /// [`SessionLayer::device_call`].
 #[derive(Debug)]
 pub struct DeviceCall {
@@ -26,9 +26,9 @@ enum Endpoint {
 }
 
 impl SessionLayer {
-    /// The call that a request to one of the two device endpoints is, whatever its method. A server of its own answers it
-    /// by [`DeviceCall::answer`], before any check of the request's host, origin or form token. A service in this layer
-    /// does so by itself.
+    /// Returns the call, if the request is for one of the two device endpoints, whatever its method. A server without a
+    /// [`SessionService`](crate::SessionService) answers it with [`DeviceCall::answer`], before any check of the
+    /// request's host, origin or CSRF token. A service in this layer does so by itself.
     #[must_use]
     pub fn device_call(&self, method: &Method, target: &Uri, headers: &HeaderMap) -> Option<DeviceCall> {
         let terms = &self.bound()?.terms;
@@ -43,7 +43,7 @@ impl SessionLayer {
 }
 
 impl DeviceCall {
-    /// Answers. The request's body is not read.
+    /// Answers the call. The request's body is not read.
     pub async fn answer(self) -> Response<String> {
         let Self { layer, endpoint, method, target, headers } = self;
         let mut response = if method != Method::POST {

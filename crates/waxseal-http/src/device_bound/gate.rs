@@ -1,4 +1,4 @@
-//! One request's proof of its device.
+//! The proof of its device that a request brings.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,15 +15,15 @@ use super::tokens::Tokens;
 use crate::clock::Clock;
 use crate::cookies;
 
-/// The time after a sign-in by which a session has to be bound under [`DevicePolicy::RequireAll`], in seconds.
+/// The seconds after a sign-in by which a session has to be bound under [`DevicePolicy::RequireAll`].
 const UNBOUND_SECONDS: u64 = 300;
-/// The time after a sign-in in which a session may be bound, in seconds: offers are made for ten minutes, and one can be
-/// taken up for five; and the minute in which a binding settles.
+/// The seconds after a sign-in within which a session may become bound: offers are made for ten minutes, each can be
+/// taken up for five, and a binding settles for one.
 const BINDING_SECONDS: u64 = 16 * 60;
-/// Sessions whose cookies are removed with the visitor's: as many as tokens are tried.
+/// The most sessions whose device cookies are removed: as many as tokens are tried.
 const MAX_OFFERS: usize = 4;
 
-/// The headers of one request that concern its device, and the gate that they open.
+/// The headers of one request that concern its device. It is the gate that judges the request's sessions.
 #[derive(Debug)]
 pub(crate) struct DeviceRequest {
     pub(crate) bound: Arc<Bound>,
@@ -31,8 +31,8 @@ pub(crate) struct DeviceRequest {
     cookies: Vec<HeaderValue>,
     skipped: Vec<HeaderValue>,
     site: Option<HeaderValue>,
-    /// The offers that bound sessions of this request were bound by; `None` of one that another release has bound. A
-    /// session may be judged several times, as often as its token is opened.
+    /// The offers by which sessions of this request are bound; `None` for a session that another release has bound. A
+    /// session may be judged several times: each time that its token is opened.
     judged: Mutex<Vec<Option<Offer>>>,
 }
 
@@ -54,7 +54,7 @@ impl DeviceRequest {
         self.site.as_ref().map(HeaderValue::as_bytes)
     }
 
-    /// The offers that bound sessions of this request were bound by.
+    /// The offers by which sessions of this request are bound.
     pub(crate) fn offers(&self) -> Vec<Offer> {
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().copied().collect()
     }
@@ -65,7 +65,7 @@ impl DeviceRequest {
         pairs.filter_map(|(name, _)| str::from_utf8(name).ok())
     }
 
-    /// What the request has proven of its session's device.
+    /// What the request has proven about its session's device.
     pub(crate) fn device(&self, visit: &Visit) -> Device {
         if visit.is_unproven() {
             return Device::Unproven;
@@ -84,8 +84,8 @@ impl DeviceRequest {
         }
     }
 
-    /// The time until which what the request may see is settled, if it is not settled for good: that of its proof, or, for
-    /// a session that is bound to nothing, the time by which it may have been bound or is to be.
+    /// The time until which the request may see its session. It is the end of the device's proof or, for a session that
+    /// is not bound, the time by which it may have been or must be bound. `None` if there is no such limit.
     pub(crate) fn shown_until(&self, visit: &Visit) -> Option<SystemTime> {
         if self.bound.policy == DevicePolicy::Observe || visit.is_unproven() {
             return None;
@@ -107,14 +107,14 @@ impl DeviceRequest {
         (!is_over).then(|| UNIX_EPOCH + Duration::from_secs(until))
     }
 
-    /// The name of the device cookie of this visit's session, if it is tied to a device.
+    /// The `Set-Cookie` line that removes the device cookie of this visit's session, if an offer was made to it.
     pub(crate) fn removal(&self, visit: &Visit) -> Option<String> {
         let offer = DeviceState::parse(visit.session().content().device_state()?)?.offer()?;
         let [device, _] = self.bound.terms.removal(&offer);
         Some(device)
     }
 
-    /// Tells if the browser says that it could not refresh.
+    /// Returns `true` if the browser says that it could not refresh.
     pub(crate) fn has_skipped(&self) -> bool {
         !self.skipped.is_empty()
     }
@@ -133,7 +133,7 @@ impl DeviceRequest {
         seconds(self.clock.now())
     }
 
-    /// Notes a bound session of this request, and counts it once.
+    /// Records a bound session of this request, and counts it once.
     fn note(&self, offer: Option<Offer>, proof: Proof) {
         let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
         if judged.len() < MAX_OFFERS && !judged.contains(&offer) {
@@ -142,7 +142,7 @@ impl DeviceRequest {
         }
     }
 
-    /// The verdict on a session that is bound to nothing.
+    /// The verdict on a session that is not bound.
     fn of_unbound(&self, session: &DeviceQuestion<'_>) -> DeviceVerdict {
         let signed_in = session.signed_in.unwrap_or(0);
         let is_late = || self.now() >= signed_in.saturating_add(UNBOUND_SECONDS);
@@ -157,14 +157,14 @@ impl DeviceGate for DeviceRequest {
     fn judge(&self, session: DeviceQuestion<'_>) -> DeviceVerdict {
         let Some(bytes) = session.state else { return self.of_unbound(&session) };
         let state = DeviceState::parse(bytes);
-        // A state that only another release can have written is one of a bound session.
+        // A state that cannot be parsed was written by another release, and counts as that of a bound session.
         let proof = state.map_or(Proof::Unproven, |state| self.proof(&Tokens(session.tokens), &state));
         if proof != Proof::Unbound {
             self.note(state.and_then(|state| state.offer()), proof);
         }
         match proof {
             Proof::Proven { binding, .. } => match state {
-                // An answer that was slower than the registration has put the older token into the browser.
+                // A response that arrived after the registration has put the older token into the browser.
                 Some(DeviceState::Offered { at, .. }) => {
                     DeviceVerdict::Heal(DeviceState::Bound { at, binding }.to_bytes())
                 }
@@ -187,7 +187,7 @@ impl DeviceGate for DeviceRequest {
     }
 }
 
-/// The time since which a visit's session is tied to a device.
+/// When a visit's session was bound to a device; `None` if it is not bound.
 pub(crate) fn bound_since(visit: &Visit) -> Option<SystemTime> {
     match DeviceState::parse(visit.session().content().device_state()?)? {
         DeviceState::Bound { at, .. } => Some(UNIX_EPOCH + Duration::from_secs(at.into())),

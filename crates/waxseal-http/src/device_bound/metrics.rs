@@ -1,4 +1,4 @@
-//! Counters of device-bound sessions, from the start with 0.
+//! Counters of device-bound sessions. All are registered at start, with 0.
 
 use metrics::{Counter, counter, describe_counter};
 use waxseal_device::{Proof, Reason, SkipReason};

@@ -1,4 +1,4 @@
-//! Offers to bind a session, and the end of bindings, with the answer of any request.
+//! Offers to bind a session, and the removal of bindings, which any response can carry.
 
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -11,12 +11,12 @@ use super::tokens::Tokens;
 use crate::session_cookie::field;
 use crate::status::is_failure;
 
-/// Cookies of earlier sessions that one answer removes, by name.
+/// The most bindings of earlier sessions whose cookies one response removes.
 const MAX_REMOVALS: usize = 8;
 /// The header of an offer.
 const REGISTRATION: HeaderName = HeaderName::from_static("secure-session-registration");
 
-/// What an answer tells the browser about its device, once the session is committed.
+/// What a response tells the browser about its device, once the session is committed.
 pub(crate) struct Offering {
     offer: Option<(Offer, OfferSaved)>,
     signs_in: bool,
@@ -24,7 +24,7 @@ pub(crate) struct Offering {
 }
 
 impl Offering {
-    /// Puts into the session the offer that is due with this answer, if one is.
+    /// Puts an offer into the session, if one is due with this response.
     pub(crate) fn prepare(
         request: &DeviceRequest,
         visit: &Visit,
@@ -64,7 +64,7 @@ impl Offering {
             }
         }
         let Some((offer, saved)) = self.offer else { return };
-        // An offer that was not saved is worth nothing.
+        // An offer that was not saved could not be taken up.
         if !visit.was_saved() || !saved.is_kept() {
             return;
         }
@@ -83,7 +83,7 @@ impl Offering {
     }
 }
 
-/// The offer of a later page: one that is owed, or the second.
+/// The offer that is due after the sign-in's response: one that is still owed, or a second one.
 fn next(request: &DeviceRequest, visit: &Visit, now: u64) -> Result<Option<DeviceState>, Error> {
     let session = visit.session();
     let content = session.content();
@@ -97,7 +97,7 @@ fn next(request: &DeviceRequest, visit: &Visit, now: u64) -> Result<Option<Devic
     }
 }
 
-/// Lines that make the browser forget the devices of sessions that are over.
+/// `Set-Cookie` lines that remove the device cookies of sessions that are over.
 fn removals(request: &DeviceRequest) -> Vec<HeaderValue> {
     let terms: &Terms = &request.bound.terms;
     let mut lines: Vec<[String; 2]> = request.offers().iter().map(|offer| terms.removal(offer)).collect();

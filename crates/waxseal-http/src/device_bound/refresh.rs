@@ -1,4 +1,4 @@
-//! Refreshes: a browser proves its device anew.
+//! Refreshes, in which a browser proves its device again.
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -75,7 +75,8 @@ fn answer(
     })
 }
 
-/// Decides by the sessions whose tokens came. Of several, one that lets the browser go on is enough.
+/// Decides by the sessions whose tokens the request brought. If there are several, it is enough that one lets the
+/// browser go on.
 async fn decide(
     layer: &SessionLayer,
     snapshot: &Snapshot<'_>,
@@ -88,7 +89,8 @@ async fn decide(
     let without = if is_present { SessionSeen::Unknown } else { SessionSeen::SignedOut };
     let mut decision = None;
     for token in cookies::values(headers, layer.cookie().name()).take(MAX_CANDIDATES) {
-        // A fresh copy may be behind its record, and what it does not know yet must not end a binding.
+        // Opened as for a change, so that the store is asked: a fresh copy may be behind its record, and must not end a
+        // binding.
         let Ok(opened) = snapshot.open(token, Access::Change, layer.now()) else { continue };
         match refresh.decide(seen(layer, opened).await) {
             Refreshed::Ended => decision = Some(Refreshed::Ended),
@@ -98,14 +100,14 @@ async fn decide(
     decision.unwrap_or_else(|| refresh.decide(without))
 }
 
-/// The session of a good token, as a refresh has to know it. The store is asked, where there is one.
+/// What a refresh has to know about the session of a valid token. Asks the store, if there is one.
 async fn seen(layer: &SessionLayer, opened: Opened<'_>) -> SessionSeen {
     let now = layer.now();
-    // A browser is not to lose its key because the store is away.
+    // A browser must not lose its key because the store is away.
     let Ok(visit) = opened.load(now).await else { return SessionSeen::Unknown };
     match layer.sessions().was_renewed(&visit, now).await {
         Ok(false) => of_visit(&visit),
-        // The new id may be on its way, and a renewal keeps its device.
+        // The new id may be on its way to the browser, and a renewal keeps the device.
         Ok(true) | Err(_) => SessionSeen::Unknown,
     }
 }
@@ -113,11 +115,11 @@ async fn seen(layer: &SessionLayer, opened: Opened<'_>) -> SessionSeen {
 fn of_visit(visit: &Visit) -> SessionSeen {
     let (session, content) = (visit.session(), visit.session().content());
     match session.phase() {
-        // Shown as an anonymous visitor's, because the store is away.
+        // Shown as a new session, because the store is away.
         Phase::ReadOnly(ReadOnly::Outage) if content.is_blank() => SessionSeen::Unknown,
         _ if session.began_here() => SessionSeen::Gone,
         _ => match content.device_state().map(DeviceState::parse) {
-            // Bound by another release, which knows more.
+            // Bound by another release, whose state is unknown here.
             Some(None) => SessionSeen::Unknown,
             state => SessionSeen::Living(state.flatten()),
         },

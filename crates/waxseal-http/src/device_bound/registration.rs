@@ -1,4 +1,4 @@
-//! Registrations: a browser takes up an offer.
+//! Registrations, in which a browser takes up an offer.
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
@@ -15,8 +15,8 @@ use crate::session_cookie::field;
 use crate::session_layer::SessionLayer;
 use crate::status::status_of;
 
-/// Attempts to bind a session that other requests change at the same time. Between two of them another request has
-/// written, so few are enough.
+/// The most attempts to bind a session that other requests change at the same time. Each failed attempt means that
+/// another request has written, so a few are enough.
 const ATTEMPTS: usize = 8;
 
 /// Answers a registration.
@@ -42,7 +42,7 @@ pub(super) async fn register(layer: &SessionLayer, target: &Uri, headers: &Heade
     failed(bound, &Error::Contended)
 }
 
-/// Decides on the session as it is now, and saves the decision. `None` if another request was faster.
+/// Decides by the session as it is now, and saves the decision. `None` if another request changed the session first.
 async fn attempt(
     layer: &SessionLayer,
     bound: &Bound,
@@ -93,14 +93,14 @@ async fn attempt(
     }
 }
 
-/// Tells if no other key has taken up the offer, as far as a list of ended sessions knows.
+/// Returns `true` if no other key has taken up the offer, as far as a list of revoked sessions knows.
 async fn is_first(layer: &SessionLayer, registration: &Registration) -> Result<bool, Error> {
     let (offer, fingerprint) = (registration.offer(), registration.binding().fingerprint);
     layer.sessions().note_binding(*offer.as_bytes(), *fingerprint.as_bytes(), layer.now()).await
 }
 
-/// Takes back what a list of ended sessions was told of a registration that came too late: the session goes on under
-/// another id, and what is noted would hide it.
+/// Removes from the list of revoked sessions what a registration noted there that came too late. The session goes on
+/// under another id, and the note would hide it.
 async fn forget(layer: &SessionLayer, registration: &Registration, error: &Error) {
     use waxseal_session::Error::{Gone, Renewed};
     if !matches!(error, Error::Session(Gone | Renewed)) {
@@ -114,7 +114,7 @@ async fn forget(layer: &SessionLayer, registration: &Registration, error: &Error
     }
 }
 
-/// The answer to a registration that holds.
+/// The response to a valid registration.
 fn granted(
     bound: &Bound,
     visit: &Visit,
@@ -134,7 +134,8 @@ fn granted(
             return bare(StatusCode::INTERNAL_SERVER_ERROR);
         }
     };
-    // The session cookie of a permanent session may be sent anew any number of times; this one is not.
+    // A permanent session's cookie may be renewed any number of times, but this cookie is set only once, so it gets the
+    // longest lifetime.
     let lives = permanent.then(|| bound.longest_seconds.into());
     let presence_cookie = terms.presence_cookie(registration.offer(), lives);
     let mut response = json(body);
@@ -154,13 +155,13 @@ fn refused(bound: &Bound, reason: Reason) -> Response<String> {
 fn failed(bound: &Bound, error: &Error) -> Response<String> {
     use waxseal_session::Error::{Gone, Renewed};
     match error {
-        // Over meanwhile, as by a sign-out.
+        // The session has ended meanwhile, for example by a sign-out.
         Error::Session(Gone | Renewed) => refused(bound, Reason::NotSignedIn),
         error => {
             tracing::info!(%error, "device registration failed");
             bound.metrics.registration(RegistrationResult::Unavailable);
             match status_of(error) {
-                // The browser would give up after any other answer of 4xx.
+                // The browser would give up after a 4xx.
                 StatusCode::CONFLICT => bare(StatusCode::SERVICE_UNAVAILABLE),
                 status => bare(status),
             }

@@ -11,8 +11,8 @@ use super::policy::DevicePolicy;
 use crate::session_cookie::SessionCookie;
 use crate::setup_error::SetupError;
 
-/// The shortest and the longest time of a proof, in seconds. Browsers make a few signatures in some minutes and no more,
-/// so the first is for tests.
+/// The shortest and the longest time of a proof, in seconds. Browsers limit signatures to a few within some minutes, so
+/// the shortest times are for tests.
 const PROOF_SECONDS: std::ops::RangeInclusive<u64> = 5..=3_600;
 
 /// The settings of device-bound sessions (Device Bound Session Credentials), for
@@ -43,7 +43,7 @@ pub struct DeviceBinding {
 }
 
 impl DeviceBinding {
-    /// Settings with this policy: a proof lasts 10 minutes, and the endpoints are `/_device/register` and
+    /// Creates settings with this policy. A proof lasts 10 minutes, and the endpoints are `/_device/register` and
     /// `/_device/refresh`.
     #[must_use]
     pub fn new(policy: DevicePolicy) -> Self {
@@ -56,31 +56,32 @@ impl DeviceBinding {
         }
     }
 
-    /// Sets the time after which a browser proves its device anew, in whole seconds from 5 to 3,600. A stolen cookie is
-    /// good for a minute longer. Chromium makes six signatures for a site within some minutes and no more, so times below
-    /// two minutes are for tests.
+    /// Sets the time after which a browser must prove its device again, in whole seconds from 5 to 3,600. A stolen
+    /// cookie works for up to a minute longer. Chromium makes no more than six signatures for a site within some
+    /// minutes, so times below two minutes are for tests.
     #[must_use]
     pub fn proof_time(mut self, time: Duration) -> Self {
         self.proof_time = time;
         self
     }
 
-    /// Lets browsers ask for `path`, and all below it, without a proof: for static files. Sessions are not shown there.
+    /// Lets browsers send requests for `path`, and for all paths below it, without a proof. For static files: without a
+    /// proof, requests to these paths see no session.
     #[must_use]
     pub fn except(mut self, path: &str) -> Self {
         self.excluded.push(path.to_owned());
         self
     }
 
-    /// Puts the endpoints into another folder, as browsers see it, and as a proxy has to pass it: whole. Two apps under one
-    /// origin need two.
+    /// Sets the folder of the endpoints, as browsers see it. A proxy must pass these paths on unchanged. Two apps under
+    /// one origin need different folders.
     #[must_use]
     pub fn folder(mut self, path: &str) -> Self {
         path.clone_into(&mut self.folder);
         self
     }
 
-    /// Accepts a cookie that is not Secure, for development. Browsers bind nothing over plain HTTP.
+    /// Accepts a cookie that is not Secure, for development. Browsers do not bind sessions over plain HTTP.
     #[must_use]
     pub fn over_plain_http(mut self, accepted: bool) -> Self {
         self.over_plain_http = accepted;
@@ -108,7 +109,7 @@ impl DeviceBinding {
         if sessions.snapshot().device_tokens().is_none() {
             return Err(SetupError::DeviceTokens);
         }
-        // A list of ended sessions knows which offers were taken up.
+        // A list of revoked sessions also records which offers were taken up.
         if !sessions.needs_maintenance() {
             warn_of_state_cookie(self.policy);
         }
@@ -127,7 +128,7 @@ impl DeviceBinding {
     }
 }
 
-/// Says what nothing on the server can see.
+/// Warns about attacks that cannot be noticed without anything kept on the server.
 fn warn_of_state_cookie(policy: DevicePolicy) {
     match policy {
         DevicePolicy::Observe => {}

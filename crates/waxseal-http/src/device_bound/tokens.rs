@@ -33,7 +33,7 @@ fn of(purpose: Purpose) -> DevicePurpose {
     }
 }
 
-/// A payload of another length than its purpose has: a defect of this program.
+/// A payload whose length is wrong for its purpose, which is a bug in this program.
 #[derive(Debug)]
 struct OtherLength;
 

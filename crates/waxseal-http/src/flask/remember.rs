@@ -1,4 +1,4 @@
-//! Who signed in, read from the cookies of Flask-Login.
+//! The user who signed in, read from Flask-Login's cookies.
 
 use std::error::Error;
 use std::time::SystemTime;
@@ -14,15 +14,17 @@ use crate::session_cookie_builder::SessionCookieBuilder;
 use crate::setup_error::SetupError;
 use crate::undated::Undated;
 
-/// The `remember_token` of an app with Flask-Login, beside [`Flask`](super::Flask): a visitor whose session is over at
-/// Flask, and whom Flask would have remembered, is signed in here, too. Their session is permanent, and nobody counts as
-/// just signed in.
+/// The `remember_token` of an app with Flask-Login, read in addition to [`Flask`](super::Flask). If a visitor's session
+/// is over in Flask and Flask would have remembered the user, the visitor is signed in here, too. The session is
+/// permanent, and does not count as just signed in.
 ///
-/// **The token never ends and is the same in each browser of a user.** Each of them may be taken over, until the user
-/// signs out here; from then on none is good, in whichever browser, and the password is asked for. In state `cookie` without a
-/// list nothing remembers that, and a copy stays good until the migration's end. The token has no date either, so it is
-/// read from the switch on, when Flask has stopped. Name it from the beginning all the same: a sign-out here makes the browser
-/// forget it, since Flask would sign in by it again.
+/// **The token never expires and is the same in each browser of a user.** It may be taken over in each browser, until the
+/// user signs out here. From then on none is accepted, in any browser, and the user has to enter the password. In state
+/// `cookie` without a list the sign-out is not recorded, so a copy of the token is accepted until the migration's end.
+///
+/// The token has no date either, so it is read only from the switch on, when Flask has stopped. Add this reader from
+/// the beginning all the same: a sign-out here then makes the browser forget the token, with which Flask would sign the
+/// visitor in again.
 ///
 /// # Example
 ///
@@ -44,7 +46,8 @@ pub struct FlaskRemember {
 }
 
 impl FlaskRemember {
-    /// The app with this `SECRET_KEY`, that stops at the switch of these terms. Flask-Login tries no fallback keys.
+    /// Creates a reader for the app with this `SECRET_KEY`, which stops at the switch of these terms. Flask-Login tries
+    /// no fallback keys.
     #[must_use]
     pub fn new(key: FlaskKey, terms: &Adoption) -> Self {
         let cookie = SessionCookie::builder().name("remember_token").secure(false).build();
@@ -52,7 +55,7 @@ impl FlaskRemember {
         Self { key, cookie, undated: Undated::new(terms) }
     }
 
-    /// Sets the cookie as the app sets it: `REMEMBER_COOKIE_NAME`, `_DOMAIN`, `_PATH`, `_SECURE`.
+    /// Sets the old app's cookie: `REMEMBER_COOKIE_NAME`, `_DOMAIN`, `_PATH`, `_SECURE`.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Sessions of Flask-Session, read from the app's store.
+//! Sessions of Flask-Session, read from the old app's store.
 
 use std::error::Error;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::session_cookie::SessionCookie;
 type Cause = Box<dyn Error + Send + Sync>;
 type Fetching = Pin<Box<dyn Future<Output = Result<Option<FlaskRecord>, Cause>> + Send>>;
 
-/// The sessions of an app with Flask-Session: from [`Flask::server_side`].
+/// A reader of the sessions of an app with Flask-Session; from [`Flask::server_side`].
 pub struct FlaskServerSide {
     flask: Flask,
     fetch: Box<dyn Fn(String) -> Fetching + Send + Sync>,
@@ -26,23 +26,24 @@ pub struct FlaskServerSide {
     signer: Option<FlaskKey>,
 }
 
-/// A record of Flask-Session in the app's store.
+/// A record of Flask-Session in the old app's store.
 #[derive(Clone)]
 #[expect(clippy::exhaustive_structs, reason = "made by callers")]
 pub struct FlaskRecord {
-    /// The record.
+    /// The record's content.
     pub bytes: Vec<u8>,
-    /// The time after which the store drops it: Redis' `TTL`. A record without one is refused: it tells when the app saved it.
+    /// The time until the store deletes the record: Redis' `TTL`. A record without one is refused, because this time
+    /// shows when the app saved the record.
     pub lives: Duration,
 }
 
 impl Flask {
-    /// Reads the sessions of an app with Flask-Session 0.7 or 0.8, whose cookie has an id alone, from the app's store: `fetch`
-    /// is given the key of a record, such as `session:` and the id.
+    /// Reads the sessions of an app with Flask-Session 0.7 or 0.8, whose cookie holds only an id, from the app's store.
+    /// `fetch` gets the key of a record: the prefix, such as `session:`, and the id.
     ///
-    /// The record's time to live says when the app saved it last, which counts as its beginning. It is left in the store.
-    /// Records in MessagePack and in JSON are read; pickles, of versions before 0.7, are not. Each is taken over once, so
-    /// this does not go with [`side_by_side`](Self::side_by_side), which has no effect then.
+    /// The record's time to live shows when the app last saved it, which counts as its creation. The record is left in
+    /// the store. Records in MessagePack and JSON are read; pickles, from versions before 0.7, are not. Each session is
+    /// taken over once, so [`side_by_side`](Self::side_by_side) has no effect with this.
     ///
     /// # Example
     ///
@@ -86,7 +87,7 @@ impl FlaskServerSide {
         Self { prefix: prefix.to_owned(), ..self }
     }
 
-    /// Says that ids are signed with this `SECRET_KEY`, as with `SESSION_USE_SIGNER`.
+    /// Declares that ids are signed with this `SECRET_KEY`, as with `SESSION_USE_SIGNER`.
     #[must_use]
     pub fn signer(self, key: FlaskKey) -> Self {
         Self { signer: Some(key), ..self }

@@ -1,4 +1,4 @@
-//! Values of ours as Flask's sessions have them.
+//! Session values converted into Flask's.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use waxseal_flask::{Dict, Value, uuid_text};
 use waxseal_session::backend::MARKUP;
 
-/// A value of ours as Flask's sessions have it, or the phrase for what Flask has no type for.
+/// A session value converted into Flask's, or a phrase that says what Flask has no type for.
 pub(super) struct Crossed(pub(super) Result<Value, &'static str>);
 
 impl<'de> Deserialize<'de> for Crossed {
@@ -59,7 +59,7 @@ impl<'de> Visitor<'de> for Any {
         Crossed::deserialize(deserializer).map(|value| value.0)
     }
 
-    /// Called for markup alone.
+    /// Called only for markup.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Crossing, D::Error> {
         String::deserialize(deserializer).map(|html| Ok(Value::Markup(html)))
     }
@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for Any {
     }
 }
 
-/// Tells if `ours` is what `theirs` became here, so that `theirs` may stay as it is.
+/// Returns `true` if `ours` is what `theirs` was converted into here, so that `theirs` can stay as it is.
 pub(super) fn is_same(theirs: &Value, ours: &Value) -> bool {
     match (theirs, ours) {
         (Value::Float(one), Value::Float(other)) => one.to_bits() == other.to_bits(),

@@ -1,4 +1,4 @@
-//! Flask's cookie, written for the Flask app that runs beside this one.
+//! Writing Flask's cookie, for a Flask app that runs beside this one.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use crate::foreign_owner::owner_of;
 use crate::foreign_sessions::{ForeignSessions, WrittenCookie};
 
 impl Flask {
-    /// Flask's cookie after a request, in place of the one that came with it. `None` if nothing is left for it.
+    /// Flask's cookie after a request, which replaces the one that the request brought. `None` if it would be empty.
     pub(super) fn written(
         &self,
         came: Option<&[u8]>,
@@ -43,7 +43,7 @@ impl Flask {
         Ok(Some(WrittenCookie { value, replay_id, lasts: is_permanent.then_some(self.lifetime) }))
     }
 
-    /// The entries of the cookie that came, which was good when the request began.
+    /// The entries of the cookie that the request brought, which was valid when the request began.
     fn entries(&self, came: Option<&[u8]>) -> Dict {
         let value = came.and_then(|value| str::from_utf8(value).ok());
         let read = value.and_then(|value| self.reader.read(value, u64::MAX, u64::MAX).ok());
@@ -52,7 +52,7 @@ impl Flask {
 
     fn put_owner(&self, dict: &mut Dict, session: &Session) {
         let owner = session.owner();
-        // The cookie was read, so its entry names a user or nobody.
+        // The cookie has been read, so its entry names a user or nobody.
         if owner_of(self.user_key(), dict.get(self.user_key())).ok().flatten() != owner {
             for key in [USER_ID, FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS] {
                 dict.remove(key);
@@ -69,7 +69,7 @@ impl Flask {
         }
     }
 
-    /// The owner as the app has it. Flask-Login has text alone.
+    /// The owner in the type that the app uses. Flask-Login uses only strings.
     fn owner_value(&self, owner: String) -> Value {
         let value = match self.owner_type {
             _ if self.owner_key.is_none() => None,
@@ -94,7 +94,7 @@ impl Flask {
     }
 }
 
-/// Puts the session's entry under `key` into `dict`. One that became what is there stays as Flask has it.
+/// Puts the session's entry under `key` into `dict`. If the entry came unchanged from the value there, that value stays.
 fn share(dict: &mut Dict, key: &str, session: &Session) -> Result<(), Error> {
     match session.get::<Crossed>(key)? {
         None => _ = dict.remove(key),

@@ -1,4 +1,4 @@
-//! Commands of an app beside serving it.
+//! Commands of an app, besides serving it.
 
 use std::future::Future;
 
@@ -7,8 +7,8 @@ use crate::cli::Cli;
 use crate::error::Result;
 
 impl App {
-    /// Gives the program a command, as Flask's `@app.cli.command("init-db")` does: `demo init-db` runs it in place of the
-    /// server, with the app's [state](Self::state). It is [`run`](Self::run) that looks for it.
+    /// Adds a command to the program, as Flask's `@app.cli.command("init-db")` does: `demo init-db` runs it instead of
+    /// the server, with the app's [state](Self::state). [`run`](Self::run) parses the command line for it.
     ///
     /// For flags of the app's own, see [`args`](crate::args()).
     ///

@@ -1,28 +1,29 @@
-//! The switch for tokens in forms.
+//! The switch that requires CSRF tokens.
 
 use super::App;
 
 impl App {
-    /// Requires a token of the visitor's session in every unsafe request: all but GET, HEAD and OPTIONS.
+    /// Requires a CSRF token of the visitor's session in every unsafe request, that is, with any method but GET, HEAD
+    /// and OPTIONS.
     ///
-    /// It is checked before hooks and handlers run. The check of `Sec-Fetch-Site` and `Origin` is always on; the token adds
-    /// protection for browsers that send neither, and for sites whose own pages are not all trusted alike.
+    /// The token is checked before hooks and handlers run. The check of `Sec-Fetch-Site` and `Origin` is always on; the
+    /// token adds protection for browsers that send neither, and for sites whose own pages are not all trusted alike.
     ///
-    /// In templates, `{{ csrf_field() }}` is a hidden field, to be put *first* into each form, and `{{ csrf_token() }}` the
-    /// token itself. It is taken from
+    /// In templates, `{{ csrf_field() }}` is a hidden field, which must come *first* in each form. `{{ csrf_token() }}`
+    /// is the token alone. The token is read from
     ///
     /// | body | place |
     /// |---|---|
     /// | `application/x-www-form-urlencoded` | the field `csrf_token`, anywhere, once |
-    /// | `multipart/form-data` | the field `csrf_token`, before all others and within 32 KiB: files behind it are not read for this |
-    /// | any, JSON too | the header `X-CSRF-Token`, once; if it is there, fields do not count |
+    /// | `multipart/form-data` | the field `csrf_token`, before all others and within 32 KiB, so that no file is read for the check |
+    /// | any, JSON too | the header `X-CSRF-Token`, once; if it is sent, fields are ignored |
     ///
-    /// What a handler reads of the body is the same as without. A token that is missing, repeated or wrong is answered 403
-    /// by the app's page for errors. Tokens are worth nothing after the [sign-in](crate::Request::sign_in) or
-    /// [renewal](crate::Session::renew) of their session: a form that was open in another tab is answered 403 once, and good
-    /// again when its page is reloaded.
+    /// The check does not change what a handler reads of the body. If the token is missing, repeated or wrong, the
+    /// answer is the app's error page with status 403. Tokens become invalid with the
+    /// [sign-in](crate::Request::sign_in) or [renewal](crate::Session::renew) of their session: a form that was open in
+    /// another tab is then answered 403, and works again after its page is reloaded.
     ///
-    /// A visitor gets a session with the first form that is shown, and none before.
+    /// A visitor gets a session with the first form that is shown, not before.
     ///
     /// # Example
     ///

@@ -6,11 +6,11 @@ use super::App;
 use crate::device_bound::DeviceBound;
 
 impl App {
-    /// Binds each signed-in session to the device that it was begun on, so that a stolen cookie is worthless within
-    /// eleven minutes: Device Bound Session Credentials, which Chromium's browsers have. A browser without it notices
-    /// nothing, and its sessions are as before.
+    /// Binds each signed-in session to the device on which it began, so that a stolen cookie becomes useless within
+    /// eleven minutes. This uses Device Bound Session Credentials, which Chromium's browsers support. In other browsers
+    /// nothing changes.
     ///
-    /// The same as `device_policy(DeviceBound::Require)`. `--device-bound` comes before what the app says.
+    /// Short for `device_policy(DeviceBound::Require)`. The setting `--device-bound` overrides what the app sets.
     ///
     /// # Example
     ///
@@ -29,30 +29,31 @@ impl App {
         self.device_policy(DeviceBound::Require)
     }
 
-    /// Sets what becomes of requests that do not prove their device.
+    /// Sets how requests are treated that do not prove their device.
     #[must_use]
     pub fn device_policy(mut self, policy: DeviceBound) -> Self {
         self.device.chosen = Some(policy);
         self
     }
 
-    /// Sets the time after which a browser proves its device anew: 10 minutes unless set, from 5 seconds (for tests) to an
-    /// hour. Chromium makes six signatures for a site within some minutes and no more.
+    /// Sets the time after which a browser must prove its device again: 10 minutes unless set, at least 5 seconds (for
+    /// tests) and at most an hour. Chromium makes no more than six signatures for a site within some minutes.
     #[must_use]
     pub fn device_bound_for(mut self, time: Duration) -> Self {
         self.device.proof_time = Some(time);
         self
     }
 
-    /// Lets browsers ask for `path`, and all below it, without waiting for a proof. Static files are excepted without
-    /// being named. Sessions are not shown there once a proof has run out.
+    /// Lets browsers send requests for `path`, and for all paths below it, without a proof. Static files are always
+    /// excepted. Once a proof has expired, requests to these paths see no session.
     #[must_use]
     pub fn device_bound_except(mut self, path: &str) -> Self {
         self.device.except.push(path.to_owned());
         self
     }
 
-    /// Puts the two paths that browsers use into another folder than `/_device`. Two apps under one origin need two.
+    /// Sets the folder of the two paths that browsers call, in place of `/_device`. Two apps under one origin need
+    /// different ones.
     #[must_use]
     pub fn device_path(mut self, folder: &str) -> Self {
         self.device.folder = Some(folder.to_owned());

@@ -10,11 +10,13 @@ use crate::request::Request;
 use crate::response::Response;
 
 impl App {
-    /// Runs `hook` before the handler of every request, also of one without a route.
+    /// Runs `hook` before the handler of every request, including requests that no route matches.
     ///
-    /// Hooks run in the order in which they are added. `Ok(Some(response))` answers early: the handler is not called.
+    /// Hooks run in the order in which they are added. If a hook returns `Ok(Some(response))`, that response is sent
+    /// and the handler is not called.
     ///
-    /// It does not run for a request that is refused before any cookie is read: another site's form, a bad `Host`.
+    /// The hook does not run for a request that is refused before any cookie is read, such as a form from another site
+    /// or one with a bad `Host`.
     ///
     /// # Example
     ///
@@ -40,10 +42,10 @@ impl App {
         self
     }
 
-    /// Runs `hook` with every response, also with error pages, before the session is committed.
+    /// Runs `hook` with every response, including error pages, before the session is committed.
     ///
     /// Hooks run in the reverse of the order in which they are added, as in Flask. The response that a hook returns is
-    /// sent. An error that it returns is answered as a handler's is, and no hook runs with that response.
+    /// sent. An error from a hook is answered like one from a handler, and no further hook runs.
     ///
     /// # Example
     ///
@@ -68,15 +70,18 @@ impl App {
         self
     }
 
-    /// Answers errors of this status, 400 to 599, in place of an error page. The last handler of a status counts.
+    /// Answers errors with this status, 400 to 599, instead of an error page. If a status has several handlers, the
+    /// last one is used.
     ///
-    /// A response of 200 gets the error's status, and the error's headers (`Allow`, `Retry-After`) are added.
+    /// If the handler's response has status 200, it gets the error's status. The error's headers (`Allow`,
+    /// `Retry-After`) are added.
     ///
-    /// Every error of a request is handled: in a hook, handler or template, in a panic or
-    /// at the time limit, for want of a route or a form token, from another site, for a bad `Host`, or when the session
-    /// could not be saved (it can then be read, and no longer written). Three are not: an error of the error handler
-    /// itself, which has a page; in development 500 and more, whose page shows the cause; and requests that are not HTTP
-    /// or whose head is too large, which no app sees.
+    /// The handler is called for every error of a request: an error of a hook, handler or template, a panic, a timeout,
+    /// a missing route, a missing CSRF token, a request from another site, a bad `Host`, and a session that could not
+    /// be saved, which the handler can then read but not write.
+    ///
+    /// There are three exceptions: an error of the error handler itself gets an error page; in development a status of 500
+    /// or more gets the page that shows the cause; and no app sees requests that are not HTTP or whose head is too large.
     ///
     /// # Example
     ///
@@ -92,7 +97,7 @@ impl App {
     ///
     /// # Panics
     ///
-    /// If `status` is not one of an error: a mistake in the program, found at its start.
+    /// If `status` is not from 400 to 599. This is a mistake in the program, found when it starts.
     #[must_use]
     pub fn error_handler<F, Fut>(mut self, status: u16, handler: F) -> Self
     where
@@ -103,12 +108,12 @@ impl App {
         self
     }
 
-    /// Runs `hook` at the end of every request, whatever became of it: the session is saved by then, and the response,
-    /// whose status it gets, is about to leave. A change of the session is too late.
+    /// Runs `hook` at the end of every request, whatever its outcome. By then the session is saved and the response,
+    /// whose status the hook is given, is about to be sent. It is too late to change the session.
     ///
-    /// It is for what has to be given back or noted. An error of the hook is logged and changes nothing. What is simply
-    /// dropped, such as a connection of a pool in [`g`](Request::g), needs none. It does not run if the visitor leaves before
-    /// the answer.
+    /// Use it to release or record something. An error of the hook is logged and changes nothing. A value that is
+    /// released when it is dropped, such as a pooled connection in [`g`](Request::g), needs no hook. The hook does not
+    /// run if the client disconnects before the response is ready.
     ///
     /// # Example
     ///

@@ -1,4 +1,4 @@
-//! Sessions of an old app, taken over.
+//! Taking over the sessions of an old app.
 
 use waxseal_http::ForeignSessions;
 use waxseal_manager::Adoption;
@@ -7,15 +7,16 @@ use super::App;
 use crate::migration::Migration;
 
 impl App {
-    /// Takes over the sessions that `reader` finds in an old app's cookies, so that a move signs nobody out: each once, made
-    /// before the switch and brought before the end that `terms` name.
+    /// Takes over the sessions that `reader` finds in an old app's cookies, so that a move signs nobody out. Each
+    /// session is taken over once. It must have been created before the switch, and its cookie must arrive before the
+    /// end; `terms` sets both times.
     ///
-    /// The old cookie is read when none of this app's is good. The answer sends this app's cookie and makes the browser
-    /// forget the old one. A sign-out here ends what the old app's cookies of the same user could still do. Called again,
-    /// it adds a reader, and the later terms count.
+    /// The old cookie is read only if the request has no valid cookie of this app. The response sets this app's cookie
+    /// and deletes the old one. After a sign-out here, old cookies of the same user are no longer taken over. A further
+    /// call adds a reader, and its terms replace the former.
     ///
-    /// In state `cookie` without a list of revoked sessions, an app does not start with this unless the terms are
-    /// [`replayable`](Adoption::replayable).
+    /// In state `cookie` without a list of revoked sessions, the app refuses to start with a migration unless the terms
+    /// are [`replayable`](Adoption::replayable).
     ///
     /// # Example
     ///
@@ -39,7 +40,7 @@ impl App {
         self
     }
 
-    /// Takes over the sessions of the states that these terms name, in which they were kept before
+    /// Takes over sessions from the former states that these terms name: the states in which sessions were kept before
     /// `--session-state` was changed.
     ///
     /// # Example

@@ -1,4 +1,4 @@
-//! Headers of every answer of an app.
+//! Headers of every response of an app.
 
 use super::App;
 use crate::security_headers::SecurityHeaders;

@@ -1,12 +1,13 @@
-//! Values that an app gives its handlers.
+//! Values that an app shares with its handlers.
 
 use super::App;
 
 impl App {
-    /// Gives handlers, hooks and error handlers a value: a pool of connections, a mailer. They get it back by
-    /// [`Request::state`](crate::Request::state), and commands by [`Cli::state`](crate::Cli::state).
+    /// Adds a value for handlers, hooks and error handlers, such as a connection pool or a mailer. They read it with
+    /// [`Request::state`](crate::Request::state), and commands read it with [`Cli::state`](crate::Cli::state).
     ///
-    /// There is one value of each type, the last that was added: a test adds its own to the app that it tries.
+    /// There is one value of each type. A later value replaces an earlier one, so a test can put its own in place of
+    /// the app's.
     ///
     /// # Example
     ///

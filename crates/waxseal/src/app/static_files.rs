@@ -7,10 +7,10 @@ use super::App;
 use crate::static_source::StaticSource;
 
 impl App {
-    /// Serves the files of a folder below `path`: built into the program, and in development read from the folder, so
-    /// that changes show at once.
+    /// Serves the files of a folder below `path`. They are built into the program; in development they are read from
+    /// the folder, so that changes show at once.
     ///
-    /// The first such route is called `static`: `{{ url_for('static', filename='css/site.css') }}`, as in Flask.
+    /// The first folder's route is named `static`: `{{ url_for('static', filename='css/site.css') }}`, as in Flask.
     ///
     /// # Example
     ///
@@ -25,7 +25,7 @@ impl App {
         self
     }
 
-    /// Serves other files below `path`: a folder that is filled at run time, or files with a time to be kept.
+    /// Serves other files below `path`: a folder that is filled at run time, or files with a cache lifetime.
     #[must_use]
     pub fn static_files(mut self, path: &str, files: StaticFiles) -> Self {
         self.statics.push((path.to_owned(), StaticSource::Files(files)));

@@ -1,4 +1,4 @@
-//! Names and functions that an app gives its templates.
+//! Filters, functions and values that an app adds to its templates.
 
 use minijinja::value::{FunctionArgs, FunctionResult, Serde};
 use minijinja::{Environment, Value, functions};
@@ -8,7 +8,7 @@ use super::App;
 use crate::request::Request;
 
 impl App {
-    /// Gives every template a filter: `{{ name | shout }}`.
+    /// Adds a filter to all templates: `{{ name | shout }}`.
     ///
     /// # Example
     ///
@@ -31,7 +31,7 @@ impl App {
         self.environment(move |environment| environment.add_filter(name, filter))
     }
 
-    /// Gives every template a test: `{% if name is wizard %}`.
+    /// Adds a test to all templates: `{% if name is wizard %}`.
     #[must_use]
     pub fn template_test<F, Rv, Args>(self, name: &'static str, test: F) -> Self
     where
@@ -42,7 +42,7 @@ impl App {
         self.environment(move |environment| environment.add_test(name, test))
     }
 
-    /// Gives every template a function: `{{ plus_one(7) }}`.
+    /// Adds a function to all templates: `{{ plus_one(7) }}`.
     #[must_use]
     pub fn function<F, Rv, Args>(self, name: &'static str, function: F) -> Self
     where
@@ -53,24 +53,24 @@ impl App {
         self.environment(move |environment| environment.add_function(name, function))
     }
 
-    /// Gives every template a value, the same for all requests. A value that a handler passes under that name wins.
+    /// Adds a value to all templates, the same for every request. A value that a handler passes under the same name wins.
     #[must_use]
     pub fn global(self, name: &'static str, value: impl Serialize) -> Self {
         let value = Value::from(Serde(value));
         self.environment(move |environment| environment.add_global(name, value))
     }
 
-    /// Changes minijinja's environment in any other way, when the app is built.
+    /// Changes minijinja's environment in any other way. The closure runs when the app is built.
     #[must_use]
     pub fn environment(mut self, change: impl FnOnce(&mut Environment<'static>) + Send + 'static) -> Self {
         self.templates.add_change(Box::new(change));
         self
     }
 
-    /// Gives every template a value that depends on the request.
+    /// Adds a value to all templates that depends on the request.
     ///
-    /// It is computed each time a template reads `name`, and for no other page. A value that has to be awaited belongs
-    /// into a [`before_request`](Self::before_request) hook and [`g`](Request::g).
+    /// It is computed each time a template reads `name`, and not otherwise. A value that has to be awaited belongs in a
+    /// [`before_request`](Self::before_request) hook and [`g`](Request::g).
     ///
     /// # Example
     ///
@@ -89,7 +89,8 @@ impl App {
         self
     }
 
-    /// Sets a value of the app's configuration: `{{ config.NAME }}` in templates, [`Request::config`] in handlers.
+    /// Sets a value of the app's configuration. Templates read it as `{{ config.NAME }}`, handlers with
+    /// [`Request::config`].
     ///
     /// Secrets do not belong here: a template can print them.
     #[must_use]

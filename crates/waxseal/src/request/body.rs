@@ -12,27 +12,28 @@ use super::sent_form::SentForm;
 use crate::error::{Error, Result};
 
 impl Request {
-    /// The whole body as it was sent, up to the app's limit: 2 MiB unless set otherwise.
+    /// Reads the whole body, as it was sent, up to the app's limit: 2 MiB unless set otherwise.
     ///
-    /// A body with `Content-Encoding: gzip` is still compressed.
+    /// A body with `Content-Encoding: gzip` is not decompressed.
     ///
     /// # Errors
     ///
-    /// 413 if it is larger, 408 if it stops coming, 500 if it was read before: a body comes once.
+    /// 413 if the body is larger, 408 if it stops arriving, 500 if it was read before: a body can be read once.
     pub async fn body(&self) -> Result<Bytes> {
         let body = self.take_body()?;
         let limits = self.limits();
         Ok(body.collect(limits.body, limits.body_idle).await?)
     }
 
-    /// The body as a form (`application/x-www-form-urlencoded`), deserialized into a `T`. It may be read again, and
-    /// templates have its fields as `request.form`.
+    /// Reads the body as a form (`application/x-www-form-urlencoded`) and deserializes it into a `T`. It may be called
+    /// again, and templates see the fields as `request.form`.
     ///
-    /// A field that comes more than once gives its first value, and all of them to a list.
+    /// A field that occurs more than once gives its first value, or all of them if the `T` has a list there.
     ///
     /// # Errors
     ///
-    /// 400 if it is malformed or not a `T`, 415 if it is another type or compressed, and those of [`body`](Self::body).
+    /// 400 if the form is malformed or not a `T`, 415 if the body has another type or is compressed, and those of
+    /// [`body`](Self::body).
     pub async fn form<T: DeserializeOwned>(&self) -> Result<T> {
         encoding::check(self.headers())?;
         let body = match self.0.form.get() {
@@ -43,7 +44,7 @@ impl Request {
         Ok(forms::parse_within(self.0.parts.headers.get(CONTENT_TYPE), &body, self.limits().form_parts)?)
     }
 
-    /// The fields of the form that the handler has read, none before.
+    /// The fields of the form that the handler has read. Empty before it has read one.
     pub(crate) fn form_fields(&self) -> Vec<(String, String)> {
         match self.0.form.get() {
             None => Vec::new(),
@@ -55,30 +56,32 @@ impl Request {
         }
     }
 
-    /// The body as JSON, deserialized into a `T`.
+    /// Reads the body as JSON and deserializes it into a `T`.
     ///
     /// # Errors
     ///
-    /// 415 if it is not sent as JSON or compressed, 400 if it is malformed, 422 if it is not a `T`, and those of [`body`](Self::body).
+    /// 415 if the body is not sent as JSON or is compressed, 400 if it is malformed, 422 if it is not a `T`, and those
+    /// of [`body`](Self::body).
     pub async fn json<T: DeserializeOwned>(&self) -> Result<T> {
         encoding::check(self.headers())?;
         let body = self.body().await?;
         Ok(json::parse(self.0.parts.headers.get(CONTENT_TYPE), &body)?)
     }
 
-    /// The body as a form with files (`multipart/form-data`), within the app's limits.
+    /// Reads the body as a form with files (`multipart/form-data`), within the app's limits.
     ///
     /// # Errors
     ///
-    /// 415 if it is another type or compressed, 413 if it is too large, 400 if it is malformed, 408 if it stops
-    /// coming, 500 if it was read before.
+    /// 415 if the body has another type or is compressed, 413 if it is too large, 400 if it is malformed, 408 if it
+    /// stops arriving, 500 if it was read before.
     pub async fn multipart(&self) -> Result<Multipart> {
         let Limits { body, form_parts, form_memory, .. } = *self.limits();
         let total = u64::try_from(body).unwrap_or(u64::MAX);
         self.multipart_within(UploadLimits::default().total(total).parts(form_parts).field(form_memory)).await
     }
 
-    /// The body as a form with files, within limits of its own. The whole still has to come within [`Limits::request_time`](crate::Limits).
+    /// Like [`multipart`](Self::multipart), with limits for this request. The whole body must still arrive within
+    /// [`Limits::request_time`](crate::Limits).
     ///
     /// # Errors
     ///
@@ -111,7 +114,7 @@ impl Request {
         body.ok_or_else(|| Error::status(500).message("the body was read before; keep what it gave"))
     }
 
-    /// Gives back a body that was taken for a check.
+    /// Puts back a body that was taken for a check.
     pub(crate) fn put_back(&self, body: Body) {
         *self.0.body.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
     }

@@ -9,10 +9,10 @@ use waxseal_server::RootPath;
 use super::Request;
 
 impl Request {
-    /// The client's address: that of the connection, or, from a [trusted proxy](crate::ProxySettings::trusted_proxies), the
-    /// one that it names.
+    /// The client's address: that of the connection, or the one that a [trusted
+    /// proxy](crate::ProxySettings::trusted_proxies) names.
     ///
-    /// `None` at a Unix socket whose proxy names none, and if a proxy says that it is unknown or hidden.
+    /// `None` on a Unix socket whose proxy names no address, and if a proxy says that the address is unknown or hidden.
     ///
     /// # Example
     ///
@@ -38,9 +38,10 @@ impl Request {
         }
     }
 
-    /// The host that the request is for, with its port if one was sent; empty if the request was refused for it.
+    /// The host that the request is for, with its port if one was sent. Empty if it is malformed, for which the request
+    /// is refused.
     ///
-    /// From a trusted proxy whose `X-Forwarded-Host` is read, the host that it names.
+    /// If a trusted proxy sends `X-Forwarded-Host` and that header is read, it is the host named there.
     #[must_use]
     pub fn host(&self) -> String {
         self.checked_host().map(|host| host.to_string()).unwrap_or_default()
@@ -56,8 +57,8 @@ impl Request {
         }
     }
 
-    /// The scheme by which the visitor reached the app: as a trusted proxy says, else `https` if the app speaks TLS itself or
-    /// the session cookie is Secure.
+    /// The scheme by which the visitor reached the app: what a trusted proxy says, or else `https` if the app itself
+    /// serves TLS or the session cookie is Secure.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         match self.0.told.as_ref().and_then(|told| told.is_https) {
@@ -68,10 +69,11 @@ impl Request {
         }
     }
 
-    /// The path below which the app is, such as `/app`, without a slash at its end; empty for the whole host.
+    /// The path below which the app is, such as `/app`, without a slash at its end. Empty if the app has the whole host.
     ///
     /// It is the setting [`root_path`](crate::ProxySettings::root_path), or what a trusted proxy says.
-    /// [`url_for`](Self::url_for) and redirects have it already; a path that begins with it is taken for a whole one.
+    /// [`url_for`](Self::url_for) and redirects add it by themselves. A redirect to a path that already begins with it
+    /// is left as it is.
     #[must_use]
     pub fn root_path(&self) -> &str {
         self.root().as_str()
@@ -87,7 +89,7 @@ impl Request {
         format!("{}://{}", self.scheme().as_str(), self.host())
     }
 
-    /// The address of a path of this app.
+    /// The path with the root path in front.
     pub(crate) fn at_root(&self, path: &str) -> String {
         format!("{}{path}", self.root_path())
     }

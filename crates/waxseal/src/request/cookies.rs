@@ -7,16 +7,16 @@ use waxseal_http::cookies;
 use super::Request;
 
 impl Request {
-    /// The first cookie of this name, if it is text; `None` for the session's own cookie.
+    /// The value of the first cookie of this name, if it is text. `None` for the session's own cookie.
     ///
-    /// A value in double quotes is read as Flask reads what it wrote: without the quotes, `\\054` as the byte of that octal
-    /// number, and `\\"` as a quote.
+    /// A value in double quotes is read as Flask reads its own: without the quotes, with `\\054` as the byte of that
+    /// octal number, and `\\"` as a quote.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.cookies().find(|(found, _)| found == name).map(|(_, value)| value)
     }
 
-    /// All cookies that are text, without the session's.
+    /// All cookies whose values are text, except the session's.
     pub(crate) fn cookies(&self) -> impl Iterator<Item = (String, String)> {
         let ours = self.app().sessions.cookie().name();
         let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
@@ -26,7 +26,7 @@ impl Request {
     }
 }
 
-/// A cookie's value without the quotes that a framework wrote around it: werkzeug's `_cookie_unslash_replace`.
+/// Removes the quotes and escapes that a framework wrote, as werkzeug's `_cookie_unslash_replace` does.
 fn unquoted(value: &[u8]) -> Cow<'_, [u8]> {
     let value = value.trim_ascii();
     let [b'"', inner @ .., b'"'] = value else { return Cow::Borrowed(value) };

@@ -9,11 +9,11 @@ use waxseal_http::Device;
 use super::Request;
 use crate::error::{Error, Result};
 
-/// The shortest time for [`Request::prove_within`]: browsers make few signatures in some minutes.
+/// The shortest time for [`Request::prove_within`]: browsers limit signatures to a few within some minutes.
 const SHORTEST: Duration = Duration::from_secs(60);
 
 impl Request {
-    /// What the request has proven of the device that its session is bound to.
+    /// What the request has proven about the device that its session is bound to.
     ///
     /// # Errors
     ///
@@ -22,7 +22,7 @@ impl Request {
         Ok(self.request_session().device().await?)
     }
 
-    /// The time since which the session is bound to a device; `None` if it is bound to none.
+    /// When the session was bound to a device; `None` if it is not bound.
     ///
     /// # Errors
     ///
@@ -32,15 +32,16 @@ impl Request {
         Ok(self.request_session().device_bound_since())
     }
 
-    /// Requires that the device has proven itself within the last `span`, at least a minute: before a password is changed
-    /// or money is sent. Use it sparingly, as browsers make few signatures in some minutes.
+    /// Requires that the device was proven within the last `span`, at least a minute. Call it before a password is
+    /// changed or money is sent, and sparingly: browsers limit signatures to a few within some minutes.
     ///
-    /// If the proof is older, a GET is answered by a redirect to itself, before which the browser proves its device anew.
+    /// If the proof is older, the answer to a GET is a redirect to the same URL, which makes the browser prove its
+    /// device again first.
     ///
     /// # Errors
     ///
-    /// That redirect; for any other method 403, so let the page before ask for the proof. Also 403 if the request is not
-    /// proven at all, or its session is bound to no device: [`device`](Self::device) tells so before.
+    /// That redirect. For any other method it is a 403 instead, so call this on the page before, too. Also 403 if the
+    /// request has no proof at all or its session is not bound; [`device`](Self::device) tells this in advance.
     ///
     /// # Example
     ///
@@ -68,7 +69,7 @@ impl Request {
             return Err(Error::status(403).message(late));
         }
         let here = self.uri().path_and_query().map_or("/", |here| here.as_str());
-        // As a path alone, `//a.example` would be another host.
+        // A redirect to `//a.example` would lead to another host.
         let here = format!("/{}", here.trim_start_matches('/'));
         let here = HeaderValue::try_from(here).map_err(|_| unproven())?;
         Err(Error::repeated_first().header(LOCATION, here).header(SET_COOKIE, removal))

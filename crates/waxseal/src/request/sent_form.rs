@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 /// A form that a handler has read.
 pub(super) enum SentForm {
-    /// Parsed anew when it is asked for.
+    /// A form without files, parsed each time it is asked for.
     Body(Bytes),
-    /// Of a form with files.
+    /// The fields of a form with files.
     Fields(Vec<(String, String)>),
 }

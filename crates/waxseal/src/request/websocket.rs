@@ -10,24 +10,25 @@ use crate::response::Response;
 use crate::websocket::{SessionView, WebSocket};
 
 impl Request {
-    /// Makes the connection a WebSocket, which `handler` has in a task of its own.
+    /// Turns the connection into a WebSocket and runs `handler` with it in a separate task.
     ///
-    /// A request of another site is refused with 403, as unsafe requests are, unless the route
-    /// [allows it](crate::Route::allow_cross_site): a browser lets any page open a socket to this app, with the visitor's
-    /// cookies. The socket counts as a connection, keeps to the [limits](WebSocketLimits) of the settings, and is closed with
+    /// A request from another site is refused with 403, like unsafe requests, unless the route [allows
+    /// it](crate::Route::allow_cross_site). Otherwise any site could open a socket to this app with the visitor's
+    /// cookies, because browsers allow that. The socket counts as a connection, has the [limits](WebSocketLimits) of
+    /// the settings, and is closed with
     ///
-    /// - 1008 when the visitor's session [is over](Self::session_ended), with the reason; the page opens it anew, and its
-    ///   visitor is then who they are,
+    /// - 1008 when the visitor's session [ends](Self::session_ended), with the reason; the page can then open a new
+    ///   socket, with the cookie that it has by then,
     /// - 1001 when the server stops,
-    /// - 1008 when nothing comes for too long, 1009 for a message that is too large,
+    /// - 1008 when nothing is received for too long, 1009 for a message that is too large,
     /// - 1000 when the handler returns.
     ///
-    /// What is written to the session after the answer's head is lost, so the socket has a [view](WebSocket::session) of it
-    /// that cannot be written: what the session held when the socket was opened.
+    /// Changes to the session after the response's head was sent would be lost. The socket therefore has a read-only
+    /// [view](WebSocket::session) of the session as it was when the socket was opened.
     ///
     /// # Errors
     ///
-    /// 426 for a request that asks for no WebSocket; those of [`session`](Self::session).
+    /// 426 if the request is not a WebSocket handshake; and those of [`session`](Self::session).
     ///
     /// # Example
     ///
@@ -56,11 +57,11 @@ impl Request {
         self.websocket_within(self.app().websocket, handler).await
     }
 
-    /// As [`websocket`](Self::websocket), within limits of its own, whatever the settings say.
+    /// Like [`websocket`](Self::websocket), with these limits in place of those of the settings.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`websocket`](Self::websocket).
     pub async fn websocket_within<H, F>(&self, limits: WebSocketLimits, handler: H) -> Result<Response>
     where
         H: FnOnce(WebSocket) -> F + Send + 'static,

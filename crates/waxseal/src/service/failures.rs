@@ -1,4 +1,4 @@
-//! Responses to errors: the app's error handlers, and pages.
+//! Responses to errors: those of the app's error handlers, and error pages.
 
 use std::pin::Pin;
 
@@ -15,7 +15,7 @@ use crate::response::{Response, html};
 
 impl Shared {
     /// The [response](Self::unfinished) to send if the session could not be committed; `None` if it was committed.
-    // Takes the result whole, which would otherwise have its room in every request's future while this response is made.
+    // Takes the whole result: borrowed, it would take space in every request's future while this response is made.
     pub(super) fn instead_of<'a>(
         &'a self,
         finished: Result<(), waxseal_manager::Error>,
@@ -40,7 +40,7 @@ impl Shared {
             let error = error.into();
             self.log_failure(&error, request);
             response = self.error_page(&error, request).await;
-            // Nothing is left to save, but a page that read the session needs its `Vary` and `Cache-Control`.
+            // There is nothing left to save, but a page that read the session needs `Vary` and `Cache-Control`.
             let _ = self.context.sessions.finish(session, &mut response).await;
         }
         response
@@ -48,7 +48,7 @@ impl Shared {
 
     /// The response to any error: that of the app's handler for its status, or else an error page.
     ///
-    /// An error of that handler always becomes a page, so that no error is handled twice.
+    /// An error of that handler always becomes an error page, so that no error is handled twice.
     pub(super) async fn answer_to(&self, error: Error, request: &Request) -> Response {
         match self.handled(error, request).await {
             Ok(response) => response,
@@ -72,14 +72,14 @@ impl Shared {
         })
     }
 
-    /// `true` if the error's page is for the developer.
+    /// `true` if the page for an error with this status is the developer's page.
     fn shows_source(&self, status: StatusCode) -> bool {
         self.development && status.is_server_error()
     }
 
-    /// The page for an error: the app's `error.html`, or a plain one.
+    /// The page for an error: the app's `error.html`, or a plain page.
     ///
-    /// In development the page of a server's error shows its causes and its place in the code.
+    /// In development the page for a 5xx error shows its causes and its place in the code.
     async fn error_page(&self, error: &Error, request: &Request) -> Response {
         let status = error.status_code();
         let mut response = match self.shows_source(status) {
@@ -128,7 +128,7 @@ fn log(error: &Error, request: &Request) {
     let place = format_args!("{} {}", request.method(), request.path()).to_string();
     match error.status_code() {
         status if status.is_server_error() => tracing::error!(request = place, "{error}"),
-        // Signs of another site's form, or of a proxy that changes the Host: for the operator.
+        // These point to a form on another site or to a proxy that changes the Host, which the operator should know.
         StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => tracing::info!(request = place, "{error}"),
         _ => tracing::debug!(request = place, "{error}"),
     }

@@ -12,12 +12,13 @@ use super::unknown::unknown_setting;
 use super::values;
 use crate::config_file::{self, ConfigFile};
 
-/// Parses this program's flags, environment and [configuration file](crate::Settings::config) into the app's own type
-/// that has [`Settings`](crate::Settings) among its flags. `--help` and mistakes end the program with a text.
+/// Parses this program's flags, environment and [configuration file](crate::Settings::config) into the app's own type,
+/// which has [`Settings`](crate::Settings) flattened into it. On `--help` and on mistakes it prints a text and ends the
+/// program.
 ///
 /// # Example
 ///
-/// Flags and commands of the app's own, by clap's derive, beside those of [`run`](crate::App::run):
+/// Flags and commands of the app, by clap's derive, in addition to those of [`run`](crate::App::run):
 ///
 /// ```no_run
 /// use waxseal::{App, Settings, StartError};
@@ -42,7 +43,7 @@ pub fn args<T: Parser>() -> T {
     T::from_arg_matches(&matches(T::command(), env::args_os().collect())).unwrap_or_else(|error| error.exit())
 }
 
-/// The flags of a program called with `args`, with those of the environment and the file.
+/// Parses `args`, completed by the environment and the configuration file.
 pub(crate) fn matches(command: Command, mut args: Vec<OsString>) -> ArgMatches {
     let mut command = command.mut_args(values::without_empty_variable);
     let is_command = |word: &str| command.find_subcommand(word).is_some();
@@ -58,7 +59,8 @@ pub(crate) fn matches(command: Command, mut args: Vec<OsString>) -> ArgMatches {
     command.get_matches_from(args)
 }
 
-/// The lines of a file as flags. They stand before the program's own flags, which win, and give way to variables.
+/// The lines of a configuration file as flags. They are put before the program's own flags, which win over them. Lines
+/// whose variable is set are left out.
 fn flags_of(
     file: &ConfigFile,
     command: &Command,
@@ -91,11 +93,11 @@ fn flags_of(
     Ok(flags)
 }
 
-/// The variable of a flag.
+/// The environment variable of a flag.
 fn variable(argument: &Arg) -> Option<String> {
     match argument.get_env() {
         Some(variable) => variable.to_str().map(str::to_owned),
-        // Of those without one, the secret file's is read elsewhere.
+        // The secret file's flag has no variable here, since `Secrets` reads it.
         None => Some(format!("WAXSEAL_{}", argument.get_long()?.to_uppercase().replace('-', "_"))),
     }
 }

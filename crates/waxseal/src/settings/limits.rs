@@ -10,8 +10,8 @@ use waxseal_server::WebSocketLimits;
 
 use crate::start_error::StartError;
 
-/// The limits and deadlines of requests and connections, each a flag and a variable as the other [settings](crate::Settings)
-/// are. Those that are not set are the [app's](crate::App::limits). Times are in seconds.
+/// The limits and deadlines of requests and connections. Like the other [settings](crate::Settings), each is a flag and
+/// an environment variable. Those that are not set are the [app's](crate::App::limits). Times are in seconds.
 ///
 /// # Example
 ///
@@ -85,7 +85,7 @@ pub struct LimitSettings {
 }
 
 impl LimitSettings {
-    /// The limits of an app with what is set here in their place.
+    /// The limits of an app, replaced by those that are set here.
     pub(super) fn over(&self, mut limits: Limits) -> Limits {
         let seconds = |time: Option<NonZeroU64>, or: Duration| {
             time.map_or(or, |seconds| Duration::from_secs(seconds.get()))
@@ -111,7 +111,7 @@ impl LimitSettings {
         limits
     }
 
-    /// The limits of a WebSocket that sets none of its own.
+    /// The limits of a WebSocket without limits of its own.
     #[cfg(feature = "websocket")]
     pub(crate) fn websocket(&self) -> WebSocketLimits {
         let mut limits = WebSocketLimits::default();
@@ -125,7 +125,7 @@ impl LimitSettings {
     }
 }
 
-/// Refuses a server that would drop requests, at its end, which have time left.
+/// Refuses limits with which a stopping server would drop requests that still have time.
 pub(super) fn check(limits: Limits) -> Result<Limits, StartError> {
     let Limits { shutdown_grace: grace, request_time: request, .. } = limits;
     match grace > request || grace == Duration::MAX {

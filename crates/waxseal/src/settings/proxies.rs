@@ -7,7 +7,8 @@ use waxseal_server::{Forwarded, ForwardedHeaders, Peer, RootPath, TrustedProxies
 
 use crate::start_error::StartError;
 
-/// The settings of an app behind a proxy, each a flag and a variable as the other [settings](crate::Settings) are.
+/// The settings of an app behind a proxy. Like the other [settings](crate::Settings), each is a flag and an environment
+/// variable.
 ///
 /// # Example
 ///
@@ -44,13 +45,13 @@ pub struct ProxySettings {
 }
 
 impl ProxySettings {
-    /// What a trusted proxy tells of a request; `None` of any other peer's.
+    /// What a trusted proxy says about a request; `None` if the peer is not trusted.
     pub(crate) fn told(&self, peer: Option<Peer>, headers: &HeaderMap) -> Option<Box<Forwarded>> {
         let peer = peer.filter(|peer| self.trusted_proxies.contains(*peer))?;
         Some(Box::new(Forwarded::read(headers, peer, &self.trusted_proxies, self.forwarded_headers)))
     }
 
-    /// True if the app may be below a path that only a request tells.
+    /// `true` if the app's root path may come from a request's headers.
     pub(crate) fn is_told_a_path(&self) -> bool {
         self.forwarded_headers.reads_prefix()
     }

@@ -1,19 +1,20 @@
-//! Names that look like settings and are none.
+//! Names that look like settings but are not.
 
 use clap::Command;
 
 const PREFIX: &str = "WAXSEAL_";
-/// Variables of ours that are no settings.
+/// Variables with our prefix that are not settings.
 const OTHERS: [&str; 3] = ["WAXSEAL_SECRET_KEY", "WAXSEAL_SECRET_KEY_FALLBACKS", "WAXSEAL_SECRET_KEY_FILE"];
-/// From 0 to 1: below it, no name is near enough to have been meant.
+/// The similarity from 0 to 1 that a name needs to be suggested.
 const SIMILAR: f64 = 0.8;
 
-/// The sentence about a line of a configuration file that looks like a setting and is none.
+/// A sentence about a name in a configuration file that looks like a setting but is not; `None` for other names.
 pub(crate) fn unknown_setting(name: &str, command: &Command) -> Option<String> {
     unknown(name, command).map(|hint| format!("{name} is no setting{hint}"))
 }
 
-/// The nearest setting, as the end of a sentence, for a variable that looks like one of ours and is none.
+/// For a variable with our prefix that is not a setting: the end of a sentence, which suggests the nearest setting or
+/// is empty. `None` for other variables.
 pub(crate) fn unknown(variable: &str, command: &Command) -> Option<String> {
     if !variable.starts_with(PREFIX) {
         return None;

@@ -1,4 +1,4 @@
-//! Values of settings: enums, and parsers of the command line.
+//! Values of settings: enums and parsers for the command line.
 
 use std::env;
 #[cfg(unix)]
@@ -77,7 +77,7 @@ pub(super) fn when_away() -> impl TypedValueParser<Value = WhenAway> {
     })
 }
 
-/// Parses an address and a port. A port alone is on the loopback address: key ids are not public.
+/// Parses an address and a port. A port alone means the loopback address, because key ids must not be public.
 pub(super) fn admin_address(text: &str) -> Result<SocketAddr, AddrParseError> {
     match text.parse::<u16>() {
         Ok(port) => Ok((Ipv4Addr::LOCALHOST, port).into()),
@@ -90,7 +90,7 @@ pub(super) fn without_empty_variable(argument: Arg) -> Arg {
     if value.is_some_and(|value| value.is_empty()) { argument.env(Resettable::Reset) } else { argument }
 }
 
-/// Parses an IP address, or `localhost`, without a look-up.
+/// Parses an IP address, or `localhost`, without a DNS lookup.
 pub(super) fn address(text: &str) -> Result<IpAddr, AddrParseError> {
     if text == "localhost" { Ok(Ipv4Addr::LOCALHOST.into()) } else { text.parse() }
 }

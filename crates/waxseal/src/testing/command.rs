@@ -1,17 +1,17 @@
-//! Commands of an app, run by a test.
+//! Running an app's commands in a test.
 
 use crate::app::App;
 use crate::error::Result;
 
-/// Runs a [command](App::command) of the app: `words` are its name and the words behind it.
+/// Runs a [command](App::command) of the app. `words` are the command's name and its arguments.
 ///
 /// # Errors
 ///
-/// Those of the command.
+/// That of the command.
 ///
 /// # Panics
 ///
-/// If the app has no command of that name.
+/// If `words` is empty, or the app has no command of that name.
 ///
 /// # Example
 ///

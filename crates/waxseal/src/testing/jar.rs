@@ -8,15 +8,15 @@ use cookie::{Cookie, SameSite};
 
 use super::kept_cookie::KeptCookie;
 
-/// The most bytes of name and value together.
+/// The most bytes of a cookie's name and value together.
 const MAX_BYTES: usize = 4096;
-/// The longest path.
+/// The longest path, in bytes.
 const MAX_ATTRIBUTE_BYTES: usize = 1024;
 const MAX_COOKIE_AGE: Duration = Duration::days(400);
 
-/// The cookies of a test's browser, by RFC 6265bis, in the order in which they were made. Without a list of public
-/// suffixes: a domain of one part is one, and no other.
-// `cookie_store` has the same rules and goes by the system's clock, where a test has one of its own.
+/// The cookies of a test's browser, by RFC 6265bis, in the order in which they were created. It has no list of public
+/// suffixes: only a domain without a dot counts as one.
+// `cookie_store` implements the same rules but uses the system's clock, and a test has its own clock.
 #[derive(Debug, Default)]
 pub(super) struct Jar(Vec<Kept>);
 
@@ -29,17 +29,17 @@ struct Kept {
     path: String,
     secure: bool,
     partitioned: bool,
-    /// `None` until the browser is closed.
+    /// `None` for a cookie that lasts until the browser is closed.
     expires: Option<SystemTime>,
 }
 
-/// The target of a request, and its time.
+/// The target and the time of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target<'a> {
     /// Without a port.
     pub(super) host: &'a str,
     pub(super) path: &'a str,
-    /// Over TLS.
+    /// `true` if the request is sent over TLS.
     pub(super) secure: bool,
     pub(super) now: SystemTime,
 }
@@ -53,13 +53,13 @@ impl Jar {
         (!pairs.is_empty()).then(|| pairs.join(&b"; "[..]))
     }
 
-    /// The value of a cookie, whatever its path.
+    /// The value of the cookie of this name, whatever its host and path.
     pub(super) fn value(&self, name: &str, now: SystemTime) -> Option<String> {
         let named = |kept: &&Kept| kept.name == name.as_bytes() && kept.lives(now);
         self.0.iter().find(named).map(|kept| String::from_utf8_lossy(&kept.value).into_owned())
     }
 
-    /// All that live.
+    /// All cookies that have not expired.
     pub(super) fn all(&self, now: SystemTime) -> Vec<KeptCookie> {
         self.0.iter().filter(|kept| kept.lives(now)).map(Kept::shown).collect()
     }
@@ -68,7 +68,7 @@ impl Jar {
         self.0.retain(|kept| kept.name != name.as_bytes());
     }
 
-    /// Sets a cookie for the target's host, in place of all of its name.
+    /// Sets a cookie for the target's host. It replaces all cookies of its name.
     pub(super) fn plant(&mut self, name: &str, value: &str, target: Target<'_>) {
         let (name, value) = (name.as_bytes().to_vec(), value.as_bytes().to_vec());
         self.0.retain(|kept| kept.name != name);
@@ -123,7 +123,7 @@ impl Kept {
         let partitioned = attributes.partitioned().unwrap_or_default();
         let same_site_none = attributes.same_site() == Some(SameSite::None);
 
-        // A cookie without a name must not look like one with a prefix either.
+        // A cookie without a name must not have a value that looks like a prefixed name.
         let called = if name.is_empty() { value } else { name };
         let is_called = |prefix: &str| {
             called.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
@@ -197,7 +197,7 @@ impl Kept {
     }
 }
 
-/// The end of a cookie: Max-Age counts before Expires, and neither beyond 400 days.
+/// When a cookie expires. Max-Age wins over Expires, and both are limited to 400 days.
 fn expires(attributes: &Cookie<'_>, now: SystemTime) -> Option<SystemTime> {
     let now = OffsetDateTime::from(now);
     let end = match attributes.max_age() {

@@ -1,4 +1,4 @@
-//! A cookie of the test client, as a test reads it.
+//! A cookie that the test client keeps, as a test reads it.
 
 use std::time::SystemTime;
 
@@ -10,14 +10,14 @@ pub struct KeptCookie {
     pub name: String,
     /// The value.
     pub value: String,
-    /// The host that set it, or the domain that it was set for.
+    /// The host that set the cookie, or the domain that it was set for.
     pub domain: String,
-    /// It goes to the host alone, and not to hosts below it.
+    /// `true` if the cookie is sent to the host alone, and not to its subdomains.
     pub host_only: bool,
-    /// The path that it goes to, and below.
+    /// The path below which the cookie is sent.
     pub path: String,
-    /// It goes over TLS alone.
+    /// `true` if the cookie is sent over TLS only.
     pub secure: bool,
-    /// Its end; `None` until the browser is closed.
+    /// When the cookie expires; `None` if it lasts until the browser is closed.
     pub expires: Option<SystemTime>,
 }

@@ -11,14 +11,14 @@ pub struct Part {
 }
 
 impl Part {
-    /// A field.
+    /// Creates a text field.
     #[must_use]
     pub fn field(name: &str, value: &str) -> Self {
         let head = format!("Content-Disposition: form-data; name=\"{}\"\r\n", quoted(name));
         Self { head, content: Bytes::copy_from_slice(value.as_bytes()) }
     }
 
-    /// A file, with the name and type that a browser would send.
+    /// Creates a file, with the name and the media type that a browser would send.
     #[must_use]
     pub fn file(name: &str, file_name: &str, content_type: &str, content: impl Into<Bytes>) -> Self {
         let (name, file_name) = (quoted(name), quoted(file_name));
@@ -29,12 +29,12 @@ impl Part {
     }
 }
 
-/// As browsers do it: the characters that would end the text are escaped, and nothing else.
+/// Escapes what browsers escape: only the characters that would end the quoted text.
 fn quoted(text: &str) -> String {
     text.replace('\r', "%0D").replace('\n', "%0A").replace('"', "%22")
 }
 
-/// The content type and the body, with a boundary that is in none of the parts.
+/// The content type and the body, with a boundary that occurs in no part.
 pub(super) fn encode(parts: &[Part]) -> (HeaderValue, Vec<u8>) {
     let free = |boundary: &String| {
         let holds =

@@ -1,4 +1,4 @@
-//! A response as a test reads it.
+//! A response, as a test reads it.
 
 use bytes::Bytes;
 use http::header::LOCATION;
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::request::Request;
 
-/// A response, read whole.
+/// A response with its complete body.
 #[derive(Debug)]
 pub struct TestResponse {
     pub(super) status: StatusCode,
@@ -30,26 +30,26 @@ impl TestResponse {
         &self.headers
     }
 
-    /// A header's value, if it is there and text.
+    /// The value of a header, if it is present and text.
     #[must_use]
     pub fn header(&self, name: &HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The target of a redirect.
+    /// The value of `Location`: the target of a redirect.
     #[must_use]
     pub fn location(&self) -> Option<&str> {
         self.header(&LOCATION)
     }
 
-    /// The path and query of the request; after redirects that were followed, of the last one.
+    /// The path and query of the request, or of the last one if redirects were followed.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The request that it answers, with what hooks and the handler left in it: [`g`](Request::g), the session as it was saved,
-    /// the endpoint, the app's state. After redirects that were followed, the last one.
+    /// The request that this response answers, with what hooks and the handler left in it: [`g`](Request::g), the
+    /// session as it was saved, the endpoint, the app's state. If redirects were followed, it is the last request.
     ///
     /// # Example
     ///
@@ -72,7 +72,7 @@ impl TestResponse {
         &self.request
     }
 
-    /// The body as JSON.
+    /// Deserializes the body from JSON.
     ///
     /// # Panics
     ///

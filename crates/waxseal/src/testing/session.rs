@@ -1,4 +1,4 @@
-//! The session of a test client, changed and read by the test.
+//! Reading and changing the session of a test client.
 
 use http::Method;
 use http::header::HOST;
@@ -10,7 +10,7 @@ use waxseal_session::Session;
 use super::Client;
 
 impl Client {
-    /// Changes or reads the session, as Flask's `session_transaction` does. Changes are committed and the cookie kept.
+    /// Changes or reads the session, as Flask's `session_transaction` does. Changes are committed, and the cookie is kept.
     ///
     /// # Panics
     ///
@@ -44,23 +44,23 @@ impl Client {
         changed
     }
 
-    /// The session that the app finds with the cookies kept, to be read. Changes are not committed.
+    /// The session that the app finds with the kept cookies, for reading. Changes are not committed.
     ///
     /// # Panics
     ///
-    /// If it cannot be loaded.
+    /// If the session cannot be loaded.
     pub async fn session(&self) -> Session {
         self.asked().load().await.expect("the session can be loaded")
     }
 
-    /// The session that a GET of the cookie's path would bring.
+    /// The session of a GET for the cookie's path.
     fn asked(&self) -> RequestSession {
         let sessions = self.service.sessions();
         let request = self.request(Method::GET, sessions.cookie().path(), Body::empty());
         sessions.session_of(request.method(), request.uri(), request.headers())
     }
 
-    /// The public id of the session kept, by which its owner's list names it; `None` if there is no session in a store.
+    /// The public session id of the kept session, by which lists name it; `None` if there is no session in a store.
     ///
     /// # Panics
     ///
@@ -71,8 +71,8 @@ impl Client {
         asked.visit().and_then(Visit::public_id).map(|id| id.to_string())
     }
 
-    /// A form token of the session kept, for apps that [require one](crate::App::csrf_tokens), as if a page with a form had been
-    /// fetched.
+    /// A CSRF token of the kept session, for apps that [require one](crate::App::csrf_tokens), as if a page with a form
+    /// had been fetched.
     ///
     /// # Panics
     ///

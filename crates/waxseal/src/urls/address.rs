@@ -1,4 +1,4 @@
-//! Addresses with what Flask's `url_for` knows beside the path and the query.
+//! URLs with the special arguments of Flask's `url_for`.
 
 use percent_encoding::utf8_percent_encode;
 
@@ -8,7 +8,7 @@ use super::{ESCAPED, Urls};
 const ANCHOR: &str = "_anchor";
 pub(super) const EXTERNAL: &str = "_external";
 
-/// An address of the app, without its root.
+/// A URL of the app, without its root path.
 #[derive(Debug)]
 pub(crate) struct Address {
     path: String,
@@ -16,8 +16,8 @@ pub(crate) struct Address {
 }
 
 impl Urls {
-    /// Builds the address of a route. Of `arguments`, `_anchor` comes behind it, and `_external` puts scheme and host before
-    /// it, unless it is empty or `false`.
+    /// Builds the URL of a route. Of `arguments`, `_anchor` is appended to it, and `_external` asks for scheme and host
+    /// in front, unless its value is empty or `false`.
     pub(crate) fn address(&self, name: &str, arguments: &[(&str, &str)]) -> Result<Address, UrlError> {
         let is_special = |(name, _): &&(&str, &str)| name.starts_with('_');
         let (special, plain): (Vec<_>, Vec<_>) = arguments.iter().partition(is_special);
@@ -36,7 +36,7 @@ impl Urls {
 }
 
 impl Address {
-    /// The address below the app's root, behind the site if it was asked for.
+    /// The URL with the root path in front, and before that the site, if `_external` asked for it.
     pub(crate) fn below(&self, root: &str, site: impl FnOnce() -> String) -> String {
         let site = if self.is_external { site() } else { String::new() };
         format!("{site}{root}{}", self.path)

@@ -12,11 +12,11 @@ use super::url_error::UrlError;
 use crate::request_view::RequestView;
 use crate::settings::proxies::ProxySettings;
 
-/// The root path before the URLs of a template.
+/// The root path that is put in front of a template's URLs.
 #[derive(Debug)]
 pub(crate) struct SiteRoot {
     set: RootPath,
-    /// A proxy may tell another one with each request.
+    /// A proxy may name another one with each request.
     is_told: bool,
 }
 
@@ -26,7 +26,7 @@ impl SiteRoot {
         Self { set: proxies.root_path.clone(), is_told }
     }
 
-    /// True if this address depends on the request that is rendered for.
+    /// `true` if this URL depends on the request that the template is rendered for.
     fn asks_the_request(&self, name: &str, arguments: &[(&str, &str)]) -> bool {
         self.is_told || name.starts_with('.') || arguments.iter().any(|(name, _)| *name == EXTERNAL)
     }
@@ -42,19 +42,19 @@ pub(crate) fn add_to(environment: &mut Environment<'_>, urls: Arc<Urls>, root: S
         let request = if asks { state.lookup("request") } else { None };
         let url = match request.as_ref().and_then(|request| request.downcast_object_ref::<RequestView>()) {
             Some(RequestView(request)) => request.address(name, &arguments),
-            // The root that was set is most likely the one that is told.
+            // Without a request, the root path of the settings is most likely the one that the proxy names.
             None if asks && !root.is_told => Err(UrlError::WithoutRequest(name.to_owned())),
             None => urls.address(name, &arguments).map(|url| url.below(root.set.as_str(), String::new)),
         };
         let failed = |error: UrlError| minijinja::Error::new(ErrorKind::InvalidOperation, error.to_string());
         let url = url.map_err(failed)?;
-        // minijinja would escape slashes, too: a URL without a character of HTML's is marked as safe.
+        // minijinja would escape slashes, too, so a URL without special characters of HTML is marked as safe.
         let plain = !url.contains(['&', '<', '>', '"', '\'']);
         Ok(if plain { Value::from_safe_string(url) } else { Value::from(url) })
     });
 }
 
-/// The arguments as texts. As in Flask, what has no value is left out.
+/// The arguments as strings. As in Flask, those without a value are left out.
 fn pairs(arguments: &Kwargs) -> Result<Vec<(String, String)>, minijinja::Error> {
     let mut pairs = Vec::new();
     for name in arguments.args() {

@@ -1,6 +1,6 @@
 //! The error of a URL that cannot be built.
 
-/// A URL that cannot be built. Its text shows names and no value.
+/// The reason why a URL cannot be built. Its text shows names and no values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UrlError {
     /// No route has this name.
@@ -12,13 +12,13 @@ pub(crate) enum UrlError {
     /// A parameter of the path is missing.
     #[error("url_for(`{name}`) needs `{part}`, for {path}")]
     Missing { name: String, part: String, path: String },
-    /// A parameter is empty, or would be `.` or `..`.
+    /// A parameter is empty, or a segment of the path would be `.` or `..`.
     #[error("url_for(`{name}`) cannot put an empty text or dots alone into `{part}`")]
     Unfit { name: String, part: String },
-    /// An argument begins with an underscore, and is none of ours.
+    /// An argument begins with an underscore and is not one that `url_for` knows.
     #[error("url_for has no `{0}`; it knows _anchor and _external")]
     Special(String),
-    /// A template hides the request that an address depends on.
+    /// The URL depends on the request, but the template uses the name `request` for another value.
     #[error(
         "url_for(`{0}`) needs the request here, and the template has another value of the name `request`"
     )]

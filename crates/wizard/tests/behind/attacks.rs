@@ -1,22 +1,22 @@
-//! Requests that proxies and servers might understand differently, sent to a proxy in front of two wizards.
+//! Requests that a proxy and a server might parse differently, sent to a proxy in front of two wizards.
 
 use store_tests::front::Kind;
 
 use super::client::{ADDRESS, Answer, Client, get, post};
 use super::{Plan, Site};
 
-/// Statuses with which an attack may be answered beside one refusal, or a closed connection: a proxy may read it in one way,
-/// and passes it on as what it read. Where two are allowed, what follows is a request of its own in that reading: the head
-/// was whole, and no body was announced, or its end was clear.
+/// Lists of statuses with which an attack may be answered, besides one refusal or a closed connection. A proxy may read
+/// the attack in one way, and pass it on as it read it. Where two statuses are allowed, the rest is a separate request
+/// in that reading: the head was complete, and no body was announced or its end was clear.
 type Fate = &'static [&'static [u16]];
 
 const REFUSED: Fate = &[];
 
-/// The request that follows each attack on its connection, and must not be taken for one unless it is.
+/// The request that follows each attack on its connection. It must be answered only where it is a separate request.
 const NEXT: &str = "GET /smuggled HTTP/1.1\r\nHost: wizard.example\r\n\r\n";
 const FORM: &str = "name=Merlin&magic_school=Avalon";
 
-/// Sends all, and asserts what the clients and the servers saw of it.
+/// Sends all attacks, and asserts what the clients and the servers saw.
 #[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
 pub(crate) fn hold(kind: Kind) {
     let more = ["--access-log=true", "--request-id-header=X-Request-Id", "--shutdown-delay=0"];
@@ -24,7 +24,7 @@ pub(crate) fn hold(kind: Kind) {
     let (mut may_be_seen, mut wrong) = (0, Vec::new());
     for (number, (name, attack, fate)) in attacks().into_iter().enumerate() {
         let mut connection = site.client.connect().unwrap();
-        // Who is refused early may be cut off while sending.
+        // The connection of a client that is refused early may be closed while it sends.
         let _ = connection.send(&attack);
         let answers = connection.all_answers();
         let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
@@ -33,7 +33,7 @@ pub(crate) fn hold(kind: Kind) {
             wrong.push((name, statuses.clone()));
         }
         may_be_seen += usize::from(statuses.len() == 2 && statuses[1] == 404);
-        // The connections between proxy and server are in order.
+        // The connections between the proxy and the servers must still be in order.
         for visit in 0..4 {
             assert_own_answer(&site.client, &format!("{number}-{visit}"), name);
         }
@@ -54,7 +54,7 @@ fn is_allowed(fate: Fate, statuses: &[u16]) -> bool {
     matches!(statuses, [] | [400 | 411 | 413 | 414 | 421 | 431 | 501 | 505]) || fate.contains(&statuses)
 }
 
-/// Asserts that an answer is the one to its own request.
+/// Asserts that the response is that to its own request.
 fn assert_own_answer(client: &Client, id: &str, after: &str) {
     let answer = client.ask(&get("/wizard/success", &format!("X-Request-Id: {id}\r\n"))).unwrap();
     assert_eq!((answer.status, answer.field("x-request-id")), (200, Some(id)), "after {after}: {answer:?}");
@@ -86,7 +86,7 @@ fn byte_by_byte(client: &Client) {
     assert!(page.status == 200 && page.body.contains("Merlin"), "{page:?}");
 }
 
-/// Whoever names an address themselves has their own all the same.
+/// Clients that send the address headers themselves are still known by their real address.
 fn forged_address(client: &Client) {
     for (number, more) in [
         "X-Forwarded-For: 203.0.113.9\r\n",
@@ -102,7 +102,7 @@ fn forged_address(client: &Client) {
     }
 }
 
-/// Each with its name, what is sent, and its fate.
+/// All attacks, each with its name, the bytes to send, and the allowed results.
 fn attacks() -> Vec<(&'static str, Vec<u8>, Fate)> {
     [lengths(), codings(), chunks(), heads(), targets()].concat()
 }
@@ -137,7 +137,8 @@ fn lengths() -> Vec<(&'static str, Vec<u8>, Fate)> {
 }
 
 fn codings() -> Vec<(&'static str, Vec<u8>, Fate)> {
-    // For whoever takes the length, the next request is in the body; for whoever takes the chunks, it is one.
+    // For a parser that uses the length, the next request is part of the body; for one that uses the chunks, it is a
+    // request.
     let both = format!("Content-Length: {}\r\n", NEXT.len() + 5);
     let of = |fields: &str| form(&format!("{both}{fields}"), "0\r\n\r\n");
     let alone = |fields: &str| form(fields, "0\r\n\r\n");
@@ -197,7 +198,7 @@ fn heads() -> Vec<(&'static str, Vec<u8>, Fate)> {
         ("HTTP/2 without its start", of(&format!("GET /nowhere HTTP/2.0\r\n{host}")), &[&[404, 404]]),
         ("bytes at random", vec![0x16, 0x03, 0x01, 0, 5, 1, 0, 0, 1, 0, b'\r', b'\n', b'\r', b'\n'], REFUSED),
         (
-            // Taken by a proxy, which ends the lines itself when it passes them on.
+            // Accepted by a proxy, which writes correct line ends when it passes the request on.
             "line feeds alone",
             format!("GET /nowhere HTTP/1.1\nHost: wizard.example\n\n{NEXT}").into(),
             &[&[404, 404]],

@@ -1,4 +1,4 @@
-//! Clients of a proxy over TLS, which send bytes as they like.
+//! Clients of a proxy over TLS, which can send any bytes.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -9,14 +9,14 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-/// When a test gives up.
+/// The time after which a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// After an answer, the time without another byte that is taken for the end of all answers.
+/// The time without another byte after which there are taken to be no more responses.
 const QUIET: Duration = Duration::from_millis(250);
-/// The clients' address, which is no proxy's.
+/// The clients' address, which is not that of a trusted proxy.
 pub(crate) const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 
-/// Where clients connect to, and whom they trust.
+/// The address that clients connect to, and the certificate that they trust.
 #[derive(Clone)]
 pub(crate) struct Client {
     proxy: SocketAddr,
@@ -29,7 +29,7 @@ pub(crate) struct Connection {
     read: Vec<u8>,
 }
 
-/// An answer, read whole.
+/// A complete response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -64,7 +64,7 @@ impl Client {
         Ok(Connection { stream: StreamOwned::new(tls, stream), read: Vec::new() })
     }
 
-    /// Sends one request on a connection of its own.
+    /// Sends one request on a new connection.
     pub(crate) fn ask(&self, request: &str) -> io::Result<Answer> {
         self.connect()?.ask(request)
     }
@@ -79,7 +79,7 @@ impl Client {
     }
 }
 
-/// A request, with more lines for its head.
+/// A GET request, with `more` lines for its head.
 pub(crate) fn get(path: &str, more: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: wizard.example\r\n{more}\r\n")
 }
@@ -98,13 +98,13 @@ impl Connection {
         self.stream.flush()
     }
 
-    /// Sends one request and reads its answer.
+    /// Sends one request and reads its response.
     pub(crate) fn ask(&mut self, request: &str) -> io::Result<Answer> {
         self.send(request.as_bytes())?;
         self.answer()
     }
 
-    /// The next answer.
+    /// Reads the next response.
     pub(crate) fn answer(&mut self) -> io::Result<Answer> {
         loop {
             if let Some((answer, length)) = Answer::first(&self.read, false) {
@@ -118,7 +118,7 @@ impl Connection {
         }
     }
 
-    /// All answers that come, until the connection is closed or nothing comes any more.
+    /// Reads all responses, until the connection is closed or nothing more arrives.
     pub(crate) fn all_answers(mut self) -> Vec<Answer> {
         let mut open = self.read_more().unwrap_or(false);
         self.stream.sock.set_read_timeout(Some(QUIET)).unwrap();
@@ -133,7 +133,7 @@ impl Connection {
         answers
     }
 
-    /// Reads what is there; false at the end.
+    /// Reads the bytes that are there. Returns `false` at the end.
     fn read_more(&mut self) -> io::Result<bool> {
         let mut bytes = [0; 16_384];
         match self.stream.read(&mut bytes) {
@@ -141,7 +141,7 @@ impl Connection {
                 self.read.extend_from_slice(&bytes[..read]);
                 Ok(read > 0)
             }
-            // Some servers close without TLS's own end.
+            // Some servers close the connection without ending TLS.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
             Err(error) => Err(error),
         }
@@ -149,7 +149,7 @@ impl Connection {
 }
 
 impl Answer {
-    /// The first answer among these bytes, and its length; `None` while it is not whole, unless no more will come.
+    /// The first response in these bytes, and its length. `None` if it is incomplete, unless no more bytes will come.
     fn first(bytes: &[u8], ended: bool) -> Option<(Self, usize)> {
         let at = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
         let head = std::str::from_utf8(&bytes[..at]).ok()?;

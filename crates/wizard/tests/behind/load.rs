@@ -1,4 +1,4 @@
-//! Visitors of a site who come all the time, and know what they ought to see.
+//! Visitors who use a site all the time, and check what they see.
 
 use std::io;
 use std::sync::Arc;
@@ -8,23 +8,23 @@ use std::time::{Duration, Instant};
 
 use super::client::{Answer, Client, Connection, get, post};
 
-/// When a test gives up.
+/// The time after which a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two requests of a visitor.
+/// The pause between two requests of a visitor.
 const PAUSE: Duration = Duration::from_millis(4);
 
-/// Visitors at work, each in a thread.
+/// Visitors that send requests, each in a thread.
 pub(crate) struct Load {
     is_over: Arc<AtomicBool>,
     visits: Arc<[AtomicUsize]>,
     threads: Vec<JoinHandle<Seen>>,
 }
 
-/// What visitors saw.
+/// What the visitors saw.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) requests: usize,
-    /// What was not as it should be.
+    /// What was wrong.
     pub(crate) failures: Vec<String>,
 }
 
@@ -35,10 +35,10 @@ impl Seen {
     }
 }
 
-/// Someone who is signed in, keeps a connection as long as that is kept, and the newest cookie.
+/// A signed-in visitor, who keeps the newest cookie, and a connection for as long as the server does.
 pub(crate) struct Visitor {
     client: Client,
-    /// The path before the app's.
+    /// The root path of the app.
     root: &'static str,
     connection: Option<Connection>,
     cookie: String,
@@ -46,7 +46,7 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    /// A visitor who signed in under this name.
+    /// Creates a visitor and signs in under this name.
     pub(crate) fn new(client: &Client, root: &'static str, name: &str) -> Self {
         let mut visitor = Self {
             client: client.clone(),
@@ -59,11 +59,11 @@ impl Visitor {
         visitor
     }
 
-    /// Asks for the page that shows who they are.
+    /// Requests the page that shows the visitor's name.
     ///
     /// # Errors
     ///
-    /// What they saw in its place.
+    /// What the visitor saw instead.
     pub(crate) fn look(&mut self) -> Result<(), String> {
         let request = get(&format!("{}/wizard/success", self.root), &format!("Cookie: {}\r\n", self.cookie));
         let answer = self.ask(&request).map_err(|error| format!("GET: {error}"))?;
@@ -74,11 +74,11 @@ impl Visitor {
         Err(format!("GET for {}: {answer:?}", self.name))
     }
 
-    /// Sends the form, for a session under another name.
+    /// Sends the form, which begins a session under another name.
     ///
     /// # Errors
     ///
-    /// What they saw in its place.
+    /// What the visitor saw instead.
     pub(crate) fn rename(&mut self, name: &str) -> Result<(), String> {
         let form = format!("name={}&magic_school=Avalon", name.replace(' ', "+"));
         let path = format!("{}/wizard/create", self.root);
@@ -108,7 +108,7 @@ impl Visitor {
 }
 
 impl Load {
-    /// So many visitors, of whom each writes once after three looks.
+    /// Starts this many visitors. Each of them writes once after reading three times.
     pub(crate) fn start(client: &Client, root: &'static str, visitors: usize) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let visits: Arc<[AtomicUsize]> = (0..visitors).map(|_| AtomicUsize::new(0)).collect();
@@ -137,7 +137,7 @@ impl Load {
         load
     }
 
-    /// Waits until every visitor has been here ten times more.
+    /// Waits until every visitor has sent ten more requests.
     pub(crate) fn go_on(&self) {
         let visits = || self.visits.iter().map(|visits| visits.load(Ordering::SeqCst));
         let (before, start): (Vec<_>, _) = (visits().collect(), Instant::now());
@@ -147,7 +147,7 @@ impl Load {
         }
     }
 
-    /// Ends it, and adds up what they saw.
+    /// Ends the load, and adds up what the visitors saw.
     pub(crate) fn stop(self) -> Seen {
         self.is_over.store(true, Ordering::SeqCst);
         let mut all = Seen::default();

@@ -24,8 +24,8 @@ use crate::program::{Program, folder, secret};
 use client::Client;
 
 const PAGE: &str = include_str!("../../../../docs/deploying.md");
-/// The addresses of the page, and those of the tests. The source of no other connection is one of the latter, so that no
-/// client has a server's port while that restarts.
+/// The addresses on the page, each with that of the tests. No other connection has one of the latter as its source, so
+/// no client can occupy a server's port while that server restarts.
 const PROXY: [&str; 2] = ["10.0.0.1", "127.0.0.1"];
 const SERVERS: [[&str; 2]; 2] = [["10.0.0.11", "127.0.0.2"], ["10.0.0.12", "127.0.0.3"]];
 
@@ -36,30 +36,30 @@ pub(crate) struct Site {
     _front: Front,
 }
 
-/// A place where a server runs, again and again.
+/// A place where a server runs and can be restarted.
 pub(crate) struct Machine {
     program: Option<Program>,
     folder: Arc<TempDir>,
     pub(crate) secret_file: PathBuf,
-    /// Where it answers the operator.
+    /// The address of its pages for the operator.
     pub(crate) admin: SocketAddr,
     variables: Vec<(String, String)>,
     arguments: Vec<String>,
 }
 
-/// What a site is like.
+/// The configuration of a site.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan<'a> {
     pub(crate) kind: Kind,
-    /// The servers' store, or none.
+    /// The servers' store, if they have one.
     pub(crate) store: Option<&'a str>,
-    /// The path below which the app is: nothing or `/app`.
+    /// The root path of the app: empty or `/app`.
     pub(crate) root: &'static str,
-    /// More flags for the servers; of one that is on the page the value here counts.
+    /// More flags for the servers. They replace the same flags on the page.
     pub(crate) more: &'a [&'a str],
 }
 
-/// Ports that are free at both servers' addresses: the app's and that of its health.
+/// Ports that are free at both servers' addresses: one for the app and one for its health pages.
 #[derive(Clone, Copy)]
 struct Ports {
     app: u16,
@@ -87,7 +87,7 @@ impl Machine {
         let folder = folder();
         let secret_file = folder.path().join("secret");
         std::fs::write(&secret_file, secret() + "\n").unwrap();
-        // Of this machine, since Prometheus asks for the host by its address.
+        // On the loopback address, since Prometheus sends the address as the host.
         let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut variables = vec![("SECRET_KEY_FILE".to_owned(), secret_file.display().to_string())];
         variables.extend(plan.store.map(|store| ("WAXSEAL_SESSION_STORE".to_owned(), store.to_owned())));
@@ -104,7 +104,7 @@ impl Machine {
         self.program.as_mut().expect("it runs")
     }
 
-    /// Ends the server as a service manager does; what it said.
+    /// Ends the server as a service manager does. Returns its output.
     pub(crate) fn end(&mut self) -> String {
         let program = self.program.take().expect("it runs");
         program.signal("TERM");
@@ -113,7 +113,7 @@ impl Machine {
         ended.said
     }
 
-    /// Ends the server and starts another in its place; what the first one said.
+    /// Ends the server and starts another in its place. Returns the output of the first.
     pub(crate) fn restart(&mut self) -> String {
         let said = self.end();
         self.program = Some(launch(&self.folder, &self.variables, &self.arguments));
@@ -129,14 +129,14 @@ fn launch(folder: &Arc<TempDir>, variables: &[(String, String)], arguments: &[St
     program
 }
 
-/// The flags on the page, for one of the servers, and more.
+/// The flags on the page for one of the servers, and more.
 fn arguments(number: usize, ports: Ports, more: &[&str]) -> Vec<String> {
     let line = PAGE.lines().find_map(|line| line.strip_prefix("wizard --host ")).expect("it is on the page");
     let mut line = format!("--host {line} --port {}", ports.app);
     set(&mut line, SERVERS[0][0], SERVERS[number][1]);
     set(&mut line, PROXY[0], PROXY[1]);
     set(&mut line, ":9001", &format!(":{}", ports.health));
-    // Of two, the last one counts nowhere: a flag that the test sets takes the place of the page's.
+    // A flag cannot be given twice, so a flag that the test sets replaces that of the page.
     let is_set = |flag: &str| more.iter().any(|given| given.split('=').next() == Some(flag));
     let words: Vec<_> = line.split(' ').collect();
     let pairs = words.chunks(2).filter(|pair| !is_set(pair[0]));
@@ -179,13 +179,13 @@ fn configuration(plan: Plan<'_>, port: u16, ports: Ports, folder: &Path) -> Stri
     }
 }
 
-/// Puts the test's value in place of the page's.
+/// Replaces the page's value by that of the test.
 fn set(text: &mut String, from: &str, to: &str) {
     assert!(text.contains(from), "the page has {from:?} no more: {text}");
     *text = text.replace(from, to);
 }
 
-/// A port that was free at all addresses a moment ago, and that the system gives to no outgoing connection, so that it is
+/// A port that was free at all addresses a moment ago. The system does not use it for outgoing connections, so it is
 /// free again after a restart.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
@@ -199,7 +199,7 @@ fn free_port() -> u16 {
     }
 }
 
-/// Makes a certificate for wizard.example, and files of it and its key.
+/// Creates a certificate for wizard.example, and writes it and its key to files.
 fn certify(folder: &Path) -> CertificateDer<'static> {
     let config = "[req]\ndistinguished_name = name\nx509_extensions = more\nprompt = no\n[name]\nCN = wizard.example\n\
         [more]\nsubjectAltName = DNS:wizard.example\nbasicConstraints = critical, CA:FALSE\n";

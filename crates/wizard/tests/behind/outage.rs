@@ -1,4 +1,4 @@
-//! Pages while the store is away, behind a proxy that asks its servers if they are ready.
+//! Pages while the store is away, behind a proxy that checks whether its servers are ready.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use super::client::get;
 use super::load::Visitor;
 use super::{Plan, Site};
 
-/// Several of the proxy's checks.
+/// The length of an outage, in which the proxy checks several times.
 const LENGTH: Duration = Duration::from_secs(5);
 
-/// Takes the store away, and asserts that pages which need none are there all the time.
+/// Takes the store away, and asserts that pages that need no store are served all the time.
 pub(crate) fn hold(kind: Kind) {
     for (state, shows_copies) in [("mirrored", true), ("store", false)] {
         let mut server = Server::start(&[]);

@@ -10,10 +10,10 @@ use super::load::Load;
 use super::{Plan, Site};
 
 const VISITORS: usize = 6;
-/// When a test gives up.
+/// The time after which a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Restarts both servers so many times, and asserts that no request failed.
+/// Restarts both servers this many times, and asserts that no request failed.
 #[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
 pub(crate) fn roll(kind: Kind, store: Option<&str>, rounds: usize, more: &[&str]) {
     let start = Instant::now();
@@ -35,8 +35,8 @@ pub(crate) fn roll(kind: Kind, store: Option<&str>, rounds: usize, more: &[&str]
     seen.assert_none_failed();
 }
 
-/// Waits until a server that was started has answered requests: a proxy that checks its servers sends it none before its next
-/// check.
+/// Waits until a server that was started has answered requests. A proxy that checks its servers sends it none before
+/// its next check.
 fn wait_until_it_serves(admin: SocketAddr) {
     let start = Instant::now();
     while !has_answered(admin) {

@@ -45,7 +45,7 @@ def index():
         PAGE,
         user=NAMES.get(session.get("user_id")),
         cart=session.get("cart", []),
-        # A value that is no business of the other part's.
+        # A value that is not shared with the other app.
         note=session.setdefault("note", "of Flask"),
         messages=get_flashed_messages(),
     )

@@ -27,7 +27,7 @@ impl Site {
         Self::of(python, "app.py", twin::app(), state)
     }
 
-    /// Starts another app in Flask, and ours beside it.
+    /// Starts another Flask app, and `ours` beside it.
     pub(crate) fn of(python: &Path, flask: &str, ours: App, state: SessionState) -> Self {
         let flask = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/beside_flask").join(flask);
         let flask = Flask::start(python, &flask, &[("FLASK_SECRET_KEY", twin::FLASK_SECRET)]);
@@ -45,8 +45,8 @@ impl Site {
     }
 }
 
-/// The Pythons that `cargo xtask test --faults` has installed, each with a version of Flask; none without it, which is
-/// said.
+/// The Pythons that `cargo xtask test --faults` has installed, each with a version of Flask. If there are none, a line
+/// says so.
 pub(crate) fn pythons() -> Vec<PathBuf> {
     let found = store_tests::flask::pythons();
     if found.is_empty() {
@@ -98,7 +98,7 @@ impl Drop for Twin {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // Whatever went wrong there has been said there.
+            // The thread itself has reported whatever went wrong.
             let _ = thread.join();
         }
     }

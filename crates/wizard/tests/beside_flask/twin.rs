@@ -1,4 +1,4 @@
-//! The twin of `app.py`: the part of the shop that has moved, below `/new`.
+//! The twin of `app.py`: the part of the shop that has moved to Waxseal, below `/new`.
 
 use std::time::SystemTime;
 
@@ -43,13 +43,13 @@ struct Order {
     owl: String,
 }
 
-/// The app, which shares its sign-in with Flask for the next hour.
+/// Creates the app, which shares its sign-in with Flask for the next hour.
 pub(crate) fn app() -> App {
     let flask = Flask::new(key()).owner_key("user_id").integer_owner().side_by_side(["cart"]);
     shop().migrate_from(flask, terms())
 }
 
-/// The app beside `login.py`.
+/// Creates the app beside `login.py`.
 #[allow(dead_code, reason = "not each program that uses the twin has this app beside it")]
 pub(crate) fn app_beside_flask_login() -> App {
     let terms = terms();

@@ -1,4 +1,4 @@
-//! A shop of which a part is in Flask and a part has moved, in a browser.
+//! A shop of which one part is in Flask and one part has moved to Waxseal, in a browser.
 
 use waxseal::SessionState;
 
@@ -25,7 +25,7 @@ fn put(browser: &Browser, owl: &str) {
 
 #[test]
 fn flask_and_its_twin_share_a_sign_in_in_a_browser() {
-    // The newest.
+    // The newest version of Flask.
     let Some(python) = pythons().pop() else { return };
     let site = Site::start(&python, SessionState::Mirrored);
     let url = |path: &str| format!("http://127.0.0.1:{}{path}", site.port());

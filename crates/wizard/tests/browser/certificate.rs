@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Makes a certificate authority that the browser with this home trusts, and a certificate of it for these names:
+/// Creates a certificate authority that the browser with this home trusts, and a certificate by it for these names:
 /// `site.pem` and `site.key`.
 pub(crate) fn certify(folder: &Path, hosts: &[&str]) {
     fs::create_dir_all(folder.join(".pki/nssdb")).unwrap();

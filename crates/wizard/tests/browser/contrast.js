@@ -1,10 +1,10 @@
-// Text too faint to read: WCAG 2.2, 1.4.3 (AA), with the large-text exception left unused.
+// Finds text with too little contrast: WCAG 2.2, 1.4.3 (AA), without the exception for large text.
 const NEEDED = 4.5;
 const scheme = arguments[0];
 const problems = [];
 
 const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-// Any notation of a colour, as red, green, blue and opacity from 0 to 1.
+// Converts any notation of a colour into red, green, blue and opacity, from 0 to 1.
 const parse = colour => {
   canvas.clearRect(0, 0, 1, 1);
   canvas.fillStyle = colour;

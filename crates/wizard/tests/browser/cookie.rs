@@ -1,15 +1,15 @@
-//! What someone who holds the cookie might try.
+//! What someone who has the cookie might try.
 
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 use percent_encoding::percent_decode_str;
 
-/// Reads on where a strict decoder would stop.
+/// A decoder that goes on where a strict one would stop.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, NO_PAD.with_decode_allow_trailing_bits(true));
 
-/// Whether `word` shows in `value`: plain, percent-decoded, as hexadecimal digits,
-/// or as Base64 that begins at any of four places.
+/// Returns `true` if `word` can be read in `value`: plain, percent-decoded, as hexadecimal digits, or as Base64 that
+/// begins at any of four offsets.
 pub(crate) fn can_be_read(value: &str, word: &str) -> bool {
     let plain = value.as_bytes().to_vec();
     let mut readings = vec![plain, percent_decode_str(value).collect(), hex_decoded(value)];
@@ -17,7 +17,7 @@ pub(crate) fn can_be_read(value: &str, word: &str) -> bool {
     readings.iter().any(|bytes| bytes.windows(word.len()).any(|part| part == word.as_bytes()))
 }
 
-/// `value` with one character changed by its lowest bit, in each of several places.
+/// Copies of `value`, each with the lowest bit of one character changed, at several places.
 pub(crate) fn alterations(value: &str) -> [(&'static str, String); 4] {
     let last = value.len() - 1;
     [("first", 0), ("early", last / 5), ("middle", last / 2), ("last", last)].map(|(place, index)| {
@@ -29,7 +29,7 @@ pub(crate) fn alterations(value: &str) -> [(&'static str, String); 4] {
     })
 }
 
-/// Takes both alphabets, and passes over what is in neither.
+/// Accepts both alphabets, and skips characters that are in neither.
 fn base64_decoded(text: &str) -> Vec<u8> {
     let text = text.replace('+', "-").replace('/', "_");
     let mut digits: String = text.chars().filter(|&letter| URL_SAFE.as_str().contains(letter)).collect();

@@ -1,8 +1,8 @@
-//! Device-bound sessions in a real Chromium: over TLS that it trusts, with keys in software.
+//! Device-bound sessions in a real Chromium, over TLS that it trusts and with software keys.
 //!
-//! Chromium makes six signatures for a site within some minutes, registrations included, so each test has a profile of
-//! its own in each state. A device cookie that is removed is to the browser what one is whose time is over; where that
-//! is enough, no test waits for the time. Where it is not, the states wait side by side.
+//! Chromium makes six signatures for a site within some minutes, registrations included, so each test has a separate
+//! profile for each state. For the browser, a removed device cookie is the same as an expired one. Where that is
+//! enough, no test waits for the expiry; elsewhere the states wait in parallel.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,9 +16,9 @@ use crate::driver::Browser;
 use crate::program::{Program, secret};
 use crate::tls_site::{ELSEWHERE, HOST, Home, STATES, Site, State};
 
-/// The shortest that an app can choose.
+/// The shortest proof time that an app can choose.
 const SHORT: Duration = Duration::from_secs(5);
-/// Longer than a test.
+/// A proof time longer than a test.
 const LONG: Duration = Duration::from_secs(600);
 const LIMIT: Duration = Duration::from_secs(20);
 const REFRESH: &str = "POST /_device/refresh ";
@@ -36,17 +36,17 @@ fn wait<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
     }
 }
 
-/// Tries `visit` in each state, one after the other.
+/// Runs `visit` in each state, one after the other.
 fn in_each_state(proof_time: Duration, visit: impl Fn(Site) + Sync) {
     STATES.into_iter().for_each(|state| thread::scope(|scope| try_in(scope, state, proof_time, &visit)));
 }
 
-/// The same at the same time, where most of it is waiting.
+/// Runs `visit` in all states at the same time, for tests that mostly wait.
 fn side_by_side(proof_time: Duration, visit: impl Fn(Site) + Sync) {
     thread::scope(|scope| STATES.into_iter().for_each(|state| try_in(scope, state, proof_time, &visit)));
 }
 
-/// In a thread that is called by the state, so that a failure says it.
+/// Runs `visit` in a thread that is named after the state, so that a failure shows the state.
 fn try_in<'scope>(
     scope: &'scope Scope<'scope, '_>,
     state: State,
@@ -63,7 +63,7 @@ fn device_cookie(browser: &Browser) -> Option<(String, String)> {
     Some((found.name().to_owned(), found.value().to_owned()))
 }
 
-/// Signs in by the form, and waits for the registration.
+/// Signs in with the form, and waits for the registration.
 fn sign_in(browser: &Browser, url: &str) -> (String, String) {
     browser.open(url);
     crate::fill_in(browser, "Merlin", "Caer Myrddin");
@@ -76,20 +76,20 @@ fn sign_out(browser: &Browser) {
     browser.wait_for_path("/");
 }
 
-/// Removes the device cookie, as its end does.
+/// Removes the device cookie, as its expiry does.
 fn forget_proof(browser: &Browser, url: &str) {
     let (name, _) = device_cookie(browser).expect("it is proven");
     browser.devtools("Network.deleteCookies", json!({ "name": name, "url": url }));
 }
 
-/// A page that the browser asks for after a refresh.
+/// Opens a page that the browser requests after a refresh.
 fn open_proven(browser: &Browser, url: &str) {
     browser.open(url);
     // The driver does not wait for a page that waits for a refresh.
     browser.wait_for_text("dd", "Merlin");
 }
 
-/// The wizard's own program behind nginx: sign-in, registration, three refreshes, sign-out.
+/// The wizard's program behind nginx: sign-in, registration, three refreshes, sign-out.
 #[test]
 fn behind_nginx_a_session_is_bound_refreshed_and_ended_in_each_state() {
     for state in STATES {
@@ -160,14 +160,15 @@ fn metrics(address: SocketAddr) -> String {
     answer
 }
 
-/// The browser itself forgets the cookie when its time has come, and refreshes before it asks for anything.
+/// The browser itself deletes the cookie when it expires, and refreshes before it sends any other request.
 #[test]
 fn at_the_end_of_a_proof_all_requests_wait_for_one_refresh_also_by_another_sites_link() {
     side_by_side(SHORT, |site| {
         let browser = site.home.browser();
         sign_in(&browser, &site.url("/"));
         let end = || wait("end of the proof", || device_cookie(&browser).is_none().then_some(()));
-        // A proof of so few seconds may be refreshed before its end, by what the page loads late; that request brings it.
+        // A proof of so few seconds may be refreshed before it expires, for something that the page loads late. That
+        // refresh brings the cookie.
         let after_the_end = || {
             let mut refreshes = site.requests(REFRESH);
             refreshes.retain(|head| !has(head, "__host-session-"));
@@ -203,8 +204,9 @@ fn at_the_end_of_a_proof_all_requests_wait_for_one_refresh_also_by_another_sites
     });
 }
 
-/// Chromium makes six signatures within some minutes. Sessions that are over cost none beside their registrations: the
-/// browser is told to stop, once. When it makes no more, it says so, and its visitor can still sign in.
+/// Chromium makes six signatures within some minutes. Sessions that are over cost none except for their registrations,
+/// because the browser is told to stop, once. When it makes no more signatures, it says so, and its visitor can still
+/// sign in.
 #[test]
 fn signed_out_sessions_cost_no_signatures_and_without_any_left_a_visitor_can_sign_in() {
     in_each_state(LONG, |site| {
@@ -234,7 +236,7 @@ fn signed_out_sessions_cost_no_signatures_and_without_any_left_a_visitor_can_sig
     });
 }
 
-/// Names of header fields may come in any case.
+/// Ignores case, since names of header fields may be in any case.
 fn has(head: &str, text: &str) -> bool {
     head.to_ascii_lowercase().contains(text)
 }
@@ -252,14 +254,14 @@ fn a_jar_that_is_copied_to_another_profile_shows_nothing_after_its_time() {
         for cookie in jar["cookies"].as_array().unwrap() {
             let (name, value) = (&cookie["name"], &cookie["value"]);
             let path = &cookie["path"];
-            // Without the domain: names that begin so must have none. The thief's are not forgotten when their time is over.
+            // Without a domain, as the prefix of these names requires. The thief's copies do not expire.
             let copy = json!({ "name": name, "value": value, "path": path, "url": site.url("/"), "secure": true,
             "httpOnly": true, "expires": tomorrow });
             assert_eq!(thief.devtools("Network.setCookie", copy)["success"], true, "{name}");
         }
         thief.open(&site.url(PAGE));
         assert_eq!(thief.texts("dd"), ["Merlin", "Caer Myrddin"], "this much is not stopped");
-        // The proof's five seconds, and the minute by which clocks may differ.
+        // The proof's five seconds, plus the minute by which clocks may differ.
         thread::sleep((SHORT + Duration::from_secs(62)).saturating_sub(copied.elapsed()));
         thief.open(&site.url(PAGE));
         assert_eq!(thief.texts("h1"), ["We have not met yet"]);
@@ -269,8 +271,8 @@ fn a_jar_that_is_copied_to_another_profile_shows_nothing_after_its_time() {
     });
 }
 
-/// A script of our own page has an offer, as one that reads the headers of its own requests may, and a key of its own.
-/// Were it heard, two keys would hold the session, and it would be ended.
+/// A script of the page itself has an offer, as one that reads the headers of its own requests may have, and a key of
+/// its own. If its registration were accepted, two keys would hold the session, and it would be ended.
 #[test]
 fn a_script_of_the_page_cannot_register_a_key() {
     in_each_state(LONG, |site| {
@@ -299,7 +301,7 @@ fn a_script_of_the_page_cannot_register_a_key() {
     });
 }
 
-/// A script that makes a key and a registration of it, and sends that.
+/// A script that generates a key, makes a registration for it, and sends that.
 fn registration(offer: &str, send: &str) -> String {
     format!(
         "const done = arguments[arguments.length - 1];

@@ -1,6 +1,6 @@
-//! A browser that follows orders: `fantoccini`, one command at a time.
+//! A browser that a test controls through `fantoccini`, one command at a time.
 //!
-//! A person does one thing after the other and so do these tests, so each command is waited for here.
+//! A person does one thing after the other, and so do these tests: each method waits for its command.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read};
@@ -31,7 +31,8 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 const PAGE_LIMIT: Duration = Duration::from_secs(15);
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// A headless browser with a profile of its own. When dropped it closes, and then driver and profile go.
+/// A headless browser with a new profile. When it is dropped, the browser closes, and then the driver and profile are
+/// removed.
 pub(crate) struct Browser {
     runtime: Runtime,
     client: Client,
@@ -44,13 +45,13 @@ impl Browser {
         Browser::start_with(&[], None)
     }
 
-    /// The same with more arguments, and with a home of its own.
+    /// Starts a browser with more arguments and with a separate home folder.
     pub(crate) fn start_with(arguments: &[String], home: Option<&Path>) -> Browser {
         let driver = Driver::start(home);
         let profile = tempfile::tempdir().expect("a temporary folder can be made");
         let mut options = json!({ "args": [
             "--headless=new",
-            // Everything it opens is this test's own server, often inside a container where there is no sandbox.
+            // It opens only this test's own server, often inside a container, where no sandbox is available.
             "--no-sandbox",
             "--disable-dev-shm-usage",
             "--disable-gpu",
@@ -90,10 +91,10 @@ impl Browser {
         self.wait_for(self.client.current_url()).expect("a page has an address").path().to_owned()
     }
 
-    /// Waits for a page that a key or a click has asked for.
+    /// Waits for a page that a key press or a click has requested.
     pub(crate) fn wait_for_path(&self, path: &str) {
         let start = Instant::now();
-        // While one page replaces another there is none to ask.
+        // While one page replaces another, there is no page to query.
         let arrived = || {
             let script = "return [location.pathname, document.readyState]";
             let found = self.wait_for(self.client.execute(script, vec![]));
@@ -105,7 +106,7 @@ impl Browser {
         }
     }
 
-    /// Waits for a page in which what `selector` finds says `text`.
+    /// Waits for a page in which an element that `selector` finds has this `text`.
     pub(crate) fn wait_for_text(&self, selector: &str, text: &str) {
         let start = Instant::now();
         let script = "return document.readyState === 'complete' \
@@ -120,7 +121,7 @@ impl Browser {
         }
     }
 
-    /// The HTTP status that this page came with.
+    /// The HTTP status of this page.
     pub(crate) fn status(&self) -> u64 {
         let status = self.script("return performance.getEntriesByType('navigation')[0].responseStatus");
         status.as_u64().expect("a status is a number")
@@ -136,7 +137,7 @@ impl Browser {
         let mut keys = KeyActions::new("keyboard".to_owned());
         for value in text.chars() {
             keys = keys.then(KeyAction::Down { value });
-            // Held for the keys that follow.
+            // Shift stays pressed for the keys that follow.
             if value != char::from(Key::Shift) {
                 keys = keys.then(KeyAction::Up { value });
             }
@@ -177,7 +178,7 @@ impl Browser {
         property.expect("the element is there").expect("it has the property")
     }
 
-    /// Runs a script as a person at the console would: the page's own rules do not apply to it.
+    /// Runs a script as in the console, where the page's content security policy does not apply.
     pub(crate) fn script(&self, script: &str) -> Value {
         self.script_with(script, vec![])
     }
@@ -186,7 +187,7 @@ impl Browser {
         self.wait_for(self.client.execute(script, arguments)).expect("the script is right")
     }
 
-    /// The cookie called `name` as the browser keeps it, with its attributes.
+    /// The cookie named `name`, as the browser keeps it, with its attributes.
     pub(crate) fn cookie(&self, name: &str) -> Option<Cookie<'static>> {
         match self.wait_for(self.client.get_named_cookie(name)) {
             Err(error) if error.is_no_such_cookie() => None,
@@ -194,38 +195,38 @@ impl Browser {
         }
     }
 
-    /// The cookies that this page's address gets.
+    /// The cookies that the browser sends to this page's address.
     pub(crate) fn cookies(&self) -> Vec<Cookie<'static>> {
         self.wait_for(self.client.get_all_cookies()).expect("the browser shows its cookies")
     }
 
-    /// The value that a script passes to its last argument, later.
+    /// Runs a script and waits for the value that it passes to its last argument.
     pub(crate) fn script_later(&self, script: &str) -> Value {
         self.wait_for(self.client.execute_async(script, Vec::new())).expect("the script runs")
     }
 
-    /// How many cookies called `name` the browser would send to `url`.
+    /// The number of cookies named `name` that the browser would send to `url`.
     pub(crate) fn cookies_for(&self, url: &str, name: &str) -> usize {
         let found = self.devtools("Network.getCookies", json!({ "urls": [url] }));
         let found = found["cookies"].as_array().expect("a browser has cookies").iter();
         found.filter(|cookie| cookie["name"] == name).count()
     }
 
-    /// Replaces `cookie` with one that differs in its value alone.
+    /// Replaces `cookie` by one that differs only in its value.
     pub(crate) fn set_cookie(&self, cookie: &Cookie<'static>, value: &str) {
         let mut cookie = cookie.clone();
         cookie.set_value(value.to_owned());
         self.wait_for(self.client.add_cookie(cookie)).expect("a cookie can be set");
     }
 
-    /// What the console holds since the last call: errors, broken policies, resources that did not load.
+    /// The console's messages since the last call: errors, violations of policies, resources that did not load.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let log = self.chromium("se/log", json!({ "type": "browser" }));
         let entries = log.as_array().expect("a log is a list").iter();
         entries.map(|entry| entry["message"].to_string()).collect()
     }
 
-    /// A command of the browser's own protocol, for what WebDriver does not know.
+    /// Sends a command of the browser's own protocol, for functions that WebDriver does not have.
     pub(crate) fn devtools(&self, command: &str, parameters: Value) -> Value {
         self.chromium("goog/cdp/execute", json!({ "cmd": command, "params": parameters }))
     }
@@ -243,7 +244,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Asked to shut down, the driver closes the browser and tidies up; killed, it would do neither.
+        // If asked to shut down, the driver closes the browser and cleans up; if killed, it would do neither.
         let shutdown = self.client.issue_cmd(ChromiumCommand::Shutdown);
         if self.runtime.block_on(async { timeout(CLOSE_LIMIT, shutdown).await }).is_ok() {
             self.driver.wait();
@@ -251,7 +252,7 @@ impl Drop for Browser {
     }
 }
 
-/// A command that Chromium's driver has beyond WebDriver.
+/// A command that Chromium's driver has in addition to WebDriver.
 #[derive(Debug)]
 enum ChromiumCommand {
     Session { path: &'static str, body: Value },
@@ -330,13 +331,13 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // Both fail only if it has ended already.
+        // Both fail only if the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Reads to the end, also when nobody listens any more: a full pipe would stop the driver.
+/// Reads to the end, even when nobody receives the lines any more, because a full pipe would block the driver.
 fn forward(output: impl Read + Send + 'static, lines: Sender<String>) {
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {

@@ -1,4 +1,4 @@
-//! What a browser makes of things that the wizard does not need: an upload, events, the security headers, and the page
+//! How a browser handles things that the wizard does not need: an upload, events, the security headers, and the page
 //! that explains an error to a developer.
 
 use std::fs;
@@ -176,7 +176,7 @@ impl Drop for Served {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // Whatever went wrong there has been said there.
+            // The thread itself has reported whatever went wrong.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! How a page looks and handles: what can be measured is asserted, the rest is left in pictures.
+//! How a page looks and can be used: what can be measured is asserted, and the rest is kept in pictures.
 
 use std::fs;
 use std::path::Path;
@@ -10,11 +10,11 @@ use serde_json::json;
 
 use crate::driver::Browser;
 
-/// Widths of a desk, a phone, and the narrowest screen that must do (WCAG 2.2, 1.4.10).
+/// The widths of a desktop, a phone, and the narrowest screen that must work (WCAG 2.2, 1.4.10).
 const WIDTHS: [u32; 3] = [1200, 390, 320];
 const HEIGHT: u32 = 800;
 
-/// Checks the open page in both colour schemes and all widths, and leaves a picture of each.
+/// Checks the open page in both colour schemes and all widths, and saves a picture of each.
 pub(crate) fn check(browser: &Browser, page: &str) {
     assert_eq!(browser.script(include_str!("structure.js")), json!([]), "{page}");
     for scheme in ["light", "dark"] {
@@ -28,7 +28,7 @@ pub(crate) fn check(browser: &Browser, page: &str) {
         for width in WIDTHS {
             let view = format!("{page}-{scheme}-{width}");
             resize(browser, width);
-            // The picture first: it helps to understand what fails after it.
+            // The picture is taken first, because it helps to understand a failure after it.
             picture(browser, &view, width);
             assert_eq!(overflow(browser), 0, "{view} scrolls sideways");
             let problems = browser.script_with(include_str!("contrast.js"), vec![json!(scheme)]);
@@ -39,12 +39,13 @@ pub(crate) fn check(browser: &Browser, page: &str) {
     browser.devtools("Emulation.clearDeviceMetricsOverride", json!({}));
 }
 
-/// Walks through the open page with Tab, there and back: each control in the order of the page, visibly focused.
+/// Walks through the open page with Tab, forwards and backwards. Each control must get a visible focus, in the order of
+/// the page.
 pub(crate) fn check_keyboard(browser: &Browser, page: &str) {
     const CONTROLS: &str = "[...document.querySelectorAll('a[href], button, input, select, textarea')]";
     let count = browser.script(&format!("return {CONTROLS}.length")).as_u64().expect("a length is a number");
     assert!(count > 0, "{page} has controls");
-    // Where the walk begins, whatever had the focus before.
+    // The walk begins at the top, whatever had the focus before.
     browser.script("document.activeElement.blur(); getSelection().collapse(document.body, 0)");
     let forwards = (0..count).map(|index| (Key::Tab.to_string(), index));
     let backwards = (0..count - 1).rev().map(|index| (Key::Shift + &Key::Tab, index));
@@ -64,13 +65,13 @@ fn resize(browser: &Browser, width: u32) {
     browser.devtools("Emulation.setDeviceMetricsOverride", size);
 }
 
-/// By how many pixels the page is wider than the screen.
+/// The number of pixels by which the page is wider than the screen.
 fn overflow(browser: &Browser) -> i64 {
     let overflow = browser.script("return document.documentElement.scrollWidth - innerWidth");
     overflow.as_i64().expect("a width is a number")
 }
 
-/// Saves the whole page, also what lies below the screen.
+/// Saves a picture of the whole page, including the part below the screen.
 fn picture(browser: &Browser, view: &str, width: u32) {
     let height = browser.script("return document.documentElement.scrollHeight");
     let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });

@@ -1,4 +1,4 @@
-//! An app for what the wizard has no use for: messages, tokens in forms, a sign-in, an upload.
+//! An app with features that the wizard does not use: messages, CSRF tokens, a sign-in, an upload.
 
 use std::net::SocketAddr;
 use std::thread;
@@ -21,7 +21,7 @@ const PAGE: &str = r#"<!doctype html>
 <form id="sign-out" method="post" action="/sign-out">{{ csrf_field() }}<button>Sign out</button></form>
 </main></body></html>"#;
 
-/// A running post office, in a thread of this process. It closes when dropped.
+/// A running post office, in a thread of this process. It stops when dropped.
 pub(crate) struct PostOffice {
     address: SocketAddr,
     _open: oneshot::Sender<()>,

@@ -1,4 +1,4 @@
-//! The wizard that the browser visits: served for development, under a secret of the test's.
+//! The wizard that the browser visits, served in development mode with the test's secret.
 
 use crate::program::Program;
 
@@ -6,29 +6,29 @@ use crate::program::Program;
 pub(crate) struct Server(Program);
 
 impl Server {
-    /// Starts the wizard for development, with `secret`, on a free port.
+    /// Starts the wizard in development mode, with `secret`, on a free port.
     pub(crate) fn start(secret: &str) -> Server {
         Server::start_on(0, secret, &[])
     }
 
-    /// The same with settings of its own.
+    /// The same with more settings.
     pub(crate) fn start_with(secret: &str, flags: &[&str]) -> Server {
         Server::start_on(0, secret, flags)
     }
 
-    /// Stops it and starts another on the same port.
+    /// Stops the wizard and starts another on the same port.
     pub(crate) fn restart(self, secret: &str) -> Server {
         self.restart_with(secret, &[])
     }
 
-    /// The same with settings of its own.
+    /// The same with more settings.
     pub(crate) fn restart_with(self, secret: &str, flags: &[&str]) -> Server {
         let port = self.0.address().port();
         drop(self);
         Server::start_on(port, secret, flags)
     }
 
-    /// The address of `path` on this server.
+    /// The URL of `path` on this server.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.0.address())
     }

@@ -1,4 +1,4 @@
-// What is wrong with the page for someone who cannot see it, and whether it stays without scripts.
+// Problems for users of screen readers, and any script, inline style or resource from elsewhere in the page.
 const problems = [];
 const expect = (fine, problem) => fine || problems.push(problem);
 const all = selector => [...document.querySelectorAll(selector)];

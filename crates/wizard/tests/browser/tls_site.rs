@@ -1,4 +1,4 @@
-//! What a browser needs for device-bound sessions: names, TLS that it trusts, and a proxy that ends it.
+//! What a browser needs for device-bound sessions: host names, TLS that it trusts, and a proxy that terminates TLS.
 
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
@@ -20,12 +20,12 @@ use waxseal::{Secrets, SessionState, Settings};
 use crate::certificate::certify;
 use crate::driver::Browser;
 
-/// A name with a registrable domain, which the protocol needs; the browser is told where it is.
+/// A name with a registrable domain, which the protocol requires. The browser is given its address.
 pub(crate) const HOST: &str = "app.waxseal.example";
 /// Another site at the same address.
 pub(crate) const ELSEWHERE: &str = "www.elsewhere.example";
 
-/// A state of sessions: what it is called here, the setting, the store.
+/// A state of sessions: its name in the tests, the setting, and the store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct State {
     pub(crate) name: &'static str,
@@ -33,7 +33,7 @@ pub(crate) struct State {
     pub(crate) store: Option<&'static str>,
 }
 
-/// All of them, and `cookie` with a list of ended sessions.
+/// All states, and `cookie` with a list of revoked sessions.
 pub(crate) const STATES: [State; 4] = [
     State { name: "cookie", setting: SessionState::Cookie, store: None },
     State { name: "cookie with a list", setting: SessionState::Cookie, store: Some("memory:") },
@@ -41,7 +41,7 @@ pub(crate) const STATES: [State; 4] = [
     State { name: "mirrored", setting: SessionState::Mirrored, store: Some("memory:") },
 ];
 
-/// A certificate for both names, of an authority that the browsers with this home trust.
+/// A home folder with a certificate for both names, by an authority that browsers with this home trust.
 pub(crate) struct Home(TempDir);
 
 impl Home {
@@ -55,7 +55,7 @@ impl Home {
         self.0.path()
     }
 
-    /// A browser with a new profile, and with keys in software.
+    /// Starts a browser with a new profile and with software keys.
     pub(crate) fn browser(&self) -> Browser {
         let arguments = [
             "--enable-features=DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting"
@@ -66,7 +66,7 @@ impl Home {
     }
 }
 
-/// The wizard behind a TLS proxy that remembers what it passes on.
+/// The wizard behind a TLS proxy that records the heads of what it passes on.
 pub(crate) struct Site {
     _runtime: Runtime,
     pub(crate) home: Home,
@@ -75,7 +75,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Serves the wizard with proofs that last so long.
+    /// Serves the wizard with this time of a device proof.
     pub(crate) fn start(state: State, proof_time: Duration) -> Self {
         let home = Home::new();
         let runtime = Runtime::new().unwrap();
@@ -108,30 +108,30 @@ impl Site {
         self.url_at(HOST, path)
     }
 
-    /// The same page under another name.
+    /// The URL of `path` on another host.
     pub(crate) fn url_at(&self, host: &str, path: &str) -> String {
         format!("https://{host}:{}{path}", self.address.port())
     }
 
-    /// The heads of all requests so far whose first line begins so, in their order.
+    /// The heads of all requests so far whose first line begins with `beginning`, in order.
     pub(crate) fn requests(&self, beginning: &str) -> Vec<String> {
         heads(&self.traffic.asked, beginning)
     }
 
-    /// The heads of all answers so far.
+    /// The heads of all responses so far.
     pub(crate) fn answers(&self) -> Vec<String> {
         heads(&self.traffic.answered, "HTTP/1.1 ")
     }
 }
 
-/// What came up to the end of each head, in order, by direction.
+/// The bytes up to the end of each head, in order, by direction.
 #[derive(Default)]
 struct Traffic {
     asked: Mutex<Vec<String>>,
     answered: Mutex<Vec<String>>,
 }
 
-/// The heads that begin so. A body may stand before a head.
+/// The heads that begin with `beginning`. A body may precede a head.
 fn heads(traffic: &Mutex<Vec<String>>, beginning: &str) -> Vec<String> {
     let traffic = traffic.lock().unwrap();
     traffic.iter().filter_map(|text| text.find(beginning).map(|at| text[at..].to_owned())).collect()
@@ -153,7 +153,7 @@ async fn proxy(listener: TcpListener, acceptor: TlsAcceptor, wizard: SocketAddr,
     }
 }
 
-/// Passes everything on, and keeps a copy of all heads.
+/// Passes all bytes on, and keeps a copy of all heads.
 async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, heads: &Mutex<Vec<String>>) {
     let (mut buffer, mut passed) = (vec![0; 16 * 1024], Vec::new());
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
@@ -167,7 +167,7 @@ async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
             break;
         }
     }
-    // The other side may have gone first.
+    // The other side may have closed first.
     let _ = to.shutdown().await;
 }
 

@@ -1,4 +1,4 @@
-//! Clients of one kind, many at once, and a good one among them.
+//! Many clients of one kind at once, and a well-behaved one among them.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use crate::outage::exchange;
 use crate::program::Program;
 
-/// When a test gives up.
+/// The time after which a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at all connections.
+/// The interval at which all connections are checked.
 const TICK: Duration = Duration::from_millis(50);
-/// Bytes that a slow reader takes at each look.
+/// The number of bytes that a slow reader reads at each check.
 const SIP: usize = 1_000;
-/// Requests for a file of 10 kB that are sent at once by whoever reads slowly, or not at all: the answers to the latter are
-/// more than what the system holds for a connection.
+/// The number of requests for a file of 10 kB that a client sends at once if it reads slowly (the first) or not at all.
+/// The responses to the latter are more than the system buffers for a connection.
 const FEWER: usize = 6;
 const PIPELINED: usize = 250;
 
@@ -33,19 +33,19 @@ pub(crate) enum Client {
     ReadsNothing,
 }
 
-/// Connections of one kind, each with what it was answered, and whether it is still open.
+/// Connections of one kind of client, each with its response so far, and whether it is still open.
 pub(crate) struct Crowd {
     client: Client,
     connections: Vec<(TcpStream, Vec<u8>, bool)>,
 }
 
-/// What a good client saw meanwhile.
+/// What a well-behaved client saw meanwhile.
 #[derive(Debug)]
 pub(crate) struct Watched {
     pub(crate) requests: usize,
     pub(crate) failures: usize,
     pub(crate) p99: Duration,
-    /// The most memory of the server, beyond what it had before.
+    /// The server's peak of memory, minus what it used before.
     pub(crate) more_memory_kb: u64,
 }
 
@@ -60,14 +60,14 @@ impl Client {
         Self::ReadsNothing,
     ];
 
-    /// The time after which it is closed, if all deadlines are of so many seconds; `None` if it is served.
+    /// The time after which the client's connection is closed, if all deadlines are `seconds`; `None` if it is served.
     pub(crate) fn deadline(self, seconds: u64) -> Option<Duration> {
         let deadline = Duration::from_secs(seconds);
         match self {
-            // The rate counts from five seconds on.
+            // The minimum rate is enforced after five seconds.
             Self::BodyDrip => Some(Duration::from_secs(5)),
             Self::SlowReader => None,
-            // As much longer as the client's buffer is full.
+            // It takes longer, until the client's buffer is full.
             Self::ReadsNothing => Some(deadline * 5),
             _ => Some(deadline),
         }
@@ -96,7 +96,7 @@ impl Client {
 }
 
 impl Crowd {
-    /// Connects, and sends what the kind sends at once.
+    /// Connects, and sends what this kind of client sends at once.
     pub(crate) fn gather(address: SocketAddr, client: Client, count: usize) -> Self {
         let bytes = client.first_bytes();
         let connections = (0..count).map(|_| {
@@ -108,7 +108,8 @@ impl Crowd {
         Self { client, connections: connections.collect() }
     }
 
-    /// Behaves as the kind does until the server has closed all; returns how long the last was there.
+    /// Behaves like this kind of client until the server has closed all connections. Returns how long the last one was
+    /// open.
     pub(crate) fn hold(&mut self) -> Duration {
         let start = Instant::now();
         let mut ticks = 0;
@@ -117,7 +118,7 @@ impl Crowd {
             ticks += 1;
             for (stream, answer, open) in self.connections.iter_mut().filter(|(.., open)| *open) {
                 if self.client.drips() && ticks % 4 == 0 {
-                    // A connection that is closed is noticed by reading.
+                    // A failed write is ignored, because reading notices a closed connection.
                     let _ = stream.write(b"x");
                 }
                 *open = sip(stream, answer, if self.client == Client::SlowReader { SIP } else { 16_384 });
@@ -136,7 +137,7 @@ impl Crowd {
         }
     }
 
-    /// Asserts that all were answered as their kind is.
+    /// Asserts that all got the response for their kind.
     pub(crate) fn assert_answers(&self) {
         for (_, answer, _) in &self.connections {
             let answer = String::from_utf8_lossy(answer);
@@ -156,7 +157,7 @@ impl Crowd {
     }
 }
 
-/// Reads up to so many bytes, if there are any; false once the connection is closed.
+/// Reads up to `most` bytes, if there are any. Returns `false` once the connection is closed.
 fn sip(stream: &mut TcpStream, answer: &mut Vec<u8>, most: usize) -> bool {
     let mut bytes = vec![0; most];
     match stream.read(&mut bytes) {
@@ -169,7 +170,7 @@ fn sip(stream: &mut TcpStream, answer: &mut Vec<u8>, most: usize) -> bool {
     }
 }
 
-/// Does `work` while a good client asks for a page all the time.
+/// Does `work` while a well-behaved client requests a page over and over.
 pub(crate) fn watched<T>(program: &Program, work: impl FnOnce() -> T) -> (T, Watched) {
     let before = memory_kb(program);
     let done = AtomicBool::new(false);
@@ -192,30 +193,30 @@ pub(crate) fn watched<T>(program: &Program, work: impl FnOnce() -> T) -> (T, Wat
     })
 }
 
-/// The 99th of a hundred, in order.
+/// The 99th percentile.
 pub(crate) fn p99(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() * 99 / 100).copied().unwrap_or_default()
 }
 
-/// The resident memory.
+/// The resident memory of the program.
 fn memory_kb(program: &Program) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// The connections that the server counts, that of a good client among them.
+/// The metric of open connections, which includes that of a well-behaved client.
 pub(crate) const OPEN: &str = "waxseal_http_connections_open";
 
-/// The present value of one of the server's metrics, which has no labels.
+/// The present value of one of the server's metrics without labels.
 pub(crate) fn counted(program: &Program, name: &str) -> usize {
     let answer = exchange(program.admin_address(), "GET /metrics", "", "");
     let line = answer.body().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("{answer:?}")).parse().unwrap()
 }
 
-/// Waits until the server has closed a connection; false if it has not.
+/// Waits until the server has closed a connection. Returns `false` if it does not.
 pub(crate) fn is_closed(mut stream: &TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     match stream.read(&mut [0; 16]) {
@@ -224,7 +225,7 @@ pub(crate) fn is_closed(mut stream: &TcpStream) -> bool {
     }
 }
 
-/// Sends one request on a connection that is kept, and returns head and body of the answer.
+/// Sends one request on a connection that stays open. Returns the head and body of the response.
 pub(crate) fn ask(stream: &mut TcpStream, line: &str, cookie: &str) -> String {
     let request = format!("{line} HTTP/1.1\r\nHost: a.example\r\nCookie: {cookie}\r\n\r\n");
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -245,7 +246,7 @@ pub(crate) fn ask(stream: &mut TcpStream, line: &str, cookie: &str) -> String {
     }
 }
 
-/// The answer to a client of this address.
+/// The response to a client with this address.
 pub(crate) fn answer_from(own: [u8; 4], address: SocketAddr) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let stream = runtime.block_on(async {

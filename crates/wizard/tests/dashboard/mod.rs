@@ -1,4 +1,4 @@
-//! The dashboard and the alerts of `docs/monitoring`, on a real Prometheus.
+//! The dashboard and alerts of `docs/monitoring`, on a real Prometheus.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use store_tests::prometheus::Prometheus;
 
-/// When a test gives up.
+/// The time after which a test fails.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// The time of a rate, in place of what Grafana takes: many scrapes.
+/// The range of a rate, in place of Grafana's variable: many scrapes.
 const RATE: &str = "20s";
 
 /// The panels' queries, and a Prometheus that answers them.
@@ -25,7 +25,7 @@ pub(crate) struct Dashboard {
 }
 
 impl Dashboard {
-    /// Begins to watch the servers with these admin addresses.
+    /// Starts watching the servers with these admin addresses.
     pub(crate) fn start(targets: &[SocketAddr]) -> Self {
         let folder = folder();
         let text = fs::read_to_string(folder.join("grafana-dashboard.json")).unwrap();
@@ -51,7 +51,8 @@ impl Dashboard {
         answer["data"]["result"].as_array().expect("a vector").clone()
     }
 
-    /// Whether a panel has a curve with this label value, or any for an empty one, whose present value is so.
+    /// Returns `true` if a panel has a curve with this label value (or any, if `label` is empty) whose present value
+    /// satisfies `is_so`.
     pub(crate) fn shows(&self, title: &str, label: &str, is_so: impl Fn(f64) -> bool) -> bool {
         let queries: Vec<_> = self.panels.iter().filter(|(of, _)| of == title).collect();
         assert!(!queries.is_empty(), "no panel is called {title}");
@@ -74,7 +75,7 @@ impl Dashboard {
         rules
     }
 
-    /// The series that the alerts ask for, with their labels.
+    /// The series that the alerts query, with their labels.
     pub(crate) fn selectors(&self) -> BTreeSet<String> {
         let queries: Vec<_> =
             self.rules().iter().map(|rule| rule["query"].as_str().unwrap().to_owned()).collect();
@@ -92,7 +93,7 @@ impl Dashboard {
         selectors
     }
 
-    /// Alerts whose condition holds, although perhaps not for as long as they ask.
+    /// The alerts whose condition holds, even if not yet for the required time.
     pub(crate) fn active_alerts(&self) -> BTreeSet<String> {
         let rules = self.rules();
         let is_active = |rule: &&Value| matches!(rule["state"].as_str(), Some("pending" | "firing"));
@@ -108,7 +109,7 @@ pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/monitoring")
 }
 
-/// Waits until this is so.
+/// Waits until `is_so` returns `true`.
 #[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! An operator's day: keys are rotated, the store is lost and comes back from a backup, a server is restarted; and the
+//! An operator's day: keys are rotated, the store is lost and restored from a backup, and a server is restarted. The
 //! dashboard shows each.
 
 use store_tests::front::Kind;
@@ -13,9 +13,9 @@ use crate::outage::exchange;
 const ROOT: &str = "/app";
 const VISITORS: usize = 4;
 
-/// A store on a server that the operator stops, and starts with what a backup has.
+/// A store on a server, which the operator stops and restores from a backup.
 pub(crate) trait Store {
-    /// It tells how many records it has.
+    /// `true` if the store can tell how many records it has.
     const COUNTS: bool;
 
     fn url(&self) -> String;
@@ -39,13 +39,13 @@ impl Store for redis::Server {
         self.kill();
     }
 
-    /// Its last snapshot is all that it has.
+    /// After a restart the server has only its last snapshot.
     fn start_from_the_backup(&mut self) {
         self.restart();
     }
 }
 
-/// All columns but the one that the others make.
+/// All columns except the generated one.
 const COLUMNS: &str = "public_id, expires, absolute_end, created, last_seen, generation, kid, hash, revision, device, \
     owner, sealed";
 
@@ -113,7 +113,7 @@ fn keys_are_rotated(site: &mut Site, dashboard: &Dashboard) {
     let new = change(&["keys", "add"])["added"].as_str().unwrap().to_owned();
     change(&["keys", "promote", &new]);
     dashboard.until_it_shows("Cookies by key", &new, |rate| rate > 0.0);
-    // Every visitor has written since.
+    // Every visitor has written since then.
     dashboard.until_it_shows("Cookies by key", old, |rate| rate == 0.0);
     change(&["keys", "retire", old, "--revoke"]);
     load.go_on();
@@ -123,7 +123,7 @@ fn keys_are_rotated(site: &mut Site, dashboard: &Dashboard) {
 
 fn the_store_comes_back_from_a_backup(site: &Site, store: &mut impl Store, dashboard: &Dashboard) {
     let admin = site.machines[0].admin;
-    // The servers stay in service, and say what is wrong.
+    // The servers stay ready, and warn about what is wrong.
     let is_warned = || {
         let report = exchange(admin, "GET /health/ready", "", "");
         assert_eq!(report.status, 200, "{report:?}");
@@ -165,7 +165,7 @@ fn the_store_comes_back_from_a_backup(site: &Site, store: &mut impl Store, dashb
     early.look().unwrap();
     idle.look().unwrap();
     until("no server misses the store", || !is_warned());
-    // Of whom the backup knows nothing has to sign in again, and can.
+    // A visitor whose session is not in the backup has to sign in again, and can.
     let mut seen = Ok(());
     until("the copy is asked about", || {
         seen = late.look();

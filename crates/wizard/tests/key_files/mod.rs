@@ -1,10 +1,10 @@
-//! Secret files, changed by the `waxseal` program as an operator does.
+//! Changing secret files with the `waxseal` program, as an operator does.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The `waxseal` program, which the same build made; made now if this package was built alone.
+/// Runs the `waxseal` program of the same build. Builds it first if this package was built alone.
 pub(crate) fn waxseal(arguments: &[&str], file: &Path) -> Output {
     let program = Path::new(env!("CARGO_BIN_EXE_wizard")).with_file_name("waxseal");
     if !program.exists() {
@@ -22,14 +22,14 @@ pub(crate) fn waxseal(arguments: &[&str], file: &Path) -> Output {
     Command::new(program).env_clear().args(arguments).arg("--file").arg(file).output().unwrap()
 }
 
-/// Runs it where it should do what it is asked to.
+/// Runs the program, and asserts that it succeeds.
 pub(crate) fn operate(arguments: &[&str], file: &Path) -> serde_json::Value {
     let output = waxseal(&[arguments, &["--json"]].concat(), file);
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Copies a file and its record to another server, as an operator would: not in one step.
+/// Copies a secret file and its rotation record to another server as an operator would, not in one step.
 pub(crate) fn bring(from: &Path, to: &Path) {
     let record = |file: &Path| file.with_file_name("secret.rotation");
     fs::copy(record(from), record(to)).unwrap();

@@ -9,41 +9,41 @@ use std::time::{Duration, Instant};
 
 use crate::program::{Ended, Program, folder, secret};
 
-/// What a page that asks no store may take: less than the two seconds that a command to the store is given, so that it
-/// did not wait for one. A busy machine is no reason to fail.
+/// The most time for a page that asks no store. It is less than the two seconds that a command to the store is given,
+/// so such a page did not wait for one. It is generous, so that the test does not fail on a busy machine.
 const PROMPT: Duration = Duration::from_secs(2);
-/// A command's two seconds, and what comes on top on a machine that has much else to do.
+/// A command's two seconds, and some more time for a busy machine.
 const PATIENT: Duration = Duration::from_secs(5);
-/// When everything works again, counted from the store's return.
+/// The time after the store's return within which everything must work again.
 const BACK: Duration = Duration::from_secs(5);
 
 const FORM: &str = "name=Merlin&magic_school=Camelot";
 
-/// How long stores are away, everyday and in full.
+/// How long stores are away, in the everyday tests and in the full ones.
 pub(crate) const SHORT: Duration = Duration::from_secs(3);
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-/// A visitor who is signed in at a wizard of their own.
+/// A visitor who is signed in at a separate wizard.
 pub(crate) struct Visitor {
     program: Program,
     cookie: String,
     policy: Policy,
 }
 
-/// What is declared for pages with a session, of those that the settings know.
+/// What the settings say for pages with a session during an outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
     /// `store`: 503.
     Refuse,
-    /// `store`, `--session-when-away anonymous`: who reads is an anonymous visitor.
+    /// `store`, `--session-when-away anonymous`: a request that reads is treated as anonymous.
     Anonymous,
-    /// `mirrored`: who reads sees the copy.
+    /// `mirrored`: a request that reads sees the copy.
     Copies,
-    /// `mirrored` without a grace: 503.
+    /// `mirrored` without a stale-if-error limit: 503.
     NoCopies,
 }
 
-/// An answer, read whole.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -86,7 +86,7 @@ impl Answer {
         self.status == 200 && self.shows("We have not met yet")
     }
 
-    /// The store is away, come again; and no cookie is touched.
+    /// Asserts that the response says to come again because the store is away, and that it changes no cookie.
     #[track_caller]
     pub(crate) fn assert_refused(&self) {
         assert_eq!((self.status, self.field("retry-after")), (503, Some("5")), "{self:?}");
@@ -101,12 +101,12 @@ impl Answer {
 }
 
 impl Visitor {
-    /// Starts a wizard over the store at `place`, and signs in there.
+    /// Starts a wizard with the store at `place`, and signs in there.
     pub(crate) fn new(place: &str, policy: Policy) -> Self {
         Self::under(&[], place, policy)
     }
 
-    /// The same for a wizard that is started by a command.
+    /// The same for a wizard that is started by the command `under`.
     pub(crate) fn under(under: &[&str], place: &str, policy: Policy) -> Self {
         let variables = [("SECRET_KEY", &*secret()), ("WAXSEAL_SESSION_STORE", place)];
         let arguments = [policy.arguments(), &["--port=0", "--admin-address=0"]].concat();
@@ -146,12 +146,12 @@ impl Visitor {
         self.session_page_of(&self.cookie)
     }
 
-    /// For whoever brings this cookie, or none.
+    /// The session's page for this cookie, or for none if it is empty.
     pub(crate) fn session_page_of(&self, cookie: &str) -> Answer {
         exchange(self.program.address(), "GET /wizard/success", cookie, "")
     }
 
-    /// Sends the wizard's form, which signs in anew: the cookie of the answer is not kept.
+    /// Sends the wizard's form, which signs in again. The response's cookie is not kept.
     pub(crate) fn post_form(&self) -> Answer {
         exchange(self.program.address(), "POST /wizard/create", &self.cookie, FORM)
     }
@@ -166,7 +166,7 @@ impl Visitor {
         exchange(self.program.admin_address(), "GET /health/ready", "", "")
     }
 
-    /// What needs no store is there at once, whoever asks.
+    /// Asserts that pages that need no store are served at once, with and without a cookie.
     pub(crate) fn assert_plain_pages(&self) {
         for path in ["/", "/static/wizard.css"] {
             exchange(self.program.address(), &format!("GET {path}"), &self.cookie, "").assert_prompt();
@@ -176,7 +176,7 @@ impl Visitor {
         assert!(stranger.is_a_strangers(), "{stranger:?}");
     }
 
-    /// One look at everything while the store is away.
+    /// Checks everything once while the store is away.
     fn see_outage(&self) {
         self.assert_plain_pages();
         let page = self.session_page();
@@ -196,7 +196,7 @@ impl Visitor {
         self.assert_plain_pages();
     }
 
-    /// Whether everything is as before the outage, for the session from then.
+    /// Checks that everything works as before the outage, with the session from then.
     fn sees_all_well(&self) -> Result<(), Answer> {
         let (page, ready) = (self.session_page(), self.ready());
         if !page.knows_merlin() {
@@ -209,14 +209,15 @@ impl Visitor {
         if form.status == 303 { Ok(()) } else { Err(form) }
     }
 
-    /// Ends the wizard and returns all that it said.
+    /// Ends the wizard and returns its output.
     pub(crate) fn end(self) -> Ended {
         self.program.signal("TERM");
         self.program.wait()
     }
 }
 
-/// Takes the store away from visitors of every policy, for so long, and brings it back; what their wizards said.
+/// Takes the store away from visitors of every policy for this long, and brings it back. Returns the output of their
+/// wizards.
 #[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
 pub(crate) fn outage(place: &str, length: Duration, away: impl FnOnce(), back: impl FnOnce()) -> [String; 4] {
     let visitors = Policy::ALL.map(|policy| Visitor::new(place, policy));
@@ -255,7 +256,7 @@ pub(crate) fn outage(place: &str, length: Duration, away: impl FnOnce(), back: i
     })
 }
 
-/// Does the same for each, from now on.
+/// Does `work` for all visitors at the same time.
 fn at_once<T: Send>(visitors: &[Visitor], work: impl Fn(&Visitor, Instant) -> T + Sync) -> Vec<T> {
     let (start, work) = (Instant::now(), &work);
     thread::scope(|scope| {
@@ -268,7 +269,7 @@ fn at_once<T: Send>(visitors: &[Visitor], work: impl Fn(&Visitor, Instant) -> T 
 pub(crate) fn exchange(address: SocketAddr, line: &str, cookie: &str, form: &str) -> Answer {
     let start = Instant::now();
     let mut stream = TcpStream::connect(address).unwrap();
-    // Far beyond what is asserted, so that it is the assertion that tells.
+    // Far longer than any asserted time, so that a slow response fails the assertion and not the read.
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let head = format!(
         "{line} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nsec-fetch-site: same-origin\r\n\

@@ -1,4 +1,4 @@
-//! The wizard as a process of its own, with an environment and a folder of its own.
+//! The wizard as a separate process, with its own environment and folder.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// When a test gives up.
+/// The time after which a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running wizard; killed when dropped.
@@ -24,14 +24,14 @@ pub(crate) struct Program {
     folder: Arc<TempDir>,
 }
 
-/// How a program ended, and what it said.
+/// How a program ended, and its output.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) said: String,
 }
 
-/// A secret that `gen-secret` would make, of a key made for tests alone.
+/// A secret in the form that `gen-secret` prints, with a key that is only for tests.
 pub(crate) fn secret() -> String {
     "waxseal1_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwdkv1U6".to_owned()
 }
@@ -45,17 +45,17 @@ fn command(folder: &Path, under: &[&str], variables: &[(&str, &str)], arguments:
     command
 }
 
-/// A folder of its own, for one program or several.
+/// Creates a folder for one program or several.
 pub(crate) fn folder() -> Arc<TempDir> {
     Arc::new(tempfile::tempdir().unwrap())
 }
 
-/// Runs the wizard where it should not start.
+/// Runs the wizard with arguments with which it should not start.
 pub(crate) fn refused(variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
     Program::spawn(folder(), variables, arguments).wait()
 }
 
-/// Why the wizard does not start over the store at `place`, whose password it says nowhere.
+/// The reason why the wizard does not start with the store at `place`. Asserts that its output does not show the password.
 pub(crate) fn refused_store(place: &str, password: &str) -> String {
     let variables = [("SECRET_KEY", &*secret()), ("WAXSEAL_SESSION_STORE", place)];
     let ended = refused(&variables, &["--port=0", "--session-state=store", "--log=trace"]);
@@ -64,7 +64,7 @@ pub(crate) fn refused_store(place: &str, password: &str) -> String {
     why_not(&ended.said).to_owned()
 }
 
-/// The reason, of a wizard that refused its store.
+/// The reason in the output of a wizard that refused its store.
 pub(crate) fn why_not(said: &str) -> &str {
     let line = said.lines().find_map(|line| line.strip_prefix("Error: "));
     let reason =
@@ -73,7 +73,7 @@ pub(crate) fn why_not(said: &str) -> &str {
 }
 
 impl Program {
-    /// Starts it with these variables and no others, and waits until it says where it listens.
+    /// Starts the wizard with only these environment variables, and waits until it has logged its address.
     pub(crate) fn start(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
         let mut program = Self::spawn(folder(), variables, arguments);
         program.hear_address();
@@ -84,7 +84,7 @@ impl Program {
         Self::spawn_under(&[], folder, variables, arguments)
     }
 
-    /// Starts it by a command that becomes it, such as `nice`.
+    /// Starts the wizard by a command that executes it, such as `nice`.
     pub(crate) fn spawn_under(
         under: &[&str],
         folder: Arc<TempDir>,
@@ -95,20 +95,20 @@ impl Program {
         let mut child = command.expect("it was built");
         let (send, said) = channel();
         let stderr = child.stderr.take().expect("it is piped");
-        // To the end, also when nobody listens any more: a full pipe would stop the program.
+        // Read to the end, even when nobody receives the bytes any more, because a full pipe would block the program.
         thread::spawn(move || {
             BufReader::new(stderr).bytes().map_while(Result::ok).for_each(|byte| _ = send.send(byte))
         });
         Self { child, said: Mutex::new(said), heard: String::new(), folder }
     }
 
-    /// Waits until it says where it listens.
+    /// Waits until the program has logged its address.
     pub(crate) fn hear_address(&mut self) {
         self.hear("server on http://");
         self.hear("\n");
     }
 
-    /// Waits until it has said `words`, after what was heard before.
+    /// Waits until the program has logged `words`, after what was read before.
     pub(crate) fn hear(&mut self, words: &str) {
         let from = self.heard.len();
         let deadline = Instant::now() + PATIENCE;
@@ -125,7 +125,7 @@ impl Program {
         }
     }
 
-    /// What it has said so far.
+    /// The output that was read so far.
     pub(crate) fn heard(&self) -> &str {
         &self.heard
     }
@@ -134,13 +134,13 @@ impl Program {
         self.folder.path()
     }
 
-    /// Where it says that it listens.
+    /// The address on which it logs that it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         let rest = self.heard.split("server on http://").nth(1).expect("it said so");
         rest.split(',').next().unwrap().parse().unwrap()
     }
 
-    /// Where it says that it answers the operator.
+    /// The address that it logs for the operator's pages.
     pub(crate) fn admin_address(&self) -> SocketAddr {
         let rest = self.heard.split("for the operator on http://").nth(1).expect("it said so");
         rest.split_whitespace().next().unwrap().parse().unwrap()
@@ -157,7 +157,7 @@ impl Program {
         assert!(sent.success());
     }
 
-    /// Waits for its end.
+    /// Waits for the program to end.
     pub(crate) fn wait(mut self) -> Ended {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -179,7 +179,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Both fail only if it has ended already.
+        // Both fail only if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,9 +1,9 @@
-//! Visitors who come, look around, and leave without signing out.
+//! Visitors who sign in, look around, and leave without signing out.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-/// A connection on which one visitor follows the other.
+/// A connection on which one visitor comes after the other.
 pub(crate) struct Visitor {
     stream: TcpStream,
     client: u32,
@@ -11,7 +11,7 @@ pub(crate) struct Visitor {
     cookie: String,
 }
 
-/// Requests of one visitor.
+/// The number of requests of one visitor.
 const STAY: u64 = 10;
 
 impl Visitor {
@@ -21,7 +21,8 @@ impl Visitor {
         Self { stream, client, requests: 0, cookie: String::new() }
     }
 
-    /// Sends the next request: in each ten a form that begins a session, another that changes it, and eight looks.
+    /// Sends the next request. Of each ten, one is a form that begins a session, one is a form that changes it, and
+    /// eight only read.
     pub(crate) fn go_on(&mut self) {
         let at = self.requests % STAY;
         if at == 0 {
@@ -58,7 +59,7 @@ impl Visitor {
     }
 }
 
-/// Sends a request on a connection that is kept, and returns the whole answer.
+/// Sends a request on a connection that stays open, and returns the whole response.
 pub(crate) fn ask(stream: &mut TcpStream, request: &str) -> io::Result<String> {
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
