@@ -65,8 +65,8 @@ impl SqliteOptions {
         self
     }
 
-    /// The number of writes that may wait for the writing thread. Further ones fail at once, as an outage. Default:
-    /// 16,384.
+    /// The number of writes that may wait for the writing thread. Further ones fail at once with
+    /// [`SqliteError::Queue`](crate::SqliteError::Queue). Default: 16,384.
     pub fn queue(mut self, writes: usize) -> Self {
         self.queue = writes;
         self
