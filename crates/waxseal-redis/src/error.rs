@@ -154,7 +154,7 @@ pub enum RedisError {
     /// longer a primary. It has done the write.
     #[error("written, but the Redis server could not say whether replicas or disks have it")]
     Uncounted(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// Other calls changed the session's owner again and again while the owner was looked up.
+    /// Other calls changed the session's owner, or ended the owner's sessions, during each attempt.
     #[error("the session changed hands again and again")]
     Restless,
     /// A command failed because of a defect of this crate, a missing permission, or a change that another program made
