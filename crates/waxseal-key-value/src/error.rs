@@ -10,16 +10,16 @@ use crate::key_value::KeyValue;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyValueError<E: std::error::Error + 'static> {
-    /// A call failed where the values are.
+    /// A call of the [`KeyValue`] failed.
     #[error(transparent)]
     Values(E),
-    /// A value is none that this store has put there.
+    /// A value is not one that this store has written.
     #[error("a value has {bytes} bytes that are no part of a session; keep sessions apart from other data")]
     Damaged {
         /// Length of the value.
         bytes: usize,
     },
-    /// Other calls changed the session at each of this one's attempts.
+    /// Other calls changed the session during each attempt of this one.
     #[error("other calls changed a value before each of {attempts} attempts of this one")]
     Contended {
         /// The number of attempts.

@@ -1,9 +1,10 @@
-//! The keys of the values: `s` for sessions, `o` for owners, `l` for the lists of these.
+//! The keys of the values: `s` for sessions, `o` for owners, `l` for owners' lists.
 
 use waxseal_store::{PublicId, Timestamp};
 
-/// What the keys of sessions begin with, and of nothing else. The rest is the public session id: 8 random bytes, so that
-/// [`Usage::sampled`](waxseal_store::Usage::sampled) can tell the number of sessions from the first keys.
+/// The prefix of the keys of sessions, and of no other keys. The rest of a key is the public session id, 8 random
+/// bytes, so that [`Usage::sampled`](waxseal_store::Usage::sampled) can estimate the number of sessions from the first
+/// keys.
 pub const SESSION_PREFIX: &[u8] = b"s";
 /// The prefix of all lists.
 pub(crate) const LISTS: &[u8] = b"l";
@@ -17,9 +18,10 @@ pub(crate) fn owner(name: &str) -> Vec<u8> {
     [b"o", name.as_bytes()].concat()
 }
 
-/// The prefix of an owner's list. The name's length keeps it apart from names that begin alike.
+/// The prefix of an owner's list. It includes the name's length, so that it differs from the prefix for a longer name
+/// that begins with this one.
 pub(crate) fn list(owner: &str) -> Vec<u8> {
-    // An owner has at most 255 bytes; two stand for a caller who does not keep to that.
+    // An owner has at most 255 bytes. The length has two bytes in case a caller ignores that.
     let length = u16::try_from(owner.len()).unwrap_or(u16::MAX).to_be_bytes();
     [LISTS, &length, owner.as_bytes()].concat()
 }

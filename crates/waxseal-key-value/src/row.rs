@@ -7,10 +7,10 @@ const VERSION: u8 = 1;
 
 type Hash = [u8; RecordKey::HASH_BYTES];
 
-/// A random number that an owner's sessions have in common until all of them are ended. Zeros before the first time.
+/// A random number that all of an owner's sessions share until all of them are ended. It is zero before the first time.
 pub(crate) type Epoch = [u8; 16];
 
-/// All of a session, so that every change of it is the swap of one value.
+/// Everything about a session, so that every change of it is the swap of one value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) living: Option<Living>,
@@ -20,8 +20,8 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Living {
     pub(crate) hash: Hash,
-    /// The epochs of the owner in which the record lives. The first has come; each other one comes if a call that ends
-    /// the owner's other sessions succeeds.
+    /// The epochs of the owner in which the record lives. The first has begun. Each of the others begins if a call that
+    /// ends the owner's other sessions succeeds.
     pub(crate) epochs: Vec<Epoch>,
     pub(crate) record: Record,
 }
@@ -56,7 +56,7 @@ impl Row {
         }
     }
 
-    /// Drops at most `limit` of what has expired, and returns the number.
+    /// Drops at most `limit` expired parts, and returns their number.
     pub(crate) fn drop_expired(&mut self, now: Timestamp, limit: usize) -> usize {
         let mut left = limit;
         let mut stays = |expires: Timestamp| {
@@ -69,19 +69,19 @@ impl Row {
         limit - left
     }
 
-    /// The last moment for which anything here has a meaning.
+    /// The time at which the last part of this row expires.
     pub(crate) fn expires(&self) -> Timestamp {
         let living = self.living.iter().map(|living| living.record.life.expires);
         let tombstones = self.tombstones.iter().map(|tombstone| tombstone.expires);
         living.chain(tombstones).max().unwrap_or(Timestamp::from_millis(0))
     }
 
-    /// The value, or `None` if there is nothing to keep.
+    /// Writes the value, or returns `None` if there is nothing to keep.
     pub(crate) fn write(&self) -> Option<Vec<u8>> {
         if *self == Self::default() {
             return None;
         }
-        // The oldest would be left out; a session is renewed a few times an hour.
+        // If there were more, the oldest would be left out; but a session is renewed only a few times an hour.
         let count = u16::try_from(self.tombstones.len()).unwrap_or(u16::MAX);
         let mut value = vec![VERSION];
         value.extend(count.to_be_bytes());
@@ -95,7 +95,7 @@ impl Row {
         Some(value)
     }
 
-    /// Reads a value. `None` if it is none of [`write`](Self::write)'s.
+    /// Reads a value. `None` if [`write`](Self::write) did not make it.
     pub(crate) fn read(value: &[u8]) -> Option<Self> {
         let mut reader = Reader(value);
         if reader.array()? != [VERSION] {
@@ -116,8 +116,8 @@ impl Living {
     /// The most epochs of a record. More come only if that many calls begin and fail while the owner's epoch stays.
     const MAX_EPOCHS: usize = 16;
 
-    /// Lets the record live in `next` too, if that comes after `epoch`. Other calls may have said so of other epochs, of
-    /// which one comes.
+    /// Lets the record also live in `next`, if that follows `epoch`. Other calls may have done so with other epochs, of
+    /// which only one will begin.
     pub(crate) fn keep(&mut self, epoch: Epoch, next: Epoch) {
         if self.epochs[0] != epoch {
             self.epochs = vec![epoch];
@@ -220,7 +220,7 @@ mod tests {
             let value = row.write().unwrap();
             assert_eq!(Row::read(&value).as_ref(), Some(&row));
             for end in 0..value.len() {
-                // A shorter value may be a row with fewer sealed bytes, or without a record, and never this one.
+                // A shorter value may be a row with fewer sealed bytes, or without a record, but never this one.
                 assert_ne!(Row::read(&value[..end]).as_ref(), Some(&row), "{end}");
             }
             let mut other = value.clone();

@@ -1,4 +1,4 @@
-//! Sessions and owners among keys and values: read as they are now, and changed by compare-and-swap.
+//! Reads sessions and owners from keys and values, and changes them by compare-and-swap.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::key_value::KeyValue;
 use crate::keys;
 use crate::row::{Epoch, Living, Row};
 
-/// The attempts of a call whose value other calls change meanwhile. Of those that collide one is always done, so it
-/// takes as many callers at once to come to the last.
+/// The largest number of attempts of a call whose value other calls change meanwhile. Of calls that collide one always
+/// succeeds, so a call needs all attempts only if as many callers collide with it.
 pub(crate) const ATTEMPTS: usize = 256;
-/// The time for which a place that forgets by itself keeps a value that has expired, because clocks differ.
+/// The time for which a database that deletes values by itself keeps an expired value, because clocks differ.
 const SLACK: Duration = Duration::from_secs(60 * 60);
 
 /// The values, as rows of sessions, epochs of owners, and lists.
@@ -21,17 +21,17 @@ pub(crate) struct Rows<K> {
     pub(crate) values: K,
 }
 
-/// A session as it is now, and its value as it is compared with.
+/// A session's present state, and the value to compare with in a swap.
 pub(crate) struct Seen {
     pub(crate) before: Option<Vec<u8>>,
     pub(crate) row: Row,
 }
 
-/// The end of one attempt to change a session.
+/// The result of one attempt to change a session.
 pub(crate) enum Step<T> {
-    /// The row is to be put, and this is the answer then.
+    /// The row is to be written; this is the answer if that succeeds.
     Put(T),
-    /// Nothing is to be changed.
+    /// Nothing is to be changed; this is the answer.
     Leave(T),
 }
 
@@ -50,7 +50,7 @@ impl<K: KeyValue> Rows<K> {
         self.values.swap(key, before, after, expires.after(SLACK)).await.map_err(KeyValueError::Values)
     }
 
-    /// Reads a session without what has expired, and without a record whose owner's sessions were ended.
+    /// Reads a session without expired parts, and without a record whose owner's sessions were ended.
     pub(crate) async fn see(
         &self,
         public_id: PublicId,
@@ -64,7 +64,7 @@ impl<K: KeyValue> Rows<K> {
             if self.is_current(&row).await? {
                 return Ok(Seen { before, row });
             }
-            // Between the two reads it may have been kept, and the others ended.
+            // Between the two reads this session may have been kept, and the others ended.
             let again = self.get(&key).await?;
             if again == before {
                 row.living = None;
@@ -75,8 +75,8 @@ impl<K: KeyValue> Rows<K> {
         Err(KeyValueError::Contended { attempts: ATTEMPTS })
     }
 
-    /// Checks that the record, if there is one, lives in its owner's epoch. Asked after the record was read, because
-    /// whoever ends all others marks the kept record first.
+    /// Checks that the record, if there is one, lives in its owner's epoch. The epoch is read after the record, because
+    /// a call that ends all others marks the kept record first.
     async fn is_current(&self, row: &Row) -> Result<bool, KeyValueError<K::Error>> {
         match &row.living {
             Some(Living { epochs, record: Record { owner: Some(owner), .. }, .. }) => {
@@ -86,7 +86,7 @@ impl<K: KeyValue> Rows<K> {
         }
     }
 
-    /// Changes a session in one step, anew whenever another call came between.
+    /// Changes a session in one step, and tries again whenever another call came in between.
     pub(crate) async fn change<T>(
         &self,
         public_id: PublicId,
@@ -120,8 +120,8 @@ impl<K: KeyValue> Rows<K> {
         Ok((value, epoch))
     }
 
-    /// Puts the record's session into its owner's list, and returns the owner's epoch. Called before the record is
-    /// written, so no session is missing from the list; what is in it is checked against the record.
+    /// Puts the record's session into its owner's list, and returns the owner's epoch. It is called before the record
+    /// is written, so that no session is missing from the list; entries of the list are checked against the record.
     pub(crate) async fn enrol(
         &self,
         public_id: PublicId,
@@ -140,8 +140,8 @@ impl<K: KeyValue> Rows<K> {
         Err(KeyValueError::Contended { attempts: ATTEMPTS })
     }
 
-    /// Checks whether the list of the record's owner has the session for as long. Asked before the swap, and true at the
-    /// swap too: with the expected revision a record has the same owner and the same end.
+    /// Checks whether the list of the record's owner has the session for long enough. It is checked before the swap and
+    /// still holds at the swap, because a record with the expected revision has the same owner and the same end.
     pub(crate) async fn is_enrolled(
         &self,
         key: &RecordKey,
@@ -154,8 +154,8 @@ impl<K: KeyValue> Rows<K> {
         }))
     }
 
-    /// Lets the record under `keep`, if it is the owner's, live in `next` too, the epoch that comes after `epoch`. If
-    /// another call ends all meanwhile, `next` never comes.
+    /// Lets the record under `keep`, if it is the owner's, also live in `next`, the epoch that follows `epoch`. If
+    /// another call ends all meanwhile, `next` never begins.
     pub(crate) async fn keep(
         &self,
         keep: &RecordKey,

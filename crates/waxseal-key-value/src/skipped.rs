@@ -1,13 +1,13 @@
-//! Damaged values that a walk passes over.
+//! Damaged values that a walk skips.
 
 use crate::error::KeyValueError;
 
-/// The number of damaged values that one walk has passed over. Dropped, it writes one line of log for all of them.
+/// The number of damaged values that one walk has skipped. When dropped, it logs one line for all of them.
 #[derive(Default)]
 pub(crate) struct Skipped(usize);
 
 impl Skipped {
-    /// Returns `None` for a damaged value, so that the walk goes on to the next one.
+    /// Returns `None` for a damaged value, so that the walk continues with the next one.
     pub(crate) fn unless_damaged<T, E: std::error::Error>(
         &mut self,
         result: Result<T, KeyValueError<E>>,

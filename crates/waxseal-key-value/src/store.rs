@@ -16,36 +16,38 @@ use crate::row::{Epoch, Living, Tombstone};
 use crate::rows::{ATTEMPTS, Rows, Step, read};
 use crate::skipped::Skipped;
 
-/// The values that are looked through at once for what has expired. Few, because each may have a mebibyte.
+/// The number of values that a purge reads at once. It is small, because a value may have a mebibyte.
 const PURGE_PAGE: usize = 64;
-/// The time for which a list keeps a session that is not there. Nobody takes that long between the list and the record.
+/// The time for which a list keeps an entry without a session. No call takes that long between writing the list and
+/// writing the record.
 const ENROLLING: Duration = Duration::from_secs(60 * 60);
 
 /// A [`SessionStore`] over a [`KeyValue`].
 ///
-/// All of a session is one value, its tombstones included, so that each change is one compare-and-swap. Beside it each
-/// owner has an epoch, which "end all" replaces, and a list of sessions. A record lives while its epoch is the owner's.
+/// Everything about a session is one value, including its tombstones, so that each change is one compare-and-swap. In
+/// addition each owner has an epoch, which "end all" replaces, and a list of sessions. A record lives as long as its
+/// epoch is the owner's.
 ///
-/// A read costs one `get`, and one more for a session with an owner; a write costs a `swap` in addition, and a sign-in
-/// about three more. A session stays in its owner's list until its absolute end, and is looked up for each list. An
-/// owner whose sessions were ended all at once leaves 16 bytes for good.
+/// A read costs one `get`, and one more for a session with an owner; a write also costs a `swap`, and a sign-in about
+/// three more calls. A session stays in its owner's list until its absolute end, and each listing reads it. For an
+/// owner who ended all sessions, 16 bytes are kept for ever.
 ///
-/// [`purge`](SessionStore::purge) reads all values, in pages between which other tasks run. With a hundred thousand sessions and more, write a [`SessionStore`]
-/// that has an index of ends.
+/// [`purge`](SessionStore::purge) reads all values, in pages between which other tasks run. For more than a hundred
+/// thousand sessions, write a [`SessionStore`] that has an index of expiry times.
 pub struct KeyValueStore<K> {
     rows: Rows<K>,
-    /// The key up to which a purge has come that was stopped by its limit.
+    /// The last key that a purge read when its limit stopped it.
     purged_to: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
 impl<K: KeyValue> KeyValueStore<K> {
-    /// Keeps sessions among `values`, which hold nothing else.
+    /// Makes a store that keeps sessions in `values`, which must contain nothing else.
     #[must_use]
     pub fn new(values: K) -> Self {
         Self { rows: Rows { values }, purged_to: Arc::default() }
     }
 
-    /// Replaces a record; with `renewal`, moves it to another key and leaves a tombstone that expires then.
+    /// Replaces a record; with `renewal`, moves it to another key and leaves a tombstone that expires at that time.
     async fn replace(
         &self,
         key: &RecordKey,
@@ -94,7 +96,8 @@ impl<K: KeyValue> KeyValueStore<K> {
         Ok(Page { items: found.iter().filter_map(|(key, _)| keys::public_id(key)).collect(), next })
     }
 
-    /// Forgets sessions in lists that have reached the ends of their lives, and those without an end that are gone.
+    /// Removes entries from lists whose sessions have reached their ends, and entries without an end whose sessions no
+    /// longer exist.
     async fn purge_lists(&self, now: Timestamp) -> Result<(), KeyValueError<K::Error>> {
         let (mut after, mut skipped) = (keys::LISTS.to_vec(), Skipped::default());
         loop {
@@ -113,8 +116,9 @@ impl<K: KeyValue> KeyValueStore<K> {
         }
     }
 
-    /// Forgets a listed session that is gone. One without an end is forgotten an hour later, if it is gone then too: it
-    /// may be about to begin, because it is put into the list before its record is written.
+    /// Removes an entry whose session no longer exists. An entry without an end is removed only if its session still
+    /// does not exist an hour later: the session may be about to begin, because it is put into the list before its
+    /// record is written.
     async fn purge_listed(
         &self,
         key: &[u8],

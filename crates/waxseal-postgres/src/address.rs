@@ -5,7 +5,7 @@ use std::fmt;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-/// The hosts of a database with their ports, as the URL names them.
+/// The hosts of a database with their ports, as in the URL.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(String);
 
@@ -22,7 +22,7 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
-    /// The address in messages about a pool of the app's own, which does not tell its hosts.
+    /// The address in messages about the app's own pool, whose hosts are not known.
     pub(crate) fn of_pool() -> Self {
         Self("the app's pool".to_owned())
     }

@@ -15,7 +15,7 @@ pub(crate) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// Reads a column of any type.
 pub(crate) fn column<'a, T: FromSql<'a>>(row: &'a Row, at: usize) -> Result<T> {
-    // The client's own error may quote what it could not read; where it was is enough.
+    // The client's own error may quote the value that it could not read; the column is enough.
     row.try_get(at).map_err(|error| PostgresError::row(UnreadableColumn(at, error.source().is_some())))
 }
 

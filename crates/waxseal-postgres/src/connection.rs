@@ -9,11 +9,11 @@ use crate::error::PostgresError;
 use crate::statements::{Outcome, Statements};
 use waxseal_store::Swap;
 
-/// A connection out of the pool.
+/// A connection from the pool.
 ///
-/// It goes back when this is dropped, unless a statement is still under way on it.
+/// It is returned when this is dropped, unless a statement is still running on it.
 pub(crate) struct Connection<'a> {
-    /// Present until the drop.
+    /// `Some` until the drop.
     object: Option<Object>,
     pub(crate) statements: &'a Statements,
     pub(crate) schema: &'a str,
@@ -47,7 +47,7 @@ impl<'a> Connection<'a> {
         self.answered(answer)
     }
 
-    /// Runs a statement whose text is seldom the same: in one round trip, without a name on the server.
+    /// Runs a statement whose text is seldom the same, in one round trip, without preparing it.
     pub(crate) async fn rows_once(
         &mut self,
         sql: &str,
@@ -84,7 +84,7 @@ impl<'a> Connection<'a> {
         answer.map(|()| self.busy = false).map_err(PostgresError::new)
     }
 
-    /// Runs a compare-and-swap, again and again until it has not lost a race.
+    /// Runs a compare-and-swap, and repeats it as long as it has lost a race.
     pub(crate) async fn swap(
         &mut self,
         sql: &str,
@@ -107,7 +107,7 @@ impl<'a> Connection<'a> {
         self.object.as_ref().expect("it is there up to the drop")
     }
 
-    /// Notes an answer: after one, also a refusal, the connection is ready for the next statement.
+    /// Records that an answer came. After any answer, even a refusal, the connection is ready for the next statement.
     fn answered<T>(&mut self, answer: Result<T, tokio_postgres::Error>) -> Result<T, PostgresError> {
         let answer = answer.map_err(PostgresError::new);
         self.busy = answer.as_ref().err().is_some_and(|error| !error.spares_the_connection());
@@ -115,7 +115,7 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// Closes a connection on which a statement was given up half-way, by a timeout or a caller who left.
+/// Closes a connection whose statement was cancelled by a timeout or because the caller no longer waits.
 ///
 /// The statement may still be running, and the next operation would wait behind it.
 impl Drop for Connection<'_> {

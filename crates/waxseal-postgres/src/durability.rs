@@ -4,20 +4,19 @@ use std::fmt;
 
 /// Levels of PostgreSQL's setting `synchronous_commit`: the moment at which it acknowledges a write.
 ///
-/// A note of activity
-/// ([`touch`](waxseal_store::SessionStore::touch)) waits for nothing, at every level.
+/// A note of activity ([`touch`](waxseal_store::SessionStore::touch)) waits for nothing, at any level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SynchronousCommit {
-    /// At once, before the write lies on a disk: a crash loses the last moments.
+    /// At once, before the write is on a disk: a crash loses the writes of the last moments.
     Off,
-    /// Once it lies on the primary's disk.
+    /// Once it is on the primary's disk.
     Local,
     /// Once a synchronous standby, if there is one, has it in memory.
     RemoteWrite,
     /// Once a synchronous standby, if there is one, has it on its disk.
     On,
-    /// Once a synchronous standby, if there is one, also shows it to readers.
+    /// Once queries on a synchronous standby, if there is one, see it as well.
     RemoteApply,
 }
 
@@ -37,9 +36,9 @@ impl SynchronousCommit {
     }
 }
 
-/// The failures that an acknowledged write outlives, by the server's settings when the store was opened.
+/// The failures that an acknowledged write survives, according to the server's settings when the store was opened.
 ///
-/// `Display` makes a sentence of it, for a log.
+/// `Display` writes it as a sentence, for a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresPromise {
     pub(crate) synchronous_commit: String,
@@ -48,19 +47,19 @@ pub struct PostgresPromise {
 }
 
 impl PostgresPromise {
-    /// The server's `synchronous_commit`, as it holds for this store.
+    /// The level of `synchronous_commit` that applies to this store.
     #[must_use]
     pub fn synchronous_commit(&self) -> &str {
         &self.synchronous_commit
     }
 
-    /// Tells whether acknowledged writes outlive a crash of the server, and of its machine.
+    /// Returns `true` if acknowledged writes survive a crash of the server and of its machine.
     #[must_use]
     pub fn outlives_a_crash(&self) -> bool {
         self.fsync && self.synchronous_commit != "off"
     }
 
-    /// Tells whether they outlive a failover to a synchronous standby.
+    /// Returns `true` if acknowledged writes survive a failover to a synchronous standby.
     #[must_use]
     pub fn outlives_a_failover(&self) -> bool {
         self.synchronous_standbys && !matches!(self.synchronous_commit.as_str(), "off" | "local")

@@ -37,15 +37,15 @@ pub enum PostgresError {
          name and signed by a root this machine, or the file given as root_certificates, knows"
     )]
     Tls(Address, #[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// The user or the password is wrong, or the server wants another way of signing in.
+    /// The user or the password is wrong, or the server requires another authentication method.
     #[error(
         "PostgreSQL at {0} refused the user: {1}; check user and password in the URL, and its pg_hba.conf"
     )]
     Refused(Address, String),
-    /// The URL names a database that is not there.
+    /// The URL names a database that does not exist.
     #[error("PostgreSQL at {0} has no such database: {1}; create it or correct the URL")]
     NoDatabase(Address, String),
-    /// The server answers, and takes no writes.
+    /// The server answers, but takes no writes.
     #[error(
         "PostgreSQL at {0} takes no writes: it is a standby, in recovery, or set read-only; name the primary in \
          the URL, or all servers as host1:5432,host2:5432"
@@ -60,10 +60,10 @@ pub enum PostgresError {
          to false"
     )]
     Rights(String),
-    /// The schema holds tables of another program.
+    /// The schema has tables of another program.
     #[error("the schema {0} holds another program's tables; give the sessions one of their own with schema")]
     Foreign(String),
-    /// The tables are missing or an older release's, and may not be changed.
+    /// The tables are missing or of an older release, and `migrate` is off.
     #[error(
         "the schema {schema} is at version {found}, and this release needs {known}; set migrate to true, or run \
          the script that `waxseal schema` prints"
@@ -71,7 +71,7 @@ pub enum PostgresError {
     Older {
         /// The schema.
         schema: String,
-        /// Its version; 0 if nothing is there.
+        /// Its version; 0 if there are no tables.
         found: i32,
         /// The version needed.
         known: i32,
@@ -85,36 +85,37 @@ pub enum PostgresError {
         schema: String,
         /// Its version.
         found: i32,
-        /// The newest version known here.
+        /// The newest version that this release knows.
         known: i32,
     },
-    /// The level of `synchronous_commit` is not the one asked for, and cannot be set for this store alone.
+    /// The level of `synchronous_commit` is not the requested one, and cannot be set for this store only.
     #[error(
         "synchronous_commit is {found} and {wanted} was asked for; behind a pooler set it for the role: \
          ALTER ROLE … SET synchronous_commit = {wanted}"
     )]
     Durability {
-        /// The level asked for.
+        /// The requested level.
         wanted: &'static str,
-        /// The level that holds.
+        /// The actual level.
         found: String,
     },
-    /// The connections run under another isolation level, and it cannot be set for this store alone.
+    /// The connections use another isolation level than READ COMMITTED, and it cannot be set for this store only.
     #[error(
         "the connections run under {0}, and sessions need read committed; set it in the pool, or for the role: \
          ALTER ROLE … SET default_transaction_isolation = 'read committed'"
     )]
     Isolation(String),
-    /// A prepared statement was not there: a pooler hands out connections per transaction, and the option is not set.
+    /// A prepared statement did not exist: a pooler in transaction mode is in between, and the option
+    /// [`pooler`](crate::PostgresOptions::pooler) is not set.
     #[error("prepared statements get lost: {0}; behind a pooler in transaction mode set pooler")]
     Prepared(String),
-    /// The connection broke, or carried nonsense.
+    /// The connection broke, or an answer could not be understood.
     #[error("the connection to PostgreSQL broke")]
     Broken(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// No answer in time, too many callers, or given up for the moment.
+    /// No answer came in time, too many calls are waiting, or the circuit breaker is open.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// The server cannot do it now.
+    /// The server cannot do the call at present.
     #[error("PostgreSQL cannot do it now: {message} ({code})")]
     Cannot {
         /// Its SQLSTATE.
@@ -122,7 +123,7 @@ pub enum PostgresError {
         /// Its message.
         message: String,
     },
-    /// A statement went wrong: a defect of this crate, or of what another program did to the tables.
+    /// A statement failed because of a defect of this crate, or because another program changed the tables.
     #[error("a statement of the session tables failed: {message} ({code})")]
     Statement {
         /// Its SQLSTATE.
@@ -148,7 +149,7 @@ impl PostgresError {
         Self::Row(Arc::new(source))
     }
 
-    /// The error of a statement that was under way. PostgreSQL's details are left out: they may quote rows.
+    /// Converts the error of a statement. PostgreSQL's details are left out, because they may quote rows.
     pub(crate) fn new(error: tokio_postgres::Error) -> Self {
         let Some(said) = error.as_db_error() else { return Self::Broken(Arc::new(error)) };
         let (code, message) = (said.code(), said.message().to_owned());
@@ -160,7 +161,7 @@ impl PostgresError {
         }
     }
 
-    /// The error of making a connection.
+    /// Converts the error of making a connection.
     pub(crate) fn connecting(error: tokio_postgres::Error, at: &Address) -> Self {
         let at = at.clone();
         if let Some(said) = error.as_db_error() {
@@ -173,7 +174,7 @@ impl PostgresError {
                 _ => Self::new(error),
             };
         }
-        // The client tells these apart in its text only.
+        // The client distinguishes these only by its text.
         let (text, source) = (error.to_string(), std::error::Error::source(&error));
         let denied = source
             .and_then(|source| source.downcast_ref::<std::io::Error>())
@@ -195,12 +196,12 @@ impl PostgresError {
             PoolError::Backend(error) => Self::connecting(error, at),
             PoolError::PostCreateHook(HookError::Backend(error)) => Self::new(error),
             PoolError::Timeout(_) => Self::Unavailable(Unavailable::Timeout(timeout)),
-            // Closed, for example, by the app whose pool it is.
+            // For example, the app has closed its pool.
             error => Self::Broken(Arc::new(error)),
         }
     }
 
-    /// Tells whether the connection that it came from is still good.
+    /// Returns `true` if the connection that caused the error can still be used.
     pub(crate) fn spares_the_connection(&self) -> bool {
         match self {
             Self::Statement { .. } | Self::Rights(_) => true,
@@ -211,10 +212,11 @@ impl PostgresError {
     }
 }
 
-/// Tells whether waiting, a failover or an operator heals it.
+/// Returns `true` if waiting, a failover or an operator can resolve the error.
 fn is_a_state_of_the_server(code: &SqlState) -> bool {
-    // Connection, authorisation, missing or lacking resources, rollbacks, locks, operators, disks, damage; a plan that
-    // a migration made useless; and read-only; and tables, a schema or a database that somebody took away.
+    // By class: connections, authorisation, a database or schema that no longer exists, rollbacks, resources, locks,
+    // operators, disks, damaged configuration or data. By code: read-only, tables or columns that no longer exist, and
+    // a cached plan that a migration made invalid.
     ["08", "28", "3D", "3F", "40", "53", "55", "57", "58", "F0", "XX"]
         .iter()
         .any(|class| code.code().starts_with(class))
@@ -230,15 +232,15 @@ fn is_a_state_of_the_server(code: &SqlState) -> bool {
 impl CallError for PostgresError {
     fn is_out_of_reach(&self) -> bool {
         match self {
-            // Full disks and locks: others are served.
+            // With a full disk or a lock, the server can still serve other calls.
             Self::Cannot { code, .. } => !(code.starts_with("531") || code.starts_with("55")),
             _ => self.fault() == Fault::Outage,
         }
     }
 
-    /// True for a refusal, which ends the one statement that a call is.
+    /// `true` for a refusal, because a call is one statement, which the refusal ends.
     ///
-    /// False for one that ends the connection: that may come between the commit and its answer.
+    /// `false` for an error that ends the connection: it may come between the commit and its answer.
     fn is_surely_undone(&self) -> bool {
         match self {
             Self::Unreachable(..) | Self::Tls(..) | Self::Refused(..) | Self::NoDatabase(..) => true,

@@ -9,15 +9,15 @@ use tokio::time::timeout;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, Config, Error, Socket};
 
-/// Tries one host after the other, each for its share of the time.
+/// Tries one host after the other, each for its share of the timeout.
 ///
-/// A host that accepts connections and says nothing, as a hanging primary does, must not hide the one that took its
-/// place. The client alone would wait for it.
+/// A host that accepts connections but does not answer, such as a primary that hangs, must not keep the store from the
+/// host that replaced it. The client by itself would wait for the first.
 pub(crate) struct Hosts<T> {
     /// The client's settings, one for each host; at least one.
     pub(crate) configs: Vec<Config>,
     pub(crate) tls: T,
-    /// The time for each host but the last, which may take what is left.
+    /// The time for each host but the last, which may take the remaining time.
     pub(crate) share: Duration,
 }
 
@@ -49,6 +49,6 @@ where
     T::Stream: Send + 'static,
 {
     let (client, connection) = config.connect(tls).await?;
-    // What ends it is told to whoever uses it then.
+    // The next call on this connection returns the error that ended it.
     Ok((client, tokio::spawn(async { _ = connection.await })))
 }

@@ -21,5 +21,5 @@ pub use error::PostgresError;
 pub use options::{Pooler, PostgresOptions};
 pub use store::PostgresStore;
 
-/// The crate of the pool that [`PostgresStore::from_pool`] takes.
+/// The crate whose pool [`PostgresStore::from_pool`] takes.
 pub use deadpool_postgres;

@@ -15,12 +15,12 @@ use waxseal_store::NetworkOptions;
 
 /// Settings of a store in PostgreSQL; made by [`PostgresStore::options`](crate::PostgresStore::options).
 ///
-/// The URL may set most of them, as in `?schema=…&sslrootcert=…&migrate=false&pooler=transaction`, and wins over the
-/// code: one setting is enough for an operator.
+/// The URL can set most of them, as in `?schema=…&sslrootcert=…&migrate=false&pooler=transaction`, and overrides the
+/// code, so that an operator has to set only the URL.
 #[derive(Clone)]
 #[must_use = "nothing is opened until `open` is called"]
 pub struct PostgresOptions {
-    /// May hold the password.
+    /// May contain the password.
     pub(crate) url: String,
     /// The app's own pool, in place of a URL.
     pub(crate) pool: Option<Pool>,
@@ -36,14 +36,14 @@ pub struct PostgresOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Pooler {
-    /// None, or a pooler in session mode. Statements are prepared once per connection, and the connection is set up for
-    /// this store.
+    /// No pooler, or one in session mode. Statements are prepared once for each connection, and the store changes the
+    /// connection's settings.
     #[default]
     None,
-    /// A pooler in transaction mode, such as `PgBouncer` of any version. Nothing is prepared and nothing set: each
-    /// statement brings its text along.
+    /// A pooler in transaction mode, such as `PgBouncer` of any version. Nothing is prepared and no setting is changed:
+    /// each statement is sent as text.
     Transaction,
-    /// A pooler in transaction mode that keeps prepared statements: `PgBouncer` from 1.21 on with
+    /// A pooler in transaction mode that supports prepared statements: `PgBouncer` from 1.21 on with
     /// `max_prepared_statements` of 10 or more.
     PreparingTransaction,
 }
@@ -68,15 +68,16 @@ impl PostgresOptions {
         self
     }
 
-    /// The schema that holds the tables. Apps that share a database need one each. Default: `waxseal`.
+    /// The schema of the tables. Each app in a shared database needs its own. Default: `waxseal`.
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
         self.schema = schema.into();
         self
     }
 
-    /// Allows making missing tables and bringing older ones up to date. Default: true.
+    /// Allows the store to create and migrate its tables. Default: `true`.
     ///
-    /// Without it such tables are refused, and an administrator runs [`migration`](Self::migration).
+    /// If `false`, missing and older tables are refused, and an administrator has to run
+    /// [`migration`](Self::migration).
     pub fn migrate(mut self, migrate: bool) -> Self {
         self.migrate = migrate;
         self
@@ -88,7 +89,7 @@ impl PostgresOptions {
         self
     }
 
-    /// The moment at which a write is acknowledged. Default: as the server, the database or the role is set.
+    /// The moment at which a write is acknowledged. Default: the setting of the server, the database or the role.
     ///
     /// Behind a [`pooler`](Self::pooler) it is only checked.
     pub fn synchronous_commit(mut self, commit: SynchronousCommit) -> Self {
@@ -96,7 +97,7 @@ impl PostgresOptions {
         self
     }
 
-    /// A PEM file of root certificates to trust in place of the system's, as providers of databases hand it out.
+    /// A PEM file of root certificates to trust instead of the system's, as database providers publish it.
     pub fn root_certificates(mut self, path: impl Into<PathBuf>) -> Self {
         self.root_certificates = Some(path.into());
         self
@@ -107,7 +108,7 @@ impl PostgresOptions {
         let fits = name.len() <= 63
             && name.first().is_some_and(u8::is_ascii_lowercase)
             && name.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
-        // PostgreSQL keeps names that begin so for itself.
+        // PostgreSQL reserves names that begin with this.
         if fits && !self.schema.starts_with("pg_") {
             Ok(())
         } else {
@@ -117,16 +118,16 @@ impl PostgresOptions {
 
     /// The client's settings for each host of the URL.
     ///
-    /// Errors of the client's parser are not passed on: they may quote a part of the password.
+    /// Errors of the client's parser are not passed on, because they may quote a part of the password.
     pub(crate) fn configs(&self) -> Result<Vec<Config>, PostgresError> {
         let url = self.url.trim();
         let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
         let rest = rest.ok_or(PostgresError::Url("it does not begin with postgres://"))?;
-        // The second would make the first's password a part of a host's name, which errors say.
+        // With a second `@`, a part of the password would be read as a host name, which errors show.
         if rest.matches('@').count() > 1 {
             return Err(PostgresError::Url("it has more than one @"));
         }
-        // The client always checks what it was told to check, so this is no different from `require`.
+        // The client always checks certificate and name, so this is the same as `require`.
         let rest = rest.replace("sslmode=verify-full", "sslmode=require");
         let hosts_start = rest.find('@').map_or(0, |at| at + 1);
         let (user, rest) = rest.split_at(hosts_start);
@@ -149,18 +150,18 @@ impl PostgresOptions {
             .connect_timeout(share)
             .keepalives_idle(Duration::from_secs(30))
             .tcp_user_timeout(self.network.limits().command_timeout * 5)
-            // One truth: never a standby.
+            // Never connects to a standby.
             .target_session_attrs(TargetSessionAttrs::ReadWrite);
         Ok(config)
     }
 
-    /// The time for which one of several hosts is tried.
+    /// The time for which each of several hosts is tried.
     pub(crate) fn share(&self, hosts: usize) -> Duration {
         self.network.limits().connect_timeout / u32::try_from(hosts.max(1)).unwrap_or(u32::MAX)
     }
 }
 
-/// Shows no URL, which may hold a password.
+/// Does not show the URL, which may contain a password.
 impl fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { url: _, pool: _, network, schema, migrate, pooler, synchronous_commit, root_certificates } =
@@ -176,7 +177,7 @@ impl fmt::Debug for PostgresOptions {
     }
 }
 
-/// Tells whether the URL allows TLS.
+/// Returns `true` if the URL allows TLS.
 pub(crate) fn wants_tls(config: &Config) -> bool {
     config.get_ssl_mode() != SslMode::Disable
 }

@@ -4,11 +4,11 @@ use crate::durability::SynchronousCommit;
 use crate::error::PostgresError;
 use crate::options::{Pooler, PostgresOptions};
 
-/// Moves options from the URL's parameters, which win, into the options.
+/// Moves parameters of the URL into the options, which they override.
 pub(crate) fn taken(options: &PostgresOptions) -> Result<PostgresOptions, PostgresError> {
     let mut taken = options.clone();
     let Some((start, query)) = options.url.split_once('?') else { return Ok(taken) };
-    // A password may have a question mark in it.
+    // A password may contain a question mark.
     if query.contains('@') {
         return Err(PostgresError::Url("there is a ? before its @"));
     }
@@ -22,7 +22,7 @@ pub(crate) fn taken(options: &PostgresOptions) -> Result<PostgresOptions, Postgr
     Ok(taken)
 }
 
-/// Applies a parameter; false if it is the client's.
+/// Applies a parameter. Returns `false` if it is one of the client's.
 fn take(options: &mut PostgresOptions, parameter: &str) -> Result<bool, PostgresError> {
     let Some((name, value)) = parameter.split_once('=') else { return Ok(false) };
     match name {

@@ -1,4 +1,4 @@
-//! The pool of connections, and their set-up.
+//! The pool of connections, and their setup.
 
 use std::fs;
 use std::sync::Arc;
@@ -36,20 +36,20 @@ pub(crate) fn pool(options: &PostgresOptions, configs: Vec<Config>) -> Result<Po
 }
 
 fn manager(hosts: impl Connect + 'static) -> Manager {
-    // A connection that broke is seen when it is used; asking first would cost every call a round trip.
+    // A broken connection is noticed when it is used; checking it first would cost every call a round trip.
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     Manager::from_connect(Config::new(), hosts, recycling)
 }
 
-/// Settings of a connection, if no other program gets it.
+/// The settings of a connection, unless a pooler shares it with other programs.
 fn settings(options: &PostgresOptions) -> Option<String> {
     if options.pooler != Pooler::None {
         return None;
     }
-    // A statement that nobody waits for any more ends too. Statements are found by their keys, whatever the
-    // numbers, so one plan will do.
+    // The timeout ends statements that no caller waits for any more. All statements find their rows by key, whatever
+    // the parameters are, so a generic plan is enough.
     let timeout = options.network.limits().command_timeout.as_millis().max(1);
-    // Each statement relies on seeing what was committed while it waited; the role may have another level.
+    // Each statement depends on seeing what was committed while it waited; the role's default may be another level.
     let mut settings = format!(
         "SET default_transaction_isolation = 'read committed'; SET statement_timeout = {timeout}; \
          SET plan_cache_mode = force_generic_plan; SET jit = off"
@@ -60,7 +60,7 @@ fn settings(options: &PostgresOptions) -> Option<String> {
     Some(settings)
 }
 
-/// The set-up of TLS, which always checks the certificate and its host.
+/// The TLS configuration, which always checks the certificate and its host name.
 fn tls(options: &PostgresOptions) -> Result<ClientConfig, PostgresError> {
     let unusable = |source: Arc<dyn std::error::Error + Send + Sync>| {
         PostgresError::Roots(options.root_certificates.clone(), source)
@@ -74,7 +74,7 @@ fn tls(options: &PostgresOptions) -> Result<ClientConfig, PostgresError> {
                 roots.add(certificate).map_err(|error| unusable(Arc::new(error)))?;
             }
         }
-        // One that cannot be read is left out, as other programs do: it is seldom the one that is needed.
+        // Certificates that cannot be read are left out, as other programs do: they are seldom needed.
         None => _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());

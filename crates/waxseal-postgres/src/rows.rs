@@ -133,7 +133,7 @@ pub(crate) async fn sealed_otherwise(
         }
     }
     let full = i64::try_from(items.len()).is_ok_and(|found| found >= limit);
-    // A page that is full ends at its last item, and an empty scan where it began.
+    // A full page ends at its last item, and an empty scan ends where it began.
     let last = if full { items.last().map(|(key, _)| id_number(key.public_id())) } else { edge };
     let next = last.filter(|_| full || seen == SCAN).and_then(|id: i64| id.checked_add(1));
     let next = next.map(|id| Cursor::new(id.to_be_bytes().to_vec()));
@@ -191,7 +191,7 @@ pub(crate) async fn end_all(
     keep: Option<&RecordKey>,
     now: Timestamp,
 ) -> Result<()> {
-    // Nothing is equal to NULL.
+    // No id is equal to NULL.
     let id = keep.map(|keep| id_number(keep.public_id()));
     let hash = keep.map(|keep| keep.hash().as_slice());
     let (owner, now) = (owner.as_bytes(), millis(now));
@@ -199,7 +199,7 @@ pub(crate) async fn end_all(
     on.row(&on.statements.end_all, &parameters).await.map(drop)
 }
 
-/// One of the [purges](statements::PURGES); how many rows it took.
+/// Runs one of the [purges](statements::PURGES), and returns the number of rows that it deleted.
 pub(crate) async fn purge(on: &mut Connection<'_>, sql: &str, now: Timestamp, limit: usize) -> Result<usize> {
     let sql = named(sql, on.schema).replace("{limit}", &limit.to_string());
     on.execute_once(&sql, &[number(&millis(now))]).await
@@ -230,7 +230,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// A record, as statements that write one take it.
+/// A record, in the form of the statements' parameters.
 struct Columns<'a> {
     revision: &'a [u8],
     kid: i32,

@@ -1,4 +1,4 @@
-//! The tables and their migrations, in one script that this crate runs, or an administrator.
+//! The tables and their migrations, in one script that this crate or an administrator runs.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use crate::connection::Connection;
 use crate::error::PostgresError;
 use crate::statements::named;
 
-/// Each step leads to the version after the one before it. Steps that a release had are never changed.
+/// Each step migrates to the next version. Steps of a published release are never changed.
 const STEPS: &[&str] = &["
     -- One row per session, found by the family of its ids, a random number that renewing keeps. Times are
     -- milliseconds since 1970. Names are bytes of UTF-8, whatever the database's encoding.
@@ -64,7 +64,7 @@ pub(crate) fn known() -> i32 {
     version(STEPS)
 }
 
-/// Makes the tables, or brings them up to date; does nothing to tables of this version or a newer one.
+/// Creates or migrates the tables; does not change tables of this version or a newer one.
 pub(crate) fn script(schema: &str) -> String {
     script_of(STEPS, schema)
 }
@@ -95,7 +95,7 @@ DO $$ BEGIN
     script
 }
 
-/// What a role that serves sessions and does not own the tables needs.
+/// The rights that a role needs that serves sessions but does not own the tables.
 pub(crate) fn grants(schema: &str, role: &str) -> String {
     let mut grants = String::new();
     for (right, what) in [
@@ -109,7 +109,7 @@ pub(crate) fn grants(schema: &str, role: &str) -> String {
     grants
 }
 
-/// Brings the tables to this release's version, or says why not.
+/// Migrates the tables to this release's version, or returns an error that says why it cannot.
 pub(crate) async fn prepare(on: &mut Connection<'_>, migrate: bool) -> Result<(), PostgresError> {
     let known = known();
     let (schema, found) = (on.schema.to_owned(), version_of(on).await?);
@@ -138,7 +138,7 @@ async fn version_of(on: &mut Connection<'_>) -> Result<i32, PostgresError> {
     }
     let max = named("SELECT coalesce(max(version), 0) FROM waxseal.version", on.schema);
     let rows = match on.rows_once(&max, &[]).await {
-        // A table of that name, and without that column.
+        // A table of that name exists without that column.
         Err(PostgresError::Cannot { code, .. }) if code == "42703" => {
             return Err(PostgresError::Foreign(on.schema.to_owned()));
         }
@@ -147,7 +147,7 @@ async fn version_of(on: &mut Connection<'_>) -> Result<i32, PostgresError> {
     rows.first().map_or(Ok(0), |row| column(row, 0))
 }
 
-/// Whether this user may do what sessions need, found out now and not with the first visitor.
+/// Checks now that this user has the rights that sessions need, and not only when the first visitor comes.
 async fn check_rights(on: &mut Connection<'_>) -> Result<(), PostgresError> {
     let lacking = "SELECT format('%s on %s', right_, table_) \
          FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) right_, \

@@ -1,21 +1,20 @@
 //! The statements' texts, for the schema `waxseal`; [`named`] puts another in its place.
 //!
-//! Each operation is one statement, so it takes one round trip, is a transaction of its own, and works behind a
-//! pooler that hands out connections per transaction. All run under READ COMMITTED, PostgreSQL's default, of which
-//! two things matter here:
+//! Each operation is one statement, so it takes one round trip, is its own transaction, and works behind a pooler in
+//! transaction mode. All statements run under READ COMMITTED, PostgreSQL's default, of which two properties matter
+//! here:
 //!
-//! - A statement reads all tables as of one moment, its snapshot. So a record and the tombstone that it left are never
-//!   seen together, nor neither of them.
-//! - A row that was changed since, by somebody who was faster, is waited for, and the statement's conditions and
-//!   new values are computed again from the row as it is now ("EvalPlanQual"); but whatever the statement reads
-//!   of *other* rows stays as of the snapshot. So a statement that loses a race changes nothing, and what it read
-//!   may be out of date. Where the answer depends on that, the statement says that it [raced](Outcome::Raced), and
-//!   is asked again.
+//! - A statement reads all tables in one snapshot. So it sees either a record or the tombstone that it left, never both
+//!   and never neither.
+//! - If another transaction has changed a row since the snapshot, the statement waits for that one, and then computes
+//!   its conditions and new values again from the present row ("EvalPlanQual"). But what it reads of *other* rows stays
+//!   as in the snapshot. So a statement that loses a race changes nothing, and what it read may be out of date. If its
+//!   answer depends on that, the statement returns [`Raced`](Outcome::Raced), and is run again.
 
 /// Declares the statements, and a struct that has them for one schema.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $($sql:expr),+;)+) => {
-        /// Every statement that is asked often enough to be prepared.
+        /// Every statement that runs often enough to be prepared.
         pub(crate) struct Statements {
             $($(#[$doc])* pub(crate) $name: String,)+
         }
@@ -28,17 +27,17 @@ macro_rules! statements {
     };
 }
 
-/// `sql` with all names of our own in `schema`.
+/// Returns `sql` with the store's own names in `schema`.
 pub(crate) fn named(sql: &str, schema: &str) -> String {
     sql.replace("waxseal", schema)
 }
 
-/// How a compare-and-swap ended, as it says in its only column.
+/// The outcome of a compare-and-swap, as its only column says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Done,
-    /// Another statement was faster with a row that this one had found. It has changed nothing; its next snapshot
-    /// shows what the other did, so it loses a race at most once for each change that somebody else makes.
+    /// Another statement changed a row that this one had found before it could. This one has changed nothing. Its next
+    /// snapshot includes that change, so it loses at most one race for each change by others.
     Raced,
     Conflict,
     Gone,
@@ -63,10 +62,10 @@ macro_rules! generation_of {
     };
 }
 
-/// Whether row `s` lives at `$3`: its end, and its owner's generation.
+/// The condition that row `s` lives at `$3`, by its end and its owner's generation.
 ///
-/// The generation is read as of the snapshot. That is soon enough: a row keeps the generation that it had, so one
-/// that is written while "end all" is under way is absent from the moment at which that is committed.
+/// The generation is read in the snapshot. That is recent enough: a row keeps its generation, so a row that is written
+/// during an "end all" is absent as soon as that is committed.
 macro_rules! living {
     () => {
         concat!("s.expires > $3 AND (s.owner IS NULL OR s.generation >= ", generation_of!("s.owner"), ")")
@@ -102,7 +101,7 @@ macro_rules! swapped {
     };
 }
 
-/// How a swap ended. What is not `swapped` is as of the snapshot.
+/// The outcome of a swap. Everything except `swapped` is read in the snapshot.
 macro_rules! swap_outcome {
     () => {
         concat!(
@@ -117,18 +116,19 @@ macro_rules! swap_outcome {
 }
 
 statements! {
-    /// The record under a key, or else the tombstone: then there is no revision. LIMIT 1 keeps it from looking for
-    /// the tombstone of what lives.
+    /// The record under a key, or the tombstone, which has no revision. With LIMIT 1 it does not look for a tombstone
+    /// if there is a record.
     load = "SELECT s.revision, s.created, s.last_seen, s.expires, s.absolute_end, s.sealed, s.kid, s.owner, \
             s.device FROM waxseal.sessions s WHERE ", found!(),
            " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL ", tombstone!(), " LIMIT 1";
 
-    /// As `load`, without the data.
+    /// As `load`, without the sealed bytes.
     revalidate = "SELECT s.revision, s.created, s.last_seen, s.expires, s.absolute_end, s.owner \
                FROM waxseal.sessions s WHERE ", found!(),
               " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL ", tombstone!(), " LIMIT 1";
 
-    /// A row that is dead makes way; the conflict is decided on the row as it is, also if it was made just now.
+    /// A row that no longer lives is replaced. The conflict is decided by the present row, even if it was made just
+    /// now.
     create = "INSERT INTO waxseal.sessions AS s (public_id, hash, revision, kid, created, last_seen, expires, \
               absolute_end, device, sealed, owner, generation) \
               SELECT $1, $2, $4, $5, $6, $7, $8, $9, $10, $11, $12, ", generation_of!("$12"),
@@ -141,19 +141,19 @@ statements! {
 
     update = "WITH ", swapped!(), swap_outcome!();
 
-    /// A swap to another hash that leaves a tombstone behind.
+    /// A swap to another hash that leaves a tombstone.
     renew = "WITH ", swapped!(), ", left_behind AS (INSERT INTO waxseal.tombstones (hash, expires) \
              SELECT $2, $15 FROM swapped ON CONFLICT (hash) DO UPDATE SET expires = excluded.expires)",
             swap_outcome!();
 
-    /// Does not wait for a disk or a standby, whatever the level: what a crash takes is a note of the last second, and
-    /// the visitor's next one makes up for it. Notes are more than half of all writes. (The setting holds up to the end
-    /// of this statement's transaction, and PostgreSQL looks at it when it commits.)
+    /// Does not wait for a disk or a standby, whatever the level: a crash loses only notes of the last second, which
+    /// the visitor's next note replaces. Notes are more than half of all writes. (The setting applies until the end of
+    /// this statement's transaction, and PostgreSQL reads it at the commit.)
     touch = "WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)) \
              UPDATE waxseal.sessions s SET last_seen = greatest(s.last_seen, $3), \
              expires = greatest(s.expires, least($4, s.absolute_end)) FROM lazily WHERE ", found!(), " RETURNING 1";
 
-    /// If a renewal was faster, the row has another hash by then and stays.
+    /// If a renewal came first, the row has another hash by then and stays.
     delete = "DELETE FROM waxseal.sessions s WHERE ", found!(), " RETURNING 1";
 
     rewrap = "UPDATE waxseal.sessions s SET kid = $5, sealed = $6 WHERE ", found!(),
@@ -165,9 +165,9 @@ statements! {
     end = "DELETE FROM waxseal.sessions s WHERE s.public_id = $1 AND s.owner = $2 AND ", living!(),
           " RETURNING 1";
 
-    /// Raises the owner's generation, and the kept row's with it. Found by its hash as of the snapshot, the kept
-    /// row is then named by its public id, which no renewal changes. Whether it lived up to this very raise is
-    /// decided on the row as it is: another "end all" may have ended it since the snapshot.
+    /// Raises the owner's generation, and the kept row's as well. The kept row is found by its hash in the snapshot,
+    /// and then named by its public id, which no renewal changes. Whether it lived until this raise is decided by the
+    /// present row, because another "end all" may have ended it since the snapshot.
     end_all = "WITH kept AS (SELECT s.public_id FROM waxseal.sessions s WHERE ", found!(), " AND s.owner = $4), \
                raised AS (INSERT INTO waxseal.owners AS o (owner, generation) VALUES ($4, 1) \
                ON CONFLICT (owner) DO UPDATE SET generation = o.generation + 1 RETURNING generation) \
@@ -176,13 +176,13 @@ statements! {
                WHERE s.public_id = kept.public_id AND s.owner = $4";
 }
 
-/// Rows that one call of `sealed_otherwise` looks at, at most.
+/// The largest number of rows that one call of `sealed_otherwise` reads.
 pub(crate) const SCAN: i64 = 1_000;
-/// Rows that one statement of a purge deletes at most: some milliseconds, in which it holds their locks.
+/// The largest number of rows that one statement of a purge deletes. It holds their locks for a few milliseconds.
 pub(crate) const BATCH: usize = 1_000;
 
-/// Rows from public id `$1` on whose kid is not `$2`, and where the scan ended, in one row at least. Its numbers stand
-/// in the text, so that the planner knows how few rows are wanted.
+/// The rows from public id `$1` on whose kid is not `$2`, and the place where the scan ended, in at least one row. The
+/// limits are in the text, so that the planner knows how few rows are wanted.
 pub(crate) fn sealed_otherwise(schema: &str, limit: i64) -> String {
     let sql = concat!(
         "WITH scan AS (SELECT s.public_id, s.kid <> $2 AND ",
@@ -197,7 +197,7 @@ pub(crate) fn sealed_otherwise(schema: &str, limit: i64) -> String {
     named(sql, schema).replace("{scan}", &SCAN.to_string()).replace("{limit}", &limit.to_string())
 }
 
-/// Living rows of owner `$1` beyond generation `$2` and public id `$4`.
+/// Living rows of owner `$1` after generation `$2` and public id `$4`.
 pub(crate) fn list(schema: &str, limit: i64) -> String {
     let sql = concat!(
         "SELECT s.generation, s.public_id, s.device, s.created, s.last_seen, s.expires, s.absolute_end \
@@ -209,8 +209,8 @@ pub(crate) fn list(schema: &str, limit: i64) -> String {
     named(sql, schema).replace("{limit}", &limit.to_string())
 }
 
-/// Up to `{limit}` rows of each table that are over at `$1`, and that nobody holds: several processes may purge at
-/// once. Locking them looks at them again, so what a touch has just saved stays.
+/// Deletes up to `{limit}` rows of each table that have expired at `$1` and that nobody has locked, so several
+/// processes may purge at once. Locking a row reads it again, so a row that a touch has just extended stays.
 pub(crate) const PURGES: [&str; 2] = [
     "WITH over_ AS MATERIALIZED (SELECT public_id FROM waxseal.sessions WHERE quarter <= $1 / 900000 \
      ORDER BY quarter LIMIT {limit} FOR UPDATE SKIP LOCKED) \

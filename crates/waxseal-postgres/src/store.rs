@@ -19,11 +19,11 @@ use waxseal_store::{
     SessionStore, Swap, Timestamp, Usage,
 };
 
-/// Keeps records in PostgreSQL 12 or later, in tables of their own that the store makes and migrates.
+/// Keeps records in PostgreSQL 12 or later, in separate tables that the store creates and migrates.
 ///
-/// Each call is one statement in one round trip, a transaction of its own under READ COMMITTED, on one of a few
-/// pooled connections to the primary. Timeouts, retries and the circuit breaker are as [`NetworkOptions`] say.
-/// [`promise`](Self::promise) tells what an acknowledged write outlives.
+/// Each call is one statement in one round trip, in its own transaction under READ COMMITTED, on one of a few pooled
+/// connections to the primary. [`NetworkOptions`] set timeouts, retries and the circuit breaker.
+/// [`promise`](Self::promise) returns what an acknowledged write survives.
 ///
 /// Clones share connections.
 ///
@@ -70,23 +70,22 @@ impl PostgresStore {
 
     /// Settings for a store in the database at `url`.
     ///
-    /// The URL is `postgres://user:password@host:port/database`. Of several hosts, as `host1:port,host2:port`, the one
-    /// that takes writes is found. Add `?sslmode=require`: `prefer`, the default, does without TLS if the server has
-    /// none.
+    /// The URL is `postgres://user:password@host:port/database`. Of several hosts, as `host1:port,host2:port`, the
+    /// store uses the one that takes writes. Add `?sslmode=require`: the default, `prefer`, connects without TLS if the
+    /// server has none.
     pub fn options(url: &str) -> PostgresOptions {
         PostgresOptions::new(url)
     }
 
     /// Settings for a store that shares the app's own pool of connections.
     ///
-    /// The pool chooses the hosts, TLS, and the number and set-up of connections. They must lead to the primary and use
-    /// READ COMMITTED, PostgreSQL's default. The store changes no setting of theirs:
+    /// The pool determines the hosts, TLS, and the number and setup of connections. They must lead to the primary and
+    /// use READ COMMITTED, PostgreSQL's default. The store does not change their settings:
     /// [`synchronous_commit`](PostgresOptions::synchronous_commit) is only checked, as behind a pooler. Of
     /// [`network`](PostgresOptions::network) only the timeout of a call, the queue, the retries and the circuit breaker
-    /// apply.
-    /// A call that is given up closes its connection, and the pool makes another.
+    /// apply. A call that times out closes its connection, and the pool makes another.
     ///
-    /// The pool is one of the [`deadpool_postgres`] that this crate exports.
+    /// The pool has to be from the version of [`deadpool_postgres`] that this crate re-exports.
     ///
     /// # Example
     ///
@@ -157,7 +156,7 @@ async fn connection<'a>(
     Ok(Connection::new(object, statements, &options.schema, prepare))
 }
 
-/// Refuses a server that cannot serve sessions, and reads what it promises.
+/// Refuses a server that cannot serve sessions, and reads its durability settings.
 async fn look_at_the_server(
     on: &mut Connection<'_>,
     address: &Address,
@@ -197,7 +196,7 @@ async fn look_at_the_server(
 }
 
 impl PostgresOptions {
-    /// The script that makes the tables or brings them up to date, and grants `role` the rights to use them.
+    /// Returns the script that creates or migrates the tables, and grants `role` the rights to use them.
     ///
     /// For an administrator, who runs it by hand (`psql -f`).
     ///
@@ -221,8 +220,8 @@ impl PostgresOptions {
         Ok(schema::script(&options.schema) + &grants)
     }
 
-    /// Opens the store: connects once, checks the server, and makes or checks the tables. Needs a runtime of tokio,
-    /// which has to outlive the store: it drives the connections.
+    /// Opens the store: connects once, checks the server, and creates, migrates or checks the tables. It needs a tokio
+    /// runtime, which drives the connections and has to outlive the store.
     ///
     /// # Errors
     ///
@@ -373,7 +372,7 @@ impl SessionStore for PostgresStore {
             .await
     }
 
-    /// Purges in batches, each a transaction of its own. Several processes may purge at once.
+    /// Purges in batches, each in its own transaction. Several processes may purge at once.
     async fn purge(&self, now: Timestamp, limit: usize) -> Result<usize, PostgresError> {
         let mut purged = 0;
         for sql in statements::PURGES {
@@ -416,7 +415,7 @@ impl SessionStore for PostgresStore {
     }
 }
 
-/// Shows no URL, which may hold a password.
+/// Does not show the URL, which may contain a password.
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shared { address, promise, options, .. } = &*self.shared;

@@ -20,7 +20,7 @@ pub(crate) struct Address {
     /// One host, or several of a cluster, or Sentinels; never empty.
     pub(crate) hosts: Vec<Host>,
     pub(crate) cluster: bool,
-    /// The name by which the hosts, which are Sentinels, know the primary.
+    /// The primary's name, if the hosts are Sentinels.
     pub(crate) monitored: Option<String>,
     pub(crate) tls: bool,
     pub(crate) user: Option<String>,
@@ -28,9 +28,9 @@ pub(crate) struct Address {
     pub(crate) database: i64,
     /// The Sentinels' own user and password.
     of_sentinels: Credentials,
-    /// The name of the one host is the path of a Unix socket.
+    /// `true` if the name of the only host is the path of a Unix socket.
     unix: bool,
-    /// The app's own client for the one host.
+    /// The app's own client for the only host.
     client: Option<Client>,
 }
 
@@ -60,7 +60,7 @@ impl Address {
             ));
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        // The last one, so that a password with an unencoded `@` is still not taken for a host and printed.
+        // Splits at the last `@`, so that a part of a password with an unencoded `@` is not read as a host and printed.
         let (user_info, hosts) = match authority.rsplit_once('@') {
             Some((user_info, hosts)) => (Some(user_info), hosts),
             None => (None, authority),
@@ -160,7 +160,7 @@ impl Address {
         }
     }
 
-    /// Sentinels have no databases, and users of their own.
+    /// The address of the Sentinels, which have no databases, and their own users.
     pub(crate) fn of_sentinels(&self) -> Self {
         let (user, password) = self.of_sentinels.clone();
         Self { user, password, database: 0, ..self.clone() }
@@ -193,7 +193,7 @@ impl Address {
     }
 }
 
-/// Shows neither the password nor the user, who is half of it.
+/// Does not show the user and the password.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.unix {
@@ -216,7 +216,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// The Sentinels' user and password, of `sentinel_user=…&sentinel_password=…`.
+/// Parses the Sentinels' user and password from `sentinel_user=…&sentinel_password=…`.
 fn of_sentinels(query: &str) -> Result<Credentials, RedisError> {
     let (mut user, mut password) = Credentials::default();
     for (name, value) in url_value::pairs(query) {
@@ -229,7 +229,7 @@ fn of_sentinels(query: &str) -> Result<Credentials, RedisError> {
     Ok((user, password))
 }
 
-/// The user and the password of `user:password`, decoded.
+/// Parses user and password from `user:password`, and decodes them.
 fn credentials(info: Option<&str>) -> Result<Credentials, RedisError> {
     let Some(info) = info else { return Ok((None, None)) };
     let (user, password) = info.split_once(':').unwrap_or((info, ""));
@@ -242,7 +242,7 @@ fn decode(part: &str) -> Result<Option<String>, RedisError> {
     Ok(Some(decoded.into_owned()).filter(|decoded| !decoded.is_empty()))
 }
 
-/// The primary's name, and what follows it, of `name/1`.
+/// Splits `name/1` into the primary's name and the rest.
 fn monitored(path: &str) -> Result<(String, &str), RedisError> {
     let (name, rest) = path.split_once('/').unwrap_or((path, ""));
     let may_have = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
@@ -255,7 +255,7 @@ fn monitored(path: &str) -> Result<(String, &str), RedisError> {
 }
 
 fn parse_host(text: &str, default_port: u16) -> Result<Host, RedisError> {
-    // An IPv6 address stands in brackets and has colons of its own.
+    // An IPv6 address is in brackets, because it contains colons.
     let (name, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
         Some(Some((name, rest))) => (name, rest.strip_prefix(':')),
         Some(None) => return Err(RedisError::Url("a `[` is never closed")),

@@ -1,16 +1,17 @@
 //! The bond between a session and its owner, which "end all" breaks.
 //!
-//! In a cluster an owner's generation lies in another slot than the owner's sessions, and no script sees two. So a
-//! row says since which generation it is its owner's, and whoever reads it compares with the owner's state, read
-//! within the same call.
+//! In a cluster an owner's generation is in another slot than the owner's sessions, and a script cannot use two slots.
+//! So a row has the generation since which it is its owner's, and a reader compares this with the owner's state, which
+//! is read within the same call.
 //!
-//! "End all others" gives the session to be kept a *pass*, 8 random bytes, before it raises the generation and
-//! leaves the same pass beside it. The pass is good for exactly that step of the generation. If somebody else raises
-//! it in between, whoever gave the pass begins anew: the session has ended with the others, or its other keeper has
-//! brought it past that step and it gets a pass for the next. Two who keep the same session at once share a pass, and
-//! so a step. Giving the kept session the next generation instead would let it outlive another's "end all".
+//! "End all others" gives the session to be kept a *pass*, 8 random bytes, before it raises the generation and leaves
+//! the same pass beside it. The pass is valid for exactly that step of the generation. If another call raises the
+//! generation in between, this call starts again: either the session has ended with the others, or the other call has
+//! kept it beyond that step, and it gets a pass for the next step. Two calls that keep the same session at once share a
+//! pass, and so a step. If the kept session got the next generation instead of a pass, it would survive another call's
+//! "end all".
 
-/// The generation of the owner since which a row belongs to it, and a pass to the next one.
+/// The owner's generation since which a row belongs to the owner, and a pass to the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bond {
     since: u64,
@@ -34,7 +35,7 @@ impl Bond {
         Self { since, pass }
     }
 
-    /// Tells whether the owner has not ended the session.
+    /// Returns `true` if the owner has not ended the session.
     pub(crate) fn holds(self, owner: OwnerState) -> bool {
         let kept = self.since.checked_add(1) == Some(owner.generation);
         self.since >= owner.generation || (kept && self.pass != [0; 8] && self.pass == owner.pass)
@@ -42,7 +43,7 @@ impl Bond {
 }
 
 impl OwnerState {
-    /// Reads the kept form, which is empty for an owner who never ended all sessions.
+    /// Parses the stored form, which is empty for an owner who never ended all sessions.
     pub(crate) fn parse(kept: &[u8]) -> Option<Self> {
         if kept.is_empty() { Some(Self::default()) } else { Some(Self::from_bytes(kept.try_into().ok()?)) }
     }

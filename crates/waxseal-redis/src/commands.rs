@@ -13,7 +13,7 @@ use crate::router::Router;
 use crate::script::{self, Script, decimal};
 use waxseal_store::{PublicId, Timestamp};
 
-/// The largest number of look-ups of an owner in one call. One is usual, unless the session changes hands.
+/// The largest number of look-ups of an owner in one call. Usually there is one, unless the session changes its owner.
 const MAX_OWNER_LOOKUPS: usize = 6;
 
 /// The commands that the store's methods are made of.
@@ -29,9 +29,9 @@ pub(crate) struct Question<'a> {
     pub(crate) keys: Vec<String>,
     pub(crate) arguments: Vec<&'a [u8]>,
     pub(crate) now: Timestamp,
-    /// True for a change that has to be as durable as was asked for.
+    /// `true` for a change that has to wait for replicas or disks, if that is set.
     pub(crate) durable: bool,
-    /// The change to the owner's list, made when the owner is looked up anyway.
+    /// The change to the owner's list, which is made when the owner is looked up anyway.
     pub(crate) listing: Listing,
 }
 
@@ -44,40 +44,40 @@ pub(crate) enum Listing {
 
 /// A script's answer.
 ///
-/// Status 0 is no and 1 is yes; [`SWAP`](script::SWAP) and others add to these.
+/// Status 0 is no and 1 is yes; [`SWAP`](script::SWAP) and others have more.
 pub(crate) struct Reply {
     pub(crate) status: i64,
     pub(crate) rest: Option<Vec<u8>>,
     doubt: Option<Doubt>,
 }
 
-/// The condition of an answer: it counts if the owner, looked up elsewhere, has not ended the session.
+/// The condition of an answer: it is valid if the owner, who is looked up on another server, has not ended the session.
 struct Doubt {
     bond: Bond,
     tag: Vec<u8>,
 }
 
-/// The status of a script that did nothing, since it needs the owner's state first.
+/// The status of a script that did nothing, because it needs the owner's state first.
 const NEEDS_OWNER_STATE: i64 = 3;
 
 impl Commands {
-    /// Gets the answer, checked against the owner's state.
+    /// Runs the script, and checks its answer against the owner's state.
     ///
-    /// One round trip on a server that has all keys. In a cluster, one for a session without an owner, two for one
-    /// with.
+    /// It takes one round trip on a server that has all keys. In a cluster it takes one for a session without an owner,
+    /// and two for one with an owner.
     ///
-    /// In a cluster a script answers first and the owner's state is read after. If that says "ended", the script
-    /// is run once more knowing it: the session may have been kept in between. Whatever the first run wrote into a
-    /// session that had ended stays unseen, since no write but another owner's changes a row's bond.
+    /// In a cluster the script answers first, and the owner's state is read afterwards. If the session has ended by
+    /// that state, the script runs once more with it, because the session may have been kept in between. If the session
+    /// had ended, nobody sees what the first run wrote to it, because only a change of owner changes a row's bond.
     pub(crate) async fn settle(&self, question: &Question<'_>) -> Result<Reply, RedisError> {
         self.settle_knowing(question, None).await
     }
 
-    /// As [`settle`](Self::settle), for a change that must not be judged after it was made.
+    /// As [`settle`](Self::settle), for a change that must not be checked after it was made.
     ///
-    /// Run once more, the script could not tell whether another's change came on top of its own. So
-    /// the owner's state is looked up first. If the owner ends the session between the two, the change stays unseen, as
-    /// above, and counts as made before.
+    /// If the script ran once more, it could not know whether another call has changed the row after its own change. So
+    /// the owner's state is looked up first. If the owner ends the session between the two, nobody sees the change, as
+    /// above, and it counts as made before the end.
     pub(crate) async fn settle_once(
         &self,
         question: &Question<'_>,
@@ -150,9 +150,10 @@ impl Commands {
         self.look_up(owner, Listing::Leave, now).await
     }
 
-    /// Notes the session in its owner's list, before it is the owner's, and reads the owner's state.
+    /// Adds the session to the owner's list before the session gets this owner, and reads the owner's state.
     ///
-    /// An entry too many is harmless. One too few is a session that its owner does not see, so it is as durable as that.
+    /// An extra entry is harmless. If one is missing, the owner does not see that session, so the entry is as durable
+    /// as the session.
     pub(crate) async fn bind(
         &self,
         owner: &OwnerTag,
@@ -166,7 +167,7 @@ impl Commands {
         state(Some(self.script(&script::BIND, &keys, now, UNKNOWN, &arguments, true).await?))
     }
 
-    /// Runs a script, and waits for replicas or disks if it is durable.
+    /// Runs a script, and waits for replicas or disks if `durable` is set.
     pub(crate) async fn script(
         &self,
         script: &Script,
@@ -199,7 +200,7 @@ impl Commands {
         Ok(answer)
     }
 
-    /// Sends plain commands about one key. The first error among their answers is returned.
+    /// Sends plain commands about one key. Returns the first error among their answers.
     pub(crate) async fn send(
         &self,
         key: &str,
@@ -216,7 +217,7 @@ fn pipeline(commands: impl IntoIterator<Item = Cmd>) -> Pipeline {
     pipeline
 }
 
-/// The owner's tag and state for scripts that need none.
+/// The owner's tag and state, for scripts that need neither.
 pub(crate) const UNKNOWN: (&[u8], &[u8]) = (b"", b"");
 
 fn state(answer: Option<Value>) -> Result<OwnerState, RedisError> {
@@ -230,7 +231,7 @@ fn state(answer: Option<Value>) -> Result<OwnerState, RedisError> {
 fn has_changed_something(answer: &Value) -> bool {
     match answer {
         Value::Array(parts) => parts.first() == Some(&Value::Int(1)),
-        // The owner's state, of [`BIND`](script::BIND).
+        // The owner's state, from [`BIND`](script::BIND).
         Value::BulkString(_) => true,
         answer => *answer == Value::Int(1),
     }
@@ -280,7 +281,7 @@ impl RedisDurability {
         }
     }
 
-    /// Checks that as many have confirmed as were asked for.
+    /// Checks that enough replicas or disks have confirmed the write.
     fn judge(self, confirmed: Value) -> Result<(), RedisError> {
         let count = |value: &Value| if let Value::Int(count) = value { *count } else { 0 };
         let (confirmed, wanted, by) = match (self, confirmed) {
@@ -290,7 +291,7 @@ impl RedisDurability {
             }
             (Self::Disks { replicas, .. }, Value::Array(disks)) => {
                 let wanted = i64::from(replicas);
-                // The primary's own, and at most as many of the others as count.
+                // Counts the primary's disk, and at most as many of the others as were requested.
                 let others = disks.get(1).map_or(0, count).min(wanted);
                 (disks.first().map_or(0, count) + others, 1 + wanted, "disks")
             }

@@ -14,7 +14,7 @@ use waxseal_store::{Fault, Unavailable};
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisError {
-    /// The URL is invalid. It is not printed, since it may hold a password.
+    /// The URL is invalid. It is not printed, because it may contain a password.
     #[error(
         "invalid session store URL: {0}; write `redis://user:password@host:6379`, `rediss://…` for TLS, \
          `redis-cluster://host:6379,host:6379` or `rediss-cluster://…` for a cluster, \
@@ -22,10 +22,10 @@ pub enum RedisError {
          `redis+unix:///run/redis.sock`"
     )]
     Url(&'static str),
-    /// The prefix of keys has a character that it must not have.
+    /// The prefix of keys is too long, empty, or has an invalid character.
     #[error("the prefix of the sessions' keys has 1 to 64 letters, digits and `:._-`")]
     Prefix,
-    /// Replicas or disks are waited for as long as the whole call may take.
+    /// The time to wait for replicas or disks is zero, or not less than the time for the whole call.
     #[error(
         "replicas or disks are waited for {timeout:?}, which must be at least 1 ms and less than the command \
          timeout of {command:?}"
@@ -36,7 +36,7 @@ pub enum RedisError {
         /// The longest time of a call.
         command: Duration,
     },
-    /// `WAIT 0` waits for nobody.
+    /// `WAIT 0` would wait for no replica.
     #[error(
         "waiting for 0 replicas is no durability; ask for one at least, or for `RedisDurability::Primary`"
     )]
@@ -50,7 +50,8 @@ pub enum RedisError {
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The server was reached and gave no first answer, or an unintelligible one, as when one side alone speaks TLS.
+    /// The server was reached, but gave no first answer, or one that could not be understood, for example because only
+    /// one side uses TLS.
     #[error(
         "the server at {address} gave no first answer that we understand; {}",
         if *tls { "if it speaks no TLS, use `redis://`; otherwise check that its certificate is for this host and from an authority that this system trusts" }
@@ -59,13 +60,13 @@ pub enum RedisError {
     Greeting {
         /// Host and port.
         address: String,
-        /// True if TLS was spoken.
+        /// `true` if the store used TLS.
         tls: bool,
         /// The error of the connection.
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The server wants a user or password, or others than these.
+    /// The server requires a user or password, or other ones than these.
     #[error(
         "the Redis server at {address} refused us: {}; set them in the URL, \
          `redis://user:password@host`, percent-encoded",
@@ -74,10 +75,10 @@ pub enum RedisError {
     Password {
         /// Host and port.
         address: String,
-        /// True if a password was given.
+        /// `true` if a password was given.
         given: bool,
     },
-    /// The user may not send all commands that are needed, or not use the sessions' keys.
+    /// The user may not send all commands that the store needs, or may not use the sessions' keys.
     #[error(
         "the Redis server's ACL keeps from this user: {0}; docs/stores.md, \"The user\", has a rule that allows all \
          that is needed"
@@ -89,13 +90,13 @@ pub enum RedisError {
     /// The server belongs to a cluster.
     #[error("the Redis server at {0} is part of a cluster; use `redis-cluster://`")]
     Cluster(String),
-    /// The server belongs to no cluster.
+    /// The server does not belong to a cluster.
     #[error("the Redis server at {0} is part of no cluster; use `redis://`")]
     NoCluster(String),
-    /// The server is no Sentinel.
+    /// The server is not a Sentinel.
     #[error("the server at {0} is no Redis Sentinel; use `redis://` for a server that has the sessions")]
     NoSentinel(String),
-    /// The Sentinel watches no primary of this name.
+    /// The Sentinel monitors no primary of this name.
     #[error("the Redis Sentinel at {sentinel} knows no primary called {name}; check the name in the URL")]
     Unmonitored {
         /// Host and port of the Sentinel.
@@ -103,64 +104,64 @@ pub enum RedisError {
         /// The name in the URL.
         name: String,
     },
-    /// The server may evict sessions, and what says that some were ended.
+    /// The server may evict sessions, and the keys that say that some were ended.
     #[error(
         "the Redis server may evict keys when its memory is full (maxmemory-policy {0}), which signs visitors out and \
          can bring back sessions that were ended; set `maxmemory-policy noeviction`, or allow it \
          (`allow_eviction=true` in the URL)"
     )]
     Evicts(String),
-    /// The server is too old for the durability that was asked for, or has no append-only file.
+    /// The server is too old for the requested durability, or has no append-only file.
     #[error("the Redis server cannot do that: {0}")]
     Unable(&'static str),
-    /// Another program's key lies where the store's is to be.
+    /// Another program's key has the name of one of the store's.
     #[error("the key {0} is another program's; give the sessions a prefix or a database of their own")]
     Foreign(String),
-    /// A newer release has been there.
+    /// A newer release has written the keys.
     #[error("the sessions have layout {found}, and this release knows up to {known}; run the newer release")]
     Newer {
         /// The layout they have.
         found: u32,
-        /// The newest one known here.
+        /// The newest one that this release knows.
         known: u32,
     },
-    /// No answer.
+    /// No answer came, or no call was made.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// The connection broke with the call under way: it may have been done.
+    /// The connection broke during the call, which may have been done.
     #[error("the connection to the Redis server broke")]
     Lost(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// The server, or the part of the cluster that has the key, serves nobody now.
+    /// The server, or the part of the cluster that has the key, does not serve calls at present.
     #[error("the Redis server cannot serve now")]
     Unserved(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// No primary has the slot.
     #[error("no primary of the Redis cluster has slot {0}")]
     Uncovered(u16),
-    /// The memory is used up.
+    /// The server's memory is full.
     #[error("the Redis server has no memory left; raise `maxmemory`")]
     Full,
-    /// Fewer replicas or disks than asked for have the write. It was done at the primary.
+    /// Fewer replicas or disks than requested have the write. The primary has done it.
     #[error("written, but confirmed by {confirmed} of {wanted} {by}")]
     Unconfirmed {
-        /// The number that have it.
+        /// The number of replicas or disks that have it.
         confirmed: i64,
-        /// The number asked for.
+        /// The requested number.
         wanted: i64,
         /// Replicas or disks.
         by: &'static str,
     },
-    /// In place of the number of replicas or disks came an error, as from a server that is no primary any more. The write was
-    /// done there.
+    /// The server answered with an error instead of the number of replicas or disks, for example because it is no
+    /// longer a primary. It has done the write.
     #[error("written, but the Redis server could not say whether replicas or disks have it")]
     Uncounted(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// Others changed the session faster than its owner could be looked up.
+    /// Other calls changed the session's owner, or ended the owner's sessions, during each attempt.
     #[error("the session changed hands again and again")]
     Restless,
-    /// A command or an answer went wrong: a defect of this crate, a permission that is missing, or what another
-    /// program did to the keys.
+    /// A command failed because of a defect of this crate, a missing permission, or a change that another program made
+    /// to the keys.
     #[error("a command of the Redis session store failed")]
     Command(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// An answer, or something that was kept, has another shape than it should.
+    /// An answer or a stored value does not have the expected form.
     #[error("the Redis session store found {0}")]
     Shape(&'static str),
 }
@@ -174,7 +175,7 @@ impl RedisError {
         }
     }
 
-    /// The error of making a connection.
+    /// Converts the error of making a connection.
     pub(crate) fn connecting(address: &Host, tls: bool, password: bool, error: redis::RedisError) -> Self {
         let host = address.to_string();
         match (error.kind(), error.code()) {
@@ -194,13 +195,13 @@ impl RedisError {
         }
     }
 
-    /// The first word of what the server said to a command that went wrong.
+    /// The code of the server's error: its first word.
     pub(crate) fn code(&self) -> Option<&str> {
         let Self::Command(error) = self else { return None };
         error.downcast_ref::<redis::RedisError>()?.code()
     }
 
-    /// The error of a command on a connection.
+    /// Converts the error of a command on a connection.
     pub(crate) fn said(error: redis::RedisError) -> Self {
         match (error.kind(), refusal::code(&error)) {
             (ErrorKind::Io | ErrorKind::Parse | ErrorKind::Client, _) => Self::Lost(Arc::new(error)),
@@ -221,7 +222,8 @@ impl CallError for RedisError {
     fn is_out_of_reach(&self) -> bool {
         matches!(
             self,
-            // Open is what a server's own breaker says: known already, and not to be tried again now.
+            // `Open` comes from the server's own circuit breaker, which knows already that the server is away: do not
+            // retry now.
             Self::Unreachable { .. }
                 | Self::Greeting { .. }
                 | Self::Password { .. }

@@ -12,7 +12,7 @@ pub(crate) struct Host {
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name.contains(':') {
-            // A socket of this machine's.
+            // The path of a Unix socket.
             _ if self.port == 0 => f.write_str(&self.name),
             true => write!(f, "[{}]:{}", self.name, self.port),
             false => write!(f, "{}:{}", self.name, self.port),

@@ -16,8 +16,8 @@ use waxseal_store::PublicId;
 /// | `layout` | string | which layout this is |
 /// | `probe` | string | written by readiness checks |
 ///
-/// The braces are in the keys: they say to a cluster what has to lie together. An owner is named by half of the
-/// SHA-256 of its name, since that may hold braces itself.
+/// The braces are part of the keys: a cluster keeps all keys with the same text in braces in one slot. Keys name an
+/// owner by half of the SHA-256 of its name, because the name may itself contain braces.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     prefix: String,
@@ -38,7 +38,7 @@ impl Keys {
     }
 
     pub(crate) fn row(&self, public_id: PublicId) -> String {
-        // Not by `format!`, which guesses the length too short and moves what is there.
+        // Not with `format!`, which estimates too short a length and has to reallocate.
         [&self.prefix, "{", &public_id.to_string(), "}"].concat()
     }
 
@@ -80,7 +80,7 @@ impl Keys {
     }
 }
 
-/// An owner's name in keys: 32 hex digits.
+/// The name of an owner in keys: 32 hex digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OwnerTag(String);
 
@@ -92,7 +92,7 @@ impl OwnerTag {
         Self(digest.iter().take(Self::BYTES / 2).map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// Reads the form that stands in a row.
+    /// Parses the form in a row.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let tag = std::str::from_utf8(bytes).ok()?;
         (tag.len() == Self::BYTES && tag.bytes().all(|byte| byte.is_ascii_hexdigit()))

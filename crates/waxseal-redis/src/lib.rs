@@ -25,5 +25,5 @@ pub use error::RedisError;
 pub use options::{RedisDurability, RedisOptions};
 pub use store::RedisStore;
 
-/// The crate of the client that [`RedisStore::from_client`] takes.
+/// The crate whose client [`RedisStore::from_client`] takes.
 pub use redis;

@@ -18,41 +18,42 @@ use waxseal_store::network::{CallError, CircuitBreaker, NetworkLimits, Permit};
 
 /// The number of calls on one connection before another takes part.
 ///
-/// More save little. Fewer cost system calls, here and at the server.
+/// A larger number saves little. A smaller one costs more system calls, here and on the server.
 pub(crate) const CALLS_PER_CONNECTION: usize = 64;
 
-/// A server, each of whose connections carries many calls at once, in order.
+/// A server. Each of its connections carries many calls at once, in order.
 pub(crate) struct Node {
     host: Host,
     tls: bool,
     password: bool,
-    /// True if a new connection is checked for leading to a primary. Servers of a cluster say so with every command.
+    /// `true` if each new connection is checked to lead to a primary. In a cluster this is not needed, because a server
+    /// redirects commands for which it is not the primary.
     check_role: bool,
     client: Client,
     connect_timeout: Duration,
-    /// The time without an answer after which a call casts doubt on its connection.
+    /// The time without an answer after which a call doubts its connection.
     patience: Duration,
     ordinary: Pool,
-    /// Connections for writes that wait for replicas or disks: a waiting connection answers nobody else.
+    /// Connections for writes that wait for replicas or disks, because a waiting connection cannot serve other calls.
     waiting: Pool,
-    /// In a cluster. One server alone needs none beside the policy's.
+    /// Only in a cluster. For a single server, the policy's breaker is enough.
     breaker: Option<CircuitBreaker>,
 }
 
-/// Connections, of which the first take all calls while these are few.
+/// A pool of connections. As long as there are few calls, the first connections take all of them.
 ///
-/// Calls on one connection share the cost of sending, of waking up and of receiving.
+/// Calls on the same connection share the cost of sending, waking up and receiving.
 struct Pool {
     slots: Box<[Slot]>,
     /// The number of calls on one connection before another takes part.
     together: usize,
 }
 
-/// A slot for a connection, which is made when a call needs it.
+/// A place for a connection, which is made when a call needs it.
 struct Slot {
     link: AsyncMutex<Option<Arc<Link>>>,
     calls: AtomicUsize,
-    /// The time of the last answer, or of the first call under way.
+    /// The time of the last answer, or of the first call in flight.
     heard: Mutex<Instant>,
 }
 
@@ -62,14 +63,14 @@ struct Link {
     broken: AtomicBool,
 }
 
-/// What a server is for.
+/// The role of a server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// It has all records.
     Primary,
-    /// It has those of some slots.
+    /// It has the records of some slots.
     Part,
-    /// It knows who is the primary.
+    /// It knows which server is the primary.
     Sentinel,
 }
 
@@ -101,9 +102,10 @@ impl Node {
         &self.host
     }
 
-    /// Sends commands together and returns as many answers, errors of the server among them.
+    /// Sends commands together and returns one answer for each, including errors of the server.
     ///
-    /// `waits` is for a command that waits for replicas or disks: if it takes long, that says little about this server.
+    /// `waits` is set for a command that waits for replicas or disks: if it takes long, this says little about the
+    /// server itself.
     pub(crate) async fn send(&self, commands: &Pipeline, waits: bool) -> Result<Vec<Value>, RedisError> {
         let permit = self.breaker.as_ref().map(CircuitBreaker::permit).transpose()?;
         let patience = if waits { Duration::MAX } else { self.patience };
@@ -125,22 +127,22 @@ impl Node {
         outcome.map_err(RedisError::said)
     }
 
-    /// Gives up all connections. The next calls resolve the name anew, and check for a primary.
+    /// Drops all connections. The next calls resolve the host name again, and check that the server is a primary.
     pub(crate) async fn forget_connections(&self) {
         for slot in self.ordinary.slots.iter().chain(&self.waiting.slots) {
             *slot.link.lock().await = None;
         }
     }
 
-    /// The connection of a slot, made if it is not there. Calls that come meanwhile wait for the same one.
+    /// Returns the connection of a slot, and makes it if there is none. Concurrent calls wait for the same connection.
     async fn link(&self, slot: &Slot) -> Result<Arc<Link>, RedisError> {
         let mut slot = slot.link.lock().await;
         match &*slot {
             Some(link) if !link.broken.load(Ordering::Relaxed) => Ok(Arc::clone(link)),
             _ => {
                 *slot = None;
-                // Boxed: it happens seldom and needs much room. Without its type, or callers' futures nest so deep that
-                // the compiler asks for a higher recursion limit.
+                // Boxed, because it is rare and needs much space. `boxed` also erases the type: otherwise callers'
+                // futures nest so deeply that the compiler asks for a higher recursion limit.
                 let link = Arc::new(self.connect().boxed().await?);
                 *slot = Some(Arc::clone(&link));
                 Ok(link)
@@ -149,7 +151,7 @@ impl Node {
     }
 
     async fn connect(&self) -> Result<Link, RedisError> {
-        // Without timeouts of its own: the policy ends calls, and `Watch` judges connections.
+        // The client's own timeouts are off: the policy ends calls, and `Watch` detects broken connections.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let connecting = async {
             let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
@@ -160,7 +162,7 @@ impl Node {
                     Ok(role) if role.first() != Some(&Value::BulkString(b"master".to_vec())) => {
                         return Ok(None);
                     }
-                    // Whoever may not ask finds out with the first write.
+                    // A user who may not send `ROLE` finds out with the first write.
                     Err(error) if error.code() != Some("NOPERM") => return Err(error),
                     _ => {}
                 }
@@ -187,7 +189,7 @@ impl Pool {
         Self { slots: (0..connections).map(|_| slot()).collect(), together }
     }
 
-    /// The first slot that has room and answers, or else the one with the fewest calls.
+    /// The first slot that has space and whose connection answers, or the one with the fewest calls.
     fn slot(&self, patience: Duration) -> &Slot {
         let good = |slot: &&Slot| slot.calls() < self.together && !slot.is_silent(patience);
         let fewest = || self.slots.iter().min_by_key(|slot| slot.calls());
@@ -200,7 +202,7 @@ impl Slot {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Tells whether its calls have waited for so long that others should not join them.
+    /// Returns `true` if its calls have waited for so long that no others should be added.
     fn is_silent(&self, patience: Duration) -> bool {
         self.calls() > 0 && self.heard().elapsed() >= patience
     }
@@ -214,7 +216,7 @@ impl Slot {
     }
 }
 
-/// A call under way, counted until it is dropped, also by a caller who gave up waiting.
+/// A call in flight. It is counted until it is dropped, even if the caller stops waiting.
 struct Call<'a>(&'a Slot);
 
 impl<'a> Call<'a> {
@@ -232,7 +234,7 @@ impl Drop for Call<'_> {
     }
 }
 
-/// Reports a call's outcome to the breaker, also if the caller has given up waiting.
+/// Reports a call's outcome to the breaker, even if the caller stops waiting.
 struct Attempt<'a> {
     permit: Option<Permit<'a>>,
     since: Instant,
@@ -255,9 +257,9 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// Marks a connection as broken that leaves its calls unanswered for long.
+/// Marks a connection as broken if it leaves its calls unanswered for too long.
 ///
-/// Such a connection may lead to nobody, which TCP notices after many minutes.
+/// The other end of such a connection may be gone, which TCP notices only after many minutes.
 struct Watch<'a> {
     slot: &'a Slot,
     link: &'a Link,

@@ -9,8 +9,8 @@ use waxseal_store::NetworkOptions;
 
 /// Settings of a store in Redis or Valkey; made by [`RedisStore::options`](crate::RedisStore::options).
 ///
-/// The URL may set each, as in `?prefix=shop:&connections=4&command_timeout=500ms`, and wins over the code: one setting is
-/// enough for an operator.
+/// The URL can set each of them, as in `?prefix=shop:&connections=4&command_timeout=500ms`, and overrides the code, so
+/// that an operator has to set only the URL.
 #[derive(Clone)]
 #[must_use = "nothing is opened until `open` is called"]
 pub struct RedisOptions {
@@ -25,26 +25,27 @@ pub struct RedisOptions {
 
 /// The copies that a write waits for before it is acknowledged.
 ///
-/// The server's own `appendonly` and `appendfsync` add to that. Notes of activity wait for the
-/// primary alone at every level: a lost one signs a visitor out a little earlier.
+/// The server's own settings `appendonly` and `appendfsync` add to that. Notes of activity wait only for the primary at
+/// every level: a lost note only means that a visitor is signed out a little earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RedisDurability {
-    /// The primary. What it had not yet sent to its replicas is lost with it, a sign-out perhaps among it.
+    /// The primary. If it fails, writes that it had not yet sent to its replicas are lost, possibly including a
+    /// sign-out.
     #[default]
     Primary,
-    /// The primary, and the memory of so many replicas (`WAIT`). Fewer in time is an error, although the write may
-    /// have been done.
+    /// The primary, and the memory of `count` replicas (`WAIT`). If fewer confirm in time, the call is an error,
+    /// although the primary has done the write.
     Replicas {
         /// The number of replicas, at least 1.
         count: u32,
         /// The longest time to wait for them; less than [`NetworkOptions::command_timeout`].
         timeout: Duration,
     },
-    /// The primary's disk, and those of so many replicas (`WAITAOF`, since Redis 7.2). The primary needs
+    /// The primary's disk, and those of `replicas` replicas (`WAITAOF`, since Redis 7.2). The primary needs
     /// `appendonly yes`.
     Disks {
-        /// The number of replicas beside the primary; may be 0.
+        /// The number of replicas in addition to the primary; may be 0.
         replicas: u32,
         /// The longest time to wait for all of them; less than [`NetworkOptions::command_timeout`].
         timeout: Duration,
@@ -63,8 +64,8 @@ impl RedisOptions {
         }
     }
 
-    /// The prefix of all keys: 1 to 64 letters, digits and `:._-`. Two apps on one server need two. Default:
-    /// `waxseal:`.
+    /// The prefix of all keys: 1 to 64 letters, digits and `:._-`. Two apps on one server need different prefixes.
+    /// Default: `waxseal:`.
     pub fn prefix(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.prefix);
         self
@@ -76,10 +77,10 @@ impl RedisOptions {
         self
     }
 
-    /// Allows a server that may evict keys when its memory is full, also one that evicts those alone that expire. Default:
-    /// it is refused.
+    /// Allows a server that may evict keys when its memory is full, even if it evicts only keys with an expiry.
+    /// Default: such a server is refused.
     ///
-    /// Evicting signs visitors out, and can bring back sessions that were ended.
+    /// Eviction signs visitors out, and can bring back sessions that were ended.
     pub fn allow_eviction(mut self, allow: bool) -> Self {
         self.allow_eviction = allow;
         self
@@ -92,7 +93,7 @@ impl RedisOptions {
     }
 }
 
-/// Shows no URL, which may hold a password.
+/// Does not show the URL, which may contain a password.
 impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { url: _, client: _, prefix, durability, allow_eviction, network } = self;

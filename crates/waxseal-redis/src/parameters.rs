@@ -7,10 +7,10 @@ use waxseal_store::url_value;
 use crate::error::RedisError;
 use crate::options::{RedisDurability, RedisOptions};
 
-/// The time that a write waits for copies, unless the URL names another.
+/// The time that a write waits for replicas or disks, unless the URL sets another.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// What the URL says of durability, which takes three parameters.
+/// The three parameters of the URL that set the durability.
 #[derive(Default)]
 struct Durability<'u> {
     level: Option<&'u str>,
@@ -18,12 +18,12 @@ struct Durability<'u> {
     wait: Option<Duration>,
 }
 
-/// Moves options from the URL's parameters, which win, into the options.
+/// Moves parameters of the URL into the options, which they override.
 pub(crate) fn taken(options: RedisOptions) -> Result<RedisOptions, RedisError> {
     let url = options.url.clone();
     let mut taken = options;
     let Some((start, query)) = url.split_once('?') else { return Ok(taken) };
-    // A password may have a question mark in it.
+    // A password may contain a question mark.
     if query.contains('@') {
         return Err(RedisError::Url("there is a `?` before its `@`; encode `?` in a password as `%3F`"));
     }
@@ -40,7 +40,7 @@ pub(crate) fn taken(options: RedisOptions) -> Result<RedisOptions, RedisError> {
     Ok(taken)
 }
 
-/// Applies a parameter; false if it is the address's.
+/// Applies a parameter. Returns `false` if it is one of the address's.
 fn take<'u>(
     options: &mut RedisOptions,
     durability: &mut Durability<'u>,

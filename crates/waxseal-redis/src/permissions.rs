@@ -7,9 +7,10 @@ use crate::error::RedisError;
 use crate::host::Host;
 use crate::options::RedisDurability;
 
-/// Every command that is sent, those inside scripts too, in a form that does no harm. `KEY` stands for the probe's.
+/// Every command that the store sends, including those inside scripts, in a form that does no harm. `KEY` stands for
+/// the probe's key.
 ///
-/// `CONFIG GET` and `ROLE` are not among them: without the right to send these, the store does without the answer.
+/// `CONFIG GET` and `ROLE` are not included: the store also works if the user may not send these.
 const COMMANDS: [&str; 25] = [
     "SET KEY 0 PX 60000",
     "GET KEY",
@@ -40,8 +41,8 @@ const COMMANDS: [&str; 25] = [
 const CLUSTER_COMMANDS: [&str; 2] = ["CLUSTER SLOTS", "ASKING"];
 
 impl Commands {
-    /// Refuses a user who lacks a right that will be needed, and names all that are missing: the server would
-    /// find it out one command after the other, some of them long after the start.
+    /// Refuses a user who lacks a right, and names all missing rights. Otherwise the server would refuse one command
+    /// after the other, some of them long after the start.
     pub(crate) async fn check_permissions(&self, host: &Host) -> Result<(), RedisError> {
         let key = self.keys.probe();
         let others = if self.router.is_cluster() { &CLUSTER_COMMANDS[..] } else { &[] };
@@ -53,7 +54,7 @@ impl Commands {
         let texts: Vec<_> = COMMANDS.into_iter().chain(others.iter().copied()).chain(wait).collect();
         let mut pipeline = Pipeline::new();
         texts.iter().for_each(|text| _ = pipeline.add_command(command(text, &key)));
-        // Of a cluster any server says it, before it looks whether it has the key.
+        // In a cluster any server can answer, because it checks the rights before it checks if it has the key.
         let answers = self.router.send_to(host, &pipeline).await?;
         let mut missing = Vec::new();
         let mut keys = None;
@@ -76,7 +77,7 @@ fn command(text: &str, key: &str) -> Cmd {
     command
 }
 
-/// A command's name as people say it: the first word, and the second of `CLUSTER SLOTS`.
+/// A command's usual name: its first word, or both words of `CLUSTER SLOTS`.
 fn name(text: &str) -> &str {
     let words = if text.starts_with("CLUSTER ") { 2 } else { 1 };
     text.match_indices(' ').nth(words - 1).map_or(text, |(at, _)| &text[..at])

@@ -1,16 +1,16 @@
-//! What a server says when it refuses a command.
+//! The server's refusals of commands.
 
 use redis::{RedisError, Value};
 
-/// The code of a refusal, as `OOM` or `READONLY`, also of one that met a script.
+/// The code of a refusal, such as `OOM` or `READONLY`, also if the refused command was inside a script.
 ///
-/// Redis 6 wraps the latter, `ERR Error running script (call to f_…): @user_script:12: @user_script: 12: -OOM command …`, where
-/// later servers give the script's answer the refusal's own code.
+/// Redis 6 wraps these as `ERR Error running script (call to f_…): @user_script:12: @user_script: 12: -OOM command …`.
+/// Later servers answer the script with the refusal's own code.
 pub(crate) fn code(error: &RedisError) -> Option<&str> {
     Some(unwrapped(error.code()?, error.detail()))
 }
 
-/// Tells whether an answer is a refusal with one of these codes.
+/// Returns `true` if an answer is a refusal with one of these codes.
 pub(crate) fn is(answer: &Value, codes: &[&str]) -> bool {
     matches!(answer, Value::ServerError(error) if codes.contains(&unwrapped(error.code(), error.details())))
 }

@@ -19,24 +19,25 @@ use crate::slots::{Division, Range, SlotMap, slot};
 use waxseal_store::network::CallError;
 use waxseal_store::{NetworkOptions, Unavailable};
 
-/// The number of redirections that a command follows before it fails. Two are usual while a slot moves.
+/// The number of redirections that a command follows before it fails. While a slot moves, there are usually two.
 const MAX_REDIRECTIONS: usize = 5;
-/// The pause after a refusal by a server whose slot is moving: some of a script's keys lie at either end then.
+/// The pause after a refusal by a server whose slot is moving: then some of a script's keys are on one server and some
+/// on the other.
 const MOVE_PAUSE: Duration = Duration::from_millis(25);
 /// The shortest time between two requests for the map of slots.
 const MAP_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Finds the server of a key, also while a cluster moves it, or Sentinels promote another.
+/// Finds the server of a key, even while a cluster moves the key or Sentinels promote another server.
 ///
-/// The client library's own cluster connection is not used: it follows redirections only with retries, and with
+/// The client library's own cluster connection is not used: it follows redirections only if retries are on, and with
 /// retries it may do a creation twice (decision D88).
 pub(crate) struct Router {
     address: Address,
     network: NetworkOptions,
-    /// In place of a map, where Sentinels know the primary.
+    /// Used instead of a map of slots, if Sentinels know the primary.
     sentinels: Option<Arc<Sentinels>>,
     nodes: Mutex<HashMap<Host, Arc<Node>>>,
-    /// Where nobody is asked, the server of the URL, once a call has gone there.
+    /// The server of the URL, if there are neither a cluster nor Sentinels; set by the first call.
     one_server: OnceLock<Arc<Node>>,
     map: Mutex<Arc<SlotMap>>,
     stale: AtomicBool,
@@ -60,7 +61,7 @@ impl Router {
         self.address.cluster
     }
 
-    /// Sends commands that all concern `key` on one connection, and returns their answers in order.
+    /// Sends commands about `key` on one connection, and returns their answers in order.
     ///
     /// `waits` is for a command that waits for replicas or disks.
     pub(crate) async fn send(
@@ -84,7 +85,8 @@ impl Router {
         self.look_at(node, answers).await
     }
 
-    /// Sends commands to this server, and notes how it fares if it is the primary that Sentinels know.
+    /// Sends commands to this server. If it is the primary that Sentinels know, the outcome of the call is recorded for
+    /// them.
     async fn send_observed(
         &self,
         node: &Node,
@@ -124,7 +126,7 @@ impl Router {
                 answers.remove(0);
             }
             if answers.iter().any(|answer| refusal::is(answer, &["TRYAGAIN"])) {
-                // For as long as the caller waits.
+                // Repeats for as long as the caller waits.
                 sleep(MOVE_PAUSE).await;
                 (node, asking) = (self.node_of(slot).await?, false);
                 continue;
@@ -167,7 +169,7 @@ impl Router {
         Ok(vec![Range { first: 0, last: crate::slots::SLOTS - 1, primary }])
     }
 
-    /// The primaries, by a map of slots that is asked for anew, and the division of the slots among them.
+    /// The primaries, by a new map of slots, and the division of the slots among them.
     pub(crate) async fn parts(&self) -> Result<(Vec<Range>, Division), RedisError> {
         if !self.is_cluster() {
             return Ok((self.primaries().await?, Division::default()));
@@ -178,7 +180,7 @@ impl Router {
         Ok((map.primaries().into_iter().cloned().collect(), map.division()))
     }
 
-    /// A slot that no primary has, by a map of slots that is asked for anew.
+    /// A slot that no primary has, by a new map of slots.
     pub(crate) async fn gap(&self) -> Result<Option<u16>, RedisError> {
         if !self.is_cluster() {
             return Ok(None);
@@ -188,7 +190,7 @@ impl Router {
         Ok(self.lock_map().gap())
     }
 
-    /// Drops the connections to a server that was demoted: it takes no writes, and its reads may lag.
+    /// Drops the connections to a server that was demoted, because it takes no writes and its reads may be stale.
     async fn look_at(&self, node: &Node, answers: Vec<Value>) -> Result<Vec<Value>, RedisError> {
         if answers.iter().any(|answer| refusal::is(answer, &["READONLY", "UNBLOCKED"])) {
             self.stale.store(self.is_cluster(), Ordering::Relaxed);
@@ -204,7 +206,7 @@ impl Router {
         let refreshed = self.refresh_if_stale().await;
         let host = self.lock_map().primary(slot).cloned();
         match host {
-            // While nobody tells the map, the one that is known goes on.
+            // While no server returns a map, the last known one stays in use.
             Some(host) => self.node(&host),
             None => {
                 self.stale.store(true, Ordering::Relaxed);
@@ -213,7 +215,7 @@ impl Router {
         }
     }
 
-    /// The server of the URL, where nobody is asked.
+    /// The server of the URL, if there are neither a cluster nor Sentinels.
     fn one_server(&self) -> Result<&Node, RedisError> {
         if self.one_server.get().is_none() {
             let node = self.node(&self.address.hosts[0])?;
@@ -237,10 +239,10 @@ impl Router {
         Ok(node)
     }
 
-    /// Asks for the map of slots: first the servers of the map so far, then those of the URL.
+    /// Asks for the map of slots: first the servers of the last map, then those of the URL.
     async fn refresh_if_stale(&self) -> Result<(), RedisError> {
         match self.stale.load(Ordering::Relaxed) {
-            // Boxed: it happens seldom and needs much room.
+            // Boxed, because it is rare and needs much space.
             true => Box::pin(self.refresh()).await,
             false => Ok(()),
         }
@@ -284,7 +286,7 @@ impl Router {
         SlotMap::parse(answer, host).ok_or(RedisError::Shape("an answer to `CLUSTER SLOTS` that is none"))
     }
 
-    /// Forgets servers that have left, except those of the URL, which may be asked again.
+    /// Drops servers that have left the cluster, except those of the URL, which may be asked again.
     fn keep_nodes_of(&self, map: &SlotMap) {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         let primaries = map.primaries();
@@ -299,7 +301,7 @@ impl Router {
     }
 }
 
-/// The same commands for a server that is about to get the slot.
+/// The same commands, preceded by `ASKING`, for a server that is about to get the slot.
 fn after_asking(commands: &Pipeline) -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(commands.len() + 1);
     pipeline.cmd("ASKING");

@@ -1,7 +1,7 @@
 //! The layout of a row, byte by byte.
 //!
-//! A row is one string, so that a load is one read, and a session of usual size costs no more than its bytes and
-//! those of its key. Numbers are big-endian.
+//! A row is one string, so that a load is one read, and a session of usual size has no overhead beyond its own bytes
+//! and those of its key. Numbers are big-endian.
 //!
 //! | from | bytes | |
 //! |---|---|---|
@@ -28,11 +28,11 @@ use waxseal_store::{Lifespan, Listed, PublicId, Record, RecordHead, RecordKey, R
 
 const VERSION: u8 = 1;
 const FRONT_BYTES: usize = 104;
-/// The last byte that is not sealed, in the longest row.
+/// The position of the last byte before the sealed bytes, in the longest row.
 pub(crate) const LAST_OF_HEAD: usize =
     FRONT_BYTES + OwnerTag::BYTES + Record::MAX_OWNER_BYTES + Record::MAX_DEVICE_BYTES - 1;
 
-/// A row as it is written; script and server fill in the bond.
+/// Encodes a row to be written. The script fills in the bond.
 pub(crate) fn encode(key: &RecordKey, record: &Record) -> Result<Vec<u8>, RedisError> {
     let owner = record.owner.as_deref().unwrap_or_default();
     let length =
@@ -58,14 +58,14 @@ pub(crate) fn encode(key: &RecordKey, record: &Record) -> Result<Vec<u8>, RedisE
     Ok(row)
 }
 
-/// A row, or the head of one, as it was read.
+/// A row, or the head of a row, that was read.
 #[derive(Clone, Copy)]
 pub(crate) struct Row<'a> {
     bytes: &'a [u8],
 }
 
 impl<'a> Row<'a> {
-    /// `None` if these are not the bytes of a row, with its texts at least.
+    /// `None` if these are not the bytes of a row that has at least its texts.
     pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
         let row = Self { bytes };
         let is_one = bytes.len() >= FRONT_BYTES && bytes[0] == VERSION && bytes[101] <= 1;

@@ -13,10 +13,11 @@ use waxseal_store::{
     Creation, Cursor, Found, Listed, Page, PublicId, Record, RecordHead, RecordKey, Revision, Swap, Timestamp,
 };
 
-/// More entries of an owner's list are not looked at in one call.
+/// The largest number of entries of an owner's list that one call reads.
 const MAX_PAGE: usize = 1_000;
 
-/// Attempts to end an owner's sessions but one, each undone by another that came first.
+/// The largest number of attempts to end all of an owner's sessions but one. An attempt fails if another call came
+/// first.
 const MAX_RAISES: usize = 6;
 
 /// A session that has a pass.
@@ -25,7 +26,7 @@ struct Kept {
     pass: Pass,
     /// The end of its absolute lifetime.
     until: Timestamp,
-    /// The generation that the pass leads from.
+    /// The generation from which the pass leads.
     since: Vec<u8>,
 }
 
@@ -193,11 +194,11 @@ impl Commands {
         Ok(self.settle(&question).await?.status == 1)
     }
 
-    /// Three steps, of which one ends: the owner's state, the pass for the kept session, the raise. If somebody else raises
-    /// the generation after the pass was given, the session needs another.
+    /// Takes three steps: read the owner's state, give the kept session a pass, and raise the generation, which ends
+    /// the others. If another call raises the generation after the pass was given, the session needs another pass.
     ///
-    /// Without a session to keep the raise leaves `pass`, one for all attempts of a call: whichever arrives late finds it, and
-    /// that the owner's sessions were ended.
+    /// Without a session to keep, the raise also stores `pass`, the same for all attempts of a call, so that an attempt
+    /// that arrives late sees that the owner's sessions were already ended.
     pub(crate) async fn end_all(
         &self,
         owner: &str,
@@ -225,7 +226,7 @@ impl Commands {
         Err(RedisError::Restless)
     }
 
-    /// Gives the session a pass, if it is the owner's and lives.
+    /// Gives the session a pass, if it is the owner's and alive.
     async fn keep(
         &self,
         owner: &str,
@@ -280,7 +281,7 @@ impl Commands {
                 Judged::Other => {}
             }
         }
-        // Read before the state: one of them may have been kept in between.
+        // Read before the state, because one of them may have been kept in between.
         let heads = self.heads(&ended).await?;
         for (public_id, head) in ended.into_iter().zip(&heads) {
             if let Judged::Lists(row) = judge(head, owner, state, now) {
@@ -290,7 +291,7 @@ impl Commands {
         Ok(Page { items, next })
     }
 
-    /// The heads of rows; empty where there is none.
+    /// The heads of rows; empty for a row that does not exist.
     pub(crate) async fn heads(&self, public_ids: &[PublicId]) -> Result<Vec<Vec<u8>>, RedisError> {
         try_join_all(public_ids.iter().map(|public_id| async {
             let key = self.keys.row(*public_id);
@@ -321,7 +322,7 @@ impl Commands {
         [row, tombstones]
     }
 
-    /// For a script that may look at them: on a server that has all keys.
+    /// The owner's keys, for a script on a server that has all keys; empty in a cluster.
     fn owner_keys(&self, record: &Record) -> Vec<String> {
         match &record.owner {
             Some(owner) if !self.router.is_cluster() => {
@@ -347,7 +348,7 @@ fn judge<'a>(head: &'a [u8], owner: &str, state: OwnerState, now: Timestamp) -> 
     }
 }
 
-/// Public ids and their scores, as the server writes them.
+/// Parses public ids and their scores from the server's answer.
 fn entries(answer: Value) -> Option<Vec<(PublicId, Vec<u8>)>> {
     let Value::Array(parts) = answer else { return None };
     let pair = |pair: &[Value]| match pair {

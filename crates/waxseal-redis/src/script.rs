@@ -1,4 +1,4 @@
-//! The scripts. The server knows a script by its hash once it has run.
+//! The scripts. Once a script has run, the server can call it by its hash.
 
 use std::sync::LazyLock;
 
@@ -46,12 +46,12 @@ impl Script {
         Self { code, hash: redis::Script::new(code).get_hash().to_owned() }
     }
 
-    /// The call by hash, for a server that knows the script.
+    /// A call by hash, for a server that knows the script.
     pub(crate) fn by_hash(&self, keys: &[String], first: &[&[u8]], others: &[&[u8]]) -> Cmd {
         call("EVALSHA", &self.hash, keys, [first, others])
     }
 
-    /// The call with the whole code, for a server that does not.
+    /// A call with the whole code, for a server that does not know it.
     pub(crate) fn in_full(&self, keys: &[String], first: &[&[u8]], others: &[&[u8]]) -> Cmd {
         call("EVAL", self.code, keys, [first, others])
     }
@@ -68,7 +68,7 @@ fn call(name: &str, script: &str, keys: &[String], arguments: [&[&[u8]]; 2]) -> 
     command
 }
 
-/// A time in the form that scripts take: decimal milliseconds.
+/// A time in the form that scripts expect: decimal milliseconds.
 pub(crate) fn decimal(moment: Timestamp) -> String {
     moment.as_millis().to_string()
 }

@@ -19,20 +19,21 @@ use crate::node::{Node, Role};
 use waxseal_store::network::CallError;
 use waxseal_store::{NetworkOptions, Unavailable};
 
-/// The time after which Sentinels are asked again. A primary that is cut off from them, and was replaced, answers as ever.
+/// The time after which Sentinels are asked again. This is needed because a primary that was cut off from them and
+/// replaced still answers calls.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest time between two rounds of questions.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Asks all Sentinels of a URL side by side, so that those who are silent hide nobody.
+/// Asks all Sentinels of a URL in parallel, so that silent ones do not delay the others' answers.
 pub(crate) struct Sentinels {
-    /// The primary's name with them.
+    /// The primary's name in the Sentinels.
     name: String,
     nodes: Vec<Node>,
-    /// The longest time of a question, and of a call.
+    /// The longest time for a question, and for a call.
     command_timeout: Duration,
     state: Mutex<State>,
-    /// True if the primary may have been replaced. Calls then wait for a Sentinel's answer.
+    /// `true` if the primary may have been replaced. Calls then wait for a Sentinel's answer.
     doubtful: AtomicBool,
 }
 
@@ -46,21 +47,21 @@ struct State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Statement {
     primary: Host,
-    /// Grows with each failover; 0 if the Sentinel does not say.
+    /// Grows with each failover; 0 if the Sentinel does not send it.
     epoch: u64,
 }
 
-/// Questions to all of them.
+/// One round of questions to all Sentinels.
 struct Round {
     begun: Instant,
-    /// The first answer that was believed, or the error if there was none.
+    /// The first accepted answer, or the error if there was none.
     outcome: Outcome,
 }
 
 type Outcome = watch::Receiver<Option<Result<(), RedisError>>>;
 
 impl Sentinels {
-    /// `None` if the URL has none.
+    /// `None` if the URL has no Sentinels.
     pub(crate) fn new(address: &Address, network: &NetworkOptions) -> Result<Option<Self>, RedisError> {
         let Some(name) = address.monitored.clone() else { return Ok(None) };
         let theirs = address.of_sentinels();
@@ -74,9 +75,9 @@ impl Sentinels {
         }))
     }
 
-    /// The primary. Whether it is one, each new connection to it finds out.
+    /// Returns the primary. Each new connection checks that it really is one.
     ///
-    /// While no Sentinel answers, that is the one that was known before.
+    /// While no Sentinel answers, this is the last known primary.
     pub(crate) async fn primary(self: &Arc<Self>) -> Result<Host, RedisError> {
         let (known, mut outcome) = self.ask_if_due();
         match known {
@@ -93,29 +94,29 @@ impl Sentinels {
         }
     }
 
-    /// Casts doubt on the primary.
+    /// Marks the primary as doubtful.
     pub(crate) fn doubt(&self) {
         self.doubtful.store(true, Ordering::Relaxed);
     }
 
-    /// Observes a call to the primary until it is answered, or dropped without an answer.
+    /// Observes a call to the primary until it is answered or dropped.
     pub(crate) fn observe(&self) -> Observation<'_> {
         Observation { sentinels: self, since: Instant::now(), answered: false }
     }
 
-    /// The part of a call's time that it waits for Sentinels while a primary is known, and after which a silent primary
-    /// is doubtful.
+    /// The part of a call's time for which it waits for Sentinels if a primary is known, and after which a silent
+    /// primary is doubtful.
     fn patience(&self) -> Duration {
         self.command_timeout / 4
     }
 
-    /// The primary that is known, and the round of questions that is under way or was the last.
+    /// Returns the known primary, and the current or last round of questions; begins a round if one is due.
     fn ask_if_due(self: &Arc<Self>) -> (Option<Host>, Outcome) {
         let mut state = self.lock();
         let known = state.believed.as_ref().map(|believed| believed.primary.clone());
         let age = state.round.as_ref().map_or(Duration::MAX, |round| round.begun.elapsed());
         if age >= self.command_timeout.saturating_add(INTERVAL) {
-            // Nobody has called for a while, and so nobody has asked.
+            // There were no calls for a while, so Sentinels were not asked.
             self.doubt();
         }
         let settled = known.is_some() && !self.doubtful.load(Ordering::Relaxed);
@@ -130,7 +131,8 @@ impl Sentinels {
         (known, outcome)
     }
 
-    /// In a task of its own: calls that are given up must not end it, and one that is sure waits for nobody.
+    /// Runs in its own task, because a cancelled call must not end the round, and a call that does not doubt the
+    /// primary does not wait for it.
     fn begin_round(self: &Arc<Self>) -> Round {
         let (tell, outcome) = watch::channel(None);
         let sentinels = Arc::clone(self);
@@ -148,7 +150,7 @@ impl Sentinels {
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
-        // Sentinels that were set up anew count from the beginning.
+        // Sentinels that were set up again count epochs from the beginning.
         let latest = outdated.iter().max_by_key(|statement| statement.epoch);
         let latest = latest.filter(|_| 2 * outdated.len() > self.nodes.len());
         if let Some(statement) = latest {
@@ -180,8 +182,8 @@ impl Sentinels {
         Ok(Statement { primary, epoch: answers.next().and_then(epoch).unwrap_or(0) })
     }
 
-    /// Believes a Sentinel unless another has told of a later failover: one that is cut off from the others keeps to what
-    /// it knew.
+    /// Accepts a Sentinel's answer unless another one knew of a later failover, because a Sentinel that is cut off from
+    /// the others still answers with what it knew.
     fn believe(&self, statement: &Statement) -> bool {
         let mut state = self.lock();
         let outdated = state.believed.as_ref().is_some_and(|believed| statement.epoch < believed.epoch);
@@ -198,7 +200,7 @@ impl Sentinels {
 }
 
 impl Round {
-    /// True once a Sentinel was believed, or none can be any more. Those who are slow may still be waited for.
+    /// `true` once an answer was accepted, or none can be any more. Slow Sentinels may still be asked.
     fn is_over(&self) -> bool {
         self.outcome.borrow().is_some() || self.outcome.has_changed().is_err()
     }
@@ -216,7 +218,7 @@ impl Observation<'_> {
         self.answered = true;
         match outcome {
             Err(error) if error.is_out_of_reach() => self.sentinels.doubt(),
-            // While no Sentinel answers, the primary's own answer is the best there is.
+            // While no Sentinel answers, the primary's own answer is the best evidence.
             Ok(_) if self.sentinels.doubtful.load(Ordering::Relaxed) => {
                 self.sentinels.doubtful.store(false, Ordering::Relaxed);
             }
@@ -227,7 +229,7 @@ impl Observation<'_> {
 
 impl Drop for Observation<'_> {
     fn drop(&mut self) {
-        // Whoever waited has given up. A primary that hangs gives no error.
+        // The caller stopped waiting. A primary that hangs causes no error.
         if !self.answered && self.since.elapsed() >= self.sentinels.patience() {
             self.sentinels.doubt();
         }

@@ -8,13 +8,13 @@ use crate::host::Host;
 /// The number of slots into which a cluster divides its keys.
 pub(crate) const SLOTS: u16 = 16_384;
 
-/// The slot of a key, by the part in braces.
+/// The slot of a key, computed from its part in braces.
 pub(crate) fn slot(key: &str) -> u16 {
     let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
     crc16(tag.filter(|tag| !tag.is_empty()).unwrap_or(key).as_bytes()) % SLOTS
 }
 
-/// CRC-16/XMODEM, as the cluster specification has it.
+/// CRC-16/XMODEM, as in the cluster specification.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
         (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
@@ -31,7 +31,7 @@ pub(crate) struct Range {
     pub(crate) primary: Host,
 }
 
-/// What tells one division of the slots from another.
+/// A hash that distinguishes one division of the slots from another.
 pub(crate) type Division = [u8; 8];
 
 /// The ranges of a cluster, in the order of slots.
@@ -39,7 +39,7 @@ pub(crate) type Division = [u8; 8];
 pub(crate) struct SlotMap(Vec<Range>);
 
 impl SlotMap {
-    /// Parses the answer to `CLUSTER SLOTS` that `asked` gave; `None` if it is another answer.
+    /// Parses the answer of the server `asked` to `CLUSTER SLOTS`. `None` if it has another form.
     pub(crate) fn parse(answer: Value, asked: &Host) -> Option<Self> {
         let Value::Array(ranges) = answer else { return None };
         let mut ranges =
@@ -53,7 +53,7 @@ impl SlotMap {
         self.0.get(at).filter(|range| range.first <= slot).map(|range| &range.primary)
     }
 
-    /// The primaries, each once, by their first slot.
+    /// The primaries, each once, in the order of their first slots.
     pub(crate) fn primaries(&self) -> Vec<&Range> {
         let mut primaries: Vec<&Range> = Vec::new();
         for range in &self.0 {
@@ -64,7 +64,7 @@ impl SlotMap {
         primaries
     }
 
-    /// Which slots lie together, whatever servers have them: a replica that takes over changes nothing.
+    /// Which slots are on the same server, whichever server that is: a replica that takes over does not change it.
     pub(crate) fn division(&self) -> Division {
         let primaries = self.primaries();
         let mut hash = Sha256::new();
@@ -87,7 +87,7 @@ fn range_of(range: Value, asked: &Host) -> Option<Range> {
     let Value::Array(range) = range else { return None };
     let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = &range[..] else { return None };
     let [name, Value::Int(port), ..] = &primary[..] else { return None };
-    // A server that does not know its own name says nothing, or `?`: it is the one that was asked.
+    // A server that does not know its own name sends nothing or `?`. It is the server that was asked.
     let name = match name {
         Value::BulkString(name) if !name.is_empty() && name != b"?" => {
             String::from_utf8(name.clone()).ok()?
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn slots_are_those_of_the_specification() {
         assert_eq!(crc16(b"123456789"), 0x31c3);
-        // As `CLUSTER KEYSLOT` of a server answers.
+        // As a server answers to `CLUSTER KEYSLOT`.
         for (key, expected) in [
             ("somekey", 11_058),
             ("foo{hash_tag}", 2_515),

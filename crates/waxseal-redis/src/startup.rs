@@ -12,16 +12,17 @@ use crate::slots::Range;
 use waxseal_store::Timestamp;
 use waxseal_store::network::CallError;
 
-/// Layout of keys, rows and tombstones. Those of layout 1 said more than their end; they are taken for expired.
+/// The version of the layout of keys, rows and tombstones. Tombstones of layout 1 contain more than their end, and are
+/// treated as expired.
 const LAYOUT: u32 = 2;
 /// The oldest version of Redis that has `SET … KEEPTTL`.
 const OLDEST_REDIS: (u32, u32) = (6, 0);
 
 impl Commands {
-    /// Refuses what cannot keep sessions, and warns of what may lose some.
+    /// Refuses servers that cannot keep sessions, and warns of those that may lose some.
     pub(crate) async fn look_around(&self, allow_eviction: bool) -> Result<(), RedisError> {
         let cluster = self.router.is_cluster();
-        // A part of a cluster that is gone is no reason not to start.
+        // The app starts even if a part of a cluster is away.
         let (mut seen, mut gone) = (false, None);
         let spare = |error: &RedisError| cluster && error.is_out_of_reach();
         for range in &self.primaries().await? {
@@ -50,7 +51,7 @@ impl Commands {
         }
     }
 
-    /// Checks that every primary answers, and that one takes a write.
+    /// Checks that every primary answers, and that one of them takes a write.
     pub(crate) async fn probe(&self) -> Result<(), RedisError> {
         let (key, now) = (self.keys.probe(), Timestamp::from_millis(0));
         if let Some(slot) = self.router.gap().await? {
@@ -66,7 +67,7 @@ impl Commands {
         self.script(&script::PROBE, &[key], now, unknown, &[], false).await.map(drop)
     }
 
-    /// The primaries, or every right that the user lacks for asking.
+    /// Returns the primaries, or an error with every right that the user lacks.
     async fn primaries(&self) -> Result<Vec<Range>, RedisError> {
         let primaries = self.router.primaries().await;
         if let Err(RedisError::Command(_)) = primaries
@@ -91,7 +92,7 @@ impl Commands {
         let info = text(info);
         let pairs = info.lines().filter_map(|line| line.split_once(':'));
         let info = pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
-        // Managed servers may refuse to say.
+        // Managed servers may refuse this command.
         let fsync = answers.next().and_then(|pair| {
             let mut pair: HashMap<String, String> = redis::from_redis_value(pair).ok()?;
             pair.remove("appendfsync")
@@ -99,7 +100,7 @@ impl Commands {
         Ok(Server { info, fsync })
     }
 
-    /// Marks the prefix as the store's, or refuses one of another program.
+    /// Marks the prefix as the store's, or refuses one that another program uses.
     async fn claim_prefix(&self) -> Result<(), RedisError> {
         let key = self.keys.layout();
         let (mut set, mut get) = (redis::cmd("SET"), redis::cmd("GET"));
@@ -107,7 +108,7 @@ impl Commands {
         get.arg(&key);
         let foreign = || RedisError::Foreign(key.clone());
         let answers = match self.send(&key, [set, get]).await {
-            // Not a string.
+            // The key is not a string.
             Err(error) if error.code() == Some("WRONGTYPE") => return Err(foreign()),
             answers => answers?,
         };
@@ -205,7 +206,7 @@ impl Server {
         }
     }
 
-    /// The version of Redis. Valkey counts as 7.2, the version of Redis that it stands in for.
+    /// The version of Redis. Valkey counts as 7.2, the version of Redis with which it is compatible.
     fn version(&self) -> Option<(u32, u32)> {
         let version =
             if self.info.contains_key("valkey_version") { "7.2" } else { self.get("redis_version") };

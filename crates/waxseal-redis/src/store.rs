@@ -23,15 +23,15 @@ use waxseal_store::{
 
 /// Keeps records in Redis (6.0 or newer) or Valkey, in one primary or in a cluster.
 ///
-/// Every method is one round trip on one server. In a cluster it is two for a session that has an owner, whose
-/// generation lies elsewhere. Reads go to primaries alone. The server expires records by itself, and late rather than
-/// early; `purge` has nothing to do.
+/// Most methods are one round trip on one server. In a cluster they take two for a session with an owner, whose
+/// generation is on another server. Reads go only to primaries. The server expires records by itself, a little late and
+/// never early, so `purge` has nothing to do.
 ///
-/// A call fails within [`NetworkOptions::command_timeout`](waxseal_store::NetworkOptions::command_timeout), and at
-/// once while a circuit breaker is open; nothing has to be restarted. [`RedisDurability`] says what an acknowledged
-/// write outlives.
+/// If a server is away, a call fails within
+/// [`NetworkOptions::command_timeout`](waxseal_store::NetworkOptions::command_timeout), or at once while a circuit
+/// breaker is open; nothing has to be restarted. [`RedisDurability`] says what an acknowledged write survives.
 ///
-/// Clones share the connections, which belong to the tokio runtime that the store was opened on.
+/// Clones share the connections, which belong to the tokio runtime on which the store was opened.
 ///
 /// # Example
 ///
@@ -49,7 +49,8 @@ pub struct RedisStore {
 
 struct Shared {
     policy: CallPolicy,
-    /// The policy of writes that wait for replicas or disks, so that a replica that is gone stops no reads.
+    /// The policy of writes that wait for replicas or disks. It is separate, so that a replica that is away does not
+    /// stop reads.
     patient: Option<CallPolicy>,
     commands: Commands,
 }
@@ -66,8 +67,8 @@ impl RedisStore {
 
     /// Settings for a store at `url`.
     ///
-    /// The URL is `redis://user:password@host:port/database`, or `rediss://…` for TLS. A cluster's is
-    /// `redis-cluster://host:port,host:port` or `rediss-cluster://…`, of which one host that answers is enough.
+    /// The URL is `redis://user:password@host:port/database`, or `rediss://…` for TLS. For a cluster it is
+    /// `redis-cluster://host:port,host:port` or `rediss-cluster://…`; one of the hosts has to answer.
     pub fn options(url: &str) -> RedisOptions {
         RedisOptions::new(url)
     }
@@ -75,8 +76,9 @@ impl RedisStore {
     /// Settings for a store at the server of the app's own client: its address, TLS, user, password, database and
     /// protocol.
     ///
-    /// The store makes connections of its own by that client, since a connection that waits for replicas answers
-    /// nobody else. The client is for one server, not for a cluster, and one of the [`redis`] that this crate exports.
+    /// The store makes its own connections with that client, because a connection that waits for replicas cannot serve
+    /// other calls. The client is for one server, not for a cluster, and has to be from the version of [`redis`] that
+    /// this crate re-exports.
     ///
     /// # Example
     ///
@@ -98,7 +100,7 @@ impl RedisStore {
         let keys = Keys::new(&prefix)?;
         durability.check(&network)?;
         if address.tls {
-            // An app may have chosen already.
+            // The app may have installed a provider already.
             _ = rustls::crypto::ring::default_provider().install_default();
         }
         let NetworkLimits { connect_timeout, command_timeout, connections, .. } = network.limits();
@@ -115,7 +117,7 @@ impl RedisStore {
         Ok(Self { shared: Arc::new(Shared { policy, patient, commands }) })
     }
 
-    /// Makes a call that is as durable as was asked for.
+    /// Makes a call with the durability that was set.
     async fn keep<'a, T, F>(
         &'a self,
         retry: Retry,
@@ -141,10 +143,10 @@ impl RedisStore {
 }
 
 impl RedisOptions {
-    /// Connects, and checks the server: its role, its version, whether it may evict sessions, what it loses when it
-    /// stops. Warnings go to `tracing`.
+    /// Connects, and checks the server: its role, its version, whether it may evict sessions, and what it may lose when
+    /// it stops. Warnings go to `tracing`.
     ///
-    /// The connections belong to the tokio runtime that this is called on.
+    /// The connections belong to the tokio runtime on which this is called.
     ///
     /// # Errors
     ///
@@ -252,7 +254,8 @@ impl SessionStore for RedisStore {
         self.keep(Retry::Idempotent, |commands| commands.end(owner, public_id, now)).await
     }
 
-    /// Takes three round trips with a session to keep, one without. An ended session takes up space until it expires.
+    /// Takes three round trips with a session to keep, and one without. An ended session takes up space until it
+    /// expires.
     async fn end_all(&self, owner: &str, keep: Option<&RecordKey>, now: Timestamp) -> Result<(), RedisError> {
         let pass = &new_pass()?;
         self.keep(Retry::Idempotent, |commands| commands.end_all(owner, keep, pass, now)).await
@@ -263,13 +266,13 @@ impl SessionStore for RedisStore {
         Ok(0)
     }
 
-    /// Asks every primary for an answer, and one for a write.
+    /// Checks that every primary answers, and that one of them takes a write.
     async fn ready(&self) -> Result<(), RedisError> {
         self.call(Retry::Idempotent, Commands::probe).await
     }
 
-    /// The memory of the fullest server, if its `maxmemory` is set and the user may ask. Records are not counted: others
-    /// may have keys there.
+    /// Returns the memory use of the fullest server, if its `maxmemory` is set and the user may ask for it. Records are
+    /// not counted, because other programs may have keys there.
     async fn usage(&self) -> Result<Usage, RedisError> {
         self.call(Retry::Idempotent, Commands::usage).await
     }

@@ -9,7 +9,7 @@ use crate::row::Row;
 use crate::slots::{Division, Range};
 use waxseal_store::{Cursor, Found, Page, PublicId, Record, RecordKey, Timestamp};
 
-/// The largest number of keys that one call looks at, give or take what the server adds.
+/// The largest number of keys that one call reads; the server may return somewhat more.
 const MAX_SCAN: usize = 1_000;
 
 impl Commands {
@@ -54,7 +54,7 @@ impl Commands {
         Ok(Page { items, next: next.map(|place| Cursor::new(place.to_bytes())) })
     }
 
-    /// Reads some of a server's keys from `place` on, and returns the place behind them.
+    /// Reads some of a server's keys from `place` on, and returns the place after them.
     async fn scan(
         &self,
         range: &Range,
@@ -84,16 +84,16 @@ impl Commands {
     }
 }
 
-/// The name that a server has from its start to its end.
+/// The id of one run of a server, from its start to its end.
 fn run_id(info: Value) -> String {
     let text: String = redis::from_redis_value(info).unwrap_or_default();
     text.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim().to_owned()
 }
 
-/// The position of a walk: one of the parts into which the slots are divided, and the place in its keys.
+/// The position of a walk: one of the parts into which the slots are divided, and a place among its keys.
 ///
-/// A place in the keys means something to one run of one server: each start draws anew how keys are hashed. On another the
-/// part begins anew, and if slots have moved, so does the whole.
+/// A place is valid only for one run of one server, because each start of a server draws a new seed for the hashes of
+/// keys. On another run the walk of this part starts again; if slots have moved, the whole walk does.
 #[derive(Debug, PartialEq, Eq)]
 struct Place {
     division: Division,

@@ -13,7 +13,7 @@ use waxseal_store::Fault;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqliteError {
-    /// The file, or a folder that it lies in, could not be made or opened.
+    /// The file, or a folder in its path, could not be created or opened.
     #[error("the session database {path} could not be opened; check that this user may read and write it and its folder", path = path.display())]
     Open {
         /// The file.
@@ -22,7 +22,7 @@ pub enum SqliteError {
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The file is something else, or damaged.
+    /// The file is not an SQLite database, or it is damaged.
     #[error(
         "{path} is not an SQLite database, or damaged; move it away and a new one is made, or put back a backup",
         path = path.display()
@@ -47,19 +47,19 @@ pub enum SqliteError {
         path: PathBuf,
         /// The schema it has.
         found: i64,
-        /// The newest schema known here.
+        /// The newest schema that this release knows.
         known: i64,
     },
     /// Another process holds the file's lock.
     #[error("the session database was locked by another process for {0:?}")]
     Locked(Duration),
-    /// The disk, or the size that the database may have, is used up.
+    /// The disk is full, or the database has reached its largest size.
     #[error("no room for the session database; free disk space or allow it to be larger")]
     Full,
-    /// The file may not be written.
+    /// The file is read-only.
     #[error("the session database is read-only; check its permissions, its folder's and the disk's")]
     ReadOnly,
-    /// Reading or writing the file failed, or found it damaged.
+    /// Reading or writing the file failed, or the file is damaged.
     #[error("the session database could not be read or written")]
     Disk(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The queue of writes is full.
@@ -68,7 +68,7 @@ pub enum SqliteError {
     /// The thread that writes has ended.
     #[error("the session database's writer has ended")]
     Stopped,
-    /// A statement went wrong: a defect of this crate, or of what another program did to the tables.
+    /// A statement failed because of a defect of this crate, or because another program changed the tables.
     #[error("a statement of the session database failed")]
     Statement(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
@@ -84,7 +84,7 @@ impl SqliteError {
         }
     }
 
-    /// Tells whether the connection that it came from is still good.
+    /// Returns `true` if the connection that caused the error can still be used.
     pub(crate) fn spares_the_connection(&self) -> bool {
         matches!(self, Self::Locked(_) | Self::Full | Self::Queue(_) | Self::Statement(_))
     }
@@ -102,7 +102,7 @@ impl SqliteError {
     pub(crate) fn new(path: &Path, waited: Duration, error: rusqlite::Error) -> Self {
         let extended = error.sqlite_error().map(|error| error.extended_code);
         match error.sqlite_error_code() {
-            // The log's index could not be made as large as it has to be.
+            // The log's index could not be enlarged.
             _ if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(waited),
             Some(ErrorCode::DiskFull) => Self::Full,

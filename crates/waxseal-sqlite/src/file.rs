@@ -13,12 +13,12 @@ use crate::log::Log;
 use crate::options::{SqliteDurability, SqliteOptions};
 use crate::schema;
 
-/// The pause between two tries to get the lock that another process holds: as long as a commit or two.
+/// The pause between two attempts to get a lock that another process holds: about as long as one or two commits.
 const RETRY: Duration = Duration::from_micros(500);
 /// The longest time that a read waits for a lock.
 ///
-/// In WAL mode no writer makes it wait, only a process that opens the file first or closes it last. It waits on a
-/// thread that others need.
+/// In WAL mode a read does not wait for writers, only for a process that is the first to open the file or the last to
+/// close it. It waits on a thread that other tasks need.
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_millis(250);
 const PAGE_BYTES: u64 = 4096;
 
@@ -42,13 +42,13 @@ impl File {
         self.options.max_bytes.map(|bytes| (bytes / PAGE_BYTES).max(1))
     }
 
-    /// Opens a connection for writing, and makes the file and its folders if they are missing.
+    /// Opens a connection for writing, and creates the file and its folders if they are missing.
     pub(crate) fn create(&self) -> Result<Connection, SqliteError> {
         self.make().map_err(|error| SqliteError::open(self.path(), error))?;
         self.writer()
     }
 
-    /// Opens a connection for writing to an existing file, and brings its schema up to date.
+    /// Opens a connection for writing to an existing file, and migrates its schema.
     pub(crate) fn writer(&self) -> Result<Connection, SqliteError> {
         let mut connection = self.connect()?;
         self.patiently(|| schema::look(&connection))?.check(self.path())?;
@@ -61,12 +61,12 @@ impl File {
         };
         let tune = || {
             connection.pragma_update(None, "synchronous", level)?;
-            // 16 MiB in place of 2: the upper levels of the trees, for some million records.
+            // 16 MiB instead of 2 hold the upper levels of the trees for several million records.
             connection.pragma_update(None, "cache_size", -16_384)?;
-            // 32 MiB of log between checkpoints in place of 4: a page that is written often is copied, and the disk
-            // waited for, less often.
+            // 32 MiB of log between checkpoints instead of 4, so that pages that are written often are copied less
+            // often, and the disk is waited for less often.
             connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
-            // A log that a long read made grow is cut back to this, 64 MiB, afterwards.
+            // A log that grew because of a long read is truncated to 64 MiB afterwards.
             connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
             match self.max_pages() {
                 Some(pages) => {
@@ -86,9 +86,9 @@ impl File {
         let connection = self.connect()?;
         let tune = || {
             connection.busy_timeout(READ_TIMEOUT)?;
-            // 8 MiB in place of 2: the upper levels of the tree, for some three million records.
+            // 8 MiB instead of 2 hold the upper levels of the tree for about three million records.
             connection.pragma_update(None, "cache_size", -8_192)?;
-            // A slip in a statement must not write past the writer.
+            // A mistake in a statement must not write past the writer.
             connection.pragma_update(None, "query_only", true)
         };
         tune().map_err(|error| self.error(error))?;
@@ -102,9 +102,9 @@ impl File {
         let connection = connection.map_err(|error| self.error(error))?;
         connection.set_prepared_statement_cache_capacity(32);
         let tune = || {
-            // Waiting is done by `patiently`, and by readers shorter.
+            // `patiently` does the waiting; readers set a short timeout of their own.
             connection.busy_timeout(Duration::ZERO)?;
-            // Tables, in a file that another program may have touched, call no functions.
+            // Another program may have changed the schema, which must not call functions.
             connection.pragma_update(None, "trusted_schema", false)
         };
         tune().map_err(|error| self.error(error))?;
@@ -113,7 +113,7 @@ impl File {
 
     /// Retries `work` while another process holds a lock, for up to the busy timeout.
     ///
-    /// SQLite's own waiting sleeps up to a tenth of a second at a time, which starves one of two busy writers.
+    /// SQLite's own waiting sleeps for up to 100 ms at a time, which starves one of two busy writers.
     pub(crate) fn patiently<T>(
         &self,
         mut work: impl FnMut() -> rusqlite::Result<T>,
@@ -129,7 +129,7 @@ impl File {
         }
     }
 
-    /// The identity of the file that lies at the path now.
+    /// The identity of the file that is at the path now.
     pub(crate) fn identity(&self) -> Result<Identity, SqliteError> {
         Identity::at(self.path()).map_err(|error| SqliteError::open(self.path(), error))
     }
@@ -138,9 +138,9 @@ impl File {
         SqliteError::new(self.path(), self.options.busy_timeout, error)
     }
 
-    /// Makes the file and its folders, for this user alone.
+    /// Creates the file and its folders, with access only for this user.
     ///
-    /// SQLite would let others read them. Its log and index take over the file's mode.
+    /// SQLite would create them readable for others. Its log and index get the file's mode.
     fn make(&self) -> io::Result<()> {
         if self.path().try_exists()? {
             return Ok(());

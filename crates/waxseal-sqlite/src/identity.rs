@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The device and inode of a file, which tell it from another that took its place.
+/// The device and inode of a file, which distinguish it from another file that replaced it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity([u64; 2]);
 
@@ -20,7 +20,7 @@ impl Identity {
         Self([metadata.dev(), metadata.ino()])
     }
 
-    /// Elsewhere an open file cannot be replaced.
+    /// On other systems an open file cannot be replaced.
     #[cfg(not(unix))]
     fn of(_: &fs::Metadata) -> Self {
         Self([0; 2])

@@ -1,6 +1,6 @@
 //! The write-ahead log beside the file.
 //!
-//! SQLite finds a log by its name alone, whichever file it was written for.
+//! SQLite finds a log only by its name, whichever file it was written for.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,10 +10,10 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::identity::Identity;
 
-/// Keeps a file's log out of another file that took its place.
+/// Keeps SQLite from applying a file's log to another file that replaced it.
 ///
-/// That happens when a backup is put back while the app runs. SQLite would write pages of the former file over those
-/// of the new one.
+/// A file is replaced when a backup is restored while the app runs. SQLite would then write pages of the former file
+/// over those of the new one.
 #[derive(Default)]
 pub(crate) struct Log(Mutex<Option<Pair>>);
 
@@ -24,24 +24,24 @@ struct Pair {
 }
 
 impl Log {
-    /// Notes the identities of file and log, while a connection holds both.
+    /// Records the identities of file and log, while a connection has both open.
     pub(crate) fn note(&self, path: &Path) {
         let pair =
             Identity::at(path).and_then(|file| Ok(Pair { file, log: Identity::at(&beside(path, "-wal"))? }));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = pair.ok();
     }
 
-    /// Moves the noted file's log away if the file at `path` is another. Called before a file is opened.
+    /// Moves the recorded file's log away if another file is at `path`. It is called before a file is opened.
     pub(crate) fn part(&self, path: &Path) -> io::Result<()> {
         let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(noted) = &*noted else { return Ok(()) };
         let (log, aside) = (beside(path, "-wal"), beside(path, ".replaced-wal"));
         let replaced = Identity::at(path).is_ok_and(|file| file != noted.file);
-        // Another process may have done so already, and the log is the new file's.
+        // Another process may have done so already; then the log belongs to the new file.
         if !replaced || Identity::at(&log).ok() != Some(noted.log) {
             return Ok(());
         }
-        // The index of a log goes before the log: whoever finds no log is to find no index of it.
+        // The log's index is removed before the log, so that a process that finds no log finds no index either.
         match fs::remove_file(beside(path, "-shm")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => fs::rename(&log, &aside)?,

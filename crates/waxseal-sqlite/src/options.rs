@@ -16,20 +16,20 @@ pub struct SqliteOptions {
 
 /// Levels of safety for an acknowledged write.
 ///
-/// At every level, the end of the process loses no acknowledged write, `kill -9` included: the operating system has
-/// it.
+/// At every level, no acknowledged write is lost when the process ends, not even with `kill -9`, because the operating
+/// system has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SqliteDurability {
-    /// Forces nothing to the disk. A power cut may lose anything and may damage the file. For tests, and for machines
-    /// whose disk does not outlive them.
+    /// Forces nothing to the disk. A power cut may lose anything and may damage the file. For tests, and for disks that
+    /// are lost with the machine anyway.
     Off,
-    /// Forces checkpoints to the disk. A power cut may lose the last commits, a sign-out among them, and never damages
+    /// Forces checkpoints to the disk. A power cut may lose the last commits, including sign-outs, but never damages
     /// the file.
     #[default]
     Normal,
-    /// Forces every commit to the disk. A power cut loses no acknowledged write, if the disk keeps what it
-    /// acknowledged.
+    /// Forces every commit to the disk. A power cut loses no acknowledged write, if the disk keeps what it reports as
+    /// written.
     Full,
 }
 
@@ -50,8 +50,8 @@ impl SqliteOptions {
         self
     }
 
-    /// The longest time that a write waits for another process that is writing. Then it fails as an outage. Default:
-    /// 5 s.
+    /// The longest time that a write waits for another process that is writing. Then it fails with
+    /// [`SqliteError::Locked`](crate::SqliteError::Locked). Default: 5 s.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
@@ -59,13 +59,14 @@ impl SqliteOptions {
 
     /// The largest size of the database, in whole pages of 4 KiB. Default: none.
     ///
-    /// Beyond it, writes fail as on a full disk. The log of recent writes, usually some 32 MiB, is not counted.
+    /// Beyond it, writes fail as on a full disk. The log of recent writes, usually about 32 MiB, is not counted.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self
     }
 
-    /// The number of writes that may wait for the writing thread. More fail at once, as an outage. Default: 16,384.
+    /// The number of writes that may wait for the writing thread. Further ones fail at once with
+    /// [`SqliteError::Queue`](crate::SqliteError::Queue). Default: 16,384.
     pub fn queue(mut self, writes: usize) -> Self {
         self.queue = writes;
         self

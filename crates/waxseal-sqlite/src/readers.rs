@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::error::SqliteError;
 use crate::file::{File, READ_TIMEOUT};
 
-/// The largest number of idle connections. There are as many as were ever busy at once.
+/// The largest number of idle connections. Up to this, the pool keeps as many as were ever busy at once.
 const MAX_IDLE: usize = 64;
 
 /// A pool of connections for reading.
@@ -16,7 +16,7 @@ pub(crate) struct Readers {
     file: Arc<File>,
     epoch: Arc<AtomicU64>,
     pool: Mutex<Pool>,
-    /// Notified when a connection is given back or dropped.
+    /// Notified when a connection is returned or dropped.
     given_back: Condvar,
 }
 
@@ -33,9 +33,9 @@ struct Reader {
 }
 
 impl Readers {
-    /// Opens the first connection, and by a read its log and index.
+    /// Opens the first connection and, by a read, its log and index.
     ///
-    /// So a process that has no descriptor left later can still read.
+    /// So a process that later runs out of file descriptors can still read.
     pub(crate) fn new(file: Arc<File>, epoch: Arc<AtomicU64>) -> Result<Self, SqliteError> {
         const SQL: &str = "SELECT count(*) FROM (SELECT 1 FROM sessions LIMIT 1)";
         let reader = Reader { epoch: epoch.load(Ordering::Acquire), connection: file.reader()? };
@@ -44,7 +44,7 @@ impl Readers {
         Ok(Self { file, epoch, pool, given_back: Condvar::new() })
     }
 
-    /// Reads on the calling thread: a hop to another costs more than the read.
+    /// Reads on the calling thread, because passing the read to another thread costs more than the read.
     pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -66,15 +66,15 @@ impl Readers {
             Some(reader)
         };
         drop(pool);
-        // Closed outside the lock, and before anybody opens another.
+        // Closed outside the lock, and before another one is opened.
         drop(dropped);
         self.given_back.notify_one();
         outcome
     }
 
-    /// Opens a connection, or waits for the next that is given back.
+    /// Opens a connection, or waits for the next one that is returned.
     ///
-    /// It waits if none can be opened, as in a process without a free descriptor.
+    /// It waits if none can be opened, for example in a process without a free file descriptor.
     fn open(&self, epoch: u64) -> Result<Reader, SqliteError> {
         match self.file.reader() {
             Ok(connection) => {

@@ -7,10 +7,10 @@ use waxseal_store::{
     Timestamp,
 };
 
-/// Rows that one call of [`sealed_otherwise`] looks at, at most.
+/// The largest number of rows that one call of [`sealed_otherwise`] reads.
 const SCAN: i64 = 1_000;
 
-/// Whether a row lives at `?3`: its end, and its owner's generation.
+/// The condition that a row lives at `?3`, by its end and its owner's generation.
 macro_rules! living {
     () => {
         "expires > ?3 AND (owner IS NULL OR generation >= \
@@ -25,7 +25,8 @@ macro_rules! found {
     };
 }
 
-/// The first quarter of an hour, counted from 1970, at whose beginning a record that ends then is over.
+/// The number of the first quarter of an hour, counted from 1970, at whose beginning a record with this end has
+/// expired.
 macro_rules! quarter {
     ($end:literal) => {
         concat!("((", $end, ") / 900000 + 1)")
@@ -275,7 +276,7 @@ pub(crate) fn end_all(
     const RAISE: &str = "INSERT INTO owners (owner, generation) VALUES (?1, 1) \
          ON CONFLICT (owner) DO UPDATE SET generation = generation + 1 RETURNING generation";
     const KEEP: &str = "UPDATE sessions SET generation = ?3 WHERE public_id = ?1 AND owner = ?2";
-    // Before the raise, while it still lives.
+    // Read before the generation is raised, while the record still lives.
     let keep = match keep {
         Some(keep) => living(connection, keep, now)?.then_some(keep),
         None => None,
@@ -300,7 +301,7 @@ pub(crate) fn purge(connection: &Connection, now: Timestamp, limit: usize) -> ru
     Ok(sessions + delete(TOMBSTONES, limit - sessions)?)
 }
 
-/// Compare and swap, to `new` if that is another key.
+/// Compare and swap; moves the record to `new` if that is another key.
 fn swap(
     connection: &Connection,
     key: &RecordKey,
@@ -309,7 +310,7 @@ fn swap(
     record: &Record,
     now: Timestamp,
 ) -> rusqlite::Result<Swap> {
-    // As long as owner and quarter are the same, no index has to be written.
+    // If owner and quarter stay the same, no index has to be written.
     const SAME: &str = concat!(
         "UPDATE sessions SET hash = ?5, revision = ?6, kid = ?7, created = ?8, last_seen = ?9, expires = ?10, \
          absolute_end = ?11, device = ?12, sealed = ?13 WHERE ",
@@ -352,21 +353,21 @@ fn swap(
     Ok(if living(connection, key, now)? { Swap::Conflict } else { Swap::Gone })
 }
 
-/// Frees the public id if what has it is no longer living; nobody can tell it from free space.
+/// Deletes the row with this public id if it no longer lives; callers treat such a row as absent.
 fn forget_dead(connection: &Connection, public_id: PublicId, now: Timestamp) -> rusqlite::Result<bool> {
     const SQL: &str = concat!("DELETE FROM sessions WHERE public_id = ?1 AND NOT (", living!(), ")");
     let mut statement = connection.prepare_cached(SQL)?;
     Ok(statement.execute(params![id_number(public_id), rusqlite::types::Null, millis(now)])? == 1)
 }
 
-/// Whether a record lives under `key`.
+/// Returns `true` if a record lives under `key`.
 fn living(connection: &Connection, key: &RecordKey, now: Timestamp) -> rusqlite::Result<bool> {
     const SQL: &str = concat!("SELECT 1 FROM sessions WHERE ", found!());
     connection.prepare_cached(SQL)?.exists(place(key, now))
 }
 
-/// The record that lives, or else the tombstone of one. A record moves and leaves its tombstone in one commit, and is
-/// looked for first, so that no moment between the two reads shows neither.
+/// The living record, or the tombstone if there is none. A record moves and leaves its tombstone in one commit. The
+/// record is looked up first, so that a move between the two reads cannot hide both.
 fn found<T>(
     connection: &Connection,
     key: &RecordKey,

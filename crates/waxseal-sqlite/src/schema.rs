@@ -6,13 +6,14 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::SqliteError;
 
-/// "WaxS": marks the file as ours, for `file` and for [`Marks::check`].
+/// "WaxS": marks the file as a session database, for the program `file` and for [`Marks::check`].
 const APPLICATION_ID: i32 = 0x5761_7853;
 
-/// Each step leads from the schema of its number to the next. Steps that a release had are never changed.
+/// Each step migrates from the schema of its number to the next. Steps of a published release are never changed.
 const STEPS: &[&str] = &[
-    // One row per session. Its key is the family of its ids, a random number that renewing keeps: so a record is
-    // found in one tree, renewing changes the row in place, and no key of 40 bytes is repeated in an index.
+    // One row for each session. Its key is the public session id (`family` before step 2), a random number that a
+    // renewal keeps. So a record is found in one tree, a renewal changes the row in place, and no key of 40 bytes is
+    // repeated in an index.
     "CREATE TABLE sessions (
         family       INTEGER PRIMARY KEY,
         hash         BLOB    NOT NULL,
@@ -49,7 +50,7 @@ const STEPS: &[&str] = &[
         owner      TEXT    PRIMARY KEY,
         generation INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;",
-    // An old id leads nowhere: of a renewal remains until when its old id is refused.
+    // A tombstone does not lead to the new id: it only says until when the old id is refused.
     "ALTER TABLE sessions RENAME COLUMN family TO public_id;
 
     -- The old ids of renewed sessions, each for a minute.
@@ -62,7 +63,7 @@ const STEPS: &[&str] = &[
     DROP TABLE traces;",
 ];
 
-/// The marks by which a file is recognised, before anything in it is changed.
+/// The marks by which a file is recognised before anything in it is changed.
 pub(crate) struct Marks {
     application: i32,
     tables: i64,
@@ -71,7 +72,7 @@ pub(crate) struct Marks {
 
 /// Reads a file's marks.
 pub(crate) fn look(connection: &Connection) -> rusqlite::Result<Marks> {
-    // In one transaction: another process may be making the tables.
+    // In one transaction, because another process may be making the tables.
     let transaction = connection.unchecked_transaction()?;
     Ok(Marks {
         application: pragma(&transaction, "application_id")?,
@@ -93,7 +94,7 @@ impl Marks {
     }
 }
 
-/// Makes the tables, or brings them up to date, in one transaction; of several processes one does it.
+/// Creates or migrates the tables in one transaction. Of several processes only one does it.
 pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     run(connection, STEPS)
 }

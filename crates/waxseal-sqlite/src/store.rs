@@ -19,17 +19,18 @@ use waxseal_store::{
     SessionStore, Swap, Timestamp, Usage,
 };
 
-/// Keeps records in an SQLite file, with SQLite built in: nothing to install, nothing to start.
+/// Keeps records in an SQLite file. SQLite is built in, so there is nothing to install or start.
 ///
-/// Reads run where they are asked, on pooled connections, and take some microseconds. Writes go to one thread,
-/// which commits those that wait together; a write is answered after its commit. Several stores, in one process
-/// or in many on the same machine, may share a file. Not for network file systems, whose locks SQLite cannot trust.
+/// Reads run on the calling thread, on pooled connections, and take a few microseconds. Writes go to one thread, which
+/// commits all waiting writes together; a write is answered after its commit. Several stores, in one process or in
+/// several on the same machine, may share a file. Do not use a network file system, because SQLite cannot rely on its
+/// locks.
 ///
-/// The next write notices a file that has disappeared, or whose place another took. A connection that no longer works
-/// is opened again with the next call, so an outage ends by itself. [`SqliteDurability`](crate::SqliteDurability)
-/// says what an acknowledged write outlives.
+/// The next write detects if the file has disappeared or was replaced. A connection that no longer works is opened
+/// again by the next call, so an outage ends by itself. [`SqliteDurability`](crate::SqliteDurability) says what an
+/// acknowledged write survives.
 ///
-/// Clones share connections and thread. Dropping the last one waits for the queued writes.
+/// Clones share the connections and the writing thread. Dropping the last one waits for the queued writes.
 ///
 /// # Example
 ///
@@ -71,7 +72,7 @@ impl SqliteStore {
         let queue = options.queue;
         let file = Arc::new(File::new(options));
         let connection = file.create()?;
-        // Raised by the writer when readers' connections lead to a file that is no longer there.
+        // The writer raises it when readers' connections are to a file that has disappeared or was replaced.
         let epoch = Arc::new(AtomicU64::new(0));
         let writer = Writer::start(connection, Arc::clone(&file), Arc::clone(&epoch), queue)?;
         let readers = Readers::new(Arc::clone(&file), epoch)?;
@@ -91,8 +92,8 @@ impl SqliteStore {
 }
 
 impl SqliteOptions {
-    /// Opens the store. Missing folders and a missing file are made, for this user alone; a file of an older
-    /// release is migrated.
+    /// Opens the store. Missing folders and a missing file are created with access only for this user; a file of an
+    /// older release is migrated.
     ///
     /// # Errors
     ///
@@ -228,7 +229,7 @@ impl SessionStore for SqliteStore {
         self.write(move |connection| rows::purge(connection, now, limit)).await
     }
 
-    /// Writes a row that needs room, and deletes it in the same transaction.
+    /// Writes a row, which needs space, and deletes it in the same transaction.
     async fn ready(&self) -> Result<(), SqliteError> {
         self.write(|connection| {
             let row = "INSERT OR REPLACE INTO tombstones (hash, expires) VALUES (zeroblob(5000), 0)";

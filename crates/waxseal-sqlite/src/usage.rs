@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use waxseal_store::Usage;
 
-/// Looks at the records with the lowest public ids and at the file's head; `max_pages` is the file's largest size.
+/// Reads the records with the lowest public ids, and the file's header. `max_pages` is the file's largest size.
 pub(crate) fn usage(connection: &Connection, max_pages: Option<u64>) -> rusqlite::Result<Usage> {
     const LOWEST: &str =
         "SELECT count(*), max(public_id) FROM (SELECT public_id FROM sessions ORDER BY public_id LIMIT ?1)";
@@ -14,12 +14,12 @@ pub(crate) fn usage(connection: &Connection, max_pages: Option<u64>) -> rusqlite
     let usage = Usage::default().sampled(seen.unsigned_abs(), last.map_or(0, ids_up_to));
     let Some(max_pages) = max_pages else { return Ok(usage) };
     let pages = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    // What was deleted leaves pages that the next records take.
+    // Deleted records leave free pages, which new records use.
     let used = pages("page_count")? - pages("freelist_count")?;
     Ok(usage.fullness(used as f64 / max_pages as f64))
 }
 
-/// The ids from the lowest one on: they are ordered as numbers with a sign.
+/// The number of ids up to this one. SQLite orders them as signed numbers.
 fn ids_up_to(last: i64) -> u64 {
     last.abs_diff(i64::MIN)
 }

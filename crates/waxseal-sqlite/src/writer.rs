@@ -14,7 +14,7 @@ use crate::identity::Identity;
 
 /// The largest number of writes in one transaction.
 ///
-/// Enough to share a commit's cost, and few enough to let other processes write.
+/// It is large enough to share the cost of a commit, and small enough to let other processes write.
 const MAX_BATCH: usize = 256;
 
 /// A thread with a queue of writes.
@@ -43,7 +43,7 @@ impl Writer {
 
     /// Runs `work` in a transaction on the writing thread, and returns after the commit.
     ///
-    /// It may run twice: once more after a transaction that was rolled back.
+    /// It may run twice: again after a transaction that was rolled back.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -58,12 +58,12 @@ impl Writer {
     }
 }
 
-/// Waits for the queued writes, so that the file can be opened anew or moved afterwards.
+/// Waits for the queued writes, so that the file can be opened again or moved afterwards.
 impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // It panicked, which its own message told.
+            // If it panicked, its own message was printed.
             _ = thread.join();
         }
     }
@@ -89,7 +89,7 @@ impl<T: Send, W: FnMut(&Connection) -> rusqlite::Result<T> + Send> Job for Asked
 
     fn answer(self: Box<Self>, committed: Result<(), SqliteError>) {
         let Self { done, reply, .. } = *self;
-        // Whoever asked may have gone; the write is done all the same.
+        // The caller may no longer wait; the write is done nevertheless.
         _ = reply.send(committed.and_then(|()| done.ok_or(SqliteError::Stopped)));
     }
 }
@@ -112,7 +112,7 @@ impl Desk {
             let mut batch = vec![first];
             batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
             match self.commit(&mut batch) {
-                // One write is at fault, or has no room where others need none. Each gets a transaction of its own, so that
+                // One write is wrong, or has no space while others need none. Each gets its own transaction, so that
                 // the others are done.
                 Err(SqliteError::Statement(_) | SqliteError::Full) if batch.len() > 1 => {
                     for job in batch {
@@ -147,7 +147,7 @@ impl Desk {
         let outcome = transact(connection, &self.file, batch);
         if !connection.is_autocommit() {
             let undone = connection.execute_batch("ROLLBACK").map_err(|error| self.file.error(error));
-            // A transaction that stays open would lock everybody out.
+            // A transaction that stays open would block all other writers.
             if undone.is_err() {
                 self.close();
             }
@@ -155,7 +155,7 @@ impl Desk {
         outcome
     }
 
-    /// Closes the connection, and tells readers that theirs are no better.
+    /// Closes the connection, and makes readers close theirs as well.
     fn close(&mut self) {
         self.open = None;
         self.epoch.fetch_add(1, Ordering::AcqRel);
@@ -163,7 +163,7 @@ impl Desk {
 }
 
 fn transact(connection: &Connection, file: &File, batch: &mut [Box<dyn Job>]) -> Result<(), SqliteError> {
-    // Takes the write lock at once: a transaction that began by reading could not always get it later.
+    // Takes the write lock at once, because a transaction that began with a read cannot always get it later.
     file.patiently(|| connection.prepare_cached("BEGIN IMMEDIATE")?.execute(()))?;
     let mut work = || {
         batch.iter_mut().try_for_each(|job| job.run(connection))?;

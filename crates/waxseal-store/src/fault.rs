@@ -4,15 +4,15 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The store cannot be reached, did not answer in time, or is damaged. The call may have been done all the same. It
-    /// ends by itself or by an operator's work; until then the app's policy for outages applies.
+    /// The store cannot be reached, did not answer in time, or is damaged. The call may have been done nevertheless.
+    /// The outage ends by itself or when an operator has fixed it; until then the app's policy for outages applies.
     Outage,
-    /// The store has no room for what the call brings, and has not done it. The policy for outages applies, here and in
-    /// the next two. The call is not sent again.
+    /// The store has no space for the call's data, and has not done the call. The policy for outages applies, as for
+    /// the next two variants. The call is not sent again.
     Full,
-    /// Others hold what the call needs, for longer than the store may wait. It has not done the call.
+    /// Others held a lock that the call needs for longer than the store may wait. The store has not done the call.
     Locked,
-    /// The store takes no writes now, and has not done the call.
+    /// The store accepts no writes at present, and has not done the call.
     ReadOnly,
     /// The call itself is wrong, and would fail again.
     Defect,

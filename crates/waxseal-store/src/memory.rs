@@ -20,12 +20,12 @@ const SHARDS: usize = 64;
 /// Keeps records in the memory of this process: for tests, for development, and for a single process whose sessions may
 /// end with it.
 ///
-/// The store is bounded by [`MAX_RECORDS`](Self::MAX_RECORDS) and [`MAX_BYTES`](Self::MAX_BYTES) unless set otherwise.
-/// At a bound it first drops what has expired, then sessions without an owner, those that expire soonest first. After
-/// that it refuses new sessions, so that anonymous visitors cannot displace signed-in ones. A sixteenth of each bound
-/// is kept for [records of ends](Record::is_end). A full store is not [ready](SessionStore::ready).
+/// The store is limited to [`MAX_RECORDS`](Self::MAX_RECORDS) and [`MAX_BYTES`](Self::MAX_BYTES) unless set otherwise.
+/// At a limit it first drops expired records, then sessions without an owner, those that expire soonest first. After
+/// that it refuses new sessions, so that anonymous visitors cannot displace signed-in ones. A sixteenth of each limit
+/// is reserved for [records of ends](Record::is_end). A full store is not [ready](SessionStore::ready).
 ///
-/// Clones share one memory.
+/// Clones share their records.
 ///
 /// # Example
 ///
@@ -41,7 +41,7 @@ struct Shared {
     shards: Box<[Mutex<Shard>]>,
     owners: Owners,
     budget: Budget,
-    /// The store has refused a record, and has hardly had room since.
+    /// The store has refused a record, and has had little space since then.
     is_full: AtomicBool,
 }
 
@@ -49,7 +49,7 @@ struct Shared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MemoryError {
-    /// The store is at its bound, and every session in it has an owner.
+    /// The store is at its limit, and every session in it has an owner.
     #[error(
         "the memory store is full at {records} records and {bytes} bytes, none of which may be forgotten; give it more \
          room, or use a store on a disk"
@@ -96,18 +96,18 @@ impl MemoryStore {
 }
 
 impl Shared {
-    /// The shard of all rows of a session, its tombstones included, which share its public session id.
+    /// The shard of all rows of a session, including its tombstones, which share its public session id.
     fn shard(&self, public_id: PublicId) -> MutexGuard<'_, Shard> {
         let [first, ..] = *public_id.as_bytes();
         self.shard_at(usize::from(first) % SHARDS)
     }
 
     fn shard_at(&self, at: usize) -> MutexGuard<'_, Shard> {
-        // No change panics half-way, so the state is whole even after a panic.
+        // No change can panic half-way, so the state is consistent even after a panic.
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does `work` on the shard of `public_id`, and makes room as long as `work` lacks it.
+    /// Does `work` on the shard of `public_id`, and makes space as long as `work` needs it.
     fn with_room<T>(
         &self,
         public_id: PublicId,
@@ -115,7 +115,7 @@ impl Shared {
         mut work: impl FnMut(&mut Shard) -> Result<T, NoRoom>,
     ) -> Result<T, MemoryError> {
         loop {
-            // A statement of its own, because making room locks all shards one by one, this one too.
+            // A separate statement, because making space locks all shards one by one, including this one.
             let outcome = work(&mut self.shard(public_id));
             match outcome {
                 Ok(done) => {
@@ -139,13 +139,14 @@ impl Shared {
         MemoryError::Full { records, bytes }
     }
 
-    /// Checks whether a new session would find room, also by dropping one without an owner.
+    /// Checks whether a new session would fit, if necessary by dropping one without an owner.
     fn has_room(&self) -> bool {
         self.budget.has(1, shard::ROW_BYTES)
             || (0..SHARDS).any(|at| self.shard_at(at).first_ownerless().is_some())
     }
 
-    /// Logs that there is room again, if there is more than one sign-out frees. The next refusal is then logged again.
+    /// Logs that there is space again, if it is more than a single sign-out frees. The next refusal is then logged
+    /// again.
     fn note_room(&self) {
         let (records, bytes) = self.budget.ample();
         if self.is_full.load(Ordering::Acquire) && self.budget.has(records, bytes) {
@@ -154,7 +155,7 @@ impl Shared {
         }
     }
 
-    /// Drops one expired row, or else the ownerless session that expires soonest.
+    /// Drops one expired row or, if there is none, the ownerless session that expires soonest.
     fn make_room(&self, now: Timestamp) -> bool {
         let mut nearest = None;
         for at in 0..SHARDS {
@@ -166,7 +167,7 @@ impl Shared {
                 nearest = nearest.min(Some((end, at))).or(Some((end, at)));
             }
         }
-        // If another thread came first, that thread has made the room.
+        // If another thread came first, that thread has made the space.
         nearest.is_some_and(|(_, at)| {
             self.shard_at(at).forget_ownerless(&self.owners, &self.budget);
             true
@@ -367,7 +368,7 @@ fn cursor(shard: usize, after: Option<PublicId>) -> Cursor {
     Cursor::new(bytes)
 }
 
-/// Reads what [`cursor`] wrote. Other bytes mean the beginning.
+/// Reads a cursor that [`cursor`] made. Other bytes mean the beginning.
 fn place(cursor: &Cursor) -> (usize, Option<PublicId>) {
     match cursor.as_bytes() {
         [shard, public_id @ ..] => {

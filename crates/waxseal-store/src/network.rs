@@ -1,6 +1,6 @@
 //! The policy for calls across a network: timeout, concurrency limit, queue, retries, circuit breaker.
 //!
-//! For authors of stores. A store asks [`NetworkOptions`] of its user, makes one [`CallPolicy`] of them, and sends
+//! For authors of stores. A store takes [`NetworkOptions`] from its user, makes one [`CallPolicy`] from them, and makes
 //! every call through [`CallPolicy::call`]. Its error implements [`CallError`], which tells the policy whether the
 //! server was out of reach and whether the call may have been done.
 //!

@@ -1,38 +1,38 @@
-//! Promises of a store, some of which it need not make.
+//! Promises of a store, of which two are optional.
 
 use std::fmt;
 
-/// A promise of a store: a part of what [`SessionStore`](crate::SessionStore) asks for.
+/// A promise of a store: a part of what [`SessionStore`](crate::SessionStore) requires.
 ///
-/// A store may do without [`Lists`](Self::Lists) and [`Keys`](Self::Keys), and then
-/// [says so](crate::SessionStore::makes). Every other promise is needed by every use. The
-/// [conformance suite](crate::testing) reports on each.
+/// [`Lists`](Self::Lists) and [`Keys`](Self::Keys) are optional: [`SessionStore::makes`](crate::SessionStore::makes)
+/// says if a store makes them. Every use needs all other promises. The [conformance suite](crate::testing) reports on
+/// each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Promise {
-    /// A record comes back as it was kept, from every process; it is replaced by compare-and-swap and ends when it is
-    /// deleted.
+    /// Every process loads a record as it was saved. A record is replaced by compare-and-swap, and is absent once it
+    /// was deleted.
     Records,
-    /// A record is absent from the millisecond on at which it expires, and what has expired is freed.
+    /// A record is absent from the millisecond at which it expires, and a purge deletes expired records.
     Expiry,
-    /// A session gets another id in one step, and its old id is known for a while.
+    /// A session gets another id in one step, and its old id is recognized for a while.
     Renewal,
     /// An owner's sessions are found and ended by their public session ids, or ended all at once.
     Owners,
-    /// Calls that come at the same time have the outcome of some order.
+    /// Concurrent calls have the outcome of some sequential order.
     Races,
-    /// An owner's sessions are [listed](crate::SessionStore::list).
+    /// An owner's sessions can be [listed](crate::SessionStore::list).
     Lists,
-    /// Records that another key has sealed are [found](crate::SessionStore::sealed_otherwise).
+    /// Records that were sealed with another key can be [found](crate::SessionStore::sealed_otherwise).
     Keys,
 }
 
 impl Promise {
-    /// Every promise, the needed ones first.
+    /// Every promise, the required ones first.
     pub const ALL: [Self; 7] =
         [Self::Records, Self::Expiry, Self::Renewal, Self::Owners, Self::Races, Self::Lists, Self::Keys];
 
-    /// The name, as reports and errors have it: one word in lower case.
+    /// The name in reports and errors: one word in lower case.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -46,13 +46,13 @@ impl Promise {
         }
     }
 
-    /// Returns `true` if a store may do without.
+    /// Returns `true` if a store need not make this promise.
     #[must_use]
     pub fn is_optional(self) -> bool {
         matches!(self, Self::Lists | Self::Keys)
     }
 
-    /// The uses that a store without this promise is not fit for: a phrase that follows "not fit for".
+    /// The uses for which a store without this promise is not fit: a phrase that follows "not fit for".
     #[must_use]
     pub fn uses(self) -> &'static str {
         match self {

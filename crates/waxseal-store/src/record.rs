@@ -34,16 +34,16 @@ impl Record {
 
     /// Returns `true` if the record says that sessions in state `cookie` were revoked.
     ///
-    /// Nothing is sealed in such a record. Its counter is greater than 1; it is 1 while the sessions of the record are
-    /// still good. A store that drops such a record makes the revoked sessions good again, so a store may keep some
-    /// room for these records alone.
+    /// Such a record has no sealed bytes, and its counter is greater than 1; it is 1 while the sessions of the record
+    /// are still valid. If a store drops such a record, the revoked sessions are valid again, so a store may reserve
+    /// some space for these records.
     #[must_use]
     pub fn is_end(&self) -> bool {
         self.sealed.is_empty() && self.revision.counter() > 1
     }
 }
 
-/// Shows neither owner nor device, which are not for logs, nor the sealed bytes.
+/// Does not show the owner and the device, which must not be logged, or the sealed bytes.
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { revision, life, sealed, .. } = self;
@@ -91,7 +91,7 @@ impl Lifespan {
     }
 }
 
-/// The answer for a key at which something lies.
+/// The answer to a load or a revalidation whose key has a record or a tombstone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "each answer is treated by callers")]
 pub enum Found<T> {
@@ -102,7 +102,7 @@ pub enum Found<T> {
 }
 
 impl Found<Record> {
-    /// The answer to a revalidation where this is the answer to a load.
+    /// Converts the answer to a load into the answer to a revalidation.
     #[must_use]
     pub fn into_head(self) -> Found<RecordHead> {
         match self {
@@ -122,12 +122,12 @@ pub struct RecordHead {
     pub revision: Revision,
     /// The record's times.
     pub life: Lifespan,
-    /// The owner. Part of each revalidation, so that a copy is shown only while its owner's "end all" would find the
-    /// record.
+    /// The owner. It is part of each revalidation, so that a copy is shown only as long as its owner's "end all" would
+    /// find the record.
     pub owner: Option<String>,
 }
 
-/// Does not show the owner, which is not for logs.
+/// Does not show the owner, which must not be logged.
 impl fmt::Debug for RecordHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { revision, life, .. } = self;
@@ -142,7 +142,7 @@ impl fmt::Debug for RecordHead {
 pub enum Creation {
     /// The record was created.
     Created,
-    /// The key is taken, or another session has its public session id. Draw another id.
+    /// The key is in use, or another session has its public session id. Draw another id.
     Taken,
 }
 
@@ -153,9 +153,9 @@ pub enum Creation {
 pub enum Swap {
     /// The write was done.
     Done,
-    /// The session lives in another revision. Load it again.
+    /// The record has another revision. Load it again.
     Conflict,
-    /// No session lives under this key, because it ended, expired, or was renewed. Nothing was written.
+    /// There is no living record under this key: the session has ended, expired, or was renewed. Nothing was written.
     Gone,
 }
 
@@ -181,7 +181,7 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
 }
 
-/// A position in a walk. The bytes have a meaning to the store alone.
+/// A position in a walk. Only the store knows what the bytes mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(Vec<u8>);
 

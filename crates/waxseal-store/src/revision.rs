@@ -2,8 +2,8 @@ use std::{fmt, io};
 
 /// The version of a record: a counter, and 8 random bytes drawn with every commit.
 ///
-/// The counter alone would not do. After a failover or a restored backup, two different versions may have the same
-/// number. Two copies are equal, and a compare-and-swap succeeds, only if all 16 bytes agree.
+/// The counter alone is not enough: after a failover or a restored backup, two different versions may have the same
+/// counter. Two copies are equal, and a compare-and-swap succeeds, only if all 16 bytes are equal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Revision([u8; Self::BYTES]);
 
@@ -12,7 +12,7 @@ impl Revision {
     pub const BYTES: usize = 16;
     const COUNTER_BYTES: usize = 8;
 
-    /// The revision of a record of which nothing is known.
+    /// The revision of an unknown record: 16 zero bytes.
     pub const UNKNOWN: Self = Self([0; Self::BYTES]);
 
     /// Draws the revision of a new record.
@@ -33,19 +33,19 @@ impl Revision {
         Self::draw(self.counter().saturating_add(1))
     }
 
-    /// Restores a revision from its kept bytes.
+    /// Restores a revision from its saved bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// The 16 bytes to keep and to compare.
+    /// The 16 bytes to save and to compare.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
     }
 
-    /// The number of commits of the record, the first one included.
+    /// The number of commits of the record, including the first.
     #[must_use]
     pub fn counter(&self) -> u64 {
         let counter = self.0.first_chunk().expect("a revision is longer than its counter");

@@ -9,8 +9,9 @@ use crate::revision::Revision;
 
 /// The id of a session on the server: 32 random bytes, of which 8 are the public session id and 24 a secret.
 ///
-/// Its holder is the visitor, so it exists only in sealed or signed tokens. A store is given its [`key`](Self::key), a
-/// hash. Ids are drawn here and never accepted from a client. Wiped on drop; never printed.
+/// Whoever has an id can act as the visitor, so it is put only into sealed or signed tokens. A store gets its
+/// [`key`](Self::key), a hash. Ids are drawn here and never accepted from a client. An id is wiped on drop and never
+/// printed.
 ///
 /// ```
 /// use waxseal_store::SessionId;
@@ -39,7 +40,7 @@ impl SessionId {
         Ok(id)
     }
 
-    /// Draws a new id of the same session: the public session id stays, the secret part is new.
+    /// Draws a new id for the same session, with the same public session id and a new secret part.
     ///
     /// # Errors
     ///
@@ -56,7 +57,7 @@ impl SessionId {
         Self(bytes)
     }
 
-    /// The bytes to put into a token, and for no other use.
+    /// The bytes, only to be put into a token.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
@@ -95,8 +96,8 @@ impl fmt::Debug for SessionId {
 
 /// The public session id: the first 8 bytes of a session id, as text 16 hex digits.
 ///
-/// [`SessionId::renewed`] keeps it. It names a session in lists and signs nobody in. It ends a session only together
-/// with the owner's name.
+/// [`SessionId::renewed`] keeps it. It names a session in lists, and nobody can sign in with it. To end a session by
+/// it, a caller also needs the owner's name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicId([u8; Self::BYTES]);
 
@@ -104,13 +105,13 @@ impl PublicId {
     /// Length of a public session id in bytes.
     pub const BYTES: usize = 8;
 
-    /// Restores a public session id from its kept bytes.
+    /// Restores a public session id from its saved bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// Parses 16 lower-case hexadecimal digits, the one text form. `None` for any other text.
+    /// Parses 16 lower-case hexadecimal digits. `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -141,8 +142,8 @@ impl fmt::Debug for PublicId {
 
 /// The key of a record: the public session id, and SHA-256 of the session id.
 ///
-/// The hash alone names the record. The public session id lets a store keep all rows of a session in one place and find
-/// them by it, for example in one slot of a cluster (`{public id}:hash`). Neither part is secret.
+/// The hash alone identifies the record. With the public session id a store can keep all rows of a session together,
+/// for example in one slot of a cluster (`{public id}:hash`), and find them by it. Neither part is secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordKey {
     public_id: PublicId,
@@ -155,7 +156,7 @@ impl RecordKey {
     /// Length of [`bound`](Self::bound) in bytes.
     pub const BOUND_BYTES: usize = Self::HASH_BYTES + Revision::BYTES;
 
-    /// Restores a key from its kept parts.
+    /// Restores a key from its saved parts.
     #[must_use]
     pub const fn new(public_id: PublicId, hash: [u8; Self::HASH_BYTES]) -> Self {
         Self { public_id, hash }
@@ -173,8 +174,8 @@ impl RecordKey {
         &self.hash
     }
 
-    /// The bytes that a record's sealed bytes are bound to: the hash and the revision. Two swapped rows do not open,
-    /// nor does an older version under a newer revision.
+    /// The bytes that a record's sealed bytes are bound to: the hash and the revision. So if two rows are swapped, or
+    /// an older version is put under a newer revision, the record does not open.
     #[must_use]
     pub fn bound(&self, revision: &Revision) -> [u8; Self::BOUND_BYTES] {
         let mut bound = [0; Self::BOUND_BYTES];

@@ -21,19 +21,21 @@ use crate::{Promise, PublicId, RecordKey, Revision, Timestamp, Usage};
 /// Implementers write plain `async fn`. Each method documents what it must guarantee, and the suite in
 /// [`testing`](crate::testing) checks it. These rules hold for all methods:
 ///
-/// - **One truth.** Every method reads and writes at the primary, never at a replica. A call that was acknowledged is
-///   seen by the next one, from any process.
+/// - **Primary only.** Every method reads and writes at the primary, never at a replica. Once a call is acknowledged,
+///   every later call sees it, from any process.
 /// - **A living record** is one whose `expires` is after `now` and whose owner's sessions were not ended since the
-///   record got that owner. Any other record is *absent*, whether or not it still takes up space. This is decided in
-///   the same statement as the read or the write. `now` is an argument; a store reads no clock to decide.
-/// - **Never again.** Only `create` makes a record where there is none, and it is called only with an id that was just
-///   drawn. So never send a `create` twice: the second may arrive after the session's end. No read makes anything.
-/// - **All or nothing.** A method happens completely or not at all, also if its future is dropped half-way. After a
-///   drop or a lost answer it may still happen.
+///   record got that owner. Any other record is *absent*, whether or not it still takes up space. The same statement
+///   that reads or writes decides this. `now` is an argument: a store does not read a clock to decide.
+/// - **No resurrection.** Only `create` makes a record where there is none, and it is called only with an id that was
+///   just drawn. Never send a `create` twice, because the second may arrive after the session has ended. A read never
+///   creates anything.
+/// - **All or nothing.** A call takes effect completely or not at all, even if its future is dropped. After a drop or a
+///   lost answer it may still take effect.
 /// - **Owner and generation.** A store keeps a generation beside each record's owner: the owner's generation at the
-///   time when the record got that owner. Writing the same owner again keeps it; another owner brings that owner's
-///   present generation. [`end_all`](Self::end_all) raises the owner's generation, and records of a lower one are
-///   absent from then on. An index of owners may be written second, if what it finds is checked against the records.
+///   time when the record got that owner. Writing the same owner again keeps that generation; writing another owner
+///   stores the new owner's present generation. [`end_all`](Self::end_all) raises the owner's generation, and records
+///   of a lower one are absent from then on. An index of owners may be written separately, if its entries are checked
+///   against the records.
 ///
 /// # Example
 ///
@@ -64,18 +66,18 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The error of a call. Its text names no session and no password.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// Returns the kind of failure. Unless overridden, every failure is an outage, which promises least.
+    /// Returns the kind of failure. Unless overridden, every failure is an outage, the kind that promises least.
     ///
-    /// An error says nothing about what happened: a write that failed may have been done. A caller who must know loads
-    /// the record and compares its revision with the one to be written.
+    /// A write that returned an error may still have been done. To find out, a caller loads the record and compares its
+    /// revision with the one to be written.
     fn fault(error: &Self::Error) -> Fault {
         let _ = error;
         Fault::Outage
     }
 
-    /// Returns `false` for an [optional](Promise::is_optional) promise that the store does not make. The methods
-    /// of that promise then fail with [`Fault::Defect`], and callers that need it refuse the store. The answer never
-    /// changes. Unless overridden, every promise is made.
+    /// Returns `false` for an [optional](Promise::is_optional) promise that the store does not make. The methods of
+    /// that promise then fail with [`Fault::Defect`], and callers that need it refuse the store. The result must never
+    /// change. Unless overridden, every promise is made.
     fn makes(&self, promise: Promise) -> bool {
         let _ = promise;
         true
@@ -88,8 +90,8 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Found<Record>>, Self::Error>> + Send;
 
-    /// Revalidates: as [`load`](Self::load), but without the sealed bytes. A smaller read with the same guarantees.
-    /// Unless overridden it loads.
+    /// Revalidates a record: like [`load`](Self::load), but without the sealed bytes. It is a smaller read with the
+    /// same guarantees. Unless overridden, it calls `load`.
     fn revalidate(
         &self,
         key: &RecordKey,
@@ -103,8 +105,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Returns [`Creation::Taken`] and changes nothing if a record lives under `key` or a tombstone lies there. A store
     /// that finds records by their public session id does the same if another session has that id.
     ///
-    /// A full store refuses with [`Fault::Full`]. It may first drop records without an owner, those that expire
-    /// soonest first, and never one with an owner. It may keep some room for [records of ends](Record::is_end).
+    /// A full store refuses with [`Fault::Full`]. Before that it may drop records without an owner, those that expire
+    /// soonest first, but never one with an owner. It may reserve some space for [records of ends](Record::is_end).
     fn create(
         &self,
         key: &RecordKey,
@@ -121,8 +123,9 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Swap, Self::Error>> + Send;
 
-    /// Notes activity at `now` on a living record, as [`Lifespan::touched`](crate::Lifespan::touched) says. The
-    /// revision and everything else stay. Returns `false` and changes nothing if no record lives under `key`.
+    /// Notes activity at `now` on a living record, as [`Lifespan::touched`](crate::Lifespan::touched) describes. The
+    /// revision and everything else stay the same. Returns `false` and changes nothing if there is no living record
+    /// under `key`.
     fn touch(
         &self,
         key: &RecordKey,
@@ -148,8 +151,8 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Swap, Self::Error>> + Send;
 
-    /// Ends the session whose record lives under `key`. From now on the record is absent, whatever writes are under
-    /// way. Returns `false` and changes nothing if no record lives there.
+    /// Ends the session whose record lives under `key`. From then on the record is absent, whatever writes are in
+    /// flight. Returns `false` and changes nothing if there is no living record.
     ///
     /// A tombstone is not followed: a session cannot be ended by an id that it had before a renewal.
     fn delete(
@@ -172,8 +175,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Returns a part of the living records whose `kid` is not this one, to be rewrapped: about `limit` of them, after
     /// `after`.
     ///
-    /// A walk to its last page meets each record that exists all the time, and may meet one twice. Each call does a
-    /// bounded amount of work, so a page may be empty.
+    /// A walk to the last page finds each record that exists during the whole walk, and may find a record twice. Each
+    /// call does a bounded amount of work, so a page may be empty.
     fn sealed_otherwise(
         &self,
         kid: [u8; 4],
@@ -182,8 +185,8 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Page<(RecordKey, Record)>, Self::Error>> + Send;
 
-    /// Returns a part of the owner's living sessions, about `limit` of them, in an order of the store's own. A walk
-    /// finds each session that exists all the time.
+    /// Returns a part of the owner's living sessions, about `limit` of them, in an order that the store chooses. A walk
+    /// finds each session that exists during the whole walk.
     fn list(
         &self,
         owner: &str,
@@ -192,8 +195,8 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Page<Listed>, Self::Error>> + Send;
 
-    /// Returns the owner's living session with this public session id, and the key that it is under now. `None` if
-    /// there is none, or if it is another owner's, because a public session id is no secret.
+    /// Returns the owner's living session with this public session id, and its present key. `None` if there is none, or
+    /// if it belongs to another owner, because a public session id is not secret.
     fn owned(
         &self,
         owner: &str,
@@ -201,8 +204,8 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<(RecordKey, Record)>, Self::Error>> + Send;
 
-    /// Ends the owner's session with this public session id, under whatever key it is now. Returns `false` and changes
-    /// nothing if it is another owner's, because a public session id is no secret.
+    /// Ends the owner's session with this public session id, whatever its present key is. Returns `false` and changes
+    /// nothing if it belongs to another owner, because a public session id is not secret.
     fn end(
         &self,
         owner: &str,
@@ -212,8 +215,8 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Ends all sessions of the owner that have begun, in one step, by raising the owner's generation.
     ///
-    /// The session that lives under `keep` stays if it is the owner's, and so does its revision. No write under way
-    /// brings one of the other sessions back, and none ends the kept one.
+    /// The session that lives under `keep` stays if it is the owner's, and keeps its revision. No write in flight
+    /// brings one of the other sessions back or ends the kept one.
     fn end_all(
         &self,
         owner: &str,
@@ -221,25 +224,25 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Frees the space of at most `limit` expired records and tombstones, and returns their number. The caller calls
-    /// again while that is `limit`. What expired within the last hour may stay. A store that expires records by itself
-    /// returns 0.
+    /// Deletes at most `limit` expired records and tombstones, and returns their number. The caller calls again as long
+    /// as the number is `limit`. Records that expired within the last hour may stay. A store that expires records by
+    /// itself returns 0.
     fn purge(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize, Self::Error>> + Send;
 
     /// Checks that the store can be reached and would accept writes, without touching a session: for a readiness page.
-    /// Unless overridden it succeeds always, for stores whose calls show an outage themselves.
+    /// Unless overridden, it always succeeds.
     fn ready(&self) -> impl Future<Output = Result<(), Self::Error>> + Send {
         async { Ok(()) }
     }
 
-    /// Returns the space that records take, for metrics; it is called about once a minute. Unless overridden, nothing is
-    /// known of it.
+    /// Returns the space that records take, for metrics. It is called about once a minute. Unless overridden, both
+    /// values are unknown.
     fn usage(&self) -> impl Future<Output = Result<Usage, Self::Error>> + Send {
         async { Ok(Usage::default()) }
     }
 
-    /// Returns the time at the primary, to compare this process's clock with. Unless overridden it is `None`, for a
-    /// store on this machine that has no other clock.
+    /// Returns the primary's time, with which this process's clock is compared. Unless overridden it is `None`, for a
+    /// store that uses this machine's clock.
     fn clock(&self) -> impl Future<Output = Result<Option<Timestamp>, Self::Error>> + Send {
         async { Ok(None) }
     }

@@ -1,8 +1,7 @@
 //! The conformance suite: tests of what every [`SessionStore`] must do, from outside.
 //!
-//! For authors of stores. Give [`conformance`] a closure that opens one new and empty store twice, for example as two
-//! processes do. For a store of a single process, return two clones. Time is an argument of every call, so nothing
-//! sleeps.
+//! For authors of stores. Give [`conformance`] a closure that opens the same new, empty store twice, as two processes
+//! do. For a store of a single process, return two clones. Time is an argument of every call, so nothing sleeps.
 //!
 //! ```
 //! use waxseal_store::Promise;
@@ -15,8 +14,8 @@
 //! assert!(matches!(report.verdict(Promise::Lists), Verdict::Kept { .. }));
 //! ```
 //!
-//! The [`Report`] says of each [`Promise`] if it is kept, not made, or broken, and what a store without it is not fit
-//! for. It is a failing test's message, too:
+//! The [`Report`] says for each [`Promise`] if it is kept, not made, or broken, and what a store without it is not fit
+//! for. If the test fails, the report is its message:
 //!
 //! ```text
 //! records: kept (15 cases)
@@ -25,7 +24,7 @@
 //! lists: not made, so not fit for a list of one's own sessions, nor for …
 //! ```
 //!
-//! A store whose futures need a runtime is run on it:
+//! If the store's futures need a runtime, run the suite on it:
 //!
 //! ```
 //! # tokio::runtime::Builder::new_multi_thread().build()?.block_on(async {
@@ -70,7 +69,7 @@ use self::cases::{Case, cases, refuses};
 use self::run::{block_on, caught, message};
 use crate::{Promise, SessionStore};
 
-/// Runs every case on the calling thread and on threads of its own.
+/// Runs every case on the calling thread, and racing tasks on new threads.
 ///
 /// # Panics
 ///
@@ -87,14 +86,14 @@ pub struct Conformance {
 }
 
 impl Conformance {
-    /// Makes a suite that gives each racing task a thread and runs each race 25 times.
+    /// Makes a suite that runs each racing task on its own thread, and each race 25 times.
     #[must_use]
     pub fn new() -> Self {
         let spawn = |task| drop(std::thread::spawn(move || block_on(task)));
         Self { spawn: Arc::new(spawn), rounds: 25 }
     }
 
-    /// Starts racing tasks with `spawn`, such as that of the store's runtime.
+    /// Starts racing tasks with `spawn`, for example with that of the store's runtime.
     #[must_use]
     pub fn spawn_with(mut self, spawn: impl Fn(Task) + Send + Sync + 'static) -> Self {
         self.spawn = Arc::new(spawn);
@@ -108,7 +107,7 @@ impl Conformance {
         self
     }
 
-    /// Runs every case, each on a store of its own: `make` opens one new, empty store twice.
+    /// Runs every case on its own store: `make` opens one new, empty store twice.
     ///
     /// # Panics
     ///
@@ -119,7 +118,7 @@ impl Conformance {
         report
     }
 
-    /// Runs every case as [`run`](Self::run) does, and returns the report whatever it says.
+    /// Runs every case as [`run`](Self::run) does, and returns the report without panicking.
     #[must_use = "a store may break its promises"]
     pub async fn report<S: SessionStore>(&self, make: impl AsyncFn() -> [S; 2]) -> Report {
         let cases = cases::<S>();

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A moment in whole milliseconds since 1970 UTC, as a store keeps and compares it.
 ///
-/// Whole seconds would be too coarse: copies are fresh for a few seconds, and clocks may differ by one. A finer time
-/// would be lost, because databases keep no finer time, and a moment read from a database must equal the one that was
-/// written. The greatest is 2⁵³ − 1, a quarter of a million years. It is exact in a signed 64-bit column and in the
+/// Whole seconds would be too coarse: copies are fresh for a few seconds, and clocks may differ by one. Finer times
+/// would not survive a database that keeps only milliseconds, and a moment read from a database must equal the one that
+/// was written. The greatest value is 2⁵³ − 1, about 285,000 years. It is exact in a signed 64-bit column and in the
 /// floating-point numbers of a Lua script.
 ///
 /// ```
@@ -24,7 +24,7 @@ impl Timestamp {
     /// The greatest moment, which stands for "never ends".
     pub const MAX: Self = Self((1 << 53) - 1);
 
-    /// Makes a moment of milliseconds since 1970, or [`MAX`](Self::MAX) if that is earlier.
+    /// Makes a moment from milliseconds since 1970; larger values become [`MAX`](Self::MAX).
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         if millis < Self::MAX.0 { Self(millis) } else { Self::MAX }
@@ -48,7 +48,7 @@ impl Timestamp {
         self.0.checked_sub(since.0).is_some_and(|age| u128::from(age) < span.as_millis())
     }
 
-    /// The moment `span` later, in whole milliseconds, or [`MAX`](Self::MAX).
+    /// The moment `span` later, in whole milliseconds, at most [`MAX`](Self::MAX).
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);

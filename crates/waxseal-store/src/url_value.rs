@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The names and values of a query, as they stand there.
+/// The names and values of a query, without decoding.
 pub fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').filter(|part| !part.is_empty()).map(|part| part.split_once('=').unwrap_or((part, "")))
 }
@@ -45,7 +45,7 @@ pub fn bytes(text: &str) -> Option<u64> {
     number::<u64>(digits)?.checked_mul(1 << bits)
 }
 
-/// A number in digits alone.
+/// A number that consists only of digits.
 #[must_use]
 pub fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
     // `parse` would take a plus sign.

@@ -1,6 +1,6 @@
 //! The space that a store's records take.
 
-/// The space that a store's records take, as far as the store can tell at little cost: for metrics.
+/// The space that a store's records take, as far as the store can find out at little cost: for metrics.
 ///
 /// ```
 /// use waxseal_store::Usage;
@@ -10,14 +10,15 @@
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Usage {
-    /// The number of records, expired ones that still take space included; of many, an [estimate](Self::sampled).
+    /// The number of records, including expired ones that still take space. A large number may be an
+    /// [estimate](Self::sampled).
     pub records: Option<u64>,
-    /// The used share of what the store may take, from 0 to 1, if that is bounded.
+    /// The used share of the store's limit, from 0 to 1, if there is a limit.
     pub fullness: Option<f64>,
 }
 
 impl Usage {
-    /// The number of records that [`sampled`](Self::sampled) is for.
+    /// The number of records that a store reads for [`sampled`](Self::sampled).
     pub const SAMPLE: u64 = 4_096;
 
     /// Sets the number of records.
@@ -27,12 +28,13 @@ impl Usage {
         self
     }
 
-    /// Sets the number of records from those with the lowest public ids, for a store that keeps them in that order.
+    /// Sets the number of records, estimated from those with the lowest public ids: for a store that keeps them in that
+    /// order.
     ///
-    /// Public ids are random, so records lie evenly among all 2^64 of them. `seen` is the number of records that were
-    /// looked at, up to [`SAMPLE`](Self::SAMPLE), and `ids` the number of ids up to the last of those. Fewer records than
-    /// [`SAMPLE`](Self::SAMPLE) are all there are. Of more, the number is estimated: with a standard deviation of 1.6 %,
-    /// and the same way each time, so that a change of the number shows.
+    /// Public ids are random, so records are spread evenly among all 2^64 of them. `seen` is the number of records that
+    /// were read, at most [`SAMPLE`](Self::SAMPLE), and `ids` the number of possible ids up to the last of them. If
+    /// `seen` is less than [`SAMPLE`](Self::SAMPLE), it is the exact number. Otherwise the number is estimated, with a
+    /// standard deviation of 1.6 %. The same records give the same estimate, so that a change of their number shows.
     ///
     /// ```
     /// use waxseal_store::Usage;
@@ -50,7 +52,7 @@ impl Usage {
         self.records(u64::try_from(all).unwrap_or(u64::MAX))
     }
 
-    /// Sets the used share of what the store may take.
+    /// Sets the used share of the store's limit.
     #[must_use]
     pub fn fullness(mut self, share: f64) -> Self {
         self.fullness = Some(share);

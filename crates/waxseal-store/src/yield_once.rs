@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-/// Lets the runtime's other tasks run once. For a store whose calls may never wait, between the parts of a long walk.
+/// Lets the runtime's other tasks run once. For a store whose calls never wait, between the parts of a long walk.
 pub async fn yield_once() {
     let mut has_yielded = false;
     poll_fn(|context| {

@@ -2,17 +2,17 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The share of each limit that is kept for records of ends, so that a visitor who fills the rest cannot keep others
-/// from signing out.
+/// One part in this many of each limit is reserved for records of ends, so that a visitor who fills the rest cannot
+/// keep others from signing out.
 const RESERVE: usize = 16;
 
-/// Counts records and bytes against their bounds.
+/// Counts records and bytes against their limits.
 pub(super) struct Budget {
     records: Counter,
     bytes: Counter,
 }
 
-/// The purpose of room in the store.
+/// The purpose for which space is taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     Any,
@@ -25,9 +25,9 @@ struct Counter {
     max: usize,
 }
 
-/// A limit is reached.
+/// A limit has been reached.
 pub(super) struct NoRoom {
-    /// `true` if an empty store would have had room.
+    /// `true` if an empty store would have enough space.
     pub(super) ever: bool,
 }
 
@@ -50,30 +50,30 @@ impl Budget {
         (self.records.used.load(Ordering::Relaxed), self.bytes.used.load(Ordering::Relaxed))
     }
 
-    /// The used share of the limit that is nearer, from 0 to 1.
+    /// The larger of the two used shares, from 0 to 1.
     pub(super) fn fullness(&self) -> f64 {
         let share =
             |counter: &Counter| counter.used.load(Ordering::Relaxed) as f64 / counter.max.max(1) as f64;
         share(&self.records).max(share(&self.bytes))
     }
 
-    /// Takes records and bytes, or neither.
+    /// Takes records and bytes, or neither of them.
     pub(super) fn take(&self, records: usize, bytes: usize, what_for: Use) -> Result<(), NoRoom> {
         self.records.take(records, what_for)?;
         self.bytes.take(bytes, what_for).inspect_err(|_| self.records.give(records))
     }
 
-    /// Checks whether so many records and bytes are free for any purpose.
+    /// Checks whether this many records and bytes are free for any purpose.
     pub(super) fn has(&self, records: usize, bytes: usize) -> bool {
         self.records.has(records) && self.bytes.has(bytes)
     }
 
-    /// A number of free records and bytes that one moment hardly uses up.
+    /// A number of free records and bytes that is unlikely to be used up at once.
     pub(super) fn ample(&self) -> (usize, usize) {
         (self.records.max / 64 + 1, self.bytes.max / 64 + 1)
     }
 
-    /// Replaces a use of `old` bytes by one of `new` bytes.
+    /// Replaces `old` used bytes by `new` ones.
     pub(super) fn resize(&self, old: usize, new: usize) -> Result<(), NoRoom> {
         if new > old {
             self.bytes.take(new - old, Use::Any)

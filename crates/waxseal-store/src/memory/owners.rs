@@ -17,9 +17,9 @@ struct Owner {
     public_ids: BTreeSet<PublicId>,
 }
 
-/// A record's tie to its owner, with the generation in which it was made.
+/// The bond between a record and its owner, with the generation in which it was made.
 ///
-/// A check takes no lock, because an owner shares the generation with all its records.
+/// Checking it takes no lock, because an owner shares its generation with all its records.
 pub(super) struct Bond {
     since: u64,
     generation: Arc<AtomicU64>,
@@ -41,8 +41,8 @@ impl Owners {
         Bond { since, generation: Arc::clone(&owner.generation) }
     }
 
-    /// Removes the session from the owner. An owner without records is dropped with its generation, since no bond is
-    /// left to compare.
+    /// Removes the session from the owner. An owner without records is dropped together with its generation, because no
+    /// bond is left to compare.
     pub(super) fn unbind(&self, owner: &str, public_id: PublicId) {
         let mut owners = self.lock();
         if let Some(bound) = owners.get_mut(owner) {

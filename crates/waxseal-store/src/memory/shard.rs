@@ -10,7 +10,7 @@ use crate::{PublicId, RecordKey, Revision, Timestamp};
 
 type Hash = [u8; RecordKey::HASH_BYTES];
 
-/// Estimated bytes of a record beside its texts and its sealed bytes: the row, and its entries in two trees.
+/// Estimated bytes of a record in addition to its texts and sealed bytes: the row, and its entries in two trees.
 pub(super) const ROW_BYTES: usize = 400;
 /// Estimated bytes of a tombstone: its entries in a map and in a tree.
 const TOMBSTONE_BYTES: usize = 150;
@@ -18,7 +18,7 @@ const TOMBSTONE_BYTES: usize = 150;
 #[derive(Default)]
 pub(super) struct Shard {
     rows: BTreeMap<PublicId, Row>,
-    /// Expiry times of rows with an owner, and of rows without one.
+    /// Expiry times of rows with an owner (`owned`) and without one (`ownerless`).
     owned: BTreeSet<(Timestamp, PublicId)>,
     ownerless: BTreeSet<(Timestamp, PublicId)>,
     /// Expiry times of the tombstones of old ids.
@@ -196,7 +196,7 @@ impl Shard {
         }
     }
 
-    /// Frees the row if its owner's sessions were ended.
+    /// Removes the row if its owner's sessions were ended.
     pub(super) fn forget_ended(&mut self, public_id: PublicId, owners: &Owners, budget: &Budget) {
         let ended = |row: &Row| row.bond.as_ref().is_some_and(|bond| !bond.holds());
         if self.rows.get(&public_id).is_some_and(ended) {
@@ -234,7 +234,7 @@ impl Shard {
             .collect()
     }
 
-    /// Frees expired records and tombstones, and returns their number.
+    /// Removes at most `limit` expired records and tombstones, and returns their number.
     pub(super) fn purge(&mut self, now: Timestamp, limit: usize, owners: &Owners, budget: &Budget) -> usize {
         let mut purged = 0;
         while purged < limit {

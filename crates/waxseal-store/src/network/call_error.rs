@@ -2,19 +2,19 @@
 
 use super::unavailable::Unavailable;
 
-/// The two facts about a store's error that [`CallPolicy`](super::CallPolicy) decides by.
+/// The two facts about a store's error by which [`CallPolicy`](super::CallPolicy) decides.
 ///
 /// The policy's own refusals become such an error through `From<Unavailable>`.
 pub trait CallError: From<Unavailable> {
-    /// Tells whether the server was out of reach or could serve no call.
+    /// Returns `true` if the server was out of reach or could not serve any call.
     ///
-    /// The circuit breaker counts these errors, and a retry may mend them. A full server and a wrong question are
-    /// neither.
+    /// The circuit breaker counts these errors, and a retry may help. A full server or a wrong call is not such an
+    /// error.
     fn is_out_of_reach(&self) -> bool;
 
-    /// Tells whether the call was surely not done, so that even a creation may be sent again.
+    /// Returns `true` if the call was certainly not done, so that even a creation may be sent again.
     ///
-    /// True if no connection was made, for example, or if the server sent the caller to another one. False unless
+    /// For example, no connection was made, or the server redirected the caller to another one. `false` unless
     /// overridden.
     fn is_surely_undone(&self) -> bool {
         false

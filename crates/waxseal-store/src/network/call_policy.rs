@@ -18,17 +18,17 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there are two")]
 pub enum Retry {
-    /// Whenever the server was out of reach: doing the call twice is the same as doing it once.
+    /// Whenever the server was out of reach, because doing the call twice has the same effect as doing it once.
     Idempotent,
-    /// Only if the call was [surely not done](CallError::is_surely_undone). Otherwise the caller has to hear that the
-    /// outcome is unknown.
+    /// Only if the call was [certainly not done](CallError::is_surely_undone). Otherwise the caller has to learn that
+    /// the outcome is unknown.
     IfUndone,
 }
 
 /// The policy that every call of a store goes through.
 ///
-/// It ends each call in time, limits how many are under way, retries those that may be retried, and asks a server
-/// that is out of reach only now and then.
+/// It applies a timeout to each call, limits how many are in flight, retries those that may be retried, and calls a
+/// server that is out of reach only now and then.
 #[derive(Debug)]
 pub struct CallPolicy {
     options: NetworkOptions,
@@ -38,15 +38,15 @@ pub struct CallPolicy {
 }
 
 impl CallPolicy {
-    /// A policy for one server, which lets at most `concurrency_limit` calls, and at least one, be under way.
+    /// A policy for one server, which allows at most `concurrency_limit` calls in flight, but at least one.
     #[must_use]
     pub fn new(options: &NetworkOptions, concurrency_limit: usize) -> Self {
         let breaker = CircuitBreaker::new(options, "the session store");
         Self { breaker: Some(breaker), ..Self::without_breaker(options, concurrency_limit) }
     }
 
-    /// A policy for a store of several servers, each with a [`CircuitBreaker`] of its own: one server that is gone
-    /// must not cut off the others.
+    /// A policy for a store with several servers, each of which has its own [`CircuitBreaker`], so that one unreachable
+    /// server does not affect the others.
     #[must_use]
     pub fn without_breaker(options: &NetworkOptions, concurrency_limit: usize) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl CallPolicy {
         }
     }
 
-    /// Makes a call by `attempt`, and makes it again where `retry` allows that and it may help.
+    /// Makes a call with `attempt`, and repeats it if `retry` allows that and it may help.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl CallPolicy {
         F: Future<Output = Result<T, E>>,
     {
         let deadline = Instant::now() + self.options.command_timeout;
-        // Asked before the queue, so that nobody waits for a server that is known to be gone.
+        // Checked before the queue, so that no call waits for a server that is known to be away.
         self.breaker.as_ref().map_or(Ok(()), CircuitBreaker::check)?;
         let _running = self.start(deadline).await?;
         let permit = self.breaker.as_ref().map(CircuitBreaker::permit).transpose()?;
@@ -121,7 +121,7 @@ impl CallPolicy {
     }
 }
 
-/// A call in the queue. It is counted until it is dropped, so that a caller who leaves makes room.
+/// A call in the queue. It is counted until it is dropped, so that a cancelled call frees its place.
 struct Queued<'a>(&'a AtomicUsize);
 
 impl<'a> Queued<'a> {
@@ -141,7 +141,7 @@ impl Drop for Queued<'_> {
     }
 }
 
-/// A random time between half of `longest` and all of it, so that many callers do not come back together.
+/// A random time between half of `longest` and all of it, so that many callers do not retry at the same time.
 fn jitter(longest: Duration) -> Duration {
     let part = getrandom::u32().map_or(1.0, |drawn| f64::from(drawn) / f64::from(u32::MAX));
     longest.mul_f64(0.5 + part / 2.0)

@@ -11,9 +11,9 @@ use super::unavailable::Unavailable;
 
 /// A circuit breaker for one server.
 ///
-/// Closed, it permits every call. After [`breaker_after`](NetworkOptions::breaker_after) outages in a row it opens:
-/// calls fail at once, except one in each [`half_open_interval`](NetworkOptions::half_open_interval). An answer to such
-/// a call closes it.
+/// A closed breaker permits every call. After [`breaker_after`](NetworkOptions::breaker_after) outages in a row it
+/// opens: calls fail at once, except one in each [`half_open_interval`](NetworkOptions::half_open_interval). An answer
+/// to such a call closes the breaker.
 #[derive(Debug)]
 pub struct CircuitBreaker {
     /// The server's name, for the log.
@@ -33,7 +33,7 @@ enum State {
 
 /// Permission to make one call.
 ///
-/// Dropping it without a [report](Self::report) changes nothing: nobody waited for the answer.
+/// Dropping it without a [report](Self::report) changes nothing: the caller did not wait for the answer.
 #[derive(Debug)]
 #[must_use = "the breaker learns from the call's outcome"]
 pub struct Permit<'a> {
@@ -42,7 +42,7 @@ pub struct Permit<'a> {
 }
 
 impl CircuitBreaker {
-    /// A closed breaker for the server that log lines call `server`.
+    /// Makes a closed breaker. `server` is the server's name in log lines.
     #[must_use]
     pub fn new(options: &NetworkOptions, server: impl Into<String>) -> Self {
         metrics::describe_counter!(
@@ -65,7 +65,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// Tells whether a call would be permitted now, without using up the half-open interval's call.
+    /// Checks whether a call would be permitted now, without using up the half-open interval's call.
     ///
     /// # Errors
     ///
@@ -83,13 +83,13 @@ impl CircuitBreaker {
     ///
     /// # Errors
     ///
-    /// [`Unavailable::Open`] if the breaker is open and the half-open interval is not over.
+    /// [`Unavailable::Open`] if the breaker is open and the half-open interval has not passed.
     pub fn permit(&self) -> Result<Permit<'_>, Unavailable> {
         let now = Instant::now();
         match &mut *self.lock() {
             State::Closed { .. } => Ok(Permit { breaker: self, is_probe: false }),
             State::Open { next_probe } if now >= *next_probe => {
-                // The interval begins anew, whatever becomes of this call.
+                // The interval starts again, whatever the outcome of this call.
                 *next_probe = now + self.half_open_interval;
                 Ok(Permit { breaker: self, is_probe: true })
             }
@@ -103,7 +103,7 @@ impl CircuitBreaker {
 }
 
 impl Drop for CircuitBreaker {
-    /// A server that is given up, as after a failover, is out of nobody's reach.
+    /// A server that is no longer used, for example after a failover, no longer counts as out of reach.
     fn drop(&mut self) {
         if let State::Open { .. } = *self.lock() {
             self.open.decrement(1.0);

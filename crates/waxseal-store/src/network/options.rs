@@ -24,20 +24,20 @@ pub struct NetworkOptions {
     pub(super) half_open_interval: Duration,
 }
 
-/// The settings that a store applies itself; the rest is applied by [`CallPolicy`](super::CallPolicy).
+/// The settings that a store applies itself; [`CallPolicy`](super::CallPolicy) applies the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NetworkLimits {
-    /// The longest time that making a connection may take.
+    /// The longest time for making a connection.
     pub connect_timeout: Duration,
-    /// The longest time that a call may take, everything included.
+    /// The longest time for a whole call.
     pub command_timeout: Duration,
     /// The largest number of connections, at least 1.
     pub connections: usize,
 }
 
 impl NetworkOptions {
-    /// The defaults, each named at its method.
+    /// The defaults, which each method documents.
     pub fn new() -> Self {
         Self {
             connect_timeout: Duration::from_secs(1),
@@ -50,13 +50,13 @@ impl NetworkOptions {
         }
     }
 
-    /// The longest time that making a connection may take, TLS and signing in included. Default: 1 s.
+    /// The longest time for making a connection, including TLS and authentication. Default: 1 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// The longest time that a call may take, everything included: the queue, connecting, retries. Default: 2 s.
+    /// The longest time for a call, including the queue, connecting and retries. Default: 2 s.
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.command_timeout = timeout;
         self
@@ -68,7 +68,7 @@ impl NetworkOptions {
         self
     }
 
-    /// The number of calls that may wait for the concurrency limit. More fail at once. Default: 1,024.
+    /// The number of calls that may wait for the concurrency limit. Further ones fail at once. Default: 1,024.
     pub fn queue(mut self, calls: usize) -> Self {
         self.queue = calls;
         self
@@ -76,33 +76,33 @@ impl NetworkOptions {
 
     /// The number of retries after a call that found the server out of reach. Default: 2.
     ///
-    /// Only calls that do no harm when they are done twice are retried: a read, a touch, a delete, a purge. No retry
-    /// begins after [`command_timeout`](Self::command_timeout).
+    /// Only calls that can safely be done twice are retried, such as a read, a touch, a delete or a purge, and calls
+    /// that were certainly not done. No retry begins after [`command_timeout`](Self::command_timeout).
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 
-    /// The number of calls in a row that must find the server out of reach for the circuit breaker to open, at least
-    /// 1. Calls fail at once while it is open. Default: 5.
+    /// The number of calls in a row that cannot reach the server after which the circuit breaker opens, at least 1.
+    /// Calls fail at once while it is open. Default: 5.
     pub fn breaker_after(mut self, outages: u32) -> Self {
         self.breaker_after = outages.max(1);
         self
     }
 
-    /// The interval at which an open circuit breaker lets one call through. The first that gets an answer closes it.
-    /// Default: 1 s.
+    /// The interval at which an open circuit breaker lets one call through. The first of these that is answered closes
+    /// it. Default: 1 s.
     pub fn half_open_interval(mut self, interval: Duration) -> Self {
         self.half_open_interval = interval;
         self
     }
 
-    /// Sets the option that a parameter of a store's URL names, by the name that it has here. Times are written as
-    /// `500ms` or `2s`. Returns false if it is the name of no option. For authors of stores.
+    /// Sets an option from a parameter of a store's URL, whose name is that of the method here. Times are written as
+    /// `500ms` or `2s`. Returns `false` if there is no option of this name. For authors of stores.
     ///
     /// # Errors
     ///
-    /// A text that says what the value should be.
+    /// A text that says what a valid value is.
     ///
     /// # Example
     ///
@@ -143,7 +143,7 @@ impl NetworkOptions {
         Ok(true)
     }
 
-    /// Returns the settings that the store itself has to apply. For authors of stores.
+    /// Returns the settings that the store has to apply itself. For authors of stores.
     #[must_use]
     pub fn limits(&self) -> NetworkLimits {
         let Self { connect_timeout, command_timeout, connections, .. } = *self;

@@ -9,10 +9,10 @@ pub enum Unavailable {
     /// No answer came in time. The call was sent or was still connecting, so it may have been done.
     #[error("no answer from the session store within {0:?}")]
     Timeout(Duration),
-    /// The queue for the concurrency limit is full; it has room for this many calls. Nothing was sent.
+    /// The queue for the concurrency limit is full; it holds this many calls. Nothing was sent.
     #[error("{0} calls are waiting for the session store already")]
     QueueFull(usize),
-    /// The call waited in the queue until its time was up. Nothing was sent.
+    /// The call waited in the queue until its timeout. Nothing was sent.
     #[error("the session store was busy for {0:?}")]
     Busy(Duration),
     /// The circuit breaker is open, and lets one call through per half-open interval. Nothing was sent.

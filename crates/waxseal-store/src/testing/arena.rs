@@ -1,4 +1,4 @@
-//! The surroundings of a case.
+//! The environment of a case.
 
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
@@ -19,7 +19,7 @@ impl<S: Send + Sync + 'static> Arena<S> {
         Self { stores: stores.map(Arc::new), spawn, rounds }
     }
 
-    /// Both accesses to the store.
+    /// Both handles to the store.
     pub(super) fn both(&self) -> [&S; 2] {
         [&self.stores[0], &self.stores[1]]
     }
@@ -29,8 +29,8 @@ impl<S: Send + Sync + 'static> Arena<S> {
         self.rounds
     }
 
-    /// Runs `count` tasks at the same time, on the two accesses in turn. `task` is given the task's number. A panic of
-    /// a task is a panic of the case.
+    /// Runs `count` tasks at the same time, alternately on the two handles. `task` gets the task's number. If a task
+    /// panics, the case panics.
     pub(super) async fn race<T, F>(&self, count: usize, task: impl Fn(Arc<S>, usize) -> F) -> Vec<T>
     where
         T: Send + 'static,

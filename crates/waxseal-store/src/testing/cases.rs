@@ -1,4 +1,4 @@
-//! The table of cases, by the promises that they are about.
+//! The table of cases, by the promises that they test.
 
 use super::arena::Arena;
 use super::sample::NOW;
@@ -12,7 +12,8 @@ pub(super) struct Case<S> {
     pub(super) run: fn(Arena<S>) -> Task,
 }
 
-/// Asserts that a call that needs a promise which the store does not make is refused, and not answered by nothing.
+/// Asserts that a call that needs a promise that the store does not make is refused, and not answered with an empty
+/// result.
 pub(super) async fn refuses<S: SessionStore>(store: &S, promise: Promise) {
     let refusal = match promise {
         Promise::Lists => store.list("albus", None, 10, NOW).await.map(drop),

@@ -9,8 +9,8 @@ use crate::{Fault, Promise, PublicId, RecordKey, Revision, SessionStore, Timesta
 
 /// Wraps another store and fails on request: for tests of an app during an outage.
 ///
-/// It also counts calls, can hold them back, and yields to other tasks at every call, so that tasks race even on a
-/// store that never waits. Clones share these settings and the store.
+/// It also counts calls, can hold them back, and yields to other tasks at every call, so that tasks race even if the
+/// wrapped store never waits. Clones share these settings and the store.
 ///
 /// # Example
 ///
@@ -34,7 +34,7 @@ pub struct FaultyStore<S> {
     plan: Arc<Mutex<Plan>>,
 }
 
-/// A call on a store: a method of [`SessionStore`].
+/// A method of [`SessionStore`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each is the method of its name")]
@@ -58,15 +58,15 @@ pub enum Operation {
     Clock,
 }
 
-/// The course of one call.
+/// What happens to one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "each course is treated by tests")]
 pub enum Turn {
     /// The call is done and answered.
     Work,
-    /// The call is not done, and is answered by an outage.
+    /// The call is not done, and returns an outage.
     Fail,
-    /// The call is done, and is answered by an outage.
+    /// The call is done, but returns an outage.
     LoseReply,
 }
 
@@ -95,7 +95,7 @@ struct Plan {
 }
 
 impl<S: SessionStore> FaultyStore<S> {
-    /// Wraps `store`, and passes every call on until told otherwise.
+    /// Wraps `store`, and passes every call on until set otherwise.
     pub fn new(store: S) -> Self {
         let plan = Plan {
             decide: Box::new(|_| Turn::Work),
@@ -116,41 +116,41 @@ impl<S: SessionStore> FaultyStore<S> {
         self.plan().is_away = is_away;
     }
 
-    /// Lets the next `count` calls fail without being done.
+    /// Makes the next `count` calls fail without being done.
     pub fn fail_next(&self, count: usize) {
         self.plan().fail = count;
     }
 
-    /// Lets the next `count` calls be done, and loses their answers.
+    /// Does the next `count` calls, but loses their answers.
     pub fn lose_next_replies(&self, count: usize) {
         self.plan().lose = count;
     }
 
-    /// Calls `decide` for every call that no other setting decides.
+    /// Calls `decide` for every call to which no other setting applies.
     pub fn decide_with(&self, decide: impl FnMut(Operation) -> Turn + Send + 'static) {
         self.plan().decide = Box::new(decide);
     }
 
-    /// Holds all calls back before they are done, until it is called with `false`.
+    /// Holds all calls back before they are done, until this is called with `false`.
     pub fn set_held(&self, is_held: bool) {
         let mut plan = self.plan();
         plan.is_held = is_held;
         plan.held.drain(..).for_each(Waker::wake);
     }
 
-    /// Holds calls of one operation back before they are done, until it is called with another, or with `None`.
+    /// Holds calls of one operation back before they are done, until this is called with another, or with `None`.
     pub fn hold(&self, operation: Option<Operation>) {
         let mut plan = self.plan();
         plan.holds = operation;
         plan.held.drain(..).for_each(Waker::wake);
     }
 
-    /// Sets the time that the store's clock shows. `None` leaves the wrapped store its own clock.
+    /// Sets the time that [`clock`](SessionStore::clock) returns. With `None` it is the wrapped store's own.
     pub fn set_clock(&self, now: Option<Timestamp>) {
         self.plan().clock = now;
     }
 
-    /// The number of calls of `operation` since the last [`forget`](Self::forget), whatever became of them.
+    /// The number of calls of `operation` since the last [`forget`](Self::forget), whatever their outcome.
     #[must_use]
     pub fn count(&self, operation: Operation) -> usize {
         self.plan().asked.iter().filter(|asked| **asked == operation).count()
@@ -162,7 +162,7 @@ impl<S: SessionStore> FaultyStore<S> {
         self.plan().asked.clone()
     }
 
-    /// Forgets all calls, and counts from zero.
+    /// Forgets all calls, so that counting starts again at zero.
     pub fn forget(&self) {
         self.plan().asked.clear();
     }

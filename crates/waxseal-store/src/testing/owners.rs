@@ -91,7 +91,7 @@ pub(super) async fn a_public_id_finds_a_session_only_with_its_owner<S: SessionSt
             assert_eq!(find(store, owner, id, NOW).await, None, "{owner}");
         }
     }
-    // Found under its present key, whatever tombstones lie under the old ids.
+    // Found under its present key, whatever tombstones the old ids have.
     let (ids, mut last) = ([renewed(&first), renewed(&first)], mine);
     for (old, new) in [&first, &ids[0]].into_iter().zip(&ids) {
         let after = changed(&last);
@@ -139,7 +139,7 @@ pub(super) async fn ending_all_others_keeps_one<S: SessionStore>(arena: Arena<S>
         assert_eq!(load(store, &kept.key(), NOW).await.as_ref(), Some(&record), "round {round}");
     }
     assert_gone(store, &ended.key(), &record, NOW).await;
-    // As by a request that loaded the session before it was kept.
+    // As from a request that loaded the session before "end all" kept it.
     let after = changed(&record);
     assert_eq!(store.update(&kept.key(), &record.revision, &after, NOW).await.expect("update"), Swap::Done);
     assert_eq!(load(other, &kept.key(), NOW).await.as_ref(), Some(&after));

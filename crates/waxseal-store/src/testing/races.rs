@@ -148,7 +148,7 @@ pub(super) async fn a_sign_out_wins_over_saves_and_touches<S: SessionStore>(aren
                         if task == 0 {
                             store.touch(&id.key(), at(9_000), NOW).await.expect("touch");
                         } else {
-                            // Any outcome is right: this is the save of a request that has loaded the session.
+                            // Any outcome is right: this is the save of a request that had loaded the session.
                             let after = changed(&record);
                             match store
                                 .update(&id.key(), &record.revision, &after, NOW)
@@ -259,7 +259,7 @@ pub(super) async fn ending_all_others_never_ends_the_kept_one<S: SessionStore>(a
                 let (key, owner) = (kept.key(), owner.clone());
                 async move {
                     match task {
-                        // Three at once keep the same session, as by a button that is pressed again.
+                        // Three at once keep the same session, as when a button is pressed repeatedly.
                         0..=2 => store.end_all(&owner, Some(&key), NOW).await.expect("end all"),
                         _ => increment(&*store, &key).await,
                     }
@@ -285,7 +285,7 @@ pub(super) async fn a_purge_takes_nothing_that_a_touch_saved<S: SessionStore>(ar
                         store.purge(purged, 100).await.expect("purge");
                         return None;
                     }
-                    // By the touching server's clock the record still lives.
+                    // By the clock of the server that touches it, the record still lives.
                     Some(store.touch(&key, at(9_000), super::sample::before(end)).await.expect("touch"))
                 }
             })

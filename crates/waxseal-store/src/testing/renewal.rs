@@ -77,7 +77,7 @@ pub(super) async fn a_sign_out_by_an_old_id_ends_nothing<S: SessionStore>(arena:
 
 pub(super) async fn a_renewed_session_keeps_its_owner_and_public_id<S: SessionStore>(arena: Arena<S>) {
     let [store, _] = arena.both();
-    // As at a sign-in: the owner comes with the new id.
+    // As in a sign-in, which sets the owner together with the new id.
     let stranger = record();
     let first = create(store, &stranger).await;
     let (second, signed_in) =

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::Promise;
 
-/// The findings of a run: of each promise, if the store keeps it. Shown, it has a line for each, and one for each finding.
+/// The findings of a run: for each promise, if the store keeps it. `Display` writes a line for each promise, and one
+/// for each finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     verdicts: Vec<(Promise, Verdict)>,
@@ -25,7 +26,7 @@ pub enum Verdict {
     /// Some cases failed.
     #[non_exhaustive]
     Broken {
-        /// The number of cases, failed ones included.
+        /// The number of cases, including failed ones.
         cases: usize,
         /// The failures, in the order of the cases.
         findings: Vec<Finding>,
@@ -54,7 +55,7 @@ impl Report {
         &found.expect("a report is about every promise").1
     }
 
-    /// Returns `true` if no promise is broken, and none is missing that every store makes.
+    /// Returns `true` if no promise is broken, and all required promises are made.
     #[must_use]
     pub fn is_conformant(&self) -> bool {
         self.verdicts.iter().all(|(promise, verdict)| match verdict {

@@ -86,7 +86,7 @@ pub(super) async fn load<S: SessionStore>(store: &S, key: &RecordKey, now: Times
     }
 }
 
-/// Asserts that nothing lives under a key by any method, and that no method but `create` makes it live.
+/// Asserts that every method treats the record under a key as absent, and that no method but `create` brings it back.
 pub(super) async fn assert_gone<S: SessionStore>(store: &S, key: &RecordKey, last: &Record, now: Timestamp) {
     assert_eq!(store.load(key, now).await.expect("load"), None, "load");
     assert_eq!(store.revalidate(key, now).await.expect("revalidate"), None, "revalidate");
@@ -108,7 +108,7 @@ pub(super) async fn assert_gone<S: SessionStore>(store: &S, key: &RecordKey, las
     assert_eq!(store.load(key, now).await.expect("load"), None, "load afterwards");
 }
 
-/// The expected answer of a revalidation of `record`.
+/// The expected answer to a revalidation of `record`.
 pub(super) fn confirmed(record: &Record) -> Option<Found<RecordHead>> {
     let Record { revision, life, ref owner, .. } = *record;
     Some(Found::Living(RecordHead { revision, life, owner: owner.clone() }))

@@ -1,6 +1,6 @@
-//! Futures that cases run beside others.
+//! Futures that cases run concurrently.
 
 use std::pin::Pin;
 
-/// A future to run beside others. It ends by itself and does not panic.
+/// A future to run concurrently. It ends by itself and does not panic.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
