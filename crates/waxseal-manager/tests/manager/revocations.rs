@@ -176,6 +176,18 @@ async fn those_who_read_at_the_same_time_share_an_answer() {
 }
 
 #[tokio::test]
+async fn a_save_asks_whether_the_session_is_good_and_nothing_else() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let sessions = sessions(&store);
+    let token = sign_in(&sessions, "albus", 0).await;
+    let session = open(&sessions, &token, Access::Change, 1).await;
+    session.insert("name", 1).unwrap();
+    store.forget();
+    self::token(&sessions, &session, 1).await;
+    assert_eq!(store.asked(), [Operation::Revalidate; 2], "about its id and its owner");
+}
+
+#[tokio::test]
 async fn entries_are_purged_when_what_they_name_is_over() {
     let store = MemoryStore::new();
     let sessions = sessions(&store);
