@@ -65,6 +65,7 @@ async fn a_request_sees_what_the_gate_lets_it_see() {
         let token = signed_in(&sessions, "albus", 1).await;
         let seen = judged(&sessions, &[&token], |_| DeviceVerdict::AsItIs).await.unwrap();
         assert_eq!(seen.owner().as_deref(), Some("albus"), "{state}");
+        assert!(seen.device_tokens().is_some(), "{state}");
         let untouched =
             judged(&sessions, &[&token], |_| DeviceVerdict::UnlessTakenUp([7; 16])).await.unwrap();
         assert_eq!(untouched.owner().as_deref(), Some("albus"), "{state}");

@@ -188,6 +188,18 @@ async fn a_save_asks_whether_the_session_is_good_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_session_that_takes_the_place_of_one_that_was_destroyed_is_not_over_with_it() {
+    let store = MemoryStore::new();
+    let (here, there) = (sessions(&store), sessions(&store));
+    let token = sign_in(&here, "albus", 0).await;
+    let session = open(&here, &token, Access::Change, 1).await;
+    session.destroy().unwrap();
+    session.insert("name", 1).unwrap();
+    there.end_all("albus", at(1)).await.unwrap();
+    here.revalidate(&session, at(2)).await.unwrap();
+}
+
+#[tokio::test]
 async fn entries_are_purged_when_what_they_name_is_over() {
     let store = MemoryStore::new();
     let sessions = sessions(&store);
@@ -195,10 +207,18 @@ async fn entries_are_purged_when_what_they_name_is_over() {
     sign_out(&sessions, &token, 1).await.unwrap();
     let purged = async |now| sessions.maintain(|| at(now)).await.unwrap().unwrap().purged;
     assert_eq!((purged(12 * HOUR + MARGIN - 1).await, purged(12 * HOUR + MARGIN).await), (0, 1));
-    // The owner's lives on with each sign-in, until the last session that begins then is over.
-    sign_in(&sessions, "albus", DAY).await;
-    let longest = 181 * DAY;
-    assert_eq!((purged(longest + MARGIN - 1).await, purged(longest + MARGIN).await), (0, 1), "the owner's");
+    // An owner's lives until the last session is over that has begun with a sign-in or a renewal.
+    let token = sign_in(&sessions, "albus", DAY).await;
+    sign_in(&sessions, "minerva", DAY).await;
+    let session = open(&sessions, &token, Access::Change, DAY + 60).await;
+    session.renew().unwrap();
+    self::token(&sessions, &session, DAY + 60).await;
+    sign_in(&sessions, "minerva", DAY + 120).await;
+    assert_eq!(purged(2 * DAY).await, 1, "the renewed id's");
+    for begun in [60, 120] {
+        let end = 181 * DAY + begun + MARGIN;
+        assert_eq!((purged(end - 1).await, purged(end).await), (0, 1), "after {begun} seconds");
+    }
     assert!(matches!(sessions.list("albus", None, 10, at(1)).await, Err(Error::NoStore)));
 }
 
@@ -565,8 +585,8 @@ async fn the_slower_of_two_that_take_an_id_out_of_use_learns_what_the_quicker_di
 }
 
 #[tokio::test]
-async fn who_ends_the_others_while_an_epoch_ends_goes_on_if_it_was_not_the_own() {
-    for is_own in [true, false] {
+async fn who_ends_the_others_while_all_are_ended_goes_on_by_a_sign_in_alone() {
+    for (is_own, turn) in [(true, Turn::Work), (true, Turn::Fail), (false, Turn::Work), (false, Turn::Fail)] {
         let (store, here, there) = slow_and_quick();
         let token = sign_in(&here, "albus", 0).await;
         let session = match is_own {
@@ -578,6 +598,11 @@ async fn who_ends_the_others_while_an_epoch_ends_goes_on_if_it_was_not_the_own()
         }
         here.end_others(&session).unwrap();
         store.hold(Some(Operation::Update));
+        let mut first = Some(turn);
+        store.decide_with(move |asked| {
+            let takes = asked == Operation::Update;
+            first.take_if(|_| takes).unwrap_or(Turn::Work)
+        });
         let ends_all = async {
             until_held().await;
             there.end_all("albus", at(1)).await.unwrap();
@@ -586,10 +611,10 @@ async fn who_ends_the_others_while_an_epoch_ends_goes_on_if_it_was_not_the_own()
         let (ended, ()) = tokio::join!(here.commit(&session, at(1)), ends_all);
         match ended {
             Ok(Outcome::Set { token, .. }) if !is_own => {
-                assert!(is_good(&there, &token, Access::Change, 2).await);
+                assert!(is_good(&there, &token, Access::Change, 2).await, "{turn:?}");
             }
             Err(Error::Session(SessionError::Gone)) if is_own => {}
-            other => panic!("its own epoch: {is_own}: {other:?}"),
+            other => panic!("its own epoch: {is_own}, {turn:?}: {other:?}"),
         }
     }
 }
