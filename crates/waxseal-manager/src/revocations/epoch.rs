@@ -49,3 +49,17 @@ impl Epoch {
         metadata.put(EPOCH, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_carried_until_the_session_has_none() {
+        let mut metadata = Metadata::default();
+        Epoch::put(Some(&Epoch::PLACEHOLDER), &mut metadata);
+        assert_eq!(Epoch::of(&metadata), Some(Epoch::PLACEHOLDER));
+        Epoch::put(None, &mut metadata);
+        assert_eq!(metadata.encoded(EPOCH), None);
+    }
+}

@@ -110,7 +110,7 @@ async fn all_that_a_foreign_session_has_is_taken_over_and_nobody_counts_as_just_
     for kind in REMEMBERING {
         let sessions = kind.sessions(&new_store());
         let visit = adopt(&sessions, &foreign(1, 0), DAY).await;
-        assert!(visit.is_adopted() && !visit.is_new(), "{kind:?}");
+        assert!(visit.is_adopted() && visit.is_foreign_over() && !visit.is_new(), "{kind:?}");
         let token = commit(&sessions, &visit, "", at(DAY)).await.unwrap();
         let visit = read(&sessions, &token, at(DAY + 1)).await;
         assert_eq!(visit.get::<Vec<u8>>("cart").unwrap(), Some(vec![1, 2]), "{kind:?}");
@@ -119,7 +119,7 @@ async fn all_that_a_foreign_session_has_is_taken_over_and_nobody_counts_as_just_
         assert_eq!(visit.flashed_messages(&[]).len(), 1, "{kind:?}");
         assert_eq!(visit.signed_in_at(), None, "{kind:?}");
         assert!(!visit.signed_in_within(Duration::from_secs(60), at(DAY + 1)), "{kind:?}");
-        assert!(!visit.is_adopted(), "{kind:?}");
+        assert!(!visit.is_adopted() && !visit.is_foreign_over(), "{kind:?}");
         if kind != Kind::Listed {
             let listed = sessions.list("user-7", None, 10, at(DAY)).await.unwrap();
             assert_eq!(listed.items.len(), 1, "{kind:?}");
@@ -144,6 +144,7 @@ async fn a_foreign_session_is_taken_over_once_and_a_minute_is_for_those_who_came
         }
         for sessions in [&here, &there] {
             is_refused("a minute later", sessions, &foreign(1, 0), DAY + 60).await;
+            assert!(adopt(sessions, &foreign(1, 0), DAY + 60).await.is_foreign_over(), "{kind:?}");
         }
         assert_eq!(read(&here, &joined, at(DAY + 61)).await.owner().as_deref(), Some("user-7"));
         // Ended by either token.
@@ -313,7 +314,7 @@ async fn a_session_that_does_not_fit_is_refused_and_left() {
     for (kind, fits) in [(Kind::Listed, false), (Kind::Store, true), (Kind::Mirrored, true)] {
         let store = new_store();
         let visit = adopt(&kind.sessions(&store), &large, DAY).await;
-        assert_eq!(visit.owner().is_some(), fits, "{kind:?}");
+        assert_eq!((visit.owner().is_some(), visit.is_foreign_over()), (fits, fits), "{kind:?}");
         assert_eq!(store.count(Operation::Create) > 0, fits, "{kind:?}");
     }
     large.session().insert("huge", "x".repeat(2 << 20)).unwrap();

@@ -65,6 +65,7 @@ async fn a_request_sees_what_the_gate_lets_it_see() {
         let token = signed_in(&sessions, "albus", 1).await;
         let seen = judged(&sessions, &[&token], |_| DeviceVerdict::AsItIs).await.unwrap();
         assert_eq!(seen.owner().as_deref(), Some("albus"), "{state}");
+        assert!(seen.device_tokens().is_some(), "{state}");
         let untouched =
             judged(&sessions, &[&token], |_| DeviceVerdict::UnlessTakenUp([7; 16])).await.unwrap();
         assert_eq!(untouched.owner().as_deref(), Some("albus"), "{state}");
@@ -220,6 +221,44 @@ async fn a_former_token_from_before_its_session_was_bound_is_a_strangers() {
         let offered = |_| DeviceVerdict::UnlessTakenUp([8; 16]);
         let visit = judged_at(sessions, &[&token], offered, 70).await.unwrap();
         assert_eq!(visit.owner().as_deref(), Some("albus"));
+    }
+}
+
+#[tokio::test]
+async fn a_token_from_before_its_session_was_bound_is_a_strangers_a_minute_later() {
+    let offer = [7; 16];
+    let sessions = bound(Revocable::new(MemoryStore::new()));
+    let token = signed_in(&sessions, "albus", 1).await;
+    assert!(sessions.note_binding(offer, [1; 16], at(10)).await.unwrap());
+    for (seconds, is_shown) in [(69, true), (70, false)] {
+        let visit = judged_at(&sessions, &[&token], |_| DeviceVerdict::UnlessTakenUp(offer), seconds).await;
+        let visit = visit.unwrap();
+        assert_eq!((visit.owner().is_some(), visit.is_unproven()), (is_shown, !is_shown), "at {seconds}");
+    }
+}
+
+#[tokio::test]
+async fn an_offer_is_one_keys_until_that_key_gives_it_back() {
+    let (offer, one, other) = ([7; 16], [1; 16], [2; 16]);
+    let sessions = bound(Revocable::new(MemoryStore::new()));
+    let takes_up = async |key| sessions.note_binding(offer, key, at(5)).await.unwrap();
+    assert!(takes_up(one).await && takes_up(one).await, "asked again");
+    assert!(!takes_up(other).await);
+    sessions.forget_binding(offer, other, at(6)).await.unwrap();
+    assert!(!takes_up(other).await, "it was not the other's to give back");
+    sessions.forget_binding(offer, one, at(7)).await.unwrap();
+    assert!(takes_up(other).await && !takes_up(one).await);
+}
+
+#[tokio::test]
+async fn a_form_of_who_is_not_proven_is_good_by_the_token_that_came_with_its_page_alone() {
+    for (state, sessions) in states() {
+        let tokens = [signed_in(&sessions, "albus", 1).await, signed_in(&sessions, "albus", 2).await];
+        let stranger =
+            async |token: &str| judged(&sessions, &[token], |_| DeviceVerdict::Kept).await.unwrap();
+        let form = stranger(&tokens[0]).await.csrf_token().unwrap();
+        assert!(stranger(&tokens[0]).await.is_csrf_token(form.as_bytes()), "{state}");
+        assert!(!stranger(&tokens[1]).await.is_csrf_token(form.as_bytes()), "{state}: another's");
     }
 }
 

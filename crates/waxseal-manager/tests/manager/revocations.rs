@@ -176,6 +176,30 @@ async fn those_who_read_at_the_same_time_share_an_answer() {
 }
 
 #[tokio::test]
+async fn a_save_asks_whether_the_session_is_good_and_nothing_else() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let sessions = sessions(&store);
+    let token = sign_in(&sessions, "albus", 0).await;
+    let session = open(&sessions, &token, Access::Change, 1).await;
+    session.insert("name", 1).unwrap();
+    store.forget();
+    self::token(&sessions, &session, 1).await;
+    assert_eq!(store.asked(), [Operation::Revalidate; 2], "about its id and its owner");
+}
+
+#[tokio::test]
+async fn a_session_that_takes_the_place_of_one_that_was_destroyed_is_not_over_with_it() {
+    let store = MemoryStore::new();
+    let (here, there) = (sessions(&store), sessions(&store));
+    let token = sign_in(&here, "albus", 0).await;
+    let session = open(&here, &token, Access::Change, 1).await;
+    session.destroy().unwrap();
+    session.insert("name", 1).unwrap();
+    there.end_all("albus", at(1)).await.unwrap();
+    here.revalidate(&session, at(2)).await.unwrap();
+}
+
+#[tokio::test]
 async fn entries_are_purged_when_what_they_name_is_over() {
     let store = MemoryStore::new();
     let sessions = sessions(&store);
@@ -183,9 +207,31 @@ async fn entries_are_purged_when_what_they_name_is_over() {
     sign_out(&sessions, &token, 1).await.unwrap();
     let purged = async |now| sessions.maintain(|| at(now)).await.unwrap().unwrap().purged;
     assert_eq!((purged(12 * HOUR + MARGIN - 1).await, purged(12 * HOUR + MARGIN).await), (0, 1));
-    let longest = 180 * DAY;
-    assert_eq!((purged(longest + MARGIN - 1).await, purged(longest + MARGIN).await), (0, 1), "the owner's");
+    // An owner's lives until the last session is over that has begun with a sign-in or a renewal.
+    let token = sign_in(&sessions, "albus", DAY).await;
+    sign_in(&sessions, "minerva", DAY).await;
+    let session = open(&sessions, &token, Access::Change, DAY + 60).await;
+    session.renew().unwrap();
+    self::token(&sessions, &session, DAY + 60).await;
+    sign_in(&sessions, "minerva", DAY + 120).await;
+    assert_eq!(purged(2 * DAY).await, 1, "the renewed id's");
+    for begun in [60, 120] {
+        let end = 181 * DAY + begun + MARGIN;
+        assert_eq!((purged(end - 1).await, purged(end).await), (0, 1), "after {begun} seconds");
+    }
     assert!(matches!(sessions.list("albus", None, 10, at(1)).await, Err(Error::NoStore)));
+}
+
+#[tokio::test]
+async fn maintenance_forgets_answers_that_are_of_no_use_any_more() {
+    let sessions = sessions(&MemoryStore::new());
+    let token = sign_in(&sessions, "albus", 0).await;
+    assert!(is_good(&sessions, &token, Access::Read, 0).await);
+    // By the time of the answer, at which it would count if it were still there.
+    let is_asked = || matches!(sessions.open(token.as_bytes(), Access::Read, at(0)), Ok(Opened::Pending(_)));
+    assert!(!is_asked());
+    sessions.maintain(|| at(HOUR)).await.unwrap();
+    assert!(is_asked());
 }
 
 #[tokio::test]
@@ -309,6 +355,7 @@ async fn a_request_that_arrives_by_a_renewed_id_begins_no_session_within_a_minut
                 // After that it is like none.
                 let later = open(sessions, &old, access, 70).await;
                 later.insert("name", 1).unwrap();
+                assert!(sessions.was_renewed(&later, at(70)).await.unwrap(), "{case}: a minute later");
                 token(sessions, &later, 70).await;
             }
         }
@@ -319,6 +366,46 @@ async fn a_request_that_arrives_by_a_renewed_id_begins_no_session_within_a_minut
             let late = open(sessions, &new, Access::Read, 72).await;
             late.insert("name", 1).unwrap();
         }
+    }
+}
+
+#[tokio::test]
+async fn a_form_by_one_renewed_id_is_not_good_by_another() {
+    let sessions = sessions(&MemoryStore::new());
+    let mut old = Vec::new();
+    for _ in 0..2 {
+        let token = sign_in(&sessions, "albus", 0).await;
+        let session = open(&sessions, &token, Access::Change, 1).await;
+        session.renew().unwrap();
+        self::token(&sessions, &session, 1).await;
+        old.push(token);
+    }
+    let form = open(&sessions, &old[0], Access::Read, 2).await.csrf_token().unwrap();
+    for (token, is_its_own) in old.iter().zip([true, false]) {
+        let visit = open(&sessions, token, Access::Change, 3).await;
+        assert_eq!(visit.is_csrf_token(form.as_bytes()), is_its_own);
+    }
+}
+
+#[tokio::test]
+async fn only_a_session_that_goes_on_under_another_id_was_renewed() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let (here, there) = (sessions(&store), sessions(&store));
+    let [living, signed_out, signed_out_away, ended] = [
+        sign_in(&here, "albus", 0).await,
+        sign_in(&here, "albus", 0).await,
+        sign_in(&here, "albus", 0).await,
+        sign_in(&here, "minerva", 0).await,
+    ];
+    sign_out(&there, &signed_out, 1).await.unwrap();
+    there.end_all("minerva", at(1)).await.unwrap();
+    store.set_away(true);
+    sign_out_away(&here, &signed_out_away, 1).await.unwrap();
+    store.set_away(false);
+    for token in [&living, &signed_out, &signed_out_away, &ended] {
+        let visit = open(&here, token, Access::Change, 2).await;
+        assert_eq!(visit.is_new(), token != &living);
+        assert!(!here.was_renewed(&visit, at(2)).await.unwrap());
     }
 }
 
@@ -447,6 +534,113 @@ async fn a_renewal_and_a_sign_out_that_race_have_one_winner() {
         }
         assert!(!is_good(&here, &old, Access::Change, 2).await);
     }
+}
+
+/// Waits until the calls of another future are held back.
+async fn until_held() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Two processes over one store. What the first asks of it can be held back.
+fn slow_and_quick() -> (FaultyStore<MemoryStore>, SessionManager, SessionManager) {
+    let memory = MemoryStore::new();
+    let slow = FaultyStore::new(memory.clone());
+    let (here, there) = (sessions(&slow), sessions(&memory));
+    (slow, here, there)
+}
+
+#[tokio::test]
+async fn the_slower_of_two_that_take_an_id_out_of_use_learns_what_the_quicker_did() {
+    for turn in [Turn::Work, Turn::Fail] {
+        for renews in [true, false] {
+            let case = format!("{turn:?}, the quicker renews: {renews}");
+            let (store, here, there) = slow_and_quick();
+            let old = sign_in(&here, "albus", 0).await;
+            let slower = open(&here, &old, Access::Change, 1).await;
+            slower.renew().unwrap();
+            store.hold(Some(Operation::Create));
+            store.decide_with(move |asked| if asked == Operation::Create { turn } else { Turn::Work });
+            let quicker = async {
+                until_held().await;
+                let session = open(&there, &old, Access::Change, 1).await;
+                if renews {
+                    session.renew().unwrap()
+                } else {
+                    session.destroy().unwrap()
+                }
+                there.commit(&session, at(1)).await.unwrap();
+                store.hold(None);
+            };
+            let (late, ()) = tokio::join!(here.commit(&slower, at(1)), quicker);
+            let is_told = match &late {
+                Err(Error::Session(SessionError::Renewed)) => renews,
+                Err(Error::Session(SessionError::Gone)) => !renews,
+                _ => false,
+            };
+            assert!(is_told, "{case}: {late:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_ends_the_others_while_all_are_ended_goes_on_by_a_sign_in_alone() {
+    for (is_own, turn) in [(true, Turn::Work), (true, Turn::Fail), (false, Turn::Work), (false, Turn::Fail)] {
+        let (store, here, there) = slow_and_quick();
+        let token = sign_in(&here, "albus", 0).await;
+        let session = match is_own {
+            true => open(&here, &token, Access::Change, 1).await,
+            false => here.create(),
+        };
+        if !is_own {
+            session.sign_in("albus", at(1)).unwrap();
+        }
+        here.end_others(&session).unwrap();
+        store.hold(Some(Operation::Update));
+        let mut first = Some(turn);
+        store.decide_with(move |asked| {
+            let takes = asked == Operation::Update;
+            first.take_if(|_| takes).unwrap_or(Turn::Work)
+        });
+        let ends_all = async {
+            until_held().await;
+            there.end_all("albus", at(1)).await.unwrap();
+            store.hold(None);
+        };
+        let (ended, ()) = tokio::join!(here.commit(&session, at(1)), ends_all);
+        match ended {
+            Ok(Outcome::Set { token, .. }) if !is_own => {
+                assert!(is_good(&there, &token, Access::Change, 2).await, "{turn:?}");
+            }
+            Err(Error::Session(SessionError::Gone)) if is_own => {}
+            other => panic!("its own epoch: {is_own}, {turn:?}: {other:?}"),
+        }
+    }
+}
+
+/// A page's question may have been asked before an end that was acknowledged before the request that acts.
+#[tokio::test]
+async fn a_request_that_acts_shares_no_answer_that_a_page_waits_for() {
+    let (store, here, there) = slow_and_quick();
+    let token = sign_in(&here, "albus", 0).await;
+    assert!(is_good(&here, &token, Access::Read, 0).await);
+    store.forget();
+    let acts = async {
+        while store.count(Operation::Revalidate) == 0 {
+            tokio::task::yield_now().await;
+        }
+        // The page has asked about the id, and not yet about the owner.
+        store.hold(Some(Operation::Revalidate));
+        sign_out(&there, &token, 6).await.unwrap();
+        let released = async {
+            until_held().await;
+            store.hold(None);
+        };
+        tokio::join!(is_good(&here, &token, Access::Change, 6), released).0
+    };
+    let (_, is_good) = tokio::join!(is_good(&here, &token, Access::Read, 6), acts);
+    assert!(!is_good);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -850,6 +1044,35 @@ async fn an_answer_that_is_lost_is_asked_for() {
         assert_eq!(sessions.finish_ends(at(4)).await.unwrap(), 0);
         assert!(!is_good(&self::sessions(&store), &mine, Access::Change, 4).await, "{operation:?}");
     }
+}
+
+#[tokio::test]
+async fn what_did_not_arrive_is_not_said_to_be_done_although_the_store_answers_again() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let sessions = sessions(&store);
+    let fail = |operation| {
+        store.decide_with(move |asked| if asked == operation { Turn::Fail } else { Turn::Work });
+    };
+    let unavailable = |what: &str, outcome: Result<(), Error>| {
+        assert!(matches!(outcome, Err(Error::Unavailable(_))), "{what}: {outcome:?}");
+    };
+    fail(Operation::Create);
+    let newcomer = sessions.create();
+    newcomer.sign_in("albus", at(0)).unwrap();
+    unavailable("a first sign-in", sessions.commit(&newcomer, at(0)).await.map(drop));
+    unavailable("an end of nobody's", sessions.end_all("albus", at(0)).await);
+    store.decide_with(|_| Turn::Work);
+    let mine = sign_in(&sessions, "albus", 0).await;
+    let session = open(&sessions, &mine, Access::Change, 1).await;
+    fail(Operation::Create);
+    session.renew().unwrap();
+    unavailable("a renewal", sessions.commit(&session, at(1)).await.map(drop));
+    fail(Operation::Update);
+    unavailable("an end of all", sessions.end_all("albus", at(1)).await);
+    sessions.end_others(&session).unwrap();
+    unavailable("an end of the others", sessions.commit(&session, at(1)).await.map(drop));
+    store.decide_with(|_| Turn::Work);
+    assert!(is_good(&sessions, &mine, Access::Change, 2).await);
 }
 
 // Row: a public session id that is another's.

@@ -59,15 +59,22 @@ async fn the_latest_sign_in_counts_and_a_sign_out_ends_them_all() {
 
 #[tokio::test]
 async fn under_a_name_that_can_be_planted_none_of_several_counts() {
-    for (state, sessions, _) in every_state() {
-        let tokens = [anonymous(&sessions).await, signed_in(&sessions, "morgana", 1).await];
-        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
-        let visit = among(&sessions, &tokens, true, Access::Change).await;
-        assert!(visit.is_new() && visit.owner().is_none(), "{state}");
-        visit.destroy().unwrap();
-        sessions.commit(&visit, at(10)).await.unwrap();
-        for token in tokens.iter().filter(|_| state != "cookie") {
-            assert!(change(&sessions, token, at(11)).await.is_new(), "{state}: a sign-out ends both");
+    for clears in [false, true] {
+        for (state, sessions, _) in every_state() {
+            let tokens = [anonymous(&sessions).await, signed_in(&sessions, "morgana", 1).await];
+            let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+            let visit = among(&sessions, &tokens, true, Access::Change).await;
+            assert!(visit.is_new() && visit.owner().is_none(), "{state}");
+            // One of the two may be the visitor's, who may be signed in.
+            if clears {
+                visit.clear().unwrap()
+            } else {
+                visit.destroy().unwrap()
+            }
+            sessions.commit(&visit, at(10)).await.unwrap();
+            for token in tokens.iter().filter(|_| state != "cookie") {
+                assert!(change(&sessions, token, at(11)).await.is_new(), "{state}: a sign-out ends both");
+            }
         }
     }
 }

@@ -659,6 +659,22 @@ async fn confirming_says_what_became_of_the_session() {
 }
 
 #[tokio::test]
+async fn a_session_that_takes_the_place_of_one_that_was_destroyed_has_no_record_yet() {
+    for place in BOTH {
+        let store = new_store();
+        let [here, there] = [(); 2].map(|()| sessions(place, store.clone()));
+        let token = signed_in(&here, "merlin", 0).await;
+        let session = change(&here, &token, at(1)).await;
+        assert!(session.public_id().is_some() && session.lifespan().is_some(), "{place:?}");
+        session.destroy().unwrap();
+        session.insert("name", "Morgana").unwrap();
+        assert!(session.public_id().is_none() && session.lifespan().is_none(), "{place:?}");
+        there.end_all("merlin", at(1)).await.unwrap();
+        assert!(here.revalidate(&session, at(2)).await.is_ok(), "{place:?}: it cannot be over");
+    }
+}
+
+#[tokio::test]
 async fn a_commit_waits_for_a_store_that_has_changes_to_keep() {
     let in_cookies = manager(State::Cookie, &Keyring::new(key(1)));
     let visitor = in_cookies.create();
