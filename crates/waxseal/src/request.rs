@@ -106,7 +106,7 @@ impl Request {
         &self.app().limits
     }
 
-    /// Replaces the session by that of a new visitor, whatever cookie the request has.
+    /// Replaces the session by that of a new visitor, whatever cookie the request has. It is never committed.
     pub(crate) fn forget_session(&self) {
         let new_visitor = || self.app().sessions.session_of(&Method::GET, &Uri::default(), &HeaderMap::new());
         self.0.session.get_or_init(new_visitor);

@@ -216,8 +216,11 @@ impl Shared {
 
     /// Responds to a request and commits its session.
     async fn response_to(&self, destination: Destination<'_>, request: &Request) -> Response {
+        let is_refused = matches!(destination, Destination::Refused(_));
         let mut response = self.respond(destination, request).await;
-        if let Some(session) = request.asked_session() {
+        // What the page of a refused request writes is dropped: a cookie of the session made up for it would displace the
+        // visitor's.
+        if let Some(session) = request.asked_session().filter(|_| !is_refused) {
             let finished = self.context.sessions.finish(session, &mut response).await;
             if let Some(instead) = self.instead_of(finished, request, session) {
                 response = instead.await;

@@ -78,7 +78,8 @@ impl App {
     ///
     /// The handler is called for every error of a request: an error of a hook, handler or template, a panic, a timeout,
     /// a missing route, a missing CSRF token, a request from another site, a bad `Host`, and a session that could not
-    /// be saved, which the handler can then read but not write.
+    /// be saved, which the handler can then read but not write. A request from another site or with a bad `Host` has an
+    /// empty session, and what is written to it is dropped.
     ///
     /// There are three exceptions: an error of the error handler itself gets an error page; in development a status of 500
     /// or more gets the page that shows the cause; and no app sees requests that are not HTTP or whose head is too large.

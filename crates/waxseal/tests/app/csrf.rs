@@ -9,7 +9,8 @@ use http::{HeaderName, HeaderValue};
 use serde_json::json;
 use waxseal::testing::{Client, Part, TestResponse};
 use waxseal::{
-    App, Body, Method, Request, Response, Result, Route, SessionState, Settings, abort, redirect, typed,
+    App, Body, Error, Method, Request, Response, Result, Route, SessionState, Settings, abort, redirect,
+    typed,
 };
 
 const TOKEN: &str = "csrf_token";
@@ -274,4 +275,44 @@ async fn an_app_without_tokens_has_no_fields_for_them_either() {
     let answer = client.get("/").await;
     assert_eq!(answer.status(), 500);
     assert!(answer.text().contains("App::csrf_tokens()"), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn the_page_of_a_request_from_another_site_displaces_no_session() {
+    async fn count(request: Request, response: Response) -> Result<Response> {
+        request.session().await?.add("pages", 1)?;
+        Ok(response)
+    }
+    async fn flashing(request: Request, _: Error) -> Result<Response> {
+        request.flash("error", "not from here").await?;
+        Ok(text("refused"))
+    }
+    fn with_form() -> App {
+        let form = "{{ csrf_field() }}";
+        app().environment(|environment| environment.add_template("error.html", form).unwrap())
+    }
+    type Case = (&'static str, fn() -> App);
+    let cases: [Case; 3] = [
+        ("its form", with_form),
+        ("a message", || app().error_handler(403, flashing)),
+        ("a hook", || app().after_request(count)),
+    ];
+    for (case, app) in cases {
+        for state in [SessionState::Cookie, SessionState::Store, SessionState::Mirrored] {
+            let settings = Settings { session_state: state, ..Settings::default() };
+            let client = Client::with_settings(app(), &settings).unwrap();
+            client.csrf_token().await;
+            for (method, path, name, value) in [
+                (Method::POST, "/form", "sec-fetch-site", "cross-site"),
+                (Method::POST, "/nowhere", "sec-fetch-site", "cross-site"),
+                (Method::GET, "/", "host", "not a host"),
+            ] {
+                let mut request = client.request(method, path, Body::empty());
+                request.headers_mut().insert(name, HeaderValue::from_static(value));
+                let answer = client.send(request).await;
+                assert!(answer.status().is_client_error(), "{case}, {state:?}, {path}");
+                assert!(answer.header(&SET_COOKIE).is_none(), "{case}, {state:?}, {path}");
+            }
+        }
+    }
 }
