@@ -16,6 +16,10 @@ pub(crate) struct Replacement {
     path: PathBuf,
     temporary: PathBuf,
     file: Option<File>,
+    /// The file whose owner and mode the new one gets.
+    model: PathBuf,
+    /// `<file>.new` is the file by now. Another command may have one of that name.
+    is_in_place: bool,
 }
 
 impl Replacement {
@@ -29,10 +33,18 @@ impl Replacement {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let temporary = with_suffix(&path, ".new");
         match create_private(&temporary) {
-            Ok(file) => Ok(Self { path, temporary, file: Some(file) }),
+            Ok(file) => {
+                Ok(Self { model: path.clone(), path, temporary, file: Some(file), is_in_place: false })
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Busy(temporary)),
             Err(source) => Err(Error::Unwritable { path, source }),
         }
+    }
+
+    /// Gives the file the owner and the mode of `model` instead of those that it has.
+    pub(crate) fn owned_like(mut self, model: &Path) -> Self {
+        self.model = model.to_owned();
+        self
     }
 
     /// Replaces the file's content with these parts.
@@ -41,21 +53,27 @@ impl Replacement {
     ///
     /// [`Error::Unwritable`]. The file is then unchanged.
     pub(crate) fn finish(mut self, parts: &[&[u8]]) -> Result<(), Error> {
-        let file = self.file.take().expect("taken here alone, and this consumes it");
-        let written = keep_owner(&self.path, &self.temporary)
-            .and_then(|()| write_whole(file, parts))
-            .and_then(|()| fs::rename(&self.temporary, &self.path));
-        written.map_err(|source| Error::Unwritable { path: self.path.clone(), source })?;
+        self.put_in_place(parts).map_err(|source| Error::Unwritable { path: self.path.clone(), source })?;
         // Makes the new name survive a power failure. File systems that refuse this do not need it.
         let _ = self.path.parent().map(|folder| File::open(folder).and_then(|folder| folder.sync_all()));
+        Ok(())
+    }
+
+    fn put_in_place(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        let file = self.file.take().expect("taken here alone, and once");
+        keep_owner(&self.model, &self.temporary)?;
+        write_whole(file, parts)?;
+        fs::rename(&self.temporary, &self.path)?;
+        self.is_in_place = true;
         Ok(())
     }
 }
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        // Already gone if it was renamed.
-        let _ = fs::remove_file(&self.temporary);
+        if !self.is_in_place {
+            let _ = fs::remove_file(&self.temporary);
+        }
     }
 }
 
@@ -102,6 +120,19 @@ mod tests {
         Replacement::begin(&path).unwrap().finish(&[b"new", b"\n"]).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new\n");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing left over");
+    }
+
+    #[test]
+    fn whoever_is_next_keeps_the_lock_while_the_one_before_is_not_quite_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let mut first = Replacement::begin(&path).unwrap();
+        first.put_in_place(&[b"first"]).unwrap();
+        let second = Replacement::begin(&path).unwrap();
+        drop(first);
+        assert!(matches!(Replacement::begin(&path), Err(Error::Busy(_))), "the second works on the file");
+        second.finish(&[b"second"]).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
     }
 
     #[cfg(unix)]

@@ -73,9 +73,12 @@ impl Rotation {
         }
     }
 
+    /// Writes the record of a key file, for whoever may read the key file: a server that runs as another user than the
+    /// operator has to see which keys were revoked.
     pub(crate) fn write(&self, secret_file: &Path) -> Result<(), Error> {
         let text = serde_json::to_vec_pretty(self).expect("numbers under texts are JSON");
-        Replacement::begin(&Self::path(secret_file))?.finish(&[&text, b"\n"])
+        let record = Replacement::begin(&Self::path(secret_file))?.owned_like(secret_file);
+        record.finish(&[&text, b"\n"])
     }
 
     /// Updates the record to match a file that holds `ids`, the first of which seals.
@@ -122,6 +125,26 @@ mod tests {
         record.follow(&ids("b"), 300);
         assert_eq!(record.keys.keys().collect::<Vec<_>>(), ["b"]);
         assert_eq!(record.keys["b"].replaced, None, "it seals again");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_can_read_the_key_file_can_read_its_record() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        fs::write(&file, "key").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).unwrap();
+        // Root alone can give a file away, as an operator does who works as root.
+        let _ = chown(&file, Some(12_345), Some(12_345));
+        let access = |path: &Path| {
+            let found = fs::metadata(path).unwrap();
+            (found.uid(), found.gid(), found.mode() & 0o777)
+        };
+        for _ in 0..2 {
+            Rotation::default().write(&file).unwrap();
+            assert_eq!(access(&Rotation::path(&file)), access(&file));
+        }
     }
 
     #[test]
