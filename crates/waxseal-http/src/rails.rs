@@ -9,7 +9,7 @@ use waxseal_manager::{Adoption, Foreign};
 use waxseal_rails::{RailsCookie, RailsKey};
 use waxseal_session::Session;
 
-use crate::foreign_owner::set_owner;
+use crate::foreign_owner::{owner_of, set_owner};
 use crate::foreign_sessions::ForeignSessions;
 use crate::foreign_value::fill_with;
 use crate::session_cookie::SessionCookie;
@@ -149,9 +149,11 @@ impl ForeignSessions for Rails {
         let read = self.reader.read(str::from_utf8(value)?, seconds)?;
         let entries = read_json(&read.json)?;
         let expires = read.expires.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
-        let foreign = self.undated.foreign(name_of(&entries, &read.json), expires, now)?;
-        let session = foreign.session();
         let (key, user) = self.owner(&entries);
+        let owner = owner_of(key, user)?;
+        let name = name_of(&entries, owner.as_deref(), &read.json);
+        let foreign = self.undated.foreign(name, expires, now)?;
+        let session = foreign.session();
         set_owner(session, key, user)?;
         session.set_permanent(read.expires.is_some())?;
         flash(session, &entries)?;
@@ -165,13 +167,17 @@ impl ForeignSessions for Rails {
 }
 
 /// The replay id, by which the session is taken over only once. Rails encrypts a session again with each response, but
-/// its id stays.
-fn name_of(entries: &Dict, json: &str) -> [u8; Foreign::REPLAY_ID_BYTES] {
+/// its id stays. It stays at a sign-in, too, unless the app calls `reset_session`, so that an older cookie may have the
+/// same id and another owner, or none.
+fn name_of(entries: &Dict, owner: Option<&str>, json: &str) -> [u8; Foreign::REPLAY_ID_BYTES] {
     let id = match entries.get(SESSION_ID) {
         Some(Value::Str(id)) => id,
         _ => json,
     };
-    Sha256::new().chain_update(b"waxseal Rails session\0").chain_update(id).finalize().into()
+    let owner = owner.unwrap_or_default();
+    let length = (owner.len() as u64).to_be_bytes();
+    let hash = Sha256::new().chain_update(b"waxseal Rails session\0").chain_update(length);
+    hash.chain_update(owner).chain_update(id).finalize().into()
 }
 
 /// Takes over the messages that no page has shown yet.

@@ -167,11 +167,12 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// Takes a foreign session over in state `cookie`, which remembers nothing. The new id is the same for all
-    /// requests.
+    /// Takes a foreign session over in state `cookie`, which remembers nothing. The new id is the same for all requests
+    /// of its owner.
     fn adopt_replayable(&self, foreign: &ForeignRef, content: Arc<Content>, now: Timestamp) -> Visit {
         let times = self.sessions.lifetimes.times(&content, now);
-        let id = self.keys.imported_ids(&foreign.replay_id, &Revision::UNKNOWN).next();
+        let drawn = foreign.is_anybodys().then(Revision::first).and_then(Result::ok);
+        let id = self.keys.imported_ids(&foreign.replay_id, &drawn.unwrap_or(Revision::UNKNOWN)).next();
         let id = id.expect("a ring has at least one key");
         let id = *id.as_bytes().first_chunk::<COOKIE_ID_BYTES>().expect("a session id is longer");
         let origin = Origin::Cookie(CookieToken { id, times, needs_reseal: false, question: None });

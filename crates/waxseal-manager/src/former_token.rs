@@ -81,6 +81,7 @@ impl<'a> Snapshot<'a> {
             began: moment(times.created()),
             end: moment(times.created()).after(Duration::from_secs(limits.absolute.into())),
             owner: content.owner(),
+            is_unique: true,
             former: Some(question),
         };
         let adopter = self.sessions.adopter.as_ref().expect("it was asked for above");

@@ -96,7 +96,7 @@ impl<T: SessionStore> TowerSessions<T> {
         let id = record.id.0.to_le_bytes();
         let replay_id =
             Sha256::new().chain_update(b"waxseal/tower-sessions replay\0").chain_update(id).finalize();
-        let foreign = Foreign::new(replay_id.into(), began, ends);
+        let foreign = Foreign::new(replay_id.into(), began, ends).unique();
         foreign.session().set_owner((self.owner)(&record.data).as_deref())?;
         foreign.session().extend(record.data.iter())?;
         Ok(foreign)

@@ -120,7 +120,7 @@ impl FlaskServerSide {
         let saved = now.checked_sub(lifetime - lives).ok_or("saved in no time")?;
         let ends = now.checked_add(lives).ok_or("its lifetime has no end")?;
         let name = Sha256::new().chain_update(b"waxseal Flask-Session\0").chain_update(id).finalize().into();
-        let foreign = Foreign::new(name, saved, ends);
+        let foreign = Foreign::new(name, saved, ends).unique();
         let key = self.flask.user_key();
         set_owner(foreign.session(), key, entries.get(key))?;
         fill(foreign.session(), &entries)?;

@@ -121,3 +121,16 @@ async fn what_cannot_be_read_is_a_new_session() {
     let lenient = Site::of(Place::Mirrored, rails().without_metadata());
     assert_eq!(lenient.page(SWITCH, &cookie("without metadata")).await.owner.as_deref(), Some("7"));
 }
+
+#[tokio::test]
+async fn an_anonymous_cookie_with_the_id_of_a_signed_in_session_is_not_its_owners() {
+    for place in ALL {
+        for order in [["user", "flash"], ["flash", "user"]] {
+            let site = Site::of(place, rails());
+            for (name, at) in order.into_iter().zip([SWITCH, SWITCH + 5]) {
+                let owner = site.page(at, &cookie(name)).await.owner;
+                assert_eq!(owner.as_deref(), (name == "user").then_some("7"), "{place:?}, {order:?}");
+            }
+        }
+    }
+}

@@ -36,6 +36,7 @@ pub struct Foreign {
     ends: Timestamp,
     lives_on: bool,
     is_recurring: bool,
+    is_unique: bool,
     session: Session,
 }
 
@@ -50,6 +51,8 @@ pub(crate) struct ForeignRef {
     /// cookie is in other browsers, too.
     pub(crate) lives_on: bool,
     pub(crate) owner: Option<String>,
+    /// No other browser can have the same cookie, except as a copy of this one.
+    pub(crate) is_unique: bool,
     /// The question to the list of revoked sessions, if it is a session of this app's state `cookie`.
     pub(crate) former: Option<Question>,
 }
@@ -65,7 +68,15 @@ impl Foreign {
     #[must_use]
     pub fn new(replay_id: [u8; Self::REPLAY_ID_BYTES], began: SystemTime, ends: SystemTime) -> Self {
         let (began, ends) = (began.into(), ends.into());
-        Self { replay_id, began, ends, lives_on: false, is_recurring: false, session: Session::new() }
+        Self {
+            replay_id,
+            began,
+            ends,
+            lives_on: false,
+            is_recurring: false,
+            is_unique: false,
+            session: Session::new(),
+        }
     }
 
     /// Says that the old app runs beside this one and also serves this session. The session may then be taken over
@@ -89,6 +100,16 @@ impl Foreign {
     #[must_use]
     pub fn recurring(self) -> Self {
         Self { is_recurring: true, ..self }
+    }
+
+    /// Says that its cookie names a session by a random id, and that the app's store has one content for that id.
+    ///
+    /// A cookie that holds the content itself may be the same for all anonymous visitors with the same content. So without
+    /// this, and without an owner, requests that bring the session at the same time do not share what is made of it: each
+    /// gets a session of its own.
+    #[must_use]
+    pub fn unique(self) -> Self {
+        Self { is_unique: true, ..self }
     }
 
     /// Returns `true` if it is [recurring](Self::recurring).
@@ -128,7 +149,16 @@ impl Foreign {
             end,
             lives_on: self.lives_on || self.is_recurring,
             owner: self.content().owner(),
+            is_unique: self.is_unique,
             former: None,
         }
+    }
+}
+
+impl ForeignRef {
+    /// Returns `true` if several visitors may have this session, because nothing in its cookie has to be one visitor's
+    /// alone. Two of them must not get one session.
+    pub(crate) fn is_anybodys(&self) -> bool {
+        self.owner.is_none() && !self.is_unique
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use waxseal_crypto::Times;
 use waxseal_session::backend::Content;
-use waxseal_store::{Creation, RecordKey, Revision, Timestamp};
+use waxseal_store::{Creation, Lifespan, RecordKey, Revision, Timestamp};
 
 use super::keyed_id::KeyedId;
 use super::record_store::RecordStore;
@@ -18,6 +18,13 @@ use crate::error::Error;
 use crate::origin::RecordRef;
 use crate::store_error::StoreError;
 use crate::visit::Visit;
+
+/// The record of a session that was made from a foreign one.
+struct MadeRecord {
+    id: KeyedId,
+    revision: Revision,
+    life: Lifespan,
+}
 
 impl RecordStore {
     /// Takes a foreign session over, or joins the session that a parallel request has made from it. If the foreign
@@ -44,6 +51,11 @@ impl RecordStore {
             claim = claims.look(foreign, now).await?;
         }
         match claim {
+            Claim::Held(_) if foreign.is_anybodys() => {
+                let made = self.make(keys, foreign, &Revision::first()?, content, now).await?;
+                claims.count(Outcome::Adopted);
+                Ok(self.made(keys, made, content, now))
+            }
             Claim::Held(revision) => self.join(claims, keys, foreign, &revision, now).await,
             Claim::Refused(why) => Ok(self.refuse(claims, keys, why)),
             Claim::Free | Claim::Renewable(_) => Err(Error::Contended),
@@ -89,15 +101,9 @@ impl RecordStore {
         content: &Content,
         now: Timestamp,
     ) -> Result<Option<Visit>, Error> {
-        let (claim, revision) = (Revision::first()?, Revision::first()?);
-        let id = keys.imported_ids(&foreign.replay_id, &claim).next().expect("a ring has at least one key");
-        let id = KeyedId::new(id);
-        let key = id.key();
-        let life = self.life(None, self.lifetimes.of_session(content), now);
-        let record = self.record(keys, &key, revision, content, life, now)?;
-        if self.store.create(&key, &record, now).await? == Creation::Taken {
-            return Err(Error::Contended);
-        }
+        let claim = Revision::first()?;
+        let made = self.make(keys, foreign, &claim, content, now).await?;
+        let key = made.id.key();
         if !claims.claim(foreign, before, claim, now).await? {
             self.drop_unclaimed(&key, now).await;
             return Ok(None);
@@ -109,10 +115,36 @@ impl RecordStore {
             return Ok(Some(self.refuse(claims, keys, ForeignRefusal::OwnerEnded)));
         }
         claims.count(Outcome::Adopted);
+        Ok(Some(self.made(keys, made, content, now)))
+    }
+
+    /// Makes the record of a session, whose id follows from the foreign one and the revision.
+    async fn make(
+        &self,
+        keys: &Arc<ActiveKeys>,
+        foreign: &ForeignRef,
+        claim: &Revision,
+        content: &Content,
+        now: Timestamp,
+    ) -> Result<MadeRecord, Error> {
+        let revision = Revision::first()?;
+        let id = keys.imported_ids(&foreign.replay_id, claim).next().expect("a ring has at least one key");
+        let id = KeyedId::new(id);
+        let key = id.key();
+        let life = self.life(None, self.lifetimes.of_session(content), now);
+        let record = self.record(keys, &key, revision, content, life, now)?;
+        match self.store.create(&key, &record, now).await? {
+            Creation::Taken => Err(Error::Contended),
+            _ => Ok(MadeRecord { id, revision, life }),
+        }
+    }
+
+    fn made(&self, keys: &Arc<ActiveKeys>, made: MadeRecord, content: &Content, now: Timestamp) -> Visit {
+        let MadeRecord { id, revision, life } = made;
         let confirmed = self.just_written(life, now);
-        self.note(&key, &revision, confirmed.at);
+        self.note(&id.key(), &revision, confirmed.at);
         let record = RecordRef { confirmed: Some(confirmed), ..reference(id, revision, now) };
-        Ok(Some(self.visit(content.clone(), record, keys).adopted()))
+        self.visit(content.clone(), record, keys).adopted()
     }
 
     /// Makes the visit for a foreign cookie that another request has just brought.

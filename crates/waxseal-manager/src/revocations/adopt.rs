@@ -46,6 +46,8 @@ impl Revocations {
         }
         let (claim, outcome) = self.claimed(claims, foreign, claim, now).await?;
         let revision = match claim {
+            // The claim is another request's, which may be another visitor's.
+            Claim::Held(_) if outcome == Outcome::Joined && foreign.is_anybodys() => Revision::first()?,
             Claim::Held(revision) => revision,
             Claim::Refused(why) => return refused(why),
             Claim::Free | Claim::Renewable(_) => return Err(Error::Contended),

@@ -916,3 +916,46 @@ async fn a_claim_that_was_given_up_and_arrives_late_is_joined_and_its_session_is
         assert_eq!(visit.owner().as_deref(), Some("user-7"), "{kind:?}");
     }
 }
+
+#[tokio::test]
+async fn strangers_whose_cookies_are_the_same_get_a_session_each() {
+    // In Flask, all who chose German in the same second.
+    let of_nobody = || {
+        let foreign = Foreign::new([1; 32], at(0), at(31 * DAY));
+        foreign.session().insert("language", "de").unwrap();
+        foreign
+    };
+    for kind in REMEMBERING {
+        let store = new_store();
+        let sessions = kind.sessions(&store);
+        let mut tokens = Vec::new();
+        for (name, now) in [("Ada", DAY), ("Bea", DAY + 1), ("Cleo", DAY + 59)] {
+            let visit = adopt(&sessions, &of_nobody(), now).await;
+            assert!(visit.is_adopted(), "{kind:?}, {name}");
+            assert_eq!(visit.get::<String>("language").unwrap().as_deref(), Some("de"), "{kind:?}, {name}");
+            assert!(!visit.contains_key("name"), "{kind:?}, {name}");
+            visit.insert("name", name).unwrap();
+            tokens.push(commit(&sessions, &visit, "", at(now)).await.unwrap());
+        }
+        sign_out(&sessions, &tokens[0], DAY + 301).await;
+        assert!(read(&sessions, &tokens[0], at(DAY + 302)).await.is_new(), "{kind:?}");
+        for (token, name) in tokens[1..].iter().zip(["Bea", "Cleo"]) {
+            let visit = read(&sessions, token, at(DAY + 302)).await;
+            assert_eq!(visit.get::<String>("name").unwrap().as_deref(), Some(name), "{kind:?}");
+        }
+        is_refused("a minute later", &sessions, &of_nobody(), DAY + 60).await;
+        // Of a session that is one browser's alone, parallel requests get one.
+        let one = || {
+            let foreign = Foreign::new([2; 32], at(0), at(31 * DAY)).unique();
+            foreign.session().insert("language", "de").unwrap();
+            foreign
+        };
+        let first = adopt(&sessions, &one(), DAY).await;
+        first.insert("name", "Dora").unwrap();
+        commit(&sessions, &first, "", at(DAY)).await.unwrap();
+        let second = adopt(&sessions, &one(), DAY + 1).await;
+        assert!(second.is_adopted(), "{kind:?}");
+        assert_eq!(second.contains_key("name"), kind != Kind::Listed, "{kind:?}");
+        is_refused("a minute later", &sessions, &one(), DAY + 61).await;
+    }
+}
