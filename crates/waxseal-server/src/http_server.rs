@@ -108,8 +108,8 @@ impl HttpServer {
     #[cfg(unix)]
     pub async fn bind_unix(path: impl AsRef<Path>, mode: u32) -> Result<Self, SetupError> {
         let path = path.as_ref();
-        let listener = listen_at(path, mode).await.map_err(|source| SetupError::at(path, source))?;
-        Ok(Self::new(Listener::Unix(listener), Some(SocketFile(path.to_owned()))))
+        let (listener, file) = listen_at(path, mode).await.map_err(|source| SetupError::at(path, source))?;
+        Ok(Self::new(Listener::Unix(listener), Some(file)))
     }
 
     fn new(listener: Listener, file: Option<SocketFile>) -> Self {

@@ -1,6 +1,8 @@
 //! A connection's stream, and the listeners that accept one.
 
 use std::io;
+#[cfg(unix)]
+use std::path::Path;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -49,13 +51,35 @@ pub(crate) enum StdListener {
 
 /// The file of a Unix socket, removed when this is dropped.
 #[derive(Debug)]
-pub(crate) struct SocketFile(pub(crate) PathBuf);
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// The device and the number of the file. Another program's socket may be at the path by the end.
+    id: (u64, u64),
+}
+
+impl SocketFile {
+    /// The file that is at the path now.
+    #[cfg(unix)]
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), id: id(path)? })
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // It does not matter if the file is gone already.
-        let _ = std::fs::remove_file(&self.0);
+        #[cfg(unix)]
+        if id(&self.path).is_ok_and(|id| id == self.id) {
+            // It does not matter if the file is gone already.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+#[cfg(unix)]
+fn id(path: &Path) -> io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let file = std::fs::symlink_metadata(path)?;
+    Ok((file.dev(), file.ino()))
 }
 
 impl Listener {
