@@ -1,5 +1,7 @@
 //! Listening sockets, and connections accepted from them.
 
+#[cfg(unix)]
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
@@ -7,15 +9,26 @@ use std::path::Path;
 use std::time::Duration;
 
 use metrics::Counter;
+#[cfg(unix)]
+use rustix::fs::{FlockOperation, flock};
+#[cfg(unix)]
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpSocket};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
+#[cfg(unix)]
+use tokio::time::Instant;
 
 use crate::peer::Peer;
+#[cfg(unix)]
+use crate::transport::SocketFile;
 use crate::transport::{Listener, StdListener, Transport};
 
 /// How many connections may wait to be accepted, if the system allows as many (`net.core.somaxconn` on Linux).
 pub(crate) const QUEUE: u32 = 4096;
+/// How long to wait for other servers that start. Each takes a millisecond or so.
+#[cfg(unix)]
+const TURN: Duration = Duration::from_secs(1);
 /// The pause before accepting again when the system has run out of resources.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
@@ -37,14 +50,35 @@ pub(crate) fn listen(address: SocketAddr, share: bool) -> io::Result<TcpListener
 
 /// Listens at a path, with these permissions. A socket that a program left there when it ended is replaced.
 #[cfg(unix)]
-pub(crate) async fn listen_at(path: &Path, mode: u32) -> io::Result<UnixListener> {
+pub(crate) async fn listen_at(path: &Path, mode: u32) -> io::Result<(UnixListener, SocketFile)> {
     use std::os::unix::fs::PermissionsExt;
+    let _turn = turn(path).await;
     remove_left(path).await?;
     let socket = UnixSocket::new_stream()?;
     socket.bind(path)?;
+    let file = SocketFile::at(path)?;
     // Set before it listens, so that nobody can connect who is not allowed to.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
-    socket.listen(QUEUE)
+    Ok((socket.listen(QUEUE)?, file))
+}
+
+/// Waits until no other server is about to listen in the folder. Until a socket listens, it refuses connections as one
+/// that was left does, and two servers that start at the same time could each take the other's for that.
+///
+/// The folder is locked until the returned file is closed. `None` if it cannot be, or if somebody keeps it locked.
+#[cfg(unix)]
+async fn turn(path: &Path) -> Option<File> {
+    let folder = path.parent()?;
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = File::open(folder).ok()?;
+    let until = Instant::now() + TURN;
+    loop {
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Some(folder),
+            Err(Errno::WOULDBLOCK) if Instant::now() < until => tokio::time::sleep(TURN / 100).await,
+            Err(_) => return None,
+        }
+    }
 }
 
 /// Removes a socket on which nobody listens any more.

@@ -25,6 +25,7 @@ use crate::limits::Limits;
 use crate::phase::Phase;
 use crate::sent::SentBody;
 use crate::socket::Socket;
+use crate::sse::EventStream;
 
 /// How long a connection without a request may stay open once the server was told to stop. A request that is on its way
 /// by then is answered.
@@ -95,7 +96,8 @@ fn has_one_coding(headers: &HeaderMap) -> bool {
 /// Wraps `service` for one connection.
 ///
 /// Heads that fail the `checks` are refused. The connection is closed after a response if the server is no longer
-/// `serving`, or if the client uses HTTP/1.0 and the response's length is unknown.
+/// `serving`, or if the client uses HTTP/1.0 and the response's length is unknown. Event streams end when the server
+/// finishes: they are never complete, and browsers open them again by themselves.
 pub(crate) fn one_by_one<S>(
     service: S,
     checks: Checks,
@@ -139,9 +141,21 @@ where
                     *response.version_mut() = Version::HTTP_10;
                 }
             }
-            Ok(response.map(|body| SentBody { body, is_counted }))
+            let is_event_stream = response.extensions().get::<EventStream>().is_some();
+            Ok(response.map(|body| {
+                let body = if is_event_stream { body.ended_by(finishing(&serving)) } else { body };
+                SentBody { body, is_counted }
+            }))
         }
     })
+}
+
+/// Completes when the server lets connections finish what they do.
+fn finishing(phase: &watch::Receiver<Phase>) -> impl Future<Output = ()> + use<> {
+    let mut phase = phase.clone();
+    async move {
+        let _ = phase.wait_for(|phase| *phase >= Phase::Finishing).await;
+    }
 }
 
 /// Returns `true` if only chunks or the end of the connection mark the end of the body.

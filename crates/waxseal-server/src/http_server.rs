@@ -108,8 +108,8 @@ impl HttpServer {
     #[cfg(unix)]
     pub async fn bind_unix(path: impl AsRef<Path>, mode: u32) -> Result<Self, SetupError> {
         let path = path.as_ref();
-        let listener = listen_at(path, mode).await.map_err(|source| SetupError::at(path, source))?;
-        Ok(Self::new(Listener::Unix(listener), Some(SocketFile(path.to_owned()))))
+        let (listener, file) = listen_at(path, mode).await.map_err(|source| SetupError::at(path, source))?;
+        Ok(Self::new(Listener::Unix(listener), Some(file)))
     }
 
     fn new(listener: Listener, file: Option<SocketFile>) -> Self {
@@ -210,7 +210,7 @@ impl HttpServer {
     ///
     /// From then on each connection ends with its next response. The connections that wait to be accepted are accepted,
     /// and then the port is closed. Connections without a request are closed after a quarter of a second, so that a
-    /// request that was on its way is still answered. Lost are only a connection that is made at the very moment at
+    /// request that was on its way is still answered. Streams of [events](crate::sse) end, and WebSockets are closed. Lost are only a connection that is made at the very moment at
     /// which the port is closed, and a request that comes at the moment at which its idle connection is closed.
     ///
     /// Connections that have not ended after [`Limits::shutdown_grace`] are dropped, and their number is logged.

@@ -58,6 +58,7 @@ mod open_connections;
 mod paced;
 #[cfg(feature = "router")]
 mod params;
+mod patient;
 mod peer;
 #[cfg(any(feature = "forms", feature = "router"))]
 mod percent;

@@ -110,7 +110,7 @@ where
             };
             let limits = &entrance.terms.limits;
             let (heads, framing) = (HeadTimer::new(limits), Framing::new());
-            let socket = Socket::new(stream, limits.answer_idle, heads.clone(), framing.clone());
+            let socket = Socket::new(stream, heads.clone(), framing.clone());
             #[cfg(feature = "websocket")]
             let (lease, leases) = Lease::new(phase.clone());
             let service = one_by_one(
@@ -176,6 +176,7 @@ impl Entrance {
             }
             _ => Counted::exempt(),
         };
+        stream.give_up_after(self.terms.limits.answer_idle);
         #[cfg(feature = "tls")]
         let stream = self.over_tls(stream, peer).await?;
         Ok((stream, peer, counted))

@@ -21,8 +21,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 ///
 /// When nothing is sent for 15 s, a comment is sent that pages do not see. It keeps proxies from closing the
 /// connection, and detects that the visitor has left; the stream is then dropped. The browser reconnects by itself when
-/// the stream ends; to stop it, answer its next request with 204. When the server stops, streams are cut after
-/// [`Limits::shutdown_grace`](crate::Limits).
+/// the stream ends; to stop it, answer its next request with 204. When the server stops, it ends its streams between
+/// two events.
 ///
 /// # Example
 ///

@@ -1,23 +1,32 @@
 //! A connection's stream, and the listeners that accept one.
 
 use std::io;
+#[cfg(unix)]
+use std::path::Path;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::patient::Patient;
 use crate::peer::Peer;
+
+/// The most bytes that the system may hold without having sent them. Without this limit it takes megabytes at once, and
+/// then nothing for as long as a slow reader needs for a third of them. With the limit, it takes more whenever the
+/// client has taken some.
+const UNSENT_BYTES: u32 = 16 * 1024;
 
 /// A stream of any kind for which the server listens.
 #[derive(Debug)]
 pub(crate) enum Transport {
-    Tcp(TcpStream),
+    Tcp(Patient<TcpStream>),
     #[cfg(unix)]
-    Unix(UnixStream),
+    Unix(Patient<UnixStream>),
     /// TLS over one of the other streams.
     #[cfg(feature = "tls")]
     Tls(Box<tokio_rustls::server::TlsStream<Self>>),
@@ -42,13 +51,35 @@ pub(crate) enum StdListener {
 
 /// The file of a Unix socket, removed when this is dropped.
 #[derive(Debug)]
-pub(crate) struct SocketFile(pub(crate) PathBuf);
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// The device and the number of the file. Another program's socket may be at the path by the end.
+    id: (u64, u64),
+}
+
+impl SocketFile {
+    /// The file that is at the path now.
+    #[cfg(unix)]
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), id: id(path)? })
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // It does not matter if the file is gone already.
-        let _ = std::fs::remove_file(&self.0);
+        #[cfg(unix)]
+        if id(&self.path).is_ok_and(|id| id == self.id) {
+            // It does not matter if the file is gone already.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+#[cfg(unix)]
+fn id(path: &Path) -> io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let file = std::fs::symlink_metadata(path)?;
+    Ok((file.dev(), file.ino()))
 }
 
 impl Listener {
@@ -56,10 +87,13 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                Ok((Transport::Tcp(stream), peer.into()))
+                Ok((Transport::Tcp(Patient::new(stream)), peer.into()))
             }
             #[cfg(unix)]
-            Self::Unix(listener) => Ok((Transport::Unix(listener.accept().await?.0), Peer::Unix)),
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Transport::Unix(Patient::new(stream)), Peer::Unix))
+            }
         }
     }
 
@@ -78,35 +112,38 @@ impl StdListener {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
                 stream.set_nonblocking(true)?;
-                Ok((Transport::Tcp(TcpStream::from_std(stream)?), peer.into()))
+                Ok((Transport::Tcp(Patient::new(TcpStream::from_std(stream)?)), peer.into()))
             }
             #[cfg(unix)]
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept()?;
                 stream.set_nonblocking(true)?;
-                Ok((Transport::Unix(UnixStream::from_std(stream)?), Peer::Unix))
+                Ok((Transport::Unix(Patient::new(UnixStream::from_std(stream)?)), Peer::Unix))
             }
         }
     }
 }
 
 impl Transport {
-    /// Makes the system send data at once, and hold no more than `unsent` bytes that it has not sent.
-    pub(crate) fn hold_little_back(&self, unsent: u32) {
+    /// Gives up on a client that takes nothing for `limit`. Makes the system send data at once, and hold little that it
+    /// has not sent, so that it soon shows what the client takes.
+    pub(crate) fn give_up_after(&mut self, limit: Duration) {
         let stream = match self {
             Self::Tcp(stream) => stream,
             // The system's buffer for a Unix socket is small anyway.
             #[cfg(unix)]
-            Self::Unix(_) => return,
+            Self::Unix(stream) => return stream.give_up_after(limit),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => return stream.get_ref().0.hold_little_back(unsent),
+            Self::Tls(stream) => return stream.get_mut().0.give_up_after(limit),
         };
+        stream.give_up_after(limit);
+        let stream = stream.get_ref();
         // Responses are small and complete: waiting for more data would only delay them.
         let _ = stream.set_nodelay(true);
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(unsent);
+        let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES);
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let _ = socket2::SockRef::from(stream).set_send_buffer_size(4 * unsent as usize);
+        let _ = socket2::SockRef::from(stream).set_send_buffer_size(4 * UNSENT_BYTES as usize);
     }
 }
 

@@ -14,12 +14,15 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use waxseal_server::{Body, HttpServer, Limits, SetupError, Tls};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_millis(150);
+const PAGE_BYTES: usize = 4096;
 
 /// Certificates and keys of these tests alone, which nobody trusts.
 fn file(name: &str) -> PathBuf {
@@ -31,6 +34,12 @@ async fn start(tls: Tls, limits: Limits) -> (SocketAddr, oneshot::Sender<()>) {
     let address = server.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let echo = service_fn(|request: Request<Incoming>| async {
+        match request.uri().path() {
+            "/page" => return Ok(Response::new(Body::from("x".repeat(PAGE_BYTES)))),
+            #[cfg(feature = "websocket")]
+            "/socket" => return Ok(talkative(&request)),
+            _ => {}
+        }
         let body = Body::from(request.into_body()).collect(1 << 20, PATIENCE).await.unwrap();
         Ok::<_, Infallible>(Response::new(Body::from(body)))
     });
@@ -38,8 +47,16 @@ async fn start(tls: Tls, limits: Limits) -> (SocketAddr, oneshot::Sender<()>) {
     (address, stop)
 }
 
-/// The answer to a client that trusts one certificate.
-async fn ask(address: SocketAddr, trusted: &str, body: &str) -> std::io::Result<String> {
+/// A WebSocket whose server sends without end.
+#[cfg(feature = "websocket")]
+fn talkative(request: &Request<Incoming>) -> Response<Body> {
+    use waxseal_server::{WebSocket, WebSocketUpgrade};
+    let upgrade = WebSocketUpgrade::of(request.method(), request.headers(), request.extensions()).unwrap();
+    upgrade.accept(async |socket: WebSocket| while socket.send("x".repeat(PAGE_BYTES)).await.is_ok() {})
+}
+
+/// A client that trusts one certificate.
+async fn connect(stream: TcpStream, trusted: &str) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(file(trusted)).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -48,8 +65,19 @@ async fn ask(address: SocketAddr, trusted: &str, body: &str) -> std::io::Result<
         .with_root_certificates(roots)
         .with_no_client_auth();
     let name = ServerName::try_from("localhost").unwrap();
-    let stream = TcpStream::connect(address).await?;
-    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+/// A client whose system takes 64 KB at most before it is read.
+async fn narrow(address: SocketAddr) -> TlsStream<TcpStream> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(32 * 1024).unwrap();
+    connect(socket.connect(address).await.unwrap(), "first.crt").await.unwrap()
+}
+
+/// The answer to a client that trusts one certificate.
+async fn ask(address: SocketAddr, trusted: &str, body: &str) -> std::io::Result<String> {
+    let mut stream = connect(TcpStream::connect(address).await?, trusted).await?;
     let head = format!(
         "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         body.len()
@@ -76,8 +104,7 @@ async fn requests_are_answered_over_tls_and_ended_properly() {
 #[tokio::test]
 async fn who_shakes_no_hands_is_closed() {
     let tls = Tls::from_files(file("first.crt"), file("first.key")).unwrap();
-    let short = Duration::from_millis(150);
-    let (address, _stop) = start(tls, Limits::default().first_byte_time(short)).await;
+    let (address, _stop) = start(tls, Limits::default().first_byte_time(SHORT)).await;
     for bytes in [&b""[..], b"\x16\x03\x01", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"] {
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(bytes).await.unwrap();
@@ -86,6 +113,49 @@ async fn who_shakes_no_hands_is_closed() {
             tokio::time::timeout(PATIENCE, client.read_to_end(&mut answer)).await.expect("closed in time");
         assert!(!answer.starts_with(b"HTTP"), "{bytes:?}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_pages_and_reads_none_gives_up_its_place() {
+    let tls = Tls::from_files(file("first.crt"), file("first.key")).unwrap();
+    let (address, _stop) = start(tls, Limits::default().connections(1).answer_idle(SHORT)).await;
+    let mut silent = narrow(address).await;
+    let pages = 1 << 20;
+    let asks = "GET /page HTTP/1.1\r\nhost: a\r\n\r\n".repeat(pages / PAGE_BYTES);
+    silent.write_all(asks.as_bytes()).await.unwrap();
+    let answer = tokio::time::timeout(PATIENCE, ask(address, "first.crt", "next")).await.expect("in time");
+    assert!(answer.unwrap().ends_with("next"));
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_gets_all() {
+    let tls = Tls::from_files(file("first.crt"), file("first.key")).unwrap();
+    let (address, _stop) = start(tls, Limits::default().answer_idle(2 * SHORT)).await;
+    let mut slow = narrow(address).await;
+    let size = 1 << 20;
+    let head = format!("POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {size}\r\n\r\n");
+    slow.write_all((head + &"x".repeat(size)).as_bytes()).await.unwrap();
+    let (mut bytes, mut all) = ([0; 16 * 1024], 0);
+    loop {
+        match slow.read(&mut bytes).await.unwrap() {
+            0 => break,
+            read => all += read,
+        }
+        tokio::time::sleep(SHORT / 10).await;
+    }
+    assert!(all > size, "{all}");
+}
+
+#[cfg(feature = "websocket")]
+#[tokio::test]
+async fn a_client_that_reads_no_messages_gives_up_its_place() {
+    let tls = Tls::from_files(file("first.crt"), file("first.key")).unwrap();
+    let (address, _stop) = start(tls, Limits::default().connections(1).answer_idle(SHORT)).await;
+    let url = format!("wss://{address}/socket");
+    let silent = tokio_tungstenite::client_async(url, narrow(address).await).await.unwrap();
+    let answer = tokio::time::timeout(PATIENCE, ask(address, "first.crt", "next")).await.expect("in time");
+    assert!(answer.unwrap().ends_with("next"));
+    drop(silent);
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ impl App {
         let secrets = Secrets::from_env(&settings, self.name())?;
         let mode = if settings.development { "development" } else { "production" };
         // Before the address is logged: a program that reads it there may send a signal at once.
-        let interruption = signals::interruption().map_err(StartError::Runtime)?;
+        let (interruption, impatience) = signals::interruptions().map_err(StartError::Runtime)?;
         let hangups = Hangups::listen().map_err(StartError::Runtime)?;
         let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         let warnings = start_warnings::of(&settings, self.has_own_store(), variables);
@@ -89,7 +89,10 @@ impl App {
         tracing::info!("secret key {secrets}: {}", secrets.roles());
         introduce(&server, &settings);
         tracing::info!("{mode} server on {}, stop it with Ctrl-C", server.endpoint());
-        server.serve_until(interruption, hangups).await
+        tokio::select! {
+            served = server.serve_until(interruption, hangups) => served,
+            () = impatience => Ok(()),
+        }
     }
 
     /// Runs the program with these arguments.

@@ -3,7 +3,11 @@
 use std::future::Future;
 use std::io;
 
+use tokio::sync::oneshot;
 use waxseal_keys::KeyWatcher;
+
+const STOPPING: &str = "stopping; requests in flight may finish";
+const STOPPING_AT_ONCE: &str = "Ctrl-C while stopping: what is still open is dropped";
 
 /// SIGHUP, with which an operator makes the server read the secret file at once.
 pub(crate) struct Hangups {
@@ -64,25 +68,47 @@ impl Hangups {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM, which then no longer end the program by themselves.
+/// Waits for Ctrl-C or SIGTERM, which then no longer end the program by themselves. Once one has come, the second future
+/// waits for Ctrl-C: somebody does not want to wait for requests in flight.
+///
+/// It does not wait for SIGTERM, which programs send twice without meaning more by it: `timeout` sends it to the program
+/// and to its group.
 #[cfg(unix)]
-pub(crate) fn interruption() -> io::Result<impl Future<Output = ()>> {
+pub(crate) fn interruptions() -> io::Result<(impl Future<Output = ()>, impl Future<Output = ()>)> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
+    let (stopping, stopped) = oneshot::channel();
+    let first = async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        tracing::info!("stopping; requests in flight may finish");
-    })
+        tracing::info!("{STOPPING}");
+        let _ = stopping.send(interrupt);
+    };
+    let second = async move {
+        let Ok(mut interrupt) = stopped.await else { return std::future::pending().await };
+        interrupt.recv().await;
+        tracing::warn!("{STOPPING_AT_ONCE}");
+    };
+    Ok((first, second))
 }
 
 #[cfg(not(unix))]
-pub(crate) fn interruption() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
+pub(crate) fn interruptions() -> io::Result<(impl Future<Output = ()>, impl Future<Output = ()>)> {
+    let (stopping, stopped) = oneshot::channel();
+    let first = async move {
         let _ = tokio::signal::ctrl_c().await;
-        tracing::info!("stopping; requests in flight may finish");
-    })
+        tracing::info!("{STOPPING}");
+        let _ = stopping.send(());
+    };
+    let second = async move {
+        if stopped.await.is_err() {
+            return std::future::pending().await;
+        }
+        let _ = tokio::signal::ctrl_c().await;
+        tracing::warn!("{STOPPING_AT_ONCE}");
+    };
+    Ok((first, second))
 }

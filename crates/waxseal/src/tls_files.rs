@@ -29,7 +29,9 @@ pub(crate) struct TlsFiles {
 
 #[derive(Debug)]
 struct Changes {
-    used: [Stamp; 2],
+    /// The files that are in use. `None` once others were refused, which are tried until they are not: what kept them
+    /// from being read, such as their owner, need not show in a stamp.
+    used: Option<[Stamp; 2]>,
     before: [Stamp; 2],
 }
 
@@ -51,7 +53,7 @@ pub(crate) fn serve(
     };
     let files = TlsFiles {
         tls: tls.clone(),
-        changes: Changes { used, before: used },
+        changes: Changes { used: Some(used), before: used },
         refused: counters::file_refused("certificate"),
     };
     Ok((http.tls(tls), endpoint, Some(files)))
@@ -62,34 +64,34 @@ impl TlsFiles {
     pub(crate) async fn watch(mut self) {
         loop {
             tokio::time::sleep(INTERVAL).await;
-            if !self.changes.have_settled(self.tls.files().map(stamp)) {
-                continue;
-            }
-            let reloaded = self.tls.reload();
-            self.refused.set(f64::from(u8::from(reloaded.is_err())));
-            match reloaded {
-                Ok(()) => tracing::info!("the changed TLS certificate is used from now on"),
-                Err(error) => {
-                    let error = error_chain::one_line(error_chain::texts(&error));
-                    tracing::error!(
-                        "the changed TLS certificate is not used, and the one before is kept: {error}"
-                    );
-                }
-            }
+            let now = self.tls.files().map(stamp);
+            self.changes.use_settled(now, || reload(&self.tls, &self.refused));
         }
     }
 }
 
+/// Returns `true` if the files can be used.
+fn reload(tls: &Tls, refused: &Gauge) -> bool {
+    let reloaded = tls.reload();
+    refused.set(f64::from(u8::from(reloaded.is_err())));
+    match &reloaded {
+        Ok(()) => tracing::info!("the changed TLS certificate is used from now on"),
+        Err(error) => {
+            let error = error_chain::one_line(error_chain::texts(error));
+            tracing::error!("the changed TLS certificate is not used, and the one before is kept: {error}");
+        }
+    }
+    reloaded.is_ok()
+}
+
 impl Changes {
-    /// Returns `true` if the files differ from those that were read, and have not changed since the last check. A
+    /// Tries the files, with `reload`, if they differ from those in use, and have not changed since the last check. A
     /// renewal writes two files, not both at once.
-    fn have_settled(&mut self, now: [Stamp; 2]) -> bool {
-        let settled = now == self.before && now != self.used;
-        if settled {
-            self.used = now;
+    fn use_settled(&mut self, now: [Stamp; 2], reload: impl FnOnce() -> bool) {
+        if now == self.before && self.used != Some(now) {
+            self.used = reload().then_some(now);
         }
         self.before = now;
-        settled
     }
 }
 
@@ -106,18 +108,34 @@ mod tests {
     fn files_are_read_once_they_have_changed_and_stay() {
         let at = |seconds| Some((SystemTime::UNIX_EPOCH + Duration::from_secs(seconds), 100));
         let first = [at(1), at(1)];
-        let mut changes = Changes { used: first, before: first };
-        for (case, now, settled) in [
-            ("as they were", [at(1), at(1)], false),
-            ("one is new", [at(2), at(1)], false),
-            ("both are", [at(2), at(2)], false),
-            ("and stay", [at(2), at(2)], true),
-            ("and stay on", [at(2), at(2)], false),
-            ("gone for a moment", [None, at(2)], false),
-            ("back again", [at(2), at(2)], false),
-            ("and stay once more", [at(2), at(2)], false),
+        let mut changes = Changes { used: Some(first), before: first };
+        let mut tried = 0;
+        for (case, now, is_tried, is_good) in [
+            ("as they were", [at(1), at(1)], false, true),
+            ("one is new", [at(2), at(1)], false, true),
+            ("both are", [at(2), at(2)], false, true),
+            ("and stay", [at(2), at(2)], true, true),
+            ("and stay on", [at(2), at(2)], false, true),
+            ("gone for a moment", [None, at(2)], false, true),
+            ("back again", [at(2), at(2)], false, true),
+            ("and stay once more", [at(2), at(2)], false, true),
+            ("new, and only root may read them", [at(3), at(3)], false, false),
+            ("as when a program has written them", [at(3), at(3)], true, false),
+            ("before it gives them away", [at(3), at(3)], true, false),
+            ("which changes no time", [at(3), at(3)], true, true),
+            ("they are used", [at(3), at(3)], false, true),
+            ("new, and of no use", [at(4), at(3)], false, false),
+            ("for a while", [at(4), at(3)], true, false),
+            ("the previous ones are put back", [at(3), at(3)], false, true),
+            ("and are no longer refused", [at(3), at(3)], true, true),
+            ("nor read again", [at(3), at(3)], false, true),
         ] {
-            assert_eq!(changes.have_settled(now), settled, "{case}");
+            let before = tried;
+            changes.use_settled(now, || {
+                tried += 1;
+                is_good
+            });
+            assert_eq!(tried > before, is_tried, "{case}");
         }
     }
 }

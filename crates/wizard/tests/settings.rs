@@ -292,6 +292,27 @@ fn ctrl_c_and_sigterm_end_it_well_with_requests_in_flight_finished() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn ctrl_c_while_it_stops_ends_it_at_once_and_sigterm_does_not() {
+    for first in ["INT", "TERM"] {
+        let mut program = Program::start(&[("SECRET_KEY", &secret())], &["--port=0", "--shutdown-delay=600"]);
+        program.signal(first);
+        program.hear("stopping; requests in flight may finish");
+        program.signal("TERM");
+        // Requests are answered during the delay.
+        let answer = exchange(&program, "GET /wizard/success", "", "");
+        assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+        program.signal("INT");
+        let ended = program.wait();
+        assert!(
+            ended.said.contains("WARN Ctrl-C while stopping: what is still open is dropped"),
+            "{ended:?}"
+        );
+        assert_eq!(ended.status.code(), Some(0), "{first}: {ended:?}");
+    }
+}
+
 /// Each connection needs a file descriptor, and some descriptors are needed for other things.
 #[cfg(unix)]
 #[test]

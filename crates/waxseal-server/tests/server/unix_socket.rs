@@ -2,13 +2,15 @@
 #![cfg(unix)]
 
 use std::convert::Infallible;
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use tokio::net::UnixStream;
+use rustix::fs::{FlockOperation, flock};
+use tokio::net::{UnixSocket, UnixStream};
 use tokio::sync::oneshot;
 use waxseal_server::{Body, Peer, SetupError};
 
@@ -74,4 +76,45 @@ async fn what_an_ended_program_left_is_replaced_and_nothing_else() {
     let nowhere = folder.path().join("missing/app.sock");
     let error = HttpServer::bind_unix(&nowhere, 0o660).await.unwrap_err();
     assert!(matches!(error, SetupError::Path { .. }), "{error}");
+}
+
+/// Until it listens, a socket refuses connections as one does whose program has ended.
+#[tokio::test]
+async fn a_socket_that_is_just_being_made_is_not_taken_for_one_that_was_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    let starting = File::open(folder.path()).unwrap();
+    flock(&starting, FlockOperation::LockExclusive).unwrap();
+    let socket = UnixSocket::new_stream().unwrap();
+    socket.bind(&path).unwrap();
+
+    let mut second = std::pin::pin!(HttpServer::bind_unix(&path, 0o600));
+    assert!(tokio::time::timeout(SHORT, &mut second).await.is_err(), "it waits for its turn");
+    let _listener = socket.listen(1).unwrap();
+    drop(starting);
+    let in_use = tokio::time::timeout(PATIENCE, second).await.expect("its turn comes").unwrap_err();
+    assert!(matches!(in_use, SetupError::PathInUse { .. }), "{in_use}");
+    assert!(UnixStream::connect(&path).await.is_ok(), "the first is there still");
+}
+
+#[tokio::test]
+async fn a_folder_that_somebody_keeps_locked_keeps_no_server_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    let locked = File::open(folder.path()).unwrap();
+    flock(&locked, FlockOperation::LockExclusive).unwrap();
+    tokio::time::timeout(PATIENCE, HttpServer::bind_unix(&path, 0o600)).await.expect("in time").unwrap();
+}
+
+#[tokio::test]
+async fn a_server_removes_its_own_socket_and_not_that_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    let first = HttpServer::bind_unix(&path, 0o600).await.unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let second = HttpServer::bind_unix(&path, 0o600).await.unwrap();
+    drop(first);
+    assert!(UnixStream::connect(&path).await.is_ok(), "the second's");
+    drop(second);
+    assert!(!path.exists());
 }
