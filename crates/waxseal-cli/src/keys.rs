@@ -94,7 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         Verb::List(lifetime) => list(&file, now, lifetime.longest()?, json),
         Verb::Add => add(&file, now, json),
         Verb::Promote { kid } => promote(&file, kid, now, json),
-        Verb::Rewrap { session_store } => rewrap(&file, session_store, options, now),
+        Verb::Rewrap { session_store } => rewrap(&file, session_store, options),
         Verb::Retire { kid, revoke, lifetime, session_store } => {
             if let (Some(store), Some(app), false) = (session_store, &options.app, *revoke) {
                 refuse_while_used(&file, store, app, kid, now)?;
@@ -131,9 +131,9 @@ fn promote(file: &KeyFile, kid: &str, now: SystemTime, json: bool) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-fn rewrap(file: &KeyFile, store: &StoreUrl, options: &Options, now: SystemTime) -> Result<ExitCode, Failure> {
+fn rewrap(file: &KeyFile, store: &StoreUrl, options: &Options) -> Result<ExitCode, Failure> {
     let app = options.app.as_deref().ok_or_else(|| Failure::Usage("rewrap needs --app".to_owned()))?;
-    let done = records::rewrap(file.path(), store, app, now)?;
+    let done = records::rewrap(file.path(), store, app)?;
     if options.json {
         return print_json(&json!({ "store": store.to_string(), "rewrapped": done }));
     }

@@ -13,11 +13,12 @@ use crate::failure::Failure;
 const BATCH: usize = 500;
 
 /// Seals all records with the first key of the file. Returns how many were sealed with another key before.
-pub(crate) fn rewrap(file: &Path, store: &StoreUrl, app: &str, now: SystemTime) -> Result<usize, Failure> {
+pub(crate) fn rewrap(file: &Path, store: &StoreUrl, app: &str) -> Result<usize, Failure> {
     waiting(async {
         let (sessions, mut total, mut after) = (open(file, store, app).await?, 0, None);
         loop {
-            let (done, next) = sessions.rewrap(after.as_ref(), BATCH, now).await?;
+            // The time anew for each batch: a walk may take longer than clocks may differ.
+            let (done, next) = sessions.rewrap(after.as_ref(), BATCH, SystemTime::now()).await?;
             total += done;
             match next {
                 Some(next) => after = Some(next),

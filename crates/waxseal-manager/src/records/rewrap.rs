@@ -1,11 +1,15 @@
 //! Records that an older key has sealed.
 
-use waxseal_store::{Cursor, Record, Timestamp};
+use waxseal_crypto::{KeyId, Limits, Times};
+use waxseal_store::{Cursor, Timestamp};
 
 use super::record_store::RecordStore;
 use crate::active_keys::ActiveKeys;
 use crate::error::Error;
 use crate::store_error::StoreError;
+
+/// A record says itself when it is over.
+const ANY_LIFETIME: Limits = Limits { idle: u32::MAX, absolute: u32::MAX };
 
 impl RecordStore {
     /// Seals some of the records that another key has sealed anew with the first key. Returns their number, and the
@@ -21,10 +25,20 @@ impl RecordStore {
         let mut done = 0;
         // Records of a list of revoked sessions hold nothing sealed.
         for (key, record) in page.items.iter().filter(|(_, record)| !record.sealed.is_empty()) {
-            let Ok((content, _)) = self.open(keys, key, record, now) else { continue };
-            let Record { revision, life, .. } = record;
-            let sealed = self.seal(keys, key, revision, &content, life, now)?;
-            done += usize::from(self.store.rewrap(key, revision, keys.kid(), &sealed, now).await?);
+            let bound = key.bound(&record.revision);
+            let opened = match keys.record().open(&record.sealed, &bound, now.as_secs(), ANY_LIFETIME) {
+                Ok(opened) => opened,
+                Err(rejected) => {
+                    let (kid, reason) = (KeyId::from_bytes(record.kid), rejected.reason());
+                    tracing::warn!(%kid, %reason, "a record cannot be sealed anew; put its key back, or let it expire");
+                    continue;
+                }
+            };
+            // The times stay, too: a tool that rewraps does not have to know the lifetimes of the app's servers.
+            let before = opened.times();
+            let times = Times::new(before.created(), now.as_secs(), before.idle(), before.absolute());
+            let sealed = keys.record().seal(opened.payload(), &bound, times)?;
+            done += usize::from(self.store.rewrap(key, &record.revision, keys.kid(), &sealed, now).await?);
         }
         Ok((done, page.next))
     }

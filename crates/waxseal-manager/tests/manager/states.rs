@@ -236,6 +236,40 @@ async fn a_walk_rewraps_every_record_of_another_key() {
 }
 
 #[tokio::test]
+async fn a_tool_that_rewraps_need_not_know_the_lifetimes_of_the_servers() {
+    const HOUR: u64 = 3_600;
+    let lifetime = Duration::from_secs(400 * 24 * HOUR);
+    let long = || Lifetimes::new().idle(lifetime).and_then(|all| all.absolute(lifetime)).unwrap();
+    for place in BOTH {
+        let store = new_store();
+        let server = sessions_with(place, store.clone(), &Keyring::new(key(1))).lifetimes(long());
+        let token = visitor(&server, at(0), |session| session.insert("name", "Merlin").unwrap()).await;
+        let both = Keyring::new(key(2)).with_fallback(key(1)).unwrap();
+        // Later than a tool's own lifetimes allow.
+        let rewrapped = at(300 * 24 * HOUR);
+        let visit = change(&server, &token, rewrapped).await;
+        assert_eq!(name(&visit).as_deref(), Some("Merlin"), "{place:?}");
+        let tool = sessions_with(place, store.clone(), &both);
+        let (mut after, mut done) = (None, 0);
+        loop {
+            let (some, next) = tool.rewrap(after.as_ref(), 7, rewrapped).await.unwrap();
+            done += some;
+            match next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(done, 1, "{place:?}");
+        server.set_keyring(&both);
+        for day in [301, 399] {
+            let visit = change(&server, &token, at(day * 24 * HOUR)).await;
+            assert_eq!(name(&visit).as_deref(), Some("Merlin"), "{place:?}, day {day}");
+        }
+        assert!(server.open(token.as_bytes(), Access::Read, at(401 * 24 * HOUR)).is_err(), "{place:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_record_that_no_key_opens_is_left_alone_and_comes_back_with_its_key() {
     for place in BOTH {
         let store = new_store();
