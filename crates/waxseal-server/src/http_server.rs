@@ -209,9 +209,10 @@ impl HttpServer {
     /// Serves until `shutdown` is ready, then lets requests in flight finish.
     ///
     /// From then on each connection ends with its next response. The connections that wait to be accepted are accepted,
-    /// and then the port is closed. Connections without a request are closed after a quarter of a second, so that a
-    /// request that was on its way is still answered. Streams of [events](crate::sse) end, and WebSockets are closed. Lost are only a connection that is made at the very moment at
-    /// which the port is closed, and a request that comes at the moment at which its idle connection is closed.
+    /// and then the port is closed. Streams of [events](crate::sse()) end, and WebSockets are closed. Connections without
+    /// a request are closed after a quarter of a second, so that a request that was on its way is still answered. Lost
+    /// are only a connection that is made at the very moment at which the port is closed, and a request that comes at the
+    /// moment at which its idle connection is closed.
     ///
     /// Connections that have not ended after [`Limits::shutdown_grace`] are dropped, and their number is logged.
     /// Dropping the future instead closes everything at once.
