@@ -15,7 +15,10 @@ use crate::private_file::{create_private, write_whole};
 pub(crate) struct Replacement {
     path: PathBuf,
     temporary: PathBuf,
+    /// `None` once the content was written.
     file: Option<File>,
+    /// `<file>.new` was renamed. If there is a file of that name again, it is another command's lock.
+    renamed: bool,
 }
 
 impl Replacement {
@@ -29,7 +32,7 @@ impl Replacement {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let temporary = with_suffix(&path, ".new");
         match create_private(&temporary) {
-            Ok(file) => Ok(Self { path, temporary, file: Some(file) }),
+            Ok(file) => Ok(Self { path, temporary, file: Some(file), renamed: false }),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Busy(temporary)),
             Err(source) => Err(Error::Unwritable { path, source }),
         }
@@ -41,21 +44,27 @@ impl Replacement {
     ///
     /// [`Error::Unwritable`]. The file is then unchanged.
     pub(crate) fn finish(mut self, parts: &[&[u8]]) -> Result<(), Error> {
-        let file = self.file.take().expect("taken here alone, and this consumes it");
-        let written = keep_owner(&self.path, &self.temporary)
-            .and_then(|()| write_whole(file, parts))
-            .and_then(|()| fs::rename(&self.temporary, &self.path));
-        written.map_err(|source| Error::Unwritable { path: self.path.clone(), source })?;
+        self.replace(parts).map_err(|source| Error::Unwritable { path: self.path.clone(), source })?;
         // Makes the new name survive a power failure. File systems that refuse this do not need it.
         let _ = self.path.parent().map(|folder| File::open(folder).and_then(|folder| folder.sync_all()));
+        Ok(())
+    }
+
+    fn replace(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        let file = self.file.take().expect("taken here alone, and `finish` consumes this");
+        keep_owner(&self.path, &self.temporary)?;
+        write_whole(file, parts)?;
+        fs::rename(&self.temporary, &self.path)?;
+        self.renamed = true;
         Ok(())
     }
 }
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        // Already gone if it was renamed.
-        let _ = fs::remove_file(&self.temporary);
+        if !self.renamed {
+            let _ = fs::remove_file(&self.temporary);
+        }
     }
 }
 
@@ -66,7 +75,7 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Gives the new file the owner and the mode of the old one.
+/// Gives the new file the owner and the mode of the old one, if there is one.
 ///
 /// The server may run as a different user than the operator, and must still be able to read the file.
 #[cfg(unix)]
@@ -102,6 +111,22 @@ mod tests {
         Replacement::begin(&path).unwrap().finish(&[b"new", b"\n"]).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new\n");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing left over");
+    }
+
+    /// What came of it before: the second command's empty file was removed, and a third one took its place and was
+    /// renamed over the keys.
+    #[test]
+    fn a_finished_command_leaves_the_next_ones_lock_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let mut first = Replacement::begin(&path).unwrap();
+        first.replace(&[b"first"]).unwrap();
+        let second = Replacement::begin(&path).unwrap();
+        drop(first);
+        let error = Replacement::begin(&path).unwrap_err();
+        assert!(matches!(&error, Error::Busy(_)), "{error}");
+        second.finish(&[b"second"]).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
     }
 
     #[cfg(unix)]
