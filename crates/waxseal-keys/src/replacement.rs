@@ -17,6 +17,8 @@ pub(crate) struct Replacement {
     temporary: PathBuf,
     /// `None` once the content was written.
     file: Option<File>,
+    /// The file whose owner and mode the new content gets: `path` itself, or the one that it belongs to.
+    template: PathBuf,
     /// `<file>.new` was renamed. If there is a file of that name again, it is another command's lock.
     renamed: bool,
 }
@@ -32,10 +34,18 @@ impl Replacement {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let temporary = with_suffix(&path, ".new");
         match create_private(&temporary) {
-            Ok(file) => Ok(Self { path, temporary, file: Some(file), renamed: false }),
+            Ok(file) => {
+                Ok(Self { template: path.clone(), path, temporary, file: Some(file), renamed: false })
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Busy(temporary)),
             Err(source) => Err(Error::Unwritable { path, source }),
         }
+    }
+
+    /// Gives the file the owner and the mode of `template`, and not those that it had.
+    pub(crate) fn like(mut self, template: &Path) -> Self {
+        template.clone_into(&mut self.template);
+        self
     }
 
     /// Replaces the file's content with these parts.
@@ -52,7 +62,7 @@ impl Replacement {
 
     fn replace(&mut self, parts: &[&[u8]]) -> io::Result<()> {
         let file = self.file.take().expect("taken here alone, and `finish` consumes this");
-        keep_owner(&self.path, &self.temporary)?;
+        keep_owner(&self.template, &self.temporary)?;
         write_whole(file, parts)?;
         fs::rename(&self.temporary, &self.path)?;
         self.renamed = true;

@@ -73,9 +73,13 @@ impl Rotation {
         }
     }
 
+    /// Writes the record of a key file.
+    ///
+    /// It gets the key file's owner and mode: whoever reads the one has to read the other, or a server would not learn
+    /// of a revocation.
     pub(crate) fn write(&self, secret_file: &Path) -> Result<(), Error> {
         let text = serde_json::to_vec_pretty(self).expect("numbers under texts are JSON");
-        Replacement::begin(&Self::path(secret_file))?.finish(&[&text, b"\n"])
+        Replacement::begin(&Self::path(secret_file))?.like(secret_file).finish(&[&text, b"\n"])
     }
 
     /// Updates the record to match a file that holds `ids`, the first of which seals.
@@ -139,5 +143,26 @@ mod tests {
             fs::write(Rotation::path(&file), wrong).unwrap();
             assert!(matches!(Rotation::read(&file), Err(Error::Record(_))), "{wrong}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_record_can_be_read_by_whoever_reads_the_key_file() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        fs::write(&file, "key").unwrap();
+        // The record of an earlier release, which only its writer could read.
+        fs::write(Rotation::path(&file), "{}").unwrap();
+        fs::set_permissions(Rotation::path(&file), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        // Only root can give a file away. For others, both files have one owner anyway.
+        let _ = chown(&file, Some(10_001), Some(10_001));
+        Rotation::default().write(&file).unwrap();
+        let seen = |path: &Path| {
+            let found = fs::metadata(path).unwrap();
+            (found.uid(), found.gid(), found.mode() & 0o777)
+        };
+        assert_eq!(seen(&Rotation::path(&file)), seen(&file));
     }
 }
