@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use waxseal::{KeyError, KeyFile, ListedKey, Retirement, Settings, StoreUrl};
+use waxseal::{KeyError, KeyFile, ListedKey, Retired, Retirement, Settings, StoreUrl};
 use waxseal_keys::format_time::{self, unix_seconds};
 
 use crate::failure::Failure;
@@ -24,6 +24,9 @@ Sessions on the server, before the third step:
   waxseal keys rewrap --app NAME --session-store sqlite:data/sessions.db
 
 Copy FILE.rotation along with FILE: it says when keys were promoted, and which were revoked. It holds no key.";
+
+/// The exit code if a key was revoked that neither the file nor the record knew: most likely a wrong id.
+const REVOKED_UNKNOWN: u8 = 5;
 
 /// Lists and changes the keys of a file: add, promote, retire. Keys are named by their ids, and never shown.
 #[derive(Args)]
@@ -164,17 +167,30 @@ fn retire(
     now: SystemTime,
     json: bool,
 ) -> Result<ExitCode, Failure> {
-    let was_there = file.retire(kid, now, lifetime, revoke).map_err(failure)?;
+    let found = file.retire(kid, now, lifetime, revoke).map_err(failure)?;
     let (id, path) = (kid.to_ascii_lowercase(), file.path().display());
+    let opens: Vec<_> = file.list().map_err(failure)?.iter().map(|key| key.id().to_string()).collect();
+    let code = if found == Retired::Unknown { ExitCode::from(REVOKED_UNKNOWN) } else { ExitCode::SUCCESS };
     if json {
-        return print_json(&json!({ "file": file.path(), "retired": id, "revoked": revoke }));
+        let (in_file, on_record) = (found == Retired::Removed, found != Retired::Unknown);
+        print_json(&json!({
+            "file": file.path(), "retired": id, "revoked": revoke,
+            "was_in_file": in_file, "was_known": on_record, "opens": opens,
+        }))?;
+        return Ok(code);
     }
-    let how = if was_there { "is gone from" } else { "was not in" };
-    println!("key {id} {how} {path}; what it sealed opens no more");
+    match found {
+        Retired::Removed => println!("key {id} is gone from {path}; what it sealed opens no more"),
+        Retired::OnRecord => println!("key {id} was not in {path} any more; what it sealed opens no more"),
+        _ => println!("key {id} was neither in {path} nor on record; is the id right, and --app?"),
+    }
+    if found != Retired::Removed {
+        println!("these keys of the file still open: {}", opens.join(", "));
+    }
     if revoke {
-        println!("it is revoked: bring {path} and {path}.rotation to every machine");
+        println!("{id} is revoked: bring {path} and {path}.rotation to every machine");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 fn list(file: &KeyFile, now: SystemTime, lifetime: Duration, json: bool) -> Result<ExitCode, Failure> {

@@ -26,6 +26,7 @@ Exit codes:
   2  the arguments could not be understood
   3  refused: it would sign visitors out, or overwrite what is there
   4  the cookie does not open
+  5  the key to revoke was unknown; it is on record as revoked now
 
 The whole life of a key: docs/keys.md";
 

@@ -29,6 +29,19 @@ pub enum Retirement {
     Unknown,
 }
 
+/// Where [`KeyFile::retire`](crate::KeyFile::retire) found the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Retired {
+    /// In the file, from which it was removed.
+    Removed,
+    /// In the record alone. It was removed from the file before, and is on record as revoked.
+    OnRecord,
+    /// Nowhere: the id may be wrong. It is on record as revoked all the same, because the key may have been removed by
+    /// hand from a file without a record.
+    Unknown,
+}
+
 impl ListedKey {
     pub(crate) fn new(id: KeyId, passphrase: bool, seals: bool, dates: Dates) -> Self {
         Self { id, passphrase, seals, dates }
