@@ -358,7 +358,7 @@ fn a_rotation_is_told_in_json() {
     let wrong = folder.json(&["keys", "retire", "0badcafe", "--revoke"], "", 5);
     assert_eq!((&wrong["was_in_file"], &wrong["was_known"]), (&Value::from(false), &Value::from(false)));
     assert_eq!(wrong["opens"], serde_json::json!([rotated["seals"], added]));
-    assert!(private(&folder.path("secret")) && private(&folder.path("secret.rotation")));
+    assert!(same_mode(&folder.path("secret"), &folder.path("secret.rotation")));
 }
 
 #[test]
@@ -437,15 +437,14 @@ fn every_command_shows_examples() {
 }
 
 #[cfg(unix)]
-fn private(path: &Path) -> bool {
+fn same_mode(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    // The secret was made by this test with the usual mode, which is kept.
-    let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    mode == 0o600 || path.ends_with("secret")
+    let [one, other] = [one, other].map(|path| fs::metadata(path).unwrap().permissions().mode());
+    one == other
 }
 
 #[cfg(not(unix))]
-fn private(_: &Path) -> bool {
+fn same_mode(_: &Path, _: &Path) -> bool {
     true
 }
 
