@@ -217,6 +217,7 @@ fn story(key: &ListedKey, now: SystemTime, lifetime: Duration) -> String {
         (None, None) => "from before the record".to_owned(),
     };
     match key.retirement(now, lifetime) {
+        _ if key.is_revoked() => format!("{past}; revoked, and in the file again: retire it with --revoke"),
         Retirement::Seals => past,
         Retirement::Now => format!("{past}; may be retired"),
         Retirement::From(time) => format!("{past}; may be retired {}", moment(time)),
@@ -232,6 +233,7 @@ fn described(key: &ListedKey, now: SystemTime, lifetime: Duration) -> Value {
     };
     json!({
         "kid": key.id().to_string(),
+        "revoked": key.is_revoked(),
         "role": if key.seals() { "seals" } else { "opens" },
         "kind": if key.is_passphrase() { "passphrase" } else { "generated" },
         "added": key.added().map(unix_seconds),

@@ -92,7 +92,8 @@ impl KeyFile {
         Ok(id)
     }
 
-    /// Moves the key with the id `id` to first place, where it seals, and records the time.
+    /// Moves the key with the id `id` to first place, where it seals, and records the time. If it was revoked, it is no
+    /// longer.
     ///
     /// Returns the ids of the key that sealed before and of the key that seals now. They are equal if the key was
     /// already in first place.
@@ -104,7 +105,7 @@ impl KeyFile {
         let mut change = self.begin(now)?;
         let at = find(&change.lines, id)?;
         let ids = (change.lines[0].id, change.lines[at].id);
-        if at > 0 {
+        if at > 0 || change.record.revoked.contains_key(&change.lines[at].name) {
             change.promote(at);
             change.finish()?;
         }
@@ -254,6 +255,7 @@ impl Change<'_> {
         let before = self.lines[0].name.clone();
         self.record.keys.entry(before).or_default().replaced = Some(self.now);
         let line = self.lines.remove(at);
+        self.record.revoked.remove(&line.name);
         let dates = self.record.keys.entry(line.name.clone()).or_default();
         (dates.promoted, dates.replaced) = (Some(self.now), None);
         self.record.seals = Some(line.name.clone());
@@ -291,7 +293,8 @@ impl Line {
 
     fn listed(&self, seals: bool, record: &Rotation) -> ListedKey {
         let dates = record.keys.get(&self.name).copied().unwrap_or_default();
-        ListedKey::new(self.id, self.passphrase, seals, dates)
+        let revoked = record.revoked.contains_key(&self.name);
+        ListedKey::new(self.id, self.passphrase, seals, revoked, dates)
     }
 }
 
@@ -385,6 +388,30 @@ mod tests {
         let (_, rest) = text.split_once('\n').unwrap();
         fs::write(file.path(), rest).unwrap();
         assert_eq!(file.retire(&old[0], at(1), LIFETIME, true).unwrap(), Retired::OnRecord);
+    }
+
+    #[test]
+    fn a_revoked_key_that_an_old_file_brings_back_stays_revoked_until_it_is_promoted() {
+        let (_folder, file, old) = file(1);
+        let text = fs::read_to_string(file.path()).unwrap();
+        file.rotate(at(0)).unwrap();
+        file.retire(&old[0], at(1), LIFETIME, true).unwrap();
+        let rotated = fs::read_to_string(file.path()).unwrap();
+        fs::write(file.path(), format!("{rotated}{text}")).unwrap();
+        let revoked =
+            |file: &KeyFile| file.list().unwrap().iter().map(ListedKey::is_revoked).collect::<Vec<_>>();
+        assert_eq!(revoked(&file), [false, true]);
+        file.add(at(2)).unwrap();
+        assert_eq!(revoked(&file), [false, true, false]);
+        file.promote(&old[0], at(3)).unwrap();
+        assert_eq!(revoked(&file), [false, false, false]);
+        // In first place, too.
+        fs::write(file.path(), rotated).unwrap();
+        file.retire(&old[0], at(4), LIFETIME, true).unwrap();
+        fs::write(file.path(), text).unwrap();
+        assert_eq!(revoked(&file), [true]);
+        file.promote(&old[0], at(5)).unwrap();
+        assert_eq!(revoked(&file), [false]);
     }
 
     #[test]

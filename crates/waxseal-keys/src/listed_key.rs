@@ -12,6 +12,7 @@ pub struct ListedKey {
     id: KeyId,
     passphrase: bool,
     seals: bool,
+    revoked: bool,
     dates: Dates,
 }
 
@@ -43,8 +44,8 @@ pub enum Retired {
 }
 
 impl ListedKey {
-    pub(crate) fn new(id: KeyId, passphrase: bool, seals: bool, dates: Dates) -> Self {
-        Self { id, passphrase, seals, dates }
+    pub(crate) fn new(id: KeyId, passphrase: bool, seals: bool, revoked: bool, dates: Dates) -> Self {
+        Self { id, passphrase, seals, revoked, dates }
     }
 
     /// The id of the key, which is public.
@@ -63,6 +64,12 @@ impl ListedKey {
     #[must_use]
     pub fn seals(&self) -> bool {
         self.seals
+    }
+
+    /// `true` for a key that is on record as revoked and is in the file again.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.revoked
     }
 
     /// The time at which the key was added, if that is on record.

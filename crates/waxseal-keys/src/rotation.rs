@@ -22,7 +22,7 @@ pub(crate) struct Rotation {
     #[serde(default)]
     pub(crate) keys: BTreeMap<String, Dates>,
     /// Keys that were removed while cookies sealed with them may be alive. A server drops them even while it seals with
-    /// them.
+    /// them. They stay here if an old file brings them back, until they are promoted.
     #[serde(default)]
     pub(crate) revoked: BTreeMap<String, u64>,
 }
@@ -102,7 +102,6 @@ impl Rotation {
             }
         }
         self.keys.retain(|id, _| ids.contains(id));
-        self.revoked.retain(|id, _| !ids.contains(id));
     }
 }
 
@@ -126,6 +125,14 @@ mod tests {
         record.follow(&ids("b"), 300);
         assert_eq!(record.keys.keys().collect::<Vec<_>>(), ["b"]);
         assert_eq!(record.keys["b"].replaced, None, "it seals again");
+    }
+
+    #[test]
+    fn a_revoked_key_that_is_back_in_the_file_stays_revoked() {
+        let mut record = Rotation::default();
+        record.revoked.insert("b".to_owned(), 50);
+        record.follow(&ids("a b"), 100);
+        assert_eq!(record.revoked.get("b"), Some(&50));
     }
 
     #[test]
