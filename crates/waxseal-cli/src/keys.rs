@@ -11,7 +11,7 @@ use waxseal_keys::format_time::{self, unix_seconds};
 
 use crate::failure::Failure;
 use crate::key_file_path::key_file_path;
-use crate::output::print_json;
+use crate::output::{print_json, say};
 use crate::records;
 
 const EXAMPLES: &str = "\
@@ -112,8 +112,8 @@ fn add(file: &KeyFile, now: SystemTime, json: bool) -> Result<ExitCode, Failure>
     if json {
         return print_json(&json!({ "file": file.path(), "added": id }));
     }
-    println!("key {id} opens, in {}; it seals nothing yet", file.path().display());
-    println!("next: once every machine has it, `waxseal keys promote {id}`");
+    say!("key {id} opens, in {}; it seals nothing yet", file.path().display());
+    say!("next: once every machine has it, `waxseal keys promote {id}`");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -126,10 +126,10 @@ fn promote(file: &KeyFile, kid: &str, now: SystemTime, json: bool) -> Result<Exi
         return print_json(&json!({ "file": file.path(), "seals": new, "replaced": replaced }));
     }
     if changed {
-        println!("key {new} seals now, {old} still opens, in {}", file.path().display());
-        println!("next: once all that it sealed has expired, `waxseal keys retire {old}`");
+        say!("key {new} seals now, {old} still opens, in {}", file.path().display());
+        say!("next: once all that it sealed has expired, `waxseal keys retire {old}`");
     } else {
-        println!("key {new} seals already; nothing was changed");
+        say!("key {new} seals already; nothing was changed");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -140,7 +140,7 @@ fn rewrap(file: &KeyFile, store: &StoreUrl, options: &Options, now: SystemTime) 
     if options.json {
         return print_json(&json!({ "store": store.to_string(), "rewrapped": done }));
     }
-    println!("{done} records were sealed with another key, in {store}; none is now");
+    say!("{done} records were sealed with another key, in {store}; none is now");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -180,15 +180,15 @@ fn retire(
         return Ok(code);
     }
     match found {
-        Retired::Removed => println!("key {id} is gone from {path}; what it sealed opens no more"),
-        Retired::OnRecord => println!("key {id} was not in {path} any more; what it sealed opens no more"),
-        _ => println!("key {id} was neither in {path} nor on record; is the id right, and --app?"),
+        Retired::Removed => say!("key {id} is gone from {path}; what it sealed opens no more"),
+        Retired::OnRecord => say!("key {id} was not in {path} any more; what it sealed opens no more"),
+        _ => say!("key {id} was neither in {path} nor on record; is the id right, and --app?"),
     }
     if found != Retired::Removed {
-        println!("these keys of the file still open: {}", opens.join(", "));
+        say!("these keys of the file still open: {}", opens.join(", "));
     }
     if revoke {
-        println!("{id} is revoked: bring {path} and {path}.rotation to every machine");
+        say!("{id} is revoked: bring {path} and {path}.rotation to every machine");
     }
     Ok(code)
 }
@@ -199,11 +199,11 @@ fn list(file: &KeyFile, now: SystemTime, lifetime: Duration, json: bool) -> Resu
         let keys: Vec<Value> = keys.iter().map(|key| described(key, now, lifetime)).collect();
         return print_json(&json!({ "file": file.path(), "keys": keys }));
     }
-    println!("{}, {} of at most 16 keys", file.path().display(), keys.len());
+    say!("{}, {} of at most 16 keys", file.path().display(), keys.len());
     for key in &keys {
         let role = if key.seals() { "seals" } else { "opens" };
         let kind = if key.is_passphrase() { "passphrase" } else { "generated" };
-        println!("  {}  {role}  {kind:<10}  {}", key.id(), story(key, now, lifetime));
+        say!("  {}  {role}  {kind:<10}  {}", key.id(), story(key, now, lifetime));
     }
     Ok(ExitCode::SUCCESS)
 }

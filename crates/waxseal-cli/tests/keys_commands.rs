@@ -361,6 +361,26 @@ fn a_rotation_is_told_in_json() {
     assert!(same_mode(&folder.path("secret"), &folder.path("secret.rotation")));
 }
 
+/// As in `waxseal keys promote KID | grep -q seals`.
+#[test]
+fn a_reader_that_closes_the_pipe_is_no_failure() {
+    let folder = Folder::with_keys(&[1, 2]);
+    for arguments in [&["keys", "promote", &id(2)][..], &["keys", "list"], &["keys", "list", "--json"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let done = Command::new(env!("CARGO_BIN_EXE_waxseal"))
+            .args(arguments)
+            .env_clear()
+            .env("SECRET_KEY_FILE", "secret")
+            .current_dir(&folder.folder)
+            .stdout(writer)
+            .output()
+            .unwrap();
+        let err = String::from_utf8_lossy(&done.stderr);
+        assert_eq!((done.status.code(), &*err), (Some(0), ""), "{arguments:?}");
+    }
+}
+
 #[test]
 fn a_revocation_with_a_wrong_id_says_which_keys_still_open() {
     let folder = Folder::with_keys(&[1, 2]);

@@ -113,6 +113,10 @@ fn names_that_cannot_be_and_folders_that_are_there_are_refused() {
         ("", 2, "no name for a package"),
         ("proc-macro", 2, "is taken"),
         ("waxseal", 2, "is taken"),
+        ("build", 2, "is taken"),
+        ("deps", 2, "is taken"),
+        ("examples", 2, "is taken"),
+        ("incremental", 2, "is taken"),
     ] {
         let done = waxseal(folder.path(), &["new", name]);
         let text = String::from_utf8_lossy(&done.stderr).into_owned();
