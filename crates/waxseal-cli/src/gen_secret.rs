@@ -13,7 +13,7 @@ use waxseal_keys::DEVELOPMENT_FILE;
 use crate::failure::Failure;
 use crate::key_file_path::key_file_path;
 use crate::keys;
-use crate::output::print_json;
+use crate::output::{print_json, say};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,7 +55,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
             if options.json {
                 return print_json(&json!({ "kid": key.id().to_string(), "secret_key": *key.to_text() }));
             }
-            println!("{}", *key.to_text());
+            say!("{}", *key.to_text());
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -93,15 +93,15 @@ fn rotate(options: &Options) -> Result<ExitCode, Failure> {
     if options.json {
         return print_json(&json!({ "file": path, "seals": new, "replaced": old }));
     }
-    println!("key {new} seals now, {old} still opens, in {}", path.display());
-    println!("a running server takes it within a few seconds; one that is not running needs nothing");
-    println!();
-    println!(
+    say!("key {new} seals now, {old} still opens, in {}", path.display());
+    say!("a running server takes it within a few seconds; one that is not running needs nothing");
+    say!("");
+    say!(
         "If other machines use this file, copy it to them now: until then they do not open sessions that were"
     );
-    println!("sealed here. Next time, rotate in three steps:");
-    println!("  waxseal keys add             a fallback; bring the file to every machine");
-    println!("  waxseal keys promote KID     it seals; bring the file to every machine again");
-    println!("  waxseal keys retire {old} once all of it has expired; and the file once more");
+    say!("sealed here. Next time, rotate in three steps:");
+    say!("  waxseal keys add             a fallback; bring the file to every machine");
+    say!("  waxseal keys promote KID     it seals; bring the file to every machine again");
+    say!("  waxseal keys retire {old} once all of it has expired; and the file once more");
     Ok(ExitCode::SUCCESS)
 }

@@ -18,7 +18,7 @@ use waxseal_store::MemoryStore;
 use self::input::{Candidate, candidates, read_input};
 use self::view::Seen;
 use crate::failure::Failure;
-use crate::output::print_json;
+use crate::output::{print_json, write};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -94,7 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     if options.json {
         print_json(&seen.json(keyring, now))?;
     } else {
-        print!("{}", seen.text(keyring, now)?);
+        write(format_args!("{}", seen.text(keyring, now)?))?;
     }
     Ok(code)
 }

@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use waxseal::{KeyError, KeyFile, ListedKey, Retirement, Settings, StoreUrl};
+use waxseal::{KeyError, KeyFile, ListedKey, Retired, Retirement, Settings, StoreUrl};
 use waxseal_keys::format_time::{self, unix_seconds};
 
 use crate::failure::Failure;
 use crate::key_file_path::key_file_path;
-use crate::output::print_json;
+use crate::output::{print_json, say};
 use crate::records;
 
 const EXAMPLES: &str = "\
@@ -24,6 +24,9 @@ Sessions on the server, before the third step:
   waxseal keys rewrap --app NAME --session-store sqlite:data/sessions.db
 
 Copy FILE.rotation along with FILE: it says when keys were promoted, and which were revoked. It holds no key.";
+
+/// The exit code if a key was revoked that neither the file nor the record knew: most likely a wrong id.
+const REVOKED_UNKNOWN: u8 = 5;
 
 /// Lists and changes the keys of a file: add, promote, retire. Keys are named by their ids, and never shown.
 #[derive(Args)]
@@ -109,8 +112,8 @@ fn add(file: &KeyFile, now: SystemTime, json: bool) -> Result<ExitCode, Failure>
     if json {
         return print_json(&json!({ "file": file.path(), "added": id }));
     }
-    println!("key {id} opens, in {}; it seals nothing yet", file.path().display());
-    println!("next: once every machine has it, `waxseal keys promote {id}`");
+    say!("key {id} opens, in {}; it seals nothing yet", file.path().display());
+    say!("next: once every machine has it, `waxseal keys promote {id}`");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -123,10 +126,10 @@ fn promote(file: &KeyFile, kid: &str, now: SystemTime, json: bool) -> Result<Exi
         return print_json(&json!({ "file": file.path(), "seals": new, "replaced": replaced }));
     }
     if changed {
-        println!("key {new} seals now, {old} still opens, in {}", file.path().display());
-        println!("next: once all that it sealed has expired, `waxseal keys retire {old}`");
+        say!("key {new} seals now, {old} still opens, in {}", file.path().display());
+        say!("next: once all that it sealed has expired, `waxseal keys retire {old}`");
     } else {
-        println!("key {new} seals already; nothing was changed");
+        say!("key {new} seals already; nothing was changed");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -137,7 +140,7 @@ fn rewrap(file: &KeyFile, store: &StoreUrl, options: &Options) -> Result<ExitCod
     if options.json {
         return print_json(&json!({ "store": store.to_string(), "rewrapped": done }));
     }
-    println!("{done} records were sealed with another key, in {store}; none is now");
+    say!("{done} records were sealed with another key, in {store}; none is now");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -164,17 +167,30 @@ fn retire(
     now: SystemTime,
     json: bool,
 ) -> Result<ExitCode, Failure> {
-    let was_there = file.retire(kid, now, lifetime, revoke).map_err(failure)?;
+    let found = file.retire(kid, now, lifetime, revoke).map_err(failure)?;
     let (id, path) = (kid.to_ascii_lowercase(), file.path().display());
+    let opens: Vec<_> = file.list().map_err(failure)?.iter().map(|key| key.id().to_string()).collect();
+    let code = if found == Retired::Unknown { ExitCode::from(REVOKED_UNKNOWN) } else { ExitCode::SUCCESS };
     if json {
-        return print_json(&json!({ "file": file.path(), "retired": id, "revoked": revoke }));
+        let (in_file, on_record) = (found == Retired::Removed, found != Retired::Unknown);
+        print_json(&json!({
+            "file": file.path(), "retired": id, "revoked": revoke,
+            "was_in_file": in_file, "was_known": on_record, "opens": opens,
+        }))?;
+        return Ok(code);
     }
-    let how = if was_there { "is gone from" } else { "was not in" };
-    println!("key {id} {how} {path}; what it sealed opens no more");
+    match found {
+        Retired::Removed => say!("key {id} is gone from {path}; what it sealed opens no more"),
+        Retired::OnRecord => say!("key {id} was not in {path} any more; what it sealed opens no more"),
+        _ => say!("key {id} was neither in {path} nor on record; is the id right, and --app?"),
+    }
+    if found != Retired::Removed {
+        say!("these keys of the file still open: {}", opens.join(", "));
+    }
     if revoke {
-        println!("it is revoked: bring {path} and {path}.rotation to every machine");
+        say!("{id} is revoked: bring {path} and {path}.rotation to every machine");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 fn list(file: &KeyFile, now: SystemTime, lifetime: Duration, json: bool) -> Result<ExitCode, Failure> {
@@ -183,11 +199,11 @@ fn list(file: &KeyFile, now: SystemTime, lifetime: Duration, json: bool) -> Resu
         let keys: Vec<Value> = keys.iter().map(|key| described(key, now, lifetime)).collect();
         return print_json(&json!({ "file": file.path(), "keys": keys }));
     }
-    println!("{}, {} of at most 16 keys", file.path().display(), keys.len());
+    say!("{}, {} of at most 16 keys", file.path().display(), keys.len());
     for key in &keys {
         let role = if key.seals() { "seals" } else { "opens" };
         let kind = if key.is_passphrase() { "passphrase" } else { "generated" };
-        println!("  {}  {role}  {kind:<10}  {}", key.id(), story(key, now, lifetime));
+        say!("  {}  {role}  {kind:<10}  {}", key.id(), story(key, now, lifetime));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -201,6 +217,7 @@ fn story(key: &ListedKey, now: SystemTime, lifetime: Duration) -> String {
         (None, None) => "from before the record".to_owned(),
     };
     match key.retirement(now, lifetime) {
+        _ if key.is_revoked() => format!("{past}; revoked, and in the file again: retire it with --revoke"),
         Retirement::Seals => past,
         Retirement::Now => format!("{past}; may be retired"),
         Retirement::From(time) => format!("{past}; may be retired {}", moment(time)),
@@ -216,6 +233,7 @@ fn described(key: &ListedKey, now: SystemTime, lifetime: Duration) -> Value {
     };
     json!({
         "kid": key.id().to_string(),
+        "revoked": key.is_revoked(),
         "role": if key.seals() { "seals" } else { "opens" },
         "kind": if key.is_passphrase() { "passphrase" } else { "generated" },
         "added": key.added().map(unix_seconds),

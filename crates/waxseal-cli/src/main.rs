@@ -1,7 +1,7 @@
 //! The program `waxseal`: makes new apps, makes and rotates secret keys, inspects session cookies, and prints the schema of
 //! a session store.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
+#![expect(clippy::print_stderr, reason = "a program talks to its user")]
 
 mod failure;
 mod gen_secret;
@@ -26,6 +26,7 @@ Exit codes:
   2  the arguments could not be understood
   3  refused: it would sign visitors out, or overwrite what is there
   4  the cookie does not open
+  5  the key to revoke was unknown; it is on record as revoked now
 
 The whole life of a key: docs/keys.md";
 

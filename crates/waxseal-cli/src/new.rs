@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::failure::Failure;
+use crate::output::say;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,8 +29,9 @@ const FILES: [(&str, &str); 10] = [
     ("tests/app.rs", include_str!("../new_project/tests/app.rs")),
 ];
 
-/// Names that an app's package cannot have: Rust's keywords, and names of crates that the app uses.
-const TAKEN: [&str; 56] = [
+/// Names that an app's package cannot have: Rust's keywords, folders in cargo's `target`, and names of crates that the
+/// app uses.
+const TAKEN: [&str; 60] = [
     "abstract",
     "alloc",
     "as",
@@ -38,14 +40,17 @@ const TAKEN: [&str; 56] = [
     "become",
     "box",
     "break",
+    "build",
     "const",
     "continue",
     "core",
     "crate",
+    "deps",
     "do",
     "dyn",
     "else",
     "enum",
+    "examples",
     "extern",
     "false",
     "final",
@@ -55,6 +60,7 @@ const TAKEN: [&str; 56] = [
     "if",
     "impl",
     "in",
+    "incremental",
     "let",
     "loop",
     "macro",
@@ -119,10 +125,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         let text = text.replace("NEW_CRATE", &name.replace('-', "_")).replace("NEW_APP", name);
         fs::write(file, text)?;
     }
-    println!("a new app is in {name}; next:");
-    println!("  cd {name}");
-    println!("  cargo test");
-    println!("  cargo run -- --development    and open http://localhost:5000");
+    say!("a new app is in {name}; next:");
+    say!("  cd {name}");
+    say!("  cargo test");
+    say!("  cargo run -- --development    and open http://localhost:5000");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -134,7 +140,7 @@ fn check_name(name: &str) -> Result<(), Failure> {
     }
     if TAKEN.contains(&name.replace('-', "_").as_str()) {
         return Err(Failure::Usage(format!(
-            "the name {name} is taken, by Rust or by a crate that the app uses"
+            "the name {name} is taken, by Rust, by cargo or by a crate that the app uses"
         )));
     }
     Ok(())

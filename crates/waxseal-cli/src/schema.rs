@@ -6,6 +6,7 @@ use clap::Args;
 use waxseal::StoreUrl;
 
 use crate::failure::Failure;
+use crate::output::write;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,7 +30,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     match options.session_store.migration(options.role.as_deref())? {
         Some(script) => {
-            print!("{script}");
+            write(format_args!("{script}"))?;
             Ok(ExitCode::SUCCESS)
         }
         None => Err(Failure::Usage(format!(

@@ -290,6 +290,7 @@ fn exit_codes_mean_something() {
         (&["keys", "retire", &two], 3, "not on record when key"),
         (&["keys", "retire", &two], 3, "may live for 179 days more"),
         (&["keys", "retire", &two, "--absolute-lifetime=0"], 0, ""),
+        (&["keys", "retire", "0badcafe", "--revoke"], 5, ""),
         (&["gen-secret", "--write"], 0, "a new secret key is in"),
         (&["gen-secret", "--write"], 3, "is there already"),
         (&["inspect", "--app=demo", "AU57"], 4, ""),
@@ -297,7 +298,11 @@ fn exit_codes_mean_something() {
         let done = folder.run(arguments, "");
         assert_eq!(done.code, code, "{arguments:?}: {} {}", done.out, done.err);
         assert!(done.err.contains(said), "{arguments:?}: {}", done.err);
-        assert!(matches!(code, 0 | 2 | 4) || done.err.starts_with("error: "), "{arguments:?}: {}", done.err);
+        assert!(
+            matches!(code, 0 | 2 | 4 | 5) || done.err.starts_with("error: "),
+            "{arguments:?}: {}",
+            done.err
+        );
     }
     assert_eq!(
         fs::read_dir(&folder.folder).unwrap().count(),
@@ -347,7 +352,46 @@ fn a_rotation_is_told_in_json() {
     assert_eq!(rotated["replaced"], Value::from(&*added));
     let revoked = folder.json(&["keys", "retire", &one, "--revoke"], "", 0);
     assert_eq!((&revoked["retired"], &revoked["revoked"]), (&Value::from(&*one), &Value::from(true)));
-    assert!(private(&folder.path("secret")) && private(&folder.path("secret.rotation")));
+    assert_eq!((&revoked["was_in_file"], &revoked["was_known"]), (&Value::from(true), &Value::from(true)));
+    let again = folder.json(&["keys", "retire", &one, "--revoke"], "", 0);
+    assert_eq!((&again["was_in_file"], &again["was_known"]), (&Value::from(false), &Value::from(true)));
+    let wrong = folder.json(&["keys", "retire", "0badcafe", "--revoke"], "", 5);
+    assert_eq!((&wrong["was_in_file"], &wrong["was_known"]), (&Value::from(false), &Value::from(false)));
+    assert_eq!(wrong["opens"], serde_json::json!([rotated["seals"], added]));
+    assert!(same_mode(&folder.path("secret"), &folder.path("secret.rotation")));
+}
+
+/// As in `waxseal keys promote KID | grep -q seals`.
+#[test]
+fn a_reader_that_closes_the_pipe_is_no_failure() {
+    let folder = Folder::with_keys(&[1, 2]);
+    for arguments in [&["keys", "promote", &id(2)][..], &["keys", "list"], &["keys", "list", "--json"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let done = Command::new(env!("CARGO_BIN_EXE_waxseal"))
+            .args(arguments)
+            .env_clear()
+            .env("SECRET_KEY_FILE", "secret")
+            .current_dir(&folder.folder)
+            .stdout(writer)
+            .output()
+            .unwrap();
+        let err = String::from_utf8_lossy(&done.stderr);
+        assert_eq!((done.status.code(), &*err), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_revocation_with_a_wrong_id_says_which_keys_still_open() {
+    let folder = Folder::with_keys(&[1, 2]);
+    let done = folder.run(&["keys", "retire", "0badcafe", "--revoke"], "");
+    assert_eq!(done.code, 5, "{}", done.out);
+    for said in [
+        "0badcafe was neither in secret nor on record; is the id right",
+        &format!("still open: {}, {}\n", id(1), id(2)),
+    ] {
+        assert!(done.out.contains(said), "{said} in {}", done.out);
+    }
 }
 
 #[test]
@@ -413,15 +457,14 @@ fn every_command_shows_examples() {
 }
 
 #[cfg(unix)]
-fn private(path: &Path) -> bool {
+fn same_mode(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    // The secret was made by this test with the usual mode, which is kept.
-    let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    mode == 0o600 || path.ends_with("secret")
+    let [one, other] = [one, other].map(|path| fs::metadata(path).unwrap().permissions().mode());
+    one == other
 }
 
 #[cfg(not(unix))]
-fn private(_: &Path) -> bool {
+fn same_mode(_: &Path, _: &Path) -> bool {
     true
 }
 

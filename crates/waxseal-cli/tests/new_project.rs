@@ -62,6 +62,31 @@ fn a_new_app_is_complete_and_has_its_name() {
 }
 
 #[test]
+fn the_keys_of_the_container_are_in_a_folder_that_is_mounted_and_left_out_of_git_and_images() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(waxseal(folder.path(), &["new", "shop"]).status.success());
+    let read = |name: &str| fs::read_to_string(folder.path().join("shop").join(name)).unwrap();
+    let container = read("Containerfile");
+    let after = |mark: &str| {
+        let (_, rest) = container.split_once(mark).unwrap_or_else(|| panic!("no {mark} in {container}"));
+        rest.split([' ', '\n', ',', ':', ')']).next().unwrap().to_owned()
+    };
+    let keys = after("-v ./");
+    assert_eq!(after("(umask 077 && mkdir "), keys);
+    assert_eq!(after("waxseal gen-secret > "), format!("{keys}/secret"));
+    let mounted = after(&format!("-v ./{keys}:"));
+    assert_eq!(after("SECRET_KEY_FILE="), format!("{mounted}/secret"));
+    for (file, line) in [(".gitignore", format!("/{keys}/")), (".dockerignore", keys.clone())] {
+        assert!(read(file).lines().any(|found| found == line), "{line} in {file}");
+    }
+    // The user of the image is the one who can read the keys.
+    let user = after("\nUSER ");
+    for mark in ["--uid ", "keep-id:uid=", "gid=", "chown -R "] {
+        assert_eq!(after(mark), user, "{mark}");
+    }
+}
+
+#[test]
 fn a_relative_clone_is_seen_from_the_new_folder_and_no_clone_is_the_published_crate() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("waxseal/crates/waxseal")).unwrap();
@@ -88,6 +113,10 @@ fn names_that_cannot_be_and_folders_that_are_there_are_refused() {
         ("", 2, "no name for a package"),
         ("proc-macro", 2, "is taken"),
         ("waxseal", 2, "is taken"),
+        ("build", 2, "is taken"),
+        ("deps", 2, "is taken"),
+        ("examples", 2, "is taken"),
+        ("incremental", 2, "is taken"),
     ] {
         let done = waxseal(folder.path(), &["new", name]);
         let text = String::from_utf8_lossy(&done.stderr).into_owned();

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::rotation::Rotation;
 use crate::secret_file;
-use crate::secrets::{Policy, Secrets};
+use crate::secrets::{self, Policy, Secrets};
 
 /// How long new content must stay the same before it is used. Without this, a file that is half written could be taken
 /// for another passphrase.
@@ -20,8 +20,8 @@ const SETTLING_TIME: Duration = Duration::from_secs(1);
 pub(crate) struct FileWatch {
     path: PathBuf,
     policy: Policy,
-    /// The key that seals now. A file without it would sign all visitors out.
-    seals: Option<KeyId>,
+    /// The keys in use. The first seals: a file without it would sign all visitors out.
+    ids: Vec<KeyId>,
     taken: Content,
     /// New content, and the time since which it has been the same.
     candidate: Option<(Content, Instant)>,
@@ -56,9 +56,9 @@ impl FileWatch {
         let path = secrets.file().filter(|path| path.is_file())?.to_owned();
         let file = Ok(Zeroizing::new(secrets.file_bytes()?.to_vec()));
         let taken = Content { file, revoked: Ok(Vec::new()) };
-        let seals = secrets.keyring().ids().next();
+        let ids = secrets.keyring().ids().collect();
         let policy = secrets.policy().clone();
-        Some(Self { path, policy, seals, taken, candidate: None, refused: None })
+        Some(Self { path, policy, ids, taken, candidate: None, refused: None })
     }
 
     /// Reads the file and judges new content. Blocks the thread: a passphrase takes a quarter of a second.
@@ -80,7 +80,7 @@ impl FileWatch {
         }
         Some(match self.judge(&content) {
             Ok(secrets) => {
-                self.seals = secrets.keyring().ids().next();
+                self.ids = secrets.keyring().ids().collect();
                 (self.taken, self.refused) = (content, None);
                 FileChange::Taken(secrets)
             }
@@ -128,11 +128,18 @@ impl FileWatch {
         let bytes = content.file.clone()?;
         let secrets = Secrets::from_bytes(self.path.clone(), bytes, &self.policy);
         let secrets = secrets.map_err(|error| error.one_line())?;
-        let Some(seals) = self.seals.filter(|seals| !secrets.keyring().ids().any(|id| id == *seals)) else {
+        let is_revoked = |id: &KeyId| content.revoked.as_ref().is_ok_and(|ids| ids.contains(&id.to_string()));
+        // A revoked key that is in use already has its warning. One that comes back is most likely in an old copy of
+        // the file, and nobody has a session that depends on it.
+        if let Some(id) = secrets.keyring().ids().find(|id| is_revoked(id) && !self.ids.contains(id)) {
+            return Err(format!("it holds {id} again, {}", secrets::revoked(id)));
+        }
+        let first = self.ids.first().copied();
+        let Some(seals) = first.filter(|seals| !secrets.keyring().ids().any(|id| id == *seals)) else {
             return Ok(secrets);
         };
         match &content.revoked {
-            Ok(revoked) if revoked.contains(&seals.to_string()) => Ok(secrets),
+            Ok(_) if is_revoked(&seals) => Ok(secrets),
             Ok(_) => Err(format!(
                 "it lacks {seals}, the key that seals here, and every visitor would be signed out; put the key back, \
                  or revoke it with `waxseal keys retire --revoke {seals}` and bring the record along, {}",
@@ -280,6 +287,46 @@ mod tests {
         case.write(&good);
         assert!(matches!(case.later(1_000), Some(FileChange::Restored)));
         assert!(case.settled().is_none());
+    }
+
+    #[test]
+    fn a_revoked_key_does_not_come_back_with_an_old_file() {
+        let mut case = Case::new();
+        let (file, now, old) = (KeyFile::new(&case.path), SystemTime::now(), case.text());
+        let (first, new) = file.rotate(now).unwrap();
+        assert_eq!(case.taken(), [new, first].map(|id| id.to_string()));
+        file.retire(&first.to_string(), now, Duration::from_secs(1), true).unwrap();
+        assert_eq!(case.taken(), [new.to_string()]);
+        let good = case.text();
+        case.write(&format!("{good}{old}"));
+        let why = case.refused();
+        assert!(why.starts_with(&format!("it holds {first} again, although it was revoked")), "{why}");
+        // A server that starts has no other keys. It takes the file, and warns.
+        let secrets = Secrets::from_file(&case.path, SecretOptions::new(), "demo").unwrap();
+        let warning = secrets.warnings().join("\n");
+        assert!(warning.contains(&format!("the secret key {first} is in use although")), "{warning}");
+        // A key that is in use stays in use, with that warning.
+        case.watch = FileWatch::new(&secrets).unwrap();
+        file.add(now).unwrap();
+        assert_eq!(case.taken().len(), 3);
+        case.write(&good);
+        assert_eq!(case.taken(), [new.to_string()]);
+        case.write(&format!("{good}{old}"));
+        case.refused();
+        file.promote(&first.to_string(), now).unwrap();
+        assert_eq!(case.taken(), [first, new].map(|id| id.to_string()));
+    }
+
+    #[test]
+    fn an_unreadable_record_is_a_warning_at_start() {
+        let case = Case::new();
+        fs::write(Rotation::path(&case.path), "half of a rec").unwrap();
+        let secrets = Secrets::from_file(&case.path, SecretOptions::new(), "demo").unwrap();
+        let warning = secrets.warnings().join("\n");
+        assert!(
+            warning.starts_with("a revoked key would not be noticed: invalid rotation record"),
+            "{warning}"
+        );
     }
 
     #[test]

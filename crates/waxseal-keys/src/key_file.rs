@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::format_time::unix_seconds;
-use crate::listed_key::{ListedKey, Retirement};
+use crate::listed_key::{ListedKey, Retired, Retirement};
 use crate::replacement::Replacement;
 use crate::rotation::{Dates, Rotation};
 use crate::secret_file;
@@ -92,7 +92,8 @@ impl KeyFile {
         Ok(id)
     }
 
-    /// Moves the key with the id `id` to first place, where it seals, and records the time.
+    /// Moves the key with the id `id` to first place, where it seals, and records the time. If it was revoked, it is no
+    /// longer.
     ///
     /// Returns the ids of the key that sealed before and of the key that seals now. They are equal if the key was
     /// already in first place.
@@ -104,7 +105,7 @@ impl KeyFile {
         let mut change = self.begin(now)?;
         let at = find(&change.lines, id)?;
         let ids = (change.lines[0].id, change.lines[at].id);
-        if at > 0 {
+        if at > 0 || change.record.revoked.contains_key(&change.lines[at].name) {
             change.promote(at);
             change.finish()?;
         }
@@ -130,22 +131,23 @@ impl KeyFile {
     ///
     /// `lifetime` is the longest absolute lifetime of a session. Unless that time has passed since another key took the
     /// key's place, the key is removed only with `revoke`. A revocation is recorded, so that a server drops the key
-    /// even while it seals with it. A key that is no longer in the file can be revoked, too. Returns `true` if the key
-    /// was in the file.
+    /// even while it seals with it. A key that is no longer in the file can be revoked, too.
     ///
     /// # Errors
     ///
     /// Those of [`add`](Self::add), [`Error::UnknownKey`], [`Error::Seals`], [`Error::TooEarly`], and
     /// [`Error::NotOnRecord`], from which on the time counts.
-    pub fn retire(&self, id: &str, now: SystemTime, lifetime: Duration, revoke: bool) -> Result<bool, Error> {
+    pub fn retire(
+        &self,
+        id: &str,
+        now: SystemTime,
+        lifetime: Duration,
+        revoke: bool,
+    ) -> Result<Retired, Error> {
         let mut change = self.begin(now)?;
         let at = match find(&change.lines, id) {
             Ok(at) => at,
-            Err(Error::UnknownKey { .. }) if revoke && is_id(id) => {
-                change.record.revoked.insert(id.to_ascii_lowercase(), unix_seconds(now));
-                change.finish()?;
-                return Ok(false);
-            }
+            Err(Error::UnknownKey { .. }) if revoke && is_id(id) => return self.revoke_absent(id, now),
             Err(error) => return Err(error),
         };
         if let Err(refused) = change.may_retire(at, now, lifetime, revoke) {
@@ -161,7 +163,21 @@ impl KeyFile {
             change.record.revoked.insert(line.name, unix_seconds(now));
         }
         change.finish()?;
-        Ok(true)
+        Ok(Retired::Removed)
+    }
+
+    /// Records that a key is revoked that is not in the file. The caller has locked the file.
+    ///
+    /// Nothing else in the record changes: with another app's name, the ids of the passphrases in the file are wrong.
+    fn revoke_absent(&self, id: &str, now: SystemTime) -> Result<Retired, Error> {
+        let id = id.to_ascii_lowercase();
+        let mut record = Rotation::read(&self.path)?;
+        let known = record.seals.as_ref() == Some(&id)
+            || record.keys.contains_key(&id)
+            || record.revoked.contains_key(&id);
+        record.revoked.entry(id).or_insert(unix_seconds(now));
+        record.write(&self.path)?;
+        Ok(if known { Retired::OnRecord } else { Retired::Unknown })
     }
 
     fn lines(&self) -> Result<Vec<Line>, Error> {
@@ -239,6 +255,7 @@ impl Change<'_> {
         let before = self.lines[0].name.clone();
         self.record.keys.entry(before).or_default().replaced = Some(self.now);
         let line = self.lines.remove(at);
+        self.record.revoked.remove(&line.name);
         let dates = self.record.keys.entry(line.name.clone()).or_default();
         (dates.promoted, dates.replaced) = (Some(self.now), None);
         self.record.seals = Some(line.name.clone());
@@ -276,7 +293,8 @@ impl Line {
 
     fn listed(&self, seals: bool, record: &Rotation) -> ListedKey {
         let dates = record.keys.get(&self.name).copied().unwrap_or_default();
-        ListedKey::new(self.id, self.passphrase, seals, dates)
+        let revoked = record.revoked.contains_key(&self.name);
+        ListedKey::new(self.id, self.passphrase, seals, revoked, dates)
     }
 }
 
@@ -352,14 +370,62 @@ mod tests {
     fn revoking_takes_a_key_out_at_once_and_is_noted() {
         let (_folder, file, old) = file(1);
         let (_, new) = file.rotate(at(0)).unwrap();
-        assert!(file.retire(&old[0], at(1), LIFETIME, true).unwrap());
+        assert_eq!(file.retire(&old[0], at(1), LIFETIME, true).unwrap(), Retired::Removed);
         assert_eq!(ids(&file), [new.to_string()]);
         let record = Rotation::read(file.path()).unwrap();
         assert_eq!(record.revoked.keys().collect::<Vec<_>>(), [&old[0]]);
-        // The same if someone removed it by hand before.
-        assert!(!file.retire("0BADCAFE", at(2), LIFETIME, true).unwrap());
+        assert_eq!(file.retire(&old[0], at(2), LIFETIME, true).unwrap(), Retired::OnRecord, "again");
+        assert_eq!(file.retire("0BADCAFE", at(2), LIFETIME, true).unwrap(), Retired::Unknown);
         assert!(file.retire("0badcafe", at(2), LIFETIME, false).is_err());
         assert!(Rotation::read(file.path()).unwrap().revoked.contains_key("0badcafe"));
+    }
+
+    #[test]
+    fn a_key_that_was_removed_by_hand_is_revoked_as_one_on_record() {
+        let (_folder, file, old) = file(2);
+        file.add(at(0)).unwrap();
+        let text = fs::read_to_string(file.path()).unwrap();
+        let (_, rest) = text.split_once('\n').unwrap();
+        fs::write(file.path(), rest).unwrap();
+        assert_eq!(file.retire(&old[0], at(1), LIFETIME, true).unwrap(), Retired::OnRecord);
+    }
+
+    #[test]
+    fn a_revoked_key_that_an_old_file_brings_back_stays_revoked_until_it_is_promoted() {
+        let (_folder, file, old) = file(1);
+        let text = fs::read_to_string(file.path()).unwrap();
+        file.rotate(at(0)).unwrap();
+        file.retire(&old[0], at(1), LIFETIME, true).unwrap();
+        let rotated = fs::read_to_string(file.path()).unwrap();
+        fs::write(file.path(), format!("{rotated}{text}")).unwrap();
+        let revoked =
+            |file: &KeyFile| file.list().unwrap().iter().map(ListedKey::is_revoked).collect::<Vec<_>>();
+        assert_eq!(revoked(&file), [false, true]);
+        file.add(at(2)).unwrap();
+        assert_eq!(revoked(&file), [false, true, false]);
+        file.promote(&old[0], at(3)).unwrap();
+        assert_eq!(revoked(&file), [false, false, false]);
+        // In first place, too.
+        fs::write(file.path(), rotated).unwrap();
+        file.retire(&old[0], at(4), LIFETIME, true).unwrap();
+        fs::write(file.path(), text).unwrap();
+        assert_eq!(revoked(&file), [true]);
+        file.promote(&old[0], at(5)).unwrap();
+        assert_eq!(revoked(&file), [false]);
+    }
+
+    #[test]
+    fn a_revocation_under_another_apps_name_keeps_the_dates() {
+        let (_folder, file, _) = file(1);
+        let text = fs::read_to_string(file.path()).unwrap();
+        fs::write(file.path(), format!("{text}a passphrase of a decent length\n")).unwrap();
+        let file = file.with_app("demo");
+        let id = ids(&file)[1].clone();
+        file.promote(&id, at(0)).unwrap();
+        let before = Rotation::read(file.path()).unwrap();
+        let elsewhere = file.clone().with_app("another");
+        assert_eq!(elsewhere.retire("0badcafe", at(1), LIFETIME, true).unwrap(), Retired::Unknown);
+        assert_eq!(Rotation::read(file.path()).unwrap().keys, before.keys);
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub struct ListedKey {
     id: KeyId,
     passphrase: bool,
     seals: bool,
+    revoked: bool,
     dates: Dates,
 }
 
@@ -29,9 +30,22 @@ pub enum Retirement {
     Unknown,
 }
 
+/// Where [`KeyFile::retire`](crate::KeyFile::retire) found the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Retired {
+    /// In the file, from which it was removed.
+    Removed,
+    /// In the record alone. It was removed from the file before, and is on record as revoked.
+    OnRecord,
+    /// Nowhere: the id may be wrong. It is on record as revoked all the same, because the key may have been removed by
+    /// hand from a file without a record.
+    Unknown,
+}
+
 impl ListedKey {
-    pub(crate) fn new(id: KeyId, passphrase: bool, seals: bool, dates: Dates) -> Self {
-        Self { id, passphrase, seals, dates }
+    pub(crate) fn new(id: KeyId, passphrase: bool, seals: bool, revoked: bool, dates: Dates) -> Self {
+        Self { id, passphrase, seals, revoked, dates }
     }
 
     /// The id of the key, which is public.
@@ -50,6 +64,12 @@ impl ListedKey {
     #[must_use]
     pub fn seals(&self) -> bool {
         self.seals
+    }
+
+    /// `true` for a key that is on record as revoked and is in the file again.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.revoked
     }
 
     /// The time at which the key was added, if that is on record.

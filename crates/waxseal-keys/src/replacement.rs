@@ -15,11 +15,12 @@ use crate::private_file::{create_private, write_whole};
 pub(crate) struct Replacement {
     path: PathBuf,
     temporary: PathBuf,
+    /// `None` once the content was written.
     file: Option<File>,
-    /// The file whose owner and mode the new one gets.
-    model: PathBuf,
-    /// `<file>.new` is the file by now. Another command may have one of that name.
-    is_in_place: bool,
+    /// The file whose owner and mode the new content gets: `path` itself, or the one that it belongs to.
+    template: PathBuf,
+    /// `<file>.new` was renamed. If there is a file of that name again, it is another command's lock.
+    renamed: bool,
 }
 
 impl Replacement {
@@ -34,16 +35,16 @@ impl Replacement {
         let temporary = with_suffix(&path, ".new");
         match create_private(&temporary) {
             Ok(file) => {
-                Ok(Self { model: path.clone(), path, temporary, file: Some(file), is_in_place: false })
+                Ok(Self { template: path.clone(), path, temporary, file: Some(file), renamed: false })
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Busy(temporary)),
             Err(source) => Err(Error::Unwritable { path, source }),
         }
     }
 
-    /// Gives the file the owner and the mode of `model` instead of those that it has.
-    pub(crate) fn owned_like(mut self, model: &Path) -> Self {
-        self.model = model.to_owned();
+    /// Gives the file the owner and the mode of `template`, and not those that it had.
+    pub(crate) fn like(mut self, template: &Path) -> Self {
+        template.clone_into(&mut self.template);
         self
     }
 
@@ -53,25 +54,25 @@ impl Replacement {
     ///
     /// [`Error::Unwritable`]. The file is then unchanged.
     pub(crate) fn finish(mut self, parts: &[&[u8]]) -> Result<(), Error> {
-        self.put_in_place(parts).map_err(|source| Error::Unwritable { path: self.path.clone(), source })?;
+        self.replace(parts).map_err(|source| Error::Unwritable { path: self.path.clone(), source })?;
         // Makes the new name survive a power failure. File systems that refuse this do not need it.
         let _ = self.path.parent().map(|folder| File::open(folder).and_then(|folder| folder.sync_all()));
         Ok(())
     }
 
-    fn put_in_place(&mut self, parts: &[&[u8]]) -> io::Result<()> {
-        let file = self.file.take().expect("taken here alone, and once");
-        keep_owner(&self.model, &self.temporary)?;
+    fn replace(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        let file = self.file.take().expect("taken here alone, and `finish` consumes this");
+        keep_owner(&self.template, &self.temporary)?;
         write_whole(file, parts)?;
         fs::rename(&self.temporary, &self.path)?;
-        self.is_in_place = true;
+        self.renamed = true;
         Ok(())
     }
 }
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        if !self.is_in_place {
+        if !self.renamed {
             let _ = fs::remove_file(&self.temporary);
         }
     }
@@ -84,7 +85,7 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Gives the new file the owner and the mode of the old one.
+/// Gives the new file the owner and the mode of the old one, if there is one.
 ///
 /// The server may run as a different user than the operator, and must still be able to read the file.
 #[cfg(unix)]
@@ -122,15 +123,18 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing left over");
     }
 
+    /// What came of it before: the second command's empty file was removed, and a third one took its place and was
+    /// renamed over the keys.
     #[test]
-    fn whoever_is_next_keeps_the_lock_while_the_one_before_is_not_quite_gone() {
+    fn a_finished_command_leaves_the_next_ones_lock_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         let mut first = Replacement::begin(&path).unwrap();
-        first.put_in_place(&[b"first"]).unwrap();
+        first.replace(&[b"first"]).unwrap();
         let second = Replacement::begin(&path).unwrap();
         drop(first);
-        assert!(matches!(Replacement::begin(&path), Err(Error::Busy(_))), "the second works on the file");
+        let error = Replacement::begin(&path).unwrap_err();
+        assert!(matches!(&error, Error::Busy(_)), "{error}");
         second.finish(&[b"second"]).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
     }

@@ -22,7 +22,7 @@ pub(crate) struct Rotation {
     #[serde(default)]
     pub(crate) keys: BTreeMap<String, Dates>,
     /// Keys that were removed while cookies sealed with them may be alive. A server drops them even while it seals with
-    /// them.
+    /// them. They stay here if an old file brings them back, until they are promoted.
     #[serde(default)]
     pub(crate) revoked: BTreeMap<String, u64>,
 }
@@ -73,12 +73,13 @@ impl Rotation {
         }
     }
 
-    /// Writes the record of a key file, for whoever may read the key file: a server that runs as another user than the
-    /// operator has to see which keys were revoked.
+    /// Writes the record of a key file.
+    ///
+    /// It gets the key file's owner and mode: whoever reads the one has to read the other, or a server would not learn
+    /// of a revocation.
     pub(crate) fn write(&self, secret_file: &Path) -> Result<(), Error> {
         let text = serde_json::to_vec_pretty(self).expect("numbers under texts are JSON");
-        let record = Replacement::begin(&Self::path(secret_file))?.owned_like(secret_file);
-        record.finish(&[&text, b"\n"])
+        Replacement::begin(&Self::path(secret_file))?.like(secret_file).finish(&[&text, b"\n"])
     }
 
     /// Updates the record to match a file that holds `ids`, the first of which seals.
@@ -101,7 +102,6 @@ impl Rotation {
             }
         }
         self.keys.retain(|id, _| ids.contains(id));
-        self.revoked.retain(|id, _| !ids.contains(id));
     }
 }
 
@@ -127,24 +127,12 @@ mod tests {
         assert_eq!(record.keys["b"].replaced, None, "it seals again");
     }
 
-    #[cfg(unix)]
     #[test]
-    fn who_can_read_the_key_file_can_read_its_record() {
-        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("secret");
-        fs::write(&file, "key").unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).unwrap();
-        // Root alone can give a file away, as an operator does who works as root.
-        let _ = chown(&file, Some(12_345), Some(12_345));
-        let access = |path: &Path| {
-            let found = fs::metadata(path).unwrap();
-            (found.uid(), found.gid(), found.mode() & 0o777)
-        };
-        for _ in 0..2 {
-            Rotation::default().write(&file).unwrap();
-            assert_eq!(access(&Rotation::path(&file)), access(&file));
-        }
+    fn a_revoked_key_that_is_back_in_the_file_stays_revoked() {
+        let mut record = Rotation::default();
+        record.revoked.insert("b".to_owned(), 50);
+        record.follow(&ids("a b"), 100);
+        assert_eq!(record.revoked.get("b"), Some(&50));
     }
 
     #[test]
@@ -162,5 +150,26 @@ mod tests {
             fs::write(Rotation::path(&file), wrong).unwrap();
             assert!(matches!(Rotation::read(&file), Err(Error::Record(_))), "{wrong}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_record_can_be_read_by_whoever_reads_the_key_file() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        fs::write(&file, "key").unwrap();
+        // The record of an earlier release, which only its writer could read.
+        fs::write(Rotation::path(&file), "{}").unwrap();
+        fs::set_permissions(Rotation::path(&file), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        // Only root can give a file away. For others, both files have one owner anyway.
+        let _ = chown(&file, Some(10_001), Some(10_001));
+        Rotation::default().write(&file).unwrap();
+        let seen = |path: &Path| {
+            let found = fs::metadata(path).unwrap();
+            (found.uid(), found.gid(), found.mode() & 0o777)
+        };
+        assert_eq!(seen(&Rotation::path(&file)), seen(&file));
     }
 }

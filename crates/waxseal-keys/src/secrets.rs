@@ -8,6 +8,7 @@ use waxseal_crypto::{KeyId, Keyring, SecretKey};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::rotation::Rotation;
 use crate::secret_options::SecretOptions;
 use crate::variable::{Lookup, Text, Variable};
 use crate::{secret_file, strength};
@@ -198,14 +199,27 @@ impl Secrets {
         Self::from_bytes(path, bytes, policy)
     }
 
-    /// Parses the bytes of a file.
+    /// Parses the bytes of a file. Warns of keys that the record beside it has as revoked.
     pub(crate) fn from_bytes(
         path: PathBuf,
         bytes: Zeroizing<Vec<u8>>,
         policy: &Policy,
     ) -> Result<Self, Error> {
         let texts = secret_file::parse(&path, &bytes)?;
-        let secrets = Self::new(&texts, Source::File(path), policy)?;
+        let record = Rotation::read(&path);
+        let mut secrets = Self::new(&texts, Source::File(path), policy)?;
+        match record {
+            Ok(record) => {
+                let ids = secrets.keyring.ids().filter(|id| record.revoked.contains_key(&id.to_string()));
+                secrets
+                    .warnings
+                    .extend(ids.map(|id| format!("the secret key {id} is in use {}", revoked(id))));
+            }
+            // The keys can be used. It must not keep a server from starting.
+            Err(error) => {
+                secrets.warnings.push(format!("a revoked key would not be noticed: {}", error.one_line()))
+            }
+        }
         Ok(Self { file: Some(bytes), ..secrets })
     }
 
@@ -250,6 +264,14 @@ impl KeyKind {
             Self::Passphrase => "passphrase",
         }
     }
+}
+
+/// What to do about a revoked key that is in a file, as a phrase.
+pub(crate) fn revoked(id: KeyId) -> String {
+    format!(
+        "although it was revoked, and whoever else has it can make any session; take it out of the file with \
+         `waxseal keys retire {id} --revoke`, or allow it again with `waxseal keys promote {id}`"
+    )
 }
 
 /// The advice for a program in which Argon2id is not optimised, if the keys took noticeably long.

@@ -15,7 +15,7 @@ use waxseal_keys::format_time::{self, unix_seconds};
 
 use super::input::{Candidate, candidates};
 use crate::failure::Failure;
-use crate::output::print_json;
+use crate::output::{print_json, write};
 
 /// The default name of Flask's cookie.
 const NAME: &str = "session";
@@ -87,7 +87,7 @@ pub(super) fn run(query: &Query) -> Result<ExitCode, Failure> {
     if query.json {
         print_json(&as_json(&name, &value, &parts, &signature, now)?)?;
     } else {
-        print!("{}", text(&name, &value, &parts, &signature, now)?);
+        write(format_args!("{}", text(&name, &value, &parts, &signature, now)?))?;
     }
     let is_good = parts.is_ok() && !matches!(signature, Signature::Refused(_));
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(4) })
