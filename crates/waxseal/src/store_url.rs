@@ -131,14 +131,17 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
+/// The URL without user, password and query, which may hold a password, too.
+///
+/// Clients accept passwords with signs that should have been escaped. So all that comes before the last `@` is dropped, and if
+/// that stands behind a `?` or `#`, which may be a password's as well, nothing but the scheme is left.
 fn without_credentials(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
-    // Up to the last @ before the path, because an @ in a password may not have been escaped. The query is dropped,
-    // since it may contain a password, too.
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{host}{path}")
+    let (place, rest) = rest.find(['?', '#']).map_or((rest, ""), |at| rest.split_at(at));
+    match rest.contains('@') {
+        true => format!("{scheme}://…"),
+        false => format!("{scheme}://{}", place.rsplit('@').next().unwrap_or_default()),
+    }
 }
 
 #[cfg(test)]
@@ -158,6 +161,11 @@ mod tests {
             ("redis-cluster://:secret@a:1,b:2", "redis-cluster://a:1,b:2"),
             ("redis-sentinel://:secret@a:1,b/main", "redis-sentinel://a:1,b/main"),
             ("postgres://app:secret@db.example/app?password=secret", "postgres://db.example/app"),
+            ("postgres://app:se/cr/et@db.example/app", "postgres://db.example/app"),
+            ("postgres://app:se@cr/et@db.example/app", "postgres://db.example/app"),
+            ("postgres://app:sec#ret@db.example/app", "postgres://…"),
+            ("postgres://app:se@c?r@et@db.example/app", "postgres://…"),
+            ("rediss://sessions.example?sentinel_password=s@cret", "rediss://…"),
         ] {
             assert_eq!(text.parse::<StoreUrl>().unwrap().to_string(), shown);
         }
