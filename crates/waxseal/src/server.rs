@@ -73,6 +73,9 @@ impl App {
         let watcher = KeyWatcher::new(secrets, (interval > 0).then(|| Duration::from_secs(interval)));
         let service = self.service(settings, secrets.keyring()).await?;
         let (http, endpoint) = listening::listen(settings).await?;
+        if settings.development {
+            listening::expect_local(&endpoint)?;
+        }
         #[cfg(feature = "tls")]
         let (http, endpoint, tls) = tls_files::serve(settings, http, endpoint)?;
         let http = http.limits(service.limits()).trust(settings.proxies.trusted_proxies.clone());

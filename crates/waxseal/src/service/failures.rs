@@ -106,7 +106,8 @@ impl Shared {
             reason => error_page::reason(status),
             message => error.public_message(),
         };
-        let page = request.render_text("error.html", context).await;
+        // The call stands inside, so that a panic in what the page uses is caught.
+        let page = self.guarded(async { request.render_text("error.html", context).await }).await;
         page.inspect_err(|error| tracing::error!("the error page itself failed: {error}")).ok()
     }
 

@@ -168,6 +168,28 @@ async fn a_refused_request_sees_nobodys_session_on_its_error_page() {
 }
 
 #[tokio::test]
+async fn a_panic_in_what_the_error_page_uses_leaves_a_plain_page() {
+    fn boom() -> String {
+        panic!("deliberate, in a test");
+    }
+    let app = App::new("demo")
+        .environment(|environment| {
+            environment.add_template("error.html", "{{ boom() }}").unwrap();
+            environment.add_function("boom", boom);
+        })
+        .get("/fail", async |_| Err::<Response, _>(Error::status(500)));
+    let client = client_of(app);
+    for (path, status) in [("/nowhere", 404), ("/fail", 500)] {
+        log::clear();
+        let page = client.get(path).await;
+        assert_eq!(page.status(), status);
+        assert!(page.text().contains(&status.to_string()), "{}", page.text());
+        let lines = log::lines();
+        assert!(lines.iter().any(|line| line.contains("the error page itself failed")), "{lines:?}");
+    }
+}
+
+#[tokio::test]
 async fn mistakes_of_the_app_say_what_to_do_in_the_log() {
     let client = client();
     for (path, said) in [
