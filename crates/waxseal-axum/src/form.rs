@@ -62,6 +62,7 @@ impl FormToken {
 }
 
 /// A form whose CSRF token was checked. An extractor. The token is the field `csrf_token` or the header `X-CSRF-Token`.
+/// If the header is there, it alone counts.
 ///
 /// A `T` may have lists, which get one entry for each field of the name. The token's field is not passed to `T`. Forms with
 /// files (`multipart/form-data`) are not read; a script can send them with the header, which [`CheckedToken`] checks.
@@ -118,7 +119,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for CheckedForm<T> {
         let (tokens, fields): (Vec<_>, Vec<_>) =
             form_urlencoded::parse(&body).partition(|(name, _)| name == FIELD);
         match (&in_header, &tokens[..]) {
-            (Some(token), []) => check(&session, token).await?,
+            (Some(token), _) => check(&session, token).await?,
             (None, [(_, token)]) => check(&session, token.as_bytes()).await?,
             (None, []) => return Err(Error::NoFormToken),
             _ => return Err(Error::RepeatedFormToken),

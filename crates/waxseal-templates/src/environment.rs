@@ -15,6 +15,8 @@ use crate::{functions, jinja, parameters, unknown_names};
 /// `get_flashed_messages()`, `csrf_token()` and `csrf_field()` are functions that use the `session` in the context,
 /// which [`session_value`] makes.
 ///
+/// Which templates are escaped stays as it is in the environment: see [`auto_escape`](crate::auto_escape).
+///
 /// This replaces the environment's formatter, its callback for unknown methods, and everything of the same name. So add
 /// the app's own functions afterwards, and then call [`check_names`].
 ///

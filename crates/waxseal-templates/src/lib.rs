@@ -11,7 +11,7 @@
 //! | `csrf_token()`, `csrf_field()` | a [token](waxseal_session::Session::csrf_token) for forms; the same as a hidden field |
 //!
 //! An app with a minijinja environment of its own, as is usual in axum and actix-web, uses [`add_to`],
-//! [`session_value`] and [`check_names`].
+//! [`session_value`] and [`check_names`], and sets [`auto_escape`].
 //!
 //! Filters, tests and functions are those of Jinja, with its parameters: all of them except the test `callable`. A
 //! [`Markup`](waxseal_session::Markup) in the session or in a message is not escaped.
@@ -20,6 +20,7 @@
 //! [`Templates::reads_session`] tells before rendering which kind a template is.
 
 mod arguments;
+mod auto_escape;
 mod context;
 mod cycler;
 mod environment;
@@ -38,6 +39,7 @@ mod unknown_names;
 mod urlize;
 mod word_wrap;
 
+pub use auto_escape::auto_escape;
 pub use context::Context;
 pub use environment::{add_to, check_names, session_value};
 pub use error::Error;

@@ -8,11 +8,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use minijinja::{Environment, Value, path_loader};
 use waxseal_session::Session;
 
+use crate::auto_escape::auto_escape;
 use crate::environment::{check_names, prepare};
 use crate::page::Page;
 use crate::{Context, Error, Folder, session_use, unknown_names};
 
-/// The templates of an app, in Jinja's language. Those named `.html` are escaped, and all of them have `session`.
+/// The templates of an app, in Jinja's language. Those that [`auto_escape`] names are escaped, and all of them have
+/// `session`.
 ///
 /// Undefined variables print as nothing, as in Flask. Python's methods (`session.get('name')`, `.items()`, `.upper()`)
 /// work on the values that have them in Python.
@@ -202,6 +204,7 @@ impl Templates {
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     prepare(&mut environment);
+    environment.set_auto_escape_callback(auto_escape);
     // Debug mode keeps the source around an error. It also keeps values, which are never shown: see `Error`.
     environment.set_debug(true);
     environment

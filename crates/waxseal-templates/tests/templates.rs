@@ -184,6 +184,32 @@ fn what_the_handler_passes_wins() {
     assert_eq!(page.unwrap(), "mine Merlin");
 }
 
+/// Flask's list of names, also below the endings of Jinja's that editors know.
+#[test]
+fn the_names_that_flask_escapes_are_escaped() {
+    for (name, is_escaped) in [
+        ("page.html", true),
+        ("page.htm", true),
+        ("feed.xml", true),
+        ("page.xhtml", true),
+        ("icons/avatar.svg", true),
+        ("icons/avatar.svg.j2", true),
+        ("page.xhtml.jinja", true),
+        ("page.svg.jinja2", true),
+        ("mail.txt", false),
+        ("svg", false),
+        ("avatar.svg.txt", false),
+    ] {
+        let templates = Templates::from_sources([(name, "{{ name }}")]).unwrap();
+        let page = templates.render(name, context! { name => "<script>" }, || unreachable!()).unwrap();
+        assert_eq!(page, if is_escaped { "&lt;script&gt;" } else { "<script>" }, "{name}");
+    }
+    let sources = [("page.html", "{% include 'avatar.svg' %}"), ("avatar.svg", "<title>{{ name }}</title>")];
+    let templates = Templates::from_sources(sources).unwrap();
+    let page = templates.render("page.html", context! { name => "<b>" }, || unreachable!()).unwrap();
+    assert_eq!(page, "<title>&lt;b&gt;</title>");
+}
+
 #[test]
 fn a_template_that_names_no_session_never_asks_for_it() {
     let asked = Arc::new(AtomicUsize::new(0));

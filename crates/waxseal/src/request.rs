@@ -215,11 +215,19 @@ impl Request {
         Some(&self.app().endpoints[self.0.route?].1)
     }
 
-    /// The first value of this name in the query, decoded. `None` if there is none or the query is malformed.
+    /// The first value of this name in the query, decoded.
+    ///
+    /// As in browsers and in Flask, what is malformed is kept as it is: `?q=100%` is `100%`. Bytes that are not UTF-8
+    /// become `\u{fffd}`. [`query`](Self::query) refuses both.
     #[must_use]
     pub fn arg(&self, name: &str) -> Option<String> {
-        let pairs: Vec<(String, String)> = self.query().ok()?;
-        pairs.into_iter().find(|(found, _)| found == name).map(|(_, value)| value)
+        self.args().find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// The names and values of the query, at most as many as a form may have.
+    pub(crate) fn args(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        let query = self.0.parts.uri.query().unwrap_or_default();
+        form_urlencoded::parse(query.as_bytes()).take(self.limits().form_parts)
     }
 
     /// The path in the query parameter `name`, such as `?next=…`, if it leads to a page of this app: for a redirect

@@ -71,7 +71,10 @@ impl Object for RequestView {
             "headers" => Value::from_object(HeadersView(request.clone())),
             "form" => Value::from_object(Pairs(request.form_fields())),
             "view_args" => pairs(request.params().iter()),
-            "args" => Value::from_object(Pairs(request.query().unwrap_or_default())),
+            "args" => {
+                let pairs = request.args().map(|(name, value)| (name.into_owned(), value.into_owned()));
+                Value::from_object(Pairs(pairs.collect()))
+            }
             "cookies" => Value::from_object(Pairs(request.cookies().collect())),
             _ => return None,
         })

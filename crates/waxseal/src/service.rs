@@ -324,7 +324,8 @@ impl Shared {
             return Err(Error::status(404));
         }
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-        Ok(redirect_as(StatusCode::PERMANENT_REDIRECT, &format!("{path}{query}")))
+        // With the root path, since the page may be named as it is: see `complete_location`.
+        Ok(redirect_as(StatusCode::PERMANENT_REDIRECT, &request.at_root(&format!("{path}{query}"))))
     }
 
     /// Runs the hooks after the handler on the response.

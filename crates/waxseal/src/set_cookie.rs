@@ -25,14 +25,13 @@ pub struct Cookie {
     secure: bool,
     http_only: bool,
     same_site: SameSite,
+    partitioned: bool,
 }
 
 impl Cookie {
     /// Creates a cookie with this name and value. The value can be any text: it is quoted as in Flask, and
     /// [`Request::cookie`](crate::Request::cookie) returns it unchanged.
     pub fn new(name: &str, value: &str) -> Self {
-        let prefix =
-            |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
         Self {
             name: name.to_owned(),
             value: value.to_owned(),
@@ -40,9 +39,10 @@ impl Cookie {
             path: "/".to_owned(),
             domain: None,
             // Browsers accept a name with these prefixes only on a Secure cookie.
-            secure: prefix("__Host-") || prefix("__Secure-"),
+            secure: ["__Host-", "__Http-", "__Secure-"].iter().any(|prefix| has_prefix(name, prefix)),
             http_only: true,
             same_site: SameSite::default(),
+            partitioned: false,
         }
     }
 
@@ -71,9 +71,33 @@ impl Cookie {
         Self { http_only, ..self }
     }
 
-    /// Sets which requests from other sites carry the cookie.
+    /// Sets which requests from other sites carry the cookie. Browsers accept [`SameSite::None`] only on a
+    /// [secure](Self::secure) cookie.
     pub fn same_site(self, same_site: SameSite) -> Self {
         Self { same_site, ..self }
+    }
+
+    /// Sets whether a frame in another site has a cookie of its own for each such site (CHIPS). Browsers accept this
+    /// only on a [secure](Self::secure) cookie.
+    pub fn partitioned(self, partitioned: bool) -> Self {
+        Self { partitioned, ..self }
+    }
+
+    /// What browsers demand and the cookie breaks, since they would drop it without a word.
+    fn broken_demand(&self) -> Option<&'static str> {
+        let has = |prefix| has_prefix(&self.name, prefix);
+        let http = has("__Http-") || has("__Host-Http-");
+        let host = has("__Host-");
+        [
+            (!self.secure && (host || http || has("__Secure-")), "be Secure, as its name demands"),
+            (!self.secure && self.same_site == SameSite::None, "be Secure, as SameSite=None demands"),
+            (!self.secure && self.partitioned, "be Secure, as Partitioned demands"),
+            (http && !self.http_only, "be HttpOnly, as its name demands"),
+            (host && self.domain.is_some(), "have no Domain, as its name demands"),
+            (host && self.path != "/", "have the Path /, as its name demands"),
+        ]
+        .into_iter()
+        .find_map(|(is_broken, demand)| is_broken.then_some(demand))
     }
 
     fn header(&self) -> Result<HeaderValue> {
@@ -87,6 +111,10 @@ impl Cookie {
             let name = &self.name;
             return Err(Error::status(500)
                 .message(format!("the name, path or domain of the cookie {name:?} is malformed")));
+        }
+        if let Some(demand) = self.broken_demand() {
+            let name = &self.name;
+            return Err(Error::status(500).message(format!("the cookie {name:?} has to {demand}")));
         }
         let mut text = format!("{}={}; Path={}", self.name, quoted(&self.value), self.path);
         if let Some(domain) = &self.domain {
@@ -102,8 +130,14 @@ impl Cookie {
             SameSite::Strict => "; SameSite=Strict",
             SameSite::None => "; SameSite=None",
         });
+        text.push_str(if self.partitioned { "; Partitioned" } else { "" });
         Ok(HeaderValue::try_from(text).expect("all of it is visible ASCII"))
     }
+}
+
+/// Returns `true` if the name begins with `prefix`, in any case, as browsers compare it.
+fn has_prefix(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 /// A cookie's value as werkzeug's `dump_cookie` writes it: where necessary, in quotes and with octal escapes.
@@ -156,7 +190,8 @@ pub trait ResponseExt {
     ///
     /// # Errors
     ///
-    /// 500 if its name, path or domain is malformed.
+    /// 500 if its name, path or domain is malformed, or if browsers would drop the cookie: its name's prefix
+    /// (`__Host-`, `__Http-`, `__Secure-`), [`SameSite::None`] or [`Cookie::partitioned`] demands what it lacks.
     fn set_cookie(&mut self, cookie: Cookie) -> Result<()>;
 
     /// Deletes the cookie of this name from the browser, if it is one for all paths of this host. To delete one with
@@ -198,6 +233,10 @@ mod tests {
                     .max_age(Duration::from_secs(9))
                     .http_only(false),
                 "a=b; Path=/x; Domain=example.org; Max-Age=9; SameSite=Lax",
+            ),
+            (
+                Cookie::new("a", "b").same_site(SameSite::None).secure(true).partitioned(true),
+                "a=b; Path=/; Secure; HttpOnly; SameSite=None; Partitioned",
             ),
         ] {
             assert_eq!(cookie.header().unwrap(), expected);

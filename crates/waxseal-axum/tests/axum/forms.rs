@@ -53,6 +53,24 @@ async fn a_form_with_the_sessions_token_arrives_without_it() {
     assert_eq!(browser.send(request, "name=Merlin".into()).await.text, "Merlin: ");
 }
 
+/// htmx sends its header with each form, also with one that has the field.
+#[tokio::test]
+async fn a_token_in_the_header_alone_counts() {
+    let mut browser = browser();
+    let token = browser.get("/").await.text;
+    for (header, field, said) in [
+        (&*token, &*token, "Merlin: "),
+        (&token, "wrong", "Merlin: "),
+        (&token, "a&csrf_token=b", "Merlin: "),
+        ("wrong", &token, "this form belongs to another session, or to the time before a sign-in"),
+    ] {
+        let request = Request::post("/").header("x-csrf-token", header);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = browser.send(request, format!("name=Merlin&csrf_token={field}").into()).await;
+        assert!(answer.text.starts_with(said), "{header} {field}: {}", answer.text);
+    }
+}
+
 #[tokio::test]
 async fn a_token_that_is_missing_repeated_or_anothers_is_403() {
     let mut one = browser();

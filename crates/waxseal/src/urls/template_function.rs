@@ -12,6 +12,9 @@ use super::url_error::UrlError;
 use crate::request_view::RequestView;
 use crate::settings::proxies::ProxySettings;
 
+/// In place of a URL that cannot be built from a value.
+const DEAD_LINK: &str = "#";
+
 /// The root path that is put in front of a template's URLs.
 #[derive(Debug)]
 pub(crate) struct SiteRoot {
@@ -47,7 +50,14 @@ pub(crate) fn add_to(environment: &mut Environment<'_>, urls: Arc<Urls>, root: S
             None => urls.address(name, &arguments).map(|url| url.below(root.set.as_str(), String::new)),
         };
         let failed = |error: UrlError| minijinja::Error::new(ErrorKind::InvalidOperation, error.to_string());
-        let url = url.map_err(failed)?;
+        let url = match url {
+            // The value is most often some visitor's, and must not take the page from everybody.
+            Err(error @ UrlError::Unfit { .. }) => {
+                tracing::warn!("{error}; in template {}, the link leads nowhere", state.name());
+                DEAD_LINK.to_owned()
+            }
+            url => url.map_err(failed)?,
+        };
         // minijinja would escape slashes, too, so a URL without special characters of HTML is marked as safe.
         let plain = !url.contains(['&', '<', '>', '"', '\'']);
         Ok(if plain { Value::from_safe_string(url) } else { Value::from(url) })

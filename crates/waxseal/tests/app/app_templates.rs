@@ -69,15 +69,22 @@ async fn an_address_in_html_is_escaped_where_it_must_be() {
     assert_eq!(client_of(app).get("/html").await.text(), "/wizard/a &#x2f;?a=%3C&amp;b=1");
 }
 
+/// The value is a visitor's, and the page is everybody's.
+#[tokio::test]
+async fn a_value_that_fits_in_no_address_gives_a_dead_link_and_a_line_in_the_log() {
+    crate::support::log::clear();
+    let source = "{% for name in ['Merlin', '..', '.', ''] %}{{ url_for('wizard', name=name) }} {% endfor %}";
+    assert_eq!(rendered(source, "/").await, "/wizard/Merlin # # # ");
+    let said = "url_for(`wizard`) cannot put an empty text or dots alone into `name`";
+    let lines = crate::support::log::lines();
+    assert_eq!(lines.iter().filter(|line| line.contains(said)).count(), 3, "{lines:?}");
+}
+
 #[tokio::test]
 async fn url_for_says_which_routes_there_are() {
     for (source, said) in [
         ("{{ url_for('wizzard') }}", "no route is called `wizzard`; there are: closure, page, wizard"),
         ("{{ url_for('wizard') }}", "url_for(`wizard`) needs `name`, for /wizard/{name}"),
-        (
-            "{{ url_for('wizard', name='..') }}",
-            "url_for(`wizard`) cannot put an empty text or dots alone into `name`",
-        ),
         (
             "{{ url_for('page', _scheme='https') }}",
             "url_for has no `_scheme`; it knows _anchor and _external",
@@ -153,7 +160,8 @@ async fn a_template_sees_the_request() {
             "/?a=1&b=2&a=3",
             "a=1;b=2;",
         ),
-        ("{{ request.args | length }} {{ 'q' in request.args }}", "/?q=%zz", "0 False"),
+        ("{{ request.args | length }} {{ 'q' in request.args }}", "/?q=%zz", "1 True"),
+        ("{{ request.args.q }} {{ 'p' in request.args }}", "/?q=100%", "100% False"),
         ("{{ request.endpoint }} {{ request.view_args.name }}", "/wizard/Tom", "wizard Tom"),
         ("{{ request.nothing }}|", "/", "|"),
         ("{% macro m() %}{{ request.path }}{% endmacro %}{{ m() }}", "/", "/"),

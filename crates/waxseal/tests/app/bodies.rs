@@ -7,8 +7,8 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use waxseal::testing::{Client, Part};
 use waxseal::{
-    App, Body, Error, LimitSettings, Limits, Method, Request, Response, Result, Settings, UploadLimits, json,
-    typed,
+    App, Body, Error, LimitSettings, Limits, Method, Request, Response, Result, Settings, UploadLimits,
+    context, json, typed,
 };
 
 #[derive(Debug, Serialize, Deserialize, PartialEq)]
@@ -159,9 +159,41 @@ async fn parts_of_the_path_become_values() {
     }
     let client = client_of(App::new("demo").get("/{year}/{name}", page));
     assert_eq!(client.get("/1997/Tom%20R?q=a%20b&q=c").await.text(), "1998 Tom R Some(\"a b\")");
-    assert_eq!(client.get("/1997/x?q=%zz").await.text(), "1998 x None");
     assert_eq!(client.get("/a/b").await.status(), 404);
     assert_eq!(client.get("/99999/b").await.status(), 404);
+}
+
+/// A link that somebody typed by hand, or a mailer lengthened, keeps its other parameters.
+#[tokio::test]
+async fn a_malformed_part_of_the_query_stays_as_it_was_sent() {
+    let app = App::new("demo").environment(|environment| {
+        environment.add_template("page.txt", "{{ request.args.items()|list }}").unwrap();
+    });
+    let app = app
+        .get("/", async |request: Request| {
+            let (token, next) = (request.arg("token"), request.next_path("next"));
+            Ok(typed("text/plain", format!("{token:?} {:?} {next:?}", request.arg("q"))))
+        })
+        .get("/page", async |request: Request| request.render("page.txt", context! {}).await)
+        .get("/typed", async |request: Request| json(&request.query::<Vec<(String, String)>>()?));
+    let client = client_of(app);
+    for (query, said) in [
+        ("token=abc&utm_campaign=50%off", r#"Some("abc") None None"#),
+        ("q=100%", r#"None Some("100%") None"#),
+        ("q=%zz+%20%", r#"None Some("%zz  %") None"#),
+        ("q=%ff&token", "Some(\"\") Some(\"\u{fffd}\") None"),
+        ("x=%&next=/a%3Fb", r#"None None Some("/a?b")"#),
+        ("x=%&next=//evil.example", "None None None"),
+        ("&&q=a=b&q=c", r#"None Some("a=b") None"#),
+    ] {
+        assert_eq!(client.get(&format!("/?{query}")).await.text(), said, "{query}");
+    }
+    let page = client.get("/page?token=abc&q=100%").await.text();
+    assert_eq!(page, "[('token', 'abc'), ('q', '100%')]");
+    assert_eq!(client.get("/typed?token=abc&q=100%").await.status(), 400);
+    // As many as a form may have fields.
+    let many = format!("{}q=late", "a&".repeat(1_000));
+    assert_eq!(client.get(&format!("/?{many}")).await.text(), "None None None");
 }
 
 /// Of what a visitor sends, nothing is decompressed; the app is told so, and not that the text is none.

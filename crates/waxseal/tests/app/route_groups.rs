@@ -140,6 +140,21 @@ async fn addresses_are_below_the_root_path() {
     );
 }
 
+/// A page may have the root path's own name.
+#[tokio::test]
+async fn a_slash_is_added_below_the_root_path() {
+    let proxies = ProxySettings { root_path: "/app".parse().unwrap(), ..ProxySettings::default() };
+    let settings = Settings { proxies, ..Settings::default() };
+    let app = App::new("demo").get("/app/", index).get("/pages/", index);
+    let client = Client::with_settings(app, &settings).unwrap();
+    for (path, location) in
+        [("/app/app", "/app/app/"), ("/app/app?a=b", "/app/app/?a=b"), ("/app/pages", "/app/pages/")]
+    {
+        let answer = client.get(path).await;
+        assert_eq!((answer.status().as_u16(), answer.location()), (308, Some(location)), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn a_wrapped_handler_keeps_its_name() {
     fn login_required(view: impl Handler) -> impl Handler {

@@ -6,8 +6,8 @@ use http::{HeaderValue, Method};
 use serde::Deserialize;
 use waxseal::testing::{Client, Part};
 use waxseal::{
-    App, Cookie, Request, Response, ResponseExt, Result, Route, SecurityHeaders, Settings, context, html,
-    redirect, redirect_to, typed,
+    App, Cookie, Request, Response, ResponseExt, Result, Route, SameSite, SecurityHeaders, Settings, context,
+    html, redirect, redirect_to, typed,
 };
 
 fn text(text: impl Into<waxseal::Body>) -> Response {
@@ -165,6 +165,51 @@ async fn an_app_has_cookies_of_its_own() {
     let expected = [("__Host-session", "/"), ("here", "/shop"), ("theme", "/")];
     assert_eq!(kept, expected.map(|(name, path)| (name.to_owned(), path.to_owned())));
     assert_eq!(client.get("/wrong").await.status(), 500);
+}
+
+/// Without an error, the cookie would be missing in browsers alone, and in no test.
+#[tokio::test]
+async fn a_cookie_that_browsers_drop_is_500_with_a_sentence() {
+    async fn answer(cookie: Cookie) -> (u16, String) {
+        log::clear();
+        let app = App::new("demo").get("/", move |_| {
+            let cookie = cookie.clone();
+            async move {
+                let mut response = html("");
+                response.set_cookie(cookie)?;
+                Ok(response)
+            }
+        });
+        (client_of(app).get("/").await.status().as_u16(), log::lines().join("\n"))
+    }
+    let new = |name| Cookie::new(name, "1");
+    for (cookie, said) in [
+        (new("a").same_site(SameSite::None), "the cookie \"a\" has to be Secure, as SameSite=None demands"),
+        (new("a").partitioned(true), "the cookie \"a\" has to be Secure, as Partitioned demands"),
+        (
+            new("__Host-a").path("/shop"),
+            "the cookie \"__Host-a\" has to have the Path /, as its name demands",
+        ),
+        (new("__host-a").domain("example.org"), "\"__host-a\" has to have no Domain"),
+        (new("__Host-a").secure(false), "\"__Host-a\" has to be Secure"),
+        (new("__Secure-a").secure(false), "\"__Secure-a\" has to be Secure"),
+        (new("__Http-a").secure(false), "\"__Http-a\" has to be Secure"),
+        (new("__http-a").http_only(false), "\"__http-a\" has to be HttpOnly"),
+        (new("__Host-Http-a").http_only(false), "\"__Host-Http-a\" has to be HttpOnly"),
+    ] {
+        let (status, lines) = answer(cookie.clone()).await;
+        assert!(status == 500 && lines.contains(said), "{cookie:?}: {status} {lines}");
+    }
+    for cookie in [
+        new("a").same_site(SameSite::None).secure(true),
+        new("__Host-a"),
+        new("__Http-a"),
+        new("__Host-Http-a"),
+        new("__Secure-a").path("/shop").domain("example.org").http_only(false),
+        new("__Hostel").path("/shop"),
+    ] {
+        assert_eq!(answer(cookie.clone()).await.0, 200, "{cookie:?}");
+    }
 }
 
 #[tokio::test]
