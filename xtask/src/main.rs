@@ -40,9 +40,9 @@ enum Verb {
     Run(run::Options),
     /// Run every check: format, lints, tests, documentation, the browser test
     Test(test::Options),
-    /// Feed all that reads what comes from outside with mutated input; `--help` says what else it does
+    /// Feed mutated input to everything that reads input from outside; `--help` says what else it does
     Fuzz(fuzz::Options),
-    /// Measure Waxseal beside other servers; `--help` says what else it does
+    /// Measure Waxseal and other servers side by side; `--help` says what else it does
     Bench(bench::Options),
     /// Print one new secret key, alone on standard output; `--rotate` changes the local secret file's
     GenSecret(gen_secret::Options),

@@ -23,10 +23,10 @@ pub(crate) struct Options {
     /// [default: sqlite:.waxseal/sessions.db, in state cookie none]
     #[arg(long, value_name = "URL")]
     store: Option<String>,
-    /// So many servers, each a process of its own, on one port over one store
+    /// The number of servers, each a process of its own, on one port with one store
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     servers: u8,
-    /// Speak TLS with a certificate of its own, so that the cookie is `__Host-session` and Secure as in production
+    /// Use TLS with a certificate made for it, so that the cookie is `__Host-session` and Secure as in production
     #[arg(long)]
     tls: bool,
     /// Bind sessions to the device, and open a Chromium with a profile of its own that does so, with keys in software

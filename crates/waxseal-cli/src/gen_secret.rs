@@ -26,7 +26,7 @@ Examples:
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// Puts it into the development secret file of this folder instead, unless there is one.
+    /// Writes it to the development secret file of this folder instead, unless that exists.
     #[arg(long, conflicts_with_all = ["rotate", "file"])]
     write: bool,
     /// The folder for --write.

@@ -41,7 +41,7 @@ pub(crate) struct Options {
     /// The app's name, as in `App::new`.
     #[arg(long, value_name = "NAME", required_unless_present = "flask", default_value = "")]
     app: String,
-    /// Shows a cookie of a Flask app, such as one that is moved here.
+    /// Shows a cookie of a Flask app, such as one that is being migrated.
     #[arg(long)]
     flask: bool,
     #[command(flatten)]

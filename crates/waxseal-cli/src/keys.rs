@@ -28,7 +28,7 @@ Copy FILE.rotation along with FILE: it says when keys were promoted, and which w
 /// The exit code if a key was revoked that neither the file nor the record knew: most likely a wrong id.
 const REVOKED_UNKNOWN: u8 = 5;
 
-/// Lists and changes the keys of a file: add, promote, retire. Keys are named by their ids, and never shown.
+/// Lists and changes the keys of a file: add, promote, retire. Keys are named by their ids and never shown.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
@@ -49,18 +49,18 @@ pub(crate) struct Options {
 enum Verb {
     /// Lists the keys, with the one that seals, and the time from which each may be retired.
     List(Lifetime),
-    /// Makes a new key and adds it as a fallback: it opens, and seals nothing.
+    /// Makes a new key and adds it as a fallback: it opens cookies, but does not seal.
     Add,
-    /// Makes a key seal that every machine has already.
+    /// Makes a key the one that seals. Every machine must have it already.
     Promote {
         /// The key's id: eight hex digits.
         kid: String,
     },
-    /// Takes a key out, once all that it sealed has expired.
+    /// Removes a key from the file, once everything that it sealed has expired.
     Retire {
         /// The key's id: eight hex digits.
         kid: String,
-        /// Takes it out at once, and signs out the visitors of sessions that it sealed.
+        /// Removes it at once, which signs out the visitors whose sessions it sealed.
         #[arg(long)]
         revoke: bool,
         #[command(flatten)]

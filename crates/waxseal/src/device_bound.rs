@@ -9,10 +9,10 @@ pub enum DeviceBound {
     /// No session is bound to a device.
     #[default]
     Off,
-    /// Browsers are offered a binding and all is counted; no request is refused.
+    /// Browsers are offered a binding, and requests are counted; none is refused.
     Observe,
-    /// A request of a bound session without a proof is an anonymous visitor's.
+    /// A request of a bound session without a proof is treated as anonymous.
     Require,
-    /// As require; and a session that is not bound five minutes after its sign-in is an anonymous visitor's too.
+    /// As require; and a session that is not bound five minutes after its sign-in is treated as anonymous, too.
     RequireAll,
 }

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 #[non_exhaustive]
 pub enum SessionState {
-    /// Whole and sealed in the visitor's browser; nothing on the server.
+    /// Sealed in a cookie in the visitor's browser; nothing is kept on the server.
     #[default]
     Cookie,
     /// On the server; the browser has a signed id.

@@ -46,16 +46,16 @@ use crate::store_url::StoreUrl;
 #[expect(clippy::exhaustive_structs, reason = "made by callers, from `Default`")]
 pub struct Settings {
     /// A file of settings and of the app's own configuration: NAME=value on each line, with the names of the environment
-    /// variables. Flags and variables win over it.
+    /// variables. Flags and variables override it.
     #[arg(long, env = "WAXSEAL_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The address to listen on.
     #[arg(long, env = "WAXSEAL_HOST", value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = values::address)]
     pub host: IpAddr,
-    /// The port to listen on; 0 for any that is free.
+    /// The port to listen on; 0 for any free port.
     #[arg(long, env = "WAXSEAL_PORT", default_value_t = 5000)]
     pub port: u16,
-    /// The path of a Unix socket to listen on, in place of an address.
+    /// The path of a Unix socket to listen on, instead of an address.
     #[cfg(unix)]
     #[arg(long, env = "WAXSEAL_UNIX_SOCKET", value_name = "PATH", conflicts_with = "share_port")]
     pub unix_socket: Option<PathBuf>,
@@ -66,7 +66,7 @@ pub struct Settings {
     /// Listens beside other processes of this program on the same port; the system spreads connections over them.
     #[arg(long, env = "WAXSEAL_SHARE_PORT", value_parser = BoolishValueParser::new())]
     pub share_port: bool,
-    /// A file of certificates, the server's own first, to speak TLS by; read again when it changes.
+    /// A file of certificates for TLS, the server's own first. It is read again when it changes.
     #[cfg(feature = "tls")]
     #[arg(long, env = "WAXSEAL_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
@@ -74,7 +74,7 @@ pub struct Settings {
     #[cfg(feature = "tls")]
     #[arg(long, env = "WAXSEAL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Serves the developer alone: plain HTTP, templates reloaded, errors explained, a secret key made and kept.
+    /// For development on this machine: plain HTTP, templates reloaded, errors explained, a secret key made and kept.
     /// Needs a loopback address.
     #[arg(long, env = "WAXSEAL_DEVELOPMENT", value_parser = BoolishValueParser::new())]
     pub development: bool,
@@ -83,7 +83,7 @@ pub struct Settings {
     // `Secrets` reads the variable, so that the same rules apply to it as to the variables of other secrets.
     #[arg(long, value_name = "FILE")]
     pub secret_key_file: Option<PathBuf>,
-    /// The interval at which the secret file is read for new keys; 0 for SIGHUP alone.
+    /// The interval at which the secret file is checked for new keys; 0 to check it only on SIGHUP.
     #[arg(long, env = "WAXSEAL_SECRET_RELOAD_INTERVAL", value_name = "SECONDS", default_value_t = 1)]
     pub secret_reload_interval: u64,
     /// The address for /metrics and /health, which are for the operator alone: an address and a port, or a port of this
@@ -119,7 +119,7 @@ pub struct Settings {
     /// State store: the answer of a page that reads the session while the store is away.
     #[arg(long, env = "WAXSEAL_SESSION_WHEN_AWAY", value_parser = values::when_away(), default_value = "refuse")]
     pub session_when_away: WhenAway,
-    /// Answers 409 if two requests insert under the same key at once; else the last one wins.
+    /// Answers 409 if two requests insert under the same key at once; otherwise the last one wins.
     #[arg(long, env = "WAXSEAL_SESSION_STRICT", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
     pub session_strict: bool,
     /// The complete name of the session cookie [default: __Host-session, in development waxseal-dev-session].
@@ -137,10 +137,10 @@ pub struct Settings {
     /// Sends the cookie over TLS only [default: true, in development false].
     #[arg(long, env = "WAXSEAL_SESSION_COOKIE_SECURE", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set)]
     pub session_cookie_secure: Option<bool>,
-    /// The requests of other sites that carry the cookie.
+    /// The requests from other sites with which the cookie is sent.
     #[arg(long, env = "WAXSEAL_SESSION_COOKIE_SAMESITE", value_parser = values::same_site(), ignore_case = true, default_value = "lax")]
     pub session_cookie_samesite: SameSite,
-    /// Keeps one cookie per embedding site.
+    /// Keeps a separate cookie for each site that embeds the app.
     #[arg(long, env = "WAXSEAL_SESSION_COOKIE_PARTITIONED", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
     pub session_cookie_partitioned: bool,
     /// The lifetime of a session without activity.
@@ -155,7 +155,7 @@ pub struct Settings {
     /// The longest lifetime of a permanent session.
     #[arg(long, env = "WAXSEAL_PERMANENT_SESSION_ABSOLUTE_LIFETIME", value_name = "SECONDS", default_value_t = 180 * 24 * 60 * 60)]
     pub permanent_session_absolute_lifetime: u64,
-    /// State cookie: notes activity with every request that reads its session, not only from time to time.
+    /// State cookie: records activity with every request that reads its session, not only from time to time.
     #[arg(long, env = "WAXSEAL_SESSION_REFRESH_EACH_REQUEST", value_name = "BOOL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
     pub session_refresh_each_request: bool,
     /// Binds each signed-in session to the device that it was begun on, so that a stolen cookie is worth nothing within
@@ -165,7 +165,7 @@ pub struct Settings {
     /// The time after which a browser proves its device anew, from 120 to 3600 [default: 600].
     #[arg(long, env = "WAXSEAL_DEVICE_BOUND_FOR", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(120..=3600))]
     pub device_bound_for: Option<u64>,
-    /// The largest request body [default: 2097152].
+    /// The maximum size of a request's body, in bytes [default: 2097152].
     #[arg(long, env = "WAXSEAL_MAX_CONTENT_LENGTH", value_name = "BYTES")]
     pub max_content_length: Option<usize>,
     /// The lines that are logged: a level (error, warn, info, debug, trace), also for a module, as in

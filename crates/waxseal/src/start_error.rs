@@ -34,7 +34,7 @@ pub enum StartError {
     )]
     ProxiesInDevelopment,
     /// The PROXY protocol is required, but there are no trusted proxies.
-    #[error("--proxy-protocol needs --trusted-proxies, which say whose word about a client counts")]
+    #[error("--proxy-protocol needs --trusted-proxies, which says which proxies to trust")]
     ProxyProtocolOfNobody,
     /// The service manager handed over several sockets.
     #[error(

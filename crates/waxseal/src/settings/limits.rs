@@ -25,46 +25,50 @@ use crate::start_error::StartError;
 #[command(next_help_heading = "Limits")]
 #[expect(clippy::exhaustive_structs, reason = "made by callers, from `Default`")]
 pub struct LimitSettings {
-    /// The most fields of a form or a query, and parts of an upload [default: 1000].
+    /// The maximum number of fields of a form or query, and of parts of an upload [default: 1000].
     #[arg(long, env = "WAXSEAL_MAX_FORM_PARTS", value_name = "COUNT")]
     pub max_form_parts: Option<usize>,
-    /// The largest field of an upload that is no file [default: 262144].
+    /// The maximum size of a field of an upload that is not a file, in bytes [default: 262144].
     #[arg(long, env = "WAXSEAL_MAX_FORM_MEMORY_SIZE", value_name = "BYTES")]
     pub max_form_memory_size: Option<u64>,
-    /// The largest head of a request, request line included [default: 16384].
+    /// The maximum size of a request's head, including the request line, in bytes [default: 16384].
     #[arg(long, env = "WAXSEAL_LIMIT_REQUEST_HEAD", value_name = "BYTES")]
     pub limit_request_head: Option<NonZeroUsize>,
-    /// The most header fields of a request; at most 4096 [default: 64].
+    /// The maximum number of header fields of a request; at most 4096 [default: 64].
     #[arg(long, env = "WAXSEAL_LIMIT_REQUEST_FIELDS", value_name = "COUNT")]
     pub limit_request_fields: Option<NonZeroUsize>,
-    /// The most connections at the same time; others wait [default: 10000].
+    /// The maximum number of connections at the same time; further ones wait [default: 10000].
     #[arg(long, env = "WAXSEAL_WORKER_CONNECTIONS", value_name = "COUNT")]
     pub worker_connections: Option<NonZeroU32>,
-    /// The most connections of one address at the same time, others are closed; 0 for no such limit [default: 0].
+    /// The maximum number of connections from one address at the same time; further ones are closed. 0 for no limit
+    /// [default: 0].
     #[arg(long, env = "WAXSEAL_CONNECTIONS_PER_ADDRESS", value_name = "COUNT")]
     pub connections_per_address: Option<u32>,
-    /// The time for the first byte of a new connection [default: 10].
+    /// The time in which the first byte of a new connection must arrive [default: 10].
     #[arg(long, env = "WAXSEAL_TIMEOUT_FIRST_BYTE", value_name = "SECONDS")]
     pub timeout_first_byte: Option<NonZeroU64>,
-    /// The time for a request's head, from its first byte [default: 10].
+    /// The time in which a request's head must arrive, from its first byte [default: 10].
     #[arg(long, env = "WAXSEAL_TIMEOUT_HEAD", value_name = "SECONDS")]
     pub timeout_head: Option<NonZeroU64>,
-    /// The time for which a connection may be silent between requests; longer than a proxy keeps one [default: 65].
+    /// The time for which a connection may be idle between requests; it should be longer than a proxy keeps one
+    /// [default: 65].
     #[arg(long, env = "WAXSEAL_TIMEOUT_KEEP_ALIVE", value_name = "SECONDS")]
     pub timeout_keep_alive: Option<NonZeroU64>,
-    /// The time for which a request's body may stand still [default: 15].
+    /// The time for which no byte of a request's body may arrive [default: 15].
     #[arg(long, env = "WAXSEAL_TIMEOUT_BODY", value_name = "SECONDS")]
     pub timeout_body: Option<NonZeroU64>,
-    /// The bytes a second that a request's body must bring, once 5 s were waited; 0 for no such rule [default: 0].
+    /// The minimum rate of a request's body, in bytes a second, after the first 5 seconds; 0 for no minimum
+    /// [default: 0].
     #[arg(long, env = "WAXSEAL_MIN_BODY_RATE", value_name = "BYTES")]
     pub min_body_rate: Option<u32>,
-    /// The time for a request, until the head of its answer [default: 60].
+    /// The time for a request, until the head of the response [default: 60].
     #[arg(long, env = "WAXSEAL_TIMEOUT", value_name = "SECONDS")]
     pub timeout: Option<NonZeroU64>,
-    /// The time in which a client must take something of an answer [default: 15].
+    /// The time in which a client must read some more of a response [default: 15].
     #[arg(long, env = "WAXSEAL_TIMEOUT_ANSWER", value_name = "SECONDS")]
     pub timeout_answer: Option<NonZeroU64>,
-    /// The largest message of a WebSocket, in a program built with the feature `websocket` [default: 65536].
+    /// The maximum size of a WebSocket's message, in bytes, in a program built with the feature `websocket`
+    /// [default: 65536].
     #[arg(long, env = "WAXSEAL_WS_MAX_SIZE", value_name = "BYTES")]
     pub ws_max_size: Option<NonZeroUsize>,
     /// The time for which nothing may come from the client of a WebSocket, which is sent a ping after half of it
@@ -75,7 +79,8 @@ pub struct LimitSettings {
     /// answer closes its connection, for a load balancer to notice [default: 0].
     #[arg(long, env = "WAXSEAL_SHUTDOWN_DELAY", value_name = "SECONDS")]
     pub shutdown_delay: Option<u64>,
-    /// The time for requests in flight when the server stops; longer than that for a request [default: 65, or 5 more than
+    /// The time for requests in flight when the server stops; longer than that for a request
+    /// [default: 65, or 5 more than
     /// that for a request].
     #[arg(long, env = "WAXSEAL_TIMEOUT_GRACEFUL_SHUTDOWN", value_name = "SECONDS")]
     pub timeout_graceful_shutdown: Option<NonZeroU64>,

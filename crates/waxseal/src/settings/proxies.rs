@@ -23,7 +23,8 @@ use crate::start_error::StartError;
 #[command(next_help_heading = "Proxies")]
 #[expect(clippy::exhaustive_structs, reason = "made by callers, from `Default`")]
 pub struct ProxySettings {
-    /// The proxies whose word about a client counts: addresses, networks, or unix, with commas between them [default: none].
+    /// The proxies that are trusted to say who the client is: addresses, networks, or unix, separated by commas
+    /// [default: none].
     #[arg(
         long,
         env = "WAXSEAL_TRUSTED_PROXIES",
@@ -32,14 +33,14 @@ pub struct ProxySettings {
         hide_default_value = true
     )]
     pub trusted_proxies: TrustedProxies,
-    /// The headers of theirs that are read: for, proto, host, prefix (X-Forwarded-…), or forwarded. Every one must be one
-    /// that they all set or take away.
+    /// The headers of trusted proxies that are read: for, proto, host, prefix (X-Forwarded-…), or forwarded. Name only
+    /// headers that every one of these proxies sets or removes.
     #[arg(long, env = "WAXSEAL_FORWARDED_HEADERS", value_name = "NAMES", default_value = "for,proto")]
     pub forwarded_headers: ForwardedHeaders,
-    /// Has each connection begin with the PROXY protocol, version 2, of a trusted proxy.
+    /// Expects each connection to begin with the PROXY protocol, version 2, from a trusted proxy.
     #[arg(long, env = "WAXSEAL_PROXY_PROTOCOL", value_parser = BoolishValueParser::new())]
     pub proxy_protocol: bool,
-    /// The path below which the app is: that of a proxy's location.
+    /// The path under which a proxy serves the app.
     #[arg(long, env = "WAXSEAL_ROOT_PATH", value_name = "PATH", default_value = "/")]
     pub root_path: RootPath,
 }
