@@ -290,7 +290,8 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 500 if there is no such route, or a parameter of its path is missing.
+    /// 500 if there is no such route, or a parameter of its path is missing, empty, or has a segment `.` or
+    /// `..`. In a template, an unfit value makes the URL `#` and a warning in the log.
     ///
     /// # Example
     ///
