@@ -73,6 +73,13 @@ impl App {
         let watcher = KeyWatcher::new(secrets, (interval > 0).then(|| Duration::from_secs(interval)));
         let service = self.service(settings, secrets.keyring()).await?;
         let (http, endpoint) = listening::listen(settings).await?;
+        // A socket that was handed over has another address than the settings.
+        if let Endpoint::Tcp(address) = endpoint
+            && settings.development
+            && !address.ip().to_canonical().is_loopback()
+        {
+            return Err(StartError::NotLoopback(address));
+        }
         #[cfg(feature = "tls")]
         let (http, endpoint, tls) = tls_files::serve(settings, http, endpoint)?;
         let http = http.limits(service.limits()).trust(settings.proxies.trusted_proxies.clone());
