@@ -35,20 +35,6 @@ pub(crate) async fn listen(settings: &Settings) -> Result<(HttpServer, Endpoint)
     Ok((server, Endpoint::Tcp(address)))
 }
 
-/// Checks that nobody can reach the endpoint over a network, which a socket that was handed over need not promise.
-///
-/// # Errors
-///
-/// [`StartError::NotLoopback`].
-pub(crate) fn expect_local(endpoint: &Endpoint) -> Result<(), StartError> {
-    match endpoint {
-        Endpoint::Tcp(address) | Endpoint::Tls(address) if !address.ip().is_loopback() => {
-            Err(StartError::NotLoopback(*address))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// The socket that systemd has handed over (`LISTEN_FDS`), if there is one.
 fn handed_over(sockets: &mut ListenFd) -> Result<Option<(HttpServer, Endpoint)>, StartError> {
     let unusable = |source: io::Error| StartError::Server(SetupError::Listener(source));
@@ -68,26 +54,4 @@ fn handed_over(sockets: &mut ListenFd) -> Result<Option<(HttpServer, Endpoint)>,
         return Ok(Some((HttpServer::from_std_unix(listener)?, Endpoint::Unix(path))));
     }
     Err(unusable(io::ErrorKind::Unsupported.into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn development_is_for_this_machine_whoever_opened_the_socket() {
-        for (address, is_local) in [
-            ("127.0.0.1:5000", true),
-            ("[::1]:5000", true),
-            ("0.0.0.0:5000", false),
-            ("[::]:5000", false),
-            ("192.0.2.1:5000", false),
-        ] {
-            let address = address.parse().unwrap();
-            for endpoint in [Endpoint::Tcp(address), Endpoint::Tls(address)] {
-                assert_eq!(expect_local(&endpoint).is_ok(), is_local, "{address}");
-            }
-        }
-        assert!(expect_local(&Endpoint::Unix(None)).is_ok());
-    }
 }

@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::fmt::FmtContext;
@@ -15,8 +16,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// The interval at which repetitions are reported.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
-/// The most lines that are told apart. Beyond that, all lines from the same place in the code count as one.
-const MAX_LINES: usize = 256;
+/// The most lines of one place in the code that are told apart. Beyond that, all its lines count as one. Each place has
+/// its own count: what a client chooses is in the text of some lines, and must not crowd out others.
+const MAX_LINES: usize = 32;
 /// The most bytes of a line's text that a report quotes.
 const MAX_TEXT_BYTES: usize = 300;
 /// The target of the reports, which are not limited.
@@ -47,9 +49,12 @@ static TABLE: LazyLock<Table> = LazyLock::new(Table::default);
 
 #[derive(Default)]
 struct Table {
-    lines: Mutex<HashMap<u64, Line>>,
+    places: Mutex<HashMap<Identifier, Lines>>,
     hasher: RandomState,
 }
+
+/// The lines of one place in the code, by the hash of their text; `None` stands for all beyond [`MAX_LINES`].
+type Lines = HashMap<Option<u64>, Line>;
 
 /// A line that was logged.
 struct Line {
@@ -85,20 +90,15 @@ impl Table {
         let mut text = Text::default();
         event.record(&mut text);
         let metadata = event.metadata();
-        let key = self.hasher.hash_one((metadata.callsite(), &text.0));
-        let mut lines = self.lock();
-        let is_full = lines.len() >= MAX_LINES;
-        let key = if is_full && !lines.contains_key(&key) {
-            self.hasher.hash_one(metadata.callsite())
-        } else {
-            key
-        };
-        match lines.entry(key) {
+        let key = Some(self.hasher.hash_one(&text.0));
+        let mut places = self.lock();
+        let lines = places.entry(metadata.callsite()).or_default();
+        let is_beyond = lines.len() >= MAX_LINES && !lines.contains_key(&key);
+        match lines.entry(key.filter(|_| !is_beyond)) {
             Entry::Occupied(line) => {
                 line.into_mut().repeated += 1;
                 false
             }
-            // Beyond the limit there is one entry for each place in the code, and there are few such places.
             Entry::Vacant(place) => {
                 place.insert(Line { level: *metadata.level(), text: text.0, repeated: 0 });
                 true
@@ -108,17 +108,20 @@ impl Table {
 
     /// Takes the lines that were repeated, and sets their counts to 0. The others are forgotten.
     fn take_repeated(&self) -> Vec<Line> {
-        let mut lines = self.lock();
-        lines.retain(|_, line| line.repeated > 0);
+        let mut places = self.lock();
+        places.retain(|_, lines| {
+            lines.retain(|_, line| line.repeated > 0);
+            !lines.is_empty()
+        });
         let taken = |line: &mut Line| {
             let repeated = std::mem::take(&mut line.repeated);
             Line { level: line.level, text: line.text.clone(), repeated }
         };
-        lines.values_mut().map(taken).collect()
+        places.values_mut().flat_map(HashMap::values_mut).map(taken).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Line>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<Identifier, Lines>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -162,6 +165,49 @@ where
         match !is_limited(event.metadata()) || TABLE.note(event) {
             true => self.0.format_event(context, writer, event),
             false => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Noted(Arc<(Table, Mutex<Vec<bool>>)>);
+
+    impl<S: Subscriber> Layer<S> for Noted {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            let is_logged = self.0.0.note(event);
+            self.0.1.lock().unwrap().push(is_logged);
+        }
+    }
+
+    #[test]
+    fn lines_of_one_place_crowd_out_no_other_place() {
+        let noted = Noted::default();
+        let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(noted.clone()));
+        let logged = || std::mem::take(&mut *noted.0.1.lock().unwrap());
+        for _ in 0..3 {
+            for number in 0..300 {
+                tracing::info!("a foreign origin: {number}");
+            }
+            for number in 0..5 {
+                tracing::error!("out of ink: {number}");
+            }
+            let logged = logged();
+            let count = |lines: &[bool]| lines.iter().filter(|is_logged| **is_logged).count();
+            let (origins, errors) = logged.split_at(300);
+            // One more stands for all those beyond.
+            assert!(count(origins) <= MAX_LINES + 1, "{origins:?}");
+            assert_eq!(count(errors), 5, "each is another line");
+            // No error was repeated, so all are forgotten; what stands for the origins beyond stays.
+            let repeated = noted.0.0.take_repeated();
+            assert!(repeated.iter().all(|line| line.text.starts_with("a foreign origin")), "in the report");
         }
     }
 }

@@ -4,8 +4,11 @@ mod failures;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use minijinja::Value;
@@ -221,7 +224,11 @@ impl Shared {
         // What the page of a refused request writes is dropped: a cookie of the session made up for it would displace the
         // visitor's.
         if let Some(session) = request.asked_session().filter(|_| !is_refused) {
-            let finished = self.context.sessions.finish(session, &mut response).await;
+            let finished = {
+                // Pinned here: moved, it would take its space in every request's future twice.
+                let commit = pin!(self.context.sessions.finish(session, &mut response));
+                catching_panics(commit).await
+            };
             if let Some(instead) = self.instead_of(finished, request, session) {
                 response = instead.await;
             }
@@ -359,6 +366,21 @@ impl Shared {
             origin::check(request.method(), request.headers(), request.scheme(), &host)?;
         }
         Ok(found)
+    }
+}
+
+/// Turns a panic in a commit, which may run an app's code, into an error. It sets no limit of time: the store has its own.
+async fn catching_panics<F: Future>(commit: F) -> Result<F::Output, waxseal_server::Error> {
+    let mut commit = pin!(commit);
+    // It is unwind safe: after a panic the future is never polled again, only dropped.
+    let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| commit.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    });
+    match caught.await {
+        Ok(output) => Ok(output),
+        // Raised again where panics are counted and logged.
+        Err(panic) => boxed(|| timeout_catching_panics(Duration::MAX, async { resume_unwind(panic) })).await,
     }
 }
 

@@ -66,9 +66,13 @@ impl Drop for Started {
 
 /// Starts the wizard as systemd does, with the socket as descriptors 3 and 4.
 fn activated(socket: OwnedFd, count: &str, log: File) -> Started {
-    let script = "exec 3<&0 4<&0 </dev/null; LISTEN_PID=$$ exec \"$1\"";
+    activated_with(&[], socket, count, log)
+}
+
+fn activated_with(arguments: &[&str], socket: OwnedFd, count: &str, log: File) -> Started {
+    let script = "exec 3<&0 4<&0 </dev/null; LISTEN_PID=$$ exec \"$@\"";
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_wizard")]).env_clear();
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_wizard")]).args(arguments).env_clear();
     command.env("SECRET_KEY", secret()).env("LISTEN_FDS", count).stdin(Stdio::from(socket)).stderr(log);
     Started(command.spawn().unwrap())
 }
@@ -93,6 +97,22 @@ fn a_socket_that_is_handed_over_is_served() {
     assert!(exchange(visitor).starts_with("HTTP/1.1 200"));
     drop(started);
     assert!(path.exists(), "the manager's file is the manager's");
+}
+
+#[test]
+fn a_public_socket_is_refused_in_development() {
+    let folder = folder();
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let found = listener.local_addr().unwrap().to_string();
+    let log = File::create(folder.path().join("log")).unwrap();
+    let mut started = activated_with(&["--development"], listener.into(), "1", log);
+    let start = Instant::now();
+    while started.0.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < PATIENCE, "it serves the socket");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let said = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(said.contains(&format!("development needs a loopback address, found {found}")), "{said}");
 }
 
 #[test]

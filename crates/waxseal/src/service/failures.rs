@@ -6,7 +6,7 @@ use http::StatusCode;
 use waxseal_http::RequestSession;
 use waxseal_templates::context;
 
-use super::Shared;
+use super::{Shared, catching_panics};
 use crate::error::{Error, Result};
 use crate::error_page;
 use crate::redirects;
@@ -18,12 +18,15 @@ impl Shared {
     // Takes the whole result: borrowed, it would take space in every request's future while this response is made.
     pub(super) fn instead_of<'a>(
         &'a self,
-        finished: Result<(), waxseal_manager::Error>,
+        finished: Result<Result<(), waxseal_manager::Error>, waxseal_server::Error>,
         request: &'a Request,
         session: &'a RequestSession,
     ) -> Option<Pin<Box<impl Future<Output = Response>>>> {
-        let error = finished.err()?;
-        Some(Box::pin(self.unfinished(error.into(), request, session)))
+        let error = match finished {
+            Ok(committed) => committed.err()?.into(),
+            Err(panicked) => panicked.into(),
+        };
+        Some(Box::pin(self.unfinished(error, request, session)))
     }
 
     /// The response to send when the session could not be committed. First undoes the request's changes to the session.
@@ -35,13 +38,13 @@ impl Shared {
     ) -> Response {
         session.rollback();
         let mut response = self.answer_to(error, request).await;
-        if let Err(error) = self.context.sessions.finish(session, &mut response).await {
+        let finished = catching_panics(self.context.sessions.finish(session, &mut response)).await;
+        if let Err(error) = finished.map_err(Error::from).and_then(|committed| Ok(committed?)) {
             // The changes of the app's error handler could not be saved either.
-            let error = error.into();
             self.log_failure(&error, request);
             response = self.error_page(&error, request).await;
             // There is nothing left to save, but a page that read the session needs `Vary` and `Cache-Control`.
-            let _ = self.context.sessions.finish(session, &mut response).await;
+            let _ = catching_panics(self.context.sessions.finish(session, &mut response)).await;
         }
         response
     }

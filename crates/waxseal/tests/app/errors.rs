@@ -168,28 +168,6 @@ async fn a_refused_request_sees_nobodys_session_on_its_error_page() {
 }
 
 #[tokio::test]
-async fn a_panic_in_what_the_error_page_uses_leaves_a_plain_page() {
-    fn boom() -> String {
-        panic!("deliberate, in a test");
-    }
-    let app = App::new("demo")
-        .environment(|environment| {
-            environment.add_template("error.html", "{{ boom() }}").unwrap();
-            environment.add_function("boom", boom);
-        })
-        .get("/fail", async |_| Err::<Response, _>(Error::status(500)));
-    let client = client_of(app);
-    for (path, status) in [("/nowhere", 404), ("/fail", 500)] {
-        log::clear();
-        let page = client.get(path).await;
-        assert_eq!(page.status(), status);
-        assert!(page.text().contains(&status.to_string()), "{}", page.text());
-        let lines = log::lines();
-        assert!(lines.iter().any(|line| line.contains("the error page itself failed")), "{lines:?}");
-    }
-}
-
-#[tokio::test]
 async fn mistakes_of_the_app_say_what_to_do_in_the_log() {
     let client = client();
     for (path, said) in [
@@ -298,4 +276,61 @@ async fn a_refused_cross_site_request_is_a_line_at_info_and_a_missing_page_is_no
     let [line] = &lines[..] else { panic!("{lines:?}") };
     assert!(line.starts_with("INFO 403 Forbidden: the request comes from `https://evil.example`"), "{line}");
     assert!(line.ends_with("request=\"POST /name\""), "{line}");
+}
+
+#[tokio::test]
+async fn a_panic_in_the_error_page_is_an_answer() {
+    let broken = |_: &Request| -> bool { panic!("out of paper") };
+    let app = app_with_error_page().context_processor("status_text", broken);
+    let app = app.environment(|environment| {
+        environment.add_template("error.html", "{{ status_text }}").unwrap();
+    });
+    let client = client_of(app);
+    for (path, status) in [("/nowhere", 404), ("/fail", 500)] {
+        log::clear();
+        let answer = client.get(path).await;
+        assert_eq!(answer.status(), status, "{path}");
+        assert!(answer.text().contains(&status.to_string()), "{path}: {}", answer.text());
+        let lines = log::lines().concat();
+        assert!(lines.contains("out of paper") && lines.contains("the error page itself failed"), "{lines}");
+    }
+}
+
+/// The change of a session is made again, by the commit, when another request has changed the session meanwhile.
+#[tokio::test]
+async fn a_panic_in_the_commit_is_an_answer() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counted = tries.clone();
+    let late = move |request: Request| {
+        let tries = counted.clone();
+        async move {
+            let change = move |count: &mut u32| {
+                assert_eq!(tries.fetch_add(1, Ordering::Relaxed), 0, "out of patience");
+                *count += 1;
+            };
+            request.session().await?.update("count", change)?;
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            Result::Ok(html("counted"))
+        }
+    };
+    let settings =
+        waxseal::Settings { session_state: waxseal::SessionState::Store, ..waxseal::Settings::default() };
+    log::start();
+    let client =
+        waxseal::testing::Client::with_settings(crate::support::app().get("/late", late), &settings).unwrap();
+    let client = known(client).await;
+    log::clear();
+    let (answer, other) = tokio::join!(client.get("/late"), client.post_form("/name", &[("name", "Tom")]));
+    assert_eq!((answer.status().as_u16(), other.status().as_u16()), (500, 303));
+    assert_eq!(tries.load(Ordering::Relaxed), 2, "the commit made the change again");
+    let lines = log::lines().concat();
+    assert!(lines.contains("out of patience") && lines.contains("GET /late"), "{lines}");
+    let session = client.session().await;
+    assert_eq!(session.get::<String>("name").unwrap().as_deref(), Some("Tom"));
+    assert_eq!(session.get::<u32>("count").unwrap(), None);
 }
