@@ -4,8 +4,10 @@ use std::error::Error;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
+use p256::elliptic_curve::ops::Reduce;
+use p256::{FieldBytes, Scalar};
+use sha2::{Digest, Sha256};
 use waxseal_crypto::{Context, SignedTokens};
 use waxseal_device::{DeviceState, Offer, Purpose, Refresh, Registration, SessionSeen, Terms, Tokens};
 
@@ -65,11 +67,50 @@ impl Tokens for Keys {
     }
 }
 
+/// A browser's key that signs all with one nonce: two signatures give it away, and none costs a point's multiplication.
+pub(super) struct Browser {
+    key: SigningKey,
+    /// The nonce's inverse.
+    inverse: Scalar,
+    /// The first half of every signature.
+    r: Scalar,
+}
+
+impl Browser {
+    pub(super) fn new() -> Self {
+        let key = SigningKey::from_slice(&[1; 32]).expect("a key");
+        // The point of a nonce is that of a key.
+        let nonce = SigningKey::from_slice(&[2; 32]).expect("a key");
+        let x = nonce.verifying_key().to_sec1_point(false).x().copied().expect("a point that is not zero");
+        let r = <Scalar as Reduce<FieldBytes>>::reduce(&x);
+        Self { key, inverse: nonce.as_nonzero_scalar().invert().expect("it is not zero"), r }
+    }
+
+    /// The header of a registration, as Chromium makes it.
+    pub(super) fn header(&self) -> Vec<u8> {
+        let point = self.key.verifying_key().to_sec1_point(false);
+        let [x, y] = [1, 33].map(|start| URL_SAFE_NO_PAD.encode(&point.as_bytes()[start..start + 32]));
+        format!(
+            r#"{{"alg":"ES256","jwk":{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}},"typ":"dbsc+jwt"}}"#
+        )
+        .into_bytes()
+    }
+
+    pub(super) fn signed(&self, header: &[u8], claims: &[u8]) -> String {
+        let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+        let text = format!("{header}.{claims}");
+        let hash = <Scalar as Reduce<FieldBytes>>::reduce(&Sha256::digest(&text));
+        let s = self.inverse * (hash + self.r * **self.key.as_nonzero_scalar());
+        let signature = Signature::from_scalars(self.r, s).expect("neither is zero");
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
+    }
+}
+
 /// A server, and a browser with one bound session there.
 struct World {
     keys: Keys,
     terms: Terms,
-    browser: SigningKey,
+    browser: Browser,
     state: DeviceState,
     offer: String,
     challenge: String,
@@ -83,14 +124,14 @@ impl World {
     }
 
     fn bind() -> Result<Self, Box<dyn Error>> {
-        let (keys, browser) = (Keys::new(), SigningKey::from_slice(&[1; 32])?);
+        let (keys, browser) = (Keys::new(), Browser::new());
         let terms = Terms::new("__Host-session", "Path=/; Secure; HttpOnly; SameSite=Lax", 43_200)?;
         let offered = Offer::draw()?;
         // The offer, and bytes by which two tokens differ.
         let payload = [offered.as_bytes().as_slice(), &[3; 8]].concat();
         let token = |purpose| keys.sign(purpose, &payload, NOW).map_err(|error| error.to_string());
         let (offer, challenge) = (token(Purpose::Offer)?, token(Purpose::Challenge)?);
-        let response = signed(&browser, &header(&browser), claims(&offer).as_bytes());
+        let response = browser.signed(&browser.header(), claims(&offer).as_bytes());
         let registration = Registration::check(|name| registering(name, response.as_bytes()), &keys, NOW)
             .map_err(|reason| format!("{reason:?}"))?;
         let binding = registration.binding();
@@ -130,23 +171,8 @@ fn registering<'a>(name: &str, response: &'a [u8]) -> Option<&'a [u8]> {
     }
 }
 
-/// The header of a registration, as Chromium makes it.
-pub(super) fn header(browser: &SigningKey) -> Vec<u8> {
-    let point = browser.verifying_key().to_sec1_point(false);
-    let [x, y] = [1, 33].map(|start| URL_SAFE_NO_PAD.encode(&point.as_bytes()[start..start + 32]));
-    format!(r#"{{"alg":"ES256","jwk":{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}},"typ":"dbsc+jwt"}}"#)
-        .into_bytes()
-}
-
 pub(super) fn claims(challenge: &str) -> String {
     format!(r#"{{"jti":"{challenge}"}}"#)
-}
-
-pub(super) fn signed(browser: &SigningKey, header: &[u8], claims: &[u8]) -> String {
-    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
-    let text = format!("{header}.{claims}");
-    let signature: Signature = browser.sign(text.as_bytes());
-    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
 }
 
 /// Header values as anybody sends them: the response, the session's identifier, a device cookie, and
@@ -162,8 +188,8 @@ impl Raw {
 impl Target for Raw {
     fn seeds(&self) -> Vec<Vec<u8>> {
         let World { browser, offer, challenge, identifier, cookie, .. } = &self.0;
-        let registration = signed(browser, &header(browser), claims(offer).as_bytes());
-        let refresh = signed(browser, br#"{"alg":"ES256","typ":"dbsc+jwt"}"#, claims(challenge).as_bytes());
+        let registration = browser.signed(&browser.header(), claims(offer).as_bytes());
+        let refresh = browser.signed(br#"{"alg":"ES256","typ":"dbsc+jwt"}"#, claims(challenge).as_bytes());
         let skipped = format!("quota_exceeded;session_identifier=\"{identifier}\", unreachable");
         [registration.clone(), refresh, format!("\"{registration}\"")]
             .map(|response| format!("{response}\n{identifier}\n{cookie}\n{skipped}").into_bytes())
@@ -195,7 +221,7 @@ impl Signed {
 impl Target for Signed {
     fn seeds(&self) -> Vec<Vec<u8>> {
         let World { browser, offer, challenge, .. } = &self.0;
-        let registration = [&header(browser), claims(offer).as_bytes()].join(&b'\n');
+        let registration = [&browser.header(), claims(offer).as_bytes()].join(&b'\n');
         let refresh = format!("{{\"alg\":\"ES256\",\"typ\":\"dbsc+jwt\"}}\n{}", claims(challenge));
         vec![registration, refresh.into_bytes()]
     }
@@ -203,7 +229,7 @@ impl Target for Signed {
     fn read(&mut self, input: &[u8]) -> String {
         let end = input.iter().position(|&byte| byte == b'\n').unwrap_or(0);
         let (header, claims) = (&input[..end], input.get(end + 1..).unwrap_or_default());
-        let response = signed(&self.0.browser, header, claims);
+        let response = self.0.browser.signed(header, claims);
         let registered = self.0.register(response.as_bytes());
         format!("{registered} {}", self.0.refresh(self.0.identifier.as_bytes(), response.as_bytes()))
     }
