@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::HeaderValue;
 use serde::Deserialize;
@@ -96,8 +97,11 @@ impl Uploads {
     }
 
     fn body(body: &[u8], piece: usize) -> Body {
-        let pieces: Vec<_> = body.chunks(piece).map(|piece| Ok::<_, Infallible>(piece.to_vec())).collect();
-        Body::stream(futures_util::stream::iter(pieces))
+        let mut rest = Bytes::copy_from_slice(body);
+        Body::stream(futures_util::stream::iter(std::iter::from_fn(move || {
+            let piece = rest.split_to(piece.min(rest.len()));
+            (!piece.is_empty()).then_some(Ok::<_, Infallible>(piece))
+        })))
     }
 
     /// Waits for what is never away for long: the body is here, and the runtime's look at its clock would cost more
