@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha1::Sha1;
+use sha2::Sha512;
 use waxseal_flask::login::{Login, read_remember_token};
 use waxseal_flask::{Dict, FlaskCookie, FlaskKey, records};
 
@@ -29,6 +30,24 @@ fn records() -> Vec<Vec<u8>> {
         (0..text.len()).step_by(2).map(digits).collect()
     };
     answers(text, "record").into_iter().map(unhex).collect()
+}
+
+/// The keyed hash of one of the app's salts.
+fn mac_of(salt: &str) -> Hmac<Sha1> {
+    let mac = |key: &[u8]| Hmac::<Sha1>::new_from_slice(key).expect("any length of key is taken");
+    mac(&mac(b"dev").chain_update(salt).finalize().into_bytes())
+}
+
+fn signed(text: &str, mac: &Hmac<Sha1>) -> String {
+    let signature = mac.clone().chain_update(text).finalize().into_bytes();
+    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// The `remember_token` of user 7.
+fn remember_token() -> String {
+    let mac = Hmac::<Sha512>::new_from_slice(b"dev").expect("any length of key is taken");
+    let mac = mac.chain_update("7").finalize().into_bytes();
+    mac.iter().fold("7|".to_owned(), |token, byte| format!("{token}{byte:02x}"))
 }
 
 /// An app of Flask.
@@ -69,7 +88,8 @@ impl Cookie {
 
 impl Target for Cookie {
     fn seeds(&self) -> Vec<Vec<u8>> {
-        cookies().into_iter().map(String::into_bytes).collect()
+        let others = [signed("f3b1c2d4", &mac_of("flask-session")), remember_token()];
+        cookies().into_iter().chain(others).map(String::into_bytes).collect()
     }
 
     fn read(&mut self, input: &[u8]) -> String {
@@ -90,14 +110,7 @@ pub(crate) struct Signed {
 
 impl Signed {
     pub(crate) fn new() -> Self {
-        let mac = |key: &[u8]| Hmac::<Sha1>::new_from_slice(key).expect("any length of key is taken");
-        let key = mac(b"dev").chain_update(b"cookie-session").finalize().into_bytes();
-        Self { app: App::new(), mac: mac(&key) }
-    }
-
-    fn sign(&self, text: &str) -> String {
-        let signature = self.mac.clone().chain_update(text).finalize().into_bytes();
-        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+        Self { app: App::new(), mac: mac_of("cookie-session") }
     }
 }
 
@@ -119,7 +132,7 @@ impl Target for Signed {
         let Some((compressed, payload)) = input.split_first() else { return "nothing".to_owned() };
         let point = if compressed % 2 == 1 { "." } else { "" };
         let text = format!("{point}{}.ZVPxAA", URL_SAFE_NO_PAD.encode(payload));
-        let read = self.app.cookie.read(&self.sign(&text), NOW, LIFETIME);
+        let read = self.app.cookie.read(&signed(&text, &self.mac), NOW, LIFETIME);
         assert!(!matches!(read, Err(waxseal_flask::Error::Signature)), "the signature was good");
         let used = read.as_ref().map(|session| self.app.use_all(&session.entries));
         format!("{} {:?}", outcome(&read, "good"), used.ok())
