@@ -102,6 +102,7 @@ impl Campaign {
             }
         }
         self.keep_count()?;
+        fs::write(self.folder.join("slowest"), &self.slowest.1)?;
         self.report(self.count - before, start.elapsed());
         Ok(self.failures == 0)
     }
