@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::SqliteError;
@@ -105,7 +106,10 @@ impl File {
             // `patiently` does the waiting; readers set a short timeout of their own.
             connection.busy_timeout(Duration::ZERO)?;
             // Another program may have changed the schema, which must not call functions.
-            connection.pragma_update(None, "trusted_schema", false)
+            connection.pragma_update(None, "trusted_schema", false)?;
+            // Plans do not depend on bound values. Otherwise SQLite looks at a bound LIMIT, and plans the statement anew
+            // with each call, which costs more than to read some rows.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
         };
         tune().map_err(|error| self.error(error))?;
         Ok(connection)

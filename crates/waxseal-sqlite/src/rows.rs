@@ -441,3 +441,24 @@ fn public_id(number: i64) -> PublicId {
 fn millis(moment: Timestamp) -> i64 {
     i64::try_from(moment.as_millis()).expect("a moment has 53 bits")
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use crate::SqliteStore;
+    use crate::file::File;
+
+    #[test]
+    fn a_statement_is_planned_once_whatever_limit_is_bound_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::new(SqliteStore::options(folder.path().join("sessions.db")));
+        file.create().unwrap();
+        let reader = file.reader().unwrap();
+        let mut walk = reader.prepare("SELECT 1 FROM sessions WHERE public_id >= ?1 LIMIT ?2").unwrap();
+        for limit in 1..4 {
+            assert!(!walk.exists((0, limit)).unwrap());
+        }
+        assert_eq!(walk.get_status(StatementStatus::RePrepare), 0);
+    }
+}

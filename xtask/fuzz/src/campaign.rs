@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use fastrand::Rng;
 
 use crate::guard::{self, Run};
-use crate::mutation::mutated;
+use crate::mutation::mutate;
 use crate::target::Target;
 
 /// The longest time that one input of at most 20 kB may take, in the best of several tries: beyond it, a few such
@@ -23,15 +23,15 @@ const TRIES: usize = 5;
 const MOST_KEPT: usize = 2_000;
 /// Failures after which a target is given up for now.
 const MOST_FAILURES: u64 = 5;
-/// Runs between two looks at the clock and at the disk.
+/// Inputs after which their number is written to the disk.
 const STRETCH: u64 = 10_000;
 
-/// The end of a run.
+/// The end of a run: what comes first.
 #[derive(Clone, Copy)]
-pub(crate) enum Until {
+pub(crate) struct Until {
     /// So many inputs, those of earlier runs included.
-    Count(u64),
-    Elapsed(Duration),
+    pub(crate) count: Option<u64>,
+    pub(crate) elapsed: Option<Duration>,
 }
 
 pub(crate) struct Campaign {
@@ -91,37 +91,33 @@ impl Campaign {
         for seed in self.starts.clone() {
             self.look_at(&seed)?;
         }
+        let mut input = Vec::new();
         while !self.is_done(until, start) {
-            for _ in 0..self.stretch(until) {
-                let [from, other] = [(); 2].map(|()| self.random.usize(..self.starts.len()));
-                let input = mutated(&self.starts[from], &self.starts[other], &mut self.random);
-                self.look_at(&input)?;
-                self.count += 1;
-                if self.failures == MOST_FAILURES {
-                    break;
-                }
+            let [from, other] = [(); 2].map(|()| self.start());
+            mutate(&mut input, &self.starts[from], &self.starts[other], &mut self.random);
+            self.look_at(&input)?;
+            self.count += 1;
+            if self.count.is_multiple_of(STRETCH) {
+                self.keep_count()?;
             }
-            fs::write(self.folder.join("count"), self.count.to_string())?;
         }
+        self.keep_count()?;
+        fs::write(self.folder.join("slowest"), &self.slowest.1)?;
         self.report(self.count - before, start.elapsed());
         Ok(self.failures == 0)
     }
 
     fn is_done(&self, until: Until, start: Instant) -> bool {
         self.failures == MOST_FAILURES
-            || match until {
-                Until::Count(runs) => self.count >= runs,
-                Until::Elapsed(time) => start.elapsed() >= time,
-            }
+            || until.count.is_some_and(|count| self.count >= count)
+            || until.elapsed.is_some_and(|time| start.elapsed() >= time)
     }
 
-    /// Runs until the next look at the clock.
-    fn stretch(&self, until: Until) -> u64 {
-        match until {
-            Until::Count(runs) => (runs - self.count).min(STRETCH),
-            // Of the slow targets, too, none is late.
-            Until::Elapsed(_) => STRETCH / 50,
-        }
+    /// The place of a start: mostly the shorter of two, since most of what is read is short, and costs less.
+    fn start(&mut self) -> usize {
+        let [one, two] = [(); 2].map(|()| self.random.usize(..self.starts.len()));
+        let is_any = self.random.u8(0..8) == 0;
+        if is_any || self.starts[one].len() <= self.starts[two].len() { one } else { two }
     }
 
     fn look_at(&mut self, input: &[u8]) -> Result<()> {
@@ -156,6 +152,10 @@ impl Campaign {
         let file = self.keep(what, input)?;
         println!("{}: {what}: {message}\n    the input is {}", self.name, file.display());
         Ok(())
+    }
+
+    fn keep_count(&self) -> Result<()> {
+        Ok(fs::write(self.folder.join("count"), self.count.to_string())?)
     }
 
     fn keep(&self, folder: &str, input: &[u8]) -> Result<PathBuf> {

@@ -34,9 +34,9 @@ struct Arguments {
     /// Run each target for a short time (the default)
     #[arg(long)]
     smoke: bool,
-    /// Time for each target, with --smoke
-    #[arg(long, default_value_t = 20)]
-    seconds: u64,
+    /// The most time for each target: 20 seconds, or with --runs none unless it is given
+    #[arg(long)]
+    seconds: Option<u64>,
     /// Run one input from a file, as it was kept when it failed
     #[arg(long, value_name = "FILE", requires = "target")]
     input: Option<PathBuf>,
@@ -59,10 +59,8 @@ fn main() -> Result<ExitCode> {
     let wanted = |name: &str| arguments.target.as_deref().is_none_or(|target| target == name);
     anyhow::ensure!(TARGETS.iter().any(|(name, _)| wanted(name)), "no such target; `--list` shows them");
     guard::install();
-    let until = match arguments.runs {
-        Some(runs) => Until::Count(runs),
-        None => Until::Elapsed(Duration::from_secs(arguments.seconds)),
-    };
+    let seconds = arguments.seconds.or(arguments.runs.is_none().then_some(20));
+    let until = Until { count: arguments.runs, elapsed: seconds.map(Duration::from_secs) };
     let mut good = true;
     for (name, make) in TARGETS.iter().filter(|(name, _)| wanted(name)) {
         let mut campaign = Campaign::new(name, make(), &arguments.state.join(name))?;

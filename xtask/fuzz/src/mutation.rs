@@ -48,26 +48,35 @@ const MARKS: [&[u8]; 38] = [
 ];
 const TURNS: [u8; 12] = [0, 1, 0x7f, 0x80, 0x81, 0xfe, 0xff, b' ', b'\t', b'=', b';', b'%'];
 
-/// A changed copy of `from`, with pieces of `other`.
-pub(crate) fn mutated(from: &[u8], other: &[u8], random: &mut Rng) -> Vec<u8> {
-    let mut input = from.to_vec();
+/// Makes `input` a changed copy of `from`, with pieces of `other`.
+pub(crate) fn mutate(input: &mut Vec<u8>, from: &[u8], other: &[u8], random: &mut Rng) {
+    input.clear();
+    input.extend_from_slice(from);
+    let limit = (from.len() + room(random)).min(MOST);
     // Mostly one change, at times many.
     let most = random.u32(0..=4);
     let changes = 1 << random.u32(0..=most);
     for _ in 0..changes {
-        change(&mut input, other, random);
+        change(input, other, limit, random);
+        input.truncate(limit);
     }
-    input.truncate(MOST);
-    input
 }
 
-fn change(input: &mut Vec<u8>, other: &[u8], random: &mut Rng) {
+/// The bytes by which an input may grow: from 156 to [`MOST`], many of them seldom.
+///
+/// What a long input finds is mostly found by a short one in a hundredth of the time.
+fn room(random: &mut Rng) -> usize {
+    let least = random.u32(0..=7);
+    MOST >> random.u32(least..=7)
+}
+
+fn change(input: &mut Vec<u8>, other: &[u8], limit: usize, random: &mut Rng) {
     let at = random.usize(0..=input.len());
     match random.u8(0..13) {
         0 => flip(input, random),
         1 => set(input, random.u8(..), random),
         2 => set(input, TURNS[random.usize(..TURNS.len())], random),
-        3 => drop(input.splice(at..at, MARKS[random.usize(..MARKS.len())].iter().copied())),
+        3 => insert(input, at, MARKS[random.usize(..MARKS.len())]),
         4 => input.truncate(at),
         5 => drop(input.drain(piece(input.len(), random))),
         // A piece twice, up to thousands of times: depth and number.
@@ -75,10 +84,10 @@ fn change(input: &mut Vec<u8>, other: &[u8], random: &mut Rng) {
             let piece = input[piece(input.len(), random)].to_vec();
             let most = random.u32(0..=13);
             let times = 1 << random.u32(0..=most);
-            let times = times.min(MOST / piece.len().max(1));
-            drop(input.splice(at..at, piece.repeat(times)));
+            let room = (limit - input.len()) / piece.len().max(1);
+            insert(input, at, &piece.repeat(times.min(room.max(1))));
         }
-        7 => drop(input.splice(at..at, other[piece(other.len(), random)].iter().copied())),
+        7 => insert(input, at, &other[piece(other.len(), random)]),
         // Over what is there.
         8 => {
             let new = &other[piece(other.len(), random)];
@@ -86,7 +95,10 @@ fn change(input: &mut Vec<u8>, other: &[u8], random: &mut Rng) {
             drop(input.splice(at..end, new.iter().copied()));
         }
         9 => number(input, random),
-        10 => drop(input.splice(at..at, (0..random.usize(1..9)).map(|_| random.u8(..)).collect::<Vec<_>>())),
+        10 => {
+            let new: [u8; 8] = random.u64(..).to_ne_bytes();
+            insert(input, at, &new[..random.usize(1..9)]);
+        }
         11 => add(input, random),
         _ => {
             let (one, two) = (piece(input.len(), random), piece(input.len(), random));
@@ -94,6 +106,12 @@ fn change(input: &mut Vec<u8>, other: &[u8], random: &mut Rng) {
             drop(input.splice(two, moved));
         }
     }
+}
+
+/// Puts `new` before the byte at `at`; many times quicker than `splice`, which goes byte by byte.
+fn insert(input: &mut Vec<u8>, at: usize, new: &[u8]) {
+    input.extend_from_slice(new);
+    input[at..].rotate_right(new.len());
 }
 
 /// A range within `length`, mostly a short one.

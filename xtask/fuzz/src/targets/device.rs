@@ -1,11 +1,14 @@
 //! Device-bound sessions: registrations, refreshes, proofs.
 
+use std::collections::HashMap;
 use std::error::Error;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
+use p256::elliptic_curve::ops::Reduce;
+use p256::{FieldBytes, Scalar};
+use sha2::{Digest, Sha256};
 use waxseal_crypto::{Context, SignedTokens};
 use waxseal_device::{DeviceState, Offer, Purpose, Refresh, Registration, SessionSeen, Terms, Tokens};
 
@@ -65,11 +68,50 @@ impl Tokens for Keys {
     }
 }
 
+/// A browser's key that signs all with one nonce: two signatures give it away, and none costs a point's multiplication.
+pub(super) struct Browser {
+    key: SigningKey,
+    /// The nonce's inverse.
+    inverse: Scalar,
+    /// The first half of every signature.
+    r: Scalar,
+}
+
+impl Browser {
+    pub(super) fn new() -> Self {
+        let key = SigningKey::from_slice(&[1; 32]).expect("a key");
+        // The point of a nonce is that of a key.
+        let nonce = SigningKey::from_slice(&[2; 32]).expect("a key");
+        let x = nonce.verifying_key().to_sec1_point(false).x().copied().expect("a point that is not zero");
+        let r = <Scalar as Reduce<FieldBytes>>::reduce(&x);
+        Self { key, inverse: nonce.as_nonzero_scalar().invert().expect("it is not zero"), r }
+    }
+
+    /// The header of a registration, as Chromium makes it.
+    pub(super) fn header(&self) -> Vec<u8> {
+        let point = self.key.verifying_key().to_sec1_point(false);
+        let [x, y] = [1, 33].map(|start| URL_SAFE_NO_PAD.encode(&point.as_bytes()[start..start + 32]));
+        format!(
+            r#"{{"alg":"ES256","jwk":{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}},"typ":"dbsc+jwt"}}"#
+        )
+        .into_bytes()
+    }
+
+    pub(super) fn signed(&self, header: &[u8], claims: &[u8]) -> String {
+        let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+        let text = format!("{header}.{claims}");
+        let hash = <Scalar as Reduce<FieldBytes>>::reduce(&Sha256::digest(&text));
+        let s = self.inverse * (hash + self.r * **self.key.as_nonzero_scalar());
+        let signature = Signature::from_scalars(self.r, s).expect("neither is zero");
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
+    }
+}
+
 /// A server, and a browser with one bound session there.
 struct World {
     keys: Keys,
     terms: Terms,
-    browser: SigningKey,
+    browser: Browser,
     state: DeviceState,
     offer: String,
     challenge: String,
@@ -83,14 +125,14 @@ impl World {
     }
 
     fn bind() -> Result<Self, Box<dyn Error>> {
-        let (keys, browser) = (Keys::new(), SigningKey::from_slice(&[1; 32])?);
+        let (keys, browser) = (Keys::new(), Browser::new());
         let terms = Terms::new("__Host-session", "Path=/; Secure; HttpOnly; SameSite=Lax", 43_200)?;
         let offered = Offer::draw()?;
         // The offer, and bytes by which two tokens differ.
         let payload = [offered.as_bytes().as_slice(), &[3; 8]].concat();
         let token = |purpose| keys.sign(purpose, &payload, NOW).map_err(|error| error.to_string());
         let (offer, challenge) = (token(Purpose::Offer)?, token(Purpose::Challenge)?);
-        let response = signed(&browser, &header(&browser), claims(&offer).as_bytes());
+        let response = browser.signed(&browser.header(), claims(&offer).as_bytes());
         let registration = Registration::check(|name| registering(name, response.as_bytes()), &keys, NOW)
             .map_err(|reason| format!("{reason:?}"))?;
         let binding = registration.binding();
@@ -130,40 +172,51 @@ fn registering<'a>(name: &str, response: &'a [u8]) -> Option<&'a [u8]> {
     }
 }
 
-/// The header of a registration, as Chromium makes it.
-pub(super) fn header(browser: &SigningKey) -> Vec<u8> {
-    let point = browser.verifying_key().to_sec1_point(false);
-    let [x, y] = [1, 33].map(|start| URL_SAFE_NO_PAD.encode(&point.as_bytes()[start..start + 32]));
-    format!(r#"{{"alg":"ES256","jwk":{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}},"typ":"dbsc+jwt"}}"#)
-        .into_bytes()
-}
-
 pub(super) fn claims(challenge: &str) -> String {
     format!(r#"{{"jti":"{challenge}"}}"#)
 }
 
-pub(super) fn signed(browser: &SigningKey, header: &[u8], claims: &[u8]) -> String {
-    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
-    let text = format!("{header}.{claims}");
-    let signature: Signature = browser.sign(text.as_bytes());
-    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
-}
-
 /// Header values as anybody sends them: the response, the session's identifier, a device cookie, and
 /// `Secure-Session-Skipped`, in lines.
-pub(crate) struct Raw(World);
+pub(crate) struct Raw {
+    world: World,
+    /// The outcomes of the seeds' first two lines: most changes are elsewhere, and a signature costs more to verify than
+    /// all the rest.
+    known: HashMap<Vec<u8>, String>,
+}
 
 impl Raw {
     pub(crate) fn new() -> Self {
-        Self(World::new())
+        let mut raw = Self { world: World::new(), known: HashMap::new() };
+        for seed in raw.seeds() {
+            let (signed, _) = split(&seed);
+            raw.known.insert(signed.to_vec(), raw.outcome_of(signed));
+        }
+        raw
+    }
+
+    /// Registers and refreshes with a response and an identifier.
+    fn outcome_of(&self, signed: &[u8]) -> String {
+        let mut lines = signed.splitn(2, |&byte| byte == b'\n');
+        let [response, identifier] = [(); 2].map(|()| lines.next().unwrap_or_default());
+        format!("{} {}", self.world.register(response), self.world.refresh(identifier, response))
+    }
+}
+
+/// The first two lines, and the rest.
+fn split(input: &[u8]) -> (&[u8], &[u8]) {
+    let mut ends = input.iter().enumerate().filter(|&(_, &byte)| byte == b'\n');
+    match ends.nth(1) {
+        Some((end, _)) => (&input[..end], &input[end + 1..]),
+        None => (input, &[]),
     }
 }
 
 impl Target for Raw {
     fn seeds(&self) -> Vec<Vec<u8>> {
-        let World { browser, offer, challenge, identifier, cookie, .. } = &self.0;
-        let registration = signed(browser, &header(browser), claims(offer).as_bytes());
-        let refresh = signed(browser, br#"{"alg":"ES256","typ":"dbsc+jwt"}"#, claims(challenge).as_bytes());
+        let World { browser, offer, challenge, identifier, cookie, .. } = &self.world;
+        let registration = browser.signed(&browser.header(), claims(offer).as_bytes());
+        let refresh = browser.signed(br#"{"alg":"ES256","typ":"dbsc+jwt"}"#, claims(challenge).as_bytes());
         let skipped = format!("quota_exceeded;session_identifier=\"{identifier}\", unreachable");
         [registration.clone(), refresh, format!("\"{registration}\"")]
             .map(|response| format!("{response}\n{identifier}\n{cookie}\n{skipped}").into_bytes())
@@ -171,15 +224,16 @@ impl Target for Raw {
     }
 
     fn read(&mut self, input: &[u8]) -> String {
-        let mut lines = input.splitn(4, |&byte| byte == b'\n');
-        let [response, identifier, cookie, skipped] = [(); 4].map(|()| lines.next().unwrap_or_default());
-        let World { keys, terms, state, .. } = &self.0;
-        let (registered, refreshed) = (self.0.register(response), self.0.refresh(identifier, response));
+        let (signed, rest) = split(input);
+        let signed = self.known.get(signed).cloned().unwrap_or_else(|| self.outcome_of(signed));
+        let mut lines = rest.splitn(2, |&byte| byte == b'\n');
+        let [cookie, skipped] = [(); 2].map(|()| lines.next().unwrap_or_default());
+        let World { keys, terms, state, .. } = &self.world;
         let proof = terms.proof(keys, state, [cookie], [skipped], NOW + 120);
         let parsed = DeviceState::parse(input)
             .map(|state| assert!(DeviceState::parse(&state.to_bytes()) == Some(state)));
         let proof = crate::target::words(&format!("{proof:?}"));
-        format!("{registered} {refreshed} {proof} {}", parsed.is_some())
+        format!("{signed} {proof} {}", parsed.is_some())
     }
 }
 
@@ -195,7 +249,7 @@ impl Signed {
 impl Target for Signed {
     fn seeds(&self) -> Vec<Vec<u8>> {
         let World { browser, offer, challenge, .. } = &self.0;
-        let registration = [&header(browser), claims(offer).as_bytes()].join(&b'\n');
+        let registration = [&browser.header(), claims(offer).as_bytes()].join(&b'\n');
         let refresh = format!("{{\"alg\":\"ES256\",\"typ\":\"dbsc+jwt\"}}\n{}", claims(challenge));
         vec![registration, refresh.into_bytes()]
     }
@@ -203,7 +257,7 @@ impl Target for Signed {
     fn read(&mut self, input: &[u8]) -> String {
         let end = input.iter().position(|&byte| byte == b'\n').unwrap_or(0);
         let (header, claims) = (&input[..end], input.get(end + 1..).unwrap_or_default());
-        let response = signed(&self.0.browser, header, claims);
+        let response = self.0.browser.signed(header, claims);
         let registered = self.0.register(response.as_bytes());
         format!("{registered} {}", self.0.refresh(self.0.identifier.as_bytes(), response.as_bytes()))
     }

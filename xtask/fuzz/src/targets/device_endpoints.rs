@@ -2,14 +2,13 @@
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use p256::ecdsa::SigningKey;
 use tokio::runtime::Runtime;
 use waxseal_device::{DeviceState, Offer};
 use waxseal_http::{Clock, DeviceBinding, DevicePolicy, SessionCookie, SessionLayer};
 use waxseal_manager::{DevicePurpose, Outcome, SessionManager};
 use waxseal_store::MemoryStore;
 
-use super::device::{claims, header, signed};
+use super::device::{Browser, claims};
 use super::sealed::{NOW, keyring, now};
 use crate::target::Target;
 
@@ -34,13 +33,13 @@ impl Endpoints {
         let sessions = SessionManager::mirrored(&keyring(), cookie.name(), "demo", MemoryStore::new())
             .and_then(|sessions| sessions.with_device_tokens(&keyring()))
             .expect("short texts");
-        let browser = SigningKey::from_slice(&[1; 32]).expect("a key");
+        let browser = Browser::new();
         let (token, offer) = runtime.block_on(signed_in(&sessions));
         let layer = SessionLayer::new(sessions, cookie)
             .with_clock(Clock::from_fn(now))
             .device_bound(&DeviceBinding::new(DevicePolicy::Require))
             .expect("a Secure cookie");
-        let registration = signed(&browser, &header(&browser), claims(&offer).as_bytes());
+        let registration = browser.signed(&browser.header(), claims(&offer).as_bytes());
         let mut made = Self {
             runtime,
             layer,
@@ -61,7 +60,7 @@ impl Endpoints {
         let (_, _, headers) = made.answer(made.refreshing(&made.identifier, None).as_bytes());
         let challenge = headers["secure-session-challenge"].to_str().expect("ASCII");
         let challenge = challenge.split('"').nth(1).expect("it is quoted");
-        made.refresh = signed(&browser, br#"{"alg":"ES256","typ":"dbsc+jwt"}"#, claims(challenge).as_bytes());
+        made.refresh = browser.signed(br#"{"alg":"ES256","typ":"dbsc+jwt"}"#, claims(challenge).as_bytes());
         made
     }
 

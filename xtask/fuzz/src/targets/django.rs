@@ -14,7 +14,21 @@ const ANSWERS: &str = include_str!("../../../../crates/waxseal-django/tests/know
 const NOW: u64 = 1_700_000_000;
 
 /// Any payload, plain or compressed, behind a good signature.
-pub(crate) struct Signed;
+pub(crate) struct Signed {
+    mac: Hmac<Sha256>,
+    cookie: DjangoCookie,
+}
+
+impl Signed {
+    pub(crate) fn new() -> Self {
+        let salt = "django.contrib.sessions.backends.signed_cookiessigner";
+        let key = Sha256::new().chain_update(salt).chain_update("dev").finalize();
+        Self {
+            mac: Hmac::new_from_slice(&key).expect("any length of key is taken"),
+            cookie: DjangoCookie::new("dev").expect("a key"),
+        }
+    }
+}
 
 impl Target for Signed {
     /// The first byte says that the rest is compressed.
@@ -33,12 +47,9 @@ impl Target for Signed {
         let Some((compressed, payload)) = input.split_first() else { return "nothing".to_owned() };
         let point = if compressed % 2 == 1 { "." } else { "" };
         let text = format!("{point}{}:1r31eq", URL_SAFE_NO_PAD.encode(payload));
-        let salt = "django.contrib.sessions.backends.signed_cookiessigner";
-        let key = Sha256::new().chain_update(salt).chain_update("dev").finalize();
-        let mac = Hmac::<Sha256>::new_from_slice(&key).expect("any length of key is taken");
-        let signature = mac.chain_update(&text).finalize().into_bytes();
+        let signature = self.mac.clone().chain_update(&text).finalize().into_bytes();
         let value = format!("{text}:{}", URL_SAFE_NO_PAD.encode(signature));
-        let read = DjangoCookie::new("dev").expect("a key").read(&value, NOW, 60);
+        let read = self.cookie.read(&value, NOW, 60);
         assert!(!matches!(read, Err(waxseal_django::Error::Signature)), "the signature was good");
         let json = read.as_ref().ok().map(|read| outcome(&read_json(&read.json), "json"));
         format!("{} {json:?}", outcome(&read, "good"))

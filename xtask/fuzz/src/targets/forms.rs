@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::FutureExt;
 use http::HeaderValue;
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 use waxseal_server::{Body, Multipart, UploadLimits, forms, json, multipart};
 
+use crate::mutation::MOST;
 use crate::target::{Target, outcome};
 
 #[derive(Debug, Deserialize)]
@@ -84,6 +88,8 @@ pub(crate) struct Uploads {
 
 impl Uploads {
     const IDLE: Duration = Duration::from_secs(15);
+    /// More than it takes to read any input, in pieces of one byte.
+    const MOST_POLLS: usize = 10 * MOST;
 
     pub(crate) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -91,8 +97,20 @@ impl Uploads {
     }
 
     fn body(body: &[u8], piece: usize) -> Body {
-        let pieces: Vec<_> = body.chunks(piece).map(|piece| Ok::<_, Infallible>(piece.to_vec())).collect();
-        Body::stream(futures_util::stream::iter(pieces))
+        let mut rest = Bytes::copy_from_slice(body);
+        Body::stream(futures_util::stream::iter(std::iter::from_fn(move || {
+            let piece = rest.split_to(piece.min(rest.len()));
+            (!piece.is_empty()).then_some(Ok::<_, Infallible>(piece))
+        })))
+    }
+
+    /// Waits for what is never away for long: the body is here, and the runtime's look at its clock would cost more
+    /// than each piece.
+    fn wait<T>(&self, reading: impl Future<Output = T>) -> T {
+        let _timers = self.runtime.enter();
+        let mut reading = pin!(reading);
+        let found = (0..Self::MOST_POLLS).find_map(|_| reading.as_mut().now_or_never());
+        found.expect("a body that is here is read")
     }
 }
 
@@ -127,7 +145,7 @@ impl Target for Uploads {
         let limits = UploadLimits::default().total(16_000).file(8_000).field(1_000).parts(20);
         let piece = usize::from(piece).max(1);
         let reading = Multipart::read(kind.as_ref(), Self::body(body, piece), limits, Self::IDLE);
-        let form = match self.runtime.block_on(reading) {
+        let form = match self.wait(reading) {
             Ok(form) => form,
             Err(error) => return outcome::<(), _>(&Err(error), ""),
         };

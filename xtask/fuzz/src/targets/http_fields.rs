@@ -55,10 +55,12 @@ impl Target for Cookies {
         let of_all: Vec<_> =
             all.iter().filter(|(name, _)| *name == NAME.as_bytes()).map(|(_, value)| *value).collect();
         assert_eq!(values, of_all, "two readings of one field");
+        // They come in the order in which they were sent.
+        let mut rest = input;
         for value in &values {
             let literal = [NAME.as_bytes(), b"=", value].concat();
-            let stands = input.windows(literal.len()).any(|window| window == literal);
-            assert!(stands, "a cookie that was not sent");
+            let at = rest.windows(literal.len()).position(|window| window == literal);
+            rest = &rest[at.expect("a cookie that was sent") + literal.len()..];
         }
         let mut reasons = String::new();
         let refused = |rejected: waxseal_manager::Rejected| reasons += rejected.reason().word();

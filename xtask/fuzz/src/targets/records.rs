@@ -3,6 +3,7 @@
 pub(crate) mod redis;
 pub(crate) mod sqlite;
 
+use futures_util::future::join5;
 use tokio::runtime::Runtime;
 use waxseal_crypto::{Context, Sealer};
 use waxseal_manager::{Access, SessionManager};
@@ -40,21 +41,24 @@ pub(crate) fn record(sealed: Vec<u8>) -> Record {
 
 /// Asks a store in every way that reads rows; what came of it in words.
 pub(crate) async fn ask<S: SessionStore>(store: &S, key: &RecordKey) -> String {
-    let loaded = store.load(key, MOMENT).await;
+    // At once, as far as the store can.
+    let (loaded, revalidated, listed, owned, otherwise) = join5(
+        store.load(key, MOMENT),
+        store.revalidate(key, MOMENT),
+        store.list("user-7", None, 10, MOMENT),
+        store.owned("user-7", key.public_id(), MOMENT),
+        store.sealed_otherwise([9; 4], None, 10, MOMENT),
+    )
+    .await;
     if let Ok(Some(Found::Living(record))) = &loaded {
         assert!(record.device.len() <= 100_000, "a device of {} bytes", record.device.len());
     }
     let shape = |text: String| words(&text);
     let mut said = shape(format!("{:?}", loaded.map(|found| found.is_some())));
-    said += &shape(format!("{:?}", store.revalidate(key, MOMENT).await.map(|found| found.is_some())));
-    said +=
-        &shape(format!("{:?}", store.list("user-7", None, 10, MOMENT).await.map(|page| page.items.len())));
-    said +=
-        &shape(format!("{:?}", store.owned("user-7", key.public_id(), MOMENT).await.map(|it| it.is_some())));
-    said += &shape(format!(
-        "{:?}",
-        store.sealed_otherwise([9; 4], None, 10, MOMENT).await.map(|it| it.items.len())
-    ));
+    said += &shape(format!("{:?}", revalidated.map(|found| found.is_some())));
+    said += &shape(format!("{:?}", listed.map(|page| page.items.len())));
+    said += &shape(format!("{:?}", owned.map(|it| it.is_some())));
+    said += &shape(format!("{:?}", otherwise.map(|it| it.items.len())));
     said
 }
 

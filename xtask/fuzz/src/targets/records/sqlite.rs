@@ -53,13 +53,25 @@ impl Target for Rows {
         let is_known = key.hash()[..4] == *column(0).get(..4).unwrap_or_default();
         // Found by its hash, or the rest is never read.
         let hash = if is_known { column(0) } else { &key.hash()[..] };
-        let written = self.other.execute(
+        let written = self.other.prepare_cached(
             "UPDATE sessions SET hash = ?1, revision = ?2, kid = ?3, expires = ?4, last_seen = ?5, created = ?6,
              absolute_end = ?7, generation = ?8, owner = ?9, device = ?10, sealed = ?11",
-            params![
-                hash, column(1), column(2), number(3), number(4), number(5), number(6), number(7), text(8), text(9), column(10)
-            ],
         );
+        let written = written.and_then(|mut update| {
+            update.execute(params![
+                hash,
+                column(1),
+                column(2),
+                number(3),
+                number(4),
+                number(5),
+                number(6),
+                number(7),
+                text(8),
+                text(9),
+                column(10)
+            ])
+        });
         assert_eq!(written, Ok(1), "the row is there");
         self.runtime.block_on(ask(&self.store, &key))
     }
