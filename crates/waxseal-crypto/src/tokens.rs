@@ -10,7 +10,8 @@ use crate::times::{Limits, Times};
 
 /// Tokens for an app's own purposes: links for a password reset or a confirmation, API tokens.
 ///
-/// The purpose is up to the app; a token opens only for the purpose that it was made for. A token can be opened any
+/// The purpose is up to the app; a token opens only for the purpose that it was made for. Apps that share a key open
+/// each other's tokens of the same purpose, so put the app's name into the purpose where they must not. A token can be opened any
 /// number of times, so an app needs a database for what may happen only once, such as a reset. These methods derive
 /// keys in each call, which takes some microseconds; where that matters, make a [`sealer`](Keyring::sealer) or
 /// [`signer`](Keyring::signer) once.
