@@ -140,7 +140,8 @@ fn rewrap(file: &KeyFile, store: &StoreUrl, options: &Options) -> Result<ExitCod
     if options.json {
         return print_json(&json!({ "store": store.to_string(), "rewrapped": done }));
     }
-    say!("{done} records were sealed with another key, in {store}; none is now");
+    say!("{done} records were sealed with another key, in {store}, and are sealed anew");
+    say!("`waxseal keys retire KID --session-store URL` tells whether any is left that could not be");
     Ok(ExitCode::SUCCESS)
 }
 

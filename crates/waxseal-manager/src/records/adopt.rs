@@ -162,6 +162,10 @@ impl RecordStore {
             }
             let token = Box::new(Token::of_imported(id, now));
             let visit = self.visit_by_record(keys, token, None, now).await.map_err(|(error, _)| error)?;
+            // A reader's id may be that of an older session, too, which had another owner.
+            if visit.session().owner() != foreign.owner {
+                return Ok(self.refuse(claims, keys, ForeignRefusal::Replayed));
+            }
             claims.count(Outcome::Joined);
             return Ok(visit.adopted());
         }

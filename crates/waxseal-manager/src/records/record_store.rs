@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use waxseal_crypto::Limits;
+use waxseal_crypto::{Limits, Times};
 use waxseal_session::backend::Content;
 use waxseal_store::{Lifespan, Record, RecordKey, Revision, Timestamp};
 
@@ -128,7 +128,22 @@ impl RecordStore {
         record: &Record,
         now: Timestamp,
     ) -> Result<(Content, RecordSeal), Closed> {
-        let limits = Limits { idle: u32::MAX, absolute: self.lifetimes.widest().absolute };
+        let absolute = self.lifetimes.widest().absolute;
+        let (content, times) = self.open_within(absolute, keys, key, record, now)?;
+        Ok((content, RecordSeal { kid: record.kid, at: times.sealed() }))
+    }
+
+    /// Opens a record that lives at most as long as its own times and `absolute`, in seconds, say. If this fails, logs the
+    /// reason.
+    pub(super) fn open_within(
+        &self,
+        absolute: u32,
+        keys: &ActiveKeys,
+        key: &RecordKey,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<(Content, Times), Closed> {
+        let limits = Limits { idle: u32::MAX, absolute };
         let bound = key.bound(&record.revision);
         let opened = keys.record().open(&record.sealed, &bound, now.as_secs(), limits);
         let kid = waxseal_crypto::KeyId::from_bytes(record.kid);
@@ -137,19 +152,19 @@ impl RecordStore {
         };
         let content = match opened {
             Ok(opened) => {
-                let seal = RecordSeal { kid: record.kid, at: opened.times().sealed() };
+                let times = opened.times();
                 let (buffer, payload) = opened.into_payload();
                 let content = Content::parse(buffer, payload).inspect_err(|reason| refused(reason)).ok();
-                content.map(|content| (content, seal))
+                content.map(|content| (content, times))
             }
             Err(rejected) => {
                 refused(&rejected.reason());
                 None
             }
         };
-        let (content, seal) = content.ok_or(Closed::Unreadable)?;
+        let (content, times) = content.ok_or(Closed::Unreadable)?;
         if is_owners(key, content.owner().as_deref(), record.owner.as_deref()) {
-            Ok((content, seal))
+            Ok((content, times))
         } else {
             Err(Closed::OtherOwner)
         }
@@ -190,7 +205,6 @@ impl RecordStore {
         life: &Lifespan,
         now: Timestamp,
     ) -> Result<Vec<u8>, Error> {
-        use waxseal_crypto::Times;
         let absolute = self.lifetimes.of_session(content).absolute;
         let times = Times::new(life.created.as_secs(), now.as_secs(), Times::NO_IDLE, absolute);
         let mut payload = Vec::with_capacity(content.planned_size());

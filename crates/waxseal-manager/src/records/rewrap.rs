@@ -1,15 +1,12 @@
 //! Records that an older key has sealed.
 
-use waxseal_crypto::{KeyId, Limits, Times};
+use waxseal_crypto::Times;
 use waxseal_store::{Cursor, Timestamp};
 
 use super::record_store::RecordStore;
 use crate::active_keys::ActiveKeys;
 use crate::error::Error;
 use crate::store_error::StoreError;
-
-/// A record says itself when it is over.
-const ANY_LIFETIME: Limits = Limits { idle: u32::MAX, absolute: u32::MAX };
 
 impl RecordStore {
     /// Seals some of the records that another key has sealed anew with the first key. Returns their number, and the
@@ -25,19 +22,12 @@ impl RecordStore {
         let mut done = 0;
         // Records of a list of revoked sessions hold nothing sealed.
         for (key, record) in page.items.iter().filter(|(_, record)| !record.sealed.is_empty()) {
-            let bound = key.bound(&record.revision);
-            let opened = match keys.record().open(&record.sealed, &bound, now.as_secs(), ANY_LIFETIME) {
-                Ok(opened) => opened,
-                Err(rejected) => {
-                    let (kid, reason) = (KeyId::from_bytes(record.kid), rejected.reason());
-                    tracing::warn!(%kid, %reason, "a record cannot be sealed anew; put its key back, or let it expire");
-                    continue;
-                }
-            };
-            // The times stay, too: a tool that rewraps does not have to know the lifetimes of the app's servers.
-            let before = opened.times();
+            let Ok((content, before)) = self.open_within(u32::MAX, keys, key, record, now) else { continue };
+            // The times stay: a tool that rewraps does not have to know the lifetimes of the app's servers.
             let times = Times::new(before.created(), now.as_secs(), before.idle(), before.absolute());
-            let sealed = keys.record().seal(opened.payload(), &bound, times)?;
+            let mut payload = Vec::with_capacity(content.planned_size());
+            content.write(&mut payload);
+            let sealed = keys.record().seal(&payload, &key.bound(&record.revision), times)?;
             done += usize::from(self.store.rewrap(key, &record.revision, keys.kid(), &sealed, now).await?);
         }
         Ok((done, page.next))

@@ -959,3 +959,15 @@ async fn strangers_whose_cookies_are_the_same_get_a_session_each() {
         is_refused("a minute later", &sessions, &one(), DAY + 61).await;
     }
 }
+
+#[tokio::test]
+async fn a_cookie_with_the_id_of_anothers_session_does_not_join_it() {
+    for kind in [Kind::Store, Kind::Mirrored] {
+        let store = new_store();
+        let sessions = kind.sessions(&store);
+        adopted(&sessions, &foreign(1, 0).unique(), DAY).await;
+        is_refused("another owner", &sessions, &foreign_of("user-8", 1, 0), DAY + 5).await;
+        let of_nobody = Foreign::new([1; 32], at(0), at(31 * DAY)).unique();
+        is_refused("no owner", &sessions, &of_nobody, DAY + 5).await;
+    }
+}
