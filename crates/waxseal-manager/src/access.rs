@@ -17,6 +17,7 @@ pub enum WhenAway {
     /// Fails with [`Error::Unavailable`](crate::Error::Unavailable).
     #[default]
     Refuse,
-    /// For [`Access::Read`], shows an empty session that cannot be written: the page of an anonymous visitor.
+    /// For [`Access::Read`], gives the handler an empty, read-only session, so that the visitor sees the page as an
+    /// anonymous visitor does. For [`Access::Change`], fails as with [`Refuse`](Self::Refuse).
     Anonymous,
 }

@@ -117,7 +117,7 @@ impl Limits {
         self
     }
 
-    /// Sets the largest field of an upload that is not a file, in bytes.
+    /// Sets the largest size, in bytes, of a field in an upload, if the field is not a file.
     #[must_use]
     pub fn form_memory(mut self, bytes: u64) -> Self {
         self.form_memory = bytes;

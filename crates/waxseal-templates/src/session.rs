@@ -88,7 +88,7 @@ impl Object for SessionMap {
     }
 }
 
-/// A value of which every use fails with an error that names the key.
+/// A value that fails on every use, with an error that names the key.
 fn unreadable(error: &waxseal_session::Error) -> Value {
     let why = error.source().map(|why| format!(": {why}")).unwrap_or_default();
     Error::new(ErrorKind::CannotDeserialize, format!("{error}{why}")).into()

@@ -59,8 +59,8 @@ impl RequestId {
         Self::Made(digits)
     }
 
-    /// Returns the id in the header of this name, if it occurs once and has at most 128 letters, digits and `-_.:=+/`.
-    /// Otherwise generates a new one.
+    /// Returns the id in the header of this name, if the header occurs once and its value is 1 to 128 characters long,
+    /// all of them ASCII letters, digits or `-_.:=+/`. Otherwise generates a new one.
     fn of(headers: &HeaderMap, name: &HeaderName) -> Self {
         let mut found = headers.get_all(name).into_iter();
         match (found.next(), found.next()) {

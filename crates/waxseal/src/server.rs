@@ -142,7 +142,8 @@ impl AppServer {
         self.admin[1].as_ref().and_then(|(http, _)| http.local_addr().ok())
     }
 
-    /// The most connections at the same time: that of the limits, or fewer if the system's limit on open files is lower.
+    /// The most connections at the same time: `Limits::connections`, or fewer if the system's limit on open files does
+    /// not allow as many.
     pub(crate) fn connections(&self) -> u32 {
         self.http.connections()
     }

@@ -170,7 +170,7 @@ impl Kept {
         key(self) == key(new) && self.name == new.name && self.domain == new.domain && self.path == new.path
     }
 
-    /// `true` if one request may carry both cookies.
+    /// `true` if the domain of one cookie matches that of the other, and every path that gets `new` also gets this one.
     fn meets(&self, new: &Self) -> bool {
         (matches(&self.domain, &new.domain) || matches(&new.domain, &self.domain))
             && lies_below(&new.path, &self.path)
