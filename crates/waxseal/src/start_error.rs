@@ -19,8 +19,8 @@ pub enum StartError {
     Secret(#[from] waxseal_keys::Error),
     /// The address of a development server is not a loopback address.
     #[error(
-        "development needs a loopback address, found {0}; use --host 127.0.0.1 (or ListenStream=127.0.0.1:PORT, for a \
-         socket that is handed over), or start without --development"
+        "development needs a loopback address, found {0}; use --host 127.0.0.1, or start without --development (a socket \
+         that is handed over needs ListenStream=127.0.0.1:PORT)"
     )]
     NotLoopback(SocketAddr),
     /// The cookie's attributes contradict each other.
