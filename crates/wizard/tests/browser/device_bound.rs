@@ -182,8 +182,10 @@ fn at_the_end_of_a_proof_all_requests_wait_for_one_refresh_also_by_another_sites
                .then(pages => done(pages.filter(page => page.includes('Merlin')).length))"
         );
         assert_eq!(browser.script_later(&five), 5);
-        let refreshes = after_the_end().split_off(before);
-        assert_eq!(refreshes.len(), 2, "one refresh: a challenge, and its answer: {refreshes:#?}");
+        let mut refreshes = after_the_end().split_off(before);
+        // Each refresh answers one challenge. Both may have been sent already, by a refresh that began before the end.
+        refreshes.retain(|head| has(head, "secure-session-response:"));
+        assert!(refreshes.len() <= 1, "one refresh for the five: {refreshes:#?}");
 
         end();
         browser.open(&site.url_at(ELSEWHERE, "/"));
