@@ -53,6 +53,8 @@ pub struct Limits {
     /// reads nothing at all is closed after a minute or less.
     pub answer_idle: Duration,
     /// How long a request may take, from its head to the head of its response; then 503. Default 60 s.
+    ///
+    /// In an app of `waxseal` the error page and the hooks after the handler have 2 s more together.
     pub request_time: Duration,
     /// The most connections open at the same time, at least one. Others wait to be accepted. Default 10,000.
     ///

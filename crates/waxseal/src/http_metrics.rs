@@ -1,9 +1,8 @@
 //! Metrics of an app's requests.
 
-use std::time::Instant;
-
 use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram};
+use tokio::time::Instant;
 
 /// Counters and latencies of requests, by route. All are registered at start, so a counter without requests shows 0.
 ///
@@ -52,9 +51,9 @@ impl HttpMetrics {
         }
     }
 
-    pub(crate) fn begin(&self) -> InFlight<'_> {
+    pub(crate) fn begin(&self, started: Instant) -> InFlight<'_> {
         self.in_flight.increment(1.0);
-        InFlight { metrics: self, route: None, started: Instant::now(), is_answered: false }
+        InFlight { metrics: self, route: None, started, is_answered: false }
     }
 
     fn of(&self, route: Option<usize>) -> &RouteMetrics {
@@ -126,11 +125,11 @@ mod tests {
         let requests = |labels: &str| count(&format!("waxseal_http_requests_total{{{labels}}}"));
         assert_eq!(requests(r#"method="POST",route="/wizard",status="5xx""#), 0.0, "from the start");
         for (route, status) in [(Some(0), 200), (Some(0), 204), (Some(1), 303), (None, 404), (Some(9), 503)] {
-            let mut request = metrics.begin();
+            let mut request = metrics.begin(Instant::now());
             request.set_route(route);
             request.answered(StatusCode::from_u16(status).unwrap());
         }
-        let mut given_up = metrics.begin();
+        let mut given_up = metrics.begin(Instant::now());
         given_up.set_route(Some(1));
         assert_eq!(count("waxseal_http_requests_in_flight"), 1.0);
         drop(given_up);

@@ -17,6 +17,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use minijinja::Value;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use waxseal_http::{RequestSession, Scheme, SessionEnded, SessionLayer, is_failure, local_path};
 use waxseal_server::{Body, Forwarded, Limits, Params, Peer, forms};
 use waxseal_session::Session;
@@ -47,6 +48,7 @@ pub(crate) trait RequestApp: Send + Sync {
 pub struct Request(Arc<Inner>);
 
 struct Inner {
+    started: Instant,
     id: RequestId,
     parts: Parts,
     params: Params,
@@ -72,6 +74,7 @@ impl Request {
         peer: Option<Peer>,
         scheme: Option<Scheme>,
     ) -> Self {
+        let started = Instant::now();
         let (parts, body) = request.into_parts();
         let mut told = app.context().proxies.told(peer, &parts.headers);
         if let Some(scheme) = scheme {
@@ -85,7 +88,7 @@ impl Request {
         let (body, form, session) = (Mutex::new(Some(body)), OnceLock::new(), OnceLock::new());
         let (params, route, g) = (Params::default(), None, G::default());
         let id = app.context().request_id.of(&parts.headers);
-        Self(Arc::new(Inner { id, parts, params, body, form, session, app, route, g, peer, told }))
+        Self(Arc::new(Inner { started, id, parts, params, body, form, session, app, route, g, peer, told }))
     }
 
     /// Sets the route's index and the path's parameters, before the request is shared.
@@ -95,6 +98,11 @@ impl Request {
         if params.iter().next().is_some() {
             inner.params = params;
         }
+    }
+
+    /// When the request began.
+    pub(crate) fn started(&self) -> Instant {
+        self.0.started
     }
 
     /// The parts of the app that a request uses.

@@ -34,6 +34,9 @@ use crate::settings::Settings;
 use crate::template_setup::RequestValues;
 use crate::{csrf, ends, panel, policy_advice, redirects, security_headers, under_path};
 
+/// What an error page and the hooks after a handler have together, once the time of a request is up.
+const OVERTIME: Duration = Duration::from_secs(2);
+
 /// An app that is ready to answer requests. It is a hyper service; tests call [`answer`](Self::answer).
 #[derive(Clone)]
 pub struct AppService {
@@ -160,7 +163,7 @@ impl AppService {
 impl Shared {
     /// Answers a request within its span, and counts it.
     async fn answer(&self, request: &mut Request) -> Response {
-        let mut in_flight = self.metrics.begin();
+        let mut in_flight = self.metrics.begin(request.started());
         #[cfg(feature = "device")]
         if let Some(call) = self.device_call(request) {
             let span = self.log.span(request);
@@ -252,7 +255,7 @@ impl Shared {
     async fn tear_down(&self, request: &Request, status: StatusCode) {
         let asked = request.asked_session().is_some();
         for hook in self.hooks_of(request).teardown() {
-            if let Err(error) = self.guarded(hook(request.clone(), status)).await {
+            if let Err(error) = self.in_time_left(request, hook(request.clone(), status)).await {
                 self.log_failure(&error, request);
             }
         }
@@ -338,16 +341,25 @@ impl Shared {
     /// Runs the hooks after the handler on the response.
     async fn after(&self, response: Response, request: &Request) -> Response {
         let hooks = self.hooks_of(request);
-        match self.guarded(hooks.after(request, response)).await.and_then(redirects::checked) {
+        match self.in_time_left(request, hooks.after(request, response)).await.and_then(redirects::checked) {
             Ok(response) => response,
             Err(error) => boxed(|| self.answer_to(error, request)).await,
         }
     }
 
-    /// Runs a hook within the time limit of a request. A panic becomes an error.
-    async fn guarded<T>(&self, hook: impl Future<Output = Result<T>>) -> Result<T> {
-        let answer = timeout_catching_panics(self.context.limits.request_time, hook).await;
-        answer.unwrap_or_else(|failure| Err(failure.into()))
+    /// Runs what comes after the handler, a hook or an error page, in what is left of the request's time. A panic becomes
+    /// an error.
+    async fn in_time_left<T>(&self, request: &Request, hook: impl Future<Output = Result<T>>) -> Result<T> {
+        let limit = self.context.limits.request_time.saturating_add(OVERTIME);
+        let left = limit.saturating_sub(request.started().elapsed());
+        let answer = timeout_catching_panics(left, hook).await;
+        answer.unwrap_or_else(|failure| {
+            Err(match failure {
+                waxseal_server::Error::TimedOut { .. } => waxseal_server::Error::TimedOut { limit },
+                other => other,
+            }
+            .into())
+        })
     }
 
     fn asks_for_token(&self, destination: &Destination<'_>, method: &Method) -> bool {

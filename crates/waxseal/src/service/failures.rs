@@ -68,7 +68,8 @@ impl Shared {
         if self.shows_source(error.status_code()) || !hooks.handles(error.status_code()) {
             return Err(error);
         }
-        let answer = self.guarded(hooks.on_error(request, error)).await.and_then(redirects::checked);
+        let answer =
+            self.in_time_left(request, hooks.on_error(request, error)).await.and_then(redirects::checked);
         answer.inspect_err(|failed| {
             self.log_failure(failed, request);
             request.drop_changes_of(failed.status_code());
@@ -110,7 +111,8 @@ impl Shared {
             message => error.public_message(),
         };
         // The call stands inside, so that a panic in what the page uses is caught.
-        let page = self.guarded(async { request.render_text("error.html", context).await }).await;
+        let page =
+            self.in_time_left(request, async { request.render_text("error.html", context).await }).await;
         page.inspect_err(|error| tracing::error!("the error page itself failed: {error}")).ok()
     }
 

@@ -61,7 +61,8 @@ pub struct LimitSettings {
     /// [default: 0].
     #[arg(long, env = "WAXSEAL_MIN_BODY_RATE", value_name = "BYTES")]
     pub min_body_rate: Option<u32>,
-    /// The time for a request, until the head of the response [default: 60].
+    /// The time for a request, until the head of the response; an error page and hooks after the handler have 2 s more
+    /// together [default: 60].
     #[arg(long, env = "WAXSEAL_TIMEOUT", value_name = "SECONDS")]
     pub timeout: Option<NonZeroU64>,
     /// The time in which a client must read some more of a response [default: 15].

@@ -308,3 +308,32 @@ async fn a_head_request_begins_no_session_for_a_form() {
         assert!(client.get("/").await.header(&SET_COOKIE).is_some(), "{case}");
     }
 }
+
+/// One time for the whole request, and not one for each function that it passes.
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_every_part_is_stuck_ends_two_seconds_after_its_time() {
+    async fn forever<T>() -> Result<T> {
+        std::future::pending().await
+    }
+    let stuck = || {
+        let app = App::new("demo").limits(Limits::default().request_time(Duration::from_secs(10)));
+        let app = app.get("/", async |_| forever().await).get("/quick", async |_| Ok(text("done")));
+        app.error_handler(503, async |_, _| forever().await)
+            .after_request(async |_, _| forever().await)
+            .after_request(async |_, _| forever().await)
+            .teardown_request(async |_, _| forever().await)
+            .teardown_request(async |_, _| forever().await)
+    };
+    for (place, client, _) in everywhere(stuck) {
+        for path in ["/", "/quick"] {
+            let began = tokio::time::Instant::now();
+            let answer = client.get(path).await;
+            assert_eq!(answer.status(), 503, "{place}: {path}");
+            let took = began.elapsed();
+            assert!(
+                (Duration::from_secs(12)..Duration::from_millis(12_100)).contains(&took),
+                "{place}: {took:?}"
+            );
+        }
+    }
+}
