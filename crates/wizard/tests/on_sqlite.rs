@@ -59,13 +59,14 @@ fn without_privileges() -> &'static [&'static str] {
     if root { &["setpriv", "--bounding-set=-dac_override,-dac_read_search"] } else { &[] }
 }
 
-/// Sends a form while another process holds the lock, until the form is answered or for `held_for`.
-fn send_into_a_lock(held_for: Duration) -> (Visitor, Answer) {
+/// Sends a form while another process holds the lock, until the form is answered or for `held_for`. Returns also how long
+/// the lock was held, which on a busy machine may be longer.
+fn send_into_a_lock(held_for: Duration) -> (Visitor, Answer, Duration) {
     let visitor = Visitor::new(PLACE, Policy::Refuse);
     let other = Connection::open(file(&visitor)).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let start = Instant::now();
-    let answer = thread::scope(|scope| {
+    let (answer, held) = thread::scope(|scope| {
         let form = scope.spawn(|| visitor.post_form());
         while !form.is_finished() && start.elapsed() < held_for {
             visitor.assert_plain_pages();
@@ -74,21 +75,25 @@ fn send_into_a_lock(held_for: Duration) -> (Visitor, Answer) {
             thread::sleep(Duration::from_millis(100));
         }
         other.execute_batch("ROLLBACK").unwrap();
-        form.join().unwrap()
+        let held = start.elapsed();
+        (form.join().unwrap(), held)
     });
-    (visitor, answer)
+    (visitor, answer, held)
 }
 
 #[test]
 fn a_lock_that_another_process_holds_for_a_moment_makes_forms_wait_and_refuses_none() {
-    let (visitor, form) = send_into_a_lock(Duration::from_secs(1));
+    // A form waits for five seconds.
+    let mut tries = (0..5).map(|_| send_into_a_lock(Duration::from_secs(1)));
+    let of_a_moment = tries.find(|(.., held)| *held < Duration::from_secs(4));
+    let (visitor, form, _) = of_a_moment.expect("the machine is not that busy five times in a row");
     assert_eq!(form.status, 303, "{form:?}");
     assert_sound(&file(&visitor));
 }
 
 #[test]
 fn a_lock_that_another_process_holds_for_long_stops_forms_alone() {
-    let (visitor, form) = send_into_a_lock(Duration::from_secs(60));
+    let (visitor, form, _) = send_into_a_lock(Duration::from_secs(60));
     form.assert_refused();
     assert_back(&visitor);
     assert_sound(&file(&visitor));
