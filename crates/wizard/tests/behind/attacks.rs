@@ -1,8 +1,10 @@
 //! Requests that a proxy and a server might parse differently, sent to a proxy in front of two wizards.
 
+use std::time::Duration;
+
 use store_tests::front::Kind;
 
-use super::client::{ADDRESS, Answer, Client, get, post};
+use super::client::{ADDRESS, Answer, Client, PATIENCE, get, post};
 use super::{Plan, Site};
 
 /// Lists of statuses with which an attack may be answered, besides one refusal or a closed connection. A proxy may read
@@ -11,6 +13,11 @@ use super::{Plan, Site};
 type Fate = &'static [&'static [u16]];
 
 const REFUSED: Fate = &[];
+
+/// The time without another byte after which there are taken to be no more responses: when none is expected, and when
+/// one may come or not.
+const QUIET: Duration = Duration::from_millis(250);
+const LONG_QUIET: Duration = Duration::from_secs(5);
 
 /// The request that follows each attack on its connection. It must be answered only where it is a separate request.
 const NEXT: &str = "GET /smuggled HTTP/1.1\r\nHost: wizard.example\r\n\r\n";
@@ -26,7 +33,7 @@ pub(crate) fn hold(kind: Kind) {
         let mut connection = site.client.connect().unwrap();
         // The connection of a client that is refused early may be closed while it sends.
         let _ = connection.send(&attack);
-        let answers = connection.all_answers();
+        let answers = connection.all_answers(|statuses| quiet(fate, statuses));
         let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
         eprintln!("{kind:?}: {name}: {statuses:?}");
         if !is_allowed(fate, &statuses) {
@@ -54,6 +61,20 @@ fn is_allowed(fate: Fate, statuses: &[u16]) -> bool {
     matches!(statuses, [] | [400 | 411 | 413 | 414 | 421 | 431 | 501 | 505]) || fate.contains(&statuses)
 }
 
+/// How long to wait for another response after these.
+fn quiet(fate: Fate, statuses: &[u16]) -> Duration {
+    let goes_on = |whole: &&[u16]| whole.len() > statuses.len() && whole.starts_with(statuses);
+    if statuses.is_empty() {
+        PATIENCE
+    } else if !fate.iter().any(goes_on) {
+        QUIET
+    } else if is_allowed(fate, statuses) {
+        LONG_QUIET
+    } else {
+        PATIENCE
+    }
+}
+
 /// Asserts that the response is that to its own request.
 fn assert_own_answer(client: &Client, id: &str, after: &str) {
     let answer = client.ask(&get("/wizard/success", &format!("X-Request-Id: {id}\r\n"))).unwrap();
@@ -66,7 +87,7 @@ fn pipelined(client: &Client) {
     let requests: Vec<_> =
         ids.iter().map(|id| get("/wizard/success", &format!("X-Request-Id: {id}\r\n"))).collect();
     connection.send(requests.concat().as_bytes()).unwrap();
-    let answers = connection.all_answers();
+    let answers: Vec<_> = ids.iter().map(|_| connection.answer().unwrap()).collect();
     let own: Vec<_> = answers.iter().filter_map(|answer| answer.field("x-request-id")).collect();
     assert_eq!(own, ids, "{answers:?}");
 }

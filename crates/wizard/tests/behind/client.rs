@@ -10,9 +10,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// The time after which a test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// The time without another byte after which there are taken to be no more responses.
-const QUIET: Duration = Duration::from_millis(250);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The clients' address, which is not that of a trusted proxy.
 pub(crate) const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 
@@ -118,19 +116,22 @@ impl Connection {
         }
     }
 
-    /// Reads all responses, until the connection is closed or nothing more arrives.
-    pub(crate) fn all_answers(mut self) -> Vec<Answer> {
-        let mut open = self.read_more().unwrap_or(false);
-        self.stream.sock.set_read_timeout(Some(QUIET)).unwrap();
-        while open {
-            open = self.read_more().unwrap_or(false);
+    /// Reads all responses, until the connection is closed or nothing more arrives for the time that `wait` says for the
+    /// statuses so far.
+    pub(crate) fn all_answers(mut self, wait: impl Fn(&[u16]) -> Duration) -> Vec<Answer> {
+        let mut answers: Vec<Answer> = Vec::new();
+        loop {
+            let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+            self.stream.sock.set_read_timeout(Some(wait(&statuses))).unwrap();
+            let open = self.read_more().unwrap_or(false);
+            while let Some((answer, length)) = Answer::first(&self.read, !open) {
+                self.read.drain(..length);
+                answers.push(answer);
+            }
+            if !open {
+                return answers;
+            }
         }
-        let mut answers = Vec::new();
-        while let Some((answer, length)) = Answer::first(&self.read, true) {
-            self.read.drain(..length);
-            answers.push(answer);
-        }
-        answers
     }
 
     /// Reads the bytes that are there. Returns `false` at the end.
