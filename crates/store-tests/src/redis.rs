@@ -104,7 +104,7 @@ impl Server {
     /// Says a command to the server, in one line, and returns its answer's first.
     pub fn say(&self, command: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         writeln!(stream, "{command}\r")?;
         let mut answer = String::new();
         BufReader::new(stream).read_line(&mut answer)?;

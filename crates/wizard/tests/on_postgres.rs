@@ -11,6 +11,9 @@ use std::time::Duration;
 use store_tests::free_port;
 use store_tests::postgres::{Bouncer, Cluster};
 
+/// For a server that answers, but not always within the default time on a busy machine.
+const MORE_TIME: &str = "&connect_timeout=30s";
+
 fn hangs(length: Duration) {
     let cluster = Cluster::start(&[]);
     let url = cluster.url("postgres");
@@ -60,7 +63,7 @@ fn a_server_that_is_gone_for_half_a_minute_is_an_outage_as_declared() {
 #[test]
 fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
     let mut cluster = Cluster::start(&["fsync=off"]);
-    let (url, port) = (cluster.url("postgres"), cluster.port);
+    let (url, port) = (cluster.url("postgres") + MORE_TIME, cluster.port);
     for (case, place, reason) in [
         (
             "no URL",
@@ -79,17 +82,17 @@ fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
         ),
         (
             "a wrong password",
-            format!("postgres://waxseal:fawkes@127.0.0.1:{port}/postgres"),
+            format!("postgres://waxseal:fawkes@127.0.0.1:{port}/postgres?connect_timeout=30s"),
             "refused the user: password authentication failed for user \"waxseal\"; check user and password in the URL",
         ),
         (
             "no password",
-            format!("postgres://waxseal@127.0.0.1:{port}/postgres"),
+            format!("postgres://waxseal@127.0.0.1:{port}/postgres?connect_timeout=30s"),
             "password missing; check user and password",
         ),
         (
             "no such database",
-            cluster.url("nothing"),
+            cluster.url("nothing") + MORE_TIME,
             "database \"nothing\" does not exist; create it or correct the URL",
         ),
         ("no TLS there", url.replace("sslmode=disable", "sslmode=require"), "check sslmode in the URL"),

@@ -9,7 +9,10 @@ use std::time::Duration;
 use outage::{LONG, Policy, SHORT, Visitor, outage};
 use program::refused_store;
 use store_tests::free_port;
-use store_tests::redis::Server;
+use store_tests::redis::{Server, wait_for};
+
+/// For a server that answers, but not always within the default times on a busy machine.
+const MORE_TIME: &str = "connect_timeout=30s&command_timeout=30s";
 
 fn stands_still(length: Duration) {
     let server = Server::start_durable();
@@ -47,7 +50,8 @@ fn a_server_that_is_gone_for_half_a_minute_is_an_outage_as_declared() {
 #[test]
 fn a_server_without_memory_left_stops_forms_and_still_signs_out() {
     let server = Server::start(&[]);
-    let visitors = [Policy::Refuse, Policy::Copies].map(|policy| Visitor::new(&server.url(), policy));
+    let url = format!("{}?{MORE_TIME}", server.url());
+    let visitors = [Policy::Refuse, Policy::Copies].map(|policy| Visitor::new(&url, policy));
     let limit = |limit| assert_eq!(server.say(&format!("CONFIG SET maxmemory {limit}")).unwrap(), "+OK\r\n");
     limit("1mb");
     for visitor in &visitors {
@@ -55,12 +59,14 @@ fn a_server_without_memory_left_stops_forms_and_still_signs_out() {
         let page = visitor.session_page();
         assert!(page.knows_merlin(), "{page:?}");
         visitor.assert_plain_pages();
-        let ready = visitor.ready();
-        assert!(ready.status == 503 && ready.shows("has no memory left; raise `maxmemory`"), "{ready:?}");
+        wait_for("the reason why it is not ready", || {
+            let ready = visitor.ready();
+            ready.status == 503 && ready.shows("has no memory left; raise `maxmemory`")
+        });
     }
     limit("0");
     for visitor in &visitors {
-        assert_eq!(visitor.ready().status, 200);
+        wait_for("the visitor's app to be ready", || visitor.ready().status == 200);
         let leaver = visitor.sign_in();
         limit("1mb");
         visitor.sign_out(&leaver);
@@ -76,7 +82,9 @@ fn a_server_without_memory_left_stops_forms_and_still_signs_out() {
 #[test]
 fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
     let (server, guarded) = (Server::start(&[]), Server::start(&["--requirepass", "s3cret-indeed"]));
-    let at = |server: &Server, user_info: &str| format!("redis://{user_info}127.0.0.1:{}", server.port);
+    let at = |server: &Server, user_info: &str| {
+        format!("redis://{user_info}127.0.0.1:{}?{}", server.port, MORE_TIME)
+    };
     for (case, place, reason) in [
         ("no URL", "redis://app:s3cret@a@host:99999".to_owned(), "invalid session store URL"),
         (
@@ -94,7 +102,8 @@ fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
         ("a wrong user", at(&guarded, "app:s3cret-indeed@"), "user or password are wrong"),
         (
             "no TLS there",
-            at(&server, ":s3cret@").replace("redis:", "rediss:"),
+            // Without more time: the server says nothing to a client that speaks TLS.
+            format!("rediss://:s3cret@127.0.0.1:{}", server.port),
             "if it speaks no TLS, use `redis://`",
         ),
         (
@@ -114,7 +123,7 @@ fn what_is_wrong_with_a_server_is_said_at_start_without_the_password() {
         ),
     ] {
         assert_eq!(server.say(&format!("SET waxseal:wizard:layout {layout}")).unwrap(), "+OK\r\n");
-        let told = refused_store(&server.url(), "s3cret");
+        let told = refused_store(&at(&server, ""), "s3cret");
         assert!(told.contains(reason), "{layout}: {told}");
     }
 }

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use crate::program::{Ended, Program, folder, secret};
 
 /// The most time for a page that asks no store. It is less than the two seconds that a command to the store is given,
-/// so such a page did not wait for one. It is generous, so that the test does not fail on a busy machine.
+/// so such a page did not wait for one.
 const PROMPT: Duration = Duration::from_secs(2);
-/// A command's two seconds, and some more time for a busy machine.
-const PATIENT: Duration = Duration::from_secs(5);
-/// The time after the store's return within which everything must work again.
-const BACK: Duration = Duration::from_secs(5);
+/// How often such a page is requested, because a busy machine may stand still for as long. These are fewer calls than
+/// those after which the circuit breaker opens: a page that asked the store would wait each time.
+const LOOKS: usize = 3;
+/// How often a wizard is started, because a busy machine may stand still for as long as the store is given.
+const STARTS: usize = 3;
 
 const FORM: &str = "name=Merlin&magic_school=Camelot";
 
@@ -92,12 +93,6 @@ impl Answer {
         assert_eq!((self.status, self.field("retry-after")), (503, Some("5")), "{self:?}");
         assert_eq!(self.field("set-cookie"), None, "{self:?}");
     }
-
-    #[track_caller]
-    fn assert_prompt(&self) {
-        assert!(self.status == 200 && self.took < PROMPT, "{self:?}");
-        assert_eq!(self.field("set-cookie"), None, "{self:?}");
-    }
 }
 
 impl Visitor {
@@ -108,22 +103,38 @@ impl Visitor {
 
     /// The same for a wizard that is started by the command `under`.
     pub(crate) fn under(under: &[&str], place: &str, policy: Policy) -> Self {
+        let mut visitor = Self::start(under, place, policy);
+        for _ in 1..STARTS {
+            visitor = visitor.or_else(|_| Self::start(under, place, policy));
+        }
+        visitor.unwrap_or_else(|problem| panic!("{policy:?}: {problem}"))
+    }
+
+    /// # Errors
+    ///
+    /// What the wizard said instead.
+    fn start(under: &[&str], place: &str, policy: Policy) -> Result<Self, String> {
         let variables = [("SECRET_KEY", &*secret()), ("WAXSEAL_SESSION_STORE", place)];
         let arguments = [policy.arguments(), &["--port=0", "--admin-address=0"]].concat();
         let mut program = Program::spawn_under(under, folder(), &variables, &arguments);
-        program.hear_address();
+        program.has_started()?;
         let mut visitor = Self { program, cookie: String::new(), policy };
-        visitor.cookie = visitor.sign_in();
-        let answer = visitor.session_page();
-        assert!(answer.knows_merlin(), "{policy:?}: {answer:?}");
-        visitor
+        visitor.cookie = visitor.try_to_sign_in().map_err(|answer| format!("{answer:?}"))?;
+        let page = visitor.session_page();
+        if page.knows_merlin() { Ok(visitor) } else { Err(format!("{page:?}")) }
     }
 
     /// The cookie of a new session.
     pub(crate) fn sign_in(&self) -> String {
+        self.try_to_sign_in().unwrap()
+    }
+
+    fn try_to_sign_in(&self) -> Result<String, Answer> {
         let answer = exchange(self.program.address(), "POST /wizard/create", "", FORM);
-        assert_eq!(answer.status, 303, "{answer:?}");
-        answer.field("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+        match answer.field("set-cookie").and_then(|cookie| cookie.split(';').next()) {
+            Some(cookie) if answer.status == 303 => Ok(cookie.to_owned()),
+            _ => Err(answer),
+        }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -169,15 +180,14 @@ impl Visitor {
     /// Asserts that pages that need no store are served at once, with and without a cookie.
     pub(crate) fn assert_plain_pages(&self) {
         for path in ["/", "/static/wizard.css"] {
-            exchange(self.program.address(), &format!("GET {path}"), &self.cookie, "").assert_prompt();
+            assert_prompt(|| exchange(self.program.address(), &format!("GET {path}"), &self.cookie, ""));
         }
-        let stranger = self.session_page_of("");
-        stranger.assert_prompt();
+        let stranger = assert_prompt(|| self.session_page_of(""));
         assert!(stranger.is_a_strangers(), "{stranger:?}");
     }
 
     /// Checks everything once while the store is away.
-    fn see_outage(&self) {
+    fn see_outage(&self, patience: Duration) {
         self.assert_plain_pages();
         let page = self.session_page();
         match self.policy {
@@ -191,7 +201,7 @@ impl Visitor {
         let ready = self.ready();
         assert_eq!(ready.status, 503, "{ready:?}");
         for answer in [page, form, ready] {
-            assert!(answer.took < PATIENT, "{:?}: {answer:?}", self.policy);
+            assert!(answer.took < patience, "{:?}: {answer:?}", self.policy);
         }
         self.assert_plain_pages();
     }
@@ -220,16 +230,17 @@ impl Visitor {
 /// wizards.
 #[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
 pub(crate) fn outage(place: &str, length: Duration, away: impl FnOnce(), back: impl FnOnce()) -> [String; 4] {
+    let patience = patience(length);
     let visitors = Policy::ALL.map(|policy| Visitor::new(place, policy));
     for visitor in &visitors {
         visitor.assert_plain_pages();
-        assert_eq!(visitor.ready().status, 200, "{:?}", visitor.policy);
+        assert!((0..LOOKS).any(|_| visitor.ready().status == 200), "{:?}", visitor.policy);
     }
     away();
     let looks = at_once(&visitors, |visitor, start| {
         let mut looks = 0;
         while start.elapsed() < length {
-            visitor.see_outage();
+            visitor.see_outage(patience);
             looks += 1;
             thread::sleep(Duration::from_millis(250));
         }
@@ -238,13 +249,13 @@ pub(crate) fn outage(place: &str, length: Duration, away: impl FnOnce(), back: i
     back();
     let times = at_once(&visitors, |visitor, start| {
         while let Err(answer) = visitor.sees_all_well() {
-            assert!(start.elapsed() < BACK, "{:?}: {answer:?}", visitor.policy);
+            assert!(start.elapsed() < patience, "{:?}: {answer:?}", visitor.policy);
             thread::sleep(Duration::from_millis(50));
         }
         start.elapsed()
     });
     for ((visitor, looks), took) in visitors.iter().zip(looks).zip(times) {
-        assert!(took < BACK, "{:?}: {took:?}", visitor.policy);
+        assert!(took < patience, "{:?}: {took:?}", visitor.policy);
         eprintln!("{:?}: {looks} looks in {length:?}, all well again after {took:?}", visitor.policy);
     }
     visitors.map(|visitor| {
@@ -254,6 +265,26 @@ pub(crate) fn outage(place: &str, length: Duration, away: impl FnOnce(), back: i
         assert!(said.contains(line), "{policy:?}: {said}");
         said
     })
+}
+
+/// The most time for a page that asks a store that is away, and the time after the store's return within which everything
+/// must work again. The full tests are for a machine that is not busy: a command's two seconds, and some more.
+fn patience(length: Duration) -> Duration {
+    Duration::from_secs(if length < LONG { 30 } else { 5 })
+}
+
+/// Asserts that a page asks no store: the quickest of some responses came at once. Returns that response.
+#[track_caller]
+fn assert_prompt(ask: impl Fn() -> Answer) -> Answer {
+    let mut quickest = ask();
+    for _ in 1..LOOKS {
+        if quickest.took >= PROMPT {
+            quickest = ask();
+        }
+    }
+    assert!(quickest.status == 200 && quickest.took < PROMPT, "{quickest:?}");
+    assert_eq!(quickest.field("set-cookie"), None, "{quickest:?}");
+    quickest
 }
 
 /// Does `work` for all visitors at the same time.

@@ -104,12 +104,25 @@ impl Program {
 
     /// Waits until the program has logged its address.
     pub(crate) fn hear_address(&mut self) {
-        self.hear("server on http://");
-        self.hear("\n");
+        self.has_started().unwrap_or_else(|problem| panic!("{problem}"));
+    }
+
+    /// Waits until the program has logged its address.
+    ///
+    /// # Errors
+    ///
+    /// What it said instead.
+    pub(crate) fn has_started(&mut self) -> Result<(), String> {
+        self.try_to_hear("server on http://")?;
+        self.try_to_hear("\n")
     }
 
     /// Waits until the program has logged `words`, after what was read before.
     pub(crate) fn hear(&mut self, words: &str) {
+        self.try_to_hear(words).unwrap_or_else(|problem| panic!("{problem}"));
+    }
+
+    fn try_to_hear(&mut self, words: &str) -> Result<(), String> {
         let from = self.heard.len();
         let deadline = Instant::now() + PATIENCE;
         while !self.heard[from..].ends_with(words) {
@@ -120,9 +133,10 @@ impl Program {
                 .recv_timeout(deadline.saturating_duration_since(Instant::now()))
             {
                 Ok(byte) => self.heard.push(char::from(byte)),
-                Err(problem) => panic!("{problem} before {words:?}; it said {:?}", self.heard),
+                Err(problem) => return Err(format!("{problem} before {words:?}; it said {:?}", self.heard)),
             }
         }
+        Ok(())
     }
 
     /// The output that was read so far.
