@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use store_tests::front::Kind;
 
-use super::load::Load;
+use super::load::{Load, Seen};
 use super::{Plan, Site};
 
 const VISITORS: usize = 6;
@@ -14,8 +14,13 @@ const VISITORS: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Restarts both servers this many times, and asserts that no request failed.
-#[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
 pub(crate) fn roll(kind: Kind, store: Option<&str>, rounds: usize, more: &[&str]) {
+    look_at_rolling(kind, store, rounds, more).assert_none_failed();
+}
+
+/// Restarts both servers this many times. Returns what the visitors saw.
+#[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
+pub(crate) fn look_at_rolling(kind: Kind, store: Option<&str>, rounds: usize, more: &[&str]) -> Seen {
     let start = Instant::now();
     let state = if store.is_some() { "--session-state=mirrored" } else { "--session-state=cookie" };
     let more = [&[state], more].concat();
@@ -32,7 +37,7 @@ pub(crate) fn roll(kind: Kind, store: Option<&str>, rounds: usize, more: &[&str]
     let seen = load.stop();
     let (count, failed, took) = (seen.requests, seen.failures.len(), start.elapsed());
     eprintln!("{kind:?}, {} restarts, {more:?}: {failed} of {count} requests failed, {took:?}", 2 * rounds);
-    seen.assert_none_failed();
+    seen
 }
 
 /// Waits until a server that was started has answered requests. A proxy that checks its servers sends it none before
