@@ -32,6 +32,13 @@ pub(crate) fn operate(arguments: &[&str], file: &Path) -> serde_json::Value {
 /// Copies a secret file and its rotation record to another server as an operator would, not in one step.
 pub(crate) fn bring(from: &Path, to: &Path) {
     let record = |file: &Path| file.with_file_name("secret.rotation");
-    fs::copy(record(from), record(to)).unwrap();
-    fs::copy(from, to).unwrap();
+    replace(&record(from), &record(to));
+    replace(from, to);
+}
+
+/// The server sees the former file or the whole new one.
+fn replace(from: &Path, to: &Path) {
+    let aside = to.with_extension("new");
+    fs::copy(from, &aside).unwrap();
+    fs::rename(aside, to).unwrap();
 }
