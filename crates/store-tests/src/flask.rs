@@ -1,6 +1,5 @@
 //! A Flask app of our own, in one of the Python environments that `cargo xtask test --faults` makes.
 
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -26,21 +25,28 @@ impl Flask {
     ///
     /// # Panics
     ///
-    /// If it ends, or does not listen within 30 seconds.
+    /// If it ends, or does not listen within 30 seconds, five times.
     #[must_use]
     pub fn start(python: &Path, app: &Path, variables: &[(&str, &str)]) -> Self {
-        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
-        let mut command = shell(python, "TERM", None, folder.path());
-        command.arg(app).arg(port.to_string()).envs(variables.iter().copied());
-        let process = Process::start(command);
-        let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let log = || std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
-            let waits = process.is_running() && start.elapsed() < PATIENCE;
-            assert!(waits, "Flask does not answer; its log: {}", log());
-            std::thread::sleep(Duration::from_millis(30));
+        let folder = tempfile::tempdir().unwrap();
+        let log = || std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+        // Another program may take the free port first.
+        for _ in 0..5 {
+            let port = free_port();
+            let mut command = shell(python, "TERM", None, folder.path());
+            command.arg(app).arg(port.to_string()).envs(variables.iter().copied());
+            let process = Process::start(command);
+            let start = Instant::now();
+            // It says so when it has the port, where another program may answer before.
+            let listens = || log().contains(&format!("Running on http://127.0.0.1:{port}"));
+            while process.is_running() && start.elapsed() < PATIENCE {
+                if listens() {
+                    return Self { _process: process, _folder: folder, port };
+                }
+                std::thread::sleep(Duration::from_millis(30));
+            }
         }
-        Self { _process: process, _folder: folder, port }
+        panic!("Flask does not answer; its log: {}", log());
     }
 }
 

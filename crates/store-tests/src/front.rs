@@ -80,7 +80,10 @@ impl Front {
         let process = Process::start(command);
         let log = || std::fs::read_to_string(path.join("log")).unwrap_or_default();
         let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() && process.is_running() {
+        // nginx tries for some seconds to get its port, in which another program answers there. Then it writes this file.
+        let has_port = || kind != Kind::Nginx || path.join("nginx.pid").exists();
+        let answers = || has_port() && TcpStream::connect(("127.0.0.1", port)).is_ok();
+        while !answers() && process.is_running() {
             assert!(start.elapsed() < PATIENCE, "{kind:?} does not answer; its log: {}", log());
             std::thread::sleep(Duration::from_millis(10));
         }

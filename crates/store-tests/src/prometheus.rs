@@ -15,7 +15,7 @@ use crate::process::{Process, free_port, shell};
 pub struct Prometheus {
     // Before the folder: it is dropped first.
     _process: Process,
-    folder: TempDir,
+    _folder: TempDir,
     port: u16,
 }
 
@@ -29,23 +29,18 @@ impl Prometheus {
              - job_name: waxseal\n    static_configs: [{{ targets: {targets:?} }}]\n"
         );
         fs::write(folder.path().join("prometheus.yml"), config).unwrap();
-        let port = free_port();
-        let mut shell = shell(&program(), "TERM", None, folder.path());
-        shell.args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"]);
-        shell.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-        let server = Self { _process: Process::start(shell), folder, port };
-        server.wait_for("/-/ready");
-        server
-    }
-
-    fn wait_for(&self, path: &str) {
-        for _ in 0..300 {
-            if self.exchange("GET", path, "").is_ok_and(|answer| answer.starts_with("HTTP/1.0 200")) {
-                return;
+        // Another program may take the free port first.
+        for _ in 0..5 {
+            let port = free_port();
+            let mut shell = shell(&program(), "TERM", None, folder.path());
+            shell.args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"]);
+            shell.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+            let process = Process::start(shell);
+            if is_ready(&process, port) {
+                return Self { _process: process, _folder: folder, port };
             }
-            std::thread::sleep(Duration::from_millis(100));
         }
-        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let log = fs::read_to_string(folder.path().join("log")).unwrap_or_default();
         panic!("Prometheus does not start; its log: {log}");
     }
 
@@ -64,23 +59,38 @@ impl Prometheus {
     }
 
     fn answer(&self, method: &str, path: &str, form: &str) -> String {
-        let answer = self.exchange(method, path, form).expect("it listens");
+        let answer = exchange(self.port, method, path, form).expect("it listens");
         answer.split_once("\r\n\r\n").expect("a head").1.to_owned()
     }
+}
 
-    fn exchange(&self, method: &str, path: &str, form: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        let length = form.len();
-        // By HTTP/1.0, so that the body comes in one piece.
-        write!(
-            stream,
-            "{method} {path} HTTP/1.0\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-             Content-Length: {length}\r\n\r\n{form}"
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+/// Waits until the server is ready. False if it has ended, or is not ready in half a minute.
+fn is_ready(process: &Process, port: u16) -> bool {
+    for _ in 0..300 {
+        let answer = exchange(port, "GET", "/-/ready", "");
+        if !process.is_running() {
+            return false;
+        }
+        if answer.is_ok_and(|answer| answer.starts_with("HTTP/1.0 200")) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(100));
     }
+    false
+}
+
+fn exchange(port: u16, method: &str, path: &str, form: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    let length = form.len();
+    // By HTTP/1.0, so that the body comes in one piece.
+    write!(
+        stream,
+        "{method} {path} HTTP/1.0\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {length}\r\n\r\n{form}"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 fn program() -> PathBuf {

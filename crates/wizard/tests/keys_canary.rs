@@ -4,7 +4,8 @@ mod program;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use program::{Program, refused};
 
@@ -25,12 +26,12 @@ fn no_level_of_the_log_shows_a_secret() {
         for level in ["error", "warn", "info", "debug", "trace"] {
             let variables = [("SECRET_KEY", &*program::secret()), ("SECRET_KEY_FALLBACKS", &fallbacks)];
             let folder = program::folder();
-            // At levels below info it does not log its address, so a free port is chosen here.
-            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let (port_flag, level_flag) = (format!("--port={port}"), format!("--log={level}"));
-            let arguments = [&[&*port_flag, &*level_flag], mode].concat();
+            // At levels below info it does not log its address, and a port that is chosen here may be taken by then.
+            let socket = folder.path().join("socket");
+            let level_flag = format!("--log={level}");
+            let arguments = [&["--unix-socket=socket", &*level_flag], mode].concat();
             let program = Program::spawn(folder, &variables, &arguments);
-            let mut stream = connect(port);
+            let mut stream = connect(&socket);
             write!(stream, "GET /nowhere HTTP/1.1\r\nHost: localhost\r\nCookie: __Host-session=AU57\r\nConnection: close\r\n\r\n").unwrap();
             let mut page = String::new();
             stream.read_to_string(&mut page).unwrap();
@@ -43,10 +44,10 @@ fn no_level_of_the_log_shows_a_secret() {
     }
 }
 
-fn connect(port: u16) -> TcpStream {
+fn connect(socket: &Path) -> UnixStream {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     loop {
-        match TcpStream::connect(("127.0.0.1", port)) {
+        match UnixStream::connect(socket) {
             Ok(stream) => return stream,
             Err(error) => assert!(std::time::Instant::now() < deadline, "{error}"),
         }

@@ -12,8 +12,8 @@ pub(crate) mod rolling;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use store_tests::front::{Front, Kind, nginx_configuration};
 use tempfile::TempDir;
@@ -189,9 +189,15 @@ fn set(text: &mut String, from: &str, to: &str) {
 /// free again after a restart.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let own = u16::try_from(std::process::id() % 120).expect("less than 120") * 100;
+    // Each process chooses from a hundred ports of its own, and occupies the first of them to its end.
+    static OWN: LazyLock<TcpListener> = LazyLock::new(|| {
+        let mut firsts = (20_000..32_000).step_by(100);
+        let first = firsts.find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
+        first.expect("less than 120 processes run this")
+    });
+    let first = OWN.local_addr().unwrap().port();
     loop {
-        let port = 20_000 + own + NEXT.fetch_add(1, Ordering::Relaxed) % 100;
+        let port = first + 1 + NEXT.fetch_add(1, Ordering::Relaxed) % 99;
         let hosts = [PROXY, SERVERS[0], SERVERS[1]].map(|[_, here]| here.parse::<Ipv4Addr>().unwrap());
         if hosts.iter().all(|host| TcpListener::bind((*host, port)).is_ok()) {
             return port;

@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use store_tests::front::{Front, Kind, nginx_configuration};
 
 use crate::driver::Browser;
@@ -20,7 +20,7 @@ use crate::tls_site::{ELSEWHERE, HOST, Home, STATES, Site, State};
 const SHORT: Duration = Duration::from_secs(5);
 /// A proof time longer than a test.
 const LONG: Duration = Duration::from_secs(600);
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 const REFRESH: &str = "POST /_device/refresh ";
 const PAGE: &str = "/wizard/success";
 
@@ -63,12 +63,23 @@ fn device_cookie(browser: &Browser) -> Option<(String, String)> {
     Some((found.name().to_owned(), found.value().to_owned()))
 }
 
-/// Signs in with the form, and waits for the registration.
-fn sign_in(browser: &Browser, url: &str) -> (String, String) {
+/// Signs in with the form at `url`, and waits for the registration. The cookie of a short proof may have expired then.
+fn sign_in(browser: &Browser, url: &str) {
     browser.open(url);
+    browser.wait_for_path("/");
     crate::fill_in(browser, "Merlin", "Caer Myrddin");
     browser.wait_for_path(PAGE);
-    wait("registration", || device_cookie(browser))
+    // The presence cookie comes with the device cookie, goes to refreshes alone, and outlives each proof.
+    wait("registration", || {
+        let cookies = cookies_at(browser, &format!("{url}_device/refresh"));
+        cookies.iter().any(|cookie| cookie["name"].as_str().unwrap().ends_with("-on")).then_some(())
+    });
+}
+
+/// The cookies that the browser sends to `url`, with their attributes.
+fn cookies_at(browser: &Browser, url: &str) -> Vec<Value> {
+    let found = browser.devtools("Network.getCookies", json!({ "urls": [url] }));
+    found["cookies"].as_array().unwrap().clone()
 }
 
 fn sign_out(browser: &Browser) {
@@ -84,8 +95,9 @@ fn forget_proof(browser: &Browser, url: &str) {
 
 /// Opens a page that the browser requests after a refresh.
 fn open_proven(browser: &Browser, url: &str) {
+    // The driver does not wait for a page that waits for a refresh, and the page before it may have the same text.
+    browser.script("document.body.replaceChildren()");
     browser.open(url);
-    // The driver does not wait for a page that waits for a refresh.
     browser.wait_for_text("dd", "Merlin");
 }
 
@@ -123,7 +135,8 @@ fn behind_nginx_a_session_is_bound_refreshed_and_ended_in_each_state() {
         });
         let url = |path: &str| format!("https://{HOST}:{}{path}", nginx.port);
         let browser = home.browser();
-        let mut proof = sign_in(&browser, &url("/"));
+        sign_in(&browser, &url("/"));
+        let mut proof = device_cookie(&browser).expect("it is proven");
         for _ in 0..3 {
             forget_proof(&browser, &url("/"));
             open_proven(&browser, &url(PAGE));
@@ -134,6 +147,7 @@ fn behind_nginx_a_session_is_bound_refreshed_and_ended_in_each_state() {
         sign_out(&browser);
         assert_eq!(browser.cookies().len(), 0, "{state}");
         browser.open(&url(PAGE));
+        browser.wait_for_path(PAGE);
         assert!(!browser.source().contains("Merlin"), "{state}");
         assert_eq!(device_cookie(&browser), None, "{state}");
 
@@ -181,11 +195,14 @@ fn at_the_end_of_a_proof_all_requests_wait_for_one_refresh_also_by_another_sites
              Promise.all([1, 2, 3, 4, 5].map(() => fetch('{PAGE}').then(page => page.text())))
                .then(pages => done(pages.filter(page => page.includes('Merlin')).length))"
         );
+        let start = Instant::now();
         assert_eq!(browser.script_later(&five), 5);
+        // On a busy machine a new proof may end before it is used, and no sooner than after its time.
+        let most = 1 + start.elapsed().as_secs() / SHORT.as_secs();
         let mut refreshes = after_the_end().split_off(before);
         // Each refresh answers one challenge. Both may have been sent already, by a refresh that began before the end.
         refreshes.retain(|head| has(head, "secure-session-response:"));
-        assert!(refreshes.len() <= 1, "one refresh for the five: {refreshes:#?}");
+        assert!(refreshes.len() as u64 <= most, "one refresh for the five, or {most}: {refreshes:#?}");
 
         end();
         browser.open(&site.url_at(ELSEWHERE, "/"));
@@ -217,6 +234,7 @@ fn signed_out_sessions_cost_no_signatures_and_without_any_left_a_visitor_can_sig
             sign_in(&browser, &site.url("/"));
             sign_out(&browser);
             browser.open(&site.url(PAGE));
+            browser.wait_for_path(PAGE);
             assert!(!browser.source().contains("Merlin"));
             let refreshes = site.requests(REFRESH);
             assert!(refreshes.len() <= session, "one for each session at most: {refreshes:#?}");
@@ -230,6 +248,7 @@ fn signed_out_sessions_cost_no_signatures_and_without_any_left_a_visitor_can_sig
         assert!(has(&page, "secure-session-skipped: quota_exceeded"), "{page}");
         assert!(device_cookie(&browser).is_none(), "the first minute after the binding needs no proof");
         browser.open(&site.url("/"));
+        browser.wait_for_path("/");
         crate::fill_in(&browser, "Nimue", "Avalon");
         browser.wait_for_path(PAGE);
         browser.wait_for_text("dd", "Nimue");
@@ -246,14 +265,16 @@ fn has(head: &str, text: &str) -> bool {
 #[test]
 fn a_jar_that_is_copied_to_another_profile_shows_nothing_after_its_time() {
     side_by_side(SHORT, |site| {
-        let browser = site.home.browser();
+        // The thief starts first, since the copy is worth something for a minute alone.
+        let (thief, browser) = (site.home.browser(), site.home.browser());
         sign_in(&browser, &site.url("/"));
+        let mut jar = cookies_at(&browser, &site.url("/_device/refresh"));
+        // On a busy machine the browser may have removed it by now.
+        jar.push(newest_device_cookie(&site));
         let copied = Instant::now();
-        let jar = browser.devtools("Network.getCookies", json!({ "urls": [site.url("/_device/refresh")] }));
-        let thief = site.home.browser();
         let tomorrow = std::time::SystemTime::now() + Duration::from_secs(86_400);
         let tomorrow = tomorrow.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        for cookie in jar["cookies"].as_array().unwrap() {
+        for cookie in jar {
             let (name, value) = (&cookie["name"], &cookie["value"]);
             let path = &cookie["path"];
             // Without a domain, as the prefix of these names requires. The thief's copies do not expire.
@@ -271,6 +292,15 @@ fn a_jar_that_is_copied_to_another_profile_shows_nothing_after_its_time() {
         assert!(device_cookie(&thief).is_some(), "its device cookie is there, and worth nothing");
         open_proven(&browser, &site.url(PAGE));
     });
+}
+
+/// The device cookie that the site set last.
+fn newest_device_cookie(site: &Site) -> Value {
+    let answers = site.answers();
+    let mut lines = answers.iter().flat_map(|head| head.lines()).rev();
+    let line = lines.find_map(|line| line.strip_prefix("set-cookie: __Host-session-")).expect("it was set");
+    let (tag, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+    json!({ "name": format!("__Host-session-{tag}"), "value": value, "path": "/" })
 }
 
 /// A script of the page itself has an offer, as one that reads the headers of its own requests may have, and a key of

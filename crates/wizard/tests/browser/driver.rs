@@ -28,8 +28,8 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// Starts of a driver, of which the first may meet another one.
 const STARTS: usize = 3;
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
-const PAGE_LIMIT: Duration = Duration::from_secs(15);
-const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+const PAGE_LIMIT: Duration = Duration::from_secs(60);
+const CLOSE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A headless browser with a new profile. When it is dropped, the browser closes, and then the driver and profile are
 /// removed.
