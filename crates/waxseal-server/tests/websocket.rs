@@ -171,7 +171,8 @@ async fn what_breaks_a_limit_closes_the_socket() {
     assert_eq!(next(&mut quiet).await, Some(Frame::text("tea")));
     assert!(since.elapsed() >= 3 * IDLE);
     // This one has read nothing meanwhile.
-    assert_eq!(closing(&mut silent).await, (CloseCode::Policy, "nothing came for too long".to_owned()));
+    let closed = timeout(PATIENCE, closing(&mut silent)).await.expect("in time");
+    assert_eq!(closed, (CloseCode::Policy, "nothing came for too long".to_owned()));
 }
 
 #[tokio::test]
