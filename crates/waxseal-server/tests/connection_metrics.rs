@@ -85,7 +85,8 @@ async fn start(server: HttpServer) -> std::net::SocketAddr {
 }
 
 async fn bind() -> HttpServer {
-    let limits = Limits::default().first_byte_time(SHORT).head_time(SHORT).keep_alive_time(2 * SHORT);
+    // Idleness is the longest, so that what a busy machine sends late is not taken for it.
+    let limits = Limits::default().first_byte_time(SHORT).head_time(SHORT).keep_alive_time(20 * SHORT);
     HttpServer::bind(([127, 0, 0, 1], 0)).await.unwrap().limits(limits.connections(3))
 }
 

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -9,7 +10,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -20,7 +21,7 @@ use waxseal_server::{
 
 /// When a test gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
-const IDLE: Duration = Duration::from_millis(600);
+const IDLE: Duration = Duration::from_secs(2);
 
 struct Running {
     address: SocketAddr,
@@ -28,6 +29,8 @@ struct Running {
     serving: JoinHandle<Result<(), SetupError>>,
     /// What became of each handler.
     returned: mpsc::UnboundedReceiver<&'static str>,
+    /// Ends the session of `/busy`.
+    over: Arc<Notify>,
 }
 
 async fn start(limits: Limits) -> Running {
@@ -35,16 +38,22 @@ async fn start(limits: Limits) -> Running {
     let address = server.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let (returns, returned) = mpsc::unbounded_channel();
+    let over = Arc::new(Notify::new());
+    let ends = over.clone();
     let service = service_fn(move |request| {
-        let returns = returns.clone();
-        async move { Ok::<_, Infallible>(answer(&request, returns)) }
+        let (returns, ends) = (returns.clone(), ends.clone());
+        async move { Ok::<_, Infallible>(answer(&request, returns, ends)) }
     });
-    let service = std::sync::Arc::new(service);
+    let service = Arc::new(service);
     let serving = tokio::spawn(server.serve(service, async { drop(stopped.await) }));
-    Running { address, stop, serving, returned }
+    Running { address, stop, serving, returned, over }
 }
 
-fn answer(request: &Request<Incoming>, returns: mpsc::UnboundedSender<&'static str>) -> Response<Body> {
+fn answer(
+    request: &Request<Incoming>,
+    returns: mpsc::UnboundedSender<&'static str>,
+    over: Arc<Notify>,
+) -> Response<Body> {
     let upgrade = match WebSocketUpgrade::of(request.method(), request.headers(), request.extensions()) {
         Ok(upgrade) => upgrade.limits(WebSocketLimits::default().message(1_000).idle(IDLE)),
         Err(error) => {
@@ -63,15 +72,18 @@ fn answer(request: &Request<Incoming>, returns: mpsc::UnboundedSender<&'static s
         }
         "/deaf" => upgrade.accept(async move |_socket: WebSocket| std::future::pending().await),
         "/busy" => {
-            let end = async {
-                tokio::time::sleep(Duration::from_millis(100)).await;
+            let end = async move {
+                over.notified().await;
                 "it is over".to_owned()
             };
             upgrade.ended_by(end).accept(async move |mut socket: WebSocket| {
-                let first = socket.receive().await.is_some();
-                tokio::time::sleep(Duration::from_millis(300)).await;
+                let first = socket.receive().await;
+                let _ = returns.send(if first == Some("one".into()) { "one" } else { "another" });
+                while socket.send("busy").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
                 let rest = socket.receive().await;
-                let _ = returns.send(if first && rest.is_none() { "one" } else { "more" });
+                let _ = returns.send(if rest.is_none() { "no more" } else { "more" });
             })
         }
         "/once" => upgrade.accept(async move |mut socket: WebSocket| {
@@ -159,7 +171,8 @@ async fn what_breaks_a_limit_closes_the_socket() {
     assert_eq!(next(&mut quiet).await, Some(Frame::text("tea")));
     assert!(since.elapsed() >= 3 * IDLE);
     // This one has read nothing meanwhile.
-    assert_eq!(closing(&mut silent).await, (CloseCode::Policy, "nothing came for too long".to_owned()));
+    let closed = timeout(PATIENCE, closing(&mut silent)).await.expect("in time");
+    assert_eq!(closed, (CloseCode::Policy, "nothing came for too long".to_owned()));
 }
 
 #[tokio::test]
@@ -193,7 +206,7 @@ async fn a_server_that_has_waited_for_long_enough_drops_its_sockets() {
     let since = Instant::now();
     server.stop.send(()).unwrap();
     timeout(PATIENCE, server.serving).await.expect("in time").unwrap().unwrap();
-    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(5), "not the time of a handler: {:?}", since.elapsed());
     while next(&mut deaf).await.is_some() {}
 }
 
@@ -229,7 +242,13 @@ async fn what_waits_when_the_session_is_over_does_not_reach_the_handler() {
     for word in ["one", "two", "three"] {
         socket.send(Frame::text(word)).await.unwrap();
     }
+    // Once this is answered, the others wait for the handler.
+    let ping = vec![7];
+    socket.send(Frame::Ping(ping.clone().into())).await.unwrap();
+    while next(&mut socket).await.expect("open") != Frame::Pong(ping.clone().into()) {}
     assert_eq!(timeout(PATIENCE, server.returned.recv()).await.unwrap(), Some("one"));
+    server.over.notify_one();
+    assert_eq!(timeout(PATIENCE, server.returned.recv()).await.unwrap(), Some("no more"));
 }
 
 /// Otherwise the answers to its pings would pile up in memory.

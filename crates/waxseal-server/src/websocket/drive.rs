@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -108,9 +108,9 @@ struct Exchange<'a, S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
     /// Passes messages on until there is a reason to close the socket.
     async fn run(&mut self, mut handler: Pin<&mut impl Future<Output = ()>>, outside: &mut Outside) -> Cause {
-        let (mut heard, mut is_pinged) = (Instant::now(), false);
+        let half = self.limits.idle / 2;
+        let (mut until, mut is_pinged) = (Instant::now() + half, false);
         loop {
-            let patience = if is_pinged { self.limits.idle } else { self.limits.idle / 2 };
             let (stream, incoming) = (&mut *self.stream, &self.incoming);
             // Nothing is read while the handler is behind.
             let next = async {
@@ -131,26 +131,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                         return cause;
                     }
                 }
-                heard_of = next => match heard_of {
-                    Ok(()) => (heard, is_pinged) = (Instant::now(), false),
-                    Err(cause) => return cause,
+                // Looks at what came before it looks at the clock: a server that stood still finds both.
+                heard_of = timeout_at(until, next) => match heard_of {
+                    Ok(Ok(())) => (until, is_pinged) = (Instant::now() + half, false),
+                    Ok(Err(cause)) => return cause,
+                    Err(_elapsed) => {
+                        // Nothing is read in that case, which is the handler's fault and not the client's. The ping
+                        // still detects a client that is gone.
+                        let is_handler_behind = self.incoming.capacity() == 0;
+                        if is_pinged && !is_handler_behind {
+                            return Cause::Client(CloseCode::Policy, "nothing came for too long");
+                        }
+                        is_pinged = !is_handler_behind;
+                        let ping = tungstenite::Message::Ping(Bytes::new());
+                        if let Some(cause) = self.send(ping, outside).await {
+                            return cause;
+                        }
+                        // From now on, however late the ping was sent, so that the client can answer it.
+                        until = Instant::now() + half;
+                    }
                 },
-                () = sleep_until(heard + patience) => {
-                    // Nothing is read in that case, which is the handler's fault and not the client's. The ping still
-                    // detects a client that is gone.
-                    let is_handler_behind = self.incoming.capacity() == 0;
-                    if is_pinged && !is_handler_behind {
-                        return Cause::Client(CloseCode::Policy, "nothing came for too long");
-                    }
-                    is_pinged = !is_handler_behind;
-                    if is_handler_behind {
-                        heard = Instant::now();
-                    }
-                    let ping = tungstenite::Message::Ping(Bytes::new());
-                    if let Some(cause) = self.send(ping, outside).await {
-                        return cause;
-                    }
-                }
             }
         }
     }
@@ -191,4 +191,52 @@ async fn close<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStream<S
     }
     // If the client sent more than was read, waits until it has read the close frame.
     let _ = stream.get_mut().shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use tokio::time::advance;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::super::socket::WebSocket;
+
+    const IDLE: Duration = Duration::from_secs(60);
+
+    /// The server is polled by hand: between two polls it stands still.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_is_not_closed_for_the_time_that_the_server_stood_still() {
+        let (server, client) = tokio::io::duplex(1024);
+        let server = WebSocketStream::from_raw_socket(server, Role::Server, None).await;
+        let mut client = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
+        let (_socket, ends) = WebSocket::new();
+        let limits = WebSocketLimits::default().idle(IDLE);
+        let end = Box::pin(std::future::pending());
+        let mut driven = pin!(drive(server, std::future::pending(), ends, limits, end, None));
+        assert!(driven.as_mut().now_or_never().is_none());
+        // Often enough that no order of looking at the client and the clock passes by chance.
+        for round in 0..20 {
+            advance(2 * IDLE).await;
+            assert!(driven.as_mut().now_or_never().is_none());
+            let heard = client.next().now_or_never();
+            assert!(matches!(heard, Some(Some(Ok(tungstenite::Message::Ping(_))))), "{round}: {heard:?}");
+            client.flush().await.unwrap();
+            assert!(client.next().now_or_never().is_none(), "{round}: closed before it could answer");
+            advance(2 * IDLE).await;
+            assert!(driven.as_mut().now_or_never().is_none());
+            assert!(client.next().now_or_never().is_none(), "{round}: the answer was there");
+        }
+
+        advance(IDLE).await;
+        assert!(driven.as_mut().now_or_never().is_none());
+        advance(IDLE).await;
+        assert!(driven.as_mut().now_or_never().is_none());
+        let mut last = None;
+        while let Some(Some(Ok(frame))) = client.next().now_or_never() {
+            last = Some(frame);
+        }
+        let Some(tungstenite::Message::Close(Some(frame))) = last else { panic!("{last:?}") };
+        assert_eq!((frame.code, frame.reason.as_str()), (CloseCode::Policy, "nothing came for too long"));
+    }
 }

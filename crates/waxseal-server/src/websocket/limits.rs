@@ -22,8 +22,8 @@ pub struct WebSocketLimits {
     /// The largest message that the client may send, in bytes; a larger one closes the socket with 1009. Default 64
     /// KiB. Up to eight messages wait in both directions together, so a socket may hold eight times as much.
     pub message: usize,
-    /// How long the client may send nothing; then the socket is closed with 1008. After half of this time the client is
-    /// sent a ping, which browsers answer by themselves. Default 60 s.
+    /// How long the client may send nothing. After half of this time it is sent a ping, which browsers answer by
+    /// themselves. If nothing comes in the other half, the socket is closed with 1008. Default 60 s.
     pub idle: Duration,
 }
 

@@ -42,11 +42,13 @@ async fn a_connection_is_kept_if_the_client_asks_and_the_length_is_known() {
 #[tokio::test]
 async fn the_last_answer_of_a_server_says_so_and_nothing_else() {
     let server = start(Limits::default()).await;
-    let mut client = server.connect().await;
-    client.write_all(b"GET /slow HTTP/1.0\r\nhost: a\r\nconnection: keep-alive\r\n\r\n").await.unwrap();
+    let (mut silent, mut client) = (server.connect().await, server.connect().await);
+    client.write_all(b"GET /held HTTP/1.0\r\nhost: a\r\nconnection: keep-alive\r\n\r\n").await.unwrap();
     tokio::time::sleep(SHORT).await;
     server.stop.send(()).unwrap();
+    assert_eq!(rest(&mut silent).await, "", "the server is stopping");
+    server.release.notify_one();
     let answer = rest(&mut client).await;
-    assert!(answer.contains("connection: close\r\n") && answer.ends_with("slow"), "{answer}");
+    assert!(answer.contains("connection: close\r\n") && answer.ends_with("/held"), "{answer}");
     assert!(!answer.contains("keep-alive"), "{answer}");
 }

@@ -24,7 +24,7 @@ async fn telling(trusted: &str, required: bool, limits: Limits) -> Running {
         })
     };
     let serving = tokio::spawn(server.serve_each(make, async { drop(stopped.await) }));
-    Running { address, stop, serving }
+    Running { address, stop, release: Default::default(), serving }
 }
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";

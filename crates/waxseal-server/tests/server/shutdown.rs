@@ -4,21 +4,22 @@ use super::support::*;
 
 #[tokio::test]
 async fn shutdown_finishes_requests_in_flight_and_closes_all_else() {
-    let server = start(Limits::default()).await;
+    let server = start_at([127, 0, 0, 3], Limits::default()).await;
     let mut idle = server.connect().await;
     idle.write_all(b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     until(&mut idle, "/a").await;
     let mut silent = server.connect().await;
     let mut busy = server.connect().await;
-    busy.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    busy.write_all(b"GET /held HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     tokio::time::sleep(SHORT).await;
 
     server.stop.send(()).unwrap();
     assert_eq!(rest(&mut idle).await, "");
     assert_eq!(rest(&mut silent).await, "");
     assert!(TcpStream::connect(server.address).await.is_err(), "the port is closed");
+    server.release.notify_one();
     let answer = rest(&mut busy).await;
-    assert!(answer.contains("connection: close") && answer.ends_with("slow"), "{answer}");
+    assert!(answer.contains("connection: close") && answer.ends_with("/held"), "{answer}");
     drop((idle, silent, busy));
     tokio::time::timeout(PATIENCE, server.serving).await.expect("in time").unwrap().unwrap();
 }
@@ -45,7 +46,7 @@ async fn answers(clients: Vec<std::net::TcpStream>) -> Vec<String> {
 #[tokio::test]
 async fn shutdown_answers_what_waits_to_be_accepted() {
     for connections in [10_000, 3] {
-        let server = start(Limits::default().connections(connections)).await;
+        let server = start_at([127, 0, 0, 4], Limits::default().connections(connections)).await;
         // Nothing is accepted before the first await of this test, and nothing after the order to stop.
         let waiting = clients(server.address, 50, "GET /a HTTP/1.1\r\nhost: a\r\n\r\n").await;
         server.stop.send(()).unwrap();
@@ -80,7 +81,7 @@ async fn shutdown_answers_requests_that_connections_have_received() {
 
 #[tokio::test]
 async fn shutdown_ends_though_clients_come_all_the_time() {
-    let server = start(Limits::default()).await;
+    let server = start_at([127, 0, 0, 5], Limits::default()).await;
     let coming = tokio::spawn(async move {
         while let Ok(mut client) = TcpStream::connect(server.address).await {
             let _ = client.write_all(b"GET /a HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;

@@ -9,11 +9,12 @@ pub(crate) use tokio::time::Instant;
 pub(crate) use waxseal_server::{HttpServer, Limits};
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use waxseal_server::{Body, SetupError};
 
@@ -25,15 +26,33 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) stop: oneshot::Sender<()>,
+    /// Lets a request for `/held` be answered.
+    pub(crate) release: Arc<Notify>,
     pub(crate) serving: JoinHandle<Result<(), SetupError>>,
 }
 
 pub(crate) async fn start(limits: Limits) -> Running {
-    let server = HttpServer::bind(([127, 0, 0, 1], 0)).await.unwrap().limits(limits);
+    start_at([127, 0, 0, 1], limits).await
+}
+
+/// Starts a server at an address of its own, whose port no other test takes once it is closed.
+pub(crate) async fn start_at(ip: [u8; 4], limits: Limits) -> Running {
+    let server = HttpServer::bind((ip, 0)).await.unwrap().limits(limits);
     let address = server.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let serving = tokio::spawn(server.serve(service_fn(answer), async { drop(stopped.await) }));
-    Running { address, stop, serving }
+    let release = Arc::new(Notify::new());
+    let released = release.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let released = released.clone();
+        async move {
+            if request.uri().path() == "/held" {
+                released.notified().await;
+            }
+            answer(request).await
+        }
+    });
+    let serving = tokio::spawn(server.serve(service, async { drop(stopped.await) }));
+    Running { address, stop, release, serving }
 }
 
 pub(crate) async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
