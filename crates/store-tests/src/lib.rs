@@ -26,6 +26,16 @@ pub mod sentinel;
 #[cfg(unix)]
 pub use process::free_port;
 
+use std::time::Duration;
+
+use waxseal_store::NetworkOptions;
+
+/// Options with which nothing fails for being slow.
+pub fn patient() -> NetworkOptions {
+    let long = Duration::from_secs(30);
+    NetworkOptions::new().connect_timeout(long).command_timeout(long)
+}
+
 /// Runs a test on several threads.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread()

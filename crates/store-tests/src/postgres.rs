@@ -118,8 +118,10 @@ impl Cluster {
     /// Starts the server, again after [`kill`](Self::kill) or [`stop`](Self::stop), on the same port.
     pub fn run(&mut self) {
         assert!(self.server.is_none(), "it is running");
-        for _ in 0..5 {
-            if self.port == 0 {
+        let (is_new, start) = (self.port == 0, Instant::now());
+        // Somebody else may have taken the port; after a kill, the memory of the last server may be in use.
+        while start.elapsed() < START {
+            if is_new {
                 self.port = free_port();
             }
             let arguments = ["-h", "127.0.0.1", "-k", "", "-p", &self.port.to_string()].map(str::to_owned);
@@ -138,7 +140,6 @@ impl Cluster {
         let start = Instant::now();
         while start.elapsed() < START {
             if !self.process().is_running() {
-                // Somebody else may have taken the port; after a kill, the memory of the last server may be in use.
                 std::thread::sleep(Duration::from_millis(200));
                 self.server = None;
                 return false;

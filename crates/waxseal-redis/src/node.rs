@@ -301,8 +301,8 @@ mod tests {
         (at, Call::begin(slot))
     }
 
-    #[test]
-    fn few_calls_share_a_connection_and_many_are_spread() {
+    #[tokio::test(start_paused = true)]
+    async fn few_calls_share_a_connection_and_many_are_spread() {
         let pool = Pool::new(3, 2);
         let mut calls: Vec<_> = (0..8).map(|_| begin(&pool)).collect();
         assert_eq!(calls.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 0, 1, 1, 2, 2, 0, 1]);

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use store_tests::redis::{Cluster, Server};
-use store_tests::run;
+use store_tests::{patient, run};
 use waxseal_redis::{RedisOptions, RedisStore};
 use waxseal_store::testing::Conformance;
 
@@ -12,7 +12,7 @@ fn conforms(options: &RedisOptions) {
     let case = AtomicUsize::new(0);
     run(Conformance::new().spawn_with(|task| drop(tokio::spawn(task))).run(async || {
         let prefix = format!("case{}:", case.fetch_add(1, Ordering::Relaxed));
-        let open = || options.clone().prefix(&prefix).open();
+        let open = || options.clone().network(patient()).prefix(&prefix).open();
         [open().await.unwrap(), open().await.unwrap()]
     }));
 }

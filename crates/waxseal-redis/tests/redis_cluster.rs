@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use store_tests::records::{NOW, load, new_key, record};
-use store_tests::redis::{Cluster, Server};
-use store_tests::run;
+use store_tests::redis::{Cluster, PATIENCE, Server};
+use store_tests::{patient, run};
 use tokio::task::JoinHandle;
 use waxseal_redis::{RedisDurability, RedisError, RedisStore};
 use waxseal_store::{Creation, Fault, NetworkOptions, Record, RecordKey, SessionStore, Swap};
@@ -112,16 +112,25 @@ async fn read_until_found(store: RedisStore, counters: Vec<Arc<Counter>>, deadli
     }
 }
 
+/// Writes wait so long for a replica.
+async fn open_durable(cluster: &Cluster, timeout: Duration, network: NetworkOptions) -> RedisStore {
+    let durability = RedisDurability::Replicas { count: 1, timeout };
+    RedisStore::options(&cluster.url()).network(network).durability(durability).open().await.unwrap()
+}
+
+const SURELY: Duration = Duration::from_secs(20);
+const SHORTLY: Duration = Duration::from_millis(500);
+
 #[expect(clippy::print_stderr, reason = "figures for whoever runs it with --nocapture")]
 fn lose_a_primary(idle_sessions: usize, busy_sessions: usize) {
     const BACK_WITHIN: Duration = Duration::from_secs(15);
     let mut cluster = Cluster::start(&["--appendonly", "yes"]);
+    cluster.set_node_timeout(Duration::from_secs(2));
     run(async {
-        let timeout = Duration::from_millis(500);
-        let durability = RedisDurability::Replicas { count: 1, timeout };
-        let store = RedisStore::options(&cluster.url()).durability(durability).open().await.unwrap();
-        let idle = counters(&store, idle_sessions).await;
-        let busy = counters(&store, busy_sessions).await;
+        let sure = open_durable(&cluster, SURELY, patient()).await;
+        let store = open_durable(&cluster, SHORTLY, patient().command_timeout(4 * SHORTLY)).await;
+        let idle = counters(&sure, idle_sessions).await;
+        let busy = counters(&sure, busy_sessions).await;
         let go_on = Arc::new(AtomicBool::new(true));
         let load = load_with(&store, &busy, &go_on);
         tokio::time::sleep(Duration::from_secs(5)).await;
@@ -136,10 +145,11 @@ fn lose_a_primary(idle_sessions: usize, busy_sessions: usize) {
             killed.elapsed()
         });
         // Back: every session can be read, in all parts of the cluster.
+        let deadline = Instant::now() + BACK_WITHIN;
         let all: Vec<_> = idle.iter().chain(&busy).cloned().collect();
         let readers: Vec<_> = all
             .chunks(all.len().div_ceil(16))
-            .map(|part| tokio::spawn(read_until_found(store.clone(), part.to_vec(), killed + BACK_WITHIN)))
+            .map(|part| tokio::spawn(read_until_found(store.clone(), part.to_vec(), deadline)))
             .collect();
         for reader in readers {
             reader.await.unwrap();
@@ -151,7 +161,7 @@ fn lose_a_primary(idle_sessions: usize, busy_sessions: usize) {
         let confirmed = Instant::now();
         for counter in &idle {
             while !counter.count(&store).await {
-                assert!(confirmed.elapsed() < Duration::from_secs(30), "no write is confirmed");
+                assert!(confirmed.elapsed() < PATIENCE, "no write is confirmed");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -161,9 +171,9 @@ fn lose_a_primary(idle_sessions: usize, busy_sessions: usize) {
             failures += task.await.unwrap();
         }
         for counter in idle.iter().chain(&busy) {
-            counter.check(&store).await;
+            counter.check(&sure).await;
         }
-        store.ready().await.unwrap();
+        sure.ready().await.unwrap();
         let writes: u64 = busy.iter().map(|counter| counter.acknowledged.load(Ordering::SeqCst)).sum();
         eprintln!(
             "a replica took over after {promoted:?}, all is read after {back:?}; {writes} writes acknowledged, {failures} calls failed, 0 lost"
@@ -187,8 +197,8 @@ fn a_part_without_a_primary_leaves_the_others_alone() {
     let arguments = ["--cluster-require-full-coverage", "no"];
     let mut cluster = Cluster::start(&arguments);
     run(async {
-        let network = NetworkOptions::new().command_timeout(Duration::from_millis(500));
-        let store = RedisStore::options(&cluster.url()).network(network).open().await.unwrap();
+        let options = RedisStore::options(&cluster.url()).network(patient());
+        let store = options.clone().open().await.unwrap();
         let counters = counters(&store, 60).await;
         cluster.servers[3].kill();
         cluster.servers[0].kill();
@@ -210,7 +220,7 @@ fn a_part_without_a_primary_leaves_the_others_alone() {
         }
         assert!(store.ready().await.is_err());
         // Also whoever starts now.
-        let late = RedisStore::open(&cluster.url()).await.expect("a part is gone, not all");
+        let late = options.open().await.expect("a part is gone, not all");
         let ownerless = kept.iter().find(|counter| !counter.owned).unwrap();
         assert!(load(&late, &ownerless.key).await.is_some());
     });
@@ -225,10 +235,10 @@ fn slot_of(server: &Server, key: &RecordKey) -> u16 {
 fn an_owners_list_is_as_durable_as_the_session() {
     let cluster = Cluster::start(&[]);
     run(async {
-        let durability = RedisDurability::Replicas { count: 1, timeout: Duration::from_millis(500) };
-        let store = RedisStore::options(&cluster.url()).durability(durability).open().await.unwrap();
+        let sure = open_durable(&cluster, SURELY, patient()).await;
+        let in_vain = open_durable(&cluster, SHORTLY, patient()).await;
         let owned = Record { owner: Some("albus".to_owned()), ..record(b"x") };
-        assert_eq!(store.create(&new_key(), &owned, NOW).await.unwrap(), Creation::Created);
+        assert_eq!(sure.create(&new_key(), &owned, NOW).await.unwrap(), Creation::Created);
         let lists = |server: &Server| -> Vec<String> { server.ask(redis::cmd("KEYS").arg("waxseal:o:*:s")) };
         let at = cluster.servers[..3].iter().position(|server| !lists(server).is_empty()).unwrap();
         let slots = [0..=5_460, 5_461..=10_922, 10_923..=16_383][at].clone();
@@ -236,10 +246,10 @@ fn an_owners_list_is_as_durable_as_the_session() {
         let key = std::iter::repeat_with(new_key).find(elsewhere).unwrap();
         // The replica of the server that has the list.
         cluster.servers[3 + at].stand_still();
-        let error = store.create(&key, &owned, NOW).await.unwrap_err();
+        let error = in_vain.create(&key, &owned, NOW).await.unwrap_err();
         assert!(matches!(error, RedisError::Unconfirmed { confirmed: 0, .. }), "{error:?}");
         assert_eq!(
-            store.create(&key, &record(b"x"), NOW).await.unwrap(),
+            sure.create(&key, &record(b"x"), NOW).await.unwrap(),
             Creation::Created,
             "without an owner"
         );
@@ -251,7 +261,7 @@ fn an_owners_list_is_as_durable_as_the_session() {
 fn slots_may_move_while_they_are_used() {
     let cluster = Cluster::start(&[]);
     run(async {
-        let store = RedisStore::open(&cluster.url()).await.unwrap();
+        let store = RedisStore::options(&cluster.url()).network(patient()).open().await.unwrap();
         let counters = counters(&store, 24).await;
         let go_on = Arc::new(AtomicBool::new(true));
         let load = load_with(&store, &counters, &go_on);
@@ -290,7 +300,7 @@ fn move_slot(slot: u16, source: &Server, target: &Server, servers: &[Server]) {
         let keys: Vec<Vec<u8>> = source.ask(redis::cmd("CLUSTER").arg("GETKEYSINSLOT").arg(slot).arg(1));
         let Some(key) = keys.first() else { break };
         let mut migrate = redis::cmd("MIGRATE");
-        migrate.arg("127.0.0.1").arg(target.port).arg(key).arg(0).arg(5_000);
+        migrate.arg("127.0.0.1").arg(target.port).arg(key).arg(0).arg(60_000);
         () = source.ask(&migrate);
         pause();
     }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use store_tests::records::{NOW, load, new_key, number, read_key, record, write_key};
 use store_tests::redis::{Cluster, Server};
-use store_tests::run;
+use store_tests::{patient, run};
 use waxseal_redis::RedisStore;
-use waxseal_store::{Creation, NetworkOptions, Record, RecordKey, SessionStore, Swap};
+use waxseal_store::{Creation, Record, RecordKey, SessionStore, Swap};
 
 const URL: &str = "TEST_CHILD_URL";
 const WORK: &str = "TEST_CHILD_WORK";
@@ -30,8 +30,7 @@ fn child() {
 
 /// Patient: what is counted here is sums, on machines that may be busy.
 async fn open(url: &str) -> RedisStore {
-    let network = NetworkOptions::new().command_timeout(Duration::from_secs(30));
-    RedisStore::options(url).network(network).open().await.unwrap()
+    RedisStore::options(url).network(patient()).open().await.unwrap()
 }
 
 /// Each of the clients adds one to the number that the sealed bytes are, so many times, by compare-and-swap.

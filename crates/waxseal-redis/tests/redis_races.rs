@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use store_tests::records::{NOW, load, new_key, record};
 use store_tests::redis::{Cluster, Server};
-use store_tests::run;
+use store_tests::{patient, run};
 use waxseal_redis::RedisStore;
 use waxseal_store::{Creation, Record, RecordKey, SessionStore, Swap};
 
 const ROUNDS: usize = 60;
 
 async fn two_stores(url: &str) -> [RedisStore; 2] {
-    [RedisStore::open(url).await.unwrap(), RedisStore::open(url).await.unwrap()]
+    let open = || RedisStore::options(url).network(patient()).open();
+    [open().await.unwrap(), open().await.unwrap()]
 }
 
 async fn create(store: &RedisStore, owner: Option<&str>) -> (RecordKey, Record) {

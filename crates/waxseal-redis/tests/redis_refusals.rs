@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use store_tests::redis::{Cluster, Server, documented_rule};
-use store_tests::{free_port, run};
+use store_tests::{free_port, patient, run};
 use waxseal_redis::{RedisDurability, RedisError, RedisOptions, RedisStore};
 use waxseal_store::testing::Conformance;
 use waxseal_store::{Fault, NetworkOptions, SessionStore};
@@ -29,8 +29,13 @@ fn refused(options: RedisOptions) -> String {
     text
 }
 
+/// With which nothing fails for being slow.
+fn options(url: &str) -> RedisOptions {
+    RedisStore::options(url).network(patient())
+}
+
 fn refused_at(url: &str) -> String {
-    refused(RedisStore::options(url))
+    refused(options(url))
 }
 
 fn opens(options: RedisOptions) -> Result<(), RedisError> {
@@ -45,7 +50,10 @@ fn nobody_at_the_port() {
 
 #[test]
 fn a_host_that_does_not_exist() {
-    insta::assert_snapshot!(refused_at("redis://:s3cret@no-such-host.invalid"), @"no connection to the Redis server at no-such-host.invalid:6379; check host and port, and that it runs");
+    // A resolver that nobody answers takes long to say so.
+    let long = Duration::from_secs(60);
+    let network = NetworkOptions::new().connect_timeout(long).command_timeout(long);
+    insta::assert_snapshot!(refused(options("redis://:s3cret@no-such-host.invalid").network(network)), @"no connection to the Redis server at no-such-host.invalid:6379; check host and port, and that it runs");
 }
 
 #[test]
@@ -63,20 +71,22 @@ fn passwords() {
     insta::assert_snapshot!(refused_at(&url("")), @"the Redis server at HOST refused us: it wants a password; set them in the URL, `redis://user:password@host`, percent-encoded");
     insta::assert_snapshot!(refused_at(&url(":s3cret@")), @"the Redis server at HOST refused us: user or password are wrong; set them in the URL, `redis://user:password@host`, percent-encoded");
     insta::assert_snapshot!(refused_at(&url("app:s3cret-indeed@")), @"the Redis server at HOST refused us: user or password are wrong; set them in the URL, `redis://user:password@host`, percent-encoded");
-    opens(RedisStore::options(&url(":s3cret-indeed@"))).unwrap();
+    opens(options(&url(":s3cret-indeed@"))).unwrap();
 }
 
 #[test]
 fn tls_on_one_side() {
     let server = Server::start(&[]);
-    insta::assert_snapshot!(refused_at(&format!("rediss://127.0.0.1:{}", server.port)), @"the server at HOST gave no first answer that we understand; if it speaks no TLS, use `redis://`; otherwise check that its certificate is for this host and from an authority that this system trusts");
+    // The server says nothing, for as long as it is waited for.
+    let url = format!("rediss://127.0.0.1:{}", server.port);
+    insta::assert_snapshot!(refused(RedisStore::options(&url)), @"the server at HOST gave no first answer that we understand; if it speaks no TLS, use `redis://`; otherwise check that its certificate is for this host and from an authority that this system trusts");
 }
 
 /// What this program does as a child, which trusts another authority; as a test it does nothing.
 #[test]
 fn tls_child() {
     let Ok(url) = std::env::var("TEST_CHILD_URL") else { return };
-    run(async { RedisStore::open(&url).await.unwrap().ready().await.unwrap() });
+    run(async { options(&url).open().await.unwrap().ready().await.unwrap() });
 }
 
 #[test]
@@ -144,11 +154,11 @@ fn one_server_called_a_cluster_and_a_cluster_called_one_server() {
 fn a_server_that_evicts() {
     let server = Server::start(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
     insta::assert_snapshot!(refused_at(&server.url()), @"the Redis server may evict keys when its memory is full (maxmemory-policy allkeys-lru), which signs visitors out and can bring back sessions that were ended; set `maxmemory-policy noeviction`, or allow it (`allow_eviction=true` in the URL)");
-    opens(RedisStore::options(&server.url()).allow_eviction(true)).unwrap();
+    opens(options(&server.url()).allow_eviction(true)).unwrap();
     // What expires is more than sessions: of the list of state `cookie` each end, and the way to it.
     let server = Server::start(&["--maxmemory-policy", "volatile-lru"]);
     assert!(refused_at(&server.url()).contains("maxmemory-policy volatile-lru"));
-    opens(RedisStore::options(&server.url()).allow_eviction(true)).unwrap();
+    opens(options(&server.url()).allow_eviction(true)).unwrap();
 }
 
 #[test]
@@ -162,12 +172,12 @@ fn another_programs_keys_and_a_newer_releases() {
     () = server.ask(redis::cmd("DEL").arg("waxseal:layout"));
     () = server.ask(redis::cmd("LPUSH").arg("waxseal:layout").arg("x"));
     insta::assert_snapshot!(refused_at(&server.url()), @"the key waxseal:layout is another program's; give the sessions a prefix or a database of their own");
-    opens(RedisStore::options(&server.url()).prefix("other:")).unwrap();
-    opens(RedisStore::options(&format!("{}/1", server.url()))).unwrap();
+    opens(options(&server.url()).prefix("other:")).unwrap();
+    opens(options(&format!("{}/1", server.url()))).unwrap();
     // An older layout is read, and older releases are kept out from then on.
     () = server.ask(redis::cmd("DEL").arg("waxseal:layout"));
     layout("1");
-    opens(RedisStore::options(&server.url())).unwrap();
+    opens(options(&server.url())).unwrap();
     let found: String = server.ask(redis::cmd("GET").arg("waxseal:layout"));
     assert_eq!(found, "2");
 }
@@ -177,7 +187,7 @@ fn with_rule(server: &Server, rule: &[impl AsRef<str>]) -> RedisOptions {
     rule.iter().skip(1).for_each(|word| _ = command.arg(word.as_ref()));
     () = server.ask(redis::cmd("ACL").arg("DELUSER").arg("wizard"));
     () = server.ask(&command);
-    RedisStore::options(&server.url().replace("redis://", "redis://wizard:s3cret@"))
+    options(&server.url().replace("redis://", "redis://wizard:s3cret@"))
 }
 
 #[test]
@@ -189,7 +199,7 @@ fn a_user_with_the_documented_rights_is_enough() {
     let case = AtomicUsize::new(0);
     run(Conformance::new().spawn_with(|task| drop(tokio::spawn(task))).run(async || {
         let prefix = format!("case{}:", case.fetch_add(1, Ordering::Relaxed));
-        let open = || RedisStore::options(&url).prefix(&prefix).open();
+        let open = || options(&url).prefix(&prefix).open();
         let [first, second] = [open().await.unwrap(), open().await.unwrap()];
         first.ready().await.unwrap();
         assert!(second.clock().await.unwrap().is_some());
@@ -228,7 +238,7 @@ fn a_user_of_a_cluster() {
     let mut rule = documented_rule("~waxseal:*");
     let open = |rule: &[String]| {
         cluster.servers.iter().for_each(|server| drop(with_rule(server, rule)));
-        RedisStore::options(&cluster.url().replace("redis-cluster://", "redis-cluster://wizard:s3cret@"))
+        options(&cluster.url().replace("redis-cluster://", "redis-cluster://wizard:s3cret@"))
     };
     insta::assert_snapshot!(refused(open(&rule)), @r#"the Redis server's ACL keeps from this user: CLUSTER SLOTS, ASKING; docs/stores.md, "The user", has a rule that allows all that is needed"#);
     rule.extend(["+cluster|slots", "+asking"].map(str::to_owned));

@@ -2,6 +2,7 @@
 //! would have them.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use waxseal_sqlite::{SqliteDurability, SqliteStore};
 use waxseal_store::testing::conformance;
@@ -14,6 +15,8 @@ fn the_sqlite_store_conforms() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sessions.db");
         folders.borrow_mut().push(folder);
-        [(); 2].map(|()| SqliteStore::options(&path).durability(SqliteDurability::Off).open().unwrap())
+        // The two may wait long for each other on a busy machine.
+        let options = SqliteStore::options(&path).busy_timeout(Duration::from_secs(60));
+        [(); 2].map(|()| options.clone().durability(SqliteDurability::Off).open().unwrap())
     });
 }

@@ -2,8 +2,10 @@
 //!
 //! The figures: `cargo test -p waxseal-manager --test states_sums --release -- --include-ignored`.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::states_support::{BOTH, Place, at, change, commit, new_store, sessions, visitor};
 use waxseal_manager::{Error, SessionManager};
@@ -46,6 +48,11 @@ async fn sum(sessions: &SessionManager, token: &str) -> Option<u64> {
     change(sessions, token, at(2)).await.get("sum").unwrap()
 }
 
+/// Patient: the other process may hold the lock for long on a busy machine.
+fn open(path: &Path) -> SqliteStore {
+    SqliteStore::options(path).busy_timeout(Duration::from_secs(60)).open().unwrap()
+}
+
 fn paused(place: Place, store: impl SessionStore) -> Arc<SessionManager> {
     Arc::new(sessions(place, store).with_pause(tokio::time::sleep))
 }
@@ -80,14 +87,14 @@ async fn sixty_four_thousand_increments_sum_exactly() {
 async fn child() {
     let (Some(path), Ok(work)) = (std::env::var_os(PATH), std::env::var(WORK)) else { return };
     let [token, tasks, times] = work.split(' ').collect::<Vec<_>>()[..] else { panic!("unknown work") };
-    let sessions = paused(Place::Mirrored, SqliteStore::open(path).unwrap());
+    let sessions = paused(Place::Mirrored, open(Path::new(&path)));
     increments(&sessions, token, tasks.parse().unwrap(), times.parse().unwrap()).await;
 }
 
 async fn sums_in_two_processes(tasks: u64, times: u64) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.db");
-    let sessions = paused(Place::Mirrored, SqliteStore::open(&path).unwrap());
+    let sessions = paused(Place::Mirrored, open(&path));
     let token = visitor(&sessions, at(0), |session| session.insert("sum", 0).unwrap()).await;
     let half = tasks / 2;
     let mut child = Command::new(std::env::current_exe().unwrap())

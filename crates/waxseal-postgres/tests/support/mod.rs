@@ -2,21 +2,14 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
+pub(crate) use store_tests::patient;
 use store_tests::postgres::Cluster;
 use waxseal_postgres::{PostgresOptions, PostgresStore};
-use waxseal_store::NetworkOptions;
 
 /// Options for a schema that no other store has, and for a machine that has much else to do.
 pub(crate) fn options(cluster: &Cluster) -> PostgresOptions {
     PostgresStore::options(&cluster.url("postgres")).schema(new_schema()).network(patient())
-}
-
-/// Nothing is to fail for being slow.
-pub(crate) fn patient() -> NetworkOptions {
-    let long = Duration::from_secs(30);
-    NetworkOptions::new().connect_timeout(long).command_timeout(long)
 }
 
 pub(crate) fn new_schema() -> String {
