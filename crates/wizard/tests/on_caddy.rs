@@ -12,6 +12,11 @@ fn behind_caddy_nothing_is_answered_after_a_refused_request() {
 }
 
 #[test]
+fn the_largest_cookie_arrives_behind_caddy() {
+    behind::large_heads::arrive(Kind::Caddy);
+}
+
+#[test]
 fn pages_go_on_behind_caddy_while_the_store_is_away() {
     behind::outage::hold(Kind::Caddy);
 }

@@ -20,6 +20,10 @@ fn location(upstream: &str) -> String {
            proxy_set_header Host $http_host;
            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
            proxy_set_header X-Forwarded-Proto https;
+           proxy_read_timeout 65s;
+           proxy_buffer_size 16k;
+           proxy_buffers 8 16k;
+           client_max_body_size 2m;
          }}"
     )
 }
@@ -128,4 +132,21 @@ fn over_connections_that_nginx_keeps() {
 #[test]
 fn behind_nginx_nothing_is_answered_after_a_refused_request() {
     behind::attacks::hold(store_tests::front::Kind::Nginx);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_largest_cookie_arrives_behind_nginx() {
+    behind::large_heads::arrive(store_tests::front::Kind::Nginx);
+}
+
+/// Or nginx hangs up, and the app counts no failure.
+#[test]
+fn nginx_waits_longer_than_a_request_may_take() {
+    let pages = [include_str!("../../../docs/deploying.md"), include_str!("../../../docs/settings.md")];
+    for page in pages {
+        let (_, rest) = page.split_once("proxy_read_timeout ").expect("the recipe says how long");
+        let seconds: u64 = rest.split_once("s;").expect("in seconds").0.parse().unwrap();
+        assert!(Duration::from_secs(seconds) > waxseal::Limits::default().request_time, "{seconds} s");
+    }
 }

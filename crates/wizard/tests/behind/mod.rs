@@ -4,6 +4,7 @@
 
 pub(crate) mod attacks;
 pub(crate) mod client;
+pub(crate) mod large_heads;
 pub(crate) mod load;
 #[cfg(feature = "redis")]
 pub(crate) mod outage;
@@ -70,16 +71,22 @@ impl Site {
     pub(crate) fn start(plan: Plan<'_>) -> Self {
         let ports = Ports { app: free_port(), health: free_port() };
         let machines = [0, 1].map(|number| Machine::start(plan, number, ports));
-        let certificate = std::sync::Mutex::new(None);
-        let front = Front::start(plan.kind, |port, folder| {
-            *certificate.lock().unwrap() = Some(certify(folder));
-            configuration(plan, port, ports, folder)
-        });
-        let certificate = certificate.into_inner().unwrap().expect("it was made for the proxy");
-        let client = Client::new(front.port, certificate);
+        let (front, client) = proxy(plan, ports);
         client.wait_until_served(plan.root);
         Self { machines, client, _front: front }
     }
+}
+
+/// The proxy of the page in front of these ports, and its clients.
+fn proxy(plan: Plan<'_>, ports: Ports) -> (Front, Client) {
+    let certificate = std::sync::Mutex::new(None);
+    let front = Front::start(plan.kind, |port, folder| {
+        *certificate.lock().unwrap() = Some(certify(folder));
+        configuration(plan, port, ports, folder)
+    });
+    let certificate = certificate.into_inner().unwrap().expect("it was made for the proxy");
+    let client = Client::new(front.port, certificate);
+    (front, client)
 }
 
 impl Machine {
