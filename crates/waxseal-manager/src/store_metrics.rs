@@ -1,6 +1,6 @@
 //! Metrics of calls on a store, through the `metrics` facade.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use metrics::{Counter, Histogram};
 use waxseal_store::{Fault, Usage};
@@ -33,6 +33,15 @@ pub(crate) fn describe() {
         "waxseal_store_fullness_ratio",
         "The used share of what the session store may take, if that is bounded and it can tell."
     );
+    metrics::describe_gauge!(
+        "waxseal_store_clock_offset_seconds",
+        "The least by which this server's clock and the session store's differ, if the store has one."
+    );
+}
+
+/// Sets the gauge of the difference between this process's clock and the store's.
+pub(crate) fn note_clock_offset(offset: Duration) {
+    metrics::gauge!("waxseal_store_clock_offset_seconds").set(offset.as_secs_f64());
 }
 
 /// Sets the gauges to the store's current usage.

@@ -12,6 +12,7 @@ use crate::active_keys::ActiveKeys;
 use crate::any_store::AnyStore;
 use crate::maintenance_report::Maintenance;
 use crate::store_error::StoreError;
+use crate::store_metrics::note_clock_offset;
 
 /// How much the clocks of this process and of the store may differ. If they differ more, copies are not trusted by
 /// their times.
@@ -35,6 +36,7 @@ impl Clocks {
         let answered = clock();
         let apart = |from: Timestamp, to: Timestamp| to.as_millis().saturating_sub(from.as_millis());
         let offset = Duration::from_millis(apart(theirs, asked).max(apart(answered, theirs)));
+        note_clock_offset(offset);
         Ok(Self { offset: Some(offset), ahead: apart(theirs, answered) })
     }
 

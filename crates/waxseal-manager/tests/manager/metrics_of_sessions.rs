@@ -2,11 +2,11 @@
 
 use waxseal_crypto::Keyring;
 use waxseal_manager::{Access, DevicePurpose, Mirrored, Outcome, Revocable, SessionManager, State, Stored};
-use waxseal_store::{Fault, MemoryStore};
+use waxseal_store::{Fault, MemoryStore, Timestamp};
 
 use crate::counted::Counted;
 use crate::meddler::{Meddler, Meddling};
-use crate::states_support::{at, change, commit, key, manager, visitor};
+use crate::states_support::{at, change, commit, key, manager, new_store, visitor};
 
 fn states() -> [(&'static str, State); 4] {
     [
@@ -141,5 +141,22 @@ async fn maintenance_says_how_full_the_store_is() {
         sessions.maintain(|| at(1)).await.unwrap();
         assert_eq!(counted.gauge("waxseal_store_records"), records);
         assert_eq!(counted.gauge("waxseal_store_fullness_ratio"), records / 40.0);
+    }
+}
+
+#[tokio::test]
+async fn maintenance_says_how_far_the_clocks_are_apart() {
+    let counted = Counted::default();
+    let _recorder = metrics::set_default_local_recorder(&counted);
+    let store = new_store();
+    let states: [State; 3] = [
+        Revocable::new(store.clone()).into(),
+        Stored::new(store.clone()).into(),
+        Mirrored::new(store.clone()).into(),
+    ];
+    for (state, offset) in states.into_iter().zip([1_500, 0, 250]) {
+        store.set_clock(Some(Timestamp::from_millis(Timestamp::from(at(1)).as_millis() + offset)));
+        manager(state, &Keyring::new(key(1))).maintain(|| at(1)).await.unwrap();
+        assert_eq!(counted.gauge("waxseal_store_clock_offset_seconds"), offset as f64 / 1000.0);
     }
 }
