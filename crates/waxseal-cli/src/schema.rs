@@ -10,7 +10,7 @@ use crate::output::write;
 
 const EXAMPLES: &str = "\
 Examples:
-  waxseal schema --session-store postgres://db.example.org/shop --role shop | psql shop
+  waxseal schema --session-store postgres://db.example.org/shop --role shop | psql postgres://db.example.org/shop
   waxseal schema --session-store 'postgres://db.example.org/shop?schema=sessions' > sessions.sql
 
 Then start the app with ?migrate=false in its URL: docs/stores.md, \"Tables\"";
