@@ -67,7 +67,7 @@ enum Verb {
         lifetime: Lifetime,
         /// Refuses while a record in this store is sealed with the key: sqlite:PATH, redis://HOST or
         /// postgres://USER@HOST/DATABASE. Needs --app.
-        #[arg(long, value_name = "URL", requires = "app")]
+        #[arg(long, value_name = "URL", requires = "app", conflicts_with = "revoke")]
         session_store: Option<StoreUrl>,
     },
     /// Seals the records in a session store with the key that seals now, a batch at a time. Needs --app.
@@ -99,7 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         Verb::Promote { kid } => promote(&file, kid, now, json),
         Verb::Rewrap { session_store } => rewrap(&file, session_store, options),
         Verb::Retire { kid, revoke, lifetime, session_store } => {
-            if let (Some(store), Some(app), false) = (session_store, &options.app, *revoke) {
+            if let (Some(store), Some(app)) = (session_store, &options.app) {
                 refuse_while_used(&file, store, app, kid, now)?;
             }
             retire(&file, kid, *revoke, lifetime.longest()?, now, json)

@@ -1,5 +1,5 @@
-//! The program `waxseal`: makes new apps, makes and rotates secret keys, inspects session cookies, and prints the schema of
-//! a session store.
+//! The program `waxseal`: makes new apps, makes and rotates secret keys, inspects session cookies, prints the schema of a
+//! session store, and ends an owner's sessions.
 
 #![expect(clippy::print_stderr, reason = "a program talks to its user")]
 
@@ -12,6 +12,7 @@ mod new;
 mod output;
 mod records;
 mod schema;
+mod sessions;
 
 use std::process::ExitCode;
 
@@ -30,7 +31,8 @@ Exit codes:
 
 The whole life of a key: docs/keys.md";
 
-/// Makes new apps, makes and rotates their secret keys, inspects session cookies, and prints the schema of a session store.
+/// Makes new apps, makes and rotates their secret keys, inspects session cookies, prints the schema of a session store, and ends an owner's
+/// sessions.
 #[derive(Parser)]
 #[command(name = "waxseal", version, after_help = EXIT_CODES)]
 struct Arguments {
@@ -45,6 +47,7 @@ enum Command {
     Keys(keys::Options),
     Inspect(inspect::Options),
     Schema(schema::Options),
+    Sessions(sessions::Options),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Keys(options) => keys::run(&options),
         Command::Inspect(options) => inspect::run(&options),
         Command::Schema(options) => schema::run(&options),
+        Command::Sessions(options) => sessions::run(&options),
     };
     let (message, code) = match done {
         Ok(code) => return code,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use waxseal::{Secrets, Settings, StoreUrl};
+use waxseal::{Secrets, SessionState, Settings, StoreUrl};
 use waxseal_crypto::KeyId;
 use waxseal_manager::SessionManager;
 
@@ -15,7 +15,7 @@ const BATCH: usize = 500;
 /// Seals all records with the first key of the file. Returns how many were sealed with another key before.
 pub(crate) fn rewrap(file: &Path, store: &StoreUrl, app: &str) -> Result<usize, Failure> {
     waiting(async {
-        let (sessions, mut total, mut after) = (open(file, store, app).await?, 0, None);
+        let (sessions, mut total, mut after) = (open(file, store, app, SessionState::Store).await?, 0, None);
         loop {
             // The time anew for each batch: a walk may take longer than clocks may differ.
             let (done, next) = sessions.rewrap(after.as_ref(), BATCH, SystemTime::now()).await?;
@@ -40,7 +40,7 @@ pub(crate) fn count(
         .map_err(|_| Failure::Usage("a key's id is eight hex digits".to_owned()))?;
     let kid = KeyId::from_bytes(kid.to_be_bytes());
     waiting(async {
-        let (sessions, mut total, mut after) = (open(file, store, app).await?, 0, None);
+        let (sessions, mut total, mut after) = (open(file, store, app, SessionState::Store).await?, 0, None);
         loop {
             let (found, next) = sessions.count_sealed_by(kid, after.as_ref(), BATCH, now).await?;
             total += found;
@@ -52,12 +52,18 @@ pub(crate) fn count(
     })
 }
 
-async fn open(file: &Path, store: &StoreUrl, app: &str) -> Result<SessionManager, Failure> {
+/// The sessions of the app in a store that is there already.
+pub(crate) async fn open(
+    file: &Path,
+    store: &StoreUrl,
+    app: &str,
+    state: SessionState,
+) -> Result<SessionManager, Failure> {
     let secrets =
         Secrets::from_file(file, &Settings { allow_weak_secret: true, ..Settings::default() }, app)?;
-    Ok(store.records(secrets.keyring(), app).await?)
+    Ok(store.sessions(secrets.keyring(), app, state).await?)
 }
 
-fn waiting<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(crate) fn waiting<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }

@@ -452,7 +452,7 @@ fn a_cookie_of_flask_is_shown_with_the_key_that_signed_it() {
 #[test]
 fn every_command_shows_examples() {
     let folder = Folder::with_keys(&[1]);
-    for command in ["gen-secret", "keys", "inspect", "schema"] {
+    for command in ["gen-secret", "keys", "inspect", "schema", "sessions"] {
         let done = folder.run(&[command, "--help"], "");
         assert!(done.code == 0 && done.out.contains("Examples"), "{}", done.out);
     }
@@ -516,4 +516,86 @@ fn records_are_sealed_anew_before_their_key_may_go() {
             assert_eq!(opened.load(now).await.unwrap().get("number").unwrap(), Some(number));
         }
     });
+}
+
+/// In each state, as a server sees it that runs meanwhile.
+#[cfg(feature = "sqlite")]
+#[test]
+fn an_operator_ends_the_sessions_of_one_owner() {
+    use waxseal_manager::{Access, Mirrored, Revocable, State, Stored};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for state in ["cookie", "store", "mirrored"] {
+        let folder = Folder::with_keys(&[1]);
+        let store = waxseal_sqlite::SqliteStore::options(folder.path("sessions.db")).open().unwrap();
+        let over: State = match state {
+            "cookie" => Revocable::new(store).into(),
+            "store" => Stored::new(store).into(),
+            _ => Mirrored::new(store).into(),
+        };
+        let sessions = SessionManager::new(&Keyring::new(secret(1)), "__Host-session", "demo", over).unwrap();
+        let sign_in = async |owner: &str| {
+            let session = sessions.create();
+            session.sign_in(owner, SystemTime::now()).unwrap();
+            let Outcome::Set { token, .. } = sessions.commit(&session, SystemTime::now()).await.unwrap()
+            else {
+                panic!()
+            };
+            token
+        };
+        let owner = async |token: &str| {
+            // Beyond the time for which a copy is shown without a question.
+            let now = SystemTime::now() + Duration::from_secs(59);
+            let opened = sessions.open(token.as_bytes(), Access::Read, now).unwrap();
+            opened.load(now).await.unwrap().session().owner()
+        };
+        let tokens: Vec<_> = runtime.block_on(async {
+            [sign_in("merlin").await, sign_in("merlin").await, sign_in("morgana").await].into()
+        });
+        let command = |verb| {
+            let place = ["--app=demo", "--owner=merlin", "--session-store=sqlite:sessions.db"];
+            [&["sessions", verb][..], &place, &["--session-state", state]].concat()
+        };
+        if state == "cookie" {
+            let done = folder.run(&command("list"), "");
+            assert!(done.code == 1 && done.err.contains("kept nowhere"), "{state}: {}", done.err);
+        } else {
+            let listed = folder.json(&command("list"), "", 0);
+            assert_eq!(listed.as_array().unwrap().len(), 2, "{state}: {listed}");
+            let shown = folder.run(&command("list"), "").out;
+            assert!(shown.starts_with("merlin has 2 sessions, in sqlite:sessions.db\n"), "{state}: {shown}");
+            let id = listed[0]["public_id"].as_str().unwrap();
+            assert!(shown.contains(id) && shown.contains("begun 20"), "{state}: {shown}");
+        }
+        let ended = folder.run(&command("end-all"), "");
+        assert_eq!(
+            ended.out, "all sessions of merlin are ended, in sqlite:sessions.db\n",
+            "{state}: {}",
+            ended.err
+        );
+        let owners = runtime
+            .block_on(async { [owner(&tokens[0]).await, owner(&tokens[1]).await, owner(&tokens[2]).await] });
+        assert_eq!(owners, [None, None, Some("morgana".to_owned())], "{state}");
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_tool_makes_no_store_where_there_is_none() {
+    let folder = Folder::with_keys(&[2, 1]);
+    let place = ["--app=demo", "--session-store=sqlite:nowhere/sessions.db"];
+    for command in [
+        &["keys", "rewrap"][..],
+        &["keys", "retire", &id(1)],
+        &["sessions", "end-all", "--owner=merlin", "--session-state=store"],
+    ] {
+        let done = folder.run(&[command, &place].concat(), "");
+        assert!(
+            done.code == 1 && done.err.contains("no session store at nowhere"),
+            "{command:?}: {}",
+            done.err
+        );
+        assert!(!folder.path("nowhere").exists());
+    }
+    let both = folder.run(&[&["keys", "retire", &id(1), "--revoke"][..], &place].concat(), "");
+    assert_eq!(both.code, 2, "{}", both.err);
 }

@@ -15,16 +15,26 @@ use crate::store_url::{Engine, StoreUrl};
 pub(crate) type MakeState = Box<dyn FnOnce(&Settings) -> State + Send + Sync>;
 
 impl StoreUrl {
-    /// The sessions of the app named `app` in this store, for tools that maintain records. The manager that is returned
-    /// opens no tokens.
+    /// The sessions of the app named `app` in this store, for tools beside an app whose sessions are in that state. The
+    /// manager that is returned opens no tokens.
     ///
     /// # Errors
     ///
     /// [`StartError::Store`] if the store cannot be opened; [`StartError::StoreNotBuilt`] if this program was built
-    /// without it.
-    pub async fn records(&self, keyring: &Keyring, app: &str) -> Result<SessionManager, StartError> {
+    /// without it; [`StartError::NoStoreFile`] if there is no such file, which an app would create.
+    pub async fn sessions(
+        &self,
+        keyring: &Keyring,
+        app: &str,
+        state: SessionState,
+    ) -> Result<SessionManager, StartError> {
+        if let Engine::Sqlite { path, .. } = &self.0
+            && !path.exists()
+        {
+            return Err(StartError::NoStoreFile(path.clone()));
+        }
         let make = open_url(self, app).await?;
-        let settings = Settings { session_state: SessionState::Store, ..Settings::default() };
+        let settings = Settings { session_state: state, ..Settings::default() };
         Ok(SessionManager::new(keyring, "", app, make(&settings))?)
     }
 

@@ -1,6 +1,7 @@
 //! The error of an app that cannot start.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -70,6 +71,9 @@ pub enum StartError {
          --session-store"
     )]
     StoreNotBuilt(&'static str),
+    /// A tool was to open a session store that does not exist.
+    #[error("there is no session store at {}; is the path right? Only an app makes one", .0.display())]
+    NoStoreFile(PathBuf),
     /// The store is on a server, which this call cannot wait for.
     #[error("this session store is on a server; start the app with bind, run or service, which wait for it")]
     StoreElsewhere,
