@@ -115,3 +115,54 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(15);
+
+    /// How long a client is waited for that took so many bytes at once and then takes none.
+    async fn waited_for(taken: usize) -> Duration {
+        let (ours, _theirs) = tokio::io::duplex(taken.max(1));
+        let mut patient = Patient::new(ours);
+        patient.give_up_after(LIMIT);
+        if taken == 0 {
+            patient.stream.write_all(b"a").await.unwrap();
+        } else {
+            patient.write_all(&vec![0; taken]).await.unwrap();
+        }
+        let began = Instant::now();
+        assert_eq!(patient.write_all(b"more").await.unwrap_err().kind(), io::ErrorKind::TimedOut, "{taken}");
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_has_time_to_read_what_its_system_took() {
+        for (kilobytes, limits) in [(0, 1), (47, 1), (48, 1), (96, 2), (480, 10), (768, 16), (4096, 16)] {
+            let waited = waited_for(kilobytes * 1024).await;
+            assert_eq!(waited.as_secs(), LIMIT.as_secs() * limits, "{kilobytes} KB");
+        }
+    }
+
+    /// As a slow reader's system does: it takes much, and then nothing until all of that is read.
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_slowly_gets_everything() {
+        const STEP: usize = 480 * 1024;
+        let (ours, mut theirs) = tokio::io::duplex(STEP);
+        let mut patient = Patient::new(ours);
+        patient.give_up_after(LIMIT);
+        let reader = tokio::spawn(async move {
+            let mut taken = vec![0; STEP];
+            for _ in 0..4 {
+                tokio::time::sleep(LIMIT * 9).await;
+                theirs.read_exact(&mut taken).await.unwrap();
+            }
+        });
+        patient.write_all(&vec![0; 4 * STEP]).await.unwrap();
+        drop(patient);
+        reader.await.unwrap();
+    }
+}
