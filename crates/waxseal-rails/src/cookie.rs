@@ -71,7 +71,12 @@ impl RailsCookie {
     }
 
     fn read_letter(&self, letter: &Letter, now: u64) -> Result<RailsSession, Error> {
-        if letter.pur.as_deref() != Some(&self.purpose) {
+        // Without metadata, Rails writes the envelope for an expiry alone.
+        let is_meant = match &letter.pur {
+            Some(purpose) => *purpose == self.purpose,
+            None => !self.has_metadata,
+        };
+        if !is_meant {
             return Err(Error::Purpose);
         }
         let expires = match &letter.exp {

@@ -94,6 +94,7 @@ answers = [
   answer("expires", { expires: NOW + 3600 }, USER),
   answer("expires after leap day", { expires: Time.utc(2024, 2, 29, 23, 59, 59) }, USER),
   answer("without metadata", { metadata: false }, USER),
+  answer("without metadata, expires", { metadata: false, expires: NOW + 3600 }, USER),
   answer("hybrid", { serializer: :hybrid }, USER),
   answer("types", {}, {
     "session_id" => ID, "nil" => nil, "bools" => [true, false], "ints" => [0, -7, 2**53 + 1, 2**64 - 1, 2**100],
@@ -106,6 +107,7 @@ answers = [
   }),
   answer("refused: another cookie's", { cookie: "remember", refused: "Purpose" }, USER),
   answer("refused: expired", { expires: NOW, refused: "Expired" }, USER),
+  answer("refused: expired, without metadata", { metadata: false, expires: NOW, refused: "Expired" }, USER),
   answer("refused: marshal", { serializer: :marshal, refused: "Marshal" }, USER),
 ]
 lines = answers.map { |answer| JSON.generate(answer) }
