@@ -138,7 +138,7 @@ impl Claims {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let key = self.key(foreign);
-        let end = foreign.end.after(CLOCKS_APART);
+        let end = self.end_of_claim(foreign);
         let entry = entry(revision, id_owner(&key), now, end, end);
         let claimed = match before {
             Claim::Renewable(before) => {
@@ -156,6 +156,13 @@ impl Claims {
             },
             Err(error) => Err(error),
         }
+    }
+
+    /// Until when a claim of this session, or its end, has to be known. An old app prolongs what is in its store for as
+    /// long as it runs, so such a session may be alive until nothing is read any more.
+    fn end_of_claim(&self, foreign: &ForeignRef) -> Timestamp {
+        let end = if foreign.is_unique { foreign.end.max(self.terms.until) } else { foreign.end };
+        end.after(CLOCKS_APART)
     }
 
     /// Ends a foreign session at a sign-out, together with the owner's foreign sessions that could still be taken over
@@ -191,7 +198,7 @@ impl Claims {
     where
         F: Future<Output = Result<(), StoreError>>,
     {
-        let (key, ended) = (self.key(foreign), Ended { signed_out, end: foreign.end.after(CLOCKS_APART) });
+        let (key, ended) = (self.key(foreign), Ended { signed_out, end: self.end_of_claim(foreign) });
         match self.keep_end(&key, &ended, now, end_made).await {
             Err(error) if self.ended.add(key, ended) => {
                 tracing::warn!(%error, "a foreign session was ended and the store does not answer; it will be told");
