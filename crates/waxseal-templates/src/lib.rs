@@ -8,6 +8,7 @@
 //! | `get_flashed_messages(with_categories=False, category_filter=[])` | [messages](waxseal_session::Session::flashed_messages), a list of texts or, with categories, of pairs of category and text |
 //! | `session.permanent`, `.new`, `.modified`, `.accessed` | as in Flask's session; `session['new']` is the entry of this name |
 //! | `session.pop(key)`, `session.pop(key, default)` | removes an entry and returns its value |
+//! | `session.owner()` | the name of who is signed in, or `none` |
 //! | `csrf_token()`, `csrf_field()` | a [token](waxseal_session::Session::csrf_token) for forms; the same as a hidden field |
 //!
 //! An app with a minijinja environment of its own, as is usual in axum and actix-web, uses [`add_to`],

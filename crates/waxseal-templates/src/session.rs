@@ -77,6 +77,10 @@ impl Object for SessionMap {
     ) -> Result<Value, Error> {
         match method {
             "pop" => self.pop(arguments),
+            "owner" => {
+                let () = from_args(arguments)?;
+                Ok(self.0.owner().into())
+            }
             "clear" | "popitem" | "setdefault" | "update" => {
                 let advice = format!(
                     "session.{method} is for handlers; of a template's calls, pop alone changes the session"

@@ -124,6 +124,17 @@ fn a_malformed_value_is_an_error_that_names_its_key() {
 }
 
 #[test]
+fn the_owner_is_whoever_signed_in_and_no_entry() {
+    let session = session();
+    session.insert("owner", "an entry").unwrap();
+    let source = "{{ session.owner() }} {{ session.owner() is none }} {{ session.owner }}";
+    assert_eq!(render(source, &session).unwrap(), "None True an entry");
+    session.set_owner(Some("<user>")).unwrap();
+    assert_eq!(render(source, &session).unwrap(), "&lt;user&gt; False an entry");
+    assert!(render("{{ session.owner(1) }}", &session).is_err());
+}
+
+#[test]
 fn the_session_is_there_without_being_passed() {
     let session = filled();
     for (source, expected) in [

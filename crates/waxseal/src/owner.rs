@@ -32,7 +32,8 @@ pub struct OwnSession {
 }
 
 /// Signing in and out. State `cookie` keeps no list of sessions: for a visitor who is signed in, listing or ending
-/// others is a 501 there. With a list of revoked sessions, [`end_other_sessions`](Self::end_other_sessions) works.
+/// others is a 501 there. With a list of revoked sessions, [`end_other_sessions`](Self::end_other_sessions)
+/// and [`end_all_sessions`](Self::end_all_sessions) work.
 impl Request {
     /// Signs in `owner`, the app's own name for the user. The session gets a new id, so that an attacker who planted
     /// the old one gains nothing, and records the time and the browser's name for lists. Its entries stay; to drop
@@ -140,6 +141,32 @@ impl Request {
             return Err(Error::status(401).message("nobody is signed in, so there are no sessions to end"));
         }
         Ok(self.session_layer().sessions().end_others(visit)?)
+    }
+
+    /// Ends all sessions of `owner`, whoever the visitor is: for example from an admin page, to lock a stolen account. It
+    /// happens at once, and also if the request fails. The handler has to check that the visitor may do this, and to
+    /// refuse the owner's next sign-in. The visitor's own session ends, too, if it is the owner's.
+    ///
+    /// # Errors
+    ///
+    /// 503 if the store does not answer; 501 in state `cookie` without a list of revoked sessions.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use waxseal::{Error, Request, Response, Result, redirect};
+    ///
+    /// async fn lock_user(request: Request) -> Result<Response> {
+    ///     if request.session().await?.owner().as_deref() != Some("admin") {
+    ///         return Err(Error::status(403));
+    ///     }
+    ///     // … the user is marked as locked, so that no sign-in follows …
+    ///     request.end_all_sessions(request.param("user")?).await?;
+    ///     Ok(redirect("/users"))
+    /// }
+    /// ```
+    pub async fn end_all_sessions(&self, owner: &str) -> Result<()> {
+        Ok(self.session_layer().sessions().end_all(owner, self.now()).await?)
     }
 
     /// The visit of this request, for calls to the session manager.

@@ -1,5 +1,6 @@
 //! What the guides in `docs` show of an app, with its surroundings, and run.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -52,15 +53,17 @@ mod sign_in {
 
     async fn sign_in(request: Request) -> Result<Response> {
         let form: Credentials = request.form().await?;
+        let next = request.next_path("next").unwrap_or("/".to_owned());
         let Some(user) = authenticate(&form).await? else {
             request.flash("error", "Name and password do not fit together.").await?;
-            return Ok(redirect("/sign-in"));
+            return Ok(redirect(&request.url_for("sign_in_page", &[("next", &next)])?));
         };
         request.sign_in(&user.id).await?;
-        if form.remember {
-            request.session().await?.set_permanent_for(MONTH)?;
+        match form.remember {
+            true => request.session().await?.set_permanent_for(MONTH)?,
+            false => request.session().await?.set_permanent(false)?,
         }
-        Ok(redirect(&request.next_path("next").unwrap_or("/".to_owned())))
+        Ok(redirect(&next))
     }
 
     async fn sign_out(request: Request) -> Result<Response> {
@@ -80,7 +83,7 @@ mod sign_in {
     async fn members_only(request: Request) -> Result<Option<Response>> {
         match request.session().await?.owner() {
             Some(_) => Ok(None), // on to the handler
-            None => Ok(Some(redirect("/sign-in"))),
+            None => Ok(Some(redirect(&request.url_for("sign_in_page", &[("next", request.path())])?))),
         }
     }
 
@@ -89,14 +92,29 @@ mod sign_in {
         Ok(typed("text/plain", owner))
     }
 
+    async fn sign_in_page(_: Request) -> Result<Response> {
+        Ok(html("the form"))
+    }
+
+    async fn lock_user(request: Request) -> Result<Response> {
+        if request.session().await?.owner().as_deref() != Some("user-administrator") {
+            return abort(403);
+        }
+        // … from now on this user cannot sign in, and whoever is signed in as them is signed out:
+        request.end_all_sessions(request.param("user")?).await?;
+        Ok(redirect("/users"))
+    }
+
     fn app() -> App {
         let members = waxseal::Routes::new("members").before_request(members_only).get("/", home);
         App::new("shop")
             .mount("/members", members)
             .get("/", home)
+            .get("/sign-in", sign_in_page)
             .post("/sign-in", sign_in)
             .post("/sign-out", sign_out)
             .post("/password", change_password)
+            .post("/users/{user}/lock", lock_user)
             .session_store(MemoryStore::new())
     }
 
@@ -109,10 +127,12 @@ mod sign_in {
     async fn who_signs_in_is_known_and_whom_the_box_says_for_a_month() {
         let client = client();
         let to = |answer: waxseal::testing::TestResponse| answer.location().map(str::to_owned);
-        assert_eq!(to(client.get("/members/").await).as_deref(), Some("/sign-in"));
+        let sign_in_page = to(client.get("/members/").await).unwrap();
+        assert_eq!(sign_in_page, "/sign-in?next=%2Fmembers%2F");
+        assert_eq!(client.get(&sign_in_page).await.text(), "the form");
         assert_eq!(client.get("/").await.status(), 401);
         let wrong = [("name", "merlin"), ("password", "eleven toads")];
-        assert_eq!(to(client.post_form("/sign-in", &wrong).await).as_deref(), Some("/sign-in"));
+        assert_eq!(to(client.post_form(&sign_in_page, &wrong).await).as_deref(), Some(&*sign_in_page));
 
         let right = [("name", "merlin"), ("password", PASSWORD)];
         let answer = client.post_form("/sign-in?next=/members/", &right).await;
@@ -122,13 +142,32 @@ mod sign_in {
         client.advance(Duration::from_secs(13 * 60 * 60));
         assert_eq!(client.get("/").await.status(), 401, "an ordinary session is over");
 
-        let remembered = [right[0], right[1], ("remember", "true")];
+        // As a browser sends a box that is ticked.
+        let remembered = [right[0], right[1], ("remember", "on")];
         let answer = client.post_form("/sign-in", &remembered).await;
         assert!(answer.header(&http::header::SET_COOKIE).unwrap().contains("Max-Age=2592000"));
         client.advance(29 * MONTH / 30);
         assert_eq!(client.get("/").await.text(), "user-merlin");
+        let no_longer = client.post_form("/sign-in", &right).await;
+        assert!(!no_longer.header(&http::header::SET_COOKIE).unwrap().contains("Max-Age"));
         client.post_form("/sign-out", &[]).await;
         assert_eq!(client.get("/").await.status(), 401);
+    }
+
+    #[tokio::test]
+    async fn an_administrator_ends_the_sessions_of_a_user() {
+        let administrator = client();
+        let [merlin, morgana] = [administrator.another(), administrator.another()];
+        for (client, name) in [(&administrator, "administrator"), (&merlin, "merlin"), (&morgana, "morgana")]
+        {
+            client.post_form("/sign-in", &[("name", name), ("password", PASSWORD)]).await;
+        }
+        assert_eq!(morgana.post_form("/users/user-merlin/lock", &[]).await.status(), 403);
+        assert_eq!(administrator.post_form("/users/user-merlin/lock", &[]).await.status(), 303);
+        merlin.advance(Duration::from_secs(6));
+        assert_eq!(merlin.get("/").await.status(), 401);
+        assert_eq!(morgana.get("/").await.text(), "user-morgana");
+        assert_eq!(administrator.get("/").await.text(), "user-administrator");
     }
 
     #[tokio::test]
@@ -182,8 +221,12 @@ mod forms {
         let limits = UploadLimits::default().total(20 << 20).file(10 << 20).parts(5);
         let mut form = request.multipart_within(limits).await?;
         let mut picture = form.take_file("picture").ok_or(Error::status(422).message("choose a picture"))?;
-        let name = picture.safe_name().unwrap_or("picture".to_owned());
-        picture.save(request.state::<Pictures>()?.0.join(name)).await?;
+        let path = request.state::<Pictures>()?.0.join(picture.safe_name().unwrap_or("picture".to_owned()));
+        let saved = picture.save(path).await;
+        if saved.as_ref().is_err_and(|error| error.kind() == ErrorKind::AlreadyExists) {
+            return Err(Error::status(409).message("there is a picture of that name"));
+        }
+        saved?;
         Ok(redirect("/"))
     }
 
@@ -220,6 +263,9 @@ mod forms {
         let client = Client::new(app(folder.path())).unwrap();
         let picture = Part::file("picture", "../owl.png", "image/png", "PNG");
         assert_eq!(client.post_multipart("/upload", &[picture]).await.status(), 303);
+        assert_eq!(std::fs::read(folder.path().join("owl.png")).unwrap(), b"PNG");
+        let of_that_name = Part::file("picture", "owl.png", "image/png", "another");
+        assert_eq!(client.post_multipart("/upload", &[of_that_name]).await.status(), 409);
         assert_eq!(std::fs::read(folder.path().join("owl.png")).unwrap(), b"PNG");
         assert_eq!(client.post_multipart("/upload", &[Part::field("picture", "")]).await.status(), 422);
     }

@@ -2,7 +2,7 @@
 
 use crate::support::log;
 use waxseal::testing::Client;
-use waxseal::{App, MemoryStore, Request, Result, SessionState, Settings, typed};
+use waxseal::{App, MemoryStore, Request, Result, SessionState, Settings, context, typed};
 
 fn app() -> App {
     async fn number(request: &Request) -> Result<usize> {
@@ -50,6 +50,70 @@ async fn nobody_signed_in_is_no_failure_of_the_server() {
         }
         let lines = log::lines();
         assert!(!lines.iter().any(|line| line.starts_with("ERROR")), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn all_sessions_of_another_user_end_at_once() {
+    let whoami = async |request: Request| {
+        let owner = request.session().await?.owner();
+        Ok(typed("text/plain", owner.unwrap_or("nobody".to_owned())))
+    };
+    let sign_in = async |request: Request| {
+        request.sign_in(request.param("owner")?).await?;
+        Ok(typed("text/plain", "welcome"))
+    };
+    let lock = async |request: Request| {
+        request.end_all_sessions(request.param("owner")?).await?;
+        Ok(typed("text/plain", "locked"))
+    };
+    for (state, store) in STATES {
+        let app = App::new("demo").get("/", whoami).post("/in/{owner}", sign_in).post("/lock/{owner}", lock);
+        let app = if store { app.session_store(MemoryStore::new()) } else { app };
+        let settings = Settings { session_state: state, ..Settings::default() };
+        let admin = Client::with_settings(app, &settings).unwrap();
+        let (thief, owner, other) = (admin.another(), admin.another(), admin.another());
+        for (client, name) in [(&admin, "admin"), (&thief, "user-7"), (&owner, "user-7"), (&other, "user-70")]
+        {
+            client.post_form(&format!("/in/{name}"), &[]).await;
+            assert_eq!(client.get("/").await.text(), name, "{state:?}");
+        }
+        let works = state != SessionState::Cookie || store;
+        let answer = admin.post_form("/lock/user-7", &[]).await;
+        assert_eq!(answer.status(), if works { 200 } else { 501 }, "{state:?}");
+        // Past the time for which a copy counts as fresh.
+        admin.advance(std::time::Duration::from_secs(6));
+        let locked = if works { "nobody" } else { "user-7" };
+        for (client, name) in [(&thief, locked), (&owner, locked), (&other, "user-70"), (&admin, "admin")] {
+            assert_eq!(client.get("/").await.text(), name, "{state:?}");
+        }
+        if works {
+            thief.post_form("/in/user-7", &[]).await;
+            assert_eq!(
+                thief.get("/").await.text(),
+                "user-7",
+                "a later sign-in is the app's to refuse, {state:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_template_knows_who_is_signed_in() {
+    const PAGE: &str = "{% if session.owner() %}Hello, {{ session.owner() }}.{% else %}Sign in.{% endif %}";
+    for (state, store) in STATES {
+        let app = app()
+            .environment(|environment| environment.add_template("page.html", PAGE).unwrap())
+            .get("/page", async |request: Request| request.render("page.html", context! {}).await);
+        let app = if store { app.session_store(MemoryStore::new()) } else { app };
+        let settings = Settings { session_state: state, ..Settings::default() };
+        let client = Client::with_settings(app, &settings).unwrap();
+        for text in ["Sign in.", "Hello, user-7."] {
+            let page = client.get("/page").await;
+            assert_eq!(page.text(), text, "{state:?}");
+            assert_eq!(page.header(&http::header::VARY).unwrap(), "Cookie", "{state:?}");
+            client.post_form("/sign-in", &[]).await;
+        }
     }
 }
 
