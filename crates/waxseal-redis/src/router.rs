@@ -114,7 +114,7 @@ impl Router {
             let asked = if asking { &after_asking(commands) } else { commands };
             let mut answers = node.send(asked, waits).await?;
             if asking {
-                answers.remove(0);
+                answers = answers.into_iter().skip(1).step_by(2).collect();
             }
             if answers.iter().any(|answer| refusal::is(answer, &["TRYAGAIN"])) {
                 // Repeats for as long as the caller waits.
@@ -316,11 +316,13 @@ impl Router {
     }
 }
 
-/// The same commands, preceded by `ASKING`, for a server that is about to get the slot.
+/// The same commands, each preceded by `ASKING`, for a server that is about to get the slot. `ASKING` is for one command.
 fn after_asking(commands: &Pipeline) -> Pipeline {
-    let mut pipeline = Pipeline::with_capacity(commands.len() + 1);
-    pipeline.cmd("ASKING");
-    commands.cmd_iter().for_each(|command| _ = pipeline.add_command(command.clone()));
+    let mut pipeline = Pipeline::with_capacity(2 * commands.len());
+    for command in commands.cmd_iter() {
+        pipeline.cmd("ASKING");
+        pipeline.add_command(command.clone());
+    }
     pipeline
 }
 

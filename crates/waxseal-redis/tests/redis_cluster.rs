@@ -360,6 +360,31 @@ fn slots_may_move_while_they_are_used() {
     });
 }
 
+/// Half-way through a move the new server answers only commands that say that they were sent on.
+#[test]
+fn a_session_is_ended_while_its_owners_slot_moves() {
+    let cluster = Cluster::start(&[]);
+    run(async {
+        let store = RedisStore::options(&cluster.url()).network(patient()).open().await.unwrap();
+        let owned = Record { owner: Some("albus".to_owned()), ..record(b"x") };
+        let key = new_key();
+        assert_eq!(store.create(&key, &owned, NOW).await.unwrap(), Creation::Created);
+        let servers = &cluster.servers[..3];
+        let list = |server: &Server| {
+            let lists: Vec<String> = server.ask(redis::cmd("KEYS").arg("waxseal:o:*:s"));
+            lists.into_iter().next()
+        };
+        let at = servers.iter().position(|server| list(server).is_some()).unwrap();
+        let (source, target) = (&servers[at], &servers[(at + 1) % 3]);
+        let slot = source.ask(redis::cmd("CLUSTER").arg("KEYSLOT").arg(list(source).unwrap()));
+        let moving = Move::begin(slot, source, target);
+        moving.keys();
+        assert!(store.end("albus", key.public_id(), NOW).await.unwrap(), "it was there");
+        assert!(load(&store, &key).await.is_none());
+        moving.end(servers);
+    });
+}
+
 /// As `redis-cli --cluster reshard` does it, with a pause half-way.
 fn move_slot(slot: u16, source: &Server, target: &Server, servers: &[Server]) {
     let moving = Move::begin(slot, source, target);
